@@ -1,0 +1,157 @@
+//! Time, as an argument.
+//!
+//! A run reads the time and sleeps only through [`Clock`]. On real hosts that is the machine's
+//! boot-time clock, which goes on during a suspend and does not jump; on model hosts it is a
+//! virtual one that stands still while anything is being done and then jumps to the next sleeper,
+//! so that an hour of waiting takes a moment and two runs of a model are alike.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// A source of time.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The machine's clock.
+    Real,
+    /// A clock that is moved on by [`Clock::advance`].
+    Virtual(Rc<VirtualTime>),
+}
+
+/// The state of a virtual clock.
+#[derive(Debug)]
+pub struct VirtualTime {
+    start: Timestamp,
+    elapsed: Cell<Duration>,
+    sleepers: RefCell<BTreeMap<(Duration, u64), Waker>>,
+    next_sleeper: Cell<u64>,
+    holds: Cell<usize>,
+}
+
+impl Clock {
+    /// Returns a virtual clock that shows `start`.
+    pub fn virtual_from(start: Timestamp) -> Self {
+        Self::Virtual(Rc::new(VirtualTime {
+            start,
+            elapsed: Cell::new(Duration::ZERO),
+            sleepers: RefCell::new(BTreeMap::new()),
+            next_sleeper: Cell::new(0),
+            holds: Cell::new(0),
+        }))
+    }
+
+    /// Returns the wall time: for people and records, never for measuring.
+    #[expect(clippy::disallowed_methods, reason = "this is the home of time")]
+    pub fn now(&self) -> Timestamp {
+        match self {
+            Self::Real => Timestamp::now(),
+            Self::Virtual(time) => time
+                .start
+                .checked_add(jiff::SignedDuration::try_from(time.elapsed.get()).unwrap_or_default())
+                .unwrap_or(time.start),
+        }
+    }
+
+    /// Returns the time since the machine was started, suspends included: for measuring.
+    pub fn monotonic(&self) -> Duration {
+        match self {
+            Self::Real => {
+                let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+                Duration::new(
+                    now.tv_sec.try_into().unwrap_or_default(),
+                    now.tv_nsec.try_into().unwrap_or_default(),
+                )
+            }
+            Self::Virtual(time) => time.elapsed.get(),
+        }
+    }
+
+    /// Sleeps.
+    #[expect(clippy::disallowed_methods, reason = "this is the home of time")]
+    pub async fn sleep(&self, duration: Duration) {
+        match self {
+            Self::Real => tokio::time::sleep(duration).await,
+            Self::Virtual(time) => {
+                let until = time.elapsed.get().saturating_add(duration);
+                let number = time.next_sleeper.get();
+                time.next_sleeper.set(number + 1);
+                VirtualSleep {
+                    time: Rc::clone(time),
+                    key: (until, number),
+                }
+                .await;
+            }
+        }
+    }
+
+    /// Keeps a virtual clock from moving on until the guard is dropped: something is being done
+    /// that takes real time and no virtual one (a commit, a question).
+    pub fn hold(&self) -> Hold {
+        if let Self::Virtual(time) = self {
+            time.holds.set(time.holds.get() + 1);
+            return Hold(Some(Rc::clone(time)));
+        }
+        Hold(None)
+    }
+
+    /// Moves a virtual clock on to its next sleeper and wakes it; false where there is nothing to
+    /// move: a real clock, a held one, or one without sleepers.
+    pub fn advance(&self) -> bool {
+        let Self::Virtual(time) = self else {
+            return false;
+        };
+        if time.holds.get() > 0 {
+            return false;
+        }
+        let Some(((until, _), waker)) = time.sleepers.borrow_mut().pop_first() else {
+            return false;
+        };
+        time.elapsed.set(time.elapsed.get().max(until));
+        waker.wake();
+        true
+    }
+}
+
+/// See [`Clock::hold`].
+#[derive(Debug)]
+pub struct Hold(Option<Rc<VirtualTime>>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Some(time) = &self.0 {
+            time.holds.set(time.holds.get() - 1);
+        }
+    }
+}
+
+struct VirtualSleep {
+    time: Rc<VirtualTime>,
+    key: (Duration, u64),
+}
+
+impl Future for VirtualSleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.time.elapsed.get() >= self.key.0 {
+            return Poll::Ready(());
+        }
+        self.time
+            .sleepers
+            .borrow_mut()
+            .insert(self.key, context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for VirtualSleep {
+    fn drop(&mut self) {
+        self.time.sleepers.borrow_mut().remove(&self.key);
+    }
+}

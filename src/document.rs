@@ -1,0 +1,159 @@
+//! Documents: YAML as it was written, every node with its place.
+//!
+//! YAML 1.2 core: `yes`, `on` and `0644` are text, only `true` and `false` are bool. Duplicate
+//! keys, tags, merge keys and excess aliases are refused; bounds are in [`parse`]. What a node
+//! *means* is not known here: [`crate::schema`] holds it against a shape, `plan` and `inventory`
+//! give it a meaning.
+
+pub mod parse;
+mod scalar;
+
+use crate::source::Sources;
+use crate::source::Span;
+
+pub use parse::parse;
+
+/// A value with its place.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The value.
+    pub value: Value,
+    /// Where it is written; for an alias, where it is defined.
+    pub span: Span,
+    /// Where an alias stands that brought the node here.
+    pub alias: Option<Span>,
+}
+
+/// What a node holds.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// `null`, `~` or nothing at all.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number with a fraction or an exponent, or one too large for [`Value::Int`].
+    Float(f64),
+    /// A text.
+    Text(Text),
+    /// A list.
+    List(Vec<Node>),
+    /// A mapping, in source order.
+    Map(Vec<Entry>),
+}
+
+/// A text and how it was written.
+#[derive(Clone, Debug)]
+pub struct Text {
+    /// The text after YAML's own rules (escapes, folding).
+    pub text: String,
+    /// How it was written.
+    pub style: Style,
+}
+
+/// How a scalar is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Without quotes.
+    Plain,
+    /// In `'...'`.
+    Single,
+    /// In `"..."`.
+    Double,
+    /// Behind `|`.
+    Literal,
+    /// Behind `>`.
+    Folded,
+}
+
+/// One key of a mapping and its value.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The key as text.
+    pub key: String,
+    /// Where the key is.
+    pub key_span: Span,
+    /// The value.
+    pub value: Node,
+}
+
+impl Node {
+    /// Names the kind of the node as a person would.
+    pub fn kind(&self) -> &'static str {
+        match &self.value {
+            Value::Null => "nothing",
+            Value::Bool(_) => "a bool",
+            Value::Int(_) => "a whole number",
+            Value::Float(_) => "a number",
+            Value::Text(_) => "text",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a mapping",
+        }
+    }
+
+    /// Returns the text of a text node.
+    pub fn as_text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(&text.text),
+            _ => None,
+        }
+    }
+
+    /// Returns the entries of a mapping; none for anything else.
+    pub fn entries(&self) -> &[Entry] {
+        match &self.value {
+            Value::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// Returns the items of a list; none for anything else.
+    pub fn items(&self) -> &[Self] {
+        match &self.value {
+            Value::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// Returns the value under a key of a mapping.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        self.entry(key).map(|entry| &entry.value)
+    }
+
+    /// Returns the entry under a key of a mapping.
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        self.entries().iter().find(|entry| entry.key == key)
+    }
+
+    /// Returns a scalar as the text it was written as (`1.20`, `true`), `None` for collections.
+    pub fn lexeme<'a>(&'a self, sources: &'a Sources) -> Option<&'a str> {
+        match &self.value {
+            Value::List(_) | Value::Map(_) => None,
+            Value::Text(text) => Some(&text.text),
+            _ => Some(sources.slice(self.span)),
+        }
+    }
+
+    /// Returns the place of a byte range of the node's *text*, whatever style it is written in.
+    pub fn place(&self, sources: &Sources, range: std::ops::Range<usize>) -> Span {
+        scalar::place(self, sources, range)
+    }
+
+    /// Returns the node as a JSON value; places and styles are lost.
+    pub fn to_json(&self) -> serde_json::Value {
+        match &self.value {
+            Value::Null => serde_json::Value::Null,
+            Value::Bool(value) => (*value).into(),
+            Value::Int(value) => (*value).into(),
+            Value::Float(value) => (*value).into(),
+            Value::Text(text) => text.text.clone().into(),
+            Value::List(items) => items.iter().map(Self::to_json).collect(),
+            Value::Map(entries) => entries
+                .iter()
+                .map(|entry| (entry.key.clone(), entry.value.to_json()))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
+        }
+    }
+}

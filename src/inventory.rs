@@ -1,0 +1,124 @@
+//! The inventory: which hosts there are, how they are reached, what is said of them.
+//!
+//! Ansible's files are read as they are ([`read`]); what comes out is plain data that is stored
+//! with a run, so that a resume does not depend on a file edited since.
+
+pub mod pattern;
+pub mod read;
+
+use std::fmt;
+
+use indexmap::IndexMap;
+use serde::Deserialize;
+use serde::Serialize;
+
+/// The name of a host in the inventory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HostName(String);
+
+impl HostName {
+    /// Wraps a name; the reader of inventories has held it against the allowed form.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    /// Returns the name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(&self.0)
+    }
+}
+
+/// All hosts and groups of an inventory.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// Where it was read from, as the user named it.
+    pub path: String,
+    /// The hosts, in the order of the inventory.
+    pub hosts: IndexMap<HostName, Host>,
+    /// The hosts of each group, those of its children included, in the order of the inventory.
+    /// `all` is always there; `ungrouped` holds the hosts of no other group.
+    pub groups: IndexMap<String, Vec<HostName>>,
+}
+
+/// A host and what the inventory says of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Host {
+    /// Its name.
+    pub name: HostName,
+    /// How it is reached.
+    pub link: Link,
+    /// All its variables, those of its groups included, after precedence. Ansible's and planrun's
+    /// own variables are among them.
+    pub vars: IndexMap<String, Variable>,
+    /// The groups it is in, `all` excepted, nearest last.
+    pub groups: Vec<String>,
+}
+
+/// A variable of a host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Variable {
+    /// Its value.
+    pub value: serde_json::Value,
+    /// Where it was written, for a message: `inventories/prod.yaml:14`.
+    pub origin: String,
+}
+
+/// How a host is reached.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Link {
+    /// By which transport.
+    pub connection: Connection,
+    /// The address or name to connect to: `ansible_host`, by default the host's name.
+    pub address: String,
+    /// The port: `ansible_port`.
+    pub port: Option<u16>,
+    /// The login user: `ansible_user`; by default the controller's user.
+    pub user: Option<String>,
+    /// The private key: `ansible_ssh_private_key_file`, with `~` expanded.
+    pub identity_file: Option<String>,
+    /// The file of known host keys: `planrun_known_hosts`; by default the user's and the system's.
+    pub known_hosts: Option<String>,
+    /// Whether commands run as another user where the plan says nothing: `ansible_become`.
+    pub r#become: Option<bool>,
+    /// Who that user is: `ansible_become_user`, by default root.
+    pub become_user: Option<String>,
+    /// The model of a model host: `planrun_model`, as written.
+    pub model: Option<String>,
+    /// What differs from the model's state at the start: `planrun_state`.
+    pub state: IndexMap<String, serde_json::Value>,
+}
+
+/// Which transport reaches a host: `planrun_connection`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Connection {
+    /// Over the network (the default).
+    Ssh,
+    /// As a process on this machine.
+    Local,
+    /// In a model.
+    Model,
+}
+
+impl Inventory {
+    /// Returns a host.
+    pub fn host(&self, name: &HostName) -> Option<&Host> {
+        self.hosts.get(name)
+    }
+
+    /// Returns the hosts that a group or host name stands for, `None` where there is neither.
+    pub fn members(&self, name: &str) -> Option<Vec<HostName>> {
+        if let Some(members) = self.groups.get(name) {
+            return Some(members.clone());
+        }
+        let name = HostName::new(name);
+        self.hosts.contains_key(&name).then(|| vec![name])
+    }
+}

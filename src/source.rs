@@ -1,0 +1,116 @@
+//! Source texts and places in them.
+//!
+//! Every text that a person wrote (a plan, an inventory, a model) is kept here once, under the
+//! path she knows it by. A [`Span`] is a byte range in one of them, so that a message can point
+//! at what it speaks of, whatever stage finds the fault.
+
+use std::ops::Range;
+
+/// Names one text in [`Sources`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(u32);
+
+/// A byte range in one source text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// The text.
+    pub source: SourceId,
+    /// The first byte.
+    pub start: u32,
+    /// The byte behind the last.
+    pub end: u32,
+}
+
+impl Span {
+    /// Makes a span; an `end` before `start` gives an empty span at `start`.
+    pub fn new(source: SourceId, start: usize, end: usize) -> Self {
+        let clamp = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Self {
+            source,
+            start: clamp(start),
+            end: clamp(end.max(start)),
+        }
+    }
+
+    /// Returns the span as a range of bytes.
+    pub fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    /// Returns the smallest span that covers both; they are of one text.
+    #[must_use]
+    pub fn to(self, other: Self) -> Self {
+        Self {
+            source: self.source,
+            start: self.start.min(other.start),
+            end: self.end.max(other.end),
+        }
+    }
+}
+
+/// One text and the name it is shown by.
+#[derive(Clone, Debug)]
+pub struct Source {
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// Returns the path as the user named it.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Returns the text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns line and column of a byte, both from 1; the column counts characters.
+    pub fn line_column(&self, at: usize) -> (usize, usize) {
+        let mut at = at.min(self.text.len());
+        while !self.text.is_char_boundary(at) {
+            at -= 1;
+        }
+        let before = &self.text[..at];
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        (
+            before.matches('\n').count() + 1,
+            before[start..].chars().count() + 1,
+        )
+    }
+}
+
+/// All texts of one invocation.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    texts: Vec<Source>,
+}
+
+impl Sources {
+    /// Adds a text and returns its name.
+    ///
+    /// # Panics
+    /// Never in practice: there would have to be 2^32 texts.
+    pub fn add(&mut self, path: impl Into<String>, text: impl Into<String>) -> SourceId {
+        let id = u32::try_from(self.texts.len()).expect("fewer than 2^32 source texts");
+        self.texts.push(Source {
+            path: path.into(),
+            text: text.into(),
+        });
+        SourceId(id)
+    }
+
+    /// Returns a text.
+    pub fn get(&self, id: SourceId) -> &Source {
+        &self.texts[id.0 as usize]
+    }
+
+    /// Returns the text under a span; the empty text where the span does not fit.
+    pub fn slice(&self, span: Span) -> &str {
+        self.get(span.source)
+            .text()
+            .get(span.range())
+            .unwrap_or_default()
+    }
+}

@@ -1,0 +1,224 @@
+//! Transports: how a command reaches a host.
+//!
+//! A [`Transport`] does one command on one host and says what came of it: an [`Output`], or a
+//! [`TransportError`] whose kind says *what is known* (nothing was sent, or the outcome is
+//! unknown). It decides nothing: no retry, no judgement of an exit status. Looks may be repeated;
+//! an effect carries the id of its attempt and is sent at most once for it. A transport that can
+//! say later what became of an attempt does so in [`Transport::recover`]; effects that outlive
+//! their connection will answer there (see `docs/architecture.md`).
+
+pub mod hosts;
+pub mod local;
+pub mod model;
+pub mod quote;
+pub mod ssh;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use indexmap::IndexMap;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::inventory::Host;
+use crate::inventory::HostName;
+
+/// Most bytes kept of each stream of a command; the rest is read, counted and dropped.
+pub const MAX_OUTPUT: usize = 1024 * 1024;
+
+/// The name of one attempt at one task: the same for everyone who computes it, before or after a
+/// crash.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AttemptId(pub String);
+
+/// What is to be done on a host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Command {
+    /// The work.
+    pub body: Body,
+    /// What the command reads; nothing by default.
+    pub stdin: Option<Vec<u8>>,
+    /// Environment variables set for it.
+    pub env: IndexMap<String, String>,
+    /// The directory it runs in.
+    pub dir: Option<String>,
+    /// The user it runs as; `None` is the login user.
+    pub r#become: Option<String>,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// The step it belongs to, `PLAN/PATH`: models know scripts by it.
+    pub step: String,
+}
+
+/// The work of a command.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// A program and its arguments, each handed over as it is.
+    Argv(Vec<String>),
+    /// A script for `sh`, under `set -eu`.
+    Script(String),
+    /// A file that is put in place in one step.
+    Upload {
+        /// The content.
+        content: Arc<[u8]>,
+        /// The path on the host.
+        to: String,
+        /// The mode, in octal; by default that of the file that is replaced, else 0644.
+        mode: Option<String>,
+        /// The owner, `user` or `user:group`; by default whoever runs the step.
+        owner: Option<String>,
+    },
+}
+
+/// What came of a command that ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    /// How it ended.
+    pub exit: Exit,
+    /// The first [`MAX_OUTPUT`] bytes of its standard output.
+    pub stdout: Vec<u8>,
+    /// How many bytes it wrote there.
+    pub stdout_len: u64,
+    /// The first [`MAX_OUTPUT`] bytes of its standard error.
+    pub stderr: Vec<u8>,
+    /// How many bytes it wrote there.
+    pub stderr_len: u64,
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    /// With this status.
+    Code(i32),
+    /// By a signal, named without `SIG`.
+    Signal(String),
+    /// It did not end in time, was told to end, and is known to have ended.
+    TimedOut,
+}
+
+/// Why a command gave no [`Output`]. The variants differ in what is known of the host.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransportError {
+    /// The host was not reached; nothing was sent.
+    #[error("{host} cannot be reached: {why}")]
+    Unreachable {
+        /// The host.
+        host: HostName,
+        /// The reason.
+        why: String,
+    },
+    /// The host's key is unknown, changed or revoked; nothing was sent.
+    #[error("{host} is not proved to be {host}: {why}")]
+    HostKey {
+        /// The host.
+        host: HostName,
+        /// The reason, with the line or the fingerprint.
+        why: String,
+    },
+    /// The host let us not in, or not become the user; nothing was done.
+    #[error("{host} refused: {why}")]
+    Denied {
+        /// The host.
+        host: HostName,
+        /// The reason.
+        why: String,
+    },
+    /// The connection was lost after the command was handed over, or it may still be running
+    /// behind its timeout: the outcome is unknown.
+    #[error("the connection to {host} was lost in mid-command: {why}")]
+    Cut {
+        /// The host.
+        host: HostName,
+        /// The reason.
+        why: String,
+    },
+    /// The command cannot be given at all: a NUL in an argument, no entry in the model. Nothing
+    /// was sent.
+    #[error("{host}: {why}")]
+    Impossible {
+        /// The host.
+        host: HostName,
+        /// The reason.
+        why: String,
+    },
+}
+
+/// What a host says of an attempt whose end was not recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Recovered {
+    /// It never began there: it may be submitted under the same id.
+    Absent,
+    /// It ended.
+    Ended(Output),
+    /// The host cannot tell.
+    Unknown,
+}
+
+/// How commands reach hosts.
+#[async_trait(?Send)]
+pub trait Transport {
+    /// Runs a command that changes nothing.
+    async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError>;
+
+    /// Runs a command that changes something. The caller has committed its intent.
+    async fn attempt(
+        &self,
+        host: &Host,
+        id: &AttemptId,
+        command: &Command,
+    ) -> Result<Output, TransportError>;
+
+    /// Asks what became of an attempt that an earlier process sent, or meant to send.
+    async fn recover(&self, host: &Host, id: &AttemptId) -> Result<Recovered, TransportError> {
+        let _ = (host, id);
+        Ok(Recovered::Unknown)
+    }
+}
+
+impl Output {
+    /// Makes an output that was read as a whole.
+    pub fn new(exit: Exit, stdout: impl Into<Vec<u8>>, stderr: impl Into<Vec<u8>>) -> Self {
+        let (stdout, stderr) = (stdout.into(), stderr.into());
+        Self {
+            exit,
+            stdout_len: stdout.len() as u64,
+            stderr_len: stderr.len() as u64,
+            stdout,
+            stderr,
+        }
+    }
+}
+
+impl TransportError {
+    /// Returns the host it is about.
+    pub fn host(&self) -> &HostName {
+        match self {
+            Self::Unreachable { host, .. }
+            | Self::HostKey { host, .. }
+            | Self::Denied { host, .. }
+            | Self::Cut { host, .. }
+            | Self::Impossible { host, .. } => host,
+        }
+    }
+}
+
+impl Command {
+    /// Returns the command as people read it: one line, arguments quoted where they need it.
+    pub fn display(&self) -> String {
+        match &self.body {
+            Body::Argv(argv) => argv
+                .iter()
+                .map(|word| quote::readable(word))
+                .collect::<Vec<_>>()
+                .join(" "),
+            Body::Script(script) => script.trim_end().to_owned(),
+            Body::Upload { content, to, .. } => {
+                format!("upload {} bytes to {}", content.len(), quote::readable(to))
+            }
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! TODO
+pub fn readable(word: &str) -> String {
+    word.to_owned()
+}
