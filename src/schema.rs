@@ -1,0 +1,222 @@
+//! Shapes: which keys and values the words of planrun's files may have.
+//!
+//! A [`Shape`] is data. From the same data come three things, so that they cannot differ: the check
+//! of a document with its diagnostics ([`check()`]), the published JSON Schemas ([`json`]), and the
+//! key tables of the manual. What a shape cannot say (names that exist, ways back that are missing)
+//! is the business of lowering; it relies on a document that has passed here.
+//!
+//! Shapes are deterministic: the kind of a node, or one key of it, tells which alternative is
+//! meant, so a fault is told for what the author meant and not for every alternative.
+
+mod check;
+pub mod inventory;
+pub mod json;
+pub mod model;
+pub mod plan;
+pub mod test;
+
+pub use check::check;
+
+/// What a value may be.
+#[derive(Clone, Copy, Debug)]
+pub enum Shape {
+    /// Any value.
+    Any,
+    /// Text of a form.
+    Text(&'static Form),
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// `true` or `false`.
+    Bool,
+    /// A whole number of at least so much.
+    Int(i64),
+    /// Text, a number or a bool: what YAML makes of a word does not matter.
+    Scalar,
+    /// Nothing (an empty value).
+    Null,
+    /// A value, or a text with `{{ }}` that will give it.
+    Late(&'static Shape),
+    /// A list of at least so many values of a shape.
+    List(&'static Shape, usize),
+    /// A mapping of free keys to values of a shape, of at least so many.
+    Map(&'static Form, &'static Shape, usize),
+    /// A mapping with known keys.
+    Record(&'static Record),
+    /// The first alternative that a value's kind or keys select.
+    OneOf(&'static [(Select, Shape)]),
+}
+
+/// When an alternative of [`Shape::OneOf`] is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Select {
+    /// The value is text.
+    Text,
+    /// The value is `true` or `false`.
+    Bool,
+    /// The value is a whole number.
+    Int,
+    /// The value is a list.
+    List,
+    /// The value is a mapping that has this key.
+    Key(&'static str),
+    /// The value is a mapping.
+    Map,
+    /// The value is empty.
+    Null,
+}
+
+/// A form of text.
+#[derive(Debug)]
+pub struct Form {
+    /// What it is, with its article: `a duration`.
+    pub name: &'static str,
+    /// An example, for messages.
+    pub example: &'static str,
+    /// A regular expression that it matches as a whole, in the dialect that JSON Schema and the
+    /// `regex` crate share; `None` allows every text, the empty one too.
+    pub pattern: Option<&'static str>,
+}
+
+/// A mapping with known keys.
+#[derive(Debug)]
+pub struct Record {
+    /// What it is, with its article: `a step`. In the JSON Schema its last word is its name.
+    pub name: &'static str,
+    /// The sentence that describes it.
+    pub about: &'static str,
+    /// The keys.
+    pub fields: &'static [Field],
+    /// Exactly one of these keys must be there; no rule where it is empty.
+    pub one_of: &'static [&'static str],
+    /// The shape of all other keys; `None` allows none.
+    pub rest: Option<&'static Shape>,
+    /// Words of other tools that people write here, and what to write in planrun.
+    pub foreign: &'static [(&'static str, &'static str)],
+}
+
+/// A key of a [`Record`].
+#[derive(Debug)]
+pub struct Field {
+    /// The key.
+    pub name: &'static str,
+    /// The sentence that describes it.
+    pub about: &'static str,
+    /// Its value.
+    pub shape: Shape,
+    /// Whether it must be there.
+    pub required: bool,
+}
+
+/// Makes an optional field.
+const fn field(name: &'static str, shape: Shape, about: &'static str) -> Field {
+    Field {
+        name,
+        about,
+        shape,
+        required: false,
+    }
+}
+
+/// Makes a field that must be there.
+const fn required(name: &'static str, shape: Shape, about: &'static str) -> Field {
+    Field {
+        name,
+        about,
+        shape,
+        required: true,
+    }
+}
+
+impl Record {
+    /// Returns the name without its article, in one word.
+    pub fn word(&self) -> String {
+        let name = self
+            .name
+            .split_once(' ')
+            .map_or(self.name, |(_, name)| name);
+        name.replace(' ', "_").replace('`', "")
+    }
+
+    /// Returns a field.
+    pub fn field(&self, name: &str) -> Option<&'static Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+}
+
+impl Shape {
+    /// Says what is expected, for a message: `a whole number`.
+    pub fn expected(&self) -> String {
+        match self {
+            Self::Any => "any value".into(),
+            Self::Text(form) => form.name.into(),
+            Self::Choice(words) => one_of(words),
+            Self::Bool => "true or false".into(),
+            Self::Int(min) => format!("a whole number of at least {min}"),
+            Self::Scalar => "text, a number or a bool".into(),
+            Self::Null => "nothing".into(),
+            Self::Late(shape) => format!("{} (or a template for it)", shape.expected()),
+            Self::List(shape, _) => match shape {
+                Self::Record(record) => format!("a list ({})", record.name),
+                _ => format!("a list ({})", shape.expected()),
+            },
+            Self::Map(_, _, _) => "a mapping".into(),
+            Self::Record(record) => record.name.into(),
+            Self::OneOf(alternatives) => {
+                let all: Vec<String> = alternatives
+                    .iter()
+                    .map(|(_, shape)| shape.expected())
+                    .collect();
+                all.join(", or ")
+            }
+        }
+    }
+}
+
+/// Lists words: `` `a`, `b` or `c` ``.
+pub fn one_of(words: &[&str]) -> String {
+    match words {
+        [] => "nothing".into(),
+        [word] => format!("`{word}`"),
+        [first @ .., last] => {
+            let first: Vec<String> = first.iter().map(|word| format!("`{word}`")).collect();
+            format!("{} or `{last}`", first.join(", "))
+        }
+    }
+}
+
+/// Any text.
+pub static ANY_TEXT: Form = Form {
+    name: "text",
+    example: "some words",
+    pattern: None,
+};
+/// Text with at least one character.
+pub static WORDS: Form = Form {
+    name: "text",
+    example: "some words",
+    pattern: Some(r"^(?:.|\n)*\S(?:.|\n)*$"),
+};
+/// A name that expressions can use.
+pub static ID: Form = Form {
+    name: "a name of lower-case letters, digits and `_`",
+    example: "stop_mail",
+    pattern: Some("^[a-z][a-z0-9_]*$"),
+};
+/// The name of a plan, a model.
+pub static PLAN_NAME: Form = Form {
+    name: "a name of lower-case letters, digits and `-`",
+    example: "obox-restart",
+    pattern: Some("^[a-z][a-z0-9-]*$"),
+};
+/// A length of time.
+pub static DURATION: Form = Form {
+    name: "a duration",
+    example: "90s, 15m, 1h 30m",
+    pattern: Some(r"^[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d)(?: ?[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))*$"),
+};
+/// A condition or another expression.
+pub static EXPRESSION: Form = Form {
+    name: "an expression",
+    example: "ring[ip].users == 0",
+    pattern: Some(r"^(?:.|\n)*\S(?:.|\n)*$"),
+};

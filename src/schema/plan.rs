@@ -1,0 +1,849 @@
+//! The words of a plan.
+
+use crate::schema::ANY_TEXT;
+use crate::schema::DURATION;
+use crate::schema::EXPRESSION;
+use crate::schema::Field;
+use crate::schema::Form;
+use crate::schema::ID;
+use crate::schema::PLAN_NAME;
+use crate::schema::Record;
+use crate::schema::Select;
+use crate::schema::Shape;
+use crate::schema::WORDS;
+use crate::schema::field;
+use crate::schema::required;
+
+static MODE: Form = Form {
+    name: "an octal mode in quotes",
+    example: "\"0644\"",
+    pattern: Some("^[0-7]{3,4}$"),
+};
+static OWNER: Form = Form {
+    name: "a user, or user:group",
+    example: "root:root",
+    pattern: Some("^[A-Za-z_][A-Za-z0-9_.-]*(?::[A-Za-z_][A-Za-z0-9_.-]*)?$"),
+};
+static USER: Form = Form {
+    name: "a user name",
+    example: "root",
+    pattern: Some("^[A-Za-z_][A-Za-z0-9_.-]*$"),
+};
+static VARIABLE: Form = Form {
+    name: "the name of an environment variable",
+    example: "LC_ALL",
+    pattern: Some("^[A-Za-z_][A-Za-z0-9_]*$"),
+};
+static COMMAND: Form = Form {
+    name: "a command line",
+    example: "systemctl stop dovecot",
+    pattern: WORDS.pattern,
+};
+static SCRIPT: Form = Form {
+    name: "a shell script",
+    example: "cd /srv && make",
+    pattern: WORDS.pattern,
+};
+static REGEX: Form = Form {
+    name: "a regular expression with named groups",
+    example: "version (?P<version>\\S+)",
+    pattern: WORDS.pattern,
+};
+
+static TEXT_DURATION: Shape = Shape::Text(&DURATION);
+static LATE_DURATION: Shape = Shape::Late(&TEXT_DURATION);
+static SOME_WORDS: Shape = Shape::Text(&WORDS);
+static SOME_TEXT: Shape = Shape::Text(&ANY_TEXT);
+static STEP_SHAPE: Shape = Shape::Record(&STEP);
+static POSITIVE: Shape = Shape::Int(1);
+static NUMBER: Shape = Shape::Int(0);
+static ARGUMENT: Shape = Shape::Scalar;
+static PATHS: Shape = Shape::Text(&WORDS);
+
+/// A condition: an expression, or plainly true or false.
+static CONDITION: Shape = Shape::OneOf(&[
+    (Select::Text, Shape::Text(&EXPRESSION)),
+    (Select::Bool, Shape::Bool),
+]);
+static CLAIMS: Shape = Shape::Map(&WORDS, &CONDITION, 1);
+static VALUE_EXPRESSION: Shape = Shape::OneOf(&[
+    (Select::Text, Shape::Text(&EXPRESSION)),
+    (Select::Bool, Shape::Bool),
+    (Select::Int, Shape::Int(i64::MIN)),
+]);
+static RUN: Shape = Shape::OneOf(&[
+    (Select::Text, Shape::Text(&COMMAND)),
+    (Select::List, Shape::List(&ARGUMENT, 1)),
+]);
+static BECOME: Shape = Shape::OneOf(&[
+    (Select::Bool, Shape::Bool),
+    (Select::Text, Shape::Text(&USER)),
+]);
+static ENV: Shape = Shape::Map(&VARIABLE, &ARGUMENT, 1);
+static DELEGATE_STEP: Shape = Shape::OneOf(&[
+    (Select::Text, Shape::Text(&WORDS)),
+    (Select::Map, Shape::Record(&ONE_OF)),
+]);
+static DELEGATE_PROBE: Shape = Shape::OneOf(&[
+    (Select::Text, Shape::Text(&WORDS)),
+    (Select::Key("each_of"), Shape::Record(&EACH_OF)),
+    (Select::Map, Shape::Record(&ONE_OF)),
+]);
+static EXIT_CODES: Shape = Shape::OneOf(&[
+    (Select::Text, Shape::Choice(&["any"])),
+    (Select::List, Shape::List(&NUMBER, 1)),
+]);
+static PARSE: Shape = Shape::OneOf(&[
+    (Select::Text, Shape::Choice(FORMATS)),
+    (Select::Map, Shape::Record(&PARSE_RECORD)),
+]);
+/// The formats of `parse`.
+const FORMATS: &[&str] = &[
+    "text", "int", "size", "lines", "kv", "json", "yaml", "tsv", "regex",
+];
+const TYPES: &[&str] = &["string", "int", "float", "bool"];
+static TYPE_WORD: Shape = Shape::Choice(TYPES);
+
+static RETRY_SHAPE: Shape = Shape::Record(&RETRY);
+
+/// A plan.
+pub static PLAN: Record = Record {
+    name: "a plan",
+    about: "A procedure: what to do on each host, what must then be seen, and the way back.",
+    fields: &[
+        required("version", Shape::Int(1), "The version of the language: 1."),
+        required(
+            "name",
+            Shape::Text(&PLAN_NAME),
+            "The name of the plan, as in its file name.",
+        ),
+        field("summary", SOME_WORDS, "What the plan is for, in one line."),
+        field(
+            "description",
+            SOME_TEXT,
+            "What a reader should know before she runs it.",
+        ),
+        field(
+            "inputs",
+            Shape::Map(&ID, &Shape::Record(&INPUT), 0),
+            "The values that are given from outside, with their types.",
+        ),
+        required(
+            "hosts",
+            SOME_WORDS,
+            "The group or host pattern that the steps are run on.",
+        ),
+        field(
+            "serial",
+            SERIAL,
+            "How many hosts at a time; a list for a canary: `[1, 3]`.",
+        ),
+        field(
+            "max_failures",
+            NUMBER,
+            "How many hosts may fail before no further host is begun.",
+        ),
+        field(
+            "locks",
+            Shape::List(&SOME_WORDS, 1),
+            "Groups or hosts that are claimed beside the targets.",
+        ),
+        field(
+            "defaults",
+            Shape::Record(&DEFAULTS),
+            "What holds where a step says nothing.",
+        ),
+        field(
+            "probes",
+            Shape::Map(&ID, &Shape::Record(&PROBE), 0),
+            "How to look at the world; looking changes nothing.",
+        ),
+        field("let", Shape::Map(&ID, &LET, 0), "Words for what is seen."),
+        field(
+            "preflight",
+            CLAIMS,
+            "What must hold on every host before the first change anywhere, and again on each \
+             host when its turn comes.",
+        ),
+        required("steps", Shape::List(&STEP_SHAPE, 1), "The steps, in order."),
+        field(
+            "invariants",
+            Shape::Record(&INVARIANTS),
+            "What must hold whatever fails.",
+        ),
+    ],
+    one_of: &[],
+    rest: None,
+    foreign: &[
+        ("tasks", "in planrun these are `steps`"),
+        ("jobs", "in planrun there are `steps` only"),
+        ("mainSteps", "in planrun these are `steps`"),
+        (
+            "vars",
+            "declare `inputs`, and give values in the inventory or with `--set`",
+        ),
+        ("parameters", "in planrun these are `inputs`"),
+        ("params", "in planrun these are `inputs`"),
+        ("become", "write it under `defaults`, or in a step"),
+        (
+            "gather_facts",
+            "planrun gathers nothing: write `probes` for what you need to see",
+        ),
+        (
+            "handlers",
+            "there are no notified handlers: write the step where it belongs",
+        ),
+        (
+            "pre_tasks",
+            "write `preflight` claims, or steps at the beginning",
+        ),
+        ("post_tasks", "write steps at the end"),
+        ("roles", "there are no roles: write the steps out"),
+        (
+            "max_fail_percentage",
+            "say how many hosts may fail: `max_failures: 0`",
+        ),
+        (
+            "any_errors_fatal",
+            "that is so by default: `max_failures: 0`",
+        ),
+        ("strategy", "say how many hosts at a time: `serial: 1`"),
+        ("on", "a plan is begun by `planrun apply`, not by an event"),
+        ("schemaVersion", "in planrun this is `version: 1`"),
+        ("targets", "in planrun these are `hosts`"),
+    ],
+};
+
+static SERIAL: Shape = Shape::OneOf(&[
+    (Select::Int, Shape::Int(1)),
+    (Select::List, Shape::List(&POSITIVE, 1)),
+]);
+
+static INPUT: Record = Record {
+    name: "an input",
+    about: "A value that is given from outside: by --set, a file, the inventory, or its default.",
+    fields: &[
+        required(
+            "type",
+            Shape::Choice(&["string", "int", "bool", "duration", "enum", "path", "file"]),
+            "Its type.",
+        ),
+        field(
+            "default",
+            Shape::Scalar,
+            "Its value where none is given; may be a template.",
+        ),
+        field("description", SOME_WORDS, "What it is for."),
+        field(
+            "of",
+            Shape::List(&SOME_WORDS, 1),
+            "The values of an `enum`.",
+        ),
+        field(
+            "pattern",
+            SOME_WORDS,
+            "A regular expression that a string matches as a whole.",
+        ),
+        field(
+            "min",
+            Shape::Scalar,
+            "The least value of an int or a duration.",
+        ),
+        field(
+            "max",
+            Shape::Scalar,
+            "The greatest value of an int or a duration.",
+        ),
+    ],
+    one_of: &[],
+    rest: None,
+    foreign: &[
+        ("required", "an input without `default` is required"),
+        ("choices", "write `type: enum` and `of: [...]`"),
+        ("options", "write `type: enum` and `of: [...]`"),
+        ("values", "write `type: enum` and `of: [...]`"),
+        ("allowedValues", "write `type: enum` and `of: [...]`"),
+        ("desc", "in planrun this is `description`"),
+        (
+            "sensitive",
+            "secrets are not supported yet: let the host read them from a file of its own",
+        ),
+        (
+            "secret",
+            "secrets are not supported yet: let the host read them from a file of its own",
+        ),
+    ],
+};
+
+static DEFAULTS: Record = Record {
+    name: "a mapping of defaults",
+    about: "What holds for every step and probe that says nothing else.",
+    fields: &[
+        field("become", BECOME, "Run as root, or as the named user."),
+        field(
+            "timeout",
+            LATE_DURATION,
+            "How long a command may take (5m).",
+        ),
+        field(
+            "within",
+            LATE_DURATION,
+            "How long `done_when` is looked for afterwards (10s).",
+        ),
+        field(
+            "retry",
+            RETRY_SHAPE,
+            "How often a failed step is sent again (once).",
+        ),
+        field("env", ENV, "Environment variables."),
+        field("dir", SOME_WORDS, "The directory commands run in."),
+    ],
+    one_of: &[],
+    rest: None,
+    foreign: &[],
+};
+
+static RETRY: Record = Record {
+    name: "a `retry`",
+    about: "Sending again what failed; only for steps with `done_when` or `idempotent`.",
+    fields: &[
+        required(
+            "attempts",
+            Shape::Int(1),
+            "How many attempts there are in all.",
+        ),
+        field(
+            "delay",
+            LATE_DURATION,
+            "How long to wait between two of them (5s).",
+        ),
+    ],
+    one_of: &[],
+    rest: None,
+    foreign: &[
+        ("times", "in planrun this is `attempts`"),
+        (
+            "retries",
+            "in planrun this is `attempts`, the first one included",
+        ),
+        ("max_attempts", "in planrun this is `attempts`"),
+    ],
+};
+
+static PROBE: Record = Record {
+    name: "a probe",
+    about: "A look at the world. It changes nothing, so it may be repeated.",
+    fields: &[
+        field(
+            "run",
+            RUN,
+            "The command, split into words before templates are rendered.",
+        ),
+        field("shell", Shape::Text(&SCRIPT), "A script for sh."),
+        field(
+            "delegate_to",
+            DELEGATE_PROBE,
+            "Where it runs, if not on the host itself.",
+        ),
+        field("become", BECOME, "Run as root, or as the named user."),
+        field("env", ENV, "Environment variables."),
+        field("dir", SOME_WORDS, "The directory it runs in."),
+        field("stdin", SOME_TEXT, "What it reads."),
+        field("timeout", LATE_DURATION, "How long it may take."),
+        field(
+            "parse",
+            PARSE,
+            "How its output becomes a value; else `{exit, stdout, stderr}`.",
+        ),
+        field(
+            "exit_codes",
+            EXIT_CODES,
+            "The exit statuses that are no failure ([0]).",
+        ),
+        field(
+            "output",
+            Shape::Choice(&["keep", "discard"]),
+            "Whether its output matters.",
+        ),
+    ],
+    one_of: &["run", "shell"],
+    rest: None,
+    foreign: STEP_FOREIGN,
+};
+
+static PARSE_RECORD: Record = Record {
+    name: "a `parse`",
+    about: "How output becomes a value. What does not convert is a failure, never 0.",
+    fields: &[
+        required("format", Shape::Choice(FORMATS), "The format."),
+        field(
+            "key",
+            SOME_WORDS,
+            "The column that becomes the key of a map of rows (tsv, json).",
+        ),
+        field(
+            "types",
+            Shape::Map(&WORDS, &TYPE_WORD, 1),
+            "The types of columns that are no text.",
+        ),
+        field("pattern", Shape::Text(&REGEX), "The expression of `regex`."),
+    ],
+    one_of: &[],
+    rest: None,
+    foreign: &[],
+};
+
+static LET: Shape = Shape::OneOf(&[
+    (Select::Text, Shape::Text(&EXPRESSION)),
+    (Select::Bool, Shape::Bool),
+    (Select::Map, Shape::Record(&FROM)),
+]);
+
+static FROM: Record = Record {
+    name: "a `from`",
+    about: "The rows of a probe for which a condition holds; `row` is the row.",
+    fields: &[
+        required("from", Shape::Text(&ID), "The probe."),
+        required("where", CONDITION, "The condition, over `row`."),
+    ],
+    one_of: &[],
+    rest: None,
+    foreign: &[],
+};
+
+static ONE_OF: Record = Record {
+    name: "a `one_of`",
+    about: "Any one member of a group; another is tried only if the first is known not to act.",
+    fields: &[required("one_of", SOME_WORDS, "The group.")],
+    one_of: &[],
+    rest: None,
+    foreign: &[(
+        "each_of",
+        "an effect is sent once: use `one_of`; `each_of` is for probes",
+    )],
+};
+
+static EACH_OF: Record = Record {
+    name: "an `each_of`",
+    about: "Every member of a group: a condition must hold for each of them.",
+    fields: &[required("each_of", SOME_WORDS, "The group.")],
+    one_of: &[],
+    rest: None,
+    foreign: &[],
+};
+
+static INVARIANTS: Record = Record {
+    name: "a mapping of invariants",
+    about: "What must hold whatever fails.",
+    fields: &[
+        field("always", CLAIMS, "At every moment."),
+        field("at_rest", CLAIMS, "When a run ended, paused or is stuck."),
+        field("at_end", CLAIMS, "When a run succeeded or was rolled back."),
+    ],
+    one_of: &[],
+    rest: None,
+    foreign: &[],
+};
+
+/// The actions, exactly one a step.
+const ACTIONS: &[&str] = &[
+    "run", "shell", "wait", "assert", "approve", "set", "upload", "block", "fail",
+];
+
+const RUN_FIELD: Field = field("run", RUN, "A command, split into words before rendering.");
+const SHELL_FIELD: Field = field(
+    "shell",
+    Shape::Text(&SCRIPT),
+    "A script for sh; values in it are quoted.",
+);
+const WAIT_FIELD: Field = field(
+    "wait",
+    WAIT_SHAPE,
+    "Wait for a time, or until a condition holds.",
+);
+const ASSERT_FIELD: Field = field("assert", CLAIMS, "Claims that must hold now.");
+const APPROVE_FIELD: Field = field("approve", SOME_WORDS, "Ask a person to go on.");
+const SET_FIELD: Field = field(
+    "set",
+    Shape::Map(&ID, &VALUE_EXPRESSION, 1),
+    "Record values, once a host and run.",
+);
+const UPLOAD_FIELD: Field = field(
+    "upload",
+    Shape::Record(&UPLOAD),
+    "Put a file in place, in one step.",
+);
+const FAIL_FIELD: Field = field("fail", SOME_WORDS, "Fail, with this text.");
+const NAME_FIELD: Field = field("name", SOME_WORDS, "What it does, for people.");
+const WHEN_FIELD: Field = field("when", CONDITION, "Leave the step out unless this holds.");
+const REQUIRES_FIELD: Field = field(
+    "requires",
+    CLAIMS,
+    "What must hold before anything is sent; else the step fails.",
+);
+const DELEGATE_FIELD: Field = field(
+    "delegate_to",
+    DELEGATE_STEP,
+    "Where it runs, if not on the host itself.",
+);
+const BECOME_FIELD: Field = field("become", BECOME, "Run as root, or as the named user.");
+const ENV_FIELD: Field = field("env", ENV, "Environment variables.");
+const DIR_FIELD: Field = field("dir", SOME_WORDS, "The directory it runs in.");
+const STDIN_FIELD: Field = field("stdin", SOME_TEXT, "What the command reads.");
+const TIMEOUT_FIELD: Field = field("timeout", LATE_DURATION, "How long an attempt may take.");
+const WITHIN_FIELD: Field = field(
+    "within",
+    LATE_DURATION,
+    "How long `done_when` is looked for afterwards.",
+);
+const RETRY_FIELD: Field = field("retry", RETRY_SHAPE, "Sending again what failed.");
+const PARSE_FIELD: Field = field("parse", PARSE, "How the output becomes the step's result.");
+const EXIT_FIELD: Field = field(
+    "exit_codes",
+    EXIT_CODES,
+    "The exit statuses of success ([0]).",
+);
+const OUTPUT_FIELD: Field = field(
+    "output",
+    Shape::Choice(&["keep", "discard"]),
+    "Whether the output is kept.",
+);
+const IDEMPOTENT_FIELD: Field = field("idempotent", Shape::Bool, "Sending it twice does no harm.");
+const DONE_FIELD: Field = field(
+    "done_when",
+    CONDITION,
+    "What must then be seen. It decides, not the exit status.",
+);
+const ON_FAILURE_FIELD: Field = field("on_failure", ON_FAILURE, "What a failure leads to.");
+const ON_UNKNOWN_FIELD: Field = field(
+    "on_unknown",
+    Shape::Choice(&["ask", "fail"]),
+    "What happens where it cannot be told whether the step took effect (ask).",
+);
+const UNINTERRUPTIBLE_FIELD: Field = field(
+    "uninterruptible",
+    SOME_WORDS,
+    "Why nothing may stop the run inside this block.",
+);
+
+/// A step of a plan.
+pub static STEP: Record = Record {
+    name: "a step",
+    about: "One thing to do on a host, what must then be seen, and its way back.",
+    fields: &[
+        field(
+            "id",
+            Shape::Text(&ID),
+            "The name of the step, and of its result.",
+        ),
+        NAME_FIELD,
+        RUN_FIELD,
+        SHELL_FIELD,
+        WAIT_FIELD,
+        ASSERT_FIELD,
+        APPROVE_FIELD,
+        SET_FIELD,
+        UPLOAD_FIELD,
+        field(
+            "block",
+            Shape::List(&STEP_SHAPE, 1),
+            "Steps that belong together.",
+        ),
+        field(
+            "rescue",
+            Shape::List(&STEP_SHAPE, 1),
+            "What to do where a step of the block fails.",
+        ),
+        FAIL_FIELD,
+        WHEN_FIELD,
+        REQUIRES_FIELD,
+        DELEGATE_FIELD,
+        BECOME_FIELD,
+        ENV_FIELD,
+        DIR_FIELD,
+        STDIN_FIELD,
+        TIMEOUT_FIELD,
+        WITHIN_FIELD,
+        RETRY_FIELD,
+        PARSE_FIELD,
+        EXIT_FIELD,
+        OUTPUT_FIELD,
+        IDEMPOTENT_FIELD,
+        DONE_FIELD,
+        field("rollback", ROLLBACK, "The way back, or why there is none."),
+        field(
+            "point_of_no_return",
+            SOME_WORDS,
+            "Why nothing is undone once this step has ended well.",
+        ),
+        ON_FAILURE_FIELD,
+        ON_UNKNOWN_FIELD,
+        UNINTERRUPTIBLE_FIELD,
+    ],
+    one_of: ACTIONS,
+    rest: None,
+    foreign: STEP_FOREIGN,
+};
+
+static ROLLBACK: Shape = Shape::OneOf(&[
+    (Select::Key("none"), Shape::Record(&NO_WAY_BACK)),
+    (Select::Map, Shape::Record(&HANDLER)),
+]);
+
+static NO_WAY_BACK: Record = Record {
+    name: "a `none`",
+    about: "Says why there is nothing to undo.",
+    fields: &[required("none", SOME_WORDS, "The reason.")],
+    one_of: &[],
+    rest: None,
+    foreign: &[],
+};
+
+/// A handler: a step that undoes another.
+static HANDLER: Record = Record {
+    name: "a rollback handler",
+    about: "What undoes a step: a step itself, or a block of steps.",
+    fields: &[
+        NAME_FIELD,
+        RUN_FIELD,
+        SHELL_FIELD,
+        WAIT_FIELD,
+        ASSERT_FIELD,
+        APPROVE_FIELD,
+        UPLOAD_FIELD,
+        field(
+            "block",
+            Shape::List(&STEP_SHAPE, 1),
+            "Steps that belong together.",
+        ),
+        field(
+            "rescue",
+            Shape::List(&STEP_SHAPE, 1),
+            "What to do where a step of the block fails.",
+        ),
+        FAIL_FIELD,
+        WHEN_FIELD,
+        REQUIRES_FIELD,
+        DELEGATE_FIELD,
+        BECOME_FIELD,
+        ENV_FIELD,
+        DIR_FIELD,
+        STDIN_FIELD,
+        TIMEOUT_FIELD,
+        WITHIN_FIELD,
+        RETRY_FIELD,
+        EXIT_FIELD,
+        OUTPUT_FIELD,
+        IDEMPOTENT_FIELD,
+        DONE_FIELD,
+        ON_FAILURE_FIELD,
+        ON_UNKNOWN_FIELD,
+    ],
+    one_of: &[
+        "run", "shell", "wait", "assert", "approve", "upload", "block", "fail",
+    ],
+    rest: None,
+    foreign: STEP_FOREIGN,
+};
+
+static ON_FAILURE: Shape = Shape::OneOf(&[
+    (Select::Text, Shape::Choice(&["rollback", "hold"])),
+    (Select::Map, Shape::Record(&CONTINUE)),
+]);
+
+static CONTINUE: Record = Record {
+    name: "a `continue`",
+    about: "Goes on after a failure.",
+    fields: &[required("continue", SOME_WORDS, "Why that does no harm.")],
+    one_of: &[],
+    rest: None,
+    foreign: &[],
+};
+
+static WAIT_SHAPE: Shape = Shape::OneOf(&[
+    (Select::Text, LATE_DURATION),
+    (Select::Map, Shape::Record(&WAIT)),
+]);
+
+static ON_TIMEOUT: Shape = Shape::Choice(&["fail", "ask", "continue"]);
+
+static WAIT: Record = Record {
+    name: "a `wait`",
+    about: "Waits until a condition holds.",
+    fields: &[
+        required("until", CONDITION, "What it waits for."),
+        field("at_least", LATE_DURATION, "It waits so long in any case."),
+        required("timeout", LATE_DURATION, "It waits so long at most."),
+        field("every", LATE_DURATION, "How often it looks (5s)."),
+        field(
+            "stable_for",
+            LATE_DURATION,
+            "How long the condition must hold without a break.",
+        ),
+        field(
+            "on_timeout",
+            Shape::Late(&ON_TIMEOUT),
+            "What happens when time is up (fail).",
+        ),
+    ],
+    one_of: &[],
+    rest: None,
+    foreign: &[
+        ("seconds", "write a duration: `wait: 90s`"),
+        ("minutes", "write a duration: `wait: 15m`"),
+        (
+            "delay",
+            "in planrun this is `at_least`, or `every` between two looks",
+        ),
+        ("sleep", "in planrun this is `every`"),
+    ],
+};
+
+static UPLOAD: Record = Record {
+    name: "an `upload`",
+    about: "Puts a file of this machine in place on the host, all or nothing.",
+    fields: &[
+        required(
+            "from",
+            PATHS,
+            "The file on this machine; relative to the plan.",
+        ),
+        required("to", PATHS, "The path on the host."),
+        field(
+            "mode",
+            Shape::Text(&MODE),
+            "Its mode; by default that of the file it replaces.",
+        ),
+        field(
+            "owner",
+            Shape::Text(&OWNER),
+            "Its owner; by default that of the file it replaces.",
+        ),
+    ],
+    one_of: &[],
+    rest: None,
+    foreign: &[
+        ("src", "in planrun this is `from`"),
+        ("dest", "in planrun this is `to`"),
+        ("path", "in planrun this is `to`"),
+        (
+            "content",
+            "write a file beside the plan and name it in `from`",
+        ),
+        ("group", "write it with the owner: `owner: user:group`"),
+    ],
+};
+
+const STEP_FOREIGN: &[(&str, &str)] = &[
+    (
+        "register",
+        "give the step an `id`: it names the result. To look at the world write a probe",
+    ),
+    ("loop", "there is no loop: write the steps out"),
+    ("with_items", "there is no loop: write the steps out"),
+    (
+        "until",
+        "use `done_when` for what must be seen afterwards, or a `wait` step",
+    ),
+    ("retries", "write `retry: {attempts: N, delay: 5s}`"),
+    ("delay", "write `retry: {attempts: N, delay: 5s}`"),
+    ("run_once", "use `delegate_to: {one_of: GROUP}`"),
+    ("once", "use `delegate_to: {one_of: GROUP}`"),
+    ("ignore_errors", "write `on_failure: {continue: why}`"),
+    (
+        "failed_when",
+        "say what must be seen: `done_when`, or `exit_codes`",
+    ),
+    ("changed_when", "say what must be seen: `done_when`"),
+    (
+        "notify",
+        "there are no notified handlers: write the step where it belongs",
+    ),
+    (
+        "listen",
+        "there are no notified handlers: write the step where it belongs",
+    ),
+    ("command", "in planrun this is `run`"),
+    ("cmd", "in planrun this is `run`"),
+    ("commands", "in planrun this is `run`, one step a command"),
+    ("raw", "in planrun this is `shell`"),
+    ("script", "in planrun this is `shell`"),
+    ("copy", "in planrun this is `upload`"),
+    ("template", "in planrun this is `upload`"),
+    (
+        "service",
+        "write the command: `run: systemctl restart UNIT`",
+    ),
+    (
+        "systemd",
+        "write the command: `run: systemctl restart UNIT`",
+    ),
+    ("pause", "use `approve` to ask a person, `wait` for a time"),
+    (
+        "wait_for",
+        "in planrun this is `wait: {until: ..., timeout: ...}`",
+    ),
+    ("sleep", "in planrun this is `wait: 15m`"),
+    (
+        "debug",
+        "planrun shows what it sees; write a `name` that says it",
+    ),
+    ("set_fact", "in planrun this is `set`"),
+    ("vars", "use `set`, or `let` for words over probes"),
+    (
+        "tags",
+        "there are no tags: make two plans, or an input with `when`",
+    ),
+    (
+        "always",
+        "write the step behind the block: it runs when the block ended well",
+    ),
+    ("async", "every step may take as long as its `timeout`"),
+    ("poll", "every step may take as long as its `timeout`"),
+    ("become_user", "write `become: USER`"),
+    ("sudo", "in planrun this is `become: true`"),
+    ("user", "in planrun this is `become: USER`"),
+    ("environment", "in planrun this is `env`"),
+    ("args", "write `dir`, `stdin`, `env` beside the command"),
+    ("chdir", "in planrun this is `dir`"),
+    ("working-directory", "in planrun this is `dir`"),
+    ("cwd", "in planrun this is `dir`"),
+    ("if", "in planrun this is `when`"),
+    ("unless", "write `when: not (...)`"),
+    ("onlyif", "write `when: ...`"),
+    (
+        "uses",
+        "there are no ready-made actions: write the command in `run`",
+    ),
+    ("with", "write the values into the command with `{{ }}`"),
+    ("continue-on-error", "write `on_failure: {continue: why}`"),
+    ("timeout-minutes", "write `timeout: 15m`"),
+    ("timeoutSeconds", "write `timeout: 90s`"),
+    ("onFailure", "in planrun this is `on_failure`"),
+    ("nextStep", "there are no jumps: steps run in order"),
+    ("isEnd", "there are no jumps: steps run in order"),
+    ("maxAttempts", "write `retry: {attempts: N, delay: 5s}`"),
+    ("action", "name the action by its key: `run: ...`"),
+    (
+        "inputs",
+        "inputs are declared once for the plan, at its top",
+    ),
+    ("task", "in planrun this is `run`"),
+    (
+        "step",
+        "in planrun a step has an `id` and an action like `run`",
+    ),
+    (
+        "parallel",
+        "hosts run side by side by `serial`; steps of a host run in order",
+    ),
+    ("require", "in planrun this is `requires`"),
+    (
+        "onchanges",
+        "there are no notified handlers: write the step where it belongs",
+    ),
+    (
+        "watch",
+        "there are no notified handlers: write the step where it belongs",
+    ),
+];
