@@ -5,5 +5,7 @@ pub mod document;
 pub mod event;
 pub mod inventory;
 pub mod schema;
+pub mod duration;
+pub mod template;
 pub mod source;
 pub mod transport;

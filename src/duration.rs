@@ -1,0 +1,93 @@
+//! Lengths of time as people write them: `90s`, `15m`, `1h 30m`.
+//!
+//! A unit is always there. A day is 24 hours exactly; there are no months. The form is
+//! [`crate::schema::DURATION`].
+
+use std::time::Duration;
+
+/// Longest duration: a hundred years, so that sums of them stay far from overflow.
+const MAX_SECONDS: f64 = 100.0 * 365.0 * 86_400.0;
+
+/// Reads a duration; `None` where it is not of the form, or longer than a hundred years.
+pub fn parse(text: &str) -> Option<Duration> {
+    let mut rest = text.trim();
+    let mut seconds = 0.0_f64;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let number: f64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+        let unit = match &rest[..letters] {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3_600.0,
+            "d" => 86_400.0,
+            _ => return None,
+        };
+        seconds += number * unit;
+        rest = rest[letters..].trim_start();
+    }
+    let whole_milliseconds = (seconds * 1_000.0).round() / 1_000.0;
+    (whole_milliseconds <= MAX_SECONDS).then(|| Duration::from_secs_f64(whole_milliseconds))
+}
+
+/// Writes a duration for people: the two greatest units, nothing finer than a second above ten.
+pub fn show(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    let pair = |great: u64, great_unit: &str, small: u64, small_unit: &str| {
+        if small == 0 {
+            format!("{great}{great_unit}")
+        } else {
+            format!("{great}{great_unit} {small}{small_unit}")
+        }
+    };
+    if days > 0 {
+        pair(days, "d", hours, "h")
+    } else if hours > 0 {
+        pair(hours, "h", minutes, "m")
+    } else if minutes > 0 {
+        pair(minutes, "m", seconds % 60, "s")
+    } else if seconds >= 10 || duration.subsec_millis() == 0 {
+        format!("{seconds}s")
+    } else if seconds == 0 {
+        format!("{}ms", duration.as_millis())
+    } else {
+        format!("{:.1}s", duration.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_with_their_units() {
+        for (text, millis) in [
+            ("90s", 90_000),
+            ("15m", 900_000),
+            ("1h 30m", 5_400_000),
+            ("1h30m", 5_400_000),
+            ("1.5h", 5_400_000),
+            ("2d", 172_800_000),
+            ("250ms", 250),
+        ] {
+            assert_eq!(parse(text), Some(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "90", "5 M", "1month", "-5s", "s", "1..5s", "99999999999d", "1e3s"] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_reads_back_as_the_same_for_whole_units() {
+        for seconds in [0, 1, 59, 60, 61, 3_600, 3_660, 86_400, 90_000] {
+            let duration = Duration::from_secs(seconds);
+            assert_eq!(parse(&show(duration)), Some(duration));
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Templates and expressions: texts with `{{ }}`, and conditions.
+//!
+//! Both are minijinja's language. Templates are rendered by minijinja itself ([`Template`]);
+//! expressions are parsed by it and evaluated by [`condition`], because a condition has a third
+//! value and must stop at the first name that has to be looked at. Templates never look: they see
+//! inputs, the host and results.
+//!
+//! What a value may do in a text depends on the text ([`Mode`]): it can never become two arguments,
+//! a pipe or an empty word unless the plan says so by `| raw` or `| allow_empty`.
+
+pub mod condition;
+mod engine;
+pub mod expression;
+pub mod words;
+
+use std::collections::BTreeMap;
+
+use minijinja::Value;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::document::Node;
+use crate::source::Sources;
+use crate::source::Span;
+use crate::template::expression::Expression;
+
+pub use engine::RenderError;
+pub use engine::environment;
+
+/// What the rendered text is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// For people, files, standard input: values stand as they are.
+    Text,
+    /// One argument of a command: an empty value is refused.
+    Word,
+    /// A script: every value is quoted for `sh`, an empty one is refused.
+    Script,
+}
+
+/// The names a text can see, and their values.
+pub type Names = BTreeMap<String, Value>;
+
+/// A text with `{{ }}` in it.
+#[derive(Clone, Debug)]
+pub struct Template {
+    /// The text as decoded from YAML.
+    pub text: String,
+    /// Where it is.
+    pub span: Span,
+    /// The free names in it and where they are.
+    pub names: Vec<Name>,
+}
+
+/// A name that an expression or template uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// The name.
+    pub name: String,
+    /// Where it is.
+    pub span: Span,
+}
+
+impl Template {
+    /// Parses the text of a node; faults are told and give a template without names.
+    pub fn parse(node: &Node, sources: &Sources, found: &mut Diagnostics) -> Self {
+        let text = node.lexeme(sources).unwrap_or_default().to_owned();
+        let mut template = Self { text, span: node.span, names: Vec::new() };
+        match expression::names_of_template(&template.text) {
+            Ok(names) => {
+                template.names = names
+                    .into_iter()
+                    .map(|(name, range)| Name { name, span: node.place(sources, range) })
+                    .collect();
+            }
+            Err(fault) => {
+                found.push(
+                    Diagnostic::error("template-syntax", "this template cannot be read")
+                        .at(node.place(sources, fault.range), fault.text)
+                        .help("write `{{ name }}`, `{{ name | filter }}`, or plain text"),
+                );
+            }
+        }
+        template
+    }
+
+    /// Makes a template of a plain text.
+    pub fn plain(text: impl Into<String>, span: Span) -> Self {
+        Self { text: text.into(), span, names: Vec::new() }
+    }
+
+    /// Whether there is anything to render.
+    pub fn is_plain(&self) -> bool {
+        !self.text.contains("{{") && !self.text.contains("{%")
+    }
+
+    /// Renders the text.
+    pub fn render(&self, mode: Mode, names: &Names) -> Result<String, RenderError> {
+        engine::render(&self.text, mode, names)
+    }
+
+    /// Returns the expression, if the text is exactly one `{{ }}`: then its value keeps its type.
+    pub fn whole(&self) -> Option<Expression> {
+        let inner = self.text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+        if inner.contains("{{") || inner.contains("}}") {
+            return None;
+        }
+        Expression::parse_text(inner.trim()).ok()
+    }
+}

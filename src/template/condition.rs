@@ -1,0 +1,516 @@
+//! The value of an expression: true, false, or *cannot tell*.
+//!
+//! Names are asked of a [`Scope`]. A name that must be looked at first stops the evaluation with
+//! [`Stop::Look`]: the caller looks and evaluates again, so that looks are lazy from left to right
+//! and an evaluation is a pure function of one snapshot. `and` and `or` are Kleene's: what cannot
+//! be told on one side does not matter where the other side decides. Types are not coerced: a
+//! comparison of text with a number cannot be told, and says why.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use minijinja::Value;
+use minijinja::value::ValueKind;
+
+use crate::template::Mode;
+use crate::template::engine;
+use crate::template::expression::Comparison;
+use crate::template::expression::Expr;
+use crate::template::expression::Expression;
+use crate::template::expression::Kind;
+
+/// Deepest nesting of words that are defined by other words.
+const MAX_DEPTH: usize = 64;
+
+/// Why an expression has no value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stop {
+    /// This name must be looked at first.
+    Look(String),
+    /// It cannot be told.
+    CannotTell(String),
+    /// A key or row is not there. Cannot be told either, but for `is defined`.
+    Missing(String),
+}
+
+/// What a name stands for.
+pub enum Meaning {
+    /// A value.
+    Value(Value),
+    /// Another expression.
+    Word(Rc<Expression>),
+    /// The rows of a table for which a condition holds.
+    Rows {
+        /// The name of the table.
+        from: String,
+        /// The condition, over `row`.
+        filter: Rc<Expression>,
+    },
+}
+
+/// Gives names their meaning.
+pub trait Scope {
+    /// Returns what a name stands for, or why this cannot be told now.
+    fn meaning(&self, name: &str) -> Result<Meaning, Stop>;
+}
+
+/// A part of an expression and its value, as people read them.
+pub type SeenValue = (String, String);
+
+/// Evaluates expressions in a scope, and notes what they were decided on.
+pub struct Evaluator<'a> {
+    scope: &'a dyn Scope,
+    seen: RefCell<Vec<SeenValue>>,
+}
+
+/// A scope with `row` in it.
+struct Local<'a> {
+    row: Option<Value>,
+    depth: usize,
+    expression: &'a Expression,
+    /// Whether values are noted: not for the rows of a filter, there are too many.
+    noting: bool,
+}
+
+impl<'a> Evaluator<'a> {
+    /// Makes an evaluator.
+    pub fn new(scope: &'a dyn Scope) -> Self {
+        Self { scope, seen: RefCell::new(Vec::new()) }
+    }
+
+    /// Returns the parts that were decided on, with their values.
+    pub fn into_seen(self) -> Vec<SeenValue> {
+        self.seen.into_inner()
+    }
+
+    /// Evaluates a condition.
+    pub fn truth(&self, expression: &Expression) -> Result<bool, Stop> {
+        let local = Local { row: None, depth: 0, expression, noting: true };
+        self.truth_of(&expression.root, &local)
+    }
+
+    /// Evaluates an expression to a value.
+    pub fn value(&self, expression: &Expression) -> Result<Value, Stop> {
+        let local = Local { row: None, depth: 0, expression, noting: true };
+        let value = self.value_of(&expression.root, &local)?;
+        self.note(&expression.root, &value, &local);
+        Ok(value)
+    }
+
+    fn truth_of(&self, expr: &Expr, local: &Local<'_>) -> Result<bool, Stop> {
+        match &expr.kind {
+            Kind::Not(inner) => self.truth_of(inner, local).map(|truth| !truth),
+            Kind::And(left, right) => match self.truth_of(left, local) {
+                Ok(false) => Ok(false),
+                Ok(true) => self.truth_of(right, local),
+                Err(stop @ Stop::Look(_)) => Err(stop),
+                Err(stop) => match self.truth_of(right, local) {
+                    Ok(false) => Ok(false),
+                    Err(look @ Stop::Look(_)) => Err(look),
+                    _ => Err(stop),
+                },
+            },
+            Kind::Or(left, right) => match self.truth_of(left, local) {
+                Ok(true) => Ok(true),
+                Ok(false) => self.truth_of(right, local),
+                Err(stop @ Stop::Look(_)) => Err(stop),
+                Err(stop) => match self.truth_of(right, local) {
+                    Ok(true) => Ok(true),
+                    Err(look @ Stop::Look(_)) => Err(look),
+                    _ => Err(stop),
+                },
+            },
+            Kind::Var(name) => match self.meaning(name, local)? {
+                Meaning::Word(word) => self.truth_of(&word.root, &deeper(local, &word)?),
+                _ => self.truth_of_value(expr, local),
+            },
+            Kind::If(test, yes, no) => match (self.truth_of(test, local)?, no) {
+                (true, _) => self.truth_of(yes, local),
+                (false, Some(no)) => self.truth_of(no, local),
+                (false, None) => Err(Stop::CannotTell("an `if` without `else`".into())),
+            },
+            Kind::Compare(first, rest) => self.compare(first, rest, local),
+            Kind::Test(name, inner, args) => self.test(name, inner, args, local),
+            _ => self.truth_of_value(expr, local),
+        }
+    }
+
+    fn truth_of_value(&self, expr: &Expr, local: &Local<'_>) -> Result<bool, Stop> {
+        let value = self.value_of(expr, local)?;
+        self.note(expr, &value, local);
+        match value.kind() {
+            ValueKind::Bool => Ok(value.is_true()),
+            _ => Err(Stop::CannotTell(format!(
+                "`{}` is {}, not true or false",
+                local.expression.part(expr),
+                kind_of(&value)
+            ))),
+        }
+    }
+
+    fn compare(
+        &self,
+        first: &Expr,
+        rest: &[(Comparison, Expr)],
+        local: &Local<'_>,
+    ) -> Result<bool, Stop> {
+        let mut left = self.value_of(first, local)?;
+        self.note(first, &left, local);
+        for (how, expr) in rest {
+            let right = self.value_of(expr, local)?;
+            self.note(expr, &right, local);
+            if !compare_values(*how, &left, &right).map_err(Stop::CannotTell)? {
+                return Ok(false);
+            }
+            left = right;
+        }
+        Ok(true)
+    }
+
+    fn test(
+        &self,
+        name: &str,
+        inner: &Expr,
+        args: &[Expr],
+        local: &Local<'_>,
+    ) -> Result<bool, Stop> {
+        let value = self.value_of(inner, local);
+        match name {
+            "defined" | "undefined" => {
+                let defined = match value {
+                    Ok(_) => true,
+                    Err(Stop::Missing(_)) => false,
+                    Err(stop) => return Err(stop),
+                };
+                return Ok(defined == (name == "defined"));
+            }
+            _ => {}
+        }
+        let value = value?;
+        self.note(inner, &value, local);
+        let mut all = vec![value];
+        for arg in args {
+            all.push(self.value_of(arg, local)?);
+        }
+        engine::environment(Mode::Text)
+            .empty_state()
+            .perform_test(name, &all)
+            .map_err(|error| Stop::CannotTell(engine::describe(&error, name)))
+    }
+
+    fn meaning(&self, name: &str, local: &Local<'_>) -> Result<Meaning, Stop> {
+        match &local.row {
+            Some(row) if name == "row" => Ok(Meaning::Value(row.clone())),
+            _ => self.scope.meaning(name),
+        }
+    }
+
+    fn value_of(&self, expr: &Expr, local: &Local<'_>) -> Result<Value, Stop> {
+        match &expr.kind {
+            Kind::Const(value) => Ok(value.clone()),
+            Kind::Var(name) => match self.meaning(name, local)? {
+                Meaning::Value(value) => Ok(value),
+                Meaning::Word(word) => self.value_of(&word.root, &deeper(local, &word)?),
+                Meaning::Rows { from, filter } => self.rows(&from, &filter, local),
+            },
+            Kind::Not(_) | Kind::And(..) | Kind::Or(..) | Kind::Compare(..) | Kind::Test(..) => {
+                self.truth_of(expr, local).map(Value::from)
+            }
+            Kind::Negative(inner) => {
+                arithmetic("-", &Value::from(0), &self.value_of(inner, local)?)
+            }
+            Kind::Arithmetic(sign, left, right) => {
+                arithmetic(sign, &self.value_of(left, local)?, &self.value_of(right, local)?)
+            }
+            Kind::If(test, yes, no) => match (self.truth_of(test, local)?, no) {
+                (true, _) => self.value_of(yes, local),
+                (false, Some(no)) => self.value_of(no, local),
+                (false, None) => Err(Stop::CannotTell("an `if` without `else`".into())),
+            },
+            Kind::Filter(name, inner, args) => {
+                let mut all = vec![self.value_of(inner, local)?];
+                for arg in args {
+                    all.push(self.value_of(arg, local)?);
+                }
+                engine::environment(Mode::Text)
+                    .empty_state()
+                    .apply_filter(name, &all)
+                    .map_err(|error| Stop::CannotTell(engine::describe(&error, name)))
+            }
+            Kind::Attr(inner, name) => {
+                self.part(expr, inner, &Value::from(name.as_str()), local)
+            }
+            Kind::Item(inner, key) => {
+                let key = self.value_of(key, local)?;
+                self.part(expr, inner, &key, local)
+            }
+            Kind::List(items) => items
+                .iter()
+                .map(|item| self.value_of(item, local))
+                .collect::<Result<Vec<_>, _>>()
+                .map(Value::from),
+            Kind::Map(entries) => {
+                let mut map = std::collections::BTreeMap::new();
+                for (key, value) in entries {
+                    let key = self.value_of(key, local)?.to_string();
+                    map.insert(key, self.value_of(value, local)?);
+                }
+                Ok(Value::from(map))
+            }
+        }
+    }
+
+    /// Returns a part of a value: an attribute, a row, an item.
+    fn part(
+        &self,
+        whole: &Expr,
+        inner: &Expr,
+        key: &Value,
+        local: &Local<'_>,
+    ) -> Result<Value, Stop> {
+        let value = self.value_of(inner, local)?;
+        let found = value.get_item(key).unwrap_or(Value::UNDEFINED);
+        if !found.is_undefined() {
+            return Ok(found);
+        }
+        let name = local.expression.part(inner);
+        Err(Stop::Missing(match value.kind() {
+            ValueKind::Map | ValueKind::Plain => format!("`{name}` has no `{key}`"),
+            ValueKind::Seq => format!("`{name}` has no item {key}"),
+            _ => format!(
+                "`{name}` is {}, so there is no `{}`",
+                kind_of(&value),
+                local.expression.part(whole)
+            ),
+        }))
+    }
+
+    /// Returns the rows for which a condition holds.
+    fn rows(&self, from: &str, filter: &Expression, local: &Local<'_>) -> Result<Value, Stop> {
+        let table = match self.meaning(from, local)? {
+            Meaning::Value(value) => value,
+            _ => return Err(Stop::CannotTell(format!("`{from}` is not a probe"))),
+        };
+        let rows: Vec<Value> = match table.kind() {
+            ValueKind::Map => table
+                .try_iter()
+                .map(|keys| keys.filter_map(|key| table.get_item(&key).ok()).collect())
+                .unwrap_or_default(),
+            ValueKind::Seq | ValueKind::Iterable => {
+                table.try_iter().map(Iterator::collect).unwrap_or_default()
+            }
+            _ => {
+                return Err(Stop::CannotTell(format!("`{from}` is {}", kind_of(&table))));
+            }
+        };
+        let mut kept = Vec::new();
+        for row in rows {
+            let mut inner = deeper(local, filter)?;
+            inner.row = Some(row.clone());
+            inner.noting = false;
+            if self.truth_of(&filter.root, &inner)? {
+                kept.push(row);
+            }
+        }
+        Ok(Value::from(kept))
+    }
+
+    /// Notes a part that was decided on, unless it is a constant.
+    fn note(&self, expr: &Expr, value: &Value, local: &Local<'_>) {
+        if !local.noting || matches!(expr.kind, Kind::Const(_) | Kind::List(_) | Kind::Map(_)) {
+            return;
+        }
+        let part = local.expression.part(expr).to_owned();
+        let mut seen = self.seen.borrow_mut();
+        if !seen.iter().any(|(name, _)| *name == part) {
+            seen.push((part, show(value)));
+        }
+    }
+}
+
+fn deeper<'b>(local: &Local<'_>, expression: &'b Expression) -> Result<Local<'b>, Stop> {
+    if local.depth >= MAX_DEPTH {
+        return Err(Stop::CannotTell("words are defined by each other without an end".into()));
+    }
+    Ok(Local {
+        row: local.row.clone(),
+        depth: local.depth + 1,
+        expression,
+        noting: local.noting,
+    })
+}
+
+/// Names the kind of a value with its article.
+pub fn kind_of(value: &Value) -> &'static str {
+    match value.kind() {
+        ValueKind::Undefined | ValueKind::None => "nothing",
+        ValueKind::Bool => "a bool",
+        ValueKind::Number => "a number",
+        ValueKind::String => "text",
+        ValueKind::Seq | ValueKind::Iterable => "a list",
+        ValueKind::Map => "a mapping",
+        _ => "a value of another kind",
+    }
+}
+
+/// Returns a value as people read it, in one short line.
+pub fn show(value: &Value) -> String {
+    let text = match value.kind() {
+        ValueKind::String => format!("{:?}", value.as_str().unwrap_or_default()),
+        ValueKind::Bool => if value.is_true() { "true" } else { "false" }.to_owned(),
+        ValueKind::None | ValueKind::Undefined => "nothing".to_owned(),
+        ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => {
+            serde_json::to_string(value).unwrap_or_else(|_| value.to_string())
+        }
+        _ => value.to_string(),
+    };
+    if text.chars().count() <= 120 {
+        return text;
+    }
+    format!("{}...", text.chars().take(117).collect::<String>())
+}
+
+/// Compares two values of one type; others cannot be compared.
+fn compare_values(how: Comparison, left: &Value, right: &Value) -> Result<bool, String> {
+    use Comparison::{Eq, Ge, Gt, In, Le, Lt, Ne, NotIn};
+    if matches!(how, In | NotIn) {
+        let inside = match right.kind() {
+            ValueKind::Seq | ValueKind::Iterable => {
+                right.try_iter().map_err(|e| e.to_string())?.any(|item| item == *left)
+            }
+            ValueKind::Map => right.get_item(left).is_ok_and(|found| !found.is_undefined()),
+            ValueKind::String => match (left.as_str(), right.as_str()) {
+                (Some(part), Some(whole)) => whole.contains(part),
+                _ => return Err(format!("{} cannot be in text", kind_of(left))),
+            },
+            _ => return Err(format!("nothing can be in {}", kind_of(right))),
+        };
+        return Ok(inside == (how == In));
+    }
+    if left.kind() != right.kind() {
+        return Err(format!(
+            "{} ({}) is compared with {} ({})",
+            show(left),
+            kind_of(left),
+            show(right),
+            kind_of(right)
+        ));
+    }
+    let ordered = matches!(left.kind(), ValueKind::Number | ValueKind::String);
+    if !ordered && !matches!(how, Eq | Ne) {
+        return Err(format!("{} has no order", kind_of(left)));
+    }
+    Ok(match how {
+        Eq => left == right,
+        Ne => left != right,
+        Lt => left < right,
+        Le => left <= right,
+        Gt => left > right,
+        Ge => left >= right,
+        In | NotIn => unreachable!("handled above"),
+    })
+}
+
+/// Does one operation, by the template engine's own rules.
+fn arithmetic(sign: &str, left: &Value, right: &Value) -> Result<Value, Stop> {
+    let text = format!("left {sign} right");
+    let names = minijinja::context! { left => left, right => right };
+    engine::environment(Mode::Text)
+        .compile_expression_owned(text)
+        .and_then(|operation| operation.eval(names))
+        .map_err(|error| {
+            let what = engine::describe(&error, "");
+            Stop::CannotTell(format!("{} {sign} {}: {what}", show(left), show(right)))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct World;
+
+    impl Scope for World {
+        fn meaning(&self, name: &str) -> Result<Meaning, Stop> {
+            let json = |text: &str| {
+                let value: serde_json::Value = serde_json::from_str(text).unwrap();
+                Ok(Meaning::Value(Value::from(minijinja::value::Serde(value))))
+            };
+            match name {
+                "ring" => json(
+                    r#"{"a": {"key": "a", "n": 5, "tag": ""}, "b": {"key": "b", "n": 0, "tag": ""}}"#,
+                ),
+                "yes" => json("true"),
+                "text" => json("\"5\""),
+                "row_a" => Ok(Meaning::Word(Rc::new(Expression::parse_text("ring.a").unwrap()))),
+                "idle" => Ok(Meaning::Rows {
+                    from: "ring".into(),
+                    filter: Rc::new(Expression::parse_text("row.n == 0").unwrap()),
+                }),
+                "endless" => Ok(Meaning::Word(Rc::new(Expression::parse_text("endless").unwrap()))),
+                "away" => Err(Stop::CannotTell("away".into())),
+                other => Err(Stop::Look(other.into())),
+            }
+        }
+    }
+
+    fn truth(text: &str) -> Result<bool, Stop> {
+        Evaluator::new(&World).truth(&Expression::parse_text(text).unwrap())
+    }
+
+    #[test]
+    fn conditions_are_true_or_false() {
+        for (text, expected) in [
+            ("ring.a.n == 5", true),
+            ("ring['a'].n > 5", false),
+            ("not yes", false),
+            ("row_a.n in [4, 5]", true),
+            ("row_a.n not in [4, 5]", false),
+            ("idle | length == 1 and idle[0].key == 'b'", true),
+            ("1 < ring.a.n <= 5", true),
+            ("ring.c is defined", false),
+            ("ring.a.n + 1 == 6", true),
+            ("'a' in ring", true),
+            ("true if yes else false", true),
+        ] {
+            assert_eq!(truth(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_told_does_not_matter_where_the_other_side_decides() {
+        assert_eq!(truth("away and not yes"), Ok(false));
+        assert_eq!(truth("away or yes"), Ok(true));
+        assert!(matches!(truth("away or not yes"), Err(Stop::CannotTell(_))));
+        assert!(matches!(truth("not away"), Err(Stop::CannotTell(_))));
+    }
+
+    #[test]
+    fn looks_are_lazy_from_left_to_right() {
+        assert_eq!(truth("yes or unseen"), Ok(true));
+        assert_eq!(truth("not yes and unseen"), Ok(false));
+        assert_eq!(truth("unseen and not yes"), Err(Stop::Look("unseen".into())));
+    }
+
+    #[test]
+    fn types_are_not_coerced() {
+        for text in ["text == 5", "text > 4", "yes == 'true'", "ring.a.n", "text"] {
+            assert!(matches!(truth(text), Err(Stop::CannotTell(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_cannot_be_told() {
+        assert_eq!(truth("ring.c.n == 1"), Err(Stop::Missing("`ring` has no `c`".into())));
+        assert!(matches!(truth("endless"), Err(Stop::CannotTell(_))));
+    }
+
+    #[test]
+    fn the_parts_that_decided_are_noted() {
+        let world = World;
+        let evaluator = Evaluator::new(&world);
+        evaluator.truth(&Expression::parse_text("row_a.n == 5 and yes").unwrap()).unwrap();
+        let seen = evaluator.into_seen();
+        assert_eq!(seen, [("row_a.n".into(), "5".into()), ("yes".into(), "true".into())]);
+    }
+}

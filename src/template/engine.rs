@@ -1,0 +1,170 @@
+//! The template engine, set up once for each [`Mode`].
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::LazyLock;
+
+use minijinja::Environment;
+use minijinja::Error;
+use minijinja::ErrorKind;
+use minijinja::UndefinedBehavior;
+use minijinja::Value;
+use minijinja::value::Object;
+use minijinja::value::ValueKind;
+
+use crate::template::Mode;
+use crate::template::Names;
+use crate::transport::quote;
+
+/// Work a template may do, in instructions of the engine.
+const FUEL: u64 = 50_000;
+
+/// A text could not be rendered. Holds no values, only what the author wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenderError {
+    /// What is wrong.
+    pub text: String,
+}
+
+impl fmt::Display for RenderError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}
+
+/// A value with permission: not to be quoted, or to be empty.
+#[derive(Debug)]
+struct Permitted {
+    text: String,
+    raw: bool,
+    empty: bool,
+}
+
+impl Object for Permitted {
+    fn render(self: &Arc<Self>, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}
+
+fn permit(value: &Value, raw: bool, empty: bool) -> Result<Value, Error> {
+    if let Some(earlier) = value.downcast_object_ref::<Permitted>() {
+        return Ok(Value::from_object(Permitted {
+            text: earlier.text.clone(),
+            raw: earlier.raw || raw,
+            empty: earlier.empty || empty,
+        }));
+    }
+    Ok(Value::from_object(Permitted { text: plain(value)?, raw, empty }))
+}
+
+/// Returns a value as text: `true`, `5`, `words`; collections and nothing have no text.
+fn plain(value: &Value) -> Result<String, Error> {
+    let refuse = |what: &str| {
+        Err(Error::new(
+            ErrorKind::InvalidOperation,
+            format!("{what} cannot stand in a text; use `| tojson` or a part of it"),
+        ))
+    };
+    match value.kind() {
+        ValueKind::Undefined => refuse("an undefined value"),
+        ValueKind::None => refuse("nothing (none)"),
+        ValueKind::Seq | ValueKind::Iterable => refuse("a list"),
+        ValueKind::Bytes => refuse("bytes"),
+        ValueKind::Map if value.downcast_object_ref::<HostValue>().is_none() => refuse("a mapping"),
+        ValueKind::Bool => Ok(if value.is_true() { "true".into() } else { "false".into() }),
+        _ => Ok(value.to_string()),
+    }
+}
+
+/// A host in a template: `{{ host }}` is its name, `{{ host.address }}` its address.
+#[derive(Debug)]
+pub(crate) struct HostValue {
+    /// The name.
+    pub(crate) name: String,
+    /// `name`, `address`, `vars`, `groups`.
+    pub(crate) parts: Vec<(&'static str, Value)>,
+}
+
+impl Object for HostValue {
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        self.parts.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone())
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn render(self: &Arc<Self>, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.name)
+    }
+}
+
+fn build(mode: Mode) -> Environment<'static> {
+    let mut engine = Environment::new();
+    engine.set_undefined_behavior(UndefinedBehavior::Strict);
+    engine.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    engine.set_fuel(Some(FUEL));
+    engine.set_recursion_limit(50);
+    engine.set_debug(false);
+    // `debug()` would print every variable.
+    engine.remove_global("debug");
+    engine.add_filter("raw", |value: &Value| permit(value, true, false));
+    engine.add_filter("allow_empty", |value: &Value| permit(value, false, true));
+    engine.set_formatter(move |out, _, value| {
+        let permitted = value.downcast_object_ref::<Permitted>();
+        let text = match permitted {
+            Some(permitted) => permitted.text.clone(),
+            None => plain(value)?,
+        };
+        if mode != Mode::Text && text.is_empty() && !permitted.is_some_and(|one| one.empty) {
+            return Err(Error::new(
+                ErrorKind::InvalidOperation,
+                "the value is empty; write `| allow_empty` if it may be",
+            ));
+        }
+        let quoted = if mode == Mode::Script && !permitted.is_some_and(|one| one.raw) {
+            quote::shell(&text).map_err(|_| {
+                Error::new(ErrorKind::InvalidOperation, "the value holds a NUL byte")
+            })?
+        } else {
+            text
+        };
+        out.write_str(&quoted).map_err(Error::from)
+    });
+    engine
+}
+
+static TEXT: LazyLock<Environment<'static>> = LazyLock::new(|| build(Mode::Text));
+static WORD: LazyLock<Environment<'static>> = LazyLock::new(|| build(Mode::Word));
+static SCRIPT: LazyLock<Environment<'static>> = LazyLock::new(|| build(Mode::Script));
+
+/// Returns the engine of a mode.
+pub fn environment(mode: Mode) -> &'static Environment<'static> {
+    match mode {
+        Mode::Text => &TEXT,
+        Mode::Word => &WORD,
+        Mode::Script => &SCRIPT,
+    }
+}
+
+/// Renders a text.
+pub(super) fn render(text: &str, mode: Mode, names: &Names) -> Result<String, RenderError> {
+    environment(mode).render_str(text, Value::from(names.clone())).map_err(|error| {
+        let part = error.range().and_then(|range| text.get(range)).unwrap_or_default();
+        RenderError { text: describe(&error, part) }
+    })
+}
+
+/// Words an error of the engine; only its kind and detail are read, never its debug forms, which
+/// print variables.
+pub(super) fn describe(error: &Error, part: &str) -> String {
+    let what = match error.kind() {
+        ErrorKind::UndefinedError => "is not known".to_owned(),
+        ErrorKind::OutOfFuel => "takes too much work to render".to_owned(),
+        ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction => {
+            error.detail().unwrap_or("names something that does not exist").to_owned()
+        }
+        _ => error.detail().map_or_else(|| error.kind().to_string(), str::to_owned),
+    };
+    if part.is_empty() { what } else { format!("`{}`: {what}", part.trim()) }
+}

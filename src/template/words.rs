@@ -1,0 +1,248 @@
+//! The command line of `run`, split into words before anything is rendered.
+//!
+//! Shell-word rules: blanks divide, `'...'` and `"..."` join, a backslash takes the next character
+//! as it is; `{{ ... }}` is one atom wherever it stands. So a value never becomes two arguments.
+//! What a shell would act upon (`|`, `>`, `$`, globs, ...) is a fault outside of quotes: `run` has
+//! no shell, and the author is told to use `shell`.
+
+use std::ops::Range;
+
+/// A word: a template of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// Its text, without quotes.
+    pub text: String,
+    /// Where it is in the command line.
+    pub range: Range<usize>,
+}
+
+/// What is wrong with a command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Something a shell would act upon.
+    ShellSyntax {
+        /// What the shell would do with it.
+        what: &'static str,
+        /// Where.
+        range: Range<usize>,
+    },
+    /// A quote or `{{` without its end.
+    Unclosed {
+        /// Which.
+        what: &'static str,
+        /// Where it begins.
+        range: Range<usize>,
+    },
+}
+
+/// Splits a command line; all faults are given, with the words as far as they could be told.
+pub fn split(line: &str) -> (Vec<Word>, Vec<Fault>) {
+    let mut splitter =
+        Splitter { line, at: 0, word: String::new(), start: None, words: vec![], faults: vec![] };
+    while splitter.at < line.len() {
+        splitter.step();
+    }
+    splitter.end_word();
+    (splitter.words, splitter.faults)
+}
+
+struct Splitter<'a> {
+    line: &'a str,
+    at: usize,
+    word: String,
+    /// Where the present word begins; quotes alone begin one, too.
+    start: Option<usize>,
+    words: Vec<Word>,
+    faults: Vec<Fault>,
+}
+
+impl Splitter<'_> {
+    fn step(&mut self) {
+        let rest = &self.line[self.at..];
+        let Some(character) = rest.chars().next() else { return };
+        let width = character.len_utf8();
+        if rest.starts_with("{{") {
+            self.start.get_or_insert(self.at);
+            self.atom();
+            return;
+        }
+        match character {
+            c if c.is_whitespace() => {
+                self.end_word();
+                self.at += width;
+            }
+            '\'' | '"' => self.quoted(character),
+            '\\' => {
+                self.start.get_or_insert(self.at);
+                let next = rest[1..].chars().next().unwrap_or('\\');
+                if next != '\n' {
+                    self.word.push(next);
+                }
+                self.at += 1 + next.len_utf8().min(rest.len() - 1);
+            }
+            c => {
+                if let Some(what) = self.shell_syntax(c) {
+                    self.faults
+                        .push(Fault::ShellSyntax { what, range: self.at..self.at + width });
+                }
+                self.start.get_or_insert(self.at);
+                self.word.push(c);
+                self.at += width;
+            }
+        }
+    }
+
+    /// Says what a shell would do with an unquoted character.
+    fn shell_syntax(&self, character: char) -> Option<&'static str> {
+        let begins = self.start.is_none();
+        let rest = &self.line[self.at + character.len_utf8()..];
+        match character {
+            '|' => Some("a pipe"),
+            '&' => Some("a list or a background job"),
+            ';' => Some("a second command"),
+            '<' | '>' => Some("a redirection"),
+            '(' | ')' => Some("a subshell"),
+            '`' => Some("a command substitution"),
+            '$' if rest.starts_with('(') => Some("a command substitution"),
+            '$' if rest.starts_with(|c: char| c.is_ascii_alphanumeric() || "_{?#@*!$".contains(c)) => {
+                Some("a variable")
+            }
+            '*' | '?' => Some("a pattern of file names"),
+            '[' if self.line[self.at..].contains(']') => Some("a pattern of file names"),
+            '~' if begins => Some("a home directory"),
+            '#' if begins => Some("a comment"),
+            '!' if begins && self.words.is_empty() => Some("a negation"),
+            _ => None,
+        }
+    }
+
+    fn quoted(&mut self, quote: char) {
+        let begin = self.at;
+        self.start.get_or_insert(begin);
+        self.at += 1;
+        loop {
+            let rest = &self.line[self.at..];
+            let Some(character) = rest.chars().next() else {
+                let what = if quote == '"' { "a double quote" } else { "a single quote" };
+                self.faults.push(Fault::Unclosed { what, range: begin..begin + 1 });
+                return;
+            };
+            if rest.starts_with("{{") {
+                self.atom();
+                continue;
+            }
+            self.at += character.len_utf8();
+            match character {
+                c if c == quote => return,
+                '\\' if quote == '"' => {
+                    let next = self.line[self.at..].chars().next().unwrap_or('\\');
+                    if !matches!(next, '"' | '\\' | '$' | '`') {
+                        self.word.push('\\');
+                    }
+                    self.word.push(next);
+                    self.at += next.len_utf8().min(self.line.len() - self.at);
+                }
+                '$' | '`' if quote == '"' => {
+                    let what = if character == '$' { "a variable" } else { "a substitution" };
+                    let range = self.at - 1..self.at;
+                    self.faults.push(Fault::ShellSyntax { what, range });
+                    self.word.push(character);
+                }
+                c => self.word.push(c),
+            }
+        }
+    }
+
+    /// Takes a `{{ ... }}` as it stands; quotes inside of it are the expression's.
+    fn atom(&mut self) {
+        let rest = &self.line[self.at..];
+        let mut inside: Option<char> = None;
+        let mut characters = rest.char_indices().skip(2).peekable();
+        while let Some((index, character)) = characters.next() {
+            match inside {
+                Some(quote) if character == quote => inside = None,
+                Some(_) => {}
+                None if matches!(character, '\'' | '"') => inside = Some(character),
+                None if character == '}' && characters.peek().is_some_and(|(_, c)| *c == '}') => {
+                    self.word.push_str(&rest[..index + 2]);
+                    self.at += index + 2;
+                    return;
+                }
+                None => {}
+            }
+        }
+        self.faults.push(Fault::Unclosed { what: "`{{`", range: self.at..self.at + 2 });
+        self.word.push_str(rest);
+        self.at = self.line.len();
+    }
+
+    fn end_word(&mut self) {
+        if let Some(start) = self.start.take() {
+            let text = std::mem::take(&mut self.word);
+            self.words.push(Word { text, range: start..self.at });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        let (words, faults) = split(line);
+        assert_eq!(faults, [], "{line}");
+        words.into_iter().map(|word| word.text).collect()
+    }
+
+    #[test]
+    fn a_command_line_is_split_as_a_shell_would() {
+        assert_eq!(words("a  b\tc\n d"), ["a", "b", "c", "d"]);
+        assert_eq!(words(r#"say "two words" 'and $these' un\ quoted"#), [
+            "say",
+            "two words",
+            "and $these",
+            "un quoted"
+        ]);
+        assert_eq!(words(r#"find . -name "*" -exec x {} \;"#), [
+            "find", ".", "-name", "*", "-exec", "x", "{}", ";"
+        ]);
+        assert_eq!(words("date +%s ''"), ["date", "+%s", ""]);
+        assert_eq!(words(r#""a\"b\n""#), ["a\"b\\n"]);
+    }
+
+    #[test]
+    fn a_template_is_one_atom() {
+        assert_eq!(words("rm {{ dir }}/x"), ["rm", "{{ dir }}/x"]);
+        assert_eq!(words(r#"x {{ "a }} b" | raw }} "{{ c }} d""#), [
+            "x",
+            r#"{{ "a }} b" | raw }}"#,
+            "{{ c }} d"
+        ]);
+    }
+
+    #[test]
+    fn what_a_shell_would_act_upon_is_a_fault() {
+        for line in [
+            "a | b", "a && b", "a; b", "a > b", "a $HOME", "a `b`", "a $(b)", "ls *", "ls ~",
+            "ls [ab]", "(a)", "! a", "a # b", "a \"$b\"",
+        ] {
+            let (_, faults) = split(line);
+            assert!(matches!(faults[0], Fault::ShellSyntax { .. }), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_opened_is_closed() {
+        for line in ["a 'b", "a \"b", "a {{ b }", "{{", "'", "\"{{"] {
+            let (_, faults) = split(line);
+            assert!(faults.iter().any(|f| matches!(f, Fault::Unclosed { .. })), "{line}");
+        }
+    }
+
+    #[test]
+    fn no_line_makes_it_panic() {
+        for line in ["\\", "a\\", "\"\\", "é\\é", "'é", "{{'", "\u{2003}x", "$", "a$", "[", "\"$"] {
+            let _ = split(line);
+        }
+    }
+}
