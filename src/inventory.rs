@@ -3,8 +3,18 @@
 //! Ansible's files are read as they are ([`read`]); what comes out is plain data that is stored
 //! with a run, so that a resume does not depend on a file edited since.
 
+mod build;
+mod draft;
+mod find;
+mod ini;
+mod link;
+mod literal;
 pub mod pattern;
+mod ranges;
 pub mod read;
+mod vars;
+mod words;
+mod yaml;
 
 use std::fmt;
 
