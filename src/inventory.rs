@@ -4,14 +4,18 @@
 //! with a run, so that a resume does not depend on a file edited since.
 
 mod build;
+mod checks;
 mod draft;
 mod find;
+#[cfg(test)]
+mod fixture;
 mod ini;
 mod link;
 mod literal;
 pub mod pattern;
 mod ranges;
 pub mod read;
+mod tree;
 mod vars;
 mod words;
 mod yaml;

@@ -7,74 +7,79 @@
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
-use std::collections::HashSet;
-use std::rc::Rc;
 
 use indexmap::IndexMap;
+use serde_json::Value;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
-use crate::diagnostic::nearest;
 use crate::inventory::Host;
 use crate::inventory::HostName;
 use crate::inventory::Inventory;
 use crate::inventory::Variable;
+use crate::inventory::checks;
 use crate::inventory::draft::ALL;
 use crate::inventory::draft::Draft;
 use crate::inventory::draft::Given;
-use crate::inventory::draft::GroupDraft;
 use crate::inventory::draft::HostDraft;
 use crate::inventory::draft::UNGROUPED;
 use crate::inventory::draft::Vars;
-use crate::inventory::link;
 use crate::inventory::link::LinkReader;
+use crate::inventory::tree::Tree;
 use crate::source::SourceId;
 use crate::source::Sources;
 use crate::source::Span;
 
-/// Deepest nesting of groups.
-const MAX_DEPTH: usize = 64;
+/// Most bytes, roughly, of the variables and groups of all hosts: what a group says is there again
+/// for each of its hosts, so that a small file could fill the memory.
+const MAX_BYTES: usize = 1024 * 1024 * 1024;
 
-/// Makes the inventory; `None` where the groups cannot be brought into an order.
+/// Makes the inventory; `None` (and a diagnostic) where the groups cannot be brought into an order
+/// or all of it is too large.
 pub(super) fn build(
     draft: &Draft,
     shown: &str,
     sources: &Sources,
     found: &mut Diagnostics,
 ) -> Option<Inventory> {
-    tell_oddities(draft, shown, found);
-    link::tell_ignored(draft, found);
+    checks::tell_oddities(draft, shown, found);
+    checks::tell_ignored(draft, found);
     let tree = Tree::new(draft, found)?;
     let mut members: Vec<Vec<HostName>> = vec![Vec::new(); draft.groups.len()];
-    let mut lineages: HashMap<Vec<usize>, Rc<Lineage>> = HashMap::new();
+    let mut lineages: HashMap<Vec<usize>, Lineage<'_>> = HashMap::new();
     let mut lines = Lines::new(sources);
     let mut links = LinkReader::new(found);
     let mut hosts = IndexMap::with_capacity(draft.hosts.len());
+    let mut bytes: usize = 0;
     for (name, host) in &draft.hosts {
-        let direct = direct_groups(host);
         let lineage = lineages
-            .entry(direct)
-            .or_insert_with_key(|direct| Rc::new(Lineage::new(draft, &tree, direct)))
-            .clone();
+            .entry(direct_groups(host))
+            .or_insert_with_key(|direct| Lineage::new(draft, &tree, direct));
+        let mut given = lineage.vars.clone();
+        for (name, own) in host.vars.iter().chain(&host.file_vars) {
+            given.insert(name, own);
+        }
+        let weights = given.values().map(|given| weight(&given.value));
+        bytes = bytes.saturating_add(weights.sum::<usize>() + lineage.groups.len() * NODE);
+        if bytes > MAX_BYTES {
+            found.push(too_large(host.place));
+            return None;
+        }
         let host_name = HostName::new(name);
         for &group in &lineage.groups {
             members[group].push(host_name.clone());
         }
-        let mut vars: IndexMap<&str, &Given> = lineage.vars.clone();
-        for (name, given) in host.vars.iter().chain(&host.file_vars) {
-            vars.insert(name, given);
-        }
-        let link = links.link(name, host.place, &vars);
-        let kept = vars.iter().filter(|(name, _)| !link::is_secret(name));
-        let kept = kept.map(|(&name, given)| {
-            let value = given.value.clone();
+        let link = links.link(name, host.place, &given);
+        let kept = given.iter().filter(|(name, _)| !checks::is_secret(name));
+        let vars = kept.map(|(&name, given)| {
+            let value = Value::clone(&given.value);
             let origin = lines.origin(given.name);
             (name.to_owned(), Variable { value, origin })
         });
         let host = Host {
             name: host_name.clone(),
             link,
-            vars: kept.collect(),
+            vars: vars.collect(),
             groups: lineage.names(draft),
         };
         hosts.insert(host_name, host);
@@ -84,6 +89,29 @@ pub(super) fn build(
         hosts,
         groups: draft.groups.keys().cloned().zip(members).collect(),
     })
+}
+
+/// What a value takes besides its text, roughly, in bytes.
+const NODE: usize = 64;
+
+/// Returns roughly how many bytes a value takes.
+fn weight(value: &Value) -> usize {
+    NODE + match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight).sum(),
+        Value::Object(pairs) => {
+            let pairs = pairs.iter();
+            pairs.map(|(key, value)| key.len() + weight(value)).sum()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
+fn too_large(place: Span) -> Diagnostic {
+    let message = format!("the variables of all hosts take more than {MAX_BYTES} bytes");
+    Diagnostic::error("inventory-too-large", message)
+        .at(place, "up to this host")
+        .help("keep large values out of the inventory, in files that a plan uploads")
 }
 
 /// Returns the groups a host was put in; `ungrouped` only where there is no other.
@@ -114,8 +142,9 @@ impl<'a> Lineage<'a> {
         }
         let mut groups: Vec<usize> = seen.into_iter().collect();
         groups.sort_by_cached_key(|&group| {
-            let (name, one) = (&draft.groups.get_index(group), &draft.groups[group]);
-            (tree.depths[group], one.priority, name.map(|(name, _)| name))
+            let named = draft.groups.get_index(group);
+            let key = named.map(|(name, group)| (group.priority, name));
+            (tree.depths[group], key)
         });
         let mut vars = IndexMap::new();
         let mut add = |more: &'a Vars| {
@@ -136,158 +165,6 @@ impl<'a> Lineage<'a> {
             .filter_map(|&group| draft.groups.get_index(group))
             .map(|(name, _)| name.clone())
             .collect()
-    }
-}
-
-/// How groups hang together.
-struct Tree {
-    parents: Vec<Vec<usize>>,
-    /// The longest way from `all`.
-    depths: Vec<usize>,
-}
-
-impl Tree {
-    fn new(draft: &Draft, found: &mut Diagnostics) -> Option<Self> {
-        let count = draft.groups.len();
-        let mut parents = vec![Vec::new(); count];
-        for (parent, group) in draft.groups.values().enumerate() {
-            for &child in group.children.keys() {
-                parents[child].push(parent);
-            }
-        }
-        for own in parents.iter_mut().skip(1).filter(|own| own.is_empty()) {
-            own.push(ALL);
-        }
-        let mut waiting: Vec<usize> = parents.iter().map(Vec::len).collect();
-        let mut children = vec![Vec::new(); count];
-        for (child, own) in parents.iter().enumerate() {
-            for &parent in own {
-                children[parent].push(child);
-            }
-        }
-        let mut depths = vec![0; count];
-        let mut ready: Vec<usize> = (0..count).filter(|&group| waiting[group] == 0).collect();
-        while let Some(group) = ready.pop() {
-            for &child in &children[group] {
-                depths[child] = depths[child].max(depths[group] + 1);
-                waiting[child] -= 1;
-                if waiting[child] == 0 {
-                    ready.push(child);
-                }
-            }
-        }
-        if let Some(start) = waiting.iter().position(|&left| left > 0) {
-            found.push(cycle(draft, &parents, &waiting, start));
-            return None;
-        }
-        if let Some(deep) = depths.iter().position(|&depth| depth > MAX_DEPTH) {
-            let place = draft.groups[deep].place;
-            let message = format!("groups are nested deeper than {MAX_DEPTH}");
-            let fault = Diagnostic::error("nested-too-deep", message).help("make them flatter");
-            found.push(match place {
-                Some(place) => fault.at(place, "this one is too deep"),
-                None => fault,
-            });
-            return None;
-        }
-        Some(Self { parents, depths })
-    }
-}
-
-/// Words a cycle: a group that still waits has a parent that does, so the way up leads into one.
-fn cycle(draft: &Draft, parents: &[Vec<usize>], waiting: &[usize], start: usize) -> Diagnostic {
-    let mut way = vec![start];
-    let mut seen: HashMap<usize, usize> = HashMap::from([(start, 0)]);
-    let mut group = start;
-    let first = loop {
-        let up = parents[group].iter().find(|&&parent| waiting[parent] > 0);
-        let Some(&parent) = up else { break 0 };
-        if let Some(&at) = seen.get(&parent) {
-            break at;
-        }
-        seen.insert(parent, way.len());
-        way.push(parent);
-        group = parent;
-    };
-    // The way went up; read downwards it is parent before child.
-    let mut around: Vec<usize> = way[first..].iter().rev().copied().collect();
-    around.extend(around.first().copied());
-    let name = |group: usize| draft.groups.get_index(group).map_or("", |(name, _)| name);
-    let names: Vec<String> = around
-        .iter()
-        .map(|&one| format!("`{}`", name(one)))
-        .collect();
-    let message = format!("groups contain each other: {}", names.join(" > "));
-    let mut fault = Diagnostic::error("group-cycle", message);
-    let edges: Vec<(Span, String)> = around
-        .windows(2)
-        .filter_map(|edge| {
-            let place = draft.groups[edge[0]].children.get(&edge[1])?;
-            Some((*place, format!("in `{}`", name(edge[0]))))
-        })
-        .collect();
-    let last = edges.iter().enumerate().max_by_key(|(_, edge)| edge.0);
-    let last = last.map(|(index, _)| index);
-    for (index, (place, label)) in edges.into_iter().enumerate() {
-        fault = if Some(index) == last {
-            fault.at(place, label)
-        } else {
-            fault.also(place, label)
-        };
-    }
-    fault.help("take one of them out of the other")
-}
-
-/// Tells what is not as it should be, though no order depends on it.
-fn tell_oddities(draft: &Draft, shown: &str, found: &mut Diagnostics) {
-    let defined = |group: &&GroupDraft| group.declared;
-    let names: HashSet<&str> = draft
-        .groups
-        .iter()
-        .filter(|(_, group)| defined(group))
-        .map(|(name, _)| name.as_str())
-        .collect();
-    for (name, group) in &draft.groups {
-        let Some(place) = group.place else { continue };
-        if !group.declared {
-            let message = format!("the group `{name}` is not defined");
-            let mut fault = Diagnostic::error("unknown-group", message).at(place, "no such group");
-            let mut near: Vec<&str> = names.iter().copied().collect();
-            near.sort_unstable();
-            if let Some(near) = nearest(name, near) {
-                fault = fault.help(format!("did you mean `{near}`?"));
-            }
-            found.push(fault.help(format!("define it with a section `[{name}]`")));
-            continue;
-        }
-        if let Some(host) = draft.hosts.get(name) {
-            let message = format!("`{name}` is the name of a group and of a host");
-            let (first, second) = if host.place < place {
-                ((host.place, "the host"), (place, "the group"))
-            } else {
-                ((place, "the group"), (host.place, "the host"))
-            };
-            found.push(
-                Diagnostic::warning("host-is-group", message)
-                    .at(second.0, second.1)
-                    .also(first.0, first.1)
-                    .help("rename one of them: the name stands for the group"),
-            );
-        }
-        let built_in = name == "all" || name == "ungrouped";
-        if !group.has_hosts && group.children.is_empty() && !built_in && !group.generated {
-            found.push(
-                Diagnostic::warning("empty-group", format!("the group `{name}` has no hosts"))
-                    .at(place, "nothing is in it")
-                    .help("put hosts or groups into it, or remove it"),
-            );
-        }
-    }
-    if draft.hosts.is_empty() && !found.has_errors() {
-        found.push(
-            Diagnostic::error("empty-inventory", format!("`{shown}` has no hosts"))
-                .help("write a group with its hosts: `web: {hosts: {web1: {}}}`"),
-        );
     }
 }
 
@@ -316,3 +193,6 @@ impl<'a> Lines<'a> {
         format!("{}:{}", source.path(), before + 1)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@
 //! order of the files; [`super::build`] makes the inventory of it. Names are held against their
 //! allowed form here, where they come in. What a variable means is not known here.
 
+use std::rc::Rc;
+
 use indexmap::IndexMap;
 use indexmap::IndexSet;
 use serde_json::Value;
@@ -11,6 +13,7 @@ use serde_json::Value;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::document::Entry;
+use crate::inventory::ranges;
 use crate::source::Span;
 
 /// The index of the group `all`.
@@ -18,14 +21,17 @@ pub(super) const ALL: usize = 0;
 /// The index of the group `ungrouped`.
 pub(super) const UNGROUPED: usize = 1;
 
+/// Most times that hosts are named in one inventory.
+const MAX_MENTIONS: usize = 1_000_000;
+
 /// Variables by name, the later value of two in place of the earlier.
 pub(super) type Vars = IndexMap<String, Given>;
 
 /// A value as it was given to a variable.
 #[derive(Clone, Debug)]
 pub(super) struct Given {
-    /// The value.
-    pub(super) value: Value,
+    /// The value, which all hosts of one entry share.
+    pub(super) value: Rc<Value>,
     /// Where the variable's name is.
     pub(super) name: Span,
     /// Where the value is.
@@ -36,7 +42,7 @@ impl Given {
     /// Takes the entry of a YAML mapping.
     pub(super) fn of(entry: &Entry) -> Self {
         Self {
-            value: entry.value.to_json(),
+            value: Rc::new(entry.value.to_json()),
             name: entry.key_span,
             place: entry.value.span,
         }
@@ -50,6 +56,8 @@ pub(super) struct Draft {
     pub(super) groups: IndexMap<String, GroupDraft>,
     /// The hosts by name, in the order of their first mention.
     pub(super) hosts: IndexMap<String, HostDraft>,
+    /// How often hosts were named.
+    mentions: usize,
 }
 
 /// What is known of a group.
@@ -98,6 +106,7 @@ impl Draft {
         Self {
             groups: groups.map(|(name, group)| (name.to_owned(), group)).into(),
             hosts: IndexMap::new(),
+            mentions: 0,
         }
     }
 
@@ -139,8 +148,53 @@ impl Draft {
         Some(self.groups.insert_full(name.to_owned(), group).0)
     }
 
+    /// Adds the hosts that an entry stands for, with the port written behind it, and puts them in
+    /// a group; returns their indices, none (and a diagnostic) where the entry cannot be read.
+    pub(super) fn entry(
+        &mut self,
+        entry: &str,
+        group: usize,
+        place: Span,
+        found: &mut Diagnostics,
+    ) -> Vec<usize> {
+        if self.mentions > MAX_MENTIONS {
+            return Vec::new();
+        }
+        let expanded = match ranges::expand(entry) {
+            Ok(expanded) => expanded,
+            Err(why) => {
+                let message = format!("`{entry}` does not name hosts");
+                found.push(
+                    Diagnostic::error("host-entry", message)
+                        .at(place, why)
+                        .help("write a name, an address, or a range such as `web[01:20]`")
+                        .help("put a port behind it: `web1:2222`, `[2001:db8::1]:2222`"),
+                );
+                return Vec::new();
+            }
+        };
+        let mut hosts = Vec::with_capacity(expanded.names.len());
+        for name in expanded.names {
+            let Some(index) = self.host(&name, group, place, found) else {
+                // The other names of a range have the same fault.
+                break;
+            };
+            if let Some(port) = expanded.port {
+                let vars = &mut self.hosts[index].vars;
+                // What was said of the port in so many words counts more.
+                vars.entry("ansible_port".to_owned()).or_insert(Given {
+                    value: Rc::new(port.into()),
+                    name: place,
+                    place,
+                });
+            }
+            hosts.push(index);
+        }
+        hosts
+    }
+
     /// Returns the index of a host, which is added where it is new, and puts it in a group;
-    /// `None` (and a diagnostic) where a host cannot have that name.
+    /// `None` (and a diagnostic) where a host cannot have that name, or there are too many.
     pub(super) fn host(
         &mut self,
         name: &str,
@@ -148,11 +202,23 @@ impl Draft {
         place: Span,
         found: &mut Diagnostics,
     ) -> Option<usize> {
+        self.mentions += 1;
+        if self.mentions > MAX_MENTIONS {
+            if self.mentions == MAX_MENTIONS + 1 {
+                let message = format!("hosts are named more than {MAX_MENTIONS} times");
+                found.push(
+                    Diagnostic::error("inventory-too-large", message)
+                        .at(place, "this is too many")
+                        .help("look for a range that is too wide, or split the inventory"),
+                );
+            }
+            return None;
+        }
         let index = if let Some(index) = self.hosts.get_index_of(name) {
             index
         } else {
             if !is_safe(name) {
-                found.push(unsafe_name(name, "host", place));
+                found.push(unsafe_name(name, "the name of a host", place));
                 return None;
             }
             let host = HostDraft {
@@ -180,7 +246,7 @@ impl Draft {
             self.groups[group].vars.insert(name.to_owned(), given);
             return;
         }
-        let priority = match &given.value {
+        let priority = match &*given.value {
             Value::String(text) => text.trim().parse().ok(),
             value => value.as_i64(),
         };
@@ -202,19 +268,22 @@ impl Draft {
 /// The names end up in the arguments of programs and in prompts: a name such as `-oProxyCommand=x`
 /// must not get there.
 pub(super) fn is_safe(name: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:%-".contains(c);
-    !name.is_empty() && !name.starts_with('-') && name.chars().all(allowed)
+    !name.is_empty() && !name.starts_with('-') && name.chars().all(is_allowed)
 }
 
-/// Words the fault of a name that is not [safe](is_safe); `what` is `host`, `user` or `address`.
+fn is_allowed(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "_.:%-".contains(character)
+}
+
+/// Words the fault of a name that is not [safe](is_safe); `what` is what it was to be.
 pub(super) fn unsafe_name(name: &str, what: &str, place: Span) -> Diagnostic {
-    let label = if name.starts_with('-') {
-        "begins with `-`".to_owned()
-    } else {
-        let bad = name.chars().find(|&c| !is_safe(&format!("a{c}")));
-        bad.map_or_else(|| "is empty".to_owned(), |c| format!("holds {c:?}"))
+    let label = match name.chars().find(|&character| !is_allowed(character)) {
+        _ if name.starts_with('-') => "begins with `-`".to_owned(),
+        Some(character) => format!("holds {character:?}"),
+        None => "is empty".to_owned(),
     };
-    Diagnostic::error("unsafe-name", format!("`{name}` cannot be the name of a {what}").replace("name of a address", "address of a host"))
+    Diagnostic::error("unsafe-name", format!("`{name}` cannot be {what}"))
         .at(place, label)
-        .help("use letters, digits, `_`, `.`, `-`, `:` and `%`, and begin with no `-`: anything else could be taken as an option by the programs the name is handed to")
+        .help("use letters, digits, `_`, `.`, `:`, `%` and `-`, and no `-` at the beginning")
+        .help("this keeps a name from being taken as an option by a program it is handed to")
 }

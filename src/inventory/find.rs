@@ -104,10 +104,9 @@ fn known(places: &[PathBuf]) -> Vec<String> {
         if name.starts_with('.') || name == "group_vars" || name == "host_vars" {
             continue;
         }
-        let endings = ENDINGS.iter().filter(|ending| !ending.is_empty());
+        let mut endings = ENDINGS.iter().filter(|ending| !ending.is_empty());
         let bare = endings
-            .filter_map(|ending| name.strip_suffix(ending))
-            .next()
+            .find_map(|ending| name.strip_suffix(ending))
             .unwrap_or(&name);
         names.push(bare.to_owned());
     }

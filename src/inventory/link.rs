@@ -14,7 +14,6 @@ use crate::diagnostic::Diagnostics;
 use crate::diagnostic::nearest;
 use crate::inventory::Connection;
 use crate::inventory::Link;
-use crate::inventory::draft::Draft;
 use crate::inventory::draft::Given;
 use crate::inventory::draft::is_safe;
 use crate::inventory::draft::unsafe_name;
@@ -25,91 +24,6 @@ const ADDRESS: [&str; 2] = ["ansible_ssh_host", "ansible_host"];
 const PORT: [&str; 2] = ["ansible_ssh_port", "ansible_port"];
 const USER: [&str; 2] = ["ansible_ssh_user", "ansible_user"];
 const KEY: [&str; 2] = ["ansible_ssh_private_key_file", "ansible_private_key_file"];
-
-/// planrun's own variables.
-const OWN: [&str; 4] = [
-    "planrun_connection",
-    "planrun_known_hosts",
-    "planrun_model",
-    "planrun_state",
-];
-
-/// Ansible's passwords. planrun has no use for them, and keeps the inventory with each run: they
-/// are left out.
-const SECRETS: [&str; 10] = [
-    "ansible_password",
-    "ansible_ssh_pass",
-    "ansible_ssh_password",
-    "ansible_ssh_private_key",
-    "ansible_ssh_private_key_passphrase",
-    "ansible_private_key_passphrase",
-    "ansible_become_pass",
-    "ansible_become_password",
-    "ansible_sudo_pass",
-    "ansible_su_pass",
-];
-
-/// Ansible's variables that change how a host is reached, and do nothing here.
-const IGNORED: [&str; 7] = [
-    "ansible_become_exe",
-    "ansible_become_flags",
-    "ansible_scp_extra_args",
-    "ansible_sftp_extra_args",
-    "ansible_ssh_args",
-    "ansible_ssh_common_args",
-    "ansible_ssh_extra_args",
-];
-
-/// Whether a variable is a password, which is not kept.
-pub(super) fn is_secret(name: &str) -> bool {
-    SECRETS.contains(&name)
-}
-
-/// Tells which variables do nothing here, each name once.
-pub(super) fn tell_ignored(draft: &Draft, found: &mut Diagnostics) {
-    let mut told = HashSet::new();
-    let groups = draft.groups.values();
-    let of_groups = groups.flat_map(|group| group.vars.iter().chain(&group.file_vars));
-    let hosts = draft.hosts.values();
-    let of_hosts = hosts.flat_map(|host| host.vars.iter().chain(&host.file_vars));
-    for (name, given) in of_groups.chain(of_hosts) {
-        let Some(remark) = remark(name, given) else {
-            continue;
-        };
-        if told.insert(name) {
-            found.push(remark);
-        }
-    }
-}
-
-fn remark(name: &str, given: &Given) -> Option<Diagnostic> {
-    let ignored = |why: &str| {
-        Diagnostic::warning("variable-not-honoured", format!("`{name}` is not honoured"))
-            .at(given.name, why)
-    };
-    if is_secret(name) {
-        Some(ignored("passwords are left out").help(
-            "log in with a key or an agent, let `sudo` ask for nothing, and remove the password",
-        ))
-    } else if IGNORED.contains(&name) {
-        Some(
-            ignored("planrun runs no `ssh` and `sudo` of its own accord").help(
-                "see that the hosts are reached without it; jump hosts are not supported yet",
-            ),
-        )
-    } else if name == "ansible_become_method" && given.value != "sudo" {
-        Some(ignored("planrun becomes another user by `sudo -n`").help("let the hosts allow that"))
-    } else if name.starts_with("planrun_") && !OWN.contains(&name) {
-        let message = format!("`{name}` is none of planrun's variables");
-        let unknown = Diagnostic::warning("unknown-planrun-variable", message).at(given.name, "");
-        Some(match nearest(name, OWN) {
-            Some(near) => unknown.help(format!("did you mean `{near}`?")),
-            None => unknown.help(format!("use one of {}", OWN.join(", "))),
-        })
-    } else {
-        None
-    }
-}
 
 /// Reads the links of hosts.
 pub(super) struct LinkReader<'a> {
@@ -147,14 +61,14 @@ impl<'a> LinkReader<'a> {
         Link {
             connection,
             address: self
-                .name(vars, &ADDRESS, "address")
+                .name(vars, &ADDRESS, "the address of a host")
                 .unwrap_or_else(|| host.to_owned()),
             port: self.port(vars),
-            user: self.name(vars, &USER, "user"),
+            user: self.name(vars, &USER, "the name of a user"),
             identity_file: self.path(vars, &KEY),
             known_hosts: self.path(vars, &["planrun_known_hosts"]),
             r#become: self.bool(vars, "ansible_become"),
-            become_user: self.name(vars, &["ansible_become_user"], "user"),
+            become_user: self.name(vars, &["ansible_become_user"], "the name of a user"),
             model,
             state: self.state(vars),
         }
@@ -204,7 +118,7 @@ impl<'a> LinkReader<'a> {
         if self.is_template(given) {
             return None;
         }
-        let number = match &given.value {
+        let number = match &*given.value {
             Value::String(text) => text.trim().parse().ok(),
             value => value.as_u64(),
         };
@@ -224,7 +138,7 @@ impl<'a> LinkReader<'a> {
         if self.is_template(given) {
             return None;
         }
-        let value = match &given.value {
+        let value = match &*given.value {
             Value::Bool(value) => Some(*value),
             Value::Number(number) => match number.as_f64() {
                 Some(1.0) => Some(true),
@@ -247,7 +161,7 @@ impl<'a> LinkReader<'a> {
         value
     }
 
-    /// Reads a name that must have the allowed form; `what` is `user` or `address`.
+    /// Reads a name that must have the allowed form; `what` says whose name it is.
     fn name(
         &mut self,
         vars: &HostVars<'_>,
@@ -267,20 +181,14 @@ impl<'a> LinkReader<'a> {
     /// Reads a path, `~` being the user's home.
     fn path(&mut self, vars: &HostVars<'_>, names: &[&'static str]) -> Option<String> {
         let path = self.text(vars, names)?;
-        let home = self.home.as_deref();
-        let below = path.strip_prefix('~');
-        let below = below.filter(|below| below.is_empty() || below.starts_with('/'));
-        Some(match (home, below) {
-            (Some(home), Some(below)) => format!("{}{below}", home.trim_end_matches('/')),
-            _ => path,
-        })
+        Some(expand_home(path, self.home.as_deref()))
     }
 
     fn state(&mut self, vars: &HostVars<'_>) -> IndexMap<String, Value> {
         let Some(given) = first(vars, &["planrun_state"]) else {
             return IndexMap::new();
         };
-        if let Value::Object(state) = &given.value {
+        if let Value::Object(state) = &*given.value {
             let pairs = state.iter();
             return pairs
                 .map(|(key, value)| (key.clone(), value.clone()))
@@ -306,7 +214,7 @@ impl<'a> LinkReader<'a> {
         if self.is_template(given) {
             return None;
         }
-        match &given.value {
+        match &*given.value {
             Value::String(text) => Some((given, text.clone())),
             // A user may have a number for a name.
             Value::Number(number) if number.is_i64() => Some((given, number.to_string())),
@@ -355,6 +263,16 @@ fn first<'v>(vars: &HostVars<'v>, names: &[&str]) -> Option<&'v Given> {
     set.find(|given| !given.value.is_null())
 }
 
+/// Puts the user's home in the place of `~`; `~other` is left as it is.
+fn expand_home(path: String, home: Option<&str>) -> String {
+    let below = path.strip_prefix('~');
+    let below = below.filter(|below| below.is_empty() || below.starts_with('/'));
+    match (home, below) {
+        (Some(home), Some(below)) => format!("{}{below}", home.trim_end_matches('/')),
+        _ => path,
+    }
+}
+
 /// Names what was found instead.
 fn kind(value: &Value) -> &'static str {
     match value {
@@ -366,3 +284,6 @@ fn kind(value: &Value) -> &'static str {
         Value::Object(_) => "this is a mapping",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -240,11 +240,8 @@ impl Files<'_> {
             Ok(text) => Some(self.sources.add(shown, text)),
             Err(error) => {
                 let at = error.utf8_error().valid_up_to();
-                let line = error.as_bytes()[..at]
-                    .iter()
-                    .filter(|&&b| b == b'\n')
-                    .count()
-                    + 1;
+                let before = String::from_utf8_lossy(&error.as_bytes()[..at]);
+                let line = before.matches('\n').count() + 1;
                 let message = format!("`{shown}` is not UTF-8 text: line {line}");
                 let diagnostic = Diagnostic::error("unreadable-inventory", message);
                 self.fault(diagnostic.help("save the file as UTF-8"));
@@ -297,3 +294,6 @@ impl Files<'_> {
         self.found.push(diagnostic);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,6 @@
 //! with the variables of the hosts under `_meta`. Here too are the mappings of `group_vars` and
 //! `host_vars`, and the words for what a vault holds.
 
-use std::ops::Range;
-
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::nearest;
@@ -17,7 +15,6 @@ use crate::document::Value;
 use crate::inventory::draft::Draft;
 use crate::inventory::draft::Given;
 use crate::inventory::draft::Vars;
-use crate::inventory::ranges;
 use crate::source::SourceId;
 use crate::source::Sources;
 use crate::source::Span;
@@ -93,7 +90,7 @@ pub(super) fn read_vars(
     };
     match &root.value {
         Value::Null => {}
-        Value::Map(entries) => set_all(vars, entries),
+        Value::Map(entries) => vars.extend(given(entries)),
         _ => found.push(
             shape_fault("the file", &root, "a mapping of variables")
                 .help("write one `name: value` a line"),
@@ -117,31 +114,37 @@ fn retold(diagnostic: &Diagnostic, sources: &Sources) -> Diagnostic {
     let Some(label) = label.filter(|_| diagnostic.code == "yaml-tag") else {
         return diagnostic.clone();
     };
-    let text = sources.get(label.span.source).text();
-    let Range { start, end } = label.span.range();
-    // The parser's span may begin at the tag or behind it.
-    let tagged = |tag: &str| {
-        let before = text.get(..start).unwrap_or_default().trim_end();
-        before.ends_with(tag) || text.get(start..end).is_some_and(|own| own.starts_with(tag))
-    };
-    if tagged("!vault") || tagged("!vault-encrypted") {
-        Diagnostic::error("vault-value", "this value is encrypted by a vault")
-            .at(label.span, "planrun opens no vault")
-            .help("give it to the plan as an input, `sensitive: true`, and leave it out here")
-    } else if tagged("!unsafe") {
-        let mut plain = diagnostic.clone();
-        plain.help = vec!["remove `!unsafe`: planrun never renders values of an inventory".into()];
-        plain
-    } else {
-        diagnostic.clone()
+    let tag = tag(label.span, sources).unwrap_or(label.span);
+    match sources.slice(tag) {
+        "!vault" | "!vault-encrypted" => {
+            Diagnostic::error("vault-value", "this value is encrypted by a vault")
+                .at(tag, "planrun opens no vault")
+                .help("give it to the plan as an input, `sensitive: true`, and leave it out here")
+        }
+        "!unsafe" => Diagnostic {
+            help: vec!["remove `!unsafe`: planrun never renders values of an inventory".into()],
+            ..diagnostic.clone()
+        },
+        _ => diagnostic.clone(),
     }
 }
 
-fn set_all(vars: &mut Vars, entries: &[Entry]) {
-    let given = entries
+/// Finds the tag of a scalar: the parser's span begins behind it, and in a block scalar behind the
+/// `|` too.
+fn tag(scalar: Span, sources: &Sources) -> Option<Span> {
+    let text = sources.get(scalar.source).text();
+    let before = text.get(..scalar.range().start)?.trim_end();
+    let header = |c: char| matches!(c, '|' | '>' | '+' | '-') || c.is_ascii_digit();
+    let before = before.trim_end_matches(header).trim_end();
+    let start = before.rfind('!')?;
+    Some(Span::new(scalar.source, start, before.len()))
+}
+
+/// Returns the entries of a mapping as variables.
+fn given(entries: &[Entry]) -> impl Iterator<Item = (String, Given)> {
+    entries
         .iter()
-        .map(|entry| (entry.key.clone(), Given::of(entry)));
-    vars.extend(given);
+        .map(|entry| (entry.key.clone(), Given::of(entry)))
 }
 
 /// Words a node that is not what belongs there.
@@ -261,7 +264,7 @@ impl Reader<'_> {
                     self.host(group, entry);
                 }
             }
-            Value::Text(text) => self.named(group, &text.text, place(node), None),
+            Value::Text(text) => self.named(group, &text.text, place(node), &[]),
             Value::List(items) if self.shape == Shape::Listed => {
                 for item in items {
                     if let Some(host) = item.as_text() {
@@ -281,8 +284,8 @@ impl Reader<'_> {
 
     fn host(&mut self, group: usize, entry: &Entry) {
         match &entry.value.value {
-            Value::Null => self.named(group, &entry.key, entry.key_span, None),
-            Value::Map(vars) => self.named(group, &entry.key, entry.key_span, Some(vars)),
+            Value::Null => self.named(group, &entry.key, entry.key_span, &[]),
+            Value::Map(vars) => self.named(group, &entry.key, entry.key_span, vars),
             _ => self.found.push(
                 shape_fault(
                     &format!("the host `{}`", entry.key),
@@ -295,21 +298,10 @@ impl Reader<'_> {
     }
 
     /// Takes a host entry, which may stand for many hosts.
-    fn named(&mut self, group: usize, entry: &str, place: Span, vars: Option<&[Entry]>) {
-        let expanded = match ranges::expand(entry) {
-            Ok(expanded) => expanded,
-            Err(why) => {
-                self.found.push(host_entry(entry, place, why));
-                return;
-            }
-        };
-        for name in expanded.names {
-            let Some(host) = self.draft.host(&name, group, place, self.found) else {
-                return;
-            };
-            let host = &mut self.draft.hosts[host];
-            set_port(&mut host.vars, expanded.port, place);
-            set_all(&mut host.vars, vars.unwrap_or_default());
+    fn named(&mut self, group: usize, entry: &str, place: Span, vars: &[Entry]) {
+        let vars: Vec<(String, Given)> = given(vars).collect();
+        for host in self.draft.entry(entry, group, place, self.found) {
+            self.draft.hosts[host].vars.extend(vars.iter().cloned());
         }
     }
 
@@ -368,7 +360,7 @@ impl Reader<'_> {
                 continue;
             };
             match &entry.value.value {
-                Value::Map(vars) => set_all(&mut host.vars, vars),
+                Value::Map(vars) => host.vars.extend(given(vars)),
                 Value::Null => {}
                 _ => self.found.push(
                     shape_fault(
@@ -383,20 +375,5 @@ impl Reader<'_> {
     }
 }
 
-/// Words a host entry that cannot be expanded.
-pub(super) fn host_entry(entry: &str, place: Span, why: String) -> Diagnostic {
-    Diagnostic::error("host-entry", format!("`{entry}` does not name hosts"))
-        .at(place, why)
-        .help("write a name, an address, or a range such as `web[01:20]`; a port goes behind: `web1:2222`, `[2001:db8::1]:2222`")
-}
-
-/// Keeps the port of a host entry, which counts less than `ansible_port`.
-pub(super) fn set_port(vars: &mut Vars, port: Option<u16>, place: Span) {
-    if let Some(port) = port {
-        vars.entry("ansible_port".to_owned()).or_insert(Given {
-            value: port.into(),
-            name: place,
-            place,
-        });
-    }
-}
+#[cfg(test)]
+mod tests;
