@@ -3,8 +3,22 @@
 //! Ansible's files are read as they are ([`read`]); what comes out is plain data that is stored
 //! with a run, so that a resume does not depend on a file edited since.
 
+mod build;
+mod checks;
+mod draft;
+mod find;
+#[cfg(test)]
+mod fixture;
+mod ini;
+mod link;
+mod literal;
 pub mod pattern;
+mod ranges;
 pub mod read;
+mod tree;
+mod vars;
+mod words;
+mod yaml;
 
 use std::fmt;
 

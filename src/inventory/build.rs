@@ -1,0 +1,198 @@
+//! The [`Draft`] to an [`Inventory`]: groups into an order, variables by precedence.
+//!
+//! From weak to strong, as Ansible has it: variables of groups in the inventory file, parents
+//! before children; `group_vars/all`; `group_vars` of groups; variables of hosts in the inventory
+//! file; `host_vars`. Groups are ordered by their depth (the longest way from `all`), then
+//! `ansible_group_priority`, then name. Hosts with the same groups share the work.
+
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::inventory::Host;
+use crate::inventory::HostName;
+use crate::inventory::Inventory;
+use crate::inventory::Variable;
+use crate::inventory::checks;
+use crate::inventory::draft::ALL;
+use crate::inventory::draft::Draft;
+use crate::inventory::draft::Given;
+use crate::inventory::draft::HostDraft;
+use crate::inventory::draft::UNGROUPED;
+use crate::inventory::draft::Vars;
+use crate::inventory::link::LinkReader;
+use crate::inventory::tree::Tree;
+use crate::source::SourceId;
+use crate::source::Sources;
+use crate::source::Span;
+
+/// Most bytes, roughly, of the variables and groups of all hosts: what a group says is there again
+/// for each of its hosts, so that a small file could fill the memory.
+const MAX_BYTES: usize = 1024 * 1024 * 1024;
+
+/// Makes the inventory; `None` (and a diagnostic) where the groups cannot be brought into an order
+/// or all of it is too large.
+pub(super) fn build(
+    draft: &Draft,
+    shown: &str,
+    sources: &Sources,
+    found: &mut Diagnostics,
+) -> Option<Inventory> {
+    checks::tell_oddities(draft, shown, found);
+    checks::tell_ignored(draft, found);
+    let tree = Tree::new(draft, found)?;
+    let mut members: Vec<Vec<HostName>> = vec![Vec::new(); draft.groups.len()];
+    let mut lineages: HashMap<Vec<usize>, Lineage<'_>> = HashMap::new();
+    let mut lines = Lines::new(sources);
+    let mut links = LinkReader::new(found);
+    let mut hosts = IndexMap::with_capacity(draft.hosts.len());
+    let mut bytes: usize = 0;
+    for (name, host) in &draft.hosts {
+        let lineage = lineages
+            .entry(direct_groups(host))
+            .or_insert_with_key(|direct| Lineage::new(draft, &tree, direct));
+        let mut given = lineage.vars.clone();
+        for (name, own) in host.vars.iter().chain(&host.file_vars) {
+            given.insert(name, own);
+        }
+        let weights = given.values().map(|given| weight(&given.value));
+        bytes = bytes.saturating_add(weights.sum::<usize>() + lineage.groups.len() * NODE);
+        if bytes > MAX_BYTES {
+            found.push(too_large(host.place));
+            return None;
+        }
+        let host_name = HostName::new(name);
+        for &group in &lineage.groups {
+            members[group].push(host_name.clone());
+        }
+        let link = links.link(name, host.place, &given);
+        let kept = given.iter().filter(|(name, _)| !checks::is_secret(name));
+        let vars = kept.map(|(&name, given)| {
+            let value = Value::clone(&given.value);
+            let origin = lines.origin(given.name);
+            (name.to_owned(), Variable { value, origin })
+        });
+        let host = Host {
+            name: host_name.clone(),
+            link,
+            vars: vars.collect(),
+            groups: lineage.names(draft),
+        };
+        hosts.insert(host_name, host);
+    }
+    Some(Inventory {
+        path: shown.to_owned(),
+        hosts,
+        groups: draft.groups.keys().cloned().zip(members).collect(),
+    })
+}
+
+/// What a value takes besides its text, roughly, in bytes.
+const NODE: usize = 64;
+
+/// Returns roughly how many bytes a value takes.
+fn weight(value: &Value) -> usize {
+    NODE + match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight).sum(),
+        Value::Object(pairs) => {
+            let pairs = pairs.iter();
+            pairs.map(|(key, value)| key.len() + weight(value)).sum()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
+fn too_large(place: Span) -> Diagnostic {
+    let message = format!("the variables of all hosts take more than {MAX_BYTES} bytes");
+    Diagnostic::error("inventory-too-large", message)
+        .at(place, "up to this host")
+        .help("keep large values out of the inventory, in files that a plan uploads")
+}
+
+/// Returns the groups a host was put in; `ungrouped` only where there is no other.
+fn direct_groups(host: &HostDraft) -> Vec<usize> {
+    let named = host.groups.iter().copied();
+    let mut direct: Vec<usize> = named.filter(|&group| group > UNGROUPED).collect();
+    if direct.is_empty() {
+        direct.push(UNGROUPED);
+    }
+    direct.sort_unstable();
+    direct
+}
+
+/// The groups of a host and what they say of it.
+struct Lineage<'a> {
+    /// The groups with their parents, nearest last, `all` first.
+    groups: Vec<usize>,
+    vars: IndexMap<&'a str, &'a Given>,
+}
+
+impl<'a> Lineage<'a> {
+    fn new(draft: &'a Draft, tree: &Tree, direct: &[usize]) -> Self {
+        let mut seen: BTreeSet<usize> = direct.iter().copied().collect();
+        let mut open: Vec<usize> = direct.to_vec();
+        while let Some(group) = open.pop() {
+            let parents = tree.parents[group].iter().copied();
+            open.extend(parents.filter(|&parent| seen.insert(parent)));
+        }
+        let mut groups: Vec<usize> = seen.into_iter().collect();
+        groups.sort_by_cached_key(|&group| {
+            let named = draft.groups.get_index(group);
+            let key = named.map(|(name, group)| (group.priority, name));
+            (tree.depths[group], key)
+        });
+        let mut vars = IndexMap::new();
+        let mut add = |more: &'a Vars| {
+            vars.extend(more.iter().map(|(name, given)| (name.as_str(), given)));
+        };
+        for &group in &groups {
+            add(&draft.groups[group].vars);
+        }
+        for &group in &groups {
+            add(&draft.groups[group].file_vars);
+        }
+        Self { groups, vars }
+    }
+
+    fn names(&self, draft: &Draft) -> Vec<String> {
+        let named = self.groups.iter().filter(|&&group| group != ALL);
+        named
+            .filter_map(|&group| draft.groups.get_index(group))
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+}
+
+/// Finds lines by bytes, each text being searched for its line breaks once.
+struct Lines<'a> {
+    sources: &'a Sources,
+    breaks: HashMap<SourceId, Vec<usize>>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(sources: &'a Sources) -> Self {
+        Self {
+            sources,
+            breaks: HashMap::new(),
+        }
+    }
+
+    /// Returns the place of a span as `path:line`.
+    fn origin(&mut self, span: Span) -> String {
+        let source = self.sources.get(span.source);
+        let breaks = self.breaks.entry(span.source).or_insert_with(|| {
+            let breaks = source.text().match_indices('\n');
+            breaks.map(|(at, _)| at).collect()
+        });
+        let before = breaks.partition_point(|&at| at < span.range().start);
+        format!("{}:{}", source.path(), before + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! Checks of a draft as a whole: what is not defined, empty, ambiguous, or of no effect here.
+//!
+//! They need all files to have been read, and change nothing.
+
+use std::collections::HashSet;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::diagnostic::nearest;
+use crate::inventory::draft::Draft;
+use crate::inventory::draft::Given;
+use crate::source::Span;
+
+/// planrun's own variables.
+const OWN: [&str; 4] = [
+    "planrun_connection",
+    "planrun_known_hosts",
+    "planrun_model",
+    "planrun_state",
+];
+
+/// Ansible's passwords. planrun has no use for them, and keeps the inventory with each run: they
+/// are left out.
+const SECRETS: [&str; 10] = [
+    "ansible_password",
+    "ansible_ssh_pass",
+    "ansible_ssh_password",
+    "ansible_ssh_private_key",
+    "ansible_ssh_private_key_passphrase",
+    "ansible_private_key_passphrase",
+    "ansible_become_pass",
+    "ansible_become_password",
+    "ansible_sudo_pass",
+    "ansible_su_pass",
+];
+
+/// Ansible's variables that change how a host is reached, and do nothing here.
+const IGNORED: [&str; 7] = [
+    "ansible_become_exe",
+    "ansible_become_flags",
+    "ansible_scp_extra_args",
+    "ansible_sftp_extra_args",
+    "ansible_ssh_args",
+    "ansible_ssh_common_args",
+    "ansible_ssh_extra_args",
+];
+
+/// Whether a variable is a password, which is not kept.
+pub(super) fn is_secret(name: &str) -> bool {
+    SECRETS.contains(&name)
+}
+
+/// Tells which variables do nothing here, each name once.
+pub(super) fn tell_ignored(draft: &Draft, found: &mut Diagnostics) {
+    let mut told = HashSet::new();
+    let groups = draft.groups.values();
+    let of_groups = groups.flat_map(|group| group.vars.iter().chain(&group.file_vars));
+    let hosts = draft.hosts.values();
+    let of_hosts = hosts.flat_map(|host| host.vars.iter().chain(&host.file_vars));
+    for (name, given) in of_groups.chain(of_hosts) {
+        let Some(remark) = remark(name, given) else {
+            continue;
+        };
+        if told.insert(name) {
+            found.push(remark);
+        }
+    }
+}
+
+fn remark(name: &str, given: &Given) -> Option<Diagnostic> {
+    let ignored = |why: &str| {
+        Diagnostic::warning("variable-not-honoured", format!("`{name}` is not honoured"))
+            .at(given.name, why)
+    };
+    if is_secret(name) {
+        Some(ignored("passwords are left out").help(
+            "log in with a key or an agent, let `sudo` ask for nothing, and remove the password",
+        ))
+    } else if IGNORED.contains(&name) {
+        Some(
+            ignored("planrun runs no `ssh` and `sudo` of its own accord").help(
+                "see that the hosts are reached without it; jump hosts are not supported yet",
+            ),
+        )
+    } else if name == "ansible_become_method" && *given.value != "sudo" {
+        Some(ignored("planrun becomes another user by `sudo -n`").help("let the hosts allow that"))
+    } else if name.starts_with("planrun_") && !OWN.contains(&name) {
+        let message = format!("`{name}` is none of planrun's variables");
+        let unknown = Diagnostic::warning("unknown-planrun-variable", message).at(given.name, "");
+        Some(match nearest(name, OWN) {
+            Some(near) => unknown.help(format!("did you mean `{near}`?")),
+            None => unknown.help(format!("use one of {}", OWN.join(", "))),
+        })
+    } else {
+        None
+    }
+}
+
+/// Tells groups that are not defined, empty or named like a host, and an inventory without hosts.
+pub(super) fn tell_oddities(draft: &Draft, shown: &str, found: &mut Diagnostics) {
+    // A group whose hosts could not be read is not empty.
+    let complete = !found.has_errors();
+    let groups = draft.groups.iter();
+    for (name, group, place) in groups.filter_map(|(name, one)| Some((name, one, one.place?))) {
+        if !group.declared {
+            found.push(undefined(draft, name, place));
+            continue;
+        }
+        if let Some(host) = draft.hosts.get(name) {
+            found.push(ambiguous(name, host.place, place));
+        }
+        let built_in = name == "all" || name == "ungrouped";
+        let empty = !group.has_hosts && group.children.is_empty();
+        if empty && complete && !built_in && !group.generated {
+            found.push(
+                Diagnostic::warning("empty-group", format!("the group `{name}` has no hosts"))
+                    .at(place, "nothing is in it")
+                    .help("put hosts or groups into it, or remove it"),
+            );
+        }
+    }
+    if draft.hosts.is_empty() && !found.has_errors() {
+        found.push(
+            Diagnostic::error("empty-inventory", format!("`{shown}` has no hosts"))
+                .help("write a group with its hosts: `web: {hosts: {web1: {}}}`"),
+        );
+    }
+}
+
+fn undefined(draft: &Draft, name: &str, place: Span) -> Diagnostic {
+    let message = format!("the group `{name}` is not defined");
+    let fault = Diagnostic::error("unknown-group", message).at(place, "no such group");
+    let defined = draft.groups.iter().filter(|(_, group)| group.declared);
+    match nearest(name, defined.map(|(name, _)| name.as_str())) {
+        Some(near) => fault.help(format!("did you mean `{near}`?")),
+        None => fault.help(format!("define it with a section `[{name}]`")),
+    }
+}
+
+fn ambiguous(name: &str, host: Span, group: Span) -> Diagnostic {
+    let message = format!("`{name}` is the name of a group and of a host");
+    let fault = Diagnostic::warning("host-is-group", message);
+    // The caret is at the later of the two.
+    let fault = if host < group {
+        fault.at(group, "the group").also(host, "the host")
+    } else {
+        fault.at(host, "the host").also(group, "the group")
+    };
+    fault.help("rename one of them: the name stands for the group")
+}

@@ -1,0 +1,289 @@
+//! The draft of an inventory: what its files say, before precedence.
+//!
+//! Every reader ([`super::ini`], [`super::yaml`], [`super::vars`]) writes into one draft, in the
+//! order of the files; [`super::build`] makes the inventory of it. Names are held against their
+//! allowed form here, where they come in. What a variable means is not known here.
+
+use std::rc::Rc;
+
+use indexmap::IndexMap;
+use indexmap::IndexSet;
+use serde_json::Value;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::document::Entry;
+use crate::inventory::ranges;
+use crate::source::Span;
+
+/// The index of the group `all`.
+pub(super) const ALL: usize = 0;
+/// The index of the group `ungrouped`.
+pub(super) const UNGROUPED: usize = 1;
+
+/// Most times that hosts are named in one inventory.
+const MAX_MENTIONS: usize = 1_000_000;
+
+/// Variables by name, the later value of two in place of the earlier.
+pub(super) type Vars = IndexMap<String, Given>;
+
+/// A value as it was given to a variable.
+#[derive(Clone, Debug)]
+pub(super) struct Given {
+    /// The value, which all hosts of one entry share.
+    pub(super) value: Rc<Value>,
+    /// Where the variable's name is.
+    pub(super) name: Span,
+    /// Where the value is.
+    pub(super) place: Span,
+}
+
+impl Given {
+    /// Takes the entry of a YAML mapping.
+    pub(super) fn of(entry: &Entry) -> Self {
+        Self {
+            value: Rc::new(entry.value.to_json()),
+            name: entry.key_span,
+            place: entry.value.span,
+        }
+    }
+}
+
+/// All groups and hosts seen so far; they refer to each other by index.
+#[derive(Debug)]
+pub(super) struct Draft {
+    /// The groups by name, `all` and `ungrouped` first.
+    pub(super) groups: IndexMap<String, GroupDraft>,
+    /// The hosts by name, in the order of their first mention.
+    pub(super) hosts: IndexMap<String, HostDraft>,
+    /// How often hosts were named.
+    mentions: usize,
+}
+
+/// What is known of a group.
+#[derive(Debug, Default)]
+pub(super) struct GroupDraft {
+    /// Where it was mentioned first; `None` for the built-in groups nobody mentioned.
+    pub(super) place: Option<Span>,
+    /// Whether it was defined, not only referred to.
+    pub(super) declared: bool,
+    /// Whether a program wrote the file: then nobody wants to hear that the group is empty.
+    pub(super) generated: bool,
+    /// Its child groups and where each was named.
+    pub(super) children: IndexMap<usize, Span>,
+    /// Whether a host was put in it.
+    pub(super) has_hosts: bool,
+    /// `ansible_group_priority`.
+    pub(super) priority: i64,
+    /// The variables of the inventory file.
+    pub(super) vars: Vars,
+    /// The variables of `group_vars`.
+    pub(super) file_vars: Vars,
+}
+
+/// What is known of a host.
+#[derive(Debug)]
+pub(super) struct HostDraft {
+    /// Where it was mentioned first.
+    pub(super) place: Span,
+    /// The groups it was put in, without their parents.
+    pub(super) groups: IndexSet<usize>,
+    /// The variables of the inventory file.
+    pub(super) vars: Vars,
+    /// The variables of `host_vars`.
+    pub(super) file_vars: Vars,
+}
+
+impl Draft {
+    /// Makes a draft with the two built-in groups.
+    pub(super) fn new() -> Self {
+        let built_in = || GroupDraft {
+            declared: true,
+            priority: 1,
+            ..GroupDraft::default()
+        };
+        let groups = [("all", built_in()), ("ungrouped", built_in())];
+        Self {
+            groups: groups.map(|(name, group)| (name.to_owned(), group)).into(),
+            hosts: IndexMap::new(),
+            mentions: 0,
+        }
+    }
+
+    /// Returns the index of a group, which is added where it is new; `None` (and a diagnostic)
+    /// where a group cannot have that name.
+    pub(super) fn group(
+        &mut self,
+        name: &str,
+        place: Span,
+        found: &mut Diagnostics,
+    ) -> Option<usize> {
+        if let Some((index, _, group)) = self.groups.get_full_mut(name) {
+            group.place.get_or_insert(place);
+            return Some(index);
+        }
+        let bad = |c: char| c.is_whitespace() || c.is_control() || ":,[]*?!&~@/\\".contains(c);
+        if let Some(character) = name.chars().find(|&c| bad(c)) {
+            let message = format!("`{name}` cannot be the name of a group");
+            found.push(
+                Diagnostic::error("unsafe-name", message)
+                    .at(place, format!("holds {character:?}"))
+                    .help("use letters, digits, `_`, `-` and `.`: other signs mean something in patterns"),
+            );
+            return None;
+        }
+        if name.is_empty() {
+            found.push(
+                Diagnostic::error("unsafe-name", "a group has no name")
+                    .at(place, "")
+                    .help("give it a name"),
+            );
+            return None;
+        }
+        let group = GroupDraft {
+            place: Some(place),
+            priority: 1,
+            ..GroupDraft::default()
+        };
+        Some(self.groups.insert_full(name.to_owned(), group).0)
+    }
+
+    /// Adds the hosts that an entry stands for, with the port written behind it, and puts them in
+    /// a group; returns their indices, none (and a diagnostic) where the entry cannot be read.
+    pub(super) fn entry(
+        &mut self,
+        entry: &str,
+        group: usize,
+        place: Span,
+        found: &mut Diagnostics,
+    ) -> Vec<usize> {
+        if self.mentions > MAX_MENTIONS {
+            return Vec::new();
+        }
+        let expanded = match ranges::expand(entry) {
+            Ok(expanded) => expanded,
+            Err(why) => {
+                let message = format!("`{entry}` does not name hosts");
+                found.push(
+                    Diagnostic::error("host-entry", message)
+                        .at(place, why)
+                        .help("write a name, an address, or a range such as `web[01:20]`")
+                        .help("put a port behind it: `web1:2222`, `[2001:db8::1]:2222`"),
+                );
+                return Vec::new();
+            }
+        };
+        let mut hosts = Vec::with_capacity(expanded.names.len());
+        for name in expanded.names {
+            let Some(index) = self.host(&name, group, place, found) else {
+                // The other names of a range have the same fault.
+                break;
+            };
+            if let Some(port) = expanded.port {
+                let vars = &mut self.hosts[index].vars;
+                // What was said of the port in so many words counts more.
+                vars.entry("ansible_port".to_owned()).or_insert(Given {
+                    value: Rc::new(port.into()),
+                    name: place,
+                    place,
+                });
+            }
+            hosts.push(index);
+        }
+        hosts
+    }
+
+    /// Returns the index of a host, which is added where it is new, and puts it in a group;
+    /// `None` (and a diagnostic) where a host cannot have that name, or there are too many.
+    pub(super) fn host(
+        &mut self,
+        name: &str,
+        group: usize,
+        place: Span,
+        found: &mut Diagnostics,
+    ) -> Option<usize> {
+        self.mentions += 1;
+        if self.mentions > MAX_MENTIONS {
+            if self.mentions == MAX_MENTIONS + 1 {
+                let message = format!("hosts are named more than {MAX_MENTIONS} times");
+                found.push(
+                    Diagnostic::error("inventory-too-large", message)
+                        .at(place, "this is too many")
+                        .help("look for a range that is too wide, or split the inventory"),
+                );
+            }
+            return None;
+        }
+        let index = if let Some(index) = self.hosts.get_index_of(name) {
+            index
+        } else {
+            if !is_safe(name) {
+                found.push(unsafe_name(name, "the name of a host", place));
+                return None;
+            }
+            let host = HostDraft {
+                place,
+                groups: IndexSet::new(),
+                vars: Vars::new(),
+                file_vars: Vars::new(),
+            };
+            self.hosts.insert_full(name.to_owned(), host).0
+        };
+        self.hosts[index].groups.insert(group);
+        self.groups[group].has_hosts = true;
+        Some(index)
+    }
+
+    /// Gives a group a variable of the inventory file.
+    pub(super) fn set_group_var(
+        &mut self,
+        group: usize,
+        name: &str,
+        given: Given,
+        found: &mut Diagnostics,
+    ) {
+        if name != "ansible_group_priority" {
+            self.groups[group].vars.insert(name.to_owned(), given);
+            return;
+        }
+        let priority = match &*given.value {
+            Value::String(text) => text.trim().parse().ok(),
+            value => value.as_i64(),
+        };
+        if let Some(priority) = priority {
+            self.groups[group].priority = priority;
+        } else {
+            let message = "`ansible_group_priority` is not a whole number";
+            found.push(
+                Diagnostic::error("inventory-value", message)
+                    .at(given.place, "")
+                    .help("write a whole number: of two groups at the same depth the greater wins"),
+            );
+        }
+    }
+}
+
+/// Whether a host name, a user name or an address has the allowed form.
+///
+/// The names end up in the arguments of programs and in prompts: a name such as `-oProxyCommand=x`
+/// must not get there.
+pub(super) fn is_safe(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('-') && name.chars().all(is_allowed)
+}
+
+fn is_allowed(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "_.:%-".contains(character)
+}
+
+/// Words the fault of a name that is not [safe](is_safe); `what` is what it was to be.
+pub(super) fn unsafe_name(name: &str, what: &str, place: Span) -> Diagnostic {
+    let label = match name.chars().find(|&character| !is_allowed(character)) {
+        _ if name.starts_with('-') => "begins with `-`".to_owned(),
+        Some(character) => format!("holds {character:?}"),
+        None => "is empty".to_owned(),
+    };
+    Diagnostic::error("unsafe-name", format!("`{name}` cannot be {what}"))
+        .at(place, label)
+        .help("use letters, digits, `_`, `.`, `:`, `%` and `-`, and no `-` at the beginning")
+        .help("this keeps a name from being taken as an option by a program it is handed to")
+}

@@ -1,0 +1,206 @@
+//! Where an inventory is: a bare name, or a path.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::nearest;
+
+/// What may stand behind a bare name, in the order it is tried; the last is a directory or a file
+/// whose extension is part of the name.
+const ENDINGS: [&str; 5] = [".yaml", ".yml", ".ini", ".json", ""];
+/// Most names that are listed where none is near.
+const MAX_LISTED: usize = 10;
+
+/// Finds the inventory that a user named.
+///
+/// A bare name (`prod`) is looked for in `inventories/` beside the plan, in the working directory
+/// and in the user's configuration, in this order; what is not there is taken as a path. `Err` is
+/// the diagnostic `no-such-inventory`, which tells where was looked and what there is.
+pub fn find(name: &str, plan_dir: Option<&Path>) -> Result<PathBuf, Box<Diagnostic>> {
+    let mut places = Vec::new();
+    places.extend(plan_dir.map(|dir| dir.join("inventories")));
+    places.push(PathBuf::from("inventories"));
+    places.extend(configuration().map(|dir| dir.join("planrun").join("inventories")));
+    places.dedup();
+    find_in(name, &places)
+}
+
+/// Returns the user's configuration directory.
+fn configuration() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    // The standard says that a relative path is to be ignored.
+    let own = set("XDG_CONFIG_HOME").map(PathBuf::from);
+    own.filter(|path| path.is_absolute())
+        .or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".config")))
+}
+
+fn find_in(name: &str, places: &[PathBuf]) -> Result<PathBuf, Box<Diagnostic>> {
+    let path = Path::new(name);
+    if name.contains('/') || (path.extension().is_some() && path.is_file()) {
+        return if path.exists() {
+            Ok(path.to_owned())
+        } else {
+            let message = format!("there is no inventory at `{name}`");
+            let diagnostic = Diagnostic::error("no-such-inventory", message);
+            Err(Box::new(diagnostic.help(
+                "give the path of a file or a directory, or the name of one in `inventories/`",
+            )))
+        };
+    }
+    let candidates = places.iter().flat_map(|place| {
+        let ending = move |ending: &&str| place.join(format!("{name}{ending}"));
+        ENDINGS.iter().map(ending)
+    });
+    if let Some(found) = candidates
+        .filter(|_| !name.is_empty())
+        .find(|one| one.exists())
+    {
+        return Ok(found);
+    }
+    if !name.is_empty() && path.exists() {
+        return Ok(path.to_owned());
+    }
+    Err(Box::new(not_found(name, places)))
+}
+
+fn not_found(name: &str, places: &[PathBuf]) -> Diagnostic {
+    let known = known(places);
+    let message = format!("there is no inventory `{name}`");
+    let mut diagnostic = Diagnostic::error("no-such-inventory", message);
+    if let Some(near) = nearest(name, known.iter().map(String::as_str)) {
+        diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+    } else if !known.is_empty() {
+        let listed: Vec<String> = known
+            .iter()
+            .take(MAX_LISTED)
+            .map(|name| format!("`{name}`"))
+            .collect();
+        let more = if known.len() > MAX_LISTED {
+            ", ..."
+        } else {
+            ""
+        };
+        diagnostic = diagnostic.help(format!("name one of {}{more}", listed.join(", ")));
+    }
+    let looked: Vec<String> = places
+        .iter()
+        .map(|place| format!("`{}`", place.display()))
+        .collect();
+    diagnostic.help(format!(
+        "put `{name}.yaml` into one of {}, or give a path",
+        looked.join(", ")
+    ))
+}
+
+/// Lists the names of the inventories there are, in order and without their extensions.
+fn known(places: &[PathBuf]) -> Vec<String> {
+    let mut names = Vec::new();
+    let directories = places.iter().filter_map(|place| place.read_dir().ok());
+    for entry in directories.flatten().flatten() {
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        if name.starts_with('.') || name == "group_vars" || name == "host_vars" {
+            continue;
+        }
+        let mut endings = ENDINGS.iter().filter(|ending| !ending.is_empty());
+        let bare = endings
+            .find_map(|ending| name.strip_suffix(ending))
+            .unwrap_or(&name);
+        names.push(bare.to_owned());
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use tempfile::TempDir;
+
+    use super::find;
+    use super::find_in;
+
+    /// Makes two places of inventories with these files in the first and the second.
+    fn places(first: &[&str], second: &[&str]) -> (TempDir, [PathBuf; 2]) {
+        let root = tempfile::tempdir().unwrap();
+        let places = ["a", "b"].map(|name| root.path().join(name));
+        for (place, files) in places.iter().zip([first, second]) {
+            fs::create_dir(place).unwrap();
+            for file in files {
+                fs::write(place.join(file), "").unwrap();
+            }
+        }
+        (root, places)
+    }
+
+    #[test]
+    fn a_bare_name_is_found_in_the_first_place_that_has_it() {
+        let (_root, places) = places(&["demo.yaml"], &["demo.ini", "prod.ini", "lab.json"]);
+        assert_eq!(
+            find_in("demo", &places).unwrap(),
+            places[0].join("demo.yaml")
+        );
+        assert_eq!(
+            find_in("prod", &places).unwrap(),
+            places[1].join("prod.ini")
+        );
+        assert_eq!(find_in("lab", &places).unwrap(), places[1].join("lab.json"));
+    }
+
+    #[test]
+    fn within_a_place_yaml_comes_before_ini_before_a_directory() {
+        let (_root, places) = places(&["x.yml", "x.ini", "y.ini"], &[]);
+        fs::create_dir(places[0].join("y")).unwrap();
+        fs::create_dir(places[0].join("z")).unwrap();
+        assert_eq!(find_in("x", &places).unwrap(), places[0].join("x.yml"));
+        assert_eq!(find_in("y", &places).unwrap(), places[0].join("y.ini"));
+        assert_eq!(find_in("z", &places).unwrap(), places[0].join("z"));
+    }
+
+    #[test]
+    fn a_name_with_its_extension_is_found_too() {
+        let (_root, places) = places(&["demo.yaml"], &[]);
+        assert_eq!(
+            find_in("demo.yaml", &places).unwrap(),
+            places[0].join("demo.yaml")
+        );
+    }
+
+    #[test]
+    fn what_has_a_slash_is_a_path() {
+        let (root, places) = places(&["demo.yaml"], &[]);
+        let path = root.path().join("a/demo.yaml");
+        assert_eq!(find_in(path.to_str().unwrap(), &places).unwrap(), path);
+        let error = find_in("./demo", &places).unwrap_err();
+        assert_eq!(error.message, "there is no inventory at `./demo`");
+    }
+
+    #[test]
+    fn a_name_that_is_nowhere_is_told_with_near_names_and_places() {
+        let (_root, places) = places(&["demo.yaml", "prod.ini"], &[]);
+        let error = find_in("prdo", &places).unwrap_err();
+        assert_eq!(error.code, "no-such-inventory");
+        assert_eq!(error.help[0], "did you mean `prod`?");
+        for place in &places {
+            assert!(error.help[1].contains(place.to_str().unwrap()), "{error:?}");
+        }
+        let error = find_in("something", &places).unwrap_err();
+        assert_eq!(error.help[0], "name one of `demo`, `prod`");
+        assert_eq!(find_in("", &places).unwrap_err().code, "no-such-inventory");
+    }
+
+    #[test]
+    fn the_directory_of_the_plan_is_looked_at() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("inventories")).unwrap();
+        let file = root.path().join("inventories/beside-this-plan.yaml");
+        fs::write(&file, "").unwrap();
+        assert_eq!(find("beside-this-plan", Some(root.path())).unwrap(), file);
+        assert!(find("beside-this-plan", None).is_err());
+    }
+}

@@ -1,0 +1,114 @@
+//! What the tests of the inventory share: files in a directory of their own, read, and shown.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::Value;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::inventory::Host;
+use crate::inventory::HostName;
+use crate::inventory::Inventory;
+use crate::inventory::read::read;
+use crate::source::Sources;
+
+/// An inventory that was read, and what was told of it.
+pub(super) struct Reading {
+    pub(super) inventory: Option<Inventory>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+    sources: Sources,
+}
+
+/// Reads one file.
+pub(super) fn read_text(name: &str, text: &str) -> Reading {
+    read_files(name, &[(name, text)])
+}
+
+/// Reads the inventory `name`, a file or a directory, among these files. Names that end in `*` are
+/// executable.
+pub(super) fn read_files(name: &str, files: &[(&str, &str)]) -> Reading {
+    let directory = tempfile::tempdir().unwrap();
+    for (file, text) in files {
+        let path = directory.path().join(file.trim_end_matches('*'));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        if file.ends_with('*') {
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+    let mut sources = Sources::default();
+    let mut found = Diagnostics::default();
+    let inventory = read(&directory.path().join(name), name, &mut sources, &mut found);
+    Reading {
+        inventory,
+        diagnostics: found.sorted().into_iter().cloned().collect(),
+        sources,
+    }
+}
+
+impl Reading {
+    /// Returns the inventory, of which nothing was told.
+    #[track_caller]
+    pub(super) fn clean(self) -> Inventory {
+        assert_eq!(self.told(), "");
+        self.inventory.expect("an inventory without diagnostics")
+    }
+
+    /// Shows the diagnostics, one a line: `code line:column message | label`.
+    pub(super) fn told(&self) -> String {
+        let lines = self.diagnostics.iter().map(|one| {
+            let Some(label) = &one.primary else {
+                return format!("{} {}", one.code, one.message);
+            };
+            let source = self.sources.get(label.span.source);
+            let (line, column) = source.line_column(label.span.range().start);
+            let text = Some(&label.text).filter(|text| !text.is_empty());
+            let text = text.map(|text| format!(" | {text}")).unwrap_or_default();
+            format!("{} {line}:{column} {}{text}", one.code, one.message)
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Returns the source under the label of the only diagnostic.
+    #[track_caller]
+    pub(super) fn place(&self) -> &str {
+        assert_eq!(self.diagnostics.len(), 1, "{}", self.told());
+        let label = self.diagnostics[0].primary.as_ref().unwrap();
+        self.sources.slice(label.span)
+    }
+
+    /// Returns the help of the only diagnostic.
+    #[track_caller]
+    pub(super) fn help(&self) -> String {
+        assert_eq!(self.diagnostics.len(), 1, "{}", self.told());
+        self.diagnostics[0].help.join(" / ")
+    }
+}
+
+/// Returns a host that must be there.
+#[track_caller]
+pub(super) fn host<'a>(inventory: &'a Inventory, name: &str) -> &'a Host {
+    let host = inventory.host(&HostName::new(name));
+    host.unwrap_or_else(|| panic!("no host {name}"))
+}
+
+/// Returns a variable of a host, null where there is none.
+#[track_caller]
+pub(super) fn var(inventory: &Inventory, name: &str, variable: &str) -> Value {
+    let variable = host(inventory, name).vars.get(variable);
+    variable.map_or(Value::Null, |variable| variable.value.clone())
+}
+
+/// Shows the hosts, in their order.
+pub(super) fn hosts(inventory: &Inventory) -> String {
+    let names = inventory.hosts.keys().map(HostName::as_str);
+    names.collect::<Vec<_>>().join(" ")
+}
+
+/// Shows the hosts of a group, in their order.
+#[track_caller]
+pub(super) fn members(inventory: &Inventory, group: &str) -> String {
+    let names = inventory.groups[group].iter().map(HostName::as_str);
+    names.collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,321 @@
+//! INI into the [`Draft`]: `[group]`, `[group:children]`, `[group:vars]`.
+//!
+//! Line by line, by Ansible's rules: hosts before the first section are ungrouped, a host line is
+//! split as a shell would, the values of hosts and groups are Python literals where they can be.
+//! Unlike Ansible, a group may be defined in a later file than the one that refers to it.
+
+use std::ops::Range;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::diagnostic::nearest;
+use crate::inventory::draft::Draft;
+use crate::inventory::draft::Given;
+use crate::inventory::draft::UNGROUPED;
+use crate::inventory::literal;
+use crate::inventory::words;
+use crate::inventory::words::Word;
+use crate::source::SourceId;
+use crate::source::Span;
+
+/// What the lines of a section are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Section {
+    Hosts(usize),
+    Children(usize),
+    Vars(usize),
+    /// Lines behind a header that could not be read.
+    Unknown,
+}
+
+/// Reads an inventory file.
+pub(super) fn read(id: SourceId, text: &str, draft: &mut Draft, found: &mut Diagnostics) {
+    let mut reader = Reader {
+        id,
+        draft,
+        found,
+        section: Section::Hosts(UNGROUPED),
+    };
+    let mut at = 0;
+    for whole in text.split_inclusive('\n') {
+        let line = whole.trim();
+        if !line.is_empty() && !line.starts_with(['#', ';']) {
+            let indent = whole.len() - whole.trim_start().len();
+            reader.line(line, at + indent);
+        }
+        at += whole.len();
+    }
+}
+
+struct Reader<'a> {
+    id: SourceId,
+    draft: &'a mut Draft,
+    found: &'a mut Diagnostics,
+    section: Section,
+}
+
+impl Reader<'_> {
+    /// Takes a line that says something; `at` is its first byte in the text.
+    fn line(&mut self, line: &str, at: usize) {
+        let whole = self.span(at, 0..line.len());
+        if let Some((name, kind)) = header(line) {
+            self.header(name, kind, at);
+        } else if line.starts_with('[') && line.ends_with(']') {
+            self.section = Section::Unknown;
+            self.found.push(
+                Diagnostic::error("ini-syntax", "this header of a section cannot be read")
+                    .at(whole, "")
+                    .help("write `[group]`, `[group:children]` or `[group:vars]`, without blanks"),
+            );
+        } else {
+            match self.section {
+                Section::Hosts(group) => self.hosts(line, at, group),
+                Section::Children(group) => {
+                    let name = line.split('#').next().unwrap_or(line).trim_end();
+                    let place = self.span(at, 0..name.len());
+                    if let Some(child) = self.draft.group(name, place, self.found) {
+                        self.draft.groups[group].children.insert(child, place);
+                    }
+                }
+                Section::Vars(group) => self.variable(line, at, group),
+                Section::Unknown => {}
+            }
+        }
+    }
+
+    fn header(&mut self, name: &str, kind: &str, at: usize) {
+        let place = self.span(at, 1..1 + name.len());
+        self.section = Section::Unknown;
+        if !matches!(kind, "" | "hosts" | "children" | "vars") {
+            let start = 2 + name.len();
+            let diagnostic =
+                Diagnostic::error("ini-syntax", format!("`{kind}` is no kind of section"))
+                    .at(self.span(at, start..start + kind.len()), "");
+            let near = nearest(kind, ["hosts", "children", "vars"]);
+            self.found.push(match near {
+                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+                None => diagnostic.help("write `[group]`, `[group:children]` or `[group:vars]`"),
+            });
+            return;
+        }
+        let Some(group) = self.draft.group(name, place, self.found) else {
+            return;
+        };
+        self.draft.groups[group].declared |= kind != "vars";
+        self.section = match kind {
+            "vars" => Section::Vars(group),
+            "children" => Section::Children(group),
+            _ => Section::Hosts(group),
+        };
+    }
+
+    fn hosts(&mut self, line: &str, at: usize, group: usize) {
+        let words = match words::split(line) {
+            Ok(words) => words,
+            Err((why, from)) => {
+                self.found.push(
+                    Diagnostic::error("ini-syntax", "this line cannot be split into words")
+                        .at(self.span(at, from..line.len()), why)
+                        .help("close the quote, or put a backslash in front of it"),
+                );
+                return;
+            }
+        };
+        let Some((entry, settings)) = words.split_first() else {
+            return;
+        };
+        let place = self.span(at, entry.range.clone());
+        if let Some(fault) = self.no_host(entry, place, group) {
+            self.found.push(fault);
+            return;
+        }
+        let vars = self.settings(line, at, settings);
+        for host in self.draft.entry(&entry.text, group, place, self.found) {
+            self.draft.hosts[host].vars.extend(vars.iter().cloned());
+        }
+    }
+
+    /// Recognizes what people write where a host is expected.
+    fn no_host(&self, entry: &Word, place: Span, group: usize) -> Option<Diagnostic> {
+        let message = format!("`{}` is no host", entry.text);
+        let fault = Diagnostic::error("ini-syntax", message);
+        if entry.text.starts_with("---") {
+            let fault = fault.at(place, "YAML begins like this");
+            return Some(fault.help("let the name of a YAML inventory end in `.yaml`"));
+        }
+        let (name, _) = self.draft.groups.get_index(group)?;
+        entry.text.contains('=').then(|| {
+            fault
+                .at(place, "a variable, where a host is expected")
+                .help(format!(
+                    "put the variables of a group under `[{name}:vars]`"
+                ))
+        })
+    }
+
+    /// Takes the `name=value` words behind a host.
+    fn settings(&mut self, line: &str, at: usize, words: &[Word]) -> Vec<(String, Given)> {
+        let mut vars = Vec::with_capacity(words.len());
+        for word in words {
+            let Some((name, value)) = word.text.split_once('=') else {
+                self.found.push(
+                    Diagnostic::error("ini-syntax", format!("`{}` is no variable", word.text))
+                        .at(self.span(at, word.range.clone()), "expected `name=value`")
+                        .help("put one host on a line, and quotes around a value with blanks"),
+                );
+                continue;
+            };
+            let Range { start, end } = word.range;
+            // A quote may stand in front of the `=`; then the whole word is the place.
+            let sign = line[start..end]
+                .find('=')
+                .map_or(start, |sign| start + sign + 1);
+            let given = Given {
+                value: literal::value(value).into(),
+                name: self.span(at, start..end),
+                place: self.span(at, sign..end),
+            };
+            vars.push((name.to_owned(), given));
+        }
+        vars
+    }
+
+    fn variable(&mut self, line: &str, at: usize, group: usize) {
+        let Some((name, value)) = line.split_once('=') else {
+            self.found.push(
+                Diagnostic::error("ini-syntax", format!("`{line}` is no variable"))
+                    .at(self.span(at, 0..line.len()), "expected `name=value`")
+                    .help("write `name=value`; hosts belong under `[group]`"),
+            );
+            return;
+        };
+        let start = line.len() - value.trim_start().len();
+        let given = Given {
+            value: literal::value(value.trim()).into(),
+            name: self.span(at, 0..name.trim_end().len()),
+            place: self.span(at, start..line.len()),
+        };
+        self.draft
+            .set_group_var(group, name.trim_end(), given, self.found);
+    }
+
+    fn span(&self, at: usize, range: Range<usize>) -> Span {
+        Span::new(self.id, at + range.start, at + range.end)
+    }
+}
+
+/// Splits `[name]` or `[name:kind]`, with or without a comment behind it.
+fn header(line: &str) -> Option<(&str, &str)> {
+    let (inside, behind) = line.strip_prefix('[')?.split_once(']')?;
+    let behind = behind.trim_start();
+    let (name, kind) = inside.split_once(':').unwrap_or((inside, ""));
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    let plain = !name.is_empty() && !name.contains(char::is_whitespace);
+    // `[group:]` is no header.
+    let kind_fits = kind.chars().all(word) && (kind.is_empty() != inside.contains(':'));
+    (plain && kind_fits && (behind.is_empty() || behind.starts_with('#'))).then_some((name, kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::inventory::fixture::hosts;
+    use crate::inventory::fixture::members;
+    use crate::inventory::fixture::read_text;
+    use crate::inventory::fixture::var;
+
+    #[test]
+    fn sections_hosts_ranges_and_comments_are_read() {
+        let text = "# comment\nlone\n; comment\n[web] # the web\nweb[01:03:2] # two\n\
+                    web-[a:b]:2222\n\n[site:children]\nweb # first\ndb\n[db]\ndb1\n\
+                    [site:vars]\nwhere=here\n";
+        let inventory = read_text("hosts.ini", text).clean();
+        assert_eq!(hosts(&inventory), "lone web01 web03 web-a web-b db1");
+        assert_eq!(members(&inventory, "site"), "web01 web03 web-a web-b db1");
+        assert_eq!(members(&inventory, "ungrouped"), "lone");
+        assert_eq!(var(&inventory, "web-a", "ansible_port"), json!(2222));
+        assert_eq!(var(&inventory, "db1", "where"), json!("here"));
+        assert_eq!(var(&inventory, "lone", "where"), json!(null));
+    }
+
+    #[test]
+    fn values_are_literals_on_host_lines_and_in_vars_sections() {
+        let text = "[web]\nweb1 a=5 b='5' c=\"'5'\" d=yes e=True f=\"x y\" g='[1, 2]' h=0644\n\
+                    [web:vars]\ni=5\nj=\"5\"\nk=x y\nl = [1, 'a'] # list\nm=a=b\nn=\n";
+        let inventory = read_text("hosts.ini", text).clean();
+        let value = |name| var(&inventory, "web1", name);
+        // The shell's quotes go first: only what they leave is looked at.
+        assert_eq!(value("a"), json!(5));
+        assert_eq!(value("b"), json!(5));
+        assert_eq!(value("c"), json!("5"));
+        assert_eq!(value("d"), json!("yes"));
+        assert_eq!(value("e"), json!(true));
+        assert_eq!(value("f"), json!("x y"));
+        assert_eq!(value("g"), json!([1, 2]));
+        assert_eq!(value("h"), json!("0644"));
+        assert_eq!(value("i"), json!(5));
+        assert_eq!(value("j"), json!("5"));
+        assert_eq!(value("k"), json!("x y"));
+        assert_eq!(value("l"), json!([1, "a"]));
+        assert_eq!(value("m"), json!("a=b"));
+        assert_eq!(value("n"), json!(""));
+    }
+
+    #[test]
+    fn a_port_behind_the_name_yields_to_the_variable() {
+        let inventory = read_text("hosts.ini", "web1:22 ansible_port=2222\n").clean();
+        assert_eq!(var(&inventory, "web1", "ansible_port"), json!(2222));
+    }
+
+    #[test]
+    fn lines_that_cannot_be_read_are_told_with_their_places() {
+        let text = "web1 a='b\nweb2 c\n  web3:\n[we b]\nignored [\n[web:hsots]\nignored too\n\
+                    [web]\nx=1\n---\nweb[1:0]\n[web:vars]\nnothing\n[a*]\n";
+        assert_eq!(
+            read_text("hosts.ini", text).told(),
+            "ini-syntax 1:8 this line cannot be split into words | this quote is not closed\n\
+             ini-syntax 2:6 `c` is no variable | expected `name=value`\n\
+             host-entry 3:3 `web3:` does not name hosts | it ends in `:`, and a port should follow\n\
+             ini-syntax 4:1 this header of a section cannot be read\n\
+             ini-syntax 6:6 `hsots` is no kind of section\n\
+             ini-syntax 9:1 `x=1` is no host | a variable, where a host is expected\n\
+             ini-syntax 10:1 `---` is no host | YAML begins like this\n\
+             host-entry 11:1 `web[1:0]` does not name hosts | `[1:0]` ends before it begins\n\
+             ini-syntax 13:1 `nothing` is no variable | expected `name=value`\n\
+             unsafe-name 14:2 `a*` cannot be the name of a group | holds '*'"
+        );
+    }
+
+    #[test]
+    fn a_group_that_is_not_defined_is_told() {
+        let text = "[web]\nweb1\n[site:children]\nwbe\n[db:vars]\na=1\n";
+        let reading = read_text("hosts.ini", text);
+        assert_eq!(
+            reading.told(),
+            "unknown-group 4:1 the group `wbe` is not defined | no such group\n\
+             unknown-group 5:2 the group `db` is not defined | no such group"
+        );
+        assert_eq!(reading.diagnostics[0].help, ["did you mean `web`?"]);
+        assert_eq!(
+            reading.diagnostics[1].help,
+            ["define it with a section `[db]`"]
+        );
+    }
+
+    #[test]
+    fn a_group_may_be_defined_after_it_is_referred_to() {
+        let text = "[site:children]\nweb\n[web:vars]\na=1\n[web]\nweb1\n";
+        let inventory = read_text("hosts.ini", text).clean();
+        assert_eq!(members(&inventory, "site"), "web1");
+        assert_eq!(var(&inventory, "web1", "a"), json!(1));
+    }
+
+    #[test]
+    fn line_ends_of_windows_are_no_part_of_a_line() {
+        let text = "[web]\r\nweb1 a=b\r\n[web:vars]\r\nc=d\r\n";
+        let inventory = read_text("hosts.ini", text).clean();
+        assert_eq!(var(&inventory, "web1", "a"), json!("b"));
+        assert_eq!(var(&inventory, "web1", "c"), json!("d"));
+    }
+}

@@ -1,0 +1,289 @@
+//! Variables to a [`Link`]: how a host is reached.
+//!
+//! Ansible's own variables mean what they mean there, planrun's begin with `planrun_`. A value is
+//! held against its type and the allowed form at its place, once, however many hosts share it.
+//! Relative paths are kept as written. Deliberately not here: whether a key file is there or safe.
+
+use std::collections::HashSet;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::diagnostic::nearest;
+use crate::inventory::Connection;
+use crate::inventory::Link;
+use crate::inventory::draft::Given;
+use crate::inventory::draft::is_safe;
+use crate::inventory::draft::unsafe_name;
+use crate::source::Span;
+
+// Where a variable has several names, the one Ansible prefers comes first.
+const ADDRESS: [&str; 2] = ["ansible_ssh_host", "ansible_host"];
+const PORT: [&str; 2] = ["ansible_ssh_port", "ansible_port"];
+const USER: [&str; 2] = ["ansible_ssh_user", "ansible_user"];
+const KEY: [&str; 2] = ["ansible_ssh_private_key_file", "ansible_private_key_file"];
+
+/// Reads the links of hosts.
+pub(super) struct LinkReader<'a> {
+    found: &'a mut Diagnostics,
+    told: HashSet<(Span, &'static str)>,
+    home: Option<String>,
+}
+
+type HostVars<'a> = IndexMap<&'a str, &'a Given>;
+
+impl<'a> LinkReader<'a> {
+    /// Begins to read links; `~` is the home of the user who runs planrun.
+    pub(super) fn new(found: &'a mut Diagnostics) -> Self {
+        let home = std::env::var("HOME").ok().filter(|home| !home.is_empty());
+        Self {
+            found,
+            told: HashSet::new(),
+            home,
+        }
+    }
+
+    /// Reads the link of a host from its variables.
+    pub(super) fn link(&mut self, host: &str, place: Span, vars: &HostVars<'_>) -> Link {
+        let connection = self.connection(vars);
+        let model = self.text(vars, &["planrun_model"]);
+        if connection == Connection::Model && model.is_none() && self.is_new(place, "no-model") {
+            let message = format!("`{host}` is in a model, and none is named");
+            let missing = Diagnostic::error("no-model", message);
+            self.found.push(
+                missing
+                    .at(place, "has no `planrun_model`")
+                    .help("name one for all hosts: `planrun_model: models/NAME.yaml`"),
+            );
+        }
+        Link {
+            connection,
+            address: self
+                .name(vars, &ADDRESS, "the address of a host")
+                .unwrap_or_else(|| host.to_owned()),
+            port: self.port(vars),
+            user: self.name(vars, &USER, "the name of a user"),
+            identity_file: self.path(vars, &KEY),
+            known_hosts: self.path(vars, &["planrun_known_hosts"]),
+            r#become: self.bool(vars, "ansible_become"),
+            become_user: self.name(vars, &["ansible_become_user"], "the name of a user"),
+            model,
+            state: self.state(vars),
+        }
+    }
+
+    fn connection(&mut self, vars: &HostVars<'_>) -> Connection {
+        if let Some((given, text)) = self.given_text(vars, &["planrun_connection"]) {
+            match text.as_str() {
+                "ssh" => return Connection::Ssh,
+                "local" => return Connection::Local,
+                "model" => return Connection::Model,
+                _ => {}
+            }
+            let fault = if text == "openssh" {
+                let message = "the connection `openssh` is not there yet";
+                Diagnostic::error("not-yet", message).help("use `ssh`")
+            } else {
+                let message = format!("`{text}` is no connection");
+                let fault = Diagnostic::error("inventory-value", message);
+                let known = ["ssh", "local", "model"];
+                match nearest(&text, known) {
+                    Some(near) => fault.help(format!("did you mean `{near}`?")),
+                    None => fault.help("use `ssh`, `local` or `model`"),
+                }
+            };
+            self.tell(fault, given, "");
+            return Connection::Ssh;
+        }
+        let Some((given, text)) = self.given_text(vars, &["ansible_connection"]) else {
+            return Connection::Ssh;
+        };
+        match text.strip_prefix("ansible.builtin.").unwrap_or(&text) {
+            "local" => return Connection::Local,
+            "ssh" | "smart" | "paramiko" | "paramiko_ssh" => {}
+            _ => {
+                let message = format!("the connection `{text}` is not known here");
+                let fault = Diagnostic::warning("foreign-connection", message);
+                let fault = fault.help("set `planrun_connection: ssh` if that is meant");
+                self.tell(fault, given, "`ssh` is used");
+            }
+        }
+        Connection::Ssh
+    }
+
+    fn port(&mut self, vars: &HostVars<'_>) -> Option<u16> {
+        let given = first(vars, &PORT)?;
+        if self.is_template(given) {
+            return None;
+        }
+        let number = match &*given.value {
+            Value::String(text) => text.trim().parse().ok(),
+            value => value.as_u64(),
+        };
+        let port = number.and_then(|number| u16::try_from(number).ok());
+        let port = port.filter(|&port| port > 0);
+        if port.is_none() {
+            let message = "a port is a whole number from 1 to 65535";
+            let fault = Diagnostic::error("inventory-value", message);
+            let fault = fault.help("write such a number, or leave the variable out");
+            self.tell(fault, given, kind(&given.value));
+        }
+        port
+    }
+
+    fn bool(&mut self, vars: &HostVars<'_>, name: &'static str) -> Option<bool> {
+        let given = first(vars, &[name])?;
+        if self.is_template(given) {
+            return None;
+        }
+        let value = match &*given.value {
+            Value::Bool(value) => Some(*value),
+            Value::Number(number) => match number.as_f64() {
+                Some(1.0) => Some(true),
+                Some(0.0) => Some(false),
+                _ => None,
+            },
+            Value::String(text) => match text.trim().to_ascii_lowercase().as_str() {
+                "true" | "yes" | "on" | "y" | "t" | "1" => Some(true),
+                "false" | "no" | "off" | "n" | "f" | "0" => Some(false),
+                _ => None,
+            },
+            _ => None,
+        };
+        if value.is_none() {
+            let message = format!("`{name}` is neither true nor false");
+            let fault = Diagnostic::error("inventory-value", message);
+            let fault = fault.help("write `true` or `false`");
+            self.tell(fault, given, kind(&given.value));
+        }
+        value
+    }
+
+    /// Reads a name that must have the allowed form; `what` says whose name it is.
+    fn name(
+        &mut self,
+        vars: &HostVars<'_>,
+        names: &[&'static str],
+        what: &'static str,
+    ) -> Option<String> {
+        let (given, text) = self.given_text(vars, names)?;
+        if is_safe(&text) {
+            return Some(text);
+        }
+        if self.is_new(given.place, "unsafe-name") {
+            self.found.push(unsafe_name(&text, what, given.place));
+        }
+        None
+    }
+
+    /// Reads a path, `~` being the user's home.
+    fn path(&mut self, vars: &HostVars<'_>, names: &[&'static str]) -> Option<String> {
+        let path = self.text(vars, names)?;
+        Some(expand_home(path, self.home.as_deref()))
+    }
+
+    fn state(&mut self, vars: &HostVars<'_>) -> IndexMap<String, Value> {
+        let Some(given) = first(vars, &["planrun_state"]) else {
+            return IndexMap::new();
+        };
+        if let Value::Object(state) = &*given.value {
+            let pairs = state.iter();
+            return pairs
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect();
+        }
+        let fault = Diagnostic::error("inventory-value", "`planrun_state` is not a mapping");
+        let fault = fault.help("write what differs from the model: `planrun_state: {users: 50}`");
+        self.tell(fault, given, kind(&given.value));
+        IndexMap::new()
+    }
+
+    fn text(&mut self, vars: &HostVars<'_>, names: &[&'static str]) -> Option<String> {
+        self.given_text(vars, names).map(|(_, text)| text)
+    }
+
+    /// Returns the text of the first of these variables that is set.
+    fn given_text<'v>(
+        &mut self,
+        vars: &HostVars<'v>,
+        names: &[&'static str],
+    ) -> Option<(&'v Given, String)> {
+        let given = first(vars, names)?;
+        if self.is_template(given) {
+            return None;
+        }
+        match &*given.value {
+            Value::String(text) => Some((given, text.clone())),
+            // A user may have a number for a name.
+            Value::Number(number) if number.is_i64() => Some((given, number.to_string())),
+            value => {
+                let name = names.iter().find(|&&name| vars.contains_key(name));
+                let message = format!("`{}` is not text", name.unwrap_or(&""));
+                let fault = Diagnostic::error("inventory-value", message);
+                self.tell(fault.help("put quotes around it"), given, kind(value));
+                None
+            }
+        }
+    }
+
+    /// Whether a value holds a template, which is told.
+    fn is_template(&mut self, given: &Given) -> bool {
+        let text = given.value.as_str().unwrap_or_default();
+        let template = text.contains("{{") || text.contains("{%");
+        if template {
+            let message = "this value is a template";
+            let fault = Diagnostic::error("template-in-inventory", message);
+            let fault = fault.help("write the value out for each host or group");
+            self.tell(
+                fault,
+                given,
+                "planrun does not render values of an inventory",
+            );
+        }
+        template
+    }
+
+    /// Tells a fault of a value, once.
+    fn tell(&mut self, fault: Diagnostic, given: &Given, label: &str) {
+        if self.is_new(given.place, fault.code) {
+            self.found.push(fault.at(given.place, label));
+        }
+    }
+
+    fn is_new(&mut self, place: Span, code: &'static str) -> bool {
+        self.told.insert((place, code))
+    }
+}
+
+/// Returns the first of these variables that is set to something.
+fn first<'v>(vars: &HostVars<'v>, names: &[&str]) -> Option<&'v Given> {
+    let mut set = names.iter().filter_map(|&name| vars.get(name).copied());
+    set.find(|given| !given.value.is_null())
+}
+
+/// Puts the user's home in the place of `~`; `~other` is left as it is.
+fn expand_home(path: String, home: Option<&str>) -> String {
+    let below = path.strip_prefix('~');
+    let below = below.filter(|below| below.is_empty() || below.starts_with('/'));
+    match (home, below) {
+        (Some(home), Some(below)) => format!("{}{below}", home.trim_end_matches('/')),
+        _ => path,
+    }
+}
+
+/// Names what was found instead.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "this is nothing",
+        Value::Bool(_) => "this is a bool",
+        Value::Number(_) => "this is a number",
+        Value::String(_) => "this is text",
+        Value::Array(_) => "this is a list",
+        Value::Object(_) => "this is a mapping",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+//! Tests of [`super`].
+
+use serde_json::json;
+
+use super::expand_home;
+use crate::inventory::Connection;
+use crate::inventory::Link;
+use crate::inventory::fixture::host;
+use crate::inventory::fixture::read_text;
+use crate::inventory::fixture::var;
+
+/// Reads the link of a host with these variables.
+#[track_caller]
+fn link(vars: &str) -> Link {
+    let inventory = read_text("hosts.yaml", &yaml(vars)).clean();
+    host(&inventory, "web1").link.clone()
+}
+
+fn yaml(vars: &str) -> String {
+    format!("web: {{hosts: {{web1: {{{vars}}}}}}}\n")
+}
+
+/// Asserts that a value is told as a fault, once for both hosts, at its place.
+#[track_caller]
+fn faulty(variable: &str, value: &str, code: &str, help: &str) {
+    let text = format!("web:\n  hosts:\n    web[1:2]:\n  vars: {{{variable}: {value}}}\n");
+    let reading = read_text("hosts.yaml", &text);
+    assert_eq!(reading.place(), value, "{}", reading.told());
+    assert_eq!(reading.diagnostics[0].code, code);
+    assert!(reading.help().contains(help), "{}", reading.help());
+    assert!(reading.inventory.is_none());
+}
+
+#[test]
+fn without_variables_a_host_is_reached_by_its_name_over_ssh() {
+    let link = link("");
+    assert_eq!(link.connection, Connection::Ssh);
+    assert_eq!(link.address, "web1");
+    assert_eq!((link.port, link.user, link.r#become), (None, None, None));
+    assert!(link.state.is_empty());
+}
+
+#[test]
+fn the_variables_of_ansible_make_the_link() {
+    let link = link(
+        "ansible_host: 2001:db8::1, ansible_port: 2222, ansible_user: ops, \
+         ansible_become: yes, ansible_become_user: mail, ansible_ssh_private_key_file: keys/id",
+    );
+    assert_eq!(link.address, "2001:db8::1");
+    assert_eq!(link.port, Some(2222));
+    assert_eq!(link.user.as_deref(), Some("ops"));
+    assert_eq!(link.r#become, Some(true));
+    assert_eq!(link.become_user.as_deref(), Some("mail"));
+    assert_eq!(link.identity_file.as_deref(), Some("keys/id"));
+}
+
+#[test]
+fn old_names_mean_the_same() {
+    let link = link("ansible_ssh_host: 192.0.2.1, ansible_ssh_port: '22', ansible_ssh_user: 7");
+    assert_eq!(link.address, "192.0.2.1");
+    assert_eq!(link.port, Some(22));
+    assert_eq!(link.user.as_deref(), Some("7"));
+}
+
+#[test]
+fn values_of_ini_files_are_understood() {
+    let text = "web1 ansible_become=no ansible_port=2222\nweb2 ansible_become=True\n";
+    let inventory = read_text("hosts.ini", text).clean();
+    assert_eq!(host(&inventory, "web1").link.r#become, Some(false));
+    assert_eq!(host(&inventory, "web1").link.port, Some(2222));
+    assert_eq!(host(&inventory, "web2").link.r#become, Some(true));
+}
+
+#[test]
+fn a_tilde_is_the_home_of_the_user() {
+    let expand = |path: &str| expand_home(path.to_owned(), Some("/home/anna/"));
+    assert_eq!(expand("~/.ssh/id"), "/home/anna/.ssh/id");
+    assert_eq!(expand("~"), "/home/anna");
+    assert_eq!(expand("~other/id"), "~other/id");
+    assert_eq!(expand("keys/~/id"), "keys/~/id");
+    assert_eq!(expand_home("~/id".to_owned(), None), "~/id");
+}
+
+#[test]
+fn the_file_of_known_hosts_is_kept_as_written() {
+    let link = link("planrun_known_hosts: keys/known");
+    assert_eq!(link.known_hosts.as_deref(), Some("keys/known"));
+}
+
+#[test]
+fn connections_are_planruns_first_and_ansibles_where_there_is_none() {
+    assert_eq!(
+        link("planrun_connection: local").connection,
+        Connection::Local
+    );
+    assert_eq!(
+        link("ansible_connection: local").connection,
+        Connection::Local
+    );
+    assert_eq!(
+        link("ansible_connection: smart").connection,
+        Connection::Ssh
+    );
+    let both = link("planrun_connection: ssh, ansible_connection: local");
+    assert_eq!(both.connection, Connection::Ssh);
+    let reading = read_text("hosts.yaml", &yaml("ansible_connection: winrm"));
+    assert_eq!(reading.place(), "winrm");
+    assert_eq!(reading.diagnostics[0].code, "foreign-connection");
+    assert!(reading.inventory.is_some());
+}
+
+#[test]
+fn a_model_host_has_a_model_and_a_state() {
+    let link = link(
+        "planrun_connection: model, planrun_model: models/dovecot.yaml, \
+         planrun_state: {vhosts: 50, deep: {a: [1]}}",
+    );
+    assert_eq!(link.connection, Connection::Model);
+    assert_eq!(link.model.as_deref(), Some("models/dovecot.yaml"));
+    assert_eq!(link.state["vhosts"], json!(50));
+    assert_eq!(link.state["deep"], json!({"a": [1]}));
+    let reading = read_text("hosts.yaml", &yaml("planrun_connection: model"));
+    assert_eq!(
+        reading.told(),
+        "no-model 1:15 `web1` is in a model, and none is named | has no `planrun_model`"
+    );
+}
+
+#[test]
+fn wrong_values_are_told_at_their_place() {
+    faulty("ansible_port", "0", "inventory-value", "number");
+    faulty("ansible_port", "65536", "inventory-value", "number");
+    faulty("ansible_port", "ssh", "inventory-value", "number");
+    faulty(
+        "ansible_become",
+        "maybe",
+        "inventory-value",
+        "`true` or `false`",
+    );
+    faulty("ansible_user", "[ops]", "inventory-value", "quotes");
+    faulty("planrun_state", "50", "inventory-value", "planrun_state: {");
+    faulty(
+        "planrun_connection",
+        "locla",
+        "inventory-value",
+        "did you mean `local`?",
+    );
+    faulty("planrun_connection", "telnet", "inventory-value", "`model`");
+    faulty("planrun_connection", "openssh", "not-yet", "use `ssh`");
+}
+
+#[test]
+fn names_that_could_be_taken_as_options_are_refused() {
+    faulty("ansible_host", "-oProxyCommand=x", "unsafe-name", "option");
+    faulty("ansible_ssh_user", "a b", "unsafe-name", "option");
+    faulty("ansible_become_user", "$(id)", "unsafe-name", "option");
+    faulty("ansible_user", "''", "unsafe-name", "option");
+}
+
+#[test]
+fn templates_are_told_where_planrun_needs_the_value_and_nowhere_else() {
+    let value = "\"{{ inventory_hostname }}.example.org\"";
+    faulty(
+        "ansible_host",
+        value,
+        "template-in-inventory",
+        "write the value out",
+    );
+    faulty(
+        "ansible_port",
+        "'{{ p }}'",
+        "template-in-inventory",
+        "write the value out",
+    );
+    faulty(
+        "ansible_become",
+        "'{% if a %}'",
+        "template-in-inventory",
+        "write the value out",
+    );
+    let inventory = read_text("hosts.yaml", &yaml("motd: '{{ a }}'")).clean();
+    assert_eq!(var(&inventory, "web1", "motd"), json!("{{ a }}"));
+}
+
+#[test]
+fn passwords_are_left_out_and_that_is_told_once() {
+    let text = "web1 ansible_password=x a=1\nweb2 ansible_password=y\n";
+    let reading = read_text("hosts.ini", text);
+    assert_eq!(
+        reading.told(),
+        "variable-not-honoured 1:6 `ansible_password` is not honoured | passwords are left out"
+    );
+    let inventory = reading.inventory.unwrap();
+    assert_eq!(var(&inventory, "web1", "ansible_password"), json!(null));
+    assert_eq!(var(&inventory, "web1", "a"), json!(1));
+}
+
+#[test]
+fn variables_that_do_nothing_here_are_told() {
+    let reading = read_text("hosts.yaml", &yaml("ansible_ssh_common_args: -J jump"));
+    assert_eq!(reading.diagnostics[0].code, "variable-not-honoured");
+    let reading = read_text("hosts.yaml", &yaml("ansible_become_method: su"));
+    assert_eq!(reading.diagnostics[0].code, "variable-not-honoured");
+    let inventory = read_text("hosts.yaml", &yaml("ansible_become_method: sudo")).clean();
+    assert_eq!(
+        var(&inventory, "web1", "ansible_become_method"),
+        json!("sudo")
+    );
+    let reading = read_text("hosts.yaml", &yaml("planrun_modle: x"));
+    assert_eq!(reading.help(), "did you mean `planrun_model`?");
+    assert_eq!(reading.place(), "planrun_modle");
+}
+
+#[test]
+fn a_variable_set_to_nothing_is_not_set() {
+    assert_eq!(
+        link("ansible_host: , ansible_port: , ansible_user: ").address,
+        "web1"
+    );
+}

@@ -1,0 +1,267 @@
+//! Host entries: `web[01:20].example.org`, `mail:2222`, `[2001:db8::1]:22`.
+//!
+//! The rules are Ansible's. Two are stricter: a range that holds nothing is a fault, and a colon
+//! that is part of neither a range, a port nor an IPv6 address is one.
+
+use std::net::Ipv6Addr;
+
+/// Most names one entry may stand for.
+pub(super) const MAX_NAMES: usize = 100_000;
+
+/// The hosts an entry stands for.
+#[derive(Debug, PartialEq)]
+pub(super) struct Expanded {
+    /// Their names.
+    pub(super) names: Vec<String>,
+    /// The port that was written behind.
+    pub(super) port: Option<u16>,
+}
+
+/// Expands an entry; `Err` says why it cannot be read.
+pub(super) fn expand(entry: &str) -> Result<Expanded, String> {
+    let (host, port) = split_port(entry)?;
+    let names = expand_ranges(host)?;
+    for name in &names {
+        if name.contains(':') && !is_ipv6(name) {
+            return Err(if name.ends_with(':') {
+                "it ends in `:`, and a port should follow".to_owned()
+            } else {
+                "the `:` is part of neither a port nor an IPv6 address".to_owned()
+            });
+        }
+    }
+    Ok(Expanded { names, port })
+}
+
+/// Whether a name is an IPv6 address, with or without a zone.
+pub(super) fn is_ipv6(name: &str) -> bool {
+    let address = name.split_once('%').map_or(name, |(address, _)| address);
+    address.parse::<Ipv6Addr>().is_ok()
+}
+
+/// Takes a port off the end: behind a bracketed address, or behind a name without other colons.
+fn split_port(entry: &str) -> Result<(&str, Option<u16>), String> {
+    let Some((head, digits)) = entry.rsplit_once(':') else {
+        return Ok((entry, None));
+    };
+    let bracketed = head
+        .strip_prefix('[')
+        .and_then(|head| head.strip_suffix(']'));
+    if entry.starts_with('[') && entry.ends_with(']') && is_ipv6(&entry[1..entry.len() - 1]) {
+        return Err("an IPv6 address without a port stands without brackets".to_owned());
+    }
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok((entry, None));
+    }
+    let host = match bracketed {
+        Some(inner) => inner,
+        None if colon_outside_brackets(head) => return Ok((entry, None)),
+        None => head,
+    };
+    match digits.parse() {
+        Ok(port) if port > 0 => Ok((host, Some(port))),
+        _ => Err(format!("the port {digits} is not between 1 and 65535")),
+    }
+}
+
+fn colon_outside_brackets(text: &str) -> bool {
+    let mut inside = false;
+    text.chars().any(|character| {
+        match character {
+            '[' => inside = true,
+            ']' => inside = false,
+            _ => {}
+        }
+        character == ':' && !inside
+    })
+}
+
+/// Expands all ranges of a name; a name without one stands for itself.
+pub(super) fn expand_ranges(text: &str) -> Result<Vec<String>, String> {
+    let mut names = vec![String::new()];
+    let mut rest = text;
+    while let Some((head, range, tail)) = next_range(rest) {
+        let values = values(range)?;
+        if names.len().saturating_mul(values.len()) > MAX_NAMES {
+            return Err(too_many());
+        }
+        names = names
+            .iter()
+            .flat_map(|name| {
+                values
+                    .iter()
+                    .map(move |value| format!("{name}{head}{value}"))
+            })
+            .collect();
+        rest = tail;
+    }
+    for name in &mut names {
+        name.push_str(rest);
+    }
+    Ok(names)
+}
+
+/// Splits at the first brackets that hold a colon.
+fn next_range(text: &str) -> Option<(&str, &str, &str)> {
+    let open = text.find('[')?;
+    let close = open + text[open..].find(']')?;
+    let inside = &text[open + 1..close];
+    inside
+        .contains(':')
+        .then(|| (&text[..open], inside, &text[close + 1..]))
+}
+
+/// Lists what `begin:end` or `begin:end:step` stands for.
+fn values(range: &str) -> Result<Vec<String>, String> {
+    let bounds: Vec<&str> = range.split(':').collect();
+    let (begin, end, step) = match bounds[..] {
+        [begin, end] => (begin, end, 1),
+        [begin, end, step] => match step.parse::<u64>() {
+            Ok(step) if step > 0 => (begin, end, step),
+            _ => {
+                return Err(format!(
+                    "the step of `[{range}]` is not a whole number above 0"
+                ));
+            }
+        },
+        _ => {
+            return Err(format!(
+                "`[{range}]` is neither `[begin:end]` nor `[begin:end:step]`"
+            ));
+        }
+    };
+    let begin = if begin.is_empty() { "0" } else { begin };
+    if end.is_empty() {
+        return Err(format!("`[{range}]` has no end"));
+    }
+    let nothing = || format!("`[{range}]` ends before it begins");
+    if let (Some(first), Some(last)) = (letter(begin), letter(end)) {
+        if first > last {
+            return Err(nothing());
+        }
+        let step = usize::try_from(step).unwrap_or(usize::MAX);
+        let letters = (first..=last).step_by(step);
+        return Ok(letters
+            .map(|index| LETTERS[index..=index].to_owned())
+            .collect());
+    }
+    let number = |text: &str| {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| text.parse::<u64>().ok()).flatten()
+    };
+    let (Some(first), Some(last)) = (number(begin), number(end)) else {
+        return Err(format!(
+            "the bounds of `[{range}]` are neither two numbers nor two letters"
+        ));
+    };
+    let padded = begin.len() > 1 && begin.starts_with('0');
+    if padded && begin.len() != end.len() {
+        return Err(format!(
+            "the bounds of `[{range}]` are padded to different widths"
+        ));
+    }
+    if first > last {
+        return Err(nothing());
+    }
+    if (last - first) / step >= MAX_NAMES as u64 {
+        return Err(too_many());
+    }
+    let width = if padded { begin.len() } else { 0 };
+    let count = (last - first) / step;
+    Ok((0..=count)
+        .map(|index| format!("{:0width$}", first + index * step))
+        .collect())
+}
+
+const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+/// Returns the place of a single letter among Python's `ascii_letters`.
+fn letter(text: &str) -> Option<usize> {
+    (text.len() == 1).then(|| LETTERS.find(text)).flatten()
+}
+
+fn too_many() -> String {
+    format!("it stands for more than {MAX_NAMES} hosts")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::expand;
+
+    fn names(entry: &str) -> String {
+        match expand(entry) {
+            Ok(expanded) => {
+                let port = expanded.port.map(|port| format!(" port {port}"));
+                expanded.names.join(" ") + &port.unwrap_or_default()
+            }
+            Err(why) => format!("error: {why}"),
+        }
+    }
+
+    #[test]
+    fn ranges_keep_their_padding_and_multiply() {
+        assert_eq!(names("b[08:11]"), "b08 b09 b10 b11");
+        assert_eq!(names("b[8:11]"), "b8 b9 b10 b11");
+        assert_eq!(names("b[1:10:4].x"), "b1.x b5.x b9.x");
+        assert_eq!(names("b[a:c]"), "ba bb bc");
+        assert_eq!(names("[a:b]-[1:2]"), "a-1 a-2 b-1 b-2");
+        assert_eq!(names("b[:2]"), "b0 b1 b2");
+    }
+
+    #[test]
+    fn ports_are_taken_off_names_and_bracketed_addresses() {
+        assert_eq!(names("web:2222"), "web port 2222");
+        assert_eq!(names("web[1:2]:22"), "web1 web2 port 22");
+        assert_eq!(names("[2001:db8::1]:22"), "2001:db8::1 port 22");
+        assert_eq!(names("192.0.2.1:22"), "192.0.2.1 port 22");
+        assert_eq!(
+            names("web:70000"),
+            "error: the port 70000 is not between 1 and 65535"
+        );
+    }
+
+    #[test]
+    fn an_address_with_colons_is_no_name_with_a_port() {
+        assert_eq!(names("2001:db8::1"), "2001:db8::1");
+        assert_eq!(names("fe80::1%eth0"), "fe80::1%eth0");
+        assert_eq!(names("2001:db8::[1:2]"), "2001:db8::1 2001:db8::2");
+    }
+
+    #[test]
+    fn what_cannot_be_expanded_is_told() {
+        for (entry, why) in [
+            ("b[5:1]", "`[5:1]` ends before it begins"),
+            ("b[c:a]", "`[c:a]` ends before it begins"),
+            (
+                "b[01:100]",
+                "the bounds of `[01:100]` are padded to different widths",
+            ),
+            ("b[1:]", "`[1:]` has no end"),
+            (
+                "b[1:9:0]",
+                "the step of `[1:9:0]` is not a whole number above 0",
+            ),
+            (
+                "b[1:x]",
+                "the bounds of `[1:x]` are neither two numbers nor two letters",
+            ),
+            (
+                "b[1:2:3:4]",
+                "`[1:2:3:4]` is neither `[begin:end]` nor `[begin:end:step]`",
+            ),
+            ("b[1:999999999999]", "it stands for more than 100000 hosts"),
+            ("b[1:999][1:999]", "it stands for more than 100000 hosts"),
+            ("web:", "it ends in `:`, and a port should follow"),
+            (
+                "web:x",
+                "the `:` is part of neither a port nor an IPv6 address",
+            ),
+            (
+                "[::1]",
+                "an IPv6 address without a port stands without brackets",
+            ),
+        ] {
+            assert_eq!(names(entry), format!("error: {why}"), "{entry}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Tests of [`super`].
+
+use serde_json::json;
+
+use crate::inventory::fixture::hosts;
+use crate::inventory::fixture::read_files;
+use crate::inventory::fixture::read_text;
+use crate::inventory::fixture::var;
+
+#[test]
+fn a_directory_is_all_its_inventories_in_the_order_of_names() {
+    let inventory = read_files(
+        "prod",
+        &[
+            (
+                "prod/20-db.yaml",
+                "db: {hosts: {db1: {a: 2}}, vars: {v: 1}}\n",
+            ),
+            ("prod/10-web.ini", "[web]\nweb1\ndb1 a=1\n"),
+            ("prod/30-more/hosts", "last\n"),
+            ("prod/group_vars/db", "w: 2\n"),
+            ("prod/notes.md", "# no inventory\n"),
+            ("prod/old.ini.bak", "[broken\n"),
+            ("prod/.hidden", "[broken\n"),
+            ("prod/a.retry", "web9\n"),
+        ],
+    )
+    .clean();
+    assert_eq!(inventory.path, "prod");
+    assert_eq!(hosts(&inventory), "web1 db1 last");
+    assert_eq!(var(&inventory, "db1", "a"), json!(2));
+    assert_eq!(var(&inventory, "db1", "v"), json!(1));
+    assert_eq!(var(&inventory, "db1", "w"), json!(2));
+}
+
+#[test]
+fn a_group_of_one_file_may_be_defined_in_a_later_one() {
+    let files = [
+        ("d/1.ini", "[site:children]\nweb\n"),
+        ("d/2.ini", "[web]\nweb1\n"),
+    ];
+    assert_eq!(hosts(&read_files("d", &files).clean()), "web1");
+}
+
+#[test]
+fn without_an_extension_the_text_tells_the_format() {
+    for text in [
+        "web1 a='x: y'\n",
+        "# comment\n[web]\nweb1\n",
+        "web:\n  hosts: {web1: }\n",
+        "---\nweb: {hosts: {web1: }}\n",
+        "{\"web\": {\"hosts\": [\"web1\"]}}",
+    ] {
+        assert_eq!(hosts(&read_text("hosts", text).clean()), "web1", "{text}");
+    }
+}
+
+#[test]
+fn a_program_is_refused_and_executable_text_is_read() {
+    let reading = read_files("hosts.sh", &[("hosts.sh*", "#!/bin/sh\necho {}\n")]);
+    assert_eq!(
+        reading.told(),
+        "executable-inventory `hosts.sh` is a program"
+    );
+    assert!(
+        reading.help().contains("hosts.sh --list > hosts.json"),
+        "{}",
+        reading.help()
+    );
+    assert!(reading.inventory.is_none());
+    let reading = read_files("hosts.ini", &[("hosts.ini*", "web1\n")]);
+    assert_eq!(hosts(&reading.clean()), "web1");
+}
+
+#[test]
+fn what_cannot_be_read_is_told() {
+    let told = read_files("missing.yaml", &[]).told();
+    assert!(
+        told.starts_with("unreadable-inventory `missing.yaml` cannot be read: "),
+        "{told}"
+    );
+    let told = read_text("hosts.toml", "[web]\n").told();
+    assert_eq!(told, "inventory-format `hosts.toml` is TOML");
+    let told = read_text("hosts.yaml", "$ANSIBLE_VAULT;1.1;AES256\n61\n").told();
+    assert_eq!(told, "vault-value `hosts.yaml` is encrypted by a vault");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("hosts");
+    std::fs::write(&path, b"web1\n\xff\n").unwrap();
+    let mut found = crate::diagnostic::Diagnostics::default();
+    let mut sources = crate::source::Sources::default();
+    assert!(super::read(&path, "hosts", &mut sources, &mut found).is_none());
+    assert_eq!(
+        found.sorted()[0].message,
+        "`hosts` is not UTF-8 text: line 2"
+    );
+}
+
+#[test]
+fn a_link_that_leads_back_ends_somewhere() {
+    let directory = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(directory.path(), directory.path().join("loop")).unwrap();
+    let mut found = crate::diagnostic::Diagnostics::default();
+    let mut sources = crate::source::Sources::default();
+    assert!(super::read(directory.path(), "d", &mut sources, &mut found).is_none());
+    let message = &found.sorted()[0].message;
+    assert!(
+        message.ends_with("is nested deeper than 8 directories"),
+        "{message}"
+    );
+}
+
+#[test]
+fn an_empty_directory_is_an_empty_inventory() {
+    let reading = read_files("d", &[("d/readme.md", "nothing\n")]);
+    assert_eq!(reading.told(), "empty-inventory `d` has no hosts");
+}
+
+#[test]
+fn faults_of_all_files_are_told() {
+    let files = [
+        ("d/1.ini", "[we b]\n"),
+        ("d/2.yaml", "web: {hsots: {a: }}\n"),
+        ("d/group_vars/web", "a: [\n"),
+    ];
+    let codes: Vec<_> = read_files("d", &files)
+        .diagnostics
+        .iter()
+        .map(|one| one.code)
+        .collect();
+    assert_eq!(codes, ["ini-syntax", "unknown-group-key", "yaml-syntax"]);
+}
+
+#[test]
+fn hosts_without_end_are_told_once() {
+    let text = "web[1:99999]\n".repeat(12);
+    let reading = read_text("hosts.ini", &text);
+    assert_eq!(
+        reading.told(),
+        "inventory-too-large 11:1 hosts are named more than 1000000 times | this is too many"
+    );
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(
+        text in "([\\[\\]{}():,=#'\"\\\\a1 \n~*!&é._-]|web|all|:vars|:children|0x|True|ansible_port){0,60}",
+    ) {
+        for name in ["hosts.ini", "hosts.yaml", "hosts.json", "hosts"] {
+            let reading = read_text(name, &text);
+            // What is refused says why, and what is told and fatal is refused.
+            let fatal = reading
+                .diagnostics
+                .iter()
+                .any(|one| one.severity == crate::diagnostic::Severity::Error);
+            assert_eq!(reading.inventory.is_none(), fatal, "{}", reading.told());
+            let inventory = reading.inventory.unwrap_or_default();
+            if let Ok(hosts) = crate::inventory::pattern::resolve(&text, &inventory) {
+                assert!(hosts.len() <= inventory.hosts.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! How groups hang together: parents, depths, and the faults of that.
+//!
+//! Groups are a graph without cycles under `all`; a group may have several parents. Its depth is
+//! the longest way from `all`, because that is what decides between two groups in Ansible.
+
+use std::collections::HashMap;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::inventory::draft::ALL;
+use crate::inventory::draft::Draft;
+use crate::source::Span;
+
+/// Deepest nesting of groups.
+const MAX_DEPTH: usize = 64;
+
+/// How groups hang together.
+pub(super) struct Tree {
+    /// The parents of each group; none for `all`.
+    pub(super) parents: Vec<Vec<usize>>,
+    /// The longest way from `all`.
+    pub(super) depths: Vec<usize>,
+}
+
+impl Tree {
+    /// Brings the groups into an order; `None` (and a diagnostic) where that cannot be done.
+    pub(super) fn new(draft: &Draft, found: &mut Diagnostics) -> Option<Self> {
+        let count = draft.groups.len();
+        let mut parents = vec![Vec::new(); count];
+        for (parent, group) in draft.groups.values().enumerate() {
+            for &child in group.children.keys() {
+                parents[child].push(parent);
+            }
+        }
+        for own in parents.iter_mut().skip(1).filter(|own| own.is_empty()) {
+            own.push(ALL);
+        }
+        let mut waiting: Vec<usize> = parents.iter().map(Vec::len).collect();
+        let mut children = vec![Vec::new(); count];
+        for (child, own) in parents.iter().enumerate() {
+            for &parent in own {
+                children[parent].push(child);
+            }
+        }
+        let mut depths = vec![0; count];
+        let mut ready: Vec<usize> = (0..count).filter(|&group| waiting[group] == 0).collect();
+        while let Some(group) = ready.pop() {
+            for &child in &children[group] {
+                depths[child] = depths[child].max(depths[group] + 1);
+                waiting[child] -= 1;
+                if waiting[child] == 0 {
+                    ready.push(child);
+                }
+            }
+        }
+        if let Some(start) = waiting.iter().position(|&left| left > 0) {
+            found.push(cycle(draft, &parents, &waiting, start));
+            return None;
+        }
+        if let Some(deep) = depths.iter().position(|&depth| depth > MAX_DEPTH) {
+            let place = draft.groups[deep].place;
+            let message = format!("groups are nested deeper than {MAX_DEPTH}");
+            let fault = Diagnostic::error("nested-too-deep", message).help("make them flatter");
+            found.push(match place {
+                Some(place) => fault.at(place, "this one is too deep"),
+                None => fault,
+            });
+            return None;
+        }
+        Some(Self { parents, depths })
+    }
+}
+
+/// Words a cycle: a group that still waits has a parent that does, so the way up leads into one.
+fn cycle(draft: &Draft, parents: &[Vec<usize>], waiting: &[usize], start: usize) -> Diagnostic {
+    let mut way = vec![start];
+    let mut seen: HashMap<usize, usize> = HashMap::from([(start, 0)]);
+    let mut group = start;
+    let first = loop {
+        let up = parents[group].iter().find(|&&parent| waiting[parent] > 0);
+        let Some(&parent) = up else { break 0 };
+        if let Some(&at) = seen.get(&parent) {
+            break at;
+        }
+        seen.insert(parent, way.len());
+        way.push(parent);
+        group = parent;
+    };
+    // The way went up; read downwards it is parent before child.
+    let mut around: Vec<usize> = way[first..].iter().rev().copied().collect();
+    around.extend(around.first().copied());
+    let name = |group: usize| draft.groups.get_index(group).map_or("", |(name, _)| name);
+    let names: Vec<String> = around
+        .iter()
+        .map(|&one| format!("`{}`", name(one)))
+        .collect();
+    let message = format!("groups contain each other: {}", names.join(" > "));
+    let mut fault = Diagnostic::error("group-cycle", message);
+    let edges: Vec<(Span, String)> = around
+        .windows(2)
+        .filter_map(|edge| {
+            let place = draft.groups[edge[0]].children.get(&edge[1])?;
+            Some((*place, format!("in `{}`", name(edge[0]))))
+        })
+        .collect();
+    let last = edges.iter().enumerate().max_by_key(|(_, edge)| edge.0);
+    let last = last.map(|(index, _)| index);
+    for (index, (place, label)) in edges.into_iter().enumerate() {
+        fault = if Some(index) == last {
+            fault.at(place, label)
+        } else {
+            fault.also(place, label)
+        };
+    }
+    fault.help("take one of them out of the other")
+}

@@ -1,0 +1,170 @@
+//! `group_vars/` and `host_vars/` beside an inventory.
+//!
+//! For a group or host NAME that is the first there is of `NAME`, `NAME.yml`, `NAME.yaml` and
+//! `NAME.json`; a directory stands for all files in it, in the order of their names. Files for
+//! names that are not in the inventory are left alone: several inventories may share a directory.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use crate::diagnostic::Diagnostic;
+use crate::inventory::draft::Vars;
+use crate::inventory::read::Files;
+use crate::inventory::yaml;
+
+/// What may stand behind a name, in the order it is tried.
+const ENDINGS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
+
+/// A directory of variables and what is in it.
+pub(super) struct VarsDir<'a> {
+    path: &'a Path,
+    shown: &'a str,
+    names: HashSet<String>,
+}
+
+impl<'a> VarsDir<'a> {
+    /// Lists a directory; `None` where there is none.
+    pub(super) fn open(path: &'a Path, shown: &'a str, files: &mut Files<'_>) -> Option<Self> {
+        if !path.is_dir() {
+            return None;
+        }
+        let names = files.list(path, shown)?.into_iter().collect();
+        Some(Self { path, shown, names })
+    }
+
+    /// Reads what is there for a group or a host.
+    pub(super) fn read(&self, name: &str, vars: &mut Vars, files: &mut Files<'_>) {
+        let there = |ending: &&&str| self.names.contains(&format!("{name}{ending}"));
+        let mut present = ENDINGS.iter().filter(there);
+        let Some(ending) = present.next() else {
+            return;
+        };
+        let file = format!("{name}{ending}");
+        for unread in present {
+            let message = format!("`{}/{name}{unread}` is not read", self.shown);
+            files
+                .found
+                .push(Diagnostic::warning("shadowed-vars", message).help(format!(
+                    "`{}/{file}` comes first: put all of it into one of them",
+                    self.shown
+                )));
+        }
+        let path = self.path.join(&file);
+        read_path(&path, &format!("{}/{file}", self.shown), vars, files, 0);
+    }
+}
+
+/// Reads a file, or all files of a directory.
+fn read_path(path: &Path, shown: &str, vars: &mut Vars, files: &mut Files<'_>, depth: usize) {
+    if !path.is_dir() {
+        if let Some(id) = files.add(path, shown) {
+            files.usable &= yaml::read_vars(id, files.sources, vars, files.found);
+        }
+        return;
+    }
+    if files.too_deep(shown, depth) {
+        return;
+    }
+    for name in files.list(path, shown).unwrap_or_default() {
+        let inner = path.join(&name);
+        let ending = Path::new(&name)
+            .extension()
+            .map(std::ffi::OsStr::as_encoded_bytes);
+        let fits = match ending {
+            None => true,
+            Some(b"yml" | b"yaml" | b"json") => !inner.is_dir(),
+            Some(_) => false,
+        };
+        if fits && !name.starts_with('.') && !name.ends_with('~') {
+            read_path(&inner, &format!("{shown}/{name}"), vars, files, depth + 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::inventory::fixture::read_files;
+    use crate::inventory::fixture::var;
+
+    #[test]
+    fn every_form_of_a_vars_file_is_read_beside_a_file_inventory() {
+        let inventory = read_files(
+            "hosts.ini",
+            &[
+                ("hosts.ini", "[web]\nweb1\nweb2\n[db]\ndb1\n[lb]\nlb1\n"),
+                ("group_vars/all", "everywhere: 1\n"),
+                ("group_vars/web.yaml", "a: web\n"),
+                ("group_vars/db.json", "{\"a\": \"db\"}"),
+                ("group_vars/lb/1.yml", "a: first\nb: first\n"),
+                ("group_vars/lb/2", "b: second\n"),
+                ("group_vars/lb/inner/3.yaml", "c: third\n"),
+                ("group_vars/lb/notes.txt", "d: no\n"),
+                ("group_vars/lb/.hidden.yml", "d: no\n"),
+                ("group_vars/other.yml", "- never looked at\n"),
+                ("host_vars/web2.yml", "a: own\n"),
+                ("host_vars/web1", "---\n# nothing\n"),
+            ],
+        )
+        .clean();
+        for (host, name, expected) in [
+            ("web1", "everywhere", json!(1)),
+            ("web1", "a", json!("web")),
+            ("web2", "a", json!("own")),
+            ("db1", "a", json!("db")),
+            ("lb1", "a", json!("first")),
+            ("lb1", "b", json!("second")),
+            ("lb1", "c", json!("third")),
+            ("lb1", "d", json!(null)),
+        ] {
+            assert_eq!(var(&inventory, host, name), expected, "{host} {name}");
+        }
+    }
+
+    #[test]
+    fn the_first_form_hides_the_others_and_that_is_told() {
+        let reading = read_files(
+            "hosts.ini",
+            &[
+                ("hosts.ini", "web1\n"),
+                ("host_vars/web1/a.yml", "a: 1\n"),
+                ("host_vars/web1.yml", "b: 1\n"),
+            ],
+        );
+        assert_eq!(
+            reading.told(),
+            "shadowed-vars `host_vars/web1.yml` is not read"
+        );
+        let inventory = reading.inventory.unwrap();
+        assert_eq!(var(&inventory, "web1", "a"), json!(1));
+        assert_eq!(var(&inventory, "web1", "b"), json!(null));
+    }
+
+    #[test]
+    fn a_vars_file_that_is_no_mapping_is_told() {
+        let files = [("hosts.ini", "[web]\nweb1\n"), ("group_vars/web", "- a\n")];
+        let reading = read_files("hosts.ini", &files);
+        let told = "inventory-shape 1:1 the file is a list, not a mapping of variables";
+        assert_eq!(reading.told(), told);
+        assert!(reading.inventory.is_none());
+    }
+
+    #[test]
+    fn an_encrypted_file_is_left_out_with_a_warning() {
+        let reading = read_files(
+            "hosts.ini",
+            &[
+                ("hosts.ini", "[web]\nweb1\n"),
+                ("group_vars/web/vars.yml", "a: 1\n"),
+                (
+                    "group_vars/web/vault.yml",
+                    "$ANSIBLE_VAULT;1.1;AES256\n6162\n",
+                ),
+            ],
+        );
+        assert_eq!(reading.place(), "$ANSIBLE_VAULT;1.1;AES256");
+        assert_eq!(reading.diagnostics[0].code, "vault-value");
+        assert_eq!(var(&reading.inventory.unwrap(), "web1", "a"), json!(1));
+    }
+}

@@ -1,0 +1,104 @@
+//! Shell words of a host line, as Ansible splits them (Python's `shlex`, POSIX rules, comments on).
+
+use std::ops::Range;
+
+/// A word and where it is written.
+#[derive(Debug, PartialEq)]
+pub(super) struct Word {
+    /// The word without its quotes.
+    pub(super) text: String,
+    /// Its bytes in the line, quotes included.
+    pub(super) range: Range<usize>,
+}
+
+/// Splits a line. `#` ends it, in the middle of a word too; `Err` holds the reason and the byte
+/// where the fault begins.
+pub(super) fn split(line: &str) -> Result<Vec<Word>, (&'static str, usize)> {
+    let mut words = Vec::new();
+    let mut word: Option<Word> = None;
+    let mut characters = line.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '#' => break,
+            _ if character.is_ascii_whitespace() => {
+                words.extend(word.take());
+                continue;
+            }
+            _ => {}
+        }
+        let current = word.get_or_insert_with(|| Word {
+            text: String::new(),
+            range: at..at,
+        });
+        match character {
+            '\\' => match characters.next() {
+                Some((_, escaped)) => current.text.push(escaped),
+                None => return Err(("nothing follows the backslash", at)),
+            },
+            '\'' | '"' => quoted(character, &mut characters, &mut current.text)
+                .ok_or(("this quote is not closed", at))?,
+            _ => current.text.push(character),
+        }
+        current.range.end = characters.offset();
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+/// Takes what stands up to the closing quote; `None` where there is none.
+fn quoted(
+    quote: char,
+    characters: &mut std::str::CharIndices<'_>,
+    text: &mut String,
+) -> Option<()> {
+    loop {
+        match characters.next()?.1 {
+            character if character == quote => return Some(()),
+            '\\' if quote == '"' => {
+                let escaped = characters.next()?.1;
+                if !matches!(escaped, '"' | '\\') {
+                    text.push('\\');
+                }
+                text.push(escaped);
+            }
+            character => text.push(character),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    fn words(line: &str) -> Vec<String> {
+        let words = split(line).unwrap();
+        words.into_iter().map(|word| word.text).collect()
+    }
+
+    #[test]
+    fn quotes_and_backslashes_are_taken_off() {
+        assert_eq!(
+            words(r#"web a="x y" b='p "q"' c=1\ 2 d="\"\n""#),
+            ["web", "a=x y", "b=p \"q\"", "c=1 2", "d=\"\\n"]
+        );
+    }
+
+    #[test]
+    fn a_hash_ends_the_line_even_inside_a_word() {
+        assert_eq!(words("web a=b#c d=e"), ["web", "a=b"]);
+        assert_eq!(words("web a='b#c' # d"), ["web", "a=b#c"]);
+    }
+
+    #[test]
+    fn a_word_knows_its_place() {
+        let line = "web  a=\"x y\"  # end";
+        let found = split(line).unwrap();
+        assert_eq!(&line[found[1].range.clone()], "a=\"x y\"");
+    }
+
+    #[test]
+    fn an_open_quote_is_told_where_it_begins() {
+        assert_eq!(split("web a='b"), Err(("this quote is not closed", 6)));
+        assert_eq!(split("web \\"), Err(("nothing follows the backslash", 4)));
+    }
+}

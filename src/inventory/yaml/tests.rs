@@ -1,0 +1,165 @@
+//! Tests of [`super`].
+
+use serde_json::json;
+
+use crate::inventory::fixture::hosts;
+use crate::inventory::fixture::members;
+use crate::inventory::fixture::read_text;
+use crate::inventory::fixture::var;
+
+#[test]
+fn groups_are_nested_and_hosts_keep_the_order_of_their_first_mention() {
+    let text = "all:\n  hosts: {lone: }\n  children:\n    site:\n      children:\n        \
+                web:\n          hosts:\n            web[1:2]: {a: 1}\n            shared:\n        \
+                db: {hosts: {db1: {a: [1, {b: c}]}, shared: }}\n";
+    let inventory = read_text("hosts.yaml", text).clean();
+    assert_eq!(hosts(&inventory), "lone web1 web2 shared db1");
+    assert_eq!(members(&inventory, "all"), "lone web1 web2 shared db1");
+    assert_eq!(members(&inventory, "site"), "web1 web2 shared db1");
+    assert_eq!(members(&inventory, "db"), "shared db1");
+    assert_eq!(members(&inventory, "ungrouped"), "lone");
+    assert_eq!(var(&inventory, "web2", "a"), json!(1));
+    assert_eq!(var(&inventory, "db1", "a"), json!([1, {"b": "c"}]));
+}
+
+#[test]
+fn a_single_host_or_child_may_stand_as_text() {
+    let text = "web:\n  hosts: web1:2222\nsite:\n  children: web\n";
+    let inventory = read_text("hosts.yaml", text).clean();
+    assert_eq!(members(&inventory, "site"), "web1");
+    assert_eq!(var(&inventory, "web1", "ansible_port"), json!(2222));
+}
+
+#[test]
+fn an_empty_file_is_told() {
+    for text in ["", "---\n", "# nothing\n"] {
+        let reading = read_text("hosts.yaml", text);
+        assert_eq!(reading.diagnostics.len(), 1, "{text:?}");
+        assert_eq!(reading.diagnostics[0].code, "empty-inventory");
+        assert_eq!(reading.diagnostics[0].message, "the inventory is empty");
+        assert!(reading.inventory.is_none());
+    }
+    let reading = read_text("hosts.yaml", "all:\n  children: {}\n");
+    assert_eq!(reading.told(), "empty-inventory `hosts.yaml` has no hosts");
+}
+
+#[test]
+fn what_is_not_yaml_is_told_at_its_place() {
+    let told = read_text("hosts.yaml", "all:\n  hosts: {a: [}\n").told();
+    assert!(told.starts_with("yaml-syntax 2:"), "{told}");
+}
+
+#[test]
+fn a_list_or_a_scalar_is_no_inventory() {
+    let reading = read_text("hosts.yaml", "- web1\n- web2\n");
+    let told = "inventory-shape 1:1 the inventory is a list, not a mapping of groups";
+    assert_eq!(reading.told(), told);
+    let reading = read_text("hosts.yaml", "web1\n");
+    let told = "inventory-shape 1:1 the inventory is text, not a mapping of groups";
+    assert_eq!(reading.told(), told);
+    let reading = read_text("hosts.yaml", "[web]\n");
+    assert!(reading.help().contains("`.ini`"), "{}", reading.help());
+}
+
+#[test]
+fn all_faults_of_shape_are_told_with_their_places() {
+    let text = "web:\n  hosts: [web1]\n  childern: {}\n  web2:\n  vars: [a]\n\
+                db: [db1]\nlb: {children: [a], hosts: {lb1: 5}}\nhosts: {x: }\n";
+    assert_eq!(
+        read_text("hosts.yaml", text).told(),
+        "inventory-shape 2:10 `hosts` of `web` is a list, not a mapping\n\
+         unknown-group-key 3:3 `childern` is no key of a group | in the group `web`\n\
+         unknown-group-key 4:3 `web2` is no key of a group | in the group `web`\n\
+         inventory-shape 5:9 `vars` of `web` is a list, not a mapping\n\
+         inventory-shape 6:5 the group `db` is a list, not a mapping\n\
+         inventory-shape 7:16 `children` of `lb` is a list, not a mapping\n\
+         inventory-shape 7:34 the host `lb1` is a whole number, not a mapping\n\
+         inventory-shape 8:1 `hosts` stands where a group is expected | the first level of \
+         an inventory names groups"
+    );
+}
+
+#[test]
+fn a_slip_in_a_key_is_offered_its_cure() {
+    let reading = read_text("hosts.yaml", "web: {host: {web1: }, hosts: {web2: }}\n");
+    assert_eq!(reading.help(), "did you mean `hosts`?");
+    assert_eq!(reading.place(), "host");
+}
+
+#[test]
+fn the_configuration_of_a_plugin_is_no_inventory() {
+    let reading = read_text("aws.yaml", "plugin: amazon.aws.aws_ec2\nregions: [x]\n");
+    assert_eq!(reading.place(), "plugin");
+    assert!(reading.help().contains("--list"), "{}", reading.help());
+}
+
+#[test]
+fn a_value_from_a_vault_is_told_as_such() {
+    let text = "web:\n  hosts: {web1: }\n  vars:\n    secret: !vault |\n      \
+                $ANSIBLE_VAULT;1.1;AES256\n      6162\n";
+    let reading = read_text("hosts.yaml", text);
+    assert_eq!(reading.place(), "!vault");
+    assert_eq!(reading.diagnostics[0].code, "vault-value");
+    assert!(reading.help().contains("input"), "{}", reading.help());
+    let reading = read_text("hosts.yaml", "web: {hosts: {web1: {a: !unsafe 'x'}}}\n");
+    assert!(
+        reading.told().starts_with("yaml-tag 1:"),
+        "{}",
+        reading.told()
+    );
+    assert!(reading.help().contains("!unsafe"), "{}", reading.help());
+}
+
+#[test]
+fn host_entries_that_name_nothing_are_told() {
+    let text = "web:\n  hosts:\n    web[5:1]:\n    -oProxyCommand=x:\n    web 1:\n";
+    assert_eq!(
+        read_text("hosts.yaml", text).told(),
+        "host-entry 3:5 `web[5:1]` does not name hosts | `[5:1]` ends before it begins\n\
+         unsafe-name 4:5 `-oProxyCommand=x` cannot be the name of a host | begins with `-`\n\
+         unsafe-name 5:5 `web 1` cannot be the name of a host | holds ' '"
+    );
+}
+
+#[test]
+fn the_output_of_ansible_inventory_is_read_as_json() {
+    let text = r#"{
+        "_meta": {"hostvars": {"db1": {"a": 1}, "web2": {"ansible_host": "192.0.2.2"}},
+                  "profile": "inventory_legacy"},
+        "all": {"children": ["ungrouped", "site"], "vars": {"b": 2}},
+        "site": {"children": ["db", "web"]},
+        "db": {"hosts": ["db1"]},
+        "web": {"hosts": ["web1", "web2"], "vars": {"a": 0, "b": 3}},
+        "old": ["db1"],
+        "empty": {"hosts": []}
+    }"#;
+    let inventory = read_text("hosts.json", text).clean();
+    assert_eq!(hosts(&inventory), "db1 web1 web2");
+    assert_eq!(members(&inventory, "site"), "db1 web1 web2");
+    assert_eq!(members(&inventory, "old"), "db1");
+    assert_eq!(var(&inventory, "db1", "a"), json!(1));
+    assert_eq!(var(&inventory, "db1", "b"), json!(2));
+    assert_eq!(var(&inventory, "web1", "b"), json!(3));
+    assert_eq!(
+        super::super::fixture::host(&inventory, "web2").link.address,
+        "192.0.2.2"
+    );
+}
+
+#[test]
+fn json_in_the_shape_of_yaml_and_with_tabs_is_read_too() {
+    let text = "{\n\t\"web\": {\n\t\t\"hosts\": {\"web1\": {\"a\": \"b\"}}\n\t}\n}\n";
+    let inventory = read_text("hosts.json", text).clean();
+    assert_eq!(var(&inventory, "web1", "a"), json!("b"));
+}
+
+#[test]
+fn variables_of_a_host_in_no_group_are_told() {
+    let text = r#"{"web": {"hosts": ["web1", 5]}, "_meta": {"hostvars": {"web9": {}}}}"#;
+    assert_eq!(
+        read_text("hosts.json", text).told(),
+        "inventory-shape 1:28 the name of a host is a whole number, not text\n\
+         vars-without-host 1:56 `web9` has variables and is in no group | no group names \
+         this host"
+    );
+}
