@@ -24,7 +24,7 @@ const MAX_NOISE: usize = 8 * 1024;
 pub(super) const LINGER: Duration = Duration::from_secs(3);
 
 /// How long they are read after its end at most.
-pub(super) const LONGEST_LINGER: Duration = Duration::from_secs(60);
+pub(super) const LONGEST_LINGER: Duration = Duration::from_mins(1);
 
 /// How many characters of a host's words go into a message.
 const MAX_WORDS: usize = 300;
@@ -51,7 +51,8 @@ impl Kept {
     fn add(&mut self, bytes: &[u8]) {
         self.len += bytes.len() as u64;
         let room = MAX_OUTPUT - self.bytes.len();
-        self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.bytes
+            .extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 }
 
@@ -128,20 +129,19 @@ impl Answer {
             let why = format!("the directory {dir} cannot be entered: {said}");
             return Err(TransportError::Impossible { host, why });
         }
-        let why = match (&wire.sudo, self.leader) {
-            (Some(user), Some(_)) => format!(
-                "it does not let us become {}: {said} (`sudo -n` must work without a password)",
-                quote::readable(user)
-            ),
-            _ => {
-                let said = words(&[self.stderr.bytes.as_slice(), b"\n", &self.noise].concat());
-                let end = match exit {
-                    Exit::Code(code) => format!("status {code}"),
-                    Exit::Signal(name) => format!("signal {name}"),
-                    Exit::TimedOut => "the timeout".to_owned(),
-                };
-                format!("the login ended with {end} before the command began: {said}")
-            }
+        let why = if let (Some(user), Some(_)) = (&wire.sudo, self.leader) {
+            let user = quote::readable(user);
+            format!(
+                "it does not let us become {user}: {said} (`sudo -n` must work without a password)"
+            )
+        } else {
+            let said = words(&[self.stderr.bytes.as_slice(), b"\n", &self.noise].concat());
+            let end = match exit {
+                Exit::Code(code) => format!("status {code}"),
+                Exit::Signal(name) => format!("signal {name}"),
+                Exit::TimedOut => "the timeout".to_owned(),
+            };
+            format!("the login ended with {end} before the command began: {said}")
         };
         Err(TransportError::Denied { host, why })
     }
@@ -164,7 +164,11 @@ fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
 /// Returns what a host said as part of a sentence.
 pub(super) fn words(said: &[u8]) -> String {
     let text = String::from_utf8_lossy(said);
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
     let joined = lines.join("; ");
     if joined.is_empty() {
         return "it gave no reason".to_owned();
@@ -227,7 +231,9 @@ mod tests {
             }
             assert_eq!(answer.leader(), Some(4711));
             let host = HostName::new("imap1");
-            let output = answer.conclude(&host, &command, &wire, Exit::Code(3)).unwrap();
+            let output = answer
+                .conclude(&host, &command, &wire, Exit::Code(3))
+                .unwrap();
             assert_eq!(output.stdout, b"out\nput");
             assert_eq!(output.stdout_len, 7);
             assert_eq!(output.exit, Exit::Code(3));
@@ -271,7 +277,12 @@ mod tests {
     #[test]
     fn a_missing_directory_is_not_the_commands_failure() {
         let error = conclude(
-            |wire| (format!("{0}:4711\n{0}:no-dir\n", wire.prefix), "sh: cd: no\n"),
+            |wire| {
+                (
+                    format!("{0}:4711\n{0}:no-dir\n", wire.prefix),
+                    "sh: cd: no\n",
+                )
+            },
             1,
         );
         assert_eq!(

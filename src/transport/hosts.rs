@@ -40,10 +40,13 @@ impl Hosts {
         match host.link.connection {
             Connection::Ssh => Ok(&self.ssh),
             Connection::Local => Ok(&self.local),
-            Connection::Model => self.model.as_deref().ok_or_else(|| TransportError::Impossible {
-                host: host.name.clone(),
-                why: "it is a model host, and no model is loaded".to_owned(),
-            }),
+            Connection::Model => self
+                .model
+                .as_deref()
+                .ok_or_else(|| TransportError::Impossible {
+                    host: host.name.clone(),
+                    why: "it is a model host, and no model is loaded".to_owned(),
+                }),
         }
     }
 }
@@ -65,5 +68,72 @@ impl Transport for Hosts {
 
     async fn recover(&self, host: &Host, id: &AttemptId) -> Result<Recovered, TransportError> {
         self.of(host)?.recover(host, id).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use indexmap::IndexMap;
+
+    use super::Hosts;
+    use crate::inventory::Connection;
+    use crate::inventory::Host;
+    use crate::inventory::HostName;
+    use crate::inventory::Link;
+    use crate::transport::Body;
+    use crate::transport::Command;
+    use crate::transport::Transport;
+    use crate::transport::TransportError;
+    use crate::transport::local::LocalTransport;
+    use crate::transport::ssh::SshOptions;
+    use crate::transport::ssh::SshTransport;
+
+    fn host(connection: Connection) -> Host {
+        Host {
+            name: HostName::new("imap1"),
+            link: Link {
+                connection,
+                address: "imap1.invalid".to_owned(),
+                port: None,
+                user: None,
+                identity_file: None,
+                known_hosts: None,
+                r#become: None,
+                become_user: None,
+                model: None,
+                state: IndexMap::new(),
+            },
+            vars: IndexMap::new(),
+            groups: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn each_host_is_reached_by_the_transport_it_names() {
+        let ssh = SshTransport::new(SshOptions::default());
+        let hosts = Hosts::new(ssh, LocalTransport::new(), None);
+        let command = Command {
+            body: Body::Argv(vec!["echo".to_owned(), "here".to_owned()]),
+            stdin: None,
+            env: IndexMap::new(),
+            dir: None,
+            r#become: None,
+            timeout: Duration::from_mins(1),
+            step: "test/step".to_owned(),
+        };
+        let local = hosts.look(&host(Connection::Local), &command).await;
+        assert_eq!(local.unwrap().stdout, b"here\n");
+        let ssh = hosts.look(&host(Connection::Ssh), &command).await;
+        assert!(
+            matches!(ssh, Err(TransportError::Unreachable { .. })),
+            "{ssh:?}"
+        );
+        let model = hosts.look(&host(Connection::Model), &command).await;
+        assert!(
+            matches!(model, Err(TransportError::Impossible { .. })),
+            "{model:?}"
+        );
     }
 }

@@ -83,7 +83,10 @@ impl LocalTransport {
         wire: &Wire,
         running: &mut Running,
     ) -> Result<Exit, TransportError> {
-        let line = wire.end_line(running.group.0.as_raw_nonzero().get().unsigned_abs(), self.grace);
+        let line = wire.end_line(
+            running.group.0.as_raw_nonzero().get().unsigned_abs(),
+            self.grace,
+        );
         let printed = async {
             let output = timeout(END_TIMEOUT, shell(&line).stdin(Stdio::null()).output()).await;
             output.ok().and_then(Result::ok).map(|output| output.stdout)
@@ -219,7 +222,10 @@ async fn read<'a>(pipe: &mut Option<impl AsyncRead + Unpin>, piece: &'a mut [u8]
     &piece[..count]
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the home of local processes")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the home of local processes"
+)]
 fn shell(line: &str) -> tokio::process::Command {
     let mut command = tokio::process::Command::new("/bin/sh");
     command

@@ -70,7 +70,9 @@ mod tests {
 
     #[test]
     fn every_ascii_byte_comes_through_sh_unchanged() {
-        let mut words: Vec<String> = (1..128_u8).map(|byte| char::from(byte).to_string()).collect();
+        let mut words: Vec<String> = (1..128_u8)
+            .map(|byte| char::from(byte).to_string())
+            .collect();
         words.extend(words.clone().iter().map(|word| format!("a{word}'b\n")));
         assert_eq!(through_sh(&words), words);
     }

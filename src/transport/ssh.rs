@@ -54,6 +54,12 @@ use crate::inventory::Host;
 use crate::inventory::HostName;
 use session::Ended;
 
+/// Most bytes that are fed to a command on the shared connection. `russh` can send more than a
+/// command's window holds, and then sends nothing more on *any* channel until that command reads on;
+/// one that ends without reading blocks the connection for ever. Up to the window OpenSSH's server
+/// opens with (2 MiB) that cannot happen; larger inputs get a connection of their own.
+const MAX_SHARED_STDIN: usize = 1024 * 1024;
+
 /// How often a host is asked for a channel that it has no room for: about ten seconds.
 const MAX_OPENS: u32 = 50;
 
@@ -132,17 +138,19 @@ impl SshTransport {
 
     async fn run(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
         let name = &host.name;
-        let wire = Wire::new(command, self.user(host)).map_err(|error| {
-            TransportError::Impossible {
+        let wire =
+            Wire::new(command, self.user(host)).map_err(|error| TransportError::Impossible {
                 host: name.clone(),
                 why: error.to_string(),
-            }
-        })?;
+            })?;
         let node = self.node(host);
         let _slot = node.slots.acquire().await.map_err(|_| closed(name))?;
-        let (client, channel) = self.channel(host, &node).await?;
+        let (helper, mut channel) = self.channel(host, &node).await?;
+        if wire.stdin.len() > MAX_SHARED_STDIN {
+            channel = self.own_channel(host, &node).await?;
+        }
         let (ended, answer) =
-            session::run(&client, channel, &wire, command.timeout, self.options.grace).await;
+            session::run(&helper, channel, &wire, command.timeout, self.options.grace).await;
         match ended {
             Ended::Exit(exit) => answer.conclude(name, command, &wire, exit),
             Ended::Unsent => Err(closed(name)),
@@ -190,6 +198,32 @@ impl SshTransport {
         }
     }
 
+    /// Opens a channel on a connection that nothing else uses; it lives as long as the channel.
+    async fn own_channel(&self, host: &Host, node: &Node) -> Result<Channel<Msg>, TransportError> {
+        let connected = self.connect(host, node).await?;
+        let opened = timeout(
+            self.options.connect_timeout,
+            session::open(&connected.client),
+        )
+        .await;
+        opened
+            .ok()
+            .and_then(Result::ok)
+            .ok_or_else(|| closed(&host.name))
+    }
+
+    async fn connect(
+        &self,
+        host: &Host,
+        node: &Node,
+    ) -> Result<connect::Connected, TransportError> {
+        let pinned = node.pinned.borrow().clone();
+        let connected =
+            connect::connect(host, self.user(host), pinned.as_ref(), &self.options).await?;
+        node.pinned.replace(Some(connected.key.clone()));
+        Ok(connected)
+    }
+
     /// Returns the connection to a host; makes it where there is none that lives.
     async fn connection(&self, host: &Host, node: &Node) -> Result<Connection, TransportError> {
         let tries = node.tries.get();
@@ -205,13 +239,10 @@ impl SshTransport {
         }
         *kept = None;
         let number = node.tries.get() + 1;
-        let pinned = node.pinned.borrow().clone();
-        let user = self.user(host);
-        let connected = connect::connect(host, user, pinned.as_ref(), &self.options).await;
+        let connected = self.connect(host, node).await;
         node.tries.set(number);
         node.failure.replace(connected.as_ref().err().cloned());
-        let connect::Connected { client, key } = connected?;
-        node.pinned.replace(Some(key));
+        let client = connected?.client;
         let connection = Connection { client, number };
         *kept = Some(connection.clone());
         Ok(connection)

@@ -178,7 +178,7 @@ fn work(command: &Command, name: &str) -> Result<(Vec<String>, Vec<u8>), WireErr
             let arguments = [
                 pinned(to),
                 content.len().to_string(),
-                digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+                hex(&digest),
                 mode,
                 owner.clone().unwrap_or_default(),
                 name.to_owned(),
@@ -189,27 +189,36 @@ fn work(command: &Command, name: &str) -> Result<(Vec<String>, Vec<u8>), WireErr
 }
 
 fn sh<const N: usize>(script: &str, arguments: [String; N]) -> Vec<String> {
-    let mut argv = ["/bin/sh", "-c", script, "planrun"].map(str::to_owned).to_vec();
+    let mut argv = ["/bin/sh", "-c", script, "planrun"]
+        .map(str::to_owned)
+        .to_vec();
     argv.extend(arguments);
     argv
 }
 
 /// Returns what the last shell does before the command takes its place.
 fn beginning(command: &Command, prefix: &str) -> Result<String, WireError> {
-    let mut text = String::new();
+    let mut parts = Vec::new();
     if let Some(dir) = &command.dir {
         let dir = quote::shell(&pinned(dir))?;
-        text.push_str(&format!("cd -- {dir} || {{ echo {prefix}:no-dir; exit 1; }}; "));
+        parts.push(format!(
+            "cd -- {dir} || {{ echo {prefix}:no-dir; exit 1; }}"
+        ));
     }
-    text.push_str(&format!("echo {prefix}:go; "));
+    parts.push(format!("echo {prefix}:go"));
     for (variable, value) in &command.env {
         if !is_variable(variable) {
             return Err(WireError::Variable(variable.clone()));
         }
-        text.push_str(&format!("export {variable}={}; ", quote::shell(value)?));
+        parts.push(format!("export {variable}={}", quote::shell(value)?));
     }
-    text.push_str("exec \"$@\"");
-    Ok(text)
+    parts.push("exec \"$@\"".to_owned());
+    Ok(parts.join("; "))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
 }
 
 /// Makes a relative path one that no program takes for an option, and `cd` not for `CDPATH`.
@@ -252,7 +261,9 @@ mod tests {
     }
 
     fn argv(words: &[&str]) -> Command {
-        command(Body::Argv(words.iter().map(|&word| word.to_owned()).collect()))
+        command(Body::Argv(
+            words.iter().map(|&word| word.to_owned()).collect(),
+        ))
     }
 
     #[test]
@@ -265,7 +276,10 @@ mod tests {
         for login in [Some("mail"), None] {
             let wire = Wire::new(&command, login).unwrap();
             assert!(wire.line.contains("sudo -n -u "), "{}", wire.line);
-            assert!(wire.end_line(7, Duration::ZERO).starts_with("exec sudo -n -u 'root' -- "));
+            assert!(
+                wire.end_line(7, Duration::ZERO)
+                    .starts_with("exec sudo -n -u 'root' -- ")
+            );
         }
     }
 
@@ -280,7 +294,10 @@ mod tests {
         with_env.env.insert("A;B".to_owned(), String::new());
         assert!(matches!(refused(&with_env), WireError::Variable(_)));
         let long = "x".repeat(MAX_LINE);
-        assert!(matches!(refused(&argv(&["echo", &long])), WireError::TooLong(_)));
+        assert!(matches!(
+            refused(&argv(&["echo", &long])),
+            WireError::TooLong(_)
+        ));
         let upload = command(Body::Upload {
             content: b"a".as_slice().into(),
             to: "/tmp/a".to_owned(),

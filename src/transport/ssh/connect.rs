@@ -130,7 +130,10 @@ impl Target<'_> {
         let mut refused_kind = None;
         for Listed { key, .. } in keys {
             // Another kind is no way round a key that does not fit.
-            if refused_kind.as_ref().is_some_and(|kind| *kind != key.algorithm()) {
+            if refused_kind
+                .as_ref()
+                .is_some_and(|kind| *kind != key.algorithm())
+            {
                 break;
             }
             match self.try_offers(key, offers).await {
@@ -184,7 +187,9 @@ impl Target<'_> {
         let address = self.address;
         let again = timeout(Duration::from_secs(1), TcpStream::connect(address)).await;
         if matches!(again, Ok(Ok(_))) {
-            format!("{address} accepts connections but did not get as far as a login in {seconds} s")
+            format!(
+                "{address} accepts connections but did not get as far as a login in {seconds} s"
+            )
         } else {
             format!("{address} does not answer ({seconds} s)")
         }
@@ -270,7 +275,10 @@ fn refusal(error: Error, address: SocketAddr) -> Refusal {
         Error::SshError(russh::Error::UnknownKey) | Error::ServerCheckFailed => Refusal::OtherKey,
         Error::SshError(russh::Error::NoCommonAlgo { kind, theirs, .. }) => match kind {
             AlgorithmKind::Key => Refusal::KindMissing,
-            _ => broken(&format!("offers no {kind:?} that is safe, only {}", theirs.join(", "))),
+            _ => broken(&format!(
+                "offers no {kind:?} that is safe, only {}",
+                theirs.join(", ")
+            )),
         },
         Error::KeyAuthFailed | Error::AgentAuthenticationFailed => {
             Refusal::NotLetIn("not accepted".to_owned())

@@ -47,9 +47,9 @@ fn places(link: &Link, options: &SshOptions) -> Vec<PathBuf> {
     if let Some(home) = &options.home {
         places.extend(["known_hosts", "known_hosts2"].map(|name| home.join(".ssh").join(name)));
     }
-    places.extend(["known_hosts", "known_hosts2"].map(|name| {
-        PathBuf::from(format!("/etc/ssh/ssh_{name}"))
-    }));
+    places.extend(
+        ["known_hosts", "known_hosts2"].map(|name| PathBuf::from(format!("/etc/ssh/ssh_{name}"))),
+    );
     places
 }
 

@@ -1,7 +1,7 @@
 //! Which keys a host may show, by the files of known hosts.
 //!
 //! The files are read by us, not by the SSH library, which knows no `@revoked`, no wildcards, no
-//! negation and no tabs. The rules are OpenSSH's (`sshd(8)`, "SSH_KNOWN_HOSTS FILE FORMAT"): names
+//! negation and no tabs. The rules are OpenSSH's (`sshd(8)`, on its file format): names
 //! are compared in lower case; a port other than 22 is looked up as `[host]:port`, and where no key
 //! is found so, as `host` alone; a revoked key is refused whoever else lists it. A line that cannot
 //! be read is passed over, unless it revokes.
@@ -199,8 +199,9 @@ mod tests {
 
     #[test]
     fn a_hashed_name_is_found() {
-        let text =
-            format!("|1|O33ESRMWPVkMYIwJ1Uw+n877jTo=|nuuC5vEqXlEZ/8BXQR7m619W6Ak= {A}\n|1|x|y {B}\n");
+        let text = format!(
+            "|1|O33ESRMWPVkMYIwJ1Uw+n877jTo=|nuuC5vEqXlEZ/8BXQR7m619W6Ak= {A}\n|1|x|y {B}\n"
+        );
         assert_eq!(lines(&text, "example.com", 22), ["hosts:1"]);
         assert!(lines(&text, "example.org", 22).is_empty());
     }
@@ -226,7 +227,10 @@ mod tests {
 
     #[test]
     fn a_revocation_that_cannot_be_read_is_not_passed_over() {
-        let texts = [("hosts".to_owned(), format!("imap1 {A}\n@revoked imap1 ssh-rsa AAAA\n"))];
+        let texts = [(
+            "hosts".to_owned(),
+            format!("imap1 {A}\n@revoked imap1 ssh-rsa AAAA\n"),
+        )];
         assert_eq!(
             search(&texts, "imap1", 22),
             Err(UnreadableRevocation("hosts:2".to_owned()))
@@ -236,13 +240,18 @@ mod tests {
 
     #[test]
     fn broken_lines_and_unknown_markers_are_passed_over() {
-        let text = format!("imap1\nimap1 ssh-ed25519\nimap1 x y\n@new imap1 {A}\nimap1 {B}\n@revoked\n");
+        let text =
+            format!("imap1\nimap1 ssh-ed25519\nimap1 x y\n@new imap1 {A}\nimap1 {B}\n@revoked\n");
         assert_eq!(lines(&text, "imap1", 22), ["hosts:5"]);
     }
 
     #[test]
     fn an_authority_is_noticed_and_no_key() {
-        let keys = search_in(&format!("@cert-authority *.example.org {A}\n"), "a.example.org", 22);
+        let keys = search_in(
+            &format!("@cert-authority *.example.org {A}\n"),
+            "a.example.org",
+            22,
+        );
         assert!(keys.trusted.is_empty());
         assert_eq!(keys.authorities, ["hosts:1"]);
     }
@@ -257,7 +266,11 @@ mod tests {
             ("?", "", false),
             ("[::1]:22??", "[::1]:2222", true),
         ] {
-            assert_eq!(glob(pattern.as_bytes(), text.as_bytes()), expected, "{pattern} {text}");
+            assert_eq!(
+                glob(pattern.as_bytes(), text.as_bytes()),
+                expected,
+                "{pattern} {text}"
+            );
         }
     }
 }

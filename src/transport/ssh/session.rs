@@ -30,6 +30,9 @@ use crate::transport::answer::LONGEST_LINGER;
 use crate::transport::wire::END_TIMEOUT;
 use crate::transport::wire::Wire;
 
+/// How long the library may take to put a request on its way.
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How long a host may take to end a shell that had not come to the command.
 const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -59,9 +62,9 @@ pub(super) async fn open(client: &Client) -> Result<Channel<Msg>, async_ssh2_tok
     channel.unwrap_or_else(|_| Err(russh::Error::Disconnect.into()))
 }
 
-/// Runs a command on a channel, for so long.
+/// Runs a command on a channel, for so long; `helper` is the connection it is ended by.
 pub(super) async fn run(
-    client: &Client,
+    helper: &Client,
     channel: Channel<Msg>,
     wire: &Wire,
     longest: Duration,
@@ -75,26 +78,24 @@ pub(super) async fn run(
         end: None,
         closed: false,
     };
-    if !writer.exec(&wire.line).await {
+    // A request that waits when time is up is taken back.
+    if timeout(SEND_TIMEOUT, writer.exec(&wire.line)).await != Ok(true) {
         return (Ended::Unsent, reading.answer);
     }
     let ended = match timeout(longest, reading.until_end(writer.feed(&wire.stdin))).await {
         Ok(ended) => ended,
-        Err(_late) => end(client, &mut reading, &writer, wire, grace).await,
+        Err(_late) => end(helper, &mut reading, &writer, wire, grace).await,
     };
     if matches!(ended, Ended::Exit(_)) {
         // Elapsed is no fault: something else holds the streams.
         let _in_time = timeout(LONGEST_LINGER, reading.drain()).await;
-    }
-    if !reading.closed {
-        writer.close().await;
     }
     (ended, reading.answer)
 }
 
 /// Ends a command that took too long, by a line on a channel of its own.
 async fn end(
-    client: &Client,
+    helper: &Client,
     reading: &mut Reading,
     writer: &Writer,
     wire: &Wire,
@@ -103,18 +104,21 @@ async fn end(
     const LEFT: &str = "the command did not end in time, and could not be ended";
     let Some(leader) = reading.answer.leader() else {
         // The login has not come to the command, and must not come to it later.
-        writer.kill().await;
-        return match timeout(KILL_TIMEOUT, reading.until_end(async {})).await {
+        let killed = reading.until_end(writer.kill());
+        return match timeout(KILL_TIMEOUT, killed).await {
             Ok(Ended::Exit(_)) => Ended::Exit(Exit::TimedOut),
             _ => Ended::Lost("the login did not come to the command in time, and may yet do so"),
         };
     };
     let line = wire.end_line(leader, grace);
-    let printed = timeout(END_TIMEOUT, print(client, &line));
+    let printed = timeout(END_TIMEOUT, print(helper, &line));
     // It is read on meanwhile: an unread channel would stall the other one.
     let read_on = timeout(END_TIMEOUT, reading.until_end(async {}));
     let (printed, read) = tokio::join!(printed, read_on);
-    let gone = printed.ok().flatten().and_then(|printed| wire.ended(&printed));
+    let gone = printed
+        .ok()
+        .flatten()
+        .and_then(|printed| wire.ended(&printed));
     match (gone, read) {
         (Some(true), _) | (None, Ok(Ended::Exit(_))) => Ended::Exit(Exit::TimedOut),
         _ => Ended::Lost(LEFT),
@@ -140,7 +144,6 @@ async fn print(client: &Client, line: &str) -> Option<Vec<u8>> {
             printed.drain(..surplus);
         }
     }
-    writer.close().await;
     Some(printed)
 }
 
@@ -210,7 +213,8 @@ fn name_of(signal: &Sig) -> String {
     }
 }
 
-/// The side of a channel that goes to the host; closed when it is dropped.
+/// The side of a channel that goes to the host; closed when it is dropped. Nobody waits for that:
+/// on a connection that is stuck it takes for ever.
 struct Writer(Option<ChannelWriteHalf<Msg>>);
 
 impl Writer {
@@ -233,12 +237,6 @@ impl Writer {
     async fn kill(&self) {
         if let Some(channel) = &self.0 {
             channel.signal(Sig::KILL).await.ok();
-        }
-    }
-
-    async fn close(mut self) {
-        if let Some(channel) = self.0.take() {
-            channel.close().await.ok();
         }
     }
 }
