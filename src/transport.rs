@@ -7,11 +7,14 @@
 //! say later what became of an attempt does so in [`Transport::recover`]; effects that outlive
 //! their connection will answer there (see `docs/architecture.md`).
 
+mod answer;
 pub mod hosts;
 pub mod local;
+mod login;
 pub mod model;
 pub mod quote;
 pub mod ssh;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;

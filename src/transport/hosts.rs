@@ -1,1 +1,139 @@
-//! TODO
+//! All transports as one: each host is reached by the one its inventory names.
+
+use std::rc::Rc;
+
+use async_trait::async_trait;
+
+use super::AttemptId;
+use super::Command;
+use super::Output;
+use super::Recovered;
+use super::Transport;
+use super::TransportError;
+use super::local::LocalTransport;
+use super::ssh::SshTransport;
+use crate::inventory::Connection;
+use crate::inventory::Host;
+
+/// The transports of a run.
+pub struct Hosts {
+    ssh: SshTransport,
+    local: LocalTransport,
+    model: Option<Rc<dyn Transport>>,
+}
+
+impl Hosts {
+    /// Joins transports; without `model`, commands for model hosts are [`TransportError::Impossible`].
+    pub fn new(ssh: SshTransport, local: LocalTransport, model: Option<Rc<dyn Transport>>) -> Self {
+        Self { ssh, local, model }
+    }
+
+    /// Opens the way to a host ahead of its first command, where there is something to open.
+    pub async fn reach(&self, host: &Host) -> Result<(), TransportError> {
+        match host.link.connection {
+            Connection::Ssh => self.ssh.reach(host).await,
+            Connection::Local | Connection::Model => Ok(()),
+        }
+    }
+
+    fn of(&self, host: &Host) -> Result<&dyn Transport, TransportError> {
+        match host.link.connection {
+            Connection::Ssh => Ok(&self.ssh),
+            Connection::Local => Ok(&self.local),
+            Connection::Model => self
+                .model
+                .as_deref()
+                .ok_or_else(|| TransportError::Impossible {
+                    host: host.name.clone(),
+                    why: "it is a model host, and no model is loaded".to_owned(),
+                }),
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Transport for Hosts {
+    async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
+        self.of(host)?.look(host, command).await
+    }
+
+    async fn attempt(
+        &self,
+        host: &Host,
+        id: &AttemptId,
+        command: &Command,
+    ) -> Result<Output, TransportError> {
+        self.of(host)?.attempt(host, id, command).await
+    }
+
+    async fn recover(&self, host: &Host, id: &AttemptId) -> Result<Recovered, TransportError> {
+        self.of(host)?.recover(host, id).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use indexmap::IndexMap;
+
+    use super::Hosts;
+    use crate::inventory::Connection;
+    use crate::inventory::Host;
+    use crate::inventory::HostName;
+    use crate::inventory::Link;
+    use crate::transport::Body;
+    use crate::transport::Command;
+    use crate::transport::Transport;
+    use crate::transport::TransportError;
+    use crate::transport::local::LocalTransport;
+    use crate::transport::ssh::SshOptions;
+    use crate::transport::ssh::SshTransport;
+
+    fn host(connection: Connection) -> Host {
+        Host {
+            name: HostName::new("imap1"),
+            link: Link {
+                connection,
+                address: "imap1.invalid".to_owned(),
+                port: None,
+                user: None,
+                identity_file: None,
+                known_hosts: None,
+                r#become: None,
+                become_user: None,
+                model: None,
+                state: IndexMap::new(),
+            },
+            vars: IndexMap::new(),
+            groups: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn each_host_is_reached_by_the_transport_it_names() {
+        let ssh = SshTransport::new(SshOptions::default());
+        let hosts = Hosts::new(ssh, LocalTransport::new(), None);
+        let command = Command {
+            body: Body::Argv(vec!["echo".to_owned(), "here".to_owned()]),
+            stdin: None,
+            env: IndexMap::new(),
+            dir: None,
+            r#become: None,
+            timeout: Duration::from_mins(1),
+            step: "test/step".to_owned(),
+        };
+        let local = hosts.look(&host(Connection::Local), &command).await;
+        assert_eq!(local.unwrap().stdout, b"here\n");
+        let ssh = hosts.look(&host(Connection::Ssh), &command).await;
+        assert!(
+            matches!(ssh, Err(TransportError::Unreachable { .. })),
+            "{ssh:?}"
+        );
+        let model = hosts.look(&host(Connection::Model), &command).await;
+        assert!(
+            matches!(model, Err(TransportError::Impossible { .. })),
+            "{model:?}"
+        );
+    }
+}

@@ -1,1 +1,301 @@
-//! TODO
+//! Commands over SSH.
+//!
+//! One connection a host, made with the first command and kept for the whole run; commands run
+//! beside each other on channels of it, a few at a time. A connection that is found dead is made
+//! anew for the next command. A command that may have been sent is never sent again: what is lost
+//! in its middle is [`TransportError::Cut`], and the caller's to settle.
+//!
+//!     look/attempt -> Node (one a host) -> connect: host_key, auth -> session: one channel
+//!                     slots, connection,                              line of `wire`, read by
+//!                     pinned key                                      `answer`
+//!
+//! `async-ssh2-tokio` connects and logs in; commands run on raw channels of the `russh` below it,
+//! because its own `execute` loses the difference between a signal and a lost link, reads without
+//! bound, and leaves channels open. It has no bound in time either: all are set here.
+//!
+//! The key a host showed first is remembered and asked for at each reconnect of this run.
+//!
+//! Never a terminal. Not here: jumps, `ssh_config`, certificates, passwords, keys on tokens
+//! (other than through an agent); `ansible_ssh_common_args` is not looked at.
+
+mod auth;
+mod connect;
+mod files;
+mod host_key;
+mod known_hosts;
+mod session;
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_ssh2_tokio::Client;
+use async_trait::async_trait;
+use russh::Channel;
+use russh::client::Msg;
+use russh::keys::PublicKey;
+use tokio::sync::Mutex;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::AttemptId;
+use super::Command;
+use super::Output;
+use super::Transport;
+use super::TransportError;
+use super::login::controller_user;
+use super::wire::GRACE;
+use super::wire::Wire;
+use crate::clock::Clock;
+use crate::inventory::Host;
+use crate::inventory::HostName;
+use session::Ended;
+
+/// Most bytes that are fed to a command on the shared connection. `russh` can send more than a
+/// command's window holds, and then sends nothing more on *any* channel until that command reads on;
+/// one that ends without reading blocks the connection for ever. Up to the window OpenSSH's server
+/// opens with (2 MiB) that cannot happen; larger inputs get a connection of their own.
+const MAX_SHARED_STDIN: usize = 1024 * 1024;
+
+/// How often a host is asked for a channel that it has no room for: about ten seconds.
+const MAX_OPENS: u32 = 50;
+
+/// How long between two such questions.
+const OPEN_AGAIN: Duration = Duration::from_millis(200);
+
+/// What may differ between users and tests; see [`SshOptions::default`].
+#[derive(Clone, Debug)]
+pub struct SshOptions {
+    /// How long a connection may take to be made, login included; also the patience for a channel.
+    pub connect_timeout: Duration,
+    /// How many commands run on a host at a time. OpenSSH's server allows ten sessions, and one is
+    /// kept for ending a command.
+    pub commands_per_host: usize,
+    /// How long a command may take to end after TERM.
+    pub grace: Duration,
+    /// The login user where the inventory names none.
+    pub user: Option<String>,
+    /// Where `.ssh/known_hosts` and the usual keys are looked for.
+    pub home: Option<PathBuf>,
+    /// Whether there is an agent to ask.
+    pub agent: bool,
+}
+
+impl Default for SshOptions {
+    /// Ten seconds, eight commands; user, home and agent are this process's.
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            commands_per_host: 8,
+            grace: GRACE,
+            user: controller_user(),
+            home: std::env::home_dir(),
+            agent: std::env::var_os("SSH_AUTH_SOCK").is_some_and(|socket| !socket.is_empty()),
+        }
+    }
+}
+
+/// Runs commands over SSH.
+pub struct SshTransport {
+    options: SshOptions,
+    nodes: RefCell<HashMap<HostName, Rc<Node>>>,
+}
+
+/// What is kept of a host.
+struct Node {
+    slots: Semaphore,
+    /// Held while a connection is being made, so that one is made for all who wait.
+    connection: Mutex<Option<Connection>>,
+    pinned: RefCell<Option<PublicKey>>,
+    /// How many connections were tried, and how the last try failed.
+    tries: Cell<u64>,
+    failure: RefCell<Option<TransportError>>,
+}
+
+/// A connection and the number of the try it came from.
+#[derive(Clone)]
+struct Connection {
+    client: Client,
+    number: u64,
+}
+
+impl SshTransport {
+    /// Makes a transport without any connection.
+    pub fn new(options: SshOptions) -> Self {
+        Self {
+            options,
+            nodes: RefCell::new(HashMap::new()),
+        }
+    }
+
+    /// Connects to a host, so that its first command need not wait for that.
+    pub async fn reach(&self, host: &Host) -> Result<(), TransportError> {
+        self.connection(host, &self.node(host)).await.map(|_| ())
+    }
+
+    async fn run(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
+        let name = &host.name;
+        let wire =
+            Wire::new(command, self.user(host)).map_err(|error| TransportError::Impossible {
+                host: name.clone(),
+                why: error.to_string(),
+            })?;
+        let node = self.node(host);
+        let _slot = node.slots.acquire().await.map_err(|_| closed(name))?;
+        let (helper, mut channel) = self.channel(host, &node).await?;
+        if wire.stdin.len() > MAX_SHARED_STDIN {
+            channel = self.own_channel(host, &node).await?;
+        }
+        let (ended, answer) =
+            session::run(&helper, channel, &wire, command.timeout, self.options.grace).await;
+        match ended {
+            Ended::Exit(exit) => answer.conclude(name, command, &wire, exit),
+            Ended::Unsent => Err(closed(name)),
+            Ended::Refused => Err(TransportError::Denied {
+                host: name.clone(),
+                why: "it lets us in, but runs no commands for us".to_owned(),
+            }),
+            Ended::Lost(why) => Err(TransportError::Cut {
+                host: name.clone(),
+                why: why.to_owned(),
+            }),
+        }
+    }
+
+    /// Opens a channel. Nothing has been sent yet, so a dead connection is replaced once, and a host
+    /// without room is asked again.
+    async fn channel(
+        &self,
+        host: &Host,
+        node: &Node,
+    ) -> Result<(Client, Channel<Msg>), TransportError> {
+        let mut refusals = 0;
+        let mut replaced = false;
+        loop {
+            let Connection { client, number } = self.connection(host, node).await?;
+            let opened = timeout(self.options.connect_timeout, session::open(&client)).await;
+            match opened {
+                Ok(Ok(channel)) => return Ok((client, channel)),
+                Ok(Err(async_ssh2_tokio::Error::SshError(russh::Error::ChannelOpenFailure(_)))) => {
+                    refusals += 1;
+                    if refusals == MAX_OPENS {
+                        let why = "it opens no more sessions (MaxSessions of its SSH server)";
+                        return Err(connect::unreachable(&host.name, why));
+                    }
+                    Clock::Real.sleep(OPEN_AGAIN).await;
+                }
+                Ok(Err(_)) | Err(_) => {
+                    node.forget(number).await;
+                    if replaced {
+                        return Err(closed(&host.name));
+                    }
+                    replaced = true;
+                }
+            }
+        }
+    }
+
+    /// Opens a channel on a connection that nothing else uses; it lives as long as the channel.
+    async fn own_channel(&self, host: &Host, node: &Node) -> Result<Channel<Msg>, TransportError> {
+        let connected = self.connect(host, node).await?;
+        let opened = timeout(
+            self.options.connect_timeout,
+            session::open(&connected.client),
+        )
+        .await;
+        opened
+            .ok()
+            .and_then(Result::ok)
+            .ok_or_else(|| closed(&host.name))
+    }
+
+    async fn connect(
+        &self,
+        host: &Host,
+        node: &Node,
+    ) -> Result<connect::Connected, TransportError> {
+        let pinned = node.pinned.borrow().clone();
+        let connected =
+            connect::connect(host, self.user(host), pinned.as_ref(), &self.options).await?;
+        node.pinned.replace(Some(connected.key.clone()));
+        Ok(connected)
+    }
+
+    /// Returns the connection to a host; makes it where there is none that lives.
+    async fn connection(&self, host: &Host, node: &Node) -> Result<Connection, TransportError> {
+        let tries = node.tries.get();
+        let mut kept = node.connection.lock().await;
+        if let Some(connection) = kept.as_ref().filter(|kept| !kept.client.is_closed()) {
+            return Ok(connection.clone());
+        }
+        // Another one tried while this one waited, and failed: it would fail again.
+        if node.tries.get() != tries
+            && let Some(failure) = &*node.failure.borrow()
+        {
+            return Err(failure.clone());
+        }
+        *kept = None;
+        let number = node.tries.get() + 1;
+        let connected = self.connect(host, node).await;
+        node.tries.set(number);
+        node.failure.replace(connected.as_ref().err().cloned());
+        let client = connected?.client;
+        let connection = Connection { client, number };
+        *kept = Some(connection.clone());
+        Ok(connection)
+    }
+
+    fn user<'a>(&'a self, host: &'a Host) -> Option<&'a str> {
+        host.link.user.as_deref().or(self.options.user.as_deref())
+    }
+
+    fn node(&self, host: &Host) -> Rc<Node> {
+        let mut nodes = self.nodes.borrow_mut();
+        let node = nodes.entry(host.name.clone()).or_insert_with(|| {
+            Rc::new(Node {
+                slots: Semaphore::new(self.options.commands_per_host.max(1)),
+                connection: Mutex::new(None),
+                pinned: RefCell::new(None),
+                tries: Cell::new(0),
+                failure: RefCell::new(None),
+            })
+        });
+        Rc::clone(node)
+    }
+}
+
+impl Node {
+    /// Drops a connection that is no good, unless a newer one has taken its place.
+    async fn forget(&self, number: u64) {
+        let mut kept = self.connection.lock().await;
+        if kept.as_ref().is_some_and(|kept| kept.number == number) {
+            *kept = None;
+        }
+    }
+}
+
+fn closed(host: &HostName) -> TransportError {
+    connect::unreachable(host, "the connection was lost before the command was sent")
+}
+
+#[async_trait(?Send)]
+impl Transport for SshTransport {
+    async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
+        self.run(host, command).await
+    }
+
+    async fn attempt(
+        &self,
+        host: &Host,
+        _id: &AttemptId,
+        command: &Command,
+    ) -> Result<Output, TransportError> {
+        self.run(host, command).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

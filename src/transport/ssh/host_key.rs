@@ -1,0 +1,167 @@
+//! The key of a host: which ones are trusted, and what is said when it shows another.
+//!
+//! Strict: nothing is trusted at first sight. The connection itself is made with exactly one key
+//! ([`super::connect`]); this file finds the candidates, and after a refusal asks the host which key
+//! it shows (a handshake that ends before anyone logs in), so that the message can name it.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use russh::client;
+use russh::keys::Algorithm;
+use russh::keys::HashAlg;
+use russh::keys::PublicKey;
+use tokio::time::timeout;
+
+use super::SshOptions;
+use super::connect;
+use super::files;
+use super::known_hosts;
+use super::known_hosts::HostKeys;
+use super::known_hosts::Listed;
+use crate::inventory::Link;
+
+/// Reads what the files of known hosts say of a host. An error is a reason to trust nothing.
+pub(super) async fn known(link: &Link, options: &SshOptions) -> Result<HostKeys, String> {
+    let mut texts = Vec::new();
+    for path in places(link, options) {
+        let shown = path.display().to_string();
+        match files::read(&path).await {
+            Ok(text) => texts.push((shown, text)),
+            Err(error) if error.kind() == ErrorKind::NotFound && link.known_hosts.is_none() => {}
+            Err(error) => return Err(format!("the known hosts {shown} cannot be read: {error}")),
+        }
+    }
+    known_hosts::search(&texts, &link.address, port(link)).map_err(|error| error.to_string())
+}
+
+fn places(link: &Link, options: &SshOptions) -> Vec<PathBuf> {
+    if let Some(file) = &link.known_hosts {
+        let in_home = file.strip_prefix("~/").zip(options.home.as_ref());
+        return vec![in_home.map_or_else(|| PathBuf::from(file), |(rest, home)| home.join(rest))];
+    }
+    let mut places = Vec::new();
+    if let Some(home) = &options.home {
+        places.extend(["known_hosts", "known_hosts2"].map(|name| home.join(".ssh").join(name)));
+    }
+    places.extend(
+        ["known_hosts", "known_hosts2"].map(|name| PathBuf::from(format!("/etc/ssh/ssh_{name}"))),
+    );
+    places
+}
+
+pub(super) fn port(link: &Link) -> u16 {
+    link.port.unwrap_or(22)
+}
+
+/// Returns the names under which a key can prove itself in a handshake, none for kinds that are not
+/// supported here (DSA, keys on tokens). SHA-1 signatures are not accepted.
+pub(super) fn algorithms(key: &PublicKey) -> Vec<Algorithm> {
+    match key.algorithm() {
+        Algorithm::Rsa { .. } => [HashAlg::Sha512, HashAlg::Sha256]
+            .map(|hash| Algorithm::Rsa { hash: Some(hash) })
+            .to_vec(),
+        kind @ (Algorithm::Ed25519 | Algorithm::Ecdsa { .. }) => vec![kind],
+        _ => Vec::new(),
+    }
+}
+
+/// Orders candidates as a handshake prefers their kinds; a file's order holds within a kind.
+pub(super) fn candidates(keys: &HostKeys) -> Vec<Listed> {
+    let rank = |listed: &Listed| match listed.key.algorithm() {
+        Algorithm::Ed25519 => 0,
+        Algorithm::Ecdsa { .. } => 1,
+        _ => 2,
+    };
+    let mut candidates: Vec<Listed> = Vec::new();
+    for listed in &keys.trusted {
+        let new = candidates.iter().all(|known| known.key != listed.key);
+        if new && !algorithms(&listed.key).is_empty() {
+            candidates.push(listed.clone());
+        }
+    }
+    candidates.sort_by_key(rank);
+    candidates
+}
+
+/// Says why a host is not trusted that shows `shown`.
+pub(super) fn refusal(link: &Link, keys: &HostKeys, shown: Option<&PublicKey>) -> String {
+    let look = format!(
+        "compare with `ssh-keyscan -p {} {}` over a way you trust, then put the line into the known \
+         hosts",
+        port(link),
+        link.address
+    );
+    let fingerprint = shown.map_or_else(
+        || "a key that could not be read".to_owned(),
+        |key| format!("{} {}", key.algorithm(), key.fingerprint(HashAlg::Sha256)),
+    );
+    let at = |listed: &[Listed]| {
+        let places: Vec<&str> = listed.iter().map(|listed| listed.at.as_str()).collect();
+        places.join(", ")
+    };
+    let is_shown = |listed: &&Listed| Some(&listed.key) == shown;
+    if let Some(revoked) = keys.revoked.iter().find(is_shown) {
+        return format!("its key {fingerprint} is revoked by {}", revoked.at);
+    }
+    if !keys.trusted.is_empty() {
+        return format!(
+            "it shows {fingerprint}, but {} has another key. Either the host was set up anew, or \
+             someone stands between: {look}",
+            at(&keys.trusted)
+        );
+    }
+    if !keys.revoked.is_empty() {
+        return format!(
+            "it shows {fingerprint}, and {} only revokes: {look}",
+            at(&keys.revoked)
+        );
+    }
+    if !keys.authorities.is_empty() {
+        return format!(
+            "it is known only by a certificate authority ({}), and certificates are not supported \
+             here: list the host's own key. It shows {fingerprint}; {look}",
+            keys.authorities.join(", ")
+        );
+    }
+    format!("its key is not known. It shows {fingerprint}: {look}")
+}
+
+/// Asks a host for its key, without logging in. `kinds` narrows what it may show.
+pub(super) async fn shown(
+    address: SocketAddr,
+    options: &SshOptions,
+    kinds: Option<Vec<Algorithm>>,
+) -> Result<PublicKey, russh::Error> {
+    struct Shown(Arc<Mutex<Option<PublicKey>>>);
+
+    impl client::Handler for Shown {
+        type Error = russh::Error;
+
+        async fn check_server_key(&mut self, key: &PublicKey) -> Result<bool, russh::Error> {
+            if let Ok(mut seen) = self.0.lock() {
+                *seen = Some(key.clone());
+            }
+            Ok(false)
+        }
+    }
+
+    let seen = Arc::new(Mutex::new(None));
+    let handler = Shown(Arc::clone(&seen));
+    let config = Arc::new(connect::config(kinds));
+    let end = timeout(
+        options.connect_timeout,
+        client::connect(config, address, handler),
+    )
+    .await;
+    let seen = seen.lock().ok().and_then(|mut seen| seen.take());
+    match (seen, end) {
+        (Some(key), _) => Ok(key),
+        (None, Ok(Err(error))) => Err(error),
+        (None, Ok(Ok(_))) => Err(russh::Error::UnknownKey),
+        (None, Err(late)) => Err(late.into()),
+    }
+}

@@ -1,0 +1,343 @@
+//! Against a real server on loopback, begun by each test and ended with it.
+
+mod reaching;
+mod server;
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use tokio::task::JoinSet;
+
+use self::server::Server;
+use super::SshOptions;
+use super::SshTransport;
+use crate::clock::Clock;
+use crate::inventory::Host;
+use crate::transport::Body;
+use crate::transport::Command;
+use crate::transport::Exit;
+use crate::transport::MAX_OUTPUT;
+use crate::transport::Output;
+use crate::transport::Transport;
+use crate::transport::TransportError;
+
+fn command(body: Body) -> Command {
+    Command {
+        body,
+        stdin: None,
+        env: IndexMap::new(),
+        dir: None,
+        r#become: None,
+        timeout: Duration::from_mins(1),
+        step: "test/step".to_owned(),
+    }
+}
+
+fn script(text: &str) -> Command {
+    command(Body::Script(text.to_owned()))
+}
+
+fn argv(words: &[&str]) -> Command {
+    command(Body::Argv(
+        words.iter().map(|&word| word.to_owned()).collect(),
+    ))
+}
+
+fn transport() -> SshTransport {
+    SshTransport::new(SshOptions {
+        grace: Duration::from_secs(1),
+        home: None,
+        agent: false,
+        ..SshOptions::default()
+    })
+}
+
+async fn run(host: &Host, command: &Command) -> Result<Output, TransportError> {
+    transport().look(host, command).await
+}
+
+fn processes_of(mark: &str) -> usize {
+    fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok())
+        .filter(|line| {
+            line.split(|&byte| byte == 0)
+                .any(|word| word == mark.as_bytes())
+        })
+        .count()
+}
+
+async fn wait_for(path: &Path) {
+    while !path.exists() {
+        Clock::Real.sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_command_tells_its_status_and_both_streams() {
+    let Some(server) = Server::start("status_and_streams", "") else {
+        return;
+    };
+    let output = run(&server.host(), &script("echo out; echo err >&2; exit 7")).await;
+    assert_eq!(output, Ok(Output::new(Exit::Code(7), "out\n", "err\n")));
+}
+
+#[tokio::test]
+async fn a_death_by_signal_a_status_and_a_lost_link_are_three_things() {
+    let Some(server) = Server::start("signal_and_cut", "") else {
+        return;
+    };
+    let (transport, host) = (transport(), server.host());
+    let killed = transport.look(&host, &script("kill -9 $$")).await.unwrap();
+    assert_eq!(killed.exit, Exit::Signal("KILL".to_owned()));
+    let status = transport.look(&host, &script("exit 137")).await.unwrap();
+    assert_eq!(status.exit, Exit::Code(137));
+    // The parent is the server's process for this connection.
+    let cut = transport
+        .look(&host, &script("kill -9 $PPID; sleep 1"))
+        .await
+        .unwrap_err();
+    assert!(matches!(cut, TransportError::Cut { .. }), "{cut}");
+    // The next command finds the connection dead and makes a new one.
+    let after = transport.look(&host, &argv(&["true"])).await.unwrap();
+    assert_eq!(after.exit, Exit::Code(0));
+}
+
+#[tokio::test]
+async fn ten_mebibytes_go_through_stdin_while_output_is_read() {
+    let Some(server) = Server::start("stdin", "") else {
+        return;
+    };
+    let (transport, host) = (transport(), server.host());
+    let mut cat = argv(&["cat"]);
+    cat.stdin = Some(vec![b'x'; 10 * 1024 * 1024]);
+    let output = transport.look(&host, &cat).await.unwrap();
+    assert_eq!(output.exit, Exit::Code(0));
+    assert_eq!(output.stdout_len, 10 * 1024 * 1024);
+    // Nor need it be read at all, and without it the end comes at once.
+    let mut deaf = argv(&["true"]);
+    deaf.stdin = cat.stdin.take();
+    assert_eq!(
+        transport.look(&host, &deaf).await.unwrap().exit,
+        Exit::Code(0)
+    );
+    assert_eq!(transport.look(&host, &cat).await.unwrap().stdout_len, 0);
+    // The shared connection, and one for each of the large inputs.
+    assert_eq!(server.logins(), 3);
+}
+
+#[tokio::test]
+async fn an_input_nobody_reads_stalls_no_other_command() {
+    let Some(server) = Server::start("unread_stdin", "") else {
+        return;
+    };
+    let (transport, host) = (transport(), server.host());
+    for round in 0..4 {
+        let mark = server.path(&format!("mark{round}"));
+        let mut deaf = script(&format!("touch '{}'; sleep 1", mark.display()));
+        deaf.stdin = Some(vec![b'x'; if round % 2 == 0 { 1 << 20 } else { 5 << 20 }]);
+        let beside = async {
+            wait_for(&mark).await;
+            transport.look(&host, &argv(&["true"])).await
+        };
+        let (deaf, beside) = tokio::join!(transport.look(&host, &deaf), beside);
+        assert_eq!(deaf.unwrap().exit, Exit::Code(0));
+        assert_eq!(beside.unwrap().exit, Exit::Code(0));
+    }
+    assert_eq!(server.logins(), 1 + 2);
+}
+
+#[tokio::test]
+async fn two_hundred_mebibytes_of_output_are_capped_and_counted() {
+    let Some(server) = Server::start("output", "") else {
+        return;
+    };
+    let flood = script("head -c 209715200 /dev/zero; head -c 3000000 /dev/zero >&2");
+    let output = run(&server.host(), &flood).await.unwrap();
+    assert_eq!(output.exit, Exit::Code(0));
+    assert_eq!(
+        (output.stdout.len(), output.stdout_len),
+        (MAX_OUTPUT, 209_715_200)
+    );
+    assert_eq!(
+        (output.stderr.len(), output.stderr_len),
+        (MAX_OUTPUT, 3_000_000)
+    );
+}
+
+#[tokio::test]
+async fn a_timeout_leaves_no_process_and_a_good_connection() {
+    let Some(server) = Server::start("timeout", "") else {
+        return;
+    };
+    let (transport, host) = (transport(), server.host());
+    let mark = format!("73{}", server.port());
+    let mut slow = script(&format!(
+        "trap '' TERM; echo said; sleep {mark} & sleep {mark}"
+    ));
+    slow.timeout = Duration::from_secs(2);
+    let output = transport.look(&host, &slow).await.unwrap();
+    assert_eq!(output.exit, Exit::TimedOut);
+    assert_eq!(output.stdout, b"said\n");
+    assert_eq!(processes_of(&mark), 0);
+    assert!(transport.look(&host, &argv(&["true"])).await.is_ok());
+    assert_eq!(server.logins(), 1);
+}
+
+#[tokio::test]
+async fn a_login_that_hangs_never_comes_to_the_command() {
+    let force = "ForceCommand sleep 15; eval \"$SSH_ORIGINAL_COMMAND\"";
+    let Some(server) = Server::start("hanging_login", force) else {
+        return;
+    };
+    let mark = server.path("mark");
+    let mut touch = argv(&["touch", mark.to_str().unwrap()]);
+    touch.timeout = Duration::from_secs(1);
+    // OpenSSH passes no signals to forced commands: then it cannot be known.
+    match run(&server.host(), &touch).await {
+        Ok(output) => assert_eq!(output.exit, Exit::TimedOut),
+        Err(error) => assert!(
+            error.to_string().contains("did not come to the command"),
+            "{error}"
+        ),
+    }
+    assert!(!mark.exists());
+}
+
+#[tokio::test]
+async fn twenty_looks_at_once_share_one_connection_with_four_sessions() {
+    let Some(server) = Server::start("parallel", "MaxSessions 4") else {
+        return;
+    };
+    let (transport, host) = (std::rc::Rc::new(transport()), server.host());
+    let tasks = tokio::task::LocalSet::new();
+    tasks
+        .run_until(async {
+            let mut looks = JoinSet::new();
+            for number in 0..20 {
+                let (transport, host) = (transport.clone(), host.clone());
+                looks.spawn_local(async move {
+                    let look = script(&format!("sleep 0.1; echo {number}"));
+                    let output = transport.look(&host, &look).await.unwrap();
+                    assert_eq!(output.stdout, format!("{number}\n").as_bytes());
+                });
+            }
+            assert_eq!(looks.join_all().await.len(), 20);
+        })
+        .await;
+    assert_eq!(server.logins(), 1);
+}
+
+#[tokio::test]
+async fn looks_that_were_given_up_leave_no_channel_behind() {
+    let Some(server) = Server::start("given_up", "MaxSessions 3") else {
+        return;
+    };
+    let (transport, host) = (transport(), server.host());
+    for number in 0..5 {
+        let mark = server.path(&format!("mark{number}"));
+        let look = script(&format!("touch '{}'; sleep 1", mark.display()));
+        tokio::select! {
+            _ = transport.look(&host, &look) => panic!("it sleeps"),
+            () = wait_for(&mark) => {}
+        }
+    }
+    assert!(transport.look(&host, &argv(&["true"])).await.is_ok());
+    assert_eq!(server.logins(), 1);
+}
+
+#[tokio::test]
+async fn arguments_with_every_nasty_byte_arrive_unchanged() {
+    let Some(server) = Server::start("arguments", "") else {
+        return;
+    };
+    let mut words: Vec<String> = (1..128_u8)
+        .map(|byte| char::from(byte).to_string())
+        .collect();
+    words.extend(
+        [
+            "",
+            "-n",
+            "--",
+            "it's",
+            "$(id)",
+            "`id`",
+            "a\\",
+            "%s",
+            "~",
+            "*",
+            "ü\u{202e}",
+            "\r\n",
+        ]
+        .map(str::to_owned),
+    );
+    words.push((1..128_u8).map(char::from).collect());
+    let mut all = vec!["printf".to_owned(), r"%s\0".to_owned()];
+    all.extend(words.clone());
+    let output = run(&server.host(), &command(Body::Argv(all)))
+        .await
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let arrived: Vec<&str> = text.strip_suffix('\0').unwrap().split('\0').collect();
+    assert_eq!(arrived, words);
+}
+
+#[tokio::test]
+async fn environment_and_directory_are_set() {
+    let Some(server) = Server::start("environment", "") else {
+        return;
+    };
+    let dir = server.path("a dir");
+    fs::create_dir(&dir).unwrap();
+    let mut command = argv(&["sh", "-c", "pwd; echo \"$A\""]);
+    command.dir = Some(dir.to_str().unwrap().to_owned());
+    command
+        .env
+        .insert("A".to_owned(), "it's; $(exit 9)".to_owned());
+    let output = run(&server.host(), &command).await.unwrap();
+    let expected = format!("{}\nit's; $(exit 9)\n", dir.display());
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_banner_and_a_noisy_login_are_not_the_commands_output() {
+    let noisy = "Banner /etc/passwd\nForceCommand echo Welcome; printf 'no newline'; eval \"$SSH_ORIGINAL_COMMAND\"";
+    let Some(server) = Server::start("noise", noisy) else {
+        return;
+    };
+    let output = run(&server.host(), &script("echo out; exit 3")).await;
+    assert_eq!(output, Ok(Output::new(Exit::Code(3), "out\n", "")));
+}
+
+#[tokio::test]
+async fn an_account_that_runs_no_commands_is_a_refusal() {
+    let sorry = "ForceCommand echo 'only mail here'; exit 0";
+    let Some(server) = Server::start("no_commands", sorry) else {
+        return;
+    };
+    let error = run(&server.host(), &argv(&["true"])).await.unwrap_err();
+    assert!(matches!(error, TransportError::Denied { .. }), "{error}");
+    assert!(error.to_string().contains("only mail here"), "{error}");
+}
+
+#[tokio::test]
+async fn an_upload_puts_a_file_in_place_with_its_mode() {
+    let Some(server) = Server::start("upload", "") else {
+        return;
+    };
+    let path = server.path("it's a file");
+    let content: Vec<u8> = (0..=255).cycle().take(5_000_000).collect();
+    let upload = command(Body::Upload {
+        content: content.clone().into(),
+        to: path.to_str().unwrap().to_owned(),
+        mode: Some("0600".to_owned()),
+        owner: None,
+    });
+    let output = run(&server.host(), &upload).await.unwrap();
+    assert_eq!(output, Output::new(Exit::Code(0), "", ""));
+    assert_eq!(fs::read(&path).unwrap(), content);
+    let mode = std::os::unix::fs::MetadataExt::mode(&path.metadata().unwrap());
+    assert_eq!(mode & 0o7777, 0o600);
+}

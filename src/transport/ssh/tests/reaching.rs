@@ -1,0 +1,203 @@
+//! Whether a host is reached, proved and let in, and what is said when not.
+
+use std::fs;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use super::argv;
+use super::run;
+use super::script;
+use super::server::Server;
+use super::transport;
+use crate::inventory::Host;
+use crate::transport::Exit;
+use crate::transport::Output;
+use crate::transport::Transport;
+use crate::transport::TransportError;
+use crate::transport::ssh::SshOptions;
+use crate::transport::ssh::SshTransport;
+
+#[tokio::test]
+async fn an_unknown_key_is_refused_with_its_fingerprint() {
+    let Some(server) = Server::start("unknown_key", "") else {
+        return;
+    };
+    fs::write(server.path("known_hosts"), "").unwrap();
+    let error = run(&server.host(), &argv(&["true"])).await.unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, TransportError::HostKey { .. }), "{text}");
+    assert!(
+        text.contains("its key is not known. It shows ssh-ed25519 SHA256:"),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!("ssh-keyscan -p {} 127.0.0.1", server.port())),
+        "{text}"
+    );
+    assert_eq!(server.logins(), 0);
+}
+
+#[tokio::test]
+async fn a_changed_key_is_refused_and_says_which_line_has_the_other() {
+    let Some(server) = Server::start("changed_key", "") else {
+        return;
+    };
+    let other = server.public_key("user_key");
+    let known = format!("# comment\n[127.0.0.1]:{} {other}\n", server.port());
+    fs::write(server.path("known_hosts"), known).unwrap();
+    let error = run(&server.host(), &argv(&["true"])).await.unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, TransportError::HostKey { .. }), "{text}");
+    assert!(text.contains("known_hosts:2 has another key"), "{text}");
+    assert!(text.contains("it shows ssh-ed25519 SHA256:"), "{text}");
+    assert_eq!(server.logins(), 0);
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_refused_though_it_is_listed_too() {
+    let Some(server) = Server::start("revoked_key", "") else {
+        return;
+    };
+    let mut known = fs::read_to_string(server.path("known_hosts")).unwrap();
+    known.push_str("@revoked * ");
+    known.push_str(&server.public_key("host_ed25519"));
+    fs::write(server.path("known_hosts"), known).unwrap();
+    let error = run(&server.host(), &argv(&["true"])).await.unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, TransportError::HostKey { .. }), "{text}");
+    assert!(text.contains("is revoked by"), "{text}");
+    assert_eq!(server.logins(), 0);
+}
+
+#[tokio::test]
+async fn any_listed_key_will_do_other_kinds_and_several_of_a_kind() {
+    let Some(server) = Server::start("key_kinds", "") else {
+        return;
+    };
+    let (host, port) = (server.host(), server.port());
+    let rsa = server.public_key("host_rsa");
+    let (right, other) = (
+        server.public_key("host_ed25519"),
+        server.public_key("user_key"),
+    );
+    for known in [
+        format!("[127.0.0.1]:{port} {rsa}\n"),
+        format!("127.0.0.* {other}\n[127.0.0.1]:*\t{other}\n[127.0.0.1]:{port} {right}\n"),
+        format!("127.0.0.1 {right}\n"),
+    ] {
+        fs::write(server.path("known_hosts"), &known).unwrap();
+        let output = run(&host, &argv(&["true"])).await;
+        assert_eq!(output, Ok(Output::new(Exit::Code(0), "", "")), "{known}");
+    }
+}
+
+#[tokio::test]
+async fn a_reconnect_asks_for_the_key_of_the_first_time() {
+    let Some(server) = Server::start("pinned_key", "") else {
+        return;
+    };
+    let (transport, host, port) = (transport(), server.host(), server.port());
+    let known = format!("[127.0.0.1]:{port} {}\n", server.public_key("host_rsa"));
+    fs::write(server.path("known_hosts"), known).unwrap();
+    assert!(transport.look(&host, &argv(&["true"])).await.is_ok());
+    let cut = transport
+        .look(&host, &script("kill -9 $PPID; sleep 1"))
+        .await;
+    assert!(matches!(cut, Err(TransportError::Cut { .. })), "{cut:?}");
+    // The other key is the server's too, and listed: but it is not the one it began with.
+    let known = format!("[127.0.0.1]:{port} {}\n", server.public_key("host_ed25519"));
+    fs::write(server.path("known_hosts"), known).unwrap();
+    let error = transport.look(&host, &argv(&["true"])).await.unwrap_err();
+    assert!(matches!(error, TransportError::HostKey { .. }), "{error}");
+    assert!(
+        error.to_string().contains("at the beginning of this run"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_key_is_denied_and_the_message_names_it() {
+    let Some(server) = Server::start("wrong_key", "") else {
+        return;
+    };
+    let mut host = server.host();
+    let wrong = server.path("host_ed25519");
+    host.link.identity_file = Some(wrong.to_str().unwrap().to_owned());
+    let error = run(&host, &argv(&["true"])).await.unwrap_err();
+    assert!(matches!(error, TransportError::Denied { .. }), "{error}");
+    let expected = format!("the key {} (not accepted)", wrong.display());
+    assert!(error.to_string().contains(&expected), "{error}");
+
+    host.link.identity_file = Some("/no/such/key".to_owned());
+    let error = run(&host, &argv(&["true"])).await.unwrap_err();
+    assert!(matches!(error, TransportError::Denied { .. }), "{error}");
+    assert!(
+        error.to_string().contains("/no/such/key cannot be read"),
+        "{error}"
+    );
+
+    server.keygen("locked", "ed25519", "secret");
+    host.link.identity_file = Some(server.path("locked").to_str().unwrap().to_owned());
+    let error = run(&host, &argv(&["true"])).await.unwrap_err();
+    assert!(error.to_string().contains("under a passphrase"), "{error}");
+    assert!(error.to_string().contains("ssh-add"), "{error}");
+
+    host.link.identity_file = None;
+    let error = run(&host, &argv(&["true"])).await.unwrap_err();
+    assert!(error.to_string().contains("no agent"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_not_reached_is_told_by_its_reason() {
+    let Some(server) = Server::start("unreachable", "") else {
+        return;
+    };
+    let mut host = server.host();
+    let error_of = async |host: &Host, known: &str| {
+        fs::write(server.path("known_hosts"), known).unwrap();
+        let quick = SshTransport::new(SshOptions {
+            connect_timeout: Duration::from_secs(2),
+            ..transport().options
+        });
+        let error = quick.look(host, &argv(&["true"])).await.unwrap_err();
+        assert!(
+            matches!(error, TransportError::Unreachable { .. }),
+            "{error}"
+        );
+        error.to_string()
+    };
+    let known = format!("* {}\n", server.public_key("host_ed25519"));
+
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    host.link.port = Some(free);
+    for known in [known.as_str(), ""] {
+        let text = error_of(&host, known).await;
+        assert!(text.contains("refuses the connection"), "{text}");
+    }
+
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    host.link.port = Some(mute.local_addr().unwrap().port());
+    let text = error_of(&host, &known).await;
+    assert!(
+        text.contains("accepts connections but did not get as far as a login"),
+        "{text}"
+    );
+
+    let curt = TcpListener::bind("127.0.0.1:0").unwrap();
+    host.link.port = Some(curt.local_addr().unwrap().port());
+    let closer = std::thread::spawn(move || drop(curt.accept().unwrap()));
+    let text = error_of(&host, &known).await;
+    closer.join().unwrap();
+    assert!(text.contains("the connection"), "{text}");
+
+    host.link.address = "no-such-host.invalid".to_owned();
+    let text = error_of(&host, &known).await;
+    assert!(
+        text.contains("no-such-host.invalid cannot be resolved"),
+        "{text}"
+    );
+}

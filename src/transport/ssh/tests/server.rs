@@ -1,0 +1,157 @@
+//! An OpenSSH server of its own for a test: keys, configuration and log in a temporary folder, a free
+//! port on loopback. It is ended by its process number, and with it all its connections.
+
+use std::fs;
+use std::net::TcpListener;
+use std::net::TcpStream;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Child;
+use std::process::Command;
+use std::process::Stdio;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use tempfile::TempDir;
+
+use crate::inventory::Connection;
+use crate::inventory::Host;
+use crate::inventory::HostName;
+use crate::inventory::Link;
+
+const SSHD: &str = "/usr/sbin/sshd";
+
+pub(super) struct Server {
+    folder: TempDir,
+    port: u16,
+    process: Child,
+}
+
+impl Server {
+    /// Starts a server with some lines more in its configuration; says so and returns nothing where
+    /// there is none.
+    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
+    #[expect(clippy::disallowed_methods, reason = "the server is part of the test")]
+    pub(super) fn start(test: &str, more: &str) -> Option<Self> {
+        if !Path::new(SSHD).exists() {
+            eprintln!("skipped: {test}: no sshd");
+            return None;
+        }
+        if rustix::process::getuid().is_root() {
+            fs::create_dir_all("/run/sshd").unwrap();
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        let at = folder.path().display();
+        let configuration = format!(
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {at}/host_ed25519\nHostKey {at}/host_rsa\n\
+             AuthorizedKeysFile {at}/user_key.pub\nPidFile none\nUsePAM no\nStrictModes no\n\
+             PermitRootLogin yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
+             LogLevel VERBOSE\n{more}\n"
+        );
+        fs::write(folder.path().join("sshd_config"), configuration).unwrap();
+        for (name, kind) in [
+            ("host_ed25519", "ed25519"),
+            ("host_rsa", "rsa"),
+            ("user_key", "ed25519"),
+        ] {
+            keygen(folder.path(), name, kind, "");
+        }
+        drop(free);
+        let process = Command::new(SSHD)
+            .arg("-D")
+            .arg("-f")
+            .arg(folder.path().join("sshd_config"))
+            .arg("-E")
+            .arg(folder.path().join("log"))
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut server = Self {
+            folder,
+            port,
+            process,
+        };
+        let known = format!("[127.0.0.1]:{port} {}\n", server.public_key("host_ed25519"));
+        fs::write(server.path("known_hosts"), known).unwrap();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let ended = server.process.try_wait().unwrap();
+            assert!(
+                ended.is_none(),
+                "sshd ended: {:?}",
+                fs::read_to_string(server.path("log"))
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(server)
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(super) fn host(&self) -> Host {
+        Host {
+            name: HostName::new("imap1"),
+            link: Link {
+                connection: Connection::Ssh,
+                address: "127.0.0.1".to_owned(),
+                port: Some(self.port),
+                user: None,
+                identity_file: Some(self.path("user_key").to_str().unwrap().to_owned()),
+                known_hosts: Some(self.path("known_hosts").to_str().unwrap().to_owned()),
+                r#become: None,
+                become_user: None,
+                model: None,
+                state: IndexMap::new(),
+            },
+            vars: IndexMap::new(),
+            groups: Vec::new(),
+        }
+    }
+
+    /// Returns kind and key of a public key, as known hosts have them.
+    pub(super) fn public_key(&self, name: &str) -> String {
+        let text = fs::read_to_string(self.path(&format!("{name}.pub"))).unwrap();
+        let words: Vec<&str> = text.split_whitespace().take(2).collect();
+        words.join(" ")
+    }
+
+    pub(super) fn keygen(&self, name: &str, kind: &str, passphrase: &str) {
+        keygen(self.folder.path(), name, kind, passphrase);
+    }
+
+    /// Returns how many logins the server has seen.
+    pub(super) fn logins(&self) -> usize {
+        let log = fs::read_to_string(self.path("log")).unwrap();
+        log.matches("Accepted publickey").count()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "keys are made for the test")]
+fn keygen(folder: &Path, name: &str, kind: &str, passphrase: &str) {
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", kind, "-N", passphrase])
+        .args(if kind == "rsa" {
+            &["-b", "2048"][..]
+        } else {
+            &[]
+        })
+        .arg("-f")
+        .arg(folder.join(name))
+        .status()
+        .unwrap();
+    assert!(made.success());
+}
