@@ -5,4 +5,5 @@ pub mod document;
 pub mod event;
 pub mod inventory;
 pub mod source;
+pub mod store;
 pub mod transport;
