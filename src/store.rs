@@ -141,16 +141,14 @@ impl Store {
 
     /// Begins a run under a new name, made from the time.
     pub fn begin_new(&self, now: Timestamp, by: &str) -> Result<RunJournal, StoreError> {
-        let mut taken = None;
-        for _ in 0..NAME_TRIES {
+        let mut again = 1..NAME_TRIES;
+        loop {
             match self.begin(new_run_id(now, chance()), by) {
-                Err(fault @ (StoreError::Exists { .. } | StoreError::Held { .. })) => {
-                    taken = Some(fault);
-                }
+                Err(StoreError::Exists { .. } | StoreError::Held { .. })
+                    if again.next().is_some() => {}
                 other => return other,
             }
         }
-        Err(taken.expect("only a taken name goes round the loop"))
     }
 
     /// Takes a run over: its lock, a new epoch, and its events so far. Blocks for a commit.
@@ -198,7 +196,8 @@ impl Store {
     /// Finds the run a person means: its name, a beginning or an end of it that is no other's,
     /// or `last`.
     pub fn find(&self, word: &str) -> Result<RunId, StoreError> {
-        let names = self.read(|reader| sqlite::names(reader).map(Ok))?;
+        let listed = self.read(|reader| sqlite::list(reader).map(Ok))?;
+        let names: Vec<RunId> = listed.into_iter().map(|row| row.id).collect();
         name::find(&names, word)
     }
 

@@ -201,6 +201,12 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::fs::symlink;
 
+    fn private_dir() -> tempfile::TempDir {
+        let mut builder = tempfile::Builder::new();
+        builder.permissions(fs::Permissions::from_mode(0o700));
+        builder.tempdir().unwrap()
+    }
+
     fn chosen(variables: &[(&str, &str)]) -> PathBuf {
         choose(
             |name| {
@@ -225,7 +231,7 @@ mod tests {
 
     #[test]
     fn directories_are_made_for_this_user_alone() {
-        let home = tempfile::tempdir().unwrap();
+        let home = private_dir();
         let places = prepare(&home.path().join("state/planrun")).unwrap();
         for (path, mode) in [
             (&places.dir, 0o700),
@@ -239,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_link_is_refused_wherever_it_is() {
-        let home = tempfile::tempdir().unwrap();
+        let home = private_dir();
         let real = home.path().join("real");
         let link = home.path().join("link");
         prepare(&real).unwrap();
@@ -255,7 +261,7 @@ mod tests {
         );
 
         for name in [DATABASE, "runs.db-wal", LOCKS] {
-            let state = tempfile::tempdir().unwrap();
+            let state = private_dir();
             let path = state.path().join(name);
             symlink(real.join(name), &path).unwrap();
             assert_eq!(
@@ -268,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_directory_that_others_may_read_is_refused_and_left_as_it_is() {
-        let home = tempfile::tempdir().unwrap();
+        let home = private_dir();
         fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let error = prepare(home.path()).unwrap_err();
         assert!(matches!(error, StoreError::Exposed { mode: 0o755, .. }));
@@ -279,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_file_in_place_of_the_directory_is_refused() {
-        let home = tempfile::tempdir().unwrap();
+        let home = private_dir();
         let path = home.path().join("state");
         fs::write(&path, "").unwrap();
         assert_eq!(

@@ -238,7 +238,7 @@ pub enum StoreError {
         /// The run.
         run: RunId,
         /// The failure.
-        fault: Box<StoreError>,
+        fault: Box<Self>,
     },
     /// The record of a run is damaged.
     #[error(

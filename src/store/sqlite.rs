@@ -136,6 +136,7 @@ pub(super) fn open(path: &Path, purpose: Use) -> Result<Connection, StoreError> 
             Ok(())
         })
         .map_err(fault)?;
+        check_format(&connection, path)?;
     }
     Ok(connection)
 }
@@ -215,10 +216,7 @@ pub(super) fn raise_epoch(transaction: &Transaction<'_>, run: &RunId) -> Answer<
             |row| from_column(row, 0),
         )
         .optional()?;
-    Ok(epoch.ok_or_else(|| StoreError::NoSuchRun {
-        word: run.0.clone(),
-        near: Vec::new(),
-    }))
+    Ok(epoch.ok_or_else(|| no_such_run(run)))
 }
 
 /// The row of a run, as a listing needs it.
@@ -250,16 +248,9 @@ pub(super) fn list(connection: &Connection) -> Result<Vec<Listed>, rusqlite::Err
             hosts: from_column(row, 4)?,
             begun_at: row.get::<_, String>(5)?.parse().ok(),
             ended_at: ended_at.and_then(|text| text.parse().ok()),
-            state: state_of(&row.get::<_, String>(7)?),
+            state: serde_json::from_value(row.get::<_, String>(7)?.into()).ok(),
         })
     })?;
-    rows.collect()
-}
-
-/// Returns the names of all runs, newest first.
-pub(super) fn names(connection: &Connection) -> Result<Vec<RunId>, rusqlite::Error> {
-    let mut select = connection.prepare("SELECT id FROM runs ORDER BY number DESC")?;
-    let rows = select.query_map([], |row| row.get(0).map(RunId))?;
     rows.collect()
 }
 
@@ -273,10 +264,7 @@ pub(super) fn records(connection: &mut Connection, run: &RunId, after: u64) -> A
     // One transaction: the end of the chain must be that of the links that are read.
     let transaction = connection.transaction()?;
     let Some(head) = head(&transaction, run)? else {
-        return Ok(Err(StoreError::NoSuchRun {
-            word: run.0.clone(),
-            near: Vec::new(),
-        }));
+        return Ok(Err(no_such_run(run)));
     };
     let previous = match after {
         0 => Some(chain::ROOT.to_vec()),
@@ -357,17 +345,25 @@ fn insert_run(
 /// Refuses what is not planrun's or is too new; tells whether the tables are there.
 fn check_format(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
     let fault = |error: rusqlite::Error| StoreError::from_sqlite("open the database", path, &error);
-    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let application = number("application_id").map_err(fault)?;
-    let found = number("user_version").map_err(fault)?;
+    let look = || {
+        // One transaction: another process may be making the tables.
+        let transaction = connection.unchecked_transaction()?;
+        let number = |name| transaction.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        Ok((
+            number("application_id")?,
+            number("user_version")?,
+            has_tables(&transaction)?,
+        ))
+    };
+    let (application, found, has_tables) = look().map_err(fault)?;
     let path = path.to_owned();
-    match (application, has_tables(connection).map_err(fault)?) {
+    match (application, has_tables) {
         (APPLICATION, _) if found > FORMAT => Err(StoreError::Newer {
             path,
             found,
             known: FORMAT,
         }),
-        (APPLICATION, has_tables) => Ok(has_tables),
+        (APPLICATION, true) => Ok(true),
         (0, false) => Ok(false),
         _ => Err(StoreError::Foreign { path }),
     }
@@ -379,12 +375,16 @@ fn has_tables(connection: &Connection) -> Result<bool, rusqlite::Error> {
     })
 }
 
-fn state_key(state: RunStatus) -> String {
-    state.word().replace(' ', "_")
+fn no_such_run(run: &RunId) -> StoreError {
+    StoreError::NoSuchRun {
+        word: run.0.clone(),
+        near: Vec::new(),
+    }
 }
 
-fn state_of(key: &str) -> Option<RunStatus> {
-    serde_json::from_value(key.into()).ok()
+/// Returns the word of a state as in JSON.
+fn state_key(state: RunStatus) -> String {
+    state.word().replace(' ', "_")
 }
 
 /// Numbers are counts of events: none comes near the end of an `i64`.

@@ -1,21 +1,13 @@
-//! Tests of the store as a whole: several processes, crashes, damage, a full disk.
-//!
-//! A second process is this test binary, begun again with one of the ignored functions at the end
-//! of the file.
+//! Tests of the store as a whole, and what they share.
+
+mod damage;
+mod processes;
 
 use super::*;
 
 use std::fs;
 use std::fs::Permissions;
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
 use std::rc::Rc;
 
 use indexmap::IndexMap;
@@ -26,9 +18,6 @@ use crate::event::Outline;
 use crate::event::RunPlanned;
 use crate::inventory::HostName;
 use crate::inventory::Inventory;
-
-/// Tells a second process which directory to use.
-const DIR: &str = "PLANRUN_TEST_STORE";
 
 fn id(name: &str) -> RunId {
     RunId(name.to_owned())
@@ -84,7 +73,9 @@ async fn begin(store: &Store, name: &str) -> RunJournal {
 }
 
 fn home() -> TempDir {
-    tempfile::tempdir().unwrap()
+    let mut builder = tempfile::Builder::new();
+    builder.permissions(Permissions::from_mode(0o700));
+    builder.tempdir().unwrap()
 }
 
 fn raw(dir: &TempDir) -> Connection {
@@ -120,6 +111,27 @@ async fn what_was_kept_is_read_back_by_the_next_process() {
     keep(&journal, resumed.clone()).await.unwrap();
     let last = store.records(&id("a")).unwrap().pop().unwrap();
     assert_eq!((last.seq, last.epoch, last.event), (4, 2, resumed));
+}
+
+#[tokio::test]
+async fn every_file_of_the_store_is_for_this_user_alone() {
+    let dir = home();
+    let store = Store::open(dir.path()).unwrap();
+    let _journal = begin(&store, "a").await;
+    let mut names = Vec::new();
+    for folder in ["", "locks"] {
+        for entry in fs::read_dir(dir.path().join(folder)).unwrap() {
+            let entry = entry.unwrap();
+            let mode = entry.metadata().unwrap().permissions().mode() & 0o077;
+            assert_eq!(mode, 0, "{}", entry.path().display());
+            names.push(entry.file_name().into_string().unwrap());
+        }
+    }
+    names.sort();
+    assert_eq!(
+        names,
+        ["a", "locks", "runs.db", "runs.db-shm", "runs.db-wal"]
+    );
 }
 
 #[tokio::test]
@@ -354,244 +366,4 @@ async fn a_refused_append_does_no_harm_to_those_in_the_same_commit() {
     assert!(matches!(refused, Err(StoreError::OutOfOrder { .. })));
     assert_eq!(kept, Ok(()));
     assert_eq!(store.records(&id("b")).unwrap().len(), 2);
-}
-
-#[tokio::test]
-async fn events_are_only_ever_added() {
-    let dir = home();
-    let store = Store::open(dir.path()).unwrap();
-    drop(begin(&store, "a").await);
-    for statement in [
-        "UPDATE events SET payload = '{}'",
-        "DELETE FROM events",
-        "INSERT OR REPLACE INTO events SELECT run, seq, epoch, at, hash, '{}' FROM events",
-        "DELETE FROM runs",
-        "UPDATE runs SET epoch = 0",
-    ] {
-        let error = raw(&dir).execute_batch(statement).unwrap_err().to_string();
-        assert!(
-            error.contains("never") || error.contains("only rise"),
-            "{error}"
-        );
-    }
-    assert_eq!(store.records(&id("a")).unwrap().len(), 1);
-}
-
-#[tokio::test]
-async fn a_changed_or_lost_event_is_noticed_in_its_run_alone() {
-    for (change, seq) in [
-        (
-            "UPDATE events SET payload = replace(payload, 'b1', 'b2') WHERE run = 'a'",
-            2,
-        ),
-        ("UPDATE events SET epoch = 7 WHERE run = 'a' AND seq = 3", 3),
-        ("DELETE FROM events WHERE run = 'a' AND seq = 2", 2),
-        ("DELETE FROM events WHERE run = 'a' AND seq = 3", 3),
-        ("UPDATE runs SET seq = 2 WHERE id = 'a'", 3),
-    ] {
-        let dir = home();
-        let store = Store::open(dir.path()).unwrap();
-        for name in ["a", "b"] {
-            let journal = begin(&store, name).await;
-            keep(&journal, begun("x1")).await.unwrap();
-            keep(&journal, Event::RunStarted).await.unwrap();
-        }
-        let change = change.replace("b1", "x1");
-        raw(&dir)
-            .execute_batch(&format!(
-                "DROP TRIGGER events_are_not_changed; DROP TRIGGER events_are_not_removed; {change}"
-            ))
-            .unwrap();
-
-        let error = store.records(&id("a")).unwrap_err();
-        let StoreError::Damaged { seq: found, .. } = error else {
-            panic!("{change}: {error}");
-        };
-        assert_eq!(found, seq, "{change}");
-        assert!(store.take(&id("a"), "ada@ops").is_err(), "{change}");
-        assert_eq!(store.records(&id("b")).unwrap().len(), 3, "{change}");
-        assert_eq!(store.runs().unwrap().len(), 2, "{change}");
-        assert!(store.take(&id("b"), "ada@ops").is_ok(), "{change}");
-    }
-}
-
-#[tokio::test]
-async fn a_full_disk_poisons_the_run_and_loses_nothing_that_was_acknowledged() {
-    let dir = home();
-    let store = Store::open_limited(dir.path(), Some(40)).unwrap();
-    let journal = begin(&store, "a").await;
-    let mut kept = 1;
-    let error = loop {
-        match keep(&journal, begun(&"b".repeat(1_000))).await {
-            Ok(()) => kept += 1,
-            Err(error) => break error,
-        }
-    };
-    assert!(matches!(error, StoreError::Full { .. }), "{error}");
-    assert!(kept > 10);
-    let error = keep(&journal, Event::RunStarted).await.unwrap_err();
-    assert!(matches!(error, StoreError::Poisoned { .. }), "{error}");
-    drop((journal, store));
-
-    let store = Store::open(dir.path()).unwrap();
-    let (journal, records) = store.take(&id("a"), "ada@ops").unwrap();
-    assert_eq!(records.len(), kept);
-    keep(&journal, Event::RunStarted).await.unwrap();
-}
-
-#[test]
-fn databases_that_are_newer_foreign_or_no_databases_are_refused() {
-    let newer = home();
-    drop(Store::open(newer.path()).unwrap());
-    raw(&newer).pragma_update(None, "user_version", 99).unwrap();
-    let error = Store::open(newer.path()).unwrap_err();
-    assert!(error.to_string().contains("has format 99"), "{error}");
-
-    let foreign = home();
-    let path = foreign.path().join("runs.db");
-    raw(&foreign).execute_batch("CREATE TABLE t (x)").unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-    let error = Store::open(foreign.path()).unwrap_err();
-    assert!(matches!(error, StoreError::Foreign { .. }), "{error}");
-    let mode: String = raw(&foreign)
-        .pragma_query_value(None, "journal_mode", |row| row.get(0))
-        .unwrap();
-    assert_eq!(mode, "delete", "a foreign database is left as it was");
-
-    let corrupt = home();
-    let path = corrupt.path().join("runs.db");
-    fs::write(&path, "this is no database. ".repeat(500)).unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-    let error = Store::open(corrupt.path()).unwrap_err();
-    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
-}
-
-#[tokio::test]
-async fn a_process_killed_in_the_middle_leaves_all_it_acknowledged() {
-    for least in [1, 20, 60] {
-        let dir = home();
-        let mut child = second_process("child_appends_for_ever", dir.path(), None).unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut acknowledged = 0;
-        while acknowledged < least {
-            acknowledged = number(&lines.next().unwrap().unwrap(), acknowledged);
-        }
-        child.kill().unwrap();
-        for line in lines {
-            acknowledged = number(&line.unwrap(), acknowledged);
-        }
-        child.wait().unwrap();
-
-        let store = Store::open(dir.path()).unwrap();
-        assert!(store.runs().unwrap()[0].is_interrupted());
-        let (journal, records) = store.take(&id("a"), "bob@ops").unwrap();
-        assert!(records.len() as u64 >= acknowledged, "{acknowledged}");
-        assert_eq!(journal.epoch(), 2);
-        keep(&journal, Event::RunStarted).await.unwrap();
-    }
-}
-
-#[test]
-fn a_run_held_by_another_process_names_it_until_that_one_dies() {
-    let dir = home();
-    let mut child = second_process("child_appends_for_ever", dir.path(), None).unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    while number(&lines.next().unwrap().unwrap(), 0) == 0 {}
-    let store = Store::open(dir.path()).unwrap();
-    assert!(store.runs().unwrap()[0].alive);
-    let error = store.take(&id("a"), "bob@ops").unwrap_err();
-    let StoreError::Held { pid, .. } = error else {
-        panic!("{error}");
-    };
-    assert_eq!(pid, Some(child.id()));
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(!store.runs().unwrap()[0].alive);
-    store.take(&id("a"), "bob@ops").unwrap();
-}
-
-#[test]
-fn a_read_only_directory_is_refused_with_words() {
-    let dir = home();
-    drop(Store::open(dir.path()).unwrap());
-    // Nothing is read-only for root: the second process runs as somebody else.
-    let user = rustix::process::geteuid().is_root().then_some(65_534);
-    if let Some(user) = user {
-        for path in [dir.path().join("runs.db"), dir.path().join("locks")] {
-            std::os::unix::fs::chown(path, Some(user), None).unwrap();
-        }
-        std::os::unix::fs::chown(dir.path(), Some(user), None).unwrap();
-    }
-    fs::set_permissions(dir.path(), Permissions::from_mode(0o500)).unwrap();
-    let told = second_process("child_opens", dir.path(), user)
-        .and_then(Child::wait_with_output)
-        .map(|output| String::from_utf8_lossy(&output.stderr).into_owned());
-    fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
-    let Ok(told) = told else {
-        writeln!(
-            std::io::stderr(),
-            "skipped: a_read_only_directory_is_refused_with_words \
-             (another user may not run the test binary)"
-        )
-        .unwrap();
-        return;
-    };
-    let expected = format!(
-        "cannot write in {}: permission denied; \
-         make it yours to write, or set PLANRUN_STATE_DIR to a directory that is",
-        dir.path().canonicalize().unwrap().display()
-    );
-    assert!(told.contains(&expected), "{told}");
-}
-
-/// Begins one of the functions below in a process of its own; it tells its news on stderr, which
-/// the test harness leaves alone.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a second process is what is tested"
-)]
-fn second_process(function: &str, dir: &Path, user: Option<u32>) -> std::io::Result<Child> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command
-        .args(["--exact", "--ignored", "--nocapture"])
-        .arg(format!("store::tests::{function}"))
-        .env(DIR, dir)
-        .current_dir("/")
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    if let Some(user) = user {
-        command.uid(user);
-    }
-    command.spawn()
-}
-
-fn number(line: &str, otherwise: u64) -> u64 {
-    line.strip_prefix("acknowledged ")
-        .map_or(otherwise, |number| number.parse().unwrap())
-}
-
-fn given_dir() -> Option<PathBuf> {
-    std::env::var_os(DIR).map(PathBuf::from)
-}
-
-#[tokio::test]
-#[ignore = "the second process of other tests"]
-async fn child_appends_for_ever() {
-    let Some(dir) = given_dir() else { return };
-    let store = Store::open(&dir).unwrap();
-    let journal = begin(&store, "a").await;
-    loop {
-        let seq = journal.seq();
-        keep(&journal, begun("b1")).await.unwrap();
-        writeln!(std::io::stderr(), "acknowledged {seq}").unwrap();
-    }
-}
-
-#[test]
-#[ignore = "the second process of other tests"]
-fn child_opens() {
-    let Some(dir) = given_dir() else { return };
-    if let Err(error) = Store::open(&dir) {
-        writeln!(std::io::stderr(), "{error}").unwrap();
-    }
 }
