@@ -8,4 +8,5 @@ pub mod schema;
 pub mod duration;
 pub mod template;
 pub mod source;
+pub mod store;
 pub mod transport;

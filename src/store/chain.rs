@@ -1,0 +1,237 @@
+//! The chain of a run's events: what makes a changed, lost or swapped event noticed.
+//!
+//! Each link holds an event as text and the SHA-256 of the link before together with all that is
+//! kept of the event. [`extend`] makes the links for new records and refuses what does not
+//! follow; [`verify`] goes along the kept ones. Both are pure. The chain finds accidents and
+//! careless hands; whoever can write the database can also compute a new chain.
+
+use sha2::Digest;
+use sha2::Sha256;
+
+use super::error::StoreError;
+use crate::event::Event;
+use crate::event::Record;
+use crate::event::RunId;
+
+/// Most bytes of one event as text. The largest is the first, with all files of the inputs.
+pub(super) const MAX_EVENT: usize = 64 * 1024 * 1024;
+
+/// What the first link of a run stands on.
+pub(super) const ROOT: [u8; 32] = [0; 32];
+
+/// Where the chain of a run ends.
+#[derive(Clone, Debug)]
+pub(super) struct Head {
+    /// Which process writes now.
+    pub(super) epoch: u64,
+    /// The number of the last event.
+    pub(super) seq: u64,
+    /// The hash of the last link.
+    pub(super) hash: Vec<u8>,
+}
+
+/// One event as it is kept.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    /// See [`Record::seq`].
+    pub(super) seq: u64,
+    /// See [`Record::epoch`].
+    pub(super) epoch: u64,
+    /// See [`Record::at`]; RFC 3339, UTC.
+    pub(super) at: String,
+    /// The hash of the link before and of this one's other fields.
+    pub(super) hash: Vec<u8>,
+    /// The event as JSON.
+    pub(super) payload: Vec<u8>,
+}
+
+/// Makes the links for records that come after `head` (`None` for a new run), written by a
+/// process with this epoch.
+pub(super) fn extend(
+    run: &RunId,
+    head: Option<&Head>,
+    epoch: u64,
+    records: &[Record],
+) -> Result<Vec<Link>, StoreError> {
+    let current = head.map_or(1, |head| head.epoch);
+    let mut seq = head.map_or(0, |head| head.seq);
+    let mut hash = head.map_or_else(|| ROOT.to_vec(), |head| head.hash.clone());
+    let starts_well = matches!(
+        records.first().map(|record| &record.event),
+        Some(Event::RunPlanned(_)) | None
+    );
+    if head.is_none() && !starts_well {
+        return Err(StoreError::NotPlanned { run: run.clone() });
+    }
+
+    let mut links = Vec::with_capacity(records.len());
+    for record in records {
+        if epoch != current || record.epoch != current {
+            return Err(StoreError::Fenced {
+                run: run.clone(),
+                epoch: epoch.min(record.epoch),
+                current,
+            });
+        }
+        seq += 1;
+        if record.seq != seq {
+            return Err(StoreError::OutOfOrder {
+                run: run.clone(),
+                expected: seq,
+                found: record.seq,
+            });
+        }
+        let payload = to_text(run, record)?;
+        let at = record.at.to_string();
+        hash = digest(&hash, run, seq, record.epoch, &at, &payload);
+        links.push(Link {
+            seq,
+            epoch: record.epoch,
+            at,
+            hash: hash.clone(),
+            payload,
+        });
+    }
+    Ok(links)
+}
+
+/// Goes along the links that follow one with the hash `previous` and the number `after`, up to
+/// `head`, and returns what they hold.
+pub(super) fn verify(
+    run: &RunId,
+    head: &Head,
+    after: u64,
+    previous: &[u8],
+    links: &[Link],
+) -> Result<Vec<Record>, StoreError> {
+    let damaged = |seq: u64, detail: &str| StoreError::Damaged {
+        run: run.clone(),
+        seq,
+        detail: detail.to_owned(),
+    };
+    let mut seq = after;
+    let mut hash = previous.to_vec();
+    for link in links {
+        seq += 1;
+        if link.seq != seq {
+            return Err(damaged(seq, "it is missing"));
+        }
+        hash = digest(&hash, run, seq, link.epoch, &link.at, &link.payload);
+        if hash != link.hash {
+            return Err(damaged(seq, "it is not what was written"));
+        }
+    }
+    if seq < head.seq {
+        return Err(damaged(seq + 1, "it is missing"));
+    }
+    if seq > head.seq || hash != head.hash {
+        return Err(damaged(seq, "it is not the one that was written last"));
+    }
+    links.iter().map(|link| to_record(run, link)).collect()
+}
+
+fn digest(previous: &[u8], run: &RunId, seq: u64, epoch: u64, at: &str, payload: &[u8]) -> Vec<u8> {
+    let mut hash = Sha256::new_with_prefix(previous);
+    // Only `run` and `at` differ in length before the payload, and neither holds a NUL.
+    hash.update(run.0.as_bytes());
+    hash.update([0]);
+    hash.update(seq.to_be_bytes());
+    hash.update(epoch.to_be_bytes());
+    hash.update(at.as_bytes());
+    hash.update([0]);
+    hash.update(payload);
+    hash.finalize().to_vec()
+}
+
+fn to_text(run: &RunId, record: &Record) -> Result<Vec<u8>, StoreError> {
+    let payload = serde_json::to_vec(&record.event).map_err(|error| StoreError::Unreadable {
+        run: run.clone(),
+        seq: record.seq,
+        detail: error.to_string(),
+    })?;
+    if payload.len() > MAX_EVENT {
+        return Err(StoreError::TooLarge {
+            run: run.clone(),
+            seq: record.seq,
+            bytes: payload.len(),
+            limit: MAX_EVENT,
+        });
+    }
+    Ok(payload)
+}
+
+fn to_record(run: &RunId, link: &Link) -> Result<Record, StoreError> {
+    let unreadable = |detail: String| StoreError::Unreadable {
+        run: run.clone(),
+        seq: link.seq,
+        detail,
+    };
+    Ok(Record {
+        seq: link.seq,
+        epoch: link.epoch,
+        at: link
+            .at
+            .parse()
+            .map_err(|error: jiff::Error| unreadable(error.to_string()))?,
+        event: serde_json::from_slice(&link.payload)
+            .map_err(|error| unreadable(error.to_string()))?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(payload: &str) -> Link {
+        let run = RunId("a".into());
+        let at = "2026-11-24T03:42:00Z".to_owned();
+        let payload = payload.as_bytes().to_vec();
+        Link {
+            seq: 1,
+            epoch: 1,
+            hash: digest(&ROOT, &run, 1, 1, &at, &payload),
+            at,
+            payload,
+        }
+    }
+
+    fn verified(link: Link) -> Result<Vec<Record>, StoreError> {
+        let head = Head {
+            epoch: 1,
+            seq: 1,
+            hash: link.hash.clone(),
+        };
+        verify(&RunId("a".into()), &head, 0, &ROOT, &[link])
+    }
+
+    #[test]
+    fn every_part_of_a_link_is_held_by_its_hash() {
+        let good = link(r#"{"event":"run_started"}"#);
+        assert_eq!(verified(good.clone()).unwrap()[0].event, Event::RunStarted);
+        let changes: [fn(&mut Link); 4] = [
+            |link| link.epoch = 2,
+            |link| link.at = "2026-11-24T03:42:01Z".to_owned(),
+            |link| link.payload.push(b' '),
+            |link| link.hash[0] ^= 1,
+        ];
+        for change in changes {
+            let mut changed = good.clone();
+            change(&mut changed);
+            let error = verified(changed).unwrap_err();
+            assert!(
+                matches!(error, StoreError::Damaged { seq: 1, .. }),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_event_of_a_later_planrun_is_not_called_damaged() {
+        let error = verified(link(r#"{"event":"moon_landed"}"#)).unwrap_err();
+        assert!(
+            matches!(error, StoreError::Unreadable { seq: 1, .. }),
+            "{error}"
+        );
+        assert!(error.to_string().contains("use the planrun that wrote it"));
+    }
+}

@@ -1,0 +1,313 @@
+//! The state directory: where it is, and whether it may be trusted.
+//!
+//! [`prepare`] takes the path a user or the environment named and gives back one without links in
+//! it, that is a directory of this user's alone, on a local disk, with the files of the store
+//! made under the right permissions. What exists is checked and never changed: a `chmod` of a
+//! directory that was named by mistake (`/tmp`) would do harm.
+
+use std::ffi::OsString;
+use std::fs;
+use std::fs::DirBuilder;
+use std::fs::File;
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::path::PathBuf;
+
+use rustix::fs::Access;
+use rustix::fs::Mode;
+use rustix::fs::OFlags;
+
+use super::error::StoreError;
+
+/// The file of the database in the state directory.
+const DATABASE: &str = "runs.db";
+
+/// The folder of the locks of runs in the state directory.
+const LOCKS: &str = "locks";
+
+/// The places of a store. They hold no links.
+#[derive(Clone, Debug)]
+pub(super) struct Places {
+    /// The state directory.
+    pub(super) dir: PathBuf,
+    /// The database.
+    pub(super) database: PathBuf,
+    /// The folder of locks.
+    pub(super) locks: PathBuf,
+}
+
+/// Returns the state directory: `$PLANRUN_STATE_DIR`, else `$XDG_STATE_HOME/planrun`, else
+/// `~/.local/state/planrun`.
+pub fn default_dir() -> PathBuf {
+    choose(|name| std::env::var_os(name), std::env::home_dir())
+}
+
+fn choose(variable: impl Fn(&str) -> Option<OsString>, home: Option<PathBuf>) -> PathBuf {
+    let named = |name: &str| variable(name).filter(|value| !value.is_empty());
+    if let Some(dir) = named("PLANRUN_STATE_DIR") {
+        return PathBuf::from(dir);
+    }
+    // The XDG specification says that a relative path there is to be ignored.
+    if let Some(base) = named("XDG_STATE_HOME").map(PathBuf::from)
+        && base.is_absolute()
+    {
+        return base.join("planrun");
+    }
+    // A user without a home is met later, with the path in the message.
+    home.unwrap_or_else(|| PathBuf::from("/"))
+        .join(".local/state/planrun")
+}
+
+/// Makes what is missing of the state directory, and checks what is there.
+pub(super) fn prepare(named: &Path) -> Result<Places, StoreError> {
+    // A slash at the end would make the system follow a link before it is seen.
+    let named: PathBuf = named.components().collect();
+    make_dir(&named)?;
+    let dir = fs::canonicalize(&named)
+        .map_err(|error| StoreError::from_io("open the state directory", &named, &error))?;
+    check_file_system(&dir)?;
+    // SQLite must be able to make files beside the database, and says it less clearly.
+    rustix::fs::access(&dir, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|error| StoreError::from_io("write in", &dir, &error.into()))?;
+
+    let places = Places {
+        database: dir.join(DATABASE),
+        locks: dir.join(LOCKS),
+        dir,
+    };
+    make_dir(&places.locks)?;
+    make_database(&places.database)?;
+    for suffix in ["-wal", "-shm"] {
+        let mut path = places.database.clone().into_os_string();
+        path.push(suffix);
+        let path = PathBuf::from(path);
+        match fs::symlink_metadata(&path) {
+            Ok(found) => check(&path, &found, Kind::File)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(StoreError::from_io("look at", &path, &error)),
+        }
+    }
+    Ok(places)
+}
+
+/// Opens or makes a file that only this user may read, and follows no link to it.
+pub(super) fn open_private(path: &Path, doing: &'static str) -> Result<File, StoreError> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR) {
+        Ok(file) => Ok(File::from(file)),
+        Err(rustix::io::Errno::LOOP) => Err(StoreError::Link {
+            path: path.to_owned(),
+        }),
+        Err(error) => Err(StoreError::from_io(doing, path, &error.into())),
+    }
+}
+
+fn make_dir(path: &Path) -> Result<(), StoreError> {
+    if fs::symlink_metadata(path).is_err() {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(|error| StoreError::from_io("create the state directory", path, &error))?;
+    }
+    let found = fs::symlink_metadata(path)
+        .map_err(|error| StoreError::from_io("open the state directory", path, &error))?;
+    check(path, &found, Kind::Directory)
+}
+
+/// Makes the database as an empty file before `SQLite` does, which gives the rights of this file
+/// to the others it makes beside it.
+fn make_database(path: &Path) -> Result<(), StoreError> {
+    let file = open_private(path, "open the database")?;
+    let found = file
+        .metadata()
+        .map_err(|error| StoreError::from_io("look at", path, &error))?;
+    check(path, &found, Kind::File)
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Directory,
+    File,
+}
+
+fn check(path: &Path, found: &Metadata, kind: Kind) -> Result<(), StoreError> {
+    let path = path.to_owned();
+    if found.is_symlink() {
+        return Err(StoreError::Link { path });
+    }
+    let (fits, wanted) = match kind {
+        Kind::Directory => (found.is_dir(), "directory"),
+        Kind::File => (found.is_file(), "regular file"),
+    };
+    if !fits {
+        return Err(StoreError::WrongKind { path, wanted });
+    }
+    let user = rustix::process::geteuid().as_raw();
+    if found.uid() != user {
+        let owner = found.uid();
+        return Err(StoreError::Owner { path, owner, user });
+    }
+    let mode = found.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(StoreError::Exposed { path, mode });
+    }
+    Ok(())
+}
+
+fn check_file_system(dir: &Path) -> Result<(), StoreError> {
+    let found = rustix::fs::statfs(dir)
+        .map_err(|error| StoreError::from_io("look at the file system of", dir, &error.into()))?;
+    // The kernel's numbers have 32 bits; the type of the field differs between machines.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "only the low 32 bits are the number"
+    )]
+    let magic = found.f_type as u32;
+    match network_kind(magic) {
+        Some(kind) => Err(StoreError::Network {
+            path: dir.to_owned(),
+            kind,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Names a file system that other machines, or a process that imitates one, may stand behind.
+fn network_kind(magic: u32) -> Option<&'static str> {
+    Some(match magic {
+        0x6969 => "NFS",
+        0x517B | 0xFE53_4D42 | 0xFF53_4D42 => "SMB",
+        0x6573_5546 => "FUSE",
+        0x0102_1997 => "9P",
+        0x5346_414F | 0x6B41_4653 => "AFS",
+        0x00C3_6400 => "Ceph",
+        0x0BD0_0BD0 => "Lustre",
+        0x0116_1970 => "GFS2",
+        0x7461_636F => "OCFS2",
+        0x7375_7245 => "Coda",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::symlink;
+
+    fn private_dir() -> tempfile::TempDir {
+        let mut builder = tempfile::Builder::new();
+        builder.permissions(fs::Permissions::from_mode(0o700));
+        builder.tempdir().unwrap()
+    }
+
+    fn chosen(variables: &[(&str, &str)]) -> PathBuf {
+        choose(
+            |name| {
+                let found = variables.iter().find(|(key, _)| *key == name);
+                found.map(|(_, value)| OsString::from(value))
+            },
+            Some(PathBuf::from("/home/ada")),
+        )
+    }
+
+    #[test]
+    fn the_state_directory_is_planruns_then_xdgs_then_in_the_home() {
+        let own = ("PLANRUN_STATE_DIR", "/srv/planrun");
+        let xdg = ("XDG_STATE_HOME", "/var/state");
+        assert_eq!(chosen(&[own, xdg]), Path::new("/srv/planrun"));
+        assert_eq!(chosen(&[xdg]), Path::new("/var/state/planrun"));
+        assert_eq!(
+            chosen(&[("PLANRUN_STATE_DIR", ""), ("XDG_STATE_HOME", "relative")]),
+            Path::new("/home/ada/.local/state/planrun")
+        );
+    }
+
+    #[test]
+    fn directories_are_made_for_this_user_alone() {
+        let home = private_dir();
+        let places = prepare(&home.path().join("state/planrun")).unwrap();
+        for (path, mode) in [
+            (&places.dir, 0o700),
+            (&places.locks, 0o700),
+            (&places.database, 0o600),
+        ] {
+            let found = fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            assert_eq!(found, mode, "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn a_link_is_refused_wherever_it_is() {
+        let home = private_dir();
+        let real = home.path().join("real");
+        let link = home.path().join("link");
+        prepare(&real).unwrap();
+        symlink(&real, &link).unwrap();
+        assert_eq!(
+            prepare(&link).unwrap_err(),
+            StoreError::Link { path: link.clone() }
+        );
+        let slashed = home.path().join("link/");
+        assert_eq!(
+            prepare(&slashed).unwrap_err(),
+            StoreError::Link { path: link }
+        );
+
+        for name in [DATABASE, "runs.db-wal", LOCKS] {
+            let state = private_dir();
+            let path = state.path().join(name);
+            symlink(real.join(name), &path).unwrap();
+            assert_eq!(
+                prepare(state.path()).unwrap_err(),
+                StoreError::Link { path },
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_directory_that_others_may_read_is_refused_and_left_as_it_is() {
+        let home = private_dir();
+        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let error = prepare(home.path()).unwrap_err();
+        assert!(matches!(error, StoreError::Exposed { mode: 0o755, .. }));
+        assert!(error.to_string().contains("chmod go-rwx"), "{error}");
+        let mode = fs::metadata(home.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o755);
+    }
+
+    #[test]
+    fn a_file_in_place_of_the_directory_is_refused() {
+        let home = private_dir();
+        let path = home.path().join("state");
+        fs::write(&path, "").unwrap();
+        assert_eq!(
+            prepare(&path).unwrap_err(),
+            StoreError::WrongKind {
+                path,
+                wanted: "directory"
+            }
+        );
+    }
+
+    #[test]
+    fn network_file_systems_are_known_by_their_numbers() {
+        assert_eq!(network_kind(0x6969), Some("NFS"));
+        assert_eq!(network_kind(0xFF53_4D42), Some("SMB"));
+        assert_eq!(network_kind(0x6573_5546), Some("FUSE"));
+        for (name, magic) in [
+            ("ext4", 0xEF53),
+            ("tmpfs", 0x0102_1994),
+            ("xfs", 0x5846_5342),
+        ] {
+            assert_eq!(network_kind(magic), None, "{name}");
+        }
+    }
+}

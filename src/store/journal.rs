@@ -1,0 +1,98 @@
+//! The journal of one run in the store: what a run at work holds.
+//!
+//! It stands for the right to write the run: it has the lock, and the epoch that the database
+//! compares in the transaction of every append. After a failure it refuses all that follows:
+//! what is kept is known again only to the process that reads the run back.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::error::StoreError;
+use super::lock::RunLock;
+use super::writer::Writer;
+use crate::event::Journal;
+use crate::event::JournalError;
+use crate::event::Record;
+use crate::event::RunId;
+
+/// The right to write a run, given up when this is dropped.
+#[derive(Debug)]
+pub struct RunJournal {
+    run: RunId,
+    epoch: u64,
+    next: Cell<u64>,
+    fault: RefCell<Option<StoreError>>,
+    writer: Arc<Writer>,
+    _lock: RunLock,
+}
+
+impl RunJournal {
+    pub(super) fn new(
+        run: RunId,
+        epoch: u64,
+        next: u64,
+        writer: Arc<Writer>,
+        lock: RunLock,
+    ) -> Self {
+        Self {
+            run,
+            epoch,
+            next: Cell::new(next),
+            fault: RefCell::new(None),
+            writer,
+            _lock: lock,
+        }
+    }
+
+    /// Returns the run.
+    pub fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// Returns the epoch that records of this process carry.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Returns the number of the next record: one more than the last that was handed in, whether
+    /// it is kept yet or not.
+    pub fn seq(&self) -> u64 {
+        self.next.get()
+    }
+
+    /// Returns the first failure, from which on nothing is written: whether the run was taken
+    /// over or the disk is full decides how the process ends.
+    pub fn fault(&self) -> Option<StoreError> {
+        self.fault.borrow().clone()
+    }
+
+    /// Keeps records, as [`Journal::append`] does, and tells in full why not. Several may be
+    /// under way at once; they are kept in the order in which they were first polled.
+    pub async fn keep(&self, records: &[Record]) -> Result<(), StoreError> {
+        if let Some(fault) = self.fault() {
+            return Err(StoreError::Poisoned {
+                run: self.run.clone(),
+                fault: Box::new(fault),
+            });
+        }
+        let Some(last) = records.last() else {
+            return Ok(());
+        };
+        self.next.set(last.seq.saturating_add(1));
+        let kept = self.writer.append(&self.run, self.epoch, records).await;
+        if let Err(fault) = &kept {
+            self.fault.borrow_mut().get_or_insert_with(|| fault.clone());
+        }
+        kept
+    }
+}
+
+#[async_trait(?Send)]
+impl Journal for RunJournal {
+    async fn append(&self, records: &[Record]) -> Result<(), JournalError> {
+        Ok(self.keep(records).await?)
+    }
+}

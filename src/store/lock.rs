@@ -1,0 +1,178 @@
+//! The lock of a run: one process at a time works on it.
+//!
+//! A kernel lock on `locks/ID`, which ends with the process however it dies. The file says who
+//! holds it, for people. It is removed by a holder that ends in good order, while it still holds
+//! the lock; so whoever gets a lock looks whether the file is still the one at that path. The
+//! lock is a courtesy to people; what makes a late writer harmless is the epoch in the database.
+
+use std::fs;
+use std::fs::File;
+use std::io::Read;
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+use serde::Deserialize;
+use serde::Serialize;
+
+use super::directory::open_private;
+use super::error::StoreError;
+use crate::event::RunId;
+
+/// How often a lock is tried: a look by [`RunLock::is_held`] holds it for a moment, and must not
+/// be taken for a process at work.
+const TRIES: u32 = 6;
+
+/// How long to wait between tries.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Most bytes read of what a holder wrote.
+const MAX_HOLDER: u64 = 4096;
+
+/// Who holds a lock, as the file says it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Holder {
+    pid: u32,
+    by: String,
+    since: Timestamp,
+}
+
+/// A held lock; dropping it lets go.
+#[derive(Debug)]
+pub(super) struct RunLock {
+    path: PathBuf,
+    /// The open file is the lock.
+    file: File,
+}
+
+impl RunLock {
+    /// Takes the lock of a run, or says who holds it. The run's name is well formed.
+    pub(super) fn take(
+        locks: &Path,
+        run: &RunId,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let path = locks.join(&run.0);
+        let mut holder = None;
+        for _ in 0..TRIES {
+            let mut file = open_private(&path, "open the lock")?;
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) if is_at(&file, &path) => {
+                    let since = now;
+                    let by = by.to_owned();
+                    let pid = std::process::id();
+                    write_holder(&mut file, &Holder { pid, by, since })
+                        .map_err(|error| StoreError::from_io("write the lock", &path, &error))?;
+                    return Ok(Self { path, file });
+                }
+                // The holder before us has just removed the file: try the one that comes next.
+                Ok(()) => {}
+                Err(Errno::WOULDBLOCK) => {
+                    holder = read_holder(file);
+                    std::thread::sleep(PAUSE);
+                }
+                Err(error) => {
+                    return Err(StoreError::from_io("lock", &path, &error.into()));
+                }
+            }
+        }
+        Err(StoreError::Held {
+            run: run.clone(),
+            by: holder
+                .as_ref()
+                .map_or_else(|| "another process".to_owned(), |holder| holder.by.clone()),
+            pid: holder.as_ref().map(|holder| holder.pid),
+            since: holder.map(|holder| holder.since),
+        })
+    }
+
+    /// Tells whether a process works on the run.
+    pub(super) fn is_held(locks: &Path, run: &RunId) -> bool {
+        let Ok(file) = File::open(locks.join(&run.0)) else {
+            return false;
+        };
+        rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
+    }
+}
+
+impl Drop for RunLock {
+    fn drop(&mut self) {
+        // Somebody may have removed our file by hand, and another process made its own.
+        if is_at(&self.file, &self.path) {
+            // A file that stays is harmless: the lock goes with the descriptor.
+            drop(fs::remove_file(&self.path));
+        }
+    }
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    let (Ok(ours), Ok(there)) = (file.metadata(), fs::symlink_metadata(path)) else {
+        return false;
+    };
+    ours.dev() == there.dev() && ours.ino() == there.ino()
+}
+
+fn write_holder(file: &mut File, holder: &Holder) -> std::io::Result<()> {
+    let text = serde_json::to_vec(holder)?;
+    file.set_len(0)?;
+    file.write_all(&text)
+}
+
+fn read_holder(file: File) -> Option<Holder> {
+    let mut text = Vec::new();
+    file.take(MAX_HOLDER).read_to_end(&mut text).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(locks: &Path) -> Result<RunLock, StoreError> {
+        let now = "2026-11-24T03:42:00Z".parse().unwrap();
+        RunLock::take(locks, &RunId("a".into()), "ada@ops", now)
+    }
+
+    #[test]
+    fn a_second_taker_is_told_who_holds_the_run() {
+        let locks = tempfile::tempdir().unwrap();
+        let held = take(locks.path()).unwrap();
+        let error = take(locks.path()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "run a is held by ada@ops, process {}, since 2026-11-24T03:42:00Z; \
+                 wait for it, or stop it there",
+                std::process::id()
+            )
+        );
+        drop(held);
+        take(locks.path()).unwrap();
+    }
+
+    #[test]
+    fn a_lock_leaves_no_file_behind_and_looking_makes_none() {
+        let locks = tempfile::tempdir().unwrap();
+        let run = RunId("a".into());
+        assert!(!RunLock::is_held(locks.path(), &run));
+        let held = take(locks.path()).unwrap();
+        assert!(RunLock::is_held(locks.path(), &run));
+        drop(held);
+        assert!(!RunLock::is_held(locks.path(), &run));
+        assert_eq!(fs::read_dir(locks.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_left_by_a_dead_process_is_taken_over() {
+        let locks = tempfile::tempdir().unwrap();
+        fs::write(locks.path().join("a"), "no longer true").unwrap();
+        assert!(!RunLock::is_held(locks.path(), &RunId("a".into())));
+        take(locks.path()).unwrap();
+    }
+}

@@ -1,0 +1,160 @@
+//! Names of runs: how they are made, and how a person may shorten them.
+//!
+//! `20261124-0342-k3f7` is the minute in UTC and four characters of chance: it sorts by time, can
+//! be read out, and its end is enough to type. What decides that a name is free is the store.
+
+use jiff::Timestamp;
+
+use super::error::StoreError;
+use crate::event::RunId;
+
+/// Characters that are not taken for one another.
+const LETTERS: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
+
+/// Most characters of a name.
+const MAX_NAME: usize = 64;
+
+/// Most candidates in a message.
+const MAX_CANDIDATES: usize = 5;
+
+/// How like a name must be to be offered (Jaro-Winkler, 1 is the same).
+const LIKE: f64 = 0.8;
+
+/// Makes a name for a run that begins `now`. Of `random` about twenty bits are used.
+pub fn new_run_id(now: Timestamp, random: u32) -> RunId {
+    let mut rest = random as usize;
+    let mut name = now.strftime("%Y%m%d-%H%M-").to_string();
+    for _ in 0..4 {
+        name.push(char::from(LETTERS[rest % LETTERS.len()]));
+        rest /= LETTERS.len();
+    }
+    RunId(name)
+}
+
+/// Refuses names that could not be those of files, or that a shell or a person would trip over.
+pub(super) fn check(run: &RunId) -> Result<(), StoreError> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let name = run.0.as_bytes();
+    if (1..=MAX_NAME).contains(&name.len())
+        && name.iter().all(|&byte| plain(byte))
+        && name[0] != b'-'
+    {
+        return Ok(());
+    }
+    Err(StoreError::BadName(run.0.clone()))
+}
+
+/// Finds the run a person means: its name, the one beginning or end that no other run shares, or
+/// `last`. `runs` are all names, newest first.
+pub(super) fn find(runs: &[RunId], word: &str) -> Result<RunId, StoreError> {
+    let missing = |near: Vec<RunId>| StoreError::NoSuchRun {
+        word: word.to_owned(),
+        near,
+    };
+    if word == "last" {
+        return runs.first().cloned().ok_or_else(|| missing(Vec::new()));
+    }
+    if let Some(run) = runs.iter().find(|run| run.0 == word) {
+        return Ok(run.clone());
+    }
+    let fits = |run: &&RunId| run.0.starts_with(word) || run.0.ends_with(word);
+    let found: Vec<&RunId> = match word {
+        "" => Vec::new(),
+        _ => runs.iter().filter(fits).collect(),
+    };
+    match found.as_slice() {
+        [] => Err(missing(near(runs, word))),
+        [run] => Ok((*run).clone()),
+        several => Err(StoreError::Ambiguous {
+            word: word.to_owned(),
+            candidates: several
+                .iter()
+                .take(MAX_CANDIDATES)
+                .map(|run| (*run).clone())
+                .collect(),
+            count: several.len(),
+        }),
+    }
+}
+
+fn near(runs: &[RunId], word: &str) -> Vec<RunId> {
+    let mut scored: Vec<(f64, &RunId)> = runs
+        .iter()
+        .map(|run| {
+            let end = run.0.rsplit('-').next().unwrap_or_default();
+            let whole = strsim::jaro_winkler(&run.0, word);
+            (whole.max(strsim::jaro_winkler(end, word)), run)
+        })
+        .filter(|(score, _)| *score >= LIKE)
+        .collect();
+    // The sort is stable: among equals the newest stays first.
+    scored.sort_by(|left, right| right.0.total_cmp(&left.0));
+    scored.truncate(MAX_CANDIDATES);
+    scored.into_iter().map(|(_, run)| run.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs() -> Vec<RunId> {
+        [
+            "20261124-0342-k3f7",
+            "20261124-0310-aa22",
+            "20261123-1200-b7k3",
+        ]
+        .map(|name| RunId(name.into()))
+        .to_vec()
+    }
+
+    #[test]
+    fn a_name_is_the_minute_and_four_letters_of_chance() {
+        let now: Timestamp = "2026-11-24T03:42:59.5Z".parse().unwrap();
+        let name = new_run_id(now, 0).0;
+        assert_eq!(name, "20261124-0342-aaaa");
+        assert_ne!(new_run_id(now, 1).0, name);
+        assert_eq!(check(&new_run_id(now, u32::MAX)), Ok(()));
+    }
+
+    #[test]
+    fn a_run_is_found_by_its_name_its_beginning_its_end_and_as_the_last() {
+        for word in ["20261124-0342-k3f7", "20261124-034", "k3f7", "last"] {
+            assert_eq!(
+                find(&runs(), word).unwrap().0,
+                "20261124-0342-k3f7",
+                "{word}"
+            );
+        }
+        assert_eq!(find(&runs(), "20261123").unwrap().0, "20261123-1200-b7k3");
+    }
+
+    #[test]
+    fn a_beginning_of_several_runs_names_them() {
+        assert_eq!(
+            find(&runs(), "20261124").unwrap_err().to_string(),
+            "`20261124` can be any of 2 runs (20261124-0342-k3f7, 20261124-0310-aa22); \
+             type more of it"
+        );
+    }
+
+    #[test]
+    fn a_slip_of_the_finger_is_answered_with_the_near_name() {
+        assert_eq!(
+            find(&runs(), "k3g7").unwrap_err().to_string(),
+            "there is no run `k3g7`; did you mean 20261124-0342-k3f7?"
+        );
+        assert_eq!(
+            find(&[], "last").unwrap_err().to_string(),
+            "there is no run `last`; see `planrun runs`"
+        );
+        assert!(find(&runs(), "").is_err());
+    }
+
+    #[test]
+    fn names_that_lead_out_of_the_folder_of_locks_are_refused() {
+        for name in ["", "../x", "a/b", ".", "-x", "a b", "ä", &"a".repeat(65)] {
+            let run = RunId(name.to_owned());
+            assert!(check(&run).is_err(), "{name}");
+        }
+    }
+}
