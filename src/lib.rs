@@ -4,5 +4,6 @@ pub mod diagnostic;
 pub mod document;
 pub mod event;
 pub mod inventory;
+pub mod report;
 pub mod source;
 pub mod transport;
