@@ -3,13 +3,13 @@
 //! In go [`crate::event::Record`]s and [`crate::event::Progress`]; out comes text, to a writer
 //! that the caller gives, or to the terminal. A report never sees a plan: the first event has an
 //! outline, and what was seen later is remembered by [`fold::Memory`]. What an event *says* is
-//! worded once, in [`mod@line`]; the reporters only lay it out:
+//! worded once, in `line`; the reporters only lay it out:
 //!
 //! ```text
-//!              +-> plain    a line an event, for pipes and CI
-//!  Record -> fold -> line -+-> live     a moving picture, for terminals
-//!     |        +-> summary, show          the end of a run, the whole of it
-//!     +-> json                            for programs
+//!  Record -> fold -> line -+-> plain           a line an event, for pipes and CI
+//!     |        |           '-> screen -> live  a moving picture, for terminals
+//!     |        '-> summary, show               the end of a run, the whole of it
+//!     '-> json                                 for programs
 //! ```
 //!
 //! Whatever came from a host, a plan or an operator goes through [`text::printable`] on its way,

@@ -5,7 +5,6 @@
 //! history must still be readable, so what does not fit is passed over. The authority over the
 //! state of a run is `run::state`, which reports do not know.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -27,6 +26,21 @@ use crate::event::TaskStatus;
 use crate::inventory::Connection;
 use crate::inventory::HostName;
 use crate::transport::TransportError;
+
+/// The states of a host, what needs a person most first.
+const BY_SEVERITY: [HostStatus; 11] = [
+    HostStatus::Stuck,
+    HostStatus::Quarantined,
+    HostStatus::Unknown,
+    HostStatus::Unreachable,
+    HostStatus::Failed,
+    HostStatus::Refused,
+    HostStatus::RollingBack,
+    HostStatus::Active,
+    HostStatus::RolledBack,
+    HostStatus::Succeeded,
+    HostStatus::NotStarted,
+];
 
 /// All that a report needs to know of what happened before.
 #[derive(Clone, Debug)]
@@ -394,13 +408,14 @@ impl Memory {
             .any(|parent| parent == of)
     }
 
-    /// Counts the hosts of each status that occurs.
-    pub fn by_status(&self) -> BTreeMap<&'static str, usize> {
-        let mut out = BTreeMap::new();
-        for host in self.hosts.values() {
-            *out.entry(host.status.word()).or_default() += 1;
-        }
-        out
+    /// Counts the hosts of each status that occurs, what needs a person most first.
+    pub fn by_status(&self) -> Vec<(HostStatus, usize)> {
+        let count = |status: HostStatus| {
+            let hosts = self.hosts.values();
+            (status, hosts.filter(|host| host.status == status).count())
+        };
+        let counts = BY_SEVERITY.into_iter().map(count);
+        counts.filter(|(_, number)| *number > 0).collect()
     }
 
     /// Returns how long the run took up to its last event.

@@ -82,7 +82,7 @@ impl Line {
         self
     }
 
-    fn as_trace(mut self) -> Self {
+    fn trace(mut self) -> Self {
         self.is_trace = true;
         self
     }
@@ -143,11 +143,7 @@ fn of_task(memory: &Memory, record: &Record) -> Option<Line> {
         } => {
             let on = delegated(&task.host, on);
             let text = format!("{}{on}", one_line(command));
-            Some(
-                Line::new("sends", Tone::Quiet, text)
-                    .of_task(task)
-                    .as_trace(),
-            )
+            Some(Line::new("sends", Tone::Quiet, text).of_task(task).trace())
         }
         Event::AttemptEnded { task, outcome, .. } => attempt_ended(memory, task, outcome),
         Event::TaskEnded {
@@ -209,7 +205,7 @@ fn who_and_why(by: &str, reason: Option<&str>) -> String {
 
 fn preflight(host: &HostName, verdict: &PreflightVerdict) -> Line {
     let mut line = match verdict {
-        PreflightVerdict::Held => Line::new("held", Tone::Good, "").as_trace(),
+        PreflightVerdict::Held => Line::new("held", Tone::Good, "").trace(),
         PreflightVerdict::NotHeld(reason) => {
             Line::new("not held", Tone::Bad, sentence(&reason.text)).with(detail::unmet(reason))
         }
@@ -283,7 +279,7 @@ fn task_begun(memory: &Memory, task: &TaskId) -> Option<Line> {
         _ => return None,
     };
     let title = sentence(memory.title(&task.step));
-    Some(Line::new(word, Tone::Plain, title).of_task(task).as_trace())
+    Some(Line::new(word, Tone::Plain, title).of_task(task).trace())
 }
 
 fn attempt_ended(memory: &Memory, task: &TaskId, outcome: &Outcome) -> Option<Line> {
@@ -319,19 +315,18 @@ fn attempt_ended(memory: &Memory, task: &TaskId, outcome: &Outcome) -> Option<Li
         }
     };
     let line = Line::new(&word, Tone::Warn, text).of_task(task);
-    Some(line.as_trace())
+    Some(line.trace())
 }
 
 fn task_ended(memory: &Memory, id: &TaskId, status: TaskStatus, why: Option<&Reason>) -> Line {
-    let mut text = sentence(memory.title(&id.step));
+    let mut text = title(memory, id);
     let Some(task) = memory.task(id) else {
         return Line::new(status.word(), task_tone(status), text).of_task(id);
     };
     let is_look = matches!(memory.action(&id.step), "wait" | "assert" | "approve");
-    if let Some(why) = why.filter(|why| !why.text.is_empty()) {
-        if !status.is_well() || status == TaskStatus::Skipped || is_look {
-            text = format!("{text}: {}", sentence(&why.text));
-        }
+    let says_why = !status.is_well() || status == TaskStatus::Skipped || is_look;
+    if let Some(why) = why.filter(|why| says_why && !why.text.is_empty()) {
+        text = format!("{text}: {}", sentence(&why.text));
     }
     let about = circumstances(id, task, status);
     if !about.is_empty() {
@@ -339,9 +334,21 @@ fn task_ended(memory: &Memory, id: &TaskId, status: TaskStatus, why: Option<&Rea
     }
     let line = Line::new(status.word(), task_tone(status), text).of_task(id);
     if status.is_well() {
-        return line;
+        // The parts of a block have told it all.
+        let is_trace = memory.action(&id.step) == "block";
+        return Line { is_trace, ..line };
     }
     line.with(detail::failure(&id.host, task))
+}
+
+/// Returns the title of a task; where it is only a template, the command as it was sent.
+fn title(memory: &Memory, id: &TaskId) -> String {
+    let title = memory.title(&id.step);
+    let attempt = memory.task(id).and_then(|task| task.attempt.as_ref());
+    match attempt.filter(|_| title.contains("{{")) {
+        Some(attempt) => one_line(&attempt.command),
+        None => sentence(title),
+    }
 }
 
 /// Words what is worth knowing of a task that ended: an exit that did not decide, attempts,

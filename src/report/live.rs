@@ -1,17 +1,20 @@
 //! The run as a moving picture, for a terminal.
 //!
-//! Two parties share a [`Screen`]: the run tells it events and never waits for the terminal; a
+//! Two parties share a `Screen`: the run tells it events and never waits for the terminal; a
 //! painter of its own shows it ten times a second. So a burst of events in virtual time costs no
 //! drawing each, and a clock goes on while nothing happens. What is finished scrolls up as lines
-//! that stay; below them one bar of `indicatif` holds all lines that move, so that they are drawn
-//! at once.
+//! that stay; below them stand the lines that move.
 //!
 //! ```text
 //!   run -- event, progress --> Screen <-- lines -- painter --> terminal
 //! ```
 //!
-//! Whether there is a terminal is the caller's to know.
+//! A picture is one write, so nothing flickers. The terminal is `indicatif`'s, its bars are not
+//! used: they fill each line with blanks to the full width, so that after a resize nobody knows how
+//! many rows they take, and lines that should stay are lost. Whether there is a terminal is the
+//! caller's to know.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::Condvar;
 use std::sync::Mutex;
@@ -20,9 +23,7 @@ use std::sync::PoisonError;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use indicatif::ProgressBar;
-use indicatif::ProgressDrawTarget;
-use indicatif::ProgressStyle;
+use console::measure_text_width;
 use indicatif::TermLike;
 use jiff::Timestamp;
 
@@ -37,6 +38,12 @@ use crate::report::screen::Screen;
 
 /// The time between two pictures: smooth to the eye, and nothing beside the work.
 const PERIOD: Duration = Duration::from_millis(100);
+
+/// Clears from the cursor to the end of its line.
+const CLEAR_LINE: &str = "\u{1b}[K";
+
+/// Clears from the cursor to the end of the terminal.
+const CLEAR_BELOW: &str = "\u{1b}[J";
 
 /// See the module.
 pub struct Live {
@@ -54,25 +61,12 @@ struct Shared {
 
 /// The terminal. Locked while a picture is drawn; always before the screen.
 struct Canvas {
-    terminal: Box<dyn Terminal>,
-    bar: ProgressBar,
-    /// The columns of the last picture.
-    columns: u16,
-    /// Lines of the last picture.
-    rows: usize,
+    terminal: Box<dyn TermLike>,
+    /// The columns of each line that moves, as it stands on the terminal; the cursor is behind the
+    /// last one.
+    drawn: Vec<usize>,
     turn: usize,
     is_paused: bool,
-}
-
-/// A terminal that can be handed to `indicatif` as well.
-trait Terminal: TermLike {
-    fn target(&self) -> ProgressDrawTarget;
-}
-
-impl<T: TermLike + Clone + 'static> Terminal for T {
-    fn target(&self) -> ProgressDrawTarget {
-        ProgressDrawTarget::term_like(Box::new(self.clone()))
-    }
 }
 
 impl Live {
@@ -89,15 +83,10 @@ impl Live {
     }
 
     /// Prepares to show a run; nothing is drawn before [`Shared::paint`].
-    fn on(terminal: impl TermLike + Clone + 'static, run: RunId, style: Style) -> Self {
-        let bar = ProgressBar::with_draw_target(None, terminal.target());
-        let template = ProgressStyle::with_template("{msg}");
-        bar.set_style(template.expect("the template is one placeholder"));
+    fn on(terminal: impl TermLike + 'static, run: RunId, style: Style) -> Self {
         let canvas = Canvas {
-            columns: terminal.width(),
             terminal: Box::new(terminal),
-            bar,
-            rows: 0,
+            drawn: Vec::new(),
             turn: 0,
             is_paused: false,
         };
@@ -184,26 +173,17 @@ impl Canvas {
             return;
         }
         self.turn = self.turn.wrapping_add(1);
-        let columns = self.terminal.width();
-        let (permanent, moving) = {
-            let mut screen = locked(screen);
-            let frame = Frame {
-                width: usize::from(columns),
-                height: usize::from(self.terminal.height()),
-                turn: self.turn,
-                now: screen.is_real_time().then(|| Clock::Real.now()),
-            };
-            (screen.take_permanent(frame.width), screen.moving(frame))
+        let mut screen = locked(screen);
+        let frame = Frame {
+            width: usize::from(self.terminal.width()),
+            height: usize::from(self.terminal.height()),
+            turn: self.turn,
+            now: screen.is_real_time().then(|| Clock::Real.now()),
         };
-        if columns != self.columns {
-            self.resize(columns);
-        }
-        self.keep(&permanent);
-        self.rows = moving.len();
-        self.bar.set_message(moving.join("\n"));
-        if self.bar.is_finished() {
-            self.bar.reset();
-        }
+        let permanent = screen.take_permanent(frame.width);
+        let moving = screen.moving(frame);
+        drop(screen);
+        self.draw(&permanent, &moving);
     }
 
     /// Shows what stays, and nothing that moves.
@@ -212,38 +192,49 @@ impl Canvas {
             return;
         }
         let permanent = locked(screen).take_permanent(usize::from(self.terminal.width()));
-        self.keep(&permanent);
-        self.bar.finish_and_clear();
-        self.rows = 0;
+        self.draw(&permanent, &[]);
     }
 
-    /// Writes lines that stay where the moving ones were. A terminal that is gone harms nothing.
-    fn keep(&self, lines: &[String]) {
-        if lines.is_empty() {
-            return;
+    /// Writes lines that stay over the moving ones, and the new moving ones below.
+    fn draw(&mut self, permanent: &[String], moving: &[String]) {
+        let mut out = String::from("\r");
+        if let Some(up @ 1..) = self.rows().checked_sub(1) {
+            write!(out, "\u{1b}[{up}A").expect("a string takes what is written to it");
         }
-        self.bar.finish_and_clear();
-        for line in lines {
-            let _gone = self.terminal.write_line(line);
+        // Lines that move fit their row, so each clears what it leaves of the one before it: the
+        // eye sees no gap. Lines that stay may be longer.
+        if !permanent.is_empty() || moving.is_empty() {
+            out.push_str(CLEAR_BELOW);
         }
-        let _gone = self.terminal.flush();
+        for line in permanent {
+            out.push_str(line);
+            out.push_str("\r\n");
+        }
+        for (at, line) in moving.iter().enumerate() {
+            if at > 0 {
+                out.push_str("\r\n");
+            }
+            out.push_str(line);
+            out.push_str(CLEAR_LINE);
+        }
+        out.push_str(CLEAR_BELOW);
+        self.drawn = moving.iter().map(|line| measure_text_width(line)).collect();
+        // A terminal that is gone harms nothing.
+        let _gone = self
+            .terminal
+            .write_str(&out)
+            .and_then(|()| self.terminal.flush());
     }
 
-    /// Takes the moving lines away after the terminal wrapped them anew: `indicatif` fills each to
-    /// the full width and counts them as they were.
-    fn resize(&mut self, columns: u16) {
-        let (before, after) = (usize::from(self.columns), usize::from(columns.max(1)));
-        let rows = self.rows * before.div_ceil(after).max(1);
-        self.columns = columns;
-        self.rows = 0;
-        self.bar.set_draw_target(self.terminal.target());
-        if rows == 0 {
-            return;
-        }
-        let up = rows.min(usize::from(self.terminal.height())) - 1;
-        let _gone = self.terminal.move_cursor_up(up);
-        let _gone = self.terminal.write_str("\r\u{1b}[J");
-        let _gone = self.terminal.flush();
+    /// Returns the rows that the moving lines take, after the terminal has wrapped those that do
+    /// not fit any more.
+    fn rows(&self) -> usize {
+        let columns = usize::from(self.terminal.width()).max(1);
+        let rows = self
+            .drawn
+            .iter()
+            .map(|width| width.div_ceil(columns).max(1));
+        rows.sum()
     }
 }
 
@@ -364,7 +355,7 @@ mod tests {
         live.shared.paint();
         let contents = terminal.contents();
         assert!(
-            contents.ends_with("and 41 more hosts at work"),
+            contents.ends_with("and 42 more hosts at work"),
             "{contents}"
         );
         assert!(contents.contains("0 of 50 hosts done"), "{contents}");
@@ -436,5 +427,13 @@ mod tests {
         }
         live.finish();
         assert!(terminal.contents().contains("\\x1b]0;owned\\x07"));
+    }
+
+    #[test]
+    fn after_a_resize_rows_are_counted_as_the_terminal_wraps_them() {
+        let (live, _terminal) = live(24, 45);
+        let mut canvas = locked(&live.shared.canvas);
+        canvas.drawn = vec![0, 50, 31];
+        assert_eq!(canvas.rows(), 4);
     }
 }

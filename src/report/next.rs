@@ -64,6 +64,12 @@ pub(crate) fn next(memory: &Memory, run: &RunId, again: Option<&str>) -> Vec<Nex
         RunStatus::RolledBack => vec![Next::new("When the cause is mended:", again)],
         RunStatus::Failed | RunStatus::Aborted => {
             let mut out = Vec::new();
+            let is_past = |host: &HostMemory| is_on_the_way(host) && host.no_return.is_some();
+            if memory.hosts.values().any(is_past) {
+                let why = "Past the point of no return a host goes only forward. \
+                           To see what was done there, before the rest is done by hand:";
+                out.push(Next::new(why, verb("show")));
+            }
             if memory.hosts.values().any(can_turn_back) {
                 out.push(Next::new("To put things back:", verb("rollback")));
             }
@@ -75,6 +81,11 @@ pub(crate) fn next(memory: &Memory, run: &RunId, again: Option<&str>) -> Vec<Nex
 
 /// Whether a host has changes that may still be undone.
 fn can_turn_back(host: &HostMemory) -> bool {
+    is_on_the_way(host) && host.no_return.is_none()
+}
+
+/// Whether something was sent to a host that reached neither its end nor its beginning again.
+fn is_on_the_way(host: &HostMemory) -> bool {
     let is_open = match host.status {
         HostStatus::Active
         | HostStatus::Failed
@@ -89,7 +100,7 @@ fn can_turn_back(host: &HostMemory) -> bool {
         | HostStatus::RolledBack => false,
     };
     let is_touched = host.tasks.values().any(|task| task.attempt.is_some());
-    is_open && is_touched && host.no_return.is_none()
+    is_open && is_touched
 }
 
 /// Returns the commands that answer a question, each with what it does.

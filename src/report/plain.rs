@@ -28,8 +28,12 @@ use crate::report::text::whole;
 use crate::report::text::width;
 use crate::report::wait::Waits;
 
-/// A wait shows a sign of life so often: well below the silence after which CI ends a job.
-const HEARTBEAT: Duration = Duration::from_secs(30);
+/// A wait tells of changes so often.
+const CHANGES: Duration = Duration::from_secs(30);
+
+/// A wait in which nothing changes shows a sign of life so often: well below the silence after
+/// which CI ends a job.
+const HEARTBEAT: Duration = Duration::from_mins(2);
 
 /// A changed word (not a number) is shown at once, but not oftener than this: it may flap.
 const FLAPPING: Duration = Duration::from_secs(5);
@@ -55,6 +59,7 @@ pub struct Plain<W> {
 struct Told {
     at: Timestamp,
     words: Vec<String>,
+    seen: String,
 }
 
 impl<W: Write> Plain<W> {
@@ -116,19 +121,30 @@ impl<W: Write> Plain<W> {
         let told = self.told.get(task);
         let silence = between(told.map(|told| told.at).or(begun), Some(now));
         let is_new = told.is_none_or(|told| told.words != words);
+        let seen = wait.seen();
+        let is_change = told.is_none_or(|told| told.seen != seen);
         let is_first = told.is_none() && (begun.is_none() || wait.until().is_some());
-        let is_due = silence >= HEARTBEAT || is_new && silence >= FLAPPING;
+        let is_due = silence >= HEARTBEAT
+            || is_change && silence >= CHANGES
+            || is_new && silence >= FLAPPING;
         if !is_first && !is_due {
             return;
         }
-        let mut text = vec![wait.seen(), format!("{} left", whole(wait.left()))];
+        let mut text = vec![seen.clone(), format!("{} left", whole(wait.left()))];
         if is_first {
             text[1] = format!("at most {}", duration(wait.limit()));
             text.insert(0, wait.until().unwrap_or_default());
         }
         text.retain(|part| !part.is_empty());
         let line = progress_line(task, "waits", text.join("; "));
-        self.told.insert(task.clone(), Told { at: now, words });
+        self.told.insert(
+            task.clone(),
+            Told {
+                at: now,
+                words,
+                seen,
+            },
+        );
         self.line(now, &line);
     }
 }
@@ -262,29 +278,21 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_changes_its_words_is_told_at_once_and_others_each_half_minute() {
+    fn a_wait_tells_changed_words_at_once_and_is_not_silent_for_longer_than_two_minutes() {
         let mut story = Story::started(&["backend1"]);
         story.open("backend1", "expire");
-        let mut look = |state: &str, waited: u64| {
-            let mut news = waiting("backend1", "expire", 9, waited);
+        for look in 0..16 {
+            let state = if look < 2 { "syncing" } else { "synced" };
+            let mut news = waiting("backend1", "expire", 9, look * 10);
             if let Progress::Waiting { values, .. } = &mut news {
                 values.push(("ring".to_owned(), state.to_owned()));
             }
             story.progress(news);
             story.after(10_000);
-        };
-        look("syncing", 0);
-        look("syncing", 10);
-        look("synced", 20);
-        look("synced", 30);
-        look("synced", 40);
-        look("synced", 50);
+        }
         let text = told(&story);
-        let seconds: Vec<&str> = text
-            .lines()
-            .filter(|line| line.contains("ring ="))
-            .map(|line| &line[6..8])
-            .collect();
-        assert_eq!(seconds, ["01", "21", "51"], "{text}");
+        let lines = text.lines().filter(|line| line.contains("ring ="));
+        let times: Vec<&str> = lines.map(|line| &line[3..8]).collect();
+        assert_eq!(times, ["00:01", "00:21", "02:21"], "{text}");
     }
 }

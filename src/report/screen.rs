@@ -29,6 +29,7 @@ use crate::report::text::pad;
 use crate::report::text::printable;
 use crate::report::text::whole;
 use crate::report::text::width;
+use crate::report::text::wrap;
 use crate::report::wait::Wait;
 use crate::report::wait::Waits;
 
@@ -154,36 +155,41 @@ impl Screen {
             .collect()
     }
 
-    /// Lays out a line that stays: `  ✓ backend1  drain  changed  Map no new users ...`. Titles
-    /// are cut to the width; what explains a failure is not, the terminal wraps it.
+    /// Lays out a line that stays: `  ✓ backend1  drain  changed  Map no new users ...`. The title
+    /// of a step that went well is cut to the width; all else goes on in further lines.
     fn permanent(&self, line: &Line, columns: usize) -> Vec<String> {
         let mark = self.style.paint(line.tone, mark(line));
         let word = self.style.paint(line.tone, &pad(&line.word, WORD_WIDTH));
-        let text = if line.step.is_empty() {
+        let lead = if line.step.is_empty() {
             let host = self.style.paint(Tone::Strong, &line.host);
             let gap = if line.host.is_empty() { "" } else { " " };
             let word = self.style.paint(line.tone, &line.word);
             let colon = if line.text.is_empty() { "" } else { ": " };
-            format!("{mark} {host}{gap}{word}{colon}{}", line.text)
+            format!("{mark} {host}{gap}{word}{colon}")
         } else {
             let host = pad(&line.host, self.host_width);
             let step = pad(&line.step, self.step_width);
-            let lead = format!("  {mark} {host}  {step}  {word}  ");
-            let room = columns.saturating_sub(width_of(&lead) + 1);
-            let is_short = line.tone == Tone::Good || line.tone == Tone::Quiet;
-            let text = if is_short {
-                clip(&line.text, room.max(LEAST_WIDTH))
-            } else {
-                line.text.clone()
-            };
-            format!("{lead}{text}")
+            format!("  {mark} {host}  {step}  {word}  ")
         };
+        let room = columns.saturating_sub(width_of(&lead) + 1);
+        let room = room.max(LEAST_WIDTH);
+        let is_short = line.tone == Tone::Good || line.tone == Tone::Quiet;
+        let texts = if is_short && !line.step.is_empty() {
+            vec![clip(&line.text, room)]
+        } else {
+            wrap(&line.text, room)
+        };
+        let mut texts = texts.into_iter();
+        let text = format!("{lead}{}", texts.next().unwrap_or_default());
+        let indent = " ".repeat(width_of(&lead));
+        let texts = texts.map(|text| format!("{indent}{text}"));
         let details = line.details.iter();
         let details = details.map(|detail| {
             let text = self.style.paint(detail.tone, &detail.text);
             format!("      {text}")
         });
         std::iter::once(text.trim_end().to_owned())
+            .chain(texts)
             .chain(details)
             .collect()
     }
@@ -199,7 +205,7 @@ impl Screen {
             .iter()
             .filter(|(_, host)| matches!(host.status, HostStatus::Active | HostStatus::RollingBack))
             .collect();
-        let rows = frame.height.saturating_sub(3).max(2);
+        let rows = frame.height.saturating_sub(4).max(1);
         let is_wide = active.len() * 2 <= rows;
         let most = if is_wide { active.len() } else { rows };
         let mut out = vec![String::new(), self.header(now, columns)];
@@ -210,6 +216,7 @@ impl Screen {
             let rest = format!("    and {} more hosts at work", active.len() - most);
             out.push(self.style.paint(Tone::Quiet, &clip(&rest, columns)));
         }
+        out.truncate(frame.height.saturating_sub(1).max(1));
         out
     }
 
@@ -365,8 +372,7 @@ fn mark(line: &Line) -> &'static str {
     match (line.word.as_str(), line.tone) {
         ("asks", _) => "?",
         ("skipped", _) => "-",
-        ("unchanged", _) => "=",
-        (_, Tone::Good) => "✓",
+        ("unchanged", _) | (_, Tone::Good) => "✓",
         (_, Tone::Bad) => "✗",
         (_, Tone::Warn) => "!",
         (_, Tone::Quiet | Tone::Strong | Tone::Plain) => "·",

@@ -122,7 +122,7 @@ impl Page<'_> {
     }
 
     fn fact(&mut self, name: &str, value: &str) {
-        self.line(&format!("  {}{value}", pad(name, 11)));
+        self.line(&format!("  {}{value}", pad(name, 12)));
     }
 
     fn heading(&mut self, run: &RunId, memory: &Memory, records: &[Record]) {
@@ -172,10 +172,9 @@ impl Page<'_> {
             self.fact("last event", &took);
         }
         let hosts = list(planned.hosts.iter().map(HostName::as_str), MOST_HOSTS);
-        self.fact(
-            "hosts",
-            &format!("{hosts}{}", at_a_time(&planned.outline.serial)),
-        );
+        self.fact("hosts", &hosts);
+        let serial = at_a_time(&planned.outline.serial);
+        self.fact("serial", serial.trim_start_matches(", "));
         self.inputs(planned);
     }
 
@@ -367,14 +366,15 @@ fn answers(memory: &Memory, task: &TaskId, outcome: &Outcome) -> Shown {
 /// Words how a task ended, with all that was seen.
 fn ended(memory: &Memory, id: &TaskId, status: TaskStatus) -> Shown {
     let task = memory.task(id);
-    let took = task.map(|task| duration(between(task.begun, task.ended)));
+    let took = task.map(|task| between(task.begun, task.ended));
+    let took = took.filter(|took| !took.is_zero());
+    let took = took.map_or_else(String::new, |took| format!(" after {}", duration(took)));
     let why = task.and_then(|task| task.why.as_ref());
     let said = why.map(|why| sentence(&why.text)).unwrap_or_default();
     let separator = if said.is_empty() { "" } else { ": " };
-    let took = took.unwrap_or_default();
     Shown {
         tone: task_tone(status),
-        text: format!("{} after {took}{separator}{said}", status.word()),
+        text: format!("{}{took}{separator}{said}", status.word()),
         details: why.map(detail::seen).unwrap_or_default(),
     }
 }

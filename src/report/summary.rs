@@ -9,9 +9,11 @@ use std::fmt::Write as _;
 use crate::event::HostStatus;
 use crate::event::PreflightVerdict;
 use crate::event::Question;
+use crate::event::Reason;
 use crate::event::Record;
 use crate::event::RunId;
 use crate::event::RunStatus;
+use crate::event::StepPath;
 use crate::event::TaskId;
 use crate::event::TaskStatus;
 use crate::inventory::HostName;
@@ -113,9 +115,15 @@ impl Page<'_> {
                 steps => format!("{} changed", count(steps, "step")),
             });
         } else {
-            let by_status = memory.by_status();
-            let hosts = |(status, number)| format!("{} {status}", count(number, "host"));
-            parts.extend(by_status.into_iter().map(hosts));
+            let total = memory.hosts.len();
+            for (at, (status, number)) in memory.by_status().into_iter().enumerate() {
+                let status = status.word();
+                parts.push(match at {
+                    0 if number == total => format!("{} {status}", count(total, "host")),
+                    0 => format!("{number} of {} {status}", count(total, "host")),
+                    _ => format!("{number} {status}"),
+                });
+            }
         }
         let virtual_time = if memory.is_model {
             " (virtual time)"
@@ -204,7 +212,10 @@ impl Page<'_> {
             self.line(&format!("      {text}"));
         }
         self.line("Answer with one of:");
-        for (command, about) in answers(run, task, question) {
+        let answers = answers(run, task, question);
+        let widest = answers.iter().map(|(command, _)| width(command)).max();
+        for (command, about) in answers {
+            let command = pad(&command, widest.unwrap_or_default());
             let about = self.style.paint(Tone::Quiet, &format!("# {about}"));
             let command = self.style.paint(Tone::Strong, &command);
             self.line(&format!("  {command}  {about}"));
@@ -216,16 +227,18 @@ impl Page<'_> {
 fn meaning(memory: &Memory) -> &'static str {
     match memory.status {
         RunStatus::Succeeded => "",
-        RunStatus::Refused => "Nothing was sent to any host that changes it.",
+        RunStatus::Refused => "Nothing was changed: no command that changes a host was sent.",
         RunStatus::RolledBack => {
-            "What was changed on the hosts that failed is undone; they are as they were."
+            "On each host that is rolled back, every step with a way back is undone."
         }
-        RunStatus::Failed => "What failed was not undone: each host was left as is said here.",
+        RunStatus::Failed => {
+            "Not everything that failed was undone: each host was left as is said here."
+        }
         RunStatus::Stuck => {
-            "Undoing failed. A stuck host was left in between, and stays claimed by this run."
+            "Undoing failed: a stuck host was left half way, and nothing more was sent to it."
         }
-        RunStatus::Aborted => "Nothing was undone: each host was left as is said here.",
-        RunStatus::Paused => "Nothing goes on until a person says so. The hosts stay claimed.",
+        RunStatus::Aborted => "It goes no further: each host was left as is said here.",
+        RunStatus::Paused => "Nothing goes on until a person says so.",
         RunStatus::Planned => "The preflight has not ended; nothing was changed.",
         RunStatus::Running => "No end is recorded: it is under way, or its controller was killed.",
     }
@@ -241,14 +254,15 @@ fn host_texts(memory: &Memory, host: &HostMemory) -> Vec<String> {
     }
     match host.status {
         HostStatus::Succeeded => out.push(format!("{}, took {took}", steps(memory, host))),
-        HostStatus::NotStarted => {}
         HostStatus::Active => {
-            for step in &host.open {
-                let title = sentence(memory.title(step));
-                out.push(format!("at {}: {title}", printable(&step.0)));
+            out.extend(host.open.iter().map(|step| step_text(memory, "at", step)));
+            if host.open.is_empty() {
+                let last = host.tasks.keys().next_back();
+                out.extend(last.map(|step| step_text(memory, "between two steps, after", step)));
             }
         }
-        HostStatus::Refused
+        HostStatus::NotStarted
+        | HostStatus::Refused
         | HostStatus::Failed
         | HostStatus::Unreachable
         | HostStatus::Unknown
@@ -266,13 +280,25 @@ fn host_texts(memory: &Memory, host: &HostMemory) -> Vec<String> {
             .as_ref()
             .filter(|_| host.status != HostStatus::Succeeded)
         {
-            let title = sentence(memory.title(step));
-            out.push(format!("{words} {}: {title}", printable(&step.0)));
+            out.push(step_text(memory, words, step));
         }
     }
-    let why = host.why.as_ref().map(|why| sentence(&why.text));
-    out.extend(why.filter(|why| !why.is_empty()));
+    // What the failed step says of itself stands below already.
+    let is_new = |why: &&Reason| {
+        let steps = [&host.failed, &host.undo_failed].into_iter().flatten();
+        let tasks = steps.filter_map(|step| host.tasks.get(step)?.why.as_ref());
+        let mut texts = tasks.map(|known| known.text.as_str());
+        !texts.any(|known| !known.is_empty() && why.text.contains(known))
+    };
+    let why = host.why.as_ref().filter(is_new);
+    out.extend(why.map(|why| sentence(&why.text)));
+    out.retain(|text| !text.is_empty());
     out
+}
+
+fn step_text(memory: &Memory, words: &str, step: &StepPath) -> String {
+    let title = sentence(memory.title(step));
+    format!("{words} {}: {title}", printable(&step.0))
 }
 
 /// Whether a host was left on the way, or failed there.

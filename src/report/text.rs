@@ -183,7 +183,7 @@ pub fn duration(duration: Duration) -> String {
     if tenths == 0 {
         return "<0.1s".to_owned();
     }
-    if tenths < 100 && tenths % 10 != 0 {
+    if tenths < 100 && !tenths.is_multiple_of(10) {
         return format!("{}.{}s", tenths / 10, tenths % 10);
     }
     if tenths < 100 {
