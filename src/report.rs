@@ -1,0 +1,111 @@
+//! Reports: what a person sees of a run.
+//!
+//! In go [`crate::event::Record`]s and [`crate::event::Progress`]; out comes text, to a writer
+//! that the caller gives, or to the terminal. A report never sees a plan: the first event has an
+//! outline, and what was seen later is remembered by [`fold::Memory`]. What an event *says* is
+//! worded once, in `line`; the reporters only lay it out:
+//!
+//! ```text
+//!  Record -> fold -> line -+-> plain           a line an event, for pipes and CI
+//!     |        |           '-> screen -> live  a moving picture, for terminals
+//!     |        '-> summary, show               the end of a run, the whole of it
+//!     '-> json                                 for programs
+//! ```
+//!
+//! Whatever came from a host, a plan or an operator goes through [`text::printable`] on its way,
+//! and output of a host is prefixed by its name. A report that cannot be written harms nothing:
+//! errors of the writer are dropped, the run goes on.
+
+mod detail;
+pub mod fold;
+pub mod json;
+mod line;
+pub mod live;
+mod next;
+pub mod plain;
+pub mod runs;
+mod screen;
+pub mod show;
+pub mod summary;
+pub mod text;
+mod wait;
+
+#[cfg(test)]
+mod sample;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// How a report is to look: what the caller knows of its reader.
+#[derive(Clone, Debug)]
+pub struct Style {
+    /// Whether colour may be used.
+    pub colour: bool,
+    /// Columns that a line may take.
+    pub width: usize,
+    /// The zone of the times that are shown.
+    pub zone: TimeZone,
+}
+
+/// What a piece of text is to the reader; colour only underlines it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// As it should be.
+    Good,
+    /// Not worth a look.
+    Quiet,
+    /// To be noticed.
+    Warn,
+    /// Gone wrong.
+    Bad,
+    /// A heading.
+    Strong,
+    /// Anything else.
+    Plain,
+}
+
+impl Style {
+    /// Makes a style without colour, with times in UTC.
+    pub fn plain(width: usize) -> Self {
+        Self {
+            colour: false,
+            width,
+            zone: TimeZone::UTC,
+        }
+    }
+
+    /// Colours a text that is printable already.
+    pub(crate) fn paint(&self, tone: Tone, text: &str) -> String {
+        if !self.colour || tone == Tone::Plain || text.is_empty() {
+            return text.to_owned();
+        }
+        let style = console::Style::new().force_styling(true);
+        match tone {
+            Tone::Good => style.green(),
+            Tone::Quiet => style.dim(),
+            Tone::Warn => style.yellow(),
+            Tone::Bad => style.red(),
+            Tone::Strong => style.bold(),
+            Tone::Plain => style,
+        }
+        .apply_to(text)
+        .to_string()
+    }
+
+    /// Returns the time of day.
+    pub(crate) fn clock(&self, at: Timestamp) -> String {
+        self.format(at, "%H:%M:%S")
+    }
+
+    /// Returns day, time and zone.
+    pub(crate) fn date(&self, at: Timestamp) -> String {
+        self.format(at, "%Y-%m-%d %H:%M:%S %Z")
+    }
+
+    /// Returns a time as `format` says; only formats that cannot fail are used here.
+    pub(crate) fn format(&self, at: Timestamp, format: &str) -> String {
+        at.to_zoned_datetime(self.zone.clone())
+            .strftime(format)
+            .to_string()
+    }
+}

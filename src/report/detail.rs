@@ -1,0 +1,197 @@
+//! The lines under a line: what a command answered, what was expected and what was seen.
+
+use crate::event::Answer;
+use crate::event::Outcome;
+use crate::event::Question;
+use crate::event::Reason;
+use crate::event::Seen;
+use crate::event::Truth;
+use crate::inventory::HostName;
+use crate::report::Tone;
+use crate::report::fold::AttemptMemory;
+use crate::report::fold::TaskMemory;
+use crate::report::text::clip;
+use crate::report::text::count;
+use crate::report::text::lines;
+use crate::report::text::list;
+use crate::report::text::printable;
+use crate::transport::Exit;
+
+/// Lines of an output that are shown with a failure.
+pub(crate) const OUTPUT_LINES: usize = 5;
+
+/// Columns of a line that is not ours: enough for a long path, not for a flood.
+pub(crate) const LINE_WIDTH: usize = 300;
+
+/// Values that are shown of one condition.
+const MOST_VALUES: usize = 8;
+
+/// A line under a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Detail {
+    /// What it is to the reader.
+    pub(crate) tone: Tone,
+    /// The text, printable.
+    pub(crate) text: String,
+}
+
+impl Detail {
+    pub(crate) fn new(tone: Tone, text: impl Into<String>) -> Self {
+        Self {
+            tone,
+            text: text.into(),
+        }
+    }
+}
+
+/// Words how an attempt ended.
+pub(crate) fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Ended { exit, .. } => ended(exit),
+        Outcome::NotSent(error) => format!("not sent: {}", sentence(&error.to_string())),
+        Outcome::Unknown { why } => format!("end unknown: {}", sentence(why)),
+    }
+}
+
+/// Words how a command ended.
+fn ended(exit: &Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exit {code}"),
+        Exit::Signal(name) => format!("ended by signal {}", sentence(name)),
+        Exit::TimedOut => "took too long and was ended".to_owned(),
+    }
+}
+
+/// Whether an attempt ended with anything but success, by its own word.
+pub(crate) fn is_bad(outcome: &Outcome) -> bool {
+    !matches!(
+        outcome,
+        Outcome::Ended {
+            exit: Exit::Code(0),
+            ..
+        }
+    )
+}
+
+/// Makes a sentence from elsewhere printable, and bounds it.
+pub(crate) fn sentence(text: &str) -> String {
+    clip(&printable(text.trim_end()), LINE_WIDTH)
+}
+
+/// Returns an output, each line prefixed by the machine that printed it.
+pub(crate) fn output(on: &HostName, stream: &str, most: usize) -> Vec<Detail> {
+    let on = printable(on.as_str());
+    lines(stream, most, LINE_WIDTH)
+        .into_iter()
+        .map(|line| Detail::new(Tone::Plain, format!("{on}| {line}")))
+        .collect()
+}
+
+/// Returns what a failed attempt answered: how it ended, and what it complained of; what it
+/// printed where it did not complain.
+pub(crate) fn attempt(host: &HostName, attempt: &AttemptMemory) -> Vec<Detail> {
+    let Some(last) = &attempt.outcome else {
+        return Vec::new();
+    };
+    let on = delegated(host, &attempt.on);
+    let mut out = vec![Detail::new(Tone::Bad, format!("{}{on}", outcome(last)))];
+    if let Outcome::Ended { stdout, stderr, .. } = last {
+        let stream = if stderr.trim().is_empty() {
+            stdout
+        } else {
+            stderr
+        };
+        out.extend(output(&attempt.on, stream, OUTPUT_LINES));
+    }
+    out
+}
+
+/// Says on which machine, where it is not the host itself: ` on director1`.
+pub(crate) fn delegated(host: &HostName, on: &HostName) -> String {
+    if host == on {
+        String::new()
+    } else {
+        format!(" on {}", printable(on.as_str()))
+    }
+}
+
+/// Returns the details of a task that did not end well.
+pub(crate) fn failure(host: &HostName, task: &TaskMemory) -> Vec<Detail> {
+    let mut out = Vec::new();
+    if let Some(last) = &task.attempt {
+        out.extend(attempt(host, last));
+    }
+    if let Some(why) = &task.why {
+        out.extend(unmet(why));
+    }
+    out
+}
+
+/// Returns the conditions that do not hold, with the values they were decided on.
+pub(crate) fn unmet(why: &Reason) -> Vec<Detail> {
+    let open = why.seen.iter().filter(|seen| seen.truth != Truth::True);
+    open.flat_map(condition).collect()
+}
+
+/// Returns all conditions with the values they were decided on.
+pub(crate) fn seen(why: &Reason) -> Vec<Detail> {
+    why.seen.iter().flat_map(condition).collect()
+}
+
+fn condition(seen: &Seen) -> Vec<Detail> {
+    let (label, tone) = match seen.truth {
+        Truth::True => ("holds    ", Tone::Quiet),
+        Truth::False => ("expected ", Tone::Plain),
+        Truth::Unknown => ("expected ", Tone::Warn),
+    };
+    let condition = sentence(&seen.condition);
+    let claim = sentence(&seen.claim);
+    let mut out = Vec::new();
+    if claim.is_empty() || claim == condition {
+        out.push(Detail::new(tone, format!("{label} {condition}")));
+    } else {
+        out.push(Detail::new(tone, format!("{label} {claim}")));
+        out.push(Detail::new(tone, format!("          {condition}")));
+    }
+    if !seen.values.is_empty() {
+        out.push(Detail::new(tone, format!("seen      {}", values(seen))));
+    }
+    if let Some(error) = &seen.error {
+        let error = format!("unclear   {}", sentence(error));
+        out.push(Detail::new(Tone::Warn, error));
+    }
+    out
+}
+
+/// Writes the values of a condition: `backend.users = 31, dovecot = "active"`.
+pub(crate) fn values(seen: &Seen) -> String {
+    let mut out: Vec<String> = seen
+        .values
+        .iter()
+        .take(MOST_VALUES)
+        .map(|(name, value)| format!("{} = {}", sentence(name), sentence(value)))
+        .collect();
+    if let Some(rest) = seen.values.len().checked_sub(MOST_VALUES + 1) {
+        out.push(count(rest + 1, "more value"));
+    }
+    out.join(", ")
+}
+
+/// Returns what was seen for a question, and what may be answered.
+pub(crate) fn question(question: &Question) -> Vec<Detail> {
+    let mut out = Vec::new();
+    let why = sentence(&question.why.text);
+    if !why.is_empty() && why != sentence(&question.text) {
+        out.push(Detail::new(Tone::Plain, format!("because   {why}")));
+    }
+    out.extend(seen(&question.why));
+    let answers = question.answers.iter().copied().map(answer);
+    let answers = list(answers, Answer::ALL.len());
+    out.push(Detail::new(Tone::Strong, format!("answers   {answers}")));
+    out
+}
+
+/// Writes an answer and what it does.
+fn answer(answer: Answer) -> String {
+    format!("{} ({})", answer.word(), answer.about())
+}

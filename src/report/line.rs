@@ -1,0 +1,426 @@
+//! What an event says, in words: the one place where events get their wording.
+//!
+//! [`line_of`] takes an event and what is remembered, that event included, and gives a [`Line`]:
+//! whom it is about, which step, a status word, a text, and details. Reporters lay lines out and
+//! may leave out those that are only a trace. All text in a line is printable.
+
+use std::time::Duration;
+
+use crate::event::Event;
+use crate::event::HostStatus;
+use crate::event::Outcome;
+use crate::event::PreflightVerdict;
+use crate::event::Reason;
+use crate::event::Record;
+use crate::event::RunPlanned;
+use crate::event::RunStatus;
+use crate::event::TaskId;
+use crate::event::TaskStatus;
+use crate::inventory::HostName;
+use crate::report::Tone;
+use crate::report::detail;
+use crate::report::detail::Detail;
+use crate::report::detail::delegated;
+use crate::report::detail::sentence;
+use crate::report::fold::HostMemory;
+use crate::report::fold::Memory;
+use crate::report::fold::TaskMemory;
+use crate::report::fold::between;
+use crate::report::text::count;
+use crate::report::text::duration;
+use crate::report::text::list;
+use crate::report::text::printable;
+
+/// Hosts that are named before the rest is counted.
+const MOST_HOSTS: usize = 8;
+
+/// One event in words.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    /// The host it is about, empty for the run.
+    pub(crate) host: String,
+    /// The step, empty for the host as a whole.
+    pub(crate) step: String,
+    /// What happened, in a word or two.
+    pub(crate) word: String,
+    /// What that is to the reader.
+    pub(crate) tone: Tone,
+    /// The rest of the sentence.
+    pub(crate) text: String,
+    /// Lines under it.
+    pub(crate) details: Vec<Detail>,
+    /// Whether it only shows the way to an event that comes: not worth a line that stays on a
+    /// terminal.
+    pub(crate) is_trace: bool,
+}
+
+impl Line {
+    fn new(word: &str, tone: Tone, text: impl Into<String>) -> Self {
+        Self {
+            host: String::new(),
+            step: String::new(),
+            word: word.to_owned(),
+            tone,
+            text: text.into(),
+            details: Vec::new(),
+            is_trace: false,
+        }
+    }
+
+    fn of_host(mut self, host: &HostName) -> Self {
+        self.host = printable(host.as_str());
+        self
+    }
+
+    fn of_task(mut self, task: &TaskId) -> Self {
+        self.step = printable(&task.step.0);
+        self.of_host(&task.host)
+    }
+
+    fn with(mut self, details: Vec<Detail>) -> Self {
+        self.details = details;
+        self
+    }
+
+    fn trace(mut self) -> Self {
+        self.is_trace = true;
+        self
+    }
+}
+
+/// Words an event; `None` for one that tells people nothing.
+pub(crate) fn line_of(memory: &Memory, record: &Record) -> Option<Line> {
+    Some(match &record.event {
+        Event::RunPlanned(planned) => run_planned(planned),
+        Event::PreflightEnded { host, verdict } => preflight(host, verdict),
+        Event::RunStarted => {
+            let hosts = count(memory.hosts.len(), "host");
+            let text = format!("every preflight held: changes may begin on {hosts}");
+            Line::new("started", Tone::Strong, text)
+        }
+        Event::RunResumed { by } => {
+            Line::new("resumed", Tone::Strong, format!("by {}", printable(by)))
+        }
+        Event::HostBegun { host } => host_begun(memory, host),
+        Event::HostEnded { host, status, why } => host_ended(memory, host, *status, why.as_ref())?,
+        Event::TaskBegun { .. }
+        | Event::AttemptIntended { .. }
+        | Event::AttemptEnded { .. }
+        | Event::WaitTicked { .. }
+        | Event::TaskEnded { .. }
+        | Event::PointOfNoReturn { .. }
+        | Event::QuestionAsked { .. }
+        | Event::QuestionAnswered { .. } => return of_task(memory, record),
+        Event::RollbackBegun { host, why } => {
+            Line::new("turns back", Tone::Warn, sentence(&why.text)).of_host(host)
+        }
+        Event::RollbackRequested { by, reason } => Line::new(
+            "rollback",
+            Tone::Warn,
+            format!("asked for by {}", who_and_why(by, reason.as_deref())),
+        ),
+        Event::StopRequested { by } => Line::new(
+            "stop",
+            Tone::Warn,
+            format!(
+                "asked for by {}: nothing new is begun, what runs may end",
+                sentence(by)
+            ),
+        ),
+        Event::RunPaused { why } => Line::new("paused", Tone::Warn, sentence(why)),
+        Event::RunEnded { status, why } => {
+            let why = why.as_deref().map(sentence).unwrap_or_default();
+            Line::new(status.word(), run_tone(*status), why)
+        }
+    })
+}
+
+fn of_task(memory: &Memory, record: &Record) -> Option<Line> {
+    match &record.event {
+        Event::TaskBegun { task } => task_begun(memory, task),
+        Event::AttemptIntended {
+            task, on, command, ..
+        } => {
+            let on = delegated(&task.host, on);
+            let text = format!("{}{on}", one_line(command));
+            Some(Line::new("sends", Tone::Quiet, text).of_task(task).trace())
+        }
+        Event::AttemptEnded { task, outcome, .. } => attempt_ended(memory, task, outcome),
+        Event::TaskEnded {
+            task, status, why, ..
+        } => Some(task_ended(memory, task, *status, why.as_ref())),
+        Event::PointOfNoReturn { task, why } => {
+            let text = format!("only forward from here: {}", sentence(why));
+            Some(Line::new("no return", Tone::Warn, text).of_task(task))
+        }
+        Event::QuestionAsked { task, question } => Some(
+            Line::new("asks", Tone::Warn, sentence(&question.text))
+                .of_task(task)
+                .with(detail::question(question)),
+        ),
+        Event::QuestionAnswered {
+            task,
+            answer,
+            reason,
+            by,
+        } => {
+            let by = who_and_why(by, reason.as_deref());
+            let text = format!("{} ({}), by {by}", answer.word(), answer.about());
+            Some(Line::new("answered", Tone::Strong, text).of_task(task))
+        }
+        _ => None,
+    }
+}
+
+fn run_planned(planned: &RunPlanned) -> Line {
+    let hosts = list(planned.hosts.iter().map(HostName::as_str), MOST_HOSTS);
+    let text = format!(
+        "{} on {}{}: {hosts}",
+        sentence(&planned.outline.plan),
+        count(planned.hosts.len(), "host"),
+        at_a_time(&planned.outline.serial)
+    );
+    Line::new("planned", Tone::Strong, text)
+}
+
+/// Words the batches: `, 1 at a time`.
+pub(crate) fn at_a_time(serial: &[usize]) -> String {
+    match serial {
+        [] => String::new(),
+        [size] => format!(", {size} at a time"),
+        sizes => {
+            let sizes: Vec<String> = sizes.iter().map(usize::to_string).collect();
+            format!(", in batches of {}", sizes.join(", then "))
+        }
+    }
+}
+
+fn who_and_why(by: &str, reason: Option<&str>) -> String {
+    let by = sentence(by);
+    reason.map_or_else(
+        || by.clone(),
+        |reason| format!("{by}: {}", sentence(reason)),
+    )
+}
+
+fn preflight(host: &HostName, verdict: &PreflightVerdict) -> Line {
+    let mut line = match verdict {
+        PreflightVerdict::Held => Line::new("held", Tone::Good, "").trace(),
+        PreflightVerdict::NotHeld(reason) => {
+            Line::new("not held", Tone::Bad, sentence(&reason.text)).with(detail::unmet(reason))
+        }
+        PreflightVerdict::NoAnswer(error) => {
+            Line::new("no answer", Tone::Bad, sentence(&error.to_string()))
+        }
+    };
+    "preflight".clone_into(&mut line.step);
+    line.of_host(host)
+}
+
+fn host_begun(memory: &Memory, host: &HostName) -> Line {
+    let place = memory.hosts.get_index_of(host).unwrap_or_default() + 1;
+    let text = format!("host {place} of {}", memory.hosts.len());
+    Line::new("begun", Tone::Strong, text).of_host(host)
+}
+
+fn host_ended(
+    memory: &Memory,
+    name: &HostName,
+    status: HostStatus,
+    why: Option<&Reason>,
+) -> Option<Line> {
+    let host = memory.hosts.get(name)?;
+    let mut text = vec![match status {
+        HostStatus::Succeeded => steps(memory, host),
+        HostStatus::Failed => host.no_return.as_ref().map_or_else(
+            || "nothing was undone".to_owned(),
+            |why| format!("past the point of no return: {}", sentence(why)),
+        ),
+        HostStatus::Stuck => "undoing failed, a person is needed".to_owned(),
+        _ => String::new(),
+    }];
+    text.extend(why.map(|why| sentence(&why.text)));
+    if host.begun.is_some() {
+        text.push(format!(
+            "after {}",
+            duration(between(host.begun, host.ended))
+        ));
+    }
+    text.retain(|part| !part.is_empty());
+    let line = Line::new(status.word(), host_tone(status), text.join("; "));
+    Some(line.of_host(name))
+}
+
+/// Counts what was done on a host: `9 steps changed, 2 unchanged, 1 skipped`.
+pub(crate) fn steps(memory: &Memory, host: &HostMemory) -> String {
+    let mut out = vec![format!(
+        "{} changed",
+        count(memory.steps_ended(host, TaskStatus::Changed), "step")
+    )];
+    for status in [
+        TaskStatus::Unchanged,
+        TaskStatus::Skipped,
+        TaskStatus::Failed,
+        TaskStatus::TimedOut,
+        TaskStatus::Unknown,
+    ] {
+        let number = memory.steps_ended(host, status);
+        if number > 0 {
+            out.push(format!("{number} {}", status.word()));
+        }
+    }
+    out.join(", ")
+}
+
+fn task_begun(memory: &Memory, task: &TaskId) -> Option<Line> {
+    let word = match memory.action(&task.step) {
+        "wait" => "waits",
+        "block" => "begun",
+        _ => return None,
+    };
+    let title = sentence(memory.title(&task.step));
+    Some(Line::new(word, Tone::Plain, title).of_task(task).trace())
+}
+
+fn attempt_ended(memory: &Memory, task: &TaskId, outcome: &Outcome) -> Option<Line> {
+    if !detail::is_bad(outcome) {
+        return None;
+    }
+    let on = memory.task(task)?.attempt.as_ref().map(|last| &last.on);
+    let on = on.unwrap_or(&task.host);
+    let mut text = match outcome {
+        Outcome::Ended { stdout, stderr, .. } => {
+            let stream = if stderr.trim().is_empty() {
+                stdout
+            } else {
+                stderr
+            };
+            let first = detail::output(on, stream, 1);
+            first
+                .first()
+                .map(|line| line.text.clone())
+                .unwrap_or_default()
+        }
+        Outcome::NotSent(_) | Outcome::Unknown { .. } => String::new(),
+    };
+    let word = match outcome {
+        Outcome::Ended { .. } => detail::outcome(outcome),
+        Outcome::NotSent(error) => {
+            text = sentence(&error.to_string());
+            "not sent".to_owned()
+        }
+        Outcome::Unknown { why } => {
+            text = format!("whether it took effect is not known yet: {}", sentence(why));
+            "end unknown".to_owned()
+        }
+    };
+    let line = Line::new(&word, Tone::Warn, text).of_task(task);
+    Some(line.trace())
+}
+
+fn task_ended(memory: &Memory, id: &TaskId, status: TaskStatus, why: Option<&Reason>) -> Line {
+    let mut text = title(memory, id);
+    let Some(task) = memory.task(id) else {
+        return Line::new(status.word(), task_tone(status), text).of_task(id);
+    };
+    let is_look = matches!(memory.action(&id.step), "wait" | "assert" | "approve");
+    let says_why = !status.is_well() || status == TaskStatus::Skipped || is_look;
+    if let Some(why) = why.filter(|why| says_why && !why.text.is_empty()) {
+        text = format!("{text}: {}", sentence(&why.text));
+    }
+    let about = circumstances(id, task, status);
+    if !about.is_empty() {
+        text = format!("{text} ({about})");
+    }
+    let line = Line::new(status.word(), task_tone(status), text).of_task(id);
+    if status.is_well() {
+        // The parts of a block have told it all.
+        let is_trace = memory.action(&id.step) == "block";
+        return Line { is_trace, ..line };
+    }
+    line.with(detail::failure(&id.host, task))
+}
+
+/// Returns the title of a task; where it is only a template, the command as it was sent.
+fn title(memory: &Memory, id: &TaskId) -> String {
+    let title = memory.title(&id.step);
+    let attempt = memory.task(id).and_then(|task| task.attempt.as_ref());
+    match attempt.filter(|_| title.contains("{{")) {
+        Some(attempt) => one_line(&attempt.command),
+        None => sentence(title),
+    }
+}
+
+/// Words what is worth knowing of a task that ended: an exit that did not decide, attempts,
+/// time, machine.
+fn circumstances(id: &TaskId, task: &TaskMemory, status: TaskStatus) -> String {
+    let mut out = Vec::new();
+    if let Some(last) = &task.attempt {
+        if status == TaskStatus::Changed {
+            out.extend(match &last.outcome {
+                Some(outcome @ Outcome::Ended { .. }) if detail::is_bad(outcome) => {
+                    Some(format!("{}, but done", detail::outcome(outcome)))
+                }
+                Some(Outcome::Unknown { .. }) => Some("end unknown, but done".to_owned()),
+                _ => None,
+            });
+        }
+        if task.attempts > 1 {
+            out.push(count(task.attempts as usize, "attempt"));
+        }
+    }
+    let took = between(task.begun, task.ended);
+    if took >= Duration::from_secs(1) {
+        out.push(duration(took));
+    }
+    if let Some(last) = &task.attempt {
+        let on = delegated(&id.host, &last.on);
+        out.extend((!on.is_empty()).then(|| on.trim_start().to_owned()));
+    }
+    out.join(", ")
+}
+
+/// Returns a command as one line: the first of a script, and how many follow.
+pub(crate) fn one_line(command: &str) -> String {
+    let mut lines = command.trim_end().lines();
+    let first = sentence(lines.next().unwrap_or_default());
+    match lines.count() {
+        0 => first,
+        rest => format!("{first} (and {})", count(rest, "more line")),
+    }
+}
+
+/// Tells what the end of a task is to the reader.
+pub(crate) fn task_tone(status: TaskStatus) -> Tone {
+    match status {
+        TaskStatus::Changed => Tone::Good,
+        TaskStatus::Unchanged | TaskStatus::Skipped => Tone::Quiet,
+        TaskStatus::Unknown => Tone::Warn,
+        TaskStatus::Failed | TaskStatus::TimedOut => Tone::Bad,
+    }
+}
+
+/// Tells what the state of a host is to the reader.
+pub(crate) fn host_tone(status: HostStatus) -> Tone {
+    match status {
+        HostStatus::NotStarted => Tone::Quiet,
+        HostStatus::Active => Tone::Plain,
+        HostStatus::Succeeded => Tone::Good,
+        HostStatus::RollingBack | HostStatus::RolledBack | HostStatus::Unknown => Tone::Warn,
+        HostStatus::Refused
+        | HostStatus::Failed
+        | HostStatus::Unreachable
+        | HostStatus::Quarantined
+        | HostStatus::Stuck => Tone::Bad,
+    }
+}
+
+/// Tells what the state of a run is to the reader.
+pub(crate) fn run_tone(status: RunStatus) -> Tone {
+    match status {
+        RunStatus::Planned | RunStatus::Running => Tone::Plain,
+        RunStatus::Succeeded => Tone::Good,
+        RunStatus::Paused | RunStatus::RolledBack | RunStatus::Aborted => Tone::Warn,
+        RunStatus::Refused | RunStatus::Failed | RunStatus::Stuck => Tone::Bad,
+    }
+}

@@ -1,0 +1,439 @@
+//! The run as a moving picture, for a terminal.
+//!
+//! Two parties share a `Screen`: the run tells it events and never waits for the terminal; a
+//! painter of its own shows it ten times a second. So a burst of events in virtual time costs no
+//! drawing each, and a clock goes on while nothing happens. What is finished scrolls up as lines
+//! that stay; below them stand the lines that move.
+//!
+//! ```text
+//!   run -- event, progress --> Screen <-- lines -- painter --> terminal
+//! ```
+//!
+//! A picture is one write, so nothing flickers. The terminal is `indicatif`'s, its bars are not
+//! used: they fill each line with blanks to the full width, so that after a resize nobody knows how
+//! many rows they take, and lines that should stay are lost. Whether there is a terminal is the
+//! caller's to know.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::Condvar;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use console::measure_text_width;
+use indicatif::TermLike;
+use jiff::Timestamp;
+
+use crate::clock::Clock;
+use crate::event::Progress;
+use crate::event::Record;
+use crate::event::Reporter;
+use crate::event::RunId;
+use crate::report::Style;
+use crate::report::screen::Frame;
+use crate::report::screen::Screen;
+
+/// The time between two pictures: smooth to the eye, and nothing beside the work.
+const PERIOD: Duration = Duration::from_millis(100);
+
+/// Clears from the cursor to the end of its line.
+const CLEAR_LINE: &str = "\u{1b}[K";
+
+/// Clears from the cursor to the end of the terminal.
+const CLEAR_BELOW: &str = "\u{1b}[J";
+
+/// See the module.
+pub struct Live {
+    shared: Arc<Shared>,
+    painter: Option<JoinHandle<()>>,
+}
+
+/// What the run and the painter share.
+struct Shared {
+    screen: Mutex<Screen>,
+    canvas: Mutex<Canvas>,
+    stop: Mutex<bool>,
+    stopped: Condvar,
+}
+
+/// The terminal. Locked while a picture is drawn; always before the screen.
+struct Canvas {
+    terminal: Box<dyn TermLike>,
+    /// The columns of each line that moves, as it stands on the terminal; the cursor is behind the
+    /// last one.
+    drawn: Vec<usize>,
+    turn: usize,
+    is_paused: bool,
+}
+
+impl Live {
+    /// Begins to show a run on standard error, which is a terminal.
+    ///
+    /// # Errors
+    /// No thread could be had; show the run as lines then.
+    pub fn stderr(run: RunId, style: Style) -> std::io::Result<Self> {
+        let mut live = Self::on(console::Term::buffered_stderr(), run, style);
+        let shared = Arc::clone(&live.shared);
+        let painter = std::thread::Builder::new().name("painter".to_owned());
+        live.painter = Some(painter.spawn(move || shared.paint_until_stopped())?);
+        Ok(live)
+    }
+
+    /// Prepares to show a run; nothing is drawn before [`Shared::paint`].
+    fn on(terminal: impl TermLike + 'static, run: RunId, style: Style) -> Self {
+        let canvas = Canvas {
+            terminal: Box::new(terminal),
+            drawn: Vec::new(),
+            turn: 0,
+            is_paused: false,
+        };
+        Self {
+            shared: Arc::new(Shared {
+                screen: Mutex::new(Screen::new(run, style)),
+                canvas: Mutex::new(canvas),
+                stop: Mutex::new(false),
+                stopped: Condvar::new(),
+            }),
+            painter: None,
+        }
+    }
+
+    /// Shows all that is finished, takes the moving lines away and leaves the terminal alone until
+    /// [`Live::resume`].
+    pub fn pause(&self) {
+        let mut canvas = locked(&self.shared.canvas);
+        canvas.rest(&self.shared.screen);
+        canvas.is_paused = true;
+    }
+
+    /// Goes on after [`Live::pause`].
+    pub fn resume(&self) {
+        locked(&self.shared.canvas).is_paused = false;
+        self.shared.paint();
+    }
+
+    /// Leaves a clean terminal to `work`, a question for example.
+    pub fn suspend<R>(&self, work: impl FnOnce() -> R) -> R {
+        self.pause();
+        let result = work();
+        self.resume();
+        result
+    }
+
+    /// Shows what is left to show and takes the moving lines away for good.
+    pub fn finish(&mut self) {
+        *locked(&self.shared.stop) = true;
+        self.shared.stopped.notify_all();
+        if let Some(painter) = self.painter.take() {
+            // A painter that panicked has said so; the terminal is cleaned all the same.
+            let _ended = painter.join();
+        }
+        locked(&self.shared.canvas).rest(&self.shared.screen);
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+impl Reporter for Live {
+    fn event(&mut self, record: &Record) {
+        locked(&self.shared.screen).event(record);
+    }
+
+    fn progress(&mut self, progress: &Progress, now: Timestamp) {
+        locked(&self.shared.screen).progress(progress, now);
+    }
+}
+
+impl Shared {
+    fn paint_until_stopped(&self) {
+        let mut stop = locked(&self.stop);
+        while !*stop {
+            self.paint();
+            let waited = self.stopped.wait_timeout(stop, PERIOD);
+            stop = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn paint(&self) {
+        locked(&self.canvas).paint(&self.screen);
+    }
+}
+
+impl Canvas {
+    /// Draws a picture: first what stays, then what moves.
+    fn paint(&mut self, screen: &Mutex<Screen>) {
+        if self.is_paused {
+            return;
+        }
+        self.turn = self.turn.wrapping_add(1);
+        let mut screen = locked(screen);
+        let frame = Frame {
+            width: usize::from(self.terminal.width()),
+            height: usize::from(self.terminal.height()),
+            turn: self.turn,
+            now: screen.is_real_time().then(|| Clock::Real.now()),
+        };
+        let permanent = screen.take_permanent(frame.width);
+        let moving = screen.moving(frame);
+        drop(screen);
+        self.draw(&permanent, &moving);
+    }
+
+    /// Shows what stays, and nothing that moves.
+    fn rest(&mut self, screen: &Mutex<Screen>) {
+        if self.is_paused {
+            return;
+        }
+        let permanent = locked(screen).take_permanent(usize::from(self.terminal.width()));
+        self.draw(&permanent, &[]);
+    }
+
+    /// Writes lines that stay over the moving ones, and the new moving ones below.
+    fn draw(&mut self, permanent: &[String], moving: &[String]) {
+        let mut out = String::from("\r");
+        if let Some(up @ 1..) = self.rows().checked_sub(1) {
+            write!(out, "\u{1b}[{up}A").expect("a string takes what is written to it");
+        }
+        // Lines that move fit their row, so each clears what it leaves of the one before it: the
+        // eye sees no gap. Lines that stay may be longer.
+        if !permanent.is_empty() || moving.is_empty() {
+            out.push_str(CLEAR_BELOW);
+        }
+        for line in permanent {
+            out.push_str(line);
+            out.push_str("\r\n");
+        }
+        for (at, line) in moving.iter().enumerate() {
+            if at > 0 {
+                out.push_str("\r\n");
+            }
+            out.push_str(line);
+            out.push_str(CLEAR_LINE);
+        }
+        out.push_str(CLEAR_BELOW);
+        self.drawn = moving.iter().map(|line| measure_text_width(line)).collect();
+        // A terminal that is gone harms nothing.
+        let _gone = self
+            .terminal
+            .write_str(&out)
+            .and_then(|()| self.terminal.flush());
+    }
+
+    /// Returns the rows that the moving lines take, after the terminal has wrapped those that do
+    /// not fit any more.
+    fn rows(&self) -> usize {
+        let columns = usize::from(self.terminal.width()).max(1);
+        let rows = self
+            .drawn
+            .iter()
+            .map(|width| width.div_ceil(columns).max(1));
+        rows.sum()
+    }
+}
+
+/// Locks, whoever panicked before: a picture is never worth more than the run.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use indicatif::InMemoryTerm;
+
+    use super::*;
+    use crate::event::RunStatus;
+    use crate::report::sample;
+    use crate::report::sample::Story;
+    use crate::report::sample::task;
+    use crate::report::sample::waiting;
+
+    /// A run on a terminal in memory; pictures are drawn when the test says so.
+    fn live(rows: u16, columns: u16) -> (Live, InMemoryTerm) {
+        let terminal = InMemoryTerm::new(rows, columns);
+        let style = Style::plain(usize::from(columns));
+        let live = Live::on(terminal.clone(), sample::run_id(), style);
+        (live, terminal)
+    }
+
+    fn waits() -> Story {
+        let mut story = Story::started(&["backend1", "backend2"]);
+        story.begin("backend1");
+        let update = "doveadm director update 198.51.100.1 0";
+        story.change("backend1", "drain", "director1", update, 400);
+        story.open("backend1", "expire");
+        for look in 0..12 {
+            story.progress(waiting("backend1", "expire", 120 - 10 * look, look * 10));
+            story.after(10_000);
+        }
+        story
+    }
+
+    #[test]
+    fn a_wait_shows_its_value_its_trend_and_the_time_left() {
+        let (mut live, terminal) = live(24, 100);
+        waits().on_models().tell(&mut live);
+        live.shared.paint();
+        insta::assert_snapshot!(terminal.contents());
+    }
+
+    #[test]
+    fn sixty_columns_are_enough() {
+        let (mut live, terminal) = live(24, 60);
+        waits().on_models().tell(&mut live);
+        live.shared.paint();
+        insta::assert_snapshot!(terminal.contents());
+    }
+
+    #[test]
+    fn the_same_picture_again_leaves_no_trace() {
+        let (mut live, terminal) = live(24, 100);
+        waits().on_models().tell(&mut live);
+        live.shared.paint();
+        let once = terminal.contents().lines().count();
+        live.shared.paint();
+        live.shared.paint();
+        assert_eq!(terminal.contents().lines().count(), once);
+    }
+
+    #[test]
+    fn two_hosts_at_once_have_a_line_each() {
+        let (mut live, terminal) = live(24, 100);
+        let mut story = waits();
+        story.begin("backend2");
+        story.open("backend2", "down");
+        let command = "doveadm director down 198.51.100.2";
+        story.attempt("backend2", "down", 1, "director1", command);
+        story.after(65_000);
+        story.progress(waiting("backend1", "expire", 5, 180));
+        story.on_models().tell(&mut live);
+        live.shared.paint();
+        insta::assert_snapshot!(terminal.contents());
+    }
+
+    #[test]
+    fn a_retry_says_why_and_when() {
+        let (mut live, terminal) = live(24, 100);
+        let mut story = Story::started(&["backend1"]);
+        story.begin("backend1");
+        story.open("backend1", "stop");
+        story.progress(Progress::Retrying {
+            task: task("backend1", "stop"),
+            ordinal: 2,
+            of: 3,
+            delay: Duration::from_secs(5),
+            why: "exit 1".to_owned(),
+        });
+        story.on_models().tell(&mut live);
+        live.shared.paint();
+        assert!(
+            terminal
+                .contents()
+                .contains("Stop Dovecot: attempt 2 of 3 in 5s: exit 1"),
+            "{}",
+            terminal.contents()
+        );
+    }
+
+    #[test]
+    fn more_hosts_than_rows_are_counted() {
+        let (mut live, terminal) = live(12, 80);
+        let names: Vec<String> = (1..=50).map(|at| format!("backend{at}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut story = Story::started(&names);
+        for name in &names {
+            story.begin(name);
+            story.open(name, "stop");
+        }
+        story.on_models().tell(&mut live);
+        live.shared.paint();
+        let contents = terminal.contents();
+        assert!(
+            contents.ends_with("and 42 more hosts at work"),
+            "{contents}"
+        );
+        assert!(contents.contains("0 of 50 hosts done"), "{contents}");
+    }
+
+    #[test]
+    fn a_whole_run_leaves_its_steps_and_nothing_that_moves() {
+        let (mut live, terminal) = live(60, 100);
+        sample::rolled_back().on_models().tell(&mut live);
+        live.shared.paint();
+        live.finish();
+        insta::assert_snapshot!(terminal.contents());
+    }
+
+    #[test]
+    fn a_question_finds_a_clean_terminal() {
+        let (mut live, terminal) = live(40, 100);
+        sample::paused().on_models().tell(&mut live);
+        live.shared.paint();
+        assert!(terminal.contents().contains("waits for your answer"));
+        let during = live.suspend(|| {
+            live.shared.paint();
+            terminal.contents()
+        });
+        assert!(!during.contains("waits for your answer"), "{during}");
+        assert!(during.contains("What now?"), "{during}");
+        assert!(terminal.contents().contains("waits for your answer"));
+        live.finish();
+        assert!(!terminal.contents().contains("waits for your answer"));
+    }
+
+    #[test]
+    fn a_burst_of_events_loses_no_line() {
+        let (mut live, terminal) = live(20_100, 100);
+        let mut story = Story::started(&["backend1"]);
+        story.begin("backend1");
+        for _ in 0..2_500 {
+            story.change(
+                "backend1",
+                "stop",
+                "backend1",
+                "systemctl stop dovecot",
+                1_000,
+            );
+        }
+        story.finish(RunStatus::Succeeded, None);
+        story.on_models().tell(&mut live);
+        live.shared.paint();
+        live.finish();
+        let contents = terminal.contents();
+        let lines = contents
+            .lines()
+            .filter(|line| line.contains("stop "))
+            .count();
+        assert_eq!(lines, 2_500);
+        assert!(
+            contents.ends_with("succeeded"),
+            "{:?}",
+            contents.lines().last()
+        );
+    }
+
+    #[test]
+    fn a_host_cannot_drive_the_terminal() {
+        let (mut live, terminal) = live(60, 200);
+        for record in &sample::hostile() {
+            live.event(record);
+            live.shared.paint();
+        }
+        live.finish();
+        assert!(terminal.contents().contains("\\x1b]0;owned\\x07"));
+    }
+
+    #[test]
+    fn after_a_resize_rows_are_counted_as_the_terminal_wraps_them() {
+        let (live, _terminal) = live(24, 45);
+        let mut canvas = locked(&live.shared.canvas);
+        canvas.drawn = vec![0, 50, 31];
+        assert_eq!(canvas.rows(), 4);
+    }
+}

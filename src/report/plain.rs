@@ -1,0 +1,298 @@
+//! The run as lines: one an event, for pipes, logs and CI.
+//!
+//! Every line stands for itself, with time and host in it, so that `grep backend2` gives the
+//! story of that host. A wait has a line when it begins and a sign of life from time to time.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::event::Event;
+use crate::event::Progress;
+use crate::event::Record;
+use crate::event::Reporter;
+use crate::event::TaskId;
+use crate::report::Style;
+use crate::report::Tone;
+use crate::report::detail::sentence;
+use crate::report::fold::Memory;
+use crate::report::fold::between;
+use crate::report::line::Line;
+use crate::report::line::line_of;
+use crate::report::text::duration;
+use crate::report::text::pad;
+use crate::report::text::printable;
+use crate::report::text::whole;
+use crate::report::text::width;
+use crate::report::wait::Waits;
+
+/// A wait tells of changes so often.
+const CHANGES: Duration = Duration::from_secs(30);
+
+/// A wait in which nothing changes shows a sign of life so often: well below the silence after
+/// which CI ends a job.
+const HEARTBEAT: Duration = Duration::from_mins(2);
+
+/// A changed word (not a number) is shown at once, but not oftener than this: it may flap.
+const FLAPPING: Duration = Duration::from_secs(5);
+
+/// Columns of the widest status word.
+const WORD_WIDTH: usize = 11;
+
+/// Columns that names of hosts and steps may take before lines get out of column.
+const NAME_WIDTHS: std::ops::RangeInclusive<usize> = 4..=24;
+
+/// See the module.
+pub struct Plain<W> {
+    out: W,
+    style: Style,
+    memory: Memory,
+    waits: Waits,
+    told: BTreeMap<TaskId, Told>,
+    host_width: usize,
+    step_width: usize,
+}
+
+/// What was last told of a wait.
+struct Told {
+    at: Timestamp,
+    words: Vec<String>,
+    seen: String,
+}
+
+impl<W: Write> Plain<W> {
+    /// Makes a reporter that writes to `out`; the width of the style does not matter.
+    pub fn new(out: W, style: Style) -> Self {
+        Self {
+            out,
+            style,
+            memory: Memory::default(),
+            waits: Waits::default(),
+            told: BTreeMap::new(),
+            host_width: *NAME_WIDTHS.start(),
+            step_width: *NAME_WIDTHS.start(),
+        }
+    }
+
+    /// Returns the writer.
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+
+    fn line(&mut self, at: Timestamp, line: &Line) {
+        let time = self.style.clock(at);
+        let host = pad(&line.host, self.host_width);
+        let step = pad(&line.step, self.step_width);
+        let blanks = " ".repeat(WORD_WIDTH.saturating_sub(width(&line.word)));
+        let word = self.style.paint(line.tone, &line.word);
+        let whole = format!("{time}  {host}  {step}  {word}{blanks}  {}", line.text);
+        self.write(whole.trim_end());
+        for detail in &line.details {
+            let text = self.style.paint(detail.tone, &detail.text);
+            self.write(&format!("{time}  {host}    {text}"));
+        }
+    }
+
+    /// Writes a line; a reader that is gone is no reason to end a run.
+    fn write(&mut self, line: &str) {
+        let _gone = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
+    }
+
+    fn learn_widths(&mut self) {
+        let fit = |names: &mut dyn Iterator<Item = usize>| {
+            let widest = names.max().unwrap_or_default();
+            widest.clamp(*NAME_WIDTHS.start(), *NAME_WIDTHS.end())
+        };
+        let hosts = self.memory.hosts.keys();
+        self.host_width = fit(&mut hosts.map(|host| width(host.as_str())));
+        let steps = self.memory.paths().map(|path| width(&path.0));
+        // `preflight` stands in the column of the steps, too.
+        self.step_width = fit(&mut steps.chain(["preflight".len()]));
+    }
+
+    fn waiting(&mut self, task: &TaskId, progress: &Progress, now: Timestamp) {
+        let Some(wait) = self.waits.observe(progress) else {
+            return;
+        };
+        let begun = self.memory.task(task).and_then(|task| task.begun);
+        let words: Vec<String> = wait.words().into_iter().map(str::to_owned).collect();
+        let told = self.told.get(task);
+        let silence = between(told.map(|told| told.at).or(begun), Some(now));
+        let is_new = told.is_none_or(|told| told.words != words);
+        let seen = wait.seen();
+        let is_change = told.is_none_or(|told| told.seen != seen);
+        let is_first = told.is_none() && (begun.is_none() || wait.until().is_some());
+        let is_due = silence >= HEARTBEAT
+            || is_change && silence >= CHANGES
+            || is_new && silence >= FLAPPING;
+        if !is_first && !is_due {
+            return;
+        }
+        let mut text = vec![seen.clone(), format!("{} left", whole(wait.left()))];
+        if is_first {
+            text[1] = format!("at most {}", duration(wait.limit()));
+            text.insert(0, wait.until().unwrap_or_default());
+        }
+        text.retain(|part| !part.is_empty());
+        let line = progress_line(task, "waits", text.join("; "));
+        self.told.insert(
+            task.clone(),
+            Told {
+                at: now,
+                words,
+                seen,
+            },
+        );
+        self.line(now, &line);
+    }
+}
+
+/// Words news that are not an event.
+fn progress_line(task: &TaskId, word: &str, text: String) -> Line {
+    Line {
+        host: printable(task.host.as_str()),
+        step: printable(&task.step.0),
+        word: word.to_owned(),
+        tone: Tone::Quiet,
+        text,
+        details: Vec::new(),
+        is_trace: true,
+    }
+}
+
+impl<W: Write> Reporter for Plain<W> {
+    fn event(&mut self, record: &Record) {
+        self.memory.apply(record);
+        if matches!(record.event, Event::RunPlanned(_)) {
+            self.learn_widths();
+        }
+        if let Event::TaskEnded { task, .. } | Event::TaskBegun { task } = &record.event {
+            self.waits.end(task);
+            self.told.remove(task);
+        }
+        if let Some(line) = line_of(&self.memory, record) {
+            self.line(record.at, &line);
+        }
+    }
+
+    fn progress(&mut self, progress: &Progress, now: Timestamp) {
+        match progress {
+            Progress::Waiting { task, .. } => self.waiting(task, progress, now),
+            Progress::Retrying {
+                task,
+                ordinal,
+                of,
+                delay,
+                why,
+            } => {
+                let text = format!(
+                    "attempt {ordinal} of {of} in {}: {}",
+                    duration(*delay),
+                    sentence(why)
+                );
+                self.line(now, &progress_line(task, "retries", text));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+    use crate::report::sample::Story;
+    use crate::report::sample::waiting;
+
+    fn told(story: &Story) -> String {
+        let mut report = Plain::new(Vec::new(), Style::plain(80));
+        story.tell(&mut report);
+        String::from_utf8(report.into_inner()).unwrap()
+    }
+
+    #[test]
+    fn a_success_reads_as_a_story() {
+        insta::assert_snapshot!(told(&sample::success()));
+    }
+
+    #[test]
+    fn a_failure_shows_what_was_expected_and_seen() {
+        insta::assert_snapshot!(told(&sample::rolled_back()));
+    }
+
+    #[test]
+    fn a_stuck_host_is_told_with_its_reason() {
+        insta::assert_snapshot!(told(&sample::stuck()));
+    }
+
+    #[test]
+    fn a_question_is_told_with_its_answers() {
+        insta::assert_snapshot!(told(&sample::answered()));
+    }
+
+    #[test]
+    fn a_refusal_says_which_claim_did_not_hold() {
+        insta::assert_snapshot!(told(&sample::refused()));
+    }
+
+    #[test]
+    fn an_unreachable_host_is_told_with_the_reason() {
+        insta::assert_snapshot!(told(&sample::unreachable()));
+    }
+
+    #[test]
+    fn an_interrupt_is_told() {
+        insta::assert_snapshot!(told(&sample::interrupted()));
+    }
+
+    #[test]
+    fn an_end_that_is_unknown_is_called_so() {
+        insta::assert_snapshot!(told(&sample::past_return()));
+    }
+
+    #[test]
+    fn no_control_byte_of_a_host_gets_through() {
+        let mut report = Plain::new(Vec::new(), Style::plain(80));
+        for record in &sample::hostile() {
+            report.event(record);
+        }
+        let text = String::from_utf8(report.into_inner()).unwrap();
+        assert!(!text.contains(|c: char| c != '\n' && c.is_control()));
+        assert!(!text.contains('\u{202e}'));
+        assert!(text.contains("\\x1b]0;owned\\x07"), "{text}");
+    }
+
+    #[test]
+    fn colour_is_only_for_those_who_asked() {
+        let coloured = Style {
+            colour: true,
+            ..Style::plain(80)
+        };
+        let mut report = Plain::new(Vec::new(), coloured);
+        sample::success().tell(&mut report);
+        let text = String::from_utf8(report.into_inner()).unwrap();
+        assert!(text.contains('\u{1b}'));
+        let bare = console::strip_ansi_codes(&text).into_owned();
+        assert_eq!(bare, told(&sample::success()));
+    }
+
+    #[test]
+    fn a_wait_tells_changed_words_at_once_and_is_not_silent_for_longer_than_two_minutes() {
+        let mut story = Story::started(&["backend1"]);
+        story.open("backend1", "expire");
+        for look in 0..16 {
+            let state = if look < 2 { "syncing" } else { "synced" };
+            let mut news = waiting("backend1", "expire", 9, look * 10);
+            if let Progress::Waiting { values, .. } = &mut news {
+                values.push(("ring".to_owned(), state.to_owned()));
+            }
+            story.progress(news);
+            story.after(10_000);
+        }
+        let text = told(&story);
+        let lines = text.lines().filter(|line| line.contains("ring ="));
+        let times: Vec<&str> = lines.map(|line| &line[3..8]).collect();
+        assert_eq!(times, ["00:01", "00:21", "02:21"], "{text}");
+    }
+}

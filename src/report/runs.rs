@@ -1,0 +1,215 @@
+//! The history of runs, one line each: `planrun runs`.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::report::Style;
+use crate::report::Tone;
+use crate::report::fold::between;
+use crate::report::text::clip;
+use crate::report::text::duration;
+use crate::report::text::pad;
+use crate::report::text::printable;
+use crate::report::text::printable_json;
+use crate::report::text::width;
+
+/// Columns between two columns.
+const GAP: usize = 2;
+
+/// The widest that one cell may be.
+const CELL_WIDTH: usize = 40;
+
+/// What a table of runs knows of one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RunLine {
+    /// The run.
+    pub id: String,
+    /// The plan's name.
+    pub plan: String,
+    /// Its state, as in JSON: `rolled_back`.
+    pub state: String,
+    /// Who began it: `user@machine`.
+    pub by: String,
+    /// When it began.
+    pub begun_at: Timestamp,
+    /// When it ended; `None` while it has not.
+    pub ended_at: Option<Timestamp>,
+    /// How many hosts it has.
+    pub hosts: usize,
+}
+
+/// A column: its heading, and how much it is missed where the width is short (0: never left out).
+struct Column {
+    heading: &'static str,
+    missed: u8,
+    cell: fn(&RunLine, &Style) -> String,
+}
+
+/// The columns, in the order they are shown.
+const COLUMNS: [Column; 7] = [
+    Column {
+        heading: "RUN",
+        missed: 0,
+        cell: |run, _| printable(&run.id),
+    },
+    Column {
+        heading: "STATE",
+        missed: 0,
+        cell: |run, _| printable(&run.state.replace('_', " ")),
+    },
+    Column {
+        heading: "PLAN",
+        missed: 1,
+        cell: |run, _| printable(&run.plan),
+    },
+    Column {
+        heading: "BEGUN",
+        missed: 2,
+        cell: |run, style| style.format(run.begun_at, "%Y-%m-%d %H:%M"),
+    },
+    Column {
+        heading: "TOOK",
+        missed: 3,
+        cell: |run, _| took(run).map_or_else(|| "-".to_owned(), duration),
+    },
+    Column {
+        heading: "HOSTS",
+        missed: 5,
+        cell: |run, _| run.hosts.to_string(),
+    },
+    Column {
+        heading: "BY",
+        missed: 4,
+        cell: |run, _| printable(&run.by),
+    },
+];
+
+/// Returns the time from begin to end.
+fn took(run: &RunLine) -> Option<Duration> {
+    let ended = run.ended_at?;
+    Some(between(Some(run.begun_at), Some(ended)))
+}
+
+/// Returns the runs as a table that fits the width, newest first; what fits least is left out.
+pub fn text(runs: &[RunLine], style: &Style) -> String {
+    if runs.is_empty() {
+        return "no runs yet\n".to_owned();
+    }
+    let runs = newest_first(runs);
+    let mut columns: Vec<(&Column, Vec<String>, usize)> = COLUMNS
+        .iter()
+        .map(|column| {
+            let cells = runs.iter().map(|run| (column.cell)(run, style));
+            let cells: Vec<String> = cells.map(|cell| clip(&cell, CELL_WIDTH)).collect();
+            let widest = cells.iter().map(|cell| width(cell)).max();
+            let widest = widest.unwrap_or_default().max(column.heading.len());
+            (column, cells, widest)
+        })
+        .collect();
+    while columns
+        .iter()
+        .map(|(_, _, width)| width + GAP)
+        .sum::<usize>()
+        > style.width + GAP
+    {
+        let least = columns.iter().map(|(column, ..)| column.missed).max();
+        match least {
+            Some(least @ 1..) => columns.retain(|(column, ..)| column.missed != least),
+            _ => break,
+        }
+    }
+    let mut out = String::new();
+    let headings = columns
+        .iter()
+        .map(|(column, _, width)| pad(column.heading, *width + GAP));
+    let headings: String = headings.collect();
+    out.push_str(&style.paint(Tone::Quiet, headings.trim_end()));
+    out.push('\n');
+    for (at, run) in runs.iter().enumerate() {
+        let mut line = String::new();
+        for (column, cells, width) in &columns {
+            let cell = pad(&cells[at], *width + GAP);
+            let is_state = column.heading == "STATE";
+            let tone = if is_state {
+                tone(&run.state)
+            } else {
+                Tone::Plain
+            };
+            line.push_str(&style.paint(tone, &cell));
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+/// Returns the runs as a JSON array, newest first.
+pub fn json(runs: &[RunLine]) -> String {
+    let text = serde_json::to_string_pretty(&newest_first(runs)).unwrap_or_default();
+    format!("{}\n", printable_json(&text))
+}
+
+fn newest_first(runs: &[RunLine]) -> Vec<&RunLine> {
+    let mut runs: Vec<&RunLine> = runs.iter().collect();
+    runs.sort_by(|one, other| (other.begun_at, &other.id).cmp(&(one.begun_at, &one.id)));
+    runs
+}
+
+fn tone(state: &str) -> Tone {
+    match state {
+        "succeeded" => Tone::Good,
+        "failed" | "stuck" | "refused" => Tone::Bad,
+        "paused" | "rolled_back" | "aborted" => Tone::Warn,
+        _ => Tone::Plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs() -> Vec<RunLine> {
+        let run = |id: &str, state: &str, begun: &str, ended: Option<&str>| RunLine {
+            id: id.to_owned(),
+            plan: "obox-restart".to_owned(),
+            state: state.to_owned(),
+            by: "ann@ops1".to_owned(),
+            begun_at: begun.parse().unwrap(),
+            ended_at: ended.map(|at| at.parse().unwrap()),
+            hosts: 5,
+        };
+        vec![
+            run(
+                "20261123-0900-a1b2",
+                "rolled_back",
+                "2026-11-23T09:00:00Z",
+                Some("2026-11-23T09:12:03Z"),
+            ),
+            run("20261124-1400-k3f9", "paused", "2026-11-24T14:00:00Z", None),
+        ]
+    }
+
+    #[test]
+    fn the_newest_run_stands_first() {
+        insta::assert_snapshot!(text(&runs(), &Style::plain(100)));
+    }
+
+    #[test]
+    fn a_narrow_table_keeps_what_matters_most() {
+        insta::assert_snapshot!(text(&runs(), &Style::plain(60)));
+        assert!(text(&runs(), &Style::plain(10)).starts_with("RUN"));
+    }
+
+    #[test]
+    fn json_has_the_newest_first_and_states_as_words() {
+        insta::assert_snapshot!(json(&runs()));
+    }
+
+    #[test]
+    fn no_runs_are_said_in_words() {
+        assert_eq!(text(&[], &Style::plain(80)), "no runs yet\n");
+        assert_eq!(json(&[]), "[]\n");
+    }
+}

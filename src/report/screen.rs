@@ -1,0 +1,380 @@
+//! What a terminal shows of a run, as text: the lines that stay, and the lines that move.
+//!
+//! Pure: events and progress go in, lines come out for a given time, width and height. How they
+//! get onto a terminal is [`crate::report::live`]'s.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::event::Event;
+use crate::event::HostStatus;
+use crate::event::Progress;
+use crate::event::Record;
+use crate::event::RunId;
+use crate::event::StepPath;
+use crate::event::TaskId;
+use crate::inventory::HostName;
+use crate::report::Style;
+use crate::report::Tone;
+use crate::report::fold::HostMemory;
+use crate::report::fold::Memory;
+use crate::report::fold::between;
+use crate::report::line::Line;
+use crate::report::line::line_of;
+use crate::report::line::one_line;
+use crate::report::text::clip;
+use crate::report::text::duration;
+use crate::report::text::pad;
+use crate::report::text::printable;
+use crate::report::text::whole;
+use crate::report::text::width;
+use crate::report::text::wrap;
+use crate::report::wait::Wait;
+use crate::report::wait::Waits;
+
+/// The frames of the mark that turns while something runs.
+const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+
+/// Columns that the name of a host may take beside others.
+const HOST_WIDTH: usize = 20;
+
+/// Columns that a step may take beside a title.
+const STEP_WIDTH: usize = 16;
+
+/// Columns of the widest status word of a step.
+const WORD_WIDTH: usize = 9;
+
+/// Columns of a bar, where there is room for one.
+const BAR_WIDTH: usize = 20;
+
+/// The narrowest line that is still laid out; below it, text is cut.
+const LEAST_WIDTH: usize = 20;
+
+/// The state of the picture.
+pub(crate) struct Screen {
+    run: RunId,
+    style: Style,
+    memory: Memory,
+    waits: Waits,
+    notes: BTreeMap<TaskId, String>,
+    pending: Vec<Line>,
+    now: Timestamp,
+    host_width: usize,
+    step_width: usize,
+}
+
+/// The room and the moment of one picture.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame {
+    /// Columns of the terminal.
+    pub(crate) width: usize,
+    /// Rows of the terminal.
+    pub(crate) height: usize,
+    /// The number of the picture: turns the spinner.
+    pub(crate) turn: usize,
+    /// The wall time, for real hosts; `None` lets time stand where the last event left it.
+    pub(crate) now: Option<Timestamp>,
+}
+
+impl Screen {
+    pub(crate) fn new(run: RunId, style: Style) -> Self {
+        Self {
+            run,
+            style,
+            memory: Memory::default(),
+            waits: Waits::default(),
+            notes: BTreeMap::new(),
+            pending: Vec::new(),
+            now: Timestamp::UNIX_EPOCH,
+            host_width: 0,
+            step_width: 0,
+        }
+    }
+
+    /// Takes an event.
+    pub(crate) fn event(&mut self, record: &Record) {
+        self.memory.apply(record);
+        self.now = record.at;
+        match &record.event {
+            Event::RunPlanned(_) => self.learn_widths(),
+            Event::TaskEnded { task, .. } | Event::TaskBegun { task } => {
+                self.waits.end(task);
+                self.notes.remove(task);
+            }
+            Event::AttemptIntended { task, .. } => {
+                self.notes.remove(task);
+            }
+            _ => {}
+        }
+        let line = line_of(&self.memory, record);
+        self.pending.extend(line.filter(|line| !line.is_trace));
+    }
+
+    /// Takes news that may be lost.
+    pub(crate) fn progress(&mut self, progress: &Progress, now: Timestamp) {
+        self.now = now;
+        self.waits.observe(progress);
+        if let Progress::Retrying {
+            task,
+            ordinal,
+            of,
+            delay,
+            why,
+        } = progress
+        {
+            let note = format!(
+                "attempt {ordinal} of {of} in {}: {}",
+                duration(*delay),
+                printable(why)
+            );
+            self.notes.insert(task.clone(), note);
+        }
+    }
+
+    fn learn_widths(&mut self) {
+        let hosts = self.memory.hosts.keys().map(|host| width(host.as_str()));
+        self.host_width = hosts.max().unwrap_or_default().min(HOST_WIDTH);
+        let steps = self.memory.paths();
+        let steps = steps.filter(|step| !self.memory.is_handler(step));
+        let steps = steps.map(|step| width(&step.0)).max();
+        self.step_width = steps.unwrap_or_default().min(STEP_WIDTH);
+    }
+
+    /// Whether the run's time is the wall time.
+    pub(crate) fn is_real_time(&self) -> bool {
+        !self.memory.is_model
+    }
+
+    /// Takes the lines that are to stay and were not shown yet.
+    pub(crate) fn take_permanent(&mut self, columns: usize) -> Vec<String> {
+        let pending = std::mem::take(&mut self.pending);
+        pending
+            .iter()
+            .flat_map(|line| self.permanent(line, columns))
+            .collect()
+    }
+
+    /// Lays out a line that stays: `  ✓ backend1  drain  changed  Map no new users ...`. The title
+    /// of a step that went well is cut to the width; all else goes on in further lines.
+    fn permanent(&self, line: &Line, columns: usize) -> Vec<String> {
+        let mark = self.style.paint(line.tone, mark(line));
+        let word = self.style.paint(line.tone, &pad(&line.word, WORD_WIDTH));
+        let lead = if line.step.is_empty() {
+            let host = self.style.paint(Tone::Strong, &line.host);
+            let gap = if line.host.is_empty() { "" } else { " " };
+            let word = self.style.paint(line.tone, &line.word);
+            let colon = if line.text.is_empty() { "" } else { ": " };
+            format!("{mark} {host}{gap}{word}{colon}")
+        } else {
+            let host = pad(&line.host, self.host_width);
+            let step = pad(&line.step, self.step_width);
+            format!("  {mark} {host}  {step}  {word}  ")
+        };
+        let room = columns.saturating_sub(width_of(&lead) + 1);
+        let room = room.max(LEAST_WIDTH);
+        let is_short = line.tone == Tone::Good || line.tone == Tone::Quiet;
+        let texts = if is_short && !line.step.is_empty() {
+            vec![clip(&line.text, room)]
+        } else {
+            wrap(&line.text, room)
+        };
+        let mut texts = texts.into_iter();
+        let text = format!("{lead}{}", texts.next().unwrap_or_default());
+        let indent = " ".repeat(width_of(&lead));
+        let texts = texts.map(|text| format!("{indent}{text}"));
+        let details = line.details.iter();
+        let details = details.map(|detail| {
+            let text = self.style.paint(detail.tone, &detail.text);
+            format!("      {text}")
+        });
+        std::iter::once(text.trim_end().to_owned())
+            .chain(texts)
+            .chain(details)
+            .collect()
+    }
+
+    /// Returns the lines that move: a header, and what each active host is doing.
+    pub(crate) fn moving(&self, frame: Frame) -> Vec<String> {
+        // One column stays free: a full line would wrap on some terminals.
+        let columns = frame.width.saturating_sub(1).max(LEAST_WIDTH);
+        let now = frame.now.unwrap_or(self.now).max(self.now);
+        let active: Vec<(&HostName, &HostMemory)> = self
+            .memory
+            .hosts
+            .iter()
+            .filter(|(_, host)| matches!(host.status, HostStatus::Active | HostStatus::RollingBack))
+            .collect();
+        let rows = frame.height.saturating_sub(4).max(1);
+        let is_wide = active.len() * 2 <= rows;
+        let most = if is_wide { active.len() } else { rows };
+        let mut out = vec![String::new(), self.header(now, columns)];
+        for (name, host) in active.iter().take(most) {
+            out.extend(self.host(name, host, now, columns, frame.turn, is_wide));
+        }
+        if active.len() > most {
+            let rest = format!("    and {} more hosts at work", active.len() - most);
+            out.push(self.style.paint(Tone::Quiet, &clip(&rest, columns)));
+        }
+        out.truncate(frame.height.saturating_sub(1).max(1));
+        out
+    }
+
+    fn header(&self, now: Timestamp, columns: usize) -> String {
+        let total = self.memory.hosts.len();
+        let done = |host: &&HostMemory| host.ended.is_some();
+        let done = self.memory.hosts.values().filter(done).count();
+        let where_it_is = if self.memory.is_started {
+            format!("{done} of {total} hosts done")
+        } else {
+            let looked = |host: &&HostMemory| host.preflight.is_some();
+            let looked = self.memory.hosts.values().filter(looked).count();
+            format!("preflight: {looked} of {total} hosts")
+        };
+        let plan = printable(&self.memory.plan);
+        let elapsed = duration_in_seconds(self.memory.begun, now);
+        let virtual_time = if self.memory.is_model { " virtual" } else { "" };
+        let id = printable(&self.run.0);
+        let whole = format!("{plan}  {where_it_is}  {elapsed}{virtual_time}  run {id}");
+        // Where it does not fit, the run's name is the first to go.
+        let short = format!("{plan}  {where_it_is}  {elapsed}{virtual_time}");
+        let header = if width(&whole) <= columns {
+            whole
+        } else {
+            short
+        };
+        self.style.paint(Tone::Strong, &clip(&header, columns))
+    }
+
+    /// Returns what a host is doing: a line, and a second one for a wait if there is room.
+    fn host(
+        &self,
+        name: &HostName,
+        host: &HostMemory,
+        now: Timestamp,
+        columns: usize,
+        turn: usize,
+        is_wide: bool,
+    ) -> Vec<String> {
+        let spinner = SPINNER[turn % SPINNER.len()];
+        let label = pad(
+            &clip(&printable(name.as_str()), self.host_width),
+            self.host_width,
+        );
+        let back = if host.status == HostStatus::RollingBack {
+            "undoes "
+        } else {
+            ""
+        };
+        let Some(step) = host.open.last() else {
+            let line = clip(&format!("{label}  {back}"), columns - 4);
+            return vec![format!(
+                "  {} {line}",
+                self.style.paint(Tone::Good, spinner)
+            )];
+        };
+        let id = TaskId {
+            host: name.clone(),
+            step: step.clone(),
+        };
+        let is_asked = self.memory.questions.contains_key(&id);
+        let (mark, tone) = match (is_asked, host.status) {
+            (true, _) => ("?", Tone::Warn),
+            (false, HostStatus::RollingBack) => (spinner, Tone::Warn),
+            (false, _) => (spinner, Tone::Good),
+        };
+        let begun = host.tasks.get(step).and_then(|task| task.begun);
+        let elapsed = duration_in_seconds(begun, now);
+        let mut doing = self.doing(&id, step, is_asked);
+        let wait = self.waits.get(&id).filter(|_| !is_asked);
+        if let (Some(wait), false) = (wait, is_wide) {
+            doing = format!("{}, {}", wait.seen(), left(wait));
+        }
+        let lead = format!("{label}  {back}{}  ", printable(&step.0));
+        let room = (columns - 4).saturating_sub(width(&elapsed) + 2);
+        let line = clip(&format!("{lead}{doing}"), room);
+        let line = format!("{}  {elapsed}", pad(&line, room.min(width(&line))));
+        let mut out = vec![format!("  {} {line}", self.style.paint(tone, mark))];
+        if let (Some(wait), true) = (wait, is_wide) {
+            out.push(self.wait(wait, columns));
+        }
+        out
+    }
+
+    /// Says what a task is at: its question, its next attempt, its command, else its title.
+    fn doing(&self, id: &TaskId, step: &StepPath, is_asked: bool) -> String {
+        let title = printable(self.memory.title(step));
+        if is_asked {
+            return format!("{title}: waits for your answer");
+        }
+        if let Some(note) = self.notes.get(id) {
+            return format!("{title}: {note}");
+        }
+        let attempt = self.memory.task(id).and_then(|task| task.attempt.as_ref());
+        let running = attempt.filter(|attempt| attempt.outcome.is_none());
+        match running {
+            Some(attempt) if attempt.on != id.host => {
+                format!("{title} (on {})", printable(attempt.on.as_str()))
+            }
+            Some(attempt) if title.is_empty() => one_line(&attempt.command),
+            _ => title,
+        }
+    }
+
+    /// Draws a wait: what was seen, and how much of its time has passed.
+    fn wait(&self, wait: &Wait, columns: usize) -> String {
+        let left = left(wait);
+        let indent = 6 + self.host_width;
+        let seen = wait.seen();
+        let room = columns.saturating_sub(indent + width(&left) + 2);
+        let has_bar = room >= width(&seen) + BAR_WIDTH + 2;
+        let bar = if has_bar {
+            bar(wait.passed())
+        } else {
+            String::new()
+        };
+        let indent = if room < LEAST_WIDTH { 4 } else { indent };
+        let room = columns.saturating_sub(indent + width(&left) + width(&bar) + 2);
+        let mut parts = vec![clip(&seen, room), self.style.paint(Tone::Quiet, &bar), left];
+        parts.retain(|part| !part.is_empty());
+        format!("{}{}", " ".repeat(indent), parts.join("  "))
+    }
+}
+
+/// Returns the width of a text that may have colours.
+fn width_of(text: &str) -> usize {
+    console::measure_text_width(text)
+}
+
+fn left(wait: &Wait) -> String {
+    format!("{} left", whole(wait.left()))
+}
+
+/// Draws the part of the time that has passed.
+fn bar(passed: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a share of 0 to 1 of a few columns"
+    )]
+    let full = ((passed.clamp(0.0, 1.0) * BAR_WIDTH as f64) as usize).min(BAR_WIDTH);
+    format!("{}{}", "━".repeat(full), "╌".repeat(BAR_WIDTH - full))
+}
+
+/// Returns the time since a moment; tenths would only flicker.
+fn duration_in_seconds(from: Option<Timestamp>, to: Timestamp) -> String {
+    whole(between(from, Some(to)))
+}
+
+/// Returns the mark before a line that stays.
+fn mark(line: &Line) -> &'static str {
+    match (line.word.as_str(), line.tone) {
+        ("asks", _) => "?",
+        ("skipped", _) => "-",
+        ("unchanged", _) | (_, Tone::Good) => "✓",
+        (_, Tone::Bad) => "✗",
+        (_, Tone::Warn) => "!",
+        (_, Tone::Quiet | Tone::Strong | Tone::Plain) => "·",
+    }
+}

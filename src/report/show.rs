@@ -1,0 +1,433 @@
+//! One run in full: `planrun show RUN`, as text and as JSON.
+//!
+//! The text is by host, in the order of the run, and on each host in the order things happened:
+//! that is how a person looks for what went wrong. Nothing that was kept is left out but looks of
+//! preflights that held and the rest of long outputs; JSON has the records as they are.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::event::Event;
+use crate::event::Outcome;
+use crate::event::Record;
+use crate::event::RunId;
+use crate::event::RunPlanned;
+use crate::event::TaskId;
+use crate::event::TaskStatus;
+use crate::inventory::HostName;
+use crate::report::Style;
+use crate::report::Tone;
+use crate::report::detail;
+use crate::report::detail::Detail;
+use crate::report::detail::LINE_WIDTH;
+use crate::report::detail::delegated;
+use crate::report::detail::sentence;
+use crate::report::fold::Memory;
+use crate::report::fold::between;
+use crate::report::line::Line;
+use crate::report::line::at_a_time;
+use crate::report::line::host_tone;
+use crate::report::line::line_of;
+use crate::report::line::run_tone;
+use crate::report::line::task_tone;
+use crate::report::text::clip;
+use crate::report::text::duration;
+use crate::report::text::lines;
+use crate::report::text::list;
+use crate::report::text::pad;
+use crate::report::text::printable;
+use crate::report::text::printable_json;
+
+/// Lines of each output, and of a script, that are shown.
+const OUTPUT_LINES: usize = 20;
+
+/// Hosts that are named before the rest is counted.
+const MOST_HOSTS: usize = 20;
+
+/// Columns of a value of an input.
+const VALUE_WIDTH: usize = 100;
+
+/// Hex digits of a digest that tell two plans apart for a person.
+const DIGEST_DIGITS: usize = 12;
+
+/// Returns a run as text.
+pub fn text(run: &RunId, records: &[Record], style: &Style) -> String {
+    let mut page = Page {
+        out: String::new(),
+        style,
+    };
+    let memory = Memory::of(records);
+    page.heading(run, &memory, records);
+    page.group("run", &memory, records, None);
+    for (name, host) in &memory.hosts {
+        let status = style.paint(host_tone(host.status), host.status.word());
+        let heading = format!("{}: {status}", printable(name.as_str()));
+        page.group(&heading, &memory, records, Some(name));
+    }
+    page.out
+}
+
+/// Returns a run as a JSON object: id, plan, state, hosts with their status, and all records.
+pub fn json(run: &RunId, records: &[Record]) -> String {
+    let memory = Memory::of(records);
+    let hosts = memory.hosts.iter();
+    let hosts = hosts.map(|(name, host)| json!({"name": name, "status": host.status}));
+    let whole = json!({
+        "id": run,
+        "plan": memory.plan,
+        "state": memory.status,
+        "hosts": hosts.collect::<Vec<_>>(),
+        "records": records,
+    });
+    let text = serde_json::to_string_pretty(&whole).unwrap_or_default();
+    format!("{}\n", printable_json(&text))
+}
+
+/// Returns the host an event is about, `None` for the run.
+fn host_of(event: &Event) -> Option<&HostName> {
+    match event {
+        Event::PreflightEnded { host, .. }
+        | Event::HostBegun { host }
+        | Event::HostEnded { host, .. }
+        | Event::RollbackBegun { host, .. } => Some(host),
+        Event::TaskBegun { task }
+        | Event::AttemptIntended { task, .. }
+        | Event::AttemptEnded { task, .. }
+        | Event::WaitTicked { task, .. }
+        | Event::TaskEnded { task, .. }
+        | Event::PointOfNoReturn { task, .. }
+        | Event::QuestionAsked { task, .. }
+        | Event::QuestionAnswered { task, .. } => Some(&task.host),
+        Event::RunPlanned(_)
+        | Event::RunStarted
+        | Event::RunResumed { .. }
+        | Event::RollbackRequested { .. }
+        | Event::StopRequested { .. }
+        | Event::RunPaused { .. }
+        | Event::RunEnded { .. } => None,
+    }
+}
+
+/// A text that grows.
+struct Page<'a> {
+    out: String,
+    style: &'a Style,
+}
+
+impl Page<'_> {
+    fn line(&mut self, line: &str) {
+        writeln!(self.out, "{}", line.trim_end()).expect("a string takes what is written to it");
+    }
+
+    fn fact(&mut self, name: &str, value: &str) {
+        self.line(&format!("  {}{value}", pad(name, 12)));
+    }
+
+    fn heading(&mut self, run: &RunId, memory: &Memory, records: &[Record]) {
+        let id = printable(&run.0);
+        let title = self.style.paint(Tone::Strong, &format!("run {id}"));
+        let summary = memory.summary.as_deref().map(sentence).unwrap_or_default();
+        self.line(&format!("{title}  {}: {summary}", sentence(&memory.plan)));
+        let state = self
+            .style
+            .paint(run_tone(memory.status), memory.status.word());
+        let why = memory.why.as_deref().map(sentence).unwrap_or_default();
+        let separator = if why.is_empty() { "" } else { ": " };
+        self.fact("state", &format!("{state}{separator}{why}"));
+        let planned = records.iter().find_map(|record| match &record.event {
+            Event::RunPlanned(planned) => Some((record, planned)),
+            _ => None,
+        });
+        let Some((record, planned)) = planned else {
+            return;
+        };
+        let digest: String = planned.plan_digest.chars().take(DIGEST_DIGITS).collect();
+        let plan = format!(
+            "{}, sha256 {}",
+            sentence(&planned.plan_path),
+            printable(&digest)
+        );
+        self.fact("plan", &plan);
+        self.fact("inventory", &sentence(&planned.inventory.path));
+        let begun = format!(
+            "{} by {} with planrun {}",
+            self.style.date(record.at),
+            sentence(&planned.by),
+            sentence(&planned.tool)
+        );
+        self.fact("begun", &begun);
+        if let Some(last) = records.last() {
+            let at = self.style.date(last.at);
+            let virtual_time = if memory.is_model {
+                " (virtual time)"
+            } else {
+                ""
+            };
+            let took = format!(
+                "{at}, {} after it began{virtual_time}",
+                duration(memory.took())
+            );
+            self.fact("last event", &took);
+        }
+        let hosts = list(planned.hosts.iter().map(HostName::as_str), MOST_HOSTS);
+        self.fact("hosts", &hosts);
+        let serial = at_a_time(&planned.outline.serial);
+        self.fact("serial", serial.trim_start_matches(", "));
+        self.inputs(planned);
+    }
+
+    /// Writes each input once where all hosts have the same value, else by host.
+    fn inputs(&mut self, planned: &RunPlanned) {
+        let Some((_, first)) = planned.inputs.first() else {
+            return;
+        };
+        for (name, value) in first {
+            let shown = input(value);
+            let all = planned.inputs.values();
+            let is_same = all
+                .map(|inputs| inputs.get(name))
+                .all(|it| it == Some(value));
+            let label = format!("input {}", sentence(name));
+            if is_same {
+                self.line(&format!("  {label} = {shown}"));
+                continue;
+            }
+            let by_host = planned.inputs.iter().map(|(host, inputs)| {
+                let value = inputs.get(name).map_or_else(|| "-".to_owned(), input);
+                format!("{value} ({host})")
+            });
+            self.line(&format!("  {label} = {}", list(by_host, MOST_HOSTS)));
+        }
+    }
+
+    /// Writes the events of a host, or those of the run.
+    fn group(
+        &mut self,
+        heading: &str,
+        memory: &Memory,
+        records: &[Record],
+        host: Option<&HostName>,
+    ) {
+        self.line("");
+        let heading = self.style.paint(Tone::Strong, heading);
+        self.line(&heading);
+        // Each line is worded by what was known then, not by how it ended.
+        let mut then = Memory::default();
+        let mut task: Option<&TaskId> = None;
+        for record in records {
+            then.apply(record);
+            if host_of(&record.event) != host {
+                continue;
+            }
+            let current = task_of(&record.event);
+            if let Some(id) = current.filter(|_| current != task) {
+                let title = sentence(memory.title(&id.step));
+                let step = self.style.paint(Tone::Strong, &printable(&id.step.0));
+                self.line(&format!("            {step}  {title}"));
+            }
+            task = current;
+            self.record(&then, record);
+        }
+    }
+
+    fn record(&mut self, memory: &Memory, record: &Record) {
+        let time = self.style.clock(record.at);
+        let (line, is_task) = match &record.event {
+            Event::TaskBegun { .. } | Event::WaitTicked { .. } => return,
+            Event::AttemptIntended {
+                task,
+                ordinal,
+                on,
+                command,
+                timeout,
+                ..
+            } => (
+                sends(task, *ordinal, on, command, &duration(*timeout)),
+                true,
+            ),
+            Event::AttemptEnded { task, outcome, .. } => (answers(memory, task, outcome), true),
+            Event::TaskEnded { task, status, .. } => (ended(memory, task, *status), true),
+            event => {
+                let Some(line) = line_of(memory, record) else {
+                    return;
+                };
+                let word = self.style.paint(line.tone, &line.word);
+                let text = format!("{} {word}  {}", line.step, line.text);
+                let is_task = task_of(event).is_some();
+                let text = if is_task || line.step.is_empty() {
+                    format!("{word}  {}", line.text)
+                } else {
+                    text
+                };
+                (
+                    Shown {
+                        text,
+                        ..of_line(line)
+                    },
+                    is_task,
+                )
+            }
+        };
+        let indent = if is_task { "  " } else { "" };
+        let text = self.style.paint(line.tone, &line.text);
+        self.line(&format!("  {time}  {indent}{text}"));
+        for detail in line.details {
+            let text = self.style.paint(detail.tone, &detail.text);
+            self.line(&format!("            {indent}  {text}"));
+        }
+    }
+}
+
+/// A line of the text and those under it.
+struct Shown {
+    tone: Tone,
+    text: String,
+    details: Vec<Detail>,
+}
+
+fn of_line(line: Line) -> Shown {
+    Shown {
+        tone: Tone::Plain,
+        text: line.text,
+        details: line.details,
+    }
+}
+
+/// Returns the task an event is about.
+fn task_of(event: &Event) -> Option<&TaskId> {
+    match event {
+        Event::TaskBegun { task }
+        | Event::AttemptIntended { task, .. }
+        | Event::AttemptEnded { task, .. }
+        | Event::WaitTicked { task, .. }
+        | Event::TaskEnded { task, .. }
+        | Event::PointOfNoReturn { task, .. }
+        | Event::QuestionAsked { task, .. }
+        | Event::QuestionAnswered { task, .. } => Some(task),
+        Event::PreflightEnded { .. }
+        | Event::HostBegun { .. }
+        | Event::HostEnded { .. }
+        | Event::RollbackBegun { .. }
+        | Event::RunPlanned(_)
+        | Event::RunStarted
+        | Event::RunResumed { .. }
+        | Event::RollbackRequested { .. }
+        | Event::StopRequested { .. }
+        | Event::RunPaused { .. }
+        | Event::RunEnded { .. } => None,
+    }
+}
+
+/// Words that a command leaves; a script is shown under it.
+fn sends(task: &TaskId, ordinal: u32, on: &HostName, command: &str, timeout: &str) -> Shown {
+    let on = delegated(&task.host, on);
+    let attempt = if ordinal > 1 {
+        format!("attempt {ordinal}, ")
+    } else {
+        String::new()
+    };
+    let lead = format!("sends{on} ({attempt}at most {timeout})");
+    let script = lines(command, OUTPUT_LINES, LINE_WIDTH);
+    let (text, script) = match script.as_slice() {
+        [one] => (format!("{lead}: {one}"), Vec::new()),
+        _ => (format!("{lead}:"), script),
+    };
+    let details = script.into_iter();
+    Shown {
+        tone: Tone::Plain,
+        text,
+        details: details.map(|line| Detail::new(Tone::Plain, line)).collect(),
+    }
+}
+
+/// Words what came of it, with the outputs.
+fn answers(memory: &Memory, task: &TaskId, outcome: &Outcome) -> Shown {
+    let attempt = memory.task(task).and_then(|task| task.attempt.as_ref());
+    let on = attempt.map_or(&task.host, |attempt| &attempt.on);
+    let mut details = Vec::new();
+    if let Outcome::Ended { stdout, stderr, .. } = outcome {
+        details.extend(detail::output(on, stdout, OUTPUT_LINES));
+        details.extend(detail::output(on, stderr, OUTPUT_LINES));
+    }
+    let tone = if detail::is_bad(outcome) {
+        Tone::Warn
+    } else {
+        Tone::Plain
+    };
+    Shown {
+        tone,
+        text: detail::outcome(outcome),
+        details,
+    }
+}
+
+/// Words how a task ended, with all that was seen.
+fn ended(memory: &Memory, id: &TaskId, status: TaskStatus) -> Shown {
+    let task = memory.task(id);
+    let took = task.map(|task| between(task.begun, task.ended));
+    let took = took.filter(|took| !took.is_zero());
+    let took = took.map_or_else(String::new, |took| format!(" after {}", duration(took)));
+    let why = task.and_then(|task| task.why.as_ref());
+    let said = why.map(|why| sentence(&why.text)).unwrap_or_default();
+    let separator = if said.is_empty() { "" } else { ": " };
+    Shown {
+        tone: task_tone(status),
+        text: format!("{}{took}{separator}{said}", status.word()),
+        details: why.map(detail::seen).unwrap_or_default(),
+    }
+}
+
+/// Writes the value of an input.
+fn input(value: &Value) -> String {
+    clip(&printable(&value.to_string()), VALUE_WIDTH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    fn shown(records: &[Record]) -> String {
+        text(&sample::run_id(), records, &Style::plain(100))
+    }
+
+    #[test]
+    fn a_run_is_shown_in_full() {
+        insta::assert_snapshot!(shown(&sample::rolled_back().records()));
+    }
+
+    #[test]
+    fn questions_and_answers_are_shown() {
+        insta::assert_snapshot!(shown(&sample::answered().records()));
+    }
+
+    #[test]
+    fn a_script_is_shown_under_its_attempt() {
+        insta::assert_snapshot!(shown(&sample::past_return().records()));
+    }
+
+    #[test]
+    fn what_programs_need_is_at_the_top_of_the_json() {
+        let records = sample::rolled_back().records();
+        let text = json(&sample::run_id(), &records);
+        let whole: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(whole["id"], "20261124-1400-k3f9");
+        assert_eq!(whole["plan"], "obox-restart");
+        assert_eq!(whole["state"], "rolled_back");
+        let first = json!({"name": "backend1", "status": "rolled_back"});
+        assert_eq!(whole["hosts"][0], first);
+        assert_eq!(whole["hosts"][2]["status"], "not_started");
+        let back: Vec<Record> = serde_json::from_value(whole["records"].clone()).unwrap();
+        assert_eq!(back, records);
+    }
+
+    #[test]
+    fn no_control_byte_of_a_host_gets_through() {
+        let records = sample::hostile();
+        for text in [shown(&records), json(&sample::run_id(), &records)] {
+            assert!(!text.contains(|c: char| c != '\n' && c.is_control()));
+        }
+    }
+}

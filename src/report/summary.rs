@@ -1,0 +1,439 @@
+//! The end of a run: how it ended, how each host was left, what to do next.
+//!
+//! Reads the records again, so that it is the same after a crash, in `planrun show` and at once.
+//! It never claims more than they prove: `unknown` is called unknown, a host whose turn never came
+//! is said to be not started.
+
+use std::fmt::Write as _;
+
+use crate::event::HostStatus;
+use crate::event::PreflightVerdict;
+use crate::event::Question;
+use crate::event::Reason;
+use crate::event::Record;
+use crate::event::RunId;
+use crate::event::RunStatus;
+use crate::event::StepPath;
+use crate::event::TaskId;
+use crate::event::TaskStatus;
+use crate::inventory::HostName;
+use crate::report::Style;
+use crate::report::Tone;
+use crate::report::detail;
+use crate::report::detail::Detail;
+use crate::report::detail::sentence;
+use crate::report::fold::HostMemory;
+use crate::report::fold::Memory;
+use crate::report::fold::between;
+use crate::report::line::host_tone;
+use crate::report::line::run_tone;
+use crate::report::line::steps;
+use crate::report::next::answers;
+use crate::report::next::next;
+use crate::report::text::count;
+use crate::report::text::duration;
+use crate::report::text::pad;
+use crate::report::text::printable;
+use crate::report::text::width;
+use crate::report::text::wrap;
+
+/// Hosts of one status that are listed with nothing to say about each; more are counted.
+const MOST_ALIKE: usize = 20;
+
+/// The widest a host's name makes its column.
+const HOST_WIDTH: usize = 40;
+
+/// Columns of the widest status word.
+const STATUS_WIDTH: usize = 12;
+
+/// What a summary must know of the command that shows it.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// The run.
+    pub run: RunId,
+    /// The command that began the run as it was typed, ready for a shell; made from the names of
+    /// plan and inventory where it is not known (after a resume).
+    pub apply: Option<String>,
+    /// How it is to look.
+    pub style: Style,
+}
+
+/// Returns the summary of a run, a line end behind each line.
+pub fn summary(records: &[Record], invocation: &Invocation) -> String {
+    summary_of(&Memory::of(records), invocation)
+}
+
+/// Returns the summary of what is remembered of a run.
+pub fn summary_of(memory: &Memory, invocation: &Invocation) -> String {
+    let mut page = Page {
+        out: String::new(),
+        style: &invocation.style,
+    };
+    page.verdict(memory);
+    page.hosts(memory);
+    for (task, question) in &memory.questions {
+        page.question(memory, &invocation.run, task, question);
+    }
+    for next in next(memory, &invocation.run, invocation.apply.as_deref()) {
+        page.line("");
+        page.line(&next.why);
+        for command in &next.commands {
+            page.command(command);
+        }
+    }
+    page.out
+}
+
+/// A text that grows.
+struct Page<'a> {
+    out: String,
+    style: &'a Style,
+}
+
+impl Page<'_> {
+    fn line(&mut self, line: &str) {
+        writeln!(self.out, "{}", line.trim_end()).expect("a string takes what is written to it");
+    }
+
+    fn command(&mut self, command: &str) {
+        let command = self.style.paint(Tone::Strong, command);
+        self.line(&format!("  {command}"));
+    }
+
+    /// One sentence: `succeeded: 3 hosts, 41 steps changed, took 52m (virtual time)`.
+    fn verdict(&mut self, memory: &Memory) {
+        let word = self
+            .style
+            .paint(run_tone(memory.status), memory.status.word());
+        let mut parts = Vec::new();
+        if memory.status == RunStatus::Succeeded {
+            parts.push(count(memory.hosts.len(), "host"));
+            let changed = memory.hosts.values();
+            let changed = changed.map(|host| memory.steps_ended(host, TaskStatus::Changed));
+            parts.push(match changed.sum() {
+                0 => "nothing needed to be changed".to_owned(),
+                steps => format!("{} changed", count(steps, "step")),
+            });
+        } else {
+            let total = memory.hosts.len();
+            for (at, (status, number)) in memory.by_status().into_iter().enumerate() {
+                let status = status.word();
+                parts.push(match at {
+                    0 if number == total => format!("{} {status}", count(total, "host")),
+                    0 => format!("{number} of {} {status}", count(total, "host")),
+                    _ => format!("{number} {status}"),
+                });
+            }
+        }
+        let virtual_time = if memory.is_model {
+            " (virtual time)"
+        } else {
+            ""
+        };
+        parts.push(format!("took {}{virtual_time}", duration(memory.took())));
+        self.line(&format!("{word}: {}", parts.join(", ")));
+        let said = memory.why.as_deref().map(sentence).unwrap_or_default();
+        for text in [said.as_str(), meaning(memory)] {
+            if !text.is_empty() {
+                for line in wrap(text, self.style.width.max(20)) {
+                    self.line(&line);
+                }
+            }
+        }
+    }
+
+    fn hosts(&mut self, memory: &Memory) {
+        self.line("");
+        let names = memory.hosts.keys().map(|host| width(host.as_str()));
+        let column = names.max().unwrap_or_default().min(HOST_WIDTH);
+        let mut alike: Vec<(HostStatus, usize)> = Vec::new();
+        for (name, host) in &memory.hosts {
+            if matches!(host.status, HostStatus::NotStarted | HostStatus::Succeeded) {
+                if !alike.iter().any(|(status, _)| *status == host.status) {
+                    alike.push((host.status, 0));
+                }
+                let number = alike.iter_mut().find(|(status, _)| *status == host.status);
+                if let Some((_, number)) = number {
+                    *number += 1;
+                    if *number > MOST_ALIKE {
+                        continue;
+                    }
+                }
+            }
+            self.host(memory, name, host, column);
+        }
+        for (status, number) in alike {
+            if let Some(rest @ 1..) = number.checked_sub(MOST_ALIKE) {
+                let text = format!("  and {} more {}", rest, status.word());
+                self.line(&text);
+            }
+        }
+    }
+
+    fn host(&mut self, memory: &Memory, id: &HostName, host: &HostMemory, column: usize) {
+        let status = pad(host.status.word(), STATUS_WIDTH);
+        let status = self.style.paint(host_tone(host.status), &status);
+        let name = pad(&printable(id.as_str()), column);
+        let lead = format!("  {name}  {status}  ");
+        let indent = column + STATUS_WIDTH + 6;
+        let room = self.style.width.saturating_sub(indent).max(24);
+        let mut texts = host_texts(memory, host).into_iter();
+        let first = texts.next().unwrap_or_default();
+        let mut lines = wrap(&first, room);
+        lines.extend(texts.flat_map(|text| wrap(&text, room)));
+        for (at, line) in lines.iter().enumerate() {
+            if at == 0 {
+                self.line(&format!("{lead}{line}"));
+            } else {
+                self.line(&format!("{}{line}", " ".repeat(indent)));
+            }
+        }
+        for detail in host_details(id, host) {
+            let text = self.style.paint(detail.tone, &detail.text);
+            self.line(&format!("      {text}"));
+        }
+    }
+
+    fn question(&mut self, memory: &Memory, run: &RunId, task: &TaskId, question: &Question) {
+        self.line("");
+        let id = printable(&task.to_string());
+        let title = sentence(memory.title(&task.step));
+        let id = self.style.paint(Tone::Warn, &format!("question at {id}"));
+        self.line(&format!("{id} ({title})"));
+        for line in wrap(&sentence(&question.text), self.style.width.max(20) - 2) {
+            self.line(&format!("  {line}"));
+        }
+        let why = sentence(&question.why.text);
+        if !why.is_empty() && why != sentence(&question.text) {
+            self.line(&format!("  {why}"));
+        }
+        for detail in detail::seen(&question.why) {
+            let text = self.style.paint(detail.tone, &detail.text);
+            self.line(&format!("      {text}"));
+        }
+        self.line("Answer with one of:");
+        let answers = answers(run, task, question);
+        let widest = answers.iter().map(|(command, _)| width(command)).max();
+        for (command, about) in answers {
+            let command = pad(&command, widest.unwrap_or_default());
+            let about = self.style.paint(Tone::Quiet, &format!("# {about}"));
+            let command = self.style.paint(Tone::Strong, &command);
+            self.line(&format!("  {command}  {about}"));
+        }
+    }
+}
+
+/// Says what the state of a run means for the hosts.
+fn meaning(memory: &Memory) -> &'static str {
+    match memory.status {
+        RunStatus::Succeeded => "",
+        RunStatus::Refused => "Nothing was changed: no command that changes a host was sent.",
+        RunStatus::RolledBack => {
+            "On each host that is rolled back, every step with a way back is undone."
+        }
+        RunStatus::Failed => {
+            "Not everything that failed was undone: each host was left as is said here."
+        }
+        RunStatus::Stuck => {
+            "Undoing failed: a stuck host was left half way, and nothing more was sent to it."
+        }
+        RunStatus::Aborted => "It goes no further: each host was left as is said here.",
+        RunStatus::Paused => "Nothing goes on until a person says so.",
+        RunStatus::Planned => "The preflight has not ended; nothing was changed.",
+        RunStatus::Running => "No end is recorded: it is under way, or its controller was killed.",
+    }
+}
+
+/// Says how a host was left, the most important first.
+fn host_texts(memory: &Memory, host: &HostMemory) -> Vec<String> {
+    let mut out = Vec::new();
+    let took = duration(between(host.begun, host.ended));
+    if let Some(why) = host.no_return.as_ref().filter(|_| is_left(host.status)) {
+        let why = sentence(why);
+        out.push(format!("past the point of no return: {why}"));
+    }
+    match host.status {
+        HostStatus::Succeeded => out.push(format!("{}, took {took}", steps(memory, host))),
+        HostStatus::Active => {
+            out.extend(host.open.iter().map(|step| step_text(memory, "at", step)));
+            if host.open.is_empty() {
+                let last = host.tasks.keys().next_back();
+                out.extend(last.map(|step| step_text(memory, "between two steps, after", step)));
+            }
+        }
+        HostStatus::NotStarted
+        | HostStatus::Refused
+        | HostStatus::Failed
+        | HostStatus::Unreachable
+        | HostStatus::Unknown
+        | HostStatus::Quarantined
+        | HostStatus::RollingBack
+        | HostStatus::RolledBack
+        | HostStatus::Stuck => {}
+    }
+    let failed = [
+        (&host.failed, "failed at"),
+        (&host.undo_failed, "undoing failed at"),
+    ];
+    for (step, words) in failed {
+        if let Some(step) = step
+            .as_ref()
+            .filter(|_| host.status != HostStatus::Succeeded)
+        {
+            out.push(step_text(memory, words, step));
+        }
+    }
+    // What the failed step says of itself stands below already.
+    let is_new = |why: &&Reason| {
+        let steps = [&host.failed, &host.undo_failed].into_iter().flatten();
+        let tasks = steps.filter_map(|step| host.tasks.get(step)?.why.as_ref());
+        let mut texts = tasks.map(|known| known.text.as_str());
+        !texts.any(|known| !known.is_empty() && why.text.contains(known))
+    };
+    let why = host.why.as_ref().filter(is_new);
+    out.extend(why.map(|why| sentence(&why.text)));
+    out.retain(|text| !text.is_empty());
+    out
+}
+
+fn step_text(memory: &Memory, words: &str, step: &StepPath) -> String {
+    let title = sentence(memory.title(step));
+    format!("{words} {}: {title}", printable(&step.0))
+}
+
+/// Whether a host was left on the way, or failed there.
+fn is_left(status: HostStatus) -> bool {
+    !matches!(status, HostStatus::Succeeded | HostStatus::NotStarted)
+}
+
+/// Returns what the failed steps of a host answered, and what was seen.
+fn host_details(id: &HostName, host: &HostMemory) -> Vec<Detail> {
+    if !is_left(host.status) {
+        return Vec::new();
+    }
+    let mut out = Vec::new();
+    for step in [&host.failed, &host.undo_failed].into_iter().flatten() {
+        let Some(task) = host.tasks.get(step) else {
+            continue;
+        };
+        out.push(Detail::new(
+            Tone::Strong,
+            format!("{}:", printable(&step.0)),
+        ));
+        let text = task.why.as_ref().map(|why| sentence(&why.text));
+        let text = text.filter(|text| !text.is_empty());
+        let lines = text.map(|text| Detail::new(Tone::Bad, text)).into_iter();
+        let lines = lines.chain(detail::failure(id, task));
+        out.extend(lines.map(|line| Detail {
+            text: format!("  {}", line.text),
+            ..line
+        }));
+    }
+    if out.is_empty() {
+        let is_refused = matches!(host.preflight, Some(PreflightVerdict::NotHeld(_)))
+            || host.status == HostStatus::Refused;
+        let why = host.why.as_ref().filter(|_| is_refused);
+        out.extend(why.map(detail::unmet).unwrap_or_default());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+    use crate::report::sample::Story;
+
+    fn told(story: &Story) -> String {
+        told_at(story, 100)
+    }
+
+    fn told_at(story: &Story, width: usize) -> String {
+        let invocation = Invocation {
+            run: sample::run_id(),
+            apply: None,
+            style: Style::plain(width),
+        };
+        summary(&story.records(), &invocation)
+    }
+
+    #[test]
+    fn a_success_is_one_line_and_the_hosts() {
+        insta::assert_snapshot!(told(&sample::success()));
+    }
+
+    #[test]
+    fn a_rollback_says_what_failed_and_that_it_is_undone() {
+        insta::assert_snapshot!(told(&sample::rolled_back()));
+    }
+
+    #[test]
+    fn a_stuck_host_is_explained() {
+        insta::assert_snapshot!(told(&sample::stuck()));
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_the_same_truth() {
+        insta::assert_snapshot!(told_at(&sample::stuck(), 60));
+    }
+
+    #[test]
+    fn a_question_comes_with_the_commands_that_answer_it() {
+        insta::assert_snapshot!(told(&sample::paused()));
+    }
+
+    #[test]
+    fn a_refusal_shows_the_claim_and_the_command_to_repeat() {
+        insta::assert_snapshot!(told(&sample::refused()));
+    }
+
+    #[test]
+    fn an_unreachable_host_is_named() {
+        insta::assert_snapshot!(told(&sample::unreachable()));
+    }
+
+    #[test]
+    fn an_interrupted_run_says_where_it_stands() {
+        insta::assert_snapshot!(told(&sample::interrupted()));
+    }
+
+    #[test]
+    fn past_the_point_of_no_return_no_rollback_is_offered() {
+        let text = told(&sample::past_return());
+        assert!(!text.contains("planrun rollback"), "{text}");
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_run_without_an_end_is_not_called_ended() {
+        let mut story = Story::started(&["backend1"]);
+        story.begin("backend1");
+        story.open("backend1", "drain");
+        let text = told(&story);
+        assert!(text.starts_with("running: 1 host active"), "{text}");
+        assert!(text.contains("planrun resume 20261124-1400-k3f9"), "{text}");
+    }
+
+    #[test]
+    fn many_hosts_that_are_alike_are_counted() {
+        let names: Vec<String> = (0..500).map(|at| format!("host{at:03}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut story = Story::started(&names);
+        story.begin("host000");
+        story.end("host000", HostStatus::Unreachable, None);
+        let text = told(&story);
+        assert!(text.contains("and 479 more not started"), "{text}");
+        assert!(text.contains("host000  unreachable"), "{text}");
+    }
+
+    #[test]
+    fn no_control_byte_of_a_host_gets_through() {
+        let invocation = Invocation {
+            run: sample::run_id(),
+            apply: None,
+            style: Style::plain(80),
+        };
+        let text = summary(&sample::hostile(), &invocation);
+        assert!(!text.contains(|c: char| c != '\n' && c.is_control()));
+    }
+}

@@ -1,0 +1,315 @@
+//! The one door for text that is not ours.
+//!
+//! Output of hosts, values, names and sentences of plans pass [`printable`] before they reach a
+//! terminal or a log: afterwards there is no control byte in them, nothing that moves a cursor,
+//! changes a colour, hides or turns round what follows. Everything here works on display columns,
+//! not bytes. Also here: how durations and counts are written, everywhere alike.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use console::measure_text_width;
+
+/// What stands for the part of a text that was cut away.
+const CUT: char = '…';
+
+/// Returns a text with everything escaped that must not reach a terminal: C0 (line ends and tabs
+/// included), DEL, C1, controls of writing direction, invisible separators.
+pub fn printable(text: &str) -> String {
+    if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        push_printable(&mut out, c);
+    }
+    out
+}
+
+/// Returns bytes as [`printable`] text; a byte that is not UTF-8 is shown as `\xff`.
+pub fn printable_bytes(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(&printable(chunk.valid()));
+        for byte in chunk.invalid() {
+            escape(&mut out, format_args!("\\x{byte:02x}"));
+        }
+    }
+    out
+}
+
+fn push_printable(out: &mut String, c: char) {
+    match c {
+        '\t' => out.push_str("\\t"),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        c if c.is_ascii_control() => escape(out, format_args!("\\x{:02x}", u32::from(c))),
+        c if is_hidden(c) => escape(out, format_args!("\\u{{{:x}}}", u32::from(c))),
+        c => out.push(c),
+    }
+}
+
+fn escape(out: &mut String, escaped: std::fmt::Arguments<'_>) {
+    out.write_fmt(escaped)
+        .expect("a string takes what is written to it");
+}
+
+/// Whether a character beyond ASCII shows nothing of its own, or changes how others are shown.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' // direction marks, no width
+            | '\u{2028}'..='\u{202e}' // line and paragraph ends, embeddings, overrides
+            | '\u{2060}'..='\u{206f}' // joiners, isolates
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}' // tags
+        )
+}
+
+/// Returns JSON text with the same characters escaped as in [`printable`], by JSON's own escapes:
+/// it means what it meant. Blanks and line ends between the values stay.
+pub fn printable_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\u{7f}' || !c.is_ascii() && is_hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                escape(&mut out, format_args!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Returns the first lines of an output, each printable and clipped, empty ones at the end left
+/// out; where there are more, a last line says how many. Tabs are widened to the next eighth
+/// column.
+pub fn lines(text: &str, most: usize, width: usize) -> Vec<String> {
+    let text = text.trim_end();
+    if text.is_empty() {
+        return Vec::new();
+    }
+    let mut out: Vec<String> = text
+        .lines()
+        .take(most)
+        .map(|line| clip(&printable(&without_tabs(line, width)), width))
+        .collect();
+    let rest = text.lines().skip(most).count();
+    if rest > 0 {
+        out.push(format!("{CUT} {}", count(rest, "more line")));
+    }
+    out
+}
+
+/// Widens tabs, in as many characters as can be shown.
+fn without_tabs(line: &str, width: usize) -> String {
+    let mut out = String::new();
+    let mut column = 0;
+    // Twice the width leaves room for characters without width before the clip.
+    for c in line.chars().take(width.saturating_mul(2)) {
+        if c == '\t' {
+            let blanks = 8 - column % 8;
+            out.extend(std::iter::repeat_n(' ', blanks));
+            column += blanks;
+        } else {
+            out.push(c);
+            column += 1;
+        }
+    }
+    out
+}
+
+/// Returns the display columns of a printable text.
+pub fn width(text: &str) -> usize {
+    if text.is_ascii() && !text.contains('\u{1b}') {
+        return text.len();
+    }
+    measure_text_width(text)
+}
+
+/// Cuts a printable text without colours to so many columns; what is cut is marked.
+pub fn clip(text: &str, columns: usize) -> String {
+    // Marks that take no column are bounded too: a thousand accents on one letter are a wall.
+    let most = columns.saturating_mul(4);
+    if width(text) <= columns && text.chars().nth(most).is_none() {
+        return text.to_owned();
+    }
+    if columns == 0 {
+        return String::new();
+    }
+    let mut out = String::new();
+    let mut room = columns - 1;
+    for c in text.chars().take(most) {
+        let columns = width(c.encode_utf8(&mut [0; 4]));
+        if columns > room {
+            break;
+        }
+        room -= columns;
+        out.push(c);
+    }
+    out.push(CUT);
+    out
+}
+
+/// Fills a text with blanks to so many columns.
+pub fn pad(text: &str, columns: usize) -> String {
+    let blanks = columns.saturating_sub(width(text));
+    format!("{text}{}", " ".repeat(blanks))
+}
+
+/// Breaks a printable text between words so that no line has more columns than `columns`; a word
+/// that is longer stands alone.
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match out.last_mut() {
+            Some(line) if width(line) + 1 + width(word) <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => out.push(word.to_owned()),
+        }
+    }
+    out
+}
+
+/// Writes a duration as people say it: `0.4s`, `45s`, `12m 30s`, `1h 5m`, `2d 3h`.
+pub fn duration(duration: Duration) -> String {
+    let tenths = (duration.as_millis() + 50) / 100;
+    if duration.is_zero() {
+        return "0s".to_owned();
+    }
+    if tenths == 0 {
+        return "<0.1s".to_owned();
+    }
+    if tenths < 100 && !tenths.is_multiple_of(10) {
+        return format!("{}.{}s", tenths / 10, tenths % 10);
+    }
+    if tenths < 100 {
+        return format!("{}s", tenths / 10);
+    }
+    let seconds = duration.as_secs().max(10);
+    let (large, unit, small, sub) = match seconds {
+        ..60 => return format!("{seconds}s"),
+        60..3_600 => (seconds / 60, "m", seconds % 60, "s"),
+        3_600..86_400 => (seconds / 3_600, "h", seconds % 3_600 / 60, "m"),
+        _ => (seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
+    };
+    if small == 0 {
+        format!("{large}{unit}")
+    } else {
+        format!("{large}{unit} {small}{sub}")
+    }
+}
+
+/// Writes a duration in whole seconds: what is left of a wait.
+pub fn whole(left: Duration) -> String {
+    duration(Duration::from_secs(left.as_secs()))
+}
+
+/// Writes a number and what it counts: `1 host`, `3 hosts`.
+pub fn count(number: usize, noun: &str) -> String {
+    if number == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{number} {noun}s")
+    }
+}
+
+/// Joins the first `most` of some names by commas and counts the rest.
+pub fn list(names: impl IntoIterator<Item = impl AsRef<str>>, most: usize) -> String {
+    let mut names = names.into_iter();
+    let mut out: Vec<String> = names
+        .by_ref()
+        .take(most)
+        .map(|name| printable(name.as_ref()))
+        .collect();
+    let rest = names.count();
+    if rest > 0 {
+        out.push(format!("{rest} more"));
+    }
+    out.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_cannot_move_the_cursor_or_change_colours() {
+        assert_eq!(
+            printable("\u{1b}[2J\u{1b}]0;x\u{7}"),
+            "\\x1b[2J\\x1b]0;x\\x07"
+        );
+        assert_eq!(printable("a\rb\u{8}c\u{7f}"), "a\\rb\\x08c\\x7f");
+        assert_eq!(printable("\u{9b}31m"), "\\u{9b}31m");
+    }
+
+    #[test]
+    fn a_host_cannot_turn_text_round() {
+        assert_eq!(printable("safe \u{202e}txt.exe"), "safe \\u{202e}txt.exe");
+        assert_eq!(printable("\u{2066}x\u{2069}"), "\\u{2066}x\\u{2069}");
+    }
+
+    #[test]
+    fn letters_of_all_languages_stay() {
+        assert_eq!(printable("Grüße, 日本, ✓"), "Grüße, 日本, ✓");
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_shown_as_numbers() {
+        assert_eq!(printable_bytes(b"ok \xff\xfe \x1b"), "ok \\xff\\xfe \\x1b");
+    }
+
+    #[test]
+    fn json_means_the_same_when_it_is_made_printable() {
+        let value = serde_json::json!({"a": "x\u{9b}\u{202e}\u{e0041}\u{7f}\u{1b}ü"});
+        let text = printable_json(&value.to_string());
+        assert_eq!(text, r#"{"a":"x\u009b\u202e\udb40\udc41\u007f\u001bü"}"#);
+        let back: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(back, value);
+    }
+
+    #[test]
+    fn clipping_counts_columns_and_not_bytes() {
+        assert_eq!(clip("日本語", 6), "日本語");
+        assert_eq!(clip("日本語", 5), "日本…");
+        assert_eq!(clip("backend1", 8), "backend1");
+        assert_eq!(clip("backend1", 4), "bac…");
+        assert_eq!(clip("backend1", 0), "");
+    }
+
+    #[test]
+    fn accents_without_end_are_clipped() {
+        let wall = format!("a{}", "\u{301}".repeat(10_000));
+        assert!(clip(&wall, 10).chars().count() <= 41);
+    }
+
+    #[test]
+    fn outputs_are_shown_by_their_first_lines() {
+        assert_eq!(lines("one\r\ntwo\tx\n\n", 3, 80), ["one", "two     x"]);
+        assert_eq!(lines("1\n2\n3\n4", 2, 80), ["1", "2", "… 2 more lines"]);
+        assert!(lines(" \n", 2, 80).is_empty());
+    }
+
+    #[test]
+    fn durations_read_as_people_say_them() {
+        let says = |ms| duration(Duration::from_millis(ms));
+        assert_eq!(says(0), "0s");
+        assert_eq!(says(3), "<0.1s");
+        assert_eq!(says(3_140), "3.1s");
+        assert_eq!(says(5_000), "5s");
+        assert_eq!(says(9_990), "10s");
+        assert_eq!(says(45_000), "45s");
+        assert_eq!(says(750_000), "12m 30s");
+        assert_eq!(says(900_000), "15m");
+        assert_eq!(says(3_900_000), "1h 5m");
+        assert_eq!(says(183_600_000), "2d 3h");
+    }
+
+    #[test]
+    fn long_sentences_break_between_words() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+    }
+}
