@@ -4,6 +4,7 @@ pub mod diagnostic;
 pub mod document;
 pub mod event;
 pub mod inventory;
+pub mod model;
 pub mod schema;
 pub mod source;
 pub mod transport;
