@@ -23,8 +23,11 @@ mod names;
 mod passage;
 mod pattern;
 mod roster;
+mod scan;
 mod scope;
 mod snapshot;
+#[cfg(test)]
+pub(crate) mod tests;
 mod world;
 
 use std::collections::HashMap;

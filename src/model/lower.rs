@@ -5,6 +5,8 @@
 //! document, and where that does not hold gives something harmless: the fault has been told.
 
 mod command;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::collections::HashMap;
@@ -49,7 +51,11 @@ pub(super) fn model(node: &Node, sources: &Sources, found: &mut Diagnostics) -> 
     let mut lowering = Lowering {
         sources,
         path: source.path(),
-        newlines: source.text().match_indices('\n').map(|(at, _)| at).collect(),
+        newlines: source
+            .text()
+            .match_indices('\n')
+            .map(|(at, _)| at)
+            .collect(),
         declared: &declared,
         found: Diagnostics::default(),
     };
@@ -59,11 +65,18 @@ pub(super) fn model(node: &Node, sources: &Sources, found: &mut Diagnostics) -> 
         .collect();
     let faulty = lowering.found.has_errors();
     found.extend(lowering.found);
-    let name = node.get("model").and_then(Node::as_text).unwrap_or_default();
+    let name = node
+        .get("model")
+        .and_then(Node::as_text)
+        .unwrap_or_default();
     let digest = Sha256::digest(source.text().as_bytes());
     (!faulty).then(|| Model {
         name: name.to_owned(),
-        digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        digest: digest
+            .iter()
+            .flat_map(|byte| [byte >> 4, byte & 15])
+            .filter_map(|digit| char::from_digit(digit.into(), 16))
+            .collect(),
         groups,
     })
 }
@@ -177,7 +190,11 @@ impl<'a> Lowering<'a> {
         let entries = group.get("state").map_or(&[][..], Node::entries);
         for entry in entries {
             self.refuse_own_name(&entry.key, entry.key_span);
-            if entry.value.as_text().is_some_and(|text| text.contains("{{")) {
+            if entry
+                .value
+                .as_text()
+                .is_some_and(|text| text.contains("{{"))
+            {
                 self.fault(
                     Diagnostic::error("template-in-state", "state is a plain value at the start")
                         .at(written(&entry.value), "this is a template")
@@ -258,9 +275,12 @@ impl<'a> Lowering<'a> {
         let span = self.duration(every);
         if let Some(node) = every.filter(|_| span < LEAST_EVERY) {
             self.fault(
-                Diagnostic::error("rule-too-often", "a time rule happens at most once a second")
-                    .at(written(node), "too short")
-                    .help("write `1s` or more"),
+                Diagnostic::error(
+                    "rule-too-often",
+                    "a time rule happens at most once a second",
+                )
+                .at(written(node), "too short")
+                .help("write `1s` or more"),
             );
         }
         Rule {

@@ -41,7 +41,12 @@ impl<'a> Names<'a> {
     /// Returns all of them, sorted.
     pub(super) fn all(&self) -> Vec<&'a str> {
         let mut all: Vec<&str> = self.captures.iter().map(String::as_str).collect();
-        all.extend(self.host.into_iter().flat_map(HashMap::keys).map(String::as_str));
+        all.extend(
+            self.host
+                .into_iter()
+                .flat_map(HashMap::keys)
+                .map(String::as_str),
+        );
         all.extend(OWN.into_iter().filter(|name| self.knows(name)));
         all.sort_unstable();
         all

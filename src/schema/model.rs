@@ -160,7 +160,10 @@ static COMMAND: Record = Record {
     one_of: &["run", "step", "upload"],
     rest: None,
     foreign: &[
-        ("shell", "scripts are known by their step: `step: PLAN/STEP`"),
+        (
+            "shell",
+            "scripts are known by their step: `step: PLAN/STEP`",
+        ),
         ("when", "write `cases: [{when: ..., ...}, {...}]`"),
         ("answers", "in a model these are `cases`"),
     ],
@@ -259,7 +262,11 @@ static RULE: Record = Record {
             SPAN_OF_TIME,
             "How long after the condition has come to hold, and then again.",
         ),
-        field("when", CONDITION, "The condition, over the host's own state."),
+        field(
+            "when",
+            CONDITION,
+            "The condition, over the host's own state.",
+        ),
         required("becomes", CHANGE, "The state that changes; templates."),
     ],
     one_of: &[],

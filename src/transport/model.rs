@@ -137,10 +137,7 @@ impl ModelTransport {
         command: &Command,
         effect: bool,
     ) -> Result<Output, TransportError> {
-        let impossible = |error: ModelError| TransportError::Impossible {
-            host: host.name.clone(),
-            why: error.to_string(),
-        };
+        let impossible = |error: ModelError| impossible(host, &error);
         self.reach(host)?;
         let act = act_of(command);
         let mut pending = self.begin(host, &act, None).map_err(impossible)?;
@@ -155,7 +152,7 @@ impl ModelTransport {
             }
             Some(FaultKind::HostGone) => {
                 self.gone.borrow_mut().insert(host.name.clone());
-                return self.reach(host).and(Err(cut(host, "the host is gone")));
+                return Err(unreachable(host));
             }
             Some(FaultKind::CutBefore) => return Err(cut(host, "cut before it took effect")),
             Some(FaultKind::CutAfter) => {
@@ -204,15 +201,17 @@ impl ModelTransport {
 
     fn reach(&self, host: &Host) -> Result<(), TransportError> {
         if self.gone.borrow().contains(&host.name) {
-            return Err(TransportError::Unreachable {
-                host: host.name.clone(),
-                why: "the host is gone".into(),
-            });
+            return Err(unreachable(host));
         }
         Ok(())
     }
 
-    fn begin(&self, host: &Host, act: &Act<'_>, fault: Option<&str>) -> Result<Pending, ModelError> {
+    fn begin(
+        &self,
+        host: &Host,
+        act: &Act<'_>,
+        fault: Option<&str>,
+    ) -> Result<Pending, ModelError> {
         let mut world = self.world.borrow_mut();
         world.advance_to(self.clock.now())?;
         world.begin(&host.name, act, fault)
@@ -220,10 +219,7 @@ impl ModelTransport {
 
     /// Ends a command and keeps what it has changed, before anybody is told.
     fn finish(&self, host: &Host, pending: &Pending) -> Result<Output, TransportError> {
-        let impossible = |error: ModelError| TransportError::Impossible {
-            host: host.name.clone(),
-            why: error.to_string(),
-        };
+        let impossible = |error: ModelError| impossible(host, &error);
         let answer = {
             let mut world = self.world.borrow_mut();
             world.advance_to(self.clock.now()).map_err(impossible)?;
@@ -282,6 +278,20 @@ fn act_of(command: &Command) -> Act<'_> {
     }
 }
 
+fn impossible(host: &Host, error: &ModelError) -> TransportError {
+    TransportError::Impossible {
+        host: host.name.clone(),
+        why: error.to_string(),
+    }
+}
+
+fn unreachable(host: &Host) -> TransportError {
+    TransportError::Unreachable {
+        host: host.name.clone(),
+        why: "the host is gone".into(),
+    }
+}
+
 fn cut(host: &Host, why: &str) -> TransportError {
     TransportError::Cut {
         host: host.name.clone(),
@@ -295,3 +305,6 @@ fn output_of(answer: Answer) -> Output {
     output.stderr.truncate(MAX_OUTPUT);
     output
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,7 @@ const ANSWER_KEYS: [&str; 7] = [
     "exit", "stdout", "stderr", "table", "takes", "becomes", "later",
 ];
 /// Faults that every command has, whatever the model says.
-pub(crate) const GENERAL_FAULTS: [&str; 7] = [
+const GENERAL_FAULTS: [&str; 7] = [
     "refused",
     "cut_before",
     "cut_after",
@@ -58,7 +58,10 @@ impl Lowering<'_> {
                 let message = format!("`{}` is never reached", entry.text);
                 self.found.push(
                     Diagnostic::error("duplicate-command", message)
-                        .at(pattern_of(node).map_or(node.span, written), "comes too late")
+                        .at(
+                            pattern_of(node).map_or(node.span, written),
+                            "comes too late",
+                        )
                         .help(format!(
                             "remove it, or put it before `{}` ({})",
                             earlier.text, earlier.place
@@ -192,11 +195,7 @@ impl Lowering<'_> {
         Some(self.response(node, &place))
     }
 
-    fn cases(
-        &mut self,
-        command: &Node,
-        place: &Place<'_>,
-    ) -> Vec<(Option<Expression>, Response)> {
+    fn cases(&mut self, command: &Node, place: &Place<'_>) -> Vec<(Option<Expression>, Response)> {
         let Some(list) = command.get("cases") else {
             return vec![(None, self.response(command, place))];
         };

@@ -10,13 +10,13 @@ use crate::diagnostic::nearest;
 use crate::document::Node;
 use crate::document::Value as Written;
 use crate::model::expression::Expression;
-use crate::model::expression::Fault;
 use crate::model::expression::Part;
-use crate::model::expression::Piece;
 use crate::model::expression::Template;
-use crate::model::expression::pieces;
 use crate::model::lower::Lowering;
 use crate::model::names::Names;
+use crate::model::scan::Fault;
+use crate::model::scan::Piece;
+use crate::model::scan::pieces;
 
 /// The longest duration: what is longer is a slip, and sums of times stay within bounds.
 const LONGEST: Duration = Duration::from_hours(366 * 24);
@@ -123,7 +123,9 @@ impl Lowering<'_> {
             self.fault(match nearest(&name, known.iter().copied()) {
                 Some(near) => fault.help(format!("did you mean `{near}`?")),
                 None if known.is_empty() => fault.help(quoted),
-                None => fault.help(format!("known are {}", known.join(", "))).help(quoted),
+                None => fault
+                    .help(format!("known are {}", known.join(", ")))
+                    .help(quoted),
             });
         }
         (!faulty).then_some(expression)
@@ -181,7 +183,7 @@ mod tests {
     #[test]
     fn durations_carry_units_and_have_an_end() {
         assert_eq!(duration("90s"), Some(Duration::from_secs(90)));
-        assert_eq!(duration("1h 30m"), Some(Duration::from_secs(5400)));
+        assert_eq!(duration("1h 30m"), Some(Duration::from_mins(90)));
         assert_eq!(duration("1m30s"), Some(Duration::from_secs(90)));
         assert_eq!(duration("500ms"), Some(Duration::from_millis(500)));
         for wrong in ["", "90", "s", "1w", "9999999d", "1..5s"] {

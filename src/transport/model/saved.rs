@@ -125,8 +125,7 @@ fn parse<T: for<'de> Deserialize<'de>>(
     number: usize,
     line: &str,
 ) -> Result<T, ModelError> {
-    serde_json::from_str(line)
-        .map_err(|error| fault(path, format!("line {}: {error}", number + 1)))
+    serde_json::from_str(line).map_err(|error| fault(path, format!("line {}: {error}", number + 1)))
 }
 
 fn line_of(path: &Path, value: &impl Serialize) -> Result<String, ModelError> {
