@@ -12,7 +12,6 @@ pub mod hosts;
 pub mod local;
 mod login;
 pub mod model;
-pub mod quote;
 pub mod ssh;
 mod wire;
 
@@ -215,12 +214,12 @@ impl Command {
         match &self.body {
             Body::Argv(argv) => argv
                 .iter()
-                .map(|word| quote::readable(word))
+                .map(|word| crate::quote::readable(word))
                 .collect::<Vec<_>>()
                 .join(" "),
             Body::Script(script) => script.trim_end().to_owned(),
             Body::Upload { content, to, .. } => {
-                format!("upload {} bytes to {}", content.len(), quote::readable(to))
+                format!("upload {} bytes to {}", content.len(), crate::quote::readable(to))
             }
         }
     }

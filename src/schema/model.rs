@@ -1,1 +1,275 @@
-//! The words of a file.
+//! The words of a model file.
+
+use crate::schema::ANY_TEXT;
+use crate::schema::DURATION;
+use crate::schema::EXPRESSION;
+use crate::schema::Form;
+use crate::schema::ID;
+use crate::schema::PLAN_NAME;
+use crate::schema::Record;
+use crate::schema::Select;
+use crate::schema::Shape;
+use crate::schema::WORDS;
+use crate::schema::field;
+use crate::schema::required;
+
+static PATTERN: Form = Form {
+    name: "a command line with `<name>` for any word",
+    example: "systemctl stop <unit>",
+    pattern: WORDS.pattern,
+};
+static STEP: Form = Form {
+    name: "the step of a script, PLAN/STEP",
+    example: "obox-restart/maintain",
+    pattern: Some(r"^[a-z][a-z0-9-]*/\S+$"),
+};
+static PATH: Form = Form {
+    name: "a path, or `<name>` for any",
+    example: "<path>",
+    pattern: Some(r"^\S+$"),
+};
+
+static SOME_WORDS: Shape = Shape::Text(&WORDS);
+static ANY: Shape = Shape::Any;
+static SCALAR: Shape = Shape::Scalar;
+static CELLS: Shape = Shape::List(&SCALAR, 1);
+static SPAN_OF_TIME: Shape = Shape::Text(&DURATION);
+static ANSWER_SHAPE: Shape = Shape::Record(&ANSWER);
+static CASE_SHAPE: Shape = Shape::Record(&CASE);
+static COMMAND_SHAPE: Shape = Shape::Record(&COMMAND);
+static RULE_SHAPE: Shape = Shape::Record(&RULE);
+static GROUP_SHAPE: Shape = Shape::Record(&GROUP);
+static CHANGE: Shape = Shape::Map(&ID, &ANY, 1);
+static EXPRESSION_SHAPE: Shape = Shape::OneOf(&[
+    (Select::Text, Shape::Text(&EXPRESSION)),
+    (Select::Bool, Shape::Bool),
+    (Select::Int, Shape::Int(i64::MIN)),
+]);
+static CONDITION: Shape = Shape::OneOf(&[
+    (Select::Text, Shape::Text(&EXPRESSION)),
+    (Select::Bool, Shape::Bool),
+]);
+static TABLE: Shape = Shape::OneOf(&[
+    (Select::Key("for"), Shape::Record(&HOST_TABLE)),
+    (Select::Map, Shape::Record(&ROW_TABLE)),
+]);
+
+/// A model.
+pub static MODEL: Record = Record {
+    name: "a model",
+    about: "What hosts answer and how they change: every other key is a group of hosts.",
+    fields: &[
+        required("version", Shape::Int(1), "The version of the language: 1."),
+        required(
+            "model",
+            Shape::Text(&PLAN_NAME),
+            "The name of the model, as in its file name.",
+        ),
+    ],
+    one_of: &[],
+    rest: Some(&GROUP_SHAPE),
+    foreign: &[],
+};
+
+static GROUP: Record = Record {
+    name: "a group of hosts",
+    about: "What the hosts of one group of the inventory hold, answer, and do as time goes by.",
+    fields: &[
+        field(
+            "state",
+            Shape::Map(&ID, &ANY, 0),
+            "The values of each host at the start; `planrun_state` in the inventory changes them.",
+        ),
+        field(
+            "derived",
+            Shape::Map(&ID, &EXPRESSION_SHAPE, 0),
+            "Words for expressions over the state.",
+        ),
+        field(
+            "commands",
+            Shape::List(&COMMAND_SHAPE, 0),
+            "What is answered; the first entry that matches a command is taken.",
+        ),
+        field(
+            "time",
+            Shape::List(&RULE_SHAPE, 0),
+            "What happens as time goes by.",
+        ),
+    ],
+    one_of: &[],
+    rest: None,
+    foreign: &[
+        ("vars", "in a model these are `state`"),
+        ("rules", "in a model these are `time`"),
+    ],
+};
+
+/// Makes a record that is an answer with other fields before it.
+macro_rules! with_answer {
+    ($($before:expr),* $(,)?) => {
+        &[
+            $($before,)*
+            field("exit", Shape::Int(0), "The exit status; 0 by default."),
+            field("stdout", SCALAR, "What is printed; a template."),
+            field("stderr", SCALAR, "What is printed on standard error; a template."),
+            field("table", TABLE, "What is printed, as lines of cells with tabs between them."),
+            field("takes", SPAN_OF_TIME, "How long it takes; no time by default."),
+            field("becomes", CHANGE, "The state that changes when it ends; templates."),
+            field("later", Shape::Record(&LATER), "A change some time after it has ended."),
+        ]
+    };
+}
+
+static COMMAND: Record = Record {
+    name: "a command of the model",
+    about: "A command, how it is recognised, and what it answers.",
+    fields: with_answer![
+        field(
+            "run",
+            Shape::Text(&PATTERN),
+            "The command, matched word by word: `<ip>` and `<n:int>` stand for any word, `<*>` at \
+             the end for the rest.",
+        ),
+        field(
+            "step",
+            Shape::Text(&STEP),
+            "The step of a plan whose script it is: PLAN/STEP.",
+        ),
+        field("upload", Shape::Text(&PATH), "The path a file is put at."),
+        field(
+            "of",
+            Shape::Record(&OF),
+            "Whose state is meant; by default that of the host where it runs.",
+        ),
+        field(
+            "nobody",
+            ANSWER_SHAPE,
+            "The answer where `of` finds no host."
+        ),
+        field(
+            "cases",
+            Shape::List(&CASE_SHAPE, 1),
+            "Answers: the first whose `when` holds.",
+        ),
+        field(
+            "faults",
+            Shape::Map(&ID, &ANSWER_SHAPE, 1),
+            "What the command is known to do instead, by name.",
+        ),
+    ],
+    one_of: &["run", "step", "upload"],
+    rest: None,
+    foreign: &[
+        (
+            "shell",
+            "scripts are known by their step: `step: PLAN/STEP`",
+        ),
+        ("when", "write `cases: [{when: ..., ...}, {...}]`"),
+        ("answers", "in a model these are `cases`"),
+    ],
+};
+
+static ANSWER: Record = Record {
+    name: "an answer",
+    about: "What a command prints, how long it takes, and what it changes.",
+    fields: with_answer![],
+    one_of: &[],
+    rest: None,
+    foreign: &[],
+};
+
+static CASE: Record = Record {
+    name: "a case",
+    about: "An answer and when it is given; the last case has no `when`.",
+    fields: with_answer![field(
+        "when",
+        CONDITION,
+        "The condition, looked at when the command begins."
+    )],
+    one_of: &[],
+    rest: None,
+    foreign: &[],
+};
+
+static OF: Record = Record {
+    name: "a way to the host meant",
+    about: "The host of a group that has an address.",
+    fields: &[
+        required("group", SOME_WORDS, "The group."),
+        required(
+            "address",
+            SOME_WORDS,
+            "The name of the placeholder that holds its address.",
+        ),
+    ],
+    one_of: &[],
+    rest: None,
+    foreign: &[],
+};
+
+static HOST_TABLE: Record = Record {
+    name: "a table of hosts",
+    about: "A row for each host of a group.",
+    fields: &[
+        required("for", SOME_WORDS, "The group."),
+        required(
+            "columns",
+            Shape::Map(&ANY_TEXT, &EXPRESSION_SHAPE, 1),
+            "The columns by their heads: expressions, read at the host of the row; `here` is the \
+             host where the command runs.",
+        ),
+    ],
+    one_of: &[],
+    rest: None,
+    foreign: &[("rows", "`for` makes the rows: write `columns`")],
+};
+
+static ROW_TABLE: Record = Record {
+    name: "a table of rows",
+    about: "Rows as they are printed.",
+    fields: &[
+        required("header", CELLS, "The heads of the columns."),
+        required(
+            "rows",
+            Shape::List(&CELLS, 0),
+            "The rows: as many templates each as there are heads.",
+        ),
+    ],
+    one_of: &[],
+    rest: None,
+    foreign: &[],
+};
+
+static LATER: Record = Record {
+    name: "a later change",
+    about: "A change of the state some time after the command has ended.",
+    fields: &[
+        required("in", SPAN_OF_TIME, "How long after it."),
+        required("becomes", CHANGE, "The state that changes; templates."),
+    ],
+    one_of: &[],
+    rest: None,
+    foreign: &[("after", "in a model this is `in`")],
+};
+
+static RULE: Record = Record {
+    name: "a time rule",
+    about: "What happens again and again while a condition holds.",
+    fields: &[
+        field("about", SOME_WORDS, "What it stands for."),
+        required(
+            "every",
+            SPAN_OF_TIME,
+            "How long after the condition has come to hold, and then again.",
+        ),
+        field(
+            "when",
+            CONDITION,
+            "The condition, over the host's own state.",
+        ),
+        required("becomes", CHANGE, "The state that changes; templates."),
+    ],
+    one_of: &[],
+    rest: None,
+    foreign: &[],
+};

@@ -14,7 +14,7 @@ use minijinja::value::ValueKind;
 
 use crate::template::Mode;
 use crate::template::Names;
-use crate::transport::quote;
+use crate::quote;
 
 /// Work a template may do, in instructions of the engine.
 const FUEL: u64 = 50_000;

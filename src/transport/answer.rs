@@ -12,7 +12,7 @@ use super::Exit;
 use super::MAX_OUTPUT;
 use super::Output;
 use super::TransportError;
-use super::quote;
+use crate::quote;
 use super::wire::Wire;
 use crate::inventory::HostName;
 

@@ -1,1 +1,310 @@
-//! TODO
+//! Model hosts: commands that are answered by a [`World`] in virtual time.
+//!
+//! A command begins in the world, sleeps on the run's clock for as long as it takes, and ends in
+//! the world. One that is told to end by its timeout, or whose link is cut before it took effect,
+//! is simply never ended: it has changed nothing. Faults are scripted as data ([`FaultSpec`]).
+//! Where a file is given, what commands have changed is kept in it after each of them, so that a
+//! paused run goes on in another process; the caller starts its clock at [`saved_now`].
+//!
+//! Scripts are known by their step, whatever they say; the user, the environment and the input of
+//! a command are not looked at. What became of an attempt is not told afterwards
+//! ([`Transport::recover`] stays as it is): a model shows how a run behaves that cannot know.
+
+mod fault;
+mod saved;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Waker;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::clock::Clock;
+use crate::inventory::Host;
+use crate::inventory::HostName;
+use crate::model::Act;
+use crate::model::Answer;
+use crate::model::Model;
+use crate::model::ModelError;
+use crate::model::Pending;
+use crate::model::World;
+use crate::transport::AttemptId;
+use crate::transport::Body;
+use crate::transport::Command;
+use crate::transport::Exit;
+use crate::transport::MAX_OUTPUT;
+use crate::transport::Output;
+use crate::transport::Transport;
+use crate::transport::TransportError;
+use crate::transport::model::fault::Occasion;
+use crate::transport::model::fault::Scripted;
+use crate::transport::model::saved::SavedWorld;
+
+pub use crate::transport::model::fault::FaultKind;
+pub use crate::transport::model::fault::FaultSpec;
+pub use crate::transport::model::fault::Trigger;
+pub use crate::transport::model::saved::saved_now;
+
+/// The hosts of one model.
+#[derive(Debug)]
+pub struct ModelTransport {
+    clock: Clock,
+    world: RefCell<World>,
+    faults: RefCell<Scripted>,
+    /// Hosts that cannot be reached any more.
+    gone: RefCell<BTreeSet<HostName>>,
+    saved: Option<RefCell<SavedWorld>>,
+}
+
+impl ModelTransport {
+    /// Makes the hosts of a model, as they are at the clock's time; where `saved` is a file of an
+    /// earlier process, as they were when it ended.
+    pub fn new<'a>(
+        model: Arc<Model>,
+        hosts: impl IntoIterator<Item = &'a Host>,
+        clock: Clock,
+        saved: Option<PathBuf>,
+    ) -> Result<Self, ModelError> {
+        let (world, saved) = match saved {
+            Some(path) => {
+                let (world, saved) = SavedWorld::open(path, model, hosts, clock.now())?;
+                (world, Some(RefCell::new(saved)))
+            }
+            None => (World::new(model, hosts, clock.now())?, None),
+        };
+        Ok(Self {
+            clock,
+            world: RefCell::new(world),
+            faults: RefCell::new(Scripted::default()),
+            gone: RefCell::new(BTreeSet::new()),
+            saved,
+        })
+    }
+
+    /// Scripts faults; one that the model does not know is an error.
+    pub fn with_faults(self, faults: Vec<FaultSpec>) -> Result<Self, ModelError> {
+        let scripted = Scripted::new(faults, self.world.borrow().model())?;
+        Ok(Self {
+            faults: RefCell::new(scripted),
+            ..self
+        })
+    }
+
+    /// Returns the faults that have not come up, in their order.
+    pub fn faults_left(&self) -> Vec<FaultSpec> {
+        self.faults.borrow().unused()
+    }
+
+    /// Returns the world as it is now.
+    pub fn world(&self) -> Result<World, ModelError> {
+        let mut world = self.world.borrow_mut();
+        world.advance_to(self.clock.now())?;
+        Ok(world.clone())
+    }
+
+    /// Sets a value of a host's state.
+    pub fn set(
+        &self,
+        host: &HostName,
+        name: &str,
+        value: serde_json::Value,
+    ) -> Result<(), ModelError> {
+        self.world.borrow_mut().set(host, name, value)?;
+        self.save()
+    }
+
+    /// Keeps the world in its file: done after each effect, and by the caller where only time has
+    /// gone by since the last.
+    pub fn save(&self) -> Result<(), ModelError> {
+        let Some(saved) = &self.saved else {
+            return Ok(());
+        };
+        let mut world = self.world.borrow_mut();
+        world.advance_to(self.clock.now())?;
+        saved.borrow_mut().append(&world.changes())
+    }
+
+    async fn perform(
+        &self,
+        host: &Host,
+        command: &Command,
+        effect: bool,
+    ) -> Result<Output, TransportError> {
+        let impossible = |error: ModelError| impossible(host, &error);
+        self.reach(host)?;
+        let act = act_of(command);
+        let mut pending = self.begin(host, &act, None).map_err(impossible)?;
+        let fault = self.scripted(host, command, effect, &act, &pending);
+        match fault {
+            None => {}
+            Some(FaultKind::Known(name)) => {
+                pending = self.begin(host, &act, Some(&name)).map_err(impossible)?;
+            }
+            Some(FaultKind::Refused) => {
+                return Ok(Output::new(Exit::Code(1), "", "refused, as scripted\n"));
+            }
+            Some(FaultKind::HostGone) => {
+                self.gone.borrow_mut().insert(host.name.clone());
+                return Err(unreachable(host));
+            }
+            Some(FaultKind::CutBefore) => return Err(cut(host, "cut before it took effect")),
+            Some(FaultKind::CutAfter) => {
+                self.sleep(pending.takes()).await;
+                self.finish(host, &pending)?;
+                return Err(cut(host, "cut after it took effect"));
+            }
+            Some(FaultKind::Hangs) => {
+                self.sleep(command.timeout).await;
+                return Ok(Output::new(Exit::TimedOut, "", ""));
+            }
+        }
+        if pending.takes() > command.timeout {
+            self.sleep(command.timeout).await;
+            return Ok(Output::new(Exit::TimedOut, "", ""));
+        }
+        self.sleep(pending.takes()).await;
+        self.reach(host)
+            .map_err(|_| cut(host, "the host is gone"))?;
+        self.finish(host, &pending)
+    }
+
+    /// Returns the scripted fault that comes up here, if there is one.
+    fn scripted(
+        &self,
+        host: &Host,
+        command: &Command,
+        effect: bool,
+        act: &Act<'_>,
+        pending: &Pending,
+    ) -> Option<FaultKind> {
+        let mut faults = self.faults.borrow_mut();
+        if faults.is_empty() {
+            return None;
+        }
+        let world = self.world.borrow();
+        faults.take(&Occasion {
+            here: &host.name,
+            about: pending.about(),
+            step: &command.step,
+            act: *act,
+            effect,
+            known: &world.faults_of(pending),
+        })
+    }
+
+    fn reach(&self, host: &Host) -> Result<(), TransportError> {
+        if self.gone.borrow().contains(&host.name) {
+            return Err(unreachable(host));
+        }
+        Ok(())
+    }
+
+    fn begin(
+        &self,
+        host: &Host,
+        act: &Act<'_>,
+        fault: Option<&str>,
+    ) -> Result<Pending, ModelError> {
+        let mut world = self.world.borrow_mut();
+        world.advance_to(self.clock.now())?;
+        world.begin(&host.name, act, fault)
+    }
+
+    /// Ends a command and keeps what it has changed, before anybody is told.
+    fn finish(&self, host: &Host, pending: &Pending) -> Result<Output, TransportError> {
+        let impossible = |error: ModelError| impossible(host, &error);
+        let answer = {
+            let mut world = self.world.borrow_mut();
+            world.advance_to(self.clock.now()).map_err(impossible)?;
+            world.finish(pending).map_err(impossible)?
+        };
+        if self.saved.is_some() && self.world.borrow().has_changes() {
+            // The effect has been, and whether the next process will know of it is not certain.
+            self.save().map_err(|error| cut(host, &error.to_string()))?;
+        }
+        Ok(output_of(answer))
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        if !duration.is_zero() {
+            self.clock.sleep(duration).await;
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Transport for ModelTransport {
+    async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
+        self.perform(host, command, false).await
+    }
+
+    async fn attempt(
+        &self,
+        host: &Host,
+        _id: &AttemptId,
+        command: &Command,
+    ) -> Result<Output, TransportError> {
+        self.perform(host, command, true).await
+    }
+}
+
+/// Runs a future to its end on a virtual clock, with no other executor; `None` where it waits for
+/// something that no time brings.
+pub fn block_on_virtual<T>(clock: &Clock, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return Some(value);
+        }
+        if !clock.advance() {
+            return None;
+        }
+    }
+}
+
+fn act_of(command: &Command) -> Act<'_> {
+    match &command.body {
+        Body::Argv(argv) => Act::Run(argv),
+        Body::Script(_) => Act::Step(&command.step),
+        Body::Upload { to, .. } => Act::Upload(to),
+    }
+}
+
+fn impossible(host: &Host, error: &ModelError) -> TransportError {
+    TransportError::Impossible {
+        host: host.name.clone(),
+        why: error.to_string(),
+    }
+}
+
+fn unreachable(host: &Host) -> TransportError {
+    TransportError::Unreachable {
+        host: host.name.clone(),
+        why: "the host is gone".into(),
+    }
+}
+
+fn cut(host: &Host, why: &str) -> TransportError {
+    TransportError::Cut {
+        host: host.name.clone(),
+        why: why.to_owned(),
+    }
+}
+
+fn output_of(answer: Answer) -> Output {
+    let mut output = Output::new(Exit::Code(answer.exit), answer.stdout, answer.stderr);
+    output.stdout.truncate(MAX_OUTPUT);
+    output.stderr.truncate(MAX_OUTPUT);
+    output
+}
+
+#[cfg(test)]
+mod tests;

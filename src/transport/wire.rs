@@ -32,8 +32,8 @@ use sha2::Sha256;
 
 use super::Body;
 use super::Command;
-use super::quote;
-use super::quote::NulError;
+use crate::quote;
+use crate::quote::NulError;
 
 /// Longest line, in bytes: Linux takes 128 KiB in one argument, and the login shell gets the line
 /// as one.

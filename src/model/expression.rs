@@ -1,0 +1,285 @@
+//! Expressions and templates of models: compiled once, evaluated often.
+//!
+//! One engine serves all models, so that a compiled expression is a plain value of its own. It is
+//! strict and has fuel; it knows no files, no includes, no `debug`. A template is text with
+//! `{{ expression }}` in it, nothing else: each expression is compiled for itself, and a text that
+//! is exactly one keeps its type. Which names an expression may use is the business of lowering.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use minijinja::Environment;
+use minijinja::ErrorKind;
+use minijinja::UndefinedBehavior;
+use minijinja::Value;
+use minijinja::value::ValueKind;
+
+use crate::model::ModelError;
+use crate::model::scan::Fault;
+use crate::model::scan::tokens;
+
+/// Work that one evaluation may cost: far more than a model needs, little enough that a loop
+/// without end is noticed at once.
+const FUEL: u64 = 100_000;
+
+static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut engine = Environment::new();
+    engine.set_undefined_behavior(UndefinedBehavior::Strict);
+    engine.set_fuel(Some(FUEL));
+    engine.remove_global("debug");
+    engine
+});
+
+/// An expression that is ready to be evaluated.
+pub(super) struct Expression {
+    code: minijinja::Expression<'static, 'static>,
+    text: String,
+    place: String,
+}
+
+/// A value with templates in it.
+#[derive(Debug)]
+pub(super) enum Template {
+    /// No template at all.
+    Constant(Value),
+    /// Exactly one expression, whose type is kept.
+    One(Expression),
+    /// Text around expressions.
+    Text(Vec<Part>),
+    /// A list.
+    List(Vec<Self>),
+    /// A mapping.
+    Map(Vec<(String, Self)>),
+}
+
+/// A piece of a text.
+#[derive(Debug)]
+pub(super) enum Part {
+    /// As it stands.
+    Literal(String),
+    /// To be evaluated.
+    Value(Expression),
+}
+
+impl std::fmt::Debug for Expression {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Expression({:?})", self.text)
+    }
+}
+
+impl Expression {
+    /// Compiles; `place` is where it is written, for messages.
+    pub(super) fn compile(text: &str, place: String) -> Result<Self, Fault> {
+        let code = ENGINE
+            .compile_expression_owned(text.to_owned())
+            .map_err(|error| Fault {
+                at: error.range().unwrap_or(0..text.len()),
+                what: words_of(&error),
+            })?;
+        for (name, at, kind) in helpers(text) {
+            if !kind.knows(name) {
+                let what = format!("no such {}", kind.word());
+                return Err(Fault { at, what });
+            }
+        }
+        Ok(Self {
+            code,
+            text: text.to_owned(),
+            place,
+        })
+    }
+
+    /// Returns the names it reads, in order, with the place of the first use of each.
+    pub(super) fn names(&self) -> Vec<(String, Range<usize>)> {
+        let mut names: Vec<String> = self.code.undeclared_variables(false).into_iter().collect();
+        names.retain(|name| ENGINE.globals().all(|(global, _)| global != name));
+        names.sort();
+        names
+            .into_iter()
+            .map(|name| {
+                let at = tokens(&self.text)
+                    .find(|token| !token.attribute && self.text[token.at.clone()] == name)
+                    .map_or(0..self.text.len(), |token| token.at);
+                (name, at)
+            })
+            .collect()
+    }
+
+    /// Evaluates; an undefined result is an error.
+    pub(super) fn eval(&self, scope: &Value) -> Result<Value, ModelError> {
+        let value = self
+            .code
+            .eval(scope.clone())
+            .map_err(|error| self.fails(&words_of(&error)))?;
+        match value.kind() {
+            ValueKind::Undefined => Err(self.fails("its value is not defined")),
+            ValueKind::Invalid => Err(self.fails(&value.to_string())),
+            _ => Ok(value),
+        }
+    }
+
+    /// Evaluates to true or false.
+    pub(super) fn holds(&self, scope: &Value) -> Result<bool, ModelError> {
+        let value = self.eval(scope)?;
+        bool::try_from(value.clone())
+            .ok()
+            .filter(|_| value.kind() == ValueKind::Bool)
+            .ok_or_else(|| self.fails(&format!("found {value}, expected true or false")))
+    }
+
+    /// Evaluates, and writes the value as a program would print it.
+    pub(super) fn write(&self, scope: &Value, out: &mut String) -> Result<(), ModelError> {
+        write_value(&self.eval(scope)?, out).map_err(|why| self.fails(&why))
+    }
+
+    fn fails(&self, why: &str) -> ModelError {
+        ModelError::Evaluation {
+            place: self.place.clone(),
+            expression: self.text.trim().to_owned(),
+            why: why.to_owned(),
+        }
+    }
+}
+
+impl Template {
+    /// Returns the value, with the type that a template of one expression has.
+    pub(super) fn value(&self, scope: &Value) -> Result<Value, ModelError> {
+        Ok(match self {
+            Self::Constant(value) => value.clone(),
+            Self::One(expression) => expression.eval(scope)?,
+            Self::Text(_) => Value::from(self.text(scope)?),
+            Self::List(items) => items
+                .iter()
+                .map(|item| item.value(scope))
+                .collect::<Result<Vec<_>, _>>()?
+                .into(),
+            Self::Map(entries) => entries
+                .iter()
+                .map(|(key, value)| Ok((key.clone(), value.value(scope)?)))
+                .collect::<Result<Vec<(String, Value)>, ModelError>>()?
+                .into_iter()
+                .collect(),
+        })
+    }
+
+    /// Returns the value as text.
+    pub(super) fn text(&self, scope: &Value) -> Result<String, ModelError> {
+        let mut out = String::new();
+        match self {
+            Self::One(expression) => expression.write(scope, &mut out)?,
+            Self::Text(parts) => {
+                for part in parts {
+                    match part {
+                        Part::Literal(text) => out.push_str(text),
+                        Part::Value(expression) => expression.write(scope, &mut out)?,
+                    }
+                }
+            }
+            Self::Constant(value) => drop(write_value(value, &mut out)),
+            // The shape allows only scalars where text is wanted.
+            Self::List(_) | Self::Map(_) => {}
+        }
+        Ok(out)
+    }
+}
+
+/// Writes a scalar as a program would print it.
+fn write_value(value: &Value, out: &mut String) -> Result<(), String> {
+    match value.kind() {
+        ValueKind::String => out.push_str(value.as_str().unwrap_or_default()),
+        ValueKind::Bool => out.push_str(if value.is_true() { "true" } else { "false" }),
+        ValueKind::Number => drop(write!(out, "{value}")),
+        kind => return Err(format!("{kind} cannot be printed: make it text")),
+    }
+    Ok(())
+}
+
+/// Returns an error's own words, without the text or the variables around it.
+fn words_of(error: &minijinja::Error) -> String {
+    match error.detail() {
+        Some(detail) => detail.to_owned(),
+        None => error.kind().to_string(),
+    }
+}
+
+/// What stands behind `|` or `is`.
+#[derive(Clone, Copy)]
+enum Helper {
+    Filter,
+    Test,
+}
+
+impl Helper {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Filter => "filter",
+            Self::Test => "test",
+        }
+    }
+
+    /// Whether the engine has it: it does not list them, so a trial must tell.
+    fn knows(self, name: &str) -> bool {
+        let (trial, unknown) = match self {
+            Self::Filter => (format!("0|{name}"), ErrorKind::UnknownFilter),
+            Self::Test => (format!("0 is {name}"), ErrorKind::UnknownTest),
+        };
+        ENGINE
+            .compile_expression_owned(trial)
+            .and_then(|trial| trial.eval(()))
+            .err()
+            .is_none_or(|error| error.kind() != unknown)
+    }
+}
+
+/// Returns the filters and tests that an expression uses.
+fn helpers(text: &str) -> Vec<(&str, Range<usize>, Helper)> {
+    let mut found = Vec::new();
+    let mut expected = None;
+    for token in tokens(text) {
+        let word = &text[token.at.clone()];
+        match word {
+            "|" => expected = Some(Helper::Filter),
+            "is" if !token.attribute => expected = Some(Helper::Test),
+            "not" if matches!(expected, Some(Helper::Test)) => {}
+            _ => {
+                let named = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+                if let Some(kind) = expected.take().filter(|_| named) {
+                    found.push((word, token.at, kind));
+                }
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_filters_and_tests_are_found_without_being_run() {
+        let compile = |text| Expression::compile(text, String::new()).map_err(|fault| fault.at);
+        assert_eq!(compile("a | uper").unwrap_err(), 4..8);
+        assert_eq!(compile("a is not evn").unwrap_err(), 9..12);
+        assert!(compile("a is defined and 'x | y' | upper").is_ok());
+        assert_eq!(compile("a +").map(|_| ()).unwrap_err().end, 3);
+    }
+
+    #[test]
+    fn names_are_found_where_they_are_used_first() {
+        let expression = Expression::compile("'b' ~ a.b + b + range(3)", String::new()).unwrap();
+        assert_eq!(
+            expression.names(),
+            [("a".to_owned(), 6..7), ("b".to_owned(), 12..13)]
+        );
+    }
+
+    #[test]
+    fn endless_work_is_stopped() {
+        let expression =
+            Expression::compile("('x' * 1000000000) | length", "p:1".to_owned()).unwrap();
+        let error = expression.eval(&Value::from(())).unwrap_err();
+        assert!(error.to_string().contains("p:1"), "{error}");
+    }
+}

@@ -1,0 +1,350 @@
+//! A checked document becomes a [`Model`].
+//!
+//! In two rounds: first the groups and the names of their state, since a command of one group may
+//! speak of another; then everything else, with each name looked up. It relies on the shape of the
+//! document, and where that does not hold gives something harmless: the fault has been told.
+
+mod command;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use minijinja::Value;
+use sha2::Digest;
+use sha2::Sha256;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::diagnostic::nearest;
+use crate::document::Entry as DocumentEntry;
+use crate::document::Node;
+use crate::model::Change;
+use crate::model::Group;
+use crate::model::Model;
+use crate::model::Rule;
+use crate::model::Slot;
+use crate::model::expression::Expression;
+use crate::model::names::Names;
+use crate::model::names::OWN;
+use crate::source::Sources;
+use crate::source::Span;
+
+/// The least time between two happenings of a rule: a shorter one would make a jump of an hour
+/// more work than the whole plan.
+const LEAST_EVERY: Duration = Duration::from_secs(1);
+/// How deep derived values may rest on each other: each level is a call within a call.
+const MAX_DERIVED_DEPTH: usize = 16;
+
+/// The keys of a model that are not groups.
+const HEAD: [&str; 2] = ["version", "model"];
+
+pub(super) fn model(node: &Node, sources: &Sources, found: &mut Diagnostics) -> Option<Model> {
+    let source = sources.get(node.span.source);
+    let declared: IndexMap<String, Declared<'_>> = groups_of(node)
+        .map(|entry| (entry.key.clone(), Declared::read(&entry.value)))
+        .collect();
+    let mut lowering = Lowering {
+        sources,
+        path: source.path(),
+        newlines: source
+            .text()
+            .match_indices('\n')
+            .map(|(at, _)| at)
+            .collect(),
+        declared: &declared,
+        found: Diagnostics::default(),
+    };
+    let groups: IndexMap<String, Arc<Group>> = groups_of(node)
+        .enumerate()
+        .map(|(number, entry)| (entry.key.clone(), Arc::new(lowering.group(number, entry))))
+        .collect();
+    let faulty = lowering.found.has_errors();
+    found.extend(lowering.found);
+    let name = node
+        .get("model")
+        .and_then(Node::as_text)
+        .unwrap_or_default();
+    let digest = Sha256::digest(source.text().as_bytes());
+    (!faulty).then(|| Model {
+        name: name.to_owned(),
+        digest: digest
+            .iter()
+            .flat_map(|byte| [byte >> 4, byte & 15])
+            .filter_map(|digit| char::from_digit(digit.into(), 16))
+            .collect(),
+        groups,
+    })
+}
+
+fn groups_of(node: &Node) -> impl Iterator<Item = &DocumentEntry> {
+    node.entries()
+        .iter()
+        .filter(|entry| !HEAD.contains(&entry.key.as_str()))
+}
+
+/// The names of a group.
+struct Declared<'a> {
+    slots: HashMap<String, Slot>,
+    /// Names that were given before, as state or as derived value.
+    twice: Vec<&'a DocumentEntry>,
+}
+
+impl<'a> Declared<'a> {
+    fn read(group: &'a Node) -> Self {
+        let mut slots = HashMap::new();
+        let mut twice = Vec::new();
+        let state = group.get("state").map_or(&[][..], Node::entries);
+        let derived = group.get("derived").map_or(&[][..], Node::entries);
+        for (number, entry) in state.iter().enumerate() {
+            slots.insert(entry.key.clone(), Slot::State(number));
+        }
+        for (number, entry) in derived.iter().enumerate() {
+            if slots.contains_key(&entry.key) {
+                twice.push(entry);
+            } else {
+                slots.insert(entry.key.clone(), Slot::Derived(number));
+            }
+        }
+        Self { slots, twice }
+    }
+}
+
+/// What lowering knows on its way.
+struct Lowering<'a> {
+    sources: &'a Sources,
+    path: &'a str,
+    newlines: Vec<usize>,
+    declared: &'a IndexMap<String, Declared<'a>>,
+    found: Diagnostics,
+}
+
+impl<'a> Lowering<'a> {
+    fn fault(&mut self, fault: Diagnostic) {
+        self.found.push(fault);
+    }
+
+    /// Returns a place as messages of a run show it: `plans/models/dovecot.yaml:61`.
+    fn line(&self, span: Span) -> String {
+        let line = self
+            .newlines
+            .partition_point(|newline| *newline < span.range().start);
+        format!("{}:{}", self.path, line + 1)
+    }
+
+    fn slots(&self, group: usize) -> &'a HashMap<String, Slot> {
+        &self.declared[group].slots
+    }
+
+    /// Looks a group up by name.
+    fn expect_group(&mut self, node: &Node) -> Option<usize> {
+        let name = node.as_text()?;
+        let number = self.declared.get_index_of(name);
+        if number.is_none() {
+            let fault = Diagnostic::error(
+                "unknown-group",
+                format!("`{name}` is not a group of the model"),
+            )
+            .at(written(node), "no such group");
+            let near = nearest(name, self.declared.keys().map(String::as_str));
+            self.fault(match near {
+                Some(near) => fault.help(format!("did you mean `{near}`?")),
+                None => fault.help("name a group that stands at the left of this file"),
+            });
+        }
+        number
+    }
+
+    fn group(&mut self, number: usize, entry: &DocumentEntry) -> Group {
+        let node = &entry.value;
+        let slots = self.slots(number);
+        for twice in &self.declared[number].twice {
+            let message = format!("`{}` is state and derived at once", twice.key);
+            self.fault(
+                Diagnostic::error("name-taken", message)
+                    .at(twice.key_span, "the second one")
+                    .help("give one of them another name"),
+            );
+        }
+        let state = self.state(node);
+        let derived = self.derived(node, slots);
+        let commands = node.get("commands").map_or(&[][..], Node::items);
+        let entries = self.commands(number, commands);
+        let rules = node.get("time").map_or(&[][..], Node::items);
+        let rules = rules.iter().map(|rule| self.rule(rule, slots)).collect();
+        Group {
+            name: entry.key.clone(),
+            slots: slots.clone(),
+            state,
+            derived,
+            entries,
+            rules,
+        }
+    }
+
+    fn state(&mut self, group: &Node) -> IndexMap<String, Value> {
+        let entries = group.get("state").map_or(&[][..], Node::entries);
+        for entry in entries {
+            self.refuse_own_name(&entry.key, entry.key_span);
+            if entry
+                .value
+                .as_text()
+                .is_some_and(|text| text.contains("{{"))
+            {
+                self.fault(
+                    Diagnostic::error("template-in-state", "state is a plain value at the start")
+                        .at(written(&entry.value), "this is a template")
+                        .help("write a value, or an expression under `derived`"),
+                );
+            }
+        }
+        entries
+            .iter()
+            .map(|entry| (entry.key.clone(), text::plain(&entry.value)))
+            .collect()
+    }
+
+    fn refuse_own_name(&mut self, name: &str, span: Span) {
+        if OWN.contains(&name) {
+            self.fault(
+                Diagnostic::error("name-taken", format!("`{name}` has a meaning of its own"))
+                    .at(span, "cannot be given")
+                    .help("choose another name"),
+            );
+        }
+    }
+
+    fn derived(&mut self, group: &Node, slots: &HashMap<String, Slot>) -> Vec<Expression> {
+        let entries = group.get("derived").map_or(&[][..], Node::entries);
+        let mut derived = Vec::new();
+        // What each derived value reads of the others.
+        let mut reads: Vec<Vec<usize>> = Vec::new();
+        for entry in entries {
+            self.refuse_own_name(&entry.key, entry.key_span);
+            let expression = self.expression(&entry.value, &Names::of_host(slots));
+            let names = expression.as_ref().map(Expression::names);
+            reads.push(
+                names
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|(name, _)| match slots.get(&name) {
+                        Some(Slot::Derived(number)) => Some(*number),
+                        _ => None,
+                    })
+                    .collect(),
+            );
+            derived.extend(expression);
+        }
+        self.check_depth(entries, &reads);
+        derived
+    }
+
+    /// Tells derived values that rest on themselves, or on too long a chain of others.
+    fn check_depth(&mut self, entries: &[DocumentEntry], reads: &[Vec<usize>]) {
+        // Round by round those are settled whose parts are; what is never settled is in a cycle.
+        let mut settled = vec![false; entries.len()];
+        for _ in 0..MAX_DERIVED_DEPTH {
+            let before = settled.clone();
+            for (number, parts) in reads.iter().enumerate() {
+                settled[number] = parts.iter().all(|part| before[*part]);
+            }
+        }
+        let open = |number: &usize| !settled[*number];
+        for (number, entry) in entries.iter().enumerate().filter(|(n, _)| open(n)) {
+            let through = reads[number].iter().find(|part| open(part));
+            let message = format!("`{}` rests on itself, or on too many others", entry.key);
+            let fault = Diagnostic::error("derived-cycle", message)
+                .at(written(&entry.value), "cannot be worked out")
+                .help(format!(
+                    "make it an expression over the state, at most {MAX_DERIVED_DEPTH} deep"
+                ));
+            self.fault(match through.filter(|part| **part != number) {
+                Some(part) => fault.also(entries[*part].key_span, "through this one"),
+                None => fault,
+            });
+        }
+    }
+
+    fn rule(&mut self, rule: &Node, slots: &HashMap<String, Slot>) -> Rule {
+        let names = Names::of_host(slots);
+        let every = rule.get("every");
+        let span = self.duration(every);
+        if let Some(node) = every.filter(|_| span < LEAST_EVERY) {
+            self.fault(
+                Diagnostic::error(
+                    "rule-too-often",
+                    "a time rule happens at most once a second",
+                )
+                .at(written(node), "too short")
+                .help("write `1s` or more"),
+            );
+        }
+        Rule {
+            every: span.max(LEAST_EVERY),
+            when: rule
+                .get("when")
+                .and_then(|when| self.expression(when, &names)),
+            becomes: self.change(rule.get("becomes"), slots, &names),
+        }
+    }
+
+    /// Lowers a `becomes`: each name must be state.
+    fn change(
+        &mut self,
+        node: Option<&Node>,
+        slots: &HashMap<String, Slot>,
+        names: &Names<'_>,
+    ) -> Change {
+        let mut change = Vec::new();
+        for entry in node.map_or(&[][..], Node::entries) {
+            let value = self.template(&entry.value, names);
+            match slots.get(&entry.key) {
+                Some(Slot::State(number)) => change.extend(value.map(|value| (*number, value))),
+                Some(Slot::Derived(_)) => {
+                    let message = format!("`{}` is derived and cannot be set", entry.key);
+                    self.fault(
+                        Diagnostic::error("unknown-state", message)
+                            .at(entry.key_span, "is worked out from others")
+                            .help("set the state that it comes from"),
+                    );
+                }
+                None => {
+                    let fault = Diagnostic::error(
+                        "unknown-state",
+                        format!("the host meant has no state `{}`", entry.key),
+                    )
+                    .at(entry.key_span, "no such state");
+                    let near = nearest(&entry.key, slots.keys().map(String::as_str));
+                    self.fault(match near {
+                        Some(near) => fault.help(format!("did you mean `{near}`?")),
+                        None => fault.help("add it under `state` of the group, or remove it here"),
+                    });
+                }
+            }
+        }
+        change
+    }
+
+    fn duration(&mut self, node: Option<&Node>) -> Duration {
+        let Some((node, text)) = node.and_then(|node| Some((node, node.as_text()?))) else {
+            return Duration::ZERO;
+        };
+        text::duration(text).unwrap_or_else(|| {
+            self.fault(
+                Diagnostic::error("bad-duration", format!("`{text}` is not a usable duration"))
+                    .at(written(node), "too long, or not a duration")
+                    .help("write at most a year, with units: `90s`, `15m`, `1h 30m`"),
+            );
+            Duration::ZERO
+        })
+    }
+}
+
+/// Returns where a node is written, or where the alias for it stands.
+fn written(node: &Node) -> Span {
+    node.alias.unwrap_or(node.span)
+}

@@ -1,0 +1,382 @@
+//! Lowers the commands of a group: patterns, cases, answers, faults.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::nearest;
+use crate::document::Node;
+use crate::document::Value as Written;
+use crate::model::Entry;
+use crate::model::Of;
+use crate::model::Printed;
+use crate::model::Response;
+use crate::model::expression::Expression;
+use crate::model::expression::Template;
+use crate::model::lower::Lowering;
+use crate::model::lower::written;
+use crate::model::names::Names;
+use crate::model::names::OWN;
+use crate::model::pattern::Pattern;
+use crate::model::pattern::Word;
+use crate::model::pattern::split;
+
+/// The keys of an answer.
+const ANSWER_KEYS: [&str; 7] = [
+    "exit", "stdout", "stderr", "table", "takes", "becomes", "later",
+];
+/// Faults that every command has, whatever the model says.
+const GENERAL_FAULTS: [&str; 7] = [
+    "refused",
+    "cut_before",
+    "cut_after",
+    "hangs",
+    "host_gone",
+    "controller_dies",
+    "interrupt",
+];
+
+/// Where an answer stands: what it may name, and whose state it changes.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    names: Names<'a>,
+    meant: Option<usize>,
+}
+
+impl Lowering<'_> {
+    pub(super) fn commands(&mut self, group: usize, nodes: &[Node]) -> Vec<Entry> {
+        let mut entries: Vec<Entry> = Vec::new();
+        for node in nodes {
+            let Some(entry) = self.command(group, node) else {
+                continue;
+            };
+            let earlier = entries
+                .iter()
+                .position(|earlier| earlier.pattern.covers(&entry.pattern));
+            if let Some(earlier) = earlier.map(|number| &entries[number]) {
+                let message = format!("`{}` is never reached", entry.text);
+                self.found.push(
+                    Diagnostic::error("duplicate-command", message)
+                        .at(
+                            pattern_of(node).map_or(node.span, written),
+                            "comes too late",
+                        )
+                        .help(format!(
+                            "remove it, or put it before `{}` ({})",
+                            earlier.text, earlier.place
+                        )),
+                );
+            }
+            entries.push(entry);
+        }
+        entries
+    }
+
+    fn command(&mut self, group: usize, node: &Node) -> Option<Entry> {
+        let written_pattern = pattern_of(node)?;
+        let text = written_pattern.as_text()?.to_owned();
+        let pattern = self.pattern(node)?;
+        let names: Arc<[String]> = pattern.names().into_iter().map(str::to_owned).collect();
+        let of = node.get("of").and_then(|of| self.of(of, &names));
+        let meant = of.map_or(group, |of| of.group);
+        self.check_placeholders(written_pattern, &names, meant);
+        let place = Place {
+            names: Names {
+                host: Some(self.slots(meant)),
+                captures: &names,
+                command: true,
+            },
+            meant: Some(meant),
+        };
+        let nobody = self.nobody(node, &names);
+        let cases = self.cases(node, &place);
+        let faults = self.faults(node, &place);
+        Some(Entry {
+            place: self.line(written_pattern.span),
+            pattern,
+            text,
+            names: Arc::clone(&names),
+            of,
+            nobody,
+            cases,
+            faults,
+        })
+    }
+
+    fn pattern(&mut self, command: &Node) -> Option<Pattern> {
+        if let Some(step) = command.get("step").and_then(Node::as_text) {
+            return Some(Pattern::Step(step.to_owned()));
+        }
+        let node = pattern_of(command)?;
+        let text = node.as_text()?;
+        let words = split(text).ok_or("a quote is not closed");
+        let words = words.and_then(|words| words.iter().map(|word| Word::read(word)).collect());
+        let words: Result<Vec<Word>, &str> = words.and_then(|words: Vec<Word>| {
+            let last = words.len().saturating_sub(1);
+            match words.iter().position(|word| *word == Word::Rest) {
+                Some(at) if at < last => Err("`<*>` stands for the rest: nothing can follow it"),
+                _ => Ok(words),
+            }
+        });
+        match words {
+            Ok(mut words) if command.get("upload").is_some() => words.pop().map(Pattern::Upload),
+            Ok(words) => Some(Pattern::Run(words)),
+            Err(why) => {
+                self.fault(
+                    Diagnostic::error("bad-pattern", format!("`{text}` cannot be matched: {why}"))
+                        .at(written(node), why)
+                        .help("write words, `<name>`, `<name:int>`, and `<*>` at the end"),
+                );
+                None
+            }
+        }
+    }
+
+    /// A placeholder must not hide another name, nor stand twice.
+    fn check_placeholders(&mut self, node: &Node, names: &[String], meant: usize) {
+        for (number, name) in names.iter().enumerate() {
+            let taken = if names[..number].contains(name) {
+                "stands here twice"
+            } else if OWN.contains(&name.as_str()) {
+                "has a meaning of its own"
+            } else if self.slots(meant).contains_key(name) {
+                "is also part of the host's state"
+            } else {
+                continue;
+            };
+            self.fault(
+                Diagnostic::error("name-taken", format!("`<{name}>` {taken}"))
+                    .at(written(node), "this placeholder")
+                    .help("give it another name"),
+            );
+        }
+    }
+
+    fn of(&mut self, of: &Node, names: &[String]) -> Option<Of> {
+        let group = of.get("group").and_then(|node| self.expect_group(node));
+        let node = of.get("address")?;
+        let address = node.as_text()?;
+        let capture = names.iter().position(|name| name == address);
+        if capture.is_none() {
+            let fault = Diagnostic::error(
+                "unknown-name",
+                format!("the command has no placeholder `<{address}>`"),
+            )
+            .at(written(node), "no such placeholder");
+            self.fault(match nearest(address, names.iter().map(String::as_str)) {
+                Some(near) => fault.help(format!("did you mean `{near}`?")),
+                None => fault.help("name the placeholder that holds the address"),
+            });
+        }
+        Some(Of {
+            group: group?,
+            capture: capture?,
+        })
+    }
+
+    fn nobody(&mut self, command: &Node, names: &[String]) -> Option<Response> {
+        let node = command.get("nobody")?;
+        if command.get("of").is_none() {
+            self.fault(
+                Diagnostic::error("nobody-without-of", "`nobody` belongs to `of`")
+                    .at(written(node), "there is no `of`")
+                    .help("add `of: {group: ..., address: ...}`, or remove it"),
+            );
+        }
+        let place = Place {
+            names: Names {
+                host: None,
+                captures: names,
+                command: true,
+            },
+            meant: None,
+        };
+        Some(self.response(node, &place))
+    }
+
+    fn cases(&mut self, command: &Node, place: &Place<'_>) -> Vec<(Option<Expression>, Response)> {
+        let Some(list) = command.get("cases") else {
+            return vec![(None, self.response(command, place))];
+        };
+        let beside = ANSWER_KEYS.iter().find_map(|key| command.entry(key));
+        if let Some(entry) = beside {
+            self.fault(
+                Diagnostic::error("cases-beside-answer", "`cases` give the whole answer")
+                    .at(entry.key_span, format!("`{}` is never used", entry.key))
+                    .help("move it into the cases"),
+            );
+        }
+        let items = list.items();
+        for (number, case) in items.iter().enumerate() {
+            let last = number + 1 == items.len();
+            if last && let Some(when) = case.entry("when") {
+                self.fault(
+                    Diagnostic::error("last-case-conditional", "no case may be left to answer")
+                        .at(when.key_span, "the last case has a `when`")
+                        .help("add a case without `when` at the end"),
+                );
+            } else if !last && case.get("when").is_none() {
+                self.fault(
+                    Diagnostic::error("case-unreachable", "the cases behind are never reached")
+                        .at(written(case), "this case has no `when`")
+                        .help("put it last, or add a `when`"),
+                );
+            }
+        }
+        items
+            .iter()
+            .map(|case| {
+                let when = case.get("when");
+                let when = when.and_then(|when| self.expression(when, &place.names));
+                (when, self.response(case, place))
+            })
+            .collect()
+    }
+
+    fn faults(&mut self, command: &Node, place: &Place<'_>) -> IndexMap<String, Response> {
+        let entries = command.get("faults").map_or(&[][..], Node::entries);
+        entries
+            .iter()
+            .map(|entry| {
+                if GENERAL_FAULTS.contains(&entry.key.as_str()) {
+                    let message = format!("every command has the fault `{}`", entry.key);
+                    self.fault(
+                        Diagnostic::error("name-taken", message)
+                            .at(entry.key_span, "has a meaning of its own")
+                            .help("choose another name, or remove it"),
+                    );
+                }
+                (entry.key.clone(), self.response(&entry.value, place))
+            })
+            .collect()
+    }
+
+    fn response(&mut self, node: &Node, place: &Place<'_>) -> Response {
+        let exit = match node.get("exit").map(|exit| (exit, &exit.value)) {
+            Some((_, Written::Int(code))) if (0..=255).contains(code) => {
+                i32::try_from(*code).unwrap_or_default()
+            }
+            Some((exit, _)) => {
+                self.fault(
+                    Diagnostic::error("out-of-range", "an exit status is at most 255")
+                        .at(written(exit), "too large")
+                        .help("write 0 to 255"),
+                );
+                0
+            }
+            None => 0,
+        };
+        let later = node.get("later").map(|later| {
+            let after = self.duration(later.get("in"));
+            (after, self.becomes(later, place))
+        });
+        Response {
+            exit,
+            stdout: self.printed(node, place),
+            stderr: node.get("stderr").and_then(|it| self.words(it, place)),
+            takes: self.duration(node.get("takes")),
+            becomes: self.becomes(node, place),
+            later,
+        }
+    }
+
+    fn becomes(&mut self, node: &Node, place: &Place<'_>) -> crate::model::Change {
+        let Some(becomes) = node.get("becomes") else {
+            return Vec::new();
+        };
+        if let Some(group) = place.meant {
+            return self.change(Some(becomes), self.slots(group), &place.names);
+        }
+        self.fault(
+            Diagnostic::error("unknown-state", "where nobody is meant nothing can change")
+                .at(written(becomes), "whose state?")
+                .help("remove it"),
+        );
+        Vec::new()
+    }
+
+    fn printed(&mut self, node: &Node, place: &Place<'_>) -> Printed {
+        match (node.get("table"), node.entry("stdout")) {
+            (Some(_), Some(stdout)) => {
+                self.fault(
+                    Diagnostic::error("several-outputs", "`table` and `stdout` print both")
+                        .at(stdout.key_span, "the second output")
+                        .help("keep one of them"),
+                );
+                Printed::Nothing
+            }
+            (Some(table), None) if table.get("for").is_some() => self.host_table(table, place),
+            (Some(table), None) => self.row_table(table, place),
+            (None, Some(stdout)) => self
+                .words(&stdout.value, place)
+                .map_or(Printed::Nothing, Printed::Text),
+            (None, None) => Printed::Nothing,
+        }
+    }
+
+    fn host_table(&mut self, table: &Node, place: &Place<'_>) -> Printed {
+        let Some(group) = table.get("for").and_then(|name| self.expect_group(name)) else {
+            return Printed::Nothing;
+        };
+        let names = Names {
+            host: Some(self.slots(group)),
+            ..place.names
+        };
+        let columns = table.get("columns").map_or(&[][..], Node::entries);
+        let header: Vec<&str> = columns.iter().map(|entry| entry.key.as_str()).collect();
+        Printed::Hosts {
+            group,
+            header: header.join("\t"),
+            columns: columns
+                .iter()
+                .filter_map(|entry| self.expression(&entry.value, &names))
+                .collect(),
+        }
+    }
+
+    fn row_table(&mut self, table: &Node, place: &Place<'_>) -> Printed {
+        let header = table.get("header").map_or(&[][..], Node::items);
+        let rows = table.get("rows").map_or(&[][..], Node::items);
+        for row in rows.iter().filter(|row| row.items().len() != header.len()) {
+            let (found, expected) = (row.items().len(), header.len());
+            self.fault(
+                Diagnostic::error(
+                    "row-length",
+                    format!("the row has {found} cells, the header {expected}"),
+                )
+                .at(written(row), "this row")
+                .help("give each row as many cells as there are heads"),
+            );
+        }
+        let heads: Vec<&str> = header
+            .iter()
+            .filter_map(|head| head.lexeme(self.sources))
+            .collect();
+        Printed::Rows {
+            header: heads.join("\t"),
+            rows: rows
+                .iter()
+                .map(|row| {
+                    let cells = row.items().iter();
+                    cells.filter_map(|cell| self.words(cell, place)).collect()
+                })
+                .collect(),
+        }
+    }
+
+    /// Lowers a text that is printed: numbers as they are written.
+    fn words(&mut self, node: &Node, place: &Place<'_>) -> Option<Template> {
+        match node.value {
+            Written::Text(_) => self.template(node, &place.names),
+            _ => Some(Template::Constant(node.lexeme(self.sources)?.into())),
+        }
+    }
+}
+
+/// Returns what tells a command apart.
+fn pattern_of(command: &Node) -> Option<&Node> {
+    ["run", "step", "upload"]
+        .iter()
+        .find_map(|key| command.get(key))
+}

@@ -1,0 +1,193 @@
+//! Lowers the texts of a model: expressions, templates, values, durations.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use minijinja::Value;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::nearest;
+use crate::document::Node;
+use crate::document::Value as Written;
+use crate::model::expression::Expression;
+use crate::model::expression::Part;
+use crate::model::expression::Template;
+use crate::model::lower::Lowering;
+use crate::model::names::Names;
+use crate::model::scan::Fault;
+use crate::model::scan::Piece;
+use crate::model::scan::pieces;
+
+/// The longest duration: what is longer is a slip, and sums of times stay within bounds.
+const LONGEST: Duration = Duration::from_hours(366 * 24);
+
+impl Lowering<'_> {
+    /// Lowers an expression; `None` where it is faulty, which is told.
+    pub(super) fn expression(&mut self, node: &Node, names: &Names<'_>) -> Option<Expression> {
+        let text = node.lexeme(self.sources)?;
+        self.compile(node, 0..text.len(), text, names)
+    }
+
+    /// Lowers a value with templates in it.
+    pub(super) fn template(&mut self, node: &Node, names: &Names<'_>) -> Option<Template> {
+        match &node.value {
+            Written::Text(text) => self.text(node, &text.text, names),
+            Written::List(items) => items
+                .iter()
+                .map(|item| self.template(item, names))
+                .collect::<Vec<_>>()
+                .into_iter()
+                .collect::<Option<Vec<_>>>()
+                .map(Template::List),
+            Written::Map(entries) => entries
+                .iter()
+                .map(|entry| Some((entry.key.clone(), self.template(&entry.value, names)?)))
+                .collect::<Vec<_>>()
+                .into_iter()
+                .collect::<Option<Vec<_>>>()
+                .map(Template::Map),
+            // A number is printed as it is written, and set as a number.
+            _ => Some(Template::Constant(plain(node))),
+        }
+    }
+
+    fn text(&mut self, node: &Node, text: &str, names: &Names<'_>) -> Option<Template> {
+        let pieces = match pieces(text) {
+            Ok(pieces) => pieces,
+            Err(Fault { at, what }) => {
+                self.fault(
+                    Diagnostic::error("template-syntax", format!("a faulty template: {what}"))
+                        .at(node.place(self.sources, at), what)
+                        .help("write `{{ expression }}`, with text around it if you like"),
+                );
+                return None;
+            }
+        };
+        match pieces.as_slice() {
+            [] => Some(Template::Constant(Value::from(""))),
+            [Piece::Literal(_)] => Some(Template::Constant(Value::from(text))),
+            [Piece::Expression(at)] => self
+                .compile(node, at.clone(), &text[at.clone()], names)
+                .map(Template::One),
+            pieces => pieces
+                .iter()
+                .map(|piece| match piece {
+                    Piece::Literal(at) => Some(Part::Literal(text[at.clone()].to_owned())),
+                    Piece::Expression(at) => self
+                        .compile(node, at.clone(), &text[at.clone()], names)
+                        .map(Part::Value),
+                })
+                .collect::<Vec<_>>()
+                .into_iter()
+                .collect::<Option<Vec<_>>>()
+                .map(Template::Text),
+        }
+    }
+
+    /// Compiles a part of a node's text and looks its names up.
+    fn compile(
+        &mut self,
+        node: &Node,
+        at: Range<usize>,
+        text: &str,
+        names: &Names<'_>,
+    ) -> Option<Expression> {
+        let place = |inner: Range<usize>| {
+            node.place(self.sources, at.start + inner.start..at.start + inner.end)
+        };
+        let expression = match Expression::compile(text, self.line(node.span)) {
+            Ok(expression) => expression,
+            Err(Fault { at, what }) => {
+                let span = place(at);
+                let shown = text.trim();
+                self.fault(
+                    Diagnostic::error("expression-syntax", format!("cannot read `{shown}`"))
+                        .at(span, what)
+                        .help("write an expression like `users == 0 and not running`"),
+                );
+                return None;
+            }
+        };
+        let unknown: Vec<_> = expression
+            .names()
+            .into_iter()
+            .filter(|(name, _)| !names.knows(name))
+            .map(|(name, at)| (place(at), name))
+            .collect();
+        let known = names.all();
+        let faulty = !unknown.is_empty();
+        for (span, name) in unknown {
+            let fault = Diagnostic::error("unknown-name", format!("`{name}` is not known here"))
+                .at(span, "no such name");
+            let quoted = format!("put quotes around it if it is a word: `'{name}'`");
+            self.fault(match nearest(&name, known.iter().copied()) {
+                Some(near) => fault.help(format!("did you mean `{near}`?")),
+                None if known.is_empty() => fault.help(quoted),
+                None => fault
+                    .help(format!("known are {}", known.join(", ")))
+                    .help(quoted),
+            });
+        }
+        (!faulty).then_some(expression)
+    }
+}
+
+/// Returns a node as a value, templates as they are written.
+pub(super) fn plain(node: &Node) -> Value {
+    match &node.value {
+        Written::Null => Value::from(()),
+        Written::Bool(value) => Value::from(*value),
+        Written::Int(value) => Value::from(*value),
+        Written::Float(value) => Value::from(*value),
+        Written::Text(text) => Value::from(text.text.as_str()),
+        Written::List(items) => items.iter().map(plain).collect(),
+        Written::Map(entries) => entries
+            .iter()
+            .map(|entry| (entry.key.clone(), plain(&entry.value)))
+            .collect(),
+    }
+}
+
+/// Reads a duration like `90s` or `1h 30m`; `None` where it is none, or too long.
+pub(super) fn duration(text: &str) -> Option<Duration> {
+    let mut total = Duration::ZERO;
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let after = &rest[number..];
+        let unit = after
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .unwrap_or(after.len());
+        let seconds = match &after[..unit] {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            "d" => 86400.0,
+            _ => return None,
+        };
+        let count: f64 = rest[..number].parse().ok()?;
+        total = total.checked_add(Duration::try_from_secs_f64(count * seconds).ok()?)?;
+        rest = after[unit..].trim_start();
+    }
+    (total <= LONGEST).then_some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_carry_units_and_have_an_end() {
+        assert_eq!(duration("90s"), Some(Duration::from_secs(90)));
+        assert_eq!(duration("1h 30m"), Some(Duration::from_mins(90)));
+        assert_eq!(duration("1m30s"), Some(Duration::from_secs(90)));
+        assert_eq!(duration("500ms"), Some(Duration::from_millis(500)));
+        for wrong in ["", "90", "s", "1w", "9999999d", "1..5s"] {
+            assert_eq!(duration(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The passage of time in a [`World`]: time rules and changes that come later.
+//!
+//! Each host stands in the agenda at the instant at which something happens to it next. What
+//! happens touches that host alone, so a jump of time costs as much as there is to happen, however
+//! many hosts there are.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use minijinja::Value;
+
+use crate::model::ModelError;
+use crate::model::world::HostState;
+use crate::model::world::World;
+use crate::model::world::values_of;
+
+/// Most changes that one jump of time may bring: a year of a rule that happens each minute.
+const MAX_HAPPENINGS: usize = 600_000;
+
+impl World {
+    /// Lets time go by; a time in the past changes nothing.
+    ///
+    /// After an error the world stands where it was when the error came up.
+    pub fn advance_to(&mut self, time: Timestamp) -> Result<(), ModelError> {
+        let mut happened = 0;
+        while let Some(&(due, host)) = self.agenda.first()
+            && due <= time
+        {
+            happened += 1;
+            if happened > MAX_HAPPENINGS {
+                return Err(ModelError::TooMuch(MAX_HAPPENINGS));
+            }
+            self.now = self.now.max(due);
+            self.happen(host, due)?;
+        }
+        self.now = self.now.max(time);
+        Ok(())
+    }
+
+    /// Lets the next thing of a host happen: a later change before a rule at the same instant.
+    fn happen(&mut self, host: usize, due: Timestamp) -> Result<(), ModelError> {
+        let roster = Arc::clone(&self.roster);
+        let state = &mut self.hosts[host];
+        if let Some(number) = state.later.iter().position(|later| later.due <= due) {
+            let later = state.later.remove(number);
+            let Some((_, change)) = &roster.response(later.source)?.later else {
+                return self.arm(host);
+            };
+            let entry = roster.entry(later.source)?;
+            let captures = Arc::new(later.captures);
+            let scope = self.scope(entry, later.here, Some(host), &captures);
+            let values = values_of(change, &scope)?;
+            drop(scope);
+            return self.set_values(host, values);
+        }
+        let is_due = |next: &Option<Timestamp>| next.is_some_and(|next| next <= due);
+        let Some(number) = state.rules.iter().position(is_due) else {
+            return self.arm(host);
+        };
+        state.rules[number] = None;
+        let rule = &roster.model.group(roster.hosts[host].group).rules[number];
+        let values = values_of(&rule.becomes, &Value::from_dyn_object(self.view(host)))?;
+        self.set_values(host, values)
+    }
+
+    /// Sets values of a host's state, and looks what follows from it.
+    pub(super) fn set_values(
+        &mut self,
+        host: usize,
+        values: Vec<(usize, Value)>,
+    ) -> Result<(), ModelError> {
+        let state = Arc::make_mut(&mut self.hosts[host].state);
+        for (number, value) in values {
+            // A saved change may speak of state that is not there.
+            if let Some(slot) = state.get_mut(number) {
+                *slot = value;
+            }
+        }
+        self.arm(host)
+    }
+
+    /// Looks which rules of a host hold now: a rule counts from when its condition came to hold.
+    pub(super) fn arm(&mut self, host: usize) -> Result<(), ModelError> {
+        let roster = Arc::clone(&self.roster);
+        let rules = &roster.model.group(roster.hosts[host].group).rules;
+        if !rules.is_empty() {
+            let scope = Value::from_dyn_object(self.view(host));
+            for (number, rule) in rules.iter().enumerate() {
+                let holds = match &rule.when {
+                    Some(when) => when.holds(&scope)?,
+                    None => true,
+                };
+                let next = &mut self.hosts[host].rules[number];
+                *next = match *next {
+                    _ if !holds => None,
+                    None => Some(plus(self.now, rule.every)),
+                    same => same,
+                };
+            }
+        }
+        self.schedule(host);
+        Ok(())
+    }
+
+    /// Puts a host at its place in the agenda.
+    pub(super) fn schedule(&mut self, host: usize) {
+        let state = &mut self.hosts[host];
+        let due = state.due();
+        let before = std::mem::replace(&mut state.scheduled, due);
+        if before != due {
+            if let Some(before) = before {
+                self.agenda.remove(&(before, host));
+            }
+            if let Some(due) = due {
+                self.agenda.insert((due, host));
+            }
+        }
+    }
+}
+
+impl HostState {
+    /// Returns when something happens to the host by itself.
+    fn due(&self) -> Option<Timestamp> {
+        let later = self.later.iter().map(|later| later.due);
+        later.chain(self.rules.iter().flatten().copied()).min()
+    }
+}
+
+/// Adds to an instant; behind the end of time nothing happens any more.
+pub(super) fn plus(time: Timestamp, duration: Duration) -> Timestamp {
+    SignedDuration::try_from(duration)
+        .ok()
+        .and_then(|duration| time.checked_add(duration).ok())
+        .unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,227 @@
+//! Patterns: how an entry of a model recognises a command, word by word.
+
+use minijinja::Value;
+
+use crate::model::Act;
+
+/// The values that the placeholders of a pattern stood for, in their order.
+pub(super) type Captures = Vec<Value>;
+
+/// A pattern.
+#[derive(Debug)]
+pub(super) enum Pattern {
+    /// A command.
+    Run(Vec<Word>),
+    /// The script of a step, `PLAN/STEP`.
+    Step(String),
+    /// A file that is put in place.
+    Upload(Word),
+}
+
+/// A word of a pattern.
+#[derive(Debug, PartialEq)]
+pub(super) enum Word {
+    /// Itself.
+    Literal(String),
+    /// Any one word.
+    Any(String),
+    /// A whole number.
+    Int(String),
+    /// All that is left.
+    Rest,
+}
+
+impl Pattern {
+    /// Returns the captures if the pattern matches.
+    pub(super) fn matches(&self, act: &Act<'_>) -> Option<Captures> {
+        match (self, act) {
+            (Self::Run(pattern), Act::Run(argv)) => match_words(pattern, argv),
+            (Self::Step(step), Act::Step(found)) => (step == found).then(Vec::new),
+            (Self::Upload(pattern), Act::Upload(path)) => {
+                let mut captures = Vec::new();
+                pattern.take(path, &mut captures).then_some(captures)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it matches all that another one matches.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Run(mine), Self::Run(other)) => covers_words(mine, other),
+            (Self::Step(mine), Self::Step(other)) => mine == other,
+            (Self::Upload(mine), Self::Upload(other)) => mine.covers(other),
+            _ => false,
+        }
+    }
+
+    /// Returns the names of the placeholders, in their order.
+    pub(super) fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Run(words) => words.iter().filter_map(Word::name).collect(),
+            Self::Step(_) => Vec::new(),
+            Self::Upload(word) => word.name().into_iter().collect(),
+        }
+    }
+}
+
+impl Word {
+    /// Reads a word; the error says what is wrong with it.
+    pub(super) fn read(word: &str) -> Result<Self, &'static str> {
+        let Some(inner) = word.strip_prefix('<').and_then(|w| w.strip_suffix('>')) else {
+            if word.contains('<') && word.contains('>') {
+                return Err("a placeholder must be a whole word");
+            }
+            return Ok(Self::Literal(word.to_owned()));
+        };
+        let (name, kind) = inner.split_once(':').unwrap_or((inner, ""));
+        let named = name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        match (name, kind) {
+            ("*", "") => Ok(Self::Rest),
+            (_, "") if named => Ok(Self::Any(name.to_owned())),
+            (_, "int") if named => Ok(Self::Int(name.to_owned())),
+            (_, "" | "int") => Err("a placeholder has a name like `ip`"),
+            _ => Err("the only kind of a placeholder is `int`"),
+        }
+    }
+
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Any(name) | Self::Int(name) => Some(name),
+            Self::Literal(_) | Self::Rest => None,
+        }
+    }
+
+    /// Matches a word and keeps what a placeholder stands for.
+    fn take(&self, word: &str, captures: &mut Captures) -> bool {
+        match self {
+            Self::Literal(literal) => literal == word,
+            Self::Any(_) => {
+                captures.push(Value::from(word));
+                true
+            }
+            Self::Int(_) => match word.parse::<i64>() {
+                Ok(number) => {
+                    captures.push(Value::from(number));
+                    true
+                }
+                Err(_) => false,
+            },
+            Self::Rest => true,
+        }
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any(_) | Self::Rest, _) | (Self::Int(_), Self::Int(_)) => true,
+            (Self::Int(_), Self::Literal(word)) => word.parse::<i64>().is_ok(),
+            (Self::Literal(mine), Self::Literal(other)) => mine == other,
+            _ => false,
+        }
+    }
+}
+
+fn match_words(pattern: &[Word], argv: &[String]) -> Option<Captures> {
+    let open = pattern.last() == Some(&Word::Rest);
+    let fixed = pattern.len() - usize::from(open);
+    let fits = if open {
+        argv.len() >= fixed
+    } else {
+        argv.len() == fixed
+    };
+    if !fits {
+        return None;
+    }
+    let mut captures = Vec::new();
+    pattern[..fixed]
+        .iter()
+        .zip(argv)
+        .all(|(pattern, word)| pattern.take(word, &mut captures))
+        .then_some(captures)
+}
+
+fn covers_words(mine: &[Word], other: &[Word]) -> bool {
+    let open = mine.last() == Some(&Word::Rest);
+    let fixed = mine.len() - usize::from(open);
+    let other_open = other.last() == Some(&Word::Rest);
+    let other_fixed = other.len() - usize::from(other_open);
+    let lengths = if open {
+        other_fixed >= fixed
+    } else {
+        !other_open && other_fixed == fixed
+    };
+    lengths
+        && mine[..fixed]
+            .iter()
+            .zip(other)
+            .all(|(mine, other)| mine.covers(other))
+}
+
+/// Divides a command line into words; quotes keep blanks together. `None` where one is not closed.
+pub(super) fn split(line: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    for character in line.chars() {
+        match (quote, character) {
+            (Some(open), _) if open == character => quote = None,
+            (None, '\'' | '"') => {
+                quote = Some(character);
+                word.get_or_insert_default();
+            }
+            (None, _) if character.is_whitespace() => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(character),
+        }
+    }
+    words.extend(word);
+    quote.is_none().then_some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(line: &str) -> Pattern {
+        let words = split(line).unwrap();
+        Pattern::Run(words.iter().map(|word| Word::read(word).unwrap()).collect())
+    }
+
+    fn captures(line: &str, argv: &[&str]) -> Option<Captures> {
+        let argv: Vec<String> = argv.iter().map(|&word| word.to_owned()).collect();
+        pattern(line).matches(&Act::Run(&argv))
+    }
+
+    #[test]
+    fn words_are_matched_one_by_one_and_captured_with_their_type() {
+        let found = captures("update <ip> <n:int>", &["update", "10.0.0.1", "0"]);
+        assert_eq!(found, Some(vec![Value::from("10.0.0.1"), Value::from(0)]));
+        assert_eq!(captures("update <ip> <n:int>", &["update", "a", "b"]), None);
+        assert_eq!(captures("update <ip>", &["update"]), None);
+        assert_eq!(captures("echo <*>", &["echo"]), Some(vec![]));
+        assert_eq!(captures("echo <*>", &["echo", "a", "b c"]), Some(vec![]));
+        assert_eq!(captures("say 'a b'", &["say", "a b"]), Some(vec![]));
+        assert_eq!(captures("list *", &["list", "x"]), None);
+    }
+
+    #[test]
+    fn an_entry_that_can_never_be_reached_is_covered() {
+        let covers = |one: &str, other: &str| pattern(one).covers(&pattern(other));
+        assert!(covers("a <x>", "a <y>"));
+        assert!(covers("a <x>", "a b"));
+        assert!(covers("a <*>", "a <y> c"));
+        assert!(!covers("a b", "a <x>"));
+        assert!(!covers("a <n:int>", "a <x>"));
+        assert!(!covers("a <x>", "a <*>"));
+    }
+
+    #[test]
+    fn faulty_placeholders_are_told() {
+        assert!(Word::read("/dev/<disk>").is_err());
+        assert!(Word::read("<Ip>").is_err());
+        assert!(Word::read("<n:float>").is_err());
+        assert_eq!(split("a 'b"), None);
+    }
+}

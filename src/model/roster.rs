@@ -1,0 +1,204 @@
+//! The hosts of a world and what never changes of them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use minijinja::Value;
+use minijinja::value::ValueKind;
+
+use crate::inventory::Host;
+use crate::inventory::HostName;
+use crate::model::Entry;
+use crate::model::Group;
+use crate::model::Model;
+use crate::model::ModelError;
+use crate::model::Response;
+use crate::model::pattern::Captures;
+use crate::model::world::HostState;
+use crate::model::world::Source;
+use crate::model::world::Which;
+
+/// What does not change in a world.
+#[derive(Debug)]
+pub(super) struct Roster {
+    pub(super) model: Arc<Model>,
+    pub(super) hosts: Vec<Member>,
+    pub(super) by_name: HashMap<HostName, usize>,
+    /// The hosts of each group, in the order of the inventory.
+    pub(super) members: Vec<Vec<usize>>,
+    /// The hosts of each group by their addresses.
+    by_address: Vec<HashMap<String, usize>>,
+}
+
+/// A host of a world.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) name: HostName,
+    pub(super) group: usize,
+    pub(super) shown_name: Value,
+    pub(super) shown_address: Value,
+}
+
+impl Roster {
+    /// Finds the group of each host and its state at the start.
+    pub(super) fn new<'a>(
+        model: Arc<Model>,
+        hosts: impl IntoIterator<Item = &'a Host>,
+    ) -> Result<(Self, Vec<HostState>), ModelError> {
+        let mut roster = Self {
+            members: vec![Vec::new(); model.groups.len()],
+            by_address: vec![HashMap::new(); model.groups.len()],
+            model,
+            hosts: Vec::new(),
+            by_name: HashMap::new(),
+        };
+        let mut states = Vec::new();
+        for host in hosts {
+            let group = group_of(&roster.model, host)?;
+            states.push(starting_state(roster.model.group(group), host)?);
+            let number = roster.hosts.len();
+            roster.members[group].push(number);
+            // Where two hosts have one address the first is meant.
+            roster.by_address[group]
+                .entry(host.link.address.clone())
+                .or_insert(number);
+            roster.by_name.insert(host.name.clone(), number);
+            roster.hosts.push(Member {
+                name: host.name.clone(),
+                group,
+                shown_name: Value::from(host.name.as_str()),
+                shown_address: Value::from(host.link.address.as_str()),
+            });
+        }
+        Ok((roster, states))
+    }
+
+    /// Returns the host whose state a command means; `None` where that is nobody.
+    pub(super) fn meant(
+        &self,
+        entry: &Entry,
+        here: usize,
+        captures: &Captures,
+    ) -> Result<Option<usize>, ModelError> {
+        let Some(of) = entry.of else {
+            return Ok(Some(here));
+        };
+        let address = captures[of.capture].to_string();
+        match self.by_address[of.group].get(&address) {
+            Some(meant) => Ok(Some(*meant)),
+            None if entry.nobody.is_some() => Ok(None),
+            None => Err(ModelError::Nobody {
+                entry: entry.text.clone(),
+                group: self.model.group(of.group).name.clone(),
+                address,
+            }),
+        }
+    }
+
+    /// Returns the entry that something comes from.
+    pub(super) fn entry(&self, source: Source) -> Result<&Entry, ModelError> {
+        let group = self.model.groups.get_index(source.group);
+        group
+            .and_then(|(_, group)| group.entries.get(source.entry))
+            .ok_or_else(foreign)
+    }
+
+    /// Returns the answer that something comes from.
+    pub(super) fn response(&self, source: Source) -> Result<&Response, ModelError> {
+        let entry = self.entry(source)?;
+        let found = match source.answer {
+            Which::Case(number) => entry.cases.get(number).map(|(_, response)| response),
+            Which::Fault(number) => entry.faults.get_index(number).map(|(_, fault)| fault),
+            Which::Nobody => entry.nobody.as_ref(),
+        };
+        found.ok_or_else(foreign)
+    }
+}
+
+/// What comes from a saved world may speak of an answer that is not there.
+fn foreign() -> ModelError {
+    ModelError::Saved("it speaks of an answer that the model has not".into())
+}
+
+fn group_of(model: &Model, host: &Host) -> Result<usize, ModelError> {
+    let mut found: Vec<usize> = host
+        .groups
+        .iter()
+        .filter_map(|group| model.groups.get_index_of(group))
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    match found.as_slice() {
+        [group] => Ok(*group),
+        several => {
+            let names: Vec<&str> = several
+                .iter()
+                .map(|group| model.group(*group).name.as_str())
+                .collect();
+            Err(ModelError::WrongGroups {
+                host: host.name.clone(),
+                groups: model.groups().collect::<Vec<_>>().join(", "),
+                found: if names.is_empty() {
+                    "none".into()
+                } else {
+                    names.join(", ")
+                },
+            })
+        }
+    }
+}
+
+fn starting_state(group: &Group, host: &Host) -> Result<HostState, ModelError> {
+    let mut state: Vec<Value> = group.state.values().cloned().collect();
+    for (name, given) in &host.link.state {
+        let (number, value) = given_state(group, &host.name, name, given.clone())?;
+        state[number] = value;
+    }
+    Ok(HostState {
+        state: Arc::new(state),
+        rules: vec![None; group.rules.len()],
+        later: Vec::new(),
+        scheduled: None,
+    })
+}
+
+/// Takes a value for a host's state: it must be of the kind that the model's value is of.
+pub(super) fn given_state(
+    group: &Group,
+    host: &HostName,
+    name: &str,
+    given: serde_json::Value,
+) -> Result<(usize, Value), ModelError> {
+    let Some((number, _, before)) = group.state.get_full(name) else {
+        return Err(unknown_state(group, host, name));
+    };
+    let kind = |given: &serde_json::Value| match given {
+        serde_json::Value::Null => ValueKind::None,
+        serde_json::Value::Bool(_) => ValueKind::Bool,
+        serde_json::Value::Number(_) => ValueKind::Number,
+        serde_json::Value::String(_) => ValueKind::String,
+        serde_json::Value::Array(_) => ValueKind::Seq,
+        serde_json::Value::Object(_) => ValueKind::Map,
+    };
+    let found = kind(&given);
+    if before.kind() != found && before.kind() != ValueKind::None {
+        return Err(ModelError::WrongKind {
+            host: host.clone(),
+            name: name.to_owned(),
+            expected: before.kind().to_string(),
+            found: found.to_string(),
+        });
+    }
+    let value = serde_json::from_value(given)
+        .map_err(|error| ModelError::Saved(format!("{host}: the state `{name}`: {error}")))?;
+    Ok((number, value))
+}
+
+pub(super) fn unknown_state(group: &Group, host: &HostName, name: &str) -> ModelError {
+    ModelError::UnknownState {
+        host: host.clone(),
+        name: name.to_owned(),
+        group: group.name.clone(),
+        known: group.state_names(),
+    }
+}

@@ -1,0 +1,114 @@
+//! What an expression of a model sees while it is evaluated.
+//!
+//! Values are looked up when they are asked for, and a derived value is worked out at most once a
+//! scope. A scope holds shares of the state, no copies; it must be gone before the state changes,
+//! or the change makes one.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+
+use minijinja::Value;
+use minijinja::value::Object;
+
+use crate::model::Group;
+use crate::model::ModelError;
+use crate::model::Slot;
+use crate::model::pattern::Captures;
+
+/// A host as an expression sees it.
+#[derive(Debug)]
+pub(super) struct View {
+    group: Arc<Group>,
+    name: Value,
+    address: Value,
+    state: Arc<Vec<Value>>,
+    derived: Box<[OnceLock<Value>]>,
+}
+
+/// A host, the command that means it, and where that runs.
+#[derive(Debug)]
+pub(super) struct CommandScope {
+    /// The host meant.
+    pub(super) meant: Option<Arc<View>>,
+    /// The host where the command runs.
+    pub(super) here: Arc<View>,
+    /// The names of the placeholders.
+    pub(super) names: Arc<[String]>,
+    /// What they stood for.
+    pub(super) captures: Arc<Captures>,
+    /// Seconds since 1970.
+    pub(super) now: i64,
+}
+
+impl View {
+    /// Makes a view of a host.
+    pub(super) fn new(
+        group: &Arc<Group>,
+        name: &Value,
+        address: &Value,
+        state: &Arc<Vec<Value>>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.clone(),
+            address: address.clone(),
+            state: Arc::clone(state),
+            derived: group.derived.iter().map(|_| OnceLock::new()).collect(),
+            group: Arc::clone(group),
+        })
+    }
+
+    /// Returns a state or derived value.
+    pub(super) fn read(self: &Arc<Self>, slot: Slot) -> Result<Value, ModelError> {
+        match slot {
+            Slot::State(number) => Ok(self.state[number].clone()),
+            Slot::Derived(number) => {
+                if let Some(value) = self.derived[number].get() {
+                    return Ok(value.clone());
+                }
+                // A derived value never depends on itself: lowering has seen to it.
+                let scope = Value::from_dyn_object(Arc::clone(self));
+                let value = self.group.derived[number].eval(&scope)?;
+                Ok(self.derived[number].get_or_init(|| value).clone())
+            }
+        }
+    }
+}
+
+impl Object for View {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        match key {
+            "name" => Some(self.name.clone()),
+            "address" => Some(self.address.clone()),
+            _ => {
+                let slot = *self.group.slots.get(key)?;
+                Some(self.read(slot).unwrap_or_else(|error| invalid(&error)))
+            }
+        }
+    }
+}
+
+impl Object for CommandScope {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        match key {
+            "here" => Some(Value::from_dyn_object(Arc::clone(&self.here))),
+            "now" => Some(Value::from(self.now)),
+            _ => match self.names.iter().position(|name| name == key) {
+                Some(number) => self.captures.get(number).cloned(),
+                None => self.meant.as_ref()?.get_value_by_str(key),
+            },
+        }
+    }
+}
+
+/// Makes a value whose use fails: the engine's way to hand an error through.
+fn invalid(error: &ModelError) -> Value {
+    minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, error.to_string()).into()
+}

@@ -1,0 +1,370 @@
+//! Worlds: the hosts of a model in virtual time.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use minijinja::Value;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::inventory::Host;
+use crate::inventory::HostName;
+use crate::model::Act;
+use crate::model::Change;
+use crate::model::Entry;
+use crate::model::Group;
+use crate::model::Model;
+use crate::model::ModelError;
+use crate::model::Printed;
+use crate::model::passage::plus;
+use crate::model::pattern::Captures;
+use crate::model::roster::Roster;
+use crate::model::roster::given_state;
+use crate::model::roster::unknown_state;
+use crate::model::scope::CommandScope;
+use crate::model::scope::View;
+
+/// The hosts of a model, as they are at an instant. A clone is cheap: hosts share their state
+/// until it changes.
+#[derive(Clone, Debug)]
+pub struct World {
+    pub(super) roster: Arc<Roster>,
+    pub(super) start: Timestamp,
+    pub(super) now: Timestamp,
+    pub(super) hosts: Vec<HostState>,
+    /// The next instant at which something happens by itself, for each host that has one.
+    pub(super) agenda: BTreeSet<(Timestamp, usize)>,
+    /// The hosts that commands have changed since the last snapshot of changes.
+    pub(super) touched: BTreeSet<usize>,
+}
+
+/// What changes of a host.
+#[derive(Clone, Debug)]
+pub(super) struct HostState {
+    pub(super) state: Arc<Vec<Value>>,
+    /// When each rule of its group happens next; `None` while its condition does not hold.
+    pub(super) rules: Vec<Option<Timestamp>>,
+    pub(super) later: Vec<Later>,
+    /// The instant at which it stands in the agenda.
+    pub(super) scheduled: Option<Timestamp>,
+}
+
+/// A change that is still to come.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Later {
+    pub(super) due: Timestamp,
+    /// The host where the command ran.
+    pub(super) here: usize,
+    pub(super) source: Source,
+    pub(super) captures: Captures,
+}
+
+/// The answer of the model that something comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Source {
+    pub(super) group: usize,
+    pub(super) entry: usize,
+    pub(super) answer: Which,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Which {
+    Case(usize),
+    Fault(usize),
+    Nobody,
+}
+
+/// A command that has begun and not ended. Dropping it leaves the world as it is.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    here: usize,
+    meant: Option<usize>,
+    source: Source,
+    captures: Arc<Captures>,
+    takes: Duration,
+    about: Option<HostName>,
+}
+
+/// What a command answers when it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Its exit status.
+    pub exit: i32,
+    /// What it prints.
+    pub stdout: String,
+    /// What it prints on standard error.
+    pub stderr: String,
+}
+
+impl Pending {
+    /// Returns how long the command takes.
+    pub fn takes(&self) -> Duration {
+        self.takes
+    }
+
+    /// Returns the host whose state is meant; `None` where there is none.
+    pub fn about(&self) -> Option<&HostName> {
+        self.about.as_ref()
+    }
+}
+
+impl World {
+    /// Makes the world of these hosts at its start: the model's state, changed by what the
+    /// inventory says of each host.
+    pub fn new<'a>(
+        model: Arc<Model>,
+        hosts: impl IntoIterator<Item = &'a Host>,
+        start: Timestamp,
+    ) -> Result<Self, ModelError> {
+        let (roster, states) = Roster::new(model, hosts)?;
+        let mut world = Self {
+            hosts: states,
+            roster: Arc::new(roster),
+            start,
+            now: start,
+            agenda: BTreeSet::new(),
+            touched: BTreeSet::new(),
+        };
+        for host in 0..world.hosts.len() {
+            world.arm(host)?;
+        }
+        Ok(world)
+    }
+
+    /// Returns the model.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.roster.model
+    }
+
+    /// Returns the time in the world.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Begins a command on a host, as it goes, or with a fault that the model knows for it.
+    ///
+    /// Nothing changes yet: [`World::finish`] ends it.
+    pub fn begin(
+        &self,
+        host: &HostName,
+        act: &Act<'_>,
+        fault: Option<&str>,
+    ) -> Result<Pending, ModelError> {
+        let here = self.index(host)?;
+        let number = self.roster.hosts[here].group;
+        let group = self.roster.model.group(number);
+        let (entry_number, captures) = group.find(act)?;
+        let entry = &group.entries[entry_number];
+        let meant = self.roster.meant(entry, here, &captures)?;
+        let captures = Arc::new(captures);
+        let answer = match (meant, fault) {
+            (None, _) => Which::Nobody,
+            (_, Some(fault)) => Which::Fault(entry.fault(fault)?),
+            (Some(meant), None) => Which::Case(self.case(entry, here, meant, &captures)?),
+        };
+        let source = Source {
+            group: number,
+            entry: entry_number,
+            answer,
+        };
+        Ok(Pending {
+            here,
+            meant,
+            takes: self.roster.response(source)?.takes,
+            source,
+            captures,
+            about: meant.map(|meant| self.roster.hosts[meant].name.clone()),
+        })
+    }
+
+    /// Ends a command: its answer is rendered, and the state becomes what it says, all at once.
+    pub fn finish(&mut self, pending: &Pending) -> Result<Answer, ModelError> {
+        let roster = Arc::clone(&self.roster);
+        let entry = roster.entry(pending.source)?;
+        let response = roster.response(pending.source)?;
+        let (answer, values) = {
+            let scope = self.scope(entry, pending.here, pending.meant, &pending.captures);
+            let stderr = response.stderr.as_ref().map(|text| text.text(&scope));
+            let answer = Answer {
+                exit: response.exit,
+                stdout: self.print(&response.stdout, entry, pending, &scope)?,
+                stderr: line(stderr.transpose()?.unwrap_or_default()),
+            };
+            (answer, values_of(&response.becomes, &scope)?)
+        };
+        if let Some(meant) = pending.meant {
+            if let Some((after, _)) = &response.later {
+                self.hosts[meant].later.push(Later {
+                    due: plus(self.now, *after),
+                    here: pending.here,
+                    source: pending.source,
+                    captures: pending.captures.to_vec(),
+                });
+            }
+            if response.later.is_some() || !values.is_empty() {
+                self.touched.insert(meant);
+                self.set_values(meant, values)?;
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Returns the names of the faults that the model knows for a command.
+    pub fn faults_of(&self, pending: &Pending) -> Vec<&str> {
+        let entry = self.roster.entry(pending.source);
+        let faults = entry.map(|entry| entry.faults.keys().map(String::as_str));
+        faults.into_iter().flatten().collect()
+    }
+
+    /// Returns a state or derived value of a host.
+    pub fn get(&self, host: &HostName, name: &str) -> Result<serde_json::Value, ModelError> {
+        let host = self.index(host)?;
+        let slot = self.group_of(host).slots.get(name).copied();
+        let slot = slot.ok_or_else(|| self.unknown_state(host, name))?;
+        let value = self.view(host).read(slot)?;
+        serde_json::to_value(value).map_err(|error| ModelError::Saved(error.to_string()))
+    }
+
+    /// Sets a value of a host's state.
+    pub fn set(
+        &mut self,
+        host: &HostName,
+        name: &str,
+        value: serde_json::Value,
+    ) -> Result<(), ModelError> {
+        let number = self.index(host)?;
+        let group = Arc::clone(self.group_of(number));
+        let (slot, value) = given_state(&group, host, name, value)?;
+        self.touched.insert(number);
+        self.set_values(number, vec![(slot, value)])
+    }
+
+    /// Whether commands have changed anything since [`World::changes`] was asked last.
+    pub fn has_changes(&self) -> bool {
+        !self.touched.is_empty()
+    }
+
+    pub(super) fn index(&self, host: &HostName) -> Result<usize, ModelError> {
+        let found = self.roster.by_name.get(host);
+        found
+            .copied()
+            .ok_or_else(|| ModelError::UnknownHost(host.clone()))
+    }
+
+    pub(super) fn group_of(&self, host: usize) -> &Arc<Group> {
+        self.roster.model.group(self.roster.hosts[host].group)
+    }
+
+    fn unknown_state(&self, host: usize, name: &str) -> ModelError {
+        unknown_state(self.group_of(host), &self.roster.hosts[host].name, name)
+    }
+
+    fn case(
+        &self,
+        entry: &Entry,
+        here: usize,
+        meant: usize,
+        captures: &Arc<Captures>,
+    ) -> Result<usize, ModelError> {
+        let last = entry.cases.len().saturating_sub(1);
+        if last == 0 {
+            return Ok(0);
+        }
+        let scope = self.scope(entry, here, Some(meant), captures);
+        for (number, (when, _)) in entry.cases.iter().enumerate() {
+            match when {
+                Some(when) if !when.holds(&scope)? => {}
+                _ => return Ok(number),
+            }
+        }
+        // Lowering has seen to it that the last case has no condition.
+        Ok(last)
+    }
+
+    pub(super) fn view(&self, host: usize) -> Arc<View> {
+        let member = &self.roster.hosts[host];
+        View::new(
+            self.group_of(host),
+            &member.shown_name,
+            &member.shown_address,
+            &self.hosts[host].state,
+        )
+    }
+
+    pub(super) fn scope(
+        &self,
+        entry: &Entry,
+        here: usize,
+        meant: Option<usize>,
+        captures: &Arc<Captures>,
+    ) -> Value {
+        let view = self.view(here);
+        Value::from_dyn_object(Arc::new(CommandScope {
+            meant: match meant {
+                Some(meant) if meant == here => Some(Arc::clone(&view)),
+                other => other.map(|meant| self.view(meant)),
+            },
+            here: view,
+            names: Arc::clone(&entry.names),
+            captures: Arc::clone(captures),
+            now: self.now.as_second(),
+        }))
+    }
+
+    fn print(
+        &self,
+        printed: &Printed,
+        entry: &Entry,
+        pending: &Pending,
+        scope: &Value,
+    ) -> Result<String, ModelError> {
+        match printed {
+            Printed::Nothing => Ok(String::new()),
+            Printed::Text(text) => Ok(line(text.text(scope)?)),
+            Printed::Hosts {
+                group,
+                header,
+                columns,
+            } => {
+                let mut out = format!("{header}\n");
+                for host in &self.roster.members[*group] {
+                    let scope = self.scope(entry, pending.here, Some(*host), &pending.captures);
+                    for (number, column) in columns.iter().enumerate() {
+                        out.push_str(if number == 0 { "" } else { "\t" });
+                        column.write(&scope, &mut out)?;
+                    }
+                    out.push('\n');
+                }
+                Ok(out)
+            }
+            Printed::Rows { header, rows } => {
+                let mut out = format!("{header}\n");
+                for row in rows {
+                    let cells: Result<Vec<String>, _> =
+                        row.iter().map(|cell| cell.text(scope)).collect();
+                    out.push_str(&cells?.join("\t"));
+                    out.push('\n');
+                }
+                Ok(out)
+            }
+        }
+    }
+}
+
+/// Works out all values of a change before any of them is set.
+pub(super) fn values_of(change: &Change, scope: &Value) -> Result<Vec<(usize, Value)>, ModelError> {
+    change
+        .iter()
+        .map(|(number, template)| Ok((*number, template.value(scope)?)))
+        .collect()
+}
+
+/// Ends a text as programs do: with a newline, where there is any text.
+fn line(mut text: String) -> String {
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}

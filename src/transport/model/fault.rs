@@ -1,0 +1,140 @@
+//! Faults of model hosts, scripted as data.
+
+use crate::inventory::HostName;
+use crate::model::Act;
+use crate::model::Model;
+use crate::model::ModelError;
+
+/// A fault, where and how often it comes up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultSpec {
+    /// The host: where the command runs, or whose state it means. `None` is any.
+    pub host: Option<HostName>,
+    /// What brings it up.
+    pub on: Trigger,
+    /// What happens.
+    pub fault: FaultKind,
+    /// How often; `None` is always.
+    pub times: Option<u32>,
+}
+
+/// What brings a fault up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// An effect of the step with this path, or of a part of it. Looks are left alone.
+    Step(String),
+    /// Any look or effect with these words.
+    Command(Vec<String>),
+}
+
+/// What happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// The command exits with 1 and does nothing.
+    Refused,
+    /// The link is lost before the command took effect.
+    CutBefore,
+    /// The link is lost after it.
+    CutAfter,
+    /// The command does nothing until its timeout ends it.
+    Hangs,
+    /// The host cannot be reached from now on.
+    HostGone,
+    /// A fault that the model knows for the command. Commands that do not have it are left alone.
+    Known(String),
+}
+
+impl FaultKind {
+    /// Reads the word for a fault; other words than the general ones are the model's.
+    pub fn from_word(word: &str) -> Self {
+        match word {
+            "refused" => Self::Refused,
+            "cut_before" => Self::CutBefore,
+            "cut_after" => Self::CutAfter,
+            "hangs" => Self::Hangs,
+            "host_gone" => Self::HostGone,
+            known => Self::Known(known.to_owned()),
+        }
+    }
+}
+
+/// The faults of a transport and how often each came up.
+#[derive(Debug, Default)]
+pub(super) struct Scripted {
+    faults: Vec<(FaultSpec, u32)>,
+}
+
+impl Scripted {
+    pub(super) fn new(faults: Vec<FaultSpec>, model: &Model) -> Result<Self, ModelError> {
+        let known = model.faults();
+        for spec in &faults {
+            if let FaultKind::Known(name) = &spec.fault
+                && !known.contains(&name.as_str())
+            {
+                return Err(ModelError::NoFault {
+                    entry: format!("the model {}", model.name()),
+                    fault: name.clone(),
+                    known: known.join(", "),
+                });
+            }
+        }
+        Ok(Self {
+            faults: faults.into_iter().map(|spec| (spec, 0)).collect(),
+        })
+    }
+
+    /// Returns the fault that comes up for a command, and counts it.
+    pub(super) fn take(&mut self, what: &Occasion<'_>) -> Option<FaultKind> {
+        let (spec, times) = self
+            .faults
+            .iter_mut()
+            .find(|(spec, times)| spec.times.is_none_or(|most| *times < most) && what.fits(spec))?;
+        *times = times.saturating_add(1);
+        Some(spec.fault.clone())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    pub(super) fn unused(&self) -> Vec<FaultSpec> {
+        let unused = self.faults.iter().filter(|(_, times)| *times == 0);
+        unused.map(|(spec, _)| spec.clone()).collect()
+    }
+}
+
+/// A command that a fault may meet.
+pub(super) struct Occasion<'a> {
+    pub(super) here: &'a HostName,
+    pub(super) about: Option<&'a HostName>,
+    pub(super) step: &'a str,
+    pub(super) act: Act<'a>,
+    pub(super) effect: bool,
+    pub(super) known: &'a [&'a str],
+}
+
+impl Occasion<'_> {
+    fn fits(&self, spec: &FaultSpec) -> bool {
+        let host = spec
+            .host
+            .as_ref()
+            .is_none_or(|host| host == self.here || Some(host) == self.about);
+        let trigger = match &spec.on {
+            Trigger::Step(path) => self.effect && self.is_part_of(path),
+            Trigger::Command(words) => self.act == Act::Run(words),
+        };
+        let known = match &spec.fault {
+            FaultKind::Known(name) => self.known.contains(&name.as_str()),
+            _ => true,
+        };
+        host && trigger && known
+    }
+
+    /// Whether the command belongs to a step: `stop.rollback/1` is a part of `stop.rollback`, not
+    /// of `stop`.
+    fn is_part_of(&self, path: &str) -> bool {
+        let (_, step) = self.step.split_once('/').unwrap_or(("", self.step));
+        step.strip_prefix(path)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}

@@ -1,0 +1,157 @@
+//! The file of a world: what commands have changed, line by line.
+//!
+//! The first line names the model and the start of the world; each further one is a [`Snapshot`] of
+//! the hosts that a command has changed. A line is written at the end of the file, so keeping a
+//! change costs the same in a world of ten hosts and of ten thousand. A last line without its end
+//! is of a process that was killed while it wrote, and counts for nothing. When the file is opened
+//! again it is written anew as a whole, beside the old one, and takes its place in one step.
+
+use std::fs::File;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::inventory::Host;
+use crate::model::Model;
+use crate::model::ModelError;
+use crate::model::Snapshot;
+use crate::model::World;
+
+/// Most bytes of a file that is read: far more than any plan writes.
+const MAX_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// The first line.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    model: String,
+    digest: String,
+    start: Timestamp,
+}
+
+/// A file that a world is kept in.
+#[derive(Debug)]
+pub(super) struct SavedWorld {
+    path: PathBuf,
+    file: File,
+}
+
+/// Returns the time at which a saved world stopped; `None` where there is no such file.
+pub fn saved_now(path: &Path) -> Result<Option<Timestamp>, ModelError> {
+    let Some(text) = read(path)? else {
+        return Ok(None);
+    };
+    let mut now = None;
+    for (number, line) in whole_lines(&text).enumerate() {
+        now = now.max(Some(match number {
+            0 => parse::<Head>(path, number, line)?.start,
+            _ => parse::<Snapshot>(path, number, line)?.now,
+        }));
+    }
+    Ok(now)
+}
+
+impl SavedWorld {
+    /// Makes a world, or makes it again from its file, and keeps it from now on.
+    pub(super) fn open<'a>(
+        path: PathBuf,
+        model: Arc<Model>,
+        hosts: impl IntoIterator<Item = &'a Host>,
+        now: Timestamp,
+    ) -> Result<(World, Self), ModelError> {
+        let text = read(&path)?.unwrap_or_default();
+        let mut lines = whole_lines(&text).enumerate();
+        let head = match lines.next() {
+            Some((number, line)) => parse::<Head>(&path, number, line)?,
+            None => Head {
+                model: model.name().to_owned(),
+                digest: model.digest().to_owned(),
+                start: now,
+            },
+        };
+        if head.digest != model.digest() {
+            return Err(fault(&path, "the model has been changed since"));
+        }
+        let mut world = World::new(model, hosts, head.start)?;
+        let mut stopped = head.start;
+        for (number, line) in lines {
+            let snapshot = parse::<Snapshot>(&path, number, line)?;
+            stopped = stopped.max(snapshot.now);
+            world.restore(snapshot)?;
+        }
+        world.advance_to(stopped.max(now))?;
+        let mut text = line_of(&path, &head)?;
+        if stopped > head.start {
+            text.push_str(&line_of(&path, &world.snapshot())?);
+        }
+        let file = replace(&path, &text)?;
+        Ok((world, Self { path, file }))
+    }
+
+    /// Adds a change.
+    pub(super) fn append(&mut self, changes: &Snapshot) -> Result<(), ModelError> {
+        let line = line_of(&self.path, changes)?;
+        self.file
+            .write_all(line.as_bytes())
+            .map_err(|error| fault(&self.path, error))
+    }
+}
+
+fn read(path: &Path) -> Result<Option<String>, ModelError> {
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(fault(path, error)),
+        Ok(found) if found.len() > MAX_BYTES => return Err(fault(path, "the file is too large")),
+        Ok(_) => {}
+    }
+    let bytes = std::fs::read(path).map_err(|error| fault(path, error))?;
+    // A line that was cut off may end within a character.
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+fn whole_lines(text: &str) -> impl Iterator<Item = &str> {
+    let end = text.rfind('\n').map_or(0, |newline| newline + 1);
+    text[..end].lines()
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(
+    path: &Path,
+    number: usize,
+    line: &str,
+) -> Result<T, ModelError> {
+    serde_json::from_str(line).map_err(|error| fault(path, format!("line {}: {error}", number + 1)))
+}
+
+fn line_of(path: &Path, value: &impl Serialize) -> Result<String, ModelError> {
+    let mut line = serde_json::to_string(value).map_err(|error| fault(path, error))?;
+    line.push('\n');
+    Ok(line)
+}
+
+/// Puts a text at a path in one step, and leaves the file open at its end.
+fn replace(path: &Path, text: &str) -> Result<File, ModelError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let write = || {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&beside)?;
+        file.write_all(text.as_bytes())?;
+        std::fs::rename(&beside, path)?;
+        Ok(file)
+    };
+    write().map_err(|error: std::io::Error| fault(path, error))
+}
+
+fn fault(path: &Path, why: impl std::fmt::Display) -> ModelError {
+    ModelError::Saved(format!("{}: {why}", path.display()))
+}
