@@ -21,6 +21,9 @@ use crate::transport::AttemptId;
 use crate::transport::Exit;
 use crate::transport::TransportError;
 
+pub use crate::task::StepPath;
+pub use crate::task::TaskId;
+
 /// The name of a run: time-ordered, short enough to type.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -29,33 +32,6 @@ pub struct RunId(pub String);
 impl fmt::Display for RunId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.pad(&self.0)
-    }
-}
-
-/// The place of a step in a plan: its `id`, or the path of its parent and its number from 1
-/// (`stop.rollback/1`). A handler is `STEP.rollback`, a part of a rescue `BLOCK/rescue/1`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct StepPath(pub String);
-
-impl fmt::Display for StepPath {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.pad(&self.0)
-    }
-}
-
-/// A task: a step on a host. Written `HOST/STEP`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct TaskId {
-    /// The host the task is about.
-    pub host: HostName,
-    /// The step.
-    pub step: StepPath,
-}
-
-impl fmt::Display for TaskId {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}/{}", self.host, self.step)
     }
 }
 

@@ -20,11 +20,15 @@ pub mod source;
 
 // Language: text to meaning. Pure, but for the files that `inventory` reads.
 pub mod document;
+pub mod output;
 pub mod schema;
 pub mod template;
 
 pub mod inventory;
 pub mod model;
+pub mod plan;
+pub mod resolve;
+pub mod task;
 
 // Run: meaning to facts.
 pub mod transport;

@@ -65,12 +65,19 @@ impl Template {
     /// Parses the text of a node; faults are told and give a template without names.
     pub fn parse(node: &Node, sources: &Sources, found: &mut Diagnostics) -> Self {
         let text = node.lexeme(sources).unwrap_or_default().to_owned();
-        let mut template = Self { text, span: node.span, names: Vec::new() };
+        let mut template = Self {
+            text,
+            span: node.span,
+            names: Vec::new(),
+        };
         match expression::names_of_template(&template.text) {
             Ok(names) => {
                 template.names = names
                     .into_iter()
-                    .map(|(name, range)| Name { name, span: node.place(sources, range) })
+                    .map(|(name, range)| Name {
+                        name,
+                        span: node.place(sources, range),
+                    })
                     .collect();
             }
             Err(fault) => {
@@ -86,7 +93,11 @@ impl Template {
 
     /// Makes a template of a plain text.
     pub fn plain(text: impl Into<String>, span: Span) -> Self {
-        Self { text: text.into(), span, names: Vec::new() }
+        Self {
+            text: text.into(),
+            span,
+            names: Vec::new(),
+        }
     }
 
     /// Whether there is anything to render.

@@ -219,7 +219,11 @@ impl Command {
                 .join(" "),
             Body::Script(script) => script.trim_end().to_owned(),
             Body::Upload { content, to, .. } => {
-                format!("upload {} bytes to {}", content.len(), crate::quote::readable(to))
+                format!(
+                    "upload {} bytes to {}",
+                    content.len(),
+                    crate::quote::readable(to)
+                )
             }
         }
     }

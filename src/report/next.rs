@@ -7,11 +7,11 @@ use crate::event::Question;
 use crate::event::RunId;
 use crate::event::RunStatus;
 use crate::event::TaskId;
+use crate::quote;
 use crate::report::detail::sentence;
 use crate::report::fold::HostMemory;
 use crate::report::fold::Memory;
 use crate::report::text::printable;
-use crate::quote;
 
 /// A way to go on: what it is for, and the commands.
 #[derive(Debug, PartialEq, Eq)]

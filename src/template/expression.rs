@@ -122,7 +122,10 @@ impl Expression {
                 expression.root.free_names(&mut names);
                 expression.names = names
                     .into_iter()
-                    .map(|(name, range)| Name { name, span: node.place(sources, range) })
+                    .map(|(name, range)| Name {
+                        name,
+                        span: node.place(sources, range),
+                    })
                     .collect();
                 Some(expression)
             }
@@ -141,12 +144,20 @@ impl Expression {
     pub fn parse_text(text: &str) -> Result<Self, Fault> {
         let parsed = machinery::parse_expr(text).map_err(|error| fault_of(&error, text))?;
         let root = convert(&parsed)?;
-        Ok(Self { text: text.to_owned(), span: None, root, names: Vec::new() })
+        Ok(Self {
+            text: text.to_owned(),
+            span: None,
+            root,
+            names: Vec::new(),
+        })
     }
 
     /// Returns the text of a part.
     pub fn part(&self, part: &Expr) -> &str {
-        self.text.get(part.range.clone()).unwrap_or(&self.text).trim()
+        self.text
+            .get(part.range.clone())
+            .unwrap_or(&self.text)
+            .trim()
     }
 }
 
@@ -248,7 +259,10 @@ fn fault_of(error: &minijinja::Error, text: &str) -> Fault {
     // The engine's own words say `end of block` and the like; they are kept, they are precise.
     let range = error.range().unwrap_or(0..text.len());
     let range = range.start.min(text.len())..range.end.min(text.len());
-    Fault { text: detail.to_owned(), range }
+    Fault {
+        text: detail.to_owned(),
+        range,
+    }
 }
 
 fn range_of(span: machinery::Span) -> Range<usize> {
@@ -281,18 +295,20 @@ fn convert(expr: &ast::Expr<'_>) -> Result<Expr, Fault> {
             choice.false_expr.as_ref().map(boxed).transpose()?,
         ),
         ast::Expr::Filter(filter) => match &filter.expr {
-            Some(inner) => {
-                Kind::Filter(filter.name.to_owned(), boxed(inner)?, arguments(&filter.args, &range)?)
-            }
+            Some(inner) => Kind::Filter(
+                filter.name.to_owned(),
+                boxed(inner)?,
+                arguments(&filter.args, &range)?,
+            ),
             None => return refuse("a filter without a value", range),
         },
-        ast::Expr::Test(test) => {
-            Kind::Test(test.name.to_owned(), boxed(&test.expr)?, arguments(&test.args, &range)?)
-        }
+        ast::Expr::Test(test) => Kind::Test(
+            test.name.to_owned(),
+            boxed(&test.expr)?,
+            arguments(&test.args, &range)?,
+        ),
         ast::Expr::GetAttr(attr) => Kind::Attr(boxed(&attr.expr)?, attr.name.to_owned()),
-        ast::Expr::GetItem(item) => {
-            Kind::Item(boxed(&item.expr)?, boxed(&item.subscript_expr)?)
-        }
+        ast::Expr::GetItem(item) => Kind::Item(boxed(&item.expr)?, boxed(&item.subscript_expr)?),
         ast::Expr::List(list) => {
             Kind::List(list.items.iter().map(convert).collect::<Result<_, _>>()?)
         }
@@ -313,7 +329,10 @@ fn convert(expr: &ast::Expr<'_>) -> Result<Expr, Fault> {
 }
 
 fn refuse<T>(what: &str, range: Range<usize>) -> Result<T, Fault> {
-    Err(Fault { text: format!("{what} is not part of the language; use a filter"), range })
+    Err(Fault {
+        text: format!("{what} is not part of the language; use a filter"),
+        range,
+    })
 }
 
 fn arguments(args: &[ast::CallArg<'_>], range: &Range<usize>) -> Result<Vec<Expr>, Fault> {

@@ -37,8 +37,14 @@ pub enum Fault {
 
 /// Splits a command line; all faults are given, with the words as far as they could be told.
 pub fn split(line: &str) -> (Vec<Word>, Vec<Fault>) {
-    let mut splitter =
-        Splitter { line, at: 0, word: String::new(), start: None, words: vec![], faults: vec![] };
+    let mut splitter = Splitter {
+        line,
+        at: 0,
+        word: String::new(),
+        start: None,
+        words: vec![],
+        faults: vec![],
+    };
     while splitter.at < line.len() {
         splitter.step();
     }
@@ -59,7 +65,9 @@ struct Splitter<'a> {
 impl Splitter<'_> {
     fn step(&mut self) {
         let rest = &self.line[self.at..];
-        let Some(character) = rest.chars().next() else { return };
+        let Some(character) = rest.chars().next() else {
+            return;
+        };
         let width = character.len_utf8();
         if rest.starts_with("{{") {
             self.start.get_or_insert(self.at);
@@ -82,8 +90,10 @@ impl Splitter<'_> {
             }
             c => {
                 if let Some(what) = self.shell_syntax(c) {
-                    self.faults
-                        .push(Fault::ShellSyntax { what, range: self.at..self.at + width });
+                    self.faults.push(Fault::ShellSyntax {
+                        what,
+                        range: self.at..self.at + width,
+                    });
                 }
                 self.start.get_or_insert(self.at);
                 self.word.push(c);
@@ -104,7 +114,9 @@ impl Splitter<'_> {
             '(' | ')' => Some("a subshell"),
             '`' => Some("a command substitution"),
             '$' if rest.starts_with('(') => Some("a command substitution"),
-            '$' if rest.starts_with(|c: char| c.is_ascii_alphanumeric() || "_{?#@*!$".contains(c)) => {
+            '$' if rest
+                .starts_with(|c: char| c.is_ascii_alphanumeric() || "_{?#@*!$".contains(c)) =>
+            {
                 Some("a variable")
             }
             '*' | '?' => Some("a pattern of file names"),
@@ -123,8 +135,15 @@ impl Splitter<'_> {
         loop {
             let rest = &self.line[self.at..];
             let Some(character) = rest.chars().next() else {
-                let what = if quote == '"' { "a double quote" } else { "a single quote" };
-                self.faults.push(Fault::Unclosed { what, range: begin..begin + 1 });
+                let what = if quote == '"' {
+                    "a double quote"
+                } else {
+                    "a single quote"
+                };
+                self.faults.push(Fault::Unclosed {
+                    what,
+                    range: begin..begin + 1,
+                });
                 return;
             };
             if rest.starts_with("{{") {
@@ -143,7 +162,11 @@ impl Splitter<'_> {
                     self.at += next.len_utf8().min(self.line.len() - self.at);
                 }
                 '$' | '`' if quote == '"' => {
-                    let what = if character == '$' { "a variable" } else { "a substitution" };
+                    let what = if character == '$' {
+                        "a variable"
+                    } else {
+                        "a substitution"
+                    };
                     let range = self.at - 1..self.at;
                     self.faults.push(Fault::ShellSyntax { what, range });
                     self.word.push(character);
@@ -171,7 +194,10 @@ impl Splitter<'_> {
                 None => {}
             }
         }
-        self.faults.push(Fault::Unclosed { what: "`{{`", range: self.at..self.at + 2 });
+        self.faults.push(Fault::Unclosed {
+            what: "`{{`",
+            range: self.at..self.at + 2,
+        });
         self.word.push_str(rest);
         self.at = self.line.len();
     }
@@ -179,7 +205,10 @@ impl Splitter<'_> {
     fn end_word(&mut self) {
         if let Some(start) = self.start.take() {
             let text = std::mem::take(&mut self.word);
-            self.words.push(Word { text, range: start..self.at });
+            self.words.push(Word {
+                text,
+                range: start..self.at,
+            });
         }
     }
 }
@@ -197,15 +226,14 @@ mod tests {
     #[test]
     fn a_command_line_is_split_as_a_shell_would() {
         assert_eq!(words("a  b\tc\n d"), ["a", "b", "c", "d"]);
-        assert_eq!(words(r#"say "two words" 'and $these' un\ quoted"#), [
-            "say",
-            "two words",
-            "and $these",
-            "un quoted"
-        ]);
-        assert_eq!(words(r#"find . -name "*" -exec x {} \;"#), [
-            "find", ".", "-name", "*", "-exec", "x", "{}", ";"
-        ]);
+        assert_eq!(
+            words(r#"say "two words" 'and $these' un\ quoted"#),
+            ["say", "two words", "and $these", "un quoted"]
+        );
+        assert_eq!(
+            words(r#"find . -name "*" -exec x {} \;"#),
+            ["find", ".", "-name", "*", "-exec", "x", "{}", ";"]
+        );
         assert_eq!(words("date +%s ''"), ["date", "+%s", ""]);
         assert_eq!(words(r#""a\"b\n""#), ["a\"b\\n"]);
     }
@@ -213,11 +241,10 @@ mod tests {
     #[test]
     fn a_template_is_one_atom() {
         assert_eq!(words("rm {{ dir }}/x"), ["rm", "{{ dir }}/x"]);
-        assert_eq!(words(r#"x {{ "a }} b" | raw }} "{{ c }} d""#), [
-            "x",
-            r#"{{ "a }} b" | raw }}"#,
-            "{{ c }} d"
-        ]);
+        assert_eq!(
+            words(r#"x {{ "a }} b" | raw }} "{{ c }} d""#),
+            ["x", r#"{{ "a }} b" | raw }}"#, "{{ c }} d"]
+        );
     }
 
     #[test]
@@ -235,13 +262,28 @@ mod tests {
     fn what_is_opened_is_closed() {
         for line in ["a 'b", "a \"b", "a {{ b }", "{{", "'", "\"{{"] {
             let (_, faults) = split(line);
-            assert!(faults.iter().any(|f| matches!(f, Fault::Unclosed { .. })), "{line}");
+            assert!(
+                faults.iter().any(|f| matches!(f, Fault::Unclosed { .. })),
+                "{line}"
+            );
         }
     }
 
     #[test]
     fn no_line_makes_it_panic() {
-        for line in ["\\", "a\\", "\"\\", "é\\é", "'é", "{{'", "\u{2003}x", "$", "a$", "[", "\"$"] {
+        for line in [
+            "\\",
+            "a\\",
+            "\"\\",
+            "é\\é",
+            "'é",
+            "{{'",
+            "\u{2003}x",
+            "$",
+            "a$",
+            "[",
+            "\"$",
+        ] {
             let _ = split(line);
         }
     }

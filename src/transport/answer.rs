@@ -12,9 +12,9 @@ use super::Exit;
 use super::MAX_OUTPUT;
 use super::Output;
 use super::TransportError;
-use crate::quote;
 use super::wire::Wire;
 use crate::inventory::HostName;
+use crate::quote;
 
 /// How much of what comes before the command's own output is looked through at once.
 const MAX_NOISE: usize = 8 * 1024;

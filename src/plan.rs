@@ -1,0 +1,433 @@
+//! The plan: what a file means, every name resolved, every default filled in.
+//!
+//! [`lower`](lower::lower) makes a [`Plan`] of a checked document, [`check`](check::check) finds
+//! what only planrun can find (a missing way back, a name that is not known yet). A plan knows no
+//! hosts and no values: [`crate::resolve`] brings it together with an inventory.
+//!
+//! Templates and expressions are kept as written; they are evaluated when their time comes.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use crate::output::Reading;
+use crate::source::Span;
+use crate::task::StepPath;
+use crate::template::Template;
+use crate::template::expression::Expression;
+
+/// How long a command may take where the plan does not say.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+/// How long a look after an effect is patient where the plan does not say.
+pub const DEFAULT_WITHIN: Duration = Duration::from_secs(10);
+/// How long to wait between two attempts where the plan does not say.
+pub const DEFAULT_RETRY_DELAY: Duration = Duration::from_secs(5);
+/// How often a wait looks where the plan does not say.
+pub const DEFAULT_EVERY: Duration = Duration::from_secs(5);
+
+/// A procedure.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Its name.
+    pub name: String,
+    /// What it is for, in one line.
+    pub summary: Option<String>,
+    /// What a reader should know.
+    pub description: Option<String>,
+    /// The values given from outside.
+    pub inputs: IndexMap<String, Input>,
+    /// The host pattern, and where it stands.
+    pub hosts: (String, Span),
+    /// How many hosts at a time, batch by batch; the last repeats. Never empty.
+    pub serial: Vec<usize>,
+    /// How many hosts may fail before no further one is begun.
+    pub max_failures: usize,
+    /// Groups or hosts claimed beside the targets.
+    pub locks: Vec<(String, Span)>,
+    /// How to look.
+    pub probes: IndexMap<String, Probe>,
+    /// Words for what is seen (`let`).
+    pub words: IndexMap<String, Word>,
+    /// What must hold before the first change.
+    pub preflight: Vec<Claim>,
+    /// What to do.
+    pub steps: Vec<Step>,
+    /// What must hold whatever fails.
+    pub invariants: Invariants,
+}
+
+/// A value given from outside.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// Its type and bounds.
+    pub kind: InputKind,
+    /// Its value where none is given: a template for text, else a value.
+    pub default: Option<Default>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// The default of an input.
+#[derive(Clone, Debug)]
+pub enum Default {
+    /// A value of the input's type.
+    Value(serde_json::Value),
+    /// A template over the host (`{{ host.address }}`).
+    Template(Template),
+}
+
+/// The type of an input.
+#[derive(Clone, Debug, PartialEq)]
+pub enum InputKind {
+    /// Text, which matches a pattern as a whole if there is one.
+    String {
+        /// The pattern.
+        pattern: Option<String>,
+    },
+    /// A whole number.
+    Int {
+        /// The least.
+        min: Option<i64>,
+        /// The greatest.
+        max: Option<i64>,
+    },
+    /// True or false.
+    Bool,
+    /// A duration; its value is the text as written.
+    Duration {
+        /// The least.
+        min: Option<Duration>,
+        /// The greatest.
+        max: Option<Duration>,
+    },
+    /// One of these words.
+    Enum(Vec<String>),
+    /// A path on a host: absolute, without `..`.
+    Path,
+    /// A file on this machine, relative to the plan; read once when a run begins.
+    File,
+}
+
+/// A look at the world.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// Its name.
+    pub name: String,
+    /// What is run.
+    pub command: CommandSpec,
+    /// Where.
+    pub place: Place,
+    /// How its output becomes a value.
+    pub reading: Reading,
+    /// Which exit statuses are no failure.
+    pub exit_codes: ExitCodes,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// Where something runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On the host itself.
+    Here,
+    /// On this host of the inventory.
+    Host(String, Span),
+    /// On any one member of this group.
+    OneOf(String, Span),
+    /// On every member of this group (probes only).
+    EachOf(String, Span),
+}
+
+/// A command before its templates are rendered.
+#[derive(Clone, Debug)]
+pub struct CommandSpec {
+    /// What is run.
+    pub work: Work,
+    /// As whom; `None` leaves it to the inventory.
+    pub r#become: Option<Become>,
+    /// Environment variables.
+    pub env: IndexMap<String, Template>,
+    /// The directory.
+    pub dir: Option<Template>,
+    /// What it reads.
+    pub stdin: Option<Template>,
+    /// How long it may take.
+    pub timeout: Late<Duration>,
+}
+
+/// What is run.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// A program and its arguments; each is rendered alone.
+    Run(Vec<Template>),
+    /// A script for `sh`.
+    Shell(Template),
+    /// A file that is put in place.
+    Upload(Upload),
+}
+
+/// See [`Work::Upload`].
+#[derive(Clone, Debug)]
+pub struct Upload {
+    /// The file on this machine; relative to the plan.
+    pub from: Template,
+    /// The path on the host.
+    pub to: Template,
+    /// Its mode, in octal.
+    pub mode: Option<String>,
+    /// Its owner.
+    pub owner: Option<String>,
+}
+
+/// As whom a command runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Become {
+    /// As the login user.
+    No,
+    /// As this user; `None` is the inventory's `ansible_become_user`, else root.
+    Yes(Option<String>),
+}
+
+/// A value, or a template for it that is evaluated when its time comes.
+#[derive(Clone, Debug)]
+pub enum Late<T> {
+    /// The value.
+    Now(T),
+    /// The template: exactly one `{{ }}`, or text around it.
+    Template(Template),
+}
+
+/// Which exit statuses are no failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExitCodes {
+    /// All.
+    Any,
+    /// These.
+    These(Vec<i32>),
+}
+
+/// A word for what is seen.
+#[derive(Clone, Debug)]
+pub enum Word {
+    /// An expression.
+    Expression(Rc<Expression>, Span),
+    /// The rows of a probe for which a condition holds.
+    Rows {
+        /// The probe.
+        from: String,
+        /// The condition, over `row`.
+        filter: Rc<Expression>,
+        /// Where it stands.
+        span: Span,
+    },
+}
+
+/// A claim in words, and the condition that decides it.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The words.
+    pub text: String,
+    /// The condition.
+    pub condition: Rc<Expression>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// What must hold whatever fails; for `prove`.
+#[derive(Clone, Debug, std::default::Default)]
+pub struct Invariants {
+    /// At every moment.
+    pub always: Vec<Claim>,
+    /// When a run ended, paused or is stuck.
+    pub at_rest: Vec<Claim>,
+    /// When a run succeeded or was rolled back.
+    pub at_end: Vec<Claim>,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Its place in the plan.
+    pub path: StepPath,
+    /// Its name for expressions.
+    pub id: Option<String>,
+    /// What it does, for people: its `name`, else its action in short.
+    pub title: String,
+    /// What it does.
+    pub action: Action,
+    /// Whether it is done at all.
+    pub when: Option<Rc<Expression>>,
+    /// What must hold before anything is sent.
+    pub requires: Vec<Claim>,
+    /// Its way back.
+    pub rollback: Rollback,
+    /// Why nothing is undone once it has ended well.
+    pub point_of_no_return: Option<String>,
+    /// What a failure leads to; `None`: roll back, or hold behind a point of no return.
+    pub on_failure: Option<OnFailure>,
+    /// What an unknown end leads to.
+    pub on_unknown: OnUnknown,
+    /// Why nothing may stop the run inside of it (blocks only).
+    pub uninterruptible: Option<String>,
+    /// Where it stands: its first key.
+    pub span: Span,
+}
+
+/// What a step does.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Runs a command or uploads a file.
+    Effect(Box<Effect>),
+    /// Waits.
+    Wait(Box<Wait>),
+    /// Claims something.
+    Assert {
+        /// The claims.
+        claims: Vec<Claim>,
+        /// How long they may take to come true; zero if nothing is said.
+        within: Late<Duration>,
+    },
+    /// Asks a person.
+    Approve(Template),
+    /// Records values.
+    Set(Vec<(String, Rc<Expression>)>),
+    /// Does steps that belong together.
+    Block {
+        /// The steps.
+        steps: Vec<Step>,
+        /// What is done where one of them fails.
+        rescue: Vec<Step>,
+    },
+    /// Fails.
+    Fail(Template),
+}
+
+/// A command that changes something.
+#[derive(Clone, Debug)]
+pub struct Effect {
+    /// What is run.
+    pub command: CommandSpec,
+    /// Where; never [`Place::EachOf`].
+    pub place: Place,
+    /// What must then be seen.
+    pub done_when: Option<Rc<Expression>>,
+    /// How long that may take.
+    pub within: Late<Duration>,
+    /// How often it is sent again; one attempt for steps with neither `done_when` nor `idempotent`.
+    pub retry: Retry,
+    /// The exit statuses of success, if the plan says; else `[0]` where there is no `done_when`.
+    pub exit_codes: Option<ExitCodes>,
+    /// How its output becomes its result.
+    pub reading: Reading,
+    /// Whether sending it twice does no harm.
+    pub idempotent: bool,
+}
+
+/// Sending again.
+#[derive(Clone, Debug)]
+pub struct Retry {
+    /// How many attempts there are in all; at least 1.
+    pub attempts: u32,
+    /// How long to wait between two.
+    pub delay: Late<Duration>,
+}
+
+/// Waiting.
+#[derive(Clone, Debug)]
+pub enum Wait {
+    /// For a time.
+    For(Late<Duration>),
+    /// Until a condition holds.
+    Until {
+        /// The condition.
+        until: Rc<Expression>,
+        /// It waits so long in any case.
+        at_least: Late<Duration>,
+        /// It waits so long at most.
+        timeout: Late<Duration>,
+        /// How often it looks.
+        every: Late<Duration>,
+        /// How long the condition must hold without a break.
+        stable_for: Late<Duration>,
+        /// What happens when time is up.
+        on_timeout: Late<OnTimeout>,
+    },
+}
+
+/// What happens when the time of a wait is up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnTimeout {
+    /// The step fails.
+    Fail,
+    /// A person is asked.
+    Ask,
+    /// The run goes on.
+    Continue,
+}
+
+/// The way back of a step.
+#[derive(Clone, Debug)]
+pub enum Rollback {
+    /// The plan says nothing.
+    Unsaid,
+    /// There is nothing to undo, for this reason.
+    None(String),
+    /// This undoes it. Its path is `STEP.rollback`.
+    Handler(Box<Step>),
+}
+
+/// What a failure leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The host is rolled back.
+    Rollback,
+    /// A person is asked.
+    Hold,
+    /// The run goes on, for this reason.
+    Continue(String),
+}
+
+/// What an unknown end leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnUnknown {
+    /// A person is asked.
+    Ask,
+    /// The step fails as unknown.
+    Fail,
+}
+
+impl Step {
+    /// Calls a function on this step and all in it: parts, rescues and handlers, in the order of
+    /// the plan.
+    pub fn visit<'a>(&'a self, see: &mut dyn FnMut(&'a Self)) {
+        see(self);
+        if let Action::Block { steps, rescue } = &self.action {
+            for step in steps.iter().chain(rescue) {
+                step.visit(see);
+            }
+        }
+        if let Rollback::Handler(handler) = &self.rollback {
+            handler.visit(see);
+        }
+    }
+
+    /// Returns the word of its action.
+    pub fn action_word(&self) -> &'static str {
+        match &self.action {
+            Action::Effect(effect) => match effect.command.work {
+                Work::Run(_) => "run",
+                Work::Shell(_) => "shell",
+                Work::Upload(_) => "upload",
+            },
+            Action::Wait(_) => "wait",
+            Action::Assert { .. } => "assert",
+            Action::Approve(_) => "approve",
+            Action::Set(_) => "set",
+            Action::Block { .. } => "block",
+            Action::Fail(_) => "fail",
+        }
+    }
+}
