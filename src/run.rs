@@ -1,0 +1,3 @@
+//! Runs: a resolved plan becomes events.
+
+pub mod planned;
