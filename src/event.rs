@@ -323,6 +323,8 @@ pub enum Outcome {
     Unknown {
         /// Why this is not known.
         why: String,
+        /// Whether it may still be running: then nothing may be sent again.
+        running: bool,
     },
 }
 

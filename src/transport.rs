@@ -14,6 +14,7 @@ mod login;
 pub mod model;
 pub mod ssh;
 mod wire;
+mod witness;
 
 use std::sync::Arc;
 use std::time::Duration;

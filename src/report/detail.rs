@@ -49,7 +49,7 @@ pub(crate) fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Ended { exit, .. } => ended(exit),
         Outcome::NotSent(error) => format!("not sent: {}", sentence(&error.to_string())),
-        Outcome::Unknown { why } => format!("end unknown: {}", sentence(why)),
+        Outcome::Unknown { why, .. } => format!("end unknown: {}", sentence(why)),
     }
 }
 

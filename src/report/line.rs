@@ -309,7 +309,7 @@ fn attempt_ended(memory: &Memory, task: &TaskId, outcome: &Outcome) -> Option<Li
             text = sentence(&error.to_string());
             "not sent".to_owned()
         }
-        Outcome::Unknown { why } => {
+        Outcome::Unknown { why, .. } => {
             text = format!("whether it took effect is not known yet: {}", sentence(why));
             "end unknown".to_owned()
         }

@@ -235,7 +235,7 @@ fn next<'p>(
     }
     match walk(&plan.plan.steps, host) {
         Walk::Perform(step) => Next::Perform(step),
-        Walk::Close(step, status, why) => Next::Record(closing(name, step, status, why)),
+        Walk::Close(step, status, why) => Next::Record(closing(name, host, step, status, why)),
         Walk::Question(step) => Next::Question(TaskId {
             host: name.clone(),
             step: step.path.clone(),
@@ -267,7 +267,7 @@ fn undo<'p>(plan: &'p ResolvedPlan, name: &HostName, host: &HostState) -> Next<'
             Walk::Done => {}
             Walk::Perform(step) => return Next::Perform(step),
             Walk::Close(step, status, why) => {
-                return Next::Record(closing(name, step, status, why));
+                return Next::Record(closing(name, host, step, status, why));
             }
             Walk::Question(step) => {
                 return Next::Question(TaskId {
@@ -386,16 +386,30 @@ fn status_of_parts(steps: &[Step], host: &HostState) -> TaskStatus {
     }
 }
 
-fn closing(host: &HostName, step: &Step, status: TaskStatus, why: Option<Reason>) -> Event {
+/// The event that closes a block; one with a point of no return passes that first.
+fn closing(
+    name: &HostName,
+    host: &HostState,
+    step: &Step,
+    status: TaskStatus,
+    why: Option<Reason>,
+) -> Event {
     let task = TaskId {
-        host: host.clone(),
+        host: name.clone(),
         step: step.path.clone(),
     };
-    Event::TaskEnded {
-        task,
-        status,
-        why,
-        result: None,
+    let done = matches!(status, TaskStatus::Changed | TaskStatus::Unchanged);
+    match &step.point_of_no_return {
+        Some(sentence) if done && host.no_return.is_none() => Event::PointOfNoReturn {
+            task,
+            why: sentence.clone(),
+        },
+        _ => Event::TaskEnded {
+            task,
+            status,
+            why,
+            result: None,
+        },
     }
 }
 

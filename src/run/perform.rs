@@ -308,6 +308,14 @@ impl<'w, 'r> Task<'w, 'r, '_> {
                 result,
             }) => {
                 let task = self.id.clone();
+                // Kept first: a crash between the two must not make it possible to undo.
+                if let Some(why) = self.step.point_of_no_return.clone()
+                    && status.is_well()
+                    && status != TaskStatus::Skipped
+                {
+                    let task = task.clone();
+                    self.note(Event::PointOfNoReturn { task, why }).await?;
+                }
                 self.note(Event::TaskEnded {
                     task,
                     status,

@@ -36,6 +36,7 @@ pub(super) struct Answer {
     noise: Vec<u8>,
     leader: Option<u32>,
     no_dir: bool,
+    taken: bool,
     begun: bool,
     stdout: Kept,
     stderr: Kept,
@@ -64,6 +65,7 @@ impl Answer {
             noise: Vec::new(),
             leader: None,
             no_dir: false,
+            taken: false,
             begun: false,
             stdout: Kept::default(),
             stderr: Kept::default(),
@@ -83,6 +85,7 @@ impl Answer {
             match word.as_str() {
                 "go" => self.begun = true,
                 "no-dir" => self.no_dir = true,
+                "taken" => self.taken = true,
                 number => self.leader = number.parse().ok().or(self.leader),
             }
         }
@@ -124,6 +127,13 @@ impl Answer {
         }
         let host = host.clone();
         let said = words(&self.stderr.bytes);
+        if self.taken {
+            let why = "this very attempt was begun before, or given up".to_owned();
+            return Err(TransportError::Impossible {
+                host: host.clone(),
+                why,
+            });
+        }
         if self.no_dir {
             let dir = quote::readable(command.dir.as_deref().unwrap_or_default());
             let why = format!("the directory {dir} cannot be entered: {said}");
@@ -204,7 +214,7 @@ mod tests {
             timeout: Duration::from_secs(10),
             step: "test/step".to_owned(),
         };
-        let wire = Wire::new(&command, Some("root")).unwrap();
+        let wire = Wire::new(&command, Some("root"), None).unwrap();
         (command, wire)
     }
 

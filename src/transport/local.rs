@@ -30,6 +30,7 @@ use super::AttemptId;
 use super::Command;
 use super::Exit;
 use super::Output;
+use super::Recovered;
 use super::Transport;
 use super::TransportError;
 use super::answer::Answer;
@@ -39,6 +40,7 @@ use super::login::controller_user;
 use super::wire::END_TIMEOUT;
 use super::wire::GRACE;
 use super::wire::Wire;
+use super::witness;
 use crate::inventory::Host;
 use crate::inventory::HostName;
 
@@ -58,12 +60,17 @@ impl LocalTransport {
         }
     }
 
-    async fn run(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
+    async fn run(
+        &self,
+        host: &Host,
+        command: &Command,
+        attempt: Option<&AttemptId>,
+    ) -> Result<Output, TransportError> {
         let impossible = |why: String| TransportError::Impossible {
             host: host.name.clone(),
             why,
         };
-        let wire = Wire::new(command, self.login.as_deref())
+        let wire = Wire::new(command, self.login.as_deref(), attempt)
             .map_err(|error| impossible(error.to_string()))?;
         let mut running = Running::spawn(&wire)
             .map_err(|error| impossible(format!("no process can be begun: {error}")))?;
@@ -113,16 +120,24 @@ impl Default for LocalTransport {
 #[async_trait(?Send)]
 impl Transport for LocalTransport {
     async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
-        self.run(host, command).await
+        self.run(host, command, None).await
     }
 
     async fn attempt(
         &self,
         host: &Host,
-        _id: &AttemptId,
+        id: &AttemptId,
         command: &Command,
     ) -> Result<Output, TransportError> {
-        self.run(host, command).await
+        self.run(host, command, Some(id)).await
+    }
+
+    async fn recover(&self, host: &Host, id: &AttemptId) -> Result<Recovered, TransportError> {
+        let question = witness::question(id).map_err(|error| TransportError::Impossible {
+            host: host.name.clone(),
+            why: error.to_string(),
+        })?;
+        Ok(witness::answer(&self.run(host, &question, None).await?))
     }
 }
 

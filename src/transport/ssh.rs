@@ -44,11 +44,13 @@ use tokio::time::timeout;
 use super::AttemptId;
 use super::Command;
 use super::Output;
+use super::Recovered;
 use super::Transport;
 use super::TransportError;
 use super::login::controller_user;
 use super::wire::GRACE;
 use super::wire::Wire;
+use super::witness;
 use crate::clock::Clock;
 use crate::inventory::Host;
 use crate::inventory::HostName;
@@ -136,13 +138,19 @@ impl SshTransport {
         self.connection(host, &self.node(host)).await.map(|_| ())
     }
 
-    async fn run(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
+    async fn run(
+        &self,
+        host: &Host,
+        command: &Command,
+        attempt: Option<&AttemptId>,
+    ) -> Result<Output, TransportError> {
         let name = &host.name;
-        let wire =
-            Wire::new(command, self.user(host)).map_err(|error| TransportError::Impossible {
+        let wire = Wire::new(command, self.user(host), attempt).map_err(|error| {
+            TransportError::Impossible {
                 host: name.clone(),
                 why: error.to_string(),
-            })?;
+            }
+        })?;
         let node = self.node(host);
         let _slot = node.slots.acquire().await.map_err(|_| closed(name))?;
         let (helper, mut channel) = self.channel(host, &node).await?;
@@ -284,16 +292,24 @@ fn closed(host: &HostName) -> TransportError {
 #[async_trait(?Send)]
 impl Transport for SshTransport {
     async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
-        self.run(host, command).await
+        self.run(host, command, None).await
     }
 
     async fn attempt(
         &self,
         host: &Host,
-        _id: &AttemptId,
+        id: &AttemptId,
         command: &Command,
     ) -> Result<Output, TransportError> {
-        self.run(host, command).await
+        self.run(host, command, Some(id)).await
+    }
+
+    async fn recover(&self, host: &Host, id: &AttemptId) -> Result<Recovered, TransportError> {
+        let question = witness::question(id).map_err(|error| TransportError::Impossible {
+            host: host.name.clone(),
+            why: error.to_string(),
+        })?;
+        Ok(witness::answer(&self.run(host, &question, None).await?))
     }
 }
 

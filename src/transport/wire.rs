@@ -30,8 +30,10 @@ use std::time::Duration;
 use sha2::Digest;
 use sha2::Sha256;
 
+use super::AttemptId;
 use super::Body;
 use super::Command;
+use super::witness;
 use crate::quote;
 use crate::quote::NulError;
 
@@ -83,8 +85,13 @@ pub(super) enum WireError {
 }
 
 impl Wire {
-    /// Makes the line of a command for a login as `login`, where that is known.
-    pub(super) fn new(command: &Command, login: Option<&str>) -> Result<Self, WireError> {
+    /// Makes the line of a command for a login as `login`, where that is known. An effect carries
+    /// its attempt, which the host marks before it begins ([`super::witness`]).
+    pub(super) fn new(
+        command: &Command,
+        login: Option<&str>,
+        attempt: Option<&AttemptId>,
+    ) -> Result<Self, WireError> {
         let name = uuid::Uuid::now_v7().simple().to_string();
         let prefix = format!("planrun:{name}");
         let sudo = command
@@ -94,15 +101,16 @@ impl Wire {
 
         let (argv, stdin) = work(command, &name)?;
         let begin = beginning(command, &prefix)?;
+        let mark = attempt.map_or(Ok(String::new()), |id| witness::mark(id, &prefix))?;
         let mut words = vec!["exec".to_owned(), "/bin/sh".to_owned(), "-c".to_owned()];
         if let Some(user) = &sudo {
             let user = quote::shell(user)?;
-            let outer = format!("echo {prefix}:$$; exec sudo -n -u {user} -- \"$@\"");
+            let outer = format!("echo {prefix}:$$; {mark}exec sudo -n -u {user} -- \"$@\"");
             words.push(quote::shell(&outer)?);
             words.extend(["planrun", "/bin/sh", "-c"].map(str::to_owned));
             words.push(quote::shell(&begin)?);
         } else {
-            words.push(quote::shell(&format!("echo {prefix}:$$; {begin}"))?);
+            words.push(quote::shell(&format!("echo {prefix}:$$; {mark}{begin}"))?);
         }
         words.push("planrun".to_owned());
         for word in &argv {
@@ -270,11 +278,11 @@ mod tests {
     fn the_login_user_needs_no_sudo() {
         let mut command = argv(&["true"]);
         command.r#become = Some("root".to_owned());
-        let as_root = Wire::new(&command, Some("root")).unwrap();
+        let as_root = Wire::new(&command, Some("root"), None).unwrap();
         assert!(!as_root.line.contains("sudo"), "{}", as_root.line);
         assert_eq!(as_root.sudo, None);
         for login in [Some("mail"), None] {
-            let wire = Wire::new(&command, login).unwrap();
+            let wire = Wire::new(&command, login, None).unwrap();
             assert!(wire.line.contains("sudo -n -u "), "{}", wire.line);
             assert!(
                 wire.end_line(7, Duration::ZERO)
@@ -285,7 +293,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_given_is_refused_before_it_is_sent() {
-        let refused = |command: &Command| Wire::new(command, None).unwrap_err();
+        let refused = |command: &Command| Wire::new(command, None, None).unwrap_err();
         assert!(matches!(refused(&argv(&["a", "b\0"])), WireError::Nul(_)));
         assert_eq!(refused(&argv(&[])), WireError::Empty);
         assert_eq!(refused(&argv(&[""])), WireError::Empty);
@@ -309,8 +317,8 @@ mod tests {
 
     #[test]
     fn only_the_line_that_ends_a_command_says_that_it_is_gone() {
-        let wire = Wire::new(&argv(&["true"]), None).unwrap();
-        let other = Wire::new(&argv(&["true"]), None).unwrap();
+        let wire = Wire::new(&argv(&["true"]), None, None).unwrap();
+        let other = Wire::new(&argv(&["true"]), None, None).unwrap();
         let says = |word: &str| format!("noise\n{}:{word}\n", wire.end_prefix());
         assert_eq!(wire.ended(says("gone").as_bytes()), Some(true));
         assert_eq!(wire.ended(says("left").as_bytes()), Some(false));

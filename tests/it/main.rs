@@ -1,1 +1,3 @@
-//! t
+//! The tests of planrun as a whole: one binary, a module a subject.
+
+mod engine;

@@ -46,12 +46,13 @@ impl Lowering<'_> {
         let text = |key: &str| node.get(key).and_then(Node::as_text).map(str::to_owned);
         let action = self.action(node, &path, outer);
         let title = text("name").unwrap_or_else(|| super::action::title(&action));
+        let inner = self.inherit(node, outer);
         Step {
             title,
             action,
             when: node.get("when").map(|when| self.expression(when)),
             requires: self.claims(node.get("requires")),
-            rollback: self.rollback(node.get("rollback"), &path, outer),
+            rollback: self.rollback(node.get("rollback"), &path, &inner),
             point_of_no_return: text("point_of_no_return"),
             on_failure: node.get("on_failure").map(on_failure),
             on_unknown: match text("on_unknown").as_deref() {
@@ -68,7 +69,8 @@ impl Lowering<'_> {
         }
     }
 
-    /// A handler inherits what its step does, and not what its step says for itself.
+    /// A handler inherits what its step does and says for itself: what was done on another host, or
+    /// as another user, is undone there.
     fn rollback(&mut self, node: Option<&Node>, path: &str, outer: &Inherited) -> Rollback {
         let Some(node) = node else {
             return Rollback::Unsaid;

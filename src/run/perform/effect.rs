@@ -87,7 +87,9 @@ impl Task<'_, '_, '_> {
             let permitted = tried < effect.retry.attempts as usize;
             match judged.take() {
                 None => {}
-                Some(Judgement::InDoubt(why)) if !(effect.idempotent && permitted) => {
+                Some(Judgement::InDoubt(why))
+                    if !(effect.idempotent && permitted) || self.may_be_running() =>
+                {
                     return Ok(self.unknown(why));
                 }
                 Some(Judgement::NotDone(status, why)) if !permitted => {
@@ -106,6 +108,15 @@ impl Task<'_, '_, '_> {
             };
             judged = Some(self.judge(effect, output.as_ref()).await);
         }
+    }
+
+    /// Whether the last attempt may still be running.
+    fn may_be_running(&self) -> bool {
+        let last = self.state().attempts.pop();
+        matches!(
+            last.and_then(|last| last.outcome),
+            Some(Outcome::Unknown { running: true, .. })
+        )
     }
 
     fn done(&self, judgement: Judgement) -> Turn {
@@ -315,20 +326,33 @@ impl Task<'_, '_, '_> {
                 }
                 Ok(Recovered::Over) => {
                     let why = "its end was not seen; the host says that it is over".to_owned();
-                    break (Outcome::Unknown { why }, None);
+                    break (
+                        Outcome::Unknown {
+                            why,
+                            running: false,
+                        },
+                        None,
+                    );
                 }
                 Ok(Recovered::Running) => {
                     let why = "it was still running when its time was up".to_owned();
-                    break (Outcome::Unknown { why }, None);
+                    break (Outcome::Unknown { why, running: true }, None);
                 }
                 Ok(Recovered::Unknown) => {
                     let why = "its end was not seen, and the host cannot tell".to_owned();
-                    break (Outcome::Unknown { why }, None);
+                    break (
+                        Outcome::Unknown {
+                            why,
+                            running: false,
+                        },
+                        None,
+                    );
                 }
                 Err(error) => {
                     break (
                         Outcome::Unknown {
                             why: error.to_string(),
+                            running: true,
                         },
                         None,
                     );
@@ -401,7 +425,9 @@ impl Task<'_, '_, '_> {
         match seen.truth() {
             Truth::True if also_exit => Judgement::NotDone(status, seen.reason(told)),
             Truth::True => Judgement::Done(seen.reason(told), result),
-            // Seen not to be so: an attempt in doubt is over by now, or it would be `Running`.
+            Truth::False if matches!(outcome, Some(Outcome::Unknown { running: true, .. })) => {
+                Judgement::InDoubt(seen.reason(told))
+            }
             Truth::False => Judgement::NotDone(status, seen.reason(told)),
             Truth::Unknown if known => Judgement::NotDone(status, seen.reason(told)),
             Truth::Unknown => Judgement::InDoubt(seen.reason(told)),
@@ -448,7 +474,7 @@ fn describe(outcome: Option<&Outcome>, effect: &Effect) -> (bool, bool, String) 
             ..
         }) => (true, false, "it took too long and was ended".to_owned()),
         Some(Outcome::NotSent(error)) => (true, false, format!("not sent: {error}")),
-        Some(Outcome::Unknown { why }) => (false, false, why.clone()),
+        Some(Outcome::Unknown { why, .. }) => (false, false, why.clone()),
         None => (false, false, "its end was not recorded".to_owned()),
     }
 }

@@ -339,7 +339,7 @@ async fn an_upload_that_comes_in_part_is_not_put_in_place() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     fs::write(&path, "old").unwrap();
-    let wire = super::Wire::new(&upload(b"whole content", &path), None).unwrap();
+    let wire = super::Wire::new(&upload(b"whole content", &path), None, None).unwrap();
     for (sent, complaint) in [
         (b"whole".as_slice(), "the content came in part only"),
         (b"whole cOntent", "the content came damaged"),
@@ -367,7 +367,7 @@ async fn uploads_work_in_small_shells() {
         let path = folder.path().join("file");
         fs::write(&path, "old").unwrap();
         let body = upload(b"new", &path);
-        let wire = super::Wire::new(&body, None).unwrap();
+        let wire = super::Wire::new(&body, None, None).unwrap();
         let (_, line) = wire.line.split_once("/bin/sh -c ").unwrap();
         let mut found = argv(&["sh", "-c", &format!("command -v {}", shell[0])]);
         if run(&found).await.unwrap().exit != Exit::Code(0) {
