@@ -162,6 +162,32 @@ impl Expression {
 }
 
 impl Expr {
+    /// Returns the expressions that this one is made of.
+    pub fn parts(&self) -> Vec<&Self> {
+        match &self.kind {
+            Kind::Const(_) | Kind::Var(_) => Vec::new(),
+            Kind::Not(a) | Kind::Negative(a) | Kind::Attr(a, _) => vec![a],
+            Kind::And(a, b) | Kind::Or(a, b) | Kind::Arithmetic(_, a, b) | Kind::Item(a, b) => {
+                vec![a, b]
+            }
+            Kind::Compare(first, rest) => std::iter::once(first.as_ref())
+                .chain(rest.iter().map(|(_, expr)| expr))
+                .collect(),
+            Kind::If(test, yes, no) => [test.as_ref(), yes.as_ref()]
+                .into_iter()
+                .chain(no.as_deref())
+                .collect(),
+            Kind::Filter(_, a, args) | Kind::Test(_, a, args) => {
+                std::iter::once(a.as_ref()).chain(args).collect()
+            }
+            Kind::List(items) => items.iter().collect(),
+            Kind::Map(entries) => entries
+                .iter()
+                .flat_map(|(key, value)| [key, value])
+                .collect(),
+        }
+    }
+
     /// Collects the free names and their ranges, from left to right.
     pub fn free_names(&self, names: &mut Vec<(String, Range<usize>)>) {
         match &self.kind {
