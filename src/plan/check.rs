@@ -27,7 +27,7 @@ use crate::template::expression::Expression;
 pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
     for placed in placed(node, plan) {
         keys::check(&placed, found);
-        commands::check(placed.step, found);
+        commands::check(placed.step, sources, found);
     }
     ways::check(plan, found);
     known::check(plan, found);

@@ -1,1 +1,3 @@
-//! t
+//! Tests of planrun as its users meet it.
+
+mod rejected;

@@ -5,7 +5,9 @@ use crate::diagnostic::Diagnostics;
 use crate::plan::Action;
 use crate::plan::Step;
 use crate::plan::Work;
+use crate::source::Sources;
 use crate::source::Span;
+use crate::template::Template;
 
 /// What systemctl can be told.
 const VERBS: [&str; 14] = [
@@ -26,7 +28,7 @@ const VERBS: [&str; 14] = [
 ];
 
 /// Looks at the command of a step.
-pub(super) fn check(step: &Step, found: &mut Diagnostics) {
+pub(super) fn check(step: &Step, sources: &Sources, found: &mut Diagnostics) {
     let Action::Effect(effect) = &step.action else {
         return;
     };
@@ -40,10 +42,22 @@ pub(super) fn check(step: &Step, found: &mut Diagnostics) {
         Work::Shell(script) => {
             for line in script.text.lines() {
                 let texts: Vec<&str> = words_of(line);
-                command(&texts, script.span, found);
+                command(&texts, line_span(script, line, sources), found);
             }
         }
         Work::Upload(_) => {}
+    }
+}
+
+/// Returns where a line of a script stands, as far as it stands there as it is.
+fn line_span(script: &Template, line: &str, sources: &Sources) -> Span {
+    let whole = script.span;
+    match sources.slice(whole).find(line.trim()) {
+        Some(at) => {
+            let start = whole.range().start + at;
+            Span::new(whole.source, start, start + line.trim().len())
+        }
+        None => whole,
     }
 }
 
@@ -125,7 +139,7 @@ fn remove(rest: &[&str], span: Span, found: &mut Diagnostics) {
             found.push(
                 Diagnostic::warning("dangerous-rm", message)
                     .at(span, "removes a whole tree")
-                    .help("name a directory of its own below it: `{{ path }}/cache`"),
+                    .help("name a directory of its own below it: `{{ path }}/.aside`"),
             );
         }
     }

@@ -18,7 +18,7 @@ use crate::template::expression::Kind;
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     for step in &plan.steps {
         step.visit(&mut |block| {
-            if block.uninterruptible.is_some() {
+            if block.uninterruptible.is_some() && matches!(block.action, Action::Block { .. }) {
                 block.visit(&mut |step| inside(plan, block, step, found));
             }
         });
