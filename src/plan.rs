@@ -81,7 +81,7 @@ fn read_text(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
     }
     let plan = lower::lower(&node, sources, found);
     if let Some(plan) = &plan {
-        check::check(&node, plan, found);
+        check::check(&node, plan, sources, found);
     }
     plan
 }
@@ -465,6 +465,16 @@ pub enum OnUnknown {
     Ask,
     /// The step fails as unknown.
     Fail,
+}
+
+impl<T> Late<T> {
+    /// Returns the template, if it is one.
+    pub fn template(&self) -> Option<&Template> {
+        match self {
+            Self::Now(_) => None,
+            Self::Template(template) => Some(template),
+        }
+    }
 }
 
 impl Step {

@@ -1,10 +1,148 @@
-//! What only planrun can find in a plan: a missing way back, a name that is not known yet.
+//! What only planrun can find in a plan: a missing way back, a name that is not known yet, words
+//! that mean nothing where they stand.
+//!
+//! A plan comes in whose names are all resolved, with its document, which tells what was written
+//! out and what is a default. Nothing goes out but diagnostics. Whether hosts and groups exist is
+//! not known here: [`crate::resolve`] tells that.
+
+mod commands;
+mod keys;
+mod known;
+mod types;
+mod uninterruptible;
+mod ways;
 
 use crate::diagnostic::Diagnostics;
 use crate::document::Node;
+use crate::plan::Action;
 use crate::plan::Plan;
+use crate::plan::Rollback;
+use crate::plan::Step;
+use crate::plan::Work;
+use crate::source::Sources;
+use crate::template::Template;
+use crate::template::expression::Expression;
 
-/// Checks a plan whose names are all resolved. The document tells what was written out.
-pub fn check(node: &Node, plan: &Plan, found: &mut Diagnostics) {
-    let _ = (node, plan, found);
+/// Checks a plan; the node is the document it was made of.
+pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
+    for placed in placed(node, plan) {
+        keys::check(&placed, found);
+        commands::check(placed.step, sources, found);
+    }
+    ways::check(plan, found);
+    known::check(plan, found);
+    uninterruptible::check(plan, found);
+    types::check(plan, sources, found);
+    known::unused(plan, found);
+}
+
+/// A step with the node it was made of.
+struct Placed<'a> {
+    node: &'a Node,
+    step: &'a Step,
+    /// Whether it belongs to a way back.
+    handler: bool,
+}
+
+/// Returns all steps, handlers and rescues included, with their nodes.
+fn placed<'a>(node: &'a Node, plan: &'a Plan) -> Vec<Placed<'a>> {
+    let mut all = Vec::new();
+    pair_list(node.get("steps"), &plan.steps, false, &mut all);
+    all
+}
+
+fn pair_list<'a>(
+    nodes: Option<&'a Node>,
+    steps: &'a [Step],
+    handler: bool,
+    all: &mut Vec<Placed<'a>>,
+) {
+    let nodes = nodes.map(Node::items).unwrap_or_default();
+    for (node, step) in nodes.iter().zip(steps) {
+        pair(node, step, handler, all);
+    }
+}
+
+fn pair<'a>(node: &'a Node, step: &'a Step, handler: bool, all: &mut Vec<Placed<'a>>) {
+    all.push(Placed {
+        node,
+        step,
+        handler,
+    });
+    if let Action::Block { steps, rescue } = &step.action {
+        pair_list(node.get("block"), steps, handler, all);
+        pair_list(node.get("rescue"), rescue, handler, all);
+    }
+    if let (Rollback::Handler(way_back), Some(node)) = (&step.rollback, node.get("rollback")) {
+        pair(node, way_back, true, all);
+    }
+}
+
+/// Returns the expressions that a step itself holds, its parts and handlers left out.
+fn expressions(step: &Step) -> Vec<&Expression> {
+    let mut all: Vec<&Expression> = step.when.iter().map(AsRef::as_ref).collect();
+    all.extend(step.requires.iter().map(|claim| claim.condition.as_ref()));
+    match &step.action {
+        Action::Effect(effect) => all.extend(effect.done_when.as_deref()),
+        Action::Wait(wait) => {
+            if let super::Wait::Until { until, .. } = wait.as_ref() {
+                all.push(until);
+            }
+        }
+        Action::Assert { claims, .. } => {
+            all.extend(claims.iter().map(|claim| claim.condition.as_ref()));
+        }
+        Action::Set(values) => all.extend(values.iter().map(|(_, value)| value.as_ref())),
+        Action::Approve(_) | Action::Block { .. } | Action::Fail(_) => {}
+    }
+    all
+}
+
+/// Returns the texts that a step itself holds, its parts and handlers left out.
+fn templates(step: &Step) -> Vec<&Template> {
+    use super::Late;
+    let mut all = Vec::new();
+    match &step.action {
+        Action::Effect(effect) => {
+            all.extend(command_templates(&effect.command));
+            all.extend(
+                [&effect.within, &effect.retry.delay]
+                    .into_iter()
+                    .filter_map(Late::template),
+            );
+        }
+        Action::Wait(wait) => match wait.as_ref() {
+            super::Wait::For(time) => all.extend(time.template()),
+            super::Wait::Until {
+                at_least,
+                timeout,
+                every,
+                stable_for,
+                on_timeout,
+                ..
+            } => {
+                let times = [at_least, timeout, every, stable_for];
+                all.extend(times.into_iter().filter_map(Late::template));
+                all.extend(on_timeout.template());
+            }
+        },
+        Action::Assert { within, .. } => all.extend(within.template()),
+        Action::Approve(text) | Action::Fail(text) => all.push(text),
+        Action::Set(_) | Action::Block { .. } => {}
+    }
+    all
+}
+
+/// Returns the texts of a command.
+fn command_templates(command: &super::CommandSpec) -> Vec<&Template> {
+    let mut all: Vec<&Template> = match &command.work {
+        Work::Run(words) => words.iter().collect(),
+        Work::Shell(script) => vec![script],
+        Work::Upload(upload) => vec![&upload.from, &upload.to],
+    };
+    all.extend(command.env.values());
+    all.extend(&command.dir);
+    all.extend(&command.stdin);
+    all.extend(command.timeout.template());
+    all
 }

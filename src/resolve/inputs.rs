@@ -173,7 +173,7 @@ fn file(
                 let place = sources.get(*id).path();
                 found.push(
                     wrong(&entry.key, &shown, place, &unfit, input.span)
-                        .at(entry.value.span, unfit.why)
+                        .at(entry.value.span, "does not fit")
                         .also(input.span, "declared here"),
                 );
                 None

@@ -122,7 +122,7 @@ fn check_record(node: &Node, record: &Record, found: &mut Diagnostics) {
         }
     }
     for field in record.fields.iter().filter(|field| field.required) {
-        if node.get(field.name).is_none() {
+        if node.get(field.name).is_none() && !meant(node, field.name, record) {
             let message = format!("{} lacks `{}`", record.name, field.name);
             found.push(
                 Diagnostic::error("missing-key", message)
@@ -134,6 +134,23 @@ fn check_record(node: &Node, record: &Record, found: &mut Diagnostics) {
     if !record.one_of.is_empty() {
         check_one_of(node, record, found);
     }
+}
+
+/// Whether an unknown key stands for a missing one: its cure names it, so nothing else is told.
+fn meant(node: &Node, name: &str, record: &Record) -> bool {
+    let unknown = node
+        .entries()
+        .iter()
+        .filter(|entry| record.field(&entry.key).is_none() && record.rest.is_none());
+    let quoted = format!("`{name}`");
+    let names: Vec<&str> = record.fields.iter().map(|field| field.name).collect();
+    unknown.into_iter().any(|entry| {
+        let foreign = record.foreign.iter().find(|(word, _)| *word == entry.key);
+        match foreign {
+            Some((_, cure)) => cure.contains(&quoted),
+            None => nearest(&entry.key, names.iter().copied()) == Some(name),
+        }
+    })
 }
 
 fn check_one_of(node: &Node, record: &Record, found: &mut Diagnostics) {

@@ -50,6 +50,13 @@ static REGEX: Form = Form {
     pattern: WORDS.pattern,
 };
 
+static GROUP_NAME: Form = Form {
+    name: "the name of a group",
+    example: "directors",
+    pattern: WORDS.pattern,
+};
+
+static GROUP: Shape = Shape::Text(&GROUP_NAME);
 static TEXT_DURATION: Shape = Shape::Text(&DURATION);
 static LATE_DURATION: Shape = Shape::Late(&TEXT_DURATION);
 static SOME_WORDS: Shape = Shape::Text(&WORDS);
@@ -414,7 +421,7 @@ static FROM: Record = Record {
 static ONE_OF: Record = Record {
     name: "a `one_of`",
     about: "Any one member of a group; another is tried only if the first is known not to act.",
-    fields: &[required("one_of", SOME_WORDS, "The group.")],
+    fields: &[required("one_of", GROUP, "The group.")],
     one_of: &[],
     rest: None,
     foreign: &[(
@@ -426,7 +433,7 @@ static ONE_OF: Record = Record {
 static EACH_OF: Record = Record {
     name: "an `each_of`",
     about: "Every member of a group: a condition must hold for each of them.",
-    fields: &[required("each_of", SOME_WORDS, "The group.")],
+    fields: &[required("each_of", GROUP, "The group.")],
     one_of: &[],
     rest: None,
     foreign: &[],

@@ -111,7 +111,7 @@ impl Expression {
             found.push(
                 Diagnostic::error("template-in-expression", "a condition takes no `{{ }}`")
                     .at(node.span, "an expression already")
-                    .help("write the expression alone: `vhosts == 0`"),
+                    .help(format!("write it without: `{}`", without_braces(&text))),
             );
             return None;
         }
@@ -132,8 +132,8 @@ impl Expression {
             Err(fault) => {
                 found.push(
                     Diagnostic::error("expression-syntax", "this expression cannot be read")
-                        .at(node.place(sources, fault.range), fault.text)
-                        .help("write something like `ring[ip].users == 0 and serving`"),
+                        .help(cure(&text, fault.range.start))
+                        .at(node.place(sources, fault.range), fault.text),
                 );
                 None
             }
@@ -162,6 +162,32 @@ impl Expression {
 }
 
 impl Expr {
+    /// Returns the expressions that this one is made of.
+    pub fn parts(&self) -> Vec<&Self> {
+        match &self.kind {
+            Kind::Const(_) | Kind::Var(_) => Vec::new(),
+            Kind::Not(a) | Kind::Negative(a) | Kind::Attr(a, _) => vec![a],
+            Kind::And(a, b) | Kind::Or(a, b) | Kind::Arithmetic(_, a, b) | Kind::Item(a, b) => {
+                vec![a, b]
+            }
+            Kind::Compare(first, rest) => std::iter::once(first.as_ref())
+                .chain(rest.iter().map(|(_, expr)| expr))
+                .collect(),
+            Kind::If(test, yes, no) => [test.as_ref(), yes.as_ref()]
+                .into_iter()
+                .chain(no.as_deref())
+                .collect(),
+            Kind::Filter(_, a, args) | Kind::Test(_, a, args) => {
+                std::iter::once(a.as_ref()).chain(args).collect()
+            }
+            Kind::List(items) => items.iter().collect(),
+            Kind::Map(entries) => entries
+                .iter()
+                .flat_map(|(key, value)| [key, value])
+                .collect(),
+        }
+    }
+
     /// Collects the free names and their ranges, from left to right.
     pub fn free_names(&self, names: &mut Vec<(String, Range<usize>)>) {
         match &self.kind {
@@ -192,6 +218,29 @@ impl Expr {
             }),
         }
     }
+}
+
+/// Returns what to do about a fault of an expression: the signs of other languages have cures.
+fn cure(text: &str, at: usize) -> &'static str {
+    let before = text.get(..at).unwrap_or(text).trim_end();
+    let rest = text.get(at..).unwrap_or_default().trim_start();
+    let near = |sign: &str| rest.starts_with(sign) || before.ends_with(sign);
+    if near("&&") {
+        "write `and` for `&&`"
+    } else if near("||") {
+        "write `or` for `||`"
+    } else if near("=") {
+        "to compare write `==`"
+    } else if near("!") {
+        "write `not` for `!`"
+    } else {
+        "write something like `ring[ip].users == 0 and serving`"
+    }
+}
+
+fn without_braces(text: &str) -> String {
+    let bare = text.replace("{{", " ").replace("}}", " ");
+    bare.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Returns the free names of a template's text with their ranges in it.
@@ -325,7 +374,18 @@ fn convert(expr: &ast::Expr<'_>) -> Result<Expr, Fault> {
         ast::Expr::Slice(_) => return refuse("a slice", range),
         ast::Expr::Call(_) => return refuse("a call", range),
     };
-    Ok(Expr { kind, range })
+    let mut expr = Expr { kind, range };
+    // The parser lets `a[b].c` begin at `[`.
+    for part in expr
+        .parts()
+        .into_iter()
+        .map(|part| part.range.clone())
+        .collect::<Vec<_>>()
+    {
+        expr.range.start = expr.range.start.min(part.start);
+        expr.range.end = expr.range.end.max(part.end);
+    }
+    Ok(expr)
 }
 
 fn refuse<T>(what: &str, range: Range<usize>) -> Result<T, Fault> {

@@ -161,6 +161,10 @@ impl Lowering<'_> {
             }
             return Some(Default::Template(self.template(node)));
         }
+        // That an enum lacks its words has been told.
+        if *kind == InputKind::Enum(Vec::new()) {
+            return None;
+        }
         // A string's `1.20` stays as written, whatever YAML makes of it.
         let read = match (kind, &node.value) {
             (InputKind::String { .. } | InputKind::Enum(_), _) => value::of_text(kind, text),
@@ -174,7 +178,7 @@ impl Lowering<'_> {
                         "wrong-default",
                         format!("the default `{text}` {}", unfit.why),
                     )
-                    .at(node.span, unfit.why)
+                    .at(node.span, "does not fit")
                     .help(unfit.help),
                 );
                 None

@@ -1,0 +1,159 @@
+//! Words of a step that mean nothing beside its action.
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::plan::Action;
+use crate::plan::check::Placed;
+
+/// What every step takes.
+const ALL: &[&str] = &[
+    "id",
+    "name",
+    "when",
+    "requires",
+    "rollback",
+    "point_of_no_return",
+    "on_failure",
+];
+
+/// Returns what an action takes beside that, its own key included.
+fn takes(action: &str) -> &'static [&'static str] {
+    match action {
+        "run" | "shell" => &[
+            "run",
+            "shell",
+            "delegate_to",
+            "become",
+            "env",
+            "dir",
+            "stdin",
+            "timeout",
+            "within",
+            "retry",
+            "parse",
+            "exit_codes",
+            "output",
+            "idempotent",
+            "done_when",
+            "on_unknown",
+        ],
+        "upload" => &[
+            "upload",
+            "delegate_to",
+            "become",
+            "timeout",
+            "within",
+            "retry",
+            "idempotent",
+            "done_when",
+            "on_unknown",
+        ],
+        "wait" => &["wait"],
+        "assert" => &["assert", "within"],
+        "approve" => &["approve"],
+        "set" => &["set"],
+        "fail" => &["fail"],
+        _ => &[
+            "block",
+            "rescue",
+            "delegate_to",
+            "become",
+            "env",
+            "dir",
+            "uninterruptible",
+        ],
+    }
+}
+
+/// Returns what to do about a key beside an action that does not take it.
+fn cure(key: &str, action: &str) -> String {
+    match (key, action) {
+        ("done_when", "wait") => {
+            "write the condition in the wait: `wait: {until: ..., timeout: ...}`"
+        }
+        ("timeout", "wait") => "write it in the wait: `wait: {until: ..., timeout: ...}`",
+        ("timeout", "assert") => "write `within`: how long the claims may take to come true",
+        ("timeout" | "retry" | "done_when" | "within" | "idempotent" | "on_unknown", "block") => {
+            return format!("write `{key}` in the steps of the block");
+        }
+        ("retry", "assert" | "wait") => {
+            "a look is repeated by itself: write `wait: {until: ..., timeout: ...}`"
+        }
+        ("rescue" | "uninterruptible", _) => {
+            return format!("put the step into a block: `block: [...]`, with `{key}` beside it");
+        }
+        ("delegate_to" | "become" | "env" | "dir", _) => {
+            "remove it: looks say for themselves where and how they run, in their probes"
+        }
+        _ => return format!("remove `{key}`"),
+    }
+    .to_owned()
+}
+
+/// Tells of misplaced words, and of effects whose end may stay unknown.
+pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
+    let action = placed.step.action_word();
+    let taken = takes(action);
+    for entry in placed.node.entries() {
+        let key = entry.key.as_str();
+        if !ALL.contains(&key) && !taken.contains(&key) {
+            let message = format!("`{key}` means nothing beside `{action}`");
+            found.push(
+                Diagnostic::error("misplaced-key", message)
+                    .at(entry.key_span, "has no effect here")
+                    .help(cure(key, action)),
+            );
+        }
+        if placed.handler && matches!(key, "rollback" | "point_of_no_return" | "uninterruptible") {
+            let message = format!("`{key}` means nothing in a way back");
+            found.push(
+                Diagnostic::error("misplaced-key", message)
+                    .at(entry.key_span, "what undoes is not itself undone")
+                    .help(format!("remove `{key}`")),
+            );
+        }
+    }
+    effect(placed, found);
+}
+
+fn effect(placed: &Placed<'_>, found: &mut Diagnostics) {
+    let Action::Effect(effect) = &placed.step.action else {
+        return;
+    };
+    let node = placed.node;
+    if effect.done_when.is_none()
+        && let Some(entry) = node.entry("within")
+    {
+        found.push(
+            Diagnostic::error(
+                "misplaced-key",
+                "`within` means nothing without `done_when`",
+            )
+            .at(entry.key_span, "nothing is looked for")
+            .help("say what must then be seen: `done_when: ...`"),
+        );
+    }
+    if effect.done_when.is_some() || effect.idempotent {
+        return;
+    }
+    if let Some(entry) = node.entry("retry") {
+        found.push(
+            Diagnostic::warning("useless-retry", "this step is never sent again")
+                .at(entry.key_span, "has no effect here")
+                .help("add `done_when`, or `idempotent: true` if sending it twice does no harm"),
+        );
+    }
+    if node.get("on_unknown").is_none() {
+        let message = format!(
+            "whether `{}` took effect could not be told after a cut",
+            placed.step.title
+        );
+        found.push(
+            Diagnostic::error("unsure-effect", message)
+                .at(placed.step.span, "nothing says what must then be seen")
+                .help("say what must then be seen: `done_when: ...`")
+                .help("or `idempotent: true` if sending it twice does no harm")
+                .help("or let a person find out: `on_unknown: ask`"),
+        );
+    }
+}

@@ -1,0 +1,198 @@
+//! Values of steps: used only where they are known, and only where there is one.
+
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::collections::HashSet;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::plan::Action;
+use crate::plan::Default;
+use crate::plan::Plan;
+use crate::plan::Rollback;
+use crate::plan::Step;
+use crate::plan::Word;
+use crate::plan::check::command_templates;
+use crate::plan::check::expressions;
+use crate::plan::check::templates;
+use crate::template::Name;
+
+/// Tells of values that are read before they are recorded, or that no step gives.
+pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
+    let mut ids: HashMap<&str, &Step> = HashMap::new();
+    for step in &plan.steps {
+        step.visit(&mut |step| {
+            if let Some(id) = &step.id {
+                ids.insert(id, step);
+            }
+        });
+    }
+    let mut order = Order { plan, ids, found };
+    order.results();
+    let nothing = HashSet::new();
+    for claim in &plan.preflight {
+        order.names(&claim.condition.names, &nothing);
+    }
+    order.sequence(&plan.steps, nothing);
+}
+
+struct Order<'a> {
+    plan: &'a Plan,
+    ids: HashMap<&'a str, &'a Step>,
+    found: &'a mut Diagnostics,
+}
+
+type Known<'a> = HashSet<&'a str>;
+
+impl<'a> Order<'a> {
+    /// Goes through steps in their order; returns what is known behind them.
+    fn sequence(&mut self, steps: &'a [Step], mut known: Known<'a>) -> Known<'a> {
+        for step in steps {
+            known = self.step(step, known);
+        }
+        known
+    }
+
+    fn step(&mut self, step: &'a Step, known: Known<'a>) -> Known<'a> {
+        for expression in expressions(step) {
+            self.names(&expression.names, &known);
+        }
+        for template in templates(step) {
+            self.names(&template.names, &known);
+        }
+        let mut behind = known;
+        if let Action::Block { steps, rescue } = &step.action {
+            behind = self.sequence(steps, behind);
+            // A rescue runs where some part failed: those before it may have their values.
+            self.sequence(rescue, behind.clone());
+        }
+        behind.extend(step.id.as_deref());
+        if let Rollback::Handler(handler) = &step.rollback {
+            self.step(handler, behind.clone());
+        }
+        behind
+    }
+
+    /// Tells of names whose values are not known yet, through probes and words, too.
+    fn names(&mut self, names: &[Name], known: &Known<'_>) {
+        for name in names {
+            let mut needs = BTreeSet::new();
+            self.needs(&name.name, &mut needs, &mut HashSet::new());
+            for id in needs.into_iter().filter(|id| !known.contains(id)) {
+                let message = if id == name.name {
+                    format!("`{id}` is not known yet")
+                } else {
+                    format!("`{}` uses `{id}`, which is not known yet", name.name)
+                };
+                self.found.push(
+                    Diagnostic::error("not-known-yet", message)
+                        .at(name.span, "used here")
+                        .also(self.ids[id].span, "recorded only by this step")
+                        .help("use it behind that step, or move that step before this one"),
+                );
+            }
+        }
+    }
+
+    /// Collects the steps whose values a name needs.
+    fn needs(&self, name: &str, needs: &mut BTreeSet<&'a str>, seen: &mut HashSet<String>) {
+        if !seen.insert(name.to_owned()) {
+            return;
+        }
+        if let Some((id, _)) = self.ids.get_key_value(name) {
+            needs.insert(id);
+        }
+        let inner: Vec<&Name> = if let Some(probe) = self.plan.probes.get(name) {
+            let templates = command_templates(&probe.command);
+            templates.into_iter().flat_map(|one| &one.names).collect()
+        } else {
+            match self.plan.words.get(name) {
+                Some(Word::Expression(expression, _)) => expression.names.iter().collect(),
+                Some(Word::Rows { from, filter, .. }) => {
+                    self.needs(from, needs, seen);
+                    filter.names.iter().collect()
+                }
+                None => Vec::new(),
+            }
+        };
+        for name in inner {
+            self.needs(&name.name, needs, seen);
+        }
+    }
+
+    /// Tells of uses of steps that give no value at all.
+    fn results(&mut self) {
+        let mut told = Vec::new();
+        each_name(self.plan, &mut |name| {
+            let Some(step) = self.ids.get(name.name.as_str()) else {
+                return;
+            };
+            if !matches!(step.action, Action::Effect(_) | Action::Set(_)) {
+                let action = step.action_word();
+                told.push(
+                    Diagnostic::error(
+                        "no-result",
+                        format!("the step `{}` gives no value", name.name),
+                    )
+                    .at(name.span, "used as a value")
+                    .also(step.span, format!("`{action}` records nothing"))
+                    .help("use a probe to look, or record values with `set`"),
+                );
+            }
+        });
+        told.into_iter().for_each(|one| self.found.push(one));
+    }
+}
+
+/// Calls a function on every name that is used in a plan.
+fn each_name(plan: &Plan, see: &mut dyn FnMut(&Name)) {
+    for input in plan.inputs.values() {
+        if let Some(Default::Template(template)) = &input.default {
+            template.names.iter().for_each(&mut *see);
+        }
+    }
+    for probe in plan.probes.values() {
+        for template in command_templates(&probe.command) {
+            template.names.iter().for_each(&mut *see);
+        }
+    }
+    for word in plan.words.values() {
+        let (Word::Expression(expression, _)
+        | Word::Rows {
+            filter: expression, ..
+        }) = word;
+        expression.names.iter().for_each(&mut *see);
+    }
+    let invariants = &plan.invariants;
+    let claims = [&invariants.always, &invariants.at_rest, &invariants.at_end];
+    for claim in claims.into_iter().flatten().chain(&plan.preflight) {
+        claim.condition.names.iter().for_each(&mut *see);
+    }
+    for step in &plan.steps {
+        step.visit(&mut |step| {
+            for expression in expressions(step) {
+                expression.names.iter().for_each(&mut *see);
+            }
+            for template in templates(step) {
+                template.names.iter().for_each(&mut *see);
+            }
+        });
+    }
+}
+
+/// Tells of inputs that nothing uses.
+pub(super) fn unused(plan: &Plan, found: &mut Diagnostics) {
+    let mut used: HashSet<String> = HashSet::new();
+    each_name(plan, &mut |name| {
+        used.insert(name.name.clone());
+    });
+    for (name, input) in &plan.inputs {
+        if !used.contains(name) {
+            found.push(
+                Diagnostic::warning("unused-input", format!("nothing uses the input `{name}`"))
+                    .at(input.span, "declared here")
+                    .help(format!("use it, `{{{{ {name} }}}}`, or remove it")),
+            );
+        }
+    }
+}

@@ -1,0 +1,451 @@
+//! The kinds of values, as far as they can be told without a look.
+//!
+//! Inputs have types, columns of probes have them, counts are numbers. A comparison of two kinds
+//! that never are equal is a slip (`vhosts == "0"`), so is a condition that is no bool, or a part
+//! that a value does not have. What cannot be told is no fault.
+
+use indexmap::IndexMap;
+use minijinja::Value;
+use minijinja::value::ValueKind;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::diagnostic::nearest;
+use crate::output;
+use crate::output::Reading;
+use crate::plan::Action;
+use crate::plan::InputKind;
+use crate::plan::Plan;
+use crate::plan::Step;
+use crate::plan::Word;
+use crate::plan::check::expressions;
+use crate::schema::one_of;
+use crate::source::Sources;
+use crate::source::Span;
+use crate::template::expression::Comparison;
+use crate::template::expression::Expr;
+use crate::template::expression::Expression;
+use crate::template::expression::Kind;
+
+/// Deepest chain of words and parts that is followed.
+const MAX_DEPTH: usize = 64;
+
+/// A kind of value.
+#[derive(Clone, Debug)]
+enum Type<'a> {
+    /// Not to be told.
+    Any,
+    Bool,
+    Number,
+    Text,
+    /// Text, one of these.
+    Words(&'a [String]),
+    List,
+    /// `{exit, stdout, stderr}`, or `{exit}` alone.
+    Output {
+        kept: bool,
+    },
+    /// The rows of a probe, by their key where there is one.
+    Rows(&'a Reading),
+    /// A row of it.
+    Row(&'a Reading),
+    /// The values of a `set`.
+    Set(&'a [(String, std::rc::Rc<Expression>)]),
+}
+
+impl Type<'_> {
+    fn about(&self) -> &'static str {
+        match self {
+            Self::Any => "a value",
+            Self::Bool => "true or false",
+            Self::Number => "a number",
+            Self::Text | Self::Words(_) => "text",
+            Self::List => "a list",
+            Self::Output { .. } | Self::Rows(_) | Self::Row(_) | Self::Set(_) => "a mapping",
+        }
+    }
+
+    /// Whether a value of this and one of the other kind can be equal at all.
+    fn meets(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Any, _) | (_, Self::Any)) || self.about() == other.about()
+    }
+}
+
+/// Tells of slips in all expressions of a plan.
+pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
+    let mut steps = IndexMap::new();
+    for step in &plan.steps {
+        step.visit(&mut |step| {
+            if let Some(id) = &step.id {
+                steps.insert(id.as_str(), step);
+            }
+        });
+    }
+    let types = Types { plan, steps };
+    let mut check = Check {
+        types: &types,
+        sources,
+        found,
+        expression: None,
+    };
+    for word in plan.words.values() {
+        match word {
+            Word::Expression(expression, _) => check.value(expression, None),
+            Word::Rows { from, filter, .. } => {
+                let row = plan.probes.get(from).map(|probe| &probe.reading);
+                check.condition(filter, row);
+            }
+        }
+    }
+    let invariants = &plan.invariants;
+    let claims = [&invariants.always, &invariants.at_rest, &invariants.at_end];
+    for claim in claims.into_iter().flatten().chain(&plan.preflight) {
+        check.condition(&claim.condition, None);
+    }
+    for step in &plan.steps {
+        step.visit(&mut |step| check.step(step));
+    }
+}
+
+struct Types<'a> {
+    plan: &'a Plan,
+    steps: IndexMap<&'a str, &'a Step>,
+}
+
+impl<'a> Types<'a> {
+    fn of(&self, expr: &Expr, row: Option<&'a Reading>, depth: usize) -> Type<'a> {
+        if depth > MAX_DEPTH {
+            return Type::Any;
+        }
+        let inner = |expr: &Expr| self.of(expr, row, depth + 1);
+        match &expr.kind {
+            Kind::Const(value) => constant(value),
+            Kind::Var(name) => self.of_name(name, row, depth),
+            Kind::Not(_) | Kind::And(..) | Kind::Or(..) | Kind::Compare(..) | Kind::Test(..) => {
+                Type::Bool
+            }
+            Kind::Arithmetic("~", ..) => Type::Text,
+            Kind::Arithmetic(_, a, b) => match (inner(a), inner(b)) {
+                (Type::Number, Type::Number) => Type::Number,
+                _ => Type::Any,
+            },
+            Kind::Negative(_) => Type::Number,
+            Kind::If(_, yes, Some(no)) => match (inner(yes), inner(no)) {
+                (Type::Bool, Type::Bool) => Type::Bool,
+                (Type::Number, Type::Number) => Type::Number,
+                (Type::Text | Type::Words(_), Type::Text | Type::Words(_)) => Type::Text,
+                _ => Type::Any,
+            },
+            Kind::Filter(name, ..) => match name.as_str() {
+                "length" | "count" | "int" | "float" | "abs" | "round" | "sum" => Type::Number,
+                "string" | "lower" | "upper" | "trim" | "join" | "replace" => Type::Text,
+                "bool" => Type::Bool,
+                "list" | "sort" | "unique" | "lines" | "split" => Type::List,
+                _ => Type::Any,
+            },
+            Kind::Attr(base, name) => self.part(&inner(base), name, depth).unwrap_or(Type::Any),
+            Kind::Item(base, key) => match (inner(base), &key.kind) {
+                (Type::Rows(reading), _) => Type::Row(reading),
+                (base, Kind::Const(name)) => name
+                    .as_str()
+                    .and_then(|name| self.part(&base, name, depth))
+                    .unwrap_or(Type::Any),
+                _ => Type::Any,
+            },
+            Kind::List(_) => Type::List,
+            Kind::If(_, _, None) | Kind::Map(_) => Type::Any,
+        }
+    }
+
+    fn of_name(&self, name: &str, row: Option<&'a Reading>, depth: usize) -> Type<'a> {
+        if name == "row" {
+            return row.map_or(Type::Any, Type::Row);
+        }
+        if let Some(input) = self.plan.inputs.get(name) {
+            return match &input.kind {
+                InputKind::Int { .. } => Type::Number,
+                InputKind::Bool => Type::Bool,
+                InputKind::Enum(words) => Type::Words(words),
+                _ => Type::Text,
+            };
+        }
+        if let Some(probe) = self.plan.probes.get(name) {
+            return of_reading(&probe.reading);
+        }
+        match self.plan.words.get(name) {
+            Some(Word::Expression(expression, _)) => {
+                return self.of(&expression.root, None, depth + 1);
+            }
+            Some(Word::Rows { .. }) => return Type::List,
+            None => {}
+        }
+        match self.steps.get(name).map(|step| &step.action) {
+            Some(Action::Effect(effect)) => of_reading(&effect.reading),
+            Some(Action::Set(values)) => Type::Set(values),
+            _ => Type::Any,
+        }
+    }
+
+    /// Returns the kind of a part; `None` where there is no such part.
+    fn part(&self, base: &Type<'a>, name: &str, depth: usize) -> Option<Type<'a>> {
+        match base {
+            Type::Output { kept } => match name {
+                "exit" => Some(Type::Number),
+                "stdout" | "stderr" if *kept => Some(Type::Text),
+                _ => None,
+            },
+            Type::Set(values) => {
+                let (_, expression) = values.iter().find(|(key, _)| key == name)?;
+                Some(self.of(&expression.root, None, depth + 1))
+            }
+            Type::Rows(reading) => Some(Type::Row(reading)),
+            Type::Row(Reading::Tsv { types, .. }) => Some(of_column(types, name, Type::Text)),
+            Type::Row(Reading::Json { types, .. }) => Some(of_column(types, name, Type::Any)),
+            _ => Some(Type::Any),
+        }
+    }
+
+    /// Returns the parts of a value that has only these.
+    fn parts(base: &Type<'a>) -> Vec<&'a str> {
+        match base {
+            Type::Output { kept: true } => vec!["exit", "stdout", "stderr"],
+            Type::Output { kept: false } => vec!["exit"],
+            Type::Set(values) => values.iter().map(|(name, _)| name.as_str()).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn constant(value: &Value) -> Type<'static> {
+    match value.kind() {
+        ValueKind::Bool => Type::Bool,
+        ValueKind::Number => Type::Number,
+        ValueKind::String => Type::Text,
+        ValueKind::Seq => Type::List,
+        _ => Type::Any,
+    }
+}
+
+fn of_reading(reading: &Reading) -> Type<'_> {
+    match reading {
+        Reading::Whole => Type::Output { kept: true },
+        Reading::Discard => Type::Output { kept: false },
+        Reading::Text => Type::Text,
+        Reading::Int | Reading::Size => Type::Number,
+        Reading::Lines | Reading::Tsv { key: None, .. } => Type::List,
+        Reading::Tsv { key: Some(_), .. } | Reading::Json { key: Some(_), .. } => {
+            Type::Rows(reading)
+        }
+        _ => Type::Any,
+    }
+}
+
+fn of_column<'a>(
+    types: &IndexMap<String, output::Type>,
+    name: &str,
+    otherwise: Type<'a>,
+) -> Type<'a> {
+    match types.get(name) {
+        Some(output::Type::Int | output::Type::Float) => Type::Number,
+        Some(output::Type::Bool) => Type::Bool,
+        Some(output::Type::String) => Type::Text,
+        None => otherwise,
+    }
+}
+
+struct Check<'a, 'b> {
+    types: &'b Types<'a>,
+    sources: &'b Sources,
+    found: &'b mut Diagnostics,
+    expression: Option<&'b Expression>,
+}
+
+impl<'a, 'b> Check<'a, 'b>
+where
+    'a: 'b,
+{
+    fn step(&mut self, step: &'a Step) {
+        let values: Vec<&Expression> = match &step.action {
+            Action::Set(values) => values.iter().map(|(_, value)| value.as_ref()).collect(),
+            _ => Vec::new(),
+        };
+        for expression in expressions(step) {
+            if values.iter().any(|value| std::ptr::eq(*value, expression)) {
+                self.value(expression, None);
+            } else {
+                self.condition(expression, None);
+            }
+        }
+    }
+
+    fn condition(&mut self, expression: &'b Expression, row: Option<&'a Reading>) {
+        self.value(expression, row);
+        let kind = self.types.of(&expression.root, row, 0);
+        if !kind.meets(&Type::Bool) {
+            let message = format!(
+                "`{}` is {}, not true or false",
+                expression.text,
+                kind.about()
+            );
+            let mut fault = Diagnostic::error("not-a-condition", message);
+            if let Some(span) = expression.span {
+                fault = fault.at(span, "must be true or false");
+            }
+            self.found.push(fault.help(format!(
+                "compare it: {}",
+                match kind {
+                    Type::Number => format!("`{} > 0`", expression.text),
+                    Type::List => format!("`{} | length > 0`", expression.text),
+                    Type::Words([first, ..]) => format!("`{} == \"{first}\"`", expression.text),
+                    Type::Text | Type::Words(_) => format!("`{} != \"\"`", expression.text),
+                    _ => "`... == ...`".into(),
+                }
+            )));
+        }
+    }
+
+    fn value(&mut self, expression: &'b Expression, row: Option<&'a Reading>) {
+        self.expression = Some(expression);
+        self.walk(&expression.root, row, 0);
+    }
+
+    fn walk(&mut self, expr: &Expr, row: Option<&'a Reading>, depth: usize) {
+        if depth > MAX_DEPTH {
+            return;
+        }
+        match &expr.kind {
+            Kind::Compare(first, rest) => {
+                let mut left = first.as_ref();
+                for (how, right) in rest {
+                    self.compare(*how, left, right, row);
+                    left = right;
+                }
+            }
+            Kind::Attr(base, name) => self.attribute(expr, base, name, row),
+            _ => {}
+        }
+        for inner in expr.parts() {
+            self.walk(inner, row, depth + 1);
+        }
+    }
+
+    fn compare(&mut self, how: Comparison, left: &Expr, right: &Expr, row: Option<&'a Reading>) {
+        let kind = self.types.of(left, row, 0);
+        let others: Vec<&Expr> = match (how, &right.kind) {
+            (Comparison::In | Comparison::NotIn, Kind::List(items)) => items.iter().collect(),
+            (Comparison::In | Comparison::NotIn, _) => return,
+            _ => vec![right],
+        };
+        for other in others {
+            let against = self.types.of(other, row, 0);
+            if kind.meets(&against) {
+                self.among(&kind, left, other);
+                self.among(&against, other, left);
+                continue;
+            }
+            let (a, b) = (self.text(left), self.text(other));
+            let message = format!(
+                "`{a}` is {} and `{b}` is {}: they are never equal",
+                kind.about(),
+                against.about()
+            );
+            let help = match (&kind, &against, &other.kind) {
+                (Type::Number, Type::Text, Kind::Const(value))
+                    if value
+                        .as_str()
+                        .is_some_and(|text| text.parse::<f64>().is_ok()) =>
+                {
+                    format!(
+                        "write {} without quotes",
+                        value.as_str().unwrap_or_default()
+                    )
+                }
+                (Type::Bool, Type::Text, Kind::Const(_)) => {
+                    format!("write `{a}`, or `not {a}`")
+                }
+                (Type::Text, Type::Number, Kind::Const(value)) => {
+                    format!("write `\"{value}\"`, or give `{a}` a type: `types: {{...: int}}`")
+                }
+                _ => "compare values of one kind".into(),
+            };
+            let place = self.place(left);
+            self.found.push(
+                Diagnostic::error("never-equal", message)
+                    .at(place, format!("this is {}", kind.about()))
+                    .help(help),
+            );
+        }
+    }
+
+    /// Tells of a word that an enum does not have.
+    fn among(&mut self, kind: &Type<'_>, expr: &Expr, other: &Expr) {
+        let (Type::Words(words), Kind::Const(value)) = (kind, &other.kind) else {
+            return;
+        };
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let Some(text) = value.as_str().filter(|text| !words.contains(text)) else {
+            return;
+        };
+        let name = self.text(expr);
+        let help = match nearest(text, words.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("`{name}` is {}", one_of(&words)),
+        };
+        let place = self.place(expr);
+        self.found.push(
+            Diagnostic::error("never-equal", format!("`{name}` is never `{text}`"))
+                .at(place, format!("is {}", one_of(&words)))
+                .help(help),
+        );
+    }
+
+    fn attribute(&mut self, whole: &Expr, base: &Expr, name: &str, row: Option<&'a Reading>) {
+        let kind = self.types.of(base, row, 0);
+        if self.types.part(&kind, name, 0).is_some() {
+            return;
+        }
+        let base = self.text(base);
+        let parts = Types::parts(&kind);
+        let help = match nearest(name, parts.iter().copied()) {
+            Some(near) => format!("did you mean `{base}.{near}`?"),
+            None => format!("`{base}` has {}", one_of(&parts).replace(" or ", " and ")),
+        };
+        let place = self.place(whole);
+        self.found.push(
+            Diagnostic::error("unknown-part", format!("`{base}` has no `{name}`"))
+                .at(place, "no such value")
+                .help(help),
+        );
+    }
+
+    fn text(&self, expr: &Expr) -> String {
+        self.expression
+            .map_or_else(String::new, |expression| expression.part(expr).to_owned())
+    }
+
+    /// Returns where a part of the expression stands, told by the places of its names.
+    fn place(&self, expr: &Expr) -> Span {
+        let expression = self.expression.expect("set before a walk begins");
+        let mut inner = Vec::new();
+        expression.root.free_names(&mut inner);
+        let near = inner
+            .iter()
+            .zip(&expression.names)
+            .find(|((_, range), _)| expr.range.start <= range.start && range.end <= expr.range.end);
+        let whole = expression
+            .span
+            .or(expression.names.first().map(|name| name.span));
+        let Some(((_, range), name)) = near else {
+            return whole.expect("an expression that was read from a file has its place");
+        };
+        let before = range.start - expr.range.start;
+        let start = name.span.range().start.saturating_sub(before);
+        let place = Span::new(name.span.source, start, start + expr.range.len());
+        // Escapes and folding shift places; then the name alone is pointed at.
+        if expression.text.get(expr.range.clone()) == Some(self.sources.slice(place)) {
+            place
+        } else {
+            name.span
+        }
+    }
+}

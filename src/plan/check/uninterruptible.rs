@@ -1,0 +1,85 @@
+//! Inside `uninterruptible` nothing may ask, and nothing may stay unknown.
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::plan::Action;
+use crate::plan::InputKind;
+use crate::plan::Late;
+use crate::plan::OnFailure;
+use crate::plan::OnTimeout;
+use crate::plan::Plan;
+use crate::plan::Step;
+use crate::plan::Wait;
+use crate::source::Span;
+use crate::template::Template;
+use crate::template::expression::Kind;
+
+/// Tells of questions and of uncertain effects in blocks that must come to their end.
+pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
+    for step in &plan.steps {
+        step.visit(&mut |block| {
+            if block.uninterruptible.is_some() && matches!(block.action, Action::Block { .. }) {
+                block.visit(&mut |step| inside(plan, block, step, found));
+            }
+        });
+    }
+}
+
+fn inside(plan: &Plan, block: &Step, step: &Step, found: &mut Diagnostics) {
+    let what = match &step.action {
+        Action::Approve(_) => Some("`approve` asks a person".to_owned()),
+        Action::Wait(wait) => match wait.as_ref() {
+            Wait::Until { on_timeout, .. } => asks(plan, on_timeout),
+            Wait::For(_) => None,
+        },
+        Action::Effect(effect) if effect.done_when.is_none() && !effect.idempotent => {
+            uncertain(step, block.span, found);
+            None
+        }
+        _ => None,
+    };
+    let hold = matches!(step.on_failure, Some(OnFailure::Hold));
+    let what = what.or_else(|| hold.then(|| "`on_failure: hold` asks a person".to_owned()));
+    if let Some(what) = what {
+        let message = format!("`{}` can wait for a person, and must not", step.title);
+        found.push(
+            Diagnostic::error("question-in-uninterruptible", message)
+                .at(step.span, what)
+                .also(block.span, "nothing may stop the run in this block")
+                .help("ask before the block, or behind it"),
+        );
+    }
+}
+
+fn uncertain(step: &Step, block: Span, found: &mut Diagnostics) {
+    let message = format!("a cut could leave the end of `{}` unknown", step.title);
+    found.push(
+        Diagnostic::error("uncertain-in-uninterruptible", message)
+            .at(step.span, "neither `done_when` nor `idempotent`")
+            .also(block, "nothing may stop the run in this block")
+            .help("say what must then be seen: `done_when: ...`")
+            .help("or `idempotent: true` if sending it twice does no harm"),
+    );
+}
+
+fn asks(plan: &Plan, on_timeout: &Late<OnTimeout>) -> Option<String> {
+    match on_timeout {
+        Late::Now(OnTimeout::Ask) => Some("`on_timeout: ask` asks a person".to_owned()),
+        Late::Now(_) => None,
+        Late::Template(template) => {
+            let name = input(template)?;
+            let InputKind::Enum(words) = &plan.inputs.get(&name)?.kind else {
+                return None;
+            };
+            let asks = words.iter().any(|word| word == "ask");
+            asks.then(|| format!("asks a person where `{name}` is `ask`"))
+        }
+    }
+}
+
+fn input(template: &Template) -> Option<String> {
+    match template.whole()?.root.kind {
+        Kind::Var(name) => Some(name),
+        _ => None,
+    }
+}

@@ -1,0 +1,64 @@
+//! Plans with a mistake each: the whole of what is told about it is expected.
+//!
+//! A new case is `tests/cases/rejected/NAME.yaml`; `INSTA_UPDATE=always cargo test` writes what is
+//! told to `NAME.txt`, to be read as the author of the plan would.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use planrun::diagnostic::Diagnostics;
+use planrun::diagnostic::render;
+use planrun::plan;
+use planrun::source::Sources;
+
+/// Returns the plans of a folder, in the order of their names.
+fn plans(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut plans: Vec<PathBuf> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "yaml"))
+        .collect();
+    plans.sort();
+    plans
+}
+
+/// Returns what is told about a plan.
+fn told(path: &Path) -> String {
+    let name = path.file_name().unwrap().to_string_lossy();
+    let mut sources = Sources::default();
+    let id = sources.add(name, std::fs::read_to_string(path).unwrap());
+    let mut found = Diagnostics::default();
+    let plan = plan::read(&sources, id, &mut found);
+    assert_eq!(plan.is_none(), found.has_errors(), "{}", path.display());
+    let text = render::human(&found, &sources, false);
+    format!("{}\n", text.trim_end())
+}
+
+#[test]
+fn every_mistake_is_told_as_expected() {
+    let update = std::env::var("INSTA_UPDATE").is_ok_and(|how| how == "always");
+    let mut wrong = Vec::new();
+    for path in plans("tests/cases/rejected") {
+        let told = told(&path);
+        let expected = path.with_extension("txt");
+        if update {
+            std::fs::write(&expected, &told).unwrap();
+        }
+        let name = path.file_stem().unwrap().to_string_lossy();
+        match std::fs::read_to_string(&expected) {
+            Ok(text) if text == told => {}
+            Ok(text) => wrong.push(format!("{name}: expected\n{text}\ntold\n{told}")),
+            Err(_) => wrong.push(format!("{name}.txt is missing; told\n{told}")),
+        }
+        assert_ne!(told.trim(), "", "{name}: nothing is told");
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_sample_plans_have_no_faults() {
+    for path in plans("plans") {
+        assert_eq!(told(&path), "\n", "{}", path.display());
+    }
+}
