@@ -1,1 +1,5 @@
-//! t
+//! Tests of planrun from outside: its texts, its commands, real hosts.
+
+mod docs;
+mod support;
+mod tidy;
