@@ -36,7 +36,7 @@ static VARIABLE: Form = Form {
 };
 static COMMAND: Form = Form {
     name: "a command line",
-    example: "systemctl stop dovecot",
+    example: "systemctl stop nginx",
     pattern: WORDS.pattern,
 };
 static SCRIPT: Form = Form {

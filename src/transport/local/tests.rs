@@ -1,3 +1,5 @@
+//! What a run sees of commands that are processes of this machine.
+
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;

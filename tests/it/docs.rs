@@ -1,0 +1,136 @@
+//! The key tables of the manual: made from the shapes that check a plan, so that they cannot differ.
+//!
+//! `UPDATE_DOCS=1 cargo test --test it docs` writes them anew. The words around them are written by
+//! hand.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+
+use planrun::schema::Field;
+use planrun::schema::Record;
+use planrun::schema::Shape;
+use planrun::schema::plan::PLAN;
+
+use crate::support::root;
+use crate::support::text;
+
+const PAGE: &str = "docs/language.md";
+const BEGIN: &str = "<!-- table: ";
+const END: &str = "<!-- end -->";
+
+/// Returns all records that a record leads to, by their word.
+fn records() -> BTreeMap<String, &'static Record> {
+    let mut found = BTreeMap::new();
+    let mut open: Vec<&'static Record> = vec![&PLAN];
+    while let Some(record) = open.pop() {
+        if found.insert(record.word(), record).is_none() {
+            for field in record.fields {
+                below(&field.shape, &mut open);
+            }
+        }
+    }
+    found
+}
+
+fn below(shape: &'static Shape, open: &mut Vec<&'static Record>) {
+    match shape {
+        Shape::Record(record) => open.push(record),
+        Shape::Late(inner) | Shape::List(inner, _) | Shape::Map(_, inner, _) => below(inner, open),
+        Shape::OneOf(all) => {
+            for (_, inner) in *all {
+                below(inner, open);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Says in a cell what a value may be.
+fn value(shape: &Shape) -> String {
+    match shape {
+        Shape::Map(_, inner, _) => format!("a mapping: a name to {}", value(inner)),
+        Shape::List(inner, _) => format!("a list, each {}", value(inner)),
+        Shape::Late(inner) => format!("{}, or a template", value(inner)),
+        Shape::OneOf(all) => {
+            let all: Vec<String> = all.iter().map(|(_, inner)| value(inner)).collect();
+            all.join("; or ")
+        }
+        _ => shape.expected(),
+    }
+}
+
+fn row(out: &mut String, field: &Field) {
+    let must = if field.required { " (required)" } else { "" };
+    let value = value(&field.shape).replace('|', "\\|");
+    let about = field.about.replace('|', "\\|");
+    writeln!(out, "| `{}`{must} | {value} | {about} |", field.name).unwrap();
+}
+
+fn table(record: &Record) -> String {
+    let mut out = String::from("\n| key | value | meaning |\n|---|---|---|\n");
+    for field in record.fields {
+        row(&mut out, field);
+    }
+    if !record.one_of.is_empty() {
+        let words: Vec<String> = record.one_of.iter().map(|one| format!("`{one}`")).collect();
+        writeln!(out, "\nExactly one of {}.", words.join(", ")).unwrap();
+    }
+    out.push('\n');
+    out
+}
+
+/// Returns the page with its tables made anew, and the words they are for.
+fn with_tables(page: &str) -> (String, Vec<String>) {
+    let records = records();
+    let mut out = String::new();
+    let mut words = Vec::new();
+    let mut rest = page;
+    while let Some((before, after)) = rest.split_once(BEGIN) {
+        let (word, after) = after.split_once(" -->").expect("a marker is closed");
+        let (_, after) = after.split_once(END).expect("a table has an end");
+        let record = records.get(word).unwrap_or_else(|| panic!("there is no record `{word}`"));
+        write!(out, "{before}{BEGIN}{word} -->\n{}{END}", table(record)).unwrap();
+        words.push(word.to_owned());
+        rest = after;
+    }
+    out.push_str(rest);
+    (out, words)
+}
+
+#[test]
+fn the_tables_of_the_manual_are_those_of_the_shapes() {
+    let page = text(PAGE);
+    let (wanted, _) = with_tables(&page);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(root().join(PAGE), &wanted).unwrap();
+        return;
+    }
+    let differing = page.lines().zip(wanted.lines()).find(|(is, should)| is != should);
+    assert!(
+        page == wanted,
+        "{PAGE} is stale, run `UPDATE_DOCS=1 cargo test --test it docs`; first difference: {differing:?}"
+    );
+}
+
+#[test]
+fn every_word_of_a_plan_is_in_a_table() {
+    let (_, words) = with_tables(&text(PAGE));
+    for (word, record) in records() {
+        // Records of a single key are told where they are used.
+        assert!(
+            words.contains(&word) || record.fields.len() == 1,
+            "{PAGE} has no table for `{word}`"
+        );
+    }
+}
+
+#[test]
+fn every_foreign_word_has_a_cure() {
+    for (word, record) in records() {
+        for (foreign, cure) in record.foreign {
+            assert!(record.field(foreign).is_none(), "`{foreign}` is a key of `{word}`");
+            assert!(!cure.is_empty(), "`{foreign}` in `{word}` has no cure");
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! Rules of the tree, held by tests: who may use whom, heads, sizes, codes, plans.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use regex::Regex;
+
+use crate::support::faults_of_plan;
+use crate::support::fenced;
+use crate::support::files;
+use crate::support::shown;
+use crate::support::text;
+
+/// The most lines of a file, its tests not counted.
+const MAX_LINES: usize = 500;
+
+/// Files that may be longer, and why.
+const LONGER: &[(&str, &str)] = &[
+    ("src/event.rs", "all facts of a run are read side by side"),
+    ("src/schema/plan.rs", "data: the words of a plan, in one table"),
+];
+
+/// Codes that are described before the code that tells them is there, or is within reach of the
+/// tests here.
+///
+/// TODO-cleanup: empty this, and then remove it, when lowering is in the tree.
+const COMING: &[&str] = &[
+    "circular-let",
+    "dangerous-rm",
+    "duplicate-name",
+    "empty-plan",
+    "expression-syntax",
+    "group-not-host",
+    "look-in-template",
+    "misplaced-key",
+    "missing-input",
+    "never-equal",
+    "newer-version",
+    "no-hosts",
+    "no-such-file",
+    "no-template-here",
+    "no-way-back",
+    "not-known-yet",
+    "not-utf8",
+    "parse-mismatch",
+    "question-in-uninterruptible",
+    "reserved-name",
+    "reversed-systemctl",
+    "shell-syntax-in-run",
+    "template-in-expression",
+    "template-syntax",
+    "unclosed-quote",
+    "uncertain-in-uninterruptible",
+    "unknown-host",
+    "unknown-input",
+    "unknown-name",
+    "unsure-effect",
+    "unused-input",
+    "wrong-bound",
+    "wrong-default",
+    "wrong-input",
+    "wrong-input-type",
+];
+
+/// A Rust file of `src` that is part of the program.
+struct Code {
+    /// `src/run/decide.rs`.
+    path: String,
+    /// `run`.
+    module: String,
+    /// Its text without its tests.
+    text: String,
+}
+
+/// Reads all code of the program. Tests are left out: `mod tests { ... }` at the end of a file, and
+/// the files of modules that are declared under `#[cfg(test)]`.
+fn code() -> Vec<Code> {
+    let inline = Regex::new(r"\n#\[cfg\(test\)\]\n(?:pub\(crate\) )?mod \w+ \{").unwrap();
+    let declared = Regex::new(r"#\[cfg\(test\)\]\n(?:pub\(crate\) )?mod (\w+);").unwrap();
+    let all = files("src", ".rs");
+    let mut tests = BTreeSet::new();
+    for path in &all {
+        for found in declared.captures_iter(&text(&shown(path))) {
+            tests.insert(shown(&path.with_extension("").join(&found[1])));
+        }
+    }
+    let is_test = |path: &Path| {
+        path.with_extension("")
+            .ancestors()
+            .any(|part| tests.contains(&shown(part)))
+    };
+    all.iter()
+        .filter(|path| !is_test(path))
+        .map(|path| {
+            let path = shown(path);
+            let whole = text(&path);
+            let end = inline.find(&whole).map_or(whole.len(), |found| found.start());
+            let module = path.trim_start_matches("src/").trim_end_matches(".rs");
+            Code {
+                module: module.split('/').next().unwrap().to_owned(),
+                text: whole[..end].to_owned(),
+                path,
+            }
+        })
+        .collect()
+}
+
+/// Returns the lines of a text that are no comments.
+fn without_comments(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Reads who may use whom from the table in `docs/architecture.md`.
+fn dependency_table() -> BTreeMap<String, BTreeSet<String>> {
+    let page = text("docs/architecture.md");
+    let (_, rest) = page.split_once("<!-- table: modules -->").unwrap();
+    let (table, _) = rest.split_once("<!-- end -->").unwrap();
+    let mut groups: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut rows = BTreeMap::new();
+    for row in table.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let module = cells[1].trim_matches('`').to_owned();
+        let mut may = BTreeSet::new();
+        for word in cells[3].split(", ").filter(|word| *word != "nothing") {
+            match word.strip_prefix('`') {
+                Some(name) => {
+                    may.insert(name.trim_end_matches('`').to_owned());
+                }
+                // A group stands for those of its modules that have a row further up.
+                None => may.extend(groups.get(word).unwrap_or_else(|| panic!("{word}")).clone()),
+            }
+        }
+        groups.entry(cells[2].to_owned()).or_default().insert(module.clone());
+        rows.insert(module, may);
+    }
+    rows
+}
+
+#[test]
+fn modules_use_only_what_the_table_allows() {
+    let table = dependency_table();
+    let used = Regex::new(r"\bcrate::([a-z_]+)\b").unwrap();
+    let mut faults = Vec::new();
+    for code in code() {
+        if ["lib", "main"].contains(&code.module.as_str()) {
+            continue;
+        }
+        let Some(may) = table.get(&code.module) else {
+            faults.push(format!("{}: `{}` has no row", code.path, code.module));
+            continue;
+        };
+        for found in used.captures_iter(&without_comments(&code.text)) {
+            let other = &found[1];
+            if other != code.module && !may.contains(other) {
+                faults.push(format!("{}: `{}` may not use `{other}`", code.path, code.module));
+            }
+        }
+    }
+    faults.dedup();
+    assert!(
+        faults.is_empty(),
+        "see the table of modules in docs/architecture.md\n{}",
+        faults.join("\n")
+    );
+}
+
+#[test]
+fn the_table_of_modules_has_no_circles() {
+    let table = dependency_table();
+    let mut settled: BTreeSet<&String> = BTreeSet::new();
+    loop {
+        let next: Vec<&String> = table
+            .iter()
+            .filter(|(module, may)| {
+                !settled.contains(module) && may.iter().all(|one| settled.contains(one))
+            })
+            .map(|(module, _)| module)
+            .collect();
+        if next.is_empty() {
+            break;
+        }
+        settled.extend(next);
+    }
+    let circle: Vec<&String> = table.keys().filter(|one| !settled.contains(one)).collect();
+    assert!(circle.is_empty(), "these wait for each other, or use what has no row: {circle:?}");
+}
+
+#[test]
+fn every_file_says_first_what_it_is_for() {
+    let headless: Vec<String> = files("src", ".rs")
+        .iter()
+        .chain(&files("tests/it", ".rs"))
+        .map(|path| shown(path))
+        .filter(|path| !text(path).starts_with("//!"))
+        .collect();
+    assert!(headless.is_empty(), "no head comment: {headless:?}");
+}
+
+#[test]
+fn files_have_a_size_that_can_be_read() {
+    let mut faults = Vec::new();
+    for code in code() {
+        let lines = code.text.lines().count();
+        let excused = LONGER.iter().any(|(path, _)| *path == code.path);
+        if lines > MAX_LINES && !excused {
+            faults.push(format!("{}: {lines} lines; divide it by subject", code.path));
+        }
+        if lines <= MAX_LINES && excused {
+            faults.push(format!("{}: {lines} lines; needs no exception", code.path));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn no_file_is_called_mod() {
+    let found: Vec<String> = files("src", "/mod.rs").iter().map(|path| shown(path)).collect();
+    assert!(found.is_empty(), "write `NAME.rs` beside `NAME/`: {found:?}");
+}
+
+#[test]
+fn the_code_knows_nothing_of_mail() {
+    let mail = Regex::new("(?i)dovecot|doveadm").unwrap();
+    let mut found = Vec::new();
+    for code in code() {
+        for (number, line) in code.text.lines().enumerate() {
+            if mail.is_match(&without_comments(line)) {
+                found.push(format!("{}:{}: {}", code.path, number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "this belongs into plans and models:\n{}", found.join("\n"));
+}
+
+/// Returns the codes of all diagnostics in the program, and where the name of one is no literal.
+fn codes() -> (BTreeSet<String>, Vec<String>) {
+    let made = Regex::new(r#"Diagnostic::(?:error|warning)\(\s*(?:"([a-z0-9-]+)"|(\S+))"#).unwrap();
+    let mut codes = BTreeSet::new();
+    let mut faults = Vec::new();
+    for code in code() {
+        for found in made.captures_iter(&without_comments(&code.text)) {
+            match found.get(1) {
+                Some(literal) => {
+                    codes.insert(literal.as_str().to_owned());
+                }
+                None => faults.push(format!("{}: {}", code.path, &found[2])),
+            }
+        }
+    }
+    (codes, faults)
+}
+
+#[test]
+fn every_code_of_a_diagnostic_is_documented() {
+    let (codes, faults) = codes();
+    assert!(faults.is_empty(), "write codes as literals, they are searched for: {faults:?}");
+    assert!(codes.len() > 50, "only {} codes found", codes.len());
+    let page = text("docs/diagnostics.md");
+    let sections: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    let known: BTreeSet<String> = sections.iter().map(|&one| one.to_owned()).collect();
+    assert_eq!(sections.len(), known.len(), "a code has two sections");
+    let missing: Vec<&String> = codes.difference(&known).collect();
+    let idle: Vec<&String> = known
+        .difference(&codes)
+        .filter(|code| !COMING.contains(&code.as_str()))
+        .collect();
+    assert!(missing.is_empty(), "docs/diagnostics.md has no section for {missing:?}");
+    assert!(idle.is_empty(), "docs/diagnostics.md describes what nobody tells: {idle:?}");
+}
+
+#[test]
+fn every_section_of_a_diagnostic_says_how_to_cure_it() {
+    let page = text("docs/diagnostics.md");
+    for section in page.split("\n### ").skip(1) {
+        let code = section.lines().next().unwrap();
+        let body = section.split("\n## ").next().unwrap();
+        assert!(body.contains("\nCure: "), "{code} has no cure");
+    }
+}
+
+#[test]
+fn bad_examples_are_bad_in_the_way_they_say() {
+    let page = text("docs/diagnostics.md");
+    let mut proved = 0;
+    for section in page.split("\n### ").skip(1) {
+        let code = section.lines().next().unwrap();
+        if COMING.contains(&code) {
+            continue;
+        }
+        let step = |(_, part): (usize, String)| {
+            format!("version: 1\nname: bad\nhosts: all\nsteps:\n{part}")
+        };
+        let top = |(_, part): (usize, String)| {
+            let steps = if part.contains("steps:") { "" } else { "steps: [{wait: 1s}]\n" };
+            let version = if part.contains("version:") { "" } else { "version: 1\n" };
+            format!("{version}name: bad\nhosts: all\n{steps}{part}")
+        };
+        let steps = fenced(section, "yaml step").into_iter().map(step);
+        for plan in steps.chain(fenced(section, "yaml top").into_iter().map(top)) {
+            let faults = faults_of_plan("bad.yaml", &plan).unwrap_or_default();
+            assert!(faults.contains(&format!("[{code}]")), "{code}:\n{plan}\n{faults}");
+            proved += 1;
+        }
+    }
+    assert!(proved > 10, "only {proved} examples were tried");
+}
+
+#[test]
+fn every_plan_that_is_shown_is_valid() {
+    let mut shown_plans = Vec::new();
+    for path in files("plans", ".yaml") {
+        let path = shown(&path);
+        // Models, inventories and scenarios have folders of their own.
+        if path.matches('/').count() == 1 {
+            shown_plans.push((path.clone(), text(&path)));
+        }
+    }
+    for page in files("docs", ".md") {
+        let page = shown(&page);
+        for (line, plan) in fenced(&text(&page), "yaml plan") {
+            shown_plans.push((format!("{page}:{line}"), plan));
+        }
+    }
+    assert!(shown_plans.len() > 2, "only {} plans found", shown_plans.len());
+    for (name, plan) in shown_plans {
+        if let Some(faults) = faults_of_plan(&name, &plan) {
+            panic!("{name}\n{faults}");
+        }
+    }
+}
+
+#[test]
+fn links_between_pages_lead_somewhere() {
+    let link = Regex::new(r"\]\(([^)#:\s]+)(#[^)\s]*)?\)").unwrap();
+    let mut pages = files("docs", ".md");
+    pages.push(crate::support::root().join("README.md"));
+    for page in pages {
+        let folder = page.parent().unwrap();
+        for found in link.captures_iter(&text(&shown(&page))) {
+            let target = folder.join(&found[1]);
+            assert!(target.exists(), "{}: {} is not there", shown(&page), &found[1]);
+        }
+    }
+}
