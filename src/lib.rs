@@ -39,3 +39,6 @@ pub mod run;
 // Consumers: facts to people and disk.
 pub mod report;
 pub mod store;
+
+// The rim: the command line. Nothing uses it.
+pub mod cli;

@@ -10,7 +10,7 @@
 mod answer;
 pub mod hosts;
 pub mod local;
-mod login;
+pub mod login;
 pub mod model;
 pub mod ssh;
 mod wire;

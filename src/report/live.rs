@@ -101,6 +101,11 @@ impl Live {
         }
     }
 
+    /// Takes in what happened before, without showing it again.
+    pub fn remember(&mut self, history: &[Record]) {
+        locked(&self.shared.screen).remember(history);
+    }
+
     /// Shows all that is finished, takes the moving lines away and leaves the terminal alone until
     /// [`Live::resume`].
     pub fn pause(&self) {

@@ -76,6 +76,14 @@ impl<W: Write> Plain<W> {
         }
     }
 
+    /// Takes in what happened before, without showing it again.
+    pub fn remember(&mut self, history: &[Record]) {
+        for record in history {
+            self.memory.apply(record);
+        }
+        self.learn_widths();
+    }
+
     /// Returns the writer.
     pub fn into_inner(self) -> W {
         self.out

@@ -92,6 +92,15 @@ impl Screen {
         }
     }
 
+    /// Takes in what happened before, without showing it again.
+    pub(crate) fn remember(&mut self, history: &[Record]) {
+        for record in history {
+            self.memory.apply(record);
+            self.now = record.at;
+        }
+        self.learn_widths();
+    }
+
     /// Takes an event.
     pub(crate) fn event(&mut self, record: &Record) {
         self.memory.apply(record);

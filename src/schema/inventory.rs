@@ -1,1 +1,130 @@
-//! The words of a file.
+//! The words of an inventory in Ansible's YAML, for editors.
+//!
+//! The readers of inventories do not rely on this shape: they take what Ansible takes, and tell of
+//! faults in their own words. Here stand the variables that planrun reads; all others are free.
+
+use crate::schema::ANY_TEXT;
+use crate::schema::Form;
+use crate::schema::Record;
+use crate::schema::Select;
+use crate::schema::Shape;
+use crate::schema::WORDS;
+use crate::schema::field;
+
+static MODEL_PATH: Form = Form {
+    name: "the path of a model",
+    example: "models/dovecot.yaml",
+    pattern: WORDS.pattern,
+};
+static SOME_WORDS: Shape = Shape::Text(&WORDS);
+static ANYTHING: Shape = Shape::Any;
+static CONNECTION: Shape = Shape::Choice(&["ssh", "local", "model"]);
+static GROUP_OR_NOTHING: Shape = Shape::OneOf(&[
+    (Select::Null, Shape::Null),
+    (Select::Map, Shape::Record(&GROUP)),
+]);
+static HOST_OR_NOTHING: Shape = Shape::OneOf(&[
+    (Select::Null, Shape::Null),
+    (Select::Map, Shape::Record(&VARIABLES)),
+]);
+static PORT: Shape = Shape::OneOf(&[
+    (Select::Int, Shape::Int(1)),
+    (Select::Text, Shape::Text(&WORDS)),
+]);
+
+/// An inventory.
+pub static INVENTORY: Record = Record {
+    name: "an inventory",
+    about: "Groups of hosts and their variables, in Ansible's YAML.",
+    fields: &[],
+    one_of: &[],
+    rest: Some(&GROUP_OR_NOTHING),
+    foreign: &[],
+};
+
+static GROUP: Record = Record {
+    name: "a group",
+    about: "Hosts, groups below it, and variables for all of them.",
+    fields: &[
+        field(
+            "hosts",
+            Shape::OneOf(&[
+                (Select::Null, Shape::Null),
+                (Select::Text, Shape::Text(&WORDS)),
+                (Select::Map, Shape::Map(&ANY_TEXT, &HOST_OR_NOTHING, 0)),
+            ]),
+            "Its hosts, by name; ranges like `web[01:20]` too.",
+        ),
+        field(
+            "children",
+            Shape::OneOf(&[
+                (Select::Null, Shape::Null),
+                (Select::Map, Shape::Map(&ANY_TEXT, &GROUP_OR_NOTHING, 0)),
+            ]),
+            "The groups below it, by name.",
+        ),
+        field(
+            "vars",
+            Shape::OneOf(&[
+                (Select::Null, Shape::Null),
+                (Select::Map, Shape::Record(&VARIABLES)),
+            ]),
+            "Variables of all its hosts.",
+        ),
+    ],
+    one_of: &[],
+    rest: None,
+    foreign: &[],
+};
+
+static VARIABLES: Record = Record {
+    name: "a mapping of variables",
+    about: "Values of inputs by their names, how hosts are reached, and whatever else is there.",
+    fields: &[
+        field(
+            "planrun_connection",
+            Shape::Late(&CONNECTION),
+            "How the host is reached: over the network (ssh), as this machine, or in a model.",
+        ),
+        field(
+            "planrun_model",
+            Shape::Text(&MODEL_PATH),
+            "The model of a host that exists only there; relative to the plan or the inventory.",
+        ),
+        field(
+            "planrun_state",
+            Shape::Map(&ANY_TEXT, &ANYTHING, 0),
+            "What differs from the model's state at the start.",
+        ),
+        field(
+            "planrun_known_hosts",
+            SOME_WORDS,
+            "The file of known host keys.",
+        ),
+        field(
+            "ansible_host",
+            SOME_WORDS,
+            "The address or name to connect to.",
+        ),
+        field("ansible_port", PORT, "The port to connect to (22)."),
+        field("ansible_user", Shape::Scalar, "The login user."),
+        field(
+            "ansible_ssh_private_key_file",
+            SOME_WORDS,
+            "The private key of the login user.",
+        ),
+        field(
+            "ansible_become",
+            Shape::Scalar,
+            "Whether commands run as another user where the plan says nothing.",
+        ),
+        field(
+            "ansible_become_user",
+            SOME_WORDS,
+            "Who that user is (root).",
+        ),
+    ],
+    one_of: &[],
+    rest: Some(&ANYTHING),
+    foreign: &[],
+};

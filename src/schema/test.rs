@@ -1,1 +1,209 @@
-//! The words of a file.
+//! The words of a plan's scenarios: given these faults and answers, expect this end.
+
+use crate::schema::ANY_TEXT;
+use crate::schema::DURATION;
+use crate::schema::Form;
+use crate::schema::Record;
+use crate::schema::Select;
+use crate::schema::Shape;
+use crate::schema::WORDS;
+use crate::schema::field;
+use crate::schema::required;
+
+static TASK: Form = Form {
+    name: "a step at a host",
+    example: "drain@backend1",
+    pattern: Some("^[a-z0-9][a-z0-9_./-]*@[A-Za-z0-9][A-Za-z0-9_.-]*$"),
+};
+static VALUE: Form = Form {
+    name: "a value of a host",
+    example: "backend1.vhosts",
+    pattern: Some(r"^[A-Za-z0-9][A-Za-z0-9_.-]*\.[a-z][a-z0-9_]*$"),
+};
+static HOST: Form = Form {
+    name: "a host",
+    example: "backend1",
+    pattern: Some("^[A-Za-z0-9][A-Za-z0-9_.-]*$"),
+};
+static FAULT_NAME: Form = Form {
+    name: "a fault",
+    example: "refused",
+    pattern: Some("^[a-z][a-z0-9_]*$"),
+};
+static FILE: Form = Form {
+    name: "a file",
+    example: "obox-restart.yaml",
+    pattern: WORDS.pattern,
+};
+static INPUT_NAME: Form = Form {
+    name: "an input of the plan",
+    example: "drain_for",
+    pattern: Some("^[a-z][a-z0-9_]*$"),
+};
+
+static SOME_WORDS: Shape = Shape::Text(&WORDS);
+static ANYTHING: Shape = Shape::Any;
+static SCALAR: Shape = Shape::Scalar;
+static COUNT: Shape = Shape::Int(0);
+static INPUTS: Shape = Shape::Map(&INPUT_NAME, &SCALAR, 0);
+static STATE: Shape = Shape::Map(&VALUE, &ANYTHING, 0);
+static SCENARIO_SHAPE: Shape = Shape::Record(&SCENARIO);
+static LENGTH: Shape = Shape::Text(&DURATION);
+
+static TIMES: Shape = Shape::OneOf(&[
+    (Select::Text, Shape::Choice(&["always"])),
+    (Select::Int, Shape::Int(1)),
+]);
+static FAULT: Shape = Shape::OneOf(&[
+    (Select::Text, Shape::Text(&FAULT_NAME)),
+    (Select::Map, Shape::Map(&FAULT_NAME, &TIMES, 1)),
+]);
+static ANSWER: Shape = Shape::Choice(&[
+    "approve", "reject", "continue", "wait", "retry", "skip", "fail", "done", "not-done",
+]);
+static RUN_STATUS: Shape = Shape::Choice(&[
+    "refused",
+    "paused",
+    "succeeded",
+    "rolled_back",
+    "failed",
+    "stuck",
+    "aborted",
+]);
+static HOST_STATUS: Shape = Shape::Choice(&[
+    "not_started",
+    "active",
+    "succeeded",
+    "refused",
+    "failed",
+    "unreachable",
+    "unknown",
+    "quarantined",
+    "rolled_back",
+    "stuck",
+]);
+static STEP_STATUS: Shape = Shape::Choice(&[
+    "changed",
+    "unchanged",
+    "failed",
+    "timed_out",
+    "unknown",
+    "skipped",
+]);
+
+/// The scenarios of a plan.
+pub static TEST: Record = Record {
+    name: "a file of scenarios",
+    about: "What becomes of a plan on its model, one path a scenario.",
+    fields: &[
+        required("version", Shape::Int(1), "The version of the language: 1."),
+        required(
+            "plan",
+            Shape::Text(&FILE),
+            "The plan; beside this file, or in the folder above it.",
+        ),
+        required(
+            "inventory",
+            Shape::Text(&FILE),
+            "The inventory of model hosts, as for `--inventory`.",
+        ),
+        field("inputs", INPUTS, "Values of inputs for all scenarios."),
+        required("tests", Shape::List(&SCENARIO_SHAPE, 1), "The scenarios."),
+    ],
+    one_of: &[],
+    rest: None,
+    foreign: &[("scenarios", "in planrun these are `tests`")],
+};
+
+static SCENARIO: Record = Record {
+    name: "a scenario",
+    about: "One path through the plan: what is given, and what must come of it.",
+    fields: &[
+        required("name", SOME_WORDS, "What it shows, as a sentence."),
+        field(
+            "inputs",
+            INPUTS,
+            "Values of inputs, beside those of the file.",
+        ),
+        field(
+            "limit",
+            SOME_WORDS,
+            "The hosts that are worked on, as for `--limit`.",
+        ),
+        field(
+            "state",
+            STATE,
+            "What differs from the model's state at the start.",
+        ),
+        field(
+            "faults",
+            Shape::Map(&TASK, &FAULT, 0),
+            "What happens at a step instead: a fault of the model, or refused, cut_before, \
+             cut_after, hangs, host_gone, controller_dies, interrupt.",
+        ),
+        field(
+            "answers",
+            Shape::Map(&TASK, &ANSWER, 0),
+            "What is answered where the run asks.",
+        ),
+        field(
+            "resume",
+            Shape::Bool,
+            "Whether the run is resumed once it has stopped.",
+        ),
+        required("expect", Shape::Record(&EXPECT), "What must come of it."),
+    ],
+    one_of: &[],
+    rest: None,
+    foreign: &[
+        ("given", "write `inputs`, `state`, `faults`, `answers`"),
+        ("then", "in planrun this is `expect`"),
+    ],
+};
+
+static EXPECT: Record = Record {
+    name: "an expectation",
+    about: "What must come of a scenario; what is not named does not matter.",
+    fields: &[
+        required("run", RUN_STATUS, "How the run ends."),
+        field("exit", COUNT, "The exit status of planrun."),
+        field("took", Shape::Record(&TOOK), "How long it takes."),
+        field(
+            "hosts",
+            Shape::Map(&HOST, &HOST_STATUS, 0),
+            "How hosts end.",
+        ),
+        field(
+            "steps",
+            Shape::Map(&TASK, &STEP_STATUS, 0),
+            "How steps end.",
+        ),
+        field("state", STATE, "Values of hosts at the end."),
+        field(
+            "sent",
+            Shape::Map(&ANY_TEXT, &COUNT, 0),
+            "How often commands are sent, by their text, `@HOST` behind it for one host alone; \
+             an empty mapping: nothing at all is sent.",
+        ),
+        field(
+            "next_after_resume",
+            Shape::Text(&TASK),
+            "What is begun first after the resume.",
+        ),
+    ],
+    one_of: &[],
+    rest: None,
+    foreign: &[("status", "in planrun this is `run`")],
+};
+
+static TOOK: Record = Record {
+    name: "a length of time",
+    about: "How long a run takes, in the model's time.",
+    fields: &[
+        field("at_least", LENGTH, "At least so long."),
+        field("at_most", LENGTH, "At most so long."),
+    ],
+    one_of: &[],
+    rest: None,
+    foreign: &[],
+};

@@ -5,7 +5,7 @@ use std::fs;
 /// Returns the name of the user that runs this process.
 ///
 /// The user database file is asked first: `USER` survives a change of user.
-pub(super) fn controller_user() -> Option<String> {
+pub fn controller_user() -> Option<String> {
     let uid = rustix::process::getuid().as_raw();
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
     name_of(uid, &users)

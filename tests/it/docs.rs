@@ -89,7 +89,9 @@ fn with_tables(page: &str) -> (String, Vec<String>) {
     while let Some((before, after)) = rest.split_once(BEGIN) {
         let (word, after) = after.split_once(" -->").expect("a marker is closed");
         let (_, after) = after.split_once(END).expect("a table has an end");
-        let record = records.get(word).unwrap_or_else(|| panic!("there is no record `{word}`"));
+        let record = records
+            .get(word)
+            .unwrap_or_else(|| panic!("there is no record `{word}`"));
         write!(out, "{before}{BEGIN}{word} -->\n{}{END}", table(record)).unwrap();
         words.push(word.to_owned());
         rest = after;
@@ -106,7 +108,10 @@ fn the_tables_of_the_manual_are_those_of_the_shapes() {
         fs::write(root().join(PAGE), &wanted).unwrap();
         return;
     }
-    let differing = page.lines().zip(wanted.lines()).find(|(is, should)| is != should);
+    let differing = page
+        .lines()
+        .zip(wanted.lines())
+        .find(|(is, should)| is != should);
     assert!(
         page == wanted,
         "{PAGE} is stale, run `UPDATE_DOCS=1 cargo test --test it docs`; first difference: {differing:?}"
@@ -129,7 +134,10 @@ fn every_word_of_a_plan_is_in_a_table() {
 fn every_foreign_word_has_a_cure() {
     for (word, record) in records() {
         for (foreign, cure) in record.foreign {
-            assert!(record.field(foreign).is_none(), "`{foreign}` is a key of `{word}`");
+            assert!(
+                record.field(foreign).is_none(),
+                "`{foreign}` is a key of `{word}`"
+            );
             assert!(!cure.is_empty(), "`{foreign}` in `{word}` has no cure");
         }
     }

@@ -3,5 +3,22 @@
 mod docs;
 mod engine;
 mod rejected;
+mod schemas;
 mod support;
 mod tidy;
+
+use std::path::Path;
+use std::path::PathBuf;
+
+/// Returns the files of a folder that have an ending, in the order of their names.
+fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|found| found == ending))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "no {ending} files there");
+    files
+}

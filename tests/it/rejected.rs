@@ -4,24 +4,13 @@
 //! told to `NAME.txt`, to be read as the author of the plan would.
 
 use std::path::Path;
-use std::path::PathBuf;
 
 use planrun::diagnostic::Diagnostics;
 use planrun::diagnostic::render;
 use planrun::plan;
 use planrun::source::Sources;
 
-/// Returns the plans of a folder, in the order of their names.
-fn plans(folder: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let entries = std::fs::read_dir(folder).unwrap();
-    let mut plans: Vec<PathBuf> = entries
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "yaml"))
-        .collect();
-    plans.sort();
-    plans
-}
+use crate::files;
 
 /// Returns what is told about a plan.
 fn told(path: &Path) -> String {
@@ -39,7 +28,7 @@ fn told(path: &Path) -> String {
 fn every_mistake_is_told_as_expected() {
     let update = std::env::var("INSTA_UPDATE").is_ok_and(|how| how == "always");
     let mut wrong = Vec::new();
-    for path in plans("tests/cases/rejected") {
+    for path in files("tests/cases/rejected", "yaml") {
         let told = told(&path);
         let expected = path.with_extension("txt");
         if update {
@@ -58,7 +47,7 @@ fn every_mistake_is_told_as_expected() {
 
 #[test]
 fn the_sample_plans_have_no_faults() {
-    for path in plans("plans") {
+    for path in files("plans", "yaml") {
         assert_eq!(told(&path), "\n", "{}", path.display());
     }
 }

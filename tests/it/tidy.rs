@@ -18,7 +18,10 @@ const MAX_LINES: usize = 500;
 /// Files that may be longer, and why.
 const LONGER: &[(&str, &str)] = &[
     ("src/event.rs", "all facts of a run are read side by side"),
-    ("src/schema/plan.rs", "data: the words of a plan, in one table"),
+    (
+        "src/schema/plan.rs",
+        "data: the words of a plan, in one table",
+    ),
 ];
 
 /// Codes that are described before the code that tells them is there, or is within reach of the
@@ -95,7 +98,9 @@ fn code() -> Vec<Code> {
         .map(|path| {
             let path = shown(path);
             let whole = text(&path);
-            let end = inline.find(&whole).map_or(whole.len(), |found| found.start());
+            let end = inline
+                .find(&whole)
+                .map_or(whole.len(), |found| found.start());
             let module = path.trim_start_matches("src/").trim_end_matches(".rs");
             Code {
                 module: module.split('/').next().unwrap().to_owned(),
@@ -108,7 +113,9 @@ fn code() -> Vec<Code> {
 
 /// Returns the lines of a text that are no comments.
 fn without_comments(text: &str) -> String {
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -132,7 +139,10 @@ fn dependency_table() -> BTreeMap<String, BTreeSet<String>> {
                 None => may.extend(groups.get(word).unwrap_or_else(|| panic!("{word}")).clone()),
             }
         }
-        groups.entry(cells[2].to_owned()).or_default().insert(module.clone());
+        groups
+            .entry(cells[2].to_owned())
+            .or_default()
+            .insert(module.clone());
         rows.insert(module, may);
     }
     rows
@@ -154,7 +164,10 @@ fn modules_use_only_what_the_table_allows() {
         for found in used.captures_iter(&without_comments(&code.text)) {
             let other = &found[1];
             if other != code.module && !may.contains(other) {
-                faults.push(format!("{}: `{}` may not use `{other}`", code.path, code.module));
+                faults.push(format!(
+                    "{}: `{}` may not use `{other}`",
+                    code.path, code.module
+                ));
             }
         }
     }
@@ -184,7 +197,10 @@ fn the_table_of_modules_has_no_circles() {
         settled.extend(next);
     }
     let circle: Vec<&String> = table.keys().filter(|one| !settled.contains(one)).collect();
-    assert!(circle.is_empty(), "these wait for each other, or use what has no row: {circle:?}");
+    assert!(
+        circle.is_empty(),
+        "these wait for each other, or use what has no row: {circle:?}"
+    );
 }
 
 #[test]
@@ -205,7 +221,10 @@ fn files_have_a_size_that_can_be_read() {
         let lines = code.text.lines().count();
         let excused = LONGER.iter().any(|(path, _)| *path == code.path);
         if lines > MAX_LINES && !excused {
-            faults.push(format!("{}: {lines} lines; divide it by subject", code.path));
+            faults.push(format!(
+                "{}: {lines} lines; divide it by subject",
+                code.path
+            ));
         }
         if lines <= MAX_LINES && excused {
             faults.push(format!("{}: {lines} lines; needs no exception", code.path));
@@ -216,8 +235,14 @@ fn files_have_a_size_that_can_be_read() {
 
 #[test]
 fn no_file_is_called_mod() {
-    let found: Vec<String> = files("src", "/mod.rs").iter().map(|path| shown(path)).collect();
-    assert!(found.is_empty(), "write `NAME.rs` beside `NAME/`: {found:?}");
+    let found: Vec<String> = files("src", "/mod.rs")
+        .iter()
+        .map(|path| shown(path))
+        .collect();
+    assert!(
+        found.is_empty(),
+        "write `NAME.rs` beside `NAME/`: {found:?}"
+    );
 }
 
 #[test]
@@ -231,7 +256,11 @@ fn the_code_knows_nothing_of_mail() {
             }
         }
     }
-    assert!(found.is_empty(), "this belongs into plans and models:\n{}", found.join("\n"));
+    assert!(
+        found.is_empty(),
+        "this belongs into plans and models:\n{}",
+        found.join("\n")
+    );
 }
 
 /// Returns the codes of all diagnostics in the program, and where the name of one is no literal.
@@ -255,10 +284,16 @@ fn codes() -> (BTreeSet<String>, Vec<String>) {
 #[test]
 fn every_code_of_a_diagnostic_is_documented() {
     let (codes, faults) = codes();
-    assert!(faults.is_empty(), "write codes as literals, they are searched for: {faults:?}");
+    assert!(
+        faults.is_empty(),
+        "write codes as literals, they are searched for: {faults:?}"
+    );
     assert!(codes.len() > 50, "only {} codes found", codes.len());
     let page = text("docs/diagnostics.md");
-    let sections: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    let sections: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("### "))
+        .collect();
     let known: BTreeSet<String> = sections.iter().map(|&one| one.to_owned()).collect();
     assert_eq!(sections.len(), known.len(), "a code has two sections");
     let missing: Vec<&String> = codes.difference(&known).collect();
@@ -266,8 +301,14 @@ fn every_code_of_a_diagnostic_is_documented() {
         .difference(&codes)
         .filter(|code| !COMING.contains(&code.as_str()))
         .collect();
-    assert!(missing.is_empty(), "docs/diagnostics.md has no section for {missing:?}");
-    assert!(idle.is_empty(), "docs/diagnostics.md describes what nobody tells: {idle:?}");
+    assert!(
+        missing.is_empty(),
+        "docs/diagnostics.md has no section for {missing:?}"
+    );
+    assert!(
+        idle.is_empty(),
+        "docs/diagnostics.md describes what nobody tells: {idle:?}"
+    );
 }
 
 #[test]
@@ -293,14 +334,25 @@ fn bad_examples_are_bad_in_the_way_they_say() {
             format!("version: 1\nname: bad\nhosts: all\nsteps:\n{part}")
         };
         let top = |(_, part): (usize, String)| {
-            let steps = if part.contains("steps:") { "" } else { "steps: [{wait: 1s}]\n" };
-            let version = if part.contains("version:") { "" } else { "version: 1\n" };
+            let steps = if part.contains("steps:") {
+                ""
+            } else {
+                "steps: [{wait: 1s}]\n"
+            };
+            let version = if part.contains("version:") {
+                ""
+            } else {
+                "version: 1\n"
+            };
             format!("{version}name: bad\nhosts: all\n{steps}{part}")
         };
         let steps = fenced(section, "yaml step").into_iter().map(step);
         for plan in steps.chain(fenced(section, "yaml top").into_iter().map(top)) {
             let faults = faults_of_plan("bad.yaml", &plan).unwrap_or_default();
-            assert!(faults.contains(&format!("[{code}]")), "{code}:\n{plan}\n{faults}");
+            assert!(
+                faults.contains(&format!("[{code}]")),
+                "{code}:\n{plan}\n{faults}"
+            );
             proved += 1;
         }
     }
@@ -323,7 +375,11 @@ fn every_plan_that_is_shown_is_valid() {
             shown_plans.push((format!("{page}:{line}"), plan));
         }
     }
-    assert!(shown_plans.len() > 2, "only {} plans found", shown_plans.len());
+    assert!(
+        shown_plans.len() > 2,
+        "only {} plans found",
+        shown_plans.len()
+    );
     for (name, plan) in shown_plans {
         if let Some(faults) = faults_of_plan(&name, &plan) {
             panic!("{name}\n{faults}");
@@ -340,7 +396,12 @@ fn links_between_pages_lead_somewhere() {
         let folder = page.parent().unwrap();
         for found in link.captures_iter(&text(&shown(&page))) {
             let target = folder.join(&found[1]);
-            assert!(target.exists(), "{}: {} is not there", shown(&page), &found[1]);
+            assert!(
+                target.exists(),
+                "{}: {} is not there",
+                shown(&page),
+                &found[1]
+            );
         }
     }
 }

@@ -1,0 +1,283 @@
+//! The command line: what was typed, and which command does it.
+//!
+//! A command takes its arguments and a [`Context`], calls the stages, and gives an [`Exit`]. Data
+//! goes to standard output, talk to standard error. Three kinds of wrong end here: diagnostics are
+//! rendered by [`tell`], refusals of the world are a [`Fault`] that is told in one place, and what
+//! failed on a host is data in the events of a run.
+//!
+//! ```text
+//!  words -> Cli -> validate, inventory, schema, runs, show        read, and print
+//!                  abort, resolve                                 add one event to a run
+//!                  apply, resume, rollback -> session             drive a run
+//!                                              |- view    what a person sees of it
+//!                                              |- signals what stops it
+//!                                              '- asker   what a person answers
+//! ```
+//!
+//! Not here: what plans and runs mean. Nothing uses this module.
+
+mod abort;
+mod apply;
+mod asker;
+mod context;
+mod exit;
+mod fault;
+mod identity;
+mod inventory;
+mod load;
+mod models;
+mod resolve;
+mod resume;
+mod rollback;
+mod runs;
+mod schema;
+mod session;
+mod show;
+mod signals;
+mod stored;
+mod tell;
+mod validate;
+mod view;
+
+use std::ffi::OsString;
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::ArgAction;
+use clap::ColorChoice;
+use clap::CommandFactory;
+use clap::FromArgMatches;
+use clap::Parser;
+use clap::Subcommand;
+use clap::error::ContextKind;
+use clap::error::ContextValue;
+
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::fault::Fault;
+
+/// Commands that are meant to be, so that a reader of the design is not left wondering.
+const LATER: [&str; 8] = [
+    "preview",
+    "explain",
+    "test",
+    "prove",
+    "watch",
+    "unlock",
+    "completions",
+    "man",
+];
+
+const EXAMPLES: &str = "\
+Examples:
+  planrun validate plans/*.yaml                          find every fault, touch no host
+  planrun apply plans/obox-restart.yaml -i demo          run a plan on model hosts
+  planrun apply plans/obox-restart.yaml -i prod --limit backend1
+  planrun show last                                      what was done, and why
+  planrun resume last                                    go on after a stop or a crash
+  planrun rollback last --reason 'mail is slow'          put things back";
+
+/// Careful maintenance over SSH, as data: plans with steps, waits, claims and ways back.
+#[derive(Debug, Parser)]
+#[command(
+    name = "planrun",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, clap::Args)]
+struct Global {
+    /// When to use colour; `auto` is: on a terminal, unless `NO_COLOR` is set
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "General"
+    )]
+    color: ColorChoice,
+    /// Log what is done to standard error; again for more. `PLANRUN_LOG` takes a filter
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "General")]
+    verbose: u8,
+    /// Where runs are kept; by default `$PLANRUN_STATE_DIR`, else `~/.local/state/planrun`
+    #[arg(long, global = true, value_name = "DIR", help_heading = "General")]
+    state_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check plans and tell every fault; touches no host
+    Validate(validate::Args),
+    /// Run a plan on the hosts of an inventory
+    Apply(apply::Args),
+    /// Go on with a run that was stopped, interrupted or waits for an answer
+    Resume(resume::Args),
+    /// Turn a run round: undo what was done, in the reverse order
+    Rollback(rollback::Args),
+    /// End a run as it is, nothing undone
+    Abort(abort::Args),
+    /// Answer a question of a run
+    Resolve(resolve::Args),
+    /// List the runs, newest first
+    Runs(runs::Args),
+    /// Show a run in full
+    Show(show::Args),
+    /// Show the hosts of an inventory and how they are reached
+    Inventory(inventory::Args),
+    /// Print the JSON Schema of a kind of file, for editors
+    Schema(schema::Args),
+}
+
+/// Does what the command line says, and returns the exit status of the process.
+pub fn main() -> ExitCode {
+    fault::set_panic_hook();
+    let done = std::panic::catch_unwind(AssertUnwindSafe(|| run(std::env::args_os().collect())));
+    done.unwrap_or(Exit::INTERNAL).into()
+}
+
+fn run(words: Vec<OsString>) -> Exit {
+    let cli = match parse(&words) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let told = error.print();
+            // Help that nobody reads is no failure.
+            drop(told);
+            return if error.use_stderr() {
+                Exit::INVALID
+            } else {
+                Exit::SUCCEEDED
+            };
+        }
+    };
+    let context = Context::new(&cli.global, words);
+    context.begin_log();
+    cli.command.run(&context).unwrap_or_else(|fault| {
+        fault.tell(&context);
+        fault.exit()
+    })
+}
+
+fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
+    let command = command();
+    let parsed = command.try_get_matches_from(words);
+    parsed
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+        .map_err(with_outlook)
+}
+
+fn command() -> clap::Command {
+    let after = format!("{EXAMPLES}\n\n{}", exit::table());
+    Cli::command().after_help(EXAMPLES).after_long_help(after)
+}
+
+/// Says of a command that is not there yet that it will be.
+fn with_outlook(error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+        return error;
+    };
+    if !LATER.contains(&word.as_str()) {
+        return error;
+    }
+    let message = format!("`planrun {word}` is not there yet: it comes in a later version\n");
+    command().error(clap::error::ErrorKind::InvalidSubcommand, message)
+}
+
+impl Command {
+    fn run(self, context: &Context) -> Result<Exit, Fault> {
+        match self {
+            Self::Validate(args) => Ok(validate::run(&args, context)),
+            Self::Apply(args) => apply::run(&args, context),
+            Self::Resume(args) => resume::run(&args, context),
+            Self::Rollback(args) => rollback::run(&args, context),
+            Self::Abort(args) => abort::run(&args, context),
+            Self::Resolve(args) => resolve::run(&args, context),
+            Self::Runs(args) => runs::run(&args, context),
+            Self::Show(args) => show::run(&args, context),
+            Self::Inventory(args) => Ok(inventory::run(&args, context)),
+            Self::Schema(args) => Ok(schema::run(&args)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(line: &str) -> Result<Cli, clap::Error> {
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        parse(&words)
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn apply_takes_values_in_the_order_they_were_given() {
+        let cli = typed("planrun apply p.yaml -i prod --set a=1 --set b=x=y --limit web,!web3");
+        let Command::Apply(args) = cli.unwrap().command else {
+            panic!("not apply");
+        };
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(args.values.set, [pair("a", "1"), pair("b", "x=y")]);
+        assert_eq!(args.values.limit.as_deref(), Some("web,!web3"));
+    }
+
+    #[test]
+    fn a_value_without_a_name_is_refused() {
+        for word in ["novalue", "=1", "two words=1"] {
+            let line = ["planrun", "apply", "p.yaml", "-i", "prod", "--set", word];
+            let words: Vec<OsString> = line.into_iter().map(OsString::from).collect();
+            let text = parse(&words).unwrap_err().to_string();
+            assert!(text.contains("NAME=VALUE"), "{text}");
+        }
+    }
+
+    #[test]
+    fn apply_without_an_inventory_is_refused() {
+        let text = typed("planrun apply p.yaml").unwrap_err().to_string();
+        assert!(text.contains("--inventory"), "{text}");
+    }
+
+    #[test]
+    fn a_mistyped_flag_and_command_have_a_suggestion() {
+        let flag = typed("planrun apply p.yaml -i prod --limti web").unwrap_err();
+        assert!(flag.to_string().contains("--limit"), "{flag}");
+        let command = typed("planrun aply p.yaml").unwrap_err();
+        assert!(command.to_string().contains("apply"), "{command}");
+        assert!(command.use_stderr());
+    }
+
+    #[test]
+    fn a_command_of_a_later_version_is_called_so() {
+        let text = typed("planrun prove p.yaml").unwrap_err().to_string();
+        assert!(text.contains("later version"), "{text}");
+        let text = typed("planrun nonsense").unwrap_err().to_string();
+        assert!(!text.contains("later version"), "{text}");
+    }
+
+    #[test]
+    fn abort_needs_to_be_acknowledged() {
+        let text = typed("planrun abort last").unwrap_err().to_string();
+        assert!(text.contains("--acknowledge"), "{text}");
+    }
+
+    #[test]
+    fn the_long_help_lists_the_exit_statuses() {
+        let text = typed("planrun --help").unwrap_err().to_string();
+        assert!(text.contains("143"), "{text}");
+        assert!(text.contains("planrun resume last"), "{text}");
+    }
+}

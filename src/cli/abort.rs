@@ -1,0 +1,63 @@
+//! `planrun abort`: a run is ended as it is.
+
+use crate::cli::context::Context;
+use crate::cli::context::Stream;
+use crate::cli::exit::Exit;
+use crate::cli::fault::Fault;
+use crate::cli::identity::who;
+use crate::cli::stored;
+use crate::cli::stored::Word;
+use crate::event::Event;
+use crate::event::RunStatus;
+use crate::report::summary::Invocation;
+use crate::report::summary::summary;
+
+/// See the module.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    word: Word,
+    /// I know that hosts stay as they are, and may be out of service
+    #[arg(long, required = true)]
+    acknowledge: bool,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+/// Ends the run.
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
+    let store = context.store()?;
+    let run = store.find(&args.word.run)?;
+    let by = who();
+    let mut taken = stored::take(&store, &run, &by)?;
+    let status = stored::status(&taken.records);
+    let is_open = matches!(
+        status,
+        RunStatus::Planned | RunStatus::Running | RunStatus::Paused | RunStatus::Stuck
+    );
+    if !is_open {
+        let message = format!("run {run} has ended: {}", status.word());
+        return Err(Fault::new(Exit::INVALID, message).help("there is nothing to abort"));
+    }
+    let why = match &args.reason {
+        Some(reason) => format!("aborted by {by}: {reason}"),
+        None => format!("aborted by {by}"),
+    };
+    let ended = Event::RunEnded {
+        status: RunStatus::Aborted,
+        why: Some(why),
+    };
+    let now = taken.now(&store)?;
+    taken
+        .takes(&ended, now)
+        .map_err(|why| Fault::new(Exit::INVALID, format!("run {run} cannot be aborted: {why}")))?;
+    taken.add(ended, now)?;
+    let invocation = Invocation {
+        run,
+        apply: None,
+        style: context.style(Stream::Err),
+    };
+    context.say(summary(&taken.records, &invocation).trim_end());
+    Ok(Exit::SUCCEEDED)
+}

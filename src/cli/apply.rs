@@ -1,0 +1,137 @@
+//! `planrun apply`: a plan, an inventory, a new run.
+
+use std::path::PathBuf;
+
+use crate::cli::asker::confirm;
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::fault::Fault;
+use crate::cli::identity::who;
+use crate::cli::load;
+use crate::cli::load::Values;
+use crate::cli::models;
+use crate::cli::models::Machines;
+use crate::cli::models::Named;
+use crate::cli::session::Session;
+use crate::cli::tell;
+use crate::cli::tell::Format;
+use crate::cli::view::Output;
+use crate::clock::Clock;
+use crate::diagnostic::Diagnostics;
+use crate::event::Event;
+use crate::report::text::count;
+use crate::report::text::list;
+use crate::report::text::printable;
+use crate::resolve;
+use crate::resolve::ResolvedPlan;
+use crate::run::planned::planned;
+use crate::run::state::RunState;
+use crate::source::Sources;
+
+/// Most hosts that are named before a run begins.
+const MOST_HOSTS: usize = 8;
+
+/// See the module.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  planrun apply plans/obox-restart.yaml -i demo
+  planrun apply plans/obox-restart.yaml -i prod --limit backend1 --set wait=30m
+  planrun apply plans/obox-restart.yaml -i prod --output json >run.jsonl")]
+pub(super) struct Args {
+    /// The plan
+    #[arg(value_name = "PLAN")]
+    plan: PathBuf,
+    /// The inventory: a path, or the name of one in `inventories/` beside the plan
+    #[arg(long, short, value_name = "INV")]
+    inventory: String,
+    #[command(flatten)]
+    pub(super) values: Values,
+    /// How the run is shown
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    output: Output,
+    /// Begin without asking; questions of the plan are asked all the same
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// What was read, all of it sound.
+struct Ready {
+    plan: ResolvedPlan,
+    text: String,
+    model: Option<Named>,
+}
+
+/// Begins a run and drives it.
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
+    let ready = read(args, context)?;
+    let is_model = ready.model.is_some();
+    if !args.yes && !is_model && context.is_interactive() && !confirm(&question(&ready.plan)) {
+        context.say("nothing was done");
+        return Ok(Exit::INVALID);
+    }
+    let by = who();
+    let store = context.store()?;
+    let journal = store.begin_new(Clock::Real.now(), &by)?;
+    let path = args.plan.display().to_string();
+    let texts = Named::texts(ready.model.as_ref());
+    let first = planned(&ready.plan, &path, &ready.text, &by, texts);
+    let inventory = &ready.plan.inventory;
+    let machines = Machines::new(ready.model, inventory, &store, journal.run(), None)?;
+    let session = Session {
+        context,
+        journal: &journal,
+        plan: &ready.plan,
+        machines: &machines,
+        history: &[],
+        state: RunState::default(),
+        first: vec![Event::RunPlanned(Box::new(first))],
+        output: args.output,
+        apply: Some(context.typed()),
+        by,
+    };
+    context.say(&format!("run {}", journal.run()));
+    session.run()
+}
+
+/// Reads all texts; all that is wrong with them is told at once.
+fn read(args: &Args, context: &Context) -> Result<Ready, Fault> {
+    let mut sources = Sources::default();
+    let mut found = Diagnostics::default();
+    let plan_dir = load::directory(&args.plan);
+    let plan = load::plan(&args.plan, &mut sources, &mut found);
+    let inventory = load::inventory(&args.inventory, Some(plan_dir), &mut sources, &mut found);
+    let given = load::given(&args.values, plan_dir, &mut sources, &mut found);
+    let model = inventory.as_ref().and_then(|(path, inventory)| {
+        models::read(inventory, path, plan_dir, &mut sources, &mut found).ok()
+    });
+    let ready = match (plan, inventory, given) {
+        (Some((id, plan)), Some((_, inventory)), Some(given)) => {
+            let text = sources.get(id).text().to_owned();
+            resolve::resolve(plan, inventory, &given, &mut sources, &mut found)
+                .zip(model)
+                .map(|(plan, model)| Ready { plan, text, model })
+        }
+        _ => None,
+    };
+    match ready {
+        Some(ready) if !found.has_errors() => {
+            tell::tell(&found, &sources, Format::Human, context);
+            Ok(ready)
+        }
+        _ => {
+            tell::refuse(&found, &sources, "nothing was done", context);
+            Err(Fault::told(Exit::INVALID))
+        }
+    }
+}
+
+fn question(plan: &ResolvedPlan) -> String {
+    format!(
+        "begin {} on {} of {}: {}?",
+        printable(&plan.plan.name),
+        count(plan.hosts.len(), "host"),
+        printable(&plan.inventory.path),
+        list(plan.hosts.iter().map(|host| host.as_str()), MOST_HOSTS),
+    )
+}

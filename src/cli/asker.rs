@@ -1,0 +1,224 @@
+//! Questions at a terminal.
+//!
+//! The question itself is an event, and is shown as one; here stands only the prompt. Questions of
+//! several hosts are asked one after the other. Lines are read on a thread of their own, for a read
+//! from a terminal cannot be taken back: one that nobody waits for any more serves the next
+//! question.
+
+use std::cell::RefCell;
+use std::io::BufRead as _;
+use std::io::Read as _;
+use std::io::Write as _;
+
+use async_trait::async_trait;
+use tokio::sync::Mutex;
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+
+use crate::cli::context::write_line;
+use crate::cli::view::Pause;
+use crate::cli::view::View;
+use crate::clock::Clock;
+use crate::event::Answer;
+use crate::event::Question;
+use crate::event::TaskId;
+use crate::report::text::printable;
+use crate::run::Asker;
+
+/// Most bytes of a line that is read: a reason is a sentence.
+const MAX_LINE: u64 = 4096;
+
+/// See the module.
+pub(super) struct Terminal<'a> {
+    view: &'a RefCell<View>,
+    clock: Clock,
+    stopped: watch::Receiver<bool>,
+    lines: Mutex<Lines>,
+}
+
+impl<'a> Terminal<'a> {
+    /// Makes an asker that gives up when `stopped` turns true.
+    pub(super) fn new(
+        view: &'a RefCell<View>,
+        clock: Clock,
+        stopped: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            view,
+            clock,
+            stopped,
+            lines: Mutex::new(Lines::new()),
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Asker for Terminal<'_> {
+    async fn ask(&self, task: &TaskId, question: &Question) -> Option<(Answer, Option<String>)> {
+        // A person takes real time, and no virtual one.
+        let _hold = self.clock.hold();
+        let mut stopped = self.stopped.clone();
+        let conversation = async {
+            let mut lines = self.lines.lock().await;
+            let _pause = Pause::new(self.view);
+            loop {
+                prompt(&prompt_text(task, &question.answers));
+                let line = lines.next().await?;
+                match answer(&line, &question.answers) {
+                    Ok(answer) => return Some(answer),
+                    Err(why) => write_line(&why),
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = stopped.wait_for(|stopped| *stopped) => None,
+            answer = conversation => answer,
+        }
+    }
+}
+
+/// Asks whether to begin; true for yes.
+pub(super) fn confirm(question: &str) -> bool {
+    prompt(&format!("{question} [y/N] "));
+    read_line().is_some_and(|line| matches!(line.trim(), "y" | "Y" | "yes"))
+}
+
+fn prompt_text(task: &TaskId, answers: &[Answer]) -> String {
+    let words: Vec<&str> = answers.iter().map(|answer| answer.word()).collect();
+    let task = printable(&task.to_string());
+    format!("{task}: {}? (a reason may follow) ", words.join(", "))
+}
+
+fn prompt(text: &str) {
+    let mut err = std::io::stderr().lock();
+    let _gone = write!(err, "{text}").and_then(|()| err.flush());
+}
+
+/// Takes a line apart: a word or a beginning of it that is no other's, then perhaps a reason.
+pub(super) fn answer(line: &str, answers: &[Answer]) -> Result<(Answer, Option<String>), String> {
+    let line = line.trim();
+    let (word, reason) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let reason = reason.trim();
+    let reason = (!reason.is_empty()).then(|| reason.to_owned());
+    let answer = chosen(word, answers)?;
+    Ok((answer, reason))
+}
+
+/// Returns the answer a word stands for.
+pub(super) fn chosen(word: &str, answers: &[Answer]) -> Result<Answer, String> {
+    let word = word.to_lowercase();
+    let begins = |answer: &&Answer| !word.is_empty() && answer.word().starts_with(&word);
+    let whole = answers.iter().find(|answer| answer.word() == word);
+    let fitting: Vec<&Answer> = answers.iter().filter(begins).collect();
+    match (whole, fitting.as_slice()) {
+        (Some(answer), _) => Ok(*answer),
+        (None, [answer]) => Ok(**answer),
+        (None, []) => Err(format!("answer with {}", meanings(answers))),
+        (None, several) => {
+            let words: Vec<&str> = several.iter().map(|answer| answer.word()).collect();
+            Err(format!(
+                "`{word}` can be {}; type more of it",
+                words.join(" or ")
+            ))
+        }
+    }
+}
+
+/// Lists answers and what they do.
+fn meanings(answers: &[Answer]) -> String {
+    let each = answers.iter();
+    let each: Vec<String> = each
+        .map(|answer| format!("`{}` ({})", answer.word(), answer.about()))
+        .collect();
+    each.join(", ")
+}
+
+/// Lines of standard input, read when they are wanted.
+struct Lines {
+    wanted: mpsc::Sender<()>,
+    read: mpsc::Receiver<Option<String>>,
+    is_reading: bool,
+}
+
+impl Lines {
+    fn new() -> Self {
+        let (wanted, mut orders) = mpsc::channel(1);
+        let (lines, read) = mpsc::channel(1);
+        let reader = std::thread::Builder::new().name("reader".to_owned());
+        // Without a thread nobody answers, and the run pauses.
+        let _reader = reader.spawn(move || {
+            while orders.blocking_recv().is_some() {
+                if lines.blocking_send(read_line()).is_err() {
+                    break;
+                }
+            }
+        });
+        Self {
+            wanted,
+            read,
+            is_reading: false,
+        }
+    }
+
+    /// Returns the next line, `None` where there is none any more. May be cut short: a line that
+    /// is read then is the next one's.
+    async fn next(&mut self) -> Option<String> {
+        if !self.is_reading {
+            self.wanted.send(()).await.ok()?;
+            self.is_reading = true;
+        }
+        let line = self.read.recv().await.flatten();
+        self.is_reading = false;
+        line
+    }
+}
+
+fn read_line() -> Option<String> {
+    let mut bytes = Vec::new();
+    let input = std::io::stdin().lock();
+    let read = input.take(MAX_LINE).read_until(b'\n', &mut bytes).ok()?;
+    (read > 0).then(|| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANSWERS: [Answer; 4] = [Answer::Retry, Answer::Reject, Answer::Done, Answer::NotDone];
+
+    #[test]
+    fn a_word_or_its_beginning_is_an_answer() {
+        assert_eq!(answer("done\n", &ANSWERS), Ok((Answer::Done, None)));
+        assert_eq!(answer("  not ", &ANSWERS), Ok((Answer::NotDone, None)));
+        assert_eq!(answer("RET", &ANSWERS), Ok((Answer::Retry, None)));
+    }
+
+    #[test]
+    fn what_stands_behind_the_word_is_the_reason() {
+        let reason = Some("two monitoring accounts".to_owned());
+        assert_eq!(
+            answer("d  two monitoring accounts \n", &ANSWERS),
+            Ok((Answer::Done, reason))
+        );
+    }
+
+    #[test]
+    fn a_beginning_of_two_answers_is_asked_again() {
+        let why = answer("re", &ANSWERS).unwrap_err();
+        assert_eq!(why, "`re` can be retry or reject; type more of it");
+    }
+
+    #[test]
+    fn nonsense_lists_what_may_be_answered() {
+        for line in ["", "\n", "perhaps"] {
+            let why = answer(line, &ANSWERS).unwrap_err();
+            assert!(why.contains("`done` (it is done, go on)"), "{why}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_not_offered_is_refused() {
+        assert!(answer("approve", &ANSWERS).is_err());
+    }
+}

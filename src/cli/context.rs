@@ -1,0 +1,193 @@
+//! What all commands know of the process: its terminal, its words, where runs are kept.
+
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::ColorChoice;
+use console::Term;
+use jiff::tz::TimeZone;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::Global;
+use crate::cli::fault::Fault;
+use crate::quote;
+use crate::report::Style;
+use crate::store;
+use crate::store::Store;
+
+/// Columns where there is no terminal to ask.
+const WIDTH: usize = 100;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Context {
+    color: ColorChoice,
+    verbose: u8,
+    state_dir: Option<PathBuf>,
+    words: Vec<OsString>,
+}
+
+/// One of the two streams that people read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stream {
+    /// Standard output: data.
+    Out,
+    /// Standard error: talk.
+    Err,
+}
+
+impl Context {
+    /// Notes what was typed.
+    pub(super) fn new(global: &Global, words: Vec<OsString>) -> Self {
+        Self {
+            color: global.color,
+            verbose: global.verbose,
+            state_dir: global.state_dir.clone(),
+            words,
+        }
+    }
+
+    /// Begins to log, where that was asked for.
+    pub(super) fn begin_log(&self) {
+        if !self.is_logging() {
+            return;
+        }
+        let level = match self.verbose {
+            0 => "off",
+            1 => "planrun=info",
+            2 => "planrun=debug",
+            _ => "planrun=trace,russh=debug",
+        };
+        let filter = EnvFilter::try_from_env("PLANRUN_LOG");
+        let filter = filter.unwrap_or_else(|_| EnvFilter::new(level));
+        let _already_logging = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_ansi(self.colour(Stream::Err))
+            .with_writer(std::io::stderr)
+            .try_init();
+    }
+
+    /// Whether log lines are written, which a moving picture cannot stand.
+    pub(super) fn is_logging(&self) -> bool {
+        self.verbose > 0 || std::env::var_os("PLANRUN_LOG").is_some()
+    }
+
+    /// Opens the runs.
+    pub(super) fn store(&self) -> Result<Store, Fault> {
+        let dir = self.state_dir.clone();
+        let dir = dir.unwrap_or_else(store::default_dir);
+        Ok(Store::open(&dir)?)
+    }
+
+    /// Returns the command as it was typed, ready for a shell.
+    pub(super) fn typed(&self) -> String {
+        let words = self.words.iter().skip(1);
+        let words = words.map(|word| quote::readable(&word.to_string_lossy()));
+        let all: Vec<String> = std::iter::once("planrun".to_owned()).chain(words).collect();
+        all.join(" ")
+    }
+
+    /// Whether a person is at the other end of both ways of talk.
+    pub(super) fn is_interactive(&self) -> bool {
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// Whether a picture can move on a stream.
+    pub(super) fn can_move(&self) -> bool {
+        std::io::stderr().is_terminal() && !is_dumb() && !self.is_logging()
+    }
+
+    /// Whether a stream may have colour.
+    pub(super) fn colour(&self, stream: Stream) -> bool {
+        let is_terminal = match stream {
+            Stream::Out => std::io::stdout().is_terminal(),
+            Stream::Err => std::io::stderr().is_terminal(),
+        };
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        decide_colour(self.color, is_terminal, refused || is_dumb())
+    }
+
+    /// Returns how reports are to look on a stream.
+    pub(super) fn style(&self, stream: Stream) -> Style {
+        let term = match stream {
+            Stream::Out => Term::stdout(),
+            Stream::Err => Term::stderr(),
+        };
+        let columns = term.size_checked().map(|(_, columns)| usize::from(columns));
+        Style {
+            colour: self.colour(stream),
+            width: columns.filter(|columns| *columns > 0).unwrap_or(WIDTH),
+            zone: TimeZone::system(),
+        }
+    }
+
+    /// Writes a line of talk; a reader that is gone harms nothing.
+    #[expect(clippy::unused_self, reason = "who talks has a context")]
+    pub(super) fn say(&self, line: &str) {
+        write_line(line);
+    }
+
+    /// Writes data; a reader that is gone harms nothing.
+    #[expect(clippy::unused_self, reason = "who prints has a context")]
+    pub(super) fn print(&self, text: &str) {
+        print(text);
+    }
+
+    /// Colours a word that something is wrong.
+    pub(super) fn bad(&self, text: &str) -> String {
+        self.paint(text, &console::Style::new().red().bold())
+    }
+
+    /// Colours a word that heads a line.
+    pub(super) fn strong(&self, text: &str) -> String {
+        self.paint(text, &console::Style::new().bold())
+    }
+
+    fn paint(&self, text: &str, style: &console::Style) -> String {
+        if self.colour(Stream::Err) {
+            style.clone().force_styling(true).apply_to(text).to_string()
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// Writes a line to standard error.
+pub(super) fn write_line(line: &str) {
+    let mut err = std::io::stderr().lock();
+    let _gone = writeln!(err, "{line}").and_then(|()| err.flush());
+}
+
+/// Writes a text to standard output.
+pub(super) fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _gone = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+fn decide_colour(choice: ColorChoice, is_terminal: bool, is_refused: bool) -> bool {
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => is_terminal && !is_refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_is_for_terminals_unless_it_is_forced() {
+        assert!(decide_colour(ColorChoice::Auto, true, false));
+        assert!(!decide_colour(ColorChoice::Auto, true, true));
+        assert!(!decide_colour(ColorChoice::Auto, false, false));
+        assert!(decide_colour(ColorChoice::Always, false, true));
+        assert!(!decide_colour(ColorChoice::Never, true, false));
+    }
+}

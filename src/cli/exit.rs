@@ -1,0 +1,98 @@
+//! Exit statuses: every way the process can end, in one table.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+/// The exit status of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Exit(pub(super) u8);
+
+impl Exit {
+    /// What was asked for is done.
+    pub(super) const SUCCEEDED: Self = Self(0);
+    /// Warnings were denied, and there are some. For a run: failed, and all is rolled back.
+    pub(super) const FAILED: Self = Self(1);
+    /// The command line or a text is wrong; nothing was done.
+    pub(super) const INVALID: Self = Self(2);
+    /// A run ended, and what it did is not rolled back.
+    pub(super) const NOT_ROLLED_BACK: Self = Self(3);
+    /// Another process holds the run, or has taken it over.
+    pub(super) const HELD: Self = Self(7);
+    /// A fault of planrun itself.
+    pub(super) const INTERNAL: Self = Self(70);
+    /// The runs cannot be read or written.
+    pub(super) const STORE: Self = Self(74);
+    /// Left at once by INT.
+    pub(super) const INT: Self = Self(130);
+    /// Left at once by TERM.
+    pub(super) const TERM: Self = Self(143);
+}
+
+/// Every status and what it means, for the manual.
+pub(super) const TABLE: [(u8, &str); 14] = [
+    (0, "succeeded"),
+    (
+        1,
+        "failed, all rolled back; or warnings, where they are denied",
+    ),
+    (
+        2,
+        "the command line, a plan or an inventory is wrong, or the run was refused: nothing done",
+    ),
+    (3, "failed or aborted, not rolled back"),
+    (4, "a host was unreachable before anything was done"),
+    (5, "stuck: undoing failed, a person is needed"),
+    (6, "paused: a person is needed"),
+    (7, "another process holds the run or has taken it over"),
+    (70, "a fault of planrun itself"),
+    (74, "the runs could not be read or written"),
+    (77, "a host key or a privilege was refused"),
+    (129, "ended by HUP"),
+    (130, "left at once by a second INT"),
+    (143, "left at once by a second TERM"),
+];
+
+/// Returns the table as text.
+pub(super) fn table() -> String {
+    let mut out = String::from("Exit statuses:");
+    for (status, meaning) in TABLE {
+        // Writing to a string cannot fail.
+        let _written = write!(out, "\n  {status:>3}  {meaning}");
+    }
+    out
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_has_its_meaning_once_and_in_order() {
+        let statuses: Vec<u8> = TABLE.iter().map(|(status, _)| *status).collect();
+        let mut sorted = statuses.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(statuses, sorted);
+        for exit in [
+            Exit::SUCCEEDED,
+            Exit::FAILED,
+            Exit::INVALID,
+            Exit::NOT_ROLLED_BACK,
+            Exit::HELD,
+            Exit::INTERNAL,
+            Exit::STORE,
+            Exit::INT,
+            Exit::TERM,
+        ] {
+            assert!(statuses.contains(&exit.0), "{exit:?} is not in the table");
+        }
+        // A shell gives these two meanings of its own: ssh's failure, and KILL.
+        assert!(!statuses.contains(&255) && !statuses.contains(&137));
+    }
+}

@@ -1,0 +1,170 @@
+//! Refusals of the world, told at the rim: what was tried, why not, what to do.
+
+use std::error::Error;
+use std::panic::PanicHookInfo;
+
+use crate::cli::context;
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::event::JournalError;
+use crate::report::text::printable;
+use crate::store::RunJournal;
+use crate::store::StoreError;
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub(super) struct Fault {
+    exit: Exit,
+    /// The message, and what it rests on; empty where all was told already.
+    lines: Vec<String>,
+    help: Vec<String>,
+}
+
+impl Fault {
+    /// Makes a fault with its message: lower case, no full stop.
+    pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            lines: vec![message.into()],
+            help: Vec::new(),
+        }
+    }
+
+    /// Makes one of an error and all that it rests on.
+    pub(super) fn of(exit: Exit, message: impl Into<String>, error: &dyn Error) -> Self {
+        let mut fault = Self::new(exit, message);
+        let mut next = Some(error);
+        while let Some(error) = next {
+            fault.lines.push(error.to_string());
+            next = error.source();
+        }
+        fault
+    }
+
+    /// What was wrong is on the screen already.
+    pub(super) fn told(exit: Exit) -> Self {
+        Self {
+            exit,
+            lines: Vec::new(),
+            help: Vec::new(),
+        }
+    }
+
+    /// Makes one of a journal that refuses; the journal knows in full why.
+    pub(super) fn of_journal(journal: &RunJournal, error: &JournalError) -> Self {
+        let fault = match journal.fault() {
+            Some(fault) => Self::from(fault),
+            None => Self::new(Exit::STORE, error.to_string()),
+        };
+        let run = journal.run();
+        fault
+            .help("nothing more was begun; commands that were running on hosts go on there")
+            .help(format!("see what is kept: `planrun show {run}`"))
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub(super) fn help(mut self, text: impl Into<String>) -> Self {
+        self.help.push(text.into());
+        self
+    }
+
+    /// Returns the exit status it leads to.
+    pub(super) fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// Writes it to standard error.
+    pub(super) fn tell(&self, context: &Context) {
+        for (number, line) in self.lines.iter().enumerate() {
+            let line = printable(line);
+            if number == 0 {
+                context.say(&format!("{} {line}", context.bad("error:")));
+            } else {
+                context.say(&format!("  because: {line}"));
+            }
+        }
+        for help in &self.help {
+            context.say(&format!("{} {}", context.strong("help:"), printable(help)));
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn text(&self) -> String {
+        [self.lines.as_slice(), self.help.as_slice()]
+            .concat()
+            .join("\n")
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        let exit = match &error {
+            StoreError::Held { .. } | StoreError::Fenced { .. } => Exit::HELD,
+            StoreError::NoSuchRun { .. }
+            | StoreError::Ambiguous { .. }
+            | StoreError::BadName(_) => Exit::INVALID,
+            _ => Exit::STORE,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+/// Makes a panic short: people get one line and what to do, not a trace.
+pub(super) fn set_panic_hook() {
+    std::panic::set_hook(Box::new(|info: &PanicHookInfo<'_>| {
+        let payload = info.payload();
+        let message = payload
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| payload.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        let place = info
+            .location()
+            .map(|at| format!(" ({}:{})", at.file(), at.line()))
+            .unwrap_or_default();
+        let message = printable(message);
+        context::write_line(&format!(
+            "\rerror: planrun itself is at fault: {message}{place}\n\
+             help: what was done is kept: `planrun runs`; please report this line"
+        ));
+        if std::env::var_os("RUST_BACKTRACE").is_some() {
+            let trace = std::backtrace::Backtrace::force_capture();
+            context::write_line(&trace.to_string());
+        }
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::RunId;
+
+    #[test]
+    fn a_run_that_is_held_and_one_that_is_not_there_end_differently() {
+        let run = RunId("a".to_owned());
+        let held = StoreError::Held {
+            run: run.clone(),
+            by: "ann@ops1".to_owned(),
+            pid: None,
+            since: None,
+        };
+        assert_eq!(Fault::from(held).exit(), Exit::HELD);
+        let fenced = StoreError::Fenced {
+            run,
+            epoch: 1,
+            current: 2,
+        };
+        assert_eq!(Fault::from(fenced).exit(), Exit::HELD);
+        let missing = StoreError::NoSuchRun {
+            word: "x".to_owned(),
+            near: Vec::new(),
+        };
+        assert_eq!(Fault::from(missing).exit(), Exit::INVALID);
+        let full = StoreError::Full {
+            doing: "write",
+            path: "/s".into(),
+        };
+        assert_eq!(Fault::from(full).exit(), Exit::STORE);
+    }
+}

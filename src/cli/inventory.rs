@@ -1,0 +1,228 @@
+//! `planrun inventory`: the hosts of an inventory, as planrun understands them.
+
+use std::fmt::Write as _;
+
+use clap::ValueEnum;
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::load;
+use crate::cli::tell;
+use crate::cli::tell::Format as DiagnosticFormat;
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::inventory::Connection;
+use crate::inventory::Host;
+use crate::inventory::HostName;
+use crate::inventory::Inventory;
+use crate::inventory::pattern;
+use crate::report::text::count;
+use crate::report::text::pad;
+use crate::report::text::printable;
+use crate::report::text::printable_json;
+use crate::report::text::width;
+use crate::source::Sources;
+
+/// The widest that the name of a variable makes its column.
+const NAME_WIDTH: usize = 32;
+
+/// How hosts are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Human,
+    /// As YAML
+    Yaml,
+    /// As JSON
+    Json,
+}
+
+/// See the module.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  planrun inventory -i prod --limit 'backends:!backend3'
+  planrun inventory -i prod --format json | jq '.hosts | keys'")]
+pub(super) struct Args {
+    /// The inventory: a path, or the name of one in `inventories/`
+    #[arg(long, short, value_name = "INV")]
+    inventory: String,
+    /// Show only these hosts: an Ansible pattern
+    #[arg(long, short, value_name = "PATTERN")]
+    limit: Option<String>,
+    /// How they are written
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: Format,
+}
+
+/// Prints the hosts.
+pub(super) fn run(args: &Args, context: &Context) -> Exit {
+    let mut sources = Sources::default();
+    let mut found = Diagnostics::default();
+    let inventory = load::inventory(&args.inventory, None, &mut sources, &mut found);
+    let chosen = inventory.and_then(|(_, inventory)| {
+        let pattern = args.limit.as_deref().unwrap_or("all");
+        match pattern::resolve(pattern, &inventory) {
+            Ok(hosts) => Some((inventory, hosts)),
+            Err(error) => {
+                found.push(Diagnostic::error("host-pattern", error.to_string()));
+                None
+            }
+        }
+    });
+    let Some((inventory, hosts)) = chosen else {
+        tell::refuse(&found, &sources, "nothing to show", context);
+        return Exit::INVALID;
+    };
+    tell::tell(&found, &sources, DiagnosticFormat::Human, context);
+    context.print(&match args.format {
+        Format::Human => human(&inventory, &hosts),
+        Format::Yaml => serde_yaml::to_string(&data(&inventory, &hosts)).unwrap_or_default(),
+        Format::Json => {
+            let text = serde_json::to_string_pretty(&data(&inventory, &hosts));
+            format!("{}\n", printable_json(&text.unwrap_or_default()))
+        }
+    });
+    Exit::SUCCEEDED
+}
+
+fn chosen<'a>(inventory: &'a Inventory, hosts: &'a [HostName]) -> impl Iterator<Item = &'a Host> {
+    hosts.iter().filter_map(|name| inventory.host(name))
+}
+
+fn human(inventory: &Inventory, hosts: &[HostName]) -> String {
+    let mut out = String::new();
+    for host in chosen(inventory, hosts) {
+        // Writing to a string cannot fail.
+        let _written = writeln!(out, "{}", printable(host.name.as_str()));
+        line(&mut out, "reached", &printable(&way(host)));
+        if !host.groups.is_empty() {
+            line(&mut out, "groups", &printable(&host.groups.join(", ")));
+        }
+        let widest = host.vars.keys().map(|name| width(&printable(name))).max();
+        let column = widest.unwrap_or_default().min(NAME_WIDTH);
+        for (number, (name, variable)) in host.vars.iter().enumerate() {
+            let heading = if number == 0 { "variables" } else { "" };
+            let name = pad(&printable(name), column);
+            let value = printable(&variable.value.to_string());
+            let origin = printable(&variable.origin);
+            line(&mut out, heading, &format!("{name} = {value}  ({origin})"));
+        }
+        out.push('\n');
+    }
+    let groups = inventory.groups.keys();
+    let groups = groups.filter(|name| !matches!(name.as_str(), "all" | "ungrouped"));
+    let groups = count(groups.count(), "group");
+    let _written = writeln!(out, "{} of {groups}", count(hosts.len(), "host"));
+    out
+}
+
+fn line(out: &mut String, heading: &str, text: &str) {
+    let _written = writeln!(out, "  {heading:<10}{text}");
+}
+
+/// Says how a host is reached.
+fn way(host: &Host) -> String {
+    let link = &host.link;
+    let mut way = match link.connection {
+        Connection::Local => "on this machine".to_owned(),
+        Connection::Model => {
+            format!("in the model {}", link.model.as_deref().unwrap_or_default())
+        }
+        Connection::Ssh => {
+            let user = link.user.as_ref().map(|user| format!("{user}@"));
+            let port = link.port.map(|port| format!(" port {port}"));
+            format!(
+                "ssh {}{}{}",
+                user.unwrap_or_default(),
+                link.address,
+                port.unwrap_or_default()
+            )
+        }
+    };
+    if let Some(key) = &link.identity_file {
+        way.push_str(&format!(", key {key}"));
+    }
+    if link.r#become == Some(true) {
+        let user = link.become_user.as_deref().unwrap_or("root");
+        way.push_str(&format!(", becomes {user}"));
+    }
+    way
+}
+
+fn data(inventory: &Inventory, hosts: &[HostName]) -> Value {
+    let each = chosen(inventory, hosts).map(|host| {
+        let link = &host.link;
+        let vars = host.vars.iter();
+        let vars: Map<String, Value> = vars
+            .map(|(name, variable)| (name.clone(), variable.value.clone()))
+            .collect();
+        let value = json!({
+            "connection": link.connection,
+            "address": link.address,
+            "port": link.port,
+            "user": link.user,
+            "identity_file": link.identity_file,
+            "known_hosts": link.known_hosts,
+            "become": link.r#become,
+            "become_user": link.become_user,
+            "model": link.model,
+            "groups": host.groups,
+            "variables": vars,
+        });
+        (host.name.to_string(), value)
+    });
+    let each: Map<String, Value> = each.collect();
+    let groups = inventory.groups.iter().map(|(name, members)| {
+        let members = members.iter().filter(|name| hosts.contains(name));
+        (name.clone(), json!(members.collect::<Vec<_>>()))
+    });
+    let groups: Map<String, Value> = groups.collect();
+    json!({"hosts": each, "groups": groups})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> (Inventory, Vec<HostName>) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hosts.ini");
+        let text = "[web]\nweb1 ansible_host=192.0.2.1 ansible_user=ann ansible_port=2222 size=3\n\
+                    web2 ansible_become=true\n[db]\ndb1 planrun_connection=local\n";
+        std::fs::write(&path, text).unwrap();
+        let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
+        let inventory =
+            crate::inventory::read::read(&path, "hosts.ini", &mut sources, &mut found).unwrap();
+        let hosts = inventory.hosts.keys().cloned().collect();
+        (inventory, hosts)
+    }
+
+    #[test]
+    fn people_read_how_each_host_is_reached() {
+        let (inventory, hosts) = sample();
+        let text = human(&inventory, &hosts);
+        assert!(
+            text.contains("reached   ssh ann@192.0.2.1 port 2222\n"),
+            "{text}"
+        );
+        assert!(text.contains("ssh web2, becomes root\n"), "{text}");
+        assert!(text.contains("on this machine\n"), "{text}");
+        assert!(text.contains("= 3  (hosts.ini:2)\n"), "{text}");
+        assert!(text.ends_with("3 hosts of 2 groups\n"), "{text}");
+    }
+
+    #[test]
+    fn programs_read_only_the_hosts_asked_for() {
+        let (inventory, _) = sample();
+        let data = data(&inventory, &[HostName::new("web1")]);
+        assert_eq!(data["hosts"].as_object().unwrap().len(), 1);
+        assert_eq!(data["hosts"]["web1"]["port"], 2222);
+        assert_eq!(data["hosts"]["web1"]["variables"]["size"], 3);
+        assert_eq!(data["groups"]["web"], json!(["web1"]));
+        assert_eq!(data["groups"]["db"], json!([]));
+    }
+}

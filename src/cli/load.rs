@@ -1,0 +1,235 @@
+//! Texts that a command line names: plans, inventories, values.
+//!
+//! What cannot be read is a diagnostic like any other fault of a text, so that one invocation
+//! tells all there is to mend.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::io::Read as _;
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::document;
+use crate::document::Value;
+use crate::document::parse::MAX_BYTES;
+use crate::inventory::Inventory;
+use crate::inventory::read;
+use crate::plan;
+use crate::plan::Plan;
+use crate::resolve::Given;
+use crate::source::SourceId;
+use crate::source::Sources;
+
+/// The values a plan is given, and the hosts it is kept to.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct Values {
+    /// Work only on these hosts of the plan: an Ansible pattern (`backend1`, `web:!web3`)
+    #[arg(long, short, value_name = "PATTERN")]
+    pub(super) limit: Option<String>,
+    /// Give an input of the plan a value; repeat it for more
+    #[arg(long = "set", short = 's', value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(super) set: Vec<(String, String)>,
+    /// Take inputs from a YAML or JSON file; `--set` wins over it
+    #[arg(long, value_name = "FILE")]
+    pub(super) inputs: Option<PathBuf>,
+}
+
+/// Splits `NAME=VALUE`; the value may be empty and may hold more `=`.
+fn assignment(word: &str) -> Result<(String, String), String> {
+    match word.split_once('=') {
+        Some((name, value)) if is_name(name) => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE, the name of an input and its value".to_owned()),
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
+/// Reads a text under the name the user gave it.
+pub(super) fn text(
+    path: &Path,
+    sources: &mut Sources,
+    found: &mut Diagnostics,
+) -> Option<SourceId> {
+    let shown = path.display().to_string();
+    match content(path, &shown) {
+        Ok(text) => Some(sources.add(shown, text)),
+        Err(fault) => {
+            found.push(*fault);
+            None
+        }
+    }
+}
+
+fn content(path: &Path, shown: &str) -> Result<String, Box<Diagnostic>> {
+    let mut bytes = Vec::new();
+    let most = MAX_BYTES as u64 + 1;
+    let done = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
+    if let Err(error) = done {
+        return Err(Box::new(unreadable(path, shown, &error)));
+    }
+    if bytes.len() > MAX_BYTES {
+        let message = format!("`{shown}` has more than {MAX_BYTES} bytes");
+        let fault = Diagnostic::error("file-too-large", message);
+        return Err(Box::new(
+            fault.help("split it, or keep large data out of it"),
+        ));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..good]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1;
+        let message = format!("`{shown}` is not UTF-8 text: line {line}");
+        Box::new(Diagnostic::error("not-utf8", message).help("save the file as UTF-8"))
+    })
+}
+
+fn unreadable(path: &Path, shown: &str, error: &std::io::Error) -> Diagnostic {
+    if error.kind() == ErrorKind::NotFound {
+        let message = format!("there is no file `{shown}`");
+        return Diagnostic::error("no-such-file", message).help("look at the path");
+    }
+    if path.is_dir() {
+        let message = format!("`{shown}` is a directory, not a file");
+        return Diagnostic::error("unreadable-file", message).help(format!(
+            "name the files in it: `{}/*.yaml`",
+            shown.trim_end_matches('/')
+        ));
+    }
+    Diagnostic::error(
+        "unreadable-file",
+        format!("`{shown}` cannot be read: {error}"),
+    )
+    .help("look at the path and its permissions")
+}
+
+/// Reads a plan; its text stays among the sources also where it gives none.
+pub(super) fn plan(
+    path: &Path,
+    sources: &mut Sources,
+    found: &mut Diagnostics,
+) -> Option<(SourceId, Plan)> {
+    let id = text(path, sources, found)?;
+    Some((id, plan::read(sources, id, found)?))
+}
+
+/// Finds an inventory and reads it.
+pub(super) fn inventory(
+    name: &str,
+    plan_dir: Option<&Path>,
+    sources: &mut Sources,
+    found: &mut Diagnostics,
+) -> Option<(PathBuf, Inventory)> {
+    let path = match read::find(name, plan_dir) {
+        Ok(path) => path,
+        Err(fault) => {
+            found.push(*fault);
+            return None;
+        }
+    };
+    let shown = path.display().to_string();
+    let inventory = read::read(&path, &shown, sources, found)?;
+    Some((path, inventory))
+}
+
+/// Brings together what a plan is given; `None` where the file of inputs is of no use.
+pub(super) fn given(
+    values: &Values,
+    plan_dir: &Path,
+    sources: &mut Sources,
+    found: &mut Diagnostics,
+) -> Option<Given> {
+    let file = match &values.inputs {
+        None => None,
+        Some(path) => {
+            let id = text(path, sources, found)?;
+            let node = document::parse(sources, id, found)?;
+            if !matches!(node.value, Value::Map(_)) {
+                let fault = Diagnostic::error("inputs-file", "a file of inputs is a mapping");
+                found.push(
+                    fault
+                        .at(node.span, format!("this is {}", node.kind()))
+                        .help("write a line `NAME: VALUE` for each input"),
+                );
+                return None;
+            }
+            Some((id, node))
+        }
+    };
+    Some(Given {
+        set: values.set.clone(),
+        file,
+        limit: values.limit.clone(),
+        plan_dir: plan_dir.to_owned(),
+    })
+}
+
+/// Returns the directory of a file, `.` for a bare name.
+pub(super) fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code_of(path: &Path) -> (&'static str, String) {
+        let fault = content(path, &path.display().to_string()).unwrap_err();
+        (fault.code, fault.message)
+    }
+
+    #[test]
+    fn a_value_is_split_at_the_first_equals_sign() {
+        let pair = |name: &str, value: &str| Ok((name.to_owned(), value.to_owned()));
+        assert_eq!(assignment("wait=15m"), pair("wait", "15m"));
+        assert_eq!(assignment("query=a=b"), pair("query", "a=b"));
+        assert_eq!(assignment("note="), pair("note", ""));
+        assert!(assignment("wait").is_err());
+        assert!(assignment("=15m").is_err());
+        assert!(assignment("a b=1").is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_by_its_kind() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(code_of(&dir.path().join("none.yaml")).0, "no-such-file");
+        let (code, message) = code_of(dir.path());
+        assert_eq!(code, "unreadable-file");
+        assert!(message.ends_with("is a directory, not a file"), "{message}");
+        let latin = dir.path().join("latin.yaml");
+        std::fs::write(&latin, b"a: 1\nb: caf\xe9\n").unwrap();
+        let (code, message) = code_of(&latin);
+        assert_eq!(code, "not-utf8");
+        assert!(message.ends_with("line 2"), "{message}");
+    }
+
+    #[test]
+    fn inputs_in_a_list_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("inputs.yaml");
+        std::fs::write(&path, "- wait\n").unwrap();
+        let values = Values {
+            inputs: Some(path),
+            ..Values::default()
+        };
+        let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
+        let given = given(&values, dir.path(), &mut sources, &mut found);
+        assert!(given.is_none());
+        assert_eq!(found.sorted()[0].code, "inputs-file");
+    }
+
+    #[test]
+    fn a_bare_name_is_in_this_directory() {
+        assert_eq!(directory(Path::new("p.yaml")), Path::new("."));
+        assert_eq!(directory(Path::new("plans/p.yaml")), Path::new("plans"));
+    }
+}

@@ -1,0 +1,143 @@
+//! `planrun resolve`: a question of a run is answered, from another terminal or another day.
+
+use crate::cli::asker::chosen;
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::fault::Fault;
+use crate::cli::identity::who;
+use crate::cli::stored;
+use crate::cli::stored::Word;
+use crate::event::Event;
+use crate::event::Question;
+use crate::event::RunId;
+use crate::event::TaskId;
+
+/// See the module.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  planrun resolve last --as approve
+  planrun resolve last backend2/drain --as wait --reason 'two users are still reading'")]
+pub(super) struct Args {
+    #[command(flatten)]
+    word: Word,
+    /// The task that asks; may be left out where only one does
+    #[arg(value_name = "HOST/STEP")]
+    task: Option<String>,
+    /// The answer
+    #[arg(long = "as", value_name = "ANSWER")]
+    answer: String,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+/// Records the answer.
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
+    let store = context.store()?;
+    let run = store.find(&args.word.run)?;
+    let by = who();
+    let mut taken = stored::take(&store, &run, &by)?;
+    let open = taken.state.open_questions();
+    let (task, question) = asked(&open, args.task.as_deref(), &run)?;
+    let answer = chosen(&args.answer, &question.answers).map_err(|why| {
+        let message = format!("`{}` is no answer to the question of {task}", args.answer);
+        Fault::new(Exit::INVALID, message).help(why)
+    })?;
+    let answered = Event::QuestionAnswered {
+        task: task.clone(),
+        answer,
+        reason: args.reason.clone(),
+        by,
+    };
+    let now = taken.now(&store)?;
+    taken.add(answered, now)?;
+    context.say(&format!("{task}: {} ({})", answer.word(), answer.about()));
+    match open.len() {
+        1 => context.say(&format!("to go on: planrun resume {run}")),
+        more => context.say(&format!(
+            "{} more open; then: planrun resume {run}",
+            more - 1
+        )),
+    }
+    Ok(Exit::SUCCEEDED)
+}
+
+/// Finds the question that is meant.
+fn asked<'a>(
+    open: &'a [(TaskId, Question)],
+    task: Option<&str>,
+    run: &RunId,
+) -> Result<&'a (TaskId, Question), Fault> {
+    let names: Vec<String> = open.iter().map(|(task, _)| task.to_string()).collect();
+    let fault = |message: String| {
+        let fault = Fault::new(Exit::INVALID, message);
+        match names.as_slice() {
+            [] => fault.help(format!("see where it stands: `planrun show {run}`")),
+            names => fault.help(format!("name one of: {}", names.join(", "))),
+        }
+    };
+    match (task, open) {
+        (_, []) => Err(fault(format!("run {run} has no open question"))),
+        (None, [one]) => Ok(one),
+        (None, several) => Err(fault(format!(
+            "run {run} has {} open questions",
+            several.len()
+        ))),
+        (Some(task), all) => all
+            .iter()
+            .find(|(asks, _)| asks.to_string() == task)
+            .ok_or_else(|| fault(format!("`{task}` has no open question in run {run}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Answer;
+    use crate::event::Reason;
+    use crate::event::StepPath;
+    use crate::inventory::HostName;
+
+    fn open(hosts: &[&str]) -> Vec<(TaskId, Question)> {
+        let question = |host: &&str| {
+            let task = TaskId {
+                host: HostName::new(*host),
+                step: StepPath("drain".to_owned()),
+            };
+            let question = Question {
+                text: "go on?".to_owned(),
+                why: Reason::default(),
+                answers: vec![Answer::Approve, Answer::Reject],
+            };
+            (task, question)
+        };
+        hosts.iter().map(question).collect()
+    }
+
+    #[test]
+    fn the_only_question_needs_no_name() {
+        let (run, open) = (RunId("a1".to_owned()), open(&["web1"]));
+        assert_eq!(asked(&open, None, &run).unwrap().0.host.as_str(), "web1");
+    }
+
+    #[test]
+    fn of_several_questions_one_must_be_named() {
+        let (run, open) = (RunId("a1".to_owned()), open(&["web1", "web2"]));
+        let text = asked(&open, None, &run).unwrap_err().text();
+        assert!(text.contains("2 open questions"), "{text}");
+        assert!(text.contains("web1/drain, web2/drain"), "{text}");
+        let named = asked(&open, Some("web2/drain"), &run).unwrap();
+        assert_eq!(named.0.host.as_str(), "web2");
+        let text = asked(&open, Some("web9/drain"), &run).unwrap_err().text();
+        assert!(text.contains("`web9/drain` has no open question"), "{text}");
+    }
+
+    #[test]
+    fn a_run_without_questions_says_so() {
+        let text = asked(&[], None, &RunId("a1".to_owned()))
+            .unwrap_err()
+            .text();
+        assert!(text.starts_with("run a1 has no open question"), "{text}");
+    }
+}

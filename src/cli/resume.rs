@@ -1,0 +1,124 @@
+//! `planrun resume`: a run that was stopped, interrupted or answered goes on.
+
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::fault::Fault;
+use crate::cli::identity::who;
+use crate::cli::models;
+use crate::cli::models::Machines;
+use crate::cli::session::Session;
+use crate::cli::stored;
+use crate::cli::stored::Taken;
+use crate::cli::stored::Word;
+use crate::cli::view::Output;
+use crate::event::Event;
+use crate::event::RunId;
+use crate::event::RunStatus;
+use crate::run::planned::restore;
+use crate::store::Store;
+
+/// See the module.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    word: Word,
+    /// How the run is shown
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    output: Output,
+}
+
+/// Takes the run over and drives it on.
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
+    let store = context.store()?;
+    let run = store.find(&args.word.run)?;
+    let status = stored::status(&store.records(&run)?);
+    if status == RunStatus::Succeeded {
+        context.say(&format!("run {run} has succeeded: nothing is left to do"));
+        return Ok(Exit::SUCCEEDED);
+    }
+    if let Some(fault) = ended(&run, status) {
+        return Err(fault);
+    }
+    let by = who();
+    let taken = stored::take(&store, &run, &by)?;
+    let first = vec![Event::RunResumed { by: by.clone() }];
+    go_on(taken, first, args.output, by, &store, context)
+}
+
+/// Drives a run that was taken over.
+pub(super) fn go_on(
+    taken: Taken,
+    first: Vec<Event>,
+    output: Output,
+    by: String,
+    store: &Store,
+    context: &Context,
+) -> Result<Exit, Fault> {
+    let past = taken.last();
+    let Taken {
+        journal,
+        records,
+        state,
+    } = taken;
+    let planned = stored::planned(&records)?;
+    stored::tell_changes(planned, context);
+    let (plan, _sources) = restore(planned).map_err(|why| {
+        Fault::new(
+            Exit::STORE,
+            format!("this planrun cannot read the plan of the run: {why}"),
+        )
+        .help("use the planrun that began the run")
+    })?;
+    let model = models::stored(&planned.models)?;
+    let machines = Machines::new(model, &plan.inventory, store, journal.run(), past)?;
+    let session = Session {
+        context,
+        journal: &journal,
+        plan: &plan,
+        machines: &machines,
+        history: &records,
+        state,
+        first,
+        output,
+        apply: None,
+        by,
+    };
+    session.run()
+}
+
+/// Says why a run that ended does not go on; `None` where it has not.
+fn ended(run: &RunId, status: RunStatus) -> Option<Fault> {
+    let help = match status {
+        RunStatus::Planned | RunStatus::Running | RunStatus::Paused | RunStatus::Succeeded => {
+            return None;
+        }
+        RunStatus::Refused => "nothing was done; mend the cause and apply the plan again".into(),
+        RunStatus::RolledBack => "mend the cause and apply the plan again".into(),
+        RunStatus::Failed => format!(
+            "put things back with `planrun rollback {run}`, or mend the cause and apply again"
+        ),
+        RunStatus::Stuck => format!(
+            "mend what stands in the way, then take the rollback up: `planrun rollback {run}`"
+        ),
+        RunStatus::Aborted => "apply the plan again when things are in order".into(),
+    };
+    let message = format!("run {run} has ended: {}", status.word());
+    Some(Fault::new(Exit::INVALID, message).help(help))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_ended_says_what_to_do_instead() {
+        let run = RunId("a1".to_owned());
+        let stuck = ended(&run, RunStatus::Stuck).unwrap();
+        assert_eq!(stuck.exit(), Exit::INVALID);
+        let text = stuck.text();
+        assert!(text.starts_with("run a1 has ended: stuck"), "{text}");
+        assert!(text.contains("planrun rollback a1"), "{text}");
+        assert!(ended(&run, RunStatus::Paused).is_none());
+        assert!(ended(&run, RunStatus::Running).is_none());
+    }
+}

@@ -1,0 +1,162 @@
+//! A run that is driven by this process, from its first event here to its exit status.
+//!
+//! One thread does it all: the run, its view, the signals. The first INT or TERM asks the run to
+//! pause, the second leaves at once: what is kept is kept, and commands that hosts work on go on
+//! there. A terminal that goes away ends nothing.
+
+use std::cell::RefCell;
+use std::pin::pin;
+
+use tokio::runtime::Builder;
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+
+use crate::cli::asker::Terminal;
+use crate::cli::context::Context;
+use crate::cli::context::Stream;
+use crate::cli::exit::Exit;
+use crate::cli::fault::Fault;
+use crate::cli::models::Machines;
+use crate::cli::signals::Signals;
+use crate::cli::signals::Wish;
+use crate::cli::view::Output;
+use crate::cli::view::View;
+use crate::event::Event;
+use crate::event::JournalError;
+use crate::event::Record;
+use crate::report::summary::Invocation;
+use crate::report::summary::summary_of;
+use crate::resolve::ResolvedPlan;
+use crate::run::Asker;
+use crate::run::Run;
+use crate::run::Stop;
+use crate::run::exit_status;
+use crate::run::state::RunState;
+use crate::store::RunJournal;
+
+/// All that it takes to drive a run.
+pub(super) struct Session<'a> {
+    /// The process.
+    pub(super) context: &'a Context,
+    /// The right to write the run.
+    pub(super) journal: &'a RunJournal,
+    /// What is to be done.
+    pub(super) plan: &'a ResolvedPlan,
+    /// Where.
+    pub(super) machines: &'a Machines,
+    /// What happened before this process.
+    pub(super) history: &'a [Record],
+    /// Where these lead to.
+    pub(super) state: RunState,
+    /// What happens first.
+    pub(super) first: Vec<Event>,
+    /// How it is shown.
+    pub(super) output: Output,
+    /// The command that begins such a run, if it was this one.
+    pub(super) apply: Option<String>,
+    /// Who works here.
+    pub(super) by: String,
+}
+
+/// How the driving ended.
+enum Ended {
+    /// By itself.
+    Driven(Result<RunState, JournalError>),
+    /// A second signal came.
+    Left(Wish),
+}
+
+impl Session<'_> {
+    /// Drives the run until it ends or pauses.
+    pub(super) fn run(mut self) -> Result<Exit, Fault> {
+        let of_system =
+            |error: std::io::Error| Fault::of(Exit::INTERNAL, "the run cannot be begun", &error);
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(of_system)?;
+        let run = self.journal.run().clone();
+        let view = RefCell::new(View::new(&run, self.output, self.history, self.context));
+        let state = std::mem::take(&mut self.state);
+        let first = std::mem::take(&mut self.first);
+        let ended = LocalSet::new().block_on(&runtime, self.drive(&view, state, first));
+        // A read from the terminal may still be under way, and would be waited for.
+        runtime.shutdown_background();
+        let memory = view.into_inner().finish();
+        let exit = match ended.map_err(of_system)? {
+            Ended::Driven(Ok(state)) => Exit(exit_status(&state)),
+            Ended::Driven(Err(error)) => return Err(Fault::of_journal(self.journal, &error)),
+            Ended::Left(wish) => {
+                self.context.say(&format!(
+                    "left at once by {}: commands that hosts work on go on there; \
+                     go on with `planrun resume {run}`",
+                    wish.name()
+                ));
+                return Ok(wish.exit());
+            }
+        };
+        self.machines.save()?;
+        let invocation = Invocation {
+            run,
+            apply: self.apply.clone(),
+            style: self.context.style(Stream::Err),
+        };
+        self.context.say("");
+        self.context
+            .say(summary_of(&memory, &invocation).trim_end());
+        Ok(exit)
+    }
+
+    async fn drive(
+        &self,
+        view: &RefCell<View>,
+        mut state: RunState,
+        first: Vec<Event>,
+    ) -> std::io::Result<Ended> {
+        let mut signals = Signals::install()?;
+        let stop = Stop::new();
+        let (stopping, stopped) = watch::channel(false);
+        let clock = self.machines.clock.clone();
+        let terminal = self
+            .context
+            .is_interactive()
+            .then(|| Terminal::new(view, clock.clone(), stopped));
+        let run = Run {
+            id: self.journal.run().clone(),
+            plan: self.plan,
+            clock,
+            transport: &self.machines.transport,
+            journal: self.journal,
+            reporter: view,
+            asker: terminal.as_ref().map(|terminal| terminal as &dyn Asker),
+            stop: &stop,
+            epoch: self.journal.epoch(),
+            by: self.by.clone(),
+        };
+        let mut work = pin!(async {
+            for event in first {
+                run.note(&mut state, event).await?;
+            }
+            run.drive(state).await
+        });
+        let mut is_stopping = false;
+        loop {
+            tokio::select! {
+                biased;
+                wish = signals.next() => {
+                    if is_stopping {
+                        return Ok(Ended::Left(wish));
+                    }
+                    is_stopping = true;
+                    stop.request(wish.name());
+                    // Nobody may listen: without a terminal there is no asker.
+                    let _unheard = stopping.send(true);
+                    view.borrow().say(
+                        "pausing: the current steps end first; ^C again leaves at once",
+                    );
+                }
+                done = &mut work => return Ok(Ended::Driven(done)),
+            }
+        }
+    }
+}

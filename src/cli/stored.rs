@@ -1,0 +1,154 @@
+//! Runs that are kept: found by what a person types, taken over, added to.
+
+use jiff::Timestamp;
+use sha2::Digest as _;
+use sha2::Sha256;
+use tokio::runtime::Builder;
+
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::fault::Fault;
+use crate::cli::models;
+use crate::event::Event;
+use crate::event::Record;
+use crate::event::RunId;
+use crate::event::RunPlanned;
+use crate::event::RunStatus;
+use crate::report::fold::Memory;
+use crate::report::text::printable;
+use crate::run::state::RunState;
+use crate::store::RunJournal;
+use crate::store::Store;
+
+/// The run a command is about.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Word {
+    /// The run: its name, a beginning of it that is no other's, or `last`
+    #[arg(value_name = "RUN")]
+    pub(super) run: String,
+}
+
+/// A run that was taken over.
+pub(super) struct Taken {
+    /// The right to write it.
+    pub(super) journal: RunJournal,
+    /// What happened.
+    pub(super) records: Vec<Record>,
+    /// Where that leads to.
+    pub(super) state: RunState,
+}
+
+/// Returns where a run stands.
+pub(super) fn status(records: &[Record]) -> RunStatus {
+    Memory::of(records).status
+}
+
+/// Returns what a run was begun with.
+pub(super) fn planned(records: &[Record]) -> Result<&RunPlanned, Fault> {
+    match records.first().map(|record| &record.event) {
+        Some(Event::RunPlanned(planned)) => Ok(planned),
+        _ => Err(
+            Fault::new(Exit::STORE, "the run does not say what was planned")
+                .help("it cannot be gone on with; see it with `planrun show RUN`"),
+        ),
+    }
+}
+
+/// Takes a run over: from now on only this process writes it.
+pub(super) fn take(store: &Store, run: &RunId, by: &str) -> Result<Taken, Fault> {
+    let (journal, records) = store.take(run, by)?;
+    let state = fold(&records)?;
+    Ok(Taken {
+        journal,
+        records,
+        state,
+    })
+}
+
+fn fold(records: &[Record]) -> Result<RunState, Fault> {
+    RunState::of(records).map_err(|why| {
+        Fault::new(
+            Exit::STORE,
+            format!("the record of the run does not fit: {why}"),
+        )
+        .help("use the planrun that wrote it")
+    })
+}
+
+impl Taken {
+    /// Returns the time of the run now.
+    pub(super) fn now(&self, store: &Store) -> Result<Timestamp, Fault> {
+        let texts = &planned(&self.records)?.models;
+        models::now(texts, store, self.journal.run(), self.last())
+    }
+
+    /// Returns the time of its last event.
+    pub(super) fn last(&self) -> Option<Timestamp> {
+        self.records.last().map(|record| record.at)
+    }
+
+    /// Tells whether a run takes an event now; `Err` is why not.
+    pub(super) fn takes(&self, event: &Event, at: Timestamp) -> Result<(), String> {
+        let mut records = self.records.clone();
+        records.push(self.record(event.clone(), at));
+        RunState::of(&records).map(|_state| ())
+    }
+
+    /// Adds an event and keeps it.
+    pub(super) fn add(&mut self, event: Event, at: Timestamp) -> Result<(), Fault> {
+        let record = self.record(event, at);
+        let runtime = Builder::new_current_thread()
+            .build()
+            .map_err(|error| Fault::of(Exit::INTERNAL, "the event cannot be kept", &error))?;
+        runtime.block_on(self.journal.keep(std::slice::from_ref(&record)))?;
+        self.records.push(record);
+        Ok(())
+    }
+
+    fn record(&self, event: Event, at: Timestamp) -> Record {
+        Record {
+            seq: self.journal.seq(),
+            epoch: self.journal.epoch(),
+            at,
+            event,
+        }
+    }
+}
+
+/// Says what has changed since a run was begun: it goes on with what was recorded.
+pub(super) fn tell_changes(planned: &RunPlanned, context: &Context) {
+    let path = printable(&planned.plan_path);
+    if let Ok(text) = std::fs::read(&planned.plan_path)
+        && hex(&Sha256::digest(&text)) != planned.plan_digest
+    {
+        context.say(&format!(
+            "note: {path} was edited since the run began; the plan that is recorded is used"
+        ));
+    }
+    let own = env!("CARGO_PKG_VERSION");
+    if planned.tool != own {
+        let tool = printable(&planned.tool);
+        context.say(&format!(
+            "note: the run was begun by planrun {tool}, and this is {own}"
+        ));
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_written_in_hex() {
+        assert!(hex(&Sha256::digest(b"abc")).starts_with("ba7816bf8f01cfea"));
+    }
+
+    #[test]
+    fn a_run_without_a_beginning_is_refused() {
+        assert_eq!(planned(&[]).unwrap_err().exit(), Exit::STORE);
+    }
+}

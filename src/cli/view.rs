@@ -1,0 +1,138 @@
+//! What a person or a program sees of a run while it is driven.
+
+use std::cell::RefCell;
+use std::io::Stderr;
+use std::io::Stdout;
+
+use clap::ValueEnum;
+use jiff::Timestamp;
+
+use crate::cli::context::Context;
+use crate::cli::context::Stream;
+use crate::cli::context::write_line;
+use crate::event::Progress;
+use crate::event::Record;
+use crate::event::Reporter;
+use crate::event::RunId;
+use crate::report::fold::Memory;
+use crate::report::json::JsonLines;
+use crate::report::live::Live;
+use crate::report::plain::Plain;
+
+/// How a run is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// A moving picture on a terminal, else lines, on standard error
+    #[default]
+    Human,
+    /// A line an event, on standard error
+    Plain,
+    /// A JSON object an event, on standard output
+    Json,
+}
+
+/// A reporter, and what a summary needs at the end.
+pub(super) struct View {
+    face: Face,
+    memory: Memory,
+}
+
+enum Face {
+    Live(Live),
+    Plain(Box<Plain<Stderr>>),
+    Json(JsonLines<Stdout>),
+}
+
+impl View {
+    /// Begins to show a run; `history` is known to it, and not shown again.
+    pub(super) fn new(run: &RunId, output: Output, history: &[Record], context: &Context) -> Self {
+        let style = context.style(Stream::Err);
+        let plain = || {
+            let mut plain = Plain::new(std::io::stderr(), style.clone());
+            plain.remember(history);
+            Face::Plain(Box::new(plain))
+        };
+        let face = match output {
+            Output::Json => Face::Json(JsonLines::new(std::io::stdout())),
+            Output::Human if context.can_move() => match Live::stderr(run.clone(), style.clone()) {
+                Ok(mut live) => {
+                    live.remember(history);
+                    Face::Live(live)
+                }
+                Err(_) => plain(),
+            },
+            Output::Human | Output::Plain => plain(),
+        };
+        Self {
+            face,
+            memory: Memory::of(history),
+        }
+    }
+
+    /// Writes a line of talk without harm to the picture.
+    pub(super) fn say(&self, line: &str) {
+        match &self.face {
+            Face::Live(live) => live.suspend(|| write_line(line)),
+            Face::Plain(_) | Face::Json(_) => write_line(line),
+        }
+    }
+
+    /// Leaves the terminal alone until [`View::resume`].
+    fn pause(&self) {
+        if let Face::Live(live) = &self.face {
+            live.pause();
+        }
+    }
+
+    fn resume(&self) {
+        if let Face::Live(live) = &self.face {
+            live.resume();
+        }
+    }
+
+    /// Takes the picture away for good, and returns what is remembered of the run.
+    pub(super) fn finish(self) -> Memory {
+        if let Face::Live(mut live) = self.face {
+            live.finish();
+        }
+        self.memory
+    }
+}
+
+impl Reporter for View {
+    fn event(&mut self, record: &Record) {
+        self.memory.apply(record);
+        match &mut self.face {
+            Face::Live(live) => live.event(record),
+            Face::Plain(plain) => plain.event(record),
+            Face::Json(json) => json.event(record),
+        }
+    }
+
+    fn progress(&mut self, progress: &Progress, now: Timestamp) {
+        match &mut self.face {
+            Face::Live(live) => live.progress(progress, now),
+            Face::Plain(plain) => plain.progress(progress, now),
+            Face::Json(json) => json.progress(progress, now),
+        }
+    }
+}
+
+/// A terminal that is left alone until this is dropped, also where whoever asked is cut short.
+pub(super) struct Pause<'a>(&'a RefCell<View>);
+
+impl<'a> Pause<'a> {
+    /// Begins it.
+    pub(super) fn new(view: &'a RefCell<View>) -> Self {
+        view.borrow().pause();
+        Self(view)
+    }
+}
+
+impl Drop for Pause<'_> {
+    fn drop(&mut self) {
+        if let Ok(view) = self.0.try_borrow() {
+            view.resume();
+        }
+    }
+}
