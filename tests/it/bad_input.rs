@@ -30,13 +30,13 @@ const THIS_MACHINE: &str = "all: {hosts: {here: {planrun_connection: local}}}\n"
 
 #[test]
 fn a_plan_that_is_not_there_is_named() {
-    let ended = refused(Planrun::new(), "plans/no-such.yaml", "demo", &[], 2);
+    let ended = refused(&Planrun::new(), "plans/no-such.yaml", "demo", &[], 2);
     ended.says("plans/no-such.yaml").says("No such file");
 }
 
 #[test]
 fn an_inventory_that_is_not_there_is_named() {
-    let ended = refused(Planrun::new(), OBOX_RESTART, "no-such", &[], 2);
+    let ended = refused(&Planrun::new(), OBOX_RESTART, "no-such", &[], 2);
     ended.says("no-such");
 }
 
@@ -68,7 +68,7 @@ fn a_plan_for_a_newer_version_is_refused() {
 fn an_inventory_without_the_plans_group_is_refused() {
     let planrun = Planrun::new();
     let inventory = planrun.file("inventory.yaml", THIS_MACHINE);
-    let ended = refused(planrun, OBOX_RESTART, &inventory, &[], 2);
+    let ended = refused(&planrun, OBOX_RESTART, &inventory, &[], 2);
     ended.says("backends");
 }
 
@@ -78,7 +78,7 @@ fn a_group_without_hosts_is_no_success() {
     let plan = planrun.file("plan.yaml", SMALL.replace("hosts: all", "hosts: workers"));
     let text = "all: {hosts: {here: {planrun_connection: local}}, children: {workers: {}}}\n";
     let inventory = planrun.file("inventory.yaml", text);
-    let ended = refused(planrun, &plan, &inventory, &[], 2);
+    let ended = refused(&planrun, &plan, &inventory, &[], 2);
     ended.says("workers").says("no hosts");
 }
 
@@ -97,7 +97,7 @@ fn a_value_of_the_wrong_type_is_refused() {
 #[test]
 fn a_value_that_is_not_offered_is_refused_with_those_that_are() {
     let words = ["--set", "still_mapped=perhaps"];
-    let ended = refused(Planrun::new(), OBOX_RESTART, "demo", &words, 2);
+    let ended = refused(&Planrun::new(), OBOX_RESTART, "demo", &words, 2);
     ended.says("perhaps").says("continue");
 }
 
@@ -118,7 +118,7 @@ fn a_probe_that_prints_something_else_than_expected_is_shown() {
     let planrun = Planrun::new();
     let plan = planrun.file("plan.yaml", SMALL.replace("echo 1", "echo one"));
     let inventory = planrun.file("inventory.yaml", THIS_MACHINE);
-    let ended = refused(planrun, &plan, &inventory, &[], 2);
+    let ended = refused(&planrun, &plan, &inventory, &[], 2);
     ended.says("the answer is one").says("`one`");
 }
 
@@ -127,7 +127,7 @@ fn a_program_that_is_not_there_is_named() {
     let planrun = Planrun::new();
     let plan = planrun.file("plan.yaml", SMALL.replace("echo 1", "no-such-program 1"));
     let inventory = planrun.file("inventory.yaml", THIS_MACHINE);
-    let ended = refused(planrun, &plan, &inventory, &[], 2);
+    let ended = refused(&planrun, &plan, &inventory, &[], 2);
     ended.says("no-such-program");
 }
 
@@ -146,7 +146,7 @@ fn plan_is_refused(text: &str) -> Ended {
     let planrun = Planrun::new();
     let plan = planrun.file("plan.yaml", text);
     let inventory = planrun.file("inventory.yaml", THIS_MACHINE);
-    refused(planrun, &plan, &inventory, &[], 2)
+    refused(&planrun, &plan, &inventory, &[], 2)
 }
 
 #[track_caller]
@@ -157,7 +157,7 @@ fn host_is_refused(host: &str, status: i32) -> Ended {
         "inventory.yaml",
         format!("all: {{hosts: {{here: {host}}}}}\n"),
     );
-    refused(planrun, &plan, &inventory, &[], status)
+    refused(&planrun, &plan, &inventory, &[], status)
 }
 
 #[track_caller]
@@ -165,11 +165,11 @@ fn set(value: &str) -> Ended {
     let planrun = Planrun::new();
     let plan = planrun.file("plan.yaml", SMALL);
     let inventory = planrun.file("inventory.yaml", THIS_MACHINE);
-    refused(planrun, &plan, &inventory, &["--set", value], 2)
+    refused(&planrun, &plan, &inventory, &["--set", value], 2)
 }
 
 #[track_caller]
-fn refused(planrun: Planrun, plan: &str, inventory: &str, words: &[&str], status: i32) -> Ended {
+fn refused(planrun: &Planrun, plan: &str, inventory: &str, words: &[&str], status: i32) -> Ended {
     let apply = ["apply", plan, "--inventory", inventory, "--output", "plain"];
     let ended = planrun.run(&[&apply[..], words].concat());
     ended.exits(status);

@@ -174,6 +174,12 @@ impl Cluster {
         self.call("fault", &[host, name]);
     }
 
+    /// Brings a fault about that takes so many seconds.
+    #[track_caller]
+    fn slow_fault(&self, host: &str, name: &str, seconds: u32) {
+        self.call("fault", &[host, name, "--seconds", &seconds.to_string()]);
+    }
+
     /// Takes a fault away.
     #[track_caller]
     fn heal(&self, host: &str, name: &str) {

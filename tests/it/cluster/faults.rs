@@ -105,7 +105,7 @@ fn a_change_that_a_director_reports_as_failed_but_took_effect_is_not_sent_again(
     let cluster = Cluster::up();
     // Time to stop the other director while the change is under way.
     for director in ["director1", "director2"] {
-        cluster.fault(director, "slow:director update");
+        cluster.slow_fault(director, "slow:director update", 5);
     }
     let planrun = Planrun::new();
     let plan = restart_plan(&planrun, &[]);
