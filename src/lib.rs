@@ -34,6 +34,7 @@ pub mod task;
 pub mod transport;
 
 pub mod event;
+pub mod run;
 
 // Consumers: facts to people and disk.
 pub mod report;

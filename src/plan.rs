@@ -1,17 +1,32 @@
 //! The plan: what a file means, every name resolved, every default filled in.
 //!
-//! [`lower`](lower::lower) makes a [`Plan`] of a checked document, [`check`](check::check) finds
+//! [`read`] makes a [`Plan`] of a text: `lower` gives a checked document its meaning, [`check`] finds
 //! what only planrun can find (a missing way back, a name that is not known yet). A plan knows no
 //! hosts and no values: [`crate::resolve`] brings it together with an inventory.
 //!
 //! Templates and expressions are kept as written; they are evaluated when their time comes.
+
+pub mod check;
+mod lower;
+#[cfg(test)]
+mod tests;
+pub mod value;
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::document;
+use crate::document::Node;
+use crate::document::Value;
 use crate::output::Reading;
+use crate::schema;
+use crate::schema::Shape;
+use crate::source::SourceId;
+use crate::source::Sources;
 use crate::source::Span;
 use crate::task::StepPath;
 use crate::template::Template;
@@ -25,6 +40,59 @@ pub const DEFAULT_WITHIN: Duration = Duration::from_secs(10);
 pub const DEFAULT_RETRY_DELAY: Duration = Duration::from_secs(5);
 /// How often a wait looks where the plan does not say.
 pub const DEFAULT_EVERY: Duration = Duration::from_secs(5);
+
+/// The version of the plan language.
+pub const VERSION: i64 = 1;
+
+/// Reads a plan; `None` where there are errors among the diagnostics.
+pub fn read(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<Plan> {
+    let mut own = Diagnostics::default();
+    let plan = read_text(sources, id, &mut own).filter(|_| !own.has_errors());
+    found.extend(own);
+    plan
+}
+
+fn read_text(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<Plan> {
+    let node = document::parse(sources, id, found)?;
+    if matches!(node.value, Value::Null) {
+        found.push(
+            Diagnostic::error("empty-plan", "there is nothing in the plan")
+                .at(Span::new(id, 0, 0), "no text, or comments alone")
+                .help("begin with `version: 1`, `name: ...`, `hosts: ...` and `steps:`"),
+        );
+        return None;
+    }
+    if let Some(version) = newer(&node) {
+        let message = format!(
+            "this plan is for version {version} of the language, this planrun knows {VERSION}"
+        );
+        let at = node.get("version").map_or(node.span, |node| node.span);
+        // Told alone: a new version may change the meaning of every other word.
+        found.push(
+            Diagnostic::error("newer-version", message)
+                .at(at, "not known yet")
+                .help("update planrun"),
+        );
+        return None;
+    }
+    schema::check(&node, &Shape::Record(&schema::plan::PLAN), found);
+    if found.has_errors() {
+        return None;
+    }
+    let plan = lower::lower(&node, sources, found);
+    if let Some(plan) = &plan {
+        check::check(&node, plan, found);
+    }
+    plan
+}
+
+/// Returns the version of a plan that is newer than this planrun.
+fn newer(node: &Node) -> Option<i64> {
+    match node.get("version")?.value {
+        Value::Int(version) if version > VERSION => Some(version),
+        _ => None,
+    }
+}
 
 /// A procedure.
 #[derive(Clone, Debug)]

@@ -1,16 +1,29 @@
 //! From a plan and an inventory to a resolved plan: these hosts, these values, these files.
 //!
 //! After this stage nothing is read from the controller's disk any more: a [`ResolvedPlan`] is
-//! stored with its run, and a resume works on it and not on files edited since.
+//! stored with its run, and a resume works on it and not on files edited since. Every fault is told:
+//! all inputs that lack a value, all files that are missing.
+
+mod files;
+mod hosts;
+mod inputs;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use minijinja::value::Serde;
 
+use crate::diagnostic::Diagnostics;
+use crate::document::Node;
 use crate::inventory::HostName;
 use crate::inventory::Inventory;
 use crate::plan::Plan;
+use crate::source::SourceId;
+use crate::source::Sources;
+use crate::template;
+use crate::template::Names;
 
 /// A plan for certain hosts with certain values.
 #[derive(Clone, Debug)]
@@ -25,4 +38,60 @@ pub struct ResolvedPlan {
     pub inputs: IndexMap<HostName, IndexMap<String, serde_json::Value>>,
     /// The files that uploads and inputs name, by the path as rendered from the plan.
     pub files: BTreeMap<String, Arc<[u8]>>,
+}
+
+/// What a user gives with a plan.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// `--set NAME=VALUE`, in order; the last of a name counts.
+    pub set: Vec<(String, String)>,
+    /// `--inputs FILE`: a YAML mapping of names to values.
+    pub file: Option<(SourceId, Node)>,
+    /// `--limit PATTERN`.
+    pub limit: Option<String>,
+    /// The directory of the plan: files are looked for there.
+    pub plan_dir: PathBuf,
+}
+
+/// Brings a plan, an inventory and given values together; `None` where there are errors.
+pub fn resolve(
+    plan: Plan,
+    inventory: Inventory,
+    given: &Given,
+    sources: &mut Sources,
+    found: &mut Diagnostics,
+) -> Option<ResolvedPlan> {
+    let mut own = Diagnostics::default();
+    let hosts = hosts::targets(&plan, &inventory, given, &mut own);
+    hosts::places(&plan, &inventory, &mut own);
+    let inputs = inputs::values(&plan, &inventory, &hosts, given, sources, &mut own);
+    let mut resolved = ResolvedPlan {
+        plan,
+        inventory,
+        hosts,
+        inputs,
+        files: BTreeMap::new(),
+    };
+    // Paths are made of values: with faulty ones every file would be missing, too.
+    if !own.has_errors() {
+        resolved.files = files::read(&resolved, given, &mut own);
+    }
+    let faulty = own.has_errors();
+    found.extend(own);
+    (!faulty).then_some(resolved)
+}
+
+/// Returns what the texts of a host see before any step: its inputs, and `host`.
+pub fn names(resolved: &ResolvedPlan, host: &HostName) -> Names {
+    let mut names: Names = resolved
+        .inputs
+        .get(host)
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| (name.clone(), Serde(value).into()))
+        .collect();
+    if let Some(host) = resolved.inventory.host(host) {
+        names.insert("host".into(), template::host_value(host));
+    }
+    names
 }

@@ -16,10 +16,12 @@ pub mod words;
 use std::collections::BTreeMap;
 
 use minijinja::Value;
+use minijinja::value::Serde;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::document::Node;
+use crate::inventory::Host;
 use crate::source::Sources;
 use crate::source::Span;
 use crate::template::expression::Expression;
@@ -40,6 +42,24 @@ pub enum Mode {
 
 /// The names a text can see, and their values.
 pub type Names = BTreeMap<String, Value>;
+
+/// Returns what `host` names: its name as text, with `name`, `address`, `groups` and `vars`.
+pub fn host_value(host: &Host) -> Value {
+    let vars: BTreeMap<&str, &serde_json::Value> = host
+        .vars
+        .iter()
+        .map(|(name, variable)| (name.as_str(), &variable.value))
+        .collect();
+    Value::from_object(engine::HostValue {
+        name: host.name.as_str().to_owned(),
+        parts: vec![
+            ("name", host.name.as_str().into()),
+            ("address", host.link.address.as_str().into()),
+            ("groups", Serde(&host.groups).into()),
+            ("vars", Serde(vars).into()),
+        ],
+    })
+}
 
 /// A text with `{{ }}` in it.
 #[derive(Clone, Debug)]

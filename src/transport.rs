@@ -152,8 +152,12 @@ pub enum TransportError {
 /// What a host says of an attempt whose end was not recorded.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Recovered {
-    /// It never began there: it may be submitted under the same id.
+    /// It never began there, and cannot begin any more.
     Absent,
+    /// It is running.
+    Running,
+    /// It began and is over; how it ended is not known.
+    Over,
     /// It ended.
     Ended(Output),
     /// The host cannot tell.

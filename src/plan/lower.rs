@@ -1,1 +1,331 @@
-//! Lowering.
+//! A checked document becomes a [`Plan`].
+//!
+//! Defaults are filled in, blocks hand down what their parts inherit, durations and expressions are
+//! parsed, every step gets its path, every name is looked up. It relies on a document whose shape
+//! holds, and where something is missing all the same gives something harmless: the fault has been
+//! told. Every fault is told, none stops the lowering. What speaks of several steps at once (ways
+//! back, names that are not known yet) is the business of [`super::check`].
+
+mod action;
+mod command;
+mod input;
+mod late;
+mod names;
+mod step;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::document::Node;
+use crate::document::Value;
+use crate::plan::Become;
+use crate::plan::Claim;
+use crate::plan::DEFAULT_RETRY_DELAY;
+use crate::plan::DEFAULT_TIMEOUT;
+use crate::plan::DEFAULT_WITHIN;
+use crate::plan::ExitCodes;
+use crate::plan::Invariants;
+use crate::plan::Late;
+use crate::plan::Place;
+use crate::plan::Plan;
+use crate::plan::Probe;
+use crate::plan::Retry;
+use crate::plan::Word;
+use crate::source::Sources;
+use crate::source::Span;
+use crate::template::Template;
+use crate::template::expression::Expression;
+
+use names::Declared;
+use names::Kind;
+
+/// Lowers a document; `None` where it has errors.
+pub(super) fn lower(node: &Node, sources: &Sources, found: &mut Diagnostics) -> Option<Plan> {
+    let mut lowering = Lowering {
+        sources,
+        found: Diagnostics::default(),
+        defaults: Defaults::new(),
+        declared: IndexMap::new(),
+    };
+    let plan = lowering.plan(node);
+    names::resolve(&plan, &lowering.declared, &mut lowering.found);
+    let faulty = lowering.found.has_errors();
+    found.extend(lowering.found);
+    (!faulty).then_some(plan)
+}
+
+/// What is known while a document is lowered.
+struct Lowering<'a> {
+    sources: &'a Sources,
+    found: Diagnostics,
+    defaults: Defaults,
+    /// All names, and where each stands.
+    declared: IndexMap<String, Declared>,
+}
+
+/// What holds where a step or probe says nothing.
+#[derive(Clone)]
+struct Defaults {
+    timeout: Late<Duration>,
+    within: Late<Duration>,
+    retry: Retry,
+    /// What the outermost steps inherit.
+    inherited: Inherited,
+}
+
+/// What a block hands down to its parts.
+#[derive(Clone)]
+struct Inherited {
+    place: Place,
+    r#become: Option<Become>,
+    env: IndexMap<String, Template>,
+    dir: Option<Template>,
+}
+
+impl Defaults {
+    fn new() -> Self {
+        Self {
+            timeout: Late::Now(DEFAULT_TIMEOUT),
+            within: Late::Now(DEFAULT_WITHIN),
+            retry: Retry {
+                attempts: 1,
+                delay: Late::Now(DEFAULT_RETRY_DELAY),
+            },
+            inherited: Inherited {
+                place: Place::Here,
+                r#become: None,
+                env: IndexMap::new(),
+                dir: None,
+            },
+        }
+    }
+}
+
+impl Lowering<'_> {
+    fn plan(&mut self, node: &Node) -> Plan {
+        if let Some(defaults) = node.get("defaults") {
+            self.read_defaults(defaults);
+        }
+        let text = |key: &str| node.get(key).and_then(Node::as_text).map(str::to_owned);
+        let inputs = self.inputs(node.get("inputs"));
+        let probes = self.probes(node.get("probes"));
+        let words = self.words(node.get("let"));
+        let steps = self.steps(node.get("steps"));
+        Plan {
+            name: text("name").unwrap_or_default(),
+            summary: text("summary"),
+            description: text("description"),
+            inputs,
+            hosts: self.fixed(node.get("hosts"), node.span),
+            serial: serial(node.get("serial")),
+            max_failures: node.get("max_failures").map_or(0, whole),
+            locks: self.locks(node.get("locks")),
+            probes,
+            words,
+            preflight: self.claims(node.get("preflight")),
+            steps,
+            invariants: self.invariants(node.get("invariants")),
+        }
+    }
+
+    fn read_defaults(&mut self, node: &Node) {
+        if let Some(timeout) = node.get("timeout") {
+            self.defaults.timeout = self.duration(timeout);
+        }
+        if let Some(within) = node.get("within") {
+            self.defaults.within = self.duration(within);
+        }
+        if let Some(retry) = node.get("retry") {
+            self.defaults.retry = self.retry(retry);
+        }
+        let outer = self.defaults.inherited.clone();
+        self.defaults.inherited = self.inherit(node, &outer);
+    }
+
+    /// Returns what the parts of a node inherit that itself inherits from an outer one.
+    fn inherit(&mut self, node: &Node, outer: &Inherited) -> Inherited {
+        let mut env = outer.env.clone();
+        for entry in node.get("env").map(Node::entries).unwrap_or_default() {
+            let value = self.template(&entry.value);
+            env.insert(entry.key.clone(), value);
+        }
+        Inherited {
+            place: node
+                .get("delegate_to")
+                .map_or_else(|| outer.place.clone(), |place| self.place(place)),
+            r#become: node.get("become").map_or(outer.r#become.clone(), r#become),
+            env,
+            dir: node
+                .get("dir")
+                .map(|dir| self.template(dir))
+                .or_else(|| outer.dir.clone()),
+        }
+    }
+
+    fn place(&mut self, node: &Node) -> Place {
+        for (key, make) in [
+            ("one_of", Place::OneOf as fn(String, Span) -> Place),
+            ("each_of", Place::EachOf),
+        ] {
+            if let Some(group) = node.get(key) {
+                let (group, span) = self.fixed(Some(group), node.span);
+                return make(group, span);
+            }
+        }
+        let (host, span) = self.fixed(Some(node), node.span);
+        Place::Host(host, span)
+    }
+
+    fn retry(&mut self, node: &Node) -> Retry {
+        Retry {
+            attempts: node
+                .get("attempts")
+                .map_or(1, |node| u32::try_from(whole(node)).unwrap_or(u32::MAX)),
+            delay: node
+                .get("delay")
+                .map_or(Late::Now(DEFAULT_RETRY_DELAY), |node| self.duration(node)),
+        }
+    }
+
+    fn probes(&mut self, node: Option<&Node>) -> IndexMap<String, Probe> {
+        let mut probes = IndexMap::new();
+        for entry in node.map(Node::entries).unwrap_or_default() {
+            self.declare(&entry.key, entry.key_span, Kind::Probe);
+            let outer = self.defaults.inherited.clone();
+            let node = &entry.value;
+            let place = node
+                .get("delegate_to")
+                .map_or(Place::Here, |place| self.place(place));
+            let probe = Probe {
+                name: entry.key.clone(),
+                command: self.command(node, &outer),
+                place,
+                reading: self.reading(node),
+                exit_codes: self
+                    .exit_codes(node)
+                    .unwrap_or_else(|| ExitCodes::These(vec![0])),
+                span: entry.key_span,
+            };
+            probes.insert(entry.key.clone(), probe);
+        }
+        probes
+    }
+
+    fn words(&mut self, node: Option<&Node>) -> IndexMap<String, Word> {
+        let mut words = IndexMap::new();
+        for entry in node.map(Node::entries).unwrap_or_default() {
+            self.declare(&entry.key, entry.key_span, Kind::Word);
+            let span = entry.key_span;
+            let word = match (entry.value.get("from"), entry.value.get("where")) {
+                (Some(from), Some(filter)) => {
+                    self.from(from);
+                    Word::Rows {
+                        from: from.as_text().unwrap_or_default().to_owned(),
+                        filter: self.expression(filter),
+                        span,
+                    }
+                }
+                _ => Word::Expression(self.expression(&entry.value), span),
+            };
+            words.insert(entry.key.clone(), word);
+        }
+        words
+    }
+
+    /// Tells of a `from` that is no probe.
+    fn from(&mut self, from: &Node) {
+        let name = from.as_text().unwrap_or_default();
+        let probes: Vec<&str> = self.names_of(Kind::Probe);
+        if probes.contains(&name) {
+            return;
+        }
+        let fault = Diagnostic::error("unknown-name", format!("`{name}` is no probe"))
+            .at(from.span, "`from` takes the name of a probe");
+        let help = names::suggest(name, &probes, "write a probe of that name under `probes`");
+        self.found.push(fault.help(help));
+    }
+
+    fn claims(&mut self, node: Option<&Node>) -> Vec<Claim> {
+        node.map(Node::entries)
+            .unwrap_or_default()
+            .iter()
+            .map(|entry| Claim {
+                text: entry.key.clone(),
+                condition: self.expression(&entry.value),
+                span: entry.key_span,
+            })
+            .collect()
+    }
+
+    fn invariants(&mut self, node: Option<&Node>) -> Invariants {
+        let mut claims = |key| self.claims(node.and_then(|node| node.get(key)));
+        Invariants {
+            always: claims("always"),
+            at_rest: claims("at_rest"),
+            at_end: claims("at_end"),
+        }
+    }
+
+    fn locks(&mut self, node: Option<&Node>) -> Vec<(String, Span)> {
+        node.map(Node::items)
+            .unwrap_or_default()
+            .iter()
+            .map(|node| self.fixed(Some(node), node.span))
+            .collect()
+    }
+
+    /// Returns a text that takes no template, and where it stands.
+    fn fixed(&mut self, node: Option<&Node>, whole: Span) -> (String, Span) {
+        let Some(node) = node else {
+            return (String::new(), whole);
+        };
+        let text = node.as_text().unwrap_or_default();
+        if text.contains("{{") {
+            self.found.push(
+                Diagnostic::error("no-template-here", "this is read before any value is known")
+                    .at(node.span, "holds a template")
+                    .help("write the name of a group or host of the inventory"),
+            );
+        }
+        (text.to_owned(), node.span)
+    }
+
+    fn template(&mut self, node: &Node) -> Template {
+        Template::parse(node, self.sources, &mut self.found)
+    }
+
+    /// Returns an expression; for a faulty one, which has been told, one that is false.
+    fn expression(&mut self, node: &Node) -> Rc<Expression> {
+        let parsed = Expression::parse(node, self.sources, &mut self.found)
+            .or_else(|| Expression::parse_text("false").ok());
+        Rc::new(parsed.expect("`false` is an expression"))
+    }
+}
+
+fn serial(node: Option<&Node>) -> Vec<usize> {
+    match node {
+        None => vec![1],
+        Some(node) if node.items().is_empty() => vec![whole(node)],
+        Some(node) => node.items().iter().map(whole).collect(),
+    }
+}
+
+/// Returns a whole number that the shape has held to be at least 0.
+fn whole(node: &Node) -> usize {
+    match node.value {
+        Value::Int(value) => usize::try_from(value).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+fn r#become(node: &Node) -> Option<Become> {
+    match &node.value {
+        Value::Bool(false) => Some(Become::No),
+        Value::Text(user) => Some(Become::Yes(Some(user.text.clone()))),
+        _ => Some(Become::Yes(None)),
+    }
+}

@@ -105,7 +105,7 @@ pub(super) fn select<'a>(node: &Node, alternatives: &'a [(Select, Shape)]) -> Op
 }
 
 /// Whether a node is a text with a template in it.
-pub fn is_template(node: &Node) -> bool {
+fn is_template(node: &Node) -> bool {
     node.as_text().is_some_and(|text| text.contains("{{"))
 }
 

@@ -1,0 +1,159 @@
+//! What a step does.
+
+use std::time::Duration;
+
+use crate::document::Node;
+use crate::document::Value;
+use crate::plan::Action;
+use crate::plan::DEFAULT_EVERY;
+use crate::plan::Effect;
+use crate::plan::Late;
+use crate::plan::OnTimeout;
+use crate::plan::Retry;
+use crate::plan::Wait;
+use crate::plan::Work;
+use crate::plan::lower::Inherited;
+use crate::plan::lower::Lowering;
+use crate::template::Template;
+
+/// Longest title made of an action, in characters.
+const MAX_TITLE: usize = 60;
+
+impl Lowering<'_> {
+    pub(super) fn action(&mut self, node: &Node, path: &str, outer: &Inherited) -> Action {
+        if let Some(wait) = node.get("wait") {
+            return Action::Wait(Box::new(self.wait(wait)));
+        }
+        if let Some(claims) = node.get("assert") {
+            return Action::Assert {
+                claims: self.claims(Some(claims)),
+                within: match node.get("within") {
+                    Some(within) => self.duration(within),
+                    None => Late::Now(Duration::ZERO),
+                },
+            };
+        }
+        if let Some(text) = node.get("approve") {
+            return Action::Approve(self.template(text));
+        }
+        if let Some(text) = node.get("fail") {
+            return Action::Fail(self.template(text));
+        }
+        if let Some(values) = node.get("set") {
+            let values = values.entries().iter();
+            return Action::Set(
+                values
+                    .map(|entry| (entry.key.clone(), self.expression(&entry.value)))
+                    .collect(),
+            );
+        }
+        if let Some(steps) = node.get("block") {
+            let inner = self.inherit(node, outer);
+            return Action::Block {
+                steps: self.numbered(Some(steps), &format!("{path}/"), &inner),
+                rescue: self.numbered(node.get("rescue"), &format!("{path}/rescue/"), &inner),
+            };
+        }
+        Action::Effect(Box::new(self.effect(node, outer)))
+    }
+
+    fn wait(&mut self, node: &Node) -> Wait {
+        let Some(until) = node.get("until") else {
+            return Wait::For(self.duration(node));
+        };
+        let mut duration = |key: &str, default: Duration| match node.get(key) {
+            Some(node) => self.duration(node),
+            None => Late::Now(default),
+        };
+        let at_least = duration("at_least", Duration::ZERO);
+        let timeout = duration("timeout", Duration::ZERO);
+        let every = duration("every", DEFAULT_EVERY);
+        let stable_for = duration("stable_for", Duration::ZERO);
+        Wait::Until {
+            until: self.expression(until),
+            at_least,
+            timeout,
+            every,
+            stable_for,
+            on_timeout: match node.get("on_timeout") {
+                Some(node) => self.on_timeout(node),
+                None => Late::Now(OnTimeout::Fail),
+            },
+        }
+    }
+
+    fn effect(&mut self, node: &Node, outer: &Inherited) -> Effect {
+        let command = self.command(node, outer);
+        let done_when = node.get("done_when").map(|node| self.expression(node));
+        // An upload puts the same content in place, however often.
+        let idempotent = match node.get("idempotent").map(|node| &node.value) {
+            Some(Value::Bool(idempotent)) => *idempotent,
+            _ => matches!(command.work, Work::Upload(_)),
+        };
+        let retry = match node.get("retry") {
+            Some(retry) => self.retry(retry),
+            None => self.defaults.retry.clone(),
+        };
+        Effect {
+            command,
+            place: match node.get("delegate_to") {
+                Some(place) => self.place(place),
+                None => outer.place.clone(),
+            },
+            within: match node.get("within") {
+                Some(within) => self.duration(within),
+                None => self.defaults.within.clone(),
+            },
+            retry: if done_when.is_some() || idempotent {
+                retry
+            } else {
+                Retry {
+                    attempts: 1,
+                    ..retry
+                }
+            },
+            exit_codes: self.exit_codes(node),
+            reading: self.reading(node),
+            done_when,
+            idempotent,
+        }
+    }
+}
+
+/// Returns the title of a step that has no name: its action in short.
+pub(super) fn title(action: &Action) -> String {
+    let text = match action {
+        Action::Effect(effect) => match &effect.command.work {
+            Work::Run(words) => {
+                let words: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+                format!("run: {}", words.join(" "))
+            }
+            Work::Shell(script) => format!("shell: {}", script.text.trim()),
+            Work::Upload(upload) => format!("upload: {}", upload.to.text),
+        },
+        Action::Wait(wait) => match wait.as_ref() {
+            Wait::For(Late::Now(time)) => format!("wait: {}", crate::duration::show(*time)),
+            Wait::For(Late::Template(time)) => format!("wait: {}", time.text),
+            Wait::Until { until, .. } => format!("wait until {}", until.text),
+        },
+        Action::Assert { claims, .. } => {
+            let claims: Vec<&str> = claims.iter().map(|claim| claim.text.as_str()).collect();
+            format!("assert: {}", claims.join("; "))
+        }
+        Action::Approve(Template { text, .. }) => format!("approve: {text}"),
+        Action::Fail(Template { text, .. }) => format!("fail: {text}"),
+        Action::Set(values) => {
+            let names: Vec<&str> = values.iter().map(|(name, _)| name.as_str()).collect();
+            format!("set: {}", names.join(", "))
+        }
+        Action::Block { .. } => "block".into(),
+    };
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.chars().count() <= MAX_TITLE {
+        return text;
+    }
+    format!(
+        "{}...",
+        text.chars().take(MAX_TITLE - 3).collect::<String>()
+    )
+}

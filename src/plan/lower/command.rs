@@ -1,0 +1,320 @@
+//! Commands: what is run, as whom, with what, and how its output is read.
+
+use indexmap::IndexMap;
+use regex::Regex;
+
+use crate::diagnostic::Diagnostic;
+use crate::document::Node;
+use crate::document::Value;
+use crate::output::Reading;
+use crate::output::Type;
+use crate::plan::CommandSpec;
+use crate::plan::ExitCodes;
+use crate::plan::Upload;
+use crate::plan::Work;
+use crate::plan::lower::Inherited;
+use crate::plan::lower::Lowering;
+use crate::source::Span;
+use crate::template::Name;
+use crate::template::Template;
+use crate::template::expression;
+use crate::template::words;
+use crate::template::words::Fault;
+
+impl Lowering<'_> {
+    /// Lowers the command of a step or probe.
+    pub(super) fn command(&mut self, node: &Node, outer: &Inherited) -> CommandSpec {
+        let inherited = self.inherit(node, outer);
+        CommandSpec {
+            work: self.work(node),
+            r#become: inherited.r#become,
+            env: inherited.env,
+            dir: inherited.dir,
+            stdin: node.get("stdin").map(|stdin| self.template(stdin)),
+            timeout: match node.get("timeout") {
+                Some(timeout) => self.duration(timeout),
+                None => self.defaults.timeout.clone(),
+            },
+        }
+    }
+
+    fn work(&mut self, node: &Node) -> Work {
+        if let Some(script) = node.get("shell") {
+            return Work::Shell(self.template(script));
+        }
+        if let Some(upload) = node.get("upload") {
+            return Work::Upload(self.upload(upload));
+        }
+        match node.get("run") {
+            Some(line) if line.as_text().is_some() => Work::Run(self.split(line)),
+            Some(list) => Work::Run(
+                list.items()
+                    .iter()
+                    .map(|item| self.template(item))
+                    .collect(),
+            ),
+            None => Work::Run(Vec::new()),
+        }
+    }
+
+    fn upload(&mut self, node: &Node) -> Upload {
+        let text = |key: &str| node.get(key).and_then(Node::as_text).map(str::to_owned);
+        let mut template = |key: &str| match node.get(key) {
+            Some(node) => self.template(node),
+            None => Template::plain("", node.span),
+        };
+        Upload {
+            from: template("from"),
+            to: template("to"),
+            mode: text("mode"),
+            owner: text("owner"),
+        }
+    }
+
+    /// Splits a command line into words, each a template of its own.
+    fn split(&mut self, node: &Node) -> Vec<Template> {
+        let line = node.as_text().unwrap_or_default();
+        let (words, faults) = words::split(line);
+        // One remark a line: behind the first misreading the others follow from it.
+        if let Some(fault) = faults.first() {
+            self.tell_words(node, line, fault);
+        }
+        words
+            .iter()
+            .map(|word| self.word(node, line, word))
+            .collect()
+    }
+
+    fn word(&mut self, node: &Node, line: &str, word: &words::Word) -> Template {
+        let span = node.place(self.sources, word.range.clone());
+        let mut template = Template::plain(word.text.clone(), span);
+        match expression::names_of_template(&word.text) {
+            Ok(names) => {
+                template.names = names
+                    .into_iter()
+                    .map(|(name, range)| {
+                        let span = self.place_in_word(node, line, word, range);
+                        Name { name, span }
+                    })
+                    .collect();
+            }
+            Err(fault) => self.found.push(
+                Diagnostic::error("template-syntax", "this template cannot be read")
+                    .at(
+                        self.place_in_word(node, line, word, fault.range),
+                        fault.text,
+                    )
+                    .help("write `{{ name }}`, `{{ name | filter }}`, or plain text"),
+            ),
+        }
+        template
+    }
+
+    /// Returns the place of a part of a word; quotes shift it, so the part is looked for.
+    fn place_in_word(
+        &self,
+        node: &Node,
+        line: &str,
+        word: &words::Word,
+        range: std::ops::Range<usize>,
+    ) -> Span {
+        let raw = &line[word.range.clone()];
+        let part = word.text.get(range.clone()).unwrap_or_default();
+        let found = raw
+            .match_indices(part)
+            .map(|(at, _)| at)
+            .find(|at| *at >= range.start && !part.is_empty());
+        match found {
+            Some(at) => {
+                let start = word.range.start + at;
+                node.place(self.sources, start..start + part.len())
+            }
+            None => node.place(self.sources, word.range.clone()),
+        }
+    }
+
+    fn tell_words(&mut self, node: &Node, line: &str, fault: &Fault) {
+        let one = match fault {
+            Fault::ShellSyntax { what, range } => {
+                let sign = &line[range.clone()];
+                let place = node.place(self.sources, range.clone());
+                let fault = Diagnostic::error(
+                    "shell-syntax-in-run",
+                    "`run` has no shell: it runs one program with its arguments",
+                )
+                .at(place, format!("only a shell makes {what} of `{sign}`"));
+                let one_line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+                fault
+                    .help(format!("for a shell write `shell: {one_line}`"))
+                    .help(format!(
+                        "for a plain `{sign}` put quotes around it: `'{sign}'`"
+                    ))
+            }
+            Fault::Unclosed { what, range } => Diagnostic::error(
+                "unclosed-quote",
+                format!("{what} is opened and never closed"),
+            )
+            .at(node.place(self.sources, range.clone()), "opened here")
+            .help(if *what == "`{{`" {
+                "close it with `}}`"
+            } else {
+                "close it, or write `\\` before it if it is meant as it stands"
+            }),
+        };
+        self.found.push(one);
+    }
+
+    /// Lowers `exit_codes`; `None` where nothing is said.
+    pub(super) fn exit_codes(&mut self, node: &Node) -> Option<ExitCodes> {
+        let node = node.get("exit_codes")?;
+        if node.as_text().is_some() {
+            return Some(ExitCodes::Any);
+        }
+        let mut codes = Vec::new();
+        for item in node.items() {
+            let Value::Int(value) = item.value else {
+                continue;
+            };
+            if value > 255 {
+                self.found.push(
+                    Diagnostic::error("out-of-range", format!("{value} is no exit status"))
+                        .at(item.span, "must be at most 255")
+                        .help("write a number from 0 to 255"),
+                );
+            }
+            codes.push(i32::try_from(value).unwrap_or(i32::MAX));
+        }
+        Some(ExitCodes::These(codes))
+    }
+
+    /// Lowers `parse` and `output`.
+    pub(super) fn reading(&mut self, node: &Node) -> Reading {
+        let discard = node.get("output").and_then(Node::as_text) == Some("discard");
+        let Some(parse) = node.get("parse") else {
+            return if discard {
+                Reading::Discard
+            } else {
+                Reading::Whole
+            };
+        };
+        if discard {
+            let entry = node
+                .entry("output")
+                .map_or(node.span, |entry| entry.key_span);
+            self.found.push(
+                Diagnostic::error("parse-mismatch", "`parse` reads what `output` discards")
+                    .at(entry, "the output is thrown away")
+                    .also(parse.span, "the output is read")
+                    .help("remove one of the two"),
+            );
+        }
+        let format = match parse.as_text() {
+            Some(format) => format,
+            None => parse
+                .get("format")
+                .and_then(Node::as_text)
+                .unwrap_or("text"),
+        };
+        self.misplaced_in_parse(parse, format);
+        let types = types(parse);
+        let key = parse.get("key").and_then(Node::as_text).map(str::to_owned);
+        match format {
+            "int" => Reading::Int,
+            "size" => Reading::Size,
+            "lines" => Reading::Lines,
+            "kv" => Reading::KeyValue { types },
+            "json" => Reading::Json { key, types },
+            "yaml" => Reading::Yaml,
+            "tsv" => Reading::Tsv { key, types },
+            "regex" => Reading::Regex {
+                pattern: self.groups(parse),
+            },
+            _ => Reading::Text,
+        }
+    }
+
+    fn misplaced_in_parse(&mut self, parse: &Node, format: &str) {
+        for (key, formats) in [
+            ("key", &["tsv", "json"][..]),
+            ("types", &["tsv", "json", "kv"]),
+            ("pattern", &["regex"]),
+        ] {
+            let Some(entry) = parse.entry(key) else {
+                continue;
+            };
+            if !formats.contains(&format) {
+                let takers = crate::schema::one_of(formats);
+                self.found.push(
+                    Diagnostic::error(
+                        "parse-mismatch",
+                        format!("`{key}` means nothing with the format `{format}`"),
+                    )
+                    .at(entry.key_span, format!("only {takers} takes it"))
+                    .help(format!("remove it, or write `format: {}`", formats[0])),
+                );
+            }
+        }
+    }
+
+    /// Returns the pattern of a `regex`, which needs named groups.
+    fn groups(&mut self, parse: &Node) -> String {
+        let Some(node) = parse.get("pattern") else {
+            self.found.push(
+                Diagnostic::error("parse-mismatch", "the format `regex` lacks a `pattern`")
+                    .at(parse.span, "no pattern here")
+                    .help(
+                        "write `parse: {format: regex, pattern: \"version (?P<version>\\\\S+)\"}`",
+                    ),
+            );
+            return String::new();
+        };
+        let pattern = node.as_text().unwrap_or_default().to_owned();
+        if let Some(regex) = self.regex(node)
+            && regex.capture_names().flatten().next().is_none()
+        {
+            self.found.push(
+                Diagnostic::error("bad-pattern", "the pattern has no named group")
+                    .at(node.span, "gives no values")
+                    .help("name what is to be read: `(?P<version>\\S+)`"),
+            );
+        }
+        pattern
+    }
+
+    /// Compiles a pattern; what cannot be compiled is told.
+    pub(super) fn regex(&mut self, node: &Node) -> Option<Regex> {
+        let text = node.as_text().unwrap_or_default();
+        match Regex::new(text) {
+            Ok(regex) => Some(regex),
+            Err(error) => {
+                let why = error.to_string();
+                let why = why.lines().last().unwrap_or_default();
+                let why = why.trim_start_matches("error: ").to_owned();
+                self.found.push(
+                    Diagnostic::error("bad-pattern", "this regular expression cannot be read")
+                        .at(node.span, why)
+                        .help("correct it; `\\` before a sign takes it as it stands"),
+                );
+                None
+            }
+        }
+    }
+}
+
+fn types(parse: &Node) -> IndexMap<String, Type> {
+    parse
+        .get("types")
+        .map(Node::entries)
+        .unwrap_or_default()
+        .iter()
+        .map(|entry| {
+            let kind = match entry.value.as_text() {
+                Some("int") => Type::Int,
+                Some("float") => Type::Float,
+                Some("bool") => Type::Bool,
+                _ => Type::String,
+            };
+            (entry.key.clone(), kind)
+        })
+        .collect()
+}

@@ -1,0 +1,184 @@
+//! Inputs: their types, bounds and defaults.
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use crate::diagnostic::Diagnostic;
+use crate::document::Node;
+use crate::document::Value;
+use crate::duration;
+use crate::plan::Default;
+use crate::plan::Input;
+use crate::plan::InputKind;
+use crate::plan::lower::Lowering;
+use crate::plan::lower::names::Kind;
+use crate::plan::value;
+use crate::schema::one_of;
+
+impl Lowering<'_> {
+    pub(super) fn inputs(&mut self, node: Option<&Node>) -> IndexMap<String, Input> {
+        let mut inputs = IndexMap::new();
+        for entry in node.map(Node::entries).unwrap_or_default() {
+            self.declare(&entry.key, entry.key_span, Kind::Input);
+            let node = &entry.value;
+            let word = node.get("type").and_then(Node::as_text).unwrap_or_default();
+            self.misplaced_in_input(node, word);
+            let kind = self.kind(node, word);
+            let default = node
+                .get("default")
+                .and_then(|default| self.default(default, &kind));
+            let input = Input {
+                kind,
+                default,
+                description: node
+                    .get("description")
+                    .and_then(Node::as_text)
+                    .map(str::to_owned),
+                span: entry.key_span,
+            };
+            inputs.insert(entry.key.clone(), input);
+        }
+        inputs
+    }
+
+    fn kind(&mut self, node: &Node, word: &str) -> InputKind {
+        match word {
+            "int" => {
+                let mut bound = |key| {
+                    self.bound(node, key, "a whole number", "1", |node| match node.value {
+                        Value::Int(value) => Some(value),
+                        _ => None,
+                    })
+                };
+                let (min, max) = (bound("min"), bound("max"));
+                self.in_order(node, min, max);
+                InputKind::Int { min, max }
+            }
+            "duration" => {
+                let read = |node: &Node| node.as_text().and_then(duration::parse);
+                let mut bound = |key| self.bound::<Duration>(node, key, "a duration", "10s", read);
+                let (min, max) = (bound("min"), bound("max"));
+                self.in_order(node, min, max);
+                InputKind::Duration { min, max }
+            }
+            "bool" => InputKind::Bool,
+            "path" => InputKind::Path,
+            "file" => InputKind::File,
+            "enum" => InputKind::Enum(self.choices(node)),
+            _ => InputKind::String {
+                pattern: node.get("pattern").and_then(|pattern| {
+                    self.regex(pattern)?;
+                    pattern.as_text().map(str::to_owned)
+                }),
+            },
+        }
+    }
+
+    fn bound<T>(
+        &mut self,
+        node: &Node,
+        key: &str,
+        what: &str,
+        example: &str,
+        read: impl Fn(&Node) -> Option<T>,
+    ) -> Option<T> {
+        let node = node.get(key)?;
+        let bound = read(node);
+        if bound.is_none() {
+            self.found.push(
+                Diagnostic::error("wrong-bound", format!("`{key}` is not {what}"))
+                    .at(node.span, format!("not {what}"))
+                    .help(format!("write {what}: `{key}: {example}`")),
+            );
+        }
+        bound
+    }
+
+    fn in_order<T: PartialOrd>(&mut self, node: &Node, min: Option<T>, max: Option<T>) {
+        let (Some(min), Some(max)) = (min, max) else {
+            return;
+        };
+        if min > max
+            && let (Some(low), Some(high)) = (node.get("min"), node.get("max"))
+        {
+            self.found.push(
+                Diagnostic::error("wrong-bound", "no value is left: `min` is above `max`")
+                    .at(low.span, "the least")
+                    .also(high.span, "the greatest")
+                    .help("exchange the two"),
+            );
+        }
+    }
+
+    fn choices(&mut self, node: &Node) -> Vec<String> {
+        let Some(of) = node.get("of") else {
+            let at = node.get("type").map_or(node.span, |node| node.span);
+            self.found.push(
+                Diagnostic::error("missing-key", "an `enum` lacks `of`")
+                    .at(at, "its values are not said")
+                    .help("add `of: [one, other]`"),
+            );
+            return Vec::new();
+        };
+        let items = of.items().iter();
+        items.filter_map(Node::as_text).map(str::to_owned).collect()
+    }
+
+    fn misplaced_in_input(&mut self, node: &Node, word: &str) {
+        for (key, types) in [
+            ("of", &["enum"][..]),
+            ("pattern", &["string"]),
+            ("min", &["int", "duration"]),
+            ("max", &["int", "duration"]),
+        ] {
+            let Some(entry) = node.entry(key) else {
+                continue;
+            };
+            if !types.contains(&word) {
+                self.found.push(
+                    Diagnostic::error(
+                        "misplaced-key",
+                        format!("`{key}` means nothing for an input of type `{word}`"),
+                    )
+                    .at(entry.key_span, format!("only {} takes it", one_of(types)))
+                    .help(format!("remove it, or write `type: {}`", types[0])),
+                );
+            }
+        }
+    }
+
+    fn default(&mut self, node: &Node, kind: &InputKind) -> Option<Default> {
+        let text = node.lexeme(self.sources).unwrap_or_default();
+        if text.contains("{{") {
+            if matches!(kind, InputKind::Bool | InputKind::File) {
+                self.found.push(
+                    Diagnostic::error("no-template-here", "this default takes no template")
+                        .at(node.span, "holds a template")
+                        .help("write the value itself, or leave the default out"),
+                );
+                return None;
+            }
+            return Some(Default::Template(self.template(node)));
+        }
+        // A string's `1.20` stays as written, whatever YAML makes of it.
+        let read = match (kind, &node.value) {
+            (InputKind::String { .. } | InputKind::Enum(_), _) => value::of_text(kind, text),
+            _ => value::of_data(kind, &node.to_json()),
+        };
+        match read {
+            Ok(value) => Some(Default::Value(value)),
+            Err(unfit) => {
+                self.found.push(
+                    Diagnostic::error(
+                        "wrong-default",
+                        format!("the default `{text}` {}", unfit.why),
+                    )
+                    .at(node.span, unfit.why)
+                    .help(unfit.help),
+                );
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Values that are written out, or come by a template when their time is there.
+
+use std::time::Duration;
+
+use crate::diagnostic::Diagnostic;
+use crate::document::Node;
+use crate::duration;
+use crate::plan::Late;
+use crate::plan::OnTimeout;
+use crate::plan::lower::Lowering;
+
+impl Lowering<'_> {
+    pub(super) fn duration(&mut self, node: &Node) -> Late<Duration> {
+        let text = node.as_text().unwrap_or_default();
+        if text.contains("{{") {
+            return Late::Template(self.template(node));
+        }
+        let parsed = duration::parse(text);
+        if parsed.is_none() {
+            self.found.push(
+                Diagnostic::error("out-of-range", format!("`{text}` is too long a time"))
+                    .at(node.span, "longer than a hundred years")
+                    .help("write a shorter one: `90s`, `15m`, `1h 30m`"),
+            );
+        }
+        Late::Now(parsed.unwrap_or_default())
+    }
+
+    pub(super) fn on_timeout(&mut self, node: &Node) -> Late<OnTimeout> {
+        match node.as_text().unwrap_or_default() {
+            "ask" => Late::Now(OnTimeout::Ask),
+            "continue" => Late::Now(OnTimeout::Continue),
+            text if text.contains("{{") => Late::Template(self.template(node)),
+            _ => Late::Now(OnTimeout::Fail),
+        }
+    }
+}

@@ -1,0 +1,431 @@
+//! Names: one flat namespace, in which every name that is used must stand.
+//!
+//! Expressions may use all of them. Texts use only what is known without a look: inputs, results
+//! of steps, `host` and `run`.
+
+use std::collections::HashSet;
+
+use indexmap::IndexMap;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::diagnostic::nearest;
+use crate::plan::Action;
+use crate::plan::CommandSpec;
+use crate::plan::Default;
+use crate::plan::InputKind;
+use crate::plan::Late;
+use crate::plan::Plan;
+use crate::plan::Step;
+use crate::plan::Wait;
+use crate::plan::Word;
+use crate::plan::Work;
+use crate::plan::lower::Lowering;
+use crate::schema::one_of;
+use crate::source::Span;
+use crate::template::Name;
+use crate::template::Template;
+use crate::template::expression;
+use crate::template::expression::Expression;
+
+/// Names that mean something already.
+const RESERVED: [&str; 5] = ["host", "run", "item", "row", "this"];
+/// Those of them that every text and expression may use.
+const ALWAYS: [&str; 2] = ["host", "run"];
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Input,
+    Probe,
+    Word,
+    Step,
+}
+
+impl Kind {
+    fn about(self) -> &'static str {
+        match self {
+            Self::Input => "an input",
+            Self::Probe => "a probe",
+            Self::Word => "a word of `let`",
+            Self::Step => "the id of a step",
+        }
+    }
+}
+
+/// A name and where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Declared {
+    kind: Kind,
+    span: Span,
+}
+
+impl Lowering<'_> {
+    /// Takes a name into the namespace.
+    pub(super) fn declare(&mut self, name: &str, span: Span, kind: Kind) {
+        if RESERVED.contains(&name) {
+            self.found.push(
+                Diagnostic::error("reserved-name", format!("`{name}` is planrun's own name"))
+                    .at(span, "means something already")
+                    .help("choose another name"),
+            );
+            return;
+        }
+        let Some(first) = self.declared.get(name) else {
+            let declared = Declared { kind, span };
+            self.declared.insert(name.to_owned(), declared);
+            return;
+        };
+        let message = format!("two things are named `{name}`");
+        self.found.push(
+            Diagnostic::error("duplicate-name", message)
+                .at(span, kind.about())
+                .also(first.span, format!("already {}", first.kind.about()))
+                .help("rename one: inputs, probes, `let` and step ids share their names"),
+        );
+    }
+
+    pub(super) fn names_of(&self, kind: Kind) -> Vec<&str> {
+        self.declared
+            .iter()
+            .filter(|(_, declared)| declared.kind == kind)
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
+}
+
+/// Returns a help for an unknown name: the nearest one, all if they are few, else the words.
+pub(super) fn suggest(name: &str, names: &[&str], otherwise: &str) -> String {
+    match nearest(name, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if (1..=6).contains(&names.len()) => {
+            format!(
+                "there is {}; or {otherwise}",
+                one_of(names).replace(" or ", " and ")
+            )
+        }
+        None => otherwise.to_owned(),
+    }
+}
+
+/// Looks up every name that a plan uses.
+pub(super) fn resolve(plan: &Plan, declared: &IndexMap<String, Declared>, found: &mut Diagnostics) {
+    let mut lookup = Lookup {
+        plan,
+        declared,
+        found,
+    };
+    for input in plan.inputs.values() {
+        if let Some(Default::Template(template)) = &input.default {
+            lookup.default(template);
+        }
+    }
+    for probe in plan.probes.values() {
+        lookup.command(&probe.command);
+    }
+    for word in plan.words.values() {
+        match word {
+            Word::Expression(expression, _) => lookup.expression(expression, false),
+            Word::Rows { filter, .. } => lookup.expression(filter, true),
+        }
+    }
+    let invariants = &plan.invariants;
+    let claims = [&invariants.always, &invariants.at_rest, &invariants.at_end];
+    for claim in claims.into_iter().flatten().chain(&plan.preflight) {
+        lookup.expression(&claim.condition, false);
+    }
+    for step in &plan.steps {
+        step.visit(&mut |step| lookup.step(step));
+    }
+    circles(plan, found);
+}
+
+struct Lookup<'a> {
+    plan: &'a Plan,
+    declared: &'a IndexMap<String, Declared>,
+    found: &'a mut Diagnostics,
+}
+
+impl Lookup<'_> {
+    fn step(&mut self, step: &Step) {
+        for expression in step
+            .when
+            .iter()
+            .chain(step.requires.iter().map(|c| &c.condition))
+        {
+            self.expression(expression, false);
+        }
+        match &step.action {
+            Action::Effect(effect) => {
+                self.command(&effect.command);
+                if let Some(condition) = &effect.done_when {
+                    self.expression(condition, false);
+                }
+                self.late_duration(&effect.within);
+                self.late_duration(&effect.retry.delay);
+                if let Work::Upload(upload) = &effect.command.work {
+                    self.upload_from(&upload.from);
+                }
+            }
+            Action::Wait(wait) => self.wait(wait),
+            Action::Assert { claims, within } => {
+                for claim in claims {
+                    self.expression(&claim.condition, false);
+                }
+                self.late_duration(within);
+            }
+            Action::Approve(text) | Action::Fail(text) => self.template(text),
+            Action::Set(values) => {
+                for (_, expression) in values {
+                    self.expression(expression, false);
+                }
+            }
+            Action::Block { .. } => {}
+        }
+    }
+
+    fn wait(&mut self, wait: &Wait) {
+        let Wait::Until {
+            until,
+            at_least,
+            timeout,
+            every,
+            stable_for,
+            on_timeout,
+        } = wait
+        else {
+            if let Wait::For(time) = wait {
+                self.late_duration(time);
+            }
+            return;
+        };
+        self.expression(until, false);
+        for late in [at_least, timeout, every, stable_for] {
+            self.late_duration(late);
+        }
+        if let Late::Template(template) = on_timeout {
+            self.template(template);
+            self.on_timeout(template);
+        }
+    }
+
+    fn command(&mut self, command: &CommandSpec) {
+        match &command.work {
+            Work::Run(words) => words.iter().for_each(|word| self.template(word)),
+            Work::Shell(script) => self.template(script),
+            Work::Upload(upload) => {
+                self.template(&upload.from);
+                self.template(&upload.to);
+            }
+        }
+        for template in command
+            .env
+            .values()
+            .chain(&command.dir)
+            .chain(&command.stdin)
+        {
+            self.template(template);
+        }
+        self.late_duration(&command.timeout);
+    }
+
+    /// The whole template is an input: its type is known before the run.
+    fn whole_input(&self, template: &Template) -> Option<(&str, &InputKind)> {
+        let whole = template.whole()?;
+        let expression::Kind::Var(name) = &whole.root.kind else {
+            return None;
+        };
+        let (name, input) = self.plan.inputs.get_key_value(name.as_str())?;
+        Some((name, &input.kind))
+    }
+
+    fn late_duration(&mut self, late: &Late<std::time::Duration>) {
+        let Late::Template(template) = late else {
+            return;
+        };
+        self.template(template);
+        let Some((name, kind)) = self.whole_input(template) else {
+            return;
+        };
+        if !matches!(kind, InputKind::Duration { .. }) {
+            let fault = Diagnostic::error("wrong-input-type", format!("`{name}` is no duration"))
+                .at(template.span, "takes a duration")
+                .also(self.plan.inputs[name].span, "an input of another type")
+                .help(format!("declare `{name}` with `type: duration`"));
+            self.found.push(fault);
+        }
+    }
+
+    fn on_timeout(&mut self, template: &Template) {
+        let words = ["fail", "ask", "continue"];
+        let Some((name, kind)) = self.whole_input(template) else {
+            return;
+        };
+        let fits = match kind {
+            InputKind::Enum(of) => of.iter().all(|word| words.contains(&word.as_str())),
+            _ => false,
+        };
+        if !fits {
+            let message = format!("`{name}` can be something else than {}", one_of(&words));
+            let fault = Diagnostic::error("wrong-input-type", message)
+                .at(template.span, format!("takes {}", one_of(&words)))
+                .also(self.plan.inputs[name].span, "can be something else")
+                .help(format!(
+                    "declare `{name}` with `type: enum` and `of: [ask, continue, fail]`"
+                ));
+            self.found.push(fault);
+        }
+    }
+
+    /// The file of an upload is read before the run, so its path must be known by then.
+    fn upload_from(&mut self, from: &Template) {
+        for name in &from.names {
+            let late = match self.declared.get(&name.name) {
+                Some(declared) => declared.kind == Kind::Step,
+                None => name.name == "run",
+            };
+            if late {
+                let message = format!("`{}` is not known before the run", name.name);
+                self.found.push(
+                    Diagnostic::error("not-known-yet", message)
+                        .at(name.span, "files are read before the run begins")
+                        .help("name the file by inputs and `host` alone"),
+                );
+            }
+        }
+    }
+
+    fn default(&mut self, template: &Template) {
+        for name in template.names.iter().filter(|name| name.name != "host") {
+            let message = format!("`{}` cannot be used in a default", name.name);
+            self.found.push(
+                Diagnostic::error("unknown-name", message)
+                    .at(name.span, "not known when defaults are read")
+                    .help("use `host` alone: `{{ host.address }}`, `{{ host.vars.NAME }}`"),
+            );
+        }
+    }
+
+    fn template(&mut self, template: &Template) {
+        for name in &template.names {
+            match self.declared.get(&name.name) {
+                Some(declared) if matches!(declared.kind, Kind::Probe | Kind::Word) => {
+                    let what = declared.kind.about();
+                    let message = format!("`{}` is {what}, and a text never looks", name.name);
+                    let word = &name.name;
+                    self.found.push(
+                        Diagnostic::error("look-in-template", message)
+                            .at(name.span, "would have to be looked at")
+                            .help(format!(
+                                "record it before: `- {{id: noted, set: {{{word}: {word}}}}}`, then \
+                                 write `{{{{ noted.{word} }}}}`"
+                            )),
+                    );
+                }
+                Some(_) => {}
+                None => self.unknown(name, false, true),
+            }
+        }
+    }
+
+    fn expression(&mut self, expression: &Expression, row: bool) {
+        for name in &expression.names {
+            if !self.declared.contains_key(&name.name) {
+                self.unknown(name, row, false);
+            }
+        }
+    }
+
+    fn unknown(&mut self, name: &Name, row: bool, text: bool) {
+        let word = name.name.as_str();
+        if ALWAYS.contains(&word) || row && word == "row" {
+            return;
+        }
+        let fault = Diagnostic::error("unknown-name", format!("there is no `{word}`"));
+        if word == "row" {
+            self.found.push(
+                fault
+                    .at(name.span, "no rows are gone through here")
+                    .help("write `let: {some: {from: PROBE, where: ...}}`; `row` is known there"),
+            );
+            return;
+        }
+        let fits = |kind: Kind| !text || matches!(kind, Kind::Input | Kind::Step);
+        let names: Vec<&str> = self
+            .declared
+            .iter()
+            .filter(|(_, declared)| fits(declared.kind))
+            .map(|(name, _)| name.as_str())
+            .chain(ALWAYS)
+            .collect();
+        let help = match nearest(word, names) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if text => format!("declare it under `inputs`, or write `host.vars.{word}`"),
+            None => {
+                format!("declare it under `inputs`, `probes` or `let`, or quote it: `\"{word}\"`")
+            }
+        };
+        self.found.push(
+            fault
+                .at(name.span, "neither input, probe, word of `let` nor step")
+                .help(help),
+        );
+    }
+}
+
+/// Tells of words that are made of each other.
+fn circles(plan: &Plan, found: &mut Diagnostics) {
+    let mut told: HashSet<&str> = HashSet::new();
+    for name in plan.words.keys() {
+        let mut trail = vec![name.as_str()];
+        let mut done = HashSet::new();
+        if told.contains(name.as_str()) || !leads_back(plan, name, name, &mut trail, &mut done) {
+            continue;
+        }
+        told.extend(trail.iter().copied());
+        let span = match &plan.words[name] {
+            Word::Expression(_, span) | Word::Rows { span, .. } => *span,
+        };
+        trail.push(name);
+        found.push(
+            Diagnostic::error("circular-let", format!("`{name}` is made of itself"))
+                .at(span, trail.join(" -> "))
+                .help("take one of them out of the circle"),
+        );
+    }
+}
+
+/// Whether a word is among those that another one is made of; the trail leads there.
+fn leads_back<'a>(
+    plan: &'a Plan,
+    from: &'a str,
+    goal: &str,
+    trail: &mut Vec<&'a str>,
+    done: &mut HashSet<&'a str>,
+) -> bool {
+    let Some(
+        Word::Expression(expression, _)
+        | Word::Rows {
+            filter: expression, ..
+        },
+    ) = plan.words.get(from)
+    else {
+        return false;
+    };
+    for name in &expression.names {
+        if name.name == goal {
+            return true;
+        }
+        let Some((next, _)) = plan.words.get_key_value(&name.name) else {
+            continue;
+        };
+        if done.insert(next) {
+            trail.push(next);
+            if leads_back(plan, next, goal, trail, done) {
+                return true;
+            }
+            trail.pop();
+        }
+    }
+    false
+}

@@ -1,0 +1,89 @@
+//! Steps: their paths, what they inherit, their modifiers and ways back.
+
+use crate::document::Node;
+use crate::plan::OnFailure;
+use crate::plan::OnUnknown;
+use crate::plan::Rollback;
+use crate::plan::Step;
+use crate::plan::lower::Inherited;
+use crate::plan::lower::Lowering;
+use crate::plan::lower::names::Kind;
+use crate::task::StepPath;
+
+impl Lowering<'_> {
+    /// Lowers the steps of the plan.
+    pub(super) fn steps(&mut self, node: Option<&Node>) -> Vec<Step> {
+        let inherited = self.defaults.inherited.clone();
+        self.numbered(node, "", &inherited)
+    }
+
+    /// Lowers a list of steps; those without an `id` are numbered behind a prefix.
+    pub(super) fn numbered(
+        &mut self,
+        node: Option<&Node>,
+        prefix: &str,
+        outer: &Inherited,
+    ) -> Vec<Step> {
+        node.map(Node::items)
+            .unwrap_or_default()
+            .iter()
+            .enumerate()
+            .map(|(index, node)| {
+                let path = match node.get("id").and_then(Node::as_text) {
+                    Some(id) => id.to_owned(),
+                    None => format!("{prefix}{}", index + 1),
+                };
+                self.step(node, path, outer)
+            })
+            .collect()
+    }
+
+    fn step(&mut self, node: &Node, path: String, outer: &Inherited) -> Step {
+        let id = node.get("id").and_then(Node::as_text).map(str::to_owned);
+        if let (Some(id), Some(at)) = (&id, node.get("id")) {
+            self.declare(id, at.span, Kind::Step);
+        }
+        let text = |key: &str| node.get(key).and_then(Node::as_text).map(str::to_owned);
+        let action = self.action(node, &path, outer);
+        let title = text("name").unwrap_or_else(|| super::action::title(&action));
+        Step {
+            title,
+            action,
+            when: node.get("when").map(|when| self.expression(when)),
+            requires: self.claims(node.get("requires")),
+            rollback: self.rollback(node.get("rollback"), &path, outer),
+            point_of_no_return: text("point_of_no_return"),
+            on_failure: node.get("on_failure").map(on_failure),
+            on_unknown: match text("on_unknown").as_deref() {
+                Some("fail") => OnUnknown::Fail,
+                _ => OnUnknown::Ask,
+            },
+            uninterruptible: text("uninterruptible"),
+            span: node
+                .entries()
+                .first()
+                .map_or(node.span, |entry| entry.key_span),
+            path: StepPath(path),
+            id,
+        }
+    }
+
+    /// A handler inherits what its step does, and not what its step says for itself.
+    fn rollback(&mut self, node: Option<&Node>, path: &str, outer: &Inherited) -> Rollback {
+        let Some(node) = node else {
+            return Rollback::Unsaid;
+        };
+        if let Some(why) = node.get("none").and_then(Node::as_text) {
+            return Rollback::None(why.to_owned());
+        }
+        Rollback::Handler(Box::new(self.step(node, format!("{path}.rollback"), outer)))
+    }
+}
+
+fn on_failure(node: &Node) -> OnFailure {
+    match node.get("continue").and_then(Node::as_text) {
+        Some(why) => OnFailure::Continue(why.to_owned()),
+        None if node.as_text() == Some("hold") => OnFailure::Hold,
+        None => OnFailure::Rollback,
+    }
+}

@@ -1,0 +1,214 @@
+//! Values of inputs: text and data held against an [`InputKind`].
+//!
+//! Used for the defaults in a plan and for the values that are given from outside. Patterns and
+//! bounds are decided by a JSON Schema, made of the kind; the words of a fault are ours.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::diagnostic::nearest;
+use crate::duration;
+use crate::plan::InputKind;
+use crate::schema::one_of;
+
+/// Why a value is none of the input's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfit {
+    /// What is wrong, as the end of a sentence: `is no duration`.
+    pub why: String,
+    /// What to do.
+    pub help: String,
+}
+
+fn unfit(why: impl Into<String>, help: impl Into<String>) -> Unfit {
+    Unfit {
+        why: why.into(),
+        help: help.into(),
+    }
+}
+
+/// Makes a value of a text, as it comes from a command line or a template.
+pub fn of_text(kind: &InputKind, text: &str) -> Result<Value, Unfit> {
+    let value = match kind {
+        InputKind::Int { .. } => match text.trim().parse::<i64>() {
+            Ok(number) => number.into(),
+            Err(_) => text.into(),
+        },
+        InputKind::Bool => match text {
+            "true" => true.into(),
+            "false" => false.into(),
+            _ => text.into(),
+        },
+        _ => text.into(),
+    };
+    of_data(kind, &value)
+}
+
+/// Makes a value of data, as it comes from a file or an inventory.
+pub fn of_data(kind: &InputKind, value: &Value) -> Result<Value, Unfit> {
+    let value = typed(kind, value)?;
+    if fits(kind, &value) {
+        return Ok(value);
+    }
+    Err(match kind {
+        InputKind::String { pattern } => {
+            let pattern = pattern.as_deref().unwrap_or_default();
+            unfit(
+                format!("does not match `{pattern}`"),
+                "write a value that matches the pattern as a whole",
+            )
+        }
+        InputKind::Int { min, max } => out_of_bounds(*min, *max, |bound| bound.to_string()),
+        InputKind::Duration { min, max } => out_of_bounds(*min, *max, duration::show),
+        _ => unfit("does not fit", "write another value"),
+    })
+}
+
+/// Holds a value against the type alone.
+fn typed(kind: &InputKind, value: &Value) -> Result<Value, Unfit> {
+    let text = match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    match kind {
+        InputKind::Int { .. } => match value {
+            Value::Number(number) if number.is_i64() => Ok(value.clone()),
+            // Ansible's INI files and its YAML both give numbers as text where they are quoted.
+            Value::String(text) => match text.parse::<i64>() {
+                Ok(number) => Ok(number.into()),
+                Err(_) => Err(unfit("is no whole number", "write a whole number")),
+            },
+            _ => Err(unfit("is no whole number", "write a whole number")),
+        },
+        InputKind::Bool => match value {
+            Value::Bool(_) => Ok(value.clone()),
+            Value::String(text) => Err(match text.as_str() {
+                "yes" | "on" | "True" | "Yes" => unfit("is not true or false", "write `true`"),
+                "no" | "off" | "False" | "No" => unfit("is not true or false", "write `false`"),
+                _ => unfit("is not true or false", "write `true` or `false`"),
+            }),
+            _ => Err(unfit("is not true or false", "write `true` or `false`")),
+        },
+        InputKind::Duration { .. } => duration_text(value),
+        InputKind::Enum(words) => choice(words, text.as_deref()),
+        InputKind::Path => path(value),
+        InputKind::String { .. } | InputKind::File => match text {
+            Some(text) if text.contains('\0') => {
+                Err(unfit("holds a NUL byte", "remove the NUL byte"))
+            }
+            Some(text) if text.is_empty() && *kind == InputKind::File => {
+                Err(unfit("is empty", "name a file"))
+            }
+            Some(text) => Ok(text.into()),
+            None => Err(unfit(
+                "is no text",
+                "write text, in quotes if it looks otherwise",
+            )),
+        },
+    }
+}
+
+fn duration_text(value: &Value) -> Result<Value, Unfit> {
+    let no_duration = |help: String| Err(unfit("is no duration", help));
+    match value {
+        Value::String(text) if duration::parse(text).is_some() => Ok(value.clone()),
+        Value::String(text) if text.chars().all(|c| c.is_ascii_digit()) && !text.is_empty() => {
+            no_duration(format!("add a unit: `{text}s`, `{text}m`, `{text}h`"))
+        }
+        Value::Number(number) => {
+            no_duration(format!("add a unit: `{number}s`, `{number}m`, `{number}h`"))
+        }
+        _ => no_duration("write something like `90s`, `15m`, `1h 30m`".into()),
+    }
+}
+
+fn choice(words: &[String], text: Option<&str>) -> Result<Value, Unfit> {
+    let text = text.unwrap_or_default();
+    let all: Vec<&str> = words.iter().map(String::as_str).collect();
+    if all.contains(&text) {
+        return Ok(text.into());
+    }
+    let help = match nearest(text, all.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("write {}", one_of(&all)),
+    };
+    Err(unfit(format!("is not {}", one_of(&all)), help))
+}
+
+fn path(value: &Value) -> Result<Value, Unfit> {
+    let Value::String(text) = value else {
+        return Err(unfit("is no path", "write a path that begins with `/`"));
+    };
+    if text.contains('\0') {
+        return Err(unfit("holds a NUL byte", "remove the NUL byte"));
+    }
+    if !text.starts_with('/') {
+        return Err(unfit(
+            "is no absolute path",
+            "write a path that begins with `/`",
+        ));
+    }
+    if text.split('/').any(|part| part == "..") {
+        return Err(unfit("holds `..`", "write the path without `..`"));
+    }
+    Ok(value.clone())
+}
+
+/// Whether a value of the right type keeps the pattern and bounds of the input.
+fn fits(kind: &InputKind, value: &Value) -> bool {
+    let (schema, value) = match kind {
+        InputKind::String { pattern: Some(one) } => (
+            json!({"type": "string", "pattern": whole_pattern(one)}),
+            value.clone(),
+        ),
+        InputKind::Int { min, max } => (bounds("integer", json!(min), json!(max)), value.clone()),
+        InputKind::Duration { min, max } => {
+            let seconds = |time: &Option<Duration>| json!(time.map(|time| time.as_secs_f64()));
+            let text = value.as_str().unwrap_or_default();
+            let length = duration::parse(text).unwrap_or_default().as_secs_f64();
+            (bounds("number", seconds(min), seconds(max)), json!(length))
+        }
+        _ => return true,
+    };
+    let options = jsonschema::options().with_pattern_options(jsonschema::PatternOptions::regex());
+    options
+        .build(&schema)
+        .is_ok_and(|validator| validator.is_valid(&value))
+}
+
+/// Returns a pattern that matches only a text as a whole.
+pub fn whole_pattern(pattern: &str) -> String {
+    format!("^(?:{pattern})$")
+}
+
+fn bounds(kind: &str, min: Value, max: Value) -> Value {
+    let mut schema = json!({ "type": kind });
+    if !min.is_null() {
+        schema["minimum"] = min;
+    }
+    if !max.is_null() {
+        schema["maximum"] = max;
+    }
+    schema
+}
+
+fn out_of_bounds<T: Copy>(min: Option<T>, max: Option<T>, show: impl Fn(T) -> String) -> Unfit {
+    match (min.map(&show), max.map(&show)) {
+        (Some(min), Some(max)) => unfit(
+            format!("is not between {min} and {max}"),
+            format!("write a value from {min} to {max}"),
+        ),
+        (Some(min), None) => unfit(
+            format!("is less than {min}"),
+            format!("write {min} or more"),
+        ),
+        (None, Some(max)) => unfit(
+            format!("is more than {max}"),
+            format!("write {max} or less"),
+        ),
+        (None, None) => unfit("does not fit", "write another value"),
+    }
+}

@@ -1,0 +1,124 @@
+//! The files that a plan sends: read once, before the run.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::plan::Action;
+use crate::plan::InputKind;
+use crate::plan::Work;
+use crate::resolve::Given;
+use crate::resolve::ResolvedPlan;
+use crate::resolve::names;
+use crate::source::Span;
+use crate::template::Mode;
+use crate::template::Template;
+
+/// Greatest file, in bytes: all of them are kept with the run, and held in memory.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+/// Greatest sum of all files, in bytes.
+const MAX_SUM: usize = 64 * 1024 * 1024;
+
+/// Reads the files of a plan, by their paths as rendered.
+pub(super) fn read(
+    resolved: &ResolvedPlan,
+    given: &Given,
+    found: &mut Diagnostics,
+) -> BTreeMap<String, Arc<[u8]>> {
+    let mut files = BTreeMap::new();
+    let mut sum = 0;
+    for (path, span) in paths(resolved, found) {
+        match content(&given.plan_dir.join(&path)) {
+            Ok(bytes) => {
+                sum += bytes.len();
+                files.insert(path, bytes);
+            }
+            Err(why) => found.push(
+                Diagnostic::error("no-such-file", format!("`{path}` cannot be read: {why}"))
+                    .at(span, "names the file")
+                    .help("correct the path; it is relative to the plan, with `--set` to where you are"),
+            ),
+        }
+        if sum > MAX_SUM {
+            found.push(
+                Diagnostic::error(
+                    "file-too-large",
+                    format!("the files of the plan have more than {MAX_SUM} bytes together"),
+                )
+                .at(span, "too much with this one")
+                .help("bring large files to the hosts in another way, and let a step fetch them"),
+            );
+            break;
+        }
+    }
+    files
+}
+
+/// Returns the paths and who names each.
+fn paths(resolved: &ResolvedPlan, found: &mut Diagnostics) -> BTreeMap<String, Span> {
+    let mut paths = BTreeMap::new();
+    let mut uploads: Vec<&Template> = Vec::new();
+    for step in &resolved.plan.steps {
+        step.visit(&mut |step| {
+            if let Action::Effect(effect) = &step.action
+                && let Work::Upload(upload) = &effect.command.work
+            {
+                uploads.push(&upload.from);
+            }
+        });
+    }
+    for host in &resolved.hosts {
+        let names = names(resolved, host);
+        for (name, input) in &resolved.plan.inputs {
+            if input.kind == InputKind::File
+                && let Some(path) = resolved.inputs[host].get(name).and_then(|one| one.as_str())
+            {
+                paths.entry(path.to_owned()).or_insert(input.span);
+            }
+        }
+        for upload in &uploads {
+            match upload.render(Mode::Word, &names) {
+                Ok(path) => {
+                    paths.entry(path).or_insert(upload.span);
+                }
+                Err(error) => found.push(
+                    Diagnostic::error(
+                        "no-such-file",
+                        format!("the file for {host} cannot be told: {error}"),
+                    )
+                    .at(upload.span, "cannot be rendered")
+                    .help("name the file by inputs and `host` alone"),
+                ),
+            }
+        }
+    }
+    paths
+}
+
+fn content(path: &Path) -> Result<Arc<[u8]>, String> {
+    let file = File::open(path).map_err(|error| words(&error))?;
+    let kind = file.metadata().map_err(|error| words(&error))?;
+    if !kind.is_file() {
+        return Err("it is no plain file".into());
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| words(&error))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(format!("it has more than {} MiB", MAX_BYTES / 1024 / 1024));
+    }
+    Ok(bytes.into())
+}
+
+fn words(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".into(),
+        std::io::ErrorKind::PermissionDenied => "it may not be read".into(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,205 @@
+//! The hosts of a run, and the groups and hosts that a plan names beside them.
+
+use std::collections::HashSet;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::diagnostic::nearest;
+use crate::inventory::HostName;
+use crate::inventory::Inventory;
+use crate::inventory::pattern;
+use crate::plan::Action;
+use crate::plan::Place;
+use crate::plan::Plan;
+use crate::resolve::Given;
+use crate::schema::one_of;
+use crate::source::Span;
+
+/// Returns the hosts to be worked on; none where a fault was told.
+pub(super) fn targets(
+    plan: &Plan,
+    inventory: &Inventory,
+    given: &Given,
+    found: &mut Diagnostics,
+) -> Vec<HostName> {
+    let (text, span) = &plan.hosts;
+    let hosts = match pattern::resolve(text, inventory) {
+        Ok(hosts) => hosts,
+        Err(error) => {
+            let message = headline(&error, inventory);
+            let fault =
+                Diagnostic::error("unknown-host", message).at(*span, "the hosts of the plan");
+            found.push(match &error {
+                pattern::PatternError::Unknown {
+                    near: Some(near), ..
+                } => fault.help(format!("did you mean `{near}`?")),
+                _ => fault.help(groups(inventory)),
+            });
+            return Vec::new();
+        }
+    };
+    if hosts.is_empty() {
+        let message = format!("`{text}` stands for no host of {}", inventory.path);
+        found.push(
+            Diagnostic::error("no-hosts", message)
+                .at(*span, "no host is left")
+                .help("put hosts into the group, or name another one"),
+        );
+        return hosts;
+    }
+    match &given.limit {
+        Some(limit) => limited(hosts, limit, inventory, found),
+        None => hosts,
+    }
+}
+
+fn limited(
+    hosts: Vec<HostName>,
+    limit: &str,
+    inventory: &Inventory,
+    found: &mut Diagnostics,
+) -> Vec<HostName> {
+    let chosen: HashSet<HostName> = match pattern::resolve(limit, inventory) {
+        Ok(chosen) => chosen.into_iter().collect(),
+        Err(error) => {
+            let fault = Diagnostic::error(
+                "unknown-host",
+                format!("`--limit {limit}`: {}", headline(&error, inventory)),
+            );
+            found.push(match &error {
+                pattern::PatternError::Unknown {
+                    near: Some(near), ..
+                } => fault.help(format!("did you mean `{near}`?")),
+                _ => fault.help(groups(inventory)),
+            });
+            return Vec::new();
+        }
+    };
+    let all = names(&hosts);
+    let left: Vec<HostName> = hosts
+        .into_iter()
+        .filter(|host| chosen.contains(host))
+        .collect();
+    if left.is_empty() {
+        found.push(
+            Diagnostic::error(
+                "no-hosts",
+                format!("`--limit {limit}` leaves none of the hosts of the plan"),
+            )
+            .help(format!("choose from {all}")),
+        );
+    }
+    left
+}
+
+/// Returns what is wrong with a pattern, without the near name: that is the help's.
+fn headline(error: &pattern::PatternError, inventory: &Inventory) -> String {
+    match error {
+        pattern::PatternError::Unknown {
+            part,
+            near: Some(_),
+        } => {
+            format!("`{part}` is no host and no group of {}", inventory.path)
+        }
+        other => other.to_string(),
+    }
+}
+
+fn groups(inventory: &Inventory) -> String {
+    let groups: Vec<&str> = inventory
+        .groups
+        .keys()
+        .map(String::as_str)
+        .filter(|name| *name != "ungrouped")
+        .take(8)
+        .collect();
+    format!(
+        "the inventory has {}",
+        one_of(&groups).replace(" or ", " and ")
+    )
+}
+
+/// Lists hosts, not more than a line of them.
+pub(super) fn names(hosts: &[HostName]) -> String {
+    let mut words: Vec<String> = hosts
+        .iter()
+        .take(5)
+        .map(|host| format!("`{host}`"))
+        .collect();
+    if hosts.len() > words.len() {
+        words.push(format!("{} more", hosts.len() - words.len()));
+    }
+    words.join(", ")
+}
+
+/// Looks up the groups and hosts of `delegate_to` and `locks`.
+pub(super) fn places(plan: &Plan, inventory: &Inventory, found: &mut Diagnostics) {
+    let mut places: Vec<&Place> = plan.probes.values().map(|probe| &probe.place).collect();
+    for step in &plan.steps {
+        step.visit(&mut |step| {
+            if let Action::Effect(effect) = &step.action {
+                places.push(&effect.place);
+            }
+        });
+    }
+    for place in places {
+        match place {
+            Place::Here => {}
+            Place::Host(name, span) => {
+                if !inventory.hosts.contains_key(&HostName::new(name)) {
+                    not_a_host(name, *span, inventory, found);
+                }
+            }
+            Place::OneOf(name, span) | Place::EachOf(name, span) => {
+                members(name, *span, inventory, found);
+            }
+        }
+    }
+    for (name, span) in &plan.locks {
+        members(name, *span, inventory, found);
+    }
+}
+
+fn not_a_host(name: &str, span: Span, inventory: &Inventory, found: &mut Diagnostics) {
+    if inventory.groups.contains_key(name) {
+        found.push(
+            Diagnostic::error("group-not-host", format!("`{name}` is a group, not a host"))
+                .at(span, "which of its hosts?")
+                .help(format!("write `delegate_to: {{one_of: {name}}}`")),
+        );
+    } else {
+        unknown(name, span, inventory, found);
+    }
+}
+
+fn members(name: &str, span: Span, inventory: &Inventory, found: &mut Diagnostics) {
+    match inventory.members(name) {
+        None => unknown(name, span, inventory, found),
+        Some(members) if members.is_empty() => found.push(
+            Diagnostic::error(
+                "no-hosts",
+                format!("there is no host in the group `{name}`"),
+            )
+            .at(span, format!("empty in {}", inventory.path))
+            .help("put hosts into the group"),
+        ),
+        Some(_) => {}
+    }
+}
+
+fn unknown(name: &str, span: Span, inventory: &Inventory, found: &mut Diagnostics) {
+    let hosts = inventory.hosts.keys().map(HostName::as_str);
+    let near = nearest(
+        name,
+        inventory.groups.keys().map(String::as_str).chain(hosts),
+    );
+    let fault = Diagnostic::error(
+        "unknown-host",
+        format!("`{name}` is no host and no group of {}", inventory.path),
+    )
+    .at(span, "not in the inventory");
+    found.push(match near {
+        Some(near) => fault.help(format!("did you mean `{near}`?")),
+        None => fault.help(groups(inventory)),
+    });
+}

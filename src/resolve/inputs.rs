@@ -1,0 +1,272 @@
+//! The values of inputs: `--set`, then `--inputs`, then the inventory, then the default.
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::diagnostic::nearest;
+use crate::document::Node;
+use crate::inventory::Host;
+use crate::inventory::HostName;
+use crate::inventory::Inventory;
+use crate::plan::Default;
+use crate::plan::Input;
+use crate::plan::InputKind;
+use crate::plan::Plan;
+use crate::plan::value;
+use crate::plan::value::Unfit;
+use crate::resolve::Given;
+use crate::resolve::hosts;
+use crate::schema::one_of;
+use crate::source::Sources;
+use crate::source::Span;
+use crate::template;
+use crate::template::Mode;
+use crate::template::Names;
+
+/// Returns the values for each host; where a fault was told some may be missing.
+pub(super) fn values(
+    plan: &Plan,
+    inventory: &Inventory,
+    targets: &[HostName],
+    given: &Given,
+    sources: &Sources,
+    found: &mut Diagnostics,
+) -> IndexMap<HostName, IndexMap<String, Value>> {
+    unknown(plan, given, found);
+    let common = Common {
+        set: set(plan, given, found),
+        file: file(plan, given, sources, found),
+    };
+    let mut all: IndexMap<HostName, IndexMap<String, Value>> = IndexMap::new();
+    let mut missing: IndexMap<&str, Vec<HostName>> = IndexMap::new();
+    for host in targets.iter().filter_map(|name| inventory.host(name)) {
+        let mut values = IndexMap::new();
+        for (name, input) in &plan.inputs {
+            match common.of_host(name, input, host, found) {
+                Found::Value(value) => {
+                    values.insert(name.clone(), value);
+                }
+                Found::Nothing => missing.entry(name).or_default().push(host.name.clone()),
+                Found::Faulty => {}
+            }
+        }
+        all.insert(host.name.clone(), values);
+    }
+    for (name, hosts) in missing {
+        lacking(name, &plan.inputs[name], &hosts, found);
+    }
+    all
+}
+
+/// What came of the search for a value.
+enum Found {
+    Value(Value),
+    Nothing,
+    /// There is one and it does not fit; that has been told.
+    Faulty,
+}
+
+/// The values that are the same on all hosts; `None` for one that does not fit.
+struct Common {
+    set: IndexMap<String, Option<Value>>,
+    file: IndexMap<String, Option<Value>>,
+}
+
+impl Common {
+    fn of_host(&self, name: &str, input: &Input, host: &Host, found: &mut Diagnostics) -> Found {
+        if let Some(value) = self.set.get(name).or_else(|| self.file.get(name)) {
+            return match value {
+                Some(value) => Found::Value(value.clone()),
+                None => Found::Faulty,
+            };
+        }
+        if let Some(variable) = host.vars.get(name) {
+            return match value::of_data(&input.kind, &variable.value) {
+                Ok(value) => Found::Value(value),
+                Err(unfit) => {
+                    let shown = short(&variable.value);
+                    let place = format!("{} ({})", variable.origin, host.name);
+                    found.push(wrong(name, &shown, &place, &unfit, input.span));
+                    Found::Faulty
+                }
+            };
+        }
+        match &input.default {
+            None => Found::Nothing,
+            Some(Default::Value(value)) => Found::Value(value.clone()),
+            Some(Default::Template(template)) => {
+                let names = Names::from([("host".to_owned(), template::host_value(host))]);
+                let rendered = template.render(Mode::Text, &names).map_err(|error| Unfit {
+                    why: format!("cannot be rendered: {error}"),
+                    help: format!("give the host a `{name}`, or correct the default"),
+                });
+                let value = rendered.and_then(|text| value::of_text(&input.kind, &text));
+                match value {
+                    Ok(value) => Found::Value(value),
+                    Err(unfit) => {
+                        let place = format!("its default on {}", host.name);
+                        found.push(wrong(name, &template.text, &place, &unfit, template.span));
+                        Found::Faulty
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn set(plan: &Plan, given: &Given, found: &mut Diagnostics) -> IndexMap<String, Option<Value>> {
+    let mut values = IndexMap::new();
+    for (name, text) in &given.set {
+        let Some(input) = plan.inputs.get(name) else {
+            continue;
+        };
+        let value = match value::of_text(&input.kind, text) {
+            Ok(value) => Some(here(&input.kind, value)),
+            Err(unfit) => {
+                found.push(wrong(name, text, "--set", &unfit, input.span));
+                None
+            }
+        };
+        values.insert(name.clone(), value);
+    }
+    values
+}
+
+/// A file that is named on the command line is looked for where the command is typed.
+fn here(kind: &InputKind, value: Value) -> Value {
+    match (kind, value.as_str()) {
+        (InputKind::File, Some(path)) => match std::path::absolute(path) {
+            Ok(path) => path.to_string_lossy().into_owned().into(),
+            Err(_) => value,
+        },
+        _ => value,
+    }
+}
+
+fn file(
+    plan: &Plan,
+    given: &Given,
+    sources: &Sources,
+    found: &mut Diagnostics,
+) -> IndexMap<String, Option<Value>> {
+    let mut values = IndexMap::new();
+    let Some((id, node)) = &given.file else {
+        return values;
+    };
+    for entry in node.entries() {
+        let Some(input) = plan.inputs.get(&entry.key) else {
+            continue;
+        };
+        // As for a default: text is text, whatever YAML makes of it.
+        let read = match (&input.kind, entry.value.lexeme(sources)) {
+            (InputKind::String { .. } | InputKind::Enum(_), Some(text)) => {
+                value::of_text(&input.kind, text)
+            }
+            _ => value::of_data(&input.kind, &entry.value.to_json()),
+        };
+        let value = match read {
+            Ok(value) => Some(value),
+            Err(unfit) => {
+                let shown = short(&entry.value.to_json());
+                let place = sources.get(*id).path();
+                found.push(
+                    wrong(&entry.key, &shown, place, &unfit, input.span)
+                        .at(entry.value.span, unfit.why)
+                        .also(input.span, "declared here"),
+                );
+                None
+            }
+        };
+        values.insert(entry.key.clone(), value);
+    }
+    values
+}
+
+/// Tells of given values that no input takes.
+fn unknown(plan: &Plan, given: &Given, found: &mut Diagnostics) {
+    let names: Vec<&str> = plan.inputs.keys().map(String::as_str).collect();
+    let help = |name: &str| match nearest(name, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if names.is_empty() => "leave it out: the plan takes no inputs".into(),
+        None => format!("the plan takes {}", one_of(&names).replace(" or ", " and ")),
+    };
+    let fault = |name: &str, by: &str| {
+        Diagnostic::error(
+            "unknown-input",
+            format!("`{by}` gives `{name}`, which is no input of the plan"),
+        )
+        .help(help(name))
+    };
+    for (name, _) in &given.set {
+        if !plan.inputs.contains_key(name) {
+            found.push(fault(name, "--set"));
+        }
+    }
+    let Some((_, node)) = &given.file else {
+        return;
+    };
+    not_a_mapping(node, found);
+    for entry in node.entries() {
+        if !plan.inputs.contains_key(&entry.key) {
+            found.push(fault(&entry.key, "--inputs").at(entry.key_span, "no input of the plan"));
+        }
+    }
+}
+
+fn not_a_mapping(node: &Node, found: &mut Diagnostics) {
+    use crate::document::Value;
+    if !matches!(node.value, Value::Map(_) | Value::Null) {
+        found.push(
+            Diagnostic::error(
+                "wrong-type",
+                format!("found {}, expected a mapping of inputs", node.kind()),
+            )
+            .at(node.span, format!("this is {}", node.kind()))
+            .help("write a line `name: value` for each input"),
+        );
+    }
+}
+
+fn wrong(name: &str, shown: &str, place: &str, unfit: &Unfit, span: Span) -> Diagnostic {
+    Diagnostic::error(
+        "wrong-input",
+        format!("{place}: `{name}` is `{shown}`, which {}", unfit.why),
+    )
+    .at(span, "declared here")
+    .help(unfit.help.clone())
+}
+
+fn lacking(name: &str, input: &Input, hosts: &[HostName], found: &mut Diagnostics) {
+    let hosts = hosts::names(hosts);
+    let message = format!("the input `{name}` has no value for {hosts}");
+    let value = match &input.kind {
+        InputKind::Enum(words) => words.first().map_or("VALUE", String::as_str),
+        InputKind::Duration { .. } => "15m",
+        InputKind::Int { .. } => "1",
+        InputKind::Bool => "true",
+        InputKind::File => "FILE",
+        InputKind::Path => "/PATH",
+        InputKind::String { .. } => "VALUE",
+    };
+    found.push(
+        Diagnostic::error("missing-input", message)
+            .at(input.span, "has no default")
+            .help(format!(
+                "give it in the inventory (`{name}: {value}`), or for all hosts with \
+                 `--set {name}={value}`"
+            )),
+    );
+}
+
+fn short(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    if text.chars().count() <= 60 {
+        return text;
+    }
+    format!("{}...", text.chars().take(57).collect::<String>())
+}

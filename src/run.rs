@@ -1,0 +1,423 @@
+//! The run: a resolved plan becomes facts.
+//!
+//! # Theory of operation
+//!
+//! One loop ([`Run::drive`]): [`decide`](decide::decide) says, from plan and state alone, what may
+//! begin; the loop begins it and waits until something ends, a stop is asked for, or time passes.
+//! What was begun ([`perform`]) works on one step of one host and tells what happened by events.
+//! Every event goes through [`Run::note`]: kept in the journal, then folded into the state, then
+//! told to the reporter. So:
+//!
+//! - **Record, then act.** An attempt is sent only after its intent is kept; nothing depends on a
+//!   result that is not kept.
+//! - **A crash** leaves a journal; a resume folds it and comes to the same decisions. An attempt
+//!   with an intent and no outcome is *in doubt*: its host is asked, then `done_when` is.
+//! - **A journal that cannot be written** ends the loop at once: nothing more is begun.
+//!
+//! ```text
+//!            decide(plan, state)
+//!   .------------> decisions ------------.
+//!   |                                    v
+//!  state <-- apply -- Event <-- perform: look, do, look
+//!                      |  \
+//!                  journal  reporter
+//! ```
+//!
+//! Clock, transport, journal, reporter and whoever is asked come in as arguments. Not here: how a
+//! command reaches a host, how a run is shown, where it is kept.
+
+pub mod decide;
+mod observe;
+mod perform;
+pub mod planned;
+mod render;
+pub mod state;
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::pin::pin;
+use std::task::Poll;
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::event::Answer;
+use crate::event::Event;
+use crate::event::HostStatus;
+use crate::event::Journal;
+use crate::event::JournalError;
+use crate::event::PreflightVerdict;
+use crate::event::Progress;
+use crate::event::Question;
+use crate::event::Record;
+use crate::event::Reporter;
+use crate::event::RunId;
+use crate::event::RunStatus;
+use crate::inventory::HostName;
+use crate::resolve::ResolvedPlan;
+use crate::run::decide::Decision;
+use crate::run::decide::decide;
+use crate::run::state::RunState;
+use crate::task::TaskId;
+use crate::transport::Transport;
+use crate::transport::TransportError;
+
+/// One run, and the world it needs.
+pub struct Run<'a> {
+    /// Its name.
+    pub id: RunId,
+    /// What is run.
+    pub plan: &'a ResolvedPlan,
+    /// Its time.
+    pub clock: Clock,
+    /// How hosts are reached.
+    pub transport: &'a dyn Transport,
+    /// Where its events are kept.
+    pub journal: &'a dyn Journal,
+    /// Who is told.
+    pub reporter: &'a RefCell<dyn Reporter>,
+    /// Who is asked; `None` where there is nobody.
+    pub asker: Option<&'a dyn Asker>,
+    /// How it is asked to stop.
+    pub stop: &'a Stop,
+    /// The epoch of this process.
+    pub epoch: u64,
+    /// Who runs it: `user@machine`.
+    pub by: String,
+}
+
+/// Asks a person.
+#[async_trait(?Send)]
+pub trait Asker {
+    /// Returns the answer and its reason; `None` where nobody answered: the run pauses.
+    async fn ask(&self, task: &TaskId, question: &Question) -> Option<(Answer, Option<String>)>;
+}
+
+/// Asks a run to stop: nothing new begins, what runs ends, then the run is paused.
+#[derive(Debug, Default)]
+pub struct Stop {
+    by: RefCell<Option<String>>,
+    notify: Notify,
+}
+
+impl Stop {
+    /// Makes one that has not been asked for.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks; `by` is the signal or the person. Only the first time counts.
+    pub fn request(&self, by: &str) {
+        self.by.borrow_mut().get_or_insert_with(|| by.to_owned());
+        self.notify.notify_waiters();
+    }
+
+    /// Returns who asked, if somebody has.
+    pub fn requested(&self) -> Option<String> {
+        self.by.borrow().clone()
+    }
+
+    /// Waits until somebody asks.
+    pub async fn wait(&self) {
+        loop {
+            let notified = self.notify.notified();
+            if self.by.borrow().is_some() {
+                return;
+            }
+            notified.await;
+        }
+    }
+}
+
+/// The state of a run that is under way, shared by everything that was begun.
+struct Live<'r, 'a> {
+    run: &'r Run<'a>,
+    state: RefCell<RunState>,
+    /// The number of the last event that was handed to the journal.
+    seq: Cell<u64>,
+}
+
+type Work<'f> = Pin<Box<dyn Future<Output = (HostName, Result<(), JournalError>)> + 'f>>;
+
+impl Run<'_> {
+    /// Keeps an event, takes it into the state, tells it.
+    pub async fn note(&self, state: &mut RunState, event: Event) -> Result<(), JournalError> {
+        let record = Record {
+            seq: state.seq + 1,
+            epoch: self.epoch,
+            at: self.clock.now(),
+            event,
+        };
+        self.keep(&record).await?;
+        state.apply(&record).map_err(JournalError)?;
+        self.reporter.borrow_mut().event(&record);
+        Ok(())
+    }
+
+    /// Keeps a record; a virtual clock stands still meanwhile.
+    async fn keep(&self, record: &Record) -> Result<(), JournalError> {
+        let _standing = self.clock.hold();
+        self.journal.append(std::slice::from_ref(record)).await
+    }
+
+    /// Works on the run until it ends, pauses, or its journal fails.
+    pub async fn drive(&self, state: RunState) -> Result<RunState, JournalError> {
+        let live = Live {
+            run: self,
+            seq: Cell::new(state.seq),
+            state: RefCell::new(state),
+        };
+        {
+            let mut busy: BTreeSet<HostName> = BTreeSet::new();
+            let mut under_way: FuturesUnordered<Work<'_>> = FuturesUnordered::new();
+            loop {
+                if let Some(by) = self.stop.requested()
+                    && !live.state.borrow().stop_requested
+                {
+                    live.note(Event::StopRequested { by }).await?;
+                }
+                let decisions =
+                    decide(self.plan, &live.state.borrow(), &busy, self.asker.is_some());
+                if decisions.is_empty() && busy.is_empty() {
+                    break;
+                }
+                if live.settle(&decisions).await? {
+                    continue;
+                }
+                for decision in decisions {
+                    if let Some((host, work)) = live.begin(decision) {
+                        busy.insert(host);
+                        under_way.push(work);
+                    }
+                }
+                if let Some((host, result)) = self.next_end(&live, &mut under_way).await {
+                    busy.remove(&host);
+                    result?;
+                }
+            }
+        }
+        Ok(live.state.into_inner())
+    }
+
+    /// Waits until something that is under way ends; `None` when a stop is asked for.
+    async fn next_end(
+        &self,
+        live: &Live<'_, '_>,
+        under_way: &mut FuturesUnordered<Work<'_>>,
+    ) -> Option<(HostName, Result<(), JournalError>)> {
+        let told = live.state.borrow().stop_requested;
+        let mut stop = pin!(self.stop.wait());
+        std::future::poll_fn(|context| {
+            loop {
+                if let Poll::Ready(Some(ended)) = under_way.poll_next_unpin(context) {
+                    return Poll::Ready(Some(ended));
+                }
+                if !told && stop.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(None);
+                }
+                // On model hosts time passes when, and only when, everybody waits for it.
+                if !self.clock.advance() {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
+    }
+}
+
+impl<'r> Live<'r, '_> {
+    /// See [`Run::note`]. Events of several hosts are numbered in the order in which they come.
+    async fn note(&self, event: Event) -> Result<(), JournalError> {
+        let seq = self.seq.get() + 1;
+        self.seq.set(seq);
+        let run = self.run;
+        let record = Record {
+            seq,
+            epoch: run.epoch,
+            at: run.clock.now(),
+            event,
+        };
+        run.keep(&record).await?;
+        self.state
+            .borrow_mut()
+            .apply(&record)
+            .map_err(JournalError)?;
+        run.reporter.borrow_mut().event(&record);
+        Ok(())
+    }
+
+    fn progress(&self, progress: &Progress) {
+        self.run
+            .reporter
+            .borrow_mut()
+            .progress(progress, self.run.clock.now());
+    }
+
+    /// Does what takes no work on a host: records what follows, asks, pauses. True if it did.
+    async fn settle(&self, decisions: &[Decision<'_>]) -> Result<bool, JournalError> {
+        let mut settled = false;
+        for decision in decisions {
+            match decision {
+                Decision::Record(event) => {
+                    self.note(event.clone()).await?;
+                    settled = true;
+                }
+                Decision::Ask(task) => {
+                    self.ask(task).await?;
+                    return Ok(true);
+                }
+                Decision::Pause(why) => {
+                    self.note(Event::RunPaused { why: why.clone() }).await?;
+                    return Ok(true);
+                }
+                Decision::Preflight(_) | Decision::Perform(..) => {}
+            }
+        }
+        Ok(settled)
+    }
+
+    async fn ask(&self, task: &TaskId) -> Result<(), JournalError> {
+        let open = self.state.borrow().open_questions();
+        let question = open
+            .into_iter()
+            .find(|(id, _)| id == task)
+            .map(|(_, question)| question);
+        let (Some(question), Some(asker)) = (question, self.run.asker) else {
+            return self
+                .note(Event::RunPaused {
+                    why: format!("{task} needs an answer"),
+                })
+                .await;
+        };
+        let answer = {
+            let _standing = self.run.clock.hold();
+            asker.ask(task, &question).await
+        };
+        match answer {
+            Some((answer, reason)) => {
+                let by = self.run.by.clone();
+                self.note(Event::QuestionAnswered {
+                    task: task.clone(),
+                    answer,
+                    reason,
+                    by,
+                })
+                .await
+            }
+            None => {
+                self.note(Event::RunPaused {
+                    why: format!("{task} needs an answer"),
+                })
+                .await
+            }
+        }
+    }
+
+    /// Begins what takes work on a host.
+    fn begin<'f>(&'f self, decision: Decision<'r>) -> Option<(HostName, Work<'f>)> {
+        match decision {
+            Decision::Preflight(host) => {
+                let work = {
+                    let host = host.clone();
+                    Box::pin(async move {
+                        let result = self.preflight(&host).await;
+                        (host, result)
+                    })
+                };
+                Some((host, work))
+            }
+            Decision::Perform(host, step) => {
+                let work = {
+                    let host = host.clone();
+                    Box::pin(async move {
+                        let result = perform::perform(self, &host, step).await;
+                        (host, result)
+                    })
+                };
+                Some((host, work))
+            }
+            Decision::Record(_) | Decision::Ask(_) | Decision::Pause(_) => None,
+        }
+    }
+
+    /// Holds the claims of the preflight against a host.
+    async fn preflight(&self, host: &HostName) -> Result<(), JournalError> {
+        let claims = &self.run.plan.plan.preflight;
+        let names = perform::names(self, host);
+        let observer = observe::Observer {
+            plan: self.run.plan,
+            transport: self.run.transport,
+            host,
+            names: &names,
+        };
+        let seen = observer.claims(claims).await;
+        let verdict = match seen.no_answer.clone() {
+            _ if seen.holds() => PreflightVerdict::Held,
+            Some(error) => PreflightVerdict::NoAnswer(error),
+            None => {
+                PreflightVerdict::NotHeld(seen.reason("a claim of the preflight does not hold"))
+            }
+        };
+        self.note(Event::PreflightEnded {
+            host: host.clone(),
+            verdict,
+        })
+        .await
+    }
+}
+
+/// Returns the exit status of a run that has come to rest: the most severe of what applies.
+///
+/// 0 succeeded, 1 failed and rolled back, 2 refused, 3 failed and not rolled back, 4 unreachable
+/// before anything was changed, 5 stuck, 6 paused, 77 a host key or a privilege was refused.
+pub fn exit_status(state: &RunState) -> u8 {
+    match state.status {
+        RunStatus::Succeeded => 0,
+        RunStatus::RolledBack => 1,
+        RunStatus::Refused => {
+            let errors: Vec<&TransportError> = state
+                .hosts
+                .values()
+                .filter_map(|host| match &host.preflight {
+                    Some(PreflightVerdict::NoAnswer(error)) => Some(error),
+                    _ => None,
+                })
+                .collect();
+            let refused = |error: &&TransportError| {
+                matches!(
+                    error,
+                    TransportError::HostKey { .. } | TransportError::Denied { .. }
+                )
+            };
+            let away = |error: &&TransportError| {
+                matches!(
+                    error,
+                    TransportError::Unreachable { .. } | TransportError::Cut { .. }
+                )
+            };
+            if errors.iter().any(refused) {
+                77
+            } else if errors.iter().any(away) {
+                4
+            } else {
+                2
+            }
+        }
+        RunStatus::Failed | RunStatus::Aborted => 3,
+        RunStatus::Stuck => 5,
+        RunStatus::Planned | RunStatus::Running | RunStatus::Paused => {
+            // A stuck host outweighs the pause of the others.
+            let stuck = state
+                .hosts
+                .values()
+                .any(|host| host.status == HostStatus::Stuck);
+            if stuck { 5 } else { 6 }
+        }
+    }
+}

@@ -1,0 +1,592 @@
+//! What may be done next: a pure function of plan and state.
+//!
+//! The plan of a host is a tree; [`walk`] goes through it along the recorded states of its tasks
+//! and comes to the first place where something is to be done. There is no program counter: after
+//! a crash the same walk over the same events comes to the same place.
+//!
+//! - Forward: steps in order; a block is closed when its parts ended; a failed part leads to the
+//!   rescue, else to the failure of the block.
+//! - Back: the handlers of all steps that may have run, in the exact reverse of the order in which
+//!   these were begun. The first handler that fails leaves the host stuck, lower ones withheld.
+//! - A stop or an open question lets nothing new begin, but for hosts inside an `uninterruptible`
+//!   block: these go on to its end. After a resume such hosts go first.
+
+use std::collections::BTreeSet;
+
+use crate::event::Event;
+use crate::event::HostStatus;
+use crate::event::PreflightVerdict;
+use crate::event::Reason;
+use crate::event::RunStatus;
+use crate::event::TaskStatus;
+use crate::inventory::HostName;
+use crate::plan::Action;
+use crate::plan::OnFailure;
+use crate::plan::Rollback;
+use crate::plan::Step;
+use crate::resolve::ResolvedPlan;
+use crate::run::state::HostState;
+use crate::run::state::RunState;
+use crate::task::TaskId;
+use crate::transport::TransportError;
+
+/// Hosts that are looked at side by side before the first change.
+const PREFLIGHT_WIDTH: usize = 20;
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub enum Decision<'p> {
+    /// This follows from what is known: record it.
+    Record(Event),
+    /// Hold the claims of the preflight against a host.
+    Preflight(HostName),
+    /// Work on a step on a host.
+    Perform(HostName, &'p Step),
+    /// Ask a person.
+    Ask(TaskId),
+    /// Stop here; a resume goes on.
+    Pause(String),
+}
+
+/// Where a walk has come to.
+enum Walk<'p> {
+    /// A step is to be worked on.
+    Perform(&'p Step),
+    /// A block has come to its end.
+    Close(&'p Step, TaskStatus, Option<Reason>),
+    /// A person has not answered.
+    Question(&'p Step),
+    /// All is done.
+    Done,
+    /// This step failed.
+    Failed(&'p Step),
+}
+
+/// What a host needs next.
+enum Next<'p> {
+    Record(Event),
+    Preflight,
+    Perform(&'p Step),
+    Question(TaskId),
+    Nothing,
+}
+
+/// Decides. `busy` are the hosts at which something is being done right now; `can_ask` says
+/// whether there is somebody to ask.
+pub fn decide<'p>(
+    plan: &'p ResolvedPlan,
+    state: &RunState,
+    busy: &BTreeSet<HostName>,
+    can_ask: bool,
+) -> Vec<Decision<'p>> {
+    match state.status {
+        RunStatus::Planned | RunStatus::Running => {}
+        _ => return Vec::new(),
+    }
+    if !state.started {
+        return before_start(plan, state, busy);
+    }
+    let mut decisions = Vec::new();
+    let mut questions = Vec::new();
+    let mut held_back = false;
+    let urgent = state
+        .hosts
+        .iter()
+        .any(|(_, host)| is_urgent(plan, state, host));
+    let question_open = !state.open_questions().is_empty();
+    for (name, host) in &state.hosts {
+        if busy.contains(name) {
+            continue;
+        }
+        let inside = inside_uninterruptible(plan, host);
+        match next(plan, state, name, host) {
+            Next::Record(event) => return vec![Decision::Record(event)],
+            Next::Question(task) => questions.push(task),
+            Next::Nothing => {}
+            Next::Preflight | Next::Perform(_)
+                if !inside && (state.stop_requested || question_open || urgent) =>
+            {
+                held_back = true;
+            }
+            Next::Preflight => decisions.push(Decision::Preflight(name.clone())),
+            Next::Perform(step) => decisions.push(Decision::Perform(name.clone(), step)),
+        }
+    }
+    if !decisions.is_empty() || !busy.is_empty() {
+        return decisions;
+    }
+    if state.stop_requested {
+        return vec![Decision::Pause("it was asked to stop".into())];
+    }
+    if let Some(task) = questions.into_iter().next() {
+        if can_ask {
+            return vec![Decision::Ask(task)];
+        }
+        return vec![Decision::Pause(format!("{task} needs an answer"))];
+    }
+    if held_back {
+        return vec![Decision::Pause("a host needs a person first".into())];
+    }
+    next_batch_or_end(plan, state)
+}
+
+/// The preflight of all hosts; then the start, or the refusal of the run.
+fn before_start<'p>(
+    plan: &ResolvedPlan,
+    state: &RunState,
+    busy: &BTreeSet<HostName>,
+) -> Vec<Decision<'p>> {
+    if state.stop_requested {
+        let pause = Decision::Pause("it was asked to stop before anything was changed".into());
+        return if busy.is_empty() {
+            vec![pause]
+        } else {
+            Vec::new()
+        };
+    }
+    let waiting = plan.hosts.iter().filter(|name| {
+        !busy.contains(*name)
+            && state
+                .hosts
+                .get(*name)
+                .is_some_and(|h| h.preflight.is_none())
+    });
+    let room = PREFLIGHT_WIDTH.saturating_sub(busy.len());
+    let begin: Vec<_> = waiting
+        .take(room)
+        .cloned()
+        .map(Decision::Preflight)
+        .collect();
+    if !begin.is_empty() || !busy.is_empty() {
+        return begin;
+    }
+    let refused: Vec<&HostName> = state
+        .hosts
+        .iter()
+        .filter(|(_, host)| host.preflight != Some(PreflightVerdict::Held))
+        .map(|(name, _)| name)
+        .collect();
+    let event = if refused.is_empty() {
+        Event::RunStarted
+    } else {
+        let names: Vec<&str> = refused.iter().map(|name| name.as_str()).collect();
+        let why = format!("the preflight does not hold on {}", names.join(", "));
+        Event::RunEnded {
+            status: RunStatus::Refused,
+            why: Some(why),
+        }
+    };
+    vec![Decision::Record(event)]
+}
+
+/// What a host needs next.
+fn next<'p>(
+    plan: &'p ResolvedPlan,
+    state: &RunState,
+    name: &HostName,
+    host: &HostState,
+) -> Next<'p> {
+    let ended = |status, why| {
+        Next::Record(Event::HostEnded {
+            host: name.clone(),
+            status,
+            why,
+        })
+    };
+    if state.rollback_requested
+        && host.no_return.is_none()
+        && matches!(
+            host.status,
+            HostStatus::Active | HostStatus::Succeeded | HostStatus::Failed
+        )
+    {
+        let why = Reason {
+            text: "an operator asked for it".into(),
+            seen: Vec::new(),
+        };
+        return Next::Record(Event::RollbackBegun {
+            host: name.clone(),
+            why,
+        });
+    }
+    match host.status {
+        HostStatus::Active => {}
+        HostStatus::RollingBack => return undo(plan, name, host),
+        _ => return Next::Nothing,
+    }
+    match &host.turn {
+        None => return Next::Preflight,
+        Some(PreflightVerdict::Held) => {}
+        Some(PreflightVerdict::NotHeld(why)) => {
+            return ended(HostStatus::Refused, Some(why.clone()));
+        }
+        Some(PreflightVerdict::NoAnswer(error)) => {
+            let status = match error {
+                TransportError::HostKey { .. } => HostStatus::Quarantined,
+                TransportError::Unreachable { .. } => HostStatus::Unreachable,
+                _ => HostStatus::Refused,
+            };
+            let why = Reason {
+                text: error.to_string(),
+                seen: Vec::new(),
+            };
+            return ended(status, Some(why));
+        }
+    }
+    match walk(&plan.plan.steps, host) {
+        Walk::Perform(step) => Next::Perform(step),
+        Walk::Close(step, status, why) => Next::Record(closing(name, step, status, why)),
+        Walk::Question(step) => Next::Question(TaskId {
+            host: name.clone(),
+            step: step.path.clone(),
+        }),
+        Walk::Done => ended(HostStatus::Succeeded, None),
+        Walk::Failed(step) => {
+            let why = reason_of(step, host);
+            match &host.no_return {
+                Some(_) => ended(HostStatus::Failed, Some(why)),
+                None => Next::Record(Event::RollbackBegun {
+                    host: name.clone(),
+                    why,
+                }),
+            }
+        }
+    }
+}
+
+/// The next handler of a host that is rolled back, or its end.
+fn undo<'p>(plan: &'p ResolvedPlan, name: &HostName, host: &HostState) -> Next<'p> {
+    for step in begun_last_first(plan, host) {
+        let Rollback::Handler(handler) = &step.rollback else {
+            continue;
+        };
+        if !may_have_run(step, host) {
+            continue;
+        }
+        match walk_step(handler, host) {
+            Walk::Done => {}
+            Walk::Perform(step) => return Next::Perform(step),
+            Walk::Close(step, status, why) => {
+                return Next::Record(closing(name, step, status, why));
+            }
+            Walk::Question(step) => {
+                return Next::Question(TaskId {
+                    host: name.clone(),
+                    step: step.path.clone(),
+                });
+            }
+            Walk::Failed(failed) => {
+                let why = Some(reason_of(failed, host));
+                let status = HostStatus::Stuck;
+                return Next::Record(Event::HostEnded {
+                    host: name.clone(),
+                    status,
+                    why,
+                });
+            }
+        }
+    }
+    Next::Record(Event::HostEnded {
+        host: name.clone(),
+        status: HostStatus::RolledBack,
+        why: None,
+    })
+}
+
+/// The steps that were begun on a host, the last first.
+fn begun_last_first<'p>(plan: &'p ResolvedPlan, host: &HostState) -> Vec<&'p Step> {
+    let mut begun: Vec<(usize, &Step)> = Vec::new();
+    for step in &plan.plan.steps {
+        step.visit(&mut |step| {
+            if let Some(position) = host.tasks.get_index_of(&step.path) {
+                begun.push((position, step));
+            }
+        });
+    }
+    begun.sort_by_key(|(position, _)| std::cmp::Reverse(*position));
+    begun.into_iter().map(|(_, step)| step).collect()
+}
+
+/// Whether something of a step, or of its parts, may have happened.
+fn may_have_run(step: &Step, host: &HostState) -> bool {
+    if let Action::Block { steps, rescue } = &step.action {
+        return steps
+            .iter()
+            .chain(rescue)
+            .any(|part| may_have_run(part, host));
+    }
+    host.task(&step.path)
+        .is_some_and(crate::run::state::TaskState::may_have_run)
+}
+
+fn walk<'p>(steps: &'p [Step], host: &HostState) -> Walk<'p> {
+    for step in steps {
+        match walk_step(step, host) {
+            Walk::Done => {}
+            other => return other,
+        }
+    }
+    Walk::Done
+}
+
+fn walk_step<'p>(step: &'p Step, host: &HostState) -> Walk<'p> {
+    let Some(task) = host.task(&step.path) else {
+        return Walk::Perform(step);
+    };
+    if let Some(status) = task.status {
+        let goes_on = matches!(step.on_failure, Some(OnFailure::Continue(_)));
+        return if status.is_well() || goes_on {
+            Walk::Done
+        } else {
+            Walk::Failed(step)
+        };
+    }
+    if task.question.is_some() {
+        return Walk::Question(step);
+    }
+    let Action::Block { steps, rescue } = &step.action else {
+        return Walk::Perform(step);
+    };
+    match walk(steps, host) {
+        Walk::Done => Walk::Close(step, status_of_parts(steps, host), None),
+        Walk::Failed(part) if rescue.is_empty() => {
+            let status = host.task(&part.path).and_then(|task| task.status);
+            Walk::Close(
+                step,
+                status.unwrap_or(TaskStatus::Failed),
+                Some(reason_of(part, host)),
+            )
+        }
+        Walk::Failed(part) => match walk(rescue, host) {
+            Walk::Done => {
+                let mut why = reason_of(part, host);
+                why.text = format!("rescued: {}", why.text);
+                Walk::Close(step, TaskStatus::Changed, Some(why))
+            }
+            Walk::Failed(in_rescue) => {
+                Walk::Close(step, TaskStatus::Failed, Some(reason_of(in_rescue, host)))
+            }
+            other => other,
+        },
+        other => other,
+    }
+}
+
+fn status_of_parts(steps: &[Step], host: &HostState) -> TaskStatus {
+    let statuses: Vec<TaskStatus> = steps
+        .iter()
+        .filter_map(|step| host.task(&step.path).and_then(|task| task.status))
+        .collect();
+    if statuses.contains(&TaskStatus::Changed) {
+        TaskStatus::Changed
+    } else if statuses.iter().all(|status| *status == TaskStatus::Skipped) {
+        TaskStatus::Skipped
+    } else {
+        TaskStatus::Unchanged
+    }
+}
+
+fn closing(host: &HostName, step: &Step, status: TaskStatus, why: Option<Reason>) -> Event {
+    let task = TaskId {
+        host: host.clone(),
+        step: step.path.clone(),
+    };
+    Event::TaskEnded {
+        task,
+        status,
+        why,
+        result: None,
+    }
+}
+
+/// Why a step failed, with its title where the reason does not name it.
+fn reason_of(step: &Step, host: &HostState) -> Reason {
+    host.task(&step.path)
+        .and_then(|task| task.why.clone())
+        .unwrap_or_else(|| Reason {
+            text: format!("{} failed", step.title),
+            seen: Vec::new(),
+        })
+}
+
+/// Whether a host is inside an `uninterruptible` block, or inside a handler of one.
+pub fn inside_uninterruptible(plan: &ResolvedPlan, host: &HostState) -> bool {
+    if host.status == HostStatus::RollingBack {
+        return undoing(plan, host).is_some_and(|step| in_uninterruptible(plan, step));
+    }
+    host.status == HostStatus::Active && open_uninterruptible(plan, host).is_some()
+}
+
+/// The `uninterruptible` block that is open on a host.
+fn open_uninterruptible<'p>(plan: &'p ResolvedPlan, host: &HostState) -> Option<&'p Step> {
+    let mut open = None;
+    for step in &plan.plan.steps {
+        step.visit(&mut |step| {
+            let running = host
+                .task(&step.path)
+                .is_some_and(|task| task.status.is_none());
+            if running && step.uninterruptible.is_some() {
+                open = Some(step);
+            }
+        });
+    }
+    open
+}
+
+/// The step that is being undone: the first whose handler has not ended.
+fn undoing<'p>(plan: &'p ResolvedPlan, host: &HostState) -> Option<&'p Step> {
+    begun_last_first(plan, host)
+        .into_iter()
+        .find(|step| match &step.rollback {
+            Rollback::Handler(handler) => {
+                may_have_run(step, host)
+                    && host
+                        .task(&handler.path)
+                        .is_none_or(|task| task.status.is_none())
+            }
+            _ => false,
+        })
+}
+
+/// Whether a step is an `uninterruptible` block or a part of one.
+fn in_uninterruptible(plan: &ResolvedPlan, wanted: &Step) -> bool {
+    let mut found = false;
+    for step in &plan.plan.steps {
+        step.visit(&mut |block| {
+            if block.uninterruptible.is_some() {
+                block.visit(&mut |part| found |= part.path == wanted.path);
+            }
+        });
+    }
+    found
+}
+
+/// Whether a failure of a step is taken up by the rescue of a block around it, or is part of a way
+/// back.
+pub fn is_rescued(plan: &ResolvedPlan, wanted: &Step) -> bool {
+    let mut found = wanted.path.0.contains(".rollback");
+    for step in &plan.plan.steps {
+        step.visit(&mut |block| {
+            if let Action::Block { steps, rescue } = &block.action
+                && !rescue.is_empty()
+            {
+                for part in steps {
+                    part.visit(&mut |part| found |= part.path == wanted.path);
+                }
+            }
+        });
+    }
+    found
+}
+
+/// Whether a host was inside an `uninterruptible` block when the run was taken up again.
+fn is_urgent(plan: &ResolvedPlan, state: &RunState, host: &HostState) -> bool {
+    match host.status {
+        HostStatus::Active => open_uninterruptible(plan, host).is_some_and(|block| {
+            host.task(&block.path)
+                .is_some_and(|task| task.begun_at < state.resumed_at)
+        }),
+        HostStatus::RollingBack => state.resumed_at > 0 && inside_uninterruptible(plan, host),
+        _ => false,
+    }
+}
+
+/// Nothing is under way: the next batch begins, or the run ends.
+fn next_batch_or_end<'p>(plan: &ResolvedPlan, state: &RunState) -> Vec<Decision<'p>> {
+    let failures = state
+        .hosts
+        .values()
+        .filter(|host| !matches!(host.status, HostStatus::Succeeded | HostStatus::NotStarted))
+        .count();
+    let clean = state.hosts.values().all(|host| {
+        matches!(
+            host.status,
+            HostStatus::Succeeded
+                | HostStatus::NotStarted
+                | HostStatus::RolledBack
+                | HostStatus::Refused
+        )
+    });
+    let room = clean && failures <= plan.plan.max_failures && !state.rollback_requested;
+    let batch = if room { batch(plan, state) } else { Vec::new() };
+    if batch.is_empty() {
+        let (status, why) = verdict(state);
+        return vec![Decision::Record(Event::RunEnded { status, why })];
+    }
+    batch
+        .into_iter()
+        .map(|host| Decision::Record(Event::HostBegun { host }))
+        .collect()
+}
+
+/// The hosts of the next batch that have not been begun.
+fn batch(plan: &ResolvedPlan, state: &RunState) -> Vec<HostName> {
+    let begun = |name: &HostName| {
+        state
+            .hosts
+            .get(name)
+            .is_none_or(|host| host.status != HostStatus::NotStarted)
+    };
+    let Some(first) = plan.hosts.iter().position(|name| !begun(name)) else {
+        return Vec::new();
+    };
+    let mut sizes = plan.plan.serial.iter().copied();
+    let mut size = 1;
+    let mut end = 0;
+    while end <= first {
+        size = sizes.next().unwrap_or(size).max(1);
+        end += size;
+    }
+    let end = end.min(plan.hosts.len());
+    plan.hosts[first..end]
+        .iter()
+        .filter(|name| !begun(name))
+        .cloned()
+        .collect()
+}
+
+/// How a run ended: the most severe end of a host decides.
+fn verdict(state: &RunState) -> (RunStatus, Option<String>) {
+    let with = |wanted: &[HostStatus]| -> Vec<&str> {
+        let of_status = state
+            .hosts
+            .iter()
+            .filter(|(_, host)| wanted.contains(&host.status));
+        of_status.map(|(name, _)| name.as_str()).collect()
+    };
+    let stuck = with(&[HostStatus::Stuck]);
+    if !stuck.is_empty() {
+        let why = format!("undoing failed on {}", stuck.join(", "));
+        return (RunStatus::Stuck, Some(why));
+    }
+    let failed = with(&[HostStatus::Failed, HostStatus::Unknown]);
+    if !failed.is_empty() {
+        return (
+            RunStatus::Failed,
+            Some(format!("it failed on {}", failed.join(", "))),
+        );
+    }
+    // Those that were refused at their turn were never touched.
+    let undone = with(&[
+        HostStatus::RolledBack,
+        HostStatus::Refused,
+        HostStatus::Unreachable,
+        HostStatus::Quarantined,
+    ]);
+    if !undone.is_empty() {
+        return (
+            RunStatus::RolledBack,
+            Some(format!("it failed on {}", undone.join(", "))),
+        );
+    }
+    let nothing_done = state.hosts.values().all(|host| {
+        host.tasks
+            .values()
+            .all(|task| task.status == Some(TaskStatus::Skipped))
+    });
+    if nothing_done {
+        let why = "every step was left out: nothing was done".to_owned();
+        return (RunStatus::Refused, Some(why));
+    }
+    (RunStatus::Succeeded, None)
+}

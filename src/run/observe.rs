@@ -1,0 +1,488 @@
+//! Looking at the world for a condition.
+//!
+//! One evaluation is one snapshot: each probe is looked at once for all conditions that are
+//! evaluated together, and only when an evaluation comes to it. Where a probe is looked at on each
+//! member of a group, a condition must hold for every member.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use futures_util::future::join_all;
+use minijinja::Value;
+use minijinja::value::Serde;
+
+use crate::event::Reason;
+use crate::event::Seen;
+use crate::event::Truth;
+use crate::inventory::HostName;
+use crate::output;
+use crate::plan::Claim;
+use crate::plan::ExitCodes;
+use crate::plan::Place;
+use crate::plan::Plan;
+use crate::plan::Probe;
+use crate::plan::Word;
+use crate::run::render;
+use crate::template::Names;
+use crate::template::condition::Evaluator;
+use crate::template::condition::Meaning;
+use crate::template::condition::Scope;
+use crate::template::condition::Stop;
+use crate::template::expression::Expression;
+use crate::transport::Exit;
+use crate::transport::Transport;
+use crate::transport::TransportError;
+
+use crate::resolve::ResolvedPlan;
+
+/// Looks at the world for one host.
+pub(super) struct Observer<'a> {
+    /// The plan.
+    pub(super) plan: &'a ResolvedPlan,
+    /// How hosts are reached.
+    pub(super) transport: &'a dyn Transport,
+    /// The host that is worked on.
+    pub(super) host: &'a HostName,
+    /// What its templates see.
+    pub(super) names: &'a Names,
+}
+
+/// What an evaluation gave.
+#[derive(Clone, Debug)]
+pub(super) struct Observation {
+    /// One entry a condition.
+    pub(super) seen: Vec<Seen>,
+    /// The first host that gave no answer, if one did not.
+    pub(super) no_answer: Option<TransportError>,
+}
+
+impl Observation {
+    /// Whether all conditions hold.
+    pub(super) fn holds(&self) -> bool {
+        self.seen.iter().all(|seen| seen.truth == Truth::True)
+    }
+
+    /// The value of the only condition.
+    pub(super) fn truth(&self) -> Truth {
+        self.seen.first().map_or(Truth::True, |seen| seen.truth)
+    }
+
+    /// The conditions that do not hold, as a reason.
+    pub(super) fn reason(&self, text: impl Into<String>) -> Reason {
+        let failing: Vec<Seen> = self
+            .seen
+            .iter()
+            .filter(|seen| seen.truth != Truth::True)
+            .cloned()
+            .collect();
+        let seen = if failing.is_empty() {
+            self.seen.clone()
+        } else {
+            failing
+        };
+        Reason {
+            text: text.into(),
+            seen,
+        }
+    }
+}
+
+/// Which member of which group is looked at: empty where a condition uses no such probe.
+type Members = BTreeMap<String, HostName>;
+/// What was looked at, by probe and by the host where.
+type Snapshot = BTreeMap<(String, HostName), Result<Value, String>>;
+
+/// The names of one evaluation.
+struct Eyes<'a> {
+    observer: &'a Observer<'a>,
+    members: &'a Members,
+    snapshot: &'a Snapshot,
+}
+
+impl Scope for Eyes<'_> {
+    fn meaning(&self, name: &str) -> Result<Meaning, Stop> {
+        if let Some(value) = self.observer.names.get(name) {
+            return Ok(Meaning::Value(value.clone()));
+        }
+        let plan = &self.observer.plan.plan;
+        match plan.words.get(name) {
+            Some(Word::Expression(expression, _)) => {
+                return Ok(Meaning::Word(Rc::clone(expression)));
+            }
+            Some(Word::Rows { from, filter, .. }) => {
+                return Ok(Meaning::Rows {
+                    from: from.clone(),
+                    filter: Rc::clone(filter),
+                });
+            }
+            None => {}
+        }
+        let Some(probe) = plan.probes.get(name) else {
+            return Err(Stop::CannotTell(format!("`{name}` is not known yet")));
+        };
+        let place = self.observer.place_of(probe, self.members);
+        match place.map(|place| self.snapshot.get(&(name.to_owned(), place))) {
+            Err(why) => Err(Stop::CannotTell(format!("`{name}`: {why}"))),
+            Ok(None) => Err(Stop::Look(name.to_owned())),
+            Ok(Some(Ok(value))) => Ok(Meaning::Value(value.clone())),
+            Ok(Some(Err(why))) => Err(Stop::CannotTell(format!("`{name}`: {why}"))),
+        }
+    }
+}
+
+impl Observer<'_> {
+    /// Evaluates claims on one snapshot.
+    pub(super) async fn claims(&self, claims: &[Claim]) -> Observation {
+        let all: Vec<(&str, &Expression)> = claims
+            .iter()
+            .map(|claim| (claim.text.as_str(), &*claim.condition))
+            .collect();
+        self.conditions(&all).await
+    }
+
+    /// Evaluates one condition.
+    pub(super) async fn condition(&self, condition: &Expression) -> Observation {
+        self.conditions(&[(condition.text.as_str(), condition)])
+            .await
+    }
+
+    /// Evaluates conditions on one snapshot; each has its words.
+    async fn conditions(&self, conditions: &[(&str, &Expression)]) -> Observation {
+        let looks = RefCell::new(Looks::default());
+        loop {
+            let mut wanted = BTreeSet::new();
+            let mut seen = Vec::new();
+            for (words, condition) in conditions {
+                let snapshot = &looks.borrow().snapshot;
+                match self.evaluate(words, condition, snapshot) {
+                    Ok(one) => seen.push(one),
+                    Err(more) => wanted.extend(more),
+                }
+            }
+            if wanted.is_empty() {
+                let no_answer = looks.into_inner().no_answer;
+                return Observation { seen, no_answer };
+            }
+            self.look(wanted, &looks).await;
+        }
+    }
+
+    /// Evaluates an expression to a value, which must be the same on every member.
+    pub(super) async fn value(&self, expression: &Expression) -> Result<serde_json::Value, String> {
+        let looks = RefCell::new(Looks::default());
+        loop {
+            let mut wanted = BTreeSet::new();
+            let mut values: Vec<(String, serde_json::Value)> = Vec::new();
+            for members in self.members_of(expression)? {
+                let snapshot = &looks.borrow().snapshot;
+                let eyes = Eyes {
+                    observer: self,
+                    members: &members,
+                    snapshot,
+                };
+                match Evaluator::new(&eyes).value(expression) {
+                    Ok(value) => {
+                        let value = serde_json::to_value(&value).map_err(|e| e.to_string())?;
+                        values.push((place_words(&members), value));
+                    }
+                    Err(Stop::Look(probe)) => {
+                        wanted.insert((probe.clone(), self.place_of_name(&probe, &members)?));
+                    }
+                    Err(Stop::CannotTell(why) | Stop::Missing(why)) => return Err(why),
+                }
+            }
+            if !wanted.is_empty() {
+                self.look(wanted, &looks).await;
+                continue;
+            }
+            let (first_place, first) = values.first().cloned().ok_or("there is nobody to ask")?;
+            return match values.into_iter().find(|(_, value)| *value != first) {
+                None => Ok(first),
+                Some((place, value)) => Err(format!(
+                    "`{}` is {first}{first_place} and {value}{place}",
+                    expression.text
+                )),
+            };
+        }
+    }
+
+    /// Evaluates a condition for all members, or says what must be looked at first.
+    fn evaluate(
+        &self,
+        words: &str,
+        condition: &Expression,
+        snapshot: &Snapshot,
+    ) -> Result<Seen, BTreeSet<(String, HostName)>> {
+        let mut decided = Seen {
+            claim: words.to_owned(),
+            condition: condition.text.clone(),
+            truth: Truth::True,
+            values: Vec::new(),
+            error: None,
+        };
+        let all = match self.members_of(condition) {
+            Ok(all) => all,
+            Err(why) => {
+                return Ok(Seen {
+                    truth: Truth::Unknown,
+                    error: Some(why),
+                    ..decided
+                });
+            }
+        };
+        let mut wanted = BTreeSet::new();
+        let mut first = true;
+        for members in &all {
+            let eyes = Eyes {
+                observer: self,
+                members,
+                snapshot,
+            };
+            let evaluator = Evaluator::new(&eyes);
+            let result = evaluator.truth(condition);
+            let (truth, error) = match result {
+                Ok(true) => (Truth::True, None),
+                Ok(false) => (Truth::False, None),
+                Err(Stop::Look(probe)) => match self.place_of_name(&probe, members) {
+                    Ok(place) => {
+                        wanted.insert((probe, place));
+                        continue;
+                    }
+                    Err(why) => (Truth::Unknown, Some(why)),
+                },
+                Err(Stop::CannotTell(why) | Stop::Missing(why)) => (Truth::Unknown, Some(why)),
+            };
+            let worse = matches!(
+                (decided.truth, truth),
+                (Truth::True, Truth::False | Truth::Unknown) | (Truth::Unknown, Truth::False)
+            );
+            if first || worse {
+                let place = if all.len() > 1 && truth != Truth::True {
+                    place_words(members)
+                } else {
+                    String::new()
+                };
+                decided.truth = truth;
+                decided.error = error;
+                decided.values = evaluator
+                    .into_seen()
+                    .into_iter()
+                    .map(|(name, value)| (format!("{name}{place}"), value))
+                    .collect();
+                first = false;
+            }
+        }
+        // One member that decides spares the looks at the others.
+        if decided.truth == Truth::False || wanted.is_empty() {
+            Ok(decided)
+        } else {
+            Err(wanted)
+        }
+    }
+
+    /// Looks at probes side by side and adds what was seen to the snapshot.
+    async fn look(&self, wanted: BTreeSet<(String, HostName)>, looks: &RefCell<Looks>) {
+        let all = wanted.into_iter().map(|(name, place)| async move {
+            let result = match self.plan.plan.probes.get(&name) {
+                Some(probe) => self.look_at(probe, &place).await,
+                None => Err(LookError::Failed("there is no such probe".into())),
+            };
+            ((name, place), result)
+        });
+        let results = join_all(all).await;
+        let mut looks = looks.borrow_mut();
+        for (key, result) in results {
+            let result = result.map_err(|error| match error {
+                LookError::Failed(why) => why,
+                LookError::NoAnswer(error) => {
+                    let why = error.to_string();
+                    looks.no_answer.get_or_insert(error);
+                    why
+                }
+            });
+            looks.snapshot.insert(key, result);
+        }
+    }
+
+    /// Looks once; a look whose connection is cut is repeated once, since looking changes nothing.
+    async fn look_at(&self, probe: &Probe, place: &HostName) -> Result<Value, LookError> {
+        let Some(host) = self.plan.inventory.host(place) else {
+            return Err(LookError::Failed(format!(
+                "{place} is not in the inventory"
+            )));
+        };
+        let step = format!("{}/{}", self.plan.plan.name, probe.name);
+        let command = render::command(&probe.command, self.names, host, self.plan, step)
+            .map_err(LookError::Failed)?;
+        let result = match self.transport.look(host, &command).await {
+            Err(TransportError::Cut { .. }) => self.transport.look(host, &command).await,
+            other => other,
+        };
+        let out = result.map_err(LookError::NoAnswer)?;
+        let on = if place == self.host {
+            String::new()
+        } else {
+            format!(" on {place}")
+        };
+        let shown = command.display();
+        let code = match out.exit {
+            Exit::Code(code) => code,
+            Exit::Signal(signal) => {
+                return Err(LookError::Failed(format!(
+                    "`{shown}`{on} was ended by {signal}"
+                )));
+            }
+            Exit::TimedOut => {
+                let limit = crate::duration::show(command.timeout);
+                return Err(LookError::Failed(format!(
+                    "`{shown}`{on} took longer than {limit}"
+                )));
+            }
+        };
+        let expected = match &probe.exit_codes {
+            ExitCodes::Any => true,
+            ExitCodes::These(codes) => codes.contains(&code),
+        };
+        if !expected {
+            let said = first_line(&out.stderr, &out.stdout);
+            return Err(LookError::Failed(format!(
+                "`{shown}`{on}: exit {code}{said}"
+            )));
+        }
+        output::read(
+            &probe.reading,
+            code,
+            &out.stdout,
+            out.stdout_len,
+            &out.stderr,
+        )
+        .map(|value| Value::from(Serde(value)))
+        .map_err(|why| LookError::Failed(format!("`{shown}`{on}: {why}")))
+    }
+
+    /// Where a probe is looked at.
+    fn place_of(&self, probe: &Probe, members: &Members) -> Result<HostName, String> {
+        match &probe.place {
+            Place::Here => Ok(self.host.clone()),
+            Place::Host(name, _) => self
+                .plan
+                .inventory
+                .members(name)
+                .and_then(|members| members.into_iter().next())
+                .ok_or_else(|| format!("`{name}` is no host")),
+            Place::OneOf(group, _) => self
+                .plan
+                .inventory
+                .members(group)
+                .and_then(|members| members.into_iter().next())
+                .ok_or_else(|| format!("`{group}` has no hosts")),
+            Place::EachOf(group, _) => members
+                .get(group)
+                .cloned()
+                .ok_or_else(|| format!("`{group}` has no hosts")),
+        }
+    }
+
+    fn place_of_name(&self, probe: &str, members: &Members) -> Result<HostName, String> {
+        let probe = self
+            .plan
+            .plan
+            .probes
+            .get(probe)
+            .ok_or("there is no such probe")?;
+        self.place_of(probe, members)
+    }
+
+    /// All combinations of members that a condition must hold for; at least one, maybe empty.
+    fn members_of(&self, expression: &Expression) -> Result<Vec<Members>, String> {
+        let mut groups = BTreeSet::new();
+        groups_used(
+            &self.plan.plan,
+            expression,
+            &mut BTreeSet::new(),
+            &mut groups,
+        );
+        let mut all = vec![Members::new()];
+        for group in groups {
+            let hosts = self.plan.inventory.members(&group).unwrap_or_default();
+            if hosts.is_empty() {
+                return Err(format!("`{group}` has no hosts"));
+            }
+            let mut longer = Vec::new();
+            for members in &all {
+                for host in &hosts {
+                    let mut members = members.clone();
+                    members.insert(group.clone(), host.clone());
+                    longer.push(members);
+                }
+            }
+            all = longer;
+        }
+        Ok(all)
+    }
+}
+
+#[derive(Default)]
+struct Looks {
+    snapshot: Snapshot,
+    no_answer: Option<TransportError>,
+}
+
+enum LookError {
+    Failed(String),
+    NoAnswer(TransportError),
+}
+
+/// Collects the groups whose members a condition must hold for.
+fn groups_used(
+    plan: &Plan,
+    expression: &Expression,
+    words: &mut BTreeSet<String>,
+    groups: &mut BTreeSet<String>,
+) {
+    let mut names = Vec::new();
+    expression.root.free_names(&mut names);
+    for (name, _) in names {
+        let probe = match plan.words.get(&name) {
+            Some(_) if !words.insert(name.clone()) => None,
+            Some(Word::Expression(inner, _)) => {
+                groups_used(plan, inner, words, groups);
+                None
+            }
+            Some(Word::Rows { from, filter, .. }) => {
+                groups_used(plan, filter, words, groups);
+                plan.probes.get(from)
+            }
+            None => plan.probes.get(&name),
+        };
+        if let Some(Place::EachOf(group, _)) = probe.map(|probe| &probe.place) {
+            groups.insert(group.clone());
+        }
+    }
+}
+
+fn place_words(members: &Members) -> String {
+    let names: Vec<&str> = members.values().map(HostName::as_str).collect();
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!(" on {}", names.join(", "))
+    }
+}
+
+/// The first line of what a command complained of, as a tail of a message.
+pub(super) fn first_line(stderr: &[u8], stdout: &[u8]) -> String {
+    let text = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        text.lines()
+            .map(str::trim)
+            .find(|line| !line.is_empty())
+            .map(|line| {
+                let short: String = line.chars().take(200).collect();
+                format!(": {short}")
+            })
+    };
+    text(stderr).or_else(|| text(stdout)).unwrap_or_default()
+}

@@ -1,0 +1,403 @@
+//! Work on one step on one host: look, do, look.
+//!
+//! Everything here can be cut at any await and begun anew in another process: it reads where it
+//! stands from the state of the task (attempts, counted waiting, answers) and from the world, and
+//! tells what happened by events. It ends with `TaskEnded`, or earlier where a person is asked or
+//! the run is stopped; then [`decide`](super::decide) comes back to it.
+
+mod effect;
+mod wait;
+
+use std::time::Duration;
+
+use minijinja::Value;
+use minijinja::value::Serde;
+
+use crate::event::Answer;
+use crate::event::Event;
+use crate::event::JournalError;
+use crate::event::Question;
+use crate::event::Reason;
+use crate::event::TaskStatus;
+use crate::event::Truth;
+use crate::inventory::HostName;
+use crate::plan::Action;
+use crate::plan::Claim;
+use crate::plan::Late;
+use crate::plan::OnFailure;
+use crate::plan::Step;
+use crate::run::Live;
+use crate::run::decide;
+use crate::run::observe::Observation;
+use crate::run::observe::Observer;
+use crate::run::render;
+use crate::run::state::TaskState;
+use crate::task::TaskId;
+use crate::template::Mode;
+use crate::template::Names;
+
+/// A step on a host, at work.
+struct Task<'w, 'r, 'a> {
+    live: &'w Live<'r, 'a>,
+    host: &'w HostName,
+    step: &'r Step,
+    id: TaskId,
+    names: Names,
+}
+
+/// How a task ends.
+struct End {
+    status: TaskStatus,
+    why: Option<Reason>,
+    result: Option<serde_json::Value>,
+}
+
+/// What came of working on a task.
+enum Turn {
+    /// It has ended.
+    Ended(End),
+    /// A person is asked.
+    Asked(Question),
+    /// The run is to stop: it goes on here later.
+    Stopped,
+}
+
+impl End {
+    fn well(status: TaskStatus) -> Turn {
+        Turn::Ended(Self {
+            status,
+            why: None,
+            result: None,
+        })
+    }
+
+    fn with(status: TaskStatus, why: Reason) -> Turn {
+        Turn::Ended(Self {
+            status,
+            why: Some(why),
+            result: None,
+        })
+    }
+}
+
+/// Works on a step until it ends, asks, or is stopped.
+pub(super) async fn perform<'r>(
+    live: &Live<'r, '_>,
+    host: &HostName,
+    step: &'r Step,
+) -> Result<(), JournalError> {
+    let id = TaskId {
+        host: host.clone(),
+        step: step.path.clone(),
+    };
+    let task = Task {
+        live,
+        host,
+        step,
+        id,
+        names: names(live, host),
+    };
+    let turn = task.turn().await?;
+    task.conclude(turn).await
+}
+
+/// What the texts of a host see now: its inputs, itself, the results of its steps.
+pub(super) fn names(live: &Live<'_, '_>, host: &HostName) -> Names {
+    let plan = live.run.plan;
+    let mut names = crate::resolve::names(plan, host);
+    names.insert("run".into(), Value::from(live.run.id.0.as_str()));
+    let state = live.state.borrow();
+    let Some(known) = state.hosts.get(host) else {
+        return names;
+    };
+    for step in &plan.plan.steps {
+        step.visit(&mut |step| {
+            let result = known.task(&step.path).and_then(|task| task.result.as_ref());
+            if let (Some(id), Some(result)) = (&step.id, result) {
+                names.insert(id.clone(), Value::from(Serde(result.clone())));
+            }
+        });
+    }
+    names
+}
+
+impl<'w, 'r> Task<'w, 'r, '_> {
+    fn state(&self) -> TaskState {
+        let state = self.live.state.borrow();
+        let host = state.hosts.get(self.host);
+        host.and_then(|host| host.task(&self.step.path))
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    fn is_begun(&self) -> bool {
+        let state = self.live.state.borrow();
+        state
+            .hosts
+            .get(self.host)
+            .is_some_and(|host| host.task(&self.step.path).is_some())
+    }
+
+    fn observer(&self) -> Observer<'_> {
+        Observer {
+            plan: self.live.run.plan,
+            transport: self.live.run.transport,
+            host: self.host,
+            names: &self.names,
+        }
+    }
+
+    async fn note(&self, event: Event) -> Result<(), JournalError> {
+        self.live.note(event).await
+    }
+
+    fn length(&self, late: &Late<Duration>) -> Result<Duration, Reason> {
+        render::length(late, &self.names).map_err(|text| Reason {
+            text,
+            seen: Vec::new(),
+        })
+    }
+
+    /// Whether a stop is honoured at this place.
+    fn may_stop(&self) -> bool {
+        let state = self.live.state.borrow();
+        let host = state.hosts.get(self.host);
+        !host.is_some_and(|host| decide::inside_uninterruptible(self.live.run.plan, host))
+    }
+
+    /// Sleeps; true if the run was asked to stop meanwhile and that is honoured here.
+    async fn sleep(&self, duration: Duration) -> bool {
+        let run = self.live.run;
+        if !self.may_stop() {
+            run.clock.sleep(duration).await;
+            return false;
+        }
+        tokio::select! {
+            biased;
+            () = run.stop.wait() => true,
+            () = run.clock.sleep(duration) => false,
+        }
+    }
+
+    async fn turn(&self) -> Result<Turn, JournalError> {
+        if !self.is_begun() {
+            if let Some(when) = &self.step.when {
+                let seen = self.observer().condition(when).await;
+                match seen.truth() {
+                    Truth::True => {}
+                    Truth::False => {
+                        return Ok(End::with(
+                            TaskStatus::Skipped,
+                            seen.reason("its `when` does not hold"),
+                        ));
+                    }
+                    Truth::Unknown => {
+                        self.note(Event::TaskBegun {
+                            task: self.id.clone(),
+                        })
+                        .await?;
+                        let why = seen.reason("whether it is to be done cannot be told");
+                        return Ok(self.failed(TaskStatus::Failed, why));
+                    }
+                }
+            }
+            self.note(Event::TaskBegun {
+                task: self.id.clone(),
+            })
+            .await?;
+        }
+        if let Some(turn) = self.answered() {
+            return Ok(turn);
+        }
+        let state = self.state();
+        if !self.step.requires.is_empty() && state.attempts.iter().all(|a| a.outcome.is_some()) {
+            let seen = self.observer().claims(&self.step.requires).await;
+            if !seen.holds() {
+                let why = seen.reason("what it requires does not hold; nothing was sent");
+                return Ok(self.failed(TaskStatus::Failed, why));
+            }
+        }
+        match &self.step.action {
+            // A block is only opened here; its parts are tasks of their own.
+            Action::Block { .. } => Ok(Turn::Stopped),
+            Action::Effect(effect) => self.effect(effect).await,
+            Action::Wait(wait) => self.wait(wait).await,
+            Action::Assert { claims, within } => Ok(self.assert(claims, within).await),
+            Action::Approve(text) => Ok(self.approve(text)),
+            Action::Set(values) => Ok(self.set(values).await),
+            Action::Fail(text) => {
+                let text = text
+                    .render(Mode::Text, &self.names)
+                    .unwrap_or_else(|e| e.to_string());
+                Ok(End::with(
+                    TaskStatus::Failed,
+                    Reason {
+                        text,
+                        seen: Vec::new(),
+                    },
+                ))
+            }
+        }
+    }
+
+    /// Acts upon an answer that ends the task.
+    fn answered(&self) -> Option<Turn> {
+        let state = self.state();
+        let (answer, reason) = state.answer?;
+        let mut why = state.why.unwrap_or_default();
+        let said = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
+        let mut end = |status, words: &str| {
+            why.text = format!("{}; a person said {words}{said}", why.text);
+            if why.text.starts_with("; ") {
+                why.text = why.text.split_off(2);
+            }
+            Some(End::with(status, why.clone()))
+        };
+        match answer {
+            Answer::Approve => end(TaskStatus::Unchanged, "to go on"),
+            Answer::Continue => end(TaskStatus::Unchanged, "to go on as it is"),
+            Answer::Skip => end(TaskStatus::Skipped, "to leave it out"),
+            Answer::Done => end(TaskStatus::Changed, "that it is done"),
+            Answer::Fail => end(TaskStatus::Failed, "that it fails"),
+            Answer::Reject => end(TaskStatus::Failed, "no"),
+            Answer::Wait | Answer::Retry | Answer::NotDone => None,
+        }
+    }
+
+    /// Ends a task that failed, or asks a person about it where the plan holds.
+    fn failed(&self, status: TaskStatus, why: Reason) -> Turn {
+        if self.holds_on_failure() {
+            let text = format!("{}: {}. What now?", self.step.title, why.text);
+            let answers = vec![Answer::Retry, Answer::Skip, Answer::Fail];
+            return Turn::Asked(Question { text, why, answers });
+        }
+        End::with(status, why)
+    }
+
+    /// Whether a failure here leads to a question: the plan says so, or nothing can be undone any
+    /// more and no rescue takes it up.
+    fn holds_on_failure(&self) -> bool {
+        if !self.may_stop() {
+            return false;
+        }
+        match self.step.on_failure {
+            Some(OnFailure::Hold) => true,
+            Some(OnFailure::Rollback | OnFailure::Continue(_)) => false,
+            None => {
+                let state = self.live.state.borrow();
+                let host = state.hosts.get(self.host);
+                host.is_some_and(|host| host.no_return.is_some())
+                    && !decide::is_rescued(self.live.run.plan, self.step)
+            }
+        }
+    }
+
+    async fn conclude(&self, turn: Turn) -> Result<(), JournalError> {
+        match turn {
+            Turn::Stopped => Ok(()),
+            Turn::Asked(question) => {
+                self.note(Event::QuestionAsked {
+                    task: self.id.clone(),
+                    question,
+                })
+                .await
+            }
+            Turn::Ended(End {
+                status,
+                why,
+                result,
+            }) => {
+                let task = self.id.clone();
+                self.note(Event::TaskEnded {
+                    task,
+                    status,
+                    why,
+                    result,
+                })
+                .await
+            }
+        }
+    }
+
+    async fn assert(&self, claims: &[Claim], within: &Late<Duration>) -> Turn {
+        let within = match self.length(within) {
+            Ok(within) => within,
+            Err(why) => return self.failed(TaskStatus::Failed, why),
+        };
+        let seen = self
+            .look_until(within, || async { self.observer().claims(claims).await })
+            .await;
+        if seen.holds() {
+            return End::with(TaskStatus::Unchanged, seen.reason("all claims hold"));
+        }
+        self.failed(TaskStatus::Failed, seen.reason("a claim does not hold"))
+    }
+
+    fn approve(&self, text: &crate::template::Template) -> Turn {
+        match text.render(Mode::Text, &self.names) {
+            Ok(text) => Turn::Asked(Question {
+                text,
+                why: Reason::default(),
+                answers: vec![Answer::Approve, Answer::Reject],
+            }),
+            Err(error) => {
+                let why = Reason {
+                    text: error.to_string(),
+                    seen: Vec::new(),
+                };
+                self.failed(TaskStatus::Failed, why)
+            }
+        }
+    }
+
+    async fn set(
+        &self,
+        values: &[(String, std::rc::Rc<crate::template::expression::Expression>)],
+    ) -> Turn {
+        let mut result = serde_json::Map::new();
+        for (name, expression) in values {
+            match self.observer().value(expression).await {
+                Ok(value) => {
+                    result.insert(name.clone(), value);
+                }
+                Err(why) => {
+                    let text = format!("`{name}` cannot be told: {why}");
+                    return self.failed(
+                        TaskStatus::Failed,
+                        Reason {
+                            text,
+                            seen: Vec::new(),
+                        },
+                    );
+                }
+            }
+        }
+        let result = Some(result.into());
+        Turn::Ended(End {
+            status: TaskStatus::Unchanged,
+            why: None,
+            result,
+        })
+    }
+
+    /// Looks until what is looked for holds, or `within` has passed; at least once. Pauses between
+    /// looks grow from a quarter of a second to two: most things are there at once.
+    async fn look_until<F, L>(&self, within: Duration, look: L) -> Observation
+    where
+        F: Future<Output = Observation>,
+        L: Fn() -> F,
+    {
+        let clock = &self.live.run.clock;
+        let begin = clock.monotonic();
+        let mut pause = Duration::from_millis(250);
+        loop {
+            let seen = look().await;
+            let passed = clock.monotonic().saturating_sub(begin);
+            if seen.holds() || passed >= within {
+                return seen;
+            }
+            clock.sleep(pause.min(within.saturating_sub(passed))).await;
+            pause = (pause * 2).min(Duration::from_secs(2));
+        }
+    }
+}

@@ -1,0 +1,504 @@
+//! Steps that change something: the attempts at one, and what each came to.
+//!
+//! ```text
+//!   already so? --yes--> unchanged            (only before the first intent)
+//!       | no
+//!   .-> intent kept -> sent -> outcome kept
+//!   |        |                     |
+//!   |   (in doubt: the host is asked what became of it)
+//!   |                              v
+//!   |                    look until `within` ends
+//!   |          done <-- true   false | cannot tell
+//!   |                                v
+//!   '---- again, if the last attempt is known to be over and the plan permits; else failed,
+//!         or unknown: a person is asked
+//! ```
+
+use std::time::Duration;
+
+use sha2::Digest;
+use sha2::Sha256;
+
+use crate::event::Answer;
+use crate::event::Event;
+use crate::event::JournalError;
+use crate::event::Outcome;
+use crate::event::Progress;
+use crate::event::Question;
+use crate::event::Reason;
+use crate::event::TaskStatus;
+use crate::event::Truth;
+use crate::inventory::HostName;
+use crate::output;
+use crate::output::Reading;
+use crate::plan::Effect;
+use crate::plan::ExitCodes;
+use crate::plan::OnUnknown;
+use crate::plan::Place;
+use crate::run::observe::first_line;
+use crate::run::perform::End;
+use crate::run::perform::Task;
+use crate::run::perform::Turn;
+use crate::run::render;
+use crate::run::state::AttemptState;
+use crate::transport::AttemptId;
+use crate::transport::Exit;
+use crate::transport::Output;
+use crate::transport::Recovered;
+use crate::transport::TransportError;
+
+/// Longest text of a stream that an event keeps, in bytes.
+const KEPT: usize = 4 * 1024;
+
+/// How often a host is asked about an attempt that is still running there.
+const ASK_EVERY: Duration = Duration::from_secs(2);
+
+/// What an attempt came to.
+enum Judgement {
+    /// What was wanted is so.
+    Done(Reason, Option<serde_json::Value>),
+    /// It is known not to be so, and the attempt is known to be over.
+    NotDone(TaskStatus, Reason),
+    /// It cannot be told.
+    InDoubt(Reason),
+}
+
+impl Task<'_, '_, '_> {
+    pub(super) async fn effect(&self, effect: &Effect) -> Result<Turn, JournalError> {
+        let state = self.state();
+        let mut judged = None;
+        if let Some(last) = state.attempts.last() {
+            let output = self.settle(last).await?;
+            let forgiven = state.forgiven == state.attempts.len();
+            let judgement = self.judge(effect, output.as_ref()).await;
+            match judgement {
+                Judgement::Done(..) => return Ok(self.done(judgement)),
+                _ if forgiven => {}
+                _ => judged = Some(judgement),
+            }
+        } else if let Some(done_when) = &effect.done_when {
+            let seen = self.observer().condition(done_when).await;
+            if seen.truth() == Truth::True {
+                return Ok(End::with(TaskStatus::Unchanged, seen.reason("already so")));
+            }
+        }
+        loop {
+            let tried = self.state().attempts.len() - self.state().forgiven;
+            let permitted = tried < effect.retry.attempts as usize;
+            match judged.take() {
+                None => {}
+                Some(Judgement::InDoubt(why)) if !(effect.idempotent && permitted) => {
+                    return Ok(self.unknown(why));
+                }
+                Some(Judgement::NotDone(status, why)) if !permitted => {
+                    return Ok(self.failed(status, why));
+                }
+                Some(Judgement::NotDone(_, why) | Judgement::InDoubt(why)) => {
+                    if let Some(turn) = self.before_again(effect, tried, &why).await {
+                        return Ok(turn);
+                    }
+                }
+                Some(done @ Judgement::Done(..)) => return Ok(self.done(done)),
+            }
+            let output = match self.send(effect).await? {
+                Ok(output) => output,
+                Err(why) => return Ok(self.failed(TaskStatus::Failed, why)),
+            };
+            judged = Some(self.judge(effect, output.as_ref()).await);
+        }
+    }
+
+    fn done(&self, judgement: Judgement) -> Turn {
+        match judgement {
+            Judgement::Done(why, result) => Turn::Ended(End {
+                status: TaskStatus::Changed,
+                why: Some(why),
+                result,
+            }),
+            Judgement::NotDone(status, why) => self.failed(status, why),
+            Judgement::InDoubt(why) => self.unknown(why),
+        }
+    }
+
+    /// Waits before another attempt, and looks once more whether it is needed.
+    async fn before_again(&self, effect: &Effect, tried: usize, why: &Reason) -> Option<Turn> {
+        let delay = match self.length(&effect.retry.delay) {
+            Ok(delay) => delay,
+            Err(why) => return Some(self.failed(TaskStatus::Failed, why)),
+        };
+        self.live.progress(&Progress::Retrying {
+            task: self.id.clone(),
+            ordinal: u32::try_from(tried + 1).unwrap_or(u32::MAX),
+            of: effect.retry.attempts,
+            delay,
+            why: why.text.clone(),
+        });
+        if self.sleep(delay).await {
+            return Some(Turn::Stopped);
+        }
+        let done_when = effect.done_when.as_ref()?;
+        let seen = self.observer().condition(done_when).await;
+        let late = "it came about after all";
+        (seen.truth() == Truth::True).then(|| End::with(TaskStatus::Changed, seen.reason(late)))
+    }
+
+    /// Sends one attempt. `Err` where it could not even be made; `Ok(None)` where it was not
+    /// answered. A host that cannot be reached is tried again, members of a group in turn, for as
+    /// long as the attempt might have taken: nothing was sent, so nothing can be doubled.
+    async fn send(&self, effect: &Effect) -> Result<Result<Option<Output>, Reason>, JournalError> {
+        let clock = &self.live.run.clock;
+        let begin = clock.monotonic();
+        let mut pause = Duration::from_secs(1);
+        let mut turn = self.state().attempts.len();
+        loop {
+            let members = match self.members(effect) {
+                Ok(members) => members,
+                Err(text) => {
+                    return Ok(Err(Reason {
+                        text,
+                        seen: Vec::new(),
+                    }));
+                }
+            };
+            let on = &members[turn % members.len()];
+            let (limit, result) = match self.attempt(effect, on).await? {
+                Ok(sent) => sent,
+                Err(why) => return Ok(Err(why)),
+            };
+            match result {
+                Ok(output) => return Ok(Ok(Some(output))),
+                Err(TransportError::Unreachable { .. })
+                    if clock.monotonic().saturating_sub(begin) < limit =>
+                {
+                    turn += 1;
+                    // Another member is tried at once; only a full round is followed by a pause.
+                    if turn.is_multiple_of(members.len()) {
+                        if self.sleep(pause).await {
+                            return Ok(Ok(None));
+                        }
+                        pause = (pause * 2).min(Duration::from_secs(15));
+                    }
+                }
+                Err(TransportError::Cut { .. }) => {
+                    let state = self.state();
+                    let last = state.attempts.last();
+                    return match last {
+                        Some(last) => self.settle(last).await.map(Ok),
+                        None => Ok(Ok(None)),
+                    };
+                }
+                Err(_) => return Ok(Ok(None)),
+            }
+        }
+    }
+
+    /// Makes one attempt on one host: intent, effect, outcome.
+    #[expect(
+        clippy::type_complexity,
+        reason = "three kinds of wrong, told apart once"
+    )]
+    async fn attempt(
+        &self,
+        effect: &Effect,
+        on: &HostName,
+    ) -> Result<Result<(Duration, Result<Output, TransportError>), Reason>, JournalError> {
+        let run = self.live.run;
+        let fail = |text: String| {
+            Ok(Err(Reason {
+                text,
+                seen: Vec::new(),
+            }))
+        };
+        let Some(host) = run.plan.inventory.host(on) else {
+            return fail(format!("{on} is not in the inventory"));
+        };
+        let step = format!("{}/{}", run.plan.plan.name, self.step.path);
+        let spec = &effect.command;
+        let command = match render::command(spec, &self.names, host, run.plan, step) {
+            Ok(command) => command,
+            Err(text) => return fail(format!("its command cannot be made: {text}")),
+        };
+        let ordinal = u32::try_from(self.state().attempts.len() + 1).unwrap_or(u32::MAX);
+        let attempt = self.attempt_id(ordinal);
+        self.note(Event::AttemptIntended {
+            task: self.id.clone(),
+            attempt: attempt.clone(),
+            ordinal,
+            on: on.clone(),
+            command: command.display(),
+            timeout: command.timeout,
+        })
+        .await?;
+        let result = run.transport.attempt(host, &attempt, &command).await;
+        let outcome = match &result {
+            Ok(output) => Some(ended(output)),
+            // What became of it is asked before anything is recorded.
+            Err(TransportError::Cut { .. }) => None,
+            Err(error) => Some(Outcome::NotSent(error.clone())),
+        };
+        if let Some(outcome) = outcome {
+            self.note(Event::AttemptEnded {
+                task: self.id.clone(),
+                attempt,
+                outcome,
+            })
+            .await?;
+        }
+        Ok(Ok((command.timeout, result)))
+    }
+
+    /// Names an attempt: the same for everyone who computes it.
+    fn attempt_id(&self, ordinal: u32) -> AttemptId {
+        let run = &self.live.run.id;
+        let text = format!("{run}\n{}\n{}\n{ordinal}", self.id.host, self.id.step);
+        let digest = Sha256::digest(text.as_bytes());
+        let hex: String = digest
+            .iter()
+            .take(12)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        AttemptId(format!("{run}-{hex}"))
+    }
+
+    fn members(&self, effect: &Effect) -> Result<Vec<HostName>, String> {
+        let inventory = &self.live.run.plan.inventory;
+        let members = match &effect.place {
+            Place::Here => vec![self.host.clone()],
+            Place::Host(name, _) | Place::OneOf(name, _) | Place::EachOf(name, _) => {
+                inventory.members(name).unwrap_or_default()
+            }
+        };
+        if members.is_empty() {
+            Err("there is no host to run it on".into())
+        } else {
+            Ok(members)
+        }
+    }
+
+    /// Finds out what became of an attempt without a recorded outcome, and records it. Returns what
+    /// it printed, where that is known.
+    async fn settle(&self, last: &AttemptState) -> Result<Option<Output>, JournalError> {
+        match &last.outcome {
+            Some(Outcome::Ended {
+                exit,
+                stdout,
+                stderr,
+            }) => {
+                return Ok(Some(Output::new(
+                    exit.clone(),
+                    stdout.as_str(),
+                    stderr.as_str(),
+                )));
+            }
+            Some(_) => return Ok(None),
+            None => {}
+        }
+        let run = self.live.run;
+        let end = run.clock.monotonic() + last.timeout;
+        let (outcome, output) = loop {
+            let recovered = match run.plan.inventory.host(&last.on) {
+                Some(host) => run.transport.recover(host, &last.id).await,
+                None => Ok(Recovered::Unknown),
+            };
+            let in_time = run.clock.monotonic() < end;
+            match recovered {
+                Ok(Recovered::Running) if in_time => run.clock.sleep(ASK_EVERY).await,
+                Err(TransportError::Unreachable { .. } | TransportError::Cut { .. }) if in_time => {
+                    run.clock.sleep(ASK_EVERY).await;
+                }
+                Ok(Recovered::Ended(output)) => break (ended(&output), Some(output)),
+                Ok(Recovered::Absent) => {
+                    let why = "the host says that it never began".to_owned();
+                    let host = last.on.clone();
+                    let never = TransportError::Unreachable { host, why };
+                    break (Outcome::NotSent(never), None);
+                }
+                Ok(Recovered::Over) => {
+                    let why = "its end was not seen; the host says that it is over".to_owned();
+                    break (Outcome::Unknown { why }, None);
+                }
+                Ok(Recovered::Running) => {
+                    let why = "it was still running when its time was up".to_owned();
+                    break (Outcome::Unknown { why }, None);
+                }
+                Ok(Recovered::Unknown) => {
+                    let why = "its end was not seen, and the host cannot tell".to_owned();
+                    break (Outcome::Unknown { why }, None);
+                }
+                Err(error) => {
+                    break (
+                        Outcome::Unknown {
+                            why: error.to_string(),
+                        },
+                        None,
+                    );
+                }
+            }
+        };
+        let (task, attempt) = (self.id.clone(), last.id.clone());
+        self.note(Event::AttemptEnded {
+            task,
+            attempt,
+            outcome,
+        })
+        .await?;
+        Ok(output)
+    }
+
+    /// Judges the last attempt: by `done_when` where there is one, else by its exit.
+    async fn judge(&self, effect: &Effect, output: Option<&Output>) -> Judgement {
+        let outcome = self
+            .state()
+            .attempts
+            .last()
+            .and_then(|last| last.outcome.clone());
+        let (known, exit_well, told) = describe(outcome.as_ref(), effect);
+        let result = output
+            .map(|output| read_result(&effect.reading, output))
+            .transpose();
+        let result = match result {
+            Ok(result) => result.flatten(),
+            Err(why) => {
+                let text = format!("what it printed cannot be read: {why}");
+                return Judgement::NotDone(
+                    TaskStatus::Failed,
+                    Reason {
+                        text,
+                        seen: Vec::new(),
+                    },
+                );
+            }
+        };
+        let status = match &outcome {
+            Some(Outcome::Ended {
+                exit: Exit::TimedOut,
+                ..
+            }) => TaskStatus::TimedOut,
+            _ => TaskStatus::Failed,
+        };
+        let Some(done_when) = &effect.done_when else {
+            let why = Reason {
+                text: told,
+                seen: Vec::new(),
+            };
+            return match (known, exit_well) {
+                (true, true) => Judgement::Done(why, result),
+                (true, false) => Judgement::NotDone(status, why),
+                (false, _) => Judgement::InDoubt(why),
+            };
+        };
+        let within = match self.length(&effect.within) {
+            Ok(within) => within,
+            Err(why) => return Judgement::NotDone(TaskStatus::Failed, why),
+        };
+        let look = || async { self.observer().condition(done_when).await };
+        // What was never sent need not be waited for.
+        let sent = !matches!(outcome, Some(Outcome::NotSent(_)));
+        let seen = self
+            .look_until(if sent { within } else { Duration::ZERO }, look)
+            .await;
+        let also_exit = effect.exit_codes.is_some() && known && !exit_well;
+        match seen.truth() {
+            Truth::True if also_exit => Judgement::NotDone(status, seen.reason(told)),
+            Truth::True => Judgement::Done(seen.reason(told), result),
+            // Seen not to be so: an attempt in doubt is over by now, or it would be `Running`.
+            Truth::False => Judgement::NotDone(status, seen.reason(told)),
+            Truth::Unknown if known => Judgement::NotDone(status, seen.reason(told)),
+            Truth::Unknown => Judgement::InDoubt(seen.reason(told)),
+        }
+    }
+
+    /// Ends a task of which it cannot be told whether it came about, or asks.
+    fn unknown(&self, why: Reason) -> Turn {
+        if self.step.on_unknown == OnUnknown::Ask && self.may_stop() {
+            let text = format!("{}: did it happen? {}", self.step.title, why.text);
+            let answers = vec![Answer::Done, Answer::NotDone, Answer::Retry, Answer::Fail];
+            return Turn::Asked(Question { text, why, answers });
+        }
+        End::with(TaskStatus::Unknown, why)
+    }
+}
+
+/// What is known of an outcome: whether the attempt is over, whether its exit is one of success,
+/// and both in words.
+fn describe(outcome: Option<&Outcome>, effect: &Effect) -> (bool, bool, String) {
+    match outcome {
+        Some(Outcome::Ended {
+            exit: Exit::Code(code),
+            stdout,
+            stderr,
+        }) => {
+            let well = match &effect.exit_codes {
+                Some(ExitCodes::Any) => true,
+                Some(ExitCodes::These(codes)) => codes.contains(code),
+                None => *code == 0,
+            };
+            let said = first_line(
+                stderr.as_bytes(),
+                if well { b"" } else { stdout.as_bytes() },
+            );
+            (true, well, format!("exit {code}{said}"))
+        }
+        Some(Outcome::Ended {
+            exit: Exit::Signal(signal),
+            ..
+        }) => (true, false, format!("ended by signal {signal}")),
+        Some(Outcome::Ended {
+            exit: Exit::TimedOut,
+            ..
+        }) => (true, false, "it took too long and was ended".to_owned()),
+        Some(Outcome::NotSent(error)) => (true, false, format!("not sent: {error}")),
+        Some(Outcome::Unknown { why }) => (false, false, why.clone()),
+        None => (false, false, "its end was not recorded".to_owned()),
+    }
+}
+
+fn ended(output: &Output) -> Outcome {
+    Outcome::Ended {
+        exit: output.exit.clone(),
+        stdout: kept(&output.stdout),
+        stderr: kept(&output.stderr),
+    }
+}
+
+/// The beginning of a stream as text.
+fn kept(bytes: &[u8]) -> String {
+    let mut text = String::from_utf8_lossy(&bytes[..bytes.len().min(KEPT)]).into_owned();
+    if bytes.len() > KEPT {
+        text.push_str("\n[cut]");
+    }
+    text
+}
+
+/// Reads the result of a step whose plan says how; a plain one gives `{exit, stdout, stderr}`.
+fn read_result(reading: &Reading, output: &Output) -> Result<Option<serde_json::Value>, String> {
+    let Exit::Code(code) = output.exit else {
+        return Ok(None);
+    };
+    if code != 0 && *reading != Reading::Whole {
+        return Ok(None);
+    }
+    let (out, length, err) = match reading {
+        Reading::Whole => {
+            let short = &output.stdout[..output.stdout.len().min(KEPT)];
+            (
+                short,
+                short.len() as u64,
+                &output.stderr[..output.stderr.len().min(KEPT)],
+            )
+        }
+        _ => (&output.stdout[..], output.stdout_len, &output.stderr[..]),
+    };
+    let lossy = String::from_utf8_lossy(out);
+    let text = if *reading == Reading::Whole {
+        lossy.as_bytes()
+    } else {
+        out
+    };
+    let length = if *reading == Reading::Whole {
+        text.len() as u64
+    } else {
+        length
+    };
+    output::read(reading, code, text, length, err).map(Some)
+}

@@ -1,0 +1,176 @@
+//! Waiting.
+//!
+//! What counts is the time that a controller has seen pass, recorded now and then: a resume goes on
+//! with the rest. What was not recorded is waited again, so a wait is never too short. How long a
+//! condition has been stable is not recorded: a resume looks anew.
+
+use std::time::Duration;
+
+use crate::event::Answer;
+use crate::event::Event;
+use crate::event::JournalError;
+use crate::event::Progress;
+use crate::event::Question;
+use crate::event::Reason;
+use crate::event::Seen;
+use crate::event::TaskStatus;
+use crate::event::Truth;
+use crate::plan::Late;
+use crate::plan::OnTimeout;
+use crate::plan::Wait;
+use crate::run::perform::End;
+use crate::run::perform::Task;
+use crate::run::perform::Turn;
+use crate::run::render;
+use crate::template::expression::Expression;
+
+/// How much waiting may be lost, at most, when the controller dies.
+const TICK: Duration = Duration::from_secs(30);
+
+/// The measures of a wait.
+struct Measures<'p> {
+    until: Option<&'p Expression>,
+    at_least: Duration,
+    timeout: Duration,
+    every: Duration,
+    stable_for: Duration,
+    on_timeout: OnTimeout,
+}
+
+impl Task<'_, '_, '_> {
+    pub(super) async fn wait(&self, wait: &Wait) -> Result<Turn, JournalError> {
+        match self.measures(wait) {
+            Ok(measures) => self.wait_for(&measures).await,
+            Err(why) => Ok(self.failed(TaskStatus::Failed, why)),
+        }
+    }
+
+    fn measures<'p>(&self, wait: &'p Wait) -> Result<Measures<'p>, Reason> {
+        let length = |late: &Late<Duration>| self.length(late);
+        Ok(match wait {
+            Wait::For(time) => {
+                let time = length(time)?;
+                Measures {
+                    until: None,
+                    at_least: time,
+                    timeout: time,
+                    every: TICK,
+                    stable_for: Duration::ZERO,
+                    on_timeout: OnTimeout::Fail,
+                }
+            }
+            Wait::Until {
+                until,
+                at_least,
+                timeout,
+                every,
+                stable_for,
+                on_timeout,
+            } => Measures {
+                until: Some(until),
+                at_least: length(at_least)?,
+                timeout: length(timeout)?,
+                every: length(every)?.max(Duration::from_millis(100)),
+                stable_for: length(stable_for)?,
+                on_timeout: render::on_timeout(on_timeout, &self.names).map_err(|text| Reason {
+                    text,
+                    seen: Vec::new(),
+                })?,
+            },
+        })
+    }
+
+    async fn wait_for(&self, measures: &Measures<'_>) -> Result<Turn, JournalError> {
+        let clock = &self.live.run.clock;
+        let begin = clock.monotonic();
+        let counted = self.state().waited;
+        let mut ticked = counted;
+        let mut stable_since: Option<Duration> = None;
+        loop {
+            let seen = match measures.until {
+                None => None,
+                Some(until) => self
+                    .observer()
+                    .condition(until)
+                    .await
+                    .seen
+                    .into_iter()
+                    .next(),
+            };
+            let waited = counted + clock.monotonic().saturating_sub(begin);
+            let holds = seen.as_ref().is_none_or(|seen| seen.truth == Truth::True);
+            stable_since = if holds {
+                stable_since.or(Some(waited))
+            } else {
+                None
+            };
+            let stable = stable_since.is_some_and(|since| waited - since >= measures.stable_for);
+            if stable && waited >= measures.at_least {
+                return Ok(held(measures, seen));
+            }
+            if waited >= measures.timeout && !(holds && waited < measures.at_least) {
+                return Ok(self.timed_out(measures, seen));
+            }
+            self.tell(measures, seen.as_ref(), waited);
+            let mut pause = measures.every.min(measures.timeout.saturating_sub(waited));
+            if let Some(since) = stable_since {
+                let stable_at = (since + measures.stable_for).max(measures.at_least);
+                pause = pause.min(stable_at.saturating_sub(waited));
+            }
+            let stopped = self.sleep(pause.max(Duration::from_millis(1))).await;
+            let waited = counted + clock.monotonic().saturating_sub(begin);
+            if stopped || waited >= ticked + TICK {
+                ticked = waited;
+                self.note(Event::WaitTicked {
+                    task: self.id.clone(),
+                    waited,
+                })
+                .await?;
+            }
+            if stopped {
+                return Ok(Turn::Stopped);
+            }
+        }
+    }
+
+    fn tell(&self, measures: &Measures<'_>, seen: Option<&Seen>, waited: Duration) {
+        self.live.progress(&Progress::Waiting {
+            task: self.id.clone(),
+            until: measures.until.map(|until| until.text.clone()),
+            values: seen.map(|seen| seen.values.clone()).unwrap_or_default(),
+            error: seen.and_then(|seen| seen.error.clone()),
+            waited,
+            limit: measures.timeout,
+        });
+    }
+
+    fn timed_out(&self, measures: &Measures<'_>, seen: Option<Seen>) -> Turn {
+        let text = format!("waited {} in vain", crate::duration::show(measures.timeout));
+        let why = Reason {
+            text,
+            seen: seen.into_iter().collect(),
+        };
+        match measures.on_timeout {
+            OnTimeout::Fail => self.failed(TaskStatus::TimedOut, why),
+            OnTimeout::Continue => End::with(TaskStatus::Unchanged, why),
+            OnTimeout::Ask => Turn::Asked(Question {
+                text: format!("{}: {}. Go on all the same?", self.step.title, why.text),
+                why,
+                answers: vec![Answer::Continue, Answer::Wait, Answer::Fail],
+            }),
+        }
+    }
+}
+
+fn held(measures: &Measures<'_>, seen: Option<Seen>) -> Turn {
+    match (measures.until, seen) {
+        (Some(_), Some(seen)) => End::with(
+            TaskStatus::Unchanged,
+            Reason {
+                text: "it holds".into(),
+                seen: vec![seen],
+            },
+        ),
+        _ => End::well(TaskStatus::Unchanged),
+    }
+}

@@ -1,0 +1,177 @@
+//! The first event of a run: all that a resume needs.
+//!
+//! A resolved plan goes in and comes out again from the event alone, without a file of the
+//! controller being read. The plan is kept as its text, which is read anew by a resume: a newer
+//! planrun must understand it as the older one did, so the language's version stands in it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sha2::Digest;
+use sha2::Sha256;
+
+use crate::diagnostic::Diagnostics;
+use crate::diagnostic::render;
+use crate::event::FileContent;
+use crate::event::Outline;
+use crate::event::OutlineStep;
+use crate::event::RunPlanned;
+use crate::plan;
+use crate::plan::Action;
+use crate::plan::Plan;
+use crate::plan::Rollback;
+use crate::plan::Step;
+use crate::resolve::ResolvedPlan;
+use crate::source::Sources;
+use crate::task::StepPath;
+
+/// The version of the events that this planrun writes.
+pub const FORMAT: u32 = 1;
+
+/// A run cannot be taken up from its first event.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// A newer planrun wrote it.
+    #[error("the run was written in format {0}, this planrun knows {FORMAT}; update planrun")]
+    Newer(u32),
+    /// The text of the plan is not the one the run was begun with.
+    #[error("the plan kept with the run does not match its digest; the store is damaged")]
+    Digest,
+    /// A file is not the one the run was begun with.
+    #[error("the file `{0}` kept with the run does not match its digest; the store is damaged")]
+    File(String),
+    /// The plan has faults now: another planrun wrote the run.
+    #[error("this planrun does not understand the plan kept with the run:\n{0}")]
+    Plan(String),
+}
+
+/// Makes the first event of a run.
+///
+/// `plan_text` is the text that the plan was read from, `by` who begins the run, and `models` are
+/// the texts of the models that the inventory names, by their paths as written there.
+pub fn planned(
+    resolved: &ResolvedPlan,
+    plan_path: &str,
+    plan_text: &str,
+    by: &str,
+    models: BTreeMap<String, String>,
+) -> RunPlanned {
+    RunPlanned {
+        format: FORMAT,
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        by: by.to_owned(),
+        plan_path: plan_path.to_owned(),
+        plan_text: plan_text.to_owned(),
+        plan_digest: digest(plan_text.as_bytes()),
+        inventory: resolved.inventory.clone(),
+        hosts: resolved.hosts.clone(),
+        inputs: resolved.inputs.clone(),
+        files: resolved
+            .files
+            .iter()
+            .map(|(path, bytes)| {
+                let content = FileContent {
+                    digest: digest(bytes),
+                    hex: hex(bytes),
+                };
+                (path.clone(), content)
+            })
+            .collect(),
+        models,
+        outline: outline(&resolved.plan),
+    }
+}
+
+/// Makes a resolved plan of the first event of its run; the sources hold the plan's text.
+pub fn restore(planned: &RunPlanned) -> Result<(ResolvedPlan, Sources), RestoreError> {
+    if planned.format > FORMAT {
+        return Err(RestoreError::Newer(planned.format));
+    }
+    if digest(planned.plan_text.as_bytes()) != planned.plan_digest {
+        return Err(RestoreError::Digest);
+    }
+    let mut sources = Sources::default();
+    let id = sources.add(&planned.plan_path, &planned.plan_text);
+    let mut found = Diagnostics::default();
+    let Some(plan) = plan::read(&sources, id, &mut found) else {
+        return Err(RestoreError::Plan(render::human(&found, &sources, false)));
+    };
+    let mut files: BTreeMap<String, Arc<[u8]>> = BTreeMap::new();
+    for (path, content) in &planned.files {
+        let bytes = unhex(&content.hex).filter(|bytes| digest(bytes) == content.digest);
+        let bytes = bytes.ok_or_else(|| RestoreError::File(path.clone()))?;
+        files.insert(path.clone(), bytes.into());
+    }
+    let resolved = ResolvedPlan {
+        plan,
+        inventory: planned.inventory.clone(),
+        hosts: planned.hosts.clone(),
+        inputs: planned.inputs.clone(),
+        files,
+    };
+    Ok((resolved, sources))
+}
+
+/// Returns what reports know of a plan.
+pub fn outline(plan: &Plan) -> Outline {
+    let mut steps = Vec::new();
+    list(&plan.steps, None, false, &mut steps);
+    Outline {
+        plan: plan.name.clone(),
+        summary: plan.summary.clone(),
+        serial: plan.serial.clone(),
+        steps,
+    }
+}
+
+fn list(all: &[Step], parent: Option<&StepPath>, handler: bool, steps: &mut Vec<OutlineStep>) {
+    for step in all {
+        one(step, parent, handler, steps);
+    }
+}
+
+fn one(step: &Step, parent: Option<&StepPath>, handler: bool, steps: &mut Vec<OutlineStep>) {
+    steps.push(OutlineStep {
+        path: step.path.clone(),
+        parent: parent.cloned(),
+        title: step.title.clone(),
+        action: step.action_word().to_owned(),
+        handler,
+    });
+    if let Action::Block {
+        steps: parts,
+        rescue,
+    } = &step.action
+    {
+        list(parts, Some(&step.path), handler, steps);
+        list(rescue, Some(&step.path), handler, steps);
+    }
+    if let Rollback::Handler(way_back) = &step.rollback {
+        one(way_back, Some(&step.path), true, steps);
+    }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16)?).ok();
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    rest.is_empty().then_some(())?;
+    pairs
+        .iter()
+        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

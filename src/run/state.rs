@@ -1,0 +1,370 @@
+//! The state of a run: a fold over its events.
+//!
+//! One function, [`RunState::apply`], for the live run, for a resume and for replay. It refuses an
+//! event that does not fit what came before: such a journal is damaged, or planrun is wrong, and in
+//! both cases nothing may be built on it.
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+
+use crate::event::Answer;
+use crate::event::Event;
+use crate::event::HostStatus;
+use crate::event::Outcome;
+use crate::event::PreflightVerdict;
+use crate::event::Question;
+use crate::event::Reason;
+use crate::event::Record;
+use crate::event::RunStatus;
+use crate::event::TaskStatus;
+use crate::inventory::HostName;
+use crate::task::StepPath;
+use crate::task::TaskId;
+use crate::transport::AttemptId;
+
+/// All that is known of a run.
+#[derive(Clone, Debug)]
+pub struct RunState {
+    /// How it is.
+    pub status: RunStatus,
+    /// Its hosts, in its order.
+    pub hosts: IndexMap<HostName, HostState>,
+    /// The number of its last event; 0 before the first.
+    pub seq: u64,
+    /// The number of the event by which a process took it up last.
+    pub resumed_at: u64,
+    /// Whether every preflight held and changes may be made.
+    pub started: bool,
+    /// Whether a person or a signal wants it to pause.
+    pub stop_requested: bool,
+    /// Whether a person wants it to be undone.
+    pub rollback_requested: bool,
+}
+
+/// What is known of a host.
+#[derive(Clone, Debug)]
+pub struct HostState {
+    /// How it is.
+    pub status: HostStatus,
+    /// What the preflight before the first change found.
+    pub preflight: Option<PreflightVerdict>,
+    /// What the preflight at its turn found.
+    pub turn: Option<PreflightVerdict>,
+    /// Its tasks, in the order in which they were begun.
+    pub tasks: IndexMap<StepPath, TaskState>,
+    /// Why nothing is undone any more, once that is so.
+    pub no_return: Option<String>,
+    /// Why it is as it is.
+    pub why: Option<Reason>,
+}
+
+/// What is known of a task.
+#[derive(Clone, Debug, Default)]
+pub struct TaskState {
+    /// How it ended; `None` while it has not.
+    pub status: Option<TaskStatus>,
+    /// The number of the event that began it.
+    pub begun_at: u64,
+    /// The attempts at it.
+    pub attempts: Vec<AttemptState>,
+    /// How many of them came before a person said "try again".
+    pub forgiven: usize,
+    /// How long it has waited.
+    pub waited: Duration,
+    /// What its step's `id` names.
+    pub result: Option<serde_json::Value>,
+    /// What a person is asked and has not answered.
+    pub question: Option<Question>,
+    /// What a person answered, where the task has still to act upon it.
+    pub answer: Option<(Answer, Option<String>)>,
+    /// Why it is as it is.
+    pub why: Option<Reason>,
+}
+
+/// What is known of an attempt.
+#[derive(Clone, Debug)]
+pub struct AttemptState {
+    /// Its name.
+    pub id: AttemptId,
+    /// The host it runs on.
+    pub on: HostName,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// When its intent was recorded.
+    pub intended: Timestamp,
+    /// What came of it; `None` while this is not recorded.
+    pub outcome: Option<Outcome>,
+}
+
+impl Default for RunState {
+    fn default() -> Self {
+        Self {
+            status: RunStatus::Planned,
+            hosts: IndexMap::new(),
+            seq: 0,
+            resumed_at: 0,
+            started: false,
+            stop_requested: false,
+            rollback_requested: false,
+        }
+    }
+}
+
+impl HostState {
+    fn new() -> Self {
+        Self {
+            status: HostStatus::NotStarted,
+            preflight: None,
+            turn: None,
+            tasks: IndexMap::new(),
+            no_return: None,
+            why: None,
+        }
+    }
+
+    /// Returns the state of a task.
+    pub fn task(&self, path: &StepPath) -> Option<&TaskState> {
+        self.tasks.get(path)
+    }
+}
+
+impl TaskState {
+    /// Whether something of it may have happened on a host.
+    pub fn may_have_run(&self) -> bool {
+        let not_done = matches!(self.answer, Some((Answer::NotDone, _)));
+        !not_done
+            && self
+                .attempts
+                .iter()
+                .any(|attempt| !matches!(attempt.outcome, Some(Outcome::NotSent(_))))
+    }
+}
+
+impl RunState {
+    /// Folds the records of a run.
+    pub fn of(records: &[Record]) -> Result<Self, String> {
+        let mut state = Self::default();
+        for record in records {
+            if record.seq != state.seq + 1 {
+                return Err(format!("event {} follows event {}", record.seq, state.seq));
+            }
+            state.apply(record)?;
+        }
+        Ok(state)
+    }
+
+    /// Returns the questions that nobody has answered.
+    pub fn open_questions(&self) -> Vec<(TaskId, Question)> {
+        let mut open = Vec::new();
+        for (host, state) in &self.hosts {
+            for (step, task) in &state.tasks {
+                if let Some(question) = task.question.clone().filter(|_| task.status.is_none()) {
+                    open.push((
+                        TaskId {
+                            host: host.clone(),
+                            step: step.clone(),
+                        },
+                        question,
+                    ));
+                }
+            }
+        }
+        open
+    }
+
+    /// Takes an event in.
+    pub fn apply(&mut self, record: &Record) -> Result<(), String> {
+        let event = &record.event;
+        if self.hosts.is_empty() && !matches!(event, Event::RunPlanned(_)) {
+            return Err("a run begins with its plan".into());
+        }
+        match event {
+            Event::RunPlanned(planned) => {
+                if !self.hosts.is_empty() {
+                    return Err("a run is planned once".into());
+                }
+                self.hosts = planned
+                    .hosts
+                    .iter()
+                    .map(|host| (host.clone(), HostState::new()))
+                    .collect();
+            }
+            Event::RunStarted => {
+                self.started = true;
+                self.status = RunStatus::Running;
+            }
+            Event::RunResumed { .. } => self.resume(record.seq),
+            Event::StopRequested { .. } => self.stop_requested = true,
+            Event::RollbackRequested { .. } => self.rollback_requested = true,
+            Event::RunPaused { .. } => self.status = RunStatus::Paused,
+            Event::RunEnded { status, .. } => self.status = *status,
+            Event::PreflightEnded { host, .. }
+            | Event::HostBegun { host }
+            | Event::HostEnded { host, .. }
+            | Event::RollbackBegun { host, .. } => self.apply_host(host, event)?,
+            Event::TaskBegun { task }
+            | Event::AttemptIntended { task, .. }
+            | Event::AttemptEnded { task, .. }
+            | Event::WaitTicked { task, .. }
+            | Event::TaskEnded { task, .. }
+            | Event::PointOfNoReturn { task, .. }
+            | Event::QuestionAsked { task, .. }
+            | Event::QuestionAnswered { task, .. } => self.apply_task(task, record)?,
+        }
+        self.seq = self.seq.max(record.seq);
+        Ok(())
+    }
+
+    /// Another process goes on: a stop is forgotten, and what was stuck is tried again.
+    fn resume(&mut self, seq: u64) {
+        self.resumed_at = seq;
+        self.stop_requested = false;
+        self.status = if self.started {
+            RunStatus::Running
+        } else {
+            RunStatus::Planned
+        };
+        for host in self.hosts.values_mut() {
+            if !self.started {
+                host.preflight = None;
+            }
+            if host.status == HostStatus::Stuck {
+                host.status = HostStatus::RollingBack;
+                // The handlers that failed are begun anew; those that ended well stay as they are.
+                host.tasks.retain(|path, task| {
+                    !path.0.contains(".rollback") || task.status.is_none_or(TaskStatus::is_well)
+                });
+            }
+        }
+    }
+
+    fn host_mut(&mut self, name: &HostName) -> Result<&mut HostState, String> {
+        self.hosts
+            .get_mut(name)
+            .ok_or_else(|| format!("{name} is not a host of this run"))
+    }
+
+    fn apply_host(&mut self, name: &HostName, event: &Event) -> Result<(), String> {
+        let host = self.host_mut(name)?;
+        match event {
+            Event::PreflightEnded { verdict, .. } => match host.status {
+                HostStatus::NotStarted => host.preflight = Some(verdict.clone()),
+                _ => host.turn = Some(verdict.clone()),
+            },
+            Event::HostBegun { .. } => {
+                if host.status != HostStatus::NotStarted {
+                    return Err(format!("{name} is begun twice"));
+                }
+                host.status = HostStatus::Active;
+            }
+            Event::RollbackBegun { why, .. } => {
+                if let Some(sentence) = &host.no_return {
+                    return Err(format!("{name} is past its point of no return: {sentence}"));
+                }
+                host.status = HostStatus::RollingBack;
+                host.why = Some(why.clone());
+            }
+            Event::HostEnded { status, why, .. } => {
+                if !matches!(host.status, HostStatus::Active | HostStatus::RollingBack) {
+                    return Err(format!("{name} ends and was not being worked on"));
+                }
+                host.status = *status;
+                if why.is_some() {
+                    host.why.clone_from(why);
+                }
+            }
+            _ => unreachable!("told apart by the caller"),
+        }
+        Ok(())
+    }
+
+    fn apply_task(&mut self, id: &TaskId, record: &Record) -> Result<(), String> {
+        let host = self.host_mut(&id.host)?;
+        let event = &record.event;
+        if let Event::PointOfNoReturn { why, .. } = event {
+            host.no_return = Some(why.clone());
+            return Ok(());
+        }
+        let known = host.tasks.contains_key(&id.step);
+        let task = host
+            .tasks
+            .entry(id.step.clone())
+            .or_insert_with(|| TaskState {
+                begun_at: record.seq,
+                ..TaskState::default()
+            });
+        if task.status.is_some() {
+            return Err(format!("{id} has ended already"));
+        }
+        match event {
+            Event::TaskBegun { .. } if known => return Err(format!("{id} is begun twice")),
+            Event::TaskBegun { .. } => {}
+            Event::AttemptIntended {
+                attempt,
+                on,
+                timeout,
+                ..
+            } => {
+                if task
+                    .attempts
+                    .iter()
+                    .any(|one| one.id == *attempt || one.outcome.is_none())
+                {
+                    return Err(format!("{id}: an attempt begins before the last has ended"));
+                }
+                task.attempts.push(AttemptState {
+                    id: attempt.clone(),
+                    on: on.clone(),
+                    timeout: *timeout,
+                    intended: record.at,
+                    outcome: None,
+                });
+            }
+            Event::AttemptEnded {
+                attempt, outcome, ..
+            } => {
+                let found = task.attempts.iter_mut().find(|one| one.id == *attempt);
+                let Some(found) = found.filter(|one| one.outcome.is_none()) else {
+                    return Err(format!("{id}: an attempt ends that was not intended"));
+                };
+                found.outcome = Some(outcome.clone());
+            }
+            Event::WaitTicked { waited, .. } => task.waited = *waited,
+            Event::TaskEnded {
+                status,
+                why,
+                result,
+                ..
+            } => {
+                task.status = Some(*status);
+                task.why.clone_from(why);
+                task.result.clone_from(result);
+                task.question = None;
+            }
+            Event::QuestionAsked { question, .. } => {
+                task.question = Some(question.clone());
+                task.answer = None;
+            }
+            Event::QuestionAnswered { answer, reason, .. } => {
+                let allowed = task
+                    .question
+                    .as_ref()
+                    .is_some_and(|q| q.answers.contains(answer));
+                if !allowed {
+                    return Err(format!("{id}: `{}` answers no question", answer.word()));
+                }
+                task.why = task.question.take().map(|question| question.why);
+                task.answer = Some((*answer, reason.clone()));
+                match answer {
+                    Answer::Wait => task.waited = Duration::ZERO,
+                    Answer::Retry | Answer::NotDone => task.forgiven = task.attempts.len(),
+                    _ => {}
+                }
+            }
+            _ => unreachable!("told apart by the caller"),
+        }
+        Ok(())
+    }
+}
