@@ -215,12 +215,14 @@ impl Going {
         )
     }
 
-    /// Reads on until so much of a wait is counted.
+    /// Reads on until a step of a host is begun, and lets so much time pass from there.
     #[track_caller]
-    pub(crate) fn until_waited(&mut self, task: &str, least: Duration) -> Record {
-        self.until(&format!("{task} has waited"), |event| {
-            matches!(event, Event::WaitTicked { task: it, waited } if is(it, task) && *waited >= least)
-        })
+    pub(crate) fn until_long_in(&mut self, task: &str, time: Duration) {
+        self.until(
+            &format!("{task} was begun"),
+            |event| matches!(event, Event::TaskBegun { task: it } if is(it, task)),
+        );
+        thread::sleep(time);
     }
 
     /// Does what `^C` does.

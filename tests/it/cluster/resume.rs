@@ -1,7 +1,9 @@
 //! Runs that are stopped or killed, and taken up again: nothing is lost, nothing is sent twice.
 
+use std::thread;
 use std::time::Duration;
 
+use planrun::event::Event;
 use planrun::event::HostStatus;
 use planrun::event::TaskStatus;
 
@@ -11,6 +13,9 @@ use crate::cluster::restart_plan;
 use crate::harness::Going;
 use crate::harness::Planrun;
 
+/// The wait for users, some of whom never disconnect: it lasts as long as it may.
+const WAIT: &str = "backend1/expire";
+
 #[test]
 #[ignore = "needs the real cluster: tests/run installs it"]
 fn an_interrupted_wait_goes_on_with_what_is_left_of_it() {
@@ -19,22 +24,30 @@ fn an_interrupted_wait_goes_on_with_what_is_left_of_it() {
     let planrun = Planrun::new();
 
     let mut going = begin(&planrun, &cluster);
-    going.until_waited("backend1/expire", Duration::from_secs(8));
+    going.until_long_in(WAIT, Duration::from_secs(6));
     going.interrupt();
     let paused = going.end();
     let run = planrun.newest();
-    let resumed = planrun.run_json(&["resume", &run]);
+    let mut going = planrun.begin_json(&["resume", &run]);
+    going.until("the run is resumed", |event| {
+        matches!(event, Event::RunResumed { .. })
+    });
+    thread::sleep(Duration::from_secs(3));
+    going.interrupt();
+    let paused_again = going.end();
+    let ended = planrun.run_json(&["resume", &run]);
 
     paused.exits(6).says(&format!("planrun resume {run}"));
-    let before = paused.story().waited("backend1/expire");
-    assert_eq!(paused.story().status("backend1/expire"), None);
-    resumed.exits(0);
-    let after = resumed.story().waited("backend1/expire");
-    assert!(after.first() >= before.last(), "{before:?} {after:?}");
-    assert_eq!(
-        resumed.story().status("backend1/expire"),
-        Some(TaskStatus::Unchanged)
+    paused_again.exits(6);
+    assert_eq!(paused_again.story().status(WAIT), None);
+    let waited = planrun.kept(&run).waited(WAIT);
+    assert_eq!(waited.len(), 2, "{waited:?}");
+    assert!(
+        waited[0] < waited[1],
+        "the second begins where the first was cut: {waited:?}"
     );
+    ended.exits(0);
+    assert_eq!(ended.story().status(WAIT), Some(TaskStatus::Unchanged));
     assert_eq!(cluster.changes("backend1"), WHOLE_RESTART);
     assert_eq!(cluster.share("backend1"), "up 100");
     cluster.everybody_is_served();
@@ -48,7 +61,7 @@ fn a_run_killed_in_the_wait_is_resumed_and_nothing_is_sent_twice() {
     let planrun = Planrun::new();
 
     let mut going = begin(&planrun, &cluster);
-    going.until_waited("backend1/expire", Duration::from_secs(4));
+    going.until_long_in(WAIT, Duration::from_secs(4));
     going.kill();
 
     ends_well_and_sends_nothing_twice(&planrun, &cluster);
