@@ -1,7 +1,16 @@
 //! The tests of planrun as a whole: one binary, a module a subject.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on ends where it stands"
+)]
+
+mod bad_input;
+mod cluster;
+mod demo;
 mod docs;
 mod engine;
+mod harness;
 mod rejected;
 mod schemas;
 mod support;

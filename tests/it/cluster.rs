@@ -1,0 +1,291 @@
+//! The real Dovecot cluster, as tests use it, and the tests on it.
+//!
+//! Directors, backends, sessions and sshd are real; `systemctl` and `doveadm metacache` are
+//! stand-ins. `tests/cluster/README.md` says what is what. A [`Cluster`] stands in a second, beside
+//! others, and is gone when it is dropped, or when the test is killed. The witness of what was
+//! sent is each host's own log of commands.
+
+mod faults;
+mod input;
+mod restart;
+mod resume;
+mod tweaks;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use serde::Deserialize;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::harness::Planrun;
+use crate::harness::edited;
+use crate::harness::eventually;
+use crate::harness::program;
+use crate::harness::root;
+
+/// The plan of the main job.
+const OBOX_RESTART: &str = "plans/obox-restart.yaml";
+
+/// A copy of it with less patience where nothing goes wrong slowly, to keep the tests short.
+const LESS_PATIENCE: [(&str, &str); 3] = [
+    ("stable_for: 1m", "stable_for: 5s"),
+    ("within: 20s", "within: 10s"),
+    ("{attempts: 3, delay: 5s}", "{attempts: 2, delay: 1s}"),
+];
+
+/// Inputs with which a wait for users who never disconnect is short.
+const SHORT_DRAIN: [&str; 4] = ["--set", "drain_for=10s", "--set", "still_mapped=continue"];
+
+/// Writes the plan of the main job as it is but for less patience and these changes.
+#[track_caller]
+fn restart_plan(planrun: &Planrun, changes: &[(&str, &str)]) -> String {
+    let changes = [&LESS_PATIENCE, changes].concat();
+    planrun.file("obox-restart.yaml", edited(OBOX_RESTART, &changes))
+}
+
+/// A cluster of two directors and three backends, for one test.
+struct Cluster {
+    folder: TempDir,
+}
+
+/// A command that came to a host.
+#[derive(Debug, Deserialize)]
+struct Came {
+    at: f64,
+    argv: Vec<String>,
+}
+
+impl Cluster {
+    /// Sets up a cluster; mail can be read through every director.
+    #[track_caller]
+    fn up() -> Self {
+        // Short, for the sockets in it.
+        let folder = tempfile::Builder::new()
+            .prefix("pr")
+            .tempdir_in("/tmp")
+            .unwrap();
+        let cluster = Self { folder };
+        cluster.call("up", &["--owner", &std::process::id().to_string()]);
+        cluster
+    }
+
+    /// Returns the path of the inventory.
+    fn inventory(&self) -> String {
+        let path = self.dir().join("inventory.yaml");
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// Writes a copy of the inventory with words replaced, and returns its path.
+    #[track_caller]
+    fn inventory_with(&self, from: &str, to: &str) -> String {
+        let text = fs::read_to_string(self.inventory()).unwrap();
+        assert!(text.contains(from), "{from:?} in:\n{text}");
+        let path = self.dir().join("edited.yaml");
+        fs::write(&path, text.replace(from, to)).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// Returns a file of a host, or of the cluster.
+    fn path(&self, path: &str) -> PathBuf {
+        self.dir().join(path)
+    }
+
+    /// Returns all that can be seen of the cluster.
+    #[track_caller]
+    fn status(&self) -> Value {
+        self.call("status", &[])
+    }
+
+    /// Returns the id of the first process of each backend's Dovecot; null where there is none.
+    #[track_caller]
+    fn masters(&self) -> Vec<Value> {
+        let status = self.status();
+        let hosts = status["hosts"].as_object().unwrap().values();
+        hosts
+            .filter(|host| host["group"] == "backends")
+            .map(|host| host["dovecot_pid"].clone())
+            .collect()
+    }
+
+    /// Returns what the first director says of a backend: `vhosts`, `state`, `users`.
+    #[track_caller]
+    fn backend(&self, name: &str) -> Value {
+        let status = self.status();
+        let rows = status["directors"]["director1"]["backends"].as_array();
+        let rows = rows.unwrap_or_else(|| panic!("no answer of director1: {status:#}"));
+        let row = rows.iter().find(|row| row["host"] == name);
+        row.unwrap().clone()
+    }
+
+    /// Returns a backend's state and share as one reads it: `up 100`.
+    #[track_caller]
+    fn share(&self, backend: &str) -> String {
+        let row = self.backend(backend);
+        format!("{} {}", row["state"].as_str().unwrap(), row["vhosts"])
+    }
+
+    /// Returns a host's address.
+    #[track_caller]
+    fn address(&self, host: &str) -> String {
+        let status = self.status();
+        let address = status["hosts"][host]["address"].as_str().unwrap();
+        address.to_owned()
+    }
+
+    /// Whether a backend's Dovecot runs, as its unit has it.
+    #[track_caller]
+    fn is_active(&self, backend: &str) -> bool {
+        self.status()["hosts"][backend]["unit"] == "active"
+    }
+
+    /// `start`s, `report`s or `stop`s the users' sessions, and returns the report.
+    #[track_caller]
+    fn sessions(&self, verb: &str) -> Value {
+        self.call("sessions", &[verb])
+    }
+
+    /// Returns the users in IDLE whose last good login ended up on a backend.
+    #[track_caller]
+    fn users_on(&self, backend: &str) -> Vec<String> {
+        let report = self.sessions("report");
+        let users = report["users"].as_object().unwrap().iter();
+        users
+            .filter(|(_, user)| user["kind"] == "idle" && user["backend"] == backend)
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    /// Holds that before long every user in IDLE is logged in again.
+    #[track_caller]
+    fn everybody_is_served(&self) {
+        eventually("all users are logged in", || {
+            let report = self.sessions("report");
+            let mut users = report["users"].as_object().unwrap().values();
+            report["totals"]["locked_out_now"] == Value::Array(Vec::new())
+                && users.all(|user| user["kind"] != "idle" || user["backend"].is_string())
+        });
+    }
+
+    /// Brings a fault about.
+    #[track_caller]
+    fn fault(&self, host: &str, name: &str) {
+        self.call("fault", &[host, name]);
+    }
+
+    /// Brings a fault about that takes so many seconds.
+    #[track_caller]
+    fn slow_fault(&self, host: &str, name: &str, seconds: u32) {
+        self.call("fault", &[host, name, "--seconds", &seconds.to_string()]);
+    }
+
+    /// Takes a fault away.
+    #[track_caller]
+    fn heal(&self, host: &str, name: &str) {
+        self.call("heal", &[host, name]);
+    }
+
+    /// Sets a backend's share of the users.
+    #[track_caller]
+    fn vhosts(&self, backend: &str, vhosts: u32) {
+        self.call("vhosts", &[backend, &vhosts.to_string()]);
+    }
+
+    /// Returns the commands that came to a host, in the order of their begin.
+    #[track_caller]
+    fn log(&self, host: &str) -> Vec<Came> {
+        let lines = self.text("log", &[host]);
+        let came = lines.lines().map(serde_json::from_str);
+        came.collect::<Result<_, _>>().unwrap()
+    }
+
+    /// Returns the commands that came to any host and change something, in the order of their
+    /// begin. `IP` stands for the address of the backend, directors are not told apart.
+    #[track_caller]
+    fn changes(&self, backend: &str) -> Vec<String> {
+        let address = self.address(backend);
+        let mut found: Vec<Came> = ["director1", "director2", backend]
+            .into_iter()
+            .flat_map(|host| self.log(host))
+            .filter(|came| is_change(&came.argv))
+            .collect();
+        found.sort_by(|a, b| a.at.total_cmp(&b.at));
+        found
+            .iter()
+            .map(|came| came.argv.join(" ").replace(&address, "IP"))
+            .collect()
+    }
+
+    /// Holds that nothing came to any host that changes something.
+    #[track_caller]
+    fn is_untouched(&self) {
+        for backend in ["backend1", "backend2", "backend3"] {
+            assert_eq!(self.changes(backend), [""; 0], "{backend}");
+        }
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.folder.path().join("lab")
+    }
+
+    #[track_caller]
+    fn call(&self, verb: &str, words: &[&str]) -> Value {
+        serde_json::from_str(&self.text(verb, words)).unwrap_or_default()
+    }
+
+    #[track_caller]
+    fn text(&self, verb: &str, words: &[&str]) -> String {
+        let done = program(root().join("tests/cluster/cluster"))
+            .arg(verb)
+            .arg(self.dir())
+            .args(words)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "cluster {verb} {words:?}: {stderr}");
+        String::from_utf8(done.stdout).unwrap()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // A failed test has its message already; what is left ends with its owner at the latest.
+        let _ended = program(root().join("tests/cluster/cluster"))
+            .arg("down")
+            .arg(self.dir())
+            .stdin(Stdio::null())
+            .output();
+    }
+}
+
+/// Whether a command is one that changes something.
+fn is_change(argv: &[String]) -> bool {
+    let words: Vec<&str> = argv.iter().map(String::as_str).collect();
+    matches!(
+        words[..],
+        [
+            "doveadm",
+            "director",
+            "update" | "up" | "down" | "flush" | "move" | "add" | "remove",
+            ..
+        ] | ["doveadm", "service", "stop", ..]
+            | ["doveadm", "metacache" | "reload" | "stop", ..]
+            | ["systemctl", "start" | "stop" | "restart" | "reload", ..]
+    )
+}
+
+/// All that the plan sends for one backend when nothing goes wrong.
+const WHOLE_RESTART: [&str; 10] = [
+    "doveadm director update IP 0",
+    "doveadm service stop lmtp",
+    "doveadm metacache flushall -i",
+    "systemctl stop dovecot",
+    "doveadm director down IP",
+    "doveadm director flush IP",
+    "doveadm metacache rescan",
+    "systemctl start dovecot",
+    "doveadm director update IP 100",
+    "doveadm director up IP",
+];
