@@ -7,6 +7,7 @@
 //! Templates and expressions are kept as written; they are evaluated when their time comes.
 
 pub mod check;
+mod command;
 mod lower;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,14 @@ use crate::source::Span;
 use crate::task::StepPath;
 use crate::template::Template;
 use crate::template::expression::Expression;
+
+pub use command::Become;
+pub use command::CommandSpec;
+pub use command::ExitCodes;
+pub use command::Late;
+pub use command::Place;
+pub use command::Upload;
+pub use command::Work;
 
 /// How long a command may take where the plan does not say.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5 * 60);
@@ -194,87 +203,6 @@ pub struct Probe {
     pub exit_codes: ExitCodes,
     /// Where it stands.
     pub span: Span,
-}
-
-/// Where something runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// On the host itself.
-    Here,
-    /// On this host of the inventory.
-    Host(String, Span),
-    /// On any one member of this group.
-    OneOf(String, Span),
-    /// On every member of this group (probes only).
-    EachOf(String, Span),
-}
-
-/// A command before its templates are rendered.
-#[derive(Clone, Debug)]
-pub struct CommandSpec {
-    /// What is run.
-    pub work: Work,
-    /// As whom; `None` leaves it to the inventory.
-    pub r#become: Option<Become>,
-    /// Environment variables.
-    pub env: IndexMap<String, Template>,
-    /// The directory.
-    pub dir: Option<Template>,
-    /// What it reads.
-    pub stdin: Option<Template>,
-    /// How long it may take.
-    pub timeout: Late<Duration>,
-}
-
-/// What is run.
-#[derive(Clone, Debug)]
-pub enum Work {
-    /// A program and its arguments; each is rendered alone.
-    Run(Vec<Template>),
-    /// A script for `sh`.
-    Shell(Template),
-    /// A file that is put in place.
-    Upload(Upload),
-}
-
-/// See [`Work::Upload`].
-#[derive(Clone, Debug)]
-pub struct Upload {
-    /// The file on this machine; relative to the plan.
-    pub from: Template,
-    /// The path on the host.
-    pub to: Template,
-    /// Its mode, in octal.
-    pub mode: Option<String>,
-    /// Its owner.
-    pub owner: Option<String>,
-}
-
-/// As whom a command runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Become {
-    /// As the login user.
-    No,
-    /// As this user; `None` is the inventory's `ansible_become_user`, else root.
-    Yes(Option<String>),
-}
-
-/// A value, or a template for it that is evaluated when its time comes.
-#[derive(Clone, Debug)]
-pub enum Late<T> {
-    /// The value.
-    Now(T),
-    /// The template: exactly one `{{ }}`, or text around it.
-    Template(Template),
-}
-
-/// Which exit statuses are no failure.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ExitCodes {
-    /// All.
-    Any,
-    /// These.
-    These(Vec<i32>),
 }
 
 /// A word for what is seen.

@@ -13,10 +13,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use minijinja::Value;
 use minijinja::value::Serde;
 
 use crate::diagnostic::Diagnostics;
 use crate::document::Node;
+use crate::inventory::Host;
 use crate::inventory::HostName;
 use crate::inventory::Inventory;
 use crate::plan::Plan;
@@ -91,7 +93,23 @@ pub fn names(resolved: &ResolvedPlan, host: &HostName) -> Names {
         .map(|(name, value)| (name.clone(), Serde(value).into()))
         .collect();
     if let Some(host) = resolved.inventory.host(host) {
-        names.insert("host".into(), template::host_value(host));
+        names.insert("host".into(), host_value(host));
     }
     names
+}
+
+/// Returns what `host` names: its name as text, with `name`, `address`, `groups` and `vars`.
+fn host_value(host: &Host) -> Value {
+    let vars: BTreeMap<&str, &serde_json::Value> = host
+        .vars
+        .iter()
+        .map(|(name, variable)| (name.as_str(), &variable.value))
+        .collect();
+    let parts = vec![
+        ("name", host.name.as_str().into()),
+        ("address", host.link.address.as_str().into()),
+        ("groups", Serde(&host.groups).into()),
+        ("vars", Serde(vars).into()),
+    ];
+    template::host_value(host.name.as_str(), parts)
 }

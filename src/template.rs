@@ -16,12 +16,10 @@ pub mod words;
 use std::collections::BTreeMap;
 
 use minijinja::Value;
-use minijinja::value::Serde;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::document::Node;
-use crate::inventory::Host;
 use crate::source::Sources;
 use crate::source::Span;
 use crate::template::expression::Expression;
@@ -43,21 +41,11 @@ pub enum Mode {
 /// The names a text can see, and their values.
 pub type Names = BTreeMap<String, Value>;
 
-/// Returns what `host` names: its name as text, with `name`, `address`, `groups` and `vars`.
-pub fn host_value(host: &Host) -> Value {
-    let vars: BTreeMap<&str, &serde_json::Value> = host
-        .vars
-        .iter()
-        .map(|(name, variable)| (name.as_str(), &variable.value))
-        .collect();
+/// Returns what `host` names: its name as text, with parts like `address`.
+pub fn host_value(name: &str, parts: Vec<(&'static str, Value)>) -> Value {
     Value::from_object(engine::HostValue {
-        name: host.name.as_str().to_owned(),
-        parts: vec![
-            ("name", host.name.as_str().into()),
-            ("address", host.link.address.as_str().into()),
-            ("groups", Serde(&host.groups).into()),
-            ("vars", Serde(vars).into()),
-        ],
+        name: name.to_owned(),
+        parts,
     })
 }
 

@@ -21,7 +21,6 @@ use crate::resolve::hosts;
 use crate::schema::one_of;
 use crate::source::Sources;
 use crate::source::Span;
-use crate::template;
 use crate::template::Mode;
 use crate::template::Names;
 
@@ -97,7 +96,7 @@ impl Common {
             None => Found::Nothing,
             Some(Default::Value(value)) => Found::Value(value.clone()),
             Some(Default::Template(template)) => {
-                let names = Names::from([("host".to_owned(), template::host_value(host))]);
+                let names = Names::from([("host".to_owned(), super::host_value(host))]);
                 let rendered = template.render(Mode::Text, &names).map_err(|error| Unfit {
                     why: format!("cannot be rendered: {error}"),
                     help: format!("give the host a `{name}`, or correct the default"),

@@ -11,6 +11,9 @@
 //! - A stop or an open question lets nothing new begin, but for hosts inside an `uninterruptible`
 //!   block: these go on to its end. After a resume such hosts go first.
 
+mod critical;
+mod walk;
+
 use std::collections::BTreeSet;
 
 use crate::event::Event;
@@ -20,15 +23,24 @@ use crate::event::Reason;
 use crate::event::RunStatus;
 use crate::event::TaskStatus;
 use crate::inventory::HostName;
-use crate::plan::Action;
-use crate::plan::OnFailure;
 use crate::plan::Rollback;
 use crate::plan::Step;
 use crate::resolve::ResolvedPlan;
+use crate::run::decide::critical::is_urgent;
+use crate::run::decide::walk::Walk;
+use crate::run::decide::walk::begun_last_first;
+use crate::run::decide::walk::closing;
+use crate::run::decide::walk::may_have_run;
+use crate::run::decide::walk::reason_of;
+use crate::run::decide::walk::walk;
+use crate::run::decide::walk::walk_step;
 use crate::run::state::HostState;
 use crate::run::state::RunState;
 use crate::task::TaskId;
 use crate::transport::TransportError;
+
+pub use critical::inside_uninterruptible;
+pub use critical::is_rescued;
 
 /// Hosts that are looked at side by side before the first change.
 const PREFLIGHT_WIDTH: usize = 20;
@@ -46,20 +58,6 @@ pub enum Decision<'p> {
     Ask(TaskId),
     /// Stop here; a resume goes on.
     Pause(String),
-}
-
-/// Where a walk has come to.
-enum Walk<'p> {
-    /// A step is to be worked on.
-    Perform(&'p Step),
-    /// A block has come to its end.
-    Close(&'p Step, TaskStatus, Option<Reason>),
-    /// A person has not answered.
-    Question(&'p Step),
-    /// All is done.
-    Done,
-    /// This step failed.
-    Failed(&'p Step),
 }
 
 /// What a host needs next.
@@ -291,218 +289,6 @@ fn undo<'p>(plan: &'p ResolvedPlan, name: &HostName, host: &HostState) -> Next<'
         status: HostStatus::RolledBack,
         why: None,
     })
-}
-
-/// The steps that were begun on a host, the last first.
-fn begun_last_first<'p>(plan: &'p ResolvedPlan, host: &HostState) -> Vec<&'p Step> {
-    let mut begun: Vec<(usize, &Step)> = Vec::new();
-    for step in &plan.plan.steps {
-        step.visit(&mut |step| {
-            if let Some(position) = host.tasks.get_index_of(&step.path) {
-                begun.push((position, step));
-            }
-        });
-    }
-    begun.sort_by_key(|(position, _)| std::cmp::Reverse(*position));
-    begun.into_iter().map(|(_, step)| step).collect()
-}
-
-/// Whether something of a step, or of its parts, may have happened.
-fn may_have_run(step: &Step, host: &HostState) -> bool {
-    if let Action::Block { steps, rescue } = &step.action {
-        return steps
-            .iter()
-            .chain(rescue)
-            .any(|part| may_have_run(part, host));
-    }
-    host.task(&step.path)
-        .is_some_and(crate::run::state::TaskState::may_have_run)
-}
-
-fn walk<'p>(steps: &'p [Step], host: &HostState) -> Walk<'p> {
-    for step in steps {
-        match walk_step(step, host) {
-            Walk::Done => {}
-            other => return other,
-        }
-    }
-    Walk::Done
-}
-
-fn walk_step<'p>(step: &'p Step, host: &HostState) -> Walk<'p> {
-    let Some(task) = host.task(&step.path) else {
-        return Walk::Perform(step);
-    };
-    if let Some(status) = task.status {
-        let goes_on = matches!(step.on_failure, Some(OnFailure::Continue(_)));
-        return if status.is_well() || goes_on {
-            Walk::Done
-        } else {
-            Walk::Failed(step)
-        };
-    }
-    if task.question.is_some() {
-        return Walk::Question(step);
-    }
-    let Action::Block { steps, rescue } = &step.action else {
-        return Walk::Perform(step);
-    };
-    match walk(steps, host) {
-        Walk::Done => Walk::Close(step, status_of_parts(steps, host), None),
-        Walk::Failed(part) if rescue.is_empty() => {
-            let status = host.task(&part.path).and_then(|task| task.status);
-            Walk::Close(
-                step,
-                status.unwrap_or(TaskStatus::Failed),
-                Some(reason_of(part, host)),
-            )
-        }
-        Walk::Failed(part) => match walk(rescue, host) {
-            Walk::Done => {
-                let mut why = reason_of(part, host);
-                why.text = format!("rescued: {}", why.text);
-                Walk::Close(step, TaskStatus::Changed, Some(why))
-            }
-            Walk::Failed(in_rescue) => {
-                Walk::Close(step, TaskStatus::Failed, Some(reason_of(in_rescue, host)))
-            }
-            other => other,
-        },
-        other => other,
-    }
-}
-
-fn status_of_parts(steps: &[Step], host: &HostState) -> TaskStatus {
-    let statuses: Vec<TaskStatus> = steps
-        .iter()
-        .filter_map(|step| host.task(&step.path).and_then(|task| task.status))
-        .collect();
-    if statuses.contains(&TaskStatus::Changed) {
-        TaskStatus::Changed
-    } else if statuses.iter().all(|status| *status == TaskStatus::Skipped) {
-        TaskStatus::Skipped
-    } else {
-        TaskStatus::Unchanged
-    }
-}
-
-/// The event that closes a block; one with a point of no return passes that first.
-fn closing(
-    name: &HostName,
-    host: &HostState,
-    step: &Step,
-    status: TaskStatus,
-    why: Option<Reason>,
-) -> Event {
-    let task = TaskId {
-        host: name.clone(),
-        step: step.path.clone(),
-    };
-    let done = matches!(status, TaskStatus::Changed | TaskStatus::Unchanged);
-    match &step.point_of_no_return {
-        Some(sentence) if done && host.no_return.is_none() => Event::PointOfNoReturn {
-            task,
-            why: sentence.clone(),
-        },
-        _ => Event::TaskEnded {
-            task,
-            status,
-            why,
-            result: None,
-        },
-    }
-}
-
-/// Why a step failed, with its title where the reason does not name it.
-fn reason_of(step: &Step, host: &HostState) -> Reason {
-    host.task(&step.path)
-        .and_then(|task| task.why.clone())
-        .unwrap_or_else(|| Reason {
-            text: format!("{} failed", step.title),
-            seen: Vec::new(),
-        })
-}
-
-/// Whether a host is inside an `uninterruptible` block, or inside a handler of one.
-pub fn inside_uninterruptible(plan: &ResolvedPlan, host: &HostState) -> bool {
-    if host.status == HostStatus::RollingBack {
-        return undoing(plan, host).is_some_and(|step| in_uninterruptible(plan, step));
-    }
-    host.status == HostStatus::Active && open_uninterruptible(plan, host).is_some()
-}
-
-/// The `uninterruptible` block that is open on a host.
-fn open_uninterruptible<'p>(plan: &'p ResolvedPlan, host: &HostState) -> Option<&'p Step> {
-    let mut open = None;
-    for step in &plan.plan.steps {
-        step.visit(&mut |step| {
-            let running = host
-                .task(&step.path)
-                .is_some_and(|task| task.status.is_none());
-            if running && step.uninterruptible.is_some() {
-                open = Some(step);
-            }
-        });
-    }
-    open
-}
-
-/// The step that is being undone: the first whose handler has not ended.
-fn undoing<'p>(plan: &'p ResolvedPlan, host: &HostState) -> Option<&'p Step> {
-    begun_last_first(plan, host)
-        .into_iter()
-        .find(|step| match &step.rollback {
-            Rollback::Handler(handler) => {
-                may_have_run(step, host)
-                    && host
-                        .task(&handler.path)
-                        .is_none_or(|task| task.status.is_none())
-            }
-            _ => false,
-        })
-}
-
-/// Whether a step is an `uninterruptible` block or a part of one.
-fn in_uninterruptible(plan: &ResolvedPlan, wanted: &Step) -> bool {
-    let mut found = false;
-    for step in &plan.plan.steps {
-        step.visit(&mut |block| {
-            if block.uninterruptible.is_some() {
-                block.visit(&mut |part| found |= part.path == wanted.path);
-            }
-        });
-    }
-    found
-}
-
-/// Whether a failure of a step is taken up by the rescue of a block around it, or is part of a way
-/// back.
-pub fn is_rescued(plan: &ResolvedPlan, wanted: &Step) -> bool {
-    let mut found = wanted.path.0.contains(".rollback");
-    for step in &plan.plan.steps {
-        step.visit(&mut |block| {
-            if let Action::Block { steps, rescue } = &block.action
-                && !rescue.is_empty()
-            {
-                for part in steps {
-                    part.visit(&mut |part| found |= part.path == wanted.path);
-                }
-            }
-        });
-    }
-    found
-}
-
-/// Whether a host was inside an `uninterruptible` block when the run was taken up again.
-fn is_urgent(plan: &ResolvedPlan, state: &RunState, host: &HostState) -> bool {
-    match host.status {
-        HostStatus::Active => open_uninterruptible(plan, host).is_some_and(|block| {
-            host.task(&block.path)
-                .is_some_and(|task| task.begun_at < state.resumed_at)
-        }),
-        HostStatus::RollingBack => state.resumed_at > 0 && inside_uninterruptible(plan, host),
-        _ => false,
-    }
 }
 
 /// Nothing is under way: the next batch begins, or the run ends.

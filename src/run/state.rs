@@ -197,7 +197,10 @@ impl RunState {
             }
             Event::RunResumed { .. } => self.resume(record.seq),
             Event::StopRequested { .. } => self.stop_requested = true,
-            Event::RollbackRequested { .. } => self.rollback_requested = true,
+            Event::RollbackRequested { .. } => {
+                self.rollback_requested = true;
+                self.resume(record.seq);
+            }
             Event::RunPaused { .. } => self.status = RunStatus::Paused,
             Event::RunEnded { status, .. } => self.status = *status,
             Event::PreflightEnded { host, .. }
@@ -265,6 +268,10 @@ impl RunState {
                 }
                 host.status = HostStatus::RollingBack;
                 host.why = Some(why.clone());
+                // What was asked about going forward matters no more.
+                for task in host.tasks.values_mut() {
+                    task.question = None;
+                }
             }
             Event::HostEnded { status, why, .. } => {
                 if !matches!(host.status, HostStatus::Active | HostStatus::RollingBack) {

@@ -13,7 +13,7 @@ use crate::schema::field;
 
 static MODEL_PATH: Form = Form {
     name: "the path of a model",
-    example: "models/dovecot.yaml",
+    example: "models/mail.yaml",
     pattern: WORDS.pattern,
 };
 static SOME_WORDS: Shape = Shape::Text(&WORDS);

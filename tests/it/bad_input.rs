@@ -31,7 +31,7 @@ const THIS_MACHINE: &str = "all: {hosts: {here: {planrun_connection: local}}}\n"
 #[test]
 fn a_plan_that_is_not_there_is_named() {
     let ended = refused(&Planrun::new(), "plans/no-such.yaml", "demo", &[], 2);
-    ended.says("plans/no-such.yaml").says("No such file");
+    ended.says("plans/no-such.yaml").says("there is no file");
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_probe_that_prints_something_else_than_expected_is_shown() {
     let plan = planrun.file("plan.yaml", SMALL.replace("echo 1", "echo one"));
     let inventory = planrun.file("inventory.yaml", THIS_MACHINE);
     let ended = refused(&planrun, &plan, &inventory, &[], 2);
-    ended.says("the answer is one").says("`one`");
+    ended.says("the answer is one").says("found \"one\"");
 }
 
 #[test]
@@ -134,7 +134,10 @@ fn a_program_that_is_not_there_is_named() {
 #[test]
 fn the_same_plan_without_a_fault_is_run() {
     let planrun = Planrun::new();
-    let plan = planrun.file("plan.yaml", SMALL.replace("touch planrun-was-here", "true"));
+    let plan = planrun.file(
+        "plan.yaml",
+        SMALL.replace("touch planrun-was-here-{{ count }}", "true -{{ count }}"),
+    );
     let inventory = planrun.file("inventory.yaml", THIS_MACHINE);
     let ended = planrun.run_json(&["apply", &plan, "--inventory", &inventory]);
     ended.exits(0);

@@ -276,6 +276,19 @@ fn is_change(argv: &[String]) -> bool {
     )
 }
 
+/// The same where no user is mapped to it: there is nobody to flush away.
+const WHOLE_RESTART_OF_AN_EMPTY_BACKEND: [&str; 9] = [
+    "doveadm director update IP 0",
+    "doveadm service stop lmtp",
+    "doveadm metacache flushall -i",
+    "systemctl stop dovecot",
+    "doveadm director down IP",
+    "doveadm metacache rescan",
+    "systemctl start dovecot",
+    "doveadm director update IP 100",
+    "doveadm director up IP",
+];
+
 /// All that the plan sends for one backend when nothing goes wrong.
 const WHOLE_RESTART: [&str; 10] = [
     "doveadm director update IP 0",

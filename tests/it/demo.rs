@@ -47,7 +47,9 @@ fn the_demo_shows_its_waits_passing() {
         .filter(|line| line.contains("expire") && line.contains("waits"))
         .collect();
     assert!(
-        waits.iter().any(|line| line.contains("backend.users = ")),
+        waits
+            .iter()
+            .any(|line| line.contains("backend.users on director1 = ")),
         "{all}"
     );
     assert!(waits.iter().any(|line| line.contains(" left")), "{all}");

@@ -14,6 +14,8 @@
 //!         or unknown: a person is asked
 //! ```
 
+mod judge;
+
 use std::time::Duration;
 
 use sha2::Digest;
@@ -29,20 +31,16 @@ use crate::event::Reason;
 use crate::event::TaskStatus;
 use crate::event::Truth;
 use crate::inventory::HostName;
-use crate::output;
-use crate::output::Reading;
 use crate::plan::Effect;
-use crate::plan::ExitCodes;
 use crate::plan::OnUnknown;
 use crate::plan::Place;
-use crate::run::observe::first_line;
 use crate::run::perform::End;
 use crate::run::perform::Task;
 use crate::run::perform::Turn;
+use crate::run::perform::effect::judge::Judgement;
 use crate::run::render;
 use crate::run::state::AttemptState;
 use crate::transport::AttemptId;
-use crate::transport::Exit;
 use crate::transport::Output;
 use crate::transport::Recovered;
 use crate::transport::TransportError;
@@ -52,16 +50,6 @@ const KEPT: usize = 4 * 1024;
 
 /// How often a host is asked about an attempt that is still running there.
 const ASK_EVERY: Duration = Duration::from_secs(2);
-
-/// What an attempt came to.
-enum Judgement {
-    /// What was wanted is so.
-    Done(Reason, Option<serde_json::Value>),
-    /// It is known not to be so, and the attempt is known to be over.
-    NotDone(TaskStatus, Reason),
-    /// It cannot be told.
-    InDoubt(Reason),
-}
 
 impl Task<'_, '_, '_> {
     pub(super) async fn effect(&self, effect: &Effect) -> Result<Turn, JournalError> {
@@ -369,71 +357,6 @@ impl Task<'_, '_, '_> {
         Ok(output)
     }
 
-    /// Judges the last attempt: by `done_when` where there is one, else by its exit.
-    async fn judge(&self, effect: &Effect, output: Option<&Output>) -> Judgement {
-        let outcome = self
-            .state()
-            .attempts
-            .last()
-            .and_then(|last| last.outcome.clone());
-        let (known, exit_well, told) = describe(outcome.as_ref(), effect);
-        let result = output
-            .map(|output| read_result(&effect.reading, output))
-            .transpose();
-        let result = match result {
-            Ok(result) => result.flatten(),
-            Err(why) => {
-                let text = format!("what it printed cannot be read: {why}");
-                return Judgement::NotDone(
-                    TaskStatus::Failed,
-                    Reason {
-                        text,
-                        seen: Vec::new(),
-                    },
-                );
-            }
-        };
-        let status = match &outcome {
-            Some(Outcome::Ended {
-                exit: Exit::TimedOut,
-                ..
-            }) => TaskStatus::TimedOut,
-            _ => TaskStatus::Failed,
-        };
-        let Some(done_when) = &effect.done_when else {
-            let why = Reason {
-                text: told,
-                seen: Vec::new(),
-            };
-            return match (known, exit_well) {
-                (true, true) => Judgement::Done(why, result),
-                (true, false) => Judgement::NotDone(status, why),
-                (false, _) => Judgement::InDoubt(why),
-            };
-        };
-        let within = match self.length(&effect.within) {
-            Ok(within) => within,
-            Err(why) => return Judgement::NotDone(TaskStatus::Failed, why),
-        };
-        let look = || async { self.observer().condition(done_when).await };
-        // What was never sent need not be waited for.
-        let sent = !matches!(outcome, Some(Outcome::NotSent(_)));
-        let seen = self
-            .look_until(if sent { within } else { Duration::ZERO }, look)
-            .await;
-        let also_exit = effect.exit_codes.is_some() && known && !exit_well;
-        match seen.truth() {
-            Truth::True if also_exit => Judgement::NotDone(status, seen.reason(told)),
-            Truth::True => Judgement::Done(seen.reason(told), result),
-            Truth::False if matches!(outcome, Some(Outcome::Unknown { running: true, .. })) => {
-                Judgement::InDoubt(seen.reason(told))
-            }
-            Truth::False => Judgement::NotDone(status, seen.reason(told)),
-            Truth::Unknown if known => Judgement::NotDone(status, seen.reason(told)),
-            Truth::Unknown => Judgement::InDoubt(seen.reason(told)),
-        }
-    }
-
     /// Ends a task of which it cannot be told whether it came about, or asks.
     fn unknown(&self, why: Reason) -> Turn {
         if self.step.on_unknown == OnUnknown::Ask && self.may_stop() {
@@ -442,40 +365,6 @@ impl Task<'_, '_, '_> {
             return Turn::Asked(Question { text, why, answers });
         }
         End::with(TaskStatus::Unknown, why)
-    }
-}
-
-/// What is known of an outcome: whether the attempt is over, whether its exit is one of success,
-/// and both in words.
-fn describe(outcome: Option<&Outcome>, effect: &Effect) -> (bool, bool, String) {
-    match outcome {
-        Some(Outcome::Ended {
-            exit: Exit::Code(code),
-            stdout,
-            stderr,
-        }) => {
-            let well = match &effect.exit_codes {
-                Some(ExitCodes::Any) => true,
-                Some(ExitCodes::These(codes)) => codes.contains(code),
-                None => *code == 0,
-            };
-            let said = first_line(
-                stderr.as_bytes(),
-                if well { b"" } else { stdout.as_bytes() },
-            );
-            (true, well, format!("exit {code}{said}"))
-        }
-        Some(Outcome::Ended {
-            exit: Exit::Signal(signal),
-            ..
-        }) => (true, false, format!("ended by signal {signal}")),
-        Some(Outcome::Ended {
-            exit: Exit::TimedOut,
-            ..
-        }) => (true, false, "it took too long and was ended".to_owned()),
-        Some(Outcome::NotSent(error)) => (true, false, format!("not sent: {error}")),
-        Some(Outcome::Unknown { why, .. }) => (false, false, why.clone()),
-        None => (false, false, "its end was not recorded".to_owned()),
     }
 }
 
@@ -494,37 +383,4 @@ fn kept(bytes: &[u8]) -> String {
         text.push_str("\n[cut]");
     }
     text
-}
-
-/// Reads the result of a step whose plan says how; a plain one gives `{exit, stdout, stderr}`.
-fn read_result(reading: &Reading, output: &Output) -> Result<Option<serde_json::Value>, String> {
-    let Exit::Code(code) = output.exit else {
-        return Ok(None);
-    };
-    if code != 0 && *reading != Reading::Whole {
-        return Ok(None);
-    }
-    let (out, length, err) = match reading {
-        Reading::Whole => {
-            let short = &output.stdout[..output.stdout.len().min(KEPT)];
-            (
-                short,
-                short.len() as u64,
-                &output.stderr[..output.stderr.len().min(KEPT)],
-            )
-        }
-        _ => (&output.stdout[..], output.stdout_len, &output.stderr[..]),
-    };
-    let lossy = String::from_utf8_lossy(out);
-    let text = if *reading == Reading::Whole {
-        lossy.as_bytes()
-    } else {
-        out
-    };
-    let length = if *reading == Reading::Whole {
-        text.len() as u64
-    } else {
-        length
-    };
-    output::read(reading, code, text, length, err).map(Some)
 }

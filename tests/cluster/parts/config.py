@@ -207,8 +207,6 @@ all:
 def host_vars(host):
     values = {
         "ansible_host": host.address,
-        # All hosts share one /run, so each keeps its claims in a folder of its own.
-        "planrun_claim_dir": f"{host.dir}/claims",
     }
     if not host.is_director:
         values |= {

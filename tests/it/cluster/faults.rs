@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::cluster::Cluster;
 use crate::cluster::OBOX_RESTART;
 use crate::cluster::SHORT_DRAIN;
-use crate::cluster::WHOLE_RESTART;
+use crate::cluster::WHOLE_RESTART_OF_AN_EMPTY_BACKEND;
 use crate::cluster::restart_plan;
 use crate::harness::Ended;
 use crate::harness::Planrun;
@@ -148,7 +148,10 @@ fn a_change_that_a_director_reports_as_failed_but_took_effect_is_not_sent_again(
         ended.story().status("backend1/drain"),
         Some(TaskStatus::Changed)
     );
-    assert_eq!(cluster.changes("backend1"), WHOLE_RESTART);
+    assert_eq!(
+        cluster.changes("backend1"),
+        WHOLE_RESTART_OF_AN_EMPTY_BACKEND
+    );
     assert_eq!(cluster.share("backend1"), "up 100");
 }
 

@@ -79,13 +79,13 @@ fn a_host_without_doveadm_is_refused() {
 fn a_probe_that_prints_something_else_than_expected_is_refused() {
     let cluster = Cluster::up();
     let planrun = Planrun::new();
-    let change = ("users: int}}", "users: int, state: int}}");
+    let change = ("users: int}}", "users: int, tag: int}}");
     let plan = planrun.file("plan.yaml", edited(OBOX_RESTART, &[change]));
 
     let ended = refused(&cluster, &plan, &cluster.inventory(), 2);
 
-    ended.says("state");
-    ended.says("`up`");
+    ended.says("`tag` in row 1");
+    ended.says("expected a whole number, found nothing");
 }
 
 #[track_caller]
