@@ -525,12 +525,11 @@ impl Answer {
     pub fn about(self) -> &'static str {
         match self {
             Self::Approve => "go on",
-            Self::Reject => "fail the step",
             Self::Continue => "go on as it is",
             Self::Wait => "wait as long again",
             Self::Retry => "try the step again",
             Self::Skip => "leave the step out and go on",
-            Self::Fail => "fail the step",
+            Self::Reject | Self::Fail => "fail the step",
             Self::Done => "it is done, go on",
             Self::NotDone => "it did not happen, send it",
         }

@@ -42,7 +42,7 @@ pub use command::Upload;
 pub use command::Work;
 
 /// How long a command may take where the plan does not say.
-pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
 /// How long a look after an effect is patient where the plan does not say.
 pub const DEFAULT_WITHIN: Duration = Duration::from_secs(10);
 /// How long to wait between two attempts where the plan does not say.
@@ -333,6 +333,10 @@ pub struct Retry {
 
 /// Waiting.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a plan has few waits, and each is boxed"
+)]
 pub enum Wait {
     /// For a time.
     For(Late<Duration>),

@@ -35,15 +35,15 @@ pub enum Shape {
     /// Nothing (an empty value).
     Null,
     /// A value, or a text with `{{ }}` that will give it.
-    Late(&'static Shape),
+    Late(&'static Self),
     /// A list of at least so many values of a shape.
-    List(&'static Shape, usize),
+    List(&'static Self, usize),
     /// A mapping of free keys to values of a shape, of at least so many.
-    Map(&'static Form, &'static Shape, usize),
+    Map(&'static Form, &'static Self, usize),
     /// A mapping with known keys.
     Record(&'static Record),
     /// The first alternative that a value's kind or keys select.
-    OneOf(&'static [(Select, Shape)]),
+    OneOf(&'static [(Select, Self)]),
 }
 
 /// When an alternative of [`Shape::OneOf`] is meant.

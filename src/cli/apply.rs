@@ -66,7 +66,7 @@ struct Ready {
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let ready = read(args, context)?;
     let is_model = ready.model.is_some();
-    if !args.yes && !is_model && context.is_interactive() && !confirm(&question(&ready.plan)) {
+    if !args.yes && !is_model && Context::is_interactive() && !confirm(&question(&ready.plan)) {
         context.say("nothing was done");
         return Ok(Exit::INVALID);
     }
@@ -132,6 +132,11 @@ fn question(plan: &ResolvedPlan) -> String {
         printable(&plan.plan.name),
         count(plan.hosts.len(), "host"),
         printable(&plan.inventory.path),
-        list(plan.hosts.iter().map(|host| host.as_str()), MOST_HOSTS),
+        list(
+            plan.hosts
+                .iter()
+                .map(super::super::inventory::HostName::as_str),
+            MOST_HOSTS
+        ),
     )
 }

@@ -90,7 +90,7 @@ impl Context {
     }
 
     /// Whether a person is at the other end of both ways of talk.
-    pub(super) fn is_interactive(&self) -> bool {
+    pub(super) fn is_interactive() -> bool {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 

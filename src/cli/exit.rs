@@ -14,8 +14,6 @@ impl Exit {
     pub(super) const FAILED: Self = Self(1);
     /// The command line or a text is wrong; nothing was done.
     pub(super) const INVALID: Self = Self(2);
-    /// A run ended, and what it did is not rolled back.
-    pub(super) const NOT_ROLLED_BACK: Self = Self(3);
     /// Another process holds the run, or has taken it over.
     pub(super) const HELD: Self = Self(7);
     /// A fault of planrun itself.
@@ -83,7 +81,7 @@ mod tests {
             Exit::SUCCEEDED,
             Exit::FAILED,
             Exit::INVALID,
-            Exit::NOT_ROLLED_BACK,
+            Exit(3),
             Exit::HELD,
             Exit::INTERNAL,
             Exit::STORE,

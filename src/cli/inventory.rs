@@ -144,11 +144,11 @@ fn way(host: &Host) -> String {
         }
     };
     if let Some(key) = &link.identity_file {
-        way.push_str(&format!(", key {key}"));
+        way = format!("{way}, key {key}");
     }
     if link.r#become == Some(true) {
         let user = link.become_user.as_deref().unwrap_or("root");
-        way.push_str(&format!(", becomes {user}"));
+        way = format!("{way}, becomes {user}");
     }
     way
 }

@@ -81,10 +81,8 @@ fn content(path: &Path, shown: &str) -> Result<String, Box<Diagnostic>> {
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..good]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
-            + 1;
+            .split(|byte| *byte == b'\n')
+            .count();
         let message = format!("`{shown}` is not UTF-8 text: line {line}");
         Box::new(Diagnostic::error("not-utf8", message).help("save the file as UTF-8"))
     })

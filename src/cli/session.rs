@@ -117,10 +117,8 @@ impl Session<'_> {
         let stop = Stop::new();
         let (stopping, stopped) = watch::channel(false);
         let clock = self.machines.clock.clone();
-        let terminal = self
-            .context
-            .is_interactive()
-            .then(|| Terminal::new(view, clock.clone(), stopped));
+        let terminal =
+            Context::is_interactive().then(|| Terminal::new(view, clock.clone(), stopped));
         let run = Run {
             id: self.journal.run().clone(),
             plan: self.plan,

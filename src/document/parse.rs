@@ -150,17 +150,7 @@ impl Builder<'_> {
     fn event(&mut self, event: Event<'_>, at: granit_parser::Span) -> Option<()> {
         let span = self.span(at);
         match event {
-            Event::DocumentStart(..) => {
-                self.documents += 1;
-                if self.documents > 1 {
-                    self.found.push(
-                        Diagnostic::error("several-documents", "the file holds several documents")
-                            .at(span, "a second one begins here")
-                            .help("keep one document a file"),
-                    );
-                    return None;
-                }
-            }
+            Event::DocumentStart(..) => self.begin_document(span)?,
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_tag(tag.is_some(), span);
                 let value = scalar_value(text.into_owned(), style, self.text, span);
@@ -219,6 +209,19 @@ impl Builder<'_> {
             _ => {}
         }
         Some(())
+    }
+
+    fn begin_document(&mut self, span: Span) -> Option<()> {
+        self.documents += 1;
+        if self.documents == 1 {
+            return Some(());
+        }
+        self.found.push(
+            Diagnostic::error("several-documents", "the file holds several documents")
+                .at(span, "a second one begins here")
+                .help("keep one document a file"),
+        );
+        None
     }
 
     fn refuse_tag(&mut self, tagged: bool, span: Span) {
@@ -382,7 +385,7 @@ fn scalar_value(text: String, style: ScalarStyle, source: &str, span: Span) -> V
         ScalarStyle::DoubleQuoted => Style::Double,
         ScalarStyle::Literal => Style::Literal,
         _ if source[span.range()].is_empty() => Style::Plain,
-        _ => Style::Folded,
+        ScalarStyle::Folded => Style::Folded,
     };
     if style != Style::Plain {
         return Value::Text(Text { text, style });

@@ -157,7 +157,10 @@ impl Lowering<'_> {
             place: node
                 .get("delegate_to")
                 .map_or_else(|| outer.place.clone(), |place| self.place(place)),
-            r#become: node.get("become").map_or(outer.r#become.clone(), r#become),
+            r#become: node
+                .get("become")
+                .map(r#become)
+                .or_else(|| outer.r#become.clone()),
             env,
             dir: node
                 .get("dir")
@@ -322,10 +325,10 @@ fn whole(node: &Node) -> usize {
     }
 }
 
-fn r#become(node: &Node) -> Option<Become> {
+fn r#become(node: &Node) -> Become {
     match &node.value {
-        Value::Bool(false) => Some(Become::No),
-        Value::Text(user) => Some(Become::Yes(Some(user.text.clone()))),
-        _ => Some(Become::Yes(None)),
+        Value::Bool(false) => Become::No,
+        Value::Text(user) => Become::Yes(Some(user.text.clone())),
+        _ => Become::Yes(None),
     }
 }

@@ -121,7 +121,7 @@ pub(super) fn names(live: &Live<'_, '_>, host: &HostName) -> Names {
     names
 }
 
-impl<'w, 'r> Task<'w, 'r, '_> {
+impl Task<'_, '_, '_> {
     fn state(&self) -> TaskState {
         let state = self.live.state.borrow();
         let host = state.hosts.get(self.host);

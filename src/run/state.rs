@@ -142,6 +142,66 @@ impl TaskState {
     }
 }
 
+impl TaskState {
+    fn apply_attempt(&mut self, record: &Record) -> Result<(), &'static str> {
+        match &record.event {
+            Event::AttemptIntended {
+                attempt,
+                on,
+                timeout,
+                ..
+            } => {
+                if self
+                    .attempts
+                    .iter()
+                    .any(|one| one.id == *attempt || one.outcome.is_none())
+                {
+                    return Err("an attempt begins before the last has ended");
+                }
+                self.attempts.push(AttemptState {
+                    id: attempt.clone(),
+                    on: on.clone(),
+                    timeout: *timeout,
+                    intended: record.at,
+                    outcome: None,
+                });
+            }
+            Event::AttemptEnded {
+                attempt, outcome, ..
+            } => {
+                let found = self.attempts.iter_mut().find(|one| one.id == *attempt);
+                let Some(found) = found.filter(|one| one.outcome.is_none()) else {
+                    return Err("an attempt ends that was not intended");
+                };
+                found.outcome = Some(outcome.clone());
+            }
+            _ => unreachable!("told apart by the caller"),
+        }
+        Ok(())
+    }
+
+    /// Takes an answer in; false where it answers no open question.
+    fn answer(&mut self, answer: Answer, reason: Option<String>) -> bool {
+        let open = self
+            .question
+            .take_if(|question| question.answers.contains(&answer));
+        let Some(question) = open else { return false };
+        self.why = Some(question.why);
+        self.answer = Some((answer, reason));
+        match answer {
+            Answer::Wait => self.waited = Duration::ZERO,
+            Answer::Retry | Answer::NotDone => self.forgiven = self.attempts.len(),
+            Answer::Approve
+            | Answer::Reject
+            | Answer::Continue
+            | Answer::Skip
+            | Answer::Fail
+            | Answer::Done => {}
+        }
+        true
+    }
+}
+
 impl RunState {
     /// Folds the records of a run.
     pub fn of(records: &[Record]) -> Result<Self, String> {
@@ -308,35 +368,9 @@ impl RunState {
         match event {
             Event::TaskBegun { .. } if known => return Err(format!("{id} is begun twice")),
             Event::TaskBegun { .. } => {}
-            Event::AttemptIntended {
-                attempt,
-                on,
-                timeout,
-                ..
-            } => {
-                if task
-                    .attempts
-                    .iter()
-                    .any(|one| one.id == *attempt || one.outcome.is_none())
-                {
-                    return Err(format!("{id}: an attempt begins before the last has ended"));
-                }
-                task.attempts.push(AttemptState {
-                    id: attempt.clone(),
-                    on: on.clone(),
-                    timeout: *timeout,
-                    intended: record.at,
-                    outcome: None,
-                });
-            }
-            Event::AttemptEnded {
-                attempt, outcome, ..
-            } => {
-                let found = task.attempts.iter_mut().find(|one| one.id == *attempt);
-                let Some(found) = found.filter(|one| one.outcome.is_none()) else {
-                    return Err(format!("{id}: an attempt ends that was not intended"));
-                };
-                found.outcome = Some(outcome.clone());
+            Event::AttemptIntended { .. } | Event::AttemptEnded { .. } => {
+                task.apply_attempt(record)
+                    .map_err(|why| format!("{id}: {why}"))?;
             }
             Event::WaitTicked { waited, .. } => task.waited = *waited,
             Event::TaskEnded {
@@ -355,19 +389,8 @@ impl RunState {
                 task.answer = None;
             }
             Event::QuestionAnswered { answer, reason, .. } => {
-                let allowed = task
-                    .question
-                    .as_ref()
-                    .is_some_and(|q| q.answers.contains(answer));
-                if !allowed {
+                if !task.answer(*answer, reason.clone()) {
                     return Err(format!("{id}: `{}` answers no question", answer.word()));
-                }
-                task.why = task.question.take().map(|question| question.why);
-                task.answer = Some((*answer, reason.clone()));
-                match answer {
-                    Answer::Wait => task.waited = Duration::ZERO,
-                    Answer::Retry | Answer::NotDone => task.forgiven = task.attempts.len(),
-                    _ => {}
                 }
             }
             _ => unreachable!("told apart by the caller"),

@@ -300,9 +300,8 @@ impl<'a> Evaluator<'a> {
 
     /// Returns the rows for which a condition holds.
     fn rows(&self, from: &str, filter: &Expression, local: &Local<'_>) -> Result<Value, Stop> {
-        let table = match self.meaning(from, local)? {
-            Meaning::Value(value) => value,
-            _ => return Err(Stop::CannotTell(format!("`{from}` is not a probe"))),
+        let Meaning::Value(table) = self.meaning(from, local)? else {
+            return Err(Stop::CannotTell(format!("`{from}` is not a probe")));
         };
         let rows: Vec<Value> = match table.kind() {
             ValueKind::Map => table

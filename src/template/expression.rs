@@ -200,16 +200,22 @@ impl Expr {
             }
             Kind::Compare(first, rest) => {
                 first.free_names(names);
-                rest.iter().for_each(|(_, expr)| expr.free_names(names));
+                for (_, expr) in rest {
+                    expr.free_names(names);
+                }
             }
             Kind::If(test, yes, no) => {
                 test.free_names(names);
                 yes.free_names(names);
-                no.iter().for_each(|expr| expr.free_names(names));
+                if let Some(expr) = no {
+                    expr.free_names(names);
+                }
             }
             Kind::Filter(_, a, args) | Kind::Test(_, a, args) => {
                 a.free_names(names);
-                args.iter().for_each(|expr| expr.free_names(names));
+                for expr in args {
+                    expr.free_names(names);
+                }
             }
             Kind::List(items) => items.iter().for_each(|expr| expr.free_names(names)),
             Kind::Map(entries) => entries.iter().for_each(|(key, value)| {

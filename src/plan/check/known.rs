@@ -140,7 +140,9 @@ impl<'a> Order<'a> {
                 );
             }
         });
-        told.into_iter().for_each(|one| self.found.push(one));
+        for one in told {
+            self.found.push(one);
+        }
     }
 }
 

@@ -192,10 +192,6 @@ impl Task<'_, '_, '_> {
     }
 
     /// Makes one attempt on one host: intent, effect, outcome.
-    #[expect(
-        clippy::type_complexity,
-        reason = "three kinds of wrong, told apart once"
-    )]
     async fn attempt(
         &self,
         effect: &Effect,
@@ -251,11 +247,12 @@ impl Task<'_, '_, '_> {
         let run = &self.live.run.id;
         let text = format!("{run}\n{}\n{}\n{ordinal}", self.id.host, self.id.step);
         let digest = Sha256::digest(text.as_bytes());
-        let hex: String = digest
+        let hex: Vec<String> = digest
             .iter()
             .take(12)
             .map(|byte| format!("{byte:02x}"))
             .collect();
+        let hex = hex.concat();
         AttemptId(format!("{run}-{hex}"))
     }
 
@@ -292,61 +289,7 @@ impl Task<'_, '_, '_> {
             Some(_) => return Ok(None),
             None => {}
         }
-        let run = self.live.run;
-        let end = run.clock.monotonic() + last.timeout;
-        let (outcome, output) = loop {
-            let recovered = match run.plan.inventory.host(&last.on) {
-                Some(host) => run.transport.recover(host, &last.id).await,
-                None => Ok(Recovered::Unknown),
-            };
-            let in_time = run.clock.monotonic() < end;
-            match recovered {
-                Ok(Recovered::Running) if in_time => run.clock.sleep(ASK_EVERY).await,
-                Err(TransportError::Unreachable { .. } | TransportError::Cut { .. }) if in_time => {
-                    run.clock.sleep(ASK_EVERY).await;
-                }
-                Ok(Recovered::Ended(output)) => break (ended(&output), Some(output)),
-                Ok(Recovered::Absent) => {
-                    let why = "the host says that it never began".to_owned();
-                    let host = last.on.clone();
-                    let never = TransportError::Unreachable { host, why };
-                    break (Outcome::NotSent(never), None);
-                }
-                Ok(Recovered::Over) => {
-                    let why = "its end was not seen; the host says that it is over".to_owned();
-                    break (
-                        Outcome::Unknown {
-                            why,
-                            running: false,
-                        },
-                        None,
-                    );
-                }
-                Ok(Recovered::Running) => {
-                    let why = "it was still running when its time was up".to_owned();
-                    break (Outcome::Unknown { why, running: true }, None);
-                }
-                Ok(Recovered::Unknown) => {
-                    let why = "its end was not seen, and the host cannot tell".to_owned();
-                    break (
-                        Outcome::Unknown {
-                            why,
-                            running: false,
-                        },
-                        None,
-                    );
-                }
-                Err(error) => {
-                    break (
-                        Outcome::Unknown {
-                            why: error.to_string(),
-                            running: true,
-                        },
-                        None,
-                    );
-                }
-            }
-        };
+        let (outcome, output) = self.ask_host(last).await;
         let (task, attempt) = (self.id.clone(), last.id.clone());
         self.note(Event::AttemptEnded {
             task,
@@ -355,6 +298,47 @@ impl Task<'_, '_, '_> {
         })
         .await?;
         Ok(output)
+    }
+
+    /// Asks the host of an attempt what became of it, for as long as it may be running.
+    async fn ask_host(&self, last: &AttemptState) -> (Outcome, Option<Output>) {
+        let run = self.live.run;
+        let end = run.clock.monotonic() + last.timeout;
+        let unknown = |why: &str, running| Outcome::Unknown {
+            why: why.to_owned(),
+            running,
+        };
+        loop {
+            let recovered = match run.plan.inventory.host(&last.on) {
+                Some(host) => run.transport.recover(host, &last.id).await,
+                None => Ok(Recovered::Unknown),
+            };
+            let outcome = match recovered {
+                Ok(Recovered::Running)
+                | Err(TransportError::Unreachable { .. } | TransportError::Cut { .. })
+                    if run.clock.monotonic() < end =>
+                {
+                    run.clock.sleep(ASK_EVERY).await;
+                    continue;
+                }
+                Ok(Recovered::Ended(output)) => return (ended(&output), Some(output)),
+                Ok(Recovered::Absent) => Outcome::NotSent(TransportError::Unreachable {
+                    host: last.on.clone(),
+                    why: "the host says that it never began".to_owned(),
+                }),
+                Ok(Recovered::Over) => {
+                    unknown("its end was not seen; the host says that it is over", false)
+                }
+                Ok(Recovered::Running) => {
+                    unknown("it was still running when its time was up", true)
+                }
+                Ok(Recovered::Unknown) => {
+                    unknown("its end was not seen, and the host cannot tell", false)
+                }
+                Err(error) => unknown(&error.to_string(), true),
+            };
+            return (outcome, None);
+        }
     }
 
     /// Ends a task of which it cannot be told whether it came about, or asks.

@@ -104,7 +104,8 @@ impl Task<'_, '_, '_> {
             } else {
                 None
             };
-            let stable = stable_since.is_some_and(|since| waited - since >= measures.stable_for);
+            let stable = stable_since
+                .is_some_and(|since| waited.saturating_sub(since) >= measures.stable_for);
             if stable && waited >= measures.at_least {
                 return Ok(held(measures, seen));
             }
