@@ -1,8 +1,8 @@
 //! The command line: what was typed, and which command does it.
 //!
-//! A command takes its arguments and a [`Context`], calls the stages, and gives an [`Exit`]. Data
+//! A command takes its arguments and a `Context`, calls the stages, and gives an `Exit`. Data
 //! goes to standard output, talk to standard error. Three kinds of wrong end here: diagnostics are
-//! rendered by [`tell`], refusals of the world are a [`Fault`] that is told in one place, and what
+//! rendered by `tell`, refusals of the world are a `Fault` that is told in one place, and what
 //! failed on a host is data in the events of a run.
 //!
 //! ```text

@@ -1,7 +1,7 @@
 //! Documents: YAML as it was written, every node with its place.
 //!
 //! YAML 1.2 core: `yes`, `on` and `0644` are text, only `true` and `false` are bool. Duplicate
-//! keys, tags, merge keys and excess aliases are refused; bounds are in [`parse`]. What a node
+//! keys, tags, merge keys and excess aliases are refused; bounds are in [`mod@parse`]. What a node
 //! *means* is not known here: [`crate::schema`] holds it against a shape, `plan` and `inventory`
 //! give it a meaning.
 

@@ -4,7 +4,7 @@
 //!
 //! One loop ([`Run::drive`]): [`decide`](decide::decide) says, from plan and state alone, what may
 //! begin; the loop begins it and waits until something ends, a stop is asked for, or time passes.
-//! What was begun ([`perform`]) works on one step of one host and tells what happened by events.
+//! What was begun (`perform`) works on one step of one host and tells what happened by events.
 //! Every event goes through [`Run::note`]: kept in the journal, then folded into the state, then
 //! told to the reporter. So:
 //!
@@ -162,6 +162,7 @@ impl Run<'_> {
 
     /// Keeps a record; a virtual clock stands still meanwhile.
     async fn keep(&self, record: &Record) -> Result<(), JournalError> {
+        tracing::debug!(run = %self.id, seq = record.seq, event = ?record.event, "keep");
         let _standing = self.clock.hold();
         self.journal.append(std::slice::from_ref(record)).await
     }
@@ -184,6 +185,7 @@ impl Run<'_> {
                 }
                 let decisions =
                     decide(self.plan, &live.state.borrow(), &busy, self.asker.is_some());
+                tracing::trace!(?decisions, ?busy, "decided");
                 if decisions.is_empty() && busy.is_empty() {
                     break;
                 }

@@ -1,6 +1,6 @@
 //! What may be done next: a pure function of plan and state.
 //!
-//! The plan of a host is a tree; [`walk`] goes through it along the recorded states of its tasks
+//! The plan of a host is a tree; `walk` goes through it along the recorded states of its tasks
 //! and comes to the first place where something is to be done. There is no program counter: after
 //! a crash the same walk over the same events comes to the same place.
 //!

@@ -3,7 +3,7 @@
 //! Everything here can be cut at any await and begun anew in another process: it reads where it
 //! stands from the state of the task (attempts, counted waiting, answers) and from the world, and
 //! tells what happened by events. It ends with `TaskEnded`, or earlier where a person is asked or
-//! the run is stopped; then [`decide`](super::decide) comes back to it.
+//! the run is stopped; then `decide` comes back to it.
 
 mod effect;
 mod wait;

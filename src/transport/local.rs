@@ -1,6 +1,6 @@
 //! Commands as processes of this machine.
 //!
-//! The same line as over SSH ([`super::wire`]) goes to `sh`, in a process group of its own, so that
+//! The same line as over SSH (`wire`) goes to `sh`, in a process group of its own, so that
 //! all of it can be ended: by its timeout (TERM, grace, KILL, and it is looked that nothing is left),
 //! or at once when whoever waits for it goes away. What a command left running when it ended by
 //! itself, a daemon say, is not touched; and a process that made itself a session of its own has

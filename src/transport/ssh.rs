@@ -5,9 +5,11 @@
 //! anew for the next command. A command that may have been sent is never sent again: what is lost
 //! in its middle is [`TransportError::Cut`], and the caller's to settle.
 //!
+//! ```text
 //!     look/attempt -> Node (one a host) -> connect: host_key, auth -> session: one channel
 //!                     slots, connection,                              line of `wire`, read by
 //!                     pinned key                                      `answer`
+//! ```
 //!
 //! `async-ssh2-tokio` connects and logs in; commands run on raw channels of the `russh` below it,
 //! because its own `execute` loses the difference between a signal and a lost link, reads without

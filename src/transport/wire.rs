@@ -3,8 +3,10 @@
 //! The line is the same for every real transport and needs a POSIX `sh` (dash, bash, busybox) and
 //! a login shell that knows single quotes and `exec`:
 //!
+//! ```text
 //!     exec /bin/sh -c 'echo PREFIX:$$; cd -- DIR; echo PREFIX:go; export K=V; exec "$@"' planrun ARGV
 //!     exec /bin/sh -c 'echo PREFIX:$$; exec sudo -n -u USER -- "$@"' planrun /bin/sh -c 'cd ...' ..
+//! ```
 //!
 //! - Every shell on the way is replaced by the next (`exec`), so the command's own end is what the
 //!   other side reports: a death by signal stays one.
