@@ -54,6 +54,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         .map_err(|why| Fault::new(Exit::INVALID, format!("run {run} cannot be aborted: {why}")))?;
     taken.add(ended, now)?;
     let invocation = Invocation {
+        program: context.program(),
         run,
         apply: None,
         style: context.style(Stream::Err),

@@ -81,6 +81,19 @@ impl Context {
         Ok(Store::open(&dir)?)
     }
 
+    /// Returns how planrun is called: with the folder of its runs where that was said.
+    pub(super) fn program(&self) -> String {
+        match &self.state_dir {
+            Some(dir) => {
+                format!(
+                    "planrun --state-dir {}",
+                    quote::readable(&dir.to_string_lossy())
+                )
+            }
+            None => "planrun".to_owned(),
+        }
+    }
+
     /// Returns the command as it was typed, ready for a shell.
     pub(super) fn typed(&self) -> String {
         let words = self.words.iter().skip(1);

@@ -54,10 +54,11 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     taken.add(answered, now)?;
     context.say(&format!("{task}: {} ({})", answer.word(), answer.about()));
     match open.len() {
-        1 => context.say(&format!("to go on: planrun resume {run}")),
+        1 => context.say(&format!("to go on: {} resume {run}", context.program())),
         more => context.say(&format!(
-            "{} more open; then: planrun resume {run}",
-            more - 1
+            "{} more open; then: {} resume {run}",
+            more - 1,
+            context.program(),
         )),
     }
     Ok(Exit::SUCCEEDED)

@@ -89,14 +89,16 @@ impl Session<'_> {
             Ended::Left(wish) => {
                 self.context.say(&format!(
                     "left at once by {}: commands that hosts work on go on there; \
-                     go on with `planrun resume {run}`",
-                    wish.name()
+                     go on with `{} resume {run}`",
+                    wish.name(),
+                    self.context.program()
                 ));
                 return Ok(wish.exit());
             }
         };
         self.machines.save()?;
         let invocation = Invocation {
+            program: self.context.program(),
             run,
             apply: self.apply.clone(),
             style: self.context.style(Stream::Err),

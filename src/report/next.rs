@@ -32,9 +32,9 @@ impl Next {
 }
 
 /// Returns what may be done next, the likely way first; nothing after a success.
-pub(crate) fn next(memory: &Memory, run: &RunId, again: Option<&str>) -> Vec<Next> {
-    let verb = |verb: &str| format!("planrun {verb} {}", word(&run.0));
-    let again = again.map_or_else(|| apply(memory), printable);
+pub(crate) fn next(memory: &Memory, program: &str, run: &RunId, again: Option<&str>) -> Vec<Next> {
+    let verb = |verb: &str| format!("{program} {verb} {}", word(&run.0));
+    let again = again.map_or_else(|| apply(memory, program), printable);
     match memory.status {
         RunStatus::Succeeded => Vec::new(),
         RunStatus::Planned | RunStatus::Running => vec![Next::new(
@@ -104,14 +104,19 @@ fn is_on_the_way(host: &HostMemory) -> bool {
 }
 
 /// Returns the commands that answer a question, each with what it does.
-pub(crate) fn answers(run: &RunId, task: &TaskId, question: &Question) -> Vec<(String, String)> {
+pub(crate) fn answers(
+    program: &str,
+    run: &RunId,
+    task: &TaskId,
+    question: &Question,
+) -> Vec<(String, String)> {
     let task = word(&task.to_string());
     let run = word(&run.0);
     let answers = question.answers.iter();
     answers
         .map(|answer| {
             let command = format!(
-                "planrun resolve {run} {task} --as {} --reason TEXT",
+                "{program} resolve {run} {task} --as {} --reason TEXT",
                 answer.word()
             );
             (command, answer.about().to_owned())
@@ -120,13 +125,13 @@ pub(crate) fn answers(run: &RunId, task: &TaskId, question: &Question) -> Vec<(S
 }
 
 /// Returns the command that begins such a run, made from what the run knows.
-fn apply(memory: &Memory) -> String {
+fn apply(memory: &Memory, program: &str) -> String {
     let plan = word(&memory.plan_path);
     if memory.inventory_path.is_empty() {
-        return format!("planrun apply {plan}");
+        return format!("{program} apply {plan}");
     }
     let inventory = word(&memory.inventory_path);
-    format!("planrun apply {plan} --inventory {inventory}")
+    format!("{program} apply {plan} --inventory {inventory}")
 }
 
 /// Writes a word as it is to be typed, quoted only where it needs it.

@@ -49,6 +49,8 @@ const STATUS_WIDTH: usize = 12;
 /// What a summary must know of the command that shows it.
 #[derive(Clone, Debug)]
 pub struct Invocation {
+    /// How planrun is called: its name, and where the runs are kept if that was said.
+    pub program: String,
     /// The run.
     pub run: RunId,
     /// The command that began the run as it was typed, ready for a shell; made from the names of
@@ -72,9 +74,14 @@ pub fn summary_of(memory: &Memory, invocation: &Invocation) -> String {
     page.verdict(memory);
     page.hosts(memory);
     for (task, question) in &memory.questions {
-        page.question(memory, &invocation.run, task, question);
+        page.question(memory, invocation, task, question);
     }
-    for next in next(memory, &invocation.run, invocation.apply.as_deref()) {
+    for next in next(
+        memory,
+        &invocation.program,
+        &invocation.run,
+        invocation.apply.as_deref(),
+    ) {
         page.line("");
         page.line(&next.why);
         for command in &next.commands {
@@ -194,7 +201,13 @@ impl Page<'_> {
         }
     }
 
-    fn question(&mut self, memory: &Memory, run: &RunId, task: &TaskId, question: &Question) {
+    fn question(
+        &mut self,
+        memory: &Memory,
+        invocation: &Invocation,
+        task: &TaskId,
+        question: &Question,
+    ) {
         self.line("");
         let id = printable(&task.to_string());
         let title = sentence(memory.title(&task.step));
@@ -212,7 +225,7 @@ impl Page<'_> {
             self.line(&format!("      {text}"));
         }
         self.line("Answer with one of:");
-        let answers = answers(run, task, question);
+        let answers = answers(&invocation.program, &invocation.run, task, question);
         let widest = answers.iter().map(|(command, _)| width(command)).max();
         for (command, about) in answers {
             let command = pad(&command, widest.unwrap_or_default());
@@ -350,6 +363,7 @@ mod tests {
 
     fn told_at(story: &Story, width: usize) -> String {
         let invocation = Invocation {
+            program: "planrun".to_owned(),
             run: sample::run_id(),
             apply: None,
             style: Style::plain(width),
@@ -429,6 +443,7 @@ mod tests {
     #[test]
     fn no_control_byte_of_a_host_gets_through() {
         let invocation = Invocation {
+            program: "planrun".to_owned(),
             run: sample::run_id(),
             apply: None,
             style: Style::plain(80),
