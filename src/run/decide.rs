@@ -158,21 +158,27 @@ fn before_start<'p>(
     if !begin.is_empty() || !busy.is_empty() {
         return begin;
     }
-    let refused: Vec<&HostName> = state
-        .hosts
-        .iter()
-        .filter(|(_, host)| host.preflight != Some(PreflightVerdict::Held))
-        .map(|(name, _)| name)
-        .collect();
-    let event = if refused.is_empty() {
-        Event::RunStarted
-    } else {
-        let names: Vec<&str> = refused.iter().map(|name| name.as_str()).collect();
-        let why = format!("the preflight does not hold on {}", names.join(", "));
-        Event::RunEnded {
-            status: RunStatus::Refused,
-            why: Some(why),
-        }
+    let with = |wanted: fn(&PreflightVerdict) -> bool| -> String {
+        let hosts = state.hosts.iter();
+        let names: Vec<&str> = hosts
+            .filter(|(_, host)| host.preflight.as_ref().is_some_and(wanted))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        names.join(", ")
+    };
+    let not_held = with(|verdict| matches!(verdict, PreflightVerdict::NotHeld(_)));
+    let no_answer = with(|verdict| matches!(verdict, PreflightVerdict::NoAnswer(_)));
+    let refusal = |why| Event::RunEnded {
+        status: RunStatus::Refused,
+        why: Some(why),
+    };
+    let event = match (not_held.as_str(), no_answer.as_str()) {
+        ("", "") => Event::RunStarted,
+        (_, "") => refusal(format!("the preflight does not hold on {not_held}")),
+        ("", _) => refusal(format!("there is no answer from {no_answer}")),
+        _ => refusal(format!(
+            "the preflight does not hold on {not_held}; there is no answer from {no_answer}"
+        )),
     };
     vec![Decision::Record(event)]
 }

@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod cluster;
+mod crash;
 mod demo;
 mod docs;
 mod engine;

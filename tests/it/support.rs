@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use planrun::diagnostic::Diagnostics;
 use planrun::diagnostic::render;
-use planrun::source::SourceId;
 use planrun::source::Sources;
 
 /// Returns the root of the tree.
@@ -75,14 +74,6 @@ pub(crate) fn faults_of_plan(name: &str, text: &str) -> Option<String> {
     let mut sources = Sources::default();
     let id = sources.add(name, text);
     let mut found = Diagnostics::default();
-    read_plan(&sources, id, &mut found);
+    let _unused = planrun::plan::read(&sources, id, &mut found);
     (!found.is_empty()).then(|| render::human(&found, &sources, false))
-}
-
-/// TODO-cleanup: replace by `planrun::plan::read`, which looks deeper, as soon as it is there.
-fn read_plan(sources: &Sources, id: SourceId, found: &mut Diagnostics) {
-    let plan = planrun::schema::Shape::Record(&planrun::schema::plan::PLAN);
-    if let Some(node) = planrun::document::parse(sources, id, found) {
-        planrun::schema::check(&node, &plan, found);
-    }
 }

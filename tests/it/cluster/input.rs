@@ -21,7 +21,7 @@ fn an_unknown_host_key_is_refused() {
     let ended = refused(&cluster, OBOX_RESTART, &inventory, 77);
 
     ended.says("is not proved to be");
-    ended.says("unknown");
+    ended.says("its key is not known");
 }
 
 #[test]
