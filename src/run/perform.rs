@@ -131,11 +131,7 @@ impl Task<'_, '_, '_> {
     }
 
     fn is_begun(&self) -> bool {
-        let state = self.live.state.borrow();
-        state
-            .hosts
-            .get(self.host)
-            .is_some_and(|host| host.task(&self.step.path).is_some())
+        self.state().begun_at > 0
     }
 
     fn observer(&self) -> Observer<'_> {
@@ -192,19 +188,21 @@ impl Task<'_, '_, '_> {
                         ));
                     }
                     Truth::Unknown => {
-                        self.note(Event::TaskBegun {
-                            task: self.id.clone(),
-                        })
-                        .await?;
+                        if let Some(turn) = self.answered() {
+                            return Ok(turn);
+                        }
                         let why = seen.reason("whether it is to be done cannot be told");
                         return Ok(self.failed(TaskStatus::Failed, why));
                     }
                 }
             }
-            self.note(Event::TaskBegun {
-                task: self.id.clone(),
-            })
-            .await?;
+            // A block is begun when what it requires holds: from then on its parts are tasks.
+            if !matches!(self.step.action, Action::Block { .. }) {
+                self.note(Event::TaskBegun {
+                    task: self.id.clone(),
+                })
+                .await?;
+            }
         }
         if let Some(turn) = self.answered() {
             return Ok(turn);
@@ -218,8 +216,13 @@ impl Task<'_, '_, '_> {
             }
         }
         match &self.step.action {
-            // A block is only opened here; its parts are tasks of their own.
-            Action::Block { .. } => Ok(Turn::Stopped),
+            Action::Block { .. } => {
+                self.note(Event::TaskBegun {
+                    task: self.id.clone(),
+                })
+                .await?;
+                Ok(Turn::Stopped)
+            }
             Action::Effect(effect) => self.effect(effect).await,
             Action::Wait(wait) => self.wait(wait).await,
             Action::Assert { claims, within } => Ok(self.assert(claims, within).await),

@@ -65,7 +65,7 @@ pub struct HostState {
 pub struct TaskState {
     /// How it ended; `None` while it has not.
     pub status: Option<TaskStatus>,
-    /// The number of the event that began it.
+    /// The number of the event that began it; 0 while it has only been asked about.
     pub begun_at: u64,
     /// The attempts at it.
     pub attempts: Vec<AttemptState>,
@@ -354,20 +354,18 @@ impl RunState {
             host.no_return = Some(why.clone());
             return Ok(());
         }
-        let known = host.tasks.contains_key(&id.step);
-        let task = host
-            .tasks
-            .entry(id.step.clone())
-            .or_insert_with(|| TaskState {
-                begun_at: record.seq,
-                ..TaskState::default()
-            });
+        let task = host.tasks.entry(id.step.clone()).or_default();
         if task.status.is_some() {
             return Err(format!("{id} has ended already"));
         }
         match event {
-            Event::TaskBegun { .. } if known => return Err(format!("{id} is begun twice")),
-            Event::TaskBegun { .. } => {}
+            Event::TaskBegun { .. } if task.begun_at > 0 => {
+                return Err(format!("{id} is begun twice"));
+            }
+            Event::TaskBegun { .. } => {
+                task.begun_at = record.seq;
+                task.answer = None;
+            }
             Event::AttemptIntended { .. } | Event::AttemptEnded { .. } => {
                 task.apply_attempt(record)
                     .map_err(|why| format!("{id}: {why}"))?;

@@ -78,6 +78,18 @@ impl Asker for Always {
     }
 }
 
+/// Gives answers from the last to the first.
+struct InTurn(RefCell<Vec<Answer>>);
+
+#[async_trait(?Send)]
+impl Asker for InTurn {
+    async fn ask(&self, _: &TaskId, question: &Question) -> Option<(Answer, Option<String>)> {
+        let answer = self.0.borrow_mut().pop()?;
+        assert!(question.answers.contains(&answer), "{question:?}");
+        Some((answer, None))
+    }
+}
+
 /// A plan, its inventory, and a model world that outlives controllers.
 struct Scene {
     plan: ResolvedPlan,
@@ -375,4 +387,64 @@ fn a_director_that_times_out_has_done_its_work_all_the_same() {
         .filter(|one| one.ends_with("198.51.100.1 0"))
         .count();
     assert_eq!(drains, 1);
+}
+
+/// A block that is never entered: what it requires does not hold.
+const GUARDED: &str = r#"
+version: 1
+name: guarded
+hosts: backend1
+probes:
+  dovecot: {run: systemctl is-active dovecot, exit_codes: any, parse: text}
+steps:
+  - id: guarded
+    requires: {Dovecot is stopped: dovecot == "inactive"}
+    rollback: {none: nothing is done}
+    on_failure: ON_FAILURE
+    block:
+      - run: doveadm reload
+        idempotent: true
+        rollback: {none: nothing to undo}
+"#;
+
+#[test]
+fn a_block_is_not_entered_where_what_it_requires_does_not_hold_whenever_the_controller_dies() {
+    let scene = Scene::new(&GUARDED.replace("ON_FAILURE", "rollback"), &[]);
+    for dies_after in 1..20 {
+        let clock = start();
+        let world = scene.world(&clock, vec![]);
+        let journal = Memory {
+            dies_after: Some(dies_after),
+            ..Memory::default()
+        };
+        if scene.drive(&clock, &world, &journal, None).is_some() {
+            assert!(dies_after > 6, "the run has more events than {dies_after}");
+            return;
+        }
+        let journal = Memory {
+            records: journal.records,
+            dies_after: None,
+        };
+        let state = scene.drive(&clock, &world, &journal, None).unwrap();
+        assert_eq!(state.status, RunStatus::RolledBack, "{}", trace(&journal));
+        assert_eq!(sent(&journal), Vec::<String>::new());
+    }
+    panic!("the run does not end");
+}
+
+#[test]
+fn a_block_that_a_person_tries_again_is_held_against_its_requirement_again() {
+    let scene = Scene::new(&GUARDED.replace("ON_FAILURE", "hold"), &[]);
+    let clock = start();
+    let world = scene.world(&clock, vec![]);
+    let journal = Memory::default();
+    let state = scene.drive(&clock, &world, &journal, None).unwrap();
+    assert_eq!(state.status, RunStatus::Paused, "{}", trace(&journal));
+    // The first answer tries again in vain, the second gives up.
+    let answers = InTurn(RefCell::new(vec![Answer::Fail, Answer::Retry]));
+    let state = scene
+        .drive(&clock, &world, &journal, Some(&answers))
+        .unwrap();
+    assert_eq!(state.status, RunStatus::RolledBack, "{}", trace(&journal));
+    assert_eq!(sent(&journal), Vec::<String>::new());
 }

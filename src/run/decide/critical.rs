@@ -25,7 +25,7 @@ fn open_uninterruptible<'p>(plan: &'p ResolvedPlan, host: &HostState) -> Option<
         step.visit(&mut |step| {
             let running = host
                 .task(&step.path)
-                .is_some_and(|task| task.status.is_none());
+                .is_some_and(|task| task.begun_at > 0 && task.status.is_none());
             if running && step.uninterruptible.is_some() {
                 open = Some(step);
             }

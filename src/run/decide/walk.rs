@@ -79,6 +79,10 @@ pub(super) fn walk_step<'p>(step: &'p Step, host: &HostState) -> Walk<'p> {
     let Action::Block { steps, rescue } = &step.action else {
         return Walk::Perform(step);
     };
+    // A person was asked before the block was entered, and has answered.
+    if task.begun_at == 0 {
+        return Walk::Perform(step);
+    }
     match walk(steps, host) {
         Walk::Done => Walk::Close(step, status_of_parts(steps, host), None),
         Walk::Failed(part) if rescue.is_empty() => {
