@@ -147,6 +147,8 @@ impl Planrun {
         command
             .current_dir(root())
             .env("PLANRUN_STATE_DIR", self.folder.path().join("state"))
+            // What this machine remembers of attempts goes there, too.
+            .env("XDG_STATE_HOME", self.folder.path())
             .env_remove("SSH_AUTH_SOCK")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
