@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::cli::context::Context;
 use crate::cli::context::Stream;
+use crate::cli::explain;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::Label;
@@ -99,6 +100,9 @@ pub(super) fn refuse(found: &Diagnostics, sources: &Sources, what: &str, context
     tell(found, sources, Format::Human, context);
     let words = Count::of(found).words();
     context.say(&format!("{} {words}; {what}", context.bad("error:")));
+    if let Some(more) = explain::more(found.sorted().iter().map(|one| one.code)) {
+        context.say(&more);
+    }
 }
 
 fn short(one: &Diagnostic, sources: &Sources) -> String {

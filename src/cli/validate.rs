@@ -7,6 +7,7 @@ use clap::ValueEnum;
 
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
+use crate::cli::explain;
 use crate::cli::load;
 use crate::cli::load::Values;
 use crate::cli::models;
@@ -53,6 +54,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &Context) -> Exit {
     let mut all = Count::default();
     let mut faulty = 0;
+    let mut codes = Vec::new();
     for path in &args.plans {
         let mut sources = Sources::default();
         let mut found = Diagnostics::default();
@@ -63,8 +65,13 @@ pub(super) fn run(args: &Args, context: &Context) -> Exit {
         let count = Count::of(&found);
         faulty += usize::from(!count.is_zero());
         all += count;
+        codes.extend(found.sorted().iter().map(|one| one.code));
     }
     context.say(&verdict(all, faulty, args.plans.len()));
+    let more = explain::more(codes).filter(|_| args.format == Format::Human);
+    if let Some(more) = more {
+        context.say(&more);
+    }
     if all.errors > 0 {
         Exit::INVALID
     } else if all.warnings > 0 && args.deny == Some(Deny::Warnings) {
