@@ -452,7 +452,7 @@ fn a_block_that_a_person_tries_again_is_held_against_its_requirement_again() {
 }
 
 /// A step that only reads, and one whose command uses what was read.
-const READING: &str = r#"
+const READING: &str = r"
 version: 1
 name: reading
 hosts: backend1
@@ -464,7 +464,7 @@ steps:
     idempotent: true
     when: config.exit == 0
     rollback: {none: nothing to undo}
-"#;
+";
 
 #[test]
 fn what_only_reads_changes_nothing_and_is_read_again_where_its_end_was_not_seen() {
