@@ -327,8 +327,10 @@ pub struct Effect {
     pub exit_codes: Option<ExitCodes>,
     /// How its output becomes its result.
     pub reading: Reading,
-    /// Whether sending it twice does no harm.
+    /// Whether sending it twice does no harm; always so where it only reads.
     pub idempotent: bool,
+    /// Whether it only reads: there is nothing to undo, and it is never `changed`.
+    pub read_only: bool,
 }
 
 /// Sending again.

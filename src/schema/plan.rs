@@ -528,6 +528,11 @@ const OUTPUT_FIELD: Field = field(
     "Whether the output is kept.",
 );
 const IDEMPOTENT_FIELD: Field = field("idempotent", Shape::Bool, "Sending it twice does no harm.");
+const READ_ONLY_FIELD: Field = field(
+    "read_only",
+    Shape::Bool,
+    "It only reads: it needs no way back, may be sent again, and is never `changed`.",
+);
 const DONE_FIELD: Field = field(
     "done_when",
     CONDITION,
@@ -588,6 +593,7 @@ pub static STEP: Record = Record {
         EXIT_FIELD,
         OUTPUT_FIELD,
         IDEMPOTENT_FIELD,
+        READ_ONLY_FIELD,
         DONE_FIELD,
         field("rollback", ROLLBACK, "The way back, or why there is none."),
         field(
