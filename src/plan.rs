@@ -9,6 +9,7 @@
 pub mod check;
 mod command;
 mod lower;
+mod route;
 #[cfg(test)]
 mod tests;
 pub mod value;
@@ -40,6 +41,7 @@ pub use command::Late;
 pub use command::Place;
 pub use command::Upload;
 pub use command::Work;
+pub use route::Routes;
 
 /// How long a command may take where the plan does not say.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
@@ -132,6 +134,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What must hold whatever fails.
     pub invariants: Invariants,
+    /// Where each step is, by its path.
+    pub routes: Routes,
 }
 
 /// A value given from outside.
@@ -263,6 +267,8 @@ pub struct Step {
     pub title: String,
     /// What it does.
     pub action: Action,
+    /// What it is done for, once for each.
+    pub for_each: Option<ForEach>,
     /// Whether it is done at all.
     pub when: Option<Rc<Expression>>,
     /// What must hold before anything is sent.
@@ -279,6 +285,33 @@ pub struct Step {
     pub uninterruptible: Option<String>,
     /// Where it stands: its first key.
     pub span: Span,
+}
+
+/// What a step is done for, once for each.
+#[derive(Clone, Debug)]
+pub struct ForEach {
+    /// The list.
+    pub list: ItemList,
+    /// Where its key stands.
+    pub span: Span,
+}
+
+/// See [`ForEach`].
+#[derive(Clone, Debug)]
+pub enum ItemList {
+    /// Written out.
+    Written(Vec<WrittenItem>),
+    /// An expression that gives a list; it may look.
+    Expression(Rc<Expression>),
+}
+
+/// An item that is written out.
+#[derive(Clone, Debug)]
+pub enum WrittenItem {
+    /// Text, a number, true or false.
+    Value(serde_json::Value),
+    /// A template; the value of a single `{{ }}` keeps its type.
+    Template(Template),
 }
 
 /// What a step does.
@@ -415,6 +448,16 @@ impl<T> Late<T> {
     pub fn template(&self) -> Option<&Template> {
         match self {
             Self::Now(_) => None,
+            Self::Template(template) => Some(template),
+        }
+    }
+}
+
+impl WrittenItem {
+    /// Returns the template, if it is one.
+    pub fn template(&self) -> Option<&Template> {
+        match self {
+            Self::Value(_) => None,
             Self::Template(template) => Some(template),
         }
     }

@@ -78,6 +78,10 @@ static VALUE_EXPRESSION: Shape = Shape::OneOf(&[
     (Select::Bool, Shape::Bool),
     (Select::Int, Shape::Int(i64::MIN)),
 ]);
+static ITEMS: Shape = Shape::OneOf(&[
+    (Select::Text, Shape::Text(&EXPRESSION)),
+    (Select::List, Shape::List(&ARGUMENT, 1)),
+]);
 static RUN: Shape = Shape::OneOf(&[
     (Select::Text, Shape::Text(&COMMAND)),
     (Select::List, Shape::List(&ARGUMENT, 1)),
@@ -494,6 +498,12 @@ const UPLOAD_FIELD: Field = field(
 );
 const FAIL_FIELD: Field = field("fail", SOME_WORDS, "Fail, with this text.");
 const NAME_FIELD: Field = field("name", SOME_WORDS, "What it does, for people.");
+const FOR_EACH_FIELD: Field = field(
+    "for_each",
+    ITEMS,
+    "The items that the step is done for, once for each: a list, or an expression that gives one. \
+     `item` is the item.",
+);
 const WHEN_FIELD: Field = field("when", CONDITION, "Leave the step out unless this holds.");
 const REQUIRES_FIELD: Field = field(
     "requires",
@@ -579,6 +589,7 @@ pub static STEP: Record = Record {
             "What to do where a step of the block fails.",
         ),
         FAIL_FIELD,
+        FOR_EACH_FIELD,
         WHEN_FIELD,
         REQUIRES_FIELD,
         DELEGATE_FIELD,
@@ -647,6 +658,7 @@ static HANDLER: Record = Record {
             "What to do where a step of the block fails.",
         ),
         FAIL_FIELD,
+        FOR_EACH_FIELD,
         WHEN_FIELD,
         REQUIRES_FIELD,
         DELEGATE_FIELD,
@@ -764,8 +776,10 @@ const STEP_FOREIGN: &[(&str, &str)] = &[
         "register",
         "give the step an `id`: it names the result. To look at the world write a probe",
     ),
-    ("loop", "there is no loop: write the steps out"),
-    ("with_items", "there is no loop: write the steps out"),
+    ("loop", "in planrun this is `for_each`"),
+    ("with_items", "in planrun this is `for_each`"),
+    ("with_list", "in planrun this is `for_each`"),
+    ("matrix", "in planrun this is `for_each`"),
     (
         "until",
         "use `done_when` for what must be seen afterwards, or a `wait` step",

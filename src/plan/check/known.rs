@@ -14,24 +14,45 @@ use crate::plan::Step;
 use crate::plan::Word;
 use crate::plan::check::command_templates;
 use crate::plan::check::expressions;
+use crate::plan::check::listed;
 use crate::plan::check::templates;
+use crate::plan::lower::ITEM;
 use crate::template::Name;
 
 /// Tells of values that are read before they are recorded, or that no step gives.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let mut ids: HashMap<&str, &Step> = HashMap::new();
+    let mut parts = HashMap::new();
     for step in &plan.steps {
         step.visit(&mut |step| {
             if let Some(id) = &step.id {
                 ids.insert(id, step);
             }
+            if step.for_each.is_some() {
+                step.visit(&mut |part| {
+                    if let Some(id) = part.id.as_deref().filter(|_| part.path != step.path) {
+                        parts.insert(id, step);
+                    }
+                });
+            }
         });
     }
-    let mut order = Order { plan, ids, found };
+    let mut order = Order {
+        plan,
+        ids,
+        parts,
+        inside: None,
+        found,
+    };
     order.results();
     let nothing = HashSet::new();
     for claim in &plan.preflight {
         order.names(&claim.condition.names, &nothing);
+    }
+    let invariants = &plan.invariants;
+    let claims = [&invariants.always, &invariants.at_rest, &invariants.at_end];
+    for claim in claims.into_iter().flatten() {
+        order.no_item(&claim.condition.names);
     }
     order.sequence(&plan.steps, nothing);
 }
@@ -39,6 +60,10 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
 struct Order<'a> {
     plan: &'a Plan,
     ids: HashMap<&'a str, &'a Step>,
+    /// The steps with a `for_each` that hold the step with an id.
+    parts: HashMap<&'a str, &'a Step>,
+    /// The step with a `for_each` that is gone through.
+    inside: Option<&'a Step>,
     found: &'a mut Diagnostics,
 }
 
@@ -53,7 +78,26 @@ impl<'a> Order<'a> {
         known
     }
 
+    /// Goes through a step. What its parts give is known behind it, but for a step with a
+    /// `for_each`: there it is known inside alone, as `item` is.
     fn step(&mut self, step: &'a Step, known: Known<'a>) -> Known<'a> {
+        if step.for_each.is_none() {
+            return self.once(step, known);
+        }
+        for name in listed(step) {
+            self.names(std::slice::from_ref(name), &known);
+        }
+        let outer = self.inside.replace(step);
+        let mut inside = known.clone();
+        inside.insert(ITEM);
+        self.once(step, inside);
+        self.inside = outer;
+        let mut behind = known;
+        behind.extend(step.id.as_deref());
+        behind
+    }
+
+    fn once(&mut self, step: &'a Step, known: Known<'a>) -> Known<'a> {
         for expression in expressions(step) {
             self.names(&expression.names, &known);
         }
@@ -76,28 +120,74 @@ impl<'a> Order<'a> {
     /// Tells of names whose values are not known yet, through probes and words, too.
     fn names(&mut self, names: &[Name], known: &Known<'_>) {
         for name in names {
-            let mut needs = BTreeSet::new();
-            self.needs(&name.name, &mut needs, &mut HashSet::new());
-            for id in needs.into_iter().filter(|id| !known.contains(id)) {
-                let message = if id == name.name {
-                    format!("`{id}` is not known yet")
-                } else {
-                    format!("`{}` uses `{id}`, which is not known yet", name.name)
-                };
-                self.found.push(
-                    Diagnostic::error("not-known-yet", message)
-                        .at(name.span, "used here")
-                        .also(self.ids[id].span, "recorded only by this step")
-                        .help("use it behind that step, or move that step before this one"),
-                );
+            for id in self.all_needs(name) {
+                if !known.contains(id) {
+                    let fault = self.unknown(name, id);
+                    self.found.push(fault);
+                }
             }
         }
+    }
+
+    fn unknown(&self, name: &Name, id: &str) -> Diagnostic {
+        let used = if id == name.name {
+            format!("`{id}` is")
+        } else {
+            format!("`{}` uses `{id}`, which is", name.name)
+        };
+        let fault =
+            |code, message: String| Diagnostic::error(code, message).at(name.span, "used here");
+        if id == ITEM {
+            return fault(
+                "no-item",
+                format!("{used} known only in a step with `for_each`"),
+            )
+            .help("add the list that it is done for: `for_each: [a, b]`; or use another value");
+        }
+        let step = self.ids[id];
+        let within = self.parts.get(id).filter(|within| {
+            let inside = self.inside.map(|inside| &inside.path);
+            inside != Some(&within.path)
+        });
+        match within {
+            Some(within) => {
+                let fault = fault(
+                    "inside-for-each",
+                    format!("{used} known only inside of a `for_each`"),
+                )
+                .also(step.span, "recorded once for each item")
+                .also(within.span, "known inside of this step alone");
+                fault.help("use it in a step inside of that one")
+            }
+            None => fault("not-known-yet", format!("{used} not known yet"))
+                .also(step.span, "recorded only by this step")
+                .help("use it behind that step, or move that step before this one"),
+        }
+    }
+
+    /// Tells of an item where there never is one.
+    fn no_item(&mut self, names: &[Name]) {
+        for name in names {
+            if self.all_needs(name).contains(ITEM) {
+                let fault = self.unknown(name, ITEM);
+                self.found.push(fault);
+            }
+        }
+    }
+
+    fn all_needs(&self, name: &Name) -> BTreeSet<&'a str> {
+        let mut needs = BTreeSet::new();
+        self.needs(&name.name, &mut needs, &mut HashSet::new());
+        needs
     }
 
     /// Collects the steps whose values a name needs.
     fn needs(&self, name: &str, needs: &mut BTreeSet<&'a str>, seen: &mut HashSet<String>) {
         if !seen.insert(name.to_owned()) {
             return;
+        }
+        if name == ITEM {
+            needs.insert(ITEM);
         }
         if let Some((id, _)) = self.ids.get_key_value(name) {
             needs.insert(id);
@@ -172,6 +262,7 @@ fn each_name(plan: &Plan, see: &mut dyn FnMut(&Name)) {
     }
     for step in &plan.steps {
         step.visit(&mut |step| {
+            listed(step).into_iter().for_each(&mut *see);
             for expression in expressions(step) {
                 expression.names.iter().for_each(&mut *see);
             }
