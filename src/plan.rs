@@ -186,6 +186,15 @@ pub enum InputKind {
     Path,
     /// A file on this machine, relative to the plan; read once when a run begins.
     File,
+    /// A list.
+    List {
+        /// The type of each item; no list and no file.
+        item: Box<Self>,
+        /// The least number of items.
+        min: Option<usize>,
+        /// The greatest number of items.
+        max: Option<usize>,
+    },
 }
 
 /// A look at the world.

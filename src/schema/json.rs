@@ -4,6 +4,7 @@ use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::schema::Field;
 use crate::schema::Form;
 use crate::schema::Record;
 use crate::schema::Select;
@@ -45,8 +46,14 @@ fn of_record(record: &'static Record, definitions: &mut Map<String, Value>) -> V
                 format!("{} of {}", field.name, record.name).into(),
             );
             map.insert("description".into(), field.about.into());
-            let about = format!("{}\n\nValue: {}.", field.about, field.shape.expected());
-            map.insert("markdownDescription".into(), about.into());
+            map.insert("markdownDescription".into(), about(field).into());
+            for word in ["allOf", "anyOf"] {
+                let parts = map.get_mut(word).and_then(Value::as_array_mut);
+                parts
+                    .into_iter()
+                    .flatten()
+                    .for_each(|part| describe(part, field));
+            }
             if let Some(value) = editor::default(&word, field.name) {
                 map.insert("default".into(), value);
             }
@@ -83,6 +90,26 @@ fn of_record(record: &'static Record, definitions: &mut Map<String, Value>) -> V
         schema.insert("oneOf".into(), each.into());
     }
     Value::Object(schema)
+}
+
+/// Gives references of a key's value the sentence of the key. A check does not see what stands beside
+/// a reference, and an editor shows it instead of the sentence of the record.
+fn describe(schema: &mut Value, field: &Field) {
+    let Value::Object(map) = schema else { return };
+    if map.contains_key("$ref") {
+        map.insert("description".into(), field.about.into());
+        map.insert("markdownDescription".into(), about(field).into());
+    }
+    let parts = map.get_mut("allOf").and_then(Value::as_array_mut);
+    parts
+        .into_iter()
+        .flatten()
+        .for_each(|part| describe(part, field));
+}
+
+/// Returns what an editor shows of a key: its sentence, and what it takes.
+fn about(field: &Field) -> String {
+    format!("{}\n\nValue: {}.", field.about, field.shape.expected())
 }
 
 fn of_shape(shape: &'static Shape, definitions: &mut Map<String, Value>) -> Value {

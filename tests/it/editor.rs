@@ -319,7 +319,7 @@ fn hovering_over_a_key_shows_the_sentence_of_the_manual() {
     let plan = text(PLAN);
     let mut server = Server::new();
     server.open(PLAN, &plan);
-    for key in ["done_when", "delegate_to", "uninterruptible"] {
+    for key in ["done_when", "delegate_to", "rollback", "uninterruptible"] {
         let (line, column) = behind(&plan, &format!("\n    {key}"));
         let hover = server.at("hover", PLAN, (line, column - 2));
         let told = hover["contents"]["value"].as_str().unwrap();

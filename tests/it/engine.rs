@@ -121,9 +121,9 @@ impl Scene {
                 .iter()
                 .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
                 .collect(),
-            file: None,
             limit: limit.map(str::to_owned),
             plan_dir: "plans".into(),
+            ..Given::default()
         };
         let Some(plan) = resolve::resolve(plan, inventory, &given, &mut sources, &mut found) else {
             panic!("{}", render::human(&found, &sources, false));
