@@ -40,6 +40,7 @@ pub use command::ExitCodes;
 pub use command::Late;
 pub use command::Place;
 pub use command::Upload;
+pub use command::UploadSource;
 pub use command::Work;
 pub use route::Routes;
 

@@ -7,6 +7,8 @@
 mod files;
 mod hosts;
 mod inputs;
+mod items;
+pub mod texts;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -83,6 +85,7 @@ pub fn resolve(
     // Paths are made of values: with faulty ones every file would be missing, too.
     if !own.has_errors() {
         resolved.files = files::read(&resolved, given, &mut own);
+        texts::of_hosts(&resolved, given, sources, &mut own);
     }
     let faulty = own.has_errors();
     found.extend(own);

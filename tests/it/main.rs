@@ -10,12 +10,16 @@ mod cluster;
 mod crash;
 mod demo;
 mod docs;
+mod editor;
 mod engine;
 mod harness;
 mod rejected;
+mod scenarios;
+mod scene;
 mod schemas;
 mod support;
 mod tidy;
+mod uploads;
 mod validate;
 
 use std::path::Path;

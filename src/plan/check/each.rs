@@ -9,7 +9,6 @@ use crate::plan::Step;
 use crate::plan::Work;
 use crate::plan::check::listed;
 use crate::plan::lower::ITEM;
-use crate::template::Template;
 
 /// Tells of a `for_each` inside of another one, and of files that depend on an item of which
 /// nothing is known before the run.
@@ -52,8 +51,8 @@ fn uploaded(plan: &Plan, outer: &Step, step: &Step, found: &mut Diagnostics) {
     let Work::Upload(upload) = &effect.command.work else {
         return;
     };
-    let from: &Template = &upload.from;
-    let Some(item) = from.names.iter().find(|name| name.name == ITEM) else {
+    let names = upload.source.path().map(|path| path.names.iter());
+    let Some(item) = names.into_iter().flatten().find(|name| name.name == ITEM) else {
         return;
     };
     for name in listed(outer) {
