@@ -52,7 +52,7 @@ fn written(item: &WrittenItem, names: &Names) -> Option<Value> {
 }
 
 fn rendered(template: &Template, names: &Names) -> Option<Value> {
-    match template.whole() {
+    match template.whole_value() {
         Some(whole) => value(&whole, names),
         None => template.render(Mode::Text, names).ok().map(Value::from),
     }

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use indexmap::IndexSet;
 use jiff::Timestamp;
 
 use crate::event::Answer;
@@ -54,6 +55,8 @@ pub struct HostState {
     pub turn: Option<PreflightVerdict>,
     /// Its tasks, in the order in which they were begun.
     pub tasks: IndexMap<StepPath, TaskState>,
+    /// The tasks that have ever asked a person, in the order in which they did.
+    pub asked: IndexSet<StepPath>,
     /// How many of the first tasks are still to be undone, once it has turned round.
     pub not_undone: usize,
     /// Why nothing is undone any more, once that is so.
@@ -125,6 +128,7 @@ impl HostState {
             preflight: None,
             turn: None,
             tasks: IndexMap::new(),
+            asked: IndexSet::new(),
             not_undone: usize::MAX,
             no_return: None,
             why: None,
@@ -256,8 +260,9 @@ impl RunState {
     pub fn open_questions(&self) -> Vec<(TaskId, Question)> {
         let mut open = Vec::new();
         for (host, state) in &self.hosts {
-            for (step, task) in &state.tasks {
-                if let Some(question) = task.question.clone().filter(|_| task.status.is_none()) {
+            for step in &state.asked {
+                let task = state.task(step).filter(|task| task.status.is_none());
+                if let Some(question) = task.and_then(|task| task.question.clone()) {
                     open.push((
                         TaskId {
                             host: host.clone(),
@@ -400,6 +405,9 @@ impl RunState {
             return Ok(());
         }
         host.reach_item(&id.step);
+        if let Event::QuestionAsked { .. } = event {
+            host.asked.insert(id.step.clone());
+        }
         let results = match event {
             Event::TaskEnded { .. } => host.results_of_items(&id.step),
             _ => None,

@@ -176,34 +176,27 @@ impl<'a> Order<'a> {
         } else {
             format!("`{}` uses `{id}`, which is", name.name)
         };
-        let fault =
-            |code, message: String| Diagnostic::error(code, message).at(name.span, "used here");
-        if id == ITEM {
-            return fault(
-                "no-item",
-                format!("{used} known only in a step with `for_each`"),
-            )
-            .help("add the list that it is done for: `for_each: [a, b]`; or use another value");
-        }
-        let step = self.ids[id];
-        let within = self.parts.get(id).filter(|within| {
+        let fault = if id == ITEM {
+            let message = format!("{used} known only in a step with `for_each`");
+            Diagnostic::error("no-item", message)
+                .help("add the list that it is done for: `for_each: [a, b]`; or use another value")
+        } else {
+            let step = self.ids[id];
             let inside = self.inside.map(|inside| &inside.path);
-            inside != Some(&within.path)
-        });
-        match within {
-            Some(within) => {
-                let fault = fault(
-                    "inside-for-each",
-                    format!("{used} known only inside of a `for_each`"),
-                )
-                .also(step.span, "recorded once for each item")
-                .also(within.span, "known inside of this step alone");
-                fault.help("use it in a step inside of that one")
+            match self.parts.get(id) {
+                Some(within) if inside != Some(&within.path) => {
+                    let message = format!("{used} known only inside of a `for_each`");
+                    Diagnostic::error("inside-for-each", message)
+                        .also(step.span, "recorded once for each item")
+                        .also(within.span, "known inside of this step alone")
+                        .help("use it in a step inside of that one")
+                }
+                _ => Diagnostic::error("not-known-yet", format!("{used} not known yet"))
+                    .also(step.span, "recorded only by this step")
+                    .help("use it behind that step, or move that step before this one"),
             }
-            None => fault("not-known-yet", format!("{used} not known yet"))
-                .also(step.span, "recorded only by this step")
-                .help("use it behind that step, or move that step before this one"),
-        }
+        };
+        fault.at(name.span, "used here")
     }
 
     /// Tells of an item where there never is one.

@@ -36,7 +36,9 @@ pub(super) fn begun_last_first<'p>(
     plan: &'p ResolvedPlan,
     host: &HostState,
 ) -> impl Iterator<Item = Spot<'p>> {
-    let begun = host.tasks.keys().take(host.not_undone).rev();
+    let begun = host.not_undone.min(host.tasks.len());
+    let begun = host.tasks.get_range(..begun).into_iter();
+    let begun = begun.flat_map(|tasks| tasks.keys().rev());
     begun.filter_map(|path| Spot::at(&plan.plan, path))
 }
 

@@ -45,21 +45,23 @@ struct Results<'a> {
 
 impl Results<'_> {
     /// Adds the results of a step and of all in it. Those inside of a `for_each` are known at the
-    /// same item alone.
+    /// same item alone; there its own name is the result of the item, else the list of all.
     fn of(&self, spot: Spot<'_>, names: &mut Names) {
         let step = spot.step;
+        let here = match self.item {
+            Some(item) if item.of.path == step.path => spot.at_item(item.number),
+            _ => spot,
+        };
         if let Some(id) = &step.id
-            && let Some(task) = self.known.task(&spot.path())
+            && let Some(task) = self.known.task(&here.path())
             && let Some(result) = &task.result
         {
             names.insert(id.clone(), Value::from(Serde(result.clone())));
         }
-        let inner = match self.item {
-            _ if step.for_each.is_none() => spot,
-            Some(item) if item.of.path == step.path => spot.at_item(item.number),
-            _ => return,
-        };
-        let mut add = |step: &Step| self.of(inner.inner(step), names);
+        if here.is_whole() {
+            return;
+        }
+        let mut add = |step: &Step| self.of(here.inner(step), names);
         if let Action::Block { steps, rescue } = &step.action {
             steps.iter().chain(rescue).for_each(&mut add);
         }
