@@ -9,6 +9,7 @@
 //! meant, so a fault is told for what the author meant and not for every alternative.
 
 mod check;
+pub mod foreign;
 pub mod inventory;
 pub mod json;
 pub mod model;
@@ -16,6 +17,8 @@ pub mod plan;
 pub mod test;
 
 pub use check::check;
+
+use crate::schema::foreign::Word;
 
 /// What a value may be.
 #[derive(Clone, Copy, Debug)]
@@ -90,8 +93,8 @@ pub struct Record {
     pub one_of: &'static [&'static str],
     /// The shape of all other keys; `None` allows none.
     pub rest: Option<&'static Shape>,
-    /// Words of other tools that people write here, and what to write in planrun.
-    pub foreign: &'static [(&'static str, &'static str)],
+    /// Words of other tools that people write here, by tables; the first that has a word counts.
+    pub foreign: &'static [&'static [Word]],
 }
 
 /// A key of a [`Record`].

@@ -26,6 +26,7 @@ use crate::inventory::draft::UNGROUPED;
 use crate::inventory::draft::Vars;
 use crate::inventory::link::LinkReader;
 use crate::inventory::tree::Tree;
+use crate::schema::foreign::variables;
 use crate::source::SourceId;
 use crate::source::Sources;
 use crate::source::Span;
@@ -70,7 +71,7 @@ pub(super) fn build(
             members[group].push(host_name.clone());
         }
         let link = links.link(name, host.place, &given);
-        let kept = given.iter().filter(|(name, _)| !checks::is_secret(name));
+        let kept = given.iter().filter(|(name, _)| !variables::is_secret(name));
         let vars = kept.map(|(&name, given)| {
             let value = Value::clone(&given.value);
             let origin = lines.origin(given.name);

@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod cluster;
+mod coming_from;
 mod crash;
 mod demo;
 mod docs;
