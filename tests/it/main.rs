@@ -17,6 +17,7 @@ mod rejected;
 mod schemas;
 mod support;
 mod tidy;
+mod validate;
 
 use std::path::Path;
 use std::path::PathBuf;
