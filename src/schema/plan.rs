@@ -657,12 +657,22 @@ static WAIT: Record = Record {
 
 static UPLOAD: Record = Record {
     name: "an `upload`",
-    about: "Puts a file of this machine in place on the host, all or nothing.",
+    about: "Puts a file in place on the host, all or nothing.",
     fields: &[
-        required(
+        field(
             "from",
             PATHS,
-            "The file on this machine; relative to the plan.",
+            "A file of this machine, relative to the plan, that is sent as it is.",
+        ),
+        field(
+            "template",
+            PATHS,
+            "A file of this machine, relative to the plan, that is rendered for each host.",
+        ),
+        field(
+            "content",
+            SOME_TEXT,
+            "The content itself, a text that is rendered for each host.",
         ),
         required("to", PATHS, "The path on the host."),
         field(
@@ -676,7 +686,7 @@ static UPLOAD: Record = Record {
             "Its owner; by default that of the file it replaces.",
         ),
     ],
-    one_of: &[],
+    one_of: &["from", "template", "content"],
     rest: None,
     foreign: &[foreign::plan::UPLOAD],
 };

@@ -14,9 +14,12 @@ mod docs;
 mod engine;
 mod harness;
 mod rejected;
+mod scenarios;
+mod scene;
 mod schemas;
 mod support;
 mod tidy;
+mod uploads;
 mod validate;
 
 use std::path::Path;

@@ -24,8 +24,8 @@ pub enum Carry {
     Service,
     /// A word for a state, as `restarted`, becomes a command for systemd.
     State,
-    /// `{src: FILE, dest: PATH}` becomes an upload.
-    Upload,
+    /// `{src: FILE, dest: PATH}` becomes an upload, the file under this key.
+    Upload(&'static str),
     /// `{seconds: 10}` becomes a wait, `{prompt: TEXT}` a question.
     Pause,
     /// `{msg: TEXT}` becomes the value of this key.
@@ -41,13 +41,13 @@ impl Carry {
                 Some(key)
             }
             Self::Service | Self::State => Some("run"),
-            Self::Upload => Some("upload"),
+            Self::Upload(_) => Some("upload"),
         }
     }
 
     /// Whether a line it gives leaves nothing more to be said.
     pub fn says_all(self) -> bool {
-        matches!(self, Self::Unit(..) | Self::Upload | Self::Pause)
+        matches!(self, Self::Unit(..) | Self::Upload(_) | Self::Pause)
     }
 
     /// Returns the line to write for a value; `None` where that is not certain.
@@ -74,13 +74,13 @@ impl Carry {
                 Some(format!("run: systemctl {verb} {unit}"))
             }
             Self::State => Some(format!("run: systemctl {} UNIT", verb(value.as_text()?)?)),
-            Self::Upload => {
+            Self::Upload(key) => {
                 let from = argument(value, &["src", "source"])?;
                 let to = argument(value, &["dest", "destination", "path"])?;
                 let mode = argument(value, &["mode"]);
                 let mode = mode.map(|mode| format!(", mode: \"{mode}\""));
                 let mode = mode.unwrap_or_default();
-                Some(format!("upload: {{from: {from}, to: {to}{mode}}}"))
+                Some(format!("upload: {{{key}: {from}, to: {to}{mode}}}"))
             }
             Self::Pause => {
                 if let Some(prompt) = value.get("prompt") {

@@ -584,13 +584,6 @@ pub static UPLOAD: &[Word] = &[
         "group",
         "write it with the owner: `owner: user:group`",
     ),
-    carried(
-        ANSIBLE,
-        "content",
-        Carry::Key("from"),
-        "write a file beside the plan and name it in `from`",
-    ),
-    say(SALT, "template", "leave it out"),
     say(
         ANSIBLE,
         "backup",

@@ -285,14 +285,14 @@ pub static STEP: &[Word] = &[
     carried(
         ANSIBLE,
         "copy",
-        Carry::Upload,
-        "in planrun this is `upload`",
+        Carry::Upload("from"),
+        "write `upload: {from: FILE, to: PATH}`",
     ),
     carried(
         ANSIBLE,
         "template",
-        Carry::Upload,
-        "in planrun this is `upload`",
+        Carry::Upload("template"),
+        "write `upload: {template: FILE, to: PATH}`",
     ),
     carried(ANSIBLE, "service", Carry::Service, SERVICE),
     carried(ANSIBLE, "systemd", Carry::Service, SERVICE),
@@ -803,6 +803,7 @@ pub static STEP: &[Word] = &[
     say(PLANRUN, "on_timeout", INTO_WAIT),
     say(PLANRUN, "from", INTO_UPLOAD),
     say(PLANRUN, "to", INTO_UPLOAD),
+    say(PLANRUN, "content", INTO_UPLOAD),
     say(PLANRUN, "mode", INTO_UPLOAD),
     say(PLANRUN, "owner", INTO_UPLOAD),
     say(
