@@ -5,7 +5,7 @@
 //! be done, how its own value is carried over, so that the help shows the very line to write. The
 //! tables are data: [`step`] for what stands in steps and probes, [`plan`] for the places around
 //! them, [`names`] for what stands in expressions, [`values`] for values, [`variables`] for
-//! inventories. [`file`] recognises whole files. `docs/coming-from.md` is made of the same tables.
+//! inventories. [`mod@file`] recognises whole files. `docs/coming-from.md` is made of the same tables.
 
 pub mod carry;
 pub mod file;
