@@ -11,6 +11,7 @@ mod coming_from;
 mod crash;
 mod demo;
 mod docs;
+mod editor;
 mod engine;
 mod harness;
 mod rejected;
