@@ -5,6 +5,7 @@
     reason = "a test that cannot go on ends where it stands"
 )]
 
+mod ansible;
 mod bad_input;
 mod cluster;
 mod crash;
@@ -12,6 +13,7 @@ mod demo;
 mod docs;
 mod engine;
 mod harness;
+mod inventories;
 mod rejected;
 mod schemas;
 mod support;
