@@ -11,6 +11,7 @@
 mod check;
 pub mod inventory;
 pub mod json;
+pub mod kind;
 pub mod model;
 pub mod plan;
 pub mod test;
@@ -55,6 +56,8 @@ pub enum Select {
     Bool,
     /// The value is a whole number.
     Int,
+    /// The value is text, a number or a bool.
+    Scalar,
     /// The value is a list.
     List,
     /// The value is a mapping that has this key.

@@ -15,9 +15,12 @@ mod engine;
 mod harness;
 mod inventories;
 mod rejected;
+mod scenarios;
+mod scene;
 mod schemas;
 mod support;
 mod tidy;
+mod validate;
 
 use std::path::Path;
 use std::path::PathBuf;
