@@ -20,6 +20,7 @@ pub struct StepPath(pub String);
 impl StepPath {
     /// Returns the place of a step at an item of the `for_each` at `of`; the step is that one, a
     /// part of it, or its way back.
+    #[must_use]
     pub fn at_item(&self, of: &Self, number: usize) -> Self {
         let own = self
             .0
