@@ -8,6 +8,7 @@
 
 pub mod check;
 mod command;
+mod each;
 mod lower;
 mod route;
 #[cfg(test)]
@@ -44,6 +45,9 @@ pub use command::Place;
 pub use command::Upload;
 pub use command::UploadSource;
 pub use command::Work;
+pub use each::ForEach;
+pub use each::ItemList;
+pub use each::WrittenItem;
 pub use route::Routes;
 
 /// How long a command may take where the plan does not say.
@@ -312,33 +316,6 @@ pub struct Step {
     pub span: Span,
 }
 
-/// What a step is done for, once for each.
-#[derive(Clone, Debug)]
-pub struct ForEach {
-    /// The list.
-    pub list: ItemList,
-    /// Where its key stands.
-    pub span: Span,
-}
-
-/// See [`ForEach`].
-#[derive(Clone, Debug)]
-pub enum ItemList {
-    /// Written out.
-    Written(Vec<WrittenItem>),
-    /// An expression that gives a list; it may look.
-    Expression(Rc<Expression>),
-}
-
-/// An item that is written out.
-#[derive(Clone, Debug)]
-pub enum WrittenItem {
-    /// Text, a number, true or false.
-    Value(serde_json::Value),
-    /// A template; the value of a single `{{ }}` keeps its type.
-    Template(Template),
-}
-
 /// What a step does.
 #[derive(Clone, Debug)]
 pub enum Action {
@@ -473,16 +450,6 @@ impl<T> Late<T> {
     pub fn template(&self) -> Option<&Template> {
         match self {
             Self::Now(_) => None,
-            Self::Template(template) => Some(template),
-        }
-    }
-}
-
-impl WrittenItem {
-    /// Returns the template, if it is one.
-    pub fn template(&self) -> Option<&Template> {
-        match self {
-            Self::Value(_) => None,
             Self::Template(template) => Some(template),
         }
     }
