@@ -13,6 +13,7 @@ mod docs;
 mod editor;
 mod engine;
 mod harness;
+mod new;
 mod rejected;
 mod scenarios;
 mod scene;
