@@ -9,6 +9,7 @@ mod ansible;
 mod bad_input;
 mod ci;
 mod cluster;
+mod coming_from;
 mod crash;
 mod demo;
 mod docs;
