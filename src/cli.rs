@@ -17,6 +17,7 @@
 //! Not here: what plans and runs mean. Nothing uses this module.
 
 mod abort;
+mod again;
 mod apply;
 mod asker;
 mod context;
@@ -26,6 +27,7 @@ mod fault;
 mod identity;
 mod inventory;
 mod load;
+mod log;
 mod models;
 mod resolve;
 mod resume;

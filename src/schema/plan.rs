@@ -254,6 +254,11 @@ static INPUT: Record = Record {
         ),
         field("description", SOME_WORDS, "What it is for."),
         field(
+            "sensitive",
+            Shape::Bool,
+            "It is a secret: never shown, never kept.",
+        ),
+        field(
             "of",
             Shape::List(&SOME_WORDS, 1),
             "The values of an `enum`.",
@@ -283,14 +288,8 @@ static INPUT: Record = Record {
         ("values", "write `type: enum` and `of: [...]`"),
         ("allowedValues", "write `type: enum` and `of: [...]`"),
         ("desc", "in planrun this is `description`"),
-        (
-            "sensitive",
-            "secrets are not supported yet: let the host read them from a file of its own",
-        ),
-        (
-            "secret",
-            "secrets are not supported yet: let the host read them from a file of its own",
-        ),
+        ("secret", "write `sensitive: true`"),
+        ("no_log", "write `sensitive: true`"),
     ],
 };
 
