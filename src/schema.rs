@@ -9,6 +9,8 @@
 //! meant, so a fault is told for what the author meant and not for every alternative.
 
 mod check;
+mod editor;
+pub mod foreign;
 pub mod inventory;
 pub mod json;
 pub mod kind;
@@ -17,6 +19,8 @@ pub mod plan;
 pub mod test;
 
 pub use check::check;
+
+use crate::schema::foreign::Word;
 
 /// What a value may be.
 #[derive(Clone, Copy, Debug)]
@@ -93,8 +97,8 @@ pub struct Record {
     pub one_of: &'static [&'static str],
     /// The shape of all other keys; `None` allows none.
     pub rest: Option<&'static Shape>,
-    /// Words of other tools that people write here, and what to write in planrun.
-    pub foreign: &'static [(&'static str, &'static str)],
+    /// Words of other tools that people write here, by tables; the first that has a word counts.
+    pub foreign: &'static [&'static [Word]],
 }
 
 /// A key of a [`Record`].
@@ -154,6 +158,7 @@ impl Shape {
             Self::Text(form) => form.name.into(),
             Self::Choice(words) => one_of(words),
             Self::Bool => "true or false".into(),
+            Self::Int(i64::MIN) => "a whole number".into(),
             Self::Int(min) => format!("a whole number of at least {min}"),
             Self::Scalar => "text, a number or a bool".into(),
             Self::Null => "nothing".into(),
