@@ -98,3 +98,109 @@ impl TransportError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use indexmap::IndexMap;
+
+    use super::*;
+    use crate::inventory::Connection;
+    use crate::inventory::HostName;
+    use crate::inventory::Link;
+    use crate::transport::Body;
+    use crate::transport::Exit;
+
+    /// Answers everything alike.
+    struct Echo(Result<Output, TransportError>);
+
+    #[async_trait(?Send)]
+    impl Transport for Echo {
+        async fn look(&self, _: &Host, _: &Command) -> Result<Output, TransportError> {
+            self.0.clone()
+        }
+
+        async fn attempt(
+            &self,
+            host: &Host,
+            _: &AttemptId,
+            command: &Command,
+        ) -> Result<Output, TransportError> {
+            self.look(host, command).await
+        }
+
+        async fn recover(&self, _: &Host, _: &AttemptId) -> Result<Recovered, TransportError> {
+            self.0.clone().map(Recovered::Ended)
+        }
+    }
+
+    fn host() -> Host {
+        Host {
+            name: HostName::new("web1"),
+            link: Link {
+                connection: Connection::Local,
+                address: "web1".into(),
+                port: None,
+                user: None,
+                identity_file: None,
+                known_hosts: None,
+                r#become: None,
+                become_user: None,
+                model: None,
+                state: IndexMap::new(),
+            },
+            vars: IndexMap::new(),
+            encrypted: indexmap::IndexMap::new(),
+            groups: Vec::new(),
+        }
+    }
+
+    fn command() -> Command {
+        Command {
+            body: Body::Argv(vec!["true".into()]),
+            stdin: None,
+            env: IndexMap::new(),
+            dir: None,
+            r#become: None,
+            timeout: Duration::from_mins(1),
+            step: "test/step".into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn every_way_back_is_searched() {
+        let redactor = Redactor::new([("token", "hunter2!")]);
+        let mut output = Output::new(Exit::Code(0), "a hunter2! b hunt", "c hunter2!");
+        // More came than was kept: the end may be the beginning of a secret.
+        output.stdout_len += 100;
+        let echo = Echo(Ok(output));
+        let redacting = Redacting {
+            transport: &echo,
+            redactor: &redactor,
+        };
+        let (host, id, command) = (host(), AttemptId("a".into()), command());
+        let looked = redacting.look(&host, &command).await.unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(&looked.stdout),
+            "a «secret token» b «secret token»"
+        );
+        assert_eq!(looked.stdout_len, looked.stdout.len() as u64 + 100);
+        assert_eq!(String::from_utf8_lossy(&looked.stderr), "c «secret token»");
+        let tried = redacting.attempt(&host, &id, &command).await.unwrap();
+        assert_eq!(tried, looked);
+        let found = redacting.recover(&host, &id).await.unwrap();
+        assert_eq!(found, Recovered::Ended(looked));
+
+        let echo = Echo(Err(TransportError::Cut {
+            host: host.name.clone(),
+            why: "in the midst of hunter2!".into(),
+        }));
+        let redacting = Redacting {
+            transport: &echo,
+            redactor: &redactor,
+        };
+        let error = redacting.look(&host, &command).await.unwrap_err();
+        assert!(error.to_string().ends_with("«secret token»"), "{error}");
+    }
+}

@@ -16,15 +16,20 @@ use crate::plan::Work;
 use crate::plan::check::command_templates;
 use crate::plan::check::expressions;
 use crate::plan::check::templates;
+use crate::source::Sources;
 use crate::template::Name;
 use crate::template::Template;
 
 /// Tells of secrets that would be seen.
-pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
+pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
     if !plan.inputs.values().any(|input| input.sensitive) {
         return;
     }
-    let mut uses = Uses { plan, found };
+    let mut uses = Uses {
+        plan,
+        sources,
+        found,
+    };
     for probe in plan.probes.values() {
         let texts = command_templates(&probe.command);
         uses.texts(&texts, Some(&probe.command));
@@ -46,8 +51,21 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     }
 }
 
+/// Tells of secrets in a text that may hold them, and does not find them where it looks.
+pub(super) fn text(template: &Template, plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
+    let mut uses = Uses {
+        plan,
+        sources,
+        found,
+    };
+    for name in &template.names {
+        uses.variable(name);
+    }
+}
+
 struct Uses<'a> {
     plan: &'a Plan,
+    sources: &'a Sources,
     found: &'a mut Diagnostics,
 }
 
@@ -65,6 +83,7 @@ impl Uses<'_> {
 
     fn condition(&mut self, names: &[Name]) {
         for name in names {
+            self.variable(name);
             self.shown(name, "a condition is kept with what it was decided on");
         }
     }
@@ -73,6 +92,9 @@ impl Uses<'_> {
         let same = |one: &Template, all: &[&Template]| all.iter().any(|it| std::ptr::eq(*it, one));
         let unseen = command.map(unseen).unwrap_or_default();
         let arguments = command.map(arguments).unwrap_or_default();
+        for name in texts.iter().flat_map(|text| &text.names) {
+            self.variable(name);
+        }
         for text in texts.iter().filter(|text| !same(text, &unseen)) {
             for name in &text.names {
                 if same(text, &arguments) {
@@ -82,6 +104,34 @@ impl Uses<'_> {
                 }
             }
         }
+    }
+
+    /// Tells of `host.vars.NAME` where NAME is a secret: it is taken out of the variables.
+    fn variable(&mut self, name: &Name) {
+        let behind = self.sources.get(name.span.source).text();
+        let behind = behind.get(name.span.range().end..).unwrap_or_default();
+        let Some(rest) = behind.strip_prefix(".vars").filter(|_| name.name == "host") else {
+            return;
+        };
+        let rest = rest.trim_start_matches(['.', '[', '"', '\'', '\\']);
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let word = rest.split(|c| !is_word(c)).next().unwrap_or_default();
+        let Some(input) = self.plan.inputs.get(word).filter(|input| input.sensitive) else {
+            return;
+        };
+        let message = format!("`host.vars.{word}` is not there: `{word}` is a secret");
+        self.found.push(
+            Diagnostic::error("secret-shown", message)
+                .at(
+                    name.span,
+                    "variables are kept, and a secret is none of them",
+                )
+                .also(input.span, "declared as a secret")
+                .help(format!(
+                    "write `{{{{ {word} }}}}`, in `stdin`, or in the `template` or `content` of an \
+                     `upload`"
+                )),
+        );
     }
 
     fn argument(&mut self, name: &Name) {
