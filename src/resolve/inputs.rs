@@ -119,9 +119,11 @@ impl Common {
             found.push(
                 Diagnostic::error("vault-value", message)
                     .at(input.span, format!("no value on {}", host.name))
-                    .help(format!(
-                        "give it by `--set {name}=VALUE` or in a file of `--inputs`"
-                    )),
+                    .help(if input.sensitive {
+                        "give it in a file of `--inputs`".into()
+                    } else {
+                        format!("give it by `--set {name}=VALUE` or in a file of `--inputs`")
+                    }),
             );
             return Found::Faulty;
         }
