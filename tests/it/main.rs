@@ -11,6 +11,7 @@ mod cluster;
 mod coming_from;
 mod crash;
 mod demo;
+mod desk;
 mod docs;
 mod editor;
 mod engine;
