@@ -12,6 +12,7 @@ mod cluster;
 mod coming_from;
 mod crash;
 mod demo;
+mod desk;
 mod docs;
 mod editor;
 mod engine;
