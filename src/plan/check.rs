@@ -10,6 +10,7 @@ mod each;
 mod keys;
 mod known;
 mod lists;
+mod secrets;
 pub mod texts;
 mod types;
 mod uninterruptible;
@@ -41,6 +42,7 @@ pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostic
     uninterruptible::check(plan, found);
     types::check(plan, sources, found);
     lists::check(plan, found);
+    secrets::check(plan, sources, found);
     // An input may be there for a text that is read later.
     if texts::files(plan).is_empty() {
         known::unused(plan, &texts::Texts::new(), found);
