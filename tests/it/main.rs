@@ -21,6 +21,7 @@ mod inventories;
 mod items;
 mod new;
 mod rejected;
+mod rounds;
 mod scenarios;
 mod scene;
 mod schemas;
