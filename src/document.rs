@@ -7,6 +7,7 @@
 
 pub mod parse;
 mod scalar;
+mod slips;
 
 use crate::source::Sources;
 use crate::source::Span;
@@ -74,6 +75,8 @@ pub struct Entry {
     pub key: String,
     /// Where the key is.
     pub key_span: Span,
+    /// Whether it stands alone in `{ }`, without `:`: a text with a comma in it looks so.
+    pub bare: bool,
     /// The value.
     pub value: Node,
 }

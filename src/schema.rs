@@ -9,6 +9,7 @@
 //! meant, so a fault is told for what the author meant and not for every alternative.
 
 mod check;
+mod cure;
 pub mod inventory;
 pub mod json;
 pub mod model;

@@ -9,6 +9,7 @@
 //! a pipe or an empty word unless the plan says so by `| raw` or `| allow_empty`.
 
 pub mod condition;
+mod cure;
 mod engine;
 pub mod expression;
 pub mod words;

@@ -8,6 +8,7 @@ use crate::cli::context::Stream;
 use crate::cli::explain;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
+use crate::diagnostic::Edit;
 use crate::diagnostic::Label;
 use crate::diagnostic::Severity;
 use crate::diagnostic::render;
@@ -131,13 +132,30 @@ fn json_line(one: &Diagnostic, sources: &Sources) -> String {
             "text": label.text,
         })
     };
+    let edit = |edit: &Edit| {
+        let source = sources.get(edit.span.source);
+        let (line, column) = source.line_column(edit.span.range().start);
+        let (end_line, end_column) = source.line_column(edit.span.range().end);
+        json!({
+            "path": source.path(),
+            "line": line,
+            "column": column,
+            "end_line": end_line,
+            "end_column": end_column,
+            "replacement": edit.text,
+        })
+    };
     let whole = json!({
         "code": one.code,
         "severity": word(one.severity),
         "message": one.message,
         "place": one.primary.as_ref().map(place),
         "also": one.secondary.iter().map(place).collect::<Vec<_>>(),
-        "help": one.help,
+        "help": one.orders().collect::<Vec<_>>(),
+        "fixes": one.fixes.iter().map(|fix| json!({
+            "text": fix.text,
+            "edits": fix.edits.iter().map(edit).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
     });
     printable_json(&whole.to_string())
 }
@@ -160,7 +178,8 @@ mod tests {
         let id = sources.add("p.yaml", "a: 1\nb: two\n");
         let one = Diagnostic::error("wrong", "`two` is no number")
             .at(Span::new(id, 8, 11), "here")
-            .help("write a number");
+            .help("write a number")
+            .fix("write `2`", Span::new(id, 8, 11), "2");
         assert_eq!(
             short(&one, &sources),
             "p.yaml:2:4: error[wrong]: `two` is no number"
@@ -168,7 +187,10 @@ mod tests {
         let line: serde_json::Value = serde_json::from_str(&json_line(&one, &sources)).unwrap();
         assert_eq!(line["place"]["line"], 2);
         assert_eq!(line["place"]["end_column"], 7);
-        assert_eq!(line["help"][0], "write a number");
+        assert_eq!(line["help"], json!(["write `2`", "write a number"]));
+        let edit = &line["fixes"][0]["edits"][0];
+        assert_eq!((&edit["line"], &edit["column"]), (&json!(2), &json!(4)));
+        assert_eq!(edit["replacement"], "2");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::document::Node;
 use crate::document::Style;
 use crate::document::Text;
 use crate::document::Value;
+use crate::document::slips;
 use crate::source::SourceId;
 use crate::source::Sources;
 use crate::source::Span;
@@ -45,9 +46,6 @@ pub fn parse(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
         );
         return None;
     }
-    let mut options = granit_parser::options! { strict_indentation: true, emit_comments: false };
-    options.flow_nesting_limit = MAX_DEPTH;
-    options.block_nesting_limit = MAX_DEPTH;
     let mut builder = Builder {
         text,
         id,
@@ -60,7 +58,7 @@ pub fn parse(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
         documents: 0,
         faulty: false,
     };
-    for event in Parser::new_from_str_with_options(text, options) {
+    for event in Parser::new_from_str_with_options(text, options()) {
         match event {
             Ok((event, span)) => {
                 builder.event(event, span)?;
@@ -82,28 +80,24 @@ pub fn parse(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
     }))
 }
 
-/// Words a syntax error, with the cure of the slips that people make most.
+/// How the parser reads.
+pub(super) fn options() -> granit_parser::Options {
+    let mut options = granit_parser::options! { strict_indentation: true, emit_comments: false };
+    options.flow_nesting_limit = MAX_DEPTH;
+    options.block_nesting_limit = MAX_DEPTH;
+    options
+}
+
+/// Words a syntax error, with its cure where one is known.
 fn syntax(text: &str, id: SourceId, at: usize, info: String) -> Diagnostic {
-    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-    let end = text[at..]
-        .find('\n')
-        .map_or(text.len(), |newline| at + newline);
-    let line = &text[start..end];
-    let width = text[at..end].chars().next().map_or(0, char::len_utf8);
+    let width = text[at..].chars().next().map_or(0, char::len_utf8);
     let fault = Diagnostic::error("yaml-syntax", "this is not YAML")
         .at(Span::new(id, at, at + width), info);
-    let before = &text[..at];
-    let last = before.trim_end().lines().next_back().unwrap_or(line);
-    if line.contains('\t') && line.trim_start_matches(' ').starts_with('\t') {
-        fault.help("indent with blanks: YAML does not allow tabs there")
-    } else if line.contains(": {{") || last.contains(": {{") {
-        fault.help("put quotes around a value that begins with a template: `key: \"{{ name }}\"`")
-    } else if line.contains('{') || last.contains('{') {
-        fault.help("inside `{ }` put quotes around text that holds `,`, `:`, `{`, `}`, `[` or `]`")
-    } else if line.matches(": ").count() > 1 {
-        fault.help("put quotes around text that holds `: `")
-    } else {
-        fault.help("look at the indentation and the quotes of this line and the one before it")
+    match slips::cure(text, id, at) {
+        Some(cure) => fault.fix_all(cure.text, cure.edits),
+        None => {
+            fault.help("look at the indentation and the quotes of this line and the one before it")
+        }
     }
 }
 
@@ -225,14 +219,23 @@ impl Builder<'_> {
     }
 
     fn refuse_tag(&mut self, tagged: bool, span: Span) {
-        if tagged {
-            self.faulty = true;
-            self.found.push(
-                Diagnostic::error("yaml-tag", "tags are not part of the language")
-                    .at(span, "has a tag")
-                    .help("remove the `!tag`; put quotes around text that begins with `!`"),
-            );
+        if !tagged {
+            return;
         }
+        self.faulty = true;
+        let fault = Diagnostic::error("yaml-tag", "tags are not part of the language")
+            .at(span, "has a tag");
+        let order = "remove the tag; put quotes around text that begins with `!`";
+        let before = self.text.get(..span.range().start).unwrap_or_default();
+        let end = before.trim_end().len();
+        let start = before[..end].rfind('!').unwrap_or(end);
+        let tag = &before[start..end];
+        self.found
+            .push(if tag.len() > 1 && !tag.contains(char::is_whitespace) {
+                fault.fix(order, Span::new(self.id, start, before.len()), "")
+            } else {
+                fault.help(order)
+            });
     }
 
     fn open(&mut self, open: Open, span: Span) -> Option<()> {
@@ -245,14 +248,13 @@ impl Builder<'_> {
             return None;
         }
         if let Some(Open::Map { key: None, .. }) = self.stack.last() {
-            self.found.push(
-                Diagnostic::error("key-not-text", "a key of a mapping must be text")
-                    .at(span, "this is a collection")
-                    .help(
-                        "put quotes around a value that begins with a template: \
-                         `key: \"{{ name }}\"`",
-                    ),
-            );
+            let fault = Diagnostic::error("key-not-text", "a key of a mapping must be text")
+                .at(span, "this is a collection");
+            self.found
+                .push(match slips::cure(self.text, self.id, span.range().start) {
+                    Some(cure) => fault.fix_all(cure.text, cure.edits),
+                    None => fault.help("write a word before the `:`"),
+                });
             return None;
         }
         self.stack.push(open);
@@ -359,6 +361,7 @@ impl Builder<'_> {
                     entries.push(Entry {
                         key: name,
                         key_span,
+                        bare: is_bare(self.text, key_span, &node),
                         value: node,
                     });
                 }
@@ -366,6 +369,14 @@ impl Builder<'_> {
         }
         Some(())
     }
+}
+
+/// Whether a key of a flow mapping has no `:` behind it.
+fn is_bare(text: &str, key: Span, value: &Node) -> bool {
+    let behind = text.get(key.range().end..).unwrap_or_default();
+    matches!(value.value, Value::Null)
+        && value.span.range().is_empty()
+        && behind.trim_start().starts_with([',', '}'])
 }
 
 fn size_of(node: &Node) -> usize {

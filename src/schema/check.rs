@@ -9,13 +9,16 @@ use regex::Regex;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::nearest;
+use crate::document::Entry;
 use crate::document::Node;
 use crate::document::Value;
 use crate::schema::Form;
 use crate::schema::Record;
 use crate::schema::Select;
 use crate::schema::Shape;
+use crate::schema::cure;
 use crate::schema::one_of;
+use crate::source::Span;
 
 /// Checks a node against a shape; every fault is told, and the check goes on behind it.
 pub fn check(node: &Node, shape: &Shape, found: &mut Diagnostics) {
@@ -63,6 +66,9 @@ pub fn check(node: &Node, shape: &Shape, found: &mut Diagnostics) {
         },
         Shape::Map(keys, inner, min) => match &node.value {
             Value::Map(entries) => {
+                if cure::prose(node, false, found) {
+                    return;
+                }
                 for entry in entries {
                     let key = Node {
                         value: Value::Null,
@@ -109,26 +115,36 @@ fn is_template(node: &Node) -> bool {
     node.as_text().is_some_and(|text| text.contains("{{"))
 }
 
-fn check_record(node: &Node, record: &Record, found: &mut Diagnostics) {
+fn check_record(node: &Node, record: &'static Record, found: &mut Diagnostics) {
     let Value::Map(entries) = &node.value else {
         not_a_record(node, record, found);
         return;
     };
+    if cure::prose(node, true, found) {
+        return;
+    }
     for entry in entries {
         match (record.field(&entry.key), record.rest) {
             (Some(field), _) => check(&entry.value, &field.shape, found),
             (None, Some(rest)) => check(&entry.value, rest, found),
-            (None, None) => unknown_key(&entry.key, entry.key_span, record, found),
+            (None, None) => unknown_key(node, entry, record, found),
         }
     }
     for field in record.fields.iter().filter(|field| field.required) {
         if node.get(field.name).is_none() && !meant(node, field.name, record) {
             let message = format!("{} lacks `{}`", record.name, field.name);
-            found.push(
-                Diagnostic::error("missing-key", message)
-                    .at(head(node), format!("`{}` is not here", field.name))
-                    .help(format!("add `{}: {}`", field.name, sample(&field.shape))),
-            );
+            let fault = Diagnostic::error("missing-key", message)
+                .at(head(node), format!("`{}` is not here", field.name));
+            let order = format!("add `{}: {}`", field.name, sample(&field.shape));
+            let top = node.span.range().start == head(node).range().start;
+            // Of all keys that are missing this one has only one value.
+            found.push(if field.name == "version" && top && node.alias.is_none() {
+                let at = head(node).range().start;
+                let before = Span::new(node.span.source, at, at);
+                fault.fix(order, before, "version: 1\n")
+            } else {
+                fault.help(order)
+            });
         }
     }
     if !record.one_of.is_empty() {
@@ -159,6 +175,9 @@ fn check_one_of(node: &Node, record: &Record, found: &mut Diagnostics) {
         .iter()
         .filter(|e| record.one_of.contains(&e.key.as_str()));
     let Some(first) = present.next() else {
+        if record.one_of.iter().any(|name| meant(node, name, record)) {
+            return;
+        }
         let message = format!("{} says nothing to do", record.name);
         found.push(
             Diagnostic::error("missing-action", message)
@@ -200,16 +219,23 @@ fn not_a_record(node: &Node, record: &Record, found: &mut Diagnostics) {
     );
 }
 
-fn unknown_key(key: &str, span: crate::source::Span, record: &Record, found: &mut Diagnostics) {
+fn unknown_key(node: &Node, entry: &Entry, record: &'static Record, found: &mut Diagnostics) {
+    let (key, span) = (entry.key.as_str(), entry.key_span);
     let fault = Diagnostic::error("unknown-key", format!("{} has no `{key}`", record.name))
         .at(span, "not a word of planrun here");
     if let Some((_, cure)) = record.foreign.iter().find(|(word, _)| *word == key) {
-        found.push(fault.help(*cure));
+        found.push(match cure::renamed(node, &entry.value, record, cure) {
+            Some(name) => fault.fix(*cure, span, name),
+            None => fault.help(*cure),
+        });
         return;
     }
     let names: Vec<&str> = record.fields.iter().map(|field| field.name).collect();
     found.push(match nearest(key, names.iter().copied()) {
-        Some(near) => fault.help(format!("did you mean `{near}`?")),
+        Some(near) if node.get(near).is_none() => {
+            fault.fix(format!("did you mean `{near}`?"), span, near)
+        }
+        Some(near) => fault.help(format!("did you mean `{near}`, which is here already?")),
         None => fault.help(format!("{} takes {}", record.name, one_of(&names))),
     });
 }
@@ -217,8 +243,9 @@ fn unknown_key(key: &str, span: crate::source::Span, record: &Record, found: &mu
 fn unknown_word(text: &str, words: &[&str], node: &Node, found: &mut Diagnostics) {
     let fault = Diagnostic::error("unknown-word", format!("`{text}` is not {}", one_of(words)))
         .at(place(node), "not one of them");
-    found.push(match nearest(text, words.iter().copied()) {
-        Some(near) => fault.help(format!("did you mean `{near}`?")),
+    let small = text.to_ascii_lowercase();
+    found.push(match nearest(&small, words.iter().copied()) {
+        Some(near) => fault.fix(format!("did you mean `{near}`?"), node.span, near),
         None => fault.help(format!("write {}", one_of(words))),
     });
 }
@@ -233,22 +260,21 @@ fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
     let message = format!("found {}, expected {}", node.kind(), shape.expected());
     let mut fault = Diagnostic::error("wrong-type", message)
         .at(place(node), format!("this is {}", node.kind()));
+    if let Some(cure) = cure::of_kind(node, shape) {
+        found.push(fault.fix(cure.text, node.span, cure.yaml));
+        return;
+    }
     let text_wanted = matches!(shape, Shape::Text(_) | Shape::Choice(_))
         || matches!(shape, Shape::OneOf(all) if all.iter().any(|(s, _)| *s == Select::Text));
     fault = match &node.value {
         Value::Null => fault.help(format!("write a value: {}", sample(shape))),
-        Value::Int(_) if is_duration(shape) => fault.help("add a unit: `90s`, `15m`, `1h`"),
         Value::Int(_) | Value::Float(_) | Value::Bool(_) if text_wanted => {
             fault.help("put quotes around it")
         }
         Value::Map(entries) if text_wanted && entries.iter().all(|e| e.key.starts_with('{')) => {
             fault.help("put quotes around a value that begins with a template: `\"{{ name }}\"`")
         }
-        Value::Text(text) if matches!(shape, Shape::Bool) => match text.text.as_str() {
-            "yes" | "on" => fault.help("write `true`"),
-            "no" | "off" => fault.help("write `false`"),
-            _ => fault.help("write `true` or `false`"),
-        },
+        Value::Text(_) if matches!(shape, Shape::Bool) => fault.help("write `true` or `false`"),
         Value::Text(_) if matches!(shape, Shape::List(..)) => {
             fault.help("write a list: `[one, two]`, or a line `- item` each")
         }
@@ -257,7 +283,8 @@ fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
     found.push(fault);
 }
 
-fn is_duration(shape: &Shape) -> bool {
+/// Whether a shape takes a length of time.
+pub(super) fn is_duration(shape: &Shape) -> bool {
     match shape {
         Shape::Text(form) => form.name == crate::schema::DURATION.name,
         Shape::Late(inner) => is_duration(inner),
@@ -279,7 +306,6 @@ fn check_form(text: &str, form: &Form, node: &Node, found: &mut Diagnostics) {
     if matches(pattern, text) {
         return;
     }
-    let digits = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
     let fault = if text.trim().is_empty() {
         Diagnostic::error(
             "empty-text",
@@ -291,16 +317,11 @@ fn check_form(text: &str, form: &Form, node: &Node, found: &mut Diagnostics) {
             format!("`{}` is not {}", short(text), form.name),
         )
     };
-    let help = if digits && form.name == crate::schema::DURATION.name {
-        format!("add a unit: `{text}s`, `{text}m`, `{text}h`")
-    } else {
-        format!("write something like `{}`", form.example)
-    };
-    found.push(
-        fault
-            .at(place(node), format!("not {}", form.name))
-            .help(help),
-    );
+    let fault = fault.at(place(node), format!("not {}", form.name));
+    found.push(match cure::of_form(text, form) {
+        Some(cure) => fault.fix(cure.text, node.span, cure.yaml),
+        None => fault.help(format!("write something like `{}`", form.example)),
+    });
 }
 
 /// Whether a text matches a pattern of a [`Form`].
@@ -316,12 +337,12 @@ pub(super) fn matches(pattern: &'static str, text: &str) -> bool {
 }
 
 /// Where to point: at the alias that brought a node here, else at the node.
-fn place(node: &Node) -> crate::source::Span {
+fn place(node: &Node) -> Span {
     node.alias.unwrap_or(node.span)
 }
 
 /// The first key of a mapping, the place for what is missing in it.
-fn head(node: &Node) -> crate::source::Span {
+fn head(node: &Node) -> Span {
     node.entries()
         .first()
         .map_or(place(node), |entry| entry.key_span)

@@ -11,10 +11,12 @@ use minijinja::machinery::ast;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
+use crate::diagnostic::Edit;
 use crate::document::Node;
 use crate::source::Sources;
 use crate::source::Span;
 use crate::template::Name;
+use crate::template::cure;
 
 /// An expression and the text it was read from.
 #[derive(Clone, Debug)]
@@ -108,11 +110,10 @@ impl Expression {
     pub fn parse(node: &Node, sources: &Sources, found: &mut Diagnostics) -> Option<Self> {
         let text = node.lexeme(sources)?.to_owned();
         if text.contains("{{") {
-            found.push(
-                Diagnostic::error("template-in-expression", "a condition takes no `{{ }}`")
-                    .at(node.span, "an expression already")
-                    .help(format!("write it without: `{}`", without_braces(&text))),
-            );
+            let fault = Diagnostic::error("template-in-expression", "a condition takes no `{{ }}`")
+                .at(node.span, "an expression already");
+            let words = format!("write it without: `{}`", without_braces(&text));
+            found.push(cured(fault, &text, node, sources, &words));
             return None;
         }
         match Self::parse_text(&text) {
@@ -130,11 +131,11 @@ impl Expression {
                 Some(expression)
             }
             Err(fault) => {
-                found.push(
+                let words = "write something like `ring[ip].users == 0 and serving`";
+                let fault =
                     Diagnostic::error("expression-syntax", "this expression cannot be read")
-                        .help(cure(&text, fault.range.start))
-                        .at(node.place(sources, fault.range), fault.text),
-                );
+                        .at(node.place(sources, fault.range), fault.text);
+                found.push(cured(fault, &text, node, sources, words));
                 None
             }
         }
@@ -226,22 +227,17 @@ impl Expr {
     }
 }
 
-/// Returns what to do about a fault of an expression: the signs of other languages have cures.
-fn cure(text: &str, at: usize) -> &'static str {
-    let before = text.get(..at).unwrap_or(text).trim_end();
-    let rest = text.get(at..).unwrap_or_default().trim_start();
-    let near = |sign: &str| rest.starts_with(sign) || before.ends_with(sign);
-    if near("&&") {
-        "write `and` for `&&`"
-    } else if near("||") {
-        "write `or` for `||`"
-    } else if near("=") {
-        "to compare write `==`"
-    } else if near("!") {
-        "write `not` for `!`"
-    } else {
-        "write something like `ring[ip].users == 0 and serving`"
-    }
+/// Adds the cure of an expression that cannot be read, where there is one; else words.
+fn cured(fault: Diagnostic, text: &str, node: &Node, sources: &Sources, words: &str) -> Diagnostic {
+    let Some(cure) = cure::cure(text) else {
+        return fault.help(words);
+    };
+    let edits = cure
+        .changes
+        .into_iter()
+        .map(|(range, with)| Edit::new(node.place(sources, range), with))
+        .collect();
+    fault.fix_all(cure.text, edits)
 }
 
 fn without_braces(text: &str) -> String {

@@ -349,31 +349,31 @@ where
                 kind.about(),
                 against.about()
             );
-            let help = match (&kind, &against, &other.kind) {
-                (Type::Number, Type::Text, Kind::Const(value))
+            let fault = Diagnostic::error("never-equal", message)
+                .at(self.place(left), format!("this is {}", kind.about()));
+            let constant = match &other.kind {
+                Kind::Const(value) => Some(value),
+                _ => None,
+            };
+            let fault = match (&kind, &against, constant) {
+                (Type::Number, Type::Text, Some(value))
                     if value
                         .as_str()
-                        .is_some_and(|text| text.parse::<f64>().is_ok()) =>
+                        .is_some_and(|text| text.parse::<i64>().is_ok()) =>
                 {
-                    format!(
-                        "write {} without quotes",
-                        value.as_str().unwrap_or_default()
-                    )
+                    let number = value.as_str().unwrap_or_default();
+                    let order = format!("write {number} without quotes");
+                    self.replaced(fault, order, other, number)
                 }
-                (Type::Bool, Type::Text, Kind::Const(_)) => {
-                    format!("write `{a}`, or `not {a}`")
+                (Type::Bool, Type::Text, Some(_)) => {
+                    fault.help(format!("write `{a}`, or `not {a}`"))
                 }
-                (Type::Text, Type::Number, Kind::Const(value)) => {
-                    format!("write `\"{value}\"`, or give `{a}` a type: `types: {{...: int}}`")
-                }
-                _ => "compare values of one kind".into(),
+                (Type::Text, Type::Number, Some(value)) => fault.help(format!(
+                    "write `\"{value}\"`, or give `{a}` a type: `types: {{...: int}}`"
+                )),
+                _ => fault.help("compare values of one kind"),
             };
-            let place = self.place(left);
-            self.found.push(
-                Diagnostic::error("never-equal", message)
-                    .at(place, format!("this is {}", kind.about()))
-                    .help(help),
-            );
+            self.found.push(fault);
         }
     }
 
@@ -387,16 +387,16 @@ where
             return;
         };
         let name = self.text(expr);
-        let help = match nearest(text, words.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("`{name}` is {}", one_of(&words)),
+        let fault = Diagnostic::error("never-equal", format!("`{name}` is never `{text}`"))
+            .at(self.place(expr), format!("is {}", one_of(&words)));
+        let fault = match nearest(text, words.iter().copied()) {
+            Some(near) => {
+                let order = format!("did you mean `{near}`?");
+                self.replaced(fault, order, other, &format!("\"{near}\""))
+            }
+            None => fault.help(format!("write {}", one_of(&words))),
         };
-        let place = self.place(expr);
-        self.found.push(
-            Diagnostic::error("never-equal", format!("`{name}` is never `{text}`"))
-                .at(place, format!("is {}", one_of(&words)))
-                .help(help),
-        );
+        self.found.push(fault);
     }
 
     fn attribute(&mut self, whole: &Expr, base: &Expr, name: &str, row: Option<&'a Reading>) {
@@ -406,21 +406,46 @@ where
         }
         let base = self.text(base);
         let parts = Types::parts(&kind);
-        let help = match nearest(name, parts.iter().copied()) {
-            Some(near) => format!("did you mean `{base}.{near}`?"),
-            None => format!("`{base}` has {}", one_of(&parts).replace(" or ", " and ")),
+        let fault = Diagnostic::error("unknown-part", format!("`{base}` has no `{name}`"))
+            .at(self.place(whole), "no such value");
+        let fault = match nearest(name, parts.iter().copied()) {
+            Some(near) => {
+                let order = format!("did you mean `{base}.{near}`?");
+                self.replaced(fault, order, whole, &format!("{base}.{near}"))
+            }
+            None => fault.help(format!(
+                "`{base}` has {}",
+                one_of(&parts).replace(" or ", " and ")
+            )),
         };
-        let place = self.place(whole);
-        self.found.push(
-            Diagnostic::error("unknown-part", format!("`{base}` has no `{name}`"))
-                .at(place, "no such value")
-                .help(help),
-        );
+        self.found.push(fault);
     }
 
     fn text(&self, expr: &Expr) -> String {
         self.expression
             .map_or_else(String::new, |expression| expression.part(expr).to_owned())
+    }
+
+    /// Offers other words for a part of the expression; in words alone where its place in the file
+    /// is not exact, or quotes would be YAML's own.
+    fn replaced(&self, fault: Diagnostic, order: String, part: &Expr, with: &str) -> Diagnostic {
+        let exact = self.expression.and_then(|expression| {
+            let whole = expression.span?;
+            let written = self.sources.slice(whole);
+            let text = expression.text.get(part.range.clone())?;
+            // Only a text that stands in the file as it is has places that can be counted.
+            let begin = written.find(expression.text.trim())?;
+            let lead = expression.text.len() - expression.text.trim_start().len();
+            let start = whole.range().start + begin + part.range.start - lead;
+            let place = Span::new(whole.source, start, start + text.len());
+            let quoted = written.starts_with('"') && with.contains('"')
+                || written.starts_with('\'') && with.contains('\'');
+            (self.sources.slice(place) == text && !quoted).then_some(place)
+        });
+        match exact {
+            Some(place) => fault.fix(order, place, with),
+            None => fault.help(order),
+        }
     }
 
     /// Returns where a part of the expression stands, told by the places of its names.

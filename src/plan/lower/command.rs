@@ -4,7 +4,9 @@ use indexmap::IndexMap;
 use regex::Regex;
 
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Edit;
 use crate::document::Node;
+use crate::document::Style;
 use crate::document::Value;
 use crate::output::Reading;
 use crate::output::Type;
@@ -46,7 +48,10 @@ impl Lowering<'_> {
             return Work::Upload(self.upload(upload));
         }
         match node.get("run") {
-            Some(line) if line.as_text().is_some() => Work::Run(self.split(line)),
+            Some(line) if line.as_text().is_some() => {
+                let key = node.entry("run").map(|entry| entry.key_span);
+                Work::Run(self.split(line, key))
+            }
             Some(list) => Work::Run(
                 list.items()
                     .iter()
@@ -72,12 +77,12 @@ impl Lowering<'_> {
     }
 
     /// Splits a command line into words, each a template of its own.
-    fn split(&mut self, node: &Node) -> Vec<Template> {
+    fn split(&mut self, node: &Node, key: Option<Span>) -> Vec<Template> {
         let line = node.as_text().unwrap_or_default();
         let (words, faults) = words::split(line);
         // One remark a line: behind the first misreading the others follow from it.
         if let Some(fault) = faults.first() {
-            self.tell_words(node, line, fault);
+            self.tell_words(node, line, fault, key);
         }
         words
             .iter()
@@ -133,7 +138,7 @@ impl Lowering<'_> {
         }
     }
 
-    fn tell_words(&mut self, node: &Node, line: &str, fault: &Fault) {
+    fn tell_words(&mut self, node: &Node, line: &str, fault: &Fault, key: Option<Span>) {
         let one = match fault {
             Fault::ShellSyntax { what, range } => {
                 let sign = &line[range.clone()];
@@ -142,26 +147,69 @@ impl Lowering<'_> {
                     "shell-syntax-in-run",
                     "`run` has no shell: it runs one program with its arguments",
                 )
-                .at(place, format!("only a shell makes {what} of `{sign}`"));
-                let one_line = line.split_whitespace().collect::<Vec<_>>().join(" ");
-                fault
-                    .help(format!("for a shell write `shell: {one_line}`"))
-                    .help(format!(
-                        "for a plain `{sign}` put quotes around it: `'{sign}'`"
-                    ))
+                .at(place, format!("only a shell makes {what} of `{sign}`"))
+                .help(format!(
+                    "for a plain `{sign}` put quotes around it: `'{sign}'`"
+                ));
+                match key {
+                    Some(key) => fault.fix("for a shell write `shell`", key, "shell"),
+                    None => fault.help("for a shell write `shell`"),
+                }
             }
-            Fault::Unclosed { what, range } => Diagnostic::error(
-                "unclosed-quote",
-                format!("{what} is opened and never closed"),
-            )
-            .at(node.place(self.sources, range.clone()), "opened here")
-            .help(if *what == "`{{`" {
-                "close it with `}}`"
-            } else {
-                "close it, or write `\\` before it if it is meant as it stands"
-            }),
+            Fault::Unclosed { what, range } => {
+                let fault = Diagnostic::error(
+                    "unclosed-quote",
+                    format!("{what} is opened and never closed"),
+                )
+                .at(node.place(self.sources, range.clone()), "opened here");
+                let order = if *what == "`{{`" {
+                    "close it with `}}`"
+                } else {
+                    "close it, or write `\\` before it if it is meant as it stands"
+                };
+                match self.closed(node, line, range.start) {
+                    Some((order, edit)) => fault.fix_all(order, vec![edit]),
+                    None => fault.help(order),
+                }
+            }
         };
         self.found.push(one);
+    }
+
+    /// Returns the edit that closes what is opened in a command line, if it can be told.
+    fn closed(&self, node: &Node, line: &str, open: usize) -> Option<(&'static str, Edit)> {
+        let rest = line.get(open..)?;
+        let end = line.trim_end().len();
+        let sign = rest.chars().next()?;
+        let (order, at, with) = if rest.starts_with("{{") {
+            match rest.find('}') {
+                Some(one) => ("close it with `}}`", open + one, "}"),
+                None => ("close it with `}}`", end, " }}"),
+            }
+        } else {
+            let inside = |text: Option<char>| text.is_some_and(char::is_alphanumeric);
+            let apostrophe = sign == '\''
+                && inside(line[..open].chars().next_back())
+                && inside(rest.chars().nth(1));
+            match (apostrophe, sign) {
+                (true, _) => ("write `\\` before an apostrophe", open, "\\"),
+                (false, '"') => ("close it", end, "\""),
+                (false, _) => ("close it", end, "'"),
+            }
+        };
+        let mut cured = line.to_owned();
+        cured.insert_str(at, with);
+        if !words::split(&cured).1.is_empty() {
+            return None;
+        }
+        // Inside of quotes of YAML a quote or backslash would be YAML's own.
+        let quoted = matches!(&node.value, Value::Text(text)
+            if matches!(text.style, Style::Single | Style::Double));
+        if quoted && !with.contains('}') {
+            return None;
+        }
+        let place = node.place(self.sources, at..at);
+        Some((order, Edit::new(place, with)))
     }
 
     /// Lowers `exit_codes`; `None` where nothing is said.

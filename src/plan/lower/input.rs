@@ -5,6 +5,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Edit;
 use crate::document::Node;
 use crate::document::Value;
 use crate::duration;
@@ -106,7 +107,13 @@ impl Lowering<'_> {
                 Diagnostic::error("wrong-bound", "no value is left: `min` is above `max`")
                     .at(low.span, "the least")
                     .also(high.span, "the greatest")
-                    .help("exchange the two"),
+                    .fix_all(
+                        "exchange the two",
+                        vec![
+                            Edit::new(low.span, self.sources.slice(high.span)),
+                            Edit::new(high.span, self.sources.slice(low.span)),
+                        ],
+                    ),
             );
         }
     }
@@ -173,14 +180,10 @@ impl Lowering<'_> {
         match read {
             Ok(value) => Some(Default::Value(value)),
             Err(unfit) => {
-                self.found.push(
-                    Diagnostic::error(
-                        "wrong-default",
-                        format!("the default `{text}` {}", unfit.why),
-                    )
-                    .at(node.span, "does not fit")
-                    .help(unfit.help),
-                );
+                let message = format!("the default `{text}` {}", unfit.why);
+                let fault =
+                    Diagnostic::error("wrong-default", message).at(node.span, "does not fit");
+                self.found.push(unfit.advise(fault, node.span));
                 None
             }
         }
