@@ -12,6 +12,7 @@ mod check;
 mod cure;
 pub mod inventory;
 pub mod json;
+pub mod kind;
 pub mod model;
 pub mod plan;
 pub mod test;
@@ -56,6 +57,8 @@ pub enum Select {
     Bool,
     /// The value is a whole number.
     Int,
+    /// The value is text, a number or a bool.
+    Scalar,
     /// The value is a list.
     List,
     /// The value is a mapping that has this key.

@@ -18,6 +18,7 @@ use crate::inventory::Inventory;
 use crate::inventory::read;
 use crate::plan;
 use crate::plan::Plan;
+use crate::resolve::ENVIRONMENT;
 use crate::resolve::Given;
 use crate::source::SourceId;
 use crate::source::Sources;
@@ -64,13 +65,19 @@ pub(super) fn text(
     }
 }
 
-fn content(path: &Path, shown: &str) -> Result<String, Box<Diagnostic>> {
+/// Returns the text of a file.
+pub(super) fn content(path: &Path, shown: &str) -> Result<String, Box<Diagnostic>> {
     let mut bytes = Vec::new();
     let most = MAX_BYTES as u64 + 1;
     let done = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
     if let Err(error) = done {
         return Err(Box::new(unreadable(path, shown, &error)));
     }
+    as_text(bytes, shown)
+}
+
+/// Makes a text of the bytes of a file.
+pub(super) fn as_text(bytes: Vec<u8>, shown: &str) -> Result<String, Box<Diagnostic>> {
     if bytes.len() > MAX_BYTES {
         let message = format!("`{shown}` has more than {MAX_BYTES} bytes");
         let fault = Diagnostic::error("file-too-large", message);
@@ -163,9 +170,29 @@ pub(super) fn given(
     Some(Given {
         set: values.set.clone(),
         file,
+        environment: environment(found),
         limit: values.limit.clone(),
         plan_dir: plan_dir.to_owned(),
     })
+}
+
+/// Returns the variables of the environment that give inputs, sorted.
+fn environment(found: &mut Diagnostics) -> Vec<(String, String)> {
+    let mut variables = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        let Some(name) = name.to_str().filter(|name| name.starts_with(ENVIRONMENT)) else {
+            continue;
+        };
+        match value.into_string() {
+            Ok(value) => variables.push((name.to_owned(), value)),
+            Err(_) => found.push(
+                Diagnostic::error("not-utf8", format!("`{name}` is not UTF-8 text"))
+                    .help("give the environment variable as UTF-8"),
+            ),
+        }
+    }
+    variables.sort();
+    variables
 }
 
 /// Returns the directory of a file, `.` for a bare name.
