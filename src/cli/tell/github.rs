@@ -57,7 +57,10 @@ fn message(one: &Diagnostic, sources: &Sources) -> Vec<String> {
         let Region { line, .. } = Region::of(label.span, sources);
         lines.push(format!("{path}:{line}: {}", printable(&label.text)));
     }
-    lines.extend(one.orders().map(|help| format!("help: {}", printable(help))));
+    lines.extend(
+        one.orders()
+            .map(|help| format!("help: {}", printable(help))),
+    );
     lines
 }
 

@@ -89,7 +89,10 @@ mod tests {
         assert_eq!(all[1]["place"]["line"], 2);
         assert_eq!(all[1]["place"]["column"], 7);
         assert_eq!(all[1]["also"][0]["path"], "hosts.yaml");
-        assert_eq!(all[1]["help"], json!(["write `two`", "write a name", "or none"]));
+        assert_eq!(
+            all[1]["help"],
+            json!(["write `two`", "write a name", "or none"])
+        );
         let edit = &all[1]["fixes"][0]["edits"][0];
         assert_eq!((&edit["line"], &edit["column"]), (&json!(2), &json!(7)));
         assert_eq!(edit["replacement"], "two");
