@@ -10,7 +10,7 @@ mod action;
 mod command;
 mod input;
 mod late;
-mod names;
+pub(super) mod names;
 mod step;
 
 use std::rc::Rc;

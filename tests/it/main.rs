@@ -18,6 +18,7 @@ mod scene;
 mod schemas;
 mod support;
 mod tidy;
+mod uploads;
 mod validate;
 
 use std::path::Path;

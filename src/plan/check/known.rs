@@ -15,19 +15,18 @@ use crate::plan::Word;
 use crate::plan::check::command_templates;
 use crate::plan::check::expressions;
 use crate::plan::check::templates;
+use crate::plan::check::texts::Texts;
+use crate::plan::check::texts::rendered_file;
 use crate::template::Name;
 
 /// Tells of values that are read before they are recorded, or that no step gives.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
-    let mut ids: HashMap<&str, &Step> = HashMap::new();
-    for step in &plan.steps {
-        step.visit(&mut |step| {
-            if let Some(id) = &step.id {
-                ids.insert(id, step);
-            }
-        });
-    }
-    let mut order = Order { plan, ids, found };
+    let mut order = Order {
+        plan,
+        ids: ids(plan),
+        texts: None,
+        found,
+    };
     order.results();
     let nothing = HashSet::new();
     for claim in &plan.preflight {
@@ -36,9 +35,39 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     order.sequence(&plan.steps, nothing);
 }
 
+/// Tells the same of the texts that uploads render, by the paths of their files.
+pub(super) fn texts(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
+    let mut order = Order {
+        plan,
+        ids: ids(plan),
+        texts: Some(texts),
+        found,
+    };
+    for name in texts.values().flat_map(|text| &text.names) {
+        if let Some(fault) = without_value(&order.ids, name) {
+            order.found.push(fault);
+        }
+    }
+    order.sequence(&plan.steps, HashSet::new());
+}
+
+fn ids(plan: &Plan) -> HashMap<&str, &Step> {
+    let mut ids = HashMap::new();
+    for step in &plan.steps {
+        step.visit(&mut |step| {
+            if let Some(id) = &step.id {
+                ids.insert(id.as_str(), step);
+            }
+        });
+    }
+    ids
+}
+
 struct Order<'a> {
     plan: &'a Plan,
     ids: HashMap<&'a str, &'a Step>,
+    /// The texts to be checked alone; `None`: what the plan itself says.
+    texts: Option<&'a Texts>,
     found: &'a mut Diagnostics,
 }
 
@@ -54,11 +83,16 @@ impl<'a> Order<'a> {
     }
 
     fn step(&mut self, step: &'a Step, known: Known<'a>) -> Known<'a> {
-        for expression in expressions(step) {
-            self.names(&expression.names, &known);
-        }
-        for template in templates(step) {
-            self.names(&template.names, &known);
+        if let Some(texts) = self.texts {
+            let text = rendered_file(step).and_then(|path| texts.get(path));
+            self.names(text.map_or(&[], |text| &text.names), &known);
+        } else {
+            for expression in expressions(step) {
+                self.names(&expression.names, &known);
+            }
+            for template in templates(step) {
+                self.names(&template.names, &known);
+            }
         }
         let mut behind = known;
         if let Action::Block { steps, rescue } = &step.action {
@@ -124,26 +158,28 @@ impl<'a> Order<'a> {
     fn results(&mut self) {
         let mut told = Vec::new();
         each_name(self.plan, &mut |name| {
-            let Some(step) = self.ids.get(name.name.as_str()) else {
-                return;
-            };
-            if !matches!(step.action, Action::Effect(_) | Action::Set(_)) {
-                let action = step.action_word();
-                told.push(
-                    Diagnostic::error(
-                        "no-result",
-                        format!("the step `{}` gives no value", name.name),
-                    )
-                    .at(name.span, "used as a value")
-                    .also(step.span, format!("`{action}` records nothing"))
-                    .help("use a probe to look, or record values with `set`"),
-                );
-            }
+            told.extend(without_value(&self.ids, name));
         });
         for one in told {
             self.found.push(one);
         }
     }
+}
+
+/// Tells of a name whose step gives no value.
+fn without_value(ids: &HashMap<&str, &Step>, name: &Name) -> Option<Diagnostic> {
+    let step = ids.get(name.name.as_str())?;
+    if matches!(step.action, Action::Effect(_) | Action::Set(_)) {
+        return None;
+    }
+    let action = step.action_word();
+    let message = format!("the step `{}` gives no value", name.name);
+    Some(
+        Diagnostic::error("no-result", message)
+            .at(name.span, "used as a value")
+            .also(step.span, format!("`{action}` records nothing"))
+            .help("use a probe to look, or record values with `set`"),
+    )
 }
 
 /// Calls a function on every name that is used in a plan.
@@ -182,9 +218,12 @@ fn each_name(plan: &Plan, see: &mut dyn FnMut(&Name)) {
     }
 }
 
-/// Tells of inputs that nothing uses.
-pub(super) fn unused(plan: &Plan, found: &mut Diagnostics) {
+/// Tells of inputs that nothing uses, nor the texts that uploads render.
+pub(super) fn unused(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
     let mut used: HashSet<String> = HashSet::new();
+    for name in texts.values().flat_map(|text| &text.names) {
+        used.insert(name.name.clone());
+    }
     each_name(plan, &mut |name| {
         used.insert(name.name.clone());
     });
