@@ -13,6 +13,7 @@ use crate::source::Sources;
 use crate::source::Span;
 
 pub use parse::parse;
+pub use scalar::Places;
 
 /// A value with its place.
 #[derive(Clone, Debug)]
@@ -140,7 +141,12 @@ impl Node {
 
     /// Returns the place of a byte range of the node's *text*, whatever style it is written in.
     pub fn place(&self, sources: &Sources, range: std::ops::Range<usize>) -> Span {
-        scalar::place(self, sources, range)
+        self.places(sources).span(range)
+    }
+
+    /// Returns the places of all bytes of the node's *text*.
+    pub fn places(&self, sources: &Sources) -> Places {
+        Places::of(self, sources)
     }
 
     /// Returns the node as a JSON value; places and styles are lost.

@@ -80,20 +80,24 @@ impl Template {
             span: node.span,
             names: Vec::new(),
         };
+        if template.is_plain() {
+            return template;
+        }
+        let places = node.places(sources);
         match expression::names_of_template(&template.text) {
             Ok(names) => {
                 template.names = names
                     .into_iter()
                     .map(|(name, range)| Name {
                         name,
-                        span: node.place(sources, range),
+                        span: places.span(range),
                     })
                     .collect();
             }
             Err(fault) => {
                 found.push(
                     Diagnostic::error("template-syntax", "this template cannot be read")
-                        .at(node.place(sources, fault.range), fault.text)
+                        .at(places.span(fault.range), fault.text)
                         .help("write `{{ name }}`, `{{ name | filter }}`, or plain text"),
                 );
             }
@@ -152,7 +156,9 @@ impl Template {
 
     /// Whether there is anything to render.
     pub fn is_plain(&self) -> bool {
-        !self.text.contains("{{") && !self.text.contains("{%")
+        !["{{", "{%", "{#"]
+            .iter()
+            .any(|sign| self.text.contains(sign))
     }
 
     /// Renders the text.

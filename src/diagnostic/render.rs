@@ -120,6 +120,8 @@ fn plain(text: &str) -> String {
         .map(|c| {
             if !c.is_control() || matches!(c, '\n' | '\t') {
                 c.to_string()
+            } else if c == '\r' {
+                " ".into()
             } else {
                 "?".repeat(c.len_utf8())
             }

@@ -13,6 +13,7 @@ use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::Edit;
 use crate::document::Node;
+use crate::document::Places;
 use crate::source::Sources;
 use crate::source::Span;
 use crate::template::Name;
@@ -25,6 +26,8 @@ pub struct Expression {
     pub text: String,
     /// Where it is; `None` for one that was not read from a file.
     pub span: Option<Span>,
+    /// Where each of its bytes is.
+    places: Option<Places>,
     /// What it says.
     pub root: Expr,
     /// The free names in it and where they are.
@@ -119,15 +122,17 @@ impl Expression {
         match Self::parse_text(&text) {
             Ok(mut expression) => {
                 expression.span = Some(node.span);
+                let places = node.places(sources);
                 let mut names = Vec::new();
                 expression.root.free_names(&mut names);
                 expression.names = names
                     .into_iter()
                     .map(|(name, range)| Name {
                         name,
-                        span: node.place(sources, range),
+                        span: places.span(range),
                     })
                     .collect();
+                expression.places = Some(places);
                 Some(expression)
             }
             Err(fault) => {
@@ -148,9 +153,31 @@ impl Expression {
         Ok(Self {
             text: text.to_owned(),
             span: None,
+            places: None,
             root,
             names: Vec::new(),
         })
+    }
+
+    /// Returns where a part is; the whole expression where that cannot be told, `None` for one that
+    /// was not read from a file.
+    pub fn place(&self, part: &Expr) -> Option<Span> {
+        let places = self.places.as_ref()?;
+        Some(places.span(self.trimmed(part)))
+    }
+
+    /// Returns the edit that puts other words in the place of a part, if that can be done.
+    pub fn edit(&self, part: &Expr, with: &str) -> Option<Edit> {
+        self.places.as_ref()?.edit(self.trimmed(part), with)
+    }
+
+    /// Returns the range of a part without the blanks around it.
+    fn trimmed(&self, part: &Expr) -> Range<usize> {
+        let Some(text) = self.text.get(part.range.clone()) else {
+            return 0..self.text.len();
+        };
+        let start = part.range.start + text.len() - text.trim_start().len();
+        start..start + text.trim().len()
     }
 
     /// Returns the text of a part.
@@ -232,12 +259,13 @@ fn cured(fault: Diagnostic, text: &str, node: &Node, sources: &Sources, words: &
     let Some(cure) = cure::cure(text) else {
         return fault.help(words);
     };
-    let edits = cure
+    let places = node.places(sources);
+    let edits: Option<Vec<Edit>> = cure
         .changes
         .into_iter()
-        .map(|(range, with)| Edit::new(node.place(sources, range), with))
+        .map(|(range, with)| places.edit(range, &with))
         .collect();
-    fault.fix_all(cure.text, edits)
+    fault.fix_all(cure.text, edits.unwrap_or_default())
 }
 
 fn without_braces(text: &str) -> String {

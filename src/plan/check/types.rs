@@ -20,7 +20,6 @@ use crate::plan::Step;
 use crate::plan::Word;
 use crate::plan::check::expressions;
 use crate::schema::one_of;
-use crate::source::Sources;
 use crate::source::Span;
 use crate::template::expression::Comparison;
 use crate::template::expression::Expr;
@@ -72,7 +71,7 @@ impl Type<'_> {
 }
 
 /// Tells of slips in all expressions of a plan.
-pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
+pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let mut steps = IndexMap::new();
     for step in &plan.steps {
         step.visit(&mut |step| {
@@ -84,7 +83,6 @@ pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
     let types = Types { plan, steps };
     let mut check = Check {
         types: &types,
-        sources,
         found,
         expression: None,
     };
@@ -256,7 +254,6 @@ fn of_column<'a>(
 
 struct Check<'a, 'b> {
     types: &'b Types<'a>,
-    sources: &'b Sources,
     found: &'b mut Diagnostics,
     expression: Option<&'b Expression>,
 }
@@ -427,51 +424,17 @@ where
             .map_or_else(String::new, |expression| expression.part(expr).to_owned())
     }
 
-    /// Offers other words for a part of the expression; in words alone where its place in the file
-    /// is not exact, or quotes would be YAML's own.
+    /// Offers other words for a part of the expression; in words alone where they cannot be put
+    /// there.
     fn replaced(&self, fault: Diagnostic, order: String, part: &Expr, with: &str) -> Diagnostic {
-        let exact = self.expression.and_then(|expression| {
-            let whole = expression.span?;
-            let written = self.sources.slice(whole);
-            let text = expression.text.get(part.range.clone())?;
-            // Only a text that stands in the file as it is has places that can be counted.
-            let begin = written.find(expression.text.trim())?;
-            let lead = expression.text.len() - expression.text.trim_start().len();
-            let start = whole.range().start + begin + part.range.start - lead;
-            let place = Span::new(whole.source, start, start + text.len());
-            let quoted = written.starts_with('"') && with.contains('"')
-                || written.starts_with('\'') && with.contains('\'');
-            (self.sources.slice(place) == text && !quoted).then_some(place)
-        });
-        match exact {
-            Some(place) => fault.fix(order, place, with),
-            None => fault.help(order),
-        }
+        let edit = self.expression.and_then(|one| one.edit(part, with));
+        fault.fix_all(order, edit.into_iter().collect())
     }
 
-    /// Returns where a part of the expression stands, told by the places of its names.
-    fn place(&self, expr: &Expr) -> Span {
+    /// Returns where a part of the expression stands.
+    fn place(&self, part: &Expr) -> Span {
         let expression = self.expression.expect("set before a walk begins");
-        let mut inner = Vec::new();
-        expression.root.free_names(&mut inner);
-        let near = inner
-            .iter()
-            .zip(&expression.names)
-            .find(|((_, range), _)| expr.range.start <= range.start && range.end <= expr.range.end);
-        let whole = expression
-            .span
-            .or(expression.names.first().map(|name| name.span));
-        let Some(((_, range), name)) = near else {
-            return whole.expect("an expression that was read from a file has its place");
-        };
-        let before = range.start - expr.range.start;
-        let start = name.span.range().start.saturating_sub(before);
-        let place = Span::new(name.span.source, start, start + expr.range.len());
-        // Escapes and folding shift places; then the name alone is pointed at.
-        if expression.text.get(expr.range.clone()) == Some(self.sources.slice(place)) {
-            place
-        } else {
-            name.span
-        }
+        let place = expression.place(part);
+        place.expect("an expression of a plan was read from a file")
     }
 }
