@@ -10,6 +10,7 @@
 
 mod check;
 mod cure;
+mod editor;
 pub mod inventory;
 pub mod json;
 pub mod kind;
@@ -155,6 +156,7 @@ impl Shape {
             Self::Text(form) => form.name.into(),
             Self::Choice(words) => one_of(words),
             Self::Bool => "true or false".into(),
+            Self::Int(i64::MIN) => "a whole number".into(),
             Self::Int(min) => format!("a whole number of at least {min}"),
             Self::Scalar => "text, a number or a bool".into(),
             Self::Null => "nothing".into(),

@@ -2,6 +2,10 @@
 
 use std::ops::Range;
 
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Edit;
+use crate::document::Node;
+use crate::source::Sources;
 use crate::template::expression::Expression;
 
 /// A piece of an expression and what replaces it.
@@ -37,6 +41,32 @@ const WORDS: [(&str, &str, &str); 6] = [
     ("equals", "==", "to compare write `==`"),
     ("ne", "!=", "to compare write `!=`"),
 ];
+
+/// Adds the cure of an expression that cannot be read, where there is one; else words.
+pub(super) fn advise(
+    fault: Diagnostic,
+    text: &str,
+    node: &Node,
+    sources: &Sources,
+    words: &str,
+) -> Diagnostic {
+    let Some(cure) = cure(text) else {
+        return fault.help(words);
+    };
+    let places = node.places(sources);
+    let edits: Option<Vec<Edit>> = cure
+        .changes
+        .into_iter()
+        .map(|(range, with)| places.edit(range, &with))
+        .collect();
+    fault.fix_all(cure.text, edits.unwrap_or_default())
+}
+
+/// Returns a text without its braces.
+pub(super) fn without_braces(text: &str) -> String {
+    let bare = text.replace("{{", " ").replace("}}", " ");
+    bare.split_whitespace().collect::<Vec<_>>().join(" ")
+}
 
 /// Returns the changes that make an expression of a text, if those known do.
 pub(super) fn cure(text: &str) -> Option<Cure> {

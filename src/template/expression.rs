@@ -115,8 +115,8 @@ impl Expression {
         if text.contains("{{") {
             let fault = Diagnostic::error("template-in-expression", "a condition takes no `{{ }}`")
                 .at(node.span, "an expression already");
-            let words = format!("write it without: `{}`", without_braces(&text));
-            found.push(cured(fault, &text, node, sources, &words));
+            let words = format!("write it without: `{}`", cure::without_braces(&text));
+            found.push(cure::advise(fault, &text, node, sources, &words));
             return None;
         }
         match Self::parse_text(&text) {
@@ -140,7 +140,7 @@ impl Expression {
                 let fault =
                     Diagnostic::error("expression-syntax", "this expression cannot be read")
                         .at(node.place(sources, fault.range), fault.text);
-                found.push(cured(fault, &text, node, sources, words));
+                found.push(cure::advise(fault, &text, node, sources, words));
                 None
             }
         }
@@ -252,25 +252,6 @@ impl Expr {
             }),
         }
     }
-}
-
-/// Adds the cure of an expression that cannot be read, where there is one; else words.
-fn cured(fault: Diagnostic, text: &str, node: &Node, sources: &Sources, words: &str) -> Diagnostic {
-    let Some(cure) = cure::cure(text) else {
-        return fault.help(words);
-    };
-    let places = node.places(sources);
-    let edits: Option<Vec<Edit>> = cure
-        .changes
-        .into_iter()
-        .map(|(range, with)| places.edit(range, &with))
-        .collect();
-    fault.fix_all(cure.text, edits.unwrap_or_default())
-}
-
-fn without_braces(text: &str) -> String {
-    let bare = text.replace("{{", " ").replace("}}", " ");
-    bare.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Returns the free names of a template's text with their ranges in it.

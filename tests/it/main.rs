@@ -5,13 +5,16 @@
     reason = "a test that cannot go on ends where it stands"
 )]
 
+mod ansible;
 mod bad_input;
 mod cluster;
 mod crash;
 mod demo;
 mod docs;
+mod editor;
 mod engine;
 mod harness;
+mod inventories;
 mod rejected;
 mod scenarios;
 mod scene;
