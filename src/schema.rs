@@ -11,6 +11,7 @@
 mod check;
 mod cure;
 mod editor;
+pub mod foreign;
 pub mod inventory;
 pub mod json;
 pub mod kind;
@@ -19,6 +20,8 @@ pub mod plan;
 pub mod test;
 
 pub use check::check;
+
+use crate::schema::foreign::Word;
 
 /// What a value may be.
 #[derive(Clone, Copy, Debug)]
@@ -95,8 +98,8 @@ pub struct Record {
     pub one_of: &'static [&'static str],
     /// The shape of all other keys; `None` allows none.
     pub rest: Option<&'static Shape>,
-    /// Words of other tools that people write here, and what to write in planrun.
-    pub foreign: &'static [(&'static str, &'static str)],
+    /// Words of other tools that people write here, by tables; the first that has a word counts.
+    pub foreign: &'static [&'static [Word]],
 }
 
 /// A key of a [`Record`].

@@ -1,5 +1,7 @@
 //! Holds a document against a shape and tells every fault.
 
+pub(super) mod wrong;
+
 use std::sync::LazyLock;
 use std::sync::Mutex;
 
@@ -16,7 +18,14 @@ use crate::schema::Form;
 use crate::schema::Record;
 use crate::schema::Select;
 use crate::schema::Shape;
+use crate::schema::check::wrong::only_key;
+use crate::schema::check::wrong::sample;
+use crate::schema::check::wrong::wrong_kind;
 use crate::schema::cure;
+use crate::schema::foreign;
+use crate::schema::foreign::carry;
+use crate::schema::foreign::carry::Carry;
+use crate::schema::foreign::values;
 use crate::schema::one_of;
 use crate::source::Span;
 
@@ -86,6 +95,8 @@ pub fn check(node: &Node, shape: &Shape, found: &mut Diagnostics) {
         },
         Shape::Record(record) => check_record(node, record, found),
         Shape::OneOf(alternatives) => match select(node, alternatives) {
+            Some(Shape::Choice(words)) => choice(node, words, alternatives, found),
+            Some(Shape::Text(_)) if is_bool_word(node, alternatives) => bool_word(node, found),
             Some(inner) => check(node, inner, found),
             None => wrong_kind(node, shape, found),
         },
@@ -109,6 +120,45 @@ pub(super) fn select<'a>(node: &Node, alternatives: &'a [(Select, Shape)]) -> Op
         .iter()
         .find(|(select, _)| fits(select))
         .map(|(_, shape)| shape)
+}
+
+/// Checks one of some words that have mappings for alternatives: `continue` alone stands for
+/// `{continue: why}`.
+fn choice(node: &Node, words: &[&str], all: &[(Select, Shape)], found: &mut Diagnostics) {
+    let text = node.as_text().unwrap_or_default();
+    if words.contains(&text) {
+        return;
+    }
+    match only_key(text, all) {
+        Some(line) => found.push(
+            Diagnostic::error("unknown-word", format!("`{text}` alone is not enough"))
+                .at(place(node), "something belongs behind it")
+                .help(format!("write `{line}`")),
+        ),
+        None => unknown_word(text, words, node, found),
+    }
+}
+
+/// Whether a node is a text such as `yes` where a bool may stand: YAML 1.2 takes it for text, its
+/// author did not.
+fn is_bool_word(node: &Node, alternatives: &[(Select, Shape)]) -> bool {
+    let takes_bool = alternatives
+        .iter()
+        .any(|(select, _)| *select == Select::Bool);
+    takes_bool
+        && node
+            .as_text()
+            .is_some_and(|text| values::bool(text).is_some())
+}
+
+fn bool_word(node: &Node, found: &mut Diagnostics) {
+    let text = node.as_text().unwrap_or_default();
+    let meant = values::bool(text).unwrap_or("true");
+    found.push(
+        Diagnostic::error("wrong-type", format!("`{text}` is text, not true or false"))
+            .at(place(node), "only `true` and `false` are bools in YAML 1.2")
+            .help(format!("write `{meant}`")),
+    );
 }
 
 /// Whether a node is a text with a template in it.
@@ -159,14 +209,22 @@ fn meant(node: &Node, name: &str, record: &Record) -> bool {
         .entries()
         .iter()
         .filter(|entry| record.field(&entry.key).is_none() && record.rest.is_none());
-    let quoted = format!("`{name}`");
     let names: Vec<&str> = record.fields.iter().map(|field| field.name).collect();
-    unknown.into_iter().any(|entry| {
-        let foreign = record.foreign.iter().find(|(word, _)| *word == entry.key);
-        match foreign {
-            Some((_, cure)) => cure.contains(&quoted),
+    unknown
+        .into_iter()
+        .any(|entry| match foreign::find(record, &entry.key) {
+            Some(word) => word.stands_for(name),
             None => nearest(&entry.key, names.iter().copied()) == Some(name),
-        }
+        })
+}
+
+/// Whether an unknown key stands for an action: the cure names it, so nothing else is told.
+fn meant_action(node: &Node, record: &Record) -> bool {
+    let entries = node.entries().iter();
+    let mut unknown = entries.filter(|entry| record.field(&entry.key).is_none());
+    unknown.any(|entry| match foreign::find(record, &entry.key) {
+        Some(word) => word.is_action(record.one_of),
+        None => nearest(&entry.key, record.one_of.iter().copied()).is_some(),
     })
 }
 
@@ -176,7 +234,7 @@ fn check_one_of(node: &Node, record: &Record, found: &mut Diagnostics) {
         .iter()
         .filter(|e| record.one_of.contains(&e.key.as_str()));
     let Some(first) = present.next() else {
-        if record.one_of.iter().any(|name| meant(node, name, record)) {
+        if meant_action(node, record) {
             return;
         }
         let (message, label) = if record.one_of.contains(&"run") {
@@ -226,25 +284,55 @@ fn not_a_record(node: &Node, record: &Record, found: &mut Diagnostics) {
             format!("found {}, expected {}", node.kind(), record.name),
         )
         .at(place(node), format!("this is {}", node.kind()))
-        .help(format!("write a mapping with {}", one_of(&keys))),
+        .help(match (list_of(node, record), first_field(node, record)) {
+            (Some(key), _) => format!("put the list under `{key}:`"),
+            (None, Some(line)) => format!("write `{line}`"),
+            (None, None) => format!("write a mapping with {}", one_of(&keys)),
+        }),
     );
 }
 
+/// The key under which a list belongs that stands in place of a whole record.
+fn list_of(node: &Node, record: &Record) -> Option<&'static str> {
+    let lists = |shape: &Shape| matches!(shape, Shape::List(Shape::Record(_), _));
+    let field = record.fields.iter().find(|field| lists(&field.shape));
+    let whole = record.one_of.is_empty() && matches!(node.value, Value::List(_));
+    field.filter(|_| whole).map(|field| field.name)
+}
+
+/// The mapping that a bare value stands for: the one field that must be there takes it.
+fn first_field(node: &Node, record: &Record) -> Option<String> {
+    let mut required = record.fields.iter().filter(|field| field.required);
+    let (field, None) = (required.next()?, required.next()) else {
+        return None;
+    };
+    let mut faults = Diagnostics::default();
+    check(node, &field.shape, &mut faults);
+    let value = carry::written(node).filter(|_| faults.is_empty())?;
+    Some(format!("{{{}: {value}}}", field.name))
+}
+
 fn unknown_key(node: &Node, entry: &Entry, record: &'static Record, found: &mut Diagnostics) {
-    let (key, span) = (entry.key.as_str(), entry.key_span);
-    let fault = Diagnostic::error("unknown-key", format!("{} has no `{key}`", record.name))
-        .at(span, "not a word of planrun here");
-    if let Some((_, cure)) = record.foreign.iter().find(|(word, _)| *word == key) {
-        found.push(match cure::renamed(node, &entry.value, record, cure) {
-            Some(name) => fault.fix(*cure, span, name),
-            None => fault.help(*cure),
+    let key = &entry.key;
+    let fault = Diagnostic::error("unknown-key", format!("{} has no `{key}`", record.name));
+    if let Some(word) = foreign::find(record, key) {
+        let fault = fault.at(entry.key_span, word.label());
+        let help = word.help(entry).into_iter();
+        let name = match word.carry {
+            Carry::Value(name) => cure::renamed(node, &entry.value, record, name),
+            _ => None,
+        };
+        found.push(match name {
+            Some(name) => fault.fix(format!("in planrun this is `{name}`"), entry.key_span, name),
+            None => help.fold(fault, Diagnostic::help),
         });
         return;
     }
+    let fault = fault.at(entry.key_span, "not a word of planrun here");
     let names: Vec<&str> = record.fields.iter().map(|field| field.name).collect();
     found.push(match nearest(key, names.iter().copied()) {
         Some(near) if node.get(near).is_none() => {
-            fault.fix(format!("did you mean `{near}`?"), span, near)
+            fault.fix(format!("did you mean `{near}`?"), entry.key_span, near)
         }
         Some(near) => fault.help(format!("did you mean `{near}`, which is here already?")),
         None => fault.help(format!("{} takes {}", record.name, one_of(&names))),
@@ -254,9 +342,14 @@ fn unknown_key(node: &Node, entry: &Entry, record: &'static Record, found: &mut 
 fn unknown_word(text: &str, words: &[&str], node: &Node, found: &mut Diagnostics) {
     let fault = Diagnostic::error("unknown-word", format!("`{text}` is not {}", one_of(words)))
         .at(place(node), "not one of them");
-    let small = text.to_ascii_lowercase();
-    found.push(match nearest(&small, words.iter().copied()) {
-        Some(near) => fault.fix(format!("did you mean `{near}`?"), node.span, near),
+    let order = |near: &str| format!("did you mean `{near}`?");
+    let cured = match values::find(text, words) {
+        Some(meant) => Some((format!("in planrun this is `{meant}`"), meant)),
+        None => nearest(&text.to_ascii_lowercase(), words.iter().copied())
+            .map(|near| (order(near), near)),
+    };
+    found.push(match cured {
+        Some((order, word)) => fault.fix(order, node.span, word),
         None => fault.help(format!("write {}", one_of(words))),
     });
 }
@@ -264,43 +357,6 @@ fn unknown_word(text: &str, words: &[&str], node: &Node, found: &mut Diagnostics
 fn kind(node: &Node, shape: &Shape, right: bool, found: &mut Diagnostics) {
     if !right {
         wrong_kind(node, shape, found);
-    }
-}
-
-fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
-    let message = format!("found {}, expected {}", node.kind(), shape.expected());
-    let mut fault = Diagnostic::error("wrong-type", message)
-        .at(place(node), format!("this is {}", node.kind()));
-    if let Some(cure) = cure::of_kind(node, shape) {
-        found.push(fault.fix(cure.text, node.span, cure.yaml));
-        return;
-    }
-    let text_wanted = matches!(shape, Shape::Text(_) | Shape::Choice(_))
-        || matches!(shape, Shape::OneOf(all) if all.iter().any(|(s, _)| *s == Select::Text));
-    fault = match &node.value {
-        Value::Null => fault.help(format!("write a value: {}", sample(shape))),
-        Value::Int(_) | Value::Float(_) | Value::Bool(_) if text_wanted => {
-            fault.help("put quotes around it")
-        }
-        Value::Map(entries) if text_wanted && entries.iter().all(|e| e.key.starts_with('{')) => {
-            fault.help("put quotes around a value that begins with a template: `\"{{ name }}\"`")
-        }
-        Value::Text(_) if matches!(shape, Shape::Bool) => fault.help("write `true` or `false`"),
-        Value::Text(_) if matches!(shape, Shape::List(..)) => {
-            fault.help("write a list: `[one, two]`, or a line `- item` each")
-        }
-        _ => fault.help(format!("write {}", sample(shape))),
-    };
-    found.push(fault);
-}
-
-/// Whether a shape takes a length of time.
-pub(super) fn is_duration(shape: &Shape) -> bool {
-    match shape {
-        Shape::Text(form) => form.name == crate::schema::DURATION.name,
-        Shape::Late(inner) => is_duration(inner),
-        Shape::OneOf(all) => all.iter().any(|(_, shape)| is_duration(shape)),
-        _ => false,
     }
 }
 
@@ -329,9 +385,11 @@ fn check_form(text: &str, form: &Form, node: &Node, found: &mut Diagnostics) {
         )
     };
     let fault = fault.at(place(node), format!("not {}", form.name));
-    found.push(match cure::of_form(text, form) {
-        Some(cure) => fault.fix(cure.text, node.span, cure.yaml),
-        None => fault.help(format!("write something like `{}`", form.example)),
+    found.push(if let Some(cure) = cure::of_form(text, form) {
+        fault.fix(cure.text, node.span, cure.yaml)
+    } else {
+        let examples: Vec<&str> = form.example.split(", ").collect();
+        fault.help(format!("write something like {}", one_of(&examples)))
     });
 }
 
@@ -365,31 +423,4 @@ fn short(text: &str) -> String {
         return text.to_owned();
     }
     format!("{}...", line.chars().take(37).collect::<String>())
-}
-
-/// An example of a shape, for a help.
-fn sample(shape: &Shape) -> String {
-    match shape {
-        Shape::Any | Shape::Scalar => "value".into(),
-        Shape::Text(form) => form.example.split(',').next().unwrap_or_default().into(),
-        Shape::Choice(words) => words.join(" | "),
-        Shape::Bool => "true".into(),
-        Shape::Int(min) => min.to_string(),
-        Shape::Null => "nothing".into(),
-        Shape::Late(inner) => sample(inner),
-        Shape::List(inner, _) => format!("[{}]", sample(inner)),
-        Shape::Map(_, inner, _) => format!("{{key: {}}}", sample(inner)),
-        Shape::Record(record) => {
-            let keys: Vec<String> = record
-                .fields
-                .iter()
-                .filter(|field| field.required || record.one_of.first() == Some(&field.name))
-                .map(|field| format!("{}: {}", field.name, sample(&field.shape)))
-                .collect();
-            format!("{{{}}}", keys.join(", "))
-        }
-        Shape::OneOf(all) => all
-            .first()
-            .map_or_else(String::new, |(_, shape)| sample(shape)),
-    }
 }

@@ -16,19 +16,11 @@ use crate::schema::Record;
 use crate::schema::Select;
 use crate::schema::Shape;
 use crate::schema::check::check;
-use crate::schema::check::is_duration;
 use crate::schema::check::matches;
+use crate::schema::check::wrong::is_duration;
+use crate::schema::foreign::values;
 use crate::source::Sources;
 use crate::source::Span;
-
-/// Units that people write out, and planrun's.
-const UNITS: [(&str, &[&str]); 5] = [
-    ("ms", &["ms", "msec", "millisecond", "milliseconds"]),
-    ("s", &["s", "sec", "secs", "second", "seconds"]),
-    ("m", &["m", "min", "mins", "minute", "minutes"]),
-    ("h", &["h", "hr", "hrs", "hour", "hours"]),
-    ("d", &["d", "day", "days"]),
-];
 
 /// What to do about a value, and what stands there then.
 pub(super) struct Cure {
@@ -66,12 +58,8 @@ pub(super) fn of_kind(node: &Node, shape: &Shape) -> Option<Cure> {
             )
         }
         Value::Text(text) if takes(shape, Select::Bool) => {
-            let value = match text.text.to_ascii_lowercase().as_str() {
-                "yes" | "on" | "true" => "true",
-                "no" | "off" | "false" => "false",
-                _ => return None,
-            };
-            cure(format!("write `{value}`"), value.into())
+            let value = values::bool(&text.text)?;
+            cure(format!("write `{value}`"), value.to_owned())
         }
         Value::Text(text) if takes(shape, Select::List) && text.style == Style::Plain => {
             let plain = !text
@@ -110,16 +98,13 @@ pub(super) fn of_form(text: &str, form: &Form) -> Option<Cure> {
     })
 }
 
-/// Returns the key of a record that a word of another tool stands for, where its help is only that
-/// and the value fits there.
+/// Returns the key that a word of another tool is named in planrun, where its value fits there.
 pub(super) fn renamed<'a>(
     node: &Node,
     value: &Node,
     record: &'static Record,
-    cure: &'a str,
+    name: &'a str,
 ) -> Option<&'a str> {
-    let (_, rest) = cure.split_once("in planrun this is `")?;
-    let name = rest.strip_suffix('`')?;
     let field = record.field(name)?;
     if node.get(name).is_some() {
         return None;
@@ -181,21 +166,13 @@ fn name(text: &str, joint: char) -> String {
     name.trim_matches(joint).to_owned()
 }
 
-/// Returns a length of time as planrun writes it, read generously: `5 minutes`, `90`, `1.5 h`.
+/// Returns a length of time as planrun writes it; bare numbers are taken for seconds.
 fn duration(text: &str) -> Option<String> {
-    let text = text.trim();
-    let end = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let unit = unit.trim().to_ascii_lowercase();
-    if unit.is_empty() {
-        return Some(format!("{number}s"));
+    let digits = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+    if digits {
+        return Some(format!("{text}s"));
     }
-    let (short, _) = UNITS
-        .iter()
-        .find(|(_, words)| words.contains(&unit.as_str()))?;
-    Some(format!("{number}{short}"))
+    values::duration(text)
 }
 
 /// Whether a shape takes values that a selector selects.
@@ -230,15 +207,6 @@ fn text_fits(shape: &Shape, word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lengths_of_time_are_read_generously() {
-        assert_eq!(duration("90").as_deref(), Some("90s"));
-        assert_eq!(duration("5 minutes").as_deref(), Some("5m"));
-        assert_eq!(duration("1.5 H").as_deref(), Some("1.5h"));
-        assert_eq!(duration("soon"), None);
-        assert_eq!(duration("5 fortnights"), None);
-    }
 
     #[test]
     fn names_become_small_and_joined() {

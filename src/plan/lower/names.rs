@@ -21,6 +21,7 @@ use crate::plan::Wait;
 use crate::plan::Word;
 use crate::plan::Work;
 use crate::plan::lower::Lowering;
+use crate::schema::foreign;
 use crate::schema::one_of;
 use crate::source::Span;
 use crate::template::Name;
@@ -401,6 +402,11 @@ impl Lookup<'_> {
             .map(|(name, _)| name.as_str())
             .chain(ALWAYS)
             .collect();
+        if let Some(known) = foreign::names::find(word) {
+            let label = format!("a name of {}", known.tool.name());
+            self.found.push(fault.at(name.span, label).help(known.say));
+            return;
+        }
         let fault = fault.at(name.span, "neither input, probe, word of `let` nor step");
         self.found.push(match nearest(word, names) {
             Some(near) => did_you_mean(fault, name, near),
