@@ -7,6 +7,7 @@
 
 mod ansible;
 mod bad_input;
+mod ci;
 mod cluster;
 mod coming_from;
 mod crash;
@@ -16,6 +17,7 @@ mod editor;
 mod engine;
 mod harness;
 mod inventories;
+mod new;
 mod rejected;
 mod scenarios;
 mod scene;
