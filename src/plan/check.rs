@@ -34,7 +34,7 @@ pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostic
     ways::check(plan, found);
     known::check(plan, found);
     uninterruptible::check(plan, found);
-    types::check(plan, sources, found);
+    types::check(plan, found);
     lists::check(plan, found);
     // An input may be there for a text that is read later.
     if texts::files(plan).is_empty() {
