@@ -27,6 +27,7 @@ mod identity;
 mod inventory;
 mod load;
 mod models;
+mod programs;
 mod resolve;
 mod resume;
 mod rollback;

@@ -10,6 +10,8 @@ use serde_json::json;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::load;
+use crate::cli::programs::Guarded;
+use crate::cli::programs::Patience;
 use crate::cli::tell;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
@@ -17,6 +19,7 @@ use crate::inventory::Connection;
 use crate::inventory::Host;
 use crate::inventory::HostName;
 use crate::inventory::Inventory;
+use crate::inventory::PRINTED;
 use crate::inventory::pattern;
 use crate::report::text::count;
 use crate::report::text::pad;
@@ -49,6 +52,8 @@ pub(super) struct Args {
     /// The inventory: a path, or the name of one in `inventories/`
     #[arg(long, short, value_name = "INV")]
     inventory: String,
+    #[command(flatten)]
+    patience: Patience,
     /// Show only these hosts: an Ansible pattern
     #[arg(long, short, value_name = "PATTERN")]
     limit: Option<String>,
@@ -61,7 +66,14 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &Context) -> Exit {
     let mut sources = Sources::default();
     let mut found = Diagnostics::default();
-    let inventory = load::inventory(&args.inventory, None, &mut sources, &mut found);
+    let mut programs = Guarded::new(args.patience);
+    let inventory = load::inventory(
+        &args.inventory,
+        None,
+        &mut programs,
+        &mut sources,
+        &mut found,
+    );
     let chosen = inventory.and_then(|(_, inventory)| {
         let pattern = args.limit.as_deref().unwrap_or("all");
         match pattern::resolve(pattern, &inventory) {
@@ -180,7 +192,7 @@ fn data(inventory: &Inventory, hosts: &[HostName]) -> Value {
         (name.clone(), json!(members.collect::<Vec<_>>()))
     });
     let groups: Map<String, Value> = groups.collect();
-    json!({"hosts": each, "groups": groups})
+    json!({PRINTED: 1, "hosts": each, "groups": groups})
 }
 
 #[cfg(test)]
