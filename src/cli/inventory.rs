@@ -1,5 +1,6 @@
 //! `planrun inventory`: the hosts of an inventory, as planrun understands them.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use clap::ValueEnum;
@@ -46,12 +47,21 @@ pub(super) enum Format {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  planrun inventory -i prod --limit 'backends:!backend3'
-  planrun inventory -i prod --format json | jq '.hosts | keys'")]
+  planrun inventory prod --limit 'backends:!backend3'
+  planrun inventory prod --format json | jq '.hosts | keys'
+  planrun inventory prod --format yaml > hosts.yaml")]
 pub(super) struct Args {
     /// The inventory: a path, or the name of one in `inventories/`
-    #[arg(long, short, value_name = "INV")]
-    inventory: String,
+    #[arg(value_name = "INV", required_unless_present = "option")]
+    inventory: Option<String>,
+    /// The same, as the other commands have it
+    #[arg(
+        long = "inventory",
+        short,
+        value_name = "INV",
+        conflicts_with = "inventory"
+    )]
+    option: Option<String>,
     #[command(flatten)]
     patience: Patience,
     /// Show only these hosts: an Ansible pattern
@@ -66,14 +76,10 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &Context) -> Exit {
     let mut sources = Sources::default();
     let mut found = Diagnostics::default();
+    let name = args.inventory.as_ref().or(args.option.as_ref());
+    let name = name.map_or("", String::as_str);
     let mut programs = Guarded::new(args.patience);
-    let inventory = load::inventory(
-        &args.inventory,
-        None,
-        &mut programs,
-        &mut sources,
-        &mut found,
-    );
+    let inventory = load::inventory(name, None, &mut programs, &mut sources, &mut found);
     let chosen = inventory.and_then(|(_, inventory)| {
         let pattern = args.limit.as_deref().unwrap_or("all");
         match pattern::resolve(pattern, &inventory) {
@@ -187,6 +193,7 @@ fn data(inventory: &Inventory, hosts: &[HostName]) -> Value {
         (host.name.to_string(), value)
     });
     let each: Map<String, Value> = each.collect();
+    let hosts: HashSet<&HostName> = hosts.iter().collect();
     let groups = inventory.groups.iter().map(|(name, members)| {
         let members = members.iter().filter(|name| hosts.contains(name));
         (name.clone(), json!(members.collect::<Vec<_>>()))
@@ -224,6 +231,25 @@ mod tests {
         assert!(text.contains("on this machine\n"), "{text}");
         assert!(text.contains("= 3  (hosts.ini:2)\n"), "{text}");
         assert!(text.ends_with("3 hosts of 2 groups\n"), "{text}");
+    }
+
+    #[test]
+    fn what_is_printed_is_an_inventory_again() {
+        let (inventory, hosts) = sample();
+        let printed = data(&inventory, &hosts);
+        let texts = [
+            ("hosts.json", serde_json::to_string(&printed).unwrap()),
+            ("hosts.yaml", serde_yaml::to_string(&printed).unwrap()),
+        ];
+        for (name, text) in texts {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
+            let again = crate::inventory::read::read(&path, name, &mut sources, &mut found);
+            assert!(found.is_empty(), "{:?}", found.sorted());
+            assert_eq!(data(&again.unwrap(), &hosts), printed, "{name}");
+        }
     }
 
     #[test]

@@ -7,7 +7,9 @@
 
 mod ansible;
 mod bad_input;
+mod ci;
 mod cluster;
+mod coming_from;
 mod crash;
 mod demo;
 mod docs;
@@ -15,6 +17,7 @@ mod editor;
 mod engine;
 mod harness;
 mod inventories;
+mod new;
 mod rejected;
 mod scenarios;
 mod scene;
