@@ -29,6 +29,7 @@ mod inventory;
 mod load;
 mod models;
 mod new;
+mod programs;
 mod resolve;
 mod resume;
 mod rollback;
