@@ -23,6 +23,7 @@ mod rejected;
 mod scenarios;
 mod scene;
 mod schemas;
+mod secrets;
 mod support;
 mod tidy;
 mod uploads;
