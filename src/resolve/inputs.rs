@@ -210,6 +210,7 @@ fn fit(input: &Input, read: Result<Value, Unfit>) -> Result<Value, Unfit> {
                 return Err(Unfit {
                     why: "is empty".into(),
                     help: "give it a value".into(),
+                    cured: None,
                 });
             }
             Ok(value)
