@@ -84,7 +84,7 @@ pub enum Type {
     Int,
     /// A number.
     Float,
-    /// One of [`TRUE`] or [`FALSE`], in any case.
+    /// `true`, `t`, `yes`, `y`, `on`, `1`, or `false`, `f`, `no`, `n`, `off`, `0`, in any case.
     Bool,
 }
 

@@ -13,6 +13,7 @@ mod demo;
 mod docs;
 mod editor;
 mod engine;
+mod examples;
 mod harness;
 mod inventories;
 mod rejected;
