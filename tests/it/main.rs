@@ -20,6 +20,7 @@ mod rejected;
 mod scenarios;
 mod scene;
 mod schemas;
+mod services;
 mod support;
 mod tidy;
 mod uploads;
