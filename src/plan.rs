@@ -26,6 +26,8 @@ use crate::document::Value;
 use crate::output::Reading;
 use crate::schema;
 use crate::schema::Shape;
+use crate::schema::foreign::file;
+use crate::schema::foreign::file::Recognised;
 use crate::source::SourceId;
 use crate::source::Sources;
 use crate::source::Span;
@@ -85,6 +87,10 @@ fn read_text(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
         );
         return None;
     }
+    if let Some(file) = file::recognise(&node) {
+        found.push(not_a_plan(file));
+        return None;
+    }
     schema::check(&node, &Shape::Record(&schema::plan::PLAN), found);
     if found.has_errors() {
         return None;
@@ -94,6 +100,24 @@ fn read_text(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
         check::check(&node, plan, sources, found);
     }
     plan
+}
+
+/// Tells what a file is instead of a plan: alone, for every other fault would follow from it.
+fn not_a_plan(file: Recognised) -> Diagnostic {
+    let fault = Diagnostic::error(
+        "not-a-plan",
+        format!("this is {}, not a plan of planrun", file.what),
+    )
+    .at(file.at, "this gives it away");
+    match file.plan {
+        Some(plan) => fault
+            .help(format!("as a plan the same begins so:\n{plan}"))
+            .help(
+                "say of each change what must then be seen and what undoes it, or why nothing does",
+            )
+            .help("`docs/coming-from.md` has the words of other tools and what becomes of them"),
+        None => fault.help(file.say),
+    }
 }
 
 /// Returns the version of a plan that is newer than this planrun.

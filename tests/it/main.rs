@@ -8,6 +8,7 @@
 mod ansible;
 mod bad_input;
 mod cluster;
+mod coming_from;
 mod crash;
 mod demo;
 mod docs;

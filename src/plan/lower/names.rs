@@ -21,6 +21,7 @@ use crate::plan::Wait;
 use crate::plan::Word;
 use crate::plan::Work;
 use crate::plan::lower::Lowering;
+use crate::schema::foreign;
 use crate::schema::one_of;
 use crate::source::Span;
 use crate::template::Name;
@@ -391,6 +392,11 @@ impl Lookup<'_> {
             .map(|(name, _)| name.as_str())
             .chain(ALWAYS)
             .collect();
+        if let Some(known) = foreign::names::find(word) {
+            let label = format!("a name of {}", known.tool.name());
+            self.found.push(fault.at(name.span, label).help(known.say));
+            return;
+        }
         let help = match nearest(word, names) {
             Some(near) => format!("did you mean `{near}`?"),
             None if text => format!("declare it under `inputs`, or write `host.vars.{word}`"),
