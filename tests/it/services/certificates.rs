@@ -1,5 +1,6 @@
 //! A certificate is renewed on real servers: nginx on loopback, OpenSSL, commands on this machine.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
@@ -188,11 +189,13 @@ impl Site {
         let mut text = String::from("servers:\n  vars: {planrun_connection: local}\n  hosts:\n");
         for (number, port) in self.ports.iter().enumerate() {
             let dir = self.host(number, "");
-            text += &format!(
+            writeln!(
+                text,
                 "    www{}: {{connect: \"127.0.0.1:{port}\", chain_at: {dir}chain.pem, key_at: {dir}key.pem, \
-                 reload_by: \"nginx -c {dir}nginx.conf -e {dir}start.log -s reload\"}}\n",
+                 reload_by: \"nginx -c {dir}nginx.conf -e {dir}start.log -s reload\"}}",
                 number + 1
-            );
+            )
+            .unwrap();
         }
         let inventory = self.planrun.file("site.yaml", text);
         let mut words = vec![
@@ -212,7 +215,7 @@ impl Site {
         words
     }
 
-    fn serial(&self, file: &str) -> String {
+    fn serial(file: &str) -> String {
         let done = ran("openssl", &["x509", "-noout", "-serial", "-in", file]);
         String::from_utf8(done.stdout).unwrap()
     }
@@ -226,7 +229,7 @@ impl Site {
         );
         let file = self.at("served.pem");
         fs::write(&file, done.stdout).unwrap();
-        self.serial(&file)
+        Self::serial(&file)
     }
 
     #[track_caller]
@@ -234,7 +237,7 @@ impl Site {
         let served = self.served(number);
         assert_eq!(
             served,
-            self.serial(&self.at(&format!("{name}.pem"))),
+            Self::serial(&self.at(&format!("{name}.pem"))),
             "{name}"
         );
         for (file, kind) in [("chain.pem", "pem"), ("key.pem", "key")] {
