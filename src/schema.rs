@@ -134,6 +134,14 @@ const fn required(name: &'static str, shape: Shape, about: &'static str) -> Fiel
     }
 }
 
+impl Form {
+    /// Whether a text is of this form.
+    pub fn fits(&self, text: &str) -> bool {
+        self.pattern
+            .is_none_or(|pattern| check::matches(pattern, text))
+    }
+}
+
 impl Record {
     /// Returns the name without its article, in one word.
     pub fn word(&self) -> String {

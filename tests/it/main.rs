@@ -7,6 +7,7 @@
 
 mod ansible;
 mod bad_input;
+mod ci;
 mod cluster;
 mod coming_from;
 mod crash;
@@ -17,6 +18,7 @@ mod engine;
 mod examples;
 mod harness;
 mod inventories;
+mod new;
 mod rejected;
 mod scenarios;
 mod scene;
