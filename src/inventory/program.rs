@@ -13,6 +13,7 @@ use crate::document::Entry;
 use crate::document::Node;
 use crate::document::Value;
 use crate::document::old::Sealed;
+use crate::document::parse::MAX_BYTES;
 use crate::duration;
 use crate::inventory::draft::Draft;
 use crate::inventory::read::Files;
@@ -21,6 +22,8 @@ use crate::inventory::yaml::Shape;
 use crate::source::SourceId;
 use crate::source::Span;
 
+/// Most bytes of an answer: as many as of an inventory file.
+pub const MAX_ANSWER: usize = MAX_BYTES;
 /// Most lines of what a program said on standard error that are told.
 const MAX_SAID: usize = 12;
 

@@ -21,6 +21,7 @@ use crate::inventory::draft::ALL;
 use crate::inventory::draft::Draft;
 use crate::inventory::draft::Given;
 use crate::inventory::draft::Vars;
+use crate::schema::foreign::file::recognise;
 use crate::source::SourceId;
 use crate::source::Sources;
 use crate::source::Span;
@@ -85,6 +86,18 @@ pub(super) fn take(
                 .help("write a group with its hosts: `web: {hosts: {web1: {}}}`"),
         ),
         Value::Map(entries) => reader.groups(entries),
+        _ if recognise(&root).is_some() => {
+            if let Some(file) = recognise(&root) {
+                let message = format!("this is {}, not an inventory", file.what);
+                found.push(
+                    Diagnostic::error("inventory-shape", message)
+                        .at(file.at, "this gives it away")
+                        .help(
+                            "an inventory names groups and their hosts: `web: {hosts: {web1: {}}}`",
+                        ),
+                );
+            }
+        }
         _ => {
             let text = sources.get(id).text();
             let diagnostic = shape_fault("the inventory", &root, "a mapping of groups");
@@ -150,6 +163,8 @@ pub(super) fn parse(
             let is_json = path.extension().is_some_and(|ending| ending == "json");
             if is_json {
                 "this is not JSON".clone_into(&mut one.message);
+                let help = "put `,` between two items, and double quotes around each text";
+                one.help = vec![help.to_owned()];
             } else if text.starts_with('[') || text.contains("\n[") {
                 one.help = vec!["if it is an INI inventory, let its name end in `.ini`".to_owned()];
             }

@@ -9,6 +9,7 @@ mod commands;
 mod keys;
 mod known;
 mod lists;
+mod secrets;
 pub mod texts;
 mod types;
 mod uninterruptible;
@@ -36,6 +37,7 @@ pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostic
     uninterruptible::check(plan, found);
     types::check(plan, sources, found);
     lists::check(plan, found);
+    secrets::check(plan, sources, found);
     // An input may be there for a text that is read later.
     if texts::files(plan).is_empty() {
         known::unused(plan, &texts::Texts::new(), found);
