@@ -205,7 +205,7 @@ fn told(failure: &Failure, shown: &str, command: &str) -> Diagnostic {
         )
         .help(format!(
             "save what it gives, and name that file: \
-             `planrun inventory -i {shown} --format json > hosts.json`"
+             `planrun inventory {shown} --format json > hosts.json`"
         ))
         .help("if it is no program, take the right to execute it away: `chmod -x`"),
         Failure::NotStarted(why) => fault(format!("`{command}` cannot be run: {why}"))
