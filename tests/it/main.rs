@@ -19,6 +19,7 @@ mod engine;
 mod examples;
 mod harness;
 mod inventories;
+mod items;
 mod new;
 mod rejected;
 mod scenarios;
