@@ -13,6 +13,7 @@ use crate::document::Entry;
 use crate::document::Node;
 use crate::document::Value;
 use crate::document::old::Sealed;
+use crate::document::parse::MAX_BYTES;
 use crate::duration;
 use crate::inventory::draft::Draft;
 use crate::inventory::read::Files;
@@ -21,6 +22,8 @@ use crate::inventory::yaml::Shape;
 use crate::source::SourceId;
 use crate::source::Span;
 
+/// Most bytes of an answer: as many as of an inventory file.
+pub const MAX_ANSWER: usize = MAX_BYTES;
 /// Most lines of what a program said on standard error that are told.
 const MAX_SAID: usize = 12;
 
@@ -202,7 +205,7 @@ fn told(failure: &Failure, shown: &str, command: &str) -> Diagnostic {
         )
         .help(format!(
             "save what it gives, and name that file: \
-             `planrun inventory -i {shown} --format json > hosts.json`"
+             `planrun inventory {shown} --format json > hosts.json`"
         ))
         .help("if it is no program, take the right to execute it away: `chmod -x`"),
         Failure::NotStarted(why) => fault(format!("`{command}` cannot be run: {why}"))

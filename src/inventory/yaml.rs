@@ -163,6 +163,8 @@ pub(super) fn parse(
             let is_json = path.extension().is_some_and(|ending| ending == "json");
             if is_json {
                 "this is not JSON".clone_into(&mut one.message);
+                let help = "put `,` between two items, and double quotes around each text";
+                one.help = vec![help.to_owned()];
             } else if text.starts_with('[') || text.contains("\n[") {
                 one.help = vec!["if it is an INI inventory, let its name end in `.ini`".to_owned()];
             }

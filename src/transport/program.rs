@@ -24,12 +24,11 @@ use super::Exit;
 use super::local::exit_of;
 use crate::clock::Clock;
 use crate::inventory::program::Failure;
+use crate::inventory::program::MAX_ANSWER;
 use crate::inventory::program::Programs;
 
 /// How long all calls of one program may take together, if nothing else is said.
 pub const PATIENCE: Duration = Duration::from_secs(30);
-/// Most bytes of an answer: as many as of an inventory file.
-const MAX_ANSWER: usize = crate::document::parse::MAX_BYTES;
 /// Most bytes of its standard error that are kept: the last ones.
 const MAX_SAID: usize = 16 * 1024;
 /// How long its streams are read on after it has ended: something else may hold them.

@@ -63,7 +63,7 @@ fn a_program_is_refused_and_executable_text_is_read() {
         "executable-inventory `hosts.sh` is a program, and is not run here"
     );
     assert!(
-        reading.help().contains("planrun inventory -i hosts.sh"),
+        reading.help().contains("planrun inventory hosts.sh"),
         "{}",
         reading.help()
     );

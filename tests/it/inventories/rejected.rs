@@ -1,6 +1,6 @@
 //! Inventories with a mistake each: the whole of what is told about it is expected.
 //!
-//! A new case is a file of `tests/cases/rejected/inventories`; `INSTA_UPDATE=always cargo test`
+//! A new case is a file of `tests/cases/rejected-inventories`; `INSTA_UPDATE=always cargo test`
 //! writes what is told beside it (`NAME.yaml.txt`), to be read as the author of the inventory would.
 
 use std::fs;
@@ -27,7 +27,7 @@ fn told(path: &Path) -> String {
 #[test]
 fn every_mistake_of_an_inventory_is_told_as_expected() {
     let update = std::env::var("INSTA_UPDATE").is_ok_and(|how| how == "always");
-    let folder = root().join("tests/cases/rejected/inventories");
+    let folder = root().join("tests/cases/rejected-inventories");
     let entries = fs::read_dir(folder).unwrap();
     let mut cases: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     cases.retain(|path| path.extension().is_some_and(|ending| ending != "txt"));
