@@ -42,7 +42,7 @@ pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostic
     known::check(plan, found);
     uninterruptible::check(plan, found);
     rounds::check(plan, found);
-    types::check(plan, sources, found);
+    types::check(plan, found);
     lists::check(plan, found);
     secrets::check(plan, sources, found);
     // An input may be there for a text that is read later.
