@@ -9,6 +9,7 @@ mod hosts;
 mod inputs;
 pub mod secrets;
 pub mod texts;
+mod variables;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -98,6 +99,7 @@ pub fn resolve(
     if !own.has_errors() {
         resolved.files = files::read(&resolved, given, &mut own);
         texts::of_hosts(&resolved, given, sources, &mut own);
+        variables::check(&resolved, &mut own);
     }
     let faulty = own.has_errors();
     found.extend(own);
