@@ -18,6 +18,7 @@ mod editor;
 mod engine;
 mod harness;
 mod inventories;
+mod items;
 mod manual;
 mod new;
 mod rejected;

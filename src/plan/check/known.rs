@@ -14,9 +14,11 @@ use crate::plan::Step;
 use crate::plan::Word;
 use crate::plan::check::command_templates;
 use crate::plan::check::expressions;
+use crate::plan::check::listed;
 use crate::plan::check::templates;
 use crate::plan::check::texts::Texts;
 use crate::plan::check::texts::rendered_file;
+use crate::plan::lower::ITEM;
 use crate::template::Name;
 
 /// Tells of values that are read before they are recorded, or that no step gives.
@@ -24,6 +26,8 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let mut order = Order {
         plan,
         ids: ids(plan),
+        parts: parts(plan),
+        inside: None,
         texts: None,
         found,
     };
@@ -31,6 +35,11 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let nothing = HashSet::new();
     for claim in &plan.preflight {
         order.names(&claim.condition.names, &nothing);
+    }
+    let invariants = &plan.invariants;
+    let claims = [&invariants.always, &invariants.at_rest, &invariants.at_end];
+    for claim in claims.into_iter().flatten() {
+        order.no_item(&claim.condition.names);
     }
     order.sequence(&plan.steps, nothing);
 }
@@ -40,6 +49,8 @@ pub(super) fn texts(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
     let mut order = Order {
         plan,
         ids: ids(plan),
+        parts: parts(plan),
+        inside: None,
         texts: Some(texts),
         found,
     };
@@ -63,9 +74,30 @@ fn ids(plan: &Plan) -> HashMap<&str, &Step> {
     ids
 }
 
+/// The steps with a `for_each`, by the ids of the steps that they hold.
+fn parts(plan: &Plan) -> HashMap<&str, &Step> {
+    let mut parts = HashMap::new();
+    for step in &plan.steps {
+        step.visit(&mut |step| {
+            if step.for_each.is_some() {
+                step.visit(&mut |part| {
+                    if let Some(id) = part.id.as_deref().filter(|_| part.path != step.path) {
+                        parts.insert(id, step);
+                    }
+                });
+            }
+        });
+    }
+    parts
+}
+
 struct Order<'a> {
     plan: &'a Plan,
     ids: HashMap<&'a str, &'a Step>,
+    /// The steps with a `for_each` that hold the step with an id.
+    parts: HashMap<&'a str, &'a Step>,
+    /// The step with a `for_each` that is gone through.
+    inside: Option<&'a Step>,
     /// The texts to be checked alone; `None`: what the plan itself says.
     texts: Option<&'a Texts>,
     found: &'a mut Diagnostics,
@@ -82,7 +114,26 @@ impl<'a> Order<'a> {
         known
     }
 
+    /// Goes through a step. What its parts give is known behind it, but for a step with a
+    /// `for_each`: there it is known inside alone, as `item` is.
     fn step(&mut self, step: &'a Step, known: Known<'a>) -> Known<'a> {
+        if step.for_each.is_none() {
+            return self.once(step, known);
+        }
+        for name in listed(step) {
+            self.names(std::slice::from_ref(name), &known);
+        }
+        let outer = self.inside.replace(step);
+        let mut inside = known.clone();
+        inside.insert(ITEM);
+        self.once(step, inside);
+        self.inside = outer;
+        let mut behind = known;
+        behind.extend(step.id.as_deref());
+        behind
+    }
+
+    fn once(&mut self, step: &'a Step, known: Known<'a>) -> Known<'a> {
         if let Some(texts) = self.texts {
             let text = rendered_file(step).and_then(|path| texts.get(path));
             self.names(text.map_or(&[], |text| &text.names), &known);
@@ -110,28 +161,67 @@ impl<'a> Order<'a> {
     /// Tells of names whose values are not known yet, through probes and words, too.
     fn names(&mut self, names: &[Name], known: &Known<'_>) {
         for name in names {
-            let mut needs = BTreeSet::new();
-            self.needs(&name.name, &mut needs, &mut HashSet::new());
-            for id in needs.into_iter().filter(|id| !known.contains(id)) {
-                let message = if id == name.name {
-                    format!("`{id}` is not known yet")
-                } else {
-                    format!("`{}` uses `{id}`, which is not known yet", name.name)
-                };
-                self.found.push(
-                    Diagnostic::error("not-known-yet", message)
-                        .at(name.span, "used here")
-                        .also(self.ids[id].span, "recorded only by this step")
-                        .help("use it behind that step, or move that step before this one"),
-                );
+            for id in self.all_needs(name) {
+                if !known.contains(id) {
+                    let fault = self.unknown(name, id);
+                    self.found.push(fault);
+                }
             }
         }
+    }
+
+    fn unknown(&self, name: &Name, id: &str) -> Diagnostic {
+        let used = if id == name.name {
+            format!("`{id}` is")
+        } else {
+            format!("`{}` uses `{id}`, which is", name.name)
+        };
+        let fault = if id == ITEM {
+            let message = format!("{used} known only in a step with `for_each`");
+            Diagnostic::error("no-item", message)
+                .help("add the list that it is done for: `for_each: [a, b]`; or use another value")
+        } else {
+            let step = self.ids[id];
+            let inside = self.inside.map(|inside| &inside.path);
+            match self.parts.get(id) {
+                Some(within) if inside != Some(&within.path) => {
+                    let message = format!("{used} known only inside of a `for_each`");
+                    Diagnostic::error("inside-for-each", message)
+                        .also(step.span, "recorded once for each item")
+                        .also(within.span, "known inside of this step alone")
+                        .help("use it in a step inside of that one")
+                }
+                _ => Diagnostic::error("not-known-yet", format!("{used} not known yet"))
+                    .also(step.span, "recorded only by this step")
+                    .help("use it behind that step, or move that step before this one"),
+            }
+        };
+        fault.at(name.span, "used here")
+    }
+
+    /// Tells of an item where there never is one.
+    fn no_item(&mut self, names: &[Name]) {
+        for name in names {
+            if self.all_needs(name).contains(ITEM) {
+                let fault = self.unknown(name, ITEM);
+                self.found.push(fault);
+            }
+        }
+    }
+
+    fn all_needs(&self, name: &Name) -> BTreeSet<&'a str> {
+        let mut needs = BTreeSet::new();
+        self.needs(&name.name, &mut needs, &mut HashSet::new());
+        needs
     }
 
     /// Collects the steps whose values a name needs.
     fn needs(&self, name: &str, needs: &mut BTreeSet<&'a str>, seen: &mut HashSet<String>) {
         if !seen.insert(name.to_owned()) {
             return;
+        }
+        if name == ITEM {
+            needs.insert(ITEM);
         }
         if let Some((id, _)) = self.ids.get_key_value(name) {
             needs.insert(id);
@@ -208,6 +298,7 @@ fn each_name(plan: &Plan, see: &mut dyn FnMut(&Name)) {
     }
     for step in &plan.steps {
         step.visit(&mut |step| {
+            listed(step).into_iter().for_each(&mut *see);
             for expression in expressions(step) {
                 expression.names.iter().for_each(&mut *see);
             }

@@ -20,7 +20,8 @@ const ANSIBLE_AND_BOLT: &[Tool] = &[Tool::Ansible, Tool::Bolt];
 const ANSIBLE_AND_SSM: &[Tool] = &[Tool::Ansible, Tool::Ssm];
 const ANSIBLE_AND_SALT: &[Tool] = &[Tool::Ansible, Tool::Salt];
 
-const NO_LOOP: &str = "there is no loop: write the steps out";
+const LOOP: &str =
+    "write `for_each: [a, b]`, or an expression that gives a list; `item` is the item";
 const NO_NOTIFY: &str = "there are no notified handlers: write the step where it belongs";
 const NO_MODULE: &str = "there are no modules: write the command itself, `run: ...`";
 const NO_JUMP: &str = "there are no jumps: steps run in order, `when` leaves one out";
@@ -119,13 +120,14 @@ pub static STEP: &[Word] = &[
         Carry::Value("id"),
         "give the step an `id`: it names the result. To look at the world write a probe",
     ),
-    say(ANSIBLE, "loop", NO_LOOP),
-    say(ANSIBLE, "loop_control", NO_LOOP),
-    say(ANSIBLE, "with_items", NO_LOOP),
-    say(ANSIBLE, "with_list", NO_LOOP),
-    say(ANSIBLE, "with_dict", NO_LOOP),
-    say(ANSIBLE, "with_fileglob", NO_LOOP),
-    say(ANSIBLE, "with_sequence", NO_LOOP),
+    is(ANSIBLE, "loop", "for_each"),
+    is(ACTIONS, "matrix", "for_each"),
+    carried(ANSIBLE, "loop_control", Carry::Key("for_each"), LOOP),
+    is(ANSIBLE, "with_items", "for_each"),
+    is(ANSIBLE, "with_list", "for_each"),
+    carried(ANSIBLE, "with_dict", Carry::Key("for_each"), LOOP),
+    carried(ANSIBLE, "with_fileglob", Carry::Key("for_each"), LOOP),
+    carried(ANSIBLE, "with_sequence", Carry::Key("for_each"), LOOP),
     say(
         ANSIBLE,
         "until",
@@ -677,7 +679,7 @@ pub static STEP: &[Word] = &[
         "parallel",
         "hosts run side by side by `serial`; steps of a host run in order",
     ),
-    say(SALT, "names", NO_LOOP),
+    carried(SALT, "names", Carry::Key("for_each"), LOOP),
     say(
         SALT,
         "tgt",
@@ -759,7 +761,7 @@ pub static STEP: &[Word] = &[
         "depends_on",
         "steps run in order: write the first one first",
     ),
-    say(TERRAFORM, "count", NO_LOOP),
+    carried(TERRAFORM, "count", Carry::Key("for_each"), LOOP),
     carried(
         CLOUD_INIT,
         "runcmd",
