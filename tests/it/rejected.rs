@@ -59,7 +59,7 @@ fn made(name: &str, desk: &Desk) {
         "not-utf8-inventory" => desk.write("hosts.ini", b"[web]\nweb1\n# caf\xe9\n"),
         "file-too-large" => desk.write("plan.yaml", "#".repeat(33 * 1024 * 1024)),
         "inventory-file-too-large" => desk.write("hosts.ini", "#".repeat(33 * 1024 * 1024)),
-        "executable-inventory" => {
+        "executable-inventory" | "inventory-program" => {
             let mode = fs::Permissions::from_mode(0o755);
             fs::set_permissions(desk.path("hosts.sh"), mode).unwrap();
         }

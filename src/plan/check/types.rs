@@ -229,8 +229,12 @@ impl<'a> Types<'a> {
             }
             Type::Results => None,
             Type::Rows(reading) => Some(Type::Row(reading)),
-            Type::Row(Reading::Tsv { types, .. }) => Some(of_column(types, name, Type::Text)),
-            Type::Row(Reading::Json { types, .. }) => Some(of_column(types, name, Type::Any)),
+            Type::Row(Reading::Tsv { types, .. } | Reading::Regex { types, .. }) => {
+                Some(of_column(types, name, Type::Text))
+            }
+            Type::Row(Reading::Json { types, .. } | Reading::Yaml { types, .. }) => {
+                Some(of_column(types, name, Type::Any))
+            }
             _ => Some(Type::Any),
         }
     }
@@ -263,9 +267,10 @@ fn of_reading(reading: &Reading) -> Type<'_> {
         Reading::Text => Type::Text,
         Reading::Int | Reading::Size => Type::Number,
         Reading::Lines | Reading::Tsv { key: None, .. } => Type::List,
-        Reading::Tsv { key: Some(_), .. } | Reading::Json { key: Some(_), .. } => {
-            Type::Rows(reading)
-        }
+        Reading::Tsv { key: Some(_), .. }
+        | Reading::Json { key: Some(_), .. }
+        | Reading::Yaml { key: Some(_), .. }
+        | Reading::Regex { key: Some(_), .. } => Type::Rows(reading),
         _ => Type::Any,
     }
 }

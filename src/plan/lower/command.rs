@@ -232,10 +232,12 @@ impl Lowering<'_> {
             "lines" => Reading::Lines,
             "kv" => Reading::KeyValue { types },
             "json" => Reading::Json { key, types },
-            "yaml" => Reading::Yaml,
+            "yaml" => Reading::Yaml { key, types },
             "tsv" => Reading::Tsv { key, types },
             "regex" => Reading::Regex {
                 pattern: self.groups(parse),
+                key,
+                types,
             },
             _ => Reading::Text,
         }
@@ -243,8 +245,8 @@ impl Lowering<'_> {
 
     fn misplaced_in_parse(&mut self, parse: &Node, format: &str) {
         for (key, formats) in [
-            ("key", &["tsv", "json"][..]),
-            ("types", &["tsv", "json", "kv"]),
+            ("key", &["tsv", "json", "yaml", "regex"][..]),
+            ("types", &["tsv", "kv", "json", "yaml", "regex"]),
             ("pattern", &["regex"]),
         ] {
             let Some(entry) = parse.entry(key) else {
@@ -277,14 +279,36 @@ impl Lowering<'_> {
             return String::new();
         };
         let pattern = node.as_text().unwrap_or_default().to_owned();
-        if let Some(regex) = self.regex(node)
-            && regex.capture_names().flatten().next().is_none()
-        {
+        let Some(regex) = self.regex(node) else {
+            return pattern;
+        };
+        let names: Vec<&str> = regex.capture_names().flatten().collect();
+        if names.is_empty() {
             self.found.push(
                 Diagnostic::error("bad-pattern", "the pattern has no named group")
                     .at(node.span, "gives no values")
                     .help("name what is to be read: `(?P<version>\\S+)`"),
             );
+            return pattern;
+        }
+        let key = parse.get("key").map(|key| (key.as_text(), key.span));
+        let types = parse.get("types").map(Node::entries).unwrap_or_default();
+        let types = types
+            .iter()
+            .map(|entry| (Some(entry.key.as_str()), entry.key_span));
+        for (name, span) in key.into_iter().chain(types) {
+            let name = name.unwrap_or_default();
+            if !names.contains(&name) {
+                let fault = format!("the pattern has no group `{name}`");
+                self.found.push(
+                    Diagnostic::error("parse-mismatch", fault)
+                        .at(span, "no such group")
+                        .also(node.span, format!("has {}", crate::schema::one_of(&names)))
+                        .help(format!(
+                            "write a group `(?P<{name}>...)`, or the name of one"
+                        )),
+                );
+            }
         }
         pattern
     }
