@@ -9,6 +9,7 @@
 //! a pipe or an empty word unless the plan says so by `| raw` or `| allow_empty`.
 
 pub mod condition;
+mod cure;
 mod engine;
 pub mod expression;
 pub mod words;
@@ -79,20 +80,24 @@ impl Template {
             span: node.span,
             names: Vec::new(),
         };
+        if template.is_plain() {
+            return template;
+        }
+        let places = node.places(sources);
         match expression::names_of_template(&template.text) {
             Ok(names) => {
                 template.names = names
                     .into_iter()
                     .map(|(name, range)| Name {
                         name,
-                        span: node.place(sources, range),
+                        span: places.span(range),
                     })
                     .collect();
             }
             Err(fault) => {
                 found.push(
                     Diagnostic::error("template-syntax", "this template cannot be read")
-                        .at(node.place(sources, fault.range), fault.text)
+                        .at(places.span(fault.range), fault.text)
                         .help("write `{{ name }}`, `{{ name | filter }}`, or plain text"),
                 );
             }
@@ -151,7 +156,9 @@ impl Template {
 
     /// Whether there is anything to render.
     pub fn is_plain(&self) -> bool {
-        !self.text.contains("{{") && !self.text.contains("{%")
+        !["{{", "{%", "{#"]
+            .iter()
+            .any(|sign| self.text.contains(sign))
     }
 
     /// Renders the text.

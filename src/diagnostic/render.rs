@@ -1,14 +1,16 @@
-//! Diagnostics as people read them: headline, place with caret, help.
+//! Diagnostics as people read them: headline, place with caret, help, cured lines.
 
 use annotate_snippets::AnnotationKind;
 use annotate_snippets::Group;
 use annotate_snippets::Level;
+use annotate_snippets::Patch;
 use annotate_snippets::Renderer;
 use annotate_snippets::Snippet;
 use annotate_snippets::renderer::DecorStyle;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
+use crate::diagnostic::Fix;
 use crate::diagnostic::Label;
 use crate::diagnostic::Severity;
 use crate::source::Sources;
@@ -59,6 +61,8 @@ pub fn human_one(diagnostic: &Diagnostic, sources: &Sources, colour: bool) -> St
     for help in &diagnostic.help {
         group = group.element(Level::HELP.message(printable(help)));
     }
+    let mut groups = vec![group];
+    groups.extend(diagnostic.fixes.iter().map(|fix| cured(fix, sources)));
     let renderer = if colour {
         Renderer::styled()
     } else {
@@ -67,7 +71,21 @@ pub fn human_one(diagnostic: &Diagnostic, sources: &Sources, colour: bool) -> St
     renderer
         .decor_style(DecorStyle::Ascii)
         .term_width(WIDTH)
-        .render(&[group])
+        .render(&groups)
+}
+
+/// Shows the lines that a fix changes, before and after.
+fn cured<'a>(fix: &Fix, sources: &Sources) -> Group<'a> {
+    let text = plain(sources.get(fix.source()).text());
+    let edits = fix.edits.iter().filter(|edit| {
+        // What does not stand on borders of characters cannot be shown.
+        text.get(edit.span.range()).is_some()
+    });
+    let patches: Vec<Patch<'a>> = edits
+        .map(|edit| Patch::new(edit.span.range(), printable(&edit.text)))
+        .collect();
+    let title = Level::HELP.secondary_title(printable(&fix.text));
+    Group::with_title(title).element(Snippet::source(text.clone()).fold(true).patches(patches))
 }
 
 fn annotation<'a>(
@@ -102,6 +120,8 @@ fn plain(text: &str) -> String {
         .map(|c| {
             if !c.is_control() || matches!(c, '\n' | '\t') {
                 c.to_string()
+            } else if c == '\r' {
+                " ".into()
             } else {
                 "?".repeat(c.len_utf8())
             }

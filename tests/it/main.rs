@@ -31,6 +31,7 @@ mod support;
 mod tidy;
 mod uploads;
 mod validate;
+mod yaml;
 
 use std::path::Path;
 use std::path::PathBuf;
