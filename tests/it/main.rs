@@ -20,6 +20,7 @@ mod examples;
 mod harness;
 mod inventories;
 mod items;
+mod manual;
 mod new;
 mod rejected;
 mod scenarios;
