@@ -5,15 +5,20 @@
 //! out and what is a default. Nothing goes out but diagnostics. Whether hosts and groups exist is
 //! not known here: [`crate::resolve`] tells that.
 
+mod claims;
 mod commands;
 mod each;
+mod handlers;
 mod keys;
 mod known;
 mod lists;
+mod logic;
+mod looks;
 mod secrets;
 pub mod texts;
 mod types;
 mod uninterruptible;
+mod waits;
 mod ways;
 
 use crate::diagnostic::Diagnostics;
@@ -34,6 +39,7 @@ use crate::template::expression::Expression;
 pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
     for placed in placed(node, plan) {
         keys::check(&placed, found);
+        waits::check(&placed, found);
         commands::check(placed.step, sources, found);
     }
     ways::check(plan, found);
@@ -41,6 +47,10 @@ pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostic
     known::check(plan, found);
     uninterruptible::check(plan, found);
     types::check(plan, found);
+    logic::check(plan, found);
+    claims::check(plan, found);
+    looks::check(plan, found);
+    handlers::check(plan, found);
     lists::check(plan, found);
     secrets::check(plan, sources, found);
     // An input may be there for a text that is read later.
