@@ -14,6 +14,7 @@ mod known;
 mod lists;
 mod logic;
 mod looks;
+mod rounds;
 mod secrets;
 pub mod texts;
 mod types;
@@ -46,6 +47,7 @@ pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostic
     each::check(plan, found);
     known::check(plan, found);
     uninterruptible::check(plan, found);
+    rounds::check(plan, found);
     types::check(plan, found);
     logic::check(plan, found);
     claims::check(plan, found);
@@ -139,6 +141,8 @@ fn listed(step: &Step) -> Vec<&Name> {
 pub(crate) fn templates(step: &Step) -> Vec<&Template> {
     use super::Late;
     let mut all = Vec::new();
+    let rounds = step.rounds.as_ref();
+    all.extend(rounds.and_then(|rounds| rounds.delay.template()));
     match &step.action {
         Action::Effect(effect) => {
             all.extend(command_templates(&effect.command));
