@@ -9,6 +9,7 @@
 pub mod check;
 mod command;
 mod each;
+pub mod longest;
 mod lower;
 mod route;
 #[cfg(test)]

@@ -100,7 +100,9 @@ fn read(
             }
             Err(error) => {
                 let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
-                builder.found.push(syntax(text, id, at, error.info()));
+                builder
+                    .found
+                    .push(slips::syntax(text, id, at, error.info()));
                 return None;
             }
         }
@@ -124,24 +126,7 @@ pub(super) fn options() -> granit_parser::Options {
     options
 }
 
-/// Words a syntax error, with its cure where one is known.
-fn syntax(text: &str, id: SourceId, at: usize, info: String) -> Diagnostic {
-    let width = text[at..].chars().next().map_or(0, char::len_utf8);
-    if info.contains("recursion limit") {
-        // The parser has the same bound, and meets it first.
-        return too_deep(Span::new(id, at, at + width));
-    }
-    let fault = Diagnostic::error("yaml-syntax", "this is not YAML")
-        .at(Span::new(id, at, at + width), info);
-    match slips::cure(text, id, at) {
-        Some(cure) => fault.fix_all(cure.text, cure.edits),
-        None => {
-            fault.help("look at the indentation and the quotes of this line and the one before it")
-        }
-    }
-}
-
-fn too_deep(span: Span) -> Diagnostic {
+pub(super) fn too_deep(span: Span) -> Diagnostic {
     let message = format!("lists and mappings are nested deeper than {MAX_DEPTH}");
     Diagnostic::error("nested-too-deep", message)
         .at(span, "too deep")

@@ -28,6 +28,8 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
         ids: ids(plan),
         parts: parts(plan),
         inside: None,
+        conditions: conditions(plan),
+        whens: Vec::new(),
         texts: None,
         found,
     };
@@ -51,6 +53,8 @@ pub(super) fn texts(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
         ids: ids(plan),
         parts: parts(plan),
         inside: None,
+        conditions: HashMap::new(),
+        whens: Vec::new(),
         texts: Some(texts),
         found,
     };
@@ -98,12 +102,42 @@ struct Order<'a> {
     parts: HashMap<&'a str, &'a Step>,
     /// The step with a `for_each` that is gone through.
     inside: Option<&'a Step>,
+    /// For each id the conditions on which its step is done at all.
+    conditions: HashMap<&'a str, Vec<&'a str>>,
+    /// The conditions of the present step and of the blocks around it.
+    whens: Vec<&'a str>,
     /// The texts to be checked alone; `None`: what the plan itself says.
     texts: Option<&'a Texts>,
     found: &'a mut Diagnostics,
 }
 
 type Known<'a> = HashSet<&'a str>;
+
+fn conditions(plan: &Plan) -> HashMap<&str, Vec<&str>> {
+    let mut all = HashMap::new();
+    conditional(&plan.steps, &mut Vec::new(), &mut all);
+    all
+}
+
+/// Notes for each id the conditions on which its step is done.
+fn conditional<'a>(
+    steps: &'a [Step],
+    around: &mut Vec<&'a str>,
+    all: &mut HashMap<&'a str, Vec<&'a str>>,
+) {
+    for step in steps {
+        let before = around.len();
+        around.extend(step.when.iter().map(|when| when.text.as_str()));
+        if let (Some(id), false) = (&step.id, around.is_empty()) {
+            all.insert(id, around.clone());
+        }
+        if let Action::Block { steps, rescue } = &step.action {
+            conditional(steps, around, all);
+            conditional(rescue, around, all);
+        }
+        around.truncate(before);
+    }
+}
 
 impl<'a> Order<'a> {
     /// Goes through steps in their order; returns what is known behind them.
@@ -117,6 +151,40 @@ impl<'a> Order<'a> {
     /// Goes through a step. What its parts give is known behind it, but for a step with a
     /// `for_each`: there it is known inside alone, as `item` is.
     fn step(&mut self, step: &'a Step, known: Known<'a>) -> Known<'a> {
+        let before = self.whens.len();
+        self.whens
+            .extend(step.when.iter().map(|when| when.text.as_str()));
+        let behind = self.each(step, known);
+        self.whens.truncate(before);
+        behind
+    }
+
+    /// Tells of a value that is not there where its step was left out.
+    fn skipped(&mut self, name: &Name, text: &str) {
+        let Some(step) = self.ids.get(name.name.as_str()) else {
+            return;
+        };
+        let Some(conditions) = self.conditions.get(name.name.as_str()) else {
+            return;
+        };
+        let missing = conditions.iter().find(|when| !self.whens.contains(*when));
+        let asked = text.contains("defined") || text.contains("default(");
+        if let (Some(when), false) = (missing, asked) {
+            let message = format!("`{}` has no value where its step is left out", name.name);
+            self.found.push(
+                Diagnostic::warning("maybe-missing", message)
+                    .at(name.span, "used here all the same")
+                    .also(step.span, format!("done only when `{when}`"))
+                    .help(format!("use it under the same condition: `when: {when}`"))
+                    .help(format!(
+                        "or say what holds without it: `{} is defined and ...`",
+                        name.name
+                    )),
+            );
+        }
+    }
+
+    fn each(&mut self, step: &'a Step, known: Known<'a>) -> Known<'a> {
         if step.for_each.is_none() {
             return self.once(step, known);
         }
@@ -140,9 +208,15 @@ impl<'a> Order<'a> {
         } else {
             for expression in expressions(step) {
                 self.names(&expression.names, &known);
+                for name in &expression.names {
+                    self.skipped(name, &expression.text);
+                }
             }
             for template in templates(step) {
                 self.names(&template.names, &known);
+                for name in &template.names {
+                    self.skipped(name, &template.text);
+                }
             }
         }
         let mut behind = known;
@@ -318,6 +392,28 @@ pub(super) fn unused(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
     each_name(plan, &mut |name| {
         used.insert(name.name.clone());
     });
+    // A word may stand for itself alone: only those that nothing leads to are told.
+    let words = plan.words.iter().map(|(name, word)| {
+        let (Word::Expression(_, span) | Word::Rows { span, .. }) = word;
+        (name, *span, "the word")
+    });
+    let probes = plan
+        .probes
+        .values()
+        .map(|probe| (&probe.name, probe.span, "the probe"));
+    let from = |name: &String| {
+        let mut words = plan.words.values();
+        words.any(|word| matches!(word, Word::Rows { from, .. } if from == name))
+    };
+    for (name, span, what) in words.chain(probes) {
+        if !used.contains(name) && !from(name) {
+            found.push(
+                Diagnostic::warning("unused-name", format!("nothing uses {what} `{name}`"))
+                    .at(span, "declared here")
+                    .help("use it, or remove it"),
+            );
+        }
+    }
     for (name, input) in &plan.inputs {
         if !used.contains(name) {
             found.push(

@@ -286,6 +286,17 @@ fn of_column<'a>(
     }
 }
 
+/// Returns a comparison of a value that is no bool.
+fn compared(text: &str, kind: &Type<'_>) -> String {
+    match kind {
+        Type::Number => format!("`{text} > 0`"),
+        Type::List => format!("`{text} | length > 0`"),
+        Type::Words([first, ..]) => format!("`{text} == \"{first}\"`"),
+        Type::Text | Type::Words(_) => format!("`{text} != \"\"`"),
+        _ => "`... == ...`".into(),
+    }
+}
+
 struct Check<'a, 'b> {
     types: &'b Types<'a>,
     found: &'b mut Diagnostics,
@@ -323,16 +334,8 @@ where
             if let Some(span) = expression.span {
                 fault = fault.at(span, "must be true or false");
             }
-            self.found.push(fault.help(format!(
-                "compare it: {}",
-                match kind {
-                    Type::Number => format!("`{} > 0`", expression.text),
-                    Type::List => format!("`{} | length > 0`", expression.text),
-                    Type::Words([first, ..]) => format!("`{} == \"{first}\"`", expression.text),
-                    Type::Text | Type::Words(_) => format!("`{} != \"\"`", expression.text),
-                    _ => "`... == ...`".into(),
-                }
-            )));
+            let cure = compared(&expression.text, &kind);
+            self.found.push(fault.help(format!("compare it: {cure}")));
         }
     }
 
@@ -354,10 +357,29 @@ where
                 }
             }
             Kind::Attr(base, name) => self.attribute(expr, base, name, row),
+            Kind::And(a, b) | Kind::Or(a, b) => {
+                self.operand(a, row);
+                self.operand(b, row);
+            }
+            Kind::Not(a) => self.operand(a, row),
             _ => {}
         }
         for inner in expr.parts() {
             self.walk(inner, row, depth + 1);
+        }
+    }
+
+    /// Tells of a part that is joined by `and`, `or`, `not` and is no bool.
+    fn operand(&mut self, part: &Expr, row: Option<&'a Reading>) {
+        let kind = self.types.of(part, row, 0);
+        if !kind.meets(&Type::Bool) {
+            let text = self.text(part);
+            let message = format!("`{text}` is {}, not true or false", kind.about());
+            self.found.push(
+                Diagnostic::error("not-a-condition", message)
+                    .at(self.place(part), "must be true or false")
+                    .help(format!("compare it: {}", compared(&text, &kind))),
+            );
         }
     }
 
