@@ -6,7 +6,7 @@
 //! failed on a host is data in the events of a run.
 //!
 //! ```text
-//!  words -> Cli -> validate, inventory, schema, runs, show        read, and print
+//!  words -> Cli -> validate, explain, inventory, schema, runs, show  read, and print
 //!                  abort, resolve                                 add one event to a run
 //!                  apply, resume, rollback -> session             drive a run
 //!                                              |- view    what a person sees of it
@@ -21,6 +21,7 @@ mod apply;
 mod asker;
 mod context;
 mod exit;
+mod explain;
 mod fault;
 mod identity;
 mod inventory;
@@ -58,9 +59,8 @@ use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 
 /// Commands that are meant to be, so that a reader of the design is not left wondering.
-const LATER: [&str; 8] = [
+const LATER: [&str; 7] = [
     "preview",
-    "explain",
     "test",
     "prove",
     "watch",
@@ -135,6 +135,8 @@ enum Command {
     Show(show::Args),
     /// Show the hosts of an inventory and how they are reached
     Inventory(inventory::Args),
+    /// Explain the code of a diagnostic: what it means, an example, its cure
+    Explain(explain::Args),
     /// Print the JSON Schema of a kind of file, for editors
     Schema(schema::Args),
 }
@@ -205,6 +207,7 @@ impl Command {
             Self::Runs(args) => runs::run(&args, context),
             Self::Show(args) => show::run(&args, context),
             Self::Inventory(args) => Ok(inventory::run(&args, context)),
+            Self::Explain(args) => explain::run(&args, context),
             Self::Schema(args) => Ok(schema::run(&args)),
         }
     }

@@ -6,6 +6,7 @@
 //! says what is at its place; a help is an order. Codes last: each has a section in
 //! `docs/diagnostics.md`, held by a test.
 
+pub mod manual;
 pub mod render;
 
 use crate::source::Span;

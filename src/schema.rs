@@ -11,6 +11,7 @@
 mod check;
 pub mod inventory;
 pub mod json;
+pub mod kind;
 pub mod model;
 pub mod plan;
 pub mod test;

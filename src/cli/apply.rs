@@ -14,7 +14,6 @@ use crate::cli::models::Machines;
 use crate::cli::models::Named;
 use crate::cli::session::Session;
 use crate::cli::tell;
-use crate::cli::tell::Format;
 use crate::cli::view::Output;
 use crate::clock::Clock;
 use crate::diagnostic::Diagnostics;
@@ -116,7 +115,7 @@ fn read(args: &Args, context: &Context) -> Result<Ready, Fault> {
     };
     match ready {
         Some(ready) if !found.has_errors() => {
-            tell::tell(&found, &sources, Format::Human, context);
+            tell::tell(&found, &sources, context);
             Ok(ready)
         }
         _ => {

@@ -11,7 +11,6 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::load;
 use crate::cli::tell;
-use crate::cli::tell::Format as DiagnosticFormat;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::inventory::Connection;
@@ -77,7 +76,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Exit {
         tell::refuse(&found, &sources, "nothing to show", context);
         return Exit::INVALID;
     };
-    tell::tell(&found, &sources, DiagnosticFormat::Human, context);
+    tell::tell(&found, &sources, context);
     context.print(&match args.format {
         Format::Human => human(&inventory, &hosts),
         Format::Yaml => serde_yaml::to_string(&data(&inventory, &hosts)).unwrap_or_default(),

@@ -64,13 +64,19 @@ pub(super) fn text(
     }
 }
 
-fn content(path: &Path, shown: &str) -> Result<String, Box<Diagnostic>> {
+/// Returns the text of a file.
+pub(super) fn content(path: &Path, shown: &str) -> Result<String, Box<Diagnostic>> {
     let mut bytes = Vec::new();
     let most = MAX_BYTES as u64 + 1;
     let done = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
     if let Err(error) = done {
         return Err(Box::new(unreadable(path, shown, &error)));
     }
+    as_text(bytes, shown)
+}
+
+/// Makes a text of the bytes of a file.
+pub(super) fn as_text(bytes: Vec<u8>, shown: &str) -> Result<String, Box<Diagnostic>> {
     if bytes.len() > MAX_BYTES {
         let message = format!("`{shown}` has more than {MAX_BYTES} bytes");
         let fault = Diagnostic::error("file-too-large", message);

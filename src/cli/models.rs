@@ -115,7 +115,12 @@ pub(super) fn stored(texts: &BTreeMap<String, String>) -> Result<Option<Named>, 
     }))
 }
 
-fn lower(id: SourceId, sources: &Sources, found: &mut Diagnostics) -> Option<Arc<Model>> {
+/// Reads a model from its text.
+pub(super) fn lower(
+    id: SourceId,
+    sources: &Sources,
+    found: &mut Diagnostics,
+) -> Option<Arc<Model>> {
     let mut own = Diagnostics::default();
     let node = document::parse(sources, id, &mut own);
     let model = node.and_then(|node| {

@@ -1,25 +1,35 @@
 //! `planrun schema`: the shapes of planrun's files, for editors.
 
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
 
 use crate::cli::context;
 use crate::cli::exit::Exit;
-use crate::schema::Record;
-use crate::schema::json;
-use crate::schema::model::MODEL;
-use crate::schema::plan::PLAN;
+use crate::schema::kind::Kind;
 
-/// A kind of file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Kind {
-    /// What is done
-    Plan,
-    /// Hosts that exist only as data
-    Model,
+impl ValueEnum for Kind {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let about = match self {
+            Self::Plan => "What is done on each host",
+            Self::Model => "Hosts that exist only as data",
+            Self::Test => "Scenarios of a plan, and what must come of them",
+            Self::Inventory => "Which hosts there are",
+        };
+        Some(PossibleValue::new(self.name()).help(about))
+    }
 }
 
 /// See the module.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  planrun schema plan > plan.schema.json
+Then at the top of a plan:
+  # yaml-language-server: $schema=plan.schema.json")]
 pub(super) struct Args {
     /// The kind of file
     #[arg(value_name = "KIND", default_value = "plan")]
@@ -28,17 +38,8 @@ pub(super) struct Args {
 
 /// Prints the schema.
 pub(super) fn run(args: &Args) -> Exit {
-    context::print(&text(args.kind));
+    context::print(&args.kind.schema());
     Exit::SUCCEEDED
-}
-
-fn text(kind: Kind) -> String {
-    let (record, title): (&'static Record, &str) = match kind {
-        Kind::Plan => (&PLAN, "planrun plan"),
-        Kind::Model => (&MODEL, "planrun model"),
-    };
-    let text = serde_json::to_string_pretty(&json::schema(record, title));
-    format!("{}\n", text.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -47,11 +48,13 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_schema_of_its_own() {
+        let mut ids = Vec::new();
         for kind in Kind::value_variants() {
-            let value: serde_json::Value = serde_json::from_str(&text(*kind)).unwrap();
-            let name = format!("planrun {}", kind.to_possible_value().unwrap().get_name());
-            assert_eq!(value["title"], name.as_str());
+            let value: serde_json::Value = serde_json::from_str(&kind.schema()).unwrap();
             assert!(value["properties"].is_object(), "{value}");
+            ids.push(value["$id"].as_str().unwrap().to_owned());
         }
+        ids.dedup();
+        assert_eq!(ids.len(), 4);
     }
 }

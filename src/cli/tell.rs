@@ -1,18 +1,26 @@
-//! Diagnostics on their way out: for people, for editors, for programs.
+//! Diagnostics on their way out: for people, for editors, for what runs in CI.
+//!
+//! In: what was found in each file, as [`Findings`]. Out: text in one of the [`Format`]s, each in a
+//! file of its own below. What a program reads is data and goes to standard output, what a person
+//! reads is talk and goes to standard error. Nothing in here decides what is a fault.
+
+mod github;
+mod json;
+mod junit;
+mod place;
+mod sarif;
+mod short;
 
 use clap::ValueEnum;
-use serde_json::json;
 
 use crate::cli::context::Context;
 use crate::cli::context::Stream;
+use crate::cli::explain;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
-use crate::diagnostic::Label;
 use crate::diagnostic::Severity;
 use crate::diagnostic::render;
 use crate::report::text::count;
-use crate::report::text::printable;
-use crate::report::text::printable_json;
 use crate::source::Sources;
 
 /// How diagnostics are written.
@@ -20,10 +28,60 @@ use crate::source::Sources;
 pub(super) enum Format {
     /// With the place in the text and what to do, on standard error
     Human,
-    /// A line each, `FILE:LINE:COLUMN: ...`, on standard error
+    /// A line each: `FILE:LINE:COLUMN: error[CODE]: ...`
     Short,
-    /// A JSON object a line, on standard output
+    /// A JSON object a line
     Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Workflow commands of GitHub Actions: remarks beside the lines of a pull request
+    Github,
+    /// `JUnit` XML: a test case for each file
+    Junit,
+}
+
+/// What was found in one file.
+#[derive(Debug)]
+pub(super) struct Checked {
+    /// The file as the user named it.
+    pub(super) file: String,
+    /// Its faults, in the order of their places.
+    pub(super) found: Vec<Diagnostic>,
+}
+
+/// What was found in all files, in the order they were given.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    /// The texts.
+    pub(super) sources: Sources,
+    /// The files.
+    pub(super) files: Vec<Checked>,
+    /// Whether a warning is a failure.
+    pub(super) deny_warnings: bool,
+}
+
+impl Findings {
+    /// Returns how many faults there are in all files.
+    pub(super) fn count(&self) -> Count {
+        let mut all = Count::default();
+        for file in &self.files {
+            all += file.count();
+        }
+        all
+    }
+
+    /// Returns every fault, with the file it was found in.
+    fn each(&self) -> impl Iterator<Item = (&Checked, &Diagnostic)> {
+        let files = self.files.iter();
+        files.flat_map(|file| file.found.iter().map(move |one| (file, one)))
+    }
+}
+
+impl Checked {
+    /// Returns how many faults it has.
+    pub(super) fn count(&self) -> Count {
+        Count::of(&self.found)
+    }
 }
 
 /// How many of each severity there are.
@@ -37,16 +95,15 @@ pub(super) struct Count {
 
 impl Count {
     /// Counts.
-    pub(super) fn of(found: &Diagnostics) -> Self {
-        let all = found.sorted();
-        let errors = all
-            .iter()
-            .filter(|one| one.severity == Severity::Error)
-            .count();
-        Self {
-            errors,
-            warnings: all.len() - errors,
+    fn of<'a>(found: impl IntoIterator<Item = &'a Diagnostic>) -> Self {
+        let mut count = Self::default();
+        for one in found {
+            match one.severity {
+                Severity::Error => count.errors += 1,
+                Severity::Warning => count.warnings += 1,
+            }
         }
+        count
     }
 
     /// Whether there are none.
@@ -70,74 +127,44 @@ impl std::ops::AddAssign for Count {
     }
 }
 
-/// Writes diagnostics.
-pub(super) fn tell(found: &Diagnostics, sources: &Sources, format: Format, context: &Context) {
-    if found.is_empty() {
-        return;
-    }
+/// Writes what was found in files.
+pub(super) fn report(findings: &Findings, format: Format, context: &Context) {
     match format {
         Format::Human => {
             let colour = context.colour(Stream::Err);
-            context.say(&render::human(found, sources, colour));
-            context.say("");
-        }
-        Format::Short => {
-            for one in found.sorted() {
-                context.say(&short(one, sources));
+            for (_, one) in findings.each() {
+                context.say(&render::human_one(one, &findings.sources, colour));
+                context.say("");
             }
         }
-        Format::Json => {
-            for one in found.sorted() {
-                context.print(&format!("{}\n", json_line(one, sources)));
-            }
-        }
+        Format::Short => context.print(&short::lines(findings)),
+        Format::Json => context.print(&json::lines(findings)),
+        Format::Sarif => context.print(&sarif::log(findings, &place::Root::here())),
+        Format::Github => context.print(&github::commands(findings, &place::Root::here())),
+        Format::Junit => context.print(&junit::document(findings)),
+    }
+}
+
+/// Writes diagnostics for people.
+pub(super) fn tell(found: &Diagnostics, sources: &Sources, context: &Context) {
+    if !found.is_empty() {
+        let colour = context.colour(Stream::Err);
+        context.say(&render::human(found, sources, colour));
+        context.say("");
     }
 }
 
 /// Writes diagnostics for people, and how many there are; before a command gives up.
 pub(super) fn refuse(found: &Diagnostics, sources: &Sources, what: &str, context: &Context) {
-    tell(found, sources, Format::Human, context);
-    let words = Count::of(found).words();
+    tell(found, sources, context);
+    let words = Count::of(found.sorted()).words();
     context.say(&format!("{} {words}; {what}", context.bad("error:")));
+    if let Some(more) = explain::more(found.sorted().iter().map(|one| one.code)) {
+        context.say(&more);
+    }
 }
 
-fn short(one: &Diagnostic, sources: &Sources) -> String {
-    let severity = word(one.severity);
-    let message = printable(&one.message);
-    let rest = format!("{severity}[{}]: {message}", one.code);
-    let Some(label) = &one.primary else {
-        return rest;
-    };
-    let source = sources.get(label.span.source);
-    let (line, column) = source.line_column(label.span.range().start);
-    format!("{}:{line}:{column}: {rest}", printable(source.path()))
-}
-
-fn json_line(one: &Diagnostic, sources: &Sources) -> String {
-    let place = |label: &Label| {
-        let source = sources.get(label.span.source);
-        let (line, column) = source.line_column(label.span.range().start);
-        let (end_line, end_column) = source.line_column(label.span.range().end);
-        json!({
-            "path": source.path(),
-            "line": line,
-            "column": column,
-            "end_line": end_line,
-            "end_column": end_column,
-            "text": label.text,
-        })
-    };
-    let whole = json!({
-        "code": one.code,
-        "severity": word(one.severity),
-        "message": one.message,
-        "place": one.primary.as_ref().map(place),
-        "also": one.secondary.iter().map(place).collect::<Vec<_>>(),
-        "help": one.help,
-    });
-    printable_json(&whole.to_string())
-}
-
+/// Returns the name of a severity, the same in all formats.
 fn word(severity: Severity) -> &'static str {
     match severity {
         Severity::Error => "error",
@@ -146,39 +173,22 @@ fn word(severity: Severity) -> &'static str {
 }
 
 #[cfg(test)]
+mod sample;
+
+#[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::Span;
-
-    #[test]
-    fn a_short_line_and_a_json_line_name_the_same_place() {
-        let mut sources = Sources::default();
-        let id = sources.add("p.yaml", "a: 1\nb: two\n");
-        let one = Diagnostic::error("wrong", "`two` is no number")
-            .at(Span::new(id, 8, 11), "here")
-            .help("write a number");
-        assert_eq!(
-            short(&one, &sources),
-            "p.yaml:2:4: error[wrong]: `two` is no number"
-        );
-        let line: serde_json::Value = serde_json::from_str(&json_line(&one, &sources)).unwrap();
-        assert_eq!(line["place"]["line"], 2);
-        assert_eq!(line["place"]["end_column"], 7);
-        assert_eq!(line["help"][0], "write a number");
-    }
-
-    #[test]
-    fn a_fault_without_a_place_is_a_line_too() {
-        let one = Diagnostic::warning("odd", "there\u{1b}[2J is something odd");
-        let line = short(&one, &Sources::default());
-        assert!(line.starts_with("warning[odd]: there"), "{line}");
-        assert!(!line.contains('\u{1b}'), "{line}");
-    }
 
     #[test]
     fn counts_are_words() {
         let count = |errors, warnings| Count { errors, warnings }.words();
         assert_eq!(count(2, 1), "2 errors, 1 warning");
         assert_eq!(count(0, 3), "3 warnings");
+    }
+
+    #[test]
+    fn faults_are_counted_over_all_files() {
+        let count = sample::findings().count();
+        assert_eq!((count.errors, count.warnings), (2, 1));
     }
 }

@@ -1,21 +1,44 @@
-//! `planrun validate`: every fault of some plans.
+//! `planrun validate`: every fault of the files that people write.
+//!
+//! ```text
+//!  words -> files -> kind: plan, model, test, inventory -> read -> Findings -> tell
+//! ```
+//!
+//! Nothing is run and no host is touched. Files are told in the order they were given, each once.
+//! What plans share (an inventory, its model, a file of inputs) is read once, and its faults are
+//! told once, for the first plan that leads to it.
+
+mod files;
+mod shared;
 
 use std::path::Path;
-use std::path::PathBuf;
 
 use clap::ValueEnum;
 
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
+use crate::cli::explain;
 use crate::cli::load;
 use crate::cli::load::Values;
 use crate::cli::models;
 use crate::cli::tell;
+use crate::cli::tell::Checked;
 use crate::cli::tell::Count;
+use crate::cli::tell::Findings;
 use crate::cli::tell::Format;
+use crate::cli::validate::files::File;
+use crate::cli::validate::shared::Shared;
+use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
-use crate::plan::Plan;
-use crate::resolve;
+use crate::document;
+use crate::document::Node;
+use crate::inventory::read;
+use crate::plan;
+use crate::schema;
+use crate::schema::Shape;
+use crate::schema::kind::Kind;
+use crate::schema::test::TEST;
+use crate::source::SourceId;
 use crate::source::Sources;
 
 /// What may be denied.
@@ -30,18 +53,29 @@ pub(super) enum Deny {
 #[command(after_help = "\
 Examples:
   planrun validate plans/*.yaml
+  planrun validate plans/                                  all that is planrun's, in folders too
   planrun validate plans/obox-restart.yaml -i prod --set user=probe
-  planrun validate --format json plans/*.yaml | jq .code")]
+  planrun validate --format json plans/*.yaml | jq .code
+  planrun validate --format sarif --deny warnings plans/ > planrun.sarif
+  planrun validate --format short --stdin-filename plans/a.yaml - < plans/a.yaml
+
+Exit: 0 no errors; 1 warnings, with `--deny warnings`; 2 errors. `planrun help` has the others.")]
 pub(super) struct Args {
-    /// The plans
-    #[arg(required = true, value_name = "PLAN")]
-    plans: Vec<PathBuf>,
-    /// Check against the hosts and variables of this inventory too
+    /// Plans, models, tests, inventories; folders with them; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<String>,
+    /// What the files are; by default each shows it by its modeline or its keys
+    #[arg(long, value_name = "KIND")]
+    kind: Option<Kind>,
+    /// The name of what comes on standard input
+    #[arg(long, value_name = "NAME")]
+    stdin_filename: Option<String>,
+    /// Check plans against the hosts and variables of this inventory too
     #[arg(long, short, value_name = "INV")]
     inventory: Option<String>,
     #[command(flatten)]
     values: Values,
-    /// How the faults are written
+    /// How the faults are written: `human` to standard error, all others to standard output
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: Format,
     /// Let warnings fail
@@ -49,57 +83,141 @@ pub(super) struct Args {
     deny: Option<Deny>,
 }
 
-/// Checks the plans, each for itself.
+/// Checks the files, each for itself.
 pub(super) fn run(args: &Args, context: &Context) -> Exit {
-    let mut all = Count::default();
-    let mut faulty = 0;
-    for path in &args.plans {
-        let mut sources = Sources::default();
-        let mut found = Diagnostics::default();
-        if let Some((_, plan)) = load::plan(path, &mut sources, &mut found) {
-            resolve(args, path, plan, &mut sources, &mut found);
-        }
-        tell::tell(&found, &sources, args.format, context);
-        let count = Count::of(&found);
-        faulty += usize::from(!count.is_zero());
-        all += count;
+    let listed = files::list(&args.files, args.kind, args.stdin_filename.as_deref());
+    let mut findings = Findings {
+        deny_warnings: args.deny == Some(Deny::Warnings),
+        ..Findings::default()
+    };
+    let mut shared = Shared::new(args.inventory.as_deref(), &args.values);
+    for file in listed.files {
+        check(file, args.kind, &mut shared, &mut findings);
     }
-    context.say(&verdict(all, faulty, args.plans.len()));
+    tell::report(&findings, args.format, context);
+    for line in &listed.talk {
+        context.say(line);
+    }
+    context.say(&verdict(&findings));
+    if args.format == Format::Human {
+        let codes = findings.files.iter().flat_map(|file| &file.found);
+        if let Some(more) = explain::more(codes.map(|one| one.code)) {
+            context.say(&more);
+        }
+    }
+    let all = findings.count();
     if all.errors > 0 {
         Exit::INVALID
-    } else if all.warnings > 0 && args.deny == Some(Deny::Warnings) {
+    } else if all.warnings > 0 && findings.deny_warnings {
         Exit::FAILED
     } else {
         Exit::SUCCEEDED
     }
 }
 
-/// Brings a plan together with the inventory, if there is one.
-fn resolve(args: &Args, path: &Path, plan: Plan, sources: &mut Sources, found: &mut Diagnostics) {
-    let Some(name) = &args.inventory else {
-        return;
-    };
-    let plan_dir = load::directory(path);
-    let inventory = load::inventory(name, Some(plan_dir), sources, found);
-    let given = load::given(&args.values, plan_dir, sources, found);
-    if let (Some((place, inventory)), Some(given)) = (inventory, given) {
-        // Its text is checked with it; the model itself is not needed here.
-        let _model = models::read(&inventory, &place, plan_dir, sources, found);
-        let _resolved = resolve::resolve(plan, inventory, &given, sources, found);
+/// Checks a file, and adds what was found.
+fn check(file: File, kind: Option<Kind>, shared: &mut Shared<'_>, findings: &mut Findings) {
+    let mut found = Diagnostics::default();
+    let sources = &mut findings.sources;
+    let known = kind.or_else(|| file.kind());
+    match (file.text, known) {
+        // Inventories are read by their paths: variables stand in files beside them.
+        (Ok(_), Some(Kind::Inventory)) if file.path.exists() => {
+            let dir = load::directory(&file.path);
+            findings
+                .files
+                .extend(shared.inventory_at(&file.path, &file.shown, dir, sources));
+            return;
+        }
+        (Err(fault), _) => found.push(*fault),
+        (Ok(text), Some(kind)) => {
+            let id = sources.add(&file.shown, text);
+            match kind {
+                Kind::Plan => {
+                    let plan = plan::read(sources, id, &mut found);
+                    if let Some(plan) = plan {
+                        let dir = load::directory(&file.path);
+                        let also = shared.resolve(plan, dir, sources, &mut found);
+                        findings.files.extend(also);
+                    }
+                }
+                Kind::Model => {
+                    let _model = models::lower(id, sources, &mut found);
+                }
+                Kind::Test => test(id, load::directory(&file.path), sources, &mut found),
+                Kind::Inventory => inventory_text(id, sources, &mut found),
+            }
+        }
+        (Ok(_), None) => found.push(unknown_kind(&file.shown)),
+    }
+    let found = found.sorted().into_iter().cloned().collect();
+    let file = file.shown;
+    findings.files.push(Checked { file, found });
+}
+
+/// Checks an inventory that is no file.
+fn inventory_text(id: SourceId, sources: &Sources, found: &mut Diagnostics) {
+    if let Some(node) = document::parse(sources, id, found) {
+        schema::check(&node, &Shape::Record(Kind::Inventory.record()), found);
     }
 }
 
-fn verdict(count: Count, faulty: usize, plans: usize) -> String {
+/// Checks the scenarios of a plan, and that the files they name are there.
+fn test(id: SourceId, dir: &Path, sources: &Sources, found: &mut Diagnostics) {
+    let Some(node) = document::parse(sources, id, found) else {
+        return;
+    };
+    schema::check(&node, &Shape::Record(&TEST), found);
+    let named = |key: &str| -> Option<(&Node, &str)> {
+        let node = node.get(key)?;
+        Some((node, node.as_text()?))
+    };
+    let plan = named("plan").filter(|(_, name)| {
+        let places = [dir.join(name), dir.join("..").join(name)];
+        !places.iter().any(|path| path.is_file())
+    });
+    if let Some((node, name)) = plan {
+        found.push(
+            Diagnostic::error("no-such-file", format!("there is no plan `{name}`"))
+                .at(node.span, "not beside this file, nor in the folder above")
+                .help("look at the path"),
+        );
+    }
+    let parent = dir.join("..");
+    if let Some((node, name)) = named("inventory")
+        && let Err(fault) = read::find(name, Some(dir)).or_else(|_| read::find(name, Some(&parent)))
+    {
+        found.push(fault.at(node.span, "named here"));
+    }
+}
+
+fn unknown_kind(shown: &str) -> Diagnostic {
+    let message = format!("`{shown}` shows nothing of a plan, a model, a test or an inventory");
+    Diagnostic::error("unknown-kind", message)
+        .help("a plan has `version`, `name`, `hosts` and `steps`")
+        .help("leave the file out, or say what it is: `--kind plan`")
+}
+
+fn verdict(findings: &Findings) -> String {
+    let files = findings.files.len();
+    let count = findings.count();
+    let faulty = findings.files.iter();
+    let faulty = faulty.filter(|file| !file.count().is_zero()).count();
+    summary(count, faulty, files)
+}
+
+fn summary(count: Count, faulty: usize, files: usize) -> String {
     if count.is_zero() {
-        return match plans {
-            1 => "the plan is sound".to_owned(),
-            _ => format!("{plans} plans are sound"),
+        return match files {
+            0 => "there is nothing to check".to_owned(),
+            1 => "the file is sound".to_owned(),
+            _ => format!("{files} files are sound"),
         };
     }
     let words = count.words();
-    match plans {
-        1 => format!("{words} in the plan"),
-        _ => format!("{words} in {faulty} of {plans} plans"),
+    match files {
+        1 => format!("{words} in the file"),
+        _ => format!("{words} in {faulty} of {files} files"),
     }
 }
 
@@ -108,14 +226,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_line_counts_faults_and_plans() {
+    fn the_last_line_counts_faults_and_files() {
         let count = |errors, warnings| Count { errors, warnings };
-        assert_eq!(verdict(count(0, 0), 0, 3), "3 plans are sound");
-        assert_eq!(verdict(count(0, 0), 0, 1), "the plan is sound");
+        assert_eq!(summary(count(0, 0), 0, 3), "3 files are sound");
+        assert_eq!(summary(count(0, 0), 0, 1), "the file is sound");
         assert_eq!(
-            verdict(count(2, 1), 1, 3),
-            "2 errors, 1 warning in 1 of 3 plans"
+            summary(count(2, 1), 1, 3),
+            "2 errors, 1 warning in 1 of 3 files"
         );
-        assert_eq!(verdict(count(0, 1), 1, 1), "1 warning in the plan");
+        assert_eq!(summary(count(0, 1), 1, 1), "1 warning in the file");
     }
 }

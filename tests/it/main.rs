@@ -16,6 +16,7 @@ mod rejected;
 mod schemas;
 mod support;
 mod tidy;
+mod validate;
 
 use std::path::Path;
 use std::path::PathBuf;

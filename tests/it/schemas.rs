@@ -13,24 +13,14 @@ use planrun::document::Node;
 use planrun::schema;
 use planrun::schema::Record;
 use planrun::schema::Shape;
+use planrun::schema::kind::Kind;
+use planrun::schema::kind::Sign;
 use planrun::source::Sources;
 use proptest::prelude::*;
 use serde_json::Value;
 use serde_json::json;
 
 use crate::files;
-
-/// The kinds of files, with the titles of their schemas.
-const KINDS: [(&str, &Record, &str); 4] = [
-    ("plan", &schema::plan::PLAN, "A plan of planrun"),
-    (
-        "inventory",
-        &schema::inventory::INVENTORY,
-        "An inventory for planrun",
-    ),
-    ("model", &schema::model::MODEL, "A model of planrun"),
-    ("test", &schema::test::TEST, "The scenarios of a plan"),
-];
 
 fn read(text: &str) -> (Option<Node>, Sources, Diagnostics) {
     let mut sources = Sources::default();
@@ -55,10 +45,9 @@ fn validator(record: &'static Record) -> Validator {
 fn the_published_schemas_are_those_of_the_check() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
     let update = std::env::var("INSTA_UPDATE").is_ok_and(|how| how == "always");
-    for (name, record, title) in KINDS {
-        let path = folder.join(format!("{name}.schema.json"));
-        let made = schema::json::schema(record, title);
-        let text = format!("{}\n", serde_json::to_string_pretty(&made).unwrap());
+    for kind in Kind::ALL {
+        let path = folder.join(format!("{}.schema.json", kind.name()));
+        let text = kind.schema();
         if update {
             std::fs::create_dir_all(&folder).unwrap();
             std::fs::write(&path, &text).unwrap();
@@ -75,13 +64,13 @@ fn the_published_schemas_are_those_of_the_check() {
 #[test]
 fn the_sample_files_fit_their_schemas() {
     let samples = [
-        ("plans", 0),
-        ("plans/inventories", 1),
-        ("plans/models", 2),
-        ("plans/tests", 3),
+        ("plans", Kind::Plan),
+        ("plans/inventories", Kind::Inventory),
+        ("plans/models", Kind::Model),
+        ("plans/tests", Kind::Test),
     ];
     for (folder, kind) in samples {
-        let (_, record, _) = KINDS[kind];
+        let record = kind.record();
         let validator = validator(record);
         for path in files(folder, "yaml") {
             let (node, sources, _) = read(&std::fs::read_to_string(&path).unwrap());
@@ -93,6 +82,38 @@ fn the_sample_files_fit_their_schemas() {
                 .map(|fault| format!("{}: {fault}", fault.instance_path()))
                 .collect();
             assert_eq!(faults, Vec::<String>::new(), "{}", path.display());
+        }
+    }
+}
+
+/// Returns the path of a modeline, from the folder of its file.
+fn modeline(text: &str) -> Option<&str> {
+    let mut lines = text.lines().take_while(|line| line.starts_with('#'));
+    lines.find_map(|line| line.strip_prefix("# yaml-language-server: $schema="))
+}
+
+#[test]
+fn every_shipped_file_has_a_modeline_that_leads_to_the_schema_of_its_kind() {
+    let samples = [
+        ("plans", Kind::Plan),
+        ("plans/inventories", Kind::Inventory),
+        ("plans/models", Kind::Model),
+        ("plans/tests", Kind::Test),
+    ];
+    for (folder, kind) in samples {
+        for path in files(folder, "yaml") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let line = modeline(&text).unwrap_or_else(|| panic!("{}", path.display()));
+            let schema = path.parent().unwrap().join(line);
+            let schema = schema.canonicalize();
+            let schema = schema.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let published = std::fs::read_to_string(schema).unwrap();
+            assert!(published == kind.schema(), "{}", path.display());
+            assert_eq!(Kind::of(&text), Some((kind, Sign::Sure)));
+            // Without the modeline the keys say the same.
+            let bare: Vec<&str> = text.lines().filter(|one| !one.starts_with('#')).collect();
+            let bare = Kind::of(&bare.join("\n"));
+            assert_eq!(bare, Some((kind, Sign::Sure)), "{}", path.display());
         }
     }
 }

@@ -1,0 +1,227 @@
+//! `planrun explain --code`: what a diagnostic means, at length.
+//!
+//! The text is that of `docs/diagnostics.md`, made fit for a terminal. The page of a procedure
+//! (`planrun explain PLAN`) is not there yet, and the command says so.
+
+use std::path::PathBuf;
+
+use crate::cli::context::Context;
+use crate::cli::context::Stream;
+use crate::cli::exit::Exit;
+use crate::cli::fault::Fault;
+use crate::diagnostic::manual;
+use crate::diagnostic::manual::Section;
+use crate::report::text::wrap;
+
+/// The widest that text is set: longer lines are hard to read.
+const WIDEST: usize = 88;
+/// How many codes a `more:` line names.
+const MOST_NAMED: usize = 6;
+
+/// See the module.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  planrun explain --code no-way-back      what it means, an example, its cure
+  planrun explain --code                  all codes, with a line each")]
+pub(super) struct Args {
+    /// Not there yet: the page of a plan comes in a later version. Today codes are explained
+    #[arg(value_name = "PLAN", conflicts_with = "codes")]
+    plan: Option<PathBuf>,
+    /// The code of a diagnostic, as it stands in brackets: `error[CODE]`; without one, all codes
+    #[arg(long = "code", value_name = "CODE", num_args = 0.., value_delimiter = ',')]
+    codes: Option<Vec<String>>,
+}
+
+/// Prints sections of the manual.
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
+    if let Some(plan) = &args.plan {
+        return Err(no_page(&plan.to_string_lossy()));
+    }
+    let style = context.style(Stream::Out);
+    let width = style.width.min(WIDEST);
+    let codes = args.codes.as_deref().unwrap_or_default();
+    if codes.is_empty() {
+        context.print(&list(width));
+        return Ok(Exit::SUCCEEDED);
+    }
+    let sections: Vec<Section> = codes
+        .iter()
+        .map(|word| find(word))
+        .collect::<Result<_, _>>()?;
+    let texts: Vec<String> = sections
+        .iter()
+        .map(|section| {
+            let code = if style.colour {
+                console::Style::new()
+                    .bold()
+                    .force_styling(true)
+                    .apply_to(section.code)
+                    .to_string()
+            } else {
+                section.code.to_owned()
+            };
+            format!("{code}\n\n{}", readable(section.text, width))
+        })
+        .collect();
+    context.print(&texts.join("\n\n"));
+    Ok(Exit::SUCCEEDED)
+}
+
+/// Returns the line that leads from some diagnostics to this command; nothing without any.
+pub(super) fn more<'a>(codes: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let mut seen: Vec<&str> = Vec::new();
+    for code in codes {
+        if !seen.contains(&code) {
+            seen.push(code);
+        }
+    }
+    let named = seen.iter().take(MOST_NAMED).copied();
+    let named = named.collect::<Vec<_>>().join(",");
+    (!seen.is_empty()).then(|| format!("more: planrun explain --code {named}"))
+}
+
+/// Finds a section by a word, which may be copied with what is around it: `error[no-way-back]:`.
+fn find(word: &str) -> Result<Section, Fault> {
+    let code = word.split_once('[').map_or(word, |(_, rest)| rest);
+    let code = code.split(']').next().unwrap_or(code).trim();
+    manual::section(code).ok_or_else(|| {
+        let fault = Fault::new(
+            Exit::INVALID,
+            format!("no diagnostic has the code `{code}`"),
+        );
+        let near = manual::like(code);
+        let fault = match near.as_slice() {
+            [] => fault,
+            near => fault.help(format!("did you mean {}?", crate::schema::one_of(near))),
+        };
+        fault.help("`planrun explain --code` lists all codes")
+    })
+}
+
+fn no_page(word: &str) -> Fault {
+    let is_code = manual::section(word).is_some();
+    let fault = if is_code {
+        Fault::new(Exit::INVALID, format!("`{word}` is a code, not a plan"))
+    } else {
+        let message = "the page of a plan is not there yet: it comes in a later version";
+        Fault::new(Exit::INVALID, message)
+    };
+    if is_code {
+        fault.help(format!("ask for it: `planrun explain --code {word}`"))
+    } else {
+        fault.help("`planrun explain --code CODE` explains a diagnostic")
+    }
+}
+
+/// Lists all codes below their subjects.
+fn list(width: usize) -> String {
+    let column = manual::sections()
+        .map(|section| section.code.len())
+        .max()
+        .unwrap_or_default();
+    let mut out: Vec<String> = Vec::new();
+    let mut subject = "";
+    for section in manual::sections() {
+        if section.subject != subject {
+            if !subject.is_empty() {
+                out.push(String::new());
+            }
+            subject = section.subject;
+            out.push(subject.to_owned());
+        }
+        let room = width.saturating_sub(column + 4).max(30);
+        for (number, line) in wrap(section.first_sentence(), room).iter().enumerate() {
+            let code = if number == 0 { section.code } else { "" };
+            out.push(format!("  {code:<column$}  {line}"));
+        }
+    }
+    out.push(String::new());
+    out.join("\n")
+}
+
+/// Sets a piece of Markdown for a terminal: paragraphs wrapped, examples indented.
+fn readable(text: &str, width: usize) -> String {
+    let mut out: Vec<String> = Vec::new();
+    let mut paragraph = String::new();
+    let mut fenced = false;
+    for line in text.lines() {
+        if line.starts_with("```") {
+            flush(&mut paragraph, width, &mut out);
+            fenced = !fenced;
+        } else if fenced {
+            out.push(format!("    {line}").trim_end().to_owned());
+        } else if line.trim().is_empty() {
+            flush(&mut paragraph, width, &mut out);
+            out.push(String::new());
+        } else {
+            if !paragraph.is_empty() {
+                paragraph.push(' ');
+            }
+            paragraph.push_str(line.trim());
+        }
+    }
+    flush(&mut paragraph, width, &mut out);
+    out.push(String::new());
+    out.join("\n")
+}
+
+fn flush(paragraph: &mut String, width: usize, out: &mut Vec<String>) {
+    if !paragraph.is_empty() {
+        out.extend(wrap(paragraph, width));
+        paragraph.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paragraphs_are_wrapped_and_examples_kept() {
+        let text = "One two\nthree.\n\n```yaml step\n- run: |\n    a\n\n    b\n```\n\nCure: four.";
+        assert_eq!(
+            readable(text, 10),
+            "One two\nthree.\n\n    - run: |\n        a\n\n        b\n\nCure:\nfour.\n"
+        );
+    }
+
+    #[test]
+    fn a_code_is_found_however_it_was_copied() {
+        for word in ["no-way-back", "error[no-way-back]:", "[no-way-back]"] {
+            assert_eq!(find(word).unwrap().code, "no-way-back", "{word}");
+        }
+        let text = find("no-way-bakc").unwrap_err().text();
+        assert!(text.contains("did you mean `no-way-back`?"), "{text}");
+    }
+
+    #[test]
+    fn the_list_has_every_code_once() {
+        let list = list(80);
+        for section in manual::sections() {
+            let heads = list
+                .lines()
+                .filter(|line| line.split_whitespace().next() == Some(section.code))
+                .count();
+            assert_eq!(heads, 1, "{}", section.code);
+        }
+        assert!(list.lines().all(|line| line.len() <= 80), "{list}");
+    }
+
+    #[test]
+    fn the_line_that_leads_here_names_each_code_once() {
+        let line = more(["unknown-key", "no-way-back", "unknown-key"]);
+        assert_eq!(
+            line.as_deref(),
+            Some("more: planrun explain --code unknown-key,no-way-back")
+        );
+        assert_eq!(more([]), None);
+    }
+
+    #[test]
+    fn a_plan_gets_an_honest_answer() {
+        assert!(no_page("p.yaml").text().contains("not there yet"));
+        let text = no_page("no-way-back").text();
+        assert!(text.contains("--code no-way-back"), "{text}");
+    }
+}

@@ -1,0 +1,75 @@
+//! A JSON object a line, for programs. The form is in `docs/ci.md`; keys are added, never renamed.
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::cli::tell::Checked;
+use crate::cli::tell::Findings;
+use crate::cli::tell::place::Region;
+use crate::cli::tell::word;
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Label;
+use crate::report::text::printable_json;
+use crate::source::Sources;
+
+/// Returns the lines.
+pub(super) fn lines(findings: &Findings) -> String {
+    let mut out = String::new();
+    for (file, one) in findings.each() {
+        let whole = object(file, one, &findings.sources);
+        out.push_str(&printable_json(&whole.to_string()));
+        out.push('\n');
+    }
+    out
+}
+
+fn object(file: &Checked, one: &Diagnostic, sources: &Sources) -> Value {
+    let place = |label: &Label| place(label, sources);
+    json!({
+        "file": file.file,
+        "code": one.code,
+        "severity": word(one.severity),
+        "message": one.message,
+        "place": one.primary.as_ref().map(place),
+        "also": one.secondary.iter().map(place).collect::<Vec<_>>(),
+        "help": one.help,
+    })
+}
+
+fn place(label: &Label, sources: &Sources) -> Value {
+    let region = Region::of(label, sources);
+    json!({
+        "path": sources.get(label.span.source).path(),
+        "line": region.line,
+        "column": region.column,
+        "end_line": region.end_line,
+        "end_column": region.end_column,
+        "text": label.text,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::tell::sample;
+
+    #[test]
+    fn every_fault_is_one_object_on_a_line() {
+        let text = lines(&sample::findings());
+        assert!(!text.contains('\u{1b}'), "{text}");
+        let all: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(all.len(), 3);
+        assert_eq!(all[0]["severity"], "warning");
+        assert_eq!(all[0]["place"]["end_line"], 4);
+        assert_eq!(all[1]["file"], sample::NASTY);
+        assert_eq!(all[1]["place"]["line"], 2);
+        assert_eq!(all[1]["place"]["column"], 7);
+        assert_eq!(all[1]["also"][0]["path"], "hosts.yaml");
+        assert_eq!(all[1]["help"], json!(["write a name", "or none"]));
+        assert_eq!(all[2]["file"], "none.yaml");
+        assert_eq!(all[2]["place"], Value::Null);
+    }
+}

@@ -1,0 +1,84 @@
+//! Places in files, as other programs name them.
+//!
+//! Code hosts know files by their paths from the root of the tree, and planrun is run there: paths
+//! are made relative to the working directory where they are below it.
+
+use std::path::Component;
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::diagnostic::Label;
+use crate::source::Sources;
+
+/// A range of a text in lines and columns, all from 1; columns count characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Region {
+    /// The first line.
+    pub(super) line: usize,
+    /// The first column.
+    pub(super) column: usize,
+    /// The last line.
+    pub(super) end_line: usize,
+    /// The column behind the last.
+    pub(super) end_column: usize,
+}
+
+impl Region {
+    /// Returns where a label is.
+    pub(super) fn of(label: &Label, sources: &Sources) -> Self {
+        let source = sources.get(label.span.source);
+        let range = label.span.range();
+        let (line, column) = source.line_column(range.start);
+        let (end_line, end_column) = source.line_column(range.end);
+        Self {
+            line,
+            column,
+            end_line,
+            end_column,
+        }
+    }
+}
+
+/// The folder that paths are told from.
+#[derive(Clone, Debug)]
+pub(super) struct Root(PathBuf);
+
+impl Root {
+    /// The working directory.
+    pub(super) fn here() -> Self {
+        Self(std::env::current_dir().unwrap_or_default())
+    }
+
+    /// A folder of a test.
+    #[cfg(test)]
+    pub(super) fn at(folder: &str) -> Self {
+        Self(folder.into())
+    }
+
+    /// Returns a path from the root: `plans/a.yaml` for `./plans/a.yaml` and for an absolute path
+    /// below the root. Other absolute paths, and those that lead out by `..`, stay as they are.
+    pub(super) fn relative(&self, path: &str) -> String {
+        let path = Path::new(path);
+        let below = path.strip_prefix(&self.0).unwrap_or(path);
+        let parts = below
+            .components()
+            .filter(|part| *part != Component::CurDir)
+            .collect::<PathBuf>();
+        parts.to_string_lossy().into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_told_from_the_root() {
+        let root = Root::at("/srv/tree");
+        let told = |path: &str| root.relative(path);
+        assert_eq!(told("./plans/./a.yaml"), "plans/a.yaml");
+        assert_eq!(told("/srv/tree/plans/a.yaml"), "plans/a.yaml");
+        assert_eq!(told("/srv/other/a.yaml"), "/srv/other/a.yaml");
+        assert_eq!(told("../a.yaml"), "../a.yaml");
+    }
+}

@@ -1,0 +1,46 @@
+//! Findings for the tests of the formats: nasty names, nasty texts.
+
+use crate::cli::tell::Checked;
+use crate::cli::tell::Findings;
+use crate::diagnostic::Diagnostic;
+use crate::source::Sources;
+use crate::source::Span;
+
+/// A file name with all that the formats must escape.
+pub(super) const NASTY: &str = "./plans/50% off, a:b <\"é\">&\n\u{7}.yaml";
+
+/// Returns two files with faults, and one without.
+pub(super) fn findings() -> Findings {
+    let mut sources = Sources::default();
+    let plan = sources.add(NASTY, "version: 1\nname: é: two\nhosts: web\n");
+    let inventory = sources.add("hosts.yaml", "all:\n  hosts: {}\n");
+    let nasty = Diagnostic::error(
+        "wrong",
+        "`a,b: 100%` is\r\nno <name> & \"that\"\u{1b}[31m ]]> ::error::",
+    )
+    .at(Span::new(plan, 17, 24), "here, it: is 5%")
+    .also(Span::new(inventory, 0, 3), "the group")
+    .help("write a name")
+    .help("or none");
+    let warning =
+        Diagnostic::warning("odd", "the hosts are odd").at(Span::new(plan, 11, 36), "these lines");
+    let missing = Diagnostic::error("no-such-file", "there is no file `none.yaml`");
+    Findings {
+        sources,
+        files: vec![
+            Checked {
+                file: NASTY.into(),
+                found: vec![warning, nasty],
+            },
+            Checked {
+                file: "none.yaml".into(),
+                found: vec![missing],
+            },
+            Checked {
+                file: "sound.yaml".into(),
+                found: Vec::new(),
+            },
+        ],
+        deny_warnings: false,
+    }
+}

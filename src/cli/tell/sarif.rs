@@ -1,0 +1,246 @@
+//! SARIF 2.1.0, which code scanning reads.
+//!
+//! One run. Each code that was found is a rule, with its section of the manual as help; each fault
+//! is a result that names its rule by number. Paths are relative to `%SRCROOT%`, the folder planrun
+//! was run in, so that a log means the same on every machine. Columns count characters, and
+//! `columnKind` says so. A fault of a whole file has a place without a region.
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::cli::tell::Checked;
+use crate::cli::tell::Findings;
+use crate::cli::tell::place::Region;
+use crate::cli::tell::place::Root;
+use crate::cli::tell::word;
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Label;
+use crate::diagnostic::manual;
+use crate::report::text::printable_json;
+use crate::source::Sources;
+
+const SCHEMA: &str =
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
+
+/// Returns the log.
+pub(super) fn log(findings: &Findings, root: &Root) -> String {
+    let mut rules: Vec<&str> = findings.each().map(|(_, one)| one.code).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    let results: Vec<Value> = findings
+        .each()
+        .map(|(file, one)| result(file, one, &rules, &findings.sources, root))
+        .collect();
+    let artifacts: Vec<Value> = findings
+        .files
+        .iter()
+        .map(|file| json!({"location": location(&file.file, root), "roles": ["analysisTarget"]}))
+        .collect();
+    let log = json!({
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "planrun",
+                "version": env!("CARGO_PKG_VERSION"),
+                "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "rules": rules.iter().map(|code| rule(code)).collect::<Vec<_>>(),
+            }},
+            "invocations": [{"executionSuccessful": true}],
+            "originalUriBaseIds": {
+                "%SRCROOT%": {"description": {"text": "The folder planrun was run in."}},
+            },
+            "columnKind": "unicodeCodePoints",
+            "artifacts": artifacts,
+            "results": results,
+        }],
+    });
+    let text = serde_json::to_string_pretty(&log).unwrap_or_default();
+    format!("{}\n", printable_json(&text))
+}
+
+fn rule(code: &str) -> Value {
+    let mut rule = json!({"id": code});
+    if let Some(section) = manual::section(code) {
+        rule["shortDescription"] = json!({"text": section.first_sentence().replace('\n', " ")});
+        rule["help"] = json!({"text": section.text, "markdown": section.text});
+        // There is no published page that a `helpUri` could lead to.
+        rule["properties"] = json!({
+            "manual": format!("docs/diagnostics.md#{code}"),
+            "tags": [section.subject],
+        });
+    }
+    rule
+}
+
+fn result(
+    file: &Checked,
+    one: &Diagnostic,
+    rules: &[&str],
+    sources: &Sources,
+    root: &Root,
+) -> Value {
+    let help = one.help.iter().map(|help| format!("Help: {help}"));
+    let message: Vec<String> = std::iter::once(one.message.clone()).chain(help).collect();
+    let primary = match &one.primary {
+        Some(label) => place(label, sources, root),
+        None => json!({"physicalLocation": {"artifactLocation": location(&file.file, root)}}),
+    };
+    let mut result = json!({
+        "ruleId": one.code,
+        "ruleIndex": rules.binary_search(&one.code).unwrap_or_default(),
+        "level": word(one.severity),
+        "message": {"text": message.join("\n")},
+        "locations": [primary],
+    });
+    if !one.secondary.is_empty() {
+        let labels = one.secondary.iter().enumerate();
+        let related = labels.map(|(number, label)| {
+            let mut place = place(label, sources, root);
+            place["id"] = (number + 1).into();
+            place
+        });
+        result["relatedLocations"] = related.collect();
+    }
+    result
+}
+
+/// Returns a place with what is there.
+fn place(label: &Label, sources: &Sources, root: &Root) -> Value {
+    let path = sources.get(label.span.source).path();
+    let region = Region::of(label, sources);
+    let mut place = json!({
+        "physicalLocation": {
+            "artifactLocation": location(path, root),
+            "region": {
+                "startLine": region.line,
+                "startColumn": region.column,
+                "endLine": region.end_line,
+                "endColumn": region.end_column,
+            },
+        },
+    });
+    if !label.text.is_empty() {
+        place["message"] = json!({"text": label.text});
+    }
+    place
+}
+
+/// Returns where a file is, as a URI.
+fn location(path: &str, root: &Root) -> Value {
+    let path = root.relative(path);
+    let uri = encoded(&path);
+    if path.starts_with('/') {
+        json!({"uri": format!("file://{uri}")})
+    } else {
+        json!({"uri": uri, "uriBaseId": "%SRCROOT%"})
+    }
+}
+
+/// Encodes a path for a URI: all but the unreserved characters and `/`. So a colon in a first name
+/// makes no scheme of it.
+fn encoded(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                out.push(char::from(byte));
+            }
+            byte => {
+                const HEX: [u8; 16] = *b"0123456789ABCDEF";
+                out.push('%');
+                out.push(char::from(HEX[usize::from(byte >> 4)]));
+                out.push(char::from(HEX[usize::from(byte & 0xf)]));
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::tell::sample;
+
+    fn log_of(findings: &Findings) -> Value {
+        serde_json::from_str(&log(findings, &Root::at("/srv"))).unwrap()
+    }
+
+    #[track_caller]
+    fn assert_valid(log: &Value) {
+        let schema = include_str!("../../../tests/fixtures/sarif/sarif-schema-2.1.0.json");
+        let schema: Value = serde_json::from_str(schema).unwrap();
+        let validator = jsonschema::options()
+            .should_validate_formats(true)
+            .build(&schema)
+            .unwrap();
+        let faults: Vec<String> = validator
+            .iter_errors(log)
+            .map(|fault| format!("{}: {fault}", fault.instance_path()))
+            .collect();
+        assert_eq!(faults, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_log_fits_the_published_schema() {
+        assert_valid(&log_of(&sample::findings()));
+        assert_valid(&log_of(&Findings::default()));
+    }
+
+    #[test]
+    #[should_panic(expected = "ruleIndex")]
+    fn the_published_schema_is_held_against_the_log() {
+        let mut log = log_of(&sample::findings());
+        log["runs"][0]["results"][0]["ruleIndex"] = json!("none");
+        assert_valid(&log);
+    }
+
+    #[test]
+    fn results_name_their_rules_and_places() {
+        let log = log_of(&sample::findings());
+        let run = &log["runs"][0];
+        let rules = &run["tool"]["driver"]["rules"];
+        for result in run["results"].as_array().unwrap() {
+            let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+            assert_eq!(rules[index]["id"], result["ruleId"]);
+        }
+        let nasty = &run["results"][1];
+        assert_eq!(
+            nasty["locations"][0]["physicalLocation"],
+            json!({
+                "artifactLocation": {
+                    "uri": "plans/50%25%20off%2C%20a%3Ab%20%3C%22%C3%A9%22%3E%26%0A%07.yaml",
+                    "uriBaseId": "%SRCROOT%",
+                },
+                "region": {"startLine": 2, "startColumn": 7, "endLine": 2, "endColumn": 13},
+            })
+        );
+        assert_eq!(nasty["relatedLocations"][0]["message"]["text"], "the group");
+        assert_eq!(nasty["relatedLocations"][0]["id"], 1);
+        let missing = &run["results"][2]["locations"][0]["physicalLocation"];
+        assert_eq!(missing["artifactLocation"]["uri"], "none.yaml");
+        assert!(missing.get("region").is_none(), "{missing}");
+        assert_eq!(run["columnKind"], "unicodeCodePoints");
+    }
+
+    #[test]
+    fn a_rule_has_the_manual_as_its_help() {
+        let rule = rule("no-such-file");
+        let help = rule["help"]["markdown"].as_str().unwrap();
+        assert!(help.contains("Cure: "), "{help}");
+        assert!(
+            !rule["shortDescription"]["text"]
+                .as_str()
+                .unwrap()
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_file_outside_has_a_whole_uri() {
+        assert_eq!(
+            location("/etc/a b.yaml", &Root::at("/srv")),
+            json!({"uri": "file:///etc/a%20b.yaml"})
+        );
+    }
+}

@@ -1,0 +1,58 @@
+//! A line a fault, as compilers write them: editors and `grep` know the form.
+
+use crate::cli::tell::Checked;
+use crate::cli::tell::Findings;
+use crate::cli::tell::place::Region;
+use crate::cli::tell::word;
+use crate::diagnostic::Diagnostic;
+use crate::report::text::printable;
+use crate::source::Sources;
+
+/// Returns the lines.
+pub(super) fn lines(findings: &Findings) -> String {
+    let each = findings.each();
+    each.map(|(file, one)| line(file, one, &findings.sources))
+        .collect()
+}
+
+fn line(file: &Checked, one: &Diagnostic, sources: &Sources) -> String {
+    let place = match &one.primary {
+        Some(label) => {
+            let Region { line, column, .. } = Region::of(label, sources);
+            let path = printable(sources.get(label.span.source).path());
+            format!("{path}:{line}:{column}")
+        }
+        // A fault of the file as a whole: its first line, so that each line has the same form.
+        None => format!("{}:1:1", printable(&file.file)),
+    };
+    let severity = word(one.severity);
+    let message = printable(&one.message);
+    format!("{place}: {severity}[{}]: {message}\n", one.code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::tell::sample;
+
+    #[test]
+    fn every_fault_is_one_line_with_its_place() {
+        let text = lines(&sample::findings());
+        let lines: Vec<&str> = text.lines().collect();
+        let file = "./plans/50% off, a:b <\"é\">&\\n\\x07.yaml";
+        assert_eq!(lines.len(), 3, "{text}");
+        assert_eq!(
+            lines[0],
+            format!("{file}:2:1: warning[odd]: the hosts are odd")
+        );
+        assert!(
+            lines[1].starts_with(&format!("{file}:2:7: error[wrong]: `a,b: 100%` is\\r\\nno")),
+            "{text}"
+        );
+        assert_eq!(
+            lines[2],
+            "none.yaml:1:1: error[no-such-file]: there is no file `none.yaml`"
+        );
+        assert!(!text.contains('\u{1b}'), "{text}");
+    }
+}

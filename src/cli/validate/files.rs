@@ -1,0 +1,195 @@
+//! Which files are checked: those that were named, and those in folders that were named.
+//!
+//! A file that was named is checked, whatever it is. In a folder only what shows for sure that it
+//! is planrun's is taken, by name and with the folders below; what is hidden, `group_vars` and
+//! `host_vars` are passed over. A file is there once, at its first place.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::cli::load;
+use crate::diagnostic::Diagnostic;
+use crate::report::text::count;
+use crate::report::text::printable;
+use crate::schema::kind::Kind;
+use crate::schema::kind::Sign;
+
+/// The name of standard input.
+const STDIN: &str = "-";
+/// Most files of one invocation.
+const MAX_FILES: usize = 100_000;
+/// Deepest nesting of folders; a link that leads back to its parent ends here.
+const MAX_DEPTH: usize = 16;
+/// Folders that hold values only.
+const VALUES: [&str; 2] = ["group_vars", "host_vars"];
+
+/// A file to be checked.
+#[derive(Debug)]
+pub(super) struct File {
+    /// Where it is; for standard input, where it would be.
+    pub(super) path: PathBuf,
+    /// Its name in messages.
+    pub(super) shown: String,
+    /// What is in it, or why that cannot be had.
+    pub(super) text: Result<String, Box<Diagnostic>>,
+}
+
+impl File {
+    /// Returns its kind, as far as it shows one; an empty file is taken for a plan.
+    pub(super) fn kind(&self) -> Option<Kind> {
+        let text = self.text.as_ref().ok()?;
+        let blank = text.lines().all(|line| {
+            let line = line.trim();
+            line.is_empty() || line.starts_with('#')
+        });
+        match Kind::of(text) {
+            Some((kind, _)) => Some(kind),
+            None => blank.then_some(Kind::Plan),
+        }
+    }
+}
+
+/// The files, and what is to be said of the search for them.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    /// The files, in order.
+    pub(super) files: Vec<File>,
+    /// Lines of talk.
+    pub(super) talk: Vec<String>,
+}
+
+/// Finds the files that words name.
+pub(super) fn list(words: &[String], kind: Option<Kind>, stdin: Option<&str>) -> Listed {
+    let mut listed = Listed::default();
+    let mut seen = HashSet::new();
+    for word in words {
+        if word == STDIN {
+            if seen.insert(PathBuf::from(STDIN)) {
+                listed.files.push(standard_input(stdin));
+            }
+            continue;
+        }
+        let path = Path::new(word);
+        // A folder can be an inventory as a whole.
+        let is_walked = path.is_dir() && kind != Some(Kind::Inventory);
+        if !is_walked {
+            if seen.insert(real(path)) {
+                listed.files.push(file(path));
+            }
+            continue;
+        }
+        let mut paths = Vec::new();
+        walk(path, 0, &mut paths);
+        let mut passed = Vec::new();
+        let before = listed.files.len();
+        for path in paths {
+            if !seen.insert(real(&path)) {
+                continue;
+            }
+            let file = file(&path);
+            let text = file.text.as_deref();
+            if kind.is_some() || text.map_or(true, is_sure) {
+                listed.files.push(file);
+            } else {
+                passed.push(file.shown);
+            }
+        }
+        listed
+            .talk
+            .extend(talk(word, &passed, listed.files.len() > before));
+    }
+    listed
+}
+
+fn is_sure(text: &str) -> bool {
+    matches!(Kind::of(text), Some((_, Sign::Sure)))
+}
+
+fn talk(folder: &str, passed: &[String], any: bool) -> Option<String> {
+    let folder = printable(folder);
+    if passed.is_empty() {
+        return (!any).then(|| format!("there is no file of planrun in `{folder}`"));
+    }
+    let named: Vec<String> = passed.iter().take(3).map(|name| printable(name)).collect();
+    let more = if passed.len() > named.len() {
+        ", ..."
+    } else {
+        ""
+    };
+    Some(format!(
+        "passed over {} in `{folder}`, nothing of planrun: {}{more}",
+        count(passed.len(), "file"),
+        named.join(", ")
+    ))
+}
+
+/// Adds the YAML files below a folder, by name.
+fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        // What cannot be read is told as a file that cannot be read.
+        paths.push(folder.to_owned());
+        return;
+    };
+    let mut entries: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    entries.sort();
+    for path in entries {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with('.') || paths.len() >= MAX_FILES {
+            continue;
+        }
+        if path.is_dir() {
+            if depth < MAX_DEPTH && !VALUES.contains(&name.as_ref()) {
+                walk(&path, depth + 1, paths);
+            }
+        } else if path
+            .extension()
+            .is_some_and(|it| it == "yaml" || it == "yml")
+        {
+            paths.push(path);
+        }
+    }
+}
+
+fn real(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn file(path: &Path) -> File {
+    let shown = path.display().to_string();
+    File {
+        path: path.to_owned(),
+        // A folder that is an inventory has no text of its own.
+        text: if path.is_dir() {
+            Ok(String::new())
+        } else {
+            load::content(path, &shown)
+        },
+        shown,
+    }
+}
+
+fn standard_input(name: Option<&str>) -> File {
+    let shown = name.unwrap_or("<stdin>").to_owned();
+    let mut bytes = Vec::new();
+    let most = document_bytes() + 1;
+    let text = match std::io::stdin().lock().take(most).read_to_end(&mut bytes) {
+        Ok(_) => load::as_text(bytes, &shown),
+        Err(error) => {
+            let message = format!("`{shown}` cannot be read: {error}");
+            let fault = Diagnostic::error("unreadable-file", message);
+            Err(Box::new(fault.help("name a file instead of `-`")))
+        }
+    };
+    File {
+        path: PathBuf::from(name.unwrap_or_default()),
+        shown,
+        text,
+    }
+}
+
+fn document_bytes() -> u64 {
+    crate::document::parse::MAX_BYTES as u64
+}

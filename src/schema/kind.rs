@@ -1,0 +1,269 @@
+//! The kinds of files that people write for planrun, and how a file shows which it is.
+
+use serde_json::Value;
+
+use crate::schema::Record;
+use crate::schema::inventory::INVENTORY;
+use crate::schema::json;
+use crate::schema::model::MODEL;
+use crate::schema::plan::PLAN;
+use crate::schema::test::TEST;
+
+/// A kind of file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// What is done.
+    Plan,
+    /// Hosts that exist only as data.
+    Model,
+    /// What must come of a plan on its model.
+    Test,
+    /// Which hosts there are.
+    Inventory,
+}
+
+/// How sure it is that a file is of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// It says so, or has the keys that make the kind.
+    Sure,
+    /// It has a key of the kind.
+    Weak,
+}
+
+/// Keys below a group of an inventory.
+const GROUP_KEYS: [&str; 3] = ["hosts:", "children:", "vars:"];
+/// Keys of a plan that other files have too.
+const COMMON: [&str; 4] = ["version", "name", "summary", "description"];
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::Plan, Self::Model, Self::Test, Self::Inventory];
+
+    /// Returns its name, which is also that of its schema.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::Model => "model",
+            Self::Test => "test",
+            Self::Inventory => "inventory",
+        }
+    }
+
+    /// Returns its keys.
+    pub fn record(self) -> &'static Record {
+        match self {
+            Self::Plan => &PLAN,
+            Self::Model => &MODEL,
+            Self::Test => &TEST,
+            Self::Inventory => &INVENTORY,
+        }
+    }
+
+    /// Returns its published schema, as text.
+    pub fn schema(self) -> String {
+        let title = match self {
+            Self::Plan => "A plan of planrun",
+            Self::Model => "A model of planrun",
+            Self::Test => "The scenarios of a plan",
+            Self::Inventory => "An inventory for planrun",
+        };
+        let mut schema = json::schema(self.record(), title);
+        if let Value::Object(keys) = &mut schema {
+            // A name and no address: nobody shall look for it on the network.
+            let id = format!("urn:planrun:schema:{}", self.name());
+            keys.shift_insert(1, "$id".into(), id.into());
+        }
+        let text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+        format!("{text}\n")
+    }
+
+    /// Returns the kind of a text by its modeline, else by its keys; `None` for one that shows
+    /// none. The text need not be sound.
+    pub fn of(text: &str) -> Option<(Self, Sign)> {
+        if let Some(kind) = by_modeline(text) {
+            return Some((kind, Sign::Sure));
+        }
+        if is_ini(text) {
+            return Some((Self::Inventory, Sign::Sure));
+        }
+        let keys = keys(text);
+        let has = |key: &str| keys.contains(&key);
+        let of_plan = |key: &&str| {
+            !COMMON.contains(key)
+                && (PLAN.field(key).is_some() || PLAN.foreign.iter().any(|(word, _)| word == key))
+        };
+        let sure = |kind| Some((kind, Sign::Sure));
+        let weak = |kind| Some((kind, Sign::Weak));
+        if has("steps") && (has("version") || has("hosts")) {
+            sure(Self::Plan)
+        } else if has("model") && has("version") {
+            sure(Self::Model)
+        } else if has("tests") && has("version") {
+            sure(Self::Test)
+        } else if (has("all") || has("ungrouped")) && has_groups(text) {
+            sure(Self::Inventory)
+        } else if has("tests") || has("plan") {
+            weak(Self::Test)
+        } else if has("model") {
+            weak(Self::Model)
+        } else if keys.iter().any(of_plan) || text.lines().any(|line| line.starts_with("- ")) {
+            weak(Self::Plan)
+        } else if !keys.is_empty() && has_groups(text) {
+            weak(Self::Inventory)
+        } else {
+            None
+        }
+    }
+}
+
+/// Reads `# yaml-language-server: $schema=.../plan.schema.json` in the comments at the top.
+fn by_modeline(text: &str) -> Option<Kind> {
+    let comments = text.lines().take_while(|line| {
+        let line = line.trim();
+        line.is_empty() || line.starts_with('#') || line == "---"
+    });
+    let schema = comments
+        .filter(|line| line.contains("yaml-language-server:"))
+        .find_map(|line| line.split_once("$schema="))?
+        .1;
+    let path = schema.split_whitespace().next()?;
+    let name = path.rsplit(['/', ':']).next()?;
+    Kind::ALL.into_iter().find(|kind| {
+        let rest = name.strip_prefix(kind.name());
+        rest.is_some_and(|rest| rest == ".schema.json")
+    })
+}
+
+/// Whether the first line that says something is a section of an INI file.
+fn is_ini(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim);
+    lines
+        .find(|line| !line.is_empty() && !line.starts_with(['#', ';']))
+        .is_some_and(|line| {
+            line.starts_with('[') && line.ends_with(']') && !line.contains([',', '{', '"'])
+        })
+}
+
+/// Returns the keys of the top level, read line by line: the text may be no YAML at all yet.
+fn keys(text: &str) -> Vec<&str> {
+    let starts = text.trim_start();
+    if starts.starts_with('{') {
+        return flow_keys(starts);
+    }
+    let outer = text
+        .lines()
+        .filter(|line| !line.starts_with([' ', '\t', '#', '-', '"', '%']));
+    outer
+        .filter_map(|line| line.split_once(':'))
+        .map(|(key, _)| key.trim())
+        .collect()
+}
+
+/// Returns the keys of a mapping in braces, as JSON has them.
+fn flow_keys(text: &str) -> Vec<&str> {
+    let mut depth = 0_usize;
+    let mut quoted = false;
+    let mut start = 0;
+    let mut keys = Vec::new();
+    for (at, c) in text.char_indices() {
+        match c {
+            '"' => quoted = !quoted,
+            _ if quoted => {}
+            '{' | '[' => {
+                depth += 1;
+                start = at + 1;
+            }
+            '}' | ']' => depth = depth.saturating_sub(1),
+            ',' if depth == 1 => start = at + 1,
+            ':' if depth == 1 => keys.push(text[start..at].trim().trim_matches('"')),
+            _ => {}
+        }
+    }
+    keys
+}
+
+/// Whether some line has a key that groups of an inventory have.
+fn has_groups(text: &str) -> bool {
+    text.lines().any(|line| {
+        let inner = line.trim_start();
+        let below = inner.len() < line.len() && GROUP_KEYS.iter().any(|key| inner.starts_with(key));
+        below
+            || GROUP_KEYS
+                .iter()
+                .any(|key| line.contains(&format!("{{{key}")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn is(text: &str, kind: Kind, sign: Sign) {
+        assert_eq!(Kind::of(text), Some((kind, sign)), "{text}");
+    }
+
+    #[test]
+    fn the_modeline_counts_first() {
+        let text = "# Hosts\n# yaml-language-server: $schema=../schemas/inventory.schema.json\nsteps: 1\nversion: 1\n";
+        is(text, Kind::Inventory, Sign::Sure);
+    }
+
+    #[test]
+    fn keys_make_the_kind() {
+        is(
+            "version: 1\nname: a\nhosts: a\nsteps:\n  - wait: 1s\n",
+            Kind::Plan,
+            Sign::Sure,
+        );
+        is(
+            "{\"hosts\": \"a\", \"steps\": [{\"wait\": \"1s\"}]}",
+            Kind::Plan,
+            Sign::Sure,
+        );
+        is("version: 1\nmodel: a\nweb: {}\n", Kind::Model, Sign::Sure);
+        is(
+            "version: 1\nplan: a.yaml\ntests: []\n",
+            Kind::Test,
+            Sign::Sure,
+        );
+        is("all:\n  hosts:\n    a:\n", Kind::Inventory, Sign::Sure);
+        is("all: {hosts: {a: }}\n", Kind::Inventory, Sign::Sure);
+        is("; hosts\n[web]\nweb1\n", Kind::Inventory, Sign::Sure);
+    }
+
+    #[test]
+    fn a_key_is_a_weak_sign() {
+        is("name: a\nserial: 1\n", Kind::Plan, Sign::Weak);
+        is("- hosts: web\n  tasks: []\n", Kind::Plan, Sign::Weak);
+        is("web:\n  hosts:\n    a:\n", Kind::Inventory, Sign::Weak);
+    }
+
+    #[test]
+    fn other_files_show_no_kind() {
+        for text in [
+            "",
+            "services:\n  web:\n    image: nginx\n",
+            "name: a\nversion: 2\n",
+            "a",
+        ] {
+            assert_eq!(Kind::of(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn odd_texts_are_survived() {
+        for text in [
+            "{",
+            "}}",
+            "{\"",
+            "[",
+            "# yaml-language-server: $schema=",
+            ":",
+            "{é:",
+        ] {
+            let _kind = Kind::of(text);
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! `planrun validate` as CI and editors run it: many files, every format, its exit statuses.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::harness::Ended;
+use crate::harness::program;
+use crate::support::text;
+
+/// A plan without a fault.
+const SOUND: &str = "version: 1\nname: sound\nhosts: web\nsteps:\n  - wait: 1s\n";
+/// A plan with an error, in its last line.
+const FAULTY: &str = "version: 1\nname: faulty\nhosts: web\nsteps:\n  - {wait: 1s, register: é}\n";
+/// A plan with a warning.
+const ODD: &str = "version: 1\nname: odd\nhosts: web\ninputs: {idle: {type: int, default: 1}}\n\
+                   steps:\n  - wait: 1s\n";
+
+/// A folder in which planrun is run.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        Self(folder)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn validate(&self, words: &[&str]) -> Ended {
+        self.validate_text(words, "")
+    }
+
+    /// Validates with a text on standard input.
+    fn validate_text(&self, words: &[&str], text: &str) -> Ended {
+        let input = self.path().join(".stdin");
+        fs::write(&input, text).unwrap();
+        let mut command = program(env!("CARGO_BIN_EXE_planrun"));
+        command.arg("validate").args(words).current_dir(self.path());
+        command.stdin(fs::File::open(input).unwrap());
+        command
+            .env_remove("XDG_CONFIG_HOME")
+            .env("HOME", self.path());
+        let output = command.output().unwrap();
+        Ended {
+            status: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+#[test]
+fn exit_statuses_tell_sound_odd_and_faulty_files_apart() {
+    let folder = Folder::new(&[
+        ("sound.yaml", SOUND),
+        ("odd.yaml", ODD),
+        ("faulty.yaml", FAULTY),
+    ]);
+    for format in ["human", "short", "json", "sarif", "github", "junit"] {
+        let validate = |words: &[&str]| folder.validate(&[words, &["--format", format]].concat());
+        validate(&["sound.yaml", "--deny", "warnings"]).exits(0);
+        validate(&["odd.yaml"]).exits(0);
+        validate(&["odd.yaml", "--deny", "warnings"]).exits(1);
+        validate(&["odd.yaml", "faulty.yaml", "--deny", "warnings"]).exits(2);
+    }
+}
+
+#[test]
+fn data_goes_to_standard_output_and_talk_to_standard_error() {
+    let folder = Folder::new(&[("faulty.yaml", FAULTY)]);
+    let human = folder.validate(&["faulty.yaml"]);
+    assert_eq!(human.stdout, "");
+    assert!(human.stderr.contains("error[unknown-key]"), "{human:?}");
+    assert!(!human.stderr.contains('\u{1b}'), "{human:?}");
+    for format in ["short", "json", "sarif", "github", "junit"] {
+        let ended = folder.validate(&["faulty.yaml", "--format", format]);
+        assert!(ended.stdout.contains("unknown-key"), "{ended:?}");
+        assert_eq!(ended.stderr, "1 error in the file\n", "{format}");
+    }
+}
+
+#[test]
+fn files_are_told_in_the_order_they_were_given_and_once() {
+    let folder = Folder::new(&[("a.yaml", FAULTY), ("b.yaml", FAULTY), ("c.yaml", SOUND)]);
+    let words = [
+        "--format", "short", "b.yaml", "c.yaml", "a.yaml", "./b.yaml",
+    ];
+    let ended = folder.validate(&words);
+    ended.exits(2).says("2 errors in 2 of 3 files");
+    let places: Vec<&str> = ended.stdout.lines().map(|line| &line[..11]).collect();
+    assert_eq!(places, ["b.yaml:5:16", "a.yaml:5:16"]);
+}
+
+#[test]
+fn a_folder_gives_what_is_planruns_and_passes_over_the_rest() {
+    let folder = Folder::new(&[
+        ("plans/b.yaml", FAULTY),
+        ("plans/a.yml", SOUND),
+        ("plans/compose.yaml", "services: {web: {image: nginx}}\n"),
+        (
+            "plans/tests/a.test.yaml",
+            "version: 1\nplan: none.yaml\ntests: []\n",
+        ),
+        (
+            "plans/inventories/group_vars/all.yaml",
+            "steps: 1\nversion: 2\n",
+        ),
+        ("plans/.hidden/a.yaml", FAULTY),
+        ("plans/notes.txt", "steps"),
+    ]);
+    let ended = folder.validate(&["--format", "json", "plans"]);
+    ended.exits(2).says("passed over 1 file in `plans`");
+    let told: Vec<Value> = ended
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let files: Vec<&str> = told
+        .iter()
+        .map(|one| one["file"].as_str().unwrap())
+        .collect();
+    assert_eq!(files[0], "plans/b.yaml");
+    assert!(
+        files[1..]
+            .iter()
+            .all(|file| *file == "plans/tests/a.test.yaml"),
+        "{files:?}"
+    );
+    let codes: Vec<&str> = told
+        .iter()
+        .map(|one| one["code"].as_str().unwrap())
+        .collect();
+    assert!(
+        codes.contains(&"no-such-file") && codes.contains(&"too-few"),
+        "{codes:?}"
+    );
+}
+
+#[test]
+fn a_file_that_shows_no_kind_has_one_fault_unless_its_kind_is_said() {
+    let folder = Folder::new(&[("compose.yaml", "services: {web: {image: nginx}}\n")]);
+    let ended = folder.validate(&["--format", "short", "compose.yaml"]);
+    ended.exits(2);
+    assert!(
+        ended
+            .stdout
+            .starts_with("compose.yaml:1:1: error[unknown-kind]"),
+        "{ended:?}"
+    );
+    let ended = folder.validate(&["--format", "short", "--kind", "plan", "compose.yaml"]);
+    ended.exits(2).says("error[missing-key]").says("`services`");
+}
+
+#[test]
+fn standard_input_has_the_name_it_is_given() {
+    let folder = Folder::new(&[]);
+    let words = [
+        "--format",
+        "short",
+        "--stdin-filename",
+        "plans/new.yaml",
+        "-",
+    ];
+    let ended = folder.validate_text(&words, FAULTY);
+    ended.exits(2);
+    assert!(
+        ended.stdout.starts_with("plans/new.yaml:5:16: error["),
+        "{ended:?}"
+    );
+    folder.validate_text(&["-"], SOUND).exits(0);
+    folder
+        .validate_text(&["-"], "all: {hosts: {a: }}\n")
+        .exits(0);
+}
+
+#[test]
+fn faults_of_a_shared_inventory_are_told_once() {
+    let folder = Folder::new(&[
+        ("plans/a.yaml", SOUND),
+        ("plans/b.yaml", SOUND),
+        (
+            "plans/inventories/prod.yaml",
+            "all:\n  hosts:\n    web1: {ansible_port: many}\n",
+        ),
+    ]);
+    let words = [
+        "--format",
+        "short",
+        "-i",
+        "prod",
+        "plans/a.yaml",
+        "plans/b.yaml",
+    ];
+    let ended = folder.validate(&words);
+    ended.exits(2).says("1 error in 1 of 3 files");
+    assert!(
+        ended.stdout.starts_with("plans/inventories/prod.yaml:3:"),
+        "{ended:?}"
+    );
+    assert_eq!(ended.stdout.lines().count(), 1, "{ended:?}");
+
+    let ended = folder.validate(&[
+        "--format",
+        "short",
+        "-i",
+        "none",
+        "plans/a.yaml",
+        "plans/b.yaml",
+    ]);
+    ended.exits(2);
+    assert_eq!(ended.stdout.lines().count(), 1, "{ended:?}");
+}
+
+#[test]
+fn the_shipped_files_are_sound_in_every_format() {
+    for format in ["human", "short", "json", "sarif", "github", "junit"] {
+        let mut command = program(env!("CARGO_BIN_EXE_planrun"));
+        command.args([
+            "validate", "plans", "--deny", "warnings", "--format", format,
+        ]);
+        let output = command
+            .current_dir(crate::support::root())
+            .output()
+            .unwrap();
+        let talk = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{talk}");
+        assert!(talk.ends_with("files are sound\n"), "{talk}");
+    }
+}
+
+#[test]
+fn the_log_of_real_faults_fits_the_published_schema_of_sarif() {
+    let folder = Folder::new(&[
+        ("plans/ä b.yaml", FAULTY),
+        ("plans/odd.yaml", ODD),
+        ("plans/sound.yaml", SOUND),
+    ]);
+    let ended = folder.validate(&["--format", "sarif", "plans", "none.yaml"]);
+    ended.exits(2);
+    let schema = text("tests/fixtures/sarif/sarif-schema-2.1.0.json");
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    let validator = jsonschema::options()
+        .should_validate_formats(true)
+        .build(&schema)
+        .unwrap();
+    let log: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let faults: Vec<String> = validator
+        .iter_errors(&log)
+        .map(|fault| format!("{}: {fault}", fault.instance_path()))
+        .collect();
+    assert_eq!(faults, Vec::<String>::new(), "{log:#}");
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    assert_eq!(results.len(), 3, "{log:#}");
+    let uri = |result: &Value| {
+        result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].clone()
+    };
+    assert_eq!(uri(&results[1]), "plans/%C3%A4%20b.yaml");
+    assert_eq!(
+        results[1]["locations"][0]["physicalLocation"]["region"]["startColumn"],
+        16
+    );
+}
+
+#[test]
+fn the_test_cases_of_junit_are_the_files() {
+    let folder = Folder::new(&[("a & b.yaml", FAULTY), ("odd.yaml", ODD)]);
+    let ended = folder.validate(&["--format", "junit", "a & b.yaml", "odd.yaml"]);
+    let parsed = roxmltree::Document::parse(&ended.stdout).unwrap();
+    let cases: Vec<_> = parsed
+        .descendants()
+        .filter(|node| node.has_tag_name("testcase"))
+        .map(|case| {
+            let first = case.first_element_child().unwrap();
+            (case.attribute("name").unwrap(), first.tag_name().name())
+        })
+        .collect();
+    assert_eq!(
+        cases,
+        [("a & b.yaml", "failure"), ("odd.yaml", "system-out")]
+    );
+}
