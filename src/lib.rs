@@ -16,6 +16,7 @@ pub mod clock;
 pub mod diagnostic;
 pub mod duration;
 pub mod quote;
+pub mod regexes;
 pub mod source;
 
 // Language: text to meaning. Pure, but for the files that `inventory` reads.

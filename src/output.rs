@@ -4,9 +4,10 @@
 //! column no empty text. Errors say what was found, short and printable.
 
 use indexmap::IndexMap;
-use regex::Regex;
 use serde_json::Map;
 use serde_json::Value;
+
+use crate::regexes;
 
 /// Most rows of a table, lines of a list or pairs of a map.
 pub const MAX_ROWS: usize = 100_000;
@@ -284,7 +285,7 @@ fn key_value(text: &str, types: &IndexMap<String, Type>) -> Result<Value, String
 }
 
 fn regex(text: &str, pattern: &str) -> Result<Value, String> {
-    let regex = Regex::new(pattern).map_err(|error| format!("its pattern is faulty: {error}"))?;
+    let regex = regexes::compile(pattern).map_err(|why| format!("its pattern is faulty: {why}"))?;
     let Some(captures) = regex.captures(text) else {
         return Err(format!(
             "its output does not match, found {}",
