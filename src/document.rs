@@ -12,6 +12,7 @@ use crate::source::Sources;
 use crate::source::Span;
 
 pub use parse::parse;
+pub use scalar::Places;
 
 /// A value with its place.
 #[derive(Clone, Debug)]
@@ -137,7 +138,12 @@ impl Node {
 
     /// Returns the place of a byte range of the node's *text*, whatever style it is written in.
     pub fn place(&self, sources: &Sources, range: std::ops::Range<usize>) -> Span {
-        scalar::place(self, sources, range)
+        self.places(sources).of(range)
+    }
+
+    /// Returns the places of all byte ranges of the node's text: for more than one of them.
+    pub fn places<'a>(&self, sources: &'a Sources) -> Places<'a> {
+        Places::new(self, sources)
     }
 
     /// Returns the node as a JSON value; places and styles are lost.

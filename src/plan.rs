@@ -409,6 +409,37 @@ impl<T> Late<T> {
     }
 }
 
+impl Word {
+    /// Returns its expression; of rows, their condition.
+    pub fn expression(&self) -> &Expression {
+        match self {
+            Self::Expression(expression, _)
+            | Self::Rows {
+                filter: expression, ..
+            } => expression,
+        }
+    }
+
+    /// Returns where it stands.
+    pub fn span(&self) -> Span {
+        match self {
+            Self::Expression(_, span) | Self::Rows { span, .. } => *span,
+        }
+    }
+
+    /// Returns the names it is made of.
+    pub fn names(&self) -> Vec<&str> {
+        let from = match self {
+            Self::Expression(..) => None,
+            Self::Rows { from, .. } => Some(from.as_str()),
+        };
+        let names = self.expression().names.iter();
+        from.into_iter()
+            .chain(names.map(|name| name.name.as_str()))
+            .collect()
+    }
+}
+
 impl Step {
     /// Calls a function on this step and all in it: parts, rescues and handlers, in the order of
     /// the plan.

@@ -8,6 +8,7 @@
 //! What a value may do in a text depends on the text ([`Mode`]): it can never become two arguments,
 //! a pipe or an empty word unless the plan says so by `| raw` or `| allow_empty`.
 
+pub mod bounds;
 pub mod condition;
 mod engine;
 pub mod expression;
@@ -80,13 +81,18 @@ impl Template {
         };
         match expression::names_of_template(&template.text) {
             Ok(names) => {
+                let places = node.places(sources);
                 template.names = names
                     .into_iter()
                     .map(|(name, range)| Name {
                         name,
-                        span: node.place(sources, range),
+                        span: places.of(range),
                     })
                     .collect();
+            }
+            Err(fault) if fault.excess => {
+                let place = node.place(sources, fault.range.clone());
+                found.push(bounds::too_large(fault, place));
             }
             Err(fault) => {
                 found.push(

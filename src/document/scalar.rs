@@ -12,28 +12,50 @@ use crate::document::Value;
 use crate::source::Sources;
 use crate::source::Span;
 
-/// See [`Node::place`].
-pub(super) fn place(node: &Node, sources: &Sources, range: Range<usize>) -> Span {
-    let Value::Text(text) = &node.value else {
-        return node.span;
-    };
-    let source = sources.slice(node.span);
-    let Some(offsets) = offsets(&text.text, source, text.style) else {
-        return node.span;
-    };
-    let base = node.span.range().start;
-    let at = |index: usize| offsets[index.min(offsets.len() - 1)];
-    let start = at(range.start);
-    let end = if range.end > range.start {
-        at(range.end - 1) + 1
-    } else {
-        start
-    };
-    // A place ends behind the last byte of its last character.
-    let end = (end..=source.len())
-        .find(|&end| source.is_char_boundary(end))
-        .unwrap_or(end);
-    Span::new(node.span.source, base + start, base + end)
+/// Where the bytes of a scalar's text stand; see [`Node::places`].
+#[derive(Debug)]
+pub struct Places<'a> {
+    /// The scalar as it is written.
+    source: &'a str,
+    /// For each byte of the text its offset in `source`, and one for the end; `None` where the two
+    /// cannot be brought together.
+    offsets: Option<Vec<usize>>,
+    span: Span,
+}
+
+impl<'a> Places<'a> {
+    pub(super) fn new(node: &Node, sources: &'a Sources) -> Self {
+        let source = sources.slice(node.span);
+        let offsets = match &node.value {
+            Value::Text(text) => offsets(&text.text, source, text.style),
+            _ => None,
+        };
+        Self {
+            source,
+            offsets,
+            span: node.span,
+        }
+    }
+
+    /// Returns the place of a byte range of the text; of the whole scalar where it is not known.
+    pub fn of(&self, range: Range<usize>) -> Span {
+        let Some(offsets) = &self.offsets else {
+            return self.span;
+        };
+        let base = self.span.range().start;
+        let at = |index: usize| offsets[index.min(offsets.len() - 1)];
+        let start = at(range.start);
+        let end = if range.end > range.start {
+            at(range.end - 1) + 1
+        } else {
+            start
+        };
+        // A place ends behind the last byte of its last character.
+        let end = (end..=self.source.len())
+            .find(|&end| self.source.is_char_boundary(end))
+            .unwrap_or(end);
+        Span::new(self.span.source, base + start, base + end)
+    }
 }
 
 /// Returns for each byte of `decoded` its offset in `source`, and one for the end.

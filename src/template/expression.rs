@@ -15,6 +15,7 @@ use crate::document::Node;
 use crate::source::Sources;
 use crate::source::Span;
 use crate::template::Name;
+use crate::template::bounds;
 
 /// An expression and the text it was read from.
 #[derive(Clone, Debug)]
@@ -101,6 +102,8 @@ pub struct Fault {
     pub text: String,
     /// Where in the text.
     pub range: Range<usize>,
+    /// Whether it is only too large (see [`bounds`]).
+    pub excess: bool,
 }
 
 impl Expression {
@@ -120,14 +123,20 @@ impl Expression {
                 expression.span = Some(node.span);
                 let mut names = Vec::new();
                 expression.root.free_names(&mut names);
+                let places = node.places(sources);
                 expression.names = names
                     .into_iter()
                     .map(|(name, range)| Name {
                         name,
-                        span: node.place(sources, range),
+                        span: places.of(range),
                     })
                     .collect();
                 Some(expression)
+            }
+            Err(fault) if fault.excess => {
+                let place = node.place(sources, fault.range.clone());
+                found.push(bounds::too_large(fault, place));
+                None
             }
             Err(fault) => {
                 found.push(
@@ -142,8 +151,9 @@ impl Expression {
 
     /// Parses a text that is not in a file; its names have no places.
     pub fn parse_text(text: &str) -> Result<Self, Fault> {
+        bounds::expression(text)?;
         let parsed = machinery::parse_expr(text).map_err(|error| fault_of(&error, text))?;
-        let root = convert(&parsed)?;
+        let root = convert(&parsed, 0)?;
         Ok(Self {
             text: text.to_owned(),
             span: None,
@@ -186,6 +196,16 @@ impl Expr {
                 .flat_map(|(key, value)| [key, value])
                 .collect(),
         }
+    }
+
+    /// Returns how deep it is nested: 1 for a name or a constant.
+    pub fn levels(&self) -> usize {
+        1 + self
+            .parts()
+            .into_iter()
+            .map(Self::levels)
+            .max()
+            .unwrap_or(0)
     }
 
     /// Collects the free names and their ranges, from left to right.
@@ -254,6 +274,7 @@ pub fn names_of_template(text: &str) -> Result<Vec<(String, Range<usize>)>, Faul
     if !text.contains("{{") && !text.contains("{%") && !text.contains("{#") {
         return Ok(Vec::new());
     }
+    bounds::template(text)?;
     let parsed = machinery::parse(text, "text", minijinja::syntax::SyntaxConfig::default())
         .map_err(|error| fault_of(&error, text))?;
     let mut names = Vec::new();
@@ -268,7 +289,7 @@ fn names_of_statement(
 ) -> Result<(), Fault> {
     let expression = |expr: &ast::Expr<'_>, locals: &[String], names: &mut Vec<_>| {
         let mut free = Vec::new();
-        convert(expr)?.free_names(&mut free);
+        convert(expr, 0)?.free_names(&mut free);
         names.extend(free.into_iter().filter(|(name, _)| !locals.contains(name)));
         Ok::<(), Fault>(())
     };
@@ -291,7 +312,7 @@ fn names_of_statement(
             let before = locals.len();
             locals.push("loop".into());
             let mut targets = Vec::new();
-            convert(&list.target)?.free_names(&mut targets);
+            convert(&list.target, 0)?.free_names(&mut targets);
             locals.extend(targets.into_iter().map(|(name, _)| name));
             for child in list.body.iter().chain(&list.else_body) {
                 names_of_statement(child, locals, names)?;
@@ -303,6 +324,7 @@ fn names_of_statement(
             return Err(Fault {
                 text: "only `{{ }}`, `{% if %}` and `{% for %}` are part of the language".into(),
                 range: 0..0,
+                excess: false,
             });
         }
     }
@@ -317,6 +339,7 @@ fn fault_of(error: &minijinja::Error, text: &str) -> Fault {
     Fault {
         text: detail.to_owned(),
         range,
+        excess: false,
     }
 }
 
@@ -324,9 +347,15 @@ fn range_of(span: machinery::Span) -> Range<usize> {
     span.start_offset as usize..span.end_offset as usize
 }
 
-fn convert(expr: &ast::Expr<'_>) -> Result<Expr, Fault> {
-    let boxed = |expr: &ast::Expr<'_>| convert(expr).map(Box::new);
+/// Takes over a parsed expression; `above` is how deep it is nested in others.
+fn convert(expr: &ast::Expr<'_>, above: usize) -> Result<Expr, Fault> {
     let range = range_of(expr.span());
+    if above >= bounds::MAX_LEVELS {
+        return Err(bounds::too_deep(range));
+    }
+    let convert = |expr: &ast::Expr<'_>| convert(expr, above + 1);
+    let arguments = |args: &[ast::CallArg<'_>], range| arguments(args, range, &convert);
+    let boxed = |expr: &ast::Expr<'_>| convert(expr).map(Box::new);
     let kind = match expr {
         ast::Expr::Var(var) => Kind::Var(var.id.to_owned()),
         ast::Expr::Const(constant) => Kind::Const(constant.value.clone()),
@@ -398,10 +427,15 @@ fn refuse<T>(what: &str, range: Range<usize>) -> Result<T, Fault> {
     Err(Fault {
         text: format!("{what} is not part of the language; use a filter"),
         range,
+        excess: false,
     })
 }
 
-fn arguments(args: &[ast::CallArg<'_>], range: &Range<usize>) -> Result<Vec<Expr>, Fault> {
+fn arguments(
+    args: &[ast::CallArg<'_>],
+    range: &Range<usize>,
+    convert: &impl Fn(&ast::Expr<'_>) -> Result<Expr, Fault>,
+) -> Result<Vec<Expr>, Fault> {
     args.iter()
         .map(|arg| match arg {
             ast::CallArg::Pos(expr) => convert(expr),

@@ -37,12 +37,12 @@ pub(super) fn check(step: &Step, sources: &Sources, found: &mut Diagnostics) {
             let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
             let first = words.first().map_or(step.span, |word| word.span);
             let last = words.last().map_or(first, |word| word.span);
-            command(&texts, first.to(last), found);
+            command(&texts, &|| first.to(last), found);
         }
         Work::Shell(script) => {
             for line in script.text.lines() {
                 let texts: Vec<&str> = words_of(line);
-                command(&texts, line_span(script, line, sources), found);
+                command(&texts, &|| line_span(script, line, sources), found);
             }
         }
         Work::Upload(_) => {}
@@ -82,15 +82,16 @@ fn words_of(line: &str) -> Vec<&str> {
     words
 }
 
-fn command(words: &[&str], span: Span, found: &mut Diagnostics) {
+/// Looks at one command; where it stands is asked only when there is something to tell.
+fn command(words: &[&str], place: &dyn Fn() -> Span, found: &mut Diagnostics) {
     match words {
-        ["systemctl", rest @ ..] => systemctl(words, rest, span, found),
-        ["rm", rest @ ..] => remove(rest, span, found),
+        ["systemctl", rest @ ..] => systemctl(words, rest, place, found),
+        ["rm", rest @ ..] => remove(rest, place, found),
         _ => {}
     }
 }
 
-fn systemctl(words: &[&str], rest: &[&str], span: Span, found: &mut Diagnostics) {
+fn systemctl(words: &[&str], rest: &[&str], place: &dyn Fn() -> Span, found: &mut Diagnostics) {
     let plain: Vec<&str> = rest
         .iter()
         .copied()
@@ -113,13 +114,13 @@ fn systemctl(words: &[&str], rest: &[&str], span: Span, found: &mut Diagnostics)
             "reversed-systemctl",
             format!("systemctl takes `{unit}` for a command"),
         )
-        .at(span, format!("`{verb}` comes before the unit"))
+        .at(place(), format!("`{verb}` comes before the unit"))
         .help(format!("write `{}`", cured.join(" "))),
     );
 }
 
 /// Tells of `rm -r` on a path that may come out as `/`, or as nothing.
-fn remove(rest: &[&str], span: Span, found: &mut Diagnostics) {
+fn remove(rest: &[&str], place: &dyn Fn() -> Span, found: &mut Diagnostics) {
     let recursive = rest.iter().any(|word| {
         *word == "--recursive"
             || word.starts_with('-') && !word.starts_with("--") && word.contains(['r', 'R'])
@@ -138,7 +139,7 @@ fn remove(rest: &[&str], span: Span, found: &mut Diagnostics) {
             let message = format!("`rm` removes everything where `{word}` comes out as `/`");
             found.push(
                 Diagnostic::warning("dangerous-rm", message)
-                    .at(span, "removes a whole tree")
+                    .at(place(), "removes a whole tree")
                     .help("name a directory of its own below it: `{{ path }}/.aside`"),
             );
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
@@ -27,58 +28,77 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
             }
         });
     }
-    let mut order = Order { plan, ids, found };
+    let mut order = Order {
+        plan,
+        ids,
+        needed: HashMap::new(),
+        known: HashSet::new(),
+        learnt: Vec::new(),
+        found,
+    };
     order.results();
-    let nothing = HashSet::new();
     for claim in &plan.preflight {
-        order.names(&claim.condition.names, &nothing);
+        order.names(&claim.condition.names);
     }
-    order.sequence(&plan.steps, nothing);
+    order.sequence(&plan.steps);
 }
 
 struct Order<'a> {
     plan: &'a Plan,
     ids: HashMap<&'a str, &'a Step>,
+    /// The steps whose values each name needs, as far as that was asked.
+    needed: HashMap<&'a str, Rc<BTreeSet<&'a str>>>,
+    /// The steps whose values are known here.
+    known: HashSet<&'a str>,
+    /// The same in the order in which they became known, so that it can be forgotten again.
+    learnt: Vec<&'a str>,
     found: &'a mut Diagnostics,
 }
 
-type Known<'a> = HashSet<&'a str>;
-
 impl<'a> Order<'a> {
-    /// Goes through steps in their order; returns what is known behind them.
-    fn sequence(&mut self, steps: &'a [Step], mut known: Known<'a>) -> Known<'a> {
+    /// Goes through steps in their order; what they give is known behind them.
+    fn sequence(&mut self, steps: &'a [Step]) {
         for step in steps {
-            known = self.step(step, known);
+            self.step(step);
         }
-        known
     }
 
-    fn step(&mut self, step: &'a Step, known: Known<'a>) -> Known<'a> {
+    fn step(&mut self, step: &'a Step) {
         for expression in expressions(step) {
-            self.names(&expression.names, &known);
+            self.names(&expression.names);
         }
         for template in templates(step) {
-            self.names(&template.names, &known);
+            self.names(&template.names);
         }
-        let mut behind = known;
         if let Action::Block { steps, rescue } = &step.action {
-            behind = self.sequence(steps, behind);
+            self.sequence(steps);
             // A rescue runs where some part failed: those before it may have their values.
-            self.sequence(rescue, behind.clone());
+            self.aside(|order| order.sequence(rescue));
         }
-        behind.extend(step.id.as_deref());
+        if let Some(id) = step.id.as_deref()
+            && self.known.insert(id)
+        {
+            self.learnt.push(id);
+        }
         if let Rollback::Handler(handler) = &step.rollback {
-            self.step(handler, behind.clone());
+            self.aside(|order| order.step(handler));
         }
-        behind
+    }
+
+    /// Goes another way for a while: what becomes known on it is forgotten behind it.
+    fn aside(&mut self, way: impl FnOnce(&mut Self)) {
+        let before = self.learnt.len();
+        way(self);
+        for id in self.learnt.drain(before..) {
+            self.known.remove(id);
+        }
     }
 
     /// Tells of names whose values are not known yet, through probes and words, too.
-    fn names(&mut self, names: &[Name], known: &Known<'_>) {
+    fn names(&mut self, names: &'a [Name]) {
         for name in names {
-            let mut needs = BTreeSet::new();
-            self.needs(&name.name, &mut needs, &mut HashSet::new());
-            for id in needs.into_iter().filter(|id| !known.contains(id)) {
+            let needs = self.needs(&name.name);
+            for &id in needs.iter().filter(|&id| !self.known.contains(id)) {
                 let message = if id == name.name {
                     format!("`{id}` is not known yet")
                 } else {
@@ -94,30 +114,33 @@ impl<'a> Order<'a> {
         }
     }
 
-    /// Collects the steps whose values a name needs.
-    fn needs(&self, name: &str, needs: &mut BTreeSet<&'a str>, seen: &mut HashSet<String>) {
-        if !seen.insert(name.to_owned()) {
-            return;
+    /// Returns the steps whose values a name needs. Words are not made of themselves: that has been
+    /// told, and no plan came of it.
+    fn needs(&mut self, name: &'a str) -> Rc<BTreeSet<&'a str>> {
+        if let Some(needs) = self.needed.get(name) {
+            return Rc::clone(needs);
         }
+        let mut needs = BTreeSet::new();
         if let Some((id, _)) = self.ids.get_key_value(name) {
-            needs.insert(id);
+            needs.insert(*id);
         }
-        let inner: Vec<&Name> = if let Some(probe) = self.plan.probes.get(name) {
-            let templates = command_templates(&probe.command);
-            templates.into_iter().flat_map(|one| &one.names).collect()
+        let inner: Vec<&'a str> = if let Some(probe) = self.plan.probes.get(name) {
+            let templates = command_templates(&probe.command).into_iter();
+            let names = templates.flat_map(|template| &template.names);
+            names.map(|name| name.name.as_str()).collect()
         } else {
-            match self.plan.words.get(name) {
-                Some(Word::Expression(expression, _)) => expression.names.iter().collect(),
-                Some(Word::Rows { from, filter, .. }) => {
-                    self.needs(from, needs, seen);
-                    filter.names.iter().collect()
-                }
-                None => Vec::new(),
-            }
+            self.plan
+                .words
+                .get(name)
+                .map(Word::names)
+                .unwrap_or_default()
         };
         for name in inner {
-            self.needs(&name.name, needs, seen);
+            needs.extend(self.needs(name).iter());
         }
+        let needs = Rc::new(needs);
+        self.needed.insert(name, Rc::clone(&needs));
+        needs
     }
 
     /// Tells of uses of steps that give no value at all.

@@ -4,6 +4,9 @@
 //! that never are equal is a slip (`vhosts == "0"`), so is a condition that is no bool, or a part
 //! that a value does not have. What cannot be told is no fault.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use indexmap::IndexMap;
 use minijinja::Value;
 use minijinja::value::ValueKind;
@@ -81,7 +84,11 @@ pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
             }
         });
     }
-    let types = Types { plan, steps };
+    let types = Types {
+        plan,
+        steps,
+        words: RefCell::default(),
+    };
     let mut check = Check {
         types: &types,
         sources,
@@ -110,6 +117,9 @@ pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
 struct Types<'a> {
     plan: &'a Plan,
     steps: IndexMap<&'a str, &'a Step>,
+    /// The kinds of words and values of `set`, as far as they were asked for: each is made of
+    /// others, perhaps of one of them many times.
+    words: RefCell<HashMap<*const Expression, Type<'a>>>,
 }
 
 impl<'a> Types<'a> {
@@ -173,9 +183,7 @@ impl<'a> Types<'a> {
             return of_reading(&probe.reading);
         }
         match self.plan.words.get(name) {
-            Some(Word::Expression(expression, _)) => {
-                return self.of(&expression.root, None, depth + 1);
-            }
+            Some(Word::Expression(expression, _)) => return self.of_word(expression, depth),
             Some(Word::Rows { .. }) => return Type::List,
             None => {}
         }
@@ -184,6 +192,17 @@ impl<'a> Types<'a> {
             Some(Action::Set(values)) => Type::Set(values),
             _ => Type::Any,
         }
+    }
+
+    /// Returns the kind of an expression that has a name.
+    fn of_word(&self, expression: &'a Expression, depth: usize) -> Type<'a> {
+        let key = std::ptr::from_ref(expression);
+        if let Some(kind) = self.words.borrow().get(&key) {
+            return kind.clone();
+        }
+        let kind = self.of(&expression.root, None, depth + 1);
+        self.words.borrow_mut().insert(key, kind.clone());
+        kind
     }
 
     /// Returns the kind of a part; `None` where there is no such part.
@@ -196,7 +215,7 @@ impl<'a> Types<'a> {
             },
             Type::Set(values) => {
                 let (_, expression) = values.iter().find(|(key, _)| key == name)?;
-                Some(self.of(&expression.root, None, depth + 1))
+                Some(self.of_word(expression, depth))
             }
             Type::Rows(reading) => Some(Type::Row(reading)),
             Type::Row(Reading::Tsv { types, .. }) => Some(of_column(types, name, Type::Text)),

@@ -3,8 +3,6 @@
 //! Expressions may use all of them. Texts use only what is known without a look: inputs, results
 //! of steps, `host` and `run`.
 
-use std::collections::HashSet;
-
 use indexmap::IndexMap;
 
 use crate::diagnostic::Diagnostic;
@@ -21,6 +19,7 @@ use crate::plan::Wait;
 use crate::plan::Word;
 use crate::plan::Work;
 use crate::plan::lower::Lowering;
+use crate::plan::lower::circles;
 use crate::schema::one_of;
 use crate::source::Span;
 use crate::template::Name;
@@ -85,6 +84,12 @@ impl Lowering<'_> {
         );
     }
 
+    /// Whether a name is that of a probe.
+    pub(super) fn is_probe(&self, name: &str) -> bool {
+        let declared = self.declared.get(name);
+        declared.is_some_and(|declared| declared.kind == Kind::Probe)
+    }
+
     pub(super) fn names_of(&self, kind: Kind) -> Vec<&str> {
         self.declared
             .iter()
@@ -137,7 +142,7 @@ pub(super) fn resolve(plan: &Plan, declared: &IndexMap<String, Declared>, found:
     for step in &plan.steps {
         step.visit(&mut |step| lookup.step(step));
     }
-    circles(plan, found);
+    circles::check(plan, found);
 }
 
 struct Lookup<'a> {
@@ -350,6 +355,11 @@ impl Lookup<'_> {
             );
             return;
         }
+        if self.found.is_full() {
+            // It will not be shown, so its help need not be found.
+            self.found.push(fault);
+            return;
+        }
         let fits = |kind: Kind| !text || matches!(kind, Kind::Input | Kind::Step);
         let names: Vec<&str> = self
             .declared
@@ -371,61 +381,4 @@ impl Lookup<'_> {
                 .help(help),
         );
     }
-}
-
-/// Tells of words that are made of each other.
-fn circles(plan: &Plan, found: &mut Diagnostics) {
-    let mut told: HashSet<&str> = HashSet::new();
-    for name in plan.words.keys() {
-        let mut trail = vec![name.as_str()];
-        let mut done = HashSet::new();
-        if told.contains(name.as_str()) || !leads_back(plan, name, name, &mut trail, &mut done) {
-            continue;
-        }
-        told.extend(trail.iter().copied());
-        let span = match &plan.words[name] {
-            Word::Expression(_, span) | Word::Rows { span, .. } => *span,
-        };
-        trail.push(name);
-        found.push(
-            Diagnostic::error("circular-let", format!("`{name}` is made of itself"))
-                .at(span, trail.join(" -> "))
-                .help("take one of them out of the circle"),
-        );
-    }
-}
-
-/// Whether a word is among those that another one is made of; the trail leads there.
-fn leads_back<'a>(
-    plan: &'a Plan,
-    from: &'a str,
-    goal: &str,
-    trail: &mut Vec<&'a str>,
-    done: &mut HashSet<&'a str>,
-) -> bool {
-    let Some(
-        Word::Expression(expression, _)
-        | Word::Rows {
-            filter: expression, ..
-        },
-    ) = plan.words.get(from)
-    else {
-        return false;
-    };
-    for name in &expression.names {
-        if name.name == goal {
-            return true;
-        }
-        let Some((next, _)) = plan.words.get_key_value(&name.name) else {
-            continue;
-        };
-        if done.insert(next) {
-            trail.push(next);
-            if leads_back(plan, next, goal, trail, done) {
-                return true;
-            }
-            trail.pop();
-        }
-    }
-    false
 }
