@@ -37,7 +37,10 @@ pub(crate) fn plan(steps: usize) -> String {
     }
     text.push_str("\nlet:\n");
     for n in 0..stages {
-        line(&mut text, &format!("  serving_{n}: state_{n} == \"active\" and idle_{n} | length == 0"));
+        line(
+            &mut text,
+            &format!("  serving_{n}: state_{n} == \"active\" and idle_{n} | length == 0"),
+        );
         line(
             &mut text,
             &format!("  idle_{n}: {{from: table_{n}, where: row.users == 0 and row.key != \"\"}}"),
@@ -141,7 +144,10 @@ pub(crate) fn inventory_ini(hosts: usize) -> String {
                 host % 7
             );
         }
-        let _ = writeln!(text, "\n[rack{rack}:vars]\nrack={rack}\nansible_port=2222\n");
+        let _ = writeln!(
+            text,
+            "\n[rack{rack}:vars]\nrack={rack}\nansible_port=2222\n"
+        );
     }
     text.push_str("[web:children]\n");
     for rack in 0..singles.div_ceil(100) {
@@ -163,7 +169,12 @@ fn ranges(hosts: usize, mut with: impl FnMut(String)) {
 }
 
 fn address(host: usize) -> String {
-    format!("127.{}.{}.{}", host / 65536 % 256, host / 256 % 256, host % 256)
+    format!(
+        "127.{}.{}.{}",
+        host / 65536 % 256,
+        host / 256 % 256,
+        host % 256
+    )
 }
 
 fn line(text: &mut String, line: &str) {

@@ -38,7 +38,11 @@ fn validate(text: &str) -> (Plan, Sources) {
     let id = sources.add("made.yaml", text);
     let mut found = Diagnostics::default();
     let plan = plan::read(&sources, id, &mut found);
-    assert!(found.is_empty(), "{}", render::human(&found, &sources, false));
+    assert!(
+        found.is_empty(),
+        "{}",
+        render::human(&found, &sources, false)
+    );
     (plan.unwrap(), sources)
 }
 
@@ -47,7 +51,11 @@ fn inventory(path: &Path) -> (Inventory, Sources) {
     let mut sources = Sources::default();
     let mut found = Diagnostics::default();
     let inventory = read::read(path, "made", &mut sources, &mut found);
-    assert!(found.is_empty(), "{}", render::human(&found, &sources, false));
+    assert!(
+        found.is_empty(),
+        "{}",
+        render::human(&found, &sources, false)
+    );
     (inventory.unwrap(), sources)
 }
 

@@ -6,6 +6,7 @@
 )]
 
 mod bad_input;
+mod bounds;
 mod cluster;
 mod crash;
 mod demo;
