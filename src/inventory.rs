@@ -26,6 +26,8 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::source::Span;
+
 /// The name of a host in the inventory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -82,6 +84,19 @@ pub struct Variable {
     pub value: serde_json::Value,
     /// Where it was written, for a message: `inventories/prod.yaml:14`.
     pub origin: String,
+    /// Where its value is, as long as the text is at hand: not in a run that was kept.
+    #[serde(skip)]
+    pub place: Place,
+}
+
+/// A place in a text, if it is at hand. All are equal: a variable is the same wherever it stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place(pub Option<Span>);
+
+impl PartialEq for Place {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// How a host is reached.

@@ -186,6 +186,15 @@ pub enum InputKind {
     Path,
     /// A file on this machine, relative to the plan; read once when a run begins.
     File,
+    /// A list.
+    List {
+        /// The type of each item; no list and no file.
+        item: Box<Self>,
+        /// The least number of items.
+        min: Option<usize>,
+        /// The greatest number of items.
+        max: Option<usize>,
+    },
 }
 
 /// A look at the world.
@@ -318,8 +327,10 @@ pub struct Effect {
     pub exit_codes: Option<ExitCodes>,
     /// How its output becomes its result.
     pub reading: Reading,
-    /// Whether sending it twice does no harm.
+    /// Whether sending it twice does no harm; always so where it only reads.
     pub idempotent: bool,
+    /// Whether it only reads: there is nothing to undo, and it is never `changed`.
+    pub read_only: bool,
 }
 
 /// Sending again.

@@ -42,6 +42,10 @@ pub struct ResolvedPlan {
     pub files: BTreeMap<String, Arc<[u8]>>,
 }
 
+/// What the names of environment variables that give inputs begin with; the name of the input
+/// follows in upper case.
+pub const ENVIRONMENT: &str = "PLANRUN_INPUT_";
+
 /// What a user gives with a plan.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
@@ -49,6 +53,8 @@ pub struct Given {
     pub set: Vec<(String, String)>,
     /// `--inputs FILE`: a YAML mapping of names to values.
     pub file: Option<(SourceId, Node)>,
+    /// Variables of the environment that begin with [`ENVIRONMENT`], by their whole names.
+    pub environment: Vec<(String, String)>,
     /// `--limit PATTERN`.
     pub limit: Option<String>,
     /// The directory of the plan: files are looked for there.
@@ -113,3 +119,6 @@ fn host_value(host: &Host) -> Value {
     ];
     template::host_value(host.name.as_str(), parts)
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,6 +56,8 @@ pub enum Select {
     Bool,
     /// The value is a whole number.
     Int,
+    /// The value is text, a number or a bool.
+    Scalar,
     /// The value is a list.
     List,
     /// The value is a mapping that has this key.

@@ -114,6 +114,22 @@ impl Template {
         }
     }
 
+    /// Returns the names whose values stand in the text as a whole: `{{ name }}`, and `{{ name |
+    /// filter }}` where the filter gives again a list for a list.
+    pub fn whole_names(&self) -> Vec<&Name> {
+        let shown = expression::shown_by_template(&self.text);
+        if shown.is_empty() {
+            return Vec::new();
+        }
+        let ranges = expression::names_of_template(&self.text).unwrap_or_default();
+        let whole: Vec<_> = shown.iter().filter_map(whole_name).collect();
+        let names = self.names.iter().zip(&ranges);
+        names
+            .filter(|(_, (_, range))| whole.contains(range))
+            .map(|(name, _)| name)
+            .collect()
+    }
+
     /// Whether there is anything to render.
     pub fn is_plain(&self) -> bool {
         !self.text.contains("{{") && !self.text.contains("{%")
@@ -131,5 +147,19 @@ impl Template {
             return None;
         }
         Expression::parse_text(inner.trim()).ok()
+    }
+}
+
+/// Filters that make a list of a list.
+const LIST_FILTERS: [&str; 6] = ["list", "map", "reject", "select", "sort", "unique"];
+
+/// Returns the place of the name that an expression is, filters of lists looked through.
+fn whole_name(expr: &expression::Expr) -> Option<std::ops::Range<usize>> {
+    match &expr.kind {
+        expression::Kind::Var(_) => Some(expr.range.clone()),
+        expression::Kind::Filter(name, inner, _) if LIST_FILTERS.contains(&name.as_str()) => {
+            whole_name(inner)
+        }
+        _ => None,
     }
 }

@@ -18,6 +18,7 @@ use crate::inventory::Inventory;
 use crate::inventory::read;
 use crate::plan;
 use crate::plan::Plan;
+use crate::resolve::ENVIRONMENT;
 use crate::resolve::Given;
 use crate::source::SourceId;
 use crate::source::Sources;
@@ -169,9 +170,29 @@ pub(super) fn given(
     Some(Given {
         set: values.set.clone(),
         file,
+        environment: environment(found),
         limit: values.limit.clone(),
         plan_dir: plan_dir.to_owned(),
     })
+}
+
+/// Returns the variables of the environment that give inputs, sorted.
+fn environment(found: &mut Diagnostics) -> Vec<(String, String)> {
+    let mut variables = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        let Some(name) = name.to_str().filter(|name| name.starts_with(ENVIRONMENT)) else {
+            continue;
+        };
+        match value.into_string() {
+            Ok(value) => variables.push((name.to_owned(), value)),
+            Err(_) => found.push(
+                Diagnostic::error("not-utf8", format!("`{name}` is not UTF-8 text"))
+                    .help("give the environment variable as UTF-8"),
+            ),
+        }
+    }
+    variables.sort();
+    variables
 }
 
 /// Returns the directory of a file, `.` for a bare name.

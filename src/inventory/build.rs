@@ -16,6 +16,7 @@ use crate::diagnostic::Diagnostics;
 use crate::inventory::Host;
 use crate::inventory::HostName;
 use crate::inventory::Inventory;
+use crate::inventory::Place;
 use crate::inventory::Variable;
 use crate::inventory::checks;
 use crate::inventory::draft::ALL;
@@ -74,7 +75,12 @@ pub(super) fn build(
         let vars = kept.map(|(&name, given)| {
             let value = Value::clone(&given.value);
             let origin = lines.origin(given.name);
-            (name.to_owned(), Variable { value, origin })
+            let variable = Variable {
+                value,
+                origin,
+                place: Place(Some(given.place)),
+            };
+            (name.to_owned(), variable)
         });
         let host = Host {
             name: host_name.clone(),

@@ -8,6 +8,7 @@
 mod commands;
 mod keys;
 mod known;
+mod lists;
 mod types;
 mod uninterruptible;
 mod ways;
@@ -33,6 +34,7 @@ pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostic
     known::check(plan, found);
     uninterruptible::check(plan, found);
     types::check(plan, sources, found);
+    lists::check(plan, found);
     known::unused(plan, found);
 }
 

@@ -8,10 +8,17 @@ use std::time::Duration;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::diagnostic::Diagnostics;
 use crate::diagnostic::nearest;
+use crate::document;
+use crate::document::Node;
 use crate::duration;
 use crate::plan::InputKind;
 use crate::schema::one_of;
+use crate::source::Sources;
+
+/// Most items of a list that says nothing of their number.
+const MAX_ITEMS: usize = 10_000;
 
 /// Why a value is none of the input's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,9 +48,91 @@ pub fn of_text(kind: &InputKind, text: &str) -> Result<Value, Unfit> {
             "false" => false.into(),
             _ => text.into(),
         },
+        InputKind::List { item, .. } => return list_of_text(kind, item, text),
         _ => text.into(),
     };
     of_data(kind, &value)
+}
+
+/// Makes a value of a node of a plan or a file of inputs. Text is text, whatever YAML makes of it:
+/// a string's `1.20` stays as written.
+pub fn of_node(kind: &InputKind, node: &Node, sources: &Sources) -> Result<Value, Unfit> {
+    if let (InputKind::List { item, .. }, document::Value::List(nodes)) = (kind, &node.value) {
+        let nodes = nodes.iter().enumerate();
+        let items = nodes.map(|(index, node)| {
+            of_node(item, node, sources)
+                .map_err(|unfit| of_item(index, node.lexeme(sources).unwrap_or_default(), unfit))
+        });
+        return counted(kind, items.collect::<Result<_, _>>()?);
+    }
+    match (kind, node.lexeme(sources)) {
+        (InputKind::String { .. } | InputKind::Enum(_), Some(text)) => of_text(kind, text),
+        _ => of_data(kind, &node.to_json()),
+    }
+}
+
+/// Makes a list of a text: `imap,lmtp`, or `[imap, lmtp]` as in YAML.
+fn list_of_text(kind: &InputKind, item: &InputKind, text: &str) -> Result<Value, Unfit> {
+    let text = text.trim();
+    if text.starts_with('[') {
+        let mut sources = Sources::default();
+        let id = sources.add("a list", text);
+        return match document::parse(&sources, id, &mut Diagnostics::default()) {
+            Some(node) => of_node(kind, &node, &sources),
+            None => Err(no_list()),
+        };
+    }
+    let words = text.split(',').map(str::trim).enumerate();
+    let items = words
+        .filter(|_| !text.is_empty())
+        .map(|(index, word)| of_text(item, word).map_err(|unfit| of_item(index, word, unfit)));
+    counted(kind, items.collect::<Result<_, _>>()?)
+}
+
+fn no_list() -> Unfit {
+    unfit("is no list", "write a list: `[one, other]`")
+}
+
+/// Says of which item something is told.
+fn of_item(index: usize, text: &str, unfit: Unfit) -> Unfit {
+    let number = index + 1;
+    Unfit {
+        why: match text {
+            "" => format!("has an item ({number}) that {}", unfit.why),
+            text => format!("has an item ({number}, `{text}`) that {}", unfit.why),
+        },
+        help: unfit.help,
+    }
+}
+
+/// Holds the number of items of a list against its bounds.
+fn counted(kind: &InputKind, items: Vec<Value>) -> Result<Value, Unfit> {
+    let InputKind::List { min, max, .. } = kind else {
+        return Ok(items.into());
+    };
+    let fits = items.len() >= min.unwrap_or(0) && items.len() <= max.unwrap_or(MAX_ITEMS);
+    // Bounds that leave no number are a fault of their own.
+    if fits || min.zip(*max).is_some_and(|(min, max)| min > max) {
+        return Ok(items.into());
+    }
+    let number = items.len();
+    Err(match (min, max) {
+        (Some(min), Some(max)) => unfit(
+            format!("has {number} items, not {min} to {max}"),
+            format!("write {min} to {max} items"),
+        ),
+        (Some(min), None) if number < *min => unfit(
+            format!("has {number} items, fewer than {min}"),
+            format!("write {min} items or more"),
+        ),
+        _ => {
+            let max = max.unwrap_or(MAX_ITEMS);
+            unfit(
+                format!("has {number} items, more than {max}"),
+                format!("write at most {max} items"),
+            )
+        }
+    })
 }
 
 /// Makes a value of data, as it comes from a file or an inventory.
@@ -93,6 +182,21 @@ fn typed(kind: &InputKind, value: &Value) -> Result<Value, Unfit> {
             _ => Err(unfit("is not true or false", "write `true` or `false`")),
         },
         InputKind::Duration { .. } => duration_text(value),
+        InputKind::List { item, .. } => match value {
+            Value::Array(items) => {
+                let items = items.iter().enumerate();
+                let items = items.map(|(index, one)| {
+                    of_data(item, one)
+                        .map_err(|unfit| of_item(index, one.as_str().unwrap_or_default(), unfit))
+                });
+                counted(kind, items.collect::<Result<_, _>>()?)
+            }
+            Value::String(text) if text.contains(',') => Err(unfit(
+                "is text, not a list",
+                format!("write a list: `[{text}]`"),
+            )),
+            _ => Err(no_list()),
+        },
         InputKind::Enum(words) => choice(words, text.as_deref()),
         InputKind::Path => path(value),
         InputKind::String { .. } | InputKind::File => match text {

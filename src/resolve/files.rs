@@ -102,6 +102,9 @@ fn paths(resolved: &ResolvedPlan, found: &mut Diagnostics) -> BTreeMap<String, S
 fn content(path: &Path) -> Result<Arc<[u8]>, String> {
     let file = File::open(path).map_err(|error| words(&error))?;
     let kind = file.metadata().map_err(|error| words(&error))?;
+    if kind.is_dir() {
+        return Err("it is a directory".into());
+    }
     if !kind.is_file() {
         return Err("it is no plain file".into());
     }

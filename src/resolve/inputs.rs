@@ -1,4 +1,8 @@
-//! The values of inputs: `--set`, then `--inputs`, then the inventory, then the default.
+//! The values of inputs: `--set`, then `--inputs`, then the inventory, then the environment, then
+//! the default.
+//!
+//! Which variable of the inventory counts, of a host, its groups and their parents, has been
+//! decided where the inventory was read.
 
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -16,6 +20,7 @@ use crate::plan::InputKind;
 use crate::plan::Plan;
 use crate::plan::value;
 use crate::plan::value::Unfit;
+use crate::resolve::ENVIRONMENT;
 use crate::resolve::Given;
 use crate::resolve::hosts;
 use crate::schema::one_of;
@@ -35,8 +40,9 @@ pub(super) fn values(
 ) -> IndexMap<HostName, IndexMap<String, Value>> {
     unknown(plan, given, found);
     let common = Common {
-        set: set(plan, given, found),
+        set: texts(plan, set(given), found),
         file: file(plan, given, sources, found),
+        environment: texts(plan, environment(plan, given), found),
     };
     let mut all: IndexMap<HostName, IndexMap<String, Value>> = IndexMap::new();
     let mut missing: IndexMap<&str, Vec<HostName>> = IndexMap::new();
@@ -71,26 +77,38 @@ enum Found {
 struct Common {
     set: IndexMap<String, Option<Value>>,
     file: IndexMap<String, Option<Value>>,
+    environment: IndexMap<String, Option<Value>>,
 }
 
 impl Common {
     fn of_host(&self, name: &str, input: &Input, host: &Host, found: &mut Diagnostics) -> Found {
+        let told = |value: &Option<Value>| match value {
+            Some(value) => Found::Value(value.clone()),
+            None => Found::Faulty,
+        };
         if let Some(value) = self.set.get(name).or_else(|| self.file.get(name)) {
-            return match value {
-                Some(value) => Found::Value(value.clone()),
-                None => Found::Faulty,
-            };
+            return told(value);
         }
         if let Some(variable) = host.vars.get(name) {
             return match value::of_data(&input.kind, &variable.value) {
                 Ok(value) => Found::Value(value),
                 Err(unfit) => {
                     let shown = short(&variable.value);
-                    let place = format!("{} ({})", variable.origin, host.name);
-                    found.push(wrong(name, &shown, &place, &unfit, input.span));
+                    let told = |place: &str| wrong(name, &shown, place, &unfit, input.span);
+                    // With a place it is told once, for all hosts that have it from there.
+                    found.push(if let Some(place) = variable.place.0 {
+                        told(&variable.origin)
+                            .at(place, "does not fit")
+                            .also(input.span, "declared here")
+                    } else {
+                        told(&format!("{} ({})", variable.origin, host.name))
+                    });
                     Found::Faulty
                 }
             };
+        }
+        if let Some(value) = self.environment.get(name) {
+            return told(value);
         }
         match &input.default {
             None => Found::Nothing,
@@ -115,20 +133,62 @@ impl Common {
     }
 }
 
-fn set(plan: &Plan, given: &Given, found: &mut Diagnostics) -> IndexMap<String, Option<Value>> {
+/// A text that gives an input a value, and who says so.
+struct Text<'a> {
+    name: &'a str,
+    value: &'a str,
+    by: &'a str,
+}
+
+/// Returns what `--set` gives; the last of a name counts.
+fn set(given: &Given) -> Vec<Text<'_>> {
+    let set = given.set.iter();
+    set.map(|(name, text)| Text {
+        name,
+        value: text,
+        by: "--set",
+    })
+    .collect()
+}
+
+/// Returns what the environment gives.
+fn environment<'a>(plan: &'a Plan, given: &'a Given) -> Vec<Text<'a>> {
+    let variables = given.environment.iter();
+    variables
+        .filter_map(|(variable, text)| {
+            let name = plan.inputs.keys().find(|name| is_for(variable, name))?;
+            Some(Text {
+                name,
+                value: text,
+                by: variable,
+            })
+        })
+        .collect()
+}
+
+/// Whether an environment variable is for an input.
+fn is_for(variable: &str, input: &str) -> bool {
+    variable.strip_prefix(ENVIRONMENT) == Some(input.to_uppercase().as_str())
+}
+
+fn texts(
+    plan: &Plan,
+    texts: Vec<Text<'_>>,
+    found: &mut Diagnostics,
+) -> IndexMap<String, Option<Value>> {
     let mut values = IndexMap::new();
-    for (name, text) in &given.set {
+    for Text { name, value, by } in texts {
         let Some(input) = plan.inputs.get(name) else {
             continue;
         };
-        let value = match value::of_text(&input.kind, text) {
+        let read = match value::of_text(&input.kind, value) {
             Ok(value) => Some(here(&input.kind, value)),
             Err(unfit) => {
-                found.push(wrong(name, text, "--set", &unfit, input.span));
+                found.push(wrong(name, value, by, &unfit, input.span));
                 None
             }
         };
-        values.insert(name.clone(), value);
+        values.insert(name.to_owned(), read);
     }
     values
 }
@@ -158,14 +218,7 @@ fn file(
         let Some(input) = plan.inputs.get(&entry.key) else {
             continue;
         };
-        // As for a default: text is text, whatever YAML makes of it.
-        let read = match (&input.kind, entry.value.lexeme(sources)) {
-            (InputKind::String { .. } | InputKind::Enum(_), Some(text)) => {
-                value::of_text(&input.kind, text)
-            }
-            _ => value::of_data(&input.kind, &entry.value.to_json()),
-        };
-        let value = match read {
+        let value = match value::of_node(&input.kind, &entry.value, sources) {
             Ok(value) => Some(value),
             Err(unfit) => {
                 let shown = short(&entry.value.to_json());
@@ -201,6 +254,20 @@ fn unknown(plan: &Plan, given: &Given, found: &mut Diagnostics) {
     for (name, _) in &given.set {
         if !plan.inputs.contains_key(name) {
             found.push(fault(name, "--set"));
+        }
+    }
+    for (variable, _) in &given.environment {
+        if !plan.inputs.keys().any(|name| is_for(variable, name)) {
+            let name = variable.strip_prefix(ENVIRONMENT).unwrap_or(variable);
+            let message = format!("`{variable}` is in the environment and gives no input a value");
+            let fault = Diagnostic::warning("unknown-input-variable", message);
+            found.push(match nearest(&name.to_lowercase(), names.iter().copied()) {
+                Some(near) => fault.help(format!(
+                    "did you mean `{ENVIRONMENT}{}`?",
+                    near.to_uppercase()
+                )),
+                None => fault.help(help(&name.to_lowercase())),
+            });
         }
     }
     let Some((_, node)) = &given.file else {
@@ -248,13 +315,18 @@ fn lacking(name: &str, input: &Input, hosts: &[HostName], found: &mut Diagnostic
         InputKind::File => "FILE",
         InputKind::Path => "/PATH",
         InputKind::String { .. } => "VALUE",
+        InputKind::List { .. } => "[ONE, OTHER]",
+    };
+    let typed = match &input.kind {
+        InputKind::List { .. } => "ONE,OTHER",
+        _ => value,
     };
     found.push(
         Diagnostic::error("missing-input", message)
             .at(input.span, "has no default")
             .help(format!(
                 "give it in the inventory (`{name}: {value}`), or for all hosts with \
-                 `--set {name}={value}`"
+                 `--set {name}={typed}`"
             )),
     );
 }

@@ -92,6 +92,7 @@ pub(super) fn select<'a>(node: &Node, alternatives: &'a [(Select, Shape)]) -> Op
         (Select::Text, Value::Text(_))
         | (Select::Bool, Value::Bool(_))
         | (Select::Int, Value::Int(_))
+        | (Select::Scalar, Value::Text(_) | Value::Int(_) | Value::Float(_) | Value::Bool(_))
         | (Select::List, Value::List(_))
         | (Select::Map, Value::Map(_))
         | (Select::Null, Value::Null) => true,

@@ -226,18 +226,30 @@ static SERIAL: Shape = Shape::OneOf(&[
     (Select::List, Shape::List(&POSITIVE, 1)),
 ]);
 
+static DEFAULT: Shape = Shape::OneOf(&[
+    (Select::Scalar, Shape::Scalar),
+    (Select::List, Shape::List(&ARGUMENT, 0)),
+]);
+
 static INPUT: Record = Record {
     name: "an input",
     about: "A value that is given from outside: by --set, a file, the inventory, or its default.",
     fields: &[
         required(
             "type",
-            Shape::Choice(&["string", "int", "bool", "duration", "enum", "path", "file"]),
+            Shape::Choice(&[
+                "string", "int", "bool", "duration", "enum", "path", "file", "list",
+            ]),
             "Its type.",
         ),
         field(
+            "items",
+            Shape::Choice(&["string", "int", "bool", "duration", "enum", "path"]),
+            "The type of the items of a `list` (string).",
+        ),
+        field(
             "default",
-            Shape::Scalar,
+            DEFAULT,
             "Its value where none is given; may be a template.",
         ),
         field("description", SOME_WORDS, "What it is for."),
@@ -249,17 +261,17 @@ static INPUT: Record = Record {
         field(
             "pattern",
             SOME_WORDS,
-            "A regular expression that a string matches as a whole.",
+            "A regular expression that a string, or each in a list of them, matches as a whole.",
         ),
         field(
             "min",
             Shape::Scalar,
-            "The least value of an int or a duration.",
+            "The least value of an int or a duration; the least number of items of a list.",
         ),
         field(
             "max",
             Shape::Scalar,
-            "The greatest value of an int or a duration.",
+            "The greatest value of an int or a duration; the greatest number of items of a list.",
         ),
     ],
     one_of: &[],
@@ -516,6 +528,11 @@ const OUTPUT_FIELD: Field = field(
     "Whether the output is kept.",
 );
 const IDEMPOTENT_FIELD: Field = field("idempotent", Shape::Bool, "Sending it twice does no harm.");
+const READ_ONLY_FIELD: Field = field(
+    "read_only",
+    Shape::Bool,
+    "It only reads: it needs no way back, may be sent again, and is never `changed`.",
+);
 const DONE_FIELD: Field = field(
     "done_when",
     CONDITION,
@@ -576,6 +593,7 @@ pub static STEP: Record = Record {
         EXIT_FIELD,
         OUTPUT_FIELD,
         IDEMPOTENT_FIELD,
+        READ_ONLY_FIELD,
         DONE_FIELD,
         field("rollback", ROLLBACK, "The way back, or why there is none."),
         field(

@@ -282,6 +282,37 @@ pub fn names_of_template(text: &str) -> Result<Vec<(String, Range<usize>)>, Faul
     Ok(names)
 }
 
+/// Returns the expressions that a template's text shows by `{{ }}`; none for a faulty text.
+pub fn shown_by_template(text: &str) -> Vec<Expr> {
+    let syntax = minijinja::syntax::SyntaxConfig::default();
+    let mut all = Vec::new();
+    if text.contains("{{")
+        && let Ok(parsed) = machinery::parse(text, "text", syntax)
+    {
+        shown_by_statement(&parsed, &mut all);
+    }
+    all
+}
+
+fn shown_by_statement(statement: &ast::Stmt<'_>, all: &mut Vec<Expr>) {
+    let parts: Vec<&ast::Stmt<'_>> = match statement {
+        ast::Stmt::EmitExpr(emit) => {
+            all.extend(convert(&emit.expr));
+            return;
+        }
+        ast::Stmt::Template(template) => template.children.iter().collect(),
+        ast::Stmt::IfCond(condition) => {
+            let bodies = condition.true_body.iter().chain(&condition.false_body);
+            bodies.collect()
+        }
+        ast::Stmt::ForLoop(list) => list.body.iter().chain(&list.else_body).collect(),
+        _ => return,
+    };
+    for part in parts {
+        shown_by_statement(part, all);
+    }
+}
+
 fn names_of_statement(
     statement: &ast::Stmt<'_>,
     locals: &mut Vec<String>,

@@ -21,6 +21,8 @@ use planrun::event::Record;
 use planrun::event::Reporter;
 use planrun::event::RunId;
 use planrun::event::RunStatus;
+use planrun::event::StepPath;
+use planrun::event::TaskStatus;
 use planrun::inventory;
 use planrun::inventory::HostName;
 use planrun::model::Model;
@@ -119,9 +121,9 @@ impl Scene {
                 .iter()
                 .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
                 .collect(),
-            file: None,
             limit: limit.map(str::to_owned),
             plan_dir: "plans".into(),
+            ..Given::default()
         };
         let Some(plan) = resolve::resolve(plan, inventory, &given, &mut sources, &mut found) else {
             panic!("{}", render::human(&found, &sources, false));
@@ -447,4 +449,67 @@ fn a_block_that_a_person_tries_again_is_held_against_its_requirement_again() {
         .unwrap();
     assert_eq!(state.status, RunStatus::RolledBack, "{}", trace(&journal));
     assert_eq!(sent(&journal), Vec::<String>::new());
+}
+
+/// A step that only reads, and one whose command uses what was read.
+const READING: &str = r"
+version: 1
+name: reading
+hosts: backend1
+steps:
+  - id: config
+    run: doveconf -n
+    read_only: true
+  - run: doveadm reload
+    idempotent: true
+    when: config.exit == 0
+    rollback: {none: nothing to undo}
+";
+
+#[test]
+fn what_only_reads_changes_nothing_and_is_read_again_where_its_end_was_not_seen() {
+    let scene = Scene::new(READING, &[]);
+    let path = StepPath("config".into());
+    for faults in [
+        vec![],
+        vec![fault("backend1", "config", "cut_after", Some(1))],
+    ] {
+        let clock = start();
+        let world = scene.world(&clock, faults);
+        let journal = Memory::default();
+        let state = scene.drive(&clock, &world, &journal, None).unwrap();
+        assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&journal));
+        let task = &state.hosts[&HostName::new("backend1")].tasks[&path];
+        assert_eq!(task.status, Some(TaskStatus::Unchanged));
+    }
+    for dies_after in 1..20 {
+        let clock = start();
+        let world = scene.world(&clock, vec![]);
+        let journal = Memory {
+            dies_after: Some(dies_after),
+            ..Memory::default()
+        };
+        if scene.drive(&clock, &world, &journal, None).is_some() {
+            assert!(dies_after > 8, "{}", trace(&journal));
+            return;
+        }
+        let journal = Memory {
+            records: journal.records,
+            dies_after: None,
+        };
+        let state = scene.drive(&clock, &world, &journal, None).unwrap();
+        assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&journal));
+    }
+    panic!("the run has more events than the test expects");
+}
+
+#[test]
+fn what_cannot_be_read_fails_and_asks_nobody() {
+    let scene = Scene::new(READING, &[]);
+    let clock = start();
+    let world = scene.world(&clock, vec![fault("backend1", "config", "cut_after", None)]);
+    let journal = Memory::default();
+    let state = scene.drive(&clock, &world, &journal, None).unwrap();
+    assert_eq!(state.status, RunStatus::RolledBack, "{}", trace(&journal));
+    assert_eq!(sent(&journal).len(), 2);
 }

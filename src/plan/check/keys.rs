@@ -34,6 +34,7 @@ fn takes(action: &str) -> &'static [&'static str] {
             "exit_codes",
             "output",
             "idempotent",
+            "read_only",
             "done_when",
             "on_unknown",
         ],
@@ -116,11 +117,55 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
     effect(placed, found);
 }
 
+/// Tells of words that speak of a change, beside a step that makes none.
+fn read_only(placed: &Placed<'_>, found: &mut Diagnostics) {
+    for (key, why, cure) in [
+        ("rollback", "there is nothing to undo", "remove `rollback`"),
+        (
+            "point_of_no_return",
+            "nothing happens that could not be undone",
+            "write it beside the step that makes the change",
+        ),
+        (
+            "done_when",
+            "nothing is to be seen that was not there before",
+            "for a condition that must hold write `assert` or `wait`; or remove `read_only`",
+        ),
+        ("within", "nothing is looked for", "remove `within`"),
+        (
+            "idempotent",
+            "what only reads may be sent again in any case",
+            "remove `idempotent`",
+        ),
+        (
+            "on_unknown",
+            "whether it was read does not matter: it is sent again, or fails",
+            "remove `on_unknown`",
+        ),
+    ] {
+        let Some(entry) = placed.node.entry(key) else {
+            continue;
+        };
+        let reads = placed.node.entry("read_only").map(|entry| entry.key_span);
+        let message = format!("`{key}` means nothing in a step that only reads");
+        found.push(
+            Diagnostic::error("misplaced-key", message)
+                .at(entry.key_span, why)
+                .also(reads.unwrap_or(placed.step.span), "it changes nothing")
+                .help(cure),
+        );
+    }
+}
+
 fn effect(placed: &Placed<'_>, found: &mut Diagnostics) {
     let Action::Effect(effect) = &placed.step.action else {
         return;
     };
     let node = placed.node;
+    if effect.read_only {
+        read_only(placed, found);
+        return;
+    }
     if effect.done_when.is_none()
         && let Some(entry) = node.entry("within")
     {

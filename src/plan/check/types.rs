@@ -176,6 +176,7 @@ impl<'a> Types<'a> {
                 InputKind::Int { .. } => Type::Number,
                 InputKind::Bool => Type::Bool,
                 InputKind::Enum(words) => Type::Words(words),
+                InputKind::List { .. } => Type::List,
                 _ => Type::Text,
             };
         }

@@ -33,7 +33,9 @@ fn walk(
             Action::Block { steps, .. } => {
                 passed |= walk(steps, covered || !unsaid, certain, maybe, found);
             }
-            Action::Effect(_) if unsaid && !covered && step.point_of_no_return.is_none() => {
+            Action::Effect(effect)
+                if !effect.read_only && unsaid && !covered && step.point_of_no_return.is_none() =>
+            {
                 tell(step, *maybe, found);
             }
             _ => {}

@@ -85,11 +85,12 @@ impl Lowering<'_> {
     fn effect(&mut self, node: &Node, outer: &Inherited) -> Effect {
         let command = self.command(node, outer);
         let done_when = node.get("done_when").map(|node| self.expression(node));
+        let read_only = is_true(node.get("read_only"));
         // An upload puts the same content in place, however often.
-        let idempotent = match node.get("idempotent").map(|node| &node.value) {
-            Some(Value::Bool(idempotent)) => *idempotent,
-            _ => matches!(command.work, Work::Upload(_)),
-        };
+        let idempotent = match node.get("idempotent") {
+            Some(said) => is_true(Some(said)),
+            None => matches!(command.work, Work::Upload(_)),
+        } || read_only;
         let retry = match node.get("retry") {
             Some(retry) => self.retry(retry),
             None => self.defaults.retry.clone(),
@@ -116,8 +117,13 @@ impl Lowering<'_> {
             reading: self.reading(node),
             done_when,
             idempotent,
+            read_only,
         }
     }
+}
+
+fn is_true(node: Option<&Node>) -> bool {
+    matches!(node.map(|node| &node.value), Some(Value::Bool(true)))
 }
 
 /// Returns the title of a step that has no name: its action in short.

@@ -66,12 +66,43 @@ impl Lowering<'_> {
             "path" => InputKind::Path,
             "file" => InputKind::File,
             "enum" => InputKind::Enum(self.choices(node)),
+            "list" => {
+                let mut bound = |key| {
+                    let count = |node: &Node| match node.value {
+                        Value::Int(value) => usize::try_from(value).ok(),
+                        _ => None,
+                    };
+                    self.bound(node, key, "a number of items", "1", count)
+                };
+                let (min, max) = (bound("min"), bound("max"));
+                self.in_order(node, min, max);
+                InputKind::List {
+                    item: Box::new(self.item(node)),
+                    min,
+                    max,
+                }
+            }
             _ => InputKind::String {
                 pattern: node.get("pattern").and_then(|pattern| {
                     self.regex(pattern)?;
                     pattern.as_text().map(str::to_owned)
                 }),
             },
+        }
+    }
+
+    /// Returns the type of the items of a list; `min` and `max` speak of their number.
+    fn item(&mut self, node: &Node) -> InputKind {
+        match items(node) {
+            "int" => InputKind::Int {
+                min: None,
+                max: None,
+            },
+            "duration" => InputKind::Duration {
+                min: None,
+                max: None,
+            },
+            word => self.kind(node, word),
         }
     }
 
@@ -126,23 +157,31 @@ impl Lowering<'_> {
     }
 
     fn misplaced_in_input(&mut self, node: &Node, word: &str) {
-        for (key, types) in [
-            ("of", &["enum"][..]),
-            ("pattern", &["string"]),
-            ("min", &["int", "duration"]),
-            ("max", &["int", "duration"]),
+        let item = if word == "list" { items(node) } else { word };
+        for (key, of, types) in [
+            ("items", word, &["list"][..]),
+            ("of", item, &["enum"]),
+            ("pattern", item, &["string"]),
+            ("min", word, &["int", "duration", "list"]),
+            ("max", word, &["int", "duration", "list"]),
         ] {
             let Some(entry) = node.entry(key) else {
                 continue;
             };
-            if !types.contains(&word) {
+            if !types.contains(&of) {
+                let what = if of == word {
+                    format!("an input of type `{word}`")
+                } else {
+                    format!("a list of items of type `{item}`")
+                };
                 self.found.push(
-                    Diagnostic::error(
-                        "misplaced-key",
-                        format!("`{key}` means nothing for an input of type `{word}`"),
-                    )
-                    .at(entry.key_span, format!("only {} takes it", one_of(types)))
-                    .help(format!("remove it, or write `type: {}`", types[0])),
+                    Diagnostic::error("misplaced-key", format!("`{key}` means nothing for {what}"))
+                        .at(entry.key_span, format!("only {} takes it", one_of(types)))
+                        .help(if of == word {
+                            format!("remove it, or write `type: {}`", types[0])
+                        } else {
+                            format!("remove it, or write `items: {}`", types[0])
+                        }),
                 );
             }
         }
@@ -150,33 +189,42 @@ impl Lowering<'_> {
 
     fn default(&mut self, node: &Node, kind: &InputKind) -> Option<Default> {
         let text = node.lexeme(self.sources).unwrap_or_default();
-        if text.contains("{{") {
-            if matches!(kind, InputKind::Bool | InputKind::File) {
+        let is_template = |node: &Node| node.as_text().is_some_and(|text| text.contains("{{"));
+        if let Some(template) = std::iter::once(node)
+            .chain(node.items())
+            .find(|node| is_template(node))
+        {
+            let fixed = matches!(
+                kind,
+                InputKind::Bool | InputKind::File | InputKind::List { .. }
+            );
+            if fixed {
                 self.found.push(
                     Diagnostic::error("no-template-here", "this default takes no template")
-                        .at(node.span, "holds a template")
+                        .at(template.span, "holds a template")
                         .help("write the value itself, or leave the default out"),
                 );
                 return None;
             }
-            return Some(Default::Template(self.template(node)));
+            if node.items().is_empty() {
+                return Some(Default::Template(self.template(node)));
+            }
         }
         // That an enum lacks its words has been told.
-        if *kind == InputKind::Enum(Vec::new()) {
+        let no_words = InputKind::Enum(Vec::new());
+        if *kind == no_words || matches!(kind, InputKind::List { item, .. } if **item == no_words) {
             return None;
         }
-        // A string's `1.20` stays as written, whatever YAML makes of it.
-        let read = match (kind, &node.value) {
-            (InputKind::String { .. } | InputKind::Enum(_), _) => value::of_text(kind, text),
-            _ => value::of_data(kind, &node.to_json()),
-        };
-        match read {
+        match value::of_node(kind, node, self.sources) {
             Ok(value) => Some(Default::Value(value)),
             Err(unfit) => {
                 self.found.push(
                     Diagnostic::error(
                         "wrong-default",
-                        format!("the default `{text}` {}", unfit.why),
+                        match text {
+                            "" => format!("the default {}", unfit.why),
+                            text => format!("the default `{text}` {}", unfit.why),
+                        },
                     )
                     .at(node.span, "does not fit")
                     .help(unfit.help),
@@ -185,4 +233,11 @@ impl Lowering<'_> {
             }
         }
     }
+}
+
+/// Returns the word for the type of a list's items.
+fn items(node: &Node) -> &str {
+    node.get("items")
+        .and_then(Node::as_text)
+        .unwrap_or("string")
 }

@@ -48,7 +48,8 @@ pub(super) fn may_have_run(step: &Step, host: &HostState) -> bool {
             .chain(rescue)
             .any(|part| may_have_run(part, host));
     }
-    host.task(&step.path).is_some_and(TaskState::may_have_run)
+    let reads = matches!(&step.action, Action::Effect(effect) if effect.read_only);
+    !reads && host.task(&step.path).is_some_and(TaskState::may_have_run)
 }
 
 pub(super) fn walk<'p>(steps: &'p [Step], host: &HostState) -> Walk<'p> {

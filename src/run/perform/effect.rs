@@ -60,8 +60,10 @@ impl Task<'_, '_, '_> {
             let forgiven = state.forgiven == state.attempts.len();
             let judgement = self.judge(effect, output.as_ref()).await;
             match judgement {
-                Judgement::Done(..) => return Ok(self.done(judgement)),
+                Judgement::Done(..) => return Ok(self.done(effect, judgement)),
                 _ if forgiven => {}
+                // Its end went with the process that waited for it, and again does no harm.
+                Judgement::InDoubt(_) if effect.idempotent && !self.may_be_running() => {}
                 _ => judged = Some(judgement),
             }
         } else if let Some(done_when) = &effect.done_when {
@@ -76,9 +78,16 @@ impl Task<'_, '_, '_> {
             match judged.take() {
                 None => {}
                 Some(Judgement::InDoubt(why))
-                    if !(effect.idempotent && permitted) || self.may_be_running() =>
+                    // One more than the plan allows: it failed nowhere, only its end is missing.
+                    if !(effect.idempotent && (permitted || tried < 2))
+                        || self.may_be_running() =>
                 {
-                    return Ok(self.unknown(why));
+                    // Whether something was read is no question to a person.
+                    return Ok(if effect.read_only {
+                        self.failed(TaskStatus::Failed, why)
+                    } else {
+                        self.unknown(why)
+                    });
                 }
                 Some(Judgement::NotDone(status, why)) if !permitted => {
                     return Ok(self.failed(status, why));
@@ -88,7 +97,7 @@ impl Task<'_, '_, '_> {
                         return Ok(turn);
                     }
                 }
-                Some(done @ Judgement::Done(..)) => return Ok(self.done(done)),
+                Some(done @ Judgement::Done(..)) => return Ok(self.done(effect, done)),
             }
             let output = match self.send(effect).await? {
                 Ok(output) => output,
@@ -107,10 +116,14 @@ impl Task<'_, '_, '_> {
         )
     }
 
-    fn done(&self, judgement: Judgement) -> Turn {
+    fn done(&self, effect: &Effect, judgement: Judgement) -> Turn {
         match judgement {
             Judgement::Done(why, result) => Turn::Ended(End {
-                status: TaskStatus::Changed,
+                status: if effect.read_only {
+                    TaskStatus::Unchanged
+                } else {
+                    TaskStatus::Changed
+                },
                 why: Some(why),
                 result,
             }),
