@@ -287,6 +287,7 @@ pub fn shown_by_template(text: &str) -> Vec<Expr> {
     let syntax = minijinja::syntax::SyntaxConfig::default();
     let mut all = Vec::new();
     if text.contains("{{")
+        && bounds::template(text).is_ok()
         && let Ok(parsed) = machinery::parse(text, "text", syntax)
     {
         shown_by_statement(&parsed, &mut all);
@@ -297,7 +298,7 @@ pub fn shown_by_template(text: &str) -> Vec<Expr> {
 fn shown_by_statement(statement: &ast::Stmt<'_>, all: &mut Vec<Expr>) {
     let parts: Vec<&ast::Stmt<'_>> = match statement {
         ast::Stmt::EmitExpr(emit) => {
-            all.extend(convert(&emit.expr));
+            all.extend(convert(&emit.expr, 0));
             return;
         }
         ast::Stmt::Template(template) => template.children.iter().collect(),
