@@ -2,235 +2,27 @@
 //! event.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::rc::Rc;
-use std::sync::Arc;
 
-use async_trait::async_trait;
-use planrun::clock::Clock;
-use planrun::diagnostic::Diagnostics;
-use planrun::diagnostic::render;
 use planrun::event::Answer;
 use planrun::event::Event;
 use planrun::event::HostStatus;
-use planrun::event::Journal;
-use planrun::event::JournalError;
-use planrun::event::Question;
-use planrun::event::Record;
-use planrun::event::Reporter;
-use planrun::event::RunId;
 use planrun::event::RunStatus;
 use planrun::event::StepPath;
 use planrun::event::TaskStatus;
-use planrun::inventory;
 use planrun::inventory::HostName;
-use planrun::model::Model;
-use planrun::plan;
-use planrun::resolve;
-use planrun::resolve::Given;
-use planrun::resolve::ResolvedPlan;
-use planrun::run::Asker;
-use planrun::run::Run;
-use planrun::run::Stop;
 use planrun::run::exit_status;
-use planrun::run::planned;
-use planrun::run::state::RunState;
-use planrun::source::Sources;
-use planrun::task::TaskId;
-use planrun::transport::model::FaultKind;
-use planrun::transport::model::FaultSpec;
-use planrun::transport::model::ModelTransport;
-use planrun::transport::model::Trigger;
-use planrun::transport::model::block_on_virtual;
 
-/// A journal in memory that can die: after so many records every append fails.
-#[derive(Default)]
-struct Memory {
-    records: RefCell<Vec<Record>>,
-    dies_after: Option<usize>,
-}
-
-#[async_trait(?Send)]
-impl Journal for Memory {
-    async fn append(&self, records: &[Record]) -> Result<(), JournalError> {
-        let mut kept = self.records.borrow_mut();
-        if self.dies_after.is_some_and(|limit| kept.len() >= limit) {
-            return Err(JournalError("the controller died".into()));
-        }
-        kept.extend_from_slice(records);
-        Ok(())
-    }
-}
-
-struct Nobody;
-
-impl Reporter for Nobody {
-    fn event(&mut self, _: &Record) {}
-}
-
-/// Answers every question alike.
-struct Always(Answer);
-
-#[async_trait(?Send)]
-impl Asker for Always {
-    async fn ask(&self, _: &TaskId, question: &Question) -> Option<(Answer, Option<String>)> {
-        assert!(question.answers.contains(&self.0), "{question:?}");
-        Some((self.0, Some("the test says so".into())))
-    }
-}
-
-/// Gives answers from the last to the first.
-struct InTurn(RefCell<Vec<Answer>>);
-
-#[async_trait(?Send)]
-impl Asker for InTurn {
-    async fn ask(&self, _: &TaskId, question: &Question) -> Option<(Answer, Option<String>)> {
-        let answer = self.0.borrow_mut().pop()?;
-        assert!(question.answers.contains(&answer), "{question:?}");
-        Some((answer, None))
-    }
-}
-
-/// A plan, its inventory, and a model world that outlives controllers.
-struct Scene {
-    plan: ResolvedPlan,
-    model: Arc<Model>,
-    planned: planrun::event::RunPlanned,
-}
-
-impl Scene {
-    #[track_caller]
-    fn new(plan_text: &str, set: &[(&str, &str)]) -> Self {
-        Self::limited(plan_text, set, None)
-    }
-
-    #[track_caller]
-    fn limited(plan_text: &str, set: &[(&str, &str)], limit: Option<&str>) -> Self {
-        let mut sources = Sources::default();
-        let mut found = Diagnostics::default();
-        let id = sources.add("plan.yaml", plan_text);
-        let plan = plan::read(&sources, id, &mut found);
-        let path = Path::new("plans/inventories/demo.yaml");
-        let inventory = inventory::read::read(path, "demo.yaml", &mut sources, &mut found);
-        let (Some(plan), Some(inventory)) = (plan, inventory) else {
-            panic!("{}", render::human(&found, &sources, false));
-        };
-        let given = Given {
-            set: set
-                .iter()
-                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-                .collect(),
-            limit: limit.map(str::to_owned),
-            plan_dir: "plans".into(),
-            ..Given::default()
-        };
-        let Some(plan) = resolve::resolve(plan, inventory, &given, &mut sources, &mut found) else {
-            panic!("{}", render::human(&found, &sources, false));
-        };
-        let text = std::fs::read_to_string("plans/models/dovecot.yaml").unwrap();
-        let id = sources.add("dovecot.yaml", text);
-        let node = planrun::document::parse(&sources, id, &mut found).unwrap();
-        let model = Model::lower(&node, &sources, &mut found).unwrap();
-        let planned = planned::planned(&plan, "plan.yaml", plan_text, "test@here", BTreeMap::new());
-        Self {
-            plan,
-            model: Arc::new(model),
-            planned,
-        }
-    }
-
-    fn world(&self, clock: &Clock, faults: Vec<FaultSpec>) -> ModelTransport {
-        let hosts: Vec<_> = self.plan.inventory.hosts.values().collect();
-        ModelTransport::new(Arc::clone(&self.model), hosts, clock.clone(), None)
-            .unwrap()
-            .with_faults(faults)
-            .unwrap()
-    }
-
-    /// Drives a run on a world until it comes to rest or its journal dies.
-    fn drive(
-        &self,
-        clock: &Clock,
-        world: &ModelTransport,
-        journal: &Memory,
-        asker: Option<&dyn Asker>,
-    ) -> Option<RunState> {
-        let reporter: Rc<RefCell<dyn Reporter>> = Rc::new(RefCell::new(Nobody));
-        let stop = Stop::new();
-        let run = Run {
-            id: RunId("test".into()),
-            plan: &self.plan,
-            clock: clock.clone(),
-            transport: world,
-            journal,
-            reporter: &reporter,
-            asker,
-            stop: &stop,
-            epoch: 1,
-            by: "test@here".into(),
-        };
-        let before = RunState::of(&journal.records.borrow()).unwrap();
-        let first = if before.seq == 0 {
-            Event::RunPlanned(Box::new(self.planned.clone()))
-        } else {
-            Event::RunResumed {
-                by: "test@here".into(),
-            }
-        };
-        block_on_virtual(clock, async {
-            let mut state = before;
-            run.note(&mut state, first).await.ok()?;
-            run.drive(state).await.ok()
-        })
-        .expect("the run comes to rest")
-    }
-}
-
-fn start() -> Clock {
-    Clock::virtual_from("2026-01-01T00:00:00Z".parse().unwrap())
-}
-
-fn flagship() -> String {
-    std::fs::read_to_string("plans/obox-restart.yaml").unwrap()
-}
-
-/// A value of a host of the model, now.
-fn at(world: &ModelTransport, host: &str, name: &str) -> serde_json::Value {
-    world
-        .world()
-        .unwrap()
-        .get(&HostName::new(host), name)
-        .unwrap()
-}
-
-fn status(state: &RunState, host: &str) -> HostStatus {
-    state.hosts[&HostName::new(host)].status
-}
-
-/// All commands that were sent to change something, with the host they ran on.
-fn sent(journal: &Memory) -> Vec<String> {
-    let records = journal.records.borrow();
-    let commands = records.iter().filter_map(|record| match &record.event {
-        Event::AttemptIntended { on, command, .. } => Some(format!("{on}: {command}")),
-        _ => None,
-    });
-    commands.collect()
-}
-
-#[track_caller]
-fn trace(journal: &Memory) -> String {
-    journal
-        .records
-        .borrow()
-        .iter()
-        .map(|record| match &record.event {
-            Event::RunPlanned(_) => "planned".to_owned(),
-            event => format!("{} {event:?}", record.seq),
-        })
-        .collect::<Vec<_>>()
-        .join("\n")
-}
+use crate::scene::Always;
+use crate::scene::InTurn;
+use crate::scene::Memory;
+use crate::scene::Scene;
+use crate::scene::at;
+use crate::scene::fault;
+use crate::scene::flagship;
+use crate::scene::sent;
+use crate::scene::start;
+use crate::scene::status;
+use crate::scene::trace;
 
 #[test]
 fn the_flagship_restarts_every_backend_and_gives_back_its_share() {
@@ -279,7 +71,7 @@ fn a_crash_at_any_event_changes_nothing_of_the_end_and_doubles_nothing() {
         assert!(scene.drive(&clock, &world, &dying, None).is_none());
         let journal = Memory {
             records: dying.records,
-            dies_after: None,
+            ..Memory::default()
         };
         let state = scene.drive(&clock, &world, &journal, None).unwrap();
         assert_eq!(
@@ -315,15 +107,6 @@ fn a_question_without_anybody_to_ask_pauses_the_run() {
     assert_eq!(status(&state, "backend2"), HostStatus::NotStarted);
     assert_eq!(at(&world, "backend1", "vhosts"), 100);
     assert_eq!(exit_status(&state), 1);
-}
-
-fn fault(host: &str, step: &str, kind: &str, times: Option<u32>) -> FaultSpec {
-    FaultSpec {
-        host: Some(HostName::new(host)),
-        on: Trigger::Step(step.into()),
-        fault: FaultKind::from_word(kind),
-        times,
-    }
 }
 
 #[test]
@@ -425,7 +208,7 @@ fn a_block_is_not_entered_where_what_it_requires_does_not_hold_whenever_the_cont
         }
         let journal = Memory {
             records: journal.records,
-            dies_after: None,
+            ..Memory::default()
         };
         let state = scene.drive(&clock, &world, &journal, None).unwrap();
         assert_eq!(state.status, RunStatus::RolledBack, "{}", trace(&journal));
@@ -495,7 +278,7 @@ fn what_only_reads_changes_nothing_and_is_read_again_where_its_end_was_not_seen(
         }
         let journal = Memory {
             records: journal.records,
-            dies_after: None,
+            ..Memory::default()
         };
         let state = scene.drive(&clock, &world, &journal, None).unwrap();
         assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&journal));

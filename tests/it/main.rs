@@ -14,6 +14,8 @@ mod docs;
 mod engine;
 mod harness;
 mod rejected;
+mod scenarios;
+mod scene;
 mod schemas;
 mod support;
 mod tidy;

@@ -1,0 +1,299 @@
+//! A plan on its model, in one process: what the tests of the engine and of scenarios share.
+//!
+//! In: the text of a plan, an inventory of model hosts, faults. Out: the state in which the run
+//! came to rest, the world, and the records of a journal in memory that can die at will.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use planrun::clock::Clock;
+use planrun::diagnostic::Diagnostics;
+use planrun::diagnostic::render;
+use planrun::event::Answer;
+use planrun::event::Event;
+use planrun::event::HostStatus;
+use planrun::event::Journal;
+use planrun::event::JournalError;
+use planrun::event::Question;
+use planrun::event::Record;
+use planrun::event::Reporter;
+use planrun::event::RunId;
+use planrun::inventory;
+use planrun::inventory::HostName;
+use planrun::model::Model;
+use planrun::plan;
+use planrun::resolve;
+use planrun::resolve::Given;
+use planrun::resolve::ResolvedPlan;
+use planrun::run::Asker;
+use planrun::run::Run;
+use planrun::run::Stop;
+use planrun::run::planned;
+use planrun::run::state::RunState;
+use planrun::source::Sources;
+use planrun::task::TaskId;
+use planrun::transport::model::FaultKind;
+use planrun::transport::model::FaultSpec;
+use planrun::transport::model::ModelTransport;
+use planrun::transport::model::Trigger;
+use planrun::transport::model::block_on_virtual;
+
+/// A journal in memory that can die: after so many records every append fails.
+#[derive(Default)]
+pub(crate) struct Memory {
+    pub(crate) records: RefCell<Vec<Record>>,
+    /// So many records are kept at most.
+    pub(crate) dies_after: Option<usize>,
+    /// Nothing is kept once a command was sent for this task.
+    pub(crate) dies_at: Option<TaskId>,
+}
+
+#[async_trait(?Send)]
+impl Journal for Memory {
+    async fn append(&self, records: &[Record]) -> Result<(), JournalError> {
+        let mut kept = self.records.borrow_mut();
+        let is_sent = |task| matches!(kept.last().map(|last| &last.event), Some(Event::AttemptIntended { task: it, .. }) if it == task);
+        if self.dies_after.is_some_and(|limit| kept.len() >= limit)
+            || self.dies_at.as_ref().is_some_and(is_sent)
+        {
+            return Err(JournalError("the controller died".into()));
+        }
+        kept.extend_from_slice(records);
+        Ok(())
+    }
+}
+
+/// Shows nothing, and asks for a stop once a command was sent for a task.
+struct Watching {
+    stop: Rc<Stop>,
+    stops_at: Option<TaskId>,
+}
+
+impl Reporter for Watching {
+    fn event(&mut self, record: &Record) {
+        if let Event::AttemptIntended { task, .. } = &record.event
+            && Some(task) == self.stops_at.as_ref()
+        {
+            self.stop.request("INT");
+        }
+    }
+}
+
+/// Answers every question alike.
+pub(crate) struct Always(pub(crate) Answer);
+
+#[async_trait(?Send)]
+impl Asker for Always {
+    async fn ask(&self, _: &TaskId, question: &Question) -> Option<(Answer, Option<String>)> {
+        assert!(question.answers.contains(&self.0), "{question:?}");
+        Some((self.0, Some("the test says so".into())))
+    }
+}
+
+/// Gives answers from the last to the first.
+pub(crate) struct InTurn(pub(crate) RefCell<Vec<Answer>>);
+
+#[async_trait(?Send)]
+impl Asker for InTurn {
+    async fn ask(&self, _: &TaskId, question: &Question) -> Option<(Answer, Option<String>)> {
+        let answer = self.0.borrow_mut().pop()?;
+        assert!(question.answers.contains(&answer), "{question:?}");
+        Some((answer, None))
+    }
+}
+
+/// A plan, its inventory, and a model world that outlives controllers.
+pub(crate) struct Scene {
+    pub(crate) plan: ResolvedPlan,
+    model: Arc<Model>,
+    planned: planrun::event::RunPlanned,
+}
+
+impl Scene {
+    /// A plan on the demo inventory of the flagship.
+    #[track_caller]
+    pub(crate) fn new(plan_text: &str, set: &[(&str, &str)]) -> Self {
+        Self::limited(plan_text, set, None)
+    }
+
+    /// The same on some of its hosts.
+    #[track_caller]
+    pub(crate) fn limited(plan_text: &str, set: &[(&str, &str)], limit: Option<&str>) -> Self {
+        Self::of(plan_text, "plans/inventories/demo.yaml", set, limit)
+    }
+
+    /// A plan on an inventory of model hosts.
+    #[track_caller]
+    pub(crate) fn of(
+        plan_text: &str,
+        inventory_path: &str,
+        set: &[(&str, &str)],
+        limit: Option<&str>,
+    ) -> Self {
+        let mut sources = Sources::default();
+        let mut found = Diagnostics::default();
+        let id = sources.add("plan.yaml", plan_text);
+        let plan = plan::read(&sources, id, &mut found);
+        let inventory = inventory::read::read(
+            Path::new(inventory_path),
+            inventory_path,
+            &mut sources,
+            &mut found,
+        );
+        let (Some(plan), Some(inventory)) = (plan, inventory) else {
+            panic!("{}", render::human(&found, &sources, false));
+        };
+        let given = Given {
+            set: set
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect(),
+            limit: limit.map(str::to_owned),
+            plan_dir: "plans".into(),
+            ..Given::default()
+        };
+        let Some(plan) = resolve::resolve(plan, inventory, &given, &mut sources, &mut found) else {
+            panic!("{}", render::human(&found, &sources, false));
+        };
+        let mut hosts = plan.inventory.hosts.values();
+        let name = hosts.find_map(|host| host.link.model.clone()).unwrap();
+        let text = std::fs::read_to_string(Path::new("plans").join(&name)).unwrap();
+        let id = sources.add(name, text);
+        let node = planrun::document::parse(&sources, id, &mut found).unwrap();
+        let Some(model) = Model::lower(&node, &sources, &mut found) else {
+            panic!("{}", render::human(&found, &sources, false));
+        };
+        let planned = planned::planned(&plan, "plan.yaml", plan_text, "test@here", BTreeMap::new());
+        Self {
+            plan,
+            model: Arc::new(model),
+            planned,
+        }
+    }
+
+    /// Its hosts as they are at the start.
+    pub(crate) fn world(&self, clock: &Clock, faults: Vec<FaultSpec>) -> ModelTransport {
+        let hosts: Vec<_> = self.plan.inventory.hosts.values().collect();
+        ModelTransport::new(Arc::clone(&self.model), hosts, clock.clone(), None)
+            .unwrap()
+            .with_faults(faults)
+            .unwrap()
+    }
+
+    /// Drives a run on a world until it comes to rest or its journal dies.
+    pub(crate) fn drive(
+        &self,
+        clock: &Clock,
+        world: &ModelTransport,
+        journal: &Memory,
+        asker: Option<&dyn Asker>,
+    ) -> Option<RunState> {
+        self.drive_until(clock, world, journal, asker, None)
+    }
+
+    /// The same, and somebody asks for a stop once a command was sent for a task.
+    pub(crate) fn drive_until(
+        &self,
+        clock: &Clock,
+        world: &ModelTransport,
+        journal: &Memory,
+        asker: Option<&dyn Asker>,
+        stops_at: Option<&TaskId>,
+    ) -> Option<RunState> {
+        let stop = Rc::new(Stop::new());
+        let watching = Watching {
+            stop: Rc::clone(&stop),
+            stops_at: stops_at.cloned(),
+        };
+        let reporter: Rc<RefCell<dyn Reporter>> = Rc::new(RefCell::new(watching));
+        let run = Run {
+            id: RunId("test".into()),
+            plan: &self.plan,
+            clock: clock.clone(),
+            transport: world,
+            journal,
+            reporter: &reporter,
+            asker,
+            stop: &stop,
+            epoch: 1,
+            by: "test@here".into(),
+        };
+        let before = RunState::of(&journal.records.borrow()).unwrap();
+        let first = if before.seq == 0 {
+            Event::RunPlanned(Box::new(self.planned.clone()))
+        } else {
+            Event::RunResumed {
+                by: "test@here".into(),
+            }
+        };
+        block_on_virtual(clock, async {
+            let mut state = before;
+            run.note(&mut state, first).await.ok()?;
+            run.drive(state).await.ok()
+        })
+        .expect("the run comes to rest")
+    }
+}
+
+/// When every scene begins.
+pub(crate) fn start() -> Clock {
+    Clock::virtual_from("2026-01-01T00:00:00Z".parse().unwrap())
+}
+
+/// The text of the main plan.
+pub(crate) fn flagship() -> String {
+    std::fs::read_to_string("plans/obox-restart.yaml").unwrap()
+}
+
+/// A value of a host of the model, now.
+pub(crate) fn at(world: &ModelTransport, host: &str, name: &str) -> serde_json::Value {
+    world
+        .world()
+        .unwrap()
+        .get(&HostName::new(host), name)
+        .unwrap()
+}
+
+/// How a host ended.
+pub(crate) fn status(state: &RunState, host: &str) -> HostStatus {
+    state.hosts[&HostName::new(host)].status
+}
+
+/// All commands that were sent to change something, with the host they ran on.
+pub(crate) fn sent(journal: &Memory) -> Vec<String> {
+    let records = journal.records.borrow();
+    let commands = records.iter().filter_map(|record| match &record.event {
+        Event::AttemptIntended { on, command, .. } => Some(format!("{on}: {command}")),
+        _ => None,
+    });
+    commands.collect()
+}
+
+/// All records, for a message.
+#[track_caller]
+pub(crate) fn trace(journal: &Memory) -> String {
+    journal
+        .records
+        .borrow()
+        .iter()
+        .map(|record| match &record.event {
+            Event::RunPlanned(_) => "planned".to_owned(),
+            event => format!("{} {event:?}", record.seq),
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// A fault at a step of a host.
+pub(crate) fn fault(host: &str, step: &str, kind: &str, times: Option<u32>) -> FaultSpec {
+    FaultSpec {
+        host: Some(HostName::new(host)),
+        on: Trigger::Step(step.into()),
+        fault: FaultKind::from_word(kind),
+        times,
+    }
+}
