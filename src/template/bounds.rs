@@ -90,9 +90,13 @@ fn excess(text: String, range: Range<usize>) -> Fault {
     }
 }
 
-/// Returns the fault of an expression that is nested too deep.
-pub(super) fn too_deep(range: Range<usize>) -> Fault {
-    excess(format!("nested more than {MAX_LEVELS} levels deep"), range)
+/// Refuses a part of an expression that is nested in so many others.
+pub(super) fn level(above: usize, range: &Range<usize>) -> Result<(), Fault> {
+    if above < MAX_LEVELS {
+        return Ok(());
+    }
+    let why = format!("nested more than {MAX_LEVELS} levels deep");
+    Err(excess(why, range.clone()))
 }
 
 /// Tells of a text that asks too much.

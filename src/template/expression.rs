@@ -382,9 +382,7 @@ fn range_of(span: machinery::Span) -> Range<usize> {
 /// Takes over a parsed expression; `above` is how deep it is nested in others.
 fn convert(expr: &ast::Expr<'_>, above: usize) -> Result<Expr, Fault> {
     let range = range_of(expr.span());
-    if above >= bounds::MAX_LEVELS {
-        return Err(bounds::too_deep(range));
-    }
+    bounds::level(above, &range)?;
     let convert = |expr: &ast::Expr<'_>| convert(expr, above + 1);
     let arguments = |args: &[ast::CallArg<'_>], range| arguments(args, range, &convert);
     let boxed = |expr: &ast::Expr<'_>| convert(expr).map(Box::new);
