@@ -39,6 +39,7 @@ pub use command::ExitCodes;
 pub use command::Late;
 pub use command::Place;
 pub use command::Upload;
+pub use command::UploadSource;
 pub use command::Work;
 
 /// How long a command may take where the plan does not say.

@@ -7,6 +7,7 @@
 mod files;
 mod hosts;
 mod inputs;
+pub mod texts;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -83,6 +84,7 @@ pub fn resolve(
     // Paths are made of values: with faulty ones every file would be missing, too.
     if !own.has_errors() {
         resolved.files = files::read(&resolved, given, &mut own);
+        texts::of_hosts(&resolved, given, sources, &mut own);
     }
     let faulty = own.has_errors();
     found.extend(own);

@@ -21,6 +21,7 @@ use minijinja::Value;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::document::Node;
+use crate::source::SourceId;
 use crate::source::Sources;
 use crate::source::Span;
 use crate::template::expression::Expression;
@@ -101,6 +102,30 @@ impl Template {
                         .help("write `{{ name }}`, `{{ name | filter }}`, or plain text"),
                 );
             }
+        }
+        template
+    }
+
+    /// Parses a whole source text; faults are told and give a template without names.
+    pub fn of_source(id: SourceId, sources: &Sources, found: &mut Diagnostics) -> Self {
+        let text = sources.get(id).text();
+        let mut template = Self::plain(text, Span::new(id, 0, text.len()));
+        match expression::names_of_template(text) {
+            Ok(names) => {
+                let names = names.into_iter().map(|(name, range)| Name {
+                    name,
+                    span: Span::new(id, range.start, range.end),
+                });
+                template.names = names.collect();
+            }
+            Err(fault) => found.push(
+                Diagnostic::error("template-syntax", "this template cannot be read")
+                    .at(
+                        Span::new(id, fault.range.start, fault.range.end),
+                        fault.text,
+                    )
+                    .help("write `{{ name }}`, `{{ name | filter }}`, or plain text"),
+            ),
         }
         template
     }

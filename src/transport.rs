@@ -73,6 +73,18 @@ pub enum Body {
         /// The owner, `user` or `user:group`; by default whoever runs the step.
         owner: Option<String>,
     },
+    /// A look whether a file is as an upload with the same words would leave it. It prints `same`,
+    /// `other`, or `unsure` where the host cannot tell.
+    Compare {
+        /// The content.
+        content: Arc<[u8]>,
+        /// The path on the host.
+        to: String,
+        /// The mode, in octal; any where nothing is said.
+        mode: Option<String>,
+        /// The owner, `user` or `user:group`; any where nothing is said.
+        owner: Option<String>,
+    },
 }
 
 /// What came of a command that ended.
@@ -229,6 +241,9 @@ impl Command {
                     content.len(),
                     crate::quote::readable(to)
                 )
+            }
+            Body::Compare { to, .. } => {
+                format!("compare {}", crate::quote::readable(to))
             }
         }
     }

@@ -20,6 +20,7 @@ use crate::plan;
 use crate::plan::Plan;
 use crate::resolve::ENVIRONMENT;
 use crate::resolve::Given;
+use crate::resolve::texts;
 use crate::source::SourceId;
 use crate::source::Sources;
 
@@ -121,7 +122,9 @@ pub(super) fn plan(
     found: &mut Diagnostics,
 ) -> Option<(SourceId, Plan)> {
     let id = text(path, sources, found)?;
-    Some((id, plan::read(sources, id, found)?))
+    let plan = plan::read(sources, id, found)?;
+    texts::check(&plan, directory(path), sources, found);
+    Some((id, plan))
 }
 
 /// Finds an inventory and reads it.

@@ -34,6 +34,7 @@ use crate::document;
 use crate::document::Node;
 use crate::inventory::read;
 use crate::plan;
+use crate::resolve::texts;
 use crate::schema;
 use crate::schema::Shape;
 use crate::schema::kind::Kind;
@@ -137,6 +138,7 @@ fn check(file: File, kind: Option<Kind>, shared: &mut Shared<'_>, findings: &mut
                     let plan = plan::read(sources, id, &mut found);
                     if let Some(plan) = plan {
                         let dir = load::directory(&file.path);
+                        texts::check(&plan, dir, sources, &mut found);
                         let also = shared.resolve(plan, dir, sources, &mut found);
                         findings.files.extend(also);
                     }

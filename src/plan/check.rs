@@ -9,6 +9,7 @@ mod commands;
 mod keys;
 mod known;
 mod lists;
+pub mod texts;
 mod types;
 mod uninterruptible;
 mod ways;
@@ -35,7 +36,10 @@ pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostic
     uninterruptible::check(plan, found);
     types::check(plan, sources, found);
     lists::check(plan, found);
-    known::unused(plan, found);
+    // An input may be there for a text that is read later.
+    if texts::files(plan).is_empty() {
+        known::unused(plan, &texts::Texts::new(), found);
+    }
 }
 
 /// A step with the node it was made of.
@@ -140,7 +144,7 @@ fn command_templates(command: &super::CommandSpec) -> Vec<&Template> {
     let mut all: Vec<&Template> = match &command.work {
         Work::Run(words) => words.iter().collect(),
         Work::Shell(script) => vec![script],
-        Work::Upload(upload) => vec![&upload.from, &upload.to],
+        Work::Upload(upload) => vec![upload.source.template(), &upload.to],
     };
     all.extend(command.env.values());
     all.extend(&command.dir);

@@ -51,14 +51,42 @@ pub enum Work {
 /// See [`Work::Upload`].
 #[derive(Clone, Debug)]
 pub struct Upload {
-    /// The file on this machine; relative to the plan.
-    pub from: Template,
+    /// Where its content comes from.
+    pub source: UploadSource,
     /// The path on the host.
     pub to: Template,
     /// Its mode, in octal.
     pub mode: Option<String>,
     /// Its owner.
     pub owner: Option<String>,
+}
+
+/// Where the content of an upload comes from. Paths are on this machine, relative to the plan.
+#[derive(Clone, Debug)]
+pub enum UploadSource {
+    /// The file at this path, as it is.
+    File(Template),
+    /// The text of the file at this path, rendered.
+    Rendered(Template),
+    /// This text, rendered.
+    Content(Template),
+}
+
+impl UploadSource {
+    /// Returns what the plan says of it: a path, or the text.
+    pub fn template(&self) -> &Template {
+        match self {
+            Self::File(template) | Self::Rendered(template) | Self::Content(template) => template,
+        }
+    }
+
+    /// Returns the path of the file, if it is one.
+    pub fn path(&self) -> Option<&Template> {
+        match self {
+            Self::File(path) | Self::Rendered(path) => Some(path),
+            Self::Content(_) => None,
+        }
+    }
 }
 
 /// As whom a command runs.

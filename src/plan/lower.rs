@@ -11,7 +11,7 @@ mod circles;
 mod command;
 mod input;
 mod late;
-mod names;
+pub(super) mod names;
 mod step;
 
 use std::rc::Rc;

@@ -32,16 +32,12 @@ pub(super) fn read(
     let mut files = BTreeMap::new();
     let mut sum = 0;
     for (path, span) in paths(resolved, found) {
-        match content(&given.plan_dir.join(&path)) {
+        match content(&given.plan_dir.join(&path), MAX_BYTES) {
             Ok(bytes) => {
                 sum += bytes.len();
                 files.insert(path, bytes);
             }
-            Err(why) => found.push(
-                Diagnostic::error("no-such-file", format!("`{path}` cannot be read: {why}"))
-                    .at(span, "names the file")
-                    .help("correct the path; it is relative to the plan, with `--set` to where you are"),
-            ),
+            Err(why) => found.push(unreadable(&path, &why, span)),
         }
         if sum > MAX_SUM {
             found.push(
@@ -67,7 +63,7 @@ fn paths(resolved: &ResolvedPlan, found: &mut Diagnostics) -> BTreeMap<String, S
             if let Action::Effect(effect) = &step.action
                 && let Work::Upload(upload) = &effect.command.work
             {
-                uploads.push(&upload.from);
+                uploads.extend(upload.source.path());
             }
         });
     }
@@ -99,7 +95,15 @@ fn paths(resolved: &ResolvedPlan, found: &mut Diagnostics) -> BTreeMap<String, S
     paths
 }
 
-fn content(path: &Path) -> Result<Arc<[u8]>, String> {
+/// Tells of a file that cannot be read.
+pub(super) fn unreadable(path: &str, why: &str, span: Span) -> Diagnostic {
+    Diagnostic::error("no-such-file", format!("`{path}` cannot be read: {why}"))
+        .at(span, "names the file")
+        .help("correct the path; it is relative to the plan, with `--set` to where you are")
+}
+
+/// Reads a file; the error says why it cannot be used.
+pub(super) fn content(path: &Path, max_bytes: u64) -> Result<Arc<[u8]>, String> {
     let file = File::open(path).map_err(|error| words(&error))?;
     let kind = file.metadata().map_err(|error| words(&error))?;
     if kind.is_dir() {
@@ -109,13 +113,18 @@ fn content(path: &Path) -> Result<Arc<[u8]>, String> {
         return Err("it is no plain file".into());
     }
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1)
+    file.take(max_bytes + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| words(&error))?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(format!("it has more than {} MiB", MAX_BYTES / 1024 / 1024));
+    if bytes.len() as u64 > max_bytes {
+        return Err(too_large(max_bytes));
     }
     Ok(bytes.into())
+}
+
+/// Says that a file is too large.
+pub(super) fn too_large(max_bytes: u64) -> String {
+    format!("it has more than {} MiB", max_bytes / 1024 / 1024)
 }
 
 fn words(error: &std::io::Error) -> String {

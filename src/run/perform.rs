@@ -235,7 +235,7 @@ impl Task<'_, '_, '_> {
                 Ok(End::with(
                     TaskStatus::Failed,
                     Reason {
-                        text,
+                        text: text.trim_end().to_owned(),
                         seen: Vec::new(),
                     },
                 ))
@@ -347,7 +347,7 @@ impl Task<'_, '_, '_> {
     fn approve(&self, text: &crate::template::Template) -> Turn {
         match text.render(Mode::Text, &self.names) {
             Ok(text) => Turn::Asked(Question {
-                text,
+                text: text.trim_end().to_owned(),
                 why: Reason::default(),
                 answers: vec![Answer::Approve, Answer::Reject],
             }),

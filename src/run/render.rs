@@ -9,12 +9,17 @@ use crate::plan::Become;
 use crate::plan::CommandSpec;
 use crate::plan::Late;
 use crate::plan::OnTimeout;
+use crate::plan::UploadSource;
 use crate::plan::Work;
 use crate::resolve::ResolvedPlan;
 use crate::template::Mode;
 use crate::template::Names;
+use crate::template::Template;
 use crate::transport::Body;
 use crate::transport::Command;
+
+/// Greatest content that is rendered for an upload, in bytes.
+const MAX_RENDERED: usize = 16 * 1024 * 1024;
 
 /// Renders a command that runs on `on`. Errors name the part that could not be rendered.
 pub(super) fn command(
@@ -37,20 +42,12 @@ pub(super) fn command(
                 .collect::<Result<_, _>>()?,
         ),
         Work::Shell(script) => Body::Script(text(script, Mode::Script)?),
-        Work::Upload(upload) => {
-            let from = text(&upload.from, Mode::Word)?;
-            let content = plan
-                .files
-                .get(&from)
-                .cloned()
-                .ok_or_else(|| format!("the file `{from}` was not read when the run began"))?;
-            Body::Upload {
-                content: Arc::clone(&content),
-                to: text(&upload.to, Mode::Word)?,
-                mode: upload.mode.clone(),
-                owner: upload.owner.clone(),
-            }
-        }
+        Work::Upload(upload) => Body::Upload {
+            content: content(&upload.source, names, plan)?,
+            to: text(&upload.to, Mode::Word)?,
+            mode: upload.mode.clone(),
+            owner: upload.owner.clone(),
+        },
     };
     let mut env = indexmap::IndexMap::new();
     for (name, value) in &spec.env {
@@ -87,6 +84,35 @@ pub(super) fn command(
     })
 }
 
+/// Returns what an upload puts in place.
+fn content(source: &UploadSource, names: &Names, plan: &ResolvedPlan) -> Result<Arc<[u8]>, String> {
+    let render = |template: &Template, mode| {
+        let text = template.render(mode, names);
+        text.map_err(|error| error.to_string())
+    };
+    let file = |path: &Template| {
+        let path = render(path, Mode::Word)?;
+        match plan.files.get(&path) {
+            Some(bytes) => Ok((path, Arc::clone(bytes))),
+            None => Err(format!("the file `{path}` was not read when the run began")),
+        }
+    };
+    let text = match source {
+        UploadSource::File(path) => return file(path).map(|(_, bytes)| bytes),
+        UploadSource::Content(text) => render(text, Mode::Text)?,
+        UploadSource::Rendered(path) => {
+            let (name, bytes) = file(path)?;
+            let text = String::from_utf8_lossy(&bytes);
+            render(&Template::plain(text, path.span), Mode::Text)
+                .map_err(|why| format!("in the file `{name}`: {why}"))?
+        }
+    };
+    if text.len() > MAX_RENDERED {
+        return Err(format!("it has more than {MAX_RENDERED} bytes"));
+    }
+    Ok(text.into_bytes().into())
+}
+
 /// Returns a duration whose time has come.
 pub(super) fn length(late: &Late<Duration>, names: &Names) -> Result<Duration, String> {
     match late {
@@ -95,7 +121,7 @@ pub(super) fn length(late: &Late<Duration>, names: &Names) -> Result<Duration, S
             let text = template
                 .render(Mode::Text, names)
                 .map_err(|error| error.to_string())?;
-            duration::parse(&text).ok_or_else(|| format!("`{text}` is not a duration"))
+            duration::parse(text.trim()).ok_or_else(|| format!("`{text}` is not a duration"))
         }
     }
 }
@@ -108,7 +134,7 @@ pub(super) fn on_timeout(late: &Late<OnTimeout>, names: &Names) -> Result<OnTime
             let text = template
                 .render(Mode::Text, names)
                 .map_err(|error| error.to_string())?;
-            match text.as_str() {
+            match text.trim() {
                 "fail" => Ok(OnTimeout::Fail),
                 "ask" => Ok(OnTimeout::Ask),
                 "continue" => Ok(OnTimeout::Continue),

@@ -160,10 +160,20 @@ fn check_one_of(node: &Node, record: &Record, found: &mut Diagnostics) {
         .iter()
         .filter(|e| record.one_of.contains(&e.key.as_str()));
     let Some(first) = present.next() else {
-        let message = format!("{} says nothing to do", record.name);
+        let (message, label) = if record.one_of.contains(&"run") {
+            (
+                format!("{} says nothing to do", record.name),
+                "no action here",
+            )
+        } else {
+            (
+                format!("{} says too little", record.name),
+                "something is missing here",
+            )
+        };
         found.push(
             Diagnostic::error("missing-action", message)
-                .at(head(node), "no action here")
+                .at(head(node), label)
                 .help(format!("add exactly one of {}", one_of(record.one_of))),
         );
         return;
@@ -174,7 +184,7 @@ fn check_one_of(node: &Node, record: &Record, found: &mut Diagnostics) {
             Diagnostic::error("several-actions", message)
                 .at(other.key_span, "the second one")
                 .also(first.key_span, "the first one")
-                .help(format!("keep one: {} says one thing to do", record.name)),
+                .help(format!("keep one: {} has only one of them", record.name)),
         );
     }
 }

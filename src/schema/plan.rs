@@ -726,12 +726,22 @@ static WAIT: Record = Record {
 
 static UPLOAD: Record = Record {
     name: "an `upload`",
-    about: "Puts a file of this machine in place on the host, all or nothing.",
+    about: "Puts a file in place on the host, all or nothing.",
     fields: &[
-        required(
+        field(
             "from",
             PATHS,
-            "The file on this machine; relative to the plan.",
+            "A file of this machine, relative to the plan, that is sent as it is.",
+        ),
+        field(
+            "template",
+            PATHS,
+            "A file of this machine, relative to the plan, that is rendered for each host.",
+        ),
+        field(
+            "content",
+            SOME_TEXT,
+            "The content itself, a text that is rendered for each host.",
         ),
         required("to", PATHS, "The path on the host."),
         field(
@@ -745,16 +755,12 @@ static UPLOAD: Record = Record {
             "Its owner; by default that of the file it replaces.",
         ),
     ],
-    one_of: &[],
+    one_of: &["from", "template", "content"],
     rest: None,
     foreign: &[
         ("src", "in planrun this is `from`"),
         ("dest", "in planrun this is `to`"),
         ("path", "in planrun this is `to`"),
-        (
-            "content",
-            "write a file beside the plan and name it in `from`",
-        ),
         ("group", "write it with the owner: `owner: user:group`"),
     ],
 };
@@ -793,8 +799,9 @@ const STEP_FOREIGN: &[(&str, &str)] = &[
     ("commands", "in planrun this is `run`, one step a command"),
     ("raw", "in planrun this is `shell`"),
     ("script", "in planrun this is `shell`"),
-    ("copy", "in planrun this is `upload`"),
-    ("template", "in planrun this is `upload`"),
+    ("copy", "write `upload: {from: FILE, to: PATH}`"),
+    ("template", "write `upload: {template: FILE, to: PATH}`"),
+    ("content", "write `upload: {content: TEXT, to: PATH}`"),
     (
         "service",
         "write the command: `run: systemctl restart UNIT`",

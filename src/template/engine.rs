@@ -1,6 +1,7 @@
 //! The template engine, set up once for each [`Mode`].
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::LazyLock;
 
@@ -10,6 +11,7 @@ use minijinja::ErrorKind;
 use minijinja::Expression;
 use minijinja::UndefinedBehavior;
 use minijinja::Value;
+use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Object;
 use minijinja::value::ValueKind;
 
@@ -23,6 +25,8 @@ use crate::template::bounds::FUEL;
 pub struct RenderError {
     /// What is wrong.
     pub text: String,
+    /// The bytes of the template that it is about, where the engine says.
+    pub range: Option<Range<usize>>,
 }
 
 impl fmt::Display for RenderError {
@@ -113,6 +117,9 @@ fn build(mode: Mode) -> Environment<'static> {
     let mut engine = Environment::new();
     engine.set_undefined_behavior(UndefinedBehavior::Strict);
     engine.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    // What ends with a line break in the plan, or in a file, ends with it on the host.
+    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
+    engine.set_syntax(syntax.unwrap_or_default());
     engine.set_fuel(Some(FUEL));
     engine.set_recursion_limit(50);
     engine.set_debug(false);
@@ -180,12 +187,11 @@ pub(super) fn render(text: &str, mode: Mode, names: &Names) -> Result<String, Re
     environment(mode)
         .render_str(text, Value::from(names.clone()))
         .map_err(|error| {
-            let part = error
-                .range()
-                .and_then(|range| text.get(range))
-                .unwrap_or_default();
+            let range = error.range();
+            let part = range.clone().and_then(|range| text.get(range));
             RenderError {
-                text: describe(&error, part),
+                text: describe(&error, part.unwrap_or_default()),
+                range,
             }
         })
 }

@@ -50,6 +50,7 @@ pub(super) const GRACE: Duration = Duration::from_secs(5);
 pub(super) const END_TIMEOUT: Duration = Duration::from_secs(20);
 
 const UPLOAD: &str = include_str!("wire/upload.sh");
+const COMPARE: &str = include_str!("wire/compare.sh");
 const END: &str = include_str!("wire/end.sh");
 
 /// A command as it is sent.
@@ -180,22 +181,41 @@ fn work(command: &Command, name: &str) -> Result<(Vec<String>, Vec<u8>), WireErr
             mode,
             owner,
         } => {
-            let mode = mode.clone().unwrap_or_default();
-            if mode.len() > 5 || !mode.chars().all(|digit| ('0'..='7').contains(&digit)) {
-                return Err(WireError::Mode(mode));
-            }
-            let digest = Sha256::digest(content);
-            let arguments = [
-                pinned(to),
-                content.len().to_string(),
-                hex(&digest),
-                mode,
-                owner.clone().unwrap_or_default(),
-                name.to_owned(),
-            ];
+            let words = file(content, to, mode.as_deref(), owner.as_deref())?;
+            let [to, length, digest, mode, owner] = words;
+            let arguments = [to, length, digest, mode, owner, name.to_owned()];
             Ok((sh(UPLOAD, arguments), content.to_vec()))
         }
+        Body::Compare {
+            content,
+            to,
+            mode,
+            owner,
+        } => {
+            let words = file(content, to, mode.as_deref(), owner.as_deref())?;
+            Ok((sh(COMPARE, words), Vec::new()))
+        }
     }
+}
+
+/// Returns the words that both scripts about a file take: path, length, digest, mode, owner.
+fn file(
+    content: &[u8],
+    to: &str,
+    mode: Option<&str>,
+    owner: Option<&str>,
+) -> Result<[String; 5], WireError> {
+    let mode = mode.unwrap_or_default().to_owned();
+    if mode.len() > 5 || !mode.chars().all(|digit| ('0'..='7').contains(&digit)) {
+        return Err(WireError::Mode(mode));
+    }
+    Ok([
+        pinned(to),
+        content.len().to_string(),
+        hex(&Sha256::digest(content)),
+        mode,
+        owner.unwrap_or_default().to_owned(),
+    ])
 }
 
 fn sh<const N: usize>(script: &str, arguments: [String; N]) -> Vec<String> {

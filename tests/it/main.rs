@@ -19,6 +19,7 @@ mod scene;
 mod schemas;
 mod support;
 mod tidy;
+mod uploads;
 mod validate;
 
 use std::path::Path;

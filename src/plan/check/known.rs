@@ -16,21 +16,16 @@ use crate::plan::Word;
 use crate::plan::check::command_templates;
 use crate::plan::check::expressions;
 use crate::plan::check::templates;
+use crate::plan::check::texts::Texts;
+use crate::plan::check::texts::rendered_file;
 use crate::template::Name;
 
 /// Tells of values that are read before they are recorded, or that no step gives.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
-    let mut ids: HashMap<&str, &Step> = HashMap::new();
-    for step in &plan.steps {
-        step.visit(&mut |step| {
-            if let Some(id) = &step.id {
-                ids.insert(id, step);
-            }
-        });
-    }
     let mut order = Order {
         plan,
-        ids,
+        ids: ids(plan),
+        texts: None,
         needed: HashMap::new(),
         known: HashSet::new(),
         learnt: Vec::new(),
@@ -43,9 +38,42 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     order.sequence(&plan.steps);
 }
 
+/// Tells the same of the texts that uploads render, by the paths of their files.
+pub(super) fn texts(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
+    let mut order = Order {
+        plan,
+        ids: ids(plan),
+        texts: Some(texts),
+        needed: HashMap::new(),
+        known: HashSet::new(),
+        learnt: Vec::new(),
+        found,
+    };
+    for name in texts.values().flat_map(|text| &text.names) {
+        if let Some(fault) = without_value(&order.ids, name) {
+            order.found.push(fault);
+        }
+    }
+    order.sequence(&plan.steps);
+}
+
+fn ids(plan: &Plan) -> HashMap<&str, &Step> {
+    let mut ids = HashMap::new();
+    for step in &plan.steps {
+        step.visit(&mut |step| {
+            if let Some(id) = &step.id {
+                ids.insert(id.as_str(), step);
+            }
+        });
+    }
+    ids
+}
+
 struct Order<'a> {
     plan: &'a Plan,
     ids: HashMap<&'a str, &'a Step>,
+    /// The texts to be checked alone; `None`: what the plan itself says.
+    texts: Option<&'a Texts>,
     /// The steps whose values each name needs, as far as that was asked.
     needed: HashMap<&'a str, Rc<BTreeSet<&'a str>>>,
     /// The steps whose values are known here.
@@ -64,11 +92,16 @@ impl<'a> Order<'a> {
     }
 
     fn step(&mut self, step: &'a Step) {
-        for expression in expressions(step) {
-            self.names(&expression.names);
-        }
-        for template in templates(step) {
-            self.names(&template.names);
+        if let Some(texts) = self.texts {
+            let text = rendered_file(step).and_then(|path| texts.get(path));
+            self.names(text.map_or(&[], |text| &text.names));
+        } else {
+            for expression in expressions(step) {
+                self.names(&expression.names);
+            }
+            for template in templates(step) {
+                self.names(&template.names);
+            }
         }
         if let Action::Block { steps, rescue } = &step.action {
             self.sequence(steps);
@@ -147,26 +180,28 @@ impl<'a> Order<'a> {
     fn results(&mut self) {
         let mut told = Vec::new();
         each_name(self.plan, &mut |name| {
-            let Some(step) = self.ids.get(name.name.as_str()) else {
-                return;
-            };
-            if !matches!(step.action, Action::Effect(_) | Action::Set(_)) {
-                let action = step.action_word();
-                told.push(
-                    Diagnostic::error(
-                        "no-result",
-                        format!("the step `{}` gives no value", name.name),
-                    )
-                    .at(name.span, "used as a value")
-                    .also(step.span, format!("`{action}` records nothing"))
-                    .help("use a probe to look, or record values with `set`"),
-                );
-            }
+            told.extend(without_value(&self.ids, name));
         });
         for one in told {
             self.found.push(one);
         }
     }
+}
+
+/// Tells of a name whose step gives no value.
+fn without_value(ids: &HashMap<&str, &Step>, name: &Name) -> Option<Diagnostic> {
+    let step = ids.get(name.name.as_str())?;
+    if matches!(step.action, Action::Effect(_) | Action::Set(_)) {
+        return None;
+    }
+    let action = step.action_word();
+    let message = format!("the step `{}` gives no value", name.name);
+    Some(
+        Diagnostic::error("no-result", message)
+            .at(name.span, "used as a value")
+            .also(step.span, format!("`{action}` records nothing"))
+            .help("use a probe to look, or record values with `set`"),
+    )
 }
 
 /// Calls a function on every name that is used in a plan.
@@ -205,9 +240,12 @@ fn each_name(plan: &Plan, see: &mut dyn FnMut(&Name)) {
     }
 }
 
-/// Tells of inputs that nothing uses.
-pub(super) fn unused(plan: &Plan, found: &mut Diagnostics) {
+/// Tells of inputs that nothing uses, nor the texts that uploads render.
+pub(super) fn unused(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
     let mut used: HashSet<String> = HashSet::new();
+    for name in texts.values().flat_map(|text| &text.names) {
+        used.insert(name.name.clone());
+    }
     each_name(plan, &mut |name| {
         used.insert(name.name.clone());
     });

@@ -11,6 +11,7 @@ use crate::output::Type;
 use crate::plan::CommandSpec;
 use crate::plan::ExitCodes;
 use crate::plan::Upload;
+use crate::plan::UploadSource;
 use crate::plan::Work;
 use crate::plan::lower::Inherited;
 use crate::plan::lower::Lowering;
@@ -65,8 +66,15 @@ impl Lowering<'_> {
             Some(node) => self.template(node),
             None => Template::plain("", node.span),
         };
+        let source = if node.get("content").is_some() {
+            UploadSource::Content(template("content"))
+        } else if node.get("template").is_some() {
+            UploadSource::Rendered(template("template"))
+        } else {
+            UploadSource::File(template("from"))
+        };
         Upload {
-            from: template("from"),
+            source,
             to: template("to"),
             mode: text("mode"),
             owner: text("owner"),

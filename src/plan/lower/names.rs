@@ -145,6 +145,37 @@ pub(super) fn resolve(plan: &Plan, declared: &IndexMap<String, Declared>, found:
     circles::check(plan, found);
 }
 
+/// Looks up the names of a text that stands in a file of its own.
+pub(in crate::plan) fn of_text(plan: &Plan, text: &Template, found: &mut Diagnostics) {
+    let mut declared = IndexMap::new();
+    let mut declare = |name: &str, kind, span| {
+        declared.insert(name.to_owned(), Declared { kind, span });
+    };
+    for (name, input) in &plan.inputs {
+        declare(name, Kind::Input, input.span);
+    }
+    for (name, probe) in &plan.probes {
+        declare(name, Kind::Probe, probe.span);
+    }
+    for (name, word) in &plan.words {
+        let (Word::Expression(_, span) | Word::Rows { span, .. }) = word;
+        declare(name, Kind::Word, *span);
+    }
+    for step in &plan.steps {
+        step.visit(&mut |step| {
+            if let Some(id) = &step.id {
+                declare(id, Kind::Step, step.span);
+            }
+        });
+    }
+    let mut lookup = Lookup {
+        plan,
+        declared: &declared,
+        found,
+    };
+    lookup.template(text);
+}
+
 struct Lookup<'a> {
     plan: &'a Plan,
     declared: &'a IndexMap<String, Declared>,
@@ -168,8 +199,10 @@ impl Lookup<'_> {
                 }
                 self.late_duration(&effect.within);
                 self.late_duration(&effect.retry.delay);
-                if let Work::Upload(upload) = &effect.command.work {
-                    self.upload_from(&upload.from);
+                if let Work::Upload(upload) = &effect.command.work
+                    && let Some(path) = upload.source.path()
+                {
+                    self.upload_from(path);
                 }
             }
             Action::Wait(wait) => self.wait(wait),
@@ -219,7 +252,7 @@ impl Lookup<'_> {
             Work::Run(words) => words.iter().for_each(|word| self.template(word)),
             Work::Shell(script) => self.template(script),
             Work::Upload(upload) => {
-                self.template(&upload.from);
+                self.template(upload.source.template());
                 self.template(&upload.to);
             }
         }

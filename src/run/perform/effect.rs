@@ -14,6 +14,7 @@
 //!         or unknown: a person is asked
 //! ```
 
+mod in_place;
 mod judge;
 
 use std::time::Duration;
@@ -37,6 +38,7 @@ use crate::plan::Place;
 use crate::run::perform::End;
 use crate::run::perform::Task;
 use crate::run::perform::Turn;
+use crate::run::perform::effect::in_place::IN_PLACE;
 use crate::run::perform::effect::judge::Judgement;
 use crate::run::render;
 use crate::run::state::AttemptState;
@@ -71,6 +73,12 @@ impl Task<'_, '_, '_> {
             if seen.truth() == Truth::True {
                 return Ok(End::with(TaskStatus::Unchanged, seen.reason("already so")));
             }
+        } else if self.is_already_in_place(effect).await {
+            let why = Reason {
+                text: IN_PLACE.to_owned(),
+                seen: Vec::new(),
+            };
+            return Ok(End::with(TaskStatus::Unchanged, why));
         }
         loop {
             let tried = self.state().attempts.len() - self.state().forgiven;

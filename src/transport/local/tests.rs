@@ -23,6 +23,7 @@ use crate::transport::MAX_OUTPUT;
 use crate::transport::Output;
 use crate::transport::Transport;
 use crate::transport::TransportError;
+use crate::transport::login::controller_user;
 
 fn host() -> Host {
     Host {
@@ -386,4 +387,53 @@ async fn uploads_work_in_small_shells() {
         tried += 1;
     }
     assert!(tried > 0);
+}
+
+#[tokio::test]
+async fn a_file_is_compared_with_what_an_upload_would_leave() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("it's a file");
+    let says = async |content: &[u8], mode: Option<&str>, owner: Option<&str>| {
+        let body = Body::Compare {
+            content: content.into(),
+            to: path.to_str().unwrap().to_owned(),
+            mode: mode.map(str::to_owned),
+            owner: owner.map(str::to_owned),
+        };
+        let output = run(&command(body)).await.unwrap();
+        assert_eq!(output.exit, Exit::Code(0), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    assert_eq!(says(b"text\n", None, None).await, "other");
+    fs::write(&path, "text\n").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    let user = controller_user().unwrap();
+    for (content, mode, owner, expected) in [
+        (&b"text\n"[..], None, None, "same"),
+        (b"text\n", Some("0640"), Some(user.as_str()), "same"),
+        (b"text\n", Some("640"), None, "same"),
+        (b"text\n", Some("0644"), None, "other"),
+        (b"text\n", None, Some("somebody-else"), "other"),
+        (
+            b"text\n",
+            None,
+            Some(&format!("{user}:no-such-group")),
+            "other",
+        ),
+        (b"tex\n\n", None, None, "other"),
+        (b"text", None, None, "other"),
+    ] {
+        let told = says(content, mode, owner).await;
+        assert_eq!(told, expected, "{content:?} {mode:?} {owner:?}");
+    }
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let body = Body::Compare {
+        content: b"text\n".as_slice().into(),
+        to: link.to_str().unwrap().to_owned(),
+        mode: Some("0640".to_owned()),
+        owner: None,
+    };
+    let output = run(&command(body)).await.unwrap();
+    assert_eq!(output.stdout, b"same\n");
 }

@@ -13,6 +13,7 @@ use crate::plan::ExitCodes;
 use crate::run::observe::first_line;
 use crate::run::perform::Task;
 use crate::run::perform::effect::KEPT;
+use crate::run::perform::effect::in_place::IN_PLACE;
 use crate::transport::Exit;
 use crate::transport::Output;
 
@@ -59,14 +60,19 @@ impl Task<'_, '_, '_> {
             _ => TaskStatus::Failed,
         };
         let Some(done_when) = &effect.done_when else {
-            let why = Reason {
-                text: told,
+            let why = |text: String| Reason {
+                text,
                 seen: Vec::new(),
             };
             return match (known, exit_well) {
-                (true, true) => Judgement::Done(why, result),
-                (true, false) => Judgement::NotDone(status, why),
-                (false, _) => Judgement::InDoubt(why),
+                (true, true) => Judgement::Done(why(told), result),
+                (true, false) => Judgement::NotDone(status, why(told)),
+                (false, _) => match self.state().attempts.last() {
+                    Some(last) if self.is_in_place(effect, &last.on).await => {
+                        Judgement::Done(why(format!("{told}; but {IN_PLACE}")), result)
+                    }
+                    _ => Judgement::InDoubt(why(told)),
+                },
             };
         };
         let within = match self.length(&effect.within) {

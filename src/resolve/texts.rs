@@ -1,0 +1,200 @@
+//! The files that uploads render: read and checked as the plan's own texts are.
+//!
+//! A file whose path is written out is checked with the plan, without an inventory. Where the path
+//! is a template it is known only with hosts and inputs. A text whose names are all known before
+//! the run is rendered once for each host, so that what is missing is found before anything is sent.
+
+use std::collections::BTreeMap;
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::plan::Action;
+use crate::plan::Plan;
+use crate::plan::UploadSource;
+use crate::plan::Work;
+use crate::plan::check::texts;
+use crate::plan::check::texts::Texts;
+use crate::resolve::Given;
+use crate::resolve::ResolvedPlan;
+use crate::resolve::files;
+use crate::resolve::names;
+use crate::source::Sources;
+use crate::source::Span;
+use crate::template::Mode;
+use crate::template::Names;
+use crate::template::Template;
+
+/// Greatest file that is rendered, in bytes.
+pub const MAX_BYTES: u64 = 1024 * 1024;
+
+/// Checks the files that a plan names by paths that are written out.
+pub fn check(plan: &Plan, plan_dir: &Path, sources: &mut Sources, found: &mut Diagnostics) {
+    let paths = texts::files(plan).into_iter();
+    let paths: BTreeMap<&str, Span> = paths
+        .filter(|path| path.is_plain())
+        .map(|path| (path.text.as_str(), path.span))
+        .collect();
+    let mut all = Texts::new();
+    for (path, span) in paths {
+        match files::content(&plan_dir.join(path), MAX_BYTES) {
+            Ok(bytes) => {
+                all.extend(parse(path, &bytes, span, plan_dir, sources, found));
+            }
+            Err(why) => found.push(files::unreadable(path, &why, span)),
+        }
+    }
+    texts::check(plan, &all, found);
+}
+
+/// Returns a file's text under the path that the plan names it by; none where it is no text.
+fn parse(
+    path: &str,
+    bytes: &[u8],
+    span: Span,
+    plan_dir: &Path,
+    sources: &mut Sources,
+    found: &mut Diagnostics,
+) -> Option<(String, Template)> {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        found.push(
+            Diagnostic::error("not-utf8", format!("`{path}` is not UTF-8 text"))
+                .at(span, "a template is text")
+                .help("save the file as UTF-8, or send it as it is: `from`"),
+        );
+        return None;
+    };
+    let id = sources.add(plan_dir.join(path).display().to_string(), text);
+    Some((path.to_owned(), Template::of_source(id, sources, found)))
+}
+
+/// Checks the files whose paths became known by now, and renders what can be rendered.
+pub(super) fn of_hosts(
+    resolved: &ResolvedPlan,
+    given: &Given,
+    sources: &mut Sources,
+    found: &mut Diagnostics,
+) {
+    let mut uploads: Vec<&UploadSource> = Vec::new();
+    for step in &resolved.plan.steps {
+        step.visit(&mut |step| {
+            if let Action::Effect(effect) = &step.action
+                && let Work::Upload(upload) = &effect.command.work
+            {
+                uploads.push(&upload.source);
+            }
+        });
+    }
+    let mut parsed = Parsed {
+        resolved,
+        plan_dir: &given.plan_dir,
+        texts: BTreeMap::new(),
+        told: HashSet::new(),
+    };
+    for host in &resolved.hosts {
+        let names = names(resolved, host);
+        for source in &uploads {
+            match source {
+                UploadSource::File(_) => {}
+                UploadSource::Content(text) => {
+                    if let Some((fault, _)) = fault(text, &names, host.as_str()) {
+                        found.push(fault.at(text.span, "rendered for the host"));
+                    }
+                }
+                UploadSource::Rendered(path) => {
+                    if let Ok(place) = path.render(Mode::Word, &names) {
+                        parsed.file(&place, path, &names, host.as_str(), sources, found);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The files that were parsed.
+struct Parsed<'a> {
+    resolved: &'a ResolvedPlan,
+    plan_dir: &'a Path,
+    texts: BTreeMap<String, Option<Template>>,
+    /// Files of which it was told that they cannot be rendered: once is enough.
+    told: HashSet<String>,
+}
+
+impl Parsed<'_> {
+    fn file(
+        &mut self,
+        place: &str,
+        path: &Template,
+        names: &Names,
+        host: &str,
+        sources: &mut Sources,
+        found: &mut Diagnostics,
+    ) {
+        let Some(bytes) = self.resolved.files.get(place) else {
+            return;
+        };
+        if !self.texts.contains_key(place) {
+            let text = self.parse(place, &Arc::clone(bytes), path, sources, found);
+            self.texts.insert(place.to_owned(), text);
+        }
+        let Some(Some(text)) = self.texts.get(place) else {
+            return;
+        };
+        if let Some((fault, range)) = fault(text, names, host)
+            && self.told.insert(place.to_owned())
+        {
+            let span = range.map_or(text.span, |range| {
+                Span::new(text.span.source, range.start, range.end)
+            });
+            found.push(fault.at(span, "rendered for the host"));
+        }
+    }
+
+    fn parse(
+        &self,
+        place: &str,
+        bytes: &[u8],
+        path: &Template,
+        sources: &mut Sources,
+        found: &mut Diagnostics,
+    ) -> Option<Template> {
+        if bytes.len() as u64 > MAX_BYTES {
+            found.push(files::unreadable(
+                place,
+                &files::too_large(MAX_BYTES),
+                path.span,
+            ));
+            return None;
+        }
+        let mut own = Diagnostics::default();
+        let (_, text) = parse(place, bytes, path.span, self.plan_dir, sources, &mut own)?;
+        // A path that is written out was checked with the plan.
+        if !path.is_plain() {
+            let texts = Texts::from([(path.text.clone(), text.clone())]);
+            texts::check(&self.resolved.plan, &texts, &mut own);
+            let sound = !own.has_errors();
+            found.extend(own);
+            return sound.then_some(text);
+        }
+        (!own.has_errors()).then_some(text)
+    }
+}
+
+/// Renders a text if all its names are known; what comes out is not needed yet. Returns what is
+/// wrong, and where in the text.
+fn fault(
+    text: &Template,
+    names: &Names,
+    host: &str,
+) -> Option<(Diagnostic, Option<std::ops::Range<usize>>)> {
+    if !text.names.iter().all(|name| names.contains_key(&name.name)) {
+        return None;
+    }
+    let error = text.render(Mode::Text, names).err()?;
+    let message = format!("this cannot be rendered for {host}: {error}");
+    let fault = Diagnostic::error("template-fails", message)
+        .help("give the host what is missing, or write `{% if NAME is defined %}`");
+    Some((fault, error.range))
+}
