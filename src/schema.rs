@@ -9,6 +9,7 @@
 //! meant, so a fault is told for what the author meant and not for every alternative.
 
 mod check;
+mod editor;
 pub mod inventory;
 pub mod json;
 pub mod kind;
@@ -154,6 +155,7 @@ impl Shape {
             Self::Text(form) => form.name.into(),
             Self::Choice(words) => one_of(words),
             Self::Bool => "true or false".into(),
+            Self::Int(i64::MIN) => "a whole number".into(),
             Self::Int(min) => format!("a whole number of at least {min}"),
             Self::Scalar => "text, a number or a bool".into(),
             Self::Null => "nothing".into(),

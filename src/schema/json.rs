@@ -4,10 +4,13 @@ use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::schema::Field;
 use crate::schema::Form;
 use crate::schema::Record;
 use crate::schema::Select;
 use crate::schema::Shape;
+use crate::schema::WORDS;
+use crate::schema::editor;
 
 /// Returns the JSON Schema of a file whose root is a record.
 pub fn schema(root: &'static Record, title: &str) -> Value {
@@ -28,6 +31,7 @@ pub fn schema(root: &'static Record, title: &str) -> Value {
 }
 
 fn of_record(record: &'static Record, definitions: &mut Map<String, Value>) -> Value {
+    let word = record.word();
     let mut properties = Map::new();
     let mut required = Vec::new();
     for field in record.fields {
@@ -37,7 +41,25 @@ fn of_record(record: &'static Record, definitions: &mut Map<String, Value>) -> V
             if let Some(reference) = map.remove("$ref") {
                 map.insert("allOf".into(), json!([{ "$ref": reference }]));
             }
+            map.insert(
+                "title".into(),
+                format!("{} of {}", field.name, record.name).into(),
+            );
             map.insert("description".into(), field.about.into());
+            map.insert("markdownDescription".into(), about(field).into());
+            for word in ["allOf", "anyOf"] {
+                let parts = map.get_mut(word).and_then(Value::as_array_mut);
+                parts
+                    .into_iter()
+                    .flatten()
+                    .for_each(|part| describe(part, field));
+            }
+            if let Some(value) = editor::default(&word, field.name) {
+                map.insert("default".into(), value);
+            }
+            if let Some(snippets) = editor::snippets(&format!("{word}.{}", field.name)) {
+                map.insert("defaultSnippets".into(), snippets);
+            }
         }
         properties.insert(field.name.into(), schema);
         if field.required {
@@ -47,6 +69,10 @@ fn of_record(record: &'static Record, definitions: &mut Map<String, Value>) -> V
     let mut schema = Map::new();
     schema.insert("type".into(), "object".into());
     schema.insert("description".into(), record.about.into());
+    schema.insert("markdownDescription".into(), record.about.into());
+    if let Some(snippets) = editor::snippets(&word) {
+        schema.insert("defaultSnippets".into(), snippets);
+    }
     schema.insert("properties".into(), Value::Object(properties));
     if !required.is_empty() {
         schema.insert("required".into(), required.into());
@@ -66,11 +92,38 @@ fn of_record(record: &'static Record, definitions: &mut Map<String, Value>) -> V
     Value::Object(schema)
 }
 
+/// Gives references of a key's value the sentence of the key. A check does not see what stands beside
+/// a reference, and an editor shows it instead of the sentence of the record.
+fn describe(schema: &mut Value, field: &Field) {
+    let Value::Object(map) = schema else { return };
+    if map.contains_key("$ref") {
+        map.insert("description".into(), field.about.into());
+        map.insert("markdownDescription".into(), about(field).into());
+    }
+    let parts = map.get_mut("allOf").and_then(Value::as_array_mut);
+    parts
+        .into_iter()
+        .flatten()
+        .for_each(|part| describe(part, field));
+}
+
+/// Returns what an editor shows of a key: its sentence, and what it takes.
+fn about(field: &Field) -> String {
+    format!("{}\n\nValue: {}.", field.about, field.shape.expected())
+}
+
 fn of_shape(shape: &'static Shape, definitions: &mut Map<String, Value>) -> Value {
     match shape {
         Shape::Any => json!({}),
         Shape::Text(form) => of_form(form),
-        Shape::Choice(words) => json!({"type": "string", "enum": words}),
+        Shape::Choice(words) => {
+            let mut schema = json!({"type": "string", "enum": words});
+            if let Some(meanings) = editor::meanings(words) {
+                schema["enumDescriptions"] = json!(meanings);
+                schema["markdownEnumDescriptions"] = json!(meanings);
+            }
+            schema
+        }
         Shape::Bool => json!({"type": "boolean"}),
         Shape::Int(min) => json!({"type": "integer", "minimum": min}),
         Shape::Scalar => json!({"type": ["string", "number", "boolean"]}),
@@ -90,7 +143,7 @@ fn of_shape(shape: &'static Shape, definitions: &mut Map<String, Value>) -> Valu
             let mut schema =
                 json!({"type": "object", "additionalProperties": of_shape(inner, definitions)});
             if let Some(pattern) = keys.pattern {
-                schema["propertyNames"] = json!({"pattern": pattern});
+                schema["propertyNames"] = json!({"description": keys.name, "pattern": pattern});
             }
             if *min > 0 {
                 schema["minProperties"] = (*min).into();
@@ -102,7 +155,8 @@ fn of_shape(shape: &'static Shape, definitions: &mut Map<String, Value>) -> Valu
             if !definitions.contains_key(&name) {
                 // The place is taken before the body is made: records may hold themselves.
                 definitions.insert(name.clone(), Value::Null);
-                let body = of_record(record, definitions);
+                let mut body = of_record(record, definitions);
+                body["title"] = record.name.into();
                 definitions.insert(name.clone(), body);
             }
             json!({"$ref": format!("#/definitions/{name}")})
@@ -120,7 +174,11 @@ fn of_alternatives(
     let mut earlier: Vec<&str> = Vec::new();
     let mut all = Vec::new();
     for (select, shape) in alternatives {
-        let schema = of_shape(shape, definitions);
+        let mut schema = of_shape(shape, definitions);
+        // An editor shows the titles of all alternatives; a reference brings that of its record.
+        if schema.get("$ref").is_none() {
+            schema["title"] = shape.expected().into();
+        }
         let excluded: Vec<Value> = earlier
             .iter()
             .map(|key| json!({"required": [key]}))
@@ -149,8 +207,14 @@ fn of_alternatives(
 }
 
 fn of_form(form: &Form) -> Value {
-    match form.pattern {
+    let mut schema = match form.pattern {
         Some(pattern) => json!({"type": "string", "pattern": pattern}),
         None => json!({"type": "string"}),
+    };
+    // Some words would be inserted as they are.
+    if form.example != WORDS.example {
+        let examples: Vec<&str> = form.example.split(", ").collect();
+        schema["examples"] = json!(examples);
     }
+    schema
 }

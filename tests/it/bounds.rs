@@ -1,5 +1,6 @@
 //! Bounds: each stands in the manual with its value, and what goes beyond is refused in words.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use planrun::diagnostic::Diagnostics;
@@ -195,7 +196,7 @@ fn the_manual_lists_every_bound_with_its_value() {
     let mut table = String::from("\n| at most | | beyond |\n|---|---|---|\n");
     for (what, path, name, beyond) in BOUNDS {
         let value = shown(value(path, name), what);
-        table.push_str(&format!("| {what} | {value} | {beyond} |\n"));
+        writeln!(table, "| {what} | {value} | {beyond} |").unwrap();
     }
     table.push('\n');
     let page = text(PAGE);
@@ -226,6 +227,11 @@ fn codes(part: &str) -> Vec<String> {
     codes.map(|one| one.code.to_owned()).collect()
 }
 
+/// Makes a text of so many pieces.
+fn made(count: usize, piece: impl Fn(usize) -> String) -> String {
+    (0..count).map(piece).collect::<Vec<_>>().concat()
+}
+
 #[test]
 fn aliases_of_texts_are_counted_in_bytes() {
     let text = "x".repeat(300_000);
@@ -236,7 +242,7 @@ fn aliases_of_texts_are_counted_in_bytes() {
 #[test]
 fn anchors_within_anchors_are_not_copied_without_end() {
     let items = "a, ".repeat(100_000);
-    let open: String = (0..40).map(|n| format!("&a{n} [")).collect();
+    let open = made(40, |n| format!("&a{n} ["));
     let part = format!("x: {open}{items}{}\ny: *a39\n", "]".repeat(40));
     assert_eq!(codes(&part), ["too-many-aliases"]);
 }
@@ -245,7 +251,7 @@ fn anchors_within_anchors_are_not_copied_without_end() {
 fn laughs_are_refused() {
     let mut part = String::from("a0: &a0 [x, x]\n");
     for n in 1..30 {
-        part.push_str(&format!("a{n}: &a{n} [*a{}, *a{}]\n", n - 1, n - 1));
+        writeln!(part, "a{n}: &a{n} [*a{0}, *a{0}]", n - 1).unwrap();
     }
     assert_eq!(codes(&part), ["too-many-aliases"]);
 }
@@ -255,7 +261,7 @@ fn words_that_double_are_checked_in_no_time_and_a_long_chain_is_refused() {
     let chain = |count: usize| {
         let mut part = String::from("inputs: {a: {type: int, default: 1}}\nlet:\n  w0: a\n");
         for n in 1..count {
-            part.push_str(&format!("  w{n}: w{} + w{}\n", n - 1, n - 1));
+            writeln!(part, "  w{n}: w{0} + w{0}", n - 1).unwrap();
         }
         part
     };
@@ -274,7 +280,7 @@ fn words_that_double_are_checked_in_no_time_and_a_long_chain_is_refused() {
 
 #[test]
 fn many_faults_are_told_in_part() {
-    let part: String = (0..1_000).map(|n| format!("key{n}: 1\n")).collect();
+    let part = made(1_000, |n| format!("key{n}: 1\n"));
     let codes = codes(&part);
     assert_eq!(codes.len(), planrun::diagnostic::MAX_FAULTS + 1);
     assert_eq!(codes.last().unwrap(), "too-many-faults");
@@ -312,7 +318,7 @@ fn tables_have_a_bounded_number_of_rows() {
         (Reading::Lines, "x\n".repeat(most + 1)),
         (
             Reading::KeyValue { types: [].into() },
-            (0..=most).map(|n| format!("k{n}=1\n")).collect(),
+            made(most + 1, |n| format!("k{n}=1\n")),
         ),
         (
             Reading::Tsv {

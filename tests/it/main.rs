@@ -11,6 +11,7 @@ mod cluster;
 mod crash;
 mod demo;
 mod docs;
+mod editor;
 mod engine;
 mod harness;
 mod rejected;
