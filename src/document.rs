@@ -1,10 +1,13 @@
 //! Documents: YAML as it was written, every node with its place.
 //!
 //! YAML 1.2 core: `yes`, `on` and `0644` are text, only `true` and `false` are bool. Duplicate
-//! keys, tags, merge keys and excess aliases are refused; bounds are in [`mod@parse`]. What a node
+//! keys, tags, merge keys and excess aliases are refused; bounds are in [`mod@parse`]. Inventories
+//! are read by the older rules for which they were written ([`old`]). What a node
 //! *means* is not known here: [`crate::schema`] holds it against a shape, `plan` and `inventory`
 //! give it a meaning.
 
+mod core;
+pub mod old;
 pub mod parse;
 mod scalar;
 
@@ -12,6 +15,7 @@ use crate::source::Sources;
 use crate::source::Span;
 
 pub use parse::parse;
+pub use parse::parse_ansible;
 pub use scalar::Places;
 
 /// A value with its place.

@@ -58,8 +58,9 @@ pub struct Inventory {
     pub path: String,
     /// The hosts, in the order of the inventory.
     pub hosts: IndexMap<HostName, Host>,
-    /// The hosts of each group, those of its children included, in the order of the inventory.
-    /// `all` is always there; `ungrouped` holds the hosts of no other group.
+    /// The hosts of each group, those of its children included, in Ansible's order: first the
+    /// hosts of the group itself, then those of its children, then of theirs. `all` is always
+    /// there; `ungrouped` holds the hosts of no other group.
     pub groups: IndexMap<String, Vec<HostName>>,
 }
 
@@ -73,6 +74,10 @@ pub struct Host {
     /// All its variables, those of its groups included, after precedence. Ansible's and planrun's
     /// own variables are among them.
     pub vars: IndexMap<String, Variable>,
+    /// The variables that a vault has encrypted, each with where it was written. They have no value
+    /// here; a weaker one of the same name does not stand in for it.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub encrypted: IndexMap<String, String>,
     /// The groups it is in, `all` excepted, nearest last.
     pub groups: Vec<String>,
 }

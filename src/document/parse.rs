@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use granit_parser::Event;
 use granit_parser::Parser;
 use granit_parser::ScalarStyle;
+use granit_parser::Tag;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
@@ -19,6 +20,10 @@ use crate::document::Node;
 use crate::document::Style;
 use crate::document::Text;
 use crate::document::Value;
+use crate::document::core;
+use crate::document::old;
+use crate::document::old::Asked;
+use crate::document::old::Sealed;
 use crate::document::parse::anchors::Anchors;
 use crate::source::SourceId;
 use crate::source::Sources;
@@ -35,6 +40,34 @@ pub const MAX_DEPTH: usize = 48;
 ///
 /// An empty text gives a [`Value::Null`] node.
 pub fn parse(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<Node> {
+    read(sources, id, Dialect::Core, found).map(|(root, _)| root)
+}
+
+/// Parses a text that was written for Ansible, by the rules of [`old`]; tells too which values are
+/// encrypted. `None` where nothing usable came of it.
+pub fn parse_ansible(
+    sources: &Sources,
+    id: SourceId,
+    found: &mut Diagnostics,
+) -> Option<(Node, Sealed)> {
+    read(sources, id, Dialect::Ansible, found)
+}
+
+/// By which rules a text is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialect {
+    /// YAML 1.2 core, without tags and merge keys.
+    Core,
+    /// What Ansible's parser takes.
+    Ansible,
+}
+
+fn read(
+    sources: &Sources,
+    id: SourceId,
+    dialect: Dialect,
+    found: &mut Diagnostics,
+) -> Option<(Node, Sealed)> {
     let text = sources.get(id).text();
     let whole = Span::new(id, 0, 0);
     if text.len() > MAX_BYTES {
@@ -52,6 +85,7 @@ pub fn parse(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
     let mut builder = Builder {
         text,
         id,
+        dialect,
         found,
         stack: Vec::new(),
         anchors: Anchors::default(),
@@ -59,6 +93,7 @@ pub fn parse(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
         nodes: 0,
         documents: 0,
         faulty: false,
+        sealed: Sealed::default(),
     };
     for event in Parser::new_from_str_with_options(text, options) {
         match event {
@@ -75,11 +110,12 @@ pub fn parse(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
     if builder.faulty {
         return None;
     }
-    Some(builder.root.unwrap_or(Node {
+    let root = builder.root.unwrap_or(Node {
         value: Value::Null,
         span: whole,
         alias: None,
-    }))
+    });
+    Some((root, builder.sealed))
 }
 
 /// Words a syntax error, with the cure of the slips that people make most.
@@ -117,15 +153,25 @@ enum Open {
     Map {
         entries: Vec<Entry>,
         seen: HashMap<String, Span>,
-        key: Option<(String, Span)>,
+        key: Option<Key>,
+        merges: Vec<Node>,
         start: Span,
         anchor: usize,
     },
 }
 
+/// A key whose value has not come yet.
+struct Key {
+    text: String,
+    span: Span,
+    /// Whether it is `<<`: its value is put into the mapping.
+    merges: bool,
+}
+
 struct Builder<'a> {
     text: &'a str,
     id: SourceId,
+    dialect: Dialect,
     found: &'a mut Diagnostics,
     stack: Vec<Open>,
     anchors: Anchors,
@@ -133,6 +179,7 @@ struct Builder<'a> {
     nodes: usize,
     documents: usize,
     faulty: bool,
+    sealed: Sealed,
 }
 
 impl Builder<'_> {
@@ -151,8 +198,11 @@ impl Builder<'_> {
         match event {
             Event::DocumentStart(..) => self.begin_document(span)?,
             Event::Scalar(text, style, anchor, tag) => {
-                self.refuse_tag(tag.is_some(), span);
-                let value = scalar_value(text.into_owned(), style, self.text, span);
+                let asked = self.asked(tag.as_deref(), span);
+                if asked == Asked::Vault {
+                    self.sealed.add(span);
+                }
+                let value = self.scalar(text.into_owned(), style, asked, span);
                 let node = Node {
                     value,
                     span,
@@ -161,7 +211,7 @@ impl Builder<'_> {
                 self.finish(node, anchor, 1)?;
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.refuse_tag(tag.is_some(), span);
+                self.asked(tag.as_deref(), span);
                 self.open(
                     Open::List {
                         items: Vec::new(),
@@ -172,11 +222,12 @@ impl Builder<'_> {
                 )?;
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.refuse_tag(tag.is_some(), span);
+                self.asked(tag.as_deref(), span);
                 let open = Open::Map {
                     entries: Vec::new(),
                     seen: HashMap::new(),
                     key: None,
+                    merges: Vec::new(),
                     start: span,
                     anchor,
                 };
@@ -211,14 +262,44 @@ impl Builder<'_> {
         None
     }
 
-    fn refuse_tag(&mut self, tagged: bool, span: Span) {
-        if tagged {
+    /// Returns what a tag asks for; one that has no meaning here is told.
+    fn asked(&mut self, tag: Option<&Tag>, span: Span) -> Asked {
+        let Some(tag) = tag else {
+            return Asked::Nothing;
+        };
+        let asked = match self.dialect {
+            Dialect::Core => Asked::Unknown,
+            Dialect::Ansible => old::asked(tag),
+        };
+        if asked == Asked::Unknown {
             self.faulty = true;
             self.found.push(
                 Diagnostic::error("yaml-tag", "tags are not part of the language")
                     .at(span, "has a tag")
                     .help("remove the `!tag`; put quotes around text that begins with `!`"),
             );
+        }
+        asked
+    }
+
+    /// Gives a scalar its type.
+    fn scalar(&self, text: String, style: ScalarStyle, asked: Asked, span: Span) -> Value {
+        let style = match style {
+            ScalarStyle::Plain => Style::Plain,
+            ScalarStyle::SingleQuoted => Style::Single,
+            ScalarStyle::DoubleQuoted => Style::Double,
+            ScalarStyle::Literal => Style::Literal,
+            _ if self.text[span.range()].is_empty() => Style::Plain,
+            ScalarStyle::Folded => Style::Folded,
+        };
+        let text = Text { text, style };
+        match asked {
+            Asked::Text | Asked::Vault => Value::Text(text),
+            Asked::Plain => old::scalar(text),
+            Asked::Float => old::float(text),
+            _ if style != Style::Plain => Value::Text(text),
+            _ if self.dialect == Dialect::Ansible => old::scalar(text),
+            _ => core::scalar(text),
         }
     }
 
@@ -258,13 +339,15 @@ impl Builder<'_> {
             }
             Open::Map {
                 entries,
+                merges,
                 start,
                 anchor,
                 ..
             } => {
-                let last = entries
-                    .last()
-                    .map(|one| one.value.alias.unwrap_or(one.value.span));
+                let own = entries.iter().map(|entry| &entry.value);
+                let last = own.chain(&merges).map(|one| one.alias.unwrap_or(one.span));
+                let last = last.max_by_key(|place| place.end);
+                let entries = self.merged(merges, entries);
                 (Value::Map(entries), start, anchor, last)
             }
         };
@@ -286,6 +369,20 @@ impl Builder<'_> {
         )
     }
 
+    /// Puts what `<<` names into a mapping.
+    fn merged(&mut self, merges: Vec<Node>, entries: Vec<Entry>) -> Vec<Entry> {
+        old::merged(merges, entries).unwrap_or_else(|node| {
+            self.faulty = true;
+            let message = format!("`<<` merges mappings, and this is {}", node.kind());
+            self.found.push(
+                Diagnostic::error("merge-key", message)
+                    .at(node.alias.unwrap_or(node.span), "")
+                    .help("name a mapping, or a list of them: `<<: *defaults`"),
+            );
+            Vec::new()
+        })
+    }
+
     /// Puts a finished node where it belongs.
     fn finish(&mut self, node: Node, anchor: usize, size: usize) -> Option<()> {
         self.nodes += if node.alias.is_some() { size } else { 1 };
@@ -304,7 +401,11 @@ impl Builder<'_> {
             None => self.root = Some(node),
             Some(Open::List { items, .. }) => items.push(node),
             Some(Open::Map {
-                entries, seen, key, ..
+                entries,
+                seen,
+                key,
+                merges,
+                ..
             }) => match key.take() {
                 None => {
                     let span = node.alias.unwrap_or(node.span);
@@ -318,7 +419,8 @@ impl Builder<'_> {
                             .to_owned(),
                     };
                     let plain = matches!(&node.value, Value::Text(t) if t.style == Style::Plain);
-                    if plain && text == "<<" {
+                    let is_merge = plain && text == "<<";
+                    if is_merge && self.dialect == Dialect::Core {
                         self.faulty = true;
                         self.found.push(
                             Diagnostic::error("merge-key", "merge keys are not in YAML 1.2")
@@ -326,9 +428,15 @@ impl Builder<'_> {
                                 .help("write the keys out"),
                         );
                     }
-                    *key = Some((text, span));
+                    *key = Some(Key {
+                        text,
+                        span,
+                        merges: is_merge,
+                    });
                 }
-                Some((name, key_span)) => {
+                Some(Key { merges: true, .. }) => merges.push(node),
+                Some(key) => {
+                    let (name, key_span) = (key.text, key.span);
                     if let Some(earlier) = seen.insert(name.clone(), key_span) {
                         self.faulty = true;
                         self.found.push(
@@ -348,45 +456,4 @@ impl Builder<'_> {
         }
         Some(())
     }
-}
-
-/// Gives a scalar its type by the core schema of YAML 1.2, but for numbers with a leading zero,
-/// which stay text: a mode `0644` is no number.
-fn scalar_value(text: String, style: ScalarStyle, source: &str, span: Span) -> Value {
-    let style = match style {
-        ScalarStyle::Plain => Style::Plain,
-        ScalarStyle::SingleQuoted => Style::Single,
-        ScalarStyle::DoubleQuoted => Style::Double,
-        ScalarStyle::Literal => Style::Literal,
-        _ if source[span.range()].is_empty() => Style::Plain,
-        ScalarStyle::Folded => Style::Folded,
-    };
-    if style != Style::Plain {
-        return Value::Text(Text { text, style });
-    }
-    match text.as_str() {
-        "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
-        "true" | "True" | "TRUE" => return Value::Bool(true),
-        "false" | "False" | "FALSE" => return Value::Bool(false),
-        _ => {}
-    }
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(&text);
-    let numeric = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
-        && digits.contains(|c: char| c.is_ascii_digit());
-    let padded = digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.");
-    if numeric && !padded {
-        let written = text.strip_prefix('+').unwrap_or(&text);
-        if let Ok(value) = written.parse::<i64>() {
-            return Value::Int(value);
-        }
-        let plausible = written
-            .chars()
-            .all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'));
-        if let (true, Ok(value)) = (plausible, written.parse::<f64>())
-            && value.is_finite()
-        {
-            return Value::Float(value);
-        }
-    }
-    Value::Text(Text { text, style })
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::collections::HashMap;
 
 use indexmap::IndexMap;
+use indexmap::IndexSet;
 use serde_json::Value;
 
 use crate::diagnostic::Diagnostic;
@@ -46,7 +47,6 @@ pub(super) fn build(
     checks::tell_oddities(draft, shown, found);
     checks::tell_ignored(draft, found);
     let tree = Tree::new(draft, found)?;
-    let mut members: Vec<Vec<HostName>> = vec![Vec::new(); draft.groups.len()];
     let mut lineages: HashMap<Vec<usize>, Lineage<'_>> = HashMap::new();
     let mut lines = Lines::new(sources);
     let mut links = LinkReader::new(found);
@@ -67,12 +67,15 @@ pub(super) fn build(
             return None;
         }
         let host_name = HostName::new(name);
-        for &group in &lineage.groups {
-            members[group].push(host_name.clone());
-        }
         let link = links.link(name, host.place, &given);
         let kept = given.iter().filter(|(name, _)| !checks::is_secret(name));
-        let vars = kept.map(|(&name, given)| {
+        let (encrypted, open): (Vec<_>, Vec<_>) = kept.partition(|(_, given)| given.encrypted);
+        let encrypted = encrypted.into_iter().map(|(&name, given)| {
+            let origin = lines.origin(given.name);
+            (name.to_owned(), origin)
+        });
+        let encrypted = encrypted.collect();
+        let vars = open.into_iter().map(|(&name, given)| {
             let value = Value::clone(&given.value);
             let origin = lines.origin(given.name);
             let variable = Variable {
@@ -86,15 +89,49 @@ pub(super) fn build(
             name: host_name.clone(),
             link,
             vars: vars.collect(),
+            encrypted,
             groups: lineage.names(draft),
         };
         hosts.insert(host_name, host);
     }
+    let groups = (0..draft.groups.len()).filter_map(|group| {
+        let (name, _) = draft.groups.get_index(group)?;
+        Some((name.clone(), members(draft, &tree, group)))
+    });
+    let groups = groups.collect();
     Some(Inventory {
         path: shown.to_owned(),
         hosts,
-        groups: draft.groups.keys().cloned().zip(members).collect(),
+        groups,
     })
+}
+
+/// Returns the hosts of a group in Ansible's order: level by level downwards, each host once.
+fn members(draft: &Draft, tree: &Tree, group: usize) -> Vec<HostName> {
+    let mut seen: BTreeSet<usize> = BTreeSet::from([group]);
+    let mut hosts: IndexSet<usize> = IndexSet::new();
+    let mut level = vec![group];
+    while !level.is_empty() {
+        let mut next = Vec::new();
+        for group in level {
+            let own = draft.groups[group].hosts.iter().copied();
+            if group == UNGROUPED {
+                // Who is in another group too is not ungrouped; who is in none is.
+                let loose = own.chain(0..draft.hosts.len()).filter(|&host| {
+                    let groups = &draft.hosts[host].groups;
+                    groups.iter().all(|&group| group <= UNGROUPED)
+                });
+                hosts.extend(loose);
+            } else {
+                hosts.extend(own);
+            }
+            let children = tree.children[group].iter().copied();
+            next.extend(children.filter(|&child| seen.insert(child)));
+        }
+        level = next;
+    }
+    let named = hosts.iter().filter_map(|&host| draft.hosts.get_index(host));
+    named.map(|(name, _)| HostName::new(name)).collect()
 }
 
 /// What a value takes besides its text, roughly, in bytes.

@@ -72,7 +72,14 @@ fn remark(name: &str, given: &Given) -> Option<Diagnostic> {
         Diagnostic::warning("variable-not-honoured", format!("`{name}` is not honoured"))
             .at(given.name, why)
     };
-    if is_secret(name) {
+    if given.encrypted && !is_secret(name) {
+        let message = format!("`{name}` is encrypted by a vault: it has no value here");
+        Some(
+            Diagnostic::warning("vault-value", message)
+                .at(given.name, "planrun opens no vault")
+                .help("give it to a plan as an input, `sensitive: true`, if a plan needs it"),
+        )
+    } else if is_secret(name) {
         Some(ignored("passwords are left out").help(
             "log in with a key or an agent, let `sudo` ask for nothing, and remove the password",
         ))
@@ -110,7 +117,7 @@ pub(super) fn tell_oddities(draft: &Draft, shown: &str, found: &mut Diagnostics)
             found.push(ambiguous(name, host.place, place));
         }
         let built_in = name == "all" || name == "ungrouped";
-        let empty = !group.has_hosts && group.children.is_empty();
+        let empty = group.hosts.is_empty() && group.children.is_empty();
         if empty && complete && !built_in && !group.generated {
             found.push(
                 Diagnostic::warning("empty-group", format!("the group `{name}` has no hosts"))

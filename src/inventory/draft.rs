@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::document::Entry;
+use crate::document::old::Sealed;
 use crate::inventory::ranges;
 use crate::source::Span;
 
@@ -36,15 +37,24 @@ pub(super) struct Given {
     pub(super) name: Span,
     /// Where the value is.
     pub(super) place: Span,
+    /// Whether a vault has encrypted it, or a part of it: then there is no value.
+    pub(super) encrypted: bool,
 }
 
 impl Given {
     /// Takes the entry of a YAML mapping.
-    pub(super) fn of(entry: &Entry) -> Self {
+    pub(super) fn of(entry: &Entry, sealed: &Sealed) -> Self {
+        let encrypted = sealed.is_in(&entry.value);
+        let value = if encrypted {
+            Value::Null
+        } else {
+            entry.value.to_json()
+        };
         Self {
-            value: Rc::new(entry.value.to_json()),
+            value: Rc::new(value),
             name: entry.key_span,
             place: entry.value.span,
+            encrypted,
         }
     }
 }
@@ -71,8 +81,8 @@ pub(super) struct GroupDraft {
     pub(super) generated: bool,
     /// Its child groups and where each was named.
     pub(super) children: IndexMap<usize, Span>,
-    /// Whether a host was put in it.
-    pub(super) has_hosts: bool,
+    /// The hosts that were put in it, in this order.
+    pub(super) hosts: IndexSet<usize>,
     /// `ansible_group_priority`.
     pub(super) priority: i64,
     /// The variables of the inventory file.
@@ -175,18 +185,23 @@ impl Draft {
         };
         let mut hosts = Vec::with_capacity(expanded.names.len());
         for name in expanded.names {
+            let known = self.hosts.contains_key(&name);
             let Some(index) = self.host(&name, group, place, found) else {
                 // The other names of a range have the same fault.
                 break;
             };
-            if let Some(port) = expanded.port {
+            // Ansible takes a port only from the first mention of a host.
+            if let Some(port) = expanded.port.filter(|_| !known) {
                 let vars = &mut self.hosts[index].vars;
-                // What was said of the port in so many words counts more.
-                vars.entry("ansible_port".to_owned()).or_insert(Given {
-                    value: Rc::new(port.into()),
-                    name: place,
-                    place,
-                });
+                vars.insert(
+                    "ansible_port".to_owned(),
+                    Given {
+                        value: Rc::new(port.into()),
+                        name: place,
+                        place,
+                        encrypted: false,
+                    },
+                );
             }
             hosts.push(index);
         }
@@ -230,7 +245,7 @@ impl Draft {
             self.hosts.insert_full(name.to_owned(), host).0
         };
         self.hosts[index].groups.insert(group);
-        self.groups[group].has_hosts = true;
+        self.groups[group].hosts.insert(index);
         Some(index)
     }
 

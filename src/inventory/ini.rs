@@ -4,7 +4,10 @@
 //! split as a shell would, the values of hosts and groups are Python literals where they can be.
 //! Unlike Ansible, a group may be defined in a later file than the one that refers to it.
 
+use std::collections::HashSet;
 use std::ops::Range;
+
+use indexmap::IndexMap;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
@@ -35,6 +38,8 @@ pub(super) fn read(id: SourceId, text: &str, draft: &mut Draft, found: &mut Diag
         draft,
         found,
         section: Section::Hosts(UNGROUPED),
+        opened: HashSet::new(),
+        pending: IndexMap::new(),
     };
     let mut at = 0;
     for whole in text.split_inclusive('\n') {
@@ -45,6 +50,10 @@ pub(super) fn read(id: SourceId, text: &str, draft: &mut Draft, found: &mut Diag
         }
         at += whole.len();
     }
+    // These may be defined in a later file.
+    for child in reader.pending.keys().copied().collect::<Vec<_>>() {
+        reader.settle(child);
+    }
 }
 
 struct Reader<'a> {
@@ -52,6 +61,11 @@ struct Reader<'a> {
     draft: &'a mut Draft,
     found: &'a mut Diagnostics,
     section: Section,
+    /// The groups that had a section of this file, of whatever kind.
+    opened: HashSet<usize>,
+    /// Groups that are children of others and have had no section yet: Ansible puts a child in its
+    /// place among its siblings when its section comes.
+    pending: IndexMap<usize, Vec<(usize, Span)>>,
 }
 
 impl Reader<'_> {
@@ -74,7 +88,10 @@ impl Reader<'_> {
                     let name = line.split('#').next().unwrap_or(line).trim_end();
                     let place = self.span(at, 0..name.len());
                     if let Some(child) = self.draft.group(name, place, self.found) {
-                        self.draft.groups[group].children.insert(child, place);
+                        self.pending.entry(child).or_default().push((group, place));
+                        if self.draft.groups[child].declared || self.opened.contains(&child) {
+                            self.settle(child);
+                        }
                     }
                 }
                 Section::Vars(group) => self.variable(line, at, group),
@@ -101,12 +118,23 @@ impl Reader<'_> {
         let Some(group) = self.draft.group(name, place, self.found) else {
             return;
         };
-        self.draft.groups[group].declared |= kind != "vars";
+        self.opened.insert(group);
+        if kind != "vars" {
+            self.draft.groups[group].declared = true;
+            self.settle(group);
+        }
         self.section = match kind {
             "vars" => Section::Vars(group),
             "children" => Section::Children(group),
             _ => Section::Hosts(group),
         };
+    }
+
+    /// Puts a group into the groups that wait for it.
+    fn settle(&mut self, child: usize) {
+        for (parent, place) in self.pending.swap_remove(&child).unwrap_or_default() {
+            self.draft.groups[parent].children.insert(child, place);
+        }
     }
 
     fn hosts(&mut self, line: &str, at: usize, group: usize) {
@@ -174,6 +202,7 @@ impl Reader<'_> {
                 value: literal::value(value).into(),
                 name: self.span(at, start..end),
                 place: self.span(at, sign..end),
+                encrypted: false,
             };
             vars.push((name.to_owned(), given));
         }
@@ -194,6 +223,7 @@ impl Reader<'_> {
             value: literal::value(value.trim()).into(),
             name: self.span(at, 0..name.trim_end().len()),
             place: self.span(at, start..line.len()),
+            encrypted: false,
         };
         self.draft
             .set_group_var(group, name.trim_end(), given, self.found);

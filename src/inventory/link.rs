@@ -115,7 +115,7 @@ impl<'a> LinkReader<'a> {
 
     fn port(&mut self, vars: &HostVars<'_>) -> Option<u16> {
         let given = first(vars, &PORT)?;
-        if self.is_template(given) {
+        if self.is_unknown(given) {
             return None;
         }
         let number = match &*given.value {
@@ -135,7 +135,7 @@ impl<'a> LinkReader<'a> {
 
     fn bool(&mut self, vars: &HostVars<'_>, name: &'static str) -> Option<bool> {
         let given = first(vars, &[name])?;
-        if self.is_template(given) {
+        if self.is_unknown(given) {
             return None;
         }
         let value = match &*given.value {
@@ -188,6 +188,9 @@ impl<'a> LinkReader<'a> {
         let Some(given) = first(vars, &["planrun_state"]) else {
             return IndexMap::new();
         };
+        if self.is_unknown(given) {
+            return IndexMap::new();
+        }
         if let Value::Object(state) = &*given.value {
             let pairs = state.iter();
             return pairs
@@ -211,7 +214,7 @@ impl<'a> LinkReader<'a> {
         names: &[&'static str],
     ) -> Option<(&'v Given, String)> {
         let given = first(vars, names)?;
-        if self.is_template(given) {
+        if self.is_unknown(given) {
             return None;
         }
         match &*given.value {
@@ -228,8 +231,15 @@ impl<'a> LinkReader<'a> {
         }
     }
 
-    /// Whether a value holds a template, which is told.
-    fn is_template(&mut self, given: &Given) -> bool {
+    /// Whether a value cannot be known here, which is told: it is encrypted, or holds a template.
+    fn is_unknown(&mut self, given: &Given) -> bool {
+        if given.encrypted {
+            let message = "how a host is reached is encrypted by a vault";
+            let fault = Diagnostic::error("vault-value", message);
+            let fault = fault.help("write this value in the clear: it is no password");
+            self.tell(fault, given, "planrun opens no vault");
+            return true;
+        }
         let text = given.value.as_str().unwrap_or_default();
         let template = text.contains("{{") || text.contains("{%");
         if template {
@@ -260,7 +270,7 @@ impl<'a> LinkReader<'a> {
 /// Returns the first of these variables that is set to something.
 fn first<'v>(vars: &HostVars<'v>, names: &[&str]) -> Option<&'v Given> {
     let mut set = names.iter().filter_map(|&name| vars.get(name).copied());
-    set.find(|given| !given.value.is_null())
+    set.find(|given| given.encrypted || !given.value.is_null())
 }
 
 /// Puts the user's home in the place of `~`; `~other` is left as it is.

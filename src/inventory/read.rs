@@ -2,8 +2,9 @@
 //!
 //! A file is YAML, INI or JSON; a directory is all inventory files in it. `group_vars/` and
 //! `host_vars/` beside them are read too. The rules are Ansible's: what it gives for an inventory
-//! is what comes out here, but for templates, which are not rendered, and for the order of hosts,
-//! which is always that of their first mention. Nothing is executed and nothing is decrypted.
+//! is what comes out here; `tests/cases/inventories/DIFFERENCES.md` lists what is otherwise, with
+//! the reasons. The order of hosts is that of their first mention, in groups it is Ansible's.
+//! Nothing is executed and nothing is decrypted.
 //!
 //! ```text
 //!  files -> ini | yaml -> Draft -> build -> Inventory

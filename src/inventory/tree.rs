@@ -9,6 +9,7 @@ use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::inventory::draft::ALL;
 use crate::inventory::draft::Draft;
+use crate::inventory::draft::UNGROUPED;
 use crate::source::Span;
 
 /// Deepest nesting of groups.
@@ -18,6 +19,8 @@ const MAX_DEPTH: usize = 64;
 pub(super) struct Tree {
     /// The parents of each group; none for `all`.
     pub(super) parents: Vec<Vec<usize>>,
+    /// The children of each group, in the order they were put in; `ungrouped` comes first in `all`.
+    pub(super) children: Vec<Vec<usize>>,
     /// The longest way from `all`.
     pub(super) depths: Vec<usize>,
 }
@@ -32,16 +35,22 @@ impl Tree {
                 parents[child].push(parent);
             }
         }
-        for own in parents.iter_mut().skip(1).filter(|own| own.is_empty()) {
+        let mut children: Vec<Vec<usize>> = draft
+            .groups
+            .values()
+            .map(|group| group.children.keys().copied().collect())
+            .collect();
+        let orphans = parents.iter_mut().enumerate().skip(1);
+        for (group, own) in orphans.filter(|(_, own)| own.is_empty()) {
             own.push(ALL);
+            let at = if group == UNGROUPED {
+                0
+            } else {
+                children[ALL].len()
+            };
+            children[ALL].insert(at, group);
         }
         let mut waiting: Vec<usize> = parents.iter().map(Vec::len).collect();
-        let mut children = vec![Vec::new(); count];
-        for (child, own) in parents.iter().enumerate() {
-            for &parent in own {
-                children[parent].push(child);
-            }
-        }
         let mut depths = vec![0; count];
         let mut ready: Vec<usize> = (0..count).filter(|&group| waiting[group] == 0).collect();
         while let Some(group) = ready.pop() {
@@ -67,7 +76,11 @@ impl Tree {
             });
             return None;
         }
-        Some(Self { parents, depths })
+        Some(Self {
+            parents,
+            children,
+            depths,
+        })
     }
 }
 

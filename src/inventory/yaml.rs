@@ -12,6 +12,7 @@ use crate::document;
 use crate::document::Entry;
 use crate::document::Node;
 use crate::document::Value;
+use crate::document::old::Sealed;
 use crate::inventory::draft::Draft;
 use crate::inventory::draft::Given;
 use crate::inventory::draft::Vars;
@@ -39,11 +40,12 @@ pub(super) fn read(
     draft: &mut Draft,
     found: &mut Diagnostics,
 ) -> bool {
-    let Some(root) = parse(sources, id, found) else {
+    let Some((root, sealed)) = parse(sources, id, found) else {
         return false;
     };
     let mut reader = Reader {
         shape,
+        sealed,
         draft,
         found,
     };
@@ -85,12 +87,12 @@ pub(super) fn read_vars(
         );
         return true;
     }
-    let Some(root) = parse(sources, id, found) else {
+    let Some((root, sealed)) = parse(sources, id, found) else {
         return false;
     };
     match &root.value {
         Value::Null => {}
-        Value::Map(entries) => vars.extend(given(entries)),
+        Value::Map(entries) => vars.extend(given(entries, &sealed)),
         _ => found.push(
             shape_fault("the file", &root, "a mapping of variables")
                 .help("write one `name: value` a line"),
@@ -99,52 +101,28 @@ pub(super) fn read_vars(
     true
 }
 
-/// Parses a text; a tag of Ansible's own is told in its words.
-fn parse(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<Node> {
+/// Parses a text; a tag that Ansible does not know either is told in words of an inventory.
+fn parse(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<(Node, Sealed)> {
     let mut own = Diagnostics::default();
-    let root = document::parse(sources, id, &mut own);
-    for diagnostic in own.sorted() {
-        found.push(retold(diagnostic, sources));
-    }
-    root
-}
-
-fn retold(diagnostic: &Diagnostic, sources: &Sources) -> Diagnostic {
-    let label = diagnostic.primary.as_ref();
-    let Some(label) = label.filter(|_| diagnostic.code == "yaml-tag") else {
-        return diagnostic.clone();
-    };
-    let tag = tag(label.span, sources).unwrap_or(label.span);
-    match sources.slice(tag) {
-        "!vault" | "!vault-encrypted" => {
-            Diagnostic::error("vault-value", "this value is encrypted by a vault")
-                .at(tag, "planrun opens no vault")
-                .help("give it to the plan as an input, `sensitive: true`, and leave it out here")
+    let parsed = document::parse_ansible(sources, id, &mut own);
+    for one in own.sorted() {
+        let mut one = one.clone();
+        if one.code == "yaml-tag" {
+            "this tag is not known".clone_into(&mut one.message);
+            one.help = vec![
+                "remove the `!tag`; `!vault` and `!unsafe` are known, and `!!str` and its like"
+                    .to_owned(),
+            ];
         }
-        "!unsafe" => Diagnostic {
-            help: vec!["remove `!unsafe`: planrun never renders values of an inventory".into()],
-            ..diagnostic.clone()
-        },
-        _ => diagnostic.clone(),
+        found.push(one);
     }
-}
-
-/// Finds the tag of a scalar: the parser's span begins behind it, and in a block scalar behind the
-/// `|` too.
-fn tag(scalar: Span, sources: &Sources) -> Option<Span> {
-    let text = sources.get(scalar.source).text();
-    let before = text.get(..scalar.range().start)?.trim_end();
-    let header = |c: char| matches!(c, '|' | '>' | '+' | '-') || c.is_ascii_digit();
-    let before = before.trim_end_matches(header).trim_end();
-    let start = before.rfind('!')?;
-    Some(Span::new(scalar.source, start, before.len()))
+    parsed
 }
 
 /// Returns the entries of a mapping as variables.
-fn given(entries: &[Entry]) -> impl Iterator<Item = (String, Given)> {
-    entries
-        .iter()
-        .map(|entry| (entry.key.clone(), Given::of(entry)))
+fn given(entries: &[Entry], sealed: &Sealed) -> impl Iterator<Item = (String, Given)> {
+    let one = |entry: &Entry| (entry.key.clone(), Given::of(entry, sealed));
+    entries.iter().map(one)
 }
 
 /// Words a node that is not what belongs there.
@@ -160,6 +138,7 @@ fn place(node: &Node) -> Span {
 
 struct Reader<'a> {
     shape: Shape,
+    sealed: Sealed,
     draft: &'a mut Draft,
     found: &'a mut Diagnostics,
 }
@@ -232,7 +211,7 @@ impl Reader<'_> {
             ("children", _) => self.children(name, group, node),
             ("vars", Value::Map(entries)) => {
                 for entry in entries {
-                    let given = Given::of(entry);
+                    let given = Given::of(entry, &self.sealed);
                     self.draft
                         .set_group_var(group, &entry.key, given, self.found);
                 }
@@ -299,7 +278,7 @@ impl Reader<'_> {
 
     /// Takes a host entry, which may stand for many hosts.
     fn named(&mut self, group: usize, entry: &str, place: Span, vars: &[Entry]) {
-        let vars: Vec<(String, Given)> = given(vars).collect();
+        let vars: Vec<(String, Given)> = given(vars, &self.sealed).collect();
         for host in self.draft.entry(entry, group, place, self.found) {
             self.draft.hosts[host].vars.extend(vars.iter().cloned());
         }
@@ -360,7 +339,7 @@ impl Reader<'_> {
                 continue;
             };
             match &entry.value.value {
-                Value::Map(vars) => host.vars.extend(given(vars)),
+                Value::Map(vars) => host.vars.extend(given(vars, &self.sealed)),
                 Value::Null => {}
                 _ => self.found.push(
                     shape_fault(

@@ -81,6 +81,7 @@ pub(crate) fn host(name: &str, group: &str, address: &str, state: Json) -> Host 
             state,
         },
         vars: IndexMap::new(),
+        encrypted: indexmap::IndexMap::new(),
         groups: vec![group.into()],
     }
 }

@@ -460,6 +460,7 @@ fn planned(hosts: &[&str]) -> RunPlanned {
             name: host(name),
             link: link(name),
             vars: IndexMap::new(),
+            encrypted: indexmap::IndexMap::new(),
             groups: vec!["backends".to_owned()],
         };
         (host.name.clone(), host)

@@ -107,6 +107,17 @@ impl Common {
                 }
             };
         }
+        if let Some(origin) = host.encrypted.get(name) {
+            let message = format!("the input `{name}` is encrypted by a vault ({origin})");
+            found.push(
+                Diagnostic::error("vault-value", message)
+                    .at(input.span, format!("no value on {}", host.name))
+                    .help(format!(
+                        "give it by `--set {name}=VALUE` or in a file of `--inputs`"
+                    )),
+            );
+            return Found::Faulty;
+        }
         if let Some(value) = self.environment.get(name) {
             return told(value);
         }

@@ -106,6 +106,7 @@ mod tests {
                 state: IndexMap::new(),
             },
             vars: IndexMap::new(),
+            encrypted: indexmap::IndexMap::new(),
             groups: Vec::new(),
         }
     }

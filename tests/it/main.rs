@@ -5,6 +5,7 @@
     reason = "a test that cannot go on ends where it stands"
 )]
 
+mod ansible;
 mod bad_input;
 mod bounds;
 mod cluster;
@@ -14,6 +15,7 @@ mod docs;
 mod editor;
 mod engine;
 mod harness;
+mod inventories;
 mod rejected;
 mod scenarios;
 mod scene;

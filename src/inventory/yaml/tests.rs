@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::inventory::fixture::host;
 use crate::inventory::fixture::hosts;
 use crate::inventory::fixture::members;
 use crate::inventory::fixture::read_text;
@@ -16,7 +17,7 @@ fn groups_are_nested_and_hosts_keep_the_order_of_their_first_mention() {
     assert_eq!(hosts(&inventory), "lone web1 web2 shared db1");
     assert_eq!(members(&inventory, "all"), "lone web1 web2 shared db1");
     assert_eq!(members(&inventory, "site"), "web1 web2 shared db1");
-    assert_eq!(members(&inventory, "db"), "shared db1");
+    assert_eq!(members(&inventory, "db"), "db1 shared");
     assert_eq!(members(&inventory, "ungrouped"), "lone");
     assert_eq!(var(&inventory, "web2", "a"), json!(1));
     assert_eq!(var(&inventory, "db1", "a"), json!([1, {"b": "c"}]));
@@ -98,16 +99,54 @@ fn a_value_from_a_vault_is_told_as_such() {
     let text = "web:\n  hosts: {web1: }\n  vars:\n    secret: !vault |\n      \
                 $ANSIBLE_VAULT;1.1;AES256\n      6162\n";
     let reading = read_text("hosts.yaml", text);
-    assert_eq!(reading.place(), "!vault");
+    assert_eq!(reading.place(), "secret");
     assert_eq!(reading.diagnostics[0].code, "vault-value");
     assert!(reading.help().contains("input"), "{}", reading.help());
-    let reading = read_text("hosts.yaml", "web: {hosts: {web1: {a: !unsafe 'x'}}}\n");
+    let inventory = reading.inventory.unwrap();
+    let web1 = host(&inventory, "web1");
+    assert_eq!(web1.vars.get("secret"), None);
+    assert_eq!(web1.encrypted["secret"], "hosts.yaml:4");
+}
+
+#[test]
+fn an_encrypted_value_hides_a_weaker_one() {
+    let text =
+        "all:\n  vars: {secret: weak}\n  hosts:\n    web1: {secret: !vault 'x'}\n    web2:\n";
+    let inventory = read_text("hosts.yaml", text).inventory.unwrap();
+    assert_eq!(var(&inventory, "web1", "secret"), json!(null));
+    assert_eq!(var(&inventory, "web2", "secret"), json!("weak"));
+}
+
+#[test]
+fn how_a_host_is_reached_must_not_be_encrypted() {
+    let text = "all: {hosts: {web1: {ansible_host: !vault 'x'}}}\n";
+    let reading = read_text("hosts.yaml", text);
+    assert!(reading.inventory.is_none());
+    let told = reading.told();
+    assert!(
+        told.contains("how a host is reached is encrypted by a vault"),
+        "{told}"
+    );
+}
+
+#[test]
+fn tags_that_ansible_does_not_know_are_told() {
+    let reading = read_text("hosts.yaml", "web: {hosts: {web1: {a: !new 'x'}}}\n");
     assert!(
         reading.told().starts_with("yaml-tag 1:"),
         "{}",
         reading.told()
     );
-    assert!(reading.help().contains("!unsafe"), "{}", reading.help());
+    assert!(reading.help().contains("!vault"), "{}", reading.help());
+}
+
+#[test]
+fn what_cannot_be_merged_is_told() {
+    let reading = read_text("hosts.yaml", "web: {hosts: {web1: {<<: [{a: 1}, x]}}}\n");
+    assert_eq!(
+        reading.told(),
+        "merge-key 1:35 `<<` merges mappings, and this is text"
+    );
 }
 
 #[test]

@@ -41,6 +41,7 @@ fn host() -> Host {
             state: IndexMap::new(),
         },
         vars: IndexMap::new(),
+        encrypted: indexmap::IndexMap::new(),
         groups: Vec::new(),
     }
 }

@@ -111,6 +111,7 @@ impl Server {
                 state: IndexMap::new(),
             },
             vars: IndexMap::new(),
+            encrypted: indexmap::IndexMap::new(),
             groups: Vec::new(),
         }
     }
