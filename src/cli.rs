@@ -7,6 +7,7 @@
 //!
 //! ```text
 //!  words -> Cli -> validate, explain, inventory, schema, runs, show  read, and print
+//!                  new                                            write a file
 //!                  abort, resolve                                 add one event to a run
 //!                  apply, resume, rollback -> session             drive a run
 //!                                              |- view    what a person sees of it
@@ -27,6 +28,7 @@ mod identity;
 mod inventory;
 mod load;
 mod models;
+mod new;
 mod resolve;
 mod resume;
 mod rollback;
@@ -71,6 +73,7 @@ const LATER: [&str; 7] = [
 
 const EXAMPLES: &str = "\
 Examples:
+  planrun new web-restart                                begin a plan
   planrun validate plans/*.yaml                          find every fault, touch no host
   planrun apply plans/obox-restart.yaml -i demo          run a plan on model hosts
   planrun apply plans/obox-restart.yaml -i prod --limit backend1
@@ -117,8 +120,10 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Check plans and tell every fault; touches no host
+    /// Check plans, models, tests and inventories, and tell every fault; touches no host
     Validate(validate::Args),
+    /// Begin a plan or an inventory: a file with comments, sound as it is
+    New(new::Args),
     /// Run a plan on the hosts of an inventory
     Apply(apply::Args),
     /// Go on with a run that was stopped, interrupted or waits for an answer
@@ -199,6 +204,7 @@ impl Command {
     fn run(self, context: &Context) -> Result<Exit, Fault> {
         match self {
             Self::Validate(args) => Ok(validate::run(&args, context)),
+            Self::New(args) => new::run(&args, context),
             Self::Apply(args) => apply::run(&args, context),
             Self::Resume(args) => resume::run(&args, context),
             Self::Rollback(args) => rollback::run(&args, context),

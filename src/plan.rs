@@ -12,6 +12,7 @@ mod lower;
 #[cfg(test)]
 mod tests;
 pub mod value;
+mod word;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -26,6 +27,8 @@ use crate::document::Value;
 use crate::output::Reading;
 use crate::schema;
 use crate::schema::Shape;
+use crate::schema::foreign::file;
+use crate::schema::foreign::file::Recognised;
 use crate::source::SourceId;
 use crate::source::Sources;
 use crate::source::Span;
@@ -41,6 +44,7 @@ pub use command::Place;
 pub use command::Upload;
 pub use command::UploadSource;
 pub use command::Work;
+pub use word::Word;
 
 /// How long a command may take where the plan does not say.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
@@ -85,6 +89,10 @@ fn read_text(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
         );
         return None;
     }
+    if let Some(file) = file::recognise(&node) {
+        found.push(not_a_plan(file));
+        return None;
+    }
     schema::check(&node, &Shape::Record(&schema::plan::PLAN), found);
     if found.has_errors() {
         return None;
@@ -94,6 +102,24 @@ fn read_text(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
         check::check(&node, plan, sources, found);
     }
     plan
+}
+
+/// Tells what a file is instead of a plan: alone, for every other fault would follow from it.
+fn not_a_plan(file: Recognised) -> Diagnostic {
+    let fault = Diagnostic::error(
+        "not-a-plan",
+        format!("this is {}, not a plan of planrun", file.what),
+    )
+    .at(file.at, "this gives it away");
+    match file.plan {
+        Some(plan) => fault
+            .help(format!("as a plan the same begins so:\n{plan}"))
+            .help(
+                "say of each change what must then be seen and what undoes it, or why nothing does",
+            )
+            .help("`docs/coming-from.md` has the words of other tools and what becomes of them"),
+        None => fault.help(file.say),
+    }
 }
 
 /// Returns the version of a plan that is newer than this planrun.
@@ -213,22 +239,6 @@ pub struct Probe {
     pub exit_codes: ExitCodes,
     /// Where it stands.
     pub span: Span,
-}
-
-/// A word for what is seen.
-#[derive(Clone, Debug)]
-pub enum Word {
-    /// An expression.
-    Expression(Rc<Expression>, Span),
-    /// The rows of a probe for which a condition holds.
-    Rows {
-        /// The probe.
-        from: String,
-        /// The condition, over `row`.
-        filter: Rc<Expression>,
-        /// Where it stands.
-        span: Span,
-    },
 }
 
 /// A claim in words, and the condition that decides it.
@@ -418,37 +428,6 @@ impl<T> Late<T> {
             Self::Now(_) => None,
             Self::Template(template) => Some(template),
         }
-    }
-}
-
-impl Word {
-    /// Returns its expression; of rows, their condition.
-    pub fn expression(&self) -> &Expression {
-        match self {
-            Self::Expression(expression, _)
-            | Self::Rows {
-                filter: expression, ..
-            } => expression,
-        }
-    }
-
-    /// Returns where it stands.
-    pub fn span(&self) -> Span {
-        match self {
-            Self::Expression(_, span) | Self::Rows { span, .. } => *span,
-        }
-    }
-
-    /// Returns the names it is made of.
-    pub fn names(&self) -> Vec<&str> {
-        let from = match self {
-            Self::Expression(..) => None,
-            Self::Rows { from, .. } => Some(from.as_str()),
-        };
-        let names = self.expression().names.iter();
-        from.into_iter()
-            .chain(names.map(|name| name.name.as_str()))
-            .collect()
     }
 }
 

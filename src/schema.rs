@@ -10,6 +10,7 @@
 
 mod check;
 mod editor;
+pub mod foreign;
 pub mod inventory;
 pub mod json;
 pub mod kind;
@@ -18,6 +19,8 @@ pub mod plan;
 pub mod test;
 
 pub use check::check;
+
+use crate::schema::foreign::Word;
 
 /// What a value may be.
 #[derive(Clone, Copy, Debug)]
@@ -94,8 +97,8 @@ pub struct Record {
     pub one_of: &'static [&'static str],
     /// The shape of all other keys; `None` allows none.
     pub rest: Option<&'static Shape>,
-    /// Words of other tools that people write here, and what to write in planrun.
-    pub foreign: &'static [(&'static str, &'static str)],
+    /// Words of other tools that people write here, by tables; the first that has a word counts.
+    pub foreign: &'static [&'static [Word]],
 }
 
 /// A key of a [`Record`].
@@ -128,6 +131,14 @@ const fn required(name: &'static str, shape: Shape, about: &'static str) -> Fiel
         about,
         shape,
         required: true,
+    }
+}
+
+impl Form {
+    /// Whether a text is of this form.
+    pub fn fits(&self, text: &str) -> bool {
+        self.pattern
+            .is_none_or(|pattern| check::matches(pattern, text))
     }
 }
 

@@ -43,12 +43,21 @@ pub(super) enum Format {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  planrun inventory -i prod --limit 'backends:!backend3'
-  planrun inventory -i prod --format json | jq '.hosts | keys'")]
+  planrun inventory prod --limit 'backends:!backend3'
+  planrun inventory prod --format json | jq '.hosts | keys'
+  planrun inventory prod --format yaml > hosts.yaml")]
 pub(super) struct Args {
     /// The inventory: a path, or the name of one in `inventories/`
-    #[arg(long, short, value_name = "INV")]
-    inventory: String,
+    #[arg(value_name = "INV", required_unless_present = "option")]
+    inventory: Option<String>,
+    /// The same, as the other commands have it
+    #[arg(
+        long = "inventory",
+        short,
+        value_name = "INV",
+        conflicts_with = "inventory"
+    )]
+    option: Option<String>,
     /// Show only these hosts: an Ansible pattern
     #[arg(long, short, value_name = "PATTERN")]
     limit: Option<String>,
@@ -61,7 +70,9 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &Context) -> Exit {
     let mut sources = Sources::default();
     let mut found = Diagnostics::default();
-    let inventory = load::inventory(&args.inventory, None, &mut sources, &mut found);
+    let name = args.inventory.as_ref().or(args.option.as_ref());
+    let name = name.map_or("", String::as_str);
+    let inventory = load::inventory(name, None, &mut sources, &mut found);
     let chosen = inventory.and_then(|(_, inventory)| {
         let pattern = args.limit.as_deref().unwrap_or("all");
         match pattern::resolve(pattern, &inventory) {

@@ -37,6 +37,7 @@ use crate::plan;
 use crate::resolve::texts;
 use crate::schema;
 use crate::schema::Shape;
+use crate::schema::foreign::file::recognise;
 use crate::schema::kind::Kind;
 use crate::schema::test::TEST;
 use crate::source::SourceId;
@@ -150,7 +151,15 @@ fn check(file: File, kind: Option<Kind>, shared: &mut Shared<'_>, findings: &mut
                 Kind::Inventory => inventory_text(id, sources, &mut found),
             }
         }
-        (Ok(_), None) => found.push(unknown_kind(&file.shown)),
+        (Ok(text), None) => {
+            let id = sources.add(&file.shown, text);
+            let node = document::parse(sources, id, &mut Diagnostics::default());
+            if node.as_ref().and_then(recognise).is_some() {
+                let _no_plan = plan::read(sources, id, &mut found);
+            } else {
+                found.push(unknown_kind(&file.shown));
+            }
+        }
     }
     let found = found.sorted().into_iter().cloned().collect();
     let file = file.shown;

@@ -28,6 +28,7 @@ use crate::inventory::draft::UNGROUPED;
 use crate::inventory::draft::Vars;
 use crate::inventory::link::LinkReader;
 use crate::inventory::tree::Tree;
+use crate::schema::foreign::variables;
 use crate::source::SourceId;
 use crate::source::Sources;
 use crate::source::Span;
@@ -68,7 +69,7 @@ pub(super) fn build(
         }
         let host_name = HostName::new(name);
         let link = links.link(name, host.place, &given);
-        let kept = given.iter().filter(|(name, _)| !checks::is_secret(name));
+        let kept = given.iter().filter(|(name, _)| !variables::is_secret(name));
         let (encrypted, open): (Vec<_>, Vec<_>) = kept.partition(|(_, given)| given.encrypted);
         let encrypted = encrypted.into_iter().map(|(&name, given)| {
             let origin = lines.origin(given.name);

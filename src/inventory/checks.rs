@@ -9,6 +9,7 @@ use crate::diagnostic::Diagnostics;
 use crate::diagnostic::nearest;
 use crate::inventory::draft::Draft;
 use crate::inventory::draft::Given;
+use crate::schema::foreign::variables;
 use crate::source::Span;
 
 /// planrun's own variables.
@@ -18,37 +19,6 @@ const OWN: [&str; 4] = [
     "planrun_model",
     "planrun_state",
 ];
-
-/// Ansible's passwords. planrun has no use for them, and keeps the inventory with each run: they
-/// are left out.
-const SECRETS: [&str; 10] = [
-    "ansible_password",
-    "ansible_ssh_pass",
-    "ansible_ssh_password",
-    "ansible_ssh_private_key",
-    "ansible_ssh_private_key_passphrase",
-    "ansible_private_key_passphrase",
-    "ansible_become_pass",
-    "ansible_become_password",
-    "ansible_sudo_pass",
-    "ansible_su_pass",
-];
-
-/// Ansible's variables that change how a host is reached, and do nothing here.
-const IGNORED: [&str; 7] = [
-    "ansible_become_exe",
-    "ansible_become_flags",
-    "ansible_scp_extra_args",
-    "ansible_sftp_extra_args",
-    "ansible_ssh_args",
-    "ansible_ssh_common_args",
-    "ansible_ssh_extra_args",
-];
-
-/// Whether a variable is a password, which is not kept.
-pub(super) fn is_secret(name: &str) -> bool {
-    SECRETS.contains(&name)
-}
 
 /// Tells which variables do nothing here, each name once.
 pub(super) fn tell_ignored(draft: &Draft, found: &mut Diagnostics) {
@@ -72,23 +42,15 @@ fn remark(name: &str, given: &Given) -> Option<Diagnostic> {
         Diagnostic::warning("variable-not-honoured", format!("`{name}` is not honoured"))
             .at(given.name, why)
     };
-    if given.encrypted && !is_secret(name) {
+    if given.encrypted && !variables::is_secret(name) {
         let message = format!("`{name}` is encrypted by a vault: it has no value here");
         Some(
             Diagnostic::warning("vault-value", message)
                 .at(given.name, "planrun opens no vault")
                 .help("give it to a plan as an input, `sensitive: true`, if a plan needs it"),
         )
-    } else if is_secret(name) {
-        Some(ignored("passwords are left out").help(
-            "log in with a key or an agent, let `sudo` ask for nothing, and remove the password",
-        ))
-    } else if IGNORED.contains(&name) {
-        Some(
-            ignored("planrun runs no `ssh` and `sudo` of its own accord").help(
-                "see that the hosts are reached without it; jump hosts are not supported yet",
-            ),
-        )
+    } else if let Some(variable) = variables::find(name) {
+        Some(ignored(variable.why).help(variable.say))
     } else if name == "ansible_become_method" && *given.value != "sudo" {
         Some(ignored("planrun becomes another user by `sudo -n`").help("let the hosts allow that"))
     } else if name.starts_with("planrun_") && !OWN.contains(&name) {

@@ -1,5 +1,7 @@
 //! Holds a document against a shape and tells every fault.
 
+mod wrong;
+
 use std::sync::LazyLock;
 use std::sync::Mutex;
 
@@ -9,12 +11,19 @@ use regex::Regex;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::nearest;
+use crate::document::Entry;
 use crate::document::Node;
 use crate::document::Value;
 use crate::schema::Form;
 use crate::schema::Record;
 use crate::schema::Select;
 use crate::schema::Shape;
+use crate::schema::check::wrong::only_key;
+use crate::schema::check::wrong::sample;
+use crate::schema::check::wrong::wrong_kind;
+use crate::schema::foreign;
+use crate::schema::foreign::carry;
+use crate::schema::foreign::values;
 use crate::schema::one_of;
 
 /// Checks a node against a shape; every fault is told, and the check goes on behind it.
@@ -80,6 +89,8 @@ pub fn check(node: &Node, shape: &Shape, found: &mut Diagnostics) {
         },
         Shape::Record(record) => check_record(node, record, found),
         Shape::OneOf(alternatives) => match select(node, alternatives) {
+            Some(Shape::Choice(words)) => choice(node, words, alternatives, found),
+            Some(Shape::Text(_)) if is_bool_word(node, alternatives) => bool_word(node, found),
             Some(inner) => check(node, inner, found),
             None => wrong_kind(node, shape, found),
         },
@@ -105,6 +116,45 @@ pub(super) fn select<'a>(node: &Node, alternatives: &'a [(Select, Shape)]) -> Op
         .map(|(_, shape)| shape)
 }
 
+/// Checks one of some words that have mappings for alternatives: `continue` alone stands for
+/// `{continue: why}`.
+fn choice(node: &Node, words: &[&str], all: &[(Select, Shape)], found: &mut Diagnostics) {
+    let text = node.as_text().unwrap_or_default();
+    if words.contains(&text) {
+        return;
+    }
+    match only_key(text, all) {
+        Some(line) => found.push(
+            Diagnostic::error("unknown-word", format!("`{text}` alone is not enough"))
+                .at(place(node), "something belongs behind it")
+                .help(format!("write `{line}`")),
+        ),
+        None => unknown_word(text, words, node, found),
+    }
+}
+
+/// Whether a node is a text such as `yes` where a bool may stand: YAML 1.2 takes it for text, its
+/// author did not.
+fn is_bool_word(node: &Node, alternatives: &[(Select, Shape)]) -> bool {
+    let takes_bool = alternatives
+        .iter()
+        .any(|(select, _)| *select == Select::Bool);
+    takes_bool
+        && node
+            .as_text()
+            .is_some_and(|text| values::bool(text).is_some())
+}
+
+fn bool_word(node: &Node, found: &mut Diagnostics) {
+    let text = node.as_text().unwrap_or_default();
+    let meant = values::bool(text).unwrap_or("true");
+    found.push(
+        Diagnostic::error("wrong-type", format!("`{text}` is text, not true or false"))
+            .at(place(node), "only `true` and `false` are bools in YAML 1.2")
+            .help(format!("write `{meant}`")),
+    );
+}
+
 /// Whether a node is a text with a template in it.
 fn is_template(node: &Node) -> bool {
     node.as_text().is_some_and(|text| text.contains("{{"))
@@ -119,7 +169,7 @@ fn check_record(node: &Node, record: &Record, found: &mut Diagnostics) {
         match (record.field(&entry.key), record.rest) {
             (Some(field), _) => check(&entry.value, &field.shape, found),
             (None, Some(rest)) => check(&entry.value, rest, found),
-            (None, None) => unknown_key(&entry.key, entry.key_span, record, found),
+            (None, None) => unknown_key(entry, record, found),
         }
     }
     for field in record.fields.iter().filter(|field| field.required) {
@@ -143,14 +193,22 @@ fn meant(node: &Node, name: &str, record: &Record) -> bool {
         .entries()
         .iter()
         .filter(|entry| record.field(&entry.key).is_none() && record.rest.is_none());
-    let quoted = format!("`{name}`");
     let names: Vec<&str> = record.fields.iter().map(|field| field.name).collect();
-    unknown.into_iter().any(|entry| {
-        let foreign = record.foreign.iter().find(|(word, _)| *word == entry.key);
-        match foreign {
-            Some((_, cure)) => cure.contains(&quoted),
+    unknown
+        .into_iter()
+        .any(|entry| match foreign::find(record, &entry.key) {
+            Some(word) => word.stands_for(name),
             None => nearest(&entry.key, names.iter().copied()) == Some(name),
-        }
+        })
+}
+
+/// Whether an unknown key stands for an action: the cure names it, so nothing else is told.
+fn meant_action(node: &Node, record: &Record) -> bool {
+    let entries = node.entries().iter();
+    let mut unknown = entries.filter(|entry| record.field(&entry.key).is_none());
+    unknown.any(|entry| match foreign::find(record, &entry.key) {
+        Some(word) => word.is_action(record.one_of),
+        None => nearest(&entry.key, record.one_of.iter().copied()).is_some(),
     })
 }
 
@@ -160,6 +218,9 @@ fn check_one_of(node: &Node, record: &Record, found: &mut Diagnostics) {
         .iter()
         .filter(|e| record.one_of.contains(&e.key.as_str()));
     let Some(first) = present.next() else {
+        if meant_action(node, record) {
+            return;
+        }
         let (message, label) = if record.one_of.contains(&"run") {
             (
                 format!("{} says nothing to do", record.name),
@@ -207,17 +268,44 @@ fn not_a_record(node: &Node, record: &Record, found: &mut Diagnostics) {
             format!("found {}, expected {}", node.kind(), record.name),
         )
         .at(place(node), format!("this is {}", node.kind()))
-        .help(format!("write a mapping with {}", one_of(&keys))),
+        .help(match (list_of(node, record), first_field(node, record)) {
+            (Some(key), _) => format!("put the list under `{key}:`"),
+            (None, Some(line)) => format!("write `{line}`"),
+            (None, None) => format!("write a mapping with {}", one_of(&keys)),
+        }),
     );
 }
 
-fn unknown_key(key: &str, span: crate::source::Span, record: &Record, found: &mut Diagnostics) {
-    let fault = Diagnostic::error("unknown-key", format!("{} has no `{key}`", record.name))
-        .at(span, "not a word of planrun here");
-    if let Some((_, cure)) = record.foreign.iter().find(|(word, _)| *word == key) {
-        found.push(fault.help(*cure));
+/// The key under which a list belongs that stands in place of a whole record.
+fn list_of(node: &Node, record: &Record) -> Option<&'static str> {
+    let lists = |shape: &Shape| matches!(shape, Shape::List(Shape::Record(_), _));
+    let field = record.fields.iter().find(|field| lists(&field.shape));
+    let whole = record.one_of.is_empty() && matches!(node.value, Value::List(_));
+    field.filter(|_| whole).map(|field| field.name)
+}
+
+/// The mapping that a bare value stands for: the one field that must be there takes it.
+fn first_field(node: &Node, record: &Record) -> Option<String> {
+    let mut required = record.fields.iter().filter(|field| field.required);
+    let (field, None) = (required.next()?, required.next()) else {
+        return None;
+    };
+    let mut faults = Diagnostics::default();
+    check(node, &field.shape, &mut faults);
+    let value = carry::written(node).filter(|_| faults.is_empty())?;
+    Some(format!("{{{}: {value}}}", field.name))
+}
+
+fn unknown_key(entry: &Entry, record: &Record, found: &mut Diagnostics) {
+    let key = &entry.key;
+    let fault = Diagnostic::error("unknown-key", format!("{} has no `{key}`", record.name));
+    if let Some(word) = foreign::find(record, key) {
+        let fault = fault.at(entry.key_span, word.label());
+        let help = word.help(entry).into_iter();
+        found.push(help.fold(fault, Diagnostic::help));
         return;
     }
+    let fault = fault.at(entry.key_span, "not a word of planrun here");
     let names: Vec<&str> = record.fields.iter().map(|field| field.name).collect();
     found.push(match nearest(key, names.iter().copied()) {
         Some(near) => fault.help(format!("did you mean `{near}`?")),
@@ -228,6 +316,11 @@ fn unknown_key(key: &str, span: crate::source::Span, record: &Record, found: &mu
 fn unknown_word(text: &str, words: &[&str], node: &Node, found: &mut Diagnostics) {
     let fault = Diagnostic::error("unknown-word", format!("`{text}` is not {}", one_of(words)))
         .at(place(node), "not one of them");
+    let meant = values::find(text, words);
+    if let Some(meant) = meant {
+        found.push(fault.help(format!("in planrun this is `{meant}`")));
+        return;
+    }
     found.push(match nearest(text, words.iter().copied()) {
         Some(near) => fault.help(format!("did you mean `{near}`?")),
         None => fault.help(format!("write {}", one_of(words))),
@@ -237,43 +330,6 @@ fn unknown_word(text: &str, words: &[&str], node: &Node, found: &mut Diagnostics
 fn kind(node: &Node, shape: &Shape, right: bool, found: &mut Diagnostics) {
     if !right {
         wrong_kind(node, shape, found);
-    }
-}
-
-fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
-    let message = format!("found {}, expected {}", node.kind(), shape.expected());
-    let mut fault = Diagnostic::error("wrong-type", message)
-        .at(place(node), format!("this is {}", node.kind()));
-    let text_wanted = matches!(shape, Shape::Text(_) | Shape::Choice(_))
-        || matches!(shape, Shape::OneOf(all) if all.iter().any(|(s, _)| *s == Select::Text));
-    fault = match &node.value {
-        Value::Null => fault.help(format!("write a value: {}", sample(shape))),
-        Value::Int(_) if is_duration(shape) => fault.help("add a unit: `90s`, `15m`, `1h`"),
-        Value::Int(_) | Value::Float(_) | Value::Bool(_) if text_wanted => {
-            fault.help("put quotes around it")
-        }
-        Value::Map(entries) if text_wanted && entries.iter().all(|e| e.key.starts_with('{')) => {
-            fault.help("put quotes around a value that begins with a template: `\"{{ name }}\"`")
-        }
-        Value::Text(text) if matches!(shape, Shape::Bool) => match text.text.as_str() {
-            "yes" | "on" => fault.help("write `true`"),
-            "no" | "off" => fault.help("write `false`"),
-            _ => fault.help("write `true` or `false`"),
-        },
-        Value::Text(_) if matches!(shape, Shape::List(..)) => {
-            fault.help("write a list: `[one, two]`, or a line `- item` each")
-        }
-        _ => fault.help(format!("write {}", sample(shape))),
-    };
-    found.push(fault);
-}
-
-fn is_duration(shape: &Shape) -> bool {
-    match shape {
-        Shape::Text(form) => form.name == crate::schema::DURATION.name,
-        Shape::Late(inner) => is_duration(inner),
-        Shape::OneOf(all) => all.iter().any(|(_, shape)| is_duration(shape)),
-        _ => false,
     }
 }
 
@@ -302,10 +358,15 @@ fn check_form(text: &str, form: &Form, node: &Node, found: &mut Diagnostics) {
             format!("`{}` is not {}", short(text), form.name),
         )
     };
-    let help = if digits && form.name == crate::schema::DURATION.name {
+    let length = form.name == crate::schema::DURATION.name;
+    let meant = values::duration(text).filter(|_| length);
+    let help = if let Some(meant) = meant {
+        format!("write `{meant}`")
+    } else if digits && length {
         format!("add a unit: `{text}s`, `{text}m`, `{text}h`")
     } else {
-        format!("write something like `{}`", form.example)
+        let examples: Vec<&str> = form.example.split(", ").collect();
+        format!("write something like {}", one_of(&examples))
     };
     found.push(
         fault
@@ -344,31 +405,4 @@ fn short(text: &str) -> String {
         return text.to_owned();
     }
     format!("{}...", line.chars().take(37).collect::<String>())
-}
-
-/// An example of a shape, for a help.
-fn sample(shape: &Shape) -> String {
-    match shape {
-        Shape::Any | Shape::Scalar => "value".into(),
-        Shape::Text(form) => form.example.split(',').next().unwrap_or_default().into(),
-        Shape::Choice(words) => words.join(" | "),
-        Shape::Bool => "true".into(),
-        Shape::Int(min) => min.to_string(),
-        Shape::Null => "nothing".into(),
-        Shape::Late(inner) => sample(inner),
-        Shape::List(inner, _) => format!("[{}]", sample(inner)),
-        Shape::Map(_, inner, _) => format!("{{key: {}}}", sample(inner)),
-        Shape::Record(record) => {
-            let keys: Vec<String> = record
-                .fields
-                .iter()
-                .filter(|field| field.required || record.one_of.first() == Some(&field.name))
-                .map(|field| format!("{}: {}", field.name, sample(&field.shape)))
-                .collect();
-            format!("{{{}}}", keys.join(", "))
-        }
-        Shape::OneOf(all) => all
-            .first()
-            .map_or_else(String::new, |(_, shape)| sample(shape)),
-    }
 }

@@ -11,6 +11,7 @@ use crate::schema::Select;
 use crate::schema::Shape;
 use crate::schema::WORDS;
 use crate::schema::editor;
+use crate::schema::foreign::values;
 
 /// Returns the JSON Schema of a file whose root is a record.
 pub fn schema(root: &'static Record, title: &str) -> Value {
@@ -191,6 +192,10 @@ fn of_alternatives(
                     parts.push(json!({"not": {"anyOf": excluded}}));
                 }
                 earlier.push(key);
+            }
+            // `yes` is text in YAML 1.2, and never what its author meant where a bool may stand.
+            Select::Text if alternatives.iter().any(|(one, _)| *one == Select::Bool) => {
+                parts.push(json!({"not": {"pattern": values::bool_pattern()}}));
             }
             Select::Map if !excluded.is_empty() => {
                 parts.push(json!({"not": {"anyOf": excluded}}));

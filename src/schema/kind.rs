@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::schema::Record;
+use crate::schema::foreign;
 use crate::schema::inventory::INVENTORY;
 use crate::schema::json;
 use crate::schema::model::MODEL;
@@ -91,7 +92,7 @@ impl Kind {
         let has = |key: &str| keys.contains(&key);
         let of_plan = |key: &&str| {
             !COMMON.contains(key)
-                && (PLAN.field(key).is_some() || PLAN.foreign.iter().any(|(word, _)| word == key))
+                && (PLAN.field(key).is_some() || foreign::find(&PLAN, key).is_some())
         };
         let sure = |kind| Some((kind, Sign::Sure));
         let weak = |kind| Some((kind, Sign::Weak));

@@ -11,6 +11,7 @@ use crate::schema::Select;
 use crate::schema::Shape;
 use crate::schema::WORDS;
 use crate::schema::field;
+use crate::schema::foreign;
 use crate::schema::required;
 
 static PATTERN: Form = Form {
@@ -98,10 +99,7 @@ static GROUP: Record = Record {
     ],
     one_of: &[],
     rest: None,
-    foreign: &[
-        ("vars", "in a model these are `state`"),
-        ("rules", "in a model these are `time`"),
-    ],
+    foreign: &[foreign::model::GROUP],
 };
 
 /// Makes a record that is an answer with other fields before it.
@@ -159,14 +157,7 @@ static COMMAND: Record = Record {
     ],
     one_of: &["run", "step", "upload"],
     rest: None,
-    foreign: &[
-        (
-            "shell",
-            "scripts are known by their step: `step: PLAN/STEP`",
-        ),
-        ("when", "write `cases: [{when: ..., ...}, {...}]`"),
-        ("answers", "in a model these are `cases`"),
-    ],
+    foreign: &[foreign::model::COMMAND],
 };
 
 static ANSWER: Record = Record {
@@ -221,7 +212,7 @@ static HOST_TABLE: Record = Record {
     ],
     one_of: &[],
     rest: None,
-    foreign: &[("rows", "`for` makes the rows: write `columns`")],
+    foreign: &[foreign::model::HOST_TABLE],
 };
 
 static ROW_TABLE: Record = Record {
@@ -249,7 +240,7 @@ static LATER: Record = Record {
     ],
     one_of: &[],
     rest: None,
-    foreign: &[("after", "in a model this is `in`")],
+    foreign: &[foreign::model::LATER],
 };
 
 static RULE: Record = Record {

@@ -12,6 +12,7 @@ use crate::schema::Select;
 use crate::schema::Shape;
 use crate::schema::WORDS;
 use crate::schema::field;
+use crate::schema::foreign;
 use crate::schema::required;
 
 static MODE: Form = Form {
@@ -181,44 +182,7 @@ pub static PLAN: Record = Record {
     ],
     one_of: &[],
     rest: None,
-    foreign: &[
-        ("tasks", "in planrun these are `steps`"),
-        ("jobs", "in planrun there are `steps` only"),
-        ("mainSteps", "in planrun these are `steps`"),
-        (
-            "vars",
-            "declare `inputs`, and give values in the inventory or with `--set`",
-        ),
-        ("parameters", "in planrun these are `inputs`"),
-        ("params", "in planrun these are `inputs`"),
-        ("become", "write it under `defaults`, or in a step"),
-        (
-            "gather_facts",
-            "planrun gathers nothing: write `probes` for what you need to see",
-        ),
-        (
-            "handlers",
-            "there are no notified handlers: write the step where it belongs",
-        ),
-        (
-            "pre_tasks",
-            "write `preflight` claims, or steps at the beginning",
-        ),
-        ("post_tasks", "write steps at the end"),
-        ("roles", "there are no roles: write the steps out"),
-        (
-            "max_fail_percentage",
-            "say how many hosts may fail: `max_failures: 0`",
-        ),
-        (
-            "any_errors_fatal",
-            "that is so by default: `max_failures: 0`",
-        ),
-        ("strategy", "say how many hosts at a time: `serial: 1`"),
-        ("on", "a plan is begun by `planrun apply`, not by an event"),
-        ("schemaVersion", "in planrun this is `version: 1`"),
-        ("targets", "in planrun these are `hosts`"),
-    ],
+    foreign: &[foreign::plan::PLAN],
 };
 
 static SERIAL: Shape = Shape::OneOf(&[
@@ -276,22 +240,7 @@ static INPUT: Record = Record {
     ],
     one_of: &[],
     rest: None,
-    foreign: &[
-        ("required", "an input without `default` is required"),
-        ("choices", "write `type: enum` and `of: [...]`"),
-        ("options", "write `type: enum` and `of: [...]`"),
-        ("values", "write `type: enum` and `of: [...]`"),
-        ("allowedValues", "write `type: enum` and `of: [...]`"),
-        ("desc", "in planrun this is `description`"),
-        (
-            "sensitive",
-            "secrets are not supported yet: let the host read them from a file of its own",
-        ),
-        (
-            "secret",
-            "secrets are not supported yet: let the host read them from a file of its own",
-        ),
-    ],
+    foreign: &[foreign::plan::INPUT],
 };
 
 static DEFAULTS: Record = Record {
@@ -319,7 +268,7 @@ static DEFAULTS: Record = Record {
     ],
     one_of: &[],
     rest: None,
-    foreign: &[],
+    foreign: &[foreign::plan::DEFAULTS],
 };
 
 static RETRY: Record = Record {
@@ -339,14 +288,7 @@ static RETRY: Record = Record {
     ],
     one_of: &[],
     rest: None,
-    foreign: &[
-        ("times", "in planrun this is `attempts`"),
-        (
-            "retries",
-            "in planrun this is `attempts`, the first one included",
-        ),
-        ("max_attempts", "in planrun this is `attempts`"),
-    ],
+    foreign: &[foreign::plan::RETRY],
 };
 
 static PROBE: Record = Record {
@@ -387,7 +329,7 @@ static PROBE: Record = Record {
     ],
     one_of: &["run", "shell"],
     rest: None,
-    foreign: STEP_FOREIGN,
+    foreign: &[foreign::step::PROBE, foreign::step::STEP],
 };
 
 static PARSE_RECORD: Record = Record {
@@ -409,7 +351,7 @@ static PARSE_RECORD: Record = Record {
     ],
     one_of: &[],
     rest: None,
-    foreign: &[],
+    foreign: &[foreign::plan::PARSE],
 };
 
 static LET: Shape = Shape::OneOf(&[
@@ -436,10 +378,7 @@ static ONE_OF: Record = Record {
     fields: &[required("one_of", GROUP, "The group.")],
     one_of: &[],
     rest: None,
-    foreign: &[(
-        "each_of",
-        "an effect is sent once: use `one_of`; `each_of` is for probes",
-    )],
+    foreign: &[foreign::plan::ONE_OF],
 };
 
 static EACH_OF: Record = Record {
@@ -465,7 +404,7 @@ static INVARIANTS: Record = Record {
 };
 
 /// The actions, exactly one a step.
-const ACTIONS: &[&str] = &[
+pub(crate) const ACTIONS: &[&str] = &[
     "run", "shell", "wait", "assert", "approve", "set", "upload", "block", "fail",
 ];
 
@@ -607,7 +546,7 @@ pub static STEP: Record = Record {
     ],
     one_of: ACTIONS,
     rest: None,
-    foreign: STEP_FOREIGN,
+    foreign: &[foreign::step::STEP],
 };
 
 static ROLLBACK: Shape = Shape::OneOf(&[
@@ -668,7 +607,7 @@ static HANDLER: Record = Record {
         "run", "shell", "wait", "assert", "approve", "upload", "block", "fail",
     ],
     rest: None,
-    foreign: STEP_FOREIGN,
+    foreign: &[foreign::step::STEP],
 };
 
 static ON_FAILURE: Shape = Shape::OneOf(&[
@@ -713,15 +652,7 @@ static WAIT: Record = Record {
     ],
     one_of: &[],
     rest: None,
-    foreign: &[
-        ("seconds", "write a duration: `wait: 90s`"),
-        ("minutes", "write a duration: `wait: 15m`"),
-        (
-            "delay",
-            "in planrun this is `at_least`, or `every` between two looks",
-        ),
-        ("sleep", "in planrun this is `every`"),
-    ],
+    foreign: &[foreign::plan::WAIT],
 };
 
 static UPLOAD: Record = Record {
@@ -757,125 +688,5 @@ static UPLOAD: Record = Record {
     ],
     one_of: &["from", "template", "content"],
     rest: None,
-    foreign: &[
-        ("src", "in planrun this is `from`"),
-        ("dest", "in planrun this is `to`"),
-        ("path", "in planrun this is `to`"),
-        ("group", "write it with the owner: `owner: user:group`"),
-    ],
+    foreign: &[foreign::plan::UPLOAD],
 };
-
-const STEP_FOREIGN: &[(&str, &str)] = &[
-    (
-        "register",
-        "give the step an `id`: it names the result. To look at the world write a probe",
-    ),
-    ("loop", "there is no loop: write the steps out"),
-    ("with_items", "there is no loop: write the steps out"),
-    (
-        "until",
-        "use `done_when` for what must be seen afterwards, or a `wait` step",
-    ),
-    ("retries", "write `retry: {attempts: N, delay: 5s}`"),
-    ("delay", "write `retry: {attempts: N, delay: 5s}`"),
-    ("run_once", "use `delegate_to: {one_of: GROUP}`"),
-    ("once", "use `delegate_to: {one_of: GROUP}`"),
-    ("ignore_errors", "write `on_failure: {continue: why}`"),
-    (
-        "failed_when",
-        "say what must be seen: `done_when`, or `exit_codes`",
-    ),
-    ("changed_when", "say what must be seen: `done_when`"),
-    (
-        "notify",
-        "there are no notified handlers: write the step where it belongs",
-    ),
-    (
-        "listen",
-        "there are no notified handlers: write the step where it belongs",
-    ),
-    ("command", "in planrun this is `run`"),
-    ("cmd", "in planrun this is `run`"),
-    ("commands", "in planrun this is `run`, one step a command"),
-    ("raw", "in planrun this is `shell`"),
-    ("script", "in planrun this is `shell`"),
-    ("copy", "write `upload: {from: FILE, to: PATH}`"),
-    ("template", "write `upload: {template: FILE, to: PATH}`"),
-    ("content", "write `upload: {content: TEXT, to: PATH}`"),
-    (
-        "service",
-        "write the command: `run: systemctl restart UNIT`",
-    ),
-    (
-        "systemd",
-        "write the command: `run: systemctl restart UNIT`",
-    ),
-    ("pause", "use `approve` to ask a person, `wait` for a time"),
-    (
-        "wait_for",
-        "in planrun this is `wait: {until: ..., timeout: ...}`",
-    ),
-    ("sleep", "in planrun this is `wait: 15m`"),
-    (
-        "debug",
-        "planrun shows what it sees; write a `name` that says it",
-    ),
-    ("set_fact", "in planrun this is `set`"),
-    ("vars", "use `set`, or `let` for words over probes"),
-    (
-        "tags",
-        "there are no tags: make two plans, or an input with `when`",
-    ),
-    (
-        "always",
-        "write the step behind the block: it runs when the block ended well",
-    ),
-    ("async", "every step may take as long as its `timeout`"),
-    ("poll", "every step may take as long as its `timeout`"),
-    ("become_user", "write `become: USER`"),
-    ("sudo", "in planrun this is `become: true`"),
-    ("user", "in planrun this is `become: USER`"),
-    ("environment", "in planrun this is `env`"),
-    ("args", "write `dir`, `stdin`, `env` beside the command"),
-    ("chdir", "in planrun this is `dir`"),
-    ("working-directory", "in planrun this is `dir`"),
-    ("cwd", "in planrun this is `dir`"),
-    ("if", "in planrun this is `when`"),
-    ("unless", "write `when: not (...)`"),
-    ("onlyif", "write `when: ...`"),
-    (
-        "uses",
-        "there are no ready-made actions: write the command in `run`",
-    ),
-    ("with", "write the values into the command with `{{ }}`"),
-    ("continue-on-error", "write `on_failure: {continue: why}`"),
-    ("timeout-minutes", "write `timeout: 15m`"),
-    ("timeoutSeconds", "write `timeout: 90s`"),
-    ("onFailure", "in planrun this is `on_failure`"),
-    ("nextStep", "there are no jumps: steps run in order"),
-    ("isEnd", "there are no jumps: steps run in order"),
-    ("maxAttempts", "write `retry: {attempts: N, delay: 5s}`"),
-    ("action", "name the action by its key: `run: ...`"),
-    (
-        "inputs",
-        "inputs are declared once for the plan, at its top",
-    ),
-    ("task", "in planrun this is `run`"),
-    (
-        "step",
-        "in planrun a step has an `id` and an action like `run`",
-    ),
-    (
-        "parallel",
-        "hosts run side by side by `serial`; steps of a host run in order",
-    ),
-    ("require", "in planrun this is `requires`"),
-    (
-        "onchanges",
-        "there are no notified handlers: write the step where it belongs",
-    ),
-    (
-        "watch",
-        "there are no notified handlers: write the step where it belongs",
-    ),
-];

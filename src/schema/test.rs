@@ -8,6 +8,7 @@ use crate::schema::Select;
 use crate::schema::Shape;
 use crate::schema::WORDS;
 use crate::schema::field;
+use crate::schema::foreign;
 use crate::schema::required;
 
 static TASK: Form = Form {
@@ -112,7 +113,7 @@ pub static TEST: Record = Record {
     ],
     one_of: &[],
     rest: None,
-    foreign: &[("scenarios", "in planrun these are `tests`")],
+    foreign: &[foreign::model::TEST_TEST],
 };
 
 static SCENARIO: Record = Record {
@@ -155,10 +156,7 @@ static SCENARIO: Record = Record {
     ],
     one_of: &[],
     rest: None,
-    foreign: &[
-        ("given", "write `inputs`, `state`, `faults`, `answers`"),
-        ("then", "in planrun this is `expect`"),
-    ],
+    foreign: &[foreign::model::TEST_SCENARIO],
 };
 
 static EXPECT: Record = Record {
@@ -193,7 +191,7 @@ static EXPECT: Record = Record {
     ],
     one_of: &[],
     rest: None,
-    foreign: &[("status", "in planrun this is `run`")],
+    foreign: &[foreign::model::TEST_EXPECT],
 };
 
 static TOOK: Record = Record {

@@ -52,9 +52,16 @@ fn a_plan_that_is_not_yaml_is_refused_at_its_line() {
 
 #[test]
 fn a_plan_of_another_shape_is_refused() {
-    plan_is_refused("- hosts: backends\n  tasks: []\n")
+    plan_is_refused("- backends\n")
         .says("plan.yaml:1:1")
-        .says("mapping");
+        .says("found a list, expected a plan");
+}
+
+#[test]
+fn a_playbook_is_called_one() {
+    plan_is_refused("- hosts: backends\n  tasks: []\n")
+        .says("plan.yaml:1:3")
+        .says("an Ansible playbook, not a plan");
 }
 
 #[test]

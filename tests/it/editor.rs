@@ -17,13 +17,17 @@ use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::Duration;
 
+use planrun::diagnostic::Diagnostics;
+use planrun::document;
 use planrun::schema::Record;
 use planrun::schema::plan::STEP;
+use planrun::source::Sources;
 use serde_json::Value;
 use serde_json::json;
 
 use crate::harness::edited;
 use crate::harness::program;
+use crate::support::fenced;
 use crate::support::files;
 use crate::support::root;
 use crate::support::shown;
@@ -342,4 +346,46 @@ fn the_words_that_a_key_takes_are_offered_with_their_meanings() {
     assert_eq!(labels, ["ask", "fail"]);
     let told = offers[0].1["documentation"].to_string();
     assert!(told.contains("a person is asked"), "{told}");
+}
+
+#[test]
+#[ignore = "needs yaml-language-server: tests/run installs it"]
+fn the_formatter_that_the_manual_names_keeps_meaning_and_comments() {
+    let settings = fenced(&text("docs/ci.md"), "json prettier");
+    let settings: Value = serde_json::from_str(&settings[0].1).unwrap();
+    let mut prettier = root().join("tests/editor/node_modules/prettier/bin/prettier.cjs");
+    assert!(prettier.exists(), "{}", prettier.display());
+    prettier = prettier.canonicalize().unwrap();
+    for path in files("plans", ".yaml") {
+        let mut command = program("node");
+        command.arg(&prettier);
+        command.arg(format!("--print-width={}", settings["printWidth"]));
+        assert_eq!(settings["bracketSpacing"], false);
+        command
+            .args(["--no-bracket-spacing", "--no-config"])
+            .arg(&path);
+        let output = command.output().unwrap();
+        let after = String::from_utf8(output.stdout).unwrap();
+        let before = text(&shown(&path));
+        assert!(output.status.success(), "{}", shown(&path));
+        assert_eq!(meaning(&after), meaning(&before), "{}", shown(&path));
+        assert_eq!(comments(&after), comments(&before), "{}", shown(&path));
+    }
+}
+
+/// Returns what a text means.
+fn meaning(text: &str) -> Value {
+    let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
+    let id = sources.add("file", text);
+    document::parse(&sources, id, &mut found).unwrap().to_json()
+}
+
+/// Returns the comments of a text, in order; none of the shipped files has ` # ` in a text.
+fn comments(text: &str) -> Vec<&str> {
+    text.lines()
+        .filter_map(|line| match line.trim_start().strip_prefix('#') {
+            Some(comment) => Some(comment.trim()),
+            None => line.split_once(" # ").map(|(_, comment)| comment.trim()),
+        })
+        .collect()
 }

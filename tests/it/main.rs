@@ -8,7 +8,9 @@
 mod ansible;
 mod bad_input;
 mod bounds;
+mod ci;
 mod cluster;
+mod coming_from;
 mod crash;
 mod demo;
 mod docs;
@@ -16,6 +18,7 @@ mod editor;
 mod engine;
 mod harness;
 mod inventories;
+mod new;
 mod rejected;
 mod scenarios;
 mod scene;

@@ -22,6 +22,14 @@ const LONGER: &[(&str, &str)] = &[
         "src/schema/plan.rs",
         "data: the words of a plan, in one table",
     ),
+    (
+        "src/schema/foreign/plan.rs",
+        "data: the words of other tools, place by place",
+    ),
+    (
+        "src/schema/foreign/step.rs",
+        "data: the words of other tools in a step, in one table",
+    ),
 ];
 
 /// A Rust file of `src` that is part of the program.

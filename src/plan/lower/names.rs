@@ -20,6 +20,7 @@ use crate::plan::Word;
 use crate::plan::Work;
 use crate::plan::lower::Lowering;
 use crate::plan::lower::circles;
+use crate::schema::foreign;
 use crate::schema::one_of;
 use crate::source::Span;
 use crate::template::Name;
@@ -401,6 +402,11 @@ impl Lookup<'_> {
             .map(|(name, _)| name.as_str())
             .chain(ALWAYS)
             .collect();
+        if let Some(known) = foreign::names::find(word) {
+            let label = format!("a name of {}", known.tool.name());
+            self.found.push(fault.at(name.span, label).help(known.say));
+            return;
+        }
         let help = match nearest(word, names) {
             Some(near) => format!("did you mean `{near}`?"),
             None if text => format!("declare it under `inputs`, or write `host.vars.{word}`"),

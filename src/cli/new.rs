@@ -1,0 +1,198 @@
+//! `planrun new`: a plan or an inventory to begin with, commented, sound as it is.
+//!
+//! The text is written by hand, for its comments; the words of the user in it are written by the
+//! emitter of YAML, so that `true` or `web:!web3` stay the text they are. Nothing that is there is
+//! ever overwritten. The schema for the editor is put beside it, unless one is there.
+
+use std::fs;
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::io::Write as _;
+use std::path::Component;
+use std::path::Path;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::fault::Fault;
+use crate::cli::load;
+use crate::diagnostic::Diagnostics;
+use crate::plan;
+use crate::quote;
+use crate::report::text::printable;
+use crate::schema::PLAN_NAME;
+use crate::schema::kind::Kind;
+use crate::source::Sources;
+
+/// What can be begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum What {
+    /// What is done on each host
+    Plan,
+    /// Which hosts there are
+    Inventory,
+}
+
+/// See the module.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  planrun new web-restart                     plans/web-restart.yaml, where there is a folder `plans`
+  planrun new ops/web-restart.yaml --hosts web
+  planrun new --kind inventory prod           inventories/prod.yaml
+The schema that editors use is put at schemas/, if it is not there.")]
+pub(super) struct Args {
+    /// Its name, or the path of its file
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// What it is to be
+    #[arg(long, value_name = "KIND", default_value = "plan")]
+    kind: What,
+    /// The hosts of the plan, or the group of the inventory
+    #[arg(long, value_name = "GROUP", default_value = "web")]
+    hosts: String,
+}
+
+/// Writes the file.
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
+    let path = path(&args.name, args.kind);
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    if args.kind == What::Plan && !PLAN_NAME.fits(&stem) {
+        let message = format!("`{stem}` is not {}", PLAN_NAME.name);
+        let fault = Fault::new(Exit::INVALID, message);
+        return Err(fault.help(format!("name it like `{}`", PLAN_NAME.example)));
+    }
+    let (kind, template) = match args.kind {
+        What::Plan => (Kind::Plan, include_str!("new/plan.yaml")),
+        What::Inventory => (Kind::Inventory, include_str!("new/inventory.yaml")),
+    };
+    if args.kind == What::Inventory && !is_group(&args.hosts) {
+        let message = format!("`{}` is no name of a group", args.hosts);
+        let fault = Fault::new(Exit::INVALID, message);
+        return Err(fault.help("write letters, digits and `_`: `--hosts web`"));
+    }
+    let schema = PathBuf::from(format!("schemas/{}.schema.json", kind.name()));
+    let shown = path.display().to_string();
+    let text = template
+        .replace("@SCHEMA@", &leading(&path, &schema))
+        .replace("@PATH@", &quote::readable(&shown))
+        .replace("@NAME@", &scalar(&stem))
+        .replace("@HOSTS_HOST@", &args.hosts)
+        .replace("@HOSTS@", &scalar(&args.hosts));
+    if args.kind == What::Plan {
+        sound(&text)?;
+    }
+    create(&path, &text)?;
+    context.say(&format!("wrote {}", printable(&shown)));
+    if !schema.exists() {
+        create(&schema, &kind.schema())?;
+        context.say(&format!("wrote {}, for editors", schema.display()));
+    }
+    let next = match args.kind {
+        What::Plan => "validate",
+        What::Inventory => "inventory",
+    };
+    context.say(&format!("next: planrun {next} {}", quote::readable(&shown)));
+    Ok(Exit::SUCCEEDED)
+}
+
+/// Returns where the file goes: a bare name into the folder of its kind.
+fn path(name: &str, kind: What) -> PathBuf {
+    let path = PathBuf::from(name);
+    let has_ending = path
+        .extension()
+        .is_some_and(|it| it == "yaml" || it == "yml");
+    let file = if has_ending {
+        path
+    } else {
+        PathBuf::from(format!("{name}.yaml"))
+    };
+    if has_ending || name.contains('/') {
+        return file;
+    }
+    match kind {
+        What::Inventory => Path::new("inventories").join(file),
+        What::Plan if Path::new("plans").is_dir() => Path::new("plans").join(file),
+        What::Plan => file,
+    }
+}
+
+/// Returns the path of the schema as the file names it: from its own folder.
+fn leading(file: &Path, schema: &Path) -> String {
+    if file.is_absolute() || file.components().any(|part| part == Component::ParentDir) {
+        let whole = std::path::absolute(schema).unwrap_or_else(|_| schema.to_owned());
+        return whole.display().to_string();
+    }
+    let folders = load::directory(file).components();
+    let up = folders.filter(|part| *part != Component::CurDir).count();
+    format!("{}{}", "../".repeat(up), schema.display())
+}
+
+/// Writes a text as one scalar of YAML.
+fn scalar(text: &str) -> String {
+    let yaml = serde_yaml::to_string(text).unwrap_or_default();
+    yaml.trim_end().to_owned()
+}
+
+/// Holds that a plan with the user's words in it is one.
+fn sound(text: &str) -> Result<(), Fault> {
+    let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
+    let id = sources.add("plan", text);
+    if plan::read(&sources, id, &mut found).is_some() {
+        return Ok(());
+    }
+    let mut fault = Fault::new(Exit::INVALID, "no plan comes of these words");
+    for one in found.sorted() {
+        let at = one.primary.as_ref().map(|label| sources.slice(label.span));
+        let at = at.map_or(String::new(), |at| format!("{at}: "));
+        fault = fault.help(format!("{at}{}", one.message));
+    }
+    Err(fault)
+}
+
+fn is_group(text: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(word)
+}
+
+/// Writes a new file, and the folders it is in.
+fn create(path: &Path, text: &str) -> Result<(), Fault> {
+    let shown = path.display().to_string();
+    let done = fs::create_dir_all(load::directory(path)).and_then(|()| {
+        let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        file.write_all(text.as_bytes())
+    });
+    done.map_err(|error| {
+        if error.kind() == ErrorKind::AlreadyExists {
+            let fault = Fault::new(Exit::INVALID, format!("`{shown}` is there already"));
+            fault.help("take another name, or remove it")
+        } else {
+            let fault = Fault::of(Exit::INVALID, format!("`{shown}` is not written"), &error);
+            fault.help("look at the path and its permissions")
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_is_named_from_the_folder_of_the_file() {
+        let schema = Path::new("schemas/plan.schema.json");
+        let named = |file: &str| leading(Path::new(file), schema);
+        assert_eq!(named("a.yaml"), "schemas/plan.schema.json");
+        assert_eq!(named("./plans/a.yaml"), "../schemas/plan.schema.json");
+        assert_eq!(named("a/b/c.yaml"), "../../schemas/plan.schema.json");
+        assert!(named("/srv/a.yaml").starts_with('/'));
+    }
+
+    #[test]
+    fn words_of_the_user_stay_text() {
+        assert_eq!(scalar("web"), "web");
+        assert_eq!(scalar("true"), "'true'");
+        assert_eq!(scalar("!web3"), "'!web3'");
+    }
+}

@@ -1,0 +1,137 @@
+//! What is said where a value is of another kind than expected: the value that was probably meant.
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::document::Node;
+use crate::document::Value;
+use crate::schema::DURATION;
+use crate::schema::EXPRESSION;
+use crate::schema::Select;
+use crate::schema::Shape;
+use crate::schema::WORDS;
+use crate::schema::check::place;
+use crate::schema::foreign::values;
+
+pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
+    let message = format!("found {}, expected {}", node.kind(), shape.expected());
+    let mut fault = Diagnostic::error("wrong-type", message)
+        .at(place(node), format!("this is {}", node.kind()));
+    let text_wanted = matches!(shape, Shape::Text(_) | Shape::Choice(_))
+        || matches!(shape, Shape::OneOf(all) if all.iter().any(|(s, _)| *s == Select::Text));
+    fault = match &node.value {
+        Value::Null => fault.help(format!("write a value: {}", sample(shape))),
+        Value::Int(number) if is_duration(shape) => {
+            fault.help(format!("add a unit: `{number}s`, `{number}m`, `{number}h`"))
+        }
+        Value::Int(_) | Value::Float(_) | Value::Bool(_) if text_wanted => {
+            fault.help("put quotes around it")
+        }
+        Value::Map(entries) if text_wanted && entries.iter().all(|e| e.key.starts_with('{')) => {
+            fault.help("put quotes around a value that begins with a template: `\"{{ name }}\"`")
+        }
+        Value::Text(text) if matches!(shape, Shape::Bool) => match values::bool(&text.text) {
+            Some(meant) => fault.help(format!("write `{meant}`")),
+            None => fault.help("write `true` or `false`"),
+        },
+        Value::List(_) if is_condition(shape) => {
+            fault.help("join the conditions with `and`: `serving and users == 0`")
+        }
+        Value::Map(_) if matches!(shape, Shape::Text(form) if form.name == WORDS.name) => {
+            fault.help("write the text itself behind the key")
+        }
+        Value::List(_) | Value::Text(_) if matches!(shape, Shape::Map(_, inner, _) if is_condition(inner)) => {
+            fault.help("write a sentence and a condition for each: `{it serves mail: serving}`")
+        }
+        Value::Text(text) if takes_int(shape) => number_help(&text.text, shape, fault),
+        Value::Text(text) if only_key_of(&text.text, shape).is_some() => {
+            let line = only_key_of(&text.text, shape).unwrap_or_default();
+            fault.help(format!("write `{line}`"))
+        }
+        Value::Text(_) if matches!(shape, Shape::List(..)) => {
+            fault.help("write a list: `[one, two]`, or a line `- item` each")
+        }
+        _ => fault.help(format!("write {}", sample(shape))),
+    };
+    found.push(fault);
+}
+
+fn only_key_of(text: &str, shape: &Shape) -> Option<String> {
+    match shape {
+        Shape::OneOf(all) => only_key(text, all),
+        _ => None,
+    }
+}
+
+fn takes_int(shape: &Shape) -> bool {
+    match shape {
+        Shape::Int(_) => true,
+        Shape::OneOf(all) => all.iter().any(|(select, _)| *select == Select::Int),
+        _ => false,
+    }
+}
+
+/// Says what to write where a number belongs and a text stands.
+fn number_help(text: &str, shape: &Shape, fault: Diagnostic) -> Diagnostic {
+    if text.trim().ends_with('%') {
+        return fault.help("there are no percentages: write a number");
+    }
+    match text.trim().parse::<i64>() {
+        Ok(number) => fault.help(format!("write it without quotes: `{number}`")),
+        Err(_) => fault.help(format!("write {}", sample(shape))),
+    }
+}
+
+/// Whether a shape is that of a condition.
+fn is_condition(shape: &Shape) -> bool {
+    let expression =
+        |shape: &Shape| matches!(shape, Shape::Text(form) if form.name == EXPRESSION.name);
+    matches!(shape, Shape::OneOf(all) if all.iter().any(|(_, shape)| expression(shape)))
+}
+
+fn is_duration(shape: &Shape) -> bool {
+    match shape {
+        Shape::Text(form) => form.name == DURATION.name,
+        Shape::Late(inner) => is_duration(inner),
+        Shape::OneOf(all) => all.iter().any(|(_, shape)| is_duration(shape)),
+        _ => false,
+    }
+}
+
+/// Returns the mapping with a single key that was meant by that key alone.
+pub(super) fn only_key(text: &str, all: &[(Select, Shape)]) -> Option<String> {
+    let meant = text.to_ascii_lowercase();
+    all.iter().find_map(|(_, shape)| match shape {
+        Shape::Record(record) => match record.fields {
+            [field] if field.name == meant => Some(format!("{{{meant}: why}}")),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+/// An example of a shape, for a help.
+pub(super) fn sample(shape: &Shape) -> String {
+    match shape {
+        Shape::Any | Shape::Scalar => "value".into(),
+        Shape::Text(form) => form.example.split(',').next().unwrap_or_default().into(),
+        Shape::Choice(words) => words.join(" | "),
+        Shape::Bool => "true".into(),
+        Shape::Int(min) => min.to_string(),
+        Shape::Null => "nothing".into(),
+        Shape::Late(inner) => sample(inner),
+        Shape::List(inner, _) => format!("[{}]", sample(inner)),
+        Shape::Map(_, inner, _) => format!("{{key: {}}}", sample(inner)),
+        Shape::Record(record) => {
+            let keys: Vec<String> = record
+                .fields
+                .iter()
+                .filter(|field| field.required || record.one_of.first() == Some(&field.name))
+                .map(|field| format!("{}: {}", field.name, sample(&field.shape)))
+                .collect();
+            format!("{{{}}}", keys.join(", "))
+        }
+        Shape::OneOf(all) => all
+            .first()
+            .map_or_else(String::new, |(_, shape)| sample(shape)),
+    }
+}

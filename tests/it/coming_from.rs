@@ -1,0 +1,222 @@
+//! Words of other tools: every one gets its diagnostic where people would write it, and stands in
+//! `docs/coming-from.md`.
+//!
+//! `UPDATE_DOCS=1 cargo test --test it coming_from` writes the tables of the page anew. The words
+//! around them are written by hand.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use planrun::diagnostic::Diagnostics;
+use planrun::inventory::read;
+use planrun::plan;
+use planrun::schema::foreign;
+use planrun::schema::foreign::PLACES;
+use planrun::schema::foreign::Tool;
+use planrun::schema::foreign::Word;
+use planrun::schema::foreign::names::NAMES;
+use planrun::schema::foreign::values;
+use planrun::schema::foreign::variables::VARIABLES;
+use planrun::source::Sources;
+
+use crate::support::root;
+use crate::support::text;
+
+const PAGE: &str = "docs/coming-from.md";
+const BEGIN: &str = "<!-- words: ";
+const END: &str = "<!-- end -->";
+
+/// Returns a plan with a line at a place where such a word is written.
+fn plan_with(place: &str, line: &str) -> String {
+    let head = "version: 1\nname: foreign\nhosts: all\n";
+    let steps = "steps:\n  - wait: 1s\n";
+    let rest = match place {
+        "plan" => format!("{line}\n{steps}"),
+        "`defaults`" => format!("defaults:\n  {line}\n{steps}"),
+        "input" => format!("inputs:\n  a:\n    type: string\n    {line}\n{steps}"),
+        "probe" => format!("probes:\n  a:\n    run: date\n    {line}\n{steps}"),
+        "step" => format!("steps:\n  - run: date\n    {line}\n"),
+        "`retry`" => {
+            format!("steps:\n  - run: date\n    retry:\n      attempts: 2\n      {line}\n")
+        }
+        "`wait`" => {
+            format!("steps:\n  - wait:\n      until: true\n      timeout: 1m\n      {line}\n")
+        }
+        "`upload`" => {
+            format!("steps:\n  - upload:\n      from: a\n      to: /b\n      {line}\n")
+        }
+        "`parse`" => format!(
+            "probes:\n  a:\n    run: date\n    parse:\n      format: text\n      {line}\n{steps}"
+        ),
+        "`delegate_to`" => {
+            format!("steps:\n  - run: date\n    delegate_to:\n      one_of: a\n      {line}\n")
+        }
+        _ => panic!("no such place: {place}"),
+    };
+    format!("{head}{rest}")
+}
+
+/// Returns the faults of a plan: code, label and helps of each.
+fn faults(plan: &str) -> Vec<(&'static str, String, String)> {
+    let mut sources = Sources::default();
+    let id = sources.add("foreign.yaml", plan);
+    let mut found = Diagnostics::default();
+    let _refused = plan::read(&sources, id, &mut found);
+    let faults = found.sorted().into_iter().map(|one| {
+        let label = one.primary.as_ref().map(|label| label.text.clone());
+        (one.code, label.unwrap_or_default(), one.help.join("\n"))
+    });
+    faults.collect()
+}
+
+#[test]
+fn every_foreign_word_is_told_alone_and_as_what_it_is() {
+    let mut tried = 0;
+    for (place, table) in PLACES {
+        for word in *table {
+            let plan = plan_with(place, &format!("{}: 1", word.word));
+            let faults = faults(&plan);
+            let [(code, label, help)] = faults.as_slice() else {
+                panic!("`{}` in a {place}: {faults:?}", word.word);
+            };
+            assert_eq!(*code, "unknown-key", "{plan}");
+            assert_eq!(*label, word.label(), "{plan}");
+            assert!(!help.is_empty(), "{plan}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 250, "only {tried} words");
+}
+
+#[test]
+fn every_foreign_name_is_told_as_what_it_is() {
+    for name in NAMES {
+        let plan = plan_with("step", &format!("when: {}.part == 1", name.name));
+        let plan = plan.replace("run: date", "assert: {it is so: true}");
+        let faults = faults(&plan);
+        let label = format!("a name of {}", name.tool.name());
+        let told = |fault: &(&str, String, String)| fault.0 == "unknown-name" && fault.1 == label;
+        assert!(faults.iter().any(told), "{}: {faults:?}", name.name);
+    }
+}
+
+#[test]
+fn every_variable_that_does_nothing_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("hosts.yaml");
+    for variable in VARIABLES {
+        let inventory = format!("all: {{hosts: {{a: {{{}: x}}}}}}\n", variable.name);
+        std::fs::write(&path, inventory).unwrap();
+        let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
+        let inventory = read::read(&path, "hosts.yaml", &mut sources, &mut found).unwrap();
+        let all = found.sorted();
+        let told: Vec<&str> = all.iter().map(|one| one.code).collect();
+        assert_eq!(told, ["variable-not-honoured"], "{}", variable.name);
+        let host = inventory.hosts.values().next().unwrap();
+        let kept = host.vars.contains_key(variable.name);
+        assert_eq!(kept, !variable.secret, "{}", variable.name);
+    }
+}
+
+/// Counts the words of each tool; those that planrun has at another place are not foreign.
+fn counts() -> BTreeMap<Tool, usize> {
+    let mut counts = BTreeMap::new();
+    for (_, table) in PLACES {
+        for tool in table.iter().flat_map(|word| word.tools) {
+            *counts.entry(*tool).or_default() += 1;
+        }
+    }
+    counts
+}
+
+#[test]
+fn ansible_has_forty_words_and_the_other_four_twenty_together_each_five() {
+    let counts = counts();
+    let of = |tool| counts.get(&tool).copied().unwrap_or_default();
+    assert!(of(Tool::Ansible) >= 40, "{counts:?}");
+    for tool in [
+        Tool::Actions,
+        Tool::Ssm,
+        Tool::Bolt,
+        Tool::Salt,
+        Tool::Rundeck,
+    ] {
+        assert!(of(tool) >= 15, "{tool:?}: {counts:?}");
+    }
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+/// Makes the table of the words of a tool.
+fn table(tool: Tool) -> String {
+    let mut rows = Vec::new();
+    for (place, table) in PLACES {
+        let words = table.iter().filter(|word| word.tools.contains(&tool));
+        let row = |word: &Word| format!("| `{}` | {place} | {} |", word.word, cell(&word.advice()));
+        rows.extend(words.map(row));
+    }
+    let names = NAMES.iter().filter(|name| name.tool == tool);
+    rows.extend(names.map(|name| {
+        format!(
+            "| `{{{{ {} }}}}` | expression | {} |",
+            name.name,
+            cell(name.say)
+        )
+    }));
+    let values = values::WORDS.iter().filter(|(_, of, _)| *of == tool);
+    rows.extend(
+        values.map(|(word, _, own)| format!("| `{word}` | value | in planrun this is `{own}` |")),
+    );
+    if tool == Tool::Ansible {
+        let row = |one: &foreign::variables::Variable| {
+            format!("| `{}` | inventory | {} |", one.name, cell(one.say))
+        };
+        rows.extend(VARIABLES.iter().map(row));
+    }
+    let count = rows.len();
+    let mut out =
+        format!("\n{count} words.\n\n| you write | where | in planrun |\n|---|---|---|\n");
+    for row in rows {
+        writeln!(out, "{row}").unwrap();
+    }
+    out.push('\n');
+    out
+}
+
+/// Returns the page with its tables made anew, and the tools it has a table for.
+fn with_tables(page: &str) -> (String, Vec<Tool>) {
+    let mut out = String::new();
+    let mut tools = Vec::new();
+    let mut rest = page;
+    while let Some((before, after)) = rest.split_once(BEGIN) {
+        let (name, after) = after.split_once(" -->").expect("a marker is closed");
+        let (_, after) = after.split_once(END).expect("a table has an end");
+        let tool = Tool::ALL.into_iter().find(|tool| tool.name() == name);
+        let tool = tool.unwrap_or_else(|| panic!("there is no tool `{name}`"));
+        write!(out, "{before}{BEGIN}{name} -->\n{}{END}", table(tool)).unwrap();
+        tools.push(tool);
+        rest = after;
+    }
+    out.push_str(rest);
+    (out, tools)
+}
+
+#[test]
+fn the_page_for_those_who_come_from_elsewhere_has_every_word() {
+    let page = text(PAGE);
+    let (wanted, tools) = with_tables(&page);
+    assert_eq!(tools, Tool::ALL, "a tool has no table");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(root().join(PAGE), &wanted).unwrap();
+        return;
+    }
+    let mut lines = page.lines().zip(wanted.lines());
+    let differing = lines.find(|(is, should)| is != should);
+    assert!(
+        page == wanted,
+        "{PAGE} is stale, run `UPDATE_DOCS=1 cargo test --test it coming_from`; first difference: \
+         {differing:?}"
+    );
+}

@@ -1,0 +1,100 @@
+//! `planrun new`: what it writes is sound at once, and nothing is overwritten.
+
+use std::fs;
+use std::path::Path;
+
+use planrun::schema::kind::Kind;
+use planrun::schema::kind::Sign;
+
+use crate::harness::Ended;
+use crate::harness::program;
+
+fn run(folder: &Path, words: &[&str]) -> Ended {
+    let mut command = program(env!("CARGO_BIN_EXE_planrun"));
+    command.args(words).current_dir(folder);
+    let output = command.output().unwrap();
+    Ended {
+        status: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Holds that a file has its kind, a modeline that leads to the schema of it, and no fault.
+#[track_caller]
+fn is_sound(folder: &Path, file: &str, kind: Kind) {
+    let path = folder.join(file);
+    let text = fs::read_to_string(&path).unwrap();
+    assert_eq!(Kind::of(&text), Some((kind, Sign::Sure)), "{text}");
+    let modeline = text.lines().next().unwrap();
+    let (_, schema) = modeline.split_once("$schema=").unwrap();
+    let schema = fs::read_to_string(path.parent().unwrap().join(schema)).unwrap();
+    assert!(schema == kind.schema(), "{modeline}");
+    run(folder, &["validate", "--deny", "warnings", file]).exits(0);
+}
+
+#[test]
+fn a_new_plan_and_inventory_are_sound_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::create_dir(folder.join("plans")).unwrap();
+    let ended = run(folder, &["new", "web-restart"]);
+    ended.exits(0).says("wrote plans/web-restart.yaml");
+    ended.says("next: planrun validate plans/web-restart.yaml");
+    is_sound(folder, "plans/web-restart.yaml", Kind::Plan);
+
+    run(folder, &["new", "--kind", "inventory", "prod"]).exits(0);
+    is_sound(folder, "inventories/prod.yaml", Kind::Inventory);
+    let words = ["validate", "plans", "-i", "prod", "--deny", "warnings"];
+    run(folder, &words).exits(0);
+    let ended = run(folder, &["inventory", "prod"]);
+    ended.exits(0).says("ssh ops@192.0.2.2");
+}
+
+#[test]
+fn odd_words_stay_the_text_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let hosts = "!web3:&b: # c'\"";
+    run(folder, &["new", "deep/er/true.yaml", "--hosts", hosts]).exits(0);
+    is_sound(folder, "deep/er/true.yaml", Kind::Plan);
+    let text = fs::read_to_string(folder.join("deep/er/true.yaml")).unwrap();
+    let read: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
+    assert_eq!(read["name"], "true");
+    assert_eq!(read["hosts"], hosts);
+}
+
+#[test]
+fn nothing_is_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("mine.yaml"), "mine\n").unwrap();
+    let ended = run(folder, &["new", "mine"]);
+    ended.exits(2).says("`mine.yaml` is there already");
+    assert_eq!(
+        fs::read_to_string(folder.join("mine.yaml")).unwrap(),
+        "mine\n"
+    );
+    // A schema that is there is left as it is.
+    fs::create_dir(folder.join("schemas")).unwrap();
+    fs::write(folder.join("schemas/plan.schema.json"), "{}").unwrap();
+    run(folder, &["new", "other"]).exits(0);
+    let schema = fs::read_to_string(folder.join("schemas/plan.schema.json")).unwrap();
+    assert_eq!(schema, "{}");
+}
+
+#[test]
+fn names_that_no_plan_can_have_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for name in ["Web Restart", "1st", "", "plans/", "web_restart.yaml"] {
+        run(folder, &["new", name]).exits(2).says("name it like");
+    }
+    let words = ["new", "web-restart", "--hosts", "{{ group }}"];
+    run(folder, &words)
+        .exits(2)
+        .says("is read before any value");
+    let words = ["new", "--kind", "inventory", "prod", "--hosts", "a b"];
+    run(folder, &words).exits(2).says("no name of a group");
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 0);
+}
