@@ -33,6 +33,10 @@ const RESERVED: [&str; 5] = ["host", "run", "item", "row", "this"];
 /// Those of them that every text and expression may use.
 const ALWAYS: [&str; 2] = ["host", "run"];
 
+/// Most names that unknown ones are compared with to find what was meant: a plan of thousands of
+/// names, with many unknown ones, is not searched for each.
+const MAX_COMPARED: usize = 20_000;
+
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -120,6 +124,7 @@ pub(super) fn resolve(plan: &Plan, declared: &IndexMap<String, Declared>, found:
         plan,
         declared,
         found,
+        compared: 0,
     };
     for input in plan.inputs.values() {
         if let Some(Default::Template(template)) = &input.default {
@@ -173,6 +178,7 @@ pub(in crate::plan) fn of_text(plan: &Plan, text: &Template, found: &mut Diagnos
         plan,
         declared: &declared,
         found,
+        compared: 0,
     };
     lookup.template(text);
 }
@@ -181,6 +187,8 @@ struct Lookup<'a> {
     plan: &'a Plan,
     declared: &'a IndexMap<String, Declared>,
     found: &'a mut Diagnostics,
+    /// How many names unknown ones were compared with.
+    compared: usize,
 }
 
 impl Lookup<'_> {
@@ -407,6 +415,12 @@ impl Lookup<'_> {
             self.found.push(fault.at(name.span, label).help(known.say));
             return;
         }
+        let names = if self.compared < MAX_COMPARED {
+            names
+        } else {
+            Vec::new()
+        };
+        self.compared += names.len();
         let help = match nearest(word, names) {
             Some(near) => format!("did you mean `{near}`?"),
             None if text => format!("declare it under `inputs`, or write `host.vars.{word}`"),
