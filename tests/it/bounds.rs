@@ -105,6 +105,12 @@ const BOUNDS: &[(&str, &str, &str, &str)] = &[
         "`bad-pattern`",
     ),
     (
+        "bytes of a pattern, as it is written",
+        "src/regexes.rs",
+        "MAX_PATTERN",
+        "`bad-pattern`",
+    ),
+    (
         "bytes of an output that is read",
         "src/transport.rs",
         "MAX_OUTPUT",
