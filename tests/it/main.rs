@@ -6,7 +6,9 @@
 )]
 
 mod ansible;
+mod anything;
 mod bad_input;
+mod bombs;
 mod bounds;
 mod ci;
 mod cluster;
@@ -16,8 +18,13 @@ mod demo;
 mod docs;
 mod editor;
 mod engine;
+#[path = "../../fuzz/entries.rs"]
+mod entries;
+mod generated;
 mod harness;
 mod inventories;
+#[path = "../../benches/bombs.rs"]
+mod made_bombs;
 mod new;
 mod rejected;
 mod scenarios;
