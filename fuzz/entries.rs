@@ -77,10 +77,10 @@ pub(crate) fn inventory(text: &str) {
     let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
     let inventory = read::text(Path::new(name), text, &mut sources, &mut found);
     told(inventory.is_some(), &found, &sources);
-    if let Some(inventory) = inventory {
-        if let Ok(chosen) = pattern::resolve(hosts, &inventory) {
-            assert!(chosen.iter().all(|host| inventory.host(host).is_some()));
-        }
+    if let Some(inventory) = inventory
+        && let Ok(chosen) = pattern::resolve(hosts, &inventory)
+    {
+        assert!(chosen.iter().all(|host| inventory.host(host).is_some()));
     }
 }
 

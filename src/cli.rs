@@ -18,6 +18,7 @@
 //! Not here: what plans and runs mean. Nothing uses this module.
 
 mod abort;
+mod again;
 mod apply;
 mod asker;
 mod context;
@@ -27,6 +28,7 @@ mod fault;
 mod identity;
 mod inventory;
 mod load;
+mod log;
 mod models;
 mod new;
 mod resolve;

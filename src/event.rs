@@ -5,6 +5,8 @@
 //! What may be lost (looks while waiting) is [`Progress`]: it changes no state and is not kept.
 //! An event holds facts only; how to show them is the reporter's.
 
+mod redact;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -212,10 +214,22 @@ pub struct RunPlanned {
     pub inputs: IndexMap<HostName, IndexMap<String, serde_json::Value>>,
     /// The files that inputs name, by path: read once, when the run began.
     pub files: BTreeMap<String, FileContent>,
+    /// Where secrets were read from, for a resume; they themselves are not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<SecretSources>,
     /// The models of model hosts, by the path the inventory names them with.
     pub models: BTreeMap<String, String>,
     /// The steps, for reports.
     pub outline: Outline,
+}
+
+/// The files that secrets were read from: a resume reads them again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretSources {
+    /// The file of inputs, if there was one.
+    pub inputs: Option<String>,
+    /// The inventory.
+    pub inventory: Option<String>,
 }
 
 /// The content of a file that an input names.

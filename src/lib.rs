@@ -17,6 +17,7 @@ pub mod diagnostic;
 pub mod duration;
 pub mod quote;
 pub mod regexes;
+pub mod secret;
 pub mod source;
 
 // Language: text to meaning. Pure, but for the files that `inventory` reads.

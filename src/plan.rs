@@ -170,6 +170,8 @@ pub struct Input {
     pub default: Option<Default>,
     /// What it is for.
     pub description: Option<String>,
+    /// Whether it is a secret: text or a list of texts, without a default.
+    pub sensitive: bool,
     /// Where it is declared.
     pub span: Span,
 }

@@ -7,7 +7,9 @@
 mod files;
 mod hosts;
 mod inputs;
+pub mod secrets;
 pub mod texts;
+mod variables;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,6 +25,7 @@ use crate::inventory::Host;
 use crate::inventory::HostName;
 use crate::inventory::Inventory;
 use crate::plan::Plan;
+use crate::resolve::secrets::Secrets;
 use crate::source::SourceId;
 use crate::source::Sources;
 use crate::template;
@@ -41,6 +44,8 @@ pub struct ResolvedPlan {
     pub inputs: IndexMap<HostName, IndexMap<String, serde_json::Value>>,
     /// The files that uploads and inputs name, by the path as rendered from the plan.
     pub files: BTreeMap<String, Arc<[u8]>>,
+    /// The values that are never shown, and not kept.
+    pub secrets: Secrets,
 }
 
 /// What the names of environment variables that give inputs begin with; the name of the input
@@ -56,6 +61,8 @@ pub struct Given {
     pub file: Option<(SourceId, Node)>,
     /// Variables of the environment that begin with [`ENVIRONMENT`], by their whole names.
     pub environment: Vec<(String, String)>,
+    /// Whether secrets may be missing: nothing is to be run with them.
+    pub without_secrets: bool,
     /// `--limit PATTERN`.
     pub limit: Option<String>,
     /// The directory of the plan: files are looked for there.
@@ -73,18 +80,26 @@ pub fn resolve(
     let mut own = Diagnostics::default();
     let hosts = hosts::targets(&plan, &inventory, given, &mut own);
     hosts::places(&plan, &inventory, &mut own);
-    let inputs = inputs::values(&plan, &inventory, &hosts, given, sources, &mut own);
+    inputs::unknown(&plan, given, &mut own);
+    let all = |_: &_| true;
+    let mut inputs = inputs::values(&plan, all, &inventory, &hosts, given, sources, &mut own);
+    let secrets = Secrets::take(&plan, &mut inputs);
+    let mut inventory = inventory;
+    secrets::hide(&plan, &mut inventory, given, sources);
     let mut resolved = ResolvedPlan {
         plan,
         inventory,
         hosts,
         inputs,
         files: BTreeMap::new(),
+        secrets,
     };
+    secrets::check(&resolved, given, &mut own);
     // Paths are made of values: with faulty ones every file would be missing, too.
     if !own.has_errors() {
         resolved.files = files::read(&resolved, given, &mut own);
         texts::of_hosts(&resolved, given, sources, &mut own);
+        variables::check(&resolved, &mut own);
     }
     let faulty = own.has_errors();
     found.extend(own);

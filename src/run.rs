@@ -12,6 +12,8 @@
 //!   result that is not kept.
 //! - **A crash** leaves a journal; a resume folds it and comes to the same decisions. An attempt
 //!   with an intent and no outcome is *in doubt*: its host is asked, then `done_when` is.
+//! - **Secrets** are taken out of every event before it is kept, and so before the state and any
+//!   reporter see it; what hosts print has lost them before ([`crate::transport::redacting`]).
 //! - **A journal that cannot be written** ends the loop at once: nothing more is begun.
 //!
 //! ```text
@@ -152,7 +154,7 @@ impl Run<'_> {
             seq: state.seq + 1,
             epoch: self.epoch,
             at: self.clock.now(),
-            event,
+            event: event.redacted(&self.plan.secrets.redactor),
         };
         self.keep(&record).await?;
         state.apply(&record).map_err(JournalError)?;
@@ -243,7 +245,7 @@ impl<'r> Live<'r, '_> {
             seq,
             epoch: run.epoch,
             at: run.clock.now(),
-            event,
+            event: event.redacted(&run.plan.secrets.redactor),
         };
         run.keep(&record).await?;
         self.state
@@ -255,10 +257,11 @@ impl<'r> Live<'r, '_> {
     }
 
     fn progress(&self, progress: &Progress) {
+        let progress = progress.clone().redacted(&self.run.plan.secrets.redactor);
         self.run
             .reporter
             .borrow_mut()
-            .progress(progress, self.run.clock.now());
+            .progress(&progress, self.run.clock.now());
     }
 
     /// Does what takes no work on a host: records what follows, asks, pauses. True if it did.

@@ -173,7 +173,7 @@ impl Shape {
             Self::Late(shape) => format!("{} (or a template for it)", shape.expected()),
             Self::List(shape, _) => match shape {
                 Self::Record(record) => format!("a list ({})", record.name),
-                _ => format!("a list ({})", shape.expected()),
+                _ => format!("a list, each {}", shape.expected()),
             },
             Self::Map(_, _, _) => "a mapping".into(),
             Self::Record(record) => record.name.into(),

@@ -122,6 +122,22 @@ impl Sources {
         &self.texts[id.0 as usize]
     }
 
+    /// Blots out what stands under a span: asterisks of the same length, line breaks stay. Places in
+    /// the text are the same afterwards.
+    pub fn blot(&mut self, span: Span) {
+        let Some(source) = self.texts.get_mut(span.source.0 as usize) else {
+            return;
+        };
+        let Some(part) = source.text.get(span.range()) else {
+            return;
+        };
+        let hidden: String = part
+            .bytes()
+            .map(|byte| if byte == b'\n' { '\n' } else { '*' })
+            .collect();
+        source.text.replace_range(span.range(), &hidden);
+    }
+
     /// Returns the text under a span; the empty text where the span does not fit.
     pub fn slice(&self, span: Span) -> &str {
         self.get(span.source)

@@ -12,6 +12,7 @@ pub mod hosts;
 pub mod local;
 pub mod login;
 pub mod model;
+pub mod redacting;
 pub mod ssh;
 mod wire;
 mod witness;
@@ -66,6 +67,9 @@ pub enum Body {
     Upload {
         /// The content.
         content: Arc<[u8]>,
+        /// Whether it holds a secret: then nobody but the host is to learn even its digest, and a
+        /// new file is its owner's alone by default.
+        secret: bool,
         /// The path on the host.
         to: String,
         /// The mode, in octal; by default that of the file that is replaced, else 0644.
@@ -78,6 +82,9 @@ pub enum Body {
     Compare {
         /// The content.
         content: Arc<[u8]>,
+        /// Whether it holds a secret: then nobody but the host is to learn even its digest, and a
+        /// new file is its owner's alone by default.
+        secret: bool,
         /// The path on the host.
         to: String,
         /// The mode, in octal; any where nothing is said.

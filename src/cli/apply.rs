@@ -1,5 +1,6 @@
 //! `planrun apply`: a plan, an inventory, a new run.
 
+use std::path::Path;
 use std::path::PathBuf;
 
 use crate::cli::asker::confirm;
@@ -18,11 +19,13 @@ use crate::cli::view::Output;
 use crate::clock::Clock;
 use crate::diagnostic::Diagnostics;
 use crate::event::Event;
+use crate::event::SecretSources;
 use crate::report::text::count;
 use crate::report::text::list;
 use crate::report::text::printable;
 use crate::resolve;
 use crate::resolve::ResolvedPlan;
+use crate::resolve::secrets::sensitive;
 use crate::run::planned::planned;
 use crate::run::state::RunState;
 use crate::source::Sources;
@@ -59,6 +62,14 @@ struct Ready {
     plan: ResolvedPlan,
     text: String,
     model: Option<Named>,
+    /// Where the inventory was found.
+    inventory: PathBuf,
+}
+
+/// Returns a path that means the same in another directory.
+fn absolute(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.display().to_string()
 }
 
 /// Begins a run and drives it.
@@ -74,7 +85,16 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let journal = store.begin_new(Clock::Real.now(), &by)?;
     let path = args.plan.display().to_string();
     let texts = Named::texts(ready.model.as_ref());
-    let first = planned(&ready.plan, &path, &ready.text, &by, texts);
+    let mut first = planned(&ready.plan, &path, &ready.text, &by, texts);
+    let hidden: Vec<&str> = sensitive(&ready.plan.plan)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if !hidden.is_empty() {
+        first.secrets = Some(SecretSources {
+            inputs: args.values.inputs.as_deref().map(absolute),
+            inventory: Some(absolute(&ready.inventory)),
+        });
+    }
     let inventory = &ready.plan.inventory;
     let machines = Machines::new(ready.model, inventory, &store, journal.run(), None)?;
     let session = Session {
@@ -86,7 +106,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         state: RunState::default(),
         first: vec![Event::RunPlanned(Box::new(first))],
         output: args.output,
-        apply: Some(context.typed()),
+        apply: Some(context.typed(&hidden)),
         by,
     };
     context.say(&format!("run {}", journal.run()));
@@ -105,11 +125,16 @@ fn read(args: &Args, context: &Context) -> Result<Ready, Fault> {
         models::read(inventory, path, plan_dir, &mut sources, &mut found).ok()
     });
     let ready = match (plan, inventory, given) {
-        (Some((id, plan)), Some((_, inventory)), Some(given)) => {
+        (Some((id, plan)), Some((place, inventory)), Some(given)) => {
             let text = sources.get(id).text().to_owned();
             resolve::resolve(plan, inventory, &given, &mut sources, &mut found)
                 .zip(model)
-                .map(|(plan, model)| Ready { plan, text, model })
+                .map(|(plan, model)| Ready {
+                    plan,
+                    text,
+                    model,
+                    inventory: place,
+                })
         }
         _ => None,
     };

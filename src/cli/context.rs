@@ -12,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::Global;
 use crate::cli::fault::Fault;
+use crate::cli::log::Writer;
 use crate::quote;
 use crate::report::Style;
 use crate::store;
@@ -65,7 +66,7 @@ impl Context {
         let _already_logging = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_ansi(self.colour(Stream::Err))
-            .with_writer(std::io::stderr)
+            .with_writer(Writer::default)
             .try_init();
     }
 
@@ -94,10 +95,11 @@ impl Context {
         }
     }
 
-    /// Returns the command as it was typed, ready for a shell.
-    pub(super) fn typed(&self) -> String {
+    /// Returns the command as it was typed, ready for a shell; the values that `--set` gives to
+    /// some names are left out.
+    pub(super) fn typed(&self, hidden: &[&str]) -> String {
         let words = self.words.iter().skip(1);
-        let words = words.map(|word| quote::readable(&word.to_string_lossy()));
+        let words = words.map(|word| quote::readable(&without(&word.to_string_lossy(), hidden)));
         let all: Vec<String> = std::iter::once("planrun".to_owned()).chain(words).collect();
         all.join(" ")
     }
@@ -167,6 +169,21 @@ impl Context {
     }
 }
 
+/// Leaves the value out of `NAME=VALUE` and `--set=NAME=VALUE` for some names.
+fn without(word: &str, hidden: &[&str]) -> String {
+    let bare = ["--set=", "-s=", "-s"]
+        .iter()
+        .find_map(|option| word.strip_prefix(option))
+        .unwrap_or(word);
+    match bare.split_once('=') {
+        Some((name, _)) if hidden.contains(&name) => {
+            let option = &word[..word.len() - bare.len()];
+            format!("{option}{name}=...")
+        }
+        _ => word.to_owned(),
+    }
+}
+
 /// Writes a line to standard error.
 pub(super) fn write_line(line: &str) {
     let mut err = std::io::stderr().lock();
@@ -194,6 +211,16 @@ fn decide_colour(choice: ColorChoice, is_terminal: bool, is_refused: bool) -> bo
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_that_was_typed_is_not_said_again() {
+        for word in ["token=hunter2", "--set=token=hunter2", "-stoken=hunter2"] {
+            let said = without(word, &["token"]);
+            assert!(said.ends_with("token=..."), "{said}");
+        }
+        assert_eq!(without("wait=15m", &["token"]), "wait=15m");
+        assert_eq!(without("--set", &["token"]), "--set");
+    }
 
     #[test]
     fn colour_is_for_terminals_unless_it_is_forced() {

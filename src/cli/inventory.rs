@@ -78,7 +78,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Exit {
         match pattern::resolve(pattern, &inventory) {
             Ok(hosts) => Some((inventory, hosts)),
             Err(error) => {
-                found.push(Diagnostic::error("host-pattern", error.to_string()));
+                found.push(Diagnostic::error("host-pattern", error.to_string()).help(
+                    "write names, `:` between them, `!` before what is left out: `web:!web3`",
+                ));
                 None
             }
         }

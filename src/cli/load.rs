@@ -174,6 +174,7 @@ pub(super) fn given(
         set: values.set.clone(),
         file,
         environment: environment(found),
+        without_secrets: false,
         limit: values.limit.clone(),
         plan_dir: plan_dir.to_owned(),
     })

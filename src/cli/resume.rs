@@ -1,5 +1,6 @@
 //! `planrun resume`: a run that was stopped, interrupted or answered goes on.
 
+use crate::cli::again::Again;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
@@ -22,6 +23,8 @@ use crate::store::Store;
 pub(super) struct Args {
     #[command(flatten)]
     word: Word,
+    #[command(flatten)]
+    again: Again,
     /// How the run is shown
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     output: Output,
@@ -42,13 +45,14 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let by = who();
     let taken = stored::take(&store, &run, &by)?;
     let first = vec![Event::RunResumed { by: by.clone() }];
-    go_on(taken, first, args.output, by, &store, context)
+    go_on(taken, first, &args.again, args.output, by, &store, context)
 }
 
 /// Drives a run that was taken over.
 pub(super) fn go_on(
     taken: Taken,
     first: Vec<Event>,
+    again: &Again,
     output: Output,
     by: String,
     store: &Store,
@@ -62,13 +66,14 @@ pub(super) fn go_on(
     } = taken;
     let planned = stored::planned(&records)?;
     stored::tell_changes(planned, context);
-    let (plan, _sources) = restore(planned).map_err(|why| {
+    let (mut plan, sources) = restore(planned).map_err(|why| {
         Fault::new(
             Exit::STORE,
             format!("this planrun cannot read the plan of the run: {why}"),
         )
         .help("use the planrun that began the run")
     })?;
+    again.secrets(&mut plan, planned, journal.run(), sources, context)?;
     let model = models::stored(&planned.models)?;
     let machines = Machines::new(model, &plan.inventory, store, journal.run(), past)?;
     let session = Session {

@@ -1,5 +1,6 @@
 //! `planrun rollback`: a run turns round.
 
+use crate::cli::again::Again;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
@@ -16,6 +17,8 @@ use crate::event::RunStatus;
 pub(super) struct Args {
     #[command(flatten)]
     word: Word,
+    #[command(flatten)]
+    again: Again,
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -49,5 +52,13 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         )
         .help(format!("see what was done: `planrun show {run}`"))
     })?;
-    go_on(taken, vec![requested], args.output, by, &store, context)
+    go_on(
+        taken,
+        vec![requested],
+        &args.again,
+        args.output,
+        by,
+        &store,
+        context,
+    )
 }

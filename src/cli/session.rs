@@ -16,6 +16,7 @@ use crate::cli::context::Context;
 use crate::cli::context::Stream;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
+use crate::cli::log;
 use crate::cli::models::Machines;
 use crate::cli::signals::Signals;
 use crate::cli::signals::Wish;
@@ -33,6 +34,7 @@ use crate::run::Stop;
 use crate::run::exit_status;
 use crate::run::state::RunState;
 use crate::store::RunJournal;
+use crate::transport::redacting::Redacting;
 
 /// All that it takes to drive a run.
 pub(super) struct Session<'a> {
@@ -69,6 +71,7 @@ enum Ended {
 impl Session<'_> {
     /// Drives the run until it ends or pauses.
     pub(super) fn run(mut self) -> Result<Exit, Fault> {
+        log::hide(&self.plan.secrets.redactor);
         let of_system =
             |error: std::io::Error| Fault::of(Exit::INTERNAL, "the run cannot be begun", &error);
         let runtime = Builder::new_current_thread()
@@ -121,11 +124,15 @@ impl Session<'_> {
         let clock = self.machines.clock.clone();
         let terminal =
             Context::is_interactive().then(|| Terminal::new(view, clock.clone(), stopped));
+        let transport = Redacting {
+            transport: &self.machines.transport,
+            redactor: &self.plan.secrets.redactor,
+        };
         let run = Run {
             id: self.journal.run().clone(),
             plan: self.plan,
             clock,
-            transport: &self.machines.transport,
+            transport: &transport,
             journal: self.journal,
             reporter: view,
             asker: terminal.as_ref().map(|terminal| terminal as &dyn Asker),

@@ -126,12 +126,19 @@ fn syntax(text: &str, id: SourceId, at: usize, info: String) -> Diagnostic {
         .map_or(text.len(), |newline| at + newline);
     let line = &text[start..end];
     let width = text[at..end].chars().next().map_or(0, char::len_utf8);
+    if info.contains("recursion limit") {
+        // The parser has the same bound, and meets it first.
+        return too_deep(Span::new(id, at, at + width));
+    }
+    let quoted = info.contains("quoted scalar");
     let fault = Diagnostic::error("yaml-syntax", "this is not YAML")
         .at(Span::new(id, at, at + width), info);
     let before = &text[..at];
     let last = before.trim_end().lines().next_back().unwrap_or(line);
     if line.contains('\t') && line.trim_start_matches(' ').starts_with('\t') {
         fault.help("indent with blanks: YAML does not allow tabs there")
+    } else if quoted {
+        fault.help("close the quote; a text of several lines is indented, or stands behind `|`")
     } else if line.contains(": {{") || last.contains(": {{") {
         fault.help("put quotes around a value that begins with a template: `key: \"{{ name }}\"`")
     } else if line.contains('{') || last.contains('{') {
@@ -141,6 +148,13 @@ fn syntax(text: &str, id: SourceId, at: usize, info: String) -> Diagnostic {
     } else {
         fault.help("look at the indentation and the quotes of this line and the one before it")
     }
+}
+
+fn too_deep(span: Span) -> Diagnostic {
+    let message = format!("lists and mappings are nested deeper than {MAX_DEPTH}");
+    Diagnostic::error("nested-too-deep", message)
+        .at(span, "too deep")
+        .help("make it flatter: look for brackets that are not closed")
 }
 
 /// A collection that is being read.
@@ -305,11 +319,7 @@ impl Builder<'_> {
 
     fn open(&mut self, open: Open, span: Span) -> Option<()> {
         if self.stack.len() >= MAX_DEPTH {
-            self.found.push(
-                Diagnostic::error("nested-too-deep", format!("nested deeper than {MAX_DEPTH}"))
-                    .at(span, "")
-                    .help("make it flatter"),
-            );
+            self.found.push(too_deep(span));
             return None;
         }
         if let Some(Open::Map { key: None, .. }) = self.stack.last() {

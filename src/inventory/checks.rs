@@ -10,6 +10,7 @@ use crate::diagnostic::nearest;
 use crate::inventory::draft::Draft;
 use crate::inventory::draft::Given;
 use crate::schema::foreign::variables;
+use crate::schema::one_of;
 use crate::source::Span;
 
 /// planrun's own variables.
@@ -58,7 +59,7 @@ fn remark(name: &str, given: &Given) -> Option<Diagnostic> {
         let unknown = Diagnostic::warning("unknown-planrun-variable", message).at(given.name, "");
         Some(match nearest(name, OWN) {
             Some(near) => unknown.help(format!("did you mean `{near}`?")),
-            None => unknown.help(format!("use one of {}", OWN.join(", "))),
+            None => unknown.help(format!("use {}", one_of(&OWN))),
         })
     } else {
         None

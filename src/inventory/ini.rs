@@ -74,11 +74,11 @@ impl Reader<'_> {
         let whole = self.span(at, 0..line.len());
         if let Some((name, kind)) = header(line) {
             self.header(name, kind, at);
-        } else if line.starts_with('[') && line.ends_with(']') {
+        } else if line.starts_with('[') && (line.ends_with(']') || !line.contains(']')) {
             self.section = Section::Unknown;
             self.found.push(
                 Diagnostic::error("ini-syntax", "this header of a section cannot be read")
-                    .at(whole, "")
+                    .at(whole, "not a name in brackets")
                     .help("write `[group]`, `[group:children]` or `[group:vars]`, without blanks"),
             );
         } else {
@@ -307,7 +307,7 @@ mod tests {
             "ini-syntax 1:8 this line cannot be split into words | this quote is not closed\n\
              ini-syntax 2:6 `c` is no variable | expected `name=value`\n\
              host-entry 3:3 `web3:` does not name hosts | it ends in `:`, and a port should follow\n\
-             ini-syntax 4:1 this header of a section cannot be read\n\
+             ini-syntax 4:1 this header of a section cannot be read | not a name in brackets\n\
              ini-syntax 6:6 `hsots` is no kind of section\n\
              ini-syntax 9:1 `x=1` is no host | a variable, where a host is expected\n\
              ini-syntax 10:1 `---` is no host | YAML begins like this\n\

@@ -178,7 +178,7 @@ fn one<'a>(part: &str, inventory: &'a Inventory) -> Result<Hosts<'a>, PatternErr
         why: why.to_owned(),
     };
     if part.is_empty() {
-        return Err(malformed("a name is missing"));
+        return Err(malformed("a name is missing behind `:`, `!` or `&`"));
     }
     if part.starts_with('@') {
         return Err(malformed("files of names are not read"));

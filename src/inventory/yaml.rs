@@ -16,6 +16,7 @@ use crate::document::old::Sealed;
 use crate::inventory::draft::Draft;
 use crate::inventory::draft::Given;
 use crate::inventory::draft::Vars;
+use crate::schema::foreign::file::recognise;
 use crate::source::SourceId;
 use crate::source::Sources;
 use crate::source::Span;
@@ -56,6 +57,18 @@ pub(super) fn read(
                 .help("write a group with its hosts: `web: {hosts: {web1: {}}}`"),
         ),
         Value::Map(entries) => reader.groups(entries),
+        _ if recognise(&root).is_some() => {
+            if let Some(file) = recognise(&root) {
+                let message = format!("this is {}, not an inventory", file.what);
+                found.push(
+                    Diagnostic::error("inventory-shape", message)
+                        .at(file.at, "this gives it away")
+                        .help(
+                            "an inventory names groups and their hosts: `web: {hosts: {web1: {}}}`",
+                        ),
+                );
+            }
+        }
         _ => {
             let text = sources.get(id).text();
             let diagnostic = shape_fault("the inventory", &root, "a mapping of groups");

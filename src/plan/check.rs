@@ -9,6 +9,7 @@ mod commands;
 mod keys;
 mod known;
 mod lists;
+mod secrets;
 pub mod texts;
 mod types;
 mod uninterruptible;
@@ -36,6 +37,7 @@ pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostic
     uninterruptible::check(plan, found);
     types::check(plan, sources, found);
     lists::check(plan, found);
+    secrets::check(plan, sources, found);
     // An input may be there for a text that is read later.
     if texts::files(plan).is_empty() {
         known::unused(plan, &texts::Texts::new(), found);
@@ -85,7 +87,7 @@ fn pair<'a>(node: &'a Node, step: &'a Step, handler: bool, all: &mut Vec<Placed<
 }
 
 /// Returns the expressions that a step itself holds, its parts and handlers left out.
-fn expressions(step: &Step) -> Vec<&Expression> {
+pub(crate) fn expressions(step: &Step) -> Vec<&Expression> {
     let mut all: Vec<&Expression> = step.when.iter().map(AsRef::as_ref).collect();
     all.extend(step.requires.iter().map(|claim| claim.condition.as_ref()));
     match &step.action {
@@ -105,7 +107,7 @@ fn expressions(step: &Step) -> Vec<&Expression> {
 }
 
 /// Returns the texts that a step itself holds, its parts and handlers left out.
-fn templates(step: &Step) -> Vec<&Template> {
+pub(crate) fn templates(step: &Step) -> Vec<&Template> {
     use super::Late;
     let mut all = Vec::new();
     match &step.action {
@@ -140,7 +142,7 @@ fn templates(step: &Step) -> Vec<&Template> {
 }
 
 /// Returns the texts of a command.
-fn command_templates(command: &super::CommandSpec) -> Vec<&Template> {
+pub(crate) fn command_templates(command: &super::CommandSpec) -> Vec<&Template> {
     let mut all: Vec<&Template> = match &command.work {
         Work::Run(words) => words.iter().collect(),
         Work::Shell(script) => vec![script],

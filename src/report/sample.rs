@@ -488,6 +488,7 @@ fn planned(hosts: &[&str]) -> RunPlanned {
         hosts: names,
         inputs: inputs.collect(),
         files: BTreeMap::new(),
+        secrets: None,
         models: BTreeMap::new(),
         outline: outline(),
     }

@@ -198,7 +198,11 @@ fn unknown(name: &str, span: Span, inventory: &Inventory, found: &mut Diagnostic
         format!("`{name}` is no host and no group of {}", inventory.path),
     )
     .at(span, "not in the inventory");
+    let here = ["localhost", "127.0.0.1", "::1"].contains(&name);
     found.push(match near {
+        _ if here => fault.help(format!(
+            "for this machine add it to the inventory: `{name}: {{planrun_connection: local}}`"
+        )),
         Some(near) => fault.help(format!("did you mean `{near}`?")),
         None => fault.help(groups(inventory)),
     });

@@ -25,34 +25,41 @@ use crate::resolve::Given;
 use crate::resolve::hosts;
 use crate::schema::one_of;
 use crate::source::Sources;
-use crate::source::Span;
 use crate::template::Mode;
 use crate::template::Names;
 
-/// Returns the values for each host; where a fault was told some may be missing.
+/// Returns the values of the inputs that are wanted, for each host; where a fault was told some may
+/// be missing.
 pub(super) fn values(
     plan: &Plan,
+    wanted: impl Fn(&Input) -> bool,
     inventory: &Inventory,
     targets: &[HostName],
     given: &Given,
     sources: &Sources,
     found: &mut Diagnostics,
 ) -> IndexMap<HostName, IndexMap<String, Value>> {
-    unknown(plan, given, found);
+    let inputs: IndexMap<&str, &Input> = plan
+        .inputs
+        .iter()
+        .filter(|(_, input)| wanted(input))
+        .map(|(name, input)| (name.as_str(), input))
+        .collect();
     let common = Common {
-        set: texts(plan, set(given), found),
-        file: file(plan, given, sources, found),
-        environment: texts(plan, environment(plan, given), found),
+        set: texts(&inputs, set(given), found),
+        file: file(&inputs, given, sources, found),
+        environment: texts(&inputs, environment(plan, given), found),
     };
     let mut all: IndexMap<HostName, IndexMap<String, Value>> = IndexMap::new();
     let mut missing: IndexMap<&str, Vec<HostName>> = IndexMap::new();
     for host in targets.iter().filter_map(|name| inventory.host(name)) {
         let mut values = IndexMap::new();
-        for (name, input) in &plan.inputs {
+        for (&name, &input) in &inputs {
             match common.of_host(name, input, host, found) {
                 Found::Value(value) => {
-                    values.insert(name.clone(), value);
+                    values.insert(name.to_owned(), value);
                 }
+                Found::Nothing if input.sensitive && given.without_secrets => {}
                 Found::Nothing => missing.entry(name).or_default().push(host.name.clone()),
                 Found::Faulty => {}
             }
@@ -90,11 +97,11 @@ impl Common {
             return told(value);
         }
         if let Some(variable) = host.vars.get(name) {
-            return match value::of_data(&input.kind, &variable.value) {
+            return match fit(input, value::of_data(&input.kind, &variable.value)) {
                 Ok(value) => Found::Value(value),
                 Err(unfit) => {
                     let shown = short(&variable.value);
-                    let told = |place: &str| wrong(name, &shown, place, &unfit, input.span);
+                    let told = |place: &str| wrong(name, input, &shown, place, &unfit);
                     // With a place it is told once, for all hosts that have it from there.
                     found.push(if let Some(place) = variable.place.0 {
                         told(&variable.origin)
@@ -112,9 +119,11 @@ impl Common {
             found.push(
                 Diagnostic::error("vault-value", message)
                     .at(input.span, format!("no value on {}", host.name))
-                    .help(format!(
-                        "give it by `--set {name}=VALUE` or in a file of `--inputs`"
-                    )),
+                    .help(if input.sensitive {
+                        "give it in a file of `--inputs`".into()
+                    } else {
+                        format!("give it by `--set {name}=VALUE` or in a file of `--inputs`")
+                    }),
             );
             return Found::Faulty;
         }
@@ -135,7 +144,8 @@ impl Common {
                     Ok(value) => Found::Value(value),
                     Err(unfit) => {
                         let place = format!("its default on {}", host.name);
-                        found.push(wrong(name, &template.text, &place, &unfit, template.span));
+                        let fault = wrong(name, input, &template.text, &place, &unfit);
+                        found.push(fault.at(template.span, "does not fit"));
                         Found::Faulty
                     }
                 }
@@ -182,20 +192,45 @@ fn is_for(variable: &str, input: &str) -> bool {
     variable.strip_prefix(ENVIRONMENT) == Some(input.to_uppercase().as_str())
 }
 
+/// Returns the environment variable for an input.
+pub(super) fn variable(input: &str) -> String {
+    format!("{ENVIRONMENT}{}", input.to_uppercase())
+}
+
+/// Holds a secret against what is asked of it beside its type: it is not empty.
+fn fit(input: &Input, read: Result<Value, Unfit>) -> Result<Value, Unfit> {
+    let empty = |value: &Value| value.as_str() == Some("");
+    match read {
+        Ok(value) if input.sensitive => {
+            let texts = value
+                .as_array()
+                .map_or(std::slice::from_ref(&value), Vec::as_slice);
+            if texts.iter().any(empty) {
+                return Err(Unfit {
+                    why: "is empty".into(),
+                    help: "give it a value".into(),
+                });
+            }
+            Ok(value)
+        }
+        other => other,
+    }
+}
+
 fn texts(
-    plan: &Plan,
+    inputs: &IndexMap<&str, &Input>,
     texts: Vec<Text<'_>>,
     found: &mut Diagnostics,
 ) -> IndexMap<String, Option<Value>> {
     let mut values = IndexMap::new();
     for Text { name, value, by } in texts {
-        let Some(input) = plan.inputs.get(name) else {
+        let Some(&input) = inputs.get(name) else {
             continue;
         };
-        let read = match value::of_text(&input.kind, value) {
+        let read = match fit(input, value::of_text(&input.kind, value)) {
             Ok(value) => Some(here(&input.kind, value)),
             Err(unfit) => {
-                found.push(wrong(name, value, by, &unfit, input.span));
+                found.push(wrong(name, input, value, by, &unfit));
                 None
             }
         };
@@ -216,7 +251,7 @@ fn here(kind: &InputKind, value: Value) -> Value {
 }
 
 fn file(
-    plan: &Plan,
+    inputs: &IndexMap<&str, &Input>,
     given: &Given,
     sources: &Sources,
     found: &mut Diagnostics,
@@ -226,16 +261,16 @@ fn file(
         return values;
     };
     for entry in node.entries() {
-        let Some(input) = plan.inputs.get(&entry.key) else {
+        let Some(&input) = inputs.get(entry.key.as_str()) else {
             continue;
         };
-        let value = match value::of_node(&input.kind, &entry.value, sources) {
+        let value = match fit(input, value::of_node(&input.kind, &entry.value, sources)) {
             Ok(value) => Some(value),
             Err(unfit) => {
                 let shown = short(&entry.value.to_json());
                 let place = sources.get(*id).path();
                 found.push(
-                    wrong(&entry.key, &shown, place, &unfit, input.span)
+                    wrong(&entry.key, input, &shown, place, &unfit)
                         .at(entry.value.span, "does not fit")
                         .also(input.span, "declared here"),
                 );
@@ -248,7 +283,7 @@ fn file(
 }
 
 /// Tells of given values that no input takes.
-fn unknown(plan: &Plan, given: &Given, found: &mut Diagnostics) {
+pub(super) fn unknown(plan: &Plan, given: &Given, found: &mut Diagnostics) {
     let names: Vec<&str> = plan.inputs.keys().map(String::as_str).collect();
     let help = |name: &str| match nearest(name, names.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
@@ -306,13 +341,26 @@ fn not_a_mapping(node: &Node, found: &mut Diagnostics) {
     }
 }
 
-fn wrong(name: &str, shown: &str, place: &str, unfit: &Unfit, span: Span) -> Diagnostic {
-    Diagnostic::error(
-        "wrong-input",
-        format!("{place}: `{name}` is `{shown}`, which {}", unfit.why),
-    )
-    .at(span, "declared here")
-    .help(unfit.help.clone())
+fn wrong(name: &str, input: &Input, shown: &str, place: &str, unfit: &Unfit) -> Diagnostic {
+    let (message, help) = if input.sensitive {
+        // What is wrong may tell a part of it.
+        let empty = unfit.why == "is empty";
+        let why = if empty { "is empty" } else { "does not fit" };
+        let help = match &input.kind {
+            InputKind::String { pattern: Some(one) } => {
+                format!("give a text that matches `{one}` as a whole")
+            }
+            InputKind::List { .. } => "give a list of texts, within what the input allows".into(),
+            _ => "give a text".into(),
+        };
+        (format!("{place}: the secret `{name}` {why}"), help)
+    } else {
+        let message = format!("{place}: `{name}` is `{shown}`, which {}", unfit.why);
+        (message, unfit.help.clone())
+    };
+    Diagnostic::error("wrong-input", message)
+        .at(input.span, "declared here")
+        .help(help)
 }
 
 fn lacking(name: &str, input: &Input, hosts: &[HostName], found: &mut Diagnostics) {
@@ -328,6 +376,18 @@ fn lacking(name: &str, input: &Input, hosts: &[HostName], found: &mut Diagnostic
         InputKind::String { .. } => "VALUE",
         InputKind::List { .. } => "[ONE, OTHER]",
     };
+    if input.sensitive {
+        let variable = variable(name);
+        found.push(
+            Diagnostic::error("missing-input", message)
+                .at(input.span, "a secret, and not kept")
+                .help(format!(
+                    "give it by the environment, `{variable}`, in a file, `--inputs FILE`, or in \
+                     the inventory"
+                )),
+        );
+        return;
+    }
     let typed = match &input.kind {
         InputKind::List { .. } => "ONE,OTHER",
         _ => value,

@@ -46,7 +46,7 @@ pub fn check(plan: &Plan, plan_dir: &Path, sources: &mut Sources, found: &mut Di
             Err(why) => found.push(files::unreadable(path, &why, span)),
         }
     }
-    texts::check(plan, &all, found);
+    texts::check(plan, &all, sources, found);
 }
 
 /// Returns a file's text under the path that the plan names it by; none where it is no text.
@@ -173,7 +173,7 @@ impl Parsed<'_> {
         // A path that is written out was checked with the plan.
         if !path.is_plain() {
             let texts = Texts::from([(path.text.clone(), text.clone())]);
-            texts::check(&self.resolved.plan, &texts, &mut own);
+            texts::check(&self.resolved.plan, &texts, sources, &mut own);
             let sound = !own.has_errors();
             found.extend(own);
             return sound.then_some(text);

@@ -314,7 +314,7 @@ impl Observer<'_> {
             )));
         };
         let step = format!("{}/{}", self.plan.plan.name, probe.name);
-        let command = render::command(&probe.command, self.names, host, self.plan, step)
+        let command = render::command(&probe.command, self.names, self.host, host, self.plan, step)
             .map_err(LookError::Failed)?;
         let result = match self.transport.look(host, &command).await {
             Err(TransportError::Cut { .. }) => self.transport.look(host, &command).await,

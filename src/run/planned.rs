@@ -22,6 +22,7 @@ use crate::plan::Plan;
 use crate::plan::Rollback;
 use crate::plan::Step;
 use crate::resolve::ResolvedPlan;
+use crate::resolve::secrets::Secrets;
 use crate::source::Sources;
 use crate::task::StepPath;
 
@@ -77,6 +78,7 @@ pub fn planned(
                 (path.clone(), content)
             })
             .collect(),
+        secrets: None,
         models,
         outline: outline(&resolved.plan),
     }
@@ -108,6 +110,7 @@ pub fn restore(planned: &RunPlanned) -> Result<(ResolvedPlan, Sources), RestoreE
         hosts: planned.hosts.clone(),
         inputs: planned.inputs.clone(),
         files,
+        secrets: Secrets::default(),
     };
     Ok((resolved, sources))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::duration;
 use crate::inventory::Host;
+use crate::inventory::HostName;
 use crate::plan::Become;
 use crate::plan::CommandSpec;
 use crate::plan::Late;
@@ -15,6 +16,7 @@ use crate::resolve::ResolvedPlan;
 use crate::template::Mode;
 use crate::template::Names;
 use crate::template::Template;
+use crate::template::expression::names_of_template;
 use crate::transport::Body;
 use crate::transport::Command;
 
@@ -22,13 +24,19 @@ use crate::transport::Command;
 const MAX_RENDERED: usize = 16 * 1024 * 1024;
 
 /// Renders a command that runs on `on`. Errors name the part that could not be rendered.
+///
+/// What it reads, and what it uploads, may hold secrets of the host that is worked on.
 pub(super) fn command(
     spec: &CommandSpec,
     names: &Names,
+    about: &HostName,
     on: &Host,
     plan: &ResolvedPlan,
     step: String,
 ) -> Result<Command, String> {
+    let secrets = plan.secrets.names(about);
+    let mut open = names.clone();
+    open.extend(secrets.clone());
     let text = |template: &crate::template::Template, mode| {
         template
             .render(mode, names)
@@ -42,12 +50,16 @@ pub(super) fn command(
                 .collect::<Result<_, _>>()?,
         ),
         Work::Shell(script) => Body::Script(text(script, Mode::Script)?),
-        Work::Upload(upload) => Body::Upload {
-            content: content(&upload.source, names, plan)?,
-            to: text(&upload.to, Mode::Word)?,
-            mode: upload.mode.clone(),
-            owner: upload.owner.clone(),
-        },
+        Work::Upload(upload) => {
+            let (content, secret) = content(&upload.source, names, &open, &secrets, plan)?;
+            Body::Upload {
+                content,
+                secret,
+                to: text(&upload.to, Mode::Word)?,
+                mode: upload.mode.clone(),
+                owner: upload.owner.clone(),
+            }
+        }
     };
     let mut env = indexmap::IndexMap::new();
     for (name, value) in &spec.env {
@@ -70,8 +82,10 @@ pub(super) fn command(
         stdin: spec
             .stdin
             .as_ref()
-            .map(|input| text(input, Mode::Text).map(String::into_bytes))
-            .transpose()?,
+            .map(|input| input.render(Mode::Text, &open))
+            .transpose()
+            .map_err(|error| error.to_string())?
+            .map(String::into_bytes),
         env,
         dir: spec
             .dir
@@ -84,33 +98,46 @@ pub(super) fn command(
     })
 }
 
-/// Returns what an upload puts in place.
-fn content(source: &UploadSource, names: &Names, plan: &ResolvedPlan) -> Result<Arc<[u8]>, String> {
-    let render = |template: &Template, mode| {
-        let text = template.render(mode, names);
+/// Returns what an upload puts in place, and whether there is a secret in it.
+fn content(
+    source: &UploadSource,
+    names: &Names,
+    open: &Names,
+    secrets: &Names,
+    plan: &ResolvedPlan,
+) -> Result<(Arc<[u8]>, bool), String> {
+    let render = |template: &Template| {
+        let text = template.render(Mode::Text, open);
         text.map_err(|error| error.to_string())
     };
     let file = |path: &Template| {
-        let path = render(path, Mode::Word)?;
+        let path = path.render(Mode::Word, names);
+        let path = path.map_err(|error| error.to_string())?;
         match plan.files.get(&path) {
             Some(bytes) => Ok((path, Arc::clone(bytes))),
             None => Err(format!("the file `{path}` was not read when the run began")),
         }
     };
-    let text = match source {
-        UploadSource::File(path) => return file(path).map(|(_, bytes)| bytes),
-        UploadSource::Content(text) => render(text, Mode::Text)?,
+    let (text, secret) = match source {
+        UploadSource::File(path) => return file(path).map(|(_, bytes)| (bytes, false)),
+        UploadSource::Content(text) => {
+            let secret = text.names.iter().any(|one| secrets.contains_key(&one.name));
+            (render(text)?, secret)
+        }
         UploadSource::Rendered(path) => {
             let (name, bytes) = file(path)?;
             let text = String::from_utf8_lossy(&bytes);
-            render(&Template::plain(text, path.span), Mode::Text)
-                .map_err(|why| format!("in the file `{name}`: {why}"))?
+            let used = names_of_template(&text).unwrap_or_default();
+            let secret = used.iter().any(|(used, _)| secrets.contains_key(used));
+            let text = render(&Template::plain(text, path.span))
+                .map_err(|why| format!("in the file `{name}`: {why}"))?;
+            (text, secret)
         }
     };
     if text.len() > MAX_RENDERED {
         return Err(format!("it has more than {MAX_RENDERED} bytes"));
     }
-    Ok(text.into_bytes().into())
+    Ok((text.into_bytes().into(), secret))
 }
 
 /// Returns a duration whose time has come.

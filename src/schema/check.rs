@@ -344,9 +344,12 @@ fn kind(node: &Node, shape: &Shape, right: bool, found: &mut Diagnostics) {
 
 fn too_few(node: &Node, min: usize, what: &str, found: &mut Diagnostics) {
     found.push(
-        Diagnostic::error("too-few", format!("there must be at least {min} {what}"))
-            .at(place(node), "too few")
-            .help("fill it, or remove the key"),
+        Diagnostic::error(
+            "too-few",
+            format!("found too few {what}, expected at least {min}"),
+        )
+        .at(place(node), "nothing, or not enough, is in it")
+        .help("fill it, or remove the key"),
     );
 }
 

@@ -178,7 +178,8 @@ impl Word {
     /// Whether it stands for one of these actions.
     pub fn is_action(&self, actions: &[&str]) -> bool {
         match self.carry.key() {
-            Some(key) => actions.contains(&key),
+            // What is only told needs no action.
+            Some(key) => key == "name" || actions.contains(&key),
             None => actions.iter().any(|action| {
                 let begins = [format!("`{action}:"), format!("`{action}`")];
                 begins.iter().any(|begin| self.say.contains(begin.as_str()))

@@ -104,6 +104,8 @@ impl Kind {
             sure(Self::Test)
         } else if (has("all") || has("ungrouped")) && has_groups(text) {
             sure(Self::Inventory)
+        } else if has("_meta") || has("plugin") {
+            weak(Self::Inventory)
         } else if has("tests") || has("plan") {
             weak(Self::Test)
         } else if has("model") {

@@ -218,6 +218,11 @@ static INPUT: Record = Record {
         ),
         field("description", SOME_WORDS, "What it is for."),
         field(
+            "sensitive",
+            Shape::Bool,
+            "It is a secret: never shown, never kept.",
+        ),
+        field(
             "of",
             Shape::List(&SOME_WORDS, 1),
             "The values of an `enum`.",

@@ -35,6 +35,7 @@ fn planned() -> Event {
         hosts: vec![HostName::new("b1"), HostName::new("b2")],
         inputs: IndexMap::new(),
         files: std::collections::BTreeMap::new(),
+        secrets: None,
         models: std::collections::BTreeMap::new(),
         outline: Outline {
             plan: "restart".into(),

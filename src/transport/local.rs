@@ -44,6 +44,9 @@ use super::witness;
 use crate::inventory::Host;
 use crate::inventory::HostName;
 
+/// What the names of environment variables begin with that give inputs their values.
+const INPUTS: &[u8] = b"PLANRUN_INPUT_";
+
 /// Runs commands on this machine.
 #[derive(Clone, Debug)]
 pub struct LocalTransport {
@@ -243,6 +246,12 @@ async fn read<'a>(pipe: &mut Option<impl AsyncRead + Unpin>, piece: &'a mut [u8]
 )]
 fn shell(line: &str) -> tokio::process::Command {
     let mut command = tokio::process::Command::new("/bin/sh");
+    // Values for inputs, secrets among them, are planrun's and not the command's.
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(INPUTS) {
+            command.env_remove(name);
+        }
+    }
     command
         .args(["-c", line])
         .process_group(0)

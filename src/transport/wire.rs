@@ -177,30 +177,40 @@ fn work(command: &Command, name: &str) -> Result<(Vec<String>, Vec<u8>), WireErr
         Body::Script(script) => Ok((sh(&format!("set -eu\n{script}"), []), stdin())),
         Body::Upload {
             content,
+            secret,
             to,
             mode,
             owner,
         } => {
-            let words = file(content, to, mode.as_deref(), owner.as_deref())?;
+            let words = file(content, *secret, to, mode.as_deref(), owner.as_deref())?;
             let [to, length, digest, mode, owner] = words;
-            let arguments = [to, length, digest, mode, owner, name.to_owned()];
+            let new = if *secret { "0600" } else { "0644" }.to_owned();
+            let arguments = [to, length, digest, mode, owner, name.to_owned(), new];
             Ok((sh(UPLOAD, arguments), content.to_vec()))
         }
         Body::Compare {
             content,
+            secret,
             to,
             mode,
             owner,
         } => {
-            let words = file(content, to, mode.as_deref(), owner.as_deref())?;
-            Ok((sh(COMPARE, words), Vec::new()))
+            let words = file(content, *secret, to, mode.as_deref(), owner.as_deref())?;
+            let read = if *secret {
+                content.to_vec()
+            } else {
+                Vec::new()
+            };
+            Ok((sh(COMPARE, words), read))
         }
     }
 }
 
-/// Returns the words that both scripts about a file take: path, length, digest, mode, owner.
+/// Returns the words that both scripts about a file take: path, length, digest, mode, owner. The
+/// digest of a secret would let others try what it may be.
 fn file(
     content: &[u8],
+    secret: bool,
     to: &str,
     mode: Option<&str>,
     owner: Option<&str>,
@@ -212,7 +222,11 @@ fn file(
     Ok([
         pinned(to),
         content.len().to_string(),
-        hex(&Sha256::digest(content)),
+        if secret {
+            String::new()
+        } else {
+            hex(&Sha256::digest(content))
+        },
         mode,
         owner.unwrap_or_default().to_owned(),
     ])
@@ -330,6 +344,7 @@ mod tests {
         ));
         let upload = command(Body::Upload {
             content: b"a".as_slice().into(),
+            secret: false,
             to: "/tmp/a".to_owned(),
             mode: Some("u+x".to_owned()),
             owner: None,

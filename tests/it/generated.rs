@@ -5,7 +5,7 @@
 //! Half of the plans are as the shapes say, half have one change. A new word of the language is
 //! among them without a line here.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use planrun::diagnostic::Diagnostics;
@@ -277,20 +277,22 @@ fn record(record: &Record, depth: usize, chance: &mut Chance) -> Value {
     map.into()
 }
 
+/// A plan.
+const WHOLE: &Shape = &Shape::Record(&schema::plan::PLAN);
+
 /// Returns all keys of all records of a plan.
 static KEYS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
-    let mut keys = BTreeMap::new();
-    const WHOLE: &Shape = &Shape::Record(&schema::plan::PLAN);
+    let mut keys = BTreeSet::new();
     let mut open = vec![WHOLE];
     while let Some(shape) = open.pop() {
         match shape {
             Shape::Late(inner) | Shape::List(inner, _) | Shape::Map(_, inner, _) => {
-                open.push(inner)
+                open.push(inner);
             }
             Shape::OneOf(all) => open.extend(all.iter().map(|(_, shape)| shape)),
             Shape::Record(record) => {
                 for field in record.fields {
-                    if keys.insert((record.name, field.name), ()).is_none() {
+                    if keys.insert((record.name, field.name)) {
                         open.push(&field.shape);
                     }
                 }
@@ -298,7 +300,7 @@ static KEYS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
             _ => {}
         }
     }
-    let mut keys: Vec<&str> = keys.into_keys().map(|(_, key)| key).collect();
+    let mut keys: Vec<&str> = keys.into_iter().map(|(_, key)| key).collect();
     keys.extend(["tasks", "Key", "", "<<", "none"]);
     keys.sort_unstable();
     keys.dedup();

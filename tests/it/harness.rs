@@ -9,6 +9,7 @@ use std::io::BufRead as _;
 use std::io::BufReader;
 use std::io::Read;
 use std::path::Path;
+use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
@@ -60,12 +61,39 @@ pub(crate) fn program(path: impl AsRef<std::ffi::OsStr>) -> Command {
 /// The binary with a state folder of its own.
 pub(crate) struct Planrun {
     folder: TempDir,
+    environment: Vec<(String, String)>,
 }
 
 impl Planrun {
     pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("pr").tempdir().unwrap();
-        Self { folder }
+        Self {
+            folder,
+            environment: Vec::new(),
+        }
+    }
+
+    /// Gives all commands a variable of the environment, or takes it from them.
+    pub(crate) fn environment(&mut self, name: &str, value: Option<&str>) {
+        self.environment.retain(|(known, _)| known != name);
+        let value = value.map(|value| (name.to_owned(), value.to_owned()));
+        self.environment.extend(value);
+    }
+
+    /// Returns all that is kept on disk, file by file.
+    pub(crate) fn disk(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut all = Vec::new();
+        let mut open = vec![self.folder.path().to_owned()];
+        while let Some(path) = open.pop() {
+            if path.is_dir() {
+                let entries = fs::read_dir(&path).unwrap();
+                open.extend(entries.map(|entry| entry.unwrap().path()));
+            } else {
+                let bytes = fs::read(&path).unwrap();
+                all.push((path, bytes));
+            }
+        }
+        all
     }
 
     /// Writes a file beside the state folder and returns its path.
@@ -150,6 +178,7 @@ impl Planrun {
             // What this machine remembers of attempts goes there, too.
             .env("XDG_STATE_HOME", self.folder.path())
             .env_remove("SSH_AUTH_SOCK")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

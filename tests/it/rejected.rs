@@ -1,22 +1,46 @@
-//! Plans with a mistake each: the whole of what is told about it is expected.
+//! What people get wrong, a case each: the whole of what they are told is expected.
 //!
-//! A new case is `tests/cases/rejected/NAME.yaml`; `INSTA_UPDATE=always cargo test` writes what is
-//! told to `NAME.txt`, to be read as the author of the plan would.
+//! `tests/cases/rejected/NAME.yaml` is a plan with a mistake. `tests/cases/rejected/NAME/` is a
+//! folder with whatever belongs to the mistake (plan, inventory, model, inputs), and the line that
+//! is typed there in a file `command`; what a repository cannot keep is made by [`made`].
+//! `INSTA_UPDATE=always cargo test` writes what is told to `NAME.txt`, to be read as the person would:
+//! can she mend it from that alone?
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::path::PathBuf;
 
 use planrun::diagnostic::Diagnostics;
 use planrun::diagnostic::render;
 use planrun::plan;
 use planrun::source::Sources;
 
+use crate::desk;
+use crate::desk::Desk;
 use crate::files;
+use crate::tidy;
+
+const CASES: &str = "tests/cases/rejected";
+
+/// Codes without a case, and why.
+const WITHOUT: &[(&str, &str)] = &[
+    (
+        "too-many-nodes",
+        "takes four million values, which a debug build reads for ten seconds",
+    ),
+    (
+        "inventory-too-large",
+        "takes a million hosts: a test of `inventory` has it",
+    ),
+];
 
 /// Returns what is told about a plan.
 fn told(path: &Path) -> String {
     let name = path.file_name().unwrap().to_string_lossy();
     let mut sources = Sources::default();
-    let id = sources.add(name, std::fs::read_to_string(path).unwrap());
+    let id = sources.add(name, fs::read_to_string(path).unwrap());
     let mut found = Diagnostics::default();
     let plan = plan::read(&sources, id, &mut found);
     assert_eq!(plan.is_none(), found.has_errors(), "{}", path.display());
@@ -24,25 +48,89 @@ fn told(path: &Path) -> String {
     format!("{}\n", text.trim_end())
 }
 
+/// Makes in a desk what a repository cannot keep.
+fn made(name: &str, desk: &Desk) {
+    match name {
+        "not-utf8" => desk.write("plan.yaml", b"version: 1\nname: caf\xe9\n"),
+        "not-utf8-template" => desk.write("motd.tmpl", b"welcome to the caf\xe9\n"),
+        "not-utf8-inventory" => desk.write("hosts.ini", b"[web]\nweb1\n# caf\xe9\n"),
+        "file-too-large" => desk.write("plan.yaml", "#".repeat(33 * 1024 * 1024)),
+        "inventory-file-too-large" => desk.write("hosts.ini", "#".repeat(33 * 1024 * 1024)),
+        "executable-inventory" => {
+            let mode = fs::Permissions::from_mode(0o755);
+            fs::set_permissions(desk.path("hosts.sh"), mode).unwrap();
+        }
+        _ => {}
+    }
+}
+
+/// Returns what is told where the line of a folder is typed.
+fn typed(folder: &Path) -> String {
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    let desk = Desk::new();
+    desk.copy(folder);
+    made(name, &desk);
+    let line = fs::read_to_string(folder.join("command")).unwrap();
+    let told = desk.types(&line);
+    format!("{line}{}exit: {}\n", told.text, told.status)
+}
+
+fn folders() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(CASES);
+    let entries = fs::read_dir(folder).unwrap();
+    let all = entries.map(|entry| entry.unwrap().path());
+    let mut folders: Vec<PathBuf> = all.filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
+}
+
 #[test]
 fn every_mistake_is_told_as_expected() {
     let update = std::env::var("INSTA_UPDATE").is_ok_and(|how| how == "always");
     let mut wrong = Vec::new();
-    for path in files("tests/cases/rejected", "yaml") {
-        let told = told(&path);
+    let plans = files(CASES, "yaml");
+    let plans = plans.iter().map(|path| (path.clone(), told(path)));
+    let folders = folders();
+    let folders = folders.iter().map(|path| (path.clone(), typed(path)));
+    for (path, told) in plans.chain(folders) {
         let expected = path.with_extension("txt");
         if update {
-            std::fs::write(&expected, &told).unwrap();
+            fs::write(&expected, &told).unwrap();
         }
         let name = path.file_stem().unwrap().to_string_lossy();
-        match std::fs::read_to_string(&expected) {
+        match fs::read_to_string(&expected) {
             Ok(text) if text == told => {}
             Ok(text) => wrong.push(format!("{name}: expected\n{text}\ntold\n{told}")),
             Err(_) => wrong.push(format!("{name}.txt is missing; told\n{told}")),
         }
-        assert_ne!(told.trim(), "", "{name}: nothing is told");
+        assert!(!desk::codes(&told).is_empty(), "{name}: nothing is told");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_code_of_a_diagnostic_has_a_case_and_there_are_120_cases() {
+    let texts = files(CASES, "txt");
+    assert!(texts.len() >= 120, "{} cases", texts.len());
+    let mut told = BTreeSet::new();
+    for path in &texts {
+        let case = path.with_extension("");
+        let there = case.is_dir() || path.with_extension("yaml").is_file();
+        assert!(there, "{} is of no case", path.display());
+        told.extend(desk::codes(&fs::read_to_string(path).unwrap()));
+    }
+    let (codes, _) = tidy::codes();
+    let without: BTreeSet<&str> = WITHOUT.iter().map(|(code, _)| *code).collect();
+    let missing = codes.difference(&told);
+    let missing: Vec<&String> = missing
+        .filter(|code| !without.contains(code.as_str()))
+        .collect();
+    assert!(missing.is_empty(), "no case for {missing:?}");
+    let idle: Vec<&&str> = without
+        .iter()
+        .filter(|code| told.contains(**code))
+        .collect();
+    assert!(idle.is_empty(), "{idle:?} have a case, and need no excuse");
 }
 
 #[test]

@@ -230,7 +230,7 @@ fn the_code_knows_nothing_of_mail() {
 }
 
 /// Returns the codes of all diagnostics in the program, and where the name of one is no literal.
-fn codes() -> (BTreeSet<String>, Vec<String>) {
+pub(crate) fn codes() -> (BTreeSet<String>, Vec<String>) {
     let made = Regex::new(r#"Diagnostic::(?:error|warning)\(\s*(?:"([a-z0-9-]+)"|(\S+))"#).unwrap();
     let mut codes = BTreeSet::new();
     let mut faults = Vec::new();

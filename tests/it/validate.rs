@@ -289,3 +289,88 @@ fn the_test_cases_of_junit_are_the_files() {
         [("a & b.yaml", "failure"), ("odd.yaml", "system-out")]
     );
 }
+
+#[test]
+fn variables_that_some_hosts_lack_are_told_where_every_host_needs_them() {
+    const PLAN: &str = r#"version: 1
+name: racks
+hosts: web
+probes:
+  free: {run: "df {{ host.vars.disk }}", parse: text}
+let:
+  roomy: free == "yes"
+preflight:
+  there is room: roomy
+steps:
+  - run: echo {{ host.vars.rack }} {{ host.vars.row | default("a") }}
+    idempotent: true
+    rollback: {run: "echo {{ host.vars['undo'] }}", idempotent: true}
+  - when: host.vars.special is defined
+    run: echo {{ host.vars.special }}
+    idempotent: true
+    rollback: {none: it only speaks}
+  - assert: {it has a size: host.vars.size is defined and host.vars.size > 1}
+"#;
+    const HOSTS: &str = "web:\n  vars: {undo: b}\n  hosts:\n    web1: {rack: r1, disk: sda}\n\
+                         \x20   web2: {rakc: r2, disk: sdb}\n    web3: {rack: r3}\n";
+    let folder = Folder::new(&[("racks.yaml", PLAN), ("hosts.yaml", HOSTS)]);
+    let words = ["--format", "json", "-i", "hosts.yaml", "racks.yaml"];
+    let ended = folder.validate(&words);
+    ended.exits(2);
+    let told: Vec<Value> = ended
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let told: Vec<(&str, u64, u64)> = told
+        .iter()
+        .map(|one| {
+            let place = &one["place"];
+            assert_eq!(one["code"], "missing-variable");
+            let message = one["message"].as_str().unwrap();
+            (
+                message,
+                place["line"].as_u64().unwrap(),
+                place["column"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("there is no `host.vars.disk` for `web3`", 5, 22),
+            ("there is no `host.vars.rack` for `web2`", 11, 18),
+        ]
+    );
+    assert!(
+        ended.stdout.contains("`web2` has `rakc`: is it `rack`?"),
+        "{ended:?}"
+    );
+    // Without an inventory nothing is known of hosts.
+    folder.validate(&["racks.yaml"]).exits(0);
+}
+
+#[test]
+fn an_input_that_does_not_fit_is_told_where_its_host_has_it() {
+    let plan = "version: 1\nname: sizes\nhosts: web\ninputs: {size: {type: int, max: 9}}\n\
+                steps:\n  - when: size > 1\n    wait: 1s\n";
+    let hosts =
+        "web:\n  hosts:\n    web1: {size: 3}\n    web2: {size: 12}\n    web3: {size: many}\n";
+    let folder = Folder::new(&[("sizes.yaml", plan), ("hosts.yaml", hosts)]);
+    let ended = folder.validate(&["--format", "short", "-i", "hosts.yaml", "sizes.yaml"]);
+    ended.exits(2);
+    let places: Vec<&str> = ended.stdout.lines().map(|line| &line[..15]).collect();
+    assert_eq!(places, ["hosts.yaml:4:18", "hosts.yaml:5:18"], "{ended:?}");
+}
+
+#[test]
+fn the_files_that_a_plan_renders_are_checked_with_it() {
+    let plan = "version: 1\nname: files\nhosts: web\nsteps:\n  - upload: {template: site.conf, to: /etc/site.conf}\n\
+                \x20   rollback: {none: it is new}\n";
+    let folder = Folder::new(&[
+        ("files.yaml", plan),
+        ("site.conf", "listen {{ nowhere }};\n"),
+    ]);
+    let ended = folder.validate(&["--format", "short", "files.yaml"]);
+    ended.exits(2).says("site.conf:1:11: error[unknown-name]");
+}

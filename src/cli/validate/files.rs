@@ -45,7 +45,9 @@ impl File {
             let line = line.trim();
             line.is_empty() || line.starts_with('#')
         });
+        let ini = self.path.extension().is_some_and(|ending| ending == "ini");
         match Kind::of(text) {
+            _ if ini => Some(Kind::Inventory),
             Some((kind, _)) => Some(kind),
             None => blank.then_some(Kind::Plan),
         }

@@ -105,6 +105,8 @@ impl<'a> Shared<'a> {
         if let (Some(inventory), Inputs::Read(Some(given))) = (inventory, &self.given) {
             let given = Given {
                 plan_dir: plan_dir.to_owned(),
+                // Where plans are checked, nobody has them.
+                without_secrets: true,
                 ..given.clone()
             };
             let _resolved = resolve::resolve(plan, inventory, &given, sources, found);

@@ -169,7 +169,10 @@ fn malformed_patterns_are_told() {
         "web]",
         "error: `web]` is no host pattern: its brackets do not match",
     );
-    check("web:!", "error: `` is no host pattern: a name is missing");
+    check(
+        "web:!",
+        "error: `` is no host pattern: a name is missing behind `:`, `!` or `&`",
+    );
     check(
         "!!web",
         "error: `!web` is no host pattern: one `!` or `&` is enough",

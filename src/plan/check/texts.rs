@@ -14,7 +14,9 @@ use crate::plan::UploadSource;
 use crate::plan::Work;
 use crate::plan::check::known;
 use crate::plan::check::lists;
+use crate::plan::check::secrets;
 use crate::plan::lower::names;
+use crate::source::Sources;
 use crate::template::Template;
 
 /// Texts by the paths that the plan names them by.
@@ -30,10 +32,11 @@ pub fn files(plan: &Plan) -> Vec<&Template> {
 }
 
 /// Checks texts; those of paths that are templates are not known yet and may be missing.
-pub fn check(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
+pub fn check(plan: &Plan, texts: &Texts, sources: &Sources, found: &mut Diagnostics) {
     for text in texts.values() {
         names::of_text(plan, text, found);
         lists::text(text, plan, found);
+        secrets::text(text, plan, sources, found);
     }
     known::texts(plan, texts, found);
     if files(plan)

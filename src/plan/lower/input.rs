@@ -5,6 +5,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use crate::diagnostic::Diagnostic;
+use crate::document::Entry;
 use crate::document::Node;
 use crate::document::Value;
 use crate::duration;
@@ -25,10 +26,23 @@ impl Lowering<'_> {
             let word = node.get("type").and_then(Node::as_text).unwrap_or_default();
             self.misplaced_in_input(node, word);
             let kind = self.kind(node, word);
-            let default = node
-                .get("default")
-                .and_then(|default| self.default(default, &kind));
+            let sensitive = matches!(
+                node.get("sensitive").map(|node| &node.value),
+                Some(Value::Bool(true))
+            );
+            let default = match node.entry("default") {
+                Some(entry) if sensitive => {
+                    self.secret_default(entry);
+                    None
+                }
+                Some(entry) => self.default(&entry.value, &kind),
+                None => None,
+            };
+            if sensitive {
+                self.secret_type(node, &kind);
+            }
             let input = Input {
+                sensitive,
                 kind,
                 default,
                 description: node
@@ -40,6 +54,32 @@ impl Lowering<'_> {
             inputs.insert(entry.key.clone(), input);
         }
         inputs
+    }
+
+    fn secret_default(&mut self, entry: &Entry) {
+        self.found.push(
+            Diagnostic::error("secret-default", "a secret has no default")
+                .at(entry.key_span, "whoever reads the plan would know it")
+                .help("remove it: a secret is given by the environment, a file or the inventory"),
+        );
+    }
+
+    fn secret_type(&mut self, node: &Node, kind: &InputKind) {
+        let text = |kind: &InputKind| matches!(kind, InputKind::String { .. });
+        let fits = match kind {
+            InputKind::List { item, .. } => text(item),
+            kind => text(kind),
+        };
+        if !fits && let Some(entry) = node.entry("sensitive") {
+            let at = node.get("type").map_or(entry.key_span, |node| node.span);
+            self.found.push(
+                Diagnostic::error("secret-type", "a secret is a text, or a list of texts")
+                    .at(at, "cannot be a secret")
+                    .also(entry.key_span, "declared as a secret")
+                    .help("write `type: string`, or `type: list` with `items: string`")
+                    .help("for a file give its content, and write `upload: {content: ...}`"),
+            );
+        }
     }
 
     fn kind(&mut self, node: &Node, word: &str) -> InputKind {

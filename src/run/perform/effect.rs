@@ -230,7 +230,7 @@ impl Task<'_, '_, '_> {
         };
         let step = format!("{}/{}", run.plan.plan.name, self.step.path);
         let spec = &effect.command;
-        let command = match render::command(spec, &self.names, host, run.plan, step) {
+        let command = match render::command(spec, &self.names, self.host, host, run.plan, step) {
             Ok(command) => command,
             Err(text) => return fail(format!("its command cannot be made: {text}")),
         };

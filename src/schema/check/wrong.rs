@@ -2,14 +2,15 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
+use crate::document::Entry;
 use crate::document::Node;
 use crate::document::Value;
 use crate::schema::DURATION;
 use crate::schema::EXPRESSION;
 use crate::schema::Select;
 use crate::schema::Shape;
-use crate::schema::WORDS;
 use crate::schema::check::place;
+use crate::schema::foreign::carry;
 use crate::schema::foreign::values;
 
 pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
@@ -19,7 +20,7 @@ pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
     let text_wanted = matches!(shape, Shape::Text(_) | Shape::Choice(_))
         || matches!(shape, Shape::OneOf(all) if all.iter().any(|(s, _)| *s == Select::Text));
     fault = match &node.value {
-        Value::Null => fault.help(format!("write a value: {}", sample(shape))),
+        Value::Null => fault.help(format!("write a value: `{}`", sample(shape))),
         Value::Int(number) if is_duration(shape) => {
             fault.help(format!("add a unit: `{number}s`, `{number}m`, `{number}h`"))
         }
@@ -36,8 +37,12 @@ pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
         Value::List(_) if is_condition(shape) => {
             fault.help("join the conditions with `and`: `serving and users == 0`")
         }
-        Value::Map(_) if matches!(shape, Shape::Text(form) if form.name == WORDS.name) => {
-            fault.help("write the text itself behind the key")
+        Value::Map(entries) if matches!(shape, Shape::Text(_)) => {
+            let alone = <&[Entry; 1]>::try_from(entries.as_slice()).ok();
+            match alone.and_then(|[entry]| carry::written(&entry.value)) {
+                Some(text) => fault.help(format!("write the text itself behind the key: `{text}`")),
+                None => fault.help("write the text itself behind the key"),
+            }
         }
         Value::List(_) | Value::Text(_) if matches!(shape, Shape::Map(_, inner, _) if is_condition(inner)) => {
             fault.help("write a sentence and a condition for each: `{it serves mail: serving}`")
@@ -50,7 +55,7 @@ pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
         Value::Text(_) if matches!(shape, Shape::List(..)) => {
             fault.help("write a list: `[one, two]`, or a line `- item` each")
         }
-        _ => fault.help(format!("write {}", sample(shape))),
+        _ => fault.help(format!("write `{}`", sample(shape))),
     };
     found.push(fault);
 }
@@ -77,7 +82,7 @@ fn number_help(text: &str, shape: &Shape, fault: Diagnostic) -> Diagnostic {
     }
     match text.trim().parse::<i64>() {
         Ok(number) => fault.help(format!("write it without quotes: `{number}`")),
-        Err(_) => fault.help(format!("write {}", sample(shape))),
+        Err(_) => fault.help(format!("write `{}`", sample(shape))),
     }
 }
 

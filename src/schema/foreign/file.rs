@@ -168,6 +168,14 @@ fn of_planrun(node: &Node, entries: &[Entry]) -> Option<Recognised> {
         let say = "it holds the scenarios of a plan: give the plan that it names";
         return Some(own("a file of scenarios", at, say));
     }
+    if let Some(hosts) = node
+        .entry("hosts")
+        .filter(|hosts| !hosts.value.entries().is_empty())
+    {
+        let say =
+            "its groups come first: `all: {hosts: ...}`; then `planrun validate PLAN -i FILE`";
+        return Some(own("an inventory", hosts.key_span, say));
+    }
     let group = entries.iter().find(|entry| {
         let part = |key| {
             entry

@@ -456,13 +456,10 @@ pub static INPUT: &[Word] = &[
     carried(RUNDECK, "label", Carry::Value("description"), ""),
     carried(RUNDECK, "desc", Carry::Value("description"), ""),
     carried(RUNDECK, "value", Carry::Value("default"), ""),
-    say(RUNDECK, "secure", SECRET),
-    say(ANSIBLE, "no_log", SECRET),
-    say(ANSIBLE, "secret", SECRET),
-    say(PLANRUN, "sensitive", SECRET),
+    is(RUNDECK, "secure", "sensitive"),
+    is(ANSIBLE, "no_log", "sensitive"),
+    is(ANSIBLE, "secret", "sensitive"),
 ];
-
-const SECRET: &str = "secrets are not supported yet: let the host read them from a file of its own";
 
 /// Words of `retry`.
 pub static RETRY: &[Word] = &[

@@ -17,6 +17,7 @@ use crate::schema::foreign::is;
 use crate::schema::foreign::say;
 
 const ANSIBLE_AND_BOLT: &[Tool] = &[Tool::Ansible, Tool::Bolt];
+const ANSIBLE_AND_SSM: &[Tool] = &[Tool::Ansible, Tool::Ssm];
 const ANSIBLE_AND_SALT: &[Tool] = &[Tool::Ansible, Tool::Salt];
 
 const NO_LOOP: &str = "there is no loop: write the steps out";
@@ -487,7 +488,7 @@ pub static STEP: &[Word] = &[
         "the inventory lists all groups before a run",
     ),
     carried(
-        ANSIBLE,
+        ANSIBLE_AND_SSM,
         "action",
         Carry::Key("run"),
         "name the action by its key: `run: ...`",

@@ -71,6 +71,7 @@ fn argv(words: &[&str]) -> Command {
 fn upload(content: &[u8], to: &Path) -> Command {
     command(Body::Upload {
         content: content.into(),
+        secret: false,
         to: to.to_str().unwrap().to_owned(),
         mode: None,
         owner: None,
@@ -397,6 +398,7 @@ async fn a_file_is_compared_with_what_an_upload_would_leave() {
     let says = async |content: &[u8], mode: Option<&str>, owner: Option<&str>| {
         let body = Body::Compare {
             content: content.into(),
+            secret: false,
             to: path.to_str().unwrap().to_owned(),
             mode: mode.map(str::to_owned),
             owner: owner.map(str::to_owned),
@@ -431,6 +433,7 @@ async fn a_file_is_compared_with_what_an_upload_would_leave() {
     std::os::unix::fs::symlink(&path, &link).unwrap();
     let body = Body::Compare {
         content: b"text\n".as_slice().into(),
+        secret: false,
         to: link.to_str().unwrap().to_owned(),
         mode: Some("0640".to_owned()),
         owner: None,

@@ -157,6 +157,7 @@ fn scripts_are_known_by_their_step_and_files_by_their_path() {
     assert_eq!(bench.get("backend1", "metacache"), json!([]));
     let upload = Body::Upload {
         content: Arc::from(&b"x"[..]),
+        secret: false,
         to: "/etc/dovecot/x.conf".into(),
         mode: None,
         owner: None,

@@ -331,6 +331,7 @@ async fn an_upload_puts_a_file_in_place_with_its_mode() {
     let content: Vec<u8> = (0..=255).cycle().take(5_000_000).collect();
     let upload = command(Body::Upload {
         content: content.clone().into(),
+        secret: false,
         to: path.to_str().unwrap().to_owned(),
         mode: Some("0600".to_owned()),
         owner: None,

@@ -1,5 +1,6 @@
 # Says whether the file $1 is as an upload would leave it: `same`, `other`, or `unsure`.
-# $2 length, $3 sha256, $4 mode or nothing, $5 owner or nothing
+# $2 length, $3 sha256 or nothing (then standard input is the content), $4 mode or nothing,
+# $5 owner or nothing
 to=$1 length=$2 digest=$3 mode=$4 owner=$5
 say() {
     echo "$1"
@@ -9,9 +10,14 @@ say() {
 [ -f "$to" ] || say other
 [ -r "$to" ] || say unsure
 [ "$(wc -c <"$to")" -eq "$length" ] || say other
-command -v sha256sum >/dev/null 2>&1 || say unsure
-sum=$(sha256sum <"$to") || say unsure
-[ "${sum%% *}" = "$digest" ] || say other
+if [ -n "$digest" ]; then
+    command -v sha256sum >/dev/null 2>&1 || say unsure
+    sum=$(sha256sum <"$to") || say unsure
+    [ "${sum%% *}" = "$digest" ] || say other
+else
+    command -v cmp >/dev/null 2>&1 || say unsure
+    cmp -s - "$to" || say other
+fi
 [ -n "$mode$owner" ] || say same
 
 # A link is followed, as an upload follows it.

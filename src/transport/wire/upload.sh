@@ -1,6 +1,7 @@
 # Puts standard input in place of the file $1 in one step, or leaves everything as it was.
-# $2 length, $3 sha256, $4 mode or nothing, $5 owner or nothing, $6 a name nobody guesses
-to=$1 length=$2 digest=$3 mode=$4 owner=$5 name=$6
+# $2 length, $3 sha256 or nothing, $4 mode or nothing, $5 owner or nothing, $6 a name nobody guesses,
+# $7 the mode of a new file
+to=$1 length=$2 digest=$3 mode=$4 owner=$5 name=$6 new=$7
 fail() {
     echo "upload to $to: $1" >&2
     exit 1
@@ -42,13 +43,13 @@ set -C
 cat >"$temporary" || fail 'the content cannot be written'
 set +C
 [ "$(wc -c <"$temporary")" -eq "$length" ] || fail 'the content came in part only'
-if command -v sha256sum >/dev/null 2>&1; then
+if [ -n "$digest" ] && command -v sha256sum >/dev/null 2>&1; then
     sum=$(sha256sum <"$temporary") || fail 'the content cannot be read back'
     [ "${sum%% *}" = "$digest" ] || fail 'the content came damaged'
 fi
 if [ -n "$owner" ]; then
     chown -- "$owner" "$temporary" || fail "the owner cannot be made $owner"
 fi
-chmod -- "${mode:-0644}" "$temporary" || fail "the mode cannot be made ${mode:-0644}"
+chmod -- "${mode:-$new}" "$temporary" || fail "the mode cannot be made ${mode:-$new}"
 sync -- "$temporary" 2>/dev/null || :
 mv -f -- "$temporary" "$to" || fail 'the new file cannot be put in place'

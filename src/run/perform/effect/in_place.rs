@@ -39,12 +39,19 @@ impl Task<'_, '_, '_> {
             return false;
         };
         let step = format!("{}/{}", run.plan.plan.name, self.step.path);
-        let Ok(mut command) = render::command(&effect.command, &self.names, host, run.plan, step)
-        else {
+        let Ok(mut command) = render::command(
+            &effect.command,
+            &self.names,
+            self.host,
+            host,
+            run.plan,
+            step,
+        ) else {
             return false;
         };
         if let Body::Upload {
             content,
+            secret,
             to,
             mode,
             owner,
@@ -52,6 +59,7 @@ impl Task<'_, '_, '_> {
         {
             command.body = Body::Compare {
                 content,
+                secret,
                 to,
                 mode,
                 owner,

@@ -1,0 +1,108 @@
+//! Events and news without secrets.
+//!
+//! Only what comes from a host or a rendered text is touched. Names of hosts, steps and attempts
+//! stay as they are, whatever a secret may be: the state of a run hangs on them. The first event
+//! holds no secret by the way it is made ([`crate::resolve::secrets`]).
+
+use std::borrow::Cow;
+
+use crate::event::Event;
+use crate::event::Outcome;
+use crate::event::PreflightVerdict;
+use crate::event::Progress;
+use crate::event::Reason;
+use crate::secret::Redactor;
+
+impl Event {
+    /// Returns the event without secrets.
+    #[must_use]
+    pub fn redacted(mut self, redactor: &Redactor) -> Self {
+        if !redactor.is_idle() {
+            self.redact(redactor);
+        }
+        self
+    }
+
+    fn redact(&mut self, by: &Redactor) {
+        match self {
+            Self::PreflightEnded { verdict, .. } => match verdict {
+                PreflightVerdict::Held => {}
+                PreflightVerdict::NotHeld(why) => reason(why, by),
+                PreflightVerdict::NoAnswer(error) => error.redact(by),
+            },
+            Self::HostEnded { why, .. } => optional(why, |why| reason(why, by)),
+            Self::RollbackBegun { why, .. } => reason(why, by),
+            Self::AttemptIntended { command, .. } => text(command, by),
+            Self::AttemptEnded { outcome, .. } => match outcome {
+                Outcome::Ended { stdout, stderr, .. } => {
+                    text(stdout, by);
+                    text(stderr, by);
+                }
+                Outcome::NotSent(error) => error.redact(by),
+                Outcome::Unknown { why, .. } => text(why, by),
+            },
+            Self::TaskEnded { why, result, .. } => {
+                optional(why, |why| reason(why, by));
+                optional(result, |result| by.value(result));
+            }
+            Self::QuestionAsked { question, .. } => {
+                text(&mut question.text, by);
+                reason(&mut question.why, by);
+            }
+            Self::QuestionAnswered { reason, .. } | Self::RollbackRequested { reason, .. } => {
+                optional(reason, |reason| text(reason, by));
+            }
+            Self::RunPaused { why } | Self::PointOfNoReturn { why, .. } => text(why, by),
+            Self::RunEnded { why, .. } => optional(why, |why| text(why, by)),
+            Self::RunPlanned(_)
+            | Self::RunStarted
+            | Self::RunResumed { .. }
+            | Self::HostBegun { .. }
+            | Self::TaskBegun { .. }
+            | Self::WaitTicked { .. }
+            | Self::StopRequested { .. } => {}
+        }
+    }
+}
+
+impl Progress {
+    /// Returns the news without secrets.
+    #[must_use]
+    pub fn redacted(mut self, by: &Redactor) -> Self {
+        match &mut self {
+            Self::Waiting { values, error, .. } => {
+                pairs(values, by);
+                optional(error, |error| text(error, by));
+            }
+            Self::Retrying { why, .. } => text(why, by),
+        }
+        self
+    }
+}
+
+/// Cleans what is there.
+fn optional<T>(value: &mut Option<T>, clean: impl FnOnce(&mut T)) {
+    if let Some(value) = value {
+        clean(value);
+    }
+}
+
+fn reason(reason: &mut Reason, by: &Redactor) {
+    text(&mut reason.text, by);
+    for seen in &mut reason.seen {
+        pairs(&mut seen.values, by);
+        optional(&mut seen.error, |error| text(error, by));
+    }
+}
+
+fn pairs(values: &mut [(String, String)], by: &Redactor) {
+    for (_, value) in values {
+        text(value, by);
+    }
+}
+
+fn text(text: &mut String, by: &Redactor) {
+    if let Cow::Owned(clean) = by.text(text) {
+        *text = clean;
+    }
+}

@@ -1,0 +1,198 @@
+//! Secrets: only where nobody sees them.
+//!
+//! What a command reads, and what an upload puts in place, is seen by nobody else. Arguments,
+//! scripts, environments and paths stand in the process list of a host; all other texts and all
+//! conditions are shown to people and kept with the run.
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::plan::Action;
+use crate::plan::CommandSpec;
+use crate::plan::Plan;
+use crate::plan::Step;
+use crate::plan::UploadSource;
+use crate::plan::Word;
+use crate::plan::Work;
+use crate::plan::check::command_templates;
+use crate::plan::check::expressions;
+use crate::plan::check::templates;
+use crate::source::Sources;
+use crate::template::Name;
+use crate::template::Template;
+
+/// Tells of secrets that would be seen.
+pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
+    if !plan.inputs.values().any(|input| input.sensitive) {
+        return;
+    }
+    let mut uses = Uses {
+        plan,
+        sources,
+        found,
+    };
+    for probe in plan.probes.values() {
+        let texts = command_templates(&probe.command);
+        uses.texts(&texts, Some(&probe.command));
+    }
+    for word in plan.words.values() {
+        let (Word::Expression(expression, _)
+        | Word::Rows {
+            filter: expression, ..
+        }) = word;
+        uses.condition(&expression.names);
+    }
+    let invariants = &plan.invariants;
+    let claims = [&invariants.always, &invariants.at_rest, &invariants.at_end];
+    for claim in claims.into_iter().flatten().chain(&plan.preflight) {
+        uses.condition(&claim.condition.names);
+    }
+    for step in &plan.steps {
+        step.visit(&mut |step| uses.step(step));
+    }
+}
+
+/// Tells of secrets in a text that may hold them, and does not find them where it looks.
+pub(super) fn text(template: &Template, plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
+    let mut uses = Uses {
+        plan,
+        sources,
+        found,
+    };
+    for name in &template.names {
+        uses.variable(name);
+    }
+}
+
+struct Uses<'a> {
+    plan: &'a Plan,
+    sources: &'a Sources,
+    found: &'a mut Diagnostics,
+}
+
+impl Uses<'_> {
+    fn step(&mut self, step: &Step) {
+        for expression in expressions(step) {
+            self.condition(&expression.names);
+        }
+        let command = match &step.action {
+            Action::Effect(effect) => Some(&effect.command),
+            _ => None,
+        };
+        self.texts(&templates(step), command);
+    }
+
+    fn condition(&mut self, names: &[Name]) {
+        for name in names {
+            self.variable(name);
+            self.shown(name, "a condition is kept with what it was decided on");
+        }
+    }
+
+    fn texts(&mut self, texts: &[&Template], command: Option<&CommandSpec>) {
+        let same = |one: &Template, all: &[&Template]| all.iter().any(|it| std::ptr::eq(*it, one));
+        let unseen = command.map(unseen).unwrap_or_default();
+        let arguments = command.map(arguments).unwrap_or_default();
+        for name in texts.iter().flat_map(|text| &text.names) {
+            self.variable(name);
+        }
+        for text in texts.iter().filter(|text| !same(text, &unseen)) {
+            for name in &text.names {
+                if same(text, &arguments) {
+                    self.argument(name);
+                } else {
+                    self.shown(name, "this text is shown and kept");
+                }
+            }
+        }
+    }
+
+    /// Tells of `host.vars.NAME` where NAME is a secret: it is taken out of the variables.
+    fn variable(&mut self, name: &Name) {
+        let behind = self.sources.get(name.span.source).text();
+        let behind = behind.get(name.span.range().end..).unwrap_or_default();
+        let Some(rest) = behind.strip_prefix(".vars").filter(|_| name.name == "host") else {
+            return;
+        };
+        let rest = rest.trim_start_matches(['.', '[', '"', '\'', '\\']);
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let word = rest.split(|c| !is_word(c)).next().unwrap_or_default();
+        let Some(input) = self.plan.inputs.get(word).filter(|input| input.sensitive) else {
+            return;
+        };
+        let message = format!("`host.vars.{word}` is not there: `{word}` is a secret");
+        self.found.push(
+            Diagnostic::error("secret-shown", message)
+                .at(
+                    name.span,
+                    "variables are kept, and a secret is none of them",
+                )
+                .also(input.span, "declared as a secret")
+                .help(format!(
+                    "write `{{{{ {word} }}}}`, in `stdin`, or in the `template` or `content` of an \
+                     `upload`"
+                )),
+        );
+    }
+
+    fn argument(&mut self, name: &Name) {
+        let word = &name.name;
+        let Some(input) = self.plan.inputs.get(word).filter(|input| input.sensitive) else {
+            return;
+        };
+        let message = format!("the secret `{word}` would be seen in the process list of the host");
+        self.found.push(
+            Diagnostic::error("secret-in-arguments", message)
+                .at(name.span, "everyone on the host can see this")
+                .also(input.span, "declared as a secret")
+                .help(format!(
+                    "let the command read it: `stdin: \"{{{{ {word} }}}}\"`"
+                ))
+                .help(format!(
+                    "or put it into a file: `upload: {{content: \"{{{{ {word} }}}}\", to: PATH, \
+                     mode: \"0600\"}}`"
+                )),
+        );
+    }
+
+    fn shown(&mut self, name: &Name, why: &str) {
+        let word = &name.name;
+        let Some(input) = self.plan.inputs.get(word).filter(|input| input.sensitive) else {
+            return;
+        };
+        self.found.push(
+            Diagnostic::error(
+                "secret-shown",
+                format!("the secret `{word}` would be shown"),
+            )
+            .at(name.span, why)
+            .also(input.span, "declared as a secret")
+            .help("use it in `stdin`, or in the `template` or `content` of an `upload`"),
+        );
+    }
+}
+
+/// Returns the texts of a command that nobody sees.
+fn unseen(command: &CommandSpec) -> Vec<&Template> {
+    let mut all: Vec<&Template> = command.stdin.iter().collect();
+    if let Work::Upload(upload) = &command.work
+        && let UploadSource::Content(text) = &upload.source
+    {
+        all.push(text);
+    }
+    all
+}
+
+/// Returns the texts of a command that stand in a process list.
+fn arguments(command: &CommandSpec) -> Vec<&Template> {
+    let mut all: Vec<&Template> = match &command.work {
+        Work::Run(words) => words.iter().collect(),
+        Work::Shell(script) => vec![script],
+        Work::Upload(upload) => {
+            let path = upload.source.path().into_iter();
+            path.chain([&upload.to]).collect()
+        }
+    };
+    all.extend(command.env.values());
+    all.extend(&command.dir);
+    all
+}

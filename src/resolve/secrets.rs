@@ -1,0 +1,211 @@
+//! Secrets of a run: the values of inputs that are `sensitive`.
+//!
+//! They are found as other inputs are and then kept apart: they are in no [`ResolvedPlan::inputs`],
+//! in no variable of the inventory that is kept, and no text but `stdin` and what an upload renders
+//! can see them. A run is kept without them, so a resume asks the same sources again ([`again`]).
+//! Where a text is at hand that they were read from, their places in it are blotted out: a message
+//! may show the line.
+
+use indexmap::IndexMap;
+use minijinja::Value;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::inventory::HostName;
+use crate::inventory::Inventory;
+use crate::plan::Input;
+use crate::plan::Plan;
+use crate::resolve::Given;
+use crate::resolve::ResolvedPlan;
+use crate::resolve::inputs;
+use crate::secret::Redactor;
+use crate::secret::SHORTEST;
+use crate::secret::Secret;
+use crate::source::Sources;
+use crate::template::Names;
+
+/// Values of inputs, host by host.
+type Values = IndexMap<HostName, IndexMap<String, serde_json::Value>>;
+
+/// The secrets of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets {
+    /// Host by host, by the names of the inputs.
+    of_hosts: IndexMap<HostName, IndexMap<String, Secret>>,
+    /// Finds them where they do not belong.
+    pub redactor: Redactor,
+}
+
+impl Secrets {
+    /// Returns what `stdin` and uploads of a host see beside other names.
+    pub fn names(&self, host: &HostName) -> Names {
+        let secrets = self.of_hosts.get(host).into_iter().flatten();
+        let exposed = secrets.map(|(name, secret)| {
+            let value = if secret.is_list() {
+                secret.expose().map(Value::from).collect::<Vec<_>>().into()
+            } else {
+                secret.expose().next().map_or(Value::UNDEFINED, Value::from)
+            };
+            (name.clone(), value)
+        });
+        exposed.collect()
+    }
+
+    /// Takes them out of values; what is left are inputs that may be shown.
+    pub(super) fn take(plan: &Plan, values: &mut Values) -> Self {
+        let mut secrets = Self::default();
+        for (host, values) in values.iter_mut() {
+            let mut own = IndexMap::new();
+            for (name, _) in sensitive(plan) {
+                if let Some(value) = values.shift_remove(name) {
+                    own.insert(name.clone(), secret(value));
+                }
+            }
+            if !own.is_empty() {
+                secrets.of_hosts.insert(host.clone(), own);
+            }
+        }
+        let all = secrets.each();
+        secrets.redactor = Redactor::new(all);
+        secrets
+    }
+
+    /// Returns all texts with the names of their inputs.
+    fn each(&self) -> Vec<(&str, &str)> {
+        let secrets = self.of_hosts.values().flatten();
+        let texts = secrets.flat_map(|(name, secret)| {
+            let texts = secret.expose();
+            texts.map(move |text| (name.as_str(), text))
+        });
+        texts.collect()
+    }
+}
+
+fn secret(value: serde_json::Value) -> Secret {
+    let text = |value: serde_json::Value| match value {
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
+    };
+    match value {
+        serde_json::Value::Array(items) => Secret::list(items.into_iter().map(text)),
+        value => Secret::text(text(value)),
+    }
+}
+
+/// Returns the inputs that are secrets.
+pub fn sensitive(plan: &Plan) -> impl Iterator<Item = (&String, &Input)> {
+    plan.inputs.iter().filter(|(_, input)| input.sensitive)
+}
+
+/// Takes secrets out of all that is kept or shown: the variables of hosts, and the texts at hand.
+pub(super) fn hide(plan: &Plan, inventory: &mut Inventory, given: &Given, sources: &mut Sources) {
+    for (name, _) in sensitive(plan) {
+        for host in inventory.hosts.values_mut() {
+            let variable = host.vars.shift_remove(name);
+            if let Some(place) = variable.and_then(|variable| variable.place.0) {
+                sources.blot(place);
+            }
+        }
+        let node = given.file.as_ref().and_then(|(_, node)| node.get(name));
+        if let Some(node) = node {
+            sources.blot(node.span);
+        }
+    }
+}
+
+/// Tells of secrets that are seen, or would be.
+pub(super) fn check(resolved: &ResolvedPlan, given: &Given, found: &mut Diagnostics) {
+    for (name, input) in sensitive(&resolved.plan) {
+        if given.set.iter().any(|(set, _)| set == name) {
+            let message = format!("`--set` shows the secret `{name}` to everyone on this machine");
+            found.push(
+                Diagnostic::warning("secret-on-command-line", message)
+                    .at(input.span, "declared as a secret")
+                    .help(format!(
+                        "give it by the environment, `{}`, in a file, `--inputs FILE`, or in the \
+                         inventory",
+                        inputs::variable(name)
+                    )),
+            );
+        }
+        let short = resolved.secrets.each().into_iter();
+        if short
+            .filter(|(of, _)| of == name)
+            .any(|(_, text)| text.trim().len() < SHORTEST)
+        {
+            let message = format!("the secret `{name}` has fewer than {SHORTEST} bytes");
+            found.push(
+                Diagnostic::warning("short-secret", message)
+                    .at(input.span, "is not found in what commands print")
+                    .help("take a longer one, or see that no command prints it"),
+            );
+        }
+    }
+    copied(resolved, found);
+}
+
+/// Tells of secrets that are kept all the same, in other values.
+fn copied(resolved: &ResolvedPlan, found: &mut Diagnostics) {
+    let redactor = &resolved.secrets.redactor;
+    if redactor.is_idle() {
+        return;
+    }
+    let fault = |what: String| {
+        Diagnostic::error("secret-in-other-value", what)
+            .help("take it out of there: all but secrets is kept with the run")
+            .help("or choose a secret that is no word of the inventory")
+    };
+    for host in resolved.inventory.hosts.values() {
+        for (name, variable) in &host.vars {
+            if redactor.finds(&variable.value.to_string()) {
+                let (origin, host) = (&variable.origin, &host.name);
+                found.push(fault(format!(
+                    "{origin}: the variable `{name}` of {host} holds the value of a secret"
+                )));
+            }
+        }
+    }
+    for (host, values) in &resolved.inputs {
+        for (name, value) in values {
+            if redactor.finds(&value.to_string()) {
+                found.push(fault(format!(
+                    "the input `{name}` of {host} holds the value of a secret"
+                )));
+            }
+        }
+    }
+}
+
+/// Finds the secrets of a run that goes on: it was kept without them.
+///
+/// The inventory is the one the run was begun with, read anew, if that can be done; `given` is what
+/// a user gives now. Faults are told, all that are missing among them.
+pub fn again(
+    resolved: &mut ResolvedPlan,
+    inventory: Option<Inventory>,
+    given: &Given,
+    sources: &mut Sources,
+    found: &mut Diagnostics,
+) {
+    let hosts = resolved.hosts.clone();
+    let mut inventory = inventory.unwrap_or_else(|| resolved.inventory.clone());
+    // A host that is gone from the inventory since is still a host of the run.
+    for (name, host) in &resolved.inventory.hosts {
+        if !inventory.hosts.contains_key(name) {
+            inventory.hosts.insert(name.clone(), host.clone());
+        }
+    }
+    let wanted = |input: &Input| input.sensitive;
+    let mut values = inputs::values(
+        &resolved.plan,
+        wanted,
+        &inventory,
+        &hosts,
+        given,
+        sources,
+        found,
+    );
+    resolved.secrets = Secrets::take(&resolved.plan, &mut values);
+    hide(&resolved.plan, &mut inventory, given, sources);
+    check(resolved, given, found);
+}

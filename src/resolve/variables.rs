@@ -1,0 +1,215 @@
+//! Variables of hosts that a plan reads by `host.vars.NAME`: there on every host that will need them.
+//!
+//! Looked at is what every host comes by: texts and conditions of the preflight and of steps without
+//! `when`, and the probes and words that these name. What stands under a `when` may be meant for
+//! some hosts alone, so nothing is said of it. A name that is tested (`is defined`) or has a
+//! `default` may be missing.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use indexmap::IndexMap;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::diagnostic::nearest;
+use crate::inventory::HostName;
+use crate::plan::Action;
+use crate::plan::Plan;
+use crate::plan::Rollback;
+use crate::plan::Step;
+use crate::plan::Word;
+use crate::plan::check;
+use crate::resolve::ResolvedPlan;
+use crate::resolve::hosts;
+use crate::source::Span;
+use crate::template::Name;
+use crate::template::Template;
+use crate::template::expression;
+use crate::template::expression::Expr;
+use crate::template::expression::Expression;
+use crate::template::expression::Kind;
+
+/// Filters and tests that take a name which is not there.
+const LENIENT: [&str; 4] = ["default", "d", "defined", "undefined"];
+
+/// Tells of variables that some of the hosts lack.
+pub(super) fn check(resolved: &ResolvedPlan, found: &mut Diagnostics) {
+    let mut needed = Needed {
+        plan: &resolved.plan,
+        seen: HashSet::new(),
+        places: IndexMap::new(),
+    };
+    for claim in &resolved.plan.preflight {
+        needed.expression(&claim.condition);
+    }
+    needed.steps(&resolved.plan.steps);
+    for (name, span) in needed.places {
+        let hosts = resolved.hosts.iter();
+        let hosts = hosts.filter_map(|host| resolved.inventory.host(host));
+        let lack = hosts.filter(|host| !host.vars.contains_key(&name));
+        let lack: Vec<HostName> = lack.map(|host| host.name.clone()).collect();
+        if lack.is_empty() {
+            continue;
+        }
+        let message = format!("there is no `host.vars.{name}` for {}", hosts::names(&lack));
+        let fault = Diagnostic::error("missing-variable", message).at(span, "needed here");
+        let near = lack.iter().find_map(|host| {
+            let host = resolved.inventory.host(host)?;
+            let near = nearest(&name, host.vars.keys().map(String::as_str))?;
+            Some((&host.name, near))
+        });
+        let fault = match near {
+            Some((_, near)) if lack.len() == resolved.hosts.len() => {
+                fault.help(format!("did you mean `host.vars.{near}`?"))
+            }
+            Some((host, near)) => fault.help(format!("`{host}` has `{near}`: is it `{name}`?")),
+            None => fault.help(format!("give it in the inventory: `{name}: VALUE`")),
+        };
+        found.push(fault.help(format!(
+            "or say what holds without it: `host.vars.{name} | default(\"VALUE\")`"
+        )));
+    }
+}
+
+/// What every host comes by.
+struct Needed<'a> {
+    plan: &'a Plan,
+    /// Probes and words that were looked at.
+    seen: HashSet<&'a str>,
+    /// The variables, each with the first place that needs it.
+    places: IndexMap<String, Span>,
+}
+
+impl<'a> Needed<'a> {
+    fn steps(&mut self, steps: &'a [Step]) {
+        for step in steps {
+            self.step(step);
+        }
+    }
+
+    fn step(&mut self, step: &'a Step) {
+        if let Some(when) = &step.when {
+            self.expression(when);
+            return;
+        }
+        for expression in check::expressions(step) {
+            self.expression(expression);
+        }
+        for template in check::templates(step) {
+            self.template(template);
+        }
+        if let Action::Block { steps, .. } = &step.action {
+            self.steps(steps);
+        }
+        // A way back is needed by every host, should it turn round.
+        if let Rollback::Handler(handler) = &step.rollback {
+            self.step(handler);
+        }
+    }
+
+    fn expression(&mut self, expression: &'a Expression) {
+        let mut ranges = Vec::new();
+        expression.root.free_names(&mut ranges);
+        self.add(
+            std::slice::from_ref(&expression.root),
+            &expression.names,
+            &ranges,
+        );
+        self.names(&expression.names);
+    }
+
+    fn template(&mut self, template: &'a Template) {
+        self.names(&template.names);
+        // What an `{% if %}` guards cannot be told here.
+        if template.text.contains("{%") {
+            return;
+        }
+        let ranges = expression::names_of_template(&template.text).unwrap_or_default();
+        let shown = expression::shown_by_template(&template.text);
+        self.add(&shown, &template.names, &ranges);
+    }
+
+    /// Goes through the probes and words that are named.
+    fn names(&mut self, names: &'a [Name]) {
+        for name in names {
+            if !self.seen.insert(&name.name) {
+                continue;
+            }
+            if let Some(probe) = self.plan.probes.get(&name.name) {
+                for template in check::command_templates(&probe.command) {
+                    self.template(template);
+                }
+            }
+            match self.plan.words.get(&name.name) {
+                Some(Word::Expression(expression, _)) => self.expression(expression),
+                Some(Word::Rows { filter, .. }) => self.expression(filter),
+                None => {}
+            }
+        }
+    }
+
+    /// Adds the variables of some expressions; `names` are the free names at `ranges`.
+    fn add(&mut self, roots: &[Expr], names: &[Name], ranges: &[(String, Range<usize>)]) {
+        let mut read = Vec::new();
+        let mut tested = HashSet::new();
+        for root in roots {
+            variables(root, &mut read, &mut tested);
+        }
+        for (name, host, range) in read.iter().filter(|(name, ..)| !tested.contains(name)) {
+            let at = ranges
+                .iter()
+                .position(|(_, range)| range.start == host.start);
+            let Some(span) = at.and_then(|at| names.get(at)).map(|name| name.span) else {
+                continue;
+            };
+            let end = span.range().start + (range.end - host.start);
+            let span = Span::new(span.source, span.range().start, end);
+            self.places.entry(name.clone()).or_insert(span);
+        }
+    }
+}
+
+/// A variable that is read: its name, where `host` stands, and where the whole stands.
+type Read = (String, Range<usize>, Range<usize>);
+
+/// Collects the variables of an expression, and those of them that are tested or have a default.
+fn variables(expr: &Expr, read: &mut Vec<Read>, tested: &mut HashSet<String>) {
+    match &expr.kind {
+        Kind::Filter(name, of, _) | Kind::Test(name, of, _) if LENIENT.contains(&name.as_str()) => {
+            let mut inner = Vec::new();
+            variables(of, &mut inner, tested);
+            tested.extend(inner.into_iter().map(|(name, ..)| name));
+        }
+        _ => {}
+    }
+    if let Some((name, host)) = variable(expr) {
+        read.push((name, host, expr.range.clone()));
+        return;
+    }
+    for part in expr.parts() {
+        variables(part, read, tested);
+    }
+}
+
+/// Returns the name of `host.vars.NAME`, and where `host` stands in it.
+fn variable(expr: &Expr) -> Option<(String, Range<usize>)> {
+    let (of, name) = part(expr)?;
+    let (host, vars) = part(of)?;
+    match &host.kind {
+        Kind::Var(word) if word == "host" && vars == "vars" => Some((name, host.range.clone())),
+        _ => None,
+    }
+}
+
+/// Returns what a part is taken of, and its name.
+fn part(expr: &Expr) -> Option<(&Expr, String)> {
+    match &expr.kind {
+        Kind::Attr(of, name) => Some((of, name.clone())),
+        Kind::Item(of, key) => match &key.kind {
+            Kind::Const(value) => Some((of, value.as_str()?.to_owned())),
+            _ => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,292 @@
+//! One redactor for all that leaves planrun: events, reports, logs, messages.
+//!
+//! In: texts and bytes. Out: the same, with `«secret NAME»` in place of every writing of a secret
+//! ([`super::writings`]) that is in them. A stream that was cut may end in the midst of one: what
+//! could be its beginning goes, too. All streams are looked at whole, so no border between two
+//! pieces can hide anything.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use aho_corasick::AhoCorasick;
+use serde_json::Value;
+
+use super::SHORTEST;
+use super::writings;
+use super::writings::Writing;
+
+/// Finds secrets and takes them out.
+#[derive(Clone, Default)]
+pub struct Redactor {
+    plain: Finder,
+    packed: Finder,
+}
+
+/// Looks for some writings.
+#[derive(Clone, Default)]
+struct Finder {
+    automaton: Option<AhoCorasick>,
+    /// The writings, and whose each is.
+    writings: Vec<(Writing, String)>,
+}
+
+/// A place, and the name of the secret that is there.
+type Hit<'a> = (Range<usize>, &'a str);
+
+impl Redactor {
+    /// Makes a redactor of secrets and their names; those under [`SHORTEST`] are passed over.
+    pub fn new<'a>(secrets: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let (mut plain, mut packed) = (Vec::new(), Vec::new());
+        for (name, secret) in secrets {
+            if secret.trim().len() < SHORTEST {
+                continue;
+            }
+            let named = |writing| (writing, name.to_owned());
+            plain.extend(writings::plain(secret).into_iter().map(named));
+            packed.extend(writings::packed(secret).into_iter().map(named));
+        }
+        Self {
+            plain: Finder::new(plain),
+            packed: Finder::new(packed),
+        }
+    }
+
+    /// Whether there is nothing to look for.
+    pub fn is_idle(&self) -> bool {
+        self.plain.automaton.is_none()
+    }
+
+    /// Returns a text without secrets.
+    pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self.bytes(text.as_bytes(), false) {
+            Cow::Borrowed(_) => Cow::Borrowed(text),
+            Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+        }
+    }
+
+    /// Whether a text holds a secret.
+    pub fn finds(&self, text: &str) -> bool {
+        matches!(self.text(text), Cow::Owned(_))
+    }
+
+    /// Takes secrets out of all texts of a value, its keys included.
+    pub fn value(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                if let Cow::Owned(clean) = self.text(text) {
+                    *text = clean;
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
+            Value::Object(entries) => {
+                if entries.keys().any(|key| self.finds(key)) {
+                    let old = std::mem::take(entries);
+                    let clean = old
+                        .into_iter()
+                        .map(|(k, v)| (self.text(&k).into_owned(), v));
+                    entries.extend(clean);
+                }
+                entries.values_mut().for_each(|item| self.value(item));
+            }
+            Value::Number(number) => {
+                if let Cow::Owned(clean) = self.text(&number.to_string()) {
+                    *value = clean.into();
+                }
+            }
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    /// Returns bytes without secrets. Where they are the beginning of more that was cut off, what
+    /// may be the beginning of a secret at their end is taken out as well.
+    pub fn bytes<'a>(&self, bytes: &'a [u8], is_cut: bool) -> Cow<'a, [u8]> {
+        if self.is_idle() {
+            return Cow::Borrowed(bytes);
+        }
+        let mut hits = self.plain.hits(bytes, is_cut);
+        let places: Vec<usize> = (0..bytes.len())
+            .filter(|&at| !bytes[at].is_ascii_whitespace())
+            .collect();
+        let squeezed: Vec<u8> = places.iter().map(|&at| bytes[at]).collect();
+        let packed = self.packed.hits(&squeezed, is_cut).into_iter();
+        hits.extend(
+            packed
+                .filter(|(range, _)| !range.is_empty())
+                .map(|(range, name)| (places[range.start]..places[range.end - 1] + 1, name)),
+        );
+        if hits.is_empty() {
+            return Cow::Borrowed(bytes);
+        }
+        hits.sort_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
+        Cow::Owned(replaced(bytes, &hits))
+    }
+}
+
+/// Writes a mark for each hit; those that overlap are one.
+fn replaced(bytes: &[u8], hits: &[Hit<'_>]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut done = 0;
+    for (range, name) in hits {
+        if range.start >= done {
+            out.extend_from_slice(&bytes[done..range.start]);
+            out.extend_from_slice(format!("«secret {name}»").as_bytes());
+        }
+        done = done.max(range.end);
+    }
+    out.extend_from_slice(&bytes[done..]);
+    out
+}
+
+impl Finder {
+    fn new(mut writings: Vec<(Writing, String)>) -> Self {
+        // The same value under two names is told by the first.
+        writings.sort();
+        writings.dedup_by(|a, b| a.0 == b.0);
+        let patterns = writings.iter().map(|(writing, _)| &writing.bytes);
+        let automaton = if writings.is_empty() {
+            None
+        } else {
+            AhoCorasick::new(patterns).ok()
+        };
+        Self {
+            automaton,
+            writings,
+        }
+    }
+
+    fn hits(&self, bytes: &[u8], is_cut: bool) -> Vec<Hit<'_>> {
+        let Some(automaton) = &self.automaton else {
+            return Vec::new();
+        };
+        let mut hits = Vec::new();
+        for found in automaton.find_overlapping_iter(bytes) {
+            let (writing, name) = &self.writings[found.pattern().as_usize()];
+            let mut range = found.range();
+            let is_part = |at: usize| {
+                bytes
+                    .get(at)
+                    .is_some_and(|byte| !byte.is_ascii_whitespace())
+            };
+            if writing.before && range.start > 0 {
+                range.start -= 1;
+            }
+            if writing.behind && is_part(range.end) {
+                range.end += 1;
+            }
+            hits.push((range, name.as_str()));
+        }
+        if is_cut {
+            hits.extend(self.beginning(bytes));
+        }
+        hits
+    }
+
+    /// Returns the longest end of bytes that is the beginning of a writing.
+    fn beginning(&self, bytes: &[u8]) -> Option<Hit<'_>> {
+        let longest = self.writings.iter().filter_map(|(writing, name)| {
+            let most = writing.bytes.len().min(bytes.len());
+            let length = (1..=most)
+                .rev()
+                .find(|&length| bytes.ends_with(&writing.bytes[..length]))?;
+            Some((length, name))
+        });
+        let (length, name) = longest.max_by_key(|(length, _)| *length)?;
+        Some((bytes.len() - length..bytes.len(), name))
+    }
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Redactor({} writings)", self.plain.writings.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redactor() -> Redactor {
+        Redactor::new([
+            ("token", "hunter2/+é'x"),
+            ("pin", "1234"),
+            ("other", "swordfish"),
+        ])
+    }
+
+    #[test]
+    fn a_secret_is_replaced_by_its_name() {
+        let redactor = redactor();
+        assert_eq!(redactor.text("a hunter2/+é'x b"), "a «secret token» b");
+        assert_eq!(
+            redactor.text("swordfishswordfish!"),
+            "«secret other»«secret other»!"
+        );
+        assert_eq!(redactor.text("pin 1234, hunter2"), "pin 1234, hunter2");
+        assert!(matches!(redactor.text("nothing"), Cow::Borrowed(_)));
+        assert!(Redactor::new([("pin", "1234")]).is_idle());
+    }
+
+    #[test]
+    fn folded_base64_and_hex_are_found() {
+        let secret = "a-rather-long-secret-that-is-folded-into-several-lines-by-base64-and-xxd";
+        let redactor = Redactor::new([("long", secret)]);
+        let folded = "YS1yYXRoZXItbG9uZy1zZWNyZXQtdGhhdC1pcy1mb2xkZWQtaW50by1zZXZlcmFsLWxpbmVzLWJ5\n\
+                      LWJhc2U2NC1hbmQteHhk\n";
+        assert_eq!(redactor.text(&format!("x {folded}")), "x «secret long»\n");
+        let hex: Vec<String> = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let lines: Vec<String> = hex.chunks(30).map(|line| line.join("")).collect();
+        assert_eq!(redactor.text(&lines.join("\n")), "«secret long»");
+        assert_eq!(
+            redactor.text(&hex.join(" ").to_uppercase()),
+            "«secret long»"
+        );
+    }
+
+    #[test]
+    fn base64_goes_whole_whatever_stands_around_it() {
+        let redactor = Redactor::new([("s", "hunter2!")]);
+        // Made by `base64` of the secret with 0, 1 and 2 bytes before, and some behind.
+        for (text, left) in [
+            ("aHVudGVyMiE=", "="),
+            ("eGh1bnRlcjIh", "e"),
+            ("eHhodW50ZXIyIQ==", "eH=="),
+            ("aHVudGVyMiF6eg==", "6eg=="),
+        ] {
+            let clean = redactor.text(text).replace("«secret s»", "");
+            assert_eq!(clean, left, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_cut_does_not_end_in_a_part_of_a_secret() {
+        let redactor = Redactor::new([("s", "hunter2!")]);
+        let cut = |text: &str| {
+            let clean = redactor.bytes(text.as_bytes(), true).into_owned();
+            String::from_utf8(clean).unwrap()
+        };
+        assert_eq!(cut("abc hunt"), "abc «secret s»");
+        assert_eq!(cut("abc 68756e74"), "abc «secret s»");
+        assert_eq!(cut("abc hunter2! "), "abc «secret s» ");
+        assert_eq!(redactor.text("abc hunt"), "abc hunt");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_searched_too() {
+        let redactor = Redactor::new([("s", "hunter2!")]);
+        let clean = redactor.bytes(b"\xff\xfehunter2!\xff", false).into_owned();
+        assert_eq!(
+            clean,
+            [&b"\xff\xfe"[..], "«secret s»".as_bytes(), b"\xff"].concat()
+        );
+    }
+
+    #[test]
+    fn all_texts_of_a_value_are_searched() {
+        let redactor = Redactor::new([("s", "hunter2!"), ("n", "1234567")]);
+        let mut value = serde_json::json!({"hunter2!": ["a", "b hunter2!"], "n": 1_234_567});
+        redactor.value(&mut value);
+        let clean = serde_json::json!({"«secret s»": ["a", "b «secret s»"], "n": "«secret n»"});
+        assert_eq!(value, clean);
+    }
+}

@@ -1,0 +1,275 @@
+//! The writings of a secret: as it is, and as programs print it.
+//!
+//! Each is looked for as bytes. Hex and base64 are looked for with blanks and line breaks left out
+//! (`packed`), because programs fold them into lines and columns.
+
+use std::fmt::Write as _;
+
+use super::SHORTEST;
+
+/// Shortest line of a secret of several lines that is looked for alone, in bytes.
+const SHORTEST_LINE: usize = 12;
+
+/// A writing that is looked for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Writing {
+    /// The bytes.
+    pub(super) bytes: Vec<u8>,
+    /// Whether the character before belongs to it in part.
+    pub(super) before: bool,
+    /// Whether the character behind belongs to it in part.
+    pub(super) behind: bool,
+}
+
+impl Writing {
+    fn whole(bytes: impl Into<Vec<u8>>) -> Self {
+        Self {
+            bytes: bytes.into(),
+            before: false,
+            behind: false,
+        }
+    }
+}
+
+/// Returns the writings that are looked for in a text as it is, without repetitions.
+pub(super) fn plain(secret: &str) -> Vec<Writing> {
+    let whole = secret.trim();
+    let lines = whole.lines().map(str::trim);
+    let mut all: Vec<String> = Vec::new();
+    for text in std::iter::once(whole).chain(lines.filter(|line| line.len() >= SHORTEST_LINE)) {
+        all.push(text.to_owned());
+        all.extend(quoted(text));
+        all.extend(percent(text));
+        all.extend(spelled(text));
+    }
+    done(all.into_iter().map(Writing::whole))
+}
+
+/// Returns the writings that are looked for where blanks and line breaks are left out.
+pub(super) fn packed(secret: &str) -> Vec<Writing> {
+    let mut all = Vec::new();
+    let whole = secret.trim();
+    for (digits, glue) in [(false, ""), (true, "")] {
+        all.push(Writing::whole(hex(whole, digits, glue)));
+    }
+    for (shift, url) in [
+        (0, false),
+        (1, false),
+        (2, false),
+        (0, true),
+        (1, true),
+        (2, true),
+    ] {
+        all.push(base64(whole.as_bytes(), shift, url));
+    }
+    done(all.into_iter())
+}
+
+fn done(all: impl Iterator<Item = Writing>) -> Vec<Writing> {
+    let mut all: Vec<Writing> = all.filter(|one| one.bytes.len() >= SHORTEST).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// JSON, shells, C, HTML: what stands between the quotes.
+fn quoted(text: &str) -> Vec<String> {
+    let json = serde_json::to_string(text).unwrap_or_default();
+    let json = json.trim_start_matches('"');
+    let json = json.strip_suffix('"').unwrap_or(json).to_owned();
+    let debug = format!("{text:?}");
+    let debug = debug.trim_start_matches('"');
+    let debug = debug.strip_suffix('"').unwrap_or(debug).to_owned();
+    let ascii = escape(
+        &json,
+        |c| !c.is_ascii(),
+        |c, out| {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a text cannot fail.
+                let _written = write!(out, "\\u{unit:04x}");
+            }
+        },
+    );
+    let slashes = json.replace('/', "\\/");
+    let special = |c: char| !c.is_alphanumeric() && !"_-./:@%+=,".contains(c);
+    let html = |quote: &str| {
+        let text = text
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;");
+        text.replace('"', "&quot;").replace('\'', quote)
+    };
+    vec![
+        json,
+        ascii,
+        slashes,
+        debug,
+        text.replace('\'', r"'\''"),
+        text.replace('\'', r#"'"'"'"#),
+        escape(text, special, |c, out| out.extend(['\\', c])),
+        escape(
+            text,
+            |c| "\\\"$`".contains(c),
+            |c, out| out.extend(['\\', c]),
+        ),
+        escape(
+            text,
+            |c| "\\'\n\t\r".contains(c),
+            |c, out| {
+                let letter = match c {
+                    '\n' => 'n',
+                    '\t' => 't',
+                    '\r' => 'r',
+                    other => other,
+                };
+                out.extend(['\\', letter]);
+            },
+        ),
+        html("&#39;"),
+        html("&#x27;"),
+    ]
+}
+
+fn escape(text: &str, is: impl Fn(char) -> bool, write: impl Fn(char, &mut String)) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        if is(c) {
+            write(c, &mut out);
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// As in addresses: what must be written so, with a few habits, and every byte.
+fn percent(text: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for upper in [true, false] {
+        for kept in ["-_.~", "-_.~/", "-_.!~*'()", "-_.!~*'();/?:@&=+$,#"] {
+            let encoded = encode(text, kept, upper);
+            all.push(encoded.replace("%20", "+"));
+            all.push(encoded);
+        }
+        let every: Vec<String> = text.bytes().map(|byte| digits(byte, upper)).collect();
+        all.push(format!("%{}", every.join("%")));
+    }
+    all
+}
+
+fn encode(text: &str, kept: &str, upper: bool) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        let c = char::from(byte);
+        if c.is_ascii_alphanumeric() || c.is_ascii() && kept.contains(c) {
+            out.push(c);
+        } else {
+            out.push('%');
+            out.push_str(&digits(byte, upper));
+        }
+    }
+    out
+}
+
+/// Byte by byte, with a sign before or between.
+fn spelled(text: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for upper in [true, false] {
+        all.push(hex(text, upper, ":"));
+        all.push(format!("\\x{}", hex(text, upper, "\\x")));
+    }
+    all
+}
+
+fn hex(text: &str, upper: bool, glue: &str) -> String {
+    let all: Vec<String> = text.bytes().map(|byte| digits(byte, upper)).collect();
+    all.join(glue)
+}
+
+fn digits(byte: u8, upper: bool) -> String {
+    if upper {
+        format!("{byte:02X}")
+    } else {
+        format!("{byte:02x}")
+    }
+}
+
+/// The characters of base64 that a text alone decides, where `shift` bytes stand before it.
+fn base64(text: &[u8], shift: usize, url: bool) -> Writing {
+    let (last, end) = if url { (b'-', b'_') } else { (b'+', b'/') };
+    let sign = |value: u8| match value {
+        0..26 => b'A' + value,
+        26..52 => b'a' + value - 26,
+        52..62 => b'0' + value - 52,
+        62 => last,
+        _ => end,
+    };
+    let bits = (shift + text.len()) * 8;
+    let bit = |at: usize| {
+        let byte = (at / 8)
+            .checked_sub(shift)
+            .and_then(|index| text.get(index));
+        byte.map_or(0, |byte| byte >> (7 - at % 8) & 1)
+    };
+    let first = (shift * 8).div_ceil(6);
+    let bytes = (first..bits / 6)
+        .map(|index| sign((0..6).fold(0, |value, at| value << 1 | bit(index * 6 + at))))
+        .collect();
+    Writing {
+        bytes,
+        before: shift > 0,
+        behind: !bits.is_multiple_of(6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(writing: &Writing) -> String {
+        String::from_utf8(writing.bytes.clone()).unwrap()
+    }
+
+    #[test]
+    fn base64_is_what_the_secret_alone_decides() {
+        // `printf 'hunter2!' | base64`, and with one and two bytes before.
+        assert_eq!(text(&base64(b"hunter2!", 0, false)), "aHVudGVyMi");
+        assert!("eGh1bnRlcjIh".contains(&text(&base64(b"hunter2!", 1, false))));
+        assert!("eHhodW50ZXIyIQ==".contains(&text(&base64(b"hunter2!", 2, false))));
+        let high = base64(&[0xfb, 0xff, 0xfe, 0xfb, 0xff, 0xfe], 0, true);
+        assert_eq!(text(&high), "-__--__-");
+    }
+
+    #[test]
+    fn the_usual_writings_are_among_them() {
+        let all: Vec<String> = plain("it's \"a/b\" é").iter().map(text).collect();
+        for one in [
+            "it's \"a/b\" é",
+            "it's \\\"a/b\\\" é",
+            "it's \\\"a\\/b\\\" é",
+            "it's \\\"a/b\\\" \\u00e9",
+            "it'\\''s \"a/b\" é",
+            "it\\'s\\ \\\"a/b\\\"\\ é",
+            "it%27s%20%22a%2Fb%22%20%C3%A9",
+            "it%27s+%22a/b%22+%C3%A9",
+            "it's%20%22a/b%22%20%c3%a9",
+            "it&#39;s &quot;a/b&quot; é",
+            "69:74:27:73:20:22:61:2f:62:22:20:c3:a9",
+        ] {
+            assert!(
+                all.iter().any(|writing| writing == one),
+                "{one} in {all:#?}"
+            );
+        }
+    }
+
+    #[test]
+    fn long_lines_of_a_secret_are_secrets_and_short_ones_are_not() {
+        let all: Vec<String> = plain("-----BEGIN-----\nabc\nMIIEvQIBADAN\n")
+            .iter()
+            .map(text)
+            .collect();
+        assert!(all.contains(&"MIIEvQIBADAN".to_owned()));
+        assert!(!all.contains(&"abc".to_owned()));
+    }
+}
