@@ -88,6 +88,9 @@ pub enum Event {
     TaskBegun {
         /// The task.
         task: TaskId,
+        /// What it is done for, once each, where it has a `for_each`: never worked out again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        items: Option<Vec<serde_json::Value>>,
     },
     /// A command is about to be sent. Nothing leaves before this is committed.
     AttemptIntended {

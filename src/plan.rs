@@ -8,7 +8,9 @@
 
 pub mod check;
 mod command;
+mod each;
 mod lower;
+mod route;
 #[cfg(test)]
 mod tests;
 pub mod value;
@@ -44,6 +46,10 @@ pub use command::Place;
 pub use command::Upload;
 pub use command::UploadSource;
 pub use command::Work;
+pub use each::ForEach;
+pub use each::ItemList;
+pub use each::WrittenItem;
+pub use route::Routes;
 pub use word::Word;
 
 /// How long a command may take where the plan does not say.
@@ -159,6 +165,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What must hold whatever fails.
     pub invariants: Invariants,
+    /// Where each step is, by its path.
+    pub routes: Routes,
 }
 
 /// A value given from outside.
@@ -276,6 +284,8 @@ pub struct Step {
     pub title: String,
     /// What it does.
     pub action: Action,
+    /// What it is done for, once for each.
+    pub for_each: Option<ForEach>,
     /// Whether it is done at all.
     pub when: Option<Rc<Expression>>,
     /// What must hold before anything is sent.

@@ -7,6 +7,7 @@
 mod files;
 mod hosts;
 mod inputs;
+mod items;
 pub mod secrets;
 pub mod texts;
 mod variables;

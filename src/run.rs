@@ -33,6 +33,7 @@ mod observe;
 mod perform;
 pub mod planned;
 mod render;
+pub mod spot;
 pub mod state;
 
 use std::cell::Cell;
@@ -337,11 +338,11 @@ impl<'r> Live<'r, '_> {
                 };
                 Some((host, work))
             }
-            Decision::Perform(host, step) => {
+            Decision::Perform(host, spot) => {
                 let work = {
                     let host = host.clone();
                     Box::pin(async move {
-                        let result = perform::perform(self, &host, step).await;
+                        let result = perform::perform(self, &host, spot).await;
                         (host, result)
                     })
                 };
@@ -354,7 +355,7 @@ impl<'r> Live<'r, '_> {
     /// Holds the claims of the preflight against a host.
     async fn preflight(&self, host: &HostName) -> Result<(), JournalError> {
         let claims = &self.run.plan.plan.preflight;
-        let names = perform::names(self, host);
+        let names = perform::names(self, host, None);
         let observer = observe::Observer {
             plan: self.run.plan,
             transport: self.run.transport,

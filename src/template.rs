@@ -165,6 +165,13 @@ impl Template {
         engine::render(&self.text, mode, names)
     }
 
+    /// Returns the expression whose value the text is; `{{ host }}` is the name of the host.
+    pub fn whole_value(&self) -> Option<Expression> {
+        let is_host =
+            |kind: &expression::Kind| matches!(kind, expression::Kind::Var(name) if name == "host");
+        self.whole().filter(|whole| !is_host(&whole.root.kind))
+    }
+
     /// Returns the expression, if the text is exactly one `{{ }}`: then its value keeps its type.
     pub fn whole(&self) -> Option<Expression> {
         let inner = self.text.trim().strip_prefix("{{")?.strip_suffix("}}")?;

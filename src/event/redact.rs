@@ -45,6 +45,10 @@ impl Event {
                 optional(why, |why| reason(why, by));
                 optional(result, |result| by.value(result));
             }
+            Self::TaskBegun { items, .. } => {
+                let items = items.iter_mut().flatten();
+                items.for_each(|item| by.value(item));
+            }
             Self::QuestionAsked { question, .. } => {
                 text(&mut question.text, by);
                 reason(&mut question.why, by);
@@ -58,7 +62,6 @@ impl Event {
             | Self::RunStarted
             | Self::RunResumed { .. }
             | Self::HostBegun { .. }
-            | Self::TaskBegun { .. }
             | Self::WaitTicked { .. }
             | Self::StopRequested { .. } => {}
         }

@@ -3,6 +3,7 @@
 use minijinja::Value;
 
 use crate::model::Act;
+use crate::task::StepPath;
 
 /// The values that the placeholders of a pattern stood for, in their order.
 pub(super) type Captures = Vec<Value>;
@@ -36,7 +37,7 @@ impl Pattern {
     pub(super) fn matches(&self, act: &Act<'_>) -> Option<Captures> {
         match (self, act) {
             (Self::Run(pattern), Act::Run(argv)) => match_words(pattern, argv),
-            (Self::Step(step), Act::Step(found)) => (step == found).then(Vec::new),
+            (Self::Step(step), Act::Step(found)) => is_script_of(step, found).then(Vec::new),
             (Self::Upload(pattern), Act::Upload(path)) => {
                 let mut captures = Vec::new();
                 pattern.take(path, &mut captures).then_some(captures)
@@ -63,6 +64,12 @@ impl Pattern {
             Self::Upload(word) => word.name().into_iter().collect(),
         }
     }
+}
+
+/// Whether a script is that of a step; for each item of a `for_each` it is the same one.
+fn is_script_of(step: &str, found: &str) -> bool {
+    let in_plan = StepPath(found.to_owned()).split_item();
+    step == found || in_plan.is_some_and(|(in_plan, _)| in_plan.0 == step)
 }
 
 impl Word {

@@ -6,6 +6,7 @@
 //! not known here: [`crate::resolve`] tells that.
 
 mod commands;
+mod each;
 mod keys;
 mod known;
 mod lists;
@@ -18,11 +19,14 @@ mod ways;
 use crate::diagnostic::Diagnostics;
 use crate::document::Node;
 use crate::plan::Action;
+use crate::plan::ItemList;
 use crate::plan::Plan;
 use crate::plan::Rollback;
 use crate::plan::Step;
 use crate::plan::Work;
+use crate::plan::WrittenItem;
 use crate::source::Sources;
+use crate::template::Name;
 use crate::template::Template;
 use crate::template::expression::Expression;
 
@@ -33,6 +37,7 @@ pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostic
         commands::check(placed.step, sources, found);
     }
     ways::check(plan, found);
+    each::check(plan, found);
     known::check(plan, found);
     uninterruptible::check(plan, found);
     types::check(plan, sources, found);
@@ -86,7 +91,8 @@ fn pair<'a>(node: &'a Node, step: &'a Step, handler: bool, all: &mut Vec<Placed<
     }
 }
 
-/// Returns the expressions that a step itself holds, its parts and handlers left out.
+/// Returns the expressions that a step itself holds, its parts, its handlers and the list of its
+/// `for_each` left out.
 pub(crate) fn expressions(step: &Step) -> Vec<&Expression> {
     let mut all: Vec<&Expression> = step.when.iter().map(AsRef::as_ref).collect();
     all.extend(step.requires.iter().map(|claim| claim.condition.as_ref()));
@@ -106,7 +112,20 @@ pub(crate) fn expressions(step: &Step) -> Vec<&Expression> {
     all
 }
 
-/// Returns the texts that a step itself holds, its parts and handlers left out.
+/// Returns the names that the list of a `for_each` is made of.
+fn listed(step: &Step) -> Vec<&Name> {
+    match step.for_each.as_ref().map(|each| &each.list) {
+        Some(ItemList::Expression(list)) => list.names.iter().collect(),
+        Some(ItemList::Written(items)) => {
+            let templates = items.iter().filter_map(WrittenItem::template);
+            templates.flat_map(|template| &template.names).collect()
+        }
+        None => Vec::new(),
+    }
+}
+
+/// Returns the texts that a step itself holds, its parts, its handlers and the list of its
+/// `for_each` left out.
 pub(crate) fn templates(step: &Step) -> Vec<&Template> {
     use super::Late;
     let mut all = Vec::new();

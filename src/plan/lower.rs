@@ -35,6 +35,7 @@ use crate::plan::Place;
 use crate::plan::Plan;
 use crate::plan::Probe;
 use crate::plan::Retry;
+use crate::plan::Routes;
 use crate::plan::Word;
 use crate::source::Sources;
 use crate::source::Span;
@@ -42,6 +43,7 @@ use crate::template::Template;
 use crate::template::expression::Expression;
 
 use names::Declared;
+pub(super) use names::ITEM;
 use names::Kind;
 
 /// Lowers a document; `None` where it has errors.
@@ -116,6 +118,7 @@ impl Lowering<'_> {
         let probes = self.probes(node.get("probes"));
         let words = self.words(node.get("let"));
         let steps = self.steps(node.get("steps"));
+        let routes = Routes::of(&steps);
         Plan {
             name: text("name").unwrap_or_default(),
             summary: text("summary"),
@@ -130,6 +133,7 @@ impl Lowering<'_> {
             preflight: self.claims(node.get("preflight")),
             steps,
             invariants: self.invariants(node.get("invariants")),
+            routes,
         }
     }
 

@@ -5,6 +5,8 @@
 //! history must still be readable, so what does not fit is passed over. The authority over the
 //! state of a run is `run::state`, which reports do not know.
 
+mod outline;
+
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -108,6 +110,8 @@ pub struct TaskMemory {
     pub ended: Option<Timestamp>,
     /// How it ended; `None` while it has not.
     pub status: Option<TaskStatus>,
+    /// What it is done for, where it has a `for_each`; each item has a task of its own.
+    pub items: Vec<serde_json::Value>,
     /// Why.
     pub why: Option<Reason>,
     /// How many attempts were made.
@@ -235,13 +239,14 @@ impl Memory {
 
     fn apply_to_task(&mut self, record: &Record) {
         match &record.event {
-            Event::TaskBegun { task } => {
+            Event::TaskBegun { task, items } => {
                 let host = self.host(&task.host);
                 host.open.retain(|step| *step != task.step);
                 host.open.push(task.step.clone());
                 let task = host.tasks.entry(task.step.clone()).or_default();
                 task.begun.get_or_insert(record.at);
                 task.status = None;
+                task.items = items.clone().unwrap_or_default();
             }
             Event::AttemptIntended {
                 task,
@@ -375,37 +380,9 @@ impl Memory {
         self.hosts.get(&task.host)?.tasks.get(&task.step)
     }
 
-    /// Returns the title of a step; its path where the outline has none.
-    pub fn title<'a>(&'a self, step: &'a StepPath) -> &'a str {
-        self.steps
-            .get(step)
-            .map_or(step.0.as_str(), |outline| outline.title.as_str())
-    }
-
-    /// Returns the word of a step's action, empty where the outline has none.
-    pub fn action(&self, step: &StepPath) -> &str {
-        self.steps
-            .get(step)
-            .map_or("", |outline| outline.action.as_str())
-    }
-
-    /// Whether a step belongs to a way back.
-    pub fn is_handler(&self, step: &StepPath) -> bool {
-        self.steps.get(step).is_some_and(|outline| outline.handler)
-    }
-
     /// Returns the paths of the outline, in its order.
     pub fn paths(&self) -> impl Iterator<Item = &StepPath> {
         self.steps.keys()
-    }
-
-    /// Whether a step is a part of another, at any depth.
-    fn is_within(&self, step: &StepPath, of: &StepPath) -> bool {
-        let parent = |step: &StepPath| self.steps.get(step)?.parent.as_ref();
-        // As many levels as there are steps: an outline in a circle ends too.
-        std::iter::successors(parent(step), |step| parent(step))
-            .take(self.steps.len())
-            .any(|parent| parent == of)
     }
 
     /// Counts the hosts of each status that occurs, what needs a person most first.
@@ -423,10 +400,12 @@ impl Memory {
         between(self.begun, self.last)
     }
 
-    /// Counts the steps of a host that ended so; blocks and handlers are not counted.
+    /// Counts the steps of a host that ended so, each item of a `for_each` as one; blocks and
+    /// handlers are not counted.
     pub fn steps_ended(&self, host: &HostMemory, status: TaskStatus) -> usize {
         let counts = |(path, task): &(&StepPath, &TaskMemory)| {
-            task.status == Some(status) && !self.is_handler(path) && self.action(path) != "block"
+            let is_made_of_others = self.action(path) == "block" || !task.items.is_empty();
+            task.status == Some(status) && !self.is_handler(path) && !is_made_of_others
         };
         host.tasks.iter().filter(counts).count()
     }

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::event::Event;
 use crate::event::HostStatus;
 use crate::event::Outcome;
@@ -33,6 +35,9 @@ use crate::report::text::printable;
 
 /// Hosts that are named before the rest is counted.
 const MOST_HOSTS: usize = 8;
+
+/// Items that are named before the rest is counted.
+const MOST_ITEMS: usize = 8;
 
 /// One event in words.
 #[derive(Clone, Debug)]
@@ -137,7 +142,7 @@ pub(crate) fn line_of(memory: &Memory, record: &Record) -> Option<Line> {
 
 fn of_task(memory: &Memory, record: &Record) -> Option<Line> {
     match &record.event {
-        Event::TaskBegun { task } => task_begun(memory, task),
+        Event::TaskBegun { task, items } => task_begun(memory, task, items.as_deref()),
         Event::AttemptIntended {
             task, on, command, ..
         } => {
@@ -272,14 +277,37 @@ pub(crate) fn steps(memory: &Memory, host: &HostMemory) -> String {
     out.join(", ")
 }
 
-fn task_begun(memory: &Memory, task: &TaskId) -> Option<Line> {
+fn task_begun(memory: &Memory, task: &TaskId, items: Option<&[Value]>) -> Option<Line> {
+    if let Some(items) = items.filter(|items| !items.is_empty()) {
+        let text = format!(
+            "{}, {}",
+            sentence(memory.title(&task.step)),
+            for_each(items)
+        );
+        return Some(Line::new("begun", Tone::Plain, text).of_task(task).trace());
+    }
     let word = match memory.action(&task.step) {
         "wait" => "waits",
         "block" => "begun",
         _ => return None,
     };
-    let title = sentence(memory.title(&task.step));
+    let title = title(memory, task);
     Some(Line::new(word, Tone::Plain, title).of_task(task).trace())
+}
+
+/// Words what a step is done for: `for each of 3: imap, lmtp, auth`.
+pub(crate) fn for_each(items: &[Value]) -> String {
+    let text = |item: &Value| {
+        let text = item
+            .as_str()
+            .map_or_else(|| item.to_string(), str::to_owned);
+        sentence(&text)
+    };
+    format!(
+        "for each of {}: {}",
+        items.len(),
+        list(items.iter().map(text), MOST_ITEMS)
+    )
 }
 
 fn attempt_ended(memory: &Memory, task: &TaskId, outcome: &Outcome) -> Option<Line> {
@@ -334,21 +362,27 @@ fn task_ended(memory: &Memory, id: &TaskId, status: TaskStatus, why: Option<&Rea
     }
     let line = Line::new(status.word(), task_tone(status), text).of_task(id);
     if status.is_well() {
-        // The parts of a block have told it all.
-        let is_trace = memory.action(&id.step) == "block";
+        // The parts of a block, or the items, have told it all.
+        let is_trace = memory.action(&id.step) == "block" || !task.items.is_empty();
         return Line { is_trace, ..line };
     }
     line.with(detail::failure(&id.host, task))
 }
 
-/// Returns the title of a task; where it is only a template, the command as it was sent.
+/// Returns the title of a task, with the item it is done for; where it is only a template, the
+/// command as it was sent.
 fn title(memory: &Memory, id: &TaskId) -> String {
     let title = memory.title(&id.step);
     let attempt = memory.task(id).and_then(|task| task.attempt.as_ref());
-    match attempt.filter(|_| title.contains("{{")) {
+    let title = match attempt.filter(|_| title.contains("{{")) {
         Some(attempt) => one_line(&attempt.command),
         None => sentence(title),
-    }
+    };
+    let item = memory
+        .hosts
+        .get(&id.host)
+        .map(|host| memory.item(host, &id.step));
+    format!("{title}{}", item.unwrap_or_default())
 }
 
 /// Words what is worth knowing of a task that ended: an exit that did not decide, attempts,

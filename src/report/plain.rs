@@ -176,7 +176,7 @@ impl<W: Write> Reporter for Plain<W> {
         if matches!(record.event, Event::RunPlanned(_)) {
             self.learn_widths();
         }
-        if let Event::TaskEnded { task, .. } | Event::TaskBegun { task } = &record.event {
+        if let Event::TaskEnded { task, .. } | Event::TaskBegun { task, .. } = &record.event {
             self.waits.end(task);
             self.told.remove(task);
         }

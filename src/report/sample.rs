@@ -229,6 +229,7 @@ impl Story {
 
     pub(crate) fn open(&mut self, name: &str, step: &str) {
         self.event(Event::TaskBegun {
+            items: None,
             task: task(name, step),
         });
     }

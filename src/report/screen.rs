@@ -107,7 +107,7 @@ impl Screen {
         self.now = record.at;
         match &record.event {
             Event::RunPlanned(_) => self.learn_widths(),
-            Event::TaskEnded { task, .. } | Event::TaskBegun { task } => {
+            Event::TaskEnded { task, .. } | Event::TaskBegun { task, .. } => {
                 self.waits.end(task);
                 self.notes.remove(task);
             }
@@ -312,7 +312,10 @@ impl Screen {
 
     /// Says what a task is at: its question, its next attempt, its command, else its title.
     fn doing(&self, id: &TaskId, step: &StepPath, is_asked: bool) -> String {
-        let title = printable(self.memory.title(step));
+        let mut title = printable(self.memory.title(step));
+        if let Some(host) = self.memory.hosts.get(&id.host) {
+            title.push_str(&self.memory.item(host, step));
+        }
         if is_asked {
             return format!("{title}: waits for your answer");
         }

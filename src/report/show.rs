@@ -28,6 +28,7 @@ use crate::report::fold::Memory;
 use crate::report::fold::between;
 use crate::report::line::Line;
 use crate::report::line::at_a_time;
+use crate::report::line::for_each;
 use crate::report::line::host_tone;
 use crate::report::line::line_of;
 use crate::report::line::run_tone;
@@ -92,7 +93,7 @@ fn host_of(event: &Event) -> Option<&HostName> {
         | Event::HostBegun { host }
         | Event::HostEnded { host, .. }
         | Event::RollbackBegun { host, .. } => Some(host),
-        Event::TaskBegun { task }
+        Event::TaskBegun { task, .. }
         | Event::AttemptIntended { task, .. }
         | Event::AttemptEnded { task, .. }
         | Event::WaitTicked { task, .. }
@@ -223,7 +224,9 @@ impl Page<'_> {
             }
             let current = task_of(&record.event);
             if let Some(id) = current.filter(|_| current != task) {
-                let title = sentence(memory.title(&id.step));
+                let item = then.hosts.get(&id.host);
+                let item = item.map(|host| then.item(host, &id.step));
+                let title = sentence(memory.title(&id.step)) + &item.unwrap_or_default();
                 let step = self.style.paint(Tone::Strong, &printable(&id.step.0));
                 self.line(&format!("            {step}  {title}"));
             }
@@ -235,6 +238,16 @@ impl Page<'_> {
     fn record(&mut self, memory: &Memory, record: &Record) {
         let time = self.style.clock(record.at);
         let (line, is_task) = match &record.event {
+            Event::TaskBegun {
+                items: Some(items), ..
+            } if !items.is_empty() => {
+                let shown = Shown {
+                    tone: Tone::Plain,
+                    text: for_each(items),
+                    details: Vec::new(),
+                };
+                (shown, true)
+            }
             Event::TaskBegun { .. } | Event::WaitTicked { .. } => return,
             Event::AttemptIntended {
                 task,
@@ -298,7 +311,7 @@ fn of_line(line: Line) -> Shown {
 /// Returns the task an event is about.
 fn task_of(event: &Event) -> Option<&TaskId> {
     match event {
-        Event::TaskBegun { task }
+        Event::TaskBegun { task, .. }
         | Event::AttemptIntended { task, .. }
         | Event::AttemptEnded { task, .. }
         | Event::WaitTicked { task, .. }

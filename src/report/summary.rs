@@ -210,7 +210,9 @@ impl Page<'_> {
     ) {
         self.line("");
         let id = printable(&task.to_string());
-        let title = sentence(memory.title(&task.step));
+        let item = memory.hosts.get(&task.host);
+        let item = item.map(|host| memory.item(host, &task.step));
+        let title = sentence(memory.title(&task.step)) + &item.unwrap_or_default();
         let id = self.style.paint(Tone::Warn, &format!("question at {id}"));
         self.line(&format!("{id} ({title})"));
         for line in wrap(&sentence(&question.text), self.style.width.max(20) - 2) {
@@ -268,10 +270,16 @@ fn host_texts(memory: &Memory, host: &HostMemory) -> Vec<String> {
     match host.status {
         HostStatus::Succeeded => out.push(format!("{}, took {took}", steps(memory, host))),
         HostStatus::Active => {
-            out.extend(host.open.iter().map(|step| step_text(memory, "at", step)));
+            out.extend(
+                host.open
+                    .iter()
+                    .map(|step| step_text(memory, host, "at", step)),
+            );
             if host.open.is_empty() {
                 let last = host.tasks.keys().next_back();
-                out.extend(last.map(|step| step_text(memory, "between two steps, after", step)));
+                out.extend(
+                    last.map(|step| step_text(memory, host, "between two steps, after", step)),
+                );
             }
         }
         HostStatus::NotStarted
@@ -293,7 +301,7 @@ fn host_texts(memory: &Memory, host: &HostMemory) -> Vec<String> {
             .as_ref()
             .filter(|_| host.status != HostStatus::Succeeded)
         {
-            out.push(step_text(memory, words, step));
+            out.push(step_text(memory, host, words, step));
         }
     }
     // What the failed step says of itself stands below already.
@@ -309,8 +317,8 @@ fn host_texts(memory: &Memory, host: &HostMemory) -> Vec<String> {
     out
 }
 
-fn step_text(memory: &Memory, words: &str, step: &StepPath) -> String {
-    let title = sentence(memory.title(step));
+fn step_text(memory: &Memory, host: &HostMemory, words: &str, step: &StepPath) -> String {
+    let title = sentence(memory.title(step)) + &memory.item(host, step);
     format!("{words} {}: {title}", printable(&step.0))
 }
 

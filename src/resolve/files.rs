@@ -10,10 +10,11 @@ use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::plan::Action;
 use crate::plan::InputKind;
+use crate::plan::Step;
 use crate::plan::Work;
 use crate::resolve::Given;
 use crate::resolve::ResolvedPlan;
-use crate::resolve::names;
+use crate::resolve::items::names_at_items;
 use crate::source::Span;
 use crate::template::Mode;
 use crate::template::Template;
@@ -57,18 +58,17 @@ pub(super) fn read(
 /// Returns the paths and who names each.
 fn paths(resolved: &ResolvedPlan, found: &mut Diagnostics) -> BTreeMap<String, Span> {
     let mut paths = BTreeMap::new();
-    let mut uploads: Vec<&Template> = Vec::new();
+    let mut uploads: Vec<(&Step, &Template)> = Vec::new();
     for step in &resolved.plan.steps {
         step.visit(&mut |step| {
             if let Action::Effect(effect) = &step.action
                 && let Work::Upload(upload) = &effect.command.work
             {
-                uploads.extend(upload.source.path());
+                uploads.extend(upload.source.path().map(|path| (step, path)));
             }
         });
     }
     for host in &resolved.hosts {
-        let names = names(resolved, host);
         for (name, input) in &resolved.plan.inputs {
             if input.kind == InputKind::File
                 && let Some(path) = resolved.inputs[host].get(name).and_then(|one| one.as_str())
@@ -76,19 +76,22 @@ fn paths(resolved: &ResolvedPlan, found: &mut Diagnostics) -> BTreeMap<String, S
                 paths.entry(path.to_owned()).or_insert(input.span);
             }
         }
-        for upload in &uploads {
-            match upload.render(Mode::Word, &names) {
-                Ok(path) => {
-                    paths.entry(path).or_insert(upload.span);
+        for (step, upload) in &uploads {
+            let texts = names_at_items(resolved, host, step);
+            for path in texts.iter().map(|names| upload.render(Mode::Word, names)) {
+                match path {
+                    Ok(path) => {
+                        paths.entry(path).or_insert(upload.span);
+                    }
+                    Err(error) => found.push(
+                        Diagnostic::error(
+                            "no-such-file",
+                            format!("the file for {host} cannot be told: {error}"),
+                        )
+                        .at(upload.span, "cannot be rendered")
+                        .help("name the file by inputs and `host` alone"),
+                    ),
                 }
-                Err(error) => found.push(
-                    Diagnostic::error(
-                        "no-such-file",
-                        format!("the file for {host} cannot be told: {error}"),
-                    )
-                    .at(upload.span, "cannot be rendered")
-                    .help("name the file by inputs and `host` alone"),
-                ),
             }
         }
     }

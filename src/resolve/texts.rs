@@ -13,6 +13,7 @@ use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::plan::Action;
 use crate::plan::Plan;
+use crate::plan::Step;
 use crate::plan::UploadSource;
 use crate::plan::Work;
 use crate::plan::check::texts;
@@ -20,7 +21,7 @@ use crate::plan::check::texts::Texts;
 use crate::resolve::Given;
 use crate::resolve::ResolvedPlan;
 use crate::resolve::files;
-use crate::resolve::names;
+use crate::resolve::items::names_at_items;
 use crate::source::Sources;
 use crate::source::Span;
 use crate::template::Mode;
@@ -77,13 +78,13 @@ pub(super) fn of_hosts(
     sources: &mut Sources,
     found: &mut Diagnostics,
 ) {
-    let mut uploads: Vec<&UploadSource> = Vec::new();
+    let mut uploads: Vec<(&Step, &UploadSource)> = Vec::new();
     for step in &resolved.plan.steps {
         step.visit(&mut |step| {
             if let Action::Effect(effect) = &step.action
                 && let Work::Upload(upload) = &effect.command.work
             {
-                uploads.push(&upload.source);
+                uploads.push((step, &upload.source));
             }
         });
     }
@@ -94,18 +95,19 @@ pub(super) fn of_hosts(
         told: HashSet::new(),
     };
     for host in &resolved.hosts {
-        let names = names(resolved, host);
-        for source in &uploads {
-            match source {
-                UploadSource::File(_) => {}
-                UploadSource::Content(text) => {
-                    if let Some((fault, _)) = fault(text, &names, host.as_str()) {
-                        found.push(fault.at(text.span, "rendered for the host"));
+        for (step, source) in &uploads {
+            for names in names_at_items(resolved, host, step) {
+                match source {
+                    UploadSource::File(_) => {}
+                    UploadSource::Content(text) => {
+                        if let Some((fault, _)) = fault(text, &names, host.as_str()) {
+                            found.push(fault.at(text.span, "rendered for the host"));
+                        }
                     }
-                }
-                UploadSource::Rendered(path) => {
-                    if let Ok(place) = path.render(Mode::Word, &names) {
-                        parsed.file(&place, path, &names, host.as_str(), sources, found);
+                    UploadSource::Rendered(path) => {
+                        if let Ok(place) = path.render(Mode::Word, &names) {
+                            parsed.file(&place, path, &names, host.as_str(), sources, found);
+                        }
                     }
                 }
             }

@@ -6,6 +6,7 @@
 //!
 //! - Forward: steps in order; a block is closed when its parts ended; a failed part leads to the
 //!   rescue, else to the failure of the block.
+//! - A `for_each` is gone through item by item, each as a step of its own.
 //! - Back: the handlers of all steps that may have run, in the exact reverse of the order in which
 //!   these were begun. The first handler that fails leaves the host stuck, lower ones withheld.
 //! - A stop or an open question lets nothing new begin, but for hosts inside an `uninterruptible`
@@ -23,8 +24,6 @@ use crate::event::Reason;
 use crate::event::RunStatus;
 use crate::event::TaskStatus;
 use crate::inventory::HostName;
-use crate::plan::Rollback;
-use crate::plan::Step;
 use crate::resolve::ResolvedPlan;
 use crate::run::decide::critical::is_urgent;
 use crate::run::decide::walk::Walk;
@@ -34,6 +33,7 @@ use crate::run::decide::walk::may_have_run;
 use crate::run::decide::walk::reason_of;
 use crate::run::decide::walk::walk;
 use crate::run::decide::walk::walk_step;
+use crate::run::spot::Spot;
 use crate::run::state::HostState;
 use crate::run::state::RunState;
 use crate::task::TaskId;
@@ -53,7 +53,7 @@ pub enum Decision<'p> {
     /// Hold the claims of the preflight against a host.
     Preflight(HostName),
     /// Work on a step on a host.
-    Perform(HostName, &'p Step),
+    Perform(HostName, Spot<'p>),
     /// Ask a person.
     Ask(TaskId),
     /// Stop here; a resume goes on.
@@ -64,7 +64,7 @@ pub enum Decision<'p> {
 enum Next<'p> {
     Record(Event),
     Preflight,
-    Perform(&'p Step),
+    Perform(Spot<'p>),
     Question(TaskId),
     Nothing,
 }
@@ -242,7 +242,7 @@ fn next<'p>(
         Walk::Close(step, status, why) => Next::Record(closing(name, host, step, status, why)),
         Walk::Question(step) => Next::Question(TaskId {
             host: name.clone(),
-            step: step.path.clone(),
+            step: step.path(),
         }),
         Walk::Done => ended(HostStatus::Succeeded, None),
         Walk::Failed(step) => {
@@ -261,7 +261,7 @@ fn next<'p>(
 /// The next handler of a host that is rolled back, or its end.
 fn undo<'p>(plan: &'p ResolvedPlan, name: &HostName, host: &HostState) -> Next<'p> {
     for step in begun_last_first(plan, host) {
-        let Rollback::Handler(handler) = &step.rollback else {
+        let Some(handler) = step.handler() else {
             continue;
         };
         if !may_have_run(step, host) {
@@ -276,7 +276,7 @@ fn undo<'p>(plan: &'p ResolvedPlan, name: &HostName, host: &HostState) -> Next<'
             Walk::Question(step) => {
                 return Next::Question(TaskId {
                     host: name.clone(),
-                    step: step.path.clone(),
+                    step: step.path(),
                 });
             }
             Walk::Failed(failed) => {

@@ -6,12 +6,11 @@
 //! the run is stopped; then `decide` comes back to it.
 
 mod effect;
+mod items;
+mod names;
 mod wait;
 
 use std::time::Duration;
-
-use minijinja::Value;
-use minijinja::value::Serde;
 
 use crate::event::Answer;
 use crate::event::Event;
@@ -31,15 +30,19 @@ use crate::run::decide;
 use crate::run::observe::Observation;
 use crate::run::observe::Observer;
 use crate::run::render;
+use crate::run::spot::Spot;
 use crate::run::state::TaskState;
 use crate::task::TaskId;
 use crate::template::Mode;
 use crate::template::Names;
 
+pub(super) use names::names;
+
 /// A step on a host, at work.
 struct Task<'w, 'r, 'a> {
     live: &'w Live<'r, 'a>,
     host: &'w HostName,
+    spot: Spot<'r>,
     step: &'r Step,
     id: TaskId,
     names: Names,
@@ -84,48 +87,29 @@ impl End {
 pub(super) async fn perform<'r>(
     live: &Live<'r, '_>,
     host: &HostName,
-    step: &'r Step,
+    spot: Spot<'r>,
 ) -> Result<(), JournalError> {
     let id = TaskId {
         host: host.clone(),
-        step: step.path.clone(),
+        step: spot.path(),
     };
     let task = Task {
         live,
         host,
-        step,
+        spot,
+        step: spot.step,
         id,
-        names: names(live, host),
+        names: names(live, host, spot.item),
     };
     let turn = task.turn().await?;
     task.conclude(turn).await
-}
-
-/// What the texts of a host see now: its inputs, itself, the results of its steps.
-pub(super) fn names(live: &Live<'_, '_>, host: &HostName) -> Names {
-    let plan = live.run.plan;
-    let mut names = crate::resolve::names(plan, host);
-    names.insert("run".into(), Value::from(live.run.id.0.as_str()));
-    let state = live.state.borrow();
-    let Some(known) = state.hosts.get(host) else {
-        return names;
-    };
-    for step in &plan.plan.steps {
-        step.visit(&mut |step| {
-            let result = known.task(&step.path).and_then(|task| task.result.as_ref());
-            if let (Some(id), Some(result)) = (&step.id, result) {
-                names.insert(id.clone(), Value::from(Serde(result.clone())));
-            }
-        });
-    }
-    names
 }
 
 impl Task<'_, '_, '_> {
     fn state(&self) -> TaskState {
         let state = self.live.state.borrow();
         let host = state.hosts.get(self.host);
-        host.and_then(|host| host.task(&self.step.path))
+        host.and_then(|host| host.task(&self.id.step))
             .cloned()
             .unwrap_or_default()
     }
@@ -145,6 +129,12 @@ impl Task<'_, '_, '_> {
 
     async fn note(&self, event: Event) -> Result<(), JournalError> {
         self.live.note(event).await
+    }
+
+    /// Records that the task is begun.
+    async fn begin(&self, items: Option<Vec<serde_json::Value>>) -> Result<(), JournalError> {
+        let task = self.id.clone();
+        self.note(Event::TaskBegun { task, items }).await
     }
 
     fn length(&self, late: &Late<Duration>) -> Result<Duration, Reason> {
@@ -176,6 +166,9 @@ impl Task<'_, '_, '_> {
     }
 
     async fn turn(&self) -> Result<Turn, JournalError> {
+        if let Some(for_each) = self.step.for_each.as_ref().filter(|_| self.spot.is_whole()) {
+            return self.list_items(for_each).await;
+        }
         if !self.is_begun() {
             if let Some(when) = &self.step.when {
                 let seen = self.observer().condition(when).await;
@@ -198,10 +191,7 @@ impl Task<'_, '_, '_> {
             }
             // A block is begun when what it requires holds: from then on its parts are tasks.
             if !matches!(self.step.action, Action::Block { .. }) {
-                self.note(Event::TaskBegun {
-                    task: self.id.clone(),
-                })
-                .await?;
+                self.begin(None).await?;
             }
         }
         if let Some(turn) = self.answered() {
@@ -217,10 +207,7 @@ impl Task<'_, '_, '_> {
         }
         match &self.step.action {
             Action::Block { .. } => {
-                self.note(Event::TaskBegun {
-                    task: self.id.clone(),
-                })
-                .await?;
+                self.begin(None).await?;
                 Ok(Turn::Stopped)
             }
             Action::Effect(effect) => self.effect(effect).await,
@@ -270,7 +257,7 @@ impl Task<'_, '_, '_> {
     /// Ends a task that failed, or asks a person about it where the plan holds.
     fn failed(&self, status: TaskStatus, why: Reason) -> Turn {
         if self.holds_on_failure() {
-            let text = format!("{}: {}. What now?", self.step.title, why.text);
+            let text = format!("{}: {}. What now?", self.title(), why.text);
             let answers = vec![Answer::Retry, Answer::Skip, Answer::Fail];
             return Turn::Asked(Question { text, why, answers });
         }
@@ -313,6 +300,7 @@ impl Task<'_, '_, '_> {
                 let task = self.id.clone();
                 // Kept first: a crash between the two must not make it possible to undo.
                 if let Some(why) = self.step.point_of_no_return.clone()
+                    && !self.spot.is_item()
                     && status.is_well()
                     && status != TaskStatus::Skipped
                 {

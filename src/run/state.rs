@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use indexmap::IndexSet;
 use jiff::Timestamp;
 
 use crate::event::Answer;
@@ -54,6 +55,10 @@ pub struct HostState {
     pub turn: Option<PreflightVerdict>,
     /// Its tasks, in the order in which they were begun.
     pub tasks: IndexMap<StepPath, TaskState>,
+    /// The tasks that have ever asked a person, in the order in which they did.
+    pub asked: IndexSet<StepPath>,
+    /// How many of the first tasks are still to be undone, once it has turned round.
+    pub not_undone: usize,
     /// Why nothing is undone any more, once that is so.
     pub no_return: Option<String>,
     /// Why it is as it is.
@@ -67,6 +72,10 @@ pub struct TaskState {
     pub status: Option<TaskStatus>,
     /// The number of the event that began it; 0 while it has only been asked about.
     pub begun_at: u64,
+    /// What it is done for, where it has a `for_each` and was begun.
+    pub items: Option<Vec<serde_json::Value>>,
+    /// The number of the last item that was begun; 0 where none was.
+    pub reached: usize,
     /// The attempts at it.
     pub attempts: Vec<AttemptState>,
     /// How many of them came before a person said "try again".
@@ -119,6 +128,8 @@ impl HostState {
             preflight: None,
             turn: None,
             tasks: IndexMap::new(),
+            asked: IndexSet::new(),
+            not_undone: usize::MAX,
             no_return: None,
             why: None,
         }
@@ -127,6 +138,36 @@ impl HostState {
     /// Returns the state of a task.
     pub fn task(&self, path: &StepPath) -> Option<&TaskState> {
         self.tasks.get(path)
+    }
+
+    /// Notes which item a `for_each` has come to.
+    fn reach_item(&mut self, path: &StepPath) {
+        let Some((whole, number)) = path.split_item() else {
+            return;
+        };
+        if let Some(task) = self.tasks.get_mut(&whole) {
+            task.reached = task.reached.max(number);
+        }
+    }
+
+    /// Returns the results of the items of a task, in their order; `None` where it has none.
+    fn results_of_items(&self, path: &StepPath) -> Option<serde_json::Value> {
+        let items = self.tasks.get(path)?.items.as_ref()?;
+        let result = |number| {
+            let item = self.tasks.get(&path.at_item(path, number));
+            item.and_then(|item| item.result.clone())
+                .unwrap_or_default()
+        };
+        Some((1..=items.len()).map(result).collect())
+    }
+
+    /// Notes that a handler ended well: its step is undone, and so is all that was begun after it.
+    fn undone(&mut self, handler: &StepPath) {
+        let step = handler.0.strip_suffix(".rollback");
+        let position = step.and_then(|step| self.tasks.get_index_of(&StepPath(step.to_owned())));
+        if let Some(position) = position {
+            self.not_undone = self.not_undone.min(position);
+        }
     }
 }
 
@@ -219,8 +260,9 @@ impl RunState {
     pub fn open_questions(&self) -> Vec<(TaskId, Question)> {
         let mut open = Vec::new();
         for (host, state) in &self.hosts {
-            for (step, task) in &state.tasks {
-                if let Some(question) = task.question.clone().filter(|_| task.status.is_none()) {
+            for step in &state.asked {
+                let task = state.task(step).filter(|task| task.status.is_none());
+                if let Some(question) = task.and_then(|task| task.question.clone()) {
                     open.push((
                         TaskId {
                             host: host.clone(),
@@ -267,7 +309,7 @@ impl RunState {
             | Event::HostBegun { host }
             | Event::HostEnded { host, .. }
             | Event::RollbackBegun { host, .. } => self.apply_host(host, event)?,
-            Event::TaskBegun { task }
+            Event::TaskBegun { task, .. }
             | Event::AttemptIntended { task, .. }
             | Event::AttemptEnded { task, .. }
             | Event::WaitTicked { task, .. }
@@ -295,9 +337,16 @@ impl RunState {
             }
             if host.status == HostStatus::Stuck {
                 host.status = HostStatus::RollingBack;
-                // The handlers that failed are begun anew; those that ended well stay as they are.
+                // The handlers that failed are begun anew; those that ended well stay as they are,
+                // and so does the list of what a handler is done for.
                 host.tasks.retain(|path, task| {
-                    !path.0.contains(".rollback") || task.status.is_none_or(TaskStatus::is_well)
+                    let stays = !path.0.contains(".rollback")
+                        || task.status.is_none_or(TaskStatus::is_well);
+                    if !stays && task.items.is_some() {
+                        task.status = None;
+                        task.why = None;
+                    }
+                    stays || task.items.is_some()
                 });
             }
         }
@@ -327,6 +376,7 @@ impl RunState {
                     return Err(format!("{name} is past its point of no return: {sentence}"));
                 }
                 host.status = HostStatus::RollingBack;
+                host.not_undone = host.tasks.len();
                 host.why = Some(why.clone());
                 // What was asked about going forward matters no more.
                 for task in host.tasks.values_mut() {
@@ -354,6 +404,14 @@ impl RunState {
             host.no_return = Some(why.clone());
             return Ok(());
         }
+        host.reach_item(&id.step);
+        if let Event::QuestionAsked { .. } = event {
+            host.asked.insert(id.step.clone());
+        }
+        let results = match event {
+            Event::TaskEnded { .. } => host.results_of_items(&id.step),
+            _ => None,
+        };
         let task = host.tasks.entry(id.step.clone()).or_default();
         if task.status.is_some() {
             return Err(format!("{id} has ended already"));
@@ -362,9 +420,10 @@ impl RunState {
             Event::TaskBegun { .. } if task.begun_at > 0 => {
                 return Err(format!("{id} is begun twice"));
             }
-            Event::TaskBegun { .. } => {
+            Event::TaskBegun { items, .. } => {
                 task.begun_at = record.seq;
                 task.answer = None;
+                task.items.clone_from(items);
             }
             Event::AttemptIntended { .. } | Event::AttemptEnded { .. } => {
                 task.apply_attempt(record)
@@ -379,8 +438,11 @@ impl RunState {
             } => {
                 task.status = Some(*status);
                 task.why.clone_from(why);
-                task.result.clone_from(result);
+                task.result = results.or_else(|| result.clone());
                 task.question = None;
+                if status.is_well() {
+                    host.undone(&id.step);
+                }
             }
             Event::QuestionAsked { question, .. } => {
                 task.question = Some(question.clone());

@@ -79,6 +79,10 @@ static VALUE_EXPRESSION: Shape = Shape::OneOf(&[
     (Select::Bool, Shape::Bool),
     (Select::Int, Shape::Int(i64::MIN)),
 ]);
+static ITEMS: Shape = Shape::OneOf(&[
+    (Select::Text, Shape::Text(&EXPRESSION)),
+    (Select::List, Shape::List(&ARGUMENT, 1)),
+]);
 static RUN: Shape = Shape::OneOf(&[
     (Select::Text, Shape::Text(&COMMAND)),
     (Select::List, Shape::List(&ARGUMENT, 1)),
@@ -438,6 +442,12 @@ const UPLOAD_FIELD: Field = field(
 );
 const FAIL_FIELD: Field = field("fail", SOME_WORDS, "Fail, with this text.");
 const NAME_FIELD: Field = field("name", SOME_WORDS, "What it does, for people.");
+const FOR_EACH_FIELD: Field = field(
+    "for_each",
+    ITEMS,
+    "The items that the step is done for, once for each: a list, or an expression that gives one. \
+     `item` is the item.",
+);
 const WHEN_FIELD: Field = field("when", CONDITION, "Leave the step out unless this holds.");
 const REQUIRES_FIELD: Field = field(
     "requires",
@@ -523,6 +533,7 @@ pub static STEP: Record = Record {
             "What to do where a step of the block fails.",
         ),
         FAIL_FIELD,
+        FOR_EACH_FIELD,
         WHEN_FIELD,
         REQUIRES_FIELD,
         DELEGATE_FIELD,
@@ -591,6 +602,7 @@ static HANDLER: Record = Record {
             "What to do where a step of the block fails.",
         ),
         FAIL_FIELD,
+        FOR_EACH_FIELD,
         WHEN_FIELD,
         REQUIRES_FIELD,
         DELEGATE_FIELD,

@@ -251,7 +251,7 @@ impl Going {
     pub(crate) fn until_long_in(&mut self, task: &str, time: Duration) {
         self.until(
             &format!("{task} was begun"),
-            |event| matches!(event, Event::TaskBegun { task: it } if is(it, task)),
+            |event| matches!(event, Event::TaskBegun { task: it, .. } if is(it, task)),
         );
         thread::sleep(time);
     }

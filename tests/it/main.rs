@@ -24,6 +24,7 @@ mod entries;
 mod generated;
 mod harness;
 mod inventories;
+mod items;
 #[path = "../../benches/bombs.rs"]
 mod made_bombs;
 mod new;

@@ -20,6 +20,7 @@ const ALL: &[&str] = &[
 fn takes(action: &str) -> &'static [&'static str] {
     match action {
         "run" | "shell" => &[
+            "for_each",
             "run",
             "shell",
             "delegate_to",
@@ -39,6 +40,7 @@ fn takes(action: &str) -> &'static [&'static str] {
             "on_unknown",
         ],
         "upload" => &[
+            "for_each",
             "upload",
             "delegate_to",
             "become",
@@ -49,12 +51,13 @@ fn takes(action: &str) -> &'static [&'static str] {
             "done_when",
             "on_unknown",
         ],
-        "wait" => &["wait"],
-        "assert" => &["assert", "within"],
+        "wait" => &["for_each", "wait"],
+        "assert" => &["for_each", "assert", "within"],
         "approve" => &["approve"],
         "set" => &["set"],
         "fail" => &["fail"],
         _ => &[
+            "for_each",
             "block",
             "rescue",
             "delegate_to",
@@ -80,6 +83,8 @@ fn cure(key: &str, action: &str) -> String {
         ("retry", "assert" | "wait") => {
             "a look is repeated by itself: write `wait: {until: ..., timeout: ...}`"
         }
+        ("for_each", "set") => "remove it: one expression gives a whole list",
+        ("for_each", _) => "remove it; for steps of several kinds put them into a `block`",
         ("rescue" | "uninterruptible", _) => {
             return format!("put the step into a block: `block: [...]`, with `{key}` beside it");
         }

@@ -15,9 +15,11 @@ use crate::plan::Step;
 use crate::plan::Word;
 use crate::plan::check::command_templates;
 use crate::plan::check::expressions;
+use crate::plan::check::listed;
 use crate::plan::check::templates;
 use crate::plan::check::texts::Texts;
 use crate::plan::check::texts::rendered_file;
+use crate::plan::lower::ITEM;
 use crate::template::Name;
 
 /// Tells of values that are read before they are recorded, or that no step gives.
@@ -25,6 +27,8 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let mut order = Order {
         plan,
         ids: ids(plan),
+        parts: parts(plan),
+        inside: None,
         texts: None,
         needed: HashMap::new(),
         known: HashSet::new(),
@@ -35,6 +39,11 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     for claim in &plan.preflight {
         order.names(&claim.condition.names);
     }
+    let invariants = &plan.invariants;
+    let claims = [&invariants.always, &invariants.at_rest, &invariants.at_end];
+    for claim in claims.into_iter().flatten() {
+        order.no_item(&claim.condition.names);
+    }
     order.sequence(&plan.steps);
 }
 
@@ -43,6 +52,8 @@ pub(super) fn texts(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
     let mut order = Order {
         plan,
         ids: ids(plan),
+        parts: parts(plan),
+        inside: None,
         texts: Some(texts),
         needed: HashMap::new(),
         known: HashSet::new(),
@@ -69,9 +80,30 @@ fn ids(plan: &Plan) -> HashMap<&str, &Step> {
     ids
 }
 
+/// The steps with a `for_each`, by the ids of the steps that they hold.
+fn parts(plan: &Plan) -> HashMap<&str, &Step> {
+    let mut parts = HashMap::new();
+    for step in &plan.steps {
+        step.visit(&mut |step| {
+            if step.for_each.is_some() {
+                step.visit(&mut |part| {
+                    if let Some(id) = part.id.as_deref().filter(|_| part.path != step.path) {
+                        parts.insert(id, step);
+                    }
+                });
+            }
+        });
+    }
+    parts
+}
+
 struct Order<'a> {
     plan: &'a Plan,
     ids: HashMap<&'a str, &'a Step>,
+    /// The steps with a `for_each` that hold the step with an id.
+    parts: HashMap<&'a str, &'a Step>,
+    /// The step with a `for_each` that is gone through.
+    inside: Option<&'a Step>,
     /// The texts to be checked alone; `None`: what the plan itself says.
     texts: Option<&'a Texts>,
     /// The steps whose values each name needs, as far as that was asked.
@@ -91,7 +123,26 @@ impl<'a> Order<'a> {
         }
     }
 
+    /// Goes through a step. What its parts give is known behind it, but for a step with a
+    /// `for_each`: there it is known inside alone, as `item` is.
     fn step(&mut self, step: &'a Step) {
+        if step.for_each.is_none() {
+            self.once(step);
+            return;
+        }
+        for name in listed(step) {
+            self.names(std::slice::from_ref(name));
+        }
+        let outer = self.inside.replace(step);
+        self.aside(|order| {
+            order.learn(ITEM);
+            order.once(step);
+        });
+        self.inside = outer;
+        step.id.iter().for_each(|id| self.learn(id));
+    }
+
+    fn once(&mut self, step: &'a Step) {
         if let Some(texts) = self.texts {
             let text = rendered_file(step).and_then(|path| texts.get(path));
             self.names(text.map_or(&[], |text| &text.names));
@@ -108,13 +159,15 @@ impl<'a> Order<'a> {
             // A rescue runs where some part failed: those before it may have their values.
             self.aside(|order| order.sequence(rescue));
         }
-        if let Some(id) = step.id.as_deref()
-            && self.known.insert(id)
-        {
-            self.learnt.push(id);
-        }
+        step.id.iter().for_each(|id| self.learn(id));
         if let Rollback::Handler(handler) = &step.rollback {
             self.aside(|order| order.step(handler));
+        }
+    }
+
+    fn learn(&mut self, id: &'a str) {
+        if self.known.insert(id) {
+            self.learnt.push(id);
         }
     }
 
@@ -131,18 +184,50 @@ impl<'a> Order<'a> {
     fn names(&mut self, names: &'a [Name]) {
         for name in names {
             let needs = self.needs(&name.name);
-            for &id in needs.iter().filter(|&id| !self.known.contains(id)) {
-                let message = if id == name.name {
-                    format!("`{id}` is not known yet")
-                } else {
-                    format!("`{}` uses `{id}`, which is not known yet", name.name)
-                };
-                self.found.push(
-                    Diagnostic::error("not-known-yet", message)
-                        .at(name.span, "used here")
-                        .also(self.ids[id].span, "recorded only by this step")
-                        .help("use it behind that step, or move that step before this one"),
-                );
+            for &id in needs.iter() {
+                if !self.known.contains(id) {
+                    let fault = self.unknown(name, id);
+                    self.found.push(fault);
+                }
+            }
+        }
+    }
+
+    fn unknown(&self, name: &Name, id: &str) -> Diagnostic {
+        let used = if id == name.name {
+            format!("`{id}` is")
+        } else {
+            format!("`{}` uses `{id}`, which is", name.name)
+        };
+        let fault = if id == ITEM {
+            let message = format!("{used} known only in a step with `for_each`");
+            Diagnostic::error("no-item", message)
+                .help("add the list that it is done for: `for_each: [a, b]`; or use another value")
+        } else {
+            let step = self.ids[id];
+            let inside = self.inside.map(|inside| &inside.path);
+            match self.parts.get(id) {
+                Some(within) if inside != Some(&within.path) => {
+                    let message = format!("{used} known only inside of a `for_each`");
+                    Diagnostic::error("inside-for-each", message)
+                        .also(step.span, "recorded once for each item")
+                        .also(within.span, "known inside of this step alone")
+                        .help("use it in a step inside of that one")
+                }
+                _ => Diagnostic::error("not-known-yet", format!("{used} not known yet"))
+                    .also(step.span, "recorded only by this step")
+                    .help("use it behind that step, or move that step before this one"),
+            }
+        };
+        fault.at(name.span, "used here")
+    }
+
+    /// Tells of an item where there never is one.
+    fn no_item(&mut self, names: &'a [Name]) {
+        for name in names {
+            if self.needs(&name.name).contains(ITEM) {
+                let fault = self.unknown(name, ITEM);
+                self.found.push(fault);
             }
         }
     }
@@ -154,6 +239,9 @@ impl<'a> Order<'a> {
             return Rc::clone(needs);
         }
         let mut needs = BTreeSet::new();
+        if name == ITEM {
+            needs.insert(ITEM);
+        }
         if let Some((id, _)) = self.ids.get_key_value(name) {
             needs.insert(*id);
         }
@@ -230,6 +318,7 @@ fn each_name(plan: &Plan, see: &mut dyn FnMut(&Name)) {
     }
     for step in &plan.steps {
         step.visit(&mut |step| {
+            listed(step).into_iter().for_each(&mut *see);
             for expression in expressions(step) {
                 expression.names.iter().for_each(&mut *see);
             }

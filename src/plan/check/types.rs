@@ -4,6 +4,9 @@
 //! that never are equal is a slip (`vhosts == "0"`), so is a condition that is no bool, or a part
 //! that a value does not have. What cannot be told is no fault.
 
+mod list;
+
+use std::cell::Cell;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -44,6 +47,8 @@ enum Type<'a> {
     /// Text, one of these.
     Words(&'a [String]),
     List,
+    /// The results of a step with a `for_each`, one for each item.
+    Results,
     /// `{exit, stdout, stderr}`, or `{exit}` alone.
     Output {
         kept: bool,
@@ -63,7 +68,7 @@ impl Type<'_> {
             Self::Bool => "true or false",
             Self::Number => "a number",
             Self::Text | Self::Words(_) => "text",
-            Self::List => "a list",
+            Self::List | Self::Results => "a list",
             Self::Output { .. } | Self::Rows(_) | Self::Row(_) | Self::Set(_) => "a mapping",
         }
     }
@@ -77,8 +82,14 @@ impl Type<'_> {
 /// Tells of slips in all expressions of a plan.
 pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
     let mut steps = IndexMap::new();
+    let mut within = IndexMap::new();
     for step in &plan.steps {
         step.visit(&mut |step| {
+            if step.for_each.is_some() {
+                step.visit(&mut |part| {
+                    within.insert(&part.path, step);
+                });
+            }
             if let Some(id) = &step.id {
                 steps.insert(id.as_str(), step);
             }
@@ -88,6 +99,7 @@ pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
         plan,
         steps,
         words: RefCell::default(),
+        inside: Cell::new(None),
     };
     let mut check = Check {
         types: &types,
@@ -110,7 +122,12 @@ pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
         check.condition(&claim.condition, None);
     }
     for step in &plan.steps {
-        step.visit(&mut |step| check.step(step));
+        step.visit(&mut |step| {
+            check.list(step);
+            types.inside.set(within.get(&step.path).copied());
+            check.step(step);
+            types.inside.set(None);
+        });
     }
 }
 
@@ -119,7 +136,9 @@ struct Types<'a> {
     steps: IndexMap<&'a str, &'a Step>,
     /// The kinds of words and values of `set`, as far as they were asked for: each is made of
     /// others, perhaps of one of them many times.
-    words: RefCell<HashMap<*const Expression, Type<'a>>>,
+    words: RefCell<HashMap<(*const Expression, Option<*const Step>), Type<'a>>>,
+    /// The step with a `for_each` that is checked: inside, its name is the result of one item.
+    inside: Cell<Option<&'a Step>>,
 }
 
 impl<'a> Types<'a> {
@@ -188,7 +207,12 @@ impl<'a> Types<'a> {
             Some(Word::Rows { .. }) => return Type::List,
             None => {}
         }
-        match self.steps.get(name).map(|step| &step.action) {
+        let step = self.steps.get(name);
+        let is_inside = |step: &Step| self.inside.get().is_some_and(|of| of.path == step.path);
+        if step.is_some_and(|step| step.for_each.is_some() && !is_inside(step)) {
+            return Type::Results;
+        }
+        match step.map(|step| &step.action) {
             Some(Action::Effect(effect)) => of_reading(&effect.reading),
             Some(Action::Set(values)) => Type::Set(values),
             _ => Type::Any,
@@ -197,7 +221,8 @@ impl<'a> Types<'a> {
 
     /// Returns the kind of an expression that has a name.
     fn of_word(&self, expression: &'a Expression, depth: usize) -> Type<'a> {
-        let key = std::ptr::from_ref(expression);
+        let inside = self.inside.get().map(std::ptr::from_ref);
+        let key = (std::ptr::from_ref(expression), inside);
         if let Some(kind) = self.words.borrow().get(&key) {
             return kind.clone();
         }
@@ -218,6 +243,7 @@ impl<'a> Types<'a> {
                 let (_, expression) = values.iter().find(|(key, _)| key == name)?;
                 Some(self.of_word(expression, depth))
             }
+            Type::Results => None,
             Type::Rows(reading) => Some(Type::Row(reading)),
             Type::Row(Reading::Tsv { types, .. }) => Some(of_column(types, name, Type::Text)),
             Type::Row(Reading::Json { types, .. }) => Some(of_column(types, name, Type::Any)),
@@ -427,6 +453,10 @@ where
         let base = self.text(base);
         let parts = Types::parts(&kind);
         let help = match nearest(name, parts.iter().copied()) {
+            _ if matches!(kind, Type::Results) => format!(
+                "`{base}` is the list of the results, one for each item: write `{base}[0].{name}`, \
+                 or `{base} | map(attribute=\"{name}\") | list`"
+            ),
             Some(near) => format!("did you mean `{base}.{near}`?"),
             None => format!("`{base}` has {}", one_of(&parts).replace(" or ", " and ")),
         };

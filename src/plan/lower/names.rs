@@ -12,12 +12,14 @@ use crate::plan::Action;
 use crate::plan::CommandSpec;
 use crate::plan::Default;
 use crate::plan::InputKind;
+use crate::plan::ItemList;
 use crate::plan::Late;
 use crate::plan::Plan;
 use crate::plan::Step;
 use crate::plan::Wait;
 use crate::plan::Word;
 use crate::plan::Work;
+use crate::plan::WrittenItem;
 use crate::plan::lower::Lowering;
 use crate::plan::lower::circles;
 use crate::schema::foreign;
@@ -36,6 +38,9 @@ const ALWAYS: [&str; 2] = ["host", "run"];
 /// Most names that unknown ones are compared with to find what was meant: a plan of thousands of
 /// names, with many unknown ones, is not searched for each.
 const MAX_COMPARED: usize = 20_000;
+
+/// The name of what a step with a `for_each` is done for.
+pub(in crate::plan) const ITEM: &str = "item";
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,6 +198,17 @@ struct Lookup<'a> {
 
 impl Lookup<'_> {
     fn step(&mut self, step: &Step) {
+        match step.for_each.as_ref().map(|for_each| &for_each.list) {
+            Some(ItemList::Expression(list)) => self.expression(list, false),
+            Some(ItemList::Written(items)) => {
+                for item in items {
+                    if let WrittenItem::Template(template) = item {
+                        self.template(template);
+                    }
+                }
+            }
+            None => {}
+        }
         for expression in step
             .when
             .iter()
@@ -385,7 +401,8 @@ impl Lookup<'_> {
 
     fn unknown(&mut self, name: &Name, row: bool, text: bool) {
         let word = name.name.as_str();
-        if ALWAYS.contains(&word) || row && word == "row" {
+        // Whether there is an item is told with the values that are not known yet.
+        if ALWAYS.contains(&word) || word == ITEM || row && word == "row" {
             return;
         }
         let fault = Diagnostic::error("unknown-name", format!("there is no `{word}`"));

@@ -1,10 +1,13 @@
 //! Steps: their paths, what they inherit, their modifiers and ways back.
 
 use crate::document::Node;
+use crate::plan::ForEach;
+use crate::plan::ItemList;
 use crate::plan::OnFailure;
 use crate::plan::OnUnknown;
 use crate::plan::Rollback;
 use crate::plan::Step;
+use crate::plan::WrittenItem;
 use crate::plan::lower::Inherited;
 use crate::plan::lower::Lowering;
 use crate::plan::lower::names::Kind;
@@ -50,6 +53,10 @@ impl Lowering<'_> {
         Step {
             title,
             action,
+            for_each: node.entry("for_each").map(|entry| ForEach {
+                list: self.items(&entry.value),
+                span: entry.key_span,
+            }),
             when: node.get("when").map(|when| self.expression(when)),
             requires: self.claims(node.get("requires")),
             rollback: self.rollback(node.get("rollback"), &path, &inner),
@@ -67,6 +74,20 @@ impl Lowering<'_> {
             path: StepPath(path),
             id,
         }
+    }
+
+    fn items(&mut self, node: &Node) -> ItemList {
+        if node.as_text().is_some() {
+            return ItemList::Expression(self.expression(node));
+        }
+        let items = node.items().iter().map(|item| {
+            if item.as_text().is_some_and(|text| text.contains("{{")) {
+                WrittenItem::Template(self.template(item))
+            } else {
+                WrittenItem::Value(item.to_json())
+            }
+        });
+        ItemList::Written(items.collect())
     }
 
     /// A handler inherits what its step does and says for itself: what was done on another host, or

@@ -2,51 +2,54 @@
 
 use crate::event::HostStatus;
 use crate::plan::Action;
-use crate::plan::Rollback;
 use crate::plan::Step;
 use crate::resolve::ResolvedPlan;
 use crate::run::decide::walk::begun_last_first;
 use crate::run::decide::walk::may_have_run;
+use crate::run::spot::Spot;
 use crate::run::state::HostState;
 use crate::run::state::RunState;
 
 /// Whether a host is inside an `uninterruptible` block, or inside a handler of one.
 pub fn inside_uninterruptible(plan: &ResolvedPlan, host: &HostState) -> bool {
     if host.status == HostStatus::RollingBack {
-        return undoing(plan, host).is_some_and(|step| in_uninterruptible(plan, step));
+        return undoing(plan, host).is_some_and(|spot| in_uninterruptible(plan, spot.step));
     }
     host.status == HostStatus::Active && open_uninterruptible(plan, host).is_some()
 }
 
-/// The `uninterruptible` block that is open on a host.
-fn open_uninterruptible<'p>(plan: &'p ResolvedPlan, host: &HostState) -> Option<&'p Step> {
-    let mut open = None;
-    for step in &plan.plan.steps {
-        step.visit(&mut |step| {
-            let running = host
-                .task(&step.path)
-                .is_some_and(|task| task.begun_at > 0 && task.status.is_none());
-            if running && step.uninterruptible.is_some() {
-                open = Some(step);
-            }
-        });
+/// The `uninterruptible` block that is open on a host, the outermost. With a `for_each` each item
+/// is a critical section of its own.
+fn open_uninterruptible<'p>(plan: &'p ResolvedPlan, host: &HostState) -> Option<Spot<'p>> {
+    let mut steps = plan.plan.steps.iter();
+    steps.find_map(|step| open_in(step.into(), host))
+}
+
+fn open_in<'p>(spot: Spot<'p>, host: &HostState) -> Option<Spot<'p>> {
+    let task = host.task(&spot.path())?;
+    if task.begun_at == 0 || task.status.is_some() {
+        return None;
     }
-    open
+    if spot.is_whole() {
+        // Those before the last one begun have ended.
+        return open_in(spot.at_item(task.reached.max(1)), host);
+    }
+    if spot.step.uninterruptible.is_some() {
+        return Some(spot);
+    }
+    let (steps, rescue) = spot.parts()?;
+    let mut parts = steps.iter().chain(rescue);
+    parts.find_map(|part| open_in(spot.inner(part), host))
 }
 
 /// The step that is being undone: the first whose handler has not ended.
-fn undoing<'p>(plan: &'p ResolvedPlan, host: &HostState) -> Option<&'p Step> {
-    begun_last_first(plan, host)
-        .into_iter()
-        .find(|step| match &step.rollback {
-            Rollback::Handler(handler) => {
-                may_have_run(step, host)
-                    && host
-                        .task(&handler.path)
-                        .is_none_or(|task| task.status.is_none())
-            }
-            _ => false,
+fn undoing<'p>(plan: &'p ResolvedPlan, host: &HostState) -> Option<Spot<'p>> {
+    begun_last_first(plan, host).find(|spot| {
+        spot.handler().is_some_and(|handler| {
+            let task = host.task(&handler.path());
+            may_have_run(*spot, host) && task.is_none_or(|task| task.status.is_none())
         })
+    })
 }
 
 /// Whether a step is an `uninterruptible` block or a part of one.
@@ -84,7 +87,7 @@ pub fn is_rescued(plan: &ResolvedPlan, wanted: &Step) -> bool {
 pub(super) fn is_urgent(plan: &ResolvedPlan, state: &RunState, host: &HostState) -> bool {
     match host.status {
         HostStatus::Active => open_uninterruptible(plan, host).is_some_and(|block| {
-            host.task(&block.path)
+            host.task(&block.path())
                 .is_some_and(|task| task.begun_at < state.resumed_at)
         }),
         HostStatus::RollingBack => state.resumed_at > 0 && inside_uninterruptible(plan, host),

@@ -1,4 +1,7 @@
 //! The walk through the plan of a host, along the recorded states of its tasks.
+//!
+//! A `for_each` is entered at the last item that was begun: those before it have ended, else it
+//! would not have been begun. So a step of the walk does not grow with the number of items.
 
 use crate::event::Event;
 use crate::event::Reason;
@@ -8,6 +11,7 @@ use crate::plan::Action;
 use crate::plan::OnFailure;
 use crate::plan::Step;
 use crate::resolve::ResolvedPlan;
+use crate::run::spot::Spot;
 use crate::run::state::HostState;
 use crate::run::state::TaskState;
 use crate::task::TaskId;
@@ -15,46 +19,51 @@ use crate::task::TaskId;
 /// Where a walk has come to.
 pub(super) enum Walk<'p> {
     /// A step is to be worked on.
-    Perform(&'p Step),
-    /// A block has come to its end.
-    Close(&'p Step, TaskStatus, Option<Reason>),
+    Perform(Spot<'p>),
+    /// A block, or a `for_each`, has come to its end.
+    Close(Spot<'p>, TaskStatus, Option<Reason>),
     /// A person has not answered.
-    Question(&'p Step),
+    Question(Spot<'p>),
     /// All is done.
     Done,
     /// This step failed.
-    Failed(&'p Step),
+    Failed(Spot<'p>),
 }
 
-/// The steps that were begun on a host, the last first.
-pub(super) fn begun_last_first<'p>(plan: &'p ResolvedPlan, host: &HostState) -> Vec<&'p Step> {
-    let mut begun: Vec<(usize, &Step)> = Vec::new();
-    for step in &plan.plan.steps {
-        step.visit(&mut |step| {
-            if let Some(position) = host.tasks.get_index_of(&step.path) {
-                begun.push((position, step));
-            }
-        });
-    }
-    begun.sort_by_key(|(position, _)| std::cmp::Reverse(*position));
-    begun.into_iter().map(|(_, step)| step).collect()
+/// The steps of a host that are still to be undone, the last one begun first. Some of them have
+/// nothing to undo.
+pub(super) fn begun_last_first<'p>(
+    plan: &'p ResolvedPlan,
+    host: &HostState,
+) -> impl Iterator<Item = Spot<'p>> {
+    let begun = host.not_undone.min(host.tasks.len());
+    let begun = host.tasks.get_range(..begun).into_iter();
+    let begun = begun.flat_map(|tasks| tasks.keys().rev());
+    begun.filter_map(|path| Spot::at(&plan.plan, path))
 }
 
 /// Whether something of a step, or of its parts, may have happened.
-pub(super) fn may_have_run(step: &Step, host: &HostState) -> bool {
-    if let Action::Block { steps, rescue } = &step.action {
-        return steps
-            .iter()
-            .chain(rescue)
-            .any(|part| may_have_run(part, host));
+pub(super) fn may_have_run(spot: Spot<'_>, host: &HostState) -> bool {
+    if spot.is_whole() {
+        let reached = host.task(&spot.path()).map_or(0, |task| task.reached);
+        return (1..=reached).any(|number| may_have_run(spot.at_item(number), host));
     }
-    let reads = matches!(&step.action, Action::Effect(effect) if effect.read_only);
-    !reads && host.task(&step.path).is_some_and(TaskState::may_have_run)
+    if let Some((steps, rescue)) = spot.parts() {
+        let mut parts = steps.iter().chain(rescue);
+        return parts.any(|part| may_have_run(spot.inner(part), host));
+    }
+    let reads = matches!(&spot.step.action, Action::Effect(effect) if effect.read_only);
+    !reads && host.task(&spot.path()).is_some_and(TaskState::may_have_run)
 }
 
+/// Walks through steps of the plan.
 pub(super) fn walk<'p>(steps: &'p [Step], host: &HostState) -> Walk<'p> {
-    for step in steps {
-        match walk_step(step, host) {
+    walk_all(steps.iter().map(Spot::from), host)
+}
+
+fn walk_all<'p>(spots: impl Iterator<Item = Spot<'p>>, host: &HostState) -> Walk<'p> {
+    for spot in spots {
+        match walk_step(spot, host) {
             Walk::Done => {}
             other => return other,
         }
@@ -62,85 +71,127 @@ pub(super) fn walk<'p>(steps: &'p [Step], host: &HostState) -> Walk<'p> {
     Walk::Done
 }
 
-pub(super) fn walk_step<'p>(step: &'p Step, host: &HostState) -> Walk<'p> {
-    let Some(task) = host.task(&step.path) else {
-        return Walk::Perform(step);
+/// Walks through one step.
+pub(super) fn walk_step<'p>(spot: Spot<'p>, host: &HostState) -> Walk<'p> {
+    let Some(task) = host.task(&spot.path()) else {
+        return Walk::Perform(spot);
     };
     if let Some(status) = task.status {
-        let goes_on = matches!(step.on_failure, Some(OnFailure::Continue(_)));
+        let goes_on = matches!(spot.step.on_failure, Some(OnFailure::Continue(_)));
         return if status.is_well() || goes_on {
             Walk::Done
         } else {
-            Walk::Failed(step)
+            Walk::Failed(spot)
         };
     }
     if task.question.is_some() {
-        return Walk::Question(step);
+        return Walk::Question(spot);
     }
-    let Action::Block { steps, rescue } = &step.action else {
-        return Walk::Perform(step);
-    };
-    // A person was asked before the block was entered, and has answered.
-    if task.begun_at == 0 {
-        return Walk::Perform(step);
+    if spot.is_whole() {
+        return match &task.items {
+            Some(items) => walk_items(spot, items.len(), task.reached, host),
+            None => Walk::Perform(spot),
+        };
     }
-    match walk(steps, host) {
-        Walk::Done => Walk::Close(step, status_of_parts(steps, host), None),
-        Walk::Failed(part) if rescue.is_empty() => {
-            let status = host.task(&part.path).and_then(|task| task.status);
-            Walk::Close(
-                step,
-                status.unwrap_or(TaskStatus::Failed),
-                Some(reason_of(part, host)),
-            )
+    // A block that is not begun: a person was asked before it was entered, and has answered.
+    match spot.parts() {
+        Some((steps, rescue)) if task.begun_at > 0 => walk_block(spot, steps, rescue, host),
+        _ => Walk::Perform(spot),
+    }
+}
+
+/// Walks through the items of a `for_each`.
+fn walk_items<'p>(whole: Spot<'p>, of: usize, reached: usize, host: &HostState) -> Walk<'p> {
+    if of == 0 {
+        let why = reason("the list of its items is empty");
+        return Walk::Close(whole, TaskStatus::Skipped, Some(why));
+    }
+    for number in reached.max(1)..=of {
+        let item = whole.at_item(number);
+        match walk_step(item, host) {
+            Walk::Done => {}
+            Walk::Failed(_) => {
+                let status = status_of(item, host).unwrap_or(TaskStatus::Failed);
+                return Walk::Close(whole, status, Some(reason_of(item, host)));
+            }
+            other => return other,
         }
-        Walk::Failed(part) => match walk(rescue, host) {
-            Walk::Done => {
-                let mut why = reason_of(part, host);
-                why.text = format!("rescued: {}", why.text);
-                Walk::Close(step, TaskStatus::Changed, Some(why))
-            }
-            Walk::Failed(in_rescue) => {
-                Walk::Close(step, TaskStatus::Failed, Some(reason_of(in_rescue, host)))
-            }
-            other => other,
-        },
+    }
+    let items = (1..=of).map(|number| whole.at_item(number));
+    Walk::Close(whole, status_of_all(items, host), None)
+}
+
+fn walk_block<'p>(
+    block: Spot<'p>,
+    steps: &'p [Step],
+    rescue: &'p [Step],
+    host: &HostState,
+) -> Walk<'p> {
+    let inner = |steps: &'p [Step]| steps.iter().map(move |step| block.inner(step));
+    let failed = match walk_all(inner(steps), host) {
+        Walk::Done => return Walk::Close(block, status_of_all(inner(steps), host), None),
+        Walk::Failed(part) => part,
+        other => return other,
+    };
+    if rescue.is_empty() {
+        let status = status_of(failed, host).unwrap_or(TaskStatus::Failed);
+        return Walk::Close(block, status, Some(reason_of(failed, host)));
+    }
+    match walk_all(inner(rescue), host) {
+        Walk::Done => {
+            let mut why = reason_of(failed, host);
+            why.text = format!("rescued: {}", why.text);
+            Walk::Close(block, TaskStatus::Changed, Some(why))
+        }
+        Walk::Failed(in_rescue) => {
+            let why = reason_of(in_rescue, host);
+            Walk::Close(block, TaskStatus::Failed, Some(why))
+        }
         other => other,
     }
 }
 
-pub(super) fn status_of_parts(steps: &[Step], host: &HostState) -> TaskStatus {
-    let statuses: Vec<TaskStatus> = steps
-        .iter()
-        .filter_map(|step| host.task(&step.path).and_then(|task| task.status))
-        .collect();
-    if statuses.contains(&TaskStatus::Changed) {
-        TaskStatus::Changed
-    } else if statuses.iter().all(|status| *status == TaskStatus::Skipped) {
+fn status_of(spot: Spot<'_>, host: &HostState) -> Option<TaskStatus> {
+    host.task(&spot.path()).and_then(|task| task.status)
+}
+
+/// The status of what is made of these: parts, or items.
+fn status_of_all<'p>(spots: impl Iterator<Item = Spot<'p>>, host: &HostState) -> TaskStatus {
+    let mut all_skipped = true;
+    for status in spots.filter_map(|spot| status_of(spot, host)) {
+        if status == TaskStatus::Changed {
+            return status;
+        }
+        all_skipped &= status == TaskStatus::Skipped;
+    }
+    if all_skipped {
         TaskStatus::Skipped
     } else {
         TaskStatus::Unchanged
     }
 }
 
-/// The event that closes a block; one with a point of no return passes that first.
+/// The event that closes a block or a `for_each`; one with a point of no return passes that first,
+/// a `for_each` only as a whole.
 pub(super) fn closing(
     name: &HostName,
     host: &HostState,
-    step: &Step,
+    spot: Spot<'_>,
     status: TaskStatus,
     why: Option<Reason>,
 ) -> Event {
     let task = TaskId {
         host: name.clone(),
-        step: step.path.clone(),
+        step: spot.path(),
     };
     let done = matches!(status, TaskStatus::Changed | TaskStatus::Unchanged);
-    match &step.point_of_no_return {
-        Some(sentence) if done && host.no_return.is_none() => Event::PointOfNoReturn {
-            task,
-            why: sentence.clone(),
-        },
+    match &spot.step.point_of_no_return {
+        Some(sentence) if done && !spot.is_item() && host.no_return.is_none() => {
+            Event::PointOfNoReturn {
+                task,
+                why: sentence.clone(),
+            }
+        }
         _ => Event::TaskEnded {
             task,
             status,
@@ -151,11 +202,15 @@ pub(super) fn closing(
 }
 
 /// Why a step failed, with its title where the reason does not name it.
-pub(super) fn reason_of(step: &Step, host: &HostState) -> Reason {
-    host.task(&step.path)
+pub(super) fn reason_of(spot: Spot<'_>, host: &HostState) -> Reason {
+    host.task(&spot.path())
         .and_then(|task| task.why.clone())
-        .unwrap_or_else(|| Reason {
-            text: format!("{} failed", step.title),
-            seen: Vec::new(),
-        })
+        .unwrap_or_else(|| reason(format!("{} failed", spot.step.title)))
+}
+
+fn reason(text: impl Into<String>) -> Reason {
+    Reason {
+        text: text.into(),
+        seen: Vec::new(),
+    }
 }

@@ -228,7 +228,7 @@ impl Task<'_, '_, '_> {
         let Some(host) = run.plan.inventory.host(on) else {
             return fail(format!("{on} is not in the inventory"));
         };
-        let step = format!("{}/{}", run.plan.plan.name, self.step.path);
+        let step = format!("{}/{}", run.plan.plan.name, self.id.step);
         let spec = &effect.command;
         let command = match render::command(spec, &self.names, self.host, host, run.plan, step) {
             Ok(command) => command,
@@ -365,7 +365,7 @@ impl Task<'_, '_, '_> {
     /// Ends a task of which it cannot be told whether it came about, or asks.
     fn unknown(&self, why: Reason) -> Turn {
         if self.step.on_unknown == OnUnknown::Ask && self.may_stop() {
-            let text = format!("{}: did it happen? {}", self.step.title, why.text);
+            let text = format!("{}: did it happen? {}", self.title(), why.text);
             let answers = vec![Answer::Done, Answer::NotDone, Answer::Retry, Answer::Fail];
             return Turn::Asked(Question { text, why, answers });
         }

@@ -155,7 +155,7 @@ impl Task<'_, '_, '_> {
             OnTimeout::Fail => self.failed(TaskStatus::TimedOut, why),
             OnTimeout::Continue => End::with(TaskStatus::Unchanged, why),
             OnTimeout::Ask => Turn::Asked(Question {
-                text: format!("{}: {}. Go on all the same?", self.step.title, why.text),
+                text: format!("{}: {}. Go on all the same?", self.title(), why.text),
                 why,
                 answers: vec![Answer::Continue, Answer::Wait, Answer::Fail],
             }),

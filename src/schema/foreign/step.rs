@@ -20,7 +20,8 @@ const ANSIBLE_AND_BOLT: &[Tool] = &[Tool::Ansible, Tool::Bolt];
 const ANSIBLE_AND_SSM: &[Tool] = &[Tool::Ansible, Tool::Ssm];
 const ANSIBLE_AND_SALT: &[Tool] = &[Tool::Ansible, Tool::Salt];
 
-const NO_LOOP: &str = "there is no loop: write the steps out";
+const NO_LOOP: &str =
+    "write `for_each: [a, b]`, or an expression that gives a list; `item` is the item";
 const NO_NOTIFY: &str = "there are no notified handlers: write the step where it belongs";
 const NO_MODULE: &str = "there are no modules: write the command itself, `run: ...`";
 const NO_JUMP: &str = "there are no jumps: steps run in order, `when` leaves one out";
@@ -119,10 +120,11 @@ pub static STEP: &[Word] = &[
         Carry::Value("id"),
         "give the step an `id`: it names the result. To look at the world write a probe",
     ),
-    say(ANSIBLE, "loop", NO_LOOP),
+    is(ANSIBLE, "loop", "for_each"),
+    is(ACTIONS, "matrix", "for_each"),
     say(ANSIBLE, "loop_control", NO_LOOP),
-    say(ANSIBLE, "with_items", NO_LOOP),
-    say(ANSIBLE, "with_list", NO_LOOP),
+    is(ANSIBLE, "with_items", "for_each"),
+    is(ANSIBLE, "with_list", "for_each"),
     say(ANSIBLE, "with_dict", NO_LOOP),
     say(ANSIBLE, "with_fileglob", NO_LOOP),
     say(ANSIBLE, "with_sequence", NO_LOOP),

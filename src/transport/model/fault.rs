@@ -4,6 +4,7 @@ use crate::inventory::HostName;
 use crate::model::Act;
 use crate::model::Model;
 use crate::model::ModelError;
+use crate::task::StepPath;
 
 /// A fault, where and how often it comes up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,10 +132,14 @@ impl Occasion<'_> {
     }
 
     /// Whether the command belongs to a step: `stop.rollback/1` is a part of `stop.rollback`, not
-    /// of `stop`.
+    /// of `stop`. `stop` is each item of a `for_each`, `stop.2` the second.
     fn is_part_of(&self, path: &str) -> bool {
         let (_, step) = self.step.split_once('/').unwrap_or(("", self.step));
-        step.strip_prefix(path)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        let is_in = |step: &str| {
+            step.strip_prefix(path)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let in_plan = StepPath(step.to_owned()).split_item();
+        is_in(step) || in_plan.is_some_and(|(step, _)| is_in(&step.0))
     }
 }

@@ -1,0 +1,38 @@
+//! What a step is done for is a list.
+
+use crate::diagnostic::Diagnostic;
+use crate::plan::ItemList;
+use crate::plan::Step;
+use crate::plan::check::types::Check;
+use crate::plan::check::types::Type;
+
+impl<'a, 'b> Check<'a, 'b>
+where
+    'a: 'b,
+{
+    /// Tells of a `for_each` that gives no list.
+    pub(super) fn list(&mut self, step: &'a Step) {
+        let Some(ItemList::Expression(list)) = step.for_each.as_ref().map(|each| &each.list) else {
+            return;
+        };
+        self.value(list, None);
+        let kind = self.types.of(&list.root, None, 0);
+        if kind.meets(&Type::List) {
+            return;
+        }
+        let text = &list.text;
+        let help = match kind {
+            Type::Rows(_) => format!(
+                "for its rows write `let: {{rows: {{from: {text}, where: true}}}}` and \
+                 `for_each: rows`"
+            ),
+            _ => format!("write a list: `for_each: [{text}]`"),
+        };
+        let message = format!("`{text}` is {}, not a list", kind.about());
+        let fault = Diagnostic::error("not-a-list", message).help(help);
+        self.found.push(match list.span {
+            Some(span) => fault.at(span, "must be a list"),
+            None => fault,
+        });
+    }
+}

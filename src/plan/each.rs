@@ -1,0 +1,44 @@
+//! The list that a step is done for.
+
+use std::rc::Rc;
+
+use crate::source::Span;
+use crate::template::Template;
+use crate::template::expression::Expression;
+
+/// What a step is done for, once for each.
+#[derive(Clone, Debug)]
+pub struct ForEach {
+    /// The list.
+    pub list: ItemList,
+    /// Where its key stands.
+    pub span: Span,
+}
+
+/// See [`ForEach`].
+#[derive(Clone, Debug)]
+pub enum ItemList {
+    /// Written out.
+    Written(Vec<WrittenItem>),
+    /// An expression that gives a list; it may look.
+    Expression(Rc<Expression>),
+}
+
+/// An item that is written out.
+#[derive(Clone, Debug)]
+pub enum WrittenItem {
+    /// Text, a number, true or false.
+    Value(serde_json::Value),
+    /// A template; the value of a single `{{ }}` keeps its type.
+    Template(Template),
+}
+
+impl WrittenItem {
+    /// Returns the template, if it is one.
+    pub fn template(&self) -> Option<&Template> {
+        match self {
+            Self::Value(_) => None,
+            Self::Template(template) => Some(template),
+        }
+    }
+}

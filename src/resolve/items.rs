@@ -1,0 +1,73 @@
+//! Items that are known before a run: the files of uploads depend on them.
+
+use minijinja::Value;
+use minijinja::value::Serde;
+
+use crate::inventory::HostName;
+use crate::plan::ItemList;
+use crate::plan::Step;
+use crate::plan::WrittenItem;
+use crate::resolve::ResolvedPlan;
+use crate::resolve::names;
+use crate::template::Mode;
+use crate::template::Names;
+use crate::template::Template;
+use crate::template::condition::Evaluator;
+use crate::template::condition::Meaning;
+use crate::template::condition::Scope;
+use crate::template::condition::Stop;
+use crate::template::expression::Expression;
+
+/// Returns what the texts of a step see on a host before the run, once for each of its items; once
+/// where it has none, or where these are known only in the run.
+pub(super) fn names_at_items(resolved: &ResolvedPlan, host: &HostName, step: &Step) -> Vec<Names> {
+    let names = names(resolved, host);
+    let of = resolved.plan.find(&step.path).and_then(|(_, of)| of);
+    let list = of
+        .and_then(|of| of.for_each.as_ref())
+        .map(|each| &each.list);
+    let items = match list {
+        Some(ItemList::Expression(list)) => {
+            value(list, &names).and_then(|list| Some(list.try_iter().ok()?.collect::<Vec<_>>()))
+        }
+        Some(ItemList::Written(items)) => items.iter().map(|item| written(item, &names)).collect(),
+        None => None,
+    };
+    let Some(items) = items else {
+        return vec![names];
+    };
+    let at = |item| {
+        let mut names = names.clone();
+        names.insert("item".into(), item);
+        names
+    };
+    items.into_iter().map(at).collect()
+}
+
+fn written(item: &WrittenItem, names: &Names) -> Option<Value> {
+    match item {
+        WrittenItem::Value(value) => Some(Value::from(Serde(value.clone()))),
+        WrittenItem::Template(template) => rendered(template, names),
+    }
+}
+
+fn rendered(template: &Template, names: &Names) -> Option<Value> {
+    match template.whole_value() {
+        Some(whole) => value(&whole, names),
+        None => template.render(Mode::Text, names).ok().map(Value::from),
+    }
+}
+
+fn value(expression: &Expression, names: &Names) -> Option<Value> {
+    Evaluator::new(&Known(names)).value(expression).ok()
+}
+
+/// Names that are known without a look.
+struct Known<'a>(&'a Names);
+
+impl Scope for Known<'_> {
+    fn meaning(&self, name: &str) -> Result<Meaning, Stop> {
+        let value = self.0.get(name).cloned().map(Meaning::Value);
+        value.ok_or_else(|| Stop::CannotTell(format!("`{name}` is not known yet")))
+    }
+}

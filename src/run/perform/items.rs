@@ -1,0 +1,94 @@
+//! What a step with a `for_each` is done for.
+//!
+//! The list is worked out once, when the step begins on a host, and recorded before anything is
+//! done for an item: a retry and a resume go on with the same items, whatever a probe says by then.
+
+use serde_json::Value;
+
+use crate::event::JournalError;
+use crate::event::Reason;
+use crate::event::TaskStatus;
+use crate::plan::ForEach;
+use crate::plan::ItemList;
+use crate::plan::WrittenItem;
+use crate::run::perform::Task;
+use crate::run::perform::Turn;
+use crate::template::Mode;
+use crate::template::Template;
+
+/// The most items of a step.
+const MAX_ITEMS: usize = 1_000;
+/// Longest item that is shown with the title of a step, in characters.
+const MAX_SHOWN: usize = 60;
+
+impl Task<'_, '_, '_> {
+    /// Works out the items and records them. What is done for each is up to the walk.
+    pub(super) async fn list_items(&self, for_each: &ForEach) -> Result<Turn, JournalError> {
+        if let Some(turn) = self.answered() {
+            return Ok(turn);
+        }
+        let items = match &for_each.list {
+            ItemList::Written(items) => self.written(items).await,
+            ItemList::Expression(list) => self.observer().value(list).await.and_then(as_list),
+        };
+        let text = match items {
+            Ok(items) if items.len() <= MAX_ITEMS => {
+                self.begin(Some(items)).await?;
+                return Ok(Turn::Stopped);
+            }
+            Ok(items) => format!(
+                "it would be done {} times; {MAX_ITEMS} are the most",
+                items.len()
+            ),
+            Err(why) => format!("what it is to be done for cannot be told: {why}"),
+        };
+        let seen = Vec::new();
+        Ok(self.failed(TaskStatus::Failed, Reason { text, seen }))
+    }
+
+    async fn written(&self, items: &[WrittenItem]) -> Result<Vec<Value>, String> {
+        let mut values = Vec::new();
+        for item in items {
+            values.push(match item {
+                WrittenItem::Value(value) => value.clone(),
+                WrittenItem::Template(template) => self.rendered(template).await?,
+            });
+        }
+        Ok(values)
+    }
+
+    async fn rendered(&self, template: &Template) -> Result<Value, String> {
+        match template.whole_value() {
+            Some(whole) => self.observer().value(&whole).await,
+            None => template
+                .render(Mode::Text, &self.names)
+                .map(Value::String)
+                .map_err(|error| error.to_string()),
+        }
+    }
+
+    /// The title of the step, with the item it is done for.
+    pub(super) fn title(&self) -> String {
+        let title = &self.step.title;
+        let Some(item) = self.names.get("item").filter(|_| self.spot.item.is_some()) else {
+            return title.clone();
+        };
+        let item = item.to_string();
+        match item.char_indices().nth(MAX_SHOWN) {
+            Some((end, _)) => format!("{title} [{}...]", &item[..end]),
+            None => format!("{title} [{item}]"),
+        }
+    }
+}
+
+fn as_list(value: Value) -> Result<Vec<Value>, String> {
+    let what = match value {
+        Value::Array(items) => return Ok(items),
+        Value::Null => "nothing",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Object(_) => "a mapping",
+    };
+    Err(format!("it is {what}, and not a list"))
+}

@@ -1,0 +1,99 @@
+//! Where the walk of a host stands: a step, and the item it is done for.
+
+use crate::plan::Action;
+use crate::plan::Plan;
+use crate::plan::Rollback;
+use crate::plan::Step;
+use crate::task::StepPath;
+
+/// A step as the walk of a host comes to it. A step with a `for_each` is met as a whole, and then
+/// once at each item; its parts and its way back are met at items alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Spot<'p> {
+    /// The step.
+    pub step: &'p Step,
+    /// The item, inside of a `for_each`.
+    pub item: Option<Item<'p>>,
+}
+
+/// An item of a `for_each`.
+#[derive(Clone, Copy, Debug)]
+pub struct Item<'p> {
+    /// The step that has the `for_each`.
+    pub of: &'p Step,
+    /// The number of the item, from 1.
+    pub number: usize,
+}
+
+impl<'p> Spot<'p> {
+    /// Finds the spot of a task.
+    pub(super) fn at(plan: &'p Plan, path: &StepPath) -> Option<Self> {
+        let Some((in_plan, number)) = path.split_item() else {
+            let (step, _) = plan.find(path)?;
+            return Some(Self { step, item: None });
+        };
+        let (step, of) = plan.find(&in_plan)?;
+        let item = Some(Item { of: of?, number });
+        Some(Self { step, item })
+    }
+
+    /// Returns the path of its task.
+    pub fn path(&self) -> StepPath {
+        match self.item {
+            Some(item) => self.step.path.at_item(&item.of.path, item.number),
+            None => self.step.path.clone(),
+        }
+    }
+
+    /// Whether it is a step with a `for_each`, before it comes to the items.
+    pub fn is_whole(&self) -> bool {
+        self.step.for_each.is_some() && self.item.is_none()
+    }
+
+    /// Whether it is a step with a `for_each` at one of its items; not a part of such a step.
+    pub fn is_item(&self) -> bool {
+        self.step.for_each.is_some() && self.item.is_some()
+    }
+
+    /// Returns a step with a `for_each` at an item.
+    pub(super) fn at_item(&self, number: usize) -> Self {
+        Self {
+            step: self.step,
+            item: Some(Item {
+                of: self.step,
+                number,
+            }),
+        }
+    }
+
+    /// Returns a step inside of this one, at the same item.
+    pub(super) fn inner(&self, step: &'p Step) -> Self {
+        Self {
+            step,
+            item: self.item,
+        }
+    }
+
+    /// Returns the steps of a block, and those of its rescue; `None` where it is no block, or a
+    /// block with a `for_each` as a whole.
+    pub(super) fn parts(&self) -> Option<(&'p [Step], &'p [Step])> {
+        match &self.step.action {
+            Action::Block { steps, rescue } if !self.is_whole() => Some((steps, rescue)),
+            _ => None,
+        }
+    }
+
+    /// Returns its handler; a step with a `for_each` is undone item by item.
+    pub(super) fn handler(&self) -> Option<Self> {
+        match &self.step.rollback {
+            Rollback::Handler(handler) if !self.is_whole() => Some(self.inner(handler)),
+            _ => None,
+        }
+    }
+}
+
+impl<'p> From<&'p Step> for Spot<'p> {
+    fn from(step: &'p Step) -> Self {
+        Self { step, item: None }
+    }
+}
