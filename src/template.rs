@@ -12,6 +12,7 @@ pub mod bounds;
 pub mod condition;
 mod engine;
 pub mod expression;
+mod operators;
 pub mod words;
 
 use std::collections::BTreeMap;

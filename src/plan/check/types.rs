@@ -134,8 +134,7 @@ pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
 struct Types<'a> {
     plan: &'a Plan,
     steps: IndexMap<&'a str, &'a Step>,
-    /// The kinds of words and values of `set`, as far as they were asked for: each is made of
-    /// others, perhaps of one of them many times.
+    /// The kinds of words and values of `set` that were asked for: one may be used many times.
     words: RefCell<HashMap<(*const Expression, Option<*const Step>), Type<'a>>>,
     /// The step with a `for_each` that is checked: inside, its name is the result of one item.
     inside: Cell<Option<&'a Step>>,
