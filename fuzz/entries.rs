@@ -170,7 +170,10 @@ pub(crate) fn outputs(text: &str) {
             key: Some("n".into()),
             types: types(),
         },
-        Reading::Yaml,
+        Reading::Yaml {
+            key: None,
+            types: types(),
+        },
         Reading::Tsv {
             key: None,
             types: types(),
@@ -181,9 +184,13 @@ pub(crate) fn outputs(text: &str) {
         },
         Reading::Regex {
             pattern: r"(?P<n>\d+)\s+(?P<word>\w+)?".into(),
+            key: None,
+            types: [].into(),
         },
         Reading::Regex {
             pattern: text.to_owned(),
+            key: None,
+            types: [].into(),
         },
     ] {
         let read = output::read(&reading, 0, text.as_bytes(), text.len() as u64, b"");

@@ -31,6 +31,7 @@ mod load;
 mod log;
 mod models;
 mod new;
+mod programs;
 mod resolve;
 mod resume;
 mod rollback;

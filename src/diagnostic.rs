@@ -3,13 +3,18 @@
 //! The first of the three kinds of wrong (the others: errors of the world, outcomes of tasks).
 //! A stage that reads text never stops at the first fault: it pushes a [`Diagnostic`] and goes
 //! on. A headline is lower case, without a full stop, with the user's words in backticks; a label
-//! says what is at its place; a help is an order. Codes last: each has a section in
+//! says what is at its place; a help is an order. Where the cure is mechanical a [`Fix`] stands in
+//! the place of a help, and the cured line is shown. Codes last: each has a section in
 //! `docs/diagnostics.md`, held by a test.
 
+mod fix;
 pub mod manual;
 pub mod render;
 
 use crate::source::Span;
+
+pub use fix::Edit;
+pub use fix::Fix;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,8 +47,10 @@ pub struct Diagnostic {
     pub primary: Option<Label>,
     /// Other places that matter.
     pub secondary: Vec<Label>,
-    /// What to do about it.
+    /// What to do about it, in words.
     pub help: Vec<String>,
+    /// What to do about it, as edits of the text; if there are several, one of them.
+    pub fixes: Vec<Fix>,
 }
 
 impl Diagnostic {
@@ -65,6 +72,7 @@ impl Diagnostic {
             primary: None,
             secondary: Vec::new(),
             help: Vec::new(),
+            fixes: Vec::new(),
         }
     }
 
@@ -93,6 +101,29 @@ impl Diagnostic {
     pub fn help(mut self, text: impl Into<String>) -> Self {
         self.help.push(text.into());
         self
+    }
+
+    /// Adds what to do, and the one edit that does it.
+    #[must_use]
+    pub fn fix(self, text: impl Into<String>, span: Span, cured: impl Into<String>) -> Self {
+        self.fix_all(text, vec![Edit::new(span, cured)])
+    }
+
+    /// Adds what to do, and the edits that do it; edits that do not fit together leave the words.
+    #[must_use]
+    pub fn fix_all(mut self, text: impl Into<String>, edits: Vec<Edit>) -> Self {
+        let text = text.into();
+        match Fix::new(text.clone(), edits) {
+            Some(fix) => self.fixes.push(fix),
+            None => self.help.push(text),
+        }
+        self
+    }
+
+    /// Returns all that can be done about it in words: those of the fixes, then the helps.
+    pub fn orders(&self) -> impl Iterator<Item = &str> {
+        let fixes = self.fixes.iter().map(|fix| fix.text.as_str());
+        fixes.chain(self.help.iter().map(String::as_str))
     }
 }
 

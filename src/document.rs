@@ -10,6 +10,7 @@ mod core;
 pub mod old;
 pub mod parse;
 mod scalar;
+mod slips;
 
 use crate::source::Sources;
 use crate::source::Span;
@@ -79,6 +80,8 @@ pub struct Entry {
     pub key: String,
     /// Where the key is.
     pub key_span: Span,
+    /// Whether it stands alone in `{ }`, without `:`: a text with a comma in it looks so.
+    pub bare: bool,
     /// The value.
     pub value: Node,
 }
@@ -142,12 +145,12 @@ impl Node {
 
     /// Returns the place of a byte range of the node's *text*, whatever style it is written in.
     pub fn place(&self, sources: &Sources, range: std::ops::Range<usize>) -> Span {
-        self.places(sources).of(range)
+        self.places(sources).span(range)
     }
 
-    /// Returns the places of all byte ranges of the node's text: for more than one of them.
-    pub fn places<'a>(&self, sources: &'a Sources) -> Places<'a> {
-        Places::new(self, sources)
+    /// Returns the places of all bytes of the node's *text*.
+    pub fn places(&self, sources: &Sources) -> Places {
+        Places::of(self, sources)
     }
 
     /// Returns the node as a JSON value; places and styles are lost.

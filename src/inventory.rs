@@ -13,12 +13,15 @@ mod ini;
 mod link;
 mod literal;
 pub mod pattern;
+pub mod program;
 mod ranges;
 pub mod read;
 mod tree;
 mod vars;
 mod words;
 mod yaml;
+
+pub use yaml::PRINTED;
 
 use std::fmt;
 

@@ -1,16 +1,27 @@
 //! From the output of a command to a value (`parse`).
 //!
 //! What does not convert is a failure and never a default: an empty number is no 0, a missing
-//! column no empty text. Errors say what was found, short and printable.
+//! column no empty text, a key that is there twice not the last of the two. Errors say where (row,
+//! column, line), what was found, short and printable, and what was expected.
+//!
+//! Not here: whether the exit status lets the output count at all, and which part of an output was
+//! kept; both are the caller's.
+
+mod data;
+mod matches;
+mod pairs;
+mod table;
 
 use indexmap::IndexMap;
-use serde_json::Map;
 use serde_json::Value;
 
-use crate::regexes;
-
-/// Most rows of a table, lines of a list or pairs of a map.
+/// Most rows of a table, lines of a list, pairs of a map or matches of an expression.
 pub const MAX_ROWS: usize = 100_000;
+
+/// Words for true.
+const TRUE: &[&str] = &["true", "t", "yes", "y", "on", "1"];
+/// Words for false.
+const FALSE: &[&str] = &["false", "f", "no", "n", "off", "0"];
 
 /// How an output becomes a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,13 +30,13 @@ pub enum Reading {
     Whole,
     /// Only `{exit}`; the output is not kept.
     Discard,
-    /// The trimmed text.
+    /// The text without the blanks at both ends.
     Text,
     /// A whole number.
     Int,
     /// How many bytes there are.
     Size,
-    /// A list of lines; empty ones left out.
+    /// A list of lines; blank ones left out.
     Lines,
     /// `key: value` or `key=value` lines as a map.
     KeyValue {
@@ -40,7 +51,12 @@ pub enum Reading {
         types: IndexMap<String, Type>,
     },
     /// A YAML value.
-    Yaml,
+    Yaml {
+        /// The field that becomes the key of a map of rows.
+        key: Option<String>,
+        /// Types of fields that are no text.
+        types: IndexMap<String, Type>,
+    },
     /// Tab-separated rows under a header.
     Tsv {
         /// The column that becomes the key of a map of rows.
@@ -48,10 +64,14 @@ pub enum Reading {
         /// Types of columns that are no text.
         types: IndexMap<String, Type>,
     },
-    /// The named groups of a regular expression.
+    /// The named groups of a regular expression: of its first match, or with `key` of every match.
     Regex {
         /// The expression.
         pattern: String,
+        /// The group that becomes the key of a map of rows.
+        key: Option<String>,
+        /// Types of groups that are no text.
+        types: IndexMap<String, Type>,
     },
 }
 
@@ -64,11 +84,23 @@ pub enum Type {
     Int,
     /// A number.
     Float,
-    /// `true`, `false`, `yes`, `no`, `y`, `n`, `1`, `0`.
+    /// `true`, `t`, `yes`, `y`, `on`, `1`, or `false`, `f`, `no`, `n`, `off`, `0`, in any case.
     Bool,
 }
 
-/// Makes a value of an output that ended with `exit`; `complete` says that all of it is there.
+impl Type {
+    /// Says what is expected of a value of this type.
+    fn word(self) -> &'static str {
+        match self {
+            Self::String => "text",
+            Self::Int => "a whole number",
+            Self::Float => "a number",
+            Self::Bool => "true or false",
+        }
+    }
+}
+
+/// Makes a value of an output of `stdout_len` bytes of which `stdout` was kept.
 pub fn read(
     reading: &Reading,
     exit: i32,
@@ -83,50 +115,64 @@ pub fn read(
     }
     if stdout_len > stdout.len() as u64 {
         return Err(format!(
-            "it printed {stdout_len} bytes, more than can be read"
+            "it printed {stdout_len} bytes, and only {} can be read",
+            stdout.len()
         ));
     }
-    let text = std::str::from_utf8(stdout)
-        .map_err(|error| format!("its output is no UTF-8 (byte {})", error.valid_up_to()))?;
-    match reading {
-        Reading::Whole => Ok(serde_json::json!({
+    if *reading == Reading::Whole {
+        // A status is told, and texts beside it as far as they are text.
+        return Ok(serde_json::json!({
             "exit": exit,
-            "stdout": text,
+            "stdout": String::from_utf8_lossy(stdout),
             "stderr": String::from_utf8_lossy(stderr),
-        })),
-        Reading::Text => Ok(text.trim().into()),
-        Reading::Int => {
-            let trimmed = text.trim();
-            trimmed
-                .parse::<i64>()
-                .map(Value::from)
-                .map_err(|_| format!("expected a whole number, found {}", quoted(trimmed)))
-        }
-        Reading::Lines => {
-            let lines: Vec<&str> = text
-                .lines()
-                .map(str::trim_end)
-                .filter(|line| !line.is_empty())
-                .collect();
-            bounded(lines.len())?;
-            Ok(lines.into())
-        }
-        Reading::KeyValue { types } => key_value(text, types),
-        Reading::Json { key, types } => json(text, key.as_deref(), types),
-        Reading::Yaml => yaml(text),
-        Reading::Tsv { key, types } => tsv(text, key.as_deref(), types),
-        Reading::Regex { pattern } => regex(text, pattern),
-        Reading::Discard | Reading::Size => unreachable!("handled above"),
+        }));
     }
+    let text = text(stdout)?;
+    match reading {
+        Reading::Int => convert(text, Type::Int),
+        Reading::Lines => lines(text),
+        Reading::KeyValue { types } => pairs::read(text, types),
+        Reading::Json { key, types } => data::json(text, key.as_deref(), types),
+        Reading::Yaml { key, types } => data::yaml(text, key.as_deref(), types),
+        Reading::Tsv { key, types } => table::tsv(text, key.as_deref(), types),
+        Reading::Regex {
+            pattern,
+            key,
+            types,
+        } => matches::read(text, pattern, key.as_deref(), types),
+        Reading::Text | Reading::Whole | Reading::Discard | Reading::Size => Ok(text.trim().into()),
+    }
+}
+
+/// Returns an output as text, without a byte order mark.
+fn text(bytes: &[u8]) -> Result<&str, String> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let good = &bytes[..error.valid_up_to()];
+        let line = good.split(|byte| *byte == b'\n').count();
+        let bad = bytes.get(good.len()).copied().unwrap_or_default();
+        format!("its output is no UTF-8: byte 0x{bad:02x} in line {line}")
+    })?;
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
+fn lines(text: &str) -> Result<Value, String> {
+    let lines: Vec<&str> = text.lines().filter(|line| !is_blank(line)).collect();
+    bounded(lines.len())?;
+    Ok(lines.into())
+}
+
+fn is_blank(line: &str) -> bool {
+    line.trim().is_empty()
 }
 
 fn bounded(rows: usize) -> Result<(), String> {
     if rows > MAX_ROWS {
-        return Err(format!("it printed {rows} rows, more than {MAX_ROWS}"));
+        return Err(format!("it printed more than {MAX_ROWS} rows"));
     }
     Ok(())
 }
 
+/// Returns the beginning of a text as it can be shown, in quotes.
 fn quoted(text: &str) -> String {
     if text.is_empty() {
         return "nothing".into();
@@ -137,242 +183,37 @@ fn quoted(text: &str) -> String {
     format!("{short:?}{more}")
 }
 
-fn convert(text: &str, kind: Type, what: &str) -> Result<Value, String> {
-    let fail = |expected: &str| {
-        Err(format!(
-            "{what}: expected {expected}, found {}",
-            quoted(text)
-        ))
-    };
-    match kind {
-        Type::String => Ok(text.into()),
-        Type::Int => text
-            .parse::<i64>()
-            .map(Value::from)
-            .or_else(|_| fail("a whole number")),
-        Type::Float => match text.parse::<f64>() {
-            Ok(value) if value.is_finite() => Ok(value.into()),
-            _ => fail("a number"),
-        },
-        Type::Bool => match text.to_ascii_lowercase().as_str() {
-            "true" | "yes" | "y" | "1" => Ok(true.into()),
-            "false" | "no" | "n" | "0" => Ok(false.into()),
-            _ => fail("true or false"),
-        },
-    }
-}
-
-/// Turns rows into a list, or into a map by one of their fields; then each row has a `key`.
-fn keyed(rows: Vec<Map<String, Value>>, key: Option<&str>) -> Result<Value, String> {
-    let Some(key) = key else {
-        return Ok(rows.into());
-    };
-    let mut map = Map::new();
-    for mut row in rows {
-        let name = match row.get(key) {
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Number(number)) => number.to_string(),
-            Some(_) => return Err(format!("`{key}` is neither text nor a number in some row")),
-            None => return Err(format!("there is no column `{key}`")),
-        };
-        row.insert("key".into(), name.clone().into());
-        if map.insert(name.clone(), row.into()).is_some() {
-            return Err(format!("two rows have the `{key}` {}", quoted(&name)));
+/// Converts a text; the error says what was expected and found, not where.
+fn convert(text: &str, kind: Type) -> Result<Value, String> {
+    let word = text.trim();
+    let lower = word.to_ascii_lowercase();
+    let value: Option<Value> = match kind {
+        Type::String => return Ok(text.into()),
+        Type::Int => word.parse::<i64>().ok().map(Value::from),
+        // Not the words for what is no number, as `inf`.
+        Type::Float if word.ends_with(|char: char| char.is_alphabetic()) => None,
+        Type::Float => {
+            let number = word.parse::<f64>().ok();
+            number.filter(|number| number.is_finite()).map(Value::from)
         }
-    }
-    Ok(map.into())
-}
-
-fn tsv(text: &str, key: Option<&str>, types: &IndexMap<String, Type>) -> Result<Value, String> {
-    let mut lines = text
-        .lines()
-        .map(|line| line.strip_suffix('\r').unwrap_or(line));
-    let Some(header) = lines.next() else {
-        return Err("it printed nothing, not even a header".into());
+        Type::Bool if TRUE.contains(&lower.as_str()) => Some(true.into()),
+        Type::Bool => FALSE.contains(&lower.as_str()).then(|| false.into()),
     };
-    let columns: Vec<&str> = header.split('\t').collect();
-    for wanted in key.into_iter().chain(types.keys().map(String::as_str)) {
-        if !columns.contains(&wanted) {
-            return Err(format!(
-                "there is no column `{wanted}` in {}",
-                quoted(header)
-            ));
-        }
-    }
-    let mut rows = Vec::new();
-    for (number, line) in lines.enumerate().filter(|(_, line)| !line.is_empty()) {
-        bounded(rows.len() + 1)?;
-        let cells: Vec<&str> = line.split('\t').collect();
-        if cells.len() != columns.len() {
-            return Err(format!(
-                "row {} has {} columns, the header {}",
-                number + 1,
-                cells.len(),
-                columns.len()
-            ));
-        }
-        let mut row = Map::new();
-        for (column, cell) in columns.iter().zip(cells) {
-            let kind = types.get(*column).copied().unwrap_or(Type::String);
-            let what = format!("`{column}` in row {}", number + 1);
-            row.insert((*column).to_owned(), convert(cell, kind, &what)?);
-        }
-        rows.push(row);
-    }
-    keyed(rows, key)
-}
-
-fn json(text: &str, key: Option<&str>, types: &IndexMap<String, Type>) -> Result<Value, String> {
-    let value: Value =
-        serde_json::from_str(text).map_err(|error| format!("its output is no JSON: {error}"))?;
-    if key.is_none() && types.is_empty() {
-        return Ok(value);
-    }
-    let Value::Array(items) = value else {
-        return Err("expected a JSON list of objects".into());
+    let expected = match kind {
+        Type::Int if is_whole(word) => TOO_LARGE,
+        _ => kind.word(),
     };
-    bounded(items.len())?;
-    let mut rows = Vec::new();
-    for (number, item) in items.into_iter().enumerate() {
-        let Value::Object(mut row) = item else {
-            return Err(format!("item {} of the JSON list is no object", number + 1));
-        };
-        for (name, kind) in types {
-            if let Some(Value::String(cell)) = row.get(name) {
-                let what = format!("`{name}` in item {}", number + 1);
-                let value = convert(cell, *kind, &what)?;
-                row.insert(name.clone(), value);
-            }
-        }
-        rows.push(row);
-    }
-    keyed(rows, key)
+    value.ok_or_else(|| format!("expected {expected}, found {}", quoted(word)))
 }
 
-fn yaml(text: &str) -> Result<Value, String> {
-    let mut sources = crate::source::Sources::default();
-    let id = sources.add("output", text);
-    let mut found = crate::diagnostic::Diagnostics::default();
-    match crate::document::parse(&sources, id, &mut found) {
-        Some(node) => Ok(node.to_json()),
-        None => Err(format!(
-            "its output is no YAML: {}",
-            found
-                .sorted()
-                .first()
-                .map_or("", |first| first.message.as_str())
-        )),
-    }
-}
+/// What is expected of a whole number that has too many digits.
+const TOO_LARGE: &str = "a whole number of at most 63 bits";
 
-fn key_value(text: &str, types: &IndexMap<String, Type>) -> Result<Value, String> {
-    let mut map = Map::new();
-    for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        bounded(map.len() + 1)?;
-        let split = line
-            .find(['=', ':'])
-            .map(|at| (line[..at].trim(), line[at + 1..].trim()));
-        let Some((key, value)) = split else {
-            return Err(format!(
-                "expected `key: value` or `key=value`, found {}",
-                quoted(line)
-            ));
-        };
-        let kind = types.get(key).copied().unwrap_or(Type::String);
-        map.insert(key.to_owned(), convert(value, kind, &format!("`{key}`"))?);
-    }
-    Ok(map.into())
-}
-
-fn regex(text: &str, pattern: &str) -> Result<Value, String> {
-    let regex = regexes::compile(pattern).map_err(|why| format!("its pattern is faulty: {why}"))?;
-    let Some(captures) = regex.captures(text) else {
-        return Err(format!(
-            "its output does not match, found {}",
-            quoted(text.trim())
-        ));
-    };
-    let mut map = Map::new();
-    for name in regex.capture_names().flatten() {
-        let value = captures
-            .name(name)
-            .map_or(Value::Null, |found| found.as_str().into());
-        map.insert(name.to_owned(), value);
-    }
-    Ok(map.into())
+/// Whether a text is a whole number, however large.
+fn is_whole(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(reading: &Reading, text: &str) -> Result<Value, String> {
-        read(reading, 0, text.as_bytes(), text.len() as u64, b"")
-    }
-
-    fn vhosts() -> Reading {
-        Reading::Tsv {
-            key: Some("mail server ip".into()),
-            types: IndexMap::from([("vhosts".to_owned(), Type::Int)]),
-        }
-    }
-
-    #[test]
-    fn a_table_becomes_rows_by_its_key() {
-        let text = "mail server ip\ttag\tvhosts\n127.0.2.1\t\t100\n127.0.2.2\tx\t0\n";
-        let value = parse(&vhosts(), text).unwrap();
-        assert_eq!(value["127.0.2.1"]["vhosts"], 100);
-        assert_eq!(value["127.0.2.1"]["tag"], "");
-        assert_eq!(value["127.0.2.2"]["key"], "127.0.2.2");
-    }
-
-    #[test]
-    fn a_header_alone_is_an_empty_table() {
-        assert_eq!(
-            parse(&vhosts(), "mail server ip\tvhosts\n").unwrap(),
-            serde_json::json!({})
-        );
-    }
-
-    #[test]
-    fn what_does_not_convert_is_a_failure() {
-        for text in [
-            "",
-            "mail server ip\tusers\n",
-            "mail server ip\tvhosts\na\tmany\n",
-            "mail server ip\tvhosts\na\t\n",
-            "mail server ip\tvhosts\na\n",
-            "mail server ip\tvhosts\na\t1\na\t2\n",
-        ] {
-            assert!(parse(&vhosts(), text).is_err(), "{text:?}");
-        }
-        assert!(parse(&Reading::Int, "").is_err());
-        assert!(parse(&Reading::Int, "5 users").is_err());
-    }
-
-    #[test]
-    fn the_other_formats_give_what_they_say() {
-        let types = IndexMap::from([("n".to_owned(), Type::Int)]);
-        let json = Reading::Json {
-            key: Some("a".into()),
-            types: types.clone(),
-        };
-        assert_eq!(parse(&json, r#"[{"a":"x","n":"5"}]"#).unwrap()["x"]["n"], 5);
-        assert_eq!(parse(&Reading::Text, " active\n").unwrap(), "active");
-        assert_eq!(parse(&Reading::Int, "12\n").unwrap(), 12);
-        assert_eq!(parse(&Reading::Size, "abc").unwrap(), 3);
-        assert_eq!(
-            parse(&Reading::Lines, "a\n\nb\n").unwrap(),
-            serde_json::json!(["a", "b"])
-        );
-        assert_eq!(
-            parse(&Reading::KeyValue { types }, "n: 3\nb=c d\n").unwrap()["n"],
-            3
-        );
-        assert_eq!(parse(&Reading::Yaml, "a: [1]\n").unwrap()["a"][0], 1);
-        let regex = Reading::Regex {
-            pattern: r"(?P<v>\d+\.\d+)".into(),
-        };
-        assert_eq!(parse(&regex, "version 2.3\n").unwrap()["v"], "2.3");
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@
 //! meant, so a fault is told for what the author meant and not for every alternative.
 
 mod check;
+mod cure;
 mod editor;
 pub mod foreign;
 pub mod inventory;

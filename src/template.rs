@@ -10,6 +10,7 @@
 
 pub mod bounds;
 pub mod condition;
+mod cure;
 mod engine;
 pub mod expression;
 mod operators;
@@ -81,14 +82,17 @@ impl Template {
             span: node.span,
             names: Vec::new(),
         };
+        if template.is_plain() {
+            return template;
+        }
+        let places = node.places(sources);
         match expression::names_of_template(&template.text) {
             Ok(names) => {
-                let places = node.places(sources);
                 template.names = names
                     .into_iter()
                     .map(|(name, range)| Name {
                         name,
-                        span: places.of(range),
+                        span: places.span(range),
                     })
                     .collect();
             }
@@ -99,7 +103,7 @@ impl Template {
             Err(fault) => {
                 found.push(
                     Diagnostic::error("template-syntax", "this template cannot be read")
-                        .at(node.place(sources, fault.range), fault.text)
+                        .at(places.span(fault.range), fault.text)
                         .help("write `{{ name }}`, `{{ name | filter }}`, or plain text"),
                 );
             }
@@ -158,7 +162,9 @@ impl Template {
 
     /// Whether there is anything to render.
     pub fn is_plain(&self) -> bool {
-        !self.text.contains("{{") && !self.text.contains("{%")
+        !["{{", "{%", "{#"]
+            .iter()
+            .any(|sign| self.text.contains(sign))
     }
 
     /// Renders the text.

@@ -12,6 +12,7 @@ pub mod hosts;
 pub mod local;
 pub mod login;
 pub mod model;
+pub mod program;
 pub mod redacting;
 pub mod ssh;
 mod wire;

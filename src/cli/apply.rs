@@ -13,6 +13,8 @@ use crate::cli::load::Values;
 use crate::cli::models;
 use crate::cli::models::Machines;
 use crate::cli::models::Named;
+use crate::cli::programs::Guarded;
+use crate::cli::programs::Patience;
 use crate::cli::session::Session;
 use crate::cli::tell;
 use crate::cli::view::Output;
@@ -47,6 +49,8 @@ pub(super) struct Args {
     /// The inventory: a path, or the name of one in `inventories/` beside the plan
     #[arg(long, short, value_name = "INV")]
     inventory: String,
+    #[command(flatten)]
+    patience: Patience,
     #[command(flatten)]
     pub(super) values: Values,
     /// How the run is shown
@@ -119,7 +123,14 @@ fn read(args: &Args, context: &Context) -> Result<Ready, Fault> {
     let mut found = Diagnostics::default();
     let plan_dir = load::directory(&args.plan);
     let plan = load::plan(&args.plan, &mut sources, &mut found);
-    let inventory = load::inventory(&args.inventory, Some(plan_dir), &mut sources, &mut found);
+    let mut programs = Guarded::new(args.patience);
+    let inventory = load::inventory(
+        &args.inventory,
+        Some(plan_dir),
+        &mut programs,
+        &mut sources,
+        &mut found,
+    );
     let given = load::given(&args.values, plan_dir, &mut sources, &mut found);
     let model = inventory.as_ref().and_then(|(path, inventory)| {
         models::read(inventory, path, plan_dir, &mut sources, &mut found).ok()

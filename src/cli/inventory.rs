@@ -1,5 +1,6 @@
 //! `planrun inventory`: the hosts of an inventory, as planrun understands them.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use clap::ValueEnum;
@@ -10,6 +11,8 @@ use serde_json::json;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::load;
+use crate::cli::programs::Guarded;
+use crate::cli::programs::Patience;
 use crate::cli::tell;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
@@ -17,6 +20,7 @@ use crate::inventory::Connection;
 use crate::inventory::Host;
 use crate::inventory::HostName;
 use crate::inventory::Inventory;
+use crate::inventory::PRINTED;
 use crate::inventory::pattern;
 use crate::report::text::count;
 use crate::report::text::pad;
@@ -58,6 +62,8 @@ pub(super) struct Args {
         conflicts_with = "inventory"
     )]
     option: Option<String>,
+    #[command(flatten)]
+    patience: Patience,
     /// Show only these hosts: an Ansible pattern
     #[arg(long, short, value_name = "PATTERN")]
     limit: Option<String>,
@@ -72,7 +78,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Exit {
     let mut found = Diagnostics::default();
     let name = args.inventory.as_ref().or(args.option.as_ref());
     let name = name.map_or("", String::as_str);
-    let inventory = load::inventory(name, None, &mut sources, &mut found);
+    let mut programs = Guarded::new(args.patience);
+    let inventory = load::inventory(name, None, &mut programs, &mut sources, &mut found);
     let chosen = inventory.and_then(|(_, inventory)| {
         let pattern = args.limit.as_deref().unwrap_or("all");
         match pattern::resolve(pattern, &inventory) {
@@ -188,12 +195,13 @@ fn data(inventory: &Inventory, hosts: &[HostName]) -> Value {
         (host.name.to_string(), value)
     });
     let each: Map<String, Value> = each.collect();
+    let hosts: HashSet<&HostName> = hosts.iter().collect();
     let groups = inventory.groups.iter().map(|(name, members)| {
         let members = members.iter().filter(|name| hosts.contains(name));
         (name.clone(), json!(members.collect::<Vec<_>>()))
     });
     let groups: Map<String, Value> = groups.collect();
-    json!({"hosts": each, "groups": groups})
+    json!({PRINTED: 1, "hosts": each, "groups": groups})
 }
 
 #[cfg(test)]
@@ -225,6 +233,25 @@ mod tests {
         assert!(text.contains("on this machine\n"), "{text}");
         assert!(text.contains("= 3  (hosts.ini:2)\n"), "{text}");
         assert!(text.ends_with("3 hosts of 2 groups\n"), "{text}");
+    }
+
+    #[test]
+    fn what_is_printed_is_an_inventory_again() {
+        let (inventory, hosts) = sample();
+        let printed = data(&inventory, &hosts);
+        let texts = [
+            ("hosts.json", serde_json::to_string(&printed).unwrap()),
+            ("hosts.yaml", serde_yaml::to_string(&printed).unwrap()),
+        ];
+        for (name, text) in texts {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
+            let again = crate::inventory::read::read(&path, name, &mut sources, &mut found);
+            assert!(found.is_empty(), "{:?}", found.sorted());
+            assert_eq!(data(&again.unwrap(), &hosts), printed, "{name}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::document;
 use crate::document::Value;
 use crate::document::parse::MAX_BYTES;
 use crate::inventory::Inventory;
+use crate::inventory::program::Programs;
 use crate::inventory::read;
 use crate::plan;
 use crate::plan::Plan;
@@ -127,10 +128,11 @@ pub(super) fn plan(
     Some((id, plan))
 }
 
-/// Finds an inventory and reads it.
+/// Finds an inventory and reads it; programs that print one are run by `programs`.
 pub(super) fn inventory(
     name: &str,
     plan_dir: Option<&Path>,
+    programs: &mut dyn Programs,
     sources: &mut Sources,
     found: &mut Diagnostics,
 ) -> Option<(PathBuf, Inventory)> {
@@ -142,8 +144,36 @@ pub(super) fn inventory(
         }
     };
     let shown = path.display().to_string();
-    let inventory = read::read(&path, &shown, sources, found)?;
+    if let Some(plan_dir) = plan_dir {
+        tell_vars_beside(plan_dir, &path, found);
+    }
+    let inventory = read::read_with(&path, &shown, programs, sources, found)?;
     Some((path, inventory))
+}
+
+/// Tells of folders of variables that Ansible would read beside a playbook.
+pub(super) fn tell_vars_beside(plan_dir: &Path, inventory: &Path, found: &mut Diagnostics) {
+    let base = if inventory.is_dir() {
+        inventory
+    } else {
+        directory(inventory)
+    };
+    let same = |one: &Path, other: &Path| {
+        let (one, other) = (one.canonicalize(), other.canonicalize());
+        one.is_ok_and(|one| other.is_ok_and(|other| one == other))
+    };
+    for name in ["group_vars", "host_vars"] {
+        let folder = plan_dir.join(name);
+        if folder.is_dir() && !same(plan_dir, base) && !same(&folder, &base.join(name)) {
+            let message = format!("`{}` is not read", folder.display());
+            found.push(
+                Diagnostic::warning("vars-beside-plan", message).help(format!(
+                    "put it beside the inventory, as `{}`: what is said of hosts belongs there",
+                    base.join(name).display()
+                )),
+            );
+        }
+    }
 }
 
 /// Brings together what a plan is given; `None` where the file of inputs is of no use.

@@ -1,10 +1,15 @@
 //! Signals: what a person or the machine sends to end the process.
 
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+
 use tokio::signal::unix::Signal;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 
+use crate::cli::context::write_line;
 use crate::cli::exit::Exit;
+use crate::transport::program::Running;
 
 /// A wish that the run be stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +46,44 @@ pub(super) struct Signals {
     hangup: Signal,
 }
 
+/// Whether a session has taken the signals over.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Ends the process at a signal, and with it the program that runs: it is in a group of its own, so
+/// that `^C` does not reach it. This holds until a session takes the signals over, also when no
+/// program runs any more: the system's own way of ending cannot be had back.
+pub(super) fn guard(running: Running) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::listen()?
+    };
+    let watch = move || {
+        let mut signals = signals;
+        let wish = runtime.block_on(signals.next());
+        if !TAKEN.load(Ordering::SeqCst) {
+            running.end();
+            write_line(&format!("ended by {}; nothing was done", wish.name()));
+            #[expect(clippy::exit, reason = "nothing was begun that would have to be ended")]
+            std::process::exit(i32::from(wish.exit().0));
+        }
+    };
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(watch)?;
+    Ok(())
+}
+
 impl Signals {
-    /// Takes them over from the system, which would end the process.
+    /// Takes them over from the system, which would end the process, and from [`guard`].
     pub(super) fn install() -> std::io::Result<Self> {
+        TAKEN.store(true, Ordering::SeqCst);
+        Self::listen()
+    }
+
+    fn listen() -> std::io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,

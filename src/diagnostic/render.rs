@@ -1,4 +1,4 @@
-//! Diagnostics as people read them: headline, place with caret, help.
+//! Diagnostics as people read them: headline, place with caret, help, cured lines.
 
 mod window;
 
@@ -7,12 +7,14 @@ use annotate_snippets::AnnotationKind;
 use annotate_snippets::Group;
 use annotate_snippets::Level;
 use annotate_snippets::Origin;
+use annotate_snippets::Patch;
 use annotate_snippets::Renderer;
 use annotate_snippets::Snippet;
 use annotate_snippets::renderer::DecorStyle;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
+use crate::diagnostic::Fix;
 use crate::diagnostic::Label;
 use crate::diagnostic::Severity;
 use crate::diagnostic::render::window::Window;
@@ -66,6 +68,8 @@ pub fn human_one(diagnostic: &Diagnostic, sources: &Sources, colour: bool) -> St
     for help in &diagnostic.help {
         group = group.element(Level::HELP.message(printable(help)));
     }
+    let mut groups = vec![group];
+    groups.extend(diagnostic.fixes.iter().map(|fix| cured(fix, sources)));
     let renderer = if colour {
         Renderer::styled()
     } else {
@@ -74,7 +78,26 @@ pub fn human_one(diagnostic: &Diagnostic, sources: &Sources, colour: bool) -> St
     renderer
         .decor_style(DecorStyle::Ascii)
         .term_width(WIDTH)
-        .render(&[group])
+        .render(&groups)
+}
+
+/// Shows the lines that a fix changes, before and after.
+fn cured<'a>(fix: &Fix, sources: &Sources) -> Group<'a> {
+    let title = Level::HELP.secondary_title(printable(&fix.text));
+    let group = Group::with_title(title);
+    let ranges = fix.edits.iter().map(|edit| edit.span.range());
+    let ranges: Vec<_> = ranges
+        .flat_map(|range| [range.clone(), range.end..range.end])
+        .collect();
+    let Some(window) = Window::around(sources.get(fix.source()), &ranges) else {
+        return group;
+    };
+    let edits = fix.edits.iter();
+    let patches: Vec<Patch<'a>> = edits
+        .map(|edit| Patch::new(window.whole(&edit.span.range()), printable(&edit.text)))
+        .collect();
+    let snippet = Snippet::source(window.text).line_start(window.first_line);
+    group.element(snippet.fold(true).patches(patches))
 }
 
 /// A label, and whether it has the caret.

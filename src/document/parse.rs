@@ -25,6 +25,7 @@ use crate::document::old;
 use crate::document::old::Asked;
 use crate::document::old::Sealed;
 use crate::document::parse::anchors::Anchors;
+use crate::document::slips;
 use crate::source::SourceId;
 use crate::source::Sources;
 use crate::source::Span;
@@ -79,9 +80,6 @@ fn read(
         );
         return None;
     }
-    let mut options = granit_parser::options! { strict_indentation: true, emit_comments: false };
-    options.flow_nesting_limit = MAX_DEPTH;
-    options.block_nesting_limit = MAX_DEPTH;
     let mut builder = Builder {
         text,
         id,
@@ -95,7 +93,7 @@ fn read(
         faulty: false,
         sealed: Sealed::default(),
     };
-    for event in Parser::new_from_str_with_options(text, options) {
+    for event in Parser::new_from_str_with_options(text, options()) {
         match event {
             Ok((event, span)) => {
                 builder.event(event, span)?;
@@ -118,35 +116,28 @@ fn read(
     Some((root, builder.sealed))
 }
 
-/// Words a syntax error, with the cure of the slips that people make most.
+/// How the parser reads.
+pub(super) fn options() -> granit_parser::Options {
+    let mut options = granit_parser::options! { strict_indentation: true, emit_comments: false };
+    options.flow_nesting_limit = MAX_DEPTH;
+    options.block_nesting_limit = MAX_DEPTH;
+    options
+}
+
+/// Words a syntax error, with its cure where one is known.
 fn syntax(text: &str, id: SourceId, at: usize, info: String) -> Diagnostic {
-    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-    let end = text[at..]
-        .find('\n')
-        .map_or(text.len(), |newline| at + newline);
-    let line = &text[start..end];
-    let width = text[at..end].chars().next().map_or(0, char::len_utf8);
+    let width = text[at..].chars().next().map_or(0, char::len_utf8);
     if info.contains("recursion limit") {
         // The parser has the same bound, and meets it first.
         return too_deep(Span::new(id, at, at + width));
     }
-    let quoted = info.contains("quoted scalar");
     let fault = Diagnostic::error("yaml-syntax", "this is not YAML")
         .at(Span::new(id, at, at + width), info);
-    let before = &text[..at];
-    let last = before.trim_end().lines().next_back().unwrap_or(line);
-    if line.contains('\t') && line.trim_start_matches(' ').starts_with('\t') {
-        fault.help("indent with blanks: YAML does not allow tabs there")
-    } else if quoted {
-        fault.help("close the quote; a text of several lines is indented, or stands behind `|`")
-    } else if line.contains(": {{") || last.contains(": {{") {
-        fault.help("put quotes around a value that begins with a template: `key: \"{{ name }}\"`")
-    } else if line.contains('{') || last.contains('{') {
-        fault.help("inside `{ }` put quotes around text that holds `,`, `:`, `{`, `}`, `[` or `]`")
-    } else if line.matches(": ").count() > 1 {
-        fault.help("put quotes around text that holds `: `")
-    } else {
-        fault.help("look at the indentation and the quotes of this line and the one before it")
+    match slips::cure(text, id, at) {
+        Some(cure) => fault.fix_all(cure.text, cure.edits),
+        None => {
+            fault.help("look at the indentation and the quotes of this line and the one before it")
+        }
     }
 }
 
@@ -276,6 +267,22 @@ impl Builder<'_> {
         None
     }
 
+    fn refuse_tag(&mut self, span: Span) {
+        let fault = Diagnostic::error("yaml-tag", "tags are not part of the language")
+            .at(span, "has a tag");
+        let order = "remove the tag; put quotes around text that begins with `!`";
+        let before = self.text.get(..span.range().start).unwrap_or_default();
+        let end = before.trim_end().len();
+        let start = before[..end].rfind('!').unwrap_or(end);
+        let tag = &before[start..end];
+        self.found
+            .push(if tag.len() > 1 && !tag.contains(char::is_whitespace) {
+                fault.fix(order, Span::new(self.id, start, before.len()), "")
+            } else {
+                fault.help(order)
+            });
+    }
+
     /// Returns what a tag asks for; one that has no meaning here is told.
     fn asked(&mut self, tag: Option<&Tag>, span: Span) -> Asked {
         let Some(tag) = tag else {
@@ -287,11 +294,7 @@ impl Builder<'_> {
         };
         if asked == Asked::Unknown {
             self.faulty = true;
-            self.found.push(
-                Diagnostic::error("yaml-tag", "tags are not part of the language")
-                    .at(span, "has a tag")
-                    .help("remove the `!tag`; put quotes around text that begins with `!`"),
-            );
+            self.refuse_tag(span);
         }
         asked
     }
@@ -323,14 +326,13 @@ impl Builder<'_> {
             return None;
         }
         if let Some(Open::Map { key: None, .. }) = self.stack.last() {
-            self.found.push(
-                Diagnostic::error("key-not-text", "a key of a mapping must be text")
-                    .at(span, "this is a collection")
-                    .help(
-                        "put quotes around a value that begins with a template: \
-                         `key: \"{{ name }}\"`",
-                    ),
-            );
+            let fault = Diagnostic::error("key-not-text", "a key of a mapping must be text")
+                .at(span, "this is a collection");
+            self.found
+                .push(match slips::cure(self.text, self.id, span.range().start) {
+                    Some(cure) => fault.fix_all(cure.text, cure.edits),
+                    None => fault.help("write a word before the `:`"),
+                });
             return None;
         }
         self.stack.push(open);
@@ -456,14 +458,24 @@ impl Builder<'_> {
                                 .help("keep one of them"),
                         );
                     }
-                    entries.push(Entry {
-                        key: name,
-                        key_span,
-                        value: node,
-                    });
+                    entries.push(entry(self.text, name, key_span, node));
                 }
             },
         }
         Some(())
+    }
+}
+
+/// Makes an entry; a key that stands alone in `{ }` is marked.
+fn entry(text: &str, key: String, key_span: Span, value: Node) -> Entry {
+    let behind = text.get(key_span.range().end..).unwrap_or_default();
+    let bare = matches!(value.value, Value::Null)
+        && value.span.range().is_empty()
+        && behind.trim_start().starts_with([',', '}']);
+    Entry {
+        key,
+        key_span,
+        bare,
+        value,
     }
 }

@@ -1,147 +1,439 @@
 //! Where a byte of a scalar's text stands in the file.
 //!
 //! A template or an expression is found at fault by offsets in the *decoded* text; the author
-//! wants the caret in her file. The two are walked along each other by the rules of the scalar's
-//! style. Where they cannot be brought together the whole scalar is the place.
+//! wants the caret in her file. So the scalar is decoded once more here, by YAML's rules for its
+//! style, and every character remembers where it came from. What comes out must be the text that
+//! the parser gave; where it is not, the whole scalar is the place, and nothing is ever wrong.
 
 use std::ops::Range;
 
+use crate::diagnostic::Edit;
 use crate::document::Node;
 use crate::document::Style;
 use crate::document::Value;
 use crate::source::Sources;
 use crate::source::Span;
 
-/// Where the bytes of a scalar's text stand; see [`Node::places`].
-#[derive(Debug)]
-pub struct Places<'a> {
-    /// The scalar as it is written.
-    source: &'a str,
-    /// For each byte of the text its offset in `source`, and one for the end; `None` where the two
-    /// cannot be brought together.
-    offsets: Option<Vec<usize>>,
-    span: Span,
+/// The places of the bytes of a scalar's text.
+#[derive(Clone, Debug)]
+pub struct Places {
+    whole: Span,
+    style: Style,
+    table: Table,
 }
 
-impl<'a> Places<'a> {
-    pub(super) fn new(node: &Node, sources: &'a Sources) -> Self {
-        let source = sources.slice(node.span);
-        let offsets = match &node.value {
-            Value::Text(text) => offsets(&text.text, source, text.style),
-            _ => None,
+#[derive(Clone, Debug)]
+enum Table {
+    /// The text stands in the file as it is, from this byte on.
+    Same(usize),
+    /// For each byte of the text the range in the file that gives it, and one for the end.
+    Each(Vec<Range<u32>>),
+    /// They cannot be told.
+    Unknown,
+}
+
+impl Places {
+    /// Makes the places of a node's text.
+    pub(super) fn of(node: &Node, sources: &Sources) -> Self {
+        let whole = node.span;
+        let start = whole.range().start;
+        let source = sources.slice(whole);
+        let (style, table) = match &node.value {
+            Value::Text(text) if text.text == source => (text.style, Table::Same(start)),
+            Value::Text(text) => {
+                let before = sources.get(whole.source).text().get(..start);
+                let line = before.and_then(|before| before.rfind(['\n', '\r']));
+                let column = start - line.map_or(0, |line| line + 1);
+                let each = decode(source, column, text.style, &text.text);
+                let table = each.map_or(Table::Unknown, |each| shifted(&each, start));
+                (text.style, table)
+            }
+            // Numbers and bools are used as they are written.
+            _ => (Style::Plain, Table::Same(start)),
         };
         Self {
-            source,
-            offsets,
-            span: node.span,
+            whole,
+            style,
+            table,
         }
     }
 
-    /// Returns the place of a byte range of the text; of the whole scalar where it is not known.
-    pub fn of(&self, range: Range<usize>) -> Span {
-        let Some(offsets) = &self.offsets else {
-            return self.span;
-        };
-        let base = self.span.range().start;
-        let at = |index: usize| offsets[index.min(offsets.len() - 1)];
-        let start = at(range.start);
-        let end = if range.end > range.start {
-            at(range.end - 1) + 1
-        } else {
-            start
-        };
-        // A place ends behind the last byte of its last character.
-        let end = (end..=self.source.len())
-            .find(|&end| self.source.is_char_boundary(end))
-            .unwrap_or(end);
-        Span::new(self.span.source, base + start, base + end)
+    /// Returns the place of a byte range of the text, the whole scalar where it cannot be told.
+    pub fn span(&self, range: Range<usize>) -> Span {
+        self.exact(range).unwrap_or(self.whole)
     }
-}
 
-/// Returns for each byte of `decoded` its offset in `source`, and one for the end.
-fn offsets(decoded: &str, source: &str, style: Style) -> Option<Vec<usize>> {
-    let mut offsets = Vec::with_capacity(decoded.len() + 1);
-    let mut at = usize::from(matches!(style, Style::Single | Style::Double));
-    for character in decoded.chars() {
-        let rest = source.get(at..)?;
-        let (begin, next) = match style {
-            Style::Double if rest.starts_with('\\') => escape(source, at, character)?,
-            Style::Single if character == '\'' => rest.starts_with("''").then_some((at, at + 2))?,
-            _ if rest.starts_with(character) && character != '\n' && character != ' ' => {
-                (at, at + character.len_utf8())
+    /// Returns the place of a byte range of the text, if it can be told.
+    pub fn exact(&self, range: Range<usize>) -> Option<Span> {
+        let (start, end) = match &self.table {
+            Table::Unknown => return None,
+            Table::Same(base) => (base + range.start, base + range.end.max(range.start)),
+            Table::Each(each) => {
+                let at = |index: usize| each[index.min(each.len() - 1)].clone();
+                let start = at(range.start).start as usize;
+                if range.end > range.start {
+                    (start, at(range.end - 1).end as usize)
+                } else {
+                    (start, start)
+                }
             }
-            _ => blank(decoded, source, style, at, character, offsets.len())?,
         };
-        offsets.extend(std::iter::repeat_n(begin, character.len_utf8()));
-        at = next;
+        Some(Span::new(self.whole.source, start, end))
     }
-    offsets.push(at.min(source.len()));
-    Some(offsets)
+
+    /// Returns the edit that puts other text in the place of a byte range, written as the style of
+    /// the scalar needs it; `None` where the place cannot be told or the style cannot hold it.
+    pub fn edit(&self, range: Range<usize>, with: &str) -> Option<Edit> {
+        let with = match self.style {
+            Style::Single => with.replace('\'', "''"),
+            Style::Double => with.replace('\\', "\\\\").replace('"', "\\\""),
+            Style::Plain if with.contains(": ") || with.contains(" #") => return None,
+            _ if with.contains('\n') => return None,
+            _ => with.to_owned(),
+        };
+        Some(Edit::new(self.exact(range)?, with))
+    }
 }
 
-/// Steps over blanks and line breaks, which fold, and over the indentation of the next line.
-fn blank(
-    decoded: &str,
-    source: &str,
-    style: Style,
-    at: usize,
-    character: char,
-    decoded_at: usize,
-) -> Option<(usize, usize)> {
-    let rest = &source[at..];
-    if character == ' ' && rest.starts_with(' ') {
-        // Trailing blanks before a fold are dropped by YAML: look whether this is such a run.
-        let run = rest.len() - rest.trim_start_matches(' ').len();
-        let folds = !matches!(style, Style::Literal)
-            && (rest[run..].starts_with('\n') || rest[run..].starts_with("\r\n"));
-        if !folds {
-            return Some((at, at + 1));
-        }
-    }
-    if !matches!(character, ' ' | '\n') {
-        // Indentation in front of a line's first character.
-        let skipped = rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r']).len();
-        return source[at + skipped..]
-            .starts_with(character)
-            .then(|| (at + skipped, at + skipped + character.len_utf8()));
-    }
-    let line = rest.find('\n')?;
-    rest[..line].trim().is_empty().then_some(())?;
-    let mut next = at + line + 1;
-    // The next decoded character, if it is no blank, is found behind the indentation.
-    let following = decoded[decoded_at..].chars().nth(1);
-    if let Some(following) = following.filter(|c| !c.is_whitespace()) {
-        let skipped = source[next..].find(|c: char| !c.is_whitespace())?;
-        if source[next + skipped..].starts_with(following)
-            || (style == Style::Double && source[next + skipped..].starts_with('\\'))
-        {
-            next += skipped;
-        }
-    } else if following == Some(' ') && style == Style::Literal {
-        let lead = decoded[decoded_at + 1..].len()
-            - decoded[decoded_at + 1..].trim_start_matches(' ').len();
-        let indent = source[next..].len() - source[next..].trim_start_matches(' ').len();
-        next += indent.saturating_sub(lead);
-    }
-    Some((at, next))
+fn shifted(each: &[Range<usize>], by: usize) -> Table {
+    let at = |at: usize| u32::try_from(at + by).unwrap_or(u32::MAX);
+    let moved = each.iter().map(|range| at(range.start)..at(range.end));
+    Table::Each(moved.collect())
 }
 
-/// Steps over one escape of a double-quoted scalar.
-fn escape(source: &str, at: usize, character: char) -> Option<(usize, usize)> {
-    let kind = source.get(at + 1..)?.chars().next()?;
+/// A text that is made again, each byte with the range it came from.
+#[derive(Default)]
+struct Made {
+    text: String,
+    each: Vec<Range<usize>>,
+}
+
+impl Made {
+    fn push(&mut self, character: char, from: Range<usize>) {
+        self.text.push(character);
+        let bytes = std::iter::repeat_n(from, character.len_utf8());
+        self.each.extend(bytes);
+    }
+
+    /// Takes characters as they stand.
+    fn take(&mut self, source: &str, range: Range<usize>) {
+        for (at, character) in source[range.clone()].char_indices() {
+            let start = range.start + at;
+            self.push(character, start..start + character.len_utf8());
+        }
+    }
+
+    /// Folds line breaks: one is a blank, more are one fewer.
+    fn fold(&mut self, breaks: usize, at: Range<usize>) {
+        if breaks == 1 {
+            self.push(' ', at);
+        } else {
+            for _ in 1..breaks {
+                self.push('\n', at.clone());
+            }
+        }
+    }
+}
+
+/// Decodes a scalar that begins in a column; `None` where that does not give the text.
+fn decode(source: &str, column: usize, style: Style, text: &str) -> Option<Vec<Range<usize>>> {
+    let mut made = Made::default();
+    match style {
+        Style::Plain => flow(source, 0..source.len(), Style::Plain, &mut made)?,
+        Style::Single | Style::Double => {
+            let quote = if style == Style::Single { '\'' } else { '"' };
+            let end = source.rfind(quote).filter(|end| *end > 0)?;
+            source.starts_with(quote).then_some(())?;
+            flow(source, 1..end, style, &mut made)?;
+        }
+        Style::Literal | Style::Folded => {
+            block(source, column, style == Style::Folded, text, &mut made);
+        }
+    }
+    // How many breaks a block ends with is said in its head: those that are too many go.
+    if made.text.len() > text.len() && made.text[text.len()..].trim_matches('\n').is_empty() {
+        made.text.truncate(text.len());
+        made.each.truncate(text.len());
+    }
+    (made.text == text).then_some(())?;
+    let end = made.each.last().map_or(source.len(), |last| last.end);
+    made.each.push(end..end);
+    Some(made.each)
+}
+
+/// Decodes a plain or quoted scalar.
+fn flow(source: &str, range: Range<usize>, style: Style, made: &mut Made) -> Option<()> {
+    let mut at = range.start;
+    while at < range.end {
+        let rest = &source[at..range.end];
+        let character = rest.chars().next()?;
+        let width = character.len_utf8();
+        let blanks = rest.len() - rest.trim_start_matches([' ', '\t']).len();
+        if style == Style::Double && character == '\\' {
+            at = escape(source, at, range.end, made)?;
+        } else if style == Style::Single && rest.starts_with("''") {
+            made.push('\'', at..at + 2);
+            at += 2;
+        } else if break_at(&rest[blanks..]).is_some() {
+            // Blanks before a break go, and so does the indentation behind it.
+            let (breaks, next) = breaks(source, at + blanks, range.end);
+            let end = at + blanks + break_at(&rest[blanks..]).unwrap_or_default();
+            made.fold(breaks, at..end);
+            at = next;
+        } else if blanks > 0 {
+            made.take(source, at..at + blanks);
+            at += blanks;
+        } else {
+            made.push(character, at..at + width);
+            at += width;
+        }
+    }
+    Some(())
+}
+
+/// Returns the width of the line break that a text begins with.
+fn break_at(text: &str) -> Option<usize> {
+    match text.as_bytes() {
+        [b'\r', b'\n', ..] => Some(2),
+        [b'\r' | b'\n', ..] => Some(1),
+        _ => None,
+    }
+}
+
+/// Counts the breaks from a byte on, over empty lines; returns where the next line's text begins.
+fn breaks(source: &str, mut at: usize, end: usize) -> (usize, usize) {
+    let mut count = 0;
+    while let Some(width) = break_at(&source[at..end]) {
+        count += 1;
+        at += width;
+        let rest = &source[at..end];
+        at += rest.len() - rest.trim_start_matches([' ', '\t']).len();
+    }
+    (count, at)
+}
+
+/// Decodes one escape of a double-quoted scalar; returns the byte behind it.
+fn escape(source: &str, at: usize, end: usize, made: &mut Made) -> Option<usize> {
+    let rest = source.get(at + 1..end)?;
+    if break_at(rest).is_some() {
+        // An escaped break is nothing at all; further ones are breaks.
+        let (count, next) = breaks(source, at + 1, end);
+        for _ in 1..count {
+            made.push('\n', at..next);
+        }
+        return Some(next);
+    }
+    let kind = rest.chars().next()?;
     let digits = match kind {
         'x' => 2,
         'u' => 4,
         'U' => 8,
-        '\n' => {
-            let rest = &source[at + 2..];
-            let skipped = rest.len() - rest.trim_start_matches([' ', '\t']).len();
-            let begin = at + 2 + skipped;
-            return source[begin..]
-                .starts_with(character)
-                .then(|| (begin, begin + character.len_utf8()));
-        }
         _ => 0,
     };
-    Some((at, at + 1 + kind.len_utf8() + digits))
+    let next = at + 1 + kind.len_utf8() + digits;
+    let character = match kind {
+        '0' => '\0',
+        'a' => '\u{7}',
+        'b' => '\u{8}',
+        't' | '\t' => '\t',
+        'n' => '\n',
+        'v' => '\u{b}',
+        'f' => '\u{c}',
+        'r' => '\r',
+        'e' => '\u{1b}',
+        'N' => '\u{85}',
+        '_' => '\u{a0}',
+        'L' => '\u{2028}',
+        'P' => '\u{2029}',
+        'x' | 'u' | 'U' => {
+            char::from_u32(u32::from_str_radix(source.get(at + 2..next)?, 16).ok()?)?
+        }
+        other => other,
+    };
+    made.push(character, at..next);
+    Some(next)
+}
+
+/// A line of a block scalar: its text without the break, and where the next one begins.
+struct Line {
+    text: Range<usize>,
+    next: usize,
+}
+
+fn lines(source: &str) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut at = 0;
+    while at < source.len() {
+        let end = source[at..]
+            .find(['\r', '\n'])
+            .map_or(source.len(), |end| at + end);
+        let next = end + break_at(&source[end..]).unwrap_or(0);
+        lines.push(Line {
+            text: at..end,
+            next,
+        });
+        at = next;
+    }
+    lines
+}
+
+/// Decodes a literal or folded scalar.
+///
+/// Its place begins with its first line that is not empty, behind the indentation.
+fn block(source: &str, indent: usize, folded: bool, text: &str, made: &mut Made) {
+    for _ in 0..text.len() - text.trim_start_matches('\n').len() {
+        made.push('\n', 0..0);
+    }
+    let lines = lines(source);
+    let mut empty = 0;
+    // Of the last line with text: whether it is indented further, and its break.
+    let mut before: Option<(bool, Range<usize>)> = None;
+    for (number, line) in lines.iter().enumerate() {
+        let written = &source[line.text.clone()];
+        let blanks = written.len() - written.trim_start_matches(' ').len();
+        let cut = if number == 0 { 0 } else { indent.min(blanks) };
+        let range = line.text.start + cut..line.text.end;
+        let at = line.text.end..line.next;
+        if range.is_empty() {
+            if folded && before.is_some() {
+                empty += 1;
+            } else {
+                made.push('\n', at);
+            }
+            continue;
+        }
+        let further = source[range.clone()].starts_with([' ', '\t']);
+        if let (true, Some((was_further, end))) = (folded, before.take()) {
+            if was_further || further {
+                for _ in 0..=empty {
+                    made.push('\n', end.clone());
+                }
+            } else {
+                made.fold(empty + 1, end);
+            }
+        }
+        empty = 0;
+        made.take(source, range);
+        if folded {
+            before = Some((further, at));
+        } else {
+            made.push('\n', at);
+        }
+    }
+    if let Some((_, end)) = before {
+        for _ in 0..=empty {
+            made.push('\n', end.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::diagnostic::Diagnostics;
+    use crate::document::Node;
+    use crate::document::parse;
+    use crate::source::Sources;
+
+    /// Parses a document and returns the first text in it that holds a needle, with its sources.
+    fn text_of(document: &str) -> (Sources, Node) {
+        let mut sources = Sources::default();
+        let id = sources.add("p.yaml", document);
+        let mut found = Diagnostics::default();
+        let node = parse(&sources, id, &mut found);
+        let node = node.unwrap_or_else(|| panic!("{document:?}: {:?}", found.sorted()));
+        let text = node.get("key").expect("has the key").clone();
+        (sources, text)
+    }
+
+    /// Asserts that a needle in the text is found at the same needle in the file.
+    #[track_caller]
+    fn assert_places(document: &str, needle: &str, written: &str) {
+        let (sources, node) = text_of(document);
+        let text = node.as_text().expect("is text").to_owned();
+        let at = text.find(needle).unwrap_or_else(|| panic!("{text:?}"));
+        let places = node.places(&sources);
+        let span = places.exact(at..at + needle.len());
+        let span = span.unwrap_or_else(|| panic!("{document:?} gave {text:?}"));
+        assert_eq!(sources.slice(span), written, "{document:?}");
+    }
+
+    #[test]
+    fn a_place_is_exact_in_every_style() {
+        for (document, needle, written) in [
+            ("key: one two three\n", "two", "two"),
+            ("key: one\n  four   \n  two three\n", "two", "two"),
+            ("key: one\n\n\n  two\n", "two", "two"),
+            ("key: 'it''s two'\n", "two", "two"),
+            ("key: 'it''s two'\n", "t's", "t''s"),
+            ("key: 'one  \n\n  two three '\n", "two", "two"),
+            ("key: \"a\\tb \\u00e9 two\"\n", "two", "two"),
+            ("key: \"a\\tb \\u00e9 two\"\n", "é", "\\u00e9"),
+            ("key: \"one \\\n    two\"\n", "two", "two"),
+            ("key: \"one\n  two\"\n", "two", "two"),
+            ("key: |\n  one\n    two\n\n  three\n", "two", "two"),
+            ("key: |\n  one\n\n  three two\n\n\n", "two", "two"),
+            ("key: |2-\n    one\n  two\n", "two", "two"),
+            ("key: |+\n  one\n  two\n\n\n", "two", "two"),
+            ("key: |\n\n  one\n  two\n", "two", "two"),
+            ("key: >\n  one\n  two\n", "two", "two"),
+            (
+                "key: >-\n  one\n\n  more\n    kept\n   so\n  two\n",
+                "two",
+                "two",
+            ),
+            ("key: >\n\n  one\n  two\n\n\n", "two", "two"),
+            ("key: |\r\n  one\r\n  two\r\n", "two", "two"),
+            ("key: >\r\n  one\r\n  two\r\n", "two", "two"),
+            ("key: 'one\r\n  two'\r\n", "two", "two"),
+            ("key: é ü\n  ß two\n", "two", "two"),
+            ("key: >\n  one\n   \n  two\n", "two", "two"),
+        ] {
+            assert_places(document, needle, written);
+        }
+    }
+
+    /// A text of words and lines, and a way to write it.
+    fn written() -> impl Strategy<Value = (Vec<String>, u8, bool)> {
+        let word = "[a-zé'\"\\\\ {}:#|>-]{0,8}";
+        (
+            proptest::collection::vec(word, 1..6),
+            0_u8..6,
+            any::<bool>(),
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_that_is_read_has_exact_places((lines, style, crlf) in written()) {
+            let newline = if crlf { "\r\n" } else { "\n" };
+            let joined = |indent: &str| lines.join(&format!("{newline}{indent}"));
+            let document = match style {
+                0 => format!("key: {}{newline}", joined("  ")),
+                1 => format!("key: '{}'{newline}", joined("  ").replace('\'', "''")),
+                2 => format!("key: \"{}\"{newline}", joined("  ")),
+                3 => format!("key: |{newline}  {}{newline}", joined("  ")),
+                4 => format!("key: >{newline}  {}{newline}", joined("  ")),
+                _ => format!("key: >-{newline}   {}{newline}{newline}", joined("   ")),
+            };
+            let mut sources = Sources::default();
+            let id = sources.add("p.yaml", document.clone());
+            let Some(root) = parse(&sources, id, &mut Diagnostics::default()) else {
+                return Ok(());
+            };
+            let Some(node) = root.get("key") else { return Ok(()) };
+            let Some(text) = node.as_text() else { return Ok(()) };
+            let places = node.places(&sources);
+            for (at, character) in text.char_indices() {
+                let span = places.exact(at..at + character.len_utf8());
+                prop_assert!(span.is_some(), "{document:?} gave {text:?}");
+                let written = sources.slice(span.unwrap());
+                // Letters stand for themselves; the rest may be folded or escaped.
+                if character.is_alphabetic() && style != 2 {
+                    prop_assert_eq!(written, character.to_string(), "{:?}", document);
+                }
+            }
+        }
+    }
 }

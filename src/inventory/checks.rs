@@ -43,7 +43,8 @@ fn remark(name: &str, given: &Given) -> Option<Diagnostic> {
         Diagnostic::warning("variable-not-honoured", format!("`{name}` is not honoured"))
             .at(given.name, why)
     };
-    if given.encrypted && !variables::is_secret(name) {
+    let of_connection = name.starts_with("ansible_") || name.starts_with("planrun_");
+    if given.encrypted && !of_connection {
         let message = format!("`{name}` is encrypted by a vault: it has no value here");
         Some(
             Diagnostic::warning("vault-value", message)

@@ -10,7 +10,9 @@ use crate::diagnostic::Diagnostics;
 use crate::inventory::Host;
 use crate::inventory::HostName;
 use crate::inventory::Inventory;
-use crate::inventory::read::read;
+use crate::inventory::program::NoPrograms;
+use crate::inventory::program::Programs;
+use crate::inventory::read::read_with;
 use crate::source::Sources;
 
 /// An inventory that was read, and what was told of it.
@@ -28,6 +30,15 @@ pub(super) fn read_text(name: &str, text: &str) -> Reading {
 /// Reads the inventory `name`, a file or a directory, among these files. Names that end in `*` are
 /// executable.
 pub(super) fn read_files(name: &str, files: &[(&str, &str)]) -> Reading {
+    read_programs(name, files, &mut NoPrograms)
+}
+
+/// Reads the inventory `name` among these files; what is executable is run by `programs`.
+pub(super) fn read_programs(
+    name: &str,
+    files: &[(&str, &str)],
+    programs: &mut dyn Programs,
+) -> Reading {
     let directory = tempfile::tempdir().unwrap();
     for (file, text) in files {
         let path = directory.path().join(file.trim_end_matches('*'));
@@ -39,7 +50,8 @@ pub(super) fn read_files(name: &str, files: &[(&str, &str)]) -> Reading {
     }
     let mut sources = Sources::default();
     let mut found = Diagnostics::default();
-    let inventory = read(&directory.path().join(name), name, &mut sources, &mut found);
+    let path = directory.path().join(name);
+    let inventory = read_with(&path, name, programs, &mut sources, &mut found);
     Reading {
         inventory,
         diagnostics: found.sorted().into_iter().cloned().collect(),

@@ -225,7 +225,11 @@ impl<'a> LinkReader<'a> {
                 let name = names.iter().find(|&&name| vars.contains_key(name));
                 let message = format!("`{}` is not text", name.unwrap_or(&""));
                 let fault = Diagnostic::error("inventory-value", message);
-                self.tell(fault.help("put quotes around it"), given, kind(value));
+                let help = match value {
+                    Value::Array(_) | Value::Object(_) => "write one text here",
+                    _ => "put quotes around it",
+                };
+                self.tell(fault.help(help), given, kind(value));
                 None
             }
         }

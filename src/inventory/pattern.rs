@@ -3,11 +3,11 @@
 //! Ansible's language: parts are joined by `,` or `:`, `!` takes hosts away, `&` keeps only those
 //! of the part, and both act after all others, wherever they stand. A part is a group or a host, a
 //! glob, or a regular expression behind `~`; `[0]`, `[-1]` and `[0:2]` (both ends included) pick
-//! from its hosts. What differs: a name that is not there is a fault and not a remark, hosts come
+//! from its hosts, in the order of the group. What differs: a name that is not there is a fault and not a remark, hosts come
 //! in the order of the inventory, a name of both a group and a host is the group, and `web[01:20]` is a range of names where `web` is not itself a
 //! group or a host. Files of names (`@FILE`) are not read.
 
-use std::collections::HashSet;
+use indexmap::IndexSet;
 
 use crate::diagnostic::nearest;
 use crate::inventory::HostName;
@@ -78,7 +78,7 @@ pub fn resolve(pattern: &str, inventory: &Inventory) -> Result<Vec<HostName>, Pa
     let parts = split(pattern, inventory)?;
     let mut added: Option<Hosts<'_>> = None;
     let mut kept: Vec<Hosts<'_>> = Vec::new();
-    let mut taken: Hosts<'_> = HashSet::new();
+    let mut taken: Hosts<'_> = IndexSet::new();
     for part in &parts {
         if let Some(part) = part.strip_prefix('!') {
             taken.extend(excluded(part, inventory)?);
@@ -91,14 +91,15 @@ pub fn resolve(pattern: &str, inventory: &Inventory) -> Result<Vec<HostName>, Pa
     }
     let chosen = |host: &&HostName| {
         // Without a part that adds there are all hosts to begin with.
-        added.as_ref().is_none_or(|added| added.contains(host))
-            && kept.iter().all(|kept| kept.contains(host))
-            && !taken.contains(host)
+        added.as_ref().is_none_or(|added| added.contains(*host))
+            && kept.iter().all(|kept| kept.contains(*host))
+            && !taken.contains(*host)
     };
     Ok(inventory.hosts.keys().filter(chosen).cloned().collect())
 }
 
-type Hosts<'a> = HashSet<&'a HostName>;
+/// Hosts in the order in which a part of a pattern names them.
+type Hosts<'a> = IndexSet<&'a HostName>;
 
 /// Splits a pattern into its parts.
 fn split(pattern: &str, inventory: &Inventory) -> Result<Vec<String>, PatternError> {
@@ -166,7 +167,7 @@ fn brackets(part: &str) -> PatternError {
 fn excluded<'a>(part: &str, inventory: &'a Inventory) -> Result<Hosts<'a>, PatternError> {
     let glob = part.starts_with('~') || part.contains(['*', '?']);
     match one(part, inventory) {
-        Err(PatternError::Unknown { .. }) if glob => Ok(HashSet::new()),
+        Err(PatternError::Unknown { .. }) if glob => Ok(IndexSet::new()),
         result => result,
     }
 }
@@ -191,12 +192,19 @@ fn one<'a>(part: &str, inventory: &'a Inventory) -> Result<Hosts<'a>, PatternErr
     {
         let of_base = matches(base, inventory).map_err(|why| malformed(&why))?;
         if !of_base.is_empty() || inventory.groups.contains_key(base) {
-            return picked(part, base, index, &of_base, inventory);
+            return picked(part, base, index, &of_base);
         }
-        if let Index::Slice(..) = index {
-            let names = ranges::expand_ranges(part).map_err(|why| malformed(&why))?;
-            return names.iter().map(|name| known(name, inventory)).collect();
+        if let Index::One(_) = index {
+            // As a glob it would stand for other hosts than the ones that were meant.
+            return Err(missing(base, inventory));
         }
+        let names = ranges::expand_ranges(part).map_err(|why| malformed(&why))?;
+        return names.iter().map(|name| known(name, inventory)).collect();
+    }
+    if let Some((base, from, to)) = old_slice(part) {
+        return Err(malformed(&format!(
+            "a slice is written `{base}[{from}:{to}]`"
+        )));
     }
     let hosts = matches(part, inventory).map_err(|why| malformed(&why))?;
     if hosts.is_empty() && !inventory.groups.contains_key(part) {
@@ -245,16 +253,23 @@ fn subscript(part: &str) -> Option<(&str, Index)> {
     (!base.is_empty()).then_some((base, index))
 }
 
+/// Splits `base[from-to]`, which was a slice in old versions of Ansible: as a glob it would stand for
+/// other hosts.
+fn old_slice(part: &str) -> Option<(&str, &str, &str)> {
+    let (base, slice) = part.strip_suffix(']')?.rsplit_once('[')?;
+    let (from, to) = slice.split_once('-')?;
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    (!base.is_empty() && !part.starts_with('~') && digits(from) && digits(to))
+        .then_some((base, from, to))
+}
+
 fn picked<'a>(
     part: &str,
     base: &str,
     index: Index,
     of_base: &Hosts<'a>,
-    inventory: &'a Inventory,
 ) -> Result<Hosts<'a>, PatternError> {
-    let keys = inventory.hosts.keys();
-    let ordered: Vec<&HostName> = keys.filter(|host| of_base.contains(host)).collect();
-    let count = ordered.len();
+    let count = of_base.len();
     let (from, to) = match index {
         Index::One(index) => {
             let distance = usize::try_from(index.unsigned_abs()).unwrap_or(usize::MAX);
@@ -269,7 +284,7 @@ fn picked<'a>(
         Index::Slice(from, to) => (from, to.unwrap_or(usize::MAX)),
     };
     let to = to.min(count.saturating_sub(1));
-    match ordered.get(from..=to) {
+    match of_base.get_range(from..to.saturating_add(1)) {
         Some(hosts) if !hosts.is_empty() => Ok(hosts.iter().copied().collect()),
         _ => Err(PatternError::OutOfRange {
             part: part.to_owned(),
@@ -283,7 +298,8 @@ fn picked<'a>(
 /// matches, where it is more than a name or there is no such group. `Err` says what is wrong.
 fn matches<'a>(part: &str, inventory: &'a Inventory) -> Result<Hosts<'a>, String> {
     if part == "all" || part == "*" {
-        return Ok(inventory.hosts.keys().collect());
+        let all = inventory.groups.get("all").into_iter().flatten();
+        return Ok(all.chain(inventory.hosts.keys()).collect());
     }
     if !part.starts_with('~') && !part.contains(['*', '?', '[']) {
         if let Some(members) = inventory.groups.get(part) {

@@ -4,7 +4,7 @@
 //! `host_vars/` beside them are read too. The rules are Ansible's: what it gives for an inventory
 //! is what comes out here; `tests/cases/inventories/DIFFERENCES.md` lists what is otherwise, with
 //! the reasons. The order of hosts is that of their first mention, in groups it is Ansible's.
-//! Nothing is executed and nothing is decrypted.
+//! Nothing is decrypted.
 //!
 //! ```text
 //!  files -> ini | yaml -> Draft -> build -> Inventory
@@ -12,7 +12,8 @@
 //! ```
 //!
 //! All faults are collected; an inventory with an error is not given out, because a plan must not
-//! run on half of the hosts. Deliberately not here: programs that print an inventory.
+//! run on half of the hosts. Deliberately not here: processes. Who reads an inventory says whether
+//! programs are run, and brings along what runs them ([`Programs`]).
 
 use std::fs::File;
 use std::io::Read;
@@ -26,6 +27,9 @@ use crate::inventory::Inventory;
 use crate::inventory::build;
 use crate::inventory::draft::Draft;
 use crate::inventory::ini;
+use crate::inventory::program;
+use crate::inventory::program::NoPrograms;
+use crate::inventory::program::Programs;
 use crate::inventory::vars::VarsDir;
 use crate::inventory::yaml;
 use crate::inventory::yaml::Shape;
@@ -45,7 +49,7 @@ const IGNORED_ENDINGS: [&str; 12] = [
     ".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry",
 ];
 
-/// Reads the inventory at a path, a file or a directory.
+/// Reads the inventory at a path, a file or a directory; a program is told of, and not run.
 ///
 /// `shown` is the path as messages name it. `None` where there is an error among the diagnostics.
 pub fn read(
@@ -54,7 +58,18 @@ pub fn read(
     sources: &mut Sources,
     found: &mut Diagnostics,
 ) -> Option<Inventory> {
-    with_files(shown, sources, found, |draft, files| {
+    read_with(path, shown, &mut NoPrograms, sources, found)
+}
+
+/// Reads an inventory as [`read`] does, and runs what is a program by `programs`.
+pub fn read_with(
+    path: &Path,
+    shown: &str,
+    programs: &mut dyn Programs,
+    sources: &mut Sources,
+    found: &mut Diagnostics,
+) -> Option<Inventory> {
+    with_files(shown, programs, sources, found, |draft, files| {
         inventory(path, shown, draft, files, 0);
         read_vars(path, shown, draft, files);
     })
@@ -69,7 +84,7 @@ pub fn text(
 ) -> Option<Inventory> {
     let shown = path.display().to_string();
     let id = sources.add(shown.as_str(), text);
-    with_files(&shown, sources, found, |draft, files| {
+    with_files(&shown, &mut NoPrograms, sources, found, |draft, files| {
         source(path, &shown, id, draft, files);
     })
 }
@@ -77,6 +92,7 @@ pub fn text(
 /// Builds the inventory of what is read into its draft.
 fn with_files(
     shown: &str,
+    programs: &mut dyn Programs,
     sources: &mut Sources,
     found: &mut Diagnostics,
     read: impl FnOnce(&mut Draft, &mut Files<'_>),
@@ -85,6 +101,7 @@ fn with_files(
     let mut draft = Draft::new();
     let mut files = Files {
         sources,
+        programs,
         found: &mut own,
         usable: true,
         count: 0,
@@ -146,13 +163,7 @@ fn inventory(path: &Path, shown: &str, draft: &mut Draft, files: &mut Files<'_>,
 /// Reads one inventory file into the draft.
 fn file(path: &Path, shown: &str, draft: &mut Draft, files: &mut Files<'_>) {
     if is_program(path) {
-        files.fault(
-            Diagnostic::error("executable-inventory", format!("`{shown}` is a program"))
-                .help(format!(
-                    "save what it prints and use that: `{shown} --list > hosts.json`"
-                ))
-                .help("if it is no program, take the right to execute it away: `chmod -x`"),
-        );
+        program::read(path, shown, draft, files);
         return;
     }
     if let Some(id) = files.add(path, shown) {
@@ -235,6 +246,8 @@ fn is_program(path: &Path) -> bool {
 pub(super) struct Files<'a> {
     /// Where their texts go.
     pub(super) sources: &'a mut Sources,
+    /// What runs programs, if they are run.
+    pub(super) programs: &'a mut dyn Programs,
     /// Where their faults go.
     pub(super) found: &'a mut Diagnostics,
     /// Whether every file so far gave something that can be used.
@@ -320,7 +333,7 @@ impl Files<'_> {
     }
 
     /// Tells that a file is of no use.
-    fn fault(&mut self, diagnostic: Diagnostic) {
+    pub(super) fn fault(&mut self, diagnostic: Diagnostic) {
         self.usable = false;
         self.found.push(diagnostic);
     }

@@ -5,6 +5,10 @@
 //! with the variables of the hosts under `_meta`. Here too are the mappings of `group_vars` and
 //! `host_vars`, and the words for what a vault holds.
 
+use std::path::Path;
+
+use serde_json::Value as Json;
+
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::nearest;
@@ -13,6 +17,7 @@ use crate::document::Entry;
 use crate::document::Node;
 use crate::document::Value;
 use crate::document::old::Sealed;
+use crate::inventory::draft::ALL;
 use crate::inventory::draft::Draft;
 use crate::inventory::draft::Given;
 use crate::inventory::draft::Vars;
@@ -20,6 +25,12 @@ use crate::schema::foreign::file::recognise;
 use crate::source::SourceId;
 use crate::source::Sources;
 use crate::source::Span;
+
+/// The first key of an inventory that planrun has printed. Its groups hold all their hosts, those of
+/// their children included, and its variables are those after precedence.
+pub const PRINTED: &str = "planrun_inventory";
+/// How such a text begins, if it is YAML.
+const MARK: &str = "planrun_inventory:";
 
 /// The keys a group may have.
 const KEYS: [&str; 3] = ["hosts", "children", "vars"];
@@ -44,6 +55,24 @@ pub(super) fn read(
     let Some((root, sealed)) = parse(sources, id, found) else {
         return false;
     };
+    take(id, root, sealed, shape, sources, draft, found);
+    true
+}
+
+/// Takes the groups of a file or of an answer into the draft.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is of no use to anybody afterwards"
+)]
+pub(super) fn take(
+    id: SourceId,
+    root: Node,
+    sealed: Sealed,
+    shape: Shape,
+    sources: &Sources,
+    draft: &mut Draft,
+    found: &mut Diagnostics,
+) {
     let mut reader = Reader {
         shape,
         sealed,
@@ -79,7 +108,6 @@ pub(super) fn read(
             });
         }
     }
-    true
 }
 
 /// Reads a file of `group_vars` or `host_vars` into variables.
@@ -105,7 +133,7 @@ pub(super) fn read_vars(
     };
     match &root.value {
         Value::Null => {}
-        Value::Map(entries) => vars.extend(given(entries, &sealed)),
+        Value::Map(entries) => vars.extend(given(entries, &sealed, Shape::Nested)),
         _ => found.push(
             shape_fault("the file", &root, "a mapping of variables")
                 .help("write one `name: value` a line"),
@@ -114,12 +142,33 @@ pub(super) fn read_vars(
     true
 }
 
-/// Parses a text; a tag that Ansible does not know either is told in words of an inventory.
-fn parse(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<(Node, Sealed)> {
+/// Parses a text, by the rules of JSON where it is JSON, as Ansible does, and where planrun has
+/// written it. A tag that Ansible does not know either is told in words of an inventory.
+pub(super) fn parse(
+    sources: &Sources,
+    id: SourceId,
+    found: &mut Diagnostics,
+) -> Option<(Node, Sealed)> {
+    let text = sources.get(id).text();
+    if text.starts_with(MARK) || serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
+        let root = document::parse(sources, id, found);
+        return root.map(|root| (root, Sealed::default()));
+    }
     let mut own = Diagnostics::default();
     let parsed = document::parse_ansible(sources, id, &mut own);
     for one in own.sorted() {
         let mut one = one.clone();
+        if one.code == "yaml-syntax" {
+            let path = Path::new(sources.get(id).path());
+            let is_json = path.extension().is_some_and(|ending| ending == "json");
+            if is_json {
+                "this is not JSON".clone_into(&mut one.message);
+                let help = "put `,` between two items, and double quotes around each text";
+                one.help = vec![help.to_owned()];
+            } else if text.starts_with('[') || text.contains("\n[") {
+                one.help = vec!["if it is an INI inventory, let its name end in `.ini`".to_owned()];
+            }
+        }
         if one.code == "yaml-tag" {
             "this tag is not known".clone_into(&mut one.message);
             one.help = vec![
@@ -133,9 +182,48 @@ fn parse(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<(No
 }
 
 /// Returns the entries of a mapping as variables.
-fn given(entries: &[Entry], sealed: &Sealed) -> impl Iterator<Item = (String, Given)> {
-    let one = |entry: &Entry| (entry.key.clone(), Given::of(entry, sealed));
-    entries.iter().map(one)
+pub(super) fn given(
+    entries: &[Entry],
+    sealed: &Sealed,
+    shape: Shape,
+) -> impl Iterator<Item = (String, Given)> {
+    entries.iter().map(move |entry| {
+        let mut given = Given::of(entry, sealed);
+        if shape == Shape::Listed {
+            given.encrypted |= holds_vault(&given.value);
+            if given.encrypted {
+                given.value = serde_json::Value::Null.into();
+            } else {
+                given.value = unwrapped(&given.value).into();
+            }
+        }
+        (entry.key.clone(), given)
+    })
+}
+
+/// Whether a value holds what Ansible prints for an encrypted one.
+fn holds_vault(value: &Json) -> bool {
+    match value {
+        Json::Object(map) => map.contains_key("__ansible_vault") || map.values().any(holds_vault),
+        Json::Array(items) => items.iter().any(holds_vault),
+        _ => false,
+    }
+}
+
+/// Takes off what Ansible prints around a text that is no template.
+fn unwrapped(value: &Json) -> Json {
+    match value {
+        Json::Object(map) => match map.get("__ansible_unsafe") {
+            Some(text) if map.len() == 1 => text.clone(),
+            _ => {
+                let pairs = map.iter();
+                let pairs = pairs.map(|(key, value)| (key.clone(), unwrapped(value)));
+                pairs.collect::<serde_json::Map<_, _>>().into()
+            }
+        },
+        Json::Array(items) => items.iter().map(unwrapped).collect(),
+        other => other.clone(),
+    }
 }
 
 /// Words a node that is not what belongs there.
@@ -165,6 +253,10 @@ impl Reader<'_> {
                     .at(plugin.key_span, "")
                     .help("save what it gives: `ansible-inventory -i FILE --list > hosts.json`"),
             );
+            return;
+        }
+        if entries.first().is_some_and(|entry| entry.key == PRINTED) {
+            self.printed(entries);
             return;
         }
         let listed = self.shape == Shape::Listed;
@@ -223,10 +315,8 @@ impl Reader<'_> {
             ("hosts", _) => self.hosts(name, group, node),
             ("children", _) => self.children(name, group, node),
             ("vars", Value::Map(entries)) => {
-                for entry in entries {
-                    let given = Given::of(entry, &self.sealed);
-                    self.draft
-                        .set_group_var(group, &entry.key, given, self.found);
+                for (name, given) in given(entries, &self.sealed, self.shape) {
+                    self.draft.set_group_var(group, &name, given, self.found);
                 }
             }
             ("vars", _) => self.found.push(
@@ -241,8 +331,15 @@ impl Reader<'_> {
         let message = format!("`{}` is no key of a group", part.key);
         let diagnostic = Diagnostic::error("unknown-group-key", message)
             .at(part.key_span, format!("in the group `{group}`"));
+        let is_group = |entry: &Entry| KEYS.contains(&entry.key.as_str());
         self.found.push(match nearest(&part.key, KEYS) {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+            None if part.value.entries().iter().any(is_group) => {
+                let key = &part.key;
+                diagnostic.help(format!(
+                    "put the group under `children:`: `children: {{{key}: ...}}`"
+                ))
+            }
             None => diagnostic.help(
                 "put hosts under `hosts:`, groups under `children:` and variables under `vars:`",
             ),
@@ -291,7 +388,7 @@ impl Reader<'_> {
 
     /// Takes a host entry, which may stand for many hosts.
     fn named(&mut self, group: usize, entry: &str, place: Span, vars: &[Entry]) {
-        let vars: Vec<(String, Given)> = given(vars, &self.sealed).collect();
+        let vars: Vec<(String, Given)> = given(vars, &self.sealed, self.shape).collect();
         for host in self.draft.entry(entry, group, place, self.found) {
             self.draft.hosts[host].vars.extend(vars.iter().cloned());
         }
@@ -330,6 +427,31 @@ impl Reader<'_> {
         }
     }
 
+    /// Takes what `planrun inventory` has printed.
+    fn printed(&mut self, entries: &[Entry]) {
+        let part = |name: &str| entries.iter().find(|entry| entry.key == name);
+        if let Some(groups) = part("groups") {
+            self.shape = Shape::Listed;
+            for entry in groups.value.entries() {
+                self.group(entry, None);
+            }
+        }
+        for entry in part("hosts")
+            .map(|part| part.value.entries())
+            .unwrap_or_default()
+        {
+            let place = entry.key_span;
+            let host = self.draft.host(&entry.key, ALL, place, self.found);
+            let Some(vars) = host.and_then(|_| entry.value.get("variables")) else {
+                continue;
+            };
+            let vars = given(vars.entries(), &self.sealed, Shape::Nested);
+            if let Some(host) = self.draft.hosts.get_mut(&entry.key) {
+                host.vars.extend(vars);
+            }
+        }
+    }
+
     /// Takes the variables of the hosts.
     fn meta(&mut self, node: &Node) {
         let Some(all) = node.get("hostvars") else {
@@ -352,7 +474,7 @@ impl Reader<'_> {
                 continue;
             };
             match &entry.value.value {
-                Value::Map(vars) => host.vars.extend(given(vars, &self.sealed)),
+                Value::Map(vars) => host.vars.extend(given(vars, &self.sealed, self.shape)),
                 Value::Null => {}
                 _ => self.found.push(
                     shape_fault(

@@ -40,7 +40,7 @@ pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostic
     each::check(plan, found);
     known::check(plan, found);
     uninterruptible::check(plan, found);
-    types::check(plan, sources, found);
+    types::check(plan, found);
     lists::check(plan, found);
     secrets::check(plan, sources, found);
     // An input may be there for a text that is read later.

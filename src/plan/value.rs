@@ -13,6 +13,7 @@ use jsonschema::Validator;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::nearest;
 use crate::document;
@@ -22,6 +23,7 @@ use crate::plan::InputKind;
 use crate::regexes::MAX_REGEX;
 use crate::schema::one_of;
 use crate::source::Sources;
+use crate::source::Span;
 
 /// Most items of a list that says nothing of their number.
 const MAX_ITEMS: usize = 10_000;
@@ -36,12 +38,32 @@ pub struct Unfit {
     pub why: String,
     /// What to do.
     pub help: String,
+    /// The value that was probably meant, as it is written in YAML.
+    pub cured: Option<String>,
+}
+
+impl Unfit {
+    /// Adds the value that was probably meant.
+    fn cured(mut self, value: impl Into<String>) -> Self {
+        self.cured = Some(value.into());
+        self
+    }
+
+    /// Says what to do, and does it where the value stands.
+    #[must_use]
+    pub fn advise(self, fault: Diagnostic, value: Span) -> Diagnostic {
+        match self.cured {
+            Some(cured) => fault.fix(self.help, value, cured),
+            None => fault.help(self.help),
+        }
+    }
 }
 
 fn unfit(why: impl Into<String>, help: impl Into<String>) -> Unfit {
     Unfit {
         why: why.into(),
         help: help.into(),
+        cured: None,
     }
 }
 
@@ -111,6 +133,7 @@ fn of_item(index: usize, text: &str, unfit: Unfit) -> Unfit {
             text => format!("has an item ({number}, `{text}`) that {}", unfit.why),
         },
         help: unfit.help,
+        cured: None,
     }
 }
 
@@ -146,7 +169,14 @@ fn counted(kind: &InputKind, items: Vec<Value>) -> Result<Value, Unfit> {
 
 /// Makes a value of data, as it comes from a file or an inventory.
 pub fn of_data(kind: &InputKind, value: &Value) -> Result<Value, Unfit> {
-    let value = typed(kind, value)?;
+    let value = typed(kind, value).map_err(|mut unfit| {
+        // What is proposed must keep the bounds, too.
+        let proposed = unfit.cured.as_deref().map(|text| of_text(kind, text));
+        if matches!(proposed, Some(Err(_))) {
+            unfit.cured = None;
+        }
+        unfit
+    })?;
     if fits(kind, &value) {
         return Ok(value);
     }
@@ -184,8 +214,12 @@ fn typed(kind: &InputKind, value: &Value) -> Result<Value, Unfit> {
         InputKind::Bool => match value {
             Value::Bool(_) => Ok(value.clone()),
             Value::String(text) => Err(match text.as_str() {
-                "yes" | "on" | "True" | "Yes" => unfit("is not true or false", "write `true`"),
-                "no" | "off" | "False" | "No" => unfit("is not true or false", "write `false`"),
+                "yes" | "on" | "True" | "Yes" => {
+                    unfit("is not true or false", "write `true`").cured("true")
+                }
+                "no" | "off" | "False" | "No" => {
+                    unfit("is not true or false", "write `false`").cured("false")
+                }
                 _ => unfit("is not true or false", "write `true` or `false`"),
             }),
             _ => Err(unfit("is not true or false", "write `true` or `false`")),
@@ -226,14 +260,16 @@ fn typed(kind: &InputKind, value: &Value) -> Result<Value, Unfit> {
 
 fn duration_text(value: &Value) -> Result<Value, Unfit> {
     let no_duration = |help: String| Err(unfit("is no duration", help));
+    let unit = |number: &str| {
+        let help = format!("add a unit, seconds if that is meant: `{number}s`");
+        Err(unfit("is no duration", help).cured(format!("{number}s")))
+    };
     match value {
         Value::String(text) if duration::parse(text).is_some() => Ok(value.clone()),
         Value::String(text) if text.chars().all(|c| c.is_ascii_digit()) && !text.is_empty() => {
-            no_duration(format!("add a unit: `{text}s`, `{text}m`, `{text}h`"))
+            unit(text)
         }
-        Value::Number(number) => {
-            no_duration(format!("add a unit: `{number}s`, `{number}m`, `{number}h`"))
-        }
+        Value::Number(number) if number.is_u64() => unit(&number.to_string()),
         _ => no_duration("write something like `90s`, `15m`, `1h 30m`".into()),
     }
 }
@@ -244,11 +280,11 @@ fn choice(words: &[String], text: Option<&str>) -> Result<Value, Unfit> {
     if all.contains(&text) {
         return Ok(text.into());
     }
-    let help = match nearest(text, all.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("write {}", one_of(&all)),
-    };
-    Err(unfit(format!("is not {}", one_of(&all)), help))
+    let why = format!("is not {}", one_of(&all));
+    Err(match nearest(text, all.iter().copied()) {
+        Some(near) => unfit(why, format!("did you mean `{near}`?")).cured(near),
+        None => unfit(why, format!("write {}", one_of(&all))),
+    })
 }
 
 fn path(value: &Value) -> Result<Value, Unfit> {

@@ -138,6 +138,7 @@ impl Common {
                 let rendered = template.render(Mode::Text, &names).map_err(|error| Unfit {
                     why: format!("cannot be rendered: {error}"),
                     help: format!("give the host a `{name}`, or correct the default"),
+                    cured: None,
                 });
                 let value = rendered.and_then(|text| value::of_text(&input.kind, &text));
                 match value {
@@ -209,6 +210,7 @@ fn fit(input: &Input, read: Result<Value, Unfit>) -> Result<Value, Unfit> {
                 return Err(Unfit {
                     why: "is empty".into(),
                     help: "give it a value".into(),
+                    cured: None,
                 });
             }
             Ok(value)

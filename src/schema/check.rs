@@ -1,6 +1,6 @@
 //! Holds a document against a shape and tells every fault.
 
-mod wrong;
+pub(super) mod wrong;
 
 use std::sync::LazyLock;
 use std::sync::Mutex;
@@ -22,10 +22,13 @@ use crate::schema::Shape;
 use crate::schema::check::wrong::only_key;
 use crate::schema::check::wrong::sample;
 use crate::schema::check::wrong::wrong_kind;
+use crate::schema::cure;
 use crate::schema::foreign;
 use crate::schema::foreign::carry;
+use crate::schema::foreign::carry::Carry;
 use crate::schema::foreign::values;
 use crate::schema::one_of;
+use crate::source::Span;
 
 /// Checks a node against a shape; every fault is told, and the check goes on behind it.
 pub fn check(node: &Node, shape: &Shape, found: &mut Diagnostics) {
@@ -73,6 +76,9 @@ pub fn check(node: &Node, shape: &Shape, found: &mut Diagnostics) {
         },
         Shape::Map(keys, inner, min) => match &node.value {
             Value::Map(entries) => {
+                if cure::prose(node, false, found) {
+                    return;
+                }
                 for entry in entries {
                     let key = Node {
                         value: Value::Null,
@@ -161,26 +167,36 @@ fn is_template(node: &Node) -> bool {
     node.as_text().is_some_and(|text| text.contains("{{"))
 }
 
-fn check_record(node: &Node, record: &Record, found: &mut Diagnostics) {
+fn check_record(node: &Node, record: &'static Record, found: &mut Diagnostics) {
     let Value::Map(entries) = &node.value else {
         not_a_record(node, record, found);
         return;
     };
+    if cure::prose(node, true, found) {
+        return;
+    }
     for entry in entries {
         match (record.field(&entry.key), record.rest) {
             (Some(field), _) => check(&entry.value, &field.shape, found),
             (None, Some(rest)) => check(&entry.value, rest, found),
-            (None, None) => unknown_key(entry, record, found),
+            (None, None) => unknown_key(node, entry, record, found),
         }
     }
     for field in record.fields.iter().filter(|field| field.required) {
         if node.get(field.name).is_none() && !meant(node, field.name, record) {
             let message = format!("{} lacks `{}`", record.name, field.name);
-            found.push(
-                Diagnostic::error("missing-key", message)
-                    .at(head(node), format!("`{}` is not here", field.name))
-                    .help(format!("add `{}: {}`", field.name, sample(&field.shape))),
-            );
+            let fault = Diagnostic::error("missing-key", message)
+                .at(head(node), format!("`{}` is not here", field.name));
+            let order = format!("add `{}: {}`", field.name, sample(&field.shape));
+            let top = node.span.range().start == head(node).range().start;
+            // Of all keys that are missing this one has only one value.
+            found.push(if field.name == "version" && top && node.alias.is_none() {
+                let at = head(node).range().start;
+                let before = Span::new(node.span.source, at, at);
+                fault.fix(order, before, "version: 1\n")
+            } else {
+                fault.help(order)
+            });
         }
     }
     if !record.one_of.is_empty() {
@@ -300,13 +316,20 @@ fn first_field(node: &Node, record: &Record) -> Option<String> {
     Some(format!("{{{}: {value}}}", field.name))
 }
 
-fn unknown_key(entry: &Entry, record: &Record, found: &mut Diagnostics) {
+fn unknown_key(node: &Node, entry: &Entry, record: &'static Record, found: &mut Diagnostics) {
     let key = &entry.key;
     let fault = Diagnostic::error("unknown-key", format!("{} has no `{key}`", record.name));
     if let Some(word) = foreign::find(record, key) {
         let fault = fault.at(entry.key_span, word.label());
         let help = word.help(entry).into_iter();
-        found.push(help.fold(fault, Diagnostic::help));
+        let name = match word.carry {
+            Carry::Value(name) => cure::renamed(node, &entry.value, record, name),
+            _ => None,
+        };
+        found.push(match name {
+            Some(name) => fault.fix(format!("in planrun this is `{name}`"), entry.key_span, name),
+            None => help.fold(fault, Diagnostic::help),
+        });
         return;
     }
     let fault = fault.at(entry.key_span, "not a word of planrun here");
@@ -317,7 +340,10 @@ fn unknown_key(entry: &Entry, record: &Record, found: &mut Diagnostics) {
     }
     let names: Vec<&str> = record.fields.iter().map(|field| field.name).collect();
     found.push(match nearest(key, names.iter().copied()) {
-        Some(near) => fault.help(format!("did you mean `{near}`?")),
+        Some(near) if node.get(near).is_none() => {
+            fault.fix(format!("did you mean `{near}`?"), entry.key_span, near)
+        }
+        Some(near) => fault.help(format!("did you mean `{near}`, which is here already?")),
         None => fault.help(format!("{} takes {}", record.name, one_of(&names))),
     });
 }
@@ -325,13 +351,14 @@ fn unknown_key(entry: &Entry, record: &Record, found: &mut Diagnostics) {
 fn unknown_word(text: &str, words: &[&str], node: &Node, found: &mut Diagnostics) {
     let fault = Diagnostic::error("unknown-word", format!("`{text}` is not {}", one_of(words)))
         .at(place(node), "not one of them");
-    let meant = values::find(text, words);
-    if let Some(meant) = meant {
-        found.push(fault.help(format!("in planrun this is `{meant}`")));
-        return;
-    }
-    found.push(match nearest(text, words.iter().copied()) {
-        Some(near) => fault.help(format!("did you mean `{near}`?")),
+    let order = |near: &str| format!("did you mean `{near}`?");
+    let cured = match values::find(text, words) {
+        Some(meant) => Some((format!("in planrun this is `{meant}`"), meant)),
+        None => nearest(&text.to_ascii_lowercase(), words.iter().copied())
+            .map(|near| (order(near), near)),
+    };
+    found.push(match cured {
+        Some((order, word)) => fault.fix(order, node.span, word),
         None => fault.help(format!("write {}", one_of(words))),
     });
 }
@@ -358,7 +385,6 @@ fn check_form(text: &str, form: &Form, node: &Node, found: &mut Diagnostics) {
     if matches(pattern, text) {
         return;
     }
-    let digits = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
     let fault = if text.trim().is_empty() {
         Diagnostic::error(
             "empty-text",
@@ -370,21 +396,13 @@ fn check_form(text: &str, form: &Form, node: &Node, found: &mut Diagnostics) {
             format!("`{}` is not {}", short(text), form.name),
         )
     };
-    let length = form.name == crate::schema::DURATION.name;
-    let meant = values::duration(text).filter(|_| length);
-    let help = if let Some(meant) = meant {
-        format!("write `{meant}`")
-    } else if digits && length {
-        format!("add a unit: `{text}s`, `{text}m`, `{text}h`")
+    let fault = fault.at(place(node), format!("not {}", form.name));
+    found.push(if let Some(cure) = cure::of_form(text, form) {
+        fault.fix(cure.text, node.span, cure.yaml)
     } else {
         let examples: Vec<&str> = form.example.split(", ").collect();
-        format!("write something like {}", one_of(&examples))
-    };
-    found.push(
-        fault
-            .at(place(node), format!("not {}", form.name))
-            .help(help),
-    );
+        fault.help(format!("write something like {}", one_of(&examples)))
+    });
 }
 
 /// Whether a text matches a pattern of a [`Form`].
@@ -400,12 +418,12 @@ pub(super) fn matches(pattern: &'static str, text: &str) -> bool {
 }
 
 /// Where to point: at the alias that brought a node here, else at the node.
-fn place(node: &Node) -> crate::source::Span {
+fn place(node: &Node) -> Span {
     node.alias.unwrap_or(node.span)
 }
 
 /// The first key of a mapping, the place for what is missing in it.
-fn head(node: &Node) -> crate::source::Span {
+fn head(node: &Node) -> Span {
     node.entries()
         .first()
         .map_or(place(node), |entry| entry.key_span)

@@ -349,7 +349,7 @@ static PARSE_RECORD: Record = Record {
         field(
             "key",
             SOME_WORDS,
-            "The column that becomes the key of a map of rows (tsv, json).",
+            "The column that becomes the key of a map of rows (tsv, json, yaml, regex).",
         ),
         field(
             "types",

@@ -11,11 +11,14 @@ use minijinja::machinery::ast;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
+use crate::diagnostic::Edit;
 use crate::document::Node;
+use crate::document::Places;
 use crate::source::Sources;
 use crate::source::Span;
 use crate::template::Name;
 use crate::template::bounds;
+use crate::template::cure;
 use crate::template::operators::binary_kind;
 use crate::template::operators::comparison;
 
@@ -26,6 +29,8 @@ pub struct Expression {
     pub text: String,
     /// Where it is; `None` for one that was not read from a file.
     pub span: Option<Span>,
+    /// Where each of its bytes is.
+    places: Option<Places>,
     /// What it says.
     pub root: Expr,
     /// The free names in it and where they are.
@@ -113,26 +118,26 @@ impl Expression {
     pub fn parse(node: &Node, sources: &Sources, found: &mut Diagnostics) -> Option<Self> {
         let text = node.lexeme(sources)?.to_owned();
         if text.contains("{{") {
-            found.push(
-                Diagnostic::error("template-in-expression", "a condition takes no `{{ }}`")
-                    .at(node.span, "an expression already")
-                    .help(format!("write it without: `{}`", without_braces(&text))),
-            );
+            let fault = Diagnostic::error("template-in-expression", "a condition takes no `{{ }}`")
+                .at(node.span, "an expression already");
+            let words = format!("write it without: `{}`", cure::without_braces(&text));
+            found.push(cure::advise(fault, &text, node, sources, &words));
             return None;
         }
         match Self::parse_text(&text) {
             Ok(mut expression) => {
                 expression.span = Some(node.span);
+                let places = node.places(sources);
                 let mut names = Vec::new();
                 expression.root.free_names(&mut names);
-                let places = node.places(sources);
                 expression.names = names
                     .into_iter()
                     .map(|(name, range)| Name {
                         name,
-                        span: places.of(range),
+                        span: places.span(range),
                     })
                     .collect();
+                expression.places = Some(places);
                 Some(expression)
             }
             Err(fault) if fault.excess => {
@@ -141,11 +146,11 @@ impl Expression {
                 None
             }
             Err(fault) => {
-                found.push(
+                let words = "write something like `ring[ip].users == 0 and serving`";
+                let fault =
                     Diagnostic::error("expression-syntax", "this expression cannot be read")
-                        .help(cure(&text, fault.range.start))
-                        .at(node.place(sources, fault.range), fault.text),
-                );
+                        .at(node.place(sources, fault.range), fault.text);
+                found.push(cure::advise(fault, &text, node, sources, words));
                 None
             }
         }
@@ -159,9 +164,31 @@ impl Expression {
         Ok(Self {
             text: text.to_owned(),
             span: None,
+            places: None,
             root,
             names: Vec::new(),
         })
+    }
+
+    /// Returns where a part is; the whole expression where that cannot be told, `None` for one that
+    /// was not read from a file.
+    pub fn place(&self, part: &Expr) -> Option<Span> {
+        let places = self.places.as_ref()?;
+        Some(places.span(self.trimmed(part)))
+    }
+
+    /// Returns the edit that puts other words in the place of a part, if that can be done.
+    pub fn edit(&self, part: &Expr, with: &str) -> Option<Edit> {
+        self.places.as_ref()?.edit(self.trimmed(part), with)
+    }
+
+    /// Returns the range of a part without the blanks around it.
+    fn trimmed(&self, part: &Expr) -> Range<usize> {
+        let Some(text) = self.text.get(part.range.clone()) else {
+            return 0..self.text.len();
+        };
+        let start = part.range.start + text.len() - text.trim_start().len();
+        start..start + text.trim().len()
     }
 
     /// Returns the text of a part.
@@ -246,29 +273,6 @@ impl Expr {
             }),
         }
     }
-}
-
-/// Returns what to do about a fault of an expression: the signs of other languages have cures.
-fn cure(text: &str, at: usize) -> &'static str {
-    let before = text.get(..at).unwrap_or(text).trim_end();
-    let rest = text.get(at..).unwrap_or_default().trim_start();
-    let near = |sign: &str| rest.starts_with(sign) || before.ends_with(sign);
-    if near("&&") {
-        "write `and` for `&&`"
-    } else if near("||") {
-        "write `or` for `||`"
-    } else if near("=") {
-        "to compare write `==`"
-    } else if near("!") {
-        "write `not` for `!`"
-    } else {
-        "write something like `ring[ip].users == 0 and serving`"
-    }
-}
-
-fn without_braces(text: &str) -> String {
-    let bare = text.replace("{{", " ").replace("}}", " ");
-    bare.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Returns the free names of a template's text with their ranges in it.

@@ -14,6 +14,19 @@ pub struct Word {
     pub text: String,
     /// Where it is in the command line.
     pub range: Range<usize>,
+    /// For each byte of the text where it is in the command line, and one for the end.
+    offsets: Vec<usize>,
+}
+
+impl Word {
+    /// Returns where a range of the text is in the command line.
+    pub fn place(&self, range: Range<usize>) -> Range<usize> {
+        let at = |at: usize| self.offsets.get(at).copied().unwrap_or(self.range.end);
+        if range.is_empty() {
+            return at(range.start)..at(range.start);
+        }
+        at(range.start)..at(range.end - 1) + 1
+    }
 }
 
 /// What is wrong with a command line.
@@ -42,6 +55,7 @@ pub fn split(line: &str) -> (Vec<Word>, Vec<Fault>) {
         last_bracket: line.rfind(']'),
         at: 0,
         word: String::new(),
+        offsets: vec![],
         start: None,
         words: vec![],
         faults: vec![],
@@ -59,6 +73,7 @@ struct Splitter<'a> {
     last_bracket: Option<usize>,
     at: usize,
     word: String,
+    offsets: Vec<usize>,
     /// Where the present word begins; quotes alone begin one, too.
     start: Option<usize>,
     words: Vec<Word>,
@@ -87,7 +102,7 @@ impl Splitter<'_> {
                 self.start.get_or_insert(self.at);
                 let next = rest[1..].chars().next().unwrap_or('\\');
                 if next != '\n' {
-                    self.word.push(next);
+                    self.push(next, self.at + 1);
                 }
                 self.at += 1 + next.len_utf8().min(rest.len() - 1);
             }
@@ -99,7 +114,7 @@ impl Splitter<'_> {
                     });
                 }
                 self.start.get_or_insert(self.at);
-                self.word.push(c);
+                self.push(c, self.at);
                 self.at += width;
             }
         }
@@ -161,9 +176,9 @@ impl Splitter<'_> {
                 '\\' if quote == '"' => {
                     let next = self.line[self.at..].chars().next().unwrap_or('\\');
                     if !matches!(next, '"' | '\\' | '$' | '`') {
-                        self.word.push('\\');
+                        self.push('\\', self.at - 1);
                     }
-                    self.word.push(next);
+                    self.push(next, self.at);
                     self.at += next.len_utf8().min(self.line.len() - self.at);
                 }
                 '$' | '`' if quote == '"' => {
@@ -174,11 +189,23 @@ impl Splitter<'_> {
                     };
                     let range = self.at - 1..self.at;
                     self.faults.push(Fault::ShellSyntax { what, range });
-                    self.word.push(character);
+                    self.push(character, self.at - 1);
                 }
-                c => self.word.push(c),
+                c => self.push(c, self.at - c.len_utf8()),
             }
         }
+    }
+
+    /// Takes a character that stands at a byte of the line.
+    fn push(&mut self, character: char, at: usize) {
+        self.word.push(character);
+        self.offsets.extend(at..at + character.len_utf8());
+    }
+
+    /// Takes what stands at the present byte of the line, as it is.
+    fn push_all(&mut self, text: &str) {
+        self.word.push_str(text);
+        self.offsets.extend(self.at..self.at + text.len());
     }
 
     /// Takes a `{{ ... }}` as it stands; quotes inside of it are the expression's.
@@ -191,7 +218,7 @@ impl Splitter<'_> {
                 Some(quote) if character == quote => inside = None,
                 None if matches!(character, '\'' | '"') => inside = Some(character),
                 None if character == '}' && characters.peek().is_some_and(|(_, c)| *c == '}') => {
-                    self.word.push_str(&rest[..index + 2]);
+                    self.push_all(&rest[..index + 2]);
                     self.at += index + 2;
                     return;
                 }
@@ -202,16 +229,19 @@ impl Splitter<'_> {
             what: "`{{`",
             range: self.at..self.at + 2,
         });
-        self.word.push_str(rest);
+        self.push_all(rest);
         self.at = self.line.len();
     }
 
     fn end_word(&mut self) {
         if let Some(start) = self.start.take() {
             let text = std::mem::take(&mut self.word);
+            let mut offsets = std::mem::take(&mut self.offsets);
+            offsets.push(offsets.last().map_or(self.at, |last| last + 1));
             self.words.push(Word {
                 text,
                 range: start..self.at,
+                offsets,
             });
         }
     }
@@ -240,6 +270,19 @@ mod tests {
         );
         assert_eq!(words("date +%s ''"), ["date", "+%s", ""]);
         assert_eq!(words(r#""a\"b\n""#), ["a\"b\\n"]);
+    }
+
+    #[test]
+    fn every_byte_of_a_word_knows_its_place() {
+        let line = r#"say "a \"é\" {{ x }}"'b'\ c é"#;
+        let (words, _) = split(line);
+        for word in &words {
+            for (at, character) in word.text.char_indices() {
+                let place = word.place(at..at + character.len_utf8());
+                assert_eq!(&line[place], character.to_string(), "{word:?}");
+            }
+        }
+        assert_eq!(words[1].text, "a \"é\" {{ x }}b c");
     }
 
     #[test]

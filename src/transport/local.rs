@@ -260,7 +260,7 @@ fn shell(line: &str) -> tokio::process::Command {
     command
 }
 
-fn exit_of(status: ExitStatus) -> Exit {
+pub(super) fn exit_of(status: ExitStatus) -> Exit {
     if let Some(code) = status.code() {
         return Exit::Code(code);
     }

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::inventories::Case;
 use crate::inventories::cases;
+use crate::inventories::patterns;
 use crate::support::root;
 
 /// What a command of Ansible gave.
@@ -71,5 +72,35 @@ fn the_kept_answers_are_those_of_ansible() {
         assert_ne!(said.stdout, "", "{}: {}", case.name, said.stderr);
         keep(&case.kept(), &said.stdout, &mut wrong);
     }
+    assert!(wrong.is_empty(), "Ansible says something else: {wrong:#?}");
+}
+
+#[test]
+#[ignore = "needs ansible-core: tests/run installs it"]
+fn the_kept_hosts_of_patterns_are_those_of_ansible() {
+    let list = |pattern: &&str| {
+        words(&[
+            "ansible",
+            "-i",
+            patterns::INVENTORY,
+            "--list-hosts",
+            pattern,
+        ])
+    };
+    let asked: Vec<Vec<String>> = patterns::PATTERNS.iter().map(list).collect();
+    let mut lines = Vec::new();
+    for (pattern, said) in patterns::PATTERNS.iter().zip(ask(&asked)) {
+        let hosts: Vec<&str> = said.stdout.lines().skip(1).map(str::trim).collect();
+        let answer = if said.stdout.starts_with("  hosts (") {
+            hosts.join(" ")
+        } else {
+            assert!(said.stderr.contains("ERROR"), "{pattern}: {}", said.stderr);
+            "(an error)".to_owned()
+        };
+        lines.push(format!("{pattern} => {answer}"));
+    }
+    lines.push(String::new());
+    let mut wrong = Vec::new();
+    keep(&root().join(patterns::KEPT), &lines.join("\n"), &mut wrong);
     assert!(wrong.is_empty(), "Ansible says something else: {wrong:#?}");
 }

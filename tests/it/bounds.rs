@@ -312,6 +312,8 @@ fn patterns_that_grow_are_refused() {
     assert!(codes(part).contains(&"bad-pattern".to_owned()));
     let reading = Reading::Regex {
         pattern: "((a{1000}){1000}){1000}".to_owned(),
+        key: None,
+        types: [].into(),
     };
     let why = output::read(&reading, 0, b"a", 1, b"").unwrap_err();
     assert!(why.contains("pattern"), "{why}");

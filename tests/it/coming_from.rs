@@ -64,7 +64,8 @@ fn faults(plan: &str) -> Vec<(&'static str, String, String)> {
     let _refused = plan::read(&sources, id, &mut found);
     let faults = found.sorted().into_iter().map(|one| {
         let label = one.primary.as_ref().map(|label| label.text.clone());
-        (one.code, label.unwrap_or_default(), one.help.join("\n"))
+        let orders: Vec<&str> = one.orders().collect();
+        (one.code, label.unwrap_or_default(), orders.join("\n"))
     });
     faults.collect()
 }

@@ -7,6 +7,8 @@
 //! `DIFFERENCES.md` with its reason, and must differ exactly so.
 
 mod answer;
+pub(crate) mod patterns;
+mod rejected;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,6 +18,8 @@ use planrun::diagnostic::Diagnostics;
 use planrun::inventory::Inventory;
 use planrun::inventory::read;
 use planrun::source::Sources;
+use planrun::transport::program::LocalPrograms;
+use planrun::transport::program::PATIENCE;
 
 use crate::inventories::answer::Answer;
 use crate::support::fenced;
@@ -66,11 +70,12 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 /// Reads an inventory; `Err` has the codes of the faults.
-fn ours(inventory: &str) -> Result<Inventory, String> {
+pub(crate) fn ours(inventory: &str) -> Result<Inventory, String> {
     let mut sources = Sources::default();
     let mut found = Diagnostics::default();
     let path = root().join(inventory);
-    let read = read::read(&path, inventory, &mut sources, &mut found);
+    let mut programs = LocalPrograms::new(PATIENCE);
+    let read = read::read_with(&path, inventory, &mut programs, &mut sources, &mut found);
     read.ok_or_else(|| {
         let codes: Vec<&str> = found.sorted().iter().map(|one| one.code).collect();
         codes.join(", ")
@@ -95,7 +100,7 @@ fn listed() -> BTreeMap<String, String> {
 }
 
 /// Holds what differs against what is listed; `names` are the cases there are.
-fn hold(found: &BTreeMap<String, String>, names: &[String]) {
+pub(crate) fn hold(found: &BTreeMap<String, String>, names: &[String]) {
     let mut wrong = Vec::new();
     let listed = listed();
     for name in names {

@@ -21,6 +21,7 @@ mod editor;
 mod engine;
 #[path = "../../fuzz/entries.rs"]
 mod entries;
+mod examples;
 mod generated;
 mod harness;
 mod inventories;
@@ -33,10 +34,12 @@ mod scenarios;
 mod scene;
 mod schemas;
 mod secrets;
+mod services;
 mod support;
 mod tidy;
 mod uploads;
 mod validate;
+mod yaml;
 
 use std::path::Path;
 use std::path::PathBuf;

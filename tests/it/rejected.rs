@@ -12,6 +12,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 
+use planrun::diagnostic::Diagnostic;
 use planrun::diagnostic::Diagnostics;
 use planrun::diagnostic::render;
 use planrun::plan;
@@ -56,7 +57,7 @@ fn made(name: &str, desk: &Desk) {
         "not-utf8-inventory" => desk.write("hosts.ini", b"[web]\nweb1\n# caf\xe9\n"),
         "file-too-large" => desk.write("plan.yaml", "#".repeat(33 * 1024 * 1024)),
         "inventory-file-too-large" => desk.write("hosts.ini", "#".repeat(33 * 1024 * 1024)),
-        "executable-inventory" => {
+        "executable-inventory" | "inventory-program" => {
             let mode = fs::Permissions::from_mode(0o755);
             fs::set_permissions(desk.path("hosts.sh"), mode).unwrap();
         }
@@ -106,6 +107,55 @@ fn every_mistake_is_told_as_expected() {
         assert!(!desk::codes(&told).is_empty(), "{name}: nothing is told");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Reads a text as a plan and returns what is told.
+fn read(text: &str) -> Vec<Diagnostic> {
+    let mut sources = Sources::default();
+    let id = sources.add("plan.yaml", text);
+    let mut found = Diagnostics::default();
+    plan::read(&sources, id, &mut found);
+    found.sorted().into_iter().cloned().collect()
+}
+
+/// Where a diagnostic begins.
+fn place(one: &Diagnostic) -> usize {
+    one.primary
+        .as_ref()
+        .map_or(0, |label| label.span.range().start)
+}
+
+#[test]
+fn every_fix_cures_what_it_belongs_to() {
+    let mut fixes = 0;
+    for path in files("tests/cases/rejected", "yaml") {
+        let name = path.file_stem().unwrap().to_string_lossy();
+        let text = std::fs::read_to_string(&path).unwrap();
+        for one in read(&text) {
+            for fix in &one.fixes {
+                fixes += 1;
+                let cured = fix.apply(&text);
+                let about = format!("{name}: {}: {}\n{cured}", one.code, fix.text);
+                assert_ne!(cured, text, "{about}");
+                // The same fault may stand elsewhere; this one has moved by what was put before it.
+                let before = fix
+                    .edits
+                    .iter()
+                    .filter(|edit| edit.span.range().end <= place(&one));
+                let at = before.fold(place(&one), |at, edit| {
+                    at + edit.text.len() - edit.span.range().len()
+                });
+                for told in read(&cured) {
+                    let same = told.code == one.code && place(&told) == at;
+                    assert!(!same, "{about}\nis still told: {}", told.message);
+                    let syntax = ["yaml-syntax", "key-not-text", "template-syntax"];
+                    let new = syntax.contains(&told.code) && place(&told) <= at;
+                    assert!(!new, "{about}\nnew: {}", told.message);
+                }
+            }
+        }
+    }
+    assert!(fixes >= 20, "only {fixes} fixes were tried");
 }
 
 #[test]

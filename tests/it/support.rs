@@ -45,35 +45,82 @@ pub(crate) fn shown(path: &Path) -> String {
         .to_string()
 }
 
-/// Returns the blocks of a Markdown text that are fenced with this info, each with its line.
-pub(crate) fn fenced(text: &str, info: &str) -> Vec<(usize, String)> {
-    let mut blocks = Vec::new();
-    let mut block: Option<(bool, usize, String)> = None;
-    for (number, line) in text.lines().enumerate() {
-        match (line.strip_prefix("```"), &mut block) {
-            (Some(found), None) => block = Some((found == info, number + 2, String::new())),
-            (Some(_), Some(_)) => {
-                let (wanted, start, content) = block.take().unwrap();
-                if wanted {
-                    blocks.push((start, content));
-                }
+/// A block of code in a Markdown text.
+pub(crate) struct Fence {
+    /// What stands behind its opening marks.
+    pub(crate) info: String,
+    /// The line its content begins at.
+    pub(crate) line: usize,
+    /// Its content, without the indentation of the marks.
+    pub(crate) content: String,
+    /// What stands in a comment right behind it.
+    pub(crate) remark: Option<String>,
+}
+
+/// Returns the fenced blocks of a Markdown text.
+pub(crate) fn fences(text: &str) -> Vec<Fence> {
+    let mut fences = Vec::new();
+    let mut open: Option<(usize, Fence)> = None;
+    let mut lines = text.lines().enumerate().peekable();
+    while let Some((number, line)) = lines.next() {
+        let bare = line.trim_start();
+        match (bare.strip_prefix("```"), &mut open) {
+            (Some(info), None) => {
+                let fence = Fence {
+                    info: info.to_owned(),
+                    line: number + 2,
+                    content: String::new(),
+                    remark: None,
+                };
+                open = Some((line.len() - bare.len(), fence));
             }
-            (None, Some((_, _, content))) => {
-                content.push_str(line);
-                content.push('\n');
+            (Some(_), Some(_)) => {
+                let (indent, mut fence) = open.take().unwrap();
+                while lines.next_if(|(_, line)| line.trim().is_empty()).is_some() {}
+                if let Some((_, first)) =
+                    lines.next_if(|(_, line)| line.trim().starts_with("<!-- model"))
+                {
+                    let mut remark = first.trim().trim_start_matches("<!-- ").to_owned();
+                    let lines = lines.by_ref().map(|(_, line)| line);
+                    for line in lines.take_while(|line| line.trim() != "-->") {
+                        remark.push('\n');
+                        remark.push_str(line.get(indent..).unwrap_or_default());
+                    }
+                    fence.remark = Some(remark);
+                }
+                fences.push(fence);
+            }
+            (None, Some((indent, fence))) => {
+                fence.content.push_str(line.get(*indent..).unwrap_or(bare));
+                fence.content.push('\n');
             }
             (None, None) => {}
         }
     }
-    assert!(block.is_none(), "a fence is not closed");
-    blocks
+    assert!(open.is_none(), "a fence is not closed");
+    fences
 }
 
-/// Reads a plan and returns its faults as people see them; `None` where there are none.
-pub(crate) fn faults_of_plan(name: &str, text: &str) -> Option<String> {
+/// Returns the blocks of a Markdown text that are fenced with this info, each with its line.
+pub(crate) fn fenced(text: &str, info: &str) -> Vec<(usize, String)> {
+    fences(text)
+        .into_iter()
+        .filter(|fence| fence.info == info)
+        .map(|fence| (fence.line, fence.content))
+        .collect()
+}
+
+/// Reads a plan and returns what is found in it.
+pub(crate) fn diagnostics_of_plan(name: &str, text: &str) -> (Sources, Diagnostics) {
     let mut sources = Sources::default();
     let id = sources.add(name, text);
     let mut found = Diagnostics::default();
     let _unused = planrun::plan::read(&sources, id, &mut found);
+    (sources, found)
+}
+
+/// Reads a plan and returns its faults as people see them; `None` where there are none.
+pub(crate) fn faults_of_plan(name: &str, text: &str) -> Option<String> {
+    let (sources, found) = diagnostics_of_plan(name, text);
     (!found.is_empty()).then(|| render::human(&found, &sources, false))
 }

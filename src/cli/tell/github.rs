@@ -29,7 +29,7 @@ fn command(file: &Checked, one: &Diagnostic, sources: &Sources, root: &Root) -> 
         Some(label) => {
             let path = sources.get(label.span.source).path();
             property("file", &root.relative(path));
-            let region = Region::of(label, sources);
+            let region = Region::of(label.span, sources);
             property("line", &region.line.to_string());
             property("endLine", &region.end_line.to_string());
             // Columns count only within one line.
@@ -54,11 +54,13 @@ fn message(one: &Diagnostic, sources: &Sources) -> Vec<String> {
     lines.extend(labels.map(|label| printable(&label.text)));
     for label in &one.secondary {
         let path = printable(sources.get(label.span.source).path());
-        let Region { line, .. } = Region::of(label, sources);
+        let Region { line, .. } = Region::of(label.span, sources);
         lines.push(format!("{path}:{line}: {}", printable(&label.text)));
     }
-    let help = one.help.iter();
-    lines.extend(help.map(|help| format!("help: {}", printable(help))));
+    lines.extend(
+        one.orders()
+            .map(|help| format!("help: {}", printable(help))),
+    );
     lines
 }
 
@@ -118,7 +120,7 @@ mod tests {
         assert_eq!(
             message,
             "`a,b: 100%` is\nno <name> & \"that\"\\x1b[31m ]]> ::error::\nhere, it: is 5%\n\
-             hosts.yaml:1: the group\nhelp: write a name\nhelp: or none"
+             hosts.yaml:1: the group\nhelp: write `two`\nhelp: write a name\nhelp: or none"
         );
     }
 

@@ -8,6 +8,8 @@ use crate::cli::tell::Findings;
 use crate::cli::tell::place::Region;
 use crate::cli::tell::word;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Edit;
+use crate::diagnostic::Fix;
 use crate::diagnostic::Label;
 use crate::report::text::printable_json;
 use crate::source::Sources;
@@ -32,12 +34,31 @@ fn object(file: &Checked, one: &Diagnostic, sources: &Sources) -> Value {
         "message": one.message,
         "place": one.primary.as_ref().map(place),
         "also": one.secondary.iter().map(place).collect::<Vec<_>>(),
-        "help": one.help,
+        "help": one.orders().collect::<Vec<_>>(),
+        "fixes": one.fixes.iter().map(|one| fix(one, sources)).collect::<Vec<_>>(),
+    })
+}
+
+fn fix(fix: &Fix, sources: &Sources) -> Value {
+    let edit = |edit: &Edit| {
+        let region = Region::of(edit.span, sources);
+        json!({
+            "path": sources.get(edit.span.source).path(),
+            "line": region.line,
+            "column": region.column,
+            "end_line": region.end_line,
+            "end_column": region.end_column,
+            "replacement": edit.text,
+        })
+    };
+    json!({
+        "text": fix.text,
+        "edits": fix.edits.iter().map(edit).collect::<Vec<_>>(),
     })
 }
 
 fn place(label: &Label, sources: &Sources) -> Value {
-    let region = Region::of(label, sources);
+    let region = Region::of(label.span, sources);
     json!({
         "path": sources.get(label.span.source).path(),
         "line": region.line,
@@ -68,7 +89,13 @@ mod tests {
         assert_eq!(all[1]["place"]["line"], 2);
         assert_eq!(all[1]["place"]["column"], 7);
         assert_eq!(all[1]["also"][0]["path"], "hosts.yaml");
-        assert_eq!(all[1]["help"], json!(["write a name", "or none"]));
+        assert_eq!(
+            all[1]["help"],
+            json!(["write `two`", "write a name", "or none"])
+        );
+        let edit = &all[1]["fixes"][0]["edits"][0];
+        assert_eq!((&edit["line"], &edit["column"]), (&json!(2), &json!(7)));
+        assert_eq!(edit["replacement"], "two");
         assert_eq!(all[2]["file"], "none.yaml");
         assert_eq!(all[2]["place"], Value::Null);
     }

@@ -7,8 +7,8 @@ use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 
-use crate::diagnostic::Label;
 use crate::source::Sources;
+use crate::source::Span;
 
 /// A range of a text in lines and columns, all from 1; columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,10 +24,10 @@ pub(super) struct Region {
 }
 
 impl Region {
-    /// Returns where a label is.
-    pub(super) fn of(label: &Label, sources: &Sources) -> Self {
-        let source = sources.get(label.span.source);
-        let range = label.span.range();
+    /// Returns where a span is.
+    pub(super) fn of(span: Span, sources: &Sources) -> Self {
+        let source = sources.get(span.source);
+        let range = span.range();
         let (line, column) = source.line_column(range.start);
         let (end_line, end_column) = source.line_column(range.end);
         Self {

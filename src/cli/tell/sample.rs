@@ -21,7 +21,8 @@ pub(super) fn findings() -> Findings {
     .at(Span::new(plan, 17, 24), "here, it: is 5%")
     .also(Span::new(inventory, 0, 3), "the group")
     .help("write a name")
-    .help("or none");
+    .help("or none")
+    .fix("write `two`", Span::new(plan, 17, 24), "two");
     let warning =
         Diagnostic::warning("odd", "the hosts are odd").at(Span::new(plan, 11, 36), "these lines");
     let missing = Diagnostic::error("no-such-file", "there is no file `none.yaml`");

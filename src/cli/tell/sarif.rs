@@ -80,7 +80,7 @@ fn result(
     sources: &Sources,
     root: &Root,
 ) -> Value {
-    let help = one.help.iter().map(|help| format!("Help: {help}"));
+    let help = one.orders().map(|help| format!("Help: {help}"));
     let message: Vec<String> = std::iter::once(one.message.clone()).chain(help).collect();
     let primary = match &one.primary {
         Some(label) => place(label, sources, root),
@@ -108,7 +108,7 @@ fn result(
 /// Returns a place with what is there.
 fn place(label: &Label, sources: &Sources, root: &Root) -> Value {
     let path = sources.get(label.span.source).path();
-    let region = Region::of(label, sources);
+    let region = Region::of(label.span, sources);
     let mut place = json!({
         "physicalLocation": {
             "artifactLocation": location(path, root),

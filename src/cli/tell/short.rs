@@ -18,7 +18,7 @@ pub(super) fn lines(findings: &Findings) -> String {
 fn line(file: &Checked, one: &Diagnostic, sources: &Sources) -> String {
     let place = match &one.primary {
         Some(label) => {
-            let Region { line, column, .. } = Region::of(label, sources);
+            let Region { line, column, .. } = Region::of(label.span, sources);
             let path = printable(sources.get(label.span.source).path());
             format!("{path}:{line}:{column}")
         }

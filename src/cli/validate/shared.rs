@@ -101,6 +101,7 @@ impl<'a> Shared<'a> {
         };
         let shown = path.display().to_string();
         read_now.extend(self.inventory_at(&path, &shown, plan_dir, sources));
+        load::tell_vars_beside(plan_dir, &path, found);
         let inventory = self.inventories.get(&path).cloned().flatten();
         if let (Some(inventory), Inputs::Read(Some(given))) = (inventory, &self.given) {
             let given = Given {

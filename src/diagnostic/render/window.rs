@@ -41,6 +41,13 @@ impl Window {
     /// Returns a range of the whole text as one of the window, up to the end of its first line: a
     /// mark over many lines draws a long bracket, and its first line says as much.
     pub(super) fn range(&self, range: &Range<usize>) -> Range<usize> {
+        let Range { start, end } = self.whole(range);
+        let newline = self.text[start..end].find('\n');
+        start..newline.map_or(end, |newline| start + newline)
+    }
+
+    /// Returns a range of the whole text as one of the window.
+    pub(super) fn whole(&self, range: &Range<usize>) -> Range<usize> {
         let within = |at: usize| {
             let mut at = at.saturating_sub(self.start).min(self.text.len());
             while !self.text.is_char_boundary(at) {
@@ -48,9 +55,7 @@ impl Window {
             }
             at
         };
-        let (start, end) = (within(range.start), within(range.end.max(range.start)));
-        let newline = self.text[start..end].find('\n');
-        start..newline.map_or(end, |newline| start + newline)
+        within(range.start)..within(range.end.max(range.start))
     }
 }
 
@@ -58,10 +63,13 @@ impl Window {
 fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
-        if !character.is_control() || matches!(character, '\n' | '\t') {
-            out.push(character);
-        } else {
-            out.extend(std::iter::repeat_n('?', character.len_utf8()));
+        match character {
+            '\n' | '\t' => out.push(character),
+            '\r' => out.push(' '),
+            _ if character.is_control() => {
+                out.extend(std::iter::repeat_n('?', character.len_utf8()));
+            }
+            _ => out.push(character),
         }
     }
     out

@@ -137,7 +137,7 @@ fn wrong_values_are_told_at_their_place() {
         "inventory-value",
         "`true` or `false`",
     );
-    faulty("ansible_user", "[ops]", "inventory-value", "quotes");
+    faulty("ansible_user", "[ops]", "inventory-value", "one text");
     faulty("planrun_state", "50", "inventory-value", "planrun_state: {");
     faulty(
         "planrun_connection",

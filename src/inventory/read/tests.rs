@@ -60,10 +60,10 @@ fn a_program_is_refused_and_executable_text_is_read() {
     let reading = read_files("hosts.sh", &[("hosts.sh*", "#!/bin/sh\necho {}\n")]);
     assert_eq!(
         reading.told(),
-        "executable-inventory `hosts.sh` is a program"
+        "executable-inventory `hosts.sh` is a program, and is not run here"
     );
     assert!(
-        reading.help().contains("hosts.sh --list > hosts.json"),
+        reading.help().contains("planrun inventory hosts.sh"),
         "{}",
         reading.help()
     );

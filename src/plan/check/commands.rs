@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
+use crate::diagnostic::Edit;
 use crate::plan::Action;
 use crate::plan::Step;
 use crate::plan::Work;
@@ -37,12 +38,18 @@ pub(super) fn check(step: &Step, sources: &Sources, found: &mut Diagnostics) {
             let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
             let first = words.first().map_or(step.span, |word| word.span);
             let last = words.last().map_or(first, |word| word.span);
-            command(&texts, &|| first.to(last), found);
+            let places: Vec<Span> = words.iter().map(|word| word.span).collect();
+            command(&texts, &places, first.to(last), found);
         }
         Work::Shell(script) => {
             for line in script.text.lines() {
                 let texts: Vec<&str> = words_of(line);
-                command(&texts, &|| line_span(script, line, sources), found);
+                // Where a line stands is looked for in the whole script.
+                if !matches!(texts.first(), Some(&("systemctl" | "rm"))) {
+                    continue;
+                }
+                let span = line_span(script, line, sources);
+                command(&texts, &places_of(&texts, span, sources), span, found);
             }
         }
         Work::Upload(_) => {}
@@ -59,6 +66,22 @@ fn line_span(script: &Template, line: &str, sources: &Sources) -> Span {
         }
         None => whole,
     }
+}
+
+/// Returns where the words of a line stand, none where one of them is written otherwise.
+fn places_of(words: &[&str], line: Span, sources: &Sources) -> Vec<Span> {
+    let written = sources.slice(line);
+    let mut at = 0;
+    let mut places = Vec::new();
+    for word in words {
+        let Some(begin) = written.get(at..).and_then(|rest| rest.find(word)) else {
+            return Vec::new();
+        };
+        let start = line.range().start + at + begin;
+        places.push(Span::new(line.source, start, start + word.len()));
+        at += begin + word.len();
+    }
+    places
 }
 
 /// Splits a line of a script at blanks, `{{ }}` kept whole.
@@ -82,16 +105,15 @@ fn words_of(line: &str) -> Vec<&str> {
     words
 }
 
-/// Looks at one command; where it stands is asked only when there is something to tell.
-fn command(words: &[&str], place: &dyn Fn() -> Span, found: &mut Diagnostics) {
+fn command(words: &[&str], places: &[Span], span: Span, found: &mut Diagnostics) {
     match words {
-        ["systemctl", rest @ ..] => systemctl(words, rest, place, found),
-        ["rm", rest @ ..] => remove(rest, place, found),
+        ["systemctl", rest @ ..] => systemctl(words, places, rest, span, found),
+        ["rm", rest @ ..] => remove(rest, span, found),
         _ => {}
     }
 }
 
-fn systemctl(words: &[&str], rest: &[&str], place: &dyn Fn() -> Span, found: &mut Diagnostics) {
+fn systemctl(words: &[&str], places: &[Span], rest: &[&str], span: Span, found: &mut Diagnostics) {
     let plain: Vec<&str> = rest
         .iter()
         .copied()
@@ -114,13 +136,22 @@ fn systemctl(words: &[&str], rest: &[&str], place: &dyn Fn() -> Span, found: &mu
             "reversed-systemctl",
             format!("systemctl takes `{unit}` for a command"),
         )
-        .at(place(), format!("`{verb}` comes before the unit"))
-        .help(format!("write `{}`", cured.join(" "))),
+        .at(span, format!("`{verb}` comes before the unit"))
+        .fix_all(
+            format!("write `{}`", cured.join(" ")),
+            words
+                .iter()
+                .zip(places)
+                .zip(&cured)
+                .filter(|((word, _), cured)| word != cured)
+                .map(|((_, place), cured)| Edit::new(*place, *cured))
+                .collect(),
+        ),
     );
 }
 
 /// Tells of `rm -r` on a path that may come out as `/`, or as nothing.
-fn remove(rest: &[&str], place: &dyn Fn() -> Span, found: &mut Diagnostics) {
+fn remove(rest: &[&str], span: Span, found: &mut Diagnostics) {
     let recursive = rest.iter().any(|word| {
         *word == "--recursive"
             || word.starts_with('-') && !word.starts_with("--") && word.contains(['r', 'R'])
@@ -139,7 +170,7 @@ fn remove(rest: &[&str], place: &dyn Fn() -> Span, found: &mut Diagnostics) {
             let message = format!("`rm` removes everything where `{word}` comes out as `/`");
             found.push(
                 Diagnostic::warning("dangerous-rm", message)
-                    .at(place(), "removes a whole tree")
+                    .at(span, "removes a whole tree")
                     .help("name a directory of its own below it: `{{ path }}/.aside`"),
             );
         }

@@ -15,6 +15,7 @@ use crate::plan::Word;
 use crate::plan::Work;
 use crate::plan::check::command_templates;
 use crate::plan::check::expressions;
+use crate::plan::check::listed;
 use crate::plan::check::templates;
 use crate::source::Sources;
 use crate::template::Name;
@@ -71,6 +72,9 @@ struct Uses<'a> {
 
 impl Uses<'_> {
     fn step(&mut self, step: &Step) {
+        for name in listed(step) {
+            self.shown(name, "the items name the parts of a step, and are kept");
+        }
         for expression in expressions(step) {
             self.condition(&expression.names);
         }

@@ -26,7 +26,6 @@ use crate::plan::Step;
 use crate::plan::Word;
 use crate::plan::check::expressions;
 use crate::schema::one_of;
-use crate::source::Sources;
 use crate::source::Span;
 use crate::template::expression::Comparison;
 use crate::template::expression::Expr;
@@ -80,7 +79,7 @@ impl Type<'_> {
 }
 
 /// Tells of slips in all expressions of a plan.
-pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
+pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let mut steps = IndexMap::new();
     let mut within = IndexMap::new();
     for step in &plan.steps {
@@ -103,7 +102,6 @@ pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
     };
     let mut check = Check {
         types: &types,
-        sources,
         found,
         expression: None,
     };
@@ -244,8 +242,12 @@ impl<'a> Types<'a> {
             }
             Type::Results => None,
             Type::Rows(reading) => Some(Type::Row(reading)),
-            Type::Row(Reading::Tsv { types, .. }) => Some(of_column(types, name, Type::Text)),
-            Type::Row(Reading::Json { types, .. }) => Some(of_column(types, name, Type::Any)),
+            Type::Row(Reading::Tsv { types, .. } | Reading::Regex { types, .. }) => {
+                Some(of_column(types, name, Type::Text))
+            }
+            Type::Row(Reading::Json { types, .. } | Reading::Yaml { types, .. }) => {
+                Some(of_column(types, name, Type::Any))
+            }
             _ => Some(Type::Any),
         }
     }
@@ -278,9 +280,10 @@ fn of_reading(reading: &Reading) -> Type<'_> {
         Reading::Text => Type::Text,
         Reading::Int | Reading::Size => Type::Number,
         Reading::Lines | Reading::Tsv { key: None, .. } => Type::List,
-        Reading::Tsv { key: Some(_), .. } | Reading::Json { key: Some(_), .. } => {
-            Type::Rows(reading)
-        }
+        Reading::Tsv { key: Some(_), .. }
+        | Reading::Json { key: Some(_), .. }
+        | Reading::Yaml { key: Some(_), .. }
+        | Reading::Regex { key: Some(_), .. } => Type::Rows(reading),
         _ => Type::Any,
     }
 }
@@ -300,7 +303,6 @@ fn of_column<'a>(
 
 struct Check<'a, 'b> {
     types: &'b Types<'a>,
-    sources: &'b Sources,
     found: &'b mut Diagnostics,
     expression: Option<&'b Expression>,
 }
@@ -394,31 +396,31 @@ where
                 kind.about(),
                 against.about()
             );
-            let help = match (&kind, &against, &other.kind) {
-                (Type::Number, Type::Text, Kind::Const(value))
+            let fault = Diagnostic::error("never-equal", message)
+                .at(self.place(left), format!("this is {}", kind.about()));
+            let constant = match &other.kind {
+                Kind::Const(value) => Some(value),
+                _ => None,
+            };
+            let fault = match (&kind, &against, constant) {
+                (Type::Number, Type::Text, Some(value))
                     if value
                         .as_str()
-                        .is_some_and(|text| text.parse::<f64>().is_ok()) =>
+                        .is_some_and(|text| text.parse::<i64>().is_ok()) =>
                 {
-                    format!(
-                        "write {} without quotes",
-                        value.as_str().unwrap_or_default()
-                    )
+                    let number = value.as_str().unwrap_or_default();
+                    let order = format!("write {number} without quotes");
+                    self.replaced(fault, order, other, number)
                 }
-                (Type::Bool, Type::Text, Kind::Const(_)) => {
-                    format!("write `{a}`, or `not {a}`")
+                (Type::Bool, Type::Text, Some(_)) => {
+                    fault.help(format!("write `{a}`, or `not {a}`"))
                 }
-                (Type::Text, Type::Number, Kind::Const(value)) => {
-                    format!("write `\"{value}\"`, or give `{a}` a type: `types: {{...: int}}`")
-                }
-                _ => "compare values of one kind".into(),
+                (Type::Text, Type::Number, Some(value)) => fault.help(format!(
+                    "write `\"{value}\"`, or give `{a}` a type: `types: {{...: int}}`"
+                )),
+                _ => fault.help("compare values of one kind"),
             };
-            let place = self.place(left);
-            self.found.push(
-                Diagnostic::error("never-equal", message)
-                    .at(place, format!("this is {}", kind.about()))
-                    .help(help),
-            );
+            self.found.push(fault);
         }
     }
 
@@ -432,16 +434,16 @@ where
             return;
         };
         let name = self.text(expr);
-        let help = match nearest(text, words.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("`{name}` is {}", one_of(&words)),
+        let fault = Diagnostic::error("never-equal", format!("`{name}` is never `{text}`"))
+            .at(self.place(expr), format!("is {}", one_of(&words)));
+        let fault = match nearest(text, words.iter().copied()) {
+            Some(near) => {
+                let order = format!("did you mean `{near}`?");
+                self.replaced(fault, order, other, &format!("\"{near}\""))
+            }
+            None => fault.help(format!("write {}", one_of(&words))),
         };
-        let place = self.place(expr);
-        self.found.push(
-            Diagnostic::error("never-equal", format!("`{name}` is never `{text}`"))
-                .at(place, format!("is {}", one_of(&words)))
-                .help(help),
-        );
+        self.found.push(fault);
     }
 
     fn attribute(&mut self, whole: &Expr, base: &Expr, name: &str, row: Option<&'a Reading>) {
@@ -451,20 +453,23 @@ where
         }
         let base = self.text(base);
         let parts = Types::parts(&kind);
-        let help = match nearest(name, parts.iter().copied()) {
-            _ if matches!(kind, Type::Results) => format!(
+        let fault = Diagnostic::error("unknown-part", format!("`{base}` has no `{name}`"))
+            .at(self.place(whole), "no such value");
+        let fault = match nearest(name, parts.iter().copied()) {
+            _ if matches!(kind, Type::Results) => fault.help(format!(
                 "`{base}` is the list of the results, one for each item: write `{base}[0].{name}`, \
                  or `{base} | map(attribute=\"{name}\") | list`"
-            ),
-            Some(near) => format!("did you mean `{base}.{near}`?"),
-            None => format!("`{base}` has {}", one_of(&parts).replace(" or ", " and ")),
+            )),
+            Some(near) => {
+                let order = format!("did you mean `{base}.{near}`?");
+                self.replaced(fault, order, whole, &format!("{base}.{near}"))
+            }
+            None => fault.help(format!(
+                "`{base}` has {}",
+                one_of(&parts).replace(" or ", " and ")
+            )),
         };
-        let place = self.place(whole);
-        self.found.push(
-            Diagnostic::error("unknown-part", format!("`{base}` has no `{name}`"))
-                .at(place, "no such value")
-                .help(help),
-        );
+        self.found.push(fault);
     }
 
     fn text(&self, expr: &Expr) -> String {
@@ -472,29 +477,17 @@ where
             .map_or_else(String::new, |expression| expression.part(expr).to_owned())
     }
 
-    /// Returns where a part of the expression stands, told by the places of its names.
-    fn place(&self, expr: &Expr) -> Span {
+    /// Offers other words for a part of the expression; in words alone where they cannot be put
+    /// there.
+    fn replaced(&self, fault: Diagnostic, order: String, part: &Expr, with: &str) -> Diagnostic {
+        let edit = self.expression.and_then(|one| one.edit(part, with));
+        fault.fix_all(order, edit.into_iter().collect())
+    }
+
+    /// Returns where a part of the expression stands.
+    fn place(&self, part: &Expr) -> Span {
         let expression = self.expression.expect("set before a walk begins");
-        let mut inner = Vec::new();
-        expression.root.free_names(&mut inner);
-        let near = inner
-            .iter()
-            .zip(&expression.names)
-            .find(|((_, range), _)| expr.range.start <= range.start && range.end <= expr.range.end);
-        let whole = expression
-            .span
-            .or(expression.names.first().map(|name| name.span));
-        let Some(((_, range), name)) = near else {
-            return whole.expect("an expression that was read from a file has its place");
-        };
-        let before = range.start - expr.range.start;
-        let start = name.span.range().start.saturating_sub(before);
-        let place = Span::new(name.span.source, start, start + expr.range.len());
-        // Escapes and folding shift places; then the name alone is pointed at.
-        if expression.text.get(expr.range.clone()) == Some(self.sources.slice(place)) {
-            place
-        } else {
-            name.span
-        }
+        let place = expression.place(part);
+        place.expect("an expression of a plan was read from a file")
     }
 }

@@ -4,7 +4,9 @@ use indexmap::IndexMap;
 use regex::Regex;
 
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Edit;
 use crate::document::Node;
+use crate::document::Places;
 use crate::document::Value;
 use crate::output::Reading;
 use crate::output::Type;
@@ -49,7 +51,10 @@ impl Lowering<'_> {
             return Work::Upload(self.upload(upload));
         }
         match node.get("run") {
-            Some(line) if line.as_text().is_some() => Work::Run(self.split(line)),
+            Some(line) if line.as_text().is_some() => {
+                let key = node.entry("run").map(|entry| entry.key_span);
+                Work::Run(self.split(line, key))
+            }
             Some(list) => Work::Run(
                 list.items()
                     .iter()
@@ -82,98 +87,77 @@ impl Lowering<'_> {
     }
 
     /// Splits a command line into words, each a template of its own.
-    fn split(&mut self, node: &Node) -> Vec<Template> {
+    fn split(&mut self, node: &Node, key: Option<Span>) -> Vec<Template> {
         let line = node.as_text().unwrap_or_default();
         let (words, faults) = words::split(line);
+        let places = node.places(self.sources);
         // One remark a line: behind the first misreading the others follow from it.
         if let Some(fault) = faults.first() {
-            self.tell_words(node, line, fault);
+            self.tell_words(line, fault, &places, key);
         }
-        words
-            .iter()
-            .map(|word| self.word(node, line, word))
-            .collect()
+        words.iter().map(|word| self.word(word, &places)).collect()
     }
 
-    fn word(&mut self, node: &Node, line: &str, word: &words::Word) -> Template {
-        let span = node.place(self.sources, word.range.clone());
-        let mut template = Template::plain(word.text.clone(), span);
+    fn word(&mut self, word: &words::Word, places: &Places) -> Template {
+        let place = |range| places.span(word.place(range));
+        let mut template = Template::plain(word.text.clone(), places.span(word.range.clone()));
         match expression::names_of_template(&word.text) {
             Ok(names) => {
                 template.names = names
                     .into_iter()
-                    .map(|(name, range)| {
-                        let span = self.place_in_word(node, line, word, range);
-                        Name { name, span }
+                    .map(|(name, range)| Name {
+                        name,
+                        span: place(range),
                     })
                     .collect();
             }
             Err(fault) if fault.excess => {
-                let place = self.place_in_word(node, line, word, fault.range.clone());
+                let place = place(fault.range.clone());
                 self.found.push(bounds::too_large(fault, place));
             }
             Err(fault) => self.found.push(
                 Diagnostic::error("template-syntax", "this template cannot be read")
-                    .at(
-                        self.place_in_word(node, line, word, fault.range),
-                        fault.text,
-                    )
+                    .at(place(fault.range), fault.text)
                     .help("write `{{ name }}`, `{{ name | filter }}`, or plain text"),
             ),
         }
         template
     }
 
-    /// Returns the place of a part of a word; quotes shift it, so the part is looked for.
-    fn place_in_word(
-        &self,
-        node: &Node,
-        line: &str,
-        word: &words::Word,
-        range: std::ops::Range<usize>,
-    ) -> Span {
-        let raw = &line[word.range.clone()];
-        let part = word.text.get(range.clone()).unwrap_or_default();
-        let found = raw
-            .match_indices(part)
-            .map(|(at, _)| at)
-            .find(|at| *at >= range.start && !part.is_empty());
-        match found {
-            Some(at) => {
-                let start = word.range.start + at;
-                node.place(self.sources, start..start + part.len())
-            }
-            None => node.place(self.sources, word.range.clone()),
-        }
-    }
-
-    fn tell_words(&mut self, node: &Node, line: &str, fault: &Fault) {
+    fn tell_words(&mut self, line: &str, fault: &Fault, places: &Places, key: Option<Span>) {
         let one = match fault {
             Fault::ShellSyntax { what, range } => {
                 let sign = &line[range.clone()];
-                let place = node.place(self.sources, range.clone());
+                let place = places.span(range.clone());
                 let fault = Diagnostic::error(
                     "shell-syntax-in-run",
                     "`run` has no shell: it runs one program with its arguments",
                 )
-                .at(place, format!("only a shell makes {what} of `{sign}`"));
-                let one_line = line.split_whitespace().collect::<Vec<_>>().join(" ");
-                fault
-                    .help(format!("for a shell write `shell: {one_line}`"))
-                    .help(format!(
-                        "for a plain `{sign}` put quotes around it: `'{sign}'`"
-                    ))
+                .at(place, format!("only a shell makes {what} of `{sign}`"))
+                .help(format!(
+                    "for a plain `{sign}` put quotes around it: `'{sign}'`"
+                ));
+                match key {
+                    Some(key) => fault.fix("for a shell write `shell`", key, "shell"),
+                    None => fault.help("for a shell write `shell`"),
+                }
             }
-            Fault::Unclosed { what, range } => Diagnostic::error(
-                "unclosed-quote",
-                format!("{what} is opened and never closed"),
-            )
-            .at(node.place(self.sources, range.clone()), "opened here")
-            .help(if *what == "`{{`" {
-                "close it with `}}`"
-            } else {
-                "close it, or write `\\` before it if it is meant as it stands"
-            }),
+            Fault::Unclosed { what, range } => {
+                let fault = Diagnostic::error(
+                    "unclosed-quote",
+                    format!("{what} is opened and never closed"),
+                )
+                .at(places.span(range.clone()), "opened here");
+                let order = if *what == "`{{`" {
+                    "close it with `}}`"
+                } else {
+                    "close it, or write `\\` before it if it is meant as it stands"
+                };
+                match closed(line, range.start, places) {
+                    Some((order, edit)) => fault.fix_all(order, vec![edit]),
+                    None => fault.help(order),
+                }
+            }
         };
         self.found.push(one);
     }
@@ -238,10 +222,12 @@ impl Lowering<'_> {
             "lines" => Reading::Lines,
             "kv" => Reading::KeyValue { types },
             "json" => Reading::Json { key, types },
-            "yaml" => Reading::Yaml,
+            "yaml" => Reading::Yaml { key, types },
             "tsv" => Reading::Tsv { key, types },
             "regex" => Reading::Regex {
                 pattern: self.groups(parse),
+                key,
+                types,
             },
             _ => Reading::Text,
         }
@@ -249,8 +235,8 @@ impl Lowering<'_> {
 
     fn misplaced_in_parse(&mut self, parse: &Node, format: &str) {
         for (key, formats) in [
-            ("key", &["tsv", "json"][..]),
-            ("types", &["tsv", "json", "kv"]),
+            ("key", &["tsv", "json", "yaml", "regex"][..]),
+            ("types", &["tsv", "kv", "json", "yaml", "regex"]),
             ("pattern", &["regex"]),
         ] {
             let Some(entry) = parse.entry(key) else {
@@ -283,14 +269,36 @@ impl Lowering<'_> {
             return String::new();
         };
         let pattern = node.as_text().unwrap_or_default().to_owned();
-        if let Some(regex) = self.regex(node)
-            && regex.capture_names().flatten().next().is_none()
-        {
+        let Some(regex) = self.regex(node) else {
+            return pattern;
+        };
+        let names: Vec<&str> = regex.capture_names().flatten().collect();
+        if names.is_empty() {
             self.found.push(
                 Diagnostic::error("bad-pattern", "the pattern has no named group")
                     .at(node.span, "gives no values")
                     .help("name what is to be read: `(?P<version>\\S+)`"),
             );
+            return pattern;
+        }
+        let key = parse.get("key").map(|key| (key.as_text(), key.span));
+        let types = parse.get("types").map(Node::entries).unwrap_or_default();
+        let types = types
+            .iter()
+            .map(|entry| (Some(entry.key.as_str()), entry.key_span));
+        for (name, span) in key.into_iter().chain(types) {
+            let name = name.unwrap_or_default();
+            if !names.contains(&name) {
+                let fault = format!("the pattern has no group `{name}`");
+                self.found.push(
+                    Diagnostic::error("parse-mismatch", fault)
+                        .at(span, "no such group")
+                        .also(node.span, format!("has {}", crate::schema::one_of(&names)))
+                        .help(format!(
+                            "write a group `(?P<{name}>...)`, or the name of one"
+                        )),
+                );
+            }
         }
         pattern
     }
@@ -310,6 +318,34 @@ impl Lowering<'_> {
             }
         }
     }
+}
+
+/// Returns the edit that closes what is opened in a command line, if it can be told.
+fn closed(line: &str, open: usize, places: &Places) -> Option<(&'static str, Edit)> {
+    let rest = line.get(open..)?;
+    let end = line.trim_end().len();
+    let sign = rest.chars().next()?;
+    let (order, at, with) = if rest.starts_with("{{") {
+        match rest.find('}') {
+            Some(one) => ("close it with `}}`", open + one, "}"),
+            None => ("close it with `}}`", end, " }}"),
+        }
+    } else {
+        let inside = |text: Option<char>| text.is_some_and(char::is_alphanumeric);
+        let apostrophe =
+            sign == '\'' && inside(line[..open].chars().next_back()) && inside(rest.chars().nth(1));
+        match (apostrophe, sign) {
+            (true, _) => ("write `\\` before an apostrophe", open, "\\"),
+            (false, '"') => ("close it", end, "\""),
+            (false, _) => ("close it", end, "'"),
+        }
+    };
+    let mut cured = line.to_owned();
+    cured.insert_str(at, with);
+    if !words::split(&cured).1.is_empty() {
+        return None;
+    }
+    Some((order, places.edit(at..at, with)?))
 }
 
 fn types(parse: &Node) -> IndexMap<String, Type> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Edit;
 use crate::document::Entry;
 use crate::document::Node;
 use crate::document::Value;
@@ -177,7 +178,13 @@ impl Lowering<'_> {
                 Diagnostic::error("wrong-bound", "no value is left: `min` is above `max`")
                     .at(low.span, "the least")
                     .also(high.span, "the greatest")
-                    .help("exchange the two"),
+                    .fix_all(
+                        "exchange the two",
+                        vec![
+                            Edit::new(low.span, self.sources.slice(high.span)),
+                            Edit::new(high.span, self.sources.slice(low.span)),
+                        ],
+                    ),
             );
         }
     }
@@ -258,17 +265,13 @@ impl Lowering<'_> {
         match value::of_node(kind, node, self.sources) {
             Ok(value) => Some(Default::Value(value)),
             Err(unfit) => {
-                self.found.push(
-                    Diagnostic::error(
-                        "wrong-default",
-                        match text {
-                            "" => format!("the default {}", unfit.why),
-                            text => format!("the default `{text}` {}", unfit.why),
-                        },
-                    )
-                    .at(node.span, "does not fit")
-                    .help(unfit.help),
-                );
+                let message = match text {
+                    "" => format!("the default {}", unfit.why),
+                    text => format!("the default `{text}` {}", unfit.why),
+                };
+                let fault =
+                    Diagnostic::error("wrong-default", message).at(node.span, "does not fit");
+                self.found.push(unfit.advise(fault, node.span));
                 None
             }
         }

@@ -123,6 +123,16 @@ pub(super) fn suggest(name: &str, names: &[&str], otherwise: &str) -> String {
     }
 }
 
+/// Offers the name that was probably meant; where the place is not exact only in words.
+fn did_you_mean(fault: Diagnostic, name: &Name, near: &str) -> Diagnostic {
+    let order = format!("did you mean `{near}`?");
+    if name.span.range().len() == name.name.len() {
+        fault.fix(order, name.span, near)
+    } else {
+        fault.help(order)
+    }
+}
+
 /// Looks up every name that a plan uses.
 pub(super) fn resolve(plan: &Plan, declared: &IndexMap<String, Declared>, found: &mut Diagnostics) {
     let mut lookup = Lookup {
@@ -432,23 +442,21 @@ impl Lookup<'_> {
             self.found.push(fault.at(name.span, label).help(known.say));
             return;
         }
+        let fault = fault.at(name.span, "neither input, probe, word of `let` nor step");
         let names = if self.compared < MAX_COMPARED {
             names
         } else {
             Vec::new()
         };
         self.compared += names.len();
-        let help = match nearest(word, names) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None if text => format!("declare it under `inputs`, or write `host.vars.{word}`"),
-            None => {
-                format!("declare it under `inputs`, `probes` or `let`, or quote it: `\"{word}\"`")
-            }
-        };
-        self.found.push(
-            fault
-                .at(name.span, "neither input, probe, word of `let` nor step")
-                .help(help),
-        );
+        self.found.push(match nearest(word, names) {
+            Some(near) => did_you_mean(fault, name, near),
+            None if text => fault.help(format!(
+                "declare it under `inputs`, or write `host.vars.{word}`"
+            )),
+            None => fault.help(format!(
+                "declare it under `inputs`, `probes` or `let`, or quote it: `\"{word}\"`"
+            )),
+        });
     }
 }

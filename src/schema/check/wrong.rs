@@ -10,13 +10,17 @@ use crate::schema::EXPRESSION;
 use crate::schema::Select;
 use crate::schema::Shape;
 use crate::schema::check::place;
+use crate::schema::cure;
 use crate::schema::foreign::carry;
-use crate::schema::foreign::values;
 
 pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
     let message = format!("found {}, expected {}", node.kind(), shape.expected());
     let mut fault = Diagnostic::error("wrong-type", message)
         .at(place(node), format!("this is {}", node.kind()));
+    if let Some(cure) = cure::of_kind(node, shape) {
+        found.push(fault.fix(cure.text, node.span, cure.yaml));
+        return;
+    }
     let text_wanted = matches!(shape, Shape::Text(_) | Shape::Choice(_))
         || matches!(shape, Shape::OneOf(all) if all.iter().any(|(s, _)| *s == Select::Text));
     fault = match &node.value {
@@ -30,10 +34,7 @@ pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
         Value::Map(entries) if text_wanted && entries.iter().all(|e| e.key.starts_with('{')) => {
             fault.help("put quotes around a value that begins with a template: `\"{{ name }}\"`")
         }
-        Value::Text(text) if matches!(shape, Shape::Bool) => match values::bool(&text.text) {
-            Some(meant) => fault.help(format!("write `{meant}`")),
-            None => fault.help("write `true` or `false`"),
-        },
+        Value::Text(_) if matches!(shape, Shape::Bool) => fault.help("write `true` or `false`"),
         Value::List(_) if is_condition(shape) => {
             fault.help("join the conditions with `and`: `serving and users == 0`")
         }
@@ -93,7 +94,8 @@ fn is_condition(shape: &Shape) -> bool {
     matches!(shape, Shape::OneOf(all) if all.iter().any(|(_, shape)| expression(shape)))
 }
 
-fn is_duration(shape: &Shape) -> bool {
+/// Whether a shape takes a length of time.
+pub(in crate::schema) fn is_duration(shape: &Shape) -> bool {
     match shape {
         Shape::Text(form) => form.name == DURATION.name,
         Shape::Late(inner) => is_duration(inner),

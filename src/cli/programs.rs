@@ -1,0 +1,52 @@
+//! Programs that print an inventory: run for commands that go to hosts anyway, never for those that
+//! only check a text.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::cli::signals;
+use crate::duration;
+use crate::inventory::program::Failure;
+use crate::inventory::program::Programs;
+use crate::transport::program::LocalPrograms;
+use crate::transport::program::PATIENCE;
+
+/// How programs are run.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct Patience {
+    /// How long an inventory that is a program may take (30s)
+    #[arg(long, value_name = "DURATION", value_parser = patience, hide_short_help = true)]
+    inventory_timeout: Option<Duration>,
+}
+
+fn patience(word: &str) -> Result<Duration, String> {
+    let patience = duration::parse(word).filter(|patience| !patience.is_zero());
+    patience.ok_or_else(|| "write a duration with its unit: `30s`, `2m`".to_owned())
+}
+
+/// Runs programs; `^C` ends them with planrun.
+pub(super) struct Guarded {
+    programs: LocalPrograms,
+    is_guarded: bool,
+}
+
+impl Guarded {
+    /// Makes one with the patience that was typed.
+    pub(super) fn new(patience: Patience) -> Self {
+        Self {
+            programs: LocalPrograms::new(patience.inventory_timeout.unwrap_or(PATIENCE)),
+            is_guarded: false,
+        }
+    }
+}
+
+impl Programs for Guarded {
+    fn run(&mut self, program: &Path, arguments: &[&str]) -> Result<Vec<u8>, Failure> {
+        if !self.is_guarded {
+            let started = signals::guard(self.programs.running());
+            started.map_err(|error| Failure::NotStarted(error.to_string()))?;
+            self.is_guarded = true;
+        }
+        self.programs.run(program, arguments)
+    }
+}

@@ -1,0 +1,301 @@
+//! Slips of the pen in YAML, and their cures.
+//!
+//! The parser stops at a syntax fault and says where. What people do most (a template without
+//! quotes, a comma or bracket in `{ }`, `: ` in a text, a tab, a quote that is not closed) is tried
+//! out here: a cure is proposed only where the text it gives is read further than before.
+
+use std::ops::Range;
+
+use granit_parser::Parser;
+
+use crate::diagnostic::Edit;
+use crate::document::parse;
+use crate::source::SourceId;
+use crate::source::Span;
+
+/// Longest text in which cures are tried out, in bytes: each try reads it once.
+const MAX_TRIED: usize = 1024 * 1024;
+/// Most cures that are tried.
+const MAX_TRIES: usize = 16;
+
+/// What to do about a syntax fault.
+pub(super) struct Cure {
+    /// The order.
+    pub(super) text: &'static str,
+    /// The edits.
+    pub(super) edits: Vec<Edit>,
+}
+
+/// A piece of text and what replaces it.
+type Change = (Range<usize>, String);
+
+const QUOTE_TEMPLATE: &str = "put quotes around a value that begins with a template";
+const QUOTE_FLOW: &str =
+    "put quotes around a text in `{ }` that holds `,`, `:`, `{`, `}`, `[` or `]`";
+const QUOTE_COLON: &str = "put quotes around a text that holds `: `";
+const QUOTE_SIGN: &str = "put quotes around a text that begins with a sign of YAML's own";
+const CLOSE_QUOTE: &str = "close the quote";
+const BLANK: &str = "put a blank behind the `:`";
+const TABS: &str = "indent with blanks: YAML does not allow tabs there";
+
+/// Returns the cure of a fault at a byte of a text, if one of those known works.
+pub(super) fn cure(text: &str, id: SourceId, at: usize) -> Option<Cure> {
+    if text.len() > MAX_TRIED {
+        return None;
+    }
+    let line = line_of(text, at);
+    let mut tries = Vec::new();
+    tabs(text, &line, &mut tries);
+    templates(text, &line, at, &mut tries);
+    flow(text, &line, at, &mut tries);
+    quotes(text, at, &mut tries);
+    colons(text, &line, at, &mut tries);
+    let reached = line.start;
+    let (order, changes) = tries
+        .into_iter()
+        .take(MAX_TRIES)
+        .find(|(_, changes)| works(text, changes, reached.max(line.end)))?;
+    let edits = changes
+        .into_iter()
+        .map(|(range, with)| Edit::new(Span::new(id, range.start, range.end), with))
+        .collect();
+    Some(Cure { text: order, edits })
+}
+
+type Tries = Vec<(&'static str, Vec<Change>)>;
+
+/// Whether a changed text has no fault up to a byte of the old one.
+fn works(text: &str, changes: &[Change], reached: usize) -> bool {
+    let mut cured = text.to_owned();
+    let mut grown = 0;
+    for (range, with) in changes.iter().rev() {
+        cured.replace_range(range.clone(), with);
+        if range.start <= reached {
+            grown += with.len().saturating_sub(range.len());
+        }
+    }
+    first_fault(&cured).is_none_or(|fault| fault > reached + grown)
+}
+
+/// Returns where the first syntax fault of a text is; a template taken for a mapping counts.
+fn first_fault(text: &str) -> Option<usize> {
+    let mut before_key = None;
+    for event in Parser::new_from_str_with_options(text, parse::options()) {
+        match event {
+            Err(error) => return Some(error.marker().byte_offset().unwrap_or(0)),
+            Ok((granit_parser::Event::MappingStart(..), span)) => {
+                let at = span.byte_range().map_or(0, |range| range.start);
+                // `{{`: a mapping that is the key of another.
+                if before_key.is_some_and(|before| before + 1 == at) {
+                    return Some(at);
+                }
+                before_key = text[at.min(text.len())..].starts_with('{').then_some(at);
+            }
+            Ok(_) => before_key = None,
+        }
+    }
+    None
+}
+
+/// Returns the line around a byte, without its end.
+fn line_of(text: &str, at: usize) -> Range<usize> {
+    let at = at.min(text.len());
+    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let end = text[at..]
+        .find('\n')
+        .map_or(text.len(), |newline| at + newline);
+    start..end
+}
+
+/// Returns the line before one, if there is any.
+fn line_before(text: &str, line: &Range<usize>) -> Option<Range<usize>> {
+    (line.start > 0).then(|| line_of(text, line.start - 1))
+}
+
+/// Blanks for every tab that indents a line.
+fn tabs(text: &str, line: &Range<usize>, tries: &mut Tries) {
+    let indents = |line: &str| line[..line.len() - line.trim_start().len()].contains('\t');
+    if !indents(&text[line.clone()]) {
+        return;
+    }
+    for width in [2, 4, 8] {
+        let mut changes = Vec::new();
+        let mut start = 0;
+        for line in text.split_inclusive('\n') {
+            let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
+            for (at, _) in line[..indent].match_indices('\t') {
+                changes.push((start + at..start + at + 1, " ".repeat(width)));
+            }
+            start += line.len();
+        }
+        tries.push((TABS, changes));
+    }
+}
+
+/// Quotes for a value that begins with `{{`.
+fn templates(text: &str, line: &Range<usize>, at: usize, tries: &mut Tries) {
+    let lines = [Some(line.clone()), line_before(text, line)];
+    for line in lines.into_iter().flatten() {
+        let content = &text[line.clone()];
+        let opened: Vec<usize> = content
+            .match_indices("{{")
+            .map(|(begin, _)| begin)
+            .filter(|begin| {
+                let before = content[..*begin].trim_end();
+                before.ends_with([':', '-', ',', '[']) || before.is_empty()
+            })
+            .collect();
+        // The one nearest to the fault first: those before it have been read.
+        let near = opened
+            .iter()
+            .rev()
+            .filter(|begin| line.start + **begin <= at + 1);
+        for begin in near.take(2) {
+            let start = line.start + begin;
+            let Some(closed) = content[*begin..].rfind("}}") else {
+                continue;
+            };
+            let ends = [
+                end_of_value(content),
+                first_end(content, *begin),
+                begin + closed + 2,
+            ];
+            for end in ends {
+                if end > *begin {
+                    tries.push((QUOTE_TEMPLATE, quoted(text, start..line.start + end)));
+                }
+            }
+        }
+    }
+}
+
+/// Returns the end of what stands on a line, its comment left out.
+fn end_of_value(line: &str) -> usize {
+    let end = line.find(" #").unwrap_or(line.len());
+    line[..end].trim_end().len()
+}
+
+/// Returns the end of the template that begins at a byte, with what adjoins it.
+fn first_end(line: &str, begin: usize) -> usize {
+    let closed = line[begin..]
+        .find("}}")
+        .map_or(line.len(), |at| begin + at + 2);
+    let rest = &line[closed..];
+    closed + rest.find([',', '}', ']']).unwrap_or(rest.trim_end().len())
+}
+
+/// Quotes for a value in `{ }` that holds one of its signs.
+fn flow(text: &str, line: &Range<usize>, at: usize, tries: &mut Tries) {
+    let lines = [Some(line.clone()), line_before(text, line)];
+    for line in lines.into_iter().flatten() {
+        let content = &text[line.clone()];
+        if !content.contains('{') {
+            continue;
+        }
+        let until = at.saturating_sub(line.start).min(content.len());
+        let until = floor(content, until);
+        let starts: Vec<usize> = content[..until]
+            .match_indices(": ")
+            .map(|(colon, _)| colon + 2)
+            .collect();
+        for start in starts.into_iter().rev().take(3) {
+            let ends = content[until..]
+                .char_indices()
+                .filter(|(_, c)| matches!(c, ',' | '}'))
+                .map(|(end, _)| until + end);
+            for end in ends.take(4) {
+                let value = content[start..end].trim_end();
+                if !value.is_empty() && !value.starts_with(['"', '\'', '{', '[']) {
+                    let range = line.start + start..line.start + start + value.len();
+                    tries.push((QUOTE_FLOW, quoted(text, range)));
+                }
+            }
+        }
+    }
+}
+
+/// The end of a quote that is not closed.
+fn quotes(text: &str, at: usize, tries: &mut Tries) {
+    let mut line = line_of(text, at);
+    for _ in 0..3 {
+        let content = &text[line.clone()];
+        for quote in ['"', '\''] {
+            let signs = content.replace("\\\"", "").matches(quote).count();
+            let begins = content.contains(&format!(": {quote}"))
+                || content.trim_start_matches([' ', '-']).starts_with(quote);
+            if signs % 2 == 1 && begins {
+                let end = line.start + content.trim_end().len();
+                tries.push((CLOSE_QUOTE, vec![(end..end, quote.to_string())]));
+            }
+        }
+        match line_before(text, &line) {
+            Some(before) => line = before,
+            None => return,
+        }
+    }
+}
+
+/// Quotes for a value that holds `: ` or begins with a sign; a blank behind a colon.
+fn colons(text: &str, line: &Range<usize>, at: usize, tries: &mut Tries) {
+    let content = &text[line.clone()];
+    let end = end_of_value(content);
+    if let Some(colon) = content.find(": ") {
+        let start = content[colon + 2..].len() - content[colon + 2..].trim_start().len();
+        let start = colon + 2 + start;
+        if start < end && !content[start..].starts_with(['"', '\'', '{', '[', '|', '>']) {
+            let sign = content[start..].starts_with(['@', '`', '%', '*', '&', '!']);
+            let order = if sign { QUOTE_SIGN } else { QUOTE_COLON };
+            tries.push((order, quoted(text, line.start + start..line.start + end)));
+        }
+    }
+    let item = content.len() - content.trim_start_matches([' ', '-']).len();
+    if item < end && item + line.start <= at {
+        let sign = content[item..].starts_with(['@', '`', '%', '*', '&', '!']);
+        if sign {
+            tries.push((
+                QUOTE_SIGN,
+                quoted(text, line.start + item..line.start + end),
+            ));
+        }
+    }
+    let lines = [Some(line.clone()), line_before(text, line)];
+    for line in lines.into_iter().flatten() {
+        let content = &text[line.clone()];
+        let key = content.trim_start_matches([' ', '-']);
+        let Some(colon) = key.find(':') else { continue };
+        let word = key[..colon]
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c == '_');
+        if word && colon > 0 && key[colon + 1..].starts_with(|c: char| !c.is_whitespace()) {
+            let behind = line.start + content.len() - key.len() + colon + 1;
+            tries.push((BLANK, vec![(behind..behind, " ".into())]));
+        }
+    }
+}
+
+/// Puts quotes around a piece of text, those that need the fewest other changes.
+fn quoted(text: &str, range: Range<usize>) -> Vec<Change> {
+    let content = &text[range.clone()];
+    let quote = if content.contains(['"', '\\']) {
+        "'"
+    } else {
+        "\""
+    };
+    let mut changes = vec![(range.start..range.start, quote.to_owned())];
+    if quote == "'" {
+        for (at, _) in content.match_indices('\'') {
+            let at = range.start + at;
+            changes.push((at..at, "'".into()));
+        }
+    }
+    changes.push((range.end..range.end, quote.to_owned()));
+    changes
+}
+
+/// Returns the last border of characters at or before a byte.
+fn floor(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}

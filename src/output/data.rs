@@ -1,0 +1,169 @@
+//! Values that say their types themselves: JSON and YAML.
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use crate::diagnostic::Diagnostics;
+use crate::document;
+use crate::document::Node;
+use crate::output::TOO_LARGE;
+use crate::output::Type;
+use crate::output::bounded;
+use crate::output::convert;
+use crate::output::is_blank;
+use crate::output::is_whole;
+use crate::output::quoted;
+use crate::output::table::Row;
+use crate::output::table::keyed;
+use crate::output::table::kind;
+use crate::source::Sources;
+
+/// Reads one JSON value.
+pub(super) fn json(
+    text: &str,
+    key: Option<&str>,
+    types: &IndexMap<String, Type>,
+) -> Result<Value, String> {
+    if is_blank(text) {
+        return Err("it printed nothing, and no JSON".into());
+    }
+    let value: Value = serde_json::from_str(text).map_err(|error| {
+        let found = quoted(
+            text.lines()
+                .nth(error.line().saturating_sub(1))
+                .unwrap_or(""),
+        );
+        format!("its output is no JSON: {error}, where it has {found}")
+    })?;
+    if let Some(number) = numbers(text).find(|number| is_whole(number) && !fits(number)) {
+        return Err(format!("expected {TOO_LARGE}, found {}", quoted(number)));
+    }
+    rows(value, key, types)
+}
+
+/// Reads one YAML document.
+pub(super) fn yaml(
+    text: &str,
+    key: Option<&str>,
+    types: &IndexMap<String, Type>,
+) -> Result<Value, String> {
+    if is_blank(text) {
+        return Err("it printed nothing, and no YAML".into());
+    }
+    let mut sources = Sources::default();
+    let id = sources.add("output", text);
+    let mut found = Diagnostics::default();
+    let Some(node) = document::parse(&sources, id, &mut found) else {
+        let sorted = found.sorted();
+        let Some(first) = sorted.first() else {
+            return Err("its output is no YAML".into());
+        };
+        let place = first.primary.as_ref().map_or_else(String::new, |label| {
+            let (line, _) = sources.get(id).line_column(label.span.range().start);
+            format!(", in line {line}")
+        });
+        return Err(format!("its output is no YAML: {}{place}", first.message));
+    };
+    if let Some(number) = too_large(&node, &sources) {
+        return Err(format!("expected {TOO_LARGE}, found {}", quoted(&number)));
+    }
+    rows(node.to_json(), key, types)
+}
+
+/// Takes a list of mappings as rows, where a key or types are asked for.
+fn rows(value: Value, key: Option<&str>, types: &IndexMap<String, Type>) -> Result<Value, String> {
+    if key.is_none() && types.is_empty() {
+        return Ok(value);
+    }
+    let items = match value {
+        Value::Array(items) => items,
+        Value::Object(map) => {
+            let lists = map.iter().find(|(_, value)| value.is_array());
+            let near = lists.map_or_else(String::new, |(name, _)| format!(" with a list `{name}`"));
+            return Err(format!(
+                "expected a list of mappings, found a mapping{near}: read it without `key` and \
+                 `types`"
+            ));
+        }
+        other => {
+            return Err(format!(
+                "expected a list of mappings, found {}",
+                kind(&other)
+            ));
+        }
+    };
+    bounded(items.len())?;
+    let mut rows: Vec<Row> = Vec::new();
+    for (number, item) in items.into_iter().enumerate() {
+        let number = number + 1;
+        let Value::Object(mut row) = item else {
+            return Err(format!(
+                "row {number}: expected a mapping, found {}",
+                kind(&item)
+            ));
+        };
+        for (name, wanted) in types {
+            if let Some(field) = row.get_mut(name) {
+                let value = typed(field, *wanted)
+                    .map_err(|why| format!("`{name}` in row {number}: {why}"))?;
+                *field = value;
+            }
+        }
+        rows.push(row);
+    }
+    if let Some(name) = types
+        .keys()
+        .find(|name| !rows.is_empty() && !rows.iter().any(|row| row.contains_key(name.as_str())))
+    {
+        return Err(format!("no row has a `{name}`"));
+    }
+    keyed(rows, key)
+}
+
+/// Converts a field. Nothing stays nothing: it was said, not guessed.
+fn typed(value: &Value, wanted: Type) -> Result<Value, String> {
+    match (value, wanted) {
+        (Value::Null, _) => Ok(Value::Null),
+        (Value::String(text), _) => convert(text, wanted),
+        (Value::Number(_), _) | (Value::Bool(_), Type::String | Type::Bool) => {
+            convert(&value.to_string(), wanted)
+        }
+        _ => Err(format!("expected {}, found {}", wanted.word(), kind(value))),
+    }
+}
+
+/// Returns the numbers of a JSON text as they are written: what is outside of its strings.
+fn numbers(text: &str) -> impl Iterator<Item = &str> {
+    let mut in_string = false;
+    let mut escaped = false;
+    text.split(move |char: char| {
+        if in_string {
+            in_string = escaped || char != '"';
+            escaped = char == '\\' && !escaped;
+            return true;
+        }
+        in_string = char == '"';
+        !matches!(char, '0'..='9' | '-' | '+' | '.' | 'e' | 'E')
+    })
+    .filter(|part| !part.is_empty())
+}
+
+/// Whether a whole number keeps its value: what does not fit would become a near one.
+fn fits(number: &str) -> bool {
+    number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok()
+}
+
+/// Returns a whole number of a document that has become a near one.
+fn too_large(node: &Node, sources: &Sources) -> Option<String> {
+    match &node.value {
+        document::Value::Float(_) => node
+            .lexeme(sources)
+            .filter(|text| is_whole(text))
+            .map(str::to_owned),
+        document::Value::List(items) => items.iter().find_map(|item| too_large(item, sources)),
+        document::Value::Map(entries) => entries
+            .iter()
+            .find_map(|entry| too_large(&entry.value, sources)),
+        _ => None,
+    }
+}

@@ -1,0 +1,65 @@
+//! What a regular expression finds.
+
+use indexmap::IndexMap;
+use regex::Captures;
+use regex::Regex;
+use serde_json::Value;
+
+use crate::output::Type;
+use crate::output::bounded;
+use crate::output::convert;
+use crate::output::quoted;
+use crate::output::table::Row;
+use crate::output::table::keyed;
+use crate::regexes;
+
+/// Reads the named groups of the first match as a map; with `key`, those of every match as rows.
+pub(super) fn read(
+    text: &str,
+    pattern: &str,
+    key: Option<&str>,
+    types: &IndexMap<String, Type>,
+) -> Result<Value, String> {
+    let regex = regexes::compile(pattern).map_err(|why| format!("its pattern is faulty: {why}"))?;
+    let most = if key.is_some() { usize::MAX } else { 1 };
+    let mut rows = Vec::new();
+    for captures in regex.captures_iter(text).take(most) {
+        let number = rows.len() + 1;
+        bounded(number)?;
+        let row = row(&regex, &captures, types);
+        rows.push(row.map_err(|why| match key {
+            Some(_) => format!("match {number}: {why}"),
+            None => why,
+        })?);
+    }
+    if rows.is_empty() {
+        return Err(format!(
+            "its output does not match, found {}",
+            quoted(text.trim())
+        ));
+    }
+    match key {
+        Some(_) => keyed(rows, key),
+        None => Ok(rows.swap_remove(0).into()),
+    }
+}
+
+/// Returns the groups of a match; one that took no part in it is none.
+fn row(
+    regex: &Regex,
+    captures: &Captures<'_>,
+    types: &IndexMap<String, Type>,
+) -> Result<Row, String> {
+    let mut row = Row::new();
+    for name in regex.capture_names().flatten() {
+        let kind = types.get(name).copied().unwrap_or(Type::String);
+        let value = match captures.name(name) {
+            None => Value::Null,
+            Some(found) => {
+                convert(found.as_str(), kind).map_err(|why| format!("`{name}`: {why}"))?
+            }
+        };
+        row.insert(name.to_owned(), value);
+    }
+    Ok(row)
+}

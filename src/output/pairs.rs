@@ -1,0 +1,89 @@
+//! Pairs: `key=value` and `key: value`, one a line.
+
+use indexmap::IndexMap;
+use serde_json::Map;
+use serde_json::Value;
+
+use crate::output::Type;
+use crate::output::bounded;
+use crate::output::convert;
+use crate::output::is_blank;
+use crate::output::quoted;
+
+/// Reads pairs as a map. Blank lines and those that begin with `#` are left out.
+pub(super) fn read(text: &str, types: &IndexMap<String, Type>) -> Result<Value, String> {
+    let mut map = Map::new();
+    let mut places: IndexMap<&str, usize> = IndexMap::new();
+    for (number, line) in text.lines().enumerate() {
+        let number = number + 1;
+        if is_blank(line) || line.trim_start().starts_with('#') {
+            continue;
+        }
+        let Some((key, value)) = split(line) else {
+            return Err(format!(
+                "line {number}: expected `key=value` or `key: value`, found {}",
+                quoted(line)
+            ));
+        };
+        if let Some(earlier) = places.insert(key, number) {
+            return Err(format!(
+                "`{key}` is there twice, in lines {earlier} and {number}"
+            ));
+        }
+        bounded(places.len())?;
+        let kind = types.get(key).copied().unwrap_or(Type::String);
+        let value =
+            convert(&value, kind).map_err(|why| format!("`{key}` in line {number}: {why}"))?;
+        map.insert(key.to_owned(), value);
+    }
+    match types.keys().find(|wanted| !map.contains_key(*wanted)) {
+        Some(wanted) => Err(format!("there is no `{wanted}` in its output")),
+        None => Ok(map.into()),
+    }
+}
+
+/// Splits a line at its first `=` or `:`; `None` where there is none, or no key before it.
+fn split(line: &str) -> Option<(&str, String)> {
+    let at = line.find(['=', ':'])?;
+    let (key, value) = (line[..at].trim(), line[at + 1..].trim());
+    if key.is_empty() {
+        return None;
+    }
+    let value = if line[at..].starts_with('=') {
+        unquoted(value)
+    } else {
+        value.to_owned()
+    };
+    Some((key, value))
+}
+
+/// Takes the quotes off a value that is in them as a whole, as a shell does that reads
+/// `/etc/os-release`; any other value stays as it is.
+fn unquoted(value: &str) -> String {
+    let inner = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
+    if let Some(inner) = inner('\'') {
+        if !inner.contains('\'') {
+            return inner.to_owned();
+        }
+    } else if let Some(plain) = inner('"').and_then(unescaped) {
+        return plain;
+    }
+    value.to_owned()
+}
+
+/// Resolves the escapes of a text in double quotes; `None` where it ends before its end.
+fn unescaped(inner: &str) -> Option<String> {
+    let mut plain = String::new();
+    let mut chars = inner.chars();
+    while let Some(char) = chars.next() {
+        match char {
+            '"' => return None,
+            '\\' => match chars.next()? {
+                escaped @ ('"' | '\\' | '$' | '`') => plain.push(escaped),
+                other => plain.extend(['\\', other]),
+            },
+            char => plain.push(char),
+        }
+    }
+    Some(plain)
+}

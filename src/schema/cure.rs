@@ -1,0 +1,217 @@
+//! Cures of faulty values, where there is one that can be carried out.
+//!
+//! What is proposed is held against the shape before it is given.
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::diagnostic::Edit;
+use crate::document::Node;
+use crate::document::Style;
+use crate::document::Text;
+use crate::document::Value;
+use crate::schema::Form;
+use crate::schema::ID;
+use crate::schema::PLAN_NAME;
+use crate::schema::Record;
+use crate::schema::Select;
+use crate::schema::Shape;
+use crate::schema::check::check;
+use crate::schema::check::matches;
+use crate::schema::check::wrong::is_duration;
+use crate::schema::foreign::values;
+use crate::source::Sources;
+use crate::source::Span;
+
+/// What to do about a value, and what stands there then.
+pub(super) struct Cure {
+    /// The order.
+    pub(super) text: String,
+    /// The YAML that replaces the value.
+    pub(super) yaml: String,
+}
+
+/// Returns the cure of a value of the wrong kind.
+pub(super) fn of_kind(node: &Node, shape: &Shape) -> Option<Cure> {
+    let cure = |text: String, yaml: String| Some(Cure { text, yaml });
+    match &node.value {
+        Value::Int(number) if is_duration(shape) && *number >= 0 => cure(
+            format!("add a unit, seconds if that is meant: `{number}s`"),
+            format!("{number}s"),
+        ),
+        Value::Int(_) | Value::Bool(_) if takes(shape, Select::Text) => {
+            let word = match node.value {
+                Value::Int(number) => number.to_string(),
+                Value::Bool(value) => value.to_string(),
+                _ => return None,
+            };
+            // A mode reads as octal: 644 is meant as 0644.
+            let octal = matches!(shape, Shape::Text(form) if form.name.contains("octal"));
+            let word = if octal && word.len() == 3 {
+                format!("0{word}")
+            } else {
+                word
+            };
+            text_fits(shape, &word).then_some(())?;
+            cure(
+                format!("put quotes around it: `\"{word}\"`"),
+                format!("\"{word}\""),
+            )
+        }
+        Value::Text(text) if takes(shape, Select::Bool) => {
+            let value = values::bool(&text.text)?;
+            cure(format!("write `{value}`"), value.to_owned())
+        }
+        Value::Text(text) if takes(shape, Select::List) && text.style == Style::Plain => {
+            let plain = !text
+                .text
+                .contains([',', '[', ']', '{', '}', ':', '#', '\n']);
+            let list = format!("[{}]", text.text);
+            plain.then_some(())?;
+            let item = match shape {
+                Shape::List(item, least) if *least <= 1 => item,
+                _ => return None,
+            };
+            let mut told = Diagnostics::default();
+            check(node, item, &mut told);
+            told.is_empty().then_some(())?;
+            cure(format!("write a list: `{list}`"), list)
+        }
+        _ => None,
+    }
+}
+
+/// Returns the cure of a text that has not the form expected.
+pub(super) fn of_form(text: &str, form: &Form) -> Option<Cure> {
+    let word = if form.name == crate::schema::DURATION.name {
+        duration(text)?
+    } else if form.name == ID.name {
+        name(text, '_')
+    } else if form.name == PLAN_NAME.name {
+        name(text, '-')
+    } else {
+        return None;
+    };
+    let fits = form.pattern.is_some_and(|pattern| matches(pattern, &word));
+    fits.then(|| Cure {
+        text: format!("write `{word}`"),
+        yaml: word,
+    })
+}
+
+/// Returns the key that a word of another tool is named in planrun, where its value fits there.
+pub(super) fn renamed<'a>(
+    node: &Node,
+    value: &Node,
+    record: &'static Record,
+    name: &'a str,
+) -> Option<&'a str> {
+    let field = record.field(name)?;
+    if node.get(name).is_some() {
+        return None;
+    }
+    let mut told = Diagnostics::default();
+    check(value, &field.shape, &mut told);
+    told.is_empty().then_some(name)
+}
+
+/// Tells of a text in `{ }` that was cut at its comma, and returns whether there is one.
+///
+/// What is behind the comma became a key without a value. In a record it belongs to the value
+/// before it, among free keys (claims) to the key behind it.
+pub(super) fn prose(node: &Node, record: bool, found: &mut Diagnostics) -> bool {
+    let entries = node.entries();
+    let Some(at) = entries.iter().position(|entry| entry.bare) else {
+        return false;
+    };
+    let last = entries[at..].iter().take_while(|entry| entry.bare).count() + at;
+    let before = at.checked_sub(1).map(|before| &entries[before]);
+    let before = before.filter(|entry| plain(&entry.value.value));
+    let (start, end) = match (before, entries.get(last)) {
+        (_, Some(behind)) if !record => (entries[at].key_span, behind.key_span),
+        (Some(before), _) => (before.value.span, entries[last - 1].key_span),
+        _ => return false,
+    };
+    let edge = |at: usize| Span::new(start.source, at, at);
+    let edits = vec![
+        Edit::new(edge(start.range().start), "\""),
+        Edit::new(edge(end.range().end), "\""),
+    ];
+    let key = entries[at].key_span;
+    found.push(
+        Diagnostic::error("comma-in-braces", "a text in `{ }` ends at its comma")
+            .at(key, "taken for a key of its own, without a value")
+            .fix_all("put quotes around the text", edits),
+    );
+    true
+}
+
+/// Whether a value is a text without quotes, in which there are none.
+fn plain(value: &Value) -> bool {
+    let Value::Text(text) = value else {
+        return false;
+    };
+    text.style == Style::Plain && !text.text.contains(['"', '\\', '\n'])
+}
+
+/// Returns a text in small letters, whatever is no letter or digit replaced.
+fn name(text: &str, joint: char) -> String {
+    let mut name = String::new();
+    for character in text.trim().chars() {
+        if character.is_ascii_alphanumeric() {
+            name.push(character.to_ascii_lowercase());
+        } else if !name.ends_with(joint) {
+            name.push(joint);
+        }
+    }
+    name.trim_matches(joint).to_owned()
+}
+
+/// Returns a length of time as planrun writes it; bare numbers are taken for seconds.
+fn duration(text: &str) -> Option<String> {
+    let digits = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+    if digits {
+        return Some(format!("{text}s"));
+    }
+    values::duration(text)
+}
+
+/// Whether a shape takes values that a selector selects.
+fn takes(shape: &Shape, select: Select) -> bool {
+    match shape {
+        Shape::Text(_) | Shape::Choice(_) => select == Select::Text,
+        Shape::Bool => select == Select::Bool,
+        Shape::List(..) => select == Select::List,
+        Shape::Late(inner) => takes(inner, select),
+        Shape::OneOf(all) => all.iter().any(|(one, _)| *one == select),
+        _ => false,
+    }
+}
+
+/// Whether a text is a value of a shape.
+fn text_fits(shape: &Shape, word: &str) -> bool {
+    let mut sources = Sources::default();
+    let id = sources.add("", word);
+    let node = Node {
+        value: Value::Text(Text {
+            text: word.to_owned(),
+            style: Style::Double,
+        }),
+        span: Span::new(id, 0, word.len()),
+        alias: None,
+    };
+    let mut told = Diagnostics::default();
+    check(&node, shape, &mut told);
+    told.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_small_and_joined() {
+        assert_eq!(name("Stop the mail!", '_'), "stop_the_mail");
+        assert_eq!(name("--Web restart", '-'), "web-restart");
+        assert_eq!(name("é", '_'), "");
+    }
+}

@@ -1,0 +1,175 @@
+//! Expressions as people write them in other languages, and how planrun writes them.
+
+use std::ops::Range;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Edit;
+use crate::document::Node;
+use crate::source::Sources;
+use crate::template::expression::Expression;
+
+/// A piece of an expression and what replaces it.
+pub(super) type Change = (Range<usize>, String);
+
+/// What to do about an expression that cannot be read.
+pub(super) struct Cure {
+    /// The order.
+    pub(super) text: &'static str,
+    /// The changes that make an expression of it.
+    pub(super) changes: Vec<Change>,
+}
+
+/// Signs of other languages, what is written in planrun, and the order; the longer ones first.
+const SIGNS: [(&str, &str, &str); 8] = [
+    ("===", "==", "to compare write `==`"),
+    ("&&", "and", "write `and` for `&&`"),
+    ("||", "or", "write `or` for `||`"),
+    ("<>", "!=", "write `!=` for `<>`"),
+    ("{{", "", "write it without `{{ }}`"),
+    ("}}", "", "write it without `{{ }}`"),
+    ("=", "==", "to compare write `==`"),
+    ("!", "not", "write `not` for `!`"),
+];
+/// Signs that are right, and begin or end with one of the others.
+const RIGHT: [&str; 4] = ["==", "!=", "<=", ">="];
+/// Words of other languages.
+const WORDS: [(&str, &str, &str); 6] = [
+    ("AND", "and", "write `and` in small letters"),
+    ("OR", "or", "write `or` in small letters"),
+    ("NOT", "not", "write `not` in small letters"),
+    ("eq", "==", "to compare write `==`"),
+    ("equals", "==", "to compare write `==`"),
+    ("ne", "!=", "to compare write `!=`"),
+];
+
+/// Adds the cure of an expression that cannot be read, where there is one; else words.
+pub(super) fn advise(
+    fault: Diagnostic,
+    text: &str,
+    node: &Node,
+    sources: &Sources,
+    words: &str,
+) -> Diagnostic {
+    let Some(cure) = cure(text) else {
+        return fault.help(words);
+    };
+    let places = node.places(sources);
+    let edits: Option<Vec<Edit>> = cure
+        .changes
+        .into_iter()
+        .map(|(range, with)| places.edit(range, &with))
+        .collect();
+    fault.fix_all(cure.text, edits.unwrap_or_default())
+}
+
+/// Returns a text without its braces.
+pub(super) fn without_braces(text: &str) -> String {
+    let bare = text.replace("{{", " ").replace("}}", " ");
+    bare.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the changes that make an expression of a text, if those known do.
+pub(super) fn cure(text: &str) -> Option<Cure> {
+    let mut changes = Vec::new();
+    let mut first = None;
+    let mut at = 0;
+    while let Some(character) = text.get(at..)?.chars().next() {
+        let rest = &text[at..];
+        if matches!(character, '"' | '\'') {
+            at += 1 + rest[1..]
+                .find(character)
+                .map_or(rest.len() - 1, |end| end + 1);
+        } else if let Some((from, to, order)) = SIGNS.iter().find(|(sign, ..)| {
+            let right = RIGHT.iter().any(|right| rest.starts_with(right));
+            rest.starts_with(sign) && (!right || *sign == "===")
+        }) {
+            first.get_or_insert(*order);
+            changes.push(change(text, at, from, to));
+            at += from.len();
+        } else if character.is_alphanumeric() || character == '_' {
+            let end = rest
+                .find(|c: char| !c.is_alphanumeric() && c != '_')
+                .unwrap_or(rest.len());
+            if let Some((from, to, order)) = WORDS.iter().find(|(word, ..)| *word == &rest[..end]) {
+                first.get_or_insert(*order);
+                changes.push((at..at + from.len(), (*to).to_owned()));
+            }
+            at += end;
+        } else {
+            let right = RIGHT.iter().find(|right| rest.starts_with(*right));
+            at += right.map_or(character.len_utf8(), |right| right.len());
+        }
+    }
+    let mut cured = text.to_owned();
+    for (range, with) in changes.iter().rev() {
+        cured.replace_range(range.clone(), with);
+    }
+    Expression::parse_text(&cured).ok()?;
+    Some(Cure {
+        text: first?,
+        changes,
+    })
+}
+
+/// Replaces a sign; braces go with their blanks, words get some where they lack.
+fn change(text: &str, at: usize, from: &str, to: &str) -> Change {
+    let (before, behind) = (&text[..at], &text[at + from.len()..]);
+    if to.is_empty() {
+        let lead = before.len() - before.trim_end().len();
+        let trail = behind.len() - behind.trim_start().len();
+        return if from == "{{" {
+            (at..at + from.len() + trail, String::new())
+        } else {
+            (at - lead..at + from.len(), String::new())
+        };
+    }
+    let word = to.starts_with(char::is_alphabetic);
+    let mut with = String::new();
+    if word && before.ends_with(|c: char| !c.is_whitespace() && c != '(') {
+        with.push(' ');
+    }
+    with.push_str(to);
+    if word && !behind.starts_with(char::is_whitespace) {
+        with.push(' ');
+    }
+    (at..at + from.len(), with)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cured(text: &str) -> Option<String> {
+        let cure = cure(text)?;
+        let mut cured = text.to_owned();
+        for (range, with) in cure.changes.iter().rev() {
+            cured.replace_range(range.clone(), with);
+        }
+        Some(cured)
+    }
+
+    #[test]
+    fn signs_of_other_languages_are_replaced() {
+        for (text, expected) in [
+            ("a = 1", "a == 1"),
+            ("a=1 && b||c", "a==1 and b or c"),
+            ("!a", "not a"),
+            ("x and !(a != b)", "x and not (a != b)"),
+            ("a === 'x = y'", "a == 'x = y'"),
+            ("{{ a }} == 1", "a == 1"),
+            ("{{a}}", "a"),
+            ("a <> b AND NOT c", "a != b and not c"),
+            ("a <= 1 && b >= 2", "a <= 1 and b >= 2"),
+            ("a eq 1", "a == 1"),
+        ] {
+            assert_eq!(cured(text).as_deref(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_stays_unreadable_has_no_cure() {
+        for text in ["a ==", "((", "a b", "'", "!", "é = ", "\"é"] {
+            assert_eq!(cured(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Programs that print an inventory, as processes of this machine.
+//!
+//! A program is begun without a shell, in its own directory, with nothing to read and in a process
+//! group of its own. All calls of one program share its patience; what it prints has a bound. Where
+//! either is met the whole group is killed: a program that only prints has nothing to put in order.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use rustix::process::Pid;
+use rustix::process::Signal;
+use rustix::process::kill_process_group;
+use tokio::io::AsyncRead;
+use tokio::io::AsyncReadExt;
+use tokio::time::timeout;
+
+use super::Exit;
+use super::local::exit_of;
+use crate::clock::Clock;
+use crate::inventory::program::Failure;
+use crate::inventory::program::MAX_ANSWER;
+use crate::inventory::program::Programs;
+
+/// How long all calls of one program may take together, if nothing else is said.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// Most bytes of its standard error that are kept: the last ones.
+const MAX_SAID: usize = 16 * 1024;
+/// How long its streams are read on after it has ended: something else may hold them.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Runs programs as the user of this process.
+#[derive(Debug)]
+pub struct LocalPrograms {
+    patience: Duration,
+    /// What is left of its patience, for each program that was run.
+    left: HashMap<PathBuf, Duration>,
+    running: Running,
+}
+
+/// The process group of the program that runs now.
+#[derive(Clone, Debug, Default)]
+pub struct Running(Arc<Mutex<Option<Pid>>>);
+
+impl Running {
+    /// Kills the program that runs, if one does.
+    pub fn end(&self) {
+        let group = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(group) = *group {
+            // Nothing can be done about a failure: it is gone.
+            kill_process_group(group, Signal::KILL).ok();
+        }
+    }
+
+    /// Begins a program and notes its group in one go: nobody can miss it.
+    fn begin<T>(
+        &self,
+        spawn: impl FnOnce() -> std::io::Result<(Option<Pid>, T)>,
+    ) -> std::io::Result<T> {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (group, child) = spawn()?;
+        *slot = group;
+        Ok(child)
+    }
+
+    fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl LocalPrograms {
+    /// Gives each program this long for all its calls.
+    pub fn new(patience: Duration) -> Self {
+        Self {
+            patience,
+            left: HashMap::new(),
+            running: Running::default(),
+        }
+    }
+
+    /// Returns a handle by which another thread can end what runs.
+    pub fn running(&self) -> Running {
+        self.running.clone()
+    }
+}
+
+impl Programs for LocalPrograms {
+    fn run(&mut self, program: &Path, arguments: &[&str]) -> Result<Vec<u8>, Failure> {
+        let left = self.left.get(program).copied().unwrap_or(self.patience);
+        let begun = Clock::Real.monotonic();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::NotStarted(error.to_string()))?;
+        let call = Call {
+            running: &self.running,
+            patience: self.patience,
+            left,
+        };
+        let result = runtime.block_on(call.run(program, arguments));
+        let took = Clock::Real.monotonic().saturating_sub(begun);
+        let left = left.saturating_sub(took);
+        self.left.insert(program.to_owned(), left);
+        result
+    }
+}
+
+/// One call of a program.
+struct Call<'a> {
+    running: &'a Running,
+    patience: Duration,
+    left: Duration,
+}
+
+impl Call<'_> {
+    async fn run(&self, program: &Path, arguments: &[&str]) -> Result<Vec<u8>, Failure> {
+        let not_started = |error: std::io::Error| Failure::NotStarted(error.to_string());
+        let mut command = command(program, arguments).map_err(not_started)?;
+        let begun = self.running.begin(|| {
+            let child = command.spawn()?;
+            let id = child.id().and_then(|id| i32::try_from(id).ok());
+            Ok((id.and_then(Pid::from_raw), child))
+        });
+        let mut child = begun.map_err(not_started)?;
+        let (mut answer, mut said) = (Kept::first(MAX_ANSWER), Kept::last(MAX_SAID));
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let ended = async {
+            let mut reading = std::pin::pin!(async {
+                tokio::join!(answer.read(stdout), said.read(stderr));
+            });
+            // The streams are read to their end, unless the program ends before them.
+            let mut read = false;
+            let status = loop {
+                tokio::select! {
+                    () = &mut reading, if !read => read = true,
+                    status = child.wait() => break status,
+                }
+            };
+            if !read {
+                // Elapsed is no fault: something that the program left behind holds the streams.
+                let _in_time = timeout(LINGER, reading).await;
+            }
+            status
+        };
+        let ended = timeout(self.left, ended).await;
+        if ended.is_err() || answer.is_full() {
+            self.running.end();
+        }
+        self.running.forget();
+        if answer.is_full() {
+            return Err(Failure::TooLong(MAX_ANSWER));
+        }
+        let how = match ended {
+            Err(_elapsed) => return Err(Failure::Late(self.patience)),
+            Ok(Err(error)) => format!("in a way that cannot be told: {error}"),
+            Ok(Ok(status)) => match exit_of(status) {
+                Exit::Code(0) => return Ok(answer.bytes),
+                Exit::Code(code) => format!("with {code}"),
+                Exit::Signal(name) => format!("by {name}"),
+                Exit::TimedOut => "too late".to_owned(),
+            },
+        };
+        let said = String::from_utf8_lossy(&said.bytes).into_owned();
+        Err(Failure::Ended { how, said })
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "processes of this machine are begun in `transport`"
+)]
+fn command(program: &Path, arguments: &[&str]) -> std::io::Result<tokio::process::Command> {
+    // A bare name would be looked for in PATH, and the directory changes.
+    let program = std::path::absolute(program)?;
+    let mut command = tokio::process::Command::new(&program);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true);
+    if let Some(directory) = program.parent() {
+        command.current_dir(directory);
+    }
+    Ok(command)
+}
+
+/// What is kept of a stream.
+struct Kept {
+    bytes: Vec<u8>,
+    most: usize,
+    /// Whether the last bytes are kept of a stream that is longer; else reading ends.
+    keeps_last: bool,
+}
+
+impl Kept {
+    fn first(most: usize) -> Self {
+        Self {
+            bytes: Vec::new(),
+            most,
+            keeps_last: false,
+        }
+    }
+
+    fn last(most: usize) -> Self {
+        Self {
+            keeps_last: true,
+            ..Self::first(most)
+        }
+    }
+
+    /// Whether there was more than may be kept.
+    fn is_full(&self) -> bool {
+        !self.keeps_last && self.bytes.len() > self.most
+    }
+
+    async fn read(&mut self, stream: Option<impl AsyncRead + Unpin>) {
+        let Some(mut stream) = stream else { return };
+        let mut piece = vec![0; 64 * 1024];
+        while let Ok(count @ 1..) = stream.read(&mut piece).await {
+            self.bytes.extend_from_slice(&piece[..count]);
+            if self.is_full() {
+                return;
+            }
+            if self.keeps_last && self.bytes.len() > self.most {
+                self.bytes.drain(..self.bytes.len() - self.most);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

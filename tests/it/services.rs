@@ -1,0 +1,22 @@
+//! Shipped plans on real servers: nginx with certificates, PostgreSQL with replicas.
+//!
+//! These tests need what `tests/services/install` brings (Debian, root). Each has servers of its own
+//! in a temporary folder, on loopback, and ends them when it is over.
+
+mod certificates;
+mod postgresql;
+
+use std::process::Output;
+use std::process::Stdio;
+
+use crate::harness::program;
+
+/// Runs a program of this machine to its end.
+#[track_caller]
+fn ran(path: &str, words: &[&str]) -> Output {
+    let done = program(path).args(words).stdin(Stdio::null()).output();
+    let done = done.unwrap_or_else(|error| panic!("{path}: {error}"));
+    let stderr = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{path} {words:?}: {stderr}");
+    done
+}
