@@ -92,6 +92,22 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         items: Option<Vec<serde_json::Value>>,
     },
+    /// A block in which a part failed is gone through once more, when a time has passed.
+    RoundBegun {
+        /// The task of the block.
+        task: TaskId,
+        /// The number of the round, from 2.
+        round: u32,
+        /// How many there are at most.
+        of: u32,
+        /// How long it waits before that.
+        #[serde(with = "millis")]
+        delay: Duration,
+        /// Why: what failed.
+        why: Reason,
+        /// The tasks in the block that are begun anew.
+        again: Vec<StepPath>,
+    },
     /// A command is about to be sent. Nothing leaves before this is committed.
     AttemptIntended {
         /// The task.

@@ -290,6 +290,8 @@ pub struct Step {
     pub when: Option<Rc<Expression>>,
     /// What must hold before anything is sent.
     pub requires: Vec<Claim>,
+    /// How often a block is gone through, where the plan says; an effect has its own.
+    pub rounds: Option<Retry>,
     /// Its way back.
     pub rollback: Rollback,
     /// Why nothing is undone once it has ended well.

@@ -256,6 +256,7 @@ pub fn state_after(event: &Event) -> Option<RunStatus> {
         | Event::HostBegun { .. }
         | Event::HostEnded { .. }
         | Event::TaskBegun { .. }
+        | Event::RoundBegun { .. }
         | Event::AttemptIntended { .. }
         | Event::AttemptEnded { .. }
         | Event::WaitTicked { .. }

@@ -49,6 +49,7 @@ impl Event {
                 let items = items.iter_mut().flatten();
                 items.for_each(|item| by.value(item));
             }
+            Self::RoundBegun { why, .. } => reason(why, by),
             Self::QuestionAsked { question, .. } => {
                 text(&mut question.text, by);
                 reason(&mut question.why, by);

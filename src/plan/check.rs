@@ -10,6 +10,7 @@ mod each;
 mod keys;
 mod known;
 mod lists;
+mod rounds;
 mod secrets;
 pub mod texts;
 mod types;
@@ -40,6 +41,7 @@ pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostic
     each::check(plan, found);
     known::check(plan, found);
     uninterruptible::check(plan, found);
+    rounds::check(plan, found);
     types::check(plan, found);
     lists::check(plan, found);
     secrets::check(plan, sources, found);
@@ -129,6 +131,8 @@ fn listed(step: &Step) -> Vec<&Name> {
 pub(crate) fn templates(step: &Step) -> Vec<&Template> {
     use super::Late;
     let mut all = Vec::new();
+    let rounds = step.rounds.as_ref();
+    all.extend(rounds.and_then(|rounds| rounds.delay.template()));
     match &step.action {
         Action::Effect(effect) => {
             all.extend(command_templates(&effect.command));

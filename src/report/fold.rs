@@ -214,6 +214,7 @@ impl Memory {
                 }
             }
             Event::TaskBegun { .. }
+            | Event::RoundBegun { .. }
             | Event::AttemptIntended { .. }
             | Event::AttemptEnded { .. }
             | Event::WaitTicked { .. }
@@ -247,6 +248,23 @@ impl Memory {
                 task.begun.get_or_insert(record.at);
                 task.status = None;
                 task.items = items.clone().unwrap_or_default();
+            }
+            Event::RoundBegun { task, again, .. } => {
+                let host = self.host(&task.host);
+                for step in again {
+                    if let Some(part) = host.tasks.get_mut(step) {
+                        part.status = None;
+                    }
+                }
+                let is_part = |step: &Option<StepPath>| {
+                    step.as_ref().is_some_and(|step| again.contains(step))
+                };
+                if is_part(&host.failed) {
+                    host.failed = None;
+                }
+                if is_part(&host.undo_failed) {
+                    host.undo_failed = None;
+                }
             }
             Event::AttemptIntended {
                 task,

@@ -109,6 +109,7 @@ pub(crate) fn line_of(memory: &Memory, record: &Record) -> Option<Line> {
         Event::HostBegun { host } => host_begun(memory, host),
         Event::HostEnded { host, status, why } => host_ended(memory, host, *status, why.as_ref())?,
         Event::TaskBegun { .. }
+        | Event::RoundBegun { .. }
         | Event::AttemptIntended { .. }
         | Event::AttemptEnded { .. }
         | Event::WaitTicked { .. }
@@ -149,6 +150,22 @@ fn of_task(memory: &Memory, record: &Record) -> Option<Line> {
             let on = delegated(&task.host, on);
             let text = format!("{}{on}", one_line(command));
             Some(Line::new("sends", Tone::Quiet, text).of_task(task).trace())
+        }
+        Event::RoundBegun {
+            task,
+            round,
+            of,
+            delay,
+            why,
+            ..
+        } => {
+            let title = title(memory, task);
+            let delay = duration(*delay);
+            let text = format!(
+                "{title}: round {round} of {of} in {delay}: {}",
+                sentence(&why.text)
+            );
+            Some(Line::new("again", Tone::Warn, text).of_task(task))
         }
         Event::AttemptEnded { task, outcome, .. } => attempt_ended(memory, task, outcome),
         Event::TaskEnded {

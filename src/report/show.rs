@@ -94,6 +94,7 @@ fn host_of(event: &Event) -> Option<&HostName> {
         | Event::HostEnded { host, .. }
         | Event::RollbackBegun { host, .. } => Some(host),
         Event::TaskBegun { task, .. }
+        | Event::RoundBegun { task, .. }
         | Event::AttemptIntended { task, .. }
         | Event::AttemptEnded { task, .. }
         | Event::WaitTicked { task, .. }
@@ -312,6 +313,7 @@ fn of_line(line: Line) -> Shown {
 fn task_of(event: &Event) -> Option<&TaskId> {
     match event {
         Event::TaskBegun { task, .. }
+        | Event::RoundBegun { task, .. }
         | Event::AttemptIntended { task, .. }
         | Event::AttemptEnded { task, .. }
         | Event::WaitTicked { task, .. }

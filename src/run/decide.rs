@@ -4,8 +4,8 @@
 //! and comes to the first place where something is to be done. There is no program counter: after
 //! a crash the same walk over the same events comes to the same place.
 //!
-//! - Forward: steps in order; a block is closed when its parts ended; a failed part leads to the
-//!   rescue, else to the failure of the block.
+//! - Forward: steps in order; a block is closed when its parts ended; a failed part leads to
+//!   another round where the block has one left, to the rescue, else to the failure of the block.
 //! - A `for_each` is gone through item by item, each as a step of its own.
 //! - Back: the handlers of all steps that may have run, in the exact reverse of the order in which
 //!   these were begun. The first handler that fails leaves the host stuck, lower ones withheld.
@@ -13,6 +13,7 @@
 //!   block: these go on to its end. After a resume such hosts go first.
 
 mod critical;
+mod rounds;
 mod walk;
 
 use std::collections::BTreeSet;
@@ -41,6 +42,8 @@ use crate::transport::TransportError;
 
 pub use critical::inside_uninterruptible;
 pub use critical::is_rescued;
+pub use rounds::begun_anew;
+pub use rounds::failed_part;
 
 /// Hosts that are looked at side by side before the first change.
 const PREFLIGHT_WIDTH: usize = 20;

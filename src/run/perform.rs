@@ -8,6 +8,7 @@
 mod effect;
 mod items;
 mod names;
+mod rounds;
 mod wait;
 
 use std::time::Duration;
@@ -168,6 +169,9 @@ impl Task<'_, '_, '_> {
     async fn turn(&self) -> Result<Turn, JournalError> {
         if let Some(for_each) = self.step.for_each.as_ref().filter(|_| self.spot.is_whole()) {
             return self.list_items(for_each).await;
+        }
+        if let Some(rounds) = self.step.rounds.as_ref().filter(|_| self.is_begun()) {
+            return self.another_round(rounds).await;
         }
         if !self.is_begun() {
             if let Some(when) = &self.step.when {

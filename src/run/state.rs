@@ -76,9 +76,15 @@ pub struct TaskState {
     pub items: Option<Vec<serde_json::Value>>,
     /// The number of the last item that was begun; 0 where none was.
     pub reached: usize,
+    /// The round of a block with `retry`; 0 in the first.
+    pub round: u32,
+    /// How long it waits before that round.
+    pub delay: Duration,
+    /// Whether it is begun anew, in a later round of a block around it.
+    pub is_again: bool,
     /// The attempts at it.
     pub attempts: Vec<AttemptState>,
-    /// How many of them came before a person said "try again".
+    /// How many of them came before a person said "try again", or before the present round.
     pub forgiven: usize,
     /// How long it has waited.
     pub waited: Duration,
@@ -181,9 +187,24 @@ impl TaskState {
                 .iter()
                 .any(|attempt| !matches!(attempt.outcome, Some(Outcome::NotSent(_))))
     }
-}
 
-impl TaskState {
+    /// Begins anew in a later round: what was attempted stays known, and so does what it is done
+    /// for.
+    fn begin_anew(&mut self) {
+        self.status = None;
+        self.question = None;
+        self.answer = None;
+        self.waited = Duration::ZERO;
+        self.forgiven = self.attempts.len();
+        self.reached = 0;
+        self.round = 0;
+        self.delay = Duration::ZERO;
+        self.is_again = true;
+        if self.items.is_none() {
+            self.begun_at = 0;
+        }
+    }
+
     fn apply_attempt(&mut self, record: &Record) -> Result<(), &'static str> {
         match &record.event {
             Event::AttemptIntended {
@@ -310,6 +331,7 @@ impl RunState {
             | Event::HostEnded { host, .. }
             | Event::RollbackBegun { host, .. } => self.apply_host(host, event)?,
             Event::TaskBegun { task, .. }
+            | Event::RoundBegun { task, .. }
             | Event::AttemptIntended { task, .. }
             | Event::AttemptEnded { task, .. }
             | Event::WaitTicked { task, .. }
@@ -425,6 +447,21 @@ impl RunState {
                 task.answer = None;
                 task.items.clone_from(items);
             }
+            Event::RoundBegun {
+                round,
+                delay,
+                again,
+                ..
+            } => {
+                task.round = *round;
+                task.delay = *delay;
+                task.waited = Duration::ZERO;
+                for path in again {
+                    if let Some(part) = host.tasks.get_mut(path) {
+                        part.begin_anew();
+                    }
+                }
+            }
             Event::AttemptIntended { .. } | Event::AttemptEnded { .. } => {
                 task.apply_attempt(record)
                     .map_err(|why| format!("{id}: {why}"))?;
@@ -438,7 +475,9 @@ impl RunState {
             } => {
                 task.status = Some(*status);
                 task.why.clone_from(why);
-                task.result = results.or_else(|| result.clone());
+                // What was seen done in a later round has its result from an earlier one.
+                let known = task.result.take();
+                task.result = results.or_else(|| result.clone()).or(known);
                 task.question = None;
                 if status.is_well() {
                     host.undone(&id.step);

@@ -62,16 +62,16 @@ pub(crate) fn status_of(state: &RunState, step: &str) -> Option<TaskStatus> {
 }
 
 /// What became of a run: its state, what was sent, the lists of what was stopped and started.
-struct Ended {
-    state: RunState,
-    journal: Memory,
-    stops: Value,
-    starts: Value,
+pub(crate) struct Ended {
+    pub(crate) state: RunState,
+    pub(crate) journal: Memory,
+    pub(crate) stops: Value,
+    pub(crate) starts: Value,
 }
 
 /// Runs steps once, with faults: a step, a fault, how often.
 #[track_caller]
-fn run(steps: &str, faults: &[(&str, &str, Option<u32>)]) -> Ended {
+pub(crate) fn run(steps: &str, faults: &[(&str, &str, Option<u32>)]) -> Ended {
     let scene = scene(steps);
     let clock = start();
     let faults = faults

@@ -28,8 +28,10 @@ mod inventories;
 mod items;
 #[path = "../../benches/bombs.rs"]
 mod made_bombs;
+mod manual;
 mod new;
 mod rejected;
+mod rounds;
 mod scenarios;
 mod scene;
 mod schemas;

@@ -14,10 +14,13 @@ use crate::cli::tell::place::Region;
 use crate::cli::tell::place::Root;
 use crate::cli::tell::word;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Edit;
+use crate::diagnostic::Fix;
 use crate::diagnostic::Label;
 use crate::diagnostic::manual;
 use crate::report::text::printable_json;
 use crate::source::Sources;
+use crate::source::Span;
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
@@ -102,22 +105,48 @@ fn result(
         });
         result["relatedLocations"] = related.collect();
     }
+    if !one.fixes.is_empty() {
+        let fixes = one.fixes.iter().map(|one| fix(one, sources, root));
+        result["fixes"] = fixes.collect();
+    }
     result
+}
+
+/// Returns what a program can do about a fault.
+fn fix(fix: &Fix, sources: &Sources, root: &Root) -> Value {
+    let replacement = |edit: &Edit| {
+        json!({
+            "deletedRegion": region(edit.span, sources),
+            "insertedContent": {"text": edit.text},
+        })
+    };
+    json!({
+        "description": {"text": fix.text},
+        "artifactChanges": [{
+            "artifactLocation": location(sources.get(fix.source()).path(), root),
+            "replacements": fix.edits.iter().map(replacement).collect::<Vec<_>>(),
+        }],
+    })
+}
+
+/// Returns a piece of a text, as SARIF has it.
+fn region(span: Span, sources: &Sources) -> Value {
+    let region = Region::of(span, sources);
+    json!({
+        "startLine": region.line,
+        "startColumn": region.column,
+        "endLine": region.end_line,
+        "endColumn": region.end_column,
+    })
 }
 
 /// Returns a place with what is there.
 fn place(label: &Label, sources: &Sources, root: &Root) -> Value {
     let path = sources.get(label.span.source).path();
-    let region = Region::of(label.span, sources);
     let mut place = json!({
         "physicalLocation": {
             "artifactLocation": location(path, root),
-            "region": {
-                "startLine": region.line,
-                "startColumn": region.column,
-                "endLine": region.end_line,
-                "endColumn": region.end_column,
-            },
+            "region": region(label.span, sources),
         },
     });
     if !label.text.is_empty() {
@@ -217,6 +246,18 @@ mod tests {
         );
         assert_eq!(nasty["relatedLocations"][0]["message"]["text"], "the group");
         assert_eq!(nasty["relatedLocations"][0]["id"], 1);
+        let change = &nasty["fixes"][0]["artifactChanges"][0];
+        assert_eq!(
+            change["artifactLocation"],
+            nasty["locations"][0]["physicalLocation"]["artifactLocation"]
+        );
+        assert_eq!(
+            change["replacements"],
+            json!([{
+                "deletedRegion": nasty["locations"][0]["physicalLocation"]["region"],
+                "insertedContent": {"text": "two"},
+            }])
+        );
         let missing = &run["results"][2]["locations"][0]["physicalLocation"];
         assert_eq!(missing["artifactLocation"]["uri"], "none.yaml");
         assert!(missing.get("region").is_none(), "{missing}");

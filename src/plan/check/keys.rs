@@ -60,6 +60,7 @@ fn takes(action: &str) -> &'static [&'static str] {
             "for_each",
             "block",
             "rescue",
+            "retry",
             "delegate_to",
             "become",
             "env",
@@ -77,7 +78,7 @@ fn cure(key: &str, action: &str) -> String {
         }
         ("timeout", "wait") => "write it in the wait: `wait: {until: ..., timeout: ...}`",
         ("timeout", "assert") => "write `within`: how long the claims may take to come true",
-        ("timeout" | "retry" | "done_when" | "within" | "idempotent" | "on_unknown", "block") => {
+        ("timeout" | "done_when" | "within" | "idempotent" | "on_unknown", "block") => {
             return format!("write `{key}` in the steps of the block");
         }
         ("retry", "assert" | "wait") => {

@@ -226,6 +226,9 @@ impl Lookup<'_> {
         {
             self.expression(expression, false);
         }
+        if let Some(rounds) = &step.rounds {
+            self.late_duration(&rounds.delay);
+        }
         match &step.action {
             Action::Effect(effect) => {
                 self.command(&effect.command);

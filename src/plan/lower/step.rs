@@ -59,6 +59,10 @@ impl Lowering<'_> {
             }),
             when: node.get("when").map(|when| self.expression(when)),
             requires: self.claims(node.get("requires")),
+            rounds: node
+                .get("retry")
+                .filter(|_| node.get("block").is_some())
+                .map(|retry| self.retry(retry)),
             rollback: self.rollback(node.get("rollback"), &path, &inner),
             point_of_no_return: text("point_of_no_return"),
             on_failure: node.get("on_failure").map(on_failure),

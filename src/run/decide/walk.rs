@@ -11,6 +11,7 @@ use crate::plan::Action;
 use crate::plan::OnFailure;
 use crate::plan::Step;
 use crate::resolve::ResolvedPlan;
+use crate::run::decide::rounds::another_round;
 use crate::run::spot::Spot;
 use crate::run::state::HostState;
 use crate::run::state::TaskState;
@@ -93,9 +94,12 @@ pub(super) fn walk_step<'p>(spot: Spot<'p>, host: &HostState) -> Walk<'p> {
             None => Walk::Perform(spot),
         };
     }
-    // A block that is not begun: a person was asked before it was entered, and has answered.
+    // A block that is not begun: a person was asked before it was entered, and has answered. Or
+    // one that waits for its next round.
     match spot.parts() {
-        Some((steps, rescue)) if task.begun_at > 0 => walk_block(spot, steps, rescue, host),
+        Some((steps, rescue)) if task.begun_at > 0 && task.waited >= task.delay => {
+            walk_block(spot, steps, rescue, host)
+        }
         _ => Walk::Perform(spot),
     }
 }
@@ -130,6 +134,7 @@ fn walk_block<'p>(
     let inner = |steps: &'p [Step]| steps.iter().map(move |step| block.inner(step));
     let failed = match walk_all(inner(steps), host) {
         Walk::Done => return Walk::Close(block, status_of_all(inner(steps), host), None),
+        Walk::Failed(_) if another_round(block, host) => return Walk::Perform(block),
         Walk::Failed(part) => part,
         other => return other,
     };

@@ -42,6 +42,7 @@ use crate::run::perform::effect::in_place::IN_PLACE;
 use crate::run::perform::effect::judge::Judgement;
 use crate::run::render;
 use crate::run::state::AttemptState;
+use crate::run::state::TaskState;
 use crate::transport::AttemptId;
 use crate::transport::Output;
 use crate::transport::Recovered;
@@ -57,7 +58,11 @@ impl Task<'_, '_, '_> {
     pub(super) async fn effect(&self, effect: &Effect) -> Result<Turn, JournalError> {
         let state = self.state();
         let mut judged = None;
-        if let Some(last) = state.attempts.last() {
+        if state.is_again && state.forgiven == state.attempts.len() {
+            if let Some(turn) = self.seen_in_round(effect, &state).await {
+                return Ok(turn);
+            }
+        } else if let Some(last) = state.attempts.last() {
             let output = self.settle(last).await?;
             let forgiven = state.forgiven == state.attempts.len();
             let judgement = self.judge(effect, output.as_ref()).await;
@@ -68,16 +73,7 @@ impl Task<'_, '_, '_> {
                 Judgement::InDoubt(_) if effect.idempotent && !self.may_be_running() => {}
                 _ => judged = Some(judgement),
             }
-        } else if let Some(done_when) = &effect.done_when {
-            let seen = self.observer().condition(done_when).await;
-            if seen.truth() == Truth::True {
-                return Ok(End::with(TaskStatus::Unchanged, seen.reason("already so")));
-            }
-        } else if self.is_already_in_place(effect).await {
-            let why = Reason {
-                text: IN_PLACE.to_owned(),
-                seen: Vec::new(),
-            };
+        } else if let Some(why) = self.already_so(effect).await {
             return Ok(End::with(TaskStatus::Unchanged, why));
         }
         loop {
@@ -112,6 +108,39 @@ impl Task<'_, '_, '_> {
                 Err(why) => return Ok(self.failed(TaskStatus::Failed, why)),
             };
             judged = Some(self.judge(effect, output.as_ref()).await);
+        }
+    }
+
+    /// Looks whether nothing needs to be sent, and says why.
+    async fn already_so(&self, effect: &Effect) -> Option<Reason> {
+        if let Some(done_when) = &effect.done_when {
+            let seen = self.observer().condition(done_when).await;
+            return (seen.truth() == Truth::True).then(|| seen.reason("already so"));
+        }
+        let text = IN_PLACE.to_owned();
+        let seen = Vec::new();
+        let is_in_place = self.is_already_in_place(effect).await;
+        is_in_place.then_some(Reason { text, seen })
+    }
+
+    /// Looks at the beginning of a later round of a block whether the step must be sent again.
+    /// What was sent in an earlier one and is seen done counts as changed; what may still be
+    /// running is not sent again.
+    async fn seen_in_round(&self, effect: &Effect, state: &TaskState) -> Option<Turn> {
+        if let Some(mut why) = self.already_so(effect).await {
+            if !state.may_have_run() {
+                return Some(End::with(TaskStatus::Unchanged, why));
+            }
+            "done in an earlier round".clone_into(&mut why.text);
+            return Some(End::with(TaskStatus::Changed, why));
+        }
+        let last = state.attempts.last().and_then(|last| last.outcome.as_ref());
+        match last {
+            Some(Outcome::Unknown { why, running: true }) => Some(self.unknown(Reason {
+                text: why.clone(),
+                seen: Vec::new(),
+            })),
+            _ => None,
         }
     }
 

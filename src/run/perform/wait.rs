@@ -25,7 +25,7 @@ use crate::run::render;
 use crate::template::expression::Expression;
 
 /// How much waiting may be lost, at most, when the controller dies.
-const TICK: Duration = Duration::from_secs(30);
+pub(super) const TICK: Duration = Duration::from_secs(30);
 
 /// The measures of a wait.
 struct Measures<'p> {

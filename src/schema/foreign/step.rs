@@ -20,7 +20,7 @@ const ANSIBLE_AND_BOLT: &[Tool] = &[Tool::Ansible, Tool::Bolt];
 const ANSIBLE_AND_SSM: &[Tool] = &[Tool::Ansible, Tool::Ssm];
 const ANSIBLE_AND_SALT: &[Tool] = &[Tool::Ansible, Tool::Salt];
 
-const NO_LOOP: &str =
+const LOOP: &str =
     "write `for_each: [a, b]`, or an expression that gives a list; `item` is the item";
 const NO_NOTIFY: &str = "there are no notified handlers: write the step where it belongs";
 const NO_MODULE: &str = "there are no modules: write the command itself, `run: ...`";
@@ -122,12 +122,12 @@ pub static STEP: &[Word] = &[
     ),
     is(ANSIBLE, "loop", "for_each"),
     is(ACTIONS, "matrix", "for_each"),
-    say(ANSIBLE, "loop_control", NO_LOOP),
+    carried(ANSIBLE, "loop_control", Carry::Key("for_each"), LOOP),
     is(ANSIBLE, "with_items", "for_each"),
     is(ANSIBLE, "with_list", "for_each"),
-    say(ANSIBLE, "with_dict", NO_LOOP),
-    say(ANSIBLE, "with_fileglob", NO_LOOP),
-    say(ANSIBLE, "with_sequence", NO_LOOP),
+    carried(ANSIBLE, "with_dict", Carry::Key("for_each"), LOOP),
+    carried(ANSIBLE, "with_fileglob", Carry::Key("for_each"), LOOP),
+    carried(ANSIBLE, "with_sequence", Carry::Key("for_each"), LOOP),
     say(
         ANSIBLE,
         "until",
@@ -679,7 +679,7 @@ pub static STEP: &[Word] = &[
         "parallel",
         "hosts run side by side by `serial`; steps of a host run in order",
     ),
-    say(SALT, "names", NO_LOOP),
+    carried(SALT, "names", Carry::Key("for_each"), LOOP),
     say(
         SALT,
         "tgt",
@@ -761,7 +761,7 @@ pub static STEP: &[Word] = &[
         "depends_on",
         "steps run in order: write the first one first",
     ),
-    say(TERRAFORM, "count", NO_LOOP),
+    carried(TERRAFORM, "count", Carry::Key("for_each"), LOOP),
     carried(
         CLOUD_INIT,
         "runcmd",

@@ -1,0 +1,90 @@
+//! Blocks with `retry`: the rounds in which they are gone through.
+
+use crate::event::Answer;
+use crate::event::Reason;
+use crate::event::TaskStatus;
+use crate::plan::Action;
+use crate::run::decide::walk::Walk;
+use crate::run::decide::walk::reason_of;
+use crate::run::decide::walk::walk_step;
+use crate::run::spot::Spot;
+use crate::run::state::HostState;
+use crate::task::StepPath;
+
+/// Whether a block in which a part failed is gone through once more: a round is left, and no person
+/// said that the part fails.
+pub(super) fn another_round(block: Spot<'_>, host: &HostState) -> bool {
+    let Some(rounds) = &block.step.rounds else {
+        return false;
+    };
+    let round = host.task(&block.path()).map_or(1, |task| task.round.max(1));
+    if round >= rounds.attempts {
+        return false;
+    }
+    let mut inside = Vec::new();
+    for_all_inside(block, host, &mut |spot| inside.push(spot.path()));
+    !inside
+        .iter()
+        .filter_map(|path| host.task(path))
+        .any(|task| {
+            let refused = matches!(task.answer, Some((Answer::Fail | Answer::Reject, _)));
+            refused && task.status.is_some_and(|status| !status.is_well())
+        })
+}
+
+/// Returns why a block is gone through once more: what its first failed part says.
+pub fn failed_part(block: Spot<'_>, host: &HostState) -> Reason {
+    let (steps, _) = block.parts().unwrap_or_default();
+    let mut walks = steps.iter().map(|part| walk_step(block.inner(part), host));
+    let failed = walks.find_map(|walk| match walk {
+        Walk::Failed(part) => Some(reason_of(part, host)),
+        _ => None,
+    });
+    failed.unwrap_or_default()
+}
+
+/// Returns the tasks inside of a block that are begun anew in its next round. Values that were
+/// recorded stay: a `set` is done once for a host and run.
+pub fn begun_anew(block: Spot<'_>, host: &HostState) -> Vec<StepPath> {
+    let mut again = Vec::new();
+    for_all_inside(block, host, &mut |spot| {
+        let path = spot.path();
+        let is_set = matches!(spot.step.action, Action::Set(_));
+        let is_well = |status: TaskStatus| status.is_well();
+        let ended_well = host
+            .task(&path)
+            .and_then(|task| task.status)
+            .is_some_and(is_well);
+        if !(is_set && ended_well) {
+            again.push(path);
+        }
+    });
+    again
+}
+
+/// Calls a function on every task inside of a block that was begun: its parts, and what these are
+/// made of. Its own rescue is no part of a round.
+fn for_all_inside<'p>(block: Spot<'p>, host: &HostState, see: &mut dyn FnMut(Spot<'p>)) {
+    let (steps, _) = block.parts().unwrap_or_default();
+    for part in steps {
+        for_all(block.inner(part), host, see);
+    }
+}
+
+fn for_all<'p>(spot: Spot<'p>, host: &HostState, see: &mut dyn FnMut(Spot<'p>)) {
+    let Some(task) = host.task(&spot.path()) else {
+        return;
+    };
+    see(spot);
+    if spot.is_whole() {
+        // Items of an earlier round may lie behind the last one begun in this one.
+        let items = task.items.as_ref().map_or(0, Vec::len);
+        for number in 1..=items {
+            for_all(spot.at_item(number), host, see);
+        }
+    } else if let Some((steps, rescue)) = spot.parts() {
+        for part in steps.iter().chain(rescue) {
+            for_all(spot.inner(part), host, see);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! `docs/diagnostics.md` is tried: every bad example gives its code and no other, every cure does not.
+//!
+//! What stands in a section before `Cure:` is bad, what stands behind it is the cure. The examples
+//! of one side are the files of one desk: fragments of a plan (`yaml step`, `yaml top`), whole files
+//! (`yaml file`, `yaml inventory`, `ini inventory`, `json inventory`, `yaml inputs`), the groups of a model
+//! (`yaml model`), and the line that is typed (`sh`). A cure takes from the bad side what it does not
+//! show itself.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use planrun::diagnostic::manual;
+use planrun::diagnostic::manual::Section;
+
+use crate::desk;
+use crate::desk::Desk;
+use crate::support::fenced;
+
+/// Codes without an example, and why.
+const WITHOUT: &[(&str, &str)] = &[
+    ("too-many-aliases", "takes a bomb"),
+    ("too-many-nodes", "takes millions of values"),
+    ("file-too-large", "takes 32 MiB"),
+    ("not-utf8", "a page is UTF-8"),
+    ("unreadable-inventory", "takes rights of files"),
+    ("executable-inventory", "takes rights of files"),
+    ("shadowed-vars", "takes several folders"),
+    ("inventory-too-large", "takes a million hosts"),
+];
+
+/// How many codes may wait for their example or its cure. Codes come from many hands at a time; at
+/// rest it is 0.
+const WAITING: usize = 8;
+
+/// The infos of examples, and the file each becomes; a line is no file.
+const INFOS: [(&str, &str); 9] = [
+    ("yaml step", "plan.yaml"),
+    ("yaml top", "plan.yaml"),
+    ("yaml file", "plan.yaml"),
+    ("yaml inventory", "hosts.yaml"),
+    ("ini inventory", "hosts.ini"),
+    ("json inventory", "hosts.json"),
+    ("yaml inputs", "inputs.yaml"),
+    ("yaml model", "model.yaml"),
+    ("sh", "line"),
+];
+
+/// The files of a side, by their names.
+type Files = BTreeMap<&'static str, String>;
+
+fn files(text: &str) -> Files {
+    let mut files = Files::new();
+    for (info, name) in INFOS {
+        for (_, part) in fenced(text, info) {
+            let whole = match info {
+                "yaml step" => format!("version: 1\nname: tried\nhosts: web\nsteps:\n{part}"),
+                "yaml top" => top(&part),
+                "yaml model" => {
+                    let lines = part.lines().map(|line| format!("  {line}\n"));
+                    format!(
+                        "version: 1\nmodel: tried\nweb:\n{}",
+                        lines.collect::<String>()
+                    )
+                }
+                _ => part,
+            };
+            files.insert(name, whole);
+        }
+    }
+    files
+}
+
+/// Completes a part of the top level of a plan.
+fn top(part: &str) -> String {
+    let mut plan = String::new();
+    for (key, line) in [
+        ("version", "version: 1\n"),
+        ("name", "name: tried\n"),
+        ("hosts", "hosts: web\n"),
+    ] {
+        if !part
+            .lines()
+            .any(|line| line.starts_with(&format!("{key}:")))
+        {
+            plan.push_str(line);
+        }
+    }
+    plan.push_str(part);
+    if !part.lines().any(|line| line.starts_with("steps:")) {
+        plan.push_str("steps: [{wait: 1s}]\n");
+    }
+    plan
+}
+
+/// Returns the line that is typed where none is shown.
+fn line(files: &Files) -> &'static str {
+    let has = |name: &str| files.contains_key(name);
+    if has("plan.yaml") && has("hosts.yaml") {
+        "planrun validate plan.yaml -i ./hosts.yaml"
+    } else if has("plan.yaml") {
+        "planrun validate plan.yaml"
+    } else if has("hosts.ini") {
+        "planrun validate hosts.ini"
+    } else if has("hosts.json") {
+        "planrun validate hosts.json"
+    } else if has("hosts.yaml") {
+        "planrun validate --kind inventory hosts.yaml"
+    } else {
+        "planrun validate model.yaml"
+    }
+}
+
+/// Returns the codes that are told of some files, and the whole of it.
+fn told(files: &Files) -> (BTreeSet<String>, String) {
+    let desk = Desk::new();
+    for (name, text) in files.iter().filter(|(name, _)| **name != "line") {
+        desk.write(name, text);
+    }
+    let line = files
+        .get("line")
+        .map_or_else(|| line(files), String::as_str);
+    let told = desk.types(line);
+    (desk::codes(&told.text), format!("{line}{}", told.text))
+}
+
+fn sides(section: &Section) -> (Files, Files) {
+    let (bad, cure) = section.text.split_once("\nCure: ").unwrap();
+    (files(bad), files(cure))
+}
+
+#[test]
+fn every_bad_example_gives_its_code_and_no_other() {
+    let mut wrong = Vec::new();
+    for section in manual::sections() {
+        let (bad, _) = sides(&section);
+        if bad.is_empty() {
+            continue;
+        }
+        let (codes, text) = told(&bad);
+        if codes.iter().ne([section.code]) {
+            wrong.push(format!("### {}\n{bad:?}\n{text}", section.code));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_cure_cures() {
+    let mut wrong = Vec::new();
+    for section in manual::sections() {
+        let (bad, cure) = sides(&section);
+        if cure.is_empty() {
+            continue;
+        }
+        let mut files = bad;
+        files.extend(cure);
+        let (codes, text) = told(&files);
+        if codes.contains(section.code) {
+            wrong.push(format!("### {}\n{files:?}\n{text}", section.code));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_code_has_an_example_and_its_cure() {
+    let excused = |code: &str| WITHOUT.iter().any(|(without, _)| *without == code);
+    let mut missing = Vec::new();
+    for section in manual::sections() {
+        let (bad, cure) = sides(&section);
+        let complete = !bad.is_empty() && !cure.is_empty();
+        if complete == excused(section.code) {
+            missing.push(section.code);
+        }
+    }
+    assert!(
+        missing.len() <= WAITING,
+        "write an example and its cure, or say why not: {missing:?}"
+    );
+}
+
+#[test]
+fn the_order_of_the_page_is_its_index() {
+    let page = crate::support::text("docs/diagnostics.md");
+    let mut subjects: Vec<&str> = manual::sections().map(|section| section.subject).collect();
+    subjects.dedup();
+    let index: Vec<&str> = page
+        .lines()
+        .take_while(|line| !line.starts_with("## "))
+        .filter_map(|line| line.strip_prefix("- [")?.split(']').next())
+        .collect();
+    assert_eq!(index, subjects);
+}
