@@ -12,6 +12,7 @@ pub mod condition;
 mod cure;
 mod engine;
 pub mod expression;
+pub mod script;
 pub mod words;
 
 use std::collections::BTreeMap;
