@@ -52,6 +52,7 @@ pub enum Fault {
 pub fn split(line: &str) -> (Vec<Word>, Vec<Fault>) {
     let mut splitter = Splitter {
         line,
+        last_bracket: line.rfind(']'),
         at: 0,
         word: String::new(),
         offsets: vec![],
@@ -68,6 +69,8 @@ pub fn split(line: &str) -> (Vec<Word>, Vec<Fault>) {
 
 struct Splitter<'a> {
     line: &'a str,
+    /// Where the last `]` of the line is.
+    last_bracket: Option<usize>,
     at: usize,
     word: String,
     offsets: Vec<usize>,
@@ -135,7 +138,9 @@ impl Splitter<'_> {
                 Some("a variable")
             }
             '*' | '?' => Some("a pattern of file names"),
-            '[' if self.line[self.at..].contains(']') => Some("a pattern of file names"),
+            '[' if self.last_bracket.is_some_and(|at| at > self.at) => {
+                Some("a pattern of file names")
+            }
             '~' if begins => Some("a home directory"),
             '#' if begins => Some("a comment"),
             '!' if begins && self.words.is_empty() => Some("a negation"),

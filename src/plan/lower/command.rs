@@ -19,9 +19,11 @@ use crate::plan::UploadSource;
 use crate::plan::Work;
 use crate::plan::lower::Inherited;
 use crate::plan::lower::Lowering;
+use crate::regexes;
 use crate::source::Span;
 use crate::template::Name;
 use crate::template::Template;
+use crate::template::bounds;
 use crate::template::expression;
 use crate::template::script;
 use crate::template::script::Within;
@@ -113,6 +115,10 @@ impl Lowering<'_> {
                         span: place(range),
                     })
                     .collect();
+            }
+            Err(fault) if fault.excess => {
+                let place = place(fault.range.clone());
+                self.found.push(bounds::too_large(fault, place));
             }
             Err(fault) => self.found.push(
                 Diagnostic::error("template-syntax", "this template cannot be read")
@@ -354,12 +360,9 @@ impl Lowering<'_> {
     /// Compiles a pattern; what cannot be compiled is told.
     pub(super) fn regex(&mut self, node: &Node) -> Option<Regex> {
         let text = node.as_text().unwrap_or_default();
-        match Regex::new(text) {
+        match regexes::compile(text) {
             Ok(regex) => Some(regex),
-            Err(error) => {
-                let why = error.to_string();
-                let why = why.lines().last().unwrap_or_default();
-                let why = why.trim_start_matches("error: ").to_owned();
+            Err(why) => {
                 self.found.push(
                     Diagnostic::error("bad-pattern", "this regular expression cannot be read")
                         .at(node.span, why)
