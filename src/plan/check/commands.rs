@@ -45,7 +45,7 @@ pub(super) fn check(step: &Step, sources: &Sources, found: &mut Diagnostics) {
             for line in script.text.lines() {
                 let texts: Vec<&str> = words_of(line);
                 // Where a line stands is looked for in the whole script.
-                if !matches!(texts.first(), Some(&("systemctl" | "rm"))) {
+                if !texts.first().is_some_and(|program| is_looked_at(program)) {
                     continue;
                 }
                 let span = line_span(script, line, sources);
@@ -103,6 +103,11 @@ fn words_of(line: &str) -> Vec<&str> {
     }
     words.extend(start.map(|start| &line[start..]));
     words
+}
+
+/// Whether [`command`] has anything to say of a program.
+fn is_looked_at(program: &str) -> bool {
+    matches!(program, "systemctl" | "service" | "rm" | "find" | "dd") || program.starts_with("mkfs")
 }
 
 fn command(words: &[&str], places: &[Span], span: Span, found: &mut Diagnostics) {
