@@ -14,6 +14,7 @@ mod lower;
 mod route;
 #[cfg(test)]
 mod tests;
+mod told;
 pub mod value;
 
 use std::rc::Rc;
@@ -37,6 +38,9 @@ use crate::source::Span;
 use crate::task::StepPath;
 use crate::template::Template;
 use crate::template::expression::Expression;
+
+use told::Stage;
+use told::Told;
 
 pub use command::Become;
 pub use command::CommandSpec;
@@ -99,14 +103,16 @@ fn read_text(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
         return None;
     }
     schema::check(&node, &Shape::Record(&schema::plan::PLAN), found);
-    if found.has_errors() {
-        return None;
-    }
-    let plan = lower::lower(&node, sources, found);
-    if let Some(plan) = &plan {
-        check::check(&node, plan, sources, found);
-    }
-    plan
+    // Whatever is wrong, the rest is read as well: all faults are told at once.
+    let told = Told::of(&node, sources, found);
+    let mut own = Diagnostics::default();
+    let plan = lower::lower(&node, sources, &mut own);
+    found.extend(told.left(Stage::Lowering, sources, &own));
+    let told = told.and(&node, sources, &own);
+    let mut own = Diagnostics::default();
+    check::check(&node, &plan, sources, &mut own);
+    found.extend(told.left(Stage::Checks, sources, &own));
+    Some(plan)
 }
 
 /// Tells what a file is instead of a plan: alone, for every other fault would follow from it.

@@ -23,6 +23,7 @@ use crate::plan::Word;
 use crate::plan::Work;
 use crate::plan::WrittenItem;
 use crate::plan::lower::Lowering;
+use crate::plan::lower::circles;
 use crate::schema::foreign;
 use crate::schema::one_of;
 use crate::source::Span;
@@ -124,8 +125,12 @@ fn did_you_mean(fault: Diagnostic, name: &Name, near: &str) -> Diagnostic {
     }
 }
 
-/// Looks up every name that a plan uses.
-pub(super) fn resolve(plan: &Plan, declared: &IndexMap<String, Declared>, found: &mut Diagnostics) {
+/// Looks up every name that a plan uses; returns the words that are made of each other.
+pub(super) fn resolve(
+    plan: &Plan,
+    declared: &IndexMap<String, Declared>,
+    found: &mut Diagnostics,
+) -> HashSet<String> {
     let mut lookup = Lookup {
         plan,
         declared,
@@ -153,7 +158,7 @@ pub(super) fn resolve(plan: &Plan, declared: &IndexMap<String, Declared>, found:
     for step in &plan.steps {
         step.visit(&mut |step| lookup.step(step));
     }
-    circles(plan, found);
+    circles::check(plan, found)
 }
 
 /// Looks up the names of a text that stands in a file of its own.
@@ -438,61 +443,4 @@ impl Lookup<'_> {
             )),
         });
     }
-}
-
-/// Tells of words that are made of each other.
-fn circles(plan: &Plan, found: &mut Diagnostics) {
-    let mut told: HashSet<&str> = HashSet::new();
-    for name in plan.words.keys() {
-        let mut trail = vec![name.as_str()];
-        let mut done = HashSet::new();
-        if told.contains(name.as_str()) || !leads_back(plan, name, name, &mut trail, &mut done) {
-            continue;
-        }
-        told.extend(trail.iter().copied());
-        let span = match &plan.words[name] {
-            Word::Expression(_, span) | Word::Rows { span, .. } => *span,
-        };
-        trail.push(name);
-        found.push(
-            Diagnostic::error("circular-let", format!("`{name}` is made of itself"))
-                .at(span, trail.join(" -> "))
-                .help("take one of them out of the circle"),
-        );
-    }
-}
-
-/// Whether a word is among those that another one is made of; the trail leads there.
-fn leads_back<'a>(
-    plan: &'a Plan,
-    from: &'a str,
-    goal: &str,
-    trail: &mut Vec<&'a str>,
-    done: &mut HashSet<&'a str>,
-) -> bool {
-    let Some(
-        Word::Expression(expression, _)
-        | Word::Rows {
-            filter: expression, ..
-        },
-    ) = plan.words.get(from)
-    else {
-        return false;
-    };
-    for name in &expression.names {
-        if name.name == goal {
-            return true;
-        }
-        let Some((next, _)) = plan.words.get_key_value(&name.name) else {
-            continue;
-        };
-        if done.insert(next) {
-            trail.push(next);
-            if leads_back(plan, next, goal, trail, done) {
-                return true;
-            }
-            trail.pop();
-        }
-    }
-    false
 }
