@@ -16,6 +16,7 @@ mod route;
 mod tests;
 mod told;
 pub mod value;
+mod word;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -54,6 +55,7 @@ pub use each::ForEach;
 pub use each::ItemList;
 pub use each::WrittenItem;
 pub use route::Routes;
+pub use word::Word;
 
 /// How long a command may take where the plan does not say.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
@@ -103,15 +105,23 @@ fn read_text(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
         return None;
     }
     schema::check(&node, &Shape::Record(&schema::plan::PLAN), found);
+    if found.is_full() {
+        return None;
+    }
     // Whatever is wrong, the rest is read as well: all faults are told at once.
     let told = Told::of(&node, sources, found);
     let mut own = Diagnostics::default();
     let plan = lower::lower(&node, sources, &mut own);
-    found.extend(told.left(Stage::Lowering, sources, &own));
+    told.reduce(Stage::Lowering, sources, &mut own);
     let told = told.and(&node, sources, &own);
+    found.extend(own);
+    if found.is_full() {
+        return None;
+    }
     let mut own = Diagnostics::default();
     check::check(&node, &plan, sources, &mut own);
-    found.extend(told.left(Stage::Checks, sources, &own));
+    told.reduce(Stage::Checks, sources, &mut own);
+    found.extend(own);
     Some(plan)
 }
 
@@ -254,22 +264,6 @@ pub struct Probe {
     pub exit_codes: ExitCodes,
     /// Where it stands.
     pub span: Span,
-}
-
-/// A word for what is seen.
-#[derive(Clone, Debug)]
-pub enum Word {
-    /// An expression.
-    Expression(Rc<Expression>, Span),
-    /// The rows of a probe for which a condition holds.
-    Rows {
-        /// The probe.
-        from: String,
-        /// The condition, over `row`.
-        filter: Rc<Expression>,
-        /// Where it stands.
-        span: Span,
-    },
 }
 
 /// A claim in words, and the condition that decides it.

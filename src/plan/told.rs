@@ -158,14 +158,8 @@ impl Told {
     }
 
     /// Takes out of what a stage found whatever follows from what was told before.
-    pub(super) fn left(&self, stage: Stage, sources: &Sources, found: &Diagnostics) -> Diagnostics {
-        let mut left = Diagnostics::default();
-        for one in found.sorted() {
-            if !self.follows(stage, sources, one) {
-                left.push(one.clone());
-            }
-        }
-        left
+    pub(super) fn reduce(&self, stage: Stage, sources: &Sources, found: &mut Diagnostics) {
+        found.retain(|one| !self.follows(stage, sources, one));
     }
 
     fn follows(&self, stage: Stage, sources: &Sources, one: &Diagnostic) -> bool {

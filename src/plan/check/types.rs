@@ -7,6 +7,8 @@
 mod list;
 
 use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 use indexmap::IndexMap;
 use minijinja::Value;
@@ -95,6 +97,7 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let types = Types {
         plan,
         steps,
+        words: RefCell::default(),
         inside: Cell::new(None),
     };
     let mut check = Check {
@@ -129,6 +132,8 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
 struct Types<'a> {
     plan: &'a Plan,
     steps: IndexMap<&'a str, &'a Step>,
+    /// The kinds of words and values of `set` that were asked for: one may be used many times.
+    words: RefCell<HashMap<(*const Expression, Option<*const Step>), Type<'a>>>,
     /// The step with a `for_each` that is checked: inside, its name is the result of one item.
     inside: Cell<Option<&'a Step>>,
 }
@@ -195,9 +200,7 @@ impl<'a> Types<'a> {
             return of_reading(&probe.reading);
         }
         match self.plan.words.get(name) {
-            Some(Word::Expression(expression, _)) => {
-                return self.of(&expression.root, None, depth + 1);
-            }
+            Some(Word::Expression(expression, _)) => return self.of_word(expression, depth),
             Some(Word::Rows { .. }) => return Type::List,
             None => {}
         }
@@ -213,6 +216,18 @@ impl<'a> Types<'a> {
         }
     }
 
+    /// Returns the kind of an expression that has a name.
+    fn of_word(&self, expression: &'a Expression, depth: usize) -> Type<'a> {
+        let inside = self.inside.get().map(std::ptr::from_ref);
+        let key = (std::ptr::from_ref(expression), inside);
+        if let Some(kind) = self.words.borrow().get(&key) {
+            return kind.clone();
+        }
+        let kind = self.of(&expression.root, None, depth + 1);
+        self.words.borrow_mut().insert(key, kind.clone());
+        kind
+    }
+
     /// Returns the kind of a part; `None` where there is no such part.
     fn part(&self, base: &Type<'a>, name: &str, depth: usize) -> Option<Type<'a>> {
         match base {
@@ -223,7 +238,7 @@ impl<'a> Types<'a> {
             },
             Type::Set(values) => {
                 let (_, expression) = values.iter().find(|(key, _)| key == name)?;
-                Some(self.of(&expression.root, None, depth + 1))
+                Some(self.of_word(expression, depth))
             }
             Type::Results => None,
             Type::Rows(reading) => Some(Type::Row(reading)),

@@ -37,6 +37,10 @@ const RESERVED: [&str; 5] = ["host", "run", "item", "row", "this"];
 /// Those of them that every text and expression may use.
 const ALWAYS: [&str; 2] = ["host", "run"];
 
+/// Most names that unknown ones are compared with to find what was meant: a plan of thousands of
+/// names, with many unknown ones, is not searched for each.
+const MAX_COMPARED: usize = 20_000;
+
 /// The name of what a step with a `for_each` is done for.
 pub(in crate::plan) const ITEM: &str = "item";
 
@@ -92,6 +96,12 @@ impl Lowering<'_> {
         );
     }
 
+    /// Whether a name is that of a probe.
+    pub(super) fn is_probe(&self, name: &str) -> bool {
+        let declared = self.declared.get(name);
+        declared.is_some_and(|declared| declared.kind == Kind::Probe)
+    }
+
     pub(super) fn names_of(&self, kind: Kind) -> Vec<&str> {
         self.declared
             .iter()
@@ -135,6 +145,7 @@ pub(super) fn resolve(
         plan,
         declared,
         found,
+        compared: 0,
     };
     for input in plan.inputs.values() {
         if let Some(Default::Template(template)) = &input.default {
@@ -188,6 +199,7 @@ pub(in crate::plan) fn of_text(plan: &Plan, text: &Template, found: &mut Diagnos
         plan,
         declared: &declared,
         found,
+        compared: 0,
     };
     lookup.template(text);
 }
@@ -196,6 +208,8 @@ struct Lookup<'a> {
     plan: &'a Plan,
     declared: &'a IndexMap<String, Declared>,
     found: &'a mut Diagnostics,
+    /// How many names unknown ones were compared with.
+    compared: usize,
 }
 
 impl Lookup<'_> {
@@ -419,6 +433,11 @@ impl Lookup<'_> {
             );
             return;
         }
+        if self.found.is_full() {
+            // It will not be shown, so its help need not be found.
+            self.found.push(fault);
+            return;
+        }
         let fits = |kind: Kind| !text || matches!(kind, Kind::Input | Kind::Step);
         let names: Vec<&str> = self
             .declared
@@ -433,6 +452,12 @@ impl Lookup<'_> {
             return;
         }
         let fault = fault.at(name.span, "neither input, probe, word of `let` nor step");
+        let names = if self.compared < MAX_COMPARED {
+            names
+        } else {
+            Vec::new()
+        };
+        self.compared += names.len();
         self.found.push(match nearest(word, names) {
             Some(near) => did_you_mean(fault, name, near),
             None if text => fault.help(format!(
