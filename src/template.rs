@@ -14,6 +14,7 @@ mod cure;
 mod engine;
 pub mod expression;
 mod operators;
+pub mod script;
 pub mod words;
 
 use std::collections::BTreeMap;

@@ -152,6 +152,14 @@ fn faults_of_fragment(part: &str) -> Option<String> {
                 inputs.push(name);
             }
             _ if found.is_empty() => return None,
+            // What a fragment declares is used elsewhere.
+            None if found
+                .sorted()
+                .iter()
+                .all(|one| one.code.starts_with("unused-")) =>
+            {
+                return None;
+            }
             _ => {
                 return Some(format!(
                     "{}\n{plan}",

@@ -44,8 +44,10 @@ pub(super) fn check(step: &Step, sources: &Sources, found: &mut Diagnostics) {
         Work::Shell(script) => {
             for line in script.text.lines() {
                 let texts: Vec<&str> = words_of(line);
-                // Where a line stands is looked for in the whole script.
-                if !texts.first().is_some_and(|program| is_watched(program)) {
+                // Where a line stands is looked for in the whole script: only for one to be told.
+                let mut heard = Diagnostics::default();
+                command(&texts, &[], script.span, &mut heard);
+                if heard.is_empty() {
                     continue;
                 }
                 let span = line_span(script, line, sources);
@@ -103,12 +105,6 @@ fn words_of(line: &str) -> Vec<&str> {
     }
     words.extend(start.map(|start| &line[start..]));
     words
-}
-
-/// Whether [`command`] has something to say of a program.
-fn is_watched(program: &str) -> bool {
-    let watched = ["systemctl", "service", "rm", "find", "dd"];
-    watched.contains(&program) || program.starts_with("mkfs")
 }
 
 fn command(words: &[&str], places: &[Span], span: Span, found: &mut Diagnostics) {

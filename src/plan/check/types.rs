@@ -463,7 +463,7 @@ where
     /// Returns where a part of the expression stands.
     fn place(&self, part: &Expr) -> Span {
         let expression = self.expression.expect("set before a walk begins");
-        let place = expression.place(part);
+        let place = expression.place(part).or(expression.span);
         place.expect("an expression of a plan was read from a file")
     }
 }
