@@ -84,7 +84,11 @@ pub(super) fn cure(text: &str) -> Option<Cure> {
             rest.starts_with(sign) && (!right || *sign == "===")
         }) {
             first.get_or_insert(*order);
-            changes.push(change(text, at, from, to));
+            let (mut range, with) = change(text, at, from, to);
+            // The blanks between two braces go with the first.
+            let taken: usize = changes.last().map_or(0, |(range, _): &Change| range.end);
+            range.start = range.start.max(taken);
+            changes.push((range, with));
             at += from.len();
         } else if character.is_alphanumeric() || character == '_' {
             let end = rest
@@ -158,6 +162,7 @@ mod tests {
             ("a === 'x = y'", "a == 'x = y'"),
             ("{{ a }} == 1", "a == 1"),
             ("{{a}}", "a"),
+            ("a {{  }} == 1", "a == 1"),
             ("a <> b AND NOT c", "a != b and not c"),
             ("a <= 1 && b >= 2", "a <= 1 and b >= 2"),
             ("a eq 1", "a == 1"),
