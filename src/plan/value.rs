@@ -14,6 +14,7 @@ use crate::diagnostic::nearest;
 use crate::document;
 use crate::document::Node;
 use crate::duration;
+use crate::plan::Input;
 use crate::plan::InputKind;
 use crate::schema::one_of;
 use crate::source::Sources;
@@ -21,6 +22,18 @@ use crate::source::Span;
 
 /// Most items of a list that says nothing of their number.
 const MAX_ITEMS: usize = 10_000;
+
+impl Input {
+    /// Whether its value is a secret. That of a file is a path, and only what stands there is one.
+    pub fn is_hidden(&self) -> bool {
+        self.sensitive && self.kind != InputKind::File
+    }
+
+    /// Whether it is a file whose content is a secret.
+    pub fn is_secret_file(&self) -> bool {
+        self.sensitive && self.kind == InputKind::File
+    }
+}
 
 /// Why a value is none of the input's.
 #[derive(Clone, Debug, PartialEq, Eq)]
