@@ -127,26 +127,63 @@ impl Diagnostic {
     }
 }
 
+/// Most faults of one invocation that are kept: who has more begins with these, and telling all
+/// would take time that grows with their number and with the text.
+pub const MAX_FAULTS: usize = 200;
+
 /// The faults found so far.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
     found: Vec<Diagnostic>,
+    /// How many more were found.
+    left_out: usize,
+    /// Stands for those, behind all others.
+    rest: Option<Box<Diagnostic>>,
 }
 
 impl Diagnostics {
-    /// Adds a fault.
+    /// Adds a fault; beyond [`MAX_FAULTS`] it is only counted.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        self.found.push(diagnostic);
+        if !self.is_full() {
+            self.found.push(diagnostic);
+            return;
+        }
+        let error = |one: &Diagnostic| one.severity == Severity::Error;
+        let errors = error(&diagnostic) || self.rest.as_deref().is_some_and(error);
+        self.leave_out(1, errors);
     }
 
     /// Adds all of another collection.
     pub fn extend(&mut self, other: Self) {
-        self.found.extend(other.found);
+        for one in other.found {
+            self.push(one);
+        }
+        if let Some(rest) = other.rest {
+            let errors = self.has_errors() || rest.severity == Severity::Error;
+            self.leave_out(other.left_out, errors);
+        }
+    }
+
+    fn leave_out(&mut self, more: usize, errors: bool) {
+        self.left_out += more;
+        let message = format!("{} more faults are not shown", self.left_out);
+        let rest = if errors {
+            Diagnostic::error("too-many-faults", message)
+        } else {
+            Diagnostic::warning("too-many-faults", message)
+        };
+        self.rest = Some(Box::new(rest.help("mend those above, then look again")));
+    }
+
+    /// Whether no more faults are kept: what takes long to tell need not be found out then.
+    pub fn is_full(&self) -> bool {
+        self.found.len() >= MAX_FAULTS
     }
 
     /// Whether any of them is an error.
     pub fn has_errors(&self) -> bool {
-        self.found.iter().any(|one| one.severity == Severity::Error)
+        let mut all = self.found.iter().chain(self.rest.as_deref());
+        all.any(|one| one.severity == Severity::Error)
     }
 
     /// Whether there is none.
@@ -154,22 +191,64 @@ impl Diagnostics {
         self.found.is_empty()
     }
 
-    /// Returns them in the order of their places, without repetitions.
+    /// Returns them in the order of their places, without repetitions; last what stands for those
+    /// that were too many.
     pub fn sorted(&self) -> Vec<&Diagnostic> {
         let mut all: Vec<&Diagnostic> = self.found.iter().collect();
         all.sort_by_key(|one| one.primary.as_ref().map(|label| label.span));
         all.dedup();
+        all.extend(self.rest.as_deref());
         all
     }
 }
 
+/// Longest word, in characters, for which a near one is looked for.
+const MAX_WORD: usize = 200;
+
 /// Returns the candidate that was probably meant, if one is near enough.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let reach = (word.chars().count() / 3).clamp(1, 3);
+    let length = word.chars().count();
+    if length > MAX_WORD {
+        return None;
+    }
+    let reach = (length / 3).clamp(1, 3);
     candidates
         .into_iter()
+        // Most are told apart by their length; comparing takes far longer.
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= reach)
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
         .filter(|(distance, _)| *distance <= reach)
         .min()
         .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_faults_the_first_are_kept_and_the_others_counted() {
+        let mut found = Diagnostics::default();
+        for number in 0..MAX_FAULTS + 5 {
+            found.push(Diagnostic::warning("w", number.to_string()));
+        }
+        assert!(!found.has_errors());
+        let mut all = Diagnostics::default();
+        all.extend(found.clone());
+        all.extend(found);
+        let last = all.sorted().last().map(|one| one.message.clone());
+        let expected = format!("{} more faults are not shown", MAX_FAULTS + 10);
+        assert_eq!(last, Some(expected));
+        assert_eq!(all.sorted().len(), MAX_FAULTS + 1);
+        assert!(!all.has_errors());
+        all.push(Diagnostic::error("e", "the last one"));
+        assert!(all.has_errors());
+    }
+
+    #[test]
+    fn a_near_word_is_found_and_a_huge_one_is_not_looked_for() {
+        assert_eq!(nearest("srevice", ["service", "device"]), Some("service"));
+        assert_eq!(nearest("x", ["service"]), None);
+        assert_eq!(nearest(&"a".repeat(1_000_000), ["a"]), None);
+    }
 }

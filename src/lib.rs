@@ -16,6 +16,7 @@ pub mod clock;
 pub mod diagnostic;
 pub mod duration;
 pub mod quote;
+pub mod regexes;
 pub mod secret;
 pub mod source;
 

@@ -9,11 +9,13 @@
 pub mod check;
 mod command;
 mod each;
+pub mod longest;
 mod lower;
 mod route;
 #[cfg(test)]
 mod tests;
 pub mod value;
+mod word;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -49,6 +51,7 @@ pub use each::ForEach;
 pub use each::ItemList;
 pub use each::WrittenItem;
 pub use route::Routes;
+pub use word::Word;
 
 /// How long a command may take where the plan does not say.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
@@ -247,22 +250,6 @@ pub struct Probe {
     pub exit_codes: ExitCodes,
     /// Where it stands.
     pub span: Span,
-}
-
-/// A word for what is seen.
-#[derive(Clone, Debug)]
-pub enum Word {
-    /// An expression.
-    Expression(Rc<Expression>, Span),
-    /// The rows of a probe for which a condition holds.
-    Rows {
-        /// The probe.
-        from: String,
-        /// The condition, over `row`.
-        filter: Rc<Expression>,
-        /// Where it stands.
-        span: Span,
-    },
 }
 
 /// A claim in words, and the condition that decides it.

@@ -5,6 +5,7 @@
 //! at what it speaks of, whatever stage finds the fault.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// Names one text in [`Sources`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,6 +54,8 @@ impl Span {
 pub struct Source {
     path: String,
     text: String,
+    /// Where its lines begin; made when a line is asked for.
+    lines: OnceLock<Vec<usize>>,
 }
 
 impl Source {
@@ -72,12 +75,24 @@ impl Source {
         while !self.text.is_char_boundary(at) {
             at -= 1;
         }
-        let before = &self.text[..at];
-        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        (
-            before.matches('\n').count() + 1,
-            before[start..].chars().count() + 1,
-        )
+        let line = self.line_of(at);
+        let start = self.lines()[line];
+        (line + 1, self.text[start..at].chars().count() + 1)
+    }
+
+    /// Returns the number of the line, from 0, that a byte is in.
+    pub fn line_of(&self, at: usize) -> usize {
+        self.lines().partition_point(|&start| start <= at) - 1
+    }
+
+    /// Returns where each line begins; there is always a first one.
+    pub fn lines(&self) -> &[usize] {
+        self.lines.get_or_init(|| {
+            let breaks = self.text.match_indices('\n');
+            std::iter::once(0)
+                .chain(breaks.map(|(at, _)| at + 1))
+                .collect()
+        })
     }
 }
 
@@ -97,6 +112,7 @@ impl Sources {
         self.texts.push(Source {
             path: path.into(),
             text: text.into(),
+            lines: OnceLock::new(),
         });
         SourceId(id)
     }

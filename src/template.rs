@@ -8,10 +8,13 @@
 //! What a value may do in a text depends on the text ([`Mode`]): it can never become two arguments,
 //! a pipe or an empty word unless the plan says so by `| raw` or `| allow_empty`.
 
+pub mod bounds;
 pub mod condition;
 mod cure;
 mod engine;
 pub mod expression;
+mod operators;
+pub mod script;
 pub mod words;
 
 use std::collections::BTreeMap;
@@ -93,6 +96,10 @@ impl Template {
                         span: places.span(range),
                     })
                     .collect();
+            }
+            Err(fault) if fault.excess => {
+                let place = node.place(sources, fault.range.clone());
+                found.push(bounds::too_large(fault, place));
             }
             Err(fault) => {
                 found.push(

@@ -1,8 +1,12 @@
 //! Diagnostics as people read them: headline, place with caret, help, cured lines.
 
+mod window;
+
+use annotate_snippets::Annotation;
 use annotate_snippets::AnnotationKind;
 use annotate_snippets::Group;
 use annotate_snippets::Level;
+use annotate_snippets::Origin;
 use annotate_snippets::Patch;
 use annotate_snippets::Renderer;
 use annotate_snippets::Snippet;
@@ -13,6 +17,8 @@ use crate::diagnostic::Diagnostics;
 use crate::diagnostic::Fix;
 use crate::diagnostic::Label;
 use crate::diagnostic::Severity;
+use crate::diagnostic::render::window::Window;
+use crate::source::Source;
 use crate::source::Sources;
 
 /// Columns a rendered diagnostic may take.
@@ -45,18 +51,19 @@ pub fn human_one(diagnostic: &Diagnostic, sources: &Sources, colour: bool) -> St
     }
     for file in files {
         let source = sources.get(file);
-        let text = plain(source.text());
-        let mut snippet = Snippet::source(text)
-            .path(printable(source.path()))
-            .fold(true);
-        let of_file = |label: &&Label| label.span.source == file;
-        for label in diagnostic.primary.iter().filter(of_file) {
-            snippet = snippet.annotation(annotation(AnnotationKind::Primary, label, source.text()));
-        }
-        for label in diagnostic.secondary.iter().filter(of_file) {
-            snippet = snippet.annotation(annotation(AnnotationKind::Context, label, source.text()));
-        }
-        group = group.element(snippet);
+        let marks: Vec<Mark<'_>> = diagnostic
+            .primary
+            .iter()
+            .map(|label| (AnnotationKind::Primary, label))
+            .chain(
+                diagnostic
+                    .secondary
+                    .iter()
+                    .map(|label| (AnnotationKind::Context, label)),
+            )
+            .filter(|(_, label)| label.span.source == file)
+            .collect();
+        group = shown(group, source, &marks);
     }
     for help in &diagnostic.help {
         group = group.element(Level::HELP.message(printable(help)));
@@ -76,57 +83,64 @@ pub fn human_one(diagnostic: &Diagnostic, sources: &Sources, colour: bool) -> St
 
 /// Shows the lines that a fix changes, before and after.
 fn cured<'a>(fix: &Fix, sources: &Sources) -> Group<'a> {
-    let text = plain(sources.get(fix.source()).text());
-    let edits = fix.edits.iter().filter(|edit| {
-        // What does not stand on borders of characters cannot be shown.
-        text.get(edit.span.range()).is_some()
-    });
-    let patches: Vec<Patch<'a>> = edits
-        .map(|edit| Patch::new(edit.span.range(), printable(&edit.text)))
-        .collect();
     let title = Level::HELP.secondary_title(printable(&fix.text));
-    Group::with_title(title).element(Snippet::source(text.clone()).fold(true).patches(patches))
+    let group = Group::with_title(title);
+    let ranges = fix.edits.iter().map(|edit| edit.span.range());
+    let ranges: Vec<_> = ranges
+        .flat_map(|range| [range.clone(), range.end..range.end])
+        .collect();
+    let Some(window) = Window::around(sources.get(fix.source()), &ranges) else {
+        return group;
+    };
+    let edits = fix.edits.iter();
+    let patches: Vec<Patch<'a>> = edits
+        .map(|edit| Patch::new(window.whole(&edit.span.range()), printable(&edit.text)))
+        .collect();
+    let snippet = Snippet::source(window.text).line_start(window.first_line);
+    group.element(snippet.fold(true).patches(patches))
 }
 
-fn annotation<'a>(
-    kind: AnnotationKind,
-    label: &Label,
-    text: &str,
-) -> annotate_snippets::Annotation<'a> {
-    let mut range = label.span.range();
-    range.start = range.start.min(text.len());
-    range.end = range.end.clamp(range.start, text.len());
-    // A label over many lines draws a long bracket: its first line says as much.
-    if let Some(newline) = text[range.clone()].find('\n') {
-        range.end = range.start + newline;
+/// A label, and whether it has the caret.
+type Mark<'a> = (AnnotationKind, &'a Label);
+
+/// Adds the lines of a text that labels are about: together, or each for itself where the lines
+/// between them are many; of lines that are too long only the place.
+fn shown<'a>(group: Group<'a>, source: &Source, marks: &[Mark<'_>]) -> Group<'a> {
+    let ranges: Vec<_> = marks.iter().map(|(_, label)| label.span.range()).collect();
+    if let Some(window) = Window::around(source, &ranges) {
+        let annotations: Vec<Annotation<'a>> = marks
+            .iter()
+            .map(|(kind, label)| annotation(*kind, label, &window))
+            .collect();
+        let snippet = Snippet::source(window.text)
+            .line_start(window.first_line)
+            .path(printable(source.path()))
+            .fold(true);
+        return group.element(snippet.annotations(annotations));
     }
-    let annotation = kind.span(range);
+    if let [(_, label)] = marks {
+        let (line, column) = source.line_column(label.span.range().start);
+        let origin = Origin::path(printable(source.path()))
+            .line(line)
+            .char_column(column);
+        let group = group.element(origin);
+        return match label.text.as_str() {
+            "" => group,
+            text => group.element(Level::NOTE.message(printable(text))),
+        };
+    }
+    marks.iter().fold(group, |group, mark| {
+        shown(group, source, std::slice::from_ref(mark))
+    })
+}
+
+fn annotation<'a>(kind: AnnotationKind, label: &Label, window: &Window) -> Annotation<'a> {
+    let annotation = kind.span(window.range(&label.span.range()));
     if label.text.is_empty() {
         annotation
     } else {
         annotation.label(printable(&label.text))
     }
-}
-
-/// Replaces control characters of a text, byte for byte, so that offsets stay true.
-fn plain(text: &str) -> String {
-    if text
-        .chars()
-        .all(|c| !c.is_control() || matches!(c, '\n' | '\t'))
-    {
-        return text.to_owned();
-    }
-    text.chars()
-        .map(|c| {
-            if !c.is_control() || matches!(c, '\n' | '\t') {
-                c.to_string()
-            } else if c == '\r' {
-                " ".into()
-            } else {
-                "?".repeat(c.len_utf8())
-            }
-        })
-        .collect()
 }
 
 /// Escapes what must not reach a terminal.

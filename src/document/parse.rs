@@ -2,7 +2,9 @@
 //!
 //! Built on parser events and not on a deserializer: only they carry the style of a scalar and let
 //! every duplicate key of a file be told at once. An alias is copied where it is used, within
-//! [`MAX_NODES`], so that a bomb is refused after little work.
+//! the bounds of [`anchors`], so that a bomb is refused after little work.
+
+pub mod anchors;
 
 use std::collections::HashMap;
 
@@ -22,6 +24,7 @@ use crate::document::core;
 use crate::document::old;
 use crate::document::old::Asked;
 use crate::document::old::Sealed;
+use crate::document::parse::anchors::Anchors;
 use crate::document::slips;
 use crate::source::SourceId;
 use crate::source::Sources;
@@ -31,8 +34,6 @@ use crate::source::Span;
 pub const MAX_BYTES: usize = 32 * 1024 * 1024;
 /// Most nodes of a document, aliases unfolded: a million hosts with their variables fit.
 pub const MAX_NODES: usize = 4_000_000;
-/// Most nodes that aliases may add.
-pub const MAX_ALIASED_NODES: usize = 20_000;
 /// Deepest nesting.
 pub const MAX_DEPTH: usize = 48;
 
@@ -85,10 +86,9 @@ fn read(
         dialect,
         found,
         stack: Vec::new(),
-        anchors: HashMap::new(),
+        anchors: Anchors::default(),
         root: None,
         nodes: 0,
-        aliased: 0,
         documents: 0,
         faulty: false,
         sealed: Sealed::default(),
@@ -100,7 +100,9 @@ fn read(
             }
             Err(error) => {
                 let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
-                builder.found.push(syntax(text, id, at, error.info()));
+                builder
+                    .found
+                    .push(slips::syntax(text, id, at, error.info()));
                 return None;
             }
         }
@@ -124,24 +126,7 @@ pub(super) fn options() -> granit_parser::Options {
     options
 }
 
-/// Words a syntax error, with its cure where one is known.
-fn syntax(text: &str, id: SourceId, at: usize, info: String) -> Diagnostic {
-    let width = text[at..].chars().next().map_or(0, char::len_utf8);
-    if info.contains("recursion limit") {
-        // The parser has the same bound, and meets it first.
-        return too_deep(Span::new(id, at, at + width));
-    }
-    let fault = Diagnostic::error("yaml-syntax", "this is not YAML")
-        .at(Span::new(id, at, at + width), info);
-    match slips::cure(text, id, at) {
-        Some(cure) => fault.fix_all(cure.text, cure.edits),
-        None => {
-            fault.help("look at the indentation and the quotes of this line and the one before it")
-        }
-    }
-}
-
-fn too_deep(span: Span) -> Diagnostic {
+pub(super) fn too_deep(span: Span) -> Diagnostic {
     let message = format!("lists and mappings are nested deeper than {MAX_DEPTH}");
     Diagnostic::error("nested-too-deep", message)
         .at(span, "too deep")
@@ -179,10 +164,9 @@ struct Builder<'a> {
     dialect: Dialect,
     found: &'a mut Diagnostics,
     stack: Vec<Open>,
-    anchors: HashMap<usize, (Node, usize)>,
+    anchors: Anchors,
     root: Option<Node>,
     nodes: usize,
-    aliased: usize,
     documents: usize,
     faulty: bool,
     sealed: Sealed,
@@ -241,25 +225,13 @@ impl Builder<'_> {
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span)?,
             Event::Alias(anchor) => {
-                let Some((mut node, size)) = self.anchors.get(&anchor).cloned() else {
-                    self.found.push(
-                        Diagnostic::error("alias-in-itself", "an alias stands inside its anchor")
-                            .at(span, "")
-                            .help("write the value out"),
-                    );
-                    return None;
+                let (node, size) = match self.anchors.copy(anchor, span) {
+                    Ok(copied) => copied,
+                    Err(fault) => {
+                        self.found.push(*fault);
+                        return None;
+                    }
                 };
-                self.aliased += size;
-                if self.aliased > MAX_ALIASED_NODES {
-                    let message = format!("aliases add more than {MAX_ALIASED_NODES} nodes");
-                    self.found.push(
-                        Diagnostic::error("too-many-aliases", message)
-                            .at(span, "this one is too many")
-                            .help("write the values out, or use fewer aliases"),
-                    );
-                    return None;
-                }
-                node.alias = Some(span);
                 self.finish(node, 0, size)?;
             }
             _ => {}
@@ -383,11 +355,6 @@ impl Builder<'_> {
         } else {
             last.map_or(start, |last| start.to(last))
         };
-        let size = 1 + match &value {
-            Value::List(items) if anchor > 0 => items.iter().map(size_of).sum(),
-            Value::Map(entries) if anchor > 0 => entries.iter().map(|e| size_of(&e.value)).sum(),
-            _ => 0,
-        };
         self.finish(
             Node {
                 value,
@@ -395,7 +362,7 @@ impl Builder<'_> {
                 alias: None,
             },
             anchor,
-            size,
+            1,
         )
     }
 
@@ -425,7 +392,7 @@ impl Builder<'_> {
             return None;
         }
         if anchor > 0 {
-            self.anchors.insert(anchor, (node.clone(), size));
+            self.anchors.keep(anchor, &node);
         }
         match self.stack.last_mut() {
             None => self.root = Some(node),
@@ -495,13 +462,5 @@ fn entry(text: &str, key: String, key_span: Span, value: Node) -> Entry {
         key_span,
         bare,
         value,
-    }
-}
-
-fn size_of(node: &Node) -> usize {
-    1 + match &node.value {
-        Value::List(items) => items.iter().map(size_of).sum(),
-        Value::Map(entries) => entries.iter().map(|entry| size_of(&entry.value)).sum(),
-        _ => 0,
     }
 }

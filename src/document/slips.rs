@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use granit_parser::Parser;
 
+use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Edit;
 use crate::document::parse;
 use crate::source::SourceId;
@@ -37,6 +38,23 @@ const QUOTE_SIGN: &str = "put quotes around a text that begins with a sign of YA
 const CLOSE_QUOTE: &str = "close the quote";
 const BLANK: &str = "put a blank behind the `:`";
 const TABS: &str = "indent with blanks: YAML does not allow tabs there";
+
+/// Words a syntax error, with its cure where one is known.
+pub(super) fn syntax(text: &str, id: SourceId, at: usize, info: String) -> Diagnostic {
+    let width = text[at..].chars().next().map_or(0, char::len_utf8);
+    if info.contains("recursion limit") {
+        // The parser has the same bound, and meets it first.
+        return parse::too_deep(Span::new(id, at, at + width));
+    }
+    let fault = Diagnostic::error("yaml-syntax", "this is not YAML")
+        .at(Span::new(id, at, at + width), info);
+    match cure(text, id, at) {
+        Some(cure) => fault.fix_all(cure.text, cure.edits),
+        None => {
+            fault.help("look at the indentation and the quotes of this line and the one before it")
+        }
+    }
+}
 
 /// Returns the cure of a fault at a byte of a text, if one of those known works.
 pub(super) fn cure(text: &str, id: SourceId, at: usize) -> Option<Cure> {

@@ -35,7 +35,7 @@ use crate::source::Span;
 
 /// Most bytes, roughly, of the variables and groups of all hosts: what a group says is there again
 /// for each of its hosts, so that a small file could fill the memory.
-const MAX_BYTES: usize = 1024 * 1024 * 1024;
+const MAX_BYTES: usize = 256 * 1024 * 1024;
 
 /// Makes the inventory; `None` (and a diagnostic) where the groups cannot be brought into an order
 /// or all of it is too large.
@@ -52,7 +52,10 @@ pub(super) fn build(
     let mut lines = Lines::new(sources);
     let mut links = LinkReader::new(found);
     let mut hosts = IndexMap::with_capacity(draft.hosts.len());
-    let mut bytes: usize = 0;
+    if let Some(place) = excess(draft, &tree, &mut lineages) {
+        found.push(too_large(place));
+        return None;
+    }
     for (name, host) in &draft.hosts {
         let lineage = lineages
             .entry(direct_groups(host))
@@ -60,12 +63,6 @@ pub(super) fn build(
         let mut given = lineage.vars.clone();
         for (name, own) in host.vars.iter().chain(&host.file_vars) {
             given.insert(name, own);
-        }
-        let weights = given.values().map(|given| weight(&given.value));
-        bytes = bytes.saturating_add(weights.sum::<usize>() + lineage.groups.len() * NODE);
-        if bytes > MAX_BYTES {
-            found.push(too_large(host.place));
-            return None;
         }
         let host_name = HostName::new(name);
         let link = links.link(name, host.place, &given);
@@ -105,6 +102,26 @@ pub(super) fn build(
         hosts,
         groups,
     })
+}
+
+/// Returns the host with which all are too large, before anything is copied.
+fn excess<'a>(
+    draft: &'a Draft,
+    tree: &Tree,
+    lineages: &mut HashMap<Vec<usize>, Lineage<'a>>,
+) -> Option<Span> {
+    let mut bytes: usize = 0;
+    let mut hosts = draft.hosts.values();
+    let too_much = hosts.find(|host| {
+        let lineage = lineages
+            .entry(direct_groups(host))
+            .or_insert_with_key(|direct| Lineage::new(draft, tree, direct));
+        let own = host.vars.values().chain(host.file_vars.values());
+        let own: usize = own.map(|given| weight(&given.value)).sum();
+        bytes = bytes.saturating_add(lineage.weight + own);
+        bytes > MAX_BYTES
+    });
+    too_much.map(|host| host.place)
 }
 
 /// Returns the hosts of a group in Ansible's order: level by level downwards, each host once.
@@ -174,6 +191,8 @@ struct Lineage<'a> {
     /// The groups with their parents, nearest last, `all` first.
     groups: Vec<usize>,
     vars: IndexMap<&'a str, &'a Given>,
+    /// How many bytes both take for each host, roughly.
+    weight: usize,
 }
 
 impl<'a> Lineage<'a> {
@@ -200,7 +219,13 @@ impl<'a> Lineage<'a> {
         for &group in &groups {
             add(&draft.groups[group].file_vars);
         }
-        Self { groups, vars }
+        let weights = vars.values().map(|given: &&Given| weight(&given.value));
+        let weight = weights.sum::<usize>() + groups.len() * NODE;
+        Self {
+            groups,
+            vars,
+            weight,
+        }
     }
 
     fn names(&self, draft: &Draft) -> Vec<String> {

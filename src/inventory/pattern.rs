@@ -8,16 +8,12 @@
 //! group or a host. Files of names (`@FILE`) are not read.
 
 use indexmap::IndexSet;
-use regex::Regex;
-use regex::RegexBuilder;
 
 use crate::diagnostic::nearest;
 use crate::inventory::HostName;
 use crate::inventory::Inventory;
 use crate::inventory::ranges;
-
-/// Largest compiled regular expression, in bytes.
-const MAX_REGEX: usize = 1024 * 1024;
+use crate::regexes;
 
 /// Why a pattern stands for no hosts.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -313,8 +309,8 @@ fn matches<'a>(part: &str, inventory: &'a Inventory) -> Result<Hosts<'a>, String
         return Ok(host.into_iter().map(|(host, _)| host).collect());
     }
     let regex = match part.strip_prefix('~') {
-        Some(expression) => compile(&format!("^(?:{expression})"))?,
-        None => compile(&glob(part))?,
+        Some(expression) => regexes::compile(&format!("^(?:{expression})"))?,
+        None => regexes::compile(&glob(part))?,
     };
     let groups = inventory.groups.iter();
     let groups = groups.filter(|(name, _)| regex.is_match(name));
@@ -322,21 +318,6 @@ fn matches<'a>(part: &str, inventory: &'a Inventory) -> Result<Hosts<'a>, String
     let named = inventory.hosts.keys();
     hosts.extend(named.filter(|host| regex.is_match(host.as_str())));
     Ok(hosts)
-}
-
-fn compile(expression: &str) -> Result<Regex, String> {
-    RegexBuilder::new(expression)
-        .size_limit(MAX_REGEX)
-        .build()
-        .map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => "the expression is too large".to_owned(),
-            // The first lines draw the expression; the last one names the fault.
-            other => {
-                let text = other.to_string();
-                let last = text.lines().next_back().unwrap_or_default();
-                last.trim_start_matches("error: ").to_owned()
-            }
-        })
 }
 
 /// Translates a shell glob to an expression, as Python's `fnmatch` does.

@@ -69,6 +69,34 @@ pub fn read_with(
     sources: &mut Sources,
     found: &mut Diagnostics,
 ) -> Option<Inventory> {
+    with_files(shown, programs, sources, found, |draft, files| {
+        inventory(path, shown, draft, files, 0);
+        read_vars(path, shown, draft, files);
+    })
+}
+
+/// Reads a text as the inventory at a path that tells its format: there are no files beside it.
+pub fn text(
+    path: &Path,
+    text: &str,
+    sources: &mut Sources,
+    found: &mut Diagnostics,
+) -> Option<Inventory> {
+    let shown = path.display().to_string();
+    let id = sources.add(shown.as_str(), text);
+    with_files(&shown, &mut NoPrograms, sources, found, |draft, files| {
+        source(path, &shown, id, draft, files);
+    })
+}
+
+/// Builds the inventory of what is read into its draft.
+fn with_files(
+    shown: &str,
+    programs: &mut dyn Programs,
+    sources: &mut Sources,
+    found: &mut Diagnostics,
+    read: impl FnOnce(&mut Draft, &mut Files<'_>),
+) -> Option<Inventory> {
     let mut own = Diagnostics::default();
     let mut draft = Draft::new();
     let mut files = Files {
@@ -78,8 +106,7 @@ pub fn read_with(
         usable: true,
         count: 0,
     };
-    inventory(path, shown, &mut draft, &mut files, 0);
-    read_vars(path, shown, &mut draft, &mut files);
+    read(&mut draft, &mut files);
     // Names that stand in a file which could not be read would all be told as unknown.
     let usable = files.usable;
     let inventory = usable
@@ -139,9 +166,13 @@ fn file(path: &Path, shown: &str, draft: &mut Draft, files: &mut Files<'_>) {
         program::read(path, shown, draft, files);
         return;
     }
-    let Some(id) = files.add(path, shown) else {
-        return;
-    };
+    if let Some(id) = files.add(path, shown) {
+        source(path, shown, id, draft, files);
+    }
+}
+
+/// Reads the text of one inventory file into the draft.
+fn source(path: &Path, shown: &str, id: SourceId, draft: &mut Draft, files: &mut Files<'_>) {
     let text = files.sources.get(id).text();
     if text.starts_with("$ANSIBLE_VAULT;") {
         files.fault(

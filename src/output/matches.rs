@@ -11,6 +11,7 @@ use crate::output::convert;
 use crate::output::quoted;
 use crate::output::table::Row;
 use crate::output::table::keyed;
+use crate::regexes;
 
 /// Reads the named groups of the first match as a map; with `key`, those of every match as rows.
 pub(super) fn read(
@@ -19,7 +20,7 @@ pub(super) fn read(
     key: Option<&str>,
     types: &IndexMap<String, Type>,
 ) -> Result<Value, String> {
-    let regex = Regex::new(pattern).map_err(|error| format!("its pattern is faulty: {error}"))?;
+    let regex = regexes::compile(pattern).map_err(|why| format!("its pattern is faulty: {why}"))?;
     let most = if key.is_some() { usize::MAX } else { 1 };
     let mut rows = Vec::new();
     for captures in regex.captures_iter(text).take(most) {

@@ -5,16 +5,21 @@
 //! out and what is a default. Nothing goes out but diagnostics. Whether hosts and groups exist is
 //! not known here: [`crate::resolve`] tells that.
 
+mod claims;
 mod commands;
 mod each;
+mod handlers;
 mod keys;
 mod known;
 mod lists;
+mod logic;
+mod looks;
 mod rounds;
 mod secrets;
 pub mod texts;
 mod types;
 mod uninterruptible;
+mod waits;
 mod ways;
 
 use crate::diagnostic::Diagnostics;
@@ -35,6 +40,7 @@ use crate::template::expression::Expression;
 pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
     for placed in placed(node, plan) {
         keys::check(&placed, found);
+        waits::check(&placed, found);
         commands::check(placed.step, sources, found);
     }
     ways::check(plan, found);
@@ -43,6 +49,10 @@ pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostic
     uninterruptible::check(plan, found);
     rounds::check(plan, found);
     types::check(plan, found);
+    logic::check(plan, found);
+    claims::check(plan, found);
+    looks::check(plan, found);
+    handlers::check(plan, found);
     lists::check(plan, found);
     secrets::check(plan, sources, found);
     // An input may be there for a text that is read later.

@@ -7,6 +7,7 @@
 //! back, names that are not known yet) is the business of [`super::check`].
 
 mod action;
+mod circles;
 mod command;
 mod input;
 mod late;
@@ -246,10 +247,10 @@ impl Lowering<'_> {
     /// Tells of a `from` that is no probe.
     fn from(&mut self, from: &Node) {
         let name = from.as_text().unwrap_or_default();
-        let probes: Vec<&str> = self.names_of(Kind::Probe);
-        if probes.contains(&name) {
+        if self.is_probe(name) {
             return;
         }
+        let probes: Vec<&str> = self.names_of(Kind::Probe);
         let fault = Diagnostic::error("unknown-name", format!("`{name}` is no probe"))
             .at(from.span, "`from` takes the name of a probe");
         let help = names::suggest(name, &probes, "write a probe of that name under `probes`");

@@ -3,8 +3,13 @@
 //! Used for the defaults in a plan and for the values that are given from outside. Patterns and
 //! bounds are decided by a JSON Schema, made of the kind; the words of a fault are ours.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::time::Duration;
 
+use jsonschema::Validator;
 use serde_json::Value;
 use serde_json::json;
 
@@ -16,12 +21,16 @@ use crate::document::Node;
 use crate::duration;
 use crate::plan::Input;
 use crate::plan::InputKind;
+use crate::regexes::MAX_REGEX;
 use crate::schema::one_of;
 use crate::source::Sources;
 use crate::source::Span;
 
 /// Most items of a list that says nothing of their number.
 const MAX_ITEMS: usize = 10_000;
+
+/// Most validators that are kept: as many as a plan may have inputs with bounds.
+const MAX_VALIDATORS: usize = 64;
 
 impl Input {
     /// Whether its value is a secret. That of a file is a path, and only what stands there is one.
@@ -313,6 +322,14 @@ fn path(value: &Value) -> Result<Value, Unfit> {
 /// Whether a value of the right type keeps the pattern and bounds of the input.
 fn fits(kind: &InputKind, value: &Value) -> bool {
     let (schema, value) = match kind {
+        InputKind::Int {
+            min: None,
+            max: None,
+        }
+        | InputKind::Duration {
+            min: None,
+            max: None,
+        } => return true,
         InputKind::String { pattern: Some(one) } => (
             json!({"type": "string", "pattern": whole_pattern(one)}),
             value.clone(),
@@ -326,10 +343,23 @@ fn fits(kind: &InputKind, value: &Value) -> bool {
         }
         _ => return true,
     };
-    let options = jsonschema::options().with_pattern_options(jsonschema::PatternOptions::regex());
-    options
-        .build(&schema)
-        .is_ok_and(|validator| validator.is_valid(&value))
+    validator(schema).is_some_and(|validator| validator.is_valid(&value))
+}
+
+/// Returns the validator of a schema. Making one takes far longer than using it, and an input is
+/// held against the same one for each of many hosts: so the last few are kept.
+fn validator(schema: Value) -> Option<Arc<Validator>> {
+    static KEPT: Mutex<VecDeque<(Value, Arc<Validator>)>> = Mutex::new(VecDeque::new());
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, validator)) = kept.iter().find(|(known, _)| *known == schema) {
+        return Some(Arc::clone(validator));
+    }
+    let patterns = jsonschema::PatternOptions::regex().size_limit(MAX_REGEX);
+    let options = jsonschema::options().with_pattern_options(patterns);
+    let validator = Arc::new(options.build(&schema).ok()?);
+    kept.truncate(MAX_VALIDATORS - 1);
+    kept.push_front((schema, Arc::clone(&validator)));
+    Some(validator)
 }
 
 /// Returns a pattern that matches only a text as a whole.

@@ -383,10 +383,13 @@ fn verdict(state: &RunState) -> (RunStatus, Option<String>) {
         HostStatus::Quarantined,
     ]);
     if !undone.is_empty() {
-        return (
-            RunStatus::RolledBack,
-            Some(format!("it failed on {}", undone.join(", "))),
-        );
+        let hosts = undone.join(", ");
+        let why = if state.rollback_requested {
+            format!("an operator asked for it; undone on {hosts}")
+        } else {
+            format!("it failed on {hosts}")
+        };
+        return (RunStatus::RolledBack, Some(why));
     }
     let nothing_done = state.hosts.values().all(|host| {
         host.tasks

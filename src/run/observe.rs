@@ -259,17 +259,17 @@ impl Observer<'_> {
                 (Truth::True, Truth::False | Truth::Unknown) | (Truth::Unknown, Truth::False)
             );
             if first || worse {
-                let place = if all.len() > 1 && truth != Truth::True {
-                    place_words(members)
-                } else {
-                    String::new()
+                let several = all.len() > 1 && truth != Truth::True;
+                let place = |part: &str| match several {
+                    true => self.place_of_part(part, members),
+                    false => String::new(),
                 };
                 decided.truth = truth;
                 decided.error = error;
                 decided.values = evaluator
                     .into_seen()
                     .into_iter()
-                    .map(|(name, value)| (format!("{name}{place}"), value))
+                    .map(|(part, value)| (format!("{part}{}", place(&part)), value))
                     .collect();
                 first = false;
             }
@@ -395,6 +395,22 @@ impl Observer<'_> {
         self.place_of(probe, members)
     }
 
+    /// Says where a part of a condition was looked at: only the members of its own groups.
+    fn place_of_part(&self, part: &str, members: &Members) -> String {
+        let letters = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let name = part.split(|c| !letters(c)).find(|word| !word.is_empty());
+        let mut groups = BTreeSet::new();
+        let plan = &self.plan.plan;
+        groups_of(
+            plan,
+            name.unwrap_or_default(),
+            &mut BTreeSet::new(),
+            &mut groups,
+        );
+        let own = members.iter().filter(|(group, _)| groups.contains(*group));
+        place_words(&own.map(|(g, host)| (g.clone(), host.clone())).collect())
+    }
+
     /// All combinations of members that a condition must hold for; at least one, maybe empty.
     fn members_of(&self, expression: &Expression) -> Result<Vec<Members>, String> {
         let mut groups = BTreeSet::new();
@@ -445,21 +461,26 @@ fn groups_used(
     let mut names = Vec::new();
     expression.root.free_names(&mut names);
     for (name, _) in names {
-        let probe = match plan.words.get(&name) {
-            Some(_) if !words.insert(name.clone()) => None,
-            Some(Word::Expression(inner, _)) => {
-                groups_used(plan, inner, words, groups);
-                None
-            }
-            Some(Word::Rows { from, filter, .. }) => {
-                groups_used(plan, filter, words, groups);
-                plan.probes.get(from)
-            }
-            None => plan.probes.get(&name),
-        };
-        if let Some(Place::EachOf(group, _)) = probe.map(|probe| &probe.place) {
-            groups.insert(group.clone());
+        groups_of(plan, &name, words, groups);
+    }
+}
+
+/// Collects the groups whose members a name is looked at on.
+fn groups_of(plan: &Plan, name: &str, words: &mut BTreeSet<String>, groups: &mut BTreeSet<String>) {
+    let probe = match plan.words.get(name) {
+        Some(_) if !words.insert(name.to_owned()) => None,
+        Some(Word::Expression(inner, _)) => {
+            groups_used(plan, inner, words, groups);
+            None
         }
+        Some(Word::Rows { from, filter, .. }) => {
+            groups_used(plan, filter, words, groups);
+            plan.probes.get(from)
+        }
+        None => plan.probes.get(name),
+    };
+    if let Some(Place::EachOf(group, _)) = probe.map(|probe| &probe.place) {
+        groups.insert(group.clone());
     }
 }
 

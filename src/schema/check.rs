@@ -10,6 +10,7 @@ use regex::Regex;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
+use crate::diagnostic::MAX_FAULTS;
 use crate::diagnostic::nearest;
 use crate::document::Entry;
 use crate::document::Node;
@@ -208,7 +209,8 @@ fn meant(node: &Node, name: &str, record: &Record) -> bool {
     let unknown = node
         .entries()
         .iter()
-        .filter(|entry| record.field(&entry.key).is_none() && record.rest.is_none());
+        .filter(|entry| record.field(&entry.key).is_none() && record.rest.is_none())
+        .take(MAX_FAULTS);
     let names: Vec<&str> = record.fields.iter().map(|field| field.name).collect();
     unknown
         .into_iter()
@@ -221,11 +223,13 @@ fn meant(node: &Node, name: &str, record: &Record) -> bool {
 /// Whether an unknown key stands for an action: the cure names it, so nothing else is told.
 fn meant_action(node: &Node, record: &Record) -> bool {
     let entries = node.entries().iter();
-    let mut unknown = entries.filter(|entry| record.field(&entry.key).is_none());
-    unknown.any(|entry| match foreign::find(record, &entry.key) {
-        Some(word) => word.is_action(record.one_of),
-        None => nearest(&entry.key, record.one_of.iter().copied()).is_some(),
-    })
+    let unknown = entries.filter(|entry| record.field(&entry.key).is_none());
+    unknown
+        .take(MAX_FAULTS)
+        .any(|entry| match foreign::find(record, &entry.key) {
+            Some(word) => word.is_action(record.one_of),
+            None => nearest(&entry.key, record.one_of.iter().copied()).is_some(),
+        })
 }
 
 fn check_one_of(node: &Node, record: &Record, found: &mut Diagnostics) {
@@ -329,6 +333,11 @@ fn unknown_key(node: &Node, entry: &Entry, record: &'static Record, found: &mut 
         return;
     }
     let fault = fault.at(entry.key_span, "not a word of planrun here");
+    if found.is_full() {
+        // It will not be shown, so its help need not be found.
+        found.push(fault);
+        return;
+    }
     let names: Vec<&str> = record.fields.iter().map(|field| field.name).collect();
     found.push(match nearest(key, names.iter().copied()) {
         Some(near) if node.get(near).is_none() => {

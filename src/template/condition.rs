@@ -6,6 +6,7 @@
 //! be told on one side does not matter where the other side decides. Types are not coerced: a
 //! comparison of text with a number cannot be told, and says why.
 
+use std::cell::Cell;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -13,6 +14,7 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use crate::template::Mode;
+use crate::template::bounds::MAX_PARTS;
 use crate::template::engine;
 use crate::template::expression::Comparison;
 use crate::template::expression::Expr;
@@ -61,6 +63,8 @@ pub type SeenValue = (String, String);
 pub struct Evaluator<'a> {
     scope: &'a dyn Scope,
     seen: RefCell<Vec<SeenValue>>,
+    /// How many parts were looked at.
+    parts: Cell<u64>,
 }
 
 /// A scope with `row` in it.
@@ -78,6 +82,7 @@ impl<'a> Evaluator<'a> {
         Self {
             scope,
             seen: RefCell::new(Vec::new()),
+            parts: Cell::new(0),
         }
     }
 
@@ -110,7 +115,18 @@ impl<'a> Evaluator<'a> {
         Ok(value)
     }
 
+    /// Counts a part that is looked at: words of words can double their work at each level.
+    fn count(&self) -> Result<(), Stop> {
+        self.parts.set(self.parts.get() + 1);
+        if self.parts.get() > MAX_PARTS {
+            let why = format!("it takes more than {MAX_PARTS} looks at parts of expressions");
+            return Err(Stop::CannotTell(why));
+        }
+        Ok(())
+    }
+
     fn truth_of(&self, expr: &Expr, local: &Local<'_>) -> Result<bool, Stop> {
+        self.count()?;
         match &expr.kind {
             Kind::Not(inner) => self.truth_of(inner, local).map(|truth| !truth),
             Kind::And(left, right) => match self.truth_of(left, local) {
@@ -219,6 +235,7 @@ impl<'a> Evaluator<'a> {
     }
 
     fn value_of(&self, expr: &Expr, local: &Local<'_>) -> Result<Value, Stop> {
+        self.count()?;
         match &expr.kind {
             Kind::Const(value) => Ok(value.clone()),
             Kind::Var(name) => match self.meaning(name, local)? {
@@ -430,11 +447,10 @@ fn compare_values(how: Comparison, left: &Value, right: &Value) -> Result<bool, 
 
 /// Does one operation, by the template engine's own rules.
 fn arithmetic(sign: &str, left: &Value, right: &Value) -> Result<Value, Stop> {
-    let text = format!("left {sign} right");
     let names = minijinja::context! { left => left, right => right };
-    engine::environment(Mode::Text)
-        .compile_expression_owned(text)
-        .and_then(|operation| operation.eval(names))
+    engine::operation(sign)
+        .ok_or_else(|| Stop::CannotTell(format!("`{sign}` is no operation")))?
+        .eval(names)
         .map_err(|error| {
             let what = engine::describe(&error, "");
             Stop::CannotTell(format!("{} {sign} {}: {what}", show(left), show(right)))

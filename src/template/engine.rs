@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use minijinja::Environment;
 use minijinja::Error;
 use minijinja::ErrorKind;
+use minijinja::Expression;
 use minijinja::UndefinedBehavior;
 use minijinja::Value;
 use minijinja::syntax::SyntaxConfig;
@@ -17,9 +18,7 @@ use minijinja::value::ValueKind;
 use crate::quote;
 use crate::template::Mode;
 use crate::template::Names;
-
-/// Work a template may do, in instructions of the engine.
-const FUEL: u64 = 50_000;
+use crate::template::bounds::FUEL;
 
 /// A text could not be rendered. Holds no values, only what the author wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,6 +162,24 @@ pub fn environment(mode: Mode) -> &'static Environment<'static> {
         Mode::Word => &WORD,
         Mode::Script => &SCRIPT,
     }
+}
+
+/// The signs of arithmetic, each compiled once: the engine compiles far longer than it computes.
+static OPERATIONS: LazyLock<Vec<(&'static str, Expression<'static, 'static>)>> =
+    LazyLock::new(|| {
+        ["+", "-", "*", "/", "//", "%", "**", "~"]
+            .into_iter()
+            .filter_map(|sign| {
+                let text = format!("left {sign} right");
+                Some((sign, TEXT.compile_expression_owned(text).ok()?))
+            })
+            .collect()
+    });
+
+/// Returns an operation on `left` and `right`.
+pub(super) fn operation(sign: &str) -> Option<&'static Expression<'static, 'static>> {
+    let mut all = OPERATIONS.iter();
+    all.find(|(known, _)| *known == sign).map(|(_, one)| one)
 }
 
 /// Renders a text.

@@ -17,7 +17,10 @@ use crate::document::Places;
 use crate::source::Sources;
 use crate::source::Span;
 use crate::template::Name;
+use crate::template::bounds;
 use crate::template::cure;
+use crate::template::operators::binary_kind;
+use crate::template::operators::comparison;
 
 /// An expression and the text it was read from.
 #[derive(Clone, Debug)]
@@ -106,6 +109,8 @@ pub struct Fault {
     pub text: String,
     /// Where in the text.
     pub range: Range<usize>,
+    /// Whether it is only too large (see [`bounds`]).
+    pub excess: bool,
 }
 
 impl Expression {
@@ -135,6 +140,11 @@ impl Expression {
                 expression.places = Some(places);
                 Some(expression)
             }
+            Err(fault) if fault.excess => {
+                let place = node.place(sources, fault.range.clone());
+                found.push(bounds::too_large(fault, place));
+                None
+            }
             Err(fault) => {
                 let words = "write something like `ring[ip].users == 0 and serving`";
                 let fault =
@@ -148,8 +158,9 @@ impl Expression {
 
     /// Parses a text that is not in a file; its names have no places.
     pub fn parse_text(text: &str) -> Result<Self, Fault> {
+        bounds::expression(text)?;
         let parsed = machinery::parse_expr(text).map_err(|error| fault_of(&error, text))?;
-        let root = convert(&parsed)?;
+        let root = convert(&parsed, 0)?;
         Ok(Self {
             text: text.to_owned(),
             span: None,
@@ -216,6 +227,16 @@ impl Expr {
         }
     }
 
+    /// Returns how deep it is nested: 1 for a name or a constant.
+    pub fn levels(&self) -> usize {
+        1 + self
+            .parts()
+            .into_iter()
+            .map(Self::levels)
+            .max()
+            .unwrap_or(0)
+    }
+
     /// Collects the free names and their ranges, from left to right.
     pub fn free_names(&self, names: &mut Vec<(String, Range<usize>)>) {
         match &self.kind {
@@ -259,6 +280,7 @@ pub fn names_of_template(text: &str) -> Result<Vec<(String, Range<usize>)>, Faul
     if !text.contains("{{") && !text.contains("{%") && !text.contains("{#") {
         return Ok(Vec::new());
     }
+    bounds::template(text)?;
     let parsed = machinery::parse(text, "text", minijinja::syntax::SyntaxConfig::default())
         .map_err(|error| fault_of(&error, text))?;
     let mut names = Vec::new();
@@ -271,6 +293,7 @@ pub fn shown_by_template(text: &str) -> Vec<Expr> {
     let syntax = minijinja::syntax::SyntaxConfig::default();
     let mut all = Vec::new();
     if text.contains("{{")
+        && bounds::template(text).is_ok()
         && let Ok(parsed) = machinery::parse(text, "text", syntax)
     {
         shown_by_statement(&parsed, &mut all);
@@ -281,7 +304,7 @@ pub fn shown_by_template(text: &str) -> Vec<Expr> {
 fn shown_by_statement(statement: &ast::Stmt<'_>, all: &mut Vec<Expr>) {
     let parts: Vec<&ast::Stmt<'_>> = match statement {
         ast::Stmt::EmitExpr(emit) => {
-            all.extend(convert(&emit.expr));
+            all.extend(convert(&emit.expr, 0));
             return;
         }
         ast::Stmt::Template(template) => template.children.iter().collect(),
@@ -304,7 +327,7 @@ fn names_of_statement(
 ) -> Result<(), Fault> {
     let expression = |expr: &ast::Expr<'_>, locals: &[String], names: &mut Vec<_>| {
         let mut free = Vec::new();
-        convert(expr)?.free_names(&mut free);
+        convert(expr, 0)?.free_names(&mut free);
         names.extend(free.into_iter().filter(|(name, _)| !locals.contains(name)));
         Ok::<(), Fault>(())
     };
@@ -327,7 +350,7 @@ fn names_of_statement(
             let before = locals.len();
             locals.push("loop".into());
             let mut targets = Vec::new();
-            convert(&list.target)?.free_names(&mut targets);
+            convert(&list.target, 0)?.free_names(&mut targets);
             locals.extend(targets.into_iter().map(|(name, _)| name));
             for child in list.body.iter().chain(&list.else_body) {
                 names_of_statement(child, locals, names)?;
@@ -339,6 +362,7 @@ fn names_of_statement(
             return Err(Fault {
                 text: "only `{{ }}`, `{% if %}` and `{% for %}` are part of the language".into(),
                 range: 0..0,
+                excess: false,
             });
         }
     }
@@ -353,6 +377,7 @@ fn fault_of(error: &minijinja::Error, text: &str) -> Fault {
     Fault {
         text: detail.to_owned(),
         range,
+        excess: false,
     }
 }
 
@@ -360,9 +385,13 @@ fn range_of(span: machinery::Span) -> Range<usize> {
     span.start_offset as usize..span.end_offset as usize
 }
 
-fn convert(expr: &ast::Expr<'_>) -> Result<Expr, Fault> {
-    let boxed = |expr: &ast::Expr<'_>| convert(expr).map(Box::new);
+/// Takes over a parsed expression; `above` is how deep it is nested in others.
+fn convert(expr: &ast::Expr<'_>, above: usize) -> Result<Expr, Fault> {
     let range = range_of(expr.span());
+    bounds::level(above, &range)?;
+    let convert = |expr: &ast::Expr<'_>| convert(expr, above + 1);
+    let arguments = |args: &[ast::CallArg<'_>], range| arguments(args, range, &convert);
+    let boxed = |expr: &ast::Expr<'_>| convert(expr).map(Box::new);
     let kind = match expr {
         ast::Expr::Var(var) => Kind::Var(var.id.to_owned()),
         ast::Expr::Const(constant) => Kind::Const(constant.value.clone()),
@@ -434,50 +463,19 @@ fn refuse<T>(what: &str, range: Range<usize>) -> Result<T, Fault> {
     Err(Fault {
         text: format!("{what} is not part of the language; use a filter"),
         range,
+        excess: false,
     })
 }
 
-fn arguments(args: &[ast::CallArg<'_>], range: &Range<usize>) -> Result<Vec<Expr>, Fault> {
+fn arguments(
+    args: &[ast::CallArg<'_>],
+    range: &Range<usize>,
+    convert: &impl Fn(&ast::Expr<'_>) -> Result<Expr, Fault>,
+) -> Result<Vec<Expr>, Fault> {
     args.iter()
         .map(|arg| match arg {
             ast::CallArg::Pos(expr) => convert(expr),
             _ => refuse("a named argument", range.clone()),
         })
         .collect()
-}
-
-fn comparison(op: ast::CompareOpKind) -> Comparison {
-    match op {
-        ast::CompareOpKind::Eq => Comparison::Eq,
-        ast::CompareOpKind::Ne => Comparison::Ne,
-        ast::CompareOpKind::Lt => Comparison::Lt,
-        ast::CompareOpKind::Lte => Comparison::Le,
-        ast::CompareOpKind::Gt => Comparison::Gt,
-        ast::CompareOpKind::Gte => Comparison::Ge,
-        ast::CompareOpKind::In => Comparison::In,
-        ast::CompareOpKind::NotIn => Comparison::NotIn,
-    }
-}
-
-fn binary_kind(op: ast::BinOpKind, left: Box<Expr>, right: Box<Expr>) -> Kind {
-    let compare = |how, left, right: Box<Expr>| Kind::Compare(left, vec![(how, *right)]);
-    match op {
-        ast::BinOpKind::ScAnd => Kind::And(left, right),
-        ast::BinOpKind::ScOr => Kind::Or(left, right),
-        ast::BinOpKind::Eq => compare(Comparison::Eq, left, right),
-        ast::BinOpKind::Ne => compare(Comparison::Ne, left, right),
-        ast::BinOpKind::Lt => compare(Comparison::Lt, left, right),
-        ast::BinOpKind::Lte => compare(Comparison::Le, left, right),
-        ast::BinOpKind::Gt => compare(Comparison::Gt, left, right),
-        ast::BinOpKind::Gte => compare(Comparison::Ge, left, right),
-        ast::BinOpKind::In => compare(Comparison::In, left, right),
-        ast::BinOpKind::Add => Kind::Arithmetic("+", left, right),
-        ast::BinOpKind::Sub => Kind::Arithmetic("-", left, right),
-        ast::BinOpKind::Mul => Kind::Arithmetic("*", left, right),
-        ast::BinOpKind::Div => Kind::Arithmetic("/", left, right),
-        ast::BinOpKind::FloorDiv => Kind::Arithmetic("//", left, right),
-        ast::BinOpKind::Rem => Kind::Arithmetic("%", left, right),
-        ast::BinOpKind::Pow => Kind::Arithmetic("**", left, right),
-        ast::BinOpKind::Concat => Kind::Arithmetic("~", left, right),
-    }
 }

@@ -52,6 +52,7 @@ pub enum Fault {
 pub fn split(line: &str) -> (Vec<Word>, Vec<Fault>) {
     let mut splitter = Splitter {
         line,
+        last_bracket: line.rfind(']'),
         at: 0,
         word: String::new(),
         offsets: vec![],
@@ -68,6 +69,8 @@ pub fn split(line: &str) -> (Vec<Word>, Vec<Fault>) {
 
 struct Splitter<'a> {
     line: &'a str,
+    /// Where the last `]` of the line is.
+    last_bracket: Option<usize>,
     at: usize,
     word: String,
     offsets: Vec<usize>,
@@ -135,7 +138,9 @@ impl Splitter<'_> {
                 Some("a variable")
             }
             '*' | '?' => Some("a pattern of file names"),
-            '[' if self.line[self.at..].contains(']') => Some("a pattern of file names"),
+            '[' if self.last_bracket.is_some_and(|at| at > self.at) => {
+                Some("a pattern of file names")
+            }
             '~' if begins => Some("a home directory"),
             '#' if begins => Some("a comment"),
             '!' if begins && self.words.is_empty() => Some("a negation"),
@@ -206,26 +211,15 @@ impl Splitter<'_> {
     /// Takes a `{{ ... }}` as it stands; quotes inside of it are the expression's.
     fn atom(&mut self) {
         let rest = &self.line[self.at..];
-        let mut inside: Option<char> = None;
-        let mut characters = rest.char_indices().skip(2).peekable();
-        while let Some((index, character)) = characters.next() {
-            match inside {
-                Some(quote) if character == quote => inside = None,
-                None if matches!(character, '\'' | '"') => inside = Some(character),
-                None if character == '}' && characters.peek().is_some_and(|(_, c)| *c == '}') => {
-                    self.push_all(&rest[..index + 2]);
-                    self.at += index + 2;
-                    return;
-                }
-                Some(_) | None => {}
-            }
-        }
-        self.faults.push(Fault::Unclosed {
-            what: "`{{`",
-            range: self.at..self.at + 2,
+        let length = atom(rest).unwrap_or_else(|| {
+            self.faults.push(Fault::Unclosed {
+                what: "`{{`",
+                range: self.at..self.at + 2,
+            });
+            rest.len()
         });
-        self.push_all(rest);
-        self.at = self.line.len();
+        self.push_all(&rest[..length]);
+        self.at += length;
     }
 
     fn end_word(&mut self) {
@@ -240,6 +234,23 @@ impl Splitter<'_> {
             });
         }
     }
+}
+
+/// Returns how many bytes a `{{ ... }}` has that a text begins with; `None` where it is not closed.
+pub(super) fn atom(text: &str) -> Option<usize> {
+    let mut inside: Option<char> = None;
+    let mut characters = text.char_indices().skip(2).peekable();
+    while let Some((index, character)) = characters.next() {
+        match inside {
+            Some(quote) if character == quote => inside = None,
+            None if matches!(character, '\'' | '"') => inside = Some(character),
+            None if character == '}' && characters.peek().is_some_and(|(_, c)| *c == '}') => {
+                return Some(index + 2);
+            }
+            Some(_) | None => {}
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -6,7 +6,10 @@
 )]
 
 mod ansible;
+mod anything;
 mod bad_input;
+mod bombs;
+mod bounds;
 mod ci;
 mod cluster;
 mod coming_from;
@@ -16,10 +19,15 @@ mod desk;
 mod docs;
 mod editor;
 mod engine;
+#[path = "../../fuzz/entries.rs"]
+mod entries;
 mod examples;
+mod generated;
 mod harness;
 mod inventories;
 mod items;
+#[path = "../../benches/bombs.rs"]
+mod made_bombs;
 mod manual;
 mod new;
 mod rejected;

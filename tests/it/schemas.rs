@@ -134,7 +134,7 @@ fn check_and_schema_agree_on_every_mistake() {
 /// A change to a document: which place (of all), what is done there, with which value.
 type Change = (prop::sample::Index, u8, prop::sample::Index);
 
-fn values() -> Vec<Value> {
+pub(crate) fn values() -> Vec<Value> {
     vec![
         Value::Null,
         json!(true),
@@ -184,7 +184,7 @@ const KEYS: [&str; 14] = [
     "",
 ];
 
-fn places(value: &Value, path: &str, all: &mut Vec<String>) {
+pub(crate) fn places(value: &Value, path: &str, all: &mut Vec<String>) {
     all.push(path.to_owned());
     match value {
         Value::Array(items) => {
@@ -236,7 +236,8 @@ static PLANS: LazyLock<Vec<Value>> = LazyLock::new(|| {
         })
         .collect()
 });
-static PLAN_VALIDATOR: LazyLock<Validator> = LazyLock::new(|| validator(&schema::plan::PLAN));
+pub(crate) static PLAN_VALIDATOR: LazyLock<Validator> =
+    LazyLock::new(|| validator(&schema::plan::PLAN));
 
 proptest! {
     #![proptest_config(ProptestConfig {

@@ -44,6 +44,10 @@ pub(super) fn check(step: &Step, sources: &Sources, found: &mut Diagnostics) {
         Work::Shell(script) => {
             for line in script.text.lines() {
                 let texts: Vec<&str> = words_of(line);
+                // Where a line stands is looked for in the whole script.
+                if !matches!(texts.first(), Some(&("systemctl" | "rm"))) {
+                    continue;
+                }
                 let span = line_span(script, line, sources);
                 command(&texts, &places_of(&texts, span, sources), span, found);
             }
@@ -104,7 +108,36 @@ fn words_of(line: &str) -> Vec<&str> {
 fn command(words: &[&str], places: &[Span], span: Span, found: &mut Diagnostics) {
     match words {
         ["systemctl", rest @ ..] => systemctl(words, places, rest, span, found),
+        ["service", verb, unit, ..] if VERBS.contains(verb) && !VERBS.contains(unit) => {
+            let fault = Diagnostic::error(
+                "reversed-systemctl",
+                format!("service takes `{verb}` for the name of a service"),
+            );
+            let mut edits = Vec::new();
+            if let [_, first, second, ..] = places {
+                edits = vec![Edit::new(*first, *unit), Edit::new(*second, *verb)];
+            }
+            found.push(
+                fault
+                    .at(span, format!("`{unit}` comes before `{verb}`"))
+                    .fix_all(format!("write `service {unit} {verb}`"), edits),
+            );
+        }
         ["rm", rest @ ..] => remove(rest, span, found),
+        ["find", rest @ ..] if rest.contains(&"-delete") => {
+            let starts = rest
+                .iter()
+                .take_while(|word| !word.starts_with(['-', '(', '!']));
+            everything("find ... -delete", starts.copied(), span, found);
+        }
+        [program, rest @ ..] if program.starts_with("mkfs") => {
+            let device = rest.iter().filter(|word| word.contains("{{"));
+            everything("mkfs", device.copied(), span, found);
+        }
+        ["dd", rest @ ..] => {
+            let target = rest.iter().filter_map(|word| word.strip_prefix("of="));
+            everything("dd", target.filter(|word| word.contains("{{")), span, found);
+        }
         _ => {}
     }
 }
@@ -155,7 +188,18 @@ fn remove(rest: &[&str], span: Span, found: &mut Diagnostics) {
     if !recursive {
         return;
     }
-    for word in rest.iter().filter(|word| !word.starts_with('-')) {
+    let paths = rest.iter().filter(|word| !word.starts_with('-'));
+    everything("rm", paths.copied(), span, found);
+}
+
+/// Tells of paths that may come out as `/`, or as whatever a value says.
+fn everything<'a>(
+    program: &str,
+    paths: impl Iterator<Item = &'a str>,
+    span: Span,
+    found: &mut Diagnostics,
+) {
+    for word in paths {
         let around = without_templates(word);
         let bare = around
             .chars()
@@ -163,11 +207,19 @@ fn remove(rest: &[&str], span: Span, found: &mut Diagnostics) {
         let templated = word.contains("{{");
         if bare && (templated || around.contains('/')) || templated && word.contains("allow_empty")
         {
-            let message = format!("`rm` removes everything where `{word}` comes out as `/`");
+            let message = match program {
+                "mkfs" | "dd" => format!("`{program}` overwrites whatever `{word}` comes out as"),
+                _ => format!("`{program}` removes everything where `{word}` comes out as `/`"),
+            };
             found.push(
                 Diagnostic::warning("dangerous-rm", message)
-                    .at(span, "removes a whole tree")
-                    .help("name a directory of its own below it: `{{ path }}/.aside`"),
+                    .at(span, "what it is told is gone")
+                    .help(match program {
+                        "mkfs" | "dd" => {
+                            "name the device as far as it is known: `/dev/disk/by-id/{{ disk }}`"
+                        }
+                        _ => "name a directory of its own below it: `{{ path }}/.aside`",
+                    }),
             );
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
@@ -28,20 +29,24 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
         ids: ids(plan),
         parts: parts(plan),
         inside: None,
+        conditions: conditions(plan),
+        whens: Vec::new(),
         texts: None,
+        needed: HashMap::new(),
+        known: HashSet::new(),
+        learnt: Vec::new(),
         found,
     };
     order.results();
-    let nothing = HashSet::new();
     for claim in &plan.preflight {
-        order.names(&claim.condition.names, &nothing);
+        order.names(&claim.condition.names);
     }
     let invariants = &plan.invariants;
     let claims = [&invariants.always, &invariants.at_rest, &invariants.at_end];
     for claim in claims.into_iter().flatten() {
         order.no_item(&claim.condition.names);
     }
-    order.sequence(&plan.steps, nothing);
+    order.sequence(&plan.steps);
 }
 
 /// Tells the same of the texts that uploads render, by the paths of their files.
@@ -51,7 +56,12 @@ pub(super) fn texts(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
         ids: ids(plan),
         parts: parts(plan),
         inside: None,
+        conditions: HashMap::new(),
+        whens: Vec::new(),
         texts: Some(texts),
+        needed: HashMap::new(),
+        known: HashSet::new(),
+        learnt: Vec::new(),
         found,
     };
     for name in texts.values().flat_map(|text| &text.names) {
@@ -59,7 +69,7 @@ pub(super) fn texts(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
             order.found.push(fault);
         }
     }
-    order.sequence(&plan.steps, HashSet::new());
+    order.sequence(&plan.steps);
 }
 
 fn ids(plan: &Plan) -> HashMap<&str, &Step> {
@@ -98,71 +108,157 @@ struct Order<'a> {
     parts: HashMap<&'a str, &'a Step>,
     /// The step with a `for_each` that is gone through.
     inside: Option<&'a Step>,
+    /// For each id the conditions on which its step is done at all.
+    conditions: HashMap<&'a str, Vec<&'a str>>,
+    /// The conditions of the present step and of the blocks around it.
+    whens: Vec<&'a str>,
     /// The texts to be checked alone; `None`: what the plan itself says.
     texts: Option<&'a Texts>,
+    /// The steps whose values each name needs, as far as that was asked.
+    needed: HashMap<&'a str, Rc<BTreeSet<&'a str>>>,
+    /// The steps whose values are known here.
+    known: HashSet<&'a str>,
+    /// The same in the order in which they became known, so that it can be forgotten again.
+    learnt: Vec<&'a str>,
     found: &'a mut Diagnostics,
 }
 
-type Known<'a> = HashSet<&'a str>;
+fn conditions(plan: &Plan) -> HashMap<&str, Vec<&str>> {
+    let mut all = HashMap::new();
+    conditional(&plan.steps, &mut Vec::new(), &mut all);
+    all
+}
+
+/// Notes for each id the conditions on which its step is done.
+fn conditional<'a>(
+    steps: &'a [Step],
+    around: &mut Vec<&'a str>,
+    all: &mut HashMap<&'a str, Vec<&'a str>>,
+) {
+    for step in steps {
+        let before = around.len();
+        around.extend(step.when.iter().map(|when| when.text.as_str()));
+        if let (Some(id), false) = (&step.id, around.is_empty()) {
+            all.insert(id, around.clone());
+        }
+        if let Action::Block { steps, rescue } = &step.action {
+            conditional(steps, around, all);
+            conditional(rescue, around, all);
+        }
+        around.truncate(before);
+    }
+}
 
 impl<'a> Order<'a> {
-    /// Goes through steps in their order; returns what is known behind them.
-    fn sequence(&mut self, steps: &'a [Step], mut known: Known<'a>) -> Known<'a> {
+    /// Goes through steps in their order; what they give is known behind them.
+    fn sequence(&mut self, steps: &'a [Step]) {
         for step in steps {
-            known = self.step(step, known);
+            self.step(step);
         }
-        known
     }
 
     /// Goes through a step. What its parts give is known behind it, but for a step with a
     /// `for_each`: there it is known inside alone, as `item` is.
-    fn step(&mut self, step: &'a Step, known: Known<'a>) -> Known<'a> {
-        if step.for_each.is_none() {
-            return self.once(step, known);
-        }
-        for name in listed(step) {
-            self.names(std::slice::from_ref(name), &known);
-        }
-        let outer = self.inside.replace(step);
-        let mut inside = known.clone();
-        inside.insert(ITEM);
-        self.once(step, inside);
-        self.inside = outer;
-        let mut behind = known;
-        behind.extend(step.id.as_deref());
-        behind
+    fn step(&mut self, step: &'a Step) {
+        let before = self.whens.len();
+        self.whens
+            .extend(step.when.iter().map(|when| when.text.as_str()));
+        self.each(step);
+        self.whens.truncate(before);
     }
 
-    fn once(&mut self, step: &'a Step, known: Known<'a>) -> Known<'a> {
+    /// Tells of a value that is not there where its step was left out.
+    fn skipped(&mut self, name: &Name, text: &str) {
+        let Some(step) = self.ids.get(name.name.as_str()) else {
+            return;
+        };
+        let Some(conditions) = self.conditions.get(name.name.as_str()) else {
+            return;
+        };
+        let missing = conditions.iter().find(|when| !self.whens.contains(*when));
+        let asked = text.contains("defined") || text.contains("default(");
+        if let (Some(when), false) = (missing, asked) {
+            let message = format!("`{}` has no value where its step is left out", name.name);
+            self.found.push(
+                Diagnostic::warning("maybe-missing", message)
+                    .at(name.span, "used here all the same")
+                    .also(step.span, format!("done only when `{when}`"))
+                    .help(format!("use it under the same condition: `when: {when}`"))
+                    .help(format!(
+                        "or say what holds without it: `{} is defined and ...`",
+                        name.name
+                    )),
+            );
+        }
+    }
+
+    fn each(&mut self, step: &'a Step) {
+        if step.for_each.is_none() {
+            self.once(step);
+            return;
+        }
+        for name in listed(step) {
+            self.names(std::slice::from_ref(name));
+        }
+        let outer = self.inside.replace(step);
+        self.aside(|order| {
+            order.learn(ITEM);
+            order.once(step);
+        });
+        self.inside = outer;
+        step.id.iter().for_each(|id| self.learn(id));
+    }
+
+    fn once(&mut self, step: &'a Step) {
         if let Some(texts) = self.texts {
             let text = rendered_file(step).and_then(|path| texts.get(path));
-            self.names(text.map_or(&[], |text| &text.names), &known);
+            self.names(text.map_or(&[], |text| &text.names));
         } else {
             for expression in expressions(step) {
-                self.names(&expression.names, &known);
+                self.names(&expression.names);
+                for name in &expression.names {
+                    self.skipped(name, &expression.text);
+                }
             }
             for template in templates(step) {
-                self.names(&template.names, &known);
+                self.names(&template.names);
+                for name in &template.names {
+                    self.skipped(name, &template.text);
+                }
             }
         }
-        let mut behind = known;
         if let Action::Block { steps, rescue } = &step.action {
-            behind = self.sequence(steps, behind);
+            self.sequence(steps);
             // A rescue runs where some part failed: those before it may have their values.
-            self.sequence(rescue, behind.clone());
+            self.aside(|order| order.sequence(rescue));
         }
-        behind.extend(step.id.as_deref());
+        step.id.iter().for_each(|id| self.learn(id));
         if let Rollback::Handler(handler) = &step.rollback {
-            self.step(handler, behind.clone());
+            self.aside(|order| order.step(handler));
         }
-        behind
+    }
+
+    fn learn(&mut self, id: &'a str) {
+        if self.known.insert(id) {
+            self.learnt.push(id);
+        }
+    }
+
+    /// Goes another way for a while: what becomes known on it is forgotten behind it.
+    fn aside(&mut self, way: impl FnOnce(&mut Self)) {
+        let before = self.learnt.len();
+        way(self);
+        for id in self.learnt.drain(before..) {
+            self.known.remove(id);
+        }
     }
 
     /// Tells of names whose values are not known yet, through probes and words, too.
-    fn names(&mut self, names: &[Name], known: &Known<'_>) {
+    fn names(&mut self, names: &'a [Name]) {
         for name in names {
-            for id in self.all_needs(name) {
-                if !known.contains(id) {
+            let needs = self.needs(&name.name);
+            for &id in needs.iter() {
+                if !self.known.contains(id) {
                     let fault = self.unknown(name, id);
                     self.found.push(fault);
                 }
@@ -200,48 +296,45 @@ impl<'a> Order<'a> {
     }
 
     /// Tells of an item where there never is one.
-    fn no_item(&mut self, names: &[Name]) {
+    fn no_item(&mut self, names: &'a [Name]) {
         for name in names {
-            if self.all_needs(name).contains(ITEM) {
+            if self.needs(&name.name).contains(ITEM) {
                 let fault = self.unknown(name, ITEM);
                 self.found.push(fault);
             }
         }
     }
 
-    fn all_needs(&self, name: &Name) -> BTreeSet<&'a str> {
-        let mut needs = BTreeSet::new();
-        self.needs(&name.name, &mut needs, &mut HashSet::new());
-        needs
-    }
-
-    /// Collects the steps whose values a name needs.
-    fn needs(&self, name: &str, needs: &mut BTreeSet<&'a str>, seen: &mut HashSet<String>) {
-        if !seen.insert(name.to_owned()) {
-            return;
+    /// Returns the steps whose values a name needs. Words are not made of themselves: that has been
+    /// told, and no plan came of it.
+    fn needs(&mut self, name: &'a str) -> Rc<BTreeSet<&'a str>> {
+        if let Some(needs) = self.needed.get(name) {
+            return Rc::clone(needs);
         }
+        let mut needs = BTreeSet::new();
         if name == ITEM {
             needs.insert(ITEM);
         }
         if let Some((id, _)) = self.ids.get_key_value(name) {
-            needs.insert(id);
+            needs.insert(*id);
         }
-        let inner: Vec<&Name> = if let Some(probe) = self.plan.probes.get(name) {
-            let templates = command_templates(&probe.command);
-            templates.into_iter().flat_map(|one| &one.names).collect()
+        let inner: Vec<&'a str> = if let Some(probe) = self.plan.probes.get(name) {
+            let templates = command_templates(&probe.command).into_iter();
+            let names = templates.flat_map(|template| &template.names);
+            names.map(|name| name.name.as_str()).collect()
         } else {
-            match self.plan.words.get(name) {
-                Some(Word::Expression(expression, _)) => expression.names.iter().collect(),
-                Some(Word::Rows { from, filter, .. }) => {
-                    self.needs(from, needs, seen);
-                    filter.names.iter().collect()
-                }
-                None => Vec::new(),
-            }
+            self.plan
+                .words
+                .get(name)
+                .map(Word::names)
+                .unwrap_or_default()
         };
         for name in inner {
-            self.needs(&name.name, needs, seen);
+            needs.extend(self.needs(name).iter());
         }
+        let needs = Rc::new(needs);
+        self.needed.insert(name, Rc::clone(&needs));
+        needs
     }
 
     /// Tells of uses of steps that give no value at all.
@@ -318,6 +411,28 @@ pub(super) fn unused(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
     each_name(plan, &mut |name| {
         used.insert(name.name.clone());
     });
+    // A word may stand for itself alone: only those that nothing leads to are told.
+    let words = plan.words.iter().map(|(name, word)| {
+        let (Word::Expression(_, span) | Word::Rows { span, .. }) = word;
+        (name, *span, "the word")
+    });
+    let probes = plan
+        .probes
+        .values()
+        .map(|probe| (&probe.name, probe.span, "the probe"));
+    let from = |name: &String| {
+        let mut words = plan.words.values();
+        words.any(|word| matches!(word, Word::Rows { from, .. } if from == name))
+    };
+    for (name, span, what) in words.chain(probes) {
+        if !used.contains(name) && !from(name) {
+            found.push(
+                Diagnostic::warning("unused-name", format!("nothing uses {what} `{name}`"))
+                    .at(span, "declared here")
+                    .help("use it, or remove it"),
+            );
+        }
+    }
     for (name, input) in &plan.inputs {
         if !used.contains(name) {
             found.push(

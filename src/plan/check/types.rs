@@ -7,6 +7,8 @@
 mod list;
 
 use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 use indexmap::IndexMap;
 use minijinja::Value;
@@ -95,6 +97,7 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let types = Types {
         plan,
         steps,
+        words: RefCell::default(),
         inside: Cell::new(None),
     };
     let mut check = Check {
@@ -129,6 +132,8 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
 struct Types<'a> {
     plan: &'a Plan,
     steps: IndexMap<&'a str, &'a Step>,
+    /// The kinds of words and values of `set` that were asked for: one may be used many times.
+    words: RefCell<HashMap<(*const Expression, Option<*const Step>), Type<'a>>>,
     /// The step with a `for_each` that is checked: inside, its name is the result of one item.
     inside: Cell<Option<&'a Step>>,
 }
@@ -195,9 +200,7 @@ impl<'a> Types<'a> {
             return of_reading(&probe.reading);
         }
         match self.plan.words.get(name) {
-            Some(Word::Expression(expression, _)) => {
-                return self.of(&expression.root, None, depth + 1);
-            }
+            Some(Word::Expression(expression, _)) => return self.of_word(expression, depth),
             Some(Word::Rows { .. }) => return Type::List,
             None => {}
         }
@@ -213,6 +216,18 @@ impl<'a> Types<'a> {
         }
     }
 
+    /// Returns the kind of an expression that has a name.
+    fn of_word(&self, expression: &'a Expression, depth: usize) -> Type<'a> {
+        let inside = self.inside.get().map(std::ptr::from_ref);
+        let key = (std::ptr::from_ref(expression), inside);
+        if let Some(kind) = self.words.borrow().get(&key) {
+            return kind.clone();
+        }
+        let kind = self.of(&expression.root, None, depth + 1);
+        self.words.borrow_mut().insert(key, kind.clone());
+        kind
+    }
+
     /// Returns the kind of a part; `None` where there is no such part.
     fn part(&self, base: &Type<'a>, name: &str, depth: usize) -> Option<Type<'a>> {
         match base {
@@ -223,7 +238,7 @@ impl<'a> Types<'a> {
             },
             Type::Set(values) => {
                 let (_, expression) = values.iter().find(|(key, _)| key == name)?;
-                Some(self.of(&expression.root, None, depth + 1))
+                Some(self.of_word(expression, depth))
             }
             Type::Results => None,
             Type::Rows(reading) => Some(Type::Row(reading)),
@@ -286,6 +301,17 @@ fn of_column<'a>(
     }
 }
 
+/// Returns a comparison of a value that is no bool.
+fn compared(text: &str, kind: &Type<'_>) -> String {
+    match kind {
+        Type::Number => format!("`{text} > 0`"),
+        Type::List => format!("`{text} | length > 0`"),
+        Type::Words([first, ..]) => format!("`{text} == \"{first}\"`"),
+        Type::Text | Type::Words(_) => format!("`{text} != \"\"`"),
+        _ => "`... == ...`".into(),
+    }
+}
+
 struct Check<'a, 'b> {
     types: &'b Types<'a>,
     found: &'b mut Diagnostics,
@@ -323,16 +349,8 @@ where
             if let Some(span) = expression.span {
                 fault = fault.at(span, "must be true or false");
             }
-            self.found.push(fault.help(format!(
-                "compare it: {}",
-                match kind {
-                    Type::Number => format!("`{} > 0`", expression.text),
-                    Type::List => format!("`{} | length > 0`", expression.text),
-                    Type::Words([first, ..]) => format!("`{} == \"{first}\"`", expression.text),
-                    Type::Text | Type::Words(_) => format!("`{} != \"\"`", expression.text),
-                    _ => "`... == ...`".into(),
-                }
-            )));
+            let cure = compared(&expression.text, &kind);
+            self.found.push(fault.help(format!("compare it: {cure}")));
         }
     }
 
@@ -354,10 +372,29 @@ where
                 }
             }
             Kind::Attr(base, name) => self.attribute(expr, base, name, row),
+            Kind::And(a, b) | Kind::Or(a, b) => {
+                self.operand(a, row);
+                self.operand(b, row);
+            }
+            Kind::Not(a) => self.operand(a, row),
             _ => {}
         }
         for inner in expr.parts() {
             self.walk(inner, row, depth + 1);
+        }
+    }
+
+    /// Tells of a part that is joined by `and`, `or`, `not` and is no bool.
+    fn operand(&mut self, part: &Expr, row: Option<&'a Reading>) {
+        let kind = self.types.of(part, row, 0);
+        if !kind.meets(&Type::Bool) {
+            let text = self.text(part);
+            let message = format!("`{text}` is {}, not true or false", kind.about());
+            self.found.push(
+                Diagnostic::error("not-a-condition", message)
+                    .at(self.place(part), "must be true or false")
+                    .help(format!("compare it: {}", compared(&text, &kind))),
+            );
         }
     }
 

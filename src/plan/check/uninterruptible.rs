@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
+use crate::duration;
 use crate::plan::Action;
 use crate::plan::InputKind;
 use crate::plan::Late;
@@ -10,6 +11,8 @@ use crate::plan::OnTimeout;
 use crate::plan::Plan;
 use crate::plan::Step;
 use crate::plan::Wait;
+use crate::plan::longest;
+use crate::schema::one_of;
 use crate::source::Span;
 use crate::template::Template;
 use crate::template::expression::Kind;
@@ -20,9 +23,43 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
         step.visit(&mut |block| {
             if block.uninterruptible.is_some() && matches!(block.action, Action::Block { .. }) {
                 block.visit(&mut |step| inside(plan, block, step, found));
+                bounded(plan, block, found);
             }
         });
     }
+}
+
+/// Tells of a block of which nobody can say when it is over.
+fn bounded(plan: &Plan, block: &Step, found: &mut Diagnostics) {
+    let longest = longest::longest(plan, block);
+    if longest.unbounded.is_empty() {
+        return;
+    }
+    let texts: Vec<&str> = longest.unbounded.iter().map(String::as_str).collect();
+    let known = duration::show(longest.known);
+    found.push(
+        Diagnostic::warning(
+            "unbounded-uninterruptible",
+            "how long nothing can stop the run here is not bounded",
+        )
+        .at(
+            block.span,
+            format!("{known}, and what {} may be", one_of(&texts)),
+        )
+        .help("give the input a `max`, or write the time out"),
+    );
+}
+
+/// Says how long a block can take.
+fn until_when(plan: &Plan, block: &Step) -> String {
+    let longest = longest::longest(plan, block);
+    let known = duration::show(longest.known);
+    let at_least = if longest.unbounded.is_empty() {
+        ""
+    } else {
+        " or more"
+    };
+    format!("nothing may stop the run in this block, for up to {known}{at_least}")
 }
 
 fn inside(plan: &Plan, block: &Step, step: &Step, found: &mut Diagnostics) {
@@ -45,7 +82,7 @@ fn inside(plan: &Plan, block: &Step, step: &Step, found: &mut Diagnostics) {
         found.push(
             Diagnostic::error("question-in-uninterruptible", message)
                 .at(step.span, what)
-                .also(block.span, "nothing may stop the run in this block")
+                .also(block.span, until_when(plan, block))
                 .help("ask before the block, or behind it"),
         );
     }

@@ -1,5 +1,7 @@
 //! Commands: what is run, as whom, with what, and how its output is read.
 
+use std::ops::Range;
+
 use indexmap::IndexMap;
 use regex::Regex;
 
@@ -17,10 +19,14 @@ use crate::plan::UploadSource;
 use crate::plan::Work;
 use crate::plan::lower::Inherited;
 use crate::plan::lower::Lowering;
+use crate::regexes;
 use crate::source::Span;
 use crate::template::Name;
 use crate::template::Template;
+use crate::template::bounds;
 use crate::template::expression;
+use crate::template::script;
+use crate::template::script::Within;
 use crate::template::words;
 use crate::template::words::Fault;
 
@@ -43,6 +49,7 @@ impl Lowering<'_> {
 
     fn work(&mut self, node: &Node) -> Work {
         if let Some(script) = node.get("shell") {
+            self.tell_misplaced(script);
             return Work::Shell(self.template(script));
         }
         if let Some(upload) = node.get("upload") {
@@ -109,6 +116,10 @@ impl Lowering<'_> {
                     })
                     .collect();
             }
+            Err(fault) if fault.excess => {
+                let place = place(fault.range.clone());
+                self.found.push(bounds::too_large(fault, place));
+            }
             Err(fault) => self.found.push(
                 Diagnostic::error("template-syntax", "this template cannot be read")
                     .at(place(fault.range), fault.text)
@@ -154,6 +165,55 @@ impl Lowering<'_> {
             }
         };
         self.found.push(one);
+    }
+
+    /// Tells of values in a script that the quotes around them would not protect.
+    fn tell_misplaced(&mut self, node: &Node) {
+        let script = node.as_text().unwrap_or_default();
+        let misplaced = script::misplaced(script);
+        if misplaced.is_empty() {
+            return;
+        }
+        let places = node.places(self.sources);
+        for (range, within) in misplaced {
+            let value = &script[range.clone()];
+            let (what, help) = match within {
+                Within::Quotes(_) => ("in quotes", "take the quotes away around the value"),
+                Within::Arithmetic => (
+                    "in `$(( ))`",
+                    "give it a name of the shell first, `n={{ value }}`, and write `$((n + 1))`",
+                ),
+                Within::HereDocument => (
+                    "in a here-document",
+                    "hand the text over by `stdin`, or put it there by `upload: {content: ...}`",
+                ),
+                Within::Comment => ("in a comment", "leave it out, or write a comment of YAML"),
+            };
+            let one = Diagnostic::error(
+                "value-in-quotes",
+                format!("`{value}` stands {what}: every value in a script has its quotes already"),
+            )
+            .at(
+                places.span(range.clone()),
+                "here the shell would read what is in the value",
+            );
+            self.found.push(match within {
+                Within::Quotes(quote) => {
+                    let written = self.sources.slice(node.span);
+                    match requoted(script, &range, quote, &places) {
+                        // In quotes of YAML a quote is not written as it is.
+                        Some(edits)
+                            if !written.starts_with(['"', '\''])
+                                || edits.iter().all(|edit| edit.text.is_empty()) =>
+                        {
+                            one.fix_all(help, edits)
+                        }
+                        _ => one.help(help),
+                    }
+                }
+                Within::Arithmetic | Within::HereDocument | Within::Comment => one.help(help),
+            });
+        }
     }
 
     /// Lowers `exit_codes`; `None` where nothing is said.
@@ -300,12 +360,9 @@ impl Lowering<'_> {
     /// Compiles a pattern; what cannot be compiled is told.
     pub(super) fn regex(&mut self, node: &Node) -> Option<Regex> {
         let text = node.as_text().unwrap_or_default();
-        match Regex::new(text) {
+        match regexes::compile(text) {
             Ok(regex) => Some(regex),
-            Err(error) => {
-                let why = error.to_string();
-                let why = why.lines().last().unwrap_or_default();
-                let why = why.trim_start_matches("error: ").to_owned();
+            Err(why) => {
                 self.found.push(
                     Diagnostic::error("bad-pattern", "this regular expression cannot be read")
                         .at(node.span, why)
@@ -343,6 +400,25 @@ fn closed(line: &str, open: usize, places: &Places) -> Option<(&'static str, Edi
         return None;
     }
     Some((order, places.edit(at..at, with)?))
+}
+
+/// Returns what ends the quotes before a value and begins them again behind it.
+fn requoted(script: &str, value: &Range<usize>, quote: char, places: &Places) -> Option<Vec<Edit>> {
+    let (before, behind) = (&script[..value.start], &script[value.end..]);
+    let opens = before
+        .strip_suffix(quote)
+        .is_some_and(|before| !before.ends_with('\\'));
+    let (start, end) = (value.start, value.end);
+    let edit = |adjacent: bool, quote_at: Range<usize>, at: usize| {
+        Some(match adjacent {
+            true => Edit::new(places.exact(quote_at)?, ""),
+            false => Edit::new(places.exact(at..at)?, quote.to_string()),
+        })
+    };
+    Some(vec![
+        edit(opens, start.saturating_sub(1)..start, start)?,
+        edit(behind.starts_with(quote), end..end + 1, end)?,
+    ])
 }
 
 fn types(parse: &Node) -> IndexMap<String, Type> {

@@ -3,8 +3,6 @@
 //! Expressions may use all of them. Texts use only what is known without a look: inputs, results
 //! of steps, `host` and `run`.
 
-use std::collections::HashSet;
-
 use indexmap::IndexMap;
 
 use crate::diagnostic::Diagnostic;
@@ -23,6 +21,7 @@ use crate::plan::Word;
 use crate::plan::Work;
 use crate::plan::WrittenItem;
 use crate::plan::lower::Lowering;
+use crate::plan::lower::circles;
 use crate::schema::foreign;
 use crate::schema::one_of;
 use crate::source::Span;
@@ -35,6 +34,10 @@ use crate::template::expression::Expression;
 const RESERVED: [&str; 5] = ["host", "run", "item", "row", "this"];
 /// Those of them that every text and expression may use.
 const ALWAYS: [&str; 2] = ["host", "run"];
+
+/// Most names that unknown ones are compared with to find what was meant: a plan of thousands of
+/// names, with many unknown ones, is not searched for each.
+const MAX_COMPARED: usize = 20_000;
 
 /// The name of what a step with a `for_each` is done for.
 pub(in crate::plan) const ITEM: &str = "item";
@@ -91,6 +94,12 @@ impl Lowering<'_> {
         );
     }
 
+    /// Whether a name is that of a probe.
+    pub(super) fn is_probe(&self, name: &str) -> bool {
+        let declared = self.declared.get(name);
+        declared.is_some_and(|declared| declared.kind == Kind::Probe)
+    }
+
     pub(super) fn names_of(&self, kind: Kind) -> Vec<&str> {
         self.declared
             .iter()
@@ -130,6 +139,7 @@ pub(super) fn resolve(plan: &Plan, declared: &IndexMap<String, Declared>, found:
         plan,
         declared,
         found,
+        compared: 0,
     };
     for input in plan.inputs.values() {
         if let Some(Default::Template(template)) = &input.default {
@@ -153,7 +163,7 @@ pub(super) fn resolve(plan: &Plan, declared: &IndexMap<String, Declared>, found:
     for step in &plan.steps {
         step.visit(&mut |step| lookup.step(step));
     }
-    circles(plan, found);
+    circles::check(plan, found);
 }
 
 /// Looks up the names of a text that stands in a file of its own.
@@ -183,6 +193,7 @@ pub(in crate::plan) fn of_text(plan: &Plan, text: &Template, found: &mut Diagnos
         plan,
         declared: &declared,
         found,
+        compared: 0,
     };
     lookup.template(text);
 }
@@ -191,6 +202,8 @@ struct Lookup<'a> {
     plan: &'a Plan,
     declared: &'a IndexMap<String, Declared>,
     found: &'a mut Diagnostics,
+    /// How many names unknown ones were compared with.
+    compared: usize,
 }
 
 impl Lookup<'_> {
@@ -414,6 +427,11 @@ impl Lookup<'_> {
             );
             return;
         }
+        if self.found.is_full() {
+            // It will not be shown, so its help need not be found.
+            self.found.push(fault);
+            return;
+        }
         let fits = |kind: Kind| !text || matches!(kind, Kind::Input | Kind::Step);
         let names: Vec<&str> = self
             .declared
@@ -428,6 +446,12 @@ impl Lookup<'_> {
             return;
         }
         let fault = fault.at(name.span, "neither input, probe, word of `let` nor step");
+        let names = if self.compared < MAX_COMPARED {
+            names
+        } else {
+            Vec::new()
+        };
+        self.compared += names.len();
         self.found.push(match nearest(word, names) {
             Some(near) => did_you_mean(fault, name, near),
             None if text => fault.help(format!(
@@ -438,61 +462,4 @@ impl Lookup<'_> {
             )),
         });
     }
-}
-
-/// Tells of words that are made of each other.
-fn circles(plan: &Plan, found: &mut Diagnostics) {
-    let mut told: HashSet<&str> = HashSet::new();
-    for name in plan.words.keys() {
-        let mut trail = vec![name.as_str()];
-        let mut done = HashSet::new();
-        if told.contains(name.as_str()) || !leads_back(plan, name, name, &mut trail, &mut done) {
-            continue;
-        }
-        told.extend(trail.iter().copied());
-        let span = match &plan.words[name] {
-            Word::Expression(_, span) | Word::Rows { span, .. } => *span,
-        };
-        trail.push(name);
-        found.push(
-            Diagnostic::error("circular-let", format!("`{name}` is made of itself"))
-                .at(span, trail.join(" -> "))
-                .help("take one of them out of the circle"),
-        );
-    }
-}
-
-/// Whether a word is among those that another one is made of; the trail leads there.
-fn leads_back<'a>(
-    plan: &'a Plan,
-    from: &'a str,
-    goal: &str,
-    trail: &mut Vec<&'a str>,
-    done: &mut HashSet<&'a str>,
-) -> bool {
-    let Some(
-        Word::Expression(expression, _)
-        | Word::Rows {
-            filter: expression, ..
-        },
-    ) = plan.words.get(from)
-    else {
-        return false;
-    };
-    for name in &expression.names {
-        if name.name == goal {
-            return true;
-        }
-        let Some((next, _)) = plan.words.get_key_value(&name.name) else {
-            continue;
-        };
-        if done.insert(next) {
-            trail.push(next);
-            if leads_back(plan, next, goal, trail, done) {
-                return true;
-            }
-            trail.pop();
-        }
-    }
-    false
 }

@@ -1,0 +1,110 @@
+//! Anchors and aliases: a node that is copied where an alias names it, within bounds.
+//!
+//! Nodes *and* bytes are counted: a text of a megabyte is one node. A node is also copied once when
+//! it is anchored; anchors stand within each other, so those copies are counted too, and a node
+//! that could not be used within the bounds is not kept at all.
+
+use std::collections::HashMap;
+
+use crate::diagnostic::Diagnostic;
+use crate::document::Node;
+use crate::document::Value;
+use crate::source::Span;
+
+/// Most nodes that aliases may add to a document.
+pub const MAX_ALIASED_NODES: usize = 20_000;
+/// Most bytes of texts and keys that aliases may add to a document.
+pub const MAX_ALIASED_BYTES: usize = 1024 * 1024;
+
+/// How large a node is with all in it.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    nodes: usize,
+    bytes: usize,
+}
+
+/// The nodes that aliases may name, by the parser's numbers.
+#[derive(Default)]
+pub(super) struct Anchors {
+    /// `None` for a node that is too large.
+    kept: HashMap<usize, Option<(Node, Size)>>,
+    /// How much was copied when it was anchored.
+    anchored: Size,
+    /// How much was copied by aliases.
+    aliased: Size,
+}
+
+impl Size {
+    /// Returns the size of a node, or what was counted until it was beyond the bounds.
+    fn of(node: &Node) -> Self {
+        let mut size = Self::default();
+        let mut open = vec![node];
+        while let Some(node) = open.pop() {
+            size.nodes += 1;
+            match &node.value {
+                Value::Text(text) => size.bytes += text.text.len(),
+                Value::List(items) => open.extend(items),
+                Value::Map(entries) => {
+                    size.bytes += entries.iter().map(|entry| entry.key.len()).sum::<usize>();
+                    open.extend(entries.iter().map(|entry| &entry.value));
+                }
+                Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => {}
+            }
+            if size.is_excess() {
+                break;
+            }
+        }
+        size
+    }
+
+    fn is_excess(self) -> bool {
+        self.nodes > MAX_ALIASED_NODES || self.bytes > MAX_ALIASED_BYTES
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            nodes: self.nodes + other.nodes,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+}
+
+impl Anchors {
+    /// Keeps an anchored node.
+    pub(super) fn keep(&mut self, anchor: usize, node: &Node) {
+        let size = Size::of(node);
+        let anchored = self.anchored.plus(size);
+        let kept = (!anchored.is_excess()).then(|| (node.clone(), size));
+        if kept.is_some() {
+            self.anchored = anchored;
+        }
+        self.kept.insert(anchor, kept);
+    }
+
+    /// Returns what an alias names, and how many nodes that are.
+    pub(super) fn copy(
+        &mut self,
+        anchor: usize,
+        alias: Span,
+    ) -> Result<(Node, usize), Box<Diagnostic>> {
+        let Some(kept) = self.kept.get(&anchor) else {
+            let fault = Diagnostic::error("alias-in-itself", "an alias stands inside its anchor");
+            return Err(Box::new(fault.at(alias, "").help("write the value out")));
+        };
+        if let Some((node, size)) = kept {
+            self.aliased = self.aliased.plus(*size);
+            if !self.aliased.is_excess() {
+                let mut node = node.clone();
+                node.alias = Some(alias);
+                return Ok((node, size.nodes));
+            }
+        }
+        let message =
+            format!("aliases add more than {MAX_ALIASED_NODES} nodes or {MAX_ALIASED_BYTES} bytes");
+        Err(Box::new(
+            Diagnostic::error("too-many-aliases", message)
+                .at(alias, "this one is too many")
+                .help("write the values out, or use fewer aliases"),
+        ))
+    }
+}

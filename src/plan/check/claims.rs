@@ -1,0 +1,99 @@
+//! Conditions that never look at anything.
+//!
+//! A claim over inputs alone may be meant: it holds the inputs against each other. What must be
+//! *seen* after a step, or is waited for, leads to a probe, or it never changes.
+
+use std::collections::HashSet;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::plan::Action;
+use crate::plan::Plan;
+use crate::plan::Step;
+use crate::plan::Wait;
+use crate::plan::Word;
+use crate::template::expression::Expression;
+
+/// Tells of conditions that stay what they are.
+pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
+    let looking = looking(plan);
+    let invariants = &plan.invariants;
+    let claims = [&invariants.always, &invariants.at_rest, &invariants.at_end];
+    for claim in claims.into_iter().flatten().chain(&plan.preflight) {
+        constant(&claim.condition, found);
+    }
+    for step in &plan.steps {
+        step.visit(&mut |step| of_step(step, &looking, found));
+    }
+}
+
+fn of_step(step: &Step, looking: &HashSet<&str>, found: &mut Diagnostics) {
+    for claim in &step.requires {
+        constant(&claim.condition, found);
+    }
+    match &step.action {
+        Action::Assert { claims, .. } => {
+            for claim in claims {
+                constant(&claim.condition, found);
+            }
+        }
+        Action::Effect(effect) => {
+            if let Some(condition) = &effect.done_when {
+                unchanging(condition, "done_when", looking, found);
+            }
+        }
+        Action::Wait(wait) => {
+            if let Wait::Until { until, .. } = wait.as_ref() {
+                unchanging(until, "until", looking, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Returns the names whose value takes a look: probes, and words that lead to one.
+fn looking(plan: &Plan) -> HashSet<&str> {
+    let mut looking: HashSet<&str> = plan.probes.keys().map(String::as_str).collect();
+    // As often as there are words that stand before those they are made of; mostly once.
+    loop {
+        let before = looking.len();
+        for (name, word) in &plan.words {
+            let leads = match word {
+                Word::Rows { .. } => true,
+                Word::Expression(expression, _) => leads(expression, &looking),
+            };
+            if leads {
+                looking.insert(name);
+            }
+        }
+        if looking.len() == before {
+            return looking;
+        }
+    }
+}
+
+fn leads(expression: &Expression, looking: &HashSet<&str>) -> bool {
+    let mut names = expression.names.iter();
+    names.any(|name| looking.contains(name.name.as_str()))
+}
+
+fn constant(condition: &Expression, found: &mut Diagnostics) {
+    if condition.names.is_empty() {
+        tell(condition, "a claim", found);
+    }
+}
+
+fn unchanging(condition: &Expression, key: &str, looking: &HashSet<&str>, found: &mut Diagnostics) {
+    if !leads(condition, looking) {
+        tell(condition, &format!("`{key}`"), found);
+    }
+}
+
+fn tell(condition: &Expression, what: &str, found: &mut Diagnostics) {
+    let Some(span) = condition.span else { return };
+    found.push(
+        Diagnostic::warning("claim-without-look", format!("{what} looks at nothing"))
+            .at(span, "no probe is named here: it can never change")
+            .help("name a probe, or a word over one: `state == \"active\"`"),
+    );
+}

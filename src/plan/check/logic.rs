@@ -1,0 +1,141 @@
+//! Conditions that are always true, or never, whatever is seen.
+
+use minijinja::Value;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::plan::Plan;
+use crate::plan::Word;
+use crate::plan::check::expressions;
+use crate::template::expression::Comparison;
+use crate::template::expression::Expr;
+use crate::template::expression::Expression;
+use crate::template::expression::Kind;
+
+/// Deepest nesting of a condition that is followed.
+const MAX_DEPTH: usize = 64;
+
+/// Tells of them in all expressions of a plan.
+pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
+    for word in plan.words.values() {
+        let (Word::Expression(expression, _)
+        | Word::Rows {
+            filter: expression, ..
+        }) = word;
+        walk(expression, &expression.root, 0, found);
+    }
+    let invariants = &plan.invariants;
+    let claims = [&invariants.always, &invariants.at_rest, &invariants.at_end];
+    for claim in claims.into_iter().flatten().chain(&plan.preflight) {
+        walk(&claim.condition, &claim.condition.root, 0, found);
+    }
+    for step in &plan.steps {
+        step.visit(&mut |step| {
+            for expression in expressions(step) {
+                walk(expression, &expression.root, 0, found);
+            }
+        });
+    }
+}
+
+fn walk(whole: &Expression, expr: &Expr, depth: usize, found: &mut Diagnostics) {
+    if depth > MAX_DEPTH {
+        return;
+    }
+    let (joined, how) = match &expr.kind {
+        Kind::And(..) => (chain(expr, true), Comparison::Eq),
+        Kind::Or(..) => (chain(expr, false), Comparison::Ne),
+        _ => (Vec::new(), Comparison::Eq),
+    };
+    // `a == 1 and a == 2` is never true; `a != 1 or a != 2` always.
+    let mut seen: Vec<(&str, &Value, &Expr)> = Vec::new();
+    for part in &joined {
+        let Some((name, value)) = compared(whole, part, how) else {
+            continue;
+        };
+        match seen
+            .iter()
+            .find(|(other, was, _)| *other == name && *was != value)
+        {
+            Some((_, _, first)) => tell(whole, how, first, part, found),
+            None => seen.push((name, value, part)),
+        }
+    }
+    let parts = if joined.is_empty() {
+        expr.parts()
+    } else {
+        joined
+    };
+    for part in parts {
+        walk(whole, part, depth + 1, found);
+    }
+}
+
+/// Returns the parts that are joined by the same word.
+fn chain(expr: &Expr, and: bool) -> Vec<&Expr> {
+    let mut parts = Vec::new();
+    let mut open = vec![expr];
+    while let Some(next) = open.pop() {
+        match &next.kind {
+            Kind::And(a, b) if and => open.extend([b.as_ref(), a.as_ref()]),
+            Kind::Or(a, b) if !and => open.extend([b.as_ref(), a.as_ref()]),
+            _ => parts.push(next),
+        }
+    }
+    parts
+}
+
+/// Returns what is compared in this way with which constant.
+fn compared<'a>(
+    whole: &'a Expression,
+    part: &'a Expr,
+    how: Comparison,
+) -> Option<(&'a str, &'a Value)> {
+    let Kind::Compare(left, rest) = &part.kind else {
+        return None;
+    };
+    match rest.as_slice() {
+        [(found, right)] if *found == how => match &right.kind {
+            Kind::Const(value) => Some((whole.part(left), value)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The parser lets a part begin at the word that joins it; returns it without.
+fn bare(whole: &Expression, part: &Expr) -> Expr {
+    let mut part = part.clone();
+    let text = whole.text.get(part.range.clone()).unwrap_or_default();
+    for word in ["and ", "or "] {
+        if text.starts_with(word) {
+            part.range.start += word.len();
+            break;
+        }
+    }
+    part
+}
+
+fn tell(whole: &Expression, how: Comparison, first: &Expr, second: &Expr, found: &mut Diagnostics) {
+    let (first, second) = (bare(whole, first), bare(whole, second));
+    let (Some(at), Some(before)) = (whole.place(&second), whole.place(&first)) else {
+        return;
+    };
+    let (a, b) = (whole.part(&first), whole.part(&second));
+    let (code, message, help) = if how == Comparison::Eq {
+        let message = format!("`{a}` and `{b}` are never both true");
+        ("never-true", message, "write `or` if one of them is enough")
+    } else {
+        let message = format!("one of `{a}` and `{b}` is always true");
+        (
+            "always-true",
+            message,
+            "write `and` if it is to be none of them",
+        )
+    };
+    let fault = match code {
+        "never-true" => Diagnostic::error("never-true", message),
+        _ => Diagnostic::warning("always-true", message),
+    };
+    found.push(fault.at(at, "this").also(before, "and this").help(help));
+}

@@ -1,0 +1,224 @@
+//! Probes that change something, as far as their form tells.
+//!
+//! A list of programs and verbs that are known to change things on any POSIX system with systemd
+//! and packages. Only the program and its verb count, so that an argument of the same name is no
+//! fault. What a script writes to a variable (`> "$copy"`), to `/dev/null` or to another stream is
+//! none either: that is how a probe says that its file is its own.
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::plan::Plan;
+use crate::plan::Probe;
+use crate::plan::Work;
+
+/// Programs that change something whatever they are told.
+const CHANGING: [&str; 36] = [
+    "rm", "rmdir", "mv", "cp", "ln", "mkdir", "touch", "tee", "truncate", "dd", "install", "chmod",
+    "chown", "chgrp", "kill", "pkill", "killall", "reboot", "shutdown", "poweroff", "halt", "mkfs",
+    "mkswap", "wipefs", "umount", "useradd", "userdel", "usermod", "groupadd", "groupdel",
+    "passwd", "chpasswd", "setfacl", "swapoff", "swapon", "unlink",
+];
+
+/// Verbs by which programs change something.
+const VERBS: [(&[&str], &[&str]); 5] = [
+    (
+        &["systemctl"],
+        &[
+            "start",
+            "stop",
+            "restart",
+            "reload",
+            "try-restart",
+            "reload-or-restart",
+            "enable",
+            "disable",
+            "mask",
+            "unmask",
+            "kill",
+            "reset-failed",
+            "daemon-reload",
+            "isolate",
+            "reboot",
+            "poweroff",
+            "set-property",
+            "preset",
+            "revert",
+            "set-default",
+        ],
+    ),
+    (
+        &["service"],
+        &["start", "stop", "restart", "reload", "force-reload"],
+    ),
+    (
+        &["apt", "apt-get", "dnf", "yum", "zypper", "apk"],
+        &[
+            "install",
+            "remove",
+            "purge",
+            "upgrade",
+            "dist-upgrade",
+            "full-upgrade",
+            "autoremove",
+            "update",
+            "add",
+            "del",
+            "downgrade",
+            "clean",
+        ],
+    ),
+    (&["sed"], &["-i", "--in-place"]),
+    (&["sysctl"], &["-w", "--write", "-p", "--system"]),
+];
+
+/// Tells of probes that change something.
+pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
+    for probe in plan.probes.values() {
+        if let Some(what) = changes(probe) {
+            found.push(
+                Diagnostic::warning(
+                    "probe-changes",
+                    format!("the probe `{}` changes something", probe.name),
+                )
+                .at(probe.span, format!("`{what}` is no look"))
+                .help("look in another way; what changes something is a step"),
+            );
+        }
+    }
+}
+
+fn changes(probe: &Probe) -> Option<String> {
+    match &probe.command.work {
+        Work::Run(words) => {
+            let words: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+            changing(&words)
+        }
+        Work::Shell(script) => script.text.lines().find_map(|line| {
+            let commands = line.split(['|', ';', '&']);
+            commands
+                .map(words_of)
+                .find_map(|words| changing(&words))
+                .or_else(|| redirected(line))
+        }),
+        Work::Upload(_) => None,
+    }
+}
+
+fn words_of(command: &str) -> Vec<&str> {
+    let words = command
+        .trim()
+        .trim_start_matches(['(', '{', '!'])
+        .split_whitespace();
+    let mut words: Vec<&str> = words.collect();
+    while words
+        .first()
+        .is_some_and(|word| matches!(*word, "if" | "then" | "else" | "do" | "while"))
+    {
+        words.remove(0);
+    }
+    words
+}
+
+/// Returns the part of a command that changes something.
+fn changing(words: &[&str]) -> Option<String> {
+    let words = match words {
+        ["sudo" | "nice" | "env", rest @ ..] => rest,
+        words => words,
+    };
+    let (first, rest) = words.split_first()?;
+    let program = first.rsplit('/').next()?;
+    if CHANGING.contains(&program) || program.starts_with("mkfs.") {
+        return Some(program.to_owned());
+    }
+    if program == "find" && rest.contains(&"-delete") {
+        return Some("find ... -delete".into());
+    }
+    let (_, verbs) = VERBS
+        .iter()
+        .find(|(programs, _)| programs.contains(&program))?;
+    // The verb is the first word that is no option; of `service` the one behind the name.
+    let options = verbs.iter().all(|verb| verb.starts_with('-'));
+    let mut plain = rest.iter().filter(|word| options || !word.starts_with('-'));
+    let verb = if options {
+        plain.find(|word| verbs.contains(word))
+    } else {
+        plain.nth(usize::from(program == "service"))
+    };
+    let verb = verb.filter(|verb| verbs.contains(verb))?;
+    Some(format!("{program} {verb}"))
+}
+
+/// Returns a redirection into a file.
+fn redirected(line: &str) -> Option<String> {
+    let mut quote = None;
+    let mut before = ' ';
+    for (at, character) in line.char_indices() {
+        match (quote, character) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '\'' | '"') => quote = Some(character),
+            (None, '#') if before.is_whitespace() => return None,
+            (None, '>') if before != '>' && !matches!(before, '-' | '=' | '{' | '|') => {
+                let target = line[at..].trim_start_matches('>').trim_start();
+                let harmless = target.is_empty()
+                    || ["&", "/dev/null", "/dev/std", "$", "\"$", "=", "("]
+                        .iter()
+                        .any(|sign| target.starts_with(sign));
+                if !harmless {
+                    let file = target.split_whitespace().next().unwrap_or_default();
+                    return Some(format!("> {file}"));
+                }
+            }
+            _ => {}
+        }
+        before = character;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(line: &str) -> Option<String> {
+        let mut commands = line.split(['|', ';', '&']).map(words_of);
+        commands
+            .find_map(|words| changing(&words))
+            .or_else(|| redirected(line))
+    }
+
+    #[test]
+    fn only_what_changes_something_is_told() {
+        for (line, what) in [
+            ("systemctl stop nginx", "systemctl stop"),
+            ("systemctl --no-block restart x", "systemctl restart"),
+            ("service nginx reload", "service reload"),
+            ("ls /srv | tee /tmp/x", "tee"),
+            ("/bin/rm -f x", "rm"),
+            ("date > /tmp/x", "> /tmp/x"),
+            ("sed -i s/a/b/ x", "sed -i"),
+            ("find /tmp -name x -delete", "find ... -delete"),
+            ("if true; then reboot; fi", "reboot"),
+        ] {
+            assert_eq!(told(line).as_deref(), Some(what), "{line}");
+        }
+        for line in [
+            "systemctl is-active nginx",
+            "systemctl status stop",
+            "service nginx status",
+            "cat x 2>&1",
+            "cat x >/dev/null 2>/dev/null",
+            "date > \"$copy\"",
+            "echo 'a > b'",
+            "sed -n s/a/b/p x",
+            "test 1 -gt 0",
+            "echo rm",
+            "awk '$1 > 5'",
+            "find /tmp -name rm",
+            "apt-cache policy x",
+            "# a > b",
+            "apt list --installed",
+        ] {
+            assert_eq!(told(line), None, "{line}");
+        }
+    }
+}

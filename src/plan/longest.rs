@@ -1,0 +1,86 @@
+//! The longest time that a step can take.
+//!
+//! Summed up: for an effect its attempts, each with `timeout` and the patience of `within` behind
+//! it, and the `delay` between two; for a wait its time or `timeout`; for claims `within`; for a
+//! block all of its parts and of its rescue. Looks themselves are not counted, nor are handlers:
+//! they belong to the way back. A time that is an input counts with the input's `max`.
+
+use std::time::Duration;
+
+use crate::plan::Action;
+use crate::plan::InputKind;
+use crate::plan::Late;
+use crate::plan::Plan;
+use crate::plan::Step;
+use crate::plan::Wait;
+use crate::template::expression::Kind;
+
+/// The longest time of a step, as far as the plan tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Longest {
+    /// All times that are known, summed up.
+    pub known: Duration,
+    /// The texts of times that have no upper bound.
+    pub unbounded: Vec<String>,
+}
+
+/// Returns the longest time a step can take.
+pub fn longest(plan: &Plan, step: &Step) -> Longest {
+    let mut longest = Longest::default();
+    add(plan, step, &mut longest);
+    longest
+}
+
+fn add(plan: &Plan, step: &Step, to: &mut Longest) {
+    if step.for_each.is_some() {
+        // How many items there are is seen only in the run.
+        to.unbounded.push("for_each".into());
+    }
+    match &step.action {
+        Action::Effect(effect) => {
+            let attempts = effect.retry.attempts.max(1);
+            to.add(plan, &effect.command.timeout, attempts);
+            if effect.done_when.is_some() {
+                to.add(plan, &effect.within, attempts);
+            }
+            to.add(plan, &effect.retry.delay, attempts - 1);
+        }
+        Action::Wait(wait) => match wait.as_ref() {
+            Wait::For(time) | Wait::Until { timeout: time, .. } => to.add(plan, time, 1),
+        },
+        Action::Assert { within, .. } => to.add(plan, within, 1),
+        Action::Block { steps, rescue, .. } => {
+            for step in steps.iter().chain(rescue) {
+                add(plan, step, to);
+            }
+        }
+        Action::Approve(_) | Action::Set(_) | Action::Fail(_) => {}
+    }
+}
+
+impl Longest {
+    fn add(&mut self, plan: &Plan, time: &Late<Duration>, times: u32) {
+        if times == 0 {
+            return;
+        }
+        let bound = match time {
+            Late::Now(time) => Some(*time),
+            Late::Template(template) => template.whole().and_then(|whole| match whole.root.kind {
+                Kind::Var(name) => match plan.inputs.get(&name)?.kind {
+                    InputKind::Duration { max, .. } => max,
+                    _ => None,
+                },
+                _ => None,
+            }),
+        };
+        match (bound, time) {
+            (Some(bound), _) => {
+                self.known = self.known.saturating_add(bound.saturating_mul(times));
+            }
+            (None, Late::Template(template)) if !self.unbounded.contains(&template.text) => {
+                self.unbounded.push(template.text.clone());
+            }
+            (None, _) => {}
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Words that are made of each other: never of themselves, and not through too many, because a
+//! condition is evaluated by recursion, through all of them.
+
+use std::collections::HashMap;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::plan::Plan;
+use crate::plan::Word;
+use crate::template::bounds::MAX_WORD_LEVELS;
+
+/// Where a walk over the words stands with one of them.
+enum Mark {
+    /// On the way that is gone now.
+    Open,
+    /// Done: so many levels are below it.
+    Done(usize),
+}
+
+/// A word on the way, and which of the words it is made of come next.
+struct Walk<'a> {
+    name: &'a str,
+    inner: Vec<&'a str>,
+    next: usize,
+    /// The levels below it, as far as they are known.
+    below: usize,
+}
+
+/// Tells of words that are made of themselves, and of those that are made of too many others.
+pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
+    let mut marks: HashMap<&str, Mark> = HashMap::new();
+    for name in plan.words.keys() {
+        if !marks.contains_key(name.as_str()) {
+            walk(plan, name, &mut marks, found);
+        }
+    }
+}
+
+/// Goes through a word and all it is made of. Without recursion: a chain may be as long as the plan.
+fn walk<'a>(
+    plan: &'a Plan,
+    first: &'a str,
+    marks: &mut HashMap<&'a str, Mark>,
+    found: &mut Diagnostics,
+) {
+    let mut way = vec![begin(plan, first, marks)];
+    while let Some(last) = way.last_mut() {
+        let Some(&inner) = last.inner.get(last.next) else {
+            let levels = last.below + own_levels(plan, last.name);
+            if levels > MAX_WORD_LEVELS {
+                too_deep(plan, last.name, found);
+            }
+            // Told once: the words above it begin to count anew.
+            let levels = if levels > MAX_WORD_LEVELS { 0 } else { levels };
+            marks.insert(last.name, Mark::Done(levels));
+            way.pop();
+            if let Some(above) = way.last_mut() {
+                above.below = above.below.max(levels);
+            }
+            continue;
+        };
+        last.next += 1;
+        match marks.get(inner) {
+            Some(Mark::Done(levels)) => last.below = last.below.max(*levels),
+            Some(Mark::Open) => {
+                let start = way.iter().position(|one| one.name == inner);
+                let circle = way[start.unwrap_or(0)..].iter().map(|one| one.name);
+                circular(plan, circle.collect(), found);
+            }
+            None => way.push(begin(plan, inner, marks)),
+        }
+    }
+}
+
+fn begin<'a>(plan: &'a Plan, name: &'a str, marks: &mut HashMap<&'a str, Mark>) -> Walk<'a> {
+    marks.insert(name, Mark::Open);
+    let names = plan.words.get(name).map(Word::names).unwrap_or_default();
+    Walk {
+        name,
+        inner: names
+            .into_iter()
+            .filter(|inner| plan.words.contains_key(*inner))
+            .collect(),
+        next: 0,
+        below: 0,
+    }
+}
+
+fn own_levels(plan: &Plan, name: &str) -> usize {
+    1 + plan
+        .words
+        .get(name)
+        .map_or(0, |word| word.expression().root.levels())
+}
+
+/// Tells of a circle, at the word of it that is declared first.
+fn circular(plan: &Plan, mut circle: Vec<&str>, found: &mut Diagnostics) {
+    let first = circle
+        .iter()
+        .enumerate()
+        .min_by_key(|(_, name)| plan.words.get_index_of(**name))
+        .map_or(0, |(at, _)| at);
+    circle.rotate_left(first);
+    let name = circle[0];
+    circle.push(name);
+    found.push(
+        Diagnostic::error("circular-let", format!("`{name}` is made of itself"))
+            .at(plan.words[name].span(), circle.join(" -> "))
+            .help("take one of them out of the circle"),
+    );
+}
+
+fn too_deep(plan: &Plan, name: &str, found: &mut Diagnostics) {
+    let message =
+        format!("`{name}` is made of words of words, more than {MAX_WORD_LEVELS} levels deep");
+    found.push(
+        Diagnostic::error("let-too-deep", message)
+            .at(plan.words[name].span(), "too deep with this one")
+            .help("make the chain shorter, or record values on the way with `set`"),
+    );
+}

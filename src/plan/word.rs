@@ -1,0 +1,53 @@
+//! Words of `let`: names for what is seen.
+
+use std::rc::Rc;
+
+use crate::source::Span;
+use crate::template::expression::Expression;
+
+/// A word for what is seen.
+#[derive(Clone, Debug)]
+pub enum Word {
+    /// An expression.
+    Expression(Rc<Expression>, Span),
+    /// The rows of a probe for which a condition holds.
+    Rows {
+        /// The probe.
+        from: String,
+        /// The condition, over `row`.
+        filter: Rc<Expression>,
+        /// Where it stands.
+        span: Span,
+    },
+}
+
+impl Word {
+    /// Returns its expression; of rows, their condition.
+    pub fn expression(&self) -> &Expression {
+        match self {
+            Self::Expression(expression, _)
+            | Self::Rows {
+                filter: expression, ..
+            } => expression,
+        }
+    }
+
+    /// Returns where it stands.
+    pub fn span(&self) -> Span {
+        match self {
+            Self::Expression(_, span) | Self::Rows { span, .. } => *span,
+        }
+    }
+
+    /// Returns the names it is made of.
+    pub fn names(&self) -> Vec<&str> {
+        let from = match self {
+            Self::Expression(..) => None,
+            Self::Rows { from, .. } => Some(from.as_str()),
+        };
+        let names = self.expression().names.iter();
+        from.into_iter()
+            .chain(names.map(|name| name.name.as_str()))
+            .collect()
+    }
+}

@@ -1,0 +1,45 @@
+//! Operators of expressions: from the engine's to ours.
+
+use minijinja::machinery::ast;
+
+use crate::template::expression::Comparison;
+use crate::template::expression::Expr;
+use crate::template::expression::Kind;
+
+/// Returns a comparison.
+pub(super) fn comparison(op: ast::CompareOpKind) -> Comparison {
+    match op {
+        ast::CompareOpKind::Eq => Comparison::Eq,
+        ast::CompareOpKind::Ne => Comparison::Ne,
+        ast::CompareOpKind::Lt => Comparison::Lt,
+        ast::CompareOpKind::Lte => Comparison::Le,
+        ast::CompareOpKind::Gt => Comparison::Gt,
+        ast::CompareOpKind::Gte => Comparison::Ge,
+        ast::CompareOpKind::In => Comparison::In,
+        ast::CompareOpKind::NotIn => Comparison::NotIn,
+    }
+}
+
+/// Returns what two parts are that an operator joins.
+pub(super) fn binary_kind(op: ast::BinOpKind, left: Box<Expr>, right: Box<Expr>) -> Kind {
+    let compare = |how, left, right: Box<Expr>| Kind::Compare(left, vec![(how, *right)]);
+    match op {
+        ast::BinOpKind::ScAnd => Kind::And(left, right),
+        ast::BinOpKind::ScOr => Kind::Or(left, right),
+        ast::BinOpKind::Eq => compare(Comparison::Eq, left, right),
+        ast::BinOpKind::Ne => compare(Comparison::Ne, left, right),
+        ast::BinOpKind::Lt => compare(Comparison::Lt, left, right),
+        ast::BinOpKind::Lte => compare(Comparison::Le, left, right),
+        ast::BinOpKind::Gt => compare(Comparison::Gt, left, right),
+        ast::BinOpKind::Gte => compare(Comparison::Ge, left, right),
+        ast::BinOpKind::In => compare(Comparison::In, left, right),
+        ast::BinOpKind::Add => Kind::Arithmetic("+", left, right),
+        ast::BinOpKind::Sub => Kind::Arithmetic("-", left, right),
+        ast::BinOpKind::Mul => Kind::Arithmetic("*", left, right),
+        ast::BinOpKind::Div => Kind::Arithmetic("/", left, right),
+        ast::BinOpKind::FloorDiv => Kind::Arithmetic("//", left, right),
+        ast::BinOpKind::Rem => Kind::Arithmetic("%", left, right),
+        ast::BinOpKind::Pow => Kind::Arithmetic("**", left, right),
+        ast::BinOpKind::Concat => Kind::Arithmetic("~", left, right),
+    }
+}

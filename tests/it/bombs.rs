@@ -1,0 +1,76 @@
+//! Bombs: small texts that would grow without end. Each is refused, or comes to its end, in little
+//! memory; how long that takes is measured by `benches/validate.rs`, which has the same texts.
+
+use std::process::Command;
+
+use crate::entries;
+use crate::made_bombs;
+
+/// Most memory that the text of a bomb and its refusal may take, in KiB.
+const MAX_MEMORY: u64 = 64 * 1024;
+/// How the second process is told which bomb it is for.
+const BOMB: &str = "PLANRUN_TEST_BOMB";
+
+#[test]
+#[ignore = "the second process of another test"]
+fn child_meets_a_bomb() {
+    let Ok(name) = std::env::var(BOMB) else {
+        return;
+    };
+    let before = peak();
+    let bomb = made_bombs::BOMBS
+        .iter()
+        .find(|bomb| bomb.name == name)
+        .unwrap();
+    let text = (bomb.make)();
+    match bomb.kind {
+        made_bombs::Kind::Plan => entries::plan(&text),
+        made_bombs::Kind::Inventory => entries::inventory(&text),
+        made_bombs::Kind::Text => entries::template(&text),
+    }
+    let mut out = std::io::stdout();
+    std::io::Write::write_fmt(&mut out, format_args!("peak {}\n", peak() - before)).unwrap();
+}
+
+/// Returns the most memory this process ever had, in KiB.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn no_bomb_takes_much_memory() {
+    for bomb in made_bombs::BOMBS {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the memory of a process of its own"
+        )]
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "--ignored",
+                "--nocapture",
+                "bombs::child_meets_a_bomb",
+            ])
+            .env(BOMB, bomb.name)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let told = text.lines().find_map(|line| line.strip_prefix("peak "));
+        let peak: u64 = told
+            .unwrap_or_else(|| {
+                panic!(
+                    "{}: {text}{}",
+                    bomb.name,
+                    String::from_utf8_lossy(&output.stderr)
+                )
+            })
+            .parse()
+            .unwrap();
+        assert!(peak < MAX_MEMORY, "{} took {peak} KiB", bomb.name);
+    }
+}

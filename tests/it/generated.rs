@@ -1,0 +1,445 @@
+//! Plans made from the shapes themselves: the check of the program, the published schema and the
+//! decoder behind them are of one mind about every word there is, also about those that no sample
+//! plan uses.
+//!
+//! Half of the plans are as the shapes say, half have one change. A new word of the language is
+//! among them without a line here.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use planrun::diagnostic::Diagnostics;
+use planrun::diagnostic::Severity;
+use planrun::diagnostic::render;
+use planrun::document;
+use planrun::plan;
+use planrun::schema;
+use planrun::schema::Field;
+use planrun::schema::Form;
+use planrun::schema::Record;
+use planrun::schema::Select;
+use planrun::schema::Shape;
+use planrun::source::Sources;
+use regex::Regex;
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::support::files;
+use crate::support::shown;
+
+/// How many plans are made.
+const PLANS: u64 = 10_000;
+/// Deepest nesting of records: below it only what must be there is made.
+const DEPTH: usize = 4;
+
+/// What a schema cannot say: the decoder may tell these where the schema finds nothing wrong.
+const BEYOND_SCHEMAS: &[&str] = &[
+    "bad-pattern",
+    "circular-let",
+    "dangerous-rm",
+    "duplicate-name",
+    "expression-syntax",
+    "group-not-host",
+    "inside-for-each",
+    "let-too-deep",
+    "list-in-text",
+    "look-in-template",
+    "misplaced-key",
+    "missing-input",
+    "missing-key",
+    "missing-variable",
+    "nested-for-each",
+    "never-equal",
+    "newer-version",
+    "no-hosts",
+    "no-item",
+    "no-result",
+    "no-such-file",
+    "no-template-here",
+    "no-way-back",
+    "not-a-condition",
+    "not-a-list",
+    "not-known-yet",
+    "not-yet",
+    "out-of-range",
+    "parse-mismatch",
+    "question-in-uninterruptible",
+    "reserved-name",
+    "reversed-systemctl",
+    "secret-default",
+    "secret-in-arguments",
+    "secret-in-other-value",
+    "secret-on-command-line",
+    "secret-shown",
+    "secret-type",
+    "shell-syntax-in-run",
+    "short-secret",
+    "template-fails",
+    "template-in-expression",
+    "template-syntax",
+    "template-too-large",
+    "uncertain-in-uninterruptible",
+    "unclosed-quote",
+    "unknown-host",
+    "unknown-input",
+    "unknown-input-variable",
+    "unknown-name",
+    "unknown-part",
+    "unsure-effect",
+    "unused-input",
+    "useless-retry",
+    "wrong-bound",
+    "wrong-default",
+    "wrong-input",
+    "wrong-input-type",
+];
+
+/// Numbers that look like chance and are the same each time (`SplitMix64`).
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Returns a number below another one.
+    fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() % bound as u64).unwrap()
+    }
+
+    fn one_in(&mut self, bound: usize) -> bool {
+        self.below(bound) == 0
+    }
+
+    fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[self.below(all.len())]
+    }
+}
+
+/// Texts of all forms: each form takes those that fit.
+const TEXTS: [&str; 22] = [
+    "a",
+    "stop_mail",
+    "obox-restart",
+    "all",
+    "web",
+    "90s",
+    "1h 30m",
+    "15m",
+    "a == 1",
+    "true",
+    "true and not false",
+    "systemctl stop web",
+    "/var/tmp",
+    "0644",
+    "root",
+    "Some words",
+    "two\nlines",
+    "{{ host }}",
+    "A_NAME",
+    "1",
+    "any",
+    "*.yaml",
+];
+
+fn text(form: &Form, chance: &mut Chance) -> String {
+    let pattern = form.pattern.map(|pattern| Regex::new(pattern).unwrap());
+    let examples = form.example.split(", ").map(str::to_owned);
+    let all: Vec<String> = TEXTS
+        .iter()
+        .map(|&text| text.to_owned())
+        .chain(examples)
+        .filter(|text| {
+            pattern
+                .as_ref()
+                .is_none_or(|pattern| pattern.is_match(text))
+        })
+        .collect();
+    assert!(
+        !all.is_empty(),
+        "no text for {}: {:?}",
+        form.name,
+        form.pattern
+    );
+    chance.pick(&all).clone()
+}
+
+/// Makes a value of a shape.
+fn value(shape: &Shape, depth: usize, chance: &mut Chance) -> Value {
+    match shape {
+        Shape::Any => chance.pick(&crate::schemas::values()).clone(),
+        Shape::Text(form) => text(form, chance).into(),
+        Shape::Choice(words) => (*chance.pick(words)).into(),
+        Shape::Bool => chance.one_in(2).into(),
+        Shape::Int(min) => (min + i64::try_from(chance.below(3)).unwrap()).into(),
+        Shape::Scalar => chance
+            .pick(&[json!("word"), json!(1), json!(1.5), json!(true)])
+            .clone(),
+        Shape::Null => Value::Null,
+        Shape::Late(_) if chance.one_in(4) => "{{ host }}".into(),
+        Shape::Late(inner) => value(inner, depth, chance),
+        Shape::List(inner, min) => {
+            let more = if depth < DEPTH { chance.below(3) } else { 0 };
+            (0..min + more)
+                .map(|_| value(inner, depth + 1, chance))
+                .collect()
+        }
+        Shape::Map(form, inner, min) => {
+            let more = if depth < DEPTH { chance.below(3) } else { 0 };
+            let mut map = Map::new();
+            for _ in 0..20 {
+                if map.len() < min + more {
+                    map.insert(text(form, chance), value(inner, depth + 1, chance));
+                }
+            }
+            map.into()
+        }
+        Shape::Record(one) => record(one, depth, chance),
+        Shape::OneOf(all) => one_of(all, depth, chance),
+    }
+}
+
+/// Makes a value of one alternative: of one that its own kind or keys select.
+fn one_of(all: &[(Select, Shape)], depth: usize, chance: &mut Chance) -> Value {
+    for _ in 0..20 {
+        let (_, shape) = if depth < DEPTH {
+            chance.pick(all)
+        } else {
+            all.iter()
+                .min_by_key(|(_, shape)| height(shape, 0))
+                .unwrap()
+        };
+        let made = value(shape, depth, chance);
+        let selected = all.iter().find(|(select, _)| selects(select, &made));
+        if selected.is_some_and(|(_, selected)| std::ptr::eq(selected, shape)) {
+            return made;
+        }
+    }
+    panic!("no value of an alternative is selected by its own kind");
+}
+
+fn selects(select: &Select, value: &Value) -> bool {
+    match select {
+        Select::Text => value.is_string(),
+        Select::Bool => value.is_boolean(),
+        Select::Int => value.is_i64(),
+        Select::List => value.is_array(),
+        Select::Key(key) => value.get(key).is_some(),
+        Select::Map => value.is_object(),
+        Select::Scalar => !(value.is_object() || value.is_array() || value.is_null()),
+        Select::Null => value.is_null(),
+    }
+}
+
+/// Returns how deep the smallest value of a shape is nested.
+fn height(shape: &Shape, depth: usize) -> usize {
+    if depth > 2 * DEPTH {
+        return depth;
+    }
+    match shape {
+        Shape::Late(inner) => height(inner, depth),
+        Shape::List(inner, min) | Shape::Map(_, inner, min) if *min > 0 => {
+            1 + height(inner, depth + 1)
+        }
+        Shape::Record(record) => {
+            let needed = record.fields.iter().filter(|field| field.required);
+            let needed = needed.map(|field| height(&field.shape, depth + 1)).max();
+            let actions = record
+                .fields
+                .iter()
+                .filter(|field| record.one_of.contains(&field.name));
+            let actions = actions.map(|field| height(&field.shape, depth + 1)).min();
+            1 + needed.max(actions).unwrap_or(0)
+        }
+        Shape::OneOf(all) => all
+            .iter()
+            .map(|(_, shape)| height(shape, depth))
+            .min()
+            .unwrap_or(0),
+        _ => 0,
+    }
+}
+
+fn record(record: &Record, depth: usize, chance: &mut Chance) -> Value {
+    let actions: Vec<&Field> = record
+        .fields
+        .iter()
+        .filter(|field| record.one_of.contains(&field.name))
+        .collect();
+    let action = if actions.is_empty() {
+        None
+    } else if depth < DEPTH {
+        Some(*chance.pick(&actions))
+    } else {
+        actions
+            .into_iter()
+            .min_by_key(|field| height(&field.shape, 0))
+    };
+    let mut map = Map::new();
+    for field in record.fields {
+        let here = if record.one_of.contains(&field.name) {
+            action.is_some_and(|action| action.name == field.name)
+        } else {
+            field.required || depth < DEPTH && chance.one_in(5)
+        };
+        if here {
+            map.insert(
+                field.name.to_owned(),
+                value(&field.shape, depth + 1, chance),
+            );
+        }
+    }
+    if let Some(rest) = record.rest
+        && chance.one_in(2)
+    {
+        map.insert("another_key".to_owned(), value(rest, depth + 1, chance));
+    }
+    map.into()
+}
+
+/// A plan.
+const WHOLE: &Shape = &Shape::Record(&schema::plan::PLAN);
+
+/// Returns all keys of all records of a plan.
+static KEYS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let mut keys = BTreeSet::new();
+    let mut open = vec![WHOLE];
+    while let Some(shape) = open.pop() {
+        match shape {
+            Shape::Late(inner) | Shape::List(inner, _) | Shape::Map(_, inner, _) => {
+                open.push(inner);
+            }
+            Shape::OneOf(all) => open.extend(all.iter().map(|(_, shape)| shape)),
+            Shape::Record(record) => {
+                for field in record.fields {
+                    if keys.insert((record.name, field.name)) {
+                        open.push(&field.shape);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut keys: Vec<&str> = keys.into_iter().map(|(_, key)| key).collect();
+    keys.extend(["tasks", "Key", "", "<<", "none"]);
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+});
+
+/// Changes one place of a document.
+fn change(document: &mut Value, chance: &mut Chance) {
+    let mut all = Vec::new();
+    crate::schemas::places(document, "", &mut all);
+    let path = chance.pick(&all).clone();
+    let key = (*chance.pick(&KEYS)).to_owned();
+    let with = chance.pick(&crate::schemas::values()).clone();
+    let at = document.pointer_mut(&path).unwrap();
+    match (chance.below(4), &mut *at) {
+        (0, Value::Object(entries)) if !entries.is_empty() => {
+            let keys: Vec<String> = entries.keys().cloned().collect();
+            entries.shift_remove(chance.pick(&keys));
+        }
+        (1, Value::Object(entries)) if !entries.is_empty() => {
+            let keys: Vec<String> = entries.keys().cloned().collect();
+            let value = entries.shift_remove(chance.pick(&keys)).unwrap();
+            entries.insert(key, value);
+        }
+        (2, Value::Object(entries)) => {
+            entries.insert(key, with);
+        }
+        (2, Value::Array(items)) => items.push(with),
+        _ => *at = with,
+    }
+}
+
+/// Says where the three differ about a document; `None` where they do not.
+fn difference(text: &str, document: Option<&Value>) -> Option<String> {
+    let mut sources = Sources::default();
+    let id = sources.add("plan.yaml", text);
+    let mut found = Diagnostics::default();
+    let node = document::parse(&sources, id, &mut found)?;
+    let json = node.to_json();
+    if document.is_some_and(|document| *document != json) {
+        return Some("it is read as another document".to_owned());
+    }
+    schema::check(&node, &Shape::Record(&schema::plan::PLAN), &mut found);
+    let valid = crate::schemas::PLAN_VALIDATOR.is_valid(&json);
+    let told = |found: &Diagnostics| render::human(found, &sources, false);
+    if valid == found.has_errors() {
+        let told = told(&found);
+        return Some(format!("valid by the schema: {valid}\n{told}"));
+    }
+    let mut decoded = Diagnostics::default();
+    let plan = plan::read(&sources, id, &mut decoded);
+    if !valid {
+        return plan.is_some().then(|| {
+            let told = told(&decoded);
+            format!("the schema refuses it, the decoder does not\n{told}")
+        });
+    }
+    let errors = decoded.sorted().into_iter();
+    let errors = errors.filter(|one| one.severity == Severity::Error);
+    let unlisted: Vec<&str> = errors
+        .map(|one| one.code)
+        .filter(|code| !BEYOND_SCHEMAS.contains(code))
+        .collect();
+    (!unlisted.is_empty()).then(|| {
+        let told = told(&decoded);
+        format!("{unlisted:?} are not among what a schema cannot say\n{told}")
+    })
+}
+
+#[test]
+fn check_schema_and_decoder_agree_on_generated_plans() {
+    let mut valid = 0;
+    for number in 0..PLANS {
+        let mut chance = Chance(number);
+        let mut document = record(&schema::plan::PLAN, 0, &mut chance);
+        // The version is 1 in most: another one hides all other faults.
+        if number % 16 != 0 {
+            document["version"] = 1.into();
+        }
+        if number % 2 == 1 {
+            change(&mut document, &mut chance);
+        } else {
+            assert!(
+                crate::schemas::PLAN_VALIDATOR.is_valid(&document),
+                "{document:#}"
+            );
+            valid += 1;
+        }
+        // JSON is YAML.
+        let text = document.to_string();
+        if let Some(why) = difference(&text, Some(&document)) {
+            panic!("plan {number}: {why}\n{document:#}");
+        }
+    }
+    assert_eq!(valid, PLANS / 2);
+}
+
+#[test]
+fn check_schema_and_decoder_agree_on_all_that_is_kept() {
+    let mut count = 0;
+    for path in files("tests/cases", ".yaml")
+        .into_iter()
+        .chain(files("plans", ".yaml"))
+    {
+        let name = shown(&path);
+        // What stands in other folders is no plan.
+        if name.starts_with("plans/") && name.matches('/').count() > 1 {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        if let Some(why) = difference(&text, None) {
+            panic!("{name}: {why}");
+        }
+        count += 1;
+    }
+    assert!(count > 40, "only {count} plans were tried");
+}
