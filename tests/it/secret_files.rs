@@ -258,7 +258,7 @@ fn a_secret_file_that_is_not_there_or_empty_or_large_is_told_before_anything_is_
     let mut hosts =
         String::from("all:\n  vars: {planrun_connection: local, out: /nowhere}\n  hosts:\n");
     for number in 0..3 {
-        scene.write(&format!("{number}.key"), "x".repeat(60 * 1024));
+        scene.write(&format!("{number}.key"), "x".repeat(60_000));
         writeln!(hosts, "    h{number}: {{key: {number}.key}}").unwrap();
     }
     let one = fs::read_to_string(scene.path("hosts.yaml")).unwrap();

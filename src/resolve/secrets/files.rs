@@ -71,7 +71,8 @@ impl Files {
                         .at(span, "too much with this one")
                         .help("run the plan on fewer hosts at a time: `--limit`"),
                 );
-                break;
+                // Nothing is run, and to look for so much would take long.
+                return Self::default();
             }
         }
         Self(files)
