@@ -175,6 +175,11 @@ impl Diagnostics {
         self.rest = Some(Box::new(rest.help("mend those above, then look again")));
     }
 
+    /// Leaves out what is not to be told; those that are not kept stay counted.
+    pub fn retain(&mut self, keep: impl FnMut(&Diagnostic) -> bool) {
+        self.found.retain(keep);
+    }
+
     /// Whether no more faults are kept: what takes long to tell need not be found out then.
     pub fn is_full(&self) -> bool {
         self.found.len() >= MAX_FAULTS

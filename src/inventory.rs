@@ -23,6 +23,7 @@ mod yaml;
 
 pub use yaml::PRINTED;
 
+use std::collections::HashMap;
 use std::fmt;
 
 use indexmap::IndexMap;
@@ -55,7 +56,7 @@ impl fmt::Display for HostName {
 }
 
 /// All hosts and groups of an inventory.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Inventory {
     /// Where it was read from, as the user named it.
     pub path: String,
@@ -65,6 +66,16 @@ pub struct Inventory {
     /// hosts of the group itself, then those of its children, then of theirs. `all` is always
     /// there; `ungrouped` holds the hosts of no other group.
     pub groups: IndexMap<String, Vec<HostName>>,
+    /// Where hosts and groups are named first, as long as the text is at hand and may be shown.
+    #[serde(skip)]
+    pub places: HashMap<String, Place>,
+}
+
+/// An inventory is the same wherever its names stand.
+impl PartialEq for Inventory {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.path, &self.hosts, &self.groups) == (&other.path, &other.hosts, &other.groups)
+    }
 }
 
 /// A host and what the inventory says of it.
@@ -148,6 +159,11 @@ impl Inventory {
     /// Returns a host.
     pub fn host(&self, name: &HostName) -> Option<&Host> {
         self.hosts.get(name)
+    }
+
+    /// Returns where a host or group is named first, if that is at hand.
+    pub fn place(&self, name: &str) -> Option<Span> {
+        self.places.get(name)?.0
     }
 
     /// Returns the hosts that a group or host name stands for, `None` where there is neither.

@@ -14,6 +14,7 @@ mod lower;
 mod route;
 #[cfg(test)]
 mod tests;
+mod told;
 pub mod value;
 mod word;
 
@@ -38,6 +39,9 @@ use crate::source::Span;
 use crate::task::StepPath;
 use crate::template::Template;
 use crate::template::expression::Expression;
+
+use told::Stage;
+use told::Told;
 
 pub use command::Become;
 pub use command::CommandSpec;
@@ -101,14 +105,24 @@ fn read_text(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
         return None;
     }
     schema::check(&node, &Shape::Record(&schema::plan::PLAN), found);
-    if found.has_errors() {
+    if found.is_full() {
         return None;
     }
-    let plan = lower::lower(&node, sources, found);
-    if let Some(plan) = &plan {
-        check::check(&node, plan, sources, found);
+    // Whatever is wrong, the rest is read as well: all faults are told at once.
+    let told = Told::of(&node, sources, found);
+    let mut own = Diagnostics::default();
+    let plan = lower::lower(&node, sources, &mut own);
+    told.reduce(Stage::Lowering, sources, &mut own);
+    let told = told.and(&node, sources, &own);
+    found.extend(own);
+    if found.is_full() {
+        return None;
     }
-    plan
+    let mut own = Diagnostics::default();
+    check::check(&node, &plan, sources, &mut own);
+    told.reduce(Stage::Checks, sources, &mut own);
+    found.extend(own);
+    Some(plan)
 }
 
 /// Tells what a file is instead of a plan: alone, for every other fault would follow from it.

@@ -221,8 +221,10 @@ fn flow(text: &str, line: &Range<usize>, at: usize, tries: &mut Tries) {
                 .char_indices()
                 .filter(|(_, c)| matches!(c, ',' | '}'))
                 .map(|(end, _)| until + end);
-            for end in ends.take(4) {
-                let value = content[start..end].trim_end();
+            let values = ends.map(|end| content[start..end].trim_end());
+            // What ends amid a template or a quote is tried last.
+            let (whole, cut): (Vec<&str>, Vec<&str>) = values.take(8).partition(|v| is_whole(v));
+            for value in whole.into_iter().chain(cut).take(4) {
                 if !value.is_empty() && !value.starts_with(['"', '\'', '{', '[']) {
                     let range = line.start + start..line.start + start + value.len();
                     tries.push((QUOTE_FLOW, quoted(text, range)));
@@ -230,6 +232,12 @@ fn flow(text: &str, line: &Range<usize>, at: usize, tries: &mut Tries) {
             }
         }
     }
+}
+
+/// Whether all brackets and double quotes of a text are closed.
+fn is_whole(text: &str) -> bool {
+    let count = |sign| text.matches(sign).count();
+    count('{') == count('}') && count('[') == count(']') && count('"') % 2 == 0
 }
 
 /// The end of a quote that is not closed.

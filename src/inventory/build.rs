@@ -101,7 +101,27 @@ pub(super) fn build(
         path: shown.to_owned(),
         hosts,
         groups,
+        places: places(draft),
     })
+}
+
+/// Returns where groups and hosts stand; of an inventory with passwords none, because a place is
+/// shown with its line.
+fn places(draft: &Draft) -> HashMap<String, Place> {
+    let groups = draft.groups.values();
+    let vars = groups.map(|group| &group.vars);
+    let mut vars = vars.chain(draft.hosts.values().map(|host| &host.vars));
+    if vars.any(|vars| vars.keys().any(|name| variables::is_secret(name))) {
+        return HashMap::new();
+    }
+    let groups = draft.groups.iter();
+    let groups = groups.map(|(name, group)| (name, group.place));
+    let hosts = draft.hosts.iter();
+    let hosts = hosts.map(|(name, host)| (name, Some(host.place)));
+    groups
+        .chain(hosts)
+        .map(|(name, place)| (name.clone(), Place(place)))
+        .collect()
 }
 
 /// Returns the host with which all are too large, before anything is copied.

@@ -46,19 +46,30 @@ use names::Declared;
 pub(super) use names::ITEM;
 use names::Kind;
 
-/// Lowers a document; `None` where it has errors.
-pub(super) fn lower(node: &Node, sources: &Sources, found: &mut Diagnostics) -> Option<Plan> {
+/// Lowers a document. Where it has errors, the plan is good for finding further ones and no more.
+pub(super) fn lower(node: &Node, sources: &Sources, found: &mut Diagnostics) -> Plan {
     let mut lowering = Lowering {
         sources,
         found: Diagnostics::default(),
         defaults: Defaults::new(),
         declared: IndexMap::new(),
     };
-    let plan = lowering.plan(node);
-    names::resolve(&plan, &lowering.declared, &mut lowering.found);
-    let faulty = lowering.found.has_errors();
+    let mut plan = lowering.plan(node);
+    let circles = names::resolve(&plan, &lowering.declared, &mut lowering.found);
+    // Whoever follows the words of a plan comes to an end.
+    for (name, word) in &mut plan.words {
+        let (Word::Expression(expression, span)
+        | Word::Rows {
+            filter: expression,
+            span,
+            ..
+        }) = word;
+        if circles.contains(name) {
+            *expression = Rc::new(falsehood(*span));
+        }
+    }
     found.extend(lowering.found);
-    (!faulty).then_some(plan)
+    plan
 }
 
 /// What is known while a document is lowered.
@@ -308,10 +319,16 @@ impl Lowering<'_> {
 
     /// Returns an expression; for a faulty one, which has been told, one that is false.
     fn expression(&mut self, node: &Node) -> Rc<Expression> {
-        let parsed = Expression::parse(node, self.sources, &mut self.found)
-            .or_else(|| Expression::parse_text("false").ok());
-        Rc::new(parsed.expect("`false` is an expression"))
+        let parsed = Expression::parse(node, self.sources, &mut self.found);
+        Rc::new(parsed.unwrap_or_else(|| falsehood(node.span)))
     }
+}
+
+/// Stands for an expression that was told of.
+fn falsehood(span: Span) -> Expression {
+    let mut parsed = Expression::parse_text("false").expect("`false` is an expression");
+    parsed.span = Some(span);
+    parsed
 }
 
 fn serial(node: Option<&Node>) -> Vec<usize> {

@@ -3,6 +3,7 @@
 mod ends;
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -485,6 +486,7 @@ fn planned(hosts: &[&str]) -> RunPlanned {
             path: "prod".to_owned(),
             hosts: all.collect(),
             groups: IndexMap::new(),
+            places: HashMap::new(),
         },
         hosts: names,
         inputs: inputs.collect(),

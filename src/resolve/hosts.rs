@@ -32,7 +32,7 @@ pub(super) fn targets(
             found.push(match &error {
                 pattern::PatternError::Unknown {
                     near: Some(near), ..
-                } => fault.help(format!("did you mean `{near}`?")),
+                } => meant(fault, near, inventory),
                 _ => fault.help(groups(inventory)),
             });
             return Vec::new();
@@ -40,11 +40,10 @@ pub(super) fn targets(
     };
     if hosts.is_empty() {
         let message = format!("`{text}` stands for no host of {}", inventory.path);
-        found.push(
-            Diagnostic::error("no-hosts", message)
-                .at(*span, "no host is left")
-                .help("put hosts into the group, or name another one"),
-        );
+        let fault = Diagnostic::error("no-hosts", message)
+            .at(*span, "no host is left")
+            .help("put hosts into the group, or name another one");
+        found.push(shown(fault, text, "no host in it", inventory));
         return hosts;
     }
     match &given.limit {
@@ -162,11 +161,10 @@ pub(super) fn places(plan: &Plan, inventory: &Inventory, found: &mut Diagnostics
 
 fn not_a_host(name: &str, span: Span, inventory: &Inventory, found: &mut Diagnostics) {
     if inventory.groups.contains_key(name) {
-        found.push(
-            Diagnostic::error("group-not-host", format!("`{name}` is a group, not a host"))
-                .at(span, "which of its hosts?")
-                .help(format!("write `delegate_to: {{one_of: {name}}}`")),
-        );
+        let fault = Diagnostic::error("group-not-host", format!("`{name}` is a group, not a host"))
+            .at(span, "which of its hosts?")
+            .help(format!("write `delegate_to: {{one_of: {name}}}`"));
+        found.push(shown(fault, name, "the group", inventory));
     } else {
         unknown(name, span, inventory, found);
     }
@@ -175,14 +173,13 @@ fn not_a_host(name: &str, span: Span, inventory: &Inventory, found: &mut Diagnos
 fn members(name: &str, span: Span, inventory: &Inventory, found: &mut Diagnostics) {
     match inventory.members(name) {
         None => unknown(name, span, inventory, found),
-        Some(members) if members.is_empty() => found.push(
-            Diagnostic::error(
-                "no-hosts",
-                format!("there is no host in the group `{name}`"),
-            )
-            .at(span, format!("empty in {}", inventory.path))
-            .help("put hosts into the group"),
-        ),
+        Some(members) if members.is_empty() => {
+            let message = format!("there is no host in the group `{name}`");
+            let fault = Diagnostic::error("no-hosts", message)
+                .at(span, format!("empty in {}", inventory.path))
+                .help("put hosts into the group");
+            found.push(shown(fault, name, "no host in it", inventory));
+        }
         Some(_) => {}
     }
 }
@@ -203,7 +200,21 @@ fn unknown(name: &str, span: Span, inventory: &Inventory, found: &mut Diagnostic
         _ if here => fault.help(format!(
             "for this machine add it to the inventory: `{name}: {{planrun_connection: local}}`"
         )),
-        Some(near) => fault.help(format!("did you mean `{near}`?")),
+        Some(near) => meant(fault, near, inventory),
         None => fault.help(groups(inventory)),
     });
+}
+
+/// Offers the host or group that was probably meant, and shows where it stands.
+fn meant(fault: Diagnostic, near: &str, inventory: &Inventory) -> Diagnostic {
+    let fault = fault.help(format!("did you mean `{near}`?"));
+    shown(fault, near, "this one stands here", inventory)
+}
+
+/// Shows where a host or group stands.
+fn shown(fault: Diagnostic, name: &str, label: &str, inventory: &Inventory) -> Diagnostic {
+    match inventory.place(name) {
+        Some(place) => fault.also(place, label),
+        None => fault,
+    }
 }

@@ -54,6 +54,10 @@ pub(super) fn check(resolved: &ResolvedPlan, found: &mut Diagnostics) {
         }
         let message = format!("there is no `host.vars.{name}` for {}", hosts::names(&lack));
         let fault = Diagnostic::error("missing-variable", message).at(span, "needed here");
+        let fault = match having(resolved, &name) {
+            Some((host, place)) => fault.also(place, format!("`{host}` has it here")),
+            None => fault,
+        };
         let near = lack.iter().find_map(|host| {
             let host = resolved.inventory.host(host)?;
             let near = nearest(&name, host.vars.keys().map(String::as_str))?;
@@ -70,6 +74,15 @@ pub(super) fn check(resolved: &ResolvedPlan, found: &mut Diagnostics) {
             "or say what holds without it: `host.vars.{name} | default(\"VALUE\")`"
         )));
     }
+}
+
+/// Returns a host that has a variable, and where its value stands.
+fn having<'a>(resolved: &'a ResolvedPlan, name: &str) -> Option<(&'a HostName, Span)> {
+    // Without a place of the host its line is not to be shown.
+    let known = |host: &&HostName| resolved.inventory.place(host.as_str()).is_some();
+    let hosts = resolved.hosts.iter().filter(known);
+    let mut hosts = hosts.filter_map(|host| resolved.inventory.host(host));
+    hosts.find_map(|host| Some((&host.name, host.vars.get(name)?.place.0?)))
 }
 
 /// What every host comes by.

@@ -4,6 +4,8 @@
 //! evaluated together, and only when an evaluation comes to it. Where a probe is looked at on each
 //! member of a group, a condition must hold for every member.
 
+mod members;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -21,7 +23,6 @@ use crate::output;
 use crate::plan::Claim;
 use crate::plan::ExitCodes;
 use crate::plan::Place;
-use crate::plan::Plan;
 use crate::plan::Probe;
 use crate::plan::Word;
 use crate::run::render;
@@ -36,6 +37,11 @@ use crate::transport::Transport;
 use crate::transport::TransportError;
 
 use crate::resolve::ResolvedPlan;
+
+use members::Members;
+use members::groups_of;
+use members::groups_used;
+use members::place_words;
 
 /// Looks at the world for one host.
 pub(super) struct Observer<'a> {
@@ -89,8 +95,6 @@ impl Observation {
     }
 }
 
-/// Which member of which group is looked at: empty where a condition uses no such probe.
-type Members = BTreeMap<String, HostName>;
 /// What was looked at, by probe and by the host where.
 type Snapshot = BTreeMap<(String, HostName), Result<Value, String>>;
 
@@ -449,48 +453,6 @@ struct Looks {
 enum LookError {
     Failed(String),
     NoAnswer(TransportError),
-}
-
-/// Collects the groups whose members a condition must hold for.
-fn groups_used(
-    plan: &Plan,
-    expression: &Expression,
-    words: &mut BTreeSet<String>,
-    groups: &mut BTreeSet<String>,
-) {
-    let mut names = Vec::new();
-    expression.root.free_names(&mut names);
-    for (name, _) in names {
-        groups_of(plan, &name, words, groups);
-    }
-}
-
-/// Collects the groups whose members a name is looked at on.
-fn groups_of(plan: &Plan, name: &str, words: &mut BTreeSet<String>, groups: &mut BTreeSet<String>) {
-    let probe = match plan.words.get(name) {
-        Some(_) if !words.insert(name.to_owned()) => None,
-        Some(Word::Expression(inner, _)) => {
-            groups_used(plan, inner, words, groups);
-            None
-        }
-        Some(Word::Rows { from, filter, .. }) => {
-            groups_used(plan, filter, words, groups);
-            plan.probes.get(from)
-        }
-        None => plan.probes.get(name),
-    };
-    if let Some(Place::EachOf(group, _)) = probe.map(|probe| &probe.place) {
-        groups.insert(group.clone());
-    }
-}
-
-fn place_words(members: &Members) -> String {
-    let names: Vec<&str> = members.values().map(HostName::as_str).collect();
-    if names.is_empty() {
-        String::new()
-    } else {
-        format!(" on {}", names.join(", "))
-    }
 }
 
 /// The first line of what a command complained of, as a tail of a message.

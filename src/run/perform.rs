@@ -201,13 +201,11 @@ impl Task<'_, '_, '_> {
         if let Some(turn) = self.answered() {
             return Ok(turn);
         }
-        let state = self.state();
-        if !self.step.requires.is_empty() && state.attempts.iter().all(|a| a.outcome.is_some()) {
-            let seen = self.observer().claims(&self.step.requires).await;
-            if !seen.holds() {
-                let why = seen.reason("what it requires does not hold; nothing was sent");
-                return Ok(self.failed(TaskStatus::Failed, why));
-            }
+        // An effect that is seen done requires nothing any more: it looks for itself.
+        if !matches!(self.step.action, Action::Effect(_))
+            && let Some(turn) = self.lacks().await
+        {
+            return Ok(turn);
         }
         match &self.step.action {
             Action::Block { .. } => {
@@ -232,6 +230,20 @@ impl Task<'_, '_, '_> {
                 ))
             }
         }
+    }
+
+    /// Looks whether what the step requires does not hold; then the task has failed.
+    async fn lacks(&self) -> Option<Turn> {
+        if self.step.requires.is_empty() {
+            return None;
+        }
+        let seen = self.observer().claims(&self.step.requires).await;
+        let text = if self.state().attempts.is_empty() {
+            "what it requires does not hold; nothing was sent"
+        } else {
+            "what it requires does not hold any more; it was not sent again"
+        };
+        (!seen.holds()).then(|| self.failed(TaskStatus::Failed, seen.reason(text)))
     }
 
     /// Acts upon an answer that ends the task.

@@ -38,6 +38,10 @@ pub(super) fn of_kind(node: &Node, shape: &Shape) -> Option<Cure> {
             format!("add a unit, seconds if that is meant: `{number}s`"),
             format!("{number}s"),
         ),
+        Value::Int(number) if item_fits(node, shape) && !text_fits(shape, &number.to_string()) => {
+            let list = format!("[{number}]");
+            cure(format!("write a list: `{list}`"), list)
+        }
         Value::Int(_) | Value::Bool(_) if takes(shape, Select::Text) => {
             let word = match node.value {
                 Value::Int(number) => number.to_string(),
@@ -77,6 +81,22 @@ pub(super) fn of_kind(node: &Node, shape: &Shape) -> Option<Cure> {
             cure(format!("write a list: `{list}`"), list)
         }
         _ => None,
+    }
+}
+
+/// Whether a value fits into the list that is expected.
+fn item_fits(node: &Node, shape: &Shape) -> bool {
+    let fits = |shape: &Shape| {
+        let Shape::List(item, least) = shape else {
+            return false;
+        };
+        let mut told = Diagnostics::default();
+        check(node, item, &mut told);
+        *least <= 1 && told.is_empty()
+    };
+    match shape {
+        Shape::OneOf(all) => all.iter().any(|(_, shape)| fits(shape)),
+        one => fits(one),
     }
 }
 

@@ -187,7 +187,9 @@ pub(super) fn render(text: &str, mode: Mode, names: &Names) -> Result<String, Re
     environment(mode)
         .render_str(text, Value::from(names.clone()))
         .map_err(|error| {
-            let range = error.range();
+            let range = error.range().map(|range| {
+                text.floor_char_boundary(range.start)..text.ceil_char_boundary(range.end)
+            });
             let part = range.clone().and_then(|range| text.get(range));
             RenderError {
                 text: describe(&error, part.unwrap_or_default()),

@@ -373,7 +373,8 @@ fn fault_of(error: &minijinja::Error, text: &str) -> Fault {
     let detail = error.detail().unwrap_or("cannot be read");
     // The engine's own words say `end of block` and the like; they are kept, they are precise.
     let range = error.range().unwrap_or(0..text.len());
-    let range = range.start.min(text.len())..range.end.min(text.len());
+    // The engine counts bytes: an end may lie within a character.
+    let range = text.floor_char_boundary(range.start)..text.ceil_char_boundary(range.end);
     Fault {
         text: detail.to_owned(),
         range,

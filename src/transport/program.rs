@@ -92,6 +92,9 @@ impl LocalPrograms {
 impl Programs for LocalPrograms {
     fn run(&mut self, program: &Path, arguments: &[&str]) -> Result<Vec<u8>, Failure> {
         let left = self.left.get(program).copied().unwrap_or(self.patience);
+        if left.is_zero() {
+            return Err(Failure::Late(self.patience));
+        }
         let begun = Clock::Real.monotonic();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -234,6 +234,78 @@ fn a_block_that_a_person_tries_again_is_held_against_its_requirement_again() {
     assert_eq!(sent(&journal), Vec::<String>::new());
 }
 
+/// A step whose own effect ends what it requires, and one that is done when its turn comes.
+const ENDS_ITS_REQUIREMENT: &str = r#"
+version: 1
+name: ends-its-requirement
+hosts: backend1
+probes:
+  dovecot: {run: systemctl is-active dovecot, exit_codes: any, parse: text}
+steps:
+  - id: stop
+    requires: {Dovecot runs: dovecot == "active"}
+    run: systemctl stop dovecot
+    done_when: dovecot == "inactive"
+    rollback: {none: it is an example}
+  - id: stop_again
+    requires: {Dovecot runs: dovecot == "active"}
+    run: systemctl stop dovecot
+    done_when: dovecot == "inactive"
+    rollback: {none: it is an example}
+"#;
+
+#[test]
+fn what_is_seen_done_requires_nothing_any_more_whenever_the_controller_dies() {
+    let scene = Scene::new(ENDS_ITS_REQUIREMENT, &[]);
+    for dies_after in 1..30 {
+        let clock = start();
+        let world = scene.world(&clock, vec![]);
+        let journal = Memory {
+            dies_after: Some(dies_after),
+            ..Memory::default()
+        };
+        let whole = scene.drive(&clock, &world, &journal, None);
+        let journal = Memory {
+            records: journal.records,
+            ..Memory::default()
+        };
+        let is_whole = whole.is_some();
+        let state = whole.unwrap_or_else(|| scene.drive(&clock, &world, &journal, None).unwrap());
+        let (told, sent) = (trace(&journal), sent(&journal));
+        assert_eq!(state.status, RunStatus::Succeeded, "{dies_after}\n{told}");
+        assert_eq!(sent.len(), 1, "{dies_after}\n{told}");
+        if is_whole {
+            assert!(dies_after > 8, "the run has more events than {dies_after}");
+            return;
+        }
+    }
+    panic!("the run does not end");
+}
+
+#[test]
+fn what_is_required_no_more_at_a_resume_is_not_sent_again() {
+    let plan = ENDS_ITS_REQUIREMENT
+        .replace(r#"done_when: dovecot == "inactive""#, "idempotent: true")
+        .replace(
+            "run: systemctl stop dovecot",
+            "run: systemctl stop dovecot\n    on_failure: hold",
+        );
+    let scene = Scene::new(&plan, &[]);
+    let clock = start();
+    let world = scene.world(&clock, vec![]);
+    let journal = Memory::default();
+    let state = scene.drive(&clock, &world, &journal, None).unwrap();
+    assert_eq!(state.status, RunStatus::Paused, "{}", trace(&journal));
+    assert_eq!(sent(&journal).len(), 1);
+    // What was answered does not replace what is required.
+    let answers = InTurn(RefCell::new(vec![Answer::Fail, Answer::Retry]));
+    let state = scene
+        .drive(&clock, &world, &journal, Some(&answers))
+        .unwrap();
+    assert_eq!(state.status, RunStatus::RolledBack, "{}", trace(&journal));
+    assert_eq!(sent(&journal).len(), 1);
+}
+
 /// A step that only reads, and one whose command uses what was read.
 const READING: &str = r"
 version: 1

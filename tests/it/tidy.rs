@@ -19,10 +19,6 @@ const MAX_LINES: usize = 500;
 const LONGER: &[(&str, &str)] = &[
     ("src/event.rs", "all facts of a run are read side by side"),
     (
-        "src/document/parse.rs",
-        "the events of a parser become nodes in one place",
-    ),
-    (
         "src/schema/plan.rs",
         "data: the words of a plan, in one table",
     ),

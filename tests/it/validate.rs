@@ -304,7 +304,7 @@ preflight:
 steps:
   - run: echo {{ host.vars.rack }} {{ host.vars.row | default("a") }}
     idempotent: true
-    rollback: {run: "echo {{ host.vars['undo'] }}", idempotent: true}
+    rollback: {run: "echo {{ host.vars['undo'] }}", done_when: roomy}
   - when: host.vars.special is defined
     run: echo {{ host.vars.special }}
     idempotent: true

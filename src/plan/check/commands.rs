@@ -44,8 +44,10 @@ pub(super) fn check(step: &Step, sources: &Sources, found: &mut Diagnostics) {
         Work::Shell(script) => {
             for line in script.text.lines() {
                 let texts: Vec<&str> = words_of(line);
-                // Where a line stands is looked for in the whole script.
-                if !matches!(texts.first(), Some(&("systemctl" | "rm"))) {
+                // Where a line stands is looked for in the whole script: only for one to be told.
+                let mut heard = Diagnostics::default();
+                command(&texts, &[], script.span, &mut heard);
+                if heard.is_empty() {
                     continue;
                 }
                 let span = line_span(script, line, sources);

@@ -32,11 +32,15 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     }
 }
 
-/// Whether a command only takes something away: that puts nothing back into service.
+/// Whether a command only takes something away or stops it: that puts nothing back into service.
 fn removes(work: &Work) -> bool {
     let Work::Run(words) = work else { return false };
-    let program = words.first().map(|word| word.text.as_str());
-    program.is_some_and(|program| ["rm", "rmdir", "unlink"].contains(&program))
+    let mut words = words.iter().map(|word| word.text.as_str());
+    match words.next() {
+        Some("rm" | "rmdir" | "unlink") => true,
+        Some("systemctl" | "service") => words.any(|word| word == "stop"),
+        _ => false,
+    }
 }
 
 fn looks(step: &Step, handler: &Step, found: &mut Diagnostics) {

@@ -4,6 +4,7 @@
 //! that never are equal is a slip (`vhosts == "0"`), so is a condition that is no bool, or a part
 //! that a value does not have. What cannot be told is no fault.
 
+mod kinds;
 mod list;
 
 use std::cell::Cell;
@@ -11,13 +12,10 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use indexmap::IndexMap;
-use minijinja::Value;
-use minijinja::value::ValueKind;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::nearest;
-use crate::output;
 use crate::output::Reading;
 use crate::plan::Action;
 use crate::plan::InputKind;
@@ -31,6 +29,11 @@ use crate::template::expression::Comparison;
 use crate::template::expression::Expr;
 use crate::template::expression::Expression;
 use crate::template::expression::Kind;
+
+use kinds::compared;
+use kinds::constant;
+use kinds::of_column;
+use kinds::of_reading;
 
 /// Deepest chain of words and parts that is followed.
 const MAX_DEPTH: usize = 64;
@@ -263,55 +266,6 @@ impl<'a> Types<'a> {
     }
 }
 
-fn constant(value: &Value) -> Type<'static> {
-    match value.kind() {
-        ValueKind::Bool => Type::Bool,
-        ValueKind::Number => Type::Number,
-        ValueKind::String => Type::Text,
-        ValueKind::Seq => Type::List,
-        _ => Type::Any,
-    }
-}
-
-fn of_reading(reading: &Reading) -> Type<'_> {
-    match reading {
-        Reading::Whole => Type::Output { kept: true },
-        Reading::Discard => Type::Output { kept: false },
-        Reading::Text => Type::Text,
-        Reading::Int | Reading::Size => Type::Number,
-        Reading::Lines | Reading::Tsv { key: None, .. } => Type::List,
-        Reading::Tsv { key: Some(_), .. }
-        | Reading::Json { key: Some(_), .. }
-        | Reading::Yaml { key: Some(_), .. }
-        | Reading::Regex { key: Some(_), .. } => Type::Rows(reading),
-        _ => Type::Any,
-    }
-}
-
-fn of_column<'a>(
-    types: &IndexMap<String, output::Type>,
-    name: &str,
-    otherwise: Type<'a>,
-) -> Type<'a> {
-    match types.get(name) {
-        Some(output::Type::Int | output::Type::Float) => Type::Number,
-        Some(output::Type::Bool) => Type::Bool,
-        Some(output::Type::String) => Type::Text,
-        None => otherwise,
-    }
-}
-
-/// Returns a comparison of a value that is no bool.
-fn compared(text: &str, kind: &Type<'_>) -> String {
-    match kind {
-        Type::Number => format!("`{text} > 0`"),
-        Type::List => format!("`{text} | length > 0`"),
-        Type::Words([first, ..]) => format!("`{text} == \"{first}\"`"),
-        Type::Text | Type::Words(_) => format!("`{text} != \"\"`"),
-        _ => "`... == ...`".into(),
-    }
-}
-
 struct Check<'a, 'b> {
     types: &'b Types<'a>,
     found: &'b mut Diagnostics,
@@ -509,7 +463,7 @@ where
     /// Returns where a part of the expression stands.
     fn place(&self, part: &Expr) -> Span {
         let expression = self.expression.expect("set before a walk begins");
-        let place = expression.place(part);
+        let place = expression.place(part).or(expression.span);
         place.expect("an expression of a plan was read from a file")
     }
 }

@@ -2,6 +2,7 @@
 //! condition is evaluated by recursion, through all of them.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
@@ -27,13 +28,16 @@ struct Walk<'a> {
 }
 
 /// Tells of words that are made of themselves, and of those that are made of too many others.
-pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
+/// Returns all of them: without these nobody who follows the words goes too far.
+pub(super) fn check(plan: &Plan, found: &mut Diagnostics) -> HashSet<String> {
     let mut marks: HashMap<&str, Mark> = HashMap::new();
+    let mut told = HashSet::new();
     for name in plan.words.keys() {
         if !marks.contains_key(name.as_str()) {
-            walk(plan, name, &mut marks, found);
+            walk(plan, name, &mut marks, &mut told, found);
         }
     }
+    told
 }
 
 /// Goes through a word and all it is made of. Without recursion: a chain may be as long as the plan.
@@ -41,6 +45,7 @@ fn walk<'a>(
     plan: &'a Plan,
     first: &'a str,
     marks: &mut HashMap<&'a str, Mark>,
+    told: &mut HashSet<String>,
     found: &mut Diagnostics,
 ) {
     let mut way = vec![begin(plan, first, marks)];
@@ -49,6 +54,7 @@ fn walk<'a>(
             let levels = last.below + own_levels(plan, last.name);
             if levels > MAX_WORD_LEVELS {
                 too_deep(plan, last.name, found);
+                told.insert(last.name.to_owned());
             }
             // Told once: the words above it begin to count anew.
             let levels = if levels > MAX_WORD_LEVELS { 0 } else { levels };
@@ -65,7 +71,9 @@ fn walk<'a>(
             Some(Mark::Open) => {
                 let start = way.iter().position(|one| one.name == inner);
                 let circle = way[start.unwrap_or(0)..].iter().map(|one| one.name);
-                circular(plan, circle.collect(), found);
+                let circle: Vec<&str> = circle.collect();
+                told.extend(circle.iter().map(|name| (*name).to_owned()));
+                circular(plan, circle, found);
             }
             None => way.push(begin(plan, inner, marks)),
         }

@@ -3,6 +3,8 @@
 //! Expressions may use all of them. Texts use only what is known without a look: inputs, results
 //! of steps, `host` and `run`.
 
+use std::collections::HashSet;
+
 use indexmap::IndexMap;
 
 use crate::diagnostic::Diagnostic;
@@ -133,8 +135,12 @@ fn did_you_mean(fault: Diagnostic, name: &Name, near: &str) -> Diagnostic {
     }
 }
 
-/// Looks up every name that a plan uses.
-pub(super) fn resolve(plan: &Plan, declared: &IndexMap<String, Declared>, found: &mut Diagnostics) {
+/// Looks up every name that a plan uses; returns the words that are made of each other.
+pub(super) fn resolve(
+    plan: &Plan,
+    declared: &IndexMap<String, Declared>,
+    found: &mut Diagnostics,
+) -> HashSet<String> {
     let mut lookup = Lookup {
         plan,
         declared,
@@ -163,7 +169,7 @@ pub(super) fn resolve(plan: &Plan, declared: &IndexMap<String, Declared>, found:
     for step in &plan.steps {
         step.visit(&mut |step| lookup.step(step));
     }
-    circles::check(plan, found);
+    circles::check(plan, found)
 }
 
 /// Looks up the names of a text that stands in a file of its own.

@@ -3,6 +3,8 @@
 //! ```text
 //!   already so? --yes--> unchanged            (only before the first intent)
 //!       | no
+//!   what it requires holds? --no--> failed      (before the first sending, and at a resume)
+//!       | yes
 //!   .-> intent kept -> sent -> outcome kept
 //!   |        |                     |
 //!   |   (in doubt: the host is asked what became of it)
@@ -76,6 +78,7 @@ impl Task<'_, '_, '_> {
         } else if let Some(why) = self.already_so(effect).await {
             return Ok(End::with(TaskStatus::Unchanged, why));
         }
+        let mut required = false;
         loop {
             let tried = self.state().attempts.len() - self.state().forgiven;
             let permitted = tried < effect.retry.attempts as usize;
@@ -102,6 +105,11 @@ impl Task<'_, '_, '_> {
                     }
                 }
                 Some(done @ Judgement::Done(..)) => return Ok(self.done(effect, done)),
+            }
+            if !std::mem::replace(&mut required, true)
+                && let Some(turn) = self.lacks().await
+            {
+                return Ok(turn);
             }
             let output = match self.send(effect).await? {
                 Ok(output) => output,

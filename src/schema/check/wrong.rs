@@ -21,8 +21,11 @@ pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
         found.push(fault.fix(cure.text, node.span, cure.yaml));
         return;
     }
+    // A word of a choice is not made by quotes.
     let text_wanted = matches!(shape, Shape::Text(_) | Shape::Choice(_))
-        || matches!(shape, Shape::OneOf(all) if all.iter().any(|(s, _)| *s == Select::Text));
+        || matches!(shape, Shape::OneOf(all) if all.iter().any(|(select, shape)| {
+            *select == Select::Text && !matches!(shape, Shape::Choice(_))
+        }));
     fault = match &node.value {
         Value::Null => fault.help(format!("write a value: `{}`", sample(shape))),
         Value::Int(number) if is_duration(shape) => {

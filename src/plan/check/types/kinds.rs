@@ -1,0 +1,61 @@
+//! From written values, outputs and columns to their kinds.
+
+use indexmap::IndexMap;
+use minijinja::Value;
+use minijinja::value::ValueKind;
+
+use crate::output;
+use crate::output::Reading;
+use crate::plan::check::types::Type;
+
+/// Returns the kind of a written value.
+pub(super) fn constant(value: &Value) -> Type<'static> {
+    match value.kind() {
+        ValueKind::Bool => Type::Bool,
+        ValueKind::Number => Type::Number,
+        ValueKind::String => Type::Text,
+        ValueKind::Seq => Type::List,
+        _ => Type::Any,
+    }
+}
+
+/// Returns the kind of what a command gives.
+pub(super) fn of_reading(reading: &Reading) -> Type<'_> {
+    match reading {
+        Reading::Whole => Type::Output { kept: true },
+        Reading::Discard => Type::Output { kept: false },
+        Reading::Text => Type::Text,
+        Reading::Int | Reading::Size => Type::Number,
+        Reading::Lines | Reading::Tsv { key: None, .. } => Type::List,
+        Reading::Tsv { key: Some(_), .. }
+        | Reading::Json { key: Some(_), .. }
+        | Reading::Yaml { key: Some(_), .. }
+        | Reading::Regex { key: Some(_), .. } => Type::Rows(reading),
+        _ => Type::Any,
+    }
+}
+
+/// Returns the kind of a column; `otherwise` where the plan gives it no type.
+pub(super) fn of_column<'a>(
+    types: &IndexMap<String, output::Type>,
+    name: &str,
+    otherwise: Type<'a>,
+) -> Type<'a> {
+    match types.get(name) {
+        Some(output::Type::Int | output::Type::Float) => Type::Number,
+        Some(output::Type::Bool) => Type::Bool,
+        Some(output::Type::String) => Type::Text,
+        None => otherwise,
+    }
+}
+
+/// Returns a comparison of a value that is no bool.
+pub(super) fn compared(text: &str, kind: &Type<'_>) -> String {
+    match kind {
+        Type::Number => format!("`{text} > 0`"),
+        Type::List => format!("`{text} | length > 0`"),
+        Type::Words([first, ..]) => format!("`{text} == \"{first}\"`"),
+        Type::Text | Type::Words(_) => format!("`{text} != \"\"`"),
+        _ => "`... == ...`".into(),
+    }
+}

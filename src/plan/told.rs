@@ -1,0 +1,440 @@
+//! What has been told of a plan already, so that nothing which only follows from it is told as well.
+//!
+//! A plan is read to its end whatever is wrong in it: the parts of the right shape are lowered and
+//! checked beside the faulty ones. A faulty value is *spoilt*: nothing more is told of it. A unit (a
+//! step, a probe, an input, a word of `let`) with a spoilt value that its meaning hangs on is
+//! *doubtful*: only its names, texts and expressions are looked at. The names that stand in what is
+//! spoilt are taken for declared, and for used.
+
+use std::collections::HashSet;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::diagnostic::Severity;
+use crate::document::Entry;
+use crate::document::Node;
+use crate::document::Value;
+use crate::source::Sources;
+use crate::source::Span;
+
+/// Codes that speak of a mapping as a whole, and point at its first key.
+const WHOLE: [&str; 2] = ["missing-key", "missing-action"];
+/// Codes that speak of a key, or of two that do not go together.
+const KEYS: [&str; 2] = ["unknown-key", "several-actions"];
+/// Keys of a step on which nothing else hangs.
+const PLAIN: [&str; 7] = [
+    "become",
+    "delegate_to",
+    "dir",
+    "env",
+    "name",
+    "stdin",
+    "timeout",
+];
+/// Codes of lowering that a doubtful unit does not give: they look at several of its keys at once.
+const TOGETHER: [&str; 9] = [
+    "look-in-template",
+    "misplaced-key",
+    "missing-key",
+    "not-known-yet",
+    "parse-mismatch",
+    "secret-default",
+    "secret-type",
+    "wrong-bound",
+    "wrong-default",
+];
+
+/// Codes that speak of what a name stands for.
+const USES: [&str; 17] = [
+    "always-true",
+    "claim-without-look",
+    "inside-for-each",
+    "list-in-text",
+    "look-in-template",
+    "maybe-missing",
+    "never-equal",
+    "never-true",
+    "no-result",
+    "not-a-condition",
+    "not-a-list",
+    "not-known-yet",
+    "secret-in-arguments",
+    "secret-shown",
+    "unknown-part",
+    "wait-never-holds",
+    "wrong-input-type",
+];
+
+/// Which stage finds a fault.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    Lowering,
+    Checks,
+}
+
+/// What has been told, and what hangs on it.
+#[derive(Default)]
+pub(super) struct Told {
+    /// The spoilt values with their keys.
+    spoilt: Vec<Span>,
+    /// The doubtful units.
+    doubtful: Vec<Span>,
+    /// The names of units of which something was told: what they stand for is not certain.
+    uncertain: HashSet<String>,
+    /// Keys and texts in what is spoilt: they may declare a name.
+    declared: HashSet<String>,
+    /// Words in what is spoilt, and in what was advised: they may use a name.
+    mentioned: HashSet<String>,
+    /// Where values stand, with their keys, by their first bytes.
+    values: Vec<Span>,
+    /// Whether one of the faults may be a point of no return.
+    no_return: bool,
+}
+
+/// A unit while a document is gone through.
+struct Unit {
+    span: Span,
+    name: Option<String>,
+    told: bool,
+    doubtful: bool,
+}
+
+/// What the parts of a node are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The whole plan.
+    Top,
+    /// `inputs`, `probes` or `let`.
+    Named,
+    /// A list of steps.
+    Steps,
+    /// A step.
+    Step,
+    /// A probe, an input or a word, and whatever is deeper.
+    Inside,
+}
+
+impl Told {
+    /// Goes through a document for the errors found so far.
+    pub(super) fn of(node: &Node, sources: &Sources, found: &Diagnostics) -> Self {
+        let mut told = Self::default();
+        let sorted = found.sorted();
+        let errors: Vec<&Diagnostic> = sorted
+            .into_iter()
+            .filter(|one| one.severity == Severity::Error)
+            .collect();
+        if errors.is_empty() {
+            return told;
+        }
+        for one in &errors {
+            let words = one.orders().chain([one.message.as_str()]);
+            for text in words {
+                told.no_return |= text.contains("point_of_no_return");
+                told.mentioned.extend(words_of(text).map(str::to_owned));
+            }
+        }
+        let mut walk = Walk {
+            sources,
+            errors: &errors,
+            told: &mut told,
+            units: Vec::new(),
+        };
+        walk.node(node, Place::Top, None, None);
+        told.values.sort_unstable();
+        told
+    }
+
+    /// Adds what lowering found: it spoils values, and leaves no unit in doubt.
+    pub(super) fn and(mut self, node: &Node, sources: &Sources, found: &Diagnostics) -> Self {
+        let more = Self::of(node, sources, found);
+        self.spoilt.extend(more.spoilt);
+        self.uncertain.extend(more.uncertain);
+        self.mentioned.extend(more.mentioned);
+        self.no_return |= more.no_return;
+        if self.values.is_empty() {
+            self.values = more.values;
+        }
+        self
+    }
+
+    /// Takes out of what a stage found whatever follows from what was told before.
+    pub(super) fn reduce(&self, stage: Stage, sources: &Sources, found: &mut Diagnostics) {
+        found.retain(|one| !self.follows(stage, sources, one));
+    }
+
+    fn follows(&self, stage: Stage, sources: &Sources, one: &Diagnostic) -> bool {
+        let Some(at) = one.primary.as_ref().map(|label| label.span) else {
+            return false;
+        };
+        let others = one.secondary.iter().map(|label| label.span);
+        let mut labels = others.chain([at]);
+        let named = |names: &HashSet<String>| quoted(&one.message).any(|word| names.contains(word));
+        if self.spoilt.iter().any(|spoilt| overlap(*spoilt, at)) {
+            return true;
+        }
+        match one.code {
+            "unknown-name" => return named(&self.declared),
+            "unused-name" | "unused-input" if named(&self.mentioned) || named(&self.uncertain) => {
+                return true;
+            }
+            "no-way-back" if self.no_return => return true,
+            _ => {}
+        }
+        let together = stage == Stage::Checks || TOGETHER.contains(&one.code);
+        let doubtful = |at: Span| self.doubtful.iter().any(|unit| within(at, *unit));
+        together && labels.any(doubtful)
+            || USES.contains(&one.code) && self.is_uncertain(at, sources)
+    }
+
+    /// Whether a value uses a name that is not certain.
+    fn is_uncertain(&self, at: Span, sources: &Sources) -> bool {
+        if self.uncertain.is_empty() {
+            return false;
+        }
+        let behind = self.values.partition_point(|value| value.start <= at.start);
+        let before = behind
+            .checked_sub(1)
+            .and_then(|index| self.values.get(index));
+        let whole = before.filter(|value| within(at, **value)).unwrap_or(&at);
+        words_of(sources.slice(*whole)).any(|word| self.uncertain.contains(word))
+    }
+}
+
+/// A walk through a document.
+struct Walk<'a> {
+    sources: &'a Sources,
+    errors: &'a [&'a Diagnostic],
+    told: &'a mut Told,
+    /// The units around.
+    units: Vec<Unit>,
+}
+
+impl Walk<'_> {
+    /// Goes through a node; the key is the one of the unit under which it is.
+    fn node(&mut self, node: &Node, place: Place, entry: Option<&Entry>, key: Option<&str>) {
+        let whole = entry.map_or(node.span, |entry| around(entry));
+        let names = entry.is_some_and(|entry| ["id", "name"].contains(&entry.key.as_str()));
+        if !names && !matches!(node.value, Value::Map(_) | Value::List(_)) {
+            self.told.values.push(whole);
+        }
+        let codes = entry
+            .map(|entry| self.codes(entry.key_span))
+            .unwrap_or_default();
+        if codes.iter().any(|code| KEYS.contains(code)) {
+            self.doubt();
+        }
+        if self.is_spoilt(node) || codes.iter().any(|code| !WHOLE.contains(code)) {
+            self.spoil(node, whole, entry);
+            if key.is_none_or(|key| !PLAIN.contains(&key)) {
+                self.doubt();
+            }
+            self.tell();
+        }
+        match &node.value {
+            Value::Map(entries) => {
+                let first = entries.first().map(|entry| self.codes(entry.key_span));
+                let first = first.unwrap_or_default();
+                if first.iter().any(|code| WHOLE.contains(code)) {
+                    self.doubt();
+                    self.tell();
+                }
+                for entry in entries {
+                    self.entry(entry, place, key);
+                }
+            }
+            Value::List(items) => {
+                for item in items {
+                    if place == Place::Steps {
+                        let id = item.get("id").and_then(|id| id.lexeme(self.sources));
+                        self.unit(item, item.span, id.map(str::to_owned), Place::Step, None);
+                    } else {
+                        self.node(item, Place::Inside, None, key);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn entry(&mut self, entry: &Entry, place: Place, key: Option<&str>) {
+        let node = &entry.value;
+        let own = Some(entry.key.as_str());
+        match (place, entry.key.as_str()) {
+            (Place::Top, "inputs" | "probes" | "let") => {
+                self.node(node, Place::Named, Some(entry), None);
+            }
+            (Place::Top, "steps") | (Place::Step, "block" | "rescue") => {
+                self.node(node, Place::Steps, Some(entry), own);
+            }
+            (Place::Named, name) => {
+                let name = Some(name.to_owned());
+                self.unit(node, around(entry), name, Place::Inside, Some(entry));
+            }
+            // The step around is doubtful, too, where its way back is no mapping.
+            (Place::Step, "rollback") if !node.entries().is_empty() && !self.is_spoilt(node) => {
+                self.unit(node, node.span, None, Place::Step, Some(entry));
+            }
+            (Place::Step, _) => self.node(node, Place::Inside, Some(entry), own),
+            (Place::Inside, _) if key.is_none() && !self.units.is_empty() => {
+                self.node(node, Place::Inside, Some(entry), own);
+            }
+            _ => self.node(node, Place::Inside, Some(entry), key),
+        }
+    }
+
+    fn unit(
+        &mut self,
+        node: &Node,
+        span: Span,
+        name: Option<String>,
+        place: Place,
+        entry: Option<&Entry>,
+    ) {
+        self.units.push(Unit {
+            span,
+            name,
+            told: false,
+            doubtful: false,
+        });
+        self.node(node, place, entry, None);
+        let Some(unit) = self.units.pop() else { return };
+        if unit.doubtful {
+            self.told.doubtful.push(unit.span);
+        }
+        if unit.told {
+            self.told.uncertain.extend(unit.name);
+        }
+    }
+
+    /// Whether an error speaks of a node itself, not of what is in it.
+    fn is_spoilt(&self, node: &Node) -> bool {
+        let own = [Some(node.span), node.alias];
+        if own
+            .into_iter()
+            .flatten()
+            .any(|span| !self.codes(span).is_empty())
+        {
+            return true;
+        }
+        // A text that ends at its comma breaks up the mapping around it.
+        let mut keys = node.entries().iter().map(|entry| entry.key_span);
+        if keys.any(|key| self.codes(key).contains(&"comma-in-braces")) {
+            return true;
+        }
+        let inner: Vec<Span> = match &node.value {
+            Value::Map(entries) => entries.iter().map(around).collect(),
+            Value::List(items) => items.iter().map(|item| item.span).collect(),
+            _ => Vec::new(),
+        };
+        self.inside(node.span).iter().any(|one| {
+            let at = place(one);
+            !inner.iter().any(|inner| within(at, *inner))
+        })
+    }
+
+    /// Marks a value as told of, and all in it.
+    fn spoil(&mut self, node: &Node, whole: Span, entry: Option<&Entry>) {
+        self.told.spoilt.push(whole);
+        let text = self.sources.slice(whole);
+        self.told
+            .mentioned
+            .extend(words_of(text).map(str::to_owned));
+        if let Some(entry) = entry {
+            self.declare(&entry.key);
+        }
+        self.declare_all(node);
+    }
+
+    /// Takes for declared whatever is a name in a value that was told of.
+    fn declare_all(&mut self, node: &Node) {
+        match &node.value {
+            Value::Map(entries) => {
+                for entry in entries {
+                    self.declare(&entry.key);
+                    self.declare_all(&entry.value);
+                }
+            }
+            Value::List(items) => items.iter().for_each(|item| self.declare_all(item)),
+            Value::Text(text) => self.declare(&text.text),
+            _ => {}
+        }
+    }
+
+    fn declare(&mut self, text: &str) {
+        if words_of(text).next() == Some(text) {
+            self.told.declared.insert(text.to_owned());
+        } else if !text.contains(char::is_whitespace) {
+            self.told.declared.extend(words_of(text).map(str::to_owned));
+            self.told.declared.insert(text.replace('-', "_"));
+        }
+    }
+
+    /// The unit around is not what it says.
+    fn doubt(&mut self) {
+        if let Some(unit) = self.units.last_mut() {
+            unit.doubtful = true;
+        }
+    }
+
+    fn tell(&mut self) {
+        if let Some(unit) = self.units.last_mut() {
+            unit.told = true;
+        }
+    }
+
+    /// Returns the codes of the errors that point at a span.
+    fn codes(&self, span: Span) -> Vec<&'static str> {
+        let all = self.inside(span).iter();
+        let here = all.filter(|one| place(one) == Some(span));
+        here.map(|one| one.code).collect()
+    }
+
+    /// Returns the errors that point into a span.
+    fn inside(&self, span: Span) -> &[&Diagnostic] {
+        let begin = |at: u32| {
+            let before = |one: &&Diagnostic| {
+                place(one).is_none_or(|place| (place.source, place.start) < (span.source, at))
+            };
+            self.errors.partition_point(before)
+        };
+        let (first, last) = (begin(span.start), begin(span.end.max(span.start + 1)));
+        self.errors.get(first..last).unwrap_or_default()
+    }
+}
+
+/// Where a diagnostic points.
+fn place(one: &Diagnostic) -> Option<Span> {
+    one.primary.as_ref().map(|label| label.span)
+}
+
+/// A key and its value; an alias for the value, not what it stands for.
+fn around(entry: &Entry) -> Span {
+    entry
+        .key_span
+        .to(entry.value.alias.unwrap_or(entry.value.span))
+}
+
+fn within(inner: impl Into<Option<Span>>, outer: Span) -> bool {
+    inner.into().is_some_and(|inner| {
+        inner.source == outer.source && inner.start >= outer.start && inner.end <= outer.end
+    })
+}
+
+/// Whether two spans meet; one without a length meets what it touches.
+fn overlap(one: Span, other: Span) -> bool {
+    let empty = one.start == one.end || other.start == other.end;
+    one.source == other.source
+        && (one.start < other.end && other.start < one.end
+            || empty && one.start <= other.end && other.start <= one.end)
+}
+
+/// The words of a text that could be names.
+fn words_of(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|sign: char| !(sign.is_alphanumeric() || sign == '_'));
+    words.filter(|word| !word.is_empty())
+}
+
+/// What a message names between backticks.
+fn quoted(message: &str) -> impl Iterator<Item = &str> {
+    message.split('`').skip(1).step_by(2)
+}

@@ -1,0 +1,61 @@
+//! Members of groups: where a condition over `each_of` probes must hold.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use crate::inventory::HostName;
+use crate::plan::Place;
+use crate::plan::Plan;
+use crate::plan::Word;
+use crate::template::expression::Expression;
+
+/// Which member of which group is looked at: empty where a condition uses no such probe.
+pub(super) type Members = BTreeMap<String, HostName>;
+
+/// Collects the groups whose members a condition must hold for.
+pub(super) fn groups_used(
+    plan: &Plan,
+    expression: &Expression,
+    words: &mut BTreeSet<String>,
+    groups: &mut BTreeSet<String>,
+) {
+    let mut names = Vec::new();
+    expression.root.free_names(&mut names);
+    for (name, _) in names {
+        groups_of(plan, &name, words, groups);
+    }
+}
+
+/// Collects the groups whose members a name is looked at on.
+pub(super) fn groups_of(
+    plan: &Plan,
+    name: &str,
+    words: &mut BTreeSet<String>,
+    groups: &mut BTreeSet<String>,
+) {
+    let probe = match plan.words.get(name) {
+        Some(_) if !words.insert(name.to_owned()) => None,
+        Some(Word::Expression(inner, _)) => {
+            groups_used(plan, inner, words, groups);
+            None
+        }
+        Some(Word::Rows { from, filter, .. }) => {
+            groups_used(plan, filter, words, groups);
+            plan.probes.get(from)
+        }
+        None => plan.probes.get(name),
+    };
+    if let Some(Place::EachOf(group, _)) = probe.map(|probe| &probe.place) {
+        groups.insert(group.clone());
+    }
+}
+
+/// Says where: ` on db1, db2`, or nothing.
+pub(super) fn place_words(members: &Members) -> String {
+    let names: Vec<&str> = members.values().map(HostName::as_str).collect();
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!(" on {}", names.join(", "))
+    }
+}
