@@ -193,7 +193,7 @@ pub struct Input {
     pub default: Option<Default>,
     /// What it is for.
     pub description: Option<String>,
-    /// Whether it is a secret: text or a list of texts, without a default.
+    /// Whether it is a secret: text or a list of texts, without a default, or the content of a file.
     pub sensitive: bool,
     /// Where it is declared.
     pub span: Span,

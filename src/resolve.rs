@@ -84,7 +84,12 @@ pub fn resolve(
     inputs::unknown(&plan, given, &mut own);
     let all = |_: &_| true;
     let mut inputs = inputs::values(&plan, all, &inventory, &hosts, given, sources, &mut own);
-    let secrets = Secrets::take(&plan, &mut inputs);
+    let mut secrets = Secrets::take(&plan, &mut inputs);
+    secrets::files::locate(&plan, &mut inputs, &given.plan_dir);
+    if !given.without_secrets {
+        let help = "correct the path; it is relative to the plan, with `--set` to where you are";
+        secrets.read(&plan, &inputs, help, &mut own);
+    }
     let mut inventory = inventory;
     secrets::hide(&plan, &mut inventory, given, sources);
     let mut resolved = ResolvedPlan {
@@ -99,6 +104,7 @@ pub fn resolve(
     // Paths are made of values: with faulty ones every file would be missing, too.
     if !own.has_errors() {
         resolved.files = files::read(&resolved, given, &mut own);
+        secrets::copied_files(&resolved, &mut own);
         texts::of_hosts(&resolved, given, sources, &mut own);
         variables::check(&resolved, &mut own);
     }

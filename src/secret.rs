@@ -3,6 +3,7 @@
 //! A [`Secret`] has no `Display` and no serde, and its `Debug` tells nothing: whoever needs the
 //! value says [`Secret::expose`], and those places can be searched for. It is wiped from memory
 //! when it is dropped; copies that a template engine or a buffer of a connection made are not.
+//! A [`SecretFile`] is the same for the content of a file, which may be no text.
 //!
 //! What commands print may hold a secret all the same, as it is or in another writing.
 //! [`Redactor`] finds it there. Nothing here decides where a secret may be used: `plan` does.
@@ -19,6 +20,28 @@ pub use redactor::Redactor;
 /// Shortest secret that is looked for in what commands print, in bytes: a shorter one would be
 /// found in places that have nothing to do with it.
 pub const SHORTEST: usize = 6;
+
+/// The content of a file that is never shown.
+#[derive(Clone)]
+pub struct SecretFile(Zeroizing<Vec<u8>>);
+
+impl SecretFile {
+    /// Makes a secret of the content of a file.
+    pub fn new(content: &[u8]) -> Self {
+        Self(Zeroizing::new(content.to_vec()))
+    }
+
+    /// Returns the content itself, for the one place where it is needed.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretFile {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("SecretFile")
+    }
+}
 
 /// A value that is never shown: a text, or a list of texts.
 #[derive(Clone)]
@@ -64,11 +87,14 @@ impl fmt::Debug for Secret {
 #[cfg(test)]
 mod tests {
     use super::Secret;
+    use super::SecretFile;
 
     #[test]
     fn a_secret_is_not_in_its_debug_form() {
         let secret = Secret::list(["hunter2!".to_owned(), "other-one".to_owned()]);
         assert_eq!(format!("{secret:?}"), "Secret");
+        let file = SecretFile::new(b"hunter2!");
+        assert_eq!(format!("{file:?}"), "SecretFile");
         assert_eq!(
             format!("{:#?}", Some(Secret::text("hunter2!"))),
             "Some(\n    Secret,\n)"

@@ -38,7 +38,7 @@ impl Again {
         mut sources: Sources,
         context: &Context,
     ) -> Result<(), Fault> {
-        if secrets::sensitive(&plan.plan).next().is_none() {
+        if !secrets::are_needed(&plan.plan) {
             return Ok(());
         }
         let mut found = Diagnostics::default();

@@ -27,7 +27,7 @@ use crate::report::text::list;
 use crate::report::text::printable;
 use crate::resolve;
 use crate::resolve::ResolvedPlan;
-use crate::resolve::secrets::sensitive;
+use crate::resolve::secrets;
 use crate::run::planned::planned;
 use crate::run::state::RunState;
 use crate::source::Sources;
@@ -90,10 +90,10 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let path = args.plan.display().to_string();
     let texts = Named::texts(ready.model.as_ref());
     let mut first = planned(&ready.plan, &path, &ready.text, &by, texts);
-    let hidden: Vec<&str> = sensitive(&ready.plan.plan)
+    let hidden: Vec<&str> = secrets::hidden(&ready.plan.plan)
         .map(|(name, _)| name.as_str())
         .collect();
-    if !hidden.is_empty() {
+    if secrets::are_needed(&ready.plan.plan) {
         first.secrets = Some(SecretSources {
             inputs: args.values.inputs.as_deref().map(absolute),
             inventory: Some(absolute(&ready.inventory)),

@@ -19,6 +19,7 @@ use crate::diagnostic::nearest;
 use crate::document;
 use crate::document::Node;
 use crate::duration;
+use crate::plan::Input;
 use crate::plan::InputKind;
 use crate::regexes::MAX_REGEX;
 use crate::schema::one_of;
@@ -30,6 +31,18 @@ const MAX_ITEMS: usize = 10_000;
 
 /// Most validators that are kept: as many as a plan may have inputs with bounds.
 const MAX_VALIDATORS: usize = 64;
+
+impl Input {
+    /// Whether its value is a secret. That of a file is a path, and only what stands there is one.
+    pub fn is_hidden(&self) -> bool {
+        self.sensitive && self.kind != InputKind::File
+    }
+
+    /// Whether it is a file whose content is a secret.
+    pub fn is_secret_file(&self) -> bool {
+        self.sensitive && self.kind == InputKind::File
+    }
+}
 
 /// Why a value is none of the input's.
 #[derive(Clone, Debug, PartialEq, Eq)]

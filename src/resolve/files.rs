@@ -11,10 +11,12 @@ use crate::diagnostic::Diagnostics;
 use crate::plan::Action;
 use crate::plan::InputKind;
 use crate::plan::Step;
+use crate::plan::UploadSource;
 use crate::plan::Work;
 use crate::resolve::Given;
 use crate::resolve::ResolvedPlan;
 use crate::resolve::items::names_at_items;
+use crate::resolve::secrets;
 use crate::source::Span;
 use crate::template::Mode;
 use crate::template::Template;
@@ -58,27 +60,34 @@ pub(super) fn read(
 /// Returns the paths and who names each.
 fn paths(resolved: &ResolvedPlan, found: &mut Diagnostics) -> BTreeMap<String, Span> {
     let mut paths = BTreeMap::new();
-    let mut uploads: Vec<(&Step, &Template)> = Vec::new();
+    let mut uploads: Vec<(&Step, &UploadSource, &Template)> = Vec::new();
     for step in &resolved.plan.steps {
         step.visit(&mut |step| {
             if let Action::Effect(effect) = &step.action
                 && let Work::Upload(upload) = &effect.command.work
             {
-                uploads.extend(upload.source.path().map(|path| (step, path)));
+                let source = &upload.source;
+                uploads.extend(source.path().map(|path| (step, source, path)));
             }
         });
     }
+    let secret = secrets::files::Paths::new(resolved);
     for host in &resolved.hosts {
         for (name, input) in &resolved.plan.inputs {
             if input.kind == InputKind::File
+                && !input.sensitive
                 && let Some(path) = resolved.inputs[host].get(name).and_then(|one| one.as_str())
             {
                 paths.entry(path.to_owned()).or_insert(input.span);
             }
         }
-        for (step, upload) in &uploads {
-            let texts = names_at_items(resolved, host, step);
-            for path in texts.iter().map(|names| upload.render(Mode::Word, names)) {
+        for (step, source, upload) in &uploads {
+            for names in &names_at_items(resolved, host, step) {
+                let path = upload.render(Mode::Word, names);
+                let known = path.as_ref().ok().map(String::as_str);
+                if secret.are_sent(source, known, names) {
+                    continue;
+                }
                 match path {
                     Ok(path) => {
                         paths.entry(path).or_insert(upload.span);
@@ -127,7 +136,11 @@ pub(super) fn content(path: &Path, max_bytes: u64) -> Result<Arc<[u8]>, String> 
 
 /// Says that a file is too large.
 pub(super) fn too_large(max_bytes: u64) -> String {
-    format!("it has more than {} MiB", max_bytes / 1024 / 1024)
+    let (size, unit) = match max_bytes / 1024 {
+        kib @ ..1024 => (kib, "KiB"),
+        kib => (kib / 1024, "MiB"),
+    };
+    format!("it has more than {size} {unit}")
 }
 
 fn words(error: &std::io::Error) -> String {

@@ -119,7 +119,7 @@ impl Common {
             found.push(
                 Diagnostic::error("vault-value", message)
                     .at(input.span, format!("no value on {}", host.name))
-                    .help(if input.sensitive {
+                    .help(if input.is_hidden() {
                         "give it in a file of `--inputs`".into()
                     } else {
                         format!("give it by `--set {name}=VALUE` or in a file of `--inputs`")
@@ -202,7 +202,7 @@ pub(super) fn variable(input: &str) -> String {
 fn fit(input: &Input, read: Result<Value, Unfit>) -> Result<Value, Unfit> {
     let empty = |value: &Value| value.as_str() == Some("");
     match read {
-        Ok(value) if input.sensitive => {
+        Ok(value) if input.is_hidden() => {
             let texts = value
                 .as_array()
                 .map_or(std::slice::from_ref(&value), Vec::as_slice);
@@ -344,7 +344,7 @@ fn not_a_mapping(node: &Node, found: &mut Diagnostics) {
 }
 
 fn wrong(name: &str, input: &Input, shown: &str, place: &str, unfit: &Unfit) -> Diagnostic {
-    let (message, help) = if input.sensitive {
+    let (message, help) = if input.is_hidden() {
         // What is wrong may tell a part of it.
         let empty = unfit.why == "is empty";
         let why = if empty { "is empty" } else { "does not fit" };
@@ -378,7 +378,7 @@ fn lacking(name: &str, input: &Input, hosts: &[HostName], found: &mut Diagnostic
         InputKind::String { .. } => "VALUE",
         InputKind::List { .. } => "[ONE, OTHER]",
     };
-    if input.sensitive {
+    if input.is_hidden() {
         let variable = variable(name);
         found.push(
             Diagnostic::error("missing-input", message)

@@ -4,7 +4,9 @@
 //! in no variable of the inventory that is kept, and no text but `stdin` and what an upload renders
 //! can see them. A run is kept without them, so a resume asks the same sources again ([`again`]).
 //! Where a text is at hand that they were read from, their places in it are blotted out: a message
-//! may show the line.
+//! may show the line. Secret files have a part of their own ([`files`]).
+
+pub(super) mod files;
 
 use indexmap::IndexMap;
 use minijinja::Value;
@@ -18,6 +20,7 @@ use crate::plan::Plan;
 use crate::resolve::Given;
 use crate::resolve::ResolvedPlan;
 use crate::resolve::inputs;
+use crate::resolve::secrets::files::Files;
 use crate::secret::Redactor;
 use crate::secret::SHORTEST;
 use crate::secret::Secret;
@@ -32,6 +35,7 @@ type Values = IndexMap<HostName, IndexMap<String, serde_json::Value>>;
 pub struct Secrets {
     /// Host by host, by the names of the inputs.
     of_hosts: IndexMap<HostName, IndexMap<String, Secret>>,
+    files: Files,
     /// Finds them where they do not belong.
     pub redactor: Redactor,
 }
@@ -51,12 +55,17 @@ impl Secrets {
         exposed.collect()
     }
 
+    /// Returns the content of the file at a path as inputs name it, if it is a secret.
+    pub fn file(&self, path: &str) -> Option<&[u8]> {
+        self.files.get(path)
+    }
+
     /// Takes them out of values; what is left are inputs that may be shown.
     pub(super) fn take(plan: &Plan, values: &mut Values) -> Self {
         let mut secrets = Self::default();
         for (host, values) in values.iter_mut() {
             let mut own = IndexMap::new();
-            for (name, _) in sensitive(plan) {
+            for (name, _) in hidden(plan) {
                 if let Some(value) = values.shift_remove(name) {
                     own.insert(name.clone(), secret(value));
                 }
@@ -65,19 +74,30 @@ impl Secrets {
                 secrets.of_hosts.insert(host.clone(), own);
             }
         }
-        let all = secrets.each();
-        secrets.redactor = Redactor::new(all);
+        secrets.redactor = Redactor::new(secrets.each());
         secrets
     }
 
-    /// Returns all texts with the names of their inputs.
-    fn each(&self) -> Vec<(&str, &str)> {
+    /// Reads the files that are secrets; `help` says what to do about one that cannot be read.
+    pub(super) fn read(
+        &mut self,
+        plan: &Plan,
+        inputs: &Values,
+        help: &str,
+        found: &mut Diagnostics,
+    ) {
+        self.files = Files::read(plan, inputs, help, found);
+        self.redactor = Redactor::new(self.each());
+    }
+
+    /// Returns all texts and files with the names of their inputs.
+    fn each(&self) -> Vec<(&str, &[u8])> {
         let secrets = self.of_hosts.values().flatten();
         let texts = secrets.flat_map(|(name, secret)| {
             let texts = secret.expose();
-            texts.map(move |text| (name.as_str(), text))
+            texts.map(move |text| (name.as_str(), text.as_bytes()))
         });
-        texts.collect()
+        texts.chain(self.files.each()).collect()
     }
 }
 
@@ -92,14 +112,19 @@ fn secret(value: serde_json::Value) -> Secret {
     }
 }
 
-/// Returns the inputs that are secrets.
-pub fn sensitive(plan: &Plan) -> impl Iterator<Item = (&String, &Input)> {
-    plan.inputs.iter().filter(|(_, input)| input.sensitive)
+/// Whether a run of a plan needs secrets.
+pub fn are_needed(plan: &Plan) -> bool {
+    plan.inputs.values().any(|input| input.sensitive)
+}
+
+/// Returns the inputs whose values are secrets; a secret file is none of them, by its path.
+pub fn hidden(plan: &Plan) -> impl Iterator<Item = (&String, &Input)> {
+    plan.inputs.iter().filter(|(_, input)| input.is_hidden())
 }
 
 /// Takes secrets out of all that is kept or shown: the variables of hosts, and the texts at hand.
 pub(super) fn hide(plan: &Plan, inventory: &mut Inventory, given: &Given, sources: &mut Sources) {
-    for (name, _) in sensitive(plan) {
+    for (name, _) in hidden(plan) {
         for host in inventory.hosts.values_mut() {
             let variable = host.vars.shift_remove(name);
             if let Some(place) = variable.and_then(|variable| variable.place.0) {
@@ -115,8 +140,9 @@ pub(super) fn hide(plan: &Plan, inventory: &mut Inventory, given: &Given, source
 
 /// Tells of secrets that are seen, or would be.
 pub(super) fn check(resolved: &ResolvedPlan, given: &Given, found: &mut Diagnostics) {
-    for (name, input) in sensitive(&resolved.plan) {
-        if given.set.iter().any(|(set, _)| set == name) {
+    let inputs = resolved.plan.inputs.iter();
+    for (name, input) in inputs.filter(|(_, input)| input.sensitive) {
+        if input.is_hidden() && given.set.iter().any(|(set, _)| set == name) {
             let message = format!("`--set` shows the secret `{name}` to everyone on this machine");
             found.push(
                 Diagnostic::warning("secret-on-command-line", message)
@@ -131,7 +157,7 @@ pub(super) fn check(resolved: &ResolvedPlan, given: &Given, found: &mut Diagnost
         let short = resolved.secrets.each().into_iter();
         if short
             .filter(|(of, _)| of == name)
-            .any(|(_, text)| text.trim().len() < SHORTEST)
+            .any(|(_, bytes)| bytes.trim_ascii().len() < SHORTEST)
         {
             let message = format!("the secret `{name}` has fewer than {SHORTEST} bytes");
             found.push(
@@ -176,6 +202,11 @@ fn copied(resolved: &ResolvedPlan, found: &mut Diagnostics) {
     }
 }
 
+/// Tells of secret files that are kept all the same, in other files.
+pub(super) fn copied_files(resolved: &ResolvedPlan, found: &mut Diagnostics) {
+    resolved.secrets.files.copied(resolved, found);
+}
+
 /// Finds the secrets of a run that goes on: it was kept without them.
 ///
 /// The inventory is the one the run was begun with, read anew, if that can be done; `given` is what
@@ -195,7 +226,7 @@ pub fn again(
             inventory.hosts.insert(name.clone(), host.clone());
         }
     }
-    let wanted = |input: &Input| input.sensitive;
+    let wanted = Input::is_hidden;
     let mut values = inputs::values(
         &resolved.plan,
         wanted,
@@ -206,6 +237,9 @@ pub fn again(
         found,
     );
     resolved.secrets = Secrets::take(&resolved.plan, &mut values);
+    let help = "put it there again: what it holds is a secret, and was not kept";
+    let (plan, inputs) = (&resolved.plan, &resolved.inputs);
+    resolved.secrets.read(plan, inputs, help, found);
     hide(&resolved.plan, &mut inventory, given, sources);
     check(resolved, given, found);
 }

@@ -119,7 +119,13 @@ fn content(
         }
     };
     let (text, secret) = match source {
-        UploadSource::File(path) => return file(path).map(|(_, bytes)| (bytes, false)),
+        UploadSource::File(path) => {
+            let place = path.render(Mode::Word, names);
+            if let Some(bytes) = place.ok().and_then(|place| plan.secrets.file(&place)) {
+                return Ok((bytes.into(), true));
+            }
+            return file(path).map(|(_, bytes)| (bytes, false));
+        }
         UploadSource::Content(text) => {
             let secret = text.names.iter().any(|one| secrets.contains_key(&one.name));
             (render(text)?, secret)

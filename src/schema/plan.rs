@@ -224,7 +224,7 @@ static INPUT: Record = Record {
         field(
             "sensitive",
             Shape::Bool,
-            "It is a secret: never shown, never kept.",
+            "It is a secret, of a `file` what it holds: never shown, never kept.",
         ),
         field(
             "of",

@@ -36,10 +36,14 @@ type Hit<'a> = (Range<usize>, &'a str);
 
 impl Redactor {
     /// Makes a redactor of secrets and their names; those under [`SHORTEST`] are passed over.
-    pub fn new<'a>(secrets: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+    pub fn new<'a, B>(secrets: impl IntoIterator<Item = (&'a str, &'a B)>) -> Self
+    where
+        B: AsRef<[u8]> + ?Sized + 'a,
+    {
         let (mut plain, mut packed) = (Vec::new(), Vec::new());
         for (name, secret) in secrets {
-            if secret.trim().len() < SHORTEST {
+            let secret = secret.as_ref();
+            if writings::trimmed(secret).len() < SHORTEST {
                 continue;
             }
             let named = |writing| (writing, name.to_owned());

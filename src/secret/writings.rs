@@ -31,12 +31,21 @@ impl Writing {
     }
 }
 
+/// Returns a secret without the blanks and line breaks around it.
+pub(super) fn trimmed(secret: &[u8]) -> &[u8] {
+    std::str::from_utf8(secret).map_or(secret, |text| text.trim().as_bytes())
+}
+
 /// Returns the writings that are looked for in a text as it is, without repetitions.
-pub(super) fn plain(secret: &str) -> Vec<Writing> {
-    let whole = secret.trim();
+pub(super) fn plain(secret: &[u8]) -> Vec<Writing> {
+    let Ok(whole) = std::str::from_utf8(trimmed(secret)) else {
+        // No text: nobody quotes it, and it has no lines.
+        return done(std::iter::once(Writing::whole(secret)));
+    };
     let lines = whole.lines().map(str::trim);
+    let long = lines.filter(|line| line.len() >= SHORTEST_LINE && !is_frame(line));
     let mut all: Vec<String> = Vec::new();
-    for text in std::iter::once(whole).chain(lines.filter(|line| line.len() >= SHORTEST_LINE)) {
+    for text in std::iter::once(whole).chain(long) {
         all.push(text.to_owned());
         all.extend(quoted(text));
         all.extend(percent(text));
@@ -45,10 +54,15 @@ pub(super) fn plain(secret: &str) -> Vec<Writing> {
     done(all.into_iter().map(Writing::whole))
 }
 
+/// Whether a line is the first or the last of something in PEM: it is the same in all of its kind.
+fn is_frame(line: &str) -> bool {
+    (line.starts_with("-----BEGIN ") || line.starts_with("-----END ")) && line.ends_with("-----")
+}
+
 /// Returns the writings that are looked for where blanks and line breaks are left out.
-pub(super) fn packed(secret: &str) -> Vec<Writing> {
+pub(super) fn packed(secret: &[u8]) -> Vec<Writing> {
     let mut all = Vec::new();
-    let whole = secret.trim();
+    let whole = trimmed(secret);
     for (digits, glue) in [(false, ""), (true, "")] {
         all.push(Writing::whole(hex(whole, digits, glue)));
     }
@@ -60,7 +74,7 @@ pub(super) fn packed(secret: &str) -> Vec<Writing> {
         (1, true),
         (2, true),
     ] {
-        all.push(base64(whole.as_bytes(), shift, url));
+        all.push(base64(whole, shift, url));
     }
     done(all.into_iter())
 }
@@ -175,14 +189,14 @@ fn encode(text: &str, kept: &str, upper: bool) -> String {
 fn spelled(text: &str) -> Vec<String> {
     let mut all = Vec::new();
     for upper in [true, false] {
-        all.push(hex(text, upper, ":"));
-        all.push(format!("\\x{}", hex(text, upper, "\\x")));
+        all.push(hex(text.as_bytes(), upper, ":"));
+        all.push(format!("\\x{}", hex(text.as_bytes(), upper, "\\x")));
     }
     all
 }
 
-fn hex(text: &str, upper: bool, glue: &str) -> String {
-    let all: Vec<String> = text.bytes().map(|byte| digits(byte, upper)).collect();
+fn hex(bytes: &[u8], upper: bool, glue: &str) -> String {
+    let all: Vec<String> = bytes.iter().map(|byte| digits(*byte, upper)).collect();
     all.join(glue)
 }
 
@@ -242,7 +256,10 @@ mod tests {
 
     #[test]
     fn the_usual_writings_are_among_them() {
-        let all: Vec<String> = plain("it's \"a/b\" é").iter().map(text).collect();
+        let all: Vec<String> = plain("it's \"a/b\" é".as_bytes())
+            .iter()
+            .map(text)
+            .collect();
         for one in [
             "it's \"a/b\" é",
             "it's \\\"a/b\\\" é",
@@ -265,11 +282,22 @@ mod tests {
 
     #[test]
     fn long_lines_of_a_secret_are_secrets_and_short_ones_are_not() {
-        let all: Vec<String> = plain("-----BEGIN-----\nabc\nMIIEvQIBADAN\n")
-            .iter()
-            .map(text)
-            .collect();
+        let key = b"-----BEGIN PRIVATE KEY-----\nabc\nMIIEvQIBADAN\n-----END PRIVATE KEY-----\n";
+        let all: Vec<String> = plain(key).iter().map(text).collect();
         assert!(all.contains(&"MIIEvQIBADAN".to_owned()));
         assert!(!all.contains(&"abc".to_owned()));
+        assert!(!all.contains(&"-----BEGIN PRIVATE KEY-----".to_owned()));
+    }
+
+    #[test]
+    fn what_is_no_text_is_looked_for_as_it_is_in_hex_and_in_base64() {
+        let key = b"\x30\x82\xff\x00 key\xfe";
+        assert_eq!(plain(key), [Writing::whole(key.to_vec())]);
+        let all: Vec<String> = packed(key).iter().map(text).collect();
+        assert!(all.contains(&"3082ff00206b6579fe".to_owned()));
+        assert!(
+            all.iter()
+                .any(|one| "MIL/ACBrZXn+".starts_with(one.as_str()))
+        );
     }
 }

@@ -35,6 +35,7 @@ mod rounds;
 mod scenarios;
 mod scene;
 mod schemas;
+mod secret_files;
 mod secrets;
 mod services;
 mod support;

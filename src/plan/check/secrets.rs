@@ -2,7 +2,8 @@
 //!
 //! What a command reads, and what an upload puts in place, is seen by nobody else. Arguments,
 //! scripts, environments and paths stand in the process list of a host; all other texts and all
-//! conditions are shown to people and kept with the run.
+//! conditions are shown to people and kept with the run. Of a file the path may be anywhere, and
+//! the content has no name: an upload sends it as it is.
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
@@ -33,6 +34,7 @@ pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
     };
     for probe in plan.probes.values() {
         let texts = command_templates(&probe.command);
+        uses.content(&probe.command);
         uses.texts(&texts, Some(&probe.command));
     }
     for word in plan.words.values() {
@@ -82,7 +84,52 @@ impl Uses<'_> {
             Action::Effect(effect) => Some(&effect.command),
             _ => None,
         };
+        if let Some(command) = command {
+            self.content(command);
+        }
         self.texts(&templates(step), command);
+    }
+
+    /// Tells of secret files whose content is wanted where their path is all there is.
+    fn content(&mut self, command: &CommandSpec) {
+        let template = match &command.work {
+            Work::Upload(upload) => match &upload.source {
+                UploadSource::Rendered(path) => Some(path),
+                _ => None,
+            },
+            _ => None,
+        };
+        let plain = unseen(command).into_iter().map(|text| (text, false));
+        let all = plain.chain(template.map(|path| (path, true)));
+        for (name, is_template) in
+            all.flat_map(|(text, is)| text.names.iter().map(move |n| (n, is)))
+        {
+            let input = self.plan.inputs.get(&name.name);
+            let Some(input) = input.filter(|input| input.is_secret_file()) else {
+                continue;
+            };
+            let word = &name.name;
+            let (message, label) = if is_template {
+                (
+                    format!("the secret file `{word}` would be read as a template"),
+                    "faults in a template are shown with its lines",
+                )
+            } else {
+                (
+                    format!("`{word}` is the path of a secret file, and not what it holds"),
+                    "the path would be here",
+                )
+            };
+            self.found.push(
+                Diagnostic::error("secret-file-use", message)
+                    .at(name.span, label)
+                    .also(input.span, "declared as a secret file")
+                    .help(format!(
+                        "send the file as it is: `upload: {{from: \"{{{{ {word} }}}}\", to: PATH}}`"
+                    ))
+                    .help("or declare a `string`, and give what the file holds"),
+            );
+        }
     }
 
     fn condition(&mut self, names: &[Name]) {
@@ -120,7 +167,7 @@ impl Uses<'_> {
         let rest = rest.trim_start_matches(['.', '[', '"', '\'', '\\']);
         let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let word = rest.split(|c| !is_word(c)).next().unwrap_or_default();
-        let Some(input) = self.plan.inputs.get(word).filter(|input| input.sensitive) else {
+        let Some(input) = self.plan.inputs.get(word).filter(|input| input.is_hidden()) else {
             return;
         };
         let message = format!("`host.vars.{word}` is not there: `{word}` is a secret");
@@ -140,7 +187,7 @@ impl Uses<'_> {
 
     fn argument(&mut self, name: &Name) {
         let word = &name.name;
-        let Some(input) = self.plan.inputs.get(word).filter(|input| input.sensitive) else {
+        let Some(input) = self.plan.inputs.get(word).filter(|input| input.is_hidden()) else {
             return;
         };
         let message = format!("the secret `{word}` would be seen in the process list of the host");
@@ -160,7 +207,7 @@ impl Uses<'_> {
 
     fn shown(&mut self, name: &Name, why: &str) {
         let word = &name.name;
-        let Some(input) = self.plan.inputs.get(word).filter(|input| input.sensitive) else {
+        let Some(input) = self.plan.inputs.get(word).filter(|input| input.is_hidden()) else {
             return;
         };
         self.found.push(

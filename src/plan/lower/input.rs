@@ -32,7 +32,7 @@ impl Lowering<'_> {
                 Some(Value::Bool(true))
             );
             let default = match node.entry("default") {
-                Some(entry) if sensitive => {
+                Some(entry) if sensitive && kind != InputKind::File => {
                     self.secret_default(entry);
                     None
                 }
@@ -69,16 +69,18 @@ impl Lowering<'_> {
         let text = |kind: &InputKind| matches!(kind, InputKind::String { .. });
         let fits = match kind {
             InputKind::List { item, .. } => text(item),
-            kind => text(kind),
+            kind => text(kind) || *kind == InputKind::File,
         };
         if !fits && let Some(entry) = node.entry("sensitive") {
             let at = node.get("type").map_or(entry.key_span, |node| node.span);
             self.found.push(
-                Diagnostic::error("secret-type", "a secret is a text, or a list of texts")
-                    .at(at, "cannot be a secret")
-                    .also(entry.key_span, "declared as a secret")
-                    .help("write `type: string`, or `type: list` with `items: string`")
-                    .help("for a file give its content, and write `upload: {content: ...}`"),
+                Diagnostic::error(
+                    "secret-type",
+                    "a secret is a text, a list of texts, or a file",
+                )
+                .at(at, "cannot be a secret")
+                .also(entry.key_span, "declared as a secret")
+                .help("write `type: string`, `type: file`, or `type: list` with `items: string`"),
             );
         }
     }

@@ -250,6 +250,38 @@ impl Site {
         }
     }
 
+    /// Holds that no line of a private key is in the state folder, as it is or in hex, which is how
+    /// files are kept; the certificate is there, so it was looked for in the right way.
+    #[track_caller]
+    fn keeps_no_key(&self, name: &str) {
+        let mut kept = String::new();
+        for (_, bytes) in self.planrun.disk() {
+            kept.push_str(&String::from_utf8_lossy(&bytes));
+        }
+        let is_kept = |file: &str| {
+            let text = fs::read_to_string(self.path(file)).unwrap();
+            let lines: Vec<String> = text
+                .lines()
+                .filter(|line| !line.starts_with("-----"))
+                .map(str::to_owned)
+                .collect();
+            assert!(!lines.is_empty());
+            lines
+                .into_iter()
+                .filter(|line| {
+                    let hex: String = line.bytes().map(|byte| format!("{byte:02x}")).collect();
+                    kept.contains(line.as_str()) || kept.contains(&hex)
+                })
+                .count()
+        };
+        assert_eq!(
+            is_kept(&format!("{name}.key")),
+            0,
+            "lines of the key are kept"
+        );
+        assert_ne!(is_kept(&format!("{name}.pem")), 0, "nothing was looked at");
+    }
+
     fn master(&self, number: usize) -> String {
         fs::read_to_string(self.host(number, "nginx.pid")).unwrap()
     }
@@ -275,6 +307,9 @@ fn words(all: &[String]) -> Vec<&str> {
 fn every_server_comes_to_serve_the_new_certificate_without_a_restart() {
     let site = Site::up(3);
     let masters: Vec<String> = (0..3).map(|number| site.master(number)).collect();
+    // The older form of such a key: its last line ends the public key, too, which the plan looks at.
+    let key = site.at("new.key");
+    ran("openssl", &["ec", "-in", &key, "-out", &key]);
 
     let ended = site
         .planrun
@@ -288,6 +323,7 @@ fn every_server_comes_to_serve_the_new_certificate_without_a_restart() {
         assert_eq!(key.permissions().mode() & 0o777, 0o600);
         assert!(!Path::new(&site.host(number, "key.pem.new")).exists());
     }
+    site.keeps_no_key("new");
     let turns = ended.story().turns();
     assert_eq!(
         turns[..2],
@@ -340,6 +376,7 @@ fn a_server_that_does_not_take_it_up_gets_its_old_files_back() {
     assert_eq!(story.host("www2"), None);
     site.serves(0, "old");
     site.serves(1, "old");
+    site.keeps_no_key("new");
     ran("kill", &[site.master(0).trim()]);
 }
 
@@ -360,6 +397,7 @@ fn a_controller_killed_between_certificate_and_key_ends_that_first() {
     let story = site.planrun.kept(&site.planrun.newest());
     assert_eq!(story.sent_for("www1/place").len(), 1);
     assert_eq!(story.host("www1"), Some(HostStatus::Succeeded));
+    site.keeps_no_key("new");
 }
 
 #[test]

@@ -1,0 +1,183 @@
+//! Secret files: inputs of the type `file` that are `sensitive`.
+//!
+//! The path of one is no secret. It is an input as others are, made absolute, because a run that
+//! goes on reads the file again and may be started in another folder. Its content is in no
+//! [`ResolvedPlan::files`], of which all are kept: an upload that names the path gets it from here.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use aho_corasick::AhoCorasick;
+
+use super::Values;
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::plan::Input;
+use crate::plan::Plan;
+use crate::plan::UploadSource;
+use crate::resolve::ResolvedPlan;
+use crate::resolve::files::content;
+use crate::secret::SecretFile;
+use crate::source::Span;
+use crate::template::Names;
+use crate::template::Template;
+
+/// Greatest secret file, in bytes.
+const MAX_BYTES: u64 = 64 * 1024;
+/// Greatest sum of all secret files of a run, in bytes. The whole and each line are looked for in all
+/// that is printed, in some thirty writings each: a byte here costs about 5 kB in the redactor.
+/// TODO-design: few of these writings tell lines of base64 apart; with less of them this could grow.
+const MAX_SUM: usize = 128 * 1024;
+
+/// What was read, by the absolute paths.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Files(BTreeMap<String, File>);
+
+#[derive(Clone, Debug)]
+struct File {
+    /// The first input that names it.
+    input: String,
+    content: SecretFile,
+}
+
+impl Files {
+    /// Reads the files that inputs name; `help` says what to do about one that cannot be read.
+    pub(super) fn read(plan: &Plan, inputs: &Values, help: &str, found: &mut Diagnostics) -> Self {
+        let mut files = BTreeMap::new();
+        let mut sum = 0;
+        for (path, (input, span)) in paths(plan, inputs) {
+            let read = content(Path::new(path), MAX_BYTES);
+            let read = read.and_then(|bytes| match bytes.trim_ascii() {
+                [] => Err("it is empty".to_owned()),
+                _ => Ok(bytes),
+            });
+            match read {
+                Ok(bytes) => {
+                    sum += bytes.len();
+                    let content = SecretFile::new(&bytes);
+                    let input = input.to_owned();
+                    files.insert(path.to_owned(), File { input, content });
+                }
+                Err(why) => {
+                    let message = format!("the secret file `{path}` cannot be read: {why}");
+                    let fault = Diagnostic::error("no-such-file", message);
+                    found.push(fault.at(span, "names the file").help(help));
+                }
+            }
+            if sum > MAX_SUM {
+                let message = format!("secret files have more than {MAX_SUM} bytes together");
+                found.push(
+                    Diagnostic::error("file-too-large", message)
+                        .at(span, "too much with this one")
+                        .help("run the plan on fewer hosts at a time: `--limit`"),
+                );
+                // Nothing is run, and to look for so much would take long.
+                return Self::default();
+            }
+        }
+        Self(files)
+    }
+
+    /// Returns what is at a path, if that is a secret.
+    pub(super) fn get(&self, path: &str) -> Option<&[u8]> {
+        self.0.get(path).map(|file| file.content.expose())
+    }
+
+    /// Returns all contents with the names of their inputs.
+    pub(super) fn each(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let files = self.0.values();
+        files.map(|file| (file.input.as_str(), file.content.expose()))
+    }
+
+    /// Tells of files that are kept and hold the whole of a secret one.
+    pub(super) fn copied(&self, resolved: &ResolvedPlan, found: &mut Diagnostics) {
+        let wanted: Vec<(&str, &[u8])> = self.each().collect();
+        let Ok(all) = AhoCorasick::new(wanted.iter().map(|(_, bytes)| bytes.trim_ascii())) else {
+            return;
+        };
+        for (path, bytes) in &resolved.files {
+            let Some(hit) = all.find(bytes) else {
+                continue;
+            };
+            let (input, _) = wanted[hit.pattern().as_usize()];
+            let message = format!("`{path}` holds the secret file `{input}`, and would be kept");
+            let fault = Diagnostic::error("secret-in-other-value", message);
+            let span = resolved.plan.inputs.get(input).map(|input| input.span);
+            let fault = match span {
+                Some(span) => fault.at(span, "declared as a secret"),
+                None => fault,
+            };
+            found.push(fault.help(
+                "take it out of there; or let an input name that file, too: \
+                 `{type: file, sensitive: true}`",
+            ));
+        }
+    }
+}
+
+/// Makes the paths of secret files absolute.
+pub(in crate::resolve) fn locate(plan: &Plan, inputs: &mut Values, plan_dir: &Path) {
+    for values in inputs.values_mut() {
+        for (name, value) in values.iter_mut() {
+            let is_secret = |name: &String| plan.inputs.get(name)?.is_secret_file().then_some(());
+            let Some(path) = is_secret(name).and_then(|()| value.as_str()) else {
+                continue;
+            };
+            if let Ok(path) = std::path::absolute(plan_dir.join(path)) {
+                *value = path.to_string_lossy().into_owned().into();
+            }
+        }
+    }
+}
+
+/// Returns the paths, and which input names each.
+fn paths<'a>(plan: &'a Plan, inputs: &'a Values) -> BTreeMap<&'a str, (&'a str, Span)> {
+    let mut paths = BTreeMap::new();
+    for (name, value) in inputs.values().flatten() {
+        let input = plan.inputs.get(name).filter(|one| one.is_secret_file());
+        if let Some((input, path)) = input.zip(value.as_str()) {
+            paths.entry(path).or_insert((name.as_str(), input.span));
+        }
+    }
+    paths
+}
+
+/// The paths of secret files, for those who look for other files.
+pub(in crate::resolve) struct Paths<'a> {
+    plan: &'a Plan,
+    all: BTreeMap<&'a str, (&'a str, Span)>,
+}
+
+impl<'a> Paths<'a> {
+    /// Collects the paths; none of the files need be there.
+    pub(in crate::resolve) fn new(resolved: &'a ResolvedPlan) -> Self {
+        let plan = &resolved.plan;
+        let all = paths(plan, &resolved.inputs);
+        Self { plan, all }
+    }
+
+    /// Whether an upload sends a secret file, so that there is nothing to be read and kept; `path`
+    /// is what its source names, if that could be rendered with these names.
+    pub(in crate::resolve) fn are_sent(
+        &self,
+        source: &UploadSource,
+        path: Option<&str>,
+        names: &Names,
+    ) -> bool {
+        let UploadSource::File(template) = source else {
+            return false;
+        };
+        match path {
+            Some(path) => self.all.contains_key(path),
+            None => self.lacks(template, names),
+        }
+    }
+
+    /// Whether a path cannot be told because a secret file was not given.
+    fn lacks(&self, path: &Template, names: &Names) -> bool {
+        path.names.iter().any(|name| {
+            let input = self.plan.inputs.get(&name.name);
+            input.is_some_and(Input::is_secret_file) && !names.contains_key(&name.name)
+        })
+    }
+}
