@@ -31,7 +31,7 @@ impl Event {
                 PreflightVerdict::NoAnswer(error) => error.redact(by),
             },
             Self::HostEnded { why, .. } => optional(why, |why| reason(why, by)),
-            Self::RollbackBegun { why, .. } => reason(why, by),
+            Self::RollbackBegun { why, .. } | Self::RoundBegun { why, .. } => reason(why, by),
             Self::AttemptIntended { command, .. } => text(command, by),
             Self::AttemptEnded { outcome, .. } => match outcome {
                 Outcome::Ended { stdout, stderr, .. } => {
@@ -49,7 +49,6 @@ impl Event {
                 let items = items.iter_mut().flatten();
                 items.for_each(|item| by.value(item));
             }
-            Self::RoundBegun { why, .. } => reason(why, by),
             Self::QuestionAsked { question, .. } => {
                 text(&mut question.text, by);
                 reason(&mut question.why, by);

@@ -1,4 +1,4 @@
-//! Programs that print an inventory (Ansible's inventory scripts) into the [`Draft`].
+//! Programs that print an inventory (Ansible's inventory scripts) into the draft of one.
 //!
 //! A program is asked with `--list`; where its answer has no `_meta.hostvars`, it is asked with
 //! `--host NAME` for each host it named. Nothing is run here: whoever reads an inventory brings

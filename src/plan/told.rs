@@ -212,7 +212,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// Goes through a node; the key is the one of the unit under which it is.
     fn node(&mut self, node: &Node, place: Place, entry: Option<&Entry>, key: Option<&str>) {
-        let whole = entry.map_or(node.span, |entry| around(entry));
+        let whole = entry.map_or(node.span, around);
         let names = entry.is_some_and(|entry| ["id", "name"].contains(&entry.key.as_str()));
         if !names && !matches!(node.value, Value::Map(_) | Value::List(_)) {
             self.told.values.push(whole);

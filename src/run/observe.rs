@@ -264,9 +264,12 @@ impl Observer<'_> {
             );
             if first || worse {
                 let several = all.len() > 1 && truth != Truth::True;
-                let place = |part: &str| match several {
-                    true => self.place_of_part(part, members),
-                    false => String::new(),
+                let place = |part: &str| {
+                    if several {
+                        self.place_of_part(part, members)
+                    } else {
+                        String::new()
+                    }
                 };
                 decided.truth = truth;
                 decided.error = error;

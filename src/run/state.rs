@@ -141,6 +141,15 @@ impl HostState {
         }
     }
 
+    /// Opens the parts of a block again for its next round.
+    fn begin_anew(&mut self, parts: &[StepPath]) {
+        for path in parts {
+            if let Some(part) = self.tasks.get_mut(path) {
+                part.begin_anew();
+            }
+        }
+    }
+
     /// Returns the state of a task.
     pub fn task(&self, path: &StepPath) -> Option<&TaskState> {
         self.tasks.get(path)
@@ -456,11 +465,7 @@ impl RunState {
                 task.round = *round;
                 task.delay = *delay;
                 task.waited = Duration::ZERO;
-                for path in again {
-                    if let Some(part) = host.tasks.get_mut(path) {
-                        part.begin_anew();
-                    }
-                }
+                host.begin_anew(again);
             }
             Event::AttemptIntended { .. } | Event::AttemptEnded { .. } => {
                 task.apply_attempt(record)

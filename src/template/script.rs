@@ -79,7 +79,7 @@ impl Reader<'_> {
                 self.at += self.script[self.at..]
                     .chars()
                     .next()
-                    .map_or(0, char::len_utf8)
+                    .map_or(0, char::len_utf8);
             }
             '$' if rest.starts_with("$((") => self.enter(Open::Arithmetic(0), 2),
             '$' if rest.starts_with("$(") => self.enter(Open::Command(0), 1),

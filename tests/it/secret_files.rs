@@ -11,6 +11,7 @@ use planrun::event::TaskStatus;
 
 use crate::harness::Ended;
 use crate::harness::Planrun;
+use crate::support::hex;
 
 /// The lines of a key, which is none.
 const LINES: [&str; 3] = [
@@ -105,7 +106,7 @@ impl Scene {
             all.push(("stderr".into(), one.stderr.clone()));
         }
         for line in LINES {
-            let hex: String = line.bytes().map(|byte| format!("{byte:02x}")).collect();
+            let hex = hex(line.as_bytes());
             for (place, text) in &all {
                 assert!(!text.contains(line), "{line} in {place}: {text}");
                 assert!(!text.contains(&hex), "{line} in hex in {place}: {text}");
@@ -227,7 +228,7 @@ fn a_secret_file_need_not_be_text() {
     ended.exits(6).says("«secret key»");
     assert_eq!(fs::read(scene.path("out/site.key")).unwrap(), bytes);
     let part = b"this is no key";
-    let hex: String = part.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex(part);
     for (path, kept) in scene.planrun.disk() {
         assert!(!kept.windows(part.len()).any(|it| it == part), "{path:?}");
         assert!(

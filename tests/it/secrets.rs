@@ -54,7 +54,7 @@ steps:
   - id: noted
     set: {echoed: echoed}
   - id: no_argument
-    shell: 'echo "{{ noted.echoed }}"; env'
+    shell: 'echo {{ noted.echoed }}; env'
     idempotent: true
     rollback: {none: it prints}
   - id: ask

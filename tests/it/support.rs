@@ -1,5 +1,6 @@
 //! What the tests here share: files of the tree, and sections of Markdown.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
@@ -123,4 +124,13 @@ pub(crate) fn diagnostics_of_plan(name: &str, text: &str) -> (Sources, Diagnosti
 pub(crate) fn faults_of_plan(name: &str, text: &str) -> Option<String> {
     let (sources, found) = diagnostics_of_plan(name, text);
     (!found.is_empty()).then(|| render::human(&found, &sources, false))
+}
+
+/// Returns bytes in hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for byte in bytes {
+        write!(out, "{byte:02x}").unwrap();
+    }
+    out
 }

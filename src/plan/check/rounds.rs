@@ -13,7 +13,9 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
             if block.rounds.is_some()
                 && let Action::Block { steps, .. } = &block.action
             {
-                steps.iter().for_each(|part| inside(block, part, found));
+                for part in steps {
+                    inside(block, part, found);
+                }
             }
         });
     }

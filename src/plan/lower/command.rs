@@ -410,9 +410,10 @@ fn requoted(script: &str, value: &Range<usize>, quote: char, places: &Places) ->
         .is_some_and(|before| !before.ends_with('\\'));
     let (start, end) = (value.start, value.end);
     let edit = |adjacent: bool, quote_at: Range<usize>, at: usize| {
-        Some(match adjacent {
-            true => Edit::new(places.exact(quote_at)?, ""),
-            false => Edit::new(places.exact(at..at)?, quote.to_string()),
+        Some(if adjacent {
+            Edit::new(places.exact(quote_at)?, "")
+        } else {
+            Edit::new(places.exact(at..at)?, quote.to_string())
         })
     };
     Some(vec![

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::ran;
 use crate::harness::Planrun;
 use crate::harness::edited;
+use crate::support::hex;
 
 /// The plan with less patience where nothing goes wrong slowly.
 const LESS_PATIENCE: [(&str, &str); 2] = [
@@ -269,7 +270,7 @@ impl Site {
             lines
                 .into_iter()
                 .filter(|line| {
-                    let hex: String = line.bytes().map(|byte| format!("{byte:02x}")).collect();
+                    let hex = hex(line.as_bytes());
                     kept.contains(line.as_str()) || kept.contains(&hex)
                 })
                 .count()
