@@ -4,6 +4,8 @@
 //! event that does not fit what came before: such a journal is damaged, or planrun is wrong, and in
 //! both cases nothing may be built on it.
 
+mod items;
+
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -153,27 +155,6 @@ impl HostState {
     /// Returns the state of a task.
     pub fn task(&self, path: &StepPath) -> Option<&TaskState> {
         self.tasks.get(path)
-    }
-
-    /// Notes which item a `for_each` has come to.
-    fn reach_item(&mut self, path: &StepPath) {
-        let Some((whole, number)) = path.split_item() else {
-            return;
-        };
-        if let Some(task) = self.tasks.get_mut(&whole) {
-            task.reached = task.reached.max(number);
-        }
-    }
-
-    /// Returns the results of the items of a task, in their order; `None` where it has none.
-    fn results_of_items(&self, path: &StepPath) -> Option<serde_json::Value> {
-        let items = self.tasks.get(path)?.items.as_ref()?;
-        let result = |number| {
-            let item = self.tasks.get(&path.at_item(path, number));
-            item.and_then(|item| item.result.clone())
-                .unwrap_or_default()
-        };
-        Some((1..=items.len()).map(result).collect())
     }
 
     /// Notes that a handler ended well: its step is undone, and so is all that was begun after it.
