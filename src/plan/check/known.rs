@@ -305,12 +305,13 @@ impl<'a> Order<'a> {
         }
     }
 
-    /// Returns the steps whose values a name needs. Words are not made of themselves: that has been
-    /// told, and no plan came of it.
+    /// Returns the steps whose values a name needs. A name that is made of itself needs nothing by
+    /// that: it has been told.
     fn needs(&mut self, name: &'a str) -> Rc<BTreeSet<&'a str>> {
         if let Some(needs) = self.needed.get(name) {
             return Rc::clone(needs);
         }
+        self.needed.insert(name, Rc::default());
         let mut needs = BTreeSet::new();
         if name == ITEM {
             needs.insert(ITEM);
