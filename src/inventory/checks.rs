@@ -24,11 +24,7 @@ const OWN: [&str; 4] = [
 /// Tells which variables do nothing here, each name once.
 pub(super) fn tell_ignored(draft: &Draft, found: &mut Diagnostics) {
     let mut told = HashSet::new();
-    let groups = draft.groups.values();
-    let of_groups = groups.flat_map(|group| group.vars.iter().chain(&group.file_vars));
-    let hosts = draft.hosts.values();
-    let of_hosts = hosts.flat_map(|host| host.vars.iter().chain(&host.file_vars));
-    for (name, given) in of_groups.chain(of_hosts) {
+    for (name, given) in draft.variables() {
         let Some(remark) = remark(name, given) else {
             continue;
         };

@@ -15,6 +15,7 @@ use crate::diagnostic::Diagnostics;
 use crate::document::Entry;
 use crate::document::old::Sealed;
 use crate::inventory::ranges;
+use crate::schema::foreign::variables;
 use crate::source::Span;
 
 /// The index of the group `all`.
@@ -105,6 +106,23 @@ pub(super) struct HostDraft {
 }
 
 impl Draft {
+    /// Returns all variables, those of groups first.
+    pub(super) fn variables(&self) -> impl Iterator<Item = (&String, &Given)> {
+        let groups = self.groups.values();
+        let of_groups = groups.flat_map(|group| group.vars.iter().chain(&group.file_vars));
+        let hosts = self.hosts.values();
+        let of_hosts = hosts.flat_map(|host| host.vars.iter().chain(&host.file_vars));
+        of_groups.chain(of_hosts)
+    }
+
+    /// Returns where the values of Ansible's passwords stand.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = Span> {
+        let secrets = self
+            .variables()
+            .filter(|(name, _)| variables::is_secret(name));
+        secrets.map(|(_, given)| given.place)
+    }
+
     /// Makes a draft with the two built-in groups.
     pub(super) fn new() -> Self {
         let built_in = || GroupDraft {

@@ -113,6 +113,10 @@ fn with_files(
         .then(|| build::build(&draft, shown, sources, &mut own))
         .flatten()
         .filter(|_| !own.has_errors());
+    // A message shows whole lines, and planrun has no use for these values.
+    for place in draft.secrets() {
+        sources.blot(place);
+    }
     found.extend(own);
     inventory
 }
