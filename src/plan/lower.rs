@@ -11,6 +11,7 @@ mod circles;
 mod command;
 mod input;
 mod late;
+mod line;
 pub(super) mod names;
 mod step;
 
