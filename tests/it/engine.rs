@@ -503,3 +503,48 @@ fn a_person_may_be_asked_where_a_begun_block_requires_what_holds_no_more() {
     assert_eq!(state.status, RunStatus::RolledBack, "{}", trace(&journal));
     assert_eq!(sent(&journal).len(), count);
 }
+
+#[test]
+fn what_came_about_otherwise_than_planned_says_what_was_to_be_seen_and_what_was() {
+    let plan = r#"
+version: 1
+name: sentences
+hosts: backend1
+probes:
+  dovecot: {run: systemctl is-active dovecot, exit_codes: any, parse: text}
+steps:
+  - id: vain
+    wait: {until: dovecot == "failed", timeout: 10s, on_timeout: continue}
+  - id: exit
+    run: systemctl stop dovecot
+    exit_codes: [3]
+    done_when: dovecot == "inactive"
+    on_failure: {continue: it is an example}
+    rollback: {none: it is an example}
+  - id: unseen
+    run: systemctl stop dovecot
+    within: 1s
+    done_when: dovecot == "active"
+    rollback: {none: it is an example}
+"#;
+    let scene = Scene::new(plan, &[]);
+    let clock = start();
+    let world = scene.world(&clock, vec![]);
+    let journal = Memory::default();
+    let state = scene.drive(&clock, &world, &journal, None).unwrap();
+    let tasks = &state.hosts[&HostName::new("backend1")].tasks;
+    for (step, text) in [
+        ("vain", "waited 10s in vain; the plan goes on all the same"),
+        (
+            "exit",
+            "exit 0 is no success, though what was to be seen is seen",
+        ),
+        (
+            "unseen",
+            r#"exit 0; expected `dovecot == "active"`, which is not so, seen dovecot = "inactive""#,
+        ),
+    ] {
+        let why = tasks[&StepPath(step.into())].why.clone().unwrap();
+        assert_eq!(why.text, text, "{}", trace(&journal));
+    }
+}
