@@ -32,6 +32,10 @@ use crate::source::Span;
 
 /// Checks a node against a shape; every fault is told, and the check goes on behind it.
 pub fn check(node: &Node, shape: &Shape, found: &mut Diagnostics) {
+    if found.is_full() {
+        found.stop();
+        return;
+    }
     match shape {
         Shape::Any => {}
         Shape::Late(inner) => {
@@ -176,6 +180,10 @@ fn check_record(node: &Node, record: &'static Record, found: &mut Diagnostics) {
         return;
     }
     for entry in entries {
+        if found.is_full() {
+            found.stop();
+            return;
+        }
         match (record.field(&entry.key), record.rest) {
             (Some(field), _) => check(&entry.value, &field.shape, found),
             (None, Some(rest)) => check(&entry.value, rest, found),
