@@ -34,8 +34,12 @@ use crate::source::Span;
 pub fn check(node: &Node, shape: &Shape, found: &mut Diagnostics) {
     if found.is_full() {
         found.stop();
-        return;
+    } else {
+        check_value(node, shape, found);
     }
+}
+
+fn check_value(node: &Node, shape: &Shape, found: &mut Diagnostics) {
     match shape {
         Shape::Any => {}
         Shape::Late(inner) => {
