@@ -27,6 +27,9 @@ pub(super) struct Cure {
     pub(super) edits: Vec<Edit>,
 }
 
+/// Most lines that a cure moves.
+const MAX_MOVED: usize = 12;
+
 /// A piece of text and what replaces it.
 type Change = (Range<usize>, String);
 
@@ -36,6 +39,7 @@ const QUOTE_FLOW: &str =
 const QUOTE_COLON: &str = "put quotes around a text that holds `: `";
 const QUOTE_SIGN: &str = "put quotes around a text that begins with a sign of YAML's own";
 const CLOSE_QUOTE: &str = "close the quote";
+const UNDER: &str = "put the keys of one item under each other";
 const BLANK: &str = "put a blank behind the `:`";
 const TABS: &str = "indent with blanks: YAML does not allow tabs there";
 
@@ -68,6 +72,7 @@ pub(super) fn cure(text: &str, id: SourceId, at: usize) -> Option<Cure> {
     flow(text, &line, at, &mut tries);
     quotes(text, at, &mut tries);
     colons(text, &line, at, &mut tries);
+    columns(text, &line, &mut tries);
     let reached = line.start;
     let (order, changes) = tries
         .into_iter()
@@ -113,6 +118,38 @@ fn first_fault(text: &str) -> Option<usize> {
         }
     }
     None
+}
+
+/// Tries to put a key, and what follows at its column, under the first key of the item above.
+fn columns(text: &str, line: &Range<usize>, tries: &mut Tries) {
+    let column = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let own = column(&text[line.clone()]);
+    let above = text[..line.start].lines().rev();
+    let item = above.map(|line| (column(line), line.trim_start_matches(' ')));
+    let mut item = item.filter(|(_, rest)| rest.starts_with("- "));
+    let Some((start, rest)) = item.next() else {
+        return;
+    };
+    let wanted = start + rest.len() - rest[1..].trim_start_matches(' ').len();
+    if own == wanted || own + 1 < start {
+        return;
+    }
+    let mut changes = Vec::new();
+    let mut at = line.start;
+    for line in text[line.start..].split_inclusive('\n').take(MAX_MOVED) {
+        let rest = line.trim_start_matches(' ');
+        let right = column(line) == wanted && !changes.is_empty();
+        if column(line) < own || right || column(line) == own && rest.starts_with("- ") {
+            break;
+        }
+        if wanted > own {
+            changes.push((at..at, " ".repeat(wanted - own)));
+        } else {
+            changes.push((at..at + own - wanted, String::new()));
+        }
+        at += line.len();
+    }
+    tries.push((UNDER, changes));
 }
 
 /// Returns the line around a byte, without its end.

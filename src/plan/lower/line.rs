@@ -152,6 +152,12 @@ impl Lowering<'_> {
                 .help(format!(
                     "for a plain `{sign}` put quotes around it: `'{sign}'`"
                 ));
+                let fault = match variable(&line[range.end..]) {
+                    Some(name) if sign == "$" => {
+                        fault.help(format!("for a value of the plan write `{{{{ {name} }}}}`"))
+                    }
+                    _ => fault,
+                };
                 match key {
                     Some(key) => fault.fix("for a shell write `shell`", key, "shell"),
                     None => fault.help("for a shell write `shell`"),
@@ -214,4 +220,13 @@ fn assignment(word: &str) -> Option<(&str, &str)> {
     let named = (first.is_ascii_alphabetic() || first == '_')
         && signs.all(|sign| sign.is_ascii_alphanumeric() || sign == '_');
     named.then_some((name, if value.is_empty() { "''" } else { value }))
+}
+
+/// Returns the name that follows a `$` where it could be one of the plan.
+fn variable(rest: &str) -> Option<&str> {
+    let rest = rest.strip_prefix('{').unwrap_or(rest);
+    let end = rest.find(|sign: char| !(sign.is_ascii_alphanumeric() || sign == '_'));
+    let name = &rest[..end.unwrap_or(rest.len())];
+    name.starts_with(|sign: char| sign.is_ascii_lowercase())
+        .then_some(name)
 }
