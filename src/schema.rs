@@ -213,6 +213,12 @@ pub static WORDS: Form = Form {
     example: "some words",
     pattern: Some(r"^(?:.|\n)*\S(?:.|\n)*$"),
 };
+/// A pattern of hosts, as Ansible has them.
+pub static HOSTS: Form = Form {
+    name: "a pattern of hosts",
+    example: "backends:!backend3",
+    pattern: WORDS.pattern,
+};
 /// A name that expressions can use.
 pub static ID: Form = Form {
     name: "a name of lower-case letters, digits and `_`",

@@ -19,8 +19,10 @@ use crate::schema::Form;
 use crate::schema::Record;
 use crate::schema::Select;
 use crate::schema::Shape;
+use crate::schema::check::wrong::default_of;
 use crate::schema::check::wrong::only_key;
 use crate::schema::check::wrong::sample;
+use crate::schema::check::wrong::with_reason;
 use crate::schema::check::wrong::wrong_kind;
 use crate::schema::cure;
 use crate::schema::foreign;
@@ -53,7 +55,7 @@ fn check_value(node: &Node, shape: &Shape, found: &mut Diagnostics) {
         },
         Shape::Choice(words) => match node.as_text() {
             Some(text) if words.contains(&text) => {}
-            Some(text) => unknown_word(text, words, node, found),
+            Some(text) => unknown_word(text, words, std::iter::empty(), node, found),
             None => wrong_kind(node, shape, found),
         },
         Shape::Int(min) => match node.value {
@@ -144,7 +146,7 @@ fn choice(node: &Node, words: &[&str], all: &[(Select, Shape)], found: &mut Diag
                 .at(place(node), "something belongs behind it")
                 .help(format!("write `{line}`")),
         ),
-        None => unknown_word(text, words, node, found),
+        None => unknown_word(text, words, with_reason(all), node, found),
     }
 }
 
@@ -303,6 +305,10 @@ fn not_a_record(node: &Node, record: &Record, found: &mut Diagnostics) {
         .help(match (list_of(node, record), first_field(node, record)) {
             (Some(key), _) => format!("put the list under `{key}:`"),
             (None, Some(line)) => format!("write `{line}`"),
+            (None, None) if default_of(node, record).is_some() => {
+                let line = default_of(node, record).unwrap_or_default();
+                format!("write `{line}`")
+            }
             (None, None) => format!("write a mapping with {}", one_of(&keys)),
         }),
     );
@@ -360,7 +366,14 @@ fn unknown_key(node: &Node, entry: &Entry, record: &'static Record, found: &mut 
     });
 }
 
-fn unknown_word(text: &str, words: &[&str], node: &Node, found: &mut Diagnostics) {
+/// Tells of a text that is none of some words; `others` are mappings that may stand there, too.
+fn unknown_word(
+    text: &str,
+    words: &[&str],
+    others: impl Iterator<Item = String>,
+    node: &Node,
+    found: &mut Diagnostics,
+) {
     let fault = Diagnostic::error("unknown-word", format!("`{text}` is not {}", one_of(words)))
         .at(place(node), "not one of them");
     let order = |near: &str| format!("did you mean `{near}`?");
@@ -371,7 +384,10 @@ fn unknown_word(text: &str, words: &[&str], node: &Node, found: &mut Diagnostics
     };
     found.push(match cured {
         Some((order, word)) => fault.fix(order, node.span, word),
-        None => fault.help(format!("write {}", one_of(words))),
+        None => others.fold(
+            fault.help(format!("write {}", one_of(words))),
+            |fault, other| fault.help(format!("or `{other}`")),
+        ),
     });
 }
 

@@ -5,6 +5,7 @@ use crate::schema::DURATION;
 use crate::schema::EXPRESSION;
 use crate::schema::Field;
 use crate::schema::Form;
+use crate::schema::HOSTS;
 use crate::schema::ID;
 use crate::schema::PLAN_NAME;
 use crate::schema::Record;
@@ -142,7 +143,7 @@ pub static PLAN: Record = Record {
         ),
         required(
             "hosts",
-            SOME_WORDS,
+            Shape::Text(&HOSTS),
             "The group or host pattern that the steps are run on.",
         ),
         field(

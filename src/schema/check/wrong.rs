@@ -7,6 +7,8 @@ use crate::document::Node;
 use crate::document::Value;
 use crate::schema::DURATION;
 use crate::schema::EXPRESSION;
+use crate::schema::HOSTS;
+use crate::schema::Record;
 use crate::schema::Select;
 use crate::schema::Shape;
 use crate::schema::check::place;
@@ -38,6 +40,10 @@ pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
             fault.help("put quotes around a value that begins with a template: `\"{{ name }}\"`")
         }
         Value::Text(_) if matches!(shape, Shape::Bool) => fault.help("write `true` or `false`"),
+        Value::List(items) if is_pattern(shape) => {
+            let names: Vec<&str> = items.iter().filter_map(Node::as_text).collect();
+            fault.help(format!("write one pattern: `{}`", names.join(":")))
+        }
         Value::List(_) if is_condition(shape) => {
             fault.help("join the conditions with `and`: `serving and users == 0`")
         }
@@ -56,6 +62,14 @@ pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
             let line = only_key_of(&text.text, shape).unwrap_or_default();
             fault.help(format!("write `{line}`"))
         }
+        Value::Text(text) if written_as(&text.text, shape).is_some() => {
+            let line = written_as(&text.text, shape).unwrap_or_default();
+            fault.help(format!("write `{line}`"))
+        }
+        Value::Map(entries) if matches!(shape, Shape::List(..)) => match entries.first() {
+            Some(first) => fault.help(format!("begin each item with `- `: `- {}: ...`", first.key)),
+            None => fault.help(format!("write `{}`", sample(shape))),
+        },
         Value::Text(_) if matches!(shape, Shape::List(..)) => {
             fault.help("write a list: `[one, two]`, or a line `- item` each")
         }
@@ -69,6 +83,47 @@ fn only_key_of(text: &str, shape: &Shape) -> Option<String> {
         Shape::OneOf(all) => only_key(text, all),
         _ => None,
     }
+}
+
+/// Returns the mapping that a text alone was meant for: a command to be run.
+fn written_as(text: &str, shape: &Shape) -> Option<String> {
+    let runs = |record: &&Record| record.field("run").is_some();
+    let record = match shape {
+        Shape::OneOf(all) => all.iter().find_map(|(_, shape)| match shape {
+            Shape::Record(record) => Some(*record).filter(runs),
+            _ => None,
+        }),
+        _ => None,
+    }?;
+    let text = written(text)?;
+    let done = record.field("done_when").map_or("", |_| ", done_when: ...");
+    Some(format!("{{run: {text}{done}}}"))
+}
+
+/// Returns the mapping that a value alone was meant for: the default of an input.
+pub(super) fn default_of(node: &Node, record: &Record) -> Option<String> {
+    record.field("type")?;
+    record.field("default")?;
+    let (kind, value) = match &node.value {
+        Value::Text(text) => ("string", written(&text.text)?),
+        Value::Int(number) => ("int", number.to_string()),
+        Value::Bool(value) => ("bool", value.to_string()),
+        _ => return None,
+    };
+    Some(format!("{{type: {kind}, default: {value}}}"))
+}
+
+/// Returns a text as it is written in `{ }`.
+fn written(text: &str) -> Option<String> {
+    if text.contains(['\n', '`', '\\']) {
+        return None;
+    }
+    let signs = [':', ',', '{', '}', '[', ']', '#', '"', '\''];
+    Some(if text.contains(signs) {
+        format!("{text:?}")
+    } else {
+        text.to_owned()
+    })
 }
 
 fn takes_int(shape: &Shape) -> bool {
@@ -88,6 +143,11 @@ fn number_help(text: &str, shape: &Shape, fault: Diagnostic) -> Diagnostic {
         Ok(number) => fault.help(format!("write it without quotes: `{number}`")),
         Err(_) => fault.help(format!("write `{}`", sample(shape))),
     }
+}
+
+/// Whether a shape is that of a pattern of hosts.
+fn is_pattern(shape: &Shape) -> bool {
+    matches!(shape, Shape::Text(form) if form.name == HOSTS.name)
 }
 
 /// Whether a shape is that of a condition.
@@ -113,6 +173,17 @@ pub(super) fn only_key(text: &str, all: &[(Select, Shape)]) -> Option<String> {
     all.iter().find_map(|(_, shape)| match shape {
         Shape::Record(record) => match record.fields {
             [field] if field.name == meant => Some(format!("{{{meant}: why}}")),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+/// Returns the mappings with a single key that may stand in the place of a word.
+pub(super) fn with_reason(all: &[(Select, Shape)]) -> impl Iterator<Item = String> {
+    all.iter().filter_map(|(_, shape)| match shape {
+        Shape::Record(record) => match record.fields {
+            [field] => Some(format!("{{{}: why}}", field.name)),
             _ => None,
         },
         _ => None,
