@@ -105,15 +105,8 @@ pub(super) fn build(
     })
 }
 
-/// Returns where groups and hosts stand; of an inventory with passwords none, because a place is
-/// shown with its line.
+/// Returns where groups and hosts stand.
 fn places(draft: &Draft) -> HashMap<String, Place> {
-    let groups = draft.groups.values();
-    let vars = groups.map(|group| &group.vars);
-    let mut vars = vars.chain(draft.hosts.values().map(|host| &host.vars));
-    if vars.any(|vars| vars.keys().any(|name| variables::is_secret(name))) {
-        return HashMap::new();
-    }
     let groups = draft.groups.iter();
     let groups = groups.map(|(name, group)| (name, group.place));
     let hosts = draft.hosts.iter();

@@ -40,6 +40,19 @@ pub(super) struct Given {
     pub(super) place: Span,
     /// Whether a vault has encrypted it, or a part of it: then there is no value.
     pub(super) encrypted: bool,
+    /// Of a password, where those values are that this one took the place of.
+    pub(super) earlier: Vec<Span>,
+}
+
+/// Gives variables to a group or a host; a later value takes the place of an earlier one.
+pub(super) fn give(vars: &mut Vars, new: impl IntoIterator<Item = (String, Given)>) {
+    for (name, mut given) in new {
+        if let Some(old) = vars.get_mut(&name).filter(|_| variables::is_secret(&name)) {
+            given.earlier.append(&mut old.earlier);
+            given.earlier.push(old.place);
+        }
+        vars.insert(name, given);
+    }
 }
 
 impl Given {
@@ -56,6 +69,7 @@ impl Given {
             name: entry.key_span,
             place: entry.value.span,
             encrypted,
+            earlier: Vec::new(),
         }
     }
 }
@@ -115,12 +129,12 @@ impl Draft {
         of_groups.chain(of_hosts)
     }
 
-    /// Returns where the values of Ansible's passwords stand.
+    /// Returns where the values of Ansible's passwords stand, also of those that do not count.
     pub(super) fn secrets(&self) -> impl Iterator<Item = Span> {
         let secrets = self
             .variables()
             .filter(|(name, _)| variables::is_secret(name));
-        secrets.map(|(_, given)| given.place)
+        secrets.flat_map(|(_, given)| given.earlier.iter().copied().chain([given.place]))
     }
 
     /// Makes a draft with the two built-in groups.
@@ -218,6 +232,7 @@ impl Draft {
                         name: place,
                         place,
                         encrypted: false,
+                        earlier: Vec::new(),
                     },
                 );
             }
@@ -276,7 +291,7 @@ impl Draft {
         found: &mut Diagnostics,
     ) {
         if name != "ansible_group_priority" {
-            self.groups[group].vars.insert(name.to_owned(), given);
+            give(&mut self.groups[group].vars, [(name.to_owned(), given)]);
             return;
         }
         let priority = match &*given.value {

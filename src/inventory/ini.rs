@@ -15,6 +15,7 @@ use crate::diagnostic::nearest;
 use crate::inventory::draft::Draft;
 use crate::inventory::draft::Given;
 use crate::inventory::draft::UNGROUPED;
+use crate::inventory::draft::give;
 use crate::inventory::literal;
 use crate::inventory::words;
 use crate::inventory::words::Word;
@@ -159,7 +160,7 @@ impl Reader<'_> {
         }
         let vars = self.settings(line, at, settings);
         for host in self.draft.entry(&entry.text, group, place, self.found) {
-            self.draft.hosts[host].vars.extend(vars.iter().cloned());
+            give(&mut self.draft.hosts[host].vars, vars.iter().cloned());
         }
     }
 
@@ -203,6 +204,7 @@ impl Reader<'_> {
                 name: self.span(at, start..end),
                 place: self.span(at, sign..end),
                 encrypted: false,
+                earlier: Vec::new(),
             };
             vars.push((name.to_owned(), given));
         }
@@ -224,6 +226,7 @@ impl Reader<'_> {
             name: self.span(at, 0..name.trim_end().len()),
             place: self.span(at, start..line.len()),
             encrypted: false,
+            earlier: Vec::new(),
         };
         self.draft
             .set_group_var(group, name.trim_end(), given, self.found);

@@ -16,6 +16,7 @@ use crate::document::old::Sealed;
 use crate::document::parse::MAX_BYTES;
 use crate::duration;
 use crate::inventory::draft::Draft;
+use crate::inventory::draft::give;
 use crate::inventory::read::Files;
 use crate::inventory::yaml;
 use crate::inventory::yaml::Shape;
@@ -115,7 +116,7 @@ pub(super) fn read(path: &Path, shown: &str, draft: &mut Draft, files: &mut File
         let is_mapping = matches!(root.value, Value::Map(_));
         if let Some(host) = draft.hosts.get_mut(&name).filter(|_| is_mapping) {
             let vars = yaml::given(root.entries(), &sealed, Shape::Listed);
-            host.vars.extend(vars);
+            give(&mut host.vars, vars);
         } else {
             let fault = format!("`{shown} --host {name}` prints {}", root.kind());
             let fault = Diagnostic::error("inventory-program", fault).at(root.span, "");

@@ -21,6 +21,7 @@ use crate::inventory::draft::ALL;
 use crate::inventory::draft::Draft;
 use crate::inventory::draft::Given;
 use crate::inventory::draft::Vars;
+use crate::inventory::draft::give;
 use crate::schema::foreign::file::recognise;
 use crate::source::SourceId;
 use crate::source::Sources;
@@ -133,7 +134,7 @@ pub(super) fn read_vars(
     };
     match &root.value {
         Value::Null => {}
-        Value::Map(entries) => vars.extend(given(entries, &sealed, Shape::Nested)),
+        Value::Map(entries) => give(vars, given(entries, &sealed, Shape::Nested)),
         _ => found.push(
             shape_fault("the file", &root, "a mapping of variables")
                 .help("write one `name: value` a line"),
@@ -390,7 +391,7 @@ impl Reader<'_> {
     fn named(&mut self, group: usize, entry: &str, place: Span, vars: &[Entry]) {
         let vars: Vec<(String, Given)> = given(vars, &self.sealed, self.shape).collect();
         for host in self.draft.entry(entry, group, place, self.found) {
-            self.draft.hosts[host].vars.extend(vars.iter().cloned());
+            give(&mut self.draft.hosts[host].vars, vars.iter().cloned());
         }
     }
 
@@ -447,7 +448,7 @@ impl Reader<'_> {
             };
             let vars = given(vars.entries(), &self.sealed, Shape::Nested);
             if let Some(host) = self.draft.hosts.get_mut(&entry.key) {
-                host.vars.extend(vars);
+                give(&mut host.vars, vars);
             }
         }
     }
@@ -474,7 +475,7 @@ impl Reader<'_> {
                 continue;
             };
             match &entry.value.value {
-                Value::Map(vars) => host.vars.extend(given(vars, &self.sealed, self.shape)),
+                Value::Map(vars) => give(&mut host.vars, given(vars, &self.sealed, self.shape)),
                 Value::Null => {}
                 _ => self.found.push(
                     shape_fault(

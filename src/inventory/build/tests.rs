@@ -1,7 +1,12 @@
 //! Tests of [`super`].
 
+use std::path::Path;
+
 use serde_json::json;
 
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::diagnostic::render;
 use crate::inventory::Inventory;
 use crate::inventory::fixture::host;
 use crate::inventory::fixture::hosts;
@@ -9,6 +14,9 @@ use crate::inventory::fixture::members;
 use crate::inventory::fixture::read_files;
 use crate::inventory::fixture::read_text;
 use crate::inventory::fixture::var;
+use crate::inventory::read;
+use crate::source::Sources;
+use crate::source::Span;
 
 #[test]
 fn the_nearer_group_wins_and_the_host_over_all() {
@@ -155,5 +163,29 @@ fn an_inventory_survives_being_stored() {
     assert_eq!(
         serde_json::from_str::<Inventory>(&stored).unwrap(),
         inventory
+    );
+}
+
+#[test]
+fn places_are_known_also_where_passwords_stand_and_none_of_those_is_shown() {
+    let text = "[a]\nweb1 ansible_password=first-one\n[b]\nweb1 ansible_password='second one'\n\
+                web1 ansible_password=third-one\n[b:vars]\nansible_become_pass=fourth-one\n";
+    let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
+    let inventory = read::text(Path::new("hosts.ini"), text, &mut sources, &mut found).unwrap();
+    for name in ["web1", "a", "b"] {
+        let place = inventory.place(name).unwrap();
+        found.push(Diagnostic::error("e", "a fault").at(place, "here"));
+    }
+    let all = text.lines().enumerate().map(|(at, line)| {
+        let start = text.lines().take(at).map(|line| line.len() + 1).sum();
+        let id = inventory.place("web1").unwrap().source;
+        Diagnostic::error("e", "a fault").at(Span::new(id, start, start + line.len()), "")
+    });
+    all.for_each(|one| found.push(one));
+    let shown = render::human(&found, &sources, false);
+    assert!(shown.contains("web1 ansible_password="), "{shown}");
+    assert!(
+        !shown.contains("-one") && !shown.contains("second"),
+        "{shown}"
     );
 }
