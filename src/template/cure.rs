@@ -42,6 +42,10 @@ const WORDS: [(&str, &str, &str); 6] = [
     ("ne", "!=", "to compare write `!=`"),
 ];
 
+/// Longest text, in bytes, for which a cure is looked for: nobody reads the cure of a longer one,
+/// and making it takes time that grows with the square of its length.
+const MAX_CURED: usize = 4 * 1024;
+
 /// Adds the cure of an expression that cannot be read, where there is one; else words.
 pub(super) fn advise(
     fault: Diagnostic,
@@ -62,14 +66,21 @@ pub(super) fn advise(
     fault.fix_all(cure.text, edits.unwrap_or_default())
 }
 
-/// Returns a text without its braces.
+/// Says what an expression is without its braces.
 pub(super) fn without_braces(text: &str) -> String {
+    if text.len() > MAX_CURED {
+        return "write it without the braces".to_owned();
+    }
     let bare = text.replace("{{", " ").replace("}}", " ");
-    bare.split_whitespace().collect::<Vec<_>>().join(" ")
+    let words: Vec<_> = bare.split_whitespace().collect();
+    format!("write it without: `{}`", words.join(" "))
 }
 
 /// Returns the changes that make an expression of a text, if those known do.
 pub(super) fn cure(text: &str) -> Option<Cure> {
+    if text.len() > MAX_CURED {
+        return None;
+    }
     let mut changes = Vec::new();
     let mut first = None;
     let mut at = 0;
@@ -169,6 +180,16 @@ mod tests {
         ] {
             assert_eq!(cured(text).as_deref(), Some(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn a_text_that_nobody_reads_is_not_cured() {
+        assert!(cured("a = 1").is_some());
+        assert_eq!(cured(&format!("a = 1{}", " ".repeat(MAX_CURED))), None);
+        assert_eq!(
+            without_braces(&"{{ a }}".repeat(MAX_CURED)),
+            "write it without the braces"
+        );
     }
 
     #[test]

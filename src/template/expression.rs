@@ -120,7 +120,7 @@ impl Expression {
         if text.contains("{{") {
             let fault = Diagnostic::error("template-in-expression", "a condition takes no `{{ }}`")
                 .at(node.span, "an expression already");
-            let words = format!("write it without: `{}`", cure::without_braces(&text));
+            let words = cure::without_braces(&text);
             found.push(cure::advise(fault, &text, node, sources, &words));
             return None;
         }
