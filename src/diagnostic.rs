@@ -137,6 +137,8 @@ pub struct Diagnostics {
     found: Vec<Diagnostic>,
     /// How many more were found.
     left_out: usize,
+    /// Whether no more were looked for.
+    stopped: bool,
     /// Stands for those, behind all others.
     rest: Option<Box<Diagnostic>>,
 }
@@ -158,15 +160,27 @@ impl Diagnostics {
         for one in other.found {
             self.push(one);
         }
+        self.stopped |= other.stopped;
         if let Some(rest) = other.rest {
             let errors = self.has_errors() || rest.severity == Severity::Error;
             self.leave_out(other.left_out, errors);
         }
     }
 
+    /// Tells that the rest was not looked at, because no more faults are kept: an error, for what
+    /// was not looked at is not known to be sound.
+    pub fn stop(&mut self) {
+        self.stopped = true;
+        self.leave_out(0, true);
+    }
+
     fn leave_out(&mut self, more: usize, errors: bool) {
         self.left_out += more;
-        let message = format!("{} more faults are not shown", self.left_out);
+        let message = if self.stopped {
+            "there are many faults, and the rest was not looked at".to_owned()
+        } else {
+            format!("{} more faults are not shown", self.left_out)
+        };
         let rest = if errors {
             Diagnostic::error("too-many-faults", message)
         } else {
@@ -247,6 +261,22 @@ mod tests {
         assert_eq!(all.sorted().len(), MAX_FAULTS + 1);
         assert!(!all.has_errors());
         all.push(Diagnostic::error("e", "the last one"));
+        assert!(all.has_errors());
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_told_as_an_error_also_through_another_collection() {
+        let mut found = Diagnostics::default();
+        for number in 0..MAX_FAULTS {
+            found.push(Diagnostic::warning("w", number.to_string()));
+        }
+        found.stop();
+        let mut all = Diagnostics::default();
+        all.extend(found);
+        all.push(Diagnostic::warning("w", "one more"));
+        let last = all.sorted().last().map(|one| one.message.clone());
+        let expected = "there are many faults, and the rest was not looked at";
+        assert_eq!(last.as_deref(), Some(expected));
         assert!(all.has_errors());
     }
 

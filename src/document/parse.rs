@@ -97,6 +97,11 @@ fn read(
         match event {
             Ok((event, span)) => {
                 builder.event(event, span)?;
+                if builder.faulty && builder.found.is_full() {
+                    // Nothing comes of it, and no more would be told.
+                    builder.found.stop();
+                    return None;
+                }
             }
             Err(error) => {
                 let at = error.marker().byte_offset().unwrap_or(0).min(text.len());

@@ -30,8 +30,17 @@ use crate::schema::foreign::values;
 use crate::schema::one_of;
 use crate::source::Span;
 
-/// Checks a node against a shape; every fault is told, and the check goes on behind it.
+/// Checks a node against a shape; the check goes on behind a fault, until no
+/// more are kept.
 pub fn check(node: &Node, shape: &Shape, found: &mut Diagnostics) {
+    if found.is_full() {
+        found.stop();
+    } else {
+        compare(node, shape, found);
+    }
+}
+
+fn compare(node: &Node, shape: &Shape, found: &mut Diagnostics) {
     match shape {
         Shape::Any => {}
         Shape::Late(inner) => {
@@ -176,6 +185,10 @@ fn check_record(node: &Node, record: &'static Record, found: &mut Diagnostics) {
         return;
     }
     for entry in entries {
+        if found.is_full() {
+            found.stop();
+            return;
+        }
         match (record.field(&entry.key), record.rest) {
             (Some(field), _) => check(&entry.value, &field.shape, found),
             (None, Some(rest)) => check(&entry.value, rest, found),

@@ -190,11 +190,12 @@ fn flow_keys(text: &str) -> Vec<&str> {
 fn has_groups(text: &str) -> bool {
     text.lines().any(|line| {
         let inner = line.trim_start();
-        let below = inner.len() < line.len() && GROUP_KEYS.iter().any(|key| inner.starts_with(key));
+        let is_key = |text: &str| GROUP_KEYS.iter().any(|key| text.starts_with(key));
+        let below = inner.len() < line.len() && is_key(inner);
         below
-            || GROUP_KEYS
-                .iter()
-                .any(|key| line.contains(&format!("{{{key}")))
+            || line
+                .match_indices('{')
+                .any(|(at, _)| is_key(&line[at + 1..]))
     })
 }
 
