@@ -92,6 +92,12 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         items: Option<Vec<serde_json::Value>>,
     },
+    /// What a begun block requires was looked at again, after another process took the run up, and
+    /// holds.
+    RequirementsHeld {
+        /// The task of the block.
+        task: TaskId,
+    },
     /// A block in which a part failed is gone through once more, when a time has passed.
     RoundBegun {
         /// The task of the block.

@@ -106,8 +106,8 @@ pub fn resolve(
         resolved.files = files::read(&resolved, given, &mut own);
         secrets::copied_files(&resolved, &mut own);
         texts::of_hosts(&resolved, given, sources, &mut own);
-        variables::check(&resolved, &mut own);
     }
+    variables::check(&resolved, &mut own);
     let faulty = own.has_errors();
     found.extend(own);
     (!faulty).then_some(resolved)

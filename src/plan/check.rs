@@ -14,6 +14,7 @@ mod known;
 mod lists;
 mod logic;
 mod looks;
+mod privileges;
 mod rounds;
 mod secrets;
 pub mod texts;
@@ -53,6 +54,7 @@ pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostic
     claims::check(plan, found);
     looks::check(plan, found);
     handlers::check(plan, found);
+    privileges::check(plan, sources, found);
     lists::check(plan, found);
     secrets::check(plan, sources, found);
     // An input may be there for a text that is read later.

@@ -2,7 +2,7 @@
 //!
 //! Summed up: for an effect its attempts, each with `timeout` and the patience of `within` behind
 //! it, and the `delay` between two; for a wait its time or `timeout`; for claims `within`; for a
-//! block all of its parts and of its rescue. Looks themselves are not counted, nor are handlers:
+//! block all of its parts, in each of its rounds with the `delay` between two, and of its rescue. Looks themselves are not counted, nor are handlers:
 //! they belong to the way back. A time that is an input counts with the input's `max`.
 
 use std::time::Duration;
@@ -50,7 +50,19 @@ fn add(plan: &Plan, step: &Step, to: &mut Longest) {
         },
         Action::Assert { within, .. } => to.add(plan, within, 1),
         Action::Block { steps, rescue, .. } => {
-            for step in steps.iter().chain(rescue) {
+            let mut round = Longest::default();
+            for step in steps {
+                add(plan, step, &mut round);
+            }
+            let rounds = step
+                .rounds
+                .as_ref()
+                .map_or(1, |rounds| rounds.attempts.max(1));
+            to.add_all(round, rounds);
+            if let Some(retry) = &step.rounds {
+                to.add(plan, &retry.delay, rounds - 1);
+            }
+            for step in rescue {
                 add(plan, step, to);
             }
         }
@@ -59,6 +71,16 @@ fn add(plan: &Plan, step: &Step, to: &mut Longest) {
 }
 
 impl Longest {
+    /// Adds the time of something that is done so many times.
+    fn add_all(&mut self, one: Self, times: u32) {
+        self.known = self.known.saturating_add(one.known.saturating_mul(times));
+        for text in one.unbounded {
+            if !self.unbounded.contains(&text) {
+                self.unbounded.push(text);
+            }
+        }
+    }
+
     fn add(&mut self, plan: &Plan, time: &Late<Duration>, times: u32) {
         if times == 0 {
             return;

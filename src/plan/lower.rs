@@ -11,6 +11,7 @@ mod circles;
 mod command;
 mod input;
 mod late;
+mod line;
 pub(super) mod names;
 mod step;
 
@@ -272,12 +273,29 @@ impl Lowering<'_> {
         node.map(Node::entries)
             .unwrap_or_default()
             .iter()
-            .map(|entry| Claim {
-                text: entry.key.clone(),
-                condition: self.expression(&entry.value),
-                span: entry.key_span,
+            .map(|entry| {
+                self.shown(&entry.key, entry.key_span);
+                Claim {
+                    text: entry.key.clone(),
+                    condition: self.expression(&entry.value),
+                    span: entry.key_span,
+                }
             })
             .collect()
+    }
+
+    /// Tells of a template in words for people, which are shown as they stand.
+    fn shown(&mut self, text: &str, span: Span) {
+        if text.contains("{{") {
+            self.found.push(
+                Diagnostic::warning("no-template-here", "these words are shown as they stand")
+                    .at(span, "a person would read `{{`")
+                    .help(
+                        "leave the value out: the host, its values and what was seen are shown \
+                         beside the words",
+                    ),
+            );
+        }
     }
 
     fn invariants(&mut self, node: Option<&Node>) -> Invariants {

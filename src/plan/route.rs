@@ -74,6 +74,28 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Returns the blocks of which a step is a part, the outermost first. A rescue is no part of its
+    /// block, and a way back is a part of nothing that it undoes.
+    pub fn blocks_around(&self, path: &StepPath) -> Vec<&Step> {
+        let mut around = Vec::new();
+        let mut found: Option<&Step> = None;
+        for turn in self.routes.0.get(path).into_iter().flatten() {
+            match (turn, found) {
+                (Turn::Step(_), Some(block)) => around.push(block),
+                (Turn::Handler, _) => around.clear(),
+                (Turn::Step(_), None) | (Turn::Rescue(_), _) => {}
+            }
+            found = match (turn, found) {
+                (Turn::Step(position), None) => self.steps.get(*position),
+                (turn, Some(step)) => part(step, *turn),
+                (Turn::Rescue(_) | Turn::Handler, None) => None,
+            };
+        }
+        around
+    }
+}
+
 fn part(step: &Step, turn: Turn) -> Option<&Step> {
     match (turn, &step.action, &step.rollback) {
         (Turn::Step(position), Action::Block { steps, .. }, _) => steps.get(position),

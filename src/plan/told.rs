@@ -87,8 +87,8 @@ pub(super) struct Told {
     mentioned: HashSet<String>,
     /// Where values stand, with their keys, by their first bytes.
     values: Vec<Span>,
-    /// Whether one of the faults may be a point of no return.
-    no_return: bool,
+    /// Where the first of the faults stands that may be a point of no return: it frees what follows.
+    no_return: Option<Span>,
 }
 
 /// A unit while a document is gone through.
@@ -129,7 +129,9 @@ impl Told {
         for one in &errors {
             let words = one.orders().chain([one.message.as_str()]);
             for text in words {
-                told.no_return |= text.contains("point_of_no_return");
+                if text.contains("point_of_no_return") {
+                    told.no_return = told.no_return.or(place(one));
+                }
                 told.mentioned.extend(words_of(text).map(str::to_owned));
             }
         }
@@ -150,7 +152,7 @@ impl Told {
         self.spoilt.extend(more.spoilt);
         self.uncertain.extend(more.uncertain);
         self.mentioned.extend(more.mentioned);
-        self.no_return |= more.no_return;
+        self.no_return = self.no_return.into_iter().chain(more.no_return).min();
         if self.values.is_empty() {
             self.values = more.values;
         }
@@ -177,7 +179,9 @@ impl Told {
             "unused-name" | "unused-input" if named(&self.mentioned) || named(&self.uncertain) => {
                 return true;
             }
-            "no-way-back" if self.no_return => return true,
+            "no-way-back" if self.no_return.is_some_and(|point| point.start <= at.start) => {
+                return true;
+            }
             _ => {}
         }
         let together = stage == Stage::Checks || TOGETHER.contains(&one.code);

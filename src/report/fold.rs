@@ -218,6 +218,7 @@ impl Memory {
             | Event::AttemptIntended { .. }
             | Event::AttemptEnded { .. }
             | Event::WaitTicked { .. }
+            | Event::RequirementsHeld { .. }
             | Event::TaskEnded { .. }
             | Event::PointOfNoReturn { .. } => self.apply_to_task(record),
             Event::QuestionAsked { task, question } => {

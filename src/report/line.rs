@@ -113,6 +113,7 @@ pub(crate) fn line_of(memory: &Memory, record: &Record) -> Option<Line> {
         | Event::AttemptIntended { .. }
         | Event::AttemptEnded { .. }
         | Event::WaitTicked { .. }
+        | Event::RequirementsHeld { .. }
         | Event::TaskEnded { .. }
         | Event::PointOfNoReturn { .. }
         | Event::QuestionAsked { .. }

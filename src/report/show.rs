@@ -98,6 +98,7 @@ fn host_of(event: &Event) -> Option<&HostName> {
         | Event::AttemptIntended { task, .. }
         | Event::AttemptEnded { task, .. }
         | Event::WaitTicked { task, .. }
+        | Event::RequirementsHeld { task }
         | Event::TaskEnded { task, .. }
         | Event::PointOfNoReturn { task, .. }
         | Event::QuestionAsked { task, .. }
@@ -249,7 +250,9 @@ impl Page<'_> {
                 };
                 (shown, true)
             }
-            Event::TaskBegun { .. } | Event::WaitTicked { .. } => return,
+            Event::TaskBegun { .. } | Event::WaitTicked { .. } | Event::RequirementsHeld { .. } => {
+                return;
+            }
             Event::AttemptIntended {
                 task,
                 ordinal,
@@ -317,6 +320,7 @@ fn task_of(event: &Event) -> Option<&TaskId> {
         | Event::AttemptIntended { task, .. }
         | Event::AttemptEnded { task, .. }
         | Event::WaitTicked { task, .. }
+        | Event::RequirementsHeld { task }
         | Event::TaskEnded { task, .. }
         | Event::PointOfNoReturn { task, .. }
         | Event::QuestionAsked { task, .. }

@@ -118,7 +118,7 @@ impl Page<'_> {
             let changed = memory.hosts.values();
             let changed = changed.map(|host| memory.steps_ended(host, TaskStatus::Changed));
             parts.push(match changed.sum() {
-                0 => "nothing needed to be changed".to_owned(),
+                0 => "nothing was changed".to_owned(),
                 steps => format!("{} changed", count(steps, "step")),
             });
         } else {

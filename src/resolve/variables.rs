@@ -1,7 +1,7 @@
 //! Variables of hosts that a plan reads by `host.vars.NAME`: there on every host that will need them.
 //!
-//! Looked at is what every host comes by: texts and conditions of the preflight and of steps without
-//! `when`, and the probes and words that these name. What stands under a `when` may be meant for
+//! Looked at is what every host comes by: texts, conditions and lists of the preflight and of steps
+//! without `when`, and the probes and words that these name. What stands under a `when` may be meant for
 //! some hosts alone, so nothing is said of it. A name that is tested (`is defined`) or has a
 //! `default` may be missing.
 
@@ -15,10 +15,12 @@ use crate::diagnostic::Diagnostics;
 use crate::diagnostic::nearest;
 use crate::inventory::HostName;
 use crate::plan::Action;
+use crate::plan::ItemList;
 use crate::plan::Plan;
 use crate::plan::Rollback;
 use crate::plan::Step;
 use crate::plan::Word;
+use crate::plan::WrittenItem;
 use crate::plan::check;
 use crate::resolve::ResolvedPlan;
 use crate::resolve::hosts;
@@ -105,6 +107,15 @@ impl<'a> Needed<'a> {
         if let Some(when) = &step.when {
             self.expression(when);
             return;
+        }
+        match step.for_each.as_ref().map(|each| &each.list) {
+            Some(ItemList::Expression(list)) => self.expression(list),
+            Some(ItemList::Written(items)) => {
+                for template in items.iter().filter_map(WrittenItem::template) {
+                    self.template(template);
+                }
+            }
+            None => {}
         }
         for expression in check::expressions(step) {
             self.expression(expression);

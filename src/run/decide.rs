@@ -30,7 +30,6 @@ use crate::run::decide::critical::is_urgent;
 use crate::run::decide::walk::Walk;
 use crate::run::decide::walk::begun_last_first;
 use crate::run::decide::walk::closing;
-use crate::run::decide::walk::may_have_run;
 use crate::run::decide::walk::reason_of;
 use crate::run::decide::walk::walk;
 use crate::run::decide::walk::walk_step;
@@ -44,6 +43,7 @@ pub use critical::inside_uninterruptible;
 pub use critical::is_rescued;
 pub use rounds::begun_anew;
 pub use rounds::failed_part;
+pub(super) use walk::may_have_run;
 
 /// Hosts that are looked at side by side before the first change.
 const PREFLIGHT_WIDTH: usize = 20;

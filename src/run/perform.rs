@@ -8,6 +8,7 @@
 mod effect;
 mod items;
 mod names;
+mod required;
 mod rounds;
 mod wait;
 

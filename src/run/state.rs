@@ -74,6 +74,8 @@ pub struct TaskState {
     pub status: Option<TaskStatus>,
     /// The number of the event that began it; 0 while it has only been asked about.
     pub begun_at: u64,
+    /// The number of the event by which what a block requires was last known to hold.
+    pub required_at: u64,
     /// What it is done for, where it has a `for_each` and was begun.
     pub items: Option<Vec<serde_json::Value>>,
     /// The number of the last item that was begun; 0 where none was.
@@ -176,6 +178,13 @@ impl TaskState {
                 .attempts
                 .iter()
                 .any(|attempt| !matches!(attempt.outcome, Some(Outcome::NotSent(_))))
+    }
+
+    fn begin(&mut self, seq: u64, items: Option<&Vec<serde_json::Value>>) {
+        self.begun_at = seq;
+        self.required_at = seq;
+        self.answer = None;
+        self.items = items.cloned();
     }
 
     /// Begins anew in a later round: what was attempted stays known, and so does what it is done
@@ -325,6 +334,7 @@ impl RunState {
             | Event::AttemptIntended { task, .. }
             | Event::AttemptEnded { task, .. }
             | Event::WaitTicked { task, .. }
+            | Event::RequirementsHeld { task }
             | Event::TaskEnded { task, .. }
             | Event::PointOfNoReturn { task, .. }
             | Event::QuestionAsked { task, .. }
@@ -433,9 +443,7 @@ impl RunState {
                 return Err(format!("{id} is begun twice"));
             }
             Event::TaskBegun { items, .. } => {
-                task.begun_at = record.seq;
-                task.answer = None;
-                task.items.clone_from(items);
+                task.begin(record.seq, items.as_ref());
             }
             Event::RoundBegun {
                 round,
@@ -453,6 +461,7 @@ impl RunState {
                     .map_err(|why| format!("{id}: {why}"))?;
             }
             Event::WaitTicked { waited, .. } => task.waited = *waited,
+            Event::RequirementsHeld { .. } => task.required_at = record.seq,
             Event::TaskEnded {
                 status,
                 why,

@@ -30,17 +30,16 @@ use crate::schema::foreign::values;
 use crate::schema::one_of;
 use crate::source::Span;
 
-/// Checks a node against a shape; the check goes on behind a fault, until no
-/// more are kept.
+/// Checks a node against a shape; every fault is told, and the check goes on behind it.
 pub fn check(node: &Node, shape: &Shape, found: &mut Diagnostics) {
     if found.is_full() {
         found.stop();
     } else {
-        compare(node, shape, found);
+        check_value(node, shape, found);
     }
 }
 
-fn compare(node: &Node, shape: &Shape, found: &mut Diagnostics) {
+fn check_value(node: &Node, shape: &Shape, found: &mut Diagnostics) {
     match shape {
         Shape::Any => {}
         Shape::Late(inner) => {

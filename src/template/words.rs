@@ -142,6 +142,7 @@ impl Splitter<'_> {
                 Some("a pattern of file names")
             }
             '~' if begins => Some("a home directory"),
+            '{' if braces(rest) => Some("several words"),
             '#' if begins => Some("a comment"),
             '!' if begins && self.words.is_empty() => Some("a negation"),
             _ => None,
@@ -236,6 +237,13 @@ impl Splitter<'_> {
     }
 }
 
+/// Whether what follows a `{` makes it a list or a range of words: `{a,b}`, `{1..3}`.
+fn braces(rest: &str) -> bool {
+    let end = rest.find(|c: char| c.is_whitespace() || "}{'\"\\".contains(c));
+    let (inside, behind) = rest.split_at(end.unwrap_or(rest.len()));
+    behind.starts_with('}') && (inside.contains(',') || inside.contains(".."))
+}
+
 /// Returns how many bytes a `{{ ... }}` has that a text begins with; `None` where it is not closed.
 pub(super) fn atom(text: &str) -> Option<usize> {
     let mut inside: Option<char> = None;
@@ -275,6 +283,10 @@ mod tests {
             ["find", ".", "-name", "*", "-exec", "x", "{}", ";"]
         );
         assert_eq!(words("date +%s ''"), ["date", "+%s", ""]);
+        assert_eq!(
+            words("curl -w %{http_code} -d {'a,b'}"),
+            ["curl", "-w", "%{http_code}", "-d", "{a,b}"]
+        );
         assert_eq!(words(r#""a\"b\n""#), ["a\"b\\n"]);
     }
 
@@ -303,8 +315,22 @@ mod tests {
     #[test]
     fn what_a_shell_would_act_upon_is_a_fault() {
         for line in [
-            "a | b", "a && b", "a; b", "a > b", "a $HOME", "a `b`", "a $(b)", "ls *", "ls ~",
-            "ls [ab]", "(a)", "! a", "a # b", "a \"$b\"",
+            "a | b",
+            "a && b",
+            "a; b",
+            "a > b",
+            "a $HOME",
+            "a `b`",
+            "a $(b)",
+            "ls *",
+            "ls ~",
+            "ls [ab]",
+            "(a)",
+            "! a",
+            "a # b",
+            "a \"$b\"",
+            "touch {a,b}",
+            "x-{1..3}",
         ] {
             let (_, faults) = split(line);
             assert!(matches!(faults[0], Fault::ShellSyntax { .. }), "{line}");

@@ -8,6 +8,7 @@ use planrun::event::Event;
 use planrun::event::HostStatus;
 use planrun::event::RunStatus;
 use planrun::event::StepPath;
+use planrun::event::TaskId;
 use planrun::event::TaskStatus;
 use planrun::inventory::HostName;
 use planrun::run::exit_status;
@@ -367,4 +368,183 @@ fn what_cannot_be_read_fails_and_asks_nobody() {
     let state = scene.drive(&clock, &world, &journal, None).unwrap();
     assert_eq!(state.status, RunStatus::RolledBack, "{}", trace(&journal));
     assert_eq!(sent(&journal).len(), 2);
+}
+
+/// A block that requires what a colleague may end while nobody works on the run.
+const REQUIRING: &str = r#"
+version: 1
+name: requiring
+hosts: backend1
+probes:
+  dovecot: {run: systemctl is-active dovecot, exit_codes: any, parse: text}
+steps:
+  - id: both
+    requires: {Dovecot runs: dovecot == "active"}
+    on_failure: ON_FAILURE
+    block:
+      - id: first
+        run: doveadm reload
+        idempotent: true
+        rollback: {none: nothing to undo}
+      - id: second
+        run: doveadm reload
+        idempotent: true
+        rollback: {none: nothing to undo}
+    rescue:
+      - id: rescue
+        run: doveadm reload
+        idempotent: true
+        rollback: {none: nothing to undo}
+"#;
+
+/// Lets the controller die after each event, sets the state of Dovecot, and goes on.
+fn resumed_with(plan: &str, dovecot: &str, mut see: impl FnMut(usize, usize, RunStatus, &Memory)) {
+    let scene = Scene::new(plan, &[]);
+    for dies_after in 1..40 {
+        let clock = start();
+        let world = scene.world(&clock, vec![]);
+        let dying = Memory {
+            dies_after: Some(dies_after),
+            ..Memory::default()
+        };
+        if scene.drive(&clock, &world, &dying, None).is_some() {
+            assert!(dies_after > 10, "the run has more events than {dies_after}");
+            return;
+        }
+        let before = sent(&dying).len();
+        let host = HostName::new("backend1");
+        world.set(&host, "dovecot", dovecot.into()).unwrap();
+        let journal = Memory {
+            records: dying.records,
+            ..Memory::default()
+        };
+        let state = scene.drive(&clock, &world, &journal, None).unwrap();
+        see(before, sent(&journal).len(), state.status, &journal);
+    }
+    panic!("the run does not end");
+}
+
+#[test]
+fn what_a_begun_block_requires_is_looked_at_again_at_a_resume() {
+    let plan = REQUIRING.replace("ON_FAILURE", "rollback");
+    let mut stopped = 0;
+    resumed_with(&plan, "inactive", |before, after, status, journal| {
+        let told = trace(journal);
+        assert_eq!(before, after, "{told}");
+        if before < 2 {
+            assert_eq!(status, RunStatus::RolledBack, "{told}");
+            stopped += usize::from(before == 1);
+        }
+    });
+    assert!(stopped > 2, "{stopped}");
+    let mut looked = 0;
+    resumed_with(&plan, "active", |_, _, status, journal| {
+        let told = trace(journal);
+        assert_eq!(status, RunStatus::Succeeded, "{told}");
+        let records = journal.records.borrow();
+        let held = records
+            .iter()
+            .filter(|record| matches!(record.event, Event::RequirementsHeld { .. }));
+        let held = held.count();
+        assert!(held <= 1, "{told}");
+        looked += held;
+    });
+    assert!(looked > 2, "{looked}");
+}
+
+#[test]
+fn an_uninterruptible_block_of_which_something_ran_is_gone_on_with() {
+    let plan = REQUIRING.replace(
+        "on_failure: ON_FAILURE",
+        "uninterruptible: it is an example",
+    );
+    let mut went_on = 0;
+    resumed_with(&plan, "inactive", |before, after, status, journal| {
+        let told = trace(journal);
+        if before == 0 {
+            assert_eq!((after, status), (0, RunStatus::RolledBack), "{told}");
+        } else {
+            // The model reloads no server that is stopped, but it was asked to.
+            assert!(after > before || before == 2, "{told}");
+            went_on += usize::from(after > before);
+        }
+    });
+    assert!(went_on > 0, "{went_on}");
+}
+
+#[test]
+fn a_person_may_be_asked_where_a_begun_block_requires_what_holds_no_more() {
+    let plan = REQUIRING.replace("ON_FAILURE", "hold");
+    let scene = Scene::new(&plan, &[]);
+    let clock = start();
+    let world = scene.world(&clock, vec![]);
+    let dying = Memory {
+        dies_at: Some(TaskId {
+            host: HostName::new("backend1"),
+            step: StepPath("first".into()),
+        }),
+        ..Memory::default()
+    };
+    assert!(scene.drive(&clock, &world, &dying, None).is_none());
+    let host = HostName::new("backend1");
+    world.set(&host, "dovecot", "inactive".into()).unwrap();
+    let journal = Memory {
+        records: dying.records,
+        ..Memory::default()
+    };
+    let state = scene.drive(&clock, &world, &journal, None).unwrap();
+    assert_eq!(state.status, RunStatus::Paused, "{}", trace(&journal));
+    assert_eq!(state.open_questions()[0].0.step.0, "both");
+    let count = sent(&journal).len();
+    let answers = InTurn(RefCell::new(vec![Answer::Fail, Answer::Retry]));
+    let state = scene
+        .drive(&clock, &world, &journal, Some(&answers))
+        .unwrap();
+    assert_eq!(state.status, RunStatus::RolledBack, "{}", trace(&journal));
+    assert_eq!(sent(&journal).len(), count);
+}
+
+#[test]
+fn what_came_about_otherwise_than_planned_says_what_was_to_be_seen_and_what_was() {
+    let plan = r#"
+version: 1
+name: sentences
+hosts: backend1
+probes:
+  dovecot: {run: systemctl is-active dovecot, exit_codes: any, parse: text}
+steps:
+  - id: vain
+    wait: {until: dovecot == "failed", timeout: 10s, on_timeout: continue}
+  - id: exit
+    run: systemctl stop dovecot
+    exit_codes: [3]
+    done_when: dovecot == "inactive"
+    on_failure: {continue: it is an example}
+    rollback: {none: it is an example}
+  - id: unseen
+    run: systemctl stop dovecot
+    within: 1s
+    done_when: dovecot == "active"
+    rollback: {none: it is an example}
+"#;
+    let scene = Scene::new(plan, &[]);
+    let clock = start();
+    let world = scene.world(&clock, vec![]);
+    let journal = Memory::default();
+    let state = scene.drive(&clock, &world, &journal, None).unwrap();
+    let tasks = &state.hosts[&HostName::new("backend1")].tasks;
+    for (step, text) in [
+        ("vain", "waited 10s in vain; the plan goes on all the same"),
+        (
+            "exit",
+            "exit 0 is no success, though what was to be seen is seen",
+        ),
+        (
+            "unseen",
+            r#"exit 0; expected `dovecot == "active"`, which is not so, seen dovecot = "inactive""#,
+        ),
+    ] {
+        let why = tasks[&StepPath(step.into())].why.clone().unwrap();
+        assert_eq!(why.text, text, "{}", trace(&journal));
+    }
 }

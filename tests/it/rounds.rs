@@ -6,7 +6,11 @@ use planrun::event::Answer;
 use planrun::event::Event;
 use planrun::event::Record;
 use planrun::event::RunStatus;
+use planrun::event::StepPath;
+use planrun::event::TaskId;
 use planrun::event::TaskStatus;
+use planrun::inventory::HostName;
+use planrun::run::exit_status;
 use serde_json::json;
 
 use crate::items::run;
@@ -223,4 +227,29 @@ fn a_block_in_a_list_has_rounds_at_each_item() {
         notes,
         ["note 0-lmtp", "note 0-lmtp", "note 0-auth", "note 0-auth"]
     );
+}
+
+#[test]
+fn a_stop_in_the_time_before_a_round_pauses_and_the_round_comes_after_the_rest_of_it() {
+    let scene = scene(BLOCK);
+    let clock = start();
+    let world = scene.world(&clock, vec![fault("m1", "each.2", "refused", Some(1))]);
+    let journal = Memory::default();
+    let swap = TaskId {
+        host: HostName::new("m1"),
+        step: StepPath("swap".into()),
+    };
+    let state = scene
+        .drive_until(&clock, &world, &journal, None, Some(&swap))
+        .unwrap();
+    let story = trace(&journal);
+    assert_eq!(state.status, RunStatus::Paused, "{story}");
+    assert_eq!(exit_status(&state), 6, "{story}");
+    assert_eq!(sent(&journal).len(), 4, "{story}");
+    let state = scene.drive(&clock, &world, &journal, None).unwrap();
+    let story = trace(&journal);
+    assert_eq!(state.status, RunStatus::Succeeded, "{story}");
+    assert_eq!(at(&world, "m1", "stops"), json!(["imap", "lmtp", "auth"]));
+    let rounds = rounds(&journal.records.borrow());
+    assert_eq!(rounds, [(2, Duration::from_mins(1))], "{story}");
 }

@@ -67,7 +67,7 @@ impl Journal for Memory {
     }
 }
 
-/// Shows nothing, and asks for a stop once a command was sent for a task.
+/// Shows nothing, and asks for a stop once a command was sent for a task, or a round of it begun.
 struct Watching {
     stop: Rc<Stop>,
     stops_at: Option<TaskId>,
@@ -75,7 +75,7 @@ struct Watching {
 
 impl Reporter for Watching {
     fn event(&mut self, record: &Record) {
-        if let Event::AttemptIntended { task, .. } = &record.event
+        if let Event::AttemptIntended { task, .. } | Event::RoundBegun { task, .. } = &record.event
             && Some(task) == self.stops_at.as_ref()
         {
             self.stop.request("INT");

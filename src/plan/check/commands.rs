@@ -59,7 +59,7 @@ pub(super) fn check(step: &Step, sources: &Sources, found: &mut Diagnostics) {
 }
 
 /// Returns where a line of a script stands, as far as it stands there as it is.
-fn line_span(script: &Template, line: &str, sources: &Sources) -> Span {
+pub(super) fn line_span(script: &Template, line: &str, sources: &Sources) -> Span {
     let whole = script.span;
     match sources.slice(whole).find(line.trim()) {
         Some(at) => {

@@ -47,6 +47,11 @@ impl Lowering<'_> {
             self.declare(id, at.span, Kind::Step);
         }
         let text = |key: &str| node.get(key).and_then(Node::as_text).map(str::to_owned);
+        for key in ["name", "point_of_no_return", "uninterruptible"] {
+            if let Some(words) = node.get(key) {
+                self.shown(words.as_text().unwrap_or_default(), words.span);
+            }
+        }
         let action = self.action(node, &path, outer);
         let title = text("name").unwrap_or_else(|| super::action::title(&action));
         let inner = self.inherit(node, outer);
@@ -100,7 +105,9 @@ impl Lowering<'_> {
         let Some(node) = node else {
             return Rollback::Unsaid;
         };
-        if let Some(why) = node.get("none").and_then(Node::as_text) {
+        if let Some(none) = node.get("none") {
+            let why = none.as_text().unwrap_or_default();
+            self.shown(why, none.span);
             return Rollback::None(why.to_owned());
         }
         Rollback::Handler(Box::new(self.step(node, format!("{path}.rollback"), outer)))

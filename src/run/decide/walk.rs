@@ -3,6 +3,7 @@
 //! A `for_each` is entered at the last item that was begun: those before it have ended, else it
 //! would not have been begun. So a step of the walk does not grow with the number of items.
 
+use crate::event::Answer;
 use crate::event::Event;
 use crate::event::Reason;
 use crate::event::TaskStatus;
@@ -44,7 +45,7 @@ pub(super) fn begun_last_first<'p>(
 }
 
 /// Whether something of a step, or of its parts, may have happened.
-pub(super) fn may_have_run(spot: Spot<'_>, host: &HostState) -> bool {
+pub(in crate::run) fn may_have_run(spot: Spot<'_>, host: &HostState) -> bool {
     if spot.is_whole() {
         let reached = host.task(&spot.path()).map_or(0, |task| task.reached);
         return (1..=reached).any(|number| may_have_run(spot.at_item(number), host));
@@ -97,11 +98,18 @@ pub(super) fn walk_step<'p>(spot: Spot<'p>, host: &HostState) -> Walk<'p> {
     // A block that is not begun: a person was asked before it was entered, and has answered. Or
     // one that waits for its next round.
     match spot.parts() {
-        Some((steps, rescue)) if task.begun_at > 0 && task.waited >= task.delay => {
+        Some((steps, rescue))
+            if task.begun_at > 0 && task.waited >= task.delay && !is_ended_by(task) =>
+        {
             walk_block(spot, steps, rescue, host)
         }
         _ => Walk::Perform(spot),
     }
+}
+
+/// Whether a person has said how a block ends that is begun: what it requires held no more.
+fn is_ended_by(task: &TaskState) -> bool {
+    matches!(task.answer, Some((Answer::Skip | Answer::Fail, _)))
 }
 
 /// Walks through the items of a `for_each`.

@@ -106,10 +106,13 @@ impl Task<'_, '_, '_> {
                 }
                 Some(done @ Judgement::Done(..)) => return Ok(self.done(effect, done)),
             }
-            if !std::mem::replace(&mut required, true)
-                && let Some(turn) = self.lacks().await
-            {
-                return Ok(turn);
+            if !std::mem::replace(&mut required, true) {
+                if let Some(turn) = self.blocks_lack().await? {
+                    return Ok(turn);
+                }
+                if let Some(turn) = self.lacks().await {
+                    return Ok(turn);
+                }
             }
             let output = match self.send(effect).await? {
                 Ok(output) => output,

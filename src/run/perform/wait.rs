@@ -153,7 +153,10 @@ impl Task<'_, '_, '_> {
         };
         match measures.on_timeout {
             OnTimeout::Fail => self.failed(TaskStatus::TimedOut, why),
-            OnTimeout::Continue => End::with(TaskStatus::Unchanged, why),
+            OnTimeout::Continue => {
+                let text = format!("{}; the plan goes on all the same", why.text);
+                End::with(TaskStatus::Unchanged, Reason { text, ..why })
+            }
             OnTimeout::Ask => Turn::Asked(Question {
                 text: format!("{}: {}. Go on all the same?", self.title(), why.text),
                 why,

@@ -10,6 +10,7 @@ use crate::output;
 use crate::output::Reading;
 use crate::plan::Effect;
 use crate::plan::ExitCodes;
+use crate::run::observe::Observation;
 use crate::run::observe::first_line;
 use crate::run::perform::Task;
 use crate::run::perform::effect::KEPT;
@@ -86,17 +87,55 @@ impl Task<'_, '_, '_> {
             .look_until(if sent { within } else { Duration::ZERO }, look)
             .await;
         let also_exit = effect.exit_codes.is_some() && known && !exit_well;
+        let is_open = match seen.truth() {
+            Truth::True => false,
+            Truth::False => matches!(outcome, Some(Outcome::Unknown { running: true, .. })),
+            Truth::Unknown => !known,
+        };
         match seen.truth() {
-            Truth::True if also_exit => Judgement::NotDone(status, seen.reason(told)),
-            Truth::True => Judgement::Done(seen.reason(told), result),
-            Truth::False if matches!(outcome, Some(Outcome::Unknown { running: true, .. })) => {
-                Judgement::InDoubt(seen.reason(told))
+            Truth::True if also_exit => {
+                let text = format!("{told} is no success, though what was to be seen is seen");
+                Judgement::NotDone(status, seen.reason(text))
             }
-            Truth::False => Judgement::NotDone(status, seen.reason(told)),
-            Truth::Unknown if known => Judgement::NotDone(status, seen.reason(told)),
-            Truth::Unknown => Judgement::InDoubt(seen.reason(told)),
+            Truth::True => Judgement::Done(seen.reason(told), result),
+            Truth::False | Truth::Unknown => not_seen(&seen, &told, status, is_open),
         }
     }
+}
+
+/// Judges an attempt after which what was to be seen is not seen.
+fn not_seen(seen: &Observation, told: &str, status: TaskStatus, is_open: bool) -> Judgement {
+    let why = seen.reason(format!("{told}; {}", unseen(seen)));
+    if is_open {
+        Judgement::InDoubt(why)
+    } else {
+        Judgement::NotDone(status, why)
+    }
+}
+
+/// Longest part of a condition, or of the values it was decided on, in a sentence, in characters.
+const MAX_SHOWN: usize = 120;
+
+/// Says what was to be seen, and what was.
+fn unseen(seen: &Observation) -> String {
+    let missing = seen.seen.iter().find(|seen| seen.truth != Truth::True);
+    let Some(missing) = missing else {
+        return "what was to be seen is not seen".to_owned();
+    };
+    let short = |text: &str| match text.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    };
+    let values = missing.values.iter();
+    let values: Vec<String> = values
+        .map(|(name, value)| format!("{name} = {value}"))
+        .collect();
+    let found = match (&missing.error, values.is_empty()) {
+        (Some(error), _) => format!("cannot be told: {}", short(error)),
+        (None, true) => "is not so".to_owned(),
+        (None, false) => format!("is not so, seen {}", short(&values.join(", "))),
+    };
+    format!("expected `{}`, which {found}", short(&missing.condition))
 }
 
 /// What is known of an outcome: whether the attempt is over, whether its exit is one of success,

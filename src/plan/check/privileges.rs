@@ -1,0 +1,77 @@
+//! Commands that become another user by themselves.
+//!
+//! There is no terminal for a password, and planrun cannot see as whom such a command works: the
+//! folder of an attempt would belong to the login user, and a kill would not reach the command.
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::plan::Action;
+use crate::plan::Become;
+use crate::plan::CommandSpec;
+use crate::plan::Plan;
+use crate::plan::Work;
+use crate::plan::check::commands::line_span;
+use crate::source::Sources;
+
+/// Programs that run another as another user.
+const PROGRAMS: [&str; 5] = ["sudo", "doas", "su", "runuser", "pkexec"];
+
+/// Tells of steps and probes that begin with one of these programs.
+pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
+    for probe in plan.probes.values() {
+        command(&probe.command, sources, found);
+    }
+    for step in &plan.steps {
+        step.visit(&mut |step| {
+            if let Action::Effect(effect) = &step.action {
+                command(&effect.command, sources, found);
+            }
+        });
+    }
+}
+
+fn command(spec: &CommandSpec, sources: &Sources, found: &mut Diagnostics) {
+    let (program, user, span) = match &spec.work {
+        Work::Run(words) => {
+            let Some(first) = words.first() else { return };
+            let texts = words.iter().map(|word| word.text.as_str());
+            (first.text.as_str(), user(texts), first.span)
+        }
+        Work::Shell(script) => {
+            let begins = |line: &&str| {
+                let head = line.split_whitespace().next();
+                head.is_some_and(|head| PROGRAMS.contains(&head))
+            };
+            let Some(line) = script.text.lines().find(begins) else {
+                return;
+            };
+            let mut words = line.split_whitespace();
+            let program = words.next().unwrap_or_default();
+            (program, user(words), line_span(script, line, sources))
+        }
+        Work::Upload(_) => return,
+    };
+    if !PROGRAMS.contains(&program) {
+        return;
+    }
+    let fault = Diagnostic::warning(
+        "own-become",
+        format!("`{program}` may ask for a password, and nobody is there to answer"),
+    )
+    .at(span, "becomes another user by itself");
+    found.push(match (&spec.r#become, user) {
+        (Some(Become::Yes(_)), _) => fault.help(format!(
+            "leave `{program}` out: `become` does it already, by `sudo -n`"
+        )),
+        (_, Some(user)) => fault.help(format!(
+            "write the command alone, and beside it `become: {user}`"
+        )),
+        (_, None) => fault.help("write the command alone, and beside it `become: true`"),
+    });
+}
+
+/// Returns the user that a command line names by `-u`.
+fn user<'a>(words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut words = words.skip_while(|word| *word != "-u").skip(1);
+    words.next().filter(|user| !user.contains("{{"))
+}

@@ -1,0 +1,94 @@
+//! What the blocks around a step require, once another process goes on in them.
+//!
+//! A block is held against its `requires` when it is begun. The world may have changed until a
+//! resume, so the first sending in it afterwards looks again, and what holds is recorded: it is
+//! looked at once a resume. Not held, the block fails and the step is not sent.
+//!
+//! Not so in an `uninterruptible` block of which something may have run: to stop half-way there is
+//! the greater harm, so it is gone on with.
+
+use crate::event::Event;
+use crate::event::JournalError;
+use crate::event::TaskStatus;
+use crate::run::decide;
+use crate::run::perform::End;
+use crate::run::perform::Task;
+use crate::run::perform::Turn;
+use crate::run::perform::names;
+use crate::run::spot::Spot;
+use crate::task::TaskId;
+
+impl<'r> Task<'_, 'r, '_> {
+    /// Looks whether what a block around requires does not hold any more; then the block has
+    /// failed, or a person is asked about it.
+    pub(super) async fn blocks_lack(&self) -> Result<Option<Turn>, JournalError> {
+        let blocks = self.blocks_to_look_at();
+        for spot in blocks {
+            let block = Task {
+                live: self.live,
+                host: self.host,
+                spot,
+                step: spot.step,
+                id: TaskId {
+                    host: self.host.clone(),
+                    step: spot.path(),
+                },
+                names: names(self.live, self.host, spot.item),
+            };
+            let seen = block.observer().claims(&spot.step.requires).await;
+            if seen.holds() {
+                let task = block.id;
+                self.note(Event::RequirementsHeld { task }).await?;
+                continue;
+            }
+            let text = "what it requires does not hold any more; nothing more was sent";
+            let turn = block.failed(TaskStatus::Failed, seen.reason(text));
+            let is_asked = matches!(turn, Turn::Asked(_));
+            // The block first: after a crash between the two no rescue of it is entered.
+            block.conclude(turn).await?;
+            if is_asked {
+                return Ok(Some(Turn::Stopped));
+            }
+            let text = format!(
+                "what `{}` requires does not hold any more; it was not sent",
+                block.title()
+            );
+            return Ok(Some(End::with(TaskStatus::Failed, seen.reason(text))));
+        }
+        Ok(None)
+    }
+
+    /// The blocks around, the outermost first, whose `requires` no look since the resume has held.
+    fn blocks_to_look_at(&self) -> Vec<Spot<'r>> {
+        let plan = &self.live.run.plan.plan;
+        let state = self.live.state.borrow();
+        let Some(host) = state.hosts.get(self.host) else {
+            return Vec::new();
+        };
+        let around_list = match self.spot.item {
+            Some(item) => plan.blocks_around(&item.of.path),
+            None => Vec::new(),
+        };
+        // A block around a `for_each` is at none of its items.
+        let spot = |step| Spot {
+            step,
+            item: self
+                .spot
+                .item
+                .filter(|_| !around_list.iter().any(|outer| std::ptr::eq(*outer, step))),
+        };
+        let around = plan.blocks_around(&self.step.path);
+        let around: Vec<Spot<'r>> = around.into_iter().map(spot).collect();
+        let is_under_way = |block: &Spot<'_>| {
+            block.step.uninterruptible.is_some() && decide::may_have_run(*block, host)
+        };
+        if around.iter().any(is_under_way) {
+            return Vec::new();
+        }
+        let is_open = |block: &Spot<'_>| {
+            let required_at = host.task(&block.path()).map(|task| task.required_at);
+            !block.step.requires.is_empty() && required_at.is_some_and(|at| at < state.resumed_at)
+        };
+        around.into_iter().filter(is_open).collect()
+    }
+}
