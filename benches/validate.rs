@@ -1,5 +1,5 @@
 //! How long it takes to validate plans and inventories of a thousand to a hundred thousand steps
-//! and hosts, and to start. `docs/performance.md` says what is expected, and what was measured.
+//! and hosts, and to start. (What is refused is measured by `benches/refuse.rs`.) `docs/performance.md` says what is expected, and what was measured.
 
 #![allow(
     clippy::disallowed_methods,
@@ -8,13 +8,6 @@
     reason = "a bench begins the program as a user does, and ends where it cannot go on"
 )]
 
-mod bombs;
-#[path = "../fuzz/entries.rs"]
-#[allow(
-    dead_code,
-    reason = "the tests have entries that a bench does not need"
-)]
-mod entries;
 mod made;
 
 use std::hint::black_box;
@@ -130,25 +123,6 @@ fn resolved(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Texts that would grow without end; `tests/it/bombs.rs` measures their memory.
-fn refusals(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("bomb");
-    group
-        .sample_size(10)
-        .warm_up_time(Duration::from_millis(200));
-    group.measurement_time(Duration::from_secs(1));
-    for bomb in bombs::BOMBS {
-        let text = (bomb.make)();
-        let entry = match bomb.kind {
-            bombs::Kind::Plan => entries::plan,
-            bombs::Kind::Inventory => entries::inventory,
-            bombs::Kind::Text => entries::template,
-        };
-        group.bench_with_input(bomb.name, &text, |bench, text| bench.iter(|| entry(text)));
-    }
-    group.finish();
-}
-
 /// The whole program, from its start to its end.
 fn program(criterion: &mut Criterion) {
     let run = |words: &[&str]| {
@@ -168,5 +142,5 @@ fn program(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(all, plans, inventories, resolved, refusals, program);
+criterion_group!(all, plans, inventories, resolved, program);
 criterion_main!(all);

@@ -70,7 +70,13 @@ pub(super) fn tell_oddities(draft: &Draft, shown: &str, found: &mut Diagnostics)
     let groups = draft.groups.iter();
     for (name, group, place) in groups.filter_map(|(name, one)| Some((name, one, one.place?))) {
         if !group.declared {
-            found.push(undefined(draft, name, place));
+            let fault = undefined(name, place);
+            // A near name is looked for among all: not for a fault that is not shown.
+            let is_told = !found.is_full();
+            found.push(match is_told.then(|| near(draft, name)).flatten() {
+                Some(near) => fault.help(format!("did you mean `{near}`?")),
+                None => fault.help(format!("define it with a section `[{name}]`")),
+            });
             continue;
         }
         if let Some(host) = draft.hosts.get(name) {
@@ -94,14 +100,14 @@ pub(super) fn tell_oddities(draft: &Draft, shown: &str, found: &mut Diagnostics)
     }
 }
 
-fn undefined(draft: &Draft, name: &str, place: Span) -> Diagnostic {
+fn undefined(name: &str, place: Span) -> Diagnostic {
     let message = format!("the group `{name}` is not defined");
-    let fault = Diagnostic::error("unknown-group", message).at(place, "no such group");
+    Diagnostic::error("unknown-group", message).at(place, "no such group")
+}
+
+fn near<'a>(draft: &'a Draft, name: &str) -> Option<&'a str> {
     let defined = draft.groups.iter().filter(|(_, group)| group.declared);
-    match nearest(name, defined.map(|(name, _)| name.as_str())) {
-        Some(near) => fault.help(format!("did you mean `{near}`?")),
-        None => fault.help(format!("define it with a section `[{name}]`")),
-    }
+    nearest(name, defined.map(|(name, _)| name.as_str()))
 }
 
 fn ambiguous(name: &str, host: Span, group: Span) -> Diagnostic {

@@ -1,5 +1,5 @@
 //! Bombs: small texts that would grow without end. Each is refused, or comes to its end, in little
-//! memory; how long that takes is measured by `benches/validate.rs`, which has the same texts.
+//! memory; how long that takes is measured by `benches/refuse.rs`, which has the same texts.
 
 use std::process::Command;
 
@@ -17,7 +17,7 @@ fn child_meets_a_bomb() {
     let Ok(name) = std::env::var(BOMB) else {
         return;
     };
-    let before = peak();
+    let before = made_bombs::peak();
     let bomb = made_bombs::BOMBS
         .iter()
         .find(|bomb| bomb.name == name)
@@ -29,17 +29,11 @@ fn child_meets_a_bomb() {
         made_bombs::Kind::Text => entries::template(&text),
     }
     let mut out = std::io::stdout();
-    std::io::Write::write_fmt(&mut out, format_args!("peak {}\n", peak() - before)).unwrap();
-}
-
-/// Returns the most memory this process ever had, in KiB.
-fn peak() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
+    std::io::Write::write_fmt(
+        &mut out,
+        format_args!("peak {}\n", made_bombs::peak() - before),
+    )
+    .unwrap();
 }
 
 #[test]

@@ -25,8 +25,9 @@ use crate::template::Template;
 /// Greatest secret file, in bytes.
 const MAX_BYTES: u64 = 64 * 1024;
 /// Greatest sum of all secret files of a run, in bytes. The whole and each line are looked for in all
-/// that is printed, in some thirty writings each: a byte here costs about 5 kB in the redactor.
-/// TODO-design: few of these writings tell lines of base64 apart; with less of them this could grow.
+/// that is printed, in some thirty writings each: a byte here costs about 250 bytes in the redactor.
+/// TODO-design: memory would allow more; how long a great secret of one sign again and again is
+/// looked for in an output of the same sign is not measured yet.
 const MAX_SUM: usize = 128 * 1024;
 
 /// What was read, by the absolute paths.
