@@ -16,6 +16,9 @@ use crate::source::Sources;
 /// Programs that run another as another user.
 const PROGRAMS: [&str; 5] = ["sudo", "doas", "su", "runuser", "pkexec"];
 
+/// Options of these without a value.
+const PLAIN: [&str; 6] = ["-n", "-E", "-H", "-S", "-i", "-k"];
+
 /// Tells of steps and probes that begin with one of these programs.
 pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
     for probe in plan.probes.values() {
@@ -45,8 +48,8 @@ fn command(spec: &CommandSpec, sources: &Sources, found: &mut Diagnostics) {
             let Some(line) = script.text.lines().find(begins) else {
                 return;
             };
-            let mut words = line.split_whitespace();
-            let program = words.next().unwrap_or_default();
+            let program = line.split_whitespace().next().unwrap_or_default();
+            let words = line.split_whitespace();
             (program, user(words), line_span(script, line, sources))
         }
         Work::Upload(_) => return,
@@ -66,12 +69,22 @@ fn command(spec: &CommandSpec, sources: &Sources, found: &mut Diagnostics) {
         (_, Some(user)) => fault.help(format!(
             "write the command alone, and beside it `become: {user}`"
         )),
+        // They take the user in other ways, and a person reads them better.
+        (_, None) if matches!(program, "su" | "runuser") => {
+            fault.help("write the command alone, and beside it `become: USER`")
+        }
         (_, None) => fault.help("write the command alone, and beside it `become: true`"),
     });
 }
 
-/// Returns the user that a command line names by `-u`.
+/// Returns the user that the options right behind the program name: `-u USER` of `sudo` and its
+/// like; a `-u` further on belongs to the command.
 fn user<'a>(words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let mut words = words.skip_while(|word| *word != "-u").skip(1);
-    words.next().filter(|user| !user.contains("{{"))
+    let mut options = words.skip(1).skip_while(|word| PLAIN.contains(word));
+    let first = options.next()?;
+    let user = match first {
+        "-u" | "--user" => options.next()?,
+        _ => first.strip_prefix("--user=")?,
+    };
+    (!user.contains("{{")).then_some(user)
 }
