@@ -142,11 +142,9 @@ fn columns(text: &str, line: &Range<usize>, tries: &mut Tries) {
         if column(line) < own || right || column(line) == own && rest.starts_with("- ") {
             break;
         }
-        if wanted > own {
-            changes.push((at..at, " ".repeat(wanted - own)));
-        } else {
-            changes.push((at..at + own - wanted, String::new()));
-        }
+        // What is deeper stays so far behind the key it belongs to.
+        let column = column(line);
+        changes.push((at..at + column, " ".repeat(column + wanted - own)));
         at += line.len();
     }
     tries.push((UNDER, changes));
