@@ -213,9 +213,9 @@ pub static WORDS: Form = Form {
     example: "some words",
     pattern: Some(r"^(?:.|\n)*\S(?:.|\n)*$"),
 };
-/// A pattern of hosts, as Ansible has them.
+/// A host pattern, as Ansible has them.
 pub static HOSTS: Form = Form {
-    name: "a pattern of hosts",
+    name: "a host pattern",
     example: "backends:!backend3",
     pattern: WORDS.pattern,
 };

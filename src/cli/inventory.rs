@@ -64,7 +64,7 @@ pub(super) struct Args {
     option: Option<String>,
     #[command(flatten)]
     patience: Patience,
-    /// Show only these hosts: an Ansible pattern
+    /// Show only these hosts: a host pattern, as Ansible has them
     #[arg(long, short, value_name = "PATTERN")]
     limit: Option<String>,
     /// How they are written

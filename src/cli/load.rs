@@ -28,7 +28,7 @@ use crate::source::Sources;
 /// The values a plan is given, and the hosts it is kept to.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct Values {
-    /// Work only on these hosts of the plan: an Ansible pattern (`backend1`, `web:!web3`)
+    /// Work only on these hosts of the plan: a host pattern, as Ansible has them (`backend1`, `web:!web3`)
     #[arg(long, short, value_name = "PATTERN")]
     pub(super) limit: Option<String>,
     /// Give an input of the plan a value; repeat it for more

@@ -296,19 +296,16 @@ fn not_a_record(node: &Node, record: &Record, found: &mut Diagnostics) {
     } else {
         record.one_of.to_vec()
     };
+    let line = first_field(node, record).or_else(|| default_of(node, record));
     found.push(
         Diagnostic::error(
             "wrong-type",
             format!("found {}, expected {}", node.kind(), record.name),
         )
         .at(place(node), format!("this is {}", node.kind()))
-        .help(match (list_of(node, record), first_field(node, record)) {
+        .help(match (list_of(node, record), line) {
             (Some(key), _) => format!("put the list under `{key}:`"),
             (None, Some(line)) => format!("write `{line}`"),
-            (None, None) if default_of(node, record).is_some() => {
-                let line = default_of(node, record).unwrap_or_default();
-                format!("write `{line}`")
-            }
             (None, None) => format!("write a mapping with {}", one_of(&keys)),
         }),
     );

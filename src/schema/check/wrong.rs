@@ -58,12 +58,7 @@ pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
             fault.help("write a sentence and a condition for each: `{it serves mail: serving}`")
         }
         Value::Text(text) if takes_int(shape) => number_help(&text.text, shape, fault),
-        Value::Text(text) if only_key_of(&text.text, shape).is_some() => {
-            let line = only_key_of(&text.text, shape).unwrap_or_default();
-            fault.help(format!("write `{line}`"))
-        }
-        Value::Text(text) if written_as(&text.text, shape).is_some() => {
-            let line = written_as(&text.text, shape).unwrap_or_default();
+        Value::Text(text) if let Some(line) = meant(&text.text, shape) => {
             fault.help(format!("write `{line}`"))
         }
         Value::Map(entries) if matches!(shape, Shape::List(..)) => match entries.first() {
@@ -78,23 +73,19 @@ pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
     found.push(fault);
 }
 
-fn only_key_of(text: &str, shape: &Shape) -> Option<String> {
-    match shape {
-        Shape::OneOf(all) => only_key(text, all),
-        _ => None,
-    }
+/// Returns the mapping that a text alone was meant for: its only key, or a command to be run.
+fn meant(text: &str, shape: &Shape) -> Option<String> {
+    let Shape::OneOf(all) = shape else {
+        return None;
+    };
+    only_key(text, all).or_else(|| command(text, all))
 }
 
-/// Returns the mapping that a text alone was meant for: a command to be run.
-fn written_as(text: &str, shape: &Shape) -> Option<String> {
-    let runs = |record: &&Record| record.field("run").is_some();
-    let record = match shape {
-        Shape::OneOf(all) => all.iter().find_map(|(_, shape)| match shape {
-            Shape::Record(record) => Some(*record).filter(runs),
-            _ => None,
-        }),
+fn command(text: &str, all: &[(Select, Shape)]) -> Option<String> {
+    let record = all.iter().find_map(|(_, shape)| match shape {
+        Shape::Record(record) if record.field("run").is_some() => Some(record),
         _ => None,
-    }?;
+    })?;
     let text = written(text)?;
     let done = record.field("done_when").map_or("", |_| ", done_when: ...");
     Some(format!("{{run: {text}{done}}}"))
@@ -145,7 +136,7 @@ fn number_help(text: &str, shape: &Shape, fault: Diagnostic) -> Diagnostic {
     }
 }
 
-/// Whether a shape is that of a pattern of hosts.
+/// Whether a shape is that of a host pattern.
 fn is_pattern(shape: &Shape) -> bool {
     matches!(shape, Shape::Text(form) if form.name == HOSTS.name)
 }
