@@ -18,6 +18,7 @@ pub mod script;
 pub mod words;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use minijinja::Value;
 
@@ -77,59 +78,45 @@ pub struct Name {
 impl Template {
     /// Parses the text of a node; faults are told and give a template without names.
     pub fn parse(node: &Node, sources: &Sources, found: &mut Diagnostics) -> Self {
-        let text = node.lexeme(sources).unwrap_or_default().to_owned();
-        let mut template = Self {
-            text,
-            span: node.span,
-            names: Vec::new(),
-        };
+        let template = Self::plain(node.lexeme(sources).unwrap_or_default(), node.span);
         if template.is_plain() {
             return template;
         }
         let places = node.places(sources);
-        match expression::names_of_template(&template.text) {
-            Ok(names) => {
-                template.names = names
-                    .into_iter()
-                    .map(|(name, range)| Name {
-                        name,
-                        span: places.span(range),
-                    })
-                    .collect();
-            }
-            Err(fault) if fault.excess => {
-                let place = node.place(sources, fault.range.clone());
-                found.push(bounds::too_large(fault, place));
-            }
-            Err(fault) => {
-                found.push(
-                    Diagnostic::error("template-syntax", "this template cannot be read")
-                        .at(places.span(fault.range), fault.text)
-                        .help("write `{{ name }}`, `{{ name | filter }}`, or plain text"),
-                );
-            }
-        }
-        template
+        Self::placed(template.text, node.span, |range| places.span(range), found)
     }
 
     /// Parses a whole source text; faults are told and give a template without names.
     pub fn of_source(id: SourceId, sources: &Sources, found: &mut Diagnostics) -> Self {
         let text = sources.get(id).text();
-        let mut template = Self::plain(text, Span::new(id, 0, text.len()));
-        match expression::names_of_template(text) {
+        let place = |range: Range<usize>| Span::new(id, range.start, range.end);
+        Self::placed(text, place(0..text.len()), place, found)
+    }
+
+    /// Parses a text whose bytes stand where the function says; faults are told and give a template
+    /// without names.
+    pub fn placed(
+        text: impl Into<String>,
+        span: Span,
+        place: impl Fn(Range<usize>) -> Span,
+        found: &mut Diagnostics,
+    ) -> Self {
+        let mut template = Self::plain(text, span);
+        match expression::names_of_template(&template.text) {
             Ok(names) => {
                 let names = names.into_iter().map(|(name, range)| Name {
                     name,
-                    span: Span::new(id, range.start, range.end),
+                    span: place(range),
                 });
                 template.names = names.collect();
             }
+            Err(fault) if fault.excess => {
+                let place = place(fault.range.clone());
+                found.push(bounds::too_large(fault, place));
+            }
             Err(fault) => found.push(
                 Diagnostic::error("template-syntax", "this template cannot be read")
-                    .at(
-                        Span::new(id, fault.range.start, fault.range.end),
-                        fault.text,
-                    )
+                    .at(place(fault.range), fault.text)
                     .help("write `{{ name }}`, `{{ name | filter }}`, or plain text"),
             ),
         }

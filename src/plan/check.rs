@@ -31,7 +31,6 @@ use crate::plan::Plan;
 use crate::plan::Rollback;
 use crate::plan::Step;
 use crate::plan::Work;
-use crate::plan::WrittenItem;
 use crate::source::Sources;
 use crate::template::Name;
 use crate::template::Template;
@@ -128,14 +127,12 @@ pub(crate) fn expressions(step: &Step) -> Vec<&Expression> {
 
 /// Returns the names that the list of a `for_each` is made of.
 fn listed(step: &Step) -> Vec<&Name> {
-    match step.for_each.as_ref().map(|each| &each.list) {
-        Some(ItemList::Expression(list)) => list.names.iter().collect(),
-        Some(ItemList::Written(items)) => {
-            let templates = items.iter().filter_map(WrittenItem::template);
-            templates.flat_map(|template| &template.names).collect()
-        }
-        None => Vec::new(),
-    }
+    let list = step.for_each.as_ref().map(|each| &each.list);
+    let templates = list.into_iter().flat_map(ItemList::templates);
+    let names = templates.flat_map(|template| &template.names);
+    let expression = list.and_then(ItemList::expression);
+    let expression = expression.into_iter().flat_map(|list| &list.names);
+    expression.chain(names).collect()
 }
 
 /// Returns the texts that a step itself holds, its parts, its handlers and the list of its

@@ -24,6 +24,25 @@ pub enum ItemList {
     Expression(Rc<Expression>),
 }
 
+impl ItemList {
+    /// Returns the expression that gives it, if it is not written out.
+    pub fn expression(&self) -> Option<&Expression> {
+        match self {
+            Self::Expression(list) => Some(list),
+            Self::Written(_) => None,
+        }
+    }
+
+    /// Returns the templates of the items that are written out.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        let items = match self {
+            Self::Expression(_) => &[],
+            Self::Written(items) => items.as_slice(),
+        };
+        items.iter().filter_map(WrittenItem::template)
+    }
+}
+
 /// An item that is written out.
 #[derive(Clone, Debug)]
 pub enum WrittenItem {

@@ -2,8 +2,8 @@
 //!
 //! Summed up: for an effect its attempts, each with `timeout` and the patience of `within` behind
 //! it, and the `delay` between two; for a wait its time or `timeout`; for claims `within`; for a
-//! block all of its parts, in each of its rounds with the `delay` between two, and of its rescue. Looks themselves are not counted, nor are handlers:
-//! they belong to the way back. A time that is an input counts with the input's `max`.
+//! block all of its parts, in each of its rounds with the `delay` between two, and of its rescue.
+//! Looks themselves are not counted, nor are handlers: they belong to the way back. A time that is an input counts with the input's `max`.
 
 use std::time::Duration;
 

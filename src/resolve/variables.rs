@@ -1,8 +1,8 @@
 //! Variables of hosts that a plan reads by `host.vars.NAME`: there on every host that will need them.
 //!
 //! Looked at is what every host comes by: texts, conditions and lists of the preflight and of steps
-//! without `when`, and the probes and words that these name. What stands under a `when` may be meant for
-//! some hosts alone, so nothing is said of it. A name that is tested (`is defined`) or has a
+//! without `when`, and the probes and words that these name. What stands under a `when` may be meant
+//! for some hosts alone, so nothing is said of it. A name that is tested (`is defined`) or has a
 //! `default` may be missing.
 
 use std::collections::HashSet;
@@ -15,12 +15,10 @@ use crate::diagnostic::Diagnostics;
 use crate::diagnostic::nearest;
 use crate::inventory::HostName;
 use crate::plan::Action;
-use crate::plan::ItemList;
 use crate::plan::Plan;
 use crate::plan::Rollback;
 use crate::plan::Step;
 use crate::plan::Word;
-use crate::plan::WrittenItem;
 use crate::plan::check;
 use crate::resolve::ResolvedPlan;
 use crate::resolve::hosts;
@@ -108,14 +106,13 @@ impl<'a> Needed<'a> {
             self.expression(when);
             return;
         }
-        match step.for_each.as_ref().map(|each| &each.list) {
-            Some(ItemList::Expression(list)) => self.expression(list),
-            Some(ItemList::Written(items)) => {
-                for template in items.iter().filter_map(WrittenItem::template) {
-                    self.template(template);
-                }
+        if let Some(each) = &step.for_each {
+            if let Some(list) = each.list.expression() {
+                self.expression(list);
             }
-            None => {}
+            for template in each.list.templates() {
+                self.template(template);
+            }
         }
         for expression in check::expressions(step) {
             self.expression(expression);

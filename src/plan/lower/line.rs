@@ -6,10 +6,7 @@ use crate::document::Node;
 use crate::document::Places;
 use crate::plan::lower::Lowering;
 use crate::source::Span;
-use crate::template::Name;
 use crate::template::Template;
-use crate::template::bounds;
-use crate::template::expression;
 use crate::template::words;
 use crate::template::words::Fault;
 
@@ -39,16 +36,16 @@ impl Lowering<'_> {
             Fault::Unclosed { range, .. } => Some(range.start),
             Fault::ShellSyntax { .. } => None,
         });
-        let whole = |word: &&words::Word| open.is_none_or(|open| word.range.end <= open);
-        let mut split: Vec<Template> = Vec::new();
-        for word in &words {
-            split.push(if whole(&word) {
-                self.word(word, &places)
-            } else {
-                Template::plain(word.text.clone(), places.span(word.range.clone()))
-            });
-        }
-        split
+        let template = |word: words::Word| {
+            let span = places.span(word.range.clone());
+            // What is not closed was told.
+            if open.is_some_and(|open| open < word.range.end) {
+                return Template::plain(word.text, span);
+            }
+            let place = |range| places.span(word.place(range));
+            Template::placed(word.text.clone(), span, place, &mut self.found)
+        };
+        words.into_iter().map(template).collect()
     }
 
     /// Tells of a first word that is no program: only a shell knows it.
@@ -100,32 +97,6 @@ impl Lowering<'_> {
             }
             _ => fault.help(BESIDE),
         });
-    }
-
-    fn word(&mut self, word: &words::Word, places: &Places) -> Template {
-        let place = |range| places.span(word.place(range));
-        let mut template = Template::plain(word.text.clone(), places.span(word.range.clone()));
-        match expression::names_of_template(&word.text) {
-            Ok(names) => {
-                template.names = names
-                    .into_iter()
-                    .map(|(name, range)| Name {
-                        name,
-                        span: place(range),
-                    })
-                    .collect();
-            }
-            Err(fault) if fault.excess => {
-                let place = place(fault.range.clone());
-                self.found.push(bounds::too_large(fault, place));
-            }
-            Err(fault) => self.found.push(
-                Diagnostic::error("template-syntax", "this template cannot be read")
-                    .at(place(fault.range), fault.text)
-                    .help("write `{{ name }}`, `{{ name | filter }}`, or plain text"),
-            ),
-        }
-        template
     }
 
     fn tell_words(&mut self, line: &str, fault: &Fault, places: &Places, key: Option<Span>) {

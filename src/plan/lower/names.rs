@@ -14,14 +14,12 @@ use crate::plan::Action;
 use crate::plan::CommandSpec;
 use crate::plan::Default;
 use crate::plan::InputKind;
-use crate::plan::ItemList;
 use crate::plan::Late;
 use crate::plan::Plan;
 use crate::plan::Step;
 use crate::plan::Wait;
 use crate::plan::Word;
 use crate::plan::Work;
-use crate::plan::WrittenItem;
 use crate::plan::lower::Lowering;
 use crate::plan::lower::circles;
 use crate::schema::foreign;
@@ -214,16 +212,13 @@ struct Lookup<'a> {
 
 impl Lookup<'_> {
     fn step(&mut self, step: &Step) {
-        match step.for_each.as_ref().map(|for_each| &for_each.list) {
-            Some(ItemList::Expression(list)) => self.expression(list, false),
-            Some(ItemList::Written(items)) => {
-                for item in items {
-                    if let WrittenItem::Template(template) = item {
-                        self.template(template);
-                    }
-                }
+        if let Some(each) = &step.for_each {
+            if let Some(list) = each.list.expression() {
+                self.expression(list, false);
             }
-            None => {}
+            for template in each.list.templates() {
+                self.template(template);
+            }
         }
         for expression in step
             .when
