@@ -5,6 +5,7 @@
 //! What may be lost (looks while waiting) is [`Progress`]: it changes no state and is not kept.
 //! An event holds facts only; how to show them is the reporter's.
 
+mod millis;
 mod redact;
 
 use std::collections::BTreeMap;
@@ -91,6 +92,21 @@ pub enum Event {
         /// What it is done for, once each, where it has a `for_each`: never worked out again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         items: Option<Vec<serde_json::Value>>,
+        /// How long it may take in all, where it is a block with a `timeout`, or inside of one.
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            with = "millis::optional"
+        )]
+        timeout: Option<Duration>,
+    },
+    /// So much of the time of a block has passed while a controller counted.
+    TimeSpent {
+        /// The task of the block.
+        task: TaskId,
+        /// All that was counted so far.
+        #[serde(with = "millis")]
+        spent: Duration,
     },
     /// What a begun block requires was looked at again, after another process took the run up, and
     /// holds.
@@ -628,27 +644,5 @@ pub trait Reporter {
     /// Takes news that may be lost. `now` is the time of the run's clock.
     fn progress(&mut self, progress: &Progress, now: Timestamp) {
         let _ = (progress, now);
-    }
-}
-
-/// Durations as whole milliseconds.
-mod millis {
-    use std::time::Duration;
-
-    use serde::Deserialize;
-    use serde::Deserializer;
-    use serde::Serializer;
-
-    pub(super) fn serialize<S: Serializer>(
-        duration: &Duration,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Duration, D::Error> {
-        u64::deserialize(deserializer).map(Duration::from_millis)
     }
 }

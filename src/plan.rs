@@ -55,6 +55,7 @@ pub use each::ForEach;
 pub use each::ItemList;
 pub use each::WrittenItem;
 pub use route::Routes;
+pub use route::Within;
 pub use word::Word;
 
 /// How long a command may take where the plan does not say.
@@ -307,6 +308,8 @@ pub struct Step {
     pub requires: Vec<Claim>,
     /// How often a block is gone through, where the plan says; an effect has its own.
     pub rounds: Option<Retry>,
+    /// How long a block may take in all, where the plan says; an effect has its own.
+    pub timeout: Option<Late<Duration>>,
     /// Its way back.
     pub rollback: Rollback,
     /// Why nothing is undone once it has ended well.

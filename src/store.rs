@@ -260,6 +260,7 @@ pub fn state_after(event: &Event) -> Option<RunStatus> {
         | Event::AttemptIntended { .. }
         | Event::AttemptEnded { .. }
         | Event::WaitTicked { .. }
+        | Event::TimeSpent { .. }
         | Event::RequirementsHeld { .. }
         | Event::TaskEnded { .. }
         | Event::PointOfNoReturn { .. }

@@ -63,6 +63,7 @@ impl Event {
             | Self::RunResumed { .. }
             | Self::HostBegun { .. }
             | Self::WaitTicked { .. }
+            | Self::TimeSpent { .. }
             | Self::RequirementsHeld { .. }
             | Self::StopRequested { .. } => {}
         }

@@ -11,6 +11,7 @@ mod each;
 mod handlers;
 mod keys;
 mod known;
+mod least;
 mod lists;
 mod logic;
 mod looks;
@@ -41,6 +42,7 @@ pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostic
     for placed in placed(node, plan) {
         keys::check(&placed, found);
         waits::check(&placed, found);
+        least::check(&placed, found);
         commands::check(placed.step, sources, found);
     }
     ways::check(plan, found);
@@ -142,6 +144,7 @@ pub(crate) fn templates(step: &Step) -> Vec<&Template> {
     let mut all = Vec::new();
     let rounds = step.rounds.as_ref();
     all.extend(rounds.and_then(|rounds| rounds.delay.template()));
+    all.extend(step.timeout.as_ref().and_then(Late::template));
     match &step.action {
         Action::Effect(effect) => {
             all.extend(command_templates(&effect.command));

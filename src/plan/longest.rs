@@ -2,7 +2,8 @@
 //!
 //! Summed up: for an effect its attempts, each with `timeout` and the patience of `within` behind
 //! it, and the `delay` between two; for a wait its time or `timeout`; for claims `within`; for a
-//! block all of its parts, in each of its rounds with the `delay` between two, and of its rescue.
+//! block all of its parts, in each of its rounds with the `delay` between two, though no more than its
+//! `timeout`, and then of its rescue.
 //! Looks themselves are not counted, nor are handlers: they belong to the way back. A time that is an input counts with the input's `max`.
 
 use std::time::Duration;
@@ -58,9 +59,17 @@ fn add(plan: &Plan, step: &Step, to: &mut Longest) {
                 .rounds
                 .as_ref()
                 .map_or(1, |rounds| rounds.attempts.max(1));
-            to.add_all(round, rounds);
+            let mut parts = Longest::default();
+            parts.add_all(round, rounds);
             if let Some(retry) = &step.rounds {
-                to.add(plan, &retry.delay, rounds - 1);
+                parts.add(plan, &retry.delay, rounds - 1);
+            }
+            let timeout = step.timeout.as_ref();
+            match timeout.and_then(|timeout| greatest(plan, timeout)) {
+                Some(most) if !parts.unbounded.is_empty() || parts.known > most => {
+                    to.known = to.known.saturating_add(most);
+                }
+                _ => to.add_all(parts, 1),
             }
             for step in rescue {
                 add(plan, step, to);
@@ -85,17 +94,7 @@ impl Longest {
         if times == 0 {
             return;
         }
-        let bound = match time {
-            Late::Now(time) => Some(*time),
-            Late::Template(template) => template.whole().and_then(|whole| match whole.root.kind {
-                Kind::Var(name) => match plan.inputs.get(&name)?.kind {
-                    InputKind::Duration { max, .. } => max,
-                    _ => None,
-                },
-                _ => None,
-            }),
-        };
-        match (bound, time) {
+        match (greatest(plan, time), time) {
             (Some(bound), _) => {
                 self.known = self.known.saturating_add(bound.saturating_mul(times));
             }
@@ -104,5 +103,19 @@ impl Longest {
             }
             (None, _) => {}
         }
+    }
+}
+
+/// The greatest value of a time, where the plan tells.
+fn greatest(plan: &Plan, time: &Late<Duration>) -> Option<Duration> {
+    match time {
+        Late::Now(time) => Some(*time),
+        Late::Template(template) => match template.whole()?.root.kind {
+            Kind::Var(name) => match plan.inputs.get(&name)?.kind {
+                InputKind::Duration { max, .. } => max,
+                _ => None,
+            },
+            _ => None,
+        },
     }
 }

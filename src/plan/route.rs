@@ -74,17 +74,31 @@ impl Plan {
     }
 }
 
+/// As what a step stands in another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Within {
+    /// As a part of a block.
+    Part,
+    /// As a step of its rescue.
+    Rescue,
+    /// As its way back.
+    Handler,
+}
+
 impl Plan {
-    /// Returns the blocks of which a step is a part, the outermost first. A rescue is no part of its
-    /// block, and a way back is a part of nothing that it undoes.
-    pub fn blocks_around(&self, path: &StepPath) -> Vec<&Step> {
+    /// Returns the steps in which a step stands, the outermost first, and as what it, or the next of
+    /// them, stands in each.
+    pub fn around(&self, path: &StepPath) -> Vec<(&Step, Within)> {
         let mut around = Vec::new();
         let mut found: Option<&Step> = None;
         for turn in self.routes.0.get(path).into_iter().flatten() {
-            match (turn, found) {
-                (Turn::Step(_), Some(block)) => around.push(block),
-                (Turn::Handler, _) => around.clear(),
-                (Turn::Step(_), None) | (Turn::Rescue(_), _) => {}
+            if let Some(outer) = found {
+                let within = match turn {
+                    Turn::Step(_) => Within::Part,
+                    Turn::Rescue(_) => Within::Rescue,
+                    Turn::Handler => Within::Handler,
+                };
+                around.push((outer, within));
             }
             found = match (turn, found) {
                 (Turn::Step(position), None) => self.steps.get(*position),

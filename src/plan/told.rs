@@ -45,8 +45,9 @@ const TOGETHER: [&str; 9] = [
 ];
 
 /// Codes that speak of what a name stands for.
-const USES: [&str; 17] = [
+const USES: [&str; 18] = [
     "always-true",
+    "block-too-short",
     "claim-without-look",
     "inside-for-each",
     "list-in-text",

@@ -218,6 +218,7 @@ impl Memory {
             | Event::AttemptIntended { .. }
             | Event::AttemptEnded { .. }
             | Event::WaitTicked { .. }
+            | Event::TimeSpent { .. }
             | Event::RequirementsHeld { .. }
             | Event::TaskEnded { .. }
             | Event::PointOfNoReturn { .. } => self.apply_to_task(record),
@@ -241,7 +242,7 @@ impl Memory {
 
     fn apply_to_task(&mut self, record: &Record) {
         match &record.event {
-            Event::TaskBegun { task, items } => {
+            Event::TaskBegun { task, items, .. } => {
                 let host = self.host(&task.host);
                 host.open.retain(|step| *step != task.step);
                 host.open.push(task.step.clone());

@@ -113,6 +113,7 @@ pub(crate) fn line_of(memory: &Memory, record: &Record) -> Option<Line> {
         | Event::AttemptIntended { .. }
         | Event::AttemptEnded { .. }
         | Event::WaitTicked { .. }
+        | Event::TimeSpent { .. }
         | Event::RequirementsHeld { .. }
         | Event::TaskEnded { .. }
         | Event::PointOfNoReturn { .. }
@@ -144,7 +145,7 @@ pub(crate) fn line_of(memory: &Memory, record: &Record) -> Option<Line> {
 
 fn of_task(memory: &Memory, record: &Record) -> Option<Line> {
     match &record.event {
-        Event::TaskBegun { task, items } => task_begun(memory, task, items.as_deref()),
+        Event::TaskBegun { task, items, .. } => task_begun(memory, task, items.as_deref()),
         Event::AttemptIntended {
             task, on, command, ..
         } => {

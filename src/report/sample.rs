@@ -231,6 +231,7 @@ impl Story {
     pub(crate) fn open(&mut self, name: &str, step: &str) {
         self.event(Event::TaskBegun {
             items: None,
+            timeout: None,
             task: task(name, step),
         });
     }

@@ -98,6 +98,7 @@ fn host_of(event: &Event) -> Option<&HostName> {
         | Event::AttemptIntended { task, .. }
         | Event::AttemptEnded { task, .. }
         | Event::WaitTicked { task, .. }
+        | Event::TimeSpent { task, .. }
         | Event::RequirementsHeld { task }
         | Event::TaskEnded { task, .. }
         | Event::PointOfNoReturn { task, .. }
@@ -250,9 +251,10 @@ impl Page<'_> {
                 };
                 (shown, true)
             }
-            Event::TaskBegun { .. } | Event::WaitTicked { .. } | Event::RequirementsHeld { .. } => {
-                return;
-            }
+            Event::TaskBegun { .. }
+            | Event::WaitTicked { .. }
+            | Event::TimeSpent { .. }
+            | Event::RequirementsHeld { .. } => return,
             Event::AttemptIntended {
                 task,
                 ordinal,
@@ -320,6 +322,7 @@ fn task_of(event: &Event) -> Option<&TaskId> {
         | Event::AttemptIntended { task, .. }
         | Event::AttemptEnded { task, .. }
         | Event::WaitTicked { task, .. }
+        | Event::TimeSpent { task, .. }
         | Event::RequirementsHeld { task }
         | Event::TaskEnded { task, .. }
         | Event::PointOfNoReturn { task, .. }

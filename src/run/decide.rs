@@ -13,6 +13,7 @@
 //!   block: these go on to its end. After a resume such hosts go first.
 
 mod critical;
+mod failure;
 mod rounds;
 mod walk;
 
@@ -40,7 +41,7 @@ use crate::task::TaskId;
 use crate::transport::TransportError;
 
 pub use critical::inside_uninterruptible;
-pub use critical::is_rescued;
+pub use failure::asks_on_failure;
 pub use rounds::begun_anew;
 pub use rounds::failed_part;
 pub(super) use walk::may_have_run;

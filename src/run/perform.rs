@@ -7,6 +7,7 @@
 
 mod effect;
 mod items;
+mod limits;
 mod names;
 mod required;
 mod rounds;
@@ -25,12 +26,12 @@ use crate::inventory::HostName;
 use crate::plan::Action;
 use crate::plan::Claim;
 use crate::plan::Late;
-use crate::plan::OnFailure;
 use crate::plan::Step;
 use crate::run::Live;
 use crate::run::decide;
 use crate::run::observe::Observation;
 use crate::run::observe::Observer;
+use crate::run::perform::limits::Limits;
 use crate::run::render;
 use crate::run::spot::Spot;
 use crate::run::state::TaskState;
@@ -48,6 +49,7 @@ struct Task<'w, 'r, 'a> {
     step: &'r Step,
     id: TaskId,
     names: Names,
+    limits: Limits,
 }
 
 /// How a task ends.
@@ -91,20 +93,27 @@ pub(super) async fn perform<'r>(
     host: &HostName,
     spot: Spot<'r>,
 ) -> Result<(), JournalError> {
-    let id = TaskId {
-        host: host.clone(),
-        step: spot.path(),
-    };
-    let task = Task {
-        live,
-        host,
-        spot,
-        step: spot.step,
-        id,
-        names: names(live, host, spot.item),
-    };
+    let task = Task::at(live, host, spot);
     let turn = task.turn().await?;
+    task.note_spent().await?;
     task.conclude(turn).await
+}
+
+impl<'w, 'r, 'a> Task<'w, 'r, 'a> {
+    fn at(live: &'w Live<'r, 'a>, host: &'w HostName, spot: Spot<'r>) -> Self {
+        Self {
+            live,
+            host,
+            spot,
+            step: spot.step,
+            id: TaskId {
+                host: host.clone(),
+                step: spot.path(),
+            },
+            names: names(live, host, spot.item),
+            limits: Limits::at(live, host, spot),
+        }
+    }
 }
 
 impl Task<'_, '_, '_> {
@@ -136,7 +145,31 @@ impl Task<'_, '_, '_> {
     /// Records that the task is begun.
     async fn begin(&self, items: Option<Vec<serde_json::Value>>) -> Result<(), JournalError> {
         let task = self.id.clone();
-        self.note(Event::TaskBegun { task, items }).await
+        let timeout = None;
+        self.note(Event::TaskBegun {
+            task,
+            items,
+            timeout,
+        })
+        .await
+    }
+
+    /// Records that a block is begun, and how long it may take.
+    async fn begin_block(&self) -> Result<Turn, JournalError> {
+        let own = self.step.timeout.as_ref().map(|own| self.length(own));
+        let own = match own.transpose() {
+            Ok(own) => own,
+            Err(why) => return Ok(self.failed(TaskStatus::Failed, why)),
+        };
+        let (task, items) = (self.id.clone(), None);
+        let timeout = own.into_iter().chain(self.rest()).min();
+        self.note(Event::TaskBegun {
+            task,
+            items,
+            timeout,
+        })
+        .await?;
+        Ok(Turn::Stopped)
     }
 
     fn length(&self, late: &Late<Duration>) -> Result<Duration, Reason> {
@@ -175,6 +208,9 @@ impl Task<'_, '_, '_> {
             return self.another_round(rounds).await;
         }
         if !self.is_begun() {
+            if let Some(over) = self.time_is_up() {
+                return Ok(self.failed(TaskStatus::TimedOut, Self::not_begun(&over)));
+            }
             if let Some(when) = &self.step.when {
                 let seen = self.observer().condition(when).await;
                 match seen.truth() {
@@ -209,10 +245,7 @@ impl Task<'_, '_, '_> {
             return Ok(turn);
         }
         match &self.step.action {
-            Action::Block { .. } => {
-                self.begin(None).await?;
-                Ok(Turn::Stopped)
-            }
+            Action::Block { .. } => self.begin_block().await,
             Action::Effect(effect) => self.effect(effect).await,
             Action::Wait(wait) => self.wait(wait).await,
             Action::Assert { claims, within } => Ok(self.assert(claims, within).await),
@@ -273,7 +306,7 @@ impl Task<'_, '_, '_> {
 
     /// Ends a task that failed, or asks a person about it where the plan holds.
     fn failed(&self, status: TaskStatus, why: Reason) -> Turn {
-        if self.holds_on_failure() {
+        if self.asks_on_failure() {
             let text = format!("{}: {}. What now?", self.title(), why.text);
             let answers = vec![Answer::Retry, Answer::Skip, Answer::Fail];
             return Turn::Asked(Question { text, why, answers });
@@ -281,22 +314,12 @@ impl Task<'_, '_, '_> {
         End::with(status, why)
     }
 
-    /// Whether a failure here leads to a question: the plan says so, or nothing can be undone any
-    /// more and no rescue takes it up.
-    fn holds_on_failure(&self) -> bool {
-        if !self.may_stop() {
-            return false;
-        }
-        match self.step.on_failure {
-            Some(OnFailure::Hold) => true,
-            Some(OnFailure::Rollback | OnFailure::Continue(_)) => false,
-            None => {
-                let state = self.live.state.borrow();
-                let host = state.hosts.get(self.host);
-                host.is_some_and(|host| host.no_return.is_some())
-                    && !decide::is_rescued(self.live.run.plan, self.step)
-            }
-        }
+    /// Whether a failure here leads to a question, and one may be asked.
+    fn asks_on_failure(&self) -> bool {
+        let state = self.live.state.borrow();
+        let host = state.hosts.get(self.host);
+        self.may_stop()
+            && host.is_some_and(|host| decide::asks_on_failure(self.live.run.plan, host, self.spot))
     }
 
     async fn conclude(&self, turn: Turn) -> Result<(), JournalError> {
@@ -346,7 +369,9 @@ impl Task<'_, '_, '_> {
         if seen.holds() {
             return End::with(TaskStatus::Unchanged, seen.reason("all claims hold"));
         }
-        self.failed(TaskStatus::Failed, seen.reason("a claim does not hold"))
+        let (status, why) =
+            self.or_out_of_time(TaskStatus::Failed, seen.reason("a claim does not hold"));
+        self.failed(status, why)
     }
 
     fn approve(&self, text: &crate::template::Template) -> Turn {
@@ -396,7 +421,8 @@ impl Task<'_, '_, '_> {
         })
     }
 
-    /// Looks until what is looked for holds, or `within` has passed; at least once. Pauses between
+    /// Looks until what is looked for holds, or `within` has passed, or the time of a block around;
+    /// at least once. Pauses between
     /// looks grow from a quarter of a second to two: most things are there at once.
     async fn look_until<F, L>(&self, within: Duration, look: L) -> Observation
     where
@@ -405,6 +431,7 @@ impl Task<'_, '_, '_> {
     {
         let clock = &self.live.run.clock;
         let begin = clock.monotonic();
+        let within = self.capped(within);
         let mut pause = Duration::from_millis(250);
         loop {
             let seen = look().await;

@@ -4,6 +4,7 @@ use crate::plan::Action;
 use crate::plan::Plan;
 use crate::plan::Rollback;
 use crate::plan::Step;
+use crate::plan::Within;
 use crate::task::StepPath;
 
 /// A step as the walk of a host comes to it. A step with a `for_each` is met as a whole, and then
@@ -35,6 +36,35 @@ impl<'p> Spot<'p> {
         let (step, of) = plan.find(&in_plan)?;
         let item = Some(Item { of: of?, number });
         Some(Self { step, item })
+    }
+
+    /// Returns the steps in which it stands, the outermost first, and as what.
+    pub(super) fn around(&self, plan: &'p Plan) -> Vec<(Self, Within)> {
+        // What is around a `for_each` is at none of its items.
+        let outside = match self.item {
+            Some(item) => plan.around(&item.of.path).len(),
+            None => usize::MAX,
+        };
+        let around = plan.around(&self.step.path).into_iter().enumerate();
+        let spot = |(depth, (step, within))| {
+            let item = self.item.filter(|_| depth >= outside);
+            (Self { step, item }, within)
+        };
+        around.map(spot).collect()
+    }
+
+    /// Returns the blocks of which it is a part, the outermost first. A rescue is no part of its
+    /// block, and a way back is a part of nothing that it undoes.
+    pub(super) fn blocks_around(&self, plan: &'p Plan) -> Vec<Self> {
+        let mut blocks = Vec::new();
+        for (spot, within) in self.around(plan) {
+            match within {
+                Within::Part => blocks.push(spot),
+                Within::Rescue => {}
+                Within::Handler => blocks.clear(),
+            }
+        }
+        blocks
     }
 
     /// Returns the path of its task.

@@ -5,17 +5,13 @@
 //! both cases nothing may be built on it.
 
 mod items;
-
-use std::time::Duration;
+mod task;
 
 use indexmap::IndexMap;
 use indexmap::IndexSet;
-use jiff::Timestamp;
 
-use crate::event::Answer;
 use crate::event::Event;
 use crate::event::HostStatus;
-use crate::event::Outcome;
 use crate::event::PreflightVerdict;
 use crate::event::Question;
 use crate::event::Reason;
@@ -25,7 +21,9 @@ use crate::event::TaskStatus;
 use crate::inventory::HostName;
 use crate::task::StepPath;
 use crate::task::TaskId;
-use crate::transport::AttemptId;
+
+pub use task::AttemptState;
+pub use task::TaskState;
 
 /// All that is known of a run.
 #[derive(Clone, Debug)]
@@ -65,56 +63,6 @@ pub struct HostState {
     pub no_return: Option<String>,
     /// Why it is as it is.
     pub why: Option<Reason>,
-}
-
-/// What is known of a task.
-#[derive(Clone, Debug, Default)]
-pub struct TaskState {
-    /// How it ended; `None` while it has not.
-    pub status: Option<TaskStatus>,
-    /// The number of the event that began it; 0 while it has only been asked about.
-    pub begun_at: u64,
-    /// The number of the event by which what a block requires was last known to hold.
-    pub required_at: u64,
-    /// What it is done for, where it has a `for_each` and was begun.
-    pub items: Option<Vec<serde_json::Value>>,
-    /// The number of the last item that was begun; 0 where none was.
-    pub reached: usize,
-    /// The round of a block with `retry`; 0 in the first.
-    pub round: u32,
-    /// How long it waits before that round.
-    pub delay: Duration,
-    /// Whether it is begun anew, in a later round of a block around it.
-    pub is_again: bool,
-    /// The attempts at it.
-    pub attempts: Vec<AttemptState>,
-    /// How many of them came before a person said "try again", or before the present round.
-    pub forgiven: usize,
-    /// How long it has waited.
-    pub waited: Duration,
-    /// What its step's `id` names.
-    pub result: Option<serde_json::Value>,
-    /// What a person is asked and has not answered.
-    pub question: Option<Question>,
-    /// What a person answered, where the task has still to act upon it.
-    pub answer: Option<(Answer, Option<String>)>,
-    /// Why it is as it is.
-    pub why: Option<Reason>,
-}
-
-/// What is known of an attempt.
-#[derive(Clone, Debug)]
-pub struct AttemptState {
-    /// Its name.
-    pub id: AttemptId,
-    /// The host it runs on.
-    pub on: HostName,
-    /// How long it may take.
-    pub timeout: Duration,
-    /// When its intent was recorded.
-    pub intended: Timestamp,
-    /// What came of it; `None` while this is not recorded.
-    pub outcome: Option<Outcome>,
 }
 
 impl Default for RunState {
@@ -166,100 +114,6 @@ impl HostState {
         if let Some(position) = position {
             self.not_undone = self.not_undone.min(position);
         }
-    }
-}
-
-impl TaskState {
-    /// Whether something of it may have happened on a host.
-    pub fn may_have_run(&self) -> bool {
-        let not_done = matches!(self.answer, Some((Answer::NotDone, _)));
-        !not_done
-            && self
-                .attempts
-                .iter()
-                .any(|attempt| !matches!(attempt.outcome, Some(Outcome::NotSent(_))))
-    }
-
-    fn begin(&mut self, seq: u64, items: Option<&Vec<serde_json::Value>>) {
-        self.begun_at = seq;
-        self.required_at = seq;
-        self.answer = None;
-        self.items = items.cloned();
-    }
-
-    /// Begins anew in a later round: what was attempted stays known, and so does what it is done
-    /// for.
-    fn begin_anew(&mut self) {
-        self.status = None;
-        self.question = None;
-        self.answer = None;
-        self.waited = Duration::ZERO;
-        self.forgiven = self.attempts.len();
-        self.reached = 0;
-        self.round = 0;
-        self.delay = Duration::ZERO;
-        self.is_again = true;
-        if self.items.is_none() {
-            self.begun_at = 0;
-        }
-    }
-
-    fn apply_attempt(&mut self, record: &Record) -> Result<(), &'static str> {
-        match &record.event {
-            Event::AttemptIntended {
-                attempt,
-                on,
-                timeout,
-                ..
-            } => {
-                if self
-                    .attempts
-                    .iter()
-                    .any(|one| one.id == *attempt || one.outcome.is_none())
-                {
-                    return Err("an attempt begins before the last has ended");
-                }
-                self.attempts.push(AttemptState {
-                    id: attempt.clone(),
-                    on: on.clone(),
-                    timeout: *timeout,
-                    intended: record.at,
-                    outcome: None,
-                });
-            }
-            Event::AttemptEnded {
-                attempt, outcome, ..
-            } => {
-                let found = self.attempts.iter_mut().find(|one| one.id == *attempt);
-                let Some(found) = found.filter(|one| one.outcome.is_none()) else {
-                    return Err("an attempt ends that was not intended");
-                };
-                found.outcome = Some(outcome.clone());
-            }
-            _ => unreachable!("told apart by the caller"),
-        }
-        Ok(())
-    }
-
-    /// Takes an answer in; false where it answers no open question.
-    fn answer(&mut self, answer: Answer, reason: Option<String>) -> bool {
-        let open = self
-            .question
-            .take_if(|question| question.answers.contains(&answer));
-        let Some(question) = open else { return false };
-        self.why = Some(question.why);
-        self.answer = Some((answer, reason));
-        match answer {
-            Answer::Wait => self.waited = Duration::ZERO,
-            Answer::Retry | Answer::NotDone => self.forgiven = self.attempts.len(),
-            Answer::Approve
-            | Answer::Reject
-            | Answer::Continue
-            | Answer::Skip
-            | Answer::Fail
-            | Answer::Done => {}
-        }
-        true
     }
 }
 
@@ -334,6 +188,7 @@ impl RunState {
             | Event::AttemptIntended { task, .. }
             | Event::AttemptEnded { task, .. }
             | Event::WaitTicked { task, .. }
+            | Event::TimeSpent { task, .. }
             | Event::RequirementsHeld { task }
             | Event::TaskEnded { task, .. }
             | Event::PointOfNoReturn { task, .. }
@@ -442,8 +297,8 @@ impl RunState {
             Event::TaskBegun { .. } if task.begun_at > 0 => {
                 return Err(format!("{id} is begun twice"));
             }
-            Event::TaskBegun { items, .. } => {
-                task.begin(record.seq, items.as_ref());
+            Event::TaskBegun { items, timeout, .. } => {
+                task.begin(record.seq, items.as_ref(), *timeout);
             }
             Event::RoundBegun {
                 round,
@@ -451,9 +306,7 @@ impl RunState {
                 again,
                 ..
             } => {
-                task.round = *round;
-                task.delay = *delay;
-                task.waited = Duration::ZERO;
+                task.begin_round(*round, *delay);
                 host.begin_anew(again);
             }
             Event::AttemptIntended { .. } | Event::AttemptEnded { .. } => {
@@ -461,6 +314,7 @@ impl RunState {
                     .map_err(|why| format!("{id}: {why}"))?;
             }
             Event::WaitTicked { waited, .. } => task.waited = *waited,
+            Event::TimeSpent { spent, .. } => (task.spent, task.spent_at) = (*spent, record.seq),
             Event::RequirementsHeld { .. } => task.required_at = record.seq,
             Event::TaskEnded {
                 status,
@@ -468,12 +322,7 @@ impl RunState {
                 result,
                 ..
             } => {
-                task.status = Some(*status);
-                task.why.clone_from(why);
-                // What was seen done in a later round has its result from an earlier one.
-                let known = task.result.take();
-                task.result = results.or_else(|| result.clone()).or(known);
-                task.question = None;
+                task.end(*status, why.clone(), results.or_else(|| result.clone()));
                 if status.is_well() {
                     host.undone(&id.step);
                 }
@@ -486,6 +335,7 @@ impl RunState {
                 if !task.answer(*answer, reason.clone()) {
                     return Err(format!("{id}: `{}` answers no question", answer.word()));
                 }
+                task.answered_at = record.seq;
             }
             _ => unreachable!("told apart by the caller"),
         }

@@ -464,7 +464,11 @@ const BECOME_FIELD: Field = field("become", BECOME, "Run as root, or as the name
 const ENV_FIELD: Field = field("env", ENV, "Environment variables.");
 const DIR_FIELD: Field = field("dir", SOME_WORDS, "The directory it runs in.");
 const STDIN_FIELD: Field = field("stdin", SOME_TEXT, "What the command reads.");
-const TIMEOUT_FIELD: Field = field("timeout", LATE_DURATION, "How long an attempt may take.");
+const TIMEOUT_FIELD: Field = field(
+    "timeout",
+    LATE_DURATION,
+    "How long an attempt may take; beside `block` how long all of it may take.",
+);
 const WITHIN_FIELD: Field = field(
     "within",
     LATE_DURATION,

@@ -37,6 +37,7 @@ const DEPTH: usize = 4;
 const BEYOND_SCHEMAS: &[&str] = &[
     "always-true",
     "bad-pattern",
+    "block-too-short",
     "circular-let",
     "claim-without-look",
     "dangerous-rm",

@@ -8,6 +8,7 @@
 mod ansible;
 mod anything;
 mod bad_input;
+mod blocks;
 mod bombs;
 mod bounds;
 mod ci;

@@ -61,6 +61,7 @@ fn takes(action: &str) -> &'static [&'static str] {
             "block",
             "rescue",
             "retry",
+            "timeout",
             "delegate_to",
             "become",
             "env",
@@ -78,7 +79,7 @@ fn cure(key: &str, action: &str) -> String {
         }
         ("timeout", "wait") => "write it in the wait: `wait: {until: ..., timeout: ...}`",
         ("timeout", "assert") => "write `within`: how long the claims may take to come true",
-        ("timeout" | "done_when" | "within" | "idempotent" | "on_unknown", "block") => {
+        ("done_when" | "within" | "idempotent" | "on_unknown", "block") => {
             return format!("write `{key}` in the steps of the block");
         }
         ("retry", "assert" | "wait") => {

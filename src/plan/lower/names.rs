@@ -230,6 +230,9 @@ impl Lookup<'_> {
         if let Some(rounds) = &step.rounds {
             self.late_duration(&rounds.delay);
         }
+        if let Some(timeout) = &step.timeout {
+            self.late_duration(timeout);
+        }
         match &step.action {
             Action::Effect(effect) => {
                 self.command(&effect.command);

@@ -68,6 +68,10 @@ impl Lowering<'_> {
                 .get("retry")
                 .filter(|_| node.get("block").is_some())
                 .map(|retry| self.retry(retry)),
+            timeout: node
+                .get("timeout")
+                .filter(|_| node.get("block").is_some())
+                .map(|timeout| self.duration(timeout)),
             rollback: self.rollback(node.get("rollback"), &path, &inner),
             point_of_no_return: text("point_of_no_return"),
             on_failure: node.get("on_failure").map(on_failure),

@@ -1,7 +1,6 @@
 //! Critical sections: where a host must not be left alone.
 
 use crate::event::HostStatus;
-use crate::plan::Action;
 use crate::plan::Step;
 use crate::resolve::ResolvedPlan;
 use crate::run::decide::walk::begun_last_first;
@@ -59,24 +58,6 @@ fn in_uninterruptible(plan: &ResolvedPlan, wanted: &Step) -> bool {
         step.visit(&mut |block| {
             if block.uninterruptible.is_some() {
                 block.visit(&mut |part| found |= part.path == wanted.path);
-            }
-        });
-    }
-    found
-}
-
-/// Whether a failure of a step is taken up by the rescue of a block around it, or is part of a way
-/// back.
-pub fn is_rescued(plan: &ResolvedPlan, wanted: &Step) -> bool {
-    let mut found = wanted.path.0.contains(".rollback");
-    for step in &plan.plan.steps {
-        step.visit(&mut |block| {
-            if let Action::Block { steps, rescue } = &block.action
-                && !rescue.is_empty()
-            {
-                for part in steps {
-                    part.visit(&mut |part| found |= part.path == wanted.path);
-                }
             }
         });
     }

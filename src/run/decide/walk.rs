@@ -13,6 +13,7 @@ use crate::plan::OnFailure;
 use crate::plan::Step;
 use crate::resolve::ResolvedPlan;
 use crate::run::decide::rounds::another_round;
+use crate::run::decide::rounds::is_without_time;
 use crate::run::spot::Spot;
 use crate::run::state::HostState;
 use crate::run::state::TaskState;
@@ -99,7 +100,9 @@ pub(super) fn walk_step<'p>(spot: Spot<'p>, host: &HostState) -> Walk<'p> {
     // one that waits for its next round.
     match spot.parts() {
         Some((steps, rescue))
-            if task.begun_at > 0 && task.waited >= task.delay && !is_ended_by(task) =>
+            if task.begun_at > 0
+                && (task.waited >= task.delay || task.time_is_up())
+                && !is_ended_by(task) =>
         {
             walk_block(spot, steps, rescue, host)
         }
@@ -148,7 +151,11 @@ fn walk_block<'p>(
     };
     if rescue.is_empty() {
         let status = status_of(failed, host).unwrap_or(TaskStatus::Failed);
-        return Walk::Close(block, status, Some(reason_of(failed, host)));
+        let mut why = reason_of(failed, host);
+        if is_without_time(block, host) {
+            why.text.push_str("; no time is left for another round");
+        }
+        return Walk::Close(block, status, Some(why));
     }
     match walk_all(inner(rescue), host) {
         Walk::Done => {

@@ -81,12 +81,13 @@ impl Task<'_, '_, '_> {
         let mut required = false;
         loop {
             let tried = self.state().attempts.len() - self.state().forgiven;
-            let permitted = tried < effect.retry.attempts as usize;
+            let in_time = self.time_is_up().is_none();
+            let permitted = tried < effect.retry.attempts as usize && in_time;
             match judged.take() {
                 None => {}
                 Some(Judgement::InDoubt(why))
                     // One more than the plan allows: it failed nowhere, only its end is missing.
-                    if !(effect.idempotent && (permitted || tried < 2))
+                    if !(effect.idempotent && in_time && (permitted || tried < 2))
                         || self.may_be_running() =>
                 {
                     // Whether something was read is no question to a person.
@@ -97,6 +98,7 @@ impl Task<'_, '_, '_> {
                     });
                 }
                 Some(Judgement::NotDone(status, why)) if !permitted => {
+                    let (status, why) = self.or_out_of_time(status, why);
                     return Ok(self.failed(status, why));
                 }
                 Some(Judgement::NotDone(_, why) | Judgement::InDoubt(why)) => {
@@ -113,6 +115,10 @@ impl Task<'_, '_, '_> {
                 if let Some(turn) = self.lacks().await {
                     return Ok(turn);
                 }
+            }
+            // What was looked at may have taken all the time there was.
+            if let Some(over) = self.time_is_up() {
+                return Ok(self.failed(TaskStatus::TimedOut, Self::not_begun(&over)));
             }
             let output = match self.send(effect).await? {
                 Ok(output) => output,
@@ -193,13 +199,19 @@ impl Task<'_, '_, '_> {
             delay,
             why: why.text.clone(),
         });
-        if self.sleep(delay).await {
+        if self.sleep(self.capped(delay)).await {
             return Some(Turn::Stopped);
         }
-        let done_when = effect.done_when.as_ref()?;
-        let seen = self.observer().condition(done_when).await;
-        let late = "it came about after all";
-        (seen.truth() == Truth::True).then(|| End::with(TaskStatus::Changed, seen.reason(late)))
+        if let Some(done_when) = &effect.done_when {
+            let seen = self.observer().condition(done_when).await;
+            if seen.truth() == Truth::True {
+                let why = seen.reason("it came about after all");
+                return Some(End::with(TaskStatus::Changed, why));
+            }
+        }
+        self.time_is_up()?;
+        let (status, why) = self.or_out_of_time(TaskStatus::TimedOut, why.clone());
+        Some(self.failed(status, why))
     }
 
     /// Sends one attempt. `Err` where it could not even be made; `Ok(None)` where it was not
@@ -228,12 +240,13 @@ impl Task<'_, '_, '_> {
             match result {
                 Ok(output) => return Ok(Ok(Some(output))),
                 Err(TransportError::Unreachable { .. })
-                    if clock.monotonic().saturating_sub(begin) < limit =>
+                    if clock.monotonic().saturating_sub(begin) < limit
+                        && self.time_is_up().is_none() =>
                 {
                     turn += 1;
                     // Another member is tried at once; only a full round is followed by a pause.
                     if turn.is_multiple_of(members.len()) {
-                        if self.sleep(pause).await {
+                        if self.sleep(self.capped(pause)).await {
                             return Ok(Ok(None));
                         }
                         pause = (pause * 2).min(Duration::from_secs(15));
@@ -252,7 +265,8 @@ impl Task<'_, '_, '_> {
         }
     }
 
-    /// Makes one attempt on one host: intent, effect, outcome.
+    /// Makes one attempt on one host: intent, effect, outcome. Returns how long it might have taken,
+    /// were it not for the blocks around, with what came of it.
     async fn attempt(
         &self,
         effect: &Effect,
@@ -270,10 +284,13 @@ impl Task<'_, '_, '_> {
         };
         let step = format!("{}/{}", run.plan.plan.name, self.id.step);
         let spec = &effect.command;
-        let command = match render::command(spec, &self.names, self.host, host, run.plan, step) {
+        let command = render::command(spec, &self.names, self.host, host, run.plan, step);
+        let mut command = match command {
             Ok(command) => command,
             Err(text) => return fail(format!("its command cannot be made: {text}")),
         };
+        let patience = command.timeout;
+        command.timeout = self.capped(patience);
         let ordinal = u32::try_from(self.state().attempts.len() + 1).unwrap_or(u32::MAX);
         let attempt = self.attempt_id(ordinal);
         self.note(Event::AttemptIntended {
@@ -300,7 +317,7 @@ impl Task<'_, '_, '_> {
             })
             .await?;
         }
-        Ok(Ok((command.timeout, result)))
+        Ok(Ok((patience, result)))
     }
 
     /// Names an attempt: the same for everyone who computes it.

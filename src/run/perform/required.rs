@@ -14,9 +14,7 @@ use crate::run::decide;
 use crate::run::perform::End;
 use crate::run::perform::Task;
 use crate::run::perform::Turn;
-use crate::run::perform::names;
 use crate::run::spot::Spot;
-use crate::task::TaskId;
 
 impl<'r> Task<'_, 'r, '_> {
     /// Looks whether what a block around requires does not hold any more; then the block has
@@ -24,17 +22,7 @@ impl<'r> Task<'_, 'r, '_> {
     pub(super) async fn blocks_lack(&self) -> Result<Option<Turn>, JournalError> {
         let blocks = self.blocks_to_look_at();
         for spot in blocks {
-            let block = Task {
-                live: self.live,
-                host: self.host,
-                spot,
-                step: spot.step,
-                id: TaskId {
-                    host: self.host.clone(),
-                    step: spot.path(),
-                },
-                names: names(self.live, self.host, spot.item),
-            };
+            let block = Task::at(self.live, self.host, spot);
             let seen = block.observer().claims(&spot.step.requires).await;
             if seen.holds() {
                 let task = block.id;
@@ -65,20 +53,7 @@ impl<'r> Task<'_, 'r, '_> {
         let Some(host) = state.hosts.get(self.host) else {
             return Vec::new();
         };
-        let around_list = match self.spot.item {
-            Some(item) => plan.blocks_around(&item.of.path),
-            None => Vec::new(),
-        };
-        // A block around a `for_each` is at none of its items.
-        let spot = |step| Spot {
-            step,
-            item: self
-                .spot
-                .item
-                .filter(|_| !around_list.iter().any(|outer| std::ptr::eq(*outer, step))),
-        };
-        let around = plan.blocks_around(&self.step.path);
-        let around: Vec<Spot<'r>> = around.into_iter().map(spot).collect();
+        let around = self.spot.blocks_around(plan);
         let is_under_way = |block: &Spot<'_>| {
             block.step.uninterruptible.is_some() && decide::may_have_run(*block, host)
         };

@@ -30,6 +30,10 @@ impl Task<'_, '_, '_> {
                 Ok(delay) => delay.max(LEAST_DELAY),
                 Err(why) => return Ok(self.failed(TaskStatus::Failed, why)),
             };
+            if self.rest().is_some_and(|rest| rest <= delay) {
+                self.give_up_rest();
+                return Ok(Turn::Stopped);
+            }
             self.record_round(state.round.max(1) + 1, rounds.attempts, delay)
                 .await?;
         }
@@ -38,9 +42,13 @@ impl Task<'_, '_, '_> {
         let begin = clock.monotonic();
         let passed = || state.waited + clock.monotonic().saturating_sub(begin);
         loop {
-            let rest = state.delay.saturating_sub(passed());
+            let rest = self.capped(state.delay.saturating_sub(passed()));
             let stopped = self.sleep(rest.min(TICK)).await;
             let waited = passed();
+            // Less was left than when the round was recorded: a resume counts what was not.
+            if !stopped && waited < state.delay && self.time_is_up().is_some() {
+                return Ok(Turn::Stopped);
+            }
             // The round begins with the record that its time has come: what the block requires is
             // looked at before that.
             if !stopped && waited >= state.delay && !self.step.requires.is_empty() {
@@ -52,6 +60,7 @@ impl Task<'_, '_, '_> {
             }
             let task = self.id.clone();
             self.note(Event::WaitTicked { task, waited }).await?;
+            self.note_spent().await?;
             if stopped || waited >= state.delay {
                 return Ok(Turn::Stopped);
             }

@@ -112,12 +112,16 @@ impl Task<'_, '_, '_> {
             if waited >= measures.timeout && !(holds && waited < measures.at_least) {
                 return Ok(self.timed_out(measures, seen));
             }
+            if let Some(over) = self.time_is_up() {
+                return Ok(self.out_of_time(measures, waited, seen, &over));
+            }
             self.tell(measures, seen.as_ref(), waited);
             let mut pause = measures.every.min(measures.timeout.saturating_sub(waited));
             if let Some(since) = stable_since {
                 let stable_at = (since + measures.stable_for).max(measures.at_least);
                 pause = pause.min(stable_at.saturating_sub(waited));
             }
+            let pause = self.capped(pause);
             let stopped = self.sleep(pause.max(Duration::from_millis(1))).await;
             let waited = counted + clock.monotonic().saturating_sub(begin);
             if stopped || waited >= ticked + TICK {
@@ -127,6 +131,7 @@ impl Task<'_, '_, '_> {
                     waited,
                 })
                 .await?;
+                self.note_spent().await?;
             }
             if stopped {
                 return Ok(Turn::Stopped);
@@ -141,8 +146,28 @@ impl Task<'_, '_, '_> {
             values: seen.map(|seen| seen.values.clone()).unwrap_or_default(),
             error: seen.and_then(|seen| seen.error.clone()),
             waited,
-            limit: measures.timeout,
+            limit: self.rest().map_or(measures.timeout, |rest| {
+                measures.timeout.min(waited.saturating_add(rest))
+            }),
         });
+    }
+
+    /// Ends a wait because the time of a block around is over: what the plan says of its own
+    /// `timeout` does not count.
+    fn out_of_time(
+        &self,
+        measures: &Measures<'_>,
+        waited: Duration,
+        seen: Option<Seen>,
+        over: &str,
+    ) -> Turn {
+        let waited = crate::duration::show(Duration::from_secs(waited.as_secs()));
+        let wanted = crate::duration::show(measures.timeout);
+        let why = Reason {
+            text: format!("waited {waited} of {wanted} in vain; {over}"),
+            seen: seen.into_iter().collect(),
+        };
+        self.failed(TaskStatus::TimedOut, why)
     }
 
     fn timed_out(&self, measures: &Measures<'_>, seen: Option<Seen>) -> Turn {

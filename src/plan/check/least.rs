@@ -1,0 +1,62 @@
+//! Blocks whose waits take longer than the block may.
+
+use std::time::Duration;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::duration;
+use crate::plan::Action;
+use crate::plan::Late;
+use crate::plan::OnFailure;
+use crate::plan::Step;
+use crate::plan::Wait;
+use crate::plan::check::Placed;
+
+/// Tells of blocks that can never end well in their `timeout`.
+pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
+    let (Some(Late::Now(timeout)), Action::Block { steps, .. }) =
+        (&placed.step.timeout, &placed.step.action)
+    else {
+        return;
+    };
+    let least: Duration = steps.iter().map(least).sum();
+    let Some(node) = placed.node.get("timeout").filter(|_| least >= *timeout) else {
+        return;
+    };
+    let mut diagnostic = Diagnostic::error("block-too-short", "this block can never end well")
+        .at(node.span, "the time is up by then")
+        .help(format!(
+            "write a `timeout` well above {}",
+            duration::show(least)
+        ));
+    if let Some(longest) = steps.iter().max_by_key(|step| self::least(step)) {
+        let shown = duration::show(self::least(longest));
+        diagnostic = diagnostic.also(longest.span, format!("this takes {shown} at least"));
+    }
+    found.push(diagnostic);
+}
+
+/// Returns the time that a step takes in any case where it ends well: what may be left out, or may
+/// fail and do no harm, takes none.
+fn least(step: &Step) -> Duration {
+    let tolerated = matches!(step.on_failure, Some(OnFailure::Continue(_)));
+    if step.when.is_some() || step.for_each.is_some() || tolerated {
+        return Duration::ZERO;
+    }
+    let now = |time: &Late<Duration>| match time {
+        Late::Now(time) => *time,
+        Late::Template(_) => Duration::ZERO,
+    };
+    match &step.action {
+        Action::Wait(wait) => match wait.as_ref() {
+            Wait::For(time) => now(time),
+            Wait::Until {
+                at_least,
+                stable_for,
+                ..
+            } => now(at_least).max(now(stable_for)),
+        },
+        Action::Block { steps, rescue } if rescue.is_empty() => steps.iter().map(least).sum(),
+        _ => Duration::ZERO,
+    }
+}

@@ -1,0 +1,36 @@
+//! What a failure leads to: a question, or not.
+//!
+//! A step says it with `on_failure`; where it does not, the blocks around it do, the innermost
+//! first. A block speaks of the failures that are left over: not of one that its `retry` or its
+//! rescue takes up. Where nobody says, a person is asked past a point of no return.
+
+use crate::plan::Action;
+use crate::plan::OnFailure;
+use crate::plan::Within;
+use crate::resolve::ResolvedPlan;
+use crate::run::decide::rounds::another_round;
+use crate::run::spot::Spot;
+use crate::run::state::HostState;
+
+/// Whether a person is asked about the failure of a step.
+pub fn asks_on_failure(plan: &ResolvedPlan, host: &HostState, spot: Spot<'_>) -> bool {
+    let asks = |step: Option<&OnFailure>| step.map(|said| matches!(said, OnFailure::Hold));
+    if let Some(asks) = asks(spot.step.on_failure.as_ref()) {
+        return asks;
+    }
+    for (outer, within) in spot.around(&plan.plan).into_iter().rev() {
+        match (within, &outer.step.action) {
+            (Within::Handler, _) => return false,
+            (Within::Part, Action::Block { rescue, .. })
+                if !rescue.is_empty() || another_round(outer, host) =>
+            {
+                return false;
+            }
+            (Within::Part | Within::Rescue, _) => {}
+        }
+        if let Some(asks) = asks(outer.step.on_failure.as_ref()) {
+            return asks;
+        }
+    }
+    host.no_return.is_some()
+}

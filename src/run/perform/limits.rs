@@ -1,0 +1,164 @@
+//! The time that blocks around a step may take.
+//!
+//! A block with a `timeout` is given its time when it is begun, a block inside of one no more than
+//! what is left of that. Each task in it is worked on no longer than what is left, and says at its
+//! end how much it took: only time in which something was worked on counts, not that in which a run
+//! was paused or a person was asked. When the time is up nothing new is begun in the block: what was
+//! sent is brought to its end, a wait is ended, and the part has timed out; then comes the rescue,
+//! which has all the time that it wants.
+//!
+//! A person who says `retry` or `wait` gives the blocks around the step their whole time again.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use crate::duration;
+use crate::event::Answer;
+use crate::event::Event;
+use crate::event::JournalError;
+use crate::event::Reason;
+use crate::event::TaskStatus;
+use crate::inventory::HostName;
+use crate::run::Live;
+use crate::run::perform::Task;
+use crate::run::spot::Spot;
+use crate::task::StepPath;
+use crate::task::TaskId;
+
+/// The limits of a task, as they were when it was taken up.
+pub(super) struct Limits {
+    /// When that was.
+    begin: Duration,
+    /// The blocks that have one, the outermost first.
+    blocks: Vec<Limit>,
+}
+
+/// A block that may take so long.
+struct Limit {
+    block: StepPath,
+    title: String,
+    timeout: Duration,
+    spent: Cell<Duration>,
+}
+
+impl Limits {
+    /// Reads the limits of a task from the state of its host.
+    pub(super) fn at<'r>(live: &Live<'r, '_>, host: &HostName, spot: Spot<'r>) -> Self {
+        let plan = &live.run.plan.plan;
+        let state = live.state.borrow();
+        let host = state.hosts.get(host);
+        let answered_at = host
+            .and_then(|host| host.task(&spot.path()))
+            .filter(|task| matches!(task.answer, Some((Answer::Retry | Answer::Wait, _))))
+            .map_or(0, |task| task.answered_at);
+        let around = spot.blocks_around(plan);
+        let limit = |block: Spot<'_>| {
+            let path = block.path();
+            let task = host?.task(&path)?;
+            let is_given_anew = answered_at > task.spent_at;
+            Some(Limit {
+                title: block.step.title.clone(),
+                timeout: task.timeout?,
+                spent: Cell::new(if is_given_anew {
+                    Duration::ZERO
+                } else {
+                    task.spent
+                }),
+                block: path,
+            })
+        };
+        Self {
+            begin: live.run.clock.monotonic(),
+            blocks: around.into_iter().chain([spot]).filter_map(limit).collect(),
+        }
+    }
+}
+
+impl Task<'_, '_, '_> {
+    fn passed(&self) -> Duration {
+        let now = self.live.run.clock.monotonic();
+        now.saturating_sub(self.limits.begin)
+    }
+
+    /// Returns how much time is left for the task; `None` where nothing limits it.
+    pub(super) fn rest(&self) -> Option<Duration> {
+        let blocks = self.limits.blocks.iter();
+        let rest = blocks.map(|block| block.timeout.saturating_sub(block.spent.get()));
+        let rest = rest.min()?;
+        Some(rest.saturating_sub(self.passed()))
+    }
+
+    /// Returns a time, or what is left where that is less.
+    pub(super) fn capped(&self, time: Duration) -> Duration {
+        self.rest().map_or(time, |rest| rest.min(time))
+    }
+
+    /// Says whose time is up; `None` where it is not.
+    pub(super) fn time_is_up(&self) -> Option<String> {
+        let passed = self.passed();
+        let mut blocks = self.limits.blocks.iter();
+        let over = blocks.find(|block| block.spent.get() + passed >= block.timeout)?;
+        let timeout = duration::show(over.timeout);
+        Some(format!("the {timeout} of `{}` are over", over.title))
+    }
+
+    /// The reason of a task that is not begun for want of time.
+    pub(super) fn not_begun(over: &str) -> Reason {
+        Reason {
+            text: format!("{over}; it was not begun"),
+            seen: Vec::new(),
+        }
+    }
+
+    /// Returns how a task ends that did not come about: where the time is up that is what it ends
+    /// of, and the reason says so.
+    pub(super) fn or_out_of_time(
+        &self,
+        status: TaskStatus,
+        mut why: Reason,
+    ) -> (TaskStatus, Reason) {
+        let Some(over) = self.time_is_up() else {
+            return (status, why);
+        };
+        why.text = format!("{}; {over}", why.text);
+        (TaskStatus::TimedOut, why)
+    }
+
+    /// Records how much of their time the blocks around, and this one, have spent.
+    pub(super) async fn note_spent(&self) -> Result<(), JournalError> {
+        let passed = self.passed();
+        for limit in &self.limits.blocks {
+            let spent = limit.spent.get().saturating_add(passed);
+            self.note_spent_of(&limit.block, spent).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives up what is left of the time of this block: it is too short for another round.
+    pub(super) fn give_up_rest(&self) {
+        let own = self.limits.blocks.last();
+        if let Some(own) = own.filter(|limit| limit.block == self.id.step) {
+            own.spent.set(own.timeout);
+        }
+    }
+
+    /// Records it in whole milliseconds, rounded up, unless it is known.
+    async fn note_spent_of(&self, block: &StepPath, spent: Duration) -> Result<(), JournalError> {
+        let whole = spent.as_nanos().div_ceil(1_000_000);
+        let spent = Duration::from_millis(u64::try_from(whole).unwrap_or(u64::MAX));
+        let known = {
+            let state = self.live.state.borrow();
+            let host = state.hosts.get(self.host);
+            let task = host.and_then(|host| host.task(block));
+            task.is_none_or(|task| task.status.is_some() || task.spent == spent)
+        };
+        if known {
+            return Ok(());
+        }
+        let task = TaskId {
+            host: self.host.clone(),
+            step: block.clone(),
+        };
+        self.note(Event::TimeSpent { task, spent }).await
+    }
+}

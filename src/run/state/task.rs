@@ -1,0 +1,199 @@
+//! The state of a task in a run.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::event::Answer;
+use crate::event::Event;
+use crate::event::Outcome;
+use crate::event::Question;
+use crate::event::Reason;
+use crate::event::Record;
+use crate::event::TaskStatus;
+use crate::inventory::HostName;
+use crate::transport::AttemptId;
+
+/// What is known of a task.
+#[derive(Clone, Debug, Default)]
+pub struct TaskState {
+    /// How it ended; `None` while it has not.
+    pub status: Option<TaskStatus>,
+    /// The number of the event that began it; 0 while it has only been asked about.
+    pub begun_at: u64,
+    /// The number of the event by which what a block requires was last known to hold.
+    pub required_at: u64,
+    /// What it is done for, where it has a `for_each` and was begun.
+    pub items: Option<Vec<serde_json::Value>>,
+    /// The number of the last item that was begun; 0 where none was.
+    pub reached: usize,
+    /// The round of a block with `retry`; 0 in the first.
+    pub round: u32,
+    /// How long it waits before that round.
+    pub delay: Duration,
+    /// Whether it is begun anew, in a later round of a block around it.
+    pub is_again: bool,
+    /// The attempts at it.
+    pub attempts: Vec<AttemptState>,
+    /// How many of them came before a person said "try again", or before the present round.
+    pub forgiven: usize,
+    /// How long it has waited.
+    pub waited: Duration,
+    /// How long a block may take in all; `None` where nothing says.
+    pub timeout: Option<Duration>,
+    /// How much of that has passed.
+    pub spent: Duration,
+    /// The number of the event that said so last.
+    pub spent_at: u64,
+    /// The number of the last answer of a person; 0 where there was none.
+    pub answered_at: u64,
+    /// What its step's `id` names.
+    pub result: Option<serde_json::Value>,
+    /// What a person is asked and has not answered.
+    pub question: Option<Question>,
+    /// What a person answered, where the task has still to act upon it.
+    pub answer: Option<(Answer, Option<String>)>,
+    /// Why it is as it is.
+    pub why: Option<Reason>,
+}
+
+/// What is known of an attempt.
+#[derive(Clone, Debug)]
+pub struct AttemptState {
+    /// Its name.
+    pub id: AttemptId,
+    /// The host it runs on.
+    pub on: HostName,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// When its intent was recorded.
+    pub intended: Timestamp,
+    /// What came of it; `None` while this is not recorded.
+    pub outcome: Option<Outcome>,
+}
+
+impl TaskState {
+    /// Whether something of it may have happened on a host.
+    pub fn may_have_run(&self) -> bool {
+        let not_done = matches!(self.answer, Some((Answer::NotDone, _)));
+        !not_done
+            && self
+                .attempts
+                .iter()
+                .any(|attempt| !matches!(attempt.outcome, Some(Outcome::NotSent(_))))
+    }
+
+    /// Whether all of the time that a block may take has passed.
+    pub fn time_is_up(&self) -> bool {
+        self.timeout.is_some_and(|timeout| self.spent >= timeout)
+    }
+
+    pub(super) fn begin(
+        &mut self,
+        seq: u64,
+        items: Option<&Vec<serde_json::Value>>,
+        timeout: Option<Duration>,
+    ) {
+        self.begun_at = seq;
+        self.required_at = seq;
+        self.answer = None;
+        self.items = items.cloned();
+        self.timeout = timeout;
+        self.spent = Duration::ZERO;
+        self.spent_at = seq;
+    }
+
+    pub(super) fn begin_round(&mut self, round: u32, delay: Duration) {
+        self.round = round;
+        self.delay = delay;
+        self.waited = Duration::ZERO;
+    }
+
+    pub(super) fn end(
+        &mut self,
+        status: TaskStatus,
+        why: Option<Reason>,
+        result: Option<serde_json::Value>,
+    ) {
+        self.status = Some(status);
+        self.why = why;
+        // What was seen done in a later round has its result from an earlier one.
+        self.result = result.or(self.result.take());
+        self.question = None;
+    }
+
+    /// Begins anew in a later round: what was attempted stays known, and so does what it is done
+    /// for.
+    pub(super) fn begin_anew(&mut self) {
+        self.status = None;
+        self.question = None;
+        self.answer = None;
+        self.waited = Duration::ZERO;
+        self.forgiven = self.attempts.len();
+        self.reached = 0;
+        self.round = 0;
+        self.delay = Duration::ZERO;
+        self.is_again = true;
+        if self.items.is_none() {
+            self.begun_at = 0;
+        }
+    }
+
+    pub(super) fn apply_attempt(&mut self, record: &Record) -> Result<(), &'static str> {
+        match &record.event {
+            Event::AttemptIntended {
+                attempt,
+                on,
+                timeout,
+                ..
+            } => {
+                if self
+                    .attempts
+                    .iter()
+                    .any(|one| one.id == *attempt || one.outcome.is_none())
+                {
+                    return Err("an attempt begins before the last has ended");
+                }
+                self.attempts.push(AttemptState {
+                    id: attempt.clone(),
+                    on: on.clone(),
+                    timeout: *timeout,
+                    intended: record.at,
+                    outcome: None,
+                });
+            }
+            Event::AttemptEnded {
+                attempt, outcome, ..
+            } => {
+                let found = self.attempts.iter_mut().find(|one| one.id == *attempt);
+                let Some(found) = found.filter(|one| one.outcome.is_none()) else {
+                    return Err("an attempt ends that was not intended");
+                };
+                found.outcome = Some(outcome.clone());
+            }
+            _ => unreachable!("told apart by the caller"),
+        }
+        Ok(())
+    }
+
+    /// Takes an answer in; false where it answers no open question.
+    pub(super) fn answer(&mut self, answer: Answer, reason: Option<String>) -> bool {
+        let open = self
+            .question
+            .take_if(|question| question.answers.contains(&answer));
+        let Some(question) = open else { return false };
+        self.why = Some(question.why);
+        self.answer = Some((answer, reason));
+        match answer {
+            Answer::Wait => self.waited = Duration::ZERO,
+            Answer::Retry | Answer::NotDone => self.forgiven = self.attempts.len(),
+            Answer::Approve
+            | Answer::Reject
+            | Answer::Continue
+            | Answer::Skip
+            | Answer::Fail
+            | Answer::Done => {}
+        }
+        true
+    }
+}
