@@ -41,10 +41,10 @@ const WAITS: &str = r#"
         wait: {until: 'states["auth"].state == "down"', timeout: 1h}
 "#;
 
-const RESCUE: &str = r#"    rescue:
+const RESCUE: &str = r"    rescue:
       - {id: rest, wait: 10m}
       - {id: out, run: svc count, read_only: true}
-"#;
+";
 
 fn why(state: &RunState, step: &str) -> String {
     task(state, step)
@@ -101,14 +101,14 @@ fn the_rescue_has_its_own_time() {
 
 #[test]
 fn a_command_is_given_no_more_than_the_rest_and_nothing_is_begun_after_it() {
-    let steps = r#"
+    let steps = r"
   - id: swap
     timeout: 3m
     block:
       - {id: rest, wait: 1m}
       - {id: first, run: svc note a, idempotent: true, timeout: 1h, retry: {attempts: 9, delay: 1s}, rollback: {none: a note}}
       - {id: second, run: svc note b, idempotent: true, rollback: {none: a note}}
-"#;
+";
     let ended = run(steps, &[("first", "hangs", None)]);
     let story = trace(&ended.journal);
     assert_eq!(
