@@ -373,6 +373,10 @@ fn task_ended(memory: &Memory, id: &TaskId, status: TaskStatus, why: Option<&Rea
     let is_look = matches!(memory.action(&id.step), "wait" | "assert" | "approve");
     let says_why = !status.is_well() || status == TaskStatus::Skipped || is_look;
     if let Some(why) = why.filter(|why| says_why && !why.text.is_empty()) {
+        // What has no name but its text says it once.
+        if memory.action(&id.step) == "fail" && text.starts_with("fail: ") {
+            "fail".clone_into(&mut text);
+        }
         text = format!("{text}: {}", sentence(&why.text));
     }
     let about = circumstances(id, task, status);

@@ -222,7 +222,7 @@ impl Page<'_> {
         let mut task: Option<&TaskId> = None;
         for record in records {
             then.apply(record);
-            if host_of(&record.event) != host {
+            if host_of(&record.event) != host || is_count(&record.event) {
                 continue;
             }
             let current = task_of(&record.event);
@@ -251,10 +251,8 @@ impl Page<'_> {
                 };
                 (shown, true)
             }
-            Event::TaskBegun { .. }
-            | Event::WaitTicked { .. }
-            | Event::TimeSpent { .. }
-            | Event::RequirementsHeld { .. } => return,
+            Event::TaskBegun { .. } => return,
+            event if is_count(event) => return,
             Event::AttemptIntended {
                 task,
                 ordinal,
@@ -312,6 +310,14 @@ fn of_line(line: Line) -> Shown {
         text: line.text,
         details: line.details,
     }
+}
+
+/// Whether an event only keeps count for a resume.
+fn is_count(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::WaitTicked { .. } | Event::TimeSpent { .. } | Event::RequirementsHeld { .. }
+    )
 }
 
 /// Returns the task an event is about.

@@ -14,6 +14,8 @@ use planrun::run::exit_status;
 use planrun::run::state::RunState;
 use serde_json::json;
 
+use crate::harness::Planrun;
+use crate::harness::root;
 use crate::items::run;
 use crate::items::scene;
 use crate::items::status_of;
@@ -357,4 +359,30 @@ fn past_a_point_of_no_return_a_block_still_says_what_its_failures_lead_to() {
     let unsaid = steps("SAID").replace("    on_failure: SAID\n", "");
     let asked = run(&unsaid, &[("note", "refused", None)]);
     assert_eq!(exit_status(&asked.state), 6, "{}", trace(&asked.journal));
+}
+
+/// What is told of a block whose time is up, where it is shown afterwards.
+#[test]
+fn counting_the_time_of_a_block_is_not_told_and_a_failure_in_words_is_told_once() {
+    let planrun = Planrun::new();
+    let rescue = "    rescue:\n      - fail: It took too long.\n";
+    let head = "version: 1\nname: slow\nhosts: m1\nprobes:\n  \
+                states: {run: svc states, parse: {format: tsv, key: name}}\nsteps:";
+    let plan = planrun.file("plan.yaml", format!("{head}{WAITS}{rescue}"));
+    let tests = root().join("tests");
+    let inventory = std::fs::read_to_string(tests.join("cases/engine/inventory.yaml")).unwrap();
+    let inventory = inventory.replace("../tests", tests.to_str().unwrap());
+    let inventory = planrun.file("inventory.yaml", inventory);
+    let ended = planrun.run(&["apply", &plan, "-i", &inventory]);
+    ended.exits(1);
+    assert!(
+        ended.stderr.contains("fail: It took too long.\n")
+            && !ended.stderr.contains("It took too long.: It"),
+        "{}",
+        ended.stderr
+    );
+    let shown = planrun.run(&["show", &planrun.newest()]);
+    let heading = |line: &&str| line.starts_with("            gone  ");
+    let headings = shown.stdout.lines().filter(heading).count();
+    assert_eq!(headings, 1, "{}", shown.stdout);
 }
