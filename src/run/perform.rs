@@ -255,13 +255,11 @@ impl Task<'_, '_, '_> {
                 let text = text
                     .render(Mode::Text, &self.names)
                     .unwrap_or_else(|e| e.to_string());
-                Ok(End::with(
-                    TaskStatus::Failed,
-                    Reason {
-                        text: text.trim_end().to_owned(),
-                        seen: Vec::new(),
-                    },
-                ))
+                let why = Reason {
+                    text: text.trim_end().to_owned(),
+                    seen: Vec::new(),
+                };
+                Ok(self.failed(TaskStatus::Failed, why))
             }
         }
     }

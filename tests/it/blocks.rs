@@ -361,6 +361,27 @@ fn past_a_point_of_no_return_a_block_still_says_what_its_failures_lead_to() {
     assert_eq!(exit_status(&asked.state), 6, "{}", trace(&asked.journal));
 }
 
+#[test]
+fn a_step_that_only_fails_is_asked_about_where_the_plan_holds() {
+    let steps = "  - id: no\n    fail: It cannot be.\n    on_failure: hold\n";
+    let ended = run(steps, &[]);
+    let open = ended.state.open_questions();
+    assert_eq!(open[0].0.step.0, "no", "{}", trace(&ended.journal));
+    let scene = scene(steps);
+    let clock = start();
+    let world = scene.world(&clock, Vec::new());
+    for (answer, status) in [
+        (Answer::Skip, TaskStatus::Skipped),
+        (Answer::Fail, TaskStatus::Failed),
+    ] {
+        let journal = Memory::default();
+        let state = scene
+            .drive(&clock, &world, &journal, Some(&Always(answer)))
+            .unwrap();
+        assert_eq!(status_of(&state, "no"), Some(status), "{}", trace(&journal));
+    }
+}
+
 /// What is told of a block whose time is up, where it is shown afterwards.
 #[test]
 fn counting_the_time_of_a_block_is_not_told_and_a_failure_in_words_is_told_once() {
