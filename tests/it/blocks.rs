@@ -247,36 +247,25 @@ fn a_crash_at_any_event_leaves_the_same_end_and_no_more_time_than_a_tick() {
         (WAITS.to_owned(), RunStatus::RolledBack),
         (format!("{WAITS}{RESCUE}"), RunStatus::Succeeded),
     ] {
-        let scene = scene(&steps);
-        for dies_after in 1.. {
-            let clock = start();
-            let world = scene.world(&clock, Vec::new());
-            let dying = Memory {
-                dies_after: Some(dies_after),
-                ..Memory::default()
-            };
-            let ended = scene.drive(&clock, &world, &dying, None).is_some();
-            let journal = Memory {
-                records: dying.records,
-                ..Memory::default()
-            };
-            let state = scene.drive(&clock, &world, &journal, None).unwrap();
-            let story = trace(&journal);
-            assert_eq!(state.status, end, "{dies_after}\n{story}");
-            assert_eq!(
-                status_of(&state, "gone"),
-                Some(TaskStatus::TimedOut),
-                "{dies_after}\n{story}"
-            );
-            assert_eq!(at(&world, "m1", "stops"), json!(["imap"]), "{story}");
-            let took = took(&journal, "gone");
-            let most = Duration::from_mins(5) + Duration::from_secs(31);
-            assert!(took <= most, "{dies_after}: {took:?}\n{story}");
-            if ended {
-                assert!(dies_after > 20, "{story}");
-                break;
-            }
-        }
+        let events = scene(&steps).dies_after_each(
+            &[],
+            |_| {},
+            |it| {
+                let story = it.story();
+                assert_eq!(it.state.status, end, "{story}");
+                let gone = status_of(&it.state, "gone");
+                assert_eq!(gone, Some(TaskStatus::TimedOut), "{story}");
+                assert_eq!(at(&it.world, "m1", "stops"), json!(["imap"]), "{story}");
+                let took = took(&it.journal, "gone");
+                let most = Duration::from_mins(5) + Duration::from_secs(31);
+                assert!(
+                    took <= most,
+                    "{took:?}
+{story}"
+                );
+            },
+        );
+        assert!(events > 20, "{events}");
     }
 }
 

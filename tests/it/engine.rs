@@ -6,16 +6,19 @@ use std::cell::RefCell;
 use planrun::event::Answer;
 use planrun::event::Event;
 use planrun::event::HostStatus;
+use planrun::event::Record;
 use planrun::event::RunStatus;
 use planrun::event::StepPath;
 use planrun::event::TaskId;
 use planrun::event::TaskStatus;
 use planrun::inventory::HostName;
 use planrun::run::exit_status;
+use planrun::transport::model::ModelTransport;
 
 use crate::scene::Always;
 use crate::scene::InTurn;
 use crate::scene::Memory;
+use crate::scene::Resumed;
 use crate::scene::Scene;
 use crate::scene::at;
 use crate::scene::fault;
@@ -196,26 +199,15 @@ steps:
 #[test]
 fn a_block_is_not_entered_where_what_it_requires_does_not_hold_whenever_the_controller_dies() {
     let scene = Scene::new(&GUARDED.replace("ON_FAILURE", "rollback"), &[]);
-    for dies_after in 1..20 {
-        let clock = start();
-        let world = scene.world(&clock, vec![]);
-        let journal = Memory {
-            dies_after: Some(dies_after),
-            ..Memory::default()
-        };
-        if scene.drive(&clock, &world, &journal, None).is_some() {
-            assert!(dies_after > 6, "the run has more events than {dies_after}");
-            return;
-        }
-        let journal = Memory {
-            records: journal.records,
-            ..Memory::default()
-        };
-        let state = scene.drive(&clock, &world, &journal, None).unwrap();
-        assert_eq!(state.status, RunStatus::RolledBack, "{}", trace(&journal));
-        assert_eq!(sent(&journal), Vec::<String>::new());
-    }
-    panic!("the run does not end");
+    let events = scene.dies_after_each(
+        &[],
+        |_| {},
+        |it| {
+            assert_eq!(it.state.status, RunStatus::RolledBack, "{}", it.story());
+            assert_eq!(sent(&it.journal), Vec::<String>::new());
+        },
+    );
+    assert!(events > 6, "{events}");
 }
 
 #[test]
@@ -258,29 +250,15 @@ steps:
 #[test]
 fn what_is_seen_done_requires_nothing_any_more_whenever_the_controller_dies() {
     let scene = Scene::new(ENDS_ITS_REQUIREMENT, &[]);
-    for dies_after in 1..30 {
-        let clock = start();
-        let world = scene.world(&clock, vec![]);
-        let journal = Memory {
-            dies_after: Some(dies_after),
-            ..Memory::default()
-        };
-        let whole = scene.drive(&clock, &world, &journal, None);
-        let journal = Memory {
-            records: journal.records,
-            ..Memory::default()
-        };
-        let is_whole = whole.is_some();
-        let state = whole.unwrap_or_else(|| scene.drive(&clock, &world, &journal, None).unwrap());
-        let (told, sent) = (trace(&journal), sent(&journal));
-        assert_eq!(state.status, RunStatus::Succeeded, "{dies_after}\n{told}");
-        assert_eq!(sent.len(), 1, "{dies_after}\n{told}");
-        if is_whole {
-            assert!(dies_after > 8, "the run has more events than {dies_after}");
-            return;
-        }
-    }
-    panic!("the run does not end");
+    let events = scene.dies_after_each(
+        &[],
+        |_| {},
+        |it| {
+            assert_eq!(it.state.status, RunStatus::Succeeded, "{}", it.story());
+            assert_eq!(sent(&it.journal).len(), 1, "{}", it.story());
+        },
+    );
+    assert!(events > 8, "{events}");
 }
 
 #[test]
@@ -338,25 +316,12 @@ fn what_only_reads_changes_nothing_and_is_read_again_where_its_end_was_not_seen(
         let task = &state.hosts[&HostName::new("backend1")].tasks[&path];
         assert_eq!(task.status, Some(TaskStatus::Unchanged));
     }
-    for dies_after in 1..20 {
-        let clock = start();
-        let world = scene.world(&clock, vec![]);
-        let journal = Memory {
-            dies_after: Some(dies_after),
-            ..Memory::default()
-        };
-        if scene.drive(&clock, &world, &journal, None).is_some() {
-            assert!(dies_after > 8, "{}", trace(&journal));
-            return;
-        }
-        let journal = Memory {
-            records: journal.records,
-            ..Memory::default()
-        };
-        let state = scene.drive(&clock, &world, &journal, None).unwrap();
-        assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&journal));
-    }
-    panic!("the run has more events than the test expects");
+    let events = scene.dies_after_each(
+        &[],
+        |_| {},
+        |it| assert_eq!(it.state.status, RunStatus::Succeeded, "{}", it.story()),
+    );
+    assert!(events > 8, "{events}");
 }
 
 #[test]
@@ -398,50 +363,32 @@ steps:
 "#;
 
 /// Lets the controller die after each event, sets the state of Dovecot, and goes on.
-fn resumed_with(plan: &str, dovecot: &str, mut see: impl FnMut(usize, usize, RunStatus, &Memory)) {
-    let scene = Scene::new(plan, &[]);
-    for dies_after in 1..40 {
-        let clock = start();
-        let world = scene.world(&clock, vec![]);
-        let dying = Memory {
-            dies_after: Some(dies_after),
-            ..Memory::default()
-        };
-        if scene.drive(&clock, &world, &dying, None).is_some() {
-            assert!(dies_after > 10, "the run has more events than {dies_after}");
-            return;
-        }
-        let before = sent(&dying).len();
-        let host = HostName::new("backend1");
-        world.set(&host, "dovecot", dovecot.into()).unwrap();
-        let journal = Memory {
-            records: dying.records,
-            ..Memory::default()
-        };
-        let state = scene.drive(&clock, &world, &journal, None).unwrap();
-        see(before, sent(&journal).len(), state.status, &journal);
-    }
-    panic!("the run does not end");
+#[track_caller]
+fn resumed_with(plan: &str, dovecot: &str, see: impl FnMut(&Resumed)) {
+    let host = HostName::new("backend1");
+    let between = |world: &ModelTransport| world.set(&host, "dovecot", dovecot.into()).unwrap();
+    let events = Scene::new(plan, &[]).dies_after_each(&[], between, see);
+    assert!(events > 10, "{events}");
 }
 
 #[test]
 fn what_a_begun_block_requires_is_looked_at_again_at_a_resume() {
     let plan = REQUIRING.replace("ON_FAILURE", "rollback");
     let mut stopped = 0;
-    resumed_with(&plan, "inactive", |before, after, status, journal| {
-        let told = trace(journal);
-        assert_eq!(before, after, "{told}");
-        if before < 2 {
-            assert_eq!(status, RunStatus::RolledBack, "{told}");
-            stopped += usize::from(before == 1);
+    resumed_with(&plan, "inactive", |it| {
+        let told = it.story();
+        assert_eq!(it.sent_before, sent(&it.journal).len(), "{told}");
+        if it.sent_before < 2 {
+            assert_eq!(it.state.status, RunStatus::RolledBack, "{told}");
+            stopped += usize::from(it.sent_before == 1);
         }
     });
     assert!(stopped > 2, "{stopped}");
     let mut looked = 0;
-    resumed_with(&plan, "active", |_, _, status, journal| {
-        let told = trace(journal);
-        assert_eq!(status, RunStatus::Succeeded, "{told}");
-        let records = journal.records.borrow();
+    resumed_with(&plan, "active", |it| {
+        let told = it.story();
+        assert_eq!(it.state.status, RunStatus::Succeeded, "{told}");
+        let records = it.journal.records.borrow();
         let held = records
             .iter()
             .filter(|record| matches!(record.event, Event::RequirementsHeld { .. }));
@@ -452,6 +399,48 @@ fn what_a_begun_block_requires_is_looked_at_again_at_a_resume() {
     assert!(looked > 2, "{looked}");
 }
 
+/// In a list, and in a way back, where the claim is about what stands there.
+#[test]
+fn what_a_block_of_an_item_or_of_a_way_back_requires_is_looked_at_again_too() {
+    let each = REQUIRING.replace("on_failure: ON_FAILURE", "for_each: [one, two]");
+    let back = r#"
+version: 1
+name: requiring
+hosts: backend1
+probes:
+  dovecot: {run: systemctl is-active dovecot, exit_codes: any, parse: text}
+steps:
+  - id: step
+    run: doveadm reload
+    idempotent: true
+    rollback:
+      requires: {Dovecot runs: dovecot == "active"}
+      block:
+        - {run: doveadm reload, idempotent: true}
+        - {run: doveadm reload, idempotent: true}
+  - fail: on purpose
+"#;
+    for (plan, task) in [(each.as_str(), "both.2"), (back, "step.rollback")] {
+        let (mut stopped, mut looked) = (0, 0);
+        resumed_with(plan, "inactive", |it| {
+            let requires = |record: &Record| matches!(&record.event, Event::TaskBegun { task: it, .. } if it.step.0 == task);
+            let records = it.journal.records.borrow();
+            let begun = records[..it.dies_after].iter().any(requires);
+            stopped += usize::from(begun && sent(&it.journal).len() == it.sent_before);
+        });
+        resumed_with(plan, "active", |it| {
+            let records = it.journal.records.borrow();
+            looked += records
+                .iter()
+                .filter(|record| {
+                    matches!(&record.event, Event::RequirementsHeld { task: it } if it.step.0 == task)
+                })
+                .count();
+        });
+        assert!(stopped > 1 && looked > 1, "{task}: {stopped}, {looked}");
+    }
+}
+
 #[test]
 fn an_uninterruptible_block_of_which_something_ran_is_gone_on_with() {
     let plan = REQUIRING.replace(
@@ -459,9 +448,11 @@ fn an_uninterruptible_block_of_which_something_ran_is_gone_on_with() {
         "uninterruptible: it is an example",
     );
     let mut went_on = 0;
-    resumed_with(&plan, "inactive", |before, after, status, journal| {
-        let told = trace(journal);
+    resumed_with(&plan, "inactive", |it| {
+        let (told, before) = (it.story(), it.sent_before);
+        let after = sent(&it.journal).len();
         if before == 0 {
+            let status = it.state.status;
             assert_eq!((after, status), (0, RunStatus::RolledBack), "{told}");
         } else {
             // The model reloads no server that is stopped, but it was asked to.

@@ -109,29 +109,18 @@ fn a_step_is_done_for_each_item_in_order_and_the_list_is_looked_at_once() {
 
 #[test]
 fn a_crash_at_any_event_goes_on_with_the_recorded_items_and_doubles_nothing() {
-    let scene = scene(STOP);
-    for dies_after in 1.. {
-        let clock = start();
-        let world = scene.world(&clock, vec![]);
-        let dying = Memory {
-            dies_after: Some(dies_after),
-            ..Memory::default()
-        };
-        let ended = scene.drive(&clock, &world, &dying, None).is_some();
-        let journal = Memory {
-            records: dying.records,
-            ..Memory::default()
-        };
-        let state = scene.drive(&clock, &world, &journal, None).unwrap();
-        let story = trace(&journal);
-        assert_eq!(state.status, RunStatus::Succeeded, "{dies_after}\n{story}");
-        assert_eq!(at(&world, "m1", "stops"), json!(["imap", "lmtp", "auth"]));
-        assert_eq!(sent(&journal).len(), 3, "{dies_after}\n{story}");
-        if ended {
-            assert!(dies_after > 15, "{story}");
-            return;
-        }
-    }
+    let events = scene(STOP).dies_after_each(
+        &[],
+        |_| {},
+        |it| {
+            let story = it.story();
+            assert_eq!(it.state.status, RunStatus::Succeeded, "{story}");
+            let stops = at(&it.world, "m1", "stops");
+            assert_eq!(stops, json!(["imap", "lmtp", "auth"]), "{story}");
+            assert_eq!(sent(&it.journal).len(), 3, "{story}");
+        },
+    );
+    assert!(events > 15, "{events}");
 }
 
 #[test]
@@ -160,27 +149,22 @@ fn an_item_that_fails_ends_the_step_and_those_begun_are_undone_the_last_first() 
 
 #[test]
 fn a_crash_at_any_event_of_a_way_back_undoes_each_item_once() {
-    let scene = scene(&format!("{STOP}\n  - fail: on purpose\n"));
-    for dies_after in 1.. {
-        let clock = start();
-        let world = scene.world(&clock, vec![]);
-        let dying = Memory {
-            dies_after: Some(dies_after),
-            ..Memory::default()
-        };
-        let ended = scene.drive(&clock, &world, &dying, None).is_some();
-        let journal = Memory {
-            records: dying.records,
-            ..Memory::default()
-        };
-        let state = scene.drive(&clock, &world, &journal, None).unwrap();
-        let story = trace(&journal);
-        assert_eq!(state.status, RunStatus::RolledBack, "{dies_after}\n{story}");
-        assert_eq!(at(&world, "m1", "starts"), json!(["auth", "lmtp", "imap"]));
-        if ended {
-            return;
-        }
-    }
+    let scene = scene(&format!(
+        "{STOP}
+  - fail: on purpose
+"
+    ));
+    let events = scene.dies_after_each(
+        &[],
+        |_| {},
+        |it| {
+            let story = it.story();
+            assert_eq!(it.state.status, RunStatus::RolledBack, "{story}");
+            let starts = at(&it.world, "m1", "starts");
+            assert_eq!(starts, json!(["auth", "lmtp", "imap"]), "{story}");
+        },
+    );
+    assert!(events > 25, "{events}");
 }
 
 #[test]

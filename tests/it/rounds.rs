@@ -134,42 +134,31 @@ fn a_crash_at_any_event_goes_on_in_the_same_round_and_doubles_nothing() {
         (BLOCK, None, RunStatus::RolledBack),
         (&rescued, None, RunStatus::Succeeded),
     ] {
-        let scene = scene(steps);
-        for dies_after in 1.. {
-            let clock = start();
-            let world = scene.world(&clock, vec![fault("m1", "each.2", "refused", times)]);
-            let dying = Memory {
-                dies_after: Some(dies_after),
-                ..Memory::default()
-            };
-            let ended = scene.drive(&clock, &world, &dying, None).is_some();
-            let journal = Memory {
-                records: dying.records,
-                ..Memory::default()
-            };
-            let state = scene.drive(&clock, &world, &journal, None).unwrap();
-            let story = trace(&journal);
-            assert_eq!(state.status, end, "{dies_after}\n{story}");
-            let (stops, starts) = match times {
-                Some(_) => (json!(["imap", "lmtp", "auth"]), json!([])),
-                None if end == RunStatus::RolledBack => {
-                    (json!(["imap", "lmtp"]), json!(["lmtp", "imap"]))
+        let faults = [fault("m1", "each.2", "refused", times)];
+        let events = scene(steps).dies_after_each(
+            &faults,
+            |_| {},
+            |it| {
+                let story = it.story();
+                assert_eq!(it.state.status, end, "{story}");
+                let (stops, starts) = match times {
+                    Some(_) => (json!(["imap", "lmtp", "auth"]), json!([])),
+                    None if end == RunStatus::RolledBack => {
+                        (json!(["imap", "lmtp"]), json!(["lmtp", "imap"]))
+                    }
+                    None => (json!(["imap", "lmtp"]), json!([])),
+                };
+                assert_eq!(at(&it.world, "m1", "stops"), stops, "{story}");
+                assert_eq!(at(&it.world, "m1", "starts"), starts, "{story}");
+                let most = if times.is_some() { 1 } else { 2 };
+                let rounds = rounds(&it.journal.records.borrow());
+                assert_eq!(rounds.len(), most, "{story}");
+                for (_, waited) in rounds {
+                    assert!(waited >= Duration::from_mins(1), "{story}");
                 }
-                None => (json!(["imap", "lmtp"]), json!([])),
-            };
-            assert_eq!(at(&world, "m1", "stops"), stops, "{dies_after}\n{story}");
-            assert_eq!(at(&world, "m1", "starts"), starts, "{dies_after}\n{story}");
-            let most = if times.is_some() { 1 } else { 2 };
-            let rounds = rounds(&journal.records.borrow());
-            assert_eq!(rounds.len(), most, "{dies_after}\n{story}");
-            for (_, waited) in rounds {
-                assert!(waited >= Duration::from_mins(1), "{dies_after}\n{story}");
-            }
-            if ended {
-                assert!(dies_after > 30, "{story}");
-                break;
-            }
-        }
+            },
+        );
+        assert!(events > 30, "{events}");
     }
 }
 

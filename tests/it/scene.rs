@@ -239,6 +239,65 @@ impl Scene {
     }
 }
 
+/// What became of a run whose controller died, and which another one took up.
+pub(crate) struct Resumed {
+    /// After how many events it died.
+    pub(crate) dies_after: usize,
+    /// How many commands it had sent by then.
+    pub(crate) sent_before: usize,
+    pub(crate) state: RunState,
+    pub(crate) journal: Memory,
+    pub(crate) world: ModelTransport,
+}
+
+impl Resumed {
+    /// All of it, for a message.
+    #[track_caller]
+    pub(crate) fn story(&self) -> String {
+        format!("died after {}\n{}", self.dies_after, trace(&self.journal))
+    }
+}
+
+impl Scene {
+    /// Lets the controller die after each event of the run in turn, each time in a new world;
+    /// `between` may change that before another one goes on. Returns how many events the run has
+    /// where nobody dies.
+    #[track_caller]
+    pub(crate) fn dies_after_each(
+        &self,
+        faults: &[FaultSpec],
+        between: impl Fn(&ModelTransport),
+        mut see: impl FnMut(&Resumed),
+    ) -> usize {
+        for dies_after in 1..1_000 {
+            let clock = start();
+            let world = self.world(&clock, faults.to_vec());
+            let dying = Memory {
+                dies_after: Some(dies_after),
+                ..Memory::default()
+            };
+            if self.drive(&clock, &world, &dying, None).is_some() {
+                return dying.records.borrow().len();
+            }
+            between(&world);
+            let journal = Memory {
+                records: dying.records,
+                ..Memory::default()
+            };
+            let sent_before = sent(&journal).len();
+            let state = self.drive(&clock, &world, &journal, None).unwrap();
+            see(&Resumed {
+                dies_after,
+                sent_before,
+                state,
+                journal,
+                world,
+            });
+        }
+        panic!("the run does not end");
+    }
+}
+
 /// When every scene begins.
 pub(crate) fn start() -> Clock {
     Clock::virtual_from("2026-01-01T00:00:00Z".parse().unwrap())
