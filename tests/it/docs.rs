@@ -11,23 +11,32 @@ use std::fs;
 use planrun::schema::Field;
 use planrun::schema::Record;
 use planrun::schema::Shape;
+use planrun::schema::model::MODEL;
 use planrun::schema::plan::PLAN;
+use planrun::schema::test::TEST;
 
 use crate::support::root;
 use crate::support::text;
 
-const PAGE: &str = "docs/language.md";
+/// The pages, and the records whose words each of them tells.
+static PAGES: [(&str, &[&Record]); 2] = [
+    ("docs/language.md", &[&PLAN]),
+    ("docs/models.md", &[&MODEL, &TEST]),
+];
 const BEGIN: &str = "<!-- table: ";
 const END: &str = "<!-- end -->";
 
-/// Returns all records that a record leads to, by their word.
-fn records() -> BTreeMap<String, &'static Record> {
+/// Returns all records that some lead to, by their word.
+fn records(of: &[&'static Record]) -> BTreeMap<String, &'static Record> {
     let mut found = BTreeMap::new();
-    let mut open: Vec<&'static Record> = vec![&PLAN];
+    let mut open = of.to_vec();
     while let Some(record) = open.pop() {
         if found.insert(record.word(), record).is_none() {
             for field in record.fields {
                 below(&field.shape, &mut open);
+            }
+            if let Some(rest) = record.rest {
+                below(rest, &mut open);
             }
         }
     }
@@ -82,8 +91,8 @@ fn table(record: &Record) -> String {
 }
 
 /// Returns the page with its tables made anew, and the words they are for.
-fn with_tables(page: &str) -> (String, Vec<String>) {
-    let records = records();
+fn with_tables(page: &str, of: &[&'static Record]) -> (String, Vec<String>) {
+    let records = records(of);
     let mut out = String::new();
     let mut words = Vec::new();
     let mut rest = page;
@@ -103,40 +112,44 @@ fn with_tables(page: &str) -> (String, Vec<String>) {
 
 #[test]
 fn the_tables_of_the_manual_are_those_of_the_shapes() {
-    let page = text(PAGE);
-    let (wanted, _) = with_tables(&page);
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(root().join(PAGE), &wanted).unwrap();
-        return;
-    }
-    let differing = page
-        .lines()
-        .zip(wanted.lines())
-        .find(|(is, should)| is != should);
-    assert!(
-        page == wanted,
-        "{PAGE} is stale, run `UPDATE_DOCS=1 cargo test --test it docs`; first difference: {differing:?}"
-    );
-}
-
-#[test]
-fn every_word_of_a_plan_is_in_a_table() {
-    let (_, words) = with_tables(&text(PAGE));
-    for (word, record) in records() {
-        // Records of a single key are told where they are used.
+    for (name, of) in PAGES {
+        let page = text(name);
+        let (wanted, _) = with_tables(&page, of);
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            fs::write(root().join(name), &wanted).unwrap();
+            continue;
+        }
+        let differing = page
+            .lines()
+            .zip(wanted.lines())
+            .find(|(is, should)| is != should);
         assert!(
-            words.contains(&word) || record.fields.len() == 1,
-            "{PAGE} has no table for `{word}`"
+            page == wanted,
+            "{name} is stale, run `UPDATE_DOCS=1 cargo test --test it docs`; first difference: {differing:?}"
         );
     }
 }
 
 #[test]
+fn every_word_of_the_language_is_in_a_table() {
+    for (name, of) in PAGES {
+        let (_, words) = with_tables(&text(name), of);
+        for (word, record) in records(of) {
+            // Records of a single key are told where they are used.
+            assert!(
+                words.contains(&word) || record.fields.len() == 1,
+                "{name} has no table for `{word}`"
+            );
+        }
+    }
+}
+
+#[test]
 fn every_foreign_word_has_a_cure() {
-    let all = records();
+    let all = records(&[&PLAN]);
     let fields = all.values().flat_map(|record| record.fields);
     let known: BTreeSet<&str> = fields.map(|field| field.name).collect();
-    for (word, record) in records() {
+    for (word, record) in records(&[&PLAN]) {
         for foreign in record.foreign.iter().copied().flatten() {
             let key = foreign.word;
             // A table that several records share may hold a key of one of them.

@@ -4,7 +4,8 @@
 //! Every block of YAML says what it is: ```` ```yaml plan ````, `top` (keys of a plan), `step`,
 //! `inventory`, and the other kinds of files. A plan with a comment right behind it,
 //! `<!-- model: WORDS`, a model, `-->`, is applied to three hosts of each group of that model;
-//! WORDS are added to the command line, `exits N` among them says how it ends. In a fragment any
+//! WORDS are added to the command line, `exits N` among them says how it ends; `<!-- model above -->`
+//! is for the model shown before it. In a fragment any
 //! name may be used: the test declares what it lacks. `docs/diagnostics.md` shows what is wrong,
 //! and is held by tests of its own.
 
@@ -263,13 +264,21 @@ fn other_files_that_are_shown_fit_their_schemas() {
 #[test]
 fn plans_that_are_shown_run_on_their_models() {
     let mut ran = 0;
-    for (place, fence) in blocks(&["plan"]) {
+    let mut above = String::new();
+    for (place, fence) in blocks(&["plan", "model"]) {
+        if fence.info == "yaml model" {
+            above = fence.content;
+            continue;
+        }
         let Some(remark) = fence.remark else { continue };
-        let (words, model) = remark.split_once('\n').unwrap();
+        let (words, model) = match remark.split_once('\n') {
+            Some((words, model)) => (words, format!("version: 1\nmodel: shown\n{model}")),
+            None => ("", above.clone()),
+        };
         let planrun = Planrun::new();
         let plan = planrun.file("plan.yaml", fence.content);
-        planrun.file("model.yaml", format!("version: 1\nmodel: shown\n{model}"));
-        let inventory = planrun.file("hosts.yaml", hosts_of(model));
+        let inventory = planrun.file("hosts.yaml", hosts_of(&model));
+        planrun.file("model.yaml", model);
         let words: Vec<&str> = words
             .trim_start_matches("model")
             .trim_start_matches(':')

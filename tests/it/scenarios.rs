@@ -31,6 +31,7 @@ use serde_json::Map;
 use serde_json::Value;
 
 use crate::files;
+use crate::harness::Planrun;
 use crate::scene::Memory;
 use crate::scene::Scene;
 use crate::scene::at;
@@ -38,6 +39,8 @@ use crate::scene::fault;
 use crate::scene::sent;
 use crate::scene::start;
 use crate::scene::trace;
+use crate::support::fences;
+use crate::support::text;
 
 /// Answers that a scenario gives, each once.
 struct Answers(RefCell<Vec<(TaskId, Answer)>>);
@@ -60,7 +63,7 @@ fn every_scenario_of_the_shipped_plans_ends_as_it_says() {
         let file = read(&path);
         for scenario in file["tests"].as_array().unwrap() {
             let name = scenario["name"].as_str().unwrap();
-            let faults = walk(&file, scenario);
+            let faults = walk(Path::new("plans"), &file, scenario);
             if !faults.is_empty() {
                 let shown = path.file_name().unwrap().to_string_lossy();
                 writeln!(wrong, "{shown}: {name}\n  {}", faults.join("\n  ")).unwrap();
@@ -70,6 +73,37 @@ fn every_scenario_of_the_shipped_plans_ends_as_it_says() {
     }
     assert!(wrong.is_empty(), "\n{wrong}");
     assert!(walked > 12, "only {walked} scenarios");
+}
+
+#[test]
+fn the_scenarios_of_the_manual_end_as_they_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |kind: &str| match kind {
+        "yaml plan" => Some("web-restart.yaml"),
+        "yaml model" => Some("models/site.yaml"),
+        "yaml inventory" => Some("inventories/demo.yaml"),
+        "yaml test" => Some("tests/web-restart.test.yaml"),
+        _ => None,
+    };
+    let mut paths = Vec::new();
+    for fence in fences(&text("docs/models.md")) {
+        let Some(path) = place(&fence.info).map(|path| folder.path().join(path)) else {
+            continue;
+        };
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, fence.content).unwrap();
+        paths.push(path);
+    }
+    let words: Vec<&str> = paths.iter().map(|path| path.to_str().unwrap()).collect();
+    let told = Planrun::new().run(&[&["validate"], words.as_slice()].concat());
+    assert_eq!((words.len(), told.status), (4, Some(0)), "{}", told.stderr);
+    let file = read(paths.last().unwrap());
+    let scenarios = file["tests"].as_array().unwrap();
+    for scenario in scenarios {
+        let faults = walk(folder.path(), &file, scenario);
+        assert!(faults.is_empty(), "{scenario}\n{}", faults.join("\n"));
+    }
+    assert!(scenarios.len() > 1);
 }
 
 #[test]
@@ -158,19 +192,21 @@ impl Scripted {
     }
 }
 
-fn scene(file: &Value, scenario: &Value) -> Scene {
+fn scene(folder: &Path, file: &Value, scenario: &Value) -> Scene {
     let mut inputs = entries(&file["inputs"]);
     inputs.extend(entries(&scenario["inputs"]));
     let set: Vec<(String, String)> = inputs.iter().map(|(k, v)| (k.clone(), word(v))).collect();
     let set: Vec<(&str, &str)> = set.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-    let plan = std::fs::read_to_string(Path::new("plans").join(file["plan"].as_str().unwrap()));
-    let inventory = format!("plans/inventories/{}", file["inventory"].as_str().unwrap());
-    Scene::of(&plan.unwrap(), &inventory, &set, scenario["limit"].as_str())
+    let plan = std::fs::read_to_string(folder.join(file["plan"].as_str().unwrap())).unwrap();
+    let inventory = folder.join("inventories");
+    let inventory = inventory.join(file["inventory"].as_str().unwrap());
+    let inventory = inventory.to_str().unwrap();
+    Scene::in_folder(folder, &plan, inventory, &set, scenario["limit"].as_str())
 }
 
 /// Walks a scenario and returns what is not as expected.
-fn walk(file: &Value, scenario: &Value) -> Vec<String> {
-    let scene = scene(file, scenario);
+fn walk(folder: &Path, file: &Value, scenario: &Value) -> Vec<String> {
+    let scene = scene(folder, file, scenario);
     let scripted = Scripted::read(scenario);
     let clock = start();
     let world = scene.world(&clock, scripted.faults);

@@ -134,6 +134,18 @@ impl Scene {
         set: &[(&str, &str)],
         limit: Option<&str>,
     ) -> Self {
+        Self::in_folder(Path::new("plans"), plan_text, inventory_path, set, limit)
+    }
+
+    /// The same, as if the plan stood in a folder.
+    #[track_caller]
+    pub(crate) fn in_folder(
+        folder: &Path,
+        plan_text: &str,
+        inventory_path: &str,
+        set: &[(&str, &str)],
+        limit: Option<&str>,
+    ) -> Self {
         let mut sources = Sources::default();
         let mut found = Diagnostics::default();
         let id = sources.add("plan.yaml", plan_text);
@@ -153,7 +165,7 @@ impl Scene {
                 .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
                 .collect(),
             limit: limit.map(str::to_owned),
-            plan_dir: "plans".into(),
+            plan_dir: folder.to_owned(),
             ..Given::default()
         };
         let Some(plan) = resolve::resolve(plan, inventory, &given, &mut sources, &mut found) else {
@@ -161,7 +173,7 @@ impl Scene {
         };
         let mut hosts = plan.inventory.hosts.values();
         let name = hosts.find_map(|host| host.link.model.clone()).unwrap();
-        let text = std::fs::read_to_string(Path::new("plans").join(&name)).unwrap();
+        let text = std::fs::read_to_string(folder.join(&name)).unwrap();
         let id = sources.add(name, text);
         let node = planrun::document::parse(&sources, id, &mut found).unwrap();
         let Some(model) = Model::lower(&node, &sources, &mut found) else {

@@ -82,6 +82,11 @@ pub(crate) fn fences(text: &str) -> Vec<Fence> {
                     lines.next_if(|(_, line)| line.trim().starts_with("<!-- model"))
                 {
                     let mut remark = first.trim().trim_start_matches("<!-- ").to_owned();
+                    if remark.ends_with("-->") {
+                        fence.remark = Some(remark);
+                        fences.push(fence);
+                        continue;
+                    }
                     let lines = lines.by_ref().map(|(_, line)| line);
                     for line in lines.take_while(|line| line.trim() != "-->") {
                         remark.push('\n');
