@@ -371,8 +371,12 @@ fn unknown_word(
     node: &Node,
     found: &mut Diagnostics,
 ) {
-    let fault = Diagnostic::error("unknown-word", format!("`{text}` is not {}", one_of(words)))
-        .at(place(node), "not one of them");
+    if is_template(node) {
+        found.push(no_template(node, &words.join(", ")));
+        return;
+    }
+    let fault = Diagnostic::error("unknown-word", format!("`{text}` is not {}", one_of(words)));
+    let fault = pointed(fault, node, "not one of them");
     let order = |near: &str| format!("did you mean `{near}`?");
     let cured = match values::find(text, words) {
         Some(meant) => Some((format!("in planrun this is `{meant}`"), meant)),
@@ -410,6 +414,10 @@ fn check_form(text: &str, form: &Form, node: &Node, found: &mut Diagnostics) {
     if matches(pattern, text) {
         return;
     }
+    if is_template(node) {
+        found.push(no_template(node, &form.example.replace('"', "")));
+        return;
+    }
     let fault = if text.trim().is_empty() {
         Diagnostic::error(
             "empty-text",
@@ -421,7 +429,7 @@ fn check_form(text: &str, form: &Form, node: &Node, found: &mut Diagnostics) {
             format!("`{}` is not {}", short(text), form.name),
         )
     };
-    let fault = fault.at(place(node), format!("not {}", form.name));
+    let fault = pointed(fault, node, format!("not {}", form.name));
     found.push(if let Some(cure) = cure::of_form(text, form) {
         fault.fix(cure.text, node.span, cure.yaml)
     } else {
@@ -440,6 +448,23 @@ pub(super) fn matches(pattern: &'static str, text: &str) -> bool {
         .entry(pattern)
         .or_insert_with(|| Regex::new(pattern).expect("patterns of forms are constants"))
         .is_match(text)
+}
+
+/// A fault of a template where none may stand; `examples` have commas between them.
+pub(super) fn no_template(node: &Node, examples: &str) -> Diagnostic {
+    let examples: Vec<&str> = examples.split(", ").collect();
+    let fault = Diagnostic::error("no-template-here", "this is read before any value is known");
+    pointed(fault, node, "holds a template")
+        .help(format!("write the value itself: {}", one_of(&examples)))
+}
+
+/// Points at a value; where an alias brought it there, at that first.
+pub(super) fn pointed(fault: Diagnostic, node: &Node, label: impl Into<String>) -> Diagnostic {
+    let fault = fault.at(place(node), label);
+    match node.alias {
+        Some(_) => fault.also(node.span, "it is written here"),
+        None => fault,
+    }
 }
 
 /// Where to point: at the alias that brought a node here, else at the node.

@@ -11,14 +11,20 @@ use crate::schema::HOSTS;
 use crate::schema::Record;
 use crate::schema::Select;
 use crate::schema::Shape;
-use crate::schema::check::place;
+use crate::schema::check::is_template;
+use crate::schema::check::no_template;
+use crate::schema::check::pointed;
 use crate::schema::cure;
 use crate::schema::foreign::carry;
 
 pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
+    if is_template(node) {
+        found.push(no_template(node, &sample(shape)));
+        return;
+    }
     let message = format!("found {}, expected {}", node.kind(), shape.expected());
-    let mut fault = Diagnostic::error("wrong-type", message)
-        .at(place(node), format!("this is {}", node.kind()));
+    let fault = Diagnostic::error("wrong-type", message);
+    let mut fault = pointed(fault, node, format!("this is {}", node.kind()));
     if let Some(cure) = cure::of_kind(node, shape) {
         found.push(fault.fix(cure.text, node.span, cure.yaml));
         return;
