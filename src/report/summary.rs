@@ -247,7 +247,7 @@ fn meaning(memory: &Memory) -> &'static str {
             "On each host that is rolled back, every step with a way back is undone."
         }
         RunStatus::Failed => {
-            "Not everything that failed was undone: each host was left as is said here."
+            "What was done was not all undone: each host was left as is said here."
         }
         RunStatus::Stuck => {
             "Undoing failed: a stuck host was left half way, and nothing more was sent to it."

@@ -14,6 +14,7 @@
 
 mod critical;
 mod rounds;
+mod verdict;
 mod walk;
 
 use std::collections::BTreeSet;
@@ -23,10 +24,10 @@ use crate::event::HostStatus;
 use crate::event::PreflightVerdict;
 use crate::event::Reason;
 use crate::event::RunStatus;
-use crate::event::TaskStatus;
 use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
 use crate::run::decide::critical::is_urgent;
+use crate::run::decide::verdict::verdict;
 use crate::run::decide::walk::Walk;
 use crate::run::decide::walk::begun_last_first;
 use crate::run::decide::walk::closing;
@@ -352,53 +353,4 @@ fn batch(plan: &ResolvedPlan, state: &RunState) -> Vec<HostName> {
         .filter(|name| !begun(name))
         .cloned()
         .collect()
-}
-
-/// How a run ended: the most severe end of a host decides.
-fn verdict(state: &RunState) -> (RunStatus, Option<String>) {
-    let with = |wanted: &[HostStatus]| -> Vec<&str> {
-        let of_status = state
-            .hosts
-            .iter()
-            .filter(|(_, host)| wanted.contains(&host.status));
-        of_status.map(|(name, _)| name.as_str()).collect()
-    };
-    let stuck = with(&[HostStatus::Stuck]);
-    if !stuck.is_empty() {
-        let why = format!("undoing failed on {}", stuck.join(", "));
-        return (RunStatus::Stuck, Some(why));
-    }
-    let failed = with(&[HostStatus::Failed, HostStatus::Unknown]);
-    if !failed.is_empty() {
-        return (
-            RunStatus::Failed,
-            Some(format!("it failed on {}", failed.join(", "))),
-        );
-    }
-    // Those that were refused at their turn were never touched.
-    let undone = with(&[
-        HostStatus::RolledBack,
-        HostStatus::Refused,
-        HostStatus::Unreachable,
-        HostStatus::Quarantined,
-    ]);
-    if !undone.is_empty() {
-        let hosts = undone.join(", ");
-        let why = if state.rollback_requested {
-            format!("an operator asked for it; undone on {hosts}")
-        } else {
-            format!("it failed on {hosts}")
-        };
-        return (RunStatus::RolledBack, Some(why));
-    }
-    let nothing_done = state.hosts.values().all(|host| {
-        host.tasks
-            .values()
-            .all(|task| task.status == Some(TaskStatus::Skipped))
-    });
-    if nothing_done {
-        let why = "every step was left out: nothing was done".to_owned();
-        return (RunStatus::Refused, Some(why));
-    }
-    (RunStatus::Succeeded, None)
 }

@@ -30,6 +30,7 @@ mod items;
 mod made_bombs;
 mod manual;
 mod new;
+mod refused;
 mod rejected;
 mod rounds;
 mod scenarios;
