@@ -36,7 +36,8 @@ pub(super) const TABLE: [(u8, &str); 14] = [
     ),
     (
         2,
-        "the command line, a plan or an inventory is wrong, or the run was refused: nothing done",
+        "the command line, a plan or an inventory is wrong, or a run or a rollback was refused: \
+         nothing done",
     ),
     (
         3,

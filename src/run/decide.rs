@@ -10,10 +10,12 @@
 //! - Back: the handlers of all steps that may have run, in the exact reverse of the order in which
 //!   these were begun. The first handler that fails leaves the host stuck, lower ones withheld.
 //! - A stop or an open question lets nothing new begin, but for hosts inside an `uninterruptible`
-//!   block: these go on to its end. After a resume such hosts go first.
+//!   block: these go on to its end. After a resume such hosts go first. Where a person asked for a
+//!   rollback, no question keeps a host from going back.
 
 mod critical;
 mod rounds;
+mod turn;
 mod verdict;
 mod walk;
 
@@ -27,6 +29,7 @@ use crate::event::RunStatus;
 use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
 use crate::run::decide::critical::is_urgent;
+use crate::run::decide::turn::turns;
 use crate::run::decide::verdict::verdict;
 use crate::run::decide::walk::Walk;
 use crate::run::decide::walk::begun_last_first;
@@ -44,6 +47,9 @@ pub use critical::inside_uninterruptible;
 pub use critical::is_rescued;
 pub use rounds::begun_anew;
 pub use rounds::failed_part;
+pub use turn::Refusal;
+pub use turn::can_turn;
+pub use turn::refusals;
 pub(super) use walk::may_have_run;
 
 /// Hosts that are looked at side by side before the first change.
@@ -101,12 +107,14 @@ pub fn decide<'p>(
             continue;
         }
         let inside = inside_uninterruptible(plan, host);
+        let asks =
+            question_open && !(state.rollback_requested && host.status == HostStatus::RollingBack);
         match next(plan, state, name, host) {
             Next::Record(event) => return vec![Decision::Record(event)],
             Next::Question(task) => questions.push(task),
             Next::Nothing => {}
             Next::Preflight | Next::Perform(_)
-                if !inside && (state.stop_requested || question_open || urgent) =>
+                if !inside && (state.stop_requested || asks || urgent) =>
             {
                 held_back = true;
             }
@@ -201,13 +209,7 @@ fn next<'p>(
             why,
         })
     };
-    if state.rollback_requested
-        && host.no_return.is_none()
-        && matches!(
-            host.status,
-            HostStatus::Active | HostStatus::Succeeded | HostStatus::Failed
-        )
-    {
+    if state.rollback_requested && turns(host) {
         let why = Reason {
             text: "an operator asked for it".into(),
             seen: Vec::new(),

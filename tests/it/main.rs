@@ -43,6 +43,7 @@ mod support;
 mod tidy;
 mod uploads;
 mod validate;
+mod way_back;
 mod yaml;
 
 use std::path::Path;
