@@ -485,9 +485,9 @@ pub enum RunStatus {
     Paused,
     /// All hosts succeeded.
     Succeeded,
-    /// Hosts failed, and all of these are rolled back.
+    /// Hosts failed, and all of these that were changed are rolled back; or a person asked for it.
     RolledBack,
-    /// Hosts failed and were not rolled back.
+    /// It did not come about everywhere, and hosts keep what was done.
     Failed,
     /// Undoing failed on a host.
     Stuck,

@@ -380,7 +380,7 @@ impl<'r> Live<'r, '_> {
 
 /// Returns the exit status of a run that has come to rest: the most severe of what applies.
 ///
-/// 0 succeeded, 1 failed and rolled back, 2 refused, 3 failed and not rolled back, 4 unreachable
+/// 0 succeeded, 1 failed and rolled back, 2 refused, 3 failed and not all rolled back, 4 unreachable
 /// before anything was changed, 5 stuck, 6 paused, 77 a host key or a privilege was refused.
 pub fn exit_status(state: &RunState) -> u8 {
     match state.status {
@@ -390,7 +390,8 @@ pub fn exit_status(state: &RunState) -> u8 {
             let errors: Vec<&TransportError> = state
                 .hosts
                 .values()
-                .filter_map(|host| match &host.preflight {
+                .flat_map(|host| [&host.preflight, &host.turn])
+                .filter_map(|verdict| match verdict {
                     Some(PreflightVerdict::NoAnswer(error)) => Some(error),
                     _ => None,
                 })

@@ -10,7 +10,8 @@ pub(super) struct Exit(pub(super) u8);
 impl Exit {
     /// What was asked for is done.
     pub(super) const SUCCEEDED: Self = Self(0);
-    /// Warnings were denied, and there are some. For a run: failed, and all is rolled back.
+    /// Warnings were denied, and there are some. For a run: failed, and every
+    /// host that had to be rolled back is.
     pub(super) const FAILED: Self = Self(1);
     /// The command line or a text is wrong; nothing was done.
     pub(super) const INVALID: Self = Self(2);
@@ -31,13 +32,17 @@ pub(super) const TABLE: [(u8, &str); 14] = [
     (0, "succeeded"),
     (
         1,
-        "failed, all rolled back; or warnings, where they are denied",
+        "failed, every host that had to be rolled back is; or warnings, where they are denied",
     ),
     (
         2,
-        "the command line, a plan or an inventory is wrong, or the run was refused: nothing done",
+        "the command line, a plan or an inventory is wrong, or a run or a rollback was refused: \
+         nothing done",
     ),
-    (3, "failed or aborted, not rolled back"),
+    (
+        3,
+        "failed or aborted, not all rolled back: hosts keep what was done",
+    ),
     (4, "a host was unreachable before anything was done"),
     (5, "stuck: undoing failed, a person is needed"),
     (6, "paused: a person is needed"),

@@ -62,6 +62,13 @@ impl Fault {
             .help(format!("see what is kept: `planrun show {run}`"))
     }
 
+    /// Adds what it rests on.
+    #[must_use]
+    pub(super) fn because(mut self, line: impl Into<String>) -> Self {
+        self.lines.push(line.into());
+        self
+    }
+
     /// Adds what to do.
     #[must_use]
     pub(super) fn help(mut self, text: impl Into<String>) -> Self {

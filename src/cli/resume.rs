@@ -15,7 +15,9 @@ use crate::cli::view::Output;
 use crate::event::Event;
 use crate::event::RunId;
 use crate::event::RunStatus;
+use crate::run::decide::can_turn;
 use crate::run::planned::restore;
+use crate::run::state::RunState;
 use crate::store::Store;
 
 /// See the module.
@@ -34,12 +36,14 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let store = context.store()?;
     let run = store.find(&args.word.run)?;
-    let status = stored::status(&store.records(&run)?);
+    let records = store.records(&run)?;
+    let status = stored::status(&records);
     if status == RunStatus::Succeeded {
         context.say(&format!("run {run} has succeeded: nothing is left to do"));
         return Ok(Exit::SUCCEEDED);
     }
-    if let Some(fault) = ended(&run, status) {
+    let can_turn = RunState::of(&records).is_ok_and(|state| can_turn(&state));
+    if let Some(fault) = ended(&run, status, can_turn) {
         return Err(fault);
     }
     let by = who();
@@ -92,16 +96,17 @@ pub(super) fn go_on(
 }
 
 /// Says why a run that ended does not go on; `None` where it has not.
-fn ended(run: &RunId, status: RunStatus) -> Option<Fault> {
+fn ended(run: &RunId, status: RunStatus, can_turn: bool) -> Option<Fault> {
     let help = match status {
         RunStatus::Planned | RunStatus::Running | RunStatus::Paused | RunStatus::Succeeded => {
             return None;
         }
         RunStatus::Refused => "nothing was done; mend the cause and apply the plan again".into(),
         RunStatus::RolledBack => "mend the cause and apply the plan again".into(),
-        RunStatus::Failed => format!(
+        RunStatus::Failed if can_turn => format!(
             "put things back with `planrun rollback {run}`, or mend the cause and apply again"
         ),
+        RunStatus::Failed => "nothing can be undone; mend the cause and apply again".into(),
         RunStatus::Stuck => format!(
             "mend what stands in the way, then take the rollback up: `planrun rollback {run}`"
         ),
@@ -118,12 +123,16 @@ mod tests {
     #[test]
     fn a_run_that_ended_says_what_to_do_instead() {
         let run = RunId("a1".to_owned());
-        let stuck = ended(&run, RunStatus::Stuck).unwrap();
+        let stuck = ended(&run, RunStatus::Stuck, true).unwrap();
         assert_eq!(stuck.exit(), Exit::INVALID);
         let text = stuck.text();
         assert!(text.starts_with("run a1 has ended: stuck"), "{text}");
         assert!(text.contains("planrun rollback a1"), "{text}");
-        assert!(ended(&run, RunStatus::Paused).is_none());
-        assert!(ended(&run, RunStatus::Running).is_none());
+        assert!(ended(&run, RunStatus::Paused, true).is_none());
+        assert!(ended(&run, RunStatus::Running, true).is_none());
+        for can_turn in [true, false] {
+            let failed = ended(&run, RunStatus::Failed, can_turn).unwrap().text();
+            assert_eq!(failed.contains("planrun rollback a1"), can_turn, "{failed}");
+        }
     }
 }

@@ -65,6 +65,8 @@ pub struct Memory {
     pub is_model: bool,
     /// Whether changes were allowed to begin.
     pub is_started: bool,
+    /// Whether a person asked for it to be rolled back.
+    pub is_turned: bool,
     /// When the first event was.
     pub begun: Option<Timestamp>,
     /// When the last event was.
@@ -89,8 +91,8 @@ pub struct HostMemory {
     pub begun: Option<Timestamp>,
     /// When it ended.
     pub ended: Option<Timestamp>,
-    /// The sentence of the point of no return it has passed.
-    pub no_return: Option<String>,
+    /// The step whose point of no return it has passed, and the sentence.
+    pub no_return: Option<(StepPath, String)>,
     /// Its tasks, in the order they were begun.
     pub tasks: IndexMap<StepPath, TaskMemory>,
     /// The steps that are under way, the innermost last.
@@ -143,6 +145,7 @@ impl Default for Memory {
             serial: Vec::new(),
             is_model: false,
             is_started: false,
+            is_turned: false,
             begun: None,
             last: None,
             hosts: IndexMap::new(),
@@ -191,6 +194,7 @@ impl Memory {
                 self.stand(RunStatus::Running, None);
             }
             Event::RunResumed { .. } | Event::RollbackRequested { .. } => {
+                self.is_turned |= matches!(record.event, Event::RollbackRequested { .. });
                 let status = if self.is_started {
                     RunStatus::Running
                 } else {
@@ -229,6 +233,8 @@ impl Memory {
                 self.questions.shift_remove(task);
             }
             Event::RollbackBegun { host, why } => {
+                // What was asked about going forward matters no more.
+                self.questions.retain(|task, _| task.host != *host);
                 let host = self.host(host);
                 host.status = HostStatus::RollingBack;
                 host.why = Some(why.clone());
@@ -299,7 +305,7 @@ impl Memory {
                 self.host(&task.host).open.retain(|step| *step != task.step);
             }
             Event::PointOfNoReturn { task, why } => {
-                self.host(&task.host).no_return = Some(why.clone());
+                self.host(&task.host).no_return = Some((task.step.clone(), why.clone()));
             }
             _ => {}
         }

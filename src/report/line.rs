@@ -258,7 +258,7 @@ fn host_ended(
         HostStatus::Succeeded => steps(memory, host),
         HostStatus::Failed => host.no_return.as_ref().map_or_else(
             || "nothing was undone".to_owned(),
-            |why| format!("past the point of no return: {}", sentence(why)),
+            |(_, why)| format!("past the point of no return: {}", sentence(why)),
         ),
         HostStatus::Stuck => "undoing failed, a person is needed".to_owned(),
         _ => String::new(),

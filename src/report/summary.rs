@@ -155,7 +155,8 @@ impl Page<'_> {
         let column = names.max().unwrap_or_default().min(HOST_WIDTH);
         let mut alike: Vec<(HostStatus, usize)> = Vec::new();
         for (name, host) in &memory.hosts {
-            if matches!(host.status, HostStatus::NotStarted | HostStatus::Succeeded) {
+            let is_alike = matches!(host.status, HostStatus::NotStarted | HostStatus::Succeeded);
+            if is_alike && !is_refused(memory, host) {
                 if !alike.iter().any(|(status, _)| *status == host.status) {
                     alike.push((host.status, 0));
                 }
@@ -226,6 +227,12 @@ impl Page<'_> {
             let text = self.style.paint(detail.tone, &detail.text);
             self.line(&format!("      {text}"));
         }
+        let host = memory.hosts.get(&task.host);
+        if host.is_some_and(|host| host.no_return.is_some()) {
+            self.line(
+                "Nothing is undone on this host any more: when it is answered, it goes forward.",
+            );
+        }
         self.line("Answer with one of:");
         let answers = answers(&invocation.program, &invocation.run, task, question);
         let widest = answers.iter().map(|(command, _)| width(command)).max();
@@ -247,7 +254,7 @@ fn meaning(memory: &Memory) -> &'static str {
             "On each host that is rolled back, every step with a way back is undone."
         }
         RunStatus::Failed => {
-            "Not everything that failed was undone: each host was left as is said here."
+            "What was done was not all undone: each host was left as is said here."
         }
         RunStatus::Stuck => {
             "Undoing failed: a stuck host was left half way, and nothing more was sent to it."
@@ -263,9 +270,15 @@ fn meaning(memory: &Memory) -> &'static str {
 fn host_texts(memory: &Memory, host: &HostMemory) -> Vec<String> {
     let mut out = Vec::new();
     let took = duration(between(host.begun, host.ended));
-    if let Some(why) = host.no_return.as_ref().filter(|_| is_left(host.status)) {
-        let why = sentence(why);
-        out.push(format!("past the point of no return: {why}"));
+    if let Some((step, why)) = &host.no_return {
+        let (step, why) = (printable(&step.0), sentence(why));
+        if is_refused(memory, host) {
+            out.push(format!(
+                "cannot be rolled back: past the point of no return of step {step}: {why}"
+            ));
+        } else if is_left(host.status) {
+            out.push(format!("past the point of no return: {why}"));
+        }
     }
     match host.status {
         HostStatus::Succeeded => out.push(format!("{}, took {took}", steps(memory, host))),
@@ -315,6 +328,11 @@ fn host_texts(memory: &Memory, host: &HostMemory) -> Vec<String> {
     out.extend(why.map(|why| sentence(&why.text)));
     out.retain(|text| !text.is_empty());
     out
+}
+
+/// Whether a person asked for a rollback, and the host is past its point of no return.
+fn is_refused(memory: &Memory, host: &HostMemory) -> bool {
+    memory.is_turned && host.no_return.is_some()
 }
 
 fn step_text(memory: &Memory, host: &HostMemory, words: &str, step: &StepPath) -> String {

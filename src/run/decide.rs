@@ -10,11 +10,14 @@
 //! - Back: the handlers of all steps that may have run, in the exact reverse of the order in which
 //!   these were begun. The first handler that fails leaves the host stuck, lower ones withheld.
 //! - A stop or an open question lets nothing new begin, but for hosts inside an `uninterruptible`
-//!   block: these go on to its end. After a resume such hosts go first.
+//!   block: these go on to its end. After a resume such hosts go first. Where a person asked for a
+//!   rollback, no question keeps a host from going back.
 
 mod critical;
 mod failure;
 mod rounds;
+mod turn;
+mod verdict;
 mod walk;
 
 use std::collections::BTreeSet;
@@ -24,10 +27,11 @@ use crate::event::HostStatus;
 use crate::event::PreflightVerdict;
 use crate::event::Reason;
 use crate::event::RunStatus;
-use crate::event::TaskStatus;
 use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
 use crate::run::decide::critical::is_urgent;
+use crate::run::decide::turn::turns;
+use crate::run::decide::verdict::verdict;
 use crate::run::decide::walk::Walk;
 use crate::run::decide::walk::begun_last_first;
 use crate::run::decide::walk::closing;
@@ -44,6 +48,9 @@ pub use critical::inside_uninterruptible;
 pub use failure::asks_on_failure;
 pub use rounds::begun_anew;
 pub use rounds::failed_part;
+pub use turn::Refusal;
+pub use turn::can_turn;
+pub use turn::refusals;
 pub(super) use walk::may_have_run;
 
 /// Hosts that are looked at side by side before the first change.
@@ -101,12 +108,14 @@ pub fn decide<'p>(
             continue;
         }
         let inside = inside_uninterruptible(plan, host);
+        let asks =
+            question_open && !(state.rollback_requested && host.status == HostStatus::RollingBack);
         match next(plan, state, name, host) {
             Next::Record(event) => return vec![Decision::Record(event)],
             Next::Question(task) => questions.push(task),
             Next::Nothing => {}
             Next::Preflight | Next::Perform(_)
-                if !inside && (state.stop_requested || question_open || urgent) =>
+                if !inside && (state.stop_requested || asks || urgent) =>
             {
                 held_back = true;
             }
@@ -201,13 +210,7 @@ fn next<'p>(
             why,
         })
     };
-    if state.rollback_requested
-        && host.no_return.is_none()
-        && matches!(
-            host.status,
-            HostStatus::Active | HostStatus::Succeeded | HostStatus::Failed
-        )
-    {
+    if state.rollback_requested && turns(host) {
         let why = Reason {
             text: "an operator asked for it".into(),
             seen: Vec::new(),
@@ -353,53 +356,4 @@ fn batch(plan: &ResolvedPlan, state: &RunState) -> Vec<HostName> {
         .filter(|name| !begun(name))
         .cloned()
         .collect()
-}
-
-/// How a run ended: the most severe end of a host decides.
-fn verdict(state: &RunState) -> (RunStatus, Option<String>) {
-    let with = |wanted: &[HostStatus]| -> Vec<&str> {
-        let of_status = state
-            .hosts
-            .iter()
-            .filter(|(_, host)| wanted.contains(&host.status));
-        of_status.map(|(name, _)| name.as_str()).collect()
-    };
-    let stuck = with(&[HostStatus::Stuck]);
-    if !stuck.is_empty() {
-        let why = format!("undoing failed on {}", stuck.join(", "));
-        return (RunStatus::Stuck, Some(why));
-    }
-    let failed = with(&[HostStatus::Failed, HostStatus::Unknown]);
-    if !failed.is_empty() {
-        return (
-            RunStatus::Failed,
-            Some(format!("it failed on {}", failed.join(", "))),
-        );
-    }
-    // Those that were refused at their turn were never touched.
-    let undone = with(&[
-        HostStatus::RolledBack,
-        HostStatus::Refused,
-        HostStatus::Unreachable,
-        HostStatus::Quarantined,
-    ]);
-    if !undone.is_empty() {
-        let hosts = undone.join(", ");
-        let why = if state.rollback_requested {
-            format!("an operator asked for it; undone on {hosts}")
-        } else {
-            format!("it failed on {hosts}")
-        };
-        return (RunStatus::RolledBack, Some(why));
-    }
-    let nothing_done = state.hosts.values().all(|host| {
-        host.tasks
-            .values()
-            .all(|task| task.status == Some(TaskStatus::Skipped))
-    });
-    if nothing_done {
-        let why = "every step was left out: nothing was done".to_owned();
-        return (RunStatus::Refused, Some(why));
-    }
-    (RunStatus::Succeeded, None)
 }

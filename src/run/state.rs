@@ -59,8 +59,8 @@ pub struct HostState {
     pub asked: IndexSet<StepPath>,
     /// How many of the first tasks are still to be undone, once it has turned round.
     pub not_undone: usize,
-    /// Why nothing is undone any more, once that is so.
-    pub no_return: Option<String>,
+    /// The step from which on nothing is undone any more, and why, once that is so.
+    pub no_return: Option<(StepPath, String)>,
     /// Why it is as it is.
     pub why: Option<Reason>,
 }
@@ -249,7 +249,7 @@ impl RunState {
                 host.status = HostStatus::Active;
             }
             Event::RollbackBegun { why, .. } => {
-                if let Some(sentence) = &host.no_return {
+                if let Some((_, sentence)) = &host.no_return {
                     return Err(format!("{name} is past its point of no return: {sentence}"));
                 }
                 host.status = HostStatus::RollingBack;
@@ -278,7 +278,7 @@ impl RunState {
         let host = self.host_mut(&id.host)?;
         let event = &record.event;
         if let Event::PointOfNoReturn { why, .. } = event {
-            host.no_return = Some(why.clone());
+            host.no_return = Some((id.step.clone(), why.clone()));
             return Ok(());
         }
         host.reach_item(&id.step);

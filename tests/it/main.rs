@@ -31,6 +31,7 @@ mod items;
 mod made_bombs;
 mod manual;
 mod new;
+mod refused;
 mod rejected;
 mod rounds;
 mod scenarios;
@@ -43,6 +44,7 @@ mod support;
 mod tidy;
 mod uploads;
 mod validate;
+mod way_back;
 mod yaml;
 
 use std::path::Path;

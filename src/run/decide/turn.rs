@@ -1,0 +1,59 @@
+//! What becomes of each host where a person asks for a rollback.
+//!
+//! Those that can go back do. One that is past its point of no return is refused, and what is left
+//! there is done forward.
+
+use crate::event::HostStatus;
+use crate::inventory::HostName;
+use crate::run::state::HostState;
+use crate::run::state::RunState;
+use crate::task::StepPath;
+
+/// A host that a rollback refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal<'s> {
+    /// The host.
+    pub host: &'s HostName,
+    /// How it is.
+    pub status: HostStatus,
+    /// The step whose point of no return it has passed.
+    pub step: &'s StepPath,
+    /// The plan's sentence.
+    pub why: &'s str,
+}
+
+/// Whether a rollback that is asked for has something to do on a host of the run.
+pub fn can_turn(state: &RunState) -> bool {
+    let is_on_its_way = |host: &HostState| {
+        matches!(host.status, HostStatus::RollingBack | HostStatus::Stuck) || turns(host)
+    };
+    state.hosts.values().any(is_on_its_way)
+}
+
+/// Returns the hosts that a rollback refuses, in the order of the run.
+pub fn refusals(state: &RunState) -> Vec<Refusal<'_>> {
+    let hosts = state.hosts.iter().filter(|(_, host)| is_forward(host));
+    let refused = hosts.filter_map(|(name, host)| {
+        let (step, why) = host.no_return.as_ref()?;
+        Some(Refusal {
+            host: name,
+            status: host.status,
+            step,
+            why,
+        })
+    });
+    refused.collect()
+}
+
+/// Whether a host turns round where a rollback was asked for.
+pub(super) fn turns(host: &HostState) -> bool {
+    is_forward(host) && host.no_return.is_none()
+}
+
+/// Whether a host was begun, and is on its way forward or at the end of it.
+fn is_forward(host: &HostState) -> bool {
+    matches!(
+        host.status,
+        HostStatus::Active | HostStatus::Succeeded | HostStatus::Failed
+    )
+}

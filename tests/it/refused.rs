@@ -1,0 +1,158 @@
+//! Runs in which a host is refused, or out of reach, when its turn comes: earlier ones have
+//! succeeded or failed by then, and the end of the run says of each what is so.
+
+use planrun::event::Event;
+use planrun::event::HostStatus;
+use planrun::event::RunStatus;
+use planrun::run::exit_status;
+use planrun::run::state::RunState;
+use planrun::transport::model::FaultSpec;
+
+use crate::harness::Planrun;
+use crate::scene::Memory;
+use crate::scene::Scene;
+use crate::scene::fault;
+use crate::scene::start;
+use crate::scene::status;
+use crate::scene::trace;
+
+/// Each backend is stopped and started; before that something happens to the last one.
+const PLAN: &str = r#"
+version: 1
+name: turns
+hosts: backends
+serial: 1
+max_failures: MOST
+probes:
+  dovecot: {run: systemctl is-active dovecot, exit_codes: any, parse: text}
+preflight: {Dovecot runs: dovecot == "active"}
+steps:
+  - id: meddle
+    when: MEDDLES
+    delegate_to: backend3
+    run: systemctl stop dovecot
+    idempotent: true
+    on_failure: {continue: it is an example}
+    rollback: {none: it is an example}
+  - id: stop
+    run: systemctl stop dovecot
+    done_when: dovecot == "inactive"
+    rollback: {run: systemctl start dovecot, done_when: dovecot == "active"}
+  - id: start
+    run: systemctl start dovecot
+    done_when: dovecot == "active"
+    rollback: {none: the first step brings its own way back}
+"#;
+
+/// The plan: how many failures it bears, and where it meddles with `backend3`.
+fn plan(most: &str, meddles: &str) -> String {
+    PLAN.replace("MOST", most).replace("MEDDLES", meddles)
+}
+
+const FIRST: &str = r#"host.name == "backend1""#;
+
+/// Runs a plan and returns its state and why it ended so.
+#[track_caller]
+fn run(plan: &str, limit: Option<&str>, faults: Vec<FaultSpec>) -> (RunState, String) {
+    let scene = Scene::limited(plan, &[], limit);
+    let clock = start();
+    let world = scene.world(&clock, faults);
+    let journal = Memory::default();
+    let state = scene.drive(&clock, &world, &journal, None).unwrap();
+    let records = journal.records.borrow();
+    let Event::RunEnded { why, .. } = &records.last().unwrap().event else {
+        panic!("{}", trace(&journal));
+    };
+    (state, why.clone().unwrap_or_default())
+}
+
+#[test]
+fn a_host_that_is_refused_at_its_turn_is_not_rolled_back_and_earlier_ones_keep_their_changes() {
+    let (state, why) = run(&plan("0", FIRST), None, vec![]);
+    assert_eq!(status(&state, "backend2"), HostStatus::Succeeded);
+    assert_eq!(status(&state, "backend3"), HostStatus::Refused);
+    assert_eq!(state.status, RunStatus::Failed, "{why}");
+    assert_eq!(exit_status(&state), 3);
+    assert_eq!(
+        why,
+        "backend3 was refused: nothing was sent to it; backend1, backend2 succeeded and keep \
+         what was done"
+    );
+}
+
+#[test]
+fn a_host_that_is_out_of_reach_at_its_turn_is_the_same_case() {
+    let gone = vec![fault("backend3", "meddle", "host_gone", Some(1))];
+    let (state, why) = run(&plan("0", FIRST), None, gone);
+    assert_eq!(status(&state, "backend3"), HostStatus::Unreachable);
+    assert_eq!(state.status, RunStatus::Failed, "{why}");
+    assert_eq!(exit_status(&state), 3);
+    assert_eq!(
+        why,
+        "backend3 was unreachable: nothing was sent to it; backend1, backend2 succeeded and \
+         keep what was done"
+    );
+}
+
+#[test]
+fn a_host_that_went_back_and_one_that_was_refused_are_named_apart() {
+    let broken = vec![fault("backend2", "start", "does_not_start", None)];
+    let (state, why) = run(&plan("2", FIRST), None, broken);
+    assert_eq!(status(&state, "backend1"), HostStatus::Succeeded);
+    assert_eq!(status(&state, "backend2"), HostStatus::RolledBack);
+    assert_eq!(status(&state, "backend3"), HostStatus::Refused);
+    assert_eq!(state.status, RunStatus::RolledBack, "{why}");
+    assert_eq!(exit_status(&state), 1);
+    assert_eq!(
+        why,
+        "it failed on backend2, which is rolled back; backend3 was refused: nothing was sent \
+         to it"
+    );
+}
+
+#[test]
+fn where_nothing_was_sent_to_any_host_the_run_is_refused() {
+    // Looked at before the first change it runs; it is stopped from outside before its turn.
+    let scene = Scene::limited(&plan("0", "false"), &[], Some("backend3"));
+    let clock = start();
+    let world = scene.world(&clock, vec![]);
+    let dying = Memory {
+        // Planned, looked at, started.
+        dies_after: Some(3),
+        ..Memory::default()
+    };
+    assert!(scene.drive(&clock, &world, &dying, None).is_none());
+    let host = planrun::inventory::HostName::new("backend3");
+    world.set(&host, "dovecot", "inactive".into()).unwrap();
+    let journal = Memory {
+        records: dying.records,
+        ..Memory::default()
+    };
+    let state = scene.drive(&clock, &world, &journal, None).unwrap();
+    let told = trace(&journal);
+    assert_eq!(status(&state, "backend3"), HostStatus::Refused, "{told}");
+    assert_eq!(state.status, RunStatus::Refused, "{told}");
+    assert_eq!(exit_status(&state), 2);
+}
+
+#[test]
+fn what_was_refused_at_its_turn_is_told_with_its_exit_status_and_can_be_undone_elsewhere() {
+    let planrun = Planrun::new();
+    let plan = planrun.file("plan.yaml", plan("0", FIRST));
+    let words = ["apply", &plan, "-i", "plans/inventories/demo.yaml"];
+
+    let ended = planrun.run(&words);
+
+    ended.exits(3);
+    ended.says("failed: 1 of 3 hosts refused, 2 succeeded");
+    ended.says("backend3 was refused: nothing was sent to it; backend1, backend2 succeeded and");
+    ended.says("What was done was not all undone: each host was left as is said here.");
+    assert!(!ended.stderr.contains("rolled back"), "{}", ended.stderr);
+    assert_eq!(planrun.runs()[0]["state"], "failed");
+
+    // An operator may want that undone, too; only what is undone is said to be.
+    let ended = planrun.run(&["rollback", "last"]);
+    ended.exits(1);
+    ended.says("an operator asked for it; undone on backend1, backend2; backend3 was refused:");
+    assert_eq!(planrun.runs()[0]["state"], "rolled_back");
+}
