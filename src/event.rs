@@ -496,6 +496,16 @@ pub enum RunStatus {
 }
 
 impl RunStatus {
+    /// Whether a run goes on neither by itself nor by an answer.
+    pub fn has_ended(self) -> bool {
+        match self {
+            Self::Refused | Self::Succeeded | Self::RolledBack | Self::Failed | Self::Aborted => {
+                true
+            }
+            Self::Planned | Self::Running | Self::Paused | Self::Stuck => false,
+        }
+    }
+
     /// Returns the word people read; the same as in JSON but for the blank.
     pub fn word(self) -> &'static str {
         match self {

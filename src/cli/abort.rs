@@ -32,11 +32,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let by = who();
     let mut taken = stored::take(&store, &run, &by)?;
     let status = stored::status(&taken.records);
-    let is_open = matches!(
-        status,
-        RunStatus::Planned | RunStatus::Running | RunStatus::Paused | RunStatus::Stuck
-    );
-    if !is_open {
+    if status.has_ended() {
         let message = format!("run {run} has ended: {}", status.word());
         return Err(Fault::new(Exit::INVALID, message).help("there is nothing to abort"));
     }

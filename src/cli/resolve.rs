@@ -38,6 +38,11 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let run = store.find(&args.word.run)?;
     let by = who();
     let mut taken = stored::take(&store, &run, &by)?;
+    let status = taken.state.status;
+    if status.has_ended() {
+        let message = format!("run {run} has ended: {}", status.word());
+        return Err(Fault::new(Exit::INVALID, message).help("no answer leads on from there"));
+    }
     let open = taken.state.open_questions();
     let (task, question) = asked(&open, args.task.as_deref(), &run)?;
     let answer = chosen(&args.answer, &question.answers).map_err(|why| {

@@ -73,7 +73,8 @@ pub fn summary_of(memory: &Memory, invocation: &Invocation) -> String {
     };
     page.verdict(memory);
     page.hosts(memory);
-    for (task, question) in &memory.questions {
+    let is_open = !memory.status.has_ended();
+    for (task, question) in memory.questions.iter().filter(|_| is_open) {
         page.question(memory, invocation, task, question);
     }
     for next in next(

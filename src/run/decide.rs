@@ -318,6 +318,8 @@ fn next_batch_or_end<'p>(plan: &ResolvedPlan, state: &RunState) -> Vec<Decision<
                 | HostStatus::NotStarted
                 | HostStatus::RolledBack
                 | HostStatus::Refused
+                | HostStatus::Unreachable
+                | HostStatus::Quarantined
         )
     });
     let room = clean && failures <= plan.plan.max_failures && !state.rollback_requested;

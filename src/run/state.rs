@@ -130,9 +130,13 @@ impl RunState {
         Ok(state)
     }
 
-    /// Returns the questions that nobody has answered.
+    /// Returns the questions that nobody has answered; none where an answer leads to nothing, the
+    /// run having ended.
     pub fn open_questions(&self) -> Vec<(TaskId, Question)> {
         let mut open = Vec::new();
+        if self.status.has_ended() {
+            return open;
+        }
         for (host, state) in &self.hosts {
             for step in &state.asked {
                 let task = state.task(step).filter(|task| task.status.is_none());

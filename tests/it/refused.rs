@@ -95,6 +95,27 @@ fn a_host_that_is_out_of_reach_at_its_turn_is_the_same_case() {
 }
 
 #[test]
+fn where_a_failure_is_borne_the_hosts_behind_one_that_was_never_touched_are_begun() {
+    for (kind, fate) in [
+        ("host_gone", HostStatus::Unreachable),
+        ("refused", HostStatus::Refused),
+    ] {
+        // The second is looked at in vain when its turn comes, and the third is begun.
+        let plan = plan("MOST", FIRST).replace("delegate_to: backend3", "delegate_to: backend2");
+        let faults = match kind {
+            "host_gone" => vec![fault("backend2", "meddle", kind, Some(1))],
+            _ => vec![],
+        };
+        for (most, third) in [("0", HostStatus::NotStarted), ("1", HostStatus::Succeeded)] {
+            let (state, why) = run(&plan.replace("MOST", most), None, faults.clone());
+            assert_eq!(status(&state, "backend2"), fate, "{why}");
+            assert_eq!(status(&state, "backend3"), third, "{most}: {why}");
+            assert_eq!(exit_status(&state), 3, "{why}");
+        }
+    }
+}
+
+#[test]
 fn a_host_that_went_back_and_one_that_was_refused_are_named_apart() {
     let broken = vec![fault("backend2", "start", "does_not_start", None)];
     let (state, why) = run(&plan("2", FIRST), None, broken);

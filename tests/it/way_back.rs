@@ -353,3 +353,18 @@ fn a_controller_that_dies_on_the_way_back_changes_nothing_of_the_end() {
         }
     }
 }
+
+#[test]
+fn a_run_that_was_ended_by_hand_takes_no_answer_and_offers_none() {
+    let planrun = Planrun::new();
+    apply(&planrun, "2", "true", "true").exits(6);
+    let run = planrun.newest();
+    let ended = planrun.run(&["abort", &run, "--acknowledge"]);
+    assert!(!ended.stderr.contains("resolve"), "{}", ended.stderr);
+    let before = planrun.kept(&run).0;
+    let task = "backend1/person";
+    let ended = planrun.run(&["resolve", &run, task, "--as", "approve"]);
+    ended.exits(2);
+    ended.says("has ended: aborted");
+    assert_eq!(planrun.kept(&run).0, before);
+}
