@@ -43,6 +43,8 @@ const FORMAT: i64 = 1;
 /// How long to wait for another process. Its commits take milliseconds; only one that was stopped
 /// in the middle of one takes longer.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait before it is asked again, where it has to be done by hand.
+const PAUSE: Duration = Duration::from_millis(10);
 
 const TABLES: &str = "
 CREATE TABLE runs (
@@ -114,9 +116,7 @@ pub(super) fn open(path: &Path, purpose: Use) -> Result<Connection, StoreError> 
     }
     // Looked at before anything is written: the file may be another program's.
     let made = check_format(&connection, path)?;
-    connection
-        .pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))
-        .map_err(fault)?;
+    log_ahead(&connection).map_err(fault)?;
     connection
         .execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
         .map_err(fault)?;
@@ -139,6 +139,26 @@ pub(super) fn open(path: &Path, purpose: Use) -> Result<Connection, StoreError> 
         check_format(&connection, path)?;
     }
     Ok(connection)
+}
+
+/// Puts the database into its mode of writing ahead. Where another process is just doing that,
+/// SQLite says at once that it is busy, whatever its patience: so it is asked again.
+fn log_ahead(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let mut left = PATIENCE;
+    let done = loop {
+        let done = connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()));
+        let is_busy = |error: &rusqlite::Error| {
+            error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+        };
+        if !done.as_ref().is_err_and(is_busy) || left.is_zero() {
+            break done;
+        }
+        std::thread::sleep(PAUSE);
+        left = left.saturating_sub(PAUSE);
+    };
+    connection.busy_timeout(PATIENCE)?;
+    done
 }
 
 /// Does something in one transaction, which is committed if `work` does not fail.

@@ -307,14 +307,17 @@ async fn two_stores_write_their_runs_side_by_side() {
 
 #[test]
 fn many_may_open_a_new_store_at_once() {
-    let dir = home();
-    let path = dir.path();
-    std::thread::scope(|scope| {
-        let openers: Vec<_> = (0..8).map(|_| scope.spawn(|| Store::open(path))).collect();
-        for opener in openers {
-            opener.join().unwrap().unwrap();
-        }
-    });
+    // One in some hundreds met another one that was just making it.
+    for _ in 0..50 {
+        let dir = home();
+        let path = dir.path();
+        std::thread::scope(|scope| {
+            let openers: Vec<_> = (0..8).map(|_| scope.spawn(|| Store::open(path))).collect();
+            for opener in openers {
+                opener.join().unwrap().unwrap();
+            }
+        });
+    }
 }
 
 #[tokio::test]
