@@ -186,6 +186,7 @@ pub(crate) fn command_templates(command: &super::CommandSpec) -> Vec<&Template> 
     all.extend(command.env.values());
     all.extend(&command.dir);
     all.extend(&command.stdin);
+    all.extend(command.circumstances());
     all.extend(command.timeout.template());
     all
 }

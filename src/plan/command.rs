@@ -37,6 +37,22 @@ pub struct CommandSpec {
     pub timeout: Late<Duration>,
 }
 
+impl CommandSpec {
+    /// Returns the templates of what is said about a command and is no part of it: as whom it runs,
+    /// the mode and the owner of a file.
+    pub fn circumstances(&self) -> Vec<&Template> {
+        let mut all = Vec::new();
+        if let Some(Become::Yes(Some(user))) = &self.r#become {
+            all.extend(user.template());
+        }
+        if let Work::Upload(upload) = &self.work {
+            let late = [&upload.mode, &upload.owner].into_iter().flatten();
+            all.extend(late.filter_map(Late::template));
+        }
+        all
+    }
+}
+
 /// What is run.
 #[derive(Clone, Debug)]
 pub enum Work {
@@ -56,9 +72,9 @@ pub struct Upload {
     /// The path on the host.
     pub to: Template,
     /// Its mode, in octal.
-    pub mode: Option<String>,
+    pub mode: Option<Late<String>>,
     /// Its owner.
-    pub owner: Option<String>,
+    pub owner: Option<Late<String>>,
 }
 
 /// Where the content of an upload comes from. Paths are on this machine, relative to the plan.
@@ -90,12 +106,12 @@ impl UploadSource {
 }
 
 /// As whom a command runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Become {
     /// As the login user.
     No,
     /// As this user; `None` is the inventory's `ansible_become_user`, else root.
-    Yes(Option<String>),
+    Yes(Option<Late<String>>),
 }
 
 /// A value, or a template for it that is evaluated when its time comes.

@@ -176,7 +176,7 @@ impl Lowering<'_> {
                 .map_or_else(|| outer.place.clone(), |place| self.place(place)),
             r#become: node
                 .get("become")
-                .map(r#become)
+                .map(|node| self.r#become(node))
                 .or_else(|| outer.r#become.clone()),
             env,
             dir: node
@@ -362,13 +362,5 @@ fn whole(node: &Node) -> usize {
     match node.value {
         Value::Int(value) => usize::try_from(value).unwrap_or(0),
         _ => 0,
-    }
-}
-
-fn r#become(node: &Node) -> Become {
-    match &node.value {
-        Value::Bool(false) => Become::No,
-        Value::Text(user) => Become::Yes(Some(user.text.clone())),
-        _ => Become::Yes(None),
     }
 }

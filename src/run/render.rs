@@ -56,8 +56,8 @@ pub(super) fn command(
                 content,
                 secret,
                 to: text(&upload.to, Mode::Word)?,
-                mode: upload.mode.clone(),
-                owner: upload.owner.clone(),
+                mode: word(upload.mode.as_ref(), names, "mode", is_mode)?,
+                owner: word(upload.owner.as_ref(), names, "owner", is_owner)?,
             }
         }
     };
@@ -73,8 +73,13 @@ pub(super) fn command(
     };
     let r#become = match &spec.r#become {
         Some(Become::No) => None,
-        Some(Become::Yes(Some(named))) => Some(named.clone()),
-        Some(Become::Yes(None)) => Some(user()),
+        Some(Become::Yes(Some(Late::Now(named)))) => Some(named.clone()),
+        Some(Become::Yes(named)) => match word(named.as_ref(), names, "become", is_user)? {
+            Some(word) if word == "false" => None,
+            Some(word) if word == "true" => Some(user()),
+            Some(named) => Some(named),
+            None => Some(user()),
+        },
         None => on.link.r#become.unwrap_or(false).then(user),
     };
     Ok(Command {
@@ -144,6 +149,48 @@ fn content(
         return Err(format!("it has more than {MAX_RENDERED} bytes"));
     }
     Ok((text.into_bytes().into(), secret))
+}
+
+/// Returns a word whose time has come, where it has the form it must have.
+fn word(
+    late: Option<&Late<String>>,
+    names: &Names,
+    key: &str,
+    is_right: fn(&str) -> bool,
+) -> Result<Option<String>, String> {
+    match late {
+        None => Ok(None),
+        Some(Late::Now(word)) => Ok(Some(word.clone())),
+        Some(Late::Template(template)) => {
+            let word = template.render(Mode::Word, names);
+            let word = word.map_err(|error| error.to_string())?;
+            if is_right(&word) {
+                Ok(Some(word))
+            } else {
+                Err(format!("`{word}` is nothing that `{key}` takes"))
+            }
+        }
+    }
+}
+
+/// Whether a text is a user name, as a plan may write it.
+fn is_user(text: &str) -> bool {
+    let is_sign = |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '_' | '.' | '-');
+    text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && text.chars().all(is_sign)
+}
+
+/// Whether a text is `user` or `user:group`.
+fn is_owner(text: &str) -> bool {
+    match text.split_once(':') {
+        Some((user, group)) => is_user(user) && is_user(group),
+        None => is_user(text),
+    }
+}
+
+/// Whether a text is a mode in octal.
+fn is_mode(text: &str) -> bool {
+    matches!(text.len(), 3 | 4) && text.bytes().all(|sign| matches!(sign, b'0'..=b'7'))
 }
 
 /// Returns a duration whose time has come.

@@ -59,6 +59,9 @@ static GROUP_NAME: Form = Form {
 };
 
 static GROUP: Shape = Shape::Text(&GROUP_NAME);
+static TEXT_USER: Shape = Shape::Text(&USER);
+static TEXT_MODE: Shape = Shape::Text(&MODE);
+static TEXT_OWNER: Shape = Shape::Text(&OWNER);
 static TEXT_DURATION: Shape = Shape::Text(&DURATION);
 static LATE_DURATION: Shape = Shape::Late(&TEXT_DURATION);
 static SOME_WORDS: Shape = Shape::Text(&WORDS);
@@ -90,7 +93,7 @@ static RUN: Shape = Shape::OneOf(&[
 ]);
 static BECOME: Shape = Shape::OneOf(&[
     (Select::Bool, Shape::Bool),
-    (Select::Text, Shape::Text(&USER)),
+    (Select::Text, Shape::Late(&TEXT_USER)),
 ]);
 static ENV: Shape = Shape::Map(&VARIABLE, &ARGUMENT, 1);
 static DELEGATE_STEP: Shape = Shape::OneOf(&[
@@ -699,12 +702,12 @@ static UPLOAD: Record = Record {
         required("to", PATHS, "The path on the host."),
         field(
             "mode",
-            Shape::Text(&MODE),
+            Shape::Late(&TEXT_MODE),
             "Its mode; by default that of the file it replaces.",
         ),
         field(
             "owner",
-            Shape::Text(&OWNER),
+            Shape::Late(&TEXT_OWNER),
             "Its owner; by default that of the file it replaces.",
         ),
     ],

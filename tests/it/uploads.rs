@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use planrun::event::TaskStatus;
 
 use crate::harness::Planrun;
+use crate::harness::program;
 
 const PLAN: &str = r#"version: 1
 name: site
@@ -99,8 +100,17 @@ impl Site {
 
     #[track_caller]
     fn apply(&self) -> crate::harness::Ended {
+        self.apply_with(&[])
+    }
+
+    #[track_caller]
+    fn apply_with(&self, more: &[&str]) -> crate::harness::Ended {
         let words = self.words("apply");
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let words: Vec<&str> = words
+            .iter()
+            .map(String::as_str)
+            .chain(more.iter().copied())
+            .collect();
         self.planrun.run_json(&words)
     }
 
@@ -246,4 +256,52 @@ fn a_file_whose_path_is_a_template_is_checked_with_the_hosts() {
     site.write("here.conf", "{{ units | join(' ') }} {{ asked }}\n");
     site.apply().exits(0);
     assert_eq!(site.read("out/site.conf"), "imap lmtp from-a-step\n");
+}
+
+/// As whom, with what mode and for whom: all by inputs.
+const BY_INPUTS: &str = r#"version: 1
+name: site
+hosts: all
+inputs:
+  user: {type: string}
+  mode: {type: string, default: "0604"}
+steps:
+  - id: who
+    run: id -un
+    become: "{{ user }}"
+    parse: text
+    read_only: true
+  - id: inline
+    upload:
+      content: "for {{ who }}\n"
+      to: "{{ host.vars.out }}/inline.conf"
+      owner: "{{ user }}"
+      mode: "{{ mode }}"
+    rollback: {none: it is a test}
+"#;
+
+#[test]
+fn the_user_the_owner_and_the_mode_may_be_templates() {
+    let me = program("id").arg("-un").output().unwrap();
+    let me = String::from_utf8(me.stdout).unwrap();
+    let me = me.trim();
+    let site = Site::new();
+    site.write("plan.yaml", BY_INPUTS);
+    site.apply_with(&["--set", &format!("user={me}")]).exits(0);
+    let file = site.path("out/inline.conf");
+    assert_eq!(fs::read_to_string(&file).unwrap(), format!("for {me}\n"));
+    assert_eq!(
+        fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o604
+    );
+    // What a template gives is held to the same form as what is written out.
+    for (set, told) in [
+        ("user=-rf", "`-rf` is nothing that `become` takes"),
+        ("mode=rw", "`rw` is nothing that `mode` takes"),
+    ] {
+        let set = ["--set", &format!("user={me}"), "--set", set];
+        let ended = site.apply_with(&set);
+        ended.exits(1);
+        ended.says(told);
+    }
 }

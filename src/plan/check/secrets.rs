@@ -245,5 +245,6 @@ fn arguments(command: &CommandSpec) -> Vec<&Template> {
     };
     all.extend(command.env.values());
     all.extend(&command.dir);
+    all.extend(command.circumstances());
     all
 }

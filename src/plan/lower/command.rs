@@ -65,7 +65,8 @@ impl Lowering<'_> {
     }
 
     fn upload(&mut self, node: &Node) -> Upload {
-        let text = |key: &str| node.get(key).and_then(Node::as_text).map(str::to_owned);
+        let mode = node.get("mode").map(|mode| self.late_text(mode));
+        let owner = node.get("owner").map(|owner| self.late_text(owner));
         let mut template = |key: &str| match node.get(key) {
             Some(node) => self.template(node),
             None => Template::plain("", node.span),
@@ -80,8 +81,8 @@ impl Lowering<'_> {
         Upload {
             source,
             to: template("to"),
-            mode: text("mode"),
-            owner: text("owner"),
+            mode,
+            owner,
         }
     }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::diagnostic::Diagnostic;
 use crate::document::Node;
+use crate::document::Value;
 use crate::duration;
+use crate::plan::Become;
 use crate::plan::Late;
 use crate::plan::OnTimeout;
 use crate::plan::lower::Lowering;
@@ -32,6 +34,23 @@ impl Lowering<'_> {
             "continue" => Late::Now(OnTimeout::Continue),
             text if text.contains("{{") => Late::Template(self.template(node)),
             _ => Late::Now(OnTimeout::Fail),
+        }
+    }
+
+    /// Returns a word that may be a template.
+    pub(super) fn late_text(&mut self, node: &Node) -> Late<String> {
+        let text = node.as_text().unwrap_or_default();
+        if text.contains("{{") {
+            return Late::Template(self.template(node));
+        }
+        Late::Now(text.to_owned())
+    }
+
+    pub(super) fn r#become(&mut self, node: &Node) -> Become {
+        match &node.value {
+            Value::Bool(false) => Become::No,
+            Value::Text(_) => Become::Yes(Some(self.late_text(node))),
+            _ => Become::Yes(None),
         }
     }
 }

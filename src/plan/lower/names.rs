@@ -306,6 +306,9 @@ impl Lookup<'_> {
         {
             self.template(template);
         }
+        for template in command.circumstances() {
+            self.template(template);
+        }
         self.late_duration(&command.timeout);
     }
 
