@@ -30,6 +30,7 @@ use crate::event::RunStatus;
 use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
 use crate::run::decide::critical::is_urgent;
+use crate::run::decide::failure::question_behind;
 use crate::run::decide::turn::turns;
 use crate::run::decide::verdict::verdict;
 use crate::run::decide::walk::Walk;
@@ -246,7 +247,20 @@ fn next<'p>(
     }
     match walk(&plan.plan.steps, host) {
         Walk::Perform(step) => Next::Perform(step),
-        Walk::Close(step, status, why) => Next::Record(closing(name, host, step, status, why)),
+        Walk::Close(step, status, why) => {
+            let failed = why.as_ref().filter(|_| !status.is_well());
+            let question = failed.and_then(|why| question_behind(plan, host, step, why));
+            Next::Record(match question {
+                Some(question) => Event::QuestionAsked {
+                    task: TaskId {
+                        host: name.clone(),
+                        step: step.path(),
+                    },
+                    question,
+                },
+                None => closing(name, host, step, status, why),
+            })
+        }
         Walk::Question(step) => Next::Question(TaskId {
             host: name.clone(),
             step: step.path(),

@@ -351,6 +351,39 @@ fn past_a_point_of_no_return_a_block_still_says_what_its_failures_lead_to() {
 }
 
 #[test]
+fn about_what_failed_where_nobody_may_ask_a_person_is_asked_behind_it() {
+    let inner = FAILS
+        .replace("on_failure: SAID", "uninterruptible: it is a test")
+        .replace("\n  ", "\n      ");
+    let held = format!("  - id: outer\n    on_failure: hold\n    block:{inner}");
+    let past = "\n  - id: past\n    run: svc note z\n    idempotent: true\n    point_of_no_return: it is done\n";
+    let behind = FAILS.replace("on_failure: SAID", "uninterruptible: it is a test");
+    for steps in [held, format!("{past}{behind}")] {
+        let scene = scene(&steps);
+        let clock = start();
+        let world = scene.world(&clock, vec![fault("m1", "note", "refused", None)]);
+        let journal = Memory::default();
+        let state = scene.drive(&clock, &world, &journal, None).unwrap();
+        let story = trace(&journal);
+        assert_eq!(exit_status(&state), 6, "{story}");
+        let open = state.open_questions();
+        assert_eq!(open[0].0.step.0, "swap", "{story}");
+        assert_eq!(open[0].1.answers, [Answer::Skip, Answer::Fail], "{story}");
+        let state = scene
+            .drive(&clock, &world, &journal, Some(&Always(Answer::Skip)))
+            .unwrap();
+        assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&journal));
+        // Each answer is asked for once, wherever the controller dies.
+        let events = scene.dies_after_each(
+            &[fault("m1", "note", "refused", None)],
+            |_| {},
+            |it| assert_eq!(it.state.open_questions().len(), 1, "{}", it.story()),
+        );
+        assert!(events > 8, "{events}");
+    }
+}
+
+#[test]
 fn a_step_that_only_fails_is_asked_about_where_the_plan_holds() {
     let steps = "  - id: no\n    fail: It cannot be.\n    on_failure: hold\n";
     let ended = run(steps, &[]);

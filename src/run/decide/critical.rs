@@ -26,7 +26,9 @@ fn open_uninterruptible<'p>(plan: &'p ResolvedPlan, host: &HostState) -> Option<
 
 fn open_in<'p>(spot: Spot<'p>, host: &HostState) -> Option<Spot<'p>> {
     let task = host.task(&spot.path())?;
-    if task.begun_at == 0 || task.status.is_some() {
+    // One that a person is asked about has failed: nothing of it is still to be done.
+    let is_over = task.question.is_some() && spot.step.uninterruptible.is_some();
+    if task.begun_at == 0 || task.status.is_some() || is_over {
         return None;
     }
     if spot.is_whole() {

@@ -3,7 +3,13 @@
 //! A step says it with `on_failure`; where it does not, the blocks around it do, the innermost
 //! first. A block speaks of the failures that are left over: not of one that its `retry` or its
 //! rescue takes up. Where nobody says, a person is asked past a point of no return.
+//!
+//! Inside of an `uninterruptible` block nobody is asked; about what failed there a person is asked
+//! at the end of the block.
 
+use crate::event::Answer;
+use crate::event::Question;
+use crate::event::Reason;
 use crate::plan::Action;
 use crate::plan::OnFailure;
 use crate::plan::Within;
@@ -33,4 +39,25 @@ pub fn asks_on_failure(plan: &ResolvedPlan, host: &HostState, spot: Spot<'_>) ->
         }
     }
     host.no_return.is_some()
+}
+
+/// Returns what a person is asked where an `uninterruptible` block fails, of which no part could
+/// ask.
+pub(super) fn question_behind(
+    plan: &ResolvedPlan,
+    host: &HostState,
+    block: Spot<'_>,
+    why: &Reason,
+) -> Option<Question> {
+    block.step.uninterruptible.as_ref()?;
+    let mut around = block.around(&plan.plan).into_iter();
+    let is_inside = around.any(|(outer, _)| outer.step.uninterruptible.is_some());
+    if is_inside || !asks_on_failure(plan, host, block) {
+        return None;
+    }
+    Some(Question {
+        text: format!("{}: {}. What now?", block.step.title, why.text),
+        why: why.clone(),
+        answers: vec![Answer::Skip, Answer::Fail],
+    })
 }
