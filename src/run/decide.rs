@@ -226,24 +226,11 @@ fn next<'p>(
         HostStatus::RollingBack => return undo(plan, name, host),
         _ => return Next::Nothing,
     }
-    match &host.turn {
-        None => return Next::Preflight,
-        Some(PreflightVerdict::Held) => {}
-        Some(PreflightVerdict::NotHeld(why)) => {
-            return ended(HostStatus::Refused, Some(why.clone()));
-        }
-        Some(PreflightVerdict::NoAnswer(error)) => {
-            let status = match error {
-                TransportError::HostKey { .. } => HostStatus::Quarantined,
-                TransportError::Unreachable { .. } => HostStatus::Unreachable,
-                _ => HostStatus::Refused,
-            };
-            let why = Reason {
-                text: error.to_string(),
-                seen: Vec::new(),
-            };
-            return ended(status, Some(why));
-        }
+    let Some(verdict) = &host.turn else {
+        return Next::Preflight;
+    };
+    if let Some((status, why)) = refusal(verdict) {
+        return ended(status, Some(why));
     }
     match walk(&plan.plan.steps, host) {
         Walk::Perform(step) => Next::Perform(step),
@@ -277,6 +264,25 @@ fn next<'p>(
             }
         }
     }
+}
+
+/// How a host ends whose preflight does not hold when its turn comes; `None` where it holds.
+fn refusal(verdict: &PreflightVerdict) -> Option<(HostStatus, Reason)> {
+    let error = match verdict {
+        PreflightVerdict::Held => return None,
+        PreflightVerdict::NotHeld(why) => return Some((HostStatus::Refused, why.clone())),
+        PreflightVerdict::NoAnswer(error) => error,
+    };
+    let status = match error {
+        TransportError::HostKey { .. } => HostStatus::Quarantined,
+        TransportError::Unreachable { .. } => HostStatus::Unreachable,
+        _ => HostStatus::Refused,
+    };
+    let why = Reason {
+        text: error.to_string(),
+        seen: Vec::new(),
+    };
+    Some((status, why))
 }
 
 /// The next handler of a host that is rolled back, or its end.
