@@ -67,6 +67,9 @@ pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
         Value::Text(text) if let Some(line) = meant(&text.text, shape) => {
             fault.help(format!("write `{line}`"))
         }
+        Value::Map(entries) if let Some(list) = list_inside(entries, shape) => fault.help(format!(
+            "write the list of `{list}` itself here, and the other keys beside it"
+        )),
         Value::Map(entries) if matches!(shape, Shape::List(..)) => match entries.first() {
             Some(first) => fault.help(format!("begin each item with `- `: `- {}: ...`", first.key)),
             None => fault.help(format!("write `{}`", sample(shape))),
@@ -77,6 +80,17 @@ pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
         _ => fault.help(format!("write `{}`", sample(shape))),
     };
     found.push(fault);
+}
+
+/// Returns the key of the list that stands one level too deep.
+fn list_inside<'a>(entries: &'a [Entry], shape: &Shape) -> Option<&'a str> {
+    let Shape::List(Shape::Record(record), _) = shape else {
+        return None;
+    };
+    let is_list = |entry: &&Entry| {
+        matches!(entry.value.value, Value::List(_)) && record.field(&entry.key).is_none()
+    };
+    entries.iter().find(is_list).map(|entry| entry.key.as_str())
 }
 
 /// Returns the mapping that a text alone was meant for: its only key, or a command to be run.

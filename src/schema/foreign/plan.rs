@@ -491,6 +491,10 @@ pub static RETRY: &[Word] = &[
         "backoff",
         "the time between two attempts is always the same: `delay: 5s`",
     ),
+    // planrun's own, at the wrong place.
+    say(PLANRUN, "timeout", "write it beside `retry`"),
+    say(PLANRUN, "within", "write it beside `retry`"),
+    say(PLANRUN, "done_when", "write it beside `retry`"),
 ];
 
 /// Words of `wait`.
