@@ -137,11 +137,12 @@ fn check(file: File, kind: Option<Kind>, shared: &mut Shared<'_>, findings: &mut
             match kind {
                 Kind::Plan => {
                     let plan = plan::read(sources, id, &mut found);
+                    let dir = load::directory(&file.path);
+                    let also = shared.prepare(dir, sources, &mut found);
+                    findings.files.extend(also);
                     if let Some(plan) = plan {
-                        let dir = load::directory(&file.path);
                         texts::check(&plan, dir, sources, &mut found);
-                        let also = shared.resolve(plan, dir, sources, &mut found);
-                        findings.files.extend(also);
+                        shared.resolve(plan, dir, sources, &mut found);
                     }
                 }
                 Kind::Model => {

@@ -5,6 +5,8 @@
 //! with the variables of the hosts under `_meta`. Here too are the mappings of `group_vars` and
 //! `host_vars`, and the words for what a vault holds.
 
+mod meant;
+
 use std::path::Path;
 
 use serde_json::Value as Json;
@@ -22,6 +24,8 @@ use crate::inventory::draft::Draft;
 use crate::inventory::draft::Given;
 use crate::inventory::draft::Vars;
 use crate::inventory::draft::give;
+use crate::inventory::yaml::meant::place;
+use crate::inventory::yaml::meant::shape_fault;
 use crate::schema::foreign::file::recognise;
 use crate::source::SourceId;
 use crate::source::Sources;
@@ -227,17 +231,6 @@ fn unwrapped(value: &Json) -> Json {
     }
 }
 
-/// Words a node that is not what belongs there.
-fn shape_fault(what: &str, node: &Node, expected: &str) -> Diagnostic {
-    let message = format!("{what} is {}, not {expected}", node.kind());
-    Diagnostic::error("inventory-shape", message).at(place(node), "")
-}
-
-/// Returns where a node stands; an alias stands where it is used.
-fn place(node: &Node) -> Span {
-    node.alias.unwrap_or(node.span)
-}
-
 struct Reader<'a> {
     shape: Shape,
     sealed: Sealed,
@@ -303,7 +296,7 @@ impl Reader<'_> {
             Value::List(_) if self.shape == Shape::Listed => self.hosts(&entry.key, index, node),
             _ => self.found.push(
                 shape_fault(&format!("the group `{}`", entry.key), node, "a mapping")
-                    .help("write its hosts as keys: `hosts: {web1: {}, web2: {}}`"),
+                    .help(format!("write its hosts as keys: `{}`", meant::hosts(node))),
             ),
         }
     }
@@ -366,8 +359,10 @@ impl Reader<'_> {
                 }
             }
             _ => self.found.push(
-                shape_fault(&format!("`hosts` of `{name}`"), node, "a mapping")
-                    .help("write each host as a key: `web1:`, without `- `"),
+                shape_fault(&format!("`hosts` of `{name}`"), node, "a mapping").help(format!(
+                    "write each host as a key: `{}`",
+                    meant::hosts(node)
+                )),
             ),
         }
     }
@@ -382,7 +377,10 @@ impl Reader<'_> {
                     &entry.value,
                     "a mapping",
                 )
-                .help("write its variables as a mapping: `web1: {ansible_host: 192.0.2.1}`"),
+                .help(format!(
+                    "write its variables as a mapping: `{}`",
+                    meant::host(&entry.key, &entry.value)
+                )),
             ),
         }
     }

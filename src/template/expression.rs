@@ -118,8 +118,9 @@ impl Expression {
     pub fn parse(node: &Node, sources: &Sources, found: &mut Diagnostics) -> Option<Self> {
         let text = node.lexeme(sources)?.to_owned();
         if text.contains("{{") {
-            let fault = Diagnostic::error("template-in-expression", "a condition takes no `{{ }}`")
-                .at(node.span, "an expression already");
+            let fault =
+                Diagnostic::error("template-in-expression", "an expression takes no `{{ }}`")
+                    .at(node.span, "an expression already");
             let words = cure::without_braces(&text);
             found.push(cure::advise(fault, &text, node, sources, &words));
             return None;

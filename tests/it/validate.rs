@@ -184,6 +184,23 @@ fn standard_input_has_the_name_it_is_given() {
 }
 
 #[test]
+fn faults_of_the_inventory_are_told_beside_those_of_the_plan() {
+    let folder = Folder::new(&[
+        ("plan.yaml", FAULTY),
+        ("hosts.yaml", "web: {hosts: [web1]}\n"),
+    ]);
+    let ended = folder.validate(&["plan.yaml", "-i", "hosts.yaml", "--format", "short"]);
+    ended.exits(2);
+    for (file, code) in [
+        ("plan.yaml", "unknown-key"),
+        ("hosts.yaml", "inventory-shape"),
+    ] {
+        let is_told = |line: &str| line.contains(file) && line.contains(code);
+        assert!(ended.stdout.lines().any(is_told), "{}", ended.stdout);
+    }
+}
+
+#[test]
 fn faults_of_a_shared_inventory_are_told_once() {
     let folder = Folder::new(&[
         ("plans/a.yaml", SOUND),

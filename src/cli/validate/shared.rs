@@ -75,11 +75,10 @@ impl<'a> Shared<'a> {
         Some(self.checked(shown, &found, sources))
     }
 
-    /// Brings a plan together with the inventory, if there is one; returns what was found in files
-    /// that were read for it.
-    pub(super) fn resolve(
+    /// Reads what a plan of a folder is checked against, whatever is wrong in the plan; returns what
+    /// was found in these files.
+    pub(super) fn prepare(
         &mut self,
-        plan: Plan,
         plan_dir: &Path,
         sources: &mut Sources,
         found: &mut Diagnostics,
@@ -102,6 +101,19 @@ impl<'a> Shared<'a> {
         let shown = path.display().to_string();
         read_now.extend(self.inventory_at(&path, &shown, plan_dir, sources));
         load::tell_vars_beside(plan_dir, &path, found);
+        read_now
+    }
+
+    /// Brings a plan together with the inventory, if there is one that is of use.
+    pub(super) fn resolve(
+        &self,
+        plan: Plan,
+        plan_dir: &Path,
+        sources: &mut Sources,
+        found: &mut Diagnostics,
+    ) {
+        let path = self.name.map(|name| read::find(name, Some(plan_dir)));
+        let Some(Ok(path)) = path else { return };
         let inventory = self.inventories.get(&path).cloned().flatten();
         if let (Some(inventory), Inputs::Read(Some(given))) = (inventory, &self.given) {
             let given = Given {
@@ -112,7 +124,6 @@ impl<'a> Shared<'a> {
             };
             let _resolved = resolve::resolve(plan, inventory, &given, sources, found);
         }
-        read_now
     }
 
     /// Reads the file of inputs, once.

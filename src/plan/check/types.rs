@@ -367,8 +367,14 @@ where
                 continue;
             }
             let (a, b) = (self.text(left), self.text(other));
+            let end = match how {
+                Comparison::Eq | Comparison::Ne | Comparison::In | Comparison::NotIn => {
+                    "they are never equal"
+                }
+                _ => "neither is less than the other",
+            };
             let message = format!(
-                "`{a}` is {} and `{b}` is {}: they are never equal",
+                "`{a}` is {} and `{b}` is {}: {end}",
                 kind.about(),
                 against.about()
             );
@@ -394,6 +400,12 @@ where
                 (Type::Text, Type::Number, Some(value)) => fault.help(format!(
                     "write `\"{value}\"`, or give `{a}` a type: `types: {{...: int}}`"
                 )),
+                (Type::List, Type::Number, _) => {
+                    fault.help(format!("how many there are is `{a} | length`"))
+                }
+                (Type::Number, Type::List, _) => {
+                    fault.help(format!("how many there are is `{b} | length`"))
+                }
                 _ => fault.help("compare values of one kind"),
             };
             self.found.push(fault);

@@ -123,11 +123,10 @@ pub(super) fn suggest(name: &str, names: &[&str], otherwise: &str) -> String {
     }
 }
 
-/// Offers the name that was probably meant; where the place is not exact only in words.
-fn did_you_mean(fault: Diagnostic, name: &Name, near: &str) -> Diagnostic {
-    let order = format!("did you mean `{near}`?");
+/// Offers another name in the place of one; where the place is not exact only in words.
+fn replaced(fault: Diagnostic, name: &Name, order: String, by: &str) -> Diagnostic {
     if name.span.range().len() == name.name.len() {
-        fault.fix(order, name.span, near)
+        fault.fix(order, name.span, by)
     } else {
         fault.help(order)
     }
@@ -144,6 +143,7 @@ pub(super) fn resolve(
         declared,
         found,
         compared: 0,
+        listed: None,
     };
     for input in plan.inputs.values() {
         if let Some(Default::Template(template)) = &input.default {
@@ -198,6 +198,7 @@ pub(in crate::plan) fn of_text(plan: &Plan, text: &Template, found: &mut Diagnos
         declared: &declared,
         found,
         compared: 0,
+        listed: None,
     };
     lookup.template(text);
 }
@@ -208,10 +209,18 @@ struct Lookup<'a> {
     found: &'a mut Diagnostics,
     /// How many names unknown ones were compared with.
     compared: usize,
+    /// The list that is gone through here, where it has a name.
+    listed: Option<&'a str>,
 }
 
-impl Lookup<'_> {
-    fn step(&mut self, step: &Step) {
+impl<'a> Lookup<'a> {
+    fn step(&mut self, step: &'a Step) {
+        let of = self.plan.find(&step.path).and_then(|(_, of)| of);
+        let list = of.and_then(|of| of.for_each.as_ref()?.list.expression());
+        self.listed = list.and_then(|list| match &list.root.kind {
+            expression::Kind::Var(name) => Some(name.as_str()),
+            _ => None,
+        });
         if let Some(each) = &step.for_each {
             if let Some(list) = each.list.expression() {
                 self.expression(list, false);
@@ -459,8 +468,16 @@ impl Lookup<'_> {
             Vec::new()
         };
         self.compared += names.len();
+        let one_of_many = self
+            .listed
+            .filter(|list| list.strip_suffix('s') == Some(word));
+        if one_of_many.is_some() {
+            let order = "the item of a `for_each` is `item`".to_owned();
+            self.found.push(replaced(fault, name, order, ITEM));
+            return;
+        }
         self.found.push(match nearest(word, names) {
-            Some(near) => did_you_mean(fault, name, near),
+            Some(near) => replaced(fault, name, format!("did you mean `{near}`?"), near),
             None if text => fault.help(format!(
                 "declare it under `inputs`, or write `host.vars.{word}`"
             )),
