@@ -68,7 +68,11 @@ fn not_found(name: &str, places: &[PathBuf]) -> Diagnostic {
     let known = known(places);
     let message = format!("there is no inventory `{name}`");
     let mut diagnostic = Diagnostic::error("no-such-inventory", message);
-    if let Some(near) = nearest(name, known.iter().map(String::as_str)) {
+    let bare = ENDINGS
+        .iter()
+        .find_map(|ending| name.strip_suffix(ending).filter(|_| !ending.is_empty()));
+    let bare = bare.unwrap_or(name);
+    if let Some(near) = nearest(bare, known.iter().map(String::as_str)) {
         diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
     } else if !known.is_empty() {
         let listed: Vec<String> = known
@@ -88,7 +92,7 @@ fn not_found(name: &str, places: &[PathBuf]) -> Diagnostic {
         .map(|place| format!("`{}`", place.display()))
         .collect();
     diagnostic.help(format!(
-        "put `{name}.yaml` into one of {}, or give a path",
+        "put `{bare}.yaml` into one of {}, or give a path",
         looked.join(", ")
     ))
 }
@@ -136,6 +140,15 @@ mod tests {
             }
         }
         (root, places)
+    }
+
+    #[test]
+    fn a_name_with_its_ending_is_told_without() {
+        let (_root, places) = places(&["demo.yaml"], &[]);
+        let fault = find_in("demmo.yaml", &places).unwrap_err();
+        let help = format!("{:?}", fault.help);
+        assert!(help.contains("did you mean `demo`?"), "{help}");
+        assert!(help.contains("put `demmo.yaml` into"), "{help}");
     }
 
     #[test]
