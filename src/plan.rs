@@ -105,7 +105,7 @@ fn read_text(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
         return None;
     }
     schema::check(&node, &Shape::Record(&schema::plan::PLAN), found);
-    if found.is_full() {
+    if found.gives_up() {
         return None;
     }
     // Whatever is wrong, the rest is read as well: all faults are told at once.
@@ -113,9 +113,14 @@ fn read_text(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
     let mut own = Diagnostics::default();
     let plan = lower::lower(&node, sources, &mut own);
     told.reduce(Stage::Lowering, sources, &mut own);
+    if own.is_stopped() {
+        // The rest of the plan is not there.
+        found.extend(own);
+        return None;
+    }
     let told = told.and(&node, sources, &own);
     found.extend(own);
-    if found.is_full() {
+    if found.gives_up() {
         return None;
     }
     let mut own = Diagnostics::default();

@@ -152,7 +152,7 @@ pub(super) fn parse(
 ) -> Option<(Node, Sealed)> {
     let text = sources.get(id).text();
     if text.starts_with(MARK) || serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
-        let root = document::parse(sources, id, found);
+        let root = document::parse_data(sources, id, found);
         return root.map(|root| (root, Sealed::default()));
     }
     let mut own = Diagnostics::default();
@@ -297,6 +297,9 @@ impl Reader<'_> {
             Value::Null => {}
             Value::Map(entries) => {
                 for part in entries {
+                    if self.found.gives_up() {
+                        return;
+                    }
                     self.part(&entry.key, index, part);
                 }
             }
@@ -351,6 +354,9 @@ impl Reader<'_> {
         match &node.value {
             Value::Map(entries) => {
                 for entry in entries {
+                    if self.found.gives_up() {
+                        return;
+                    }
                     self.host(group, entry);
                 }
             }
@@ -390,9 +396,7 @@ impl Reader<'_> {
     /// Takes a host entry, which may stand for many hosts.
     fn named(&mut self, group: usize, entry: &str, place: Span, vars: &[Entry]) {
         let vars: Vec<(String, Given)> = given(vars, &self.sealed, self.shape).collect();
-        for host in self.draft.entry(entry, group, place, self.found) {
-            give(&mut self.draft.hosts[host].vars, vars.iter().cloned());
-        }
+        self.draft.entry(entry, group, place, &vars, self.found);
     }
 
     fn children(&mut self, name: &str, group: usize, node: &Node) {
