@@ -101,7 +101,7 @@ fn measured(bomb: &Bomb, path: &Path) -> (f64, u64) {
     match bomb.kind {
         Kind::Plan => command.arg("validate").arg(path),
         Kind::Inventory => command.arg("inventory").arg(path),
-        Kind::Text => command.arg(path),
+        Kind::Text | Kind::Output => command.arg(path),
     };
     let mut child = command
         .env(BOMB, bomb.name)
@@ -124,11 +124,13 @@ fn measured(bomb: &Bomb, path: &Path) -> (f64, u64) {
 /// Meets a bomb, and tells what that took.
 fn meet(name: &str) {
     let bomb = BOMBS.iter().find(|bomb| bomb.name == name).unwrap();
-    if let Kind::Text = bomb.kind {
-        let path = std::env::args_os().nth(1).unwrap();
-        entries::template(&std::fs::read_to_string(path).unwrap());
-    } else {
-        let _exit = planrun::cli::main();
+    let text = || std::fs::read_to_string(std::env::args_os().nth(1).unwrap()).unwrap();
+    match bomb.kind {
+        Kind::Text => entries::words(&text()),
+        Kind::Output => entries::outputs(&text()),
+        Kind::Plan | Kind::Inventory => {
+            let _exit = planrun::cli::main();
+        }
     }
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     #[expect(clippy::cast_precision_loss, reason = "a process of some seconds")]

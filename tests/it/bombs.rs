@@ -26,7 +26,8 @@ fn child_meets_a_bomb() {
     match bomb.kind {
         made_bombs::Kind::Plan => entries::plan(&text),
         made_bombs::Kind::Inventory => entries::inventory(&text),
-        made_bombs::Kind::Text => entries::template(&text),
+        made_bombs::Kind::Text => entries::words(&text),
+        made_bombs::Kind::Output => entries::outputs(&text),
     }
     let mut out = std::io::stdout();
     std::io::Write::write_fmt(
