@@ -7,6 +7,8 @@ pub(crate) enum Kind {
     Plan,
     /// An inventory.
     Inventory,
+    /// A program that prints an inventory.
+    Program,
     /// A template, an expression, a command line.
     Text,
     /// What a command printed, in every form that is read.
@@ -325,7 +327,7 @@ pub(crate) const BOMBS: &[Bomb] = &[
         ini(&pieces(0..90_000, |n| format!("[g{n}]\n")))
     }),
     bomb("yaml-groups", Kind::Inventory, || {
-        pieces(0..90_000, |n| format!("all{n}:\n"))
+        pieces(0..80_000, |n| format!("all{n}:\n"))
     }),
     bomb("yaml-list", Kind::Inventory, || {
         format!("all: [{}a]\n", "a,".repeat(500_000))
@@ -339,7 +341,7 @@ pub(crate) const BOMBS: &[Bomb] = &[
     bomb("json-keys", Kind::Inventory, || {
         format!(
             "{{\"all\": {{{}\"a\": 1}}}}",
-            pieces(0..80_000, |n| format!("\"a{n}\":1,"))
+            pieces(0..70_000, |n| format!("\"a{n}\":1,"))
         )
     }),
     bomb("settings-of-a-host", Kind::Inventory, || {
@@ -370,6 +372,17 @@ pub(crate) const BOMBS: &[Bomb] = &[
     bomb("shared-names", Kind::Inventory, || {
         let vars = pieces(0..30, |n| format!("a{n}: b, "));
         format!("all:\n  hosts: {{\"web[1:100000]\": {{}}}}\n  vars: {{{vars}}}\n")
+    }),
+    bomb("program-without-end", Kind::Program, || {
+        "#!/bin/sh\nexec yes\n".to_owned()
+    }),
+    bomb("program-of-deep-json", Kind::Program, || {
+        let deep = |sign| format!("head -c 4000000 /dev/zero | tr '\\0' '{sign}'\n");
+        format!("#!/bin/sh\n{}{}", deep('['), deep(']'))
+    }),
+    bomb("program-of-many-hosts", Kind::Program, || {
+        "#!/bin/sh\nprintf '{\"web\": {\"hosts\": ['\nyes '\"web1\",' | head -n 500000\necho '\"a\"]}}'\n"
+            .to_owned()
     }),
     bomb("deep-groups", Kind::Inventory, || {
         let names = pieces(0..60, |n| format!("#\n[g{}:children]\ng{n}\n", n + 1));

@@ -87,19 +87,14 @@ pub(super) fn take(
                 .help("write a group with its hosts: `web: {hosts: {web1: {}}}`"),
         ),
         Value::Map(entries) => reader.groups(entries),
-        _ if recognise(&root).is_some() => {
+        _ => {
             if let Some(file) = recognise(&root) {
                 let message = format!("this is {}, not an inventory", file.what);
-                found.push(
-                    Diagnostic::error("inventory-shape", message)
-                        .at(file.at, "this gives it away")
-                        .help(
-                            "an inventory names groups and their hosts: `web: {hosts: {web1: {}}}`",
-                        ),
-                );
+                let help = "an inventory names groups and their hosts: `web: {hosts: {web1: {}}}`";
+                let fault = Diagnostic::error("inventory-shape", message);
+                found.push(fault.at(file.at, "this gives it away").help(help));
+                return;
             }
-        }
-        _ => {
             let text = sources.get(id).text();
             let diagnostic = shape_fault("the inventory", &root, "a mapping of groups");
             found.push(if text.contains("\n[") || text.starts_with('[') {
@@ -145,11 +140,7 @@ pub(super) fn read_vars(
 
 /// Parses a text, by the rules of JSON where it is JSON, as Ansible does, and where planrun has
 /// written it. A tag that Ansible does not know either is told in words of an inventory.
-pub(super) fn parse(
-    sources: &Sources,
-    id: SourceId,
-    found: &mut Diagnostics,
-) -> Option<(Node, Sealed)> {
+fn parse(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<(Node, Sealed)> {
     let text = sources.get(id).text();
     if text.starts_with(MARK) || serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
         let root = document::parse_data(sources, id, found);
@@ -262,6 +253,9 @@ impl Reader<'_> {
         }
         let listed = self.shape == Shape::Listed;
         for entry in entries {
+            if self.draft.is_full() {
+                return;
+            }
             if KEYS.contains(&entry.key.as_str()) {
                 let message = format!("`{}` stands where a group is expected", entry.key);
                 self.found.push(

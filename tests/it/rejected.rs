@@ -89,7 +89,12 @@ fn made(name: &str, desk: &Desk) {
             let vars = pieces(0..20_000, |n| format!(" a{n}=b"));
             desk.write("hosts.ini", format!("[web]\nweb1{vars}\n"));
         }
-        "executable-inventory" | "inventory-program" => {
+        "executable-inventory"
+        | "inventory-program"
+        | "program-never-ends"
+        | "program-of-deep-json"
+        | "program-of-many-hosts"
+        | "program-without-end" => {
             let mode = fs::Permissions::from_mode(0o755);
             fs::set_permissions(desk.path("hosts.sh"), mode).unwrap();
         }

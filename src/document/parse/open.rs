@@ -58,5 +58,5 @@ pub(super) fn too_many(start: Span, place: Span, what: &str, most: usize) -> Dia
     )
     .at(place, "this one is too many")
     .also(start, "it begins here")
-    .help("divide it: no person reads one that is so long")
+    .help("divide it, or keep large data out of it")
 }
