@@ -7,8 +7,12 @@ pub(crate) enum Kind {
     Plan,
     /// An inventory.
     Inventory,
-    /// A template, an expression, an output.
+    /// A program that prints an inventory.
+    Program,
+    /// A template, an expression, a command line.
     Text,
+    /// What a command printed, in every form that is read.
+    Output,
 }
 
 /// A bomb.
@@ -77,11 +81,7 @@ pub(crate) const BOMBS: &[Bomb] = &[
     }),
     bomb("duplicate-keys", Kind::Plan, || "name: a\n".repeat(100_000)),
     bomb("duplicate-keys-of-a-plan", Kind::Plan, || {
-        format!(
-            "{}let:\n{}",
-            plan("  - wait: 1s\n"),
-            "  a: 1\n".repeat(100_000)
-        )
+        beside(&format!("let:\n{}", "  a: 1\n".repeat(100_000)))
     }),
     bomb("empty-steps", Kind::Plan, || {
         plan(&"  - {}\n".repeat(100_000))
@@ -98,10 +98,7 @@ pub(crate) const BOMBS: &[Bomb] = &[
         pieces(0..50_000, |n| format!("key{n}: {{{{ a }}}} b\n"))
     }),
     bomb("long-template", Kind::Plan, || {
-        plan(&format!(
-            "  - {{run: \"a {}\", idempotent: true, rollback: {{none: a}}}}\n",
-            "{{ host }}".repeat(90_000)
-        ))
+        effect(&format!("run: \"a {}\"", "{{ host }}".repeat(90_000)))
     }),
     bomb("long-script", Kind::Plan, || {
         let script = "      rm -rf {{ a }} | systemctl httpd stop\n".repeat(20_000);
@@ -123,7 +120,7 @@ pub(crate) const BOMBS: &[Bomb] = &[
         let inputs = pieces(0..500, |n| {
             format!("  a{n}: {{type: string, pattern: '(b{{99}}){{99}}', default: a}}\n")
         });
-        format!("{}inputs:\n{inputs}", plan("  - wait: 1s\n"))
+        beside(&format!("inputs:\n{inputs}"))
     }),
     bomb("long-pattern-of-hosts", Kind::Plan, || {
         format!(
@@ -157,7 +154,7 @@ pub(crate) const BOMBS: &[Bomb] = &[
     bomb("many-tags", Kind::Text, || "{{ text }}".repeat(100_000)),
     bomb("open-templates", Kind::Text, || "{{".repeat(300_000)),
     bomb("open-quotes", Kind::Text, || "a'b\"".repeat(200_001)),
-    bomb("choices", Kind::Text, || "(a|b|ab)*c".repeat(1_500)),
+    bomb("choices", Kind::Output, || "(a|b|ab)*c".repeat(1_500)),
     bomb("long-operators", Kind::Text, || {
         format!("{{{{ {}a }}}}", "a + ".repeat(100_000))
     }),
@@ -181,10 +178,10 @@ pub(crate) const BOMBS: &[Bomb] = &[
     bomb("wide-indent", Kind::Text, || {
         "{{ \"a\\nb\" | indent(1000000000) }}".to_owned()
     }),
-    bomb("growing-output", Kind::Text, || {
+    bomb("growing-output", Kind::Output, || {
         "((a{999}){999}){999}".to_owned()
     }),
-    bomb("deep-output", Kind::Text, || "[".repeat(500_000)),
+    bomb("deep-output", Kind::Output, || "[".repeat(500_000)),
     bomb("many-hosts", Kind::Inventory, || {
         "#\n[web]\nweb[1:999999999]\n".to_owned()
     }),
@@ -214,10 +211,10 @@ pub(crate) const BOMBS: &[Bomb] = &[
         })
     }),
     bomb("bad-lines", Kind::Inventory, || {
-        format!("#\n{}", "[a\n= b\n".repeat(100_000))
+        ini(&"[a\n= b\n".repeat(100_000))
     }),
     bomb("bad-variables", Kind::Inventory, || {
-        format!("#\n{}", "web a=[1, b='c\n".repeat(50_000))
+        ini(&"web a=[1, b='c\n".repeat(50_000))
     }),
     bomb("groups-without-hosts", Kind::Inventory, || {
         pieces(0..20_000, |n| format!("#\n[a{n}:children]\nb{n}\n"))
@@ -244,6 +241,153 @@ pub(crate) const BOMBS: &[Bomb] = &[
         });
         format!("all:\n vars:\n  a0: &a0 {{a: 1}}\n{steps}")
     }),
+    bomb("long-command", Kind::Plan, || {
+        effect(&format!("run: \"{}\"", "a ".repeat(480_000)))
+    }),
+    bomb("long-list-of-words", Kind::Plan, || {
+        effect(&format!("run: [{}a]", "a, ".repeat(330_000)))
+    }),
+    bomb("long-list", Kind::Plan, || {
+        format!("x: [{}a]\n", "a,".repeat(500_000))
+    }),
+    bomb("long-items", Kind::Plan, || {
+        effect(&format!("run: a, for_each: [{}a]", "a, ".repeat(330_000)))
+    }),
+    bomb("long-mapping", Kind::Plan, || {
+        let env = pieces(0..100_000, |n| format!("a{n}: b, "));
+        effect(&format!("run: a, env: {{{env}}}"))
+    }),
+    bomb("many-classes", Kind::Plan, || {
+        let pattern = r"\w".repeat(8_000);
+        beside(&format!(
+            "inputs: {{a: {{type: string, pattern: '{pattern}', default: a}}}}\n"
+        ))
+    }),
+    bomb("many-words", Kind::Plan, || {
+        let words = pieces(0..50_000, |n| format!("  w{n}: true\n"));
+        beside(&format!("let:\n{words}"))
+    }),
+    bomb("many-anchors", Kind::Plan, || {
+        format!("x: [{}]\n", "&a a, ".repeat(160_000))
+    }),
+    bomb("many-inputs", Kind::Plan, || {
+        let inputs = pieces(0..35_000, |n| format!("  a{n}: {{type: strong}}\n"));
+        beside(&format!("inputs:\n{inputs}"))
+    }),
+    bomb("long-text", Kind::Plan, || {
+        plan(&format!("  - fail: >\n{}", "      a\n".repeat(120_000)))
+    }),
+    bomb("escapes", Kind::Plan, || {
+        plan(&format!("  - fail: \"{}\"\n", "\\u0041".repeat(160_000)))
+    }),
+    bomb("names-in-a-text", Kind::Plan, || {
+        plan(&format!(
+            "  - fail: \"{}\"\n",
+            "{{ nobody }} ".repeat(9_900)
+        ))
+    }),
+    bomb("many-claims", Kind::Plan, || {
+        plan(&format!(
+            "  - assert:\n{}",
+            pieces(0..60_000, |n| format!("      a{n}: true\n"))
+        ))
+    }),
+    bomb("many-rows", Kind::Output, || "a\tb\n".repeat(250_000)),
+    bomb("rows-within-bounds", Kind::Output, || {
+        format!("h\tk\n{}", pieces(0..90_000, |n| format!("a{n}\tb\n")))
+    }),
+    bomb("many-pairs", Kind::Output, || {
+        pieces(0..90_000, |n| format!("a{n}=b\n"))
+    }),
+    bomb("wide-row", Kind::Output, || {
+        let columns = "a\t".repeat(250_000);
+        format!("{columns}\n{columns}\n")
+    }),
+    bomb("json-output", Kind::Output, || {
+        format!("[{}1]", "1,".repeat(500_000))
+    }),
+    bomb("json-objects-output", Kind::Output, || {
+        format!("[{}{{}}]", "{},".repeat(330_000))
+    }),
+    bomb("bad-groups", Kind::Inventory, || {
+        ini(&"[a b]\n".repeat(100_000))
+    }),
+    bomb("bad-group-names", Kind::Inventory, || {
+        ini(&pieces(0..70_000, |n| format!("[a{n} b]\n")))
+    }),
+    bomb(
+        "bad-hosts",
+        Kind::Inventory,
+        || ini(&"-a\n".repeat(300_000)),
+    ),
+    bomb("bad-ranges", Kind::Inventory, || {
+        ini(&"a[9:1]\n".repeat(140_000))
+    }),
+    bomb("many-empty-groups", Kind::Inventory, || {
+        ini(&pieces(0..90_000, |n| format!("[g{n}]\n")))
+    }),
+    bomb("yaml-groups", Kind::Inventory, || {
+        pieces(0..80_000, |n| format!("all{n}:\n"))
+    }),
+    bomb("yaml-list", Kind::Inventory, || {
+        format!("all: [{}a]\n", "a,".repeat(500_000))
+    }),
+    bomb("yaml-variables", Kind::Inventory, || {
+        format!("all: {{vars: {{a: [{}a]}}}}\n", "a,".repeat(500_000))
+    }),
+    bomb("json-list", Kind::Inventory, || {
+        format!("{{\"all\": [{}1]}}", "1,".repeat(500_000))
+    }),
+    bomb("json-keys", Kind::Inventory, || {
+        format!(
+            "{{\"all\": {{{}\"a\": 1}}}}",
+            pieces(0..70_000, |n| format!("\"a{n}\":1,"))
+        )
+    }),
+    bomb("settings-of-a-host", Kind::Inventory, || {
+        format!("#\n[web]\na {}\n", "b=c ".repeat(250_000))
+    }),
+    bomb("variables-of-a-host", Kind::Inventory, || {
+        format!(
+            "#\n[web]\na {}\n",
+            pieces(0..100_000, |n| format!("b{n}=c "))
+        )
+    }),
+    bomb("hosts-of-groups", Kind::Inventory, || {
+        pieces(0..1_000, |n| format!("#\n[g{n}]\nweb[1:900]\n"))
+    }),
+    bomb("templates-of-hosts", Kind::Inventory, || {
+        pieces(0..30_000, |n| format!("#\nw{n} ansible_port={{{{a}}}}\n"))
+    }),
+    bomb("variables-of-a-range", Kind::Inventory, || {
+        format!(
+            "#\nweb[1:100000] {}\n",
+            pieces(0..1_000, |n| format!("a{n}=b "))
+        )
+    }),
+    bomb("shared-notes", Kind::Inventory, || {
+        let note = "x".repeat(2_000);
+        format!("all:\n  hosts: {{\"web[1:100000]\": {{}}}}\n  vars: {{note: {note}}}\n")
+    }),
+    bomb("shared-names", Kind::Inventory, || {
+        let vars = pieces(0..30, |n| format!("a{n}: b, "));
+        format!("all:\n  hosts: {{\"web[1:100000]\": {{}}}}\n  vars: {{{vars}}}\n")
+    }),
+    bomb("program-without-end", Kind::Program, || {
+        "#!/bin/sh\nexec yes\n".to_owned()
+    }),
+    bomb("program-of-deep-json", Kind::Program, || {
+        let deep = |sign| format!("head -c 4000000 /dev/zero | tr '\\0' '{sign}'\n");
+        format!("#!/bin/sh\n{}{}", deep('['), deep(']'))
+    }),
+    bomb("program-of-many-hosts", Kind::Program, || {
+        "#!/bin/sh\nprintf '{\"web\": {\"hosts\": ['\nyes '\"web1\",' | head -n 500000\necho '\"a\"]}}'\n"
+            .to_owned()
+    }),
+    bomb("deep-groups", Kind::Inventory, || {
+        let names = pieces(0..60, |n| format!("#\n[g{}:children]\ng{n}\n", n + 1));
+        format!("{names}[g0]\nweb[1:50000]\n")
+    }),
 ];
 
 /// Returns the most memory that this process ever had, in KiB.
@@ -263,6 +407,23 @@ const fn bomb(name: &'static str, kind: Kind, make: fn() -> String) -> Bomb {
 /// Makes a plan that has nothing but steps.
 fn plan(steps: &str) -> String {
     format!("version: 1\nname: p\nhosts: all\nsteps:\n{steps}")
+}
+
+/// Makes a plan of one step that has an effect.
+fn effect(action: &str) -> String {
+    plan(&format!(
+        "  - {{{action}, idempotent: true, rollback: {{none: a}}}}\n"
+    ))
+}
+
+/// Makes a plan with something beside its steps.
+fn beside(part: &str) -> String {
+    format!("{}{part}", plan("  - wait: 1s\n"))
+}
+
+/// Makes an INI inventory: by its first byte it is known for one.
+fn ini(lines: &str) -> String {
+    format!("#\n{lines}")
 }
 
 /// Makes a text of pieces.

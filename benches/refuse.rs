@@ -24,6 +24,7 @@ mod bombs;
 mod entries;
 
 use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::process::Stdio;
@@ -62,6 +63,9 @@ fn main() {
         let text = (bomb.make)();
         let path = folder.path().join(file(bomb, &text));
         std::fs::write(&path, &text).unwrap();
+        if let Kind::Program = bomb.kind {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
         let mut all: Vec<(f64, u64)> = (0..TIMES).map(|_| measured(bomb, &path)).collect();
         all.sort_by(|a, b| a.0.total_cmp(&b.0));
         let (time, memory) = all[TIMES / 2];
@@ -90,6 +94,7 @@ fn file(bomb: &Bomb, text: &str) -> String {
     let ending = match (bomb.kind, text.as_bytes().first()) {
         (Kind::Inventory, Some(b'#')) => "ini",
         (Kind::Inventory, Some(b'{')) => "json",
+        (Kind::Program, _) => "sh",
         _ => "yaml",
     };
     format!("{}.{ending}", bomb.name)
@@ -100,8 +105,8 @@ fn measured(bomb: &Bomb, path: &Path) -> (f64, u64) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     match bomb.kind {
         Kind::Plan => command.arg("validate").arg(path),
-        Kind::Inventory => command.arg("inventory").arg(path),
-        Kind::Text => command.arg(path),
+        Kind::Inventory | Kind::Program => command.arg("inventory").arg(path),
+        Kind::Text | Kind::Output => command.arg(path),
     };
     let mut child = command
         .env(BOMB, bomb.name)
@@ -124,11 +129,13 @@ fn measured(bomb: &Bomb, path: &Path) -> (f64, u64) {
 /// Meets a bomb, and tells what that took.
 fn meet(name: &str) {
     let bomb = BOMBS.iter().find(|bomb| bomb.name == name).unwrap();
-    if let Kind::Text = bomb.kind {
-        let path = std::env::args_os().nth(1).unwrap();
-        entries::template(&std::fs::read_to_string(path).unwrap());
-    } else {
-        let _exit = planrun::cli::main();
+    let text = || std::fs::read_to_string(std::env::args_os().nth(1).unwrap()).unwrap();
+    match bomb.kind {
+        Kind::Text => entries::words(&text()),
+        Kind::Output => entries::outputs(&text()),
+        Kind::Plan | Kind::Inventory | Kind::Program => {
+            let _exit = planrun::cli::main();
+        }
     }
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     #[expect(clippy::cast_precision_loss, reason = "a process of some seconds")]

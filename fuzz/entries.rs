@@ -26,6 +26,7 @@ use planrun::schema;
 use planrun::schema::Shape;
 use planrun::source::Sources;
 use planrun::source::Span;
+use planrun::template;
 use planrun::template::Mode;
 use planrun::template::Names;
 use planrun::template::Template;
@@ -34,7 +35,6 @@ use planrun::template::condition::Meaning;
 use planrun::template::condition::Scope;
 use planrun::template::condition::Stop;
 use planrun::template::expression::Expression;
-use planrun::template::words;
 use serde_json::json;
 
 /// A text that divides two in one input: a file of the corpus can hold a plan and an inventory.
@@ -100,8 +100,14 @@ pub(crate) fn model(text: &str) {
     told(false, &found, &sources);
 }
 
-/// Takes a text as a template, an expression, a command line, a pattern of hosts and an output.
+/// Takes a text as a template, an expression, a command line and an output.
 pub(crate) fn template(text: &str) {
+    words(text);
+    outputs(text);
+}
+
+/// Takes a text as a template, an expression and a command line.
+pub(crate) fn words(text: &str) {
     let quoted = serde_json::to_string(text).unwrap_or_default();
     // As it stands, and as one scalar whatever it holds.
     for yaml in [
@@ -133,7 +139,7 @@ pub(crate) fn template(text: &str) {
         }
         told(true, &found, &sources);
     }
-    let (words, faults) = words::split(text);
+    let (words, faults) = template::words::split(text);
     for range in words.iter().map(|word| &word.range) {
         assert!(
             text.get(range.clone()).is_some(),
@@ -141,7 +147,6 @@ pub(crate) fn template(text: &str) {
         );
     }
     assert!(faults.len() <= text.len());
-    outputs(text);
 }
 
 /// Reads a text as the output of a command, in every form.

@@ -9,12 +9,17 @@
 
 mod fix;
 pub mod manual;
+mod near;
 pub mod render;
+
+use std::fmt::Write as _;
 
 use crate::source::Span;
 
 pub use fix::Edit;
 pub use fix::Fix;
+pub use near::Near;
+pub use near::nearest;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -174,19 +179,40 @@ impl Diagnostics {
         self.leave_out(0, true);
     }
 
+    /// Whether nothing comes of a text and no more faults of it are kept. Then it tells that the rest
+    /// was not looked at, and whoever asks looks no further.
+    pub fn gives_up(&mut self) -> bool {
+        let gives_up = self.is_full() && self.has_errors();
+        if gives_up {
+            self.stop();
+        }
+        gives_up
+    }
+
+    /// Whether it was told that the rest was not looked at.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
     fn leave_out(&mut self, more: usize, errors: bool) {
         self.left_out += more;
-        let message = if self.stopped {
-            "there are many faults, and the rest was not looked at".to_owned()
+        let rest = self.rest.get_or_insert_with(|| {
+            let rest = Diagnostic::error("too-many-faults", String::new());
+            Box::new(rest.help("mend those above, then look again"))
+        });
+        rest.severity = if errors {
+            Severity::Error
         } else {
-            format!("{} more faults are not shown", self.left_out)
+            Severity::Warning
         };
-        let rest = if errors {
-            Diagnostic::error("too-many-faults", message)
+        rest.message.clear();
+        // Writing to a string cannot fail.
+        let _written = if self.stopped {
+            let words = "there are many faults, and the rest was not looked at";
+            rest.message.write_str(words)
         } else {
-            Diagnostic::warning("too-many-faults", message)
+            write!(rest.message, "{} more faults are not shown", self.left_out)
         };
-        self.rest = Some(Box::new(rest.help("mend those above, then look again")));
     }
 
     /// Leaves out what is not to be told; those that are not kept stay counted.
@@ -219,26 +245,6 @@ impl Diagnostics {
         all.extend(self.rest.as_deref());
         all
     }
-}
-
-/// Longest word, in characters, for which a near one is looked for.
-const MAX_WORD: usize = 200;
-
-/// Returns the candidate that was probably meant, if one is near enough.
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let length = word.chars().count();
-    if length > MAX_WORD {
-        return None;
-    }
-    let reach = (length / 3).clamp(1, 3);
-    candidates
-        .into_iter()
-        // Most are told apart by their length; comparing takes far longer.
-        .filter(|candidate| candidate.chars().count().abs_diff(length) <= reach)
-        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
-        .filter(|(distance, _)| *distance <= reach)
-        .min()
-        .map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]
@@ -278,12 +284,5 @@ mod tests {
         let expected = "there are many faults, and the rest was not looked at";
         assert_eq!(last.as_deref(), Some(expected));
         assert!(all.has_errors());
-    }
-
-    #[test]
-    fn a_near_word_is_found_and_a_huge_one_is_not_looked_for() {
-        assert_eq!(nearest("srevice", ["service", "device"]), Some("service"));
-        assert_eq!(nearest("x", ["service"]), None);
-        assert_eq!(nearest(&"a".repeat(1_000_000), ["a"]), None);
     }
 }

@@ -17,6 +17,7 @@ use crate::source::Span;
 
 pub use parse::parse;
 pub use parse::parse_ansible;
+pub use parse::parse_data;
 pub use scalar::Places;
 
 /// A value with its place.

@@ -17,6 +17,10 @@ use serde_json::Value;
 
 /// Most rows of a table, lines of a list, pairs of a map or matches of an expression.
 pub const MAX_ROWS: usize = 100_000;
+/// Most columns of a table.
+pub const MAX_COLUMNS: usize = 1_000;
+/// Most values of a JSON text, lists and mappings included: each takes far more memory than text.
+pub const MAX_VALUES: usize = 250_000;
 
 /// Words for true.
 const TRUE: &[&str] = &["true", "t", "yes", "y", "on", "1"];
@@ -156,9 +160,9 @@ fn text(bytes: &[u8]) -> Result<&str, String> {
 }
 
 fn lines(text: &str) -> Result<Value, String> {
-    let lines: Vec<&str> = text.lines().filter(|line| !is_blank(line)).collect();
-    bounded(lines.len())?;
-    Ok(lines.into())
+    let lines = || text.lines().filter(|line| !is_blank(line));
+    bounded(lines().count())?;
+    Ok(lines().collect())
 }
 
 fn is_blank(line: &str) -> bool {

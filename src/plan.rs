@@ -9,6 +9,7 @@
 pub mod check;
 mod command;
 mod each;
+mod input;
 pub mod longest;
 mod lower;
 mod route;
@@ -54,6 +55,9 @@ pub use command::Work;
 pub use each::ForEach;
 pub use each::ItemList;
 pub use each::WrittenItem;
+pub use input::Default;
+pub use input::Input;
+pub use input::InputKind;
 pub use route::Routes;
 pub use route::Within;
 pub use word::Word;
@@ -106,7 +110,7 @@ fn read_text(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
         return None;
     }
     schema::check(&node, &Shape::Record(&schema::plan::PLAN), found);
-    if found.is_full() {
+    if found.gives_up() {
         return None;
     }
     // Whatever is wrong, the rest is read as well: all faults are told at once.
@@ -114,9 +118,14 @@ fn read_text(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
     let mut own = Diagnostics::default();
     let plan = lower::lower(&node, sources, &mut own);
     told.reduce(Stage::Lowering, sources, &mut own);
+    if own.is_stopped() {
+        // The rest of the plan is not there.
+        found.extend(own);
+        return None;
+    }
     let told = told.and(&node, sources, &own);
     found.extend(own);
-    if found.is_full() {
+    if found.gives_up() {
         return None;
     }
     let mut own = Diagnostics::default();
@@ -183,71 +192,6 @@ pub struct Plan {
     pub invariants: Invariants,
     /// Where each step is, by its path.
     pub routes: Routes,
-}
-
-/// A value given from outside.
-#[derive(Clone, Debug)]
-pub struct Input {
-    /// Its type and bounds.
-    pub kind: InputKind,
-    /// Its value where none is given: a template for text, else a value.
-    pub default: Option<Default>,
-    /// What it is for.
-    pub description: Option<String>,
-    /// Whether it is a secret: text or a list of texts, without a default, or the content of a file.
-    pub sensitive: bool,
-    /// Where it is declared.
-    pub span: Span,
-}
-
-/// The default of an input.
-#[derive(Clone, Debug)]
-pub enum Default {
-    /// A value of the input's type.
-    Value(serde_json::Value),
-    /// A template over the host (`{{ host.address }}`).
-    Template(Template),
-}
-
-/// The type of an input.
-#[derive(Clone, Debug, PartialEq)]
-pub enum InputKind {
-    /// Text, which matches a pattern as a whole if there is one.
-    String {
-        /// The pattern.
-        pattern: Option<String>,
-    },
-    /// A whole number.
-    Int {
-        /// The least.
-        min: Option<i64>,
-        /// The greatest.
-        max: Option<i64>,
-    },
-    /// True or false.
-    Bool,
-    /// A duration; its value is the text as written.
-    Duration {
-        /// The least.
-        min: Option<Duration>,
-        /// The greatest.
-        max: Option<Duration>,
-    },
-    /// One of these words.
-    Enum(Vec<String>),
-    /// A path on a host: absolute, without `..`.
-    Path,
-    /// A file on this machine, relative to the plan; read once when a run begins.
-    File,
-    /// A list.
-    List {
-        /// The type of each item; no list and no file.
-        item: Box<Self>,
-        /// The least number of items.
-        min: Option<usize>,
-        /// The greatest number of items.
-        max: Option<usize>,
-    },
 }
 
 /// A look at the world.

@@ -6,27 +6,80 @@ use regex::RegexBuilder;
 /// Most bytes of a regular expression as it is compiled.
 pub const MAX_REGEX: usize = 1024 * 1024;
 /// Most bytes of a regular expression as it is written: its parser takes far more memory than that.
-pub const MAX_PATTERN: usize = 16 * 1024;
+pub const MAX_PATTERN: usize = 8 * 1024;
+/// Most bytes of all regular expressions of one plan as they are compiled.
+pub const MAX_SUM: usize = 8 * 1024 * 1024;
 
 /// Compiles a regular expression within [`MAX_REGEX`]; `Err` says in a line what is wrong.
 pub fn compile(pattern: &str) -> Result<Regex, String> {
+    within(pattern, MAX_REGEX)?.ok_or_else(too_large)
+}
+
+/// Compiles the regular expressions of one plan, within [`MAX_SUM`].
+#[derive(Debug)]
+pub struct Compiler {
+    left: usize,
+    /// Whether one was refused because of all of them.
+    spent: bool,
+}
+
+impl Default for Compiler {
+    fn default() -> Self {
+        Self {
+            left: MAX_SUM,
+            spent: false,
+        }
+    }
+}
+
+impl Compiler {
+    /// Compiles one more; `Err` says in a line what is wrong with it. Where it is the one that all of
+    /// them are too large with, [`Self::is_spent`] is so from then on.
+    pub fn compile(&mut self, pattern: &str) -> Result<Regex, String> {
+        // How much one takes is not told. So it is tried with little, then with more.
+        let mut limit = 4 * 1024;
+        while limit <= MAX_REGEX {
+            if limit > self.left {
+                self.spent = true;
+                return Err(format!(
+                    "with this one they take more than {MAX_SUM} bytes when they are compiled"
+                ));
+            }
+            if let Some(regex) = within(pattern, limit)? {
+                self.left -= limit;
+                return Ok(regex);
+            }
+            limit *= 4;
+        }
+        self.left = self.left.saturating_sub(MAX_REGEX);
+        Err(too_large())
+    }
+
+    /// Whether there was no room for one of them.
+    pub fn is_spent(&self) -> bool {
+        self.spent
+    }
+}
+
+fn too_large() -> String {
+    format!("it takes more than {MAX_REGEX} bytes when it is compiled")
+}
+
+/// Compiles a regular expression that may take so many bytes; `None` where it takes more.
+fn within(pattern: &str, limit: usize) -> Result<Option<Regex>, String> {
     if pattern.len() > MAX_PATTERN {
         return Err(format!("it has more than {MAX_PATTERN} bytes"));
     }
-    RegexBuilder::new(pattern)
-        .size_limit(MAX_REGEX)
-        .build()
-        .map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => {
-                format!("it takes more than {MAX_REGEX} bytes when it is compiled")
-            }
-            // The first lines draw the expression; the last one names the fault.
-            other => {
-                let text = other.to_string();
-                let last = text.lines().next_back().unwrap_or_default();
-                last.trim_start_matches("error: ").to_owned()
-            }
-        })
+    match RegexBuilder::new(pattern).size_limit(limit).build() {
+        Ok(regex) => Ok(Some(regex)),
+        Err(regex::Error::CompiledTooBig(_)) => Ok(None),
+        // The first lines draw the expression; the last one names the fault.
+        Err(other) => {
+            let text = other.to_string();
+            let last = text.lines().next_back().unwrap_or_default();
+            Err(last.trim_start_matches("error: ").to_owned())
+        }
+    }
 }
 
 #[cfg(test)]
@@ -41,7 +94,25 @@ mod tests {
         assert_eq!(compile("((a{1000}){1000}){1000}").unwrap_err(), why);
         assert_eq!(
             compile(&"a".repeat(MAX_PATTERN + 1)).unwrap_err(),
-            "it has more than 16384 bytes"
+            "it has more than 8192 bytes"
         );
+    }
+
+    #[test]
+    fn many_patterns_are_compiled_together_within_a_bound() {
+        let mut compiler = Compiler::default();
+        for number in 0..1_000 {
+            let fits = compiler.compile(&format!("[a-z]{{1,9}}{number}"));
+            assert!(fits.is_ok(), "{fits:?}");
+        }
+        assert!(compiler.compile("a(").is_err() && !compiler.is_spent());
+        let why = loop {
+            if let Err(why) = compiler.compile("(b{99}){99}") {
+                break why;
+            }
+        };
+        let expected = "with this one they take more than 8388608 bytes when they are compiled";
+        assert_eq!(why, expected);
+        assert!(compiler.is_spent());
     }
 }

@@ -5,8 +5,8 @@
 //! the bounds of [`anchors`], so that a bomb is refused after little work.
 
 pub mod anchors;
-
-use std::collections::HashMap;
+mod open;
+mod seen;
 
 use granit_parser::Event;
 use granit_parser::Parser;
@@ -25,6 +25,11 @@ use crate::document::old;
 use crate::document::old::Asked;
 use crate::document::old::Sealed;
 use crate::document::parse::anchors::Anchors;
+use crate::document::parse::open::Key;
+use crate::document::parse::open::Open;
+use crate::document::parse::open::entry;
+use crate::document::parse::open::too_many;
+use crate::document::parse::seen::Seen;
 use crate::document::slips;
 use crate::source::SourceId;
 use crate::source::Sources;
@@ -34,6 +39,11 @@ use crate::source::Span;
 pub const MAX_BYTES: usize = 32 * 1024 * 1024;
 /// Most nodes of a document, aliases unfolded: a million hosts with their variables fit.
 pub const MAX_NODES: usize = 4_000_000;
+/// Most items of a list, and most keys of a mapping that a program may have written: as many as the
+/// hosts of one group.
+pub const MAX_ENTRIES: usize = 100_000;
+/// Most keys of a mapping that a person wrote.
+pub const MAX_KEYS: usize = 10_000;
 /// Deepest nesting.
 pub const MAX_DEPTH: usize = 48;
 
@@ -42,6 +52,11 @@ pub const MAX_DEPTH: usize = 48;
 /// An empty text gives a [`Value::Null`] node.
 pub fn parse(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<Node> {
     read(sources, id, Dialect::Core, found).map(|(root, _)| root)
+}
+
+/// Parses a text that a program has written, as [`parse`] does: its mappings may be greater.
+pub fn parse_data(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<Node> {
+    read(sources, id, Dialect::Data, found).map(|(root, _)| root)
 }
 
 /// Parses a text that was written for Ansible, by the rules of [`old`]; tells too which values are
@@ -59,6 +74,8 @@ pub fn parse_ansible(
 enum Dialect {
     /// YAML 1.2 core, without tags and merge keys.
     Core,
+    /// That, with greater mappings.
+    Data,
     /// What Ansible's parser takes.
     Ansible,
 }
@@ -138,31 +155,6 @@ pub(super) fn too_deep(span: Span) -> Diagnostic {
         .help("make it flatter: look for brackets that are not closed")
 }
 
-/// A collection that is being read.
-enum Open {
-    List {
-        items: Vec<Node>,
-        start: Span,
-        anchor: usize,
-    },
-    Map {
-        entries: Vec<Entry>,
-        seen: HashMap<String, Span>,
-        key: Option<Key>,
-        merges: Vec<Node>,
-        start: Span,
-        anchor: usize,
-    },
-}
-
-/// A key whose value has not come yet.
-struct Key {
-    text: String,
-    span: Span,
-    /// Whether it is `<<`: its value is put into the mapping.
-    merges: bool,
-}
-
 struct Builder<'a> {
     text: &'a str,
     id: SourceId,
@@ -220,7 +212,7 @@ impl Builder<'_> {
                 self.asked(tag.as_deref(), span);
                 let open = Open::Map {
                     entries: Vec::new(),
-                    seen: HashMap::new(),
+                    seen: Seen::default(),
                     key: None,
                     merges: Vec::new(),
                     start: span,
@@ -279,7 +271,7 @@ impl Builder<'_> {
             return Asked::Nothing;
         };
         let asked = match self.dialect {
-            Dialect::Core => Asked::Unknown,
+            Dialect::Core | Dialect::Data => Asked::Unknown,
             Dialect::Ansible => old::asked(tag),
         };
         if asked == Asked::Unknown {
@@ -399,73 +391,79 @@ impl Builder<'_> {
         if anchor > 0 {
             self.anchors.keep(anchor, &node);
         }
+        if let Some(Open::Map { key: None, .. }) = self.stack.last() {
+            let made = self.key(node);
+            if let Some(Open::Map { key, .. }) = self.stack.last_mut() {
+                *key = Some(made);
+            }
+            return Some(());
+        }
         match self.stack.last_mut() {
             None => self.root = Some(node),
-            Some(Open::List { items, .. }) => items.push(node),
+            Some(Open::List { items, .. }) if items.len() < MAX_ENTRIES => items.push(node),
+            Some(Open::List { start, .. }) => {
+                let place = node.alias.unwrap_or(node.span);
+                let fault = too_many(*start, place, "a list", MAX_ENTRIES);
+                self.found.push(fault);
+                return None;
+            }
             Some(Open::Map {
                 entries,
                 seen,
                 key,
                 merges,
+                start,
                 ..
             }) => match key.take() {
-                None => {
-                    let span = node.alias.unwrap_or(node.span);
-                    let text = match &node.value {
-                        Value::Text(text) => text.text.clone(),
-                        Value::List(_) | Value::Map(_) => String::new(),
-                        _ => self
-                            .text
-                            .get(node.span.range())
-                            .unwrap_or_default()
-                            .to_owned(),
-                    };
-                    let plain = matches!(&node.value, Value::Text(t) if t.style == Style::Plain);
-                    let is_merge = plain && text == "<<";
-                    if is_merge && self.dialect == Dialect::Core {
-                        self.faulty = true;
-                        self.found.push(
-                            Diagnostic::error("merge-key", "merge keys are not in YAML 1.2")
-                                .at(span, "")
-                                .help("write the keys out"),
-                        );
-                    }
-                    *key = Some(Key {
-                        text,
-                        span,
-                        merges: is_merge,
-                    });
-                }
                 Some(Key { merges: true, .. }) => merges.push(node),
                 Some(key) => {
-                    let (name, key_span) = (key.text, key.span);
-                    if let Some(earlier) = seen.insert(name.clone(), key_span) {
+                    let most = match self.dialect {
+                        Dialect::Core => MAX_KEYS,
+                        Dialect::Data | Dialect::Ansible => MAX_ENTRIES,
+                    };
+                    if entries.len() == most {
+                        let fault = too_many(*start, key.span, "a mapping", most);
+                        self.found.push(fault);
+                        return None;
+                    }
+                    if let Some(earlier) = seen.add(&key.text, entries) {
                         self.faulty = true;
+                        let message = format!("`{}` is there twice", key.text);
                         self.found.push(
-                            Diagnostic::error("duplicate-key", format!("`{name}` is there twice"))
-                                .at(key_span, "the second one")
+                            Diagnostic::error("duplicate-key", message)
+                                .at(key.span, "the second one")
                                 .also(earlier, "the first one")
                                 .help("keep one of them"),
                         );
                     }
-                    entries.push(entry(self.text, name, key_span, node));
+                    entries.push(entry(self.text, key.text, key.span, node));
                 }
+                None => {}
             },
         }
         Some(())
     }
-}
 
-/// Makes an entry; a key that stands alone in `{ }` is marked.
-fn entry(text: &str, key: String, key_span: Span, value: Node) -> Entry {
-    let behind = text.get(key_span.range().end..).unwrap_or_default();
-    let bare = matches!(value.value, Value::Null)
-        && value.span.range().is_empty()
-        && behind.trim_start().starts_with([',', '}']);
-    Entry {
-        key,
-        key_span,
-        bare,
-        value,
+    /// Takes a node as a key.
+    fn key(&mut self, node: Node) -> Key {
+        let span = node.alias.unwrap_or(node.span);
+        let (text, plain) = match node.value {
+            Value::Text(text) => (text.text, text.style == Style::Plain),
+            Value::List(_) | Value::Map(_) => (String::new(), false),
+            _ => {
+                let written = self.text.get(node.span.range());
+                (written.unwrap_or_default().to_owned(), false)
+            }
+        };
+        let merges = plain && text == "<<";
+        if merges && self.dialect != Dialect::Ansible {
+            self.faulty = true;
+            self.found.push(
+                Diagnostic::error("merge-key", "merge keys are not in YAML 1.2")
+                    .at(span, "")
+                    .help("write the keys out"),
+            );
+        }
+        Key { text, span, merges }
     }
 }

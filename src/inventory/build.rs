@@ -35,7 +35,9 @@ use crate::source::Span;
 
 /// Most bytes, roughly, of the variables and groups of all hosts: what a group says is there again
 /// for each of its hosts, so that a small file could fill the memory.
-const MAX_BYTES: usize = 256 * 1024 * 1024;
+const MAX_BYTES: usize = 128 * 1024 * 1024;
+/// Most times that hosts are in groups, those of their parents included.
+const MAX_MEMBERS: usize = 1_000_000;
 
 /// Makes the inventory; `None` (and a diagnostic) where the groups cannot be brought into an order
 /// or all of it is too large.
@@ -45,6 +47,9 @@ pub(super) fn build(
     sources: &Sources,
     found: &mut Diagnostics,
 ) -> Option<Inventory> {
+    if draft.is_full() {
+        return None;
+    }
     checks::tell_oddities(draft, shown, found);
     checks::tell_ignored(draft, found);
     let tree = Tree::new(draft, found)?;
@@ -52,16 +57,19 @@ pub(super) fn build(
     let mut lines = Lines::new(sources);
     let mut links = LinkReader::new(found);
     let mut hosts = IndexMap::with_capacity(draft.hosts.len());
-    if let Some(place) = excess(draft, &tree, &mut lineages) {
-        found.push(too_large(place));
+    if let Some(fault) = excess(draft, &tree, &mut lineages) {
+        links.tell_fault(fault);
         return None;
     }
     for (name, host) in &draft.hosts {
+        if links.gives_up() {
+            return None;
+        }
         let lineage = lineages
             .entry(direct_groups(host))
             .or_insert_with_key(|direct| Lineage::new(draft, &tree, direct));
         let mut given = lineage.vars.clone();
-        for (name, own) in host.vars.iter().chain(&host.file_vars) {
+        for (name, own) in host.vars.iter().chain(host.file_vars.iter()) {
             given.insert(name, own);
         }
         let host_name = HostName::new(name);
@@ -92,6 +100,9 @@ pub(super) fn build(
         };
         hosts.insert(host_name, host);
     }
+    if links.has_errors() {
+        return None;
+    }
     let groups = (0..draft.groups.len()).filter_map(|group| {
         let (name, _) = draft.groups.get_index(group)?;
         Some((name.clone(), members(draft, &tree, group)))
@@ -117,24 +128,29 @@ fn places(draft: &Draft) -> HashMap<String, Place> {
         .collect()
 }
 
-/// Returns the host with which all are too large, before anything is copied.
+/// Tells of the host with which all are too large, before anything is copied.
 fn excess<'a>(
     draft: &'a Draft,
     tree: &Tree,
     lineages: &mut HashMap<Vec<usize>, Lineage<'a>>,
-) -> Option<Span> {
-    let mut bytes: usize = 0;
-    let mut hosts = draft.hosts.values();
-    let too_much = hosts.find(|host| {
+) -> Option<Diagnostic> {
+    let (mut bytes, mut members): (usize, usize) = (0, 0);
+    draft.hosts.values().find_map(|host| {
         let lineage = lineages
             .entry(direct_groups(host))
             .or_insert_with_key(|direct| Lineage::new(draft, tree, direct));
         let own = host.vars.values().chain(host.file_vars.values());
         let own: usize = own.map(|given| weight(&given.value)).sum();
         bytes = bytes.saturating_add(lineage.weight + own);
-        bytes > MAX_BYTES
-    });
-    too_much.map(|host| host.place)
+        members += lineage.groups.len();
+        (bytes > MAX_BYTES || members > MAX_MEMBERS).then(|| {
+            if bytes > MAX_BYTES {
+                too_large(host.place)
+            } else {
+                too_deep(host.place)
+            }
+        })
+    })
 }
 
 /// Returns the hosts of a group in Ansible's order: level by level downwards, each host once.
@@ -188,6 +204,13 @@ fn too_large(place: Span) -> Diagnostic {
         .help("keep large values out of the inventory, in files that a plan uploads")
 }
 
+fn too_deep(place: Span) -> Diagnostic {
+    let message = format!("hosts are in groups more than {MAX_MEMBERS} times");
+    Diagnostic::error("inventory-too-large", message)
+        .at(place, "up to this host")
+        .help("make the groups flatter, or split the inventory")
+}
+
 /// Returns the groups a host was put in; `ungrouped` only where there is no other.
 fn direct_groups(host: &HostDraft) -> Vec<usize> {
     let named = host.groups.iter().copied();
@@ -195,7 +218,6 @@ fn direct_groups(host: &HostDraft) -> Vec<usize> {
     if direct.is_empty() {
         direct.push(UNGROUPED);
     }
-    direct.sort_unstable();
     direct
 }
 

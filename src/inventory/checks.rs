@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
+use crate::diagnostic::Near;
 use crate::diagnostic::nearest;
 use crate::inventory::draft::Draft;
 use crate::inventory::draft::Given;
@@ -67,16 +68,22 @@ fn remark(name: &str, given: &Given) -> Option<Diagnostic> {
 pub(super) fn tell_oddities(draft: &Draft, shown: &str, found: &mut Diagnostics) {
     // A group whose hosts could not be read is not empty.
     let complete = !found.has_errors();
+    let mut near = Near::default();
     let groups = draft.groups.iter();
     for (name, group, place) in groups.filter_map(|(name, one)| Some((name, one, one.place?))) {
         if !group.declared {
+            if found.gives_up() {
+                return;
+            }
             let fault = undefined(name, place);
             // A near name is looked for among all: not for a fault that is not shown.
             let is_told = !found.is_full();
-            found.push(match is_told.then(|| near(draft, name)).flatten() {
-                Some(near) => fault.help(format!("did you mean `{near}`?")),
-                None => fault.help(format!("define it with a section `[{name}]`")),
-            });
+            found.push(
+                match is_told.then(|| defined(draft, name, &mut near)).flatten() {
+                    Some(near) => fault.help(format!("did you mean `{near}`?")),
+                    None => fault.help(format!("define it with a section `[{name}]`")),
+                },
+            );
             continue;
         }
         if let Some(host) = draft.hosts.get(name) {
@@ -105,9 +112,9 @@ fn undefined(name: &str, place: Span) -> Diagnostic {
     Diagnostic::error("unknown-group", message).at(place, "no such group")
 }
 
-fn near<'a>(draft: &'a Draft, name: &str) -> Option<&'a str> {
+fn defined<'a>(draft: &'a Draft, name: &str, near: &mut Near) -> Option<&'a str> {
     let defined = draft.groups.iter().filter(|(_, group)| group.declared);
-    nearest(name, defined.map(|(name, _)| name.as_str()))
+    near.find(name, defined.map(|(name, _)| name.as_str()))
 }
 
 fn ambiguous(name: &str, host: Span, group: Span) -> Diagnostic {

@@ -7,7 +7,7 @@
 use std::rc::Rc;
 
 use indexmap::IndexMap;
-use indexmap::IndexSet;
+use indexmap::map::Entry as Slot;
 use serde_json::Value;
 
 use crate::diagnostic::Diagnostic;
@@ -25,9 +25,33 @@ pub(super) const UNGROUPED: usize = 1;
 
 /// Most times that hosts are named in one inventory.
 const MAX_MENTIONS: usize = 1_000_000;
+/// Most hosts that all ranges of an inventory stand for: a few bytes of text can be many hosts.
+const MAX_RANGED: usize = 200_000;
+/// Most variables that ranges give to their hosts, each counted for each host.
+const MAX_RANGED_VARS: usize = 300_000;
+/// Most groups of an inventory.
+const MAX_GROUPS: usize = 50_000;
 
-/// Variables by name, the later value of two in place of the earlier.
-pub(super) type Vars = IndexMap<String, Given>;
+/// Variables by name, the later value of two in place of the earlier. Most groups and hosts have
+/// none in one place or the other, and then take no room for them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Vars(Option<Box<IndexMap<String, Given>>>);
+
+impl Vars {
+    /// Returns them in their order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &Given)> {
+        self.0.iter().flat_map(|vars| vars.iter())
+    }
+
+    /// Returns their values.
+    pub(super) fn values(&self) -> impl Iterator<Item = &Given> {
+        self.iter().map(|(_, given)| given)
+    }
+
+    fn all(&mut self) -> &mut IndexMap<String, Given> {
+        self.0.get_or_insert_default()
+    }
+}
 
 /// A value as it was given to a variable.
 #[derive(Clone, Debug)]
@@ -46,6 +70,11 @@ pub(super) struct Given {
 
 /// Gives variables to a group or a host; a later value takes the place of an earlier one.
 pub(super) fn give(vars: &mut Vars, new: impl IntoIterator<Item = (String, Given)>) {
+    let mut new = new.into_iter().peekable();
+    if new.peek().is_none() {
+        return;
+    }
+    let vars = vars.all();
     for (name, mut given) in new {
         if let Some(old) = vars.get_mut(&name).filter(|_| variables::is_secret(&name)) {
             given.earlier.append(&mut old.earlier);
@@ -83,6 +112,10 @@ pub(super) struct Draft {
     pub(super) hosts: IndexMap<String, HostDraft>,
     /// How often hosts were named.
     mentions: usize,
+    /// How many hosts ranges stood for.
+    ranged: usize,
+    /// How many variables ranges gave to their hosts.
+    ranged_vars: usize,
 }
 
 /// What is known of a group.
@@ -96,8 +129,8 @@ pub(super) struct GroupDraft {
     pub(super) generated: bool,
     /// Its child groups and where each was named.
     pub(super) children: IndexMap<usize, Span>,
-    /// The hosts that were put in it, in this order.
-    pub(super) hosts: IndexSet<usize>,
+    /// The hosts that were put in it, in this order, each once.
+    pub(super) hosts: Vec<usize>,
     /// `ansible_group_priority`.
     pub(super) priority: i64,
     /// The variables of the inventory file.
@@ -111,8 +144,8 @@ pub(super) struct GroupDraft {
 pub(super) struct HostDraft {
     /// Where it was mentioned first.
     pub(super) place: Span,
-    /// The groups it was put in, without their parents.
-    pub(super) groups: IndexSet<usize>,
+    /// The groups it was put in, without their parents, in the order of their indices.
+    pub(super) groups: Vec<usize>,
     /// The variables of the inventory file.
     pub(super) vars: Vars,
     /// The variables of `host_vars`.
@@ -120,12 +153,17 @@ pub(super) struct HostDraft {
 }
 
 impl Draft {
+    /// Whether something was left out because there is too much, which was told.
+    pub(super) fn is_full(&self) -> bool {
+        self.mentions > MAX_MENTIONS || self.groups.len() > MAX_GROUPS
+    }
+
     /// Returns all variables, those of groups first.
     pub(super) fn variables(&self) -> impl Iterator<Item = (&String, &Given)> {
         let groups = self.groups.values();
-        let of_groups = groups.flat_map(|group| group.vars.iter().chain(&group.file_vars));
+        let of_groups = groups.flat_map(|group| group.vars.iter().chain(group.file_vars.iter()));
         let hosts = self.hosts.values();
-        let of_hosts = hosts.flat_map(|host| host.vars.iter().chain(&host.file_vars));
+        let of_hosts = hosts.flat_map(|host| host.vars.iter().chain(host.file_vars.iter()));
         of_groups.chain(of_hosts)
     }
 
@@ -149,6 +187,8 @@ impl Draft {
             groups: groups.map(|(name, group)| (name.to_owned(), group)).into(),
             hosts: IndexMap::new(),
             mentions: 0,
+            ranged: 0,
+            ranged_vars: 0,
         }
     }
 
@@ -163,6 +203,10 @@ impl Draft {
         if let Some((index, _, group)) = self.groups.get_full_mut(name) {
             group.place.get_or_insert(place);
             return Some(index);
+        }
+        if self.groups.len() >= MAX_GROUPS {
+            self.too_many_groups(place, found);
+            return None;
         }
         let bad = |c: char| c.is_whitespace() || c.is_control() || ":,[]*?!&~@/\\".contains(c);
         if let Some(character) = name.chars().find(|&c| bad(c)) {
@@ -190,17 +234,31 @@ impl Draft {
         Some(self.groups.insert_full(name.to_owned(), group).0)
     }
 
-    /// Adds the hosts that an entry stands for, with the port written behind it, and puts them in
-    /// a group; returns their indices, none (and a diagnostic) where the entry cannot be read.
+    /// Tells that there are too many groups, once.
+    fn too_many_groups(&mut self, place: Span, found: &mut Diagnostics) {
+        if self.groups.len() == MAX_GROUPS {
+            let message = format!("there are more than {MAX_GROUPS} groups");
+            found.push(
+                Diagnostic::error("inventory-too-large", message)
+                    .at(place, "this one is too many")
+                    .help("leave out groups that no plan names, or split the inventory"),
+            );
+            self.groups.insert(String::new(), GroupDraft::default());
+        }
+    }
+
+    /// Adds the hosts that an entry stands for, with the port written behind it and their
+    /// variables, and puts them in a group; none (and a diagnostic) where it cannot be read.
     pub(super) fn entry(
         &mut self,
         entry: &str,
         group: usize,
         place: Span,
+        vars: &[(String, Given)],
         found: &mut Diagnostics,
-    ) -> Vec<usize> {
+    ) {
         if self.mentions > MAX_MENTIONS {
-            return Vec::new();
+            return;
         }
         let expanded = match ranges::expand(entry) {
             Ok(expanded) => expanded,
@@ -212,33 +270,70 @@ impl Draft {
                         .help("write a name, an address, or a range such as `web[01:20]`")
                         .help("put a port behind it: `web1:2222`, `[2001:db8::1]:2222`"),
                 );
-                return Vec::new();
+                return;
             }
         };
-        let mut hosts = Vec::with_capacity(expanded.names.len());
+        let count = expanded.names.len();
+        if count > 1 && !self.takes_range(count, vars.len(), place, found) {
+            return;
+        }
+        self.hosts.reserve(count - 1);
+        self.groups[group].hosts.reserve(count - 1);
         for name in expanded.names {
-            let known = self.hosts.contains_key(&name);
-            let Some(index) = self.host(&name, group, place, found) else {
+            let Some((index, known)) = self.take_host(name, group, place, found) else {
                 // The other names of a range have the same fault.
                 break;
             };
+            let host = &mut self.hosts[index];
             // Ansible takes a port only from the first mention of a host.
             if let Some(port) = expanded.port.filter(|_| !known) {
-                let vars = &mut self.hosts[index].vars;
-                vars.insert(
-                    "ansible_port".to_owned(),
-                    Given {
-                        value: Rc::new(port.into()),
-                        name: place,
-                        place,
-                        encrypted: false,
-                        earlier: Vec::new(),
-                    },
-                );
+                let given = Given {
+                    value: Rc::new(port.into()),
+                    name: place,
+                    place,
+                    encrypted: false,
+                    earlier: Vec::new(),
+                };
+                host.vars.all().insert("ansible_port".to_owned(), given);
             }
-            hosts.push(index);
+            give(&mut host.vars, vars.iter().cloned());
         }
-        hosts
+    }
+
+    /// Whether a range of so many hosts with so many variables is within what ranges may stand for,
+    /// which is told once where it is not.
+    fn takes_range(
+        &mut self,
+        hosts: usize,
+        vars: usize,
+        place: Span,
+        found: &mut Diagnostics,
+    ) -> bool {
+        self.ranged += hosts;
+        self.ranged_vars += hosts * vars;
+        let (message, help) = if self.ranged > MAX_RANGED {
+            (
+                format!("ranges stand for more than {MAX_RANGED} hosts"),
+                "look for a range that is too wide, or split the inventory",
+            )
+        } else if self.ranged_vars > MAX_RANGED_VARS {
+            (
+                format!("ranges give more than {MAX_RANGED_VARS} variables to their hosts"),
+                "give what they share to their group, once",
+            )
+        } else {
+            return true;
+        };
+        if self.mentions <= MAX_MENTIONS {
+            found.push(
+                Diagnostic::error("inventory-too-large", message)
+                    .at(place, "up to this one")
+                    .help(help),
+            );
+        }
+        // Nothing more is taken.
+        self.mentions = MAX_MENTIONS + 1;
+        false
     }
 
     /// Returns the index of a host, which is added where it is new, and puts it in a group;
@@ -250,6 +345,18 @@ impl Draft {
         place: Span,
         found: &mut Diagnostics,
     ) -> Option<usize> {
+        let host = self.take_host(name.to_owned(), group, place, found);
+        host.map(|(index, _)| index)
+    }
+
+    /// Does what [`Self::host`] does; tells too whether the host was known.
+    fn take_host(
+        &mut self,
+        name: String,
+        group: usize,
+        place: Span,
+        found: &mut Diagnostics,
+    ) -> Option<(usize, bool)> {
         self.mentions += 1;
         if self.mentions > MAX_MENTIONS {
             if self.mentions == MAX_MENTIONS + 1 {
@@ -262,24 +369,29 @@ impl Draft {
             }
             return None;
         }
-        let index = if let Some(index) = self.hosts.get_index_of(name) {
-            index
-        } else {
-            if !is_safe(name) {
-                found.push(unsafe_name(name, "the name of a host", place));
-                return None;
+        let (index, known) = match self.hosts.entry(name) {
+            Slot::Occupied(slot) => (slot.index(), true),
+            Slot::Vacant(slot) => {
+                if !is_safe(slot.key()) {
+                    found.push(unsafe_name(slot.key(), "the name of a host", place));
+                    return None;
+                }
+                let index = slot.index();
+                slot.insert(HostDraft {
+                    place,
+                    groups: Vec::new(),
+                    vars: Vars::default(),
+                    file_vars: Vars::default(),
+                });
+                (index, false)
             }
-            let host = HostDraft {
-                place,
-                groups: IndexSet::new(),
-                vars: Vars::new(),
-                file_vars: Vars::new(),
-            };
-            self.hosts.insert_full(name.to_owned(), host).0
         };
-        self.hosts[index].groups.insert(group);
-        self.groups[group].hosts.insert(index);
-        Some(index)
+        let groups = &mut self.hosts[index].groups;
+        if let Err(at) = groups.binary_search(&group) {
+            groups.insert(at, group);
+            self.groups[group].hosts.push(index);
+        }
+        Some((index, known))
     }
 
     /// Gives a group a variable of the inventory file.

@@ -15,12 +15,14 @@ use crate::diagnostic::nearest;
 use crate::inventory::draft::Draft;
 use crate::inventory::draft::Given;
 use crate::inventory::draft::UNGROUPED;
-use crate::inventory::draft::give;
 use crate::inventory::literal;
 use crate::inventory::words;
 use crate::inventory::words::Word;
 use crate::source::SourceId;
 use crate::source::Span;
+
+/// Most bytes of a line: what is said of a host takes some of them.
+const MAX_LINE: usize = 128 * 1024;
 
 /// What the lines of a section are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +48,10 @@ pub(super) fn read(id: SourceId, text: &str, draft: &mut Draft, found: &mut Diag
     for whole in text.split_inclusive('\n') {
         let line = whole.trim();
         if !line.is_empty() && !line.starts_with(['#', ';']) {
+            if reader.found.gives_up() {
+                // Nothing comes of it, and no more would be told.
+                return;
+            }
             let indent = whole.len() - whole.trim_start().len();
             reader.line(line, at + indent);
         }
@@ -73,7 +79,14 @@ impl Reader<'_> {
     /// Takes a line that says something; `at` is its first byte in the text.
     fn line(&mut self, line: &str, at: usize) {
         let whole = self.span(at, 0..line.len());
-        if let Some((name, kind)) = header(line) {
+        if line.len() > MAX_LINE {
+            let message = format!("this line has {} bytes, more than {MAX_LINE}", line.len());
+            self.found.push(
+                Diagnostic::error("inventory-too-large", message)
+                    .at(self.span(at, 0..0), "")
+                    .help("put what is said of a host into a file of `host_vars`"),
+            );
+        } else if let Some((name, kind)) = header(line) {
             self.header(name, kind, at);
         } else if line.starts_with('[') && (line.ends_with(']') || !line.contains(']')) {
             self.section = Section::Unknown;
@@ -159,9 +172,8 @@ impl Reader<'_> {
             return;
         }
         let vars = self.settings(line, at, settings);
-        for host in self.draft.entry(&entry.text, group, place, self.found) {
-            give(&mut self.draft.hosts[host].vars, vars.iter().cloned());
-        }
+        let entry = entry.text.as_str();
+        self.draft.entry(entry, group, place, &vars, self.found);
     }
 
     /// Recognizes what people write where a host is expected.

@@ -45,6 +45,21 @@ impl<'a> LinkReader<'a> {
         }
     }
 
+    /// Tells a fault of another kind.
+    pub(super) fn tell_fault(&mut self, fault: Diagnostic) {
+        self.found.push(fault);
+    }
+
+    /// Whether no more links need be read: nothing comes of them.
+    pub(super) fn gives_up(&mut self) -> bool {
+        self.found.gives_up()
+    }
+
+    /// Whether an error was told, of links or before.
+    pub(super) fn has_errors(&self) -> bool {
+        self.found.has_errors()
+    }
+
     /// Reads the link of a host from its variables.
     pub(super) fn link(&mut self, host: &str, place: Span, vars: &HostVars<'_>) -> Link {
         let connection = self.connection(vars);

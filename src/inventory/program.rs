@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::diagnostic::Diagnostic;
+use crate::document;
 use crate::document::Entry;
 use crate::document::Node;
 use crate::document::Value;
@@ -23,7 +24,7 @@ use crate::inventory::yaml::Shape;
 use crate::source::SourceId;
 use crate::source::Span;
 
-/// Most bytes of an answer: as many as of an inventory file.
+/// Most bytes of all answers of a program: as many as of an inventory file.
 pub const MAX_ANSWER: usize = MAX_BYTES;
 /// Most lines of what a program said on standard error that are told.
 const MAX_SAID: usize = 12;
@@ -99,6 +100,9 @@ pub(super) fn read(path: &Path, shown: &str, draft: &mut Draft, files: &mut File
         return;
     }
     for name in names {
+        if draft.is_full() {
+            return;
+        }
         // A name that was refused has been told already.
         if !draft.hosts.contains_key(&name) {
             continue;
@@ -191,9 +195,9 @@ fn parse(id: SourceId, shown: &str, files: &mut Files<'_>) -> Option<(Node, Seal
         files.fault(fault.help(help));
         return None;
     }
-    let parsed = yaml::parse(files.sources, id, files.found);
-    files.usable &= parsed.is_some();
-    parsed
+    let root = document::parse_data(files.sources, id, files.found);
+    files.usable &= root.is_some();
+    root.map(|root| (root, Sealed::default()))
 }
 
 /// Words a failure.
@@ -220,7 +224,7 @@ fn told(failure: &Failure, shown: &str, command: &str) -> Diagnostic {
             .help("or give it more time: `--inventory-timeout 2m`")
         }
         Failure::TooLong(bytes) => fault(format!(
-            "`{command}` was ended: it prints more than {bytes} bytes"
+            "`{command}` was ended: the program prints more than {bytes} bytes"
         ))
         .help("let it print fewer variables, or split it"),
         Failure::Ended { how, said } => {

@@ -85,14 +85,23 @@ pub(super) fn expand_ranges(text: &str) -> Result<Vec<String>, String> {
         if names.len().saturating_mul(values.len()) > MAX_NAMES {
             return Err(too_many());
         }
-        names = names
-            .iter()
-            .flat_map(|name| {
-                values
-                    .iter()
-                    .map(move |value| format!("{name}{head}{value}"))
-            })
-            .collect();
+        // What is behind the last range is put behind each name.
+        let more = match next_range(tail) {
+            Some(_) => 0,
+            None => tail.len(),
+        };
+        let mut all = Vec::with_capacity(names.len() * values.len());
+        for name in &names {
+            for value in &values {
+                let length = name.len() + head.len() + value.len() + more;
+                let mut one = String::with_capacity(length);
+                for part in [name, head, value] {
+                    one.push_str(part);
+                }
+                all.push(one);
+            }
+        }
+        names = all;
         rest = tail;
     }
     for name in &mut names {

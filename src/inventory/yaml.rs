@@ -91,19 +91,14 @@ pub(super) fn take(
                 .help("write a group with its hosts: `web: {hosts: {web1: {}}}`"),
         ),
         Value::Map(entries) => reader.groups(entries),
-        _ if recognise(&root).is_some() => {
+        _ => {
             if let Some(file) = recognise(&root) {
                 let message = format!("this is {}, not an inventory", file.what);
-                found.push(
-                    Diagnostic::error("inventory-shape", message)
-                        .at(file.at, "this gives it away")
-                        .help(
-                            "an inventory names groups and their hosts: `web: {hosts: {web1: {}}}`",
-                        ),
-                );
+                let help = "an inventory names groups and their hosts: `web: {hosts: {web1: {}}}`";
+                let fault = Diagnostic::error("inventory-shape", message);
+                found.push(fault.at(file.at, "this gives it away").help(help));
+                return;
             }
-        }
-        _ => {
             let text = sources.get(id).text();
             let diagnostic = shape_fault("the inventory", &root, "a mapping of groups");
             found.push(if text.contains("\n[") || text.starts_with('[') {
@@ -149,14 +144,10 @@ pub(super) fn read_vars(
 
 /// Parses a text, by the rules of JSON where it is JSON, as Ansible does, and where planrun has
 /// written it. A tag that Ansible does not know either is told in words of an inventory.
-pub(super) fn parse(
-    sources: &Sources,
-    id: SourceId,
-    found: &mut Diagnostics,
-) -> Option<(Node, Sealed)> {
+fn parse(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<(Node, Sealed)> {
     let text = sources.get(id).text();
     if text.starts_with(MARK) || serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
-        let root = document::parse(sources, id, found);
+        let root = document::parse_data(sources, id, found);
         return root.map(|root| (root, Sealed::default()));
     }
     let mut own = Diagnostics::default();
@@ -255,6 +246,9 @@ impl Reader<'_> {
         }
         let listed = self.shape == Shape::Listed;
         for entry in entries {
+            if self.draft.is_full() {
+                return;
+            }
             if KEYS.contains(&entry.key.as_str()) {
                 let message = format!("`{}` stands where a group is expected", entry.key);
                 self.found.push(
@@ -290,6 +284,9 @@ impl Reader<'_> {
             Value::Null => {}
             Value::Map(entries) => {
                 for part in entries {
+                    if self.found.gives_up() {
+                        return;
+                    }
                     self.part(&entry.key, index, part);
                 }
             }
@@ -344,6 +341,9 @@ impl Reader<'_> {
         match &node.value {
             Value::Map(entries) => {
                 for entry in entries {
+                    if self.found.gives_up() {
+                        return;
+                    }
                     self.host(group, entry);
                 }
             }
@@ -388,9 +388,7 @@ impl Reader<'_> {
     /// Takes a host entry, which may stand for many hosts.
     fn named(&mut self, group: usize, entry: &str, place: Span, vars: &[Entry]) {
         let vars: Vec<(String, Given)> = given(vars, &self.sealed, self.shape).collect();
-        for host in self.draft.entry(entry, group, place, self.found) {
-            give(&mut self.draft.hosts[host].vars, vars.iter().cloned());
-        }
+        self.draft.entry(entry, group, place, &vars, self.found);
     }
 
     fn children(&mut self, name: &str, group: usize, node: &Node) {

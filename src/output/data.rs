@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::diagnostic::Diagnostics;
 use crate::document;
 use crate::document::Node;
+use crate::output::MAX_VALUES;
 use crate::output::TOO_LARGE;
 use crate::output::Type;
 use crate::output::bounded;
@@ -26,6 +27,9 @@ pub(super) fn json(
 ) -> Result<Value, String> {
     if is_blank(text) {
         return Err("it printed nothing, and no JSON".into());
+    }
+    if values(text) > MAX_VALUES {
+        return Err(format!("it printed more than {MAX_VALUES} values"));
     }
     let value: Value = serde_json::from_str(text).map_err(|error| {
         let found = quoted(
@@ -53,7 +57,7 @@ pub(super) fn yaml(
     let mut sources = Sources::default();
     let id = sources.add("output", text);
     let mut found = Diagnostics::default();
-    let Some(node) = document::parse(&sources, id, &mut found) else {
+    let Some(node) = document::parse_data(&sources, id, &mut found) else {
         let sorted = found.sorted();
         let Some(first) = sorted.first() else {
             return Err("its output is no YAML".into());
@@ -130,6 +134,21 @@ fn typed(value: &Value, wanted: Type) -> Result<Value, String> {
         }
         _ => Err(format!("expected {}, found {}", wanted.word(), kind(value))),
     }
+}
+
+/// Counts the values of a JSON text by what stands before each: a bracket, a brace or a comma.
+fn values(text: &str) -> usize {
+    let (mut count, mut in_string, mut escaped) = (0, false, false);
+    for byte in text.bytes() {
+        if in_string {
+            in_string = escaped || byte != b'"';
+            escaped = byte == b'\\' && !escaped;
+        } else {
+            in_string = byte == b'"';
+            count += usize::from(matches!(byte, b'[' | b'{' | b','));
+        }
+    }
+    count
 }
 
 /// Returns the numbers of a JSON text as they are written: what is outside of its strings.

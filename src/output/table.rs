@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use serde_json::Map;
 use serde_json::Value;
 
+use crate::output::MAX_COLUMNS;
 use crate::output::Type;
 use crate::output::bounded;
 use crate::output::convert;
@@ -23,7 +24,11 @@ pub(super) fn tsv(
     let Some(header) = lines.next() else {
         return Err("it printed nothing, not even a header".into());
     };
-    let columns: Vec<&str> = header.split('\t').collect();
+    bounded(text.lines().skip(1).filter(|line| !line.is_empty()).count())?;
+    let columns: Vec<&str> = header.split('\t').take(MAX_COLUMNS + 1).collect();
+    if columns.len() > MAX_COLUMNS {
+        return Err(format!("the header has more than {MAX_COLUMNS} columns"));
+    }
     for (number, column) in columns.iter().enumerate() {
         if columns[..number].contains(column) {
             return Err(format!("the header has {} twice", named(column)));
@@ -40,7 +45,6 @@ pub(super) fn tsv(
     let mut rows: Vec<Row> = Vec::new();
     for line in lines.filter(|line| !line.is_empty()) {
         let number = rows.len() + 1;
-        bounded(number)?;
         let cells: Vec<&str> = line.split('\t').collect();
         if cells.len() != columns.len() {
             return Err(format!(

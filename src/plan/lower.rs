@@ -38,6 +38,7 @@ use crate::plan::Probe;
 use crate::plan::Retry;
 use crate::plan::Routes;
 use crate::plan::Word;
+use crate::regexes::Compiler;
 use crate::source::Sources;
 use crate::source::Span;
 use crate::template::Template;
@@ -54,8 +55,14 @@ pub(super) fn lower(node: &Node, sources: &Sources, found: &mut Diagnostics) -> 
         found: Diagnostics::default(),
         defaults: Defaults::new(),
         declared: IndexMap::new(),
+        patterns: Compiler::default(),
+        blocks: 0,
     };
     let mut plan = lowering.plan(node);
+    if lowering.found.gives_up() {
+        found.extend(lowering.found);
+        return plan;
+    }
     let circles = names::resolve(&plan, &lowering.declared, &mut lowering.found);
     // Whoever follows the words of a plan comes to an end.
     for (name, word) in &mut plan.words {
@@ -80,6 +87,9 @@ struct Lowering<'a> {
     defaults: Defaults,
     /// All names, and where each stands.
     declared: IndexMap<String, Declared>,
+    patterns: Compiler,
+    /// How many blocks the present step is in.
+    blocks: usize,
 }
 
 /// What holds where a step or probe says nothing.
@@ -214,6 +224,9 @@ impl Lowering<'_> {
     fn probes(&mut self, node: Option<&Node>) -> IndexMap<String, Probe> {
         let mut probes = IndexMap::new();
         for entry in node.map(Node::entries).unwrap_or_default() {
+            if self.found.gives_up() {
+                break;
+            }
             self.declare(&entry.key, entry.key_span, Kind::Probe);
             let outer = self.defaults.inherited.clone();
             let node = &entry.value;
@@ -238,6 +251,9 @@ impl Lowering<'_> {
     fn words(&mut self, node: Option<&Node>) -> IndexMap<String, Word> {
         let mut words = IndexMap::new();
         for entry in node.map(Node::entries).unwrap_or_default() {
+            if self.found.gives_up() {
+                break;
+            }
             self.declare(&entry.key, entry.key_span, Kind::Word);
             let span = entry.key_span;
             let word = match (entry.value.get("from"), entry.value.get("where")) {

@@ -1,8 +1,9 @@
 //! Programs that print an inventory, as processes of this machine.
 //!
 //! A program is begun without a shell, in its own directory, with nothing to read and in a process
-//! group of its own. All calls of one program share its patience; what it prints has a bound. Where
-//! either is met the whole group is killed: a program that only prints has nothing to put in order.
+//! group of its own. All calls of one program share its patience, and a bound of what it prints.
+//! Where either is met the whole group is killed at once: a program that only prints has nothing to
+//! put in order.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -38,9 +39,17 @@ const LINGER: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct LocalPrograms {
     patience: Duration,
-    /// What is left of its patience, for each program that was run.
-    left: HashMap<PathBuf, Duration>,
+    /// What is left for each program that was run.
+    left: HashMap<PathBuf, Left>,
     running: Running,
+}
+
+/// What is left for further calls of a program.
+#[derive(Clone, Copy, Debug)]
+struct Left {
+    patience: Duration,
+    /// How many bytes it may print.
+    bytes: usize,
 }
 
 /// The process group of the program that runs now.
@@ -91,8 +100,11 @@ impl LocalPrograms {
 
 impl Programs for LocalPrograms {
     fn run(&mut self, program: &Path, arguments: &[&str]) -> Result<Vec<u8>, Failure> {
-        let left = self.left.get(program).copied().unwrap_or(self.patience);
-        if left.is_zero() {
+        let left = self.left.get(program).copied().unwrap_or(Left {
+            patience: self.patience,
+            bytes: MAX_ANSWER,
+        });
+        if left.patience.is_zero() {
             return Err(Failure::Late(self.patience));
         }
         let begun = Clock::Real.monotonic();
@@ -107,7 +119,11 @@ impl Programs for LocalPrograms {
         };
         let result = runtime.block_on(call.run(program, arguments));
         let took = Clock::Real.monotonic().saturating_sub(begun);
-        let left = left.saturating_sub(took);
+        let printed = result.as_ref().map_or(0, Vec::len);
+        let left = Left {
+            patience: left.patience.saturating_sub(took),
+            bytes: left.bytes.saturating_sub(printed),
+        };
         self.left.insert(program.to_owned(), left);
         result
     }
@@ -117,7 +133,7 @@ impl Programs for LocalPrograms {
 struct Call<'a> {
     running: &'a Running,
     patience: Duration,
-    left: Duration,
+    left: Left,
 }
 
 impl Call<'_> {
@@ -130,17 +146,23 @@ impl Call<'_> {
             Ok((id.and_then(Pid::from_raw), child))
         });
         let mut child = begun.map_err(not_started)?;
-        let (mut answer, mut said) = (Kept::first(MAX_ANSWER), Kept::last(MAX_SAID));
+        let (mut answer, mut said) = (Kept::first(self.left.bytes), Kept::last(MAX_SAID));
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let ended = async {
             let mut reading = std::pin::pin!(async {
-                tokio::join!(answer.read(stdout), said.read(stderr));
+                // Whoever prints too much is not waited for.
+                tokio::try_join!(answer.read(stdout), said.read(stderr)).is_ok()
             });
             // The streams are read to their end, unless the program ends before them.
             let mut read = false;
             let status = loop {
                 tokio::select! {
-                    () = &mut reading, if !read => read = true,
+                    fits = &mut reading, if !read => {
+                        read = true;
+                        if !fits {
+                            self.running.end();
+                        }
+                    }
                     status = child.wait() => break status,
                 }
             };
@@ -150,8 +172,8 @@ impl Call<'_> {
             }
             status
         };
-        let ended = timeout(self.left, ended).await;
-        if ended.is_err() || answer.is_full() {
+        let ended = timeout(self.left.patience, ended).await;
+        if ended.is_err() {
             self.running.end();
         }
         self.running.forget();
@@ -194,6 +216,9 @@ fn command(program: &Path, arguments: &[&str]) -> std::io::Result<tokio::process
     Ok(command)
 }
 
+/// A stream holds more than is kept of it.
+struct Full;
+
 /// What is kept of a stream.
 struct Kept {
     bytes: Vec<u8>,
@@ -223,18 +248,22 @@ impl Kept {
         !self.keeps_last && self.bytes.len() > self.most
     }
 
-    async fn read(&mut self, stream: Option<impl AsyncRead + Unpin>) {
-        let Some(mut stream) = stream else { return };
+    /// Reads a stream to its end; `Err` where there is more than may be kept.
+    async fn read(&mut self, stream: Option<impl AsyncRead + Unpin>) -> Result<(), Full> {
+        let Some(mut stream) = stream else {
+            return Ok(());
+        };
         let mut piece = vec![0; 64 * 1024];
         while let Ok(count @ 1..) = stream.read(&mut piece).await {
             self.bytes.extend_from_slice(&piece[..count]);
             if self.is_full() {
-                return;
+                return Err(Full);
             }
             if self.keeps_last && self.bytes.len() > self.most {
                 self.bytes.drain(..self.bytes.len() - self.most);
             }
         }
+        Ok(())
     }
 }
 

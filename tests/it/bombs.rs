@@ -1,7 +1,15 @@
 //! Bombs: small texts that would grow without end. Each is refused, or comes to its end, in little
 //! memory; how long that takes is measured by `benches/refuse.rs`, which has the same texts.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
+
+use planrun::diagnostic::Diagnostics;
+use planrun::diagnostic::render;
+use planrun::inventory::read;
+use planrun::source::Sources;
+use planrun::transport::program::LocalPrograms;
+use planrun::transport::program::PATIENCE;
 
 use crate::entries;
 use crate::made_bombs;
@@ -26,7 +34,9 @@ fn child_meets_a_bomb() {
     match bomb.kind {
         made_bombs::Kind::Plan => entries::plan(&text),
         made_bombs::Kind::Inventory => entries::inventory(&text),
-        made_bombs::Kind::Text => entries::template(&text),
+        made_bombs::Kind::Program => program(&text),
+        made_bombs::Kind::Text => entries::words(&text),
+        made_bombs::Kind::Output => entries::outputs(&text),
     }
     let mut out = std::io::stdout();
     std::io::Write::write_fmt(
@@ -34,6 +44,19 @@ fn child_meets_a_bomb() {
         format_args!("peak {}\n", made_bombs::peak() - before),
     )
     .unwrap();
+}
+
+/// Reads what a program prints as an inventory; none of them gives one.
+fn program(text: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hosts.sh");
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
+    let mut programs = LocalPrograms::new(PATIENCE);
+    let read = read::read_with(&path, "hosts.sh", &mut programs, &mut sources, &mut found);
+    assert!(read.is_none() && found.has_errors());
+    assert!(!render::human(&found, &sources, false).is_empty());
 }
 
 #[test]

@@ -27,6 +27,18 @@ const BOUNDS: &[(&str, &str, &str, &str)] = &[
         "`file-too-large`",
     ),
     (
+        "items of a list",
+        "src/document/parse.rs",
+        "MAX_ENTRIES",
+        "`too-many-entries`",
+    ),
+    (
+        "keys of a mapping; of an inventory as many as items of a list",
+        "src/document/parse.rs",
+        "MAX_KEYS",
+        "`too-many-entries`",
+    ),
+    (
         "nodes of a file",
         "src/document/parse.rs",
         "MAX_NODES",
@@ -99,6 +111,24 @@ const BOUNDS: &[(&str, &str, &str, &str)] = &[
         "it cannot be told",
     ),
     (
+        "bytes of a command or a script",
+        "src/plan/lower/command.rs",
+        "MAX_COMMAND",
+        "`command-too-long`",
+    ),
+    (
+        "nesting of blocks",
+        "src/plan/lower/action.rs",
+        "MAX_BLOCKS",
+        "`nested-too-deep`",
+    ),
+    (
+        "bytes of all patterns of a plan, compiled",
+        "src/regexes.rs",
+        "MAX_SUM",
+        "`bad-pattern`",
+    ),
+    (
         "bytes of a pattern, compiled",
         "src/regexes.rs",
         "MAX_REGEX",
@@ -123,6 +153,18 @@ const BOUNDS: &[(&str, &str, &str, &str)] = &[
         "the probe fails",
     ),
     (
+        "columns of a table",
+        "src/output.rs",
+        "MAX_COLUMNS",
+        "the probe fails",
+    ),
+    (
+        "values of a JSON text",
+        "src/output.rs",
+        "MAX_VALUES",
+        "the probe fails",
+    ),
+    (
         "bytes of a file that is uploaded",
         "src/resolve/files.rs",
         "MAX_BYTES",
@@ -141,6 +183,18 @@ const BOUNDS: &[(&str, &str, &str, &str)] = &[
         "`host-entry`",
     ),
     (
+        "hosts of all ranges",
+        "src/inventory/draft.rs",
+        "MAX_RANGED",
+        "`inventory-too-large`",
+    ),
+    (
+        "variables that ranges give to their hosts",
+        "src/inventory/draft.rs",
+        "MAX_RANGED_VARS",
+        "`inventory-too-large`",
+    ),
+    (
         "times that hosts are named",
         "src/inventory/draft.rs",
         "MAX_MENTIONS",
@@ -150,6 +204,24 @@ const BOUNDS: &[(&str, &str, &str, &str)] = &[
         "bytes of the variables of all hosts",
         "src/inventory/build.rs",
         "MAX_BYTES",
+        "`inventory-too-large`",
+    ),
+    (
+        "times that hosts are in groups, those of their parents included",
+        "src/inventory/build.rs",
+        "MAX_MEMBERS",
+        "`inventory-too-large`",
+    ),
+    (
+        "bytes of a line of an INI inventory",
+        "src/inventory/ini.rs",
+        "MAX_LINE",
+        "`inventory-too-large`",
+    ),
+    (
+        "groups of an inventory",
+        "src/inventory/draft.rs",
+        "MAX_GROUPS",
         "`inventory-too-large`",
     ),
     (
@@ -282,7 +354,8 @@ fn words_that_double_are_checked_in_no_time_and_a_long_chain_is_refused() {
     assert!(plan::read(&sources, id, &mut found).is_some());
     // Nothing uses the last word of it.
     assert_eq!(codes(&chain(50)), ["let-too-deep", "unused-name"]);
-    assert_eq!(codes(&chain(50_000))[0], "let-too-deep");
+    assert_eq!(codes(&chain(9_000))[0], "let-too-deep");
+    assert_eq!(codes(&chain(50_000)), ["too-many-entries"]);
 }
 
 #[test]
@@ -318,6 +391,56 @@ fn patterns_that_grow_are_refused() {
     };
     let why = output::read(&reading, 0, b"a", 1, b"").unwrap_err();
     assert!(why.contains("pattern"), "{why}");
+}
+
+#[test]
+fn lists_and_mappings_are_read_up_to_a_bound() {
+    let list = |count: usize| format!("x: [{}]\n", "a, ".repeat(count));
+    assert_eq!(codes(&list(document::parse::MAX_ENTRIES)), ["unknown-key"]);
+    let too_many = ["too-many-entries"];
+    assert_eq!(codes(&list(document::parse::MAX_ENTRIES + 1)), too_many);
+    let words = |count: usize| format!("let:\n{}", made(count, |n| format!("  w{n}: true\n")));
+    assert!(!codes(&words(document::parse::MAX_KEYS + 1)).contains(&"unused-name".to_owned()));
+    assert_eq!(codes(&words(document::parse::MAX_KEYS + 1)), too_many);
+}
+
+#[test]
+fn a_command_that_no_host_takes_is_refused() {
+    for work in [
+        format!("run: '{}'", "a ".repeat(70_000)),
+        format!("run: [{}]", "aa, ".repeat(70_000)),
+        format!("shell: '{}'", "a ".repeat(70_000)),
+    ] {
+        let plan = format!(
+            "version: 1\nname: bad\nhosts: all\n\
+             steps: [{{{work}, idempotent: true, rollback: {{none: a}}}}]\n"
+        );
+        let mut sources = Sources::default();
+        let id = sources.add("bad.yaml", plan);
+        let mut found = Diagnostics::default();
+        assert!(plan::read(&sources, id, &mut found).is_none());
+        let told: Vec<_> = found.sorted().into_iter().map(|one| one.code).collect();
+        assert_eq!(told, ["command-too-long"], "{}", &work[..20]);
+    }
+}
+
+#[test]
+fn warnings_without_end_do_not_refuse_a_plan() {
+    let words = made(planrun::diagnostic::MAX_FAULTS + 50, |n| {
+        format!("  w{n}: true\n")
+    });
+    let steps = "  - {name: 'a {{ b }}', wait: 1s}\n".repeat(planrun::diagnostic::MAX_FAULTS + 50);
+    for part in [
+        format!("let:\n{words}steps: [{{wait: 1s}}]\n"),
+        format!("steps:\n{steps}"),
+    ] {
+        let plan = format!("version: 1\nname: good\nhosts: all\n{part}");
+        let mut sources = Sources::default();
+        let id = sources.add("good.yaml", plan);
+        let mut found = Diagnostics::default();
+        assert!(plan::read(&sources, id, &mut found).is_some());
+        assert!(!found.has_errors());
+    }
 }
 
 #[test]

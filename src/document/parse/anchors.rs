@@ -4,8 +4,6 @@
 //! it is anchored; anchors stand within each other, so those copies are counted too, and a node
 //! that could not be used within the bounds is not kept at all.
 
-use std::collections::HashMap;
-
 use crate::diagnostic::Diagnostic;
 use crate::document::Node;
 use crate::document::Value;
@@ -23,11 +21,20 @@ struct Size {
     bytes: usize,
 }
 
+/// What is known of an anchor.
+enum Kept {
+    /// Its node has not ended yet.
+    Open,
+    /// Its node is too large to be used.
+    TooLarge,
+    /// Its node.
+    Node(Box<(Node, Size)>),
+}
+
 /// The nodes that aliases may name, by the parser's numbers.
 #[derive(Default)]
 pub(super) struct Anchors {
-    /// `None` for a node that is too large.
-    kept: HashMap<usize, Option<(Node, Size)>>,
+    kept: Vec<Kept>,
     /// How much was copied when it was anchored.
     anchored: Size,
     /// How much was copied by aliases.
@@ -74,11 +81,17 @@ impl Anchors {
     pub(super) fn keep(&mut self, anchor: usize, node: &Node) {
         let size = Size::of(node);
         let anchored = self.anchored.plus(size);
-        let kept = (!anchored.is_excess()).then(|| (node.clone(), size));
-        if kept.is_some() {
+        let kept = if anchored.is_excess() {
+            Kept::TooLarge
+        } else {
             self.anchored = anchored;
+            Kept::Node(Box::new((node.clone(), size)))
+        };
+        // The numbers come one by one, of nodes that stand in each other the inner ones first.
+        if self.kept.len() <= anchor {
+            self.kept.resize_with(anchor + 1, || Kept::Open);
         }
-        self.kept.insert(anchor, kept);
+        self.kept[anchor] = kept;
     }
 
     /// Returns what an alias names, and how many nodes that are.
@@ -87,11 +100,12 @@ impl Anchors {
         anchor: usize,
         alias: Span,
     ) -> Result<(Node, usize), Box<Diagnostic>> {
-        let Some(kept) = self.kept.get(&anchor) else {
+        let Some(kept @ (Kept::TooLarge | Kept::Node(_))) = self.kept.get(anchor) else {
             let fault = Diagnostic::error("alias-in-itself", "an alias stands inside its anchor");
             return Err(Box::new(fault.at(alias, "").help("write the value out")));
         };
-        if let Some((node, size)) = kept {
+        if let Kept::Node(kept) = kept {
+            let (node, size) = kept.as_ref();
             self.aliased = self.aliased.plus(*size);
             if !self.aliased.is_excess() {
                 let mut node = node.clone();

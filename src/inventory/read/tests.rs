@@ -132,11 +132,46 @@ fn faults_of_all_files_are_told() {
 
 #[test]
 fn hosts_without_end_are_told_once() {
-    let text = "web[1:99999]\n".repeat(12);
-    let reading = read_text("hosts.ini", &text);
+    let told = |text: &str| read_text("hosts.ini", text).told();
     assert_eq!(
-        reading.told(),
-        "inventory-too-large 11:1 hosts are named more than 1000000 times | this is too many"
+        told(&"web[1:99999]\n".repeat(12)),
+        "inventory-too-large 3:1 ranges stand for more than 200000 hosts | up to this one"
+    );
+    assert_eq!(
+        told("web[1:50000] a=1 b=2 c=3\nmail[1:50000] a=1 b=2 c=3\ndb[1:2] a=1\n"),
+        "inventory-too-large 3:1 ranges give more than 300000 variables to their hosts | up to this one"
+    );
+    let written = "web\n".repeat(1_000_001);
+    assert_eq!(
+        told(&written),
+        "inventory-too-large 1000001:1 hosts are named more than 1000000 times | this is too many"
+    );
+}
+
+#[test]
+fn groups_without_end_and_hosts_in_too_many_of_them_are_told_once() {
+    let told = |text: &str| read_text("hosts.ini", text).told();
+    let groups: Vec<String> = (0..60_000).map(|n| format!("[g{n}]")).collect();
+    assert_eq!(
+        told(&groups.join("\n")),
+        "inventory-too-large 49999:2 there are more than 50000 groups | this one is too many"
+    );
+    let parents: Vec<String> = (0..30)
+        .map(|n| format!("[g{}:children]\ng{n}\n", n + 1))
+        .collect();
+    let text = format!("{}[g0]\nweb[1:50000]\n", parents.concat());
+    assert_eq!(
+        told(&text),
+        "inventory-too-large 62:1 hosts are in groups more than 1000000 times | up to this host"
+    );
+}
+
+#[test]
+fn a_line_without_end_is_told() {
+    let text = format!("[web]\nweb1 a={}\n", "b".repeat(130 * 1024));
+    assert_eq!(
+        read_text("hosts.ini", &text).told(),
+        "inventory-too-large 2:1 this line has 133127 bytes, more than 131072"
     );
 }
 

@@ -421,12 +421,13 @@ pub(super) fn unused(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
         .probes
         .values()
         .map(|probe| (&probe.name, probe.span, "the probe"));
-    let from = |name: &String| {
-        let mut words = plan.words.values();
-        words.any(|word| matches!(word, Word::Rows { from, .. } if from == name))
-    };
+    for word in plan.words.values() {
+        if let Word::Rows { from, .. } = word {
+            used.insert(from.clone());
+        }
+    }
     for (name, span, what) in words.chain(probes) {
-        if !used.contains(name) && !from(name) {
+        if !used.contains(name) {
             found.push(
                 Diagnostic::warning("unused-name", format!("nothing uses {what} `{name}`"))
                     .at(span, "declared here")

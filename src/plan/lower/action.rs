@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::diagnostic::Diagnostic;
 use crate::document::Node;
 use crate::document::Value;
 use crate::plan::Action;
@@ -16,6 +17,8 @@ use crate::plan::lower::Inherited;
 use crate::plan::lower::Lowering;
 use crate::template::Template;
 
+/// Deepest nesting of blocks: the path of a step names all that it is in.
+const MAX_BLOCKS: usize = 16;
 /// Longest title made of an action, in characters.
 const MAX_TITLE: usize = 60;
 
@@ -48,11 +51,30 @@ impl Lowering<'_> {
             );
         }
         if let Some(steps) = node.get("block") {
+            if self.blocks == MAX_BLOCKS {
+                let message = format!("blocks are nested deeper than {MAX_BLOCKS}");
+                self.found.push(
+                    Diagnostic::error("nested-too-deep", message)
+                        .at(
+                            node.entry("block")
+                                .map_or(node.span, |entry| entry.key_span),
+                            "too deep",
+                        )
+                        .help("make it flatter: the steps of a block may stand beside it"),
+                );
+                return Action::Block {
+                    steps: Vec::new(),
+                    rescue: Vec::new(),
+                };
+            }
+            self.blocks += 1;
             let inner = self.inherit(node, outer);
-            return Action::Block {
+            let action = Action::Block {
                 steps: self.numbered(Some(steps), &format!("{path}/"), &inner),
                 rescue: self.numbered(node.get("rescue"), &format!("{path}/rescue/"), &inner),
             };
+            self.blocks -= 1;
+            return action;
         }
         Action::Effect(Box::new(self.effect(node, outer)))
     }

@@ -19,10 +19,14 @@ use crate::plan::UploadSource;
 use crate::plan::Work;
 use crate::plan::lower::Inherited;
 use crate::plan::lower::Lowering;
-use crate::regexes;
+use crate::source::Span;
 use crate::template::Template;
 use crate::template::script;
 use crate::template::script::Within;
+
+/// Most bytes of a command or a script: Linux takes 128 KiB in one argument, and the line that is
+/// sent to a host holds more than the command.
+const MAX_COMMAND: usize = 120 * 1024;
 
 impl Lowering<'_> {
     /// Lowers the command of a step or probe.
@@ -42,6 +46,9 @@ impl Lowering<'_> {
     }
 
     fn work(&mut self, node: &Node) -> Work {
+        if self.is_too_long(node.get("shell").or_else(|| node.get("run"))) {
+            return Work::Run(Vec::new());
+        }
         if let Some(script) = node.get("shell") {
             self.tell_misplaced(script);
             return Work::Shell(self.template(script));
@@ -62,6 +69,26 @@ impl Lowering<'_> {
             ),
             None => Work::Run(Vec::new()),
         }
+    }
+
+    /// Whether a command is longer than one can be handed over, which is told.
+    fn is_too_long(&mut self, node: Option<&Node>) -> bool {
+        let Some(node) = node else { return false };
+        let words = node.items().iter().chain([node]);
+        let length: usize = words.filter_map(Node::as_text).map(str::len).sum();
+        if length > MAX_COMMAND {
+            let start = Span {
+                end: node.span.start,
+                ..node.span
+            };
+            let message = format!("a command of {length} bytes, more than {MAX_COMMAND}");
+            self.found.push(
+                Diagnostic::error("command-too-long", message)
+                    .at(start, "Linux takes no longer one")
+                    .help("put the text into a file with `upload`, or hand it over by `stdin`"),
+            );
+        }
+        length > MAX_COMMAND
     }
 
     fn upload(&mut self, node: &Node) -> Upload {
@@ -278,15 +305,27 @@ impl Lowering<'_> {
 
     /// Compiles a pattern; what cannot be compiled is told.
     pub(super) fn regex(&mut self, node: &Node) -> Option<Regex> {
+        if self.patterns.is_spent() {
+            // It was told, and will be so for all that follow.
+            return None;
+        }
         let text = node.as_text().unwrap_or_default();
-        match regexes::compile(text) {
+        match self.patterns.compile(text) {
             Ok(regex) => Some(regex),
             Err(why) => {
-                self.found.push(
-                    Diagnostic::error("bad-pattern", "this regular expression cannot be read")
-                        .at(node.span, why)
-                        .help("correct it; `\\` before a sign takes it as it stands"),
-                );
+                let (message, help) = if self.patterns.is_spent() {
+                    (
+                        "the regular expressions of the plan are too large",
+                        "write them shorter: `a{999}` is as large as 999 times `a`",
+                    )
+                } else {
+                    (
+                        "this regular expression cannot be read",
+                        "correct it; `\\` before a sign takes it as it stands",
+                    )
+                };
+                let fault = Diagnostic::error("bad-pattern", message);
+                self.found.push(fault.at(node.span, why).help(help));
                 None
             }
         }

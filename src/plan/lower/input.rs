@@ -22,6 +22,9 @@ impl Lowering<'_> {
     pub(super) fn inputs(&mut self, node: Option<&Node>) -> IndexMap<String, Input> {
         let mut inputs = IndexMap::new();
         for entry in node.map(Node::entries).unwrap_or_default() {
+            if self.found.gives_up() {
+                break;
+            }
             self.declare(&entry.key, entry.key_span, Kind::Input);
             let node = &entry.value;
             let word = node.get("type").and_then(Node::as_text).unwrap_or_default();

@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
+use crate::diagnostic::Near;
 use crate::diagnostic::nearest;
 use crate::plan::Action;
 use crate::plan::CommandSpec;
@@ -34,10 +35,6 @@ use crate::template::expression::Expression;
 const RESERVED: [&str; 5] = ["host", "run", "item", "row", "this"];
 /// Those of them that every text and expression may use.
 const ALWAYS: [&str; 2] = ["host", "run"];
-
-/// Most names that unknown ones are compared with to find what was meant: a plan of thousands of
-/// names, with many unknown ones, is not searched for each.
-const MAX_COMPARED: usize = 20_000;
 
 /// The name of what a step with a `for_each` is done for.
 pub(in crate::plan) const ITEM: &str = "item";
@@ -142,7 +139,7 @@ pub(super) fn resolve(
         plan,
         declared,
         found,
-        compared: 0,
+        near: Near::default(),
         listed: None,
     };
     for input in plan.inputs.values() {
@@ -197,7 +194,7 @@ pub(in crate::plan) fn of_text(plan: &Plan, text: &Template, found: &mut Diagnos
         plan,
         declared: &declared,
         found,
-        compared: 0,
+        near: Near::default(),
         listed: None,
     };
     lookup.template(text);
@@ -207,8 +204,7 @@ struct Lookup<'a> {
     plan: &'a Plan,
     declared: &'a IndexMap<String, Declared>,
     found: &'a mut Diagnostics,
-    /// How many names unknown ones were compared with.
-    compared: usize,
+    near: Near,
     /// The list that is gone through here, where it has a name.
     listed: Option<&'a str>,
 }
@@ -448,26 +444,12 @@ impl<'a> Lookup<'a> {
             self.found.push(fault);
             return;
         }
-        let fits = |kind: Kind| !text || matches!(kind, Kind::Input | Kind::Step);
-        let names: Vec<&str> = self
-            .declared
-            .iter()
-            .filter(|(_, declared)| fits(declared.kind))
-            .map(|(name, _)| name.as_str())
-            .chain(ALWAYS)
-            .collect();
         if let Some(known) = foreign::names::find(word) {
             let label = format!("a name of {}", known.tool.name());
             self.found.push(fault.at(name.span, label).help(known.say));
             return;
         }
         let fault = fault.at(name.span, "neither input, probe, word of `let` nor step");
-        let names = if self.compared < MAX_COMPARED {
-            names
-        } else {
-            Vec::new()
-        };
-        self.compared += names.len();
         let one_of_many = self
             .listed
             .filter(|list| list.strip_suffix('s') == Some(word));
@@ -476,7 +458,13 @@ impl<'a> Lookup<'a> {
             self.found.push(replaced(fault, name, order, ITEM));
             return;
         }
-        self.found.push(match nearest(word, names) {
+        let fits = |kind: Kind| !text || matches!(kind, Kind::Input | Kind::Step);
+        let declared = self.declared.iter();
+        let names = declared
+            .filter(|(_, declared)| fits(declared.kind))
+            .map(|(name, _)| name.as_str())
+            .chain(ALWAYS);
+        self.found.push(match self.near.find(word, names) {
             Some(near) => replaced(fault, name, format!("did you mean `{near}`?"), near),
             None if text => fault.help(format!(
                 "declare it under `inputs`, or write `host.vars.{word}`"

@@ -27,18 +27,19 @@ impl Lowering<'_> {
         prefix: &str,
         outer: &Inherited,
     ) -> Vec<Step> {
-        node.map(Node::items)
-            .unwrap_or_default()
-            .iter()
-            .enumerate()
-            .map(|(index, node)| {
-                let path = match node.get("id").and_then(Node::as_text) {
-                    Some(id) => id.to_owned(),
-                    None => format!("{prefix}{}", index + 1),
-                };
-                self.step(node, path, outer)
-            })
-            .collect()
+        let nodes = node.map(Node::items).unwrap_or_default();
+        let mut steps = Vec::with_capacity(nodes.len());
+        for (index, node) in nodes.iter().enumerate() {
+            if self.found.gives_up() {
+                break;
+            }
+            let path = match node.get("id").and_then(Node::as_text) {
+                Some(id) => id.to_owned(),
+                None => format!("{prefix}{}", index + 1),
+            };
+            steps.push(self.step(node, path, outer));
+        }
+        steps
     }
 
     fn step(&mut self, node: &Node, path: String, outer: &Inherited) -> Step {

@@ -64,6 +64,14 @@ fn a_program_that_prints_without_end_is_killed() {
 }
 
 #[test]
+fn a_program_that_printed_too_much_is_not_waited_for() {
+    // Who waited for its end would wait for an hour.
+    let script = "head -c 40000000 /dev/zero 2>/dev/null; sleep 10000";
+    let (answer, _directory) = run(script, Duration::from_hours(1));
+    assert_eq!(answer, Err(Failure::TooLong(MAX_ANSWER)));
+}
+
+#[test]
 fn what_cannot_be_run_is_told() {
     let answer = LocalPrograms::new(PATIENCE).run(Path::new("/nonexistent/hosts"), &["--list"]);
     assert!(matches!(answer, Err(Failure::NotStarted(_))), "{answer:?}");
@@ -77,7 +85,19 @@ fn all_calls_of_a_program_share_its_patience() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     let mut programs = LocalPrograms::new(PATIENCE);
     programs.run(&path, &["--list"]).unwrap();
-    programs.left.insert(path.clone(), Duration::ZERO);
+    programs.left.get_mut(&path).unwrap().patience = Duration::ZERO;
     let answer = programs.run(&path, &["--host", "a"]);
     assert_eq!(answer, Err(Failure::Late(PATIENCE)));
+}
+
+#[test]
+fn all_answers_of_a_program_share_a_bound() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("hosts");
+    fs::write(&path, "#!/bin/sh\nhead -c 20000000 /dev/zero\n").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut programs = LocalPrograms::new(PATIENCE);
+    assert_eq!(programs.run(&path, &["--list"]).unwrap().len(), 20_000_000);
+    let answer = programs.run(&path, &["--host", "a"]);
+    assert_eq!(answer, Err(Failure::TooLong(MAX_ANSWER)));
 }

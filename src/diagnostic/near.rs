@@ -1,0 +1,120 @@
+//! Near names: what was probably meant by a word that is not known.
+//!
+//! Most names of a text are nothing like the word, and are told apart by their length and by the
+//! letters they are made of; comparing two takes far longer. All the same a text can have so many
+//! of both that it would take seconds: [`Near`] stops at a bound.
+
+/// Longest word, in characters, for which a near one is looked for.
+const MAX_WORD: usize = 200;
+
+/// Most names that the unknown ones of a text are compared with: of a text with thousands of names
+/// and many unknown ones, not every one has a near name told.
+const MAX_COMPARED: usize = 100_000;
+
+/// Looks for near names as often as a text needs it, within a bound.
+#[derive(Debug, Default)]
+pub struct Near {
+    compared: usize,
+}
+
+impl Near {
+    /// Returns the name that was probably meant, if one is near enough; none any more once too many
+    /// have been compared.
+    pub fn find<'a>(
+        &mut self,
+        word: &str,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Option<&'a str> {
+        if self.compared >= MAX_COMPARED {
+            return None;
+        }
+        let compared = &mut self.compared;
+        nearest(word, names.into_iter().inspect(|_| *compared += 1))
+    }
+}
+
+/// Returns the candidate that was probably meant, if one is near enough.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Who is longer in bytes alone need not be counted.
+    if word.len() > 4 * MAX_WORD {
+        return None;
+    }
+    let length = word.chars().count();
+    if length > MAX_WORD {
+        return None;
+    }
+    let reach = (length / 3).clamp(1, 3);
+    let letters = Letters::of(word);
+    candidates
+        .into_iter()
+        .filter(|candidate| {
+            // A character has one byte to four.
+            candidate.len() + reach >= length
+                && candidate.len() <= 4 * (length + reach)
+                && candidate.chars().count().abs_diff(length) <= reach
+                && letters.apart(&Letters::of(candidate)) <= reach
+        })
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, _)| *distance <= reach)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// How often each letter is in a word: several letters share a place.
+struct Letters([u8; 32]);
+
+impl Letters {
+    fn of(word: &str) -> Self {
+        let mut counts = [0_u8; 32];
+        for character in word.chars() {
+            let place = &mut counts[character as usize % 32];
+            *place = place.saturating_add(1);
+        }
+        Self(counts)
+    }
+
+    /// Returns how many letters must be put in, taken out or exchanged at least, to make one word of
+    /// the other: each such change takes one letter and gives one.
+    fn apart(&self, other: &Self) -> usize {
+        let pairs = || self.0.iter().zip(&other.0);
+        let more = pairs().map(|(a, b)| usize::from(a.saturating_sub(*b)));
+        let less = pairs().map(|(a, b)| usize::from(b.saturating_sub(*a)));
+        more.sum::<usize>().max(less.sum())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_word_is_found_and_a_huge_one_is_not_looked_for() {
+        assert_eq!(nearest("srevice", ["service", "device"]), Some("service"));
+        assert_eq!(nearest("größe", ["große", "grösse"]), Some("große"));
+        assert_eq!(nearest("x", ["service"]), None);
+        assert_eq!(nearest(&"a".repeat(1_000_000), ["a"]), None);
+    }
+
+    #[test]
+    fn no_near_word_is_lost_by_its_letters() {
+        let words = [
+            "abc", "acb", "bca", "aabbcc", "", "abcd", "ABC", "aba", "ba", "ccbbaa",
+        ];
+        for word in words {
+            for other in words {
+                let apart = Letters::of(word).apart(&Letters::of(other));
+                let distance = strsim::damerau_levenshtein(word, other);
+                assert!(apart <= distance, "{word} {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_compared_within_a_bound() {
+        let names = || std::iter::repeat_n("service", MAX_COMPARED / 2 + 1);
+        let mut near = Near::default();
+        assert_eq!(near.find("srevice", names()), Some("service"));
+        assert_eq!(near.find("srevice", names()), Some("service"));
+        assert_eq!(near.find("srevice", names()), None);
+    }
+}

@@ -1,0 +1,62 @@
+//! Collections that are being read: what is in them so far.
+
+use crate::diagnostic::Diagnostic;
+use crate::document::Entry;
+use crate::document::Node;
+use crate::document::Value;
+use crate::document::parse::seen::Seen;
+use crate::source::Span;
+
+/// A collection that is being read.
+pub(super) enum Open {
+    List {
+        items: Vec<Node>,
+        start: Span,
+        anchor: usize,
+    },
+    Map {
+        entries: Vec<Entry>,
+        seen: Seen,
+        key: Option<Key>,
+        merges: Vec<Node>,
+        start: Span,
+        anchor: usize,
+    },
+}
+
+/// A key whose value has not come yet.
+pub(super) struct Key {
+    pub(super) text: String,
+    pub(super) span: Span,
+    /// Whether it is `<<`: its value is put into the mapping.
+    pub(super) merges: bool,
+}
+
+/// Makes an entry; a key that stands alone in `{ }` is marked.
+pub(super) fn entry(text: &str, key: String, key_span: Span, value: Node) -> Entry {
+    let behind = text.get(key_span.range().end..).unwrap_or_default();
+    let bare = matches!(value.value, Value::Null)
+        && value.span.range().is_empty()
+        && behind.trim_start().starts_with([',', '}']);
+    Entry {
+        key,
+        key_span,
+        bare,
+        value,
+    }
+}
+
+/// Tells of a collection that has more entries than it may have.
+pub(super) fn too_many(start: Span, place: Span, what: &str, most: usize) -> Diagnostic {
+    let start = Span {
+        end: start.start,
+        ..start
+    };
+    Diagnostic::error(
+        "too-many-entries",
+        format!("{what} has more than {most} entries"),
+    )
+    .at(place, "this one is too many")
+    .also(start, "it begins here")
+    .help("divide it, or keep large data out of it")
+}

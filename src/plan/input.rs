@@ -1,0 +1,71 @@
+//! What a plan is given from outside.
+
+use std::time::Duration;
+
+use crate::source::Span;
+use crate::template::Template;
+
+/// A value given from outside.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// Its type and bounds.
+    pub kind: InputKind,
+    /// Its value where none is given: a template for text, else a value.
+    pub default: Option<Default>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Whether it is a secret: text or a list of texts, without a default, or the content of a file.
+    pub sensitive: bool,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// The default of an input.
+#[derive(Clone, Debug)]
+pub enum Default {
+    /// A value of the input's type.
+    Value(serde_json::Value),
+    /// A template over the host (`{{ host.address }}`).
+    Template(Template),
+}
+
+/// The type of an input.
+#[derive(Clone, Debug, PartialEq)]
+pub enum InputKind {
+    /// Text, which matches a pattern as a whole if there is one.
+    String {
+        /// The pattern.
+        pattern: Option<String>,
+    },
+    /// A whole number.
+    Int {
+        /// The least.
+        min: Option<i64>,
+        /// The greatest.
+        max: Option<i64>,
+    },
+    /// True or false.
+    Bool,
+    /// A duration; its value is the text as written.
+    Duration {
+        /// The least.
+        min: Option<Duration>,
+        /// The greatest.
+        max: Option<Duration>,
+    },
+    /// One of these words.
+    Enum(Vec<String>),
+    /// A path on a host: absolute, without `..`.
+    Path,
+    /// A file on this machine, relative to the plan; read once when a run begins.
+    File,
+    /// A list.
+    List {
+        /// The type of each item; no list and no file.
+        item: Box<Self>,
+        /// The least number of items.
+        min: Option<usize>,
+        /// The greatest number of items.
+        max: Option<usize>,
+    },
+}
