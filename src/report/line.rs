@@ -371,7 +371,9 @@ fn task_ended(memory: &Memory, id: &TaskId, status: TaskStatus, why: Option<&Rea
         return Line::new(status.word(), task_tone(status), text).of_task(id);
     };
     let is_look = matches!(memory.action(&id.step), "wait" | "assert" | "approve");
-    let says_why = !status.is_well() || status == TaskStatus::Skipped || is_look;
+    // A block that ended well by its parts has no reason; one that was rescued has.
+    let is_rescued = memory.action(&id.step) == "block" && why.is_some();
+    let says_why = !status.is_well() || status == TaskStatus::Skipped || is_look || is_rescued;
     if let Some(why) = why.filter(|why| says_why && !why.text.is_empty()) {
         // What has no name but its text says it once.
         if memory.action(&id.step) == "fail" && text.starts_with("fail: ") {
@@ -386,7 +388,8 @@ fn task_ended(memory: &Memory, id: &TaskId, status: TaskStatus, why: Option<&Rea
     let line = Line::new(status.word(), task_tone(status), text).of_task(id);
     if status.is_well() {
         // The parts of a block, or the items, have told it all.
-        let is_trace = memory.action(&id.step) == "block" || !task.items.is_empty();
+        let is_block = memory.action(&id.step) == "block" && !is_rescued;
+        let is_trace = is_block || !task.items.is_empty();
         return Line { is_trace, ..line };
     }
     line.with(detail::failure(&id.host, task))

@@ -116,12 +116,20 @@ impl Page<'_> {
         let mut parts = Vec::new();
         if memory.status == RunStatus::Succeeded {
             parts.push(count(memory.hosts.len(), "host"));
-            let changed = memory.hosts.values();
-            let changed = changed.map(|host| memory.steps_ended(host, TaskStatus::Changed));
-            parts.push(match changed.sum() {
-                0 => "nothing was changed".to_owned(),
-                steps => format!("{} changed", count(steps, "step")),
+            let ended = |status| -> usize {
+                let hosts = memory.hosts.values();
+                hosts.map(|host| memory.steps_ended(host, status)).sum()
+            };
+            // What failed may have changed something, though it did not come about.
+            let failed = [TaskStatus::Failed, TaskStatus::TimedOut, TaskStatus::Unknown];
+            let failed: usize = failed.into_iter().map(ended).sum();
+            parts.push(match (ended(TaskStatus::Changed), failed) {
+                (0, 0) => "nothing was changed".to_owned(),
+                (steps, _) => format!("{} changed", count(steps, "step")),
             });
+            if failed > 0 {
+                parts.push(format!("{} failed and the plan went on", count(failed, "step")));
+            }
         } else {
             let total = memory.hosts.len();
             for (at, (status, number)) in memory.by_status().into_iter().enumerate() {

@@ -429,3 +429,33 @@ fn counting_the_time_of_a_block_is_not_told_and_a_failure_in_words_is_told_once(
     let headings = shown.stdout.lines().filter(heading).count();
     assert_eq!(headings, 1, "{}", shown.stdout);
 }
+
+#[test]
+fn of_a_block_that_was_rescued_the_reason_is_told_and_nothing_is_said_to_be_untouched() {
+    let planrun = Planrun::new();
+    let plan = planrun.file(
+        "plan.yaml",
+        r#"
+version: 1
+name: rescued
+hosts: all
+steps:
+  - id: swap
+    name: Swap the services
+    timeout: 3s
+    retry: {attempts: 5, delay: 10s}
+    block:
+      - {run: "false", idempotent: true, rollback: {none: a test}}
+    rescue:
+      - {run: "true", read_only: true}
+"#,
+    );
+    let inventory = planrun.file(
+        "inventory.yaml",
+        "all: {hosts: {here: {planrun_connection: local}}}\n",
+    );
+    let ended = planrun.run(&["apply", &plan, "-i", &inventory, "--yes"]);
+    ended.exits(0);
+    ended.says("rescued: exit 1; no time is left for another round");
+    ended.says("0 steps changed, 1 step failed and the plan went on");
+}

@@ -149,17 +149,16 @@ fn walk_block<'p>(
         Walk::Failed(part) => part,
         other => return other,
     };
+    let mut why = reason_of(failed, host);
+    if is_without_time(block, host) {
+        why.text.push_str("; no time is left for another round");
+    }
     if rescue.is_empty() {
         let status = status_of(failed, host).unwrap_or(TaskStatus::Failed);
-        let mut why = reason_of(failed, host);
-        if is_without_time(block, host) {
-            why.text.push_str("; no time is left for another round");
-        }
         return Walk::Close(block, status, Some(why));
     }
     match walk_all(inner(rescue), host) {
         Walk::Done => {
-            let mut why = reason_of(failed, host);
             why.text = format!("rescued: {}", why.text);
             Walk::Close(block, TaskStatus::Changed, Some(why))
         }
