@@ -327,7 +327,7 @@ pub(crate) const BOMBS: &[Bomb] = &[
         ini(&pieces(0..90_000, |n| format!("[g{n}]\n")))
     }),
     bomb("yaml-groups", Kind::Inventory, || {
-        pieces(0..80_000, |n| format!("all{n}:\n"))
+        pieces(0..75_000, |n| format!("all{n}:\n"))
     }),
     bomb("yaml-list", Kind::Inventory, || {
         format!("all: [{}a]\n", "a,".repeat(500_000))

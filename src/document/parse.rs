@@ -42,8 +42,8 @@ pub const MAX_NODES: usize = 4_000_000;
 /// Most items of a list, and most keys of a mapping that a program may have written: as many as the
 /// hosts of one group.
 pub const MAX_ENTRIES: usize = 100_000;
-/// Most keys of a mapping that a person wrote.
-pub const MAX_KEYS: usize = 10_000;
+/// Most keys of a mapping that a person wrote: a plan of 100,000 steps may have so many probes.
+pub const MAX_KEYS: usize = 20_000;
 /// Deepest nesting.
 pub const MAX_DEPTH: usize = 48;
 

@@ -75,7 +75,7 @@ fn made(name: &str, desk: &Desk) {
             desk.write("plan.yaml", format!("{PLAN}{step}"));
         }
         "mapping-too-long" => {
-            let words = pieces(0..10_001, |n| format!("  word{n}: true\n"));
+            let words = pieces(0..20_001, |n| format!("  word{n}: true\n"));
             desk.write("plan.yaml", format!("{PLAN}  - wait: 1s\nlet:\n{words}"));
         }
         "patterns-too-large" => {

@@ -50,6 +50,10 @@ fn walk<'a>(
 ) {
     let mut way = vec![begin(plan, first, marks)];
     while let Some(last) = way.last_mut() {
+        if found.gives_up() {
+            // Nothing comes of the plan, so nobody will follow the words that are left.
+            return;
+        }
         let Some(&inner) = last.inner.get(last.next) else {
             let levels = last.below + own_levels(plan, last.name);
             if levels > MAX_WORD_LEVELS {
