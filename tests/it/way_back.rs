@@ -113,8 +113,9 @@ fn where_every_host_is_past_the_point_nothing_is_recorded_and_the_answers_are_sa
         REFUSED,
         "backend2 cannot be rolled back: it is past the point of no return of step back",
         "help: nothing was recorded: the run stays as it is",
-        "help: answer it (approve, reject), that goes forward: `planrun resolve RUN \
-         backend1/person --as ANSWER`",
+        // Which of the two asks first depends on the journal.
+        "help: answer it (approve, reject), that goes forward: `planrun resolve RUN backend",
+        "/person --as ANSWER`",
         "help: then go on: `planrun resume RUN`",
         "help: or end it as it is: `planrun abort RUN --acknowledge`",
     ] {
