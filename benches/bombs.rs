@@ -373,6 +373,12 @@ pub(crate) const BOMBS: &[Bomb] = &[
         let vars = pieces(0..30, |n| format!("a{n}: b, "));
         format!("all:\n  hosts: {{\"web[1:100000]\": {{}}}}\n  vars: {{{vars}}}\n")
     }),
+    bomb("parents-of-many-groups", Kind::Inventory, || {
+        let parents = pieces(0..5_000, |n| format!("[p{n}:children]\nmid\n"));
+        let children = pieces(0..2_000, |n| format!("g{n}\n"));
+        let groups = pieces(0..2_000, |n| format!("[g{n}]\nh{n}\n"));
+        ini(&format!("{parents}[mid:children]\n{children}{groups}"))
+    }),
     bomb("program-without-end", Kind::Program, || {
         "#!/bin/sh\nexec yes\n".to_owned()
     }),

@@ -189,10 +189,13 @@ fn quoted(text: &str) -> String {
 
 /// Converts a text; the error says what was expected and found, not where.
 fn convert(text: &str, kind: Type) -> Result<Value, String> {
+    if kind == Type::String {
+        return Ok(text.into());
+    }
     let word = text.trim();
     let lower = word.to_ascii_lowercase();
     let value: Option<Value> = match kind {
-        Type::String => return Ok(text.into()),
+        Type::String => Some(text.into()),
         Type::Int => word.parse::<i64>().ok().map(Value::from),
         // Not the words for what is no number, as `inf`.
         Type::Float if word.ends_with(|char: char| char.is_alphabetic()) => None,

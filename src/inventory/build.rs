@@ -232,18 +232,7 @@ struct Lineage<'a> {
 
 impl<'a> Lineage<'a> {
     fn new(draft: &'a Draft, tree: &Tree, direct: &[usize]) -> Self {
-        let mut seen: BTreeSet<usize> = direct.iter().copied().collect();
-        let mut open: Vec<usize> = direct.to_vec();
-        while let Some(group) = open.pop() {
-            let parents = tree.parents[group].iter().copied();
-            open.extend(parents.filter(|&parent| seen.insert(parent)));
-        }
-        let mut groups: Vec<usize> = seen.into_iter().collect();
-        groups.sort_by_cached_key(|&group| {
-            let named = draft.groups.get_index(group);
-            let key = named.map(|(name, group)| (group.priority, name));
-            (tree.depths[group], key)
-        });
+        let groups = tree.with_parents(direct);
         let mut vars = IndexMap::new();
         let mut add = |more: &'a Vars| {
             vars.extend(more.iter().map(|(name, given)| (name.as_str(), given)));

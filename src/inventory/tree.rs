@@ -3,6 +3,7 @@
 //! Groups are a graph without cycles under `all`; a group may have several parents. Its depth is
 //! the longest way from `all`, because that is what decides between two groups in Ansible.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use crate::diagnostic::Diagnostic;
@@ -18,11 +19,14 @@ const MAX_DEPTH: usize = 64;
 /// How groups hang together.
 pub(super) struct Tree {
     /// The parents of each group; none for `all`.
-    pub(super) parents: Vec<Vec<usize>>,
+    parents: Vec<Vec<usize>>,
     /// The children of each group, in the order they were put in; `ungrouped` comes first in `all`.
     pub(super) children: Vec<Vec<usize>>,
-    /// The longest way from `all`.
-    pub(super) depths: Vec<usize>,
+    /// Which counts more: their places in the order of depth (the longest way from `all`),
+    /// `ansible_group_priority` and name.
+    ranks: Vec<usize>,
+    /// Which groups were met on a way upwards, by the number of the way.
+    met: RefCell<(usize, Vec<usize>)>,
 }
 
 impl Tree {
@@ -79,9 +83,44 @@ impl Tree {
         Some(Self {
             parents,
             children,
-            depths,
+            ranks: ranks(draft, &depths),
+            met: RefCell::new((0, vec![0; count])),
         })
     }
+
+    /// Returns groups with all their parents, each once, those that count more behind the others.
+    pub(super) fn with_parents(&self, direct: &[usize]) -> Vec<usize> {
+        let (way, met) = &mut *self.met.borrow_mut();
+        *way += 1;
+        let mut is_new = |group: usize| std::mem::replace(&mut met[group], *way) != *way;
+        let mut groups: Vec<usize> = direct.iter().copied().filter(|&one| is_new(one)).collect();
+        let mut next = 0;
+        while let Some(&group) = groups.get(next) {
+            let parents = self.parents[group].iter().copied();
+            groups.extend(parents.filter(|&parent| is_new(parent)));
+            next += 1;
+        }
+        groups.sort_unstable_by_key(|&group| self.ranks[group]);
+        groups
+    }
+}
+
+/// Returns the place of each group in the order in which they count.
+fn ranks(draft: &Draft, depths: &[usize]) -> Vec<usize> {
+    let key = |group: usize| {
+        let named = draft.groups.get_index(group);
+        (
+            depths[group],
+            named.map(|(name, group)| (group.priority, name)),
+        )
+    };
+    let mut order: Vec<usize> = (0..depths.len()).collect();
+    order.sort_by_cached_key(|&group| key(group));
+    let mut ranks = vec![0; order.len()];
+    for (rank, group) in order.into_iter().enumerate() {
+        ranks[group] = rank;
+    }
+    ranks
 }
 
 /// Words a cycle: a group that still waits has a parent that does, so the way up leads into one.

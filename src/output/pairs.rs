@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::Map;
 use serde_json::Value;
+use serde_json::map::Entry as Slot;
 
 use crate::output::Type;
 use crate::output::bounded;
@@ -13,7 +14,6 @@ use crate::output::quoted;
 /// Reads pairs as a map. Blank lines and those that begin with `#` are left out.
 pub(super) fn read(text: &str, types: &IndexMap<String, Type>) -> Result<Value, String> {
     let mut map = Map::new();
-    let mut places: IndexMap<&str, usize> = IndexMap::new();
     for (number, line) in text.lines().enumerate() {
         let number = number + 1;
         if is_blank(line) || line.trim_start().starts_with('#') {
@@ -25,16 +25,18 @@ pub(super) fn read(text: &str, types: &IndexMap<String, Type>) -> Result<Value, 
                 quoted(line)
             ));
         };
-        if let Some(earlier) = places.insert(key, number) {
+        bounded(map.len() + 1)?;
+        let Slot::Vacant(slot) = map.entry(key) else {
+            let same = |line| split(line).is_some_and(|(name, _)| name == key);
+            let earlier = text.lines().position(same).map_or(number, |at| at + 1);
             return Err(format!(
                 "`{key}` is there twice, in lines {earlier} and {number}"
             ));
-        }
-        bounded(places.len())?;
+        };
         let kind = types.get(key).copied().unwrap_or(Type::String);
         let value =
             convert(&value, kind).map_err(|why| format!("`{key}` in line {number}: {why}"))?;
-        map.insert(key.to_owned(), value);
+        slot.insert(value);
     }
     match types.keys().find(|wanted| !map.contains_key(*wanted)) {
         Some(wanted) => Err(format!("there is no `{wanted}` in its output")),
