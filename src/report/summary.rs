@@ -121,14 +121,21 @@ impl Page<'_> {
                 hosts.map(|host| memory.steps_ended(host, status)).sum()
             };
             // What failed may have changed something, though it did not come about.
-            let failed = [TaskStatus::Failed, TaskStatus::TimedOut, TaskStatus::Unknown];
+            let failed = [
+                TaskStatus::Failed,
+                TaskStatus::TimedOut,
+                TaskStatus::Unknown,
+            ];
             let failed: usize = failed.into_iter().map(ended).sum();
             parts.push(match (ended(TaskStatus::Changed), failed) {
                 (0, 0) => "nothing was changed".to_owned(),
                 (steps, _) => format!("{} changed", count(steps, "step")),
             });
             if failed > 0 {
-                parts.push(format!("{} failed and the plan went on", count(failed, "step")));
+                parts.push(format!(
+                    "{} failed and the plan went on",
+                    count(failed, "step")
+                ));
             }
         } else {
             let total = memory.hosts.len();

@@ -200,6 +200,37 @@ fn a_block_inside_has_no_more_than_what_is_left_outside_and_its_rescue_counts_th
 }
 
 #[test]
+fn a_way_back_has_its_own_time_and_none_of_what_it_undoes() {
+    let steps = r#"
+  - id: swap
+    timeout: 1m
+    block:
+      - id: stop
+        run: svc stop imap
+        done_when: states["imap"].state == "down"
+        rollback:
+          timeout: 5m
+          block:
+            - {id: rest, wait: 2m}
+            - {id: gone, wait: {until: 'states["auth"].state == "down"', timeout: 1h}}
+      - {id: long, wait: 2h, on_failure: rollback, when: 'states["imap"].state == "down"'}
+"#;
+    let ended = run(steps, &[]);
+    let story = trace(&ended.journal);
+    assert_eq!(ended.state.status, RunStatus::Stuck, "{story}");
+    assert_eq!(took(&ended.journal, "swap"), Duration::from_mins(1));
+    assert_eq!(
+        took(&ended.journal, "stop.rollback"),
+        Duration::from_mins(5)
+    );
+    assert_eq!(
+        why(&ended.state, "gone"),
+        "waited 3m of 1h in vain; the 5m of `block` are over",
+        "{story}"
+    );
+}
+
+#[test]
 fn each_item_has_the_whole_time() {
     let steps = r#"
   - id: all
