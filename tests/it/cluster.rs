@@ -57,6 +57,9 @@ struct Came {
     argv: Vec<String>,
 }
 
+/// Settings by which login processes are kept idle: then they listen, and the master does not.
+const IDLE_LOGINS: &str = "service imap-login {\n  service_count = 0\n  process_min_avail = 2\n}\n";
+
 impl Cluster {
     /// Sets up a cluster; mail can be read through every director.
     #[track_caller]
@@ -69,6 +72,15 @@ impl Cluster {
         let cluster = Self { folder };
         cluster.call("up", &["--owner", &std::process::id().to_string()]);
         cluster
+    }
+
+    /// Lets a backend keep idle login processes, as busy ones do.
+    #[track_caller]
+    fn keeps_idle_logins(&self, backend: &str) {
+        let file = self.path(&format!("hosts/{backend}/conf.d/99-site.conf"));
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(file, text + IDLE_LOGINS).unwrap();
+        self.text("ssh", &[backend, "doveadm reload"]);
     }
 
     /// Returns the path of the inventory.

@@ -216,21 +216,21 @@ fn dovecot_is_stopped_seen_stopped_and_started() {
     let services = "doveadm -f tab service status";
     assert_eq!(
         cluster.run("backend1", services).stdout,
-        "name\tlistening\tdoveadm_stop\nimap-login\ty\tn\nlmtp\ty\tn\n"
+        "name\tprocess_avail\tlistening\tdoveadm_stop\nimap-login\t4\tn\tn\nlmtp\t0\ty\tn\n"
     );
     cluster.run("backend1", "doveadm service stop lmtp");
     assert!(
         cluster
             .run("backend1", services)
             .stdout
-            .contains("lmtp\tn\ty")
+            .contains("lmtp\t0\tn\ty")
     );
     cluster.run("backend1", "doveadm reload");
     assert!(
         cluster
             .run("backend1", services)
             .stdout
-            .contains("lmtp\ty\tn")
+            .contains("lmtp\t0\ty\tn")
     );
 
     assert_eq!(cluster.exit("backend1", "doveadm metacache flushall -i"), 0);
@@ -254,7 +254,7 @@ fn dovecot_is_stopped_seen_stopped_and_started() {
         cluster
             .run("backend1", services)
             .stdout
-            .contains("lmtp\ty\tn")
+            .contains("lmtp\t0\ty\tn")
     );
 }
 

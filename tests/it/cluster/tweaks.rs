@@ -6,6 +6,7 @@ use planrun::event::HostStatus;
 use planrun::event::TaskStatus;
 
 use crate::cluster::Cluster;
+use crate::cluster::IDLE_LOGINS;
 use crate::cluster::SHORT_DRAIN;
 use crate::cluster::WHOLE_RESTART_OF_AN_EMPTY_BACKEND;
 use crate::cluster::restart_plan;
@@ -87,7 +88,8 @@ fn a_new_configuration_file_is_brought_to_every_backend() {
     let cluster = Cluster::up();
     let masters = cluster.masters();
     let planrun = Planrun::new();
-    let text = "# Brought by a test.\nmail_max_userip_connections = 30\n";
+    let text = format!("# Brought by a test.\nmail_max_userip_connections = 30\n{IDLE_LOGINS}");
+    let text = text.as_str();
 
     let ended = reload(&planrun, &cluster, text);
 
