@@ -327,7 +327,7 @@ pub(crate) const BOMBS: &[Bomb] = &[
         ini(&pieces(0..90_000, |n| format!("[g{n}]\n")))
     }),
     bomb("yaml-groups", Kind::Inventory, || {
-        pieces(0..75_000, |n| format!("all{n}:\n"))
+        pieces(0..60_000, |n| format!("all{n}:\n"))
     }),
     bomb("yaml-list", Kind::Inventory, || {
         format!("all: [{}a]\n", "a,".repeat(500_000))
@@ -341,7 +341,7 @@ pub(crate) const BOMBS: &[Bomb] = &[
     bomb("json-keys", Kind::Inventory, || {
         format!(
             "{{\"all\": {{{}\"a\": 1}}}}",
-            pieces(0..70_000, |n| format!("\"a{n}\":1,"))
+            pieces(0..60_000, |n| format!("\"a{n}\":1,"))
         )
     }),
     bomb("settings-of-a-host", Kind::Inventory, || {
