@@ -415,6 +415,32 @@ fn about_what_failed_where_nobody_may_ask_a_person_is_asked_behind_it() {
 }
 
 #[test]
+fn a_block_that_holds_asks_once_where_its_time_is_too_short_for_another_round() {
+    let hold = "timeout: 5m\n    retry: {attempts: 9, delay: DELAY}\n    on_failure: hold";
+    // Either the next round would begin too late, or the time ends within one.
+    for (steps, faults) in [
+        (
+            FAILS.replace("on_failure: SAID", &hold.replace("DELAY", "10m")),
+            vec![fault("m1", "note", "refused", None)],
+        ),
+        (
+            WAITS.replace("timeout: 5m", &hold.replace("DELAY", "1s")),
+            Vec::new(),
+        ),
+    ] {
+        let scene = scene(&steps);
+        let clock = start();
+        let world = scene.world(&clock, faults);
+        let journal = Memory::default();
+        let state = scene.drive(&clock, &world, &journal, None).unwrap();
+        assert_eq!(exit_status(&state), 6, "{}", trace(&journal));
+        let asker = InTurn(RefCell::new(vec![Answer::Fail]));
+        let state = scene.drive(&clock, &world, &journal, Some(&asker)).unwrap();
+        assert_eq!(state.status, RunStatus::RolledBack, "{}", trace(&journal));
+    }
+}
+
+#[test]
 fn a_step_that_only_fails_is_asked_about_where_the_plan_holds() {
     let steps = "  - id: no\n    fail: It cannot be.\n    on_failure: hold\n";
     let ended = run(steps, &[]);

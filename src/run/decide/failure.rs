@@ -5,7 +5,8 @@
 //! rescue takes up. Where nobody says, a person is asked past a point of no return.
 //!
 //! Inside of an `uninterruptible` block nobody is asked; about what failed there a person is asked
-//! at the end of the block.
+//! at the end of the block. So it is with a failure that `retry` would take up, had the block time
+//! for another round.
 
 use crate::event::Answer;
 use crate::event::Question;
@@ -15,6 +16,7 @@ use crate::plan::OnFailure;
 use crate::plan::Within;
 use crate::resolve::ResolvedPlan;
 use crate::run::decide::rounds::another_round;
+use crate::run::decide::rounds::is_without_time;
 use crate::run::spot::Spot;
 use crate::run::state::HostState;
 
@@ -41,15 +43,18 @@ pub fn asks_on_failure(plan: &ResolvedPlan, host: &HostState, spot: Spot<'_>) ->
     host.no_return.is_some()
 }
 
-/// Returns what a person is asked where an `uninterruptible` block fails, of which no part could
-/// ask.
+/// Returns what a person is asked where a block fails of which no part could ask.
 pub(super) fn question_behind(
     plan: &ResolvedPlan,
     host: &HostState,
     block: Spot<'_>,
     why: &Reason,
 ) -> Option<Question> {
-    block.step.uninterruptible.as_ref()?;
+    let (_, rescue) = block.parts()?;
+    let is_cut_short = rescue.is_empty() && is_without_time(block, host);
+    if block.step.uninterruptible.is_none() && !is_cut_short {
+        return None;
+    }
     let mut around = block.around(&plan.plan).into_iter();
     let is_inside = around.any(|(outer, _)| outer.step.uninterruptible.is_some());
     if is_inside || !asks_on_failure(plan, host, block) {

@@ -15,12 +15,24 @@ use crate::task::StepPath;
 /// Whether a block in which a part failed is gone through once more: a round is left, and time for
 /// it, and no person said that the part fails.
 pub(super) fn another_round(block: Spot<'_>, host: &HostState) -> bool {
+    has_rounds_left(block, host) && !is_time_up(block, host)
+}
+
+/// Whether a block would be gone through once more, were its time not up.
+pub(super) fn is_without_time(block: Spot<'_>, host: &HostState) -> bool {
+    has_rounds_left(block, host) && is_time_up(block, host)
+}
+
+fn is_time_up(block: Spot<'_>, host: &HostState) -> bool {
+    host.task(&block.path()).is_some_and(TaskState::time_is_up)
+}
+
+fn has_rounds_left(block: Spot<'_>, host: &HostState) -> bool {
     let Some(rounds) = &block.step.rounds else {
         return false;
     };
-    let task = host.task(&block.path());
-    let round = task.map_or(1, |task| task.round.max(1));
-    if round >= rounds.attempts || task.is_some_and(TaskState::time_is_up) {
+    let round = host.task(&block.path()).map_or(1, |task| task.round.max(1));
+    if round >= rounds.attempts {
         return false;
     }
     let mut inside = Vec::new();
@@ -32,13 +44,6 @@ pub(super) fn another_round(block: Spot<'_>, host: &HostState) -> bool {
             let refused = matches!(task.answer, Some((Answer::Fail | Answer::Reject, _)));
             refused && task.status.is_some_and(|status| !status.is_well())
         })
-}
-
-/// Whether a block would be gone through once more, were its time not up.
-pub(super) fn is_without_time(block: Spot<'_>, host: &HostState) -> bool {
-    let task = host.task(&block.path());
-    let rounds = block.step.rounds.as_ref().zip(task);
-    rounds.is_some_and(|(rounds, task)| task.time_is_up() && task.round.max(1) < rounds.attempts)
 }
 
 /// Returns why a block is gone through once more: what its first failed part says.
