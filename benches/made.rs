@@ -14,10 +14,7 @@ pub(crate) fn plan(steps: usize) -> String {
          inputs:\n  port: {type: int, default: 80}\n  mode: {type: enum, of: [quick, slow], default: quick}\n",
     );
     for n in 0..stages.div_ceil(10) {
-        line(
-            &mut text,
-            &format!("  unit_{n}: {{type: string, default: \"web@{n}.service\"}}"),
-        );
+        line(&mut text, &format!("  unit_{n}: {{type: string, default: \"web@{n}.service\"}}"));
     }
     text.push_str("\nprobes:\n");
     for n in 0..stages {
@@ -144,10 +141,7 @@ pub(crate) fn inventory_ini(hosts: usize) -> String {
                 host % 7
             );
         }
-        let _ = writeln!(
-            text,
-            "\n[rack{rack}:vars]\nrack={rack}\nansible_port=2222\n"
-        );
+        let _ = writeln!(text, "\n[rack{rack}:vars]\nrack={rack}\nansible_port=2222\n");
     }
     text.push_str("[web:children]\n");
     for rack in 0..singles.div_ceil(100) {
@@ -169,12 +163,7 @@ fn ranges(hosts: usize, mut with: impl FnMut(String)) {
 }
 
 fn address(host: usize) -> String {
-    format!(
-        "127.{}.{}.{}",
-        host / 65536 % 256,
-        host / 256 % 256,
-        host % 256
-    )
+    format!("127.{}.{}.{}", host / 65536 % 256, host / 256 % 256, host % 256)
 }
 
 fn line(text: &mut String, line: &str) {

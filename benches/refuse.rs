@@ -17,10 +17,7 @@
 
 mod bombs;
 #[path = "../fuzz/entries.rs"]
-#[allow(
-    dead_code,
-    reason = "the tests have entries that a bench does not need"
-)]
+#[allow(dead_code, reason = "the tests have entries that a bench does not need")]
 mod entries;
 
 use std::io::Read as _;
@@ -54,10 +51,7 @@ fn main() {
     let mut over = 0;
     println!("{:<28} {:>10} {:>9} {:>9}", "bomb", "bytes", "ms", "MiB");
     for bomb in BOMBS {
-        if filter
-            .as_ref()
-            .is_some_and(|word| !bomb.name.contains(word))
-        {
+        if filter.as_ref().is_some_and(|word| !bomb.name.contains(word)) {
             continue;
         }
         let text = (bomb.make)();
@@ -78,15 +72,9 @@ fn main() {
         #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
         let mebibytes = memory as f64 / 1024.0;
         let length = text.len();
-        println!(
-            "{:<28} {length:>10} {time:>9.1} {mebibytes:>9.1}{mark}",
-            bomb.name
-        );
+        println!("{:<28} {length:>10} {time:>9.1} {mebibytes:>9.1}{mark}", bomb.name);
     }
-    println!(
-        "\n{over} over {MAX_TIME} ms of processor time or {} MiB",
-        MAX_MEMORY / 1024
-    );
+    println!("\n{over} over {MAX_TIME} ms of processor time or {} MiB", MAX_MEMORY / 1024);
 }
 
 /// Returns the name of the file of a bomb: the ending tells the program what it is.
@@ -108,20 +96,14 @@ fn measured(bomb: &Bomb, path: &Path) -> (f64, u64) {
         Kind::Inventory | Kind::Program => command.arg("inventory").arg(path),
         Kind::Text | Kind::Output => command.arg(path),
     };
-    let mut child = command
-        .env(BOMB, bomb.name)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        command.env(BOMB, bomb.name).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = Vec::new();
     child.stderr.take().unwrap().read_to_end(&mut said).unwrap();
     child.wait().unwrap();
     let said = String::from_utf8_lossy(&said);
     let told = said.lines().find_map(|line| line.strip_prefix(TOLD));
-    let mut told = told
-        .unwrap_or_else(|| panic!("{}: {said}", bomb.name))
-        .split(' ');
+    let mut told = told.unwrap_or_else(|| panic!("{}: {said}", bomb.name)).split(' ');
     let time = told.next().unwrap().parse().unwrap();
     (time, told.next().unwrap().parse().unwrap())
 }

@@ -39,11 +39,7 @@ fn validate(text: &str) -> (Plan, Sources) {
     let id = sources.add("made.yaml", text);
     let mut found = Diagnostics::default();
     let plan = plan::read(&sources, id, &mut found);
-    assert!(
-        found.is_empty(),
-        "{}",
-        render::human(&found, &sources, false)
-    );
+    assert!(found.is_empty(), "{}", render::human(&found, &sources, false));
     (plan.unwrap(), sources)
 }
 
@@ -52,11 +48,7 @@ fn inventory(path: &Path) -> (Inventory, Sources) {
     let mut sources = Sources::default();
     let mut found = Diagnostics::default();
     let inventory = read::read(path, "made", &mut sources, &mut found);
-    assert!(
-        found.is_empty(),
-        "{}",
-        render::human(&found, &sources, false)
-    );
+    assert!(found.is_empty(), "{}", render::human(&found, &sources, false));
     (inventory.unwrap(), sources)
 }
 
@@ -75,10 +67,9 @@ fn plans(criterion: &mut Criterion) {
 
 fn inventories(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
-    for (format, make) in [
-        ("yaml", made::inventory_yaml as fn(usize) -> String),
-        ("ini", made::inventory_ini),
-    ] {
+    for (format, make) in
+        [("yaml", made::inventory_yaml as fn(usize) -> String), ("ini", made::inventory_ini)]
+    {
         let mut group = criterion.benchmark_group(format!("inventory-{format}"));
         group.sample_size(10).warm_up_time(Duration::from_secs(1));
         for size in SIZES {

@@ -51,10 +51,8 @@ pub(crate) fn plan(text: &str) {
     let mut found = Diagnostics::default();
     let id = sources.add("inputs.yaml", inputs);
     let file = document::parse(&sources, id, &mut found).map(|node| (id, node));
-    let given = Given {
-        file: file.filter(|(_, node)| !node.entries().is_empty()),
-        ..Given::default()
-    };
+    let given =
+        Given { file: file.filter(|(_, node)| !node.entries().is_empty()), ..Given::default() };
     let hosts = hosts(&mut sources);
     let resolved = resolve::resolve(plan, hosts, &given, &mut sources, &mut found);
     told(resolved.is_some(), &found, &sources);
@@ -110,11 +108,7 @@ pub(crate) fn template(text: &str) {
 pub(crate) fn words(text: &str) {
     let quoted = serde_json::to_string(text).unwrap_or_default();
     // As it stands, and as one scalar whatever it holds.
-    for yaml in [
-        format!("text: {text}"),
-        format!("text: {quoted}"),
-        format!("text: |\n  {text}"),
-    ] {
+    for yaml in [format!("text: {text}"), format!("text: {quoted}"), format!("text: |\n  {text}")] {
         let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
         let id = sources.add("text.yaml", yaml);
         let Some(node) = document::parse(&sources, id, &mut found) else {
@@ -141,10 +135,7 @@ pub(crate) fn words(text: &str) {
     }
     let (words, faults) = template::words::split(text);
     for range in words.iter().map(|word| &word.range) {
-        assert!(
-            text.get(range.clone()).is_some(),
-            "a word is outside of its line"
-        );
+        assert!(text.get(range.clone()).is_some(), "a word is outside of its line");
     }
     assert!(faults.len() <= text.len());
 }
@@ -152,12 +143,8 @@ pub(crate) fn words(text: &str) {
 /// Reads a text as the output of a command, in every form.
 pub(crate) fn outputs(text: &str) {
     let types = || {
-        [
-            ("n".to_owned(), Type::Int),
-            ("b".to_owned(), Type::Bool),
-            ("f".to_owned(), Type::Float),
-        ]
-        .into()
+        [("n".to_owned(), Type::Int), ("b".to_owned(), Type::Bool), ("f".to_owned(), Type::Float)]
+            .into()
     };
     for reading in [
         Reading::Whole,
@@ -167,36 +154,17 @@ pub(crate) fn outputs(text: &str) {
         Reading::Size,
         Reading::Lines,
         Reading::KeyValue { types: types() },
-        Reading::Json {
-            key: None,
-            types: types(),
-        },
-        Reading::Json {
-            key: Some("n".into()),
-            types: types(),
-        },
-        Reading::Yaml {
-            key: None,
-            types: types(),
-        },
-        Reading::Tsv {
-            key: None,
-            types: types(),
-        },
-        Reading::Tsv {
-            key: Some("n".into()),
-            types: [].into(),
-        },
+        Reading::Json { key: None, types: types() },
+        Reading::Json { key: Some("n".into()), types: types() },
+        Reading::Yaml { key: None, types: types() },
+        Reading::Tsv { key: None, types: types() },
+        Reading::Tsv { key: Some("n".into()), types: [].into() },
         Reading::Regex {
             pattern: r"(?P<n>\d+)\s+(?P<word>\w+)?".into(),
             key: None,
             types: [].into(),
         },
-        Reading::Regex {
-            pattern: text.to_owned(),
-            key: None,
-            types: [].into(),
-        },
+        Reading::Regex { pattern: text.to_owned(), key: None, types: [].into() },
     ] {
         let read = output::read(&reading, 0, text.as_bytes(), text.len() as u64, b"");
         if let Err(why) = read {
@@ -281,10 +249,7 @@ fn hosts(sources: &mut Sources) -> Inventory {
 
 /// Holds what was told against the promises of every stage, and renders it.
 fn told(given: bool, found: &Diagnostics, sources: &Sources) {
-    assert!(
-        given || found.has_errors(),
-        "nothing came of it, and nothing is told"
-    );
+    assert!(given || found.has_errors(), "nothing came of it, and nothing is told");
     for one in found.sorted() {
         assert!(!one.message.is_empty() && !one.code.is_empty());
         assert!(matches!(one.severity, Severity::Error | Severity::Warning));

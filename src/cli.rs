@@ -64,15 +64,7 @@ use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 
 /// Commands that are meant to be, so that a reader of the design is not left wondering.
-const LATER: [&str; 7] = [
-    "preview",
-    "test",
-    "prove",
-    "watch",
-    "unlock",
-    "completions",
-    "man",
-];
+const LATER: [&str; 7] = ["preview", "test", "prove", "watch", "unlock", "completions", "man"];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -163,11 +155,7 @@ fn run(words: Vec<OsString>) -> Exit {
             let told = error.print();
             // Help that nobody reads is no failure.
             drop(told);
-            return if error.use_stderr() {
-                Exit::INVALID
-            } else {
-                Exit::SUCCEEDED
-            };
+            return if error.use_stderr() { Exit::INVALID } else { Exit::SUCCEEDED };
         }
     };
     let context = Context::new(&cli.global, words);
@@ -181,9 +169,7 @@ fn run(words: Vec<OsString>) -> Exit {
 fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
     let command = command();
     let parsed = command.try_get_matches_from(words);
-    parsed
-        .and_then(|matches| Cli::from_arg_matches(&matches))
-        .map_err(with_outlook)
+    parsed.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(with_outlook)
 }
 
 fn command() -> clap::Command {

@@ -81,11 +81,7 @@ impl Clock {
                 let until = time.elapsed.get().saturating_add(duration);
                 let number = time.next_sleeper.get();
                 time.next_sleeper.set(number + 1);
-                VirtualSleep {
-                    time: Rc::clone(time),
-                    key: (until, number),
-                }
-                .await;
+                VirtualSleep { time: Rc::clone(time), key: (until, number) }.await;
             }
         }
     }
@@ -142,10 +138,7 @@ impl Future for VirtualSleep {
         if self.time.elapsed.get() >= self.key.0 {
             return Poll::Ready(());
         }
-        self.time
-            .sleepers
-            .borrow_mut()
-            .insert(self.key, context.waker().clone());
+        self.time.sleepers.borrow_mut().insert(self.key, context.waker().clone());
         Poll::Pending
     }
 }

@@ -84,20 +84,14 @@ impl Diagnostic {
     /// Says where it is and what is there.
     #[must_use]
     pub fn at(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.primary = Some(Label {
-            span,
-            text: text.into(),
-        });
+        self.primary = Some(Label { span, text: text.into() });
         self
     }
 
     /// Adds a second place.
     #[must_use]
     pub fn also(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.secondary.push(Label {
-            span,
-            text: text.into(),
-        });
+        self.secondary.push(Label { span, text: text.into() });
         self
     }
 
@@ -200,11 +194,7 @@ impl Diagnostics {
             let rest = Diagnostic::error("too-many-faults", String::new());
             Box::new(rest.help("mend those above, then look again"))
         });
-        rest.severity = if errors {
-            Severity::Error
-        } else {
-            Severity::Warning
-        };
+        rest.severity = if errors { Severity::Error } else { Severity::Warning };
         rest.message.clear();
         // Writing to a string cannot fail.
         let _written = if self.stopped {

@@ -19,9 +19,7 @@ pub fn parse(text: &str) -> Option<Duration> {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let number: f64 = rest[..digits].parse().ok()?;
         rest = &rest[digits..];
-        let letters = rest
-            .find(|c: char| !c.is_ascii_alphabetic())
-            .unwrap_or(rest.len());
+        let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
         let unit = match &rest[..letters] {
             "ms" => 0.001,
             "s" => 1.0,
@@ -80,17 +78,7 @@ mod tests {
         ] {
             assert_eq!(parse(text), Some(Duration::from_millis(millis)), "{text}");
         }
-        for text in [
-            "",
-            "90",
-            "5 M",
-            "1month",
-            "-5s",
-            "s",
-            "1..5s",
-            "99999999999d",
-            "1e3s",
-        ] {
+        for text in ["", "90", "5 M", "1month", "-5s", "s", "1..5s", "99999999999d", "1e3s"] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -93,11 +93,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         items: Option<Vec<serde_json::Value>>,
         /// How long it may take in all, where it is a block with a `timeout`, or inside of one.
-        #[serde(
-            default,
-            skip_serializing_if = "Option::is_none",
-            with = "millis::optional"
-        )]
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "millis::optional")]
         timeout: Option<Duration>,
     },
     /// So much of the time of a block has passed while a controller counted.

@@ -158,9 +158,8 @@ pub enum ModelError {
 }
 
 fn nearest_entry(nearest: Option<&(String, String)>) -> String {
-    nearest.map_or_else(String::new, |(entry, place)| {
-        format!("; the nearest is `{entry}` ({place})")
-    })
+    nearest
+        .map_or_else(String::new, |(entry, place)| format!("; the nearest is `{entry}` ({place})"))
 }
 
 /// A group of a model.
@@ -312,11 +311,7 @@ impl Group {
             .filter(same_kind)
             .min_by_key(|entry| strsim::damerau_levenshtein(&text, &entry.text))
             .map(|entry| (entry.text.clone(), entry.place.clone()));
-        ModelError::NoEntry {
-            act: text,
-            group: self.name.clone(),
-            nearest,
-        }
+        ModelError::NoEntry { act: text, group: self.name.clone(), nearest }
     }
 
     /// Returns the names of its state, for a message.
@@ -337,11 +332,7 @@ impl Entry {
             ModelError::NoFault {
                 entry: self.text.clone(),
                 fault: name.to_owned(),
-                known: if known.is_empty() {
-                    "none".into()
-                } else {
-                    known.join(", ")
-                },
+                known: if known.is_empty() { "none".into() } else { known.join(", ") },
             }
         })
     }

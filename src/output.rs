@@ -139,11 +139,9 @@ pub fn read(
         Reading::Json { key, types } => data::json(text, key.as_deref(), types),
         Reading::Yaml { key, types } => data::yaml(text, key.as_deref(), types),
         Reading::Tsv { key, types } => table::tsv(text, key.as_deref(), types),
-        Reading::Regex {
-            pattern,
-            key,
-            types,
-        } => matches::read(text, pattern, key.as_deref(), types),
+        Reading::Regex { pattern, key, types } => {
+            matches::read(text, pattern, key.as_deref(), types)
+        }
         Reading::Text | Reading::Whole | Reading::Discard | Reading::Size => Ok(text.trim().into()),
     }
 }

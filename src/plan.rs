@@ -137,11 +137,9 @@ fn read_text(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
 
 /// Tells what a file is instead of a plan: alone, for every other fault would follow from it.
 fn not_a_plan(file: Recognised) -> Diagnostic {
-    let fault = Diagnostic::error(
-        "not-a-plan",
-        format!("this is {}, not a plan of planrun", file.what),
-    )
-    .at(file.at, "this gives it away");
+    let fault =
+        Diagnostic::error("not-a-plan", format!("this is {}, not a plan of planrun", file.what))
+            .at(file.at, "this gives it away");
     match file.plan {
         Some(plan) => fault
             .help(format!("as a plan the same begins so:\n{plan}"))
@@ -331,10 +329,7 @@ pub struct Retry {
 
 /// Waiting.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a plan has few waits, and each is boxed"
-)]
+#[expect(clippy::large_enum_variant, reason = "a plan has few waits, and each is boxed")]
 pub enum Wait {
     /// For a time.
     For(Late<Duration>),

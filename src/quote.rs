@@ -50,10 +50,7 @@ mod tests {
             line.push(' ');
             line.push_str(&shell(word).unwrap());
         }
-        let output = std::process::Command::new("sh")
-            .args(["-c", &line])
-            .output()
-            .unwrap();
+        let output = std::process::Command::new("sh").args(["-c", &line]).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let text = text.strip_suffix('\0').unwrap();
         text.split('\0').map(str::to_owned).collect()
@@ -70,9 +67,7 @@ mod tests {
 
     #[test]
     fn every_ascii_byte_comes_through_sh_unchanged() {
-        let mut words: Vec<String> = (1..128_u8)
-            .map(|byte| char::from(byte).to_string())
-            .collect();
+        let mut words: Vec<String> = (1..128_u8).map(|byte| char::from(byte).to_string()).collect();
         words.extend(words.clone().iter().map(|word| format!("a{word}'b\n")));
         assert_eq!(through_sh(&words), words);
     }

@@ -25,10 +25,7 @@ pub struct Compiler {
 
 impl Default for Compiler {
     fn default() -> Self {
-        Self {
-            left: MAX_SUM,
-            spent: false,
-        }
+        Self { left: MAX_SUM, spent: false }
     }
 }
 

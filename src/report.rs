@@ -67,11 +67,7 @@ pub(crate) enum Tone {
 impl Style {
     /// Makes a style without colour, with times in UTC.
     pub fn plain(width: usize) -> Self {
-        Self {
-            colour: false,
-            width,
-            zone: TimeZone::UTC,
-        }
+        Self { colour: false, width, zone: TimeZone::UTC }
     }
 
     /// Colours a text that is printable already.
@@ -104,8 +100,6 @@ impl Style {
 
     /// Returns a time as `format` says; only formats that cannot fail are used here.
     pub(crate) fn format(&self, at: Timestamp, format: &str) -> String {
-        at.to_zoned_datetime(self.zone.clone())
-            .strftime(format)
-            .to_string()
+        at.to_zoned_datetime(self.zone.clone()).strftime(format).to_string()
     }
 }

@@ -92,14 +92,8 @@ pub fn resolve(
     }
     let mut inventory = inventory;
     secrets::hide(&plan, &mut inventory, given, sources);
-    let mut resolved = ResolvedPlan {
-        plan,
-        inventory,
-        hosts,
-        inputs,
-        files: BTreeMap::new(),
-        secrets,
-    };
+    let mut resolved =
+        ResolvedPlan { plan, inventory, hosts, inputs, files: BTreeMap::new(), secrets };
     secrets::check(&resolved, given, &mut own);
     // Paths are made of values: with faulty ones every file would be missing, too.
     if !own.has_errors() {
@@ -130,11 +124,8 @@ pub fn names(resolved: &ResolvedPlan, host: &HostName) -> Names {
 
 /// Returns what `host` names: its name as text, with `name`, `address`, `groups` and `vars`.
 fn host_value(host: &Host) -> Value {
-    let vars: BTreeMap<&str, &serde_json::Value> = host
-        .vars
-        .iter()
-        .map(|(name, variable)| (name.as_str(), &variable.value))
-        .collect();
+    let vars: BTreeMap<&str, &serde_json::Value> =
+        host.vars.iter().map(|(name, variable)| (name.as_str(), &variable.value)).collect();
     let parts = vec![
         ("name", host.name.as_str().into()),
         ("address", host.link.address.as_str().into()),

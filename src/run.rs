@@ -172,11 +172,7 @@ impl Run<'_> {
 
     /// Works on the run until it ends, pauses, or its journal fails.
     pub async fn drive(&self, state: RunState) -> Result<RunState, JournalError> {
-        let live = Live {
-            run: self,
-            seq: Cell::new(state.seq),
-            state: RefCell::new(state),
-        };
+        let live = Live { run: self, seq: Cell::new(state.seq), state: RefCell::new(state) };
         {
             let mut busy: BTreeSet<HostName> = BTreeSet::new();
             let mut under_way: FuturesUnordered<Work<'_>> = FuturesUnordered::new();
@@ -249,20 +245,14 @@ impl<'r> Live<'r, '_> {
             event: event.redacted(&run.plan.secrets.redactor),
         };
         run.keep(&record).await?;
-        self.state
-            .borrow_mut()
-            .apply(&record)
-            .map_err(JournalError)?;
+        self.state.borrow_mut().apply(&record).map_err(JournalError)?;
         run.reporter.borrow_mut().event(&record);
         Ok(())
     }
 
     fn progress(&self, progress: &Progress) {
         let progress = progress.clone().redacted(&self.run.plan.secrets.redactor);
-        self.run
-            .reporter
-            .borrow_mut()
-            .progress(&progress, self.run.clock.now());
+        self.run.reporter.borrow_mut().progress(&progress, self.run.clock.now());
     }
 
     /// Does what takes no work on a host: records what follows, asks, pauses. True if it did.
@@ -290,16 +280,9 @@ impl<'r> Live<'r, '_> {
 
     async fn ask(&self, task: &TaskId) -> Result<(), JournalError> {
         let open = self.state.borrow().open_questions();
-        let question = open
-            .into_iter()
-            .find(|(id, _)| id == task)
-            .map(|(_, question)| question);
+        let question = open.into_iter().find(|(id, _)| id == task).map(|(_, question)| question);
         let (Some(question), Some(asker)) = (question, self.run.asker) else {
-            return self
-                .note(Event::RunPaused {
-                    why: format!("{task} needs an answer"),
-                })
-                .await;
+            return self.note(Event::RunPaused { why: format!("{task} needs an answer") }).await;
         };
         let answer = {
             let _standing = self.run.clock.hold();
@@ -308,20 +291,9 @@ impl<'r> Live<'r, '_> {
         match answer {
             Some((answer, reason)) => {
                 let by = self.run.by.clone();
-                self.note(Event::QuestionAnswered {
-                    task: task.clone(),
-                    answer,
-                    reason,
-                    by,
-                })
-                .await
+                self.note(Event::QuestionAnswered { task: task.clone(), answer, reason, by }).await
             }
-            None => {
-                self.note(Event::RunPaused {
-                    why: format!("{task} needs an answer"),
-                })
-                .await
-            }
+            None => self.note(Event::RunPaused { why: format!("{task} needs an answer") }).await,
         }
     }
 
@@ -370,11 +342,7 @@ impl<'r> Live<'r, '_> {
                 PreflightVerdict::NotHeld(seen.reason("a claim of the preflight does not hold"))
             }
         };
-        self.note(Event::PreflightEnded {
-            host: host.clone(),
-            verdict,
-        })
-        .await
+        self.note(Event::PreflightEnded { host: host.clone(), verdict }).await
     }
 }
 
@@ -397,16 +365,10 @@ pub fn exit_status(state: &RunState) -> u8 {
                 })
                 .collect();
             let refused = |error: &&TransportError| {
-                matches!(
-                    error,
-                    TransportError::HostKey { .. } | TransportError::Denied { .. }
-                )
+                matches!(error, TransportError::HostKey { .. } | TransportError::Denied { .. })
             };
             let away = |error: &&TransportError| {
-                matches!(
-                    error,
-                    TransportError::Unreachable { .. } | TransportError::Cut { .. }
-                )
+                matches!(error, TransportError::Unreachable { .. } | TransportError::Cut { .. })
             };
             if errors.iter().any(refused) {
                 77
@@ -420,10 +382,7 @@ pub fn exit_status(state: &RunState) -> u8 {
         RunStatus::Stuck => 5,
         RunStatus::Planned | RunStatus::Running | RunStatus::Paused => {
             // A stuck host outweighs the pause of the others.
-            let stuck = state
-                .hosts
-                .values()
-                .any(|host| host.status == HostStatus::Stuck);
+            let stuck = state.hosts.values().any(|host| host.status == HostStatus::Stuck);
             if stuck { 5 } else { 6 }
         }
     }

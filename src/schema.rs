@@ -117,39 +117,25 @@ pub struct Field {
 
 /// Makes an optional field.
 const fn field(name: &'static str, shape: Shape, about: &'static str) -> Field {
-    Field {
-        name,
-        about,
-        shape,
-        required: false,
-    }
+    Field { name, about, shape, required: false }
 }
 
 /// Makes a field that must be there.
 const fn required(name: &'static str, shape: Shape, about: &'static str) -> Field {
-    Field {
-        name,
-        about,
-        shape,
-        required: true,
-    }
+    Field { name, about, shape, required: true }
 }
 
 impl Form {
     /// Whether a text is of this form.
     pub fn fits(&self, text: &str) -> bool {
-        self.pattern
-            .is_none_or(|pattern| check::matches(pattern, text))
+        self.pattern.is_none_or(|pattern| check::matches(pattern, text))
     }
 }
 
 impl Record {
     /// Returns the name without its article, in one word.
     pub fn word(&self) -> String {
-        let name = self
-            .name
-            .split_once(' ')
-            .map_or(self.name, |(_, name)| name);
+        let name = self.name.split_once(' ').map_or(self.name, |(_, name)| name);
         name.replace(' ', "_").replace('`', "")
     }
 
@@ -179,10 +165,8 @@ impl Shape {
             Self::Map(_, _, _) => "a mapping".into(),
             Self::Record(record) => record.name.into(),
             Self::OneOf(alternatives) => {
-                let all: Vec<String> = alternatives
-                    .iter()
-                    .map(|(_, shape)| shape.expected())
-                    .collect();
+                let all: Vec<String> =
+                    alternatives.iter().map(|(_, shape)| shape.expected()).collect();
                 all.join(", or ")
             }
         }
@@ -202,23 +186,13 @@ pub fn one_of(words: &[&str]) -> String {
 }
 
 /// Any text.
-pub static ANY_TEXT: Form = Form {
-    name: "text",
-    example: "some words",
-    pattern: None,
-};
+pub static ANY_TEXT: Form = Form { name: "text", example: "some words", pattern: None };
 /// Text with at least one character.
-pub static WORDS: Form = Form {
-    name: "text",
-    example: "some words",
-    pattern: Some(r"^(?:.|\n)*\S(?:.|\n)*$"),
-};
+pub static WORDS: Form =
+    Form { name: "text", example: "some words", pattern: Some(r"^(?:.|\n)*\S(?:.|\n)*$") };
 /// A host pattern, as Ansible has them.
-pub static HOSTS: Form = Form {
-    name: "a host pattern",
-    example: "backends:!backend3",
-    pattern: WORDS.pattern,
-};
+pub static HOSTS: Form =
+    Form { name: "a host pattern", example: "backends:!backend3", pattern: WORDS.pattern };
 /// A name that expressions can use.
 pub static ID: Form = Form {
     name: "a name of lower-case letters, digits and `_`",

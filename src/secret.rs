@@ -53,18 +53,12 @@ pub struct Secret {
 impl Secret {
     /// Makes a secret of a text.
     pub fn text(text: impl Into<String>) -> Self {
-        Self {
-            texts: vec![Zeroizing::new(text.into())],
-            is_list: false,
-        }
+        Self { texts: vec![Zeroizing::new(text.into())], is_list: false }
     }
 
     /// Makes a secret of several texts.
     pub fn list(texts: impl IntoIterator<Item = String>) -> Self {
-        Self {
-            texts: texts.into_iter().map(Zeroizing::new).collect(),
-            is_list: true,
-        }
+        Self { texts: texts.into_iter().map(Zeroizing::new).collect(), is_list: true }
     }
 
     /// Whether it is a list.
@@ -95,13 +89,7 @@ mod tests {
         assert_eq!(format!("{secret:?}"), "Secret");
         let file = SecretFile::new(b"hunter2!");
         assert_eq!(format!("{file:?}"), "SecretFile");
-        assert_eq!(
-            format!("{:#?}", Some(Secret::text("hunter2!"))),
-            "Some(\n    Secret,\n)"
-        );
-        assert_eq!(
-            secret.expose().collect::<Vec<_>>(),
-            ["hunter2!", "other-one"]
-        );
+        assert_eq!(format!("{:#?}", Some(Secret::text("hunter2!"))), "Some(\n    Secret,\n)");
+        assert_eq!(secret.expose().collect::<Vec<_>>(), ["hunter2!", "other-one"]);
     }
 }

@@ -26,11 +26,7 @@ impl Span {
     /// Makes a span; an `end` before `start` gives an empty span at `start`.
     pub fn new(source: SourceId, start: usize, end: usize) -> Self {
         let clamp = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        Self {
-            source,
-            start: clamp(start),
-            end: clamp(end.max(start)),
-        }
+        Self { source, start: clamp(start), end: clamp(end.max(start)) }
     }
 
     /// Returns the span as a range of bytes.
@@ -89,9 +85,7 @@ impl Source {
     pub fn lines(&self) -> &[usize] {
         self.lines.get_or_init(|| {
             let breaks = self.text.match_indices('\n');
-            std::iter::once(0)
-                .chain(breaks.map(|(at, _)| at + 1))
-                .collect()
+            std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect()
         })
     }
 }
@@ -109,11 +103,7 @@ impl Sources {
     /// Never in practice: there would have to be 2^32 texts.
     pub fn add(&mut self, path: impl Into<String>, text: impl Into<String>) -> SourceId {
         let id = u32::try_from(self.texts.len()).expect("fewer than 2^32 source texts");
-        self.texts.push(Source {
-            path: path.into(),
-            text: text.into(),
-            lines: OnceLock::new(),
-        });
+        self.texts.push(Source { path: path.into(), text: text.into(), lines: OnceLock::new() });
         SourceId(id)
     }
 
@@ -131,18 +121,13 @@ impl Sources {
         let Some(part) = source.text.get(span.range()) else {
             return;
         };
-        let hidden: String = part
-            .bytes()
-            .map(|byte| if byte == b'\n' { '\n' } else { '*' })
-            .collect();
+        let hidden: String =
+            part.bytes().map(|byte| if byte == b'\n' { '\n' } else { '*' }).collect();
         source.text.replace_range(span.range(), &hidden);
     }
 
     /// Returns the text under a span; the empty text where the span does not fit.
     pub fn slice(&self, span: Span) -> &str {
-        self.get(span.source)
-            .text()
-            .get(span.range())
-            .unwrap_or_default()
+        self.get(span.source).text().get(span.range()).unwrap_or_default()
     }
 }

@@ -117,11 +117,7 @@ impl Store {
         let connection = sqlite::open(&places.database, Use::Write(pages))?;
         let reader = sqlite::open(&places.database, Use::Read)?;
         let writer = Writer::begin(&places.database, connection)?;
-        Ok(Self {
-            places,
-            reader: Mutex::new(reader),
-            writer: Arc::new(writer),
-        })
+        Ok(Self { places, reader: Mutex::new(reader), writer: Arc::new(writer) })
     }
 
     /// Returns the state directory, without links.
@@ -224,10 +220,7 @@ impl Store {
             Err(StoreError::Ambiguous { candidates, .. }) => candidates,
             Err(fault) => return Err(fault),
         };
-        Err(StoreError::NoSuchRun {
-            word: id.0.clone(),
-            near,
-        })
+        Err(StoreError::NoSuchRun { word: id.0.clone(), near })
     }
 
     fn lock(&self, id: &RunId, by: &str) -> Result<RunLock, StoreError> {

@@ -29,9 +29,7 @@ impl StepPath {
         let (head, rest) = match own {
             Some(rest) => (of.0.as_str(), rest),
             // A part with an `id`, or what belongs to one.
-            None => self
-                .0
-                .split_at(self.0.find(['/', '.']).unwrap_or(self.0.len())),
+            None => self.0.split_at(self.0.find(['/', '.']).unwrap_or(self.0.len())),
         };
         Self(format!("{head}.{number}{rest}"))
     }

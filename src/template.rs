@@ -49,10 +49,7 @@ pub type Names = BTreeMap<String, Value>;
 
 /// Returns what `host` names: its name as text, with parts like `address`.
 pub fn host_value(name: &str, parts: Vec<(&'static str, Value)>) -> Value {
-    Value::from_object(engine::HostValue {
-        name: name.to_owned(),
-        parts,
-    })
+    Value::from_object(engine::HostValue { name: name.to_owned(), parts })
 }
 
 /// A text with `{{ }}` in it.
@@ -104,10 +101,8 @@ impl Template {
         let mut template = Self::plain(text, span);
         match expression::names_of_template(&template.text) {
             Ok(names) => {
-                let names = names.into_iter().map(|(name, range)| Name {
-                    name,
-                    span: place(range),
-                });
+                let names =
+                    names.into_iter().map(|(name, range)| Name { name, span: place(range) });
                 template.names = names.collect();
             }
             Err(fault) if fault.excess => {
@@ -125,11 +120,7 @@ impl Template {
 
     /// Makes a template of a plain text.
     pub fn plain(text: impl Into<String>, span: Span) -> Self {
-        Self {
-            text: text.into(),
-            span,
-            names: Vec::new(),
-        }
+        Self { text: text.into(), span, names: Vec::new() }
     }
 
     /// Returns the names whose values stand in the text as a whole: `{{ name }}`, and `{{ name |
@@ -142,17 +133,12 @@ impl Template {
         let ranges = expression::names_of_template(&self.text).unwrap_or_default();
         let whole: Vec<_> = shown.iter().filter_map(whole_name).collect();
         let names = self.names.iter().zip(&ranges);
-        names
-            .filter(|(_, (_, range))| whole.contains(range))
-            .map(|(name, _)| name)
-            .collect()
+        names.filter(|(_, (_, range))| whole.contains(range)).map(|(name, _)| name).collect()
     }
 
     /// Whether there is anything to render.
     pub fn is_plain(&self) -> bool {
-        !["{{", "{%", "{#"]
-            .iter()
-            .any(|sign| self.text.contains(sign))
+        !["{{", "{%", "{#"].iter().any(|sign| self.text.contains(sign))
     }
 
     /// Renders the text.

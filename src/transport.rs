@@ -237,18 +237,12 @@ impl Command {
     /// Returns the command as people read it: one line, arguments quoted where they need it.
     pub fn display(&self) -> String {
         match &self.body {
-            Body::Argv(argv) => argv
-                .iter()
-                .map(|word| crate::quote::readable(word))
-                .collect::<Vec<_>>()
-                .join(" "),
+            Body::Argv(argv) => {
+                argv.iter().map(|word| crate::quote::readable(word)).collect::<Vec<_>>().join(" ")
+            }
             Body::Script(script) => script.trim_end().to_owned(),
             Body::Upload { content, to, .. } => {
-                format!(
-                    "upload {} bytes to {}",
-                    content.len(),
-                    crate::quote::readable(to)
-                )
+                format!("upload {} bytes to {}", content.len(), crate::quote::readable(to))
             }
             Body::Compare { to, .. } => {
                 format!("compare {}", crate::quote::readable(to))

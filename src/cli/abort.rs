@@ -40,10 +40,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         Some(reason) => format!("aborted by {by}: {reason}"),
         None => format!("aborted by {by}"),
     };
-    let ended = Event::RunEnded {
-        status: RunStatus::Aborted,
-        why: Some(why),
-    };
+    let ended = Event::RunEnded { status: RunStatus::Aborted, why: Some(why) };
     let now = taken.now(&store)?;
     taken
         .takes(&ended, now)

@@ -48,10 +48,7 @@ impl Again {
             let file = PathBuf::from(kept.inputs?);
             file.is_file().then_some(file)
         });
-        let values = Values {
-            inputs,
-            ..Values::default()
-        };
+        let values = Values { inputs, ..Values::default() };
         let inventory = kept.inventory.and_then(|path| {
             // What is wrong with it now is no matter of this run, unless a secret is missing.
             let mut unheard = Diagnostics::default();

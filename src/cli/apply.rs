@@ -90,9 +90,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let path = args.plan.display().to_string();
     let texts = Named::texts(ready.model.as_ref());
     let mut first = planned(&ready.plan, &path, &ready.text, &by, texts);
-    let hidden: Vec<&str> = secrets::hidden(&ready.plan.plan)
-        .map(|(name, _)| name.as_str())
-        .collect();
+    let hidden: Vec<&str> =
+        secrets::hidden(&ready.plan.plan).map(|(name, _)| name.as_str()).collect();
     if secrets::are_needed(&ready.plan.plan) {
         first.secrets = Some(SecretSources {
             inputs: args.values.inputs.as_deref().map(absolute),
@@ -124,13 +123,8 @@ fn read(args: &Args, context: &Context) -> Result<Ready, Fault> {
     let plan_dir = load::directory(&args.plan);
     let plan = load::plan(&args.plan, &mut sources, &mut found);
     let mut programs = Guarded::new(args.patience);
-    let inventory = load::inventory(
-        &args.inventory,
-        Some(plan_dir),
-        &mut programs,
-        &mut sources,
-        &mut found,
-    );
+    let inventory =
+        load::inventory(&args.inventory, Some(plan_dir), &mut programs, &mut sources, &mut found);
     let given = load::given(&args.values, plan_dir, &mut sources, &mut found);
     let model = inventory.as_ref().and_then(|(path, inventory)| {
         models::read(inventory, path, plan_dir, &mut sources, &mut found).ok()
@@ -140,12 +134,7 @@ fn read(args: &Args, context: &Context) -> Result<Ready, Fault> {
             let text = sources.get(id).text().to_owned();
             resolve::resolve(plan, inventory, &given, &mut sources, &mut found)
                 .zip(model)
-                .map(|(plan, model)| Ready {
-                    plan,
-                    text,
-                    model,
-                    inventory: place,
-                })
+                .map(|(plan, model)| Ready { plan, text, model, inventory: place })
         }
         _ => None,
     };
@@ -167,11 +156,6 @@ fn question(plan: &ResolvedPlan) -> String {
         printable(&plan.plan.name),
         count(plan.hosts.len(), "host"),
         printable(&plan.inventory.path),
-        list(
-            plan.hosts
-                .iter()
-                .map(super::super::inventory::HostName::as_str),
-            MOST_HOSTS
-        ),
+        list(plan.hosts.iter().map(super::super::inventory::HostName::as_str), MOST_HOSTS),
     )
 }

@@ -43,12 +43,7 @@ impl<'a> Terminal<'a> {
         clock: Clock,
         stopped: watch::Receiver<bool>,
     ) -> Self {
-        Self {
-            view,
-            clock,
-            stopped,
-            lines: Mutex::new(Lines::new()),
-        }
+        Self { view, clock, stopped, lines: Mutex::new(Lines::new()) }
     }
 }
 
@@ -117,10 +112,7 @@ pub(super) fn chosen(word: &str, answers: &[Answer]) -> Result<Answer, String> {
         (None, []) => Err(format!("answer with {}", meanings(answers))),
         (None, several) => {
             let words: Vec<&str> = several.iter().map(|answer| answer.word()).collect();
-            Err(format!(
-                "`{word}` can be {}; type more of it",
-                words.join(" or ")
-            ))
+            Err(format!("`{word}` can be {}; type more of it", words.join(" or ")))
         }
     }
 }
@@ -128,9 +120,8 @@ pub(super) fn chosen(word: &str, answers: &[Answer]) -> Result<Answer, String> {
 /// Lists answers and what they do.
 fn meanings(answers: &[Answer]) -> String {
     let each = answers.iter();
-    let each: Vec<String> = each
-        .map(|answer| format!("`{}` ({})", answer.word(), answer.about()))
-        .collect();
+    let each: Vec<String> =
+        each.map(|answer| format!("`{}` ({})", answer.word(), answer.about())).collect();
     each.join(", ")
 }
 
@@ -154,11 +145,7 @@ impl Lines {
                 }
             }
         });
-        Self {
-            wanted,
-            read,
-            is_reading: false,
-        }
+        Self { wanted, read, is_reading: false }
     }
 
     /// Returns the next line, `None` where there is none any more. May be cut short: a line that
@@ -197,10 +184,7 @@ mod tests {
     #[test]
     fn what_stands_behind_the_word_is_the_reason() {
         let reason = Some("two monitoring accounts".to_owned());
-        assert_eq!(
-            answer("d  two monitoring accounts \n", &ANSWERS),
-            Ok((Answer::Done, reason))
-        );
+        assert_eq!(answer("d  two monitoring accounts \n", &ANSWERS), Ok((Answer::Done, reason)));
     }
 
     #[test]

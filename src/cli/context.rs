@@ -86,10 +86,7 @@ impl Context {
     pub(super) fn program(&self) -> String {
         match &self.state_dir {
             Some(dir) => {
-                format!(
-                    "planrun --state-dir {}",
-                    quote::readable(&dir.to_string_lossy())
-                )
+                format!("planrun --state-dir {}", quote::readable(&dir.to_string_lossy()))
             }
             None => "planrun".to_owned(),
         }
@@ -171,10 +168,8 @@ impl Context {
 
 /// Leaves the value out of `NAME=VALUE` and `--set=NAME=VALUE` for some names.
 fn without(word: &str, hidden: &[&str]) -> String {
-    let bare = ["--set=", "-s=", "-s"]
-        .iter()
-        .find_map(|option| word.strip_prefix(option))
-        .unwrap_or(word);
+    let bare =
+        ["--set=", "-s=", "-s"].iter().find_map(|option| word.strip_prefix(option)).unwrap_or(word);
     match bare.split_once('=') {
         Some((name, _)) if hidden.contains(&name) => {
             let option = &word[..word.len() - bare.len()];

@@ -30,19 +30,13 @@ impl Exit {
 /// Every status and what it means, for the manual.
 pub(super) const TABLE: [(u8, &str); 14] = [
     (0, "succeeded"),
-    (
-        1,
-        "failed, every host that had to be rolled back is; or warnings, where they are denied",
-    ),
+    (1, "failed, every host that had to be rolled back is; or warnings, where they are denied"),
     (
         2,
         "the command line, a plan or an inventory is wrong, or a run or a rollback was refused: \
          nothing done",
     ),
-    (
-        3,
-        "failed or aborted, not all rolled back: hosts keep what was done",
-    ),
+    (3, "failed or aborted, not all rolled back: hosts keep what was done"),
     (4, "a host was unreachable before anything was done"),
     (5, "stuck: undoing failed, a person is needed"),
     (6, "paused: a person is needed"),

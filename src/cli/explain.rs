@@ -45,19 +45,12 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         context.print(&list(width));
         return Ok(Exit::SUCCEEDED);
     }
-    let sections: Vec<Section> = codes
-        .iter()
-        .map(|word| find(word))
-        .collect::<Result<_, _>>()?;
+    let sections: Vec<Section> = codes.iter().map(|word| find(word)).collect::<Result<_, _>>()?;
     let texts: Vec<String> = sections
         .iter()
         .map(|section| {
             let code = if style.colour {
-                console::Style::new()
-                    .bold()
-                    .force_styling(true)
-                    .apply_to(section.code)
-                    .to_string()
+                console::Style::new().bold().force_styling(true).apply_to(section.code).to_string()
             } else {
                 section.code.to_owned()
             };
@@ -86,10 +79,7 @@ fn find(word: &str) -> Result<Section, Fault> {
     let code = word.split_once('[').map_or(word, |(_, rest)| rest);
     let code = code.split(']').next().unwrap_or(code).trim();
     manual::section(code).ok_or_else(|| {
-        let fault = Fault::new(
-            Exit::INVALID,
-            format!("no diagnostic has the code `{code}`"),
-        );
+        let fault = Fault::new(Exit::INVALID, format!("no diagnostic has the code `{code}`"));
         let near = manual::like(code);
         let fault = match near.as_slice() {
             [] => fault,
@@ -116,10 +106,7 @@ fn no_page(word: &str) -> Fault {
 
 /// Lists all codes below their subjects.
 fn list(width: usize) -> String {
-    let column = manual::sections()
-        .map(|section| section.code.len())
-        .max()
-        .unwrap_or_default();
+    let column = manual::sections().map(|section| section.code.len()).max().unwrap_or_default();
     let mut out: Vec<String> = Vec::new();
     let mut subject = "";
     for section in manual::sections() {
@@ -211,10 +198,7 @@ mod tests {
     #[test]
     fn the_line_that_leads_here_names_each_code_once() {
         let line = more(["unknown-key", "no-way-back", "unknown-key"]);
-        assert_eq!(
-            line.as_deref(),
-            Some("more: planrun explain --code unknown-key,no-way-back")
-        );
+        assert_eq!(line.as_deref(), Some("more: planrun explain --code unknown-key,no-way-back"));
         assert_eq!(more([]), None);
     }
 

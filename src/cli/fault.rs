@@ -23,11 +23,7 @@ pub(super) struct Fault {
 impl Fault {
     /// Makes a fault with its message: lower case, no full stop.
     pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self {
-            exit,
-            lines: vec![message.into()],
-            help: Vec::new(),
-        }
+        Self { exit, lines: vec![message.into()], help: Vec::new() }
     }
 
     /// Makes one of an error and all that it rests on.
@@ -43,11 +39,7 @@ impl Fault {
 
     /// What was wrong is on the screen already.
     pub(super) fn told(exit: Exit) -> Self {
-        Self {
-            exit,
-            lines: Vec::new(),
-            help: Vec::new(),
-        }
+        Self { exit, lines: Vec::new(), help: Vec::new() }
     }
 
     /// Makes one of a journal that refuses; the journal knows in full why.
@@ -98,9 +90,7 @@ impl Fault {
 
     #[cfg(test)]
     pub(super) fn text(&self) -> String {
-        [self.lines.as_slice(), self.help.as_slice()]
-            .concat()
-            .join("\n")
+        [self.lines.as_slice(), self.help.as_slice()].concat().join("\n")
     }
 }
 
@@ -126,10 +116,8 @@ pub(super) fn set_panic_hook() {
             .map(String::as_str)
             .or_else(|| payload.downcast_ref::<&str>().copied())
             .unwrap_or("no message");
-        let place = info
-            .location()
-            .map(|at| format!(" ({}:{})", at.file(), at.line()))
-            .unwrap_or_default();
+        let place =
+            info.location().map(|at| format!(" ({}:{})", at.file(), at.line())).unwrap_or_default();
         let message = printable(message);
         context::write_line(&format!(
             "\rerror: planrun itself is at fault: {message}{place}\n\
@@ -157,21 +145,11 @@ mod tests {
             since: None,
         };
         assert_eq!(Fault::from(held).exit(), Exit::HELD);
-        let fenced = StoreError::Fenced {
-            run,
-            epoch: 1,
-            current: 2,
-        };
+        let fenced = StoreError::Fenced { run, epoch: 1, current: 2 };
         assert_eq!(Fault::from(fenced).exit(), Exit::HELD);
-        let missing = StoreError::NoSuchRun {
-            word: "x".to_owned(),
-            near: Vec::new(),
-        };
+        let missing = StoreError::NoSuchRun { word: "x".to_owned(), near: Vec::new() };
         assert_eq!(Fault::from(missing).exit(), Exit::INVALID);
-        let full = StoreError::Full {
-            doing: "write",
-            path: "/s".into(),
-        };
+        let full = StoreError::Full { doing: "write", path: "/s".into() };
         assert_eq!(Fault::from(full).exit(), Exit::STORE);
     }
 }

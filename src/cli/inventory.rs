@@ -55,12 +55,7 @@ pub(super) struct Args {
     #[arg(value_name = "INV", required_unless_present = "option")]
     inventory: Option<String>,
     /// The same, as the other commands have it
-    #[arg(
-        long = "inventory",
-        short,
-        value_name = "INV",
-        conflicts_with = "inventory"
-    )]
+    #[arg(long = "inventory", short, value_name = "INV", conflicts_with = "inventory")]
     option: Option<String>,
     #[command(flatten)]
     patience: Patience,
@@ -154,12 +149,7 @@ fn way(host: &Host) -> String {
         Connection::Ssh => {
             let user = link.user.as_ref().map(|user| format!("{user}@"));
             let port = link.port.map(|port| format!(" port {port}"));
-            format!(
-                "ssh {}{}{}",
-                user.unwrap_or_default(),
-                link.address,
-                port.unwrap_or_default()
-            )
+            format!("ssh {}{}{}", user.unwrap_or_default(), link.address, port.unwrap_or_default())
         }
     };
     if let Some(key) = &link.identity_file {
@@ -176,9 +166,8 @@ fn data(inventory: &Inventory, hosts: &[HostName]) -> Value {
     let each = chosen(inventory, hosts).map(|host| {
         let link = &host.link;
         let vars = host.vars.iter();
-        let vars: Map<String, Value> = vars
-            .map(|(name, variable)| (name.clone(), variable.value.clone()))
-            .collect();
+        let vars: Map<String, Value> =
+            vars.map(|(name, variable)| (name.clone(), variable.value.clone())).collect();
         let value = json!({
             "connection": link.connection,
             "address": link.address,
@@ -225,10 +214,7 @@ mod tests {
     fn people_read_how_each_host_is_reached() {
         let (inventory, hosts) = sample();
         let text = human(&inventory, &hosts);
-        assert!(
-            text.contains("reached   ssh ann@192.0.2.1 port 2222\n"),
-            "{text}"
-        );
+        assert!(text.contains("reached   ssh ann@192.0.2.1 port 2222\n"), "{text}");
         assert!(text.contains("ssh web2, becomes root\n"), "{text}");
         assert!(text.contains("on this machine\n"), "{text}");
         assert!(text.contains("= 3  (hosts.ini:2)\n"), "{text}");

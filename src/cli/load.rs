@@ -83,15 +83,11 @@ pub(super) fn as_text(bytes: Vec<u8>, shown: &str) -> Result<String, Box<Diagnos
     if bytes.len() > MAX_BYTES {
         let message = format!("`{shown}` has more than {MAX_BYTES} bytes");
         let fault = Diagnostic::error("file-too-large", message);
-        return Err(Box::new(
-            fault.help("split it, or keep large data out of it"),
-        ));
+        return Err(Box::new(fault.help("split it, or keep large data out of it")));
     }
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..good]
-            .split(|byte| *byte == b'\n')
-            .count();
+        let line = error.as_bytes()[..good].split(|byte| *byte == b'\n').count();
         let message = format!("`{shown}` is not UTF-8 text: line {line}");
         Box::new(Diagnostic::error("not-utf8", message).help("save the file as UTF-8"))
     })
@@ -104,16 +100,11 @@ fn unreadable(path: &Path, shown: &str, error: &std::io::Error) -> Diagnostic {
     }
     if path.is_dir() {
         let message = format!("`{shown}` is a directory, not a file");
-        return Diagnostic::error("unreadable-file", message).help(format!(
-            "name the files in it: `{}/*.yaml`",
-            shown.trim_end_matches('/')
-        ));
+        return Diagnostic::error("unreadable-file", message)
+            .help(format!("name the files in it: `{}/*.yaml`", shown.trim_end_matches('/')));
     }
-    Diagnostic::error(
-        "unreadable-file",
-        format!("`{shown}` cannot be read: {error}"),
-    )
-    .help("look at the path and its permissions")
+    Diagnostic::error("unreadable-file", format!("`{shown}` cannot be read: {error}"))
+        .help("look at the path and its permissions")
 }
 
 /// Reads a plan; its text stays among the sources also where it gives none.
@@ -153,11 +144,7 @@ pub(super) fn inventory(
 
 /// Tells of folders of variables that Ansible would read beside a playbook.
 pub(super) fn tell_vars_beside(plan_dir: &Path, inventory: &Path, found: &mut Diagnostics) {
-    let base = if inventory.is_dir() {
-        inventory
-    } else {
-        directory(inventory)
-    };
+    let base = if inventory.is_dir() { inventory } else { directory(inventory) };
     let same = |one: &Path, other: &Path| {
         let (one, other) = (one.canonicalize(), other.canonicalize());
         one.is_ok_and(|one| other.is_ok_and(|other| one == other))
@@ -166,12 +153,10 @@ pub(super) fn tell_vars_beside(plan_dir: &Path, inventory: &Path, found: &mut Di
         let folder = plan_dir.join(name);
         if folder.is_dir() && !same(plan_dir, base) && !same(&folder, &base.join(name)) {
             let message = format!("`{}` is not read", folder.display());
-            found.push(
-                Diagnostic::warning("vars-beside-plan", message).help(format!(
-                    "put it beside the inventory, as `{}`: what is said of hosts belongs there",
-                    base.join(name).display()
-                )),
-            );
+            found.push(Diagnostic::warning("vars-beside-plan", message).help(format!(
+                "put it beside the inventory, as `{}`: what is said of hosts belongs there",
+                base.join(name).display()
+            )));
         }
     }
 }
@@ -276,10 +261,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("inputs.yaml");
         std::fs::write(&path, "- wait\n").unwrap();
-        let values = Values {
-            inputs: Some(path),
-            ..Values::default()
-        };
+        let values = Values { inputs: Some(path), ..Values::default() };
         let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
         let given = given(&values, dir.path(), &mut sources, &mut found);
         assert!(given.is_none());

@@ -72,10 +72,8 @@ pub(super) fn read(
     };
     let places = places(&name, inventory_path, plan_dir);
     let Some(path) = places.iter().find(|path| path.is_file()) else {
-        let tried: Vec<String> = places
-            .iter()
-            .map(|path| format!("`{}`", path.display()))
-            .collect();
+        let tried: Vec<String> =
+            places.iter().map(|path| format!("`{}`", path.display())).collect();
         found.push(
             Diagnostic::error("no-such-model", format!("there is no model `{name}`"))
                 .help(format!("put it at {}", tried.join(" or ")))
@@ -85,11 +83,7 @@ pub(super) fn read(
     };
     let id = load::text(path, sources, found).ok_or(())?;
     let model = lower(id, sources, found).ok_or(())?;
-    Ok(Some(Named {
-        name,
-        text: sources.get(id).text().to_owned(),
-        model,
-    }))
+    Ok(Some(Named { name, text: sources.get(id).text().to_owned(), model }))
 }
 
 /// Makes the model of a stored run from the text that is kept with it.
@@ -108,11 +102,7 @@ pub(super) fn stored(texts: &BTreeMap<String, String>) -> Result<Option<Named>, 
         );
         Fault::new(Exit::STORE, message).help("use the planrun that began the run")
     })?;
-    Ok(Some(Named {
-        name: name.clone(),
-        text: text.clone(),
-        model,
-    }))
+    Ok(Some(Named { name: name.clone(), text: text.clone(), model }))
 }
 
 /// Reads a model from its text.
@@ -140,26 +130,23 @@ fn name_of(inventory: &Inventory) -> Result<Option<String>, Box<Diagnostic>> {
         return Ok(None);
     };
     if let Some(real) = hosts.find(|host| !is_model(host.link.connection)) {
-        let message = format!(
-            "`{}` is a model host, and `{}` is real",
-            first.name, real.name
-        );
-        return Err(Box::new(Diagnostic::error("mixed-hosts", message).help(
-            "put model hosts into an inventory of their own: their time is virtual",
-        )));
+        let message = format!("`{}` is a model host, and `{}` is real", first.name, real.name);
+        return Err(Box::new(
+            Diagnostic::error("mixed-hosts", message)
+                .help("put model hosts into an inventory of their own: their time is virtual"),
+        ));
     }
     let name = first.link.model.clone().unwrap_or_default();
     let other = inventory.hosts.values();
     let mut other = other.filter(|host| host.link.model != first.link.model);
     if let Some(other) = other.next() {
         let model = other.link.model.clone().unwrap_or_default();
-        let message = format!(
-            "`{}` is in the model `{name}`, and `{}` in `{model}`",
-            first.name, other.name
-        );
-        return Err(Box::new(Diagnostic::error("several-models", message).help(
-            "name one model for all hosts: `planrun_model` among the variables of `all`",
-        )));
+        let message =
+            format!("`{}` is in the model `{name}`, and `{}` in `{model}`", first.name, other.name);
+        return Err(Box::new(
+            Diagnostic::error("several-models", message)
+                .help("name one model for all hosts: `planrun_model` among the variables of `all`"),
+        ));
     }
     Ok(Some(name))
 }
@@ -170,10 +157,8 @@ fn places(name: &str, inventory: &Path, plan_dir: &Path) -> Vec<PathBuf> {
     let folder = load::directory(inventory);
     // A bare name says nothing of the folder it is in.
     let whole = std::path::absolute(inventory).unwrap_or_else(|_| inventory.to_owned());
-    let is_shared = whole
-        .parent()
-        .and_then(Path::file_name)
-        .is_some_and(|name| name == "inventories");
+    let is_shared =
+        whole.parent().and_then(Path::file_name).is_some_and(|name| name == "inventories");
     let base = match (is_shared, folder.parent()) {
         (false, _) => folder.to_owned(),
         (true, Some(parent)) if folder != Path::new(".") => parent.to_owned(),
@@ -188,9 +173,7 @@ fn places(name: &str, inventory: &Path, plan_dir: &Path) -> Vec<PathBuf> {
 impl Named {
     /// Returns what is kept with the run.
     pub(super) fn texts(named: Option<&Self>) -> BTreeMap<String, String> {
-        let pairs = named
-            .iter()
-            .map(|named| (named.name.clone(), named.text.clone()));
+        let pairs = named.iter().map(|named| (named.name.clone(), named.text.clone()));
         pairs.collect()
     }
 }
@@ -219,11 +202,7 @@ impl Machines {
         let model = ModelTransport::new(named.model, hosts, clock.clone(), Some(saved));
         let model = Rc::new(model.map_err(|error| of_model(&error))?);
         let shared: Rc<dyn Transport> = Rc::<ModelTransport>::clone(&model);
-        Ok(Self {
-            clock,
-            transport: Hosts::new(ssh, local, Some(shared)),
-            model: Some(model),
-        })
+        Ok(Self { clock, transport: Hosts::new(ssh, local, Some(shared)), model: Some(model) })
     }
 
     /// Keeps a model as it is now, where only time has gone by since its last change.
@@ -303,10 +282,7 @@ mod tests {
 
     fn inventory(hosts: Vec<Host>) -> Inventory {
         Inventory {
-            hosts: hosts
-                .into_iter()
-                .map(|host| (host.name.clone(), host))
-                .collect(),
+            hosts: hosts.into_iter().map(|host| (host.name.clone(), host)).collect(),
             ..Inventory::default()
         }
     }
@@ -331,21 +307,13 @@ mod tests {
 
     #[test]
     fn an_inventories_folder_at_the_top_has_its_models_here() {
-        let found = places(
-            "models/m.yaml",
-            Path::new("inventories/demo.yaml"),
-            Path::new("p"),
-        );
+        let found = places("models/m.yaml", Path::new("inventories/demo.yaml"), Path::new("p"));
         assert_eq!(found[0], Path::new("models/m.yaml"));
     }
 
     #[test]
     fn the_path_of_a_model_may_be_absolute() {
-        let found = places(
-            "/srv/m.yaml",
-            Path::new("site/hosts.ini"),
-            Path::new("plans"),
-        );
+        let found = places("/srv/m.yaml", Path::new("site/hosts.ini"), Path::new("plans"));
         assert_eq!(found, [PathBuf::from("/srv/m.yaml")]);
     }
 

@@ -101,14 +101,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
 /// Returns where the file goes: a bare name into the folder of its kind.
 fn path(name: &str, kind: What) -> PathBuf {
     let path = PathBuf::from(name);
-    let has_ending = path
-        .extension()
-        .is_some_and(|it| it == "yaml" || it == "yml");
-    let file = if has_ending {
-        path
-    } else {
-        PathBuf::from(format!("{name}.yaml"))
-    };
+    let has_ending = path.extension().is_some_and(|it| it == "yaml" || it == "yml");
+    let file = if has_ending { path } else { PathBuf::from(format!("{name}.yaml")) };
     if has_ending || name.contains('/') {
         return file;
     }

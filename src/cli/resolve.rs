@@ -49,12 +49,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         let message = format!("`{}` is no answer to the question of {task}", args.answer);
         Fault::new(Exit::INVALID, message).help(why)
     })?;
-    let answered = Event::QuestionAnswered {
-        task: task.clone(),
-        answer,
-        reason: args.reason.clone(),
-        by,
-    };
+    let answered =
+        Event::QuestionAnswered { task: task.clone(), answer, reason: args.reason.clone(), by };
     let now = taken.now(&store)?;
     taken.add(answered, now)?;
     context.say(&format!("{task}: {} ({})", answer.word(), answer.about()));
@@ -86,10 +82,7 @@ fn asked<'a>(
     match (task, open) {
         (_, []) => Err(fault(format!("run {run} has no open question"))),
         (None, [one]) => Ok(one),
-        (None, several) => Err(fault(format!(
-            "run {run} has {} open questions",
-            several.len()
-        ))),
+        (None, several) => Err(fault(format!("run {run} has {} open questions", several.len()))),
         (Some(task), all) => all
             .iter()
             .find(|(asks, _)| asks.to_string() == task)
@@ -107,10 +100,7 @@ mod tests {
 
     fn open(hosts: &[&str]) -> Vec<(TaskId, Question)> {
         let question = |host: &&str| {
-            let task = TaskId {
-                host: HostName::new(*host),
-                step: StepPath("drain".to_owned()),
-            };
+            let task = TaskId { host: HostName::new(*host), step: StepPath("drain".to_owned()) };
             let question = Question {
                 text: "go on?".to_owned(),
                 why: Reason::default(),
@@ -141,9 +131,7 @@ mod tests {
 
     #[test]
     fn a_run_without_questions_says_so() {
-        let text = asked(&[], None, &RunId("a1".to_owned()))
-            .unwrap_err()
-            .text();
+        let text = asked(&[], None, &RunId("a1".to_owned())).unwrap_err().text();
         assert!(text.starts_with("run a1 has no open question"), "{text}");
     }
 }

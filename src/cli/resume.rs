@@ -63,19 +63,12 @@ pub(super) fn go_on(
     context: &Context,
 ) -> Result<Exit, Fault> {
     let past = taken.last();
-    let Taken {
-        journal,
-        records,
-        state,
-    } = taken;
+    let Taken { journal, records, state } = taken;
     let planned = stored::planned(&records)?;
     stored::tell_changes(planned, context);
     let (mut plan, sources) = restore(planned).map_err(|why| {
-        Fault::new(
-            Exit::STORE,
-            format!("this planrun cannot read the plan of the run: {why}"),
-        )
-        .help("use the planrun that began the run")
+        Fault::new(Exit::STORE, format!("this planrun cannot read the plan of the run: {why}"))
+            .help("use the planrun that began the run")
     })?;
     again.secrets(&mut plan, planned, journal.run(), sources, context)?;
     let model = models::stored(&planned.models)?;

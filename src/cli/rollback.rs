@@ -61,16 +61,10 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         }
         return Err(fault(&run, &taken.state, &refused, &context.program()));
     }
-    let requested = Event::RollbackRequested {
-        by: by.clone(),
-        reason: args.reason.clone(),
-    };
+    let requested = Event::RollbackRequested { by: by.clone(), reason: args.reason.clone() };
     taken.takes(&requested, taken.now(&store)?).map_err(|why| {
-        Fault::new(
-            Exit::INVALID,
-            format!("run {run} cannot be rolled back: {why}"),
-        )
-        .help(format!("see what was done: `planrun show {run}`"))
+        Fault::new(Exit::INVALID, format!("run {run} cannot be rolled back: {why}"))
+            .help(format!("see what was done: `planrun show {run}`"))
     })?;
     for refusal in &refused {
         let line = printable(&sentence(refusal));
@@ -79,22 +73,12 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
             context.say(&format!("  {}", printable(&line)));
         }
     }
-    go_on(
-        taken,
-        vec![requested],
-        &args.again,
-        args.output,
-        by,
-        &store,
-        context,
-    )
+    go_on(taken, vec![requested], &args.again, args.output, by, &store, context)
 }
 
 /// Says why a host does not turn round.
 fn sentence(refusal: &Refusal<'_>) -> String {
-    let Refusal {
-        host, step, why, ..
-    } = refusal;
+    let Refusal { host, step, why, .. } = refusal;
     let step = &step.0;
     let why = why.trim_end();
     format!("{host} cannot be rolled back: it is past the point of no return of step {step}: {why}")
@@ -108,9 +92,9 @@ fn what_is_left(refusal: &Refusal<'_>, state: &RunState) -> Option<String> {
         Some((task, _)) => Some(format!(
             "the question of {task} stays open: when it is answered, {host} goes forward"
         )),
-        None if refusal.status == HostStatus::Active => Some(format!(
-            "what is left to do on {host} is done: it goes forward"
-        )),
+        None if refusal.status == HostStatus::Active => {
+            Some(format!("what is left to do on {host} is done: it goes forward"))
+        }
         None => None,
     }
 }
@@ -125,14 +109,10 @@ fn fault(run: &RunId, state: &RunState, refused: &[Refusal<'_>], program: &str) 
     let message = format!("run {run} cannot be rolled back: {why}");
     let fault = refused
         .iter()
-        .fold(Fault::new(Exit::INVALID, message), |fault, refusal| {
-            fault.because(sentence(refusal))
-        })
+        .fold(Fault::new(Exit::INVALID, message), |fault, refusal| fault.because(sentence(refusal)))
         .help("nothing was recorded: the run stays as it is");
-    let is_open = matches!(
-        state.status,
-        RunStatus::Planned | RunStatus::Running | RunStatus::Paused
-    );
+    let is_open =
+        matches!(state.status, RunStatus::Planned | RunStatus::Running | RunStatus::Paused);
     if !is_open {
         let fault = fault.help(format!("see what was done: `{program} show {run}`"));
         return match state.status {
@@ -154,7 +134,5 @@ fn fault(run: &RunId, state: &RunState, refused: &[Refusal<'_>], program: &str) 
         (true, false) => format!("go forward: `{program} resume {run}`"),
         (true, true) => format!("go on with it: `{program} resume {run}`"),
     });
-    fault.help(format!(
-        "or end it as it is: `{program} abort {run} --acknowledge`"
-    ))
+    fault.help(format!("or end it as it is: `{program} abort {run} --acknowledge`"))
 }

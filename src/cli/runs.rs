@@ -43,10 +43,7 @@ fn line(row: RunRow) -> RunLine {
     let state = if row.is_interrupted() {
         "interrupted".to_owned()
     } else {
-        row.state.map_or_else(
-            || "damaged".to_owned(),
-            |state| state.word().replace(' ', "_"),
-        )
+        row.state.map_or_else(|| "damaged".to_owned(), |state| state.word().replace(' ', "_"))
     };
     RunLine {
         id: row.id.0,
@@ -82,15 +79,9 @@ mod tests {
 
     #[test]
     fn a_run_whose_process_died_is_called_interrupted() {
-        assert_eq!(
-            line(row(Some(RunStatus::Running), false)).state,
-            "interrupted"
-        );
+        assert_eq!(line(row(Some(RunStatus::Running), false)).state, "interrupted");
         assert_eq!(line(row(Some(RunStatus::Running), true)).state, "running");
-        assert_eq!(
-            line(row(Some(RunStatus::RolledBack), false)).state,
-            "rolled_back"
-        );
+        assert_eq!(line(row(Some(RunStatus::RolledBack), false)).state, "rolled_back");
         assert_eq!(line(row(None, false)).state, "damaged");
     }
 }

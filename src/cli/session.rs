@@ -74,10 +74,7 @@ impl Session<'_> {
         log::hide(&self.plan.secrets.redactor);
         let of_system =
             |error: std::io::Error| Fault::of(Exit::INTERNAL, "the run cannot be begun", &error);
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(of_system)?;
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(of_system)?;
         let run = self.journal.run().clone();
         let view = RefCell::new(View::new(&run, self.output, self.history, self.context));
         let state = std::mem::take(&mut self.state);
@@ -107,8 +104,7 @@ impl Session<'_> {
             style: self.context.style(Stream::Err),
         };
         self.context.say("");
-        self.context
-            .say(summary_of(&memory, &invocation).trim_end());
+        self.context.say(summary_of(&memory, &invocation).trim_end());
         Ok(exit)
     }
 

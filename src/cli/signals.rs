@@ -53,9 +53,7 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 /// that `^C` does not reach it. This holds until a session takes the signals over, also when no
 /// program runs any more: the system's own way of ending cannot be had back.
 pub(super) fn guard(running: Running) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let signals = {
         let _inside = runtime.enter();
         Signals::listen()?
@@ -70,9 +68,7 @@ pub(super) fn guard(running: Running) -> std::io::Result<()> {
             std::process::exit(i32::from(wish.exit().0));
         }
     };
-    std::thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(watch)?;
+    std::thread::Builder::new().name("signals".to_owned()).spawn(watch)?;
     Ok(())
 }
 

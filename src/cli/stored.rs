@@ -47,10 +47,8 @@ pub(super) fn status(records: &[Record]) -> RunStatus {
 pub(super) fn planned(records: &[Record]) -> Result<&RunPlanned, Fault> {
     match records.first().map(|record| &record.event) {
         Some(Event::RunPlanned(planned)) => Ok(planned),
-        _ => Err(
-            Fault::new(Exit::STORE, "the run does not say what was planned")
-                .help("it cannot be gone on with; see it with `planrun show RUN`"),
-        ),
+        _ => Err(Fault::new(Exit::STORE, "the run does not say what was planned")
+            .help("it cannot be gone on with; see it with `planrun show RUN`")),
     }
 }
 
@@ -58,20 +56,13 @@ pub(super) fn planned(records: &[Record]) -> Result<&RunPlanned, Fault> {
 pub(super) fn take(store: &Store, run: &RunId, by: &str) -> Result<Taken, Fault> {
     let (journal, records) = store.take(run, by)?;
     let state = fold(&records)?;
-    Ok(Taken {
-        journal,
-        records,
-        state,
-    })
+    Ok(Taken { journal, records, state })
 }
 
 fn fold(records: &[Record]) -> Result<RunState, Fault> {
     RunState::of(records).map_err(|why| {
-        Fault::new(
-            Exit::STORE,
-            format!("the record of the run does not fit: {why}"),
-        )
-        .help("use the planrun that wrote it")
+        Fault::new(Exit::STORE, format!("the record of the run does not fit: {why}"))
+            .help("use the planrun that wrote it")
     })
 }
 
@@ -106,12 +97,7 @@ impl Taken {
     }
 
     fn record(&self, event: Event, at: Timestamp) -> Record {
-        Record {
-            seq: self.journal.seq(),
-            epoch: self.journal.epoch(),
-            at,
-            event,
-        }
+        Record { seq: self.journal.seq(), epoch: self.journal.epoch(), at, event }
     }
 }
 
@@ -128,9 +114,7 @@ pub(super) fn tell_changes(planned: &RunPlanned, context: &Context) {
     let own = env!("CARGO_PKG_VERSION");
     if planned.tool != own {
         let tool = printable(&planned.tool);
-        context.say(&format!(
-            "note: the run was begun by planrun {tool}, and this is {own}"
-        ));
+        context.say(&format!("note: the run was begun by planrun {tool}, and this is {own}"));
     }
 }
 

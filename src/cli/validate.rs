@@ -88,10 +88,8 @@ pub(super) struct Args {
 /// Checks the files, each for itself.
 pub(super) fn run(args: &Args, context: &Context) -> Exit {
     let listed = files::list(&args.files, args.kind, args.stdin_filename.as_deref());
-    let mut findings = Findings {
-        deny_warnings: args.deny == Some(Deny::Warnings),
-        ..Findings::default()
-    };
+    let mut findings =
+        Findings { deny_warnings: args.deny == Some(Deny::Warnings), ..Findings::default() };
     let mut shared = Shared::new(args.inventory.as_deref(), &args.values);
     for file in listed.files {
         check(file, args.kind, &mut shared, &mut findings);
@@ -126,9 +124,7 @@ fn check(file: File, kind: Option<Kind>, shared: &mut Shared<'_>, findings: &mut
         // Inventories are read by their paths: variables stand in files beside them.
         (Ok(_), Some(Kind::Inventory)) if file.path.exists() => {
             let dir = load::directory(&file.path);
-            findings
-                .files
-                .extend(shared.inventory_at(&file.path, &file.shown, dir, sources));
+            findings.files.extend(shared.inventory_at(&file.path, &file.shown, dir, sources));
             return;
         }
         (Err(fault), _) => found.push(*fault),
@@ -242,10 +238,7 @@ mod tests {
         let count = |errors, warnings| Count { errors, warnings };
         assert_eq!(summary(count(0, 0), 0, 3), "3 files are sound");
         assert_eq!(summary(count(0, 0), 0, 1), "the file is sound");
-        assert_eq!(
-            summary(count(2, 1), 1, 3),
-            "2 errors, 1 warning in 1 of 3 files"
-        );
+        assert_eq!(summary(count(2, 1), 1, 3), "2 errors, 1 warning in 1 of 3 files");
         assert_eq!(summary(count(0, 1), 1, 1), "1 warning in the file");
     }
 }

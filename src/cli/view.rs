@@ -63,10 +63,7 @@ impl View {
             },
             Output::Human | Output::Plain => plain(),
         };
-        Self {
-            face,
-            memory: Memory::of(history),
-        }
+        Self { face, memory: Memory::of(history) }
     }
 
     /// Writes a line of talk without harm to the picture.

@@ -19,10 +19,7 @@ pub struct Edit {
 impl Edit {
     /// Makes an edit.
     pub fn new(span: Span, text: impl Into<String>) -> Self {
-        Self {
-            span,
-            text: text.into(),
-        }
+        Self { span, text: text.into() }
     }
 }
 
@@ -44,10 +41,7 @@ impl Fix {
             .windows(2)
             .all(|two| two[0].span.end <= two[1].span.start && two[0].span != two[1].span);
         let one_file = edits.iter().all(|edit| edit.span.source == source);
-        (apart && one_file).then(|| Self {
-            text: text.into(),
-            edits,
-        })
+        (apart && one_file).then(|| Self { text: text.into(), edits })
     }
 
     /// Returns the file it changes.

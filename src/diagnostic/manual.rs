@@ -25,11 +25,7 @@ pub fn sections() -> impl Iterator<Item = Section> {
         let subject = part.lines().next().unwrap_or_default();
         part.split("\n### ").skip(1).map(move |section| {
             let (code, text) = section.split_once('\n').unwrap_or((section, ""));
-            Section {
-                code: code.trim(),
-                subject,
-                text: text.trim(),
-            }
+            Section { code: code.trim(), subject, text: text.trim() }
         })
     })
 }
@@ -70,10 +66,7 @@ mod tests {
     fn a_section_is_what_stands_below_its_code() {
         let section = section("no-way-back").unwrap();
         assert_eq!(section.subject, "The way back");
-        assert!(
-            section.text.starts_with("A step changes something"),
-            "{section:?}"
-        );
+        assert!(section.text.starts_with("A step changes something"), "{section:?}");
         assert!(!section.text.contains("\n#"), "{section:?}");
         assert!(section.first_sentence().ends_with('.'), "{section:?}");
     }

@@ -97,9 +97,7 @@ mod tests {
 
     #[test]
     fn no_near_word_is_lost_by_its_letters() {
-        let words = [
-            "abc", "acb", "bca", "aabbcc", "", "abcd", "ABC", "aba", "ba", "ccbbaa",
-        ];
+        let words = ["abc", "acb", "bca", "aabbcc", "", "abcd", "ABC", "aba", "ba", "ccbbaa"];
         for word in words {
             for other in words {
                 let apart = Letters::of(word).apart(&Letters::of(other));

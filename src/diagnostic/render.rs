@@ -26,11 +26,8 @@ const WIDTH: usize = 120;
 
 /// Renders all diagnostics, in the order of their places, a blank line between two.
 pub fn human(diagnostics: &Diagnostics, sources: &Sources, colour: bool) -> String {
-    let texts: Vec<String> = diagnostics
-        .sorted()
-        .into_iter()
-        .map(|one| human_one(one, sources, colour))
-        .collect();
+    let texts: Vec<String> =
+        diagnostics.sorted().into_iter().map(|one| human_one(one, sources, colour)).collect();
     texts.join("\n\n")
 }
 
@@ -55,12 +52,7 @@ pub fn human_one(diagnostic: &Diagnostic, sources: &Sources, colour: bool) -> St
             .primary
             .iter()
             .map(|label| (AnnotationKind::Primary, label))
-            .chain(
-                diagnostic
-                    .secondary
-                    .iter()
-                    .map(|label| (AnnotationKind::Context, label)),
-            )
+            .chain(diagnostic.secondary.iter().map(|label| (AnnotationKind::Context, label)))
             .filter(|(_, label)| label.span.source == file)
             .collect();
         group = shown(group, source, &marks);
@@ -70,15 +62,8 @@ pub fn human_one(diagnostic: &Diagnostic, sources: &Sources, colour: bool) -> St
     }
     let mut groups = vec![group];
     groups.extend(diagnostic.fixes.iter().map(|fix| cured(fix, sources)));
-    let renderer = if colour {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
-    renderer
-        .decor_style(DecorStyle::Ascii)
-        .term_width(WIDTH)
-        .render(&groups)
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    renderer.decor_style(DecorStyle::Ascii).term_width(WIDTH).render(&groups)
 }
 
 /// Shows the lines that a fix changes, before and after.
@@ -86,9 +71,7 @@ fn cured<'a>(fix: &Fix, sources: &Sources) -> Group<'a> {
     let title = Level::HELP.secondary_title(printable(&fix.text));
     let group = Group::with_title(title);
     let ranges = fix.edits.iter().map(|edit| edit.span.range());
-    let ranges: Vec<_> = ranges
-        .flat_map(|range| [range.clone(), range.end..range.end])
-        .collect();
+    let ranges: Vec<_> = ranges.flat_map(|range| [range.clone(), range.end..range.end]).collect();
     let Some(window) = Window::around(sources.get(fix.source()), &ranges) else {
         return group;
     };
@@ -108,10 +91,8 @@ type Mark<'a> = (AnnotationKind, &'a Label);
 fn shown<'a>(group: Group<'a>, source: &Source, marks: &[Mark<'_>]) -> Group<'a> {
     let ranges: Vec<_> = marks.iter().map(|(_, label)| label.span.range()).collect();
     if let Some(window) = Window::around(source, &ranges) {
-        let annotations: Vec<Annotation<'a>> = marks
-            .iter()
-            .map(|(kind, label)| annotation(*kind, label, &window))
-            .collect();
+        let annotations: Vec<Annotation<'a>> =
+            marks.iter().map(|(kind, label)| annotation(*kind, label, &window)).collect();
         let snippet = Snippet::source(window.text)
             .line_start(window.first_line)
             .path(printable(source.path()))
@@ -120,27 +101,19 @@ fn shown<'a>(group: Group<'a>, source: &Source, marks: &[Mark<'_>]) -> Group<'a>
     }
     if let [(_, label)] = marks {
         let (line, column) = source.line_column(label.span.range().start);
-        let origin = Origin::path(printable(source.path()))
-            .line(line)
-            .char_column(column);
+        let origin = Origin::path(printable(source.path())).line(line).char_column(column);
         let group = group.element(origin);
         return match label.text.as_str() {
             "" => group,
             text => group.element(Level::NOTE.message(printable(text))),
         };
     }
-    marks.iter().fold(group, |group, mark| {
-        shown(group, source, std::slice::from_ref(mark))
-    })
+    marks.iter().fold(group, |group, mark| shown(group, source, std::slice::from_ref(mark)))
 }
 
 fn annotation<'a>(kind: AnnotationKind, label: &Label, window: &Window) -> Annotation<'a> {
     let annotation = kind.span(window.range(&label.span.range()));
-    if label.text.is_empty() {
-        annotation
-    } else {
-        annotation.label(printable(&label.text))
-    }
+    if label.text.is_empty() { annotation } else { annotation.label(printable(&label.text)) }
 }
 
 /// Escapes what must not reach a terminal.
@@ -148,11 +121,8 @@ fn printable(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
             let escaped = c.is_control() && c != '\n';
-            let (plain, escape) = if escaped {
-                (None, Some(c.escape_default()))
-            } else {
-                (Some(c), None)
-            };
+            let (plain, escape) =
+                if escaped { (None, Some(c.escape_default())) } else { (Some(c), None) };
             plain.into_iter().chain(escape.into_iter().flatten())
         })
         .collect()

@@ -22,9 +22,8 @@ pub(super) fn scalar(text: Text) -> Value {
         if let Ok(value) = written.parse::<i64>() {
             return Value::Int(value);
         }
-        let plausible = written
-            .chars()
-            .all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'));
+        let plausible =
+            written.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'));
         if let (true, Ok(value)) = (plausible, written.parse::<f64>())
             && value.is_finite()
         {

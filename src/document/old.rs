@@ -93,9 +93,7 @@ pub(super) fn scalar(text: Text) -> Value {
         }
         _ => {}
     }
-    let numeric = text
-        .text
-        .starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
+    let numeric = text.text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
     let number = numeric.then(|| whole(&text.text).or_else(|| fraction(&text.text)));
     number.flatten().unwrap_or(Value::Text(text))
 }
@@ -125,9 +123,9 @@ fn whole(text: &str) -> Option<Value> {
     } else if let Some(digits) = digits.strip_prefix("0x") {
         i128::from_str_radix(digits, 16).ok()?
     } else if digits.contains(':') {
-        digits.split(':').try_fold(0_i128, |sum, part| {
-            sum.checked_mul(60)?.checked_add(part.parse().ok()?)
-        })?
+        digits
+            .split(':')
+            .try_fold(0_i128, |sum, part| sum.checked_mul(60)?.checked_add(part.parse().ok()?))?
     } else if digits.len() > 1 && digits.starts_with('0') {
         i128::from_str_radix(digits, 8).ok()?
     } else {
@@ -158,11 +156,7 @@ pub(super) fn merged(merges: Vec<Node>, own: Vec<Entry>) -> Result<Vec<Entry>, B
     let mut seen: HashSet<String> = own.iter().map(|entry| entry.key.clone()).collect();
     let mut all = Vec::new();
     let mut add = |entries: Vec<Entry>| {
-        all.extend(
-            entries
-                .into_iter()
-                .filter(|entry| seen.insert(entry.key.clone())),
-        );
+        all.extend(entries.into_iter().filter(|entry| seen.insert(entry.key.clone())));
     };
     for node in merges {
         match node.value {
@@ -192,11 +186,8 @@ mod tests {
         let style = Style::Plain;
         let text = text.to_owned();
         let id = Sources::default().add("", "");
-        let node = Node {
-            value: scalar(Text { text, style }),
-            span: Span::new(id, 0, 0),
-            alias: None,
-        };
+        let node =
+            Node { value: scalar(Text { text, style }), span: Span::new(id, 0, 0), alias: None };
         node.to_json()
     }
 

@@ -122,9 +122,7 @@ fn read(
             }
             Err(error) => {
                 let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
-                builder
-                    .found
-                    .push(slips::syntax(text, id, at, error.info()));
+                builder.found.push(slips::syntax(text, id, at, error.info()));
                 return None;
             }
         }
@@ -132,11 +130,7 @@ fn read(
     if builder.faulty {
         return None;
     }
-    let root = builder.root.unwrap_or(Node {
-        value: Value::Null,
-        span: whole,
-        alias: None,
-    });
+    let root = builder.root.unwrap_or(Node { value: Value::Null, span: whole, alias: None });
     Some((root, builder.sealed))
 }
 
@@ -172,11 +166,7 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn span(&self, span: granit_parser::Span) -> Span {
         let range = span.byte_range().unwrap_or(0..0);
-        Span::new(
-            self.id,
-            range.start.min(self.text.len()),
-            range.end.min(self.text.len()),
-        )
+        Span::new(self.id, range.start.min(self.text.len()), range.end.min(self.text.len()))
     }
 
     /// Takes one event; `None` ends the parse (the reason has been told).
@@ -190,23 +180,12 @@ impl Builder<'_> {
                     self.sealed.add(span);
                 }
                 let value = self.scalar(text.into_owned(), style, asked, span);
-                let node = Node {
-                    value,
-                    span,
-                    alias: None,
-                };
+                let node = Node { value, span, alias: None };
                 self.finish(node, anchor, 1)?;
             }
             Event::SequenceStart(_, anchor, tag) => {
                 self.asked(tag.as_deref(), span);
-                self.open(
-                    Open::List {
-                        items: Vec::new(),
-                        start: span,
-                        anchor,
-                    },
-                    span,
-                )?;
+                self.open(Open::List { items: Vec::new(), start: span, anchor }, span)?;
             }
             Event::MappingStart(_, anchor, tag) => {
                 self.asked(tag.as_deref(), span);
@@ -257,12 +236,11 @@ impl Builder<'_> {
         let end = before.trim_end().len();
         let start = before[..end].rfind('!').unwrap_or(end);
         let tag = &before[start..end];
-        self.found
-            .push(if tag.len() > 1 && !tag.contains(char::is_whitespace) {
-                fault.fix(order, Span::new(self.id, start, before.len()), "")
-            } else {
-                fault.help(order)
-            });
+        self.found.push(if tag.len() > 1 && !tag.contains(char::is_whitespace) {
+            fault.fix(order, Span::new(self.id, start, before.len()), "")
+        } else {
+            fault.help(order)
+        });
     }
 
     /// Returns what a tag asks for; one that has no meaning here is told.
@@ -310,11 +288,10 @@ impl Builder<'_> {
         if let Some(Open::Map { key: None, .. }) = self.stack.last() {
             let fault = Diagnostic::error("key-not-text", "a key of a mapping must be text")
                 .at(span, "this is a collection");
-            self.found
-                .push(match slips::cure(self.text, self.id, span.range().start) {
-                    Some(cure) => fault.fix_all(cure.text, cure.edits),
-                    None => fault.help("write a word before the `:`"),
-                });
+            self.found.push(match slips::cure(self.text, self.id, span.range().start) {
+                Some(cure) => fault.fix_all(cure.text, cure.edits),
+                None => fault.help("write a word before the `:`"),
+            });
             return None;
         }
         self.stack.push(open);
@@ -323,21 +300,11 @@ impl Builder<'_> {
 
     fn close(&mut self, end: Span) -> Option<()> {
         let (value, start, anchor, last) = match self.stack.pop()? {
-            Open::List {
-                items,
-                start,
-                anchor,
-            } => {
+            Open::List { items, start, anchor } => {
                 let last = items.last().map(|item| item.alias.unwrap_or(item.span));
                 (Value::List(items), start, anchor, last)
             }
-            Open::Map {
-                entries,
-                merges,
-                start,
-                anchor,
-                ..
-            } => {
+            Open::Map { entries, merges, start, anchor, .. } => {
                 let own = entries.iter().map(|entry| &entry.value);
                 let last = own.chain(&merges).map(|one| one.alias.unwrap_or(one.span));
                 let last = last.max_by_key(|place| place.end);
@@ -347,20 +314,8 @@ impl Builder<'_> {
         };
         // A block collection ends where its last child does, a flow collection at its bracket.
         let flow = self.text[start.range().start..].starts_with(['[', '{']);
-        let span = if flow {
-            start.to(end)
-        } else {
-            last.map_or(start, |last| start.to(last))
-        };
-        self.finish(
-            Node {
-                value,
-                span,
-                alias: None,
-            },
-            anchor,
-            1,
-        )
+        let span = if flow { start.to(end) } else { last.map_or(start, |last| start.to(last)) };
+        self.finish(Node { value, span, alias: None }, anchor, 1)
     }
 
     /// Puts what `<<` names into a mapping.
@@ -407,14 +362,7 @@ impl Builder<'_> {
                 self.found.push(fault);
                 return None;
             }
-            Some(Open::Map {
-                entries,
-                seen,
-                key,
-                merges,
-                start,
-                ..
-            }) => match key.take() {
+            Some(Open::Map { entries, seen, key, merges, start, .. }) => match key.take() {
                 Some(Key { merges: true, .. }) => merges.push(node),
                 Some(key) => {
                     let most = match self.dialect {

@@ -51,11 +51,7 @@ impl Places {
             // Numbers and bools are used as they are written.
             _ => (Style::Plain, Table::Same(start)),
         };
-        Self {
-            whole,
-            style,
-            table,
-        }
+        Self { whole, style, table }
     }
 
     /// Returns the place of a byte range of the text, the whole scalar where it cannot be told.
@@ -264,14 +260,9 @@ fn lines(source: &str) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut at = 0;
     while at < source.len() {
-        let end = source[at..]
-            .find(['\r', '\n'])
-            .map_or(source.len(), |end| at + end);
+        let end = source[at..].find(['\r', '\n']).map_or(source.len(), |end| at + end);
         let next = end + break_at(&source[end..]).unwrap_or(0);
-        lines.push(Line {
-            text: at..end,
-            next,
-        });
+        lines.push(Line { text: at..end, next });
         at = next;
     }
     lines
@@ -378,11 +369,7 @@ mod tests {
             ("key: |+\n  one\n  two\n\n\n", "two", "two"),
             ("key: |\n\n  one\n  two\n", "two", "two"),
             ("key: >\n  one\n  two\n", "two", "two"),
-            (
-                "key: >-\n  one\n\n  more\n    kept\n   so\n  two\n",
-                "two",
-                "two",
-            ),
+            ("key: >-\n  one\n\n  more\n    kept\n   so\n  two\n", "two", "two"),
             ("key: >\n\n  one\n  two\n\n\n", "two", "two"),
             ("key: |\r\n  one\r\n  two\r\n", "two", "two"),
             ("key: >\r\n  one\r\n  two\r\n", "two", "two"),
@@ -397,11 +384,7 @@ mod tests {
     /// A text of words and lines, and a way to write it.
     fn written() -> impl Strategy<Value = (Vec<String>, u8, bool)> {
         let word = "[a-zé'\"\\\\ {}:#|>-]{0,8}";
-        (
-            proptest::collection::vec(word, 1..6),
-            0_u8..6,
-            any::<bool>(),
-        )
+        (proptest::collection::vec(word, 1..6), 0_u8..6, any::<bool>())
     }
 
     proptest! {

@@ -154,9 +154,7 @@ fn columns(text: &str, line: &Range<usize>, tries: &mut Tries) {
 fn line_of(text: &str, at: usize) -> Range<usize> {
     let at = at.min(text.len());
     let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-    let end = text[at..]
-        .find('\n')
-        .map_or(text.len(), |newline| at + newline);
+    let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
     start..end
 }
 
@@ -199,20 +197,13 @@ fn templates(text: &str, line: &Range<usize>, at: usize, tries: &mut Tries) {
             })
             .collect();
         // The one nearest to the fault first: those before it have been read.
-        let near = opened
-            .iter()
-            .rev()
-            .filter(|begin| line.start + **begin <= at + 1);
+        let near = opened.iter().rev().filter(|begin| line.start + **begin <= at + 1);
         for begin in near.take(2) {
             let start = line.start + begin;
             let Some(closed) = content[*begin..].rfind("}}") else {
                 continue;
             };
-            let ends = [
-                end_of_value(content),
-                first_end(content, *begin),
-                begin + closed + 2,
-            ];
+            let ends = [end_of_value(content), first_end(content, *begin), begin + closed + 2];
             for end in ends {
                 if end > *begin {
                     tries.push((QUOTE_TEMPLATE, quoted(text, start..line.start + end)));
@@ -230,9 +221,7 @@ fn end_of_value(line: &str) -> usize {
 
 /// Returns the end of the template that begins at a byte, with what adjoins it.
 fn first_end(line: &str, begin: usize) -> usize {
-    let closed = line[begin..]
-        .find("}}")
-        .map_or(line.len(), |at| begin + at + 2);
+    let closed = line[begin..].find("}}").map_or(line.len(), |at| begin + at + 2);
     let rest = &line[closed..];
     closed + rest.find([',', '}', ']']).unwrap_or(rest.trim_end().len())
 }
@@ -247,10 +236,8 @@ fn flow(text: &str, line: &Range<usize>, at: usize, tries: &mut Tries) {
         }
         let until = at.saturating_sub(line.start).min(content.len());
         let until = floor(content, until);
-        let starts: Vec<usize> = content[..until]
-            .match_indices(": ")
-            .map(|(colon, _)| colon + 2)
-            .collect();
+        let starts: Vec<usize> =
+            content[..until].match_indices(": ").map(|(colon, _)| colon + 2).collect();
         for start in starts.into_iter().rev().take(3) {
             let ends = content[until..]
                 .char_indices()
@@ -313,10 +300,7 @@ fn colons(text: &str, line: &Range<usize>, at: usize, tries: &mut Tries) {
     if item < end && item + line.start <= at {
         let sign = content[item..].starts_with(['@', '`', '%', '*', '&', '!']);
         if sign {
-            tries.push((
-                QUOTE_SIGN,
-                quoted(text, line.start + item..line.start + end),
-            ));
+            tries.push((QUOTE_SIGN, quoted(text, line.start + item..line.start + end)));
         }
     }
     let lines = [Some(line.clone()), line_before(text, line)];
@@ -324,9 +308,7 @@ fn colons(text: &str, line: &Range<usize>, at: usize, tries: &mut Tries) {
         let content = &text[line.clone()];
         let key = content.trim_start_matches([' ', '-']);
         let Some(colon) = key.find(':') else { continue };
-        let word = key[..colon]
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c == '_');
+        let word = key[..colon].chars().all(|c| c.is_ascii_lowercase() || c == '_');
         if word && colon > 0 && key[colon + 1..].starts_with(|c: char| !c.is_whitespace()) {
             let behind = line.start + content.len() - key.len() + colon + 1;
             tries.push((BLANK, vec![(behind..behind, " ".into())]));
@@ -337,11 +319,7 @@ fn colons(text: &str, line: &Range<usize>, at: usize, tries: &mut Tries) {
 /// Puts quotes around a piece of text, those that need the fewest other changes.
 fn quoted(text: &str, range: Range<usize>) -> Vec<Change> {
     let content = &text[range.clone()];
-    let quote = if content.contains(['"', '\\']) {
-        "'"
-    } else {
-        "\""
-    };
+    let quote = if content.contains(['"', '\\']) { "'" } else { "\"" };
     let mut changes = vec![(range.start..range.start, quote.to_owned())];
     if quote == "'" {
         for (at, _) in content.match_indices('\'') {

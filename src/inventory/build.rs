@@ -84,11 +84,7 @@ pub(super) fn build(
         let vars = open.into_iter().map(|(&name, given)| {
             let value = Value::clone(&given.value);
             let origin = lines.origin(given.name);
-            let variable = Variable {
-                value,
-                origin,
-                place: Place(Some(given.place)),
-            };
+            let variable = Variable { value, origin, place: Place(Some(given.place)) };
             (name.to_owned(), variable)
         });
         let host = Host {
@@ -108,12 +104,7 @@ pub(super) fn build(
         Some((name.clone(), members(draft, &tree, group)))
     });
     let groups = groups.collect();
-    Some(Inventory {
-        path: shown.to_owned(),
-        hosts,
-        groups,
-        places: places(draft),
-    })
+    Some(Inventory { path: shown.to_owned(), hosts, groups, places: places(draft) })
 }
 
 /// Returns where groups and hosts stand.
@@ -122,10 +113,7 @@ fn places(draft: &Draft) -> HashMap<String, Place> {
     let groups = groups.map(|(name, group)| (name, group.place));
     let hosts = draft.hosts.iter();
     let hosts = hosts.map(|(name, host)| (name, Some(host.place)));
-    groups
-        .chain(hosts)
-        .map(|(name, place)| (name.clone(), Place(place)))
-        .collect()
+    groups.chain(hosts).map(|(name, place)| (name.clone(), Place(place))).collect()
 }
 
 /// Tells of the host with which all are too large, before anything is copied.
@@ -143,13 +131,8 @@ fn excess<'a>(
         let own: usize = own.map(|given| weight(&given.value)).sum();
         bytes = bytes.saturating_add(lineage.weight + own);
         members += lineage.groups.len();
-        (bytes > MAX_BYTES || members > MAX_MEMBERS).then(|| {
-            if bytes > MAX_BYTES {
-                too_large(host.place)
-            } else {
-                too_deep(host.place)
-            }
-        })
+        (bytes > MAX_BYTES || members > MAX_MEMBERS)
+            .then(|| if bytes > MAX_BYTES { too_large(host.place) } else { too_deep(host.place) })
     })
 }
 
@@ -245,11 +228,7 @@ impl<'a> Lineage<'a> {
         }
         let weights = vars.values().map(|given: &&Given| weight(&given.value));
         let weight = weights.sum::<usize>() + groups.len() * NODE;
-        Self {
-            groups,
-            vars,
-            weight,
-        }
+        Self { groups, vars, weight }
     }
 
     fn names(&self, draft: &Draft) -> Vec<String> {
@@ -269,10 +248,7 @@ struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     fn new(sources: &'a Sources) -> Self {
-        Self {
-            sources,
-            breaks: HashMap::new(),
-        }
+        Self { sources, breaks: HashMap::new() }
     }
 
     /// Returns the place of a span as `path:line`.

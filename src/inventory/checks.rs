@@ -15,12 +15,8 @@ use crate::schema::one_of;
 use crate::source::Span;
 
 /// planrun's own variables.
-const OWN: [&str; 4] = [
-    "planrun_connection",
-    "planrun_known_hosts",
-    "planrun_model",
-    "planrun_state",
-];
+const OWN: [&str; 4] =
+    ["planrun_connection", "planrun_known_hosts", "planrun_model", "planrun_state"];
 
 /// Tells which variables do nothing here, each name once.
 pub(super) fn tell_ignored(draft: &Draft, found: &mut Diagnostics) {
@@ -78,12 +74,10 @@ pub(super) fn tell_oddities(draft: &Draft, shown: &str, found: &mut Diagnostics)
             let fault = undefined(name, place);
             // A near name is looked for among all: not for a fault that is not shown.
             let is_told = !found.is_full();
-            found.push(
-                match is_told.then(|| defined(draft, name, &mut near)).flatten() {
-                    Some(near) => fault.help(format!("did you mean `{near}`?")),
-                    None => fault.help(format!("define it with a section `[{name}]`")),
-                },
-            );
+            found.push(match is_told.then(|| defined(draft, name, &mut near)).flatten() {
+                Some(near) => fault.help(format!("did you mean `{near}`?")),
+                None => fault.help(format!("define it with a section `[{name}]`")),
+            });
             continue;
         }
         if let Some(host) = draft.hosts.get(name) {

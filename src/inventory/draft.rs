@@ -88,11 +88,7 @@ impl Given {
     /// Takes the entry of a YAML mapping.
     pub(super) fn of(entry: &Entry, sealed: &Sealed) -> Self {
         let encrypted = sealed.is_in(&entry.value);
-        let value = if encrypted {
-            Value::Null
-        } else {
-            entry.value.to_json()
-        };
+        let value = if encrypted { Value::Null } else { entry.value.to_json() };
         Self {
             value: Rc::new(value),
             name: entry.key_span,
@@ -169,19 +165,13 @@ impl Draft {
 
     /// Returns where the values of Ansible's passwords stand, also of those that do not count.
     pub(super) fn secrets(&self) -> impl Iterator<Item = Span> {
-        let secrets = self
-            .variables()
-            .filter(|(name, _)| variables::is_secret(name));
+        let secrets = self.variables().filter(|(name, _)| variables::is_secret(name));
         secrets.flat_map(|(_, given)| given.earlier.iter().copied().chain([given.place]))
     }
 
     /// Makes a draft with the two built-in groups.
     pub(super) fn new() -> Self {
-        let built_in = || GroupDraft {
-            declared: true,
-            priority: 1,
-            ..GroupDraft::default()
-        };
+        let built_in = || GroupDraft { declared: true, priority: 1, ..GroupDraft::default() };
         let groups = [("all", built_in()), ("ungrouped", built_in())];
         Self {
             groups: groups.map(|(name, group)| (name.to_owned(), group)).into(),
@@ -226,11 +216,7 @@ impl Draft {
             );
             return None;
         }
-        let group = GroupDraft {
-            place: Some(place),
-            priority: 1,
-            ..GroupDraft::default()
-        };
+        let group = GroupDraft { place: Some(place), priority: 1, ..GroupDraft::default() };
         Some(self.groups.insert_full(name.to_owned(), group).0)
     }
 

@@ -52,10 +52,7 @@ fn find_in(name: &str, places: &[PathBuf]) -> Result<PathBuf, Box<Diagnostic>> {
         let ending = move |ending: &&str| place.join(format!("{name}{ending}"));
         ENDINGS.iter().map(ending)
     });
-    if let Some(found) = candidates
-        .filter(|_| !name.is_empty())
-        .find(|one| one.exists())
-    {
+    if let Some(found) = candidates.filter(|_| !name.is_empty()).find(|one| one.exists()) {
         return Ok(found);
     }
     if !name.is_empty() && path.exists() {
@@ -68,33 +65,19 @@ fn not_found(name: &str, places: &[PathBuf]) -> Diagnostic {
     let known = known(places);
     let message = format!("there is no inventory `{name}`");
     let mut diagnostic = Diagnostic::error("no-such-inventory", message);
-    let bare = ENDINGS
-        .iter()
-        .find_map(|ending| name.strip_suffix(ending).filter(|_| !ending.is_empty()));
+    let bare =
+        ENDINGS.iter().find_map(|ending| name.strip_suffix(ending).filter(|_| !ending.is_empty()));
     let bare = bare.unwrap_or(name);
     if let Some(near) = nearest(bare, known.iter().map(String::as_str)) {
         diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
     } else if !known.is_empty() {
-        let listed: Vec<String> = known
-            .iter()
-            .take(MAX_LISTED)
-            .map(|name| format!("`{name}`"))
-            .collect();
-        let more = if known.len() > MAX_LISTED {
-            ", ..."
-        } else {
-            ""
-        };
+        let listed: Vec<String> =
+            known.iter().take(MAX_LISTED).map(|name| format!("`{name}`")).collect();
+        let more = if known.len() > MAX_LISTED { ", ..." } else { "" };
         diagnostic = diagnostic.help(format!("name one of {}{more}", listed.join(", ")));
     }
-    let looked: Vec<String> = places
-        .iter()
-        .map(|place| format!("`{}`", place.display()))
-        .collect();
-    diagnostic.help(format!(
-        "put `{bare}.yaml` into one of {}, or give a path",
-        looked.join(", ")
-    ))
+    let looked: Vec<String> = places.iter().map(|place| format!("`{}`", place.display())).collect();
+    diagnostic.help(format!("put `{bare}.yaml` into one of {}, or give a path", looked.join(", ")))
 }
 
 /// Lists the names of the inventories there are, in order and without their extensions.
@@ -109,9 +92,7 @@ fn known(places: &[PathBuf]) -> Vec<String> {
             continue;
         }
         let mut endings = ENDINGS.iter().filter(|ending| !ending.is_empty());
-        let bare = endings
-            .find_map(|ending| name.strip_suffix(ending))
-            .unwrap_or(&name);
+        let bare = endings.find_map(|ending| name.strip_suffix(ending)).unwrap_or(&name);
         names.push(bare.to_owned());
     }
     names.sort();
@@ -154,14 +135,8 @@ mod tests {
     #[test]
     fn a_bare_name_is_found_in_the_first_place_that_has_it() {
         let (_root, places) = places(&["demo.yaml"], &["demo.ini", "prod.ini", "lab.json"]);
-        assert_eq!(
-            find_in("demo", &places).unwrap(),
-            places[0].join("demo.yaml")
-        );
-        assert_eq!(
-            find_in("prod", &places).unwrap(),
-            places[1].join("prod.ini")
-        );
+        assert_eq!(find_in("demo", &places).unwrap(), places[0].join("demo.yaml"));
+        assert_eq!(find_in("prod", &places).unwrap(), places[1].join("prod.ini"));
         assert_eq!(find_in("lab", &places).unwrap(), places[1].join("lab.json"));
     }
 
@@ -178,10 +153,7 @@ mod tests {
     #[test]
     fn a_name_with_its_extension_is_found_too() {
         let (_root, places) = places(&["demo.yaml"], &[]);
-        assert_eq!(
-            find_in("demo.yaml", &places).unwrap(),
-            places[0].join("demo.yaml")
-        );
+        assert_eq!(find_in("demo.yaml", &places).unwrap(), places[0].join("demo.yaml"));
     }
 
     #[test]

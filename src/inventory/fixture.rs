@@ -52,11 +52,7 @@ pub(super) fn read_programs(
     let mut found = Diagnostics::default();
     let path = directory.path().join(name);
     let inventory = read_with(&path, name, programs, &mut sources, &mut found);
-    Reading {
-        inventory,
-        diagnostics: found.sorted().into_iter().cloned().collect(),
-        sources,
-    }
+    Reading { inventory, diagnostics: found.sorted().into_iter().cloned().collect(), sources }
 }
 
 impl Reading {

@@ -188,9 +188,7 @@ impl Reader<'_> {
         entry.text.contains('=').then(|| {
             fault
                 .at(place, "a variable, where a host is expected")
-                .help(format!(
-                    "put the variables of a group under `[{name}:vars]`"
-                ))
+                .help(format!("put the variables of a group under `[{name}:vars]`"))
         })
     }
 
@@ -208,9 +206,7 @@ impl Reader<'_> {
             };
             let Range { start, end } = word.range;
             // A quote may stand in front of the `=`; then the whole word is the place.
-            let sign = line[start..end]
-                .find('=')
-                .map_or(start, |sign| start + sign + 1);
+            let sign = line[start..end].find('=').map_or(start, |sign| start + sign + 1);
             let given = Given {
                 value: literal::value(value).into(),
                 name: self.span(at, start..end),
@@ -240,8 +236,7 @@ impl Reader<'_> {
             encrypted: false,
             earlier: Vec::new(),
         };
-        self.draft
-            .set_group_var(group, name.trim_end(), given, self.found);
+        self.draft.set_group_var(group, name.trim_end(), given, self.found);
     }
 
     fn span(&self, at: usize, range: Range<usize>) -> Span {
@@ -342,10 +337,7 @@ mod tests {
              unknown-group 5:2 the group `db` is not defined | no such group"
         );
         assert_eq!(reading.diagnostics[0].help, ["did you mean `web`?"]);
-        assert_eq!(
-            reading.diagnostics[1].help,
-            ["define it with a section `[db]`"]
-        );
+        assert_eq!(reading.diagnostics[1].help, ["define it with a section `[db]`"]);
     }
 
     #[test]

@@ -38,11 +38,7 @@ impl<'a> LinkReader<'a> {
     /// Begins to read links; `~` is the home of the user who runs planrun.
     pub(super) fn new(found: &'a mut Diagnostics) -> Self {
         let home = std::env::var("HOME").ok().filter(|home| !home.is_empty());
-        Self {
-            found,
-            told: HashSet::new(),
-            home,
-        }
+        Self { found, told: HashSet::new(), home }
     }
 
     /// Tells a fault of another kind.
@@ -208,9 +204,7 @@ impl<'a> LinkReader<'a> {
         }
         if let Value::Object(state) = &*given.value {
             let pairs = state.iter();
-            return pairs
-                .map(|(key, value)| (key.clone(), value.clone()))
-                .collect();
+            return pairs.map(|(key, value)| (key.clone(), value.clone())).collect();
         }
         let fault = Diagnostic::error("inventory-value", "`planrun_state` is not a mapping");
         let fault = fault.help("write what differs from the model: `planrun_state: {users: 50}`");
@@ -265,11 +259,7 @@ impl<'a> LinkReader<'a> {
             let message = "this value is a template";
             let fault = Diagnostic::error("template-in-inventory", message);
             let fault = fault.help("write the value out for each host or group");
-            self.tell(
-                fault,
-                given,
-                "planrun does not render values of an inventory",
-            );
+            self.tell(fault, given, "planrun does not render values of an inventory");
         }
         template
     }

@@ -16,10 +16,7 @@ pub(super) fn value(text: &str) -> Value {
 }
 
 fn whole(text: &str) -> Option<Value> {
-    let mut reader = Reader {
-        rest: text.trim_start_matches([' ', '\t']),
-        depth: 0,
-    };
+    let mut reader = Reader { rest: text.trim_start_matches([' ', '\t']), depth: 0 };
     let first = reader.item()?;
     reader.blank();
     if reader.rest.is_empty() {
@@ -143,10 +140,8 @@ impl<'a> Reader<'a> {
     }
 
     fn word(&mut self) -> Option<Value> {
-        let end = self
-            .rest
-            .find(|c: char| !c.is_alphanumeric() && c != '_')
-            .unwrap_or(self.rest.len());
+        let end =
+            self.rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(self.rest.len());
         let value = match &self.rest[..end] {
             "True" => Value::Bool(true),
             "False" => Value::Bool(false),
@@ -215,10 +210,7 @@ impl<'a> Reader<'a> {
 
     /// Takes digits, single `_` between them.
     fn digits(&mut self, digit: impl Fn(char) -> bool) -> Option<String> {
-        let end = self
-            .rest
-            .find(|c: char| !digit(c) && c != '_')
-            .unwrap_or(self.rest.len());
+        let end = self.rest.find(|c: char| !digit(c) && c != '_').unwrap_or(self.rest.len());
         let written = &self.rest[..end];
         let odd = written.starts_with('_') || written.ends_with('_') || written.contains("__");
         if written.is_empty() || odd {
@@ -319,9 +311,7 @@ impl<'a> Reader<'a> {
     fn code(&mut self, width: usize) -> Option<char> {
         let digits = self.rest.get(..width)?;
         // `from_str_radix` would take a sign too.
-        digits
-            .starts_with(|c: char| c.is_ascii_hexdigit())
-            .then_some(())?;
+        digits.starts_with(|c: char| c.is_ascii_hexdigit()).then_some(())?;
         let code = u32::from_str_radix(digits, 16).ok()?;
         self.rest = &self.rest[width..];
         char::from_u32(code)

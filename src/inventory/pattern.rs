@@ -157,10 +157,7 @@ fn split_at_colons(piece: &str, parts: &mut Vec<String>) -> Result<(), PatternEr
 }
 
 fn brackets(part: &str) -> PatternError {
-    PatternError::Malformed {
-        part: part.to_owned(),
-        why: "its brackets do not match".to_owned(),
-    }
+    PatternError::Malformed { part: part.to_owned(), why: "its brackets do not match".to_owned() }
 }
 
 /// Returns the hosts of a part that takes away: there a glob may match nothing, a name may not.
@@ -174,10 +171,8 @@ fn excluded<'a>(part: &str, inventory: &'a Inventory) -> Result<Hosts<'a>, Patte
 
 /// Returns the hosts of one part.
 fn one<'a>(part: &str, inventory: &'a Inventory) -> Result<Hosts<'a>, PatternError> {
-    let malformed = |why: &str| PatternError::Malformed {
-        part: part.to_owned(),
-        why: why.to_owned(),
-    };
+    let malformed =
+        |why: &str| PatternError::Malformed { part: part.to_owned(), why: why.to_owned() };
     if part.is_empty() {
         return Err(malformed("a name is missing behind `:`, `!` or `&`"));
     }
@@ -202,9 +197,7 @@ fn one<'a>(part: &str, inventory: &'a Inventory) -> Result<Hosts<'a>, PatternErr
         return names.iter().map(|name| known(name, inventory)).collect();
     }
     if let Some((base, from, to)) = old_slice(part) {
-        return Err(malformed(&format!(
-            "a slice is written `{base}[{from}:{to}]`"
-        )));
+        return Err(malformed(&format!("a slice is written `{base}[{from}:{to}]`")));
     }
     let hosts = matches(part, inventory).map_err(|why| malformed(&why))?;
     if hosts.is_empty() && !inventory.groups.contains_key(part) {
@@ -216,8 +209,7 @@ fn one<'a>(part: &str, inventory: &'a Inventory) -> Result<Hosts<'a>, PatternErr
 /// Returns a host that must be there.
 fn known<'a>(name: &str, inventory: &'a Inventory) -> Result<&'a HostName, PatternError> {
     let host = inventory.hosts.get_key_value(&HostName::new(name));
-    host.map(|(host, _)| host)
-        .ok_or_else(|| missing(name, inventory))
+    host.map(|(host, _)| host).ok_or_else(|| missing(name, inventory))
 }
 
 fn missing(part: &str, inventory: &Inventory) -> PatternError {
@@ -273,11 +265,7 @@ fn picked<'a>(
     let (from, to) = match index {
         Index::One(index) => {
             let distance = usize::try_from(index.unsigned_abs()).unwrap_or(usize::MAX);
-            let at = if index < 0 {
-                count.checked_sub(distance)
-            } else {
-                Some(distance)
-            };
+            let at = if index < 0 { count.checked_sub(distance) } else { Some(distance) };
             let at = at.unwrap_or(count);
             (at, at)
         }
@@ -286,11 +274,7 @@ fn picked<'a>(
     let to = to.min(count.saturating_sub(1));
     match of_base.get_range(from..to.saturating_add(1)) {
         Some(hosts) if !hosts.is_empty() => Ok(hosts.iter().copied().collect()),
-        _ => Err(PatternError::OutOfRange {
-            part: part.to_owned(),
-            base: base.to_owned(),
-            count,
-        }),
+        _ => Err(PatternError::OutOfRange { part: part.to_owned(), base: base.to_owned(), count }),
     }
 }
 

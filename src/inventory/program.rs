@@ -75,27 +75,14 @@ pub(super) fn read(path: &Path, shown: &str, draft: &mut Draft, files: &mut File
         return;
     };
     if !matches!(root.value, Value::Map(_)) {
-        let fault = format!(
-            "`{shown} --list` prints {}, not a mapping of groups",
-            root.kind()
-        );
+        let fault = format!("`{shown} --list` prints {}, not a mapping of groups", root.kind());
         let fault = Diagnostic::error("inventory-program", fault).at(root.span, "");
         files.fault(fault.help("let it print `{\"web\": {\"hosts\": [\"web1\"]}}`"));
         return;
     }
-    let has_vars = root
-        .get("_meta")
-        .is_some_and(|meta| meta.get("hostvars").is_some());
+    let has_vars = root.get("_meta").is_some_and(|meta| meta.get("hostvars").is_some());
     let names = names(&root);
-    yaml::take(
-        id,
-        root,
-        sealed,
-        Shape::Listed,
-        files.sources,
-        draft,
-        files.found,
-    );
+    yaml::take(id, root, sealed, Shape::Listed, files.sources, draft, files.found);
     if has_vars {
         return;
     }
@@ -136,13 +123,7 @@ fn names(root: &Node) -> Vec<String> {
     let groups = root.entries().iter().filter(|entry| entry.key != "_meta");
     for Entry { value, .. } in groups {
         let hosts = value.get("hosts").unwrap_or(value);
-        names.extend(
-            hosts
-                .items()
-                .iter()
-                .filter_map(Node::as_text)
-                .map(str::to_owned),
-        );
+        names.extend(hosts.items().iter().filter_map(Node::as_text).map(str::to_owned));
         let keys = value.get("hosts").map(Node::entries).unwrap_or_default();
         names.extend(keys.iter().map(|entry| entry.key.clone()));
     }
@@ -171,16 +152,11 @@ fn parse(id: SourceId, shown: &str, files: &mut Files<'_>) -> Option<(Node, Seal
     let source = files.sources.get(id);
     let (text, command) = (source.text(), source.path());
     if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
-        let lines = text
-            .split_inclusive('\n')
-            .take(error.line().saturating_sub(1));
+        let lines = text.split_inclusive('\n').take(error.line().saturating_sub(1));
         let start: usize = lines.map(str::len).sum();
         // The column counts bytes, and is 0 at the end of a line.
         let at = (start + error.column().saturating_sub(1)).min(text.len());
-        let at = (0..=at)
-            .rev()
-            .find(|&at| text.is_char_boundary(at))
-            .unwrap_or(0);
+        let at = (0..=at).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
         let width = text[at..].chars().next().map_or(0, char::len_utf8);
         let why = error.to_string();
         let why = why.split(" at line ").next().unwrap_or(&why).to_owned();
@@ -217,22 +193,17 @@ fn told(failure: &Failure, shown: &str, command: &str) -> Diagnostic {
             .help("look at its first line, `#!`, and at its permissions"),
         Failure::Late(patience) => {
             let patience = duration::show(*patience);
-            fault(format!(
-                "`{command}` was ended: the program takes longer than {patience}"
-            ))
-            .help("let `--list` print `_meta`, so that it is not asked for each host")
-            .help("or give it more time: `--inventory-timeout 2m`")
+            fault(format!("`{command}` was ended: the program takes longer than {patience}"))
+                .help("let `--list` print `_meta`, so that it is not asked for each host")
+                .help("or give it more time: `--inventory-timeout 2m`")
         }
-        Failure::TooLong(bytes) => fault(format!(
-            "`{command}` was ended: the program prints more than {bytes} bytes"
-        ))
-        .help("let it print fewer variables, or split it"),
+        Failure::TooLong(bytes) => {
+            fault(format!("`{command}` was ended: the program prints more than {bytes} bytes"))
+                .help("let it print fewer variables, or split it")
+        }
         Failure::Ended { how, said } => {
             let fault = fault(format!("`{command}` ended {how}"));
-            let lines: Vec<&str> = said
-                .lines()
-                .filter(|line| !line.trim().is_empty())
-                .collect();
+            let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
             let last = lines.len().saturating_sub(MAX_SAID);
             let said = lines[last..].join("\n");
             if said.is_empty() {

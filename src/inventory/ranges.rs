@@ -44,9 +44,7 @@ fn split_port(entry: &str) -> Result<(&str, Option<u16>), String> {
     let Some((head, digits)) = entry.rsplit_once(':') else {
         return Ok((entry, None));
     };
-    let bracketed = head
-        .strip_prefix('[')
-        .and_then(|head| head.strip_suffix(']'));
+    let bracketed = head.strip_prefix('[').and_then(|head| head.strip_suffix(']'));
     if entry.starts_with('[') && entry.ends_with(']') && is_ipv6(&entry[1..entry.len() - 1]) {
         return Err("an IPv6 address without a port stands without brackets".to_owned());
     }
@@ -115,9 +113,7 @@ fn next_range(text: &str) -> Option<(&str, &str, &str)> {
     let open = text.find('[')?;
     let close = open + text[open..].find(']')?;
     let inside = &text[open + 1..close];
-    inside
-        .contains(':')
-        .then(|| (&text[..open], inside, &text[close + 1..]))
+    inside.contains(':').then(|| (&text[..open], inside, &text[close + 1..]))
 }
 
 /// Lists what `begin:end` or `begin:end:step` stands for.
@@ -128,15 +124,11 @@ fn values(range: &str) -> Result<Vec<String>, String> {
         [begin, end, step] => match step.parse::<u64>() {
             Ok(step) if step > 0 => (begin, end, step),
             _ => {
-                return Err(format!(
-                    "the step of `[{range}]` is not a whole number above 0"
-                ));
+                return Err(format!("the step of `[{range}]` is not a whole number above 0"));
             }
         },
         _ => {
-            return Err(format!(
-                "`[{range}]` is neither `[begin:end]` nor `[begin:end:step]`"
-            ));
+            return Err(format!("`[{range}]` is neither `[begin:end]` nor `[begin:end:step]`"));
         }
     };
     let begin = if begin.is_empty() { "0" } else { begin };
@@ -150,24 +142,18 @@ fn values(range: &str) -> Result<Vec<String>, String> {
         }
         let step = usize::try_from(step).unwrap_or(usize::MAX);
         let letters = (first..=last).step_by(step);
-        return Ok(letters
-            .map(|index| LETTERS[index..=index].to_owned())
-            .collect());
+        return Ok(letters.map(|index| LETTERS[index..=index].to_owned()).collect());
     }
     let number = |text: &str| {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         digits.then(|| text.parse::<u64>().ok()).flatten()
     };
     let (Some(first), Some(last)) = (number(begin), number(end)) else {
-        return Err(format!(
-            "the bounds of `[{range}]` are neither two numbers nor two letters"
-        ));
+        return Err(format!("the bounds of `[{range}]` are neither two numbers nor two letters"));
     };
     let padded = begin.len() > 1 && begin.starts_with('0');
     if padded && begin.len() != end.len() {
-        return Err(format!(
-            "the bounds of `[{range}]` are padded to different widths"
-        ));
+        return Err(format!("the bounds of `[{range}]` are padded to different widths"));
     }
     if first > last {
         return Err(nothing());
@@ -177,9 +163,7 @@ fn values(range: &str) -> Result<Vec<String>, String> {
     }
     let width = if padded { begin.len() } else { 0 };
     let count = (last - first) / step;
-    Ok((0..=count)
-        .map(|index| format!("{:0width$}", first + index * step))
-        .collect())
+    Ok((0..=count).map(|index| format!("{:0width$}", first + index * step)).collect())
 }
 
 const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -223,10 +207,7 @@ mod tests {
         assert_eq!(names("web[1:2]:22"), "web1 web2 port 22");
         assert_eq!(names("[2001:db8::1]:22"), "2001:db8::1 port 22");
         assert_eq!(names("192.0.2.1:22"), "192.0.2.1 port 22");
-        assert_eq!(
-            names("web:70000"),
-            "error: the port 70000 is not between 1 and 65535"
-        );
+        assert_eq!(names("web:70000"), "error: the port 70000 is not between 1 and 65535");
     }
 
     #[test]
@@ -241,34 +222,16 @@ mod tests {
         for (entry, why) in [
             ("b[5:1]", "`[5:1]` ends before it begins"),
             ("b[c:a]", "`[c:a]` ends before it begins"),
-            (
-                "b[01:100]",
-                "the bounds of `[01:100]` are padded to different widths",
-            ),
+            ("b[01:100]", "the bounds of `[01:100]` are padded to different widths"),
             ("b[1:]", "`[1:]` has no end"),
-            (
-                "b[1:9:0]",
-                "the step of `[1:9:0]` is not a whole number above 0",
-            ),
-            (
-                "b[1:x]",
-                "the bounds of `[1:x]` are neither two numbers nor two letters",
-            ),
-            (
-                "b[1:2:3:4]",
-                "`[1:2:3:4]` is neither `[begin:end]` nor `[begin:end:step]`",
-            ),
+            ("b[1:9:0]", "the step of `[1:9:0]` is not a whole number above 0"),
+            ("b[1:x]", "the bounds of `[1:x]` are neither two numbers nor two letters"),
+            ("b[1:2:3:4]", "`[1:2:3:4]` is neither `[begin:end]` nor `[begin:end:step]`"),
             ("b[1:999999999999]", "it stands for more than 100000 hosts"),
             ("b[1:999][1:999]", "it stands for more than 100000 hosts"),
             ("web:", "it ends in `:`, and a port should follow"),
-            (
-                "web:x",
-                "the `:` is part of neither a port nor an IPv6 address",
-            ),
-            (
-                "[::1]",
-                "an IPv6 address without a port stands without brackets",
-            ),
+            ("web:x", "the `:` is part of neither a port nor an IPv6 address"),
+            ("[::1]", "an IPv6 address without a port stands without brackets"),
         ] {
             assert_eq!(names(entry), format!("error: {why}"), "{entry}");
         }

@@ -45,9 +45,8 @@ const MAX_FILES: usize = 100_000;
 /// Names in a directory that Ansible does not take for inventories.
 const NOT_INVENTORIES: [&str; 3] = ["group_vars", "host_vars", "vars_plugins"];
 /// Endings of files in a directory that Ansible does not take for inventories.
-const IGNORED_ENDINGS: [&str; 12] = [
-    ".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry",
-];
+const IGNORED_ENDINGS: [&str; 12] =
+    [".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry"];
 
 /// Reads the inventory at a path, a file or a directory; a program is told of, and not run.
 ///
@@ -99,13 +98,7 @@ fn with_files(
 ) -> Option<Inventory> {
     let mut own = Diagnostics::default();
     let mut draft = Draft::new();
-    let mut files = Files {
-        sources,
-        programs,
-        found: &mut own,
-        usable: true,
-        count: 0,
-    };
+    let mut files = Files { sources, programs, found: &mut own, usable: true, count: 0 };
     read(&mut draft, &mut files);
     // Names that stand in a file which could not be read would all be told as unknown.
     let usable = files.usable;
@@ -222,12 +215,7 @@ fn format_of(path: &Path, text: &str) -> Format {
     match first {
         Some(line) if line.starts_with('{') => Format::Json,
         Some(line) if line.starts_with("---") => Format::Yaml,
-        Some(line)
-            if line
-                .split_whitespace()
-                .next()
-                .is_some_and(|w| w.ends_with(':')) =>
-        {
+        Some(line) if line.split_whitespace().next().is_some_and(|w| w.ends_with(':')) => {
             Format::Yaml
         }
         _ => Format::Ini,
@@ -236,9 +224,8 @@ fn format_of(path: &Path, text: &str) -> Format {
 
 /// Whether a file is executable and would run: Ansible too reads what cannot be executed as text.
 fn is_program(path: &Path) -> bool {
-    let executable = path
-        .metadata()
-        .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0);
+    let executable =
+        path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0);
     let mut start = Vec::new();
     executable
         && File::open(path)
@@ -306,10 +293,8 @@ impl Files<'_> {
             .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
         match names {
             Ok(names) => {
-                let mut names: Vec<String> = names
-                    .into_iter()
-                    .filter_map(|name| name.into_string().ok())
-                    .collect();
+                let mut names: Vec<String> =
+                    names.into_iter().filter_map(|name| name.into_string().ok()).collect();
                 names.sort();
                 Some(names)
             }

@@ -39,19 +39,12 @@ impl Tree {
                 parents[child].push(parent);
             }
         }
-        let mut children: Vec<Vec<usize>> = draft
-            .groups
-            .values()
-            .map(|group| group.children.keys().copied().collect())
-            .collect();
+        let mut children: Vec<Vec<usize>> =
+            draft.groups.values().map(|group| group.children.keys().copied().collect()).collect();
         let orphans = parents.iter_mut().enumerate().skip(1);
         for (group, own) in orphans.filter(|(_, own)| own.is_empty()) {
             own.push(ALL);
-            let at = if group == UNGROUPED {
-                0
-            } else {
-                children[ALL].len()
-            };
+            let at = if group == UNGROUPED { 0 } else { children[ALL].len() };
             children[ALL].insert(at, group);
         }
         let mut waiting: Vec<usize> = parents.iter().map(Vec::len).collect();
@@ -109,10 +102,7 @@ impl Tree {
 fn ranks(draft: &Draft, depths: &[usize]) -> Vec<usize> {
     let key = |group: usize| {
         let named = draft.groups.get_index(group);
-        (
-            depths[group],
-            named.map(|(name, group)| (group.priority, name)),
-        )
+        (depths[group], named.map(|(name, group)| (group.priority, name)))
     };
     let mut order: Vec<usize> = (0..depths.len()).collect();
     order.sort_by_cached_key(|&group| key(group));
@@ -142,10 +132,7 @@ fn cycle(draft: &Draft, parents: &[Vec<usize>], waiting: &[usize], start: usize)
     let mut around: Vec<usize> = way[first..].iter().rev().copied().collect();
     around.extend(around.first().copied());
     let name = |group: usize| draft.groups.get_index(group).map_or("", |(name, _)| name);
-    let names: Vec<String> = around
-        .iter()
-        .map(|&one| format!("`{}`", name(one)))
-        .collect();
+    let names: Vec<String> = around.iter().map(|&one| format!("`{}`", name(one))).collect();
     let message = format!("groups contain each other: {}", names.join(" > "));
     let mut fault = Diagnostic::error("group-cycle", message);
     let edges: Vec<(Span, String)> = around
@@ -158,11 +145,7 @@ fn cycle(draft: &Draft, parents: &[Vec<usize>], waiting: &[usize], start: usize)
     let last = edges.iter().enumerate().max_by_key(|(_, edge)| edge.0);
     let last = last.map(|(index, _)| index);
     for (index, (place, label)) in edges.into_iter().enumerate() {
-        fault = if Some(index) == last {
-            fault.at(place, label)
-        } else {
-            fault.also(place, label)
-        };
+        fault = if Some(index) == last { fault.at(place, label) } else { fault.also(place, label) };
     }
     fault.help("take one of them out of the other")
 }

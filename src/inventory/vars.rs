@@ -42,12 +42,10 @@ impl<'a> VarsDir<'a> {
         let file = format!("{name}{ending}");
         for unread in present {
             let message = format!("`{}/{name}{unread}` is not read", self.shown);
-            files
-                .found
-                .push(Diagnostic::warning("shadowed-vars", message).help(format!(
-                    "`{}/{file}` comes first: put all of it into one of them",
-                    self.shown
-                )));
+            files.found.push(Diagnostic::warning("shadowed-vars", message).help(format!(
+                "`{}/{file}` comes first: put all of it into one of them",
+                self.shown
+            )));
         }
         let path = self.path.join(&file);
         read_path(&path, &format!("{}/{file}", self.shown), vars, files, 0);
@@ -67,9 +65,7 @@ fn read_path(path: &Path, shown: &str, vars: &mut Vars, files: &mut Files<'_>, d
     }
     for name in files.list(path, shown).unwrap_or_default() {
         let inner = path.join(&name);
-        let ending = Path::new(&name)
-            .extension()
-            .map(std::ffi::OsStr::as_encoded_bytes);
+        let ending = Path::new(&name).extension().map(std::ffi::OsStr::as_encoded_bytes);
         let fits = match ending {
             None => true,
             Some(b"yml" | b"yaml" | b"json") => !inner.is_dir(),
@@ -132,10 +128,7 @@ mod tests {
                 ("host_vars/web1.yml", "b: 1\n"),
             ],
         );
-        assert_eq!(
-            reading.told(),
-            "shadowed-vars `host_vars/web1.yml` is not read"
-        );
+        assert_eq!(reading.told(), "shadowed-vars `host_vars/web1.yml` is not read");
         let inventory = reading.inventory.unwrap();
         assert_eq!(var(&inventory, "web1", "a"), json!(1));
         assert_eq!(var(&inventory, "web1", "b"), json!(null));
@@ -157,10 +150,7 @@ mod tests {
             &[
                 ("hosts.ini", "[web]\nweb1\n"),
                 ("group_vars/web/vars.yml", "a: 1\n"),
-                (
-                    "group_vars/web/vault.yml",
-                    "$ANSIBLE_VAULT;1.1;AES256\n6162\n",
-                ),
+                ("group_vars/web/vault.yml", "$ANSIBLE_VAULT;1.1;AES256\n6162\n"),
             ],
         );
         assert_eq!(reading.place(), "$ANSIBLE_VAULT;1.1;AES256");

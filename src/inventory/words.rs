@@ -26,10 +26,7 @@ pub(super) fn split(line: &str) -> Result<Vec<Word>, (&'static str, usize)> {
             }
             _ => {}
         }
-        let current = word.get_or_insert_with(|| Word {
-            text: String::new(),
-            range: at..at,
-        });
+        let current = word.get_or_insert_with(|| Word { text: String::new(), range: at..at });
         match character {
             '\\' => match characters.next() {
                 Some((_, escaped)) => current.text.push(escaped),

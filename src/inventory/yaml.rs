@@ -65,10 +65,7 @@ pub(super) fn read(
 }
 
 /// Takes the groups of a file or of an answer into the draft.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "it is of no use to anybody afterwards"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "it is of no use to anybody afterwards")]
 pub(super) fn take(
     id: SourceId,
     root: Node,
@@ -78,12 +75,7 @@ pub(super) fn take(
     draft: &mut Draft,
     found: &mut Diagnostics,
 ) {
-    let mut reader = Reader {
-        shape,
-        sealed,
-        draft,
-        found,
-    };
+    let mut reader = Reader { shape, sealed, draft, found };
     match &root.value {
         Value::Null => found.push(
             Diagnostic::error("empty-inventory", "the inventory is empty")
@@ -253,10 +245,7 @@ impl Reader<'_> {
                 let message = format!("`{}` stands where a group is expected", entry.key);
                 self.found.push(
                     Diagnostic::error("inventory-shape", message)
-                        .at(
-                            entry.key_span,
-                            "the first level of an inventory names groups",
-                        )
+                        .at(entry.key_span, "the first level of an inventory names groups")
                         .help("put it under the name of a group, or under `all:`"),
                 );
             } else if !(listed && entry.key == "_meta") {
@@ -327,9 +316,8 @@ impl Reader<'_> {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
             None if part.value.entries().iter().any(is_group) => {
                 let key = &part.key;
-                diagnostic.help(format!(
-                    "put the group under `children:`: `children: {{{key}: ...}}`"
-                ))
+                diagnostic
+                    .help(format!("put the group under `children:`: `children: {{{key}: ...}}`"))
             }
             None => diagnostic.help(
                 "put hosts under `hosts:`, groups under `children:` and variables under `vars:`",
@@ -359,10 +347,8 @@ impl Reader<'_> {
                 }
             }
             _ => self.found.push(
-                shape_fault(&format!("`hosts` of `{name}`"), node, "a mapping").help(format!(
-                    "write each host as a key: `{}`",
-                    meant::hosts(node)
-                )),
+                shape_fault(&format!("`hosts` of `{name}`"), node, "a mapping")
+                    .help(format!("write each host as a key: `{}`", meant::hosts(node))),
             ),
         }
     }
@@ -372,15 +358,12 @@ impl Reader<'_> {
             Value::Null => self.named(group, &entry.key, entry.key_span, &[]),
             Value::Map(vars) => self.named(group, &entry.key, entry.key_span, vars),
             _ => self.found.push(
-                shape_fault(
-                    &format!("the host `{}`", entry.key),
-                    &entry.value,
-                    "a mapping",
-                )
-                .help(format!(
-                    "write its variables as a mapping: `{}`",
-                    meant::host(&entry.key, &entry.value)
-                )),
+                shape_fault(&format!("the host `{}`", entry.key), &entry.value, "a mapping").help(
+                    format!(
+                        "write its variables as a mapping: `{}`",
+                        meant::host(&entry.key, &entry.value)
+                    ),
+                ),
             ),
         }
     }
@@ -433,10 +416,7 @@ impl Reader<'_> {
                 self.group(entry, None);
             }
         }
-        for entry in part("hosts")
-            .map(|part| part.value.entries())
-            .unwrap_or_default()
-        {
+        for entry in part("hosts").map(|part| part.value.entries()).unwrap_or_default() {
             let place = entry.key_span;
             let host = self.draft.host(&entry.key, ALL, place, self.found);
             let Some(vars) = host.and_then(|_| entry.value.get("variables")) else {
@@ -474,12 +454,8 @@ impl Reader<'_> {
                 Value::Map(vars) => give(&mut host.vars, given(vars, &self.sealed, self.shape)),
                 Value::Null => {}
                 _ => self.found.push(
-                    shape_fault(
-                        &format!("the host `{}`", entry.key),
-                        &entry.value,
-                        "a mapping",
-                    )
-                    .help("write its variables as a mapping"),
+                    shape_fault(&format!("the host `{}`", entry.key), &entry.value, "a mapping")
+                        .help("write its variables as a mapping"),
                 ),
             }
         }

@@ -71,23 +71,17 @@ impl std::fmt::Debug for Expression {
 impl Expression {
     /// Compiles; `place` is where it is written, for messages.
     pub(super) fn compile(text: &str, place: String) -> Result<Self, Fault> {
-        let code = ENGINE
-            .compile_expression_owned(text.to_owned())
-            .map_err(|error| Fault {
-                at: error.range().unwrap_or(0..text.len()),
-                what: words_of(&error),
-            })?;
+        let code = ENGINE.compile_expression_owned(text.to_owned()).map_err(|error| Fault {
+            at: error.range().unwrap_or(0..text.len()),
+            what: words_of(&error),
+        })?;
         for (name, at, kind) in helpers(text) {
             if !kind.knows(name) {
                 let what = format!("no such {}", kind.word());
                 return Err(Fault { at, what });
             }
         }
-        Ok(Self {
-            code,
-            text: text.to_owned(),
-            place,
-        })
+        Ok(Self { code, text: text.to_owned(), place })
     }
 
     /// Returns the names it reads, in order, with the place of the first use of each.
@@ -108,10 +102,7 @@ impl Expression {
 
     /// Evaluates; an undefined result is an error.
     pub(super) fn eval(&self, scope: &Value) -> Result<Value, ModelError> {
-        let value = self
-            .code
-            .eval(scope.clone())
-            .map_err(|error| self.fails(&words_of(&error)))?;
+        let value = self.code.eval(scope.clone()).map_err(|error| self.fails(&words_of(&error)))?;
         match value.kind() {
             ValueKind::Undefined => Err(self.fails("its value is not defined")),
             ValueKind::Invalid => Err(self.fails(&value.to_string())),
@@ -149,11 +140,9 @@ impl Template {
             Self::Constant(value) => value.clone(),
             Self::One(expression) => expression.eval(scope)?,
             Self::Text(_) => Value::from(self.text(scope)?),
-            Self::List(items) => items
-                .iter()
-                .map(|item| item.value(scope))
-                .collect::<Result<Vec<_>, _>>()?
-                .into(),
+            Self::List(items) => {
+                items.iter().map(|item| item.value(scope)).collect::<Result<Vec<_>, _>>()?.into()
+            }
             Self::Map(entries) => entries
                 .iter()
                 .map(|(key, value)| Ok((key.clone(), value.value(scope)?)))
@@ -269,10 +258,7 @@ mod tests {
     #[test]
     fn names_are_found_where_they_are_used_first() {
         let expression = Expression::compile("'b' ~ a.b + b + range(3)", String::new()).unwrap();
-        assert_eq!(
-            expression.names(),
-            [("a".to_owned(), 6..7), ("b".to_owned(), 12..13)]
-        );
+        assert_eq!(expression.names(), [("a".to_owned(), 6..7), ("b".to_owned(), 12..13)]);
     }
 
     #[test]

@@ -45,17 +45,12 @@ const HEAD: [&str; 2] = ["version", "model"];
 
 pub(super) fn model(node: &Node, sources: &Sources, found: &mut Diagnostics) -> Option<Model> {
     let source = sources.get(node.span.source);
-    let declared: IndexMap<String, Declared<'_>> = groups_of(node)
-        .map(|entry| (entry.key.clone(), Declared::read(&entry.value)))
-        .collect();
+    let declared: IndexMap<String, Declared<'_>> =
+        groups_of(node).map(|entry| (entry.key.clone(), Declared::read(&entry.value))).collect();
     let mut lowering = Lowering {
         sources,
         path: source.path(),
-        newlines: source
-            .text()
-            .match_indices('\n')
-            .map(|(at, _)| at)
-            .collect(),
+        newlines: source.text().match_indices('\n').map(|(at, _)| at).collect(),
         declared: &declared,
         found: Diagnostics::default(),
     };
@@ -65,10 +60,7 @@ pub(super) fn model(node: &Node, sources: &Sources, found: &mut Diagnostics) -> 
         .collect();
     let faulty = lowering.found.has_errors();
     found.extend(lowering.found);
-    let name = node
-        .get("model")
-        .and_then(Node::as_text)
-        .unwrap_or_default();
+    let name = node.get("model").and_then(Node::as_text).unwrap_or_default();
     let digest = Sha256::digest(source.text().as_bytes());
     (!faulty).then(|| Model {
         name: name.to_owned(),
@@ -82,9 +74,7 @@ pub(super) fn model(node: &Node, sources: &Sources, found: &mut Diagnostics) -> 
 }
 
 fn groups_of(node: &Node) -> impl Iterator<Item = &DocumentEntry> {
-    node.entries()
-        .iter()
-        .filter(|entry| !HEAD.contains(&entry.key.as_str()))
+    node.entries().iter().filter(|entry| !HEAD.contains(&entry.key.as_str()))
 }
 
 /// The names of a group.
@@ -130,9 +120,7 @@ impl<'a> Lowering<'a> {
 
     /// Returns a place as messages of a run show it: `plans/models/dovecot.yaml:61`.
     fn line(&self, span: Span) -> String {
-        let line = self
-            .newlines
-            .partition_point(|newline| *newline < span.range().start);
+        let line = self.newlines.partition_point(|newline| *newline < span.range().start);
         format!("{}:{}", self.path, line + 1)
     }
 
@@ -145,11 +133,9 @@ impl<'a> Lowering<'a> {
         let name = node.as_text()?;
         let number = self.declared.get_index_of(name);
         if number.is_none() {
-            let fault = Diagnostic::error(
-                "unknown-group",
-                format!("`{name}` is not a group of the model"),
-            )
-            .at(written(node), "no such group");
+            let fault =
+                Diagnostic::error("unknown-group", format!("`{name}` is not a group of the model"))
+                    .at(written(node), "no such group");
             let near = nearest(name, self.declared.keys().map(String::as_str));
             self.fault(match near {
                 Some(near) => fault.help(format!("did you mean `{near}`?")),
@@ -176,25 +162,14 @@ impl<'a> Lowering<'a> {
         let entries = self.commands(number, commands);
         let rules = node.get("time").map_or(&[][..], Node::items);
         let rules = rules.iter().map(|rule| self.rule(rule, slots)).collect();
-        Group {
-            name: entry.key.clone(),
-            slots: slots.clone(),
-            state,
-            derived,
-            entries,
-            rules,
-        }
+        Group { name: entry.key.clone(), slots: slots.clone(), state, derived, entries, rules }
     }
 
     fn state(&mut self, group: &Node) -> IndexMap<String, Value> {
         let entries = group.get("state").map_or(&[][..], Node::entries);
         for entry in entries {
             self.refuse_own_name(&entry.key, entry.key_span);
-            if entry
-                .value
-                .as_text()
-                .is_some_and(|text| text.contains("{{"))
-            {
+            if entry.value.as_text().is_some_and(|text| text.contains("{{")) {
                 self.fault(
                     Diagnostic::error("template-in-state", "state is a plain value at the start")
                         .at(written(&entry.value), "this is a template")
@@ -202,10 +177,7 @@ impl<'a> Lowering<'a> {
                 );
             }
         }
-        entries
-            .iter()
-            .map(|entry| (entry.key.clone(), text::plain(&entry.value)))
-            .collect()
+        entries.iter().map(|entry| (entry.key.clone(), text::plain(&entry.value))).collect()
     }
 
     fn refuse_own_name(&mut self, name: &str, span: Span) {
@@ -275,19 +247,14 @@ impl<'a> Lowering<'a> {
         let span = self.duration(every);
         if let Some(node) = every.filter(|_| span < LEAST_EVERY) {
             self.fault(
-                Diagnostic::error(
-                    "rule-too-often",
-                    "a time rule happens at most once a second",
-                )
-                .at(written(node), "too short")
-                .help("write `1s` or more"),
+                Diagnostic::error("rule-too-often", "a time rule happens at most once a second")
+                    .at(written(node), "too short")
+                    .help("write `1s` or more"),
             );
         }
         Rule {
             every: span.max(LEAST_EVERY),
-            when: rule
-                .get("when")
-                .and_then(|when| self.expression(when, &names)),
+            when: rule.get("when").and_then(|when| self.expression(when, &names)),
             becomes: self.change(rule.get("becomes"), slots, &names),
         }
     }

@@ -21,11 +21,7 @@ pub(super) struct Names<'a> {
 impl<'a> Names<'a> {
     /// Returns the names of a host that does nothing.
     pub(super) fn of_host(slots: &'a HashMap<String, Slot>) -> Self {
-        Self {
-            host: Some(slots),
-            captures: &[],
-            command: false,
-        }
+        Self { host: Some(slots), captures: &[], command: false }
     }
 
     /// Whether a name is known.
@@ -41,12 +37,7 @@ impl<'a> Names<'a> {
     /// Returns all of them, sorted.
     pub(super) fn all(&self) -> Vec<&'a str> {
         let mut all: Vec<&str> = self.captures.iter().map(String::as_str).collect();
-        all.extend(
-            self.host
-                .into_iter()
-                .flat_map(HashMap::keys)
-                .map(String::as_str),
-        );
+        all.extend(self.host.into_iter().flat_map(HashMap::keys).map(String::as_str));
         all.extend(OWN.into_iter().filter(|name| self.knows(name)));
         all.sort_unstable();
         all

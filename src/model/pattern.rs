@@ -83,9 +83,7 @@ impl Word {
         };
         let (name, kind) = inner.split_once(':').unwrap_or((inner, ""));
         let named = name.starts_with(|c: char| c.is_ascii_lowercase())
-            && name
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
         match (name, kind) {
             ("*", "") => Ok(Self::Rest),
             (_, "") if named => Ok(Self::Any(name.to_owned())),
@@ -134,11 +132,7 @@ impl Word {
 fn match_words(pattern: &[Word], argv: &[String]) -> Option<Captures> {
     let open = pattern.last() == Some(&Word::Rest);
     let fixed = pattern.len() - usize::from(open);
-    let fits = if open {
-        argv.len() >= fixed
-    } else {
-        argv.len() == fixed
-    };
+    let fits = if open { argv.len() >= fixed } else { argv.len() == fixed };
     if !fits {
         return None;
     }
@@ -155,16 +149,8 @@ fn covers_words(mine: &[Word], other: &[Word]) -> bool {
     let fixed = mine.len() - usize::from(open);
     let other_open = other.last() == Some(&Word::Rest);
     let other_fixed = other.len() - usize::from(other_open);
-    let lengths = if open {
-        other_fixed >= fixed
-    } else {
-        !other_open && other_fixed == fixed
-    };
-    lengths
-        && mine[..fixed]
-            .iter()
-            .zip(other)
-            .all(|(mine, other)| mine.covers(other))
+    let lengths = if open { other_fixed >= fixed } else { !other_open && other_fixed == fixed };
+    lengths && mine[..fixed].iter().zip(other).all(|(mine, other)| mine.covers(other))
 }
 
 /// Divides a command line into words; quotes keep blanks together. `None` where one is not closed.

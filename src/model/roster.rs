@@ -59,9 +59,7 @@ impl Roster {
             let number = roster.hosts.len();
             roster.members[group].push(number);
             // Where two hosts have one address the first is meant.
-            roster.by_address[group]
-                .entry(host.link.address.clone())
-                .or_insert(number);
+            roster.by_address[group].entry(host.link.address.clone()).or_insert(number);
             roster.by_name.insert(host.name.clone(), number);
             roster.hosts.push(Member {
                 name: host.name.clone(),
@@ -98,9 +96,7 @@ impl Roster {
     /// Returns the entry that something comes from.
     pub(super) fn entry(&self, source: Source) -> Result<&Entry, ModelError> {
         let group = self.model.groups.get_index(source.group);
-        group
-            .and_then(|(_, group)| group.entries.get(source.entry))
-            .ok_or_else(foreign)
+        group.and_then(|(_, group)| group.entries.get(source.entry)).ok_or_else(foreign)
     }
 
     /// Returns the answer that something comes from.
@@ -121,28 +117,19 @@ fn foreign() -> ModelError {
 }
 
 fn group_of(model: &Model, host: &Host) -> Result<usize, ModelError> {
-    let mut found: Vec<usize> = host
-        .groups
-        .iter()
-        .filter_map(|group| model.groups.get_index_of(group))
-        .collect();
+    let mut found: Vec<usize> =
+        host.groups.iter().filter_map(|group| model.groups.get_index_of(group)).collect();
     found.sort_unstable();
     found.dedup();
     match found.as_slice() {
         [group] => Ok(*group),
         several => {
-            let names: Vec<&str> = several
-                .iter()
-                .map(|group| model.group(*group).name.as_str())
-                .collect();
+            let names: Vec<&str> =
+                several.iter().map(|group| model.group(*group).name.as_str()).collect();
             Err(ModelError::WrongGroups {
                 host: host.name.clone(),
                 groups: model.groups().collect::<Vec<_>>().join(", "),
-                found: if names.is_empty() {
-                    "none".into()
-                } else {
-                    names.join(", ")
-                },
+                found: if names.is_empty() { "none".into() } else { names.join(", ") },
             })
         }
     }

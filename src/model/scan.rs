@@ -29,10 +29,7 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece>, Fault> {
     while let Some(open) = text[from..].find('{').map(|at| from + at) {
         let rest = &text[open..];
         if rest.starts_with("{%") || rest.starts_with("{#") {
-            return Err(Fault {
-                at: open..open + 2,
-                what: "models have `{{ }}` only".into(),
-            });
+            return Err(Fault { at: open..open + 2, what: "models have `{{ }}` only".into() });
         }
         if !rest.starts_with("{{") {
             // A brace of its own: the text goes on behind it.
@@ -43,10 +40,8 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece>, Fault> {
         }
         extend_literal(&mut pieces, from, open);
         let body = open + 2;
-        let length = end_of_expression(&text[body..]).ok_or_else(|| Fault {
-            at: open..body,
-            what: "this is not closed by `}}`".into(),
-        })?;
+        let length = end_of_expression(&text[body..])
+            .ok_or_else(|| Fault { at: open..body, what: "this is not closed by `}}`".into() })?;
         let end = body + length;
         for (trim, at) in [('-', body..body + 1), ('-', end.saturating_sub(1)..end)] {
             if length > 0 && text.as_bytes().get(at.start) == Some(&(trim as u8)) {
@@ -112,16 +107,11 @@ pub(super) fn tokens(text: &str) -> impl Iterator<Item = Token> + '_ {
                 after_dot = false;
                 continue;
             }
-            let word = rest
-                .find(|c: char| !c.is_alphanumeric() && c != '_')
-                .unwrap_or(rest.len());
+            let word = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
             at += word.max(if word == 0 { first.len_utf8() } else { 0 });
             let attribute = after_dot;
             after_dot = first == '.';
-            return Some(Token {
-                at: start..at,
-                attribute,
-            });
+            return Some(Token { at: start..at, attribute });
         }
     })
 }

@@ -63,10 +63,7 @@ impl World {
             };
             (self.roster.hosts[number].name.clone(), saved)
         });
-        Snapshot {
-            now: self.now,
-            hosts: hosts.collect(),
-        }
+        Snapshot { now: self.now, hosts: hosts.collect() }
     }
 
     /// Makes hosts what they were; then [`World::advance_to`] the snapshot's instant.

@@ -28,11 +28,7 @@ pub(crate) fn read(text: &str) -> (Option<Model>, Vec<String>) {
     let mut found = Diagnostics::default();
     let node = document::parse(&sources, id, &mut found);
     let model = node.and_then(|node| {
-        schema::check(
-            &node,
-            &schema::Shape::Record(&schema::model::MODEL),
-            &mut found,
-        );
+        schema::check(&node, &schema::Shape::Record(&schema::model::MODEL), &mut found);
         if found.has_errors() {
             return None;
         }
@@ -43,12 +39,7 @@ pub(crate) fn read(text: &str) -> (Option<Model>, Vec<String>) {
         .into_iter()
         .map(|one| {
             let at = one.primary.as_ref().map(|label| sources.slice(label.span));
-            format!(
-                "{} at `{}`: {}",
-                one.code,
-                at.unwrap_or_default(),
-                one.message
-            )
+            format!("{} at `{}`: {}", one.code, at.unwrap_or_default(), one.message)
         })
         .collect();
     (model, shown)
@@ -95,10 +86,7 @@ pub(crate) fn cluster() -> Vec<Host> {
     let all = node.get("all").unwrap();
     let model = all.get("vars").and_then(|vars| vars.get("planrun_model"));
     let model = model.and_then(document::Node::as_text).unwrap();
-    assert!(
-        plans().join(model).is_file(),
-        "{model} is beside the folder of the inventory"
-    );
+    assert!(plans().join(model).is_file(), "{model} is beside the folder of the inventory");
     let mut hosts = Vec::new();
     for group in all.get("children").unwrap().entries() {
         for member in group.value.get("hosts").unwrap().entries() {

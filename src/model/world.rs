@@ -164,11 +164,7 @@ impl World {
             (_, Some(fault)) => Which::Fault(entry.fault(fault)?),
             (Some(meant), None) => Which::Case(self.case(entry, here, meant, &captures)?),
         };
-        let source = Source {
-            group: number,
-            entry: entry_number,
-            answer,
-        };
+        let source = Source { group: number, entry: entry_number, answer };
         Ok(Pending {
             here,
             meant,
@@ -248,9 +244,7 @@ impl World {
 
     pub(super) fn index(&self, host: &HostName) -> Result<usize, ModelError> {
         let found = self.roster.by_name.get(host);
-        found
-            .copied()
-            .ok_or_else(|| ModelError::UnknownHost(host.clone()))
+        found.copied().ok_or_else(|| ModelError::UnknownHost(host.clone()))
     }
 
     pub(super) fn group_of(&self, host: usize) -> &Arc<Group> {
@@ -323,11 +317,7 @@ impl World {
         match printed {
             Printed::Nothing => Ok(String::new()),
             Printed::Text(text) => Ok(line(text.text(scope)?)),
-            Printed::Hosts {
-                group,
-                header,
-                columns,
-            } => {
+            Printed::Hosts { group, header, columns } => {
                 let mut out = format!("{header}\n");
                 for host in &self.roster.members[*group] {
                     let scope = self.scope(entry, pending.here, Some(*host), &pending.captures);
@@ -355,10 +345,7 @@ impl World {
 
 /// Works out all values of a change before any of them is set.
 pub(super) fn values_of(change: &Change, scope: &Value) -> Result<Vec<(usize, Value)>, ModelError> {
-    change
-        .iter()
-        .map(|(number, template)| Ok((*number, template.value(scope)?)))
-        .collect()
+    change.iter().map(|(number, template)| Ok((*number, template.value(scope)?))).collect()
 }
 
 /// Ends a text as programs do: with a newline, where there is any text.

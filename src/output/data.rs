@@ -32,11 +32,7 @@ pub(super) fn json(
         return Err(format!("it printed more than {MAX_VALUES} values"));
     }
     let value: Value = serde_json::from_str(text).map_err(|error| {
-        let found = quoted(
-            text.lines()
-                .nth(error.line().saturating_sub(1))
-                .unwrap_or(""),
-        );
+        let found = quoted(text.lines().nth(error.line().saturating_sub(1)).unwrap_or(""));
         format!("its output is no JSON: {error}, where it has {found}")
     })?;
     if let Some(number) = numbers(text).find(|number| is_whole(number) && !fits(number)) {
@@ -90,10 +86,7 @@ fn rows(value: Value, key: Option<&str>, types: &IndexMap<String, Type>) -> Resu
             ));
         }
         other => {
-            return Err(format!(
-                "expected a list of mappings, found {}",
-                kind(&other)
-            ));
+            return Err(format!("expected a list of mappings, found {}", kind(&other)));
         }
     };
     bounded(items.len())?;
@@ -101,10 +94,7 @@ fn rows(value: Value, key: Option<&str>, types: &IndexMap<String, Type>) -> Resu
     for (number, item) in items.into_iter().enumerate() {
         let number = number + 1;
         let Value::Object(mut row) = item else {
-            return Err(format!(
-                "row {number}: expected a mapping, found {}",
-                kind(&item)
-            ));
+            return Err(format!("row {number}: expected a mapping, found {}", kind(&item)));
         };
         for (name, wanted) in types {
             if let Some(field) = row.get_mut(name) {
@@ -175,14 +165,13 @@ fn fits(number: &str) -> bool {
 /// Returns a whole number of a document that has become a near one.
 fn too_large(node: &Node, sources: &Sources) -> Option<String> {
     match &node.value {
-        document::Value::Float(_) => node
-            .lexeme(sources)
-            .filter(|text| is_whole(text))
-            .map(str::to_owned),
+        document::Value::Float(_) => {
+            node.lexeme(sources).filter(|text| is_whole(text)).map(str::to_owned)
+        }
         document::Value::List(items) => items.iter().find_map(|item| too_large(item, sources)),
-        document::Value::Map(entries) => entries
-            .iter()
-            .find_map(|entry| too_large(&entry.value, sources)),
+        document::Value::Map(entries) => {
+            entries.iter().find_map(|entry| too_large(&entry.value, sources))
+        }
         _ => None,
     }
 }

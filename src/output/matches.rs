@@ -33,10 +33,7 @@ pub(super) fn read(
         })?);
     }
     if rows.is_empty() {
-        return Err(format!(
-            "its output does not match, found {}",
-            quoted(text.trim())
-        ));
+        return Err(format!("its output does not match, found {}", quoted(text.trim())));
     }
     match key {
         Some(_) => keyed(rows, key),

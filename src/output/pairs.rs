@@ -29,9 +29,7 @@ pub(super) fn read(text: &str, types: &IndexMap<String, Type>) -> Result<Value, 
         let Slot::Vacant(slot) = map.entry(key) else {
             let same = |line| split(line).is_some_and(|(name, _)| name == key);
             let earlier = text.lines().position(same).map_or(number, |at| at + 1);
-            return Err(format!(
-                "`{key}` is there twice, in lines {earlier} and {number}"
-            ));
+            return Err(format!("`{key}` is there twice, in lines {earlier} and {number}"));
         };
         let kind = types.get(key).copied().unwrap_or(Type::String);
         let value =
@@ -51,11 +49,7 @@ fn split(line: &str) -> Option<(&str, String)> {
     if key.is_empty() {
         return None;
     }
-    let value = if line[at..].starts_with('=') {
-        unquoted(value)
-    } else {
-        value.to_owned()
-    };
+    let value = if line[at..].starts_with('=') { unquoted(value) } else { value.to_owned() };
     Some((key, value))
 }
 

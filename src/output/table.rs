@@ -36,10 +36,7 @@ pub(super) fn tsv(
     }
     for wanted in key.into_iter().chain(types.keys().map(String::as_str)) {
         if !columns.contains(&wanted) {
-            return Err(format!(
-                "there is no column `{wanted}` in the header {}",
-                quoted(header)
-            ));
+            return Err(format!("there is no column `{wanted}` in the header {}", quoted(header)));
         }
     }
     let mut rows: Vec<Row> = Vec::new();

@@ -19,24 +19,15 @@ fn types(all: &[(&str, Type)]) -> IndexMap<String, Type> {
 }
 
 fn tsv(key: &str, all: &[(&str, Type)]) -> Reading {
-    Reading::Tsv {
-        key: Some(key.to_owned()).filter(|key| !key.is_empty()),
-        types: types(all),
-    }
+    Reading::Tsv { key: Some(key.to_owned()).filter(|key| !key.is_empty()), types: types(all) }
 }
 
 fn json_by(key: &str, all: &[(&str, Type)]) -> Reading {
-    Reading::Json {
-        key: Some(key.to_owned()).filter(|key| !key.is_empty()),
-        types: types(all),
-    }
+    Reading::Json { key: Some(key.to_owned()).filter(|key| !key.is_empty()), types: types(all) }
 }
 
 fn yaml_by(key: &str, all: &[(&str, Type)]) -> Reading {
-    Reading::Yaml {
-        key: Some(key.to_owned()).filter(|key| !key.is_empty()),
-        types: types(all),
-    }
+    Reading::Yaml { key: Some(key.to_owned()).filter(|key| !key.is_empty()), types: types(all) }
 }
 
 fn pairs(all: &[(&str, Type)]) -> Reading {
@@ -122,11 +113,7 @@ fn what_is_no_sound_table_is_told_with_its_row_and_column() {
         "mail server ip\tvhosts\tvhosts\na\t1\t2\n",
         "the header has `vhosts` twice",
     );
-    refuses(
-        &tsv("", &[]),
-        "a\t\t\n1\t2\t3\n",
-        "the header has a column without a name twice",
-    );
+    refuses(&tsv("", &[]), "a\t\t\n1\t2\t3\n", "the header has a column without a name twice");
     refuses(
         &vhosts(),
         "mail server ip\tvhosts\tkey\na\t1\t2\n",
@@ -150,10 +137,7 @@ fn the_pairs_of_systemctl_show_are_split_at_their_first_sign() {
     assert_eq!(value["MainPID"], 1187);
     assert_eq!(value["ActiveState"], "active");
     assert_eq!(value["DropInPaths"], "");
-    assert_eq!(
-        value["Environment"],
-        r#"LANG=C.UTF-8 "GREETING=hello world""#
-    );
+    assert_eq!(value["Environment"], r#"LANG=C.UTF-8 "GREETING=hello world""#);
     assert_eq!(value["ActiveEnterTimestamp"], "Tue 2026-11-24 06:12:51 UTC");
     refuses(
         &pairs(&[("MemoryCurrent", Type::Int)]),
@@ -201,21 +185,13 @@ fn what_are_no_sound_pairs_is_told_with_its_line() {
         "a=1\nword\n",
         r#"line 2: expected `key=value` or `key: value`, found "word""#,
     );
-    refuses(
-        &pairs(&[]),
-        "=1\n",
-        r#"line 1: expected `key=value` or `key: value`, found "=1""#,
-    );
+    refuses(&pairs(&[]), "=1\n", r#"line 1: expected `key=value` or `key: value`, found "=1""#);
     refuses(
         &pairs(&[]),
         include_str!("../../tests/cases/outputs/systemctl-show-of-two.txt"),
         "`MainPID` is there twice, in lines 1 and 5",
     );
-    refuses(
-        &pairs(&[("n", Type::Int)]),
-        "a=1\n",
-        "there is no `n` in its output",
-    );
+    refuses(&pairs(&[("n", Type::Int)]), "a=1\n", "there is no `n` in its output");
     refuses(
         &pairs(&[("n", Type::Int)]),
         "n=\n",
@@ -244,16 +220,9 @@ fn json_of_real_commands_is_taken_as_it_is_or_by_a_key() {
 
 #[test]
 fn fields_of_json_are_converted_where_types_say_so() {
-    let all = [
-        ("n", Type::Int),
-        ("f", Type::Float),
-        ("b", Type::Bool),
-        ("s", Type::String),
-    ];
-    let value = parse(
-        &json_by("", &all),
-        r#"[{"n":"5","f":1,"b":"yes","s":7}, {"n":null}, {"b":0}]"#,
-    );
+    let all = [("n", Type::Int), ("f", Type::Float), ("b", Type::Bool), ("s", Type::String)];
+    let value =
+        parse(&json_by("", &all), r#"[{"n":"5","f":1,"b":"yes","s":7}, {"n":null}, {"b":0}]"#);
     let expected = json!([
         {"n": 5, "f": 1.0, "b": true, "s": "7"}, {"n": null}, {"b": false}
     ]);
@@ -264,16 +233,8 @@ fn fields_of_json_are_converted_where_types_say_so() {
         r#"[{"n":1},{"n":1.5}]"#,
         r#"`n` in row 2: expected a whole number, found "1.5""#,
     );
-    refuses(
-        &by_n,
-        r#"[{"n":[]}]"#,
-        "`n` in row 1: expected a whole number, found a list",
-    );
-    refuses(
-        &by_n,
-        r#"[{"n":true}]"#,
-        "`n` in row 1: expected a whole number, found true or false",
-    );
+    refuses(&by_n, r#"[{"n":[]}]"#, "`n` in row 1: expected a whole number, found a list");
+    refuses(&by_n, r#"[{"n":true}]"#, "`n` in row 1: expected a whole number, found true or false");
     refuses(&by_n, r#"[{"m":1}]"#, "no row has a `n`");
     refuses(&by_n, "[1]", "row 1: expected a mapping, found a number");
     refuses(&by_n, "5", "expected a list of mappings, found a number");
@@ -284,10 +245,7 @@ fn fields_of_json_are_converted_where_types_say_so() {
         r#"[{"a":null}]"#,
         "`a` in row 1: expected text or a number, found nothing (null)",
     );
-    assert_eq!(
-        parse(&by_a, r#"[{"a":7}]"#),
-        Ok(json!({"7": {"a": 7, "key": "7"}}))
-    );
+    assert_eq!(parse(&by_a, r#"[{"a":7}]"#), Ok(json!({"7": {"a": 7, "key": "7"}})));
 }
 
 #[test]
@@ -312,23 +270,14 @@ fn what_is_no_json_is_told_with_its_place() {
 fn a_whole_number_is_never_taken_for_a_near_one() {
     for text in ["99999999999999999999", "[-9223372036854775809]"] {
         let why = parse(&json_by("", &[]), text).unwrap_err();
-        assert!(
-            why.starts_with("expected a whole number of at most"),
-            "{why}"
-        );
+        assert!(why.starts_with("expected a whole number of at most"), "{why}");
         let why = parse(&yaml_by("", &[]), text).unwrap_err();
-        assert!(
-            why.starts_with("expected a whole number of at most"),
-            "{why}"
-        );
+        assert!(why.starts_with("expected a whole number of at most"), "{why}");
     }
     // Not a number, or no whole one.
     let text = r#"{"a": "99999999999999999999 \" 99999999999999999999", "b": 1e30}"#;
     assert!(parse(&json_by("", &[]), text).is_ok());
-    assert_eq!(
-        parse(&json_by("", &[]), "18446744073709551615"),
-        Ok(json!(u64::MAX))
-    );
+    assert_eq!(parse(&json_by("", &[]), "18446744073709551615"), Ok(json!(u64::MAX)));
     refuses(
         &Reading::Int,
         "9223372036854775808\n",
@@ -339,15 +288,9 @@ fn a_whole_number_is_never_taken_for_a_near_one() {
 #[test]
 fn yaml_is_one_document_of_plain_values() {
     let any = yaml_by("", &[]);
+    assert_eq!(parse(&any, "---\na: [1, yes, 0.5, ~]\n"), Ok(json!({"a": [1, "yes", 0.5, null]})));
     assert_eq!(
-        parse(&any, "---\na: [1, yes, 0.5, ~]\n"),
-        Ok(json!({"a": [1, "yes", 0.5, null]}))
-    );
-    assert_eq!(
-        parse(
-            &yaml_by("name", &[("n", Type::Int)]),
-            "- {name: x, n: '5'}\n"
-        ),
+        parse(&yaml_by("name", &[("n", Type::Int)]), "- {name: x, n: '5'}\n"),
         Ok(json!({"x": {"name": "x", "n": 5, "key": "x"}}))
     );
     refuses(&any, "\n", "it printed nothing, and no YAML");
@@ -364,21 +307,14 @@ fn yaml_is_one_document_of_plain_values() {
 
 #[test]
 fn a_pattern_gives_its_first_match_and_with_a_key_all_of_them() {
-    let version = regex(
-        r"(?P<major>\d+)\.(?P<minor>\d+)(?P<more>-\w+)?",
-        "",
-        &[("major", Type::Int)],
-    );
+    let version =
+        regex(r"(?P<major>\d+)\.(?P<minor>\d+)(?P<more>-\w+)?", "", &[("major", Type::Int)]);
     assert_eq!(
         parse(&version, "version 2.3 of 1.0\n"),
         Ok(json!({"major": 2, "minor": "3", "more": null}))
     );
     refuses(&version, "", "its output does not match, found nothing");
-    refuses(
-        &version,
-        "none\nat all",
-        "its output does not match, found \"none\"...",
-    );
+    refuses(&version, "none\nat all", "its output does not match, found \"none\"...");
 
     let df = regex(
         r"(?m)^.*?\s+(?P<blocks>\d+)\s+\d+\s+(?P<free>\d+)\s+(?P<used>\d+)% (?P<mount>/.*)$",
@@ -390,11 +326,7 @@ fn a_pattern_gives_its_first_match_and_with_a_key_all_of_them() {
     assert_eq!(value["/"]["used"], 45);
     assert_eq!(value["/srv/mail data"]["free"], 8_388_608);
     assert_eq!(value.as_object().unwrap().len(), 4);
-    refuses(
-        &df,
-        "no table",
-        "its output does not match, found \"no table\"",
-    );
+    refuses(&df, "no table", "its output does not match, found \"no table\"");
     refuses(
         &regex(r"(?P<a>\w)(?P<n>\w)", "a", &[("n", Type::Int)]),
         "x1yy",
@@ -404,14 +336,8 @@ fn a_pattern_gives_its_first_match_and_with_a_key_all_of_them() {
 
 #[test]
 fn texts_lines_and_numbers_are_what_they_say() {
-    assert_eq!(
-        parse(&Reading::Text, " \u{feff}a b\r\n"),
-        Ok(json!("\u{feff}a b"))
-    );
-    assert_eq!(
-        parse(&Reading::Text, "\u{feff}active\n"),
-        Ok(json!("active"))
-    );
+    assert_eq!(parse(&Reading::Text, " \u{feff}a b\r\n"), Ok(json!("\u{feff}a b")));
+    assert_eq!(parse(&Reading::Text, "\u{feff}active\n"), Ok(json!("active")));
     assert_eq!(parse(&Reading::Text, ""), Ok(json!("")));
     assert_eq!(parse(&Reading::Int, " 12\r\n"), Ok(json!(12)));
     assert_eq!(parse(&Reading::Int, "-3"), Ok(json!(-3)));
@@ -422,10 +348,7 @@ fn texts_lines_and_numbers_are_what_they_say() {
     }
     assert_eq!(parse(&Reading::Size, "abc\n"), Ok(json!(4)));
     assert_eq!(parse(&Reading::Size, [0xff, 0]), Ok(json!(2)));
-    assert_eq!(
-        parse(&Reading::Lines, "  a \r\n \r\n\nb"),
-        Ok(json!(["  a ", "b"]))
-    );
+    assert_eq!(parse(&Reading::Lines, "  a \r\n \r\n\nb"), Ok(json!(["  a ", "b"])));
     assert_eq!(parse(&Reading::Lines, ""), Ok(json!([])));
     assert_eq!(parse(&Reading::Lines, "a\0b\n"), Ok(json!(["a\0b"])));
 }
@@ -458,10 +381,7 @@ fn truth_has_many_words_and_numbers_few() {
 #[test]
 fn without_a_form_the_status_counts_whatever_was_printed() {
     let value = read(&Reading::Whole, 3, b"a\xff", 2, b"b\xff").unwrap();
-    assert_eq!(
-        value,
-        json!({"exit": 3, "stdout": "a\u{fffd}", "stderr": "b\u{fffd}"})
-    );
+    assert_eq!(value, json!({"exit": 3, "stdout": "a\u{fffd}", "stderr": "b\u{fffd}"}));
     let value = read(&Reading::Discard, 3, b"", 1 << 40, b"").unwrap();
     assert_eq!(value, json!({"exit": 3}));
 }
@@ -478,11 +398,7 @@ fn what_is_no_text_or_not_all_there_is_refused() {
         yaml_by("", &[]),
         regex("(?P<a>.)", "", &[]),
     ] {
-        refuses(
-            &reading,
-            b"ok\ncaf\xe9\n",
-            "its output is no UTF-8: byte 0xe9 in line 2",
-        );
+        refuses(&reading, b"ok\ncaf\xe9\n", "its output is no UTF-8: byte 0xe9 in line 2");
         let cut = read(&reading, 0, b"1", 2_000_000, b"");
         let why = "it printed 2000000 bytes, and only 1 can be read";
         assert_eq!(cut, Err(why.to_owned()));

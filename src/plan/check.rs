@@ -92,11 +92,7 @@ fn pair_list<'a>(
 }
 
 fn pair<'a>(node: &'a Node, step: &'a Step, handler: bool, all: &mut Vec<Placed<'a>>) {
-    all.push(Placed {
-        node,
-        step,
-        handler,
-    });
+    all.push(Placed { node, step, handler });
     if let Action::Block { steps, rescue } = &step.action {
         pair_list(node.get("block"), steps, handler, all);
         pair_list(node.get("rescue"), rescue, handler, all);
@@ -149,21 +145,12 @@ pub(crate) fn templates(step: &Step) -> Vec<&Template> {
         Action::Effect(effect) => {
             all.extend(command_templates(&effect.command));
             all.extend(
-                [&effect.within, &effect.retry.delay]
-                    .into_iter()
-                    .filter_map(Late::template),
+                [&effect.within, &effect.retry.delay].into_iter().filter_map(Late::template),
             );
         }
         Action::Wait(wait) => match wait.as_ref() {
             super::Wait::For(time) => all.extend(time.template()),
-            super::Wait::Until {
-                at_least,
-                timeout,
-                every,
-                stable_for,
-                on_timeout,
-                ..
-            } => {
+            super::Wait::Until { at_least, timeout, every, stable_for, on_timeout, .. } => {
                 let times = [at_least, timeout, every, stable_for];
                 all.extend(times.into_iter().filter_map(Late::template));
                 all.extend(on_timeout.template());

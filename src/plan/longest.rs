@@ -55,10 +55,7 @@ fn add(plan: &Plan, step: &Step, to: &mut Longest) {
             for step in steps {
                 add(plan, step, &mut round);
             }
-            let rounds = step
-                .rounds
-                .as_ref()
-                .map_or(1, |rounds| rounds.attempts.max(1));
+            let rounds = step.rounds.as_ref().map_or(1, |rounds| rounds.attempts.max(1));
             let mut parts = Longest::default();
             parts.add_all(round, rounds);
             if let Some(retry) = &step.rounds {

@@ -66,12 +66,8 @@ pub(super) fn lower(node: &Node, sources: &Sources, found: &mut Diagnostics) -> 
     let circles = names::resolve(&plan, &lowering.declared, &mut lowering.found);
     // Whoever follows the words of a plan comes to an end.
     for (name, word) in &mut plan.words {
-        let (Word::Expression(expression, span)
-        | Word::Rows {
-            filter: expression,
-            span,
-            ..
-        }) = word;
+        let (Word::Expression(expression, span) | Word::Rows { filter: expression, span, .. }) =
+            word;
         if circles.contains(name) {
             *expression = Rc::new(falsehood(*span));
         }
@@ -116,10 +112,7 @@ impl Defaults {
         Self {
             timeout: Late::Now(DEFAULT_TIMEOUT),
             within: Late::Now(DEFAULT_WITHIN),
-            retry: Retry {
-                attempts: 1,
-                delay: Late::Now(DEFAULT_RETRY_DELAY),
-            },
+            retry: Retry { attempts: 1, delay: Late::Now(DEFAULT_RETRY_DELAY) },
             inherited: Inherited {
                 place: Place::Here,
                 r#become: None,
@@ -189,18 +182,14 @@ impl Lowering<'_> {
                 .map(|node| self.r#become(node))
                 .or_else(|| outer.r#become.clone()),
             env,
-            dir: node
-                .get("dir")
-                .map(|dir| self.template(dir))
-                .or_else(|| outer.dir.clone()),
+            dir: node.get("dir").map(|dir| self.template(dir)).or_else(|| outer.dir.clone()),
         }
     }
 
     fn place(&mut self, node: &Node) -> Place {
-        for (key, make) in [
-            ("one_of", Place::OneOf as fn(String, Span) -> Place),
-            ("each_of", Place::EachOf),
-        ] {
+        for (key, make) in
+            [("one_of", Place::OneOf as fn(String, Span) -> Place), ("each_of", Place::EachOf)]
+        {
             if let Some(group) = node.get(key) {
                 let (group, span) = self.fixed(Some(group), node.span);
                 return make(group, span);
@@ -230,17 +219,13 @@ impl Lowering<'_> {
             self.declare(&entry.key, entry.key_span, Kind::Probe);
             let outer = self.defaults.inherited.clone();
             let node = &entry.value;
-            let place = node
-                .get("delegate_to")
-                .map_or(Place::Here, |place| self.place(place));
+            let place = node.get("delegate_to").map_or(Place::Here, |place| self.place(place));
             let probe = Probe {
                 name: entry.key.clone(),
                 command: self.command(node, &outer),
                 place,
                 reading: self.reading(node),
-                exit_codes: self
-                    .exit_codes(node)
-                    .unwrap_or_else(|| ExitCodes::These(vec![0])),
+                exit_codes: self.exit_codes(node).unwrap_or_else(|| ExitCodes::These(vec![0])),
                 span: entry.key_span,
             };
             probes.insert(entry.key.clone(), probe);

@@ -22,15 +22,7 @@ const WHOLE: [&str; 2] = ["missing-key", "missing-action"];
 /// Codes that speak of a key, or of two that do not go together.
 const KEYS: [&str; 2] = ["unknown-key", "several-actions"];
 /// Keys of a step on which nothing else hangs.
-const PLAIN: [&str; 7] = [
-    "become",
-    "delegate_to",
-    "dir",
-    "env",
-    "name",
-    "stdin",
-    "timeout",
-];
+const PLAIN: [&str; 7] = ["become", "delegate_to", "dir", "env", "name", "stdin", "timeout"];
 /// Codes of lowering that a doubtful unit does not give: they look at several of its keys at once.
 const TOGETHER: [&str; 9] = [
     "look-in-template",
@@ -120,10 +112,8 @@ impl Told {
     pub(super) fn of(node: &Node, sources: &Sources, found: &Diagnostics) -> Self {
         let mut told = Self::default();
         let sorted = found.sorted();
-        let errors: Vec<&Diagnostic> = sorted
-            .into_iter()
-            .filter(|one| one.severity == Severity::Error)
-            .collect();
+        let errors: Vec<&Diagnostic> =
+            sorted.into_iter().filter(|one| one.severity == Severity::Error).collect();
         if errors.is_empty() {
             return told;
         }
@@ -136,12 +126,7 @@ impl Told {
                 told.mentioned.extend(words_of(text).map(str::to_owned));
             }
         }
-        let mut walk = Walk {
-            sources,
-            errors: &errors,
-            told: &mut told,
-            units: Vec::new(),
-        };
+        let mut walk = Walk { sources, errors: &errors, told: &mut told, units: Vec::new() };
         walk.node(node, Place::Top, None, None);
         told.values.sort_unstable();
         told
@@ -197,9 +182,7 @@ impl Told {
             return false;
         }
         let behind = self.values.partition_point(|value| value.start <= at.start);
-        let before = behind
-            .checked_sub(1)
-            .and_then(|index| self.values.get(index));
+        let before = behind.checked_sub(1).and_then(|index| self.values.get(index));
         let whole = before.filter(|value| within(at, **value)).unwrap_or(&at);
         words_of(sources.slice(*whole)).any(|word| self.uncertain.contains(word))
     }
@@ -222,9 +205,7 @@ impl Walk<'_> {
         if !names && !matches!(node.value, Value::Map(_) | Value::List(_)) {
             self.told.values.push(whole);
         }
-        let codes = entry
-            .map(|entry| self.codes(entry.key_span))
-            .unwrap_or_default();
+        let codes = entry.map(|entry| self.codes(entry.key_span)).unwrap_or_default();
         if codes.iter().any(|code| KEYS.contains(code)) {
             self.doubt();
         }
@@ -295,12 +276,7 @@ impl Walk<'_> {
         place: Place,
         entry: Option<&Entry>,
     ) {
-        self.units.push(Unit {
-            span,
-            name,
-            told: false,
-            doubtful: false,
-        });
+        self.units.push(Unit { span, name, told: false, doubtful: false });
         self.node(node, place, entry, None);
         let Some(unit) = self.units.pop() else { return };
         if unit.doubtful {
@@ -314,11 +290,7 @@ impl Walk<'_> {
     /// Whether an error speaks of a node itself, not of what is in it.
     fn is_spoilt(&self, node: &Node) -> bool {
         let own = [Some(node.span), node.alias];
-        if own
-            .into_iter()
-            .flatten()
-            .any(|span| !self.codes(span).is_empty())
-        {
+        if own.into_iter().flatten().any(|span| !self.codes(span).is_empty()) {
             return true;
         }
         // A text that ends at its comma breaks up the mapping around it.
@@ -341,9 +313,7 @@ impl Walk<'_> {
     fn spoil(&mut self, node: &Node, whole: Span, entry: Option<&Entry>) {
         self.told.spoilt.push(whole);
         let text = self.sources.slice(whole);
-        self.told
-            .mentioned
-            .extend(words_of(text).map(str::to_owned));
+        self.told.mentioned.extend(words_of(text).map(str::to_owned));
         if let Some(entry) = entry {
             self.declare(&entry.key);
         }
@@ -414,9 +384,7 @@ fn place(one: &Diagnostic) -> Option<Span> {
 
 /// A key and its value; an alias for the value, not what it stands for.
 fn around(entry: &Entry) -> Span {
-    entry
-        .key_span
-        .to(entry.value.alias.unwrap_or(entry.value.span))
+    entry.key_span.to(entry.value.alias.unwrap_or(entry.value.span))
 }
 
 fn within(inner: impl Into<Option<Span>>, outer: Span) -> bool {

@@ -73,11 +73,7 @@ impl Unfit {
 }
 
 fn unfit(why: impl Into<String>, help: impl Into<String>) -> Unfit {
-    Unfit {
-        why: why.into(),
-        help: help.into(),
-        cured: None,
-    }
+    Unfit { why: why.into(), help: help.into(), cured: None }
 }
 
 /// Makes a value of a text, as it comes from a command line or a template.
@@ -247,10 +243,9 @@ fn typed(kind: &InputKind, value: &Value) -> Result<Value, Unfit> {
                 });
                 counted(kind, items.collect::<Result<_, _>>()?)
             }
-            Value::String(text) if text.contains(',') => Err(unfit(
-                "is text, not a list",
-                format!("write a list: `[{text}]`"),
-            )),
+            Value::String(text) if text.contains(',') => {
+                Err(unfit("is text, not a list", format!("write a list: `[{text}]`")))
+            }
             _ => Err(no_list()),
         },
         InputKind::Enum(words) => choice(words, text.as_deref()),
@@ -263,10 +258,7 @@ fn typed(kind: &InputKind, value: &Value) -> Result<Value, Unfit> {
                 Err(unfit("is empty", "name a file"))
             }
             Some(text) => Ok(text.into()),
-            None => Err(unfit(
-                "is no text",
-                "write text, in quotes if it looks otherwise",
-            )),
+            None => Err(unfit("is no text", "write text, in quotes if it looks otherwise")),
         },
     }
 }
@@ -308,10 +300,7 @@ fn path(value: &Value) -> Result<Value, Unfit> {
         return Err(unfit("holds a NUL byte", "remove the NUL byte"));
     }
     if !text.starts_with('/') {
-        return Err(unfit(
-            "is no absolute path",
-            "write a path that begins with `/`",
-        ));
+        return Err(unfit("is no absolute path", "write a path that begins with `/`"));
     }
     if text.split('/').any(|part| part == "..") {
         return Err(unfit("holds `..`", "write the path without `..`"));
@@ -322,18 +311,12 @@ fn path(value: &Value) -> Result<Value, Unfit> {
 /// Whether a value of the right type keeps the pattern and bounds of the input.
 fn fits(kind: &InputKind, value: &Value) -> bool {
     let (schema, value) = match kind {
-        InputKind::Int {
-            min: None,
-            max: None,
+        InputKind::Int { min: None, max: None } | InputKind::Duration { min: None, max: None } => {
+            return true;
         }
-        | InputKind::Duration {
-            min: None,
-            max: None,
-        } => return true,
-        InputKind::String { pattern: Some(one) } => (
-            json!({"type": "string", "pattern": whole_pattern(one)}),
-            value.clone(),
-        ),
+        InputKind::String { pattern: Some(one) } => {
+            (json!({"type": "string", "pattern": whole_pattern(one)}), value.clone())
+        }
         InputKind::Int { min, max } => (bounds("integer", json!(min), json!(max)), value.clone()),
         InputKind::Duration { min, max } => {
             let seconds = |time: &Option<Duration>| json!(time.map(|time| time.as_secs_f64()));
@@ -384,14 +367,8 @@ fn out_of_bounds<T: Copy>(min: Option<T>, max: Option<T>, show: impl Fn(T) -> St
             format!("is not between {min} and {max}"),
             format!("write a value from {min} to {max}"),
         ),
-        (Some(min), None) => unfit(
-            format!("is less than {min}"),
-            format!("write {min} or more"),
-        ),
-        (None, Some(max)) => unfit(
-            format!("is more than {max}"),
-            format!("write {max} or less"),
-        ),
+        (Some(min), None) => unfit(format!("is less than {min}"), format!("write {min} or more")),
+        (None, Some(max)) => unfit(format!("is more than {max}"), format!("write {max} or less")),
         (None, None) => unfit("does not fit", "write another value"),
     }
 }

@@ -25,10 +25,7 @@ impl Word {
     /// Returns its expression; of rows, their condition.
     pub fn expression(&self) -> &Expression {
         match self {
-            Self::Expression(expression, _)
-            | Self::Rows {
-                filter: expression, ..
-            } => expression,
+            Self::Expression(expression, _) | Self::Rows { filter: expression, .. } => expression,
         }
     }
 
@@ -46,8 +43,6 @@ impl Word {
             Self::Rows { from, .. } => Some(from.as_str()),
         };
         let names = self.expression().names.iter();
-        from.into_iter()
-            .chain(names.map(|name| name.name.as_str()))
-            .collect()
+        from.into_iter().chain(names.map(|name| name.name.as_str())).collect()
     }
 }

@@ -37,10 +37,7 @@ pub(crate) struct Detail {
 
 impl Detail {
     pub(crate) fn new(tone: Tone, text: impl Into<String>) -> Self {
-        Self {
-            tone,
-            text: text.into(),
-        }
+        Self { tone, text: text.into() }
     }
 }
 
@@ -64,13 +61,7 @@ fn ended(exit: &Exit) -> String {
 
 /// Whether an attempt ended with anything but success, by its own word.
 pub(crate) fn is_bad(outcome: &Outcome) -> bool {
-    !matches!(
-        outcome,
-        Outcome::Ended {
-            exit: Exit::Code(0),
-            ..
-        }
-    )
+    !matches!(outcome, Outcome::Ended { exit: Exit::Code(0), .. })
 }
 
 /// Makes a sentence from elsewhere printable, and bounds it.
@@ -96,11 +87,7 @@ pub(crate) fn attempt(host: &HostName, attempt: &AttemptMemory) -> Vec<Detail> {
     let on = delegated(host, &attempt.on);
     let mut out = vec![Detail::new(Tone::Bad, format!("{}{on}", outcome(last)))];
     if let Outcome::Ended { stdout, stderr, .. } = last {
-        let stream = if stderr.trim().is_empty() {
-            stdout
-        } else {
-            stderr
-        };
+        let stream = if stderr.trim().is_empty() { stdout } else { stderr };
         out.extend(output(&attempt.on, stream, OUTPUT_LINES));
     }
     out
@@ -108,11 +95,7 @@ pub(crate) fn attempt(host: &HostName, attempt: &AttemptMemory) -> Vec<Detail> {
 
 /// Says on which machine, where it is not the host itself: ` on director1`.
 pub(crate) fn delegated(host: &HostName, on: &HostName) -> String {
-    if host == on {
-        String::new()
-    } else {
-        format!(" on {}", printable(on.as_str()))
-    }
+    if host == on { String::new() } else { format!(" on {}", printable(on.as_str())) }
 }
 
 /// Returns the details of a task that did not end well.

@@ -195,11 +195,7 @@ impl Memory {
             }
             Event::RunResumed { .. } | Event::RollbackRequested { .. } => {
                 self.is_turned |= matches!(record.event, Event::RollbackRequested { .. });
-                let status = if self.is_started {
-                    RunStatus::Running
-                } else {
-                    RunStatus::Planned
-                };
+                let status = if self.is_started { RunStatus::Running } else { RunStatus::Planned };
                 self.stand(status, None);
             }
             Event::HostBegun { host } => {
@@ -274,29 +270,18 @@ impl Memory {
                     host.undo_failed = None;
                 }
             }
-            Event::AttemptIntended {
-                task,
-                ordinal,
-                on,
-                command,
-                ..
-            } => {
+            Event::AttemptIntended { task, ordinal, on, command, .. } => {
                 let task = self.task_mut(task);
                 task.attempts = task.attempts.max(*ordinal);
-                task.attempt = Some(AttemptMemory {
-                    on: on.clone(),
-                    command: command.clone(),
-                    outcome: None,
-                });
+                task.attempt =
+                    Some(AttemptMemory { on: on.clone(), command: command.clone(), outcome: None });
             }
             Event::AttemptEnded { task, outcome, .. } => {
                 if let Some(attempt) = &mut self.task_mut(task).attempt {
                     attempt.outcome = Some(outcome.clone());
                 }
             }
-            Event::TaskEnded {
-                task, status, why, ..
-            } => {
+            Event::TaskEnded { task, status, why, .. } => {
                 let ended = self.task_mut(task);
                 ended.ended = Some(record.at);
                 ended.status = Some(*status);
@@ -317,16 +302,9 @@ impl Memory {
         let back = self.is_handler(&task.step);
         let current = {
             let host = self.host(&task.host);
-            if back {
-                &host.undo_failed
-            } else {
-                &host.failed
-            }
-            .clone()
+            if back { &host.undo_failed } else { &host.failed }.clone()
         };
-        let is_part = current
-            .as_ref()
-            .is_some_and(|step| self.is_within(step, &task.step));
+        let is_part = current.as_ref().is_some_and(|step| self.is_within(step, &task.step));
         let blamed = match (status.is_well(), is_part) {
             (true, true) => None,
             (true, false) if current.as_ref() == Some(&task.step) => None,
@@ -377,10 +355,7 @@ impl Memory {
                     | TransportError::Cut { .. }
                     | TransportError::Impossible { .. } => HostStatus::Unreachable,
                 };
-                host.why = Some(Reason {
-                    text: error.to_string(),
-                    seen: Vec::new(),
-                });
+                host.why = Some(Reason { text: error.to_string(), seen: Vec::new() });
             }
         }
     }
@@ -395,10 +370,7 @@ impl Memory {
     }
 
     fn task_mut(&mut self, task: &TaskId) -> &mut TaskMemory {
-        self.host(&task.host)
-            .tasks
-            .entry(task.step.clone())
-            .or_default()
+        self.host(&task.host).tasks.entry(task.step.clone()).or_default()
     }
 
     /// Returns what is remembered of a task.
@@ -477,10 +449,7 @@ mod tests {
         let memory = Memory::of(&sample::stuck().records());
         let host = &memory.hosts[&host("backend1")];
         assert_eq!(host.failed, Some(StepPath("down".to_owned())));
-        assert_eq!(
-            host.undo_failed,
-            Some(StepPath("stop.rollback/1".to_owned()))
-        );
+        assert_eq!(host.undo_failed, Some(StepPath("stop.rollback/1".to_owned())));
     }
 
     #[test]

@@ -46,10 +46,8 @@ mod tests {
             report.event(record);
         }
         let text = String::from_utf8(report.into_inner()).unwrap();
-        let back: Vec<Record> = text
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
+        let back: Vec<Record> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(back, records);
     }
 

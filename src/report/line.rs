@@ -130,10 +130,7 @@ pub(crate) fn line_of(memory: &Memory, record: &Record) -> Option<Line> {
         Event::StopRequested { by } => Line::new(
             "stop",
             Tone::Warn,
-            format!(
-                "asked for by {}: nothing new is begun, what runs may end",
-                sentence(by)
-            ),
+            format!("asked for by {}: nothing new is begun, what runs may end", sentence(by)),
         ),
         Event::RunPaused { why } => Line::new("paused", Tone::Warn, sentence(why)),
         Event::RunEnded { status, why } => {
@@ -146,33 +143,22 @@ pub(crate) fn line_of(memory: &Memory, record: &Record) -> Option<Line> {
 fn of_task(memory: &Memory, record: &Record) -> Option<Line> {
     match &record.event {
         Event::TaskBegun { task, items, .. } => task_begun(memory, task, items.as_deref()),
-        Event::AttemptIntended {
-            task, on, command, ..
-        } => {
+        Event::AttemptIntended { task, on, command, .. } => {
             let on = delegated(&task.host, on);
             let text = format!("{}{on}", one_line(command));
             Some(Line::new("sends", Tone::Quiet, text).of_task(task).trace())
         }
-        Event::RoundBegun {
-            task,
-            round,
-            of,
-            delay,
-            why,
-            ..
-        } => {
+        Event::RoundBegun { task, round, of, delay, why, .. } => {
             let title = title(memory, task);
             let delay = duration(*delay);
-            let text = format!(
-                "{title}: round {round} of {of} in {delay}: {}",
-                sentence(&why.text)
-            );
+            let text =
+                format!("{title}: round {round} of {of} in {delay}: {}", sentence(&why.text));
             Some(Line::new("again", Tone::Warn, text).of_task(task))
         }
         Event::AttemptEnded { task, outcome, .. } => attempt_ended(memory, task, outcome),
-        Event::TaskEnded {
-            task, status, why, ..
-        } => Some(task_ended(memory, task, *status, why.as_ref())),
+        Event::TaskEnded { task, status, why, .. } => {
+            Some(task_ended(memory, task, *status, why.as_ref()))
+        }
         Event::PointOfNoReturn { task, why } => {
             let text = format!("only forward from here: {}", sentence(why));
             Some(Line::new("no return", Tone::Warn, text).of_task(task))
@@ -182,12 +168,7 @@ fn of_task(memory: &Memory, record: &Record) -> Option<Line> {
                 .of_task(task)
                 .with(detail::question(question)),
         ),
-        Event::QuestionAnswered {
-            task,
-            answer,
-            reason,
-            by,
-        } => {
+        Event::QuestionAnswered { task, answer, reason, by } => {
             let by = who_and_why(by, reason.as_deref());
             let text = format!("{} ({}), by {by}", answer.word(), answer.about());
             Some(Line::new("answered", Tone::Strong, text).of_task(task))
@@ -221,10 +202,7 @@ pub(crate) fn at_a_time(serial: &[usize]) -> String {
 
 fn who_and_why(by: &str, reason: Option<&str>) -> String {
     let by = sentence(by);
-    reason.map_or_else(
-        || by.clone(),
-        |reason| format!("{by}: {}", sentence(reason)),
-    )
+    reason.map_or_else(|| by.clone(), |reason| format!("{by}: {}", sentence(reason)))
 }
 
 fn preflight(host: &HostName, verdict: &PreflightVerdict) -> Line {
@@ -265,10 +243,7 @@ fn host_ended(
     }];
     text.extend(why.map(|why| sentence(&why.text)));
     if host.begun.is_some() {
-        text.push(format!(
-            "after {}",
-            duration(between(host.begun, host.ended))
-        ));
+        text.push(format!("after {}", duration(between(host.begun, host.ended))));
     }
     text.retain(|part| !part.is_empty());
     let line = Line::new(status.word(), host_tone(status), text.join("; "));
@@ -277,10 +252,8 @@ fn host_ended(
 
 /// Counts what was done on a host: `9 steps changed, 2 unchanged, 1 skipped`.
 pub(crate) fn steps(memory: &Memory, host: &HostMemory) -> String {
-    let mut out = vec![format!(
-        "{} changed",
-        count(memory.steps_ended(host, TaskStatus::Changed), "step")
-    )];
+    let mut out =
+        vec![format!("{} changed", count(memory.steps_ended(host, TaskStatus::Changed), "step"))];
     for status in [
         TaskStatus::Unchanged,
         TaskStatus::Skipped,
@@ -298,11 +271,7 @@ pub(crate) fn steps(memory: &Memory, host: &HostMemory) -> String {
 
 fn task_begun(memory: &Memory, task: &TaskId, items: Option<&[Value]>) -> Option<Line> {
     if let Some(items) = items.filter(|items| !items.is_empty()) {
-        let text = format!(
-            "{}, {}",
-            sentence(memory.title(&task.step)),
-            for_each(items)
-        );
+        let text = format!("{}, {}", sentence(memory.title(&task.step)), for_each(items));
         return Some(Line::new("begun", Tone::Plain, text).of_task(task).trace());
     }
     let word = match memory.action(&task.step) {
@@ -317,16 +286,10 @@ fn task_begun(memory: &Memory, task: &TaskId, items: Option<&[Value]>) -> Option
 /// Words what a step is done for: `for each of 3: imap, lmtp, auth`.
 pub(crate) fn for_each(items: &[Value]) -> String {
     let text = |item: &Value| {
-        let text = item
-            .as_str()
-            .map_or_else(|| item.to_string(), str::to_owned);
+        let text = item.as_str().map_or_else(|| item.to_string(), str::to_owned);
         sentence(&text)
     };
-    format!(
-        "for each of {}: {}",
-        items.len(),
-        list(items.iter().map(text), MOST_ITEMS)
-    )
+    format!("for each of {}: {}", items.len(), list(items.iter().map(text), MOST_ITEMS))
 }
 
 fn attempt_ended(memory: &Memory, task: &TaskId, outcome: &Outcome) -> Option<Line> {
@@ -337,16 +300,9 @@ fn attempt_ended(memory: &Memory, task: &TaskId, outcome: &Outcome) -> Option<Li
     let on = on.unwrap_or(&task.host);
     let mut text = match outcome {
         Outcome::Ended { stdout, stderr, .. } => {
-            let stream = if stderr.trim().is_empty() {
-                stdout
-            } else {
-                stderr
-            };
+            let stream = if stderr.trim().is_empty() { stdout } else { stderr };
             let first = detail::output(on, stream, 1);
-            first
-                .first()
-                .map(|line| line.text.clone())
-                .unwrap_or_default()
+            first.first().map(|line| line.text.clone()).unwrap_or_default()
         }
         Outcome::NotSent(_) | Outcome::Unknown { .. } => String::new(),
     };
@@ -404,10 +360,7 @@ fn title(memory: &Memory, id: &TaskId) -> String {
         Some(attempt) => one_line(&attempt.command),
         None => sentence(title),
     };
-    let item = memory
-        .hosts
-        .get(&id.host)
-        .map(|host| memory.item(host, &id.step));
+    let item = memory.hosts.get(&id.host).map(|host| memory.item(host, &id.step));
     format!("{title}{}", item.unwrap_or_default())
 }
 

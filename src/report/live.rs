@@ -84,12 +84,8 @@ impl Live {
 
     /// Prepares to show a run; nothing is drawn before [`Shared::paint`].
     fn on(terminal: impl TermLike + 'static, run: RunId, style: Style) -> Self {
-        let canvas = Canvas {
-            terminal: Box::new(terminal),
-            drawn: Vec::new(),
-            turn: 0,
-            is_paused: false,
-        };
+        let canvas =
+            Canvas { terminal: Box::new(terminal), drawn: Vec::new(), turn: 0, is_paused: false };
         Self {
             shared: Arc::new(Shared {
                 screen: Mutex::new(Screen::new(run, style)),
@@ -225,20 +221,14 @@ impl Canvas {
         out.push_str(CLEAR_BELOW);
         self.drawn = moving.iter().map(|line| measure_text_width(line)).collect();
         // A terminal that is gone harms nothing.
-        let _gone = self
-            .terminal
-            .write_str(&out)
-            .and_then(|()| self.terminal.flush());
+        let _gone = self.terminal.write_str(&out).and_then(|()| self.terminal.flush());
     }
 
     /// Returns the rows that the moving lines take, after the terminal has wrapped those that do
     /// not fit any more.
     fn rows(&self) -> usize {
         let columns = usize::from(self.terminal.width()).max(1);
-        let rows = self
-            .drawn
-            .iter()
-            .map(|width| width.div_ceil(columns).max(1));
+        let rows = self.drawn.iter().map(|width| width.div_ceil(columns).max(1));
         rows.sum()
     }
 }
@@ -338,9 +328,7 @@ mod tests {
         story.on_models().tell(&mut live);
         live.shared.paint();
         assert!(
-            terminal
-                .contents()
-                .contains("Stop Dovecot: attempt 2 of 3 in 5s: exit 1"),
+            terminal.contents().contains("Stop Dovecot: attempt 2 of 3 in 5s: exit 1"),
             "{}",
             terminal.contents()
         );
@@ -359,10 +347,7 @@ mod tests {
         story.on_models().tell(&mut live);
         live.shared.paint();
         let contents = terminal.contents();
-        assert!(
-            contents.ends_with("and 42 more hosts at work"),
-            "{contents}"
-        );
+        assert!(contents.ends_with("and 42 more hosts at work"), "{contents}");
         assert!(contents.contains("0 of 50 hosts done"), "{contents}");
     }
 
@@ -398,29 +383,16 @@ mod tests {
         let mut story = Story::started(&["backend1"]);
         story.begin("backend1");
         for _ in 0..2_500 {
-            story.change(
-                "backend1",
-                "stop",
-                "backend1",
-                "systemctl stop dovecot",
-                1_000,
-            );
+            story.change("backend1", "stop", "backend1", "systemctl stop dovecot", 1_000);
         }
         story.finish(RunStatus::Succeeded, None);
         story.on_models().tell(&mut live);
         live.shared.paint();
         live.finish();
         let contents = terminal.contents();
-        let lines = contents
-            .lines()
-            .filter(|line| line.contains("stop "))
-            .count();
+        let lines = contents.lines().filter(|line| line.contains("stop ")).count();
         assert_eq!(lines, 2_500);
-        assert!(
-            contents.ends_with("succeeded"),
-            "{:?}",
-            contents.lines().last()
-        );
+        assert!(contents.ends_with("succeeded"), "{:?}", contents.lines().last());
     }
 
     #[test]

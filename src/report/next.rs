@@ -24,10 +24,7 @@ pub(crate) struct Next {
 
 impl Next {
     fn new(why: impl Into<String>, command: String) -> Self {
-        Self {
-            why: why.into(),
-            commands: vec![command],
-        }
+        Self { why: why.into(), commands: vec![command] }
     }
 }
 
@@ -115,10 +112,8 @@ pub(crate) fn answers(
     let answers = question.answers.iter();
     answers
         .map(|answer| {
-            let command = format!(
-                "{program} resolve {run} {task} --as {} --reason TEXT",
-                answer.word()
-            );
+            let command =
+                format!("{program} resolve {run} {task} --as {} --reason TEXT", answer.word());
             (command, answer.about().to_owned())
         })
         .collect()

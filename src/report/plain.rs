@@ -145,14 +145,7 @@ impl<W: Write> Plain<W> {
         }
         text.retain(|part| !part.is_empty());
         let line = progress_line(task, "waits", text.join("; "));
-        self.told.insert(
-            task.clone(),
-            Told {
-                at: now,
-                words,
-                seen,
-            },
-        );
+        self.told.insert(task.clone(), Told { at: now, words, seen });
         self.line(now, &line);
     }
 }
@@ -188,18 +181,9 @@ impl<W: Write> Reporter for Plain<W> {
     fn progress(&mut self, progress: &Progress, now: Timestamp) {
         match progress {
             Progress::Waiting { task, .. } => self.waiting(task, progress, now),
-            Progress::Retrying {
-                task,
-                ordinal,
-                of,
-                delay,
-                why,
-            } => {
-                let text = format!(
-                    "attempt {ordinal} of {of} in {}: {}",
-                    duration(*delay),
-                    sentence(why)
-                );
+            Progress::Retrying { task, ordinal, of, delay, why } => {
+                let text =
+                    format!("attempt {ordinal} of {of} in {}: {}", duration(*delay), sentence(why));
                 self.line(now, &progress_line(task, "retries", text));
             }
         }
@@ -273,10 +257,7 @@ mod tests {
 
     #[test]
     fn colour_is_only_for_those_who_asked() {
-        let coloured = Style {
-            colour: true,
-            ..Style::plain(80)
-        };
+        let coloured = Style { colour: true, ..Style::plain(80) };
         let mut report = Plain::new(Vec::new(), coloured);
         sample::success().tell(&mut report);
         let text = String::from_utf8(report.into_inner()).unwrap();

@@ -49,21 +49,9 @@ struct Column {
 
 /// The columns, in the order they are shown.
 const COLUMNS: [Column; 7] = [
-    Column {
-        heading: "RUN",
-        missed: 0,
-        cell: |run, _| printable(&run.id),
-    },
-    Column {
-        heading: "STATE",
-        missed: 0,
-        cell: |run, _| printable(&run.state.replace('_', " ")),
-    },
-    Column {
-        heading: "PLAN",
-        missed: 1,
-        cell: |run, _| printable(&run.plan),
-    },
+    Column { heading: "RUN", missed: 0, cell: |run, _| printable(&run.id) },
+    Column { heading: "STATE", missed: 0, cell: |run, _| printable(&run.state.replace('_', " ")) },
+    Column { heading: "PLAN", missed: 1, cell: |run, _| printable(&run.plan) },
     Column {
         heading: "BEGUN",
         missed: 2,
@@ -74,16 +62,8 @@ const COLUMNS: [Column; 7] = [
         missed: 3,
         cell: |run, _| took(run).map_or_else(|| "-".to_owned(), duration),
     },
-    Column {
-        heading: "HOSTS",
-        missed: 5,
-        cell: |run, _| run.hosts.to_string(),
-    },
-    Column {
-        heading: "BY",
-        missed: 4,
-        cell: |run, _| printable(&run.by),
-    },
+    Column { heading: "HOSTS", missed: 5, cell: |run, _| run.hosts.to_string() },
+    Column { heading: "BY", missed: 4, cell: |run, _| printable(&run.by) },
 ];
 
 /// Returns the time from begin to end.
@@ -108,12 +88,7 @@ pub fn text(runs: &[RunLine], style: &Style) -> String {
             (column, cells, widest)
         })
         .collect();
-    while columns
-        .iter()
-        .map(|(_, _, width)| width + GAP)
-        .sum::<usize>()
-        > style.width + GAP
-    {
+    while columns.iter().map(|(_, _, width)| width + GAP).sum::<usize>() > style.width + GAP {
         let least = columns.iter().map(|(column, ..)| column.missed).max();
         match least {
             Some(least @ 1..) => columns.retain(|(column, ..)| column.missed != least),
@@ -121,9 +96,7 @@ pub fn text(runs: &[RunLine], style: &Style) -> String {
         }
     }
     let mut out = String::new();
-    let headings = columns
-        .iter()
-        .map(|(column, _, width)| pad(column.heading, *width + GAP));
+    let headings = columns.iter().map(|(column, _, width)| pad(column.heading, *width + GAP));
     let headings: String = headings.collect();
     out.push_str(&style.paint(Tone::Quiet, headings.trim_end()));
     out.push('\n');
@@ -132,11 +105,7 @@ pub fn text(runs: &[RunLine], style: &Style) -> String {
         for (column, cells, width) in &columns {
             let cell = pad(&cells[at], *width + GAP);
             let is_state = column.heading == "STATE";
-            let tone = if is_state {
-                tone(&run.state)
-            } else {
-                Tone::Plain
-            };
+            let tone = if is_state { tone(&run.state) } else { Tone::Plain };
             line.push_str(&style.paint(tone, &cell));
         }
         out.push_str(line.trim_end());

@@ -49,54 +49,19 @@ const STEPS: [(&str, &str, &str, &str); 16] = [
         "doveadm director update {{ backend_ip }} {{ before.vhosts }}",
         "run",
     ),
-    (
-        "expire",
-        "",
-        "Wait for disconnected users to expire",
-        "wait",
-    ),
-    (
-        "cut_over",
-        "",
-        "Stop the backend and move whoever is still mapped",
-        "block",
-    ),
+    ("expire", "", "Wait for disconnected users to expire", "wait"),
+    ("cut_over", "", "Stop the backend and move whoever is still mapped", "block"),
     ("stop", "cut_over", "Stop Dovecot", "run"),
     ("stop.rollback", "stop", "the way back", "block"),
-    (
-        "stop.rollback/1",
-        "stop.rollback",
-        "systemctl start dovecot",
-        "run",
-    ),
-    (
-        "down",
-        "cut_over",
-        "Take it out of the directors' choice",
-        "run",
-    ),
-    (
-        "flush",
-        "cut_over",
-        "Move its users to the other backends",
-        "run",
-    ),
+    ("stop.rollback/1", "stop.rollback", "systemctl start dovecot", "run"),
+    ("down", "cut_over", "Take it out of the directors' choice", "run"),
+    ("flush", "cut_over", "Move its users to the other backends", "run"),
     ("maintain", "", "Do the work", "shell"),
     ("hand_over", "", "Let a person do the work", "approve"),
-    (
-        "start",
-        "",
-        "Start Dovecot; the directors send nobody yet",
-        "run",
-    ),
+    ("start", "", "Start Dovecot; the directors send nobody yet", "run"),
     ("verify", "", "Read the test user's mail", "assert"),
     ("up", "", "Put it back into service", "run"),
-    (
-        "watch",
-        "",
-        "See it serve for a minute before the next one is begun",
-        "wait",
-    ),
+    ("watch", "", "See it serve for a minute before the next one is begun", "wait"),
 ];
 
 /// What a reporter is told.
@@ -121,10 +86,7 @@ pub(crate) fn host(name: &str) -> HostName {
 }
 
 pub(crate) fn task(host: &str, step: &str) -> TaskId {
-    TaskId {
-        host: HostName::new(host),
-        step: StepPath(step.to_owned()),
-    }
+    TaskId { host: HostName::new(host), step: StepPath(step.to_owned()) }
 }
 
 pub(crate) fn seen(claim: &str, condition: &str, truth: Truth, values: &[(&str, &str)]) -> Seen {
@@ -141,19 +103,13 @@ pub(crate) fn seen(claim: &str, condition: &str, truth: Truth, values: &[(&str, 
 }
 
 pub(crate) fn reason(text: &str, seen: Vec<Seen>) -> Reason {
-    Reason {
-        text: text.to_owned(),
-        seen,
-    }
+    Reason { text: text.to_owned(), seen }
 }
 
 impl Story {
     pub(crate) fn new(hosts: &[&str]) -> Self {
-        let mut story = Self {
-            now: "2026-11-24T14:00:00Z".parse().unwrap(),
-            seq: 0,
-            news: Vec::new(),
-        };
+        let mut story =
+            Self { now: "2026-11-24T14:00:00Z".parse().unwrap(), seq: 0, news: Vec::new() };
         story.event(Event::RunPlanned(Box::new(planned(hosts))));
         story
     }
@@ -162,10 +118,8 @@ impl Story {
     pub(crate) fn started(hosts: &[&str]) -> Self {
         let mut story = Self::new(hosts);
         for name in hosts {
-            story.event(Event::PreflightEnded {
-                host: host(name),
-                verdict: PreflightVerdict::Held,
-            });
+            story
+                .event(Event::PreflightEnded { host: host(name), verdict: PreflightVerdict::Held });
         }
         story.after(1_200);
         story.event(Event::RunStarted);
@@ -187,20 +141,12 @@ impl Story {
     }
 
     pub(crate) fn after(&mut self, millis: i64) {
-        self.now = self
-            .now
-            .checked_add(SignedDuration::from_millis(millis))
-            .unwrap();
+        self.now = self.now.checked_add(SignedDuration::from_millis(millis)).unwrap();
     }
 
     pub(crate) fn event(&mut self, event: Event) {
         self.seq += 1;
-        self.news.push(News::Event(Record {
-            seq: self.seq,
-            epoch: 1,
-            at: self.now,
-            event,
-        }));
+        self.news.push(News::Event(Record { seq: self.seq, epoch: 1, at: self.now, event }));
     }
 
     pub(crate) fn progress(&mut self, progress: Progress) {
@@ -229,11 +175,7 @@ impl Story {
     }
 
     pub(crate) fn open(&mut self, name: &str, step: &str) {
-        self.event(Event::TaskBegun {
-            items: None,
-            timeout: None,
-            task: task(name, step),
-        });
+        self.event(Event::TaskBegun { items: None, timeout: None, task: task(name, step) });
     }
 
     pub(crate) fn close(
@@ -243,12 +185,7 @@ impl Story {
         status: TaskStatus,
         why: Option<Reason>,
     ) {
-        self.event(Event::TaskEnded {
-            task: task(name, step),
-            status,
-            why,
-            result: None,
-        });
+        self.event(Event::TaskEnded { task: task(name, step), status, why, result: None });
     }
 
     pub(crate) fn attempt(
@@ -291,24 +228,13 @@ impl Story {
         self.begin(name);
         self.open(name, "before");
         self.close(name, "before", TaskStatus::Unchanged, None);
-        self.change(
-            name,
-            "drain",
-            "director1",
-            "doveadm director update 198.51.100.1 0",
-            400,
-        );
+        self.change(name, "drain", "director1", "doveadm director update 198.51.100.1 0", 400);
         self.open(name, "expire");
         for look in 0..12 {
             self.progress(waiting(name, "expire", 120 - 10 * look, look * 10));
             self.after(10_000);
         }
-        let nobody = seen(
-            "",
-            "backend.users == 0",
-            Truth::True,
-            &[("backend.users", "0")],
-        );
+        let nobody = seen("", "backend.users == 0", Truth::True, &[("backend.users", "0")]);
         let why = reason("backend.users == 0", vec![nobody]);
         self.close(name, "expire", TaskStatus::Unchanged, Some(why));
     }
@@ -317,35 +243,13 @@ impl Story {
         self.open(name, "cut_over");
         self.change(name, "stop", name, "systemctl stop dovecot", 3_100);
         self.open(name, "down");
-        self.attempt(
-            name,
-            "down",
-            1,
-            "director1",
-            "doveadm director down 198.51.100.1",
-        );
+        self.attempt(name, "down", 1, "director1", "doveadm director down 198.51.100.1");
         self.after(700);
         let complaint = "doveadm: Error: director timed out\n";
         self.answer(name, "down", 1, exited(75, complaint));
-        let down = seen(
-            "",
-            "backend.state == \"down\"",
-            Truth::True,
-            &[("backend.state", "down")],
-        );
-        self.close(
-            name,
-            "down",
-            TaskStatus::Changed,
-            Some(reason("", vec![down])),
-        );
-        self.change(
-            name,
-            "flush",
-            "director1",
-            "doveadm director flush 198.51.100.1",
-            2_000,
-        );
+        let down = seen("", "backend.state == \"down\"", Truth::True, &[("backend.state", "down")]);
+        self.close(name, "down", TaskStatus::Changed, Some(reason("", vec![down])));
+        self.change(name, "flush", "director1", "doveadm director flush 198.51.100.1", 2_000);
         self.event(Event::PointOfNoReturn {
             task: task(name, "flush"),
             why: "its users live elsewhere now".to_owned(),
@@ -357,13 +261,7 @@ impl Story {
         self.change(name, "start", name, "systemctl start dovecot", 4_000);
         self.open(name, "verify");
         self.close(name, "verify", TaskStatus::Unchanged, None);
-        self.change(
-            name,
-            "up",
-            "director1",
-            "doveadm director up 198.51.100.1",
-            300,
-        );
+        self.change(name, "up", "director1", "doveadm director up 198.51.100.1", 300);
         self.open(name, "watch");
         self.after(60_000);
         self.close(name, "watch", TaskStatus::Unchanged, None);
@@ -380,18 +278,11 @@ impl Story {
     }
 
     pub(crate) fn end(&mut self, name: &str, status: HostStatus, why: Option<Reason>) {
-        self.event(Event::HostEnded {
-            host: host(name),
-            status,
-            why,
-        });
+        self.event(Event::HostEnded { host: host(name), status, why });
     }
 
     pub(crate) fn finish(&mut self, status: RunStatus, why: Option<&str>) {
-        self.event(Event::RunEnded {
-            status,
-            why: why.map(str::to_owned),
-        });
+        self.event(Event::RunEnded { status, why: why.map(str::to_owned) });
     }
 
     /// `down` is refused three times, and the host turns back.
@@ -401,13 +292,7 @@ impl Story {
         self.change(name, "stop", name, "systemctl stop dovecot", 3_100);
         self.open(name, "down");
         for ordinal in 1..=3 {
-            self.attempt(
-                name,
-                "down",
-                ordinal,
-                "director1",
-                "doveadm director down 198.51.100.1",
-            );
+            self.attempt(name, "down", ordinal, "director1", "doveadm director down 198.51.100.1");
             self.after(200);
             let complaint =
                 "doveadm: Error: Director refused: \u{1b}[31mring not synced\nsee the log\n";
@@ -423,20 +308,10 @@ impl Story {
                 self.after(5_000);
             }
         }
-        let up = seen(
-            "",
-            "backend.state == \"down\"",
-            Truth::False,
-            &[("backend.state", "up")],
-        );
+        let up = seen("", "backend.state == \"down\"", Truth::False, &[("backend.state", "up")]);
         let why = reason("not seen done within 20s", vec![up]);
         self.close(name, "down", TaskStatus::Failed, Some(why));
-        self.close(
-            name,
-            "cut_over",
-            TaskStatus::Failed,
-            Some(reason("`down` failed", Vec::new())),
-        );
+        self.close(name, "cut_over", TaskStatus::Failed, Some(reason("`down` failed", Vec::new())));
         self.event(Event::RollbackBegun {
             host: host(name),
             why: reason("`down` failed: not seen done within 20s", Vec::new()),
@@ -470,10 +345,7 @@ fn planned(hosts: &[&str]) -> RunPlanned {
     });
     let inputs = hosts.iter().enumerate().map(|(at, name)| {
         let user = json!(format!("test{}", at + 1));
-        let values = [
-            ("drain_for".to_owned(), json!("15m")),
-            ("test_user".to_owned(), user),
-        ];
+        let values = [("drain_for".to_owned(), json!("15m")), ("test_user".to_owned(), user)];
         (host(name), values.into_iter().collect())
     });
     RunPlanned {
@@ -515,11 +387,7 @@ fn outline() -> Outline {
 }
 
 pub(crate) fn exited(code: i32, stderr: &str) -> Outcome {
-    Outcome::Ended {
-        exit: Exit::Code(code),
-        stdout: String::new(),
-        stderr: stderr.to_owned(),
-    }
+    Outcome::Ended { exit: Exit::Code(code), stdout: String::new(), stderr: stderr.to_owned() }
 }
 
 pub(crate) fn waiting(name: &str, step: &str, users: u64, waited: u64) -> Progress {

@@ -124,19 +124,9 @@ impl Screen {
     pub(crate) fn progress(&mut self, progress: &Progress, now: Timestamp) {
         self.now = now;
         self.waits.observe(progress);
-        if let Progress::Retrying {
-            task,
-            ordinal,
-            of,
-            delay,
-            why,
-        } = progress
-        {
-            let note = format!(
-                "attempt {ordinal} of {of} in {}: {}",
-                duration(*delay),
-                printable(why)
-            );
+        if let Progress::Retrying { task, ordinal, of, delay, why } = progress {
+            let note =
+                format!("attempt {ordinal} of {of} in {}: {}", duration(*delay), printable(why));
             self.notes.insert(task.clone(), note);
         }
     }
@@ -158,10 +148,7 @@ impl Screen {
     /// Takes the lines that are to stay and were not shown yet.
     pub(crate) fn take_permanent(&mut self, columns: usize) -> Vec<String> {
         let pending = std::mem::take(&mut self.pending);
-        pending
-            .iter()
-            .flat_map(|line| self.permanent(line, columns))
-            .collect()
+        pending.iter().flat_map(|line| self.permanent(line, columns)).collect()
     }
 
     /// Lays out a line that stays: `  ✓ backend1  drain  changed  Map no new users ...`. The title
@@ -197,10 +184,7 @@ impl Screen {
             let text = self.style.paint(detail.tone, &detail.text);
             format!("      {text}")
         });
-        std::iter::once(text.trim_end().to_owned())
-            .chain(texts)
-            .chain(details)
-            .collect()
+        std::iter::once(text.trim_end().to_owned()).chain(texts).chain(details).collect()
     }
 
     /// Returns the lines that move: a header, and what each active host is doing.
@@ -247,11 +231,7 @@ impl Screen {
         let whole = format!("{plan}  {where_it_is}  {elapsed}{virtual_time}  run {id}");
         // Where it does not fit, the run's name is the first to go.
         let short = format!("{plan}  {where_it_is}  {elapsed}{virtual_time}");
-        let header = if width(&whole) <= columns {
-            whole
-        } else {
-            short
-        };
+        let header = if width(&whole) <= columns { whole } else { short };
         self.style.paint(Tone::Strong, &clip(&header, columns))
     }
 
@@ -266,26 +246,13 @@ impl Screen {
         is_wide: bool,
     ) -> Vec<String> {
         let spinner = SPINNER[turn % SPINNER.len()];
-        let label = pad(
-            &clip(&printable(name.as_str()), self.host_width),
-            self.host_width,
-        );
-        let back = if host.status == HostStatus::RollingBack {
-            "undoes "
-        } else {
-            ""
-        };
+        let label = pad(&clip(&printable(name.as_str()), self.host_width), self.host_width);
+        let back = if host.status == HostStatus::RollingBack { "undoes " } else { "" };
         let Some(step) = host.open.last() else {
             let line = clip(&format!("{label}  {back}"), columns - 4);
-            return vec![format!(
-                "  {} {line}",
-                self.style.paint(Tone::Good, spinner)
-            )];
+            return vec![format!("  {} {line}", self.style.paint(Tone::Good, spinner))];
         };
-        let id = TaskId {
-            host: name.clone(),
-            step: step.clone(),
-        };
+        let id = TaskId { host: name.clone(), step: step.clone() };
         let is_asked = self.memory.questions.contains_key(&id);
         let (mark, tone) = match (is_asked, host.status) {
             (true, _) => ("?", Tone::Warn),
@@ -340,11 +307,7 @@ impl Screen {
         let seen = wait.seen();
         let room = columns.saturating_sub(indent + width(&left) + 2);
         let has_bar = room >= width(&seen) + BAR_WIDTH + 2;
-        let bar = if has_bar {
-            bar(wait.passed())
-        } else {
-            String::new()
-        };
+        let bar = if has_bar { bar(wait.passed()) } else { String::new() };
         let indent = if room < LEAST_WIDTH { 4 } else { indent };
         let room = columns.saturating_sub(indent + width(&left) + width(&bar) + 2);
         let mut parts = vec![clip(&seen, room), self.style.paint(Tone::Quiet, &bar), left];

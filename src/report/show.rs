@@ -55,10 +55,7 @@ const DIGEST_DIGITS: usize = 12;
 
 /// Returns a run as text.
 pub fn text(run: &RunId, records: &[Record], style: &Style) -> String {
-    let mut page = Page {
-        out: String::new(),
-        style,
-    };
+    let mut page = Page { out: String::new(), style };
     let memory = Memory::of(records);
     page.heading(run, &memory, records);
     page.group("run", &memory, records, None);
@@ -134,9 +131,7 @@ impl Page<'_> {
         let title = self.style.paint(Tone::Strong, &format!("run {id}"));
         let summary = memory.summary.as_deref().map(sentence).unwrap_or_default();
         self.line(&format!("{title}  {}: {summary}", sentence(&memory.plan)));
-        let state = self
-            .style
-            .paint(run_tone(memory.status), memory.status.word());
+        let state = self.style.paint(run_tone(memory.status), memory.status.word());
         let why = memory.why.as_deref().map(sentence).unwrap_or_default();
         let separator = if why.is_empty() { "" } else { ": " };
         self.fact("state", &format!("{state}{separator}{why}"));
@@ -148,11 +143,7 @@ impl Page<'_> {
             return;
         };
         let digest: String = planned.plan_digest.chars().take(DIGEST_DIGITS).collect();
-        let plan = format!(
-            "{}, sha256 {}",
-            sentence(&planned.plan_path),
-            printable(&digest)
-        );
+        let plan = format!("{}, sha256 {}", sentence(&planned.plan_path), printable(&digest));
         self.fact("plan", &plan);
         self.fact("inventory", &sentence(&planned.inventory.path));
         let begun = format!(
@@ -164,15 +155,8 @@ impl Page<'_> {
         self.fact("begun", &begun);
         if let Some(last) = records.last() {
             let at = self.style.date(last.at);
-            let virtual_time = if memory.is_model {
-                " (virtual time)"
-            } else {
-                ""
-            };
-            let took = format!(
-                "{at}, {} after it began{virtual_time}",
-                duration(memory.took())
-            );
+            let virtual_time = if memory.is_model { " (virtual time)" } else { "" };
+            let took = format!("{at}, {} after it began{virtual_time}", duration(memory.took()));
             self.fact("last event", &took);
         }
         let hosts = list(planned.hosts.iter().map(HostName::as_str), MOST_HOSTS);
@@ -190,9 +174,7 @@ impl Page<'_> {
         for (name, value) in first {
             let shown = input(value);
             let all = planned.inputs.values();
-            let is_same = all
-                .map(|inputs| inputs.get(name))
-                .all(|it| it == Some(value));
+            let is_same = all.map(|inputs| inputs.get(name)).all(|it| it == Some(value));
             let label = format!("input {}", sentence(name));
             if is_same {
                 self.line(&format!("  {label} = {shown}"));
@@ -241,29 +223,15 @@ impl Page<'_> {
     fn record(&mut self, memory: &Memory, record: &Record) {
         let time = self.style.clock(record.at);
         let (line, is_task) = match &record.event {
-            Event::TaskBegun {
-                items: Some(items), ..
-            } if !items.is_empty() => {
-                let shown = Shown {
-                    tone: Tone::Plain,
-                    text: for_each(items),
-                    details: Vec::new(),
-                };
+            Event::TaskBegun { items: Some(items), .. } if !items.is_empty() => {
+                let shown = Shown { tone: Tone::Plain, text: for_each(items), details: Vec::new() };
                 (shown, true)
             }
             Event::TaskBegun { .. } => return,
             event if is_count(event) => return,
-            Event::AttemptIntended {
-                task,
-                ordinal,
-                on,
-                command,
-                timeout,
-                ..
-            } => (
-                sends(task, *ordinal, on, command, &duration(*timeout)),
-                true,
-            ),
+            Event::AttemptIntended { task, ordinal, on, command, timeout, .. } => {
+                (sends(task, *ordinal, on, command, &duration(*timeout)), true)
+            }
             Event::AttemptEnded { task, outcome, .. } => (answers(memory, task, outcome), true),
             Event::TaskEnded { task, status, .. } => (ended(memory, task, *status), true),
             event => {
@@ -278,13 +246,7 @@ impl Page<'_> {
                 } else {
                     text
                 };
-                (
-                    Shown {
-                        text,
-                        ..of_line(line)
-                    },
-                    is_task,
-                )
+                (Shown { text, ..of_line(line) }, is_task)
             }
         };
         let indent = if is_task { "  " } else { "" };
@@ -305,11 +267,7 @@ struct Shown {
 }
 
 fn of_line(line: Line) -> Shown {
-    Shown {
-        tone: Tone::Plain,
-        text: line.text,
-        details: line.details,
-    }
+    Shown { tone: Tone::Plain, text: line.text, details: line.details }
 }
 
 /// Whether an event only keeps count for a resume.
@@ -351,11 +309,7 @@ fn task_of(event: &Event) -> Option<&TaskId> {
 /// Words that a command leaves; a script is shown under it.
 fn sends(task: &TaskId, ordinal: u32, on: &HostName, command: &str, timeout: &str) -> Shown {
     let on = delegated(&task.host, on);
-    let attempt = if ordinal > 1 {
-        format!("attempt {ordinal}, ")
-    } else {
-        String::new()
-    };
+    let attempt = if ordinal > 1 { format!("attempt {ordinal}, ") } else { String::new() };
     let lead = format!("sends{on} ({attempt}at most {timeout})");
     let script = lines(command, OUTPUT_LINES, LINE_WIDTH);
     let (text, script) = match script.as_slice() {
@@ -379,16 +333,8 @@ fn answers(memory: &Memory, task: &TaskId, outcome: &Outcome) -> Shown {
         details.extend(detail::output(on, stdout, OUTPUT_LINES));
         details.extend(detail::output(on, stderr, OUTPUT_LINES));
     }
-    let tone = if detail::is_bad(outcome) {
-        Tone::Warn
-    } else {
-        Tone::Plain
-    };
-    Shown {
-        tone,
-        text: detail::outcome(outcome),
-        details,
-    }
+    let tone = if detail::is_bad(outcome) { Tone::Warn } else { Tone::Plain };
+    Shown { tone, text: detail::outcome(outcome), details }
 }
 
 /// Words how a task ended, with all that was seen.

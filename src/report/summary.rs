@@ -67,22 +67,14 @@ pub fn summary(records: &[Record], invocation: &Invocation) -> String {
 
 /// Returns the summary of what is remembered of a run.
 pub fn summary_of(memory: &Memory, invocation: &Invocation) -> String {
-    let mut page = Page {
-        out: String::new(),
-        style: &invocation.style,
-    };
+    let mut page = Page { out: String::new(), style: &invocation.style };
     page.verdict(memory);
     page.hosts(memory);
     let is_open = !memory.status.has_ended();
     for (task, question) in memory.questions.iter().filter(|_| is_open) {
         page.question(memory, invocation, task, question);
     }
-    for next in next(
-        memory,
-        &invocation.program,
-        &invocation.run,
-        invocation.apply.as_deref(),
-    ) {
+    for next in next(memory, &invocation.program, &invocation.run, invocation.apply.as_deref()) {
         page.line("");
         page.line(&next.why);
         for command in &next.commands {
@@ -110,9 +102,7 @@ impl Page<'_> {
 
     /// One sentence: `succeeded: 3 hosts, 41 steps changed, took 52m (virtual time)`.
     fn verdict(&mut self, memory: &Memory) {
-        let word = self
-            .style
-            .paint(run_tone(memory.status), memory.status.word());
+        let word = self.style.paint(run_tone(memory.status), memory.status.word());
         let mut parts = Vec::new();
         if memory.status == RunStatus::Succeeded {
             parts.push(count(memory.hosts.len(), "host"));
@@ -121,21 +111,14 @@ impl Page<'_> {
                 hosts.map(|host| memory.steps_ended(host, status)).sum()
             };
             // What failed may have changed something, though it did not come about.
-            let failed = [
-                TaskStatus::Failed,
-                TaskStatus::TimedOut,
-                TaskStatus::Unknown,
-            ];
+            let failed = [TaskStatus::Failed, TaskStatus::TimedOut, TaskStatus::Unknown];
             let failed: usize = failed.into_iter().map(ended).sum();
             parts.push(match (ended(TaskStatus::Changed), failed) {
                 (0, 0) => "nothing was changed".to_owned(),
                 (steps, _) => format!("{} changed", count(steps, "step")),
             });
             if failed > 0 {
-                parts.push(format!(
-                    "{} failed and the plan went on",
-                    count(failed, "step")
-                ));
+                parts.push(format!("{} failed and the plan went on", count(failed, "step")));
             }
         } else {
             let total = memory.hosts.len();
@@ -148,11 +131,7 @@ impl Page<'_> {
                 });
             }
         }
-        let virtual_time = if memory.is_model {
-            " (virtual time)"
-        } else {
-            ""
-        };
+        let virtual_time = if memory.is_model { " (virtual time)" } else { "" };
         parts.push(format!("took {}{virtual_time}", duration(memory.took())));
         self.line(&format!("{word}: {}", parts.join(", ")));
         let said = memory.why.as_deref().map(sentence).unwrap_or_default();
@@ -299,11 +278,7 @@ fn host_texts(memory: &Memory, host: &HostMemory) -> Vec<String> {
     match host.status {
         HostStatus::Succeeded => out.push(format!("{}, took {took}", steps(memory, host))),
         HostStatus::Active => {
-            out.extend(
-                host.open
-                    .iter()
-                    .map(|step| step_text(memory, host, "at", step)),
-            );
+            out.extend(host.open.iter().map(|step| step_text(memory, host, "at", step)));
             if host.open.is_empty() {
                 let last = host.tasks.keys().next_back();
                 out.extend(
@@ -321,15 +296,9 @@ fn host_texts(memory: &Memory, host: &HostMemory) -> Vec<String> {
         | HostStatus::RolledBack
         | HostStatus::Stuck => {}
     }
-    let failed = [
-        (&host.failed, "failed at"),
-        (&host.undo_failed, "undoing failed at"),
-    ];
+    let failed = [(&host.failed, "failed at"), (&host.undo_failed, "undoing failed at")];
     for (step, words) in failed {
-        if let Some(step) = step
-            .as_ref()
-            .filter(|_| host.status != HostStatus::Succeeded)
-        {
+        if let Some(step) = step.as_ref().filter(|_| host.status != HostStatus::Succeeded) {
             out.push(step_text(memory, host, words, step));
         }
     }
@@ -371,18 +340,12 @@ fn host_details(id: &HostName, host: &HostMemory) -> Vec<Detail> {
         let Some(task) = host.tasks.get(step) else {
             continue;
         };
-        out.push(Detail::new(
-            Tone::Strong,
-            format!("{}:", printable(&step.0)),
-        ));
+        out.push(Detail::new(Tone::Strong, format!("{}:", printable(&step.0))));
         let text = task.why.as_ref().map(|why| sentence(&why.text));
         let text = text.filter(|text| !text.is_empty());
         let lines = text.map(|text| Detail::new(Tone::Bad, text)).into_iter();
         let lines = lines.chain(detail::failure(id, task));
-        out.extend(lines.map(|line| Detail {
-            text: format!("  {}", line.text),
-            ..line
-        }));
+        out.extend(lines.map(|line| Detail { text: format!("  {}", line.text), ..line }));
     }
     if out.is_empty() {
         let is_refused = matches!(host.preflight, Some(PreflightVerdict::NotHeld(_)))

@@ -50,8 +50,7 @@ fn push_printable(out: &mut String, c: char) {
 }
 
 fn escape(out: &mut String, escaped: std::fmt::Arguments<'_>) {
-    out.write_fmt(escaped)
-        .expect("a string takes what is written to it");
+    out.write_fmt(escaped).expect("a string takes what is written to it");
 }
 
 /// Whether a character beyond ASCII shows nothing of its own, or changes how others are shown.
@@ -196,11 +195,7 @@ pub fn duration(duration: Duration) -> String {
         3_600..86_400 => (seconds / 3_600, "h", seconds % 3_600 / 60, "m"),
         _ => (seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
     };
-    if small == 0 {
-        format!("{large}{unit}")
-    } else {
-        format!("{large}{unit} {small}{sub}")
-    }
+    if small == 0 { format!("{large}{unit}") } else { format!("{large}{unit} {small}{sub}") }
 }
 
 /// Writes a duration in whole seconds: what is left of a wait.
@@ -210,21 +205,14 @@ pub fn whole(left: Duration) -> String {
 
 /// Writes a number and what it counts: `1 host`, `3 hosts`.
 pub fn count(number: usize, noun: &str) -> String {
-    if number == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{number} {noun}s")
-    }
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 /// Joins the first `most` of some names by commas and counts the rest.
 pub fn list(names: impl IntoIterator<Item = impl AsRef<str>>, most: usize) -> String {
     let mut names = names.into_iter();
-    let mut out: Vec<String> = names
-        .by_ref()
-        .take(most)
-        .map(|name| printable(name.as_ref()))
-        .collect();
+    let mut out: Vec<String> =
+        names.by_ref().take(most).map(|name| printable(name.as_ref())).collect();
     let rest = names.count();
     if rest > 0 {
         out.push(format!("{rest} more"));
@@ -238,10 +226,7 @@ mod tests {
 
     #[test]
     fn a_host_cannot_move_the_cursor_or_change_colours() {
-        assert_eq!(
-            printable("\u{1b}[2J\u{1b}]0;x\u{7}"),
-            "\\x1b[2J\\x1b]0;x\\x07"
-        );
+        assert_eq!(printable("\u{1b}[2J\u{1b}]0;x\u{7}"), "\\x1b[2J\\x1b]0;x\\x07");
         assert_eq!(printable("a\rb\u{8}c\u{7f}"), "a\\rb\\x08c\\x7f");
         assert_eq!(printable("\u{9b}31m"), "\\u{9b}31m");
     }

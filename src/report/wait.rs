@@ -39,15 +39,7 @@ pub(crate) struct Wait {
 impl Waits {
     /// Takes a look of a wait; `None` for other news.
     pub(crate) fn observe(&mut self, progress: &Progress) -> Option<&Wait> {
-        let Progress::Waiting {
-            task,
-            until,
-            values,
-            error,
-            waited,
-            limit,
-        } = progress
-        else {
+        let Progress::Waiting { task, until, values, error, waited, limit } = progress else {
             return None;
         };
         let wait = self.by_task.entry(task.clone()).or_default();
@@ -90,9 +82,7 @@ impl Wait {
             .iter()
             .take(MOST_VALUES)
             .map(|(name, value)| {
-                let trend = self
-                    .trend(name)
-                    .map_or(String::new(), |it| format!(" ({it})"));
+                let trend = self.trend(name).map_or(String::new(), |it| format!(" ({it})"));
                 let value = clip(&printable(value), VALUE_WIDTH);
                 format!("{} = {value}{trend}", clip(&printable(name), VALUE_WIDTH))
             })
@@ -143,9 +133,6 @@ impl Wait {
     /// Returns what is not a number in what was seen: a change there is news at once.
     pub(crate) fn words(&self) -> Vec<&str> {
         let words = self.values.iter().map(|(_, value)| value.as_str());
-        words
-            .filter(|value| value.parse::<f64>().is_err())
-            .chain(self.error.as_deref())
-            .collect()
+        words.filter(|value| value.parse::<f64>().is_err()).chain(self.error.as_deref()).collect()
     }
 }

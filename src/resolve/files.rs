@@ -125,9 +125,7 @@ pub(super) fn content(path: &Path, max_bytes: u64) -> Result<Arc<[u8]>, String> 
         return Err("it is no plain file".into());
     }
     let mut bytes = Vec::new();
-    file.take(max_bytes + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| words(&error))?;
+    file.take(max_bytes + 1).read_to_end(&mut bytes).map_err(|error| words(&error))?;
     if bytes.len() as u64 > max_bytes {
         return Err(too_large(max_bytes));
     }

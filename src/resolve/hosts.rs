@@ -30,9 +30,9 @@ pub(super) fn targets(
             let fault =
                 Diagnostic::error("unknown-host", message).at(*span, "the hosts of the plan");
             found.push(match &error {
-                pattern::PatternError::Unknown {
-                    near: Some(near), ..
-                } => meant(fault, near, inventory),
+                pattern::PatternError::Unknown { near: Some(near), .. } => {
+                    meant(fault, near, inventory)
+                }
                 _ => fault.help(groups(inventory)),
             });
             return Vec::new();
@@ -66,19 +66,16 @@ fn limited(
                 format!("`--limit {limit}`: {}", headline(&error, inventory)),
             );
             found.push(match &error {
-                pattern::PatternError::Unknown {
-                    near: Some(near), ..
-                } => fault.help(format!("did you mean `{near}`?")),
+                pattern::PatternError::Unknown { near: Some(near), .. } => {
+                    fault.help(format!("did you mean `{near}`?"))
+                }
                 _ => fault.help(groups(inventory)),
             });
             return Vec::new();
         }
     };
     let all = names(&hosts);
-    let left: Vec<HostName> = hosts
-        .into_iter()
-        .filter(|host| chosen.contains(host))
-        .collect();
+    let left: Vec<HostName> = hosts.into_iter().filter(|host| chosen.contains(host)).collect();
     if left.is_empty() {
         found.push(
             Diagnostic::error(
@@ -94,10 +91,7 @@ fn limited(
 /// Returns what is wrong with a pattern, without the near name: that is the help's.
 fn headline(error: &pattern::PatternError, inventory: &Inventory) -> String {
     match error {
-        pattern::PatternError::Unknown {
-            part,
-            near: Some(_),
-        } => {
+        pattern::PatternError::Unknown { part, near: Some(_) } => {
             format!("`{part}` is no host and no group of {}", inventory.path)
         }
         other => other.to_string(),
@@ -112,19 +106,12 @@ fn groups(inventory: &Inventory) -> String {
         .filter(|name| *name != "ungrouped")
         .take(8)
         .collect();
-    format!(
-        "the inventory has {}",
-        one_of(&groups).replace(" or ", " and ")
-    )
+    format!("the inventory has {}", one_of(&groups).replace(" or ", " and "))
 }
 
 /// Lists hosts, not more than a line of them.
 pub(super) fn names(hosts: &[HostName]) -> String {
-    let mut words: Vec<String> = hosts
-        .iter()
-        .take(5)
-        .map(|host| format!("`{host}`"))
-        .collect();
+    let mut words: Vec<String> = hosts.iter().take(5).map(|host| format!("`{host}`")).collect();
     if hosts.len() > words.len() {
         words.push(format!("{} more", hosts.len() - words.len()));
     }
@@ -186,10 +173,7 @@ fn members(name: &str, span: Span, inventory: &Inventory, found: &mut Diagnostic
 
 fn unknown(name: &str, span: Span, inventory: &Inventory, found: &mut Diagnostics) {
     let hosts = inventory.hosts.keys().map(HostName::as_str);
-    let near = nearest(
-        name,
-        inventory.groups.keys().map(String::as_str).chain(hosts),
-    );
+    let near = nearest(name, inventory.groups.keys().map(String::as_str).chain(hosts));
     let fault = Diagnostic::error(
         "unknown-host",
         format!("`{name}` is no host and no group of {}", inventory.path),

@@ -165,12 +165,7 @@ struct Text<'a> {
 /// Returns what `--set` gives; the last of a name counts.
 fn set(given: &Given) -> Vec<Text<'_>> {
     let set = given.set.iter();
-    set.map(|(name, text)| Text {
-        name,
-        value: text,
-        by: "--set",
-    })
-    .collect()
+    set.map(|(name, text)| Text { name, value: text, by: "--set" }).collect()
 }
 
 /// Returns what the environment gives.
@@ -179,11 +174,7 @@ fn environment<'a>(plan: &'a Plan, given: &'a Given) -> Vec<Text<'a>> {
     variables
         .filter_map(|(variable, text)| {
             let name = plan.inputs.keys().find(|name| is_for(variable, name))?;
-            Some(Text {
-                name,
-                value: text,
-                by: variable,
-            })
+            Some(Text { name, value: text, by: variable })
         })
         .collect()
 }
@@ -203,9 +194,7 @@ fn fit(input: &Input, read: Result<Value, Unfit>) -> Result<Value, Unfit> {
     let empty = |value: &Value| value.as_str() == Some("");
     match read {
         Ok(value) if input.is_hidden() => {
-            let texts = value
-                .as_array()
-                .map_or(std::slice::from_ref(&value), Vec::as_slice);
+            let texts = value.as_array().map_or(std::slice::from_ref(&value), Vec::as_slice);
             if texts.iter().any(empty) {
                 return Err(Unfit {
                     why: "is empty".into(),
@@ -310,10 +299,9 @@ pub(super) fn unknown(plan: &Plan, given: &Given, found: &mut Diagnostics) {
             let message = format!("`{variable}` is in the environment and gives no input a value");
             let fault = Diagnostic::warning("unknown-input-variable", message);
             found.push(match nearest(&name.to_lowercase(), names.iter().copied()) {
-                Some(near) => fault.help(format!(
-                    "did you mean `{ENVIRONMENT}{}`?",
-                    near.to_uppercase()
-                )),
+                Some(near) => {
+                    fault.help(format!("did you mean `{ENVIRONMENT}{}`?", near.to_uppercase()))
+                }
                 None => fault.help(help(&name.to_lowercase())),
             });
         }
@@ -360,9 +348,7 @@ fn wrong(name: &str, input: &Input, shown: &str, place: &str, unfit: &Unfit) -> 
         let message = format!("{place}: `{name}` is `{shown}`, which {}", unfit.why);
         (message, unfit.help.clone())
     };
-    Diagnostic::error("wrong-input", message)
-        .at(input.span, "declared here")
-        .help(help)
+    Diagnostic::error("wrong-input", message).at(input.span, "declared here").help(help)
 }
 
 fn lacking(name: &str, input: &Input, hosts: &[HostName], found: &mut Diagnostics) {
@@ -394,14 +380,12 @@ fn lacking(name: &str, input: &Input, hosts: &[HostName], found: &mut Diagnostic
         InputKind::List { .. } => "ONE,OTHER",
         _ => value,
     };
-    found.push(
-        Diagnostic::error("missing-input", message)
-            .at(input.span, "has no default")
-            .help(format!(
-                "give it in the inventory (`{name}: {value}`), or for all hosts with \
+    found.push(Diagnostic::error("missing-input", message).at(input.span, "has no default").help(
+        format!(
+            "give it in the inventory (`{name}: {value}`), or for all hosts with \
                  `--set {name}={typed}`"
-            )),
-    );
+        ),
+    ));
 }
 
 fn short(value: &Value) -> String {

@@ -23,9 +23,7 @@ use crate::template::expression::Expression;
 pub(super) fn names_at_items(resolved: &ResolvedPlan, host: &HostName, step: &Step) -> Vec<Names> {
     let names = names(resolved, host);
     let of = resolved.plan.find(&step.path).and_then(|(_, of)| of);
-    let list = of
-        .and_then(|of| of.for_each.as_ref())
-        .map(|each| &each.list);
+    let list = of.and_then(|of| of.for_each.as_ref()).map(|each| &each.list);
     let items = match list {
         Some(ItemList::Expression(list)) => {
             value(list, &names).and_then(|list| Some(list.try_iter().ok()?.collect::<Vec<_>>()))

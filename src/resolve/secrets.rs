@@ -155,9 +155,7 @@ pub(super) fn check(resolved: &ResolvedPlan, given: &Given, found: &mut Diagnost
             );
         }
         let short = resolved.secrets.each().into_iter();
-        if short
-            .filter(|(of, _)| of == name)
-            .any(|(_, bytes)| bytes.trim_ascii().len() < SHORTEST)
+        if short.filter(|(of, _)| of == name).any(|(_, bytes)| bytes.trim_ascii().len() < SHORTEST)
         {
             let message = format!("the secret `{name}` has fewer than {SHORTEST} bytes");
             found.push(
@@ -227,15 +225,8 @@ pub fn again(
         }
     }
     let wanted = Input::is_hidden;
-    let mut values = inputs::values(
-        &resolved.plan,
-        wanted,
-        &inventory,
-        &hosts,
-        given,
-        sources,
-        found,
-    );
+    let mut values =
+        inputs::values(&resolved.plan, wanted, &inventory, &hosts, given, sources, found);
     resolved.secrets = Secrets::take(&resolved.plan, &mut values);
     let help = "put it there again: what it holds is a secret, and was not kept";
     let (plan, inputs) = (&resolved.plan, &resolved.inputs);

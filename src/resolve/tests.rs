@@ -30,16 +30,8 @@ impl Scene {
     fn new(inputs: &str, inventory: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("hosts.yaml"), inventory).unwrap();
-        let given = Given {
-            plan_dir: folder.path().to_owned(),
-            ..Given::default()
-        };
-        Self {
-            folder,
-            inputs: inputs.to_owned(),
-            given,
-            file: None,
-        }
+        let given = Given { plan_dir: folder.path().to_owned(), ..Given::default() };
+        Self { folder, inputs: inputs.to_owned(), given, file: None }
     }
 
     fn set(mut self, name: &str, value: &str) -> Self {
@@ -48,9 +40,7 @@ impl Scene {
     }
 
     fn environment(mut self, name: &str, value: &str) -> Self {
-        self.given
-            .environment
-            .push((format!("PLANRUN_INPUT_{name}"), value.to_owned()));
+        self.given.environment.push((format!("PLANRUN_INPUT_{name}"), value.to_owned()));
         self
     }
 
@@ -106,12 +96,7 @@ const UNITS: &str = "  units: {type: list, min: 1, max: 3, pattern: '[a-z]+'}";
 #[test]
 fn a_list_is_given_in_every_way() {
     let expected = json!(["imap", "lmtp"]);
-    for text in [
-        "imap,lmtp",
-        " imap , lmtp ",
-        "[imap, lmtp]",
-        "['imap', \"lmtp\"]",
-    ] {
+    for text in ["imap,lmtp", " imap , lmtp ", "[imap, lmtp]", "['imap', \"lmtp\"]"] {
         let scene = Scene::new(UNITS, ONE).set("units", text);
         assert_eq!(scene.value("web1", "units"), expected, "{text}");
     }
@@ -130,19 +115,14 @@ fn a_list_is_given_in_every_way() {
 fn items_have_their_type() {
     let typed = |declared: &str, text: &str| {
         let line = format!("  them: {{type: list, {declared}}}");
-        Scene::new(&line, ONE)
-            .set("them", text)
-            .value("web1", "them")
+        Scene::new(&line, ONE).set("them", text).value("web1", "them")
     };
     assert_eq!(typed("items: int", "1, 20"), json!([1, 20]));
     assert_eq!(typed("items: bool", "[true, false]"), json!([true, false]));
     assert_eq!(typed("items: duration", "5m"), json!(["5m"]));
     assert_eq!(typed("items: path", "/a,/b"), json!(["/a", "/b"]));
     assert_eq!(typed("items: enum, of: [a, b]", "b"), json!(["b"]));
-    assert_eq!(
-        typed("items: string", "[1.20, yes]"),
-        json!(["1.20", "yes"])
-    );
+    assert_eq!(typed("items: string", "[1.20, yes]"), json!(["1.20", "yes"]));
     assert_eq!(typed("items: string", ""), json!([]));
 }
 
@@ -150,10 +130,7 @@ fn items_have_their_type() {
 fn a_list_that_does_not_fit_says_which_item() {
     let fault = |text: &str| Scene::new(UNITS, ONE).set("units", text).fault();
     let told = fault("imap,LMTP");
-    assert!(
-        told.contains("item (2, `LMTP`) that does not match `[a-z]+`"),
-        "{told}"
-    );
+    assert!(told.contains("item (2, `LMTP`) that does not match `[a-z]+`"), "{told}");
     let told = fault("a,b,c,d");
     assert!(told.contains("has 4 items, not 1 to 3"), "{told}");
     let told = fault("[imap, lmtp");
@@ -180,10 +157,7 @@ fn values_count_in_the_order_that_the_manual_tells() {
     let all = || Scene::new(LEVEL, &full).environment("LEVEL", "of-environment");
     let value = |scene: Scene| scene.value("web1", "level");
 
-    let scene = all()
-        .file("level: of-file\n")
-        .set("level", "first")
-        .set("level", "of-set");
+    let scene = all().file("level: of-file\n").set("level", "first").set("level", "of-set");
     assert_eq!(value(scene), "of-set");
     assert_eq!(value(all().file("level: of-file\n")), "of-file");
     assert_eq!(value(all()), "of-host");
@@ -191,10 +165,7 @@ fn values_count_in_the_order_that_the_manual_tells() {
         (&[PARENT, GROUP, CHILD, BARE][..], "of-child"),
         (&[PARENT, GROUP, BARE], "of-parent"),
         (&[PARENT, racks, BARE], "of-all"),
-        (
-            &["  children:\n    racks:\n", racks, BARE],
-            "of-environment",
-        ),
+        (&["  children:\n    racks:\n", racks, BARE], "of-environment"),
     ] {
         let scene = Scene::new(LEVEL, &inventory(parts)).environment("LEVEL", "of-environment");
         assert_eq!(value(scene), expected);
@@ -222,20 +193,10 @@ fn of_two_groups_at_one_depth_the_later_name_counts_or_the_greater_priority() {
 fn a_wrong_value_says_where_it_comes_from() {
     const PATIENCE: &str = "  patience: {type: duration}";
     let told = Scene::new(PATIENCE, ONE).set("patience", "5").fault();
-    assert!(
-        told.contains("--set: `patience` is `5`, which is no duration"),
-        "{told}"
-    );
-    let told = Scene::new(PATIENCE, ONE)
-        .environment("PATIENCE", "5")
-        .fault();
-    assert!(
-        told.contains("PLANRUN_INPUT_PATIENCE: `patience` is `5`"),
-        "{told}"
-    );
-    let told = Scene::new(PATIENCE, ONE)
-        .file("# none\npatience: soon\n")
-        .fault();
+    assert!(told.contains("--set: `patience` is `5`, which is no duration"), "{told}");
+    let told = Scene::new(PATIENCE, ONE).environment("PATIENCE", "5").fault();
+    assert!(told.contains("PLANRUN_INPUT_PATIENCE: `patience` is `5`"), "{told}");
+    let told = Scene::new(PATIENCE, ONE).file("# none\npatience: soon\n").fault();
     assert!(told.contains("inputs.yaml:2:11"), "{told}");
     let inventory = "all:\n  vars:\n    patience: 5\n  hosts: {web1: {}, web2: {}}\n";
     let told = Scene::new(PATIENCE, inventory).fault();
@@ -251,15 +212,10 @@ fn a_name_that_no_input_has_is_told_with_a_near_one() {
     assert!(told.contains("did you mean `patience`?"), "{told}");
     let told = Scene::new(PATIENCE, ONE).file("patiense: 1m\n").fault();
     assert!(told.contains("inputs.yaml:1:1"), "{told}");
-    let (resolved, told) = Scene::new(PATIENCE, ONE)
-        .environment("PATIENSE", "1m")
-        .resolve();
+    let (resolved, told) = Scene::new(PATIENCE, ONE).environment("PATIENSE", "1m").resolve();
     assert!(resolved.is_some(), "{told}");
     assert!(told.contains("warning[unknown-input-variable]"), "{told}");
-    assert!(
-        told.contains("did you mean `PLANRUN_INPUT_PATIENCE`?"),
-        "{told}"
-    );
+    assert!(told.contains("did you mean `PLANRUN_INPUT_PATIENCE`?"), "{told}");
 }
 
 #[test]

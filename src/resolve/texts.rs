@@ -34,10 +34,8 @@ pub const MAX_BYTES: u64 = 1024 * 1024;
 /// Checks the files that a plan names by paths that are written out.
 pub fn check(plan: &Plan, plan_dir: &Path, sources: &mut Sources, found: &mut Diagnostics) {
     let paths = texts::files(plan).into_iter();
-    let paths: BTreeMap<&str, Span> = paths
-        .filter(|path| path.is_plain())
-        .map(|path| (path.text.as_str(), path.span))
-        .collect();
+    let paths: BTreeMap<&str, Span> =
+        paths.filter(|path| path.is_plain()).map(|path| (path.text.as_str(), path.span)).collect();
     let mut all = Texts::new();
     for (path, span) in paths {
         match files::content(&plan_dir.join(path), MAX_BYTES) {
@@ -147,9 +145,8 @@ impl Parsed<'_> {
         if let Some((fault, range)) = fault(text, names, host)
             && self.told.insert(place.to_owned())
         {
-            let span = range.map_or(text.span, |range| {
-                Span::new(text.span.source, range.start, range.end)
-            });
+            let span = range
+                .map_or(text.span, |range| Span::new(text.span.source, range.start, range.end));
             found.push(fault.at(span, "rendered for the host"));
         }
     }
@@ -163,11 +160,7 @@ impl Parsed<'_> {
         found: &mut Diagnostics,
     ) -> Option<Template> {
         if bytes.len() as u64 > MAX_BYTES {
-            found.push(files::unreadable(
-                place,
-                &files::too_large(MAX_BYTES),
-                path.span,
-            ));
+            found.push(files::unreadable(place, &files::too_large(MAX_BYTES), path.span));
             return None;
         }
         let mut own = Diagnostics::default();

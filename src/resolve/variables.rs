@@ -35,11 +35,7 @@ const LENIENT: [&str; 4] = ["default", "d", "defined", "undefined"];
 
 /// Tells of variables that some of the hosts lack.
 pub(super) fn check(resolved: &ResolvedPlan, found: &mut Diagnostics) {
-    let mut needed = Needed {
-        plan: &resolved.plan,
-        seen: HashSet::new(),
-        places: IndexMap::new(),
-    };
+    let mut needed = Needed { plan: &resolved.plan, seen: HashSet::new(), places: IndexMap::new() };
     for claim in &resolved.plan.preflight {
         needed.expression(&claim.condition);
     }
@@ -132,11 +128,7 @@ impl<'a> Needed<'a> {
     fn expression(&mut self, expression: &'a Expression) {
         let mut ranges = Vec::new();
         expression.root.free_names(&mut ranges);
-        self.add(
-            std::slice::from_ref(&expression.root),
-            &expression.names,
-            &ranges,
-        );
+        self.add(std::slice::from_ref(&expression.root), &expression.names, &ranges);
         self.names(&expression.names);
     }
 
@@ -178,9 +170,7 @@ impl<'a> Needed<'a> {
             variables(root, &mut read, &mut tested);
         }
         for (name, host, range) in read.iter().filter(|(name, ..)| !tested.contains(name)) {
-            let at = ranges
-                .iter()
-                .position(|(_, range)| range.start == host.start);
+            let at = ranges.iter().position(|(_, range)| range.start == host.start);
             let Some(span) = at.and_then(|at| names.get(at)).map(|name| name.span) else {
                 continue;
             };

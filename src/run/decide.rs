@@ -99,10 +99,7 @@ pub fn decide<'p>(
     let mut decisions = Vec::new();
     let mut questions = Vec::new();
     let mut held_back = false;
-    let urgent = state
-        .hosts
-        .iter()
-        .any(|(_, host)| is_urgent(plan, state, host));
+    let urgent = state.hosts.iter().any(|(_, host)| is_urgent(plan, state, host));
     let question_open = !state.open_questions().is_empty();
     for (name, host) in &state.hosts {
         if busy.contains(name) {
@@ -150,25 +147,13 @@ fn before_start<'p>(
 ) -> Vec<Decision<'p>> {
     if state.stop_requested {
         let pause = Decision::Pause("it was asked to stop before anything was changed".into());
-        return if busy.is_empty() {
-            vec![pause]
-        } else {
-            Vec::new()
-        };
+        return if busy.is_empty() { vec![pause] } else { Vec::new() };
     }
     let waiting = plan.hosts.iter().filter(|name| {
-        !busy.contains(*name)
-            && state
-                .hosts
-                .get(*name)
-                .is_some_and(|h| h.preflight.is_none())
+        !busy.contains(*name) && state.hosts.get(*name).is_some_and(|h| h.preflight.is_none())
     });
     let room = PREFLIGHT_WIDTH.saturating_sub(busy.len());
-    let begin: Vec<_> = waiting
-        .take(room)
-        .cloned()
-        .map(Decision::Preflight)
-        .collect();
+    let begin: Vec<_> = waiting.take(room).cloned().map(Decision::Preflight).collect();
     if !begin.is_empty() || !busy.is_empty() {
         return begin;
     }
@@ -182,10 +167,7 @@ fn before_start<'p>(
     };
     let not_held = with(|verdict| matches!(verdict, PreflightVerdict::NotHeld(_)));
     let no_answer = with(|verdict| matches!(verdict, PreflightVerdict::NoAnswer(_)));
-    let refusal = |why| Event::RunEnded {
-        status: RunStatus::Refused,
-        why: Some(why),
-    };
+    let refusal = |why| Event::RunEnded { status: RunStatus::Refused, why: Some(why) };
     let event = match (not_held.as_str(), no_answer.as_str()) {
         ("", "") => Event::RunStarted,
         (_, "") => refusal(format!("the preflight does not hold on {not_held}")),
@@ -204,22 +186,10 @@ fn next<'p>(
     name: &HostName,
     host: &HostState,
 ) -> Next<'p> {
-    let ended = |status, why| {
-        Next::Record(Event::HostEnded {
-            host: name.clone(),
-            status,
-            why,
-        })
-    };
+    let ended = |status, why| Next::Record(Event::HostEnded { host: name.clone(), status, why });
     if state.rollback_requested && turns(host) {
-        let why = Reason {
-            text: "an operator asked for it".into(),
-            seen: Vec::new(),
-        };
-        return Next::Record(Event::RollbackBegun {
-            host: name.clone(),
-            why,
-        });
+        let why = Reason { text: "an operator asked for it".into(), seen: Vec::new() };
+        return Next::Record(Event::RollbackBegun { host: name.clone(), why });
     }
     match host.status {
         HostStatus::Active => {}
@@ -239,28 +209,19 @@ fn next<'p>(
             let question = failed.and_then(|why| question_behind(plan, host, step, why));
             Next::Record(match question {
                 Some(question) => Event::QuestionAsked {
-                    task: TaskId {
-                        host: name.clone(),
-                        step: step.path(),
-                    },
+                    task: TaskId { host: name.clone(), step: step.path() },
                     question,
                 },
                 None => closing(name, host, step, status, why),
             })
         }
-        Walk::Question(step) => Next::Question(TaskId {
-            host: name.clone(),
-            step: step.path(),
-        }),
+        Walk::Question(step) => Next::Question(TaskId { host: name.clone(), step: step.path() }),
         Walk::Done => ended(HostStatus::Succeeded, None),
         Walk::Failed(step) => {
             let why = reason_of(step, host);
             match &host.no_return {
                 Some(_) => ended(HostStatus::Failed, Some(why)),
-                None => Next::Record(Event::RollbackBegun {
-                    host: name.clone(),
-                    why,
-                }),
+                None => Next::Record(Event::RollbackBegun { host: name.clone(), why }),
             }
         }
     }
@@ -278,10 +239,7 @@ fn refusal(verdict: &PreflightVerdict) -> Option<(HostStatus, Reason)> {
         TransportError::Unreachable { .. } => HostStatus::Unreachable,
         _ => HostStatus::Refused,
     };
-    let why = Reason {
-        text: error.to_string(),
-        seen: Vec::new(),
-    };
+    let why = Reason { text: error.to_string(), seen: Vec::new() };
     Some((status, why))
 }
 
@@ -301,27 +259,16 @@ fn undo<'p>(plan: &'p ResolvedPlan, name: &HostName, host: &HostState) -> Next<'
                 return Next::Record(closing(name, host, step, status, why));
             }
             Walk::Question(step) => {
-                return Next::Question(TaskId {
-                    host: name.clone(),
-                    step: step.path(),
-                });
+                return Next::Question(TaskId { host: name.clone(), step: step.path() });
             }
             Walk::Failed(failed) => {
                 let why = Some(reason_of(failed, host));
                 let status = HostStatus::Stuck;
-                return Next::Record(Event::HostEnded {
-                    host: name.clone(),
-                    status,
-                    why,
-                });
+                return Next::Record(Event::HostEnded { host: name.clone(), status, why });
             }
         }
     }
-    Next::Record(Event::HostEnded {
-        host: name.clone(),
-        status: HostStatus::RolledBack,
-        why: None,
-    })
+    Next::Record(Event::HostEnded { host: name.clone(), status: HostStatus::RolledBack, why: None })
 }
 
 /// Nothing is under way: the next batch begins, or the run ends.
@@ -348,19 +295,13 @@ fn next_batch_or_end<'p>(plan: &ResolvedPlan, state: &RunState) -> Vec<Decision<
         let (status, why) = verdict(state);
         return vec![Decision::Record(Event::RunEnded { status, why })];
     }
-    batch
-        .into_iter()
-        .map(|host| Decision::Record(Event::HostBegun { host }))
-        .collect()
+    batch.into_iter().map(|host| Decision::Record(Event::HostBegun { host })).collect()
 }
 
 /// The hosts of the next batch that have not been begun.
 fn batch(plan: &ResolvedPlan, state: &RunState) -> Vec<HostName> {
     let begun = |name: &HostName| {
-        state
-            .hosts
-            .get(name)
-            .is_none_or(|host| host.status != HostStatus::NotStarted)
+        state.hosts.get(name).is_none_or(|host| host.status != HostStatus::NotStarted)
     };
     let Some(first) = plan.hosts.iter().position(|name| !begun(name)) else {
         return Vec::new();
@@ -373,9 +314,5 @@ fn batch(plan: &ResolvedPlan, state: &RunState) -> Vec<HostName> {
         end += size;
     }
     let end = end.min(plan.hosts.len());
-    plan.hosts[first..end]
-        .iter()
-        .filter(|name| !begun(name))
-        .cloned()
-        .collect()
+    plan.hosts[first..end].iter().filter(|name| !begun(name)).cloned().collect()
 }

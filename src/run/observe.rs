@@ -77,21 +77,10 @@ impl Observation {
 
     /// The conditions that do not hold, as a reason.
     pub(super) fn reason(&self, text: impl Into<String>) -> Reason {
-        let failing: Vec<Seen> = self
-            .seen
-            .iter()
-            .filter(|seen| seen.truth != Truth::True)
-            .cloned()
-            .collect();
-        let seen = if failing.is_empty() {
-            self.seen.clone()
-        } else {
-            failing
-        };
-        Reason {
-            text: text.into(),
-            seen,
-        }
+        let failing: Vec<Seen> =
+            self.seen.iter().filter(|seen| seen.truth != Truth::True).cloned().collect();
+        let seen = if failing.is_empty() { self.seen.clone() } else { failing };
+        Reason { text: text.into(), seen }
     }
 }
 
@@ -116,10 +105,7 @@ impl Scope for Eyes<'_> {
                 return Ok(Meaning::Word(Rc::clone(expression)));
             }
             Some(Word::Rows { from, filter, .. }) => {
-                return Ok(Meaning::Rows {
-                    from: from.clone(),
-                    filter: Rc::clone(filter),
-                });
+                return Ok(Meaning::Rows { from: from.clone(), filter: Rc::clone(filter) });
             }
             None => {}
         }
@@ -139,17 +125,14 @@ impl Scope for Eyes<'_> {
 impl Observer<'_> {
     /// Evaluates claims on one snapshot.
     pub(super) async fn claims(&self, claims: &[Claim]) -> Observation {
-        let all: Vec<(&str, &Expression)> = claims
-            .iter()
-            .map(|claim| (claim.text.as_str(), &*claim.condition))
-            .collect();
+        let all: Vec<(&str, &Expression)> =
+            claims.iter().map(|claim| (claim.text.as_str(), &*claim.condition)).collect();
         self.conditions(&all).await
     }
 
     /// Evaluates one condition.
     pub(super) async fn condition(&self, condition: &Expression) -> Observation {
-        self.conditions(&[(condition.text.as_str(), condition)])
-            .await
+        self.conditions(&[(condition.text.as_str(), condition)]).await
     }
 
     /// Evaluates conditions on one snapshot; each has its words.
@@ -181,11 +164,7 @@ impl Observer<'_> {
             let mut values: Vec<(String, serde_json::Value)> = Vec::new();
             for members in self.members_of(expression)? {
                 let snapshot = &looks.borrow().snapshot;
-                let eyes = Eyes {
-                    observer: self,
-                    members: &members,
-                    snapshot,
-                };
+                let eyes = Eyes { observer: self, members: &members, snapshot };
                 match Evaluator::new(&eyes).value(expression) {
                     Ok(value) => {
                         let value = serde_json::to_value(&value).map_err(|e| e.to_string())?;
@@ -204,10 +183,9 @@ impl Observer<'_> {
             let (first_place, first) = values.first().cloned().ok_or("there is nobody to ask")?;
             return match values.into_iter().find(|(_, value)| *value != first) {
                 None => Ok(first),
-                Some((place, value)) => Err(format!(
-                    "`{}` is {first}{first_place} and {value}{place}",
-                    expression.text
-                )),
+                Some((place, value)) => {
+                    Err(format!("`{}` is {first}{first_place} and {value}{place}", expression.text))
+                }
             };
         }
     }
@@ -229,21 +207,13 @@ impl Observer<'_> {
         let all = match self.members_of(condition) {
             Ok(all) => all,
             Err(why) => {
-                return Ok(Seen {
-                    truth: Truth::Unknown,
-                    error: Some(why),
-                    ..decided
-                });
+                return Ok(Seen { truth: Truth::Unknown, error: Some(why), ..decided });
             }
         };
         let mut wanted = BTreeSet::new();
         let mut first = true;
         for members in &all {
-            let eyes = Eyes {
-                observer: self,
-                members,
-                snapshot,
-            };
+            let eyes = Eyes { observer: self, members, snapshot };
             let evaluator = Evaluator::new(&eyes);
             let result = evaluator.truth(condition);
             let (truth, error) = match result {
@@ -265,11 +235,7 @@ impl Observer<'_> {
             if first || worse {
                 let several = all.len() > 1 && truth != Truth::True;
                 let place = |part: &str| {
-                    if several {
-                        self.place_of_part(part, members)
-                    } else {
-                        String::new()
-                    }
+                    if several { self.place_of_part(part, members) } else { String::new() }
                 };
                 decided.truth = truth;
                 decided.error = error;
@@ -282,11 +248,7 @@ impl Observer<'_> {
             }
         }
         // One member that decides spares the looks at the others.
-        if decided.truth == Truth::False || wanted.is_empty() {
-            Ok(decided)
-        } else {
-            Err(wanted)
-        }
+        if decided.truth == Truth::False || wanted.is_empty() { Ok(decided) } else { Err(wanted) }
     }
 
     /// Looks at probes side by side and adds what was seen to the snapshot.
@@ -316,9 +278,7 @@ impl Observer<'_> {
     /// Looks once; a look whose connection is cut is repeated once, since looking changes nothing.
     async fn look_at(&self, probe: &Probe, place: &HostName) -> Result<Value, LookError> {
         let Some(host) = self.plan.inventory.host(place) else {
-            return Err(LookError::Failed(format!(
-                "{place} is not in the inventory"
-            )));
+            return Err(LookError::Failed(format!("{place} is not in the inventory")));
         };
         let step = format!("{}/{}", self.plan.plan.name, probe.name);
         let command = render::command(&probe.command, self.names, self.host, host, self.plan, step)
@@ -328,24 +288,16 @@ impl Observer<'_> {
             other => other,
         };
         let out = result.map_err(LookError::NoAnswer)?;
-        let on = if place == self.host {
-            String::new()
-        } else {
-            format!(" on {place}")
-        };
+        let on = if place == self.host { String::new() } else { format!(" on {place}") };
         let shown = command.display();
         let code = match out.exit {
             Exit::Code(code) => code,
             Exit::Signal(signal) => {
-                return Err(LookError::Failed(format!(
-                    "`{shown}`{on} was ended by {signal}"
-                )));
+                return Err(LookError::Failed(format!("`{shown}`{on} was ended by {signal}")));
             }
             Exit::TimedOut => {
                 let limit = crate::duration::show(command.timeout);
-                return Err(LookError::Failed(format!(
-                    "`{shown}`{on} took longer than {limit}"
-                )));
+                return Err(LookError::Failed(format!("`{shown}`{on} took longer than {limit}")));
             }
         };
         let expected = match &probe.exit_codes {
@@ -354,19 +306,11 @@ impl Observer<'_> {
         };
         if !expected {
             let said = first_line(&out.stderr, &out.stdout);
-            return Err(LookError::Failed(format!(
-                "`{shown}`{on}: exit {code}{said}"
-            )));
+            return Err(LookError::Failed(format!("`{shown}`{on}: exit {code}{said}")));
         }
-        output::read(
-            &probe.reading,
-            code,
-            &out.stdout,
-            out.stdout_len,
-            &out.stderr,
-        )
-        .map(|value| Value::from(Serde(value)))
-        .map_err(|why| LookError::Failed(format!("`{shown}`{on}: {why}")))
+        output::read(&probe.reading, code, &out.stdout, out.stdout_len, &out.stderr)
+            .map(|value| Value::from(Serde(value)))
+            .map_err(|why| LookError::Failed(format!("`{shown}`{on}: {why}")))
     }
 
     /// Where a probe is looked at.
@@ -385,20 +329,14 @@ impl Observer<'_> {
                 .members(group)
                 .and_then(|members| members.into_iter().next())
                 .ok_or_else(|| format!("`{group}` has no hosts")),
-            Place::EachOf(group, _) => members
-                .get(group)
-                .cloned()
-                .ok_or_else(|| format!("`{group}` has no hosts")),
+            Place::EachOf(group, _) => {
+                members.get(group).cloned().ok_or_else(|| format!("`{group}` has no hosts"))
+            }
         }
     }
 
     fn place_of_name(&self, probe: &str, members: &Members) -> Result<HostName, String> {
-        let probe = self
-            .plan
-            .plan
-            .probes
-            .get(probe)
-            .ok_or("there is no such probe")?;
+        let probe = self.plan.plan.probes.get(probe).ok_or("there is no such probe")?;
         self.place_of(probe, members)
     }
 
@@ -408,12 +346,7 @@ impl Observer<'_> {
         let name = part.split(|c| !letters(c)).find(|word| !word.is_empty());
         let mut groups = BTreeSet::new();
         let plan = &self.plan.plan;
-        groups_of(
-            plan,
-            name.unwrap_or_default(),
-            &mut BTreeSet::new(),
-            &mut groups,
-        );
+        groups_of(plan, name.unwrap_or_default(), &mut BTreeSet::new(), &mut groups);
         let own = members.iter().filter(|(group, _)| groups.contains(*group));
         place_words(&own.map(|(g, host)| (g.clone(), host.clone())).collect())
     }
@@ -421,12 +354,7 @@ impl Observer<'_> {
     /// All combinations of members that a condition must hold for; at least one, maybe empty.
     fn members_of(&self, expression: &Expression) -> Result<Vec<Members>, String> {
         let mut groups = BTreeSet::new();
-        groups_used(
-            &self.plan.plan,
-            expression,
-            &mut BTreeSet::new(),
-            &mut groups,
-        );
+        groups_used(&self.plan.plan, expression, &mut BTreeSet::new(), &mut groups);
         let mut all = vec![Members::new()];
         for group in groups {
             let hosts = self.plan.inventory.members(&group).unwrap_or_default();
@@ -462,13 +390,10 @@ enum LookError {
 pub(super) fn first_line(stderr: &[u8], stdout: &[u8]) -> String {
     let text = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
-        text.lines()
-            .map(str::trim)
-            .find(|line| !line.is_empty())
-            .map(|line| {
-                let short: String = line.chars().take(200).collect();
-                format!(": {short}")
-            })
+        text.lines().map(str::trim).find(|line| !line.is_empty()).map(|line| {
+            let short: String = line.chars().take(200).collect();
+            format!(": {short}")
+        })
     };
     text(stderr).or_else(|| text(stdout)).unwrap_or_default()
 }

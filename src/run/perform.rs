@@ -71,19 +71,11 @@ enum Turn {
 
 impl End {
     fn well(status: TaskStatus) -> Turn {
-        Turn::Ended(Self {
-            status,
-            why: None,
-            result: None,
-        })
+        Turn::Ended(Self { status, why: None, result: None })
     }
 
     fn with(status: TaskStatus, why: Reason) -> Turn {
-        Turn::Ended(Self {
-            status,
-            why: Some(why),
-            result: None,
-        })
+        Turn::Ended(Self { status, why: Some(why), result: None })
     }
 }
 
@@ -106,10 +98,7 @@ impl<'w, 'r, 'a> Task<'w, 'r, 'a> {
             host,
             spot,
             step: spot.step,
-            id: TaskId {
-                host: host.clone(),
-                step: spot.path(),
-            },
+            id: TaskId { host: host.clone(), step: spot.path() },
             names: names(live, host, spot.item),
             limits: Limits::at(live, host, spot),
         }
@@ -120,9 +109,7 @@ impl Task<'_, '_, '_> {
     fn state(&self) -> TaskState {
         let state = self.live.state.borrow();
         let host = state.hosts.get(self.host);
-        host.and_then(|host| host.task(&self.id.step))
-            .cloned()
-            .unwrap_or_default()
+        host.and_then(|host| host.task(&self.id.step)).cloned().unwrap_or_default()
     }
 
     fn is_begun(&self) -> bool {
@@ -146,12 +133,7 @@ impl Task<'_, '_, '_> {
     async fn begin(&self, items: Option<Vec<serde_json::Value>>) -> Result<(), JournalError> {
         let task = self.id.clone();
         let timeout = None;
-        self.note(Event::TaskBegun {
-            task,
-            items,
-            timeout,
-        })
-        .await
+        self.note(Event::TaskBegun { task, items, timeout }).await
     }
 
     /// Records that a block is begun, and how long it may take.
@@ -163,20 +145,12 @@ impl Task<'_, '_, '_> {
         };
         let (task, items) = (self.id.clone(), None);
         let timeout = own.into_iter().chain(self.rest()).min();
-        self.note(Event::TaskBegun {
-            task,
-            items,
-            timeout,
-        })
-        .await?;
+        self.note(Event::TaskBegun { task, items, timeout }).await?;
         Ok(Turn::Stopped)
     }
 
     fn length(&self, late: &Late<Duration>) -> Result<Duration, Reason> {
-        render::length(late, &self.names).map_err(|text| Reason {
-            text,
-            seen: Vec::new(),
-        })
+        render::length(late, &self.names).map_err(|text| Reason { text, seen: Vec::new() })
     }
 
     /// Whether a stop is honoured at this place.
@@ -252,13 +226,8 @@ impl Task<'_, '_, '_> {
             Action::Approve(text) => Ok(self.approve(text)),
             Action::Set(values) => Ok(self.set(values).await),
             Action::Fail(text) => {
-                let text = text
-                    .render(Mode::Text, &self.names)
-                    .unwrap_or_else(|e| e.to_string());
-                let why = Reason {
-                    text: text.trim_end().to_owned(),
-                    seen: Vec::new(),
-                };
+                let text = text.render(Mode::Text, &self.names).unwrap_or_else(|e| e.to_string());
+                let why = Reason { text: text.trim_end().to_owned(), seen: Vec::new() };
                 Ok(self.failed(TaskStatus::Failed, why))
             }
         }
@@ -324,17 +293,9 @@ impl Task<'_, '_, '_> {
         match turn {
             Turn::Stopped => Ok(()),
             Turn::Asked(question) => {
-                self.note(Event::QuestionAsked {
-                    task: self.id.clone(),
-                    question,
-                })
-                .await
+                self.note(Event::QuestionAsked { task: self.id.clone(), question }).await
             }
-            Turn::Ended(End {
-                status,
-                why,
-                result,
-            }) => {
+            Turn::Ended(End { status, why, result }) => {
                 let task = self.id.clone();
                 // Kept first: a crash between the two must not make it possible to undo.
                 if let Some(why) = self.step.point_of_no_return.clone()
@@ -345,13 +306,7 @@ impl Task<'_, '_, '_> {
                     let task = task.clone();
                     self.note(Event::PointOfNoReturn { task, why }).await?;
                 }
-                self.note(Event::TaskEnded {
-                    task,
-                    status,
-                    why,
-                    result,
-                })
-                .await
+                self.note(Event::TaskEnded { task, status, why, result }).await
             }
         }
     }
@@ -361,9 +316,7 @@ impl Task<'_, '_, '_> {
             Ok(within) => within,
             Err(why) => return self.failed(TaskStatus::Failed, why),
         };
-        let seen = self
-            .look_until(within, || async { self.observer().claims(claims).await })
-            .await;
+        let seen = self.look_until(within, || async { self.observer().claims(claims).await }).await;
         if seen.holds() {
             return End::with(TaskStatus::Unchanged, seen.reason("all claims hold"));
         }
@@ -380,10 +333,7 @@ impl Task<'_, '_, '_> {
                 answers: vec![Answer::Approve, Answer::Reject],
             }),
             Err(error) => {
-                let why = Reason {
-                    text: error.to_string(),
-                    seen: Vec::new(),
-                };
+                let why = Reason { text: error.to_string(), seen: Vec::new() };
                 self.failed(TaskStatus::Failed, why)
             }
         }
@@ -401,22 +351,12 @@ impl Task<'_, '_, '_> {
                 }
                 Err(why) => {
                     let text = format!("`{name}` cannot be told: {why}");
-                    return self.failed(
-                        TaskStatus::Failed,
-                        Reason {
-                            text,
-                            seen: Vec::new(),
-                        },
-                    );
+                    return self.failed(TaskStatus::Failed, Reason { text, seen: Vec::new() });
                 }
             }
         }
         let result = Some(result.into());
-        Turn::Ended(End {
-            status: TaskStatus::Unchanged,
-            why: None,
-            result,
-        })
+        Turn::Ended(End { status: TaskStatus::Unchanged, why: None, result })
     }
 
     /// Looks until what is looked for holds, or `within` has passed, or the time of a block around;

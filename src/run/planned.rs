@@ -71,10 +71,7 @@ pub fn planned(
             .files
             .iter()
             .map(|(path, bytes)| {
-                let content = FileContent {
-                    digest: digest(bytes),
-                    hex: hex(bytes),
-                };
+                let content = FileContent { digest: digest(bytes), hex: hex(bytes) };
                 (path.clone(), content)
             })
             .collect(),
@@ -141,11 +138,7 @@ fn one(step: &Step, parent: Option<&StepPath>, handler: bool, steps: &mut Vec<Ou
         action: step.action_word().to_owned(),
         handler,
     });
-    if let Action::Block {
-        steps: parts,
-        rescue,
-    } = &step.action
-    {
+    if let Action::Block { steps: parts, rescue } = &step.action {
         list(parts, Some(&step.path), handler, steps);
         list(rescue, Some(&step.path), handler, steps);
     }
@@ -170,10 +163,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16)?).ok();
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     rest.is_empty().then_some(())?;
-    pairs
-        .iter()
-        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
-        .collect()
+    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
 }
 
 #[cfg(test)]

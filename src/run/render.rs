@@ -38,17 +38,12 @@ pub(super) fn command(
     let mut open = names.clone();
     open.extend(secrets.clone());
     let text = |template: &crate::template::Template, mode| {
-        template
-            .render(mode, names)
-            .map_err(|error| error.to_string())
+        template.render(mode, names).map_err(|error| error.to_string())
     };
     let body = match &spec.work {
-        Work::Run(words) => Body::Argv(
-            words
-                .iter()
-                .map(|word| text(word, Mode::Word))
-                .collect::<Result<_, _>>()?,
-        ),
+        Work::Run(words) => {
+            Body::Argv(words.iter().map(|word| text(word, Mode::Word)).collect::<Result<_, _>>()?)
+        }
         Work::Shell(script) => Body::Script(text(script, Mode::Script)?),
         Work::Upload(upload) => {
             let (content, secret) = content(&upload.source, names, &open, &secrets, plan)?;
@@ -65,12 +60,7 @@ pub(super) fn command(
     for (name, value) in &spec.env {
         env.insert(name.clone(), text(value, Mode::Text)?);
     }
-    let user = || {
-        on.link
-            .become_user
-            .clone()
-            .unwrap_or_else(|| "root".to_owned())
-    };
+    let user = || on.link.become_user.clone().unwrap_or_else(|| "root".to_owned());
     let r#become = match &spec.r#become {
         Some(Become::No) => None,
         Some(Become::Yes(Some(Late::Now(named)))) => Some(named.clone()),
@@ -92,11 +82,7 @@ pub(super) fn command(
             .map_err(|error| error.to_string())?
             .map(String::into_bytes),
         env,
-        dir: spec
-            .dir
-            .as_ref()
-            .map(|dir| text(dir, Mode::Word))
-            .transpose()?,
+        dir: spec.dir.as_ref().map(|dir| text(dir, Mode::Word)).transpose()?,
         r#become,
         timeout: length(&spec.timeout, names)?,
         step,
@@ -198,9 +184,7 @@ pub(super) fn length(late: &Late<Duration>, names: &Names) -> Result<Duration, S
     match late {
         Late::Now(duration) => Ok(*duration),
         Late::Template(template) => {
-            let text = template
-                .render(Mode::Text, names)
-                .map_err(|error| error.to_string())?;
+            let text = template.render(Mode::Text, names).map_err(|error| error.to_string())?;
             duration::parse(text.trim()).ok_or_else(|| format!("`{text}` is not a duration"))
         }
     }
@@ -211,9 +195,7 @@ pub(super) fn on_timeout(late: &Late<OnTimeout>, names: &Names) -> Result<OnTime
     match late {
         Late::Now(word) => Ok(*word),
         Late::Template(template) => {
-            let text = template
-                .render(Mode::Text, names)
-                .map_err(|error| error.to_string())?;
+            let text = template.render(Mode::Text, names).map_err(|error| error.to_string())?;
             match text.trim() {
                 "fail" => Ok(OnTimeout::Fail),
                 "ask" => Ok(OnTimeout::Ask),

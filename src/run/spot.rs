@@ -87,21 +87,12 @@ impl<'p> Spot<'p> {
 
     /// Returns a step with a `for_each` at an item.
     pub(super) fn at_item(&self, number: usize) -> Self {
-        Self {
-            step: self.step,
-            item: Some(Item {
-                of: self.step,
-                number,
-            }),
-        }
+        Self { step: self.step, item: Some(Item { of: self.step, number }) }
     }
 
     /// Returns a step inside of this one, at the same item.
     pub(super) fn inner(&self, step: &'p Step) -> Self {
-        Self {
-            step,
-            item: self.item,
-        }
+        Self { step, item: self.item }
     }
 
     /// Returns the steps of a block, and those of its rescue; `None` where it is no block, or a

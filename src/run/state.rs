@@ -141,13 +141,7 @@ impl RunState {
             for step in &state.asked {
                 let task = state.task(step).filter(|task| task.status.is_none());
                 if let Some(question) = task.and_then(|task| task.question.clone()) {
-                    open.push((
-                        TaskId {
-                            host: host.clone(),
-                            step: step.clone(),
-                        },
-                        question,
-                    ));
+                    open.push((TaskId { host: host.clone(), step: step.clone() }, question));
                 }
             }
         }
@@ -165,11 +159,8 @@ impl RunState {
                 if !self.hosts.is_empty() {
                     return Err("a run is planned once".into());
                 }
-                self.hosts = planned
-                    .hosts
-                    .iter()
-                    .map(|host| (host.clone(), HostState::new()))
-                    .collect();
+                self.hosts =
+                    planned.hosts.iter().map(|host| (host.clone(), HostState::new())).collect();
             }
             Event::RunStarted => {
                 self.started = true;
@@ -207,11 +198,7 @@ impl RunState {
     fn resume(&mut self, seq: u64) {
         self.resumed_at = seq;
         self.stop_requested = false;
-        self.status = if self.started {
-            RunStatus::Running
-        } else {
-            RunStatus::Planned
-        };
+        self.status = if self.started { RunStatus::Running } else { RunStatus::Planned };
         for host in self.hosts.values_mut() {
             if !self.started {
                 host.preflight = None;
@@ -234,9 +221,7 @@ impl RunState {
     }
 
     fn host_mut(&mut self, name: &HostName) -> Result<&mut HostState, String> {
-        self.hosts
-            .get_mut(name)
-            .ok_or_else(|| format!("{name} is not a host of this run"))
+        self.hosts.get_mut(name).ok_or_else(|| format!("{name} is not a host of this run"))
     }
 
     fn apply_host(&mut self, name: &HostName, event: &Event) -> Result<(), String> {
@@ -304,28 +289,17 @@ impl RunState {
             Event::TaskBegun { items, timeout, .. } => {
                 task.begin(record.seq, items.as_ref(), *timeout);
             }
-            Event::RoundBegun {
-                round,
-                delay,
-                again,
-                ..
-            } => {
+            Event::RoundBegun { round, delay, again, .. } => {
                 task.begin_round(*round, *delay);
                 host.begin_anew(again);
             }
             Event::AttemptIntended { .. } | Event::AttemptEnded { .. } => {
-                task.apply_attempt(record)
-                    .map_err(|why| format!("{id}: {why}"))?;
+                task.apply_attempt(record).map_err(|why| format!("{id}: {why}"))?;
             }
             Event::WaitTicked { waited, .. } => task.waited = *waited,
             Event::TimeSpent { spent, .. } => (task.spent, task.spent_at) = (*spent, record.seq),
             Event::RequirementsHeld { .. } => task.required_at = record.seq,
-            Event::TaskEnded {
-                status,
-                why,
-                result,
-                ..
-            } => {
+            Event::TaskEnded { status, why, result, .. } => {
                 task.end(*status, why.clone(), results.or_else(|| result.clone()));
                 if status.is_well() {
                     host.undone(&id.step);

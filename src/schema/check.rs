@@ -90,11 +90,7 @@ fn check_value(node: &Node, shape: &Shape, found: &mut Diagnostics) {
                     return;
                 }
                 for entry in entries {
-                    let key = Node {
-                        value: Value::Null,
-                        span: entry.key_span,
-                        alias: None,
-                    };
+                    let key = Node { value: Value::Null, span: entry.key_span, alias: None };
                     check_form(&entry.key, keys, &key, found);
                     check(&entry.value, inner, found);
                 }
@@ -127,10 +123,7 @@ pub(super) fn select<'a>(node: &Node, alternatives: &'a [(Select, Shape)]) -> Op
         (Select::Key(key), Value::Map(_)) => node.get(key).is_some(),
         _ => false,
     };
-    alternatives
-        .iter()
-        .find(|(select, _)| fits(select))
-        .map(|(_, shape)| shape)
+    alternatives.iter().find(|(select, _)| fits(select)).map(|(_, shape)| shape)
 }
 
 /// Checks one of some words that have mappings for alternatives: `continue` alone stands for
@@ -153,13 +146,8 @@ fn choice(node: &Node, words: &[&str], all: &[(Select, Shape)], found: &mut Diag
 /// Whether a node is a text such as `yes` where a bool may stand: YAML 1.2 takes it for text, its
 /// author did not.
 fn is_bool_word(node: &Node, alternatives: &[(Select, Shape)]) -> bool {
-    let takes_bool = alternatives
-        .iter()
-        .any(|(select, _)| *select == Select::Bool);
-    takes_bool
-        && node
-            .as_text()
-            .is_some_and(|text| values::bool(text).is_some())
+    let takes_bool = alternatives.iter().any(|(select, _)| *select == Select::Bool);
+    takes_bool && node.as_text().is_some_and(|text| values::bool(text).is_some())
 }
 
 fn bool_word(node: &Node, found: &mut Diagnostics) {
@@ -226,45 +214,32 @@ fn meant(node: &Node, name: &str, record: &Record) -> bool {
         .filter(|entry| record.field(&entry.key).is_none() && record.rest.is_none())
         .take(MAX_FAULTS);
     let names: Vec<&str> = record.fields.iter().map(|field| field.name).collect();
-    unknown
-        .into_iter()
-        .any(|entry| match foreign::find(record, &entry.key) {
-            Some(word) => word.stands_for(name),
-            None => nearest(&entry.key, names.iter().copied()) == Some(name),
-        })
+    unknown.into_iter().any(|entry| match foreign::find(record, &entry.key) {
+        Some(word) => word.stands_for(name),
+        None => nearest(&entry.key, names.iter().copied()) == Some(name),
+    })
 }
 
 /// Whether an unknown key stands for an action: the cure names it, so nothing else is told.
 fn meant_action(node: &Node, record: &Record) -> bool {
     let entries = node.entries().iter();
     let unknown = entries.filter(|entry| record.field(&entry.key).is_none());
-    unknown
-        .take(MAX_FAULTS)
-        .any(|entry| match foreign::find(record, &entry.key) {
-            Some(word) => word.is_action(record.one_of),
-            None => nearest(&entry.key, record.one_of.iter().copied()).is_some(),
-        })
+    unknown.take(MAX_FAULTS).any(|entry| match foreign::find(record, &entry.key) {
+        Some(word) => word.is_action(record.one_of),
+        None => nearest(&entry.key, record.one_of.iter().copied()).is_some(),
+    })
 }
 
 fn check_one_of(node: &Node, record: &Record, found: &mut Diagnostics) {
-    let mut present = node
-        .entries()
-        .iter()
-        .filter(|e| record.one_of.contains(&e.key.as_str()));
+    let mut present = node.entries().iter().filter(|e| record.one_of.contains(&e.key.as_str()));
     let Some(first) = present.next() else {
         if meant_action(node, record) {
             return;
         }
         let (message, label) = if record.one_of.contains(&"run") {
-            (
-                format!("{} says nothing to do", record.name),
-                "no action here",
-            )
+            (format!("{} says nothing to do", record.name), "no action here")
         } else {
-            (
-                format!("{} says too little", record.name),
-                "something is missing here",
-            )
+            (format!("{} says too little", record.name), "something is missing here")
         };
         found.push(
             Diagnostic::error("missing-action", message)
@@ -287,27 +262,19 @@ fn check_one_of(node: &Node, record: &Record, found: &mut Diagnostics) {
 /// Tells that a mapping was expected, in the record's own name.
 fn not_a_record(node: &Node, record: &Record, found: &mut Diagnostics) {
     let keys: Vec<&str> = if record.one_of.is_empty() {
-        record
-            .fields
-            .iter()
-            .map(|field| field.name)
-            .take(6)
-            .collect()
+        record.fields.iter().map(|field| field.name).take(6).collect()
     } else {
         record.one_of.to_vec()
     };
     let line = first_field(node, record).or_else(|| default_of(node, record));
     found.push(
-        Diagnostic::error(
-            "wrong-type",
-            format!("found {}, expected {}", node.kind(), record.name),
-        )
-        .at(place(node), format!("this is {}", node.kind()))
-        .help(match (list_of(node, record), line) {
-            (Some(key), _) => format!("put the list under `{key}:`"),
-            (None, Some(line)) => format!("write `{line}`"),
-            (None, None) => format!("write a mapping with {}", one_of(&keys)),
-        }),
+        Diagnostic::error("wrong-type", format!("found {}, expected {}", node.kind(), record.name))
+            .at(place(node), format!("this is {}", node.kind()))
+            .help(match (list_of(node, record), line) {
+                (Some(key), _) => format!("put the list under `{key}:`"),
+                (None, Some(line)) => format!("write `{line}`"),
+                (None, None) => format!("write a mapping with {}", one_of(&keys)),
+            }),
     );
 }
 
@@ -385,10 +352,9 @@ fn unknown_word(
     };
     found.push(match cured {
         Some((order, word)) => fault.fix(order, node.span, word),
-        None => others.fold(
-            fault.help(format!("write {}", one_of(words))),
-            |fault, other| fault.help(format!("or `{other}`")),
-        ),
+        None => others.fold(fault.help(format!("write {}", one_of(words))), |fault, other| {
+            fault.help(format!("or `{other}`"))
+        }),
     });
 }
 
@@ -400,12 +366,9 @@ fn kind(node: &Node, shape: &Shape, right: bool, found: &mut Diagnostics) {
 
 fn too_few(node: &Node, min: usize, what: &str, found: &mut Diagnostics) {
     found.push(
-        Diagnostic::error(
-            "too-few",
-            format!("found too few {what}, expected at least {min}"),
-        )
-        .at(place(node), "nothing, or not enough, is in it")
-        .help("fill it, or remove the key"),
+        Diagnostic::error("too-few", format!("found too few {what}, expected at least {min}"))
+            .at(place(node), "nothing, or not enough, is in it")
+            .help("fill it, or remove the key"),
     );
 }
 
@@ -419,15 +382,9 @@ fn check_form(text: &str, form: &Form, node: &Node, found: &mut Diagnostics) {
         return;
     }
     let fault = if text.trim().is_empty() {
-        Diagnostic::error(
-            "empty-text",
-            format!("found empty text, expected {}", form.name),
-        )
+        Diagnostic::error("empty-text", format!("found empty text, expected {}", form.name))
     } else {
-        Diagnostic::error(
-            "wrong-form",
-            format!("`{}` is not {}", short(text), form.name),
-        )
+        Diagnostic::error("wrong-form", format!("`{}` is not {}", short(text), form.name))
     };
     let fault = pointed(fault, node, format!("not {}", form.name));
     found.push(if let Some(cure) = cure::of_form(text, form) {
@@ -441,9 +398,7 @@ fn check_form(text: &str, form: &Form, node: &Node, found: &mut Diagnostics) {
 /// Whether a text matches a pattern of a [`Form`].
 pub(super) fn matches(pattern: &'static str, text: &str) -> bool {
     static COMPILED: LazyLock<Mutex<IndexMap<&'static str, Regex>>> = LazyLock::new(Mutex::default);
-    let mut compiled = COMPILED
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut compiled = COMPILED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     compiled
         .entry(pattern)
         .or_insert_with(|| Regex::new(pattern).expect("patterns of forms are constants"))
@@ -474,9 +429,7 @@ fn place(node: &Node) -> Span {
 
 /// The first key of a mapping, the place for what is missing in it.
 fn head(node: &Node) -> Span {
-    node.entries()
-        .first()
-        .map_or(place(node), |entry| entry.key_span)
+    node.entries().first().map_or(place(node), |entry| entry.key_span)
 }
 
 fn short(text: &str) -> String {

@@ -34,10 +34,9 @@ pub(super) struct Cure {
 pub(super) fn of_kind(node: &Node, shape: &Shape) -> Option<Cure> {
     let cure = |text: String, yaml: String| Some(Cure { text, yaml });
     match &node.value {
-        Value::Int(number) if is_duration(shape) && *number >= 0 => cure(
-            format!("add a unit, seconds if that is meant: `{number}s`"),
-            format!("{number}s"),
-        ),
+        Value::Int(number) if is_duration(shape) && *number >= 0 => {
+            cure(format!("add a unit, seconds if that is meant: `{number}s`"), format!("{number}s"))
+        }
         Value::Int(number) if item_fits(node, shape) && !text_fits(shape, &number.to_string()) => {
             let list = format!("[{number}]");
             cure(format!("write a list: `{list}`"), list)
@@ -50,25 +49,16 @@ pub(super) fn of_kind(node: &Node, shape: &Shape) -> Option<Cure> {
             };
             // A mode reads as octal: 644 is meant as 0644.
             let octal = matches!(shape, Shape::Text(form) if form.name.contains("octal"));
-            let word = if octal && word.len() == 3 {
-                format!("0{word}")
-            } else {
-                word
-            };
+            let word = if octal && word.len() == 3 { format!("0{word}") } else { word };
             text_fits(shape, &word).then_some(())?;
-            cure(
-                format!("put quotes around it: `\"{word}\"`"),
-                format!("\"{word}\""),
-            )
+            cure(format!("put quotes around it: `\"{word}\"`"), format!("\"{word}\""))
         }
         Value::Text(text) if takes(shape, Select::Bool) => {
             let value = values::bool(&text.text)?;
             cure(format!("write `{value}`"), value.to_owned())
         }
         Value::Text(text) if takes(shape, Select::List) && text.style == Style::Plain => {
-            let plain = !text
-                .text
-                .contains([',', '[', ']', '{', '}', ':', '#', '\n']);
+            let plain = !text.text.contains([',', '[', ']', '{', '}', ':', '#', '\n']);
             let list = format!("[{}]", text.text);
             plain.then_some(())?;
             let item = match shape {
@@ -112,10 +102,7 @@ pub(super) fn of_form(text: &str, form: &Form) -> Option<Cure> {
         return None;
     };
     let fits = form.pattern.is_some_and(|pattern| matches(pattern, &word));
-    fits.then(|| Cure {
-        text: format!("write `{word}`"),
-        yaml: word,
-    })
+    fits.then(|| Cure { text: format!("write `{word}`"), yaml: word })
 }
 
 /// Returns the key that a word of another tool is named in planrun, where its value fits there.
@@ -152,10 +139,8 @@ pub(super) fn prose(node: &Node, record: bool, found: &mut Diagnostics) -> bool 
         _ => return false,
     };
     let edge = |at: usize| Span::new(start.source, at, at);
-    let edits = vec![
-        Edit::new(edge(start.range().start), "\""),
-        Edit::new(edge(end.range().end), "\""),
-    ];
+    let edits =
+        vec![Edit::new(edge(start.range().start), "\""), Edit::new(edge(end.range().end), "\"")];
     let key = entries[at].key_span;
     found.push(
         Diagnostic::error("comma-in-braces", "a text in `{ }` ends at its comma")
@@ -212,10 +197,7 @@ fn text_fits(shape: &Shape, word: &str) -> bool {
     let mut sources = Sources::default();
     let id = sources.add("", word);
     let node = Node {
-        value: Value::Text(Text {
-            text: word.to_owned(),
-            style: Style::Double,
-        }),
+        value: Value::Text(Text { text: word.to_owned(), style: Style::Double }),
         span: Span::new(id, 0, word.len()),
         alias: None,
     };

@@ -248,16 +248,8 @@ const DEFAULTS: &[(&[&str], &str, &str)] = &[
     (&["plan"], "version", "1"),
     (&["plan"], "serial", "1"),
     (&["plan"], "max_failures", "0"),
-    (
-        &["mapping_of_defaults", "step", "rollback_handler", "probe"],
-        "timeout",
-        "\"5m\"",
-    ),
-    (
-        &["mapping_of_defaults", "step", "rollback_handler"],
-        "within",
-        "\"10s\"",
-    ),
+    (&["mapping_of_defaults", "step", "rollback_handler", "probe"], "timeout", "\"5m\""),
+    (&["mapping_of_defaults", "step", "rollback_handler"], "within", "\"10s\""),
     (&["step", "rollback_handler", "probe"], "exit_codes", "[0]"),
     (&["wait"], "every", "\"5s\""),
     (&["wait"], "on_timeout", "\"fail\""),
@@ -285,21 +277,11 @@ const MEANINGS: &[&[(&str, &str)]] = &[
         ("kv", "a mapping of lines `key=value`"),
         ("json", "what JSON says"),
         ("yaml", "what YAML says"),
-        (
-            "tsv",
-            "rows of a table with a line of heads, tabs between the cells",
-        ),
+        ("tsv", "rows of a table with a line of heads, tabs between the cells"),
         ("regex", "a mapping of the named groups of `pattern`"),
     ],
-    &[
-        ("rollback", "the host turns round: what it did is undone"),
-        ("hold", "a person is asked"),
-    ],
-    &[
-        ("ask", "a person is asked"),
-        ("fail", "the step fails"),
-        ("continue", "the run goes on"),
-    ],
+    &[("rollback", "the host turns round: what it did is undone"), ("hold", "a person is asked")],
+    &[("ask", "a person is asked"), ("fail", "the step fails"), ("continue", "the run goes on")],
     &[
         ("keep", "the output is kept, and can be looked at"),
         ("discard", "the output is thrown away"),
@@ -377,9 +359,7 @@ mod tests {
             if !all.iter().any(|one| std::ptr::eq(*one, record)) {
                 all.push(record);
                 let shapes = record.fields.iter().map(|field| &field.shape);
-                shapes
-                    .chain(record.rest)
-                    .for_each(|shape| below(shape, &mut open));
+                shapes.chain(record.rest).for_each(|shape| below(shape, &mut open));
             }
         }
         all
@@ -445,10 +425,7 @@ mod tests {
                 }
                 "plan.inputs" | "plan.probes" => {
                     let key = snippet.at.trim_start_matches("plan.");
-                    format!(
-                        "{HEAD}{key}:\n{}steps: [{{wait: 1s}}]\n",
-                        indented(&text, "  ")
-                    )
+                    format!("{HEAD}{key}:\n{}steps: [{{wait: 1s}}]\n", indented(&text, "  "))
                 }
                 _ => continue,
             };
@@ -493,26 +470,12 @@ mod tests {
     #[test]
     fn the_words_of_a_plan_are_explained() {
         let mut missing = Vec::new();
-        let of_plans = [
-            "plan",
-            "step",
-            "probe",
-            "wait",
-            "input",
-            "parse",
-            "rollback_handler",
-        ];
+        let of_plans = ["plan", "step", "probe", "wait", "input", "parse", "rollback_handler"];
         for record in records() {
             if of_plans.contains(&record.word().as_str()) {
-                record
-                    .fields
-                    .iter()
-                    .for_each(|field| choices(&field.shape, &mut missing));
+                record.fields.iter().for_each(|field| choices(&field.shape, &mut missing));
             }
         }
-        assert!(
-            missing.is_empty(),
-            "say in MEANINGS what these are: {missing:?}"
-        );
+        assert!(missing.is_empty(), "say in MEANINGS what these are: {missing:?}");
     }
 }

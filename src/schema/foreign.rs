@@ -84,12 +84,7 @@ const fn carried(
     carry: Carry,
     say: &'static str,
 ) -> Word {
-    Word {
-        word,
-        tools,
-        say,
-        carry,
-    }
+    Word { word, tools, say, carry }
 }
 
 /// The tables of a plan, each with the place its words are written at, for the manual.

@@ -11,26 +11,17 @@ use crate::schema::Shape;
 use crate::schema::WORDS;
 use crate::schema::field;
 
-static MODEL_PATH: Form = Form {
-    name: "the path of a model",
-    example: "models/mail.yaml",
-    pattern: WORDS.pattern,
-};
+static MODEL_PATH: Form =
+    Form { name: "the path of a model", example: "models/mail.yaml", pattern: WORDS.pattern };
 static SOME_WORDS: Shape = Shape::Text(&WORDS);
 static ANYTHING: Shape = Shape::Any;
 static CONNECTION: Shape = Shape::Choice(&["ssh", "local", "model"]);
-static GROUP_OR_NOTHING: Shape = Shape::OneOf(&[
-    (Select::Null, Shape::Null),
-    (Select::Map, Shape::Record(&GROUP)),
-]);
-static HOST_OR_NOTHING: Shape = Shape::OneOf(&[
-    (Select::Null, Shape::Null),
-    (Select::Map, Shape::Record(&VARIABLES)),
-]);
-static PORT: Shape = Shape::OneOf(&[
-    (Select::Int, Shape::Int(1)),
-    (Select::Text, Shape::Text(&WORDS)),
-]);
+static GROUP_OR_NOTHING: Shape =
+    Shape::OneOf(&[(Select::Null, Shape::Null), (Select::Map, Shape::Record(&GROUP))]);
+static HOST_OR_NOTHING: Shape =
+    Shape::OneOf(&[(Select::Null, Shape::Null), (Select::Map, Shape::Record(&VARIABLES))]);
+static PORT: Shape =
+    Shape::OneOf(&[(Select::Int, Shape::Int(1)), (Select::Text, Shape::Text(&WORDS))]);
 
 /// An inventory.
 pub static INVENTORY: Record = Record {
@@ -65,10 +56,7 @@ static GROUP: Record = Record {
         ),
         field(
             "vars",
-            Shape::OneOf(&[
-                (Select::Null, Shape::Null),
-                (Select::Map, Shape::Record(&VARIABLES)),
-            ]),
+            Shape::OneOf(&[(Select::Null, Shape::Null), (Select::Map, Shape::Record(&VARIABLES))]),
             "Variables of all its hosts.",
         ),
     ],
@@ -96,33 +84,17 @@ static VARIABLES: Record = Record {
             Shape::Map(&ANY_TEXT, &ANYTHING, 0),
             "What differs from the model's state at the start.",
         ),
-        field(
-            "planrun_known_hosts",
-            SOME_WORDS,
-            "The file of known host keys.",
-        ),
-        field(
-            "ansible_host",
-            SOME_WORDS,
-            "The address or name to connect to.",
-        ),
+        field("planrun_known_hosts", SOME_WORDS, "The file of known host keys."),
+        field("ansible_host", SOME_WORDS, "The address or name to connect to."),
         field("ansible_port", PORT, "The port to connect to (22)."),
         field("ansible_user", Shape::Scalar, "The login user."),
-        field(
-            "ansible_ssh_private_key_file",
-            SOME_WORDS,
-            "The private key of the login user.",
-        ),
+        field("ansible_ssh_private_key_file", SOME_WORDS, "The private key of the login user."),
         field(
             "ansible_become",
             Shape::Scalar,
             "Whether commands run as another user where the plan says nothing.",
         ),
-        field(
-            "ansible_become_user",
-            SOME_WORDS,
-            "Who that user is (root).",
-        ),
+        field("ansible_become_user", SOME_WORDS, "Who that user is (root)."),
     ],
     one_of: &[],
     rest: Some(&ANYTHING),

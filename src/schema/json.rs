@@ -18,10 +18,7 @@ pub fn schema(root: &'static Record, title: &str) -> Value {
     let mut definitions = Map::new();
     let body = of_record(root, &mut definitions);
     let mut schema = Map::new();
-    schema.insert(
-        "$schema".into(),
-        "http://json-schema.org/draft-07/schema#".into(),
-    );
+    schema.insert("$schema".into(), "http://json-schema.org/draft-07/schema#".into());
     schema.insert("title".into(), title.into());
     if let Value::Object(body) = body {
         schema.extend(body);
@@ -42,18 +39,12 @@ fn of_record(record: &'static Record, definitions: &mut Map<String, Value>) -> V
             if let Some(reference) = map.remove("$ref") {
                 map.insert("allOf".into(), json!([{ "$ref": reference }]));
             }
-            map.insert(
-                "title".into(),
-                format!("{} of {}", field.name, record.name).into(),
-            );
+            map.insert("title".into(), format!("{} of {}", field.name, record.name).into());
             map.insert("description".into(), field.about.into());
             map.insert("markdownDescription".into(), about(field).into());
             for word in ["allOf", "anyOf"] {
                 let parts = map.get_mut(word).and_then(Value::as_array_mut);
-                parts
-                    .into_iter()
-                    .flatten()
-                    .for_each(|part| describe(part, field));
+                parts.into_iter().flatten().for_each(|part| describe(part, field));
             }
             if let Some(value) = editor::default(&word, field.name) {
                 map.insert("default".into(), value);
@@ -78,16 +69,10 @@ fn of_record(record: &'static Record, definitions: &mut Map<String, Value>) -> V
     if !required.is_empty() {
         schema.insert("required".into(), required.into());
     }
-    let rest = record
-        .rest
-        .map_or(Value::Bool(false), |shape| of_shape(shape, definitions));
+    let rest = record.rest.map_or(Value::Bool(false), |shape| of_shape(shape, definitions));
     schema.insert("additionalProperties".into(), rest);
     if !record.one_of.is_empty() {
-        let each: Vec<Value> = record
-            .one_of
-            .iter()
-            .map(|key| json!({"required": [key]}))
-            .collect();
+        let each: Vec<Value> = record.one_of.iter().map(|key| json!({"required": [key]})).collect();
         schema.insert("oneOf".into(), each.into());
     }
     Value::Object(schema)
@@ -102,10 +87,7 @@ fn describe(schema: &mut Value, field: &Field) {
         map.insert("markdownDescription".into(), about(field).into());
     }
     let parts = map.get_mut("allOf").and_then(Value::as_array_mut);
-    parts
-        .into_iter()
-        .flatten()
-        .for_each(|part| describe(part, field));
+    parts.into_iter().flatten().for_each(|part| describe(part, field));
 }
 
 /// Returns what an editor shows of a key: its sentence, and what it takes.
@@ -180,10 +162,7 @@ fn of_alternatives(
         if schema.get("$ref").is_none() {
             schema["title"] = shape.expected().into();
         }
-        let excluded: Vec<Value> = earlier
-            .iter()
-            .map(|key| json!({"required": [key]}))
-            .collect();
+        let excluded: Vec<Value> = earlier.iter().map(|key| json!({"required": [key]})).collect();
         let mut parts = vec![schema];
         match select {
             Select::Key(key) => {
@@ -202,11 +181,7 @@ fn of_alternatives(
             }
             _ => {}
         }
-        all.push(if parts.len() == 1 {
-            parts.remove(0)
-        } else {
-            json!({"allOf": parts})
-        });
+        all.push(if parts.len() == 1 { parts.remove(0) } else { json!({"allOf": parts}) });
     }
     json!({"anyOf": all})
 }

@@ -141,11 +141,9 @@ fn by_modeline(text: &str) -> Option<Kind> {
 /// Whether the first line that says something is a section of an INI file.
 fn is_ini(text: &str) -> bool {
     let mut lines = text.lines().map(str::trim);
-    lines
-        .find(|line| !line.is_empty() && !line.starts_with(['#', ';']))
-        .is_some_and(|line| {
-            line.starts_with('[') && line.ends_with(']') && !line.contains([',', '{', '"'])
-        })
+    lines.find(|line| !line.is_empty() && !line.starts_with(['#', ';'])).is_some_and(|line| {
+        line.starts_with('[') && line.ends_with(']') && !line.contains([',', '{', '"'])
+    })
 }
 
 /// Returns the keys of the top level, read line by line: the text may be no YAML at all yet.
@@ -154,13 +152,8 @@ fn keys(text: &str) -> Vec<&str> {
     if starts.starts_with('{') {
         return flow_keys(starts);
     }
-    let outer = text
-        .lines()
-        .filter(|line| !line.starts_with([' ', '\t', '#', '-', '"', '%']));
-    outer
-        .filter_map(|line| line.split_once(':'))
-        .map(|(key, _)| key.trim())
-        .collect()
+    let outer = text.lines().filter(|line| !line.starts_with([' ', '\t', '#', '-', '"', '%']));
+    outer.filter_map(|line| line.split_once(':')).map(|(key, _)| key.trim()).collect()
 }
 
 /// Returns the keys of a mapping in braces, as JSON has them.
@@ -192,10 +185,7 @@ fn has_groups(text: &str) -> bool {
         let inner = line.trim_start();
         let is_key = |text: &str| GROUP_KEYS.iter().any(|key| text.starts_with(key));
         let below = inner.len() < line.len() && is_key(inner);
-        below
-            || line
-                .match_indices('{')
-                .any(|(at, _)| is_key(&line[at + 1..]))
+        below || line.match_indices('{').any(|(at, _)| is_key(&line[at + 1..]))
     })
 }
 
@@ -216,22 +206,10 @@ mod tests {
 
     #[test]
     fn keys_make_the_kind() {
-        is(
-            "version: 1\nname: a\nhosts: a\nsteps:\n  - wait: 1s\n",
-            Kind::Plan,
-            Sign::Sure,
-        );
-        is(
-            "{\"hosts\": \"a\", \"steps\": [{\"wait\": \"1s\"}]}",
-            Kind::Plan,
-            Sign::Sure,
-        );
+        is("version: 1\nname: a\nhosts: a\nsteps:\n  - wait: 1s\n", Kind::Plan, Sign::Sure);
+        is("{\"hosts\": \"a\", \"steps\": [{\"wait\": \"1s\"}]}", Kind::Plan, Sign::Sure);
         is("version: 1\nmodel: a\nweb: {}\n", Kind::Model, Sign::Sure);
-        is(
-            "version: 1\nplan: a.yaml\ntests: []\n",
-            Kind::Test,
-            Sign::Sure,
-        );
+        is("version: 1\nplan: a.yaml\ntests: []\n", Kind::Test, Sign::Sure);
         is("all:\n  hosts:\n    a:\n", Kind::Inventory, Sign::Sure);
         is("all: {hosts: {a: }}\n", Kind::Inventory, Sign::Sure);
         is("; hosts\n[web]\nweb1\n", Kind::Inventory, Sign::Sure);
@@ -246,27 +224,14 @@ mod tests {
 
     #[test]
     fn other_files_show_no_kind() {
-        for text in [
-            "",
-            "services:\n  web:\n    image: nginx\n",
-            "name: a\nversion: 2\n",
-            "a",
-        ] {
+        for text in ["", "services:\n  web:\n    image: nginx\n", "name: a\nversion: 2\n", "a"] {
             assert_eq!(Kind::of(text), None, "{text}");
         }
     }
 
     #[test]
     fn odd_texts_are_survived() {
-        for text in [
-            "{",
-            "}}",
-            "{\"",
-            "[",
-            "# yaml-language-server: $schema=",
-            ":",
-            "{é:",
-        ] {
+        for text in ["{", "}}", "{\"", "[", "# yaml-language-server: $schema=", ":", "{é:"] {
             let _kind = Kind::of(text);
         }
     }

@@ -24,11 +24,8 @@ static STEP: Form = Form {
     example: "obox-restart/maintain",
     pattern: Some(r"^[a-z][a-z0-9-]*/\S+$"),
 };
-static PATH: Form = Form {
-    name: "a path, or `<name>` for any",
-    example: "<path>",
-    pattern: Some(r"^\S+$"),
-};
+static PATH: Form =
+    Form { name: "a path, or `<name>` for any", example: "<path>", pattern: Some(r"^\S+$") };
 
 static SOME_WORDS: Shape = Shape::Text(&WORDS);
 static ANY: Shape = Shape::Any;
@@ -46,10 +43,8 @@ static EXPRESSION_SHAPE: Shape = Shape::OneOf(&[
     (Select::Bool, Shape::Bool),
     (Select::Int, Shape::Int(i64::MIN)),
 ]);
-static CONDITION: Shape = Shape::OneOf(&[
-    (Select::Text, Shape::Text(&EXPRESSION)),
-    (Select::Bool, Shape::Bool),
-]);
+static CONDITION: Shape =
+    Shape::OneOf(&[(Select::Text, Shape::Text(&EXPRESSION)), (Select::Bool, Shape::Bool)]);
 static TABLE: Shape = Shape::OneOf(&[
     (Select::Key("for"), Shape::Record(&HOST_TABLE)),
     (Select::Map, Shape::Record(&ROW_TABLE)),
@@ -61,11 +56,7 @@ pub static MODEL: Record = Record {
     about: "What hosts answer and how they change: every other key is a group of hosts.",
     fields: &[
         required("version", Shape::Int(1), "The version of the language: 1."),
-        required(
-            "model",
-            Shape::Text(&PLAN_NAME),
-            "The name of the model, as in its file name.",
-        ),
+        required("model", Shape::Text(&PLAN_NAME), "The name of the model, as in its file name."),
     ],
     one_of: &[],
     rest: Some(&GROUP_SHAPE),
@@ -91,11 +82,7 @@ static GROUP: Record = Record {
             Shape::List(&COMMAND_SHAPE, 0),
             "What is answered; the first entry that matches a command is taken.",
         ),
-        field(
-            "time",
-            Shape::List(&RULE_SHAPE, 0),
-            "What happens as time goes by.",
-        ),
+        field("time", Shape::List(&RULE_SHAPE, 0), "What happens as time goes by."),
     ],
     one_of: &[],
     rest: None,
@@ -128,27 +115,15 @@ static COMMAND: Record = Record {
             "The command, matched word by word: `<ip>` and `<n:int>` stand for any word, `<*>` at \
              the end for the rest.",
         ),
-        field(
-            "step",
-            Shape::Text(&STEP),
-            "The step of a plan whose script it is: PLAN/STEP.",
-        ),
+        field("step", Shape::Text(&STEP), "The step of a plan whose script it is: PLAN/STEP.",),
         field("upload", Shape::Text(&PATH), "The path a file is put at."),
         field(
             "of",
             Shape::Record(&OF),
             "Whose state is meant; by default that of the host where it runs.",
         ),
-        field(
-            "nobody",
-            ANSWER_SHAPE,
-            "The answer where `of` finds no host."
-        ),
-        field(
-            "cases",
-            Shape::List(&CASE_SHAPE, 1),
-            "Answers: the first whose `when` holds.",
-        ),
+        field("nobody", ANSWER_SHAPE, "The answer where `of` finds no host."),
+        field("cases", Shape::List(&CASE_SHAPE, 1), "Answers: the first whose `when` holds.",),
         field(
             "faults",
             Shape::Map(&ID, &ANSWER_SHAPE, 1),
@@ -187,11 +162,7 @@ static OF: Record = Record {
     about: "The host of a group that has an address.",
     fields: &[
         required("group", SOME_WORDS, "The group."),
-        required(
-            "address",
-            SOME_WORDS,
-            "The name of the placeholder that holds its address.",
-        ),
+        required("address", SOME_WORDS, "The name of the placeholder that holds its address."),
     ],
     one_of: &[],
     rest: None,
@@ -253,11 +224,7 @@ static RULE: Record = Record {
             SPAN_OF_TIME,
             "How long after the condition has come to hold, and then again.",
         ),
-        field(
-            "when",
-            CONDITION,
-            "The condition, over the host's own state.",
-        ),
+        field("when", CONDITION, "The condition, over the host's own state."),
         required("becomes", CHANGE, "The state that changes; templates."),
     ],
     one_of: &[],

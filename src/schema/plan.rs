@@ -16,47 +16,32 @@ use crate::schema::field;
 use crate::schema::foreign;
 use crate::schema::required;
 
-static MODE: Form = Form {
-    name: "an octal mode in quotes",
-    example: "\"0644\"",
-    pattern: Some("^[0-7]{3,4}$"),
-};
+static MODE: Form =
+    Form { name: "an octal mode in quotes", example: "\"0644\"", pattern: Some("^[0-7]{3,4}$") };
 static OWNER: Form = Form {
     name: "a user, or user:group",
     example: "root:root",
     pattern: Some("^[A-Za-z_][A-Za-z0-9_.-]*(?::[A-Za-z_][A-Za-z0-9_.-]*)?$"),
 };
-static USER: Form = Form {
-    name: "a user name",
-    example: "root",
-    pattern: Some("^[A-Za-z_][A-Za-z0-9_.-]*$"),
-};
+static USER: Form =
+    Form { name: "a user name", example: "root", pattern: Some("^[A-Za-z_][A-Za-z0-9_.-]*$") };
 static VARIABLE: Form = Form {
     name: "the name of an environment variable",
     example: "LC_ALL",
     pattern: Some("^[A-Za-z_][A-Za-z0-9_]*$"),
 };
-static COMMAND: Form = Form {
-    name: "a command line",
-    example: "systemctl stop nginx",
-    pattern: WORDS.pattern,
-};
-static SCRIPT: Form = Form {
-    name: "a shell script",
-    example: "cd /srv && make",
-    pattern: WORDS.pattern,
-};
+static COMMAND: Form =
+    Form { name: "a command line", example: "systemctl stop nginx", pattern: WORDS.pattern };
+static SCRIPT: Form =
+    Form { name: "a shell script", example: "cd /srv && make", pattern: WORDS.pattern };
 static REGEX: Form = Form {
     name: "a regular expression with named groups",
     example: "version (?P<version>\\S+)",
     pattern: WORDS.pattern,
 };
 
-static GROUP_NAME: Form = Form {
-    name: "the name of a group",
-    example: "directors",
-    pattern: WORDS.pattern,
-};
+static GROUP_NAME: Form =
+    Form { name: "the name of a group", example: "directors", pattern: WORDS.pattern };
 
 static GROUP: Shape = Shape::Text(&GROUP_NAME);
 static TEXT_USER: Shape = Shape::Text(&USER);
@@ -73,10 +58,8 @@ static ARGUMENT: Shape = Shape::Scalar;
 static PATHS: Shape = Shape::Text(&WORDS);
 
 /// A condition: an expression, or plainly true or false.
-static CONDITION: Shape = Shape::OneOf(&[
-    (Select::Text, Shape::Text(&EXPRESSION)),
-    (Select::Bool, Shape::Bool),
-]);
+static CONDITION: Shape =
+    Shape::OneOf(&[(Select::Text, Shape::Text(&EXPRESSION)), (Select::Bool, Shape::Bool)]);
 static CLAIMS: Shape = Shape::Map(&WORDS, &CONDITION, 1);
 static VALUE_EXPRESSION: Shape = Shape::OneOf(&[
     (Select::Text, Shape::Text(&EXPRESSION)),
@@ -91,15 +74,11 @@ static RUN: Shape = Shape::OneOf(&[
     (Select::Text, Shape::Text(&COMMAND)),
     (Select::List, Shape::List(&ARGUMENT, 1)),
 ]);
-static BECOME: Shape = Shape::OneOf(&[
-    (Select::Bool, Shape::Bool),
-    (Select::Text, Shape::Late(&TEXT_USER)),
-]);
+static BECOME: Shape =
+    Shape::OneOf(&[(Select::Bool, Shape::Bool), (Select::Text, Shape::Late(&TEXT_USER))]);
 static ENV: Shape = Shape::Map(&VARIABLE, &ARGUMENT, 1);
-static DELEGATE_STEP: Shape = Shape::OneOf(&[
-    (Select::Text, Shape::Text(&WORDS)),
-    (Select::Map, Shape::Record(&ONE_OF)),
-]);
+static DELEGATE_STEP: Shape =
+    Shape::OneOf(&[(Select::Text, Shape::Text(&WORDS)), (Select::Map, Shape::Record(&ONE_OF))]);
 static DELEGATE_PROBE: Shape = Shape::OneOf(&[
     (Select::Text, Shape::Text(&WORDS)),
     (Select::Key("each_of"), Shape::Record(&EACH_OF)),
@@ -114,9 +93,7 @@ static PARSE: Shape = Shape::OneOf(&[
     (Select::Map, Shape::Record(&PARSE_RECORD)),
 ]);
 /// The formats of `parse`.
-const FORMATS: &[&str] = &[
-    "text", "int", "size", "lines", "kv", "json", "yaml", "tsv", "regex",
-];
+const FORMATS: &[&str] = &["text", "int", "size", "lines", "kv", "json", "yaml", "tsv", "regex"];
 const TYPES: &[&str] = &["string", "int", "float", "bool"];
 static TYPE_WORD: Shape = Shape::Choice(TYPES);
 
@@ -128,17 +105,9 @@ pub static PLAN: Record = Record {
     about: "A procedure: what to do on each host, what must then be seen, and the way back.",
     fields: &[
         required("version", Shape::Int(1), "The version of the language: 1."),
-        required(
-            "name",
-            Shape::Text(&PLAN_NAME),
-            "The name of the plan, as in its file name.",
-        ),
+        required("name", Shape::Text(&PLAN_NAME), "The name of the plan, as in its file name."),
         field("summary", SOME_WORDS, "What the plan is for, in one line."),
-        field(
-            "description",
-            SOME_TEXT,
-            "What a reader should know before she runs it.",
-        ),
+        field("description", SOME_TEXT, "What a reader should know before she runs it."),
         field(
             "inputs",
             Shape::Map(&ID, &Shape::Record(&INPUT), 0),
@@ -149,26 +118,14 @@ pub static PLAN: Record = Record {
             Shape::Text(&HOSTS),
             "The group or host pattern that the steps are run on.",
         ),
-        field(
-            "serial",
-            SERIAL,
-            "How many hosts at a time; a list for a canary: `[1, 3]`.",
-        ),
-        field(
-            "max_failures",
-            NUMBER,
-            "How many hosts may fail before no further host is begun.",
-        ),
+        field("serial", SERIAL, "How many hosts at a time; a list for a canary: `[1, 3]`."),
+        field("max_failures", NUMBER, "How many hosts may fail before no further host is begun."),
         field(
             "locks",
             Shape::List(&SOME_WORDS, 1),
             "Groups or hosts that are claimed beside the targets.",
         ),
-        field(
-            "defaults",
-            Shape::Record(&DEFAULTS),
-            "What holds where a step says nothing.",
-        ),
+        field("defaults", Shape::Record(&DEFAULTS), "What holds where a step says nothing."),
         field(
             "probes",
             Shape::Map(&ID, &Shape::Record(&PROBE), 0),
@@ -182,26 +139,18 @@ pub static PLAN: Record = Record {
              host when its turn comes.",
         ),
         required("steps", Shape::List(&STEP_SHAPE, 1), "The steps, in order."),
-        field(
-            "invariants",
-            Shape::Record(&INVARIANTS),
-            "What must hold whatever fails.",
-        ),
+        field("invariants", Shape::Record(&INVARIANTS), "What must hold whatever fails."),
     ],
     one_of: &[],
     rest: None,
     foreign: &[foreign::plan::PLAN],
 };
 
-static SERIAL: Shape = Shape::OneOf(&[
-    (Select::Int, Shape::Int(1)),
-    (Select::List, Shape::List(&POSITIVE, 1)),
-]);
+static SERIAL: Shape =
+    Shape::OneOf(&[(Select::Int, Shape::Int(1)), (Select::List, Shape::List(&POSITIVE, 1))]);
 
-static DEFAULT: Shape = Shape::OneOf(&[
-    (Select::Scalar, Shape::Scalar),
-    (Select::List, Shape::List(&ARGUMENT, 0)),
-]);
+static DEFAULT: Shape =
+    Shape::OneOf(&[(Select::Scalar, Shape::Scalar), (Select::List, Shape::List(&ARGUMENT, 0))]);
 
 static INPUT: Record = Record {
     name: "an input",
@@ -209,9 +158,7 @@ static INPUT: Record = Record {
     fields: &[
         required(
             "type",
-            Shape::Choice(&[
-                "string", "int", "bool", "duration", "enum", "path", "file", "list",
-            ]),
+            Shape::Choice(&["string", "int", "bool", "duration", "enum", "path", "file", "list"]),
             "Its type.",
         ),
         field(
@@ -219,22 +166,14 @@ static INPUT: Record = Record {
             Shape::Choice(&["string", "int", "bool", "duration", "enum", "path"]),
             "The type of the items of a `list` (string).",
         ),
-        field(
-            "default",
-            DEFAULT,
-            "Its value where none is given; may be a template.",
-        ),
+        field("default", DEFAULT, "Its value where none is given; may be a template."),
         field("description", SOME_WORDS, "What it is for."),
         field(
             "sensitive",
             Shape::Bool,
             "It is a secret, of a `file` what it holds: never shown, never kept.",
         ),
-        field(
-            "of",
-            Shape::List(&SOME_WORDS, 1),
-            "The values of an `enum`.",
-        ),
+        field("of", Shape::List(&SOME_WORDS, 1), "The values of an `enum`."),
         field(
             "pattern",
             SOME_WORDS,
@@ -261,21 +200,9 @@ static DEFAULTS: Record = Record {
     about: "What holds for every step and probe that says nothing else.",
     fields: &[
         field("become", BECOME, "Run as root, or as the named user."),
-        field(
-            "timeout",
-            LATE_DURATION,
-            "How long a command may take (5m).",
-        ),
-        field(
-            "within",
-            LATE_DURATION,
-            "How long `done_when` is looked for afterwards (10s).",
-        ),
-        field(
-            "retry",
-            RETRY_SHAPE,
-            "How often a failed step is sent again (once).",
-        ),
+        field("timeout", LATE_DURATION, "How long a command may take (5m)."),
+        field("within", LATE_DURATION, "How long `done_when` is looked for afterwards (10s)."),
+        field("retry", RETRY_SHAPE, "How often a failed step is sent again (once)."),
         field("env", ENV, "Environment variables."),
         field("dir", SOME_WORDS, "The directory commands run in."),
     ],
@@ -288,16 +215,8 @@ static RETRY: Record = Record {
     name: "a `retry`",
     about: "Sending again what failed; only for steps with `done_when` or `idempotent`.",
     fields: &[
-        required(
-            "attempts",
-            Shape::Int(1),
-            "How many attempts there are in all.",
-        ),
-        field(
-            "delay",
-            LATE_DURATION,
-            "How long to wait between two of them (5s).",
-        ),
+        required("attempts", Shape::Int(1), "How many attempts there are in all."),
+        field("delay", LATE_DURATION, "How long to wait between two of them (5s)."),
     ],
     one_of: &[],
     rest: None,
@@ -308,37 +227,17 @@ static PROBE: Record = Record {
     name: "a probe",
     about: "A look at the world. It changes nothing, so it may be repeated.",
     fields: &[
-        field(
-            "run",
-            RUN,
-            "The command, split into words before templates are rendered.",
-        ),
+        field("run", RUN, "The command, split into words before templates are rendered."),
         field("shell", Shape::Text(&SCRIPT), "A script for sh."),
-        field(
-            "delegate_to",
-            DELEGATE_PROBE,
-            "Where it runs, if not on the host itself.",
-        ),
+        field("delegate_to", DELEGATE_PROBE, "Where it runs, if not on the host itself."),
         field("become", BECOME, "Run as root, or as the named user."),
         field("env", ENV, "Environment variables."),
         field("dir", SOME_WORDS, "The directory it runs in."),
         field("stdin", SOME_TEXT, "What it reads."),
         field("timeout", LATE_DURATION, "How long it may take."),
-        field(
-            "parse",
-            PARSE,
-            "How its output becomes a value; else `{exit, stdout, stderr}`.",
-        ),
-        field(
-            "exit_codes",
-            EXIT_CODES,
-            "The exit statuses that are no failure ([0]).",
-        ),
-        field(
-            "output",
-            Shape::Choice(&["keep", "discard"]),
-            "Whether its output matters.",
-        ),
+        field("parse", PARSE, "How its output becomes a value; else `{exit, stdout, stderr}`."),
+        field("exit_codes", EXIT_CODES, "The exit statuses that are no failure ([0])."),
+        field("output", Shape::Choice(&["keep", "discard"]), "Whether its output matters."),
     ],
     one_of: &["run", "shell"],
     rest: None,
@@ -355,11 +254,7 @@ static PARSE_RECORD: Record = Record {
             SOME_WORDS,
             "The column that becomes the key of a map of rows (tsv, json, yaml, regex).",
         ),
-        field(
-            "types",
-            Shape::Map(&WORDS, &TYPE_WORD, 1),
-            "The types of columns that are no text.",
-        ),
+        field("types", Shape::Map(&WORDS, &TYPE_WORD, 1), "The types of columns that are no text."),
         field("pattern", Shape::Text(&REGEX), "The expression of `regex`."),
     ],
     one_of: &[],
@@ -417,33 +312,19 @@ static INVARIANTS: Record = Record {
 };
 
 /// The actions, exactly one a step.
-pub(crate) const ACTIONS: &[&str] = &[
-    "run", "shell", "wait", "assert", "approve", "set", "upload", "block", "fail",
-];
+pub(crate) const ACTIONS: &[&str] =
+    &["run", "shell", "wait", "assert", "approve", "set", "upload", "block", "fail"];
 
 const RUN_FIELD: Field = field("run", RUN, "A command, split into words before rendering.");
-const SHELL_FIELD: Field = field(
-    "shell",
-    Shape::Text(&SCRIPT),
-    "A script for sh; values in it are quoted.",
-);
-const WAIT_FIELD: Field = field(
-    "wait",
-    WAIT_SHAPE,
-    "Wait for a time, or until a condition holds.",
-);
+const SHELL_FIELD: Field =
+    field("shell", Shape::Text(&SCRIPT), "A script for sh; values in it are quoted.");
+const WAIT_FIELD: Field = field("wait", WAIT_SHAPE, "Wait for a time, or until a condition holds.");
 const ASSERT_FIELD: Field = field("assert", CLAIMS, "Claims that must hold now.");
 const APPROVE_FIELD: Field = field("approve", SOME_WORDS, "Ask a person to go on.");
-const SET_FIELD: Field = field(
-    "set",
-    Shape::Map(&ID, &VALUE_EXPRESSION, 1),
-    "Record values, once a host and run.",
-);
-const UPLOAD_FIELD: Field = field(
-    "upload",
-    Shape::Record(&UPLOAD),
-    "Put a file in place, in one step.",
-);
+const SET_FIELD: Field =
+    field("set", Shape::Map(&ID, &VALUE_EXPRESSION, 1), "Record values, once a host and run.");
+const UPLOAD_FIELD: Field =
+    field("upload", Shape::Record(&UPLOAD), "Put a file in place, in one step.");
 const FAIL_FIELD: Field = field("fail", SOME_WORDS, "Fail, with this text.");
 const NAME_FIELD: Field = field("name", SOME_WORDS, "What it does, for people.");
 const FOR_EACH_FIELD: Field = field(
@@ -453,16 +334,10 @@ const FOR_EACH_FIELD: Field = field(
      `item` is the item.",
 );
 const WHEN_FIELD: Field = field("when", CONDITION, "Leave the step out unless this holds.");
-const REQUIRES_FIELD: Field = field(
-    "requires",
-    CLAIMS,
-    "What must hold before anything is sent; else the step fails.",
-);
-const DELEGATE_FIELD: Field = field(
-    "delegate_to",
-    DELEGATE_STEP,
-    "Where it runs, if not on the host itself.",
-);
+const REQUIRES_FIELD: Field =
+    field("requires", CLAIMS, "What must hold before anything is sent; else the step fails.");
+const DELEGATE_FIELD: Field =
+    field("delegate_to", DELEGATE_STEP, "Where it runs, if not on the host itself.");
 const BECOME_FIELD: Field = field("become", BECOME, "Run as root, or as the named user.");
 const ENV_FIELD: Field = field("env", ENV, "Environment variables.");
 const DIR_FIELD: Field = field("dir", SOME_WORDS, "The directory it runs in.");
@@ -472,56 +347,36 @@ const TIMEOUT_FIELD: Field = field(
     LATE_DURATION,
     "How long an attempt may take; beside `block` how long all of it may take.",
 );
-const WITHIN_FIELD: Field = field(
-    "within",
-    LATE_DURATION,
-    "How long `done_when` is looked for afterwards.",
-);
+const WITHIN_FIELD: Field =
+    field("within", LATE_DURATION, "How long `done_when` is looked for afterwards.");
 const RETRY_FIELD: Field = field("retry", RETRY_SHAPE, "Sending again what failed.");
 const PARSE_FIELD: Field = field("parse", PARSE, "How the output becomes the step's result.");
-const EXIT_FIELD: Field = field(
-    "exit_codes",
-    EXIT_CODES,
-    "The exit statuses of success ([0]).",
-);
-const OUTPUT_FIELD: Field = field(
-    "output",
-    Shape::Choice(&["keep", "discard"]),
-    "Whether the output is kept.",
-);
+const EXIT_FIELD: Field = field("exit_codes", EXIT_CODES, "The exit statuses of success ([0]).");
+const OUTPUT_FIELD: Field =
+    field("output", Shape::Choice(&["keep", "discard"]), "Whether the output is kept.");
 const IDEMPOTENT_FIELD: Field = field("idempotent", Shape::Bool, "Sending it twice does no harm.");
 const READ_ONLY_FIELD: Field = field(
     "read_only",
     Shape::Bool,
     "It only reads: it needs no way back, may be sent again, and is never `changed`.",
 );
-const DONE_FIELD: Field = field(
-    "done_when",
-    CONDITION,
-    "What must then be seen. It decides, not the exit status.",
-);
+const DONE_FIELD: Field =
+    field("done_when", CONDITION, "What must then be seen. It decides, not the exit status.");
 const ON_FAILURE_FIELD: Field = field("on_failure", ON_FAILURE, "What a failure leads to.");
 const ON_UNKNOWN_FIELD: Field = field(
     "on_unknown",
     Shape::Choice(&["ask", "fail"]),
     "What happens where it cannot be told whether the step took effect (ask).",
 );
-const UNINTERRUPTIBLE_FIELD: Field = field(
-    "uninterruptible",
-    SOME_WORDS,
-    "Why nothing may stop the run inside this block.",
-);
+const UNINTERRUPTIBLE_FIELD: Field =
+    field("uninterruptible", SOME_WORDS, "Why nothing may stop the run inside this block.");
 
 /// A step of a plan.
 pub static STEP: Record = Record {
     name: "a step",
     about: "One thing to do on a host, what must then be seen, and its way back.",
     fields: &[
-        field(
-            "id",
-            Shape::Text(&ID),
-            "The name of the step, and of its result.",
-        ),
+        field("id", Shape::Text(&ID), "The name of the step, and of its result."),
         NAME_FIELD,
         RUN_FIELD,
         SHELL_FIELD,
@@ -530,16 +385,8 @@ pub static STEP: Record = Record {
         APPROVE_FIELD,
         SET_FIELD,
         UPLOAD_FIELD,
-        field(
-            "block",
-            Shape::List(&STEP_SHAPE, 1),
-            "Steps that belong together.",
-        ),
-        field(
-            "rescue",
-            Shape::List(&STEP_SHAPE, 1),
-            "What to do where a step of the block fails.",
-        ),
+        field("block", Shape::List(&STEP_SHAPE, 1), "Steps that belong together."),
+        field("rescue", Shape::List(&STEP_SHAPE, 1), "What to do where a step of the block fails."),
         FAIL_FIELD,
         FOR_EACH_FIELD,
         WHEN_FIELD,
@@ -599,16 +446,8 @@ static HANDLER: Record = Record {
         ASSERT_FIELD,
         APPROVE_FIELD,
         UPLOAD_FIELD,
-        field(
-            "block",
-            Shape::List(&STEP_SHAPE, 1),
-            "Steps that belong together.",
-        ),
-        field(
-            "rescue",
-            Shape::List(&STEP_SHAPE, 1),
-            "What to do where a step of the block fails.",
-        ),
+        field("block", Shape::List(&STEP_SHAPE, 1), "Steps that belong together."),
+        field("rescue", Shape::List(&STEP_SHAPE, 1), "What to do where a step of the block fails."),
         FAIL_FIELD,
         FOR_EACH_FIELD,
         WHEN_FIELD,
@@ -628,9 +467,7 @@ static HANDLER: Record = Record {
         ON_FAILURE_FIELD,
         ON_UNKNOWN_FIELD,
     ],
-    one_of: &[
-        "run", "shell", "wait", "assert", "approve", "upload", "block", "fail",
-    ],
+    one_of: &["run", "shell", "wait", "assert", "approve", "upload", "block", "fail"],
     rest: None,
     foreign: &[foreign::step::STEP],
 };
@@ -649,10 +486,8 @@ static CONTINUE: Record = Record {
     foreign: &[],
 };
 
-static WAIT_SHAPE: Shape = Shape::OneOf(&[
-    (Select::Text, LATE_DURATION),
-    (Select::Map, Shape::Record(&WAIT)),
-]);
+static WAIT_SHAPE: Shape =
+    Shape::OneOf(&[(Select::Text, LATE_DURATION), (Select::Map, Shape::Record(&WAIT))]);
 
 static ON_TIMEOUT: Shape = Shape::Choice(&["fail", "ask", "continue"]);
 
@@ -664,16 +499,8 @@ static WAIT: Record = Record {
         field("at_least", LATE_DURATION, "It waits so long in any case."),
         required("timeout", LATE_DURATION, "It waits so long at most."),
         field("every", LATE_DURATION, "How often it looks (5s)."),
-        field(
-            "stable_for",
-            LATE_DURATION,
-            "How long the condition must hold without a break.",
-        ),
-        field(
-            "on_timeout",
-            Shape::Late(&ON_TIMEOUT),
-            "What happens when time is up (fail).",
-        ),
+        field("stable_for", LATE_DURATION, "How long the condition must hold without a break."),
+        field("on_timeout", Shape::Late(&ON_TIMEOUT), "What happens when time is up (fail)."),
     ],
     one_of: &[],
     rest: None,
@@ -694,11 +521,7 @@ static UPLOAD: Record = Record {
             PATHS,
             "A file of this machine, relative to the plan, that is rendered for each host.",
         ),
-        field(
-            "content",
-            SOME_TEXT,
-            "The content itself, a text that is rendered for each host.",
-        ),
+        field("content", SOME_TEXT, "The content itself, a text that is rendered for each host."),
         required("to", PATHS, "The path on the host."),
         field(
             "mode",

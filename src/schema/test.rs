@@ -21,26 +21,13 @@ static VALUE: Form = Form {
     example: "backend1.vhosts",
     pattern: Some(r"^[A-Za-z0-9][A-Za-z0-9_.-]*\.[a-z][a-z0-9_]*$"),
 };
-static HOST: Form = Form {
-    name: "a host",
-    example: "backend1",
-    pattern: Some("^[A-Za-z0-9][A-Za-z0-9_.-]*$"),
-};
-static FAULT_NAME: Form = Form {
-    name: "a fault",
-    example: "refused",
-    pattern: Some("^[a-z][a-z0-9_]*$"),
-};
-static FILE: Form = Form {
-    name: "a file",
-    example: "obox-restart.yaml",
-    pattern: WORDS.pattern,
-};
-static INPUT_NAME: Form = Form {
-    name: "an input of the plan",
-    example: "drain_for",
-    pattern: Some("^[a-z][a-z0-9_]*$"),
-};
+static HOST: Form =
+    Form { name: "a host", example: "backend1", pattern: Some("^[A-Za-z0-9][A-Za-z0-9_.-]*$") };
+static FAULT_NAME: Form =
+    Form { name: "a fault", example: "refused", pattern: Some("^[a-z][a-z0-9_]*$") };
+static FILE: Form = Form { name: "a file", example: "obox-restart.yaml", pattern: WORDS.pattern };
+static INPUT_NAME: Form =
+    Form { name: "an input of the plan", example: "drain_for", pattern: Some("^[a-z][a-z0-9_]*$") };
 
 static SOME_WORDS: Shape = Shape::Text(&WORDS);
 static ANYTHING: Shape = Shape::Any;
@@ -51,10 +38,8 @@ static STATE: Shape = Shape::Map(&VALUE, &ANYTHING, 0);
 static SCENARIO_SHAPE: Shape = Shape::Record(&SCENARIO);
 static LENGTH: Shape = Shape::Text(&DURATION);
 
-static TIMES: Shape = Shape::OneOf(&[
-    (Select::Text, Shape::Choice(&["always"])),
-    (Select::Int, Shape::Int(1)),
-]);
+static TIMES: Shape =
+    Shape::OneOf(&[(Select::Text, Shape::Choice(&["always"])), (Select::Int, Shape::Int(1))]);
 static FAULT: Shape = Shape::OneOf(&[
     (Select::Text, Shape::Text(&FAULT_NAME)),
     (Select::Map, Shape::Map(&FAULT_NAME, &TIMES, 1)),
@@ -62,15 +47,8 @@ static FAULT: Shape = Shape::OneOf(&[
 static ANSWER: Shape = Shape::Choice(&[
     "approve", "reject", "continue", "wait", "retry", "skip", "fail", "done", "not-done",
 ]);
-static RUN_STATUS: Shape = Shape::Choice(&[
-    "refused",
-    "paused",
-    "succeeded",
-    "rolled_back",
-    "failed",
-    "stuck",
-    "aborted",
-]);
+static RUN_STATUS: Shape =
+    Shape::Choice(&["refused", "paused", "succeeded", "rolled_back", "failed", "stuck", "aborted"]);
 static HOST_STATUS: Shape = Shape::Choice(&[
     "not_started",
     "active",
@@ -83,14 +61,8 @@ static HOST_STATUS: Shape = Shape::Choice(&[
     "rolled_back",
     "stuck",
 ]);
-static STEP_STATUS: Shape = Shape::Choice(&[
-    "changed",
-    "unchanged",
-    "failed",
-    "timed_out",
-    "unknown",
-    "skipped",
-]);
+static STEP_STATUS: Shape =
+    Shape::Choice(&["changed", "unchanged", "failed", "timed_out", "unknown", "skipped"]);
 
 /// The scenarios of a plan.
 pub static TEST: Record = Record {
@@ -121,37 +93,17 @@ static SCENARIO: Record = Record {
     about: "One path through the plan: what is given, and what must come of it.",
     fields: &[
         required("name", SOME_WORDS, "What it shows, as a sentence."),
-        field(
-            "inputs",
-            INPUTS,
-            "Values of inputs, beside those of the file.",
-        ),
-        field(
-            "limit",
-            SOME_WORDS,
-            "The hosts that are worked on, as for `--limit`.",
-        ),
-        field(
-            "state",
-            STATE,
-            "What differs from the model's state at the start.",
-        ),
+        field("inputs", INPUTS, "Values of inputs, beside those of the file."),
+        field("limit", SOME_WORDS, "The hosts that are worked on, as for `--limit`."),
+        field("state", STATE, "What differs from the model's state at the start."),
         field(
             "faults",
             Shape::Map(&TASK, &FAULT, 0),
             "What happens at a step instead: a fault of the model, or refused, cut_before, \
              cut_after, hangs, host_gone, controller_dies, interrupt.",
         ),
-        field(
-            "answers",
-            Shape::Map(&TASK, &ANSWER, 0),
-            "What is answered where the run asks.",
-        ),
-        field(
-            "resume",
-            Shape::Bool,
-            "Whether the run is resumed once it has stopped.",
-        ),
+        field("answers", Shape::Map(&TASK, &ANSWER, 0), "What is answered where the run asks."),
+        field("resume", Shape::Bool, "Whether the run is resumed once it has stopped."),
         required("expect", Shape::Record(&EXPECT), "What must come of it."),
     ],
     one_of: &[],
@@ -166,16 +118,8 @@ static EXPECT: Record = Record {
         required("run", RUN_STATUS, "How the run ends."),
         field("exit", COUNT, "The exit status of planrun."),
         field("took", Shape::Record(&TOOK), "How long it takes."),
-        field(
-            "hosts",
-            Shape::Map(&HOST, &HOST_STATUS, 0),
-            "How hosts end.",
-        ),
-        field(
-            "steps",
-            Shape::Map(&TASK, &STEP_STATUS, 0),
-            "How steps end.",
-        ),
+        field("hosts", Shape::Map(&HOST, &HOST_STATUS, 0), "How hosts end."),
+        field("steps", Shape::Map(&TASK, &STEP_STATUS, 0), "How steps end."),
         field("state", STATE, "Values of hosts at the end."),
         field(
             "sent",
@@ -183,11 +127,7 @@ static EXPECT: Record = Record {
             "How often commands are sent, by their text, `@HOST` behind it for one host alone; \
              an empty mapping: nothing at all is sent.",
         ),
-        field(
-            "next_after_resume",
-            Shape::Text(&TASK),
-            "What is begun first after the resume.",
-        ),
+        field("next_after_resume", Shape::Text(&TASK), "What is begun first after the resume."),
     ],
     one_of: &[],
     rest: None,

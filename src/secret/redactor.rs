@@ -60,10 +60,7 @@ impl Redactor {
             plain.extend(writings::plain(secret).into_iter().map(named));
             packed.extend(writings::packed(secret).into_iter().map(named));
         }
-        Self {
-            plain: Finder::new(plain),
-            packed: Finder::new(packed),
-        }
+        Self { plain: Finder::new(plain), packed: Finder::new(packed) }
     }
 
     /// Whether there is nothing to look for.
@@ -96,9 +93,7 @@ impl Redactor {
             Value::Object(entries) => {
                 if entries.keys().any(|key| self.finds(key)) {
                     let old = std::mem::take(entries);
-                    let clean = old
-                        .into_iter()
-                        .map(|(k, v)| (self.text(&k).into_owned(), v));
+                    let clean = old.into_iter().map(|(k, v)| (self.text(&k).into_owned(), v));
                     entries.extend(clean);
                 }
                 entries.values_mut().for_each(|item| self.value(item));
@@ -119,9 +114,8 @@ impl Redactor {
             return Cow::Borrowed(bytes);
         }
         let mut hits = self.plain.hits(bytes, is_cut);
-        let places: Vec<usize> = (0..bytes.len())
-            .filter(|&at| !bytes[at].is_ascii_whitespace())
-            .collect();
+        let places: Vec<usize> =
+            (0..bytes.len()).filter(|&at| !bytes[at].is_ascii_whitespace()).collect();
         let squeezed: Vec<u8> = places.iter().map(|&at| bytes[at]).collect();
         let packed = self.packed.hits(&squeezed, is_cut).into_iter();
         hits.extend(
@@ -174,11 +168,7 @@ impl Finder {
             let builder = builder.kind(Some(AhoCorasickKind::ContiguousNFA));
             builder.build(patterns).ok()
         };
-        Self {
-            automaton,
-            begun,
-            writings,
-        }
+        Self { automaton, begun, writings }
     }
 
     /// Returns the writings that begin at a place where a beginning was found.
@@ -198,11 +188,7 @@ impl Finder {
             return Vec::new();
         };
         let mut hits = Vec::new();
-        let is_part = |at: usize| {
-            bytes
-                .get(at)
-                .is_some_and(|byte| !byte.is_ascii_whitespace())
-        };
+        let is_part = |at: usize| bytes.get(at).is_some_and(|byte| !byte.is_ascii_whitespace());
         for found in automaton.find_overlapping_iter(bytes) {
             for (writing, name) in self.written(&found, bytes) {
                 let mut range = found.start()..found.start() + writing.bytes.len();
@@ -225,9 +211,8 @@ impl Finder {
     fn beginning(&self, bytes: &[u8]) -> Option<Hit<'_>> {
         let longest = self.writings.iter().filter_map(|(writing, name)| {
             let most = writing.bytes.len().min(bytes.len());
-            let length = (1..=most)
-                .rev()
-                .find(|&length| bytes.ends_with(&writing.bytes[..length]))?;
+            let length =
+                (1..=most).rev().find(|&length| bytes.ends_with(&writing.bytes[..length]))?;
             Some((length, name))
         });
         let (length, name) = longest.max_by_key(|(length, _)| *length)?;
@@ -251,21 +236,14 @@ mod tests {
     use super::*;
 
     fn redactor() -> Redactor {
-        Redactor::new([
-            ("token", "hunter2/+é'x"),
-            ("pin", "1234"),
-            ("other", "swordfish"),
-        ])
+        Redactor::new([("token", "hunter2/+é'x"), ("pin", "1234"), ("other", "swordfish")])
     }
 
     #[test]
     fn a_secret_is_replaced_by_its_name() {
         let redactor = redactor();
         assert_eq!(redactor.text("a hunter2/+é'x b"), "a «secret token» b");
-        assert_eq!(
-            redactor.text("swordfishswordfish!"),
-            "«secret other»«secret other»!"
-        );
+        assert_eq!(redactor.text("swordfishswordfish!"), "«secret other»«secret other»!");
         assert_eq!(redactor.text("pin 1234, hunter2"), "pin 1234, hunter2");
         assert!(matches!(redactor.text("nothing"), Cow::Borrowed(_)));
         assert!(Redactor::new([("pin", "1234")]).is_idle());
@@ -283,10 +261,7 @@ mod tests {
             ("a-long-beginning-of-many/two", "«secret two»"),
             ("a-long-beginning-of-many/six", "«secret short»/six"),
             ("a-long-beginning-of-all", "a-long-beginning-of-all"),
-            (
-                "a-long-begina-long-beginning-of-many/two",
-                "a-long-begin«secret two»",
-            ),
+            ("a-long-begina-long-beginning-of-many/two", "a-long-begin«secret two»"),
         ] {
             assert_eq!(redactor.text(text), clean);
         }
@@ -302,10 +277,7 @@ mod tests {
         let hex: Vec<String> = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
         let lines: Vec<String> = hex.chunks(30).map(|line| line.join("")).collect();
         assert_eq!(redactor.text(&lines.join("\n")), "«secret long»");
-        assert_eq!(
-            redactor.text(&hex.join(" ").to_uppercase()),
-            "«secret long»"
-        );
+        assert_eq!(redactor.text(&hex.join(" ").to_uppercase()), "«secret long»");
     }
 
     #[test]
@@ -340,10 +312,7 @@ mod tests {
     fn bytes_that_are_no_text_are_searched_too() {
         let redactor = Redactor::new([("s", "hunter2!")]);
         let clean = redactor.bytes(b"\xff\xfehunter2!\xff", false).into_owned();
-        assert_eq!(
-            clean,
-            [&b"\xff\xfe"[..], "«secret s»".as_bytes(), b"\xff"].concat()
-        );
+        assert_eq!(clean, [&b"\xff\xfe"[..], "«secret s»".as_bytes(), b"\xff"].concat());
     }
 
     #[test]

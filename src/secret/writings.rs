@@ -23,11 +23,7 @@ pub(super) struct Writing {
 
 impl Writing {
     fn whole(bytes: impl Into<Vec<u8>>) -> Self {
-        Self {
-            bytes: bytes.into(),
-            before: false,
-            behind: false,
-        }
+        Self { bytes: bytes.into(), before: false, behind: false }
     }
 }
 
@@ -66,14 +62,7 @@ pub(super) fn packed(secret: &[u8]) -> Vec<Writing> {
     for (digits, glue) in [(false, ""), (true, "")] {
         all.push(Writing::whole(hex(whole, digits, glue)));
     }
-    for (shift, url) in [
-        (0, false),
-        (1, false),
-        (2, false),
-        (0, true),
-        (1, true),
-        (2, true),
-    ] {
+    for (shift, url) in [(0, false), (1, false), (2, false), (0, true), (1, true), (2, true)] {
         all.push(base64(whole, shift, url));
     }
     done(all.into_iter())
@@ -107,10 +96,7 @@ fn quoted(text: &str) -> Vec<String> {
     let slashes = json.replace('/', "\\/");
     let special = |c: char| !c.is_alphanumeric() && !"_-./:@%+=,".contains(c);
     let html = |quote: &str| {
-        let text = text
-            .replace('&', "&amp;")
-            .replace('<', "&lt;")
-            .replace('>', "&gt;");
+        let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         text.replace('"', "&quot;").replace('\'', quote)
     };
     vec![
@@ -121,11 +107,7 @@ fn quoted(text: &str) -> Vec<String> {
         text.replace('\'', r"'\''"),
         text.replace('\'', r#"'"'"'"#),
         escape(text, special, |c, out| out.extend(['\\', c])),
-        escape(
-            text,
-            |c| "\\\"$`".contains(c),
-            |c, out| out.extend(['\\', c]),
-        ),
+        escape(text, |c| "\\\"$`".contains(c), |c, out| out.extend(['\\', c])),
         escape(
             text,
             |c| "\\'\n\t\r".contains(c),
@@ -201,11 +183,7 @@ fn hex(bytes: &[u8], upper: bool, glue: &str) -> String {
 }
 
 fn digits(byte: u8, upper: bool) -> String {
-    if upper {
-        format!("{byte:02X}")
-    } else {
-        format!("{byte:02x}")
-    }
+    if upper { format!("{byte:02X}") } else { format!("{byte:02x}") }
 }
 
 /// The characters of base64 that a text alone decides, where `shift` bytes stand before it.
@@ -220,20 +198,14 @@ fn base64(text: &[u8], shift: usize, url: bool) -> Writing {
     };
     let bits = (shift + text.len()) * 8;
     let bit = |at: usize| {
-        let byte = (at / 8)
-            .checked_sub(shift)
-            .and_then(|index| text.get(index));
+        let byte = (at / 8).checked_sub(shift).and_then(|index| text.get(index));
         byte.map_or(0, |byte| byte >> (7 - at % 8) & 1)
     };
     let first = (shift * 8).div_ceil(6);
     let bytes = (first..bits / 6)
         .map(|index| sign((0..6).fold(0, |value, at| value << 1 | bit(index * 6 + at))))
         .collect();
-    Writing {
-        bytes,
-        before: shift > 0,
-        behind: !bits.is_multiple_of(6),
-    }
+    Writing { bytes, before: shift > 0, behind: !bits.is_multiple_of(6) }
 }
 
 #[cfg(test)]
@@ -256,10 +228,7 @@ mod tests {
 
     #[test]
     fn the_usual_writings_are_among_them() {
-        let all: Vec<String> = plain("it's \"a/b\" é".as_bytes())
-            .iter()
-            .map(text)
-            .collect();
+        let all: Vec<String> = plain("it's \"a/b\" é".as_bytes()).iter().map(text).collect();
         for one in [
             "it's \"a/b\" é",
             "it's \\\"a/b\\\" é",
@@ -273,10 +242,7 @@ mod tests {
             "it&#39;s &quot;a/b&quot; é",
             "69:74:27:73:20:22:61:2f:62:22:20:c3:a9",
         ] {
-            assert!(
-                all.iter().any(|writing| writing == one),
-                "{one} in {all:#?}"
-            );
+            assert!(all.iter().any(|writing| writing == one), "{one} in {all:#?}");
         }
     }
 
@@ -295,9 +261,6 @@ mod tests {
         assert_eq!(plain(key), [Writing::whole(key.to_vec())]);
         let all: Vec<String> = packed(key).iter().map(text).collect();
         assert!(all.contains(&"3082ff00206b6579fe".to_owned()));
-        assert!(
-            all.iter()
-                .any(|one| "MIL/ACBrZXn+".starts_with(one.as_str()))
-        );
+        assert!(all.iter().any(|one| "MIL/ACBrZXn+".starts_with(one.as_str())));
     }
 }

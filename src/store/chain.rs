@@ -56,10 +56,8 @@ pub(super) fn extend(
     let current = head.map_or(1, |head| head.epoch);
     let mut seq = head.map_or(0, |head| head.seq);
     let mut hash = head.map_or_else(|| ROOT.to_vec(), |head| head.hash.clone());
-    let starts_well = matches!(
-        records.first().map(|record| &record.event),
-        Some(Event::RunPlanned(_)) | None
-    );
+    let starts_well =
+        matches!(records.first().map(|record| &record.event), Some(Event::RunPlanned(_)) | None);
     if head.is_none() && !starts_well {
         return Err(StoreError::NotPlanned { run: run.clone() });
     }
@@ -84,13 +82,7 @@ pub(super) fn extend(
         let payload = to_text(run, record)?;
         let at = record.at.to_string();
         hash = digest(&hash, run, seq, record.epoch, &at, &payload);
-        links.push(Link {
-            seq,
-            epoch: record.epoch,
-            at,
-            hash: hash.clone(),
-            payload,
-        });
+        links.push(Link { seq, epoch: record.epoch, at, hash: hash.clone(), payload });
     }
     Ok(links)
 }
@@ -161,18 +153,12 @@ fn to_text(run: &RunId, record: &Record) -> Result<Vec<u8>, StoreError> {
 }
 
 fn to_record(run: &RunId, link: &Link) -> Result<Record, StoreError> {
-    let unreadable = |detail: String| StoreError::Unreadable {
-        run: run.clone(),
-        seq: link.seq,
-        detail,
-    };
+    let unreadable =
+        |detail: String| StoreError::Unreadable { run: run.clone(), seq: link.seq, detail };
     Ok(Record {
         seq: link.seq,
         epoch: link.epoch,
-        at: link
-            .at
-            .parse()
-            .map_err(|error: jiff::Error| unreadable(error.to_string()))?,
+        at: link.at.parse().map_err(|error: jiff::Error| unreadable(error.to_string()))?,
         event: serde_json::from_slice(&link.payload)
             .map_err(|error| unreadable(error.to_string()))?,
     })
@@ -186,21 +172,11 @@ mod tests {
         let run = RunId("a".into());
         let at = "2026-11-24T03:42:00Z".to_owned();
         let payload = payload.as_bytes().to_vec();
-        Link {
-            seq: 1,
-            epoch: 1,
-            hash: digest(&ROOT, &run, 1, 1, &at, &payload),
-            at,
-            payload,
-        }
+        Link { seq: 1, epoch: 1, hash: digest(&ROOT, &run, 1, 1, &at, &payload), at, payload }
     }
 
     fn verified(link: Link) -> Result<Vec<Record>, StoreError> {
-        let head = Head {
-            epoch: 1,
-            seq: 1,
-            hash: link.hash.clone(),
-        };
+        let head = Head { epoch: 1, seq: 1, hash: link.hash.clone() };
         verify(&RunId("a".into()), &head, 0, &ROOT, &[link])
     }
 
@@ -218,20 +194,14 @@ mod tests {
             let mut changed = good.clone();
             change(&mut changed);
             let error = verified(changed).unwrap_err();
-            assert!(
-                matches!(error, StoreError::Damaged { seq: 1, .. }),
-                "{error}"
-            );
+            assert!(matches!(error, StoreError::Damaged { seq: 1, .. }), "{error}");
         }
     }
 
     #[test]
     fn an_event_of_a_later_planrun_is_not_called_damaged() {
         let error = verified(link(r#"{"event":"moon_landed"}"#)).unwrap_err();
-        assert!(
-            matches!(error, StoreError::Unreadable { seq: 1, .. }),
-            "{error}"
-        );
+        assert!(matches!(error, StoreError::Unreadable { seq: 1, .. }), "{error}");
         assert!(error.to_string().contains("use the planrun that wrote it"));
     }
 }

@@ -57,8 +57,7 @@ fn choose(variable: impl Fn(&str) -> Option<OsString>, home: Option<PathBuf>) ->
         return base.join("planrun");
     }
     // A user without a home is met later, with the path in the message.
-    home.unwrap_or_else(|| PathBuf::from("/"))
-        .join(".local/state/planrun")
+    home.unwrap_or_else(|| PathBuf::from("/")).join(".local/state/planrun")
 }
 
 /// Makes what is missing of the state directory, and checks what is there.
@@ -73,11 +72,7 @@ pub(super) fn prepare(named: &Path) -> Result<Places, StoreError> {
     rustix::fs::access(&dir, Access::WRITE_OK | Access::EXEC_OK)
         .map_err(|error| StoreError::from_io("write in", &dir, &error.into()))?;
 
-    let places = Places {
-        database: dir.join(DATABASE),
-        locks: dir.join(LOCKS),
-        dir,
-    };
+    let places = Places { database: dir.join(DATABASE), locks: dir.join(LOCKS), dir };
     make_dir(&places.locks)?;
     make_database(&places.database)?;
     for suffix in ["-wal", "-shm"] {
@@ -98,9 +93,7 @@ pub(super) fn open_private(path: &Path, doing: &'static str) -> Result<File, Sto
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR) {
         Ok(file) => Ok(File::from(file)),
-        Err(rustix::io::Errno::LOOP) => Err(StoreError::Link {
-            path: path.to_owned(),
-        }),
+        Err(rustix::io::Errno::LOOP) => Err(StoreError::Link { path: path.to_owned() }),
         Err(error) => Err(StoreError::from_io(doing, path, &error.into())),
     }
 }
@@ -122,9 +115,7 @@ fn make_dir(path: &Path) -> Result<(), StoreError> {
 /// to the others it makes beside it.
 fn make_database(path: &Path) -> Result<(), StoreError> {
     let file = open_private(path, "open the database")?;
-    let found = file
-        .metadata()
-        .map_err(|error| StoreError::from_io("look at", path, &error))?;
+    let found = file.metadata().map_err(|error| StoreError::from_io("look at", path, &error))?;
     check(path, &found, Kind::File)
 }
 
@@ -169,10 +160,7 @@ fn check_file_system(dir: &Path) -> Result<(), StoreError> {
     )]
     let magic = found.f_type as u32;
     match network_kind(magic) {
-        Some(kind) => Err(StoreError::Network {
-            path: dir.to_owned(),
-            kind,
-        }),
+        Some(kind) => Err(StoreError::Network { path: dir.to_owned(), kind }),
         None => Ok(()),
     }
 }
@@ -233,11 +221,9 @@ mod tests {
     fn directories_are_made_for_this_user_alone() {
         let home = private_dir();
         let places = prepare(&home.path().join("state/planrun")).unwrap();
-        for (path, mode) in [
-            (&places.dir, 0o700),
-            (&places.locks, 0o700),
-            (&places.database, 0o600),
-        ] {
+        for (path, mode) in
+            [(&places.dir, 0o700), (&places.locks, 0o700), (&places.database, 0o600)]
+        {
             let found = fs::metadata(path).unwrap().permissions().mode() & 0o777;
             assert_eq!(found, mode, "{}", path.display());
         }
@@ -250,25 +236,15 @@ mod tests {
         let link = home.path().join("link");
         prepare(&real).unwrap();
         symlink(&real, &link).unwrap();
-        assert_eq!(
-            prepare(&link).unwrap_err(),
-            StoreError::Link { path: link.clone() }
-        );
+        assert_eq!(prepare(&link).unwrap_err(), StoreError::Link { path: link.clone() });
         let slashed = home.path().join("link/");
-        assert_eq!(
-            prepare(&slashed).unwrap_err(),
-            StoreError::Link { path: link }
-        );
+        assert_eq!(prepare(&slashed).unwrap_err(), StoreError::Link { path: link });
 
         for name in [DATABASE, "runs.db-wal", LOCKS] {
             let state = private_dir();
             let path = state.path().join(name);
             symlink(real.join(name), &path).unwrap();
-            assert_eq!(
-                prepare(state.path()).unwrap_err(),
-                StoreError::Link { path },
-                "{name}"
-            );
+            assert_eq!(prepare(state.path()).unwrap_err(), StoreError::Link { path }, "{name}");
         }
     }
 
@@ -290,10 +266,7 @@ mod tests {
         fs::write(&path, "").unwrap();
         assert_eq!(
             prepare(&path).unwrap_err(),
-            StoreError::WrongKind {
-                path,
-                wanted: "directory"
-            }
+            StoreError::WrongKind { path, wanted: "directory" }
         );
     }
 
@@ -302,11 +275,7 @@ mod tests {
         assert_eq!(network_kind(0x6969), Some("NFS"));
         assert_eq!(network_kind(0xFF53_4D42), Some("SMB"));
         assert_eq!(network_kind(0x6573_5546), Some("FUSE"));
-        for (name, magic) in [
-            ("ext4", 0xEF53),
-            ("tmpfs", 0x0102_1994),
-            ("xfs", 0x5846_5342),
-        ] {
+        for (name, magic) in [("ext4", 0xEF53), ("tmpfs", 0x0102_1994), ("xfs", 0x5846_5342)] {
             assert_eq!(network_kind(magic), None, "{name}");
         }
     }

@@ -303,11 +303,7 @@ impl StoreError {
             io::ErrorKind::PermissionDenied => Self::Denied { doing, path },
             io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { doing, path },
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { doing, path },
-            _ => Self::Refused {
-                doing,
-                path,
-                detail: error.to_string(),
-            },
+            _ => Self::Refused { doing, path, detail: error.to_string() },
         }
     }
 
@@ -320,16 +316,10 @@ impl StoreError {
             Some(ErrorCode::ReadOnly) => Self::ReadOnly { doing, path },
             Some(ErrorCode::PermissionDenied) => Self::Denied { doing, path },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { doing, path },
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt {
-                doing,
-                path,
-                detail,
-            },
-            _ => Self::Refused {
-                doing,
-                path,
-                detail,
-            },
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Corrupt { doing, path, detail }
+            }
+            _ => Self::Refused { doing, path, detail },
         }
     }
 }
@@ -365,11 +355,7 @@ mod tests {
     fn each_failure_of_the_database_has_words_and_a_cure_of_its_own() {
         for (code, words, cure) in [
             (ffi::SQLITE_FULL, "no room is left", "free some"),
-            (
-                ffi::SQLITE_READONLY,
-                "it is read-only",
-                "set PLANRUN_STATE_DIR",
-            ),
+            (ffi::SQLITE_READONLY, "it is read-only", "set PLANRUN_STATE_DIR"),
             (ffi::SQLITE_PERM, "permission denied", "make it yours"),
             (ffi::SQLITE_BUSY, "keeps it locked", "let it end"),
             (ffi::SQLITE_CORRUPT, "it is corrupt", "restore a copy"),

@@ -37,14 +37,7 @@ impl RunJournal {
         writer: Arc<Writer>,
         lock: RunLock,
     ) -> Self {
-        Self {
-            run,
-            epoch,
-            next: Cell::new(next),
-            fault: RefCell::new(None),
-            writer,
-            _lock: lock,
-        }
+        Self { run, epoch, next: Cell::new(next), fault: RefCell::new(None), writer, _lock: lock }
     }
 
     /// Returns the run.
@@ -73,10 +66,7 @@ impl RunJournal {
     /// under way at once; they are kept in the order in which they were first polled.
     pub async fn keep(&self, records: &[Record]) -> Result<(), StoreError> {
         if let Some(fault) = self.fault() {
-            return Err(StoreError::Poisoned {
-                run: self.run.clone(),
-                fault: Box::new(fault),
-            });
+            return Err(StoreError::Poisoned { run: self.run.clone(), fault: Box::new(fault) });
         }
         let Some(last) = records.last() else {
             return Ok(());

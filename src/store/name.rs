@@ -47,10 +47,7 @@ pub(super) fn check(run: &RunId) -> Result<(), StoreError> {
 /// Finds the run a person means: its name, the one beginning or end that no other run shares, or
 /// `last`. `runs` are all names, newest first.
 pub(super) fn find(runs: &[RunId], word: &str) -> Result<RunId, StoreError> {
-    let missing = |near: Vec<RunId>| StoreError::NoSuchRun {
-        word: word.to_owned(),
-        near,
-    };
+    let missing = |near: Vec<RunId>| StoreError::NoSuchRun { word: word.to_owned(), near };
     if word == "last" {
         return runs.first().cloned().ok_or_else(|| missing(Vec::new()));
     }
@@ -67,11 +64,7 @@ pub(super) fn find(runs: &[RunId], word: &str) -> Result<RunId, StoreError> {
         [run] => Ok((*run).clone()),
         several => Err(StoreError::Ambiguous {
             word: word.to_owned(),
-            candidates: several
-                .iter()
-                .take(MAX_CANDIDATES)
-                .map(|run| (*run).clone())
-                .collect(),
+            candidates: several.iter().take(MAX_CANDIDATES).map(|run| (*run).clone()).collect(),
             count: several.len(),
         }),
     }
@@ -98,13 +91,9 @@ mod tests {
     use super::*;
 
     fn runs() -> Vec<RunId> {
-        [
-            "20261124-0342-k3f7",
-            "20261124-0310-aa22",
-            "20261123-1200-b7k3",
-        ]
-        .map(|name| RunId(name.into()))
-        .to_vec()
+        ["20261124-0342-k3f7", "20261124-0310-aa22", "20261123-1200-b7k3"]
+            .map(|name| RunId(name.into()))
+            .to_vec()
     }
 
     #[test]
@@ -119,11 +108,7 @@ mod tests {
     #[test]
     fn a_run_is_found_by_its_name_its_beginning_its_end_and_as_the_last() {
         for word in ["20261124-0342-k3f7", "20261124-034", "k3f7", "last"] {
-            assert_eq!(
-                find(&runs(), word).unwrap().0,
-                "20261124-0342-k3f7",
-                "{word}"
-            );
+            assert_eq!(find(&runs(), word).unwrap().0, "20261124-0342-k3f7", "{word}");
         }
         assert_eq!(find(&runs(), "20261123").unwrap().0, "20261123-1200-b7k3");
     }

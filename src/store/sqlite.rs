@@ -108,9 +108,7 @@ pub(super) fn open(path: &Path, purpose: Use) -> Result<Connection, StoreError> 
     let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
     connection.busy_timeout(PATIENCE).map_err(fault)?;
     if purpose == Use::Read {
-        connection
-            .pragma_update(None, "query_only", true)
-            .map_err(fault)?;
+        connection.pragma_update(None, "query_only", true).map_err(fault)?;
         check_format(&connection, path)?;
         return Ok(connection);
     }
@@ -216,11 +214,7 @@ pub(super) fn append(
             let ended = matches!(record.event, Event::RunEnded { .. });
             transaction.execute(
                 "UPDATE runs SET state = ?2, ended_at = ?3 WHERE id = ?1",
-                params![
-                    run.0,
-                    state_key(state),
-                    ended.then(|| record.at.to_string())
-                ],
+                params![run.0, state_key(state), ended.then(|| record.at.to_string())],
             )?;
         }
     }
@@ -324,17 +318,9 @@ pub(super) fn records(connection: &mut Connection, run: &RunId, after: u64) -> A
 /// Returns where the chain of a run ends.
 fn head(connection: &Connection, run: &RunId) -> Result<Option<Head>, rusqlite::Error> {
     connection
-        .query_row(
-            "SELECT epoch, seq, hash FROM runs WHERE id = ?1",
-            params![run.0],
-            |row| {
-                Ok(Head {
-                    epoch: from_column(row, 0)?,
-                    seq: from_column(row, 1)?,
-                    hash: row.get(2)?,
-                })
-            },
-        )
+        .query_row("SELECT epoch, seq, hash FROM runs WHERE id = ?1", params![run.0], |row| {
+            Ok(Head { epoch: from_column(row, 0)?, seq: from_column(row, 1)?, hash: row.get(2)? })
+        })
         .optional()
 }
 
@@ -369,20 +355,12 @@ fn check_format(connection: &Connection, path: &Path) -> Result<bool, StoreError
         // One transaction: another process may be making the tables.
         let transaction = connection.unchecked_transaction()?;
         let number = |name| transaction.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-        Ok((
-            number("application_id")?,
-            number("user_version")?,
-            has_tables(&transaction)?,
-        ))
+        Ok((number("application_id")?, number("user_version")?, has_tables(&transaction)?))
     };
     let (application, found, has_tables) = look().map_err(fault)?;
     let path = path.to_owned();
     match (application, has_tables) {
-        (APPLICATION, _) if found > FORMAT => Err(StoreError::Newer {
-            path,
-            found,
-            known: FORMAT,
-        }),
+        (APPLICATION, _) if found > FORMAT => Err(StoreError::Newer { path, found, known: FORMAT }),
         (APPLICATION, true) => Ok(true),
         (0, false) => Ok(false),
         _ => Err(StoreError::Foreign { path }),
@@ -390,16 +368,11 @@ fn check_format(connection: &Connection, path: &Path) -> Result<bool, StoreError
 }
 
 fn has_tables(connection: &Connection) -> Result<bool, rusqlite::Error> {
-    connection.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| {
-        row.get(0)
-    })
+    connection.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))
 }
 
 fn no_such_run(run: &RunId) -> StoreError {
-    StoreError::NoSuchRun {
-        word: run.0.clone(),
-        near: Vec::new(),
-    }
+    StoreError::NoSuchRun { word: run.0.clone(), near: Vec::new() }
 }
 
 /// Returns the word of a state as in JSON.
@@ -413,6 +386,5 @@ fn to_column(number: u64) -> i64 {
 }
 
 fn from_column(row: &Row<'_>, column: usize) -> Result<u64, rusqlite::Error> {
-    row.get::<_, i64>(column)
-        .map(|number| u64::try_from(number).unwrap_or_default())
+    row.get::<_, i64>(column).map(|number| u64::try_from(number).unwrap_or_default())
 }

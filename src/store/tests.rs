@@ -37,17 +37,12 @@ fn planned() -> Event {
         files: std::collections::BTreeMap::new(),
         secrets: None,
         models: std::collections::BTreeMap::new(),
-        outline: Outline {
-            plan: "restart".into(),
-            ..Outline::default()
-        },
+        outline: Outline { plan: "restart".into(), ..Outline::default() },
     }))
 }
 
 fn begun(host: &str) -> Event {
-    Event::HostBegun {
-        host: HostName::new(host),
-    }
+    Event::HostBegun { host: HostName::new(host) }
 }
 
 fn ended(status: RunStatus) -> Event {
@@ -91,10 +86,7 @@ async fn what_was_kept_is_read_back_by_the_next_process() {
     let first = next(&journal, Event::RunStarted);
     let mut second = next(&journal, begun("b1"));
     second.seq += 1;
-    journal
-        .append(&[first.clone(), second.clone()])
-        .await
-        .unwrap();
+    journal.append(&[first.clone(), second.clone()]).await.unwrap();
     assert_eq!((journal.epoch(), journal.seq()), (1, 4));
     drop((journal, store));
 
@@ -106,9 +98,7 @@ async fn what_was_kept_is_read_back_by_the_next_process() {
     assert_eq!(store.records_after(&id("a"), 2).unwrap(), [second]);
     assert_eq!(store.records_after(&id("a"), 3).unwrap(), []);
 
-    let resumed = Event::RunResumed {
-        by: "bob@ops".into(),
-    };
+    let resumed = Event::RunResumed { by: "bob@ops".into() };
     keep(&journal, resumed.clone()).await.unwrap();
     let last = store.records(&id("a")).unwrap().pop().unwrap();
     assert_eq!((last.seq, last.epoch, last.event), (4, 2, resumed));
@@ -129,10 +119,7 @@ async fn every_file_of_the_store_is_for_this_user_alone() {
         }
     }
     names.sort();
-    assert_eq!(
-        names,
-        ["a", "locks", "runs.db", "runs.db-shm", "runs.db-wal"]
-    );
+    assert_eq!(names, ["a", "locks", "runs.db", "runs.db-shm", "runs.db-wal"]);
 }
 
 #[tokio::test]
@@ -170,12 +157,7 @@ async fn the_list_shows_each_run_in_the_state_of_its_last_event() {
     assert_eq!(row("a").ended_at, None);
 
     begin(&store, "b").await;
-    let names: Vec<String> = store
-        .runs()
-        .unwrap()
-        .into_iter()
-        .map(|row| row.id.0)
-        .collect();
+    let names: Vec<String> = store.runs().unwrap().into_iter().map(|row| row.id.0).collect();
     assert_eq!(names, ["b", "a"]);
     assert!(row("b").is_interrupted());
     assert!(!row("a").is_interrupted());
@@ -219,11 +201,7 @@ async fn a_record_that_is_not_the_next_poisons_the_run() {
     let journal = begin(&store, "a").await;
     let mut late = next(&journal, Event::RunStarted);
     late.seq = 4;
-    let fault = StoreError::OutOfOrder {
-        run: id("a"),
-        expected: 2,
-        found: 4,
-    };
+    let fault = StoreError::OutOfOrder { run: id("a"), expected: 2, found: 4 };
     assert_eq!(journal.keep(&[late]).await, Err(fault.clone()));
     assert_eq!(journal.fault(), Some(fault));
     let mut right = next(&journal, Event::RunStarted);
@@ -272,11 +250,7 @@ async fn a_writer_of_an_older_epoch_is_fenced_even_if_its_lock_is_lost() {
     let other = Store::open(dir.path()).unwrap();
     let (journal, _) = other.take(&id("a"), "bob@ops").unwrap();
 
-    let fenced = StoreError::Fenced {
-        run: id("a"),
-        epoch: 1,
-        current: 2,
-    };
+    let fenced = StoreError::Fenced { run: id("a"), epoch: 1, current: 2 };
     assert_eq!(keep(&late, begun("b1")).await, Err(fenced.clone()));
     assert_eq!(late.fault(), Some(fenced));
     keep(&journal, begun("b2")).await.unwrap();
@@ -292,10 +266,7 @@ async fn a_writer_of_an_older_epoch_is_fenced_even_if_its_lock_is_lost() {
 #[tokio::test]
 async fn two_stores_write_their_runs_side_by_side() {
     let dir = home();
-    let (one, two) = (
-        Store::open(dir.path()).unwrap(),
-        Store::open(dir.path()).unwrap(),
-    );
+    let (one, two) = (Store::open(dir.path()).unwrap(), Store::open(dir.path()).unwrap());
     let (a, b) = (begin(&one, "a").await, begin(&two, "b").await);
     for _ in 0..20 {
         keep(&a, Event::RunStarted).await.unwrap();

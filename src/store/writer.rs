@@ -58,12 +58,7 @@ impl Writer {
             .name("store".to_owned())
             .spawn(move || write_all(connection, &queue, &path, &count))
             .map_err(|error| StoreError::from_io("begin the writer of", database, &error))?;
-        Ok(Self {
-            database: database.to_owned(),
-            jobs: Some(jobs),
-            thread: Some(thread),
-            commits,
-        })
+        Ok(Self { database: database.to_owned(), jobs: Some(jobs), thread: Some(thread), commits })
     }
 
     /// Adds records to a run. When this returns they survive a crash.
@@ -76,10 +71,7 @@ impl Writer {
         let (sender, answer) = oneshot::channel();
         self.send(Job {
             run: run.clone(),
-            work: Work::Append {
-                epoch,
-                records: records.to_vec(),
-            },
+            work: Work::Append { epoch, records: records.to_vec() },
             // Nobody may wait any more; what was queued is written all the same.
             done: Box::new(move |result| drop(sender.send(result))),
         })?;
@@ -109,9 +101,7 @@ impl Writer {
     }
 
     fn ended(&self) -> StoreError {
-        StoreError::WriterEnded {
-            path: self.database.clone(),
-        }
+        StoreError::WriterEnded { path: self.database.clone() }
     }
 }
 

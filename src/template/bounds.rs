@@ -73,21 +73,14 @@ fn within<'a>(
             return Err(excess(format!("more than {MAX_TAGS} templates"), range));
         }
         if inside > MAX_TOKENS {
-            return Err(excess(
-                format!("more than {MAX_TOKENS} words and signs"),
-                range,
-            ));
+            return Err(excess(format!("more than {MAX_TOKENS} words and signs"), range));
         }
     }
     Ok(())
 }
 
 fn excess(text: String, range: Range<usize>) -> Fault {
-    Fault {
-        text,
-        range,
-        excess: true,
-    }
+    Fault { text, range, excess: true }
 }
 
 /// Refuses a part of an expression that is nested in so many others.
@@ -123,14 +116,8 @@ mod tests {
     fn a_long_chain_is_refused_and_a_long_list_is_not() {
         let chain = |count: usize| vec!["a"; count].join(" and ");
         assert_eq!(why(&chain(MAX_LEVELS)), "fits");
-        assert_eq!(
-            why(&chain(MAX_LEVELS + 2)),
-            "nested more than 64 levels deep"
-        );
-        assert_eq!(
-            why(&chain(1_000_000)),
-            "it has 5999995 bytes, more than 1048576"
-        );
+        assert_eq!(why(&chain(MAX_LEVELS + 2)), "nested more than 64 levels deep");
+        assert_eq!(why(&chain(1_000_000)), "it has 5999995 bytes, more than 1048576");
         let list = |count: usize| format!("a in [{}]", vec!["1"; count].join(", "));
         assert_eq!(why(&list(MAX_TOKENS / 2 - 2)), "fits");
         assert_eq!(why(&list(MAX_TOKENS)), "more than 1000 words and signs");

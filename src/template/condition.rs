@@ -79,11 +79,7 @@ struct Local<'a> {
 impl<'a> Evaluator<'a> {
     /// Makes an evaluator.
     pub fn new(scope: &'a dyn Scope) -> Self {
-        Self {
-            scope,
-            seen: RefCell::new(Vec::new()),
-            parts: Cell::new(0),
-        }
+        Self { scope, seen: RefCell::new(Vec::new()), parts: Cell::new(0) }
     }
 
     /// Returns the parts that were decided on, with their values.
@@ -93,23 +89,13 @@ impl<'a> Evaluator<'a> {
 
     /// Evaluates a condition.
     pub fn truth(&self, expression: &Expression) -> Result<bool, Stop> {
-        let local = Local {
-            row: None,
-            depth: 0,
-            expression,
-            noting: true,
-        };
+        let local = Local { row: None, depth: 0, expression, noting: true };
         self.truth_of(&expression.root, &local)
     }
 
     /// Evaluates an expression to a value.
     pub fn value(&self, expression: &Expression) -> Result<Value, Stop> {
-        let local = Local {
-            row: None,
-            depth: 0,
-            expression,
-            noting: true,
-        };
+        let local = Local { row: None, depth: 0, expression, noting: true };
         let value = self.value_of(&expression.root, &local)?;
         self.note(&expression.root, &value, &local);
         Ok(value)
@@ -249,11 +235,9 @@ impl<'a> Evaluator<'a> {
             Kind::Negative(inner) => {
                 arithmetic("-", &Value::from(0), &self.value_of(inner, local)?)
             }
-            Kind::Arithmetic(sign, left, right) => arithmetic(
-                sign,
-                &self.value_of(left, local)?,
-                &self.value_of(right, local)?,
-            ),
+            Kind::Arithmetic(sign, left, right) => {
+                arithmetic(sign, &self.value_of(left, local)?, &self.value_of(right, local)?)
+            }
             Kind::If(test, yes, no) => match (self.truth_of(test, local)?, no) {
                 (true, _) => self.value_of(yes, local),
                 (false, Some(no)) => self.value_of(no, local),
@@ -359,16 +343,9 @@ impl<'a> Evaluator<'a> {
 
 fn deeper<'b>(local: &Local<'_>, expression: &'b Expression) -> Result<Local<'b>, Stop> {
     if local.depth >= MAX_DEPTH {
-        return Err(Stop::CannotTell(
-            "words are defined by each other without an end".into(),
-        ));
+        return Err(Stop::CannotTell("words are defined by each other without an end".into()));
     }
-    Ok(Local {
-        row: local.row.clone(),
-        depth: local.depth + 1,
-        expression,
-        noting: local.noting,
-    })
+    Ok(Local { row: local.row.clone(), depth: local.depth + 1, expression, noting: local.noting })
 }
 
 /// Names the kind of a value with its article.
@@ -406,13 +383,10 @@ fn compare_values(how: Comparison, left: &Value, right: &Value) -> Result<bool, 
     use Comparison::{Eq, Ge, Gt, In, Le, Lt, Ne, NotIn};
     if matches!(how, In | NotIn) {
         let inside = match right.kind() {
-            ValueKind::Seq | ValueKind::Iterable => right
-                .try_iter()
-                .map_err(|e| e.to_string())?
-                .any(|item| item == *left),
-            ValueKind::Map => right
-                .get_item(left)
-                .is_ok_and(|found| !found.is_undefined()),
+            ValueKind::Seq | ValueKind::Iterable => {
+                right.try_iter().map_err(|e| e.to_string())?.any(|item| item == *left)
+            }
+            ValueKind::Map => right.get_item(left).is_ok_and(|found| !found.is_undefined()),
             ValueKind::String => match (left.as_str(), right.as_str()) {
                 (Some(part), Some(whole)) => whole.contains(part),
                 _ => return Err(format!("{} cannot be in text", kind_of(left))),
@@ -475,16 +449,12 @@ mod tests {
                 ),
                 "yes" => json("true"),
                 "text" => json("\"5\""),
-                "row_a" => Ok(Meaning::Word(Rc::new(
-                    Expression::parse_text("ring.a").unwrap(),
-                ))),
+                "row_a" => Ok(Meaning::Word(Rc::new(Expression::parse_text("ring.a").unwrap()))),
                 "idle" => Ok(Meaning::Rows {
                     from: "ring".into(),
                     filter: Rc::new(Expression::parse_text("row.n == 0").unwrap()),
                 }),
-                "endless" => Ok(Meaning::Word(Rc::new(
-                    Expression::parse_text("endless").unwrap(),
-                ))),
+                "endless" => Ok(Meaning::Word(Rc::new(Expression::parse_text("endless").unwrap()))),
                 "away" => Err(Stop::CannotTell("away".into())),
                 other => Err(Stop::Look(other.into())),
             }
@@ -526,10 +496,7 @@ mod tests {
     fn looks_are_lazy_from_left_to_right() {
         assert_eq!(truth("yes or unseen"), Ok(true));
         assert_eq!(truth("not yes and unseen"), Ok(false));
-        assert_eq!(
-            truth("unseen and not yes"),
-            Err(Stop::Look("unseen".into()))
-        );
+        assert_eq!(truth("unseen and not yes"), Err(Stop::Look("unseen".into())));
     }
 
     #[test]
@@ -541,10 +508,7 @@ mod tests {
 
     #[test]
     fn what_is_not_there_cannot_be_told() {
-        assert_eq!(
-            truth("ring.c.n == 1"),
-            Err(Stop::Missing("`ring` has no `c`".into()))
-        );
+        assert_eq!(truth("ring.c.n == 1"), Err(Stop::Missing("`ring` has no `c`".into())));
         assert!(matches!(truth("endless"), Err(Stop::CannotTell(_))));
     }
 
@@ -552,16 +516,8 @@ mod tests {
     fn the_parts_that_decided_are_noted() {
         let world = World;
         let evaluator = Evaluator::new(&world);
-        evaluator
-            .truth(&Expression::parse_text("row_a.n == 5 and yes").unwrap())
-            .unwrap();
+        evaluator.truth(&Expression::parse_text("row_a.n == 5 and yes").unwrap()).unwrap();
         let seen = evaluator.into_seen();
-        assert_eq!(
-            seen,
-            [
-                ("row_a.n".into(), "5".into()),
-                ("yes".into(), "true".into())
-            ]
-        );
+        assert_eq!(seen, [("row_a.n".into(), "5".into()), ("yes".into(), "true".into())]);
     }
 }

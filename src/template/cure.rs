@@ -58,11 +58,8 @@ pub(super) fn advise(
         return fault.help(words);
     };
     let places = node.places(sources);
-    let edits: Option<Vec<Edit>> = cure
-        .changes
-        .into_iter()
-        .map(|(range, with)| places.edit(range, &with))
-        .collect();
+    let edits: Option<Vec<Edit>> =
+        cure.changes.into_iter().map(|(range, with)| places.edit(range, &with)).collect();
     fault.fix_all(cure.text, edits.unwrap_or_default())
 }
 
@@ -87,9 +84,7 @@ pub(super) fn cure(text: &str) -> Option<Cure> {
     while let Some(character) = text.get(at..)?.chars().next() {
         let rest = &text[at..];
         if matches!(character, '"' | '\'') {
-            at += 1 + rest[1..]
-                .find(character)
-                .map_or(rest.len() - 1, |end| end + 1);
+            at += 1 + rest[1..].find(character).map_or(rest.len() - 1, |end| end + 1);
         } else if let Some((from, to, order)) = SIGNS.iter().find(|(sign, ..)| {
             let right = RIGHT.iter().any(|right| rest.starts_with(right));
             rest.starts_with(sign) && (!right || *sign == "===")
@@ -102,9 +97,7 @@ pub(super) fn cure(text: &str) -> Option<Cure> {
             changes.push((range, with));
             at += from.len();
         } else if character.is_alphanumeric() || character == '_' {
-            let end = rest
-                .find(|c: char| !c.is_alphanumeric() && c != '_')
-                .unwrap_or(rest.len());
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
             if let Some((from, to, order)) = WORDS.iter().find(|(word, ..)| *word == &rest[..end]) {
                 first.get_or_insert(*order);
                 changes.push((at..at + from.len(), (*to).to_owned()));
@@ -120,10 +113,7 @@ pub(super) fn cure(text: &str) -> Option<Cure> {
         cured.replace_range(range.clone(), with);
     }
     Expression::parse_text(&cured).ok()?;
-    Some(Cure {
-        text: first?,
-        changes,
-    })
+    Some(Cure { text: first?, changes })
 }
 
 /// Replaces a sign; braces go with their blanks, words get some where they lack.
@@ -186,10 +176,7 @@ mod tests {
     fn a_text_that_nobody_reads_is_not_cured() {
         assert!(cured("a = 1").is_some());
         assert_eq!(cured(&format!("a = 1{}", " ".repeat(MAX_CURED))), None);
-        assert_eq!(
-            without_braces(&"{{ a }}".repeat(MAX_CURED)),
-            "write it without the braces"
-        );
+        assert_eq!(without_braces(&"{{ a }}".repeat(MAX_CURED)), "write it without the braces");
     }
 
     #[test]

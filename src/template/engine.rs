@@ -57,11 +57,7 @@ fn permit(value: &Value, raw: bool, empty: bool) -> Result<Value, Error> {
             empty: earlier.empty || empty,
         }));
     }
-    Ok(Value::from_object(Permitted {
-        text: plain(value)?,
-        raw,
-        empty,
-    }))
+    Ok(Value::from_object(Permitted { text: plain(value)?, raw, empty }))
 }
 
 /// Returns a value as text: `true`, `5`, `words`; collections and nothing have no text.
@@ -78,11 +74,7 @@ fn plain(value: &Value) -> Result<String, Error> {
         ValueKind::Seq | ValueKind::Iterable => refuse("a list"),
         ValueKind::Bytes => refuse("bytes"),
         ValueKind::Map if value.downcast_object_ref::<HostValue>().is_none() => refuse("a mapping"),
-        ValueKind::Bool => Ok(if value.is_true() {
-            "true".into()
-        } else {
-            "false".into()
-        }),
+        ValueKind::Bool => Ok(if value.is_true() { "true".into() } else { "false".into() }),
         _ => Ok(value.to_string()),
     }
 }
@@ -98,10 +90,7 @@ pub(crate) struct HostValue {
 
 impl Object for HostValue {
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        self.parts
-            .iter()
-            .find(|(name, _)| *name == key)
-            .map(|(_, value)| value.clone())
+        self.parts.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone())
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
@@ -184,18 +173,13 @@ pub(super) fn operation(sign: &str) -> Option<&'static Expression<'static, 'stat
 
 /// Renders a text.
 pub(super) fn render(text: &str, mode: Mode, names: &Names) -> Result<String, RenderError> {
-    environment(mode)
-        .render_str(text, Value::from(names.clone()))
-        .map_err(|error| {
-            let range = error.range().map(|range| {
-                text.floor_char_boundary(range.start)..text.ceil_char_boundary(range.end)
-            });
-            let part = range.clone().and_then(|range| text.get(range));
-            RenderError {
-                text: describe(&error, part.unwrap_or_default()),
-                range,
-            }
-        })
+    environment(mode).render_str(text, Value::from(names.clone())).map_err(|error| {
+        let range = error
+            .range()
+            .map(|range| text.floor_char_boundary(range.start)..text.ceil_char_boundary(range.end));
+        let part = range.clone().and_then(|range| text.get(range));
+        RenderError { text: describe(&error, part.unwrap_or_default()), range }
+    })
 }
 
 /// Words an error of the engine; only its kind and detail are read, never its debug forms, which
@@ -204,17 +188,10 @@ pub(super) fn describe(error: &Error, part: &str) -> String {
     let what = match error.kind() {
         ErrorKind::UndefinedError => "is not known".to_owned(),
         ErrorKind::OutOfFuel => "takes too much work to render".to_owned(),
-        ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction => error
-            .detail()
-            .unwrap_or("names something that does not exist")
-            .to_owned(),
-        _ => error
-            .detail()
-            .map_or_else(|| error.kind().to_string(), str::to_owned),
+        ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction => {
+            error.detail().unwrap_or("names something that does not exist").to_owned()
+        }
+        _ => error.detail().map_or_else(|| error.kind().to_string(), str::to_owned),
     };
-    if part.is_empty() {
-        what
-    } else {
-        format!("`{}`: {what}", part.trim())
-    }
+    if part.is_empty() { what } else { format!("`{}`: {what}", part.trim()) }
 }

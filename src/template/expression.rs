@@ -133,10 +133,7 @@ impl Expression {
                 expression.root.free_names(&mut names);
                 expression.names = names
                     .into_iter()
-                    .map(|(name, range)| Name {
-                        name,
-                        span: places.span(range),
-                    })
+                    .map(|(name, range)| Name { name, span: places.span(range) })
                     .collect();
                 expression.places = Some(places);
                 Some(expression)
@@ -162,13 +159,7 @@ impl Expression {
         bounds::expression(text)?;
         let parsed = machinery::parse_expr(text).map_err(|error| fault_of(&error, text))?;
         let root = convert(&parsed, 0)?;
-        Ok(Self {
-            text: text.to_owned(),
-            span: None,
-            places: None,
-            root,
-            names: Vec::new(),
-        })
+        Ok(Self { text: text.to_owned(), span: None, places: None, root, names: Vec::new() })
     }
 
     /// Returns where a part is; the whole expression where that cannot be told, `None` for one that
@@ -194,10 +185,7 @@ impl Expression {
 
     /// Returns the text of a part.
     pub fn part(&self, part: &Expr) -> &str {
-        self.text
-            .get(part.range.clone())
-            .unwrap_or(&self.text)
-            .trim()
+        self.text.get(part.range.clone()).unwrap_or(&self.text).trim()
     }
 }
 
@@ -210,32 +198,23 @@ impl Expr {
             Kind::And(a, b) | Kind::Or(a, b) | Kind::Arithmetic(_, a, b) | Kind::Item(a, b) => {
                 vec![a, b]
             }
-            Kind::Compare(first, rest) => std::iter::once(first.as_ref())
-                .chain(rest.iter().map(|(_, expr)| expr))
-                .collect(),
-            Kind::If(test, yes, no) => [test.as_ref(), yes.as_ref()]
-                .into_iter()
-                .chain(no.as_deref())
-                .collect(),
+            Kind::Compare(first, rest) => {
+                std::iter::once(first.as_ref()).chain(rest.iter().map(|(_, expr)| expr)).collect()
+            }
+            Kind::If(test, yes, no) => {
+                [test.as_ref(), yes.as_ref()].into_iter().chain(no.as_deref()).collect()
+            }
             Kind::Filter(_, a, args) | Kind::Test(_, a, args) => {
                 std::iter::once(a.as_ref()).chain(args).collect()
             }
             Kind::List(items) => items.iter().collect(),
-            Kind::Map(entries) => entries
-                .iter()
-                .flat_map(|(key, value)| [key, value])
-                .collect(),
+            Kind::Map(entries) => entries.iter().flat_map(|(key, value)| [key, value]).collect(),
         }
     }
 
     /// Returns how deep it is nested: 1 for a name or a constant.
     pub fn levels(&self) -> usize {
-        1 + self
-            .parts()
-            .into_iter()
-            .map(Self::levels)
-            .max()
-            .unwrap_or(0)
+        1 + self.parts().into_iter().map(Self::levels).max().unwrap_or(0)
     }
 
     /// Collects the free names and their ranges, from left to right.
@@ -376,11 +355,7 @@ fn fault_of(error: &minijinja::Error, text: &str) -> Fault {
     let range = error.range().unwrap_or(0..text.len());
     // The engine counts bytes: an end may lie within a character.
     let range = text.floor_char_boundary(range.start)..text.ceil_char_boundary(range.end);
-    Fault {
-        text: detail.to_owned(),
-        range,
-        excess: false,
-    }
+    Fault { text: detail.to_owned(), range, excess: false }
 }
 
 fn range_of(span: machinery::Span) -> Range<usize> {
@@ -424,11 +399,9 @@ fn convert(expr: &ast::Expr<'_>, above: usize) -> Result<Expr, Fault> {
             ),
             None => return refuse("a filter without a value", range),
         },
-        ast::Expr::Test(test) => Kind::Test(
-            test.name.to_owned(),
-            boxed(&test.expr)?,
-            arguments(&test.args, &range)?,
-        ),
+        ast::Expr::Test(test) => {
+            Kind::Test(test.name.to_owned(), boxed(&test.expr)?, arguments(&test.args, &range)?)
+        }
         ast::Expr::GetAttr(attr) => Kind::Attr(boxed(&attr.expr)?, attr.name.to_owned()),
         ast::Expr::GetItem(item) => Kind::Item(boxed(&item.expr)?, boxed(&item.subscript_expr)?),
         ast::Expr::List(list) => {
@@ -449,12 +422,7 @@ fn convert(expr: &ast::Expr<'_>, above: usize) -> Result<Expr, Fault> {
     };
     let mut expr = Expr { kind, range };
     // The parser lets `a[b].c` begin at `[`.
-    for part in expr
-        .parts()
-        .into_iter()
-        .map(|part| part.range.clone())
-        .collect::<Vec<_>>()
-    {
+    for part in expr.parts().into_iter().map(|part| part.range.clone()).collect::<Vec<_>>() {
         expr.range.start = expr.range.start.min(part.start);
         expr.range.end = expr.range.end.max(part.end);
     }

@@ -25,13 +25,8 @@ pub enum Within {
 
 /// Returns the values of a script that stand where their quotes do not protect them, in their order.
 pub fn misplaced(script: &str) -> Vec<(Range<usize>, Within)> {
-    let mut reader = Reader {
-        script,
-        at: 0,
-        open: Vec::new(),
-        documents: Vec::new(),
-        found: Vec::new(),
-    };
+    let mut reader =
+        Reader { script, at: 0, open: Vec::new(), documents: Vec::new(), found: Vec::new() };
     while reader.at < script.len() {
         reader.step();
     }
@@ -76,10 +71,7 @@ impl Reader<'_> {
         self.at += character.len_utf8();
         match character {
             '\\' => {
-                self.at += self.script[self.at..]
-                    .chars()
-                    .next()
-                    .map_or(0, char::len_utf8);
+                self.at += self.script[self.at..].chars().next().map_or(0, char::len_utf8);
             }
             '$' if rest.starts_with("$((") => self.enter(Open::Arithmetic(0), 2),
             '$' if rest.starts_with("$(") => self.enter(Open::Command(0), 1),
@@ -171,13 +163,9 @@ impl Reader<'_> {
         let tabs = rest.starts_with('-');
         let word = rest[usize::from(tabs)..].trim_start_matches([' ', '\t']);
         let begin = self.at + rest.len() - word.len();
-        let length = word
-            .find(|c: char| c.is_whitespace() || ";&|<>()".contains(c))
-            .unwrap_or(word.len());
-        let end: String = word[..length]
-            .chars()
-            .filter(|c| !"'\"\\".contains(*c))
-            .collect();
+        let length =
+            word.find(|c: char| c.is_whitespace() || ";&|<>()".contains(c)).unwrap_or(word.len());
+        let end: String = word[..length].chars().filter(|c| !"'\"\\".contains(*c)).collect();
         if !end.is_empty() {
             self.documents.push((end, tabs));
         }
@@ -188,15 +176,8 @@ impl Reader<'_> {
     fn documents_begin(&mut self) {
         for (end, tabs) in std::mem::take(&mut self.documents) {
             while self.at < self.script.len() {
-                let line = self.script[self.at..]
-                    .split('\n')
-                    .next()
-                    .unwrap_or_default();
-                let bare = if tabs {
-                    line.trim_start_matches('\t')
-                } else {
-                    line
-                };
+                let line = self.script[self.at..].split('\n').next().unwrap_or_default();
+                let bare = if tabs { line.trim_start_matches('\t') } else { line };
                 let last = bare == end;
                 self.until(Within::HereDocument, |rest| rest.starts_with('\n'), 1);
                 if last {
@@ -208,13 +189,8 @@ impl Reader<'_> {
 }
 
 fn is_raw(atom: &str) -> bool {
-    let inner = atom
-        .trim_start_matches(['{', '-'])
-        .trim_end_matches(['}', '-']);
-    inner
-        .split('|')
-        .skip(1)
-        .any(|filter| filter.trim() == "raw")
+    let inner = atom.trim_start_matches(['{', '-']).trim_end_matches(['}', '-']);
+    inner.split('|').skip(1).any(|filter| filter.trim() == "raw")
 }
 
 #[cfg(test)]
@@ -223,8 +199,7 @@ mod tests {
 
     fn found(script: &str) -> Vec<(&str, Within)> {
         let all = misplaced(script).into_iter();
-        all.map(|(range, within)| (&script[range], within))
-            .collect()
+        all.map(|(range, within)| (&script[range], within)).collect()
     }
 
     #[test]
@@ -257,14 +232,8 @@ mod tests {
             ("echo \"$(echo \"{{ a }}\")\"", Within::Quotes('"')),
             ("echo \"$(echo ')')\" 'x {{ a }}'", Within::Quotes('\'')),
             ("echo $(( {{ a }} + 1 ))", Within::Arithmetic),
-            (
-                "cat <<END\nx {{ a }}\nEND\necho {{ b }}",
-                Within::HereDocument,
-            ),
-            (
-                "cat <<-'END' >f\n\t{{ a }}\n\tEND\necho {{ b }}",
-                Within::HereDocument,
-            ),
+            ("cat <<END\nx {{ a }}\nEND\necho {{ b }}", Within::HereDocument),
+            ("cat <<-'END' >f\n\t{{ a }}\n\tEND\necho {{ b }}", Within::HereDocument),
             ("true # {{ a }}\necho {{ b }}", Within::Comment),
         ] {
             assert_eq!(found(script), [(a, within)], "{script}");

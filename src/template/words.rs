@@ -108,10 +108,7 @@ impl Splitter<'_> {
             }
             c => {
                 if let Some(what) = self.shell_syntax(c) {
-                    self.faults.push(Fault::ShellSyntax {
-                        what,
-                        range: self.at..self.at + width,
-                    });
+                    self.faults.push(Fault::ShellSyntax { what, range: self.at..self.at + width });
                 }
                 self.start.get_or_insert(self.at);
                 self.push(c, self.at);
@@ -156,15 +153,8 @@ impl Splitter<'_> {
         loop {
             let rest = &self.line[self.at..];
             let Some(character) = rest.chars().next() else {
-                let what = if quote == '"' {
-                    "a double quote"
-                } else {
-                    "a single quote"
-                };
-                self.faults.push(Fault::Unclosed {
-                    what,
-                    range: begin..begin + 1,
-                });
+                let what = if quote == '"' { "a double quote" } else { "a single quote" };
+                self.faults.push(Fault::Unclosed { what, range: begin..begin + 1 });
                 return;
             };
             if rest.starts_with("{{") {
@@ -183,11 +173,7 @@ impl Splitter<'_> {
                     self.at += next.len_utf8().min(self.line.len() - self.at);
                 }
                 '$' | '`' if quote == '"' => {
-                    let what = if character == '$' {
-                        "a variable"
-                    } else {
-                        "a substitution"
-                    };
+                    let what = if character == '$' { "a variable" } else { "a substitution" };
                     let range = self.at - 1..self.at;
                     self.faults.push(Fault::ShellSyntax { what, range });
                     self.push(character, self.at - 1);
@@ -213,10 +199,7 @@ impl Splitter<'_> {
     fn atom(&mut self) {
         let rest = &self.line[self.at..];
         let length = atom(rest).unwrap_or_else(|| {
-            self.faults.push(Fault::Unclosed {
-                what: "`{{`",
-                range: self.at..self.at + 2,
-            });
+            self.faults.push(Fault::Unclosed { what: "`{{`", range: self.at..self.at + 2 });
             rest.len()
         });
         self.push_all(&rest[..length]);
@@ -228,11 +211,7 @@ impl Splitter<'_> {
             let text = std::mem::take(&mut self.word);
             let mut offsets = std::mem::take(&mut self.offsets);
             offsets.push(offsets.last().map_or(self.at, |last| last + 1));
-            self.words.push(Word {
-                text,
-                range: start..self.at,
-                offsets,
-            });
+            self.words.push(Word { text, range: start..self.at, offsets });
         }
     }
 }
@@ -341,28 +320,14 @@ mod tests {
     fn what_is_opened_is_closed() {
         for line in ["a 'b", "a \"b", "a {{ b }", "{{", "'", "\"{{"] {
             let (_, faults) = split(line);
-            assert!(
-                faults.iter().any(|f| matches!(f, Fault::Unclosed { .. })),
-                "{line}"
-            );
+            assert!(faults.iter().any(|f| matches!(f, Fault::Unclosed { .. })), "{line}");
         }
     }
 
     #[test]
     fn no_line_makes_it_panic() {
-        for line in [
-            "\\",
-            "a\\",
-            "\"\\",
-            "é\\é",
-            "'é",
-            "{{'",
-            "\u{2003}x",
-            "$",
-            "a$",
-            "[",
-            "\"$",
-        ] {
+        for line in ["\\", "a\\", "\"\\", "é\\é", "'é", "{{'", "\u{2003}x", "$", "a$", "[", "\"$"]
+        {
             let (words, _) = split(line);
             assert!(words.len() < 4);
         }

@@ -52,8 +52,7 @@ impl Kept {
     fn add(&mut self, bytes: &[u8]) {
         self.len += bytes.len() as u64;
         let room = MAX_OUTPUT - self.bytes.len();
-        self.bytes
-            .extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 }
 
@@ -129,10 +128,7 @@ impl Answer {
         let said = words(&self.stderr.bytes);
         if self.taken {
             let why = "this very attempt was begun before, or given up".to_owned();
-            return Err(TransportError::Impossible {
-                host: host.clone(),
-                why,
-            });
+            return Err(TransportError::Impossible { host: host.clone(), why });
         }
         if self.no_dir {
             let dir = quote::readable(command.dir.as_deref().unwrap_or_default());
@@ -174,11 +170,7 @@ fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
 /// Returns what a host said as part of a sentence.
 pub(super) fn words(said: &[u8]) -> String {
     let text = String::from_utf8_lossy(said);
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let joined = lines.join("; ");
     if joined.is_empty() {
         return "it gave no reason".to_owned();
@@ -224,9 +216,7 @@ mod tests {
         let (stdout, stderr) = fed(&wire);
         answer.stdout(stdout.as_bytes());
         answer.stderr(stderr.as_bytes());
-        answer
-            .conclude(&HostName::new("imap1"), &command, &wire, Exit::Code(code))
-            .unwrap_err()
+        answer.conclude(&HostName::new("imap1"), &command, &wire, Exit::Code(code)).unwrap_err()
     }
 
     #[test]
@@ -241,9 +231,7 @@ mod tests {
             }
             assert_eq!(answer.leader(), Some(4711));
             let host = HostName::new("imap1");
-            let output = answer
-                .conclude(&host, &command, &wire, Exit::Code(3))
-                .unwrap();
+            let output = answer.conclude(&host, &command, &wire, Exit::Code(3)).unwrap();
             assert_eq!(output.stdout, b"out\nput");
             assert_eq!(output.stdout_len, 7);
             assert_eq!(output.exit, Exit::Code(3));
@@ -286,15 +274,8 @@ mod tests {
 
     #[test]
     fn a_missing_directory_is_not_the_commands_failure() {
-        let error = conclude(
-            |wire| {
-                (
-                    format!("{0}:4711\n{0}:no-dir\n", wire.prefix),
-                    "sh: cd: no\n",
-                )
-            },
-            1,
-        );
+        let error =
+            conclude(|wire| (format!("{0}:4711\n{0}:no-dir\n", wire.prefix), "sh: cd: no\n"), 1);
         assert_eq!(
             error.to_string(),
             "imap1: the directory /srv/mail cannot be entered: sh: cd: no"

@@ -40,13 +40,10 @@ impl Hosts {
         match host.link.connection {
             Connection::Ssh => Ok(&self.ssh),
             Connection::Local => Ok(&self.local),
-            Connection::Model => self
-                .model
-                .as_deref()
-                .ok_or_else(|| TransportError::Impossible {
-                    host: host.name.clone(),
-                    why: "it is a model host, and no model is loaded".to_owned(),
-                }),
+            Connection::Model => self.model.as_deref().ok_or_else(|| TransportError::Impossible {
+                host: host.name.clone(),
+                why: "it is a model host, and no model is loaded".to_owned(),
+            }),
         }
     }
 }
@@ -127,14 +124,8 @@ mod tests {
         let local = hosts.look(&host(Connection::Local), &command).await;
         assert_eq!(local.unwrap().stdout, b"here\n");
         let ssh = hosts.look(&host(Connection::Ssh), &command).await;
-        assert!(
-            matches!(ssh, Err(TransportError::Unreachable { .. })),
-            "{ssh:?}"
-        );
+        assert!(matches!(ssh, Err(TransportError::Unreachable { .. })), "{ssh:?}");
         let model = hosts.look(&host(Connection::Model), &command).await;
-        assert!(
-            matches!(model, Err(TransportError::Impossible { .. })),
-            "{model:?}"
-        );
+        assert!(matches!(model, Err(TransportError::Impossible { .. })), "{model:?}");
     }
 }

@@ -57,10 +57,7 @@ pub struct LocalTransport {
 impl LocalTransport {
     /// Makes a transport that runs commands as the user of this process.
     pub fn new() -> Self {
-        Self {
-            login: controller_user(),
-            grace: GRACE,
-        }
+        Self { login: controller_user(), grace: GRACE }
     }
 
     async fn run(
@@ -69,10 +66,7 @@ impl LocalTransport {
         command: &Command,
         attempt: Option<&AttemptId>,
     ) -> Result<Output, TransportError> {
-        let impossible = |why: String| TransportError::Impossible {
-            host: host.name.clone(),
-            why,
-        };
+        let impossible = |why: String| TransportError::Impossible { host: host.name.clone(), why };
         let wire = Wire::new(command, self.login.as_deref(), attempt)
             .map_err(|error| impossible(error.to_string()))?;
         let mut running = Running::spawn(&wire)
@@ -93,10 +87,7 @@ impl LocalTransport {
         wire: &Wire,
         running: &mut Running,
     ) -> Result<Exit, TransportError> {
-        let line = wire.end_line(
-            running.group.0.as_raw_nonzero().get().unsigned_abs(),
-            self.grace,
-        );
+        let line = wire.end_line(running.group.0.as_raw_nonzero().get().unsigned_abs(), self.grace);
         let printed = async {
             let output = timeout(END_TIMEOUT, shell(&line).stdin(Stdio::null()).output()).await;
             output.ok().and_then(Result::ok).map(|output| output.stdout)
@@ -168,10 +159,7 @@ struct Running {
 
 impl Running {
     fn spawn(wire: &Wire) -> std::io::Result<Self> {
-        let mut child = shell(&wire.line)
-            .stdin(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
+        let mut child = shell(&wire.line).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let pid = child
             .id()
             .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
@@ -240,10 +228,7 @@ async fn read<'a>(pipe: &mut Option<impl AsyncRead + Unpin>, piece: &'a mut [u8]
     &piece[..count]
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the home of local processes"
-)]
+#[expect(clippy::disallowed_methods, reason = "this is the home of local processes")]
 fn shell(line: &str) -> tokio::process::Command {
     let mut command = tokio::process::Command::new("/bin/sh");
     // Values for inputs, secrets among them, are planrun's and not the command's.
@@ -252,11 +237,7 @@ fn shell(line: &str) -> tokio::process::Command {
             command.env_remove(name);
         }
     }
-    command
-        .args(["-c", line])
-        .process_group(0)
-        .kill_on_drop(true)
-        .stdout(Stdio::piped());
+    command.args(["-c", line]).process_group(0).kill_on_drop(true).stdout(Stdio::piped());
     command
 }
 

@@ -9,11 +9,7 @@ pub fn controller_user() -> Option<String> {
     let uid = rustix::process::getuid().as_raw();
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
     name_of(uid, &users)
-        .or_else(|| {
-            ["LOGNAME", "USER"]
-                .iter()
-                .find_map(|name| std::env::var(name).ok())
-        })
+        .or_else(|| ["LOGNAME", "USER"].iter().find_map(|name| std::env::var(name).ok()))
         .filter(|name| !name.is_empty())
 }
 

@@ -91,10 +91,7 @@ impl ModelTransport {
     /// Scripts faults; one that the model does not know is an error.
     pub fn with_faults(self, faults: Vec<FaultSpec>) -> Result<Self, ModelError> {
         let scripted = Scripted::new(faults, self.world.borrow().model())?;
-        Ok(Self {
-            faults: RefCell::new(scripted),
-            ..self
-        })
+        Ok(Self { faults: RefCell::new(scripted), ..self })
     }
 
     /// Returns the faults that have not come up, in their order.
@@ -170,8 +167,7 @@ impl ModelTransport {
             return Ok(Output::new(Exit::TimedOut, "", ""));
         }
         self.sleep(pending.takes()).await;
-        self.reach(host)
-            .map_err(|_| cut(host, "the host is gone"))?;
+        self.reach(host).map_err(|_| cut(host, "the host is gone"))?;
         self.finish(host, &pending)
     }
 
@@ -284,24 +280,15 @@ fn act_of(command: &Command) -> Act<'_> {
 }
 
 fn impossible(host: &Host, error: &ModelError) -> TransportError {
-    TransportError::Impossible {
-        host: host.name.clone(),
-        why: error.to_string(),
-    }
+    TransportError::Impossible { host: host.name.clone(), why: error.to_string() }
 }
 
 fn unreachable(host: &Host) -> TransportError {
-    TransportError::Unreachable {
-        host: host.name.clone(),
-        why: "the host is gone".into(),
-    }
+    TransportError::Unreachable { host: host.name.clone(), why: "the host is gone".into() }
 }
 
 fn cut(host: &Host, why: &str) -> TransportError {
-    TransportError::Cut {
-        host: host.name.clone(),
-        why: why.to_owned(),
-    }
+    TransportError::Cut { host: host.name.clone(), why: why.to_owned() }
 }
 
 fn output_of(answer: Answer) -> Output {

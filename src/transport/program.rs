@@ -85,11 +85,7 @@ impl Running {
 impl LocalPrograms {
     /// Gives each program this long for all its calls.
     pub fn new(patience: Duration) -> Self {
-        Self {
-            patience,
-            left: HashMap::new(),
-            running: Running::default(),
-        }
+        Self { patience, left: HashMap::new(), running: Running::default() }
     }
 
     /// Returns a handle by which another thread can end what runs.
@@ -100,10 +96,11 @@ impl LocalPrograms {
 
 impl Programs for LocalPrograms {
     fn run(&mut self, program: &Path, arguments: &[&str]) -> Result<Vec<u8>, Failure> {
-        let left = self.left.get(program).copied().unwrap_or(Left {
-            patience: self.patience,
-            bytes: MAX_ANSWER,
-        });
+        let left = self
+            .left
+            .get(program)
+            .copied()
+            .unwrap_or(Left { patience: self.patience, bytes: MAX_ANSWER });
         if left.patience.is_zero() {
             return Err(Failure::Late(self.patience));
         }
@@ -112,11 +109,7 @@ impl Programs for LocalPrograms {
             .enable_all()
             .build()
             .map_err(|error| Failure::NotStarted(error.to_string()))?;
-        let call = Call {
-            running: &self.running,
-            patience: self.patience,
-            left,
-        };
+        let call = Call { running: &self.running, patience: self.patience, left };
         let result = runtime.block_on(call.run(program, arguments));
         let took = Clock::Real.monotonic().saturating_sub(begun);
         let printed = result.as_ref().map_or(0, Vec::len);
@@ -195,10 +188,7 @@ impl Call<'_> {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "processes of this machine are begun in `transport`"
-)]
+#[expect(clippy::disallowed_methods, reason = "processes of this machine are begun in `transport`")]
 fn command(program: &Path, arguments: &[&str]) -> std::io::Result<tokio::process::Command> {
     // A bare name would be looked for in PATH, and the directory changes.
     let program = std::path::absolute(program)?;
@@ -229,18 +219,11 @@ struct Kept {
 
 impl Kept {
     fn first(most: usize) -> Self {
-        Self {
-            bytes: Vec::new(),
-            most,
-            keeps_last: false,
-        }
+        Self { bytes: Vec::new(), most, keeps_last: false }
     }
 
     fn last(most: usize) -> Self {
-        Self {
-            keeps_last: true,
-            ..Self::first(most)
-        }
+        Self { keeps_last: true, ..Self::first(most) }
     }
 
     /// Whether there was more than may be kept.

@@ -175,16 +175,10 @@ mod tests {
         // More came than was kept: the end may be the beginning of a secret.
         output.stdout_len += 100;
         let echo = Echo(Ok(output));
-        let redacting = Redacting {
-            transport: &echo,
-            redactor: &redactor,
-        };
+        let redacting = Redacting { transport: &echo, redactor: &redactor };
         let (host, id, command) = (host(), AttemptId("a".into()), command());
         let looked = redacting.look(&host, &command).await.unwrap();
-        assert_eq!(
-            String::from_utf8_lossy(&looked.stdout),
-            "a «secret token» b «secret token»"
-        );
+        assert_eq!(String::from_utf8_lossy(&looked.stdout), "a «secret token» b «secret token»");
         assert_eq!(looked.stdout_len, looked.stdout.len() as u64 + 100);
         assert_eq!(String::from_utf8_lossy(&looked.stderr), "c «secret token»");
         let tried = redacting.attempt(&host, &id, &command).await.unwrap();
@@ -196,10 +190,7 @@ mod tests {
             host: host.name.clone(),
             why: "in the midst of hunter2!".into(),
         }));
-        let redacting = Redacting {
-            transport: &echo,
-            redactor: &redactor,
-        };
+        let redacting = Redacting { transport: &echo, redactor: &redactor };
         let error = redacting.look(&host, &command).await.unwrap_err();
         assert!(error.to_string().ends_with("«secret token»"), "{error}");
     }

@@ -129,10 +129,7 @@ struct Connection {
 impl SshTransport {
     /// Makes a transport without any connection.
     pub fn new(options: SshOptions) -> Self {
-        Self {
-            options,
-            nodes: RefCell::new(HashMap::new()),
-        }
+        Self { options, nodes: RefCell::new(HashMap::new()) }
     }
 
     /// Connects to a host, so that its first command need not wait for that.
@@ -148,10 +145,7 @@ impl SshTransport {
     ) -> Result<Output, TransportError> {
         let name = &host.name;
         let wire = Wire::new(command, self.user(host), attempt).map_err(|error| {
-            TransportError::Impossible {
-                host: name.clone(),
-                why: error.to_string(),
-            }
+            TransportError::Impossible { host: name.clone(), why: error.to_string() }
         })?;
         let node = self.node(host);
         let _slot = node.slots.acquire().await.map_err(|_| closed(name))?;
@@ -168,10 +162,9 @@ impl SshTransport {
                 host: name.clone(),
                 why: "it lets us in, but runs no commands for us".to_owned(),
             }),
-            Ended::Lost(why) => Err(TransportError::Cut {
-                host: name.clone(),
-                why: why.to_owned(),
-            }),
+            Ended::Lost(why) => {
+                Err(TransportError::Cut { host: name.clone(), why: why.to_owned() })
+            }
         }
     }
 
@@ -211,15 +204,8 @@ impl SshTransport {
     /// Opens a channel on a connection that nothing else uses; it lives as long as the channel.
     async fn own_channel(&self, host: &Host, node: &Node) -> Result<Channel<Msg>, TransportError> {
         let connected = self.connect(host, node).await?;
-        let opened = timeout(
-            self.options.connect_timeout,
-            session::open(&connected.client),
-        )
-        .await;
-        opened
-            .ok()
-            .and_then(Result::ok)
-            .ok_or_else(|| closed(&host.name))
+        let opened = timeout(self.options.connect_timeout, session::open(&connected.client)).await;
+        opened.ok().and_then(Result::ok).ok_or_else(|| closed(&host.name))
     }
 
     async fn connect(

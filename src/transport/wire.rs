@@ -97,10 +97,7 @@ impl Wire {
     ) -> Result<Self, WireError> {
         let name = uuid::Uuid::now_v7().simple().to_string();
         let prefix = format!("planrun:{name}");
-        let sudo = command
-            .r#become
-            .clone()
-            .filter(|user| login != Some(user.as_str()));
+        let sudo = command.r#become.clone().filter(|user| login != Some(user.as_str()));
 
         let (argv, stdin) = work(command, &name)?;
         let begin = beginning(command, &prefix)?;
@@ -123,13 +120,7 @@ impl Wire {
         if line.len() > MAX_LINE {
             return Err(WireError::TooLong(line.len()));
         }
-        Ok(Self {
-            line,
-            stdin,
-            prefix,
-            sudo,
-            name,
-        })
+        Ok(Self { line, stdin, prefix, sudo, name })
     }
 
     /// Returns the line that ends the process group of the command, led by `leader`.
@@ -175,32 +166,16 @@ fn work(command: &Command, name: &str) -> Result<(Vec<String>, Vec<u8>), WireErr
             Ok((argv.clone(), stdin()))
         }
         Body::Script(script) => Ok((sh(&format!("set -eu\n{script}"), []), stdin())),
-        Body::Upload {
-            content,
-            secret,
-            to,
-            mode,
-            owner,
-        } => {
+        Body::Upload { content, secret, to, mode, owner } => {
             let words = file(content, *secret, to, mode.as_deref(), owner.as_deref())?;
             let [to, length, digest, mode, owner] = words;
             let new = if *secret { "0600" } else { "0644" }.to_owned();
             let arguments = [to, length, digest, mode, owner, name.to_owned(), new];
             Ok((sh(UPLOAD, arguments), content.to_vec()))
         }
-        Body::Compare {
-            content,
-            secret,
-            to,
-            mode,
-            owner,
-        } => {
+        Body::Compare { content, secret, to, mode, owner } => {
             let words = file(content, *secret, to, mode.as_deref(), owner.as_deref())?;
-            let read = if *secret {
-                content.to_vec()
-            } else {
-                Vec::new()
-            };
+            let read = if *secret { content.to_vec() } else { Vec::new() };
             Ok((sh(COMPARE, words), read))
         }
     }
@@ -222,20 +197,14 @@ fn file(
     Ok([
         pinned(to),
         content.len().to_string(),
-        if secret {
-            String::new()
-        } else {
-            hex(&Sha256::digest(content))
-        },
+        if secret { String::new() } else { hex(&Sha256::digest(content)) },
         mode,
         owner.unwrap_or_default().to_owned(),
     ])
 }
 
 fn sh<const N: usize>(script: &str, arguments: [String; N]) -> Vec<String> {
-    let mut argv = ["/bin/sh", "-c", script, "planrun"]
-        .map(str::to_owned)
-        .to_vec();
+    let mut argv = ["/bin/sh", "-c", script, "planrun"].map(str::to_owned).to_vec();
     argv.extend(arguments);
     argv
 }
@@ -245,9 +214,7 @@ fn beginning(command: &Command, prefix: &str) -> Result<String, WireError> {
     let mut parts = Vec::new();
     if let Some(dir) = &command.dir {
         let dir = quote::shell(&pinned(dir))?;
-        parts.push(format!(
-            "cd -- {dir} || {{ echo {prefix}:no-dir; exit 1; }}"
-        ));
+        parts.push(format!("cd -- {dir} || {{ echo {prefix}:no-dir; exit 1; }}"));
     }
     parts.push(format!("echo {prefix}:go"));
     for (variable, value) in &command.env {
@@ -267,11 +234,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Makes a relative path one that no program takes for an option, and `cd` not for `CDPATH`.
 fn pinned(path: &str) -> String {
-    if path.starts_with('/') {
-        path.to_owned()
-    } else {
-        format!("./{path}")
-    }
+    if path.starts_with('/') { path.to_owned() } else { format!("./{path}") }
 }
 
 fn is_variable(name: &str) -> bool {
@@ -305,9 +268,7 @@ mod tests {
     }
 
     fn argv(words: &[&str]) -> Command {
-        command(Body::Argv(
-            words.iter().map(|&word| word.to_owned()).collect(),
-        ))
+        command(Body::Argv(words.iter().map(|&word| word.to_owned()).collect()))
     }
 
     #[test]
@@ -320,10 +281,7 @@ mod tests {
         for login in [Some("mail"), None] {
             let wire = Wire::new(&command, login, None).unwrap();
             assert!(wire.line.contains("sudo -n -u "), "{}", wire.line);
-            assert!(
-                wire.end_line(7, Duration::ZERO)
-                    .starts_with("exec sudo -n -u 'root' -- ")
-            );
+            assert!(wire.end_line(7, Duration::ZERO).starts_with("exec sudo -n -u 'root' -- "));
         }
     }
 
@@ -338,10 +296,7 @@ mod tests {
         with_env.env.insert("A;B".to_owned(), String::new());
         assert!(matches!(refused(&with_env), WireError::Variable(_)));
         let long = "x".repeat(MAX_LINE);
-        assert!(matches!(
-            refused(&argv(&["echo", &long])),
-            WireError::TooLong(_)
-        ));
+        assert!(matches!(refused(&argv(&["echo", &long])), WireError::TooLong(_)));
         let upload = command(Body::Upload {
             content: b"a".as_slice().into(),
             secret: false,

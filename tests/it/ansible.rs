@@ -78,15 +78,8 @@ fn the_kept_answers_are_those_of_ansible() {
 #[test]
 #[ignore = "needs ansible-core: tests/run installs it"]
 fn the_kept_hosts_of_patterns_are_those_of_ansible() {
-    let list = |pattern: &&str| {
-        words(&[
-            "ansible",
-            "-i",
-            patterns::INVENTORY,
-            "--list-hosts",
-            pattern,
-        ])
-    };
+    let list =
+        |pattern: &&str| words(&["ansible", "-i", patterns::INVENTORY, "--list-hosts", pattern]);
     let asked: Vec<Vec<String>> = patterns::PATTERNS.iter().map(list).collect();
     let mut lines = Vec::new();
     for (pattern, said) in patterns::PATTERNS.iter().zip(ask(&asked)) {

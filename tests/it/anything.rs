@@ -30,15 +30,12 @@ fn config(cases: u32, seed: u64) -> ProptestConfig {
 fn texts(folders: &[&str]) -> Vec<String> {
     let endings = [".yaml", ".ini", ".json"];
     let all = folders.iter().flat_map(|folder| {
-        let mut of_folder: Vec<_> = endings
-            .iter()
-            .flat_map(|ending| files(folder, ending))
-            .collect();
+        let mut of_folder: Vec<_> =
+            endings.iter().flat_map(|ending| files(folder, ending)).collect();
         of_folder.sort();
         of_folder
     });
-    all.map(|path| fs::read_to_string(path).unwrap_or_default())
-        .collect()
+    all.map(|path| fs::read_to_string(path).unwrap_or_default()).collect()
 }
 
 static PLANS: LazyLock<Vec<String>> = LazyLock::new(|| texts(&["plans", "tests/cases"]));
@@ -115,10 +112,8 @@ fn damage(which: Index, damages: &[Damage], all: &[String]) -> String {
     for (how, place, much, other) in damages {
         let at = place.index(bytes.len() + 1);
         let end = (at + usize::from(*much)).min(bytes.len());
-        let lines: Vec<Vec<u8>> = bytes
-            .split_inclusive(|byte| *byte == b'\n')
-            .map(<[u8]>::to_vec)
-            .collect();
+        let lines: Vec<Vec<u8>> =
+            bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
         match how % 8 {
             0 if at < bytes.len() => bytes[at] ^= 1 << (much % 8),
             1 => {
@@ -131,9 +126,7 @@ fn damage(which: Index, damages: &[Damage], all: &[String]) -> String {
             3 if !lines.is_empty() => {
                 let line = place.index(lines.len());
                 let again = vec![lines[line].clone(); usize::from(*much % 4)];
-                bytes = [&lines[..line], again.as_slice(), &lines[line..]]
-                    .concat()
-                    .concat();
+                bytes = [&lines[..line], again.as_slice(), &lines[line..]].concat().concat();
             }
             4 => {
                 let sign = SIGNS[other.index(SIGNS.len())];
@@ -190,10 +183,8 @@ fn yaml() -> impl Strategy<Value = String> {
             prop::collection::vec(inner.clone(), 0..5)
                 .prop_map(|items| format!("[{}]", items.join(", "))),
             prop::collection::vec((keys.clone(), inner.clone()), 0..5).prop_map(|entries| {
-                let entries: Vec<String> = entries
-                    .iter()
-                    .map(|(key, value)| format!("{key}: {value}"))
-                    .collect();
+                let entries: Vec<String> =
+                    entries.iter().map(|(key, value)| format!("{key}: {value}")).collect();
                 format!("{{{}}}", entries.join(", "))
             }),
             prop::collection::vec((keys.clone(), inner), 0..5).prop_map(|entries| {
@@ -362,19 +353,13 @@ fn ini() -> impl Strategy<Value = String> {
 fn printed() -> impl Strategy<Value = String> {
     let cell = prop_oneof![
         prop::sample::select(
-            &[
-                "n", "b", "f", "1", "-5", "yes", "no", "1.5", "inf", "word", "", " "
-            ][..]
+            &["n", "b", "f", "1", "-5", "yes", "no", "1.5", "inf", "word", "", " "][..]
         )
         .prop_map(str::to_owned),
         "\\PC{0,6}",
     ];
     let between = prop::sample::select(&["\t", "=", ": ", " ", ",", "\u{0}"][..]);
-    (
-        prop::collection::vec(prop::collection::vec(cell, 0..5), 0..10),
-        between,
-        any::<bool>(),
-    )
+    (prop::collection::vec(prop::collection::vec(cell, 0..5), 0..10), between, any::<bool>())
         .prop_map(|(rows, between, json)| {
             if json {
                 serde_json::to_string(&rows).unwrap_or_default()

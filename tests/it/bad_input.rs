@@ -52,9 +52,7 @@ fn a_plan_that_is_not_yaml_is_refused_at_its_line() {
 
 #[test]
 fn a_plan_of_another_shape_is_refused() {
-    plan_is_refused("- backends\n")
-        .says("plan.yaml:1:1")
-        .says("found a list, expected a plan");
+    plan_is_refused("- backends\n").says("plan.yaml:1:1").says("found a list, expected a plan");
 }
 
 #[test]
@@ -163,10 +161,7 @@ fn plan_is_refused(text: &str) -> Ended {
 fn host_is_refused(host: &str, status: i32) -> Ended {
     let planrun = Planrun::new();
     let plan = planrun.file("plan.yaml", SMALL);
-    let inventory = planrun.file(
-        "inventory.yaml",
-        format!("all: {{hosts: {{here: {host}}}}}\n"),
-    );
+    let inventory = planrun.file("inventory.yaml", format!("all: {{hosts: {{here: {host}}}}}\n"));
     refused(&planrun, &plan, &inventory, &[], status)
 }
 

@@ -75,21 +75,14 @@ fn a_wait_ends_with_the_time_of_its_block_and_what_was_done_is_undone() {
     let story = trace(&ended.journal);
     assert_eq!(ended.state.status, RunStatus::RolledBack, "{story}");
     for step in ["gone", "swap"] {
-        assert_eq!(
-            status_of(&ended.state, step),
-            Some(TaskStatus::TimedOut),
-            "{step}"
-        );
+        assert_eq!(status_of(&ended.state, step), Some(TaskStatus::TimedOut), "{step}");
     }
     assert_eq!(took(&ended.journal, "swap"), Duration::from_mins(5));
     assert_eq!(
         why(&ended.state, "swap"),
         "waited 4m 58s of 1h in vain; the 5m of `Swap them` are over"
     );
-    assert_eq!(
-        (ended.stops, ended.starts),
-        (json!(["imap"]), json!(["imap"]))
-    );
+    assert_eq!((ended.stops, ended.starts), (json!(["imap"]), json!(["imap"])));
 }
 
 #[test]
@@ -113,15 +106,8 @@ fn a_command_is_given_no_more_than_the_rest_and_nothing_is_begun_after_it() {
 ";
     let ended = run(steps, &[("first", "hangs", None)]);
     let story = trace(&ended.journal);
-    assert_eq!(
-        status_of(&ended.state, "first"),
-        Some(TaskStatus::TimedOut),
-        "{story}"
-    );
-    assert!(
-        why(&ended.state, "first").ends_with("the 3m of `block` are over"),
-        "{story}"
-    );
+    assert_eq!(status_of(&ended.state, "first"), Some(TaskStatus::TimedOut), "{story}");
+    assert!(why(&ended.state, "first").ends_with("the 3m of `block` are over"), "{story}");
     assert_eq!(status_of(&ended.state, "second"), None, "{story}");
     assert_eq!(sent(&ended.journal), ["m1: svc note a"], "{story}");
     let records = ended.journal.records.borrow();
@@ -145,10 +131,7 @@ fn what_comes_after_a_tolerated_failure_is_not_begun_without_time() {
     let ended = run(steps, &[]);
     let story = trace(&ended.journal);
     assert!(sent(&ended.journal).is_empty(), "{story}");
-    assert_eq!(
-        why(&ended.state, "swap"),
-        "the 3m of `block` are over; it was not begun"
-    );
+    assert_eq!(why(&ended.state, "swap"), "the 3m of `block` are over; it was not begun");
 }
 
 #[test]
@@ -164,14 +147,8 @@ fn no_round_is_begun_that_cannot_be_gone_through_in_time() {
     let story = trace(&ended.journal);
     // At 0, 2 and 4 minutes; then a minute is left, and the next would begin in two.
     assert_eq!(sent(&ended.journal).len(), 3, "{story}");
-    assert!(
-        took(&ended.journal, "swap") < Duration::from_mins(5),
-        "{story}"
-    );
-    assert!(
-        why(&ended.state, "swap").ends_with("no time is left for another round"),
-        "{story}"
-    );
+    assert!(took(&ended.journal, "swap") < Duration::from_mins(5), "{story}");
+    assert!(why(&ended.state, "swap").ends_with("no time is left for another round"), "{story}");
 }
 
 #[test]
@@ -219,10 +196,7 @@ fn a_way_back_has_its_own_time_and_none_of_what_it_undoes() {
     let story = trace(&ended.journal);
     assert_eq!(ended.state.status, RunStatus::Stuck, "{story}");
     assert_eq!(took(&ended.journal, "swap"), Duration::from_mins(1));
-    assert_eq!(
-        took(&ended.journal, "stop.rollback"),
-        Duration::from_mins(5)
-    );
+    assert_eq!(took(&ended.journal, "stop.rollback"), Duration::from_mins(5));
     assert_eq!(
         why(&ended.state, "gone"),
         "waited 3m of 1h in vain; the 5m of `block` are over",
@@ -252,23 +226,14 @@ fn the_time_goes_on_after_a_stop_where_it_was() {
     let clock = start();
     let world = scene.world(&clock, Vec::new());
     let journal = Memory::default();
-    let stop = TaskId {
-        host: HostName::new("m1"),
-        step: StepPath("stop".into()),
-    };
-    let state = scene
-        .drive_until(&clock, &world, &journal, None, Some(&stop))
-        .unwrap();
+    let stop = TaskId { host: HostName::new("m1"), step: StepPath("stop".into()) };
+    let state = scene.drive_until(&clock, &world, &journal, None, Some(&stop)).unwrap();
     assert_eq!(state.status, RunStatus::Paused, "{}", trace(&journal));
     let before = task(&state, "swap").unwrap().spent;
     assert!(before > Duration::ZERO, "{}", trace(&journal));
     let state = scene.drive(&clock, &world, &journal, None).unwrap();
     let story = trace(&journal);
-    assert_eq!(
-        status_of(&state, "swap"),
-        Some(TaskStatus::TimedOut),
-        "{story}"
-    );
+    assert_eq!(status_of(&state, "swap"), Some(TaskStatus::TimedOut), "{story}");
     assert_eq!(took(&journal, "swap"), Duration::from_mins(5), "{story}");
 }
 
@@ -340,9 +305,7 @@ fn a_block_that_holds_asks_about_the_part_that_failed() {
     assert_eq!(exit_status(&state), 6, "{story}");
     let open = state.open_questions();
     assert_eq!(open[0].0.step.0, "note", "{story}");
-    let state = scene
-        .drive(&clock, &world, &journal, Some(&Always(Answer::Retry)))
-        .unwrap();
+    let state = scene.drive(&clock, &world, &journal, Some(&Always(Answer::Retry))).unwrap();
     assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&journal));
 }
 
@@ -370,10 +333,7 @@ fn what_the_retry_or_the_rescue_of_a_block_takes_up_is_asked_about_last() {
 fn past_a_point_of_no_return_a_block_still_says_what_its_failures_lead_to() {
     let past = "\n  - id: past\n    run: svc note z\n    idempotent: true\n    point_of_no_return: it is done\n";
     let steps = |said: &str| format!("{past}{}", FAILS.replace("SAID", said));
-    let tolerated = run(
-        &steps("{continue: it does no harm}"),
-        &[("note", "refused", None)],
-    );
+    let tolerated = run(&steps("{continue: it does no harm}"), &[("note", "refused", None)]);
     let story = trace(&tolerated.journal);
     assert_eq!(tolerated.state.status, RunStatus::Succeeded, "{story}");
     let unsaid = steps("SAID").replace("    on_failure: SAID\n", "");
@@ -400,9 +360,7 @@ fn about_what_failed_where_nobody_may_ask_a_person_is_asked_behind_it() {
         let open = state.open_questions();
         assert_eq!(open[0].0.step.0, "swap", "{story}");
         assert_eq!(open[0].1.answers, [Answer::Skip, Answer::Fail], "{story}");
-        let state = scene
-            .drive(&clock, &world, &journal, Some(&Always(Answer::Skip)))
-            .unwrap();
+        let state = scene.drive(&clock, &world, &journal, Some(&Always(Answer::Skip))).unwrap();
         assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&journal));
         // Each answer is asked for once, wherever the controller dies.
         let events = scene.dies_after_each(
@@ -423,10 +381,7 @@ fn a_block_that_holds_asks_once_where_its_time_is_too_short_for_another_round() 
             FAILS.replace("on_failure: SAID", &hold.replace("DELAY", "10m")),
             vec![fault("m1", "note", "refused", None)],
         ),
-        (
-            WAITS.replace("timeout: 5m", &hold.replace("DELAY", "1s")),
-            Vec::new(),
-        ),
+        (WAITS.replace("timeout: 5m", &hold.replace("DELAY", "1s")), Vec::new()),
     ] {
         let scene = scene(&steps);
         let clock = start();
@@ -449,14 +404,11 @@ fn a_step_that_only_fails_is_asked_about_where_the_plan_holds() {
     let scene = scene(steps);
     let clock = start();
     let world = scene.world(&clock, Vec::new());
-    for (answer, status) in [
-        (Answer::Skip, TaskStatus::Skipped),
-        (Answer::Fail, TaskStatus::Failed),
-    ] {
+    for (answer, status) in
+        [(Answer::Skip, TaskStatus::Skipped), (Answer::Fail, TaskStatus::Failed)]
+    {
         let journal = Memory::default();
-        let state = scene
-            .drive(&clock, &world, &journal, Some(&Always(answer)))
-            .unwrap();
+        let state = scene.drive(&clock, &world, &journal, Some(&Always(answer))).unwrap();
         assert_eq!(status_of(&state, "no"), Some(status), "{}", trace(&journal));
     }
 }
@@ -507,10 +459,8 @@ steps:
       - {run: "true", read_only: true}
 "#,
     );
-    let inventory = planrun.file(
-        "inventory.yaml",
-        "all: {hosts: {here: {planrun_connection: local}}}\n",
-    );
+    let inventory =
+        planrun.file("inventory.yaml", "all: {hosts: {here: {planrun_connection: local}}}\n");
     let ended = planrun.run(&["apply", &plan, "-i", &inventory, "--yes"]);
     ended.exits(0);
     ended.says("rescued: exit 1; no time is left for another round");

@@ -26,10 +26,7 @@ fn child_meets_a_bomb() {
         return;
     };
     let before = made_bombs::peak();
-    let bomb = made_bombs::BOMBS
-        .iter()
-        .find(|bomb| bomb.name == name)
-        .unwrap();
+    let bomb = made_bombs::BOMBS.iter().find(|bomb| bomb.name == name).unwrap();
     let text = (bomb.make)();
     match bomb.kind {
         made_bombs::Kind::Plan => entries::plan(&text),
@@ -39,11 +36,8 @@ fn child_meets_a_bomb() {
         made_bombs::Kind::Output => entries::outputs(&text),
     }
     let mut out = std::io::stdout();
-    std::io::Write::write_fmt(
-        &mut out,
-        format_args!("peak {}\n", made_bombs::peak() - before),
-    )
-    .unwrap();
+    std::io::Write::write_fmt(&mut out, format_args!("peak {}\n", made_bombs::peak() - before))
+        .unwrap();
 }
 
 /// Reads what a program prints as an inventory; none of them gives one.
@@ -62,17 +56,9 @@ fn program(text: &str) {
 #[test]
 fn no_bomb_takes_much_memory() {
     for bomb in made_bombs::BOMBS {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the memory of a process of its own"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "the memory of a process of its own")]
         let output = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "--ignored",
-                "--nocapture",
-                "bombs::child_meets_a_bomb",
-            ])
+            .args(["--exact", "--ignored", "--nocapture", "bombs::child_meets_a_bomb"])
             .env(BOMB, bomb.name)
             .output()
             .unwrap();
@@ -80,11 +66,7 @@ fn no_bomb_takes_much_memory() {
         let told = text.lines().find_map(|line| line.strip_prefix("peak "));
         let peak: u64 = told
             .unwrap_or_else(|| {
-                panic!(
-                    "{}: {text}{}",
-                    bomb.name,
-                    String::from_utf8_lossy(&output.stderr)
-                )
+                panic!("{}: {text}{}", bomb.name, String::from_utf8_lossy(&output.stderr))
             })
             .parse()
             .unwrap();

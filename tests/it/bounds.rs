@@ -20,36 +20,16 @@ const END: &str = "<!-- end bounds -->";
 
 /// What is bounded, the constant that says so, and what happens beyond.
 const BOUNDS: &[(&str, &str, &str, &str)] = &[
-    (
-        "bytes of a file",
-        "src/document/parse.rs",
-        "MAX_BYTES",
-        "`file-too-large`",
-    ),
-    (
-        "items of a list",
-        "src/document/parse.rs",
-        "MAX_ENTRIES",
-        "`too-many-entries`",
-    ),
+    ("bytes of a file", "src/document/parse.rs", "MAX_BYTES", "`file-too-large`"),
+    ("items of a list", "src/document/parse.rs", "MAX_ENTRIES", "`too-many-entries`"),
     (
         "keys of a mapping; of an inventory as many as items of a list",
         "src/document/parse.rs",
         "MAX_KEYS",
         "`too-many-entries`",
     ),
-    (
-        "nodes of a file",
-        "src/document/parse.rs",
-        "MAX_NODES",
-        "`too-many-nodes`",
-    ),
-    (
-        "nesting of a file",
-        "src/document/parse.rs",
-        "MAX_DEPTH",
-        "`nested-too-deep`",
-    ),
+    ("nodes of a file", "src/document/parse.rs", "MAX_NODES", "`too-many-nodes`"),
+    ("nesting of a file", "src/document/parse.rs", "MAX_DEPTH", "`nested-too-deep`"),
     (
         "nodes that aliases add",
         "src/document/parse/anchors.rs",
@@ -62,48 +42,23 @@ const BOUNDS: &[(&str, &str, &str, &str)] = &[
         "MAX_ALIASED_BYTES",
         "`too-many-aliases`",
     ),
-    (
-        "faults that are shown",
-        "src/diagnostic.rs",
-        "MAX_FAULTS",
-        "`too-many-faults`",
-    ),
-    (
-        "bytes of a text with `{{ }}`",
-        "src/template/bounds.rs",
-        "MAX_TEXT",
-        "`template-too-large`",
-    ),
-    (
-        "`{{ }}` and `{% %}` of a text",
-        "src/template/bounds.rs",
-        "MAX_TAGS",
-        "`template-too-large`",
-    ),
+    ("faults that are shown", "src/diagnostic.rs", "MAX_FAULTS", "`too-many-faults`"),
+    ("bytes of a text with `{{ }}`", "src/template/bounds.rs", "MAX_TEXT", "`template-too-large`"),
+    ("`{{ }}` and `{% %}` of a text", "src/template/bounds.rs", "MAX_TAGS", "`template-too-large`"),
     (
         "words and signs of an expression",
         "src/template/bounds.rs",
         "MAX_TOKENS",
         "`template-too-large`",
     ),
-    (
-        "nesting of an expression",
-        "src/template/bounds.rs",
-        "MAX_LEVELS",
-        "`template-too-large`",
-    ),
+    ("nesting of an expression", "src/template/bounds.rs", "MAX_LEVELS", "`template-too-large`"),
     (
         "nesting of words of `let`, with their expressions",
         "src/template/bounds.rs",
         "MAX_WORD_LEVELS",
         "`let-too-deep`",
     ),
-    (
-        "instructions of a template",
-        "src/template/bounds.rs",
-        "FUEL",
-        "the step fails",
-    ),
+    ("instructions of a template", "src/template/bounds.rs", "FUEL", "the step fails"),
     (
         "parts of expressions that one condition looks at",
         "src/template/bounds.rs",
@@ -116,78 +71,23 @@ const BOUNDS: &[(&str, &str, &str, &str)] = &[
         "MAX_COMMAND",
         "`command-too-long`",
     ),
-    (
-        "nesting of blocks",
-        "src/plan/lower/action.rs",
-        "MAX_BLOCKS",
-        "`nested-too-deep`",
-    ),
-    (
-        "bytes of all patterns of a plan, compiled",
-        "src/regexes.rs",
-        "MAX_SUM",
-        "`bad-pattern`",
-    ),
-    (
-        "bytes of a pattern, compiled",
-        "src/regexes.rs",
-        "MAX_REGEX",
-        "`bad-pattern`",
-    ),
-    (
-        "bytes of a pattern, as it is written",
-        "src/regexes.rs",
-        "MAX_PATTERN",
-        "`bad-pattern`",
-    ),
+    ("nesting of blocks", "src/plan/lower/action.rs", "MAX_BLOCKS", "`nested-too-deep`"),
+    ("bytes of all patterns of a plan, compiled", "src/regexes.rs", "MAX_SUM", "`bad-pattern`"),
+    ("bytes of a pattern, compiled", "src/regexes.rs", "MAX_REGEX", "`bad-pattern`"),
+    ("bytes of a pattern, as it is written", "src/regexes.rs", "MAX_PATTERN", "`bad-pattern`"),
     (
         "bytes of an output that is read",
         "src/transport.rs",
         "MAX_OUTPUT",
         "the probe fails, the step's result is cut",
     ),
-    (
-        "rows of a table, lines, pairs",
-        "src/output.rs",
-        "MAX_ROWS",
-        "the probe fails",
-    ),
-    (
-        "columns of a table",
-        "src/output.rs",
-        "MAX_COLUMNS",
-        "the probe fails",
-    ),
-    (
-        "values of a JSON text",
-        "src/output.rs",
-        "MAX_VALUES",
-        "the probe fails",
-    ),
-    (
-        "bytes of a file that is uploaded",
-        "src/resolve/files.rs",
-        "MAX_BYTES",
-        "`no-such-file`",
-    ),
-    (
-        "bytes of all files that are uploaded",
-        "src/resolve/files.rs",
-        "MAX_SUM",
-        "`file-too-large`",
-    ),
-    (
-        "hosts of one range",
-        "src/inventory/ranges.rs",
-        "MAX_NAMES",
-        "`host-entry`",
-    ),
-    (
-        "hosts of all ranges",
-        "src/inventory/draft.rs",
-        "MAX_RANGED",
-        "`inventory-too-large`",
-    ),
+    ("rows of a table, lines, pairs", "src/output.rs", "MAX_ROWS", "the probe fails"),
+    ("columns of a table", "src/output.rs", "MAX_COLUMNS", "the probe fails"),
+    ("values of a JSON text", "src/output.rs", "MAX_VALUES", "the probe fails"),
+    ("bytes of a file that is uploaded", "src/resolve/files.rs", "MAX_BYTES", "`no-such-file`"),
+    ("bytes of all files that are uploaded", "src/resolve/files.rs", "MAX_SUM", "`file-too-large`"),
+    ("hosts of one range", "src/inventory/ranges.rs", "MAX_NAMES", "`host-entry`"),
+    ("hosts of all ranges", "src/inventory/draft.rs", "MAX_RANGED", "`inventory-too-large`"),
     (
         "variables that ranges give to their hosts",
         "src/inventory/draft.rs",
@@ -218,24 +118,9 @@ const BOUNDS: &[(&str, &str, &str, &str)] = &[
         "MAX_LINE",
         "`inventory-too-large`",
     ),
-    (
-        "groups of an inventory",
-        "src/inventory/draft.rs",
-        "MAX_GROUPS",
-        "`inventory-too-large`",
-    ),
-    (
-        "nesting of groups",
-        "src/inventory/tree.rs",
-        "MAX_DEPTH",
-        "`nested-too-deep`",
-    ),
-    (
-        "files of an inventory",
-        "src/inventory/read.rs",
-        "MAX_FILES",
-        "`unreadable-inventory`",
-    ),
+    ("groups of an inventory", "src/inventory/draft.rs", "MAX_GROUPS", "`inventory-too-large`"),
+    ("nesting of groups", "src/inventory/tree.rs", "MAX_DEPTH", "`nested-too-deep`"),
+    ("files of an inventory", "src/inventory/read.rs", "MAX_FILES", "`unreadable-inventory`"),
 ];
 
 /// Returns the value of a constant as it is written: a product of numbers.
@@ -243,13 +128,9 @@ const BOUNDS: &[(&str, &str, &str, &str)] = &[
 fn value(path: &str, name: &str) -> u64 {
     let code = text(path);
     let constant = Regex::new(&format!(r"const {name}: \w+ = ([0-9_* ]+);")).unwrap();
-    let found = constant
-        .captures(&code)
-        .unwrap_or_else(|| panic!("{path} has no {name}"));
+    let found = constant.captures(&code).unwrap_or_else(|| panic!("{path} has no {name}"));
     let factors = found[1].split('*');
-    factors
-        .map(|factor| factor.trim().replace('_', "").parse::<u64>().unwrap())
-        .product()
+    factors.map(|factor| factor.trim().replace('_', "").parse::<u64>().unwrap()).product()
 }
 
 /// Returns a number as people read it: `20,000`, `32 MiB`.
@@ -281,17 +162,10 @@ fn the_manual_lists_every_bound_with_its_value() {
     let (before, rest) = page.split_once(BEGIN).unwrap();
     let (is, after) = rest.split_once(END).unwrap();
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(
-            root().join(PAGE),
-            format!("{before}{BEGIN}{table}{END}{after}"),
-        )
-        .unwrap();
+        fs::write(root().join(PAGE), format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
         return;
     }
-    assert_eq!(
-        is, table,
-        "{PAGE} is stale, run `UPDATE_DOCS=1 cargo test --test it bounds`"
-    );
+    assert_eq!(is, table, "{PAGE} is stale, run `UPDATE_DOCS=1 cargo test --test it bounds`");
 }
 
 /// Returns the codes that a plan with this part is refused for.
@@ -344,10 +218,7 @@ fn words_that_double_are_checked_in_no_time_and_a_long_chain_is_refused() {
         part
     };
     // The type of the last one is that of 2^40 sums.
-    let plan = format!(
-        "version: 1\nname: good\nhosts: all\nsteps: [{{wait: 1s}}]\n{}",
-        chain(40)
-    );
+    let plan = format!("version: 1\nname: good\nhosts: all\nsteps: [{{wait: 1s}}]\n{}", chain(40));
     let mut sources = Sources::default();
     let id = sources.add("good.yaml", plan);
     let mut found = Diagnostics::default();
@@ -372,10 +243,7 @@ fn what_is_nested_too_deep_or_open_without_end_is_refused() {
         let mut sources = Sources::default();
         let id = sources.add("deep.yaml", part.repeat(200_000));
         let mut found = Diagnostics::default();
-        assert!(
-            document::parse(&sources, id, &mut found).is_none(),
-            "{part}"
-        );
+        assert!(document::parse(&sources, id, &mut found).is_none(), "{part}");
         assert_eq!(found.sorted().len(), 1, "{part}");
     }
 }
@@ -426,14 +294,9 @@ fn a_command_that_no_host_takes_is_refused() {
 
 #[test]
 fn warnings_without_end_do_not_refuse_a_plan() {
-    let words = made(planrun::diagnostic::MAX_FAULTS + 50, |n| {
-        format!("  w{n}: true\n")
-    });
+    let words = made(planrun::diagnostic::MAX_FAULTS + 50, |n| format!("  w{n}: true\n"));
     let steps = "  - {name: 'a {{ b }}', wait: 1s}\n".repeat(planrun::diagnostic::MAX_FAULTS + 50);
-    for part in [
-        format!("let:\n{words}steps: [{{wait: 1s}}]\n"),
-        format!("steps:\n{steps}"),
-    ] {
+    for part in [format!("let:\n{words}steps: [{{wait: 1s}}]\n"), format!("steps:\n{steps}")] {
         let plan = format!("version: 1\nname: good\nhosts: all\n{part}");
         let mut sources = Sources::default();
         let id = sources.add("good.yaml", plan);
@@ -448,17 +311,8 @@ fn tables_have_a_bounded_number_of_rows() {
     let most = output::MAX_ROWS;
     for (reading, rows) in [
         (Reading::Lines, "x\n".repeat(most + 1)),
-        (
-            Reading::KeyValue { types: [].into() },
-            made(most + 1, |n| format!("k{n}=1\n")),
-        ),
-        (
-            Reading::Tsv {
-                key: None,
-                types: [].into(),
-            },
-            format!("h\n{}", "x\n".repeat(most + 1)),
-        ),
+        (Reading::KeyValue { types: [].into() }, made(most + 1, |n| format!("k{n}=1\n"))),
+        (Reading::Tsv { key: None, types: [].into() }, format!("h\n{}", "x\n".repeat(most + 1))),
     ] {
         let why = output::read(&reading, 0, rows.as_bytes(), rows.len() as u64, b"").unwrap_err();
         assert!(why.contains("more than 100000"), "{why}");

@@ -46,10 +46,7 @@ fn sh(tree: &Path, line: &str) -> Output {
     let path = std::env::var("PATH").unwrap_or_default();
     let mut command = program("bash");
     command.args(["-e", "-c", line]).current_dir(tree);
-    command.env(
-        "PATH",
-        format!("{}:{path}", binary.parent().unwrap().display()),
-    );
+    command.env("PATH", format!("{}:{path}", binary.parent().unwrap().display()));
     command.env("HOME", tree).env_remove("XDG_CONFIG_HOME");
     command.output().unwrap()
 }
@@ -66,10 +63,7 @@ fn ends(tree: &Path, line: &str, status: i32) -> String {
 fn the_job_for_github_passes_sound_plans_and_reports_faulty_ones() {
     let job = yaml("yaml github");
     let steps = job["jobs"]["validate"]["steps"].as_sequence().unwrap();
-    let lines: Vec<&str> = steps
-        .iter()
-        .filter_map(|step| step["run"].as_str())
-        .collect();
+    let lines: Vec<&str> = steps.iter().filter_map(|step| step["run"].as_str()).collect();
     let [install, remarks, scan] = lines[..] else {
         panic!("{lines:?}");
     };
@@ -81,14 +75,9 @@ fn the_job_for_github_passes_sound_plans_and_reports_faulty_ones() {
 
     fs::write(tree.join("plans/faulty.yaml"), FAULTY).unwrap();
     let told = ends(tree, remarks, 2);
-    assert!(
-        told.starts_with("::error file=plans/faulty.yaml,line=4,"),
-        "{told}"
-    );
+    assert!(told.starts_with("::error file=plans/faulty.yaml,line=4,"), "{told}");
     ends(tree, scan, 0);
-    let uploads = steps
-        .iter()
-        .filter_map(|step| step["with"]["sarif_file"].as_str());
+    let uploads = steps.iter().filter_map(|step| step["with"]["sarif_file"].as_str());
     for file in uploads {
         let log = fs::read_to_string(tree.join(file)).unwrap();
         let log: Value = serde_json::from_str(&log).unwrap();
@@ -123,11 +112,7 @@ fn the_job_for_gitlab_writes_the_report_it_names() {
 fn the_hook_refuses_a_commit_with_a_faulty_plan() {
     let tree = tree();
     let tree = tree.path();
-    ends(
-        tree,
-        "git init -q . && git config user.name a && git config user.email a@b",
-        0,
-    );
+    ends(tree, "git init -q . && git config user.name a && git config user.email a@b", 0);
     let hook = tree.join(".git/hooks/pre-commit");
     fs::create_dir_all(hook.parent().unwrap()).unwrap();
     fs::write(&hook, block("sh hook")).unwrap();
@@ -178,10 +163,7 @@ fn every_format_is_on_the_page() {
     let (formats, _) = formats.split_once("[default").unwrap();
     let page = text(PAGE);
     let mut found = 0;
-    for line in formats
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("- "))
-    {
+    for line in formats.lines().filter_map(|line| line.trim().strip_prefix("- ")) {
         let (name, _) = line.split_once(':').unwrap();
         assert!(page.contains(&format!("| `{name}` |")), "{name}");
         found += 1;

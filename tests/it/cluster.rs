@@ -65,10 +65,7 @@ impl Cluster {
     #[track_caller]
     fn up() -> Self {
         // Short, for the sockets in it.
-        let folder = tempfile::Builder::new()
-            .prefix("pr")
-            .tempdir_in("/tmp")
-            .unwrap();
+        let folder = tempfile::Builder::new().prefix("pr").tempdir_in("/tmp").unwrap();
         let cluster = Self { folder };
         cluster.call("up", &["--owner", &std::process::id().to_string()]);
         cluster
@@ -223,10 +220,7 @@ impl Cluster {
             .filter(|came| is_change(&came.argv))
             .collect();
         found.sort_by(|a, b| a.at.total_cmp(&b.at));
-        found
-            .iter()
-            .map(|came| came.argv.join(" ").replace(&address, "IP"))
-            .collect()
+        found.iter().map(|came| came.argv.join(" ").replace(&address, "IP")).collect()
     }
 
     /// Holds that nothing came to any host that changes something.
@@ -277,12 +271,8 @@ fn is_change(argv: &[String]) -> bool {
     let words: Vec<&str> = argv.iter().map(String::as_str).collect();
     matches!(
         words[..],
-        [
-            "doveadm",
-            "director",
-            "update" | "up" | "down" | "flush" | "move" | "add" | "remove",
-            ..
-        ] | ["doveadm", "service", "stop", ..]
+        ["doveadm", "director", "update" | "up" | "down" | "flush" | "move" | "add" | "remove", ..]
+            | ["doveadm", "service", "stop", ..]
             | ["doveadm", "metacache" | "reload" | "stop", ..]
             | ["systemctl", "start" | "stop" | "restart" | "reload", ..]
     )

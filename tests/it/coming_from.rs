@@ -135,13 +135,7 @@ fn ansible_has_forty_words_and_the_other_four_twenty_together_each_five() {
     let counts = counts();
     let of = |tool| counts.get(&tool).copied().unwrap_or_default();
     assert!(of(Tool::Ansible) >= 40, "{counts:?}");
-    for tool in [
-        Tool::Actions,
-        Tool::Ssm,
-        Tool::Bolt,
-        Tool::Salt,
-        Tool::Rundeck,
-    ] {
+    for tool in [Tool::Actions, Tool::Ssm, Tool::Bolt, Tool::Salt, Tool::Rundeck] {
         assert!(of(tool) >= 15, "{tool:?}: {counts:?}");
     }
 }
@@ -159,13 +153,10 @@ fn table(tool: Tool) -> String {
         rows.extend(words.map(row));
     }
     let names = NAMES.iter().filter(|name| name.tool == tool);
-    rows.extend(names.map(|name| {
-        format!(
-            "| `{{{{ {} }}}}` | expression | {} |",
-            name.name,
-            cell(name.say)
-        )
-    }));
+    rows.extend(
+        names
+            .map(|name| format!("| `{{{{ {} }}}}` | expression | {} |", name.name, cell(name.say))),
+    );
     let values = values::WORDS.iter().filter(|(_, of, _)| *of == tool);
     rows.extend(
         values.map(|(word, _, own)| format!("| `{word}` | value | in planrun this is `{own}` |")),

@@ -41,9 +41,7 @@ fn a_command_that_outlives_its_controller_is_waited_for_and_not_sent_again() {
 
     let mut going = planrun.begin_json(&["apply", &plan, "-i", &inventory, "--set", &set]);
     going.until_sends("here/work");
-    eventually("the command has begun", || {
-        std::fs::read_to_string(&file).unwrap() == "begun\n"
-    });
+    eventually("the command has begun", || std::fs::read_to_string(&file).unwrap() == "begun\n");
     going.kill();
     let resumed = planrun.run_json(&["resume", "last"]);
 
@@ -63,31 +61,16 @@ fn a_command_whose_end_nobody_saw_is_asked_about_when_nothing_shows_what_it_did(
 
     let mut going = planrun.begin_json(&["apply", &plan, "-i", &inventory, "--set", &set]);
     going.until_sends("here/work");
-    eventually("the command has begun", || {
-        std::fs::read_to_string(&file).unwrap() == "begun\n"
-    });
+    eventually("the command has begun", || std::fs::read_to_string(&file).unwrap() == "begun\n");
     going.kill();
     let resumed = planrun.run(&["resume", "last"]);
 
     resumed.exits(6);
     resumed.says("did it happen?");
     let run = planrun.newest();
-    planrun
-        .run(&[
-            "resolve",
-            &run,
-            "here/work",
-            "--as",
-            "done",
-            "--reason",
-            "seen",
-        ])
-        .exits(0);
+    planrun.run(&["resolve", &run, "here/work", "--as", "done", "--reason", "seen"]).exits(0);
     planrun.run(&["resume", &run]).exits(0);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "begun\nended\n");
     assert_eq!(planrun.kept(&run).sent().len(), 1);
-    assert_eq!(
-        planrun.kept(&run).waited("here/work"),
-        Vec::<Duration>::new()
-    );
+    assert_eq!(planrun.kept(&run).waited("here/work"), Vec::<Duration>::new());
 }

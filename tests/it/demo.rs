@@ -18,20 +18,10 @@ fn the_demo_restarts_every_backend_and_gives_each_its_own_share_back() {
     ended.exits(0);
     let story = ended.story();
     for backend in BACKENDS {
-        assert_eq!(
-            story.host(backend),
-            Some(HostStatus::Succeeded),
-            "{backend}"
-        );
+        assert_eq!(story.host(backend), Some(HostStatus::Succeeded), "{backend}");
     }
-    assert_eq!(
-        story.sent_for("backend3/refill"),
-        ["doveadm director update 198.51.100.3 50"]
-    );
-    assert_eq!(
-        story.sent_for("backend1/refill"),
-        ["doveadm director update 198.51.100.1 100"]
-    );
+    assert_eq!(story.sent_for("backend3/refill"), ["doveadm director update 198.51.100.3 50"]);
+    assert_eq!(story.sent_for("backend1/refill"), ["doveadm director update 198.51.100.1 100"]);
 }
 
 #[test]
@@ -42,16 +32,9 @@ fn the_demo_shows_its_waits_passing() {
 
     ended.exits(0);
     let all = format!("{}{}", ended.stdout, ended.stderr);
-    let waits: Vec<&str> = all
-        .lines()
-        .filter(|line| line.contains("expire") && line.contains("waits"))
-        .collect();
-    assert!(
-        waits
-            .iter()
-            .any(|line| line.contains("backend.users on director1 = ")),
-        "{all}"
-    );
+    let waits: Vec<&str> =
+        all.lines().filter(|line| line.contains("expire") && line.contains("waits")).collect();
+    assert!(waits.iter().any(|line| line.contains("backend.users on director1 = ")), "{all}");
     assert!(waits.iter().any(|line| line.contains(" left")), "{all}");
 }
 
@@ -75,11 +58,7 @@ fn a_question_without_a_terminal_pauses_and_the_printed_commands_go_on() {
     let story = planrun.kept(&planrun.newest());
     assert_eq!(story.questions(), asked.map_each("/expire"));
     for backend in BACKENDS {
-        assert_eq!(
-            story.host(backend),
-            Some(HostStatus::Succeeded),
-            "{backend}"
-        );
+        assert_eq!(story.host(backend), Some(HostStatus::Succeeded), "{backend}");
     }
     assert_eq!(planrun.runs()[0]["state"], "succeeded");
 }
@@ -98,14 +77,10 @@ fn an_answer_that_fails_the_step_puts_things_back() {
     let story = planrun.kept(&run);
     assert_eq!(story.host("backend1"), Some(HostStatus::RolledBack));
     let sent = story.sent();
-    let updates: Vec<&str> = sent
-        .iter()
-        .filter_map(|sent| sent.split_once(": ").map(|(_, command)| command))
-        .collect();
-    let there_and_back = [
-        "doveadm director update 198.51.100.1 0",
-        "doveadm director update 198.51.100.1 100",
-    ];
+    let updates: Vec<&str> =
+        sent.iter().filter_map(|sent| sent.split_once(": ").map(|(_, command)| command)).collect();
+    let there_and_back =
+        ["doveadm director update 198.51.100.1 0", "doveadm director update 198.51.100.1 100"];
     assert_eq!(updates, there_and_back);
     assert_eq!(planrun.runs()[0]["state"], "rolled_back");
 }
@@ -132,28 +107,14 @@ fn the_second_plan_runs_on_the_demo_too() {
     let file = planrun.file("new.conf", "mail_max_userip_connections = 30\n");
     let source = format!("source={file}");
 
-    let words = [
-        "apply",
-        "plans/dovecot-reload.yaml",
-        "--inventory",
-        "demo",
-        "--set",
-        &source,
-    ];
+    let words = ["apply", "plans/dovecot-reload.yaml", "--inventory", "demo", "--set", &source];
     let ended = planrun.run_json(&words);
 
     ended.exits(0);
     for backend in BACKENDS {
-        assert_eq!(
-            ended.story().host(backend),
-            Some(HostStatus::Succeeded),
-            "{backend}"
-        );
+        assert_eq!(ended.story().host(backend), Some(HostStatus::Succeeded), "{backend}");
     }
-    assert_eq!(
-        ended.story().sent_for("backend3/reload"),
-        ["doveadm reload"]
-    );
+    assert_eq!(ended.story().sent_for("backend3/reload"), ["doveadm reload"]);
 }
 
 #[track_caller]

@@ -72,10 +72,7 @@ impl Desk {
             .unwrap();
         let text = String::from_utf8(ended.stderr).unwrap();
         let here = self.folder.path().to_str().unwrap();
-        Told {
-            status: ended.status.code().unwrap(),
-            text: text.replace(here, FOLDER),
-        }
+        Told { status: ended.status.code().unwrap(), text: text.replace(here, FOLDER) }
     }
 }
 

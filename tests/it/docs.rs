@@ -19,10 +19,8 @@ use crate::support::root;
 use crate::support::text;
 
 /// The pages, and the records whose words each of them tells.
-static PAGES: [(&str, &[&Record]); 2] = [
-    ("docs/language.md", &[&PLAN]),
-    ("docs/models.md", &[&MODEL, &TEST]),
-];
+static PAGES: [(&str, &[&Record]); 2] =
+    [("docs/language.md", &[&PLAN]), ("docs/models.md", &[&MODEL, &TEST])];
 const BEGIN: &str = "<!-- table: ";
 const END: &str = "<!-- end -->";
 
@@ -99,9 +97,7 @@ fn with_tables(page: &str, of: &[&'static Record]) -> (String, Vec<String>) {
     while let Some((before, after)) = rest.split_once(BEGIN) {
         let (word, after) = after.split_once(" -->").expect("a marker is closed");
         let (_, after) = after.split_once(END).expect("a table has an end");
-        let record = records
-            .get(word)
-            .unwrap_or_else(|| panic!("there is no record `{word}`"));
+        let record = records.get(word).unwrap_or_else(|| panic!("there is no record `{word}`"));
         write!(out, "{before}{BEGIN}{word} -->\n{}{END}", table(record)).unwrap();
         words.push(word.to_owned());
         rest = after;
@@ -119,10 +115,7 @@ fn the_tables_of_the_manual_are_those_of_the_shapes() {
             fs::write(root().join(name), &wanted).unwrap();
             continue;
         }
-        let differing = page
-            .lines()
-            .zip(wanted.lines())
-            .find(|(is, should)| is != should);
+        let differing = page.lines().zip(wanted.lines()).find(|(is, should)| is != should);
         assert!(
             page == wanted,
             "{name} is stale, run `UPDATE_DOCS=1 cargo test --test it docs`; first difference: {differing:?}"
@@ -153,10 +146,7 @@ fn every_foreign_word_has_a_cure() {
         for foreign in record.foreign.iter().copied().flatten() {
             let key = foreign.word;
             // A table that several records share may hold a key of one of them.
-            assert!(
-                !foreign.advice().is_empty(),
-                "`{key}` in `{word}` has no cure"
-            );
+            assert!(!foreign.advice().is_empty(), "`{key}` in `{word}` has no cure");
             if let Some(own) = foreign.carry.key() {
                 assert!(
                     known.contains(own),

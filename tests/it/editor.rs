@@ -66,12 +66,7 @@ impl Server {
             }
         });
         let input = child.stdin.take().unwrap();
-        let mut server = Self {
-            child,
-            input,
-            messages,
-            last: 0,
-        };
+        let mut server = Self { child, input, messages, last: 0 };
         server.ask(
             "initialize",
             &json!({
@@ -241,10 +236,7 @@ fn an_unknown_key_is_underlined_in_its_line() {
     let plan = edited(PLAN, &[(LINE, &with)]);
     let found = Server::new().open(PLAN, &plan);
     assert_eq!(found.len(), 1, "{found:#?}");
-    assert!(
-        found[0]["message"].as_str().unwrap().contains("register"),
-        "{found:#?}"
-    );
+    assert!(found[0]["message"].as_str().unwrap().contains("register"), "{found:#?}");
     let (line, column) = behind(&plan, "    register");
     assert_eq!(
         found[0]["range"],
@@ -264,10 +256,8 @@ fn the_keys_of_a_step_are_offered_with_their_sentences() {
     let line = behind(&text(PLAN), LINE).0 - 1;
     let offers = server.offers(PLAN, (line, 4));
     for key in ["done_when", "requires", "retry", "point_of_no_return"] {
-        let (_, item) = offers
-            .iter()
-            .find(|(label, _)| label == key)
-            .unwrap_or_else(|| panic!("{key}"));
+        let (_, item) =
+            offers.iter().find(|(label, _)| label == key).unwrap_or_else(|| panic!("{key}"));
         let told = item["documentation"]["value"].as_str().unwrap();
         assert!(told.starts_with(sentence(&STEP, key)), "{key}: {told}");
         let inserted = item["insertText"].as_str().unwrap();
@@ -293,19 +283,12 @@ fn whole_steps_probes_and_ways_back_are_offered_as_snippets() {
         assert_eq!(item["insertTextFormat"], 2, "a snippet: {item}");
         item["insertText"].as_str().unwrap().to_owned()
     };
-    let step = offered(
-        "step",
-        "version: 1\nname: a\nhosts: web\nsteps:\n  - ^\n",
-        "run, with a way back",
-    );
+    let step =
+        offered("step", "version: 1\nname: a\nhosts: web\nsteps:\n  - ^\n", "run, with a way back");
     for part in ["run: ${3:systemctl stop nginx}", "done_when: ", "rollback:"] {
         assert!(step.contains(part), "{step}");
     }
-    let probe = offered(
-        "probe",
-        "version: 1\nname: a\nhosts: web\nprobes:\n  ^\n",
-        "a table",
-    );
+    let probe = offered("probe", "version: 1\nname: a\nhosts: web\nprobes:\n  ^\n", "a table");
     assert!(probe.contains("format: tsv"), "{probe}");
     let back = offered(
         "back",
@@ -328,10 +311,7 @@ fn hovering_over_a_key_shows_the_sentence_of_the_manual() {
         let hover = server.at("hover", PLAN, (line, column - 2));
         let told = hover["contents"]["value"].as_str().unwrap();
         let mut paragraphs = told.split("\n\n");
-        assert!(
-            paragraphs.any(|one| one == sentence(&STEP, key)),
-            "{key}: {told}"
-        );
+        assert!(paragraphs.any(|one| one == sentence(&STEP, key)), "{key}: {told}");
     }
 }
 
@@ -361,9 +341,7 @@ fn the_formatter_that_the_manual_names_keeps_meaning_and_comments() {
         command.arg(&prettier);
         command.arg(format!("--print-width={}", settings["printWidth"]));
         assert_eq!(settings["bracketSpacing"], false);
-        command
-            .args(["--no-bracket-spacing", "--no-config"])
-            .arg(&path);
+        command.args(["--no-bracket-spacing", "--no-config"]).arg(&path);
         let output = command.output().unwrap();
         let after = String::from_utf8(output.stdout).unwrap();
         let before = text(&shown(&path));

@@ -48,16 +48,10 @@ fn the_flagship_restarts_every_backend_and_gives_back_its_share() {
 
 #[test]
 fn a_crash_at_any_event_changes_nothing_of_the_end_and_doubles_nothing() {
-    let scene = Scene::limited(
-        &flagship(),
-        &[("still_mapped", "continue")],
-        Some("backend3"),
-    );
+    let scene = Scene::limited(&flagship(), &[("still_mapped", "continue")], Some("backend3"));
     let clock = start();
     let journal = Memory::default();
-    scene
-        .drive(&clock, &scene.world(&clock, vec![]), &journal, None)
-        .unwrap();
+    scene.drive(&clock, &scene.world(&clock, vec![]), &journal, None).unwrap();
     let whole = sent(&journal);
     let events = journal.records.borrow().len();
     // What a wait has counted decides nothing but how long it goes on: some of these are enough.
@@ -68,22 +62,11 @@ fn a_crash_at_any_event_changes_nothing_of_the_end_and_doubles_nothing() {
     for dies_after in (1..events).filter(|at| decides(*at)) {
         let clock = start();
         let world = scene.world(&clock, vec![]);
-        let dying = Memory {
-            dies_after: Some(dies_after),
-            ..Memory::default()
-        };
+        let dying = Memory { dies_after: Some(dies_after), ..Memory::default() };
         assert!(scene.drive(&clock, &world, &dying, None).is_none());
-        let journal = Memory {
-            records: dying.records,
-            ..Memory::default()
-        };
+        let journal = Memory { records: dying.records, ..Memory::default() };
         let state = scene.drive(&clock, &world, &journal, None).unwrap();
-        assert_eq!(
-            state.status,
-            RunStatus::Succeeded,
-            "{dies_after}\n{}",
-            trace(&journal)
-        );
+        assert_eq!(state.status, RunStatus::Succeeded, "{dies_after}\n{}", trace(&journal));
         assert_eq!(at(&world, "backend3", "vhosts"), 50);
         // A step that is idempotent may be sent again; nothing else may.
         let mut sent = sent(&journal);
@@ -104,9 +87,7 @@ fn a_question_without_anybody_to_ask_pauses_the_run() {
     assert_eq!(state.status, RunStatus::Paused);
     assert_eq!(exit_status(&state), 6);
     assert_eq!(state.open_questions()[0].0.to_string(), "backend1/expire");
-    let state = scene
-        .drive(&clock, &world, &journal, Some(&Always(Answer::Fail)))
-        .unwrap();
+    let state = scene.drive(&clock, &world, &journal, Some(&Always(Answer::Fail))).unwrap();
     assert_eq!(state.status, RunStatus::RolledBack, "{}", trace(&journal));
     assert_eq!(status(&state, "backend2"), HostStatus::NotStarted);
     assert_eq!(at(&world, "backend1", "vhosts"), 100);
@@ -148,10 +129,7 @@ fn when_dovecot_does_not_come_back_its_users_are_moved_and_the_host_is_stuck() {
 fn when_dovecot_does_not_start_after_the_work_a_person_is_asked() {
     let scene = Scene::new(&flagship(), &[("still_mapped", "continue")]);
     let clock = start();
-    let world = scene.world(
-        &clock,
-        vec![fault("backend1", "start", "does_not_start", None)],
-    );
+    let world = scene.world(&clock, vec![fault("backend1", "start", "does_not_start", None)]);
     let journal = Memory::default();
     let state = scene.drive(&clock, &world, &journal, None).unwrap();
     assert_eq!(state.status, RunStatus::Paused, "{}", trace(&journal));
@@ -164,17 +142,11 @@ fn when_dovecot_does_not_start_after_the_work_a_person_is_asked() {
 fn a_director_that_times_out_has_done_its_work_all_the_same() {
     let scene = Scene::new(&flagship(), &[("still_mapped", "continue")]);
     let clock = start();
-    let world = scene.world(
-        &clock,
-        vec![fault("backend1", "drain", "ring_timeout", None)],
-    );
+    let world = scene.world(&clock, vec![fault("backend1", "drain", "ring_timeout", None)]);
     let journal = Memory::default();
     let state = scene.drive(&clock, &world, &journal, None).unwrap();
     assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&journal));
-    let drains = sent(&journal)
-        .into_iter()
-        .filter(|one| one.ends_with("198.51.100.1 0"))
-        .count();
+    let drains = sent(&journal).into_iter().filter(|one| one.ends_with("198.51.100.1 0")).count();
     assert_eq!(drains, 1);
 }
 
@@ -220,9 +192,7 @@ fn a_block_that_a_person_tries_again_is_held_against_its_requirement_again() {
     assert_eq!(state.status, RunStatus::Paused, "{}", trace(&journal));
     // The first answer tries again in vain, the second gives up.
     let answers = InTurn(RefCell::new(vec![Answer::Fail, Answer::Retry]));
-    let state = scene
-        .drive(&clock, &world, &journal, Some(&answers))
-        .unwrap();
+    let state = scene.drive(&clock, &world, &journal, Some(&answers)).unwrap();
     assert_eq!(state.status, RunStatus::RolledBack, "{}", trace(&journal));
     assert_eq!(sent(&journal), Vec::<String>::new());
 }
@@ -278,9 +248,7 @@ fn what_is_required_no_more_at_a_resume_is_not_sent_again() {
     assert_eq!(sent(&journal).len(), 1);
     // What was answered does not replace what is required.
     let answers = InTurn(RefCell::new(vec![Answer::Fail, Answer::Retry]));
-    let state = scene
-        .drive(&clock, &world, &journal, Some(&answers))
-        .unwrap();
+    let state = scene.drive(&clock, &world, &journal, Some(&answers)).unwrap();
     assert_eq!(state.status, RunStatus::RolledBack, "{}", trace(&journal));
     assert_eq!(sent(&journal).len(), 1);
 }
@@ -304,10 +272,7 @@ steps:
 fn what_only_reads_changes_nothing_and_is_read_again_where_its_end_was_not_seen() {
     let scene = Scene::new(READING, &[]);
     let path = StepPath("config".into());
-    for faults in [
-        vec![],
-        vec![fault("backend1", "config", "cut_after", Some(1))],
-    ] {
+    for faults in [vec![], vec![fault("backend1", "config", "cut_after", Some(1))]] {
         let clock = start();
         let world = scene.world(&clock, faults);
         let journal = Memory::default();
@@ -389,9 +354,8 @@ fn what_a_begun_block_requires_is_looked_at_again_at_a_resume() {
         let told = it.story();
         assert_eq!(it.state.status, RunStatus::Succeeded, "{told}");
         let records = it.journal.records.borrow();
-        let held = records
-            .iter()
-            .filter(|record| matches!(record.event, Event::RequirementsHeld { .. }));
+        let held =
+            records.iter().filter(|record| matches!(record.event, Event::RequirementsHeld { .. }));
         let held = held.count();
         assert!(held <= 1, "{told}");
         looked += held;
@@ -443,10 +407,7 @@ steps:
 
 #[test]
 fn an_uninterruptible_block_of_which_something_ran_is_gone_on_with() {
-    let plan = REQUIRING.replace(
-        "on_failure: ON_FAILURE",
-        "uninterruptible: it is an example",
-    );
+    let plan = REQUIRING.replace("on_failure: ON_FAILURE", "uninterruptible: it is an example");
     let mut went_on = 0;
     resumed_with(&plan, "inactive", |it| {
         let (told, before) = (it.story(), it.sent_before);
@@ -470,27 +431,19 @@ fn a_person_may_be_asked_where_a_begun_block_requires_what_holds_no_more() {
     let clock = start();
     let world = scene.world(&clock, vec![]);
     let dying = Memory {
-        dies_at: Some(TaskId {
-            host: HostName::new("backend1"),
-            step: StepPath("first".into()),
-        }),
+        dies_at: Some(TaskId { host: HostName::new("backend1"), step: StepPath("first".into()) }),
         ..Memory::default()
     };
     assert!(scene.drive(&clock, &world, &dying, None).is_none());
     let host = HostName::new("backend1");
     world.set(&host, "dovecot", "inactive".into()).unwrap();
-    let journal = Memory {
-        records: dying.records,
-        ..Memory::default()
-    };
+    let journal = Memory { records: dying.records, ..Memory::default() };
     let state = scene.drive(&clock, &world, &journal, None).unwrap();
     assert_eq!(state.status, RunStatus::Paused, "{}", trace(&journal));
     assert_eq!(state.open_questions()[0].0.step.0, "both");
     let count = sent(&journal).len();
     let answers = InTurn(RefCell::new(vec![Answer::Fail, Answer::Retry]));
-    let state = scene
-        .drive(&clock, &world, &journal, Some(&answers))
-        .unwrap();
+    let state = scene.drive(&clock, &world, &journal, Some(&answers)).unwrap();
     assert_eq!(state.status, RunStatus::RolledBack, "{}", trace(&journal));
     assert_eq!(sent(&journal).len(), count);
 }
@@ -526,10 +479,7 @@ steps:
     let tasks = &state.hosts[&HostName::new("backend1")].tasks;
     for (step, text) in [
         ("vain", "waited 10s in vain; the plan goes on all the same"),
-        (
-            "exit",
-            "exit 0 is no success, though what was to be seen is seen",
-        ),
+        ("exit", "exit 0 is no success, though what was to be seen is seen"),
         (
             "unseen",
             r#"exit 0; expected `dovecot == "active"`, which is not so, seen dovecot = "inactive""#,

@@ -39,15 +39,7 @@ use crate::support::text;
 const DIAGNOSTICS: &str = "docs/diagnostics.md";
 
 /// What a block of YAML may be.
-const KINDS: [&str; 7] = [
-    "plan",
-    "top",
-    "step",
-    "inventory",
-    "model",
-    "test",
-    "inputs",
-];
+const KINDS: [&str; 7] = ["plan", "top", "step", "inventory", "model", "test", "inputs"];
 
 /// Kinds that are held elsewhere: files of other programs, and a plan with a fault in it.
 const OTHERS: [&str; 5] = ["ansible", "github", "gitlab", "pre-commit", "faulty"];
@@ -58,10 +50,7 @@ fn pages() -> Vec<(String, String)> {
     let mut names: Vec<String> = docs.iter().map(|path| shown(path)).collect();
     names.push("README.md".into());
     names.retain(|name| name != DIAGNOSTICS);
-    names
-        .into_iter()
-        .map(|name| (name.clone(), text(&name)))
-        .collect()
+    names.into_iter().map(|name| (name.clone(), text(&name))).collect()
 }
 
 /// Returns all blocks of these kinds, each with its place.
@@ -138,9 +127,7 @@ fn faults_of_fragment(part: &str) -> Option<String> {
         let mut lacks = None;
         for one in found.sorted() {
             let span = one.primary.as_ref().map(|label| label.span);
-            let name = span
-                .map(|span| sources.slice(span).to_owned())
-                .unwrap_or_default();
+            let name = span.map(|span| sources.slice(span).to_owned()).unwrap_or_default();
             if matches!(one.code, "unknown-name" | "look-in-template") && is_name(&name) {
                 lacks = Some((one.code, name));
                 break;
@@ -154,18 +141,11 @@ fn faults_of_fragment(part: &str) -> Option<String> {
             }
             _ if found.is_empty() => return None,
             // What a fragment declares is used elsewhere.
-            None if found
-                .sorted()
-                .iter()
-                .all(|one| one.code.starts_with("unused-")) =>
-            {
+            None if found.sorted().iter().all(|one| one.code.starts_with("unused-")) => {
                 return None;
             }
             _ => {
-                return Some(format!(
-                    "{}\n{plan}",
-                    render::human(&found, &sources, false)
-                ));
+                return Some(format!("{}\n{plan}", render::human(&found, &sources, false)));
             }
         }
     }
@@ -182,21 +162,15 @@ fn is_name(text: &str) -> bool {
 /// Makes a plan of a part and of names that it lacks.
 fn with(part: &str, probes: &[String], inputs: &[String]) -> String {
     let mut plan = String::new();
-    for (key, text) in [
-        ("version", "1"),
-        ("name", "fragment"),
-        ("hosts", "all"),
-        ("steps", "[{wait: 1s}]"),
-    ] {
+    for (key, text) in
+        [("version", "1"), ("name", "fragment"), ("hosts", "all"), ("steps", "[{wait: 1s}]")]
+    {
         if !has_key(part, key) {
             writeln!(plan, "{key}: {text}").unwrap();
         }
     }
     let declare = |key: &str, names: &[String], what: &str| {
-        let lines: Vec<String> = names
-            .iter()
-            .map(|name| format!("  {name}: {what}\n"))
-            .collect();
+        let lines: Vec<String> = names.iter().map(|name| format!("  {name}: {what}\n")).collect();
         let lines = lines.concat();
         (format!("{key}:\n"), lines)
     };
@@ -218,10 +192,7 @@ fn with(part: &str, probes: &[String], inputs: &[String]) -> String {
 }
 
 fn has_key(part: &str, key: &str) -> bool {
-    part.lines().any(|line| {
-        line.strip_prefix(key)
-            .is_some_and(|rest| rest.starts_with(':'))
-    })
+    part.lines().any(|line| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')))
 }
 
 #[test]
@@ -242,10 +213,8 @@ fn inventories_that_are_shown_are_read() {
 
 #[test]
 fn other_files_that_are_shown_fit_their_schemas() {
-    let kinds: [(&str, &'static Record); 2] = [
-        ("model", &schema::model::MODEL),
-        ("test", &schema::test::TEST),
-    ];
+    let kinds: [(&str, &'static Record); 2] =
+        [("model", &schema::model::MODEL), ("test", &schema::test::TEST)];
     for (kind, record) in kinds {
         for (place, fence) in blocks(&[kind]) {
             let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
@@ -279,24 +248,15 @@ fn plans_that_are_shown_run_on_their_models() {
         let plan = planrun.file("plan.yaml", fence.content);
         let inventory = planrun.file("hosts.yaml", hosts_of(&model));
         planrun.file("model.yaml", model);
-        let words: Vec<&str> = words
-            .trim_start_matches("model")
-            .trim_start_matches(':')
-            .split_whitespace()
-            .collect();
+        let words: Vec<&str> =
+            words.trim_start_matches("model").trim_start_matches(':').split_whitespace().collect();
         let exits = words.iter().position(|word| *word == "exits");
         let (more, status) = match exits {
             Some(at) => (&words[..at], words[at + 1].parse().unwrap()),
             None => (&words[..], 0),
         };
         let ended = planrun.run(&[&["apply", &plan, "--inventory", &inventory], more].concat());
-        assert_eq!(
-            ended.status,
-            Some(status),
-            "{place}\n{}{}",
-            ended.stdout,
-            ended.stderr
-        );
+        assert_eq!(ended.status, Some(status), "{place}\n{}{}", ended.stdout, ended.stderr);
         ran += 1;
     }
     assert!(ran > 3, "only {ran} plans ran");
@@ -322,22 +282,13 @@ fn outputs_that_are_shown_have_the_values_shown() {
     let (table, _) = rest.split_once("<!-- end of examples -->").unwrap();
     let row = Regex::new(r"^\| `(.+?)` \|(?: `(.*?)`)? \| (?:`(.+)`|fails: (.+)) \|$").unwrap();
     let mut tried = 0;
-    for line in table
-        .lines()
-        .filter(|line| line.starts_with("| `") && !line.contains("the output"))
+    for line in table.lines().filter(|line| line.starts_with("| `") && !line.contains("the output"))
     {
-        let cells = row
-            .captures(line)
-            .unwrap_or_else(|| panic!("no example: {line}"));
+        let cells = row.captures(line).unwrap_or_else(|| panic!("no example: {line}"));
         let printed = cells.get(2).map_or("", |cell| cell.as_str());
         let printed = printed.replace("\\n", "\n").replace("\\t", "\t");
-        let read = output::read(
-            &reading(&cells[1]),
-            0,
-            printed.as_bytes(),
-            printed.len() as u64,
-            b"",
-        );
+        let read =
+            output::read(&reading(&cells[1]), 0, printed.as_bytes(), printed.len() as u64, b"");
         match cells.get(3) {
             Some(value) => {
                 let value: Value = serde_json::from_str(value.as_str()).unwrap();
@@ -368,29 +319,14 @@ fn reading(parse: &str) -> output::Reading {
 /// that planrun takes.
 const COMMANDS: [(&str, i32); 11] = [
     ("planrun apply plans/obox-restart.yaml --inventory demo", 0),
-    (
-        "planrun apply plans/dovecot-reload.yaml --inventory demo --set source=README.md",
-        0,
-    ),
-    (
-        "planrun apply plans/postgresql-minor-upgrade.yaml --inventory postgresql-demo",
-        0,
-    ),
-    (
-        "planrun apply plans/certificate-renewal.yaml --inventory certificate-demo",
-        0,
-    ),
-    (
-        "planrun apply plans/kernel-update.yaml --inventory kernel-demo",
-        6,
-    ),
+    ("planrun apply plans/dovecot-reload.yaml --inventory demo --set source=README.md", 0),
+    ("planrun apply plans/postgresql-minor-upgrade.yaml --inventory postgresql-demo", 0),
+    ("planrun apply plans/certificate-renewal.yaml --inventory certificate-demo", 0),
+    ("planrun apply plans/kernel-update.yaml --inventory kernel-demo", 6),
     ("planrun validate web-restart.yaml", 0),
     ("planrun apply web-restart.yaml --inventory prod", 0),
     ("planrun rollback RUN", 1),
-    (
-        r#"planrun resolve RUN web1/start --as done --reason "seen by hand""#,
-        2,
-    ),
+    (r#"planrun resolve RUN web1/start --as done --reason "seen by hand""#, 2),
     ("planrun runs", 0),
     ("planrun show RUN", 0),
 ];
@@ -404,9 +340,8 @@ fn commands_that_are_shown_end_as_they_should() {
     let pages = ["README.md", "docs/language.md"].map(text).join("\n");
     let shown = shown.unwrap();
     let shown = shown.captures_iter(&pages);
-    let shown: Vec<&str> = shown
-        .map(|found| found.iter().skip(1).flatten().next().unwrap().as_str())
-        .collect();
+    let shown: Vec<&str> =
+        shown.map(|found| found.iter().skip(1).flatten().next().unwrap().as_str()).collect();
     for (line, _) in COMMANDS {
         assert!(shown.contains(&line), "nobody shows {line}");
     }
@@ -436,18 +371,9 @@ fn commands_that_are_shown_end_as_they_should() {
 /// here they are of the model behind its plan.
 fn first_steps(planrun: &Planrun) -> String {
     let mut fences = fences(&text("README.md"));
-    let plan = fences.remove(
-        fences
-            .iter()
-            .position(|fence| fence.info == "yaml plan")
-            .unwrap(),
-    );
-    let inventory = fences.remove(
-        fences
-            .iter()
-            .position(|fence| fence.info == "yaml inventory")
-            .unwrap(),
-    );
+    let plan = fences.remove(fences.iter().position(|fence| fence.info == "yaml plan").unwrap());
+    let inventory =
+        fences.remove(fences.iter().position(|fence| fence.info == "yaml inventory").unwrap());
     let plan_file = planrun.file("web-restart.yaml", plan.content);
     let (_, model) = plan.remark.as_deref().unwrap().split_once('\n').unwrap();
     planrun.file("web.yaml", format!("version: 1\nmodel: web\n{model}"));
@@ -455,10 +381,6 @@ fn first_steps(planrun: &Planrun) -> String {
     planrun.file("prod.yaml", inventory.content + vars);
     let folder = Path::new(&plan_file).parent().unwrap();
     std::fs::create_dir(folder.join("inventories")).unwrap();
-    std::fs::rename(
-        folder.join("prod.yaml"),
-        folder.join("inventories/prod.yaml"),
-    )
-    .unwrap();
+    std::fs::rename(folder.join("prod.yaml"), folder.join("inventories/prod.yaml")).unwrap();
     folder.display().to_string()
 }

@@ -171,18 +171,9 @@ fn text(form: &Form, chance: &mut Chance) -> String {
         .iter()
         .map(|&text| text.to_owned())
         .chain(examples)
-        .filter(|text| {
-            pattern
-                .as_ref()
-                .is_none_or(|pattern| pattern.is_match(text))
-        })
+        .filter(|text| pattern.as_ref().is_none_or(|pattern| pattern.is_match(text)))
         .collect();
-    assert!(
-        !all.is_empty(),
-        "no text for {}: {:?}",
-        form.name,
-        form.pattern
-    );
+    assert!(!all.is_empty(), "no text for {}: {:?}", form.name, form.pattern);
     chance.pick(&all).clone()
 }
 
@@ -194,17 +185,13 @@ fn value(shape: &Shape, depth: usize, chance: &mut Chance) -> Value {
         Shape::Choice(words) => (*chance.pick(words)).into(),
         Shape::Bool => chance.one_in(2).into(),
         Shape::Int(min) => (min + i64::try_from(chance.below(3)).unwrap()).into(),
-        Shape::Scalar => chance
-            .pick(&[json!("word"), json!(1), json!(1.5), json!(true)])
-            .clone(),
+        Shape::Scalar => chance.pick(&[json!("word"), json!(1), json!(1.5), json!(true)]).clone(),
         Shape::Null => Value::Null,
         Shape::Late(_) if chance.one_in(4) => "{{ host }}".into(),
         Shape::Late(inner) => value(inner, depth, chance),
         Shape::List(inner, min) => {
             let more = if depth < DEPTH { chance.below(3) } else { 0 };
-            (0..min + more)
-                .map(|_| value(inner, depth + 1, chance))
-                .collect()
+            (0..min + more).map(|_| value(inner, depth + 1, chance)).collect()
         }
         Shape::Map(form, inner, min) => {
             let more = if depth < DEPTH { chance.below(3) } else { 0 };
@@ -227,9 +214,7 @@ fn one_of(all: &[(Select, Shape)], depth: usize, chance: &mut Chance) -> Value {
         let (_, shape) = if depth < DEPTH {
             chance.pick(all)
         } else {
-            all.iter()
-                .min_by_key(|(_, shape)| height(shape, 0))
-                .unwrap()
+            all.iter().min_by_key(|(_, shape)| height(shape, 0)).unwrap()
         };
         let made = value(shape, depth, chance);
         let selected = all.iter().find(|(select, _)| selects(select, &made));
@@ -266,36 +251,24 @@ fn height(shape: &Shape, depth: usize) -> usize {
         Shape::Record(record) => {
             let needed = record.fields.iter().filter(|field| field.required);
             let needed = needed.map(|field| height(&field.shape, depth + 1)).max();
-            let actions = record
-                .fields
-                .iter()
-                .filter(|field| record.one_of.contains(&field.name));
+            let actions = record.fields.iter().filter(|field| record.one_of.contains(&field.name));
             let actions = actions.map(|field| height(&field.shape, depth + 1)).min();
             1 + needed.max(actions).unwrap_or(0)
         }
-        Shape::OneOf(all) => all
-            .iter()
-            .map(|(_, shape)| height(shape, depth))
-            .min()
-            .unwrap_or(0),
+        Shape::OneOf(all) => all.iter().map(|(_, shape)| height(shape, depth)).min().unwrap_or(0),
         _ => 0,
     }
 }
 
 fn record(record: &Record, depth: usize, chance: &mut Chance) -> Value {
-    let actions: Vec<&Field> = record
-        .fields
-        .iter()
-        .filter(|field| record.one_of.contains(&field.name))
-        .collect();
+    let actions: Vec<&Field> =
+        record.fields.iter().filter(|field| record.one_of.contains(&field.name)).collect();
     let action = if actions.is_empty() {
         None
     } else if depth < DEPTH {
         Some(*chance.pick(&actions))
     } else {
-        actions
-            .into_iter()
-            .min_by_key(|field| height(&field.shape, 0))
+        actions.into_iter().min_by_key(|field| height(&field.shape, 0))
     };
     let mut map = Map::new();
     for field in record.fields {
@@ -305,10 +278,7 @@ fn record(record: &Record, depth: usize, chance: &mut Chance) -> Value {
             field.required || depth < DEPTH && chance.one_in(5)
         };
         if here {
-            map.insert(
-                field.name.to_owned(),
-                value(&field.shape, depth + 1, chance),
-            );
+            map.insert(field.name.to_owned(), value(&field.shape, depth + 1, chance));
         }
     }
     if let Some(rest) = record.rest
@@ -402,10 +372,8 @@ fn difference(text: &str, document: Option<&Value>) -> Option<String> {
     }
     let errors = decoded.sorted().into_iter();
     let errors = errors.filter(|one| one.severity == Severity::Error);
-    let unlisted: Vec<&str> = errors
-        .map(|one| one.code)
-        .filter(|code| !BEYOND_SCHEMAS.contains(code))
-        .collect();
+    let unlisted: Vec<&str> =
+        errors.map(|one| one.code).filter(|code| !BEYOND_SCHEMAS.contains(code)).collect();
     (!unlisted.is_empty()).then(|| {
         let told = told(&decoded);
         format!("{unlisted:?} are not among what a schema cannot say\n{told}")
@@ -425,10 +393,7 @@ fn check_schema_and_decoder_agree_on_generated_plans() {
         if number % 2 == 1 {
             change(&mut document, &mut chance);
         } else {
-            assert!(
-                crate::schemas::PLAN_VALIDATOR.is_valid(&document),
-                "{document:#}"
-            );
+            assert!(crate::schemas::PLAN_VALIDATOR.is_valid(&document), "{document:#}");
             valid += 1;
         }
         // JSON is YAML.
@@ -443,10 +408,7 @@ fn check_schema_and_decoder_agree_on_generated_plans() {
 #[test]
 fn check_schema_and_decoder_agree_on_all_that_is_kept() {
     let mut count = 0;
-    for path in files("tests/cases", ".yaml")
-        .into_iter()
-        .chain(files("plans", ".yaml"))
-    {
+    for path in files("tests/cases", ".yaml").into_iter().chain(files("plans", ".yaml")) {
         let name = shown(&path);
         // What stands in other folders is no plan.
         if name.starts_with("plans/") && name.matches('/').count() > 1 {

@@ -50,10 +50,7 @@ pub(crate) fn edited(file: &str, changes: &[(&str, &str)]) -> String {
 }
 
 /// Begins a description of a process.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tests begin processes here and nowhere else"
-)]
+#[expect(clippy::disallowed_methods, reason = "tests begin processes here and nowhere else")]
 pub(crate) fn program(path: impl AsRef<std::ffi::OsStr>) -> Command {
     Command::new(path)
 }
@@ -67,10 +64,7 @@ pub(crate) struct Planrun {
 impl Planrun {
     pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("pr").tempdir().unwrap();
-        Self {
-            folder,
-            environment: Vec::new(),
-        }
+        Self { folder, environment: Vec::new() }
     }
 
     /// Gives all commands a variable of the environment, or takes it from them.
@@ -196,12 +190,7 @@ impl Planrun {
             let _cut = stderr.read_to_end(&mut bytes);
             String::from_utf8_lossy(&bytes).into_owned()
         });
-        Going {
-            child,
-            lines,
-            stdout: String::new(),
-            stderr: Some(stderr),
-        }
+        Going { child, lines, stdout: String::new(), stderr: Some(stderr) }
     }
 }
 
@@ -337,19 +326,13 @@ impl Ended {
         let all = self.all();
         let mut lines = all.lines().map(str::trim);
         let found = lines.find(|line| line.starts_with(beginning) && line.contains(part));
-        found
-            .unwrap_or_else(|| panic!("no line {beginning:?} with {part:?} in:\n{all}"))
-            .to_owned()
+        found.unwrap_or_else(|| panic!("no line {beginning:?} with {part:?} in:\n{all}")).to_owned()
     }
 
     /// Returns the records it printed.
     pub(crate) fn story(&self) -> Story {
         let lines = self.stdout.lines();
-        Story(
-            lines
-                .filter_map(|line| serde_json::from_str(line).ok())
-                .collect(),
-        )
+        Story(lines.filter_map(|line| serde_json::from_str(line).ok()).collect())
     }
 
     fn all(&self) -> String {

@@ -61,10 +61,7 @@ pub(crate) fn cases() -> Vec<Case> {
                 .filter(|entry| entry.starts_with("hosts"));
             let file = hosts.next().unwrap_or_else(|| panic!("{name}: no `hosts`"));
             assert_eq!(hosts.next(), None, "{name}: which of them?");
-            Case {
-                inventory: format!("{CASES}/{name}/{file}"),
-                name,
-            }
+            Case { inventory: format!("{CASES}/{name}/{file}"), name }
         })
         .collect()
 }
@@ -135,9 +132,6 @@ fn inventories_are_read_as_ansible_reads_them() {
 fn only_cases_that_are_there_are_listed_as_different() {
     let mut names: Vec<String> = cases().into_iter().map(|case| case.name).collect();
     names.push("patterns".to_owned());
-    let unknown: Vec<String> = listed()
-        .into_keys()
-        .filter(|name| !names.contains(name))
-        .collect();
+    let unknown: Vec<String> = listed().into_keys().filter(|name| !names.contains(name)).collect();
     assert!(unknown.is_empty(), "no such cases: {unknown:?}");
 }

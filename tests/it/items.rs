@@ -52,9 +52,7 @@ pub(crate) fn scene(steps: &str) -> Scene {
 }
 
 pub(crate) fn task<'a>(state: &'a RunState, step: &str) -> Option<&'a TaskState> {
-    state.hosts[&HostName::new("m1")]
-        .tasks
-        .get(&StepPath(step.to_owned()))
+    state.hosts[&HostName::new("m1")].tasks.get(&StepPath(step.to_owned()))
 }
 
 pub(crate) fn status_of(state: &RunState, step: &str) -> Option<TaskStatus> {
@@ -74,29 +72,17 @@ pub(crate) struct Ended {
 pub(crate) fn run(steps: &str, faults: &[(&str, &str, Option<u32>)]) -> Ended {
     let scene = scene(steps);
     let clock = start();
-    let faults = faults
-        .iter()
-        .map(|(step, kind, times)| fault("m1", step, kind, *times));
+    let faults = faults.iter().map(|(step, kind, times)| fault("m1", step, kind, *times));
     let world = scene.world(&clock, faults.collect());
     let journal = Memory::default();
     let state = scene.drive(&clock, &world, &journal, None).unwrap();
-    Ended {
-        state,
-        stops: at(&world, "m1", "stops"),
-        starts: at(&world, "m1", "starts"),
-        journal,
-    }
+    Ended { state, stops: at(&world, "m1", "stops"), starts: at(&world, "m1", "starts"), journal }
 }
 
 #[test]
 fn a_step_is_done_for_each_item_in_order_and_the_list_is_looked_at_once() {
     let ended = run(STOP, &[]);
-    assert_eq!(
-        ended.state.status,
-        RunStatus::Succeeded,
-        "{}",
-        trace(&ended.journal)
-    );
+    assert_eq!(ended.state.status, RunStatus::Succeeded, "{}", trace(&ended.journal));
     // Once `imap` is down, the probe says that `auth` alone is wanted.
     assert_eq!(ended.stops, json!(["imap", "lmtp", "auth"]));
     for item in ["stop", "stop.1", "stop.2", "stop.3"] {
@@ -131,14 +117,8 @@ fn an_item_that_fails_ends_the_step_and_those_begun_are_undone_the_last_first() 
     assert_eq!(status_of(&ended.state, "stop.3"), None);
     assert_eq!(status_of(&ended.state, "stop"), Some(TaskStatus::Failed));
     // What failed is seen up already; what was done is put back, with its own item.
-    assert_eq!(
-        status_of(&ended.state, "stop.2.rollback"),
-        Some(TaskStatus::Unchanged)
-    );
-    assert_eq!(
-        status_of(&ended.state, "stop.1.rollback"),
-        Some(TaskStatus::Changed)
-    );
+    assert_eq!(status_of(&ended.state, "stop.2.rollback"), Some(TaskStatus::Unchanged));
+    assert_eq!(status_of(&ended.state, "stop.1.rollback"), Some(TaskStatus::Changed));
     assert_eq!(ended.starts, json!(["imap"]));
 
     let then_fail = format!("{STOP}\n  - fail: on purpose\n");
@@ -191,11 +171,7 @@ fn a_person_is_asked_about_one_item_and_the_rest_goes_on() {
     let state = scene.drive(&clock, &world, &journal, None).unwrap();
     let (asked, question) = &state.open_questions()[0];
     assert_eq!(asked.to_string(), "m1/stop.2");
-    assert!(
-        question.text.starts_with("Stop it [lmtp]: "),
-        "{}",
-        question.text
-    );
+    assert!(question.text.starts_with("Stop it [lmtp]: "), "{}", question.text);
     let asker = Always(Answer::Skip);
     let state = scene.drive(&clock, &world, &journal, Some(&asker)).unwrap();
     assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&journal));
@@ -205,17 +181,10 @@ fn a_person_is_asked_about_one_item_and_the_rest_goes_on() {
 
 #[test]
 fn a_failure_that_does_no_harm_lets_the_next_item_begin() {
-    let continues = STOP.replace(
-        "    rollback",
-        "    on_failure: {continue: one is enough}\n    rollback",
-    );
+    let continues =
+        STOP.replace("    rollback", "    on_failure: {continue: one is enough}\n    rollback");
     let ended = run(&continues, &[("stop.2", "refused", None)]);
-    assert_eq!(
-        ended.state.status,
-        RunStatus::Succeeded,
-        "{}",
-        trace(&ended.journal)
-    );
+    assert_eq!(ended.state.status, RunStatus::Succeeded, "{}", trace(&ended.journal));
     assert_eq!(ended.stops, json!(["imap", "auth"]));
 }
 
@@ -240,10 +209,7 @@ fn a_block_has_its_parts_at_each_item_and_their_results_are_those_of_the_item() 
     let ended = run(steps, &[]);
     let story = trace(&ended.journal);
     assert_eq!(ended.state.status, RunStatus::RolledBack, "{story}");
-    assert_eq!(
-        status_of(&ended.state, "count.2"),
-        Some(TaskStatus::Changed)
-    );
+    assert_eq!(status_of(&ended.state, "count.2"), Some(TaskStatus::Changed));
     let sent = sent(&ended.journal);
     let sent: Vec<&str> = sent.iter().map(|one| &one["m1: svc ".len()..]).collect();
     let expected = [
@@ -275,11 +241,7 @@ fn the_name_of_a_step_is_the_result_of_the_item_inside_and_the_list_outside() {
 "#;
     let ended = run(steps, &[]);
     let story = trace(&ended.journal);
-    assert_eq!(
-        status_of(&ended.state, "2"),
-        Some(TaskStatus::Unchanged),
-        "{story}"
-    );
+    assert_eq!(status_of(&ended.state, "2"), Some(TaskStatus::Unchanged), "{story}");
     let why = &task(&ended.state, "3").unwrap().why;
     assert_eq!(why.as_ref().unwrap().text, "1-2-3");
     let sent = sent(&ended.journal);
@@ -294,12 +256,7 @@ fn a_point_of_no_return_is_passed_when_all_items_ended_well() {
         "    point_of_no_return: all are down\n    rollback: {run: \"svc start {{ item }}\", done_when: up}",
     );
     let ended = run(&steps, &[("stop.3", "refused", None)]);
-    assert_eq!(
-        ended.state.status,
-        RunStatus::RolledBack,
-        "{}",
-        trace(&ended.journal)
-    );
+    assert_eq!(ended.state.status, RunStatus::RolledBack, "{}", trace(&ended.journal));
     assert_eq!(ended.starts, json!(["lmtp", "imap"]));
     let ended = run(&steps, &[]);
     assert_eq!(ended.state.status, RunStatus::Succeeded);
@@ -324,18 +281,10 @@ fn an_empty_list_is_left_out_and_a_list_without_end_is_refused() {
   - {run: svc count, read_only: true}
 "#;
     let ended = run(empty, &[]);
-    assert_eq!(
-        ended.state.status,
-        RunStatus::Succeeded,
-        "{}",
-        trace(&ended.journal)
-    );
+    assert_eq!(ended.state.status, RunStatus::Succeeded, "{}", trace(&ended.journal));
     let task = task(&ended.state, "1").unwrap();
     assert_eq!(task.status, Some(TaskStatus::Skipped));
-    assert_eq!(
-        task.why.as_ref().unwrap().text,
-        "the list of its items is empty"
-    );
+    assert_eq!(task.why.as_ref().unwrap().text, "the list of its items is empty");
 
     let many = vec!["1"; 1_001].join(", ");
     let many = empty.replace("\"[]\"", &format!("[{many}]"));
@@ -361,10 +310,7 @@ fn a_handler_may_be_done_for_each_item_of_what_was_recorded() {
 "#;
     let scene = scene(steps);
     let clock = start();
-    let world = scene.world(
-        &clock,
-        vec![fault("m1", "2.rollback.2", "refused", Some(1))],
-    );
+    let world = scene.world(&clock, vec![fault("m1", "2.rollback.2", "refused", Some(1))]);
     let journal = Memory::default();
     let state = scene.drive(&clock, &world, &journal, None).unwrap();
     assert_eq!(state.status, RunStatus::Stuck, "{}", trace(&journal));

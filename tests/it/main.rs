@@ -1,9 +1,6 @@
 //! The tests of planrun as a whole: one binary, a module a subject.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on ends where it stands"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends where it stands")]
 
 mod ansible;
 mod anything;

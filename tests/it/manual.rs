@@ -58,10 +58,7 @@ fn files(text: &str) -> Files {
                 "yaml top" => top(&part),
                 "yaml model" => {
                     let lines = part.lines().map(|line| format!("  {line}\n"));
-                    format!(
-                        "version: 1\nmodel: tried\nweb:\n{}",
-                        lines.collect::<String>()
-                    )
+                    format!("version: 1\nmodel: tried\nweb:\n{}", lines.collect::<String>())
                 }
                 _ => part,
             };
@@ -74,15 +71,10 @@ fn files(text: &str) -> Files {
 /// Completes a part of the top level of a plan.
 fn top(part: &str) -> String {
     let mut plan = String::new();
-    for (key, line) in [
-        ("version", "version: 1\n"),
-        ("name", "name: tried\n"),
-        ("hosts", "hosts: web\n"),
-    ] {
-        if !part
-            .lines()
-            .any(|line| line.starts_with(&format!("{key}:")))
-        {
+    for (key, line) in
+        [("version", "version: 1\n"), ("name", "name: tried\n"), ("hosts", "hosts: web\n")]
+    {
+        if !part.lines().any(|line| line.starts_with(&format!("{key}:"))) {
             plan.push_str(line);
         }
     }
@@ -117,9 +109,7 @@ fn told(files: &Files) -> (BTreeSet<String>, String) {
     for (name, text) in files.iter().filter(|(name, _)| **name != "line") {
         desk.write(name, text);
     }
-    let line = files
-        .get("line")
-        .map_or_else(|| line(files), String::as_str);
+    let line = files.get("line").map_or_else(|| line(files), String::as_str);
     let told = desk.types(line);
     (desk::codes(&told.text), format!("{line}{}", told.text))
 }
@@ -174,10 +164,7 @@ fn every_code_has_an_example_and_its_cure() {
             missing.push(section.code);
         }
     }
-    assert!(
-        missing.is_empty(),
-        "write an example and its cure, or say why not: {missing:?}"
-    );
+    assert!(missing.is_empty(), "write an example and its cure, or say why not: {missing:?}");
 }
 
 #[test]

@@ -71,10 +71,7 @@ fn nothing_is_overwritten() {
     fs::write(folder.join("mine.yaml"), "mine\n").unwrap();
     let ended = run(folder, &["new", "mine"]);
     ended.exits(2).says("`mine.yaml` is there already");
-    assert_eq!(
-        fs::read_to_string(folder.join("mine.yaml")).unwrap(),
-        "mine\n"
-    );
+    assert_eq!(fs::read_to_string(folder.join("mine.yaml")).unwrap(), "mine\n");
     // A schema that is there is left as it is.
     fs::create_dir(folder.join("schemas")).unwrap();
     fs::write(folder.join("schemas/plan.schema.json"), "{}").unwrap();
@@ -91,9 +88,7 @@ fn names_that_no_plan_can_have_are_refused() {
         run(folder, &["new", name]).exits(2).says("name it like");
     }
     let words = ["new", "web-restart", "--hosts", "{{ group }}"];
-    run(folder, &words)
-        .exits(2)
-        .says("is read before any value");
+    run(folder, &words).exits(2).says("is read before any value");
     let words = ["new", "--kind", "inventory", "prod", "--hosts", "a b"];
     run(folder, &words).exits(2).says("no name of a group");
     assert_eq!(fs::read_dir(folder).unwrap().count(), 0);

@@ -96,10 +96,7 @@ fn a_host_that_is_out_of_reach_at_its_turn_is_the_same_case() {
 
 #[test]
 fn where_a_failure_is_borne_the_hosts_behind_one_that_was_never_touched_are_begun() {
-    for (kind, fate) in [
-        ("host_gone", HostStatus::Unreachable),
-        ("refused", HostStatus::Refused),
-    ] {
+    for (kind, fate) in [("host_gone", HostStatus::Unreachable), ("refused", HostStatus::Refused)] {
         // The second is looked at in vain when its turn comes, and the third is begun.
         let plan = plan("MOST", FIRST).replace("delegate_to: backend3", "delegate_to: backend2");
         let faults = match kind {
@@ -145,10 +142,7 @@ fn where_nothing_was_sent_to_any_host_the_run_is_refused() {
     assert!(scene.drive(&clock, &world, &dying, None).is_none());
     let host = planrun::inventory::HostName::new("backend3");
     world.set(&host, "dovecot", "inactive".into()).unwrap();
-    let journal = Memory {
-        records: dying.records,
-        ..Memory::default()
-    };
+    let journal = Memory { records: dying.records, ..Memory::default() };
     let state = scene.drive(&clock, &world, &journal, None).unwrap();
     let told = trace(&journal);
     assert_eq!(status(&state, "backend3"), HostStatus::Refused, "{told}");

@@ -26,10 +26,8 @@ use crate::tidy;
 const CASES: &str = "tests/cases/rejected";
 
 /// Codes without a case, and why.
-const WITHOUT: &[(&str, &str)] = &[(
-    "too-many-nodes",
-    "takes four million values, which a debug build reads for ten seconds",
-)];
+const WITHOUT: &[(&str, &str)] =
+    &[("too-many-nodes", "takes four million values, which a debug build reads for ten seconds")];
 
 /// Returns what is told about a plan.
 fn told(path: &Path) -> String {
@@ -157,9 +155,7 @@ fn read(text: &str) -> Vec<Diagnostic> {
 
 /// Where a diagnostic begins.
 fn place(one: &Diagnostic) -> usize {
-    one.primary
-        .as_ref()
-        .map_or(0, |label| label.span.range().start)
+    one.primary.as_ref().map_or(0, |label| label.span.range().start)
 }
 
 #[test]
@@ -175,13 +171,9 @@ fn every_fix_cures_what_it_belongs_to() {
                 let about = format!("{name}: {}: {}\n{cured}", one.code, fix.text);
                 assert_ne!(cured, text, "{about}");
                 // The same fault may stand elsewhere; this one has moved by what was put before it.
-                let before = fix
-                    .edits
-                    .iter()
-                    .filter(|edit| edit.span.range().end <= place(&one));
-                let at = before.fold(place(&one), |at, edit| {
-                    at + edit.text.len() - edit.span.range().len()
-                });
+                let before = fix.edits.iter().filter(|edit| edit.span.range().end <= place(&one));
+                let at = before
+                    .fold(place(&one), |at, edit| at + edit.text.len() - edit.span.range().len());
                 for told in read(&cured) {
                     let same = told.code == one.code && place(&told) == at;
                     assert!(!same, "{about}\nis still told: {}", told.message);
@@ -209,14 +201,9 @@ fn every_code_of_a_diagnostic_has_a_case_and_there_are_120_cases() {
     let (codes, _) = tidy::codes();
     let without: BTreeSet<&str> = WITHOUT.iter().map(|(code, _)| *code).collect();
     let missing = codes.difference(&told);
-    let missing: Vec<&String> = missing
-        .filter(|code| !without.contains(code.as_str()))
-        .collect();
+    let missing: Vec<&String> = missing.filter(|code| !without.contains(code.as_str())).collect();
     assert!(missing.is_empty(), "no case for {missing:?}");
-    let idle: Vec<&&str> = without
-        .iter()
-        .filter(|code| told.contains(**code))
-        .collect();
+    let idle: Vec<&&str> = without.iter().filter(|code| told.contains(**code)).collect();
     assert!(idle.is_empty(), "{idle:?} have a case, and need no excuse");
 }
 

@@ -81,11 +81,7 @@ fn what_is_seen_done_is_not_sent_again_and_counts_as_changed() {
     ];
     assert_eq!(short(&sent(&ended.journal)), expected, "{story}");
     for step in ["stop", "note", "each", "each.1", "each.2", "swap"] {
-        assert_eq!(
-            status_of(&ended.state, step),
-            Some(TaskStatus::Changed),
-            "{step}"
-        );
+        assert_eq!(status_of(&ended.state, step), Some(TaskStatus::Changed), "{step}");
     }
     // What was recorded in the first round stays: by now `auth` alone is wanted.
     let before = task(&ended.state, "before").unwrap();
@@ -195,27 +191,15 @@ fn a_block_in_a_list_has_rounds_at_each_item() {
         idempotent: true
         rollback: {none: nothing to undo}
 "#;
-    let ended = run(
-        steps,
-        &[
-            ("note.1", "refused", Some(1)),
-            ("note.2", "refused", Some(1)),
-        ],
-    );
+    let ended = run(steps, &[("note.1", "refused", Some(1)), ("note.2", "refused", Some(1))]);
     let story = trace(&ended.journal);
     assert_eq!(ended.state.status, RunStatus::Succeeded, "{story}");
     assert_eq!(task(&ended.state, "swap.1").unwrap().round, 2);
     assert_eq!(task(&ended.state, "swap.2").unwrap().round, 2);
     assert_eq!(ended.stops, json!(["lmtp", "auth"]));
     let sent = sent(&ended.journal);
-    let notes: Vec<&str> = short(&sent)
-        .into_iter()
-        .filter(|one| one.starts_with("note"))
-        .collect();
-    assert_eq!(
-        notes,
-        ["note 0-lmtp", "note 0-lmtp", "note 0-auth", "note 0-auth"]
-    );
+    let notes: Vec<&str> = short(&sent).into_iter().filter(|one| one.starts_with("note")).collect();
+    assert_eq!(notes, ["note 0-lmtp", "note 0-lmtp", "note 0-auth", "note 0-auth"]);
 }
 
 #[test]
@@ -224,13 +208,8 @@ fn a_stop_in_the_time_before_a_round_pauses_and_the_round_comes_after_the_rest_o
     let clock = start();
     let world = scene.world(&clock, vec![fault("m1", "each.2", "refused", Some(1))]);
     let journal = Memory::default();
-    let swap = TaskId {
-        host: HostName::new("m1"),
-        step: StepPath("swap".into()),
-    };
-    let state = scene
-        .drive_until(&clock, &world, &journal, None, Some(&swap))
-        .unwrap();
+    let swap = TaskId { host: HostName::new("m1"), step: StepPath("swap".into()) };
+    let state = scene.drive_until(&clock, &world, &journal, None, Some(&swap)).unwrap();
     let story = trace(&journal);
     assert_eq!(state.status, RunStatus::Paused, "{story}");
     assert_eq!(exit_status(&state), 6, "{story}");

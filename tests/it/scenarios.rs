@@ -108,10 +108,7 @@ fn the_scenarios_of_the_manual_end_as_they_say() {
 
 #[test]
 fn every_shipped_plan_has_scenarios_of_a_good_end_and_of_bad_ones() {
-    let files: Vec<Value> = files("plans/tests", "yaml")
-        .iter()
-        .map(|path| read(path))
-        .collect();
+    let files: Vec<Value> = files("plans/tests", "yaml").iter().map(|path| read(path)).collect();
     for path in crate::files("plans", "yaml") {
         let name = path.file_name().unwrap().to_str().unwrap();
         let of_plan = |file: &&Value| file["plan"] == name;
@@ -133,13 +130,8 @@ fn every_shipped_plan_has_scenarios_of_a_good_end_and_of_bad_ones() {
 
 fn read(path: &Path) -> Value {
     let mut sources = Sources::default();
-    let id = sources.add(
-        path.display().to_string(),
-        std::fs::read_to_string(path).unwrap(),
-    );
-    document::parse(&sources, id, &mut Diagnostics::default())
-        .unwrap()
-        .to_json()
+    let id = sources.add(path.display().to_string(), std::fs::read_to_string(path).unwrap());
+    document::parse(&sources, id, &mut Diagnostics::default()).unwrap().to_json()
 }
 
 fn entries(value: &Value) -> Map<String, Value> {
@@ -156,10 +148,7 @@ fn word(value: &Value) -> String {
 /// Reads `STEP@HOST`.
 fn task(text: &str) -> TaskId {
     let (step, host) = text.rsplit_once('@').unwrap();
-    TaskId {
-        host: HostName::new(host),
-        step: StepPath(step.into()),
-    }
+    TaskId { host: HostName::new(host), step: StepPath(step.into()) }
 }
 
 /// What a scenario brings about.
@@ -220,10 +209,7 @@ fn walk(folder: &Path, file: &Value, scenario: &Value) -> Vec<String> {
         .map(|(place, answer)| (task(&place), serde_json::from_value(answer).unwrap()));
     let answers = Answers(RefCell::new(answers.collect()));
 
-    let mut journal = Memory {
-        dies_at: scripted.dies_at,
-        ..Memory::default()
-    };
+    let mut journal = Memory { dies_at: scripted.dies_at, ..Memory::default() };
     let began = clock.now();
     let stops_at = scripted.stops_at.as_ref();
     let mut state = scene.drive_until(&clock, &world, &journal, Some(&answers), stops_at);
@@ -237,14 +223,7 @@ fn walk(folder: &Path, file: &Value, scenario: &Value) -> Vec<String> {
         return vec!["the controller died, and nobody resumed the run".into()];
     };
     let expect = &scenario["expect"];
-    let mut wrong = differences(
-        expect,
-        &state,
-        &scene.plan.inventory,
-        &world,
-        &journal,
-        took,
-    );
+    let mut wrong = differences(expect, &state, &scene.plan.inventory, &world, &journal, took);
     if let Some(next) = expect["next_after_resume"].as_str() {
         let first = first_task(&journal.records.borrow()[rested..]);
         if first != Some(task(next)) {
@@ -291,11 +270,7 @@ fn differences(
             wrong.push(format!("{what}: {found}, expected {expected}"));
         }
     };
-    hold(
-        "run",
-        &serde_json::to_value(state.status).unwrap(),
-        &expect["run"],
-    );
+    hold("run", &serde_json::to_value(state.status).unwrap(), &expect["run"]);
     if !expect["exit"].is_null() {
         hold("exit", &exit_status(state).into(), &expect["exit"]);
     }
@@ -305,10 +280,7 @@ fn differences(
     }
     for (place, status) in entries(&expect["steps"]) {
         let at = task(&place);
-        let found = state.hosts[&at.host]
-            .tasks
-            .get(&at.step)
-            .and_then(|task| task.status);
+        let found = state.hosts[&at.host].tasks.get(&at.step).and_then(|task| task.status);
         hold(&place, &serde_json::to_value(found).unwrap(), &status);
     }
     for (place, value) in entries(&expect["state"]) {
@@ -317,11 +289,7 @@ fn differences(
     }
     let all = sent(journal);
     if expect["sent"].as_object().is_some_and(Map::is_empty) {
-        hold(
-            "sent",
-            &serde_json::to_value(&all).unwrap(),
-            &serde_json::json!([]),
-        );
+        hold("sent", &serde_json::to_value(&all).unwrap(), &serde_json::json!([]));
     }
     for (command, times) in entries(&expect["sent"]) {
         // A command may have an `@` of its own: `systemctl stop postgresql@15-main`.
@@ -338,10 +306,7 @@ fn differences(
         hold(command, &all.iter().filter(fits).count().into(), &times);
     }
     for (bound, is_kept) in [
-        (
-            "at_least",
-            (|took, bound| took >= bound) as fn(Duration, Duration) -> bool,
-        ),
+        ("at_least", (|took, bound| took >= bound) as fn(Duration, Duration) -> bool),
         ("at_most", |took, bound| took <= bound),
     ] {
         if let Some(length) = expect["took"][bound].as_str()

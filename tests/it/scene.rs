@@ -160,10 +160,7 @@ impl Scene {
             panic!("{}", render::human(&found, &sources, false));
         };
         let given = Given {
-            set: set
-                .iter()
-                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-                .collect(),
+            set: set.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
             limit: limit.map(str::to_owned),
             plan_dir: folder.to_owned(),
             ..Given::default()
@@ -180,11 +177,7 @@ impl Scene {
             panic!("{}", render::human(&found, &sources, false));
         };
         let planned = planned::planned(&plan, "plan.yaml", plan_text, "test@here", BTreeMap::new());
-        Self {
-            plan,
-            model: Arc::new(model),
-            planned,
-        }
+        Self { plan, model: Arc::new(model), planned }
     }
 
     /// Its hosts as they are at the start.
@@ -217,10 +210,7 @@ impl Scene {
         stops_at: Option<&TaskId>,
     ) -> Option<RunState> {
         let stop = Rc::new(Stop::new());
-        let watching = Watching {
-            stop: Rc::clone(&stop),
-            stops_at: stops_at.cloned(),
-        };
+        let watching = Watching { stop: Rc::clone(&stop), stops_at: stops_at.cloned() };
         let reporter: Rc<RefCell<dyn Reporter>> = Rc::new(RefCell::new(watching));
         let run = Run {
             id: RunId("test".into()),
@@ -238,9 +228,7 @@ impl Scene {
         let first = if before.seq == 0 {
             Event::RunPlanned(Box::new(self.planned.clone()))
         } else {
-            Event::RunResumed {
-                by: "test@here".into(),
-            }
+            Event::RunResumed { by: "test@here".into() }
         };
         block_on_virtual(clock, async {
             let mut state = before;
@@ -284,27 +272,15 @@ impl Scene {
         for dies_after in 1..1_000 {
             let clock = start();
             let world = self.world(&clock, faults.to_vec());
-            let dying = Memory {
-                dies_after: Some(dies_after),
-                ..Memory::default()
-            };
+            let dying = Memory { dies_after: Some(dies_after), ..Memory::default() };
             if self.drive(&clock, &world, &dying, None).is_some() {
                 return dying.records.borrow().len();
             }
             between(&world);
-            let journal = Memory {
-                records: dying.records,
-                ..Memory::default()
-            };
+            let journal = Memory { records: dying.records, ..Memory::default() };
             let sent_before = sent(&journal).len();
             let state = self.drive(&clock, &world, &journal, None).unwrap();
-            see(&Resumed {
-                dies_after,
-                sent_before,
-                state,
-                journal,
-                world,
-            });
+            see(&Resumed { dies_after, sent_before, state, journal, world });
         }
         panic!("the run does not end");
     }
@@ -322,11 +298,7 @@ pub(crate) fn flagship() -> String {
 
 /// A value of a host of the model, now.
 pub(crate) fn at(world: &ModelTransport, host: &str, name: &str) -> serde_json::Value {
-    world
-        .world()
-        .unwrap()
-        .get(&HostName::new(host), name)
-        .unwrap()
+    world.world().unwrap().get(&HostName::new(host), name).unwrap()
 }
 
 /// How a host ended.

@@ -53,11 +53,7 @@ fn the_published_schemas_are_those_of_the_check() {
             std::fs::write(&path, &text).unwrap();
         }
         let published = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            published == text,
-            "{} is stale: run with INSTA_UPDATE=always",
-            path.display()
-        );
+        assert!(published == text, "{} is stale: run with INSTA_UPDATE=always", path.display());
     }
 }
 
@@ -228,12 +224,7 @@ fn change(document: &mut Value, (place, how, with): &Change) {
 static PLANS: LazyLock<Vec<Value>> = LazyLock::new(|| {
     let all = files("plans", "yaml");
     all.iter()
-        .map(|path| {
-            read(&std::fs::read_to_string(path).unwrap())
-                .0
-                .unwrap()
-                .to_json()
-        })
+        .map(|path| read(&std::fs::read_to_string(path).unwrap()).0.unwrap().to_json())
         .collect()
 });
 pub(crate) static PLAN_VALIDATOR: LazyLock<Validator> =

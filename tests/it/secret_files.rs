@@ -48,22 +48,13 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let scene = Self {
-            planrun: Planrun::new(),
-            folder: tempfile::tempdir().unwrap(),
-        };
+        let scene = Self { planrun: Planrun::new(), folder: tempfile::tempdir().unwrap() };
         let out = scene.path("out");
         fs::create_dir(&out).unwrap();
         scene.write("plan.yaml", PLAN);
         scene.write("site.key", key());
-        let vars = format!(
-            "key: site.key, out: {}, planrun_connection: local",
-            out.display()
-        );
-        scene.write(
-            "hosts.yaml",
-            format!("all: {{hosts: {{here: {{{vars}}}}}}}\n"),
-        );
+        let vars = format!("key: site.key, out: {}, planrun_connection: local", out.display());
+        scene.write("hosts.yaml", format!("all: {{hosts: {{here: {{{vars}}}}}}}\n"));
         scene
     }
 
@@ -125,24 +116,15 @@ fn a_secret_file_is_nowhere_but_where_it_was_sent() {
     let scene = Scene::new();
     let applied = scene.apply(&["--output", "json"]);
     applied.exits(6).says("«secret key»");
-    assert_eq!(
-        fs::read_to_string(scene.path("out/site.key")).unwrap(),
-        key()
-    );
+    assert_eq!(fs::read_to_string(scene.path("out/site.key")).unwrap(), key());
     assert_eq!(scene.mode("out/site.key"), 0o600);
 
     let run = scene.planrun.newest();
     let shown = scene.planrun.run(&["show", &run, "--format", "json"]);
-    scene
-        .planrun
-        .run(&["resolve", &run, "--as", "approve"])
-        .exits(0);
+    scene.planrun.run(&["resolve", &run, "--as", "approve"]).exits(0);
     let resumed = scene.planrun.run(&["-vvv", "resume", &run]);
     resumed.exits(0);
-    assert_eq!(
-        fs::read_to_string(scene.path("out/again.key")).unwrap(),
-        key()
-    );
+    assert_eq!(fs::read_to_string(scene.path("out/again.key")).unwrap(), key());
     assert_eq!(scene.mode("out/again.key"), 0o640);
     scene.hides(&[&applied, &shown, &resumed]);
 
@@ -176,10 +158,7 @@ fn a_run_that_goes_on_reads_a_secret_file_again() {
     let scene = Scene::new();
     scene.apply(&[]).exits(6);
     let run = scene.planrun.newest();
-    scene
-        .planrun
-        .run(&["resolve", &run, "--as", "approve"])
-        .exits(0);
+    scene.planrun.run(&["resolve", &run, "--as", "approve"]).exits(0);
 
     fs::remove_file(scene.path("site.key")).unwrap();
     for word in ["resume", "rollback"] {
@@ -199,10 +178,7 @@ fn a_run_that_goes_on_reads_a_secret_file_again() {
     let other = key().replace("bm90", "b3Ro");
     scene.write("site.key", &other);
     scene.planrun.run(&["resume", &run]).exits(0);
-    assert_eq!(
-        fs::read_to_string(scene.path("out/again.key")).unwrap(),
-        other
-    );
+    assert_eq!(fs::read_to_string(scene.path("out/again.key")).unwrap(), other);
     scene.hides(&[]);
 }
 
@@ -212,9 +188,7 @@ fn the_path_of_a_secret_file_is_no_secret() {
     scene.write("other.key", key());
     let set = format!("key={}", scene.name("other.key"));
     let ended = scene.apply(&["--set", &set]);
-    ended
-        .exits(6)
-        .says(&format!("is {} fine?", scene.name("other.key")));
+    ended.exits(6).says(&format!("is {} fine?", scene.name("other.key")));
     assert!(!ended.stderr.contains("secret-on-command-line"));
     scene.hides(&[&ended]);
 }
@@ -231,11 +205,7 @@ fn a_secret_file_need_not_be_text() {
     let hex = hex(part);
     for (path, kept) in scene.planrun.disk() {
         assert!(!kept.windows(part.len()).any(|it| it == part), "{path:?}");
-        assert!(
-            !String::from_utf8_lossy(&kept).contains(&hex),
-            "{}",
-            path.display()
-        );
+        assert!(!String::from_utf8_lossy(&kept).contains(&hex), "{}", path.display());
     }
 }
 
@@ -265,10 +235,7 @@ fn a_secret_file_that_is_not_there_or_empty_or_large_is_told_before_anything_is_
     let one = fs::read_to_string(scene.path("hosts.yaml")).unwrap();
     scene.write("hosts.yaml", hosts);
     let ended = scene.apply(&[]);
-    ended
-        .exits(2)
-        .says("secret files have more than 131072 bytes together")
-        .says("--limit");
+    ended.exits(2).says("secret files have more than 131072 bytes together").says("--limit");
     scene.write("hosts.yaml", one);
     // To check a plan it need not be there, nor even be given.
     let (plan, hosts) = (scene.name("plan.yaml"), scene.name("hosts.yaml"));
@@ -277,9 +244,5 @@ fn a_secret_file_that_is_not_there_or_empty_or_large_is_told_before_anything_is_
     let text = fs::read_to_string(&hosts).unwrap();
     scene.write("hosts.yaml", text.replace("key: site.key, ", ""));
     scene.planrun.run(&words).exits(0);
-    scene
-        .apply(&[])
-        .exits(2)
-        .says("the input `key` has no value")
-        .says("--set key=FILE");
+    scene.apply(&[]).exits(2).says("the input `key` has no value").says("--set key=FILE");
 }

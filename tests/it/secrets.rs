@@ -70,28 +70,20 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let scene = Self {
-            planrun: Planrun::new(),
-            folder: tempfile::tempdir().unwrap(),
-        };
+        let scene = Self { planrun: Planrun::new(), folder: tempfile::tempdir().unwrap() };
         let out = scene.path("out");
         fs::create_dir(&out).unwrap();
         scene.write("plan.yaml", &PLAN.replace(", default_: no", ""));
         scene.write("token.conf", "[auth]\ntoken = {{ token | tojson }}\n");
         scene.write("inputs.yaml", "keys: [first-key-1, second-key-2]\n");
         let vars = format!("out: {}, planrun_connection: local", out.display());
-        scene.write(
-            "hosts.yaml",
-            &format!("all: {{hosts: {{here: {{{vars}}}}}}}\n"),
-        );
+        scene.write("hosts.yaml", &format!("all: {{hosts: {{here: {{{vars}}}}}}}\n"));
         scene
     }
 
     fn with_token() -> Self {
         let mut scene = Self::new();
-        scene
-            .planrun
-            .environment("PLANRUN_INPUT_TOKEN", Some(TOKEN));
+        scene.planrun.environment("PLANRUN_INPUT_TOKEN", Some(TOKEN));
         scene
     }
 
@@ -198,9 +190,8 @@ fn a_secret_is_nowhere_but_where_it_was_sent() {
     resumed.exits(1);
     resumed.says("«secret token»");
     let disk = scene.planrun.disk();
-    let kept = disk
-        .iter()
-        .any(|(_, bytes)| String::from_utf8_lossy(bytes).contains("«secret token»"));
+    let kept =
+        disk.iter().any(|(_, bytes)| String::from_utf8_lossy(bytes).contains("«secret token»"));
     assert!(kept, "the store was not looked at: {disk:?}");
     scene.hides(&[&applied, &shown, &plain, &resolved, &resumed]);
 }
@@ -236,39 +227,23 @@ fn a_run_that_goes_on_is_given_its_secrets_again() {
     let mut scene = Scene::with_token();
     scene.apply_with_keys(&[]).exits(6);
     let run = scene.planrun.newest();
-    scene
-        .planrun
-        .run(&["resolve", &run, "--as", "approve"])
-        .exits(0);
+    scene.planrun.run(&["resolve", &run, "--as", "approve"]).exits(0);
 
     scene.planrun.environment("PLANRUN_INPUT_TOKEN", None);
     let refused = scene.planrun.run(&["resume", &run]);
     refused.exits(2);
     refused.says("the input `token` has no value for `here`");
-    refused
-        .says("PLANRUN_INPUT_TOKEN")
-        .says("needs its secrets again");
+    refused.says("PLANRUN_INPUT_TOKEN").says("needs its secrets again");
     let refused = scene.planrun.run(&["rollback", &run]);
     refused.exits(2).says("PLANRUN_INPUT_TOKEN");
 
     // The file that was named when the run began is gone, another one is named.
     fs::remove_file(scene.path("inputs.yaml")).unwrap();
-    scene
-        .planrun
-        .environment("PLANRUN_INPUT_TOKEN", Some(TOKEN));
-    scene
-        .planrun
-        .run(&["resume", &run])
-        .exits(2)
-        .says("`keys` has no value");
-    scene.write(
-        "other.yaml",
-        &format!("keys: [first-key-1]\ntoken: {TOKEN:?}\n"),
-    );
+    scene.planrun.environment("PLANRUN_INPUT_TOKEN", Some(TOKEN));
+    scene.planrun.run(&["resume", &run]).exits(2).says("`keys` has no value");
+    scene.write("other.yaml", &format!("keys: [first-key-1]\ntoken: {TOKEN:?}\n"));
     scene.planrun.environment("PLANRUN_INPUT_TOKEN", None);
-    let resumed = scene
-        .planrun
-        .run(&["resume", &run, "--inputs", &scene.name("other.yaml")]);
+    let resumed = scene.planrun.run(&["resume", &run, "--inputs", &scene.name("other.yaml")]);
     resumed.exits(1);
     scene.hides(&[&refused, &resumed]);
 }
@@ -277,18 +252,12 @@ fn a_run_that_goes_on_is_given_its_secrets_again() {
 fn a_secret_of_the_inventory_is_read_from_there_again() {
     let scene = Scene::new();
     let hosts = fs::read_to_string(scene.path("hosts.yaml")).unwrap();
-    let own = format!(
-        "{{keys: [first-key-1], token: {}, out:",
-        serde_json::json!(TOKEN)
-    );
+    let own = format!("{{keys: [first-key-1], token: {}, out:", serde_json::json!(TOKEN));
     scene.write("hosts.yaml", &hosts.replace("{out:", &own));
     let applied = scene.apply(&[]);
     applied.exits(6);
     let run = scene.planrun.newest();
-    scene
-        .planrun
-        .run(&["resolve", &run, "--as", "approve"])
-        .exits(0);
+    scene.planrun.run(&["resolve", &run, "--as", "approve"]).exits(0);
     let resumed = scene.planrun.run(&["resume", &run]);
     resumed.exits(1);
     scene.hides(&[&applied, &resumed]);
@@ -300,15 +269,9 @@ fn what_is_wrong_with_a_secret_is_told_without_it() {
     scene.planrun.environment("PLANRUN_INPUT_TOKEN", Some(""));
     let ended = scene.apply_with_keys(&[]);
     ended.exits(2).says("the secret `token` is empty");
-    scene.write(
-        "inputs.yaml",
-        "{keys: [first-key-1, [second-key-2]], nokey: 1}\n",
-    );
+    scene.write("inputs.yaml", "{keys: [first-key-1, [second-key-2]], nokey: 1}\n");
     let ended = scene.apply_with_keys(&[]);
-    ended
-        .exits(2)
-        .says("the secret `keys` does not fit")
-        .says("unknown-input");
+    ended.exits(2).says("the secret `keys` does not fit").says("unknown-input");
     scene.hides(&[&ended]);
     // A line of a secret is shown blotted out.
     ended.says("{keys: ***");
@@ -321,28 +284,20 @@ fn a_secret_that_is_seen_already_is_told() {
     ended.exits(6);
     ended.says("secret-on-command-line").says("short-secret");
     let summary = ended.stderr.lines().find(|line| line.contains("--set"));
-    assert!(
-        summary.is_none_or(|line| !line.contains("abc12")),
-        "{summary:?}"
-    );
+    assert!(summary.is_none_or(|line| !line.contains("abc12")), "{summary:?}");
 
     let hosts = fs::read_to_string(scene.path("hosts.yaml")).unwrap();
     let dsn = "{dsn: 'imap://x:first-key-1@db', out:";
     scene.write("hosts.yaml", &hosts.replace("{out:", dsn));
     let ended = scene.apply_with_keys(&["--set", "token=something"]);
-    ended
-        .exits(2)
-        .says("secret-in-other-value")
-        .says("`dsn` of here");
+    ended.exits(2).says("secret-in-other-value").says("`dsn` of here");
 }
 
 #[test]
 fn a_plan_is_checked_without_its_secrets() {
     let scene = Scene::new();
     let (plan, hosts) = (scene.name("plan.yaml"), scene.name("hosts.yaml"));
-    let ended = scene
-        .planrun
-        .run(&["validate", &plan, "--inventory", &hosts]);
+    let ended = scene.planrun.run(&["validate", &plan, "--inventory", &hosts]);
     ended.exits(0);
     scene.apply(&[]).exits(2).says("PLANRUN_INPUT_KEYS");
 }

@@ -40,10 +40,7 @@ pub(crate) fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
 
 /// Returns a path as it is named in the tree.
 pub(crate) fn shown(path: &Path) -> String {
-    path.strip_prefix(root())
-        .unwrap_or(path)
-        .display()
-        .to_string()
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }
 
 /// A block of code in a Markdown text.

@@ -18,18 +18,8 @@ const MAX_LINES: usize = 500;
 /// Files that may be longer, and why.
 const LONGER: &[(&str, &str)] = &[
     ("src/event.rs", "all facts of a run are read side by side"),
-    (
-        "src/schema/plan.rs",
-        "data: the words of a plan, in one table",
-    ),
-    (
-        "src/schema/foreign/plan.rs",
-        "data: the words of other tools, place by place",
-    ),
-    (
-        "src/schema/foreign/step.rs",
-        "data: the words of other tools in a step, in one table",
-    ),
+    ("src/schema/plan.rs", "data: the words of a plan, in one table"),
+    ("src/schema/foreign/step.rs", "data: the words of other tools in a step, in one table"),
 ];
 
 /// A Rust file of `src` that is part of the program.
@@ -54,19 +44,14 @@ fn code() -> Vec<Code> {
             tests.insert(shown(&path.with_extension("").join(&found[1])));
         }
     }
-    let is_test = |path: &Path| {
-        path.with_extension("")
-            .ancestors()
-            .any(|part| tests.contains(&shown(part)))
-    };
+    let is_test =
+        |path: &Path| path.with_extension("").ancestors().any(|part| tests.contains(&shown(part)));
     all.iter()
         .filter(|path| !is_test(path))
         .map(|path| {
             let path = shown(path);
             let whole = text(&path);
-            let end = inline
-                .find(&whole)
-                .map_or(whole.len(), |found| found.start());
+            let end = inline.find(&whole).map_or(whole.len(), |found| found.start());
             let module = path.trim_start_matches("src/").trim_end_matches(".rs");
             Code {
                 module: module.split('/').next().unwrap().to_owned(),
@@ -79,9 +64,7 @@ fn code() -> Vec<Code> {
 
 /// Returns the lines of a text that are no comments.
 fn without_comments(text: &str) -> String {
-    let lines = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"));
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -105,10 +88,7 @@ fn dependency_table() -> BTreeMap<String, BTreeSet<String>> {
                 None => may.extend(groups.get(word).unwrap_or_else(|| panic!("{word}")).clone()),
             }
         }
-        groups
-            .entry(cells[2].to_owned())
-            .or_default()
-            .insert(module.clone());
+        groups.entry(cells[2].to_owned()).or_default().insert(module.clone());
         rows.insert(module, may);
     }
     rows
@@ -130,10 +110,7 @@ fn modules_use_only_what_the_table_allows() {
         for found in used.captures_iter(&without_comments(&code.text)) {
             let other = &found[1];
             if other != code.module && !may.contains(other) {
-                faults.push(format!(
-                    "{}: `{}` may not use `{other}`",
-                    code.path, code.module
-                ));
+                faults.push(format!("{}: `{}` may not use `{other}`", code.path, code.module));
             }
         }
     }
@@ -163,10 +140,7 @@ fn the_table_of_modules_has_no_circles() {
         settled.extend(next);
     }
     let circle: Vec<&String> = table.keys().filter(|one| !settled.contains(one)).collect();
-    assert!(
-        circle.is_empty(),
-        "these wait for each other, or use what has no row: {circle:?}"
-    );
+    assert!(circle.is_empty(), "these wait for each other, or use what has no row: {circle:?}");
 }
 
 #[test]
@@ -187,10 +161,7 @@ fn files_have_a_size_that_can_be_read() {
         let lines = code.text.lines().count();
         let excused = LONGER.iter().any(|(path, _)| *path == code.path);
         if lines > MAX_LINES && !excused {
-            faults.push(format!(
-                "{}: {lines} lines; divide it by subject",
-                code.path
-            ));
+            faults.push(format!("{}: {lines} lines; divide it by subject", code.path));
         }
         if lines <= MAX_LINES && excused {
             faults.push(format!("{}: {lines} lines; needs no exception", code.path));
@@ -201,14 +172,8 @@ fn files_have_a_size_that_can_be_read() {
 
 #[test]
 fn no_file_is_called_mod() {
-    let found: Vec<String> = files("src", "/mod.rs")
-        .iter()
-        .map(|path| shown(path))
-        .collect();
-    assert!(
-        found.is_empty(),
-        "write `NAME.rs` beside `NAME/`: {found:?}"
-    );
+    let found: Vec<String> = files("src", "/mod.rs").iter().map(|path| shown(path)).collect();
+    assert!(found.is_empty(), "write `NAME.rs` beside `NAME/`: {found:?}");
 }
 
 #[test]
@@ -222,11 +187,7 @@ fn the_code_knows_nothing_of_mail() {
             }
         }
     }
-    assert!(
-        found.is_empty(),
-        "this belongs into plans and models:\n{}",
-        found.join("\n")
-    );
+    assert!(found.is_empty(), "this belongs into plans and models:\n{}", found.join("\n"));
 }
 
 /// Returns the codes of all diagnostics in the program, and where the name of one is no literal.
@@ -250,28 +211,16 @@ pub(crate) fn codes() -> (BTreeSet<String>, Vec<String>) {
 #[test]
 fn every_code_of_a_diagnostic_is_documented() {
     let (codes, faults) = codes();
-    assert!(
-        faults.is_empty(),
-        "write codes as literals, they are searched for: {faults:?}"
-    );
+    assert!(faults.is_empty(), "write codes as literals, they are searched for: {faults:?}");
     assert!(codes.len() > 50, "only {} codes found", codes.len());
     let page = text("docs/diagnostics.md");
-    let sections: Vec<&str> = page
-        .lines()
-        .filter_map(|line| line.strip_prefix("### "))
-        .collect();
+    let sections: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("### ")).collect();
     let known: BTreeSet<String> = sections.iter().map(|&one| one.to_owned()).collect();
     assert_eq!(sections.len(), known.len(), "a code has two sections");
     let missing: Vec<&String> = codes.difference(&known).collect();
     let idle: Vec<&String> = known.difference(&codes).collect();
-    assert!(
-        missing.is_empty(),
-        "docs/diagnostics.md has no section for {missing:?}"
-    );
-    assert!(
-        idle.is_empty(),
-        "docs/diagnostics.md describes what nobody tells: {idle:?}"
-    );
+    assert!(missing.is_empty(), "docs/diagnostics.md has no section for {missing:?}");
+    assert!(idle.is_empty(), "docs/diagnostics.md describes what nobody tells: {idle:?}");
 }
 
 #[test]
@@ -300,11 +249,7 @@ fn every_plan_that_is_shown_is_valid() {
             shown_plans.push((format!("{page}:{line}"), plan));
         }
     }
-    assert!(
-        shown_plans.len() > 2,
-        "only {} plans found",
-        shown_plans.len()
-    );
+    assert!(shown_plans.len() > 2, "only {} plans found", shown_plans.len());
     for (name, plan) in shown_plans {
         if let Some(faults) = faults_of_plan(&name, &plan) {
             panic!("{name}\n{faults}");
@@ -321,12 +266,7 @@ fn links_between_pages_lead_somewhere() {
         let folder = page.parent().unwrap();
         for found in link.captures_iter(&text(&shown(&page))) {
             let target = folder.join(&found[1]);
-            assert!(
-                target.exists(),
-                "{}: {} is not there",
-                shown(&page),
-                &found[1]
-            );
+            assert!(target.exists(), "{}: {} is not there", shown(&page), &found[1]);
         }
     }
 }

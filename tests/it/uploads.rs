@@ -56,23 +56,14 @@ struct Site {
 impl Site {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let site = Self {
-            planrun: Planrun::new(),
-            folder,
-        };
+        let site = Self { planrun: Planrun::new(), folder };
         let out = site.path("out");
         fs::create_dir(&out).unwrap();
         site.write("plan.yaml", PLAN);
         site.write("site.conf", SITE);
         site.write("plain.bin", "{{ no template }}\n");
-        let vars = format!(
-            "out: {}, planrun_connection: local, port: 143",
-            out.display()
-        );
-        site.write(
-            "hosts.yaml",
-            &format!("all: {{hosts: {{here: {{{vars}}}}}}}\n"),
-        );
+        let vars = format!("out: {}, planrun_connection: local, port: 143", out.display());
+        site.write("hosts.yaml", &format!("all: {{hosts: {{here: {{{vars}}}}}}}\n"));
         site
     }
 
@@ -106,11 +97,8 @@ impl Site {
     #[track_caller]
     fn apply_with(&self, more: &[&str]) -> crate::harness::Ended {
         let words = self.words("apply");
-        let words: Vec<&str> = words
-            .iter()
-            .map(String::as_str)
-            .chain(more.iter().copied())
-            .collect();
+        let words: Vec<&str> =
+            words.iter().map(String::as_str).chain(more.iter().copied()).collect();
         self.planrun.run_json(&words)
     }
 
@@ -128,9 +116,7 @@ impl Site {
 fn what_is_uploaded_is_rendered_for_the_host() {
     let site = Site::new();
     let plan = site.path("plan.yaml").display().to_string();
-    site.planrun
-        .run(&["validate", &plan, "--deny", "warnings"])
-        .exits(0);
+    site.planrun.run(&["validate", &plan, "--deny", "warnings"]).exits(0);
     let ended = site.apply();
     ended.exits(0);
     assert_eq!(site.read("out/plain.bin"), "{{ no template }}\n");
@@ -139,9 +125,7 @@ fn what_is_uploaded_is_rendered_for_the_host() {
         "# written for here; from-a-step\nunit imap 143\nunit lmtp 143\n"
     );
     assert_eq!(site.read("out/inline.conf"), "# here\nport = 143\n");
-    let mode = fs::metadata(site.path("out/site.conf"))
-        .unwrap()
-        .permissions();
+    let mode = fs::metadata(site.path("out/site.conf")).unwrap().permissions();
     assert_eq!(mode.mode() & 0o777, 0o640);
 }
 
@@ -179,9 +163,7 @@ fn a_resume_renders_the_file_as_it_was_when_the_run_began() {
     site.write("site.conf", "edited since\n");
     fs::remove_file(site.path("plain.bin")).unwrap();
     let run = site.planrun.newest();
-    site.planrun
-        .run(&["resolve", &run, "--as", "approve"])
-        .exits(0);
+    site.planrun.run(&["resolve", &run, "--as", "approve"]).exits(0);
     site.planrun.run(&["resume", &run]).exits(0);
     assert!(site.read("out/site.conf").starts_with("# written for here"));
     assert_eq!(site.read("out/plain.bin"), "{{ no template }}\n");
@@ -211,9 +193,7 @@ fn faults_in_a_file_that_is_rendered_are_told_in_that_file() {
 fn a_file_to_be_rendered_must_be_there_and_be_text() {
     let site = Site::new();
     fs::remove_file(site.path("site.conf")).unwrap();
-    site.faults()
-        .says("there is no such file")
-        .says("plan.yaml:18:24");
+    site.faults().says("there is no such file").says("plan.yaml:18:24");
     fs::create_dir(site.path("site.conf")).unwrap();
     site.faults().says("it is a directory");
     fs::remove_dir(site.path("site.conf")).unwrap();
@@ -228,31 +208,19 @@ fn what_a_host_lacks_for_a_file_is_told_before_anything_is_sent() {
     let site = Site::new();
     site.write("site.conf", "fine\nzone {{ host.vars.zone }}\n");
     let ended = site.apply();
-    ended
-        .exits(2)
-        .says("site.conf:2:9")
-        .says("template-fails")
-        .says("for here");
+    ended.exits(2).says("site.conf:2:9").says("template-fails").says("for here");
     site.planrun.has_sent_nothing();
 }
 
 #[test]
 fn a_file_whose_path_is_a_template_is_checked_with_the_hosts() {
     let site = Site::new();
-    site.write(
-        "plan.yaml",
-        &PLAN.replace("template: site.conf", "template: \"{{ host }}.conf\""),
-    );
+    site.write("plan.yaml", &PLAN.replace("template: site.conf", "template: \"{{ host }}.conf\""));
     let plan = site.path("plan.yaml").display().to_string();
-    site.planrun
-        .run(&["validate", &plan, "--deny", "warnings"])
-        .exits(0);
+    site.planrun.run(&["validate", &plan, "--deny", "warnings"]).exits(0);
     site.apply().exits(2).says("`here.conf` cannot be read");
     site.write("here.conf", "{{ units | join(' ') }} {{ prt }}\n");
-    site.apply()
-        .exits(2)
-        .says("here.conf:1:28")
-        .says("did you mean `port`?");
+    site.apply().exits(2).says("here.conf:1:28").says("did you mean `port`?");
     site.write("here.conf", "{{ units | join(' ') }} {{ asked }}\n");
     site.apply().exits(0);
     assert_eq!(site.read("out/site.conf"), "imap lmtp from-a-step\n");
@@ -290,10 +258,7 @@ fn the_user_the_owner_and_the_mode_may_be_templates() {
     site.apply_with(&["--set", &format!("user={me}")]).exits(0);
     let file = site.path("out/inline.conf");
     assert_eq!(fs::read_to_string(&file).unwrap(), format!("for {me}\n"));
-    assert_eq!(
-        fs::metadata(&file).unwrap().permissions().mode() & 0o777,
-        0o604
-    );
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o604);
     // What a template gives is held to the same form as what is written out.
     for (set, told) in [
         ("user=-rf", "`-rf` is nothing that `become` takes"),

@@ -47,9 +47,7 @@ impl Folder {
         let mut command = program(env!("CARGO_BIN_EXE_planrun"));
         command.arg("validate").args(words).current_dir(self.path());
         command.stdin(fs::File::open(input).unwrap());
-        command
-            .env_remove("XDG_CONFIG_HOME")
-            .env("HOME", self.path());
+        command.env_remove("XDG_CONFIG_HOME").env("HOME", self.path());
         let output = command.output().unwrap();
         Ended {
             status: output.status.code(),
@@ -61,11 +59,7 @@ impl Folder {
 
 #[test]
 fn exit_statuses_tell_sound_odd_and_faulty_files_apart() {
-    let folder = Folder::new(&[
-        ("sound.yaml", SOUND),
-        ("odd.yaml", ODD),
-        ("faulty.yaml", FAULTY),
-    ]);
+    let folder = Folder::new(&[("sound.yaml", SOUND), ("odd.yaml", ODD), ("faulty.yaml", FAULTY)]);
     for format in ["human", "short", "json", "sarif", "github", "junit"] {
         let validate = |words: &[&str]| folder.validate(&[words, &["--format", format]].concat());
         validate(&["sound.yaml", "--deny", "warnings"]).exits(0);
@@ -92,9 +86,7 @@ fn data_goes_to_standard_output_and_talk_to_standard_error() {
 #[test]
 fn files_are_told_in_the_order_they_were_given_and_once() {
     let folder = Folder::new(&[("a.yaml", FAULTY), ("b.yaml", FAULTY), ("c.yaml", SOUND)]);
-    let words = [
-        "--format", "short", "b.yaml", "c.yaml", "a.yaml", "./b.yaml",
-    ];
+    let words = ["--format", "short", "b.yaml", "c.yaml", "a.yaml", "./b.yaml"];
     let ended = folder.validate(&words);
     ended.exits(2).says("2 errors in 2 of 3 files");
     let places: Vec<&str> = ended.stdout.lines().map(|line| &line[..11]).collect();
@@ -107,43 +99,20 @@ fn a_folder_gives_what_is_planruns_and_passes_over_the_rest() {
         ("plans/b.yaml", FAULTY),
         ("plans/a.yml", SOUND),
         ("plans/compose.yaml", "services: {web: {image: nginx}}\n"),
-        (
-            "plans/tests/a.test.yaml",
-            "version: 1\nplan: none.yaml\ntests: []\n",
-        ),
-        (
-            "plans/inventories/group_vars/all.yaml",
-            "steps: 1\nversion: 2\n",
-        ),
+        ("plans/tests/a.test.yaml", "version: 1\nplan: none.yaml\ntests: []\n"),
+        ("plans/inventories/group_vars/all.yaml", "steps: 1\nversion: 2\n"),
         ("plans/.hidden/a.yaml", FAULTY),
         ("plans/notes.txt", "steps"),
     ]);
     let ended = folder.validate(&["--format", "json", "plans"]);
     ended.exits(2).says("passed over 1 file in `plans`");
-    let told: Vec<Value> = ended
-        .stdout
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    let files: Vec<&str> = told
-        .iter()
-        .map(|one| one["file"].as_str().unwrap())
-        .collect();
+    let told: Vec<Value> =
+        ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let files: Vec<&str> = told.iter().map(|one| one["file"].as_str().unwrap()).collect();
     assert_eq!(files[0], "plans/b.yaml");
-    assert!(
-        files[1..]
-            .iter()
-            .all(|file| *file == "plans/tests/a.test.yaml"),
-        "{files:?}"
-    );
-    let codes: Vec<&str> = told
-        .iter()
-        .map(|one| one["code"].as_str().unwrap())
-        .collect();
-    assert!(
-        codes.contains(&"no-such-file") && codes.contains(&"too-few"),
-        "{codes:?}"
-    );
+    assert!(files[1..].iter().all(|file| *file == "plans/tests/a.test.yaml"), "{files:?}");
+    let codes: Vec<&str> = told.iter().map(|one| one["code"].as_str().unwrap()).collect();
+    assert!(codes.contains(&"no-such-file") && codes.contains(&"too-few"), "{codes:?}");
 }
 
 #[test]
@@ -151,12 +120,7 @@ fn a_file_that_shows_no_kind_has_one_fault_unless_its_kind_is_said() {
     let folder = Folder::new(&[("compose.yaml", "services: {web: {image: nginx}}\n")]);
     let ended = folder.validate(&["--format", "short", "compose.yaml"]);
     ended.exits(2);
-    assert!(
-        ended
-            .stdout
-            .starts_with("compose.yaml:1:1: error[unknown-kind]"),
-        "{ended:?}"
-    );
+    assert!(ended.stdout.starts_with("compose.yaml:1:1: error[unknown-kind]"), "{ended:?}");
     let ended = folder.validate(&["--format", "short", "--kind", "plan", "compose.yaml"]);
     ended.exits(2).says("error[missing-key]").says("`services`");
 }
@@ -164,37 +128,20 @@ fn a_file_that_shows_no_kind_has_one_fault_unless_its_kind_is_said() {
 #[test]
 fn standard_input_has_the_name_it_is_given() {
     let folder = Folder::new(&[]);
-    let words = [
-        "--format",
-        "short",
-        "--stdin-filename",
-        "plans/new.yaml",
-        "-",
-    ];
+    let words = ["--format", "short", "--stdin-filename", "plans/new.yaml", "-"];
     let ended = folder.validate_text(&words, FAULTY);
     ended.exits(2);
-    assert!(
-        ended.stdout.starts_with("plans/new.yaml:5:16: error["),
-        "{ended:?}"
-    );
+    assert!(ended.stdout.starts_with("plans/new.yaml:5:16: error["), "{ended:?}");
     folder.validate_text(&["-"], SOUND).exits(0);
-    folder
-        .validate_text(&["-"], "all: {hosts: {a: }}\n")
-        .exits(0);
+    folder.validate_text(&["-"], "all: {hosts: {a: }}\n").exits(0);
 }
 
 #[test]
 fn faults_of_the_inventory_are_told_beside_those_of_the_plan() {
-    let folder = Folder::new(&[
-        ("plan.yaml", FAULTY),
-        ("hosts.yaml", "web: {hosts: [web1]}\n"),
-    ]);
+    let folder = Folder::new(&[("plan.yaml", FAULTY), ("hosts.yaml", "web: {hosts: [web1]}\n")]);
     let ended = folder.validate(&["plan.yaml", "-i", "hosts.yaml", "--format", "short"]);
     ended.exits(2);
-    for (file, code) in [
-        ("plan.yaml", "unknown-key"),
-        ("hosts.yaml", "inventory-shape"),
-    ] {
+    for (file, code) in [("plan.yaml", "unknown-key"), ("hosts.yaml", "inventory-shape")] {
         let is_told = |line: &str| line.contains(file) && line.contains(code);
         assert!(ended.stdout.lines().any(is_told), "{}", ended.stdout);
     }
@@ -205,35 +152,16 @@ fn faults_of_a_shared_inventory_are_told_once() {
     let folder = Folder::new(&[
         ("plans/a.yaml", SOUND),
         ("plans/b.yaml", SOUND),
-        (
-            "plans/inventories/prod.yaml",
-            "all:\n  hosts:\n    web1: {ansible_port: many}\n",
-        ),
+        ("plans/inventories/prod.yaml", "all:\n  hosts:\n    web1: {ansible_port: many}\n"),
     ]);
-    let words = [
-        "--format",
-        "short",
-        "-i",
-        "prod",
-        "plans/a.yaml",
-        "plans/b.yaml",
-    ];
+    let words = ["--format", "short", "-i", "prod", "plans/a.yaml", "plans/b.yaml"];
     let ended = folder.validate(&words);
     ended.exits(2).says("1 error in 1 of 3 files");
-    assert!(
-        ended.stdout.starts_with("plans/inventories/prod.yaml:3:"),
-        "{ended:?}"
-    );
+    assert!(ended.stdout.starts_with("plans/inventories/prod.yaml:3:"), "{ended:?}");
     assert_eq!(ended.stdout.lines().count(), 1, "{ended:?}");
 
-    let ended = folder.validate(&[
-        "--format",
-        "short",
-        "-i",
-        "none",
-        "plans/a.yaml",
-        "plans/b.yaml",
-    ]);
+    let ended =
+        folder.validate(&["--format", "short", "-i", "none", "plans/a.yaml", "plans/b.yaml"]);
     ended.exits(2);
     assert_eq!(ended.stdout.lines().count(), 1, "{ended:?}");
 }
@@ -242,13 +170,8 @@ fn faults_of_a_shared_inventory_are_told_once() {
 fn the_shipped_files_are_sound_in_every_format() {
     for format in ["human", "short", "json", "sarif", "github", "junit"] {
         let mut command = program(env!("CARGO_BIN_EXE_planrun"));
-        command.args([
-            "validate", "plans", "--deny", "warnings", "--format", format,
-        ]);
-        let output = command
-            .current_dir(crate::support::root())
-            .output()
-            .unwrap();
+        command.args(["validate", "plans", "--deny", "warnings", "--format", format]);
+        let output = command.current_dir(crate::support::root()).output().unwrap();
         let talk = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(0), "{talk}");
         assert!(talk.ends_with("files are sound\n"), "{talk}");
@@ -266,10 +189,7 @@ fn the_log_of_real_faults_fits_the_published_schema_of_sarif() {
     ended.exits(2);
     let schema = text("tests/fixtures/sarif/sarif-schema-2.1.0.json");
     let schema: Value = serde_json::from_str(&schema).unwrap();
-    let validator = jsonschema::options()
-        .should_validate_formats(true)
-        .build(&schema)
-        .unwrap();
+    let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
     let log: Value = serde_json::from_str(&ended.stdout).unwrap();
     let faults: Vec<String> = validator
         .iter_errors(&log)
@@ -282,10 +202,7 @@ fn the_log_of_real_faults_fits_the_published_schema_of_sarif() {
         result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].clone()
     };
     assert_eq!(uri(&results[1]), "plans/%C3%A4%20b.yaml");
-    assert_eq!(
-        results[1]["locations"][0]["physicalLocation"]["region"]["startColumn"],
-        16
-    );
+    assert_eq!(results[1]["locations"][0]["physicalLocation"]["region"]["startColumn"], 16);
 }
 
 #[test]
@@ -301,10 +218,7 @@ fn the_test_cases_of_junit_are_the_files() {
             (case.attribute("name").unwrap(), first.tag_name().name())
         })
         .collect();
-    assert_eq!(
-        cases,
-        [("a & b.yaml", "failure"), ("odd.yaml", "system-out")]
-    );
+    assert_eq!(cases, [("a & b.yaml", "failure"), ("odd.yaml", "system-out")]);
 }
 
 #[test]
@@ -334,22 +248,15 @@ steps:
     let words = ["--format", "json", "-i", "hosts.yaml", "racks.yaml"];
     let ended = folder.validate(&words);
     ended.exits(2);
-    let told: Vec<Value> = ended
-        .stdout
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let told: Vec<Value> =
+        ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let told: Vec<(&str, u64, u64)> = told
         .iter()
         .map(|one| {
             let place = &one["place"];
             assert_eq!(one["code"], "missing-variable");
             let message = one["message"].as_str().unwrap();
-            (
-                message,
-                place["line"].as_u64().unwrap(),
-                place["column"].as_u64().unwrap(),
-            )
+            (message, place["line"].as_u64().unwrap(), place["column"].as_u64().unwrap())
         })
         .collect();
     assert_eq!(
@@ -359,10 +266,7 @@ steps:
             ("there is no `host.vars.rack` for `web2`", 11, 18),
         ]
     );
-    assert!(
-        ended.stdout.contains("`web2` has `rakc`: is it `rack`?"),
-        "{ended:?}"
-    );
+    assert!(ended.stdout.contains("`web2` has `rakc`: is it `rack`?"), "{ended:?}");
     // Without an inventory nothing is known of hosts.
     folder.validate(&["racks.yaml"]).exits(0);
 }
@@ -384,10 +288,7 @@ fn an_input_that_does_not_fit_is_told_where_its_host_has_it() {
 fn the_files_that_a_plan_renders_are_checked_with_it() {
     let plan = "version: 1\nname: files\nhosts: web\nsteps:\n  - upload: {template: site.conf, to: /etc/site.conf}\n\
                 \x20   rollback: {none: it is new}\n";
-    let folder = Folder::new(&[
-        ("files.yaml", plan),
-        ("site.conf", "listen {{ nowhere }};\n"),
-    ]);
+    let folder = Folder::new(&[("files.yaml", plan), ("site.conf", "listen {{ nowhere }};\n")]);
     let ended = folder.validate(&["--format", "short", "files.yaml"]);
     ended.exits(2).says("site.conf:1:11: error[unknown-name]");
 }

@@ -55,10 +55,7 @@ const REFUSED: &str = "backend1 cannot be rolled back: it is past the point of n
 /// Applies the plan to two hosts: so many at a time, those that go past the point, those where
 /// somebody is asked.
 fn apply(planrun: &Planrun, serial: &str, past: &str, asks: &str) -> Ended {
-    let plan = PLAN
-        .replace("SERIAL", serial)
-        .replace("PAST", past)
-        .replace("ASKS", asks);
+    let plan = PLAN.replace("SERIAL", serial).replace("PAST", past).replace("ASKS", asks);
     let plan = planrun.file("plan.yaml", plan);
     let inventory = "plans/inventories/demo.yaml";
     let limit = "backend1:backend2";
@@ -161,17 +158,14 @@ fn where_nothing_was_begun_there_is_nothing_to_undo_and_nothing_is_recorded() {
     let inventory = "all: {hosts: {here: {planrun_connection: local}}}\n";
     let inventory = planrun.file("inventory.yaml", inventory);
     let mut going = planrun.begin_json(&["apply", &plan, "-i", &inventory]);
-    going.until("it is planned", |event| {
-        matches!(event, Event::RunPlanned(_))
-    });
+    going.until("it is planned", |event| matches!(event, Event::RunPlanned(_)));
     going.kill();
 
     let said = refuses(&planrun);
 
-    for expected in [
-        "there is nothing to undo on any host",
-        "help: go on with it: `planrun resume RUN`",
-    ] {
+    for expected in
+        ["there is nothing to undo on any host", "help: go on with it: `planrun resume RUN`"]
+    {
         assert!(said.contains(expected), "no {expected:?} in:\n{said}");
     }
     assert!(!state(&planrun).started);
@@ -207,10 +201,7 @@ fn of_two_hosts_the_one_that_can_go_back_does_and_the_other_is_named() {
     });
     assert!(row.is_some(), "{}", ended.stderr);
     let kept = planrun.kept(&planrun.newest());
-    assert_eq!(
-        kept.sent_for("backend1/stop.rollback"),
-        Vec::<String>::new()
-    );
+    assert_eq!(kept.sent_for("backend1/stop.rollback"), Vec::<String>::new());
     assert_eq!(kept.sent_for("backend2/stop.rollback").len(), 1);
     assert!(refuses(&planrun).contains(REFUSED));
 }
@@ -229,29 +220,18 @@ fn a_question_of_a_host_past_the_point_stays_open_and_the_other_host_goes_back()
         "the question of backend1/person stays open: when it is answered, backend1 goes forward",
     );
     ended.says("Nothing is undone on this host any more: when it is answered, it goes forward.");
-    assert!(
-        !ended.stderr.contains("question at backend2/person"),
-        "{}",
-        ended.stderr
-    );
+    assert!(!ended.stderr.contains("question at backend2/person"), "{}", ended.stderr);
     let rests = state(&planrun);
     assert_eq!(rests.status, RunStatus::Paused);
     assert_eq!(host(&rests, "backend1"), HostStatus::Active);
     assert_eq!(host(&rests, "backend2"), HostStatus::RolledBack);
-    let open: Vec<String> = rests
-        .open_questions()
-        .iter()
-        .map(|(task, _)| task.to_string())
-        .collect();
+    let open: Vec<String> =
+        rests.open_questions().iter().map(|(task, _)| task.to_string()).collect();
     assert_eq!(open, ["backend1/person"]);
     // Now no host can go back any more.
     assert!(refuses(&planrun).contains(REFUSED));
 
-    planrun.type_line(
-        &ended
-            .command("planrun resolve", "--as approve")
-            .replace("TEXT", "seen"),
-    );
+    planrun.type_line(&ended.command("planrun resolve", "--as approve").replace("TEXT", "seen"));
     let ended = planrun.run(&["resume", &run]);
     ended.exits(3).says("undone on backend2; backend1 is past");
     assert_eq!(host(&state(&planrun), "backend1"), HostStatus::Succeeded);
@@ -269,11 +249,7 @@ fn a_host_past_the_point_that_is_asked_nothing_is_said_to_go_forward() {
     ended.exits(6).says(REFUSED);
     ended.says("what is left to do on backend1 is done: it goes forward");
     // What was asked about going forward matters no more on a host that went back.
-    assert!(
-        !ended.stderr.contains("question at backend2/person"),
-        "{}",
-        ended.stderr
-    );
+    assert!(!ended.stderr.contains("question at backend2/person"), "{}", ended.stderr);
     let state = state(&planrun);
     assert_eq!(host(&state, "backend2"), HostStatus::RolledBack);
     assert_eq!(host(&state, "backend1"), HostStatus::Active);
@@ -294,19 +270,13 @@ fn a_run_that_is_rolled_back_still_undoes_a_host_that_had_succeeded() {
     ended.says("an operator asked for it; undone on backend1, backend2");
     assert_eq!(host(&state(&planrun), "backend1"), HostStatus::RolledBack);
     let before = planrun.kept(&run).0.len();
-    planrun
-        .run(&["rollback", &run])
-        .exits(0)
-        .says("nothing is left to undo");
+    planrun.run(&["rollback", &run]).exits(0).says("nothing is left to undo");
     assert_eq!(planrun.kept(&run).0.len(), before);
 }
 
 #[test]
 fn a_controller_that_dies_on_the_way_back_changes_nothing_of_the_end() {
-    let plan = PLAN
-        .replace("SERIAL", "2")
-        .replace("PAST", FIRST)
-        .replace("ASKS", FIRST);
+    let plan = PLAN.replace("SERIAL", "2").replace("PAST", FIRST).replace("ASKS", FIRST);
     let scene = Scene::limited(&plan, &[], Some("backend1:backend2"));
     for more in 1.. {
         let clock = start();
@@ -319,10 +289,7 @@ fn a_controller_that_dies_on_the_way_back_changes_nothing_of_the_end() {
             seq: state.seq + 1,
             epoch: 1,
             at: clock.now(),
-            event: Event::RollbackRequested {
-                by: "test@here".into(),
-                reason: None,
-            },
+            event: Event::RollbackRequested { by: "test@here".into(), reason: None },
         });
         let dying = Memory {
             dies_after: Some(records.len() + more),
@@ -330,10 +297,7 @@ fn a_controller_that_dies_on_the_way_back_changes_nothing_of_the_end() {
             ..Memory::default()
         };
         let is_whole = scene.drive(&clock, &world, &dying, None).is_some();
-        let journal = Memory {
-            records: dying.records,
-            ..Memory::default()
-        };
+        let journal = Memory { records: dying.records, ..Memory::default() };
 
         let state = scene.drive(&clock, &world, &journal, None).unwrap();
 

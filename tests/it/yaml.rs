@@ -72,18 +72,9 @@ fn fixtures() -> BTreeMap<String, String> {
             }
         }
     }
-    for page in files("docs", ".md")
-        .iter()
-        .chain(&files("tests/cases", ".md"))
-    {
+    for page in files("docs", ".md").iter().chain(&files("tests/cases", ".md")) {
         let page = shown(page);
-        for info in [
-            "yaml",
-            "yaml plan",
-            "yaml step",
-            "yaml top",
-            "yaml inventory",
-        ] {
+        for info in ["yaml", "yaml plan", "yaml step", "yaml top", "yaml inventory"] {
             for (line, block) in fenced(&text(&page), info) {
                 all.insert(format!("{page}:{line}"), block);
             }

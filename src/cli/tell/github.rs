@@ -16,8 +16,7 @@ use crate::source::Sources;
 /// Returns a command for each fault.
 pub(super) fn commands(findings: &Findings, root: &Root) -> String {
     let each = findings.each();
-    each.map(|(file, one)| command(file, one, &findings.sources, root))
-        .collect()
+    each.map(|(file, one)| command(file, one, &findings.sources, root)).collect()
 }
 
 fn command(file: &Checked, one: &Diagnostic, sources: &Sources, root: &Root) -> String {
@@ -57,18 +56,13 @@ fn message(one: &Diagnostic, sources: &Sources) -> Vec<String> {
         let Region { line, .. } = Region::of(label.span, sources);
         lines.push(format!("{path}:{line}: {}", printable(&label.text)));
     }
-    lines.extend(
-        one.orders()
-            .map(|help| format!("help: {}", printable(help))),
-    );
+    lines.extend(one.orders().map(|help| format!("help: {}", printable(help))));
     lines
 }
 
 /// Escapes a message.
 fn escaped(text: &str) -> String {
-    text.replace('%', "%25")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A")
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 /// Escapes the value of a property.
@@ -95,9 +89,7 @@ mod tests {
     }
 
     fn unescaped(text: &str) -> String {
-        text.replace("%0D", "\r")
-            .replace("%0A", "\n")
-            .replace("%25", "%")
+        text.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%")
     }
 
     #[test]

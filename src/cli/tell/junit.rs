@@ -23,9 +23,7 @@ pub(super) fn document(findings: &Findings) -> String {
     };
     let counts = format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"0\"");
     line(&format!("<testsuites name=\"planrun\" {counts}>"));
-    line(&format!(
-        "  <testsuite name=\"planrun validate\" {counts} skipped=\"0\">"
-    ));
+    line(&format!("  <testsuite name=\"planrun validate\" {counts} skipped=\"0\">"));
     for file in &findings.files {
         line(&case(file, fails(&file), &findings.sources));
     }
@@ -46,11 +44,8 @@ fn case(file: &Checked, fails: bool, sources: &Sources) -> String {
     if file.found.is_empty() {
         return format!("{head}/>");
     }
-    let told: Vec<String> = file
-        .found
-        .iter()
-        .map(|one| render::human_one(one, sources, false))
-        .collect();
+    let told: Vec<String> =
+        file.found.iter().map(|one| render::human_one(one, sources, false)).collect();
     let told = content(&told.join("\n\n"));
     let words = attribute(&file.count().words());
     if fails {
@@ -75,11 +70,7 @@ fn content(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             // A reader would take a bare one for a line end.
             '\r' => out.push_str("&#13;"),
-            c => out.push(if is_xml(c) {
-                c
-            } else {
-                char::REPLACEMENT_CHARACTER
-            }),
+            c => out.push(if is_xml(c) { c } else { char::REPLACEMENT_CHARACTER }),
         }
     }
     out
@@ -143,22 +134,11 @@ mod tests {
 
     #[test]
     fn every_character_there_is_can_be_read() {
-        let all: String = ('\0'..=char::MAX)
-            .step_by(7)
-            .chain('\0'..'\u{100}')
-            .collect();
+        let all: String = ('\0'..=char::MAX).step_by(7).chain('\0'..'\u{100}').collect();
         let text = format!("<a b=\"{}\">{}</a>", attribute(&all), content(&all));
         let parsed = Document::parse(&text).unwrap();
-        let wanted: String = all
-            .chars()
-            .map(|c| {
-                if is_xml(c) {
-                    c
-                } else {
-                    char::REPLACEMENT_CHARACTER
-                }
-            })
-            .collect();
+        let wanted: String =
+            all.chars().map(|c| if is_xml(c) { c } else { char::REPLACEMENT_CHARACTER }).collect();
         let root = parsed.root_element();
         assert_eq!(root.attribute("b"), Some(wanted.as_str()));
         assert_eq!(root.text(), Some(wanted.as_str()));

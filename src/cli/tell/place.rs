@@ -30,12 +30,7 @@ impl Region {
         let range = span.range();
         let (line, column) = source.line_column(range.start);
         let (end_line, end_column) = source.line_column(range.end);
-        Self {
-            line,
-            column,
-            end_line,
-            end_column,
-        }
+        Self { line, column, end_line, end_column }
     }
 }
 
@@ -60,10 +55,8 @@ impl Root {
     pub(super) fn relative(&self, path: &str) -> String {
         let path = Path::new(path);
         let below = path.strip_prefix(&self.0).unwrap_or(path);
-        let parts = below
-            .components()
-            .filter(|part| *part != Component::CurDir)
-            .collect::<PathBuf>();
+        let parts =
+            below.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
         parts.to_string_lossy().into_owned()
     }
 }

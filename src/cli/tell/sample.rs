@@ -29,18 +29,9 @@ pub(super) fn findings() -> Findings {
     Findings {
         sources,
         files: vec![
-            Checked {
-                file: NASTY.into(),
-                found: vec![warning, nasty],
-            },
-            Checked {
-                file: "none.yaml".into(),
-                found: vec![missing],
-            },
-            Checked {
-                file: "sound.yaml".into(),
-                found: Vec::new(),
-            },
+            Checked { file: NASTY.into(), found: vec![warning, nasty] },
+            Checked { file: "none.yaml".into(), found: vec![missing] },
+            Checked { file: "sound.yaml".into(), found: Vec::new() },
         ],
         deny_warnings: false,
     }

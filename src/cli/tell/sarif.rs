@@ -199,10 +199,7 @@ mod tests {
     fn assert_valid(log: &Value) {
         let schema = include_str!("../../../tests/fixtures/sarif/sarif-schema-2.1.0.json");
         let schema: Value = serde_json::from_str(schema).unwrap();
-        let validator = jsonschema::options()
-            .should_validate_formats(true)
-            .build(&schema)
-            .unwrap();
+        let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
         let faults: Vec<String> = validator
             .iter_errors(log)
             .map(|fault| format!("{}: {fault}", fault.instance_path()))
@@ -269,12 +266,7 @@ mod tests {
         let rule = rule("no-such-file");
         let help = rule["help"]["markdown"].as_str().unwrap();
         assert!(help.contains("Cure: "), "{help}");
-        assert!(
-            !rule["shortDescription"]["text"]
-                .as_str()
-                .unwrap()
-                .is_empty()
-        );
+        assert!(!rule["shortDescription"]["text"].as_str().unwrap().is_empty());
     }
 
     #[test]

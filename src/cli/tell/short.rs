@@ -11,8 +11,7 @@ use crate::source::Sources;
 /// Returns the lines.
 pub(super) fn lines(findings: &Findings) -> String {
     let each = findings.each();
-    each.map(|(file, one)| line(file, one, &findings.sources))
-        .collect()
+    each.map(|(file, one)| line(file, one, &findings.sources)).collect()
 }
 
 fn line(file: &Checked, one: &Diagnostic, sources: &Sources) -> String {
@@ -41,18 +40,12 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         let file = "./plans/50% off, a:b <\"é\">&\\n\\x07.yaml";
         assert_eq!(lines.len(), 3, "{text}");
-        assert_eq!(
-            lines[0],
-            format!("{file}:2:1: warning[odd]: the hosts are odd")
-        );
+        assert_eq!(lines[0], format!("{file}:2:1: warning[odd]: the hosts are odd"));
         assert!(
             lines[1].starts_with(&format!("{file}:2:7: error[wrong]: `a,b: 100%` is\\r\\nno")),
             "{text}"
         );
-        assert_eq!(
-            lines[2],
-            "none.yaml:1:1: error[no-such-file]: there is no file `none.yaml`"
-        );
+        assert_eq!(lines[2], "none.yaml:1:1: error[no-such-file]: there is no file `none.yaml`");
         assert!(!text.contains('\u{1b}'), "{text}");
     }
 }

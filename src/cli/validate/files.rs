@@ -99,9 +99,7 @@ pub(super) fn list(words: &[String], kind: Option<Kind>, stdin: Option<&str>) ->
                 passed.push(file.shown);
             }
         }
-        listed
-            .talk
-            .extend(talk(word, &passed, listed.files.len() > before));
+        listed.talk.extend(talk(word, &passed, listed.files.len() > before));
     }
     listed
 }
@@ -116,11 +114,7 @@ fn talk(folder: &str, passed: &[String], any: bool) -> Option<String> {
         return (!any).then(|| format!("there is no file of planrun in `{folder}`"));
     }
     let named: Vec<String> = passed.iter().take(3).map(|name| printable(name)).collect();
-    let more = if passed.len() > named.len() {
-        ", ..."
-    } else {
-        ""
-    };
+    let more = if passed.len() > named.len() { ", ..." } else { "" };
     Some(format!(
         "passed over {} in `{folder}`, nothing of planrun: {}{more}",
         count(passed.len(), "file"),
@@ -146,10 +140,7 @@ fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) {
             if depth < MAX_DEPTH && !VALUES.contains(&name.as_ref()) {
                 walk(&path, depth + 1, paths);
             }
-        } else if path
-            .extension()
-            .is_some_and(|it| it == "yaml" || it == "yml")
-        {
+        } else if path.extension().is_some_and(|it| it == "yaml" || it == "yml") {
             paths.push(path);
         }
     }
@@ -164,11 +155,7 @@ fn file(path: &Path) -> File {
     File {
         path: path.to_owned(),
         // A folder that is an inventory has no text of its own.
-        text: if path.is_dir() {
-            Ok(String::new())
-        } else {
-            load::content(path, &shown)
-        },
+        text: if path.is_dir() { Ok(String::new()) } else { load::content(path, &shown) },
         shown,
     }
 }
@@ -185,11 +172,7 @@ fn standard_input(name: Option<&str>) -> File {
             Err(Box::new(fault.help("name a file instead of `-`")))
         }
     };
-    File {
-        path: PathBuf::from(name.unwrap_or_default()),
-        shown,
-        text,
-    }
+    File { path: PathBuf::from(name.unwrap_or_default()), shown, text }
 }
 
 fn document_bytes() -> u64 {

@@ -21,9 +21,7 @@ pub(super) struct Window {
 impl Window {
     /// Returns the lines in which some ranges begin; `None` where they are too long to be shown.
     pub(super) fn around(source: &Source, ranges: &[Range<usize>]) -> Option<Self> {
-        let starts = ranges
-            .iter()
-            .map(|range| range.start.min(source.text().len()));
+        let starts = ranges.iter().map(|range| range.start.min(source.text().len()));
         let (first, last) = (starts.clone().min()?, starts.max()?);
         let first_line = source.line_of(first);
         let lines = source.lines();

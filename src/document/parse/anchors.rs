@@ -69,10 +69,7 @@ impl Size {
     }
 
     fn plus(self, other: Self) -> Self {
-        Self {
-            nodes: self.nodes + other.nodes,
-            bytes: self.bytes + other.bytes,
-        }
+        Self { nodes: self.nodes + other.nodes, bytes: self.bytes + other.bytes }
     }
 }
 

@@ -38,25 +38,14 @@ pub(super) fn entry(text: &str, key: String, key_span: Span, value: Node) -> Ent
     let bare = matches!(value.value, Value::Null)
         && value.span.range().is_empty()
         && behind.trim_start().starts_with([',', '}']);
-    Entry {
-        key,
-        key_span,
-        bare,
-        value,
-    }
+    Entry { key, key_span, bare, value }
 }
 
 /// Tells of a collection that has more entries than it may have.
 pub(super) fn too_many(start: Span, place: Span, what: &str, most: usize) -> Diagnostic {
-    let start = Span {
-        end: start.start,
-        ..start
-    };
-    Diagnostic::error(
-        "too-many-entries",
-        format!("{what} has more than {most} entries"),
-    )
-    .at(place, "this one is too many")
-    .also(start, "it begins here")
-    .help("divide it, or keep large data out of it")
+    let start = Span { end: start.start, ..start };
+    Diagnostic::error("too-many-entries", format!("{what} has more than {most} entries"))
+        .at(place, "this one is too many")
+        .also(start, "it begins here")
+        .help("divide it, or keep large data out of it")
 }

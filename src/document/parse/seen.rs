@@ -27,26 +27,23 @@ impl Seen {
     /// Takes a key that comes behind these entries; returns where the last one of that name is.
     pub(super) fn add(&mut self, key: &str, entries: &[Entry]) -> Option<Span> {
         let is_same = |entry: &&Entry| entry.key == key;
-        let earlier = if entries.len() < FEW {
-            entries.iter().rfind(is_same)
-        } else {
-            if entries.len() == FEW {
-                for (at, entry) in entries.iter().enumerate() {
-                    self.entries.insert(self.hashes.hash_one(&entry.key), at);
+        let earlier =
+            if entries.len() < FEW {
+                entries.iter().rfind(is_same)
+            } else {
+                if entries.len() == FEW {
+                    for (at, entry) in entries.iter().enumerate() {
+                        self.entries.insert(self.hashes.hash_one(&entry.key), at);
+                    }
                 }
-            }
-            let hash = self.hashes.hash_one(key);
-            let last = self.entries.insert(hash, entries.len());
-            let last = last.and_then(|at| entries.get(at));
-            // Two keys may have one hash, though nobody will live to see it.
-            last.and_then(|last| {
-                if is_same(&last) {
-                    Some(last)
-                } else {
-                    entries.iter().rfind(is_same)
-                }
-            })
-        };
+                let hash = self.hashes.hash_one(key);
+                let last = self.entries.insert(hash, entries.len());
+                let last = last.and_then(|at| entries.get(at));
+                // Two keys may have one hash, though nobody will live to see it.
+                last.and_then(|last| {
+                    if is_same(&last) { Some(last) } else { entries.iter().rfind(is_same) }
+                })
+            };
         earlier.map(|entry| entry.key_span)
     }
 }
@@ -93,11 +90,7 @@ mod tests {
                 key,
                 key_span: span,
                 bare: false,
-                value: Node {
-                    value: Value::Null,
-                    span,
-                    alias: None,
-                },
+                value: Node { value: Value::Null, span, alias: None },
             });
         }
         let (mut seen, few) = (Seen::default(), &entries[..5]);

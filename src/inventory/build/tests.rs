@@ -43,10 +43,7 @@ fn depth_is_the_longest_way_from_all() {
 #[test]
 fn at_equal_depth_the_later_name_wins_unless_a_priority_says_otherwise() {
     let text = "b: {hosts: {h: }, vars: {v: b}}\na: {hosts: {h: }, vars: {v: a}}\n";
-    assert_eq!(
-        var(&read_text("x.yaml", text).clean(), "h", "v"),
-        json!("b")
-    );
+    assert_eq!(var(&read_text("x.yaml", text).clean(), "h", "v"), json!("b"));
     let text = text.replace("v: a", "v: a, ansible_group_priority: 10");
     let inventory = read_text("x.yaml", &text).clean();
     assert_eq!(var(&inventory, "h", "v"), json!("a"));
@@ -60,10 +57,7 @@ fn vars_files_come_over_the_inventory_file_for_groups_and_for_hosts() {
     let inventory = read_files(
         "hosts.ini",
         &[
-            (
-                "hosts.ini",
-                "[web]\nweb1 c=line d=line\n[web:vars]\na=web\nb=web\nc=web\n",
-            ),
+            ("hosts.ini", "[web]\nweb1 c=line d=line\n[web:vars]\na=web\nb=web\nc=web\n"),
             // `group_vars/all` is stronger than what the inventory file says of any group.
             ("group_vars/all.yml", "a: file of all\nb: file of all\n"),
             ("group_vars/web.yml", "b: file of web\nc: file of web\n"),
@@ -94,10 +88,7 @@ fn a_variable_knows_where_it_was_written() {
     let inventory = read_files(
         "hosts.yaml",
         &[
-            (
-                "hosts.yaml",
-                "web:\n  hosts:\n    web1:\n      a: 1\n  vars:\n    b:\n      - 1\n",
-            ),
+            ("hosts.yaml", "web:\n  hosts:\n    web1:\n      a: 1\n  vars:\n    b:\n      - 1\n"),
             ("group_vars/all", "\n\nc: 1\n"),
         ],
     )
@@ -118,10 +109,7 @@ fn groups_that_contain_each_other_are_told() {
     );
     assert_eq!(reading.diagnostics[0].secondary.len(), 2);
     let told = read_text("hosts.yaml", "a: {hosts: {h: }, children: {a: }}\n").told();
-    assert_eq!(
-        told,
-        "group-cycle 1:30 groups contain each other: `a` > `a` | in `a`"
-    );
+    assert_eq!(told, "group-cycle 1:30 groups contain each other: `a` > `a` | in `a`");
     let told = read_text("hosts.yaml", "a: {hosts: {h: }, children: {all: }}\n").told();
     assert!(told.starts_with("group-cycle 1:30 "), "{told}");
 }
@@ -160,10 +148,7 @@ fn an_inventory_survives_being_stored() {
                 {planrun_state: {n: 1}, ansible_become: true}\n";
     let inventory = read_text("hosts.yaml", text).clean();
     let stored = serde_json::to_string(&inventory).unwrap();
-    assert_eq!(
-        serde_json::from_str::<Inventory>(&stored).unwrap(),
-        inventory
-    );
+    assert_eq!(serde_json::from_str::<Inventory>(&stored).unwrap(), inventory);
 }
 
 #[test]
@@ -184,8 +169,5 @@ fn places_are_known_also_where_passwords_stand_and_none_of_those_is_shown() {
     all.for_each(|one| found.push(one));
     let shown = render::human(&found, &sources, false);
     assert!(shown.contains("web1 ansible_password="), "{shown}");
-    assert!(
-        !shown.contains("-one") && !shown.contains("second"),
-        "{shown}"
-    );
+    assert!(!shown.contains("-one") && !shown.contains("second"), "{shown}");
 }

@@ -89,18 +89,9 @@ fn the_file_of_known_hosts_is_kept_as_written() {
 
 #[test]
 fn connections_are_planruns_first_and_ansibles_where_there_is_none() {
-    assert_eq!(
-        link("planrun_connection: local").connection,
-        Connection::Local
-    );
-    assert_eq!(
-        link("ansible_connection: local").connection,
-        Connection::Local
-    );
-    assert_eq!(
-        link("ansible_connection: smart").connection,
-        Connection::Ssh
-    );
+    assert_eq!(link("planrun_connection: local").connection, Connection::Local);
+    assert_eq!(link("ansible_connection: local").connection, Connection::Local);
+    assert_eq!(link("ansible_connection: smart").connection, Connection::Ssh);
     let both = link("planrun_connection: ssh, ansible_connection: local");
     assert_eq!(both.connection, Connection::Ssh);
     let reading = read_text("hosts.yaml", &yaml("ansible_connection: winrm"));
@@ -131,20 +122,10 @@ fn wrong_values_are_told_at_their_place() {
     faulty("ansible_port", "0", "inventory-value", "number");
     faulty("ansible_port", "65536", "inventory-value", "number");
     faulty("ansible_port", "ssh", "inventory-value", "number");
-    faulty(
-        "ansible_become",
-        "maybe",
-        "inventory-value",
-        "`true` or `false`",
-    );
+    faulty("ansible_become", "maybe", "inventory-value", "`true` or `false`");
     faulty("ansible_user", "[ops]", "inventory-value", "one text");
     faulty("planrun_state", "50", "inventory-value", "planrun_state: {");
-    faulty(
-        "planrun_connection",
-        "locla",
-        "inventory-value",
-        "did you mean `local`?",
-    );
+    faulty("planrun_connection", "locla", "inventory-value", "did you mean `local`?");
     faulty("planrun_connection", "telnet", "inventory-value", "`model`");
     faulty("planrun_connection", "openssh", "not-yet", "use `ssh`");
 }
@@ -160,24 +141,9 @@ fn names_that_could_be_taken_as_options_are_refused() {
 #[test]
 fn templates_are_told_where_planrun_needs_the_value_and_nowhere_else() {
     let value = "\"{{ inventory_hostname }}.example.org\"";
-    faulty(
-        "ansible_host",
-        value,
-        "template-in-inventory",
-        "write the value out",
-    );
-    faulty(
-        "ansible_port",
-        "'{{ p }}'",
-        "template-in-inventory",
-        "write the value out",
-    );
-    faulty(
-        "ansible_become",
-        "'{% if a %}'",
-        "template-in-inventory",
-        "write the value out",
-    );
+    faulty("ansible_host", value, "template-in-inventory", "write the value out");
+    faulty("ansible_port", "'{{ p }}'", "template-in-inventory", "write the value out");
+    faulty("ansible_become", "'{% if a %}'", "template-in-inventory", "write the value out");
     let inventory = read_text("hosts.yaml", &yaml("motd: '{{ a }}'")).clean();
     assert_eq!(var(&inventory, "web1", "motd"), json!("{{ a }}"));
 }
@@ -202,10 +168,7 @@ fn variables_that_do_nothing_here_are_told() {
     let reading = read_text("hosts.yaml", &yaml("ansible_become_method: su"));
     assert_eq!(reading.diagnostics[0].code, "variable-not-honoured");
     let inventory = read_text("hosts.yaml", &yaml("ansible_become_method: sudo")).clean();
-    assert_eq!(
-        var(&inventory, "web1", "ansible_become_method"),
-        json!("sudo")
-    );
+    assert_eq!(var(&inventory, "web1", "ansible_become_method"), json!("sudo"));
     let reading = read_text("hosts.yaml", &yaml("planrun_modle: x"));
     assert_eq!(reading.help(), "did you mean `planrun_model`?");
     assert_eq!(reading.place(), "planrun_modle");
@@ -213,8 +176,5 @@ fn variables_that_do_nothing_here_are_told() {
 
 #[test]
 fn a_variable_set_to_nothing_is_not_set() {
-    assert_eq!(
-        link("ansible_host: , ansible_port: , ansible_user: ").address,
-        "web1"
-    );
+    assert_eq!(link("ansible_host: , ansible_port: , ansible_user: ").address, "web1");
 }

@@ -76,10 +76,7 @@ fn globs_match_hosts_and_groups() {
 fn expressions_match_from_the_beginning() {
     check("~web[13]", "web1 web3");
     check("~.*2", "2001:db8::7 web2 db2");
-    check(
-        "~eb",
-        "error: `~eb` matches no host and no group of the inventory",
-    );
+    check("~eb", "error: `~eb` matches no host and no group of the inventory");
     check("~web(1|2),lone", "lone web1 web2");
     check("~(", "error: `~(` is no host pattern: unclosed group");
     check(
@@ -97,30 +94,15 @@ fn an_index_picks_from_the_hosts_of_a_group() {
     check("web[2:99]", "web3 web4");
     check("site[-1],!web[0]", "db2");
     check("web*[0]", "web1");
-    check(
-        "web[4]",
-        "error: `web[4]` picks none of the 4 hosts of `web`",
-    );
-    check(
-        "web[-5]",
-        "error: `web[-5]` picks none of the 4 hosts of `web`",
-    );
-    check(
-        "web[4:9]",
-        "error: `web[4:9]` picks none of the 4 hosts of `web`",
-    );
-    check(
-        "void[0]",
-        "error: `void[0]` picks none of the 0 hosts of `void`",
-    );
+    check("web[4]", "error: `web[4]` picks none of the 4 hosts of `web`");
+    check("web[-5]", "error: `web[-5]` picks none of the 4 hosts of `web`");
+    check("web[4:9]", "error: `web[4:9]` picks none of the 4 hosts of `web`");
+    check("void[0]", "error: `void[0]` picks none of the 0 hosts of `void`");
 }
 
 #[test]
 fn a_range_of_names_is_one_where_the_base_is_no_group() {
-    check(
-        "we[0:1]",
-        "error: `we0` is no host and no group of the inventory; did you mean `web`?",
-    );
+    check("we[0:1]", "error: `we0` is no host and no group of the inventory; did you mean `web`?");
     check("db[1:2].example.org", "db1 db2");
     check("lone[0:0]", "lone");
 }
@@ -135,10 +117,7 @@ fn addresses_with_colons_stay_whole() {
 
 #[test]
 fn unknown_names_are_faults_even_where_they_take_away() {
-    check(
-        "wbe",
-        "error: `wbe` is no host and no group of the inventory; did you mean `web`?",
-    );
+    check("wbe", "error: `wbe` is no host and no group of the inventory; did you mean `web`?");
     check(
         "web:!wbe3",
         "error: `wbe3` is no host and no group of the inventory; did you mean `web3`?",
@@ -147,10 +126,7 @@ fn unknown_names_are_faults_even_where_they_take_away() {
         "web:&proud",
         "error: `proud` is no host and no group of the inventory; did you mean `prod`?",
     );
-    check(
-        "nothing*",
-        "error: `nothing*` matches no host and no group of the inventory",
-    );
+    check("nothing*", "error: `nothing*` matches no host and no group of the inventory");
     check(
         "localhost",
         "error: `localhost` is not in the inventory; add it there with `planrun_connection: local`",
@@ -161,26 +137,11 @@ fn unknown_names_are_faults_even_where_they_take_away() {
 fn malformed_patterns_are_told() {
     check("", "error: `` is no host pattern: it is empty");
     check(" , ", "error: ` , ` is no host pattern: it is empty");
-    check(
-        "web[",
-        "error: `web[` is no host pattern: its brackets do not match",
-    );
-    check(
-        "web]",
-        "error: `web]` is no host pattern: its brackets do not match",
-    );
-    check(
-        "web:!",
-        "error: `` is no host pattern: a name is missing behind `:`, `!` or `&`",
-    );
-    check(
-        "!!web",
-        "error: `!web` is no host pattern: one `!` or `&` is enough",
-    );
-    check(
-        "@file",
-        "error: `@file` is no host pattern: files of names are not read",
-    );
+    check("web[", "error: `web[` is no host pattern: its brackets do not match");
+    check("web]", "error: `web]` is no host pattern: its brackets do not match");
+    check("web:!", "error: `` is no host pattern: a name is missing behind `:`, `!` or `&`");
+    check("!!web", "error: `!web` is no host pattern: one `!` or `&` is enough");
+    check("@file", "error: `@file` is no host pattern: files of names are not read");
 }
 
 #[test]

@@ -21,21 +21,14 @@ impl Programs for Table<'_> {
     fn run(&mut self, program: &Path, arguments: &[&str]) -> Result<Vec<u8>, Failure> {
         assert!(program.ends_with("hosts.py"), "{}", program.display());
         let words = arguments.join(" ");
-        let (_, answer) = self
-            .answers
-            .iter()
-            .find(|(asked, _)| *asked == words)
-            .unwrap();
+        let (_, answer) = self.answers.iter().find(|(asked, _)| *asked == words).unwrap();
         self.asked.push(words);
         answer.clone().map(|text| text.as_bytes().to_vec())
     }
 }
 
 fn ask(answers: &[(&str, Result<&str, Failure>)]) -> (Reading, Vec<String>) {
-    let mut table = Table {
-        answers,
-        asked: Vec::new(),
-    };
+    let mut table = Table { answers, asked: Vec::new() };
     let files = [("hosts.py*", "#!/bin/false\n")];
     let reading = read_programs("hosts.py", &files, &mut table);
     (reading, table.asked)
@@ -63,10 +56,7 @@ fn a_program_with_meta_is_asked_once() {
 #[test]
 fn a_program_without_meta_is_asked_for_each_host() {
     let answers = [
-        (
-            "--list",
-            Ok(r#"{"web": {"hosts": ["a", "b"]}, "db": ["a"]}"#),
-        ),
+        ("--list", Ok(r#"{"web": {"hosts": ["a", "b"]}, "db": ["a"]}"#)),
         ("--host a", Ok(r#"{"ansible_port": 2222}"#)),
         ("--host b", Ok("\n")),
     ];
@@ -100,61 +90,29 @@ fn what_is_not_json_is_told_at_its_place() {
     let reading = told(Ok("{\"web\": [\"a\""));
     assert!(reading.told().contains(" 1:12 "), "{}", reading.told());
     let reading = told(Ok("[]"));
-    assert!(
-        reading.told().contains("prints a list"),
-        "{}",
-        reading.told()
-    );
+    assert!(reading.told().contains("prints a list"), "{}", reading.told());
     let reading = told(Ok("{\"web\": {\"hsots\": []}}"));
-    assert!(
-        reading.told().contains("unknown-group-key 1:10"),
-        "{}",
-        reading.told()
-    );
+    assert!(reading.told().contains("unknown-group-key 1:10"), "{}", reading.told());
 }
 
 #[test]
 fn a_program_that_fails_is_told_with_what_it_said() {
-    let reading = told(Err(Failure::Ended {
-        how: "with 3".to_owned(),
-        said: "no credentials\n".to_owned(),
-    }));
-    assert_eq!(
-        reading.told(),
-        "inventory-program `hosts.py --list` ended with 3"
-    );
+    let reading =
+        told(Err(Failure::Ended { how: "with 3".to_owned(), said: "no credentials\n".to_owned() }));
+    assert_eq!(reading.told(), "inventory-program `hosts.py --list` ended with 3");
     assert_eq!(reading.help(), "see what it said:\nno credentials");
     let reading = told(Err(Failure::Late(Duration::from_secs(30))));
-    assert!(
-        reading.told().contains("longer than 30s"),
-        "{}",
-        reading.told()
-    );
+    assert!(reading.told().contains("longer than 30s"), "{}", reading.told());
     let reading = told(Err(Failure::TooLong(9)));
-    assert!(
-        reading.told().contains("more than 9 bytes"),
-        "{}",
-        reading.told()
-    );
+    assert!(reading.told().contains("more than 9 bytes"), "{}", reading.told());
     let reading = told(Err(Failure::NotStarted("no such file".to_owned())));
-    assert!(
-        reading.told().ends_with("cannot be run: no such file"),
-        "{}",
-        reading.told()
-    );
+    assert!(reading.told().ends_with("cannot be run: no such file"), "{}", reading.told());
 }
 
 #[test]
 fn the_first_host_that_fails_ends_the_questions() {
-    let answers = [
-        ("--list", Ok(r#"{"web": {"hosts": ["a", "b"]}}"#)),
-        ("--host a", Ok("[1]")),
-    ];
+    let answers = [("--list", Ok(r#"{"web": {"hosts": ["a", "b"]}}"#)), ("--host a", Ok("[1]"))];
     let (reading, asked) = ask(&answers);
     assert_eq!(asked, ["--list", "--host a"]);
-    assert!(
-        reading.told().contains("`hosts.py --host a` prints a list"),
-        "{}",
-        reading.told()
-    );
+    assert!(reading.told().contains("`hosts.py --host a` prints a list"), "{}", reading.told());
 }

@@ -12,10 +12,7 @@ fn a_directory_is_all_its_inventories_in_the_order_of_names() {
     let inventory = read_files(
         "prod",
         &[
-            (
-                "prod/20-db.yaml",
-                "db: {hosts: {db1: {a: 2}}, vars: {v: 1}}\n",
-            ),
+            ("prod/20-db.yaml", "db: {hosts: {db1: {a: 2}}, vars: {v: 1}}\n"),
             ("prod/10-web.ini", "[web]\nweb1\ndb1 a=1\n"),
             ("prod/30-more/hosts", "last\n"),
             ("prod/group_vars/db", "w: 2\n"),
@@ -35,10 +32,7 @@ fn a_directory_is_all_its_inventories_in_the_order_of_names() {
 
 #[test]
 fn a_group_of_one_file_may_be_defined_in_a_later_one() {
-    let files = [
-        ("d/1.ini", "[site:children]\nweb\n"),
-        ("d/2.ini", "[web]\nweb1\n"),
-    ];
+    let files = [("d/1.ini", "[site:children]\nweb\n"), ("d/2.ini", "[web]\nweb1\n")];
     assert_eq!(hosts(&read_files("d", &files).clean()), "web1");
 }
 
@@ -58,15 +52,8 @@ fn without_an_extension_the_text_tells_the_format() {
 #[test]
 fn a_program_is_refused_and_executable_text_is_read() {
     let reading = read_files("hosts.sh", &[("hosts.sh*", "#!/bin/sh\necho {}\n")]);
-    assert_eq!(
-        reading.told(),
-        "executable-inventory `hosts.sh` is a program, and is not run here"
-    );
-    assert!(
-        reading.help().contains("planrun inventory hosts.sh"),
-        "{}",
-        reading.help()
-    );
+    assert_eq!(reading.told(), "executable-inventory `hosts.sh` is a program, and is not run here");
+    assert!(reading.help().contains("planrun inventory hosts.sh"), "{}", reading.help());
     assert!(reading.inventory.is_none());
     let reading = read_files("hosts.ini", &[("hosts.ini*", "web1\n")]);
     assert_eq!(hosts(&reading.clean()), "web1");
@@ -75,10 +62,7 @@ fn a_program_is_refused_and_executable_text_is_read() {
 #[test]
 fn what_cannot_be_read_is_told() {
     let told = read_files("missing.yaml", &[]).told();
-    assert!(
-        told.starts_with("unreadable-inventory `missing.yaml` cannot be read: "),
-        "{told}"
-    );
+    assert!(told.starts_with("unreadable-inventory `missing.yaml` cannot be read: "), "{told}");
     let told = read_text("hosts.toml", "[web]\n").told();
     assert_eq!(told, "inventory-format `hosts.toml` is TOML");
     let told = read_text("hosts.yaml", "$ANSIBLE_VAULT;1.1;AES256\n61\n").told();
@@ -89,10 +73,7 @@ fn what_cannot_be_read_is_told() {
     let mut found = crate::diagnostic::Diagnostics::default();
     let mut sources = crate::source::Sources::default();
     assert!(super::read(&path, "hosts", &mut sources, &mut found).is_none());
-    assert_eq!(
-        found.sorted()[0].message,
-        "`hosts` is not UTF-8 text: line 2"
-    );
+    assert_eq!(found.sorted()[0].message, "`hosts` is not UTF-8 text: line 2");
 }
 
 #[test]
@@ -103,10 +84,7 @@ fn a_link_that_leads_back_ends_somewhere() {
     let mut sources = crate::source::Sources::default();
     assert!(super::read(directory.path(), "d", &mut sources, &mut found).is_none());
     let message = &found.sorted()[0].message;
-    assert!(
-        message.ends_with("is nested deeper than 8 directories"),
-        "{message}"
-    );
+    assert!(message.ends_with("is nested deeper than 8 directories"), "{message}");
 }
 
 #[test]
@@ -122,11 +100,7 @@ fn faults_of_all_files_are_told() {
         ("d/2.yaml", "web: {hsots: {a: }}\n"),
         ("d/group_vars/web", "a: [\n"),
     ];
-    let codes: Vec<_> = read_files("d", &files)
-        .diagnostics
-        .iter()
-        .map(|one| one.code)
-        .collect();
+    let codes: Vec<_> = read_files("d", &files).diagnostics.iter().map(|one| one.code).collect();
     assert_eq!(codes, ["ini-syntax", "unknown-group-key", "yaml-syntax"]);
 }
 
@@ -156,9 +130,7 @@ fn groups_without_end_and_hosts_in_too_many_of_them_are_told_once() {
         told(&groups.join("\n")),
         "inventory-too-large 49999:2 there are more than 50000 groups | this one is too many"
     );
-    let parents: Vec<String> = (0..30)
-        .map(|n| format!("[g{}:children]\ng{n}\n", n + 1))
-        .collect();
+    let parents: Vec<String> = (0..30).map(|n| format!("[g{}:children]\ng{n}\n", n + 1)).collect();
     let text = format!("{}[g0]\nweb[1:50000]\n", parents.concat());
     assert_eq!(
         told(&text),

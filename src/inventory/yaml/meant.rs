@@ -19,10 +19,7 @@ fn is_plain(text: &str) -> bool {
 pub(super) fn host(name: &str, node: &Node) -> String {
     let name = if is_plain(name) { name } else { "web1" };
     let address = node.as_text().filter(|text| is_plain(text));
-    format!(
-        "{name}: {{ansible_host: {}}}",
-        address.unwrap_or("192.0.2.1")
-    )
+    format!("{name}: {{ansible_host: {}}}", address.unwrap_or("192.0.2.1"))
 }
 
 /// Returns `hosts` with each host of a list as a key.
@@ -31,10 +28,8 @@ pub(super) fn hosts(node: &Node) -> String {
         Value::List(items) if (1..=MAX_SHOWN).contains(&items.len()) => items.as_slice(),
         _ => &[],
     };
-    let names: Option<Vec<&str>> = listed
-        .iter()
-        .map(|item| item.as_text().filter(|text| is_plain(text)))
-        .collect();
+    let names: Option<Vec<&str>> =
+        listed.iter().map(|item| item.as_text().filter(|text| is_plain(text))).collect();
     let names = names.filter(|names| !names.is_empty());
     let keys: Vec<String> = names
         .unwrap_or_else(|| vec!["web1", "web2"])

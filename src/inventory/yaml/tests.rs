@@ -123,30 +123,20 @@ fn how_a_host_is_reached_must_not_be_encrypted() {
     let reading = read_text("hosts.yaml", text);
     assert!(reading.inventory.is_none());
     let told = reading.told();
-    assert!(
-        told.contains("how a host is reached is encrypted by a vault"),
-        "{told}"
-    );
+    assert!(told.contains("how a host is reached is encrypted by a vault"), "{told}");
 }
 
 #[test]
 fn tags_that_ansible_does_not_know_are_told() {
     let reading = read_text("hosts.yaml", "web: {hosts: {web1: {a: !new 'x'}}}\n");
-    assert!(
-        reading.told().starts_with("yaml-tag 1:"),
-        "{}",
-        reading.told()
-    );
+    assert!(reading.told().starts_with("yaml-tag 1:"), "{}", reading.told());
     assert!(reading.help().contains("!vault"), "{}", reading.help());
 }
 
 #[test]
 fn what_cannot_be_merged_is_told() {
     let reading = read_text("hosts.yaml", "web: {hosts: {web1: {<<: [{a: 1}, x]}}}\n");
-    assert_eq!(
-        reading.told(),
-        "merge-key 1:35 `<<` merges mappings, and this is text"
-    );
+    assert_eq!(reading.told(), "merge-key 1:35 `<<` merges mappings, and this is text");
 }
 
 #[test]
@@ -179,10 +169,7 @@ fn the_output_of_ansible_inventory_is_read_as_json() {
     assert_eq!(var(&inventory, "db1", "a"), json!(1));
     assert_eq!(var(&inventory, "db1", "b"), json!(2));
     assert_eq!(var(&inventory, "web1", "b"), json!(3));
-    assert_eq!(
-        super::super::fixture::host(&inventory, "web2").link.address,
-        "192.0.2.2"
-    );
+    assert_eq!(super::super::fixture::host(&inventory, "web2").link.address, "192.0.2.2");
 }
 
 #[test]

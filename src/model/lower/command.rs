@@ -23,19 +23,10 @@ use crate::model::pattern::Word;
 use crate::model::pattern::split;
 
 /// The keys of an answer.
-const ANSWER_KEYS: [&str; 7] = [
-    "exit", "stdout", "stderr", "table", "takes", "becomes", "later",
-];
+const ANSWER_KEYS: [&str; 7] = ["exit", "stdout", "stderr", "table", "takes", "becomes", "later"];
 /// Faults that every command has, whatever the model says.
-const GENERAL_FAULTS: [&str; 7] = [
-    "refused",
-    "cut_before",
-    "cut_after",
-    "hangs",
-    "host_gone",
-    "controller_dies",
-    "interrupt",
-];
+const GENERAL_FAULTS: [&str; 7] =
+    ["refused", "cut_before", "cut_after", "hangs", "host_gone", "controller_dies", "interrupt"];
 
 /// Where an answer stands: what it may name, and whose state it changes.
 #[derive(Clone, Copy)]
@@ -51,17 +42,12 @@ impl Lowering<'_> {
             let Some(entry) = self.command(group, node) else {
                 continue;
             };
-            let earlier = entries
-                .iter()
-                .position(|earlier| earlier.pattern.covers(&entry.pattern));
+            let earlier = entries.iter().position(|earlier| earlier.pattern.covers(&entry.pattern));
             if let Some(earlier) = earlier.map(|number| &entries[number]) {
                 let message = format!("`{}` is never reached", entry.text);
                 self.found.push(
                     Diagnostic::error("duplicate-command", message)
-                        .at(
-                            pattern_of(node).map_or(node.span, written),
-                            "comes too late",
-                        )
+                        .at(pattern_of(node).map_or(node.span, written), "comes too late")
                         .help(format!(
                             "remove it, or put it before `{}` ({})",
                             earlier.text, earlier.place
@@ -82,11 +68,7 @@ impl Lowering<'_> {
         let meant = of.map_or(group, |of| of.group);
         self.check_placeholders(written_pattern, &names, meant);
         let place = Place {
-            names: Names {
-                host: Some(self.slots(meant)),
-                captures: &names,
-                command: true,
-            },
+            names: Names { host: Some(self.slots(meant)), captures: &names, command: true },
             meant: Some(meant),
         };
         let nobody = self.nobody(node, &names);
@@ -169,10 +151,7 @@ impl Lowering<'_> {
                 None => fault.help("name the placeholder that holds the address"),
             });
         }
-        Some(Of {
-            group: group?,
-            capture: capture?,
-        })
+        Some(Of { group: group?, capture: capture? })
     }
 
     fn nobody(&mut self, command: &Node, names: &[String]) -> Option<Response> {
@@ -184,14 +163,8 @@ impl Lowering<'_> {
                     .help("add `of: {group: ..., address: ...}`, or remove it"),
             );
         }
-        let place = Place {
-            names: Names {
-                host: None,
-                captures: names,
-                command: true,
-            },
-            meant: None,
-        };
+        let place =
+            Place { names: Names { host: None, captures: names, command: true }, meant: None };
         Some(self.response(node, &place))
     }
 
@@ -308,9 +281,9 @@ impl Lowering<'_> {
             }
             (Some(table), None) if table.get("for").is_some() => self.host_table(table, place),
             (Some(table), None) => self.row_table(table, place),
-            (None, Some(stdout)) => self
-                .words(&stdout.value, place)
-                .map_or(Printed::Nothing, Printed::Text),
+            (None, Some(stdout)) => {
+                self.words(&stdout.value, place).map_or(Printed::Nothing, Printed::Text)
+            }
             (None, None) => Printed::Nothing,
         }
     }
@@ -319,10 +292,7 @@ impl Lowering<'_> {
         let Some(group) = table.get("for").and_then(|name| self.expect_group(name)) else {
             return Printed::Nothing;
         };
-        let names = Names {
-            host: Some(self.slots(group)),
-            ..place.names
-        };
+        let names = Names { host: Some(self.slots(group)), ..place.names };
         let columns = table.get("columns").map_or(&[][..], Node::entries);
         let header: Vec<&str> = columns.iter().map(|entry| entry.key.as_str()).collect();
         Printed::Hosts {
@@ -349,10 +319,7 @@ impl Lowering<'_> {
                 .help("give each row as many cells as there are heads"),
             );
         }
-        let heads: Vec<&str> = header
-            .iter()
-            .filter_map(|head| head.lexeme(self.sources))
-            .collect();
+        let heads: Vec<&str> = header.iter().filter_map(|head| head.lexeme(self.sources)).collect();
         Printed::Rows {
             header: heads.join("\t"),
             rows: rows
@@ -376,7 +343,5 @@ impl Lowering<'_> {
 
 /// Returns what tells a command apart.
 fn pattern_of(command: &Node) -> Option<&Node> {
-    ["run", "step", "upload"]
-        .iter()
-        .find_map(|key| command.get(key))
+    ["run", "step", "upload"].iter().find_map(|key| command.get(key))
 }

@@ -5,9 +5,7 @@ use crate::model::tests::read;
 /// Lowers a model with a group `b` that has this body, and returns what is told.
 #[track_caller]
 fn faults(body: &str) -> Vec<String> {
-    let (model, faults) = read(&format!(
-        "version: 1\nmodel: m\na:\n  state: {{x: 1}}\nb:\n{body}"
-    ));
+    let (model, faults) = read(&format!("version: 1\nmodel: m\na:\n  state: {{x: 1}}\nb:\n{body}"));
     assert_eq!(model.is_none(), !faults.is_empty(), "{faults:#?}");
     faults
 }
@@ -58,11 +56,7 @@ fn unknown_names_are_told_wherever_they_stand() {
         "table: {for: b, columns: {u: usres}}",
         "table: {header: [u], rows: [['{{ usres }}']]}",
     ] {
-        assert_eq!(
-            one(&format!("{state}  commands: [{{run: a, {answer}}}]\n")),
-            told,
-            "{answer}"
-        );
+        assert_eq!(one(&format!("{state}  commands: [{{run: a, {answer}}}]\n")), told, "{answer}");
     }
     let rule = "  time: [{every: 1m, when: usres > 0, becomes: {users: 0}}]\n";
     assert_eq!(one(&format!("{state}{rule}")), told);
@@ -161,15 +155,7 @@ fn odd_answers_and_times_are_told() {
 
 #[test]
 fn odd_templates_are_faults_and_no_harm() {
-    for odd in [
-        "{{ }}",
-        "{{",
-        "x {{ 'a }}",
-        "{{ é }}",
-        "{{ é",
-        "{{-}}",
-        "{{ a.b.c( }}",
-    ] {
+    for odd in ["{{ }}", "{{", "x {{ 'a }}", "{{ é }}", "{{ é", "{{-}}", "{{ a.b.c( }}"] {
         let told = faults(&format!("  commands: [{{run: a, stdout: \"{odd}\"}}]\n"));
         assert!(!told.is_empty(), "{odd}");
     }

@@ -66,16 +66,16 @@ impl Lowering<'_> {
         match pieces.as_slice() {
             [] => Some(Template::Constant(Value::from(""))),
             [Piece::Literal(_)] => Some(Template::Constant(Value::from(text))),
-            [Piece::Expression(at)] => self
-                .compile(node, at.clone(), &text[at.clone()], names)
-                .map(Template::One),
+            [Piece::Expression(at)] => {
+                self.compile(node, at.clone(), &text[at.clone()], names).map(Template::One)
+            }
             pieces => pieces
                 .iter()
                 .map(|piece| match piece {
                     Piece::Literal(at) => Some(Part::Literal(text[at.clone()].to_owned())),
-                    Piece::Expression(at) => self
-                        .compile(node, at.clone(), &text[at.clone()], names)
-                        .map(Part::Value),
+                    Piece::Expression(at) => {
+                        self.compile(node, at.clone(), &text[at.clone()], names).map(Part::Value)
+                    }
                 })
                 .collect::<Vec<_>>()
                 .into_iter()
@@ -123,9 +123,7 @@ impl Lowering<'_> {
             self.fault(match nearest(&name, known.iter().copied()) {
                 Some(near) => fault.help(format!("did you mean `{near}`?")),
                 None if known.is_empty() => fault.help(quoted),
-                None => fault
-                    .help(format!("known are {}", known.join(", ")))
-                    .help(quoted),
+                None => fault.help(format!("known are {}", known.join(", "))).help(quoted),
             });
         }
         (!faulty).then_some(expression)
@@ -141,10 +139,9 @@ pub(super) fn plain(node: &Node) -> Value {
         Written::Float(value) => Value::from(*value),
         Written::Text(text) => Value::from(text.text.as_str()),
         Written::List(items) => items.iter().map(plain).collect(),
-        Written::Map(entries) => entries
-            .iter()
-            .map(|entry| (entry.key.clone(), plain(&entry.value)))
-            .collect(),
+        Written::Map(entries) => {
+            entries.iter().map(|entry| (entry.key.clone(), plain(&entry.value))).collect()
+        }
     }
 }
 
@@ -158,9 +155,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
     while !rest.is_empty() {
         let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let after = &rest[number..];
-        let unit = after
-            .find(|c: char| !c.is_ascii_alphabetic())
-            .unwrap_or(after.len());
+        let unit = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
         let seconds = match &after[..unit] {
             "ms" => 0.001,
             "s" => 1.0,

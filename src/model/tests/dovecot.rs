@@ -28,9 +28,7 @@ struct Driver {
 
 impl Driver {
     fn new() -> Self {
-        Self {
-            world: World::new(dovecot(), &cluster(), start()).unwrap(),
-        }
+        Self { world: World::new(dovecot(), &cluster(), start()).unwrap() }
     }
 
     #[track_caller]
@@ -64,9 +62,7 @@ impl Driver {
     /// Returns a row of the ring as a director shows it.
     #[track_caller]
     fn ring(&mut self, address: &str) -> Vec<String> {
-        let table = self
-            .run("director1", "doveadm -f tab director status")
-            .stdout;
+        let table = self.run("director1", "doveadm -f tab director status").stdout;
         let row = table.lines().find(|line| line.starts_with(address));
         row.unwrap().split('\t').map(str::to_owned).collect()
     }
@@ -78,10 +74,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 fn the_sample_model_has_no_fault() {
     let model = dovecot();
     assert_eq!(model.name(), "dovecot");
-    assert_eq!(
-        model.groups().collect::<Vec<_>>(),
-        ["directors", "backends"]
-    );
+    assert_eq!(model.groups().collect::<Vec<_>>(), ["directors", "backends"]);
     assert!(model.faults().contains(&"ring_timeout"));
 }
 
@@ -121,11 +114,7 @@ fn the_ring_is_shown_as_dovecot_shows_it() {
 fn a_drained_backend_keeps_only_users_with_a_connection() {
     let mut cluster = Driver::new();
     cluster.wait(15 * MINUTE);
-    assert_eq!(
-        cluster.ring("198.51.100.1")[5],
-        "42",
-        "in service nobody expires"
-    );
+    assert_eq!(cluster.ring("198.51.100.1")[5], "42", "in service nobody expires");
     let answer = cluster.run("director1", "doveadm director update 198.51.100.1 0");
     assert_eq!((answer.exit, answer.stdout.as_str()), (0, ""));
     assert_eq!(cluster.ring("198.51.100.1")[2], "0");
@@ -142,14 +131,8 @@ fn a_drained_backend_keeps_only_users_with_a_connection() {
 fn nobody_is_drained_at_an_unknown_address() {
     let mut cluster = Driver::new();
     let answer = cluster.run("director1", "doveadm director update 198.51.100.9 0");
-    assert_eq!(
-        (answer.exit, answer.stderr.as_str()),
-        (75, "Error: 198.51.100.9: doesn't exist\n")
-    );
-    assert_eq!(
-        cluster.exit("director1", "doveadm director down 198.51.100.9"),
-        68
-    );
+    assert_eq!((answer.exit, answer.stderr.as_str()), (75, "Error: 198.51.100.9: doesn't exist\n"));
+    assert_eq!(cluster.exit("director1", "doveadm director down 198.51.100.9"), 68);
 }
 
 #[test]
@@ -158,48 +141,23 @@ fn users_of_a_stopped_backend_are_locked_out_until_they_are_flushed() {
     cluster.exit("director1", "doveadm director update 198.51.100.1 0");
     cluster.wait(15 * MINUTE);
     assert_eq!(cluster.exit("backend1", "systemctl stop dovecot"), 0);
-    assert_eq!(
-        cluster.get("backend1", "lockouts"),
-        0,
-        "the first try has not failed yet"
-    );
+    assert_eq!(cluster.get("backend1", "lockouts"), 0, "the first try has not failed yet");
     cluster.wait(MINUTE);
-    assert_eq!(
-        cluster.get("backend1", "lockouts"),
-        40,
-        "20 tries of 2 users"
-    );
-    assert_eq!(
-        cluster.exit("director2", "doveadm director down 198.51.100.1"),
-        0
-    );
-    assert_eq!(
-        cluster.exit("director2", "doveadm director flush 198.51.100.1"),
-        0
-    );
-    assert_eq!(
-        cluster.get("backend1", "users"),
-        2,
-        "a flush takes a moment"
-    );
+    assert_eq!(cluster.get("backend1", "lockouts"), 40, "20 tries of 2 users");
+    assert_eq!(cluster.exit("director2", "doveadm director down 198.51.100.1"), 0);
+    assert_eq!(cluster.exit("director2", "doveadm director flush 198.51.100.1"), 0);
+    assert_eq!(cluster.get("backend1", "users"), 2, "a flush takes a moment");
     cluster.wait(Duration::from_secs(4));
     assert_eq!(cluster.get("backend1", "users"), 0);
     let lockouts = cluster.get("backend1", "lockouts");
     cluster.wait(60 * MINUTE);
-    assert_eq!(
-        cluster.get("backend1", "lockouts"),
-        lockouts,
-        "nobody is left to try"
-    );
+    assert_eq!(cluster.get("backend1", "lockouts"), lockouts, "nobody is left to try");
 }
 
 #[test]
 fn a_flush_of_a_backend_in_service_moves_nobody() {
     let mut cluster = Driver::new();
-    assert_eq!(
-        cluster.exit("director1", "doveadm director flush 198.51.100.1"),
-        0
-    );
+    assert_eq!(cluster.exit("director1", "doveadm director flush 198.51.100.1"), 0);
     cluster.wait(MINUTE);
     assert_eq!(cluster.get("backend1", "users"), 42);
 }
@@ -207,55 +165,32 @@ fn a_flush_of_a_backend_in_service_moves_nobody() {
 #[test]
 fn dovecot_is_stopped_seen_stopped_and_started() {
     let mut cluster = Driver::new();
-    assert_eq!(
-        cluster
-            .run("backend1", "systemctl is-active dovecot")
-            .stdout,
-        "active\n"
-    );
+    assert_eq!(cluster.run("backend1", "systemctl is-active dovecot").stdout, "active\n");
     let services = "doveadm -f tab service status";
     assert_eq!(
         cluster.run("backend1", services).stdout,
         "name\tprocess_avail\tlistening\tdoveadm_stop\nimap-login\t4\tn\tn\nlmtp\t0\ty\tn\n"
     );
     cluster.run("backend1", "doveadm service stop lmtp");
-    assert!(
-        cluster
-            .run("backend1", services)
-            .stdout
-            .contains("lmtp\t0\tn\ty")
-    );
+    assert!(cluster.run("backend1", services).stdout.contains("lmtp\t0\tn\ty"));
     cluster.run("backend1", "doveadm reload");
-    assert!(
-        cluster
-            .run("backend1", services)
-            .stdout
-            .contains("lmtp\t0\ty\tn")
-    );
+    assert!(cluster.run("backend1", services).stdout.contains("lmtp\t0\ty\tn"));
 
     assert_eq!(cluster.exit("backend1", "doveadm metacache flushall -i"), 0);
     assert_eq!(cluster.get("backend1", "unsaved"), 0);
     cluster.run("backend1", "systemctl stop dovecot");
     let seen = cluster.run("backend1", "systemctl is-active dovecot");
     assert_eq!((seen.exit, seen.stdout.as_str()), (3, "inactive\n"));
-    for line in [
-        services,
-        "doveadm service stop lmtp",
-        "doveadm reload",
-        "doveadm metacache flushall -i",
-    ] {
+    for line in
+        [services, "doveadm service stop lmtp", "doveadm reload", "doveadm metacache flushall -i"]
+    {
         let answer = cluster.run("backend1", line);
         assert_eq!(answer.exit, 75, "{line}");
         assert!(!answer.stderr.is_empty(), "{line}");
     }
     assert_eq!(cluster.exit("backend1", "systemctl start dovecot"), 0);
     assert_eq!(cluster.get("backend1", "running"), true);
-    assert!(
-        cluster
-            .run("backend1", services)
-            .stdout
-            .contains("lmtp\t0\ty\tn")
-    );
+    assert!(cluster.run("backend1", services).stdout.contains("lmtp\t0\ty\tn"));
 }
 
 #[test]
@@ -264,22 +199,10 @@ fn the_test_user_reads_mail_only_while_dovecot_runs() {
     let folders = "doveadm -f tab mailbox list -u probe1";
     let messages = "doveadm -f tab mailbox status -u probe1 messages *";
     let text = "doveadm fetch -u probe1 text all";
-    assert_eq!(
-        cluster.run("backend1", folders).stdout,
-        "mailbox\nINBOX\nSent\n"
-    );
-    assert_eq!(
-        cluster.run("backend1", messages).stdout,
-        "mailbox\tmessages\nINBOX\t3\n"
-    );
-    assert_eq!(
-        cluster.run("backend1", text).stdout.len(),
-        3 * "text of a mail\n".len()
-    );
-    cluster
-        .world
-        .set(&HostName::new("backend1"), "mails", json!(0))
-        .unwrap();
+    assert_eq!(cluster.run("backend1", folders).stdout, "mailbox\nINBOX\nSent\n");
+    assert_eq!(cluster.run("backend1", messages).stdout, "mailbox\tmessages\nINBOX\t3\n");
+    assert_eq!(cluster.run("backend1", text).stdout.len(), 3 * "text of a mail\n".len());
+    cluster.world.set(&HostName::new("backend1"), "mails", json!(0)).unwrap();
     assert!(!cluster.run("backend1", messages).stdout.contains("INBOX"));
     assert_eq!(cluster.run("backend1", text).stdout, "");
     cluster.run("backend1", "systemctl stop dovecot");
@@ -316,11 +239,7 @@ fn a_new_configuration_is_kept_tried_and_put_back() {
     assert_eq!(cluster.exit("backend1", "doveconf -n"), 0);
     cluster.act("backend1", Act::Upload(path), Some("bad_file"));
     assert_eq!(cluster.exit("backend1", "doveconf -n"), 89);
-    assert_eq!(
-        cluster.exit("backend1", "doveadm reload"),
-        0,
-        "its exit does not tell"
-    );
+    assert_eq!(cluster.exit("backend1", "doveadm reload"), 0, "its exit does not tell");
     assert_eq!(cluster.run("backend1", readers).stdout, before);
     cluster.run("backend1", &format!("cp -p -- {path}.before {path}"));
     assert_eq!(cluster.exit("backend1", &same), 0);
@@ -332,44 +251,27 @@ fn a_new_configuration_is_kept_tried_and_put_back() {
 #[test]
 fn known_faults_answer_in_place_of_the_cases() {
     let mut cluster = Driver::new();
-    let argv: Vec<String> = "doveadm director update 198.51.100.1 0"
-        .split(' ')
-        .map(str::to_owned)
-        .collect();
+    let argv: Vec<String> =
+        "doveadm director update 198.51.100.1 0".split(' ').map(str::to_owned).collect();
     let answer = cluster.act("director1", Act::Run(&argv), Some("ring_timeout"));
     assert_eq!(answer.exit, 75);
     assert_eq!(cluster.world.now(), start() + Duration::from_secs(30));
-    assert_eq!(
-        cluster.get("backend1", "vhosts"),
-        0,
-        "it took effect all the same"
-    );
-    let answer = cluster.act(
-        "backend1",
-        Act::Step("obox-restart/maintain"),
-        Some("starts_dovecot"),
-    );
+    assert_eq!(cluster.get("backend1", "vhosts"), 0, "it took effect all the same");
+    let answer =
+        cluster.act("backend1", Act::Step("obox-restart/maintain"), Some("starts_dovecot"));
     assert_eq!(answer.exit, 0);
     let error = cluster
         .world
         .begin(&HostName::new("director1"), &Act::Run(&argv), Some("busy"))
         .unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("`ring_timeout`, `director_down`"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("`ring_timeout`, `director_down`"), "{error}");
 }
 
 #[test]
 fn a_command_that_never_ends_changes_nothing() {
     let mut cluster = Driver::new();
     let argv = ["systemctl", "stop", "dovecot"].map(str::to_owned);
-    let pending = cluster
-        .world
-        .begin(&HostName::new("backend1"), &Act::Run(&argv), None)
-        .unwrap();
+    let pending = cluster.world.begin(&HostName::new("backend1"), &Act::Run(&argv), None).unwrap();
     assert_eq!(pending.takes(), Duration::from_secs(8));
     cluster.wait(MINUTE);
     drop(pending);
@@ -380,10 +282,8 @@ fn a_command_that_never_ends_changes_nothing() {
 fn a_command_without_an_entry_is_an_error_that_names_the_nearest() {
     let cluster = Driver::new();
     let argv = ["systemctl", "restart", "dovecot"].map(str::to_owned);
-    let error = cluster
-        .world
-        .begin(&HostName::new("backend1"), &Act::Run(&argv), None)
-        .unwrap_err();
+    let error =
+        cluster.world.begin(&HostName::new("backend1"), &Act::Run(&argv), None).unwrap_err();
     let told = "the model has no entry for `systemctl restart dovecot` on backends; the nearest \
                 is `systemctl start dovecot` (model.yaml:";
     assert!(error.to_string().starts_with(told), "{error}");
@@ -404,10 +304,7 @@ fn a_world_goes_on_from_paper_as_if_it_had_never_stopped() {
     }
     let mut again = World::new(dovecot(), &cluster(), start()).unwrap();
     for paper in &papers[2..] {
-        assert!(
-            !paper.contains("backend2"),
-            "only changes are kept: {paper}"
-        );
+        assert!(!paper.contains("backend2"), "only changes are kept: {paper}");
         again.restore(serde_json::from_str(paper).unwrap()).unwrap();
     }
     cut.world = again;
@@ -431,18 +328,11 @@ fn hosts_outside_of_the_groups_and_odd_states_are_told() {
     );
     let mut both = host("both", "backends", "192.0.2.9", json!({}));
     both.groups.push("directors".into());
-    assert!(
-        made(both)
-            .to_string()
-            .ends_with("but is in directors, backends")
-    );
+    assert!(made(both).to_string().ends_with("but is in directors, backends"));
     let error = made(host("b", "backends", "192.0.2.9", json!({"vhots": 1})));
     assert!(error.to_string().contains("no state `vhots`"), "{error}");
     let error = made(host("b", "backends", "192.0.2.9", json!({"users": 1})));
     assert!(error.to_string().contains("no state `users`"), "{error}");
     let error = made(host("b", "backends", "192.0.2.9", json!({"vhosts": "1"})));
-    assert!(
-        error.to_string().contains("is number in the model"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("is number in the model"), "{error}");
 }

@@ -127,9 +127,7 @@ fn command(words: &[&str], places: &[Span], span: Span, found: &mut Diagnostics)
         }
         ["rm", rest @ ..] => remove(rest, span, found),
         ["find", rest @ ..] if rest.contains(&"-delete") => {
-            let starts = rest
-                .iter()
-                .take_while(|word| !word.starts_with(['-', '(', '!']));
+            let starts = rest.iter().take_while(|word| !word.starts_with(['-', '(', '!']));
             everything("find ... -delete", starts.copied(), span, found);
         }
         [program, rest @ ..] if program.starts_with("mkfs") => {
@@ -145,11 +143,7 @@ fn command(words: &[&str], places: &[Span], span: Span, found: &mut Diagnostics)
 }
 
 fn systemctl(words: &[&str], places: &[Span], rest: &[&str], span: Span, found: &mut Diagnostics) {
-    let plain: Vec<&str> = rest
-        .iter()
-        .copied()
-        .filter(|word| !word.starts_with('-'))
-        .collect();
+    let plain: Vec<&str> = rest.iter().copied().filter(|word| !word.starts_with('-')).collect();
     let [unit, verb] = plain[..] else { return };
     if VERBS.contains(&unit) || !VERBS.contains(&verb) {
         return;
@@ -163,21 +157,18 @@ fn systemctl(words: &[&str], places: &[Span], rest: &[&str], span: Span, found: 
         })
         .collect();
     found.push(
-        Diagnostic::error(
-            "reversed-systemctl",
-            format!("systemctl takes `{unit}` for a command"),
-        )
-        .at(span, format!("`{verb}` comes before the unit"))
-        .fix_all(
-            format!("write `{}`", cured.join(" ")),
-            words
-                .iter()
-                .zip(places)
-                .zip(&cured)
-                .filter(|((word, _), cured)| word != cured)
-                .map(|((_, place), cured)| Edit::new(*place, *cured))
-                .collect(),
-        ),
+        Diagnostic::error("reversed-systemctl", format!("systemctl takes `{unit}` for a command"))
+            .at(span, format!("`{verb}` comes before the unit"))
+            .fix_all(
+                format!("write `{}`", cured.join(" ")),
+                words
+                    .iter()
+                    .zip(places)
+                    .zip(&cured)
+                    .filter(|((word, _), cured)| word != cured)
+                    .map(|((_, place), cured)| Edit::new(*place, *cured))
+                    .collect(),
+            ),
     );
 }
 
@@ -203,9 +194,7 @@ fn everything<'a>(
 ) {
     for word in paths {
         let around = without_templates(word);
-        let bare = around
-            .chars()
-            .all(|c| matches!(c, '/' | '*' | '.' | '"' | '\''));
+        let bare = around.chars().all(|c| matches!(c, '/' | '*' | '.' | '"' | '\''));
         let templated = word.contains("{{");
         if bare && (templated || around.contains('/')) || templated && word.contains("allow_empty")
         {

@@ -30,16 +30,13 @@ fn nested(for_each: &ForEach, outer: &Step, inner: &Step, found: &mut Diagnostic
         return;
     };
     found.push(
-        Diagnostic::error(
-            "nested-for-each",
-            "a `for_each` stands inside of another one",
-        )
-        .at(second.span, "which of the two would `item` mean?")
-        .also(for_each.span, "all of this is done for each already")
-        .help(
-            "write one list of both, a mapping for each, and use its parts: `item.host`, \
+        Diagnostic::error("nested-for-each", "a `for_each` stands inside of another one")
+            .at(second.span, "which of the two would `item` mean?")
+            .also(for_each.span, "all of this is done for each already")
+            .help(
+                "write one list of both, a mapping for each, and use its parts: `item.host`, \
                  `item.port`",
-        ),
+            ),
     );
 }
 
@@ -57,10 +54,7 @@ fn uploaded(plan: &Plan, outer: &Step, step: &Step, found: &mut Diagnostics) {
     };
     for name in listed(outer) {
         if !plan.inputs.contains_key(&name.name) && name.name != "host" {
-            let message = format!(
-                "`item` is not known before the run, for `{}` is not",
-                name.name
-            );
+            let message = format!("`item` is not known before the run, for `{}` is not", name.name);
             found.push(
                 Diagnostic::error("not-known-yet", message)
                     .at(item.span, "files are read before the run begins")

@@ -6,15 +6,8 @@ use crate::plan::Action;
 use crate::plan::check::Placed;
 
 /// What every step takes.
-const ALL: &[&str] = &[
-    "id",
-    "name",
-    "when",
-    "requires",
-    "rollback",
-    "point_of_no_return",
-    "on_failure",
-];
+const ALL: &[&str] =
+    &["id", "name", "when", "requires", "rollback", "point_of_no_return", "on_failure"];
 
 /// Returns what an action takes beside that, its own key included.
 fn takes(action: &str) -> &'static [&'static str] {
@@ -139,11 +132,7 @@ fn read_only(placed: &Placed<'_>, found: &mut Diagnostics) {
             "for a condition that must hold write `assert` or `wait`; or remove `read_only`",
         ),
         ("within", "nothing is looked for", "remove `within`"),
-        (
-            "idempotent",
-            "what only reads may be sent again in any case",
-            "remove `idempotent`",
-        ),
+        ("idempotent", "what only reads may be sent again in any case", "remove `idempotent`"),
         (
             "on_unknown",
             "whether it was read does not matter: it is sent again, or fails",
@@ -177,12 +166,9 @@ fn effect(placed: &Placed<'_>, found: &mut Diagnostics) {
         && let Some(entry) = node.entry("within")
     {
         found.push(
-            Diagnostic::error(
-                "misplaced-key",
-                "`within` means nothing without `done_when`",
-            )
-            .at(entry.key_span, "nothing is looked for")
-            .help("say what must then be seen: `done_when: ...`"),
+            Diagnostic::error("misplaced-key", "`within` means nothing without `done_when`")
+                .at(entry.key_span, "nothing is looked for")
+                .help("say what must then be seen: `done_when: ...`"),
         );
     }
     if effect.done_when.is_some() || effect.idempotent {
@@ -196,10 +182,8 @@ fn effect(placed: &Placed<'_>, found: &mut Diagnostics) {
         );
     }
     if node.get("on_unknown").is_none() {
-        let message = format!(
-            "whether `{}` took effect could not be told after a cut",
-            placed.step.title
-        );
+        let message =
+            format!("whether `{}` took effect could not be told after a cut", placed.step.title);
         found.push(
             Diagnostic::error("unsure-effect", message)
                 .at(placed.step.span, "nothing says what must then be seen")

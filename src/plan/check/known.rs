@@ -161,8 +161,7 @@ impl<'a> Order<'a> {
     /// `for_each`: there it is known inside alone, as `item` is.
     fn step(&mut self, step: &'a Step) {
         let before = self.whens.len();
-        self.whens
-            .extend(step.when.iter().map(|when| when.text.as_str()));
+        self.whens.extend(step.when.iter().map(|when| when.text.as_str()));
         self.each(step);
         self.whens.truncate(before);
     }
@@ -324,11 +323,7 @@ impl<'a> Order<'a> {
             let names = templates.flat_map(|template| &template.names);
             names.map(|name| name.name.as_str()).collect()
         } else {
-            self.plan
-                .words
-                .get(name)
-                .map(Word::names)
-                .unwrap_or_default()
+            self.plan.words.get(name).map(Word::names).unwrap_or_default()
         };
         for name in inner {
             needs.extend(self.needs(name).iter());
@@ -379,10 +374,7 @@ fn each_name(plan: &Plan, see: &mut dyn FnMut(&Name)) {
         }
     }
     for word in plan.words.values() {
-        let (Word::Expression(expression, _)
-        | Word::Rows {
-            filter: expression, ..
-        }) = word;
+        let (Word::Expression(expression, _) | Word::Rows { filter: expression, .. }) = word;
         expression.names.iter().for_each(&mut *see);
     }
     let invariants = &plan.invariants;
@@ -417,10 +409,7 @@ pub(super) fn unused(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
         let (Word::Expression(_, span) | Word::Rows { span, .. }) = word;
         (name, *span, "the word")
     });
-    let probes = plan
-        .probes
-        .values()
-        .map(|probe| (&probe.name, probe.span, "the probe"));
+    let probes = plan.probes.values().map(|probe| (&probe.name, probe.span, "the probe"));
     for word in plan.words.values() {
         if let Word::Rows { from, .. } = word {
             used.insert(from.clone());

@@ -25,10 +25,7 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
     };
     let mut diagnostic = Diagnostic::error("block-too-short", "this block can never end well")
         .at(node.span, "the time is up by then")
-        .help(format!(
-            "write a `timeout` well above {}",
-            duration::show(least)
-        ));
+        .help(format!("write a `timeout` well above {}", duration::show(least)));
     if let Some(longest) = steps.iter().max_by_key(|step| self::least(step)) {
         let shown = duration::show(self::least(longest));
         diagnostic = diagnostic.also(longest.span, format!("this takes {shown} at least"));
@@ -50,11 +47,7 @@ fn least(step: &Step) -> Duration {
     match &step.action {
         Action::Wait(wait) => match wait.as_ref() {
             Wait::For(time) => now(time),
-            Wait::Until {
-                at_least,
-                stable_for,
-                ..
-            } => now(at_least).max(now(stable_for)),
+            Wait::Until { at_least, stable_for, .. } => now(at_least).max(now(stable_for)),
         },
         Action::Block { steps, rescue } if rescue.is_empty() => steps.iter().map(least).sum(),
         _ => Duration::ZERO,

@@ -42,12 +42,8 @@ pub(super) fn text(template: &Template, plan: &Plan, found: &mut Diagnostics) {
             Diagnostic::error("list-in-text", format!("`{word}` is a list, and no text"))
                 .at(name.span, "a list cannot stand in a text")
                 .also(input.span, "declared as a list")
-                .help(format!(
-                    "join it to one text: `{{{{ {word} | join(\",\") }}}}`"
-                ))
-                .help(format!(
-                    "or do the step for each of them: `for_each: {word}`"
-                )),
+                .help(format!("join it to one text: `{{{{ {word} | join(\",\") }}}}`"))
+                .help(format!("or do the step for each of them: `for_each: {word}`")),
         );
     }
 }

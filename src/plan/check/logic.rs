@@ -18,10 +18,7 @@ const MAX_DEPTH: usize = 64;
 /// Tells of them in all expressions of a plan.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     for word in plan.words.values() {
-        let (Word::Expression(expression, _)
-        | Word::Rows {
-            filter: expression, ..
-        }) = word;
+        let (Word::Expression(expression, _) | Word::Rows { filter: expression, .. }) = word;
         walk(expression, &expression.root, 0, found);
     }
     let invariants = &plan.invariants;
@@ -53,19 +50,12 @@ fn walk(whole: &Expression, expr: &Expr, depth: usize, found: &mut Diagnostics) 
         let Some((name, value)) = compared(whole, part, how) else {
             continue;
         };
-        match seen
-            .iter()
-            .find(|(other, was, _)| *other == name && *was != value)
-        {
+        match seen.iter().find(|(other, was, _)| *other == name && *was != value) {
             Some((_, _, first)) => tell(whole, how, first, part, found),
             None => seen.push((name, value, part)),
         }
     }
-    let parts = if joined.is_empty() {
-        expr.parts()
-    } else {
-        joined
-    };
+    let parts = if joined.is_empty() { expr.parts() } else { joined };
     for part in parts {
         walk(whole, part, depth + 1, found);
     }
@@ -127,11 +117,7 @@ fn tell(whole: &Expression, how: Comparison, first: &Expr, second: &Expr, found:
         ("never-true", message, "write `or` if one of them is enough")
     } else {
         let message = format!("one of `{a}` and `{b}` is always true");
-        (
-            "always-true",
-            message,
-            "write `and` if it is to be none of them",
-        )
+        ("always-true", message, "write `and` if it is to be none of them")
     };
     let fault = match code {
         "never-true" => Diagnostic::error("never-true", message),

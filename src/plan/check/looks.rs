@@ -46,10 +46,7 @@ const VERBS: [(&[&str], &[&str]); 5] = [
             "set-default",
         ],
     ),
-    (
-        &["service"],
-        &["start", "stop", "restart", "reload", "force-reload"],
-    ),
+    (&["service"], &["start", "stop", "restart", "reload", "force-reload"]),
     (
         &["apt", "apt-get", "dnf", "yum", "zypper", "apk"],
         &[
@@ -95,24 +92,16 @@ fn changes(probe: &Probe) -> Option<String> {
         }
         Work::Shell(script) => script.text.lines().find_map(|line| {
             let commands = line.split(['|', ';', '&']);
-            commands
-                .map(words_of)
-                .find_map(|words| changing(&words))
-                .or_else(|| redirected(line))
+            commands.map(words_of).find_map(|words| changing(&words)).or_else(|| redirected(line))
         }),
         Work::Upload(_) => None,
     }
 }
 
 fn words_of(command: &str) -> Vec<&str> {
-    let words = command
-        .trim()
-        .trim_start_matches(['(', '{', '!'])
-        .split_whitespace();
+    let words = command.trim().trim_start_matches(['(', '{', '!']).split_whitespace();
     let mut words: Vec<&str> = words.collect();
-    while words
-        .first()
-        .is_some_and(|word| matches!(*word, "if" | "then" | "else" | "do" | "while"))
+    while words.first().is_some_and(|word| matches!(*word, "if" | "then" | "else" | "do" | "while"))
     {
         words.remove(0);
     }
@@ -133,9 +122,7 @@ fn changing(words: &[&str]) -> Option<String> {
     if program == "find" && rest.contains(&"-delete") {
         return Some("find ... -delete".into());
     }
-    let (_, verbs) = VERBS
-        .iter()
-        .find(|(programs, _)| programs.contains(&program))?;
+    let (_, verbs) = VERBS.iter().find(|(programs, _)| programs.contains(&program))?;
     // The verb is the first word that is no option; of `service` the one behind the name.
     let options = verbs.iter().all(|verb| verb.starts_with('-'));
     let mut plain = rest.iter().filter(|word| options || !word.starts_with('-'));
@@ -181,9 +168,7 @@ mod tests {
 
     fn told(line: &str) -> Option<String> {
         let mut commands = line.split(['|', ';', '&']).map(words_of);
-        commands
-            .find_map(|words| changing(&words))
-            .or_else(|| redirected(line))
+        commands.find_map(|words| changing(&words)).or_else(|| redirected(line))
     }
 
     #[test]

@@ -63,12 +63,12 @@ fn command(spec: &CommandSpec, sources: &Sources, found: &mut Diagnostics) {
     )
     .at(span, "becomes another user by itself");
     found.push(match (&spec.r#become, user) {
-        (Some(Become::Yes(_)), _) => fault.help(format!(
-            "leave `{program}` out: `become` does it already, by `sudo -n`"
-        )),
-        (_, Some(user)) => fault.help(format!(
-            "write the command alone, and beside it `become: {user}`"
-        )),
+        (Some(Become::Yes(_)), _) => {
+            fault.help(format!("leave `{program}` out: `become` does it already, by `sudo -n`"))
+        }
+        (_, Some(user)) => {
+            fault.help(format!("write the command alone, and beside it `become: {user}`"))
+        }
         // They take the user in other ways, and a person reads them better.
         (_, None) if matches!(program, "su" | "runuser") => {
             fault.help("write the command alone, and beside it `become: USER`")

@@ -31,10 +31,7 @@ fn inside(block: &Step, part: &Step, found: &mut Diagnostics) {
             parts.for_each(|part| inside(block, part, found));
         }
         Action::Effect(effect) if effect.done_when.is_none() && !effect.idempotent => {
-            let message = format!(
-                "`{}` would be sent again, and says not what then",
-                part.title
-            );
+            let message = format!("`{}` would be sent again, and says not what then", part.title);
             found.push(
                 Diagnostic::error("unrepeatable-part", message)
                     .at(part.span, "neither `done_when` nor `idempotent`")

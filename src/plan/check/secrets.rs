@@ -27,21 +27,14 @@ pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
     if !plan.inputs.values().any(|input| input.sensitive) {
         return;
     }
-    let mut uses = Uses {
-        plan,
-        sources,
-        found,
-    };
+    let mut uses = Uses { plan, sources, found };
     for probe in plan.probes.values() {
         let texts = command_templates(&probe.command);
         uses.content(&probe.command);
         uses.texts(&texts, Some(&probe.command));
     }
     for word in plan.words.values() {
-        let (Word::Expression(expression, _)
-        | Word::Rows {
-            filter: expression, ..
-        }) = word;
+        let (Word::Expression(expression, _) | Word::Rows { filter: expression, .. }) = word;
         uses.condition(&expression.names);
     }
     let invariants = &plan.invariants;
@@ -56,11 +49,7 @@ pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
 
 /// Tells of secrets in a text that may hold them, and does not find them where it looks.
 pub(super) fn text(template: &Template, plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
-    let mut uses = Uses {
-        plan,
-        sources,
-        found,
-    };
+    let mut uses = Uses { plan, sources, found };
     for name in &template.names {
         uses.variable(name);
     }
@@ -173,10 +162,7 @@ impl Uses<'_> {
         let message = format!("`host.vars.{word}` is not there: `{word}` is a secret");
         self.found.push(
             Diagnostic::error("secret-shown", message)
-                .at(
-                    name.span,
-                    "variables are kept, and a secret is none of them",
-                )
+                .at(name.span, "variables are kept, and a secret is none of them")
                 .also(input.span, "declared as a secret")
                 .help(format!(
                     "write `{{{{ {word} }}}}`, in `stdin`, or in the `template` or `content` of an \
@@ -195,9 +181,7 @@ impl Uses<'_> {
             Diagnostic::error("secret-in-arguments", message)
                 .at(name.span, "everyone on the host can see this")
                 .also(input.span, "declared as a secret")
-                .help(format!(
-                    "let the command read it: `stdin: \"{{{{ {word} }}}}\"`"
-                ))
+                .help(format!("let the command read it: `stdin: \"{{{{ {word} }}}}\"`"))
                 .help(format!(
                     "or put it into a file: `upload: {{content: \"{{{{ {word} }}}}\", to: PATH, \
                      mode: \"0600\"}}`"
@@ -211,13 +195,10 @@ impl Uses<'_> {
             return;
         };
         self.found.push(
-            Diagnostic::error(
-                "secret-shown",
-                format!("the secret `{word}` would be shown"),
-            )
-            .at(name.span, why)
-            .also(input.span, "declared as a secret")
-            .help("use it in `stdin`, or in the `template` or `content` of an `upload`"),
+            Diagnostic::error("secret-shown", format!("the secret `{word}` would be shown"))
+                .at(name.span, why)
+                .also(input.span, "declared as a secret")
+                .help("use it in `stdin`, or in the `template` or `content` of an `upload`"),
         );
     }
 }

@@ -39,10 +39,7 @@ pub fn check(plan: &Plan, texts: &Texts, sources: &Sources, found: &mut Diagnost
         secrets::text(text, plan, sources, found);
     }
     known::texts(plan, texts, found);
-    if files(plan)
-        .iter()
-        .all(|path| texts.contains_key(&path.text))
-    {
+    if files(plan).iter().all(|path| texts.contains_key(&path.text)) {
         known::unused(plan, texts, found);
     }
 }

@@ -97,17 +97,8 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
             }
         });
     }
-    let types = Types {
-        plan,
-        steps,
-        words: RefCell::default(),
-        inside: Cell::new(None),
-    };
-    let mut check = Check {
-        types: &types,
-        found,
-        expression: None,
-    };
+    let types = Types { plan, steps, words: RefCell::default(), inside: Cell::new(None) };
+    let mut check = Check { types: &types, found, expression: None };
     for word in plan.words.values() {
         match word {
             Word::Expression(expression, _) => check.value(expression, None),
@@ -294,11 +285,7 @@ where
         self.value(expression, row);
         let kind = self.types.of(&expression.root, row, 0);
         if !kind.meets(&Type::Bool) {
-            let message = format!(
-                "`{}` is {}, not true or false",
-                expression.text,
-                kind.about()
-            );
+            let message = format!("`{}` is {}, not true or false", expression.text, kind.about());
             let mut fault = Diagnostic::error("not-a-condition", message);
             if let Some(span) = expression.span {
                 fault = fault.at(span, "must be true or false");
@@ -373,11 +360,8 @@ where
                 }
                 _ => "neither is less than the other",
             };
-            let message = format!(
-                "`{a}` is {} and `{b}` is {}: {end}",
-                kind.about(),
-                against.about()
-            );
+            let message =
+                format!("`{a}` is {} and `{b}` is {}: {end}", kind.about(), against.about());
             let fault = Diagnostic::error("never-equal", message)
                 .at(self.place(left), format!("this is {}", kind.about()));
             let constant = match &other.kind {
@@ -386,9 +370,7 @@ where
             };
             let fault = match (&kind, &against, constant) {
                 (Type::Number, Type::Text, Some(value))
-                    if value
-                        .as_str()
-                        .is_some_and(|text| text.parse::<i64>().is_ok()) =>
+                    if value.as_str().is_some_and(|text| text.parse::<i64>().is_ok()) =>
                 {
                     let number = value.as_str().unwrap_or_default();
                     let order = format!("write {number} without quotes");
@@ -452,17 +434,13 @@ where
                 let order = format!("did you mean `{base}.{near}`?");
                 self.replaced(fault, order, whole, &format!("{base}.{near}"))
             }
-            None => fault.help(format!(
-                "`{base}` has {}",
-                one_of(&parts).replace(" or ", " and ")
-            )),
+            None => fault.help(format!("`{base}` has {}", one_of(&parts).replace(" or ", " and "))),
         };
         self.found.push(fault);
     }
 
     fn text(&self, expr: &Expr) -> String {
-        self.expression
-            .map_or_else(String::new, |expression| expression.part(expr).to_owned())
+        self.expression.map_or_else(String::new, |expression| expression.part(expr).to_owned())
     }
 
     /// Offers other words for a part of the expression; in words alone where they cannot be put

@@ -42,10 +42,7 @@ fn bounded(plan: &Plan, block: &Step, found: &mut Diagnostics) {
             "unbounded-uninterruptible",
             "how long nothing can stop the run here is not bounded",
         )
-        .at(
-            block.span,
-            format!("{known}, and what {} may be", one_of(&texts)),
-        )
+        .at(block.span, format!("{known}, and what {} may be", one_of(&texts)))
         .help("give the input a `max`, or write the time out"),
     );
 }
@@ -54,11 +51,7 @@ fn bounded(plan: &Plan, block: &Step, found: &mut Diagnostics) {
 fn until_when(plan: &Plan, block: &Step) -> String {
     let longest = longest::longest(plan, block);
     let known = duration::show(longest.known);
-    let at_least = if longest.unbounded.is_empty() {
-        ""
-    } else {
-        " or more"
-    };
+    let at_least = if longest.unbounded.is_empty() { "" } else { " or more" };
     format!("nothing may stop the run in this block, for up to {known}{at_least}")
 }
 

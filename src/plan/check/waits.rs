@@ -24,10 +24,7 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
             Diagnostic::error("wait-never-holds", "this wait can never end well")
                 .at(node.span, "it must hold so long")
                 .also(limit.span, "and the time is up by then")
-                .help(format!(
-                    "write a `timeout` well above {}",
-                    duration::show(stable)
-                )),
+                .help(format!("write a `timeout` well above {}", duration::show(stable))),
         );
     }
     if let Some((node, least)) = time(wait, "at_least")
@@ -37,10 +34,7 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
             Diagnostic::error("wait-never-holds", "this wait can never end well")
                 .at(node.span, "it waits so long in any case")
                 .also(limit.span, "and the time is up before")
-                .help(format!(
-                    "write a `timeout` of {} or more",
-                    duration::show(least)
-                )),
+                .help(format!("write a `timeout` of {} or more", duration::show(least))),
         );
     }
     if let Some((node, every)) = time(wait, "every")

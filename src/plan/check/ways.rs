@@ -57,10 +57,7 @@ fn tell(step: &Step, maybe: Option<Span>, found: &mut Diagnostics) {
         Some(point) => fault
             .at(step.span, "no way back here")
             .also(point, "this point of no return may be left out"),
-        None => fault.at(
-            step.span,
-            "no way back here, and no point of no return before it",
-        ),
+        None => fault.at(step.span, "no way back here, and no point of no return before it"),
     };
     found.push(
         fault

@@ -45,9 +45,7 @@ impl Lowering<'_> {
         if let Some(values) = node.get("set") {
             let values = values.entries().iter();
             return Action::Set(
-                values
-                    .map(|entry| (entry.key.clone(), self.expression(&entry.value)))
-                    .collect(),
+                values.map(|entry| (entry.key.clone(), self.expression(&entry.value))).collect(),
             );
         }
         if let Some(steps) = node.get("block") {
@@ -56,16 +54,12 @@ impl Lowering<'_> {
                 self.found.push(
                     Diagnostic::error("nested-too-deep", message)
                         .at(
-                            node.entry("block")
-                                .map_or(node.span, |entry| entry.key_span),
+                            node.entry("block").map_or(node.span, |entry| entry.key_span),
                             "too deep",
                         )
                         .help("make it flatter: the steps of a block may stand beside it"),
                 );
-                return Action::Block {
-                    steps: Vec::new(),
-                    rescue: Vec::new(),
-                };
+                return Action::Block { steps: Vec::new(), rescue: Vec::new() };
             }
             self.blocks += 1;
             let inner = self.inherit(node, outer);
@@ -130,10 +124,7 @@ impl Lowering<'_> {
             retry: if done_when.is_some() || idempotent {
                 retry
             } else {
-                Retry {
-                    attempts: 1,
-                    ..retry
-                }
+                Retry { attempts: 1, ..retry }
             },
             exit_codes: self.exit_codes(node),
             reading: self.reading(node),
@@ -180,8 +171,5 @@ pub(super) fn title(action: &Action) -> String {
     if text.chars().count() <= MAX_TITLE {
         return text;
     }
-    format!(
-        "{}...",
-        text.chars().take(MAX_TITLE - 3).collect::<String>()
-    )
+    format!("{}...", text.chars().take(MAX_TITLE - 3).collect::<String>())
 }

@@ -89,20 +89,14 @@ fn begin<'a>(plan: &'a Plan, name: &'a str, marks: &mut HashMap<&'a str, Mark>) 
     let names = plan.words.get(name).map(Word::names).unwrap_or_default();
     Walk {
         name,
-        inner: names
-            .into_iter()
-            .filter(|inner| plan.words.contains_key(*inner))
-            .collect(),
+        inner: names.into_iter().filter(|inner| plan.words.contains_key(*inner)).collect(),
         next: 0,
         below: 0,
     }
 }
 
 fn own_levels(plan: &Plan, name: &str) -> usize {
-    1 + plan
-        .words
-        .get(name)
-        .map_or(0, |word| word.expression().root.levels())
+    1 + plan.words.get(name).map_or(0, |word| word.expression().root.levels())
 }
 
 /// Tells of a circle, at the word of it that is declared first.

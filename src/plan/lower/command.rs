@@ -61,12 +61,7 @@ impl Lowering<'_> {
                 let key = node.entry("run").map(|entry| entry.key_span);
                 Work::Run(self.split(line, key))
             }
-            Some(list) => Work::Run(
-                list.items()
-                    .iter()
-                    .map(|item| self.template(item))
-                    .collect(),
-            ),
+            Some(list) => Work::Run(list.items().iter().map(|item| self.template(item)).collect()),
             None => Work::Run(Vec::new()),
         }
     }
@@ -77,10 +72,7 @@ impl Lowering<'_> {
         let words = node.items().iter().chain([node]);
         let length: usize = words.filter_map(Node::as_text).map(str::len).sum();
         if length > MAX_COMMAND {
-            let start = Span {
-                end: node.span.start,
-                ..node.span
-            };
+            let start = Span { end: node.span.start, ..node.span };
             let message = format!("a command of {length} bytes, more than {MAX_COMMAND}");
             self.found.push(
                 Diagnostic::error("command-too-long", message)
@@ -105,12 +97,7 @@ impl Lowering<'_> {
         } else {
             UploadSource::File(template("from"))
         };
-        Upload {
-            source,
-            to: template("to"),
-            mode,
-            owner,
-        }
+        Upload { source, to: template("to"), mode, owner }
     }
 
     /// Tells of values in a script that the quotes around them would not protect.
@@ -139,10 +126,7 @@ impl Lowering<'_> {
                 "value-in-quotes",
                 format!("`{value}` stands {what}: every value in a script has its quotes already"),
             )
-            .at(
-                places.span(range.clone()),
-                "here the shell would read what is in the value",
-            );
+            .at(places.span(range.clone()), "here the shell would read what is in the value");
             self.found.push(match within {
                 Within::Quotes(quote) => {
                     let written = self.sources.slice(node.span);
@@ -189,16 +173,10 @@ impl Lowering<'_> {
     pub(super) fn reading(&mut self, node: &Node) -> Reading {
         let discard = node.get("output").and_then(Node::as_text) == Some("discard");
         let Some(parse) = node.get("parse") else {
-            return if discard {
-                Reading::Discard
-            } else {
-                Reading::Whole
-            };
+            return if discard { Reading::Discard } else { Reading::Whole };
         };
         if discard {
-            let entry = node
-                .entry("output")
-                .map_or(node.span, |entry| entry.key_span);
+            let entry = node.entry("output").map_or(node.span, |entry| entry.key_span);
             self.found.push(
                 Diagnostic::error("parse-mismatch", "`parse` reads what `output` discards")
                     .at(entry, "the output is thrown away")
@@ -208,10 +186,7 @@ impl Lowering<'_> {
         }
         let format = match parse.as_text() {
             Some(format) => format,
-            None => parse
-                .get("format")
-                .and_then(Node::as_text)
-                .unwrap_or("text"),
+            None => parse.get("format").and_then(Node::as_text).unwrap_or("text"),
         };
         self.misplaced_in_parse(parse, format);
         let types = types(parse);
@@ -224,11 +199,7 @@ impl Lowering<'_> {
             "json" => Reading::Json { key, types },
             "yaml" => Reading::Yaml { key, types },
             "tsv" => Reading::Tsv { key, types },
-            "regex" => Reading::Regex {
-                pattern: self.groups(parse),
-                key,
-                types,
-            },
+            "regex" => Reading::Regex { pattern: self.groups(parse), key, types },
             _ => Reading::Text,
         }
     }
@@ -283,9 +254,7 @@ impl Lowering<'_> {
         }
         let key = parse.get("key").map(|key| (key.as_text(), key.span));
         let types = parse.get("types").map(Node::entries).unwrap_or_default();
-        let types = types
-            .iter()
-            .map(|entry| (Some(entry.key.as_str()), entry.key_span));
+        let types = types.iter().map(|entry| (Some(entry.key.as_str()), entry.key_span));
         for (name, span) in key.into_iter().chain(types) {
             let name = name.unwrap_or_default();
             if !names.contains(&name) {
@@ -294,9 +263,7 @@ impl Lowering<'_> {
                     Diagnostic::error("parse-mismatch", fault)
                         .at(span, "no such group")
                         .also(node.span, format!("has {}", crate::schema::one_of(&names)))
-                        .help(format!(
-                            "write a group `(?P<{name}>...)`, or the name of one"
-                        )),
+                        .help(format!("write a group `(?P<{name}>...)`, or the name of one")),
                 );
             }
         }
@@ -335,9 +302,7 @@ impl Lowering<'_> {
 /// Returns what ends the quotes before a value and begins them again behind it.
 fn requoted(script: &str, value: &Range<usize>, quote: char, places: &Places) -> Option<Vec<Edit>> {
     let (before, behind) = (&script[..value.start], &script[value.end..]);
-    let opens = before
-        .strip_suffix(quote)
-        .is_some_and(|before| !before.ends_with('\\'));
+    let opens = before.strip_suffix(quote).is_some_and(|before| !before.ends_with('\\'));
     let (start, end) = (value.start, value.end);
     let edit = |adjacent: bool, quote_at: Range<usize>, at: usize| {
         Some(if adjacent {

@@ -30,10 +30,8 @@ impl Lowering<'_> {
             let word = node.get("type").and_then(Node::as_text).unwrap_or_default();
             self.misplaced_in_input(node, word);
             let kind = self.kind(node, word);
-            let sensitive = matches!(
-                node.get("sensitive").map(|node| &node.value),
-                Some(Value::Bool(true))
-            );
+            let sensitive =
+                matches!(node.get("sensitive").map(|node| &node.value), Some(Value::Bool(true)));
             let default = match node.entry("default") {
                 Some(entry) if sensitive && kind != InputKind::File => {
                     self.secret_default(entry);
@@ -49,10 +47,7 @@ impl Lowering<'_> {
                 sensitive,
                 kind,
                 default,
-                description: node
-                    .get("description")
-                    .and_then(Node::as_text)
-                    .map(str::to_owned),
+                description: node.get("description").and_then(Node::as_text).map(str::to_owned),
                 span: entry.key_span,
             };
             inputs.insert(entry.key.clone(), input);
@@ -77,13 +72,12 @@ impl Lowering<'_> {
         if !fits && let Some(entry) = node.entry("sensitive") {
             let at = node.get("type").map_or(entry.key_span, |node| node.span);
             self.found.push(
-                Diagnostic::error(
-                    "secret-type",
-                    "a secret is a text, a list of texts, or a file",
-                )
-                .at(at, "cannot be a secret")
-                .also(entry.key_span, "declared as a secret")
-                .help("write `type: string`, `type: file`, or `type: list` with `items: string`"),
+                Diagnostic::error("secret-type", "a secret is a text, a list of texts, or a file")
+                    .at(at, "cannot be a secret")
+                    .also(entry.key_span, "declared as a secret")
+                    .help(
+                        "write `type: string`, `type: file`, or `type: list` with `items: string`",
+                    ),
             );
         }
     }
@@ -122,11 +116,7 @@ impl Lowering<'_> {
                 };
                 let (min, max) = (bound("min"), bound("max"));
                 self.in_order(node, min, max);
-                InputKind::List {
-                    item: Box::new(self.item(node)),
-                    min,
-                    max,
-                }
+                InputKind::List { item: Box::new(self.item(node)), min, max }
             }
             _ => InputKind::String {
                 pattern: node.get("pattern").and_then(|pattern| {
@@ -140,14 +130,8 @@ impl Lowering<'_> {
     /// Returns the type of the items of a list; `min` and `max` speak of their number.
     fn item(&mut self, node: &Node) -> InputKind {
         match items(node) {
-            "int" => InputKind::Int {
-                min: None,
-                max: None,
-            },
-            "duration" => InputKind::Duration {
-                min: None,
-                max: None,
-            },
+            "int" => InputKind::Int { min: None, max: None },
+            "duration" => InputKind::Duration { min: None, max: None },
             word => self.kind(node, word),
         }
     }
@@ -242,14 +226,10 @@ impl Lowering<'_> {
     fn default(&mut self, node: &Node, kind: &InputKind) -> Option<Default> {
         let text = node.lexeme(self.sources).unwrap_or_default();
         let is_template = |node: &Node| node.as_text().is_some_and(|text| text.contains("{{"));
-        if let Some(template) = std::iter::once(node)
-            .chain(node.items())
-            .find(|node| is_template(node))
+        if let Some(template) =
+            std::iter::once(node).chain(node.items()).find(|node| is_template(node))
         {
-            let fixed = matches!(
-                kind,
-                InputKind::Bool | InputKind::File | InputKind::List { .. }
-            );
+            let fixed = matches!(kind, InputKind::Bool | InputKind::File | InputKind::List { .. });
             if fixed {
                 self.found.push(
                     Diagnostic::error("no-template-here", "this default takes no template")
@@ -285,7 +265,5 @@ impl Lowering<'_> {
 
 /// Returns the word for the type of a list's items.
 fn items(node: &Node) -> &str {
-    node.get("items")
-        .and_then(Node::as_text)
-        .unwrap_or("string")
+    node.get("items").and_then(Node::as_text).unwrap_or("string")
 }

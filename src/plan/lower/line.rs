@@ -63,13 +63,13 @@ impl Lowering<'_> {
             );
             let rest = line.get(first.range.end..).unwrap_or_default().trim();
             self.found.push(
-                fault
-                    .help(format!("give it beside `run`: `env: {{{name}: {value}}}`"))
-                    .help(if rest.is_empty() {
+                fault.help(format!("give it beside `run`: `env: {{{name}: {value}}}`")).help(
+                    if rest.is_empty() {
                         "and the program in `run`".to_owned()
                     } else {
                         format!("and the program alone: `run: {rest}`")
-                    }),
+                    },
+                ),
             );
             return;
         }
@@ -106,10 +106,7 @@ impl Lowering<'_> {
                 "shell-syntax-in-run",
                 "`run` has no shell: it runs one program with its arguments",
             )
-            .at(
-                places.span(range.clone()),
-                format!("only bash makes {what} of braces"),
-            )
+            .at(places.span(range.clone()), format!("only bash makes {what} of braces"))
             .help("write every word out, or repeat the step: `for_each: [one, other]`")
             .help("for plain braces put quotes around them: `'{...}'`"),
             Fault::ShellSyntax { what, range } => {
@@ -120,9 +117,7 @@ impl Lowering<'_> {
                     "`run` has no shell: it runs one program with its arguments",
                 )
                 .at(place, format!("only a shell makes {what} of `{sign}`"))
-                .help(format!(
-                    "for a plain `{sign}` put quotes around it: `'{sign}'`"
-                ));
+                .help(format!("for a plain `{sign}` put quotes around it: `'{sign}'`"));
                 let fault = match variable(&line[range.end..]) {
                     Some(name) if sign == "$" => {
                         fault.help(format!("for a value of the plan write `{{{{ {name} }}}}`"))
@@ -198,6 +193,5 @@ fn variable(rest: &str) -> Option<&str> {
     let rest = rest.strip_prefix('{').unwrap_or(rest);
     let end = rest.find(|sign: char| !(sign.is_ascii_alphanumeric() || sign == '_'));
     let name = &rest[..end.unwrap_or(rest.len())];
-    name.starts_with(|sign: char| sign.is_ascii_lowercase())
-        .then_some(name)
+    name.starts_with(|sign: char| sign.is_ascii_lowercase()).then_some(name)
 }

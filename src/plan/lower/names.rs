@@ -111,10 +111,7 @@ pub(super) fn suggest(name: &str, names: &[&str], otherwise: &str) -> String {
     match nearest(name, names.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None if (1..=6).contains(&names.len()) => {
-            format!(
-                "there is {}; or {otherwise}",
-                one_of(names).replace(" or ", " and ")
-            )
+            format!("there is {}; or {otherwise}", one_of(names).replace(" or ", " and "))
         }
         None => otherwise.to_owned(),
     }
@@ -135,13 +132,7 @@ pub(super) fn resolve(
     declared: &IndexMap<String, Declared>,
     found: &mut Diagnostics,
 ) -> HashSet<String> {
-    let mut lookup = Lookup {
-        plan,
-        declared,
-        found,
-        near: Near::default(),
-        listed: None,
-    };
+    let mut lookup = Lookup { plan, declared, found, near: Near::default(), listed: None };
     for input in plan.inputs.values() {
         if let Some(Default::Template(template)) = &input.default {
             lookup.default(template);
@@ -190,13 +181,8 @@ pub(in crate::plan) fn of_text(plan: &Plan, text: &Template, found: &mut Diagnos
             }
         });
     }
-    let mut lookup = Lookup {
-        plan,
-        declared: &declared,
-        found,
-        near: Near::default(),
-        listed: None,
-    };
+    let mut lookup =
+        Lookup { plan, declared: &declared, found, near: Near::default(), listed: None };
     lookup.template(text);
 }
 
@@ -225,11 +211,7 @@ impl<'a> Lookup<'a> {
                 self.template(template);
             }
         }
-        for expression in step
-            .when
-            .iter()
-            .chain(step.requires.iter().map(|c| &c.condition))
-        {
+        for expression in step.when.iter().chain(step.requires.iter().map(|c| &c.condition)) {
             self.expression(expression, false);
         }
         if let Some(rounds) = &step.rounds {
@@ -270,15 +252,7 @@ impl<'a> Lookup<'a> {
     }
 
     fn wait(&mut self, wait: &Wait) {
-        let Wait::Until {
-            until,
-            at_least,
-            timeout,
-            every,
-            stable_for,
-            on_timeout,
-        } = wait
-        else {
+        let Wait::Until { until, at_least, timeout, every, stable_for, on_timeout } = wait else {
             if let Wait::For(time) = wait {
                 self.late_duration(time);
             }
@@ -303,12 +277,7 @@ impl<'a> Lookup<'a> {
                 self.template(&upload.to);
             }
         }
-        for template in command
-            .env
-            .values()
-            .chain(&command.dir)
-            .chain(&command.stdin)
-        {
+        for template in command.env.values().chain(&command.dir).chain(&command.stdin) {
             self.template(template);
         }
         for template in command.circumstances() {
@@ -450,9 +419,7 @@ impl<'a> Lookup<'a> {
             return;
         }
         let fault = fault.at(name.span, "neither input, probe, word of `let` nor step");
-        let one_of_many = self
-            .listed
-            .filter(|list| list.strip_suffix('s') == Some(word));
+        let one_of_many = self.listed.filter(|list| list.strip_suffix('s') == Some(word));
         if one_of_many.is_some() {
             let order = "the item of a `for_each` is `item`".to_owned();
             self.found.push(replaced(fault, name, order, ITEM));
@@ -466,9 +433,9 @@ impl<'a> Lookup<'a> {
             .chain(ALWAYS);
         self.found.push(match self.near.find(word, names) {
             Some(near) => replaced(fault, name, format!("did you mean `{near}`?"), near),
-            None if text => fault.help(format!(
-                "declare it under `inputs`, or write `host.vars.{word}`"
-            )),
+            None if text => {
+                fault.help(format!("declare it under `inputs`, or write `host.vars.{word}`"))
+            }
             None => fault.help(format!(
                 "declare it under `inputs`, `probes` or `let`, or quote it: `\"{word}\"`"
             )),

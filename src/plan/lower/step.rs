@@ -59,10 +59,9 @@ impl Lowering<'_> {
         Step {
             title,
             action,
-            for_each: node.entry("for_each").map(|entry| ForEach {
-                list: self.items(&entry.value),
-                span: entry.key_span,
-            }),
+            for_each: node
+                .entry("for_each")
+                .map(|entry| ForEach { list: self.items(&entry.value), span: entry.key_span }),
             when: node.get("when").map(|when| self.expression(when)),
             requires: self.claims(node.get("requires")),
             rounds: node
@@ -81,10 +80,7 @@ impl Lowering<'_> {
                 _ => OnUnknown::Ask,
             },
             uninterruptible: text("uninterruptible"),
-            span: node
-                .entries()
-                .first()
-                .map_or(node.span, |entry| entry.key_span),
+            span: node.entries().first().map_or(node.span, |entry| entry.key_span),
             path: StepPath(path),
             id,
         }

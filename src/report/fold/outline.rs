@@ -20,14 +20,12 @@ impl Memory {
 
     /// Returns the title of a step; its path where the outline has none.
     pub fn title<'a>(&'a self, step: &'a StepPath) -> &'a str {
-        self.outlined(step)
-            .map_or(step.0.as_str(), |outline| outline.title.as_str())
+        self.outlined(step).map_or(step.0.as_str(), |outline| outline.title.as_str())
     }
 
     /// Returns the word of a step's action, empty where the outline has none.
     pub fn action(&self, step: &StepPath) -> &str {
-        self.outlined(step)
-            .map_or("", |outline| outline.action.as_str())
+        self.outlined(step).map_or("", |outline| outline.action.as_str())
     }
 
     /// Whether a step belongs to a way back.
@@ -49,9 +47,7 @@ impl Memory {
         let Some(item) = items.get(number.wrapping_sub(1)) else {
             return String::new();
         };
-        let text = item
-            .as_str()
-            .map_or_else(|| item.to_string(), str::to_owned);
+        let text = item.as_str().map_or_else(|| item.to_string(), str::to_owned);
         let text = clip(&printable(&text), ITEM_WIDTH);
         format!(" [{number} of {}: {text}]", items.len())
     }

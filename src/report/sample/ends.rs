@@ -39,13 +39,7 @@ pub(crate) fn rolled_back() -> Story {
     let mut story = Story::started(&["backend1", "backend2", "backend3"]);
     story.refused_down("backend1");
     story.open("backend1", "stop.rollback");
-    story.change(
-        "backend1",
-        "stop.rollback/1",
-        "backend1",
-        "systemctl start dovecot",
-        4_200,
-    );
+    story.change("backend1", "stop.rollback/1", "backend1", "systemctl start dovecot", 4_200);
     story.close("backend1", "stop.rollback", TaskStatus::Changed, None);
     let command = "doveadm director update 198.51.100.1 100";
     story.change("backend1", "drain.rollback", "director1", command, 300);
@@ -61,13 +55,7 @@ pub(crate) fn stuck() -> Story {
     story.refused_down("backend1");
     story.open("backend1", "stop.rollback");
     story.open("backend1", "stop.rollback/1");
-    story.attempt(
-        "backend1",
-        "stop.rollback/1",
-        1,
-        "backend1",
-        "systemctl start dovecot",
-    );
+    story.attempt("backend1", "stop.rollback/1", 1, "backend1", "systemctl start dovecot");
     story.after(10_000);
     let complaint =
         "Job for dovecot.service failed because the control process exited with error code.\n";
@@ -83,16 +71,8 @@ pub(crate) fn stuck() -> Story {
     };
     let why = reason("not seen done within 20s", vec![serving]);
     story.close("backend1", "stop.rollback/1", TaskStatus::Failed, Some(why));
-    let why = reason(
-        "Dovecot does not start again; it stays out of service",
-        Vec::new(),
-    );
-    story.close(
-        "backend1",
-        "stop.rollback",
-        TaskStatus::Failed,
-        Some(why.clone()),
-    );
+    let why = reason("Dovecot does not start again; it stays out of service", Vec::new());
+    story.close("backend1", "stop.rollback", TaskStatus::Failed, Some(why.clone()));
     story.end("backend1", HostStatus::Stuck, Some(why));
     story.finish(RunStatus::Stuck, None);
     story
@@ -102,24 +82,13 @@ pub(crate) fn stuck() -> Story {
 pub(crate) fn paused() -> Story {
     let mut story = Story::started(&["backend1", "backend2"]);
     story.begin("backend1");
-    story.change(
-        "backend1",
-        "drain",
-        "director1",
-        "doveadm director update 198.51.100.1 0",
-        400,
-    );
+    story.change("backend1", "drain", "director1", "doveadm director update 198.51.100.1 0", 400);
     story.open("backend1", "expire");
     for look in 0..90 {
         story.progress(waiting("backend1", "expire", 2, look * 10));
         story.after(10_000);
     }
-    let users = seen(
-        "",
-        "backend.users == 0",
-        Truth::False,
-        &[("backend.users", "2")],
-    );
+    let users = seen("", "backend.users == 0", Truth::False, &[("backend.users", "2")]);
     story.event(Event::QuestionAsked {
         task: task("backend1", "expire"),
         question: Question {
@@ -144,9 +113,7 @@ pub(crate) fn answered() -> Story {
         reason: Some("two monitoring accounts".to_owned()),
         by: "bob@ops2".to_owned(),
     });
-    story.event(Event::RunResumed {
-        by: "bob@ops2".to_owned(),
-    });
+    story.event(Event::RunResumed { by: "bob@ops2".to_owned() });
     story.close("backend1", "expire", TaskStatus::Unchanged, None);
     story
 }
@@ -154,10 +121,7 @@ pub(crate) fn answered() -> Story {
 /// A preflight does not hold.
 pub(crate) fn refused() -> Story {
     let mut story = Story::new(&["backend1", "backend2"]);
-    story.event(Event::PreflightEnded {
-        host: host("backend1"),
-        verdict: PreflightVerdict::Held,
-    });
+    story.event(Event::PreflightEnded { host: host("backend1"), verdict: PreflightVerdict::Held });
     let mail = seen(
         "the test user has mail (else the check at the end would prove nothing)",
         "folders | length > 0 and mailboxes.INBOX.messages > 0",
@@ -179,10 +143,7 @@ pub(crate) fn refused() -> Story {
 /// A host gives no answer before anything began.
 pub(crate) fn unreachable() -> Story {
     let mut story = Story::new(&["backend1", "backend2"]);
-    story.event(Event::PreflightEnded {
-        host: host("backend1"),
-        verdict: PreflightVerdict::Held,
-    });
+    story.event(Event::PreflightEnded { host: host("backend1"), verdict: PreflightVerdict::Held });
     story.event(Event::PreflightEnded {
         host: host("backend2"),
         verdict: PreflightVerdict::NoAnswer(TransportError::Unreachable {
@@ -199,22 +160,12 @@ pub(crate) fn interrupted() -> Story {
     let mut story = Story::started(&["backend1", "backend2"]);
     story.begin("backend1");
     story.open("backend1", "drain");
-    story.attempt(
-        "backend1",
-        "drain",
-        1,
-        "director1",
-        "doveadm director update 198.51.100.1 0",
-    );
-    story.event(Event::StopRequested {
-        by: "INT".to_owned(),
-    });
+    story.attempt("backend1", "drain", 1, "director1", "doveadm director update 198.51.100.1 0");
+    story.event(Event::StopRequested { by: "INT".to_owned() });
     story.after(300);
     story.answer("backend1", "drain", 1, exited(0, ""));
     story.close("backend1", "drain", TaskStatus::Changed, None);
-    story.event(Event::RunPaused {
-        why: "stopped by INT".to_owned(),
-    });
+    story.event(Event::RunPaused { why: "stopped by INT".to_owned() });
     story
 }
 
@@ -229,19 +180,8 @@ pub(crate) fn past_return() -> Story {
     story.attempt("backend2", "maintain", 1, "backend2", script);
     story.after(30_000);
     let why = "connection reset by peer".to_owned();
-    story.answer(
-        "backend2",
-        "maintain",
-        1,
-        Outcome::Unknown {
-            why,
-            running: false,
-        },
-    );
-    let why = reason(
-        "whether it was done cannot be told, and the answer was `fail`",
-        Vec::new(),
-    );
+    story.answer("backend2", "maintain", 1, Outcome::Unknown { why, running: false });
+    let why = reason("whether it was done cannot be told, and the answer was `fail`", Vec::new());
     story.close("backend2", "maintain", TaskStatus::Unknown, Some(why));
     story.end("backend2", HostStatus::Failed, None);
     story.finish(RunStatus::Failed, None);
@@ -264,10 +204,8 @@ pub(crate) fn hostile() -> Vec<Record> {
     story.open("backend1", evil);
     story.attempt("backend1", evil, 1, "backend1", evil);
     story.answer("backend1", evil, 1, exited(1, evil));
-    let wrong = Seen {
-        error: Some(evil.to_owned()),
-        ..seen(evil, "x", Truth::Unknown, &[(evil, evil)])
-    };
+    let wrong =
+        Seen { error: Some(evil.to_owned()), ..seen(evil, "x", Truth::Unknown, &[(evil, evil)]) };
     story.event(Event::QuestionAsked {
         task: task("backend1", evil),
         question: Question {

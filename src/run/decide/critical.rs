@@ -70,8 +70,7 @@ fn in_uninterruptible(plan: &ResolvedPlan, wanted: &Step) -> bool {
 pub(super) fn is_urgent(plan: &ResolvedPlan, state: &RunState, host: &HostState) -> bool {
     match host.status {
         HostStatus::Active => open_uninterruptible(plan, host).is_some_and(|block| {
-            host.task(&block.path())
-                .is_some_and(|task| task.begun_at < state.resumed_at)
+            host.task(&block.path()).is_some_and(|task| task.begun_at < state.resumed_at)
         }),
         HostStatus::RollingBack => state.resumed_at > 0 && inside_uninterruptible(plan, host),
         _ => false,

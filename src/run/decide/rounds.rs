@@ -37,13 +37,10 @@ fn has_rounds_left(block: Spot<'_>, host: &HostState) -> bool {
     }
     let mut inside = Vec::new();
     for_all_inside(block, host, &mut |spot| inside.push(spot.path()));
-    !inside
-        .iter()
-        .filter_map(|path| host.task(path))
-        .any(|task| {
-            let refused = matches!(task.answer, Some((Answer::Fail | Answer::Reject, _)));
-            refused && task.status.is_some_and(|status| !status.is_well())
-        })
+    !inside.iter().filter_map(|path| host.task(path)).any(|task| {
+        let refused = matches!(task.answer, Some((Answer::Fail | Answer::Reject, _)));
+        refused && task.status.is_some_and(|status| !status.is_well())
+    })
 }
 
 /// Returns why a block is gone through once more: what its first failed part says.
@@ -65,10 +62,7 @@ pub fn begun_anew(block: Spot<'_>, host: &HostState) -> Vec<StepPath> {
         let path = spot.path();
         let is_set = matches!(spot.step.action, Action::Set(_));
         let is_well = |status: TaskStatus| status.is_well();
-        let ended_well = host
-            .task(&path)
-            .and_then(|task| task.status)
-            .is_some_and(is_well);
+        let ended_well = host.task(&path).and_then(|task| task.status).is_some_and(is_well);
         if !(is_set && ended_well) {
             again.push(path);
         }

@@ -35,12 +35,7 @@ pub fn refusals(state: &RunState) -> Vec<Refusal<'_>> {
     let hosts = state.hosts.iter().filter(|(_, host)| is_forward(host));
     let refused = hosts.filter_map(|(name, host)| {
         let (step, why) = host.no_return.as_ref()?;
-        Some(Refusal {
-            host: name,
-            status: host.status,
-            step,
-            why,
-        })
+        Some(Refusal { host: name, status: host.status, step, why })
     });
     refused.collect()
 }
@@ -52,8 +47,5 @@ pub(super) fn turns(host: &HostState) -> bool {
 
 /// Whether a host was begun, and is on its way forward or at the end of it.
 fn is_forward(host: &HostState) -> bool {
-    matches!(
-        host.status,
-        HostStatus::Active | HostStatus::Succeeded | HostStatus::Failed
-    )
+    matches!(host.status, HostStatus::Active | HostStatus::Succeeded | HostStatus::Failed)
 }

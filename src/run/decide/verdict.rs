@@ -10,11 +10,8 @@ use crate::run::state::HostState;
 use crate::run::state::RunState;
 
 /// The ends of hosts to which nothing was sent.
-const UNTOUCHED: [HostStatus; 3] = [
-    HostStatus::Refused,
-    HostStatus::Unreachable,
-    HostStatus::Quarantined,
-];
+const UNTOUCHED: [HostStatus; 3] =
+    [HostStatus::Refused, HostStatus::Unreachable, HostStatus::Quarantined];
 
 /// Returns the end of a run, and why, where it is not success.
 pub(super) fn verdict(state: &RunState) -> (RunStatus, Option<String>) {
@@ -61,10 +58,7 @@ impl<'s> Ends<'s> {
             failed: with(&|host| matches!(host.status, HostStatus::Failed | HostStatus::Unknown)),
             past: with(&|host| is_asked && succeeded(host) && host.no_return.is_some()),
             undone: are(HostStatus::RolledBack),
-            untouched: untouched
-                .into_iter()
-                .filter(|(_, hosts)| !hosts.is_empty())
-                .collect(),
+            untouched: untouched.into_iter().filter(|(_, hosts)| !hosts.is_empty()).collect(),
             succeeded: are(HostStatus::Succeeded),
             kept: with(&|host| succeeded(host) && is_changed(host)),
             is_unchanged: !state.hosts.values().any(is_changed),
@@ -113,15 +107,14 @@ impl<'s> Ends<'s> {
             _ => said.push(format!("it failed on {hosts}, which are rolled back")),
         }
         let hosts = self.past.join(", ");
-        match self.past.len() {
-            0 => {}
-            1 => said.push(format!(
-                "{hosts} is past the point of no return and keeps what was done"
-            )),
-            _ => said.push(format!(
-                "{hosts} are past the point of no return and keep what was done"
-            )),
-        }
+        let verbs = match self.past.len() {
+            0 => None,
+            1 => Some(("is", "keeps")),
+            _ => Some(("are", "keep")),
+        };
+        said.extend(verbs.map(|(is, keeps)| {
+            format!("{hosts} {is} past the point of no return and {keeps} what was done")
+        }));
         for (word, hosts) in &self.untouched {
             said.push(match hosts.as_slice() {
                 [host] => format!("{host} was {word}: nothing was sent to it"),
@@ -181,10 +174,7 @@ mod tests {
             on: HostName::new("it"),
             timeout: Duration::ZERO,
             intended: Timestamp::UNIX_EPOCH,
-            outcome: Some(Outcome::Unknown {
-                why: String::new(),
-                running: false,
-            }),
+            outcome: Some(Outcome::Unknown { why: String::new(), running: false }),
         };
         let is_sent = task.is_some_and(|status| status != TaskStatus::Skipped);
         let state = |status| TaskState {
@@ -267,19 +257,11 @@ mod tests {
     fn where_nobody_was_touched_the_run_is_refused() {
         let refused = "web1 was refused: nothing was sent to it";
         let waits = untouched(HostStatus::NotStarted);
-        ends(
-            &[untouched(HostStatus::Refused), waits],
-            false,
-            RunStatus::Refused,
-            refused,
-        );
+        ends(&[untouched(HostStatus::Refused), waits], false, RunStatus::Refused, refused);
         // What only reads is sent, and unchanged; what was left out is not sent.
         for task in [TaskStatus::Unchanged, TaskStatus::Skipped] {
             ends(
-                &[
-                    untouched(HostStatus::Refused),
-                    host(HostStatus::Succeeded, Some(task)),
-                ],
+                &[untouched(HostStatus::Refused), host(HostStatus::Succeeded, Some(task))],
                 false,
                 RunStatus::Refused,
                 &format!("{refused}; on web2 nothing had to be changed"),
@@ -309,11 +291,7 @@ mod tests {
             "it failed on web2",
         );
         ends(
-            &[
-                succeeded(),
-                failed(HostStatus::RolledBack),
-                untouched(HostStatus::Refused),
-            ],
+            &[succeeded(), failed(HostStatus::RolledBack), untouched(HostStatus::Refused)],
             false,
             RunStatus::RolledBack,
             "it failed on web2, which is rolled back; web3 was refused: nothing was sent to it",
@@ -371,11 +349,6 @@ mod tests {
              return and keeps what was done",
         );
         // Nobody asked: a host that succeeded did not fail, wherever it stands.
-        ends(
-            &[past(), back()],
-            false,
-            RunStatus::RolledBack,
-            "it failed on web2",
-        );
+        ends(&[past(), back()], false, RunStatus::RolledBack, "it failed on web2");
     }
 }

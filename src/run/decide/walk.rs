@@ -81,11 +81,7 @@ pub(super) fn walk_step<'p>(spot: Spot<'p>, host: &HostState) -> Walk<'p> {
     };
     if let Some(status) = task.status {
         let goes_on = matches!(spot.step.on_failure, Some(OnFailure::Continue(_)));
-        return if status.is_well() || goes_on {
-            Walk::Done
-        } else {
-            Walk::Failed(spot)
-        };
+        return if status.is_well() || goes_on { Walk::Done } else { Walk::Failed(spot) };
     }
     if task.question.is_some() {
         return Walk::Question(spot);
@@ -183,11 +179,7 @@ fn status_of_all<'p>(spots: impl Iterator<Item = Spot<'p>>, host: &HostState) ->
         }
         all_skipped &= status == TaskStatus::Skipped;
     }
-    if all_skipped {
-        TaskStatus::Skipped
-    } else {
-        TaskStatus::Unchanged
-    }
+    if all_skipped { TaskStatus::Skipped } else { TaskStatus::Unchanged }
 }
 
 /// The event that closes a block or a `for_each`; one with a point of no return passes that first,
@@ -199,24 +191,13 @@ pub(super) fn closing(
     status: TaskStatus,
     why: Option<Reason>,
 ) -> Event {
-    let task = TaskId {
-        host: name.clone(),
-        step: spot.path(),
-    };
+    let task = TaskId { host: name.clone(), step: spot.path() };
     let done = matches!(status, TaskStatus::Changed | TaskStatus::Unchanged);
     match &spot.step.point_of_no_return {
         Some(sentence) if done && !spot.is_item() && host.no_return.is_none() => {
-            Event::PointOfNoReturn {
-                task,
-                why: sentence.clone(),
-            }
+            Event::PointOfNoReturn { task, why: sentence.clone() }
         }
-        _ => Event::TaskEnded {
-            task,
-            status,
-            why,
-            result: None,
-        },
+        _ => Event::TaskEnded { task, status, why, result: None },
     }
 }
 
@@ -228,8 +209,5 @@ pub(super) fn reason_of(spot: Spot<'_>, host: &HostState) -> Reason {
 }
 
 fn reason(text: impl Into<String>) -> Reason {
-    Reason {
-        text: text.into(),
-        seen: Vec::new(),
-    }
+    Reason { text: text.into(), seen: Vec::new() }
 }

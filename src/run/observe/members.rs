@@ -53,9 +53,5 @@ pub(super) fn groups_of(
 /// Says where: ` on db1, db2`, or nothing.
 pub(super) fn place_words(members: &Members) -> String {
     let names: Vec<&str> = members.values().map(HostName::as_str).collect();
-    if names.is_empty() {
-        String::new()
-    } else {
-        format!(" on {}", names.join(", "))
-    }
+    if names.is_empty() { String::new() } else { format!(" on {}", names.join(", ")) }
 }

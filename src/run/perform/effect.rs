@@ -153,10 +153,9 @@ impl Task<'_, '_, '_> {
         }
         let last = state.attempts.last().and_then(|last| last.outcome.as_ref());
         match last {
-            Some(Outcome::Unknown { why, running: true }) => Some(self.unknown(Reason {
-                text: why.clone(),
-                seen: Vec::new(),
-            })),
+            Some(Outcome::Unknown { why, running: true }) => {
+                Some(self.unknown(Reason { text: why.clone(), seen: Vec::new() }))
+            }
             _ => None,
         }
     }
@@ -164,20 +163,13 @@ impl Task<'_, '_, '_> {
     /// Whether the last attempt may still be running.
     fn may_be_running(&self) -> bool {
         let last = self.state().attempts.pop();
-        matches!(
-            last.and_then(|last| last.outcome),
-            Some(Outcome::Unknown { running: true, .. })
-        )
+        matches!(last.and_then(|last| last.outcome), Some(Outcome::Unknown { running: true, .. }))
     }
 
     fn done(&self, effect: &Effect, judgement: Judgement) -> Turn {
         match judgement {
             Judgement::Done(why, result) => Turn::Ended(End {
-                status: if effect.read_only {
-                    TaskStatus::Unchanged
-                } else {
-                    TaskStatus::Changed
-                },
+                status: if effect.read_only { TaskStatus::Unchanged } else { TaskStatus::Changed },
                 why: Some(why),
                 result,
             }),
@@ -226,10 +218,7 @@ impl Task<'_, '_, '_> {
             let members = match self.members(effect) {
                 Ok(members) => members,
                 Err(text) => {
-                    return Ok(Err(Reason {
-                        text,
-                        seen: Vec::new(),
-                    }));
+                    return Ok(Err(Reason { text, seen: Vec::new() }));
                 }
             };
             let on = &members[turn % members.len()];
@@ -273,12 +262,7 @@ impl Task<'_, '_, '_> {
         on: &HostName,
     ) -> Result<Result<(Duration, Result<Output, TransportError>), Reason>, JournalError> {
         let run = self.live.run;
-        let fail = |text: String| {
-            Ok(Err(Reason {
-                text,
-                seen: Vec::new(),
-            }))
-        };
+        let fail = |text: String| Ok(Err(Reason { text, seen: Vec::new() }));
         let Some(host) = run.plan.inventory.host(on) else {
             return fail(format!("{on} is not in the inventory"));
         };
@@ -310,12 +294,7 @@ impl Task<'_, '_, '_> {
             Err(error) => Some(Outcome::NotSent(error.clone())),
         };
         if let Some(outcome) = outcome {
-            self.note(Event::AttemptEnded {
-                task: self.id.clone(),
-                attempt,
-                outcome,
-            })
-            .await?;
+            self.note(Event::AttemptEnded { task: self.id.clone(), attempt, outcome }).await?;
         }
         Ok(Ok((patience, result)))
     }
@@ -325,11 +304,7 @@ impl Task<'_, '_, '_> {
         let run = &self.live.run.id;
         let text = format!("{run}\n{}\n{}\n{ordinal}", self.id.host, self.id.step);
         let digest = Sha256::digest(text.as_bytes());
-        let hex: Vec<String> = digest
-            .iter()
-            .take(12)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hex: Vec<String> = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
         let hex = hex.concat();
         AttemptId(format!("{run}-{hex}"))
     }
@@ -342,39 +317,22 @@ impl Task<'_, '_, '_> {
                 inventory.members(name).unwrap_or_default()
             }
         };
-        if members.is_empty() {
-            Err("there is no host to run it on".into())
-        } else {
-            Ok(members)
-        }
+        if members.is_empty() { Err("there is no host to run it on".into()) } else { Ok(members) }
     }
 
     /// Finds out what became of an attempt without a recorded outcome, and records it. Returns what
     /// it printed, where that is known.
     async fn settle(&self, last: &AttemptState) -> Result<Option<Output>, JournalError> {
         match &last.outcome {
-            Some(Outcome::Ended {
-                exit,
-                stdout,
-                stderr,
-            }) => {
-                return Ok(Some(Output::new(
-                    exit.clone(),
-                    stdout.as_str(),
-                    stderr.as_str(),
-                )));
+            Some(Outcome::Ended { exit, stdout, stderr }) => {
+                return Ok(Some(Output::new(exit.clone(), stdout.as_str(), stderr.as_str())));
             }
             Some(_) => return Ok(None),
             None => {}
         }
         let (outcome, output) = self.ask_host(last).await;
         let (task, attempt) = (self.id.clone(), last.id.clone());
-        self.note(Event::AttemptEnded {
-            task,
-            attempt,
-            outcome,
-        })
-        .await?;
+        self.note(Event::AttemptEnded { task, attempt, outcome }).await?;
         Ok(output)
     }
 
@@ -382,10 +340,7 @@ impl Task<'_, '_, '_> {
     async fn ask_host(&self, last: &AttemptState) -> (Outcome, Option<Output>) {
         let run = self.live.run;
         let end = run.clock.monotonic() + last.timeout;
-        let unknown = |why: &str, running| Outcome::Unknown {
-            why: why.to_owned(),
-            running,
-        };
+        let unknown = |why: &str, running| Outcome::Unknown { why: why.to_owned(), running };
         loop {
             let recovered = match run.plan.inventory.host(&last.on) {
                 Some(host) => run.transport.recover(host, &last.id).await,

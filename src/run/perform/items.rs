@@ -36,10 +36,9 @@ impl Task<'_, '_, '_> {
                 self.begin(Some(items)).await?;
                 return Ok(Turn::Stopped);
             }
-            Ok(items) => format!(
-                "it would be done {} times; {MAX_ITEMS} are the most",
-                items.len()
-            ),
+            Ok(items) => {
+                format!("it would be done {} times; {MAX_ITEMS} are the most", items.len())
+            }
             Err(why) => format!("what it is to be done for cannot be told: {why}"),
         };
         let seen = Vec::new();

@@ -59,11 +59,7 @@ impl Limits {
             Some(Limit {
                 title: block.step.title.clone(),
                 timeout: task.timeout?,
-                spent: Cell::new(if is_given_anew {
-                    Duration::ZERO
-                } else {
-                    task.spent
-                }),
+                spent: Cell::new(if is_given_anew { Duration::ZERO } else { task.spent }),
                 block: path,
             })
         };
@@ -104,10 +100,7 @@ impl Task<'_, '_, '_> {
 
     /// The reason of a task that is not begun for want of time.
     pub(super) fn not_begun(over: &str) -> Reason {
-        Reason {
-            text: format!("{over}; it was not begun"),
-            seen: Vec::new(),
-        }
+        Reason { text: format!("{over}; it was not begun"), seen: Vec::new() }
     }
 
     /// Returns how a task ends that did not come about: where the time is up that is what it ends
@@ -155,10 +148,7 @@ impl Task<'_, '_, '_> {
         if known {
             return Ok(());
         }
-        let task = TaskId {
-            host: self.host.clone(),
-            step: block.clone(),
-        };
+        let task = TaskId { host: self.host.clone(), step: block.clone() };
         self.note(Event::TimeSpent { task, spent }).await
     }
 }

@@ -24,9 +24,7 @@ pub(in crate::run) fn names(live: &Live<'_, '_>, host: &HostName, item: Option<I
         return names;
     };
     if let Some(item) = item {
-        let items = known
-            .task(&item.of.path)
-            .and_then(|task| task.items.as_ref());
+        let items = known.task(&item.of.path).and_then(|task| task.items.as_ref());
         if let Some(value) = items.and_then(|items| items.get(item.number - 1)) {
             names.insert("item".into(), Value::from(Serde(value.clone())));
         }

@@ -34,8 +34,7 @@ impl Task<'_, '_, '_> {
                 self.give_up_rest();
                 return Ok(Turn::Stopped);
             }
-            self.record_round(state.round.max(1) + 1, rounds.attempts, delay)
-                .await?;
+            self.record_round(state.round.max(1) + 1, rounds.attempts, delay).await?;
         }
         let state = self.state();
         let clock = &self.live.run.clock;
@@ -81,14 +80,6 @@ impl Task<'_, '_, '_> {
             delay,
             why: why.text.clone(),
         });
-        self.note(Event::RoundBegun {
-            task: self.id.clone(),
-            round,
-            of,
-            delay,
-            why,
-            again,
-        })
-        .await
+        self.note(Event::RoundBegun { task: self.id.clone(), round, of, delay, why, again }).await
     }
 }

@@ -59,23 +59,14 @@ impl Task<'_, '_, '_> {
                     on_timeout: OnTimeout::Fail,
                 }
             }
-            Wait::Until {
-                until,
-                at_least,
-                timeout,
-                every,
-                stable_for,
-                on_timeout,
-            } => Measures {
+            Wait::Until { until, at_least, timeout, every, stable_for, on_timeout } => Measures {
                 until: Some(until),
                 at_least: length(at_least)?,
                 timeout: length(timeout)?,
                 every: length(every)?.max(Duration::from_millis(100)),
                 stable_for: length(stable_for)?,
-                on_timeout: render::on_timeout(on_timeout, &self.names).map_err(|text| Reason {
-                    text,
-                    seen: Vec::new(),
-                })?,
+                on_timeout: render::on_timeout(on_timeout, &self.names)
+                    .map_err(|text| Reason { text, seen: Vec::new() })?,
             },
         })
     }
@@ -89,21 +80,11 @@ impl Task<'_, '_, '_> {
         loop {
             let seen = match measures.until {
                 None => None,
-                Some(until) => self
-                    .observer()
-                    .condition(until)
-                    .await
-                    .seen
-                    .into_iter()
-                    .next(),
+                Some(until) => self.observer().condition(until).await.seen.into_iter().next(),
             };
             let waited = counted + clock.monotonic().saturating_sub(begin);
             let holds = seen.as_ref().is_none_or(|seen| seen.truth == Truth::True);
-            stable_since = if holds {
-                stable_since.or(Some(waited))
-            } else {
-                None
-            };
+            stable_since = if holds { stable_since.or(Some(waited)) } else { None };
             let stable = stable_since
                 .is_some_and(|since| waited.saturating_sub(since) >= measures.stable_for);
             if stable && waited >= measures.at_least {
@@ -126,11 +107,7 @@ impl Task<'_, '_, '_> {
             let waited = counted + clock.monotonic().saturating_sub(begin);
             if stopped || waited >= ticked + TICK {
                 ticked = waited;
-                self.note(Event::WaitTicked {
-                    task: self.id.clone(),
-                    waited,
-                })
-                .await?;
+                self.note(Event::WaitTicked { task: self.id.clone(), waited }).await?;
                 self.note_spent().await?;
             }
             if stopped {
@@ -146,9 +123,9 @@ impl Task<'_, '_, '_> {
             values: seen.map(|seen| seen.values.clone()).unwrap_or_default(),
             error: seen.and_then(|seen| seen.error.clone()),
             waited,
-            limit: self.rest().map_or(measures.timeout, |rest| {
-                measures.timeout.min(waited.saturating_add(rest))
-            }),
+            limit: self
+                .rest()
+                .map_or(measures.timeout, |rest| measures.timeout.min(waited.saturating_add(rest))),
         });
     }
 
@@ -172,10 +149,7 @@ impl Task<'_, '_, '_> {
 
     fn timed_out(&self, measures: &Measures<'_>, seen: Option<Seen>) -> Turn {
         let text = format!("waited {} in vain", crate::duration::show(measures.timeout));
-        let why = Reason {
-            text,
-            seen: seen.into_iter().collect(),
-        };
+        let why = Reason { text, seen: seen.into_iter().collect() };
         match measures.on_timeout {
             OnTimeout::Fail => self.failed(TaskStatus::TimedOut, why),
             OnTimeout::Continue => {
@@ -193,13 +167,9 @@ impl Task<'_, '_, '_> {
 
 fn held(measures: &Measures<'_>, seen: Option<Seen>) -> Turn {
     match (measures.until, seen) {
-        (Some(_), Some(seen)) => End::with(
-            TaskStatus::Unchanged,
-            Reason {
-                text: "it holds".into(),
-                seen: vec![seen],
-            },
-        ),
+        (Some(_), Some(seen)) => {
+            End::with(TaskStatus::Unchanged, Reason { text: "it holds".into(), seen: vec![seen] })
+        }
         _ => End::well(TaskStatus::Unchanged),
     }
 }

@@ -24,10 +24,7 @@ fn resolved(path: &str, set: &[(&str, &str)]) -> (ResolvedPlan, String) {
     let plan = plan::read(&sources, id, &mut found);
     let inventory = inventory::read::read(Path::new(demo), demo, &mut sources, &mut found);
     let given = Given {
-        set: set
-            .iter()
-            .map(|(a, b)| ((*a).into(), (*b).into()))
-            .collect(),
+        set: set.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect(),
         plan_dir: "plans".into(),
         ..Given::default()
     };
@@ -42,13 +39,7 @@ fn resolved(path: &str, set: &[(&str, &str)]) -> (ResolvedPlan, String) {
 fn a_resolved_plan_comes_out_of_its_first_event_as_it_went_in() {
     let file = "plans/models/dovecot.yaml";
     let (before, text) = resolved("plans/dovecot-reload.yaml", &[("source", file)]);
-    let event = planned(
-        &before,
-        "plans/dovecot-reload.yaml",
-        &text,
-        "me@here",
-        BTreeMap::new(),
-    );
+    let event = planned(&before, "plans/dovecot-reload.yaml", &text, "me@here", BTreeMap::new());
     let json = serde_json::to_string(&event).unwrap();
     let (after, _) = restore(&serde_json::from_str(&json).unwrap()).unwrap();
     assert_eq!(after.hosts, before.hosts);
@@ -56,10 +47,7 @@ fn a_resolved_plan_comes_out_of_its_first_event_as_it_went_in() {
     assert_eq!(after.inventory, before.inventory);
     assert_eq!(after.files, before.files);
     assert_eq!(after.files.len(), 1);
-    assert_eq!(
-        format!("{:?}", after.plan.steps),
-        format!("{:?}", before.plan.steps)
-    );
+    assert_eq!(format!("{:?}", after.plan.steps), format!("{:?}", before.plan.steps));
 }
 
 #[test]
@@ -77,10 +65,7 @@ fn the_outline_knows_every_step_and_whose_way_back_it_is() {
     assert_eq!(of("stop"), ("cut_over", "run", false));
     assert_eq!(of("cut_over.rollback"), ("cut_over", "run", true));
     assert_eq!(of("stop.rollback/1"), ("stop.rollback", "run", true));
-    assert_eq!(
-        of("stop.rollback/rescue/3"),
-        ("stop.rollback", "fail", true)
-    );
+    assert_eq!(of("stop.rollback/rescue/3"), ("stop.rollback", "fail", true));
 }
 
 #[test]

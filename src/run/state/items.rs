@@ -19,8 +19,7 @@ impl HostState {
         let items = self.tasks.get(path)?.items.as_ref()?;
         let result = |number| {
             let item = self.tasks.get(&path.at_item(path, number));
-            item.and_then(|item| item.result.clone())
-                .unwrap_or_default()
+            item.and_then(|item| item.result.clone()).unwrap_or_default()
         };
         Some((1..=items.len()).map(result).collect())
     }

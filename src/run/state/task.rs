@@ -141,17 +141,8 @@ impl TaskState {
 
     pub(super) fn apply_attempt(&mut self, record: &Record) -> Result<(), &'static str> {
         match &record.event {
-            Event::AttemptIntended {
-                attempt,
-                on,
-                timeout,
-                ..
-            } => {
-                if self
-                    .attempts
-                    .iter()
-                    .any(|one| one.id == *attempt || one.outcome.is_none())
-                {
+            Event::AttemptIntended { attempt, on, timeout, .. } => {
+                if self.attempts.iter().any(|one| one.id == *attempt || one.outcome.is_none()) {
                     return Err("an attempt begins before the last has ended");
                 }
                 self.attempts.push(AttemptState {
@@ -162,9 +153,7 @@ impl TaskState {
                     outcome: None,
                 });
             }
-            Event::AttemptEnded {
-                attempt, outcome, ..
-            } => {
+            Event::AttemptEnded { attempt, outcome, .. } => {
                 let found = self.attempts.iter_mut().find(|one| one.id == *attempt);
                 let Some(found) = found.filter(|one| one.outcome.is_none()) else {
                     return Err("an attempt ends that was not intended");
@@ -178,9 +167,7 @@ impl TaskState {
 
     /// Takes an answer in; false where it answers no open question.
     pub(super) fn answer(&mut self, answer: Answer, reason: Option<String>) -> bool {
-        let open = self
-            .question
-            .take_if(|question| question.answers.contains(&answer));
+        let open = self.question.take_if(|question| question.answers.contains(&answer));
         let Some(question) = open else { return false };
         self.why = Some(question.why);
         self.answer = Some((answer, reason));

@@ -67,9 +67,8 @@ pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
         Value::Text(text) if let Some(line) = meant(&text.text, shape) => {
             fault.help(format!("write `{line}`"))
         }
-        Value::Map(entries) if let Some(list) = list_inside(entries, shape) => fault.help(format!(
-            "write the list of `{list}` itself here, and the other keys beside it"
-        )),
+        Value::Map(entries) if let Some(list) = list_inside(entries, shape) => fault
+            .help(format!("write the list of `{list}` itself here, and the other keys beside it")),
         Value::Map(entries) if matches!(shape, Shape::List(..)) => match entries.first() {
             Some(first) => fault.help(format!("begin each item with `- `: `- {}: ...`", first.key)),
             None => fault.help(format!("write `{}`", sample(shape))),
@@ -130,11 +129,7 @@ fn written(text: &str) -> Option<String> {
         return None;
     }
     let signs = [':', ',', '{', '}', '[', ']', '#', '"', '\''];
-    Some(if text.contains(signs) {
-        format!("{text:?}")
-    } else {
-        text.to_owned()
-    })
+    Some(if text.contains(signs) { format!("{text:?}") } else { text.to_owned() })
 }
 
 fn takes_int(shape: &Shape) -> bool {
@@ -222,8 +217,6 @@ pub(super) fn sample(shape: &Shape) -> String {
                 .collect();
             format!("{{{}}}", keys.join(", "))
         }
-        Shape::OneOf(all) => all
-            .first()
-            .map_or_else(String::new, |(_, shape)| sample(shape)),
+        Shape::OneOf(all) => all.first().map_or_else(String::new, |(_, shape)| sample(shape)),
     }
 }

@@ -118,10 +118,7 @@ fn argument(value: &Node, names: &[&str]) -> Option<String> {
             let mut words = text.text.split_whitespace();
             words.find_map(|word| Some(word.strip_prefix(name)?.strip_prefix('=')?.to_owned()))
         })?,
-        _ => names
-            .iter()
-            .find_map(|name| value.get(name))
-            .and_then(plain)?,
+        _ => names.iter().find_map(|name| value.get(name)).and_then(plain)?,
     };
     let safe = |c: char| c.is_alphanumeric() || "/._@-~".contains(c);
     (!text.is_empty() && text.len() <= MAX_TEXT && text.chars().all(safe)).then_some(text)
@@ -151,9 +148,5 @@ pub(in crate::schema) fn written(node: &Node) -> Option<String> {
         && !text.ends_with([':', ' '])
         && !text.contains(": ")
         && !text.contains(" #");
-    Some(if calm {
-        text
-    } else {
-        serde_json::Value::String(text).to_string()
-    })
+    Some(if calm { text } else { serde_json::Value::String(text).to_string() })
 }

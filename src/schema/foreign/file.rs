@@ -63,10 +63,7 @@ fn of_list(items: &[Node]) -> Option<Recognised> {
         sketch.inputs = names(first.get("options"));
         return Some(foreign("a Rundeck job", at, &sketch));
     }
-    if let Some(at) = key(
-        first,
-        &["import_playbook", "ansible.builtin.import_playbook"],
-    ) {
+    if let Some(at) = key(first, &["import_playbook", "ansible.builtin.import_playbook"]) {
         return Some(foreign("an Ansible playbook", at, &Sketch::default()));
     }
     if let Some(found) = play(first) {
@@ -79,23 +76,13 @@ fn of_list(items: &[Node]) -> Option<Recognised> {
     };
     let at = first.entries().iter().find(is_task)?.key_span;
     let steps = steps(items);
-    let sketch = Sketch {
-        steps,
-        ..Sketch::default()
-    };
+    let sketch = Sketch { steps, ..Sketch::default() };
     Some(foreign("a list of Ansible tasks", at, &sketch))
 }
 
 /// Recognises a play of Ansible.
 fn play(node: &Node) -> Option<Recognised> {
-    let parts = [
-        "tasks",
-        "roles",
-        "pre_tasks",
-        "post_tasks",
-        "handlers",
-        "gather_facts",
-    ];
+    let parts = ["tasks", "roles", "pre_tasks", "post_tasks", "handlers", "gather_facts"];
     let at = key(node, &["hosts"])?;
     key(node, &parts)?;
     let mut sketch = sketch(node);
@@ -126,15 +113,7 @@ fn of_map(node: &Node, entries: &[Entry]) -> Option<Recognised> {
         return Some(found);
     }
     if let Some(all) = node.get("steps") {
-        let of_bolt = [
-            "targets",
-            "target",
-            "task",
-            "plan",
-            "resources",
-            "eval",
-            "message",
-        ];
+        let of_bolt = ["targets", "target", "task", "plan", "resources", "eval", "message"];
         let at = all.items().iter().find_map(|step| key(step, &of_bolt))?;
         let mut sketch = sketch(node);
         sketch.steps = steps(all.items());
@@ -154,12 +133,7 @@ fn of_map(node: &Node, entries: &[Entry]) -> Option<Recognised> {
 
 /// Recognises other files of planrun.
 fn of_planrun(node: &Node, entries: &[Entry]) -> Option<Recognised> {
-    let own = |what, at, say| Recognised {
-        what,
-        at,
-        plan: None,
-        say,
-    };
+    let own = |what, at, say| Recognised { what, at, plan: None, say };
     if let Some(at) = key(node, &["model"]) {
         let say = "name it in an inventory: `planrun_model: FILE`, and give that with `-i`";
         return Some(own("a model", at, say));
@@ -168,21 +142,13 @@ fn of_planrun(node: &Node, entries: &[Entry]) -> Option<Recognised> {
         let say = "it holds the scenarios of a plan: give the plan that it names";
         return Some(own("a file of scenarios", at, say));
     }
-    if let Some(hosts) = node
-        .entry("hosts")
-        .filter(|hosts| !hosts.value.entries().is_empty())
-    {
+    if let Some(hosts) = node.entry("hosts").filter(|hosts| !hosts.value.entries().is_empty()) {
         let say =
             "its groups come first: `all: {hosts: ...}`; then `planrun validate PLAN -i FILE`";
         return Some(own("an inventory", hosts.key_span, say));
     }
     let group = entries.iter().find(|entry| {
-        let part = |key| {
-            entry
-                .value
-                .get(key)
-                .is_some_and(|one| !one.entries().is_empty())
-        };
+        let part = |key| entry.value.get(key).is_some_and(|one| !one.entries().is_empty());
         part("hosts") || part("children")
     })?;
     let say = "give it beside a plan: `planrun validate PLAN -i FILE`";
@@ -210,10 +176,7 @@ fn states(entries: &[Entry]) -> Option<Recognised> {
         let action = action.next_back().unwrap_or_else(|| "run: ...".to_owned());
         Some(vec![format!("name: {}", state.key), action])
     });
-    let sketch = Sketch {
-        steps: steps.take(SHOWN).collect(),
-        ..Sketch::default()
-    };
+    let sketch = Sketch { steps: steps.take(SHOWN).collect(), ..Sketch::default() };
     Some(foreign("a state file of Salt", at, &sketch))
 }
 
@@ -232,12 +195,7 @@ fn function_as_action(id: &str, function: &Entry) -> Option<String> {
 }
 
 fn foreign(what: &'static str, at: Span, sketch: &Sketch) -> Recognised {
-    Recognised {
-        what,
-        at,
-        plan: Some(sketch.text()),
-        say: "",
-    }
+    Recognised { what, at, plan: Some(sketch.text()), say: "" }
 }
 
 impl Sketch {
@@ -259,11 +217,7 @@ impl Sketch {
         }
         lines.push("steps:".to_owned());
         let begun = vec![vec!["name: What it does".to_owned(), "run: ...".to_owned()]];
-        let steps = if self.steps.is_empty() {
-            &begun
-        } else {
-            &self.steps
-        };
+        let steps = if self.steps.is_empty() { &begun } else { &self.steps };
         for step in steps {
             for (number, line) in step.iter().enumerate() {
                 let lead = if number == 0 { "  - " } else { "    " };
@@ -289,10 +243,7 @@ fn sketch(node: &Node) -> Sketch {
     let parts = name.split('-').filter(|part| !part.is_empty());
     let name = parts.take(4).collect::<Vec<_>>().join("-");
     let begins = name.starts_with(|c: char| c.is_ascii_lowercase());
-    Sketch {
-        name: if begins { name } else { String::new() },
-        ..Sketch::default()
-    }
+    Sketch { name: if begins { name } else { String::new() }, ..Sketch::default() }
 }
 
 /// Returns the first steps, each in its lines.
@@ -307,15 +258,7 @@ fn steps(items: &[Node]) -> Vec<Vec<String>> {
 
 /// Returns the action of a foreign step, as planrun writes it.
 fn action(item: &Node) -> String {
-    for key in [
-        "run",
-        "command",
-        "cmd",
-        "exec",
-        "shell",
-        "script",
-        "ansible.builtin.shell",
-    ] {
+    for key in ["run", "command", "cmd", "exec", "shell", "script", "ansible.builtin.shell"] {
         if let Some(line) = item.get(key).and_then(Node::as_text) {
             return command(line);
         }
@@ -373,9 +316,7 @@ fn names(node: Option<&Node>) -> Vec<String> {
     let keys = entries.iter().map(|entry| entry.key.clone());
     let name = |key: &String| {
         key.starts_with(|c: char| c.is_ascii_lowercase())
-            && key
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+            && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
     };
     keys.filter(name).collect()
 }

@@ -29,19 +29,10 @@ fn a_value_that_can_be_carried_over_gives_the_line_to_write() {
         ("command: systemctl stop nginx", "run: systemctl stop nginx"),
         ("command: {cmd: date -u}", "run: date -u"),
         ("ansible.builtin.command: date", "run: date"),
-        (
-            "service: {name: nginx, state: restarted}",
-            "run: systemctl restart nginx",
-        ),
-        (
-            "systemd: name=nginx state=stopped",
-            "run: systemctl stop nginx",
-        ),
+        ("service: {name: nginx, state: restarted}", "run: systemctl restart nginx"),
+        ("systemd: name=nginx state=stopped", "run: systemctl stop nginx"),
         ("state: reloaded", "run: systemctl reload UNIT"),
-        (
-            "copy: {src: a.conf, dest: /etc/a.conf}",
-            "upload: {from: a.conf, to: /etc/a.conf}",
-        ),
+        ("copy: {src: a.conf, dest: /etc/a.conf}", "upload: {from: a.conf, to: /etc/a.conf}"),
         ("pause: {minutes: 5}", "wait: 5m"),
         ("pause: {prompt: Go on?}", "approve: Go on?"),
         ("timeout-minutes: 15", "timeout: 15m"),
@@ -75,10 +66,7 @@ fn what_is_not_certain_gives_advice_alone() {
 fn full_names_of_modules_and_functions_are_known() {
     let word = |key| find(&STEP, key).map(|word| word.word);
     assert_eq!(word("ansible.builtin.service"), Some("service"));
-    assert_eq!(
-        word("community.mysql.mysql_db"),
-        Some("NAMESPACE.COLLECTION.MODULE")
-    );
+    assert_eq!(word("community.mysql.mysql_db"), Some("NAMESPACE.COLLECTION.MODULE"));
     assert_eq!(word("pkg.removed"), Some("MODULE.FUNCTION"));
     assert_eq!(word("cmd.run"), Some("cmd.run"));
     assert_eq!(word("colour"), None);
@@ -147,24 +135,12 @@ fn whole_files_of_other_tools_are_recognised() {
         ("- hosts: web\n  tasks: []", "an Ansible playbook"),
         ("hosts: web\nroles: [a]", "an Ansible playbook"),
         ("- import_playbook: a.yml", "an Ansible playbook"),
-        (
-            "- name: a\n  ansible.builtin.apt: {name: b}",
-            "a list of Ansible tasks",
-        ),
-        (
-            "on: push\njobs: {a: {runs-on: b, steps: [{run: c}]}}",
-            "a GitHub workflow",
-        ),
+        ("- name: a\n  ansible.builtin.apt: {name: b}", "a list of Ansible tasks"),
+        ("on: push\njobs: {a: {runs-on: b, steps: [{run: c}]}}", "a GitHub workflow"),
         ("schemaVersion: '0.3'\nmainSteps: []", "an AWS SSM document"),
         ("steps: [{command: a, targets: b}]", "a plan of Puppet Bolt"),
-        (
-            "nginx: {service.running: [{enable: true}]}",
-            "a state file of Salt",
-        ),
-        (
-            "- name: a\n  sequence: {commands: [{exec: b}]}",
-            "a Rundeck job",
-        ),
+        ("nginx: {service.running: [{enable: true}]}", "a state file of Salt"),
+        ("- name: a\n  sequence: {commands: [{exec: b}]}", "a Rundeck job"),
         ("runcmd: [date]", "a cloud-config of cloud-init"),
         ("all: {hosts: {a: {}}}", "an inventory"),
         ("version: 1\nmodel: mail", "a model"),

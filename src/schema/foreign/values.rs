@@ -50,11 +50,7 @@ const BOOL_WORDS: [&str; 16] = [
 /// Returns `true` or `false` where another YAML takes a text for that.
 pub fn bool(text: &str) -> Option<&'static str> {
     let place = BOOL_WORDS.iter().position(|word| *word == text)?;
-    Some(if place < BOOL_WORDS.len() / 2 {
-        "true"
-    } else {
-        "false"
-    })
+    Some(if place < BOOL_WORDS.len() / 2 { "true" } else { "false" })
 }
 
 /// Returns a pattern for those texts, as in a JSON Schema.

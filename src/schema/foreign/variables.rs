@@ -18,21 +18,11 @@ pub struct Variable {
 }
 
 const fn secret(name: &'static str, say: &'static str) -> Variable {
-    Variable {
-        name,
-        why: "secrets are left out",
-        say,
-        secret: true,
-    }
+    Variable { name, why: "secrets are left out", say, secret: true }
 }
 
 const fn ignored(name: &'static str, why: &'static str, say: &'static str) -> Variable {
-    Variable {
-        name,
-        why,
-        say,
-        secret: false,
-    }
+    Variable { name, why, say, secret: false }
 }
 
 const LOGIN: &str = "log in with a key (`ansible_ssh_private_key_file`) or an agent, and remove it";
@@ -63,46 +53,14 @@ pub static VARIABLES: &[Variable] = &[
     ignored("ansible_scp_extra_args", OPTIONS, JUMP),
     ignored("ansible_sftp_extra_args", OPTIONS, JUMP),
     ignored("ansible_ssh_executable", OPTIONS, JUMP),
-    ignored(
-        "ansible_host_key_checking",
-        "host keys are always checked",
-        HOST_KEYS,
-    ),
-    ignored(
-        "ansible_ssh_host_key_checking",
-        "host keys are always checked",
-        HOST_KEYS,
-    ),
-    ignored(
-        "ansible_become_exe",
-        "planrun becomes another user by `sudo -n`",
-        BECOME,
-    ),
-    ignored(
-        "ansible_become_flags",
-        "planrun becomes another user by `sudo -n`",
-        BECOME,
-    ),
-    ignored(
-        "ansible_sudo",
-        "an old word of Ansible",
-        "write `ansible_become: true`",
-    ),
-    ignored(
-        "ansible_sudo_user",
-        "an old word of Ansible",
-        "write `ansible_become_user`",
-    ),
-    ignored(
-        "ansible_su",
-        "an old word of Ansible",
-        "write `ansible_become: true`",
-    ),
-    ignored(
-        "ansible_su_user",
-        "an old word of Ansible",
-        "write `ansible_become_user`",
-    ),
+    ignored("ansible_host_key_checking", "host keys are always checked", HOST_KEYS),
+    ignored("ansible_ssh_host_key_checking", "host keys are always checked", HOST_KEYS),
+    ignored("ansible_become_exe", "planrun becomes another user by `sudo -n`", BECOME),
+    ignored("ansible_become_flags", "planrun becomes another user by `sudo -n`", BECOME),
+    ignored("ansible_sudo", "an old word of Ansible", "write `ansible_become: true`"),
+    ignored("ansible_sudo_user", "an old word of Ansible", "write `ansible_become_user`"),
+    ignored("ansible_su", "an old word of Ansible", "write `ansible_become: true`"),
+    ignored("ansible_su_user", "an old word of Ansible", "write `ansible_become_user`"),
     ignored(
         "ansible_shell_executable",
         "commands run under `sh`",

@@ -15,10 +15,7 @@ async fn events_are_only_ever_added() {
         "UPDATE runs SET epoch = 0",
     ] {
         let error = raw(&dir).execute_batch(statement).unwrap_err().to_string();
-        assert!(
-            error.contains("never") || error.contains("only rise"),
-            "{error}"
-        );
+        assert!(error.contains("never") || error.contains("only rise"), "{error}");
     }
     assert_eq!(store.records(&id("a")).unwrap().len(), 1);
 }
@@ -26,10 +23,7 @@ async fn events_are_only_ever_added() {
 #[tokio::test]
 async fn a_changed_or_lost_event_is_noticed_in_its_run_alone() {
     for (change, seq) in [
-        (
-            "UPDATE events SET payload = replace(payload, 'b1', 'b2') WHERE run = 'a'",
-            2,
-        ),
+        ("UPDATE events SET payload = replace(payload, 'b1', 'b2') WHERE run = 'a'", 2),
         ("UPDATE events SET epoch = 7 WHERE run = 'a' AND seq = 3", 3),
         ("DELETE FROM events WHERE run = 'a' AND seq = 2", 2),
         ("DELETE FROM events WHERE run = 'a' AND seq = 3", 3),
@@ -99,9 +93,8 @@ fn databases_that_are_newer_foreign_or_no_databases_are_refused() {
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     let error = Store::open(foreign.path()).unwrap_err();
     assert!(matches!(error, StoreError::Foreign { .. }), "{error}");
-    let mode: String = raw(&foreign)
-        .pragma_query_value(None, "journal_mode", |row| row.get(0))
-        .unwrap();
+    let mode: String =
+        raw(&foreign).pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     assert_eq!(mode, "delete", "a foreign database is left as it was");
 
     let corrupt = home();

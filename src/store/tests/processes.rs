@@ -97,10 +97,7 @@ fn a_read_only_directory_is_refused_with_words() {
 
 /// Begins one of the functions below in a process of its own; it tells its news on stderr, which
 /// the test harness leaves alone.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a second process is what is tested"
-)]
+#[expect(clippy::disallowed_methods, reason = "a second process is what is tested")]
 fn second_process(function: &str, dir: &Path, user: Option<u32>) -> std::io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     command
@@ -117,8 +114,7 @@ fn second_process(function: &str, dir: &Path, user: Option<u32>) -> std::io::Res
 }
 
 fn number(line: &str, otherwise: u64) -> u64 {
-    line.strip_prefix("acknowledged ")
-        .map_or(otherwise, |number| number.parse().unwrap())
+    line.strip_prefix("acknowledged ").map_or(otherwise, |number| number.parse().unwrap())
 }
 
 fn given_dir() -> Option<PathBuf> {

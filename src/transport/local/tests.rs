@@ -63,9 +63,7 @@ fn script(text: &str) -> Command {
 }
 
 fn argv(words: &[&str]) -> Command {
-    command(Body::Argv(
-        words.iter().map(|&word| word.to_owned()).collect(),
-    ))
+    command(Body::Argv(words.iter().map(|&word| word.to_owned()).collect()))
 }
 
 fn upload(content: &[u8], to: &Path) -> Command {
@@ -79,10 +77,7 @@ fn upload(content: &[u8], to: &Path) -> Command {
 }
 
 async fn run(command: &Command) -> Result<Output, TransportError> {
-    let transport = LocalTransport {
-        grace: Duration::from_secs(1),
-        ..LocalTransport::new()
-    };
+    let transport = LocalTransport { grace: Duration::from_secs(1), ..LocalTransport::new() };
     transport.look(&host(), command).await
 }
 
@@ -96,9 +91,7 @@ fn lives(pid: &str) -> bool {
 
 #[tokio::test]
 async fn a_command_tells_its_status_and_both_streams() {
-    let output = run(&script("echo out; echo err >&2; exit 7"))
-        .await
-        .unwrap();
+    let output = run(&script("echo out; echo err >&2; exit 7")).await.unwrap();
     assert_eq!(output, Output::new(Exit::Code(7), "out\n", "err\n"));
 }
 
@@ -151,9 +144,7 @@ async fn environment_and_directory_are_set_with_blanks_and_quotes_in_them() {
     fs::create_dir(&dir).unwrap();
     let mut command = argv(&["sh", "-c", "pwd; printf '%s\\n' \"$A\" \"$B\""]);
     command.dir = Some(dir.to_str().unwrap().to_owned());
-    command
-        .env
-        .insert("A".to_owned(), "1; $(exit 9) 'x'".to_owned());
+    command.env.insert("A".to_owned(), "1; $(exit 9) 'x'".to_owned());
     command.env.insert("B".to_owned(), "line\nline".to_owned());
     let output = run(&command).await.unwrap();
     let expected = format!("{}\n1; $(exit 9) 'x'\nline\nline\n", dir.display());
@@ -169,10 +160,7 @@ async fn a_missing_directory_runs_nothing() {
     let error = run(&command).await.unwrap_err();
     let text = error.to_string();
     assert!(matches!(error, TransportError::Impossible { .. }), "{text}");
-    assert!(
-        text.contains("the directory '/nowhere at all' cannot be entered"),
-        "{text}"
-    );
+    assert!(text.contains("the directory '/nowhere at all' cannot be entered"), "{text}");
     assert!(!mark.exists());
 }
 
@@ -197,10 +185,7 @@ async fn a_timeout_ends_the_whole_group_even_if_it_does_not_listen() {
 async fn a_waiter_that_goes_away_leaves_no_process() {
     let folder = tempfile::tempdir().unwrap();
     let pid = folder.path().join("pid");
-    let text = format!(
-        "echo $$ >{0}.new; mv {0}.new {0}; sleep 1000",
-        pid.display()
-    );
+    let text = format!("echo $$ >{0}.new; mv {0}.new {0}; sleep 1000", pid.display());
     let command = script(&text);
     tokio::select! {
         _ = run(&command) => panic!("it sleeps"),
@@ -212,9 +197,7 @@ async fn a_waiter_that_goes_away_leaves_no_process() {
     }
     let pid = fs::read_to_string(pid).unwrap();
     while lives(&pid) {
-        crate::clock::Clock::Real
-            .sleep(Duration::from_millis(10))
-            .await;
+        crate::clock::Clock::Real.sleep(Duration::from_millis(10)).await;
     }
 }
 
@@ -278,11 +261,7 @@ async fn an_upload_keeps_mode_and_owner_of_the_file_it_replaces() {
     assert_eq!(fs::read(&path).unwrap(), b"new");
     assert_eq!(after.mode(), before.mode());
     assert_eq!((after.uid(), after.gid()), (before.uid(), before.gid()));
-    assert_ne!(
-        after.ino(),
-        before.ino(),
-        "the old file was not written into"
-    );
+    assert_ne!(after.ino(), before.ino(), "the old file was not written into");
 }
 
 #[tokio::test]
@@ -290,9 +269,7 @@ async fn an_upload_sets_the_mode_it_is_given() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     let mut command = upload(b"#!/bin/sh\n", &path);
-    let Body::Upload { mode, .. } = &mut command.body else {
-        unreachable!()
-    };
+    let Body::Upload { mode, .. } = &mut command.body else { unreachable!() };
     *mode = Some("0750".to_owned());
     run(&command).await.unwrap();
     assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o750);
@@ -315,26 +292,19 @@ async fn an_upload_that_fails_leaves_everything_as_it_was() {
     let path = folder.path().join("file");
     fs::write(&path, "old").unwrap();
     let mut command = upload(b"new", &path);
-    let Body::Upload { owner, .. } = &mut command.body else {
-        unreachable!()
-    };
+    let Body::Upload { owner, .. } = &mut command.body else { unreachable!() };
     *owner = Some("no-such-user".to_owned());
     let output = run(&command).await.unwrap();
     assert_eq!(output.exit, Exit::Code(1));
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        said.contains("the owner cannot be made no-such-user"),
-        "{said}"
-    );
+    assert!(said.contains("the owner cannot be made no-such-user"), "{said}");
     assert_eq!(fs::read(&path).unwrap(), b"old");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 
     let output = run(&upload(b"new", folder.path())).await.unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("it is a directory"), "{said}");
-    let output = run(&upload(b"new", &folder.path().join("no/file")))
-        .await
-        .unwrap();
+    let output = run(&upload(b"new", &folder.path().join("no/file"))).await.unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("there is no directory"), "{said}");
 }
@@ -352,10 +322,8 @@ async fn an_upload_that_comes_in_part_is_not_put_in_place() {
         let mut running = super::Running::spawn(&wire).unwrap();
         assert_eq!(running.until_exit(sent).await, Exit::Code(1));
         running.drain().await;
-        let output = running
-            .answer
-            .conclude(&host().name, &script(""), &wire, Exit::Code(1))
-            .unwrap();
+        let output =
+            running.answer.conclude(&host().name, &script(""), &wire, Exit::Code(1)).unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(said.contains(complaint), "{said}");
         assert_eq!(fs::read(&path).unwrap(), b"old");
@@ -417,12 +385,7 @@ async fn a_file_is_compared_with_what_an_upload_would_leave() {
         (b"text\n", Some("640"), None, "same"),
         (b"text\n", Some("0644"), None, "other"),
         (b"text\n", None, Some("somebody-else"), "other"),
-        (
-            b"text\n",
-            None,
-            Some(&format!("{user}:no-such-group")),
-            "other",
-        ),
+        (b"text\n", None, Some(&format!("{user}:no-such-group")), "other"),
         (b"tex\n\n", None, None, "other"),
         (b"text", None, None, "other"),
     ] {

@@ -79,9 +79,7 @@ impl Scripted {
                 });
             }
         }
-        Ok(Self {
-            faults: faults.into_iter().map(|spec| (spec, 0)).collect(),
-        })
+        Ok(Self { faults: faults.into_iter().map(|spec| (spec, 0)).collect() })
     }
 
     /// Returns the fault that comes up for a command, and counts it.
@@ -116,10 +114,8 @@ pub(super) struct Occasion<'a> {
 
 impl Occasion<'_> {
     fn fits(&self, spec: &FaultSpec) -> bool {
-        let host = spec
-            .host
-            .as_ref()
-            .is_none_or(|host| host == self.here || Some(host) == self.about);
+        let host =
+            spec.host.as_ref().is_none_or(|host| host == self.here || Some(host) == self.about);
         let trigger = match &spec.on {
             Trigger::Step(path) => self.effect && self.is_part_of(path),
             Trigger::Command(words) => self.act == Act::Run(words),
@@ -136,8 +132,7 @@ impl Occasion<'_> {
     fn is_part_of(&self, path: &str) -> bool {
         let (_, step) = self.step.split_once('/').unwrap_or(("", self.step));
         let is_in = |step: &str| {
-            step.strip_prefix(path)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            step.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         let in_plan = StepPath(step.to_owned()).split_item();
         is_in(step) || in_plan.is_some_and(|(step, _)| is_in(&step.0))

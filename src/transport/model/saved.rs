@@ -97,9 +97,7 @@ impl SavedWorld {
     /// Adds a change.
     pub(super) fn append(&mut self, changes: &Snapshot) -> Result<(), ModelError> {
         let line = line_of(&self.path, changes)?;
-        self.file
-            .write_all(line.as_bytes())
-            .map_err(|error| fault(&self.path, error))
+        self.file.write_all(line.as_bytes()).map_err(|error| fault(&self.path, error))
     }
 }
 
@@ -139,12 +137,8 @@ fn replace(path: &Path, text: &str) -> Result<File, ModelError> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let write = || {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&beside)?;
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
         file.write_all(text.as_bytes())?;
         std::fs::rename(&beside, path)?;
         Ok(file)

@@ -40,11 +40,7 @@ impl Bench {
         let clock = Clock::virtual_from(start());
         let hosts = cluster();
         let transport = ModelTransport::new(dovecot(), &hosts, clock.clone(), None).unwrap();
-        Self {
-            hosts,
-            clock,
-            transport: transport.with_faults(faults).unwrap(),
-        }
+        Self { hosts, clock, transport: transport.with_faults(faults).unwrap() }
     }
 
     /// A later process, on the same file; its clock begins where the file ends.
@@ -53,11 +49,7 @@ impl Bench {
         let hosts = cluster();
         let file = Some(path.to_owned());
         let transport = ModelTransport::new(dovecot(), &hosts, clock.clone(), file).unwrap();
-        Self {
-            hosts,
-            clock,
-            transport,
-        }
+        Self { hosts, clock, transport }
     }
 
     #[track_caller]
@@ -108,12 +100,7 @@ fn run(step: &str, line: &str) -> Command {
 }
 
 fn fault(host: &str, on: Trigger, word: &str, times: Option<u32>) -> FaultSpec {
-    FaultSpec {
-        host: Some(HostName::new(host)),
-        on,
-        fault: FaultKind::from_word(word),
-        times,
-    }
+    FaultSpec { host: Some(HostName::new(host)), on, fault: FaultKind::from_word(word), times }
 }
 
 fn step(path: &str) -> Trigger {
@@ -125,14 +112,10 @@ const STOP: &str = "systemctl stop dovecot";
 #[test]
 fn a_command_takes_its_time_and_a_look_none() {
     let bench = Bench::new(Vec::new());
-    let seen = bench
-        .look("backend1", "systemctl is-active dovecot")
-        .unwrap();
+    let seen = bench.look("backend1", "systemctl is-active dovecot").unwrap();
     assert_eq!(seen, Output::new(Exit::Code(0), "active\n", ""));
     assert_eq!(bench.seconds(), 0);
-    let ended = bench
-        .attempt("backend1", &run("obox-restart/stop", STOP))
-        .unwrap();
+    let ended = bench.attempt("backend1", &run("obox-restart/stop", STOP)).unwrap();
     assert_eq!(ended.exit, Exit::Code(0));
     assert_eq!(bench.seconds(), 8);
     assert_eq!(bench.get("backend1", "dovecot"), "inactive");
@@ -162,43 +145,24 @@ fn scripts_are_known_by_their_step_and_files_by_their_path() {
         mode: None,
         owner: None,
     };
-    bench
-        .attempt("backend1", &command("dovecot-reload/install", upload))
-        .unwrap();
+    bench.attempt("backend1", &command("dovecot-reload/install", upload)).unwrap();
     assert_eq!(bench.get("backend1", "file"), "new");
     let script = command("obox-restart/other", Body::Script("true".into()));
     let error = bench.attempt("backend1", &script).unwrap_err();
-    assert!(
-        matches!(error, TransportError::Impossible { .. }),
-        "{error}"
-    );
-    assert!(
-        error
-            .to_string()
-            .contains("the script of obox-restart/other"),
-        "{error}"
-    );
+    assert!(matches!(error, TransportError::Impossible { .. }), "{error}");
+    assert!(error.to_string().contains("the script of obox-restart/other"), "{error}");
 }
 
 #[test]
 fn a_refused_command_does_nothing_as_often_as_scripted() {
     let bench = Bench::new(vec![fault("backend1", step("stop"), "refused", Some(2))]);
     let stop = run("obox-restart/stop", STOP);
-    assert_eq!(
-        bench.attempt("backend2", &stop).unwrap().exit,
-        Exit::Code(0)
-    );
+    assert_eq!(bench.attempt("backend2", &stop).unwrap().exit, Exit::Code(0));
     for _ in 0..2 {
-        assert_eq!(
-            bench.attempt("backend1", &stop).unwrap().exit,
-            Exit::Code(1)
-        );
+        assert_eq!(bench.attempt("backend1", &stop).unwrap().exit, Exit::Code(1));
         assert_eq!(bench.get("backend1", "dovecot"), "active");
     }
-    assert_eq!(
-        bench.attempt("backend1", &stop).unwrap().exit,
-        Exit::Code(0)
-    );
+    assert_eq!(bench.attempt("backend1", &stop).unwrap().exit, Exit::Code(0));
     assert!(bench.transport.faults_left().is_empty());
 }
 
@@ -219,12 +183,7 @@ fn a_cut_leaves_the_host_with_or_without_the_effect() {
 #[test]
 fn a_hanging_command_is_ended_by_its_timeout() {
     let words = STOP.split(' ').map(str::to_owned).collect();
-    let bench = Bench::new(vec![fault(
-        "backend1",
-        Trigger::Command(words),
-        "hangs",
-        Some(1),
-    )]);
+    let bench = Bench::new(vec![fault("backend1", Trigger::Command(words), "hangs", Some(1))]);
     let ended = bench.attempt("backend1", &run("p/x", STOP)).unwrap();
     assert_eq!((ended.exit, bench.seconds()), (Exit::TimedOut, 60));
     assert_eq!(bench.get("backend1", "dovecot"), "active");
@@ -234,79 +193,35 @@ fn a_hanging_command_is_ended_by_its_timeout() {
 fn a_host_that_is_gone_stays_gone() {
     let bench = Bench::new(vec![fault("backend1", step("stop"), "host_gone", Some(1))]);
     for _ in 0..2 {
-        let error = bench
-            .attempt("backend1", &run("obox-restart/stop", STOP))
-            .unwrap_err();
-        assert!(
-            matches!(error, TransportError::Unreachable { .. }),
-            "{error}"
-        );
+        let error = bench.attempt("backend1", &run("obox-restart/stop", STOP)).unwrap_err();
+        assert!(matches!(error, TransportError::Unreachable { .. }), "{error}");
     }
-    let error = bench
-        .look("backend1", "systemctl is-active dovecot")
-        .unwrap_err();
-    assert!(
-        matches!(error, TransportError::Unreachable { .. }),
-        "{error}"
-    );
-    assert!(
-        bench
-            .look("backend2", "systemctl is-active dovecot")
-            .is_ok()
-    );
+    let error = bench.look("backend1", "systemctl is-active dovecot").unwrap_err();
+    assert!(matches!(error, TransportError::Unreachable { .. }), "{error}");
+    assert!(bench.look("backend2", "systemctl is-active dovecot").is_ok());
 }
 
 #[test]
 fn a_fault_at_the_host_meant_comes_up_on_the_host_that_runs_the_command() {
-    let bench = Bench::new(vec![fault(
-        "backend1",
-        step("drain"),
-        "ring_timeout",
-        Some(1),
-    )]);
-    let drain = |n| {
-        run(
-            "obox-restart/drain",
-            &format!("doveadm director update 198.51.100.{n} 0"),
-        )
-    };
-    assert_eq!(
-        bench.attempt("director2", &drain(2)).unwrap().exit,
-        Exit::Code(0)
-    );
+    let bench = Bench::new(vec![fault("backend1", step("drain"), "ring_timeout", Some(1))]);
+    let drain = |n| run("obox-restart/drain", &format!("doveadm director update 198.51.100.{n} 0"));
+    assert_eq!(bench.attempt("director2", &drain(2)).unwrap().exit, Exit::Code(0));
     let ended = bench.attempt("director2", &drain(1)).unwrap();
     assert_eq!((ended.exit, bench.seconds()), (Exit::Code(75), 30));
     assert_eq!(bench.get("backend1", "vhosts"), 0);
-    assert_eq!(
-        bench.attempt("director2", &drain(1)).unwrap().exit,
-        Exit::Code(0)
-    );
+    assert_eq!(bench.attempt("director2", &drain(1)).unwrap().exit, Exit::Code(0));
 }
 
 #[test]
 fn a_fault_of_a_handler_leaves_its_step_alone_and_other_commands_too() {
-    let bench = Bench::new(vec![fault(
-        "backend1",
-        step("stop.rollback"),
-        "does_not_start",
-        None,
-    )]);
+    let bench = Bench::new(vec![fault("backend1", step("stop.rollback"), "does_not_start", None)]);
     let stop = run("obox-restart/stop", STOP);
-    assert_eq!(
-        bench.attempt("backend1", &stop).unwrap().exit,
-        Exit::Code(0)
-    );
+    assert_eq!(bench.attempt("backend1", &stop).unwrap().exit, Exit::Code(0));
     let stop = run("obox-restart/stop.rollback/1", STOP);
-    assert_eq!(
-        bench.attempt("backend1", &stop).unwrap().exit,
-        Exit::Code(0)
-    );
+    assert_eq!(bench.attempt("backend1", &stop).unwrap().exit, Exit::Code(0));
     assert_eq!(bench.transport.faults_left().len(), 1);
     let start = run("obox-restart/stop.rollback/1", "systemctl start dovecot");
-    assert_eq!(
-        bench.attempt("backend1", &start).unwrap().exit,
-        Exit::Code(1)
-    );
+    assert_eq!(bench.attempt("backend1", &start).unwrap().exit, Exit::Code(1));
     assert_eq!(bench.get("backend1", "dovecot"), "failed");
 }
 
@@ -323,15 +238,10 @@ fn a_later_process_finds_the_hosts_as_they_were_left() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("world");
     let first = Bench::saved_in(&path);
-    let drain = run(
-        "obox-restart/drain",
-        "doveadm director update 198.51.100.1 0",
-    );
+    let drain = run("obox-restart/drain", "doveadm director update 198.51.100.1 0");
     first.attempt("director1", &drain).unwrap();
     block_on_virtual(&first.clock, first.clock.sleep(Duration::from_mins(3))).unwrap();
-    first
-        .attempt("backend2", &run("obox-restart/stop", STOP))
-        .unwrap();
+    first.attempt("backend2", &run("obox-restart/stop", STOP)).unwrap();
     let users = first.get("backend1", "users");
     assert_eq!(users, 33, "three minutes of expiry");
 
@@ -363,19 +273,15 @@ fn a_saved_world_of_another_model_is_refused() {
     let other = model_of("version: 1\nmodel: other\nbackends: {}\n");
     let clock = Clock::virtual_from(start());
     let error = ModelTransport::new(other, [], clock, Some(path)).unwrap_err();
-    assert!(
-        error.to_string().contains("has been changed since"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("has been changed since"), "{error}");
 }
 
 #[test]
 fn ten_thousand_commands_are_answered_in_order() {
     let text = "version: 1\nmodel: m\nweb:\n  state: {n: 0}\n  commands:\n    \
                 - {run: add <k:int>, takes: 1s, becomes: {n: '{{ n + k }}'}, stdout: '{{ n }}'}\n";
-    let hosts: Vec<Host> = (0..1000)
-        .map(|n| host(&format!("w{n}"), "web", &format!("a{n}"), json!({})))
-        .collect();
+    let hosts: Vec<Host> =
+        (0..1000).map(|n| host(&format!("w{n}"), "web", &format!("a{n}"), json!({}))).collect();
     let clock = Clock::virtual_from(start());
     let transport = ModelTransport::new(model_of(text), &hosts, clock.clone(), None).unwrap();
     let id = AttemptId("an attempt".into());

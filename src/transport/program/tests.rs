@@ -44,10 +44,7 @@ fn a_program_that_takes_too_long_is_killed_with_all_it_began() {
         // What was killed may stay for a moment, until someone has asked for its end.
         let state = || {
             let status = fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
-            status
-                .rsplit(") ")
-                .next()
-                .and_then(|rest| rest.chars().next())
+            status.rsplit(") ").next().and_then(|rest| rest.chars().next())
         };
         let is_gone = || matches!(state(), None | Some('Z' | 'X'));
         assert!((0..200).any(|_| is_gone() || {

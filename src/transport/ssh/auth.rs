@@ -68,8 +68,7 @@ impl Offers {
         let text = match files::read(Path::new(file)).await {
             Ok(text) => text,
             Err(error) => {
-                self.faults
-                    .push(format!("the key {file} cannot be read: {error}"));
+                self.faults.push(format!("the key {file} cannot be read: {error}"));
                 return;
             }
         };
@@ -82,9 +81,7 @@ impl Offers {
             Err(KeyError::KeyIsEncrypted) => self.faults.push(format!(
                 "the key {file} is under a passphrase: give it to an agent (`ssh-add {file}`)"
             )),
-            Err(error) => self
-                .faults
-                .push(format!("the key {file} is not usable: {error}")),
+            Err(error) => self.faults.push(format!("the key {file} is not usable: {error}")),
         }
     }
 }

@@ -81,9 +81,7 @@ pub(super) async fn connect(
         why: "there is no user to log in as: set `ansible_user`".to_owned(),
     })?;
     let addresses = resolve(host, options).await?;
-    let keys = host_key::known(&host.link, options)
-        .await
-        .map_err(|why| untrusted(name, why))?;
+    let keys = host_key::known(&host.link, options).await.map_err(|why| untrusted(name, why))?;
     let mut candidates = host_key::candidates(&keys);
     if let Some(pinned) = pinned {
         candidates.retain(|listed| listed.key == *pinned);
@@ -95,12 +93,7 @@ pub(super) async fn connect(
 
     let mut unreached = Vec::new();
     for address in addresses {
-        let target = Target {
-            host,
-            user,
-            address,
-            options,
-        };
+        let target = Target { host, user, address, options };
         match target.try_keys(&candidates, &offers).await {
             Ok(connected) => return Ok(connected),
             Err(Refusal::Network(why)) => unreached.push(why),
@@ -130,10 +123,7 @@ impl Target<'_> {
         let mut refused_kind = None;
         for Listed { key, .. } in keys {
             // Another kind is no way round a key that does not fit.
-            if refused_kind
-                .as_ref()
-                .is_some_and(|kind| *kind != key.algorithm())
-            {
+            if refused_kind.as_ref().is_some_and(|kind| *kind != key.algorithm()) {
                 break;
             }
             match self.try_offers(key, offers).await {
@@ -202,10 +192,8 @@ impl Target<'_> {
         pinned: Option<&PublicKey>,
     ) -> TransportError {
         let name = &self.host.name;
-        let kinds: Vec<_> = candidates
-            .iter()
-            .flat_map(|listed| host_key::algorithms(&listed.key))
-            .collect();
+        let kinds: Vec<_> =
+            candidates.iter().flat_map(|listed| host_key::algorithms(&listed.key)).collect();
         let mut shown = Err(russh::Error::KexInit);
         if !kinds.is_empty() {
             shown = host_key::shown(self.address, self.options, Some(kinds)).await;
@@ -232,10 +220,7 @@ impl Target<'_> {
 
 /// Returns how connections are made; `kinds` narrows the host keys that are accepted.
 pub(super) fn config(kinds: Option<Vec<Algorithm>>) -> Config {
-    let mut preferred = Preferred {
-        cipher: CIPHERS.to_vec().into(),
-        ..Preferred::DEFAULT
-    };
+    let mut preferred = Preferred { cipher: CIPHERS.to_vec().into(), ..Preferred::DEFAULT };
     if let Some(kinds) = kinds {
         preferred.key = kinds.into();
     }
@@ -263,10 +248,7 @@ async fn resolve(host: &Host, options: &SshOptions) -> Result<Vec<SocketAddr>, T
         Ok(Err(error)) => error.to_string(),
         Err(_late) => "no name server answers".to_owned(),
     };
-    Err(unreachable(
-        &host.name,
-        &format!("the name {name} cannot be resolved: {why}"),
-    ))
+    Err(unreachable(&host.name, &format!("the name {name} cannot be resolved: {why}")))
 }
 
 fn refusal(error: Error, address: SocketAddr) -> Refusal {
@@ -275,10 +257,7 @@ fn refusal(error: Error, address: SocketAddr) -> Refusal {
         Error::SshError(russh::Error::UnknownKey) | Error::ServerCheckFailed => Refusal::OtherKey,
         Error::SshError(russh::Error::NoCommonAlgo { kind, theirs, .. }) => match kind {
             AlgorithmKind::Key => Refusal::KindMissing,
-            _ => broken(&format!(
-                "offers no {kind:?} that is safe, only {}",
-                theirs.join(", ")
-            )),
+            _ => broken(&format!("offers no {kind:?} that is safe, only {}", theirs.join(", "))),
         },
         Error::KeyAuthFailed | Error::AgentAuthenticationFailed => {
             Refusal::NotLetIn("not accepted".to_owned())
@@ -317,17 +296,11 @@ fn network(error: &io::Error) -> String {
 }
 
 pub(super) fn unreachable(host: &HostName, why: &str) -> TransportError {
-    TransportError::Unreachable {
-        host: host.clone(),
-        why: why.to_owned(),
-    }
+    TransportError::Unreachable { host: host.clone(), why: why.to_owned() }
 }
 
 fn untrusted(host: &HostName, why: String) -> TransportError {
-    TransportError::HostKey {
-        host: host.clone(),
-        why,
-    }
+    TransportError::HostKey { host: host.clone(), why }
 }
 
 fn denied(host: &HostName, user: &str, tried: &[String]) -> TransportError {
@@ -336,8 +309,5 @@ fn denied(host: &HostName, user: &str, tried: &[String]) -> TransportError {
     } else {
         tried.join("; ")
     };
-    TransportError::Denied {
-        host: host.clone(),
-        why: format!("no login as {user}: {tried}"),
-    }
+    TransportError::Denied { host: host.clone(), why: format!("no login as {user}: {tried}") }
 }

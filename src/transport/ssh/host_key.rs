@@ -115,10 +115,7 @@ pub(super) fn refusal(link: &Link, keys: &HostKeys, shown: Option<&PublicKey>) -
         );
     }
     if !keys.revoked.is_empty() {
-        return format!(
-            "it shows {fingerprint}, and {} only revokes: {look}",
-            at(&keys.revoked)
-        );
+        return format!("it shows {fingerprint}, and {} only revokes: {look}", at(&keys.revoked));
     }
     if !keys.authorities.is_empty() {
         return format!(
@@ -152,11 +149,7 @@ pub(super) async fn shown(
     let seen = Arc::new(Mutex::new(None));
     let handler = Shown(Arc::clone(&seen));
     let config = Arc::new(connect::config(kinds));
-    let end = timeout(
-        options.connect_timeout,
-        client::connect(config, address, handler),
-    )
-    .await;
+    let end = timeout(options.connect_timeout, client::connect(config, address, handler)).await;
     let seen = seen.lock().ok().and_then(|mut seen| seen.take());
     match (seen, end) {
         (Some(key), _) => Ok(key),

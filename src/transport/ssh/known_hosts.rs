@@ -73,9 +73,7 @@ fn search_name(texts: &[(String, String)], name: &str) -> Result<HostKeys, Unrea
 }
 
 fn drop_revoked(keys: &mut HostKeys) {
-    let HostKeys {
-        trusted, revoked, ..
-    } = keys;
+    let HostKeys { trusted, revoked, .. } = keys;
     trusted.retain(|listed| !revoked.iter().any(|other| other.key == listed.key));
 }
 
@@ -227,14 +225,8 @@ mod tests {
 
     #[test]
     fn a_revocation_that_cannot_be_read_is_not_passed_over() {
-        let texts = [(
-            "hosts".to_owned(),
-            format!("imap1 {A}\n@revoked imap1 ssh-rsa AAAA\n"),
-        )];
-        assert_eq!(
-            search(&texts, "imap1", 22),
-            Err(UnreadableRevocation("hosts:2".to_owned()))
-        );
+        let texts = [("hosts".to_owned(), format!("imap1 {A}\n@revoked imap1 ssh-rsa AAAA\n"))];
+        assert_eq!(search(&texts, "imap1", 22), Err(UnreadableRevocation("hosts:2".to_owned())));
         assert_eq!(search(&texts, "imap2", 22), Ok(HostKeys::default()));
     }
 
@@ -247,11 +239,7 @@ mod tests {
 
     #[test]
     fn an_authority_is_noticed_and_no_key() {
-        let keys = search_in(
-            &format!("@cert-authority *.example.org {A}\n"),
-            "a.example.org",
-            22,
-        );
+        let keys = search_in(&format!("@cert-authority *.example.org {A}\n"), "a.example.org", 22);
         assert!(keys.trusted.is_empty());
         assert_eq!(keys.authorities, ["hosts:1"]);
     }
@@ -266,11 +254,7 @@ mod tests {
             ("?", "", false),
             ("[::1]:22??", "[::1]:2222", true),
         ] {
-            assert_eq!(
-                glob(pattern.as_bytes(), text.as_bytes()),
-                expected,
-                "{pattern} {text}"
-            );
+            assert_eq!(glob(pattern.as_bytes(), text.as_bytes()), expected, "{pattern} {text}");
         }
     }
 }

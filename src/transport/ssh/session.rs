@@ -72,12 +72,7 @@ pub(super) async fn run(
 ) -> (Ended, Answer) {
     let (reader, writer) = channel.split();
     let writer = Writer(Some(writer));
-    let mut reading = Reading {
-        reader,
-        answer: Answer::new(wire),
-        end: None,
-        closed: false,
-    };
+    let mut reading = Reading { reader, answer: Answer::new(wire), end: None, closed: false };
     // A request that waits when time is up is taken back.
     if timeout(SEND_TIMEOUT, writer.exec(&wire.line)).await != Ok(true) {
         return (Ended::Unsent, reading.answer);
@@ -115,10 +110,7 @@ async fn end(
     // It is read on meanwhile: an unread channel would stall the other one.
     let read_on = timeout(END_TIMEOUT, reading.until_end(async {}));
     let (printed, read) = tokio::join!(printed, read_on);
-    let gone = printed
-        .ok()
-        .flatten()
-        .and_then(|printed| wire.ended(&printed));
+    let gone = printed.ok().flatten().and_then(|printed| wire.ended(&printed));
     match (gone, read) {
         (Some(true), _) | (None, Ok(Ended::Exit(_))) => Ended::Exit(Exit::TimedOut),
         _ => Ended::Lost(LEFT),
@@ -194,8 +186,7 @@ impl Reading {
             Some(ChannelMsg::Failure) => self.end = Some(Ended::Refused),
             Some(ChannelMsg::Close) => {
                 self.closed = true;
-                self.end
-                    .get_or_insert(Ended::Lost("the host closed it and told no end"));
+                self.end.get_or_insert(Ended::Lost("the host closed it and told no end"));
             }
             None => {
                 self.closed = true;

@@ -40,9 +40,7 @@ fn script(text: &str) -> Command {
 }
 
 fn argv(words: &[&str]) -> Command {
-    command(Body::Argv(
-        words.iter().map(|&word| word.to_owned()).collect(),
-    ))
+    command(Body::Argv(words.iter().map(|&word| word.to_owned()).collect()))
 }
 
 fn transport() -> SshTransport {
@@ -62,10 +60,7 @@ fn processes_of(mark: &str) -> usize {
     fs::read_dir("/proc")
         .unwrap()
         .filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok())
-        .filter(|line| {
-            line.split(|&byte| byte == 0)
-                .any(|word| word == mark.as_bytes())
-        })
+        .filter(|line| line.split(|&byte| byte == 0).any(|word| word == mark.as_bytes()))
         .count()
 }
 
@@ -95,10 +90,7 @@ async fn a_death_by_signal_a_status_and_a_lost_link_are_three_things() {
     let status = transport.look(&host, &script("exit 137")).await.unwrap();
     assert_eq!(status.exit, Exit::Code(137));
     // The parent is the server's process for this connection.
-    let cut = transport
-        .look(&host, &script("kill -9 $PPID; sleep 1"))
-        .await
-        .unwrap_err();
+    let cut = transport.look(&host, &script("kill -9 $PPID; sleep 1")).await.unwrap_err();
     assert!(matches!(cut, TransportError::Cut { .. }), "{cut}");
     // The next command finds the connection dead and makes a new one.
     let after = transport.look(&host, &argv(&["true"])).await.unwrap();
@@ -119,10 +111,7 @@ async fn ten_mebibytes_go_through_stdin_while_output_is_read() {
     // Nor need it be read at all, and without it the end comes at once.
     let mut deaf = argv(&["true"]);
     deaf.stdin = cat.stdin.take();
-    assert_eq!(
-        transport.look(&host, &deaf).await.unwrap().exit,
-        Exit::Code(0)
-    );
+    assert_eq!(transport.look(&host, &deaf).await.unwrap().exit, Exit::Code(0));
     assert_eq!(transport.look(&host, &cat).await.unwrap().stdout_len, 0);
     // The shared connection, and one for each of the large inputs.
     assert_eq!(server.logins(), 3);
@@ -157,14 +146,8 @@ async fn two_hundred_mebibytes_of_output_are_capped_and_counted() {
     let flood = script("head -c 209715200 /dev/zero; head -c 3000000 /dev/zero >&2");
     let output = run(&server.host(), &flood).await.unwrap();
     assert_eq!(output.exit, Exit::Code(0));
-    assert_eq!(
-        (output.stdout.len(), output.stdout_len),
-        (MAX_OUTPUT, 209_715_200)
-    );
-    assert_eq!(
-        (output.stderr.len(), output.stderr_len),
-        (MAX_OUTPUT, 3_000_000)
-    );
+    assert_eq!((output.stdout.len(), output.stdout_len), (MAX_OUTPUT, 209_715_200));
+    assert_eq!((output.stderr.len(), output.stderr_len), (MAX_OUTPUT, 3_000_000));
 }
 
 #[tokio::test]
@@ -174,9 +157,7 @@ async fn a_timeout_leaves_no_process_and_a_good_connection() {
     };
     let (transport, host) = (transport(), server.host());
     let mark = format!("73{}", server.port());
-    let mut slow = script(&format!(
-        "trap '' TERM; echo said; sleep {mark} & sleep {mark}"
-    ));
+    let mut slow = script(&format!("trap '' TERM; echo said; sleep {mark} & sleep {mark}"));
     slow.timeout = Duration::from_secs(2);
     let output = transport.look(&host, &slow).await.unwrap();
     assert_eq!(output.exit, Exit::TimedOut);
@@ -198,10 +179,7 @@ async fn a_login_that_hangs_never_comes_to_the_command() {
     // OpenSSH passes no signals to forced commands: then it cannot be known.
     match run(&server.host(), &touch).await {
         Ok(output) => assert_eq!(output.exit, Exit::TimedOut),
-        Err(error) => assert!(
-            error.to_string().contains("did not come to the command"),
-            "{error}"
-        ),
+        Err(error) => assert!(error.to_string().contains("did not come to the command"), "{error}"),
     }
     assert!(!mark.exists());
 }
@@ -253,32 +231,15 @@ async fn arguments_with_every_nasty_byte_arrive_unchanged() {
     let Some(server) = Server::start("arguments", "") else {
         return;
     };
-    let mut words: Vec<String> = (1..128_u8)
-        .map(|byte| char::from(byte).to_string())
-        .collect();
+    let mut words: Vec<String> = (1..128_u8).map(|byte| char::from(byte).to_string()).collect();
     words.extend(
-        [
-            "",
-            "-n",
-            "--",
-            "it's",
-            "$(id)",
-            "`id`",
-            "a\\",
-            "%s",
-            "~",
-            "*",
-            "ü\u{202e}",
-            "\r\n",
-        ]
-        .map(str::to_owned),
+        ["", "-n", "--", "it's", "$(id)", "`id`", "a\\", "%s", "~", "*", "ü\u{202e}", "\r\n"]
+            .map(str::to_owned),
     );
     words.push((1..128_u8).map(char::from).collect());
     let mut all = vec!["printf".to_owned(), r"%s\0".to_owned()];
     all.extend(words.clone());
-    let output = run(&server.host(), &command(Body::Argv(all)))
-        .await
-        .unwrap();
+    let output = run(&server.host(), &command(Body::Argv(all))).await.unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let arrived: Vec<&str> = text.strip_suffix('\0').unwrap().split('\0').collect();
     assert_eq!(arrived, words);
@@ -293,9 +254,7 @@ async fn environment_and_directory_are_set() {
     fs::create_dir(&dir).unwrap();
     let mut command = argv(&["sh", "-c", "pwd; echo \"$A\""]);
     command.dir = Some(dir.to_str().unwrap().to_owned());
-    command
-        .env
-        .insert("A".to_owned(), "it's; $(exit 9)".to_owned());
+    command.env.insert("A".to_owned(), "it's; $(exit 9)".to_owned());
     let output = run(&server.host(), &command).await.unwrap();
     let expected = format!("{}\nit's; $(exit 9)\n", dir.display());
     assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);

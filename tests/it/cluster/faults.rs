@@ -31,15 +31,7 @@ fn a_backend_that_does_not_start_stays_out_of_service_and_a_person_is_asked() {
 
     cluster.heal("backend1", "start_fails");
     let run = planrun.newest();
-    let answer = [
-        "resolve",
-        &run,
-        "backend1/start",
-        "--as",
-        "retry",
-        "--reason",
-        "mended",
-    ];
+    let answer = ["resolve", &run, "backend1/start", "--as", "retry", "--reason", "mended"];
     planrun.run(&answer).exits(0);
     planrun.run_json(&["resume", &run]).exits(0);
     assert_eq!(cluster.share("backend1"), "up 100");
@@ -52,10 +44,7 @@ fn a_backend_that_cannot_be_taken_out_is_put_back_and_serves_its_users_again() {
     let cluster = Cluster::up();
     cluster.sessions("start");
     let users = cluster.users_on("backend1");
-    assert!(
-        !users.is_empty(),
-        "half of the users are in IDLE, spread over the backends"
-    );
+    assert!(!users.is_empty(), "half of the users are in IDLE, spread over the backends");
     cluster.fault("director1", "refuse:director down");
     cluster.fault("director2", "refuse:director down");
     let planrun = Planrun::new();
@@ -68,11 +57,7 @@ fn a_backend_that_cannot_be_taken_out_is_put_back_and_serves_its_users_again() {
     assert!(cluster.is_active("backend1"));
     cluster.everybody_is_served();
     assert_eq!(cluster.users_on("backend1"), users);
-    assert!(
-        !cluster
-            .changes("backend1")
-            .contains(&"doveadm director flush IP".to_owned())
-    );
+    assert!(!cluster.changes("backend1").contains(&"doveadm director flush IP".to_owned()));
 }
 
 #[test]
@@ -89,11 +74,7 @@ fn users_are_moved_when_a_backend_can_be_neither_taken_out_nor_started() {
 
     ended.exits(5);
     assert_eq!(ended.story().host("backend1"), Some(HostStatus::Stuck));
-    assert_eq!(
-        cluster.share("backend1"),
-        "up 0",
-        "no user is sent back to it"
-    );
+    assert_eq!(cluster.share("backend1"), "up 0", "no user is sent back to it");
     assert_eq!(cluster.backend("backend1")["users"], 0);
     cluster.everybody_is_served();
     assert_eq!(cluster.users_on("backend1"), [""; 0]);
@@ -110,14 +91,7 @@ fn a_change_that_a_director_reports_as_failed_but_took_effect_is_not_sent_again(
     let planrun = Planrun::new();
     let plan = restart_plan(&planrun, &[]);
     let inventory = cluster.inventory();
-    let words = [
-        "apply",
-        &plan,
-        "--inventory",
-        &inventory,
-        "--limit",
-        "backend1",
-    ];
+    let words = ["apply", &plan, "--inventory", &inventory, "--limit", "backend1"];
 
     let mut going = planrun.begin_json(&[&words[..], &SHORT_DRAIN].concat());
     let sent = going.until_sends("backend1/drain");
@@ -144,14 +118,8 @@ fn a_change_that_a_director_reports_as_failed_but_took_effect_is_not_sent_again(
     let exit = &outcome["event"]["outcome"]["ended"]["exit"];
     assert_eq!(*exit, json!({"code": 75}), "{outcome:#}");
     ended.exits(0);
-    assert_eq!(
-        ended.story().status("backend1/drain"),
-        Some(TaskStatus::Changed)
-    );
-    assert_eq!(
-        cluster.changes("backend1"),
-        WHOLE_RESTART_OF_AN_EMPTY_BACKEND
-    );
+    assert_eq!(ended.story().status("backend1/drain"), Some(TaskStatus::Changed));
+    assert_eq!(cluster.changes("backend1"), WHOLE_RESTART_OF_AN_EMPTY_BACKEND);
     assert_eq!(cluster.share("backend1"), "up 100");
 }
 
@@ -179,19 +147,10 @@ fn draining_the_last_backend_in_service_is_refused() {
     let planrun = Planrun::new();
     let inventory = cluster.inventory();
 
-    let words = [
-        "apply",
-        OBOX_RESTART,
-        "--inventory",
-        &inventory,
-        "--limit",
-        "backend1",
-    ];
+    let words = ["apply", OBOX_RESTART, "--inventory", &inventory, "--limit", "backend1"];
     let ended = planrun.run_json(&words);
 
-    ended
-        .exits(2)
-        .says("another backend with its tag is in service");
+    ended.exits(2).says("another backend with its tag is in service");
     assert_eq!(ended.story().sent(), [""; 0]);
     cluster.is_untouched();
     assert_eq!(cluster.share("backend1"), "up 100");
@@ -201,13 +160,6 @@ fn draining_the_last_backend_in_service_is_refused() {
 fn restart_backend1(planrun: &Planrun, cluster: &Cluster) -> Ended {
     let plan = restart_plan(planrun, &[]);
     let inventory = cluster.inventory();
-    let words = [
-        "apply",
-        &plan,
-        "--inventory",
-        &inventory,
-        "--limit",
-        "backend1",
-    ];
+    let words = ["apply", &plan, "--inventory", &inventory, "--limit", "backend1"];
     planrun.run_json(&[&words[..], &SHORT_DRAIN].concat())
 }

@@ -33,14 +33,8 @@ fn the_shipped_plan_restarts_every_backend_and_no_user_is_locked_out_for_long() 
     ]);
 
     ended.exits(0);
-    let one_at_a_time = [
-        "+backend1",
-        "-backend1",
-        "+backend2",
-        "-backend2",
-        "+backend3",
-        "-backend3",
-    ];
+    let one_at_a_time =
+        ["+backend1", "-backend1", "+backend2", "-backend2", "+backend3", "-backend3"];
     assert_eq!(ended.story().turns(), one_at_a_time);
     for (before, now) in masters.iter().zip(cluster.masters()) {
         assert!(now.is_u64() && *before != now, "{before} {now}");
@@ -50,11 +44,7 @@ fn the_shipped_plan_restarts_every_backend_and_no_user_is_locked_out_for_long() 
     for (backend, share) in [("backend1", "100"), ("backend2", "100"), ("backend3", "50")] {
         let expected = WHOLE_RESTART.map(|command| command.replace("100", share));
         let changes = cluster.changes(backend);
-        let before = if backend == "backend2" {
-            set_up.len()
-        } else {
-            0
-        };
+        let before = if backend == "backend2" { set_up.len() } else { 0 };
         assert_eq!(of_its_own(&changes[before..]), expected, "{backend}");
     }
     cluster.everybody_is_served();

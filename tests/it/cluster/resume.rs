@@ -29,9 +29,7 @@ fn an_interrupted_wait_goes_on_with_what_is_left_of_it() {
     let paused = going.end();
     let run = planrun.newest();
     let mut going = planrun.begin_json(&["resume", &run]);
-    going.until("the run is resumed", |event| {
-        matches!(event, Event::RunResumed { .. })
-    });
+    going.until("the run is resumed", |event| matches!(event, Event::RunResumed { .. }));
     thread::sleep(Duration::from_secs(3));
     going.interrupt();
     let paused_again = going.end();
@@ -42,10 +40,7 @@ fn an_interrupted_wait_goes_on_with_what_is_left_of_it() {
     assert_eq!(paused_again.story().status(WAIT), None);
     let waited = planrun.kept(&run).waited(WAIT);
     assert_eq!(waited.len(), 2, "{waited:?}");
-    assert!(
-        waited[0] < waited[1],
-        "the second begins where the first was cut: {waited:?}"
-    );
+    assert!(waited[0] < waited[1], "the second begins where the first was cut: {waited:?}");
     ended.exits(0);
     assert_eq!(ended.story().status(WAIT), Some(TaskStatus::Unchanged));
     assert_eq!(cluster.changes("backend1"), WHOLE_RESTART);

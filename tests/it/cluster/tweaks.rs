@@ -26,14 +26,8 @@ fn another_wait_is_added_by_two_lines_of_the_plan() {
     let ended = restart_backend1(&planrun, &cluster, &[(START, &step)]);
 
     ended.exits(0);
-    assert_eq!(
-        ended.story().status("backend1/rest"),
-        Some(TaskStatus::Unchanged)
-    );
-    assert_eq!(
-        cluster.changes("backend1"),
-        WHOLE_RESTART_OF_AN_EMPTY_BACKEND
-    );
+    assert_eq!(ended.story().status("backend1/rest"), Some(TaskStatus::Unchanged));
+    assert_eq!(cluster.changes("backend1"), WHOLE_RESTART_OF_AN_EMPTY_BACKEND);
 }
 
 #[test]
@@ -46,18 +40,13 @@ fn two_spare_backends_are_required_by_a_word_of_the_plan() {
 
     cluster.vhosts("backend2", 0);
     let refused = restart_backend1(&planrun, &cluster, &[(claim, two)]);
-    refused
-        .exits(2)
-        .says("two backends with its tag are in service");
+    refused.exits(2).says("two backends with its tag are in service");
     cluster.is_untouched();
 
     cluster.vhosts("backend2", 100);
     let ended = restart_backend1(&planrun, &cluster, &[(claim, two)]);
     ended.exits(0);
-    assert_eq!(
-        cluster.changes("backend1"),
-        WHOLE_RESTART_OF_AN_EMPTY_BACKEND
-    );
+    assert_eq!(cluster.changes("backend1"), WHOLE_RESTART_OF_AN_EMPTY_BACKEND);
 }
 
 #[test]
@@ -75,9 +64,7 @@ fn another_verification_is_a_probe_and_a_claim_of_the_plan() {
     let ended = restart_backend1(&planrun, &cluster, &changes);
 
     ended.exits(0);
-    let looked = [
-        "doveadm", "search", "-u", "probe1", "mailbox", "INBOX", "all",
-    ];
+    let looked = ["doveadm", "search", "-u", "probe1", "mailbox", "INBOX", "all"];
     let log = cluster.log("backend1");
     assert!(log.iter().any(|came| came.argv == looked), "{log:#?}");
 }
@@ -118,11 +105,7 @@ fn a_broken_configuration_file_is_taken_back_and_dovecot_serves_on() {
     ended.exits(1).says("the new configuration is sound");
     let story = ended.story();
     assert_eq!(story.host("backend1"), Some(HostStatus::RolledBack));
-    assert_eq!(
-        story.turns(),
-        ["+backend1", "-backend1"],
-        "no other was begun"
-    );
+    assert_eq!(story.turns(), ["+backend1", "-backend1"], "no other was begun");
     assert_eq!(files.map(|file| fs::read(file).unwrap()), before);
     cluster.is_untouched();
     assert!(cluster.is_active("backend1"));
@@ -133,14 +116,7 @@ fn a_broken_configuration_file_is_taken_back_and_dovecot_serves_on() {
 fn restart_backend1(planrun: &Planrun, cluster: &Cluster, changes: &[(&str, &str)]) -> Ended {
     let plan = restart_plan(planrun, changes);
     let inventory = cluster.inventory();
-    let words = [
-        "apply",
-        &plan,
-        "--inventory",
-        &inventory,
-        "--limit",
-        "backend1",
-    ];
+    let words = ["apply", &plan, "--inventory", &inventory, "--limit", "backend1"];
     planrun.run_json(&[&words[..], &SHORT_DRAIN].concat())
 }
 
@@ -151,12 +127,5 @@ fn reload(planrun: &Planrun, cluster: &Cluster, text: &str) -> Ended {
     let plan = edited("plans/dovecot-reload.yaml", &less_patience);
     let plan = planrun.file("dovecot-reload.yaml", plan);
     let source = format!("source={file}");
-    planrun.run_json(&[
-        "apply",
-        &plan,
-        "--inventory",
-        &cluster.inventory(),
-        "--set",
-        &source,
-    ])
+    planrun.run_json(&["apply", &plan, "--inventory", &cluster.inventory(), "--set", &source])
 }

@@ -33,10 +33,7 @@ impl Answer {
         let all = groups.get("all").cloned().unwrap_or_default();
         let vars = &printed["_meta"]["hostvars"];
         let of = |host: &String| vars[host].as_object().cloned().unwrap_or_default();
-        Self {
-            hosts: all.iter().map(|host| (host.clone(), of(host))).collect(),
-            groups,
-        }
+        Self { hosts: all.iter().map(|host| (host.clone(), of(host))).collect(), groups }
     }
 
     /// Says how an inventory differs, a line for each difference.
@@ -44,9 +41,8 @@ impl Answer {
         let mut lines = Vec::new();
         self.compare_groups(inventory, &mut lines);
         let names = self.hosts.keys().cloned();
-        let names: BTreeSet<String> = names
-            .chain(inventory.hosts.keys().map(ToString::to_string))
-            .collect();
+        let names: BTreeSet<String> =
+            names.chain(inventory.hosts.keys().map(ToString::to_string)).collect();
         for name in names {
             let host = inventory.host(&HostName::new(&name));
             match (self.hosts.get(&name), host) {
@@ -88,9 +84,7 @@ impl Answer {
             };
             if !same {
                 let (theirs, ours) = (theirs.join(" "), ours.join(" "));
-                lines.push(format!(
-                    "group {name}: Ansible [{theirs}], planrun [{ours}]"
-                ));
+                lines.push(format!("group {name}: Ansible [{theirs}], planrun [{ours}]"));
             }
         }
     }

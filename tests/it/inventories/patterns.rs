@@ -90,15 +90,9 @@ pub(crate) const PATTERNS: [&str; 68] = [
 fn patterns_stand_for_the_hosts_that_ansible_gives() {
     let inventory = ours(INVENTORY).unwrap();
     let kept = text(KEPT);
-    let kept: BTreeMap<&str, &str> = kept
-        .lines()
-        .map(|line| line.split_once(" => ").unwrap())
-        .collect();
-    assert_eq!(
-        kept.len(),
-        PATTERNS.len(),
-        "UPDATE_ANSIBLE=1 keeps the answers"
-    );
+    let kept: BTreeMap<&str, &str> =
+        kept.lines().map(|line| line.split_once(" => ").unwrap()).collect();
+    assert_eq!(kept.len(), PATTERNS.len(), "UPDATE_ANSIBLE=1 keeps the answers");
     let mut differences = Vec::new();
     for written in PATTERNS {
         let theirs = kept[written];
@@ -107,10 +101,7 @@ fn patterns_stand_for_the_hosts_that_ansible_gives() {
             Err(error) => vec![format!("({error})")],
         };
         // Ansible lists them in the order of the pattern; here a run has the inventory's order.
-        let same = theirs
-            .split(' ')
-            .filter(|name| !name.is_empty())
-            .collect::<BTreeSet<_>>()
+        let same = theirs.split(' ').filter(|name| !name.is_empty()).collect::<BTreeSet<_>>()
             == our.iter().map(String::as_str).collect();
         if !same {
             let our = our.join(" ");

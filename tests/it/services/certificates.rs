@@ -18,10 +18,7 @@ use crate::support::hex;
 /// The plan with less patience where nothing goes wrong slowly.
 const LESS_PATIENCE: [(&str, &str); 2] = [
     ("every: 5s, stable_for: 30s", "every: 1s, stable_for: 2s"),
-    (
-        "within: 20s, retry: {attempts: 2, delay: 5s}",
-        "within: 3s, retry: {attempts: 2, delay: 1s}",
-    ),
+    ("within: 20s, retry: {attempts: 2, delay: 5s}", "within: 3s, retry: {attempts: 2, delay: 1s}"),
 ];
 
 const NAME: &str = "www.planrun.test";
@@ -36,24 +33,13 @@ struct Site {
 impl Site {
     /// Starts so many servers; their certificates expire in ten days.
     fn up(servers: usize) -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("pr")
-            .tempdir_in("/tmp")
-            .unwrap();
+        let folder = tempfile::Builder::new().prefix("pr").tempdir_in("/tmp").unwrap();
         // The workers of nginx are of another user.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let held: Vec<TcpListener> = (0..servers)
-            .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
-            .collect();
-        let ports = held
-            .iter()
-            .map(|one| one.local_addr().unwrap().port())
-            .collect();
-        let site = Self {
-            folder,
-            planrun: Planrun::new(),
-            ports,
-        };
+        let held: Vec<TcpListener> =
+            (0..servers).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let ports = held.iter().map(|one| one.local_addr().unwrap().port()).collect();
+        let site = Self { folder, planrun: Planrun::new(), ports };
         for authority in ["root", "stranger"] {
             site.authority(authority);
         }
@@ -81,10 +67,7 @@ impl Site {
     }
 
     fn authority(&self, name: &str) {
-        let (key, file) = (
-            self.at(&format!("{name}.key")),
-            self.at(&format!("{name}.pem")),
-        );
+        let (key, file) = (self.at(&format!("{name}.key")), self.at(&format!("{name}.pem")));
         let subject = format!("/CN={name} of planrun's tests");
         ran(
             "openssl",
@@ -169,19 +152,13 @@ impl Site {
     }
 
     fn nginx(&self, number: usize, words: &[&str]) {
-        let (conf, log) = (
-            self.host(number, "nginx.conf"),
-            self.host(number, "start.log"),
-        );
+        let (conf, log) = (self.host(number, "nginx.conf"), self.host(number, "start.log"));
         ran("nginx", &[&["-c", &conf, "-e", &log], words].concat());
     }
 
     /// The plan with less patience, and these changes.
     fn plan(&self, changes: &[(&str, &str)]) -> String {
-        let text = edited(
-            "plans/certificate-renewal.yaml",
-            &[&LESS_PATIENCE, changes].concat(),
-        );
+        let text = edited("plans/certificate-renewal.yaml", &[&LESS_PATIENCE, changes].concat());
         self.planrun.file("certificate-renewal.yaml", text)
     }
 
@@ -199,12 +176,7 @@ impl Site {
             .unwrap();
         }
         let inventory = self.planrun.file("site.yaml", text);
-        let mut words = vec![
-            "apply".to_owned(),
-            self.plan(&[]),
-            "--inventory".into(),
-            inventory,
-        ];
+        let mut words = vec!["apply".to_owned(), self.plan(&[]), "--inventory".into(), inventory];
         for value in [
             format!("name={NAME}"),
             format!("roots={}", self.at("root.pem")),
@@ -224,10 +196,7 @@ impl Site {
     /// Returns the serial number of what a server serves.
     fn served(&self, number: usize) -> String {
         let connect = format!("127.0.0.1:{}", self.ports[number]);
-        let done = ran(
-            "openssl",
-            &["s_client", "-connect", &connect, "-servername", NAME],
-        );
+        let done = ran("openssl", &["s_client", "-connect", &connect, "-servername", NAME]);
         let file = self.at("served.pem");
         fs::write(&file, done.stdout).unwrap();
         Self::serial(&file)
@@ -236,18 +205,10 @@ impl Site {
     #[track_caller]
     fn serves(&self, number: usize, name: &str) {
         let served = self.served(number);
-        assert_eq!(
-            served,
-            Self::serial(&self.at(&format!("{name}.pem"))),
-            "{name}"
-        );
+        assert_eq!(served, Self::serial(&self.at(&format!("{name}.pem"))), "{name}");
         for (file, kind) in [("chain.pem", "pem"), ("key.pem", "key")] {
             let there = fs::read(self.host(number, file)).unwrap();
-            assert_eq!(
-                there,
-                fs::read(self.path(&format!("{name}.{kind}"))).unwrap(),
-                "{file}"
-            );
+            assert_eq!(there, fs::read(self.path(&format!("{name}.{kind}"))).unwrap(), "{file}");
         }
     }
 
@@ -261,11 +222,8 @@ impl Site {
         }
         let is_kept = |file: &str| {
             let text = fs::read_to_string(self.path(file)).unwrap();
-            let lines: Vec<String> = text
-                .lines()
-                .filter(|line| !line.starts_with("-----"))
-                .map(str::to_owned)
-                .collect();
+            let lines: Vec<String> =
+                text.lines().filter(|line| !line.starts_with("-----")).map(str::to_owned).collect();
             assert!(!lines.is_empty());
             lines
                 .into_iter()
@@ -275,11 +233,7 @@ impl Site {
                 })
                 .count()
         };
-        assert_eq!(
-            is_kept(&format!("{name}.key")),
-            0,
-            "lines of the key are kept"
-        );
+        assert_eq!(is_kept(&format!("{name}.key")), 0, "lines of the key are kept");
         assert_ne!(is_kept(&format!("{name}.pem")), 0, "nothing was looked at");
     }
 
@@ -312,9 +266,7 @@ fn every_server_comes_to_serve_the_new_certificate_without_a_restart() {
     let key = site.at("new.key");
     ran("openssl", &["ec", "-in", &key, "-out", &key]);
 
-    let ended = site
-        .planrun
-        .run_json(&words(&site.apply("new.pem", "new.key")));
+    let ended = site.planrun.run_json(&words(&site.apply("new.pem", "new.key")));
 
     ended.exits(0);
     for (number, master) in masters.iter().enumerate() {
@@ -326,16 +278,10 @@ fn every_server_comes_to_serve_the_new_certificate_without_a_restart() {
     }
     site.keeps_no_key("new");
     let turns = ended.story().turns();
-    assert_eq!(
-        turns[..2],
-        ["+www1", "-www1"],
-        "the first is alone: {turns:?}"
-    );
+    assert_eq!(turns[..2], ["+www1", "-www1"], "the first is alone: {turns:?}");
 
     // It is good for long now.
-    let again = site
-        .planrun
-        .run(&words(&site.apply("other.pem", "other.key")));
+    let again = site.planrun.run(&words(&site.apply("other.pem", "other.key")));
     again.exits(2).says("it expires soon");
     site.serves(0, "new");
 }
@@ -409,8 +355,6 @@ fn files_that_the_server_has_not_read_are_not_overwritten() {
 
     let ended = site.planrun.run(&words(&site.apply("new.pem", "new.key")));
 
-    ended
-        .exits(2)
-        .says("the server serves the certificate that is in its file");
+    ended.exits(2).says("the server serves the certificate that is in its file");
     site.planrun.has_sent_nothing();
 }

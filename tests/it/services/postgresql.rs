@@ -14,10 +14,7 @@ use crate::harness::root;
 
 /// The plan with less patience where nothing goes wrong slowly.
 const LESS_PATIENCE: [(&str, &str); 3] = [
-    (
-        "every: 5s, stable_for: 30s, timeout: 15m",
-        "every: 1s, stable_for: 2s, timeout: 1m",
-    ),
+    ("every: 5s, stable_for: 30s, timeout: 15m", "every: 1s, stable_for: 2s, timeout: 1m"),
     ("  within: 1m\n", "  within: 5s\n"),
     ("{attempts: 2, delay: 5s}", "{attempts: 2, delay: 1s}"),
 ];
@@ -46,10 +43,7 @@ impl Lab {
         let script = root().join("tests/services/lab");
         let owner = std::process::id().to_string();
         ran(script.to_str().unwrap(), &["up", &lab.at(""), &owner]);
-        lab.ask(
-            "db1",
-            "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS n",
-        );
+        lab.ask("db1", "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS n");
         lab
     }
 
@@ -105,17 +99,10 @@ impl Lab {
     #[track_caller]
     fn runs(&self, host: &str, release: usize) {
         let version = self.ask(host, "SHOW server_version");
-        assert!(
-            version.contains(&self.releases[release]),
-            "{host}: {version}"
-        );
+        assert!(version.contains(&self.releases[release]), "{host}: {version}");
         let replica = self.ask(host, "SELECT pg_is_in_recovery()");
         assert_eq!(replica == "t", host != "db1", "{host}");
-        assert_eq!(
-            self.ask(host, "SELECT count(*) FROM kept"),
-            "1000",
-            "{host}"
-        );
+        assert_eq!(self.ask(host, "SELECT count(*) FROM kept"), "1000", "{host}");
     }
 
     /// Holds that both replicas follow the primary.
@@ -153,17 +140,12 @@ fn the_replicas_come_first_then_the_primary_and_all_of_it_streams_again() {
     lab.streams();
     let turns = ended.story().turns();
     assert_eq!(turns, ["+db2", "-db2", "+db3", "-db3", "+db1", "-db1"]);
-    assert!(
-        ended.story().sent_for("db3/start").is_empty(),
-        "its package starts it"
-    );
+    assert!(ended.story().sent_for("db3/start").is_empty(), "its package starts it");
     assert_eq!(ended.story().sent_for("db1/start").len(), 1);
     // What is written now arrives there.
     lab.ask("db1", "DELETE FROM kept WHERE n > 500");
     crate::harness::eventually("the replicas replay", || {
-        ["db2", "db3"]
-            .iter()
-            .all(|host| lab.ask(host, "SELECT count(*) FROM kept") == "500")
+        ["db2", "db3"].iter().all(|host| lab.ask(host, "SELECT count(*) FROM kept") == "500")
     });
 }
 
@@ -181,10 +163,7 @@ fn a_full_disk_brings_the_old_programs_back() {
         lab.runs(host, 0);
     }
     lab.streams();
-    assert_eq!(
-        lab.came("db3", "systemctl stop") + lab.came("db1", "systemctl stop"),
-        0
-    );
+    assert_eq!(lab.came("db3", "systemctl stop") + lab.came("db1", "systemctl stop"), 0);
 }
 
 #[test]

@@ -39,31 +39,13 @@ impl Task<'_, '_, '_> {
             return false;
         };
         let step = format!("{}/{}", run.plan.plan.name, self.step.path);
-        let Ok(mut command) = render::command(
-            &effect.command,
-            &self.names,
-            self.host,
-            host,
-            run.plan,
-            step,
-        ) else {
+        let Ok(mut command) =
+            render::command(&effect.command, &self.names, self.host, host, run.plan, step)
+        else {
             return false;
         };
-        if let Body::Upload {
-            content,
-            secret,
-            to,
-            mode,
-            owner,
-        } = command.body
-        {
-            command.body = Body::Compare {
-                content,
-                secret,
-                to,
-                mode,
-                owner,
-            };
+        if let Body::Upload { content, secret, to, mode, owner } = command.body {
+            command.body = Body::Compare { content, secret, to, mode, owner };
             let seen = run.transport.look(host, &command).await;
             return seen.is_ok_and(|output| {
                 output.exit == Exit::Code(0) && output.stdout.trim_ascii() == b"same"

@@ -31,40 +31,22 @@ pub(super) enum Judgement {
 impl Task<'_, '_, '_> {
     /// Judges the last attempt: by `done_when` where there is one, else by its exit.
     pub(super) async fn judge(&self, effect: &Effect, output: Option<&Output>) -> Judgement {
-        let outcome = self
-            .state()
-            .attempts
-            .last()
-            .and_then(|last| last.outcome.clone());
+        let outcome = self.state().attempts.last().and_then(|last| last.outcome.clone());
         let (known, exit_well, told) = describe(outcome.as_ref(), effect);
-        let result = output
-            .map(|output| read_result(&effect.reading, output))
-            .transpose();
+        let result = output.map(|output| read_result(&effect.reading, output)).transpose();
         let result = match result {
             Ok(result) => result.flatten(),
             Err(why) => {
                 let text = format!("what it printed cannot be read: {why}");
-                return Judgement::NotDone(
-                    TaskStatus::Failed,
-                    Reason {
-                        text,
-                        seen: Vec::new(),
-                    },
-                );
+                return Judgement::NotDone(TaskStatus::Failed, Reason { text, seen: Vec::new() });
             }
         };
         let status = match &outcome {
-            Some(Outcome::Ended {
-                exit: Exit::TimedOut,
-                ..
-            }) => TaskStatus::TimedOut,
+            Some(Outcome::Ended { exit: Exit::TimedOut, .. }) => TaskStatus::TimedOut,
             _ => TaskStatus::Failed,
         };
         let Some(done_when) = &effect.done_when else {
-            let why = |text: String| Reason {
-                text,
-                seen: Vec::new(),
-            };
+            let why = |text: String| Reason { text, seen: Vec::new() };
             return match (known, exit_well) {
                 (true, true) => Judgement::Done(why(told), result),
                 (true, false) => Judgement::NotDone(status, why(told)),
@@ -83,9 +65,7 @@ impl Task<'_, '_, '_> {
         let look = || async { self.observer().condition(done_when).await };
         // What was never sent need not be waited for.
         let sent = !matches!(outcome, Some(Outcome::NotSent(_)));
-        let seen = self
-            .look_until(if sent { within } else { Duration::ZERO }, look)
-            .await;
+        let seen = self.look_until(if sent { within } else { Duration::ZERO }, look).await;
         let also_exit = effect.exit_codes.is_some() && known && !exit_well;
         let is_open = match seen.truth() {
             Truth::True => false,
@@ -106,11 +86,7 @@ impl Task<'_, '_, '_> {
 /// Judges an attempt after which what was to be seen is not seen.
 fn not_seen(seen: &Observation, told: &str, status: TaskStatus, is_open: bool) -> Judgement {
     let why = seen.reason(format!("{told}; {}", unseen(seen)));
-    if is_open {
-        Judgement::InDoubt(why)
-    } else {
-        Judgement::NotDone(status, why)
-    }
+    if is_open { Judgement::InDoubt(why) } else { Judgement::NotDone(status, why) }
 }
 
 /// Longest part of a condition, or of the values it was decided on, in a sentence, in characters.
@@ -127,9 +103,7 @@ fn unseen(seen: &Observation) -> String {
         None => text.to_owned(),
     };
     let values = missing.values.iter();
-    let values: Vec<String> = values
-        .map(|(name, value)| format!("{name} = {value}"))
-        .collect();
+    let values: Vec<String> = values.map(|(name, value)| format!("{name} = {value}")).collect();
     let found = match (&missing.error, values.is_empty()) {
         (Some(error), _) => format!("cannot be told: {}", short(error)),
         (None, true) => "is not so".to_owned(),
@@ -142,30 +116,21 @@ fn unseen(seen: &Observation) -> String {
 /// and both in words.
 fn describe(outcome: Option<&Outcome>, effect: &Effect) -> (bool, bool, String) {
     match outcome {
-        Some(Outcome::Ended {
-            exit: Exit::Code(code),
-            stdout,
-            stderr,
-        }) => {
+        Some(Outcome::Ended { exit: Exit::Code(code), stdout, stderr }) => {
             let well = match &effect.exit_codes {
                 Some(ExitCodes::Any) => true,
                 Some(ExitCodes::These(codes)) => codes.contains(code),
                 None => *code == 0,
             };
-            let said = first_line(
-                stderr.as_bytes(),
-                if well { b"" } else { stdout.as_bytes() },
-            );
+            let said = first_line(stderr.as_bytes(), if well { b"" } else { stdout.as_bytes() });
             (true, well, format!("exit {code}{said}"))
         }
-        Some(Outcome::Ended {
-            exit: Exit::Signal(signal),
-            ..
-        }) => (true, false, format!("ended by signal {signal}")),
-        Some(Outcome::Ended {
-            exit: Exit::TimedOut,
-            ..
-        }) => (true, false, "it took too long and was ended".to_owned()),
+        Some(Outcome::Ended { exit: Exit::Signal(signal), .. }) => {
+            (true, false, format!("ended by signal {signal}"))
+        }
+        Some(Outcome::Ended { exit: Exit::TimedOut, .. }) => {
+            (true, false, "it took too long and was ended".to_owned())
+        }
         Some(Outcome::NotSent(error)) => (true, false, format!("not sent: {error}")),
         Some(Outcome::Unknown { why, .. }) => (false, false, why.clone()),
         None => (false, false, "its end was not recorded".to_owned()),
@@ -183,24 +148,12 @@ fn read_result(reading: &Reading, output: &Output) -> Result<Option<serde_json::
     let (out, length, err) = match reading {
         Reading::Whole => {
             let short = &output.stdout[..output.stdout.len().min(KEPT)];
-            (
-                short,
-                short.len() as u64,
-                &output.stderr[..output.stderr.len().min(KEPT)],
-            )
+            (short, short.len() as u64, &output.stderr[..output.stderr.len().min(KEPT)])
         }
         _ => (&output.stdout[..], output.stdout_len, &output.stderr[..]),
     };
     let lossy = String::from_utf8_lossy(out);
-    let text = if *reading == Reading::Whole {
-        lossy.as_bytes()
-    } else {
-        out
-    };
-    let length = if *reading == Reading::Whole {
-        text.len() as u64
-    } else {
-        length
-    };
+    let text = if *reading == Reading::Whole { lossy.as_bytes() } else { out };
+    let length = if *reading == Reading::Whole { text.len() as u64 } else { length };
     output::read(reading, code, text, length, err).map(Some)
 }

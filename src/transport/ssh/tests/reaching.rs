@@ -26,14 +26,8 @@ async fn an_unknown_key_is_refused_with_its_fingerprint() {
     let error = run(&server.host(), &argv(&["true"])).await.unwrap_err();
     let text = error.to_string();
     assert!(matches!(error, TransportError::HostKey { .. }), "{text}");
-    assert!(
-        text.contains("its key is not known. It shows ssh-ed25519 SHA256:"),
-        "{text}"
-    );
-    assert!(
-        text.contains(&format!("ssh-keyscan -p {} 127.0.0.1", server.port())),
-        "{text}"
-    );
+    assert!(text.contains("its key is not known. It shows ssh-ed25519 SHA256:"), "{text}");
+    assert!(text.contains(&format!("ssh-keyscan -p {} 127.0.0.1", server.port())), "{text}");
     assert_eq!(server.logins(), 0);
 }
 
@@ -76,10 +70,7 @@ async fn any_listed_key_will_do_other_kinds_and_several_of_a_kind() {
     };
     let (host, port) = (server.host(), server.port());
     let rsa = server.public_key("host_rsa");
-    let (right, other) = (
-        server.public_key("host_ed25519"),
-        server.public_key("user_key"),
-    );
+    let (right, other) = (server.public_key("host_ed25519"), server.public_key("user_key"));
     for known in [
         format!("[127.0.0.1]:{port} {rsa}\n"),
         format!("127.0.0.* {other}\n[127.0.0.1]:*\t{other}\n[127.0.0.1]:{port} {right}\n"),
@@ -100,19 +91,14 @@ async fn a_reconnect_asks_for_the_key_of_the_first_time() {
     let known = format!("[127.0.0.1]:{port} {}\n", server.public_key("host_rsa"));
     fs::write(server.path("known_hosts"), known).unwrap();
     assert!(transport.look(&host, &argv(&["true"])).await.is_ok());
-    let cut = transport
-        .look(&host, &script("kill -9 $PPID; sleep 1"))
-        .await;
+    let cut = transport.look(&host, &script("kill -9 $PPID; sleep 1")).await;
     assert!(matches!(cut, Err(TransportError::Cut { .. })), "{cut:?}");
     // The other key is the server's too, and listed: but it is not the one it began with.
     let known = format!("[127.0.0.1]:{port} {}\n", server.public_key("host_ed25519"));
     fs::write(server.path("known_hosts"), known).unwrap();
     let error = transport.look(&host, &argv(&["true"])).await.unwrap_err();
     assert!(matches!(error, TransportError::HostKey { .. }), "{error}");
-    assert!(
-        error.to_string().contains("at the beginning of this run"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("at the beginning of this run"), "{error}");
 }
 
 #[tokio::test]
@@ -131,10 +117,7 @@ async fn a_wrong_key_is_denied_and_the_message_names_it() {
     host.link.identity_file = Some("/no/such/key".to_owned());
     let error = run(&host, &argv(&["true"])).await.unwrap_err();
     assert!(matches!(error, TransportError::Denied { .. }), "{error}");
-    assert!(
-        error.to_string().contains("/no/such/key cannot be read"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("/no/such/key cannot be read"), "{error}");
 
     server.keygen("locked", "ed25519", "secret");
     host.link.identity_file = Some(server.path("locked").to_str().unwrap().to_owned());
@@ -160,19 +143,12 @@ async fn what_is_not_reached_is_told_by_its_reason() {
             ..transport().options
         });
         let error = quick.look(host, &argv(&["true"])).await.unwrap_err();
-        assert!(
-            matches!(error, TransportError::Unreachable { .. }),
-            "{error}"
-        );
+        assert!(matches!(error, TransportError::Unreachable { .. }), "{error}");
         error.to_string()
     };
     let known = format!("* {}\n", server.public_key("host_ed25519"));
 
-    let free = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     host.link.port = Some(free);
     for known in [known.as_str(), ""] {
         let text = error_of(&host, known).await;
@@ -182,10 +158,7 @@ async fn what_is_not_reached_is_told_by_its_reason() {
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();
     host.link.port = Some(mute.local_addr().unwrap().port());
     let text = error_of(&host, &known).await;
-    assert!(
-        text.contains("accepts connections but did not get as far as a login"),
-        "{text}"
-    );
+    assert!(text.contains("accepts connections but did not get as far as a login"), "{text}");
 
     let curt = TcpListener::bind("127.0.0.1:0").unwrap();
     host.link.port = Some(curt.local_addr().unwrap().port());
@@ -196,8 +169,5 @@ async fn what_is_not_reached_is_told_by_its_reason() {
 
     host.link.address = "no-such-host.invalid".to_owned();
     let text = error_of(&host, &known).await;
-    assert!(
-        text.contains("no-such-host.invalid cannot be resolved"),
-        "{text}"
-    );
+    assert!(text.contains("no-such-host.invalid cannot be resolved"), "{text}");
 }

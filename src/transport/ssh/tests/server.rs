@@ -51,11 +51,9 @@ impl Server {
              LogLevel VERBOSE\n{more}\n"
         );
         fs::write(folder.path().join("sshd_config"), configuration).unwrap();
-        for (name, kind) in [
-            ("host_ed25519", "ed25519"),
-            ("host_rsa", "rsa"),
-            ("user_key", "ed25519"),
-        ] {
+        for (name, kind) in
+            [("host_ed25519", "ed25519"), ("host_rsa", "rsa"), ("user_key", "ed25519")]
+        {
             keygen(folder.path(), name, kind, "");
         }
         drop(free);
@@ -68,20 +66,12 @@ impl Server {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        let mut server = Self {
-            folder,
-            port,
-            process,
-        };
+        let mut server = Self { folder, port, process };
         let known = format!("[127.0.0.1]:{port} {}\n", server.public_key("host_ed25519"));
         fs::write(server.path("known_hosts"), known).unwrap();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             let ended = server.process.try_wait().unwrap();
-            assert!(
-                ended.is_none(),
-                "sshd ended: {:?}",
-                fs::read_to_string(server.path("log"))
-            );
+            assert!(ended.is_none(), "sshd ended: {:?}", fs::read_to_string(server.path("log")));
             std::thread::sleep(Duration::from_millis(20));
         }
         Some(server)
@@ -145,11 +135,7 @@ impl Drop for Server {
 fn keygen(folder: &Path, name: &str, kind: &str, passphrase: &str) {
     let made = Command::new("ssh-keygen")
         .args(["-q", "-t", kind, "-N", passphrase])
-        .args(if kind == "rsa" {
-            &["-b", "2048"][..]
-        } else {
-            &[]
-        })
+        .args(if kind == "rsa" { &["-b", "2048"][..] } else { &[] })
         .arg("-f")
         .arg(folder.join(name))
         .status()
