@@ -25,6 +25,7 @@ pub use yaml::PRINTED;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde::Deserialize;
@@ -129,6 +130,9 @@ pub struct Link {
     pub port: Option<u16>,
     /// The login user: `ansible_user`; by default the controller's user.
     pub user: Option<String>,
+    /// How long connecting and logging in may take: `ansible_timeout`; by default the transport's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_timeout: Option<Duration>,
     /// The private key: `ansible_ssh_private_key_file`, with `~` expanded.
     pub identity_file: Option<String>,
     /// The file of known host keys: `planrun_known_hosts`; by default the user's and the system's.

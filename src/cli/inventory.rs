@@ -173,6 +173,7 @@ fn data(inventory: &Inventory, hosts: &[HostName]) -> Value {
             "address": link.address,
             "port": link.port,
             "user": link.user,
+            "connect_timeout": link.connect_timeout.map(|timeout| timeout.as_secs()),
             "identity_file": link.identity_file,
             "known_hosts": link.known_hosts,
             "become": link.r#become,

@@ -267,6 +267,7 @@ mod tests {
                 address: name.to_owned(),
                 port: None,
                 user: None,
+                connect_timeout: None,
                 identity_file: None,
                 known_hosts: None,
                 r#become: None,

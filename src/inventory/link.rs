@@ -5,6 +5,7 @@
 //! Relative paths are kept as written. Deliberately not here: whether a key file is there or safe.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -23,7 +24,11 @@ use crate::source::Span;
 const ADDRESS: [&str; 2] = ["ansible_ssh_host", "ansible_host"];
 const PORT: [&str; 2] = ["ansible_ssh_port", "ansible_port"];
 const USER: [&str; 2] = ["ansible_ssh_user", "ansible_user"];
+const TIMEOUT: [&str; 2] = ["ansible_ssh_timeout", "ansible_timeout"];
 const KEY: [&str; 2] = ["ansible_ssh_private_key_file", "ansible_private_key_file"];
+
+/// Longest time that connecting to a host may take, in seconds: an hour.
+const MAX_CONNECT_TIMEOUT: u64 = 3600;
 
 /// Reads the links of hosts.
 pub(super) struct LinkReader<'a> {
@@ -76,6 +81,7 @@ impl<'a> LinkReader<'a> {
                 .unwrap_or_else(|| host.to_owned()),
             port: self.port(vars),
             user: self.name(vars, &USER, "the name of a user"),
+            connect_timeout: self.seconds(vars, &TIMEOUT),
             identity_file: self.path(vars, &KEY),
             known_hosts: self.path(vars, &["planrun_known_hosts"]),
             r#become: self.bool(vars, "ansible_become"),
@@ -142,6 +148,28 @@ impl<'a> LinkReader<'a> {
             self.tell(fault, given, kind(&given.value));
         }
         port
+    }
+
+    /// Reads a number of seconds; Ansible takes no other unit here.
+    fn seconds(&mut self, vars: &HostVars<'_>, names: &[&'static str]) -> Option<Duration> {
+        let given = first(vars, names)?;
+        if self.is_unknown(given) {
+            return None;
+        }
+        let number = match &*given.value {
+            Value::String(text) => text.trim().parse().ok(),
+            value => value.as_u64(),
+        };
+        let seconds = number.filter(|seconds| (1..=MAX_CONNECT_TIMEOUT).contains(seconds));
+        if seconds.is_none() {
+            let message = format!(
+                "a connection timeout is a number of seconds from 1 to {MAX_CONNECT_TIMEOUT}"
+            );
+            let fault = Diagnostic::error("inventory-value", message);
+            let fault = fault.help("write such a number, or remove the variable");
+            self.tell(fault, given, kind(&given.value));
+        }
+        seconds.map(Duration::from_secs)
     }
 
     fn bool(&mut self, vars: &HostVars<'_>, name: &'static str) -> Option<bool> {

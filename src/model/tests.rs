@@ -64,6 +64,7 @@ pub(crate) fn host(name: &str, group: &str, address: &str, state: Json) -> Host 
             address: address.into(),
             port: None,
             user: None,
+            connect_timeout: None,
             identity_file: None,
             known_hosts: None,
             r#become: None,

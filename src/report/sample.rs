@@ -326,6 +326,7 @@ fn planned(hosts: &[&str]) -> RunPlanned {
         address: name.to_owned(),
         port: None,
         user: None,
+        connect_timeout: None,
         identity_file: None,
         known_hosts: None,
         r#become: None,

@@ -95,6 +95,7 @@ mod tests {
                 address: "imap1.invalid".to_owned(),
                 port: None,
                 user: None,
+                connect_timeout: None,
                 identity_file: None,
                 known_hosts: None,
                 r#become: None,

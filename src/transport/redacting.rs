@@ -143,6 +143,7 @@ mod tests {
                 address: "web1".into(),
                 port: None,
                 user: None,
+                connect_timeout: None,
                 identity_file: None,
                 known_hosts: None,
                 r#become: None,

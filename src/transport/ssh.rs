@@ -74,6 +74,7 @@ const OPEN_AGAIN: Duration = Duration::from_millis(200);
 #[derive(Clone, Debug)]
 pub struct SshOptions {
     /// How long a connection may take to be made, login included; also the patience for a channel.
+    /// A host's own `connect_timeout` comes first.
     pub connect_timeout: Duration,
     /// How many commands run on a host at a time. OpenSSH's server allows ten sessions, and one is
     /// kept for ending a command.
@@ -179,7 +180,8 @@ impl SshTransport {
         let mut replaced = false;
         loop {
             let Connection { client, number } = self.connection(host, node).await?;
-            let opened = timeout(self.options.connect_timeout, session::open(&client)).await;
+            let patience = connect::patience(&host.link, &self.options);
+            let opened = timeout(patience, session::open(&client)).await;
             match opened {
                 Ok(Ok(channel)) => return Ok((client, channel)),
                 Ok(Err(async_ssh2_tokio::Error::SshError(russh::Error::ChannelOpenFailure(_)))) => {
@@ -204,7 +206,8 @@ impl SshTransport {
     /// Opens a channel on a connection that nothing else uses; it lives as long as the channel.
     async fn own_channel(&self, host: &Host, node: &Node) -> Result<Channel<Msg>, TransportError> {
         let connected = self.connect(host, node).await?;
-        let opened = timeout(self.options.connect_timeout, session::open(&connected.client)).await;
+        let patience = connect::patience(&host.link, &self.options);
+        let opened = timeout(patience, session::open(&connected.client)).await;
         opened.ok().and_then(Result::ok).ok_or_else(|| closed(&host.name))
     }
 

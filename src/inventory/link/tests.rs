@@ -1,5 +1,7 @@
 //! Tests of [`super`].
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::expand_home;
@@ -44,13 +46,15 @@ fn without_variables_a_host_is_reached_by_its_name_over_ssh() {
 fn the_variables_of_ansible_make_the_link() {
     let link = link(
         "ansible_host: 2001:db8::1, ansible_port: 2222, ansible_user: ops, \
-         ansible_become: yes, ansible_become_user: mail, ansible_ssh_private_key_file: keys/id",
+         ansible_become: yes, ansible_become_user: mail, ansible_timeout: '30', \
+         ansible_ssh_private_key_file: keys/id",
     );
     assert_eq!(link.address, "2001:db8::1");
     assert_eq!(link.port, Some(2222));
     assert_eq!(link.user.as_deref(), Some("ops"));
     assert_eq!(link.r#become, Some(true));
     assert_eq!(link.become_user.as_deref(), Some("mail"));
+    assert_eq!(link.connect_timeout, Some(Duration::from_secs(30)));
     assert_eq!(link.identity_file.as_deref(), Some("keys/id"));
 }
 
@@ -122,6 +126,8 @@ fn wrong_values_are_told_at_their_place() {
     faulty("ansible_port", "0", "inventory-value", "number");
     faulty("ansible_port", "65536", "inventory-value", "number");
     faulty("ansible_port", "ssh", "inventory-value", "number");
+    faulty("ansible_timeout", "0", "inventory-value", "such a number");
+    faulty("ansible_timeout", "10s", "inventory-value", "such a number");
     faulty("ansible_become", "maybe", "inventory-value", "`true` or `false`");
     faulty("ansible_user", "[ops]", "inventory-value", "one text");
     faulty("planrun_state", "50", "inventory-value", "planrun_state: {");

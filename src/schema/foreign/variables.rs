@@ -67,16 +67,6 @@ pub static VARIABLES: &[Variable] = &[
         "write `run: [bash, -c, ...]` in the plan where another shell is needed",
     ),
     ignored(
-        "ansible_ssh_timeout",
-        "waiting for a connection has a bound of its own",
-        "write `timeout` in the plan for commands, and remove it",
-    ),
-    ignored(
-        "ansible_timeout",
-        "waiting for a connection has a bound of its own",
-        "write `timeout` in the plan for commands, and remove it",
-    ),
-    ignored(
         "ansible_command_timeout",
         "commands have the bound that the plan gives them",
         "write `timeout` in the plan",

@@ -33,6 +33,7 @@ fn host() -> Host {
             address: "here".to_owned(),
             port: None,
             user: None,
+            connect_timeout: None,
             identity_file: None,
             known_hosts: None,
             r#become: None,

@@ -35,6 +35,7 @@ use super::known_hosts::HostKeys;
 use super::known_hosts::Listed;
 use crate::inventory::Host;
 use crate::inventory::HostName;
+use crate::inventory::Link;
 use crate::transport::TransportError;
 
 /// How many addresses of a name are tried.
@@ -110,6 +111,11 @@ pub(super) async fn connect(
     Err(unreachable(name, &unreached.join("; ")))
 }
 
+/// Returns how long one connection to a host may take to be made, login included.
+pub(super) fn patience(link: &Link, options: &SshOptions) -> Duration {
+    link.connect_timeout.unwrap_or(options.connect_timeout)
+}
+
 struct Target<'a> {
     host: &'a Host,
     user: &'a str,
@@ -163,7 +169,7 @@ impl Target<'_> {
             ServerCheckMethod::with_public_key(base64),
             config(Some(host_key::algorithms(key))),
         );
-        match timeout(self.options.connect_timeout, dialled).await {
+        match timeout(patience(&self.host.link, self.options), dialled).await {
             Ok(Ok(client)) => Ok(client),
             Ok(Err(error)) => Err(refusal(error, self.address)),
             Err(_late) => Err(Refusal::Network(self.tell_silence().await)),
@@ -173,7 +179,7 @@ impl Target<'_> {
     /// Says what kind of silence it is: a second, short try tells a host that is not there from a
     /// service that accepts and says nothing.
     async fn tell_silence(&self) -> String {
-        let seconds = self.options.connect_timeout.as_secs_f32();
+        let seconds = patience(&self.host.link, self.options).as_secs_f32();
         let address = self.address;
         let again = timeout(Duration::from_secs(1), TcpStream::connect(address)).await;
         if matches!(again, Ok(Ok(_))) {
@@ -194,12 +200,13 @@ impl Target<'_> {
         let name = &self.host.name;
         let kinds: Vec<_> =
             candidates.iter().flat_map(|listed| host_key::algorithms(&listed.key)).collect();
+        let patience = patience(&self.host.link, self.options);
         let mut shown = Err(russh::Error::KexInit);
         if !kinds.is_empty() {
-            shown = host_key::shown(self.address, self.options, Some(kinds)).await;
+            shown = host_key::shown(self.address, patience, Some(kinds)).await;
         }
         if shown.is_err() {
-            shown = host_key::shown(self.address, self.options, None).await;
+            shown = host_key::shown(self.address, patience, None).await;
         }
         match shown {
             Err(error) if candidates.is_empty() => match refusal(error.into(), self.address) {
@@ -237,7 +244,7 @@ pub(super) fn config(kinds: Option<Vec<Algorithm>>) -> Config {
 async fn resolve(host: &Host, options: &SshOptions) -> Result<Vec<SocketAddr>, TransportError> {
     let name = &host.link.address;
     let asked = lookup_host((name.as_str(), host_key::port(&host.link)));
-    let why = match timeout(options.connect_timeout, asked).await {
+    let why = match timeout(patience(&host.link, options), asked).await {
         Ok(Ok(addresses)) => {
             let addresses: Vec<_> = addresses.take(MAX_ADDRESSES).collect();
             if !addresses.is_empty() {

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use russh::client;
 use russh::keys::Algorithm;
@@ -127,10 +128,10 @@ pub(super) fn refusal(link: &Link, keys: &HostKeys, shown: Option<&PublicKey>) -
     format!("its key is not known. It shows {fingerprint}: {look}")
 }
 
-/// Asks a host for its key, without logging in. `kinds` narrows what it may show.
+/// Asks a host for its key, for so long, without logging in. `kinds` narrows what it may show.
 pub(super) async fn shown(
     address: SocketAddr,
-    options: &SshOptions,
+    patience: Duration,
     kinds: Option<Vec<Algorithm>>,
 ) -> Result<PublicKey, russh::Error> {
     struct Shown(Arc<Mutex<Option<PublicKey>>>);
@@ -149,7 +150,7 @@ pub(super) async fn shown(
     let seen = Arc::new(Mutex::new(None));
     let handler = Shown(Arc::clone(&seen));
     let config = Arc::new(connect::config(kinds));
-    let end = timeout(options.connect_timeout, client::connect(config, address, handler)).await;
+    let end = timeout(patience, client::connect(config, address, handler)).await;
     let seen = seen.lock().ok().and_then(|mut seen| seen.take());
     match (seen, end) {
         (Some(key), _) => Ok(key),

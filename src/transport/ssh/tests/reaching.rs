@@ -167,6 +167,13 @@ async fn what_is_not_reached_is_told_by_its_reason() {
     closer.join().unwrap();
     assert!(text.contains("the connection"), "{text}");
 
+    // The host's own patience comes before that of all hosts.
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    host.link.port = Some(mute.local_addr().unwrap().port());
+    host.link.connect_timeout = Some(Duration::from_secs(1));
+    let text = error_of(&host, &known).await;
+    assert!(text.contains("a login in 1 s"), "{text}");
+
     host.link.address = "no-such-host.invalid".to_owned();
     let text = error_of(&host, &known).await;
     assert!(text.contains("no-such-host.invalid cannot be resolved"), "{text}");

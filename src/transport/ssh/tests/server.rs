@@ -93,6 +93,7 @@ impl Server {
                 address: "127.0.0.1".to_owned(),
                 port: Some(self.port),
                 user: None,
+                connect_timeout: None,
                 identity_file: Some(self.path("user_key").to_str().unwrap().to_owned()),
                 known_hosts: Some(self.path("known_hosts").to_str().unwrap().to_owned()),
                 r#become: None,
