@@ -76,6 +76,14 @@ pub enum Event {
         /// The host.
         host: HostName,
     },
+    /// Something that only the operator can fix keeps the run from this host: a problem on this
+    /// machine, or a sign that the run was restored from an older copy. It is no result of a step.
+    HostBlocked {
+        /// The host.
+        host: HostName,
+        /// What is in the way.
+        why: String,
+    },
     /// A host reached an end.
     HostEnded {
         /// The host.
@@ -226,6 +234,13 @@ pub enum Event {
         /// Why, where it is not success.
         why: Option<String>,
     },
+}
+
+impl Event {
+    /// A host that an error keeps the run from ([`TransportError::blocks`]).
+    pub fn blocked(host: &HostName, error: &TransportError) -> Self {
+        Self::HostBlocked { host: host.clone(), why: error.to_string() }
+    }
 }
 
 /// See [`Event::RunPlanned`].

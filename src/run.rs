@@ -29,6 +29,7 @@
 //! command reaches a host, how a run is shown, where it is kept.
 
 pub mod decide;
+mod guard;
 mod observe;
 mod perform;
 pub mod planned;
@@ -66,6 +67,7 @@ use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
 use crate::run::decide::Decision;
 use crate::run::decide::decide;
+use crate::run::guard::Guard;
 use crate::run::state::RunState;
 use crate::task::TaskId;
 use crate::transport::Transport;
@@ -328,13 +330,15 @@ impl<'r> Live<'r, '_> {
     async fn preflight(&self, host: &HostName) -> Result<(), JournalError> {
         let claims = &self.run.plan.plan.preflight;
         let names = perform::names(self, host, None);
-        let observer = observe::Observer {
-            plan: self.run.plan,
-            transport: self.run.transport,
-            host,
-            names: &names,
-        };
+        let guard = Guard::new(self.run.transport);
+        let observer =
+            observe::Observer { plan: self.run.plan, transport: &guard, host, names: &names };
         let seen = observer.claims(claims).await;
+        // Before the first change there is nothing to pause: the run is refused.
+        let started = self.state.borrow().started;
+        if let Some(error) = guard.met().filter(|_| started) {
+            return self.note(Event::blocked(host, &error)).await;
+        }
         let verdict = match seen.no_answer.clone() {
             _ if seen.holds() => PreflightVerdict::Held,
             Some(error) => PreflightVerdict::NoAnswer(error),

@@ -247,6 +247,7 @@ pub fn state_after(event: &Event) -> Option<RunStatus> {
         Event::RunEnded { status, .. } => Some(*status),
         Event::PreflightEnded { .. }
         | Event::HostBegun { .. }
+        | Event::HostBlocked { .. }
         | Event::HostEnded { .. }
         | Event::TaskBegun { .. }
         | Event::RoundBegun { .. }

@@ -159,6 +159,25 @@ pub enum TransportError {
         /// The reason.
         why: String,
     },
+    /// Something on this machine is in the way: a key, a file of known hosts or a source that
+    /// cannot be read. It says nothing about the host; nothing was sent.
+    #[error("cannot connect to {host}: {why}")]
+    Controller {
+        /// The host.
+        host: HostName,
+        /// The reason, and how to fix it.
+        why: String,
+    },
+    /// The host already started an attempt with this id, which this run has no record of (its state
+    /// directory may be an older copy). This time nothing was sent; what the earlier one did is
+    /// unknown.
+    #[error("{host} already started this attempt: {why}")]
+    Repeated {
+        /// The host.
+        host: HostName,
+        /// What the host reports.
+        why: String,
+    },
     /// The command cannot be given at all: a NUL in an argument, no entry in the model. Nothing
     /// was sent.
     #[error("{host}: {why}")]
@@ -221,6 +240,12 @@ impl Output {
 }
 
 impl TransportError {
+    /// Whether it is no result of a step: only the operator can put it right, and until then
+    /// nothing more is sent to the host.
+    pub fn blocks(&self) -> bool {
+        matches!(self, Self::Controller { .. } | Self::Repeated { .. })
+    }
+
     /// Returns the host it is about.
     pub fn host(&self) -> &HostName {
         match self {
@@ -228,6 +253,8 @@ impl TransportError {
             | Self::HostKey { host, .. }
             | Self::Denied { host, .. }
             | Self::Cut { host, .. }
+            | Self::Controller { host, .. }
+            | Self::Repeated { host, .. }
             | Self::Impossible { host, .. } => host,
         }
     }

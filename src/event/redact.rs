@@ -56,7 +56,9 @@ impl Event {
             Self::QuestionAnswered { reason, .. } | Self::RollbackRequested { reason, .. } => {
                 optional(reason, |reason| text(reason, by));
             }
-            Self::RunPaused { why } | Self::PointOfNoReturn { why, .. } => text(why, by),
+            Self::RunPaused { why }
+            | Self::PointOfNoReturn { why, .. }
+            | Self::HostBlocked { why, .. } => text(why, by),
             Self::RunEnded { why, .. } => optional(why, |why| text(why, by)),
             Self::RunPlanned(_)
             | Self::RunStarted

@@ -236,7 +236,7 @@ impl Memory {
                 host.why = Some(why.clone());
                 host.open.clear();
             }
-            Event::StopRequested { .. } => {}
+            Event::HostBlocked { .. } | Event::StopRequested { .. } => {}
             Event::RunPaused { why } => self.stand(RunStatus::Paused, Some(why.clone())),
             Event::RunEnded { status, why } => self.stand(*status, why.clone()),
         }
@@ -351,6 +351,8 @@ impl Memory {
                 host.status = match error {
                     TransportError::HostKey { .. } => HostStatus::Quarantined,
                     TransportError::Unreachable { .. }
+                    | TransportError::Controller { .. }
+                    | TransportError::Repeated { .. }
                     | TransportError::Denied { .. }
                     | TransportError::Cut { .. }
                     | TransportError::Impossible { .. } => HostStatus::Unreachable,

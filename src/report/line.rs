@@ -127,6 +127,9 @@ pub(crate) fn line_of(memory: &Memory, record: &Record) -> Option<Line> {
             Tone::Warn,
             format!("asked for by {}", who_and_why(by, reason.as_deref())),
         ),
+        Event::HostBlocked { host, why } => {
+            Line::new("blocked", Tone::Bad, sentence(why)).of_host(host)
+        }
         Event::StopRequested { by } => Line::new(
             "stop",
             Tone::Warn,

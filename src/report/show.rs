@@ -88,6 +88,7 @@ fn host_of(event: &Event) -> Option<&HostName> {
     match event {
         Event::PreflightEnded { host, .. }
         | Event::HostBegun { host }
+        | Event::HostBlocked { host, .. }
         | Event::HostEnded { host, .. }
         | Event::RollbackBegun { host, .. } => Some(host),
         Event::TaskBegun { task, .. }
@@ -294,6 +295,7 @@ fn task_of(event: &Event) -> Option<&TaskId> {
         | Event::QuestionAnswered { task, .. } => Some(task),
         Event::PreflightEnded { .. }
         | Event::HostBegun { .. }
+        | Event::HostBlocked { .. }
         | Event::HostEnded { .. }
         | Event::RollbackBegun { .. }
         | Event::RunPlanned(_)

@@ -101,6 +101,8 @@ pub fn decide<'p>(
     let mut held_back = false;
     let urgent = state.hosts.iter().any(|(_, host)| is_urgent(plan, state, host));
     let question_open = !state.open_questions().is_empty();
+    let blocked = state.hosts.values().find_map(|host| host.blocked.as_deref());
+    let stops = state.stop_requested || blocked.is_some();
     for (name, host) in &state.hosts {
         if busy.contains(name) {
             continue;
@@ -113,7 +115,7 @@ pub fn decide<'p>(
             Next::Question(task) => questions.push(task),
             Next::Nothing => {}
             Next::Preflight | Next::Perform(_)
-                if !inside && (state.stop_requested || asks || urgent) =>
+                if host.blocked.is_some() || (!inside && (stops || asks || urgent)) =>
             {
                 held_back = true;
             }
@@ -126,6 +128,9 @@ pub fn decide<'p>(
     }
     if state.stop_requested {
         return vec![Decision::Pause("it was asked to stop".into())];
+    }
+    if let Some(why) = blocked {
+        return vec![Decision::Pause(why.to_owned())];
     }
     if let Some(task) = questions.into_iter().next() {
         if can_ask {

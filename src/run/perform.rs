@@ -29,6 +29,7 @@ use crate::plan::Late;
 use crate::plan::Step;
 use crate::run::Live;
 use crate::run::decide;
+use crate::run::guard::Guard;
 use crate::run::observe::Observation;
 use crate::run::observe::Observer;
 use crate::run::perform::limits::Limits;
@@ -45,6 +46,7 @@ pub(super) use names::names;
 struct Task<'w, 'r, 'a> {
     live: &'w Live<'r, 'a>,
     host: &'w HostName,
+    guard: &'w Guard<'w>,
     spot: Spot<'r>,
     step: &'r Step,
     id: TaskId,
@@ -85,17 +87,27 @@ pub(super) async fn perform<'r>(
     host: &HostName,
     spot: Spot<'r>,
 ) -> Result<(), JournalError> {
-    let task = Task::at(live, host, spot);
+    let guard = Guard::new(live.run.transport);
+    let task = Task::at(live, host, spot, &guard);
     let turn = task.turn().await?;
     task.note_spent().await?;
-    task.conclude(turn).await
+    match guard.met() {
+        Some(error) => task.note(Event::blocked(host, &error)).await,
+        None => task.conclude(turn).await,
+    }
 }
 
 impl<'w, 'r, 'a> Task<'w, 'r, 'a> {
-    fn at(live: &'w Live<'r, 'a>, host: &'w HostName, spot: Spot<'r>) -> Self {
+    fn at(
+        live: &'w Live<'r, 'a>,
+        host: &'w HostName,
+        spot: Spot<'r>,
+        guard: &'w Guard<'w>,
+    ) -> Self {
         Self {
             live,
             host,
+            guard,
             spot,
             step: spot.step,
             id: TaskId { host: host.clone(), step: spot.path() },
@@ -119,10 +131,15 @@ impl Task<'_, '_, '_> {
     fn observer(&self) -> Observer<'_> {
         Observer {
             plan: self.live.run.plan,
-            transport: self.live.run.transport,
+            transport: self.guard,
             host: self.host,
             names: &self.names,
         }
+    }
+
+    /// Whether something that is no result of the task keeps the run from the host.
+    fn is_blocked(&self) -> bool {
+        self.guard.met().is_some()
     }
 
     async fn note(&self, event: Event) -> Result<(), JournalError> {
@@ -374,7 +391,7 @@ impl Task<'_, '_, '_> {
         loop {
             let seen = look().await;
             let passed = clock.monotonic().saturating_sub(begin);
-            if seen.holds() || passed >= within {
+            if seen.holds() || passed >= within || self.is_blocked() {
                 return seen;
             }
             clock.sleep(pause.min(within.saturating_sub(passed))).await;

@@ -61,6 +61,8 @@ pub struct HostState {
     pub not_undone: usize,
     /// The step from which on nothing is undone any more, and why, once that is so.
     pub no_return: Option<(StepPath, String)>,
+    /// What keeps the run from it until a resume, if anything does.
+    pub blocked: Option<String>,
     /// Why it is as it is.
     pub why: Option<Reason>,
 }
@@ -89,6 +91,7 @@ impl HostState {
             asked: IndexSet::new(),
             not_undone: usize::MAX,
             no_return: None,
+            blocked: None,
             why: None,
         }
     }
@@ -176,6 +179,7 @@ impl RunState {
             Event::RunEnded { status, .. } => self.status = *status,
             Event::PreflightEnded { host, .. }
             | Event::HostBegun { host }
+            | Event::HostBlocked { host, .. }
             | Event::HostEnded { host, .. }
             | Event::RollbackBegun { host, .. } => self.apply_host(host, event)?,
             Event::TaskBegun { task, .. }
@@ -200,6 +204,7 @@ impl RunState {
         self.stop_requested = false;
         self.status = if self.started { RunStatus::Running } else { RunStatus::Planned };
         for host in self.hosts.values_mut() {
+            host.blocked = None;
             if !self.started {
                 host.preflight = None;
             }
@@ -237,6 +242,7 @@ impl RunState {
                 }
                 host.status = HostStatus::Active;
             }
+            Event::HostBlocked { why, .. } => host.blocked = Some(why.clone()),
             Event::RollbackBegun { why, .. } => {
                 if let Some((_, sentence)) = &host.no_return {
                     return Err(format!("{name} is past its point of no return: {sentence}"));

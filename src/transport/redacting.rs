@@ -92,6 +92,8 @@ impl TransportError {
         | Self::HostKey { why, .. }
         | Self::Denied { why, .. }
         | Self::Cut { why, .. }
+        | Self::Controller { why, .. }
+        | Self::Repeated { why, .. }
         | Self::Impossible { why, .. }) = self;
         if let Cow::Owned(clean) = redactor.text(why) {
             *why = clean;

@@ -36,6 +36,7 @@ use planrun::run::planned;
 use planrun::run::state::RunState;
 use planrun::source::Sources;
 use planrun::task::TaskId;
+use planrun::transport::Transport;
 use planrun::transport::model::FaultKind;
 use planrun::transport::model::FaultSpec;
 use planrun::transport::model::ModelTransport;
@@ -193,7 +194,7 @@ impl Scene {
     pub(crate) fn drive(
         &self,
         clock: &Clock,
-        world: &ModelTransport,
+        world: &dyn Transport,
         journal: &Memory,
         asker: Option<&dyn Asker>,
     ) -> Option<RunState> {
@@ -204,7 +205,7 @@ impl Scene {
     pub(crate) fn drive_until(
         &self,
         clock: &Clock,
-        world: &ModelTransport,
+        world: &dyn Transport,
         journal: &Memory,
         asker: Option<&dyn Asker>,
         stops_at: Option<&TaskId>,

@@ -191,6 +191,7 @@ mod tests {
             asked: IndexSet::new(),
             not_undone: 0,
             no_return: None,
+            blocked: None,
             why: None,
         }
     }

@@ -48,6 +48,7 @@ use crate::run::state::TaskState;
 use crate::transport::AttemptId;
 use crate::transport::Output;
 use crate::transport::Recovered;
+use crate::transport::Transport as _;
 use crate::transport::TransportError;
 
 /// Longest text of a stream that an event keeps, in bytes.
@@ -68,6 +69,9 @@ impl Task<'_, '_, '_> {
             let output = self.settle(last).await?;
             let forgiven = state.forgiven == state.attempts.len();
             let judgement = self.judge(effect, output.as_ref()).await;
+            if self.is_blocked() {
+                return Ok(Turn::Stopped);
+            }
             match judgement {
                 Judgement::Done(..) => return Ok(self.done(effect, judgement)),
                 _ if forgiven => {}
@@ -116,6 +120,9 @@ impl Task<'_, '_, '_> {
                     return Ok(turn);
                 }
             }
+            if self.is_blocked() {
+                return Ok(Turn::Stopped);
+            }
             // What was looked at may have taken all the time there was.
             if let Some(over) = self.time_is_up() {
                 return Ok(self.failed(TaskStatus::TimedOut, Self::not_begun(&over)));
@@ -124,7 +131,13 @@ impl Task<'_, '_, '_> {
                 Ok(output) => output,
                 Err(why) => return Ok(self.failed(TaskStatus::Failed, why)),
             };
+            if self.is_blocked() {
+                return Ok(Turn::Stopped);
+            }
             judged = Some(self.judge(effect, output.as_ref()).await);
+            if self.is_blocked() {
+                return Ok(Turn::Stopped);
+            }
         }
     }
 
@@ -286,11 +299,11 @@ impl Task<'_, '_, '_> {
             timeout: command.timeout,
         })
         .await?;
-        let result = run.transport.attempt(host, &attempt, &command).await;
+        let result = self.guard.attempt(host, &attempt, &command).await;
         let outcome = match &result {
             Ok(output) => Some(ended(output)),
             // What became of it is asked before anything is recorded.
-            Err(TransportError::Cut { .. }) => None,
+            Err(TransportError::Cut { .. } | TransportError::Repeated { .. }) => None,
             Err(error) => Some(Outcome::NotSent(error.clone())),
         };
         if let Some(outcome) = outcome {
@@ -331,6 +344,9 @@ impl Task<'_, '_, '_> {
             None => {}
         }
         let (outcome, output) = self.ask_host(last).await;
+        if self.is_blocked() {
+            return Ok(None);
+        }
         let (task, attempt) = (self.id.clone(), last.id.clone());
         self.note(Event::AttemptEnded { task, attempt, outcome }).await?;
         Ok(output)
@@ -343,7 +359,7 @@ impl Task<'_, '_, '_> {
         let unknown = |why: &str, running| Outcome::Unknown { why: why.to_owned(), running };
         loop {
             let recovered = match run.plan.inventory.host(&last.on) {
-                Some(host) => run.transport.recover(host, &last.id).await,
+                Some(host) => self.guard.recover(host, &last.id).await,
                 None => Ok(Recovered::Unknown),
             };
             let outcome = match recovered {

@@ -22,8 +22,11 @@ impl<'r> Task<'_, 'r, '_> {
     pub(super) async fn blocks_lack(&self) -> Result<Option<Turn>, JournalError> {
         let blocks = self.blocks_to_look_at();
         for spot in blocks {
-            let block = Task::at(self.live, self.host, spot);
+            let block = Task::at(self.live, self.host, spot, self.guard);
             let seen = block.observer().claims(&spot.step.requires).await;
+            if self.is_blocked() {
+                return Ok(Some(Turn::Stopped));
+            }
             if seen.holds() {
                 let task = block.id;
                 self.note(Event::RequirementsHeld { task }).await?;

@@ -82,6 +82,9 @@ impl Task<'_, '_, '_> {
                 None => None,
                 Some(until) => self.observer().condition(until).await.seen.into_iter().next(),
             };
+            if self.is_blocked() {
+                return Ok(Turn::Stopped);
+            }
             let waited = counted + clock.monotonic().saturating_sub(begin);
             let holds = seen.as_ref().is_none_or(|seen| seen.truth == Truth::True);
             stable_since = if holds { stable_since.or(Some(waited)) } else { None };

@@ -13,6 +13,7 @@ use crate::run::perform::Task;
 use crate::run::render;
 use crate::transport::Body;
 use crate::transport::Exit;
+use crate::transport::Transport as _;
 
 /// Why an upload is not sent, or is known to be done.
 pub(super) const IN_PLACE: &str = "the file is in place, with this content, mode and owner";
@@ -46,7 +47,7 @@ impl Task<'_, '_, '_> {
         };
         if let Body::Upload { content, secret, to, mode, owner } = command.body {
             command.body = Body::Compare { content, secret, to, mode, owner };
-            let seen = run.transport.look(host, &command).await;
+            let seen = self.guard.look(host, &command).await;
             return seen.is_ok_and(|output| {
                 output.exit == Exit::Code(0) && output.stdout.trim_ascii() == b"same"
             });
