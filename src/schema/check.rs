@@ -103,7 +103,9 @@ fn check_value(node: &Node, shape: &Shape, found: &mut Diagnostics) {
         Shape::Record(record) => check_record(node, record, found),
         Shape::OneOf(alternatives) => match select(node, alternatives) {
             Some(Shape::Choice(words)) => choice(node, words, alternatives, found),
-            Some(Shape::Text(_)) if is_bool_word(node, alternatives) => bool_word(node, found),
+            Some(Shape::Text(_) | Shape::Late(_)) if is_bool_word(node, alternatives) => {
+                bool_word(node, found);
+            }
             Some(inner) => check(node, inner, found),
             None => wrong_kind(node, shape, found),
         },
@@ -154,9 +156,9 @@ fn bool_word(node: &Node, found: &mut Diagnostics) {
     let text = node.as_text().unwrap_or_default();
     let meant = values::bool(text).unwrap_or("true");
     found.push(
-        Diagnostic::error("wrong-type", format!("`{text}` is text, not true or false"))
-            .at(place(node), "only `true` and `false` are bools in YAML 1.2")
-            .help(format!("write `{meant}`")),
+        Diagnostic::error("wrong-type", format!("`{text}` is a string, not true or false"))
+            .at(place(node), "in YAML 1.2 only `true` and `false` are booleans")
+            .fix(format!("write `{meant}`"), node.span, meant),
     );
 }
 
