@@ -7,6 +7,7 @@
 //! give it a meaning.
 
 mod core;
+pub mod lookalike;
 pub mod old;
 pub mod parse;
 mod scalar;

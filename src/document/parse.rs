@@ -15,12 +15,15 @@ use granit_parser::Tag;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
+use crate::diagnostic::MAX_FAULTS;
+use crate::diagnostic::Severity;
 use crate::document::Entry;
 use crate::document::Node;
 use crate::document::Style;
 use crate::document::Text;
 use crate::document::Value;
 use crate::document::core;
+use crate::document::lookalike;
 use crate::document::old;
 use crate::document::old::Asked;
 use crate::document::old::Sealed;
@@ -109,6 +112,7 @@ fn read(
         documents: 0,
         faulty: false,
         sealed: Sealed::default(),
+        odd: Vec::new(),
     };
     for event in Parser::new_from_str_with_options(text, options()) {
         match event {
@@ -122,11 +126,17 @@ fn read(
             }
             Err(error) => {
                 let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
-                builder.found.push(slips::syntax(text, id, at, error.info()));
+                let fault = slips::syntax(text, id, at, error.info());
+                // That one has all of them that matter.
+                if fault.code != lookalike::CODE {
+                    builder.tell_odd();
+                }
+                builder.found.push(fault);
                 return None;
             }
         }
     }
+    builder.tell_odd();
     if builder.faulty {
         return None;
     }
@@ -161,6 +171,8 @@ struct Builder<'a> {
     documents: usize,
     faulty: bool,
     sealed: Sealed,
+    /// What was found of characters that look like others.
+    odd: Vec<Diagnostic>,
 }
 
 impl Builder<'_> {
@@ -178,6 +190,9 @@ impl Builder<'_> {
                 let asked = self.asked(tag.as_deref(), span);
                 if asked == Asked::Vault {
                     self.sealed.add(span);
+                }
+                if style == ScalarStyle::Plain {
+                    self.odd_characters(&text, span);
                 }
                 let value = self.scalar(text.into_owned(), style, asked, span);
                 let node = Node { value, span, alias: None };
@@ -257,6 +272,33 @@ impl Builder<'_> {
             self.refuse_tag(span);
         }
         asked
+    }
+
+    /// Reports a character of a plain scalar that looks like one of the syntax around it.
+    fn odd_characters(&mut self, text: &str, span: Span) {
+        if text.is_ascii() || self.dialect == Dialect::Data || self.odd.len() > MAX_FAULTS {
+            return;
+        }
+        let is_key = matches!(self.stack.last(), Some(Open::Map { key: None, .. }));
+        let Some((at, one)) = lookalike::in_plain(text, is_key) else {
+            return;
+        };
+        // Lines that are folded have their characters elsewhere.
+        let written = self.text.get(span.range()).unwrap_or_default();
+        let at = if written == text { at } else { written.find(one.character).unwrap_or_default() };
+        let fault = lookalike::odd(one, self.id, span.range().start + at);
+        self.odd.push(match self.dialect {
+            // Ansible takes it as it is.
+            Dialect::Ansible => Diagnostic { severity: Severity::Warning, ..fault },
+            Dialect::Core | Dialect::Data => fault,
+        });
+    }
+
+    fn tell_odd(&mut self) {
+        self.faulty |= self.dialect != Dialect::Ansible && !self.odd.is_empty();
+        for one in self.odd.drain(..) {
+            self.found.push(one);
+        }
     }
 
     /// Gives a scalar its type.

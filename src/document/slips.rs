@@ -10,6 +10,8 @@ use granit_parser::Parser;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Edit;
+use crate::document::lookalike;
+use crate::document::lookalike::Lookalike;
 use crate::document::parse;
 use crate::source::SourceId;
 use crate::source::Span;
@@ -27,6 +29,9 @@ pub(super) struct Cure {
     pub(super) edits: Vec<Edit>,
 }
 
+/// Most lines with odd characters that are tried.
+const MAX_ODD: usize = 4;
+
 /// Most lines that a cure moves.
 const MAX_MOVED: usize = 12;
 
@@ -41,7 +46,7 @@ const QUOTE_SIGN: &str = "put quotes around a text that begins with a sign of YA
 const CLOSE_QUOTE: &str = "close the quote";
 const UNDER: &str = "put the keys of one item under each other";
 const BLANK: &str = "put a blank behind the `:`";
-const TABS: &str = "indent with blanks: YAML does not allow tabs there";
+const TABS: &str = "use spaces";
 
 /// Words a syntax error, with its cure where one is known.
 pub(super) fn syntax(text: &str, id: SourceId, at: usize, info: String) -> Diagnostic {
@@ -49,6 +54,9 @@ pub(super) fn syntax(text: &str, id: SourceId, at: usize, info: String) -> Diagn
     if info.contains("recursion limit") {
         // The parser has the same bound, and meets it first.
         return parse::too_deep(Span::new(id, at, at + width));
+    }
+    if let Some(odd) = odd(text, id, at) {
+        return odd;
     }
     let fault = Diagnostic::error("yaml-syntax", "this is not YAML")
         .at(Span::new(id, at, at + width), info);
@@ -60,6 +68,71 @@ pub(super) fn syntax(text: &str, id: SourceId, at: usize, info: String) -> Diagn
     }
 }
 
+/// Reports a tab in the indentation, or a character that looks like one of YAML's, if the text can be
+/// read further without it. The parser finds the fault where it takes effect, which may be later.
+fn odd(text: &str, id: SourceId, at: usize) -> Option<Diagnostic> {
+    if text.len() > MAX_TRIED {
+        return None;
+    }
+    let line = line_of(text, at);
+    let after = line_of(text, (line.end + 1).min(text.len()));
+    let mut tries = Vec::new();
+    for line in [&after, &line] {
+        tabs(text, line, &mut tries);
+    }
+    let span = |range: &Range<usize>| Span::new(id, range.start, range.end);
+    let edits = |changes: &[Change]| {
+        let edit = |(range, with): &Change| Edit::new(span(range), with.clone());
+        changes.iter().map(edit).collect::<Vec<_>>()
+    };
+    let cured = tries.iter().find(|(_, changes)| works(text, changes, after.end));
+    if let Some((order, changes)) = cured {
+        let of_line = |one: &&Change| one.0.start >= line.start;
+        let (tab, _) = changes.iter().find(of_line)?;
+        let fault = Diagnostic::error("yaml-syntax", "tab in the indentation")
+            .at(span(tab), "YAML does not allow a tab here");
+        return Some(fault.fix_all(*order, edits(changes)));
+    }
+    // From the nearest line upwards.
+    let mut changes: Vec<Change> = Vec::new();
+    let mut end = after.end;
+    for _ in 0..MAX_ODD {
+        let last =
+            text[..end].char_indices().rev().find(|(_, c)| Lookalike::space(*c).is_some())?.0;
+        let line = line_of(text, last);
+        let found = odd_spaces(text, line.clone());
+        if let Some((at, one)) = found.first() {
+            let more = found
+                .iter()
+                .map(|(at, one)| (*at..at + one.character.len_utf8(), one.meant.to_owned()));
+            changes.splice(0..0, more);
+            if works(text, &changes, after.end) {
+                let mut fault = lookalike::odd(one, id, *at);
+                fault.fixes.clear();
+                return Some(fault.fix_all("use plain spaces", edits(&changes)));
+            }
+        }
+        end = line.start;
+    }
+    None
+}
+
+/// Returns the odd spaces of a line that stand where YAML wants a plain one: in the indentation, or
+/// after a character of its syntax.
+fn odd_spaces(text: &str, line: Range<usize>) -> Vec<(usize, &'static Lookalike)> {
+    let mut found = Vec::new();
+    let mut syntax = true;
+    for (at, character) in text[line.clone()].char_indices() {
+        match Lookalike::space(character) {
+            Some(one) if syntax => found.push((line.start + at, one)),
+            Some(_) => {}
+            None if matches!(character, ' ' | '\t') => {}
+            None => syntax = matches!(character, '-' | ':' | '?' | ',' | '[' | '{'),
+        }
+    }
+    found
+}
+
 /// Returns the cure of a fault at a byte of a text, if one of those known works.
 pub(super) fn cure(text: &str, id: SourceId, at: usize) -> Option<Cure> {
     if text.len() > MAX_TRIED {
@@ -67,7 +140,6 @@ pub(super) fn cure(text: &str, id: SourceId, at: usize) -> Option<Cure> {
     }
     let line = line_of(text, at);
     let mut tries = Vec::new();
-    tabs(text, &line, &mut tries);
     templates(text, &line, at, &mut tries);
     flow(text, &line, at, &mut tries);
     quotes(text, at, &mut tries);
@@ -90,14 +162,14 @@ type Tries = Vec<(&'static str, Vec<Change>)>;
 /// Whether a changed text has no fault up to a byte of the old one.
 fn works(text: &str, changes: &[Change], reached: usize) -> bool {
     let mut cured = text.to_owned();
-    let mut grown = 0;
+    let mut moved = reached;
     for (range, with) in changes.iter().rev() {
         cured.replace_range(range.clone(), with);
         if range.start <= reached {
-            grown += with.len().saturating_sub(range.len());
+            moved = (moved + with.len()).saturating_sub(range.len());
         }
     }
-    first_fault(&cured).is_none_or(|fault| fault > reached + grown)
+    first_fault(&cured).is_none_or(|fault| fault > moved)
 }
 
 /// Returns where the first syntax fault of a text is; a template taken for a mapping counts.

@@ -130,6 +130,7 @@ fn what_only_our_reader_refuses_is_what_the_language_leaves_out() {
                 "key-not-text",
                 "merge-key",
                 "nested-too-deep",
+                "odd-character",
                 "too-many-aliases",
                 "too-many-nodes",
                 "yaml-tag",
