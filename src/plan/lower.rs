@@ -12,6 +12,7 @@ mod command;
 mod input;
 mod late;
 mod line;
+mod lookalikes;
 pub(super) mod names;
 mod step;
 

@@ -25,12 +25,28 @@ pub enum Within {
 
 /// Returns the values of a script that stand where their quotes do not protect them, in their order.
 pub fn misplaced(script: &str) -> Vec<(Range<usize>, Within)> {
-    let mut reader =
-        Reader { script, at: 0, open: Vec::new(), documents: Vec::new(), found: Vec::new() };
+    read(script).found
+}
+
+/// Returns where the characters other than ASCII are that a shell takes for parts of words: outside of
+/// quotes, comments and documents.
+pub fn plain(script: &str) -> Vec<usize> {
+    if script.is_ascii() { Vec::new() } else { read(script).plain }
+}
+
+fn read(script: &str) -> Reader<'_> {
+    let mut reader = Reader {
+        script,
+        at: 0,
+        open: Vec::new(),
+        documents: Vec::new(),
+        found: Vec::new(),
+        plain: Vec::new(),
+    };
     while reader.at < script.len() {
         reader.step();
     }
-    reader.found
+    reader
 }
 
 /// What is open at a place; outside of all a plain word may stand.
@@ -50,6 +66,8 @@ struct Reader<'a> {
     /// The words that end the documents which begin behind this line, and whether tabs may precede.
     documents: Vec<(String, bool)>,
     found: Vec<(Range<usize>, Within)>,
+    /// Where characters other than ASCII are, outside of all quotes.
+    plain: Vec<usize>,
 }
 
 impl Reader<'_> {
@@ -86,6 +104,7 @@ impl Reader<'_> {
             '<' if plain && rest.starts_with("<<") => self.document(),
             '\n' if !double => self.documents_begin(),
             '(' | ')' => self.parenthesis(character),
+            _ if plain && !character.is_ascii() => self.plain.push(self.at - character.len_utf8()),
             _ => {}
         }
     }

@@ -49,6 +49,9 @@ impl Lowering<'_> {
         if self.is_too_long(node.get("shell").or_else(|| node.get("run"))) {
             return Work::Run(Vec::new());
         }
+        for command in [node.get("shell"), node.get("run")].into_iter().flatten() {
+            self.tell_lookalikes(command);
+        }
         if let Some(script) = node.get("shell") {
             self.tell_misplaced(script);
             return Work::Shell(self.template(script));
