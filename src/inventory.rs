@@ -16,6 +16,7 @@ pub mod pattern;
 pub mod program;
 mod ranges;
 pub mod read;
+pub mod route;
 mod tree;
 mod vars;
 mod words;

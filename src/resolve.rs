@@ -8,6 +8,7 @@ mod files;
 mod hosts;
 mod inputs;
 mod items;
+mod routes;
 pub mod secrets;
 pub mod texts;
 mod variables;
@@ -81,6 +82,7 @@ pub fn resolve(
     let mut own = Diagnostics::default();
     let hosts = hosts::targets(&plan, &inventory, given, &mut own);
     hosts::places(&plan, &inventory, &mut own);
+    routes::check(&hosts::reached(&plan, &hosts, &inventory), &mut own);
     inputs::unknown(&plan, given, &mut own);
     let all = |_: &_| true;
     let mut inputs = inputs::values(&plan, all, &inventory, &hosts, given, sources, &mut own);
@@ -103,6 +105,7 @@ pub fn resolve(
     }
     variables::check(&resolved, &mut own);
     let faulty = own.has_errors();
+    routes::supersede(&own, found);
     found.extend(own);
     (!faulty).then_some(resolved)
 }

@@ -159,7 +159,12 @@ fn way(host: &Host) -> String {
         let user = link.become_user.as_deref().unwrap_or("root");
         way = format!("{way}, becomes {user}");
     }
-    way
+    match host.obstacles().first() {
+        Some(obstacle) => {
+            format!("not supported: `{}` ({})", obstacle.variable, obstacle.origin)
+        }
+        None => way,
+    }
 }
 
 fn data(inventory: &Inventory, hosts: &[HostName]) -> Value {

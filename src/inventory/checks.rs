@@ -10,6 +10,8 @@ use crate::diagnostic::Near;
 use crate::diagnostic::nearest;
 use crate::inventory::draft::Draft;
 use crate::inventory::draft::Given;
+use crate::inventory::route;
+use crate::inventory::route::Way;
 use crate::schema::foreign::variables;
 use crate::schema::one_of;
 use crate::source::Span;
@@ -25,7 +27,7 @@ pub(super) fn tell_ignored(draft: &Draft, found: &mut Diagnostics) {
         let Some(remark) = remark(name, given) else {
             continue;
         };
-        if told.insert(name) {
+        if told.insert((name, remark.code)) {
             found.push(remark);
         }
     }
@@ -44,6 +46,17 @@ fn remark(name: &str, given: &Given) -> Option<Diagnostic> {
                 .at(given.name, "planrun opens no vault")
                 .help("give it to a plan as an input, `sensitive: true`, if a plan needs it"),
         )
+    } else if name != "ansible_connection"
+        && let Some(way) = route::way(name, &given.value, None)
+    {
+        let (message, label) = match way {
+            Way::Hop(option) => ("the way to a host leads through another one", option),
+            Way::Other(option) => ("the way to a host is changed by an option of ssh", option),
+            _ => ("the way to a host is not known here", name.to_owned()),
+        };
+        let label = format!("`{label}`: no plan can be applied to these hosts");
+        let fault = Diagnostic::warning("unsupported-route", message).at(given.place, label);
+        Some(fault.help("planrun connects directly: jump hosts are not implemented"))
     } else if let Some(variable) = variables::find(name) {
         Some(ignored(variable.why).help(variable.say))
     } else if name == "ansible_become_method" && *given.value != "sudo" {

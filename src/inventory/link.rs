@@ -18,6 +18,7 @@ use crate::inventory::Link;
 use crate::inventory::draft::Given;
 use crate::inventory::draft::is_safe;
 use crate::inventory::draft::unsafe_name;
+use crate::inventory::route;
 use crate::source::Span;
 
 // Where a variable has several names, the one Ansible prefers comes first.
@@ -117,17 +118,16 @@ impl<'a> LinkReader<'a> {
         let Some((given, text)) = self.given_text(vars, &["ansible_connection"]) else {
             return Connection::Ssh;
         };
-        match text.strip_prefix("ansible.builtin.").unwrap_or(&text) {
-            "local" => return Connection::Local,
-            "ssh" | "smart" | "paramiko" | "paramiko_ssh" => {}
-            _ => {
-                let message = format!("the connection `{text}` is not known here");
-                let fault = Diagnostic::warning("foreign-connection", message);
-                let fault = fault.help("set `planrun_connection: ssh` if that is meant");
-                self.tell(fault, given, "`ssh` is used");
-            }
+        if !route::is_known(&text) {
+            let message = format!("the connection `{text}` is not supported");
+            let fault = Diagnostic::warning("foreign-connection", message);
+            let fault = fault.help("set `planrun_connection: ssh` if SSH is meant");
+            self.tell(fault, given, "no plan can be applied to these hosts");
         }
-        Connection::Ssh
+        match text.rsplit('.').next() {
+            Some("local") if route::is_known(&text) => Connection::Local,
+            _ => Connection::Ssh,
+        }
     }
 
     fn port(&mut self, vars: &HostVars<'_>) -> Option<u16> {

@@ -14,12 +14,22 @@ pub(super) struct Word {
 /// Splits a line. `#` ends it, in the middle of a word too; `Err` holds the reason and the byte
 /// where the fault begins.
 pub(super) fn split(line: &str) -> Result<Vec<Word>, (&'static str, usize)> {
+    split_at(line, true)
+}
+
+/// Splits options for a program, in which `#` is a character like any other.
+pub(super) fn split_all(line: &str) -> Result<Vec<String>, (&'static str, usize)> {
+    let words = split_at(line, false)?;
+    Ok(words.into_iter().map(|word| word.text).collect())
+}
+
+fn split_at(line: &str, comments: bool) -> Result<Vec<Word>, (&'static str, usize)> {
     let mut words = Vec::new();
     let mut word: Option<Word> = None;
     let mut characters = line.char_indices();
     while let Some((at, character)) = characters.next() {
         match character {
-            '#' => break,
+            '#' if comments => break,
             _ if character.is_ascii_whitespace() => {
                 words.extend(word.take());
                 continue;

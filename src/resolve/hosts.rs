@@ -2,9 +2,12 @@
 
 use std::collections::HashSet;
 
+use indexmap::IndexSet;
+
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::nearest;
+use crate::inventory::Host;
 use crate::inventory::HostName;
 use crate::inventory::Inventory;
 use crate::inventory::pattern;
@@ -118,8 +121,8 @@ pub(super) fn names(hosts: &[HostName]) -> String {
     words.join(", ")
 }
 
-/// Looks up the groups and hosts of `delegate_to` and `locks`.
-pub(super) fn places(plan: &Plan, inventory: &Inventory, found: &mut Diagnostics) {
+/// Returns where probes and steps of a plan run.
+fn delegates(plan: &Plan) -> Vec<&Place> {
     let mut places: Vec<&Place> = plan.probes.values().map(|probe| &probe.place).collect();
     for step in &plan.steps {
         step.visit(&mut |step| {
@@ -128,7 +131,27 @@ pub(super) fn places(plan: &Plan, inventory: &Inventory, found: &mut Diagnostics
             }
         });
     }
-    for place in places {
+    places
+}
+
+/// Returns all hosts that a plan may connect to: its targets, and those it delegates to.
+pub(super) fn reached<'a>(
+    plan: &Plan,
+    targets: &[HostName],
+    inventory: &'a Inventory,
+) -> Vec<&'a Host> {
+    let mut names: IndexSet<HostName> = targets.iter().cloned().collect();
+    for place in delegates(plan) {
+        if let Place::Host(name, _) | Place::OneOf(name, _) | Place::EachOf(name, _) = place {
+            names.extend(inventory.members(name).unwrap_or_default());
+        }
+    }
+    names.iter().filter_map(|name| inventory.host(name)).collect()
+}
+
+/// Looks up the groups and hosts of `delegate_to` and `locks`.
+pub(super) fn places(plan: &Plan, inventory: &Inventory, found: &mut Diagnostics) {
+    for place in delegates(plan) {
         match place {
             Place::Here => {}
             Place::Host(name, span) => {

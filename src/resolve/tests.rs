@@ -231,3 +231,18 @@ fn a_file_that_cannot_be_read_is_told_by_its_kind() {
     file.set_len(16 * 1024 * 1024 + 1).unwrap();
     assert!(fault(large.to_str().unwrap()).contains("more than 16 MiB"));
 }
+
+#[test]
+fn only_hosts_that_the_plan_works_on_must_be_reached_directly() {
+    let inventory = "all:\n  hosts:\n    web1: {}\n    \
+                     web2: {ansible_ssh_extra_args: -J gate}\n    \
+                     web3: {ansible_connection: lxd}\n";
+    let told = Scene::new("  a: {type: int, default: 1}", inventory).fault();
+    assert!(told.contains("`web2`: connecting through another host (`ProxyJump`)"), "{told}");
+    assert!(told.contains("the connection `lxd` of `web3` is not supported"), "{told}");
+    let mut scene = Scene::new("  a: {type: int, default: 1}", inventory);
+    scene.given.limit = Some("web1".to_owned());
+    let (resolved, told) = scene.resolve();
+    assert_eq!(resolved.unwrap().hosts, [HostName::new("web1")], "{told}");
+    assert!(!told.contains("error"), "{told}");
+}

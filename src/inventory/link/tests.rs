@@ -170,6 +170,9 @@ fn passwords_are_left_out_and_that_is_told_once() {
 #[test]
 fn variables_that_do_nothing_here_are_told() {
     let reading = read_text("hosts.yaml", &yaml("ansible_ssh_common_args: -J jump"));
+    assert_eq!(reading.diagnostics[0].code, "unsupported-route");
+    assert_eq!(reading.place(), "-J jump");
+    let reading = read_text("hosts.yaml", &yaml("ansible_ssh_common_args: -C"));
     assert_eq!(reading.diagnostics[0].code, "variable-not-honoured");
     let reading = read_text("hosts.yaml", &yaml("ansible_become_method: su"));
     assert_eq!(reading.diagnostics[0].code, "variable-not-honoured");

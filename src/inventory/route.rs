@@ -1,0 +1,278 @@
+//! What an inventory says of the way to a host that planrun does not take.
+//!
+//! Another way is another host: a container behind `docker`, a machine behind a jump host that has
+//! the same address as one in the operator's own network. So planrun connects to no host whose
+//! variables name a way it does not know. Deliberately not here: which hosts a plan works on;
+//! `resolve` asks for those.
+
+use serde_json::Value;
+
+use crate::inventory::Connection;
+use crate::inventory::Host;
+use crate::inventory::Link;
+use crate::inventory::words;
+use crate::source::Span;
+
+/// The variables that hold options of `ssh`.
+const OPTIONS: [&str; 3] =
+    ["ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args"];
+/// The variables that hold a command to connect through.
+const PROXIES: [&str; 4] = [
+    "ansible_libssh_proxy_command",
+    "ansible_paramiko_proxy_command",
+    "ansible_paramiko_ssh_proxy_command",
+    "ansible_ssh_proxy_command",
+];
+/// Options of `ssh` that are followed by an argument.
+const WITH_ARGUMENT: &str = "BDEFIJLOPQRSWbceilmopw";
+
+/// A variable that names a way to a host that planrun does not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// The variable.
+    pub variable: String,
+    /// Where its value is, if that is at hand.
+    pub place: Option<Span>,
+    /// Where it was written.
+    pub origin: String,
+    /// What it asks for.
+    pub way: Way,
+}
+
+/// A way to a host that planrun does not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// A connection that is neither `ssh` nor `local`.
+    Connection(String),
+    /// Through another host, by this option.
+    Hop(String),
+    /// To another address, port or user than the variables of the host say, by this option.
+    Other(String),
+    /// By another program than `ssh`.
+    Program,
+    /// It cannot be read: a template, a value that a vault encrypted, a quote that is not closed.
+    Unknown,
+}
+
+impl Host {
+    /// Returns the variables that name another way to the host than planrun would take.
+    pub fn obstacles(&self) -> Vec<Obstacle> {
+        if self.link.connection != Connection::Ssh {
+            return Vec::new();
+        }
+        let open = self.vars.iter().filter_map(|(name, variable)| {
+            // planrun's own word for the connection is the last word.
+            let is_settled =
+                name == "ansible_connection" && self.vars.contains_key("planrun_connection");
+            let way = way(name, &variable.value, Some(&self.link)).filter(|_| !is_settled)?;
+            let (place, origin) = (variable.place.0, variable.origin.clone());
+            Some(Obstacle { variable: name.clone(), place, origin, way })
+        });
+        let encrypted = self.encrypted.iter().filter(|(name, _)| is_route(name));
+        let encrypted = encrypted.map(|(name, origin)| Obstacle {
+            variable: name.clone(),
+            place: None,
+            origin: origin.clone(),
+            way: Way::Unknown,
+        });
+        open.chain(encrypted).collect()
+    }
+}
+
+/// Whether a variable may name a way to a host.
+fn is_route(name: &str) -> bool {
+    OPTIONS.contains(&name) || PROXIES.contains(&name) || name == "ansible_ssh_executable"
+}
+
+/// Returns the way that the value of a variable names, if planrun does not take it. `link` is that
+/// of the host; without one, options that may say the same as the link are not held against it.
+pub(super) fn way(name: &str, value: &Value, link: Option<&Link>) -> Option<Way> {
+    let text = match value {
+        Value::Null => return None,
+        Value::String(text) if text.trim().is_empty() => return None,
+        Value::String(text) => Some(text.as_str()),
+        _ => None,
+    };
+    if name == "ansible_connection" {
+        return text.filter(|text| !is_known(text)).map(|text| Way::Connection(text.to_owned()));
+    }
+    if !is_route(name) {
+        return None;
+    }
+    let Some(text) = text else {
+        return Some(Way::Unknown);
+    };
+    if name == "ansible_ssh_executable" {
+        let program = text.rsplit('/').next();
+        return (program != Some("ssh")).then_some(Way::Program);
+    }
+    if PROXIES.contains(&name) {
+        let is_none = text.trim().eq_ignore_ascii_case("none");
+        return (!is_none).then(|| Way::Hop(name.to_owned()));
+    }
+    let way = words::split_all(text).map_or(Some(Way::Unknown), |words| options(&words, link));
+    let is_template = text.contains("{{") || text.contains("{%");
+    match way {
+        Some(Way::Hop(option)) => Some(Way::Hop(option)),
+        _ if is_template => Some(Way::Unknown),
+        other => other,
+    }
+}
+
+/// Whether Ansible means by this connection what planrun does.
+pub(super) fn is_known(connection: &str) -> bool {
+    let name = connection.strip_prefix("ansible.builtin.");
+    let name = name.or_else(|| connection.strip_prefix("ansible.legacy.")).unwrap_or(connection);
+    matches!(name, "local" | "ssh" | "smart" | "paramiko" | "paramiko_ssh")
+}
+
+/// Reads options as `ssh` does.
+fn options(words: &[String], link: Option<&Link>) -> Option<Way> {
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let Some(letters) = word.strip_prefix('-').filter(|letters| !letters.is_empty()) else {
+            // To `ssh` this is the name of a host.
+            return Some(Way::Other(word.clone()));
+        };
+        for (at, letter) in letters.char_indices() {
+            if !WITH_ARGUMENT.contains(letter) {
+                continue;
+            }
+            let rest = &letters[at + letter.len_utf8()..];
+            let argument = if rest.is_empty() {
+                words.next().map(String::as_str).unwrap_or_default()
+            } else {
+                rest
+            };
+            if let Some(way) = option(letter, argument, link) {
+                return Some(way);
+            }
+            break;
+        }
+    }
+    None
+}
+
+fn option(letter: char, argument: &str, link: Option<&Link>) -> Option<Way> {
+    let (name, value) = match letter {
+        'J' => ("proxyjump", argument),
+        'p' => ("port", argument),
+        'l' => ("user", argument),
+        'W' => return Some(Way::Hop("-W".to_owned())),
+        'F' => {
+            let is_empty = matches!(argument, "none" | "/dev/null");
+            return (!is_empty).then(|| Way::Other("-F".to_owned()));
+        }
+        'o' => {
+            let sign = |c: char| c == '=' || c.is_ascii_whitespace();
+            let (name, value) = argument.trim().split_once(sign).unwrap_or((argument, ""));
+            (name, value.trim_start_matches(sign))
+        }
+        _ => return None,
+    };
+    let value = value.trim().trim_matches('"');
+    let says = |own: Option<&str>| link.is_none() || own == Some(value);
+    match name.to_ascii_lowercase().as_str() {
+        "proxycommand" | "proxyjump" if value.eq_ignore_ascii_case("none") => None,
+        "proxycommand" => Some(Way::Hop("ProxyCommand".to_owned())),
+        "proxyjump" => Some(Way::Hop("ProxyJump".to_owned())),
+        "hostname" if value == "%h" || says(link.map(|link| link.address.as_str())) => None,
+        "hostname" => Some(Way::Other("HostName".to_owned())),
+        "port" if says(link.map(|link| link.port.unwrap_or(22).to_string()).as_deref()) => None,
+        "port" => Some(Way::Other("Port".to_owned())),
+        "user" if says(link.and_then(|link| link.user.as_deref())) => None,
+        "user" => Some(Way::Other("User".to_owned())),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::fixture::host;
+    use crate::inventory::fixture::read_text;
+
+    /// Returns the way that the options of `ssh` name for a host with the port 2222 and the user ops.
+    fn of(options: &str) -> Option<Way> {
+        let vars =
+            format!("{{ansible_port: 2222, ansible_user: ops, ansible_ssh_args: {options}}}");
+        let text = format!("web: {{hosts: {{web1: {vars}}}}}\n");
+        let inventory = read_text("hosts.yaml", &text).inventory.unwrap();
+        let mut obstacles = host(&inventory, "web1").obstacles().into_iter();
+        let first = obstacles.next();
+        assert_eq!(obstacles.next(), None, "{options}");
+        first.map(|one| one.way)
+    }
+
+    #[test]
+    fn every_form_of_a_hop_is_seen() {
+        for options in [
+            "-J bastion",
+            "-Jbastion",
+            "-4qJ bastion",
+            "-o ProxyJump=bastion",
+            "-oproxyjump=bastion",
+            "'-o \"ProxyJump bastion\"'",
+            "'-o \"PROXYCOMMAND=ssh -W %h:%p gate\"'",
+            "'-C -o ControlMaster=auto -o ProxyCommand=\"ssh -W %h:%p {{ gate }}\"'",
+            "'-o StrictHostKeyChecking=no # -J x'",
+            "-W web2:22",
+        ] {
+            let way = of(options);
+            let is_hop = matches!(way, Some(Way::Hop(_)));
+            let is_word = options.contains('#') && matches!(way, Some(Way::Other(_)));
+            assert!(is_hop || is_word, "{options}: {way:?}");
+        }
+    }
+
+    #[test]
+    fn options_that_change_no_way_are_none() {
+        for options in [
+            "''",
+            "~",
+            "'-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null'",
+            "'-C -o ControlMaster=auto -o ControlPersist=60s'",
+            "'-o ProxyCommand=none -o ProxyJump=none'",
+            "'-p 2222 -l ops -F /dev/null -o HostName=%h -o User=ops -o Port=2222'",
+            "'-i keys/J -L 1:W:2 -o SendEnv=J'",
+        ] {
+            assert_eq!(of(options), None, "{options}");
+        }
+    }
+
+    #[test]
+    fn another_address_and_what_cannot_be_read_are_obstacles() {
+        let other = |option: &str| Some(Way::Other(option.to_owned()));
+        assert_eq!(of("-p 22"), other("Port"));
+        assert_eq!(of("-lroot"), other("User"));
+        assert_eq!(of("-o HostName=192.0.2.1"), other("HostName"));
+        assert_eq!(of("-F ssh.cfg"), other("-F"));
+        assert_eq!(of("bastion"), other("bastion"));
+        for unknown in ["'-o \"open'", "'{{ jump }}'", "[-J, bastion]", "!vault secret"] {
+            assert_eq!(of(unknown), Some(Way::Unknown), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_connection_is_an_obstacle_unless_planruns_own_word_says_another() {
+        let ways = |vars: &str| -> Vec<Way> {
+            let text = format!("web: {{hosts: {{web1: {{{vars}}}}}}}\n");
+            let inventory = read_text("hosts.yaml", &text).inventory.unwrap();
+            host(&inventory, "web1").obstacles().into_iter().map(|one| one.way).collect()
+        };
+        for known in ["ssh", "smart", "local", "paramiko_ssh", "ansible.builtin.ssh"] {
+            assert_eq!(ways(&format!("ansible_connection: {known}")), []);
+        }
+        for other in ["docker", "winrm", "amazon.aws.aws_ssm", "community.general.lxd", "SSH"] {
+            let way = Way::Connection(other.to_owned());
+            assert_eq!(ways(&format!("ansible_connection: {other}")), [way]);
+            assert_eq!(ways(&format!("ansible_connection: {other}, planrun_connection: ssh")), []);
+        }
+        assert_eq!(ways("ansible_connection: local, ansible_ssh_args: -J x"), []);
+        assert_eq!(ways("planrun_connection: ssh, ansible_ssh_args: -J x").len(), 1);
+        assert_eq!(ways("ansible_ssh_executable: /usr/bin/ssh"), []);
+        assert_eq!(ways("ansible_ssh_executable: /usr/bin/tsh"), [Way::Program]);
+        let hop = Way::Hop("ansible_paramiko_proxy_command".to_owned());
+        assert_eq!(ways("ansible_paramiko_proxy_command: nc %h %p"), [hop]);
+    }
+}
