@@ -31,6 +31,7 @@ mod load;
 mod log;
 mod models;
 mod new;
+mod out;
 mod programs;
 mod resolve;
 mod resume;
@@ -152,18 +153,29 @@ fn run(words: Vec<OsString>) -> Exit {
     let cli = match parse(&words) {
         Ok(cli) => cli,
         Err(error) => {
-            let told = error.print();
-            // Help that nobody reads is no failure.
-            drop(told);
-            return if error.use_stderr() { Exit::INVALID } else { Exit::SUCCEEDED };
+            if let Err(failure) = error.print() {
+                out::note(&failure);
+            }
+            return arrived(if error.use_stderr() { Exit::INVALID } else { Exit::SUCCEEDED });
         }
     };
     let context = Context::new(&cli.global, words);
     context.begin_log();
-    cli.command.run(&context).unwrap_or_else(|fault| {
+    arrived(cli.command.run(&context).unwrap_or_else(|fault| {
         fault.tell(&context);
         fault.exit()
-    })
+    }))
+}
+
+/// Returns the exit status: data that did not arrive is no success.
+fn arrived(exit: Exit) -> Exit {
+    match out::failure() {
+        Some(why) => {
+            context::write_line(&format!("error: cannot write standard output: {why}"));
+            if exit == Exit::SUCCEEDED { Exit::STORE } else { exit }
+        }
+        None => exit,
+    }
 }
 
 fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {

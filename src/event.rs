@@ -517,6 +517,11 @@ impl RunStatus {
         }
     }
 
+    /// Whether a process should be working on the run.
+    pub fn is_under_way(self) -> bool {
+        matches!(self, Self::Planned | Self::Running)
+    }
+
     /// Returns the word people read; the same as in JSON but for the blank.
     pub fn word(self) -> &'static str {
         match self {

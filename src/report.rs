@@ -22,6 +22,7 @@ pub mod json;
 mod line;
 pub mod live;
 mod next;
+pub mod open;
 pub mod plain;
 pub mod runs;
 mod screen;

@@ -6,11 +6,13 @@ use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::identity::who;
 use crate::cli::stored;
+use crate::cli::stored::Taken;
 use crate::cli::stored::Word;
+use crate::clock::Clock;
 use crate::event::Event;
 use crate::event::RunStatus;
-use crate::report::summary::Invocation;
 use crate::report::summary::summary;
+use crate::run::state::RunState;
 
 /// See the module.
 #[derive(Debug, clap::Args)]
@@ -30,28 +32,28 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let store = context.store()?;
     let run = store.find(&args.word.run)?;
     let by = who();
-    let mut taken = stored::take(&store, &run, &by)?;
-    let status = stored::status(&taken.records);
+    // A damaged record must not keep a run open for ever.
+    let (journal, reading) = store.take_damaged(&run, &by)?;
+    let is_whole = reading.damage.is_empty();
+    let status = stored::status(&reading.records);
     if status.has_ended() {
         let message = format!("run {run} has ended: {}", status.word());
         return Err(Fault::new(Exit::INVALID, message).help("there is nothing to abort"));
     }
+    let mut taken = Taken { journal, records: reading.records, state: RunState::default() };
     let why = match &args.reason {
         Some(reason) => format!("aborted by {by}: {reason}"),
         None => format!("aborted by {by}"),
     };
     let ended = Event::RunEnded { status: RunStatus::Aborted, why: Some(why) };
-    let now = taken.now(&store)?;
-    taken
-        .takes(&ended, now)
-        .map_err(|why| Fault::new(Exit::INVALID, format!("run {run} cannot be aborted: {why}")))?;
+    let now = if is_whole { taken.now(&store)? } else { Clock::Real.now() };
+    if is_whole {
+        taken.takes(&ended, now).map_err(|why| {
+            Fault::new(Exit::INVALID, format!("run {run} cannot be aborted: {why}"))
+        })?;
+    }
     taken.add(ended, now)?;
-    let invocation = Invocation {
-        program: context.program(),
-        run,
-        apply: None,
-        style: context.style(Stream::Err),
-    };
+    let invocation = context.invocation(run, Stream::Err);
     context.say(summary(&taken.records, &invocation).trim_end());
     Ok(Exit::SUCCEEDED)
 }

@@ -16,6 +16,7 @@ use crate::cli::models::Named;
 use crate::cli::programs::Guarded;
 use crate::cli::programs::Patience;
 use crate::cli::session::Session;
+use crate::cli::stored;
 use crate::cli::tell;
 use crate::cli::view::Output;
 use crate::clock::Clock;
@@ -86,7 +87,6 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     }
     let by = who();
     let store = context.store()?;
-    let journal = store.begin_new(Clock::Real.now(), &by)?;
     let path = args.plan.display().to_string();
     let texts = Named::texts(ready.model.as_ref());
     let mut first = planned(&ready.plan, &path, &ready.text, &by, texts);
@@ -98,6 +98,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
             inventory: Some(absolute(&ready.inventory)),
         });
     }
+    store.need_room(stored::room(&first))?;
+    let journal = store.begin_new(Clock::Real.now(), &by)?;
     let inventory = &ready.plan.inventory;
     let machines = Machines::new(ready.model, inventory, &store, journal.run(), None)?;
     let session = Session {

@@ -13,9 +13,13 @@ use tracing_subscriber::EnvFilter;
 use crate::cli::Global;
 use crate::cli::fault::Fault;
 use crate::cli::log::Writer;
+use crate::cli::out::Out;
+use crate::event::RunId;
 use crate::quote;
 use crate::report::Style;
+use crate::report::summary::Invocation;
 use crate::store;
+use crate::store::Reader;
 use crate::store::Store;
 
 /// Columns where there is no terminal to ask.
@@ -75,11 +79,23 @@ impl Context {
         self.verbose > 0 || std::env::var_os("PLANRUN_LOG").is_some()
     }
 
-    /// Opens the runs.
+    /// Opens the runs to work on them.
     pub(super) fn store(&self) -> Result<Store, Fault> {
-        let dir = self.state_dir.clone();
-        let dir = dir.unwrap_or_else(store::default_dir);
-        Ok(Store::open(&dir)?)
+        Ok(Store::open(&self.dir())?)
+    }
+
+    /// Opens the runs to look at them.
+    pub(super) fn runs(&self) -> Result<Reader, Fault> {
+        Ok(Reader::open(&self.dir())?)
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.state_dir.clone().unwrap_or_else(store::default_dir)
+    }
+
+    /// Returns what reports must know of this command to name others.
+    pub(super) fn invocation(&self, run: RunId, stream: Stream) -> Invocation {
+        Invocation { program: self.program(), run, apply: None, style: self.style(stream) }
     }
 
     /// Returns how planrun is called: with the folder of its runs where that was said.
@@ -141,7 +157,7 @@ impl Context {
         write_line(line);
     }
 
-    /// Writes data; a reader that is gone harms nothing.
+    /// Writes data; see [`Out`] for what becomes of a failure.
     #[expect(clippy::unused_self, reason = "who prints has a context")]
     pub(super) fn print(&self, text: &str) {
         print(text);
@@ -185,10 +201,9 @@ pub(super) fn write_line(line: &str) {
     let _gone = writeln!(err, "{line}").and_then(|()| err.flush());
 }
 
-/// Writes a text to standard output.
+/// Writes a text to standard output; see [`Out`] for what becomes of a failure.
 pub(super) fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _gone = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let _noted = Out.write_all(text.as_bytes()).and_then(|()| Out.flush());
 }
 
 fn is_dumb() -> bool {

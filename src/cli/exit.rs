@@ -19,7 +19,7 @@ impl Exit {
     pub(super) const HELD: Self = Self(7);
     /// A fault of planrun itself.
     pub(super) const INTERNAL: Self = Self(70);
-    /// The runs cannot be read or written.
+    /// The runs cannot be read or written, or data did not arrive at standard output.
     pub(super) const STORE: Self = Self(74);
     /// Left at once by INT.
     pub(super) const INT: Self = Self(130);
@@ -42,7 +42,7 @@ pub(super) const TABLE: [(u8, &str); 14] = [
     (6, "paused: a person is needed"),
     (7, "another process holds the run or has taken it over"),
     (70, "a fault of planrun itself"),
-    (74, "the runs could not be read or written"),
+    (74, "the runs could not be read or written, or standard output could not be written"),
     (77, "a host key or a privilege was refused"),
     (129, "ended by HUP"),
     (130, "left at once by a second INT"),

@@ -103,7 +103,16 @@ impl From<StoreError> for Fault {
             | StoreError::BadName(_) => Exit::INVALID,
             _ => Exit::STORE,
         };
-        Self::new(exit, error.to_string())
+        let fault = Self::new(exit, error.to_string());
+        match error {
+            StoreError::Damaged { run, .. } => fault
+                .help("the run cannot be resumed or rolled back; other runs are not affected")
+                .help(format!("see what can be read: `planrun show {run}`"))
+                .help(format!(
+                    "put the hosts in order by hand, then: `planrun abort {run} --acknowledge`"
+                )),
+            _ => fault,
+        }
     }
 }
 

@@ -65,6 +65,7 @@ pub(super) fn go_on(
     let past = taken.last();
     let Taken { journal, records, state } = taken;
     let planned = stored::planned(&records)?;
+    store.need_room(stored::room(planned))?;
     stored::tell_changes(planned, context);
     let (mut plan, sources) = restore(planned).map_err(|why| {
         Fault::new(Exit::STORE, format!("this planrun cannot read the plan of the run: {why}"))

@@ -7,8 +7,14 @@ use crate::cli::context::Context;
 use crate::cli::context::Stream;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
+use crate::event::RunStatus;
+use crate::report::fold::Memory;
+use crate::report::open;
 use crate::report::runs;
 use crate::report::runs::RunLine;
+use crate::report::show::Kept;
+use crate::store::Reader;
+use crate::store::Reading;
 use crate::store::RunRow;
 
 /// How facts of a run are written.
@@ -30,8 +36,9 @@ pub(super) struct Args {
 
 /// Prints the runs.
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
-    let rows = context.store()?.runs()?;
-    let lines: Vec<RunLine> = rows.into_iter().map(line).collect();
+    let runs = context.runs()?;
+    let rows = runs.runs()?.into_iter();
+    let lines: Vec<RunLine> = rows.map(|row| line(row, &runs, context)).collect();
     context.print(&match args.format {
         Format::Human => runs::text(&lines, &context.style(Stream::Out)),
         Format::Json => runs::json(&lines),
@@ -39,12 +46,22 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     Ok(Exit::SUCCEEDED)
 }
 
-fn line(row: RunRow) -> RunLine {
-    let state = if row.is_interrupted() {
-        "interrupted".to_owned()
-    } else {
-        row.state.map_or_else(|| "damaged".to_owned(), |state| state.word().replace(' ', "_"))
-    };
+fn line(row: RunRow, runs: &Reader, context: &Context) -> RunLine {
+    let (mut state, mut waits_for, mut next) = (word(&row), Vec::new(), Vec::new());
+    if !row.state.is_some_and(RunStatus::has_ended) {
+        let reading = runs
+            .reading(&row.id, 0)
+            .unwrap_or_else(|fault| Reading { records: Vec::new(), damage: vec![fault] });
+        let damage: Vec<String> = reading.damage.iter().map(ToString::to_string).collect();
+        let kept = Kept { records: &reading.records, damage: &damage, is_alive: row.alive };
+        let memory = Memory::of(&reading.records);
+        next = open::commands(&memory, &kept, &context.invocation(row.id.clone(), Stream::Out));
+        waits_for = open::waits_for(&memory);
+        if !damage.is_empty() {
+            "damaged".clone_into(&mut state);
+            waits_for = damage;
+        }
+    }
     RunLine {
         id: row.id.0,
         plan: row.plan,
@@ -54,14 +71,23 @@ fn line(row: RunRow) -> RunLine {
         begun_at: row.begun_at.unwrap_or(Timestamp::UNIX_EPOCH),
         ended_at: row.ended_at,
         hosts: row.hosts,
+        waits_for,
+        next,
     }
+}
+
+/// Returns the state of a run, as in JSON.
+fn word(row: &RunRow) -> String {
+    if row.is_interrupted() {
+        return "interrupted".to_owned();
+    }
+    row.state.map_or_else(|| "damaged".to_owned(), |state| state.word().replace(' ', "_"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::event::RunId;
-    use crate::event::RunStatus;
 
     fn row(state: Option<RunStatus>, alive: bool) -> RunRow {
         RunRow {
@@ -79,9 +105,9 @@ mod tests {
 
     #[test]
     fn a_run_whose_process_died_is_called_interrupted() {
-        assert_eq!(line(row(Some(RunStatus::Running), false)).state, "interrupted");
-        assert_eq!(line(row(Some(RunStatus::Running), true)).state, "running");
-        assert_eq!(line(row(Some(RunStatus::RolledBack), false)).state, "rolled_back");
-        assert_eq!(line(row(None, false)).state, "damaged");
+        assert_eq!(word(&row(Some(RunStatus::Running), false)), "interrupted");
+        assert_eq!(word(&row(Some(RunStatus::Running), true)), "running");
+        assert_eq!(word(&row(Some(RunStatus::RolledBack), false)), "rolled_back");
+        assert_eq!(word(&row(None, false)), "damaged");
     }
 }

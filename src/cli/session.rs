@@ -97,12 +97,8 @@ impl Session<'_> {
             }
         };
         self.machines.save()?;
-        let invocation = Invocation {
-            program: self.context.program(),
-            run,
-            apply: self.apply.clone(),
-            style: self.context.style(Stream::Err),
-        };
+        let invocation =
+            Invocation { apply: self.apply.clone(), ..self.context.invocation(run, Stream::Err) };
         self.context.say("");
         self.context.say(summary_of(&memory, &invocation).trim_end());
         Ok(exit)

@@ -7,6 +7,7 @@ use crate::cli::fault::Fault;
 use crate::cli::runs::Format;
 use crate::cli::stored::Word;
 use crate::report::show;
+use crate::report::show::Kept;
 
 /// See the module.
 #[derive(Debug, clap::Args)]
@@ -18,14 +19,18 @@ pub(super) struct Args {
     format: Format,
 }
 
-/// Prints the run.
+/// Prints the run. If its record is damaged, what can be read is printed, and the status says so.
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
-    let store = context.store()?;
-    let run = store.find(&args.word.run)?;
-    let records = store.records(&run)?;
+    let runs = context.runs()?;
+    let run = runs.find(&args.word.run)?;
+    let is_alive = runs.is_alive(&run);
+    let reading = runs.reading(&run, 0)?;
+    let damage: Vec<String> = reading.damage.iter().map(ToString::to_string).collect();
+    let kept = Kept { records: &reading.records, damage: &damage, is_alive };
+    let invocation = context.invocation(run, Stream::Out);
     context.print(&match args.format {
-        Format::Human => show::text(&run, &records, &context.style(Stream::Out)),
-        Format::Json => show::json(&run, &records),
+        Format::Human => show::text(&kept, &invocation),
+        Format::Json => show::json(&kept, &invocation),
     });
-    Ok(Exit::SUCCEEDED)
+    Ok(if damage.is_empty() { Exit::SUCCEEDED } else { Exit::STORE })
 }

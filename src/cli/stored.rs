@@ -20,6 +20,12 @@ use crate::run::state::RunState;
 use crate::store::RunJournal;
 use crate::store::Store;
 
+/// Bytes that a step leaves on a host: its events, with the beginning of what was printed.
+const STEP_ROOM: usize = 8 << 10;
+
+/// Bytes that SQLite may use to write ahead.
+const LOG_ROOM: u64 = 4 << 20;
+
 /// The run a command is about.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Word {
@@ -99,6 +105,15 @@ impl Taken {
     fn record(&self, event: Event, at: Timestamp) -> Record {
         Record { seq: self.journal.seq(), epoch: self.journal.epoch(), at, event }
     }
+}
+
+/// Returns how much disk space the record of a run can need: what its plan, inventory and files
+/// take, what each step leaves on each host, there and back, and what SQLite writes ahead.
+pub(super) fn room(planned: &RunPlanned) -> u64 {
+    let first = serde_json::to_vec(planned).map_or(0, |text| text.len());
+    let each = planned.outline.steps.len().saturating_mul(planned.hosts.len());
+    let all = each.saturating_mul(STEP_ROOM).saturating_add(first);
+    (all as u64).saturating_add(LOG_ROOM)
 }
 
 /// Says what has changed since a run was begun: it goes on with what was recorded.

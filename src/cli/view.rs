@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::io::Stderr;
-use std::io::Stdout;
 
 use clap::ValueEnum;
 use jiff::Timestamp;
@@ -10,6 +9,7 @@ use jiff::Timestamp;
 use crate::cli::context::Context;
 use crate::cli::context::Stream;
 use crate::cli::context::write_line;
+use crate::cli::out::Out;
 use crate::event::Progress;
 use crate::event::Record;
 use crate::event::Reporter;
@@ -40,7 +40,7 @@ pub(super) struct View {
 enum Face {
     Live(Live),
     Plain(Box<Plain<Stderr>>),
-    Json(JsonLines<Stdout>),
+    Json(JsonLines<Out>),
 }
 
 impl View {
@@ -53,7 +53,7 @@ impl View {
             Face::Plain(Box::new(plain))
         };
         let face = match output {
-            Output::Json => Face::Json(JsonLines::new(std::io::stdout())),
+            Output::Json => Face::Json(JsonLines::new(Out)),
             Output::Human if context.can_move() => match Live::stderr(run.clone(), style.clone()) {
                 Ok(mut live) => {
                     live.remember(history);

@@ -38,6 +38,10 @@ pub struct RunLine {
     pub ended_at: Option<Timestamp>,
     /// How many hosts it has.
     pub hosts: usize,
+    /// What it waits for; see [`crate::report::open::waits_for`].
+    pub waits_for: Vec<String>,
+    /// The commands that lead on; empty for a run that ended.
+    pub next: Vec<String>,
 }
 
 /// A column: its heading, and how much it is missed where the width is short (0: never left out).
@@ -111,6 +115,18 @@ pub fn text(runs: &[RunLine], style: &Style) -> String {
         out.push_str(line.trim_end());
         out.push('\n');
     }
+    for run in runs.iter().filter(|run| !run.next.is_empty() || !run.waits_for.is_empty()) {
+        let state = run.state.replace('_', " ");
+        let line = format!("\n{} is {}", printable(&run.id), printable(&state));
+        out.push_str(&style.paint(Tone::Strong, &line));
+        out.push('\n');
+        for wait in &run.waits_for {
+            out.push_str(&format!("  waits for {wait}\n"));
+        }
+        for command in &run.next {
+            out.push_str(&format!("  {command}\n"));
+        }
+    }
     out
 }
 
@@ -130,7 +146,7 @@ fn tone(state: &str) -> Tone {
     match state {
         "succeeded" => Tone::Good,
         "failed" | "stuck" | "refused" => Tone::Bad,
-        "paused" | "rolled_back" | "aborted" => Tone::Warn,
+        "paused" | "rolled_back" | "aborted" | "interrupted" => Tone::Warn,
         _ => Tone::Plain,
     }
 }
@@ -148,8 +164,10 @@ mod tests {
             begun_at: begun.parse().unwrap(),
             ended_at: ended.map(|at| at.parse().unwrap()),
             hosts: 5,
+            waits_for: Vec::new(),
+            next: Vec::new(),
         };
-        vec![
+        let mut runs = vec![
             run(
                 "20261123-0900-a1b2",
                 "rolled_back",
@@ -157,7 +175,10 @@ mod tests {
                 Some("2026-11-23T09:12:03Z"),
             ),
             run("20261124-1400-k3f9", "paused", "2026-11-24T14:00:00Z", None),
-        ]
+        ];
+        runs[1].waits_for = vec!["an answer to backend1/expire: Go on anyway?".to_owned()];
+        runs[1].next = vec!["planrun resume 20261124-1400-k3f9".to_owned()];
+        runs
     }
 
     #[test]

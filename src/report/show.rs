@@ -33,6 +33,11 @@ use crate::report::line::host_tone;
 use crate::report::line::line_of;
 use crate::report::line::run_tone;
 use crate::report::line::task_tone;
+use crate::report::open::commands;
+use crate::report::open::state;
+use crate::report::open::waits_for;
+use crate::report::open::what_next;
+use crate::report::summary::Invocation;
 use crate::report::text::clip;
 use crate::report::text::duration;
 use crate::report::text::lines;
@@ -47,37 +52,58 @@ const OUTPUT_LINES: usize = 20;
 /// Hosts that are named before the rest is counted.
 const MOST_HOSTS: usize = 20;
 
+/// Damaged events that are named before the rest is counted.
+const MOST_DAMAGE: usize = 20;
+
 /// Columns of a value of an input.
 const VALUE_WIDTH: usize = 100;
 
 /// Hex digits of a digest that tell two plans apart for a person.
 const DIGEST_DIGITS: usize = 12;
 
+/// A run as it is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept<'a> {
+    /// The events that can be read.
+    pub records: &'a [Record],
+    /// What is wrong with the others.
+    pub damage: &'a [String],
+    /// Whether a process works on the run now.
+    pub is_alive: bool,
+}
+
 /// Returns a run as text.
-pub fn text(run: &RunId, records: &[Record], style: &Style) -> String {
+pub fn text(kept: &Kept<'_>, invocation: &Invocation) -> String {
+    let style = &invocation.style;
     let mut page = Page { out: String::new(), style };
-    let memory = Memory::of(records);
-    page.heading(run, &memory, records);
-    page.group("run", &memory, records, None);
+    let memory = Memory::of(kept.records);
+    page.heading(&memory, kept, &invocation.run);
+    page.damage(kept.damage);
+    page.group("run", &memory, kept.records, None);
     for (name, host) in &memory.hosts {
         let status = style.paint(host_tone(host.status), host.status.word());
         let heading = format!("{}: {status}", printable(name.as_str()));
-        page.group(&heading, &memory, records, Some(name));
+        page.group(&heading, &memory, kept.records, Some(name));
     }
+    page.out.push_str(&what_next(&memory, kept, invocation));
     page.out
 }
 
 /// Returns a run as a JSON object: id, plan, state, hosts with their status, and all records.
-pub fn json(run: &RunId, records: &[Record]) -> String {
-    let memory = Memory::of(records);
+pub fn json(kept: &Kept<'_>, invocation: &Invocation) -> String {
+    let memory = Memory::of(kept.records);
     let hosts = memory.hosts.iter();
     let hosts = hosts.map(|(name, host)| json!({"name": name, "status": host.status}));
     let whole = json!({
-        "id": run,
+        "id": invocation.run,
         "plan": memory.plan,
-        "state": memory.status,
+        "state": state(&memory, kept.is_alive).replace(' ', "_"),
+        "alive": kept.is_alive,
+        "waits_for": waits_for(&memory),
+        "next": commands(&memory, kept, invocation),
         "hosts": hosts.collect::<Vec<_>>(),
-        "records": records,
+        "damage": kept.damage,
+        "records": kept.records,
     });
     let text = serde_json::to_string_pretty(&whole).unwrap_or_default();
     format!("{}\n", printable_json(&text))
@@ -127,15 +153,19 @@ impl Page<'_> {
         self.line(&format!("  {}{value}", pad(name, 12)));
     }
 
-    fn heading(&mut self, run: &RunId, memory: &Memory, records: &[Record]) {
+    fn heading(&mut self, memory: &Memory, kept: &Kept<'_>, run: &RunId) {
+        let records = kept.records;
         let id = printable(&run.0);
         let title = self.style.paint(Tone::Strong, &format!("run {id}"));
         let summary = memory.summary.as_deref().map(sentence).unwrap_or_default();
         self.line(&format!("{title}  {}: {summary}", sentence(&memory.plan)));
-        let state = self.style.paint(run_tone(memory.status), memory.status.word());
+        let state = self.style.paint(run_tone(memory.status), state(memory, kept.is_alive));
         let why = memory.why.as_deref().map(sentence).unwrap_or_default();
         let separator = if why.is_empty() { "" } else { ": " };
         self.fact("state", &format!("{state}{separator}{why}"));
+        for wait in waits_for(memory) {
+            self.fact("waits for", &wait);
+        }
         let planned = records.iter().find_map(|record| match &record.event {
             Event::RunPlanned(planned) => Some((record, planned)),
             _ => None,
@@ -165,6 +195,22 @@ impl Page<'_> {
         let serial = at_a_time(&planned.outline.serial);
         self.fact("serial", serial.trim_start_matches(", "));
         self.inputs(planned);
+    }
+
+    /// Writes what is wrong with the record.
+    fn damage(&mut self, damage: &[String]) {
+        if damage.is_empty() {
+            return;
+        }
+        self.line("");
+        let heading = "damaged: these events are missing below, and the run cannot go on";
+        self.line(&self.style.paint(Tone::Bad, heading));
+        for line in damage.iter().take(MOST_DAMAGE) {
+            self.line(&format!("  {}", sentence(line)));
+        }
+        if let Some(more @ 1..) = damage.len().checked_sub(MOST_DAMAGE) {
+            self.line(&format!("  and {more} more"));
+        }
     }
 
     /// Writes each input once where all hosts have the same value, else by host.
@@ -365,8 +411,21 @@ mod tests {
     use super::*;
     use crate::report::sample;
 
+    fn invocation() -> Invocation {
+        Invocation {
+            program: "planrun".to_owned(),
+            run: sample::run_id(),
+            apply: None,
+            style: Style::plain(100),
+        }
+    }
+
+    fn kept(records: &[Record]) -> Kept<'_> {
+        Kept { records, damage: &[], is_alive: false }
+    }
+
     fn shown(records: &[Record]) -> String {
-        text(&sample::run_id(), records, &Style::plain(100))
+        text(&kept(records), &invocation())
     }
 
     #[test]
@@ -387,7 +446,7 @@ mod tests {
     #[test]
     fn what_programs_need_is_at_the_top_of_the_json() {
         let records = sample::rolled_back().records();
-        let text = json(&sample::run_id(), &records);
+        let text = json(&kept(&records), &invocation());
         let whole: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(whole["id"], "20261124-1400-k3f9");
         assert_eq!(whole["plan"], "obox-restart");
@@ -402,7 +461,7 @@ mod tests {
     #[test]
     fn no_control_byte_of_a_host_gets_through() {
         let records = sample::hostile();
-        for text in [shown(&records), json(&sample::run_id(), &records)] {
+        for text in [shown(&records), json(&kept(&records), &invocation())] {
             assert!(!text.contains(|c: char| c != '\n' && c.is_control()));
         }
     }

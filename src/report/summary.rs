@@ -70,11 +70,19 @@ pub fn summary_of(memory: &Memory, invocation: &Invocation) -> String {
     let mut page = Page { out: String::new(), style: &invocation.style };
     page.verdict(memory);
     page.hosts(memory);
+    page.out.push_str(&ways_on(memory, invocation, true));
+    page.out
+}
+
+/// Returns the open questions with their answers; and, if nobody works on the run, what to do next.
+pub(crate) fn ways_on(memory: &Memory, invocation: &Invocation, is_at_rest: bool) -> String {
+    let mut page = Page { out: String::new(), style: &invocation.style };
     let is_open = !memory.status.has_ended();
     for (task, question) in memory.questions.iter().filter(|_| is_open) {
         page.question(memory, invocation, task, question);
     }
-    for next in next(memory, &invocation.program, &invocation.run, invocation.apply.as_deref()) {
+    let ways = next(memory, &invocation.program, &invocation.run, invocation.apply.as_deref());
+    for next in ways.into_iter().filter(|_| is_at_rest) {
         page.line("");
         page.line(&next.why);
         for command in &next.commands {

@@ -2,7 +2,7 @@
 //!
 //! Each link holds an event as text and the SHA-256 of the link before together with all that is
 //! kept of the event. [`extend`] makes the links for new records and refuses what does not
-//! follow; [`verify`] goes along the kept ones. Both are pure. The chain finds accidents and
+//! follow; [`read`] goes along the kept ones. Both are pure. The chain finds accidents and
 //! careless hands; whoever can write the database can also compute a new chain.
 
 use sha2::Digest;
@@ -87,39 +87,93 @@ pub(super) fn extend(
     Ok(links)
 }
 
+/// The events of a run, as far as they can be read.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// Those that are as they were written.
+    pub records: Vec<Record>,
+    /// What is wrong with the others, in their order; empty for a run that can go on.
+    pub damage: Vec<StoreError>,
+}
+
+impl Reading {
+    /// Returns the events if all of them are as they were written, else the first damage.
+    pub fn whole(self) -> Result<Vec<Record>, StoreError> {
+        match self.damage.into_iter().next() {
+            Some(damage) => Err(damage),
+            None => Ok(self.records),
+        }
+    }
+}
+
 /// Goes along the links that follow one with the hash `previous` and the number `after`, up to
-/// `head`, and returns what they hold.
-pub(super) fn verify(
+/// `head`. Each link is held against the stored hash of the one before, so that a damaged one hides
+/// only itself. `refused` are those that the database could not give.
+pub(super) fn read(
     run: &RunId,
     head: &Head,
     after: u64,
-    previous: &[u8],
+    previous: Option<Vec<u8>>,
     links: &[Link],
-) -> Result<Vec<Record>, StoreError> {
+    refused: &[(u64, String)],
+) -> Reading {
     let damaged = |seq: u64, detail: &str| StoreError::Damaged {
         run: run.clone(),
         seq,
         detail: detail.to_owned(),
     };
+    let mut reading = Reading::default();
+    if previous.is_none() {
+        reading.damage.push(damaged(after, "it is missing"));
+    }
+    // What the next link may stand on: nothing is known after a missing one; after a damaged one its
+    // stored hash or its contents may be what was written.
+    let mut previous: Vec<Vec<u8>> = previous.into_iter().collect();
     let mut seq = after;
-    let mut hash = previous.to_vec();
     for link in links {
-        seq += 1;
-        if link.seq != seq {
-            return Err(damaged(seq, "it is missing"));
+        if link.seq != seq + 1 {
+            reading.damage.push(match refused.iter().find(|(refused, _)| *refused == seq + 1) {
+                Some((_, why)) => damaged(seq + 1, why),
+                None => damaged(seq + 1, &missing(seq + 1, link.seq - 1)),
+            });
+            previous.clear();
         }
-        hash = digest(&hash, run, seq, link.epoch, &link.at, &link.payload);
-        if hash != link.hash {
-            return Err(damaged(seq, "it is not what was written"));
+        seq = link.seq;
+        let hashes = previous.iter();
+        let mut hashes: Vec<Vec<u8>> = hashes
+            .map(|previous| digest(previous, run, seq, link.epoch, &link.at, &link.payload))
+            .collect();
+        if hashes.is_empty() || hashes.contains(&link.hash) {
+            match to_record(run, link) {
+                Ok(record) => reading.records.push(record),
+                Err(unreadable) => reading.damage.push(unreadable),
+            }
+            hashes.clear();
+        } else {
+            reading.damage.push(damaged(seq, "it is not what was written"));
+            hashes.truncate(1);
         }
+        hashes.push(link.hash.clone());
+        previous = hashes;
     }
     if seq < head.seq {
-        return Err(damaged(seq + 1, "it is missing"));
+        reading.damage.push(match refused.iter().find(|(refused, _)| *refused == seq + 1) {
+            Some((_, why)) => damaged(seq + 1, why),
+            None => damaged(seq + 1, &missing(seq + 1, head.seq)),
+        });
+    } else if (seq > head.seq || !previous.is_empty() && !previous.contains(&head.hash))
+        && reading.damage.is_empty()
+    {
+        reading.damage.push(damaged(seq, "it is not the one that was written last"));
     }
-    if seq > head.seq || hash != head.hash {
-        return Err(damaged(seq, "it is not the one that was written last"));
+    reading
+}
+
+fn missing(first: u64, last: u64) -> String {
+    match last.saturating_sub(first) {
+        0 => "it is missing".to_owned(),
+        more => format!("it and the {more} after it are missing"),
     }
-    links.iter().map(|link| to_record(run, link)).collect()
 }
 
 fn digest(previous: &[u8], run: &RunId, seq: u64, epoch: u64, at: &str, payload: &[u8]) -> Vec<u8> {
@@ -177,7 +231,7 @@ mod tests {
 
     fn verified(link: Link) -> Result<Vec<Record>, StoreError> {
         let head = Head { epoch: 1, seq: 1, hash: link.hash.clone() };
-        verify(&RunId("a".into()), &head, 0, &ROOT, &[link])
+        read(&RunId("a".into()), &head, 0, Some(ROOT.to_vec()), &[link], &[]).whole()
     }
 
     #[test]

@@ -21,6 +21,7 @@ use rustix::fs::Mode;
 use rustix::fs::OFlags;
 
 use super::error::StoreError;
+use super::sqlite::beside;
 
 /// The file of the database in the state directory.
 const DATABASE: &str = "runs.db";
@@ -37,6 +38,12 @@ pub(super) struct Places {
     pub(super) database: PathBuf,
     /// The folder of locks.
     pub(super) locks: PathBuf,
+}
+
+impl Places {
+    pub(super) fn in_dir(dir: PathBuf) -> Self {
+        Self { database: dir.join(DATABASE), locks: dir.join(LOCKS), dir }
+    }
 }
 
 /// Returns the state directory: `$PLANRUN_STATE_DIR`, else `$XDG_STATE_HOME/planrun`, else
@@ -72,20 +79,46 @@ pub(super) fn prepare(named: &Path) -> Result<Places, StoreError> {
     rustix::fs::access(&dir, Access::WRITE_OK | Access::EXEC_OK)
         .map_err(|error| StoreError::from_io("write in", &dir, &error.into()))?;
 
-    let places = Places { database: dir.join(DATABASE), locks: dir.join(LOCKS), dir };
+    let places = Places::in_dir(dir);
     make_dir(&places.locks)?;
     make_database(&places.database)?;
+    check_beside(&places.database)?;
+    Ok(places)
+}
+
+/// Checks a state directory to read it, and creates nothing; `None` if there is none.
+pub(super) fn find(named: &Path) -> Result<Option<Places>, StoreError> {
+    let named: PathBuf = named.components().collect();
+    let look = |path: &Path, kind: Kind| match fs::symlink_metadata(path) {
+        Ok(found) => check(path, &found, kind).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(StoreError::from_io("look at", path, &error)),
+    };
+    if !look(&named, Kind::Directory)? {
+        return Ok(None);
+    }
+    let dir = fs::canonicalize(&named)
+        .map_err(|error| StoreError::from_io("open the state directory", &named, &error))?;
+    check_file_system(&dir)?;
+    let places = Places::in_dir(dir);
+    if !look(&places.database, Kind::File)? {
+        return Ok(None);
+    }
+    check_beside(&places.database)?;
+    Ok(Some(places))
+}
+
+/// Checks the files that SQLite keeps next to the database, where there are any.
+fn check_beside(database: &Path) -> Result<(), StoreError> {
     for suffix in ["-wal", "-shm"] {
-        let mut path = places.database.clone().into_os_string();
-        path.push(suffix);
-        let path = PathBuf::from(path);
+        let path = beside(database, suffix);
         match fs::symlink_metadata(&path) {
             Ok(found) => check(&path, &found, Kind::File)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(StoreError::from_io("look at", &path, &error)),
         }
     }
-    Ok(places)
+    Ok(())
 }
 
 /// Opens or makes a file that only this user may read, and follows no link to it.

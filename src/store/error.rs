@@ -121,6 +121,32 @@ pub enum StoreError {
         /// On what.
         path: PathBuf,
     },
+    /// A file of the database is no longer at its path: what is written would be lost.
+    #[error(
+        "{} was deleted, renamed or replaced while planrun had it open; \
+         put it back, then resume the run",
+        path.display()
+    )]
+    Moved {
+        /// Where it was.
+        path: PathBuf,
+    },
+    /// The disk has less free space than the record of a run can need.
+    #[error(
+        "{} has {} MiB of free space, and the record of this run can need {} MiB; \
+         free some, or set PLANRUN_STATE_DIR to a directory on another disk",
+        path.display(),
+        free >> 20,
+        needed.div_ceil(1 << 20)
+    )]
+    NoRoom {
+        /// The state directory.
+        path: PathBuf,
+        /// What is free, in bytes.
+        free: u64,
+        /// What may be needed, in bytes.
+        needed: u64,
+    },
     /// The database is damaged, or not a database.
     #[error(
         "cannot {doing} {}: it is corrupt ({detail}); \
@@ -241,10 +267,7 @@ pub enum StoreError {
         fault: Box<Self>,
     },
     /// The record of a run is damaged.
-    #[error(
-        "the record of run {run} is damaged at event {seq}: {detail}; \
-         other runs are not touched by this, and this one cannot be resumed"
-    )]
+    #[error("the record of run {run} is damaged at event {seq}: {detail}")]
     Damaged {
         /// The run.
         run: RunId,

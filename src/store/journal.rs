@@ -9,9 +9,11 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use rusqlite::Transaction;
 
 use super::error::StoreError;
 use super::lock::RunLock;
+use super::sqlite;
 use super::writer::Writer;
 use crate::event::Journal;
 use crate::event::JournalError;
@@ -72,7 +74,10 @@ impl RunJournal {
             return Ok(());
         };
         self.next.set(last.seq.saturating_add(1));
-        let kept = self.writer.append(&self.run, self.epoch, records).await;
+        let (run, epoch, records) = (self.run.clone(), self.epoch, records.to_vec());
+        let append =
+            move |transaction: &Transaction<'_>| sqlite::append(transaction, &run, epoch, &records);
+        let kept = self.writer.change(append).await;
         if let Err(fault) = &kept {
             self.fault.borrow_mut().get_or_insert_with(|| fault.clone());
         }

@@ -11,6 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::rc::Rc;
 
 use indexmap::IndexMap;
+use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::event::Journal;
@@ -95,8 +96,8 @@ async fn what_was_kept_is_read_back_by_the_next_process() {
     assert_eq!(records[1..], [first, second.clone()]);
     assert_eq!(records[0].event, planned());
     assert_eq!((journal.epoch(), journal.seq()), (2, 4));
-    assert_eq!(store.records_after(&id("a"), 2).unwrap(), [second]);
-    assert_eq!(store.records_after(&id("a"), 3).unwrap(), []);
+    assert_eq!(store.reading(&id("a"), 2).unwrap().whole().unwrap(), [second]);
+    assert_eq!(store.reading(&id("a"), 3).unwrap().whole().unwrap(), []);
 
     let resumed = Event::RunResumed { by: "bob@ops".into() };
     keep(&journal, resumed.clone()).await.unwrap();
@@ -254,7 +255,7 @@ async fn a_writer_of_an_older_epoch_is_fenced_even_if_its_lock_is_lost() {
     assert_eq!(keep(&late, begun("b1")).await, Err(fenced.clone()));
     assert_eq!(late.fault(), Some(fenced));
     keep(&journal, begun("b2")).await.unwrap();
-    let kept = store.records_after(&id("a"), 1).unwrap();
+    let kept = store.reading(&id("a"), 1).unwrap().whole().unwrap();
     assert_eq!(kept.len(), 1);
     assert_eq!(kept[0].event, begun("b2"));
 

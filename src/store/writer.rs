@@ -15,12 +15,13 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
+use rusqlite::Transaction;
 use tokio::sync::oneshot;
 
+use super::anchor::Anchor;
 use super::error::StoreError;
 use super::sqlite;
-use crate::event::Record;
-use crate::event::RunId;
+use super::sqlite::Answer;
 
 /// Most jobs in one transaction: the first of a group waits for the last.
 const MAX_GROUP: usize = 512;
@@ -30,63 +31,84 @@ const MAX_GROUP: usize = 512;
 pub(super) struct Writer {
     database: PathBuf,
     /// Unbounded, but everyone who sends waits for the answer: it is as long as there are tasks.
-    jobs: Option<mpsc::Sender<Job>>,
+    jobs: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
     commits: Arc<AtomicU64>,
 }
 
-struct Job {
-    run: RunId,
-    work: Work,
-    /// Takes the run's epoch, or why not.
-    done: Box<dyn FnOnce(Result<u64, StoreError>) + Send>,
+/// A change that waits for its commit, and whoever waits for it.
+trait Job: Send {
+    /// Makes the change; only a failure of the database is an error here.
+    fn work(&mut self, transaction: &Transaction<'_>) -> Result<(), rusqlite::Error>;
+
+    /// Tells what came of it, after the commit; or why there was none.
+    fn done(self: Box<Self>, fault: Option<StoreError>);
 }
 
-enum Work {
-    Append { epoch: u64, records: Vec<Record> },
-    RaiseEpoch,
+struct Change<T, W, D> {
+    work: Option<W>,
+    answer: Option<Result<T, StoreError>>,
+    done: D,
+}
+
+impl<T, W, D> Job for Change<T, W, D>
+where
+    T: Send,
+    W: FnOnce(&Transaction<'_>) -> Answer<T> + Send,
+    D: FnOnce(Result<T, StoreError>) + Send,
+{
+    fn work(&mut self, transaction: &Transaction<'_>) -> Result<(), rusqlite::Error> {
+        if let Some(work) = self.work.take() {
+            self.answer = Some(work(transaction)?);
+        }
+        Ok(())
+    }
+
+    fn done(self: Box<Self>, fault: Option<StoreError>) {
+        match (fault, self.answer) {
+            (Some(fault), _) => (self.done)(Err(fault)),
+            (None, Some(answer)) => (self.done)(answer),
+            (None, None) => {}
+        }
+    }
 }
 
 impl Writer {
     /// Begins the thread.
-    pub(super) fn begin(database: &Path, connection: Connection) -> Result<Self, StoreError> {
+    pub(super) fn begin(
+        database: &Path,
+        connection: Connection,
+        anchor: Anchor,
+    ) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel();
         let commits = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&commits);
         let path = database.to_owned();
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || write_all(connection, &queue, &path, &count))
+            .spawn(move || write_all(connection, &anchor, &queue, &path, &count))
             .map_err(|error| StoreError::from_io("begin the writer of", database, &error))?;
         Ok(Self { database: database.to_owned(), jobs: Some(jobs), thread: Some(thread), commits })
     }
 
-    /// Adds records to a run. When this returns they survive a crash.
-    pub(super) async fn append(
+    /// Makes a change. When this returns it survives a crash.
+    pub(super) async fn change<T: Send + 'static>(
         &self,
-        run: &RunId,
-        epoch: u64,
-        records: &[Record],
-    ) -> Result<(), StoreError> {
+        work: impl FnOnce(&Transaction<'_>) -> Answer<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let (sender, answer) = oneshot::channel();
-        self.send(Job {
-            run: run.clone(),
-            work: Work::Append { epoch, records: records.to_vec() },
-            // Nobody may wait any more; what was queued is written all the same.
-            done: Box::new(move |result| drop(sender.send(result))),
-        })?;
-        let answer = answer.await.map_err(|_| self.ended())?;
-        answer.map(|_| ())
+        // Nobody may wait any more; what was queued is written anyway.
+        self.send(work, move |result| drop(sender.send(result)))?;
+        answer.await.map_err(|_| self.ended())?
     }
 
-    /// Raises the epoch of a run and returns it; blocks until that is kept.
-    pub(super) fn raise_epoch(&self, run: &RunId) -> Result<u64, StoreError> {
+    /// Makes a change and blocks until it is kept.
+    pub(super) fn change_now<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Answer<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let (sender, answer) = mpsc::sync_channel(1);
-        self.send(Job {
-            run: run.clone(),
-            work: Work::RaiseEpoch,
-            done: Box::new(move |result| drop(sender.send(result))),
-        })?;
+        self.send(work, move |result| drop(sender.send(result)))?;
         answer.recv().map_err(|_| self.ended())?
     }
 
@@ -95,9 +117,14 @@ impl Writer {
         self.commits.load(Ordering::Relaxed)
     }
 
-    fn send(&self, job: Job) -> Result<(), StoreError> {
+    fn send<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Answer<T> + Send + 'static,
+        done: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+    ) -> Result<(), StoreError> {
         let jobs = self.jobs.as_ref().ok_or_else(|| self.ended())?;
-        jobs.send(job).map_err(|_| self.ended())
+        let job = Change { work: Some(work), answer: None, done };
+        jobs.send(Box::new(job)).map_err(|_| self.ended())
     }
 
     fn ended(&self) -> StoreError {
@@ -117,38 +144,28 @@ impl Drop for Writer {
 
 fn write_all(
     mut connection: Connection,
-    queue: &mpsc::Receiver<Job>,
+    anchor: &Anchor,
+    queue: &mpsc::Receiver<Box<dyn Job>>,
     database: &Path,
     commits: &AtomicU64,
 ) {
     while let Ok(first) = queue.recv() {
         let mut group = vec![first];
         group.extend(queue.try_iter().take(MAX_GROUP - 1));
-        let answers = sqlite::in_transaction(&mut connection, |transaction| {
-            group
-                .iter()
-                .map(|job| match &job.work {
-                    Work::Append { epoch, records } => {
-                        let answer = sqlite::append(transaction, &job.run, *epoch, records)?;
-                        Ok(answer.map(|()| *epoch))
-                    }
-                    Work::RaiseEpoch => sqlite::raise_epoch(transaction, &job.run),
-                })
-                .collect::<Result<Vec<_>, rusqlite::Error>>()
+        // Before, so that nothing is written to a lost file; after, so that nothing is acknowledged
+        // that was.
+        let written = anchor.check().and_then(|()| {
+            let written = sqlite::in_transaction(&mut connection, |transaction| {
+                group.iter_mut().try_for_each(|job| job.work(transaction))
+            });
+            written.map_err(|error| StoreError::from_sqlite("write", database, &error))?;
+            anchor.check()
         });
-        match answers {
-            Ok(answers) => {
-                commits.fetch_add(1, Ordering::Relaxed);
-                for (job, answer) in group.into_iter().zip(answers) {
-                    (job.done)(answer);
-                }
-            }
-            Err(error) => {
-                let fault = StoreError::from_sqlite("write", database, &error);
-                for job in group {
-                    (job.done)(Err(fault.clone()));
-                }
-            }
+        if written.is_ok() {
+            commits.fetch_add(1, Ordering::Relaxed);
+        }
+        for job in group {
+            job.done(written.as_ref().err().cloned());
         }
     }
 }

@@ -97,6 +97,11 @@ impl Planrun {
         path.to_str().unwrap().to_owned()
     }
 
+    /// Returns a path next to the state folder; `state` is the state folder itself.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// Runs a command to its end.
     #[track_caller]
     pub(crate) fn run(&self, words: &[&str]) -> Ended {

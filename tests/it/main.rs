@@ -37,6 +37,7 @@ mod schemas;
 mod secret_files;
 mod secrets;
 mod services;
+mod store;
 mod support;
 mod tidy;
 mod uploads;

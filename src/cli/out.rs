@@ -1,0 +1,37 @@
+//! Standard output, which carries data.
+//!
+//! A reader that is gone wanted no more, and harms nothing. Any other failure, a full disk above
+//! all, is noted, and the command does not end as if its data had arrived.
+
+use std::io;
+use std::io::Write;
+use std::sync::OnceLock;
+
+/// The first failure of this process.
+static FAILURE: OnceLock<String> = OnceLock::new();
+
+/// See the module.
+pub(super) struct Out;
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::stdout().write(bytes).inspect_err(note)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush().inspect_err(note)
+    }
+}
+
+/// Notes a failure of standard output.
+pub(super) fn note(error: &io::Error) {
+    if !matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::Interrupted) {
+        // Only the first one is told.
+        let _known = FAILURE.set(error.to_string());
+    }
+}
+
+/// Returns why data did not arrive, if some did not.
+pub(super) fn failure() -> Option<&'static str> {
+    FAILURE.get().map(String::as_str)
+}

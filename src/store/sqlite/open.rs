@@ -1,0 +1,208 @@
+//! Opening the database: for writing, with its tables; for reading, also where nothing can be written.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use rusqlite::OpenFlags;
+
+use super::in_transaction;
+use crate::store::error::StoreError;
+
+/// `PRAGMA application_id` of the database: "plrn".
+const APPLICATION: i64 = 0x706C_726E;
+
+/// `PRAGMA user_version` of the database: the number of its format.
+const FORMAT: i64 = 1;
+
+/// How long to wait for another process. Its commits take milliseconds; only one that was stopped
+/// in the middle of one takes longer.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait before it is asked again, where it has to be done by hand.
+const PAUSE: Duration = Duration::from_millis(10);
+
+const TABLES: &str = "
+CREATE TABLE runs (
+    number    INTEGER PRIMARY KEY AUTOINCREMENT,
+    id        TEXT NOT NULL UNIQUE,
+    plan      TEXT NOT NULL,
+    plan_path TEXT NOT NULL,
+    begun_by  TEXT NOT NULL,
+    hosts     INTEGER NOT NULL,
+    begun_at  TEXT NOT NULL,
+    ended_at  TEXT,
+    state     TEXT NOT NULL,
+    epoch     INTEGER NOT NULL,
+    seq       INTEGER NOT NULL,
+    hash      BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE events (
+    run     TEXT NOT NULL REFERENCES runs (id),
+    seq     INTEGER NOT NULL,
+    epoch   INTEGER NOT NULL,
+    at      TEXT NOT NULL,
+    hash    BLOB NOT NULL,
+    payload TEXT NOT NULL,
+    PRIMARY KEY (run, seq)
+) STRICT;
+
+CREATE TRIGGER events_are_not_changed BEFORE UPDATE ON events
+BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
+
+CREATE TRIGGER events_are_not_removed BEFORE DELETE ON events
+BEGIN SELECT RAISE(ABORT, 'events are never removed'); END;
+
+CREATE TRIGGER events_are_not_replaced BEFORE INSERT ON events
+WHEN EXISTS (SELECT 1 FROM events WHERE run = NEW.run AND seq = NEW.seq)
+BEGIN SELECT RAISE(ABORT, 'events are never replaced'); END;
+
+CREATE TRIGGER runs_are_not_removed BEFORE DELETE ON runs
+BEGIN SELECT RAISE(ABORT, 'runs are never removed'); END;
+
+CREATE TRIGGER epochs_are_not_lowered BEFORE UPDATE OF epoch ON runs
+WHEN NEW.epoch <= OLD.epoch
+BEGIN SELECT RAISE(ABORT, 'epochs only rise'); END;
+";
+
+const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX.union(OpenFlags::SQLITE_OPEN_NOFOLLOW);
+
+/// Opens the database to read it; `None` if it has no tables yet.
+///
+/// The usual way needs files next to the database that a read-only file system does not let
+/// SQLite create. If there is no log of writes to take in, the database can be read without them.
+pub(in crate::store) fn open_to_read(path: &Path) -> Result<Option<Connection>, StoreError> {
+    let usual = read_with(path.as_os_str(), path, OpenFlags::SQLITE_OPEN_READ_WRITE);
+    let Err(why) = usual else { return usual };
+    match why {
+        StoreError::Newer { .. } | StoreError::Foreign { .. } | StoreError::Busy { .. } => {
+            return Err(why);
+        }
+        _ if std::fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0) => {
+            return Err(why);
+        }
+        _ => {}
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    read_with(OsStr::from_bytes(&uri(path)), path, flags).map_err(|_| why)
+}
+
+fn read_with(
+    name: &OsStr,
+    path: &Path,
+    flags: OpenFlags,
+) -> Result<Option<Connection>, StoreError> {
+    let fault = |error: rusqlite::Error| StoreError::from_sqlite("open the database", path, &error);
+    let connection = Connection::open_with_flags(name, FLAGS | flags).map_err(fault)?;
+    connection.busy_timeout(PATIENCE).map_err(fault)?;
+    connection.pragma_update(None, "query_only", true).map_err(fault)?;
+    Ok(check_format(&connection, path)?.then_some(connection))
+}
+
+/// Returns the name of a database that nobody changes, as SQLite takes it.
+fn uri(path: &Path) -> Vec<u8> {
+    let mut uri = b"file:".to_vec();
+    for &byte in path.as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
+            uri.push(byte);
+        } else {
+            uri.extend(format!("%{byte:02X}").bytes());
+        }
+    }
+    uri.extend(b"?immutable=1");
+    uri
+}
+
+/// Returns the path of a file that SQLite keeps next to the database.
+pub(in crate::store) fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(suffix);
+    PathBuf::from(path)
+}
+
+/// Returns a database without runs, for a state directory that does not exist.
+pub(in crate::store) fn empty() -> Result<Connection, rusqlite::Error> {
+    let connection = Connection::open_in_memory()?;
+    connection.execute_batch(TABLES)?;
+    Ok(connection)
+}
+
+/// Opens the database, which exists as a file, for writing, and creates its tables if there are
+/// none; `pages` is the most that it may use.
+pub(in crate::store) fn open(path: &Path, pages: Option<u32>) -> Result<Connection, StoreError> {
+    let fault = |error: rusqlite::Error| StoreError::from_sqlite("open the database", path, &error);
+    let flags = FLAGS | OpenFlags::SQLITE_OPEN_READ_WRITE;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
+    connection.busy_timeout(PATIENCE).map_err(fault)?;
+    // Looked at before anything is written: the file may be another program's.
+    let made = check_format(&connection, path)?;
+    log_ahead(&connection).map_err(fault)?;
+    connection
+        .execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
+        .map_err(fault)?;
+    if let Some(pages) = pages {
+        connection
+            .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
+            .map_err(fault)?;
+    }
+    if !made {
+        in_transaction(&mut connection, |transaction| {
+            // Another process may have been quicker.
+            if !has_tables(transaction)? {
+                transaction.execute_batch(TABLES)?;
+                transaction.pragma_update(None, "application_id", APPLICATION)?;
+                transaction.pragma_update(None, "user_version", FORMAT)?;
+            }
+            Ok(())
+        })
+        .map_err(fault)?;
+        check_format(&connection, path)?;
+    }
+    Ok(connection)
+}
+
+/// Puts the database into its mode of writing ahead. Where another process is just doing that,
+/// SQLite says at once that it is busy, whatever its patience: so it is asked again.
+fn log_ahead(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let mut left = PATIENCE;
+    let done = loop {
+        let done = connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()));
+        let is_busy = |error: &rusqlite::Error| {
+            error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+        };
+        if !done.as_ref().is_err_and(is_busy) || left.is_zero() {
+            break done;
+        }
+        std::thread::sleep(PAUSE);
+        left = left.saturating_sub(PAUSE);
+    };
+    connection.busy_timeout(PATIENCE)?;
+    done
+}
+
+/// Refuses what is not planrun's or is too new; tells whether the tables are there.
+fn check_format(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
+    let fault = |error: rusqlite::Error| StoreError::from_sqlite("open the database", path, &error);
+    let look = || {
+        // One transaction: another process may be making the tables.
+        let transaction = connection.unchecked_transaction()?;
+        let number = |name| transaction.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        Ok((number("application_id")?, number("user_version")?, has_tables(&transaction)?))
+    };
+    let (application, found, has_tables) = look().map_err(fault)?;
+    let path = path.to_owned();
+    match (application, has_tables) {
+        (APPLICATION, _) if found > FORMAT => Err(StoreError::Newer { path, found, known: FORMAT }),
+        (APPLICATION, true) => Ok(true),
+        (0, false) => Ok(false),
+        _ => Err(StoreError::Foreign { path }),
+    }
+}
+
+fn has_tables(connection: &Connection) -> Result<bool, rusqlite::Error> {
+    connection.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))
+}

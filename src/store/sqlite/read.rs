@@ -1,0 +1,143 @@
+//! Reading runs. A damaged place hides nothing but itself: if the database cannot give all rows at
+//! once, they are asked for one by one.
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+use rusqlite::OptionalExtension;
+use rusqlite::Row;
+use rusqlite::Transaction;
+use rusqlite::params;
+
+use super::Answer;
+use super::from_column;
+use super::head;
+use super::no_such_run;
+use super::to_column;
+use crate::event::RunId;
+use crate::event::RunStatus;
+use crate::store::chain;
+use crate::store::chain::Link;
+use crate::store::chain::Reading;
+
+/// Most rows that are asked for one by one: a damaged count must not take for ever.
+const MOST_SINGLE: u64 = 1_000_000;
+
+/// The row of a run, as a listing needs it.
+#[derive(Debug)]
+pub(in crate::store) struct Listed {
+    pub(in crate::store) id: RunId,
+    pub(in crate::store) plan: String,
+    pub(in crate::store) plan_path: String,
+    pub(in crate::store) by: String,
+    pub(in crate::store) hosts: u64,
+    pub(in crate::store) begun_at: Option<Timestamp>,
+    pub(in crate::store) ended_at: Option<Timestamp>,
+    pub(in crate::store) state: Option<RunStatus>,
+}
+
+/// Returns the rows of all runs, newest first. What cannot be understood in one is `None`.
+pub(in crate::store) fn list(connection: &Connection) -> Result<Vec<Listed>, rusqlite::Error> {
+    let columns =
+        "SELECT id, plan, plan_path, begun_by, hosts, begun_at, ended_at, state FROM runs";
+    let mut all = connection.prepare(&format!("{columns} ORDER BY number DESC"))?;
+    let rows: Result<Vec<Listed>, _> = all.query_map([], listed)?.collect();
+    rows.or_else(|error| {
+        let last = connection
+            .query_row("SELECT max(seq) FROM sqlite_sequence", [], |row| from_column(row, 0));
+        let mut one = connection.prepare(&format!("{columns} WHERE number = ?1"))?;
+        let numbers = (1..=last?.min(MOST_SINGLE)).rev();
+        let rows = numbers.filter_map(|number| {
+            one.query_row([to_column(number)], listed).optional().ok().flatten()
+        });
+        let rows: Vec<Listed> = rows.collect();
+        if rows.is_empty() { Err(error) } else { Ok(rows) }
+    })
+}
+
+fn listed(row: &Row<'_>) -> Result<Listed, rusqlite::Error> {
+    let ended_at: Option<String> = row.get(6)?;
+    Ok(Listed {
+        id: RunId(text(row, 0)?),
+        plan: text(row, 1)?,
+        plan_path: text(row, 2)?,
+        by: text(row, 3)?,
+        hosts: from_column(row, 4)?,
+        begun_at: text(row, 5)?.parse().ok(),
+        ended_at: ended_at.and_then(|text| text.parse().ok()),
+        state: serde_json::from_value(text(row, 7)?.into()).ok(),
+    })
+}
+
+/// Reads the events of a run after the one with the number `after`, and tells what is damaged.
+pub(in crate::store) fn reading(
+    connection: &mut Connection,
+    run: &RunId,
+    after: u64,
+) -> Answer<Reading> {
+    // One transaction: the end of the chain must be that of the links that are read.
+    let transaction = connection.transaction()?;
+    let Some(head) = head(&transaction, run)? else {
+        return Ok(Err(no_such_run(run)));
+    };
+    let previous = match after {
+        0 => Some(chain::ROOT.to_vec()),
+        _ => transaction
+            .query_row(
+                "SELECT hash FROM events WHERE run = ?1 AND seq = ?2",
+                params![run.0, to_column(after)],
+                |row| row.get(0),
+            )
+            .optional()?,
+    };
+    let (links, refused) = match links(&transaction, run, after) {
+        Ok(links) => (links, Vec::new()),
+        Err(_) => one_by_one(&transaction, run, after, head.seq)?,
+    };
+    Ok(Ok(chain::read(run, &head, after, previous, &links, &refused)))
+}
+
+fn links(
+    transaction: &Transaction<'_>,
+    run: &RunId,
+    after: u64,
+) -> Result<Vec<Link>, rusqlite::Error> {
+    let mut select = transaction.prepare(
+        "SELECT seq, epoch, at, hash, payload FROM events
+         WHERE run = ?1 AND seq > ?2 ORDER BY seq",
+    )?;
+    select.query_map(params![run.0, to_column(after)], link)?.collect()
+}
+
+/// Returns the links that can be read, and of the others why not.
+fn one_by_one(
+    transaction: &Transaction<'_>,
+    run: &RunId,
+    after: u64,
+    last: u64,
+) -> Result<(Vec<Link>, Vec<(u64, String)>), rusqlite::Error> {
+    let mut select = transaction
+        .prepare("SELECT seq, epoch, at, hash, payload FROM events WHERE run = ?1 AND seq = ?2")?;
+    let (mut links, mut refused) = (Vec::new(), Vec::new());
+    for seq in after + 1..=last.min(after.saturating_add(MOST_SINGLE)) {
+        match select.query_row(params![run.0, to_column(seq)], link).optional() {
+            Ok(found) => links.extend(found),
+            Err(error) => refused.push((seq, error.to_string())),
+        }
+    }
+    Ok((links, refused))
+}
+
+fn link(row: &Row<'_>) -> Result<Link, rusqlite::Error> {
+    Ok(Link {
+        seq: from_column(row, 0)?,
+        epoch: from_column(row, 1)?,
+        at: text(row, 2)?,
+        hash: row.get(3)?,
+        payload: row.get_ref(4)?.as_bytes()?.to_vec(),
+    })
+}
+
+/// Returns a text as far as it is one: the database does not hold it against UTF-8.
+fn text(row: &Row<'_>, column: usize) -> Result<String, rusqlite::Error> {
+    Ok(String::from_utf8_lossy(row.get_ref(column)?.as_bytes()?).into_owned())
+}

@@ -1,0 +1,251 @@
+//! What becomes of a run when the place it is kept in does: moved, full, read-only, damaged.
+//!
+//! Real processes and real file systems. File systems are mounted in a namespace of their own, which
+//! needs root; without it those tests say that they were skipped.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use crate::harness::Ended;
+use crate::harness::Planrun;
+use crate::harness::eventually;
+
+const INVENTORY: &str = "all: {hosts: {here: {planrun_connection: local}}}\n";
+
+/// A plan whose first step waits for the file `go`, then two more; each leaves a line in `lines`.
+fn slow(planrun: &Planrun) -> (String, String) {
+    let folder = planrun.path("state").parent().unwrap().display().to_string();
+    let step = |id: &str, script: &str| {
+        format!(
+            "  - id: {id}\n    shell: {script}\n    on_unknown: ask\n    rollback: {{none: lines}}\n"
+        )
+    };
+    let text = format!(
+        "version: 1\nname: slow\nhosts: all\nsteps:\n{}{}{}",
+        step(
+            "a",
+            &format!("echo a >> {folder}/lines; while ! [ -e {folder}/go ]; do sleep 0.1; done")
+        ),
+        step("b", &format!("echo b >> {folder}/lines; . {folder}/go")),
+        step("c", &format!("echo c >> {folder}/lines")),
+    );
+    (planrun.file("plan.yaml", text), planrun.file("inventory.yaml", INVENTORY))
+}
+
+fn lines(planrun: &Planrun) -> String {
+    fs::read_to_string(planrun.path("lines")).unwrap_or_default()
+}
+
+/// Gives lines to a shell that may mount; `None`, said aloud, where mounting is not allowed.
+#[track_caller]
+fn mounting(planrun: &Planrun, test: &str, lines: &str) -> Option<Ended> {
+    let script = planrun.file("mounting.sh", format!("set -u\n{lines}"));
+    let can = planrun.type_line("unshare --mount true");
+    if can.status != Some(0) {
+        writeln!(std::io::stderr(), "skipped: {test} (needs root, to mount)").unwrap();
+        return None;
+    }
+    Some(planrun.type_line(&format!("unshare --mount sh {script}")))
+}
+
+#[test]
+fn a_run_whose_store_is_gone_stops_before_the_next_command() {
+    type Change = fn(&Path);
+    let replaced: Change = |state| {
+        fs::copy(state.join("runs.db"), state.join("copy")).unwrap();
+        fs::rename(state.join("copy"), state.join("runs.db")).unwrap();
+    };
+    let changes: [(&str, Change); 6] = [
+        ("renamed", |state| fs::rename(state.join("runs.db"), state.join("x")).unwrap()),
+        ("deleted", |state| fs::remove_file(state.join("runs.db")).unwrap()),
+        ("replaced", replaced),
+        ("without its log", |state| fs::remove_file(state.join("runs.db-wal")).unwrap()),
+        ("in a folder that was renamed", |state| {
+            fs::rename(state, state.with_extension("x")).unwrap();
+        }),
+        ("in a folder that was deleted", |state| fs::remove_dir_all(state).unwrap()),
+    ];
+    for (what, change) in changes {
+        let planrun = Planrun::new();
+        let (plan, inventory) = slow(&planrun);
+        let mut going = planrun.begin_json(&["apply", &plan, "-i", &inventory]);
+        going.until_sends("here/a");
+        eventually("the command has begun", || lines(&planrun) == "a\n");
+        change(&planrun.path("state"));
+        planrun.file("go", "");
+
+        let ended = going.end();
+        assert_eq!(ended.status, Some(74), "{what}: {ended:?}");
+        ended.says("was deleted, renamed or replaced");
+        assert_eq!(lines(&planrun), "a\n", "{what}");
+    }
+}
+
+#[test]
+fn a_run_that_was_put_back_goes_on() {
+    let planrun = Planrun::new();
+    let (plan, inventory) = slow(&planrun);
+    let mut going = planrun.begin_json(&["apply", &plan, "-i", &inventory]);
+    going.until_sends("here/a");
+    eventually("the command has begun", || lines(&planrun) == "a\n");
+    let (state, elsewhere) = (planrun.path("state"), planrun.path("elsewhere"));
+    fs::rename(&state, &elsewhere).unwrap();
+    planrun.file("go", "");
+    going.end().exits(74);
+    fs::rename(&elsewhere, &state).unwrap();
+
+    planrun.run(&["resume", "last"]).exits(6).says("here/a");
+    planrun.run(&["resolve", "last", "--as", "done"]).exits(0);
+    planrun.run(&["resume", "last"]).exits(0);
+    assert_eq!(lines(&planrun), "a\nb\nc\n");
+}
+
+#[test]
+fn a_run_that_has_no_room_is_refused_before_it_begins() {
+    let planrun = Planrun::new();
+    let (plan, inventory) = slow(&planrun);
+    planrun.file("go", "");
+    fs::create_dir(planrun.path("small")).unwrap();
+    let small = planrun.path("small").display().to_string();
+    let Some(ended) = mounting(
+        &planrun,
+        "a_run_that_has_no_room_is_refused_before_it_begins",
+        &format!(
+            "mount -t tmpfs -o size=2m,mode=0700 small {small}
+             planrun --state-dir {small} apply {plan} -i {inventory}"
+        ),
+    ) else {
+        return;
+    };
+    ended.exits(74).says("MiB of free space, and the record of this run can need 5 MiB");
+    assert_eq!(lines(&planrun), "");
+}
+
+#[test]
+fn a_disk_that_fills_up_stops_the_run_and_loses_nothing() {
+    let planrun = Planrun::new();
+    let (plan, inventory) = slow(&planrun);
+    fs::create_dir(planrun.path("small")).unwrap();
+    let small = planrun.path("small").display().to_string();
+    planrun.file("go", format!("dd if=/dev/zero of={small}/filler bs=4096 2>/dev/null || true\n"));
+    let Some(ended) = mounting(
+        &planrun,
+        "a_disk_that_fills_up_stops_the_run_and_loses_nothing",
+        &format!(
+            "mount -t tmpfs -o size=8m,mode=0700 small {small}
+             export PLANRUN_STATE_DIR={small}
+             planrun apply {plan} -i {inventory} --output plain; echo apply $?
+             planrun runs; echo runs $?
+             planrun show last; echo show $?
+             rm {small}/filler
+             planrun resume last; echo resume $?
+             planrun resolve last --as done; echo resolve $?
+             planrun resume last; echo resume $?"
+        ),
+    ) else {
+        return;
+    };
+    for said in
+        ["no room is left", "apply 74", "runs 0", "show 0", "resume 6", "resolve 0", "resume 0"]
+    {
+        ended.says(said);
+    }
+    assert_eq!(lines(&planrun), "a\nb\nc\n");
+}
+
+#[test]
+fn runs_are_shown_on_a_read_only_file_system() {
+    for killed in [false, true] {
+        let planrun = Planrun::new();
+        let (plan, inventory) = slow(&planrun);
+        let mut going = planrun.begin_json(&["apply", &plan, "-i", &inventory]);
+        going.until_sends("here/a");
+        if killed {
+            going.kill();
+        } else {
+            planrun.file("go", "");
+            going.end().exits(0);
+        }
+        let state = planrun.path("state").display().to_string();
+        let Some(ended) = mounting(
+            &planrun,
+            "runs_are_shown_on_a_read_only_file_system",
+            &format!(
+                "mount --bind {state} {state}
+                 mount -o remount,bind,ro {state}
+                 touch {state}/x && echo not read-only
+                 planrun runs; echo runs $?
+                 planrun show last; echo show $?
+                 planrun resume last; echo resume $?"
+            ),
+        ) else {
+            return;
+        };
+        let text = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(!text.contains("not read-only"), "{text}");
+        ended.says("runs 0").says("show 0").says("echo a >>");
+        ended.says(if killed { "interrupted" } else { "succeeded" });
+        ended.says("resume 74").says("read-only");
+    }
+}
+
+/// Changes the database as a careless hand would.
+fn tamper(planrun: &Planrun, statement: &str) {
+    let database = rusqlite::Connection::open(planrun.path("state/runs.db")).unwrap();
+    let triggers = "DROP TRIGGER events_are_not_changed; DROP TRIGGER events_are_not_removed;";
+    database.execute_batch(&format!("{triggers} {statement}")).unwrap();
+}
+
+#[test]
+fn a_damaged_event_hides_no_other() {
+    for (statement, said) in [
+        ("UPDATE events SET payload = '{}' WHERE seq = 4", "event 4: it is not what was written"),
+        ("UPDATE events SET hash = x'00' WHERE seq = 4", "event 4: it is not what was written"),
+        ("DELETE FROM events WHERE seq IN (4, 5)", "event 4: it and the 1 after it are missing"),
+    ] {
+        let planrun = Planrun::new();
+        let (plan, inventory) = slow(&planrun);
+        let mut going = planrun.begin_json(&["apply", &plan, "-i", &inventory]);
+        going.until_sends("here/a");
+        going.kill();
+        tamper(&planrun, statement);
+
+        let shown = planrun.run(&["show", "last"]);
+        shown.exits(74).says(said).says("sends").says("here").says("--acknowledge");
+        assert_eq!(shown.stdout.matches("damaged at event").count(), 1, "{}", shown.stdout);
+        planrun.run(&["runs"]).exits(0).says("damaged").says(said);
+        for command in ["resume", "rollback"] {
+            let refused = planrun.run(&[command, "last"]);
+            refused.exits(74).says("cannot be resumed or rolled back").says("planrun show");
+        }
+        planrun.run(&["abort", "last", "--acknowledge"]).exits(0);
+        planrun.run(&["runs"]).exits(0).says("aborted");
+        // Another run is not touched by it.
+        planrun.file("go", "");
+        planrun.run(&["apply", &plan, "-i", &inventory]).exits(0);
+    }
+}
+
+#[test]
+fn data_that_does_not_arrive_is_an_error() {
+    let planrun = Planrun::new();
+    let (plan, inventory) = slow(&planrun);
+    planrun.file("go", "");
+    let apply = format!("planrun apply {plan} -i {inventory} --output json");
+    for line in [
+        apply.as_str(),
+        "planrun show last",
+        "planrun show last --format json",
+        "planrun runs",
+        "planrun schema plan",
+        "planrun explain --code no-way-back",
+        "planrun --help",
+    ] {
+        let ended = planrun.type_line(&format!("{line} > /dev/full"));
+        ended.exits(74).says("cannot write standard output: No space left on device");
+        // A reader that wants no more is no failure.
+        let ended = planrun.type_line(&format!("{{ {line}; echo status $? >&2; }} | true"));
+        ended.says("status 0");
+    }
+}
