@@ -25,6 +25,7 @@ mod connect;
 mod files;
 mod host_key;
 mod known_hosts;
+mod refusal;
 mod session;
 
 use std::cell::Cell;

@@ -6,8 +6,8 @@
 //! is asked for the next kind; one that shows another key of the same kind is refused, as OpenSSH
 //! does.
 //!
-//! What went wrong is sorted here, once: not reached, not proved, not let in. In all of them nothing
-//! was sent.
+//! What went wrong is sorted here, once: not reached, not proved, not let in, or a problem on this
+//! machine. In all of them nothing was sent. Only the first is worth another try.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,13 +17,17 @@ use async_ssh2_tokio::Client;
 use async_ssh2_tokio::Error;
 use async_ssh2_tokio::ServerCheckMethod;
 use russh::AlgorithmKind;
+use russh::MethodKind;
 use russh::Preferred;
 use russh::cipher;
 use russh::client::Config;
+use russh::kex;
 use russh::keys::Algorithm;
 use russh::keys::PublicKey;
+use russh::mac;
 use tokio::net::TcpStream;
 use tokio::net::lookup_host;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::SshOptions;
@@ -33,6 +37,8 @@ use super::auth::Offers;
 use super::host_key;
 use super::known_hosts::HostKeys;
 use super::known_hosts::Listed;
+use super::refusal;
+use super::refusal::Login;
 use crate::inventory::Host;
 use crate::inventory::HostName;
 use crate::inventory::Link;
@@ -55,21 +61,42 @@ const CIPHERS: [cipher::Name; 6] = [
     cipher::AES_128_CTR,
 ];
 
+/// What OpenSSH's client offers and the library does not; before the exchanges that agree on a
+/// group first.
+const ELLIPTIC: [kex::Name; 3] =
+    [kex::ECDH_SHA2_NISTP256, kex::ECDH_SHA2_NISTP384, kex::ECDH_SHA2_NISTP521];
+
+/// Offered last, as by OpenSSH's client, for old servers.
+const OLD_MACS: [mac::Name; 2] = [mac::HMAC_SHA1_ETM, mac::HMAC_SHA1];
+
+/// How many names of algorithms a message has.
+const MAX_NAMES: usize = 8;
+
 /// A connection, and the key the host proved itself with.
 pub(super) struct Connected {
     pub(super) client: Client,
     pub(super) key: PublicKey,
 }
 
-/// Why one try failed.
+/// Why one try failed. What becomes of the run depends on the kind, never on the words.
 enum Refusal {
+    /// The host was not reached, or lost the connection: that may pass.
     Network(String),
     OtherKey,
     KindMissing,
+    /// Nothing in common to speak with, and waiting does not help.
+    Incompatible(String),
+    /// The library was not let in; whether the host ended the connection is known.
+    NotAccepted {
+        is_ended: bool,
+    },
+    /// Nothing that was offered is accepted.
     NotLetIn(String),
+    /// A problem on this machine.
+    Here(String),
 }
 
-/// Connects to a host; where `pinned` is given, with that key only.
+/// Connects to a host; if `pinned` is given, with that key only.
 pub(super) async fn connect(
     host: &Host,
     user: Option<&str>,
@@ -77,19 +104,18 @@ pub(super) async fn connect(
     options: &SshOptions,
 ) -> Result<Connected, TransportError> {
     let name = &host.name;
-    let user = user.ok_or_else(|| TransportError::Denied {
-        host: name.clone(),
-        why: "there is no user to log in as: set `ansible_user`".to_owned(),
+    let user = user.ok_or_else(|| {
+        here(name, "there is no user to log in as: set `ansible_user`".to_owned())
     })?;
     let addresses = resolve(host, options).await?;
-    let keys = host_key::known(&host.link, options).await.map_err(|why| untrusted(name, why))?;
+    let keys = host_key::known(&host.link, options).await.map_err(|why| here(name, why))?;
     let mut candidates = host_key::candidates(&keys);
     if let Some(pinned) = pinned {
         candidates.retain(|listed| listed.key == *pinned);
     }
-    let Offers { offers, faults } = auth::offers(&host.link, options).await;
+    let Offers { offers, faults, is_agent_away } = auth::offers(&host.link, options).await;
     if offers.is_empty() && !candidates.is_empty() {
-        return Err(denied(name, user, &faults));
+        return Err(here(name, nothing_to_offer(&faults)));
     }
 
     let mut unreached = Vec::new();
@@ -101,10 +127,14 @@ pub(super) async fn connect(
             Err(Refusal::OtherKey | Refusal::KindMissing) => {
                 return Err(target.tell_key(&keys, &candidates, pinned).await);
             }
+            Err(Refusal::Incompatible(why)) => return Err(denied(name, why)),
+            Err(Refusal::Here(why)) => return Err(here(name, why)),
+            Err(Refusal::NotAccepted { .. }) => return Err(denied(name, "no login".to_owned())),
             Err(Refusal::NotLetIn(tried)) => {
-                let mut tried = vec![tried];
-                tried.extend(faults);
-                return Err(denied(name, user, &tried));
+                let mut said = vec![format!("no login as {user}: {tried}")];
+                said.extend(faults);
+                let why = said.join("; ");
+                return Err(if is_agent_away { here(name, why) } else { denied(name, why) });
             }
         }
     }
@@ -114,6 +144,16 @@ pub(super) async fn connect(
 /// Returns how long one connection to a host may take to be made, login included.
 pub(super) fn patience(link: &Link, options: &SshOptions) -> Duration {
     link.connect_timeout.unwrap_or(options.connect_timeout)
+}
+
+fn nothing_to_offer(faults: &[String]) -> String {
+    if faults.is_empty() {
+        "there is no key to log in with: no agent (SSH_AUTH_SOCK), and no key in ~/.ssh; set \
+         `ansible_ssh_private_key_file`"
+            .to_owned()
+    } else {
+        faults.join("; ")
+    }
 }
 
 struct Target<'a> {
@@ -152,28 +192,71 @@ impl Target<'_> {
         let mut tried = Vec::new();
         for offer in offers {
             match self.dial(key, offer).await {
-                Err(Refusal::NotLetIn(why)) => tried.push(format!("{} ({why})", offer.name)),
+                Err(Refusal::NotAccepted { is_ended }) => {
+                    tried.push(self.tell_refusal(key, offer, is_ended).await?);
+                }
                 other => return other,
             }
         }
-        Err(Refusal::NotLetIn(tried.join(", ")))
+        let certificates = offers.iter().filter_map(|offer| offer.certificate.as_deref());
+        tried.extend(certificates.map(|exists| format!("certificates are not offered: {exists}")));
+        Err(Refusal::NotLetIn(tried.join("; ")))
     }
 
     async fn dial(&self, key: &PublicKey, offer: &Offer) -> Result<Client, Refusal> {
         let text = key.to_openssh().unwrap_or_default();
-        let base64 = text.split(' ').nth(1).unwrap_or_default();
-        let dialled = Client::connect_with_config(
-            self.address,
-            self.user,
-            offer.method.clone(),
-            ServerCheckMethod::with_public_key(base64),
-            config(Some(host_key::algorithms(key))),
-        );
-        match timeout(patience(&self.host.link, self.options), dialled).await {
-            Ok(Ok(client)) => Ok(client),
-            Ok(Err(error)) => Err(refusal(error, self.address)),
+        let base64 = text.split(' ').nth(1).unwrap_or_default().to_owned();
+        let (address, user, method) = (self.address, self.user.to_owned(), offer.method.clone());
+        let kinds = host_key::algorithms(key);
+        // On a task of its own: the library panics if the agent goes away at the wrong moment.
+        let mut dialled = JoinSet::new();
+        dialled.spawn(async move {
+            let check = ServerCheckMethod::with_public_key(&base64);
+            let config = config(Some(kinds));
+            Client::connect_with_config(address, &user, method, check, config).await
+        });
+        match timeout(patience(&self.host.link, self.options), dialled.join_next()).await {
+            Ok(Some(Ok(Ok(client)))) => Ok(client),
+            Ok(Some(Ok(Err(error)))) => Err(sorted(error, address)),
+            Ok(Some(Err(_)) | None) => Err(Refusal::Here("the agent went away".to_owned())),
             Err(_late) => Err(Refusal::Network(self.tell_silence().await)),
         }
+    }
+
+    /// Finds out why an offer was not accepted; an error if that is not the host's last word.
+    async fn tell_refusal(
+        &self,
+        key: &PublicKey,
+        offer: &Offer,
+        is_ended: bool,
+    ) -> Result<String, Refusal> {
+        let Offer { name, keys, .. } = offer;
+        let lost =
+            || Refusal::Network(format!("{} closed the connection during the login", self.address));
+        let patience = patience(&self.host.link, self.options);
+        let asked = refusal::ask(self.address, self.user, key, offer, patience).await;
+        Ok(match asked {
+            Login::Lost | Login::Accepted => return Err(lost()),
+            Login::Partial(methods) => format!(
+                "{name} (accepted, but the host also requires {})",
+                refusal::names(&methods)
+            ),
+            Login::Refused(methods) if !methods.contains(&MethodKind::PublicKey) => {
+                format!("{name} (the host accepts no keys, only {})", refusal::names(&methods))
+            }
+            Login::Refused(_) if !is_ended => format!("{name} (not accepted)"),
+            Login::Refused(_) if *keys < 2 => return Err(lost()),
+            Login::Refused(_) => {
+                let fix = match &self.host.link.identity_file {
+                    None => "set `ansible_ssh_private_key_file` to the right key".to_owned(),
+                    Some(file) => format!("put its public key into {file}.pub"),
+                };
+                format!(
+                    "{name} (the host ended the login before all {keys} were tried, as \
+                     `MaxAuthTries` of its SSH server demands: {fix})"
+                )
+            }
+        })
     }
 
     /// Says what kind of silence it is: a second, short try tells a host that is not there from a
@@ -208,26 +291,30 @@ impl Target<'_> {
         if shown.is_err() {
             shown = host_key::shown(self.address, patience, None).await;
         }
-        match shown {
-            Err(error) if candidates.is_empty() => match refusal(error.into(), self.address) {
-                Refusal::Network(why) => unreachable(name, &why),
-                _ => untrusted(name, host_key::refusal(&self.host.link, keys, None)),
-            },
-            shown => {
-                let shown = shown.ok();
-                let mut why = host_key::refusal(&self.host.link, keys, shown.as_ref());
-                if pinned.is_some() {
-                    why = format!("not the key it had at the beginning of this run: {why}");
-                }
-                untrusted(name, why)
-            }
+        let shown = match shown.map_err(|error| sorted(error.into(), self.address)) {
+            Err(Refusal::Network(why)) => return unreachable(name, &why),
+            Err(Refusal::Incompatible(why)) => return denied(name, why),
+            shown => shown.ok(),
+        };
+        let mut why = host_key::refusal(&self.host.link, keys, shown.as_ref());
+        if pinned.is_some() {
+            why = format!("not the key it had at the beginning of this run: {why}");
         }
+        TransportError::HostKey { host: name.clone(), why }
     }
 }
 
 /// Returns how connections are made; `kinds` narrows the host keys that are accepted.
 pub(super) fn config(kinds: Option<Vec<Algorithm>>) -> Config {
-    let mut preferred = Preferred { cipher: CIPHERS.to_vec().into(), ..Preferred::DEFAULT };
+    let mut exchanges = Preferred::DEFAULT.kex.to_vec();
+    let groups = exchanges.iter().position(|name| *name == kex::DH_GEX_SHA256).unwrap_or(0);
+    exchanges.splice(groups..groups, ELLIPTIC);
+    let mut preferred = Preferred {
+        kex: exchanges.into(),
+        cipher: CIPHERS.to_vec().into(),
+        mac: [&*Preferred::DEFAULT.mac, &OLD_MACS].concat().into(),
+        ..Preferred::DEFAULT
+    };
     if let Some(kinds) = kinds {
         preferred.key = kinds.into();
     }
@@ -258,22 +345,31 @@ async fn resolve(host: &Host, options: &SshOptions) -> Result<Vec<SocketAddr>, T
     Err(unreachable(&host.name, &format!("the name {name} cannot be resolved: {why}")))
 }
 
-fn refusal(error: Error, address: SocketAddr) -> Refusal {
+fn sorted(error: Error, address: SocketAddr) -> Refusal {
     let broken = |text: &str| Refusal::Network(format!("{address} {text}"));
     match error {
         Error::SshError(russh::Error::UnknownKey) | Error::ServerCheckFailed => Refusal::OtherKey,
-        Error::SshError(russh::Error::NoCommonAlgo { kind, theirs, .. }) => match kind {
-            AlgorithmKind::Key => Refusal::KindMissing,
-            _ => broken(&format!("offers no {kind:?} that is safe, only {}", theirs.join(", "))),
-        },
+        Error::SshError(russh::Error::NoCommonAlgo { kind: AlgorithmKind::Key, .. }) => {
+            Refusal::KindMissing
+        }
+        Error::SshError(russh::Error::NoCommonAlgo { kind, ours, theirs }) => {
+            Refusal::Incompatible(incompatible(address, &kind, &ours, &theirs))
+        }
         Error::KeyAuthFailed | Error::AgentAuthenticationFailed => {
-            Refusal::NotLetIn("not accepted".to_owned())
+            Refusal::NotAccepted { is_ended: false }
         }
-        Error::AgentNoIdentities => Refusal::NotLetIn("there are none".to_owned()),
-        Error::AgentConnectionFailed | Error::AgentRequestIdentitiesFailed => {
-            Refusal::NotLetIn("the agent at SSH_AUTH_SOCK does not answer".to_owned())
+        // The session is gone, and the handshake was over: `connect` reports its own errors.
+        Error::SshError(
+            russh::Error::SendError | russh::Error::RecvError | russh::Error::Inconsistent,
+        )
+        | Error::SendError(_)
+        | Error::AgentAuthError(_) => Refusal::NotAccepted { is_ended: true },
+        Error::AgentNoIdentities
+        | Error::AgentConnectionFailed
+        | Error::AgentRequestIdentitiesFailed => {
+            Refusal::Here("the agent at SSH_AUTH_SOCK does not answer".to_owned())
         }
-        Error::KeyInvalid(error) => Refusal::NotLetIn(error.to_string()),
+        Error::KeyInvalid(error) => Refusal::Here(format!("the key cannot be used: {error}")),
         Error::SshError(russh::Error::IO(error)) | Error::IoError(error) => {
             broken(&network(&error))
         }
@@ -284,6 +380,34 @@ fn refusal(error: Error, address: SocketAddr) -> Refusal {
         ),
         other => broken(&format!("broke off the handshake: {other}")),
     }
+}
+
+fn incompatible(
+    address: SocketAddr,
+    kind: &AlgorithmKind,
+    ours: &[String],
+    theirs: &[String],
+) -> String {
+    let what = match kind {
+        AlgorithmKind::Kex => "key exchange",
+        AlgorithmKind::Key => "host key algorithm",
+        AlgorithmKind::Cipher => "cipher",
+        AlgorithmKind::Compression => "compression",
+        AlgorithmKind::Mac => "MAC",
+    };
+    let names = |names: &[String]| {
+        let mut named = names.iter().take(MAX_NAMES).map(String::as_str).collect::<Vec<_>>();
+        if names.len() > MAX_NAMES {
+            named.push("...");
+        }
+        named.join(", ")
+    };
+    format!(
+        "{address} and planrun have no {what} in common; the server accepts only {}. Enable one of \
+         these on the server: {}",
+        names(theirs),
+        names(ours)
+    )
 }
 
 fn network(error: &io::Error) -> String {
@@ -306,15 +430,10 @@ pub(super) fn unreachable(host: &HostName, why: &str) -> TransportError {
     TransportError::Unreachable { host: host.clone(), why: why.to_owned() }
 }
 
-fn untrusted(host: &HostName, why: String) -> TransportError {
-    TransportError::HostKey { host: host.clone(), why }
+fn here(host: &HostName, why: String) -> TransportError {
+    TransportError::Controller { host: host.clone(), why }
 }
 
-fn denied(host: &HostName, user: &str, tried: &[String]) -> TransportError {
-    let tried = if tried.is_empty() {
-        "there is no agent (SSH_AUTH_SOCK), and no key in ~/.ssh".to_owned()
-    } else {
-        tried.join("; ")
-    };
-    TransportError::Denied { host: host.clone(), why: format!("no login as {user}: {tried}") }
+fn denied(host: &HostName, why: String) -> TransportError {
+    TransportError::Denied { host: host.clone(), why }
 }

@@ -25,7 +25,7 @@ use super::known_hosts::HostKeys;
 use super::known_hosts::Listed;
 use crate::inventory::Link;
 
-/// Reads what the files of known hosts say of a host. An error is a reason to trust nothing.
+/// Reads what the files of known hosts say of a host. An error is a problem on this machine.
 pub(super) async fn known(link: &Link, options: &SshOptions) -> Result<HostKeys, String> {
     let mut texts = Vec::new();
     for path in places(link, options) {
@@ -33,7 +33,9 @@ pub(super) async fn known(link: &Link, options: &SshOptions) -> Result<HostKeys,
         match files::read(&path).await {
             Ok(text) => texts.push((shown, text)),
             Err(error) if error.kind() == ErrorKind::NotFound && link.known_hosts.is_none() => {}
-            Err(error) => return Err(format!("the known hosts {shown} cannot be read: {error}")),
+            Err(error) => {
+                return Err(format!("the known_hosts file {shown} cannot be read: {error}"));
+            }
         }
     }
     known_hosts::search(&texts, &link.address, port(link)).map_err(|error| error.to_string())

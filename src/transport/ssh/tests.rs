@@ -1,6 +1,7 @@
 //! Against a real server on loopback, begun by each test and ended with it.
 
 mod reaching;
+mod refused;
 mod server;
 
 use std::fs;

@@ -102,35 +102,6 @@ async fn a_reconnect_asks_for_the_key_of_the_first_time() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_is_denied_and_the_message_names_it() {
-    let Some(server) = Server::start("wrong_key", "") else {
-        return;
-    };
-    let mut host = server.host();
-    let wrong = server.path("host_ed25519");
-    host.link.identity_file = Some(wrong.to_str().unwrap().to_owned());
-    let error = run(&host, &argv(&["true"])).await.unwrap_err();
-    assert!(matches!(error, TransportError::Denied { .. }), "{error}");
-    let expected = format!("the key {} (not accepted)", wrong.display());
-    assert!(error.to_string().contains(&expected), "{error}");
-
-    host.link.identity_file = Some("/no/such/key".to_owned());
-    let error = run(&host, &argv(&["true"])).await.unwrap_err();
-    assert!(matches!(error, TransportError::Denied { .. }), "{error}");
-    assert!(error.to_string().contains("/no/such/key cannot be read"), "{error}");
-
-    server.keygen("locked", "ed25519", "secret");
-    host.link.identity_file = Some(server.path("locked").to_str().unwrap().to_owned());
-    let error = run(&host, &argv(&["true"])).await.unwrap_err();
-    assert!(error.to_string().contains("under a passphrase"), "{error}");
-    assert!(error.to_string().contains("ssh-add"), "{error}");
-
-    host.link.identity_file = None;
-    let error = run(&host, &argv(&["true"])).await.unwrap_err();
-    assert!(error.to_string().contains("no agent"), "{error}");
-}
-
-#[tokio::test]
 async fn what_is_not_reached_is_told_by_its_reason() {
     let Some(server) = Server::start("unreachable", "") else {
         return;

@@ -28,7 +28,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts a server with some lines more in its configuration; says so and returns nothing where
+    /// Starts a server with these lines first in its configuration (the first value of each keyword counts); says so and returns nothing where
     /// there is none.
     #[expect(clippy::print_stderr, reason = "a skipped test says so")]
     #[expect(clippy::disallowed_methods, reason = "the server is part of the test")]
@@ -45,10 +45,10 @@ impl Server {
         let port = free.local_addr().unwrap().port();
         let at = folder.path().display();
         let configuration = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {at}/host_ed25519\nHostKey {at}/host_rsa\n\
+            "{more}\nPort {port}\nListenAddress 127.0.0.1\nHostKey {at}/host_ed25519\nHostKey {at}/host_rsa\n\
              AuthorizedKeysFile {at}/user_key.pub\nPidFile none\nUsePAM no\nStrictModes no\n\
              PermitRootLogin yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-             LogLevel VERBOSE\n{more}\n"
+             LogLevel VERBOSE\n"
         );
         fs::write(folder.path().join("sshd_config"), configuration).unwrap();
         for (name, kind) in

@@ -1,0 +1,169 @@
+//! What is permanent, what may pass, and what is a problem on this machine: by the kind of the error.
+
+use std::fs;
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+
+use super::argv;
+use super::run;
+use super::server::Server;
+use crate::inventory::Host;
+use crate::transport::TransportError;
+
+/// Starts a server with these lines, and a look at it that must fail.
+async fn refusal(test: &str, more: &str) -> Option<TransportError> {
+    let server = Server::start(test, more)?;
+    Some(run(&server.host(), &argv(&["true"])).await.unwrap_err())
+}
+
+#[track_caller]
+fn is_denied(error: &TransportError, words: &str) {
+    assert!(matches!(error, TransportError::Denied { .. }), "{error:?}");
+    assert!(error.to_string().contains(words), "{error}");
+}
+
+async fn is_a_problem_here(host: &Host, words: &str) {
+    let error = run(host, &argv(&["true"])).await.unwrap_err();
+    assert!(matches!(error, TransportError::Controller { .. }), "{error:?}");
+    assert!(error.to_string().contains(words), "{error}");
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+fn fifo(path: &Path) {
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+}
+
+#[tokio::test]
+async fn nothing_in_common_is_a_refusal_with_the_names() {
+    let Some(error) = refusal("cipher", "Ciphers aes128-cbc").await else {
+        return;
+    };
+    is_denied(&error, "have no cipher in common; the server accepts only aes128-cbc");
+    let error = refusal("mac", "Ciphers aes256-ctr\nMACs umac-64@openssh.com").await.unwrap();
+    is_denied(&error, "have no MAC in common");
+    let old = "KexAlgorithms diffie-hellman-group1-sha1";
+    is_denied(&refusal("kex", old).await.unwrap(), "have no key exchange in common");
+}
+
+#[tokio::test]
+async fn what_openssh_takes_by_default_is_taken() {
+    for old in ["Ciphers aes256-ctr\nMACs hmac-sha1", "KexAlgorithms ecdh-sha2-nistp384"] {
+        let Some(server) = Server::start("old_algorithms", old) else {
+            return;
+        };
+        let looked = run(&server.host(), &argv(&["true"])).await;
+        assert!(looked.is_ok(), "{old}: {looked:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_accepted_is_named() {
+    let Some(server) = Server::start("wrong_key", "") else {
+        return;
+    };
+    let mut host = server.host();
+    let wrong = text(&server.path("host_ed25519"));
+    host.link.identity_file = Some(wrong.clone());
+    let error = run(&host, &argv(&["true"])).await.unwrap_err();
+    is_denied(&error, &format!("the key {wrong} (not accepted)"));
+    assert!(!error.to_string().contains("certificate"), "{error}");
+}
+
+#[tokio::test]
+async fn what_a_host_demands_besides_a_key_is_named() {
+    let both = "PasswordAuthentication yes\nAuthenticationMethods publickey,password";
+    let Some(error) = refusal("both", both).await else {
+        return;
+    };
+    is_denied(&error, "(accepted, but the host also requires password)");
+    let none = "PasswordAuthentication yes\nPubkeyAuthentication no";
+    let error = refusal("no_keys", none).await.unwrap();
+    is_denied(&error, "(the host accepts no keys, only password)");
+}
+
+#[tokio::test]
+async fn a_login_that_the_host_ends_for_its_time_may_pass() {
+    let slow = "AuthorizedKeysFile none\nLoginGraceTime 1\nAuthorizedKeysCommand /bin/sleep 4\nAuthorizedKeysCommandUser root";
+    let Some(error) = refusal("grace", slow).await else {
+        return;
+    };
+    assert!(matches!(error, TransportError::Unreachable { .. }), "{error:?}");
+    assert!(error.to_string().contains("closed the connection during the login"), "{error}");
+}
+
+#[tokio::test]
+async fn a_full_server_may_pass() {
+    let Some(server) = Server::start("startups", "MaxStartups 1") else {
+        return;
+    };
+    let held = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+    let error = run(&server.host(), &argv(&["true"])).await.unwrap_err();
+    assert!(matches!(error, TransportError::Unreachable { .. }), "{error:?}");
+    drop(held);
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_read_is_a_problem_here() {
+    let Some(server) = Server::start("key_here", "") else {
+        return;
+    };
+    let mut host = server.host();
+    host.link.identity_file = Some(text(&server.path("missing")));
+    is_a_problem_here(&host, "missing cannot be read").await;
+
+    let waits = server.path("fifo");
+    fifo(&waits);
+    host.link.identity_file = Some(text(&waits));
+    is_a_problem_here(&host, "fifo cannot be read: it is not a regular file").await;
+
+    fs::write(server.path("broken"), "no key").unwrap();
+    host.link.identity_file = Some(text(&server.path("broken")));
+    is_a_problem_here(&host, "broken cannot be used").await;
+
+    server.keygen("locked", "ed25519", "secret");
+    host.link.identity_file = Some(text(&server.path("locked")));
+    is_a_problem_here(&host, "locked is passphrase-protected and not in the agent").await;
+
+    host.link.identity_file = None;
+    is_a_problem_here(&host, "there is no key to log in with").await;
+}
+
+#[tokio::test]
+async fn known_hosts_that_cannot_be_read_are_a_problem_here() {
+    let Some(server) = Server::start("known_here", "") else {
+        return;
+    };
+    let mut host = server.host();
+    let waits = server.path("fifo");
+    fifo(&waits);
+    for path in [server.path("missing"), waits] {
+        host.link.known_hosts = Some(text(&path));
+        is_a_problem_here(&host, &format!("file {} cannot be read", path.display())).await;
+    }
+    assert_eq!(server.logins(), 0);
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the certificate is made for the test")]
+async fn a_certificate_that_is_not_offered_is_named() {
+    let Some(server) = Server::start("certificate", "TrustedUserCAKeys /dev/null") else {
+        return;
+    };
+    server.keygen("ca", "ed25519", "");
+    server.keygen("id", "ed25519", "");
+    let signed = Command::new("ssh-keygen")
+        .args(["-q", "-I", "test", "-n", "root", "-s"])
+        .args([server.path("ca"), server.path("id.pub")])
+        .status();
+    assert!(signed.unwrap().success());
+    let mut host = server.host();
+    host.link.identity_file = Some(text(&server.path("id")));
+    let error = run(&host, &argv(&["true"])).await.unwrap_err();
+    is_denied(&error, "certificates are not offered: ");
+    is_denied(&error, "id-cert.pub exists");
+}
