@@ -18,7 +18,7 @@
 //! The key a host showed first is remembered and asked for at each reconnect of this run.
 //!
 //! Never a terminal. Not here: jumps, `ssh_config`, certificates, passwords, keys on tokens
-//! (other than through an agent); `ansible_ssh_common_args` is not looked at.
+//! (other than through an agent). A host whose variables ask for such a way is never connected to.
 
 mod auth;
 mod connect;
@@ -41,6 +41,7 @@ use russh::Channel;
 use russh::client::Msg;
 use russh::keys::PublicKey;
 use tokio::sync::Mutex;
+use tokio::sync::Notify;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -70,6 +71,9 @@ const MAX_OPENS: u32 = 50;
 
 /// How long between two such questions.
 const OPEN_AGAIN: Duration = Duration::from_millis(200);
+
+/// How long a command waits at most for the end of another, before it asks for room again.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// What may differ between users and tests; see [`SshOptions::default`].
 #[derive(Clone, Debug)]
@@ -119,7 +123,13 @@ struct Node {
     /// How many connections were tried, and how the last try failed.
     tries: Cell<u64>,
     failure: RefCell<Option<TransportError>>,
+    /// How many commands have a channel, and the news that one of them ended.
+    working: Cell<usize>,
+    ended: Notify,
 }
+
+/// A command that has a channel.
+struct Working<'n>(&'n Node);
 
 /// A connection and the number of the try it came from.
 #[derive(Clone)]
@@ -151,12 +161,19 @@ impl SshTransport {
         })?;
         let node = self.node(host);
         let _slot = node.slots.acquire().await.map_err(|_| closed(name))?;
-        let (helper, mut channel) = self.channel(host, &node).await?;
-        if wire.stdin.len() > MAX_SHARED_STDIN {
-            channel = self.own_channel(host, &node).await?;
-        }
+        let channel = if wire.stdin.len() > MAX_SHARED_STDIN {
+            self.own_channel(host, &node).await?
+        } else {
+            self.channel(host, &node).await?
+        };
+        let _working = Working::new(&node);
+        // A host with room for one session on a connection has the command on it.
+        let beside = async || match self.kept_channel(host, &node).await {
+            Some(channel) => Some(channel),
+            None => self.own_channel(host, &node).await.ok(),
+        };
         let (ended, answer) =
-            session::run(&helper, channel, &wire, command.timeout, self.options.grace).await;
+            session::run(beside, channel, &wire, command.timeout, self.options.grace).await;
         match ended {
             Ended::Exit(exit) => answer.conclude(name, command, &wire, exit),
             Ended::Unsent => Err(closed(name)),
@@ -170,22 +187,23 @@ impl SshTransport {
         }
     }
 
-    /// Opens a channel. Nothing has been sent yet, so a dead connection is replaced once, and a host
-    /// without room is asked again.
-    async fn channel(
-        &self,
-        host: &Host,
-        node: &Node,
-    ) -> Result<(Client, Channel<Msg>), TransportError> {
+    /// Opens a channel. Nothing has been sent yet, so a dead connection is replaced once. A host
+    /// without room is asked again: for as long as commands of ours fill it, else a few times.
+    async fn channel(&self, host: &Host, node: &Node) -> Result<Channel<Msg>, TransportError> {
         let mut refusals = 0;
         let mut replaced = false;
         loop {
             let Connection { client, number } = self.connection(host, node).await?;
             let patience = connect::patience(&host.link, &self.options);
+            let ended = node.ended.notified();
             let opened = timeout(patience, session::open(&client)).await;
             match opened {
-                Ok(Ok(channel)) => return Ok((client, channel)),
+                Ok(Ok(channel)) => return Ok(channel),
                 Ok(Err(async_ssh2_tokio::Error::SshError(russh::Error::ChannelOpenFailure(_)))) => {
+                    if node.working.get() > 0 {
+                        timeout(LOOK_AGAIN, ended).await.ok();
+                        continue;
+                    }
                     refusals += 1;
                     if refusals == MAX_OPENS {
                         let why = "it opens no more sessions (MaxSessions of its SSH server)";
@@ -204,6 +222,13 @@ impl SshTransport {
         }
     }
 
+    /// Opens a channel on the connection there is, if it has room.
+    async fn kept_channel(&self, host: &Host, node: &Node) -> Option<Channel<Msg>> {
+        let kept = node.connection.lock().await.clone()?;
+        let patience = connect::patience(&host.link, &self.options);
+        timeout(patience, session::open(&kept.client)).await.ok()?.ok()
+    }
+
     /// Opens a channel on a connection that nothing else uses; it lives as long as the channel.
     async fn own_channel(&self, host: &Host, node: &Node) -> Result<Channel<Msg>, TransportError> {
         let connected = self.connect(host, node).await?;
@@ -217,6 +242,14 @@ impl SshTransport {
         host: &Host,
         node: &Node,
     ) -> Result<connect::Connected, TransportError> {
+        // Another way leads to another host. Plans are refused earlier; a stored run gets here.
+        if let Some(obstacle) = host.obstacles().first() {
+            let why = format!(
+                "`{}` ({}) names a way to it that planrun does not support",
+                obstacle.variable, obstacle.origin
+            );
+            return Err(TransportError::Controller { host: host.name.clone(), why });
+        }
         let pinned = node.pinned.borrow().clone();
         let connected =
             connect::connect(host, self.user(host), pinned.as_ref(), &self.options).await?;
@@ -261,6 +294,8 @@ impl SshTransport {
                 pinned: RefCell::new(None),
                 tries: Cell::new(0),
                 failure: RefCell::new(None),
+                working: Cell::new(0),
+                ended: Notify::new(),
             })
         });
         Rc::clone(node)
@@ -274,6 +309,20 @@ impl Node {
         if kept.as_ref().is_some_and(|kept| kept.number == number) {
             *kept = None;
         }
+    }
+}
+
+impl<'n> Working<'n> {
+    fn new(node: &'n Node) -> Self {
+        node.working.set(node.working.get() + 1);
+        Self(node)
+    }
+}
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        self.0.working.set(self.0.working.get() - 1);
+        self.0.ended.notify_waiters();
     }
 }
 

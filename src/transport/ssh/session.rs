@@ -62,9 +62,9 @@ pub(super) async fn open(client: &Client) -> Result<Channel<Msg>, async_ssh2_tok
     channel.unwrap_or_else(|_| Err(russh::Error::Disconnect.into()))
 }
 
-/// Runs a command on a channel, for so long; `helper` is the connection it is ended by.
+/// Runs a command on a channel, for so long; `beside` opens the channel it is ended by.
 pub(super) async fn run(
-    helper: &Client,
+    beside: impl AsyncFn() -> Option<Channel<Msg>>,
     channel: Channel<Msg>,
     wire: &Wire,
     longest: Duration,
@@ -79,7 +79,7 @@ pub(super) async fn run(
     }
     let ended = match timeout(longest, reading.until_end(writer.feed(&wire.stdin))).await {
         Ok(ended) => ended,
-        Err(_late) => end(helper, &mut reading, &writer, wire, grace).await,
+        Err(_late) => end(beside, &mut reading, &writer, wire, grace).await,
     };
     if matches!(ended, Ended::Exit(_)) {
         // Elapsed is no fault: something else holds the streams.
@@ -90,7 +90,7 @@ pub(super) async fn run(
 
 /// Ends a command that took too long, by a line on a channel of its own.
 async fn end(
-    helper: &Client,
+    beside: impl AsyncFn() -> Option<Channel<Msg>>,
     reading: &mut Reading,
     writer: &Writer,
     wire: &Wire,
@@ -106,7 +106,7 @@ async fn end(
         };
     };
     let line = wire.end_line(leader, grace);
-    let printed = timeout(END_TIMEOUT, print(helper, &line));
+    let printed = timeout(END_TIMEOUT, print(beside, &line));
     // It is read on meanwhile: an unread channel would stall the other one.
     let read_on = timeout(END_TIMEOUT, reading.until_end(async {}));
     let (printed, read) = tokio::join!(printed, read_on);
@@ -118,9 +118,9 @@ async fn end(
 }
 
 /// Runs a line of our own and returns what it prints, within reason.
-async fn print(client: &Client, line: &str) -> Option<Vec<u8>> {
+async fn print(beside: impl AsyncFn() -> Option<Channel<Msg>>, line: &str) -> Option<Vec<u8>> {
     const ENOUGH: usize = 64 * 1024;
-    let (mut reader, writer) = open(client).await.ok()?.split();
+    let (mut reader, writer) = beside().await?.split();
     let writer = Writer(Some(writer));
     let mut printed = Vec::new();
     if writer.exec(line).await {

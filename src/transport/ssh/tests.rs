@@ -302,3 +302,45 @@ async fn an_upload_puts_a_file_in_place_with_its_mode() {
     let mode = std::os::unix::fs::MetadataExt::mode(&path.metadata().unwrap());
     assert_eq!(mode & 0o7777, 0o600);
 }
+
+#[tokio::test]
+async fn with_one_session_a_connection_a_timeout_ends_and_looks_wait() {
+    let Some(server) = Server::start("one_session", "MaxSessions 1") else {
+        return;
+    };
+    let (transport, host) = (transport(), server.host());
+    let mark = format!("74{}", server.port());
+    let mut slow = script(&format!("touch '{}'; sleep {mark}", server.path("begun").display()));
+    slow.timeout = Duration::from_secs(3);
+    let look = async {
+        wait_for(&server.path("begun")).await;
+        transport.look(&host, &script("echo seen")).await
+    };
+    let (slow, look) = tokio::join!(transport.look(&host, &slow), look);
+    assert_eq!(slow.unwrap().exit, Exit::TimedOut);
+    assert_eq!(processes_of(&mark), 0);
+    assert_eq!(look.unwrap().stdout, b"seen\n");
+    // The shared connection, and the one for ending.
+    assert_eq!(server.logins(), 2);
+    // What is fed much has a connection of its own, and takes no session from the shared one.
+    let mut cat = argv(&["cat"]);
+    cat.stdin = Some(vec![b'x'; 2 * 1024 * 1024]);
+    assert_eq!(transport.look(&host, &cat).await.unwrap().stdout_len, 2 * 1024 * 1024);
+    assert!(transport.look(&host, &argv(&["true"])).await.is_ok());
+}
+
+#[tokio::test]
+async fn looks_wait_longer_than_a_host_is_asked_for_room() {
+    let Some(server) = Server::start("waits_for_room", "MaxSessions 1") else {
+        return;
+    };
+    let (transport, host) = (transport(), server.host());
+    let slow = script(&format!("touch '{}'; sleep 12", server.path("begun").display()));
+    let look = async {
+        wait_for(&server.path("begun")).await;
+        transport.look(&host, &script("echo seen")).await
+    };
+    let (slow, look) = tokio::join!(transport.look(&host, &slow), look);
+    assert!(slow.is_ok());
+    assert_eq!(look.unwrap().stdout, b"seen\n");
+}

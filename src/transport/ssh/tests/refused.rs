@@ -9,6 +9,8 @@ use super::argv;
 use super::run;
 use super::server::Server;
 use crate::inventory::Host;
+use crate::inventory::Place;
+use crate::inventory::Variable;
 use crate::transport::TransportError;
 
 /// Starts a server with these lines, and a look at it that must fail.
@@ -166,4 +168,18 @@ async fn a_certificate_that_is_not_offered_is_named() {
     let error = run(&host, &argv(&["true"])).await.unwrap_err();
     is_denied(&error, "certificates are not offered: ");
     is_denied(&error, "id-cert.pub exists");
+}
+
+#[tokio::test]
+async fn a_host_behind_another_way_is_not_connected_to() {
+    let Some(server) = Server::start("other_way", "") else {
+        return;
+    };
+    let mut host = server.host();
+    let value = serde_json::json!("-o ProxyJump=bastion");
+    let origin = "hosts.yaml".to_owned();
+    let variable = Variable { value, origin, place: Place::default() };
+    host.vars.insert("ansible_ssh_common_args".to_owned(), variable);
+    is_a_problem_here(&host, "`ansible_ssh_common_args` (hosts.yaml) names a way to it").await;
+    assert_eq!(server.logins(), 0);
 }
