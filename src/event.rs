@@ -385,6 +385,9 @@ pub enum Outcome {
     },
     /// It was not sent; nothing happened.
     NotSent(TransportError),
+    /// planrun was stopped before it was sent: its host says that it never started, and it cannot
+    /// start any more.
+    NeverStarted,
     /// It may or may not have happened.
     Unknown {
         /// Why this is not known.

@@ -274,7 +274,7 @@ impl<'r> Live<'r, '_> {
                     self.note(Event::RunPaused { why: why.clone() }).await?;
                     return Ok(true);
                 }
-                Decision::Preflight(_) | Decision::Perform(..) => {}
+                Decision::Preflight(_) | Decision::Perform(..) | Decision::Settle(..) => {}
             }
         }
         Ok(settled)
@@ -317,6 +317,16 @@ impl<'r> Live<'r, '_> {
                     let host = host.clone();
                     Box::pin(async move {
                         let result = perform::perform(self, &host, spot).await;
+                        (host, result)
+                    })
+                };
+                Some((host, work))
+            }
+            Decision::Settle(host, spot) => {
+                let work = {
+                    let host = host.clone();
+                    Box::pin(async move {
+                        let result = perform::settle(self, &host, spot).await;
                         (host, result)
                     })
                 };

@@ -39,6 +39,7 @@ impl Event {
                     text(stderr, by);
                 }
                 Outcome::NotSent(error) => error.redact(by),
+                Outcome::NeverStarted => {}
                 Outcome::Unknown { why, .. } => text(why, by),
             },
             Self::TaskEnded { why, result, .. } => {

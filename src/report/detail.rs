@@ -46,6 +46,7 @@ pub(crate) fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Ended { exit, .. } => ended(exit),
         Outcome::NotSent(error) => format!("not sent: {}", sentence(&error.to_string())),
+        Outcome::NeverStarted => "never started".to_owned(),
         Outcome::Unknown { why, .. } => format!("end unknown: {}", sentence(why)),
     }
 }

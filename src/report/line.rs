@@ -307,10 +307,10 @@ fn attempt_ended(memory: &Memory, task: &TaskId, outcome: &Outcome) -> Option<Li
             let first = detail::output(on, stream, 1);
             first.first().map(|line| line.text.clone()).unwrap_or_default()
         }
-        Outcome::NotSent(_) | Outcome::Unknown { .. } => String::new(),
+        Outcome::NotSent(_) | Outcome::NeverStarted | Outcome::Unknown { .. } => String::new(),
     };
     let word = match outcome {
-        Outcome::Ended { .. } => detail::outcome(outcome),
+        Outcome::Ended { .. } | Outcome::NeverStarted => detail::outcome(outcome),
         Outcome::NotSent(error) => {
             text = sentence(&error.to_string());
             "not sent".to_owned()

@@ -15,6 +15,7 @@
 
 mod critical;
 mod failure;
+mod next_move;
 mod rounds;
 mod turn;
 mod verdict;
@@ -47,6 +48,11 @@ use crate::transport::TransportError;
 
 pub use critical::inside_uninterruptible;
 pub use failure::asks_on_failure;
+pub use next_move::Facts;
+pub use next_move::Move;
+pub use next_move::Observed;
+pub use next_move::Policy;
+pub use next_move::next_move;
 pub use rounds::begun_anew;
 pub use rounds::failed_part;
 pub use turn::Refusal;
@@ -66,6 +72,8 @@ pub enum Decision<'p> {
     Preflight(HostName),
     /// Work on a step on a host.
     Perform(HostName, Spot<'p>),
+    /// Find out whether what was sent for a step still runs, before the host is rolled back.
+    Settle(HostName, Spot<'p>),
     /// Ask a person.
     Ask(TaskId),
     /// Stop here; a resume goes on.
@@ -77,6 +85,7 @@ enum Next<'p> {
     Record(Event),
     Preflight,
     Perform(Spot<'p>),
+    Settle(Spot<'p>),
     Question(TaskId),
     Nothing,
 }
@@ -114,13 +123,14 @@ pub fn decide<'p>(
             Next::Record(event) => return vec![Decision::Record(event)],
             Next::Question(task) => questions.push(task),
             Next::Nothing => {}
-            Next::Preflight | Next::Perform(_)
+            Next::Preflight | Next::Perform(_) | Next::Settle(_)
                 if host.blocked.is_some() || (!inside && (stops || asks || urgent)) =>
             {
                 held_back = true;
             }
             Next::Preflight => decisions.push(Decision::Preflight(name.clone())),
             Next::Perform(step) => decisions.push(Decision::Perform(name.clone(), step)),
+            Next::Settle(step) => decisions.push(Decision::Settle(name.clone(), step)),
         }
     }
     if !decisions.is_empty() || !busy.is_empty() {
@@ -259,7 +269,9 @@ fn undo<'p>(plan: &'p ResolvedPlan, name: &HostName, host: &HostState) -> Next<'
         }
         match walk_step(handler, host) {
             Walk::Done => {}
-            Walk::Perform(step) => return Next::Perform(step),
+            Walk::Perform(step) => {
+                return settle_first(plan, name, host, step).unwrap_or(Next::Perform(step));
+            }
             Walk::Close(step, status, why) => {
                 return Next::Record(closing(name, host, step, status, why));
             }
@@ -274,6 +286,26 @@ fn undo<'p>(plan: &'p ResolvedPlan, name: &HostName, host: &HostState) -> Next<'
         }
     }
     Next::Record(Event::HostEnded { host: name.clone(), status: HostStatus::RolledBack, why: None })
+}
+
+/// Before a handler is worked on, everything that was sent for the host is known to be over, or the
+/// operator has said to go on all the same. A step settles its own attempts.
+fn settle_first<'p>(
+    plan: &'p ResolvedPlan,
+    name: &HostName,
+    host: &HostState,
+    handler: Spot<'p>,
+) -> Option<Next<'p>> {
+    let own = handler.path();
+    let mut tasks = host.tasks.iter().rev().filter(|(path, _)| **path != own);
+    tasks.find_map(|(path, task)| {
+        let spot = Spot::at(&plan.plan, path).filter(|spot| !spot.is_read_only())?;
+        let settle = match task.question {
+            Some(_) => Next::Question(TaskId { host: name.clone(), step: path.clone() }),
+            None => Next::Settle(spot),
+        };
+        task.is_in_doubt().then_some(settle)
+    })
 }
 
 /// Nothing is under way: the next batch begins, or the run ends.

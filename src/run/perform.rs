@@ -11,6 +11,7 @@ mod limits;
 mod names;
 mod required;
 mod rounds;
+mod settle;
 mod wait;
 
 use std::time::Duration;
@@ -41,6 +42,7 @@ use crate::template::Mode;
 use crate::template::Names;
 
 pub(super) use names::names;
+pub(super) use settle::settle;
 
 /// A step on a host, at work.
 struct Task<'w, 'r, 'a> {
@@ -91,10 +93,7 @@ pub(super) async fn perform<'r>(
     let task = Task::at(live, host, spot, &guard);
     let turn = task.turn().await?;
     task.note_spent().await?;
-    match guard.met() {
-        Some(error) => task.note(Event::blocked(host, &error)).await,
-        None => task.conclude(turn).await,
-    }
+    task.rest_at(turn).await
 }
 
 impl<'w, 'r, 'a> Task<'w, 'r, 'a> {
@@ -140,6 +139,11 @@ impl Task<'_, '_, '_> {
     /// Whether something that is no result of the task keeps the run from the host.
     fn is_blocked(&self) -> bool {
         self.guard.met().is_some()
+    }
+
+    /// Whether the work stops here: nothing more is looked at, sent, or judged as failed.
+    fn is_halted(&self) -> bool {
+        self.is_blocked() || (self.live.run.stop.requested().is_some() && self.may_stop())
     }
 
     async fn note(&self, event: Event) -> Result<(), JournalError> {
@@ -288,8 +292,12 @@ impl Task<'_, '_, '_> {
         }
     }
 
-    /// Ends a task that failed, or asks a person about it where the plan holds.
+    /// Ends a task that failed, or asks a person about it where the plan holds. Where the run is to
+    /// stop, nothing fails: a resume looks again.
     fn failed(&self, status: TaskStatus, why: Reason) -> Turn {
+        if self.is_halted() {
+            return Turn::Stopped;
+        }
         if self.asks_on_failure() {
             let text = format!("{}: {}. What now?", self.title(), why.text);
             let answers = vec![Answer::Retry, Answer::Skip, Answer::Fail];
@@ -304,6 +312,14 @@ impl Task<'_, '_, '_> {
         let host = state.hosts.get(self.host);
         self.may_stop()
             && host.is_some_and(|host| decide::asks_on_failure(self.live.run.plan, host, self.spot))
+    }
+
+    /// Records where the task has come to, or what keeps the run from its host.
+    async fn rest_at(&self, turn: Turn) -> Result<(), JournalError> {
+        match self.guard.met() {
+            Some(error) => self.note(Event::blocked(self.host, &error)).await,
+            None => self.conclude(turn).await,
+        }
     }
 
     async fn conclude(&self, turn: Turn) -> Result<(), JournalError> {
@@ -394,7 +410,9 @@ impl Task<'_, '_, '_> {
             if seen.holds() || passed >= within || self.is_blocked() {
                 return seen;
             }
-            clock.sleep(pause.min(within.saturating_sub(passed))).await;
+            if self.sleep(pause.min(within.saturating_sub(passed))).await {
+                return seen;
+            }
             pause = (pause * 2).min(Duration::from_secs(2));
         }
     }

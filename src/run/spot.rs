@@ -85,6 +85,11 @@ impl<'p> Spot<'p> {
         self.step.for_each.is_some() && self.item.is_some()
     }
 
+    /// Whether it is an effect that changes nothing.
+    pub(super) fn is_read_only(&self) -> bool {
+        matches!(&self.step.action, Action::Effect(effect) if effect.read_only)
+    }
+
     /// Returns a step with a `for_each` at an item.
     pub(super) fn at_item(&self, number: usize) -> Self {
         Self { step: self.step, item: Some(Item { of: self.step, number }) }

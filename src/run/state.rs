@@ -23,6 +23,7 @@ use crate::task::StepPath;
 use crate::task::TaskId;
 
 pub use task::AttemptState;
+pub use task::Last;
 pub use task::TaskState;
 
 /// All that is known of a run.
@@ -142,7 +143,7 @@ impl RunState {
         }
         for (host, state) in &self.hosts {
             for step in &state.asked {
-                let task = state.task(step).filter(|task| task.status.is_none());
+                let task = state.task(step);
                 if let Some(question) = task.and_then(|task| task.question.clone()) {
                     open.push((TaskId { host: host.clone(), step: step.clone() }, question));
                 }
@@ -210,17 +211,16 @@ impl RunState {
             }
             if host.status == HostStatus::Stuck {
                 host.status = HostStatus::RollingBack;
-                // The handlers that failed are begun anew; those that ended well stay as they are,
-                // and so does the list of what a handler is done for.
-                host.tasks.retain(|path, task| {
-                    let stays = !path.0.contains(".rollback")
-                        || task.status.is_none_or(TaskStatus::is_well);
-                    if !stays && task.items.is_some() {
-                        task.status = None;
-                        task.why = None;
+                // The handlers that failed are begun anew; those that ended well stay as they are.
+                for (path, task) in &mut host.tasks {
+                    let is_well = task.status.is_none_or(TaskStatus::is_well);
+                    if path.0.contains(".rollback") && !is_well {
+                        let reached = task.reached;
+                        task.begin_anew();
+                        // The items of a list that ended well stay so, too.
+                        task.reached = reached;
                     }
-                    stays || task.items.is_some()
-                });
+                }
             }
         }
     }
@@ -285,7 +285,15 @@ impl RunState {
             _ => None,
         };
         let task = host.tasks.entry(id.step.clone()).or_default();
-        if task.status.is_some() {
+        // Of a task that has ended something may still be running: that is found out, or the
+        // operator is asked about it, before the host is rolled back.
+        let is_about_running = matches!(
+            event,
+            Event::AttemptEnded { .. }
+                | Event::QuestionAsked { .. }
+                | Event::QuestionAnswered { .. }
+        );
+        if task.status.is_some() && !(is_about_running && task.is_in_doubt()) {
             return Err(format!("{id} has ended already"));
         }
         match event {

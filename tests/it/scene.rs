@@ -18,6 +18,7 @@ use planrun::event::Event;
 use planrun::event::HostStatus;
 use planrun::event::Journal;
 use planrun::event::JournalError;
+use planrun::event::Outcome;
 use planrun::event::Question;
 use planrun::event::Record;
 use planrun::event::Reporter;
@@ -36,6 +37,7 @@ use planrun::run::planned;
 use planrun::run::state::RunState;
 use planrun::source::Sources;
 use planrun::task::TaskId;
+use planrun::transport::Exit;
 use planrun::transport::Transport;
 use planrun::transport::model::FaultKind;
 use planrun::transport::model::FaultSpec;
@@ -256,6 +258,15 @@ impl Resumed {
     #[track_caller]
     pub(crate) fn story(&self) -> String {
         format!("died after {}\n{}", self.dies_after, trace(&self.journal))
+    }
+}
+
+impl Resumed {
+    /// How many attempts at a step are known to have failed.
+    pub(crate) fn refusals(&self, step: &str) -> usize {
+        let records = self.journal.records.borrow();
+        let refused = |record: &&Record| matches!(&record.event, Event::AttemptEnded { task, outcome: Outcome::Ended { exit: Exit::Code(1), .. }, .. } if task.step.0 == step);
+        records.iter().filter(refused).count()
     }
 }
 

@@ -175,6 +175,8 @@ mod tests {
             timeout: Duration::ZERO,
             intended: Timestamp::UNIX_EPOCH,
             outcome: Some(Outcome::Unknown { why: String::new(), running: false }),
+            is_refuted: false,
+            is_released: false,
         };
         let is_sent = task.is_some_and(|status| status != TaskStatus::Skipped);
         let state = |status| TaskState {

@@ -8,7 +8,6 @@ use crate::event::Event;
 use crate::event::Reason;
 use crate::event::TaskStatus;
 use crate::inventory::HostName;
-use crate::plan::Action;
 use crate::plan::OnFailure;
 use crate::plan::Step;
 use crate::resolve::ResolvedPlan;
@@ -55,8 +54,7 @@ pub(in crate::run) fn may_have_run(spot: Spot<'_>, host: &HostState) -> bool {
         let mut parts = steps.iter().chain(rescue);
         return parts.any(|part| may_have_run(spot.inner(part), host));
     }
-    let reads = matches!(&spot.step.action, Action::Effect(effect) if effect.read_only);
-    !reads && host.task(&spot.path()).is_some_and(TaskState::may_have_run)
+    !spot.is_read_only() && host.task(&spot.path()).is_some_and(TaskState::may_have_run)
 }
 
 /// Walks through steps of the plan.

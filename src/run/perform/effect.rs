@@ -37,6 +37,11 @@ use crate::inventory::HostName;
 use crate::plan::Effect;
 use crate::plan::OnUnknown;
 use crate::plan::Place;
+use crate::run::decide;
+use crate::run::decide::Facts;
+use crate::run::decide::Move;
+use crate::run::decide::Observed;
+use crate::run::decide::Policy;
 use crate::run::perform::End;
 use crate::run::perform::Task;
 use crate::run::perform::Turn;
@@ -44,101 +49,157 @@ use crate::run::perform::effect::in_place::IN_PLACE;
 use crate::run::perform::effect::judge::Judgement;
 use crate::run::render;
 use crate::run::state::AttemptState;
-use crate::run::state::TaskState;
+use crate::run::state::Last;
 use crate::transport::AttemptId;
 use crate::transport::Output;
-use crate::transport::Recovered;
 use crate::transport::Transport as _;
 use crate::transport::TransportError;
 
 /// Longest text of a stream that an event keeps, in bytes.
 const KEPT: usize = 4 * 1024;
 
-/// How often a host is asked about an attempt that is still running there.
-const ASK_EVERY: Duration = Duration::from_secs(2);
+/// An effect, at work in this process.
+struct Work<'p> {
+    effect: &'p Effect,
+    /// How many attempts there were when it was taken up.
+    before: usize,
+    /// How often it could not be sent since then, for all the patience the plan has.
+    refused: usize,
+    /// Whether the host of the last attempt was asked about it.
+    host_asked: bool,
+    /// Whether what it requires was looked at.
+    required: bool,
+    /// What the last attempt printed, where that is known.
+    output: Option<Output>,
+    /// What was observed since.
+    judgement: Option<Judgement>,
+}
 
 impl Task<'_, '_, '_> {
+    /// Does what [`decide::next_move`] says, until the step ends, asks, or is stopped.
     pub(super) async fn effect(&self, effect: &Effect) -> Result<Turn, JournalError> {
-        let state = self.state();
-        let mut judged = None;
-        if state.is_again && state.forgiven == state.attempts.len() {
-            if let Some(turn) = self.seen_in_round(effect, &state).await {
+        let mut work = Work {
+            effect,
+            before: self.state().attempts.len(),
+            refused: 0,
+            host_asked: false,
+            required: false,
+            output: self.recorded_output(),
+            judgement: None,
+        };
+        loop {
+            if self.is_blocked() {
+                return Ok(Turn::Stopped);
+            }
+            let next = decide::next_move(&self.facts(&work));
+            tracing::trace!(task = %self.id, ?next, "next move");
+            let turn = match next {
+                Move::Stop => Some(Turn::Stopped),
+                Move::Settle => {
+                    work.host_asked = true;
+                    work.output = self.settle_last().await?;
+                    None
+                }
+                Move::Look => {
+                    work.judgement = Some(self.observe(&work).await);
+                    None
+                }
+                Move::Send => self.send(&mut work).await?,
+                Move::Delay => match self.before_again(&work).await {
+                    Some(turn) => Some(turn),
+                    None => self.send(&mut work).await?,
+                },
+                Move::Done | Move::Fail | Move::Unknown => Some(self.concluded(next, &work)),
+            };
+            if let Some(turn) = turn {
                 return Ok(turn);
             }
-        } else if let Some(last) = state.attempts.last() {
-            let output = self.settle(last).await?;
-            let forgiven = state.forgiven == state.attempts.len();
-            let judgement = self.judge(effect, output.as_ref()).await;
-            if self.is_blocked() {
-                return Ok(Turn::Stopped);
-            }
-            match judgement {
-                Judgement::Done(..) => return Ok(self.done(effect, judgement)),
-                _ if forgiven => {}
-                // Its end went with the process that waited for it, and again does no harm.
-                Judgement::InDoubt(_) if effect.idempotent && !self.may_be_running() => {}
-                _ => judged = Some(judgement),
-            }
-        } else if let Some(why) = self.already_so(effect).await {
-            return Ok(End::with(TaskStatus::Unchanged, why));
         }
-        let mut required = false;
-        loop {
-            let tried = self.state().attempts.len() - self.state().forgiven;
-            let in_time = self.time_is_up().is_none();
-            let permitted = tried < effect.retry.attempts as usize && in_time;
-            match judged.take() {
-                None => {}
-                Some(Judgement::InDoubt(why))
-                    // One more than the plan allows: it failed nowhere, only its end is missing.
-                    if !(effect.idempotent && in_time && (permitted || tried < 2))
-                        || self.may_be_running() =>
-                {
-                    // Whether something was read is no question to a person.
-                    return Ok(if effect.read_only {
-                        self.failed(TaskStatus::Failed, why)
-                    } else {
-                        self.unknown(why)
-                    });
+    }
+
+    /// What the last attempt printed, as far as that was recorded.
+    fn recorded_output(&self) -> Option<Output> {
+        match self.state().attempts.pop()?.outcome? {
+            Outcome::Ended { exit, stdout, stderr } => Some(Output::new(exit, stdout, stderr)),
+            Outcome::NotSent(_) | Outcome::NeverStarted | Outcome::Unknown { .. } => None,
+        }
+    }
+
+    /// Gathers what is known.
+    fn facts(&self, work: &Work<'_>) -> Facts {
+        let state = self.state();
+        let effect = work.effect;
+        // What never began is no try, and neither is what ended unseen with an earlier process.
+        let is_try = |(number, attempt): &(usize, &AttemptState)| match &attempt.outcome {
+            Some(Outcome::NeverStarted | Outcome::NotSent(_)) => false,
+            Some(Outcome::Ended { .. }) => true,
+            Some(Outcome::Unknown { .. }) | None => *number >= work.before,
+        };
+        let counting = state.attempts.iter().enumerate().skip(state.forgiven);
+        Facts {
+            policy: Policy {
+                idempotent: effect.idempotent,
+                read_only: effect.read_only,
+                tries: effect.retry.attempts as usize,
+            },
+            last: state.attempts.last().map_or(Last::Nothing, AttemptState::last),
+            is_ours: state.attempts.len() > work.before,
+            host_asked: work.host_asked,
+            is_forgiven: state.forgiven == state.attempts.len(),
+            tried: work.refused + counting.filter(is_try).count(),
+            observed: work.judgement.as_ref().map_or(Observed::Nothing, Judgement::observed),
+            in_time: self.time_is_up().is_none(),
+            stopping: self.is_halted(),
+        }
+    }
+
+    /// Looks whether the step is done: before the first attempt, and at the beginning of a later
+    /// round, as if nothing had been sent; else by what came of the last attempt.
+    async fn observe(&self, work: &Work<'_>) -> Judgement {
+        let state = self.state();
+        let is_first = state.attempts.iter().all(|one| one.last() == Last::NeverStarted);
+        if !is_first && !(state.is_again && state.forgiven == state.attempts.len()) {
+            let judgement = self.judge(work.effect, work.output.as_ref()).await;
+            return match judgement {
+                Judgement::Done(_, why, result) if !state.may_have_run() => {
+                    Judgement::Done(TaskStatus::Unchanged, why, result)
                 }
-                Some(Judgement::NotDone(status, why)) if !permitted => {
-                    let (status, why) = self.or_out_of_time(status, why);
-                    return Ok(self.failed(status, why));
-                }
-                Some(Judgement::NotDone(_, why) | Judgement::InDoubt(why)) => {
-                    if let Some(turn) = self.before_again(effect, tried, &why).await {
-                        return Ok(turn);
-                    }
-                }
-                Some(done @ Judgement::Done(..)) => return Ok(self.done(effect, done)),
-            }
-            if !std::mem::replace(&mut required, true) {
-                if let Some(turn) = self.blocks_lack().await? {
-                    return Ok(turn);
-                }
-                if let Some(turn) = self.lacks().await {
-                    return Ok(turn);
-                }
-            }
-            if self.is_blocked() {
-                return Ok(Turn::Stopped);
-            }
-            // What was looked at may have taken all the time there was.
-            if let Some(over) = self.time_is_up() {
-                return Ok(self.failed(TaskStatus::TimedOut, Self::not_begun(&over)));
-            }
-            let output = match self.send(effect).await? {
-                Ok(output) => output,
-                Err(why) => return Ok(self.failed(TaskStatus::Failed, why)),
+                other => other,
             };
-            if self.is_blocked() {
-                return Ok(Turn::Stopped);
+        }
+        match self.already_so(work.effect).await {
+            // What was sent in an earlier round counts as changed.
+            Some(mut why) if state.may_have_run() => {
+                "an earlier attempt did it".clone_into(&mut why.text);
+                Judgement::Done(TaskStatus::Changed, why, None)
             }
-            judged = Some(self.judge(effect, output.as_ref()).await);
-            if self.is_blocked() {
-                return Ok(Turn::Stopped);
+            Some(why) => Judgement::Done(TaskStatus::Unchanged, why, None),
+            None => {
+                let last = state.attempts.last().and_then(|last| last.outcome.clone());
+                let text = match last {
+                    Some(Outcome::Unknown { why, .. }) => why,
+                    _ => "it is not done yet".to_owned(),
+                };
+                Judgement::NotDone(TaskStatus::Failed, Reason { text, seen: Vec::new() })
             }
         }
+    }
+
+    /// How the step ends, from what was observed.
+    fn concluded(&self, next: Move, work: &Work<'_>) -> Turn {
+        let (status, why) = match work.judgement.clone() {
+            Some(Judgement::Done(status, why, result)) => {
+                return Turn::Ended(End { status, why: Some(why), result });
+            }
+            Some(Judgement::NotDone(status, why)) => (status, why),
+            Some(Judgement::InDoubt(why)) => (TaskStatus::Failed, why),
+            None => (TaskStatus::Failed, Reason::default()),
+        };
+        if next == Move::Unknown {
+            return self.unknown(why);
+        }
+        let (status, why) = self.or_out_of_time(status, why);
+        self.failed(status, why)
     }
 
     /// Looks whether nothing needs to be sent, and says why.
@@ -153,46 +214,11 @@ impl Task<'_, '_, '_> {
         is_in_place.then_some(Reason { text, seen })
     }
 
-    /// Looks at the beginning of a later round of a block whether the step must be sent again.
-    /// What was sent in an earlier one and is seen done counts as changed; what may still be
-    /// running is not sent again.
-    async fn seen_in_round(&self, effect: &Effect, state: &TaskState) -> Option<Turn> {
-        if let Some(mut why) = self.already_so(effect).await {
-            if !state.may_have_run() {
-                return Some(End::with(TaskStatus::Unchanged, why));
-            }
-            "done in an earlier round".clone_into(&mut why.text);
-            return Some(End::with(TaskStatus::Changed, why));
-        }
-        let last = state.attempts.last().and_then(|last| last.outcome.as_ref());
-        match last {
-            Some(Outcome::Unknown { why, running: true }) => {
-                Some(self.unknown(Reason { text: why.clone(), seen: Vec::new() }))
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether the last attempt may still be running.
-    fn may_be_running(&self) -> bool {
-        let last = self.state().attempts.pop();
-        matches!(last.and_then(|last| last.outcome), Some(Outcome::Unknown { running: true, .. }))
-    }
-
-    fn done(&self, effect: &Effect, judgement: Judgement) -> Turn {
-        match judgement {
-            Judgement::Done(why, result) => Turn::Ended(End {
-                status: if effect.read_only { TaskStatus::Unchanged } else { TaskStatus::Changed },
-                why: Some(why),
-                result,
-            }),
-            Judgement::NotDone(status, why) => self.failed(status, why),
-            Judgement::InDoubt(why) => self.unknown(why),
-        }
-    }
-
     /// Waits before another attempt, and looks once more whether it is needed.
-    async fn before_again(&self, effect: &Effect, tried: usize, why: &Reason) -> Option<Turn> {
+    async fn before_again(&self, work: &Work<'_>) -> Option<Turn> {
+        let effect = work.effect;
+        let why = work.judgement.as_ref().map(Judgement::why).unwrap_or_default();
+        let tried = self.facts(work).tried;
         let delay = match self.length(&effect.retry.delay) {
             Ok(delay) => delay,
             Err(why) => return Some(self.failed(TaskStatus::Failed, why)),
@@ -215,18 +241,50 @@ impl Task<'_, '_, '_> {
             }
         }
         self.time_is_up()?;
-        let (status, why) = self.or_out_of_time(TaskStatus::TimedOut, why.clone());
+        let (status, why) = self.or_out_of_time(TaskStatus::TimedOut, why);
         Some(self.failed(status, why))
     }
 
-    /// Sends one attempt. `Err` where it could not even be made; `Ok(None)` where it was not
-    /// answered. A host that cannot be reached is tried again, members of a group in turn, for as
+    /// Sends it, where what is required holds and time is left; else says how the step ends.
+    async fn send(&self, work: &mut Work<'_>) -> Result<Option<Turn>, JournalError> {
+        if !std::mem::replace(&mut work.required, true) {
+            if let Some(turn) = self.blocks_lack().await? {
+                return Ok(Some(turn));
+            }
+            if let Some(turn) = self.lacks().await {
+                return Ok(Some(turn));
+            }
+        }
+        // What was looked at may have taken all the time there was, or the operator's patience.
+        if self.is_halted() {
+            return Ok(Some(Turn::Stopped));
+        }
+        if let Some(over) = self.time_is_up() {
+            return Ok(Some(self.failed(TaskStatus::TimedOut, Self::not_begun(&over))));
+        }
+        work.output = match self.deliver(work.effect).await? {
+            Ok(output) => output,
+            Err(why) => return Ok(Some(self.failed(TaskStatus::Failed, why))),
+        };
+        let last = self.state().attempts.pop();
+        work.refused += usize::from(last.is_some_and(|last| last.last() == Last::NotSent));
+        work.host_asked = false;
+        work.judgement = None;
+        Ok(None)
+    }
+
+    /// Sends one attempt, and returns what it printed, where that is known. `Err` where it could not
+    /// even be made. A host that cannot be reached is tried again, members of a group in turn, for as
     /// long as the attempt might have taken: nothing was sent, so nothing can be doubled.
-    async fn send(&self, effect: &Effect) -> Result<Result<Option<Output>, Reason>, JournalError> {
+    async fn deliver(
+        &self,
+        effect: &Effect,
+    ) -> Result<Result<Option<Output>, Reason>, JournalError> {
         let clock = &self.live.run.clock;
         let begin = clock.monotonic();
         let mut pause = Duration::from_secs(1);
-        let mut turn = self.state().attempts.len();
+        let attempts = self.state().attempts;
+        let mut turn = attempts.iter().filter(|one| one.last() != Last::NeverStarted).count();
         loop {
             let members = match self.members(effect) {
                 Ok(members) => members,
@@ -239,12 +297,12 @@ impl Task<'_, '_, '_> {
                 Ok(sent) => sent,
                 Err(why) => return Ok(Err(why)),
             };
+            let may_go_on = clock.monotonic().saturating_sub(begin) < limit
+                && self.time_is_up().is_none()
+                && !self.is_halted();
             match result {
                 Ok(output) => return Ok(Ok(Some(output))),
-                Err(TransportError::Unreachable { .. })
-                    if clock.monotonic().saturating_sub(begin) < limit
-                        && self.time_is_up().is_none() =>
-                {
+                Err(TransportError::Unreachable { .. }) if may_go_on => {
                     turn += 1;
                     // Another member is tried at once; only a full round is followed by a pause.
                     if turn.is_multiple_of(members.len()) {
@@ -253,14 +311,6 @@ impl Task<'_, '_, '_> {
                         }
                         pause = (pause * 2).min(Duration::from_secs(15));
                     }
-                }
-                Err(TransportError::Cut { .. }) => {
-                    let state = self.state();
-                    let last = state.attempts.last();
-                    return match last {
-                        Some(last) => self.settle(last).await.map(Ok),
-                        None => Ok(Ok(None)),
-                    };
                 }
                 Err(_) => return Ok(Ok(None)),
             }
@@ -333,65 +383,11 @@ impl Task<'_, '_, '_> {
         if members.is_empty() { Err("there is no host to run it on".into()) } else { Ok(members) }
     }
 
-    /// Finds out what became of an attempt without a recorded outcome, and records it. Returns what
-    /// it printed, where that is known.
-    async fn settle(&self, last: &AttemptState) -> Result<Option<Output>, JournalError> {
-        match &last.outcome {
-            Some(Outcome::Ended { exit, stdout, stderr }) => {
-                return Ok(Some(Output::new(exit.clone(), stdout.as_str(), stderr.as_str())));
-            }
-            Some(_) => return Ok(None),
-            None => {}
-        }
-        let (outcome, output) = self.ask_host(last).await;
-        if self.is_blocked() {
-            return Ok(None);
-        }
-        let (task, attempt) = (self.id.clone(), last.id.clone());
-        self.note(Event::AttemptEnded { task, attempt, outcome }).await?;
-        Ok(output)
-    }
-
-    /// Asks the host of an attempt what became of it, for as long as it may be running.
-    async fn ask_host(&self, last: &AttemptState) -> (Outcome, Option<Output>) {
-        let run = self.live.run;
-        let end = run.clock.monotonic() + last.timeout;
-        let unknown = |why: &str, running| Outcome::Unknown { why: why.to_owned(), running };
-        loop {
-            let recovered = match run.plan.inventory.host(&last.on) {
-                Some(host) => self.guard.recover(host, &last.id).await,
-                None => Ok(Recovered::Unknown),
-            };
-            let outcome = match recovered {
-                Ok(Recovered::Running)
-                | Err(TransportError::Unreachable { .. } | TransportError::Cut { .. })
-                    if run.clock.monotonic() < end =>
-                {
-                    run.clock.sleep(ASK_EVERY).await;
-                    continue;
-                }
-                Ok(Recovered::Ended(output)) => return (ended(&output), Some(output)),
-                Ok(Recovered::Absent) => Outcome::NotSent(TransportError::Unreachable {
-                    host: last.on.clone(),
-                    why: "the host says that it never began".to_owned(),
-                }),
-                Ok(Recovered::Over) => {
-                    unknown("its end was not seen; the host says that it is over", false)
-                }
-                Ok(Recovered::Running) => {
-                    unknown("it was still running when its time was up", true)
-                }
-                Ok(Recovered::Unknown) => {
-                    unknown("its end was not seen, and the host cannot tell", false)
-                }
-                Err(error) => unknown(&error.to_string(), true),
-            };
-            return (outcome, None);
-        }
-    }
-
     /// Ends a task of which it cannot be told whether it came about, or asks.
     fn unknown(&self, why: Reason) -> Turn {
+        if self.is_halted() {
+            return Turn::Stopped;
+        }
         if self.step.on_unknown == OnUnknown::Ask && self.may_stop() {
             let text = format!("{}: did it happen? {}", self.title(), why.text);
             let answers = vec![Answer::Done, Answer::NotDone, Answer::Retry, Answer::Fail];
@@ -401,7 +397,8 @@ impl Task<'_, '_, '_> {
     }
 }
 
-fn ended(output: &Output) -> Outcome {
+/// What is kept of an attempt that ended.
+pub(super) fn ended(output: &Output) -> Outcome {
     Outcome::Ended {
         exit: output.exit.clone(),
         stdout: kept(&output.stdout),

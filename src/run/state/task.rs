@@ -70,17 +70,64 @@ pub struct AttemptState {
     pub intended: Timestamp,
     /// What came of it; `None` while this is not recorded.
     pub outcome: Option<Outcome>,
+    /// The operator says that it did nothing.
+    pub is_refuted: bool,
+    /// The operator knows that it may still be running, and says to go on.
+    pub is_released: bool,
+}
+
+/// What is known of the last attempt at a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Last {
+    /// There was none.
+    Nothing,
+    /// Its outcome is not recorded: its host has not been asked.
+    InDoubt,
+    /// It never started: planrun was stopped before it was sent.
+    NeverStarted,
+    /// It was not sent: the host was not reached, or refused.
+    NotSent,
+    /// It ended, and how is known.
+    Ended,
+    /// It is over; how it ended is not known.
+    Over,
+    /// It may still be running.
+    Running,
+}
+
+impl AttemptState {
+    /// Returns what is known of it.
+    pub fn last(&self) -> Last {
+        match &self.outcome {
+            None => Last::InDoubt,
+            Some(Outcome::NeverStarted) => Last::NeverStarted,
+            Some(Outcome::NotSent(_)) => Last::NotSent,
+            Some(Outcome::Ended { .. }) => Last::Ended,
+            Some(Outcome::Unknown { running: false, .. }) => Last::Over,
+            Some(Outcome::Unknown { running: true, .. }) => Last::Running,
+        }
+    }
+
+    /// Whether it may have done something.
+    fn may_have_run(&self) -> bool {
+        !self.is_refuted && !matches!(self.last(), Last::NeverStarted | Last::NotSent)
+    }
+
+    /// Whether it may still be running.
+    pub fn may_be_running(&self) -> bool {
+        matches!(self.last(), Last::InDoubt | Last::Running)
+    }
 }
 
 impl TaskState {
     /// Whether something of it may have happened on a host.
     pub fn may_have_run(&self) -> bool {
-        let not_done = matches!(self.answer, Some((Answer::NotDone, _)));
-        !not_done
-            && self
-                .attempts
-                .iter()
-                .any(|attempt| !matches!(attempt.outcome, Some(Outcome::NotSent(_))))
+        self.attempts.iter().any(AttemptState::may_have_run)
+    }
+
+    /// Whether an attempt at it may still be running, and the operator has not said to go on.
+    pub fn is_in_doubt(&self) -> bool {
+        self.attempts.iter().any(|attempt| attempt.may_be_running() && !attempt.is_released)
     }
 
     /// Whether all of the time that a block may take has passed.
@@ -142,7 +189,11 @@ impl TaskState {
     pub(super) fn apply_attempt(&mut self, record: &Record) -> Result<(), &'static str> {
         match &record.event {
             Event::AttemptIntended { attempt, on, timeout, .. } => {
-                if self.attempts.iter().any(|one| one.id == *attempt || one.outcome.is_none()) {
+                // Old runs counted the attempts at a handler anew when it was taken up again.
+                let counted = &self.attempts[self.forgiven..];
+                if counted.iter().any(|one| one.id == *attempt)
+                    || self.attempts.iter().any(|one| one.outcome.is_none())
+                {
                     return Err("an attempt begins before the last has ended");
                 }
                 self.attempts.push(AttemptState {
@@ -151,11 +202,14 @@ impl TaskState {
                     timeout: *timeout,
                     intended: record.at,
                     outcome: None,
+                    is_refuted: false,
+                    is_released: false,
                 });
             }
             Event::AttemptEnded { attempt, outcome, .. } => {
-                let found = self.attempts.iter_mut().find(|one| one.id == *attempt);
-                let Some(found) = found.filter(|one| one.outcome.is_none()) else {
+                // What was thought to be running may be found to have ended.
+                let found = self.attempts.iter_mut().rfind(|one| one.id == *attempt);
+                let Some(found) = found.filter(|one| one.may_be_running()) else {
                     return Err("an attempt ends that was not intended");
                 };
                 found.outcome = Some(outcome.clone());
@@ -169,11 +223,23 @@ impl TaskState {
     pub(super) fn answer(&mut self, answer: Answer, reason: Option<String>) -> bool {
         let open = self.question.take_if(|question| question.answers.contains(&answer));
         let Some(question) = open else { return false };
+        if self.status.is_some() {
+            // The host is rolled back, and something of this task may still be running.
+            let running = self.attempts.iter_mut().filter(|attempt| attempt.may_be_running());
+            running.for_each(|attempt| attempt.is_released = answer == Answer::Continue);
+            return true;
+        }
         self.why = Some(question.why);
         self.answer = Some((answer, reason));
         match answer {
             Answer::Wait => self.waited = Duration::ZERO,
-            Answer::Retry | Answer::NotDone => self.forgiven = self.attempts.len(),
+            Answer::Retry => self.forgiven = self.attempts.len(),
+            Answer::NotDone => {
+                self.forgiven = self.attempts.len();
+                // What was still running when the operator looked may have done something since.
+                let over = self.attempts.iter_mut().filter(|attempt| !attempt.may_be_running());
+                over.for_each(|attempt| attempt.is_refuted = true);
+            }
             Answer::Approve
             | Answer::Reject
             | Answer::Continue

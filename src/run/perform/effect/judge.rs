@@ -10,6 +10,7 @@ use crate::output;
 use crate::output::Reading;
 use crate::plan::Effect;
 use crate::plan::ExitCodes;
+use crate::run::decide::Observed;
 use crate::run::observe::Observation;
 use crate::run::observe::first_line;
 use crate::run::perform::Task;
@@ -19,13 +20,32 @@ use crate::transport::Exit;
 use crate::transport::Output;
 
 /// What an attempt came to.
+#[derive(Clone, Debug)]
 pub(super) enum Judgement {
     /// What was wanted is so.
-    Done(Reason, Option<serde_json::Value>),
+    Done(TaskStatus, Reason, Option<serde_json::Value>),
     /// It is known not to be so, and the attempt is known to be over.
     NotDone(TaskStatus, Reason),
     /// It cannot be told.
     InDoubt(Reason),
+}
+
+impl Judgement {
+    /// Returns it without its reasons.
+    pub(super) fn observed(&self) -> Observed {
+        match self {
+            Self::Done(..) => Observed::Done,
+            Self::NotDone(..) => Observed::NotDone,
+            Self::InDoubt(_) => Observed::InDoubt,
+        }
+    }
+
+    /// Returns its reason.
+    pub(super) fn why(&self) -> Reason {
+        match self {
+            Self::Done(_, why, _) | Self::NotDone(_, why) | Self::InDoubt(why) => why.clone(),
+        }
+    }
 }
 
 impl Task<'_, '_, '_> {
@@ -45,14 +65,15 @@ impl Task<'_, '_, '_> {
             Some(Outcome::Ended { exit: Exit::TimedOut, .. }) => TaskStatus::TimedOut,
             _ => TaskStatus::Failed,
         };
+        let done = if effect.read_only { TaskStatus::Unchanged } else { TaskStatus::Changed };
         let Some(done_when) = &effect.done_when else {
             let why = |text: String| Reason { text, seen: Vec::new() };
             return match (known, exit_well) {
-                (true, true) => Judgement::Done(why(told), result),
+                (true, true) => Judgement::Done(done, why(told), result),
                 (true, false) => Judgement::NotDone(status, why(told)),
                 (false, _) => match self.state().attempts.last() {
                     Some(last) if self.is_in_place(effect, &last.on).await => {
-                        Judgement::Done(why(format!("{told}; but {IN_PLACE}")), result)
+                        Judgement::Done(done, why(format!("{told}; but {IN_PLACE}")), result)
                     }
                     _ => Judgement::InDoubt(why(told)),
                 },
@@ -64,7 +85,7 @@ impl Task<'_, '_, '_> {
         };
         let look = || async { self.observer().condition(done_when).await };
         // What was never sent need not be waited for.
-        let sent = !matches!(outcome, Some(Outcome::NotSent(_)));
+        let sent = !matches!(outcome, Some(Outcome::NotSent(_) | Outcome::NeverStarted));
         let seen = self.look_until(if sent { within } else { Duration::ZERO }, look).await;
         let also_exit = effect.exit_codes.is_some() && known && !exit_well;
         let is_open = match seen.truth() {
@@ -77,7 +98,7 @@ impl Task<'_, '_, '_> {
                 let text = format!("{told} is no success, though what was to be seen is seen");
                 Judgement::NotDone(status, seen.reason(text))
             }
-            Truth::True => Judgement::Done(seen.reason(told), result),
+            Truth::True => Judgement::Done(done, seen.reason(told), result),
             Truth::False | Truth::Unknown => not_seen(&seen, &told, status, is_open),
         }
     }
@@ -132,6 +153,7 @@ fn describe(outcome: Option<&Outcome>, effect: &Effect) -> (bool, bool, String) 
             (true, false, "it took too long and was ended".to_owned())
         }
         Some(Outcome::NotSent(error)) => (true, false, format!("not sent: {error}")),
+        Some(Outcome::NeverStarted) => (true, false, "it never started".to_owned()),
         Some(Outcome::Unknown { why, .. }) => (false, false, why.clone()),
         None => (false, false, "its end was not recorded".to_owned()),
     }

@@ -1,0 +1,113 @@
+//! May an effect be sent, or sent again? One table, from what is known of its attempts.
+//!
+//! `perform` gathers the [`Facts`], does what [`next_move`] says, and asks again. The laws:
+//!
+//! - Nothing is sent while an earlier attempt may still be running, whoever asks for it.
+//! - An attempt that is known never to have started is sent again, and counts as no try. Neither
+//!   does one whose outcome went with the process that waited for it: a kill is not a failure.
+//! - An answer of the operator (`retry`, `not-done`) gives all tries again.
+//! - While the run is to stop, nothing is sent and nothing is judged as failed: a resume does that.
+
+use crate::run::state::Last;
+
+/// What the plan says of an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Sending it twice does no harm.
+    pub idempotent: bool,
+    /// It changes nothing.
+    pub read_only: bool,
+    /// How often it is tried.
+    pub tries: usize,
+}
+
+/// What was observed since the last attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Observed {
+    /// Nothing yet.
+    Nothing,
+    /// The step is done.
+    Done,
+    /// It is not.
+    NotDone,
+    /// It cannot be told.
+    InDoubt,
+}
+
+/// All that the table depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// What the plan says.
+    pub policy: Policy,
+    /// What is known of the last attempt.
+    pub last: Last,
+    /// Whether this process has sent it.
+    pub is_ours: bool,
+    /// Whether its host was asked since this process took the task up.
+    pub host_asked: bool,
+    /// Whether the attempts so far do not count: an answer or a new round came after them.
+    pub is_forgiven: bool,
+    /// How many tries were made.
+    pub tried: usize,
+    /// What was observed.
+    pub observed: Observed,
+    /// Whether the blocks around leave time for another try.
+    pub in_time: bool,
+    /// Whether the run is to stop here.
+    pub stopping: bool,
+}
+
+/// What is done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// Ask the host what became of the last attempt.
+    Settle,
+    /// Look whether the step is done.
+    Look,
+    /// Send it.
+    Send,
+    /// Wait as long as the plan says, then send it.
+    Delay,
+    /// The step ends well.
+    Done,
+    /// The step fails.
+    Fail,
+    /// Whether the step took effect is unknown: ask the operator, or end so.
+    Unknown,
+    /// Leave it here; a resume continues.
+    Stop,
+}
+
+/// Says what is done next. See the module.
+pub fn next_move(facts: &Facts) -> Move {
+    let Facts { policy, last, observed, is_forgiven, is_ours, .. } = *facts;
+    let may_try = facts.in_time && facts.tried < policy.tries;
+    match (last, observed) {
+        (_, Observed::Done) => Move::Done,
+        (Last::InDoubt, _) if facts.host_asked => Move::Stop,
+        (Last::InDoubt, _) => Move::Settle,
+        (Last::Running, Observed::Nothing) if !facts.host_asked => Move::Settle,
+        (Last::Nothing, Observed::Nothing) if facts.stopping => Move::Stop,
+        (_, Observed::Nothing) => Move::Look,
+        _ if facts.stopping => Move::Stop,
+        // Nothing is sent beside it.
+        (Last::Running, _) if policy.read_only => Move::Fail,
+        (Last::Running, _) => Move::Unknown,
+        (Last::Nothing | Last::NeverStarted, _) => Move::Send,
+        _ if is_forgiven => Move::Send,
+        (Last::NotSent, _) if !is_ours => Move::Send,
+        (Last::Over, Observed::NotDone) if !is_ours => Move::Send,
+        (Last::Over, Observed::InDoubt) if !is_ours && policy.idempotent => Move::Send,
+        // One more than the plan allows: it failed nowhere, only its outcome is missing.
+        (Last::Over, Observed::InDoubt)
+            if policy.idempotent && facts.in_time && (may_try || facts.tried < 2) =>
+        {
+            Move::Delay
+        }
+        // Whether something was read is no question to the operator.
+        (Last::Over, Observed::InDoubt) if policy.read_only => Move::Fail,
+        (Last::Over, Observed::InDoubt) => Move::Unknown,
+        (Last::NotSent | Last::Ended | Last::Over, _) if may_try => Move::Delay,
+        (Last::NotSent | Last::Ended | Last::Over, _) => Move::Fail,
+    }
+}

@@ -1,0 +1,144 @@
+//! What became of attempts whose outcome is not known: their hosts are asked.
+//!
+//! One rule for both directions: nothing is sent, and no handler is looked at, while an attempt on
+//! the host may still be running. A step that is taken up again settles its own last attempt; before
+//! a handler is worked on, every other attempt of the host is settled. As long as the host says that
+//! it runs, or cannot be reached, it is asked again, for as long as the attempt might have taken;
+//! then the operator decides.
+
+use std::time::Duration;
+
+use crate::event::Answer;
+use crate::event::Event;
+use crate::event::JournalError;
+use crate::event::Outcome;
+use crate::event::Question;
+use crate::event::Reason;
+use crate::inventory::HostName;
+use crate::run::Live;
+use crate::run::guard::Guard;
+use crate::run::perform::Task;
+use crate::run::perform::Turn;
+use crate::run::perform::effect::ended;
+use crate::run::spot::Spot;
+use crate::run::state::AttemptState;
+use crate::transport::Exit;
+use crate::transport::Output;
+use crate::transport::Recovered;
+use crate::transport::Transport as _;
+use crate::transport::TransportError;
+
+/// How often a host is asked about an attempt that is still running there.
+const ASK_EVERY: Duration = Duration::from_secs(2);
+
+/// Settles all attempts at a task whose host is rolled back.
+pub(in crate::run) async fn settle<'r>(
+    live: &Live<'r, '_>,
+    host: &HostName,
+    spot: Spot<'r>,
+) -> Result<(), JournalError> {
+    let guard = Guard::new(live.run.transport);
+    let task = Task::at(live, host, spot, &guard);
+    for attempt in task.state().attempts.iter().filter(|attempt| attempt.may_be_running()) {
+        task.settle(attempt).await?;
+    }
+    let turn = if task.is_halted() || !task.state().is_in_doubt() {
+        Turn::Stopped
+    } else {
+        task.ask_whether_to_go_on()
+    };
+    task.rest_at(turn).await
+}
+
+impl Task<'_, '_, '_> {
+    /// Settles the last attempt. Returns what it printed, where that is known.
+    pub(super) async fn settle_last(&self) -> Result<Option<Output>, JournalError> {
+        match self.state().attempts.last() {
+            Some(last) => self.settle(last).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Finds out what became of an attempt, and records it where it is news.
+    async fn settle(&self, attempt: &AttemptState) -> Result<Option<Output>, JournalError> {
+        let Some((outcome, output)) = self.ask_host(attempt).await else {
+            return Ok(None);
+        };
+        let is_known = matches!(
+            (&attempt.outcome, &outcome),
+            (Some(_), Outcome::Unknown { running: true, .. })
+        );
+        if !is_known {
+            let (task, attempt) = (self.id.clone(), attempt.id.clone());
+            self.note(Event::AttemptEnded { task, attempt, outcome }).await?;
+        }
+        Ok(output)
+    }
+
+    /// Asks the host of an attempt what became of it, for as long as it may be running; `None`
+    /// where the run is stopped meanwhile.
+    async fn ask_host(&self, attempt: &AttemptState) -> Option<(Outcome, Option<Output>)> {
+        let run = self.live.run;
+        let end = run.clock.monotonic() + attempt.timeout;
+        let unknown = |why: &str, running| Outcome::Unknown { why: why.to_owned(), running };
+        let outcome = loop {
+            let recovered = match run.plan.inventory.host(&attempt.on) {
+                Some(host) => self.guard.recover(host, &attempt.id).await,
+                None => Ok(Recovered::Unknown),
+            };
+            if self.is_blocked() {
+                return None;
+            }
+            break match recovered {
+                Ok(Recovered::Running)
+                | Err(TransportError::Unreachable { .. } | TransportError::Cut { .. })
+                    if run.clock.monotonic() < end =>
+                {
+                    if self.sleep(ASK_EVERY).await {
+                        return None;
+                    }
+                    continue;
+                }
+                // A command may die of it that nobody reads what it prints any more.
+                Ok(Recovered::Ended(Output { exit: Exit::Signal(signal), .. })) => unknown(
+                    &format!("signal {signal} ended it after its connection was lost"),
+                    false,
+                ),
+                Ok(Recovered::Ended(output)) => return Some((ended(&output), Some(output))),
+                Ok(Recovered::Absent) => Outcome::NeverStarted,
+                Ok(Recovered::Over) => {
+                    unknown("its end was not seen; the host says that it is over", false)
+                }
+                Ok(Recovered::Running) => {
+                    unknown("it was still running when its time was up", true)
+                }
+                Ok(Recovered::Unknown) => {
+                    unknown("its end was not seen, and the host cannot tell", false)
+                }
+                Err(error) => unknown(&error.to_string(), true),
+            };
+        };
+        Some((outcome, None))
+    }
+
+    /// Asks the operator whether a host is rolled back although something may still be running.
+    fn ask_whether_to_go_on(&self) -> Turn {
+        let attempts = self.state().attempts;
+        let running = attempts.iter().filter(|attempt| attempt.may_be_running());
+        let on: Vec<&str> = running.clone().map(|attempt| attempt.on.as_str()).collect();
+        let whys = running.filter_map(|attempt| match &attempt.outcome {
+            Some(Outcome::Unknown { why, .. }) => Some(why.as_str()),
+            _ => None,
+        });
+        let text = whys.collect::<Vec<_>>().join("; ");
+        Turn::Asked(Question {
+            text: format!(
+                "{} may still be running on {}. Roll back anyway?",
+                self.title(),
+                on.join(", ")
+            ),
+            why: Reason { text, seen: Vec::new() },
+            answers: vec![Answer::Wait, Answer::Continue],
+        })
+    }
+}
