@@ -2,15 +2,16 @@
 //!
 //! A command begins in the world, sleeps on the run's clock for as long as it takes, and ends in
 //! the world. One that is told to end by its timeout, or whose link is cut before it took effect,
-//! is simply never ended: it has changed nothing. Faults are scripted as data ([`FaultSpec`]).
+//! is simply never ended: it has changed nothing. Hosts remember attempts as real ones do
+//! (`memory`), and one whose controller goes away in the same process goes on. Faults are scripted as data ([`FaultSpec`]).
 //! Where a file is given, what commands have changed is kept in it after each of them, so that a
 //! paused run goes on in another process; the caller starts its clock at [`saved_now`].
 //!
 //! Scripts are known by their step, whatever they say; the user, the environment and the input of
-//! a command are not looked at. What became of an attempt is not told afterwards
-//! ([`Transport::recover`] stays as it is): a model shows how a run behaves that cannot know.
+//! a command are not looked at. How an attempt ended is not told afterwards, only that it is over.
 
 mod fault;
+mod memory;
 mod saved;
 
 use std::cell::RefCell;
@@ -25,6 +26,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::inventory::Host;
@@ -41,10 +43,13 @@ use crate::transport::Command;
 use crate::transport::Exit;
 use crate::transport::MAX_OUTPUT;
 use crate::transport::Output;
+use crate::transport::Recovered;
 use crate::transport::Transport;
 use crate::transport::TransportError;
 use crate::transport::model::fault::Occasion;
 use crate::transport::model::fault::Scripted;
+use crate::transport::model::memory::Memory;
+use crate::transport::model::memory::Running;
 use crate::transport::model::saved::SavedWorld;
 
 pub use crate::transport::model::fault::FaultKind;
@@ -60,6 +65,8 @@ pub struct ModelTransport {
     faults: RefCell<Scripted>,
     /// Hosts that cannot be reached any more.
     gone: RefCell<BTreeSet<HostName>>,
+    /// What they remember of attempts.
+    memory: RefCell<Memory>,
     saved: Option<RefCell<SavedWorld>>,
 }
 
@@ -72,18 +79,19 @@ impl ModelTransport {
         clock: Clock,
         saved: Option<PathBuf>,
     ) -> Result<Self, ModelError> {
-        let (world, saved) = match saved {
+        let (world, memory, saved) = match saved {
             Some(path) => {
-                let (world, saved) = SavedWorld::open(path, model, hosts, clock.now())?;
-                (world, Some(RefCell::new(saved)))
+                let (world, attempts, saved) = SavedWorld::open(path, model, hosts, clock.now())?;
+                (world, Memory::of(&attempts), Some(RefCell::new(saved)))
             }
-            None => (World::new(model, hosts, clock.now())?, None),
+            None => (World::new(model, hosts, clock.now())?, Memory::default(), None),
         };
         Ok(Self {
             clock,
             world: RefCell::new(world),
             faults: RefCell::new(Scripted::default()),
             gone: RefCell::new(BTreeSet::new()),
+            memory: RefCell::new(memory),
             saved,
         })
     }
@@ -101,6 +109,7 @@ impl ModelTransport {
 
     /// Returns the world as it is now.
     pub fn world(&self) -> Result<World, ModelError> {
+        self.catch_up()?;
         let mut world = self.world.borrow_mut();
         world.advance_to(self.clock.now())?;
         Ok(world.clone())
@@ -132,13 +141,23 @@ impl ModelTransport {
         &self,
         host: &Host,
         command: &Command,
-        effect: bool,
+        attempt: Option<&AttemptId>,
     ) -> Result<Output, TransportError> {
         let impossible = |error: ModelError| impossible(host, &error);
         self.reach(host)?;
         let act = act_of(command);
         let mut pending = self.begin(host, &act, None).map_err(impossible)?;
-        let fault = self.scripted(host, command, effect, &act, &pending);
+        let fault = self.scripted(host, command, attempt.is_some(), &act, &pending);
+        let _mark = match attempt {
+            Some(id) if fault != Some(FaultKind::HostGone) => {
+                let has_effect = !matches!(
+                    fault,
+                    Some(FaultKind::Refused | FaultKind::CutBefore | FaultKind::Hangs)
+                );
+                Some(self.mark(host, id, &pending, has_effect).map_err(impossible)?)
+            }
+            _ => None,
+        };
         match fault {
             None => {}
             Some(FaultKind::Known(name)) => {
@@ -154,7 +173,7 @@ impl ModelTransport {
             Some(FaultKind::CutBefore) => return Err(cut(host, "cut before it took effect")),
             Some(FaultKind::CutAfter) => {
                 self.sleep(pending.takes()).await;
-                self.finish(host, &pending)?;
+                self.finish(host, &pending, attempt)?;
                 return Err(cut(host, "cut after it took effect"));
             }
             Some(FaultKind::Hangs) => {
@@ -164,11 +183,53 @@ impl ModelTransport {
         }
         if pending.takes() > command.timeout {
             self.sleep(command.timeout).await;
+            if let Some(id) = attempt {
+                self.memory.borrow_mut().end(id);
+            }
             return Ok(Output::new(Exit::TimedOut, "", ""));
         }
         self.sleep(pending.takes()).await;
         self.reach(host).map_err(|_| cut(host, "the host is gone"))?;
-        self.finish(host, &pending)
+        self.finish(host, &pending, attempt)
+    }
+
+    /// Notes that an attempt begins.
+    fn mark<'t>(
+        &'t self,
+        host: &Host,
+        id: &AttemptId,
+        pending: &Pending,
+        has_effect: bool,
+    ) -> Result<Mark<'t>, ModelError> {
+        self.keep_attempt(id, true)?;
+        let running = has_effect.then(|| Running {
+            host: host.name.clone(),
+            pending: pending.clone(),
+            ends: self.clock.now().checked_add(pending.takes()).unwrap_or(Timestamp::MAX),
+        });
+        self.memory.borrow_mut().start(id, running);
+        Ok(Mark { memory: &self.memory, id: id.clone() })
+    }
+
+    /// Keeps the id of an attempt in the file, before it takes effect.
+    fn keep_attempt(&self, id: &AttemptId, started: bool) -> Result<(), ModelError> {
+        match &self.saved {
+            Some(saved) => saved.borrow_mut().append_attempt(id, started),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets commands take effect that nobody waits for any more, and whose time has come.
+    fn catch_up(&self) -> Result<(), ModelError> {
+        let ended = self.memory.borrow_mut().take_ended(self.clock.now());
+        let mut world = self.world.borrow_mut();
+        for Running { host, pending, ends, .. } in ended {
+            if !self.gone.borrow().contains(&host) {
+                world.advance_to(ends)?;
+                world.finish(&pending)?;
+            }
+        }
+        Ok(())
     }
 
     /// Returns the scripted fault that comes up here, if there is one.
@@ -208,14 +269,24 @@ impl ModelTransport {
         act: &Act<'_>,
         fault: Option<&str>,
     ) -> Result<Pending, ModelError> {
+        self.catch_up()?;
         let mut world = self.world.borrow_mut();
         world.advance_to(self.clock.now())?;
         world.begin(&host.name, act, fault)
     }
 
     /// Ends a command and keeps what it has changed, before anybody is told.
-    fn finish(&self, host: &Host, pending: &Pending) -> Result<Output, TransportError> {
+    fn finish(
+        &self,
+        host: &Host,
+        pending: &Pending,
+        attempt: Option<&AttemptId>,
+    ) -> Result<Output, TransportError> {
         let impossible = |error: ModelError| impossible(host, &error);
+        self.catch_up().map_err(impossible)?;
+        if let Some(id) = attempt {
+            self.memory.borrow_mut().end(id);
+        }
         let answer = {
             let mut world = self.world.borrow_mut();
             world.advance_to(self.clock.now()).map_err(impossible)?;
@@ -243,16 +314,44 @@ impl Transport for ModelTransport {
             self.reach(host)?;
             return Ok(Output::new(Exit::Code(0), "unsure\n", ""));
         }
-        self.perform(host, command, false).await
+        self.perform(host, command, None).await
     }
 
     async fn attempt(
         &self,
         host: &Host,
-        _id: &AttemptId,
+        id: &AttemptId,
         command: &Command,
     ) -> Result<Output, TransportError> {
-        self.perform(host, command, true).await
+        self.reach(host)?;
+        if self.memory.borrow().knows(id) {
+            let why = "an attempt with this id was started before, or given up".to_owned();
+            return Err(TransportError::Repeated { host: host.name.clone(), why });
+        }
+        self.perform(host, command, Some(id)).await
+    }
+
+    async fn recover(&self, host: &Host, id: &AttemptId) -> Result<Recovered, TransportError> {
+        self.reach(host)?;
+        self.catch_up().map_err(|error| impossible(host, &error))?;
+        if let Some(recovered) = self.memory.borrow().recall(id) {
+            return Ok(recovered);
+        }
+        self.keep_attempt(id, false).map_err(|error| impossible(host, &error))?;
+        self.memory.borrow_mut().give_up(id);
+        Ok(Recovered::Absent)
+    }
+}
+
+/// An attempt that somebody waits for.
+struct Mark<'t> {
+    memory: &'t RefCell<Memory>,
+    id: AttemptId,
+}
+
+impl Drop for Mark<'_> {
+    fn drop(&mut self) {
+        self.memory.borrow_mut().leave(&self.id);
     }
 }
 

@@ -1,11 +1,12 @@
 //! The file of a world: what commands have changed, line by line.
 //!
 //! The first line names the model and the start of the world; each further one is a [`Snapshot`] of
-//! the hosts that a command has changed. A line is written at the end of the file, so keeping a
+//! the hosts that a command has changed, or the name of an attempt that was begun or given up. A line is written at the end of the file, so keeping a
 //! change costs the same in a world of ten hosts and of ten thousand. A last line without its end
 //! is of a process that was killed while it wrote, and counts for nothing. When the file is opened
 //! again it is written anew as a whole, beside the old one, and takes its place in one step.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -23,6 +24,7 @@ use crate::model::Model;
 use crate::model::ModelError;
 use crate::model::Snapshot;
 use crate::model::World;
+use crate::transport::AttemptId;
 
 /// Most bytes of a file that is read: far more than any plan writes.
 const MAX_BYTES: u64 = 1024 * 1024 * 1024;
@@ -33,6 +35,16 @@ struct Head {
     model: String,
     digest: String,
     start: Timestamp,
+}
+
+/// Each further line.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Line {
+    /// An attempt was begun, or given up.
+    Attempt { attempt: AttemptId, started: bool },
+    /// Hosts were changed.
+    Hosts(Snapshot),
 }
 
 /// A file that a world is kept in.
@@ -51,20 +63,24 @@ pub fn saved_now(path: &Path) -> Result<Option<Timestamp>, ModelError> {
     for (number, line) in whole_lines(&text).enumerate() {
         now = now.max(Some(match number {
             0 => parse::<Head>(path, number, line)?.start,
-            _ => parse::<Snapshot>(path, number, line)?.now,
+            _ => match parse::<Line>(path, number, line)? {
+                Line::Attempt { .. } => continue,
+                Line::Hosts(snapshot) => snapshot.now,
+            },
         }));
     }
     Ok(now)
 }
 
 impl SavedWorld {
-    /// Makes a world, or makes it again from its file, and keeps it from now on.
+    /// Makes a world, or makes it again from its file, and keeps it from now on. Returns the attempts
+    /// of earlier processes with it.
     pub(super) fn open<'a>(
         path: PathBuf,
         model: Arc<Model>,
         hosts: impl IntoIterator<Item = &'a Host>,
         now: Timestamp,
-    ) -> Result<(World, Self), ModelError> {
+    ) -> Result<(World, BTreeMap<AttemptId, bool>, Self), ModelError> {
         let text = read(&path)?.unwrap_or_default();
         let mut lines = whole_lines(&text).enumerate();
         let head = match lines.next() {
@@ -80,18 +96,39 @@ impl SavedWorld {
         }
         let mut world = World::new(model, hosts, head.start)?;
         let mut stopped = head.start;
+        let mut attempts = BTreeMap::new();
         for (number, line) in lines {
-            let snapshot = parse::<Snapshot>(&path, number, line)?;
-            stopped = stopped.max(snapshot.now);
-            world.restore(snapshot)?;
+            match parse::<Line>(&path, number, line)? {
+                Line::Attempt { attempt, started } => {
+                    attempts.insert(attempt, started);
+                }
+                Line::Hosts(snapshot) => {
+                    stopped = stopped.max(snapshot.now);
+                    world.restore(snapshot)?;
+                }
+            }
         }
         world.advance_to(stopped.max(now))?;
         let mut text = line_of(&path, &head)?;
         if stopped > head.start {
             text.push_str(&line_of(&path, &world.snapshot())?);
         }
+        for (attempt, started) in &attempts {
+            let line = Line::Attempt { attempt: attempt.clone(), started: *started };
+            text.push_str(&line_of(&path, &line)?);
+        }
         let file = replace(&path, &text)?;
-        Ok((world, Self { path, file }))
+        Ok((world, attempts, Self { path, file }))
+    }
+
+    /// Adds an attempt.
+    pub(super) fn append_attempt(
+        &mut self,
+        id: &AttemptId,
+        started: bool,
+    ) -> Result<(), ModelError> {
+        let line = line_of(&self.path, &Line::Attempt { attempt: id.clone(), started })?;
+        self.file.write_all(line.as_bytes()).map_err(|error| fault(&self.path, error))
     }
 
     /// Adds a change.

@@ -1,5 +1,6 @@
 //! What a run sees of model hosts.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,7 @@ struct Bench {
     hosts: Vec<Host>,
     clock: Clock,
     transport: ModelTransport,
+    attempts: Cell<u32>,
 }
 
 impl Bench {
@@ -40,7 +42,8 @@ impl Bench {
         let clock = Clock::virtual_from(start());
         let hosts = cluster();
         let transport = ModelTransport::new(dovecot(), &hosts, clock.clone(), None).unwrap();
-        Self { hosts, clock, transport: transport.with_faults(faults).unwrap() }
+        let transport = transport.with_faults(faults).unwrap();
+        Self { hosts, clock, transport, attempts: Cell::new(0) }
     }
 
     /// A later process, on the same file; its clock begins where the file ends.
@@ -49,7 +52,10 @@ impl Bench {
         let hosts = cluster();
         let file = Some(path.to_owned());
         let transport = ModelTransport::new(dovecot(), &hosts, clock.clone(), file).unwrap();
-        Self { hosts, clock, transport }
+        // A later process counts on.
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let attempts = Cell::new(u32::try_from(text.matches("attempt ").count()).unwrap());
+        Self { hosts, clock, transport, attempts }
     }
 
     #[track_caller]
@@ -60,7 +66,8 @@ impl Bench {
 
     #[track_caller]
     fn attempt(&self, host: &str, command: &Command) -> Result<Output, TransportError> {
-        let id = AttemptId("an attempt".into());
+        self.attempts.set(self.attempts.get() + 1);
+        let id = AttemptId(format!("attempt {}", self.attempts.get()));
         let attempt = self.transport.attempt(self.host(host), &id, command);
         block_on_virtual(&self.clock, attempt).unwrap()
     }
@@ -284,10 +291,10 @@ fn ten_thousand_commands_are_answered_in_order() {
         (0..1000).map(|n| host(&format!("w{n}"), "web", &format!("a{n}"), json!({}))).collect();
     let clock = Clock::virtual_from(start());
     let transport = ModelTransport::new(model_of(text), &hosts, clock.clone(), None).unwrap();
-    let id = AttemptId("an attempt".into());
     let add = run("p/add", "add 2");
     for host in &hosts {
         for n in 0..10 {
+            let id = AttemptId(format!("{} {n}", host.name));
             let ended = block_on_virtual(&clock, transport.attempt(host, &id, &add)).unwrap();
             assert_eq!(ended.unwrap().stdout, format!("{}\n", 2 * n).into_bytes());
         }

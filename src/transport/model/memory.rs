@@ -1,0 +1,93 @@
+//! What model hosts remember of attempts: as much as real hosts do.
+//!
+//! An id is taken once: by the attempt itself, or by who asks about it and learns that it never
+//! started. A command whose controller went away goes on, and takes effect when its time has come.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::inventory::HostName;
+use crate::model::Pending;
+use crate::transport::AttemptId;
+use crate::transport::Recovered;
+
+/// A command that runs.
+#[derive(Debug)]
+pub(super) struct Running {
+    /// Where.
+    pub(super) host: HostName,
+    /// What it does when it ends.
+    pub(super) pending: Pending,
+    /// When that is.
+    pub(super) ends: Timestamp,
+}
+
+/// All attempts that were ever heard of.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// Whether each was started; else it cannot start any more.
+    started: BTreeMap<AttemptId, bool>,
+    /// Those that run, and whether somebody still waits for them.
+    running: BTreeMap<AttemptId, (Running, bool)>,
+}
+
+impl Memory {
+    /// Remembers attempts of earlier processes; those that ran have died with them.
+    pub(super) fn of(attempts: &BTreeMap<AttemptId, bool>) -> Self {
+        Self { started: attempts.clone(), running: BTreeMap::new() }
+    }
+
+    /// Whether an id is taken.
+    pub(super) fn knows(&self, id: &AttemptId) -> bool {
+        self.started.contains_key(id)
+    }
+
+    /// Notes that an attempt starts; with what it does, if that is anything.
+    pub(super) fn start(&mut self, id: &AttemptId, running: Option<Running>) {
+        self.started.insert(id.clone(), true);
+        if let Some(running) = running {
+            self.running.insert(id.clone(), (running, true));
+        }
+    }
+
+    /// Notes that an attempt that never started cannot start any more.
+    pub(super) fn give_up(&mut self, id: &AttemptId) {
+        self.started.insert(id.clone(), false);
+    }
+
+    /// Says what became of an attempt; `None` where its id is free.
+    pub(super) fn recall(&self, id: &AttemptId) -> Option<Recovered> {
+        let started = *self.started.get(id)?;
+        Some(if !started {
+            Recovered::Absent
+        } else if self.running.contains_key(id) {
+            Recovered::Running
+        } else {
+            Recovered::Over
+        })
+    }
+
+    /// Notes that an attempt is over.
+    pub(super) fn end(&mut self, id: &AttemptId) {
+        self.running.remove(id);
+    }
+
+    /// Notes that nobody waits for an attempt any more.
+    pub(super) fn leave(&mut self, id: &AttemptId) {
+        if let Some((_, is_awaited)) = self.running.get_mut(id) {
+            *is_awaited = false;
+        }
+    }
+
+    /// Takes the commands that nobody waits for and whose time has come, the earliest first.
+    pub(super) fn take_ended(&mut self, now: Timestamp) -> Vec<Running> {
+        let is_ended = |_: &AttemptId, (running, is_awaited): &mut (Running, bool)| {
+            !*is_awaited && running.ends <= now
+        };
+        let ended = self.running.extract_if(.., is_ended);
+        let mut ended: Vec<Running> = ended.map(|(_, (running, _))| running).collect();
+        ended.sort_by_key(|running| running.ends);
+        ended
+    }
+}
