@@ -210,12 +210,15 @@ pub enum Event {
         /// Why.
         why: Reason,
     },
-    /// A person asked for the run to be rolled back.
+    /// The operator asked for hosts to be rolled back.
     RollbackRequested {
         /// Who.
         by: String,
         /// Why.
         reason: Option<String>,
+        /// The hosts to roll back; `None` for all hosts.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hosts: Option<Vec<HostName>>,
     },
     /// A person or a signal asked for the run to be paused.
     StopRequested {
@@ -240,6 +243,35 @@ impl Event {
     /// A host that an error keeps the run from ([`TransportError::blocks`]).
     pub fn blocked(host: &HostName, error: &TransportError) -> Self {
         Self::HostBlocked { host: host.clone(), why: error.to_string() }
+    }
+
+    /// Returns the host that it is about.
+    pub fn host(&self) -> Option<&HostName> {
+        match self {
+            Self::PreflightEnded { host, .. }
+            | Self::HostBegun { host }
+            | Self::HostBlocked { host, .. }
+            | Self::HostEnded { host, .. }
+            | Self::RollbackBegun { host, .. } => Some(host),
+            Self::TaskBegun { task, .. }
+            | Self::TimeSpent { task, .. }
+            | Self::RequirementsHeld { task }
+            | Self::RoundBegun { task, .. }
+            | Self::AttemptIntended { task, .. }
+            | Self::AttemptEnded { task, .. }
+            | Self::WaitTicked { task, .. }
+            | Self::TaskEnded { task, .. }
+            | Self::PointOfNoReturn { task, .. }
+            | Self::QuestionAsked { task, .. }
+            | Self::QuestionAnswered { task, .. } => Some(&task.host),
+            Self::RunPlanned(_)
+            | Self::RunStarted
+            | Self::RunResumed { .. }
+            | Self::RollbackRequested { .. }
+            | Self::StopRequested { .. }
+            | Self::RunPaused { .. }
+            | Self::RunEnded { .. } => None,
+        }
     }
 }
 

@@ -39,7 +39,6 @@ pub mod state;
 
 use std::cell::Cell;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::pin::pin;
@@ -65,6 +64,7 @@ use crate::event::RunId;
 use crate::event::RunStatus;
 use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
+use crate::run::decide::Agenda;
 use crate::run::decide::Decision;
 use crate::run::decide::decide;
 use crate::run::guard::Guard;
@@ -144,11 +144,23 @@ impl Stop {
 struct Live<'r, 'a> {
     run: &'r Run<'a>,
     state: RefCell<RunState>,
+    agenda: RefCell<Agenda>,
     /// The number of the last event that was handed to the journal.
     seq: Cell<u64>,
+    /// Whether there is an operator who answers.
+    can_ask: Cell<bool>,
 }
 
-type Work<'f> = Pin<Box<dyn Future<Output = (HostName, Result<(), JournalError>)> + 'f>>;
+/// Work on a host, or on a question, for which no host is returned.
+type Work<'f> = Pin<Box<dyn Future<Output = (Option<HostName>, Result<(), JournalError>)> + 'f>>;
+
+/// What a decision leads to.
+enum Begun<'f> {
+    /// Something to do.
+    Work(Work<'f>),
+    /// A fact, to be recorded.
+    Event(Event),
+}
 
 impl Run<'_> {
     /// Keeps an event, takes it into the state, tells it.
@@ -174,9 +186,14 @@ impl Run<'_> {
 
     /// Works on the run until it ends, pauses, or its journal fails.
     pub async fn drive(&self, state: RunState) -> Result<RunState, JournalError> {
-        let live = Live { run: self, seq: Cell::new(state.seq), state: RefCell::new(state) };
+        let live = Live {
+            run: self,
+            seq: Cell::new(state.seq),
+            agenda: RefCell::new(Agenda::new(&state)),
+            can_ask: Cell::new(self.asker.is_some()),
+            state: RefCell::new(state),
+        };
         {
-            let mut busy: BTreeSet<HostName> = BTreeSet::new();
             let mut under_way: FuturesUnordered<Work<'_>> = FuturesUnordered::new();
             loop {
                 if let Some(by) = self.stop.requested()
@@ -184,23 +201,24 @@ impl Run<'_> {
                 {
                     live.note(Event::StopRequested { by }).await?;
                 }
-                let decisions =
-                    decide(self.plan, &live.state.borrow(), &busy, self.asker.is_some());
-                tracing::trace!(?decisions, ?busy, "decided");
-                if decisions.is_empty() && busy.is_empty() {
+                let decisions = live.decide();
+                if decisions.is_empty() && live.agenda.borrow().is_idle() {
                     break;
                 }
-                if live.settle(&decisions).await? {
-                    continue;
-                }
+                let mut is_settled = false;
                 for decision in decisions {
-                    if let Some((host, work)) = live.begin(decision) {
-                        busy.insert(host);
-                        under_way.push(work);
+                    match live.begin(decision) {
+                        Begun::Work(work) => under_way.push(work),
+                        Begun::Event(event) => {
+                            live.note(event).await?;
+                            is_settled = true;
+                        }
                     }
                 }
-                if let Some((host, result)) = self.next_end(&live, &mut under_way).await {
-                    busy.remove(&host);
+                if !is_settled
+                    && let Some((host, result)) = self.next_end(&live, &mut under_way).await
+                {
+                    live.ended(host.as_ref());
                     result?;
                 }
             }
@@ -213,7 +231,7 @@ impl Run<'_> {
         &self,
         live: &Live<'_, '_>,
         under_way: &mut FuturesUnordered<Work<'_>>,
-    ) -> Option<(HostName, Result<(), JournalError>)> {
+    ) -> Option<(Option<HostName>, Result<(), JournalError>)> {
         let told = live.state.borrow().stop_requested;
         let mut stop = pin!(self.stop.wait());
         std::future::poll_fn(|context| {
@@ -248,6 +266,9 @@ impl<'r> Live<'r, '_> {
         };
         run.keep(&record).await?;
         self.state.borrow_mut().apply(&record).map_err(JournalError)?;
+        if let Some(host) = record.event.host() {
+            self.agenda.borrow_mut().happened(&self.state.borrow(), host);
+        }
         run.reporter.borrow_mut().event(&record);
         Ok(())
     }
@@ -257,83 +278,61 @@ impl<'r> Live<'r, '_> {
         self.run.reporter.borrow_mut().progress(&progress, self.run.clock.now());
     }
 
-    /// Does what takes no work on a host: records what follows, asks, pauses. True if it did.
-    async fn settle(&self, decisions: &[Decision<'_>]) -> Result<bool, JournalError> {
-        let mut settled = false;
-        for decision in decisions {
-            match decision {
-                Decision::Record(event) => {
-                    self.note(event.clone()).await?;
-                    settled = true;
-                }
-                Decision::Ask(task) => {
-                    self.ask(task).await?;
-                    return Ok(true);
-                }
-                Decision::Pause(why) => {
-                    self.note(Event::RunPaused { why: why.clone() }).await?;
-                    return Ok(true);
-                }
-                Decision::Preflight(_) | Decision::Perform(..) | Decision::Settle(..) => {}
-            }
-        }
-        Ok(settled)
+    fn decide(&self) -> Vec<Decision<'r>> {
+        let mut agenda = self.agenda.borrow_mut();
+        let decisions =
+            decide(self.run.plan, &self.state.borrow(), &mut agenda, self.can_ask.get());
+        tracing::trace!(?decisions, ?agenda, "decided");
+        decisions
     }
 
+    /// Notes that work has ended.
+    fn ended(&self, host: Option<&HostName>) {
+        let mut agenda = self.agenda.borrow_mut();
+        match host {
+            Some(host) => agenda.ended(&self.state.borrow(), host),
+            None => agenda.asked(),
+        }
+    }
+
+    /// Asks the operator. Other hosts go on meanwhile; a question that nobody answers stays open.
     async fn ask(&self, task: &TaskId) -> Result<(), JournalError> {
-        let open = self.state.borrow().open_questions();
-        let question = open.into_iter().find(|(id, _)| id == task).map(|(_, question)| question);
+        let question = self.state.borrow().question(task);
         let (Some(question), Some(asker)) = (question, self.run.asker) else {
-            return self.note(Event::RunPaused { why: format!("{task} needs an answer") }).await;
+            return Ok(());
         };
-        let answer = {
-            let _standing = self.run.clock.hold();
-            asker.ask(task, &question).await
+        let answer = tokio::select! {
+            biased;
+            answer = asker.ask(task, &question) => answer,
+            () = self.run.stop.wait() => None,
         };
-        match answer {
-            Some((answer, reason)) => {
-                let by = self.run.by.clone();
-                self.note(Event::QuestionAnswered { task: task.clone(), answer, reason, by }).await
-            }
-            None => self.note(Event::RunPaused { why: format!("{task} needs an answer") }).await,
-        }
+        let Some((answer, reason)) = answer else {
+            self.can_ask.set(false);
+            return Ok(());
+        };
+        let by = self.run.by.clone();
+        self.note(Event::QuestionAnswered { task: task.clone(), answer, reason, by }).await
     }
 
-    /// Begins what takes work on a host.
-    fn begin<'f>(&'f self, decision: Decision<'r>) -> Option<(HostName, Work<'f>)> {
-        match decision {
-            Decision::Preflight(host) => {
-                let work = {
-                    let host = host.clone();
-                    Box::pin(async move {
-                        let result = self.preflight(&host).await;
-                        (host, result)
-                    })
-                };
-                Some((host, work))
-            }
-            Decision::Perform(host, spot) => {
-                let work = {
-                    let host = host.clone();
-                    Box::pin(async move {
-                        let result = perform::perform(self, &host, spot).await;
-                        (host, result)
-                    })
-                };
-                Some((host, work))
-            }
-            Decision::Settle(host, spot) => {
-                let work = {
-                    let host = host.clone();
-                    Box::pin(async move {
-                        let result = perform::settle(self, &host, spot).await;
-                        (host, result)
-                    })
-                };
-                Some((host, work))
-            }
-            Decision::Record(_) | Decision::Ask(_) | Decision::Pause(_) => None,
-        }
+    /// Begins what a decision says.
+    fn begin<'f>(&'f self, decision: Decision<'r>) -> Begun<'f> {
+        Begun::Work(match decision {
+            Decision::Record(event) => return Begun::Event(event),
+            Decision::Pause(why) => return Begun::Event(Event::RunPaused { why }),
+            Decision::Preflight(host) => Box::pin(async move {
+                let result = self.preflight(&host).await;
+                (Some(host), result)
+            }),
+            Decision::Perform(host, spot) => Box::pin(async move {
+                let result = perform::perform(self, &host, spot).await;
+                (Some(host), result)
+            }),
+            Decision::Settle(host, spot) => Box::pin(async move {
+                let result = perform::settle(self, &host, spot).await;
+                (Some(host), result)
+            }),
+            Decision::Ask(task) => Box::pin(async move { (None, self.ask(&task).await) }),
+        })
     }
 
     /// Holds the claims of the preflight against a host.
@@ -362,11 +361,12 @@ impl<'r> Live<'r, '_> {
 
 /// Returns the exit status of a run that has come to rest: the most severe of what applies.
 ///
-/// 0 succeeded, 1 failed and rolled back, 2 refused, 3 failed and not all rolled back, 4 unreachable
+/// 0 succeeded, or rolled back as asked, 1 failed and rolled back, 2 refused, 3 failed and not all rolled back, 4 unreachable
 /// before anything was changed, 5 stuck, 6 paused, 77 a host key or a privilege was refused.
 pub fn exit_status(state: &RunState) -> u8 {
     match state.status {
         RunStatus::Succeeded => 0,
+        RunStatus::RolledBack if state.rollback.is_some() => 0,
         RunStatus::RolledBack => 1,
         RunStatus::Refused => {
             let errors: Vec<&TransportError> = state

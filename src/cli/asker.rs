@@ -18,7 +18,6 @@ use tokio::sync::watch;
 use crate::cli::context::write_line;
 use crate::cli::view::Pause;
 use crate::cli::view::View;
-use crate::clock::Clock;
 use crate::event::Answer;
 use crate::event::Question;
 use crate::event::TaskId;
@@ -31,27 +30,20 @@ const MAX_LINE: u64 = 4096;
 /// See the module.
 pub(super) struct Terminal<'a> {
     view: &'a RefCell<View>,
-    clock: Clock,
     stopped: watch::Receiver<bool>,
     lines: Mutex<Lines>,
 }
 
 impl<'a> Terminal<'a> {
     /// Makes an asker that gives up when `stopped` turns true.
-    pub(super) fn new(
-        view: &'a RefCell<View>,
-        clock: Clock,
-        stopped: watch::Receiver<bool>,
-    ) -> Self {
-        Self { view, clock, stopped, lines: Mutex::new(Lines::new()) }
+    pub(super) fn new(view: &'a RefCell<View>, stopped: watch::Receiver<bool>) -> Self {
+        Self { view, stopped, lines: Mutex::new(Lines::new()) }
     }
 }
 
 #[async_trait(?Send)]
 impl Asker for Terminal<'_> {
     async fn ask(&self, task: &TaskId, question: &Question) -> Option<(Answer, Option<String>)> {
-        // A person takes real time, and no virtual one.
-        let _hold = self.clock.hold();
         let mut stopped = self.stopped.clone();
         let conversation = async {
             let mut lines = self.lines.lock().await;

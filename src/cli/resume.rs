@@ -17,6 +17,7 @@ use crate::event::RunId;
 use crate::event::RunStatus;
 use crate::run::decide::can_turn;
 use crate::run::planned::restore;
+use crate::run::state::Requested;
 use crate::run::state::RunState;
 use crate::store::Store;
 
@@ -42,7 +43,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         context.say(&format!("run {run} has succeeded: nothing is left to do"));
         return Ok(Exit::SUCCEEDED);
     }
-    let can_turn = RunState::of(&records).is_ok_and(|state| can_turn(&state));
+    let can_turn =
+        RunState::of(&records).is_ok_and(|state| can_turn(&state, &Requested::default()));
     if let Some(fault) = ended(&run, status, can_turn) {
         return Err(fault);
     }

@@ -1,7 +1,10 @@
 //! `planrun rollback`: a run turns round.
 //!
-//! A host that is past its point of no return is refused, which is said before anything else
-//! happens. Where no host can turn round, nothing is recorded: the run stays as it is.
+//! The hosts and their order are printed first. A host that is past its point of no return is
+//! refused, which is said before anything else happens. Where no host can turn round, nothing is
+//! recorded: the run stays as it is.
+
+use std::collections::HashSet;
 
 use crate::cli::again::Again;
 use crate::cli::context::Context;
@@ -10,19 +13,35 @@ use crate::cli::fault::Fault;
 use crate::cli::identity::who;
 use crate::cli::resume::go_on;
 use crate::cli::stored;
+use crate::cli::stored::Taken;
 use crate::cli::stored::Word;
+use crate::cli::stored::planned;
 use crate::cli::view::Output;
 use crate::event::Answer;
 use crate::event::Event;
 use crate::event::HostStatus;
 use crate::event::RunId;
+use crate::event::RunPlanned;
 use crate::event::RunStatus;
+use crate::inventory::HostName;
+use crate::inventory::pattern;
 use crate::quote;
+use crate::report::text::count;
+use crate::report::text::list;
 use crate::report::text::printable;
 use crate::run::decide::Refusal;
 use crate::run::decide::can_turn;
 use crate::run::decide::refusals;
+use crate::run::decide::way_back;
+use crate::run::planned::restore;
+use crate::run::state::Requested;
 use crate::run::state::RunState;
+
+/// Most batches that are listed before the rollback.
+const MOST_BATCHES: usize = 20;
+
+/// Most hosts of one batch that are listed.
+const MOST_NAMES: usize = 8;
 
 /// See the module.
 #[derive(Debug, clap::Args)]
@@ -31,6 +50,9 @@ pub(super) struct Args {
     word: Word,
     #[command(flatten)]
     again: Again,
+    /// Roll back only these of the hosts of the run (a pattern, as for `apply`)
+    #[arg(long, value_name = "HOSTS")]
+    limit: Option<String>,
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -54,14 +76,21 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     }
     let by = who();
     let taken = stored::take(&store, &run, &by)?;
-    let refused = refusals(&taken.state);
-    if !can_turn(&taken.state) {
+    let only = args.limit.as_deref().map(|limit| chosen(limit, planned(&taken.records)?));
+    let only = only.transpose()?;
+    let request = Requested {
+        only: only.as_ref().map(|hosts| hosts.iter().cloned().collect()),
+        ..Requested::default()
+    };
+    let refused = refusals(&taken.state, &request);
+    if !can_turn(&taken.state, &request) {
         if taken.state.status == RunStatus::RolledBack && refused.is_empty() {
             return nothing_left();
         }
         return Err(fault(&run, &taken.state, &refused, &context.program()));
     }
-    let requested = Event::RollbackRequested { by: by.clone(), reason: args.reason.clone() };
+    let requested =
+        Event::RollbackRequested { by: by.clone(), reason: args.reason.clone(), hosts: only };
     taken.takes(&requested, taken.now(&store)?).map_err(|why| {
         Fault::new(Exit::INVALID, format!("run {run} cannot be rolled back: {why}"))
             .help(format!("see what was done: `planrun show {run}`"))
@@ -73,7 +102,54 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
             context.say(&format!("  {}", printable(&line)));
         }
     }
+    announce(&taken, &request, context);
     go_on(taken, vec![requested], &args.again, args.output, by, &store, context)
+}
+
+/// Returns the hosts of a run that a pattern names.
+fn chosen(limit: &str, planned: &RunPlanned) -> Result<Vec<HostName>, Fault> {
+    let fault = |why: String| {
+        let hosts = list(planned.hosts.iter().map(HostName::as_str), MOST_NAMES);
+        let message = format!("`--limit {limit}`: {why}");
+        Fault::new(Exit::INVALID, message).help(format!("choose from {hosts}"))
+    };
+    let named =
+        pattern::resolve(limit, &planned.inventory).map_err(|why| fault(why.to_string()))?;
+    let named: HashSet<HostName> = named.into_iter().collect();
+    let hosts = planned.hosts.iter().filter(|host| named.contains(*host)).cloned();
+    let hosts: Vec<HostName> = hosts.collect();
+    if hosts.is_empty() {
+        return Err(fault("the run has none of these hosts".into()));
+    }
+    Ok(hosts)
+}
+
+/// Prints which hosts are rolled back, and in which order.
+fn announce(taken: &Taken, request: &Requested, context: &Context) {
+    // A plan that cannot be read is reported by what follows.
+    let planned = planned(&taken.records).map(restore);
+    let Ok(Ok((plan, _))) = planned else {
+        return;
+    };
+    let state = &taken.state;
+    let batches = way_back(&plan, state, request);
+    let hosts: usize = batches.iter().map(Vec::len).sum();
+    let how = match batches.len() {
+        0 | 1 => "",
+        _ => ", the last one started first; each batch is rolled back before the next one starts",
+    };
+    context.say(&format!("rolling back {}{how}:", count(hosts, "host")));
+    let name = |host: &&HostName| {
+        let status = state.hosts.get(*host).map_or("", |host| host.status.word());
+        format!("{host} ({status})")
+    };
+    for (number, batch) in batches.iter().enumerate().take(MOST_BATCHES) {
+        let names = list(batch.iter().map(name), MOST_NAMES);
+        context.say(&format!("  {}. {}", number + 1, printable(&names)));
+    }
+    if let Some(more @ 1..) = batches.len().checked_sub(MOST_BATCHES) {
+        context.say(&format!("  and {more} more"));
+    }
 }
 
 /// Says why a host does not turn round.

@@ -114,8 +114,7 @@ impl Session<'_> {
         let stop = Stop::new();
         let (stopping, stopped) = watch::channel(false);
         let clock = self.machines.clock.clone();
-        let terminal =
-            Context::is_interactive().then(|| Terminal::new(view, clock.clone(), stopped));
+        let terminal = Context::is_interactive().then(|| Terminal::new(view, stopped));
         let transport = Redacting {
             transport: &self.machines.transport,
             redactor: &self.plan.secrets.redactor,

@@ -122,11 +122,14 @@ pub(crate) fn line_of(memory: &Memory, record: &Record) -> Option<Line> {
         Event::RollbackBegun { host, why } => {
             Line::new("turns back", Tone::Warn, sentence(&why.text)).of_host(host)
         }
-        Event::RollbackRequested { by, reason } => Line::new(
-            "rollback",
-            Tone::Warn,
-            format!("asked for by {}", who_and_why(by, reason.as_deref())),
-        ),
+        Event::RollbackRequested { by, reason, hosts } => {
+            let names =
+                |hosts: &Vec<HostName>| list(hosts.iter().map(HostName::as_str), MOST_HOSTS);
+            let of = hosts.as_ref().map(|hosts| format!("of {} ", names(hosts)));
+            let of = of.unwrap_or_default();
+            let by = who_and_why(by, reason.as_deref());
+            Line::new("rollback", Tone::Warn, format!("{of}asked for by {by}"))
+        }
         Event::HostBlocked { host, why } => {
             Line::new("blocked", Tone::Bad, sentence(why)).of_host(host)
         }

@@ -9,10 +9,14 @@
 //! - A `for_each` is gone through item by item, each as a step of its own.
 //! - Back: the handlers of all steps that may have run, in the exact reverse of the order in which
 //!   these were begun. The first handler that fails leaves the host stuck, lower ones withheld.
-//! - A stop or an open question lets nothing new begin, but for hosts inside an `uninterruptible`
-//!   block: these go on to its end. After a resume such hosts go first. Where a person asked for a
-//!   rollback, no question keeps a host from going back.
+//! - A stop lets nothing new begin, but for hosts inside an `uninterruptible` block: these go on to
+//!   its end. After a resume such hosts go first.
+//! - A question keeps only its own host waiting, and hosts that are not started yet.
+//! - Where the operator asked for a rollback, hosts are rolled back in batches, the last one started
+//!   first. None is begun before the last batch is rolled back, and none after a stuck host.
 
+mod agenda;
+mod batch;
 mod critical;
 mod failure;
 mod next_move;
@@ -21,8 +25,6 @@ mod turn;
 mod verdict;
 mod walk;
 
-use std::collections::BTreeSet;
-
 use crate::event::Event;
 use crate::event::HostStatus;
 use crate::event::PreflightVerdict;
@@ -30,7 +32,9 @@ use crate::event::Reason;
 use crate::event::RunStatus;
 use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
-use crate::run::decide::critical::is_urgent;
+use crate::run::decide::batch::next_back;
+use crate::run::decide::batch::next_forward;
+use crate::run::decide::batch::turn;
 use crate::run::decide::failure::question_behind;
 use crate::run::decide::turn::turns;
 use crate::run::decide::verdict::verdict;
@@ -46,6 +50,8 @@ use crate::run::state::RunState;
 use crate::task::TaskId;
 use crate::transport::TransportError;
 
+pub use agenda::Agenda;
+pub use batch::way_back;
 pub use critical::inside_uninterruptible;
 pub use failure::asks_on_failure;
 pub use next_move::Facts;
@@ -90,12 +96,23 @@ enum Next<'p> {
     Nothing,
 }
 
-/// Decides. `busy` are the hosts at which something is being done right now; `can_ask` says
-/// whether there is somebody to ask.
+impl<'p> Next<'p> {
+    fn decision(self, host: &HostName) -> Option<Decision<'p>> {
+        match self {
+            Self::Record(event) => Some(Decision::Record(event)),
+            Self::Preflight => Some(Decision::Preflight(host.clone())),
+            Self::Perform(spot) => Some(Decision::Perform(host.clone(), spot)),
+            Self::Settle(spot) => Some(Decision::Settle(host.clone(), spot)),
+            Self::Question(_) | Self::Nothing => None,
+        }
+    }
+}
+
+/// Decides. `can_ask` says whether there is an operator to ask.
 pub fn decide<'p>(
     plan: &'p ResolvedPlan,
     state: &RunState,
-    busy: &BTreeSet<HostName>,
+    agenda: &mut Agenda,
     can_ask: bool,
 ) -> Vec<Decision<'p>> {
     match state.status {
@@ -103,73 +120,97 @@ pub fn decide<'p>(
         _ => return Vec::new(),
     }
     if !state.started {
-        return before_start(plan, state, busy);
+        return before_start(state, agenda);
     }
     let mut decisions = Vec::new();
-    let mut questions = Vec::new();
-    let mut held_back = false;
-    let urgent = state.hosts.iter().any(|(_, host)| is_urgent(plan, state, host));
-    let question_open = !state.open_questions().is_empty();
-    let blocked = state.hosts.values().find_map(|host| host.blocked.as_deref());
-    let stops = state.stop_requested || blocked.is_some();
-    for (name, host) in &state.hosts {
-        if busy.contains(name) {
+    let due = agenda.take_due(plan, state);
+    let stops = agenda.stops(state);
+    for position in due {
+        let Some((name, host)) = state.hosts.get_index(position) else {
+            continue;
+        };
+        let next = next(plan, state, name, host);
+        if let Next::Nothing | Next::Record(_) = next {
+            decisions.extend(next.decision(name));
             continue;
         }
         let inside = inside_uninterruptible(plan, host);
-        let asks =
-            question_open && !(state.rollback_requested && host.status == HostStatus::RollingBack);
-        match next(plan, state, name, host) {
-            Next::Record(event) => return vec![Decision::Record(event)],
-            Next::Question(task) => questions.push(task),
-            Next::Nothing => {}
-            Next::Preflight | Next::Perform(_) | Next::Settle(_)
-                if host.blocked.is_some() || (!inside && (stops || asks || urgent)) =>
-            {
-                held_back = true;
-            }
-            Next::Preflight => decisions.push(Decision::Preflight(name.clone())),
-            Next::Perform(step) => decisions.push(Decision::Perform(name.clone(), step)),
-            Next::Settle(step) => decisions.push(Decision::Settle(name.clone(), step)),
+        let is_left = state.rollback.as_ref().is_some_and(|rollback| rollback.leaves(name));
+        if is_left && !inside && host.status == HostStatus::Active {
+            agenda.left.insert(position);
+        } else if let Next::Question(task) = next {
+            agenda.questions.insert(position, task);
+        } else if host.blocked.is_some() || (!inside && (stops || !agenda.urgent.is_empty())) {
+            agenda.held.insert(position);
+        } else {
+            agenda.busy.insert(position);
+            decisions.extend(next.decision(name));
         }
     }
-    if !decisions.is_empty() || !busy.is_empty() {
-        return decisions;
+    let question = agenda.questions.values().next();
+    if let Some(task) = question.filter(|_| can_ask && !stops && !agenda.is_asking) {
+        decisions.push(Decision::Ask(task.clone()));
+        agenda.is_asking = true;
     }
+    if decisions.is_empty() && agenda.busy.is_empty() {
+        return at_rest(plan, state, agenda);
+    }
+    decisions
+}
+
+/// Nothing is under way on a host: others begin, or the run pauses or ends.
+fn at_rest<'p>(plan: &ResolvedPlan, state: &RunState, agenda: &mut Agenda) -> Vec<Decision<'p>> {
+    let pause = |why: String| vec![Decision::Pause(why)];
+    let record = |events: Vec<Event>| events.into_iter().map(Decision::Record).collect();
     if state.stop_requested {
-        return vec![Decision::Pause("it was asked to stop".into())];
+        return if agenda.is_asking { Vec::new() } else { pause("it was asked to stop".into()) };
     }
-    if let Some(why) = blocked {
-        return vec![Decision::Pause(why.to_owned())];
+    if let Some(position) = agenda.blocked.first() {
+        let why = state.hosts.get_index(*position).and_then(|(_, host)| host.blocked.clone());
+        return if agenda.is_asking { Vec::new() } else { pause(why.unwrap_or_default()) };
     }
-    if let Some(task) = questions.into_iter().next() {
-        if can_ask {
-            return vec![Decision::Ask(task)];
-        }
-        return vec![Decision::Pause(format!("{task} needs an answer"))];
+    let back = next_back(plan, state, agenda);
+    if !back.is_empty() {
+        return record(back);
     }
-    if held_back {
-        return vec![Decision::Pause("a host needs a person first".into())];
+    if agenda.is_asking {
+        return Vec::new();
     }
-    next_batch_or_end(plan, state)
+    if let Some(task) = agenda.questions.values().next() {
+        return pause(format!("{task} needs an answer"));
+    }
+    if !agenda.held.is_empty() {
+        return pause("a host needs a person first".into());
+    }
+    if !agenda.left.is_empty() {
+        return pause("the other hosts are left as they are".into());
+    }
+    let forward = next_forward(plan, state, agenda);
+    if !forward.is_empty() {
+        return record(forward);
+    }
+    let (status, why) = verdict(state);
+    record(vec![Event::RunEnded { status, why }])
 }
 
 /// The preflight of all hosts; then the start, or the refusal of the run.
-fn before_start<'p>(
-    plan: &ResolvedPlan,
-    state: &RunState,
-    busy: &BTreeSet<HostName>,
-) -> Vec<Decision<'p>> {
+fn before_start<'p>(state: &RunState, agenda: &mut Agenda) -> Vec<Decision<'p>> {
     if state.stop_requested {
         let pause = Decision::Pause("it was asked to stop before anything was changed".into());
-        return if busy.is_empty() { vec![pause] } else { Vec::new() };
+        return if agenda.busy.is_empty() { vec![pause] } else { Vec::new() };
     }
-    let waiting = plan.hosts.iter().filter(|name| {
-        !busy.contains(*name) && state.hosts.get(*name).is_some_and(|h| h.preflight.is_none())
-    });
-    let room = PREFLIGHT_WIDTH.saturating_sub(busy.len());
-    let begin: Vec<_> = waiting.take(room).cloned().map(Decision::Preflight).collect();
-    if !begin.is_empty() || !busy.is_empty() {
+    let mut begin = Vec::new();
+    while agenda.busy.len() < PREFLIGHT_WIDTH
+        && let Some(position) = agenda.due.pop_first()
+    {
+        if let Some((name, host)) = state.hosts.get_index(position)
+            && host.preflight.is_none()
+            && agenda.busy.insert(position)
+        {
+            begin.push(Decision::Preflight(name.clone()));
+        }
+    }
+    if !begin.is_empty() || !agenda.busy.is_empty() {
         return begin;
     }
     let with = |wanted: fn(&PreflightVerdict) -> bool| -> String {
@@ -202,9 +243,10 @@ fn next<'p>(
     host: &HostState,
 ) -> Next<'p> {
     let ended = |status, why| Next::Record(Event::HostEnded { host: name.clone(), status, why });
-    if state.rollback_requested && turns(host) {
-        let why = Reason { text: "an operator asked for it".into(), seen: Vec::new() };
-        return Next::Record(Event::RollbackBegun { host: name.clone(), why });
+    if state.rollback.as_ref().is_some_and(|rollback| rollback.includes(name)) && turns(host) {
+        // Its turn comes; where it is half done it does not wait for that.
+        let inside = inside_uninterruptible(plan, host);
+        return if inside { Next::Record(turn(name)) } else { Next::Nothing };
     }
     match host.status {
         HostStatus::Active => {}
@@ -306,50 +348,4 @@ fn settle_first<'p>(
         };
         task.is_in_doubt().then_some(settle)
     })
-}
-
-/// Nothing is under way: the next batch begins, or the run ends.
-fn next_batch_or_end<'p>(plan: &ResolvedPlan, state: &RunState) -> Vec<Decision<'p>> {
-    let failures = state
-        .hosts
-        .values()
-        .filter(|host| !matches!(host.status, HostStatus::Succeeded | HostStatus::NotStarted))
-        .count();
-    let clean = state.hosts.values().all(|host| {
-        matches!(
-            host.status,
-            HostStatus::Succeeded
-                | HostStatus::NotStarted
-                | HostStatus::RolledBack
-                | HostStatus::Refused
-                | HostStatus::Unreachable
-                | HostStatus::Quarantined
-        )
-    });
-    let room = clean && failures <= plan.plan.max_failures && !state.rollback_requested;
-    let batch = if room { batch(plan, state) } else { Vec::new() };
-    if batch.is_empty() {
-        let (status, why) = verdict(state);
-        return vec![Decision::Record(Event::RunEnded { status, why })];
-    }
-    batch.into_iter().map(|host| Decision::Record(Event::HostBegun { host })).collect()
-}
-
-/// The hosts of the next batch that have not been begun.
-fn batch(plan: &ResolvedPlan, state: &RunState) -> Vec<HostName> {
-    let begun = |name: &HostName| {
-        state.hosts.get(name).is_none_or(|host| host.status != HostStatus::NotStarted)
-    };
-    let Some(first) = plan.hosts.iter().position(|name| !begun(name)) else {
-        return Vec::new();
-    };
-    let mut sizes = plan.plan.serial.iter().copied();
-    let mut size = 1;
-    let mut end = 0;
-    while end <= first {
-        size = sizes.next().unwrap_or(size).max(1);
-        end += size;
-    }
-    let end = end.min(plan.hosts.len());
-    plan.hosts[first..end].iter().filter(|name| !begun(name)).cloned().collect()
 }

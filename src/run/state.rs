@@ -7,6 +7,8 @@
 mod items;
 mod task;
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 use indexmap::IndexSet;
 
@@ -41,8 +43,29 @@ pub struct RunState {
     pub started: bool,
     /// Whether a person or a signal wants it to pause.
     pub stop_requested: bool,
-    /// Whether a person wants it to be undone.
-    pub rollback_requested: bool,
+    /// The rollback that the operator asked for.
+    pub rollback: Option<Requested>,
+}
+
+/// A rollback that the operator asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Requested {
+    /// The hosts to roll back; `None` for all hosts.
+    pub only: Option<BTreeSet<HostName>>,
+    /// Whether another process resumed the run since: then the other hosts continue.
+    pub resumed: bool,
+}
+
+impl Requested {
+    /// Whether a host is to be rolled back.
+    pub fn includes(&self, host: &HostName) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(host))
+    }
+
+    /// Whether a host is to be left as it is for now.
+    pub fn leaves(&self, host: &HostName) -> bool {
+        !self.resumed && !self.includes(host)
+    }
 }
 
 /// What is known of a host.
@@ -50,6 +73,8 @@ pub struct RunState {
 pub struct HostState {
     /// How it is.
     pub status: HostStatus,
+    /// The number of the event that started it; 0 before.
+    pub begun_at: u64,
     /// What the preflight before the first change found.
     pub preflight: Option<PreflightVerdict>,
     /// What the preflight at its turn found.
@@ -77,7 +102,7 @@ impl Default for RunState {
             resumed_at: 0,
             started: false,
             stop_requested: false,
-            rollback_requested: false,
+            rollback: None,
         }
     }
 }
@@ -86,6 +111,7 @@ impl HostState {
     fn new() -> Self {
         Self {
             status: HostStatus::NotStarted,
+            begun_at: 0,
             preflight: None,
             turn: None,
             tasks: IndexMap::new(),
@@ -152,6 +178,12 @@ impl RunState {
         open
     }
 
+    /// Returns what is asked about a task, if that was not answered.
+    pub fn question(&self, id: &TaskId) -> Option<Question> {
+        let task = self.hosts.get(&id.host)?.task(&id.step)?;
+        task.question.clone().filter(|_| !self.status.has_ended())
+    }
+
     /// Takes an event in.
     pub fn apply(&mut self, record: &Record) -> Result<(), String> {
         let event = &record.event;
@@ -170,10 +202,16 @@ impl RunState {
                 self.started = true;
                 self.status = RunStatus::Running;
             }
-            Event::RunResumed { .. } => self.resume(record.seq),
+            Event::RunResumed { .. } => {
+                if let Some(rollback) = &mut self.rollback {
+                    rollback.resumed = true;
+                }
+                self.resume(record.seq);
+            }
             Event::StopRequested { .. } => self.stop_requested = true,
-            Event::RollbackRequested { .. } => {
-                self.rollback_requested = true;
+            Event::RollbackRequested { hosts, .. } => {
+                let only = hosts.as_ref().map(|hosts| hosts.iter().cloned().collect());
+                self.rollback = Some(Requested { only, resumed: false });
                 self.resume(record.seq);
             }
             Event::RunPaused { .. } => self.status = RunStatus::Paused,
@@ -182,7 +220,7 @@ impl RunState {
             | Event::HostBegun { host }
             | Event::HostBlocked { host, .. }
             | Event::HostEnded { host, .. }
-            | Event::RollbackBegun { host, .. } => self.apply_host(host, event)?,
+            | Event::RollbackBegun { host, .. } => self.apply_host(host, record)?,
             Event::TaskBegun { task, .. }
             | Event::RoundBegun { task, .. }
             | Event::AttemptIntended { task, .. }
@@ -199,17 +237,20 @@ impl RunState {
         Ok(())
     }
 
-    /// Another process goes on: a stop is forgotten, and what was stuck is tried again.
+    /// Another process goes on: a stop is forgotten, and what was stuck is tried again, unless
+    /// other hosts are to be rolled back.
     fn resume(&mut self, seq: u64) {
         self.resumed_at = seq;
         self.stop_requested = false;
         self.status = if self.started { RunStatus::Running } else { RunStatus::Planned };
-        for host in self.hosts.values_mut() {
+        let rollback = self.rollback.as_ref();
+        for (name, host) in &mut self.hosts {
             host.blocked = None;
             if !self.started {
                 host.preflight = None;
             }
-            if host.status == HostStatus::Stuck {
+            let is_left = rollback.is_some_and(|rollback| rollback.leaves(name));
+            if host.status == HostStatus::Stuck && !is_left {
                 host.status = HostStatus::RollingBack;
                 // The handlers that failed are begun anew; those that ended well stay as they are.
                 for (path, task) in &mut host.tasks {
@@ -229,9 +270,9 @@ impl RunState {
         self.hosts.get_mut(name).ok_or_else(|| format!("{name} is not a host of this run"))
     }
 
-    fn apply_host(&mut self, name: &HostName, event: &Event) -> Result<(), String> {
+    fn apply_host(&mut self, name: &HostName, record: &Record) -> Result<(), String> {
         let host = self.host_mut(name)?;
-        match event {
+        match &record.event {
             Event::PreflightEnded { verdict, .. } => match host.status {
                 HostStatus::NotStarted => host.preflight = Some(verdict.clone()),
                 _ => host.turn = Some(verdict.clone()),
@@ -241,6 +282,7 @@ impl RunState {
                     return Err(format!("{name} is begun twice"));
                 }
                 host.status = HostStatus::Active;
+                host.begun_at = record.seq;
             }
             Event::HostBlocked { why, .. } => host.blocked = Some(why.clone()),
             Event::RollbackBegun { why, .. } => {

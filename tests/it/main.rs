@@ -44,6 +44,7 @@ mod tidy;
 mod uploads;
 mod validate;
 mod way_back;
+mod way_back_in_order;
 mod yaml;
 
 use std::path::Path;

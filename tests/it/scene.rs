@@ -212,6 +212,25 @@ impl Scene {
         asker: Option<&dyn Asker>,
         stops_at: Option<&TaskId>,
     ) -> Option<RunState> {
+        let is_new = journal.records.borrow().is_empty();
+        let first = if is_new {
+            Event::RunPlanned(Box::new(self.planned.clone()))
+        } else {
+            Event::RunResumed { by: "test@here".into() }
+        };
+        self.drive_from(clock, world, journal, asker, stops_at, first)
+    }
+
+    /// Drives a run on from an event.
+    pub(crate) fn drive_from(
+        &self,
+        clock: &Clock,
+        world: &dyn Transport,
+        journal: &Memory,
+        asker: Option<&dyn Asker>,
+        stops_at: Option<&TaskId>,
+        first: Event,
+    ) -> Option<RunState> {
         let stop = Rc::new(Stop::new());
         let watching = Watching { stop: Rc::clone(&stop), stops_at: stops_at.cloned() };
         let reporter: Rc<RefCell<dyn Reporter>> = Rc::new(RefCell::new(watching));
@@ -228,11 +247,6 @@ impl Scene {
             by: "test@here".into(),
         };
         let before = RunState::of(&journal.records.borrow()).unwrap();
-        let first = if before.seq == 0 {
-            Event::RunPlanned(Box::new(self.planned.clone()))
-        } else {
-            Event::RunResumed { by: "test@here".into() }
-        };
         block_on_virtual(clock, async {
             let mut state = before;
             run.note(&mut state, first).await.ok()?;

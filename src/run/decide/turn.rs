@@ -6,6 +6,7 @@
 use crate::event::HostStatus;
 use crate::inventory::HostName;
 use crate::run::state::HostState;
+use crate::run::state::Requested;
 use crate::run::state::RunState;
 use crate::task::StepPath;
 
@@ -23,16 +24,18 @@ pub struct Refusal<'s> {
 }
 
 /// Whether a rollback that is asked for has something to do on a host of the run.
-pub fn can_turn(state: &RunState) -> bool {
+pub fn can_turn(state: &RunState, request: &Requested) -> bool {
     let is_on_its_way = |host: &HostState| {
         matches!(host.status, HostStatus::RollingBack | HostStatus::Stuck) || turns(host)
     };
-    state.hosts.values().any(is_on_its_way)
+    let mut hosts = state.hosts.iter();
+    hosts.any(|(name, host)| request.includes(name) && is_on_its_way(host))
 }
 
 /// Returns the hosts that a rollback refuses, in the order of the run.
-pub fn refusals(state: &RunState) -> Vec<Refusal<'_>> {
-    let hosts = state.hosts.iter().filter(|(_, host)| is_forward(host));
+pub fn refusals<'s>(state: &'s RunState, request: &Requested) -> Vec<Refusal<'s>> {
+    let hosts = state.hosts.iter();
+    let hosts = hosts.filter(|(name, host)| request.includes(name) && is_forward(host));
     let refused = hosts.filter_map(|(name, host)| {
         let (step, why) = host.no_return.as_ref()?;
         Some(Refusal { host: name, status: host.status, step, why })

@@ -6,6 +6,8 @@
 use crate::event::HostStatus;
 use crate::event::RunStatus;
 use crate::event::TaskStatus;
+use crate::inventory::HostName;
+use crate::run::decide::turn::turns;
 use crate::run::state::HostState;
 use crate::run::state::RunState;
 
@@ -27,6 +29,8 @@ struct Ends<'s> {
     is_asked: bool,
     stuck: Vec<&'s str>,
     failed: Vec<&'s str>,
+    /// Those that were to be rolled back after a stuck one.
+    waiting: Vec<&'s str>,
     /// Those that were to be undone and are past their point of no return.
     past: Vec<&'s str>,
     undone: Vec<&'s str>,
@@ -49,13 +53,19 @@ impl<'s> Ends<'s> {
         };
         let are = |status: HostStatus| with(&|host| host.status == status);
         let succeeded = |host: &HostState| host.status == HostStatus::Succeeded;
-        let is_asked = state.rollback_requested;
+        let request = state.rollback.as_ref();
+        let is_asked = request.is_some();
+        let waits = |name: &HostName, host: &HostState| {
+            request.is_some_and(|request| request.includes(name)) && turns(host)
+        };
+        let waiting = state.hosts.iter().filter(|(name, host)| waits(name, host));
         let untouched = UNTOUCHED.map(|status| (status.word(), are(status)));
         let mut tasks = state.hosts.values().flat_map(|host| host.tasks.values());
         Self {
             is_asked,
             stuck: are(HostStatus::Stuck),
             failed: with(&|host| matches!(host.status, HostStatus::Failed | HostStatus::Unknown)),
+            waiting: waiting.map(|(name, _)| name.as_str()).collect(),
             past: with(&|host| is_asked && succeeded(host) && host.no_return.is_some()),
             undone: are(HostStatus::RolledBack),
             untouched: untouched.into_iter().filter(|(_, hosts)| !hosts.is_empty()).collect(),
@@ -106,6 +116,10 @@ impl<'s> Ends<'s> {
             1 => said.push(format!("it failed on {hosts}, which is rolled back")),
             _ => said.push(format!("it failed on {hosts}, which are rolled back")),
         }
+        if !self.waiting.is_empty() {
+            let hosts = self.waiting.join(", ");
+            said.push(format!("rollback was not started on {hosts}"));
+        }
         let hosts = self.past.join(", ");
         let verbs = match self.past.len() {
             0 => None,
@@ -124,6 +138,12 @@ impl<'s> Ends<'s> {
         let is_by_others = self.failed.is_empty() && self.past.is_empty();
         let hosts = self.kept.join(", ");
         match (status, self.kept.len()) {
+            (RunStatus::RolledBack, 1) if self.is_asked => {
+                said.push(format!("{hosts} succeeded and keeps what was done"));
+            }
+            (RunStatus::RolledBack, 2..) if self.is_asked => {
+                said.push(format!("{hosts} succeeded and keep what was done"));
+            }
             (RunStatus::Failed, 1) if is_by_others => {
                 said.push(format!("{hosts} succeeded and keeps what was done"));
             }
@@ -163,6 +183,7 @@ mod tests {
     use crate::event::Outcome;
     use crate::inventory::HostName;
     use crate::run::state::AttemptState;
+    use crate::run::state::Requested;
     use crate::run::state::TaskState;
     use crate::task::StepPath;
     use crate::transport::AttemptId;
@@ -187,6 +208,7 @@ mod tests {
         let path = StepPath("step".to_owned());
         HostState {
             status,
+            begun_at: 1,
             preflight: None,
             turn: None,
             tasks: IndexMap::from_iter(task.map(|status| (path, state(status)))),
@@ -223,7 +245,7 @@ mod tests {
         let names = (1..).map(|number| HostName::new(format!("web{number}")));
         let state = RunState {
             hosts: names.zip(hosts.iter().cloned()).collect(),
-            rollback_requested: is_asked,
+            rollback: is_asked.then(Requested::default),
             ..RunState::default()
         };
         let (ended, said) = verdict(&state);

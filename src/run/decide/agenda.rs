@@ -1,0 +1,110 @@
+//! What is under way, and which hosts need another look.
+//!
+//! What a host needs next follows from its own state. So only the hosts to which something happened
+//! are looked at, and the time for a run grows with its hosts, not with their square. A host is
+//! known here by its position in the run.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use crate::event::HostStatus;
+use crate::inventory::HostName;
+use crate::resolve::ResolvedPlan;
+use crate::run::decide::critical::is_urgent;
+use crate::run::state::RunState;
+use crate::task::TaskId;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Agenda {
+    /// Hosts to which something happened since they were looked at.
+    pub(super) due: BTreeSet<usize>,
+    /// Hosts on which something is being done.
+    pub(super) busy: BTreeSet<usize>,
+    /// Whether the operator is being asked.
+    pub(super) is_asking: bool,
+    /// Hosts that were inside an `uninterruptible` block when the run was resumed.
+    pub(super) urgent: BTreeSet<usize>,
+    /// Hosts from which something keeps the run until a resume.
+    pub(super) blocked: BTreeSet<usize>,
+    /// Hosts that would continue, but for a stop or for urgent hosts.
+    pub(super) held: BTreeSet<usize>,
+    /// Hosts that a rollback of other hosts leaves as they are.
+    pub(super) left: BTreeSet<usize>,
+    /// Hosts that wait for the operator.
+    pub(super) questions: BTreeMap<usize, TaskId>,
+    /// Hosts that are being rolled back, or are stuck.
+    pub(super) returning: BTreeSet<usize>,
+    /// Hosts that count as failures.
+    pub(super) failures: BTreeSet<usize>,
+    /// No host before this one is left to be started.
+    pub(super) first: usize,
+    /// The hosts to roll back, the last one started first, once that was worked out.
+    pub(super) way_back: Option<Vec<usize>>,
+    /// No host of these before this one is left to be rolled back.
+    pub(super) first_back: usize,
+}
+
+impl Agenda {
+    /// Begins with all hosts of a run.
+    pub fn new(state: &RunState) -> Self {
+        Self { due: (0..state.hosts.len()).collect(), ..Self::default() }
+    }
+
+    /// Notes that something happened to a host.
+    pub fn happened(&mut self, state: &RunState, host: &HostName) {
+        self.due.extend(state.hosts.get_index_of(host));
+    }
+
+    /// Notes that the work on a host has ended.
+    pub fn ended(&mut self, state: &RunState, host: &HostName) {
+        if let Some(position) = state.hosts.get_index_of(host) {
+            self.busy.remove(&position);
+            self.due.insert(position);
+        }
+    }
+
+    /// Notes that the operator was asked.
+    pub fn asked(&mut self) {
+        self.is_asking = false;
+    }
+
+    /// Whether nothing is under way.
+    pub fn is_idle(&self) -> bool {
+        self.busy.is_empty() && !self.is_asking
+    }
+
+    /// Whether nothing new is to begin.
+    pub(super) fn stops(&self, state: &RunState) -> bool {
+        state.stop_requested || !self.blocked.is_empty()
+    }
+
+    /// Sorts the hosts to which something happened, and returns them.
+    pub(super) fn take_due(&mut self, plan: &ResolvedPlan, state: &RunState) -> Vec<usize> {
+        // Hosts on which something is being done come back when that has ended.
+        let due: Vec<usize> = std::mem::take(&mut self.due).into_iter().collect();
+        let mut due: Vec<usize> =
+            due.into_iter().filter(|position| !self.busy.contains(position)).collect();
+        for position in &due {
+            let Some((_, host)) = state.hosts.get_index(*position) else {
+                continue;
+            };
+            let sort = |set: &mut BTreeSet<usize>, belongs: bool| {
+                if belongs { set.insert(*position) } else { set.remove(position) }
+            };
+            sort(&mut self.urgent, is_urgent(plan, state, host));
+            let is_returning = matches!(host.status, HostStatus::RollingBack | HostStatus::Stuck);
+            sort(&mut self.returning, is_returning);
+            let is_well = matches!(host.status, HostStatus::Succeeded | HostStatus::NotStarted);
+            sort(&mut self.failures, !is_well);
+            sort(&mut self.blocked, host.blocked.is_some());
+            self.questions.remove(position);
+        }
+        if self.urgent.is_empty() && !self.stops(state) {
+            due.extend(std::mem::take(&mut self.held));
+            due.sort_unstable();
+            due.dedup();
+        }
+        due
+    }
+}
