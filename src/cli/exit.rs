@@ -27,26 +27,30 @@ impl Exit {
     pub(super) const TERM: Self = Self(143);
 }
 
-/// Every status and what it means, for the manual.
-pub(super) const TABLE: [(u8, &str); 14] = [
-    (0, "succeeded"),
-    (1, "failed, every host that had to be rolled back is; or warnings, where they are denied"),
+/// Every status and what it means: the one source for `--help`, the README and the manual.
+const TABLE: [(u8, &str); 14] = [
+    (0, "succeeded; for `rollback`: every host it names is rolled back"),
+    (
+        1,
+        "failed, and every host that had to be rolled back is rolled back; for `validate`: there \
+         are warnings and they are denied",
+    ),
     (
         2,
-        "the command line, a plan or an inventory is wrong, or a run or a rollback was refused: \
-         nothing done",
+        "the command line, a plan or an inventory is invalid, or a run or a rollback was refused: \
+         nothing was changed",
     ),
-    (3, "failed or aborted, not all rolled back: hosts keep what was done"),
-    (4, "a host was unreachable before anything was done"),
-    (5, "stuck: undoing failed, a person is needed"),
-    (6, "paused: a person is needed"),
+    (3, "failed or aborted, and not everything is rolled back"),
+    (4, "a host was unreachable before the first change"),
+    (5, "stuck: a rollback failed, an operator must look at the host"),
+    (6, "paused: the run waits for an operator; `resume` continues it"),
     (7, "another process holds the run or has taken it over"),
-    (70, "a fault of planrun itself"),
-    (74, "the runs could not be read or written, or standard output could not be written"),
-    (77, "a host key or a privilege was refused"),
+    (70, "an internal error of planrun"),
+    (74, "the runs could not be read or written, or the output could not be written"),
+    (77, "a host key, a login or a privilege was refused before the first change"),
     (129, "ended by HUP"),
-    (130, "left at once by a second INT"),
-    (143, "left at once by a second TERM"),
+    (130, "ended at once by a second INT"),
+    (143, "ended at once by a second TERM"),
 ];
 
 /// Returns the table as text.

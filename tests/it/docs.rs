@@ -15,6 +15,7 @@ use planrun::schema::model::MODEL;
 use planrun::schema::plan::PLAN;
 use planrun::schema::test::TEST;
 
+use crate::harness::Planrun;
 use crate::support::root;
 use crate::support::text;
 
@@ -120,6 +121,41 @@ fn the_tables_of_the_manual_are_those_of_the_shapes() {
             page == wanted,
             "{name} is stale, run `UPDATE_DOCS=1 cargo test --test it docs`; first difference: {differing:?}"
         );
+    }
+}
+
+/// Returns the table of exit statuses that `--help` prints, as the pages have it.
+fn exit_statuses() -> String {
+    let help = Planrun::new().run(&["--help"]);
+    let (_, lines) = help.stdout.split_once("Exit statuses:\n").expect("the help lists them");
+    let mut rows: Vec<String> = Vec::new();
+    for line in lines.lines().map(str::trim).take_while(|line| !line.is_empty()) {
+        let row = line.split_once("  ").filter(|(status, _)| status.parse::<u8>().is_ok());
+        match row {
+            Some((status, meaning)) => rows.push(format!("| {status} | {meaning}")),
+            None => {
+                rows.last_mut().expect("a row begins with its status").push_str(&format!(" {line}"))
+            }
+        }
+    }
+    format!("| status | meaning |\n|---|---|\n{} |\n", rows.join(" |\n"))
+}
+
+#[test]
+fn the_tables_of_exit_statuses_are_those_of_the_help() {
+    let table = exit_statuses();
+    assert!(table.lines().count() > 10, "{table}");
+    for name in ["README.md", "docs/language.md"] {
+        let page = text(name);
+        let (before, rest) = page.split_once("<!-- exit statuses -->\n").expect(name);
+        let (found, after) = rest.split_once("<!-- end exit statuses -->").expect(name);
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            let marks = ("<!-- exit statuses -->\n", "<!-- end exit statuses -->");
+            let page = format!("{before}{}{table}{}{after}", marks.0, marks.1);
+            fs::write(root().join(name), page).unwrap();
+            continue;
+        }
+        assert_eq!(found, table, "{name} is stale, run `UPDATE_DOCS=1 cargo test --test it docs`");
     }
 }
 
