@@ -145,6 +145,37 @@ impl Node {
         }
     }
 
+    /// Returns the node as a JSON value in which numbers are the text they are written as (`0644`,
+    /// `3.10`); `None` if JSON would write all of them in the same way.
+    pub fn written(&self, sources: &Sources) -> Option<serde_json::Value> {
+        match &self.value {
+            Value::Int(_) | Value::Float(_) => {
+                let written = sources.slice(self.span).trim_matches(['"', '\'']);
+                let is_number = |c: char| c.is_ascii_alphanumeric() || "+-._:".contains(c);
+                let differs = written != self.to_json().to_string();
+                (differs && written.chars().all(is_number)).then(|| written.into())
+            }
+            Value::List(items) => {
+                let written = items.iter().map(|item| item.written(sources));
+                let written: Vec<_> = written.collect();
+                written.iter().any(Option::is_some).then_some(())?;
+                let items = items.iter().zip(written);
+                Some(items.map(|(item, own)| own.unwrap_or_else(|| item.to_json())).collect())
+            }
+            Value::Map(entries) => {
+                let written = entries.iter().map(|entry| entry.value.written(sources));
+                let written: Vec<_> = written.collect();
+                written.iter().any(Option::is_some).then_some(())?;
+                let pairs = entries.iter().zip(written).map(|(entry, own)| {
+                    let value = own.unwrap_or_else(|| entry.value.to_json());
+                    (entry.key.clone(), value)
+                });
+                Some(pairs.collect::<serde_json::Map<_, _>>().into())
+            }
+            Value::Null | Value::Bool(_) | Value::Text(_) => None,
+        }
+    }
+
     /// Returns the place of a byte range of the node's *text*, whatever style it is written in.
     pub fn place(&self, sources: &Sources, range: std::ops::Range<usize>) -> Span {
         self.places(sources).span(range)

@@ -18,6 +18,7 @@ mod ranges;
 pub mod read;
 pub mod route;
 mod tree;
+pub mod user;
 mod vars;
 mod words;
 mod yaml;
@@ -103,11 +104,22 @@ pub struct Host {
 pub struct Variable {
     /// Its value.
     pub value: serde_json::Value,
+    /// The value with its numbers as they are written (`0644`, `3.10`), if that differs from
+    /// [`Self::value`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<serde_json::Value>,
     /// Where it was written, for a message: `inventories/prod.yaml:14`.
     pub origin: String,
     /// Where its value is, as long as the text is at hand: not in a run that was kept.
     #[serde(skip)]
     pub place: Place,
+}
+
+impl Variable {
+    /// Returns the value as text wants it: with its numbers as they are written.
+    pub fn as_written(&self) -> &serde_json::Value {
+        self.written.as_ref().unwrap_or(&self.value)
+    }
 }
 
 /// A place in a text, if it is at hand. All are equal: a variable is the same wherever it stands.

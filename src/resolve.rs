@@ -8,6 +8,7 @@ mod files;
 mod hosts;
 mod inputs;
 mod items;
+mod numbers;
 mod routes;
 pub mod secrets;
 pub mod texts;
@@ -101,7 +102,8 @@ pub fn resolve(
     if !own.has_errors() {
         resolved.files = files::read(&resolved, given, &mut own);
         secrets::copied_files(&resolved, &mut own);
-        texts::of_hosts(&resolved, given, sources, &mut own);
+        let texts = texts::of_hosts(&resolved, given, sources, &mut own);
+        numbers::check(&resolved, &texts, given, &mut own);
     }
     variables::check(&resolved, &mut own);
     let faulty = own.has_errors();

@@ -121,7 +121,11 @@ fn human(inventory: &Inventory, hosts: &[HostName]) -> String {
         for (number, (name, variable)) in host.vars.iter().enumerate() {
             let heading = if number == 0 { "variables" } else { "" };
             let name = pad(&printable(name), column);
-            let value = printable(&variable.value.to_string());
+            let value = match &variable.written {
+                Some(written) => format!("{} (written {written})", variable.value),
+                None => variable.value.to_string(),
+            };
+            let value = printable(&value);
             let origin = printable(&variable.origin);
             line(&mut out, heading, &format!("{name} = {value}  ({origin})"));
         }
@@ -173,7 +177,7 @@ fn data(inventory: &Inventory, hosts: &[HostName]) -> Value {
         let vars = host.vars.iter();
         let vars: Map<String, Value> =
             vars.map(|(name, variable)| (name.clone(), variable.value.clone())).collect();
-        let value = json!({
+        let mut value = json!({
             "connection": link.connection,
             "address": link.address,
             "port": link.port,
@@ -187,6 +191,13 @@ fn data(inventory: &Inventory, hosts: &[HostName]) -> Value {
             "groups": host.groups,
             "variables": vars,
         });
+        let written = host.vars.iter();
+        let written = written.filter_map(|(name, one)| Some((name.clone(), one.written.clone()?)));
+        let written: Map<String, Value> = written.collect();
+        if !written.is_empty() {
+            // So that a saved inventory gives an input what the first one gave.
+            value["written"] = written.into();
+        }
         (host.name.to_string(), value)
     });
     let each: Map<String, Value> = each.collect();

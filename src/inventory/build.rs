@@ -84,7 +84,8 @@ pub(super) fn build(
         let vars = open.into_iter().map(|(&name, given)| {
             let value = Value::clone(&given.value);
             let origin = lines.origin(given.name);
-            let variable = Variable { value, origin, place: Place(Some(given.place)) };
+            let written = given.written.as_deref().cloned();
+            let variable = Variable { value, written, origin, place: Place(Some(given.place)) };
             (name.to_owned(), variable)
         });
         let host = Host {
@@ -128,7 +129,7 @@ fn excess<'a>(
             .entry(direct_groups(host))
             .or_insert_with_key(|direct| Lineage::new(draft, tree, direct));
         let own = host.vars.values().chain(host.file_vars.values());
-        let own: usize = own.map(|given| weight(&given.value)).sum();
+        let own: usize = own.map(weight_of).sum();
         bytes = bytes.saturating_add(lineage.weight + own);
         members += lineage.groups.len();
         (bytes > MAX_BYTES || members > MAX_MEMBERS)
@@ -166,6 +167,11 @@ fn members(draft: &Draft, tree: &Tree, group: usize) -> Vec<HostName> {
 
 /// What a value takes besides its text, roughly, in bytes.
 const NODE: usize = 64;
+
+/// Returns roughly how many bytes the value of a variable takes.
+fn weight_of(given: &Given) -> usize {
+    weight(&given.value) + given.written.as_deref().map_or(0, weight)
+}
 
 /// Returns roughly how many bytes a value takes.
 fn weight(value: &Value) -> usize {
@@ -226,7 +232,7 @@ impl<'a> Lineage<'a> {
         for &group in &groups {
             add(&draft.groups[group].file_vars);
         }
-        let weights = vars.values().map(|given: &&Given| weight(&given.value));
+        let weights = vars.values().map(|given: &&Given| weight_of(given));
         let weight = weights.sum::<usize>() + groups.len() * NODE;
         Self { groups, vars, weight }
     }

@@ -16,6 +16,7 @@ use crate::document::Entry;
 use crate::document::old::Sealed;
 use crate::inventory::ranges;
 use crate::schema::foreign::variables;
+use crate::source::Sources;
 use crate::source::Span;
 
 /// The index of the group `all`.
@@ -58,6 +59,8 @@ impl Vars {
 pub(super) struct Given {
     /// The value, which all hosts of one entry share.
     pub(super) value: Rc<Value>,
+    /// The same with its numbers as they are written, if that differs.
+    pub(super) written: Option<Rc<Value>>,
     /// Where the variable's name is.
     pub(super) name: Span,
     /// Where the value is.
@@ -85,12 +88,18 @@ pub(super) fn give(vars: &mut Vars, new: impl IntoIterator<Item = (String, Given
 }
 
 impl Given {
+    /// Returns the value with its numbers as they are written.
+    pub(super) fn as_written(&self) -> &Value {
+        self.written.as_deref().unwrap_or(&self.value)
+    }
+
     /// Takes the entry of a YAML mapping.
-    pub(super) fn of(entry: &Entry, sealed: &Sealed) -> Self {
+    pub(super) fn of(entry: &Entry, sealed: &Sealed, sources: &Sources) -> Self {
         let encrypted = sealed.is_in(&entry.value);
         let value = if encrypted { Value::Null } else { entry.value.to_json() };
         Self {
             value: Rc::new(value),
+            written: entry.value.written(sources).filter(|_| !encrypted).map(Rc::new),
             name: entry.key_span,
             place: entry.value.span,
             encrypted,
@@ -275,6 +284,7 @@ impl Draft {
             if let Some(port) = expanded.port.filter(|_| !known) {
                 let given = Given {
                     value: Rc::new(port.into()),
+                    written: None,
                     name: place,
                     place,
                     encrypted: false,

@@ -209,6 +209,7 @@ impl Reader<'_> {
             let sign = line[start..end].find('=').map_or(start, |sign| start + sign + 1);
             let given = Given {
                 value: literal::value(value).into(),
+                written: literal::written(value).map(Into::into),
                 name: self.span(at, start..end),
                 place: self.span(at, sign..end),
                 encrypted: false,
@@ -231,6 +232,7 @@ impl Reader<'_> {
         let start = line.len() - value.trim_start().len();
         let given = Given {
             value: literal::value(value.trim()).into(),
+            written: literal::written(value.trim()).map(Into::into),
             name: self.span(at, 0..name.trim_end().len()),
             place: self.span(at, start..line.len()),
             encrypted: false,

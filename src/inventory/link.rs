@@ -2,7 +2,9 @@
 //!
 //! Ansible's own variables mean what they mean there, planrun's begin with `planrun_`. A value is
 //! held against its type and the allowed form at its place, once, however many hosts share it.
-//! Relative paths are kept as written. Deliberately not here: whether a key file is there or safe.
+//! Relative paths are made absolute: they are relative to the directory that planrun is called in,
+//! as in Ansible, and a run may be resumed in another. Deliberately not here: whether a key file is
+//! there or safe.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -19,6 +21,8 @@ use crate::inventory::draft::Given;
 use crate::inventory::draft::is_safe;
 use crate::inventory::draft::unsafe_name;
 use crate::inventory::route;
+use crate::inventory::user::is_user;
+use crate::inventory::user::unsafe_user;
 use crate::source::Span;
 
 // Where a variable has several names, the one Ansible prefers comes first.
@@ -78,15 +82,15 @@ impl<'a> LinkReader<'a> {
         Link {
             connection,
             address: self
-                .name(vars, &ADDRESS, "the address of a host")
+                .name(vars, &ADDRESS, "the address of a host", is_safe, unsafe_name)
                 .unwrap_or_else(|| host.to_owned()),
             port: self.port(vars),
-            user: self.name(vars, &USER, "the name of a user"),
+            user: self.user(vars, &USER),
             connect_timeout: self.seconds(vars, &TIMEOUT),
             identity_file: self.path(vars, &KEY),
             known_hosts: self.path(vars, &["planrun_known_hosts"]),
             r#become: self.bool(vars, "ansible_become"),
-            become_user: self.name(vars, &["ansible_become_user"], "the name of a user"),
+            become_user: self.user(vars, &["ansible_become_user"]),
             model,
             state: self.state(vars),
         }
@@ -135,7 +139,9 @@ impl<'a> LinkReader<'a> {
         if self.is_unknown(given) {
             return None;
         }
-        let number = match &*given.value {
+        // `0022` is 18 in YAML 1.1, and 22 to whoever wrote it.
+        let number = match given.as_written() {
+            Value::String(text) if text.trim().starts_with('0') => None,
             Value::String(text) => text.trim().parse().ok(),
             value => value.as_u64(),
         };
@@ -156,7 +162,8 @@ impl<'a> LinkReader<'a> {
         if self.is_unknown(given) {
             return None;
         }
-        let number = match &*given.value {
+        let number = match given.as_written() {
+            Value::String(text) if text.trim().starts_with('0') => None,
             Value::String(text) => text.trim().parse().ok(),
             value => value.as_u64(),
         };
@@ -206,21 +213,32 @@ impl<'a> LinkReader<'a> {
         vars: &HostVars<'_>,
         names: &[&'static str],
         what: &'static str,
+        is_safe: fn(&str) -> bool,
+        fault: fn(&str, &str, Span) -> Diagnostic,
     ) -> Option<String> {
         let (given, text) = self.given_text(vars, names)?;
         if is_safe(&text) {
             return Some(text);
         }
         if self.is_new(given.place, "unsafe-name") {
-            self.found.push(unsafe_name(&text, what, given.place));
+            self.found.push(fault(&text, what, given.place));
         }
         None
+    }
+
+    fn user(&mut self, vars: &HostVars<'_>, names: &[&'static str]) -> Option<String> {
+        self.name(vars, names, "the name of a user", is_user, unsafe_user)
     }
 
     /// Reads a path, `~` being the user's home.
     fn path(&mut self, vars: &HostVars<'_>, names: &[&'static str]) -> Option<String> {
         let path = self.text(vars, names)?;
-        Some(expand_home(path, self.home.as_deref()))
+        let path = expand_home(path, self.home.as_deref());
+        if path.starts_with('~') {
+            return Some(path);
+        }
+        let absolute = std::path::absolute(&path).ok();
+        Some(absolute.map_or(path, |path| path.display().to_string()))
     }
 
     fn state(&mut self, vars: &HostVars<'_>) -> IndexMap<String, Value> {
@@ -254,10 +272,10 @@ impl<'a> LinkReader<'a> {
         if self.is_unknown(given) {
             return None;
         }
-        match &*given.value {
+        match given.as_written() {
             Value::String(text) => Some((given, text.clone())),
             // A user may have a number for a name.
-            Value::Number(number) if number.is_i64() => Some((given, number.to_string())),
+            Value::Number(number) => Some((given, number.to_string())),
             value => {
                 let name = names.iter().find(|&&name| vars.contains_key(name));
                 let message = format!("`{}` is not text", name.unwrap_or(&""));

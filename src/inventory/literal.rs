@@ -12,11 +12,19 @@ const MAX_DEPTH: usize = 32;
 
 /// Returns what a value stands for.
 pub(super) fn value(text: &str) -> Value {
-    whole(text).unwrap_or_else(|| text.into())
+    whole(text, false).unwrap_or_else(|| text.into())
 }
 
-fn whole(text: &str) -> Option<Value> {
-    let mut reader = Reader { rest: text.trim_start_matches([' ', '\t']), depth: 0 };
+/// Returns that with its numbers as the text they are written as, if JSON would write one of them
+/// otherwise: `3.10`, `0x1f`, `1_000`.
+pub(super) fn written(text: &str) -> Option<Value> {
+    let written = whole(text, true)?;
+    (Some(&written) != whole(text, false).as_ref()).then_some(written)
+}
+
+fn whole(text: &str, as_written: bool) -> Option<Value> {
+    let rest = text.trim_start_matches([' ', '\t']);
+    let mut reader = Reader { rest, depth: 0, as_written };
     let first = reader.item()?;
     reader.blank();
     if reader.rest.is_empty() {
@@ -31,6 +39,8 @@ fn whole(text: &str) -> Option<Value> {
 struct Reader<'a> {
     rest: &'a str,
     depth: usize,
+    /// Whether a number is the text it is written as, if JSON would write it otherwise.
+    as_written: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -79,7 +89,15 @@ impl<'a> Reader<'a> {
             }
             '(' => self.parenthesis(),
             '{' => self.braces(),
-            '-' | '+' | '0'..='9' | '.' => self.number(),
+            '-' | '+' | '0'..='9' | '.' => {
+                let whole = self.rest;
+                let number = self.number();
+                let written = &whole[..whole.len() - self.rest.len()];
+                number.map(|number| match number.to_string() {
+                    same if !self.as_written || same == written => number,
+                    _ => written.into(),
+                })
+            }
             _ => self.word().or_else(|| self.text()),
         };
         self.depth -= 1;

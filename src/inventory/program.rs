@@ -106,7 +106,7 @@ pub(super) fn read(path: &Path, shown: &str, draft: &mut Draft, files: &mut File
         };
         let is_mapping = matches!(root.value, Value::Map(_));
         if let Some(host) = draft.hosts.get_mut(&name).filter(|_| is_mapping) {
-            let vars = yaml::given(root.entries(), &sealed, Shape::Listed);
+            let vars = yaml::given(root.entries(), &sealed, files.sources, Shape::Listed);
             give(&mut host.vars, vars);
         } else {
             let fault = format!("`{shown} --host {name}` prints {}", root.kind());

@@ -75,7 +75,7 @@ pub(super) fn take(
     draft: &mut Draft,
     found: &mut Diagnostics,
 ) {
-    let mut reader = Reader { shape, sealed, draft, found };
+    let mut reader = Reader { shape, sealed, sources, draft, found };
     match &root.value {
         Value::Null => found.push(
             Diagnostic::error("empty-inventory", "the inventory is empty")
@@ -125,7 +125,7 @@ pub(super) fn read_vars(
     };
     match &root.value {
         Value::Null => {}
-        Value::Map(entries) => give(vars, given(entries, &sealed, Shape::Nested)),
+        Value::Map(entries) => give(vars, given(entries, &sealed, sources, Shape::Nested)),
         _ => found.push(
             shape_fault("the file", &root, "a mapping of variables")
                 .help("write one `name: value` a line"),
@@ -173,16 +173,19 @@ fn parse(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<(No
 pub(super) fn given(
     entries: &[Entry],
     sealed: &Sealed,
+    sources: &Sources,
     shape: Shape,
 ) -> impl Iterator<Item = (String, Given)> {
     entries.iter().map(move |entry| {
-        let mut given = Given::of(entry, sealed);
+        let mut given = Given::of(entry, sealed, sources);
         if shape == Shape::Listed {
             given.encrypted |= holds_vault(&given.value);
             if given.encrypted {
                 given.value = serde_json::Value::Null.into();
+                given.written = None;
             } else {
                 given.value = unwrapped(&given.value).into();
+                given.written = given.written.map(|written| unwrapped(&written).into());
             }
         }
         (entry.key.clone(), given)
@@ -217,6 +220,7 @@ fn unwrapped(value: &Json) -> Json {
 struct Reader<'a> {
     shape: Shape,
     sealed: Sealed,
+    sources: &'a Sources,
     draft: &'a mut Draft,
     found: &'a mut Diagnostics,
 }
@@ -295,7 +299,7 @@ impl Reader<'_> {
             ("hosts", _) => self.hosts(name, group, node),
             ("children", _) => self.children(name, group, node),
             ("vars", Value::Map(entries)) => {
-                for (name, given) in given(entries, &self.sealed, self.shape) {
+                for (name, given) in given(entries, &self.sealed, self.sources, self.shape) {
                     self.draft.set_group_var(group, &name, given, self.found);
                 }
             }
@@ -370,7 +374,8 @@ impl Reader<'_> {
 
     /// Takes a host entry, which may stand for many hosts.
     fn named(&mut self, group: usize, entry: &str, place: Span, vars: &[Entry]) {
-        let vars: Vec<(String, Given)> = given(vars, &self.sealed, self.shape).collect();
+        let vars: Vec<(String, Given)> =
+            given(vars, &self.sealed, self.sources, self.shape).collect();
         self.draft.entry(entry, group, place, &vars, self.found);
     }
 
@@ -422,7 +427,13 @@ impl Reader<'_> {
             let Some(vars) = host.and_then(|_| entry.value.get("variables")) else {
                 continue;
             };
-            let vars = given(vars.entries(), &self.sealed, Shape::Nested);
+            let written = entry.value.get("written");
+            let vars = given(vars.entries(), &self.sealed, self.sources, Shape::Nested);
+            let vars = vars.map(|(name, mut given)| {
+                let written = written.and_then(|all| all.get(&name));
+                given.written = written.map(|one| one.to_json().into()).or(given.written);
+                (name, given)
+            });
             if let Some(host) = self.draft.hosts.get_mut(&entry.key) {
                 give(&mut host.vars, vars);
             }
@@ -451,7 +462,9 @@ impl Reader<'_> {
                 continue;
             };
             match &entry.value.value {
-                Value::Map(vars) => give(&mut host.vars, given(vars, &self.sealed, self.shape)),
+                Value::Map(vars) => {
+                    give(&mut host.vars, given(vars, &self.sealed, self.sources, self.shape))
+                }
                 Value::Null => {}
                 _ => self.found.push(
                     shape_fault(&format!("the host `{}`", entry.key), &entry.value, "a mapping")

@@ -248,6 +248,9 @@ fn typed(kind: &InputKind, value: &Value) -> Result<Value, Unfit> {
             }
             _ => Err(no_list()),
         },
+        InputKind::Enum(_) if value.is_boolean() => {
+            Err(unfit("is true or false, not a word", "put quotes around the word"))
+        }
         InputKind::Enum(words) => choice(words, text.as_deref()),
         InputKind::Path => path(value),
         InputKind::String { .. } | InputKind::File => match text {

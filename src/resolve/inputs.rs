@@ -14,6 +14,7 @@ use crate::document::Node;
 use crate::inventory::Host;
 use crate::inventory::HostName;
 use crate::inventory::Inventory;
+use crate::inventory::Variable;
 use crate::plan::Default;
 use crate::plan::Input;
 use crate::plan::InputKind;
@@ -97,10 +98,11 @@ impl Common {
             return told(value);
         }
         if let Some(variable) = host.vars.get(name) {
-            return match fit(input, value::of_data(&input.kind, &variable.value)) {
+            let data = data(&input.kind, variable);
+            return match fit(input, data.and_then(|data| value::of_data(&input.kind, data))) {
                 Ok(value) => Found::Value(value),
                 Err(unfit) => {
-                    let shown = short(&variable.value);
+                    let shown = short(variable.as_written());
                     let told = |place: &str| wrong(name, input, &shown, place, &unfit);
                     // With a place it is told once, for all hosts that have it from there.
                     found.push(if let Some(place) = variable.place.0 {
@@ -152,6 +154,35 @@ impl Common {
                 }
             }
         }
+    }
+}
+
+/// Returns what an input takes of a variable: a number where it wants one, else what is written.
+fn data<'a>(kind: &InputKind, variable: &'a Variable) -> Result<&'a Value, Unfit> {
+    let kind = match kind {
+        InputKind::List { item, .. } => item,
+        kind => kind,
+    };
+    if !matches!(kind, InputKind::Int { .. } | InputKind::Bool) {
+        return Ok(variable.as_written());
+    }
+    // By the rules of inventories `0644` is 420 and `22:30` is 1350; elsewhere they are not.
+    let is_other = |text: &str| {
+        let digits = text.trim_start_matches(['-', '+']);
+        let zero = digits.strip_prefix('0');
+        text.contains(':')
+            || zero.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    let written = variable.written.as_ref();
+    let texts = written.map(|one| one.as_array().map_or(std::slice::from_ref(one), Vec::as_slice));
+    let mut texts = texts.unwrap_or_default().iter().filter_map(Value::as_str);
+    match texts.find(|text| is_other(text)) {
+        None => Ok(&variable.value),
+        Some(_) => Err(Unfit {
+            why: format!("an inventory takes for {}", variable.value),
+            help: "write a decimal number, without zeros in front and without `:`".into(),
+            cured: None,
+        }),
     }
 }
 

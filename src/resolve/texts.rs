@@ -69,13 +69,14 @@ fn parse(
     Some((path.to_owned(), Template::of_source(id, sources, found)))
 }
 
-/// Checks the files whose paths became known by now, and renders what can be rendered.
+/// Checks the files whose paths became known by now, and renders what can be rendered. Returns what
+/// is in them.
 pub(super) fn of_hosts(
     resolved: &ResolvedPlan,
     given: &Given,
     sources: &mut Sources,
     found: &mut Diagnostics,
-) {
+) -> Vec<Template> {
     let mut uploads: Vec<(&Step, &UploadSource)> = Vec::new();
     for step in &resolved.plan.steps {
         step.visit(&mut |step| {
@@ -111,6 +112,7 @@ pub(super) fn of_hosts(
             }
         }
     }
+    parsed.texts.into_values().flatten().collect()
 }
 
 /// The files that were parsed.

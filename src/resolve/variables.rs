@@ -204,7 +204,7 @@ fn variables(expr: &Expr, read: &mut Vec<Read>, tested: &mut HashSet<String>) {
 }
 
 /// Returns the name of `host.vars.NAME`, and where `host` stands in it.
-fn variable(expr: &Expr) -> Option<(String, Range<usize>)> {
+pub(super) fn variable(expr: &Expr) -> Option<(String, Range<usize>)> {
     let (of, name) = part(expr)?;
     let (host, vars) = part(of)?;
     match &host.kind {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::duration;
 use crate::inventory::Host;
 use crate::inventory::HostName;
+use crate::inventory::user::is_user;
 use crate::plan::Become;
 use crate::plan::CommandSpec;
 use crate::plan::Late;
@@ -157,13 +158,6 @@ fn word(
             }
         }
     }
-}
-
-/// Whether a text is a user name, as a plan may write it.
-fn is_user(text: &str) -> bool {
-    let is_sign = |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '_' | '.' | '-');
-    text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-        && text.chars().all(is_sign)
 }
 
 /// Whether a text is `user` or `user:group`.

@@ -21,10 +21,15 @@ static MODE: Form =
 static OWNER: Form = Form {
     name: "a user, or user:group",
     example: "root:root",
-    pattern: Some("^[A-Za-z_][A-Za-z0-9_.-]*(?::[A-Za-z_][A-Za-z0-9_.-]*)?$"),
+    pattern: Some(
+        r"^[A-Za-z_][A-Za-z0-9_.@\\+%/~=-]*\$?(?::[A-Za-z_][A-Za-z0-9_.@\\+%/~=-]*\$?)?$",
+    ),
 };
-static USER: Form =
-    Form { name: "a user name", example: "root", pattern: Some("^[A-Za-z_][A-Za-z0-9_.-]*$") };
+static USER: Form = Form {
+    name: "a user name",
+    example: "root",
+    pattern: Some(r"^[A-Za-z_][A-Za-z0-9_.@\\+%/~=-]*\$?$"),
+};
 static VARIABLE: Form = Form {
     name: "the name of an environment variable",
     example: "LC_ALL",

@@ -45,6 +45,7 @@ mod uploads;
 mod validate;
 mod way_back;
 mod way_back_in_order;
+mod written;
 mod yaml;
 
 use std::path::Path;

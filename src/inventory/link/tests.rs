@@ -55,7 +55,8 @@ fn the_variables_of_ansible_make_the_link() {
     assert_eq!(link.r#become, Some(true));
     assert_eq!(link.become_user.as_deref(), Some("mail"));
     assert_eq!(link.connect_timeout, Some(Duration::from_secs(30)));
-    assert_eq!(link.identity_file.as_deref(), Some("keys/id"));
+    let key = std::env::current_dir().unwrap().join("keys/id");
+    assert_eq!(link.identity_file.as_deref(), key.to_str());
 }
 
 #[test]
@@ -64,6 +65,18 @@ fn old_names_mean_the_same() {
     assert_eq!(link.address, "192.0.2.1");
     assert_eq!(link.port, Some(22));
     assert_eq!(link.user.as_deref(), Some("7"));
+}
+
+#[test]
+fn a_user_is_what_is_written_and_a_port_is_decimal() {
+    assert_eq!(link("ansible_user: 0123").user.as_deref(), Some("0123"));
+    assert_eq!(link("ansible_user: 1_0").user.as_deref(), Some("1_0"));
+    let users = link("ansible_user: ops@corp.example, ansible_become_user: 'CORP\\ops'");
+    assert_eq!(users.user.as_deref(), Some("ops@corp.example"));
+    assert_eq!(users.become_user.as_deref(), Some("CORP\\ops"));
+    faulty("ansible_port", "0022", "inventory-value", "number");
+    faulty("ansible_port", "22:22", "inventory-value", "number");
+    faulty("ansible_timeout", "010", "inventory-value", "number");
 }
 
 #[test]
@@ -86,9 +99,12 @@ fn a_tilde_is_the_home_of_the_user() {
 }
 
 #[test]
-fn the_file_of_known_hosts_is_kept_as_written() {
-    let link = link("planrun_known_hosts: keys/known");
-    assert_eq!(link.known_hosts.as_deref(), Some("keys/known"));
+fn relative_paths_are_made_absolute() {
+    let here = std::env::current_dir().unwrap().join("keys/known");
+    let of = |path: &str| link(&format!("planrun_known_hosts: {path}")).known_hosts.unwrap();
+    assert_eq!(of("keys/known"), here.display().to_string());
+    assert_eq!(of("./keys/known"), here.display().to_string());
+    assert_eq!(of("/etc/known"), "/etc/known");
 }
 
 #[test]

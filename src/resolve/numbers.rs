@@ -1,0 +1,245 @@
+//! Numbers of an inventory where a plan wants text.
+//!
+//! Inventories are read by the rules of YAML 1.1, where `0644` is the number 420 and `3.10` is 3.1.
+//! An input that is text gets what is written. `host.vars` has the number, for conditions: a template
+//! that would show it in another form than it is written is an error, and so is any number for the
+//! `mode` of an upload, whose digits are octal.
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::inventory::HostName;
+use crate::inventory::Variable;
+use crate::plan::Action;
+use crate::plan::Default;
+use crate::plan::Input;
+use crate::plan::InputKind;
+use crate::plan::Late;
+use crate::plan::Work;
+use crate::plan::check;
+use crate::resolve::Given;
+use crate::resolve::ResolvedPlan;
+use crate::resolve::hosts;
+use crate::resolve::variables::variable;
+use crate::source::Span;
+use crate::template::Template;
+use crate::template::expression::Expr;
+use crate::template::expression::Expression;
+use crate::template::expression::Kind;
+use crate::template::expression::shown_by_template;
+
+/// Filters that ask for the number.
+const NUMERIC: [&str; 4] = ["abs", "float", "int", "round"];
+
+/// Why the mode of an upload is no number.
+const OCTAL: &str = "the digits of a mode are octal";
+
+/// Something a template shows: a variable of the host (with the keys of a part of it), or a name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Shown {
+    Variable(Vec<String>),
+    Name(String),
+}
+
+/// Reports the numbers that templates of the plan, and `texts` of files, show.
+pub(super) fn check(
+    resolved: &ResolvedPlan,
+    texts: &[Template],
+    given: &Given,
+    found: &mut Diagnostics,
+) {
+    let mut modes = IndexMap::new();
+    let mut shown = IndexMap::new();
+    let probes = resolved.plan.probes.values();
+    let mut templates: Vec<&Template> =
+        probes.flat_map(|probe| check::command_templates(&probe.command)).chain(texts).collect();
+    templates.extend(resolved.plan.inputs.values().filter_map(|input| match &input.default {
+        Some(Default::Template(template)) => Some(template),
+        _ => None,
+    }));
+    // What these give on is most likely shown by a template.
+    let mut expressions: Vec<&Expression> = Vec::new();
+    for step in &resolved.plan.steps {
+        step.visit(&mut |step| {
+            templates.extend(check::templates(step));
+            if let Some(each) = &step.for_each {
+                templates.extend(each.list.templates());
+                expressions.extend(each.list.expression());
+            }
+            if let Action::Set(values) = &step.action {
+                expressions.extend(values.iter().map(|(_, value)| value.as_ref()));
+            }
+            if let Action::Effect(effect) = &step.action
+                && let Work::Upload(upload) = &effect.command.work
+                && let Some(mode) = upload.mode.as_ref().and_then(Late::template)
+            {
+                add(&shown_by_template(&mode.text), mode.span, &mut modes);
+            }
+        });
+    }
+    for template in templates {
+        add(&shown_by_template(&template.text), template.span, &mut shown);
+    }
+    for expression in expressions {
+        if let Some(span) = expression.span {
+            add(std::slice::from_ref(&expression.root), span, &mut shown);
+        }
+    }
+    for (what, used) in modes {
+        mode(resolved, &what, used, given, found);
+        shown.shift_remove(&what);
+    }
+    for (what, used) in shown {
+        if let Shown::Variable(path) = what {
+            let odd = |value: &Value, written: &Value| value != written;
+            report(resolved, &path, odd, used, "shown as text here", found);
+        }
+    }
+}
+
+/// Adds what expressions show, with a place for it.
+fn add(roots: &[Expr], span: Span, all: &mut IndexMap<Shown, Span>) {
+    let mut shown = Vec::new();
+    roots.iter().for_each(|root| collect(root, &mut shown));
+    for what in shown {
+        all.entry(what).or_insert(span);
+    }
+}
+
+/// Collects what an expression gives on as it is.
+fn collect(expr: &Expr, all: &mut Vec<Shown>) {
+    if let Some(path) = path(expr) {
+        all.push(Shown::Variable(path));
+        return;
+    }
+    match &expr.kind {
+        Kind::Var(name) => all.push(Shown::Name(name.clone())),
+        Kind::Filter(name, ..) if NUMERIC.contains(&name.as_str()) => {}
+        Kind::Arithmetic("~", ..) | Kind::Filter(..) | Kind::List(_) | Kind::Map(_) => {
+            expr.parts().into_iter().for_each(|part| collect(part, all));
+        }
+        Kind::If(_, yes, no) => {
+            collect(yes, all);
+            no.iter().for_each(|no| collect(no, all));
+        }
+        _ => {}
+    }
+}
+
+/// Returns the variable that an expression is, and the keys of the part of it.
+fn path(expr: &Expr) -> Option<Vec<String>> {
+    if let Some((name, _)) = variable(expr) {
+        return Some(vec![name]);
+    }
+    let (of, key) = match &expr.kind {
+        Kind::Attr(of, name) => (of, name.clone()),
+        Kind::Item(of, key) => match &key.kind {
+            Kind::Const(value) => (of, value.to_string()),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let mut path = path(of)?;
+    path.push(key);
+    Some(path)
+}
+
+/// Returns a part of a value.
+fn part<'a>(value: &'a Value, keys: &[String]) -> Option<&'a Value> {
+    keys.iter().try_fold(value, |value, key| match value {
+        Value::Array(items) => items.get(key.parse::<usize>().ok()?),
+        value => value.get(key),
+    })
+}
+
+/// Reports what is no text where the mode of an upload wants one.
+fn mode(resolved: &ResolvedPlan, what: &Shown, used: Span, given: &Given, found: &mut Diagnostics) {
+    match what {
+        Shown::Variable(path) => {
+            report(resolved, path, |value, _| value.is_number(), used, OCTAL, found);
+        }
+        Shown::Name(name) => {
+            let Some(input) = resolved.plan.inputs.get(name) else {
+                return;
+            };
+            if matches!(input.kind, InputKind::Int { .. }) {
+                let message = format!("`{name}` is a number, and `mode` takes text");
+                found.push(
+                    Diagnostic::error("number-as-text", message)
+                        .at(used, OCTAL)
+                        .also(input.span, "declared here")
+                        .help(format!("declare it as text: `{name}: {{type: string}}`")),
+                );
+            } else if is_of_inventory(name, input, given) {
+                // `0644` can mean nothing else; `420` may be the same mode, counted by tens.
+                let odd = |value: &Value, written: &Value| {
+                    value.is_number() && !written.as_str().is_some_and(|one| one.starts_with('0'))
+                };
+                report(resolved, std::slice::from_ref(name), odd, used, OCTAL, found);
+            }
+        }
+    }
+}
+
+/// Whether an input takes its value from the inventory where that has one.
+fn is_of_inventory(name: &str, input: &Input, given: &Given) -> bool {
+    let in_file = given.file.as_ref().is_some_and(|(_, node)| node.get(name).is_some());
+    let is_set = given.set.iter().any(|(set, _)| set == name);
+    !in_file && !is_set && !input.sensitive
+}
+
+/// Reports a variable of which `odd` is true on some hosts, each place once.
+fn report(
+    resolved: &ResolvedPlan,
+    path: &[String],
+    odd: impl Fn(&Value, &Value) -> bool,
+    used: Span,
+    label: &str,
+    found: &mut Diagnostics,
+) {
+    let Some((name, keys)) = path.split_first() else {
+        return;
+    };
+    let mut all: IndexMap<&str, (&Variable, Vec<HostName>)> = IndexMap::new();
+    let hosts = resolved.hosts.iter().filter_map(|host| resolved.inventory.host(host));
+    for host in hosts {
+        let Some(variable) = host.vars.get(name) else { continue };
+        let parts = part(&variable.value, keys).zip(part(variable.as_written(), keys));
+        if parts.is_some_and(|(value, written)| odd(value, written)) {
+            let (_, hosts) = all.entry(&variable.origin).or_insert((variable, Vec::new()));
+            hosts.push(host.name.clone());
+        }
+    }
+    for (origin, (variable, hosts)) in all {
+        let hosts = hosts::names(&hosts);
+        let text = |value: &Value| match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let shown = part(&variable.value, keys).map(text).unwrap_or_default();
+        let written = part(variable.as_written(), keys).map(text).unwrap_or_default();
+        let path = path.join(".");
+        let message = format!("`{path}` of {hosts} is the number {shown}, not text");
+        let fault = Diagnostic::error("number-as-text", message);
+        // The digits of a mode that is counted by tens would be another mode.
+        let octal = variable.value.as_u64().filter(|_| label == OCTAL && !written.starts_with('0'));
+        found.push(match variable.place.0 {
+            Some(place) if let Some(octal) = octal => {
+                fault.at(place, "a number, because it has no quotes").also(used, label).help(format!(
+                    "write the mode in quotes: `\"0{written}\"`, or `\"0{octal:o}\"` if that is meant"
+                ))
+            }
+            Some(place) if keys.is_empty() && variable.value.is_number() => {
+                let fault = fault.at(place, "a number, because it has no quotes");
+                fault.also(used, label).fix("put quotes around it", place, format!("\"{written}\""))
+            }
+            Some(place) => fault
+                .at(place, format!("written as {written}, without quotes"))
+                .also(used, label)
+                .help("put quotes around its numbers"),
+            None => fault.at(used, label).help(format!("put quotes around it: {origin}")),
+        });
+    }
+}
