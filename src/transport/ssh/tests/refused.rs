@@ -178,7 +178,7 @@ async fn a_host_behind_another_way_is_not_connected_to() {
     let mut host = server.host();
     let value = serde_json::json!("-o ProxyJump=bastion");
     let origin = "hosts.yaml".to_owned();
-    let variable = Variable { value, origin, place: Place::default() };
+    let variable = Variable { value, written: None, origin, place: Place::default() };
     host.vars.insert("ansible_ssh_common_args".to_owned(), variable);
     is_a_problem_here(&host, "`ansible_ssh_common_args` (hosts.yaml) names a way to it").await;
     assert_eq!(server.logins(), 0);
