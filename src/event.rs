@@ -5,6 +5,7 @@
 //! What may be lost (looks while waiting) is [`Progress`]: it changes no state and is not kept.
 //! An event holds facts only; how to show them is the reporter's.
 
+mod locks;
 mod millis;
 mod redact;
 
@@ -294,6 +295,9 @@ pub struct RunPlanned {
     pub inventory: Inventory,
     /// The hosts of the run, in its order.
     pub hosts: Vec<HostName>,
+    /// The hosts that `locks` of the plan names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locks: Vec<HostName>,
     /// The values of the inputs for each of them.
     pub inputs: IndexMap<HostName, IndexMap<String, serde_json::Value>>,
     /// The files that inputs name, by path: read once, when the run began.

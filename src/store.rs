@@ -44,6 +44,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use rusqlite::Connection;
 
 pub use self::chain::Reading;
 pub use self::directory::default_dir;
@@ -136,6 +137,14 @@ impl Store {
         let reading = self.reading(&id, 0)?;
         let journal = RunJournal::new(id, epoch, seq + 1, Arc::clone(&self.writer), lock);
         Ok((journal, reading))
+    }
+
+    /// Refuses a run that would go on with these records and needs a machine which another run has.
+    pub fn need_machines(&self, run: &RunId, records: &[Record]) -> Result<(), StoreError> {
+        let look = |connection: &mut Connection| {
+            lock::taken(connection, &self.places.locks, run, records).map(Ok)
+        };
+        self.read(look)?.map_or(Ok(()), Err)
     }
 
     /// Refuses a run whose record can need more bytes than are free on the disk.

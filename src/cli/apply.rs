@@ -99,7 +99,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         });
     }
     store.need_room(stored::room(&first))?;
+    let first = Event::RunPlanned(Box::new(first));
     let journal = store.begin_new(Clock::Real.now(), &by)?;
+    stored::need_machines(&store, &journal, &first)?;
     let inventory = &ready.plan.inventory;
     let machines = Machines::new(ready.model, inventory, &store, journal.run(), None)?;
     let session = Session {
@@ -109,7 +111,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         machines: &machines,
         history: &[],
         state: RunState::default(),
-        first: vec![Event::RunPlanned(Box::new(first))],
+        first: vec![first],
         output: args.output,
         apply: Some(context.typed(&hidden)),
         by,

@@ -48,6 +48,9 @@ impl Fault {
             Some(fault) => Self::from(fault),
             None => Self::new(Exit::STORE, error.to_string()),
         };
+        if matches!(journal.fault(), Some(StoreError::Locked { .. })) {
+            return fault;
+        }
         let run = journal.run();
         fault
             .help("nothing more was begun; commands that were running on hosts go on there")
@@ -97,7 +100,9 @@ impl Fault {
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         let exit = match &error {
-            StoreError::Held { .. } | StoreError::Fenced { .. } => Exit::HELD,
+            StoreError::Held { .. } | StoreError::Fenced { .. } | StoreError::Locked { .. } => {
+                Exit::HELD
+            }
             StoreError::NoSuchRun { .. }
             | StoreError::Ambiguous { .. }
             | StoreError::BadName(_) => Exit::INVALID,
@@ -110,6 +115,16 @@ impl From<StoreError> for Fault {
                 .help(format!("see what can be read: `planrun show {run}`"))
                 .help(format!(
                     "put the hosts in order by hand, then: `planrun abort {run} --acknowledge`"
+                )),
+            StoreError::Locked { run, pid: Some(pid), .. } => fault
+                .help(format!("see what it does: `planrun show {run}`"))
+                .help(format!("wait for it, or pause it: `kill -INT {pid}`")),
+            StoreError::Locked { run, .. } => fault
+                .help(format!("see what was done: `planrun show {run}`"))
+                .help(format!("end it first: `planrun resume {run}` or `planrun rollback {run}`"))
+                .help(format!(
+                    "or give it up and leave its hosts as they are: \
+                     `planrun abort {run} --acknowledge`"
                 )),
             _ => fault,
         }

@@ -68,6 +68,9 @@ pub(super) fn go_on(
     let Taken { journal, records, state } = taken;
     let planned = stored::planned(&records)?;
     store.need_room(stored::room(planned))?;
+    if let Some(first) = first.first() {
+        stored::need_machines(store, &journal, first)?;
+    }
     stored::tell_changes(planned, context);
     let (mut plan, sources) = restore(planned).map_err(|why| {
         Fault::new(Exit::STORE, format!("this planrun cannot read the plan of the run: {why}"))

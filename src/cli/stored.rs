@@ -9,6 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::models;
+use crate::clock::Clock;
 use crate::event::Event;
 use crate::event::Record;
 use crate::event::RunId;
@@ -105,6 +106,22 @@ impl Taken {
     fn record(&self, event: Event, at: Timestamp) -> Record {
         Record { seq: self.journal.seq(), epoch: self.journal.epoch(), at, event }
     }
+}
+
+/// Refuses to begin or resume a run by an event while another run has one of its machines. The
+/// store holds it again when it keeps the event.
+pub(super) fn need_machines(
+    store: &Store,
+    journal: &RunJournal,
+    first: &Event,
+) -> Result<(), Fault> {
+    let record = Record {
+        seq: journal.seq(),
+        epoch: journal.epoch(),
+        at: Clock::Real.now(),
+        event: first.clone(),
+    };
+    Ok(store.need_machines(journal.run(), &[record])?)
 }
 
 /// Returns how much disk space the record of a run can need: what its plan, inventory and files

@@ -367,6 +367,7 @@ fn planned(hosts: &[&str]) -> RunPlanned {
         files: BTreeMap::new(),
         secrets: None,
         models: BTreeMap::new(),
+        locks: Vec::new(),
         outline: outline(),
     }
 }

@@ -7,6 +7,7 @@ use indexmap::IndexSet;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::nearest;
+use crate::inventory::Connection;
 use crate::inventory::Host;
 use crate::inventory::HostName;
 use crate::inventory::Inventory;
@@ -166,6 +167,16 @@ pub(super) fn places(plan: &Plan, inventory: &Inventory, found: &mut Diagnostics
     }
     for (name, span) in &plan.locks {
         members(name, *span, inventory, found);
+    }
+    let is_real = inventory.hosts.values().any(|host| host.link.connection != Connection::Model);
+    let mut names = plan.locks.iter();
+    let named = names.find(|(name, _)| inventory.members(name).is_some_and(|all| !all.is_empty()));
+    if let Some((_, span)) = named.filter(|_| is_real) {
+        found.push(
+            Diagnostic::warning("locks-not-enforced", "`locks` is not enforced across machines")
+                .at(*span, "only holds off your own runs on this machine")
+                .help("agree with other operators, or run planrun as one user on one machine"),
+        );
     }
 }
 

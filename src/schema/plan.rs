@@ -128,7 +128,7 @@ pub static PLAN: Record = Record {
         field(
             "locks",
             Shape::List(&SOME_WORDS, 1),
-            "Groups or hosts that are claimed beside the targets.",
+            "Groups or hosts that no other run of this state directory may use meanwhile, besides `hosts`.",
         ),
         field("defaults", Shape::Record(&DEFAULTS), "What holds where a step says nothing."),
         field(

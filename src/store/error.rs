@@ -14,6 +14,7 @@ use rusqlite::ErrorCode;
 
 use crate::event::JournalError;
 use crate::event::RunId;
+use crate::event::RunStatus;
 
 /// Why the store could not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -216,6 +217,29 @@ pub enum StoreError {
         pid: Option<u32>,
         /// Since when.
         since: Option<Timestamp>,
+    },
+    /// Another run has a machine that this one needs.
+    #[error(
+        "host {host} is locked by run {run} of plan {plan}, {}{}, started by {by}{}",
+        state.word(),
+        pid.map(|pid| format!(", process {pid}")).unwrap_or_default(),
+        since.map(|since| format!(" at {since:.0}")).unwrap_or_default()
+    )]
+    Locked {
+        /// The host, as the refused run names it.
+        host: String,
+        /// The run that has it.
+        run: RunId,
+        /// The plan of that run.
+        plan: String,
+        /// Who began that run: `user@machine`.
+        by: String,
+        /// When that run was begun.
+        since: Option<Timestamp>,
+        /// The process that works on that run, if one does.
+        pid: Option<u32>,
+        /// The state of that run.
+        state: RunStatus,
     },
     /// Another process has taken the run over.
     #[error(

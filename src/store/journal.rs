@@ -6,12 +6,14 @@
 
 use std::cell::Cell;
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::Transaction;
 
 use super::error::StoreError;
+use super::lock;
 use super::lock::RunLock;
 use super::sqlite;
 use super::writer::Writer;
@@ -28,6 +30,8 @@ pub struct RunJournal {
     next: Cell<u64>,
     fault: RefCell<Option<StoreError>>,
     writer: Arc<Writer>,
+    /// The folder of locks of runs.
+    locks: PathBuf,
     _lock: RunLock,
 }
 
@@ -39,7 +43,16 @@ impl RunJournal {
         writer: Arc<Writer>,
         lock: RunLock,
     ) -> Self {
-        Self { run, epoch, next: Cell::new(next), fault: RefCell::new(None), writer, _lock: lock }
+        let locks = lock.folder();
+        Self {
+            locks,
+            run,
+            epoch,
+            next: Cell::new(next),
+            fault: RefCell::new(None),
+            writer,
+            _lock: lock,
+        }
     }
 
     /// Returns the run.
@@ -75,8 +88,13 @@ impl RunJournal {
         };
         self.next.set(last.seq.saturating_add(1));
         let (run, epoch, records) = (self.run.clone(), self.epoch, records.to_vec());
-        let append =
-            move |transaction: &Transaction<'_>| sqlite::append(transaction, &run, epoch, &records);
+        let locks = self.locks.clone();
+        let append = move |transaction: &Transaction<'_>| {
+            if let Some(taken) = lock::taken(transaction, &locks, &run, &records)? {
+                return Ok(Err(taken));
+            }
+            sqlite::append(transaction, &run, epoch, &records)
+        };
         let kept = self.writer.change(append).await;
         if let Err(fault) = &kept {
             self.fault.borrow_mut().get_or_insert_with(|| fault.clone());

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rusqlite::Connection;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use serde::Deserialize;
@@ -22,7 +23,11 @@ use serde::Serialize;
 
 use super::directory::open_private;
 use super::error::StoreError;
+use super::sqlite;
+use super::sqlite::Taken;
+use crate::event::Record;
 use crate::event::RunId;
+use crate::event::RunStatus;
 
 /// How often a lock is tried: a look by [`RunLock::is_held`] holds it for a moment, and must not
 /// be taken for a process at work.
@@ -92,6 +97,18 @@ impl RunLock {
         })
     }
 
+    /// Returns the folder of locks.
+    pub(super) fn folder(&self) -> PathBuf {
+        self.path.parent().map(Path::to_owned).unwrap_or_default()
+    }
+
+    /// Returns the process that works on the run, if one does and it can be told.
+    pub(super) fn holder(locks: &Path, run: &RunId) -> Option<u32> {
+        let held = Self::is_held(locks, run);
+        let file = held.then(|| File::open(locks.join(&run.0)).ok()).flatten()?;
+        read_holder(file).map(|holder| holder.pid)
+    }
+
     /// Tells whether a process works on the run.
     pub(super) fn is_held(locks: &Path, run: &RunId) -> bool {
         let Ok(file) = File::open(locks.join(&run.0)) else {
@@ -99,6 +116,26 @@ impl RunLock {
         };
         rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
     }
+}
+
+/// Refuses records that need a machine which another run has.
+pub(super) fn taken(
+    connection: &Connection,
+    locks: &Path,
+    run: &RunId,
+    records: &[Record],
+) -> Result<Option<StoreError>, rusqlite::Error> {
+    let is_alive = |run: &RunId| RunLock::is_held(locks, run);
+    let taken = sqlite::taken(connection, run, records, &is_alive)?;
+    Ok(taken.map(|Taken { host, holder }| StoreError::Locked {
+        host,
+        pid: RunLock::holder(locks, &holder.id),
+        run: holder.id,
+        plan: holder.plan,
+        by: holder.by,
+        since: holder.begun_at,
+        state: holder.state.unwrap_or(RunStatus::Running),
+    }))
 }
 
 impl Drop for RunLock {

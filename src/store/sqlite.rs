@@ -8,6 +8,7 @@
 //! outer is the database's, and lets the whole transaction fail; the inner one is the store's
 //! answer to this caller, and leaves the transaction as good as it was.
 
+mod locks;
 mod open;
 mod read;
 
@@ -28,6 +29,8 @@ use crate::event::RunId;
 use crate::event::RunPlanned;
 use crate::event::RunStatus;
 
+pub(super) use self::locks::Taken;
+pub(super) use self::locks::taken;
 pub(super) use self::open::beside;
 pub(super) use self::open::empty;
 pub(super) use self::open::open;
@@ -50,7 +53,8 @@ pub(super) fn in_transaction<T>(
     Ok(done)
 }
 
-/// Adds records to a run, and makes the run if the first of them plans it.
+/// Adds records to a run, and makes the run if the first of them plans it. Whoever calls has seen
+/// that no other run has a machine which they need: see [`taken`].
 pub(super) fn append(
     transaction: &Transaction<'_>,
     run: &RunId,
@@ -67,6 +71,7 @@ pub(super) fn append(
         && let Event::RunPlanned(planned) = &record.event
     {
         insert_run(transaction, run, record, planned)?;
+        locks::keep(transaction, run, &planned.locked_machines())?;
     }
     let mut insert = transaction.prepare(
         "INSERT INTO events (run, seq, epoch, at, hash, payload)

@@ -25,6 +25,7 @@ mod generated;
 mod harness;
 mod inventories;
 mod items;
+mod locks;
 #[path = "../../benches/bombs.rs"]
 mod made_bombs;
 mod manual;

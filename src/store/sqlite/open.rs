@@ -18,6 +18,16 @@ const APPLICATION: i64 = 0x706C_726E;
 /// `PRAGMA user_version` of the database: the number of its format.
 const FORMAT: i64 = 1;
 
+/// Tables that came later: a planrun that does not know them does not need them.
+const LATER_TABLES: &str = "
+CREATE TABLE IF NOT EXISTS locks (
+    run     TEXT NOT NULL REFERENCES runs (id),
+    machine TEXT NOT NULL,
+    host    TEXT NOT NULL,
+    PRIMARY KEY (machine, run)
+) STRICT;
+";
+
 /// How long to wait for another process. Its commits take milliseconds; only one that was stopped
 /// in the middle of one takes longer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -127,6 +137,7 @@ pub(in crate::store) fn beside(database: &Path, suffix: &str) -> PathBuf {
 pub(in crate::store) fn empty() -> Result<Connection, rusqlite::Error> {
     let connection = Connection::open_in_memory()?;
     connection.execute_batch(TABLES)?;
+    connection.execute_batch(LATER_TABLES)?;
     Ok(connection)
 }
 
@@ -148,11 +159,14 @@ pub(in crate::store) fn open(path: &Path, pages: Option<u32>) -> Result<Connecti
             .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
             .map_err(fault)?;
     }
-    if !made {
+    if made {
+        connection.execute_batch(LATER_TABLES).map_err(fault)?;
+    } else {
         in_transaction(&mut connection, |transaction| {
             // Another process may have been quicker.
             if !has_tables(transaction)? {
                 transaction.execute_batch(TABLES)?;
+                transaction.execute_batch(LATER_TABLES)?;
                 transaction.pragma_update(None, "application_id", APPLICATION)?;
                 transaction.pragma_update(None, "user_version", FORMAT)?;
             }

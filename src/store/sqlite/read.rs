@@ -35,16 +35,18 @@ pub(in crate::store) struct Listed {
     pub(in crate::store) state: Option<RunStatus>,
 }
 
+/// What [`listed`] reads, to be followed by which.
+pub(super) const COLUMNS: &str = "SELECT runs.id, plan, plan_path, begun_by, hosts, begun_at, \
+                                  ended_at, state FROM runs";
+
 /// Returns the rows of all runs, newest first. What cannot be understood in one is `None`.
 pub(in crate::store) fn list(connection: &Connection) -> Result<Vec<Listed>, rusqlite::Error> {
-    let columns =
-        "SELECT id, plan, plan_path, begun_by, hosts, begun_at, ended_at, state FROM runs";
-    let mut all = connection.prepare(&format!("{columns} ORDER BY number DESC"))?;
+    let mut all = connection.prepare(&format!("{COLUMNS} ORDER BY number DESC"))?;
     let rows: Result<Vec<Listed>, _> = all.query_map([], listed)?.collect();
     rows.or_else(|error| {
         let last = connection
             .query_row("SELECT max(seq) FROM sqlite_sequence", [], |row| from_column(row, 0));
-        let mut one = connection.prepare(&format!("{columns} WHERE number = ?1"))?;
+        let mut one = connection.prepare(&format!("{COLUMNS} WHERE number = ?1"))?;
         let numbers = (1..=last?.min(MOST_SINGLE)).rev();
         let rows = numbers.filter_map(|number| {
             one.query_row([to_column(number)], listed).optional().ok().flatten()
@@ -54,8 +56,8 @@ pub(in crate::store) fn list(connection: &Connection) -> Result<Vec<Listed>, rus
     })
 }
 
-fn listed(row: &Row<'_>) -> Result<Listed, rusqlite::Error> {
-    let ended_at: Option<String> = row.get(6)?;
+pub(super) fn listed(row: &Row<'_>) -> Result<Listed, rusqlite::Error> {
+    let ended_at = row.get_ref(6)?.as_bytes_or_null()?.map(String::from_utf8_lossy);
     Ok(Listed {
         id: RunId(text(row, 0)?),
         plan: text(row, 1)?,

@@ -1,0 +1,32 @@
+//! Which machines a run has for itself.
+
+use std::collections::BTreeMap;
+
+use super::RunPlanned;
+use crate::inventory::Connection;
+
+/// The port of SSH where an inventory gives none.
+const SSH_PORT: u16 = 22;
+
+impl RunPlanned {
+    /// Returns the machines that no other run may work on meanwhile: those of its hosts and of
+    /// `locks`, each by what is the same for it in all inventories, with the name of its host. Model hosts are data of their
+    /// run, and no other run can meet them.
+    pub fn locked_machines(&self) -> BTreeMap<String, String> {
+        let names = self.hosts.iter().chain(&self.locks);
+        names
+            .filter_map(|name| {
+                let link = &self.inventory.host(name)?.link;
+                let machine = match link.connection {
+                    Connection::Ssh => {
+                        let address = link.address.to_lowercase();
+                        format!("ssh {address} {}", link.port.unwrap_or(SSH_PORT))
+                    }
+                    Connection::Local => format!("local {name}"),
+                    Connection::Model => return None,
+                };
+                Some((machine, name.to_string()))
+            })
+            .collect()
+    }
+}

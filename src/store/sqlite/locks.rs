@@ -1,0 +1,83 @@
+//! Machines that runs have for themselves.
+//!
+//! A run that has not ended has all its machines; so the state of the run is the only truth, and
+//! nothing has to be released. It is asked in the transaction that begins or resumes a run.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+use rusqlite::Transaction;
+use rusqlite::params;
+
+use super::read::COLUMNS;
+use super::read::Listed;
+use super::read::listed;
+use crate::event::Event;
+use crate::event::Record;
+use crate::event::RunId;
+use crate::event::RunStatus;
+
+/// A machine that another run has.
+#[derive(Debug)]
+pub(in crate::store) struct Taken {
+    /// The host, as the run that needs it names it.
+    pub(in crate::store) host: String,
+    /// The run that has it.
+    pub(in crate::store) holder: Listed,
+}
+
+/// Returns a machine that some records need and another run has. `is_alive` tells whether a process
+/// works on a run: one that died before the first change has nothing.
+pub(in crate::store) fn taken(
+    connection: &Connection,
+    run: &RunId,
+    records: &[Record],
+    is_alive: &dyn Fn(&RunId) -> bool,
+) -> Result<Option<Taken>, rusqlite::Error> {
+    for record in records {
+        let machines = match &record.event {
+            Event::RunPlanned(planned) => planned.locked_machines(),
+            Event::RunResumed { .. } | Event::RollbackRequested { .. } => kept(connection, run)?,
+            _ => continue,
+        };
+        let mut holders = connection.prepare(&format!(
+            "{COLUMNS} JOIN locks ON locks.run = runs.id
+             WHERE locks.machine = ?1 AND runs.id <> ?2 ORDER BY number DESC"
+        ))?;
+        for (machine, host) in machines {
+            for holder in holders.query_map(params![machine, run.0], listed)? {
+                let holder = holder?;
+                let holds = match holder.state {
+                    Some(RunStatus::Planned) => is_alive(&holder.id),
+                    Some(state) => !state.has_ended(),
+                    None => true,
+                };
+                if holds {
+                    return Ok(Some(Taken { host, holder }));
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Returns the machines of a run that was begun.
+fn kept(connection: &Connection, run: &RunId) -> Result<BTreeMap<String, String>, rusqlite::Error> {
+    let mut select = connection.prepare("SELECT machine, host FROM locks WHERE run = ?1")?;
+    let rows = select.query_map([&run.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+/// Keeps which machines a new run needs.
+pub(super) fn keep(
+    transaction: &Transaction<'_>,
+    run: &RunId,
+    machines: &BTreeMap<String, String>,
+) -> Result<(), rusqlite::Error> {
+    let mut insert =
+        transaction.prepare("INSERT INTO locks (run, machine, host) VALUES (?1, ?2, ?3)")?;
+    for (machine, host) in machines {
+        insert.execute(params![run.0, machine, host])?;
+    }
+    Ok(())
+}
