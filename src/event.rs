@@ -84,6 +84,16 @@ pub enum Event {
         host: HostName,
         /// What is in the way.
         why: String,
+        /// Whether it fails its host key verification: nothing is sent to it, not even a rollback.
+        #[serde(default, skip_serializing_if = "is_false")]
+        quarantined: bool,
+    },
+    /// A host showed its host key for the first time in this run. A resume expects the same key.
+    HostKeySeen {
+        /// The host.
+        host: HostName,
+        /// The key, as `known_hosts` has it.
+        key: String,
     },
     /// A host reached an end.
     HostEnded {
@@ -243,7 +253,8 @@ pub enum Event {
 impl Event {
     /// A host that an error keeps the run from ([`TransportError::blocks`]).
     pub fn blocked(host: &HostName, error: &TransportError) -> Self {
-        Self::HostBlocked { host: host.clone(), why: error.to_string() }
+        let quarantined = matches!(error, TransportError::HostKey { .. });
+        Self::HostBlocked { host: host.clone(), why: error.to_string(), quarantined }
     }
 
     /// Returns the host that it is about.
@@ -271,9 +282,15 @@ impl Event {
             | Self::RollbackRequested { .. }
             | Self::StopRequested { .. }
             | Self::RunPaused { .. }
+            | Self::HostKeySeen { .. }
             | Self::RunEnded { .. } => None,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands in a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// See [`Event::RunPlanned`].
@@ -474,10 +491,11 @@ impl TaskStatus {
 }
 
 /// The states of a host in a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Default, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HostStatus {
     /// Its turn has not come.
+    #[default]
     NotStarted,
     /// It is being worked on.
     Active,

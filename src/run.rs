@@ -30,6 +30,7 @@
 
 pub mod decide;
 mod guard;
+mod keys;
 mod observe;
 mod perform;
 pub mod planned;
@@ -186,6 +187,9 @@ impl Run<'_> {
 
     /// Works on the run until it ends, pauses, or its journal fails.
     pub async fn drive(&self, state: RunState) -> Result<RunState, JournalError> {
+        for (host, key) in &state.host_keys {
+            self.transport.hold_key(host, key);
+        }
         let live = Live {
             run: self,
             seq: Cell::new(state.seq),
@@ -339,13 +343,15 @@ impl<'r> Live<'r, '_> {
     async fn preflight(&self, host: &HostName) -> Result<(), JournalError> {
         let claims = &self.run.plan.plan.preflight;
         let names = perform::names(self, host, None);
-        let guard = Guard::new(self.run.transport);
+        let guard = Guard::new(self.run.transport, host);
         let observer =
             observe::Observer { plan: self.run.plan, transport: &guard, host, names: &names };
         let seen = observer.claims(claims).await;
         // Before the first change there is nothing to pause: the run is refused.
         let started = self.state.borrow().started;
-        if let Some(error) = guard.met().filter(|_| started) {
+        self.keep_key(host).await?;
+        let blocks = |error: &TransportError| started && error.blocks();
+        if let Some(error) = guard.met().filter(blocks) {
             return self.note(Event::blocked(host, &error)).await;
         }
         let verdict = match seen.no_answer.clone() {

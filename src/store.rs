@@ -182,6 +182,7 @@ pub fn state_after(event: &Event) -> Option<RunStatus> {
         Event::PreflightEnded { .. }
         | Event::HostBegun { .. }
         | Event::HostBlocked { .. }
+        | Event::HostKeySeen { .. }
         | Event::HostEnded { .. }
         | Event::TaskBegun { .. }
         | Event::RoundBegun { .. }

@@ -218,6 +218,24 @@ pub trait Transport {
         command: &Command,
     ) -> Result<Output, TransportError>;
 
+    /// Connects to a host ahead of its first command, if there is something to connect to.
+    async fn reach(&self, host: &Host) -> Result<(), TransportError> {
+        let _ = host;
+        Ok(())
+    }
+
+    /// Returns the host key that a host has shown, as `known_hosts` has it; `None` if it was not
+    /// reached, or has none.
+    fn shown_key(&self, host: &HostName) -> Option<String> {
+        let _ = host;
+        None
+    }
+
+    /// Holds a host to the key that it showed earlier in the run.
+    fn hold_key(&self, host: &HostName, key: &str) {
+        let _ = (host, key);
+    }
+
     /// Asks what became of an attempt that an earlier process sent, or meant to send.
     async fn recover(&self, host: &Host, id: &AttemptId) -> Result<Recovered, TransportError> {
         let _ = (host, id);

@@ -65,6 +65,7 @@ impl Event {
             | Self::RunStarted
             | Self::RunResumed { .. }
             | Self::HostBegun { .. }
+            | Self::HostKeySeen { .. }
             | Self::WaitTicked { .. }
             | Self::TimeSpent { .. }
             | Self::RequirementsHeld { .. }

@@ -79,10 +79,12 @@ pub struct Memory {
 }
 
 /// What is remembered of a host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct HostMemory {
     /// Where it stands.
     pub status: HostStatus,
+    /// Where it stood before it was quarantined in mid-run.
+    pub before: Option<HostStatus>,
     /// Why, where it was said.
     pub why: Option<Reason>,
     /// What its preflight found.
@@ -101,6 +103,16 @@ pub struct HostMemory {
     pub failed: Option<StepPath>,
     /// The step that failed on the way back.
     pub undo_failed: Option<StepPath>,
+}
+
+impl HostMemory {
+    /// Another process takes the run up: a quarantined host is tried again.
+    fn unblock(&mut self) {
+        if let Some(before) = self.before.take() {
+            self.status = before;
+            self.why = None;
+        }
+    }
 }
 
 /// What is remembered of a task.
@@ -155,23 +167,6 @@ impl Default for Memory {
     }
 }
 
-impl Default for HostMemory {
-    fn default() -> Self {
-        Self {
-            status: HostStatus::NotStarted,
-            why: None,
-            preflight: None,
-            begun: None,
-            ended: None,
-            no_return: None,
-            tasks: IndexMap::new(),
-            open: Vec::new(),
-            failed: None,
-            undo_failed: None,
-        }
-    }
-}
-
 impl Memory {
     /// Remembers a whole history.
     pub fn of(records: &[Record]) -> Self {
@@ -194,6 +189,7 @@ impl Memory {
                 self.stand(RunStatus::Running, None);
             }
             Event::RunResumed { .. } | Event::RollbackRequested { .. } => {
+                self.hosts.values_mut().for_each(HostMemory::unblock);
                 self.is_turned |= matches!(record.event, Event::RollbackRequested { .. });
                 let status = if self.is_started { RunStatus::Running } else { RunStatus::Planned };
                 self.stand(status, None);
@@ -236,7 +232,14 @@ impl Memory {
                 host.why = Some(why.clone());
                 host.open.clear();
             }
-            Event::HostBlocked { .. } | Event::StopRequested { .. } => {}
+            Event::HostBlocked { host, why, quarantined: true } => {
+                let host = self.host(host);
+                host.before = Some(host.status);
+                host.status = HostStatus::Quarantined;
+                host.why = Some(Reason { text: why.clone(), seen: Vec::new() });
+            }
+            Event::HostBlocked { .. } | Event::HostKeySeen { .. } | Event::StopRequested { .. } => {
+            }
             Event::RunPaused { why } => self.stand(RunStatus::Paused, Some(why.clone())),
             Event::RunEnded { status, why } => self.stand(*status, why.clone()),
         }

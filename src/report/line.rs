@@ -130,9 +130,11 @@ pub(crate) fn line_of(memory: &Memory, record: &Record) -> Option<Line> {
             let by = who_and_why(by, reason.as_deref());
             Line::new("rollback", Tone::Warn, format!("{of}asked for by {by}"))
         }
-        Event::HostBlocked { host, why } => {
-            Line::new("blocked", Tone::Bad, sentence(why)).of_host(host)
+        Event::HostBlocked { host, why, quarantined } => {
+            let word = if *quarantined { "quarantined" } else { "blocked" };
+            Line::new(word, Tone::Bad, sentence(why)).of_host(host)
         }
+        Event::HostKeySeen { .. } => return None,
         Event::StopRequested { by } => Line::new(
             "stop",
             Tone::Warn,

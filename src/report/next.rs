@@ -89,11 +89,11 @@ fn is_on_the_way(host: &HostMemory) -> bool {
         | HostStatus::Unreachable
         | HostStatus::Unknown
         | HostStatus::RollingBack
+        | HostStatus::Quarantined
         | HostStatus::Stuck => true,
         HostStatus::NotStarted
         | HostStatus::Succeeded
         | HostStatus::Refused
-        | HostStatus::Quarantined
         | HostStatus::RolledBack => false,
     };
     let is_touched = host.tasks.values().any(|task| task.attempt.is_some());

@@ -115,6 +115,7 @@ fn host_of(event: &Event) -> Option<&HostName> {
         Event::PreflightEnded { host, .. }
         | Event::HostBegun { host }
         | Event::HostBlocked { host, .. }
+        | Event::HostKeySeen { host, .. }
         | Event::HostEnded { host, .. }
         | Event::RollbackBegun { host, .. } => Some(host),
         Event::TaskBegun { task, .. }
@@ -342,6 +343,7 @@ fn task_of(event: &Event) -> Option<&TaskId> {
         Event::PreflightEnded { .. }
         | Event::HostBegun { .. }
         | Event::HostBlocked { .. }
+        | Event::HostKeySeen { .. }
         | Event::HostEnded { .. }
         | Event::RollbackBegun { .. }
         | Event::RunPlanned(_)

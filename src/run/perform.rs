@@ -89,7 +89,7 @@ pub(super) async fn perform<'r>(
     host: &HostName,
     spot: Spot<'r>,
 ) -> Result<(), JournalError> {
-    let guard = Guard::new(live.run.transport);
+    let guard = Guard::new(live.run.transport, host);
     let task = Task::at(live, host, spot, &guard);
     let turn = task.turn().await?;
     task.note_spent().await?;

@@ -35,6 +35,8 @@ pub struct RunState {
     pub status: RunStatus,
     /// Its hosts, in its order.
     pub hosts: IndexMap<HostName, HostState>,
+    /// The host keys that hosts have shown, of the run or not.
+    pub host_keys: IndexMap<HostName, String>,
     /// The number of its last event; 0 before the first.
     pub seq: u64,
     /// The number of the event by which a process took it up last.
@@ -98,6 +100,7 @@ impl Default for RunState {
         Self {
             status: RunStatus::Planned,
             hosts: IndexMap::new(),
+            host_keys: IndexMap::new(),
             seq: 0,
             resumed_at: 0,
             started: false,
@@ -213,6 +216,10 @@ impl RunState {
                 let only = hosts.as_ref().map(|hosts| hosts.iter().cloned().collect());
                 self.rollback = Some(Requested { only, resumed: false });
                 self.resume(record.seq);
+            }
+            Event::HostKeySeen { host, key } => {
+                // The first one counts.
+                self.host_keys.entry(host.clone()).or_insert_with(|| key.clone());
             }
             Event::RunPaused { .. } => self.status = RunStatus::Paused,
             Event::RunEnded { status, .. } => self.status = *status,

@@ -14,6 +14,7 @@ use super::local::LocalTransport;
 use super::ssh::SshTransport;
 use crate::inventory::Connection;
 use crate::inventory::Host;
+use crate::inventory::HostName;
 
 /// The transports of a run.
 pub struct Hosts {
@@ -26,14 +27,6 @@ impl Hosts {
     /// Joins transports; without `model`, commands for model hosts are [`TransportError::Impossible`].
     pub fn new(ssh: SshTransport, local: LocalTransport, model: Option<Rc<dyn Transport>>) -> Self {
         Self { ssh, local, model }
-    }
-
-    /// Opens the way to a host ahead of its first command, where there is something to open.
-    pub async fn reach(&self, host: &Host) -> Result<(), TransportError> {
-        match host.link.connection {
-            Connection::Ssh => self.ssh.reach(host).await,
-            Connection::Local | Connection::Model => Ok(()),
-        }
     }
 
     fn of(&self, host: &Host) -> Result<&dyn Transport, TransportError> {
@@ -61,6 +54,18 @@ impl Transport for Hosts {
         command: &Command,
     ) -> Result<Output, TransportError> {
         self.of(host)?.attempt(host, id, command).await
+    }
+
+    async fn reach(&self, host: &Host) -> Result<(), TransportError> {
+        self.of(host)?.reach(host).await
+    }
+
+    fn shown_key(&self, host: &HostName) -> Option<String> {
+        self.ssh.shown_key(host)
+    }
+
+    fn hold_key(&self, host: &HostName, key: &str) {
+        self.ssh.hold_key(host, key);
     }
 
     async fn recover(&self, host: &Host, id: &AttemptId) -> Result<Recovered, TransportError> {

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use async_trait::async_trait;
 
 use crate::inventory::Host;
+use crate::inventory::HostName;
 use crate::secret::Redactor;
 use crate::transport::AttemptId;
 use crate::transport::Command;
@@ -74,6 +75,18 @@ impl Transport for Redacting<'_> {
     ) -> Result<Output, TransportError> {
         let result = self.transport.attempt(host, id, command).await;
         self.clean(result, |output| self.output(output))
+    }
+
+    async fn reach(&self, host: &Host) -> Result<(), TransportError> {
+        self.clean(self.transport.reach(host).await, |reached| reached)
+    }
+
+    fn shown_key(&self, host: &HostName) -> Option<String> {
+        self.transport.shown_key(host)
+    }
+
+    fn hold_key(&self, host: &HostName, key: &str) {
+        self.transport.hold_key(host, key);
     }
 
     async fn recover(&self, host: &Host, id: &AttemptId) -> Result<Recovered, TransportError> {

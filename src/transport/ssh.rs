@@ -15,7 +15,8 @@
 //! because its own `execute` loses the difference between a signal and a lost link, reads without
 //! bound, and leaves channels open. It has no bound in time either: all are set here.
 //!
-//! The key a host showed first is remembered and asked for at each reconnect of this run.
+//! The key a host showed first is remembered and expected at each reconnect of this run. The run
+//! records it and hands it in again after a resume.
 //!
 //! Never a terminal. Not here: jumps, `ssh_config`, certificates, passwords, keys on tokens
 //! (other than through an agent). A host whose variables ask for such a way is never connected to.
@@ -39,7 +40,6 @@ use async_ssh2_tokio::Client;
 use async_trait::async_trait;
 use russh::Channel;
 use russh::client::Msg;
-use russh::keys::PublicKey;
 use tokio::sync::Mutex;
 use tokio::sync::Notify;
 use tokio::sync::Semaphore;
@@ -119,7 +119,8 @@ struct Node {
     slots: Semaphore,
     /// Held while a connection is being made, so that one is made for all who wait.
     connection: Mutex<Option<Connection>>,
-    pinned: RefCell<Option<PublicKey>>,
+    /// The key it showed first, as `known_hosts` has it.
+    pinned: RefCell<Option<String>>,
     /// How many connections were tried, and how the last try failed.
     tries: Cell<u64>,
     failure: RefCell<Option<TransportError>>,
@@ -144,11 +145,6 @@ impl SshTransport {
         Self { options, nodes: RefCell::new(HashMap::new()) }
     }
 
-    /// Connects to a host, so that its first command need not wait for that.
-    pub async fn reach(&self, host: &Host) -> Result<(), TransportError> {
-        self.connection(host, &self.node(host)).await.map(|_| ())
-    }
-
     async fn run(
         &self,
         host: &Host,
@@ -159,7 +155,7 @@ impl SshTransport {
         let wire = Wire::new(command, self.user(host), attempt).map_err(|error| {
             TransportError::Impossible { host: name.clone(), why: error.to_string() }
         })?;
-        let node = self.node(host);
+        let node = self.node(name);
         let _slot = node.slots.acquire().await.map_err(|_| closed(name))?;
         let channel = if wire.stdin.len() > MAX_SHARED_STDIN {
             self.own_channel(host, &node).await?
@@ -252,8 +248,8 @@ impl SshTransport {
         }
         let pinned = node.pinned.borrow().clone();
         let connected =
-            connect::connect(host, self.user(host), pinned.as_ref(), &self.options).await?;
-        node.pinned.replace(Some(connected.key.clone()));
+            connect::connect(host, self.user(host), pinned.as_deref(), &self.options).await?;
+        node.pinned.replace(connected.key.to_openssh().ok());
         Ok(connected)
     }
 
@@ -285,9 +281,9 @@ impl SshTransport {
         host.link.user.as_deref().or(self.options.user.as_deref())
     }
 
-    fn node(&self, host: &Host) -> Rc<Node> {
+    fn node(&self, host: &HostName) -> Rc<Node> {
         let mut nodes = self.nodes.borrow_mut();
-        let node = nodes.entry(host.name.clone()).or_insert_with(|| {
+        let node = nodes.entry(host.clone()).or_insert_with(|| {
             Rc::new(Node {
                 slots: Semaphore::new(self.options.commands_per_host.max(1)),
                 connection: Mutex::new(None),
@@ -343,6 +339,18 @@ impl Transport for SshTransport {
         command: &Command,
     ) -> Result<Output, TransportError> {
         self.run(host, command, Some(id)).await
+    }
+
+    async fn reach(&self, host: &Host) -> Result<(), TransportError> {
+        self.connection(host, &self.node(&host.name)).await.map(|_| ())
+    }
+
+    fn shown_key(&self, host: &HostName) -> Option<String> {
+        self.nodes.borrow().get(host)?.pinned.borrow().clone()
+    }
+
+    fn hold_key(&self, host: &HostName, key: &str) {
+        self.node(host).pinned.replace(Some(key.to_owned()));
     }
 
     async fn recover(&self, host: &Host, id: &AttemptId) -> Result<Recovered, TransportError> {

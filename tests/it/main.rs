@@ -39,6 +39,7 @@ mod schemas;
 mod secret_files;
 mod secrets;
 mod services;
+mod ssh;
 mod store;
 mod support;
 mod tidy;

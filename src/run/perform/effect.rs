@@ -338,6 +338,7 @@ impl Task<'_, '_, '_> {
         };
         let patience = command.timeout;
         command.timeout = self.capped(patience);
+        let met = self.live.meet(host, self.guard).await?;
         let ordinal = u32::try_from(self.state().attempts.len() + 1).unwrap_or(u32::MAX);
         let attempt = self.attempt_id(ordinal);
         self.note(Event::AttemptIntended {
@@ -349,7 +350,10 @@ impl Task<'_, '_, '_> {
             timeout: command.timeout,
         })
         .await?;
-        let result = self.guard.attempt(host, &attempt, &command).await;
+        let result = match met {
+            Ok(()) => self.guard.attempt(host, &attempt, &command).await,
+            Err(error) => Err(error),
+        };
         let outcome = match &result {
             Ok(output) => Some(ended(output)),
             // What became of it is asked before anything is recorded.

@@ -37,7 +37,7 @@ pub(in crate::run) async fn settle<'r>(
     host: &HostName,
     spot: Spot<'r>,
 ) -> Result<(), JournalError> {
-    let guard = Guard::new(live.run.transport);
+    let guard = Guard::new(live.run.transport, host);
     let task = Task::at(live, host, spot, &guard);
     for attempt in task.state().attempts.iter().filter(|attempt| attempt.may_be_running()) {
         task.settle(attempt).await?;

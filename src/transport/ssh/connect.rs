@@ -100,7 +100,7 @@ enum Refusal {
 pub(super) async fn connect(
     host: &Host,
     user: Option<&str>,
-    pinned: Option<&PublicKey>,
+    pinned: Option<&str>,
     options: &SshOptions,
 ) -> Result<Connected, TransportError> {
     let name = &host.name;
@@ -111,7 +111,7 @@ pub(super) async fn connect(
     let keys = host_key::known(&host.link, options).await.map_err(|why| here(name, why))?;
     let mut candidates = host_key::candidates(&keys);
     if let Some(pinned) = pinned {
-        candidates.retain(|listed| listed.key == *pinned);
+        candidates.retain(|listed| listed.key.to_openssh().is_ok_and(|key| key == pinned));
     }
     let Offers { offers, faults, is_agent_away } = auth::offers(&host.link, options).await;
     if offers.is_empty() && !candidates.is_empty() {
@@ -278,7 +278,7 @@ impl Target<'_> {
         &self,
         keys: &HostKeys,
         candidates: &[Listed],
-        pinned: Option<&PublicKey>,
+        pinned: Option<&str>,
     ) -> TransportError {
         let name = &self.host.name;
         let kinds: Vec<_> =
@@ -296,10 +296,13 @@ impl Target<'_> {
             Err(Refusal::Incompatible(why)) => return denied(name, why),
             shown => shown.ok(),
         };
-        let mut why = host_key::refusal(&self.host.link, keys, shown.as_ref());
-        if pinned.is_some() {
-            why = format!("not the key it had at the beginning of this run: {why}");
-        }
+        let is_pinned = |shown: &PublicKey| shown.to_openssh().ok().as_deref() == pinned;
+        let why = match pinned {
+            Some(pinned) if !shown.as_ref().is_some_and(is_pinned) => {
+                host_key::changed(pinned, shown.as_ref())
+            }
+            _ => host_key::refusal(&self.host.link, keys, shown.as_ref()),
+        };
         TransportError::HostKey { host: name.clone(), why }
     }
 }

@@ -98,10 +98,7 @@ pub(super) fn refusal(link: &Link, keys: &HostKeys, shown: Option<&PublicKey>) -
         port(link),
         link.address
     );
-    let fingerprint = shown.map_or_else(
-        || "a key that could not be read".to_owned(),
-        |key| format!("{} {}", key.algorithm(), key.fingerprint(HashAlg::Sha256)),
-    );
+    let fingerprint = fingerprint(shown);
     let at = |listed: &[Listed]| {
         let places: Vec<&str> = listed.iter().map(|listed| listed.at.as_str()).collect();
         places.join(", ")
@@ -128,6 +125,24 @@ pub(super) fn refusal(link: &Link, keys: &HostKeys, shown: Option<&PublicKey>) -
         );
     }
     format!("its key is not known. It shows {fingerprint}: {look}")
+}
+
+/// Says that a host shows another key than earlier in the run.
+pub(super) fn changed(earlier: &str, shown: Option<&PublicKey>) -> String {
+    let earlier = PublicKey::from_openssh(earlier).ok();
+    format!(
+        "it shows {}, and earlier in this run it showed {}. It may be another host: planrun sends \
+         nothing to it, not even a rollback. If the host was reinstalled, end the run with `abort`",
+        fingerprint(shown),
+        fingerprint(earlier.as_ref())
+    )
+}
+
+fn fingerprint(key: Option<&PublicKey>) -> String {
+    key.map_or_else(
+        || "a key that could not be read".to_owned(),
+        |key| format!("{} {}", key.algorithm(), key.fingerprint(HashAlg::Sha256)),
+    )
 }
 
 /// Asks a host for its key, for so long, without logging in. `kinds` narrows what it may show.

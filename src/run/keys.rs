@@ -1,0 +1,39 @@
+//! The host keys that hosts have shown: recorded once a host, and expected again after a resume.
+//!
+//! A key is recorded before anything that changes something is sent to its host. So a resume, or a
+//! rollback by another process, never goes to another machine on the same address.
+
+use crate::event::Event;
+use crate::event::JournalError;
+use crate::inventory::Host;
+use crate::inventory::HostName;
+use crate::run::Live;
+use crate::run::guard::Guard;
+use crate::transport::Transport as _;
+use crate::transport::TransportError;
+
+impl Live<'_, '_> {
+    /// Records the host key that a host has shown.
+    pub(super) async fn keep_key(&self, host: &HostName) -> Result<(), JournalError> {
+        match self.run.transport.shown_key(host) {
+            Some(key) if !self.state.borrow().host_keys.contains_key(host) => {
+                self.note(Event::HostKeySeen { host: host.clone(), key }).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Connects to a host before anything is sent to it for the first time, and records its key.
+    pub(super) async fn meet(
+        &self,
+        host: &Host,
+        through: &Guard<'_>,
+    ) -> Result<Result<(), TransportError>, JournalError> {
+        if self.state.borrow().host_keys.contains_key(&host.name) {
+            return Ok(Ok(()));
+        }
+        let reached = through.reach(host).await;
+        self.keep_key(&host.name).await?;
+        Ok(reached)
+    }
+}
