@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -47,15 +48,22 @@ impl Clock {
     }
 
     /// Returns the wall time: for people and records, never for measuring.
+    ///
+    /// The machine's clock is read once in a process, and time is counted from there: if somebody
+    /// sets it meanwhile, no record is earlier than the one before, and nothing seems to take a day.
     #[expect(clippy::disallowed_methods, reason = "this is the home of time")]
     pub fn now(&self) -> Timestamp {
-        match self {
-            Self::Real => Timestamp::now(),
-            Self::Virtual(time) => time
-                .start
-                .checked_add(jiff::SignedDuration::try_from(time.elapsed.get()).unwrap_or_default())
-                .unwrap_or(time.start),
-        }
+        static FIRST: OnceLock<(Timestamp, Duration)> = OnceLock::new();
+        let (start, elapsed) = match self {
+            Self::Real => {
+                let now = self.monotonic();
+                let (start, then) = *FIRST.get_or_init(|| (Timestamp::now(), now));
+                (start, now.saturating_sub(then))
+            }
+            Self::Virtual(time) => (time.start, time.elapsed.get()),
+        };
+        let elapsed = jiff::SignedDuration::try_from(elapsed).unwrap_or_default();
+        start.checked_add(elapsed).unwrap_or(start)
     }
 
     /// Returns the time since the machine was started, suspends included: for measuring.

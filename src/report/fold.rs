@@ -71,6 +71,8 @@ pub struct Memory {
     pub begun: Option<Timestamp>,
     /// When the last event was.
     pub last: Option<Timestamp>,
+    /// How long it took from event to event.
+    elapsed: Duration,
     /// The hosts, in the order of the run.
     pub hosts: IndexMap<HostName, HostMemory>,
     /// The open questions, in the order they were asked.
@@ -160,6 +162,7 @@ impl Default for Memory {
             is_turned: false,
             begun: None,
             last: None,
+            elapsed: Duration::ZERO,
             hosts: IndexMap::new(),
             questions: IndexMap::new(),
             steps: IndexMap::new(),
@@ -180,6 +183,8 @@ impl Memory {
     /// Remembers one more event.
     pub fn apply(&mut self, record: &Record) {
         self.begun.get_or_insert(record.at);
+        // Another process may have a clock that was set back.
+        self.elapsed += between(self.last, Some(record.at));
         self.last = Some(record.at);
         match &record.event {
             Event::RunPlanned(planned) => self.plan(planned),
@@ -400,7 +405,7 @@ impl Memory {
 
     /// Returns how long the run took up to its last event.
     pub fn took(&self) -> Duration {
-        between(self.begun, self.last)
+        self.elapsed
     }
 
     /// Counts the steps of a host that ended so, each item of a `for_each` as one; blocks and
