@@ -26,6 +26,7 @@ mod exit;
 mod explain;
 mod fault;
 mod identity;
+mod inbox;
 mod inventory;
 mod load;
 mod log;
@@ -33,6 +34,7 @@ mod models;
 mod new;
 mod out;
 mod programs;
+mod prune;
 mod resolve;
 mod resume;
 mod rollback;
@@ -134,6 +136,8 @@ enum Command {
     Runs(runs::Args),
     /// Show a run in full
     Show(show::Args),
+    /// Remove old runs that have ended
+    Prune(prune::Args),
     /// Show the hosts of an inventory and how they are reached
     Inventory(inventory::Args),
     /// Explain the code of a diagnostic: what it means, an example, its cure
@@ -213,6 +217,7 @@ impl Command {
             Self::Resolve(args) => resolve::run(&args, context),
             Self::Runs(args) => runs::run(&args, context),
             Self::Show(args) => show::run(&args, context),
+            Self::Prune(args) => prune::run(&args, context),
             Self::Inventory(args) => Ok(inventory::run(&args, context)),
             Self::Explain(args) => explain::run(&args, context),
             Self::Schema(args) => Ok(schema::run(&args)),

@@ -8,6 +8,7 @@
 mod locks;
 mod millis;
 mod redact;
+mod request;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,6 +26,7 @@ use crate::transport::AttemptId;
 use crate::transport::Exit;
 use crate::transport::TransportError;
 
+pub use self::request::Request;
 pub use crate::task::StepPath;
 pub use crate::task::TaskId;
 

@@ -28,6 +28,7 @@
 //! Clock, transport, journal, reporter and whoever is asked come in as arguments. Not here: how a
 //! command reaches a host, how a run is shown, where it is kept.
 
+pub mod answers;
 pub mod decide;
 mod guard;
 mod keys;
@@ -65,6 +66,8 @@ use crate::event::RunId;
 use crate::event::RunStatus;
 use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
+use crate::run::answers::Answers;
+use crate::run::answers::Given;
 use crate::run::decide::Agenda;
 use crate::run::decide::Decision;
 use crate::run::decide::decide;
@@ -90,6 +93,8 @@ pub struct Run<'a> {
     pub reporter: &'a RefCell<dyn Reporter>,
     /// Who is asked; `None` where there is nobody.
     pub asker: Option<&'a dyn Asker>,
+    /// How it is answered from other terminals.
+    pub answers: &'a Answers,
     /// How it is asked to stop.
     pub stop: &'a Stop,
     /// The epoch of this process.
@@ -205,6 +210,9 @@ impl Run<'_> {
                 {
                     live.note(Event::StopRequested { by }).await?;
                 }
+                while let Some(given) = self.answers.take() {
+                    live.take_answer(given).await?;
+                }
                 let decisions = live.decide();
                 if decisions.is_empty() && live.agenda.borrow().is_idle() {
                     break;
@@ -230,7 +238,8 @@ impl Run<'_> {
         Ok(live.state.into_inner())
     }
 
-    /// Waits until something that is under way ends; `None` when a stop is asked for.
+    /// Waits until something that is under way ends; `None` when a stop is asked for, or an answer
+    /// came from another terminal.
     async fn next_end(
         &self,
         live: &Live<'_, '_>,
@@ -238,12 +247,16 @@ impl Run<'_> {
     ) -> Option<(Option<HostName>, Result<(), JournalError>)> {
         let told = live.state.borrow().stop_requested;
         let mut stop = pin!(self.stop.wait());
+        let mut answers = pin!(self.answers.wait());
         std::future::poll_fn(|context| {
             loop {
                 if let Poll::Ready(Some(ended)) = under_way.poll_next_unpin(context) {
                     return Poll::Ready(Some(ended));
                 }
                 if !told && stop.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(None);
+                }
+                if answers.as_mut().poll(context).is_ready() {
                     return Poll::Ready(None);
                 }
                 // On model hosts time passes when, and only when, everybody waits for it.
@@ -308,6 +321,7 @@ impl<'r> Live<'r, '_> {
         let answer = tokio::select! {
             biased;
             answer = asker.ask(task, &question) => answer,
+            () = self.answered(task) => return Ok(()),
             () = self.run.stop.wait() => None,
         };
         let Some((answer, reason)) = answer else {
@@ -316,6 +330,39 @@ impl<'r> Live<'r, '_> {
         };
         let by = self.run.by.clone();
         self.note(Event::QuestionAnswered { task: task.clone(), answer, reason, by }).await
+    }
+
+    /// Waits until the question of a task is answered from another terminal.
+    async fn answered(&self, task: &TaskId) {
+        loop {
+            let taken = self.run.answers.taken();
+            if self.state.borrow().question(task).is_none() {
+                return;
+            }
+            taken.await;
+        }
+    }
+
+    /// Records an answer from another terminal, or reports why not.
+    async fn take_answer(&self, given: Given) -> Result<(), JournalError> {
+        let Given { task, asked_at, answer, reason, by, told } = given;
+        let is_open = {
+            let state = self.state.borrow();
+            let host = state.hosts.get(&task.host);
+            let asks = host.and_then(|host| host.task(&task.step));
+            asks.is_some_and(|asks| asks.asked_at == asked_at)
+                && state.question(&task).is_some_and(|asked| asked.answers.contains(&answer))
+        };
+        let taken = if is_open {
+            self.note(Event::QuestionAnswered { task, answer, reason, by }).await?;
+            Ok(())
+        } else {
+            Err(format!("the question of {task} is no longer open"))
+        };
+        // Whoever answered may be gone.
+        let _gone = told.send(taken);
+        self.run.answers.tell_taken();
+        Ok(())
     }
 
     /// Begins what a decision says.

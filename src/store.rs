@@ -53,6 +53,8 @@ pub use self::journal::RunJournal;
 pub use self::name::new_run_id;
 pub use self::reader::Reader;
 pub use self::reader::RunRow;
+pub use self::sqlite::Asked;
+pub use self::sqlite::Reply;
 
 use self::anchor::Anchor;
 use self::lock::RunLock;
@@ -60,6 +62,7 @@ use self::writer::Writer;
 use crate::clock::Clock;
 use crate::event::Event;
 use crate::event::Record;
+use crate::event::Request;
 use crate::event::RunId;
 use crate::event::RunStatus;
 
@@ -137,6 +140,55 @@ impl Store {
         let reading = self.reading(&id, 0)?;
         let journal = RunJournal::new(id, epoch, seq + 1, Arc::clone(&self.writer), lock);
         Ok((journal, reading))
+    }
+
+    /// Removes a run that has ended; false if it has not, or is taken up again right now.
+    pub fn remove(&self, id: &RunId, by: &str) -> Result<bool, StoreError> {
+        let lock = match self.lock(id, by) {
+            Ok(lock) => lock,
+            Err(StoreError::Held { .. }) => return Ok(false),
+            Err(fault) => return Err(fault),
+        };
+        let row = self.runs()?.into_iter().find(|row| row.id == *id);
+        if !row.and_then(|row| row.state).is_some_and(RunStatus::has_ended) {
+            return Ok(false);
+        }
+        let run = id.clone();
+        self.writer.change_now(move |transaction| sqlite::remove(transaction, &run).map(Ok))?;
+        drop(lock);
+        Ok(true)
+    }
+
+    /// Asks something of the process that works on a run; returns the number of the request.
+    pub fn ask(&self, run: &RunId, by: &str, request: Request) -> Result<u64, StoreError> {
+        let (run, by) = (run.clone(), by.to_owned());
+        self.writer
+            .change_now(move |transaction| sqlite::ask(transaction, &run, &by, &request).map(Ok))
+    }
+
+    /// Returns the reply to a request, once there is one.
+    pub fn reply_to(&self, number: u64) -> Result<Option<Reply>, StoreError> {
+        self.read(|connection| sqlite::reply_to(connection, number).map(Ok))
+    }
+
+    /// Takes a request back; false if there is a reply by now.
+    pub fn withdraw(&self, number: u64) -> Result<bool, StoreError> {
+        let reply = Err("it was withdrawn".to_owned());
+        self.writer
+            .change_now(move |transaction| sqlite::reply(transaction, number, &reply).map(Ok))
+    }
+
+    /// Returns the requests to a run that wait for a reply.
+    pub fn requests(&self, run: &RunId) -> Result<Vec<Asked>, StoreError> {
+        self.read(|connection| sqlite::open_requests(connection, run).map(Ok))
+    }
+
+    /// Replies to a request.
+    pub async fn reply(&self, number: u64, reply: Reply) -> Result<(), StoreError> {
+        let kept = self
+            .writer
+            .change(move |transaction| sqlite::reply(transaction, number, &reply).map(Ok));
+        kept.await.map(|_| ())
     }
 
     /// Refuses a run that would go on with these records and needs a machine which another run has.

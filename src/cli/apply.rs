@@ -106,6 +106,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let machines = Machines::new(ready.model, inventory, &store, journal.run(), None)?;
     let session = Session {
         context,
+        store: &store,
         journal: &journal,
         plan: &ready.plan,
         machines: &machines,

@@ -21,6 +21,8 @@ impl Exit {
     pub(super) const INTERNAL: Self = Self(70);
     /// The runs cannot be read or written, or data did not arrive at standard output.
     pub(super) const STORE: Self = Self(74);
+    /// Ended by HUP before a run began.
+    pub(super) const HUP: Self = Self(129);
     /// Left at once by INT.
     pub(super) const INT: Self = Self(130);
     /// Left at once by TERM.
@@ -48,7 +50,7 @@ const TABLE: [(u8, &str); 14] = [
     (70, "an internal error of planrun"),
     (74, "the runs could not be read or written, or the output could not be written"),
     (77, "a host key, a login or a privilege was refused before the first change"),
-    (129, "ended by HUP"),
+    (129, "ended by HUP before a run began; a run goes on without a terminal"),
     (130, "ended at once by a second INT"),
     (143, "ended at once by a second TERM"),
 ];
@@ -88,6 +90,7 @@ mod tests {
             Exit::HELD,
             Exit::INTERNAL,
             Exit::STORE,
+            Exit::HUP,
             Exit::INT,
             Exit::TERM,
         ] {

@@ -242,6 +242,14 @@ fn place(store: &Store, run: &RunId) -> Result<PathBuf, Fault> {
     Ok(folder.join(format!("{run}.jsonl")))
 }
 
+/// Removes what is kept of the model of a run, if it had one.
+pub(super) fn forget(store: &Store, run: &RunId) -> std::io::Result<()> {
+    match std::fs::remove_file(store.dir().join("models").join(format!("{run}.jsonl"))) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn of_model(error: &ModelError) -> Fault {
     let exit = match error {
         ModelError::Saved(_) => Exit::STORE,

@@ -1,5 +1,7 @@
 //! `planrun resolve`: a question of a run is answered, from another terminal or another day.
 
+use std::time::Duration;
+
 use crate::cli::asker::chosen;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -7,10 +9,19 @@ use crate::cli::fault::Fault;
 use crate::cli::identity::who;
 use crate::cli::stored;
 use crate::cli::stored::Word;
+use crate::event::Answer;
 use crate::event::Event;
 use crate::event::Question;
+use crate::event::Record;
+use crate::event::Request;
 use crate::event::RunId;
 use crate::event::TaskId;
+use crate::run::state::RunState;
+use crate::store::Store;
+
+/// How often the reply of the process that works on the run is looked for, and how many times.
+const LOOK: Duration = Duration::from_millis(50);
+const LOOKS: u32 = 200;
 
 /// See the module.
 #[derive(Debug, clap::Args)]
@@ -32,29 +43,29 @@ pub(super) struct Args {
     reason: Option<String>,
 }
 
-/// Records the answer.
+/// Records the answer, or hands it to the process that works on the run.
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let store = context.store()?;
     let run = store.find(&args.word.run)?;
     let by = who();
-    let mut taken = stored::take(&store, &run, &by)?;
-    let status = taken.state.status;
-    if status.has_ended() {
-        let message = format!("run {run} has ended: {}", status.word());
-        return Err(Fault::new(Exit::INVALID, message).help("no answer leads on from there"));
+    if store.is_alive(&run) {
+        let state = stored::fold(&store.records(&run)?)?;
+        let (task, answer) = meant(args, &run, &state)?;
+        if hand_over(&store, &run, &state, &task, answer, args.reason.clone(), &by)? {
+            context.say(&format!("{task}: {} ({})", answer.word(), answer.about()));
+            context.say("the run goes on");
+            return Ok(Exit::SUCCEEDED);
+        }
     }
-    let open = taken.state.open_questions();
-    let (task, question) = asked(&open, args.task.as_deref(), &run)?;
-    let answer = chosen(&args.answer, &question.answers).map_err(|why| {
-        let message = format!("`{}` is no answer to the question of {task}", args.answer);
-        Fault::new(Exit::INVALID, message).help(why)
-    })?;
+    let mut taken = stored::take(&store, &run, &by)?;
+    let (task, answer) = meant(args, &run, &taken.state)?;
+    let open = taken.state.open_questions().len();
     let answered =
         Event::QuestionAnswered { task: task.clone(), answer, reason: args.reason.clone(), by };
     let now = taken.now(&store)?;
     taken.add(answered, now)?;
     context.say(&format!("{task}: {} ({})", answer.word(), answer.about()));
-    match open.len() {
+    match open {
         1 => context.say(&format!("to go on: {} resume {run}", context.program())),
         more => context.say(&format!(
             "{} more open; then: {} resume {run}",
@@ -63,6 +74,60 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         )),
     }
     Ok(Exit::SUCCEEDED)
+}
+
+/// Hands the answer to the process that works on the run; false if that process ended before.
+fn hand_over(
+    store: &Store,
+    run: &RunId,
+    state: &RunState,
+    task: &TaskId,
+    answer: Answer,
+    reason: Option<String>,
+    by: &str,
+) -> Result<bool, Fault> {
+    let asks = state.hosts.get(&task.host).and_then(|host| host.task(&task.step));
+    let asked_at = asks.map_or(0, |task| task.asked_at);
+    let request = Request::Answer { task: task.clone(), asked_at, answer, reason };
+    let number = store.ask(run, by, request)?;
+    for _ in 0..LOOKS {
+        match store.reply_to(number)? {
+            Some(Ok(_)) => return Ok(true),
+            Some(Err(why)) => return Err(Fault::new(Exit::INVALID, why)),
+            None if store.is_alive(run) => std::thread::sleep(LOOK),
+            None => break,
+        }
+    }
+    if !store.withdraw(number)? {
+        return Ok(matches!(store.reply_to(number)?, Some(Ok(_))));
+    }
+    if store.is_alive(run) {
+        let message = format!("the process that works on run {run} does not take the answer");
+        return Err(Fault::new(Exit::HELD, message)
+            .help("nothing was answered; see if it is stopped or runs an older planrun"));
+    }
+    // It may have recorded the answer with its last breath.
+    let is_ours = |record: &Record| {
+        record.seq > asked_at
+            && matches!(&record.event, Event::QuestionAnswered { task: it, answer: was, by: who, .. }
+                if it == task && *was == answer && who == by)
+    };
+    Ok(store.records(run)?.iter().any(is_ours))
+}
+
+/// Returns the question and the answer that are meant.
+fn meant(args: &Args, run: &RunId, state: &RunState) -> Result<(TaskId, Answer), Fault> {
+    if state.status.has_ended() {
+        let message = format!("run {run} has ended: {}", state.status.word());
+        return Err(Fault::new(Exit::INVALID, message).help("no answer leads on from there"));
+    }
+    let open = state.open_questions();
+    let (task, question) = asked(&open, args.task.as_deref(), run)?;
+    let answer = chosen(&args.answer, &question.answers).map_err(|why| {
+        let message = format!("`{}` is no answer to the question of {task}", args.answer);
+        Fault::new(Exit::INVALID, message).help(why)
+    })?;
+    Ok((task.clone(), answer))
 }
 
 /// Finds the question that is meant.
@@ -93,7 +158,6 @@ fn asked<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Answer;
     use crate::event::Reason;
     use crate::event::StepPath;
     use crate::inventory::HostName;

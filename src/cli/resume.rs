@@ -81,6 +81,7 @@ pub(super) fn go_on(
     let machines = Machines::new(model, &plan.inventory, store, journal.run(), past)?;
     let session = Session {
         context,
+        store,
         journal: &journal,
         plan: &plan,
         machines: &machines,

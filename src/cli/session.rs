@@ -16,6 +16,7 @@ use crate::cli::context::Context;
 use crate::cli::context::Stream;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
+use crate::cli::inbox::Inbox;
 use crate::cli::log;
 use crate::cli::models::Machines;
 use crate::cli::signals::Signals;
@@ -31,15 +32,19 @@ use crate::resolve::ResolvedPlan;
 use crate::run::Asker;
 use crate::run::Run;
 use crate::run::Stop;
+use crate::run::answers::Answers;
 use crate::run::exit_status;
 use crate::run::state::RunState;
 use crate::store::RunJournal;
+use crate::store::Store;
 use crate::transport::redacting::Redacting;
 
 /// All that it takes to drive a run.
 pub(super) struct Session<'a> {
     /// The process.
     pub(super) context: &'a Context,
+    /// Where runs are kept.
+    pub(super) store: &'a Store,
     /// The right to write the run.
     pub(super) journal: &'a RunJournal,
     /// What is to be done.
@@ -111,7 +116,8 @@ impl Session<'_> {
         first: Vec<Event>,
     ) -> std::io::Result<Ended> {
         let mut signals = Signals::install()?;
-        let stop = Stop::new();
+        let (stop, answers) = (Stop::new(), Answers::default());
+        let mut inbox = Inbox::new(self.store, self.journal.run(), &answers);
         let (stopping, stopped) = watch::channel(false);
         let clock = self.machines.clock.clone();
         let terminal = Context::is_interactive().then(|| Terminal::new(view, stopped));
@@ -127,6 +133,7 @@ impl Session<'_> {
             journal: self.journal,
             reporter: view,
             asker: terminal.as_ref().map(|terminal| terminal as &dyn Asker),
+            answers: &answers,
             stop: &stop,
             epoch: self.journal.epoch(),
             by: self.by.clone(),
@@ -142,6 +149,11 @@ impl Session<'_> {
             tokio::select! {
                 biased;
                 wish = signals.next() => {
+                    if wish == Wish::Hup {
+                        // The run goes on; whoever was asked is gone, and a question pauses it.
+                        let _unheard = stopping.send(true);
+                        continue;
+                    }
                     if is_stopping {
                         return Ok(Ended::Left(wish));
                     }
@@ -153,6 +165,7 @@ impl Session<'_> {
                         "pausing: the current steps end first; ^C again leaves at once",
                     );
                 }
+                () = inbox.look() => {}
                 done = &mut work => return Ok(Ended::Driven(done)),
             }
         }

@@ -11,13 +11,15 @@ use crate::cli::context::write_line;
 use crate::cli::exit::Exit;
 use crate::transport::program::Running;
 
-/// A wish that the run be stopped.
+/// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     /// From the keyboard.
     Int,
     /// From another process.
     Term,
+    /// The terminal is gone.
+    Hup,
 }
 
 impl Wish {
@@ -26,6 +28,7 @@ impl Wish {
         match self {
             Self::Int => "INT",
             Self::Term => "TERM",
+            Self::Hup => "HUP",
         }
     }
 
@@ -34,6 +37,7 @@ impl Wish {
         match self {
             Self::Int => Exit::INT,
             Self::Term => Exit::TERM,
+            Self::Hup => Exit::HUP,
         }
     }
 }
@@ -87,14 +91,12 @@ impl Signals {
         })
     }
 
-    /// Waits for the next wish. A terminal that goes away is none: the run goes on without it.
+    /// Waits for the next one.
     pub(super) async fn next(&mut self) -> Wish {
-        loop {
-            tokio::select! {
-                _ = self.interrupt.recv() => return Wish::Int,
-                _ = self.terminate.recv() => return Wish::Term,
-                _ = self.hangup.recv() => {}
-            }
+        tokio::select! {
+            _ = self.interrupt.recv() => Wish::Int,
+            _ = self.terminate.recv() => Wish::Term,
+            _ = self.hangup.recv() => Wish::Hup,
         }
     }
 }

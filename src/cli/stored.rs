@@ -66,7 +66,7 @@ pub(super) fn take(store: &Store, run: &RunId, by: &str) -> Result<Taken, Fault>
     Ok(Taken { journal, records, state })
 }
 
-fn fold(records: &[Record]) -> Result<RunState, Fault> {
+pub(super) fn fold(records: &[Record]) -> Result<RunState, Fault> {
     RunState::of(records).map_err(|why| {
         Fault::new(Exit::STORE, format!("the record of the run does not fit: {why}"))
             .help("use the planrun that wrote it")

@@ -370,6 +370,7 @@ impl RunState {
             }
             Event::QuestionAsked { question, .. } => {
                 task.question = Some(question.clone());
+                task.asked_at = record.seq;
                 task.answer = None;
             }
             Event::QuestionAnswered { answer, reason, .. } => {

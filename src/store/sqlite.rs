@@ -11,6 +11,7 @@
 mod locks;
 mod open;
 mod read;
+mod requests;
 
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
@@ -37,6 +38,12 @@ pub(super) use self::open::open;
 pub(super) use self::open::open_to_read;
 pub(super) use self::read::list;
 pub(super) use self::read::reading;
+pub use self::requests::Asked;
+pub use self::requests::Reply;
+pub(super) use self::requests::ask;
+pub(super) use self::requests::open as open_requests;
+pub(super) use self::requests::reply;
+pub(super) use self::requests::reply_to;
 
 /// What a change comes to: see the module's head.
 pub(super) type Answer<T> = Result<Result<T, StoreError>, rusqlite::Error>;
@@ -115,7 +122,24 @@ pub(super) fn raise_epoch(transaction: &Transaction<'_>, run: &RunId) -> Answer<
             |row| Ok((from_column(row, 0)?, from_column(row, 1)?)),
         )
         .optional()?;
+    let gone = "the process that worked on the run has ended";
+    requests::reply_to_all(transaction, run, &Err(gone.to_owned()))?;
     Ok(raised.ok_or_else(|| no_such_run(run)))
+}
+
+/// Removes a run and all that is kept of it.
+pub(super) fn remove(transaction: &Transaction<'_>, run: &RunId) -> Result<(), rusqlite::Error> {
+    open::unguarded(transaction, || {
+        for statement in [
+            "DELETE FROM requests WHERE run = ?1",
+            "DELETE FROM locks WHERE run = ?1",
+            "DELETE FROM events WHERE run = ?1",
+            "DELETE FROM runs WHERE id = ?1",
+        ] {
+            transaction.execute(statement, [&run.0])?;
+        }
+        Ok(())
+    })
 }
 
 /// Tells whether there is a run of that name.

@@ -129,13 +129,18 @@ impl Planrun {
     /// Gives a line to the shell, as somebody does who copies what was printed.
     #[track_caller]
     pub(crate) fn type_line(&self, line: &str) -> Ended {
+        self.begin_line(line).end()
+    }
+
+    /// Begins what a line for the shell says.
+    pub(crate) fn begin_line(&self, line: &str) -> Going {
         let binary = Path::new(env!("CARGO_BIN_EXE_planrun"));
         let folder = binary.parent().unwrap().display();
         let path = std::env::var("PATH").unwrap_or_default();
         let mut command = program("sh");
         command.args(["-c", line]);
         command.env("PATH", format!("{folder}:{path}"));
-        self.spawn(command).end()
+        self.spawn(command)
     }
 
     /// Returns all runs of the state folder, newest first.

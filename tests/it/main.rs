@@ -42,6 +42,7 @@ mod services;
 mod ssh;
 mod store;
 mod support;
+mod terminals;
 mod tidy;
 mod uploads;
 mod validate;

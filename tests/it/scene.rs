@@ -33,6 +33,7 @@ use planrun::resolve::ResolvedPlan;
 use planrun::run::Asker;
 use planrun::run::Run;
 use planrun::run::Stop;
+use planrun::run::answers::Answers;
 use planrun::run::planned;
 use planrun::run::state::RunState;
 use planrun::source::Sources;
@@ -242,6 +243,7 @@ impl Scene {
             journal,
             reporter: &reporter,
             asker,
+            answers: &Answers::default(),
             stop: &stop,
             epoch: 1,
             by: "test@here".into(),

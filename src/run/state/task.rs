@@ -51,6 +51,8 @@ pub struct TaskState {
     pub result: Option<serde_json::Value>,
     /// What a person is asked and has not answered.
     pub question: Option<Question>,
+    /// The number of the event with that question.
+    pub asked_at: u64,
     /// What a person answered, where the task has still to act upon it.
     pub answer: Option<(Answer, Option<String>)>,
     /// Why it is as it is.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::OpenFlags;
+use rusqlite::Transaction;
 
 use super::in_transaction;
 use crate::store::error::StoreError;
@@ -18,6 +19,15 @@ const APPLICATION: i64 = 0x706C_726E;
 /// `PRAGMA user_version` of the database: the number of its format.
 const FORMAT: i64 = 1;
 
+/// What keeps events and runs from being removed, but by [`unguarded`].
+const GUARDS: &str = "
+CREATE TRIGGER events_are_not_removed BEFORE DELETE ON events
+BEGIN SELECT RAISE(ABORT, 'events are never removed'); END;
+
+CREATE TRIGGER runs_are_not_removed BEFORE DELETE ON runs
+BEGIN SELECT RAISE(ABORT, 'runs are never removed'); END;
+";
+
 /// Tables that came later: a planrun that does not know them does not need them.
 const LATER_TABLES: &str = "
 CREATE TABLE IF NOT EXISTS locks (
@@ -25,6 +35,14 @@ CREATE TABLE IF NOT EXISTS locks (
     machine TEXT NOT NULL,
     host    TEXT NOT NULL,
     PRIMARY KEY (machine, run)
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS requests (
+    number   INTEGER PRIMARY KEY AUTOINCREMENT,
+    run      TEXT NOT NULL REFERENCES runs (id),
+    asked_by TEXT NOT NULL,
+    request  TEXT NOT NULL,
+    reply    TEXT
 ) STRICT;
 ";
 
@@ -63,15 +81,9 @@ CREATE TABLE events (
 CREATE TRIGGER events_are_not_changed BEFORE UPDATE ON events
 BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
 
-CREATE TRIGGER events_are_not_removed BEFORE DELETE ON events
-BEGIN SELECT RAISE(ABORT, 'events are never removed'); END;
-
 CREATE TRIGGER events_are_not_replaced BEFORE INSERT ON events
 WHEN EXISTS (SELECT 1 FROM events WHERE run = NEW.run AND seq = NEW.seq)
 BEGIN SELECT RAISE(ABORT, 'events are never replaced'); END;
-
-CREATE TRIGGER runs_are_not_removed BEFORE DELETE ON runs
-BEGIN SELECT RAISE(ABORT, 'runs are never removed'); END;
 
 CREATE TRIGGER epochs_are_not_lowered BEFORE UPDATE OF epoch ON runs
 WHEN NEW.epoch <= OLD.epoch
@@ -133,10 +145,23 @@ pub(in crate::store) fn beside(database: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(path)
 }
 
+/// Lets a transaction remove events and runs; for others they stay guarded.
+pub(super) fn unguarded<T>(
+    transaction: &Transaction<'_>,
+    work: impl FnOnce() -> Result<T, rusqlite::Error>,
+) -> Result<T, rusqlite::Error> {
+    transaction
+        .execute_batch("DROP TRIGGER events_are_not_removed; DROP TRIGGER runs_are_not_removed;")?;
+    let done = work()?;
+    transaction.execute_batch(GUARDS)?;
+    Ok(done)
+}
+
 /// Returns a database without runs, for a state directory that does not exist.
 pub(in crate::store) fn empty() -> Result<Connection, rusqlite::Error> {
     let connection = Connection::open_in_memory()?;
     connection.execute_batch(TABLES)?;
+    connection.execute_batch(GUARDS)?;
     connection.execute_batch(LATER_TABLES)?;
     Ok(connection)
 }
@@ -166,6 +191,7 @@ pub(in crate::store) fn open(path: &Path, pages: Option<u32>) -> Result<Connecti
             // Another process may have been quicker.
             if !has_tables(transaction)? {
                 transaction.execute_batch(TABLES)?;
+                transaction.execute_batch(GUARDS)?;
                 transaction.execute_batch(LATER_TABLES)?;
                 transaction.pragma_update(None, "application_id", APPLICATION)?;
                 transaction.pragma_update(None, "user_version", FORMAT)?;

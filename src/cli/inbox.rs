@@ -1,0 +1,74 @@
+//! Requests from other terminals to the run that this process works on.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::oneshot;
+
+use crate::clock::Clock;
+use crate::event::Request;
+use crate::event::RunId;
+use crate::run::answers::Answers;
+use crate::run::answers::Given;
+use crate::store::Asked;
+use crate::store::Store;
+
+/// How often the store is looked at: whoever asks waits for the reply.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// See the module.
+pub(super) struct Inbox<'a> {
+    store: &'a Store,
+    run: &'a RunId,
+    answers: &'a Answers,
+    /// The requests that were handed on, each until its reply is kept.
+    waiting: FuturesUnordered<Told>,
+    known: RefCell<HashSet<u64>>,
+}
+
+/// What became of a request, once that is known.
+type Told = std::pin::Pin<Box<dyn Future<Output = (u64, Result<(), String>)>>>;
+
+impl<'a> Inbox<'a> {
+    /// Makes one for a run.
+    pub(super) fn new(store: &'a Store, run: &'a RunId, answers: &'a Answers) -> Self {
+        let (waiting, known) = (FuturesUnordered::new(), RefCell::default());
+        Self { store, run, answers, waiting, known }
+    }
+
+    /// Waits a moment, then hands requests on and replies to those that were taken up. May be
+    /// dropped at any time: what is not done yet is done by the next call.
+    pub(super) async fn look(&mut self) {
+        tokio::select! {
+            Some((number, told)) = self.waiting.next() => {
+                let reply = told.map(|()| String::new());
+                if let Err(error) = self.store.reply(number, reply).await {
+                    tracing::warn!(%error, "a request has no reply");
+                }
+            }
+            () = Clock::Real.sleep(PAUSE) => match self.store.requests(self.run) {
+                Ok(asked) => asked.into_iter().for_each(|asked| self.hand_on(asked)),
+                Err(error) => tracing::warn!(%error, "requests cannot be read"),
+            },
+        }
+    }
+
+    fn hand_on(&self, Asked { number, by, request }: Asked) {
+        if !self.known.borrow_mut().insert(number) {
+            return;
+        }
+        let (told, answer) = oneshot::channel();
+        match request {
+            Request::Answer { task, asked_at, answer, reason } => {
+                self.answers.give(Given { task, asked_at, answer, reason, by, told });
+            }
+        }
+        self.waiting.push(Box::pin(async move {
+            let gone = || Err("the run has ended".to_owned());
+            (number, answer.await.unwrap_or_else(|_| gone()))
+        }));
+    }
+}

@@ -1,0 +1,66 @@
+//! `planrun prune`: old runs that have ended are removed.
+//!
+//! A run that is paused, stuck or interrupted is never removed, however old it is: hosts wait for it.
+
+use std::time::Duration;
+
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::fault::Fault;
+use crate::cli::identity::who;
+use crate::cli::models;
+use crate::clock::Clock;
+use crate::duration;
+use crate::event::RunStatus;
+use crate::report::text::count;
+use crate::report::text::printable;
+
+/// See the module.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  planrun prune --dry-run
+  planrun prune --older-than 30d
+
+A run that is paused, stuck or interrupted is never removed.")]
+pub(super) struct Args {
+    /// Remove runs that ended longer ago than this
+    #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = age)]
+    older_than: Duration,
+    /// Only list the runs that would be removed
+    #[arg(long)]
+    dry_run: bool,
+}
+
+fn age(text: &str) -> Result<Duration, String> {
+    duration::parse(text).ok_or_else(|| "expected a duration such as `90d`".to_owned())
+}
+
+/// Removes them.
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
+    let store = context.store()?;
+    let by = who();
+    let before = Clock::Real
+        .now()
+        .checked_sub(args.older_than)
+        .map_err(|error| Fault::of(Exit::INVALID, "`--older-than` leads to no date", &error))?;
+    let mut removed = 0;
+    for row in store.runs()? {
+        let state = row.state.filter(|state| state.has_ended());
+        let (Some(state), Some(ended)) = (state, row.ended_at) else { continue };
+        if ended >= before || row.alive || !(args.dry_run || store.remove(&row.id, &by)?) {
+            continue;
+        }
+        if !args.dry_run {
+            models::forget(&store, &row.id).map_err(|error| {
+                Fault::of(Exit::STORE, format!("cannot remove the model of run {}", row.id), &error)
+            })?;
+        }
+        removed += 1;
+        let plan = printable(&row.plan);
+        context.print(&format!("{}  {plan}  {}  {ended:.0}\n", row.id, RunStatus::word(state)));
+    }
+    let what = if args.dry_run { "would be removed" } else { "removed" };
+    context.say(&format!("{} {what}", count(removed, "run")));
+    Ok(Exit::SUCCEEDED)
+}

@@ -1,0 +1,25 @@
+//! What a user asks of a run that another process works on.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use super::Answer;
+use super::TaskId;
+
+/// See the module. A request changes nothing by itself: the process that works on the run takes it
+/// up, or says why not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+pub enum Request {
+    /// To answer a question.
+    Answer {
+        /// The task that asks.
+        task: TaskId,
+        /// The number of the event with the question: a later one at the same task is another.
+        asked_at: u64,
+        /// The answer.
+        answer: Answer,
+        /// Why.
+        reason: Option<String>,
+    },
+}

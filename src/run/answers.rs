@@ -1,0 +1,70 @@
+//! Answers from other terminals, while a run is under way.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+use tokio::sync::oneshot;
+
+use crate::event::Answer;
+use crate::task::TaskId;
+
+/// An answer, and whoever waits to hear what became of it.
+#[derive(Debug)]
+pub struct Given {
+    /// The task that asks.
+    pub task: TaskId,
+    /// The number of the event with the question.
+    pub asked_at: u64,
+    /// The answer.
+    pub answer: Answer,
+    /// Why.
+    pub reason: Option<String>,
+    /// Who answers: `user@machine`.
+    pub by: String,
+    /// Takes that it is recorded, or why not.
+    pub told: oneshot::Sender<Result<(), String>>,
+}
+
+/// Answers that the run has not taken up yet.
+#[derive(Debug, Default)]
+pub struct Answers {
+    waiting: RefCell<VecDeque<Given>>,
+    notify: Notify,
+    taken: Notify,
+}
+
+impl Answers {
+    /// Hands one in.
+    pub fn give(&self, given: Given) {
+        self.waiting.borrow_mut().push_back(given);
+        self.notify.notify_waiters();
+    }
+
+    /// Takes the next one.
+    pub(super) fn take(&self) -> Option<Given> {
+        self.waiting.borrow_mut().pop_front()
+    }
+
+    /// Tells those who ask that one was taken up.
+    pub(super) fn tell_taken(&self) {
+        self.taken.notify_waiters();
+    }
+
+    /// Waits until the next one is taken up.
+    pub(super) fn taken(&self) -> Notified<'_> {
+        self.taken.notified()
+    }
+
+    /// Waits until there is one.
+    pub(super) async fn wait(&self) {
+        loop {
+            let notified = self.notify.notified();
+            if !self.waiting.borrow().is_empty() {
+                return;
+            }
+            notified.await;
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Requests to the process that works on a run, and its replies.
+
+use rusqlite::Connection;
+use rusqlite::OptionalExtension;
+use rusqlite::Transaction;
+use rusqlite::params;
+
+use super::from_column;
+use super::to_column;
+use crate::event::Request;
+use crate::event::RunId;
+
+/// What the process that works on a run says to a request: what it did, or why it did nothing.
+pub type Reply = Result<String, String>;
+
+/// A request that waits for its reply.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Its number.
+    pub number: u64,
+    /// Who asks: `user@machine`.
+    pub by: String,
+    /// What is asked.
+    pub request: Request,
+}
+
+/// Adds a request and returns its number.
+pub(in crate::store) fn ask(
+    transaction: &Transaction<'_>,
+    run: &RunId,
+    by: &str,
+    request: &Request,
+) -> Result<u64, rusqlite::Error> {
+    let text = serde_json::to_string(request).unwrap_or_default();
+    transaction.execute(
+        "INSERT INTO requests (run, asked_by, request) VALUES (?1, ?2, ?3)",
+        params![run.0, by, text],
+    )?;
+    Ok(u64::try_from(transaction.last_insert_rowid()).unwrap_or_default())
+}
+
+/// Returns the requests to a run that wait for a reply; those of a later planrun are passed over.
+pub(in crate::store) fn open(
+    connection: &Connection,
+    run: &RunId,
+) -> Result<Vec<Asked>, rusqlite::Error> {
+    let mut select = connection.prepare(
+        "SELECT number, asked_by, request FROM requests
+         WHERE run = ?1 AND reply IS NULL ORDER BY number",
+    )?;
+    let rows = select.query_map([&run.0], |row| {
+        let request = serde_json::from_str(&row.get::<_, String>(2)?).ok();
+        Ok(request.map(|request| (request, from_column(row, 0), row.get(1))))
+    })?;
+    let mut asked = Vec::new();
+    for row in rows {
+        if let Some((request, number, by)) = row? {
+            asked.push(Asked { number: number?, by: by?, request });
+        }
+    }
+    Ok(asked)
+}
+
+/// Replies to a request, if nobody has; tells whether it did.
+pub(in crate::store) fn reply(
+    transaction: &Transaction<'_>,
+    number: u64,
+    reply: &Reply,
+) -> Result<bool, rusqlite::Error> {
+    let text = serde_json::to_string(reply).unwrap_or_default();
+    let changed = transaction.execute(
+        "UPDATE requests SET reply = ?2 WHERE number = ?1 AND reply IS NULL",
+        params![to_column(number), text],
+    )?;
+    Ok(changed > 0)
+}
+
+/// Replies to all requests that were made to an earlier process.
+pub(super) fn reply_to_all(
+    transaction: &Transaction<'_>,
+    run: &RunId,
+    reply: &Reply,
+) -> Result<(), rusqlite::Error> {
+    let text = serde_json::to_string(reply).unwrap_or_default();
+    transaction.execute(
+        "UPDATE requests SET reply = ?2 WHERE run = ?1 AND reply IS NULL",
+        params![run.0, text],
+    )?;
+    Ok(())
+}
+
+/// Returns the reply to a request, once there is one.
+pub(in crate::store) fn reply_to(
+    connection: &Connection,
+    number: u64,
+) -> Result<Option<Reply>, rusqlite::Error> {
+    let text = connection.query_row(
+        "SELECT reply FROM requests WHERE number = ?1",
+        [to_column(number)],
+        |row| row.get::<_, Option<String>>(0),
+    );
+    let text = text.optional()?.flatten();
+    Ok(text.map(|text| serde_json::from_str(&text).unwrap_or(Ok(String::new()))))
+}

@@ -1,0 +1,234 @@
+//! A run and its terminals: answered from another one, left by its own, and clocks that are set.
+
+use std::fs;
+
+use crate::harness::Going;
+use crate::harness::Planrun;
+use crate::harness::eventually;
+use crate::harness::program;
+
+const INVENTORY: &str =
+    "web: {hosts: {web1: {planrun_connection: local}, web2: {planrun_connection: local}}}\n";
+
+/// A plan that asks on each host. On web2 the step before that waits for the file `go`.
+fn asking(planrun: &Planrun) -> Vec<String> {
+    let folder = planrun.path("state").parent().unwrap().display().to_string();
+    let text = format!(
+        "version: 1
+name: asking
+hosts: web
+serial: 2
+defaults: {{on_unknown: ask, rollback: {{none: lines}}}}
+steps:
+  - id: slow
+    shell: case {{{{ host.name }}}} in web2) while ! [ -e {folder}/go ]; do sleep 0.1; done ;; esac
+    on_unknown: ask
+    rollback: {{none: it waits}}
+  - id: ask
+    approve: Go on?
+  - id: after
+    shell: echo {{{{ host.name }}}} >> {folder}/lines
+    on_unknown: ask
+    rollback: {{none: lines}}
+"
+    )
+    .replace("defaults: {on_unknown: ask, rollback: {none: lines}}\n", "");
+    let plan = planrun.file("asking.yaml", text);
+    let inventory = planrun.file("inventory.yaml", INVENTORY);
+    ["apply", &plan, "-i", &inventory].map(str::to_owned).to_vec()
+}
+
+fn lines(planrun: &Planrun) -> String {
+    fs::read_to_string(planrun.path("lines")).unwrap_or_default()
+}
+
+/// Begins a command on a terminal of its own, on which nobody types.
+fn on_a_terminal(planrun: &Planrun, words: &[&str]) -> Going {
+    let words = words.join(" ");
+    let typed = planrun.path("typed").display().to_string();
+    planrun.begin_line(&format!(
+        "mkfifo {typed}; exec 3<>{typed}; exec script -qec 'exec planrun {words}' /dev/null <&3"
+    ))
+}
+
+fn state(planrun: &Planrun) -> String {
+    planrun.runs().first().map_or_else(String::new, |run| run["state"].as_str().unwrap().to_owned())
+}
+
+fn waits_for_an_answer(planrun: &Planrun, task: &str) -> bool {
+    let wanted = format!("an answer to {task}");
+    planrun.runs().first().is_some_and(|run| {
+        let waits = run["waits_for"].as_array().unwrap();
+        waits.iter().any(|wait| wait.as_str().unwrap().starts_with(&wanted))
+    })
+}
+
+#[test]
+fn an_answer_from_another_terminal_is_taken_up_while_the_run_is_alive() {
+    let planrun = Planrun::new();
+    let words = asking(&planrun);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let going = planrun.begin_json(&words);
+    eventually("web1 asks", || waits_for_an_answer(&planrun, "web1/ask"));
+    planrun.run(&["runs"]).says("running").says("--as approve");
+    planrun.run(&["show", "last"]).says("waits for").says("Answer with one of:");
+
+    planrun.run(&["resolve", "last", "--as", "nonsense"]).exits(2);
+    planrun.run(&["resolve", "last", "web2/ask", "--as", "approve"]).exits(2);
+    let answered = planrun.run(&["resolve", "last", "--as", "approve", "--reason", "seen"]);
+    answered.exits(0).says("web1/ask: approve").says("the run goes on");
+    eventually("web1 goes on", || lines(&planrun) == "web1\n");
+    planrun.run(&["resolve", "last", "--as", "approve"]).exits(2).says("no open question");
+    planrun.file("go", "");
+    going.end().exits(6);
+    assert_eq!(lines(&planrun), "web1\n");
+}
+
+#[test]
+fn a_question_at_a_terminal_can_be_answered_at_another() {
+    let planrun = Planrun::new();
+    let words = asking(&planrun);
+    let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+    words.extend(["--yes", "--limit", "web1"]);
+    let going = on_a_terminal(&planrun, &words);
+    eventually("web1 asks", || waits_for_an_answer(&planrun, "web1/ask"));
+    planrun.run(&["resolve", "last", "--as", "approve"]).exits(0).says("the run goes on");
+    eventually("it goes on to its end", || state(&planrun) == "succeeded");
+    assert_eq!(lines(&planrun), "web1\n");
+    drop(going);
+}
+
+#[test]
+fn an_answer_to_a_run_whose_process_died_is_kept_for_the_resume() {
+    let planrun = Planrun::new();
+    let words = asking(&planrun);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let going = planrun.begin_json(&words);
+    eventually("web1 asks", || waits_for_an_answer(&planrun, "web1/ask"));
+    going.kill();
+    planrun.run(&["runs"]).says("interrupted").says("planrun resume");
+    planrun.run(&["show", "last"]).says("interrupted").says("planrun resume");
+    planrun.run(&["resolve", "last", "--as", "approve"]).exits(0).says("planrun resume");
+}
+
+#[test]
+fn a_run_goes_on_without_its_terminal_and_pauses_at_a_question() {
+    let planrun = Planrun::new();
+    let words = asking(&planrun);
+    let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+    words.extend(["--yes", "--limit", "web2"]);
+    let going = on_a_terminal(&planrun, &words);
+    eventually("web2 works", || {
+        planrun.runs().first().is_some_and(|run| run["state"] == "running")
+            && !planrun.kept("last").sent().is_empty()
+    });
+    going.kill();
+    eventually("it goes on", || state(&planrun) == "running");
+    planrun.file("go", "");
+    eventually("it pauses", || state(&planrun) == "paused");
+    assert!(waits_for_an_answer(&planrun, "web2/ask"));
+}
+
+#[test]
+fn a_terminal_that_goes_away_during_a_question_pauses_the_run() {
+    let planrun = Planrun::new();
+    let words = asking(&planrun);
+    let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+    words.extend(["--yes", "--limit", "web1"]);
+    let going = on_a_terminal(&planrun, &words);
+    eventually("web1 asks", || waits_for_an_answer(&planrun, "web1/ask"));
+    going.kill();
+    eventually("it pauses", || state(&planrun) == "paused");
+}
+
+/// A library that sets the clock back by a day once a file exists.
+const SHIM: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    static int (*real)(clockid_t, struct timespec *);
+    if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+    int done = real(clock, now);
+    const char *file = getenv("CLOCK_SET_BACK");
+    if (clock == CLOCK_REALTIME && file && access(file, F_OK) == 0) now->tv_sec -= 86400;
+    return done;
+}
+"#;
+
+#[test]
+fn a_clock_that_is_set_back_changes_no_duration() {
+    let mut planrun = Planrun::new();
+    let source = planrun.file("shim.c", SHIM);
+    let shim = planrun.path("shim.so").display().to_string();
+    let made = program("cc").args(["-shared", "-fPIC", "-o", &shim, &source, "-ldl"]).status();
+    assert!(made.unwrap().success());
+    let back = planrun.path("back").display().to_string();
+    planrun.environment("LD_PRELOAD", Some(&shim));
+    planrun.environment("CLOCK_SET_BACK", Some(&back));
+    let plan = planrun.file(
+        "plan.yaml",
+        format!(
+            "version: 1
+name: back
+hosts: web1
+steps:
+  - id: set
+    shell: touch {back}; sleep 1
+    on_unknown: ask
+    rollback: {{none: a file}}
+  - id: ask
+    approve: Go on?
+"
+        ),
+    );
+    let inventory = planrun.file("inventory.yaml", INVENTORY);
+    planrun.run(&["apply", &plan, "-i", &inventory]).exits(6).says("took 1");
+    let shown = planrun.run(&["show", "last"]);
+    shown.says("changed after 1").says("after it began");
+    // The next process sees the clock a day back.
+    planrun.run(&["resolve", "last", "--as", "approve"]).exits(0);
+    planrun.run(&["resume", "last"]).exits(0).says("took 1");
+}
+
+#[test]
+fn old_runs_that_ended_are_removed_and_open_ones_never() {
+    let planrun = Planrun::new();
+    let words = asking(&planrun);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    planrun.file("go", "");
+    planrun.run(&words).exits(6);
+    let ended = planrun.newest();
+    planrun.run(&["abort", &ended, "--acknowledge"]).exits(0);
+    planrun.run(&words).exits(6);
+    let open = planrun.newest();
+
+    planrun.run(&["prune"]).exits(0).says("0 runs removed");
+    planrun.run(&["prune", "--older-than", "0s", "--dry-run"]).exits(0).says("1 run would be");
+    assert_eq!(planrun.runs().len(), 2);
+    let pruned = planrun.run(&["prune", "--older-than", "0s"]);
+    pruned.exits(0).says(&ended).says("1 run removed");
+    assert_eq!(planrun.newest(), open);
+    assert_eq!(planrun.runs().len(), 1);
+    planrun.run(&["show", &ended]).exits(2).says("there is no run");
+    planrun.run(&["abort", &open, "--acknowledge"]).exits(0);
+    // What is left is as well guarded as before.
+    let database = rusqlite::Connection::open(planrun.path("state/runs.db")).unwrap();
+    assert!(database.execute_batch("DELETE FROM events").is_err());
+    assert!(database.execute_batch("DELETE FROM runs").is_err());
+}
+
+#[test]
+fn the_model_of_a_run_is_removed_with_it() {
+    let planrun = Planrun::new();
+    let plan = ["apply", "plans/dovecot-reload.yaml", "-i", "demo", "--set", "source=README.md"];
+    planrun.run(&plan).exits(0);
+    assert_eq!(fs::read_dir(planrun.path("state/models")).unwrap().count(), 1);
+    // The time of model hosts is virtual: this run may end in the future.
+    let database = rusqlite::Connection::open(planrun.path("state/runs.db")).unwrap();
+    database.execute("UPDATE runs SET ended_at = '2020-01-01T00:00:00Z'", []).unwrap();
+    planrun.run(&["prune"]).exits(0).says("1 run removed");
+    assert_eq!(fs::read_dir(planrun.path("state/models")).unwrap().count(), 0);
+}
