@@ -32,6 +32,34 @@ pub fn longest(plan: &Plan, step: &Step) -> Longest {
     longest
 }
 
+/// Returns the longest time of several steps, one after the other.
+pub fn of_all(plan: &Plan, steps: &[Step]) -> Longest {
+    let mut longest = Longest::default();
+    for step in steps {
+        add(plan, step, &mut longest);
+    }
+    longest
+}
+
+/// Returns the longest time of the parts of a block, its rescue left out.
+pub fn of_parts(plan: &Plan, block: &Step) -> Longest {
+    let Action::Block { steps, .. } = &block.action else {
+        return longest(plan, block);
+    };
+    let mut parts = Longest::default();
+    let rounds = block.rounds.as_ref().map_or(1, |rounds| rounds.attempts.max(1));
+    parts.add_all(of_all(plan, steps), rounds);
+    if let Some(retry) = &block.rounds {
+        parts.add(plan, &retry.delay, rounds - 1);
+    }
+    match block.timeout.as_ref().and_then(|timeout| greatest(plan, timeout)) {
+        Some(most) if !parts.unbounded.is_empty() || parts.known > most => {
+            Longest { known: most, unbounded: Vec::new() }
+        }
+        _ => parts,
+    }
+}
+
 fn add(plan: &Plan, step: &Step, to: &mut Longest) {
     if step.for_each.is_some() {
         // How many items there are is seen only in the run.
@@ -50,27 +78,9 @@ fn add(plan: &Plan, step: &Step, to: &mut Longest) {
             Wait::For(time) | Wait::Until { timeout: time, .. } => to.add(plan, time, 1),
         },
         Action::Assert { within, .. } => to.add(plan, within, 1),
-        Action::Block { steps, rescue, .. } => {
-            let mut round = Longest::default();
-            for step in steps {
-                add(plan, step, &mut round);
-            }
-            let rounds = step.rounds.as_ref().map_or(1, |rounds| rounds.attempts.max(1));
-            let mut parts = Longest::default();
-            parts.add_all(round, rounds);
-            if let Some(retry) = &step.rounds {
-                parts.add(plan, &retry.delay, rounds - 1);
-            }
-            let timeout = step.timeout.as_ref();
-            match timeout.and_then(|timeout| greatest(plan, timeout)) {
-                Some(most) if !parts.unbounded.is_empty() || parts.known > most => {
-                    to.known = to.known.saturating_add(most);
-                }
-                _ => to.add_all(parts, 1),
-            }
-            for step in rescue {
-                add(plan, step, to);
-            }
+        Action::Block { rescue, .. } => {
+            to.add_all(of_parts(plan, step), 1);
+            to.add_all(of_all(plan, rescue), 1);
         }
         Action::Approve(_) | Action::Set(_) | Action::Fail(_) => {}
     }

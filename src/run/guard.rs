@@ -6,8 +6,12 @@
 //! a look for "cannot tell", and a step would fail of that. So whoever works on a host looks
 //! through a guard, asks it before anything is judged or sent, and at the end: if it has met such
 //! an error, the host is blocked, the run pauses, and a resume continues where the host was.
+//!
+//! It also bounds how long a connection may take where the task is in a hurry.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -24,13 +28,25 @@ use crate::transport::TransportError;
 pub(super) struct Guard<'a> {
     transport: &'a dyn Transport,
     host: &'a HostName,
+    /// How long connecting to a host may take; `None` if its own time applies.
+    longest: Option<Duration>,
     met: RefCell<Option<TransportError>>,
 }
 
 impl<'a> Guard<'a> {
     /// Guards a piece of work on a host.
     pub(super) fn new(transport: &'a dyn Transport, host: &'a HostName) -> Self {
-        Self { transport, host, met: RefCell::new(None) }
+        Self { transport, host, longest: None, met: RefCell::new(None) }
+    }
+
+    /// Bounds how long connecting to a host may take.
+    pub(super) fn connecting_within(self, longest: Option<Duration>) -> Self {
+        Self { longest, ..self }
+    }
+
+    /// Returns how long connecting to a host may take; `None` if its own time applies.
+    pub(super) fn longest(&self) -> Option<Duration> {
+        self.longest
     }
 
     /// Returns the error that it has met.
@@ -42,6 +58,17 @@ impl<'a> Guard<'a> {
     /// fails that step only.
     fn is_quarantined(&self, error: &TransportError) -> bool {
         matches!(error, TransportError::HostKey { host, .. } if host == self.host)
+    }
+
+    /// Returns the host as it is connected to.
+    fn hurry<'h>(&self, host: &'h Host) -> Cow<'h, Host> {
+        let Some(longest) = self.longest else {
+            return Cow::Borrowed(host);
+        };
+        let mut host = host.clone();
+        let own = host.link.connect_timeout;
+        host.link.connect_timeout = Some(own.map_or(longest, |own| own.min(longest)));
+        Cow::Owned(host)
     }
 
     fn see<T>(&self, result: Result<T, TransportError>) -> Result<T, TransportError> {
@@ -57,7 +84,7 @@ impl<'a> Guard<'a> {
 #[async_trait(?Send)]
 impl Transport for Guard<'_> {
     async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
-        self.see(self.transport.look(host, command).await)
+        self.see(self.transport.look(&self.hurry(host), command).await)
     }
 
     async fn attempt(
@@ -66,7 +93,7 @@ impl Transport for Guard<'_> {
         id: &AttemptId,
         command: &Command,
     ) -> Result<Output, TransportError> {
-        self.see(self.transport.attempt(host, id, command).await)
+        self.see(self.transport.attempt(&self.hurry(host), id, command).await)
     }
 
     async fn reach(&self, host: &Host) -> Result<(), TransportError> {
@@ -82,6 +109,6 @@ impl Transport for Guard<'_> {
     }
 
     async fn recover(&self, host: &Host, id: &AttemptId) -> Result<Recovered, TransportError> {
-        self.see(self.transport.recover(host, id).await)
+        self.see(self.transport.recover(&self.hurry(host), id).await)
     }
 }

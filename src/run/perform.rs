@@ -9,6 +9,7 @@ mod effect;
 mod items;
 mod limits;
 mod names;
+mod patience;
 mod required;
 mod rounds;
 mod settle;
@@ -89,7 +90,8 @@ pub(super) async fn perform<'r>(
     host: &HostName,
     spot: Spot<'r>,
 ) -> Result<(), JournalError> {
-    let guard = Guard::new(live.run.transport, host);
+    let bound = patience::bound(&live.run.plan.plan, spot);
+    let guard = Guard::new(live.run.transport, host).connecting_within(bound);
     let task = Task::at(live, host, spot, &guard);
     let turn = task.turn().await?;
     task.note_spent().await?;
@@ -407,7 +409,11 @@ impl Task<'_, '_, '_> {
         loop {
             let seen = look().await;
             let passed = clock.monotonic().saturating_sub(begin);
-            if seen.holds() || passed >= within || self.is_blocked() {
+            let longest = match seen.no_answer {
+                Some(_) => self.reconnect_for(within),
+                None => within,
+            };
+            if seen.holds() || passed >= longest || self.is_blocked() {
                 return seen;
             }
             if self.sleep(pause.min(within.saturating_sub(passed))).await {

@@ -199,6 +199,12 @@ impl<'a> Evaluator<'a> {
                 };
                 return Ok(defined == (name == "defined"));
             }
+            "unknown" => {
+                return match value {
+                    Err(look @ Stop::Look(_)) => Err(look),
+                    value => Ok(value.is_err()),
+                };
+            }
             _ => {}
         }
         let value = value?;
@@ -476,6 +482,11 @@ mod tests {
             ("idle | length == 1 and idle[0].key == 'b'", true),
             ("1 < ring.a.n <= 5", true),
             ("ring.c is defined", false),
+            ("away is unknown", true),
+            ("ring.c is unknown", true),
+            ("(away == 1) is unknown", true),
+            ("yes is unknown", false),
+            ("away is not unknown and away == 1", false),
             ("ring.a.n + 1 == 6", true),
             ("'a' in ring", true),
             ("true if yes else false", true),

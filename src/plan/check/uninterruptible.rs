@@ -1,4 +1,4 @@
-//! Inside `uninterruptible` nothing may ask, and nothing may stay unknown.
+//! Inside `uninterruptible` nothing may ask, nothing may stay unknown, and the ways out are fast.
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
@@ -9,6 +9,7 @@ use crate::plan::Late;
 use crate::plan::OnFailure;
 use crate::plan::OnTimeout;
 use crate::plan::Plan;
+use crate::plan::Rollback;
 use crate::plan::Step;
 use crate::plan::Wait;
 use crate::plan::longest;
@@ -24,6 +25,7 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
             if block.uninterruptible.is_some() && matches!(block.action, Action::Block { .. }) {
                 block.visit(&mut |step| inside(plan, block, step, found));
                 bounded(plan, block, found);
+                ways_out(plan, block, found);
             }
         });
     }
@@ -45,6 +47,42 @@ fn bounded(plan: &Plan, block: &Step, found: &mut Diagnostics) {
         .at(block.span, format!("{known}, and what {} may be", one_of(&texts)))
         .help("give the input a `max`, or write the time out"),
     );
+}
+
+/// Reports a rescue or a handler that can take longer than the block it belongs to: users wait for
+/// it, too.
+fn ways_out(plan: &Plan, block: &Step, found: &mut Diagnostics) {
+    let parts = longest::of_parts(plan, block);
+    if !parts.unbounded.is_empty() {
+        return;
+    }
+    let mut ways = Vec::new();
+    if let Action::Block { rescue, .. } = &block.action
+        && let Some(first) = rescue.first()
+    {
+        ways.push((first.span, "the rescue".to_owned(), longest::of_all(plan, rescue)));
+    }
+    block.visit(&mut |step| {
+        if let Rollback::Handler(handler) = &step.rollback {
+            let name = format!("the rollback of `{}`", step.title);
+            ways.push((handler.span, name, longest::longest(plan, handler)));
+        }
+    });
+    for (span, name, way) in ways {
+        if way.known <= parts.known {
+            continue;
+        }
+        let (way, bound) = (duration::show(way.known), duration::show(parts.known));
+        found.push(
+            Diagnostic::warning(
+                "slow-way-out",
+                format!("{name} can take {way}, longer than its uninterruptible block"),
+            )
+            .at(span, format!("up to {way}, with all attempts"))
+            .also(block.span, format!("nothing may stop the run in this block, for up to {bound}"))
+            .help("lower its `timeout`, `within` or `retry`, or raise the `timeout` of the block"),
+        );
+    }
 }
 
 /// Says how long a block can take.

@@ -297,7 +297,7 @@ impl Task<'_, '_, '_> {
                 Ok(sent) => sent,
                 Err(why) => return Ok(Err(why)),
             };
-            let may_go_on = clock.monotonic().saturating_sub(begin) < limit
+            let may_go_on = clock.monotonic().saturating_sub(begin) < self.reconnect_for(limit)
                 && self.time_is_up().is_none()
                 && !self.is_halted();
             match result {

@@ -20,6 +20,7 @@ use crate::run::guard::Guard;
 use crate::run::perform::Task;
 use crate::run::perform::Turn;
 use crate::run::perform::effect::ended;
+use crate::run::perform::patience;
 use crate::run::spot::Spot;
 use crate::run::state::AttemptState;
 use crate::transport::Exit;
@@ -37,7 +38,8 @@ pub(in crate::run) async fn settle<'r>(
     host: &HostName,
     spot: Spot<'r>,
 ) -> Result<(), JournalError> {
-    let guard = Guard::new(live.run.transport, host);
+    let bound = patience::bound(&live.run.plan.plan, spot);
+    let guard = Guard::new(live.run.transport, host).connecting_within(bound);
     let task = Task::at(live, host, spot, &guard);
     for attempt in task.state().attempts.iter().filter(|attempt| attempt.may_be_running()) {
         task.settle(attempt).await?;
@@ -79,7 +81,9 @@ impl Task<'_, '_, '_> {
     /// where the run is stopped meanwhile.
     async fn ask_host(&self, attempt: &AttemptState) -> Option<(Outcome, Option<Output>)> {
         let run = self.live.run;
-        let end = run.clock.monotonic() + attempt.timeout;
+        let begin = run.clock.monotonic();
+        let away_for = self.reconnect_for(attempt.timeout);
+        let every = ASK_EVERY.min(away_for / 4);
         let unknown = |why: &str, running| Outcome::Unknown { why: why.to_owned(), running };
         let outcome = loop {
             let recovered = match run.plan.inventory.host(&attempt.on) {
@@ -89,16 +93,19 @@ impl Task<'_, '_, '_> {
             if self.is_blocked() {
                 return None;
             }
-            break match recovered {
-                Ok(Recovered::Running)
-                | Err(TransportError::Unreachable { .. } | TransportError::Cut { .. })
-                    if run.clock.monotonic() < end =>
-                {
-                    if self.sleep(ASK_EVERY).await {
-                        return None;
-                    }
-                    continue;
+            let passed = run.clock.monotonic().saturating_sub(begin);
+            let patience = match &recovered {
+                Ok(Recovered::Running) => attempt.timeout,
+                Err(TransportError::Unreachable { .. } | TransportError::Cut { .. }) => away_for,
+                _ => Duration::ZERO,
+            };
+            if passed < patience {
+                if self.sleep(every).await {
+                    return None;
                 }
+                continue;
+            }
+            break match recovered {
                 // A command may die of it that nobody reads what it prints any more.
                 Ok(Recovered::Ended(Output { exit: Exit::Signal(signal), .. })) => unknown(
                     &format!("signal {signal} ended it after its connection was lost"),

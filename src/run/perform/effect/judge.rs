@@ -84,9 +84,13 @@ impl Task<'_, '_, '_> {
             Err(why) => return Judgement::NotDone(TaskStatus::Failed, why),
         };
         let look = || async { self.observer().condition(done_when).await };
-        // What was never sent need not be waited for.
-        let sent = !matches!(outcome, Some(Outcome::NotSent(_) | Outcome::NeverStarted));
-        let seen = self.look_until(if sent { within } else { Duration::ZERO }, look).await;
+        // What was never sent need not be waited for; nor what may still be running where users
+        // wait for what comes next.
+        let is_open = matches!(outcome, Some(Outcome::Unknown { running: true, .. }));
+        let is_over = matches!(outcome, Some(Outcome::NotSent(_) | Outcome::NeverStarted));
+        let within =
+            if is_over || (is_open && self.is_critical()) { Duration::ZERO } else { within };
+        let seen = self.look_until(within, look).await;
         let also_exit = effect.exit_codes.is_some() && known && !exit_well;
         let is_open = match seen.truth() {
             Truth::True => false,

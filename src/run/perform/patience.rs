@@ -1,0 +1,37 @@
+//! Patience with a machine that is away.
+//!
+//! Usually a machine that cannot be reached is tried again for as long as the command might have
+//! taken: nothing is lost by waiting. Inside an `uninterruptible` block, in its rescue and in its
+//! handlers, something is lost: users wait. There a machine that is away is given up after
+//! [`RECONNECT`], each connection to it takes no longer than that, and a step whose outcome is
+//! unknown is checked once and then fails, so that `rescue` starts at once. What the operator is
+//! asked, and what can wait, comes after the block.
+
+use std::time::Duration;
+
+use crate::plan::Plan;
+use crate::run::perform::Task;
+use crate::run::spot::Spot;
+
+/// How long a machine may be away inside an `uninterruptible` block. A restarted `sshd`, or one
+/// lost connection, fits in it; users who cannot log in notice a few seconds.
+pub(super) const RECONNECT: Duration = Duration::from_secs(2);
+
+/// Returns how long a machine may be away while this step is worked on; `None` outside of
+/// `uninterruptible` blocks.
+pub(super) fn bound(plan: &Plan, spot: Spot<'_>) -> Option<Duration> {
+    let mut around = spot.around(plan).into_iter();
+    around.any(|(outer, _)| outer.step.uninterruptible.is_some()).then_some(RECONNECT)
+}
+
+impl Task<'_, '_, '_> {
+    /// Returns how long a machine that cannot be reached is tried again; usually as long as this.
+    pub(super) fn reconnect_for(&self, usual: Duration) -> Duration {
+        self.guard.longest().map_or(usual, |bound| bound.min(usual))
+    }
+
+    /// Whether somebody waits for what comes next.
+    pub(super) fn is_critical(&self) -> bool {
+        self.guard.longest().is_some()
+    }
+}
