@@ -13,6 +13,7 @@ mod tweaks;
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Child;
 use std::process::Stdio;
 
 use serde::Deserialize;
@@ -48,6 +49,22 @@ fn restart_plan(planrun: &Planrun, changes: &[(&str, &str)]) -> String {
 /// A cluster of two directors and three backends, for one test.
 struct Cluster {
     folder: TempDir,
+}
+
+/// A process that watches a backend, see [`Cluster::watches`].
+struct Watch(Child);
+
+impl Watch {
+    /// Ends it; prints how long users waited, and holds it against a bound in seconds. The bound is
+    /// generous: the figure is what counts.
+    #[track_caller]
+    fn saw_users_wait_at_most(self, bound: f64) {
+        let done = self.0.wait_with_output().unwrap();
+        let report: Value = serde_json::from_slice(&done.stdout).unwrap();
+        println!("stopped with users mapped to it: {report}");
+        assert!(report["looks"].as_u64() > Some(0), "{report}");
+        assert!(report["exposed_s"].as_f64().unwrap() <= bound, "{report}");
+    }
 }
 
 /// A command that came to a host.
@@ -193,6 +210,15 @@ impl Cluster {
     #[track_caller]
     fn heal(&self, host: &str, name: &str) {
         self.call("heal", &[host, name]);
+    }
+
+    /// Watches from now on how long a backend is stopped with users mapped to it.
+    #[track_caller]
+    fn watches(&self, backend: &str) -> Watch {
+        let mut program = program(root().join("tests/cluster/cluster"));
+        program.arg("exposed").arg(self.dir()).arg(backend);
+        program.stdin(Stdio::piped()).stdout(Stdio::piped());
+        Watch(program.spawn().unwrap())
     }
 
     /// Sets a backend's share of the users.

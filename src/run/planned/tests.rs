@@ -65,7 +65,7 @@ fn the_outline_knows_every_step_and_whose_way_back_it_is() {
     assert_eq!(of("stop"), ("cut_over", "run", false));
     assert_eq!(of("cut_over.rollback"), ("cut_over", "run", true));
     assert_eq!(of("stop.rollback/1"), ("stop.rollback", "run", true));
-    assert_eq!(of("stop.rollback/rescue/3"), ("stop.rollback", "fail", true));
+    assert_eq!(of("stop.rollback/rescue/2"), ("stop.rollback", "fail", true));
 }
 
 #[test]

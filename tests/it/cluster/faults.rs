@@ -1,6 +1,5 @@
 //! What becomes of a backend and its users when a part of the procedure fails.
 
-use planrun::event::HostStatus;
 use planrun::event::TaskStatus;
 use serde_json::json;
 
@@ -11,6 +10,7 @@ use crate::cluster::WHOLE_RESTART_OF_AN_EMPTY_BACKEND;
 use crate::cluster::restart_plan;
 use crate::harness::Ended;
 use crate::harness::Planrun;
+use crate::harness::eventually;
 
 #[test]
 #[ignore = "needs the real cluster: tests/run installs it"]
@@ -40,29 +40,28 @@ fn a_backend_that_does_not_start_stays_out_of_service_and_a_person_is_asked() {
 
 #[test]
 #[ignore = "needs the real cluster: tests/run installs it"]
-fn a_backend_that_cannot_be_taken_out_is_put_back_and_serves_its_users_again() {
+fn users_do_not_wait_for_a_director_that_refuses_to_take_a_backend_out() {
     let cluster = Cluster::up();
     cluster.sessions("start");
-    let users = cluster.users_on("backend1");
-    assert!(!users.is_empty(), "half of the users are in IDLE, spread over the backends");
     cluster.fault("director1", "refuse:director down");
     cluster.fault("director2", "refuse:director down");
     let planrun = Planrun::new();
 
+    let watch = cluster.watches("backend1");
     let ended = restart_backend1(&planrun, &cluster);
+    watch.saw_users_wait_at_most(8.0);
 
-    ended.exits(1);
-    assert_eq!(ended.story().host("backend1"), Some(HostStatus::RolledBack));
+    ended.exits(0);
+    assert_eq!(ended.story().status("backend1/down"), Some(TaskStatus::Failed));
+    assert_eq!(ended.story().status("backend1/flush"), Some(TaskStatus::Changed));
     assert_eq!(cluster.share("backend1"), "up 100");
     assert!(cluster.is_active("backend1"));
     cluster.everybody_is_served();
-    assert_eq!(cluster.users_on("backend1"), users);
-    assert!(!cluster.changes("backend1").contains(&"doveadm director flush IP".to_owned()));
 }
 
 #[test]
 #[ignore = "needs the real cluster: tests/run installs it"]
-fn users_are_moved_when_a_backend_can_be_neither_taken_out_nor_started() {
+fn users_do_not_wait_for_a_backend_that_can_be_neither_taken_out_nor_started() {
     let cluster = Cluster::up();
     cluster.sessions("start");
     cluster.fault("director1", "refuse:director down");
@@ -70,14 +69,63 @@ fn users_are_moved_when_a_backend_can_be_neither_taken_out_nor_started() {
     cluster.fault("backend1", "start_fails");
     let planrun = Planrun::new();
 
-    let ended = restart_backend1(&planrun, &cluster);
+    let watch = cluster.watches("backend1");
+    let paused = restart_backend1(&planrun, &cluster);
+    watch.saw_users_wait_at_most(10.0);
 
-    ended.exits(5);
-    assert_eq!(ended.story().host("backend1"), Some(HostStatus::Stuck));
+    paused.exits(6);
+    assert_eq!(paused.story().questions(), ["backend1/start"]);
     assert_eq!(cluster.share("backend1"), "up 0", "no user is sent back to it");
     assert_eq!(cluster.backend("backend1")["users"], 0);
     cluster.everybody_is_served();
     assert_eq!(cluster.users_on("backend1"), [""; 0]);
+}
+
+#[test]
+#[ignore = "needs the real cluster: tests/run installs it"]
+fn users_do_not_wait_for_a_backend_that_is_gone_in_the_middle_of_its_stop() {
+    let cluster = Cluster::up();
+    cluster.sessions("start");
+    // Time to cut the backend off meanwhile.
+    cluster.slow_fault("backend1", "stop_slow", 5);
+    let planrun = Planrun::new();
+    let plan = restart_plan(
+        &planrun,
+        &[(
+            "timeout: 10m\n    done_when: dovecot == \"inactive\"",
+            "timeout: 5s\n    done_when: dovecot == \"inactive\"",
+        )],
+    );
+    let inventory = cluster.inventory();
+    let words = ["apply", &plan, "--inventory", &inventory, "--limit", "backend1"];
+
+    let watch = cluster.watches("backend1");
+    let mut going = planrun.begin_json(&[&words[..], &SHORT_DRAIN].concat());
+    going.until_sends("backend1/stop");
+    eventually("the stop has come to the backend", || {
+        cluster.changes("backend1").contains(&"systemctl stop dovecot".to_owned())
+    });
+    cluster.fault("backend1", "sshd_down");
+    let paused = going.end();
+    watch.saw_users_wait_at_most(5.0);
+
+    paused.exits(6);
+    assert_eq!(paused.story().status("backend1/stop"), Some(TaskStatus::Unknown));
+    assert_eq!(paused.story().questions(), ["backend1/ensure_stopped"]);
+    assert_eq!(cluster.share("backend1"), "down 0");
+    assert_eq!(cluster.backend("backend1")["users"], 0);
+    cluster.everybody_is_served();
+
+    cluster.heal("backend1", "sshd_down");
+    let run = planrun.newest();
+    let answer =
+        ["resolve", &run, "backend1/ensure_stopped", "--as", "retry", "--reason", "it is back"];
+    planrun.run(&answer).exits(0);
+    planrun.run_json(&["resume", &run]).exits(0);
+    assert_eq!(cluster.share("backend1"), "up 100");
+    let stops = cluster.changes("backend1");
+    let stops = stops.iter().filter(|one| *one == "systemctl stop dovecot").count();
+    assert_eq!(stops, 1, "what was stopped is not stopped again");
 }
 
 #[test]
