@@ -45,6 +45,7 @@ mod show;
 mod signals;
 mod stored;
 mod tell;
+mod terminal;
 mod validate;
 mod view;
 

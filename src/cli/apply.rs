@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::path::PathBuf;
 
-use crate::cli::asker::confirm;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
@@ -57,7 +56,7 @@ pub(super) struct Args {
     /// How the run is shown
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     output: Output,
-    /// Begin without asking; questions of the plan are asked all the same
+    /// Start without asking for confirmation; questions of the plan are still asked
     #[arg(long, short)]
     yes: bool,
 }
@@ -81,8 +80,7 @@ fn absolute(path: &Path) -> String {
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let ready = read(args, context)?;
     let is_model = ready.model.is_some();
-    if !args.yes && !is_model && Context::is_interactive() && !confirm(&question(&ready.plan)) {
-        context.say("nothing was done");
+    if !args.yes && !is_model && !context.confirm(&question(&ready.plan))? {
         return Ok(Exit::INVALID);
     }
     let by = who();
@@ -157,7 +155,7 @@ fn read(args: &Args, context: &Context) -> Result<Ready, Fault> {
 
 fn question(plan: &ResolvedPlan) -> String {
     format!(
-        "begin {} on {} of {}: {}?",
+        "start {} on {} of {}: {}?",
         printable(&plan.plan.name),
         count(plan.hosts.len(), "host"),
         printable(&plan.inventory.path),

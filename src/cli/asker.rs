@@ -6,16 +6,13 @@
 //! question.
 
 use std::cell::RefCell;
-use std::io::BufRead as _;
-use std::io::Read as _;
-use std::io::Write as _;
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 
-use crate::cli::context::write_line;
+use crate::cli::terminal::Terminal;
 use crate::cli::view::Pause;
 use crate::cli::view::View;
 use crate::event::Answer;
@@ -24,36 +21,36 @@ use crate::event::TaskId;
 use crate::report::text::printable;
 use crate::run::Asker;
 
-/// Most bytes of a line that is read: a reason is a sentence.
-const MAX_LINE: u64 = 4096;
-
 /// See the module.
-pub(super) struct Terminal<'a> {
+pub(super) struct Operator<'a> {
     view: &'a RefCell<View>,
     stopped: watch::Receiver<bool>,
+    terminal: Terminal,
     lines: Mutex<Lines>,
 }
 
-impl<'a> Terminal<'a> {
-    /// Makes an asker that gives up when `stopped` turns true.
-    pub(super) fn new(view: &'a RefCell<View>, stopped: watch::Receiver<bool>) -> Self {
-        Self { view, stopped, lines: Mutex::new(Lines::new()) }
+impl<'a> Operator<'a> {
+    /// Makes an asker that gives up when `stopped` turns true; `None` if there is nobody to ask.
+    pub(super) fn new(view: &'a RefCell<View>, stopped: watch::Receiver<bool>) -> Option<Self> {
+        let terminal = Terminal::open()?;
+        let lines = Mutex::new(Lines::new(terminal.again()?));
+        Some(Self { view, stopped, terminal, lines })
     }
 }
 
 #[async_trait(?Send)]
-impl Asker for Terminal<'_> {
+impl Asker for Operator<'_> {
     async fn ask(&self, task: &TaskId, question: &Question) -> Option<(Answer, Option<String>)> {
         let mut stopped = self.stopped.clone();
         let conversation = async {
             let mut lines = self.lines.lock().await;
             let _pause = Pause::new(self.view);
             loop {
-                prompt(&prompt_text(task, &question.answers));
+                self.terminal.prompt(&prompt_text(task, &question.answers));
                 let line = lines.next().await?;
                 match answer(&line, &question.answers) {
                     Ok(answer) => return Some(answer),
-                    Err(why) => write_line(&why),
+                    Err(why) => self.terminal.prompt(&format!("{why}\n")),
                 }
             }
         };
@@ -65,21 +62,10 @@ impl Asker for Terminal<'_> {
     }
 }
 
-/// Asks whether to begin; true for yes.
-pub(super) fn confirm(question: &str) -> bool {
-    prompt(&format!("{question} [y/N] "));
-    read_line().is_some_and(|line| matches!(line.trim(), "y" | "Y" | "yes"))
-}
-
 fn prompt_text(task: &TaskId, answers: &[Answer]) -> String {
     let words: Vec<&str> = answers.iter().map(|answer| answer.word()).collect();
     let task = printable(&task.to_string());
     format!("{task}: {}? (a reason may follow) ", words.join(", "))
-}
-
-fn prompt(text: &str) {
-    let mut err = std::io::stderr().lock();
-    let _gone = write!(err, "{text}").and_then(|()| err.flush());
 }
 
 /// Takes a line apart: a word or a beginning of it that is no other's, then perhaps a reason.
@@ -117,7 +103,7 @@ fn meanings(answers: &[Answer]) -> String {
     each.join(", ")
 }
 
-/// Lines of standard input, read when they are wanted.
+/// Lines of the terminal, read when they are wanted.
 struct Lines {
     wanted: mpsc::Sender<()>,
     read: mpsc::Receiver<Option<String>>,
@@ -125,14 +111,14 @@ struct Lines {
 }
 
 impl Lines {
-    fn new() -> Self {
+    fn new(terminal: Terminal) -> Self {
         let (wanted, mut orders) = mpsc::channel(1);
         let (lines, read) = mpsc::channel(1);
         let reader = std::thread::Builder::new().name("reader".to_owned());
         // Without a thread nobody answers, and the run pauses.
         let _reader = reader.spawn(move || {
             while orders.blocking_recv().is_some() {
-                if lines.blocking_send(read_line()).is_err() {
+                if lines.blocking_send(terminal.line()).is_err() {
                     break;
                 }
             }
@@ -151,13 +137,6 @@ impl Lines {
         self.is_reading = false;
         line
     }
-}
-
-fn read_line() -> Option<String> {
-    let mut bytes = Vec::new();
-    let input = std::io::stdin().lock();
-    let read = input.take(MAX_LINE).read_until(b'\n', &mut bytes).ok()?;
-    (read > 0).then(|| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]

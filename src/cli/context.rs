@@ -11,9 +11,11 @@ use jiff::tz::TimeZone;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::Global;
+use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::log::Writer;
 use crate::cli::out::Out;
+use crate::cli::terminal::Terminal;
 use crate::event::RunId;
 use crate::quote;
 use crate::report::Style;
@@ -117,9 +119,19 @@ impl Context {
         all.join(" ")
     }
 
-    /// Whether a person is at the other end of both ways of talk.
-    pub(super) fn is_interactive() -> bool {
-        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    /// Asks the operator whether to go on, and says if they do not want to. Refuses if nobody can be
+    /// asked: what is not confirmed is not done.
+    pub(super) fn confirm(&self, question: &str) -> Result<bool, Fault> {
+        let Some(terminal) = Terminal::open() else {
+            let message = "there is no terminal to ask for confirmation; nothing was done";
+            return Err(Fault::new(Exit::INVALID, message)
+                .help("add `--yes` to start without asking, as in a script"));
+        };
+        let is_confirmed = terminal.confirm(question);
+        if !is_confirmed {
+            self.say("nothing was done");
+        }
+        Ok(is_confirmed)
     }
 
     /// Whether a picture can move on a stream.

@@ -56,6 +56,9 @@ pub(super) struct Args {
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    /// Start without asking for confirmation; questions of the plan are still asked
+    #[arg(long, short)]
+    yes: bool,
     /// How the run is shown
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     output: Output,
@@ -103,6 +106,10 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         }
     }
     announce(&taken, &request, context);
+    let is_model = !planned(&taken.records)?.models.is_empty();
+    if !args.yes && !is_model && !context.confirm("roll them back?")? {
+        return Ok(Exit::INVALID);
+    }
     go_on(taken, vec![requested], &args.again, args.output, by, &store, context)
 }
 

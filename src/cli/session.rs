@@ -11,7 +11,7 @@ use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
-use crate::cli::asker::Terminal;
+use crate::cli::asker::Operator;
 use crate::cli::context::Context;
 use crate::cli::context::Stream;
 use crate::cli::exit::Exit;
@@ -120,7 +120,7 @@ impl Session<'_> {
         let mut inbox = Inbox::new(self.store, self.journal.run(), &answers);
         let (stopping, stopped) = watch::channel(false);
         let clock = self.machines.clock.clone();
-        let terminal = Context::is_interactive().then(|| Terminal::new(view, stopped));
+        let operator = Operator::new(view, stopped);
         let transport = Redacting {
             transport: &self.machines.transport,
             redactor: &self.plan.secrets.redactor,
@@ -132,7 +132,7 @@ impl Session<'_> {
             transport: &transport,
             journal: self.journal,
             reporter: view,
-            asker: terminal.as_ref().map(|terminal| terminal as &dyn Asker),
+            asker: operator.as_ref().map(|operator| operator as &dyn Asker),
             answers: &answers,
             stop: &stop,
             epoch: self.journal.epoch(),

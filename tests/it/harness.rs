@@ -8,6 +8,7 @@ use std::fs;
 use std::io::BufRead as _;
 use std::io::BufReader;
 use std::io::Read;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Child;
@@ -114,8 +115,14 @@ impl Planrun {
         self.begin_json(words).end()
     }
 
-    /// Begins a command.
+    /// Begins a command. What would ask for confirmation is confirmed: there is no terminal.
     pub(crate) fn begin(&self, words: &[&str]) -> Going {
+        let asks = matches!(words, ["apply" | "rollback", ..]);
+        self.begin_unconfirmed(&[words, if asks { &["--yes"] } else { &[] }].concat())
+    }
+
+    /// Begins a command as it stands.
+    pub(crate) fn begin_unconfirmed(&self, words: &[&str]) -> Going {
         let mut command = program(env!("CARGO_BIN_EXE_planrun"));
         command.args(words);
         self.spawn(command)
@@ -126,7 +133,7 @@ impl Planrun {
         self.begin(&[words, &["--output", "json"]].concat())
     }
 
-    /// Gives a line to the shell, as somebody does who copies what was printed.
+    /// Gives a line to the shell, as somebody does who copies what was printed, and confirms it.
     #[track_caller]
     pub(crate) fn type_line(&self, line: &str) -> Ended {
         self.begin_line(line).end()
@@ -138,7 +145,7 @@ impl Planrun {
         let folder = binary.parent().unwrap().display();
         let path = std::env::var("PATH").unwrap_or_default();
         let mut command = program("sh");
-        command.args(["-c", line]);
+        command.args(["-c", &line.replacen(" rollback ", " rollback --yes ", 1)]);
         command.env("PATH", format!("{folder}:{path}"));
         self.spawn(command)
     }
@@ -178,6 +185,8 @@ impl Planrun {
     fn spawn(&self, mut command: Command) -> Going {
         command
             .current_dir(root())
+            // In the background, so that no developer is asked at their terminal.
+            .process_group(0)
             .env("PLANRUN_STATE_DIR", self.folder.path().join("state"))
             // What this machine remembers of attempts goes there, too.
             .env("XDG_STATE_HOME", self.folder.path())

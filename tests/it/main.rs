@@ -11,6 +11,7 @@ mod bounds;
 mod ci;
 mod cluster;
 mod coming_from;
+mod confirm;
 mod controller;
 mod crash;
 mod demo;

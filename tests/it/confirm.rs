@@ -1,0 +1,97 @@
+//! Confirmation: the operator is asked at the terminal, whatever the streams are connected to.
+
+use std::fs;
+use std::io::Write as _;
+use std::process::Stdio;
+
+use crate::harness::Planrun;
+use crate::harness::program;
+
+const HOSTS: &str = "all: {hosts: {here: {planrun_connection: local}}}\n";
+
+/// A plan that leaves a mark, and takes it away on the way back.
+fn plan(mark: &str) -> String {
+    format!(
+        "version: 1\nname: marks\nhosts: all\nprobes: {{mark: {{run: [test, -e, {mark}], \
+         exit_codes: any, output: discard}}}}\nsteps:\n  - run: [touch, {mark}]\n    \
+         done_when: mark.exit == 0\n    rollback: {{run: [rm, {mark}], done_when: mark.exit == 1}}\n"
+    )
+}
+
+struct Marks {
+    planrun: Planrun,
+    plan: String,
+    hosts: String,
+}
+
+impl Marks {
+    fn new() -> Self {
+        let planrun = Planrun::new();
+        let mark = planrun.path("mark");
+        let plan = planrun.file("marks.yaml", plan(mark.to_str().unwrap()));
+        let hosts = planrun.file("hosts.yaml", HOSTS);
+        Self { planrun, plan, hosts }
+    }
+
+    fn is_marked(&self) -> bool {
+        self.planrun.path("mark").exists()
+    }
+
+    /// Runs planrun at a terminal with all its streams piped, and types an answer; returns what the
+    /// pipe got and what the terminal showed.
+    fn at_terminal(&self, words: &str, answer: &str) -> (String, String) {
+        let log = self.planrun.path("log");
+        let state = self.planrun.path("state");
+        let planrun = env!("CARGO_BIN_EXE_planrun");
+        let line = format!(
+            "{planrun} --state-dir {} {words} 2>&1 </dev/null | cat >{}",
+            state.display(),
+            log.display()
+        );
+        let mut script = program("script")
+            .args(["-qec", &line, "/dev/null"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        script.stdin.take().unwrap().write_all(answer.as_bytes()).unwrap();
+        let shown = script.wait_with_output().unwrap().stdout;
+        (fs::read_to_string(log).unwrap(), String::from_utf8_lossy(&shown).into_owned())
+    }
+}
+
+#[test]
+fn where_nobody_can_be_asked_nothing_is_done_and_the_flag_is_named() {
+    let marks = Marks::new();
+    let apply = ["apply", &marks.plan, "--inventory", &marks.hosts];
+    marks.planrun.begin_unconfirmed(&apply).end().exits(2).says("--yes").says("nothing was done");
+    assert!(!marks.is_marked());
+    assert!(marks.planrun.runs().is_empty());
+
+    marks.planrun.run(&apply).exits(0);
+    assert!(marks.is_marked());
+    let rollback = ["rollback", "last"];
+    marks.planrun.begin_unconfirmed(&rollback).end().exits(2).says("--yes");
+    assert!(marks.is_marked());
+    marks.planrun.run(&rollback).exits(0);
+    assert!(!marks.is_marked());
+}
+
+#[test]
+fn the_operator_is_asked_at_the_terminal_though_all_streams_are_piped() {
+    let marks = Marks::new();
+    let apply = format!("apply {} -i {}", marks.plan, marks.hosts);
+    let (piped, shown) = marks.at_terminal(&apply, "n\n");
+    assert!(shown.contains("start marks on 1 host"), "{shown}");
+    assert!(piped.contains("nothing was done"), "{piped}");
+    assert!(!marks.is_marked());
+
+    let (piped, _) = marks.at_terminal(&apply, "y\n");
+    assert!(piped.contains("succeeded: 1 host"), "{piped}");
+    assert!(marks.is_marked());
+
+    let (piped, shown) = marks.at_terminal("rollback last", "y\n");
+    assert!(shown.contains("roll them back?"), "{shown}");
+    assert!(piped.contains("here (succeeded)"), "{piped}");
+    assert!(!marks.is_marked(), "{piped}");
+}
