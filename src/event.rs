@@ -335,8 +335,12 @@ pub struct RunPlanned {
 pub struct SecretSources {
     /// The file of inputs, if there was one.
     pub inputs: Option<String>,
-    /// The inventory.
+    /// The inventory, of a run that could have only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inventory: Option<String>,
+    /// The inventories, the later over the earlier.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inventories: Vec<String>,
 }
 
 /// The content of a file that an input names.

@@ -15,6 +15,7 @@ use crate::cli::tell;
 use crate::diagnostic::Diagnostics;
 use crate::event::RunId;
 use crate::event::RunPlanned;
+use crate::inventory::program::NoPrograms;
 use crate::inventory::read;
 use crate::resolve::ResolvedPlan;
 use crate::resolve::secrets;
@@ -49,13 +50,16 @@ impl Again {
             file.is_file().then_some(file)
         });
         let values = Values { inputs, ..Values::default() };
-        let inventory = kept.inventory.and_then(|path| {
-            // What is wrong with it now is no matter of this run, unless a secret is missing.
-            let mut unheard = Diagnostics::default();
-            read::read(Path::new(&path), &path, &mut sources, &mut unheard)
-        });
+        let paths = kept.inventory.iter().chain(&kept.inventories).map(PathBuf::from);
+        let paths: Vec<PathBuf> = paths.collect();
+        // What is wrong with it now is no matter of this run, unless a secret is missing.
+        let mut unheard = Diagnostics::default();
+        let inventory = read::read_all(&paths, &mut NoPrograms, &mut sources, &mut unheard);
         if let Some(given) = load::given(&values, Path::new(""), &mut sources, &mut found) {
             secrets::again(plan, inventory, &given, &mut sources, &mut found);
+            if let Some((file, _)) = given.file {
+                load::hide_inputs(file, &mut sources);
+            }
         }
         if !found.has_errors() {
             return Ok(());

@@ -46,9 +46,10 @@ pub(super) struct Args {
     /// The plan
     #[arg(value_name = "PLAN")]
     plan: PathBuf,
-    /// The inventory: a path, or the name of one in `inventories/` beside the plan
-    #[arg(long, short, value_name = "INV")]
-    inventory: String,
+    /// The inventory: a path, the name of one in `inventories/` beside the plan, or hosts with commas;
+    /// repeat it for more, the later over the earlier
+    #[arg(long, short, value_name = "INV", required = true)]
+    inventory: Vec<String>,
     #[command(flatten)]
     patience: Patience,
     #[command(flatten)]
@@ -66,12 +67,16 @@ struct Ready {
     plan: ResolvedPlan,
     text: String,
     model: Option<Named>,
-    /// Where the inventory was found.
-    inventory: PathBuf,
+    /// Where the inventories were found.
+    inventory: Vec<PathBuf>,
 }
 
 /// Returns a path that means the same in another directory.
 fn absolute(path: &Path) -> String {
+    // A list of hosts is no path.
+    if !path.exists() {
+        return path.display().to_string();
+    }
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     path.display().to_string()
 }
@@ -93,7 +98,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     if secrets::are_needed(&ready.plan.plan) {
         first.secrets = Some(SecretSources {
             inputs: args.values.inputs.as_deref().map(absolute),
-            inventory: Some(absolute(&ready.inventory)),
+            inventory: None,
+            inventories: ready.inventory.iter().map(|path| absolute(path)).collect(),
         });
     }
     store.need_room(stored::room(&first))?;
@@ -128,10 +134,13 @@ fn read(args: &Args, context: &Context) -> Result<Ready, Fault> {
     let mut programs = Guarded::new(args.patience);
     let inventory =
         load::inventory(&args.inventory, Some(plan_dir), &mut programs, &mut sources, &mut found);
+    programs.report(context);
     let given = load::given(&args.values, plan_dir, &mut sources, &mut found);
     let model = inventory.as_ref().and_then(|(path, inventory)| {
         models::read(inventory, path, plan_dir, &mut sources, &mut found).ok()
     });
+    let file = given.as_ref().and_then(|given| Some(given.file.as_ref()?.0));
+    let has_secrets = plan.as_ref().is_none_or(|(_, plan)| secrets::are_needed(plan));
     let ready = match (plan, inventory, given) {
         (Some((id, plan)), Some((place, inventory)), Some(given)) => {
             let text = sources.get(id).text().to_owned();
@@ -141,6 +150,9 @@ fn read(args: &Args, context: &Context) -> Result<Ready, Fault> {
         }
         _ => None,
     };
+    if let Some(file) = file.filter(|_| has_secrets) {
+        load::hide_inputs(file, &mut sources);
+    }
     match ready {
         Some(ready) if !found.has_errors() => {
             tell::tell(&found, &sources, context);

@@ -51,12 +51,13 @@ Examples:
   planrun inventory prod --format json | jq '.hosts | keys'
   planrun inventory prod --format yaml > hosts.yaml")]
 pub(super) struct Args {
-    /// The inventory: a path, or the name of one in `inventories/`
-    #[arg(value_name = "INV", required_unless_present = "option")]
-    inventory: Option<String>,
-    /// The same, as the other commands have it
-    #[arg(long = "inventory", short, value_name = "INV", conflicts_with = "inventory")]
-    option: Option<String>,
+    /// The inventories: paths, names in `inventories/`, or hosts with commas; the later over the
+    /// earlier
+    #[arg(value_name = "INV", required_unless_present = "options")]
+    inventories: Vec<String>,
+    /// Same as the positional INV
+    #[arg(id = "options", long = "inventory", short = 'i', value_name = "INV")]
+    options: Vec<String>,
     #[command(flatten)]
     patience: Patience,
     /// Show only these hosts: a host pattern, as Ansible has them
@@ -71,10 +72,10 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &Context) -> Exit {
     let mut sources = Sources::default();
     let mut found = Diagnostics::default();
-    let name = args.inventory.as_ref().or(args.option.as_ref());
-    let name = name.map_or("", String::as_str);
+    let names: Vec<String> = args.inventories.iter().chain(&args.options).cloned().collect();
     let mut programs = Guarded::new(args.patience);
-    let inventory = load::inventory(name, None, &mut programs, &mut sources, &mut found);
+    let inventory = load::inventory(&names, None, &mut programs, &mut sources, &mut found);
+    programs.report(context);
     let chosen = inventory.and_then(|(_, inventory)| {
         let pattern = args.limit.as_deref().unwrap_or("all");
         match pattern::resolve(pattern, &inventory) {

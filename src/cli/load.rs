@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::document;
+use crate::document::Node;
 use crate::document::Value;
 use crate::document::parse::MAX_BYTES;
 use crate::inventory::Inventory;
@@ -24,6 +25,7 @@ use crate::resolve::Given;
 use crate::resolve::texts;
 use crate::source::SourceId;
 use crate::source::Sources;
+use crate::source::Span;
 
 /// The values a plan is given, and the hosts it is kept to.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -119,39 +121,52 @@ pub(super) fn plan(
     Some((id, plan))
 }
 
-/// Finds an inventory and reads it; programs that print one are run by `programs`.
+/// Finds inventories and reads them as one; programs that print one are run by `programs`.
 pub(super) fn inventory(
-    name: &str,
+    names: &[String],
     plan_dir: Option<&Path>,
     programs: &mut dyn Programs,
     sources: &mut Sources,
     found: &mut Diagnostics,
-) -> Option<(PathBuf, Inventory)> {
-    let path = match read::find(name, plan_dir) {
-        Ok(path) => path,
-        Err(fault) => {
-            found.push(*fault);
-            return None;
-        }
-    };
-    let shown = path.display().to_string();
+) -> Option<(Vec<PathBuf>, Inventory)> {
+    let paths = find(names, plan_dir, found)?;
     if let Some(plan_dir) = plan_dir {
-        tell_vars_beside(plan_dir, &path, found);
+        tell_vars_beside(plan_dir, &paths, found);
     }
-    let inventory = read::read_with(&path, &shown, programs, sources, found)?;
-    Some((path, inventory))
+    let inventory = read::read_all(&paths, programs, sources, found)?;
+    Some((paths, inventory))
+}
+
+/// Finds the inventories that were named; `None` where one is not there, which is told.
+pub(super) fn find(
+    names: &[String],
+    plan_dir: Option<&Path>,
+    found: &mut Diagnostics,
+) -> Option<Vec<PathBuf>> {
+    let paths = names.iter().map(|name| {
+        let path = read::find(name, plan_dir);
+        path.map_err(|fault| found.push(*fault)).ok()
+    });
+    // All that are missing are told.
+    let paths: Vec<Option<PathBuf>> = paths.collect();
+    paths.into_iter().collect()
 }
 
 /// Tells of folders of variables that Ansible would read beside a playbook.
-pub(super) fn tell_vars_beside(plan_dir: &Path, inventory: &Path, found: &mut Diagnostics) {
-    let base = if inventory.is_dir() { inventory } else { directory(inventory) };
+pub(super) fn tell_vars_beside(plan_dir: &Path, paths: &[PathBuf], found: &mut Diagnostics) {
+    let bases = paths.iter().filter(|path| path.exists());
+    let bases = bases.map(|path| if path.is_dir() { path.as_path() } else { directory(path) });
+    let bases: Vec<&Path> = bases.collect();
+    let Some(base) = bases.first() else { return };
     let same = |one: &Path, other: &Path| {
         let (one, other) = (one.canonicalize(), other.canonicalize());
         one.is_ok_and(|one| other.is_ok_and(|other| one == other))
     };
     for name in ["group_vars", "host_vars"] {
         let folder = plan_dir.join(name);
-        if folder.is_dir() && !same(plan_dir, base) && !same(&folder, &base.join(name)) {
+        let is_read =
+            bases.iter().any(|base| same(plan_dir, base) || same(&folder, &base.join(name)));
+        if folder.is_dir() && !is_read {
             let message = format!("`{}` is not read", folder.display());
             found.push(Diagnostic::warning("vars-beside-plan", message).help(format!(
                 "put it beside the inventory, as `{}`: what is said of hosts belongs there",
@@ -172,8 +187,24 @@ pub(super) fn given(
         None => None,
         Some(path) => {
             let id = text(path, sources, found)?;
-            let node = document::parse(sources, id, found)?;
-            if !matches!(node.value, Value::Map(_)) {
+            let mut own = Diagnostics::default();
+            let node = document::parse(sources, id, &mut own);
+            for one in own.sorted() {
+                // A fix may show a value, and so may a message about what is inside of one.
+                let mut one = Diagnostic { fixes: Vec::new(), help: Vec::new(), ..one.clone() };
+                let start = one.primary.as_ref().map(|label| label.span.range().start);
+                if start.is_some_and(|at| sources.get(id).line_column(at).1 > 1) {
+                    "a value in this file cannot be read".clone_into(&mut one.message);
+                }
+                found.push(one.help("check the indentation and the quotes; values are not shown"));
+            }
+            let is_map = |node: &Node| matches!(node.value, Value::Map(_));
+            if !node.as_ref().is_some_and(is_map) {
+                // Which of them are secrets is not known.
+                hide_inputs(id, sources);
+            }
+            let node = node?;
+            if !is_map(&node) {
                 let fault = Diagnostic::error("inputs-file", "a file of inputs is a mapping");
                 found.push(
                     fault
@@ -193,6 +224,22 @@ pub(super) fn given(
         limit: values.limit.clone(),
         plan_dir: plan_dir.to_owned(),
     })
+}
+
+/// Takes the values of a file of inputs out of what messages show: any of them may be a secret, also
+/// one whose name is misspelled.
+pub(super) fn hide_inputs(id: SourceId, sources: &mut Sources) {
+    let mut hidden = Vec::new();
+    let mut start = 0;
+    for line in sources.get(id).text().split_inclusive('\n') {
+        let is_key = line.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+        let from = line.find(':').filter(|_| is_key).map_or(0, |colon| colon + 1);
+        hidden.push(Span::new(id, start + from, start + line.len()));
+        start += line.len();
+    }
+    for span in hidden {
+        sources.blot(span);
+    }
 }
 
 /// Returns the variables of the environment that give inputs, sorted.

@@ -62,7 +62,7 @@ pub(super) struct Machines {
 /// which is told.
 pub(super) fn read(
     inventory: &Inventory,
-    inventory_path: &Path,
+    paths: &[PathBuf],
     plan_dir: &Path,
     sources: &mut Sources,
     found: &mut Diagnostics,
@@ -70,7 +70,7 @@ pub(super) fn read(
     let Some(name) = name_of(inventory).map_err(|fault| found.push(*fault))? else {
         return Ok(None);
     };
-    let places = places(&name, inventory_path, plan_dir);
+    let places = places(&name, paths, plan_dir);
     let Some(path) = places.iter().find(|path| path.is_file()) else {
         let tried: Vec<String> =
             places.iter().map(|path| format!("`{}`", path.display())).collect();
@@ -153,21 +153,26 @@ fn name_of(inventory: &Inventory) -> Result<Option<String>, Box<Diagnostic>> {
 
 /// Returns where a model may be, in the order it is looked for: beside the inventories, then
 /// beside the plan.
-fn places(name: &str, inventory: &Path, plan_dir: &Path) -> Vec<PathBuf> {
+fn places(name: &str, inventories: &[PathBuf], plan_dir: &Path) -> Vec<PathBuf> {
+    // An absolute name replaces what it is joined to.
+    let bases = inventories.iter().map(|inventory| base(inventory).join(name));
+    let mut places: Vec<PathBuf> = bases.chain([plan_dir.join(name)]).collect();
+    places.dedup();
+    places
+}
+
+/// Returns the folder that a model is beside, of an inventory.
+fn base(inventory: &Path) -> PathBuf {
     let folder = load::directory(inventory);
     // A bare name says nothing of the folder it is in.
     let whole = std::path::absolute(inventory).unwrap_or_else(|_| inventory.to_owned());
     let is_shared =
         whole.parent().and_then(Path::file_name).is_some_and(|name| name == "inventories");
-    let base = match (is_shared, folder.parent()) {
+    match (is_shared, folder.parent()) {
         (false, _) => folder.to_owned(),
         (true, Some(parent)) if folder != Path::new(".") => parent.to_owned(),
         (true, _) => folder.join(".."),
-    };
-    // An absolute name replaces what it is joined to.
-    let mut places = vec![base.join(name), plan_dir.join(name)];
-    places.dedup();
-    places
+    }
 }
 
 impl Named {
@@ -300,7 +305,7 @@ mod tests {
     fn a_model_is_beside_the_folder_of_inventories() {
         let found = places(
             "models/dovecot.yaml",
-            Path::new("plans/inventories/demo.yaml"),
+            &[PathBuf::from("plans/inventories/demo.yaml")],
             Path::new("other"),
         );
         let expected = ["plans/models/dovecot.yaml", "other/models/dovecot.yaml"];
@@ -309,20 +314,21 @@ mod tests {
 
     #[test]
     fn a_model_is_beside_an_inventory_that_stands_alone() {
-        let found = places("m.yaml", Path::new("site/hosts.ini"), Path::new("."));
+        let found = places("m.yaml", &[PathBuf::from("site/hosts.ini")], Path::new("."));
         assert_eq!(found[0], Path::new("site/m.yaml"));
         assert_eq!(found[1], Path::new("./m.yaml"));
     }
 
     #[test]
     fn an_inventories_folder_at_the_top_has_its_models_here() {
-        let found = places("models/m.yaml", Path::new("inventories/demo.yaml"), Path::new("p"));
+        let found =
+            places("models/m.yaml", &[PathBuf::from("inventories/demo.yaml")], Path::new("p"));
         assert_eq!(found[0], Path::new("models/m.yaml"));
     }
 
     #[test]
     fn the_path_of_a_model_may_be_absolute() {
-        let found = places("/srv/m.yaml", Path::new("site/hosts.ini"), Path::new("plans"));
+        let found = places("/srv/m.yaml", &[PathBuf::from("site/hosts.ini")], Path::new("plans"));
         assert_eq!(found, [PathBuf::from("/srv/m.yaml")]);
     }
 

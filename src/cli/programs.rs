@@ -4,10 +4,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::cli::context::Context;
 use crate::cli::signals;
 use crate::duration;
 use crate::inventory::program::Failure;
 use crate::inventory::program::Programs;
+use crate::report::text::printable;
 use crate::transport::program::LocalPrograms;
 use crate::transport::program::PATIENCE;
 
@@ -28,6 +30,7 @@ fn patience(word: &str) -> Result<Duration, String> {
 pub(super) struct Guarded {
     programs: LocalPrograms,
     is_guarded: bool,
+    ran: Vec<String>,
 }
 
 impl Guarded {
@@ -36,6 +39,14 @@ impl Guarded {
         Self {
             programs: LocalPrograms::new(patience.inventory_timeout.unwrap_or(PATIENCE)),
             is_guarded: false,
+            ran: Vec::new(),
+        }
+    }
+
+    /// Says which programs were run.
+    pub(super) fn report(&self, context: &Context) {
+        for program in &self.ran {
+            context.say(&format!("ran the inventory program {program}"));
         }
     }
 }
@@ -46,6 +57,10 @@ impl Programs for Guarded {
             let started = signals::guard(self.programs.running());
             started.map_err(|error| Failure::NotStarted(error.to_string()))?;
             self.is_guarded = true;
+        }
+        let shown = printable(&program.display().to_string());
+        if !self.ran.contains(&shown) {
+            self.ran.push(shown);
         }
         self.programs.run(program, arguments)
     }

@@ -34,6 +34,7 @@ use crate::document;
 use crate::document::Node;
 use crate::inventory::read;
 use crate::plan;
+use crate::resolve::secrets;
 use crate::resolve::texts;
 use crate::schema;
 use crate::schema::Shape;
@@ -72,9 +73,9 @@ pub(super) struct Args {
     /// The name of what comes on standard input
     #[arg(long, value_name = "NAME")]
     stdin_filename: Option<String>,
-    /// Check plans against the hosts and variables of this inventory too
+    /// Check plans against the hosts and variables of this inventory too; repeat it for more
     #[arg(long, short, value_name = "INV")]
-    inventory: Option<String>,
+    inventory: Vec<String>,
     #[command(flatten)]
     values: Values,
     /// How the faults are written: `human` to standard error, all others to standard output
@@ -90,12 +91,14 @@ pub(super) fn run(args: &Args, context: &Context) -> Exit {
     let listed = files::list(&args.files, args.kind, args.stdin_filename.as_deref());
     let mut findings =
         Findings { deny_warnings: args.deny == Some(Deny::Warnings), ..Findings::default() };
-    let mut shared = Shared::new(args.inventory.as_deref(), &args.values);
+    let mut shared = Shared::new(&args.inventory, &args.values, listed.files.len() > 1);
     for file in listed.files {
         check(file, args.kind, &mut shared, &mut findings);
     }
+    shared.hide_inputs(&mut findings.sources);
+    shared.unchecked(&mut findings);
     tell::report(&findings, args.format, context);
-    for line in &listed.talk {
+    for line in listed.talk.iter().chain(&shared.talk) {
         context.say(line);
     }
     context.say(&verdict(&findings));
@@ -124,7 +127,8 @@ fn check(file: File, kind: Option<Kind>, shared: &mut Shared<'_>, findings: &mut
         // Inventories are read by their paths: variables stand in files beside them.
         (Ok(_), Some(Kind::Inventory)) if file.path.exists() => {
             let dir = load::directory(&file.path);
-            findings.files.extend(shared.inventory_at(&file.path, &file.shown, dir, sources));
+            let paths = [file.path.clone()];
+            findings.files.extend(shared.inventory_at(&paths, dir, sources));
             return;
         }
         (Err(fault), _) => found.push(*fault),
@@ -136,9 +140,10 @@ fn check(file: File, kind: Option<Kind>, shared: &mut Shared<'_>, findings: &mut
                     let dir = load::directory(&file.path);
                     let also = shared.prepare(dir, sources, &mut found);
                     findings.files.extend(also);
+                    shared.has_secrets |= plan.as_ref().is_none_or(secrets::are_needed);
                     if let Some(plan) = plan {
                         texts::check(&plan, dir, sources, &mut found);
-                        shared.resolve(plan, dir, sources, &mut found);
+                        shared.resolve(plan, &file.shown, dir, sources, &mut found);
                     }
                 }
                 Kind::Model => {

@@ -114,7 +114,10 @@ fn read(
         sealed: Sealed::default(),
         odd: Vec::new(),
     };
-    for event in Parser::new_from_str_with_options(text, options()) {
+    let mut options = options();
+    // There a bracket may be closed at the margin, as people close long lists.
+    options.strict_indentation = dialect != Dialect::Ansible;
+    for event in Parser::new_from_str_with_options(text, options) {
         match event {
             Ok((event, span)) => {
                 builder.event(event, span)?;
@@ -150,6 +153,18 @@ pub(super) fn options() -> granit_parser::Options {
     options.flow_nesting_limit = MAX_DEPTH;
     options.block_nesting_limit = MAX_DEPTH;
     options
+}
+
+/// Returns where the last word of a text begins, a tag or an anchor.
+fn start_of_word(text: &str) -> usize {
+    let text = text.trim_end();
+    let is_end = |c: char| c.is_whitespace() || ",[]{}".contains(c);
+    match text.rfind("!<").filter(|_| text.ends_with('>')) {
+        Some(start) => start,
+        None => {
+            text.char_indices().rfind(|&(_, c)| is_end(c)).map_or(0, |(at, c)| at + c.len_utf8())
+        }
+    }
 }
 
 pub(super) fn too_deep(span: Span) -> Diagnostic {
@@ -248,11 +263,15 @@ impl Builder<'_> {
             .at(span, "has a tag");
         let order = "remove the tag; put quotes around text that begins with `!`";
         let before = self.text.get(..span.range().start).unwrap_or_default();
-        let end = before.trim_end().len();
-        let start = before[..end].rfind('!').unwrap_or(end);
-        let tag = &before[start..end];
-        self.found.push(if tag.len() > 1 && !tag.contains(char::is_whitespace) {
-            fault.fix(order, Span::new(self.id, start, before.len()), "")
+        let mut end = before.len();
+        let mut start = start_of_word(before);
+        if before[start..].starts_with('&') {
+            // An anchor may stand between the tag and the value.
+            end = start;
+            start = start_of_word(&before[..end]);
+        }
+        self.found.push(if before[start..end].starts_with('!') {
+            fault.fix(order, Span::new(self.id, start, end), "")
         } else {
             fault.help(order)
         });

@@ -229,8 +229,16 @@ impl<'a> Lineage<'a> {
         for &group in &groups {
             add(&draft.groups[group].vars);
         }
-        for &group in &groups {
-            add(&draft.groups[group].file_vars);
+        // As in Ansible, a folder of variables counts before those of earlier inventories, whatever
+        // the groups; those of `all` come first.
+        let (all, others): (Vec<usize>, Vec<usize>) = groups.iter().partition(|&&one| one == ALL);
+        for groups in [all, others] {
+            let folders = groups.iter().map(|&group| draft.groups[group].file_vars.len()).max();
+            for folder in 0..folders.unwrap_or(0) {
+                for &group in &groups {
+                    draft.groups[group].file_vars.get(folder).into_iter().for_each(&mut add);
+                }
+            }
         }
         let weights = vars.values().map(|given: &&Given| weight_of(given));
         let weight = weights.sum::<usize>() + groups.len() * NODE;

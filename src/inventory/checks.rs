@@ -4,6 +4,8 @@
 
 use std::collections::HashSet;
 
+use indexmap::IndexMap;
+
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::Near;
@@ -20,10 +22,18 @@ use crate::source::Span;
 const OWN: [&str; 4] =
     ["planrun_connection", "planrun_known_hosts", "planrun_model", "planrun_state"];
 
+/// Most variables that are named in one message.
+const MAX_NAMED: usize = 3;
+
 /// Tells which variables do nothing here, each name once.
 pub(super) fn tell_ignored(draft: &Draft, found: &mut Diagnostics) {
     let mut told = HashSet::new();
+    let mut encrypted: IndexMap<&str, Span> = IndexMap::new();
     for (name, given) in draft.variables() {
+        if given.encrypted && !is_of_connection(name) {
+            encrypted.entry(name).or_insert(given.name);
+            continue;
+        }
         let Some(remark) = remark(name, given) else {
             continue;
         };
@@ -31,6 +41,27 @@ pub(super) fn tell_ignored(draft: &Draft, found: &mut Diagnostics) {
             found.push(remark);
         }
     }
+    let Some((_, place)) = encrypted.first() else { return };
+    let names: Vec<String> =
+        encrypted.keys().take(MAX_NAMED).map(|name| format!("`{name}`")).collect();
+    let message = match encrypted.len() {
+        1 => format!("{} is encrypted by a vault: it has no value here", names[0]),
+        count => {
+            let more = if count > MAX_NAMED { ", ..." } else { "" };
+            let names = names.join(", ");
+            format!("{count} variables are encrypted by a vault and have no value: {names}{more}")
+        }
+    };
+    found.push(
+        Diagnostic::warning("vault-value", message)
+            .at(*place, "planrun opens no vault")
+            .help("give it to a plan as an input, `sensitive: true`, if a plan needs it"),
+    );
+}
+
+/// Whether a variable says how a host is reached.
+fn is_of_connection(name: &str) -> bool {
+    name.starts_with("ansible_") || name.starts_with("planrun_")
 }
 
 fn remark(name: &str, given: &Given) -> Option<Diagnostic> {
@@ -38,13 +69,24 @@ fn remark(name: &str, given: &Given) -> Option<Diagnostic> {
         Diagnostic::warning("variable-not-honoured", format!("`{name}` is not honoured"))
             .at(given.name, why)
     };
-    let of_connection = name.starts_with("ansible_") || name.starts_with("planrun_");
-    if given.encrypted && !of_connection {
-        let message = format!("`{name}` is encrypted by a vault: it has no value here");
+    if let Some((before, _)) = name.split_once(':')
+        && given.value.is_null()
+        && given.place.range().is_empty()
+    {
+        let message = format!("`{name}` is one word, not a name and a value");
+        let colon = given.name.start + u32::try_from(before.len() + 1).ok()?;
+        let behind = Span { start: colon, end: colon, ..given.name };
         Some(
-            Diagnostic::warning("vault-value", message)
-                .at(given.name, "planrun opens no vault")
-                .help("give it to a plan as an input, `sensitive: true`, if a plan needs it"),
+            Diagnostic::error("missing-space", message)
+                .at(given.name, "no space after the `:`")
+                .fix("put a space after the `:`", behind, " "),
+        )
+    } else if let Some(near) = variables::misspelled(name).filter(|_| !is_collection(given)) {
+        let message = format!("unknown variable `{name}`");
+        Some(
+            Diagnostic::error("misspelled-variable", message)
+                .at(given.name, "not a variable of Ansible")
+                .help(format!("did you mean `{near}`?")),
         )
     } else if name != "ansible_connection"
         && let Some(way) = route::way(name, &given.value, None)
@@ -71,6 +113,11 @@ fn remark(name: &str, given: &Given) -> Option<Diagnostic> {
     } else {
         None
     }
+}
+
+/// Whether a value is a list or a mapping, which says nothing of a connection.
+fn is_collection(given: &Given) -> bool {
+    given.value.is_array() || given.value.is_object()
 }
 
 /// Tells groups that are not defined, empty or named like a host, and an inventory without hosts.

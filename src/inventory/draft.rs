@@ -140,8 +140,8 @@ pub(super) struct GroupDraft {
     pub(super) priority: i64,
     /// The variables of the inventory file.
     pub(super) vars: Vars,
-    /// The variables of `group_vars`.
-    pub(super) file_vars: Vars,
+    /// The variables of `group_vars`, of each folder there is, in their order.
+    pub(super) file_vars: Vec<Vars>,
 }
 
 /// What is known of a host.
@@ -166,7 +166,8 @@ impl Draft {
     /// Returns all variables, those of groups first.
     pub(super) fn variables(&self) -> impl Iterator<Item = (&String, &Given)> {
         let groups = self.groups.values();
-        let of_groups = groups.flat_map(|group| group.vars.iter().chain(group.file_vars.iter()));
+        let of_groups = groups
+            .flat_map(|group| group.vars.iter().chain(group.file_vars.iter().flat_map(Vars::iter)));
         let hosts = self.hosts.values();
         let of_hosts = hosts.flat_map(|host| host.vars.iter().chain(host.file_vars.iter()));
         of_groups.chain(of_hosts)

@@ -35,8 +35,16 @@ fn configuration() -> Option<PathBuf> {
         .or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".config")))
 }
 
+/// Whether what a user named is a list of hosts and no path: `web1,web2`, or `web1,` for one.
+pub(super) fn is_list(path: &Path) -> bool {
+    path.to_str().is_some_and(|name| name.contains(',')) && !path.exists()
+}
+
 fn find_in(name: &str, places: &[PathBuf]) -> Result<PathBuf, Box<Diagnostic>> {
     let path = Path::new(name);
+    if is_list(path) {
+        return Ok(path.to_owned());
+    }
     if name.contains('/') || (path.extension().is_some() && path.is_file()) {
         return if path.exists() {
             Ok(path.to_owned())

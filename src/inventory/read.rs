@@ -19,6 +19,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::path::PathBuf;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
@@ -26,15 +27,21 @@ use crate::document::parse::MAX_BYTES;
 use crate::inventory::Inventory;
 use crate::inventory::build;
 use crate::inventory::draft::Draft;
+use crate::inventory::draft::UNGROUPED;
+use crate::inventory::draft::Vars;
+use crate::inventory::find::is_list;
 use crate::inventory::ini;
 use crate::inventory::program;
 use crate::inventory::program::NoPrograms;
 use crate::inventory::program::Programs;
+use crate::inventory::vars;
+use crate::inventory::vars::VAULT;
 use crate::inventory::vars::VarsDir;
 use crate::inventory::yaml;
 use crate::inventory::yaml::Shape;
 use crate::source::SourceId;
 use crate::source::Sources;
+use crate::source::Span;
 
 pub use crate::inventory::find::find;
 
@@ -68,10 +75,71 @@ pub fn read_with(
     sources: &mut Sources,
     found: &mut Diagnostics,
 ) -> Option<Inventory> {
-    with_files(shown, programs, sources, found, |draft, files| {
-        inventory(path, shown, draft, files, 0);
-        read_vars(path, shown, draft, files);
+    read_each(&[(path, shown)], programs, sources, found)
+}
+
+/// Reads several inventories as one, each as [`read_with`] does; what a later one says counts before
+/// what an earlier one says. A name with a comma that is no path is a list of hosts.
+pub fn read_all(
+    paths: &[PathBuf],
+    programs: &mut dyn Programs,
+    sources: &mut Sources,
+    found: &mut Diagnostics,
+) -> Option<Inventory> {
+    let shown: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let all: Vec<(&Path, &str)> =
+        paths.iter().zip(&shown).map(|(path, shown)| (path.as_path(), shown.as_str())).collect();
+    read_each(&all, programs, sources, found)
+}
+
+fn read_each(
+    all: &[(&Path, &str)],
+    programs: &mut dyn Programs,
+    sources: &mut Sources,
+    found: &mut Diagnostics,
+) -> Option<Inventory> {
+    let shown: Vec<&str> = all.iter().map(|(_, shown)| *shown).collect();
+    with_files(&shown.join(", "), programs, sources, found, |draft, files| {
+        // Of several inventories beside the same variables the last one says when these are read.
+        let mut folders = Vec::new();
+        for (path, shown) in all {
+            if is_list(path) {
+                listed(shown, draft, files);
+                continue;
+            }
+            files.root = path.is_dir().then(|| path.canonicalize().ok()).flatten();
+            inventory(path, shown, draft, files, 0);
+            let folder = folder(path, shown);
+            folders.retain(|(known, _)| *known != folder.0);
+            folders.push(folder);
+        }
+        for (path, shown) in folders {
+            read_vars(&path, &shown, draft, files);
+        }
     })
+}
+
+/// Takes a list of hosts, `web1,web2:2222`, as it stands on the command line.
+fn listed(list: &str, draft: &mut Draft, files: &mut Files<'_>) {
+    let id = files.sources.add("the list of hosts", list);
+    let mut start = 0;
+    for part in list.split(',') {
+        let name = part.trim();
+        let at = start + (part.len() - part.trim_start().len());
+        if !name.is_empty() {
+            draft.entry(name, UNGROUPED, Span::new(id, at, at + name.len()), &[], files.found);
+        }
+        start += part.len() + 1;
+    }
+}
+
+/// Returns the folder whose variables belong to an inventory, and how it is shown.
+fn folder(path: &Path, shown: &str) -> (PathBuf, PathBuf) {
+    if path.is_dir() {
+        return (path.to_owned(), shown.into());
+    }
+    let parent = |path: &Path| path.parent().unwrap_or(Path::new("")).to_owned();
+    (parent(path), parent(Path::new(shown)))
 }
 
 /// Reads a text as the inventory at a path that tells its format: there are no files beside it.
@@ -98,10 +166,13 @@ fn with_files(
 ) -> Option<Inventory> {
     let mut own = Diagnostics::default();
     let mut draft = Draft::new();
-    let mut files = Files { sources, programs, found: &mut own, usable: true, count: 0 };
+    let (root, vaults) = (None, Vec::new());
+    let mut files =
+        Files { sources, programs, found: &mut own, usable: true, root, vaults, count: 0 };
     read(&mut draft, &mut files);
     // Names that stand in a file which could not be read would all be told as unknown.
-    let usable = files.usable;
+    let Files { usable, vaults, .. } = files;
+    vars::tell_vaults(&vaults, sources, &mut own);
     let inventory = usable
         .then(|| build::build(&draft, shown, sources, &mut own))
         .flatten()
@@ -114,19 +185,15 @@ fn with_files(
     inventory
 }
 
-/// Reads the variables beside an inventory into its groups and hosts.
-fn read_vars(path: &Path, shown: &str, draft: &mut Draft, files: &mut Files<'_>) {
-    let parent = |path: &Path| path.parent().unwrap_or(Path::new("")).to_owned();
-    let (base, shown) = if path.is_dir() {
-        (path.to_owned(), Path::new(shown).to_owned())
-    } else {
-        (parent(path), parent(Path::new(shown)))
-    };
+/// Reads the variables of a folder into groups and hosts.
+fn read_vars(base: &Path, shown: &Path, draft: &mut Draft, files: &mut Files<'_>) {
     let named = |name: &str| (base.join(name), shown.join(name).display().to_string());
     let (path, shown) = named("group_vars");
     if let Some(dir) = VarsDir::open(&path, &shown, files) {
         for (name, group) in &mut draft.groups {
-            dir.read(name, &mut group.file_vars, files);
+            let mut vars = Vars::default();
+            dir.read(name, &mut vars, files);
+            group.file_vars.push(vars);
         }
     }
     let (path, shown) = named("host_vars");
@@ -159,10 +226,24 @@ fn inventory(path: &Path, shown: &str, draft: &mut Draft, files: &mut Files<'_>,
 
 /// Reads one inventory file into the draft.
 fn file(path: &Path, shown: &str, draft: &mut Draft, files: &mut Files<'_>) {
-    if is_program(path) {
-        program::read(path, shown, draft, files);
-        return;
+    match kind_of(path) {
+        Executable::Program | Executable::Binary if files.is_elsewhere(path) => {
+            let message = format!("`{shown}` is a link to a program outside of the inventory");
+            let fault = Diagnostic::error("unsafe-program", message);
+            files.fault(fault.help("copy the program into the folder, or name it by `-i` itself"));
+        }
+        Executable::Binary if files.root.is_some() => {
+            let message = format!("`{shown}` is a binary program, and is not run");
+            let fault = Diagnostic::error("unsafe-program", message);
+            files.fault(fault.help("move it out of the folder, or name it by `-i` itself"));
+        }
+        Executable::Program | Executable::Binary => program::read(path, shown, draft, files),
+        Executable::No => text_file(path, shown, draft, files),
     }
+}
+
+/// Reads one inventory file that is text.
+fn text_file(path: &Path, shown: &str, draft: &mut Draft, files: &mut Files<'_>) {
     if let Some(id) = files.add(path, shown) {
         source(path, shown, id, draft, files);
     }
@@ -171,7 +252,7 @@ fn file(path: &Path, shown: &str, draft: &mut Draft, files: &mut Files<'_>) {
 /// Reads the text of one inventory file into the draft.
 fn source(path: &Path, shown: &str, id: SourceId, draft: &mut Draft, files: &mut Files<'_>) {
     let text = files.sources.get(id).text();
-    if text.starts_with("$ANSIBLE_VAULT;") {
+    if text.starts_with(VAULT) {
         files.fault(
             Diagnostic::error("vault-value", format!("`{shown}` is encrypted by a vault"))
                 .help("decrypt it: planrun opens no vault"),
@@ -222,15 +303,29 @@ fn format_of(path: &Path, text: &str) -> Format {
     }
 }
 
-/// Whether a file is executable and would run: Ansible too reads what cannot be executed as text.
-fn is_program(path: &Path) -> bool {
+/// What a file is that may be executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Executable {
+    /// Text: it may not be executed, or would not run.
+    No,
+    /// It begins with `#!`.
+    Program,
+    /// It is machine code.
+    Binary,
+}
+
+/// Tells whether a file would run: Ansible too reads what cannot be executed as text.
+fn kind_of(path: &Path) -> Executable {
     let executable =
         path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0);
     let mut start = Vec::new();
-    executable
-        && File::open(path)
-            .and_then(|file| file.take(4).read_to_end(&mut start))
-            .is_ok_and(|_| start.starts_with(b"#!") || start == b"\x7fELF")
+    let read = executable
+        && File::open(path).and_then(|file| file.take(4).read_to_end(&mut start)).is_ok();
+    match start.as_slice() {
+        [b'#', b'!', ..] if read => Executable::Program,
+        b"\x7fELF" if read => Executable::Binary,
+        _ => Executable::No,
+    }
 }
 
 /// The files of one inventory.
@@ -243,6 +338,10 @@ pub(super) struct Files<'a> {
     pub(super) found: &'a mut Diagnostics,
     /// Whether every file so far gave something that can be used.
     pub(super) usable: bool,
+    /// The folder that is being read, if the inventory is one.
+    root: Option<PathBuf>,
+    /// Files of variables that a vault has encrypted.
+    pub(super) vaults: Vec<SourceId>,
     count: usize,
 }
 
@@ -303,6 +402,12 @@ impl Files<'_> {
                 None
             }
         }
+    }
+
+    /// Whether a file of a folder is a link that leads out of it.
+    fn is_elsewhere(&self, path: &Path) -> bool {
+        let inside = |root: &PathBuf| path.canonicalize().is_ok_and(|path| path.starts_with(root));
+        self.root.as_ref().is_some_and(|root| !inside(root))
     }
 
     /// Whether a directory is nested too deep, which is told.

@@ -8,12 +8,45 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
 use crate::inventory::draft::Vars;
 use crate::inventory::read::Files;
 use crate::inventory::yaml;
+use crate::source::SourceId;
+use crate::source::Sources;
+use crate::source::Span;
 
 /// What may stand behind a name, in the order it is tried.
 const ENDINGS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
+
+/// How a file begins that a vault has encrypted.
+pub(super) const VAULT: &str = "$ANSIBLE_VAULT;";
+/// Most of them that are named.
+const MAX_NAMED: usize = 3;
+
+/// Reports the files that a vault has encrypted, all at once: an inventory may have dozens.
+pub(super) fn tell_vaults(vaults: &[SourceId], sources: &Sources, found: &mut Diagnostics) {
+    let Some(&first) = vaults.first() else { return };
+    let message = if vaults.len() == 1 {
+        "this file is encrypted by a vault: its variables are missing".to_owned()
+    } else {
+        let named = vaults.iter().take(MAX_NAMED);
+        let named: Vec<String> = named.map(|&id| format!("`{}`", sources.get(id).path())).collect();
+        let more = if vaults.len() > MAX_NAMED { ", ..." } else { "" };
+        format!(
+            "{} files are encrypted by a vault: {}{more}; their variables are missing",
+            vaults.len(),
+            named.join(", ")
+        )
+    };
+    let text = sources.get(first).text();
+    let line = Span::new(first, 0, text.find('\n').unwrap_or(text.len()));
+    found.push(
+        Diagnostic::warning("vault-value", message)
+            .at(line, "planrun opens no vault")
+            .help("give the values that a plan needs as its inputs, `sensitive: true`"),
+    );
+}
 
 /// A directory of variables and what is in it.
 pub(super) struct VarsDir<'a> {
@@ -55,7 +88,10 @@ impl<'a> VarsDir<'a> {
 /// Reads a file, or all files of a directory.
 fn read_path(path: &Path, shown: &str, vars: &mut Vars, files: &mut Files<'_>, depth: usize) {
     if !path.is_dir() {
-        if let Some(id) = files.add(path, shown) {
+        let Some(id) = files.add(path, shown) else { return };
+        if files.sources.get(id).text().starts_with(VAULT) {
+            files.vaults.push(id);
+        } else {
             files.usable &= yaml::read_vars(id, files.sources, vars, files.found);
         }
         return;

@@ -109,17 +109,6 @@ pub(super) fn read_vars(
     vars: &mut Vars,
     found: &mut Diagnostics,
 ) -> bool {
-    let text = sources.get(id).text();
-    if text.starts_with("$ANSIBLE_VAULT;") {
-        let message = "this file is encrypted by a vault: its variables are missing";
-        let whole = Span::new(id, 0, text.find('\n').unwrap_or(text.len()));
-        found.push(
-            Diagnostic::warning("vault-value", message)
-                .at(whole, "planrun opens no vault")
-                .help("give the values that a plan needs as its inputs, `sensitive: true`"),
-        );
-        return true;
-    }
     let Some((root, sealed)) = parse(sources, id, found) else {
         return false;
     };

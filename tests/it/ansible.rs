@@ -65,7 +65,11 @@ fn keep(path: &Path, said: &str, wrong: &mut Vec<String>) {
 #[ignore = "needs ansible-core: tests/run installs it"]
 fn the_kept_answers_are_those_of_ansible() {
     let cases = cases();
-    let list = |case: &Case| words(&["ansible-inventory", "-i", &case.inventory, "--list"]);
+    let list = |case: &Case| {
+        let sources = case.inventories.iter().flat_map(|one| ["-i", one]);
+        let all: Vec<&str> = ["ansible-inventory", "--list"].into_iter().chain(sources).collect();
+        words(&all)
+    };
     let asked: Vec<Vec<String>> = cases.iter().map(list).collect();
     let mut wrong = Vec::new();
     for (case, said) in cases.iter().zip(ask(&asked)) {

@@ -1,7 +1,7 @@
 //! Inventories, read as Ansible reads them.
 //!
-//! A case is a folder below `tests/cases/inventories`: an inventory whose name begins with `hosts`,
-//! and `ansible.json`, what `ansible-inventory --list` prints for it. The quick test holds our
+//! A case is a folder below `tests/cases/inventories`: an inventory whose name begins with `hosts`
+//! (or a file `sources` with several, one a line: names in the folder, or lists of hosts), and `ansible.json`, what `ansible-inventory --list` prints for it. The quick test holds our
 //! reader against the kept answers; another one, which needs Ansible, holds the kept answers
 //! against Ansible itself (`UPDATE_ANSIBLE=1` writes them anew). Whatever differs stands in
 //! `DIFFERENCES.md` with its reason, and must differ exactly so.
@@ -32,8 +32,8 @@ const DIFFERENCES: &str = "tests/cases/inventories/DIFFERENCES.md";
 /// An inventory, and what Ansible makes of it.
 pub(crate) struct Case {
     pub(crate) name: String,
-    /// The inventory, relative to the root of the tree.
-    pub(crate) inventory: String,
+    /// The inventories, relative to the root of the tree, or lists of hosts.
+    pub(crate) inventories: Vec<String>,
 }
 
 impl Case {
@@ -55,24 +55,32 @@ pub(crate) fn cases() -> Vec<Case> {
     names
         .into_iter()
         .map(|name| {
+            let folder = format!("{CASES}/{name}");
+            if let Ok(sources) = fs::read_to_string(root().join(&folder).join("sources")) {
+                let path = |line: &str| match line.contains(',') {
+                    true => line.to_owned(),
+                    false => format!("{folder}/{line}"),
+                };
+                return Case { inventories: sources.lines().map(path).collect(), name };
+            }
             let inside = fs::read_dir(root().join(CASES).join(&name)).unwrap();
             let mut hosts = inside
                 .map(|entry| entry.unwrap().file_name().into_string().unwrap())
                 .filter(|entry| entry.starts_with("hosts"));
             let file = hosts.next().unwrap_or_else(|| panic!("{name}: no `hosts`"));
             assert_eq!(hosts.next(), None, "{name}: which of them?");
-            Case { inventory: format!("{CASES}/{name}/{file}"), name }
+            Case { inventories: vec![format!("{folder}/{file}")], name }
         })
         .collect()
 }
 
-/// Reads an inventory; `Err` has the codes of the faults.
-pub(crate) fn ours(inventory: &str) -> Result<Inventory, String> {
+/// Reads inventories; `Err` has the codes of the faults.
+pub(crate) fn ours(inventories: &[String]) -> Result<Inventory, String> {
     let mut sources = Sources::default();
     let mut found = Diagnostics::default();
-    let path = root().join(inventory);
+    let paths: Vec<PathBuf> = inventories.iter().map(PathBuf::from).collect();
     let mut programs = LocalPrograms::new(PATIENCE);
-    let read = read::read_with(&path, inventory, &mut programs, &mut sources, &mut found);
+    let read = read::read_all(&paths, &mut programs, &mut sources, &mut found);
     read.ok_or_else(|| {
         let codes: Vec<&str> = found.sorted().iter().map(|one| one.code).collect();
         codes.join(", ")
@@ -117,7 +125,7 @@ fn inventories_are_read_as_ansible_reads_them() {
     for case in &cases {
         let kept = fs::read_to_string(case.kept()).unwrap();
         let answer = Answer::read(&kept);
-        let differences = match ours(&case.inventory) {
+        let differences = match ours(&case.inventories) {
             Ok(inventory) => answer.differences(&inventory),
             Err(codes) => format!("planrun refuses it: {codes}\n"),
         };

@@ -83,6 +83,11 @@ fn made(name: &str, desk: &Desk) {
             let step = format!("  - approve: \"{uses}\"\n");
             desk.write("plan.yaml", format!("{PLAN}{step}inputs:\n{inputs}"));
         }
+        "unsafe-program" => {
+            desk.write("prod/list-hosts", b"\x7fELF\0");
+            let mode = fs::Permissions::from_mode(0o755);
+            fs::set_permissions(desk.path("prod/list-hosts"), mode).unwrap();
+        }
         "line-too-long" => {
             let vars = pieces(0..20_000, |n| format!(" a{n}=b"));
             desk.write("hosts.ini", format!("[web]\nweb1{vars}\n"));

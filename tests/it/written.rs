@@ -64,3 +64,19 @@ fn a_saved_inventory_gives_what_the_first_one_gave() {
         assert!(told.text.ends_with("3.10 none none none"), "{ending}: {}", told.text);
     }
 }
+
+#[test]
+fn paths_of_an_inventory_are_absolute_and_several_inventories_are_one() {
+    let desk = Desk::new();
+    let one = "all: {hosts: {web1: {planrun_known_hosts: keys/known_hosts}}}\n";
+    desk.write("site/one.yaml", one);
+    desk.write("two.ini", "web1 ansible_ssh_private_key_file=keys/id ansible_user=ops\n");
+    let told = desk.types(
+        "planrun inventory -i site/one.yaml -i ./two.ini --inventory 'web2,' --format json >&2",
+    );
+    assert_eq!(told.status, 0, "{}", told.text);
+    assert!(told.text.contains("\"identity_file\": \"/desk/keys/id\""), "{}", told.text);
+    assert!(told.text.contains("\"known_hosts\": \"/desk/keys/known_hosts\""), "{}", told.text);
+    assert!(told.text.contains("\"user\": \"ops\""), "{}", told.text);
+    assert!(told.text.contains("\"web2\": {"), "{}", told.text);
+}

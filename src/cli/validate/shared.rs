@@ -13,11 +13,15 @@ use crate::cli::load;
 use crate::cli::load::Values;
 use crate::cli::models;
 use crate::cli::tell::Checked;
+use crate::cli::tell::Findings;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::inventory::Inventory;
+use crate::inventory::pattern;
+use crate::inventory::program::NoPrograms;
 use crate::inventory::read;
 use crate::plan::Plan;
+use crate::report::text::printable;
 use crate::resolve;
 use crate::resolve::Given;
 use crate::source::Sources;
@@ -25,11 +29,19 @@ use crate::source::Sources;
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Shared<'a> {
-    name: Option<&'a str>,
+    names: &'a [String],
     values: &'a Values,
     given: Inputs,
-    inventories: BTreeMap<PathBuf, Option<Inventory>>,
+    inventories: BTreeMap<Vec<PathBuf>, Option<Inventory>>,
     told: HashSet<Key>,
+    /// Whether there are several files: not every plan is for this inventory then.
+    several: bool,
+    /// How many plans were checked against the inventory.
+    checked: usize,
+    /// Whether the file of inputs may hold secrets.
+    pub(super) has_secrets: bool,
+    /// Lines of talk: which plans were not checked against the inventory.
+    pub(super) talk: Vec<String>,
 }
 
 /// What is given with every plan.
@@ -40,39 +52,49 @@ enum Inputs {
     Read(Option<Given>),
 }
 
+/// Whether a plan is for another inventory: a part of its hosts is not there.
+fn is_of_another(plan: &Plan, inventory: &Inventory) -> bool {
+    let hosts = pattern::resolve(&plan.hosts.0, inventory);
+    matches!(hosts, Err(pattern::PatternError::Unknown { .. }))
+}
+
 /// Makes two faults one: its code, its message, and the place it has.
 type Key = (&'static str, String, Option<(String, Range<usize>)>);
 
 impl<'a> Shared<'a> {
     /// Begins with what the command line names.
-    pub(super) fn new(name: Option<&'a str>, values: &'a Values) -> Self {
+    pub(super) fn new(names: &'a [String], values: &'a Values, several: bool) -> Self {
         Self {
-            name,
+            names,
             values,
             given: Inputs::NotRead,
             inventories: BTreeMap::new(),
             told: HashSet::new(),
+            several,
+            checked: 0,
+            has_secrets: false,
+            talk: Vec::new(),
         }
     }
 
     /// Checks an inventory and its model, for plans of a folder; `None` where that was done before.
     pub(super) fn inventory_at(
         &mut self,
-        path: &Path,
-        shown: &str,
+        paths: &[PathBuf],
         plan_dir: &Path,
         sources: &mut Sources,
     ) -> Option<Checked> {
-        if self.inventories.contains_key(path) {
+        if self.inventories.contains_key(paths) {
             return None;
         }
         let mut found = Diagnostics::default();
-        let inventory = read::read(path, shown, sources, &mut found);
+        let inventory = read::read_all(paths, &mut NoPrograms, sources, &mut found);
         if let Some(inventory) = &inventory {
-            let _model = models::read(inventory, path, plan_dir, sources, &mut found);
+            let _model = models::read(inventory, paths, plan_dir, sources, &mut found);
         }
-        self.inventories.insert(path.to_owned(), inventory);
-        Some(self.checked(shown, &found, sources))
+        self.inventories.insert(paths.to_owned(), inventory);
+        let shown: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        Some(self.checked(&shown.join(", "), &found, sources))
     }
 
     /// Reads what a plan of a folder is checked against, whatever is wrong in the plan; returns what
@@ -83,39 +105,45 @@ impl<'a> Shared<'a> {
         sources: &mut Sources,
         found: &mut Diagnostics,
     ) -> Vec<Checked> {
-        let Some(name) = self.name else {
+        if self.names.is_empty() {
             return Vec::new();
-        };
+        }
         let mut read_now = Vec::new();
         read_now.extend(self.read_given(sources));
-        let path = match read::find(name, Some(plan_dir)) {
-            Ok(path) => path,
-            Err(fault) => {
-                let mut not_found = Diagnostics::default();
-                not_found.push(*fault);
-                let checked = self.checked(name, &not_found, sources);
-                read_now.extend((!checked.found.is_empty()).then_some(checked));
-                return read_now;
-            }
+        let mut not_found = Diagnostics::default();
+        let Some(paths) = load::find(self.names, Some(plan_dir), &mut not_found) else {
+            let checked = self.checked(&self.names.join(", "), &not_found, sources);
+            read_now.extend((!checked.found.is_empty()).then_some(checked));
+            return read_now;
         };
-        let shown = path.display().to_string();
-        read_now.extend(self.inventory_at(&path, &shown, plan_dir, sources));
-        load::tell_vars_beside(plan_dir, &path, found);
+        read_now.extend(self.inventory_at(&paths, plan_dir, sources));
+        load::tell_vars_beside(plan_dir, &paths, found);
         read_now
     }
 
     /// Brings a plan together with the inventory, if there is one that is of use.
     pub(super) fn resolve(
-        &self,
+        &mut self,
         plan: Plan,
+        shown: &str,
         plan_dir: &Path,
         sources: &mut Sources,
         found: &mut Diagnostics,
     ) {
-        let path = self.name.map(|name| read::find(name, Some(plan_dir)));
-        let Some(Ok(path)) = path else { return };
-        let inventory = self.inventories.get(&path).cloned().flatten();
+        let paths = load::find(self.names, Some(plan_dir), &mut Diagnostics::default());
+        let Some(paths) = paths else { return };
+        let inventory = self.inventories.get(&paths).cloned().flatten();
         if let (Some(inventory), Inputs::Read(Some(given))) = (inventory, &self.given) {
+            if self.several && is_of_another(&plan, &inventory) {
+                self.talk.push(format!(
+                    "not checked against {}: {}, its hosts `{}` are not there",
+                    printable(&inventory.path),
+                    printable(shown),
+                    printable(&plan.hosts.0)
+                ));
+                return;
+            }
+            self.checked += 1;
             let given = Given {
                 plan_dir: plan_dir.to_owned(),
                 // Where plans are checked, nobody has them.
@@ -124,6 +152,27 @@ impl<'a> Shared<'a> {
             };
             let _resolved = resolve::resolve(plan, inventory, &given, sources, found);
         }
+    }
+
+    /// Takes the values of the file of inputs out of what is shown, if some may be secrets.
+    pub(super) fn hide_inputs(&self, sources: &mut Sources) {
+        if let Inputs::Read(Some(Given { file: Some((file, _)), .. })) = &self.given
+            && self.has_secrets
+        {
+            load::hide_inputs(*file, sources);
+        }
+    }
+
+    /// Reports an inventory that has the hosts of no plan.
+    pub(super) fn unchecked(&self, findings: &mut Findings) {
+        if self.checked > 0 || self.talk.is_empty() {
+            return;
+        }
+        let name = self.names.join(", ");
+        let message = format!("no plan was checked against `{name}`: none has its hosts there");
+        let fault = Diagnostic::error("unknown-host", message);
+        let found = vec![fault.help("name the inventory of these plans")];
+        findings.files.push(Checked { file: name, found });
     }
 
     /// Reads the file of inputs, once.

@@ -1,11 +1,20 @@
 //! Tests of [`super`].
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
 use serde_json::json;
 
+use crate::diagnostic::Diagnostics;
 use crate::inventory::fixture::hosts;
 use crate::inventory::fixture::read_files;
+use crate::inventory::fixture::read_programs;
 use crate::inventory::fixture::read_text;
 use crate::inventory::fixture::var;
+use crate::inventory::program::Failure;
+use crate::inventory::program::Programs;
+use crate::inventory::read::read_with;
+use crate::source::Sources;
 
 #[test]
 fn a_directory_is_all_its_inventories_in_the_order_of_names() {
@@ -166,4 +175,45 @@ proptest::proptest! {
             }
         }
     }
+}
+
+/// Programs that all print one host.
+struct Printing(Vec<String>);
+
+impl Programs for Printing {
+    fn run(&mut self, program: &Path, _: &[&str]) -> Result<Vec<u8>, Failure> {
+        self.0.push(program.file_name().unwrap().to_string_lossy().into_owned());
+        Ok(br#"{"web": {"hosts": ["web1"]}, "_meta": {"hostvars": {}}}"#.to_vec())
+    }
+}
+
+#[test]
+fn a_folder_runs_its_scripts_and_no_binaries_and_nothing_outside_of_it() {
+    let script = "#!/bin/sh\n";
+    let files = [("d/10-hosts*", script), ("d/notes.md*", script), ("d/.hidden*", script)];
+    let mut programs = Printing(Vec::new());
+    let reading = read_programs("d", &files, &mut programs);
+    assert_eq!(hosts(&reading.clean()), "web1");
+    assert_eq!(programs.0, ["10-hosts"]);
+
+    let mut programs = Printing(Vec::new());
+    let reading = read_programs("d", &[("d/hosts*", "\x7fELF\0")], &mut programs);
+    assert_eq!(reading.told(), "unsafe-program `d/hosts` is a binary program, and is not run");
+    assert!(programs.0.is_empty());
+
+    let dir = tempfile::tempdir().unwrap();
+    let outside = dir.path().join("hosts");
+    std::fs::write(&outside, script).unwrap();
+    std::fs::set_permissions(&outside, PermissionsExt::from_mode(0o755)).unwrap();
+    let folder = dir.path().join("d");
+    std::fs::create_dir(&folder).unwrap();
+    std::os::unix::fs::symlink("../hosts", folder.join("hosts")).unwrap();
+    let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
+    let read = read_with(&folder, "d", &mut programs, &mut sources, &mut found);
+    assert!(read.is_none());
+    assert_eq!(found.sorted()[0].code, "unsafe-program");
+    assert!(programs.0.is_empty());
+    // Named itself, it is run.
+    let read = read_with(&outside, "hosts", &mut programs, &mut sources, &mut found);
+    assert!(read.is_some());
 }

@@ -73,6 +73,36 @@ pub static VARIABLES: &[Variable] = &[
     ),
 ];
 
+/// The variables of Ansible that say how a host is reached, and that planrun reads.
+const READ: [&str; 14] = [
+    "ansible_become",
+    "ansible_become_user",
+    "ansible_connection",
+    "ansible_group_priority",
+    "ansible_host",
+    "ansible_port",
+    "ansible_private_key_file",
+    "ansible_ssh_host",
+    "ansible_ssh_port",
+    "ansible_ssh_private_key_file",
+    "ansible_ssh_timeout",
+    "ansible_ssh_user",
+    "ansible_timeout",
+    "ansible_user",
+];
+
+/// Returns the variable that was probably meant by one that no tool knows: one that differs from it
+/// by a letter, or by the case of letters, or by `-` for `_`.
+pub fn misspelled(name: &str) -> Option<&'static str> {
+    // Most variables are looked at no closer.
+    let is_close = name.starts_with(['a', 'A']) && (11..40).contains(&name.len());
+    if !is_close || READ.contains(&name) || find(name).is_some() {
+        return None;
+    }
+    let plain = name.to_lowercase().replace('-', "_");
+    READ.into_iter().find(|known| strsim::damerau_levenshtein(&plain, known) <= 1)
+}
+
 /// Finds a variable.
 pub fn find(name: &str) -> Option<&'static Variable> {
     VARIABLES.iter().find(|variable| variable.name == name)
