@@ -79,6 +79,21 @@ async fn a_full_disk_poisons_the_run_and_loses_nothing_that_was_acknowledged() {
     keep(&journal, Event::RunStarted).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_store_of_an_earlier_version_gets_the_tables_it_lacks() {
+    let dir = home();
+    let store = Store::open(dir.path()).unwrap();
+    drop(begin(&store, "a").await);
+    drop(store);
+    raw(&dir).execute_batch("DROP TABLE locks; DROP TABLE requests").unwrap();
+    assert_eq!(Reader::open(dir.path()).unwrap().records(&id("a")).unwrap().len(), 1);
+
+    let store = Store::open(dir.path()).unwrap();
+    let (journal, _) = store.take(&id("a"), "ada@ops").unwrap();
+    keep(&journal, Event::RunStarted).await.unwrap();
+    begin(&store, "b").await;
+}
+
 #[test]
 fn databases_that_are_newer_foreign_or_no_databases_are_refused() {
     let newer = home();
