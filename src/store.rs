@@ -48,6 +48,7 @@ use rusqlite::Connection;
 
 pub use self::chain::Reading;
 pub use self::directory::default_dir;
+pub use self::error::Locked;
 pub use self::error::StoreError;
 pub use self::journal::RunJournal;
 pub use self::name::new_run_id;

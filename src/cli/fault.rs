@@ -48,7 +48,7 @@ impl Fault {
             Some(fault) => Self::from(fault),
             None => Self::new(Exit::STORE, error.to_string()),
         };
-        if matches!(journal.fault(), Some(StoreError::Locked { .. })) {
+        if matches!(journal.fault(), Some(StoreError::Locked(_))) {
             return fault;
         }
         let run = journal.run();
@@ -100,7 +100,7 @@ impl Fault {
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         let exit = match &error {
-            StoreError::Held { .. } | StoreError::Fenced { .. } | StoreError::Locked { .. } => {
+            StoreError::Held { .. } | StoreError::Fenced { .. } | StoreError::Locked(_) => {
                 Exit::HELD
             }
             StoreError::NoSuchRun { .. }
@@ -116,16 +116,21 @@ impl From<StoreError> for Fault {
                 .help(format!(
                     "put the hosts in order by hand, then: `planrun abort {run} --acknowledge`"
                 )),
-            StoreError::Locked { run, pid: Some(pid), .. } => fault
-                .help(format!("see what it does: `planrun show {run}`"))
-                .help(format!("wait for it, or pause it: `kill -INT {pid}`")),
-            StoreError::Locked { run, .. } => fault
-                .help(format!("see what was done: `planrun show {run}`"))
-                .help(format!("end it first: `planrun resume {run}` or `planrun rollback {run}`"))
-                .help(format!(
-                    "or give it up and leave its hosts as they are: \
-                     `planrun abort {run} --acknowledge`"
-                )),
+            StoreError::Locked(locked) => {
+                let run = &locked.run;
+                let fault = fault.help(format!("see what was done: `planrun show {run}`"));
+                match locked.pid {
+                    Some(pid) => fault.help(format!("wait for it, or pause it: `kill -INT {pid}`")),
+                    None => fault
+                        .help(format!(
+                            "end it first: `planrun resume {run}` or `planrun rollback {run}`"
+                        ))
+                        .help(format!(
+                            "or give it up and leave its hosts as they are: \
+                             `planrun abort {run} --acknowledge`"
+                        )),
+                }
+            }
             _ => fault,
         }
     }

@@ -68,7 +68,7 @@ pub(super) struct Session<'a> {
 /// How the driving ended.
 enum Ended {
     /// By itself.
-    Driven(Result<RunState, JournalError>),
+    Driven(Result<Box<RunState>, JournalError>),
     /// A second signal came.
     Left(Wish),
 }
@@ -166,7 +166,7 @@ impl Session<'_> {
                     );
                 }
                 () = inbox.look() => {}
-                done = &mut work => return Ok(Ended::Driven(done)),
+                done = &mut work => return Ok(Ended::Driven(done.map(Box::new))),
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The history of runs, one line each: `planrun runs`.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -121,10 +122,10 @@ pub fn text(runs: &[RunLine], style: &Style) -> String {
         out.push_str(&style.paint(Tone::Strong, &line));
         out.push('\n');
         for wait in &run.waits_for {
-            out.push_str(&format!("  waits for {wait}\n"));
+            let _written = writeln!(out, "  waits for {wait}");
         }
         for command in &run.next {
-            out.push_str(&format!("  {command}\n"));
+            let _written = writeln!(out, "  {command}");
         }
     }
     out

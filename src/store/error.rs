@@ -219,28 +219,8 @@ pub enum StoreError {
         since: Option<Timestamp>,
     },
     /// Another run has a machine that this one needs.
-    #[error(
-        "host {host} is locked by run {run} of plan {plan}, {}{}, started by {by}{}",
-        state.word(),
-        pid.map(|pid| format!(", process {pid}")).unwrap_or_default(),
-        since.map(|since| format!(" at {since:.0}")).unwrap_or_default()
-    )]
-    Locked {
-        /// The host, as the refused run names it.
-        host: String,
-        /// The run that has it.
-        run: RunId,
-        /// The plan of that run.
-        plan: String,
-        /// Who began that run: `user@machine`.
-        by: String,
-        /// When that run was begun.
-        since: Option<Timestamp>,
-        /// The process that works on that run, if one does.
-        pid: Option<u32>,
-        /// The state of that run.
-        state: RunStatus,
-    },
+    #[error("{0}")]
+    Locked(Box<Locked>),
     /// Another process has taken the run over.
     #[error(
         "run {run} was taken over by another process (epoch {current}, this one has {epoch}); \
@@ -340,6 +320,31 @@ pub enum StoreError {
         /// How many fit.
         count: usize,
     },
+}
+
+/// Which run has a machine that another one needs.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "host {host} is locked by run {run} of plan {plan}, {}{}, started by {by}{}",
+    state.word(),
+    pid.map(|pid| format!(", process {pid}")).unwrap_or_default(),
+    since.map(|since| format!(" at {since:.0}")).unwrap_or_default()
+)]
+pub struct Locked {
+    /// The host, as the refused run names it.
+    pub host: String,
+    /// The run that has it.
+    pub run: RunId,
+    /// The plan of that run.
+    pub plan: String,
+    /// Who began that run: `user@machine`.
+    pub by: String,
+    /// When that run was begun.
+    pub since: Option<Timestamp>,
+    /// The process that works on that run, if one does.
+    pub pid: Option<u32>,
+    /// The state of that run.
+    pub state: RunStatus,
 }
 
 impl StoreError {

@@ -22,6 +22,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use super::directory::open_private;
+use super::error::Locked;
 use super::error::StoreError;
 use super::sqlite;
 use super::sqlite::Taken;
@@ -127,14 +128,16 @@ pub(super) fn taken(
 ) -> Result<Option<StoreError>, rusqlite::Error> {
     let is_alive = |run: &RunId| RunLock::is_held(locks, run);
     let taken = sqlite::taken(connection, run, records, &is_alive)?;
-    Ok(taken.map(|Taken { host, holder }| StoreError::Locked {
-        host,
-        pid: RunLock::holder(locks, &holder.id),
-        run: holder.id,
-        plan: holder.plan,
-        by: holder.by,
-        since: holder.begun_at,
-        state: holder.state.unwrap_or(RunStatus::Running),
+    Ok(taken.map(|Taken { host, holder }| {
+        StoreError::Locked(Box::new(Locked {
+            host,
+            pid: RunLock::holder(locks, &holder.id),
+            run: holder.id,
+            plan: holder.plan,
+            by: holder.by,
+            since: holder.begun_at,
+            state: holder.state.unwrap_or(RunStatus::Running),
+        }))
     }))
 }
 
