@@ -7,6 +7,7 @@
 //! the place of a help, and the cured line is shown. Codes last: each has a section in
 //! `docs/diagnostics.md`, held by a test.
 
+pub mod allow;
 mod fix;
 pub mod manual;
 mod near;
@@ -208,6 +209,11 @@ impl Diagnostics {
     /// Leaves out what is not to be told; those that are not kept stay counted.
     pub fn retain(&mut self, keep: impl FnMut(&Diagnostic) -> bool) {
         self.found.retain(keep);
+    }
+
+    /// Changes what is kept: whoever sees more than the stage that found it may know what was meant.
+    pub fn amend(&mut self, change: impl FnMut(&mut Diagnostic)) {
+        self.found.iter_mut().for_each(change);
     }
 
     /// Whether no more faults are kept: what takes long to tell need not be found out then.

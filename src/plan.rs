@@ -12,6 +12,7 @@ mod each;
 mod input;
 pub mod longest;
 mod lower;
+mod meant;
 mod route;
 #[cfg(test)]
 mod tests;
@@ -110,6 +111,7 @@ fn read_text(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
         return None;
     }
     schema::check(&node, &Shape::Record(&schema::plan::PLAN), found);
+    meant::amend(&node, sources, found);
     if found.gives_up() {
         return None;
     }
@@ -141,12 +143,9 @@ fn not_a_plan(file: Recognised) -> Diagnostic {
         Diagnostic::error("not-a-plan", format!("this is {}, not a plan of planrun", file.what))
             .at(file.at, "this gives it away");
     match file.plan {
-        Some(plan) => fault
-            .help(format!("as a plan the same begins so:\n{plan}"))
-            .help(
-                "say of each change what must then be seen and what undoes it, or why nothing does",
-            )
-            .help("`docs/coming-from.md` has the words of other tools and what becomes of them"),
+        Some(plan) => fault.help(format!("as a plan the same begins so:\n{plan}")).help(
+            "say of each change what must then be seen and what undoes it, or why nothing does",
+        ),
         None => fault.help(file.say),
     }
 }

@@ -18,6 +18,7 @@ mod looks;
 mod privileges;
 mod rounds;
 mod secrets;
+mod sleeps;
 pub mod texts;
 mod types;
 mod uninterruptible;
@@ -58,6 +59,9 @@ pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostic
     privileges::check(plan, sources, found);
     lists::check(plan, found);
     secrets::check(plan, sources, found);
+    for placed in placed(node, plan) {
+        sleeps::check(&placed, found);
+    }
     // An input may be there for a text that is read later.
     if texts::files(plan).is_empty() {
         known::unused(plan, &texts::Texts::new(), found);

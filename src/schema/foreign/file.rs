@@ -16,6 +16,8 @@ use crate::source::Span;
 
 /// Steps that the beginning of a plan shows.
 const SHOWN: usize = 3;
+/// Most items of a list, or parts of a file, that are looked at.
+const MAX_ITEMS: usize = 100;
 /// The longest command that is shown.
 const MAX_TEXT: usize = 70;
 
@@ -30,6 +32,118 @@ pub struct Recognised {
     pub plan: Option<String>,
     /// What to do with a file of planrun.
     pub say: &'static str,
+}
+
+/// How files of a tool are made, and where their steps are.
+struct FileForm {
+    what: &'static str,
+    /// It has one of these keys.
+    keys: &'static [&'static str],
+    /// The value of that key begins so.
+    begins: &'static str,
+    /// The key of its parts: a list, or a mapping by their names.
+    parts: &'static str,
+    /// One of its parts has one of these keys; any file will do where there are none.
+    part_keys: &'static [&'static str],
+    /// The key of the steps in a part; the parts are the steps where it is empty.
+    steps: &'static str,
+    /// The key of its inputs.
+    inputs: &'static str,
+}
+
+/// A form about which nothing is said.
+const FORM: FileForm = FileForm {
+    what: "",
+    keys: &[],
+    begins: "",
+    parts: "",
+    part_keys: &[],
+    steps: "",
+    inputs: "parameters",
+};
+
+/// Files whose top level is a mapping; the first that fits counts.
+static FORMS: &[FileForm] = &[
+    FileForm {
+        what: "a GitHub workflow",
+        keys: &["jobs"],
+        parts: "jobs",
+        part_keys: &["steps", "runs-on", "uses", "needs", "script"],
+        steps: "steps",
+        ..FORM
+    },
+    FileForm {
+        what: "an AWS SSM document",
+        keys: &["schemaVersion", "mainSteps"],
+        parts: "mainSteps",
+        ..FORM
+    },
+    FileForm {
+        what: "a plan of Puppet Bolt",
+        keys: &["steps"],
+        parts: "steps",
+        part_keys: &["targets", "target", "task", "plan", "resources", "eval", "message"],
+        ..FORM
+    },
+    FileForm {
+        what: "a workflow of Dagu",
+        keys: &["steps"],
+        parts: "steps",
+        part_keys: &["depends", "executor", "continueOn", "repeatPolicy"],
+        ..FORM
+    },
+    FileForm { what: "an Argo workflow", keys: &["apiVersion"], begins: "argoproj.io/", ..FORM },
+    FileForm { what: "a Kubernetes object", keys: &["apiVersion"], ..FORM },
+    FileForm {
+        what: "a workflow of StackStorm (Orquesta)",
+        keys: &["tasks"],
+        parts: "tasks",
+        part_keys: &["action", "next"],
+        ..FORM
+    },
+    FileForm {
+        what: "a playbook of Spot",
+        keys: &["tasks"],
+        parts: "tasks",
+        part_keys: &["commands"],
+        steps: "commands",
+        ..FORM
+    },
+    FileForm {
+        what: "a Taskfile",
+        keys: &["tasks"],
+        parts: "tasks",
+        part_keys: &["cmds", "cmd"],
+        ..FORM
+    },
+];
+
+impl FileForm {
+    /// Recognises a file of this form.
+    fn of(&self, node: &Node) -> Option<Recognised> {
+        let entry = self.keys.iter().find_map(|key| node.entry(key))?;
+        let begins = entry.value.as_text().is_some_and(|text| text.starts_with(self.begins));
+        (begins || self.begins.is_empty()).then_some(())?;
+        let all = node.get(self.parts);
+        let items = all.map(Node::items).unwrap_or_default().iter();
+        let values = all.map(Node::entries).unwrap_or_default().iter().map(|entry| &entry.value);
+        let parts: Vec<&Node> = items.chain(values).take(MAX_ITEMS).collect();
+        let shown = parts.iter().find_map(|part| key(part, self.part_keys));
+        (shown.is_some() || self.part_keys.is_empty()).then_some(())?;
+        let mut sketch = sketch(node);
+        sketch.inputs = names(node.get(self.inputs));
+        let within = parts.iter().find_map(|part| part.get(self.steps));
+        sketch.steps = match within {
+            Some(inner) => steps(inner.items().iter()),
+            None if self.steps.is_empty() => steps(parts.into_iter()),
+            None => Vec::new(),
+        };
+        Some(foreign(
+            self.what,
+            shown.filter(|_| self.keys == ["steps"]).unwrap_or(entry.key_span),
+            &sketch,
+        ))
+    }
 }
 
 /// The steps of a plan that has yet to be written.
@@ -59,7 +173,7 @@ fn of_list(items: &[Node]) -> Option<Recognised> {
     if let Some(at) = key(first, &["sequence"]) {
         let mut sketch = sketch(first);
         let commands = first.get("sequence").and_then(|all| all.get("commands"));
-        sketch.steps = steps(commands.map(Node::items).unwrap_or_default());
+        sketch.steps = steps(commands.map(Node::items).unwrap_or_default().iter());
         sketch.inputs = names(first.get("options"));
         return Some(foreign("a Rundeck job", at, &sketch));
     }
@@ -69,15 +183,27 @@ fn of_list(items: &[Node]) -> Option<Recognised> {
     if let Some(found) = play(first) {
         return Some(found);
     }
-    let is_task = |entry: &&Entry| {
-        let known = find(&STEP, &entry.key);
-        STEP.field(&entry.key).is_none()
-            && known.is_some_and(|word| word.tools.contains(&Tool::Ansible))
-    };
-    let at = first.entries().iter().find(is_task)?.key_span;
-    let steps = steps(items);
+    let at = items.iter().take(MAX_ITEMS).find_map(of_task)?.key_span;
+    let steps = steps(items.iter());
     let sketch = Sketch { steps, ..Sketch::default() };
     Some(foreign("a list of Ansible tasks", at, &sketch))
+}
+
+/// Returns what shows a task of Ansible: a word of Ansible, a module with its arguments as
+/// `name=value`, or beside a `name` any module with a mapping.
+fn of_task(item: &Node) -> Option<&Entry> {
+    let mut unknown = item.entries().iter().filter(|entry| STEP.field(&entry.key).is_none());
+    let named = item.get("name").is_some() && !ACTIONS.iter().any(|key| item.get(key).is_some());
+    unknown.find(|entry| {
+        let word = find(&STEP, &entry.key);
+        let arguments = entry.value.as_text().is_some_and(|text| {
+            let (name, value) = text.split_once('=').unwrap_or_default();
+            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            !name.is_empty() && name.chars().all(is_name) && !value.starts_with([' ', '='])
+        });
+        word.is_some_and(|word| word.tools.contains(&Tool::Ansible))
+            || word.is_none() && (arguments || named && !entry.value.entries().is_empty())
+    })
 }
 
 /// Recognises a play of Ansible.
@@ -89,36 +215,18 @@ fn play(node: &Node) -> Option<Recognised> {
     let tasks = ["pre_tasks", "tasks", "post_tasks"];
     let tasks = tasks.iter().filter_map(|key| node.get(key));
     let tasks: Vec<Node> = tasks.flat_map(Node::items).cloned().collect();
-    sketch.steps = steps(&tasks);
+    sketch.steps = steps(tasks.iter());
     sketch.inputs = names(node.get("vars"));
     sketch.hosts = short(node.get("hosts")).unwrap_or_default();
     Some(foreign("an Ansible playbook", at, &sketch))
 }
 
 fn of_map(node: &Node, entries: &[Entry]) -> Option<Recognised> {
-    if let Some(at) = key(node, &["jobs"]) {
-        let job = node.get("jobs")?.entries().first()?;
-        key(&job.value, &["steps", "runs-on", "uses", "needs", "script"])?;
-        let mut sketch = sketch(node);
-        sketch.steps = steps(job.value.get("steps").map(Node::items).unwrap_or_default());
-        return Some(foreign("a GitHub workflow", at, &sketch));
-    }
-    if let Some(at) = key(node, &["schemaVersion", "mainSteps"]) {
-        let mut sketch = sketch(node);
-        sketch.steps = steps(node.get("mainSteps").map(Node::items).unwrap_or_default());
-        sketch.inputs = names(node.get("parameters"));
-        return Some(foreign("an AWS SSM document", at, &sketch));
-    }
     if let Some(found) = play(node) {
         return Some(found);
     }
-    if let Some(all) = node.get("steps") {
-        let of_bolt = ["targets", "target", "task", "plan", "resources", "eval", "message"];
-        let at = all.items().iter().find_map(|step| key(step, &of_bolt))?;
-        let mut sketch = sketch(node);
-        sketch.steps = steps(all.items());
-        sketch.inputs = names(node.get("parameters"));
-        return Some(foreign("a plan of Puppet Bolt", at, &sketch));
+    if let Some(found) = FORMS.iter().find_map(|form| form.of(node)) {
+        return Some(found);
     }
     if let Some(at) = key(node, &["runcmd", "bootcmd", "write_files"]) {
         let mut sketch = Sketch::default();
@@ -247,8 +355,8 @@ fn sketch(node: &Node) -> Sketch {
 }
 
 /// Returns the first steps, each in its lines.
-fn steps(items: &[Node]) -> Vec<Vec<String>> {
-    let steps = items.iter().filter(|item| !item.entries().is_empty());
+fn steps<'a>(items: impl Iterator<Item = &'a Node>) -> Vec<Vec<String>> {
+    let steps = items.filter(|item| !item.entries().is_empty());
     let step = |item: &Node| {
         let name = short(item.get("name")).map(|name| format!("name: {name}"));
         name.into_iter().chain([action(item)]).collect()

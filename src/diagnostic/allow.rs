@@ -1,0 +1,138 @@
+//! Warnings that an author allows where they are: `# planrun: allow(CODE) reason`.
+//!
+//! The comment is at the end of the line a warning points at, or on a line of its own above it; in a
+//! script it is a comment of the script. It allows warnings only, and needs a reason. One that allows
+//! nothing is a warning itself ([`unused`]), so that none outlives what it was written for.
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Severity;
+use crate::source::SourceId;
+use crate::source::Sources;
+use crate::source::Span;
+
+/// How the comment begins, behind its `#`.
+const MARK: &str = "planrun: allow(";
+/// Most lines of comments above a line that are looked at.
+const MAX_LINES: usize = 20;
+
+/// A comment that allows something.
+struct Allow<'a> {
+    /// Where it is in its line, with the `#`.
+    at: usize,
+    codes: &'a str,
+    reason: &'a str,
+}
+
+/// Reads the comment of a line.
+fn of_line(line: &str) -> Option<Allow<'_>> {
+    let mark = line.find(MARK)?;
+    let before = line[..mark].trim_end();
+    let at = before.len().checked_sub(1).filter(|_| before.ends_with('#'))?;
+    (at == 0 || before[..at].ends_with([' ', '\t'])).then_some(())?;
+    let (codes, reason) = line[mark + MARK.len()..].split_once(')')?;
+    Some(Allow { at, codes, reason: reason.trim() })
+}
+
+impl Allow<'_> {
+    fn allows(&self, code: &str) -> bool {
+        !self.reason.is_empty() && self.codes.split(',').any(|one| one.trim() == code)
+    }
+}
+
+/// Returns where the comment is that allows a diagnostic, if there is one.
+pub fn allowance(one: &Diagnostic, sources: &Sources) -> Option<(SourceId, usize)> {
+    let span = one.primary.as_ref()?.span;
+    let text = sources.get(span.source).text();
+    let at = span.range().start.min(text.len());
+    if one.severity != Severity::Warning {
+        return None;
+    }
+    let mut start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    let mut line = text[start..].lines().next().unwrap_or_default();
+    for number in 0..MAX_LINES {
+        // Above only lines that are comments as a whole belong to the line below.
+        if number > 0 && !line.trim_start().starts_with('#') {
+            return None;
+        }
+        if let Some(allow) = of_line(line).filter(|allow| allow.allows(one.code)) {
+            return Some((span.source, start + allow.at));
+        }
+        let end = start.checked_sub(1)?;
+        start = text[..end].rfind('\n').map_or(0, |end| end + 1);
+        line = &text[start..end];
+    }
+    None
+}
+
+/// Warns of the comments of a text that allow nothing. `used` tells whether the one at a place does;
+/// `may_come` whether a code may come of a check that was not made.
+pub fn unused(
+    id: SourceId,
+    sources: &Sources,
+    used: impl Fn(usize) -> bool,
+    may_come: impl Fn(&str) -> bool,
+) -> Vec<Diagnostic> {
+    let text = sources.get(id).text();
+    if !text.contains(MARK) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        if let Some(allow) = of_line(line) {
+            let at = start + allow.at;
+            let span = Span::new(id, at, start + line.trim_end().len());
+            let code = allow.codes.trim();
+            if allow.reason.is_empty() {
+                let fault = Diagnostic::warning("unused-allow", "missing reason in `allow`");
+                found.push(
+                    fault
+                        .at(span, "allows nothing without a reason")
+                        .help(format!("write why: `# planrun: allow({code}) REASON`")),
+                );
+            } else if !used(at) && !code.split(',').any(|one| may_come(one.trim())) {
+                let message = format!("unused `allow({code})`");
+                found.push(
+                    Diagnostic::warning("unused-allow", message)
+                        .at(span, "there is no such warning here")
+                        .help("remove the comment"),
+                );
+            }
+        }
+        start += line.len();
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comment_belongs_to_its_line_or_to_the_one_below() {
+        let text = "a: 1 # planrun: allow(x) it is so\n# planrun: allow(y, z) a reason\n# more\nb: 2\nc: 3\n";
+        let mut sources = Sources::default();
+        let id = sources.add("p.yaml", text);
+        let at = |code, needle: &str| {
+            let start = text.find(needle).unwrap();
+            let one = Diagnostic::warning(code, "").at(Span::new(id, start, start + 1), "");
+            allowance(&one, &sources).is_some()
+        };
+        assert!(at("x", "a: 1") && at("y", "b: 2") && at("z", "b: 2"));
+        assert!(!at("x", "b: 2") && !at("y", "a: 1") && !at("y", "c: 3"));
+        let error = Diagnostic::error("x", "").at(Span::new(id, 0, 1), "");
+        assert!(allowance(&error, &sources).is_none());
+    }
+
+    #[test]
+    fn what_allows_nothing_is_reported() {
+        let text = "a: \"x # planrun: allow(x)\"\nb: 1 # planrun: allow(y)\nc: 1 # planrun: allow(z) why\n";
+        let mut sources = Sources::default();
+        let id = sources.add("p.yaml", text);
+        let count = |used: usize, may: bool| unused(id, &sources, |at| at == used, |_| may).len();
+        assert_eq!(count(0, false), 3);
+        assert_eq!(count(text.rfind('#').unwrap(), false), 2);
+        // What another check may find is not known to be unused.
+        assert_eq!(count(0, true), 1);
+    }
+}

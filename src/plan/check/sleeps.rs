@@ -1,0 +1,62 @@
+//! Steps that run `sleep`: a `wait` survives a lost connection, and needs no rollback.
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::diagnostic::Severity;
+use crate::document::Node;
+use crate::duration;
+use crate::plan::Action;
+use crate::plan::Work;
+use crate::plan::check::Placed;
+
+/// Keys that a wait has too.
+const KEPT: [&str; 4] = ["run", "id", "name", "when"];
+/// What is said of a command that is no `sleep`.
+const OF_EFFECTS: [&str; 2] = ["unsure-effect", "no-way-back"];
+
+/// Reports a `sleep`, in the place of what would be said of it as a command.
+pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
+    let Action::Effect(effect) = &placed.step.action else {
+        return;
+    };
+    let Work::Run(words) = &effect.command.work else {
+        return;
+    };
+    let [program, time] = words.as_slice() else {
+        return;
+    };
+    let (true, Some(entry)) = (program.text == "sleep", placed.node.entry("run")) else {
+        return;
+    };
+    let span = placed.step.span;
+    let follows = |one: &Diagnostic| {
+        let place = one.primary.as_ref().map(|label| label.span);
+        OF_EFFECTS.contains(&one.code) && place == Some(span)
+    };
+    let mut severity = Severity::Warning;
+    found.retain(|one| {
+        if follows(one) {
+            severity = Severity::Error;
+        }
+        !follows(one)
+    });
+    let fault = Diagnostic::warning("sleep-in-run", "`sleep` as a step")
+        .at(span, "a lost connection ends it, and a resume starts it again");
+    let time = if time.text.ends_with(|c: char| c.is_ascii_digit()) {
+        format!("{}s", time.text)
+    } else {
+        time.text.clone()
+    };
+    let known = time.contains("{{") || duration::parse(&time).is_some();
+    let others = |node: &Node| node.entries().iter().any(|one| !KEPT.contains(&one.key.as_str()));
+    let line =
+        if time.contains("{{") { format!("wait: \"{time}\"") } else { format!("wait: {time}") };
+    let fault = match (known, others(placed.node)) {
+        (true, false) if !time.contains("{{") => {
+            fault.fix("write a `wait`", entry.key_span.to(entry.value.span), line)
+        }
+        (true, _) => fault.help(format!("write `{line}`, without the keys of a command")),
+        (false, _) => fault.help("write `wait: 5s`, without the keys of a command"),
+    };
+    found.push(Diagnostic { severity, ..fault });
+}

@@ -1,0 +1,50 @@
+//! What was meant by a faulty value, where only the inputs of the plan show it.
+//!
+//! A shape sees one value. That `wait: settle` means the value of the input `settle` is known only
+//! here, beside the plan as a whole; so the fixes are added to what was found.
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::diagnostic::Edit;
+use crate::diagnostic::Fix;
+use crate::document::Entry;
+use crate::document::Node;
+use crate::source::Sources;
+use crate::source::Span;
+
+/// Amends what the check of the shapes has found.
+pub(super) fn amend(node: &Node, sources: &Sources, found: &mut Diagnostics) {
+    let inputs = node.get("inputs").map(Node::entries).unwrap_or_default();
+    found.amend(|one| {
+        let Some(span) = one.primary.as_ref().map(|label| label.span) else {
+            return;
+        };
+        let text = sources.slice(span);
+        // A value of the wrong form that has no fix may as well be a template.
+        if one.code == "wrong-form" && one.fixes.is_empty() {
+            if inputs.iter().any(|input| input.key == text) {
+                let order = format!("write `\"{{{{ {text} }}}}\"` for the value of the input");
+                instead(one, order, vec![Edit::new(span, format!("\"{{{{ {text} }}}}\""))]);
+            }
+        } else if one.code == "wrong-type"
+            && let Some(key) = type_of_items(inputs, span)
+        {
+            instead(one, "write `items` for their type".to_owned(), vec![Edit::new(key, "items")]);
+        }
+    });
+}
+
+/// Returns the key of an `of` with a single word, if that is a faulty value of a list.
+fn type_of_items(inputs: &[Entry], span: Span) -> Option<Span> {
+    let of_list = inputs.iter().filter(|input| {
+        input.value.get("type").and_then(Node::as_text) == Some("list")
+            && input.value.get("items").is_none()
+    });
+    let mut of = of_list.filter_map(|input| input.value.entry("of"));
+    of.find(|of| of.value.span == span && of.value.as_text().is_some()).map(|of| of.key_span)
+}
+
+fn instead(one: &mut Diagnostic, order: String, edits: Vec<Edit>) {
+    one.help.clear();
+    one.fixes = Fix::new(order, edits).into_iter().collect();
+}
