@@ -40,7 +40,7 @@ const MOST_HOSTS: usize = 8;
 #[command(after_help = "\
 Examples:
   planrun apply plans/obox-restart.yaml -i demo
-  planrun apply plans/obox-restart.yaml -i prod --limit backend1 --set wait=30m
+  planrun apply plans/obox-restart.yaml -i prod --limit backend1 --set drain_for=30m
   planrun apply plans/obox-restart.yaml -i prod --output json >run.jsonl")]
 pub(super) struct Args {
     /// The plan

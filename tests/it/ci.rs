@@ -37,6 +37,16 @@ fn tree() -> TempDir {
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::copy(path, file).unwrap();
     }
+    // What others have in such a folder, too.
+    for (name, content) in [
+        ("inventories/group_vars/all.yaml", "ansible_user: ops\n"),
+        ("files/app.yaml", "port: 80\n"),
+        ("README.md", "# Plans\n"),
+    ] {
+        let file = tree.path().join("plans").join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, content).unwrap();
+    }
     tree
 }
 
@@ -67,7 +77,12 @@ fn the_job_for_github_passes_sound_plans_and_reports_faulty_ones() {
     let [install, remarks, scan] = lines[..] else {
         panic!("{lines:?}");
     };
-    assert!(install.starts_with("cargo install "), "{install}");
+    // Nothing of this repository is in theirs: planrun comes from an address.
+    assert!(install.ends_with("install --locked --git \"$PLANRUN_GIT\" planrun"), "{install}");
+    assert!(job["env"]["PLANRUN_GIT"].as_str().is_some_and(|url| url.starts_with("https://")));
+    let used = steps.iter().filter_map(|step| step["uses"].as_str());
+    let used: Vec<&str> = used.collect();
+    assert_eq!(used, ["actions/checkout@v4", "github/codeql-action/upload-sarif@v3"]);
     let tree = tree();
     let tree = tree.path();
     assert_eq!(ends(tree, remarks, 0), "");
@@ -92,6 +107,11 @@ fn the_job_for_gitlab_writes_the_report_it_names() {
     let job = yaml("yaml gitlab");
     let job = &job["validate-plans"];
     let line = job["script"][0].as_str().unwrap();
+    let install = job["before_script"][0].as_str().unwrap();
+    assert_eq!(install, "cargo install --locked --git \"$PLANRUN_GIT\" planrun");
+    let image = job["image"].as_str().unwrap();
+    let version = env!("CARGO_PKG_RUST_VERSION");
+    assert_eq!(image, format!("rust:{version}"));
     let report = job["artifacts"]["reports"]["junit"].as_str().unwrap();
     let tree = tree();
     let tree = tree.path();
@@ -129,19 +149,17 @@ fn the_hook_refuses_a_commit_with_a_faulty_plan() {
 }
 
 #[test]
-fn the_entry_for_pre_commit_takes_files() {
+fn the_entry_for_pre_commit_checks_the_folder() {
     let config = yaml("yaml pre-commit");
     let hook = &config["repos"][0]["hooks"][0];
+    assert_eq!(hook["pass_filenames"], false);
     let pattern = regex::Regex::new(hook["files"].as_str().unwrap()).unwrap();
-    let named: Vec<String> = files("plans", ".yaml")
-        .iter()
-        .map(|path| shown(path))
-        .filter(|path| pattern.is_match(path))
-        .collect();
-    assert!(named.len() > 4, "{named:?}");
-    let line = format!("{} {}", hook["entry"].as_str().unwrap(), named.join(" "));
+    assert!(pattern.is_match("plans/web.yaml") && !pattern.is_match("src/plans/a.yaml"));
+    let line = hook["entry"].as_str().unwrap();
     let tree = tree();
-    ends(tree.path(), &line, 0);
+    ends(tree.path(), line, 0);
+    fs::write(tree.path().join("plans/faulty.yaml"), FAULTY).unwrap();
+    ends(tree.path(), line, 2);
 }
 
 #[test]

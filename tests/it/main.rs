@@ -24,6 +24,7 @@ mod entries;
 mod examples;
 mod generated;
 mod harness;
+mod help;
 mod inventories;
 mod items;
 mod locks;

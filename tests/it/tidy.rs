@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
 
 use regex::Regex;
@@ -9,6 +10,7 @@ use regex::Regex;
 use crate::support::faults_of_plan;
 use crate::support::fenced;
 use crate::support::files;
+use crate::support::root;
 use crate::support::shown;
 use crate::support::text;
 
@@ -261,12 +263,33 @@ fn every_plan_that_is_shown_is_valid() {
 fn links_between_pages_lead_somewhere() {
     let link = Regex::new(r"\]\(([^)#:\s]+)(#[^)\s]*)?\)").unwrap();
     let mut pages = files("docs", ".md");
-    pages.push(crate::support::root().join("README.md"));
+    pages.push(root().join("README.md"));
     for page in pages {
         let folder = page.parent().unwrap();
         for found in link.captures_iter(&text(&shown(&page))) {
             let target = folder.join(&found[1]);
             assert!(target.exists(), "{}: {} is not there", shown(&page), &found[1]);
         }
+    }
+}
+
+#[test]
+fn the_picture_of_the_program_names_what_is_there() {
+    let page = text("docs/architecture.md");
+    let path = Regex::new(r"`([a-z_]+(?:::[A-Za-z_]+)+)`").unwrap();
+    for found in path.captures_iter(&page) {
+        let parts: Vec<&str> = found[1].split("::").collect();
+        let (item, modules) = parts.split_last().unwrap();
+        let place = modules.join("/");
+        let as_module = root().join(format!("src/{place}/{item}.rs")).is_file();
+        let code = fs::read_to_string(root().join(format!("src/{place}.rs"))).unwrap_or_default();
+        let defined =
+            Regex::new(&format!(r"\b(?:fn|struct|enum|trait|type|mod) {item}\b")).unwrap();
+        assert!(as_module || defined.is_match(&code), "`{}` is not there", &found[1]);
+    }
+    let file = Regex::new(r"`([a-z_]+/[a-z_/]+\.rs)`").unwrap();
+    for found in file.captures_iter(&page) {
+        let there = ["src", "."].iter().any(|base| root().join(base).join(&found[1]).is_file());
+        assert!(there, "`{}` is not there", &found[1]);
     }
 }

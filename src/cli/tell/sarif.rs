@@ -69,7 +69,7 @@ fn rule(code: &str) -> Value {
         rule["help"] = json!({"text": section.text, "markdown": section.text});
         // There is no published page that a `helpUri` could lead to.
         rule["properties"] = json!({
-            "manual": format!("docs/diagnostics.md#{code}"),
+            "explain": format!("planrun explain --code {code}"),
             "tags": [section.subject],
         });
     }
