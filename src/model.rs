@@ -39,6 +39,7 @@ use minijinja::Value;
 
 use crate::diagnostic::Diagnostics;
 use crate::document::Node;
+use crate::inventory::Host;
 use crate::inventory::HostName;
 use crate::model::expression::Expression;
 use crate::model::expression::Template;
@@ -67,6 +68,17 @@ pub enum Act<'a> {
     Step(&'a str),
     /// A file that is put at a path.
     Upload(&'a str),
+}
+
+/// What a plan asks hosts to do: a word is `None` if it is made of values that are not known yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked<'a> {
+    /// A command: its words.
+    Run(Vec<Option<&'a str>>),
+    /// A script, known by its step: `PLAN/STEP`.
+    Step(String),
+    /// A file that is put at a path.
+    Upload(Option<&'a str>),
 }
 
 /// Why a world gave no answer.
@@ -278,6 +290,13 @@ impl Model {
         names.sort_unstable();
         names.dedup();
         names
+    }
+
+    /// Returns the group of a host, if it has no entry that may match what a plan asks for.
+    pub fn lacks(&self, host: &Host, asked: &Asked<'_>) -> Option<&str> {
+        let group = host.groups.iter().find_map(|group| self.groups.get(group))?;
+        let known = group.entries.iter().any(|entry| entry.pattern.may_match(asked));
+        (!known).then_some(group.name.as_str())
     }
 
     fn group(&self, number: usize) -> &Arc<Group> {

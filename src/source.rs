@@ -107,6 +107,12 @@ impl Sources {
         SourceId(id)
     }
 
+    /// Returns all texts, in the order they were added.
+    pub fn ids(&self) -> impl Iterator<Item = SourceId> + use<> {
+        let number = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
+        (0..number).map(SourceId)
+    }
+
     /// Returns a text.
     pub fn get(&self, id: SourceId) -> &Source {
         &self.texts[id.0 as usize]

@@ -23,9 +23,11 @@ use crate::diagnostic::Diagnostics;
 use crate::document;
 use crate::event::RunId;
 use crate::inventory::Connection;
+use crate::inventory::Host;
 use crate::inventory::Inventory;
 use crate::model::Model;
 use crate::model::ModelError;
+use crate::model::World;
 use crate::schema;
 use crate::schema::Shape;
 use crate::schema::model::MODEL;
@@ -83,7 +85,44 @@ pub(super) fn read(
     };
     let id = load::text(path, sources, found).ok_or(())?;
     let model = lower(id, sources, found).ok_or(())?;
+    fit(&model, inventory, found)?;
     Ok(Some(Named { name, text: sources.get(id).text().to_owned(), model }))
+}
+
+/// Checks that every host is in a group of the model, with a state that the group has.
+fn fit(model: &Arc<Model>, inventory: &Inventory, found: &mut Diagnostics) -> Result<(), ()> {
+    let world = |hosts: &[&Host]| {
+        World::new(Arc::clone(model), hosts.iter().copied(), Timestamp::UNIX_EPOCH)
+    };
+    let all: Vec<&Host> = inventory.hosts.values().collect();
+    let Err(whole) = world(&all) else {
+        return Ok(());
+    };
+    // Each for itself: one error a host.
+    let alone = all.iter().filter_map(|host| Some((host, world(&[host]).err()?)));
+    let mut faults: Vec<Diagnostic> =
+        alone.map(|(host, error)| misfit(host, &error, inventory)).collect();
+    if faults.is_empty() {
+        faults.push(Diagnostic::error("host-without-model", whole.to_string()));
+    }
+    for fault in faults {
+        found.push(fault);
+    }
+    Err(())
+}
+
+fn misfit(host: &Host, error: &ModelError, inventory: &Inventory) -> Diagnostic {
+    let fault = Diagnostic::error("host-without-model", error.to_string());
+    let fault = match inventory.place(host.name.as_str()) {
+        Some(span) => fault.at(span, "does not fit the model"),
+        None => fault,
+    };
+    match error {
+        ModelError::WrongGroups { .. } => {
+            fault.help("put the host into one of these groups, or add its group to the model")
+        }
+        _ => fault.help("correct `planrun_state` of the host"),
+    }
 }
 
 /// Makes the model of a stored run from the text that is kept with it.
@@ -176,6 +215,11 @@ fn base(inventory: &Path) -> PathBuf {
 }
 
 impl Named {
+    /// Returns the model.
+    pub(super) fn model(&self) -> Arc<Model> {
+        Arc::clone(&self.model)
+    }
+
     /// Returns what is kept with the run.
     pub(super) fn texts(named: Option<&Self>) -> BTreeMap<String, String> {
         let pairs = named.iter().map(|named| (named.name.clone(), named.text.clone()));
@@ -268,7 +312,6 @@ mod tests {
     use indexmap::IndexMap;
 
     use super::*;
-    use crate::inventory::Host;
     use crate::inventory::HostName;
     use crate::inventory::Link;
 

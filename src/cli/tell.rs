@@ -11,6 +11,9 @@ mod place;
 mod sarif;
 mod short;
 
+use std::collections::HashMap;
+use std::collections::HashSet;
+
 use clap::ValueEnum;
 
 use crate::cli::context::Context;
@@ -19,8 +22,10 @@ use crate::cli::explain;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::Severity;
+use crate::diagnostic::allow;
 use crate::diagnostic::render;
 use crate::report::text::count;
+use crate::source::SourceId;
 use crate::source::Sources;
 
 /// How diagnostics are written.
@@ -68,6 +73,32 @@ impl Findings {
             all += file.count();
         }
         all
+    }
+
+    /// Leaves out the warnings that are allowed in place, and warns of comments that allow nothing.
+    /// `may_come` tells whether a warning may come of a check that was not made.
+    pub(super) fn settle(&mut self, may_come: impl Fn(&str) -> bool + Copy) {
+        let sources = &self.sources;
+        let path = |id| sources.get(id).path();
+        let mut used = HashSet::new();
+        for file in &mut self.files {
+            file.found.retain(|one| {
+                let place = allow::allowance(one, sources).map(|(id, at)| (path(id), at));
+                used.extend(place);
+                place.is_none()
+            });
+        }
+        // A text may have been read twice.
+        let ids: HashMap<&str, SourceId> = sources.ids().map(|id| (path(id), id)).collect();
+        for file in &mut self.files {
+            // Of a faulty file not all is checked.
+            if let Some(id) = ids.get(file.file.as_str())
+                && file.count().errors == 0
+            {
+                let used = |at| used.contains(&(path(*id), at));
+                file.found.extend(allow::unused(*id, sources, used, may_come));
+            }
+        }
     }
 
     /// Returns every fault, with the file it was found in.
@@ -145,11 +176,13 @@ pub(super) fn report(findings: &Findings, format: Format, context: &Context) {
     }
 }
 
-/// Writes diagnostics for people.
+/// Writes diagnostics for people, but for those that are allowed in place.
 pub(super) fn tell(found: &Diagnostics, sources: &Sources, context: &Context) {
+    let mut found = found.clone();
+    found.retain(|one| allow::allowance(one, sources).is_none());
     if !found.is_empty() {
         let colour = context.colour(Stream::Err);
-        context.say(&render::human(found, sources, colour));
+        context.say(&render::human(&found, sources, colour));
         context.say("");
     }
 }
@@ -157,9 +190,11 @@ pub(super) fn tell(found: &Diagnostics, sources: &Sources, context: &Context) {
 /// Writes diagnostics for people, and how many there are; before a command gives up.
 pub(super) fn refuse(found: &Diagnostics, sources: &Sources, what: &str, context: &Context) {
     tell(found, sources, context);
-    let words = Count::of(found.sorted()).words();
+    let kept = found.sorted().into_iter().filter(|one| allow::allowance(one, sources).is_none());
+    let kept: Vec<&Diagnostic> = kept.collect();
+    let words = Count::of(kept.iter().copied()).words();
     context.say(&format!("{} {words}; {what}", context.bad("error:")));
-    if let Some(more) = explain::more(found.sorted().iter().map(|one| one.code)) {
+    if let Some(more) = explain::more(kept.iter().map(|one| one.code)) {
         context.say(&more);
     }
 }

@@ -8,10 +8,10 @@
 //! What plans share (an inventory, its model, a file of inputs) is read once, and its faults are
 //! told once, for the first plan that leads to it.
 
+mod entries;
 mod files;
+mod scenarios;
 mod shared;
-
-use std::path::Path;
 
 use clap::ValueEnum;
 
@@ -31,8 +31,6 @@ use crate::cli::validate::shared::Shared;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::document;
-use crate::document::Node;
-use crate::inventory::read;
 use crate::plan;
 use crate::resolve::secrets;
 use crate::resolve::texts;
@@ -40,15 +38,19 @@ use crate::schema;
 use crate::schema::Shape;
 use crate::schema::foreign::file::recognise;
 use crate::schema::kind::Kind;
-use crate::schema::test::TEST;
 use crate::source::SourceId;
 use crate::source::Sources;
+
+/// Warnings about a plan that come only where there is an inventory.
+const WITH_INVENTORY: [&str; 1] = ["no-entry"];
 
 /// What may be denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Deny {
     /// Warnings end with status 1
     Warnings,
+    /// Files in folders that are not of planrun are errors
+    PassedOver,
 }
 
 /// See the module.
@@ -57,12 +59,12 @@ pub(super) enum Deny {
 Examples:
   planrun validate plans/*.yaml
   planrun validate plans/                                  all that is planrun's, in folders too
-  planrun validate plans/obox-restart.yaml -i prod --set user=probe
+  planrun validate plans/obox-restart.yaml -i prod --set test_user=probe
   planrun validate --format json plans/*.yaml | jq .code
   planrun validate --format sarif --deny warnings plans/ > planrun.sarif
   planrun validate --format short --stdin-filename plans/a.yaml - < plans/a.yaml
 
-Exit: 0 no errors; 1 warnings, with `--deny warnings`; 2 errors. `planrun help` has the others.")]
+Exit: 0 no errors; 1 warnings, with `--deny warnings`; 2 errors, or nothing to check. `planrun help` has the others.")]
 pub(super) struct Args {
     /// Plans, models, tests, inventories; folders with them; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
@@ -81,22 +83,26 @@ pub(super) struct Args {
     /// How the faults are written: `human` to standard error, all others to standard output
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: Format,
-    /// Let warnings fail
+    /// Let these fail too; repeat it for both
     #[arg(long, value_name = "WHAT")]
-    deny: Option<Deny>,
+    deny: Vec<Deny>,
 }
 
 /// Checks the files, each for itself.
 pub(super) fn run(args: &Args, context: &Context) -> Exit {
-    let listed = files::list(&args.files, args.kind, args.stdin_filename.as_deref());
-    let mut findings =
-        Findings { deny_warnings: args.deny == Some(Deny::Warnings), ..Findings::default() };
+    let denied = |what| args.deny.contains(&what);
+    let stdin = args.stdin_filename.as_deref();
+    let listed = files::list(&args.files, args.kind, stdin, denied(Deny::PassedOver));
+    let mut findings = Findings { deny_warnings: denied(Deny::Warnings), ..Findings::default() };
     let mut shared = Shared::new(&args.inventory, &args.values, listed.files.len() > 1);
     for file in listed.files {
         check(file, args.kind, &mut shared, &mut findings);
     }
     shared.hide_inputs(&mut findings.sources);
     shared.unchecked(&mut findings);
+    // Some warnings come only of a plan and its inventory together.
+    let together = !args.inventory.is_empty();
+    findings.settle(|code| !together && WITH_INVENTORY.contains(&code));
     tell::report(&findings, args.format, context);
     for line in listed.talk.iter().chain(&shared.talk) {
         context.say(line);
@@ -149,7 +155,9 @@ fn check(file: File, kind: Option<Kind>, shared: &mut Shared<'_>, findings: &mut
                 Kind::Model => {
                     let _model = models::lower(id, sources, &mut found);
                 }
-                Kind::Test => test(id, load::directory(&file.path), sources, &mut found),
+                Kind::Test => {
+                    scenarios::check(id, load::directory(&file.path), sources, &mut found)
+                }
                 Kind::Inventory => inventory_text(id, sources, &mut found),
             }
         }
@@ -175,35 +183,6 @@ fn inventory_text(id: SourceId, sources: &Sources, found: &mut Diagnostics) {
     }
 }
 
-/// Checks the scenarios of a plan, and that the files they name are there.
-fn test(id: SourceId, dir: &Path, sources: &Sources, found: &mut Diagnostics) {
-    let Some(node) = document::parse(sources, id, found) else {
-        return;
-    };
-    schema::check(&node, &Shape::Record(&TEST), found);
-    let named = |key: &str| -> Option<(&Node, &str)> {
-        let node = node.get(key)?;
-        Some((node, node.as_text()?))
-    };
-    let plan = named("plan").filter(|(_, name)| {
-        let places = [dir.join(name), dir.join("..").join(name)];
-        !places.iter().any(|path| path.is_file())
-    });
-    if let Some((node, name)) = plan {
-        found.push(
-            Diagnostic::error("no-such-file", format!("there is no plan `{name}`"))
-                .at(node.span, "not beside this file, nor in the folder above")
-                .help("look at the path"),
-        );
-    }
-    let parent = dir.join("..");
-    if let Some((node, name)) = named("inventory")
-        && let Err(fault) = read::find(name, Some(dir)).or_else(|_| read::find(name, Some(&parent)))
-    {
-        found.push(fault.at(node.span, "named here"));
-    }
-}
-
 fn unknown_kind(shown: &str) -> Diagnostic {
     let message = format!("`{shown}` shows nothing of a plan, a model, a test or an inventory");
     Diagnostic::error("unknown-kind", message)
@@ -222,7 +201,6 @@ fn verdict(findings: &Findings) -> String {
 fn summary(count: Count, faulty: usize, files: usize) -> String {
     if count.is_zero() {
         return match files {
-            0 => "there is nothing to check".to_owned(),
             1 => "the file is sound".to_owned(),
             _ => format!("{files} files are sound"),
         };

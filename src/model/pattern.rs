@@ -3,6 +3,7 @@
 use minijinja::Value;
 
 use crate::model::Act;
+use crate::model::Asked;
 use crate::task::StepPath;
 
 /// The values that the placeholders of a pattern stood for, in their order.
@@ -43,6 +44,24 @@ impl Pattern {
                 pattern.take(path, &mut captures).then_some(captures)
             }
             _ => None,
+        }
+    }
+
+    /// Whether it may match what a plan asks for.
+    pub(super) fn may_match(&self, asked: &Asked<'_>) -> bool {
+        let fits = |pattern: &Word, word: &Option<&str>| {
+            word.is_none_or(|word| pattern.take(word, &mut Captures::new()))
+        };
+        match (self, asked) {
+            (Self::Run(pattern), Asked::Run(words)) => {
+                let open = pattern.last() == Some(&Word::Rest);
+                let fixed = pattern.len() - usize::from(open);
+                let length = if open { words.len() >= fixed } else { words.len() == fixed };
+                length && pattern[..fixed].iter().zip(words).all(|(one, word)| fits(one, word))
+            }
+            (Self::Step(step), Asked::Step(found)) => is_script_of(step, found),
+            (Self::Upload(pattern), Asked::Upload(path)) => fits(pattern, path),
+            _ => false,
         }
     }
 

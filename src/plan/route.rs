@@ -54,6 +54,13 @@ impl Routes {
 }
 
 impl Plan {
+    /// Returns the places of all steps, sorted.
+    pub fn places(&self) -> Vec<&StepPath> {
+        let mut places: Vec<&StepPath> = self.routes.0.keys().collect();
+        places.sort();
+        places
+    }
+
     /// Returns the step at a place in the plan, and the step with the `for_each` that it is done
     /// for: itself, or one that holds it.
     pub fn find(&self, path: &StepPath) -> Option<(&Step, Option<&Step>)> {

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::diagnostic::nearest;
 use crate::schema::Record;
 use crate::schema::foreign;
 use crate::schema::inventory::INVENTORY;
@@ -36,6 +37,17 @@ pub enum Sign {
 const GROUP_KEYS: [&str; 3] = ["hosts:", "children:", "vars:"];
 /// Keys of a plan that other files have too.
 const COMMON: [&str; 4] = ["version", "name", "summary", "description"];
+/// Most keys that are looked at: more has only an inventory or a model, or what is not of planrun.
+const MAX_KEYS: usize = 200;
+/// Keys that no other file has beside one more key of the kind. They may be misspelt.
+const TELLING: [(Kind, &[&str]); 3] = [
+    (
+        Kind::Plan,
+        &["hosts", "steps", "probes", "preflight", "serial", "max_failures", "invariants"],
+    ),
+    (Kind::Model, &["model"]),
+    (Kind::Test, &["tests", "plan"]),
+];
 
 impl Kind {
     /// All kinds.
@@ -96,13 +108,9 @@ impl Kind {
         };
         let sure = |kind| Some((kind, Sign::Sure));
         let weak = |kind| Some((kind, Sign::Weak));
-        if has("steps") && (has("version") || has("hosts")) {
-            sure(Self::Plan)
-        } else if has("model") && has("version") {
-            sure(Self::Model)
-        } else if has("tests") && has("version") {
-            sure(Self::Test)
-        } else if (has("all") || has("ungrouped")) && has_groups(text) {
+        if let Some(kind) = by_two_keys(&keys) {
+            sure(kind)
+        } else if (has("all") || has("ungrouped")) && has_groups(text) || all_are_groups(text) {
             sure(Self::Inventory)
         } else if has("_meta") || has("plugin") {
             weak(Self::Inventory)
@@ -118,6 +126,46 @@ impl Kind {
             None
         }
     }
+}
+
+/// Returns the kind of which there are two keys, one of them telling; each may be misspelt.
+fn by_two_keys(keys: &[&str]) -> Option<Kind> {
+    let keys = &keys[..keys.len().min(MAX_KEYS)];
+    let near = |key: &str, name: &str| nearest(key, [name]).is_some();
+    let has = |name: &str| keys.iter().any(|key| *key == name || near(key, name));
+    // A short name has too many words near it.
+    let tells = |name: &str| has(name) && (name.len() > 4 || keys.contains(&name));
+    let kind = TELLING.iter().find(|(kind, telling)| {
+        let names = kind.record().fields.iter().map(|field| field.name);
+        telling.iter().any(|name| tells(name)) && names.filter(|name| has(name)).count() >= 2
+    });
+    kind.map(|(kind, _)| *kind)
+}
+
+/// Whether whatever is below the keys of the top level is what groups of an inventory have: no key of
+/// a plan, and a key of a group, exactly or nearly, below each.
+fn all_are_groups(text: &str) -> bool {
+    let names = GROUP_KEYS.map(|key| key.trim_end_matches(':'));
+    let mut indent = None;
+    let mut exact = false;
+    for line in text.lines() {
+        let inner = line.trim_start();
+        let depth = line.len() - inner.len();
+        let key = if depth > 0 {
+            (*indent.get_or_insert(depth) == depth).then_some(inner)
+        } else {
+            line.split_once(": {").map(|(_, flow)| flow.trim_start_matches('}'))
+        };
+        let comment = inner.is_empty() || inner.starts_with('#');
+        let Some((key, _)) = key.filter(|_| !comment).and_then(|key| key.split_once(':')) else {
+            continue;
+        };
+        exact |= names.contains(&key);
+        if nearest(key, names).is_none() && !names.contains(&key) {
+            return false;
+        }
+    }
+    exact && !keys(text).is_empty()
 }
 
 /// Reads `# yaml-language-server: $schema=.../plan.schema.json` in the comments at the top.
@@ -217,14 +265,38 @@ mod tests {
 
     #[test]
     fn a_key_is_a_weak_sign() {
-        is("name: a\nserial: 1\n", Kind::Plan, Sign::Weak);
+        is("serial: 1\n", Kind::Plan, Sign::Weak);
         is("- hosts: web\n  tasks: []\n", Kind::Plan, Sign::Weak);
-        is("web:\n  hosts:\n    a:\n", Kind::Inventory, Sign::Weak);
+        is("web:\n  hosts:\n    a:\n  ports: [1]\n", Kind::Inventory, Sign::Weak);
+        is("plan: a\n", Kind::Test, Sign::Weak);
+    }
+
+    #[test]
+    fn two_keys_that_are_nearly_those_of_a_kind_are_enough() {
+        let near = "version: 1\nname: a\nhost: web\nstep:\n  - run: a\n";
+        is(near, Kind::Plan, Sign::Sure);
+        is("nmae: a\nsteps: []\n", Kind::Plan, Sign::Sure);
+        is("verson: 1\ntest: []\n", Kind::Test, Sign::Sure);
+        is("plan: a.yaml\ninventory: demo\n", Kind::Test, Sign::Sure);
+        is("verison: 1\nmodell: a\n", Kind::Model, Sign::Sure);
+    }
+
+    #[test]
+    fn an_inventory_is_one_also_with_a_slip_in_it() {
+        is("web:\n  hosts: [web1, web2]\n", Kind::Inventory, Sign::Sure);
+        is("web: {hosts: {a: }}\n", Kind::Inventory, Sign::Sure);
+        is("web:\n  host:\n    a:\ndb:\n  hosts:\n    b:\n", Kind::Inventory, Sign::Sure);
     }
 
     #[test]
     fn other_files_show_no_kind() {
-        for text in ["", "services:\n  web:\n    image: nginx\n", "name: a\nversion: 2\n", "a"] {
+        for text in [
+            "",
+            "services:\n  web:\n    image: nginx\n",
+            "name: a\nversion: 2\n",
+            "name: a\ndescription: b\nrepository: c\n",
+            "a",
+        ] {
             assert_eq!(Kind::of(text), None, "{text}");
         }
     }

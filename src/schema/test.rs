@@ -78,7 +78,7 @@ pub static TEST: Record = Record {
         required(
             "inventory",
             Shape::Text(&FILE),
-            "The inventory of model hosts, as for `--inventory`.",
+            "The inventory of model hosts: its path, or its name in `inventories`; relative to this file, or to the folder above it.",
         ),
         field("inputs", INPUTS, "Values of inputs for all scenarios."),
         required("tests", Shape::List(&SCENARIO_SHAPE, 1), "The scenarios."),

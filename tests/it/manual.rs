@@ -31,10 +31,11 @@ const WITHOUT: &[(&str, &str)] = &[
     ("let-too-deep", "takes a chain of a hundred words"),
     ("inventory-program", "takes a program that is run"),
     ("vars-beside-plan", "takes several folders"),
+    ("nothing-to-check", "takes a folder"),
 ];
 
 /// The infos of examples, and the file each becomes; a line is no file.
-const INFOS: [(&str, &str); 9] = [
+const INFOS: [(&str, &str); 10] = [
     ("yaml step", "plan.yaml"),
     ("yaml top", "plan.yaml"),
     ("yaml file", "plan.yaml"),
@@ -43,6 +44,7 @@ const INFOS: [(&str, &str); 9] = [
     ("json inventory", "hosts.json"),
     ("yaml inputs", "inputs.yaml"),
     ("yaml model", "model.yaml"),
+    ("yaml test", "plan.test.yaml"),
     ("sh", "line"),
 ];
 
@@ -88,7 +90,9 @@ fn top(part: &str) -> String {
 /// Returns the line that is typed where none is shown.
 fn line(files: &Files) -> &'static str {
     let has = |name: &str| files.contains_key(name);
-    if has("plan.yaml") && has("hosts.yaml") {
+    if has("plan.test.yaml") {
+        "planrun validate plan.test.yaml"
+    } else if has("plan.yaml") && has("hosts.yaml") {
         "planrun validate plan.yaml -i ./hosts.yaml"
     } else if has("plan.yaml") {
         "planrun validate plan.yaml"

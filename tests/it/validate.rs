@@ -116,6 +116,15 @@ fn a_folder_gives_what_is_planruns_and_passes_over_the_rest() {
 }
 
 #[test]
+fn a_folder_without_anything_to_check_is_an_error_in_every_format() {
+    let folder = Folder::new(&[("compose.yaml", "services: {web: {image: nginx}}\n")]);
+    for format in ["human", "short", "json", "sarif", "github", "junit"] {
+        let ended = folder.validate(&[".", "--format", format]);
+        ended.exits(2).says("nothing-to-check");
+    }
+}
+
+#[test]
 fn a_file_that_shows_no_kind_has_one_fault_unless_its_kind_is_said() {
     let folder = Folder::new(&[("compose.yaml", "services: {web: {image: nginx}}\n")]);
     let ended = folder.validate(&["--format", "short", "compose.yaml"]);

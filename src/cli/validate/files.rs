@@ -12,10 +12,14 @@ use std::path::PathBuf;
 
 use crate::cli::load;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::document;
 use crate::report::text::count;
 use crate::report::text::printable;
+use crate::schema::foreign::file::recognise;
 use crate::schema::kind::Kind;
 use crate::schema::kind::Sign;
+use crate::source::Sources;
 
 /// The name of standard input.
 const STDIN: &str = "-";
@@ -63,8 +67,8 @@ pub(super) struct Listed {
     pub(super) talk: Vec<String>,
 }
 
-/// Finds the files that words name.
-pub(super) fn list(words: &[String], kind: Option<Kind>, stdin: Option<&str>) -> Listed {
+/// Finds the files that words name; of folders those of planrun, or `all`.
+pub(super) fn list(words: &[String], kind: Option<Kind>, stdin: Option<&str>, all: bool) -> Listed {
     let mut listed = Listed::default();
     let mut seen = HashSet::new();
     for word in words {
@@ -87,31 +91,65 @@ pub(super) fn list(words: &[String], kind: Option<Kind>, stdin: Option<&str>) ->
         walk(path, 0, &mut paths);
         let mut passed = Vec::new();
         let before = listed.files.len();
+        let mut repeats = false;
         for path in paths {
             if !seen.insert(real(&path)) {
+                repeats = true;
                 continue;
             }
             let file = file(&path);
             let text = file.text.as_deref();
-            if kind.is_some() || text.map_or(true, is_sure) {
+            if all || kind.is_some() || text.map_or(true, is_sure) {
                 listed.files.push(file);
             } else {
                 passed.push(file.shown);
             }
         }
-        listed.talk.extend(talk(word, &passed, listed.files.len() > before));
+        listed.talk.extend(talk(word, &passed));
+        if listed.files.len() == before && !repeats {
+            listed.files.push(nothing_in(path, !passed.is_empty()));
+        }
     }
     listed
 }
 
-fn is_sure(text: &str) -> bool {
-    matches!(Kind::of(text), Some((_, Sign::Sure)))
+/// Stands for a folder in which there is nothing to check: who gives one means that it is checked.
+fn nothing_in(folder: &Path, passed: bool) -> File {
+    let shown = folder.display().to_string();
+    let fault = Diagnostic::error("nothing-to-check", format!("no planrun file in `{shown}`"))
+        .help("name the files: a file that is named is always checked");
+    let fault = if passed {
+        fault.help("or add a modeline: `# yaml-language-server: $schema=.../plan.schema.json`")
+    } else {
+        fault.help("only files that end in `.yaml` or `.yml` are looked for")
+    };
+    File { path: folder.to_owned(), shown, text: Err(Box::new(fault)) }
 }
 
-fn talk(folder: &str, passed: &[String], any: bool) -> Option<String> {
+/// Whether a text is surely one of planrun, and not of another tool.
+fn is_sure(text: &str) -> bool {
+    match Kind::of(text) {
+        Some((Kind::Plan, Sign::Sure)) => !is_foreign(text),
+        Some((_, sign)) => sign == Sign::Sure,
+        None => false,
+    }
+}
+
+fn is_foreign(text: &str) -> bool {
+    // What has a version is told for what it is; all others are parsed here and once more later.
+    if text.lines().any(|line| line.starts_with("version:")) {
+        return false;
+    }
+    let mut sources = Sources::default();
+    let id = sources.add("", text);
+    let node = document::parse(&sources, id, &mut Diagnostics::default());
+    node.as_ref().and_then(recognise).is_some()
+}
+
+fn talk(folder: &str, passed: &[String]) -> Option<String> {
     let folder = printable(folder);
     if passed.is_empty() {
-        return (!any).then(|| format!("there is no file of planrun in `{folder}`"));
+        return None;
     }
     let named: Vec<String> = passed.iter().take(3).map(|name| printable(name)).collect();
     let more = if passed.len() > named.len() { ", ..." } else { "" };

@@ -8,18 +8,21 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::cli::load;
 use crate::cli::load::Values;
 use crate::cli::models;
 use crate::cli::tell::Checked;
 use crate::cli::tell::Findings;
+use crate::cli::validate::entries;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::inventory::Inventory;
 use crate::inventory::pattern;
 use crate::inventory::program::NoPrograms;
 use crate::inventory::read;
+use crate::model::Model;
 use crate::plan::Plan;
 use crate::report::text::printable;
 use crate::resolve;
@@ -33,6 +36,8 @@ pub(super) struct Shared<'a> {
     values: &'a Values,
     given: Inputs,
     inventories: BTreeMap<Vec<PathBuf>, Option<Inventory>>,
+    /// The models of inventories of model hosts.
+    models: BTreeMap<Vec<PathBuf>, Arc<Model>>,
     told: HashSet<Key>,
     /// Whether there are several files: not every plan is for this inventory then.
     several: bool,
@@ -69,6 +74,7 @@ impl<'a> Shared<'a> {
             values,
             given: Inputs::NotRead,
             inventories: BTreeMap::new(),
+            models: BTreeMap::new(),
             told: HashSet::new(),
             several,
             checked: 0,
@@ -90,7 +96,10 @@ impl<'a> Shared<'a> {
         let mut found = Diagnostics::default();
         let inventory = read::read_all(paths, &mut NoPrograms, sources, &mut found);
         if let Some(inventory) = &inventory {
-            let _model = models::read(inventory, paths, plan_dir, sources, &mut found);
+            let model = models::read(inventory, paths, plan_dir, sources, &mut found);
+            if let Ok(Some(model)) = model {
+                self.models.insert(paths.to_owned(), model.model());
+            }
         }
         self.inventories.insert(paths.to_owned(), inventory);
         let shown: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
@@ -150,7 +159,10 @@ impl<'a> Shared<'a> {
                 without_secrets: true,
                 ..given.clone()
             };
-            let _resolved = resolve::resolve(plan, inventory, &given, sources, found);
+            let resolved = resolve::resolve(plan, inventory, &given, sources, found);
+            if let (Some(resolved), Some(model)) = (resolved, self.models.get(&paths)) {
+                entries::check(&resolved, model, found);
+            }
         }
     }
 

@@ -78,7 +78,8 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
                     format!("the probe `{}` changes something", probe.name),
                 )
                 .at(probe.span, format!("`{what}` is no look"))
-                .help("look in another way; what changes something is a step"),
+                .help("look in another way; what changes something is a step")
+                .help("or allow it above the probe: `# planrun: allow(probe-changes) REASON`"),
             );
         }
     }

@@ -46,6 +46,9 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
+    /// The words for the general faults.
+    pub const WORDS: [&str; 5] = ["refused", "cut_before", "cut_after", "hangs", "host_gone"];
+
     /// Reads the word for a fault; other words than the general ones are the model's.
     pub fn from_word(word: &str) -> Self {
         match word {

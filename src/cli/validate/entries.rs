@@ -1,0 +1,92 @@
+//! Commands of a plan that the model of its hosts has no entry for.
+//!
+//! On model hosts such a command fails. Words that are made of values may be anything: what is reported
+//! is surely not there.
+
+use std::collections::BTreeSet;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::inventory::Host;
+use crate::model::Asked;
+use crate::model::Model;
+use crate::plan::Action;
+use crate::plan::Place;
+use crate::plan::Work;
+use crate::resolve::ResolvedPlan;
+use crate::source::Span;
+use crate::template::Template;
+
+/// Reports the commands of steps and probes without an entry.
+pub(super) fn check(resolved: &ResolvedPlan, model: &Model, found: &mut Diagnostics) {
+    let plan = &resolved.plan;
+    let mut report = |work: &Work, place: &Place, path: &str, span: Span| {
+        let asked = asked(work, &format!("{}/{path}", plan.name));
+        let hosts = hosts(resolved, place);
+        let groups = hosts.iter().filter_map(|host| model.lacks(host, &asked));
+        for group in groups.collect::<BTreeSet<_>>() {
+            let entry = entry(&asked);
+            let message = format!("the model has no entry `{entry}` in its group `{group}`");
+            found.push(
+                Diagnostic::warning("no-entry", message)
+                    .at(span, "fails on model hosts")
+                    .help(format!("add it to the `commands` of `{group}`")),
+            );
+        }
+    };
+    for probe in plan.probes.values() {
+        let work = &probe.command.work;
+        report(work, &probe.place, &probe.name, span_of(work, probe.span));
+    }
+    for step in &plan.steps {
+        step.visit(&mut |step| {
+            if let Action::Effect(effect) = &step.action {
+                let work = &effect.command.work;
+                report(work, &effect.place, &step.path.0, span_of(work, step.span));
+            }
+        });
+    }
+}
+
+fn hosts<'a>(resolved: &'a ResolvedPlan, place: &Place) -> Vec<&'a Host> {
+    let inventory = &resolved.inventory;
+    let names = match place {
+        Place::Here => resolved.hosts.clone(),
+        Place::Host(name, _) | Place::OneOf(name, _) | Place::EachOf(name, _) => {
+            inventory.members(name).unwrap_or_default()
+        }
+    };
+    names.iter().filter_map(|name| inventory.host(name)).collect()
+}
+
+fn asked<'a>(work: &'a Work, path: &str) -> Asked<'a> {
+    let known = |word: &'a Template| word.is_plain().then_some(word.text.as_str());
+    match work {
+        Work::Run(words) => Asked::Run(words.iter().map(known).collect()),
+        Work::Shell(_) => Asked::Step(path.to_owned()),
+        Work::Upload(upload) => Asked::Upload(known(&upload.to)),
+    }
+}
+
+/// Writes the beginning of an entry.
+fn entry(asked: &Asked<'_>) -> String {
+    match asked {
+        Asked::Run(words) => {
+            let words: Vec<&str> = words.iter().map(|word| word.unwrap_or("<word>")).collect();
+            format!("run: {}", words.join(" "))
+        }
+        Asked::Step(path) => format!("step: {path}"),
+        Asked::Upload(path) => format!("upload: {}", path.unwrap_or("<path>")),
+    }
+}
+
+fn span_of(work: &Work, whole: Span) -> Span {
+    match work {
+        Work::Run(words) => match (words.first(), words.last()) {
+            (Some(first), Some(last)) => first.span.to(last.span),
+            _ => whole,
+        },
+        Work::Shell(script) => script.span,
+        Work::Upload(upload) => upload.to.span,
+    }
+}
