@@ -30,7 +30,7 @@ const LOG_ROOM: u64 = 4 << 20;
 /// The run a command is about.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Word {
-    /// The run: its name, a beginning of it that is no other's, or `last`
+    /// Run ID, a unique prefix or suffix of it, or `last`
     #[arg(value_name = "RUN")]
     pub(super) run: String,
 }

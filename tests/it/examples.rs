@@ -325,7 +325,7 @@ const COMMANDS: [(&str, i32); 11] = [
     ("planrun apply plans/kernel-update.yaml --inventory kernel-demo", 6),
     ("planrun validate web-restart.yaml", 0),
     ("planrun apply web-restart.yaml --inventory prod", 0),
-    ("planrun rollback RUN", 1),
+    ("planrun rollback RUN", 0),
     (r#"planrun resolve RUN web1/start --as done --reason "seen by hand""#, 2),
     ("planrun runs", 0),
     ("planrun show RUN", 0),

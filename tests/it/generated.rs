@@ -84,6 +84,7 @@ const BEYOND_SCHEMAS: &[&str] = &[
     "secret-shown",
     "secret-type",
     "shell-syntax-in-run",
+    "sleep-in-run",
     "short-secret",
     "template-fails",
     "template-in-expression",
