@@ -136,13 +136,6 @@ pub(super) fn hide(plan: &Plan, inventory: &mut Inventory, given: &Given, source
             sources.blot(node.span);
         }
     }
-    // A name that is not known may be that of a secret, misspelt.
-    let entries = given.file.as_ref().map(|(_, node)| node.entries()).unwrap_or_default();
-    for entry in entries.iter().filter(|_| are_needed(plan)) {
-        if !plan.inputs.contains_key(&entry.key) {
-            sources.blot(entry.value.span);
-        }
-    }
 }
 
 /// Tells of secrets that are seen, or would be.
