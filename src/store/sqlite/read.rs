@@ -110,13 +110,16 @@ fn links(
     select.query_map(params![run.0, to_column(after)], link)?.collect()
 }
 
+/// The number of an event that the database cannot give, and why.
+type Refused = (u64, String);
+
 /// Returns the links that can be read, and of the others why not.
 fn one_by_one(
     transaction: &Transaction<'_>,
     run: &RunId,
     after: u64,
     last: u64,
-) -> Result<(Vec<Link>, Vec<(u64, String)>), rusqlite::Error> {
+) -> Result<(Vec<Link>, Vec<Refused>), rusqlite::Error> {
     let mut select = transaction
         .prepare("SELECT seq, epoch, at, hash, payload FROM events WHERE run = ?1 AND seq = ?2")?;
     let (mut links, mut refused) = (Vec::new(), Vec::new());
