@@ -386,6 +386,8 @@ pub struct OutlineStep {
 pub enum PreflightVerdict {
     /// Every claim held.
     Held,
+    /// The host was reached, and the plan has no preflight to check.
+    Reached,
     /// Some did not.
     NotHeld(Reason),
     /// The host, or one that had to be looked at, gave no answer.

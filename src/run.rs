@@ -35,12 +35,14 @@ mod keys;
 mod observe;
 mod perform;
 pub mod planned;
+mod reach;
 mod render;
 pub mod spot;
 pub mod state;
 
 use std::cell::Cell;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::pin::pin;
@@ -72,6 +74,7 @@ use crate::run::decide::Agenda;
 use crate::run::decide::Decision;
 use crate::run::decide::decide;
 use crate::run::guard::Guard;
+use crate::run::reach::Login;
 use crate::run::state::RunState;
 use crate::task::TaskId;
 use crate::transport::Transport;
@@ -155,6 +158,8 @@ struct Live<'r, 'a> {
     seq: Cell<u64>,
     /// Whether there is an operator who answers.
     can_ask: Cell<bool>,
+    /// What was reached before the first change.
+    reached: RefCell<BTreeSet<Login>>,
 }
 
 /// Work on a host, or on a question, for which no host is returned.
@@ -200,6 +205,7 @@ impl Run<'_> {
             seq: Cell::new(state.seq),
             agenda: RefCell::new(Agenda::new(&state)),
             can_ask: Cell::new(self.asker.is_some()),
+            reached: RefCell::new(BTreeSet::new()),
             state: RefCell::new(state),
         };
         {
@@ -386,14 +392,27 @@ impl<'r> Live<'r, '_> {
         })
     }
 
-    /// Holds the claims of the preflight against a host.
+    /// Reaches a host, and holds the claims of the preflight against it.
     async fn preflight(&self, host: &HostName) -> Result<(), JournalError> {
         let claims = &self.run.plan.plan.preflight;
         let names = perform::names(self, host, None);
         let guard = Guard::new(self.run.transport, host);
-        let observer =
-            observe::Observer { plan: self.run.plan, transport: &guard, host, names: &names };
-        let seen = observer.claims(claims).await;
+        let verdict = match self.reach(host, &names, &guard).await {
+            Err(error) => PreflightVerdict::NoAnswer(error),
+            Ok(()) if claims.is_empty() => PreflightVerdict::Reached,
+            Ok(()) => {
+                let plan = self.run.plan;
+                let observer = observe::Observer { plan, transport: &guard, host, names: &names };
+                let seen = observer.claims(claims).await;
+                match seen.no_answer.clone() {
+                    _ if seen.holds() => PreflightVerdict::Held,
+                    Some(error) => PreflightVerdict::NoAnswer(error),
+                    None => PreflightVerdict::NotHeld(
+                        seen.reason("a claim of the preflight does not hold"),
+                    ),
+                }
+            }
+        };
         // Before the first change there is nothing to pause: the run is refused.
         let started = self.state.borrow().started;
         self.keep_key(host).await?;
@@ -401,13 +420,6 @@ impl<'r> Live<'r, '_> {
         if let Some(error) = guard.met().filter(blocks) {
             return self.note(Event::blocked(host, &error)).await;
         }
-        let verdict = match seen.no_answer.clone() {
-            _ if seen.holds() => PreflightVerdict::Held,
-            Some(error) => PreflightVerdict::NoAnswer(error),
-            None => {
-                PreflightVerdict::NotHeld(seen.reason("a claim of the preflight does not hold"))
-            }
-        };
         self.note(Event::PreflightEnded { host: host.clone(), verdict }).await
     }
 }

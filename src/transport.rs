@@ -26,11 +26,15 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::duration;
 use crate::inventory::Host;
 use crate::inventory::HostName;
 
 /// Most bytes kept of each stream of a command; the rest is read, counted and dropped.
 pub const MAX_OUTPUT: usize = 1024 * 1024;
+
+/// How long a host may take to show that it runs commands, once it is connected.
+const REACH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The name of one attempt at one task: the same for everyone who computes it, before or after a
 /// crash.
@@ -224,6 +228,13 @@ pub trait Transport {
         Ok(())
     }
 
+    /// Shows that commands can run on a host: connects, checks who it is, logs in, and becomes a
+    /// user if one is named.
+    async fn log_in(&self, host: &Host, r#become: Option<&str>) -> Result<(), TransportError> {
+        let _ = r#become;
+        self.reach(host).await
+    }
+
     /// Returns the host key that a host has shown, as `known_hosts` has it; `None` if it was not
     /// reached, or has none.
     fn shown_key(&self, host: &HostName) -> Option<String> {
@@ -240,6 +251,36 @@ pub trait Transport {
     async fn recover(&self, host: &Host, id: &AttemptId) -> Result<Recovered, TransportError> {
         let _ = (host, id);
         Ok(Recovered::Unknown)
+    }
+}
+
+/// Logs in by a command that does nothing.
+async fn run_true(
+    transport: &dyn Transport,
+    host: &Host,
+    r#become: Option<&str>,
+) -> Result<(), TransportError> {
+    let command = Command {
+        body: Body::Argv(vec!["true".to_owned()]),
+        stdin: None,
+        env: IndexMap::new(),
+        dir: None,
+        r#become: r#become.map(str::to_owned),
+        timeout: REACH_TIMEOUT,
+        step: String::new(),
+    };
+    let output = transport.look(host, &command).await?;
+    let host = host.name.clone();
+    match output.exit {
+        Exit::Code(0) => Ok(()),
+        Exit::TimedOut => {
+            let why = format!("`true` took longer than {}", duration::show(REACH_TIMEOUT));
+            Err(TransportError::Unreachable { host, why })
+        }
+        Exit::Code(_) | Exit::Signal(_) => {
+            let why = "it lets us in, and `true` fails there".to_owned();
+            Err(TransportError::Denied { host, why })
+        }
     }
 }
 

@@ -26,7 +26,7 @@ impl Event {
     fn redact(&mut self, by: &Redactor) {
         match self {
             Self::PreflightEnded { verdict, .. } => match verdict {
-                PreflightVerdict::Held => {}
+                PreflightVerdict::Held | PreflightVerdict::Reached => {}
                 PreflightVerdict::NotHeld(why) => reason(why, by),
                 PreflightVerdict::NoAnswer(error) => error.redact(by),
             },

@@ -350,7 +350,7 @@ impl Memory {
         let host = self.host(name);
         host.preflight = Some(verdict.clone());
         match verdict {
-            PreflightVerdict::Held => {}
+            PreflightVerdict::Held | PreflightVerdict::Reached => {}
             PreflightVerdict::NotHeld(reason) => {
                 host.status = HostStatus::Refused;
                 host.why = Some(reason.clone());

@@ -100,7 +100,12 @@ pub(crate) fn line_of(memory: &Memory, record: &Record) -> Option<Line> {
         Event::PreflightEnded { host, verdict } => preflight(host, verdict),
         Event::RunStarted => {
             let hosts = count(memory.hosts.len(), "host");
-            let text = format!("every preflight held: changes may begin on {hosts}");
+            let is_checked = |host: &HostMemory| host.preflight == Some(PreflightVerdict::Held);
+            let text = if memory.hosts.values().all(is_checked) {
+                format!("preflight passed on {hosts}; starting changes")
+            } else {
+                format!("reached {hosts}; starting changes")
+            };
             Line::new("started", Tone::Strong, text)
         }
         Event::RunResumed { by } => {
@@ -215,9 +220,10 @@ fn who_and_why(by: &str, reason: Option<&str>) -> String {
 
 fn preflight(host: &HostName, verdict: &PreflightVerdict) -> Line {
     let mut line = match verdict {
-        PreflightVerdict::Held => Line::new("held", Tone::Good, "").trace(),
+        PreflightVerdict::Held => Line::new("passed", Tone::Good, "").trace(),
+        PreflightVerdict::Reached => Line::new("reached", Tone::Good, "").trace(),
         PreflightVerdict::NotHeld(reason) => {
-            Line::new("not held", Tone::Bad, sentence(&reason.text)).with(detail::unmet(reason))
+            Line::new("failed", Tone::Bad, sentence(&reason.text)).with(detail::unmet(reason))
         }
         PreflightVerdict::NoAnswer(error) => {
             Line::new("no answer", Tone::Bad, sentence(&error.to_string()))

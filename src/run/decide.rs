@@ -213,26 +213,39 @@ fn before_start<'p>(state: &RunState, agenda: &mut Agenda) -> Vec<Decision<'p>> 
     if !begin.is_empty() || !agenda.busy.is_empty() {
         return begin;
     }
-    let with = |wanted: fn(&PreflightVerdict) -> bool| -> String {
+    let with = |words: &str, wanted: fn(&PreflightVerdict) -> bool| {
         let hosts = state.hosts.iter();
         let names: Vec<&str> = hosts
             .filter(|(_, host)| host.preflight.as_ref().is_some_and(wanted))
             .map(|(name, _)| name.as_str())
             .collect();
-        names.join(", ")
+        (!names.is_empty()).then(|| format!("{words} {}", names.join(", ")))
     };
-    let not_held = with(|verdict| matches!(verdict, PreflightVerdict::NotHeld(_)));
-    let no_answer = with(|verdict| matches!(verdict, PreflightVerdict::NoAnswer(_)));
-    let refusal = |why| Event::RunEnded { status: RunStatus::Refused, why: Some(why) };
-    let event = match (not_held.as_str(), no_answer.as_str()) {
-        ("", "") => Event::RunStarted,
-        (_, "") => refusal(format!("the preflight does not hold on {not_held}")),
-        ("", _) => refusal(format!("there is no answer from {no_answer}")),
-        _ => refusal(format!(
-            "the preflight does not hold on {not_held}; there is no answer from {no_answer}"
-        )),
+    let said = [
+        with("the preflight does not hold on", |found| {
+            matches!(found, PreflightVerdict::NotHeld(_))
+        }),
+        with(
+            "there is no answer from",
+            |found| matches!(found, PreflightVerdict::NoAnswer(error) if is_away(error)),
+        ),
+        with(
+            "planrun cannot work on",
+            |found| matches!(found, PreflightVerdict::NoAnswer(error) if !is_away(error)),
+        ),
+    ];
+    let said: Vec<String> = said.into_iter().flatten().collect();
+    let event = if said.is_empty() {
+        Event::RunStarted
+    } else {
+        Event::RunEnded { status: RunStatus::Refused, why: Some(said.join("; ")) }
     };
     vec![Decision::Record(event)]
+}
+
+/// Whether a host cannot be reached; else it was, and refuses.
+fn is_away(error: &TransportError) -> bool {
+    matches!(error, TransportError::Unreachable { .. } | TransportError::Cut { .. })
 }
 
 /// What a host needs next.
@@ -287,7 +300,7 @@ fn next<'p>(
 /// How a host ends whose preflight does not hold when its turn comes; `None` where it holds.
 fn refusal(verdict: &PreflightVerdict) -> Option<(HostStatus, Reason)> {
     let error = match verdict {
-        PreflightVerdict::Held => return None,
+        PreflightVerdict::Held | PreflightVerdict::Reached => return None,
         PreflightVerdict::NotHeld(why) => return Some((HostStatus::Refused, why.clone())),
         PreflightVerdict::NoAnswer(error) => error,
     };

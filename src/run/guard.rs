@@ -87,6 +87,10 @@ impl Transport for Guard<'_> {
         self.see(self.transport.look(&self.hurry(host), command).await)
     }
 
+    async fn log_in(&self, host: &Host, r#become: Option<&str>) -> Result<(), TransportError> {
+        self.see(self.transport.log_in(host, r#become).await)
+    }
+
     async fn attempt(
         &self,
         host: &Host,

@@ -61,18 +61,7 @@ pub(super) fn command(
     for (name, value) in &spec.env {
         env.insert(name.clone(), text(value, Mode::Text)?);
     }
-    let user = || on.link.become_user.clone().unwrap_or_else(|| "root".to_owned());
-    let r#become = match &spec.r#become {
-        Some(Become::No) => None,
-        Some(Become::Yes(Some(Late::Now(named)))) => Some(named.clone()),
-        Some(Become::Yes(named)) => match word(named.as_ref(), names, "become", is_user)? {
-            Some(word) if word == "false" => None,
-            Some(word) if word == "true" => Some(user()),
-            Some(named) => Some(named),
-            None => Some(user()),
-        },
-        None => on.link.r#become.unwrap_or(false).then(user),
-    };
+    let r#become = becomes(spec, names, on)?;
     Ok(Command {
         body,
         stdin: spec
@@ -87,6 +76,26 @@ pub(super) fn command(
         r#become,
         timeout: length(&spec.timeout, names)?,
         step,
+    })
+}
+
+/// Returns the user that a command runs as on a host; `None` for the login user.
+pub(super) fn becomes(
+    spec: &CommandSpec,
+    names: &Names,
+    on: &Host,
+) -> Result<Option<String>, String> {
+    let user = || on.link.become_user.clone().unwrap_or_else(|| "root".to_owned());
+    Ok(match &spec.r#become {
+        Some(Become::No) => None,
+        Some(Become::Yes(Some(Late::Now(named)))) => Some(named.clone()),
+        Some(Become::Yes(named)) => match word(named.as_ref(), names, "become", is_user)? {
+            Some(word) if word == "false" => None,
+            Some(word) if word == "true" => Some(user()),
+            Some(named) => Some(named),
+            None => Some(user()),
+        },
+        None => on.link.r#become.unwrap_or(false).then(user),
     })
 }
 

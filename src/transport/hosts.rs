@@ -47,6 +47,10 @@ impl Transport for Hosts {
         self.of(host)?.look(host, command).await
     }
 
+    async fn log_in(&self, host: &Host, r#become: Option<&str>) -> Result<(), TransportError> {
+        self.of(host)?.log_in(host, r#become).await
+    }
+
     async fn attempt(
         &self,
         host: &Host,

@@ -37,6 +37,7 @@ use super::answer::Answer;
 use super::answer::LINGER;
 use super::answer::LONGEST_LINGER;
 use super::login::controller_user;
+use super::run_true;
 use super::wire::END_TIMEOUT;
 use super::wire::GRACE;
 use super::wire::Wire;
@@ -115,6 +116,10 @@ impl Default for LocalTransport {
 impl Transport for LocalTransport {
     async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
         self.run(host, command, None).await
+    }
+
+    async fn log_in(&self, host: &Host, r#become: Option<&str>) -> Result<(), TransportError> {
+        run_true(self, host, r#become).await
     }
 
     async fn attempt(

@@ -144,7 +144,7 @@ impl ModelTransport {
         attempt: Option<&AttemptId>,
     ) -> Result<Output, TransportError> {
         let impossible = |error: ModelError| impossible(host, &error);
-        self.reach(host)?;
+        self.is_there(host)?;
         let act = act_of(command);
         let mut pending = self.begin(host, &act, None).map_err(impossible)?;
         let fault = self.scripted(host, command, attempt.is_some(), &act, &pending);
@@ -189,7 +189,7 @@ impl ModelTransport {
             return Ok(Output::new(Exit::TimedOut, "", ""));
         }
         self.sleep(pending.takes()).await;
-        self.reach(host).map_err(|_| cut(host, "the host is gone"))?;
+        self.is_there(host).map_err(|_| cut(host, "the host is gone"))?;
         self.finish(host, &pending, attempt)
     }
 
@@ -256,7 +256,7 @@ impl ModelTransport {
         })
     }
 
-    fn reach(&self, host: &Host) -> Result<(), TransportError> {
+    fn is_there(&self, host: &Host) -> Result<(), TransportError> {
         if self.gone.borrow().contains(&host.name) {
             return Err(unreachable(host));
         }
@@ -311,10 +311,14 @@ impl Transport for ModelTransport {
     async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
         // A model knows states, and no contents of files.
         if matches!(command.body, Body::Compare { .. }) {
-            self.reach(host)?;
+            self.is_there(host)?;
             return Ok(Output::new(Exit::Code(0), "unsure\n", ""));
         }
         self.perform(host, command, None).await
+    }
+
+    async fn log_in(&self, host: &Host, _become: Option<&str>) -> Result<(), TransportError> {
+        self.is_there(host)
     }
 
     async fn attempt(
@@ -323,7 +327,7 @@ impl Transport for ModelTransport {
         id: &AttemptId,
         command: &Command,
     ) -> Result<Output, TransportError> {
-        self.reach(host)?;
+        self.is_there(host)?;
         if self.memory.borrow().knows(id) {
             let why = "an attempt with this id was started before, or given up".to_owned();
             return Err(TransportError::Repeated { host: host.name.clone(), why });
@@ -332,7 +336,7 @@ impl Transport for ModelTransport {
     }
 
     async fn recover(&self, host: &Host, id: &AttemptId) -> Result<Recovered, TransportError> {
-        self.reach(host)?;
+        self.is_there(host)?;
         self.catch_up().map_err(|error| impossible(host, &error))?;
         if let Some(recovered) = self.memory.borrow().recall(id) {
             return Ok(recovered);

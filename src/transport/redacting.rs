@@ -67,6 +67,10 @@ impl Transport for Redacting<'_> {
         self.clean(result, |output| self.output(output))
     }
 
+    async fn log_in(&self, host: &Host, r#become: Option<&str>) -> Result<(), TransportError> {
+        self.clean(self.transport.log_in(host, r#become).await, |()| ())
+    }
+
     async fn attempt(
         &self,
         host: &Host,

@@ -52,6 +52,7 @@ use super::Recovered;
 use super::Transport;
 use super::TransportError;
 use super::login::controller_user;
+use super::run_true;
 use super::wire::GRACE;
 use super::wire::Wire;
 use super::witness;
@@ -330,6 +331,10 @@ fn closed(host: &HostName) -> TransportError {
 impl Transport for SshTransport {
     async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
         self.run(host, command, None).await
+    }
+
+    async fn log_in(&self, host: &Host, r#become: Option<&str>) -> Result<(), TransportError> {
+        run_true(self, host, r#become).await
     }
 
     async fn attempt(

@@ -32,6 +32,7 @@ mod locks;
 mod made_bombs;
 mod manual;
 mod new;
+mod reaching;
 mod refused;
 mod rejected;
 mod rounds;

@@ -1,0 +1,101 @@
+//! Reaching hosts before the first change: connect, check the host key, log in, become each user.
+//!
+//! So a host that cannot be worked on is found while nothing is changed yet, whether the plan has a
+//! `preflight` or not. A host is reached as each user that its steps run as, and so are the hosts
+//! to which its steps are delegated. Steps with a `when` or a `for_each` are left out: a user that
+//! only some hosts have must not refuse the others.
+
+use crate::inventory::HostName;
+use crate::plan::Action;
+use crate::plan::Effect;
+use crate::plan::Place;
+use crate::plan::Rollback;
+use crate::plan::Step;
+use crate::resolve::ResolvedPlan;
+use crate::run::Live;
+use crate::run::render;
+use crate::template::Names;
+use crate::transport::Transport;
+use crate::transport::TransportError;
+
+/// A host, and the user that commands run as there; `None` for the login user.
+pub(super) type Login = (HostName, Option<String>);
+
+impl Live<'_, '_> {
+    /// Reaches a host and, before the first change, the hosts to which its steps are delegated.
+    pub(super) async fn reach(
+        &self,
+        host: &HostName,
+        names: &Names,
+        transport: &dyn Transport,
+    ) -> Result<(), TransportError> {
+        let plan = self.run.plan;
+        let is_first = !self.state.borrow().started;
+        for choice in choices(plan, host, names) {
+            let is_own = matches!(choice.as_slice(), [(on, _)] if on == host);
+            let is_known = choice.iter().any(|login| self.reached.borrow().contains(login));
+            if !is_own && (!is_first || is_known) {
+                continue;
+            }
+            let mut result = Ok(());
+            for login in choice {
+                let Some(on) = plan.inventory.host(&login.0) else {
+                    continue;
+                };
+                let reached = transport.log_in(on, login.1.as_deref()).await;
+                if reached.is_ok() {
+                    self.reached.borrow_mut().insert(login);
+                    result = Ok(());
+                    break;
+                }
+                result = result.and(reached);
+            }
+            result?;
+        }
+        Ok(())
+    }
+}
+
+/// What must be reached for a host: of each entry one login is enough.
+fn choices(plan: &ResolvedPlan, host: &HostName, names: &Names) -> Vec<Vec<Login>> {
+    let mut effects = Vec::new();
+    for step in &plan.plan.steps {
+        certain(step, &mut effects);
+    }
+    let mut choices: Vec<Vec<Login>> = Vec::new();
+    for effect in effects {
+        let members = match &effect.place {
+            Place::Here => vec![host.clone()],
+            Place::Host(name, _) | Place::OneOf(name, _) | Place::EachOf(name, _) => {
+                plan.inventory.members(name).unwrap_or_default()
+            }
+        };
+        let login = |on: HostName| {
+            let user = render::becomes(&effect.command, names, plan.inventory.host(&on)?);
+            Some((on, user.ok()?))
+        };
+        let choice: Vec<Login> = members.into_iter().filter_map(login).collect();
+        if !choice.is_empty() && !choices.contains(&choice) {
+            choices.push(choice);
+        }
+    }
+    if !choices.iter().flatten().any(|(on, _)| on == host) {
+        choices.insert(0, vec![(host.clone(), None)]);
+    }
+    choices
+}
+
+/// Collects the commands that no condition and no list leaves out, ways back included.
+fn certain<'p>(step: &'p Step, effects: &mut Vec<&'p Effect>) {
+    if step.when.is_some() || step.for_each.is_some() {
+        return;
+    }
+    match &step.action {
+        Action::Effect(effect) => effects.push(effect),
+        Action::Block { steps, .. } => steps.iter().for_each(|part| certain(part, effects)),
+        _ => {}
+    }
+    if let Rollback::Handler(handler) = &step.rollback {
+        certain(handler, effects);
+    }
+}
