@@ -42,6 +42,7 @@ pub mod state;
 
 use std::cell::Cell;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
@@ -158,6 +159,8 @@ struct Live<'r, 'a> {
     seq: Cell<u64>,
     /// Whether there is an operator who answers.
     can_ask: Cell<bool>,
+    /// What the texts of its hosts see.
+    known: RefCell<BTreeMap<HostName, perform::Known>>,
     /// What was reached before the first change.
     reached: RefCell<BTreeSet<Login>>,
 }
@@ -205,6 +208,7 @@ impl Run<'_> {
             seq: Cell::new(state.seq),
             agenda: RefCell::new(Agenda::new(&state)),
             can_ask: Cell::new(self.asker.is_some()),
+            known: RefCell::new(BTreeMap::new()),
             reached: RefCell::new(BTreeSet::new()),
             state: RefCell::new(state),
         };

@@ -315,7 +315,8 @@ fn refusal(verdict: &PreflightVerdict) -> Option<(HostStatus, Reason)> {
 
 /// The next handler of a host that is rolled back, or its end.
 fn undo<'p>(plan: &'p ResolvedPlan, name: &HostName, host: &HostState) -> Next<'p> {
-    for step in begun_last_first(plan, host) {
+    for (before, step) in begun_last_first(plan, host) {
+        host.passed.left.set(Some(before + 1));
         let Some(handler) = step.handler() else {
             continue;
         };
@@ -352,13 +353,12 @@ fn settle_first<'p>(
     handler: Spot<'p>,
 ) -> Option<Next<'p>> {
     let own = handler.path();
-    let mut tasks = host.tasks.iter().rev().filter(|(path, _)| **path != own);
-    tasks.find_map(|(path, task)| {
+    let mut tasks = host.in_doubt.iter().rev().filter(|path| **path != own);
+    tasks.find_map(|path| {
         let spot = Spot::at(&plan.plan, path).filter(|spot| !spot.is_read_only())?;
-        let settle = match task.question {
+        Some(match host.task(path)?.question {
             Some(_) => Next::Question(TaskId { host: name.clone(), step: path.clone() }),
             None => Next::Settle(spot),
-        };
-        task.is_in_doubt().then_some(settle)
+        })
     })
 }

@@ -42,6 +42,7 @@ use crate::task::TaskId;
 use crate::template::Mode;
 use crate::template::Names;
 
+pub(super) use names::Known;
 pub(super) use names::names;
 pub(super) use settle::settle;
 

@@ -7,6 +7,7 @@
 mod items;
 mod task;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
@@ -83,16 +84,34 @@ pub struct HostState {
     pub turn: Option<PreflightVerdict>,
     /// Its tasks, in the order in which they were begun.
     pub tasks: IndexMap<StepPath, TaskState>,
+    /// The tasks of which something may still be running ([`TaskState::is_in_doubt`]).
+    pub in_doubt: IndexSet<StepPath>,
+    /// The tasks that have ended with a result, in that order.
+    pub results: Vec<StepPath>,
     /// The tasks that have ever asked a person, in the order in which they did.
     pub asked: IndexSet<StepPath>,
     /// How many of the first tasks are still to be undone, once it has turned round.
     pub not_undone: usize,
+    /// How far walks through its steps have come.
+    pub passed: Passed,
     /// The step from which on nothing is undone any more, and why, once that is so.
     pub no_return: Option<(StepPath, String)>,
     /// What keeps the run from it until a resume, if anything does.
     pub blocked: Option<String>,
     /// Why it is as it is.
     pub why: Option<Reason>,
+}
+
+/// How many steps of a list, counted from the first, are known to be done: the next walk need not
+/// look at them again. It decides nothing: a walk from the first step comes to the same place.
+#[derive(Clone, Debug, Default)]
+pub struct Passed {
+    /// The steps of the host or the block.
+    pub steps: Cell<usize>,
+    /// The steps of the block's rescue.
+    pub rescue: Cell<usize>,
+    /// On the way back: how many of the first tasks are left to be looked at.
+    pub left: Cell<Option<usize>>,
 }
 
 impl Default for RunState {
@@ -118,8 +137,11 @@ impl HostState {
             preflight: None,
             turn: None,
             tasks: IndexMap::new(),
+            in_doubt: IndexSet::new(),
+            results: Vec::new(),
             asked: IndexSet::new(),
             not_undone: usize::MAX,
+            passed: Passed::default(),
             no_return: None,
             blocked: None,
             why: None,
@@ -364,6 +386,9 @@ impl RunState {
             Event::RequirementsHeld { .. } => task.required_at = record.seq,
             Event::TaskEnded { status, why, result, .. } => {
                 task.end(*status, why.clone(), results.or_else(|| result.clone()));
+                if task.result.is_some() {
+                    host.results.push(id.step.clone());
+                }
                 if status.is_well() {
                     host.undone(&id.step);
                 }
@@ -380,6 +405,11 @@ impl RunState {
                 task.answered_at = record.seq;
             }
             _ => unreachable!("told apart by the caller"),
+        }
+        if host.task(&id.step).is_some_and(TaskState::is_in_doubt) {
+            host.in_doubt.insert(id.step.clone());
+        } else {
+            host.in_doubt.shift_remove(&id.step);
         }
         Ok(())
     }

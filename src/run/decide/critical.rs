@@ -12,7 +12,7 @@ use crate::run::state::RunState;
 /// Whether a host is inside an `uninterruptible` block, or inside a handler of one.
 pub fn inside_uninterruptible(plan: &ResolvedPlan, host: &HostState) -> bool {
     if host.status == HostStatus::RollingBack {
-        return undoing(plan, host).is_some_and(|spot| in_uninterruptible(plan, spot.step));
+        return undoing(plan, host).is_some_and(|spot| in_uninterruptible(plan, spot));
     }
     host.status == HostStatus::Active && open_uninterruptible(plan, host).is_some()
 }
@@ -20,8 +20,19 @@ pub fn inside_uninterruptible(plan: &ResolvedPlan, host: &HostState) -> bool {
 /// The `uninterruptible` block that is open on a host, the outermost. With a `for_each` each item
 /// is a critical section of its own.
 fn open_uninterruptible<'p>(plan: &'p ResolvedPlan, host: &HostState) -> Option<Spot<'p>> {
-    let mut steps = plan.plan.steps.iter();
-    steps.find_map(|step| open_in(step.into(), host))
+    open_among(&plan.plan.steps, host.passed.steps.get(), Spot::from, host)
+}
+
+/// The same in a list of steps, of which so many are done. Behind one that was not begun, none was.
+fn open_among<'p>(
+    steps: &'p [Step],
+    passed: usize,
+    spot: impl Fn(&'p Step) -> Spot<'p>,
+    host: &HostState,
+) -> Option<Spot<'p>> {
+    let spots = steps.iter().skip(passed).map(spot);
+    let mut begun = spots.take_while(|spot| host.task(&spot.path()).is_some());
+    begun.find_map(|spot| open_in(spot, host))
 }
 
 fn open_in<'p>(spot: Spot<'p>, host: &HostState) -> Option<Spot<'p>> {
@@ -39,13 +50,14 @@ fn open_in<'p>(spot: Spot<'p>, host: &HostState) -> Option<Spot<'p>> {
         return Some(spot);
     }
     let (steps, rescue) = spot.parts()?;
-    let mut parts = steps.iter().chain(rescue);
-    parts.find_map(|part| open_in(spot.inner(part), host))
+    let part = |step| spot.inner(step);
+    open_among(steps, task.passed.steps.get(), part, host)
+        .or_else(|| open_among(rescue, task.passed.rescue.get(), part, host))
 }
 
 /// The step that is being undone: the first whose handler has not ended.
 fn undoing<'p>(plan: &'p ResolvedPlan, host: &HostState) -> Option<Spot<'p>> {
-    begun_last_first(plan, host).find(|spot| {
+    begun_last_first(plan, host).map(|(_, spot)| spot).find(|spot| {
         spot.handler().is_some_and(|handler| {
             let task = host.task(&handler.path());
             may_have_run(*spot, host) && task.is_none_or(|task| task.status.is_none())
@@ -54,16 +66,9 @@ fn undoing<'p>(plan: &'p ResolvedPlan, host: &HostState) -> Option<Spot<'p>> {
 }
 
 /// Whether a step is an `uninterruptible` block or a part of one.
-fn in_uninterruptible(plan: &ResolvedPlan, wanted: &Step) -> bool {
-    let mut found = false;
-    for step in &plan.plan.steps {
-        step.visit(&mut |block| {
-            if block.uninterruptible.is_some() {
-                block.visit(&mut |part| found |= part.path == wanted.path);
-            }
-        });
-    }
-    found
+fn in_uninterruptible(plan: &ResolvedPlan, spot: Spot<'_>) -> bool {
+    let around = spot.around(&plan.plan).into_iter().map(|(outer, _)| outer);
+    around.chain([spot]).any(|spot| spot.step.uninterruptible.is_some())
 }
 
 /// Whether a host was inside an `uninterruptible` block when the run was taken up again.

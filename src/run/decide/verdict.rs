@@ -183,6 +183,7 @@ mod tests {
     use crate::event::Outcome;
     use crate::inventory::HostName;
     use crate::run::state::AttemptState;
+    use crate::run::state::Passed;
     use crate::run::state::Requested;
     use crate::run::state::TaskState;
     use crate::task::StepPath;
@@ -212,8 +213,11 @@ mod tests {
             preflight: None,
             turn: None,
             tasks: IndexMap::from_iter(task.map(|status| (path, state(status)))),
+            in_doubt: IndexSet::new(),
+            results: Vec::new(),
             asked: IndexSet::new(),
             not_undone: 0,
+            passed: Passed::default(),
             no_return: None,
             blocked: None,
             why: None,

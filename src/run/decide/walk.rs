@@ -1,7 +1,11 @@
 //! The walk through the plan of a host, along the recorded states of its tasks.
 //!
 //! A `for_each` is entered at the last item that was begun: those before it have ended, else it
-//! would not have been begun. So a step of the walk does not grow with the number of items.
+//! would not have been begun. A list of steps is entered behind those that an earlier walk found done
+//! ([`Passed`](crate::run::state::Passed)). So a step of the walk grows neither with the number of
+//! items nor with that of the steps.
+
+use std::cell::Cell;
 
 use crate::event::Answer;
 use crate::event::Event;
@@ -32,16 +36,18 @@ pub(super) enum Walk<'p> {
     Failed(Spot<'p>),
 }
 
-/// The steps of a host that are still to be undone, the last one begun first. Some of them have
-/// nothing to undo.
+/// The steps of a host that are still to be undone, the last one begun first, each with how many
+/// come before it. Some of them have nothing to undo.
 pub(super) fn begun_last_first<'p>(
     plan: &'p ResolvedPlan,
     host: &HostState,
-) -> impl Iterator<Item = Spot<'p>> {
+) -> impl Iterator<Item = (usize, Spot<'p>)> {
     let begun = host.not_undone.min(host.tasks.len());
-    let begun = host.tasks.get_range(..begun).into_iter();
-    let begun = begun.flat_map(|tasks| tasks.keys().rev());
-    begun.filter_map(|path| Spot::at(&plan.plan, path))
+    let left = host.passed.left.get().map_or(begun, |left| left.min(begun));
+    (0..left).rev().filter_map(|before| {
+        let (path, _) = host.tasks.get_index(before)?;
+        Some((before, Spot::at(&plan.plan, path)?))
+    })
 }
 
 /// Whether something of a step, or of its parts, may have happened.
@@ -59,13 +65,18 @@ pub(in crate::run) fn may_have_run(spot: Spot<'_>, host: &HostState) -> bool {
 
 /// Walks through steps of the plan.
 pub(super) fn walk<'p>(steps: &'p [Step], host: &HostState) -> Walk<'p> {
-    walk_all(steps.iter().map(Spot::from), host)
+    walk_all(steps, &host.passed.steps, Spot::from, host)
 }
 
-fn walk_all<'p>(spots: impl Iterator<Item = Spot<'p>>, host: &HostState) -> Walk<'p> {
-    for spot in spots {
-        match walk_step(spot, host) {
-            Walk::Done => {}
+fn walk_all<'p>(
+    steps: &'p [Step],
+    passed: &Cell<usize>,
+    spot: impl Fn(&'p Step) -> Spot<'p>,
+    host: &HostState,
+) -> Walk<'p> {
+    while let Some(step) = steps.get(passed.get()) {
+        match walk_step(spot(step), host) {
+            Walk::Done => passed.set(passed.get() + 1),
             other => return other,
         }
     }
@@ -98,7 +109,7 @@ pub(super) fn walk_step<'p>(spot: Spot<'p>, host: &HostState) -> Walk<'p> {
                 && (task.waited >= task.delay || task.time_is_up())
                 && !is_ended_by(task) =>
         {
-            walk_block(spot, steps, rescue, host)
+            walk_block(spot, steps, rescue, task, host)
         }
         _ => Walk::Perform(spot),
     }
@@ -134,10 +145,12 @@ fn walk_block<'p>(
     block: Spot<'p>,
     steps: &'p [Step],
     rescue: &'p [Step],
+    task: &TaskState,
     host: &HostState,
 ) -> Walk<'p> {
     let inner = |steps: &'p [Step]| steps.iter().map(move |step| block.inner(step));
-    let failed = match walk_all(inner(steps), host) {
+    let part = |step| block.inner(step);
+    let failed = match walk_all(steps, &task.passed.steps, part, host) {
         Walk::Done => return Walk::Close(block, status_of_all(inner(steps), host), None),
         Walk::Failed(_) if another_round(block, host) => return Walk::Perform(block),
         Walk::Failed(part) => part,
@@ -151,7 +164,7 @@ fn walk_block<'p>(
         let status = status_of(failed, host).unwrap_or(TaskStatus::Failed);
         return Walk::Close(block, status, Some(why));
     }
-    match walk_all(inner(rescue), host) {
+    match walk_all(rescue, &task.passed.rescue, part, host) {
         Walk::Done => {
             why.text = format!("rescued: {}", why.text);
             Walk::Close(block, TaskStatus::Changed, Some(why))

@@ -13,51 +13,73 @@ use crate::run::spot::Spot;
 use crate::run::state::HostState;
 use crate::template::Names;
 
+/// What the texts of a host see outside of any `for_each`, and from how many results it was made.
+#[derive(Default)]
+pub(in crate::run) struct Known {
+    names: Names,
+    results: usize,
+}
+
 /// What the texts of a host see now: its inputs, itself, the results of its steps; at an item of a
 /// `for_each` that item, and the results of the parts at it.
 pub(in crate::run) fn names(live: &Live<'_, '_>, host: &HostName, item: Option<Item<'_>>) -> Names {
-    let plan = live.run.plan;
-    let mut names = crate::resolve::names(plan, host);
-    names.insert("run".into(), Value::from(live.run.id.0.as_str()));
     let state = live.state.borrow();
-    let Some(known) = state.hosts.get(host) else {
+    let known = state.hosts.get(host);
+    let mut names = common(live, host, known);
+    let (Some(item), Some(known)) = (item, known) else {
         return names;
     };
-    if let Some(item) = item {
-        let items = known.task(&item.of.path).and_then(|task| task.items.as_ref());
-        if let Some(value) = items.and_then(|items| items.get(item.number - 1)) {
-            names.insert("item".into(), Value::from(Serde(value.clone())));
+    let items = known.task(&item.of.path).and_then(|task| task.items.as_ref());
+    if let Some(value) = items.and_then(|items| items.get(item.number - 1)) {
+        names.insert("item".into(), Value::from(Serde(value.clone())));
+    }
+    if let Some(id) = &item.of.id {
+        names.remove(id);
+    }
+    Results { known, item }.of(item.of.into(), &mut names);
+    names
+}
+
+/// The names that all steps of a host see. Only results that are new since the last time are added:
+/// a plan of many steps has many.
+fn common(live: &Live<'_, '_>, host: &HostName, known: Option<&HostState>) -> Names {
+    let plan = live.run.plan;
+    let mut all = live.known.borrow_mut();
+    let Known { names, results } = all.entry(host.clone()).or_insert_with(|| {
+        let mut names = crate::resolve::names(plan, host);
+        names.insert("run".into(), Value::from(live.run.id.0.as_str()));
+        Known { names, results: 0 }
+    });
+    let Some(known) = known else {
+        return names.clone();
+    };
+    for path in &known.results[*results..] {
+        let spot = Spot::at(&plan.plan, path).filter(|spot| spot.item.is_none());
+        let id = spot.and_then(|spot| spot.step.id.as_ref());
+        let result = known.task(path).and_then(|task| task.result.as_ref());
+        if let (Some(id), Some(result)) = (id, result) {
+            names.insert(id.clone(), Value::from(Serde(result.clone())));
         }
     }
-    let results = Results { known, item };
-    for step in &plan.plan.steps {
-        results.of(step.into(), &mut names);
-    }
-    names
+    *results = known.results.len();
+    names.clone()
 }
 
 struct Results<'a> {
     known: &'a HostState,
-    item: Option<Item<'a>>,
+    item: Item<'a>,
 }
 
 impl Results<'_> {
-    /// Adds the results of a step and of all in it. Those inside of a `for_each` are known at the
-    /// same item alone; there its own name is the result of the item, else the list of all.
+    /// Adds the results of a step and of all in it, at the item.
     fn of(&self, spot: Spot<'_>, names: &mut Names) {
         let step = spot.step;
-        let here = match self.item {
-            Some(item) if item.of.path == step.path => spot.at_item(item.number),
-            _ => spot,
-        };
+        let here = Spot { step, item: Some(self.item) };
         if let Some(id) = &step.id
             && let Some(task) = self.known.task(&here.path())
             && let Some(result) = &task.result
         {
             names.insert(id.clone(), Value::from(Serde(result.clone())));
-        }
-        if here.is_whole() {
-            return;
         }
         let mut add = |step: &Step| self.of(here.inner(step), names);
         if let Action::Block { steps, rescue } = &step.action {

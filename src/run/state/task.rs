@@ -12,6 +12,7 @@ use crate::event::Reason;
 use crate::event::Record;
 use crate::event::TaskStatus;
 use crate::inventory::HostName;
+use crate::run::state::Passed;
 use crate::transport::AttemptId;
 
 /// What is known of a task.
@@ -57,6 +58,8 @@ pub struct TaskState {
     pub answer: Option<(Answer, Option<String>)>,
     /// Why it is as it is.
     pub why: Option<Reason>,
+    /// How far walks through its parts have come.
+    pub passed: Passed,
 }
 
 /// What is known of an attempt.
@@ -156,6 +159,7 @@ impl TaskState {
         self.round = round;
         self.delay = delay;
         self.waited = Duration::ZERO;
+        self.passed = Passed::default();
     }
 
     pub(super) fn end(
@@ -183,6 +187,7 @@ impl TaskState {
         self.round = 0;
         self.delay = Duration::ZERO;
         self.is_again = true;
+        self.passed = Passed::default();
         if self.items.is_none() {
             self.begun_at = 0;
         }
