@@ -358,12 +358,13 @@ impl Memory {
             PreflightVerdict::NoAnswer(error) => {
                 host.status = match error {
                     TransportError::HostKey { .. } => HostStatus::Quarantined,
-                    TransportError::Unreachable { .. }
-                    | TransportError::Controller { .. }
+                    TransportError::Unreachable { .. } | TransportError::Cut { .. } => {
+                        HostStatus::Unreachable
+                    }
+                    TransportError::Controller { .. }
                     | TransportError::Repeated { .. }
                     | TransportError::Denied { .. }
-                    | TransportError::Cut { .. }
-                    | TransportError::Impossible { .. } => HostStatus::Unreachable,
+                    | TransportError::Impossible { .. } => HostStatus::Refused,
                 };
                 host.why = Some(Reason { text: error.to_string(), seen: Vec::new() });
             }

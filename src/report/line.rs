@@ -32,6 +32,7 @@ use crate::report::text::count;
 use crate::report::text::duration;
 use crate::report::text::list;
 use crate::report::text::printable;
+use crate::transport::TransportError;
 
 /// Hosts that are named before the rest is counted.
 const MOST_HOSTS: usize = 8;
@@ -226,7 +227,11 @@ fn preflight(host: &HostName, verdict: &PreflightVerdict) -> Line {
             Line::new("failed", Tone::Bad, sentence(&reason.text)).with(detail::unmet(reason))
         }
         PreflightVerdict::NoAnswer(error) => {
-            Line::new("no answer", Tone::Bad, sentence(&error.to_string()))
+            let word = match error {
+                TransportError::Unreachable { .. } | TransportError::Cut { .. } => "no answer",
+                _ => "refused",
+            };
+            Line::new(word, Tone::Bad, sentence(&error.to_string()))
         }
     };
     "preflight".clone_into(&mut line.step);
@@ -350,6 +355,10 @@ fn task_ended(memory: &Memory, id: &TaskId, status: TaskStatus, why: Option<&Rea
             "fail".clone_into(&mut text);
         }
         text = format!("{text}: {}", sentence(&why.text));
+    }
+    let host = memory.hosts.get(&id.host);
+    if host.is_some_and(|host| memory.was_already_so(host, &id.step)) {
+        text.push_str(": already so; nothing was sent");
     }
     let about = circumstances(id, task, status);
     if !about.is_empty() {

@@ -253,6 +253,10 @@ fn meaning(memory: &Memory) -> &'static str {
     match memory.status {
         RunStatus::Succeeded => "",
         RunStatus::Refused => "Nothing was changed: no command that changes a host was sent.",
+        RunStatus::RolledBack if is_already_so(memory) => {
+            "On each host that is rolled back, every step with a way back is undone, except where its \
+             way back sent nothing."
+        }
         RunStatus::RolledBack => {
             "On each host that is rolled back, every step with a way back is undone."
         }
@@ -267,6 +271,12 @@ fn meaning(memory: &Memory) -> &'static str {
         RunStatus::Planned => "The preflight has not ended; nothing was changed.",
         RunStatus::Running => "No end is recorded: it is under way, or its controller was killed.",
     }
+}
+
+/// Whether a step of a way back sent nothing on a host that is rolled back.
+fn is_already_so(memory: &Memory) -> bool {
+    let mut hosts = memory.hosts.values().filter(|host| host.status == HostStatus::RolledBack);
+    hosts.any(|host| host.tasks.keys().any(|step| memory.was_already_so(host, step)))
 }
 
 /// Says how a host was left, the most important first.
@@ -304,6 +314,11 @@ fn host_texts(memory: &Memory, host: &HostMemory) -> Vec<String> {
         | HostStatus::RolledBack
         | HostStatus::Stuck => {}
     }
+    let unsent = host.tasks.keys().filter(|step| memory.was_already_so(host, step));
+    out.extend(unsent.map(|step| {
+        let step = printable(&step.0);
+        format!("{step} sent nothing: its `done_when` was already true")
+    }));
     let failed = [(&host.failed, "failed at"), (&host.undo_failed, "undoing failed at")];
     for (step, words) in failed {
         if let Some(step) = step.as_ref().filter(|_| host.status != HostStatus::Succeeded) {

@@ -356,3 +356,31 @@ fn a_rollback_with_a_limit_undoes_these_hosts_alone() {
     // What is left can still be rolled back.
     planrun.run(&["rollback", "last"]).exits(0).says("1. backend3 (succeeded)");
 }
+
+/// The condition of the way back is true whether or not Dovecot runs.
+const ALREADY_SO: &str = r#"
+version: 1
+name: already-so
+hosts: backend1
+probes:
+  dovecot: {run: systemctl is-active dovecot, exit_codes: any, parse: text}
+steps:
+  - id: stop
+    run: systemctl stop dovecot
+    done_when: dovecot == "inactive"
+    rollback: {run: systemctl start dovecot, done_when: 'dovecot in ["active", "inactive"]'}
+  - fail: it is an example
+"#;
+
+#[test]
+fn a_way_back_that_sent_nothing_is_not_called_an_undo() {
+    let planrun = Planrun::new();
+    let plan = planrun.file("plan.yaml", ALREADY_SO);
+
+    let ended = planrun.run(&["apply", &plan, "-i", "plans/inventories/demo.yaml"]);
+
+    ended.exits(1).says("already so; nothing was sent");
+    ended.says("stop.rollback sent nothing: its `done_when` was already true");
+    ended.says("except where its way back sent nothing");
+    assert!(!ended.stderr.contains("every step with a way back is undone."), "{}", ended.stderr);
+}

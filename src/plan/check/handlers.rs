@@ -1,4 +1,4 @@
-//! Ways back that look at nothing, and locks that hold nothing.
+//! Ways back that look at nothing or never send anything, and locks that hold nothing.
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
@@ -8,6 +8,10 @@ use crate::plan::Rollback;
 use crate::plan::Step;
 use crate::plan::Wait;
 use crate::plan::Work;
+use crate::template::expression::Comparison;
+use crate::template::expression::Expr;
+use crate::template::expression::Expression;
+use crate::template::expression::Kind;
 
 /// Tells of handlers that could put a host back into service without having seen anything.
 ///
@@ -18,6 +22,7 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
         step.visit(&mut |step| {
             if let Rollback::Handler(handler) = &step.rollback {
                 looks(step, handler, found);
+                already(step, handler, found);
             }
         });
     }
@@ -68,5 +73,65 @@ fn looks(step: &Step, handler: &Step, found: &mut Diagnostics) {
             .help("say what must then be seen: `done_when: ...`")
             .help("or what must hold before it is sent: `requires: {...}`"),
         );
+    }
+}
+
+/// Tells of a handler whose `done_when` is true as soon as that of its step is: it sends nothing.
+fn already(step: &Step, handler: &Step, found: &mut Diagnostics) {
+    let (Some(done), Some(undone)) = (done_when(step), done_when(handler)) else {
+        return;
+    };
+    let known = conjuncts(done);
+    let is_so = |part: &Expr| known.iter().any(|known| implies(done, known, undone, part));
+    if !conjuncts(undone).into_iter().all(is_so) {
+        return;
+    }
+    let message =
+        format!("the rollback of `{}` sends nothing after the step succeeded", step.title);
+    let fault = Diagnostic::warning("ineffective-rollback", message);
+    let fault = match undone.span {
+        Some(span) => fault.at(span, "already true when the step is done"),
+        None => fault,
+    };
+    found.push(fault.help("write a condition that is true only after the rollback"));
+}
+
+fn done_when(step: &Step) -> Option<&Expression> {
+    match &step.action {
+        Action::Effect(effect) => effect.done_when.as_deref(),
+        _ => None,
+    }
+}
+
+/// Returns the parts of an expression that are joined by `and`.
+fn conjuncts(expression: &Expression) -> Vec<&Expr> {
+    let mut parts = Vec::new();
+    let mut open = vec![&expression.root];
+    while let Some(part) = open.pop() {
+        match &part.kind {
+            Kind::And(left, right) => open.extend([right.as_ref(), left.as_ref()]),
+            _ => parts.push(part),
+        }
+    }
+    parts
+}
+
+/// Whether a condition is true where another one is: they are the same, or the one says which
+/// constant something equals, and the other one that it does not equal another.
+fn implies(first: &Expression, known: &Expr, second: &Expression, part: &Expr) -> bool {
+    let same = |a: &Expr, b: &Expr| first.part(a).trim() == second.part(b).trim();
+    if same(known, part) {
+        return true;
+    }
+    let (Kind::Compare(left, is), Kind::Compare(other, is_not)) = (&known.kind, &part.kind) else {
+        return false;
+    };
+    match (is.as_slice(), is_not.as_slice()) {
+        ([(Comparison::Eq, value)], [(Comparison::Ne, excluded)]) => {
+            let constants = (&value.kind, &excluded.kind);
+            matches!(constants, (Kind::Const(value), Kind::Const(excluded)) if value != excluded)
+                && same(left, other)
+        }
+        _ => false,
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::event::OutlineStep;
 use crate::event::StepPath;
+use crate::event::TaskStatus;
 use crate::report::fold::HostMemory;
 use crate::report::fold::Memory;
 use crate::report::text::clip;
@@ -31,6 +32,15 @@ impl Memory {
     /// Whether a step belongs to a way back.
     pub fn is_handler(&self, step: &StepPath) -> bool {
         self.outlined(step).is_some_and(|outline| outline.handler)
+    }
+
+    /// Whether a step of a way back sent nothing because its condition was already true.
+    pub fn was_already_so(&self, host: &HostMemory, step: &StepPath) -> bool {
+        let is_effect = matches!(self.action(step), "run" | "shell" | "upload");
+        let task = host.tasks.get(step).filter(|_| is_effect && self.is_handler(step));
+        task.is_some_and(|task| {
+            task.status == Some(TaskStatus::Unchanged) && task.attempt.is_none()
+        })
     }
 
     /// Says which item of a `for_each` a step is done for: ` [2 of 3: lmtp]`, printable; empty where
