@@ -60,7 +60,7 @@ fn a_host_that_shows_another_key_after_a_pause_is_sent_nothing_not_even_a_rollba
     planrun.run(&["resolve", "last", "web1/ask", "--as", "approve"]);
     let resumed = planrun.run(&["resume", "last"]);
     resumed.exits(6).says("quarantined").says("and earlier in this run it showed ssh-ed25519");
-    let back = planrun.run(&["rollback", "last"]);
+    let back = planrun.run(&["rollback", "last", "--yes"]);
     back.exits(6).says("quarantined");
     assert!(server.path("first").exists());
     assert!(!server.path("second").exists());
@@ -89,7 +89,7 @@ fn an_agent_with_too_many_keys_is_reported_once_and_a_named_key_of_it_is_the_fix
     let inventory = planrun.file("hosts.yaml", server.inventory(""));
 
     let begin = Instant::now();
-    let refused = planrun.run(&["apply", &plan, "-i", &inventory]);
+    let refused = planrun.run(&["apply", &plan, "-i", &inventory, "--yes"]);
     assert!(begin.elapsed() < Duration::from_mins(1));
     assert_ne!(refused.status, Some(0));
     refused.says("as `MaxAuthTries` of its SSH server demands");
@@ -100,7 +100,7 @@ fn an_agent_with_too_many_keys_is_reported_once_and_a_named_key_of_it_is_the_fix
     server.keygen_with(&["-q", "-p", "-P", "", "-N", "secret", "-f"], "user");
     let key = format!(", ansible_ssh_private_key_file: \"{}\"", server.path("user").display());
     let inventory = planrun.file("hosts.yaml", server.inventory(&key));
-    planrun.run(&["apply", &plan, "-i", &inventory]).exits(0);
+    planrun.run(&["apply", &plan, "-i", &inventory, "--yes"]).exits(0);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn an_agent_that_does_not_answer_is_a_problem_of_this_machine() {
     planrun.environment("HOME", Some(server.path("").to_str().unwrap()));
     let plan = planrun.file("plan.yaml", HELLO);
     let inventory = planrun.file("hosts.yaml", server.inventory(""));
-    let paused = planrun.run(&["apply", &plan, "-i", &inventory]);
+    let paused = planrun.run(&["apply", &plan, "-i", &inventory, "--yes"]);
     assert_ne!(paused.status, Some(0));
     paused.says("cannot connect to web1: the agent at SSH_AUTH_SOCK cannot be asked");
     assert_eq!(server.logged("Failed publickey"), 0);
