@@ -699,6 +699,22 @@ pub enum Progress {
         waited: Duration,
         /// How long it waits at most.
         limit: Duration,
+        /// How long the condition has been observed to be true without a break, of how long it must
+        /// be; `None` while it is not, and for a wait without `stable_for`.
+        stable: Option<(Duration, Duration)>,
+    },
+    /// A machine cannot be reached, and is tried again.
+    Away {
+        /// The task that needs it.
+        task: TaskId,
+        /// The machine.
+        on: HostName,
+        /// Why.
+        why: String,
+        /// How long it has been away.
+        away: Duration,
+        /// How long it may be.
+        limit: Duration,
     },
     /// A failed attempt is going to be repeated.
     Retrying {

@@ -83,7 +83,7 @@ impl Progress {
                 pairs(values, by);
                 optional(error, |error| text(error, by));
             }
-            Self::Retrying { why, .. } => text(why, by),
+            Self::Retrying { why, .. } | Self::Away { why, .. } => text(why, by),
         }
         self
     }

@@ -18,6 +18,7 @@ use crate::event::RunPlanned;
 use crate::event::RunStatus;
 use crate::event::TaskId;
 use crate::event::TaskStatus;
+use crate::event::Truth;
 use crate::inventory::HostName;
 use crate::report::Tone;
 use crate::report::detail;
@@ -364,7 +365,16 @@ fn task_ended(memory: &Memory, id: &TaskId, status: TaskStatus, why: Option<&Rea
     if !about.is_empty() {
         text = format!("{text} ({about})");
     }
-    let line = Line::new(status.word(), task_tone(status), text).of_task(id);
+    // The plan continues, and still it is not what was waited for.
+    let has_timed_out = memory.action(&id.step) == "wait"
+        && status.is_well()
+        && why.is_some_and(|why| why.seen.iter().any(|seen| seen.truth != Truth::True));
+    let (word, tone) = if has_timed_out {
+        (TaskStatus::TimedOut.word(), Tone::Warn)
+    } else {
+        (status.word(), task_tone(status))
+    };
+    let line = Line::new(word, tone, text).of_task(id);
     if status.is_well() {
         // The parts of a block, or the items, have told it all.
         let is_block = memory.action(&id.step) == "block" && !is_rescued;

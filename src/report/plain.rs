@@ -24,9 +24,9 @@ use crate::report::line::line_of;
 use crate::report::text::duration;
 use crate::report::text::pad;
 use crate::report::text::printable;
-use crate::report::text::whole;
 use crate::report::text::width;
 use crate::report::wait::Waits;
+use crate::report::wait::away_text;
 
 /// A wait tells of changes so often.
 const CHANGES: Duration = Duration::from_secs(30);
@@ -51,6 +51,8 @@ pub struct Plain<W> {
     memory: Memory,
     waits: Waits,
     told: BTreeMap<TaskId, Told>,
+    /// When a machine was last reported to be away, and why.
+    away: BTreeMap<TaskId, (Timestamp, String)>,
     host_width: usize,
     step_width: usize,
 }
@@ -71,6 +73,7 @@ impl<W: Write> Plain<W> {
             memory: Memory::default(),
             waits: Waits::default(),
             told: BTreeMap::new(),
+            away: BTreeMap::new(),
             host_width: *NAME_WIDTHS.start(),
             step_width: *NAME_WIDTHS.start(),
         }
@@ -121,7 +124,7 @@ impl<W: Write> Plain<W> {
     }
 
     fn waiting(&mut self, task: &TaskId, progress: &Progress, now: Timestamp) {
-        let Some(wait) = self.waits.observe(progress) else {
+        let Some(wait) = self.waits.observe(progress, now) else {
             return;
         };
         let begun = self.memory.task(task).and_then(|task| task.begun);
@@ -138,7 +141,7 @@ impl<W: Write> Plain<W> {
         if !is_first && !is_due {
             return;
         }
-        let mut text = vec![seen.clone(), format!("{} left", whole(wait.left()))];
+        let mut text = vec![seen.clone(), wait.left(now)];
         if is_first {
             text[1] = format!("at most {}", duration(wait.limit()));
             text.insert(0, wait.until().unwrap_or_default());
@@ -172,6 +175,7 @@ impl<W: Write> Reporter for Plain<W> {
         if let Event::TaskEnded { task, .. } | Event::TaskBegun { task, .. } = &record.event {
             self.waits.end(task);
             self.told.remove(task);
+            self.away.remove(task);
         }
         if let Some(line) = line_of(&self.memory, record) {
             self.line(record.at, &line);
@@ -185,6 +189,16 @@ impl<W: Write> Reporter for Plain<W> {
                 let text =
                     format!("attempt {ordinal} of {of} in {}: {}", duration(*delay), sentence(why));
                 self.line(now, &progress_line(task, "retries", text));
+            }
+            Progress::Away { task, on, why, away, limit } => {
+                let is_due = self.away.get(task).is_none_or(|(told, last)| {
+                    last != why || between(Some(*told), Some(now)) >= HEARTBEAT
+                });
+                if is_due {
+                    self.away.insert(task.clone(), (now, why.clone()));
+                    let text = away_text(on, why, *away, *limit);
+                    self.line(now, &progress_line(task, "away", text));
+                }
             }
         }
     }

@@ -400,5 +400,6 @@ pub(crate) fn waiting(name: &str, step: &str, users: u64, waited: u64) -> Progre
         error: None,
         waited: Duration::from_secs(waited),
         limit: Duration::from_mins(15),
+        stable: None,
     }
 }

@@ -32,6 +32,7 @@ use crate::report::text::width;
 use crate::report::text::wrap;
 use crate::report::wait::Wait;
 use crate::report::wait::Waits;
+use crate::report::wait::away_text;
 
 /// The frames of the mark that turns while something runs.
 const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
@@ -123,11 +124,14 @@ impl Screen {
     /// Takes news that may be lost.
     pub(crate) fn progress(&mut self, progress: &Progress, now: Timestamp) {
         self.now = now;
-        self.waits.observe(progress);
+        self.waits.observe(progress, now);
         if let Progress::Retrying { task, ordinal, of, delay, why } = progress {
             let note =
                 format!("attempt {ordinal} of {of} in {}: {}", duration(*delay), printable(why));
             self.notes.insert(task.clone(), note);
+        }
+        if let Progress::Away { task, on, why, away, limit } = progress {
+            self.notes.insert(task.clone(), away_text(on, why, *away, *limit));
         }
     }
 
@@ -264,7 +268,7 @@ impl Screen {
         let mut doing = self.doing(&id, step, is_asked);
         let wait = self.waits.get(&id).filter(|_| !is_asked);
         if let (Some(wait), false) = (wait, is_wide) {
-            doing = format!("{}, {}", wait.seen(), left(wait));
+            doing = format!("{}, {}", wait.seen(), wait.left(now));
         }
         let lead = format!("{label}  {back}{}  ", printable(&step.0));
         let room = (columns - 4).saturating_sub(width(&elapsed) + 2);
@@ -272,7 +276,7 @@ impl Screen {
         let line = format!("{}  {elapsed}", pad(&line, room.min(width(&line))));
         let mut out = vec![format!("  {} {line}", self.style.paint(tone, mark))];
         if let (Some(wait), true) = (wait, is_wide) {
-            out.push(self.wait(wait, columns));
+            out.push(self.wait(wait, now, columns));
         }
         out
     }
@@ -301,13 +305,13 @@ impl Screen {
     }
 
     /// Draws a wait: what was seen, and how much of its time has passed.
-    fn wait(&self, wait: &Wait, columns: usize) -> String {
-        let left = left(wait);
+    fn wait(&self, wait: &Wait, now: Timestamp, columns: usize) -> String {
+        let left = wait.left(now);
         let indent = 6 + self.host_width;
         let seen = wait.seen();
         let room = columns.saturating_sub(indent + width(&left) + 2);
         let has_bar = room >= width(&seen) + BAR_WIDTH + 2;
-        let bar = if has_bar { bar(wait.passed()) } else { String::new() };
+        let bar = if has_bar { bar(wait.passed(now)) } else { String::new() };
         let indent = if room < LEAST_WIDTH { 4 } else { indent };
         let room = columns.saturating_sub(indent + width(&left) + width(&bar) + 2);
         let mut parts = vec![clip(&seen, room), self.style.paint(Tone::Quiet, &bar), left];
@@ -319,10 +323,6 @@ impl Screen {
 /// Returns the width of a text that may have colours.
 fn width_of(text: &str) -> usize {
     console::measure_text_width(text)
-}
-
-fn left(wait: &Wait) -> String {
-    format!("{} left", whole(wait.left()))
 }
 
 /// Draws the part of the time that has passed.

@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::event::Progress;
 use crate::event::TaskId;
+use crate::inventory::HostName;
+use crate::report::fold::between;
 use crate::report::text;
 use crate::report::text::clip;
 use crate::report::text::printable;
@@ -34,12 +38,16 @@ pub(crate) struct Wait {
     error: Option<String>,
     waited: Duration,
     limit: Duration,
+    stable: Option<(Duration, Duration)>,
+    /// When it was told, so that the time left can be counted down until the next look.
+    at: Timestamp,
 }
 
 impl Waits {
     /// Takes a look of a wait; `None` for other news.
-    pub(crate) fn observe(&mut self, progress: &Progress) -> Option<&Wait> {
-        let Progress::Waiting { task, until, values, error, waited, limit } = progress else {
+    pub(crate) fn observe(&mut self, progress: &Progress, now: Timestamp) -> Option<&Wait> {
+        let Progress::Waiting { task, until, values, error, waited, limit, stable } = progress
+        else {
             return None;
         };
         let wait = self.by_task.entry(task.clone()).or_default();
@@ -48,6 +56,8 @@ impl Waits {
         wait.error.clone_from(error);
         wait.waited = *waited;
         wait.limit = *limit;
+        wait.stable = *stable;
+        wait.at = now;
         for (name, value) in values {
             if let Ok(number) = value.parse() {
                 let last = wait.numbers.entry(name.clone()).or_default();
@@ -112,9 +122,15 @@ impl Wait {
         self.until.as_deref().map(printable)
     }
 
-    /// Returns the time it may still wait.
-    pub(crate) fn left(&self) -> Duration {
-        self.limit.saturating_sub(self.waited)
+    /// Says how much time is left at a moment; once the condition is true, for how long it is.
+    pub(crate) fn left(&self, now: Timestamp) -> String {
+        let since = between(Some(self.at), Some(now));
+        if let Some((stable, of)) = self.stable {
+            // What lies after the last look was not observed.
+            return format!("true for {} of {}", text::whole(stable.min(of)), text::duration(of));
+        }
+        let left = self.limit.saturating_sub(self.waited).saturating_sub(since);
+        format!("{} left", text::whole(left))
     }
 
     /// Returns the longest time it may wait.
@@ -122,17 +138,75 @@ impl Wait {
         self.limit
     }
 
-    /// Returns the part of its time that has passed, 0 to 1.
-    pub(crate) fn passed(&self) -> f64 {
-        if self.limit.is_zero() {
+    /// Returns the part of its time that has passed at a moment, 0 to 1.
+    pub(crate) fn passed(&self, now: Timestamp) -> f64 {
+        let (passed, of) = match self.stable {
+            Some(stable) => stable,
+            None => (self.waited + between(Some(self.at), Some(now)), self.limit),
+        };
+        if of.is_zero() {
             return 1.0;
         }
-        (self.waited.as_secs_f64() / self.limit.as_secs_f64()).min(1.0)
+        (passed.as_secs_f64() / of.as_secs_f64()).min(1.0)
     }
 
     /// Returns what is not a number in what was seen: a change there is news at once.
     pub(crate) fn words(&self) -> Vec<&str> {
         let words = self.values.iter().map(|(_, value)| value.as_str());
         words.filter(|value| value.parse::<f64>().is_err()).chain(self.error.as_deref()).collect()
+    }
+}
+
+/// Says of a machine that it is away.
+pub(crate) fn away_text(on: &HostName, why: &str, away: Duration, limit: Duration) -> String {
+    format!(
+        "no connection to {}: {}; trying again, for {} of {}",
+        printable(on.as_str()),
+        clip(&printable(why), 2 * VALUE_WIDTH),
+        text::whole(away),
+        text::duration(limit),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::waiting;
+
+    /// A moment so many seconds after the look.
+    fn after(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    #[test]
+    fn the_time_left_is_counted_down_between_two_looks() {
+        let mut waits = Waits::default();
+        let wait = waits.observe(&waiting("web1", "drain", 9, 60), after(0)).unwrap();
+        assert_eq!(wait.left(after(0)), "14m left");
+        assert_eq!(wait.left(after(7)), "13m 53s left");
+        assert_eq!(wait.left(after(7200)), "0s left");
+        assert!(wait.passed(after(7)) > wait.passed(after(0)));
+    }
+
+    #[test]
+    fn a_condition_that_must_stay_true_shows_for_how_long_it_was_observed() {
+        let mut waits = Waits::default();
+        let mut news = waiting("web1", "watch", 0, 60);
+        if let Progress::Waiting { stable, .. } = &mut news {
+            *stable = Some((Duration::from_secs(55), Duration::from_mins(1)));
+        }
+        let wait = waits.observe(&news, after(0)).unwrap();
+        assert_eq!(wait.left(after(30)), "true for 55s of 1m");
+    }
+
+    #[test]
+    fn a_machine_that_is_away_is_named_with_the_reason() {
+        let text = away_text(
+            &HostName::new("web1"),
+            "no route",
+            Duration::from_secs(7),
+            Duration::from_mins(5),
+        );
+        assert_eq!(text, "no connection to web1: no route; trying again, for 7s of 5m");
     }
 }

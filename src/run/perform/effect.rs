@@ -302,7 +302,9 @@ impl Task<'_, '_, '_> {
                 && !self.is_halted();
             match result {
                 Ok(output) => return Ok(Ok(Some(output))),
-                Err(TransportError::Unreachable { .. }) if may_go_on => {
+                Err(TransportError::Unreachable { why, .. }) if may_go_on => {
+                    let away = clock.monotonic().saturating_sub(begin);
+                    self.tell_away(on, why, away, self.reconnect_for(limit));
                     turn += 1;
                     // Another member is tried at once; only a full round is followed by a pause.
                     if turn.is_multiple_of(members.len()) {

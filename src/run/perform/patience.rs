@@ -9,6 +9,8 @@
 
 use std::time::Duration;
 
+use crate::event::Progress;
+use crate::inventory::HostName;
 use crate::plan::Plan;
 use crate::run::perform::Task;
 use crate::run::spot::Spot;
@@ -28,6 +30,17 @@ impl Task<'_, '_, '_> {
     /// Returns how long a machine that cannot be reached is tried again; usually as long as this.
     pub(super) fn reconnect_for(&self, usual: Duration) -> Duration {
         self.guard.longest().map_or(usual, |bound| bound.min(usual))
+    }
+
+    /// Reports that a machine is away and tried again.
+    pub(super) fn tell_away(&self, on: &HostName, why: String, away: Duration, limit: Duration) {
+        self.live.progress(&Progress::Away {
+            task: self.id.clone(),
+            on: on.clone(),
+            why,
+            away,
+            limit,
+        });
     }
 
     /// Whether somebody waits for what comes next.

@@ -100,6 +100,9 @@ impl Task<'_, '_, '_> {
                 _ => Duration::ZERO,
             };
             if passed < patience {
+                if let Err(error) = &recovered {
+                    self.tell_away(&attempt.on, error.to_string(), passed, patience);
+                }
                 if self.sleep(every).await {
                     return None;
                 }

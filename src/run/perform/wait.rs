@@ -76,8 +76,12 @@ impl Task<'_, '_, '_> {
         let begin = clock.monotonic();
         let counted = self.state().waited;
         let mut ticked = counted;
-        let mut stable_since: Option<Duration> = None;
+        // How long the condition was observed to be true: between two looks at most the pause that
+        // was meant to be, so that a controller that was suspended has observed nothing meanwhile.
+        let mut stable: Option<Duration> = None;
+        let mut pause = Duration::ZERO;
         loop {
+            let looked_at = clock.monotonic();
             let seen = match measures.until {
                 None => None,
                 Some(until) => self.observer().condition(until).await.seen.into_iter().next(),
@@ -87,10 +91,10 @@ impl Task<'_, '_, '_> {
             }
             let waited = counted + clock.monotonic().saturating_sub(begin);
             let holds = seen.as_ref().is_none_or(|seen| seen.truth == Truth::True);
-            stable_since = if holds { stable_since.or(Some(waited)) } else { None };
-            let stable = stable_since
-                .is_some_and(|since| waited.saturating_sub(since) >= measures.stable_for);
-            if stable && waited >= measures.at_least {
+            let look = clock.monotonic().saturating_sub(looked_at);
+            stable = holds.then(|| stable.map_or(Duration::ZERO, |so_far| so_far + pause + look));
+            let is_stable = stable.is_some_and(|stable| stable >= measures.stable_for);
+            if is_stable && waited >= measures.at_least {
                 return Ok(held(measures, seen));
             }
             if waited >= measures.timeout && !(holds && waited < measures.at_least) {
@@ -99,14 +103,14 @@ impl Task<'_, '_, '_> {
             if let Some(over) = self.time_is_up() {
                 return Ok(self.out_of_time(measures, waited, seen, &over));
             }
-            self.tell(measures, seen.as_ref(), waited);
-            let mut pause = measures.every.min(measures.timeout.saturating_sub(waited));
-            if let Some(since) = stable_since {
-                let stable_at = (since + measures.stable_for).max(measures.at_least);
-                pause = pause.min(stable_at.saturating_sub(waited));
+            self.tell(measures, seen.as_ref(), waited, stable);
+            pause = measures.every.min(measures.timeout.saturating_sub(waited));
+            if let Some(stable) = stable {
+                let until_stable = measures.stable_for.saturating_sub(stable);
+                pause = pause.min(until_stable.max(measures.at_least.saturating_sub(waited)));
             }
-            let pause = self.capped(pause);
-            let stopped = self.sleep(pause.max(Duration::from_millis(1))).await;
+            pause = self.capped(pause).max(Duration::from_millis(1));
+            let stopped = self.sleep(pause).await;
             let waited = counted + clock.monotonic().saturating_sub(begin);
             if stopped || waited >= ticked + TICK {
                 ticked = waited;
@@ -119,7 +123,13 @@ impl Task<'_, '_, '_> {
         }
     }
 
-    fn tell(&self, measures: &Measures<'_>, seen: Option<&Seen>, waited: Duration) {
+    fn tell(
+        &self,
+        measures: &Measures<'_>,
+        seen: Option<&Seen>,
+        waited: Duration,
+        stable: Option<Duration>,
+    ) {
         self.live.progress(&Progress::Waiting {
             task: self.id.clone(),
             until: measures.until.map(|until| until.text.clone()),
@@ -129,6 +139,9 @@ impl Task<'_, '_, '_> {
             limit: self
                 .rest()
                 .map_or(measures.timeout, |rest| measures.timeout.min(waited.saturating_add(rest))),
+            stable: stable
+                .filter(|_| !measures.stable_for.is_zero())
+                .map(|stable| (stable, measures.stable_for)),
         });
     }
 
