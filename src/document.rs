@@ -152,8 +152,8 @@ impl Node {
             Value::Int(_) | Value::Float(_) => {
                 let written = sources.slice(self.span).trim_matches(['"', '\'']);
                 let is_number = |c: char| c.is_ascii_alphanumeric() || "+-._:".contains(c);
-                let differs = written != self.to_json().to_string();
-                (differs && written.chars().all(is_number)).then(|| written.into())
+                let in_json = self.to_json().to_string();
+                (written != in_json && written.chars().all(is_number)).then(|| written.into())
             }
             Value::List(items) => {
                 let written = items.iter().map(|item| item.written(sources));

@@ -29,7 +29,7 @@ fn patience(word: &str) -> Result<Duration, String> {
 /// Runs programs; `^C` ends them with planrun.
 pub(super) struct Guarded {
     programs: LocalPrograms,
-    is_guarded: bool,
+    has_guard: bool,
     ran: Vec<String>,
 }
 
@@ -38,7 +38,7 @@ impl Guarded {
     pub(super) fn new(patience: Patience) -> Self {
         Self {
             programs: LocalPrograms::new(patience.inventory_timeout.unwrap_or(PATIENCE)),
-            is_guarded: false,
+            has_guard: false,
             ran: Vec::new(),
         }
     }
@@ -53,10 +53,10 @@ impl Guarded {
 
 impl Programs for Guarded {
     fn run(&mut self, program: &Path, arguments: &[&str]) -> Result<Vec<u8>, Failure> {
-        if !self.is_guarded {
+        if !self.has_guard {
             let started = signals::guard(self.programs.running());
             started.map_err(|error| Failure::NotStarted(error.to_string()))?;
-            self.is_guarded = true;
+            self.has_guard = true;
         }
         let shown = printable(&program.display().to_string());
         if !self.ran.contains(&shown) {

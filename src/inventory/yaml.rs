@@ -452,7 +452,7 @@ impl Reader<'_> {
             };
             match &entry.value.value {
                 Value::Map(vars) => {
-                    give(&mut host.vars, given(vars, &self.sealed, self.sources, self.shape))
+                    give(&mut host.vars, given(vars, &self.sealed, self.sources, self.shape));
                 }
                 Value::Null => {}
                 _ => self.found.push(

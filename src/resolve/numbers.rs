@@ -102,7 +102,9 @@ pub(super) fn check(
 /// Adds what expressions show, with a place for it.
 fn add(roots: &[Expr], span: Span, all: &mut IndexMap<Shown, Span>) {
     let mut shown = Vec::new();
-    roots.iter().for_each(|root| collect(root, &mut shown));
+    for root in roots {
+        collect(root, &mut shown);
+    }
     for what in shown {
         all.entry(what).or_insert(span);
     }
@@ -122,7 +124,9 @@ fn collect(expr: &Expr, all: &mut Vec<Shown>) {
         }
         Kind::If(_, yes, no) => {
             collect(yes, all);
-            no.iter().for_each(|no| collect(no, all));
+            if let Some(no) = no {
+                collect(no, all);
+            }
         }
         _ => {}
     }
