@@ -50,7 +50,7 @@ fn hosts_that_cannot_be_reached_are_reported_together_before_anything_is_changed
     let plan = planrun.file("plan.yaml", PLAN.replace("FILE", &file));
     let inventory = planrun.file("inventory.yaml", INVENTORY);
 
-    let ended = planrun.run(&["apply", &plan, "-i", &inventory, "--yes"]);
+    let ended = planrun.run(&["apply", &plan, "-i", &inventory]);
 
     ended.exits(4).says("there is no answer from gone1, gone2");
     ended.says("gone1 cannot be reached").says("gone2 cannot be reached");
@@ -60,7 +60,7 @@ fn hosts_that_cannot_be_reached_are_reported_together_before_anything_is_changed
     assert!(!ended.stderr.contains("passed"), "{}", ended.stderr);
     assert!(!ended.stderr.contains("held"), "{}", ended.stderr);
 
-    let ended = planrun.run(&["apply", &plan, "-i", &inventory, "--limit", "here", "--yes"]);
+    let ended = planrun.run(&["apply", &plan, "-i", &inventory, "--limit", "here"]);
     ended.exits(0).says("reached 1 host; starting changes");
     assert!(!ended.stderr.contains("passed"), "{}", ended.stderr);
 }
