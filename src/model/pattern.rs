@@ -49,7 +49,7 @@ impl Pattern {
 
     /// Whether it may match what a plan asks for.
     pub(super) fn may_match(&self, asked: &Asked<'_>) -> bool {
-        let fits = |pattern: &Word, word: &Option<&str>| {
+        let fits = |pattern: &Word, word: Option<&str>| {
             word.is_none_or(|word| pattern.take(word, &mut Captures::new()))
         };
         match (self, asked) {
@@ -57,10 +57,10 @@ impl Pattern {
                 let open = pattern.last() == Some(&Word::Rest);
                 let fixed = pattern.len() - usize::from(open);
                 let length = if open { words.len() >= fixed } else { words.len() == fixed };
-                length && pattern[..fixed].iter().zip(words).all(|(one, word)| fits(one, word))
+                length && pattern[..fixed].iter().zip(words).all(|(one, word)| fits(one, *word))
             }
             (Self::Step(step), Asked::Step(found)) => is_script_of(step, found),
-            (Self::Upload(pattern), Asked::Upload(path)) => fits(pattern, path),
+            (Self::Upload(pattern), Asked::Upload(path)) => fits(pattern, *path),
             _ => false,
         }
     }

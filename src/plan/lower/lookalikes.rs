@@ -54,13 +54,11 @@ impl Lowering<'_> {
         let fault = others
             .iter()
             .fold(fault, |fault, odd| fault.also(places.span(odd.range.clone()), label(odd)));
-        let edits: Vec<Edit> = match requoted(node, found) {
-            Some(whole) => vec![Edit::new(node.span, whole)],
-            None => {
-                let edit = |odd: &Odd| places.edit(odd.range.clone(), odd.meant);
-                found.iter().filter_map(edit).collect()
-            }
-        };
+        let edit = |odd: &Odd| places.edit(odd.range.clone(), odd.meant);
+        let edits: Vec<Edit> = requoted(node, found).map_or_else(
+            || found.iter().filter_map(edit).collect(),
+            |whole| vec![Edit::new(node.span, whole)],
+        );
         self.found.push(fault.fix_all("use the plain characters", edits));
     }
 }
