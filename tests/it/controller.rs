@@ -1,10 +1,13 @@
-//! Problems on the machine that planrun runs on: they are no failure of a host, wherever in a run
-//! they come up.
+//! What a transport reports that is no failure of a step: a problem on the machine that planrun runs
+//! on, an attempt of an older copy of the run, a result that arrives late.
 
 use std::cell::Cell;
+use std::cell::RefCell;
 
 use async_trait::async_trait;
+use planrun::event::Answer;
 use planrun::event::Event;
+use planrun::event::Record;
 use planrun::event::RunStatus;
 use planrun::inventory::Host;
 use planrun::run::exit_status;
@@ -16,6 +19,7 @@ use planrun::transport::Transport;
 use planrun::transport::TransportError;
 use planrun::transport::model::ModelTransport;
 
+use crate::scene::InTurn;
 use crate::scene::Memory;
 use crate::scene::Scene;
 use crate::scene::fault;
@@ -159,4 +163,104 @@ fn a_key_that_cannot_be_read_pauses_the_run_wherever_it_is() {
 #[test]
 fn a_key_that_cannot_be_read_in_a_rollback_leaves_nothing_stuck() {
     breaks_everywhere(&[("backend1", "reload", "refused")], RunStatus::RolledBack);
+}
+
+#[test]
+fn an_attempt_that_an_older_copy_of_the_run_does_not_know_pauses_the_run() {
+    let scene = Scene::new(PLAN, &[]);
+    let clock = start();
+    let world = scene.world(&clock, vec![]);
+    let whole = Memory::default();
+    let state = scene.drive(&clock, &world, &whole, None).unwrap();
+    assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&whole));
+    // The state directory is restored from before the first command.
+    let records = whole.records.into_inner();
+    let is_intent = |record: &Record| matches!(record.event, Event::AttemptIntended { .. });
+    let first = records.iter().position(is_intent).unwrap();
+    let journal = Memory { records: records[..first].to_vec().into(), ..Memory::default() };
+    let mut pauses = 0;
+    let state = loop {
+        let state = scene.drive(&clock, &world, &journal, None).unwrap();
+        if state.status != RunStatus::Paused {
+            break state;
+        }
+        assert_eq!(exit_status(&state), 6);
+        pauses += 1;
+    };
+    assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&journal));
+    assert_eq!(pauses, 3, "{}", trace(&journal));
+    let kept = journal.records.borrow();
+    let blocked = kept.iter().filter_map(|record| match &record.event {
+        Event::HostBlocked { why, .. } => Some(why.as_str()),
+        _ => None,
+    });
+    assert!(blocked.clone().all(|why| why.contains("already started this attempt")));
+    assert_eq!(blocked.count(), 3);
+}
+
+/// Loses the connection in every command, and says later what came of it.
+struct Late<'a> {
+    world: &'a ModelTransport,
+    output: RefCell<Option<Output>>,
+    /// How often the host says that it is still running.
+    running: Cell<usize>,
+}
+
+#[async_trait(?Send)]
+impl Transport for Late<'_> {
+    async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
+        self.world.look(host, command).await
+    }
+
+    async fn attempt(
+        &self,
+        host: &Host,
+        id: &AttemptId,
+        command: &Command,
+    ) -> Result<Output, TransportError> {
+        self.output.replace(Some(self.world.attempt(host, id, command).await?));
+        Err(TransportError::Cut { host: host.name.clone(), why: "as the test wants it".into() })
+    }
+
+    async fn recover(&self, _: &Host, _: &AttemptId) -> Result<Recovered, TransportError> {
+        let left = self.running.get();
+        self.running.set(left.saturating_sub(1));
+        let output = self.output.borrow().clone().unwrap();
+        Ok(if left > 0 { Recovered::Running } else { Recovered::Ended(output) })
+    }
+}
+
+/// Nothing but its result shows what the step has done.
+const LATE: &str = r"
+version: 1
+name: late
+hosts: backend1
+steps:
+  - id: reload
+    run: doveadm reload
+    timeout: 10s
+    on_unknown: ask
+    rollback: {none: it is an example}
+  - assert: {it went well: reload.exit == 0}
+";
+
+#[test]
+fn a_result_that_arrives_late_is_used() {
+    for running in [3, 10] {
+        let scene = Scene::new(LATE, &[]);
+        let clock = start();
+        let world = scene.world(&clock, vec![]);
+        let late = Late { world: &world, output: RefCell::default(), running: Cell::new(running) };
+        let journal = Memory::default();
+        let mut state = scene.drive(&clock, &late, &journal, None).unwrap();
+        if running > 5 {
+            // Nobody knows yet when its time is up; the operator wants it sent again, and then the
+            // result is there.
+            assert_eq!(state.status, RunStatus::Paused, "{}", trace(&journal));
+            let retry = InTurn(RefCell::new(vec![Answer::Retry]));
+            state = scene.drive(&clock, &late, &journal, Some(&retry)).unwrap();
+        }
+        assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&journal));
+        assert_eq!(effects(&journal).len(), 1, "{}", trace(&journal));
+    }
 }

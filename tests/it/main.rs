@@ -25,8 +25,10 @@ mod examples;
 mod generated;
 mod harness;
 mod help;
+mod in_doubt;
 mod inventories;
 mod items;
+mod kills;
 mod locks;
 #[path = "../../benches/bombs.rs"]
 mod made_bombs;

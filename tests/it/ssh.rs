@@ -1,6 +1,6 @@
 //! The binary against real OpenSSH servers: what a run does if a host is not let in, or not itself.
 
-mod server;
+pub(crate) mod server;
 
 use std::time::Duration;
 use std::time::Instant;

@@ -10,6 +10,9 @@
 
 use crate::run::state::Last;
 
+/// How often a connection may be lost before anything has started: then it is taken for a failure.
+const MOST_UNSTARTED: usize = 5;
+
 /// What the plan says of an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -49,6 +52,8 @@ pub struct Facts {
     pub is_forgiven: bool,
     /// How many tries were made.
     pub tried: usize,
+    /// How many attempts of this process never started.
+    pub unstarted: usize,
     /// What was observed.
     pub observed: Observed,
     /// Whether the blocks around leave time for another try.
@@ -93,7 +98,10 @@ pub fn next_move(facts: &Facts) -> Move {
         // Nothing is sent beside it.
         (Last::Running, _) if policy.read_only => Move::Fail,
         (Last::Running, _) => Move::Unknown,
-        (Last::Nothing | Last::NeverStarted, _) => Move::Send,
+        (Last::Nothing, _) => Move::Send,
+        (Last::NeverStarted, _) if !is_ours => Move::Send,
+        (Last::NeverStarted, _) if facts.in_time && facts.unstarted < MOST_UNSTARTED => Move::Delay,
+        (Last::NeverStarted, _) => Move::Fail,
         _ if is_forgiven => Move::Send,
         (Last::NotSent, _) if !is_ours => Move::Send,
         (Last::Over, Observed::NotDone) if !is_ours => Move::Send,
@@ -109,5 +117,217 @@ pub fn next_move(facts: &Facts) -> Move {
         (Last::Over, Observed::InDoubt) => Move::Unknown,
         (Last::NotSent | Last::Ended | Last::Over, _) if may_try => Move::Delay,
         (Last::NotSent | Last::Ended | Last::Over, _) => Move::Fail,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const LASTS: [Last; 7] = [
+        Last::Nothing,
+        Last::InDoubt,
+        Last::NeverStarted,
+        Last::NotSent,
+        Last::Ended,
+        Last::Over,
+        Last::Running,
+    ];
+    const OBSERVED: [Observed; 4] =
+        [Observed::Nothing, Observed::Done, Observed::NotDone, Observed::InDoubt];
+
+    /// All facts there are, with up to three tries of two.
+    fn all_facts() -> impl Iterator<Item = Facts> {
+        (0..128_u32).flat_map(|bits| {
+            let bit = move |number: u32| bits & (1 << number) != 0;
+            let rest = LASTS.into_iter().flat_map(|last| OBSERVED.map(|observed| (last, observed)));
+            rest.flat_map(move |(last, observed)| {
+                (0..4).map(move |tried| Facts {
+                    policy: Policy { idempotent: bit(0), read_only: bit(1), tries: 2 },
+                    last,
+                    is_ours: bit(2),
+                    host_asked: bit(3),
+                    is_forgiven: bit(4),
+                    tried,
+                    unstarted: 0,
+                    observed,
+                    in_time: bit(5),
+                    stopping: bit(6),
+                })
+            })
+        })
+    }
+
+    #[test]
+    fn nothing_is_sent_beside_what_may_run_and_a_stop_judges_nothing() {
+        for facts in all_facts() {
+            let next = next_move(&facts);
+            let sends = matches!(next, Move::Send | Move::Delay);
+            let may_run = matches!(facts.last, Last::InDoubt | Last::Running);
+            assert!(!(sends && may_run), "{facts:?} {next:?}");
+            let judges = sends || matches!(next, Move::Fail | Move::Unknown);
+            assert!(!(judges && facts.stopping), "{facts:?} {next:?}");
+            assert!(!judges || facts.observed != Observed::Nothing, "{facts:?} {next:?}");
+            assert_eq!(next == Move::Done, facts.observed == Observed::Done, "{facts:?} {next:?}");
+        }
+    }
+
+    #[test]
+    fn what_no_process_has_seen_fail_does_not_fail() {
+        for facts in all_facts() {
+            let is_lost = match facts.last {
+                Last::Nothing => true,
+                Last::NeverStarted | Last::NotSent | Last::Over => !facts.is_ours,
+                Last::InDoubt | Last::Ended | Last::Running => false,
+            };
+            if is_lost && !facts.policy.read_only {
+                assert_ne!(next_move(&facts), Move::Fail, "{facts:?}");
+            }
+        }
+    }
+
+    /// A step, the attempts at it, and the process that works on it.
+    #[derive(Clone, Debug)]
+    struct Story {
+        facts: Facts,
+        /// What became of each attempt, and whether the present process has sent it.
+        attempts: Vec<(Last, bool)>,
+        refused: usize,
+        kills: usize,
+        told: Vec<Move>,
+    }
+
+    impl Story {
+        fn new(policy: Policy) -> Self {
+            let facts = Facts {
+                policy,
+                last: Last::Nothing,
+                is_ours: false,
+                host_asked: false,
+                is_forgiven: true,
+                tried: 0,
+                unstarted: 0,
+                observed: Observed::Nothing,
+                in_time: true,
+                stopping: false,
+            };
+            let (attempts, told) = (Vec::new(), Vec::new());
+            Self { facts, attempts, refused: 0, kills: 0, told }
+        }
+
+        fn at(&self, change: impl FnOnce(&mut Self)) -> Self {
+            let mut story = self.clone();
+            change(&mut story);
+            let facts = &mut story.facts;
+            (facts.last, facts.is_ours) = *story.attempts.last().unwrap_or(&(Last::Nothing, false));
+            facts.is_forgiven = story.attempts.is_empty();
+            let is_try = |(last, is_ours): &&(Last, bool)| match last {
+                Last::Nothing | Last::NeverStarted | Last::NotSent => false,
+                Last::Ended => true,
+                Last::InDoubt | Last::Over | Last::Running => *is_ours,
+            };
+            let is_unstarted = |one: &&(Last, bool)| **one == (Last::NeverStarted, true);
+            facts.unstarted = story.attempts.iter().filter(is_unstarted).count();
+            facts.tried = story.refused + story.attempts.iter().filter(is_try).count();
+            story
+        }
+
+        fn killed(&self) -> Self {
+            self.at(|story| {
+                story.kills += 1;
+                story.refused = 0;
+                story.facts.observed = Observed::Nothing;
+                story.facts.host_asked = false;
+                story.attempts.iter_mut().for_each(|(_, is_ours)| *is_ours = false);
+            })
+        }
+
+        fn became(&self, last: Last) -> Self {
+            self.at(|story| story.attempts.last_mut().unwrap().0 = last)
+        }
+
+        fn observed(&self, observed: Observed) -> Self {
+            self.at(|story| story.facts.observed = observed)
+        }
+
+        fn sent(&self, last: Last) -> Self {
+            self.at(|story| {
+                story.attempts.push((last, true));
+                story.refused += usize::from(last == Last::NotSent);
+                story.facts.observed = Observed::Nothing;
+                story.facts.host_asked = false;
+            })
+        }
+    }
+
+    /// Goes through all that may come of a story with up to two kills, each state once.
+    fn walk(story: &Story, seen: &mut BTreeSet<String>, path: &mut Vec<String>) {
+        let ended = story.attempts.iter().filter(|(last, _)| *last == Last::Ended).count();
+        let state = format!("{:?} {} {} {ended}", story.facts, story.refused, story.kills);
+        assert!(!path.contains(&state), "it does not end: {story:?}");
+        if !seen.insert(state.clone()) {
+            return;
+        }
+        let next = next_move(&story.facts);
+        let mut story = story.clone();
+        story.told.push(next);
+        let mut after = Vec::new();
+        match next {
+            Move::Settle => {
+                let is_new = story.facts.last == Last::InDoubt;
+                story.facts.host_asked = true;
+                let lasts = [Last::Over, Last::Ended, Last::Running, Last::NeverStarted];
+                after
+                    .extend(lasts[..if is_new { 4 } else { 3 }].iter().map(|it| story.became(*it)));
+            }
+            Move::Look => {
+                after.push(story.observed(Observed::Done));
+                if story.facts.last != Last::Running {
+                    after.push(story.observed(Observed::NotDone));
+                }
+                if matches!(story.facts.last, Last::Over | Last::Running) {
+                    after.push(story.observed(Observed::InDoubt));
+                }
+            }
+            Move::Send | Move::Delay => {
+                let may_run =
+                    |(last, _): &(Last, bool)| matches!(last, Last::InDoubt | Last::Running);
+                assert!(!story.attempts.iter().any(may_run), "{story:?}");
+                after.extend([Last::Ended, Last::NotSent, Last::InDoubt].map(|it| story.sent(it)));
+                if story.kills < 2 {
+                    after.push(story.sent(Last::InDoubt).killed());
+                }
+            }
+            Move::Done | Move::Unknown => {}
+            Move::Fail => {
+                let Facts { policy, tried, unstarted, .. } = story.facts;
+                let is_worn_out = tried >= policy.tries || unstarted >= MOST_UNSTARTED;
+                assert!(is_worn_out || policy.read_only, "{story:?}");
+            }
+            Move::Stop => panic!("nobody asked for it: {story:?}"),
+        }
+        let is_over = matches!(next, Move::Done | Move::Unknown | Move::Fail);
+        if !is_over && story.kills < 2 {
+            after.push(story.killed());
+        }
+        path.push(state);
+        for story in &after {
+            walk(story, seen, path);
+        }
+        path.pop();
+    }
+
+    #[test]
+    fn every_history_ends_and_fails_only_after_all_its_tries() {
+        for (tries, idempotent, read_only) in
+            [(1, false, false), (2, false, false), (1, true, false), (2, true, true)]
+        {
+            let mut seen = BTreeSet::new();
+            let story = Story::new(Policy { idempotent, read_only, tries });
+            walk(&story, &mut seen, &mut Vec::new());
+            assert!(seen.len() > 100, "{}", seen.len());
+        }
     }
 }

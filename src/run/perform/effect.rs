@@ -147,6 +147,9 @@ impl Task<'_, '_, '_> {
             host_asked: work.host_asked,
             is_forgiven: state.forgiven == state.attempts.len(),
             tried: work.refused + counting.filter(is_try).count(),
+            unstarted: (state.attempts.iter().skip(work.before))
+                .filter(|attempt| attempt.last() == Last::NeverStarted)
+                .count(),
             observed: work.judgement.as_ref().map_or(Observed::Nothing, Judgement::observed),
             in_time: self.time_is_up().is_none(),
             stopping: self.is_halted(),

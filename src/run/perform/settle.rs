@@ -12,6 +12,7 @@ use crate::event::Answer;
 use crate::event::Event;
 use crate::event::JournalError;
 use crate::event::Outcome;
+use crate::event::Progress;
 use crate::event::Question;
 use crate::event::Reason;
 use crate::inventory::HostName;
@@ -100,8 +101,19 @@ impl Task<'_, '_, '_> {
                 _ => Duration::ZERO,
             };
             if passed < patience {
-                if let Err(error) = &recovered {
-                    self.tell_away(&attempt.on, error.to_string(), passed, patience);
+                match &recovered {
+                    Err(error) => {
+                        self.tell_away(&attempt.on, error.to_string(), passed, patience);
+                    }
+                    Ok(_) => self.live.progress(&Progress::Waiting {
+                        task: self.id.clone(),
+                        until: Some(format!("the attempt on {} is over", attempt.on)),
+                        values: Vec::new(),
+                        error: None,
+                        waited: passed,
+                        limit: patience,
+                        stable: None,
+                    }),
                 }
                 if self.sleep(every).await {
                     return None;

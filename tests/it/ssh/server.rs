@@ -1,5 +1,5 @@
 //! An OpenSSH server and an agent for tests of the binary: on a loopback address, ended by their
-//! process numbers.
+//! process numbers. What the server's host remembers of attempts is in its folder, too.
 
 use std::fs;
 use std::net::TcpListener;
@@ -11,6 +11,9 @@ use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::Pid;
+use rustix::process::Signal;
+use rustix::process::kill_process;
 use tempfile::TempDir;
 
 use crate::harness::program;
@@ -19,7 +22,7 @@ const SSHD: &str = "/usr/sbin/sshd";
 const ADDRESS: &str = "127.0.14.1";
 
 /// A server with a folder of its own; `one` and `two` are its possible host keys.
-pub(super) struct Server {
+pub(crate) struct Server {
     folder: TempDir,
     port: u16,
     process: Option<Child>,
@@ -27,7 +30,7 @@ pub(super) struct Server {
 
 impl Server {
     /// Makes a server that shows the host key `one`; `None`, and says so, if there is no sshd.
-    pub(super) fn start(test: &str) -> Option<Self> {
+    pub(crate) fn start(test: &str) -> Option<Self> {
         if !Path::new(SSHD).exists() {
             eprintln!("skipped: {test}: no sshd");
             return None;
@@ -50,13 +53,14 @@ impl Server {
     }
 
     /// Starts it again with another host key; its connections end.
-    pub(super) fn shows(&mut self, key: &str) {
+    pub(crate) fn shows(&mut self, key: &str) {
         self.stop();
         let at = self.folder.path().display();
         let configuration = format!(
             "Port {}\nListenAddress {ADDRESS}\nHostKey {at}/{key}\nAuthorizedKeysFile {at}/user.pub\n\
              PidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin yes\n\
-             PasswordAuthentication no\nKbdInteractiveAuthentication no\nLogLevel VERBOSE\n",
+             PasswordAuthentication no\nKbdInteractiveAuthentication no\nLogLevel VERBOSE\n\
+             MaxStartups 200\nSetEnv XDG_STATE_HOME={at}/state\n",
             self.port
         );
         fs::write(self.path("sshd_config"), configuration).unwrap();
@@ -74,8 +78,21 @@ impl Server {
         }
     }
 
+    /// Ends it, and every connection that it has let in.
+    pub(crate) fn cut(&mut self) {
+        let children = self.process.as_ref().map(|process| children_of(process.id()));
+        self.stop();
+        for child in children.unwrap_or_default() {
+            for process in children_of(child).into_iter().chain([child]) {
+                let process = i32::try_from(process).ok().and_then(Pid::from_raw);
+                // It may have ended by itself.
+                let _gone = process.map(|process| kill_process(process, Signal::KILL));
+            }
+        }
+    }
+
     /// Returns an inventory with it as `web1`; `more` is more variables.
-    pub(super) fn inventory(&self, more: &str) -> String {
+    pub(crate) fn inventory(&self, more: &str) -> String {
         format!(
             "all: {{hosts: {{web1: {{ansible_host: {ADDRESS}, ansible_port: {}, \
              planrun_known_hosts: \"{}\"{more}}}}}}}\n",
@@ -84,7 +101,13 @@ impl Server {
         )
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    /// The same, with the key that it lets in.
+    pub(crate) fn inventory_with_key(&self) -> String {
+        let key = self.path("user");
+        self.inventory(&format!(", ansible_ssh_private_key_file: \"{}\"", key.display()))
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -113,6 +136,18 @@ impl Server {
             process.wait().ok();
         }
     }
+}
+
+/// Returns the processes that a process has begun.
+fn children_of(parent: u32) -> Vec<u32> {
+    let is_child = |process: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        let after_name = stat.rsplit(')').next().unwrap_or_default();
+        after_name.split_whitespace().nth(1) == Some(parent.to_string().as_str())
+    };
+    let all = fs::read_dir("/proc").unwrap();
+    let all = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    all.filter(is_child).collect()
 }
 
 impl Drop for Server {

@@ -1,0 +1,266 @@
+//! Commands that outlive their controller, on this machine: nothing is sent beside them, nothing is
+//! undone before they are over, and what a person says about one settles that one alone. And runs
+//! that are stopped while nothing is sent: nothing is failed for that.
+
+use std::fs;
+use std::time::Duration;
+
+use planrun::event::HostStatus;
+
+use crate::harness::Ended;
+use crate::harness::Planrun;
+use crate::harness::eventually;
+use crate::ssh::server::Server;
+
+const INVENTORY: &str = "all: {hosts: {here: {planrun_connection: local}}}\n";
+
+/// A plan whose steps leave lines in a file, and what a person does with it.
+struct Bench {
+    planrun: Planrun,
+    plan: String,
+    inventory: String,
+    set: String,
+    file: String,
+}
+
+impl Bench {
+    fn new(steps: &str, timeout: &str) -> Self {
+        let planrun = Planrun::new();
+        let file = planrun.file("lines", "");
+        let plan = format!(
+            "version: 1\nname: in-doubt\nhosts: all\ninputs: {{file: {{type: path}}}}\n\
+             defaults: {{timeout: {timeout}, within: 1s}}\n\
+             probes:\n  lines: {{run: \"cat {{{{ file }}}}\", parse: lines}}\n  \
+             later: {{shell: \"sleep 3; cat {{{{ file }}}}\", parse: lines}}\n\
+             steps:\n{steps}"
+        );
+        Self {
+            plan: planrun.file("plan.yaml", plan),
+            inventory: planrun.file("inventory.yaml", INVENTORY),
+            set: format!("file={file}"),
+            planrun,
+            file,
+        }
+    }
+
+    /// What the steps have left, in one line.
+    fn lines(&self) -> String {
+        fs::read_to_string(&self.file).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    fn apply(&self) -> Ended {
+        self.planrun.run(&["apply", &self.plan, "-i", &self.inventory, "--set", &self.set, "--yes"])
+    }
+
+    /// Begins the run and kills it once the file has these lines.
+    fn killed_at(&self, lines: &str) {
+        let words = ["apply", &self.plan, "-i", &self.inventory, "--set", &self.set, "--yes"];
+        let going = self.planrun.begin(&words);
+        eventually(&format!("it is at {lines:?}"), || self.lines() == lines);
+        going.kill();
+    }
+
+    fn answer(&self, answer: &str) {
+        self.planrun.run(&["resolve", "last", "--as", answer, "--reason", "seen"]).exits(0);
+    }
+}
+
+const FIRST: &str = r#"
+  - id: first
+    shell: echo first >> {{ file }}
+    on_unknown: ask
+    rollback: {shell: "echo undo-first >> {{ file }}", done_when: '"undo-first" in lines'}
+"#;
+
+/// A step that takes a while.
+fn slow(seconds: u32, on_unknown: &str) -> String {
+    format!(
+        "{FIRST}
+  - id: slow
+    shell: |
+      echo begun >> {{{{ file }}}}
+      sleep {seconds}
+      echo ended >> {{{{ file }}}}
+    on_unknown: {on_unknown}
+    rollback: {{shell: \"echo undo-slow >> {{{{ file }}}}\", done_when: '\"undo-slow\" in lines'}}
+"
+    )
+}
+
+#[test]
+fn a_rollback_waits_for_the_command_that_a_killed_controller_left_running() {
+    let bench = Bench::new(&slow(4, "ask"), "30s");
+    bench.killed_at("first begun");
+    bench.planrun.run(&["rollback", "last"]);
+    assert_eq!(bench.lines(), "first begun ended undo-slow undo-first");
+}
+
+#[test]
+fn a_step_that_fails_where_its_end_is_unknown_is_undone_after_it() {
+    let bench = Bench::new(&slow(6, "fail"), "2s");
+    bench.killed_at("first begun");
+    // It is over before the host was asked for twice its timeout.
+    let resumed = bench.planrun.run(&["resume", "last"]);
+    let lines = bench.lines();
+    if resumed.status == Some(6) {
+        assert_eq!(lines, "first begun");
+    } else {
+        assert_eq!(lines, "first begun ended undo-slow undo-first");
+    }
+}
+
+#[test]
+fn what_may_still_run_is_undone_only_if_the_operator_says_so() {
+    let bench = Bench::new(&slow(12, "fail"), "1s");
+    bench.killed_at("first begun");
+    let asked = bench.planrun.run(&["resume", "last"]);
+    asked.exits(6).says("may still be running on here. Roll back anyway?");
+    assert_eq!(bench.lines(), "first begun");
+    let run = bench.planrun.newest();
+    assert_eq!(bench.planrun.kept(&run).host("here"), None);
+    bench.answer("continue");
+    bench.planrun.run(&["resume", "last"]).exits(1);
+    assert_eq!(bench.lines(), "first begun undo-slow undo-first");
+    assert_eq!(bench.planrun.kept(&run).host("here"), Some(HostStatus::RolledBack));
+}
+
+#[test]
+fn no_answer_sends_a_step_beside_an_attempt_that_still_runs() {
+    for answer in ["retry", "not-done"] {
+        let bench = Bench::new(&slow(7, "ask"), "2s");
+        bench.killed_at("first begun");
+        bench.planrun.run(&["resume", "last"]).exits(6).says("did it happen?");
+        bench.answer(answer);
+        let resumed = bench.planrun.run(&["resume", "last"]);
+        if resumed.status == Some(6) {
+            assert_eq!(bench.lines(), "first begun", "{answer}");
+        } else {
+            // It was over by then, and the step was sent again.
+            assert_eq!(bench.lines(), "first begun ended begun", "{answer}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_settles_an_attempt_and_not_what_is_sent_after_it() {
+    let steps = format!(
+        "{FIRST}
+  - id: slow
+    shell: |
+      echo begun >> {{{{ file }}}}
+      test ! -e {{{{ file }}}}.once || exit 0
+      touch {{{{ file }}}}.once
+      kill -9 0
+    on_unknown: ask
+    rollback: {{shell: \"echo undo-slow >> {{{{ file }}}}\", done_when: '\"undo-slow\" in lines'}}
+  - {{id: bad, fail: now back}}
+"
+    );
+    let bench = Bench::new(&steps.replace("kill -9 0", "sleep 60"), "3s");
+    bench.killed_at("first begun");
+    // The command dies with nobody watching.
+    let attempts = fs::read_dir(bench.planrun.path("planrun/attempts")).unwrap();
+    for attempt in attempts {
+        let leader = fs::read_to_string(attempt.unwrap().path().join("leader")).unwrap_or_default();
+        let Some(group) = leader.trim().parse().ok().and_then(rustix::process::Pid::from_raw)
+        else {
+            continue;
+        };
+        let _gone = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    bench.planrun.run(&["resume", "last"]).exits(6).says("did it happen?");
+    bench.answer("not-done");
+    bench.planrun.run(&["resume", "last"]).exits(1);
+    assert_eq!(bench.lines(), "first begun begun undo-slow undo-first");
+}
+
+#[test]
+fn a_rollback_that_is_stuck_can_be_taken_up_again() {
+    let steps = "
+  - id: first
+    shell: echo first >> {{ file }}
+    done_when: '\"first\" in lines'
+    rollback:
+      shell: test -e {{ file }}.mended && echo undo-first >> {{ file }}
+      done_when: '\"undo-first\" in lines'
+  - fail: now back
+";
+    let bench = Bench::new(steps, "10s");
+    bench.apply().exits(5);
+    // Still in the way: stuck again, and again.
+    for _ in 0..2 {
+        bench.planrun.run(&["rollback", "last"]).exits(5);
+    }
+    bench.planrun.file("lines.mended", "");
+    let back = bench.planrun.run(&["rollback", "last"]);
+    assert_eq!(bench.lines(), "first undo-first", "{}", back.stderr);
+    let story = bench.planrun.kept(&bench.planrun.newest());
+    assert_eq!(story.host("here"), Some(HostStatus::RolledBack));
+}
+
+#[test]
+fn a_stop_while_a_condition_is_looked_at_sends_nothing_and_fails_nothing() {
+    let steps = "
+  - id: first
+    shell: echo first >> {{ file }}
+    done_when: '\"first\" in later'
+    rollback: {none: lines in a file harm nobody}
+";
+    let bench = Bench::new(steps, "20s");
+    let words = ["apply", &bench.plan, "-i", &bench.inventory, "--set", &bench.set, "--yes"];
+    let mut going = bench.planrun.begin_json(&words);
+    going.until_long_in("here/first", Duration::from_secs(1));
+    going.interrupt();
+    going.end().exits(6);
+    assert_eq!(bench.lines(), "");
+    bench.planrun.run(&["resume", "last"]).exits(0);
+    assert_eq!(bench.lines(), "first");
+}
+
+#[test]
+fn a_stop_while_a_claim_is_looked_at_fails_nothing() {
+    let steps = "
+  - id: claim
+    assert: {there is a line: '\"line\" in lines'}
+    within: 30s
+";
+    let bench = Bench::new(steps, "20s");
+    let words = ["apply", &bench.plan, "-i", &bench.inventory, "--set", &bench.set, "--yes"];
+    let mut going = bench.planrun.begin_json(&words);
+    going.until_long_in("here/claim", Duration::from_secs(1));
+    going.interrupt();
+    going.end().exits(6);
+    bench.planrun.file("lines", "line\n");
+    bench.planrun.run(&["resume", "last"]).exits(0);
+}
+
+#[test]
+fn a_stop_while_a_host_is_away_fails_nothing() {
+    let Some(mut server) = Server::start("a_stop_while_a_host_is_away_fails_nothing") else {
+        return;
+    };
+    let steps = format!(
+        "{FIRST}
+  - id: pause
+    wait: 2s
+  - id: second
+    shell: echo second >> {{{{ file }}}}
+    on_unknown: ask
+    rollback: {{none: lines in a file harm nobody}}
+"
+    );
+    let bench = Bench::new(&steps, "30s");
+    bench.planrun.file("inventory.yaml", server.inventory_with_key());
+    let words = ["apply", &bench.plan, "-i", &bench.inventory, "--set", &bench.set, "--yes"];
+    let mut going = bench.planrun.begin_json(&words);
+    going.until_ended("web1/first");
+    server.cut();
+    going.until_sends("web1/second");
+    std::thread::sleep(Duration::from_secs(2));
+    going.interrupt();
+    going.end().exits(6);
+    assert_eq!(bench.lines(), "first");
+    server.shows("one");
+    bench.planrun.run(&["resume", "last"]).exits(0);
+    assert_eq!(bench.lines(), "first second");
+}
