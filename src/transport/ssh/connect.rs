@@ -193,7 +193,8 @@ impl Target<'_> {
         for offer in offers {
             match self.dial(key, offer).await {
                 Err(Refusal::NotAccepted { is_ended }) => {
-                    tried.push(self.tell_refusal(key, offer, is_ended).await?);
+                    let is_only = offers.len() == 1;
+                    tried.push(self.tell_refusal(key, offer, is_ended, is_only).await?);
                 }
                 other => return other,
             }
@@ -229,12 +230,15 @@ impl Target<'_> {
         key: &PublicKey,
         offer: &Offer,
         is_ended: bool,
+        is_only: bool,
     ) -> Result<String, Refusal> {
         let Offer { name, keys, .. } = offer;
         let lost =
             || Refusal::Network(format!("{} closed the connection during the login", self.address));
         let patience = patience(&self.host.link, self.options);
-        let asked = refusal::ask(self.address, self.user, key, offer, patience).await;
+        // Servers count refused keys: one of several is not offered twice.
+        let again = Some(offer).filter(|_| is_only);
+        let asked = refusal::ask(self.address, self.user, key, again, patience).await;
         Ok(match asked {
             Login::Lost | Login::Accepted => return Err(lost()),
             Login::Partial(methods) => format!(

@@ -15,6 +15,7 @@ use russh::client;
 use russh::keys::Algorithm;
 use russh::keys::HashAlg;
 use russh::keys::PublicKey;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::SshOptions;
@@ -38,7 +39,13 @@ pub(super) async fn known(link: &Link, options: &SshOptions) -> Result<HostKeys,
             }
         }
     }
-    known_hosts::search(&texts, &link.address, port(link)).map_err(|error| error.to_string())
+    // Hashed names take a while in a large file, and other hosts are not to wait for that.
+    let (address, port) = (link.address.clone(), port(link));
+    let search = move || known_hosts::search(&texts, &address, port);
+    match spawn_blocking(search).await {
+        Ok(found) => found.map_err(|error| error.to_string()),
+        Err(error) => Err(format!("the known_hosts files cannot be searched: {error}")),
+    }
 }
 
 fn places(link: &Link, options: &SshOptions) -> Vec<PathBuf> {

@@ -3,8 +3,8 @@
 //! The library reports "not accepted" for a refused key and for a connection that was lost during
 //! the login, and never what the host would accept. The first must not be tried again, the second
 //! must: so the host is asked, once, by a connection of our own that shows the same host key. That
-//! is a login without credentials, and then one with the key itself, if there is just one. The
-//! keys of an agent are not offered again: servers count them.
+//! is a login without credentials, and then one with the key itself, if it is the only one that can
+//! be offered. More are not offered again: servers count refused keys.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,12 +36,12 @@ pub(super) enum Login {
     Partial(MethodSet),
 }
 
-/// Asks a host that shows `key` what it makes of an offer.
+/// Asks a host that shows `key` what it makes of a login, with a key if there is one to offer.
 pub(super) async fn ask(
     address: SocketAddr,
     user: &str,
     key: &PublicKey,
-    offer: &Offer,
+    offer: Option<&Offer>,
     patience: Duration,
 ) -> Login {
     let asked = async {
@@ -54,6 +54,9 @@ pub(super) async fn ask(
         if !remaining_methods.contains(&MethodKind::PublicKey) {
             return Some(without);
         }
+        let Some(offer) = offer else {
+            return Some(without);
+        };
         match private_key(&offer.method, &handle).await {
             Some(key) => handle.authenticate_publickey(user, key).await.ok(),
             None => Some(without),

@@ -10,6 +10,7 @@ use super::script;
 use super::server::Server;
 use super::transport;
 use crate::inventory::Host;
+use crate::inventory::HostName;
 use crate::transport::Exit;
 use crate::transport::Output;
 use crate::transport::Transport;
@@ -99,6 +100,28 @@ async fn a_reconnect_asks_for_the_key_of_the_first_time() {
     let error = transport.look(&host, &argv(&["true"])).await.unwrap_err();
     assert!(matches!(error, TransportError::HostKey { .. }), "{error}");
     assert!(error.to_string().contains("earlier in this run it showed ssh-rsa SHA256:"), "{error}");
+}
+
+#[tokio::test]
+async fn a_host_that_hangs_delays_no_other() {
+    let Some(server) = Server::start("hanging_host", "") else {
+        return;
+    };
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut hangs = server.host();
+    hangs.name = HostName::new("imap2");
+    hangs.link.port = Some(mute.local_addr().unwrap().port());
+    let known = format!("* {}\n", server.public_key("host_ed25519"));
+    fs::write(server.path("known_hosts"), known).unwrap();
+    let (transport, host, look) = (transport(), server.host(), argv(&["true"]));
+    let both = async {
+        tokio::select! {
+            biased;
+            late = transport.look(&hangs, &look) => panic!("it hangs for ten seconds: {late:?}"),
+            seen = transport.look(&host, &look) => seen,
+        }
+    };
+    assert!(both.await.is_ok());
 }
 
 #[tokio::test]
