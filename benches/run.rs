@@ -158,7 +158,8 @@ impl Made {
 fn runs(criterion: &mut Criterion) {
     let many_steps = |fails| move |size| Made::new(&steps(size, 1, fails), 1);
     let many_hosts = |serial| move |size| Made::new(&steps(3, serial, false), size);
-    let kinds: [(&str, [usize; 2], Box<dyn Fn(usize) -> Made>); 4] = [
+    type Make = Box<dyn Fn(usize) -> Made>;
+    let kinds: [(&str, [usize; 2], Make); 4] = [
         ("steps", [1_000, 4_000], Box::new(many_steps(false))),
         ("steps-and-back", [1_000, 4_000], Box::new(many_steps(true))),
         ("hosts-one-by-one", [1_000, 10_000], Box::new(many_hosts(1))),

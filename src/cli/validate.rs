@@ -156,7 +156,7 @@ fn check(file: File, kind: Option<Kind>, shared: &mut Shared<'_>, findings: &mut
                     let _model = models::lower(id, sources, &mut found);
                 }
                 Kind::Test => {
-                    scenarios::check(id, load::directory(&file.path), sources, &mut found)
+                    scenarios::check(id, load::directory(&file.path), sources, &mut found);
                 }
                 Kind::Inventory => inventory_text(id, sources, &mut found),
             }

@@ -120,7 +120,9 @@ fn collect(expr: &Expr, all: &mut Vec<Shown>) {
         Kind::Var(name) => all.push(Shown::Name(name.clone())),
         Kind::Filter(name, ..) if NUMERIC.contains(&name.as_str()) => {}
         Kind::Arithmetic("~", ..) | Kind::Filter(..) | Kind::List(_) | Kind::Map(_) => {
-            expr.parts().into_iter().for_each(|part| collect(part, all));
+            for part in expr.parts() {
+                collect(part, all);
+            }
         }
         Kind::If(_, yes, no) => {
             collect(yes, all);

@@ -57,6 +57,7 @@ struct Watch(Child);
 impl Watch {
     /// Ends it; prints how long users waited, and holds it against a bound in seconds. The bound is
     /// generous: the figure is what counts.
+    #[expect(clippy::print_stdout, reason = "the figure is for those who read the log")]
     #[track_caller]
     fn saw_users_wait_at_most(self, bound: f64) {
         let done = self.0.wait_with_output().unwrap();

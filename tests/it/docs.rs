@@ -134,7 +134,7 @@ fn exit_statuses() -> String {
         match row {
             Some((status, meaning)) => rows.push(format!("| {status} | {meaning}")),
             None => {
-                rows.last_mut().expect("a row begins with its status").push_str(&format!(" {line}"))
+                rows.last_mut().expect("a row begins with its status").extend([" ", line]);
             }
         }
     }

@@ -57,9 +57,8 @@ pub(crate) fn cases() -> Vec<Case> {
         .map(|name| {
             let folder = format!("{CASES}/{name}");
             if let Ok(sources) = fs::read_to_string(root().join(&folder).join("sources")) {
-                let path = |line: &str| match line.contains(',') {
-                    true => line.to_owned(),
-                    false => format!("{folder}/{line}"),
+                let path = |line: &str| {
+                    if line.contains(',') { line.to_owned() } else { format!("{folder}/{line}") }
                 };
                 return Case { inventories: sources.lines().map(path).collect(), name };
             }

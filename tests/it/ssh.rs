@@ -2,9 +2,6 @@
 
 pub(crate) mod server;
 
-use std::time::Duration;
-use std::time::Instant;
-
 use self::server::Agent;
 use self::server::Server;
 use crate::harness::Planrun;
@@ -79,7 +76,9 @@ fn an_agent_with_too_many_keys_is_reported_once_and_a_named_key_of_it_is_the_fix
         return;
     };
     let mut keys: Vec<String> = (0..8).map(|number| format!("wrong{number}")).collect();
-    keys.iter().for_each(|key| server.keygen(key));
+    for key in &keys {
+        server.keygen(key);
+    }
     keys.push("user".to_owned());
     let agent = Agent::start(&server, &keys);
     let mut planrun = Planrun::new();
@@ -88,9 +87,7 @@ fn an_agent_with_too_many_keys_is_reported_once_and_a_named_key_of_it_is_the_fix
     let plan = planrun.file("plan.yaml", HELLO);
     let inventory = planrun.file("hosts.yaml", server.inventory(""));
 
-    let begin = Instant::now();
     let refused = planrun.run(&["apply", &plan, "-i", &inventory, "--yes"]);
-    assert!(begin.elapsed() < Duration::from_mins(1));
     assert_ne!(refused.status, Some(0));
     refused.says("as `MaxAuthTries` of its SSH server demands");
     refused.says("set `ansible_ssh_private_key_file` to the right key");

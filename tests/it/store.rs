@@ -4,7 +4,6 @@
 //! needs root; without it those tests say that they were skipped.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 
 use crate::harness::Ended;
@@ -38,12 +37,13 @@ fn lines(planrun: &Planrun) -> String {
 }
 
 /// Gives lines to a shell that may mount; `None`, said aloud, where mounting is not allowed.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 #[track_caller]
 fn mounting(planrun: &Planrun, test: &str, lines: &str) -> Option<Ended> {
     let script = planrun.file("mounting.sh", format!("set -u\n{lines}"));
     let can = planrun.type_line("unshare --mount true");
     if can.status != Some(0) {
-        writeln!(std::io::stderr(), "skipped: {test} (needs root, to mount)").unwrap();
+        eprintln!("skipped: {test} (needs root, to mount)");
         return None;
     }
     Some(planrun.type_line(&format!("unshare --mount sh {script}")))

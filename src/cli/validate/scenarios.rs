@@ -124,21 +124,18 @@ impl Reading<'_> {
         if own.has_errors() {
             self.faulty(node.span, &path);
         }
-        match model.ok()? {
-            Some(model) => {
-                let hosts = inventory.hosts.values();
-                let world = World::new(model.model(), hosts, Timestamp::UNIX_EPOCH).ok()?;
-                plan.map(|_| (inventory, world))
-            }
-            None => {
-                let message = format!("the hosts of `{name}` are not model hosts");
-                self.found.push(
-                    Diagnostic::error("faulty-reference", message)
-                        .at(node.span, "scenarios run on model hosts only")
-                        .help("name an inventory with `planrun_connection: model`"),
-                );
-                None
-            }
+        if let Some(model) = model.ok()? {
+            let hosts = inventory.hosts.values();
+            let world = World::new(model.model(), hosts, Timestamp::UNIX_EPOCH).ok()?;
+            plan.map(|_| (inventory, world))
+        } else {
+            let message = format!("the hosts of `{name}` are not model hosts");
+            self.found.push(
+                Diagnostic::error("faulty-reference", message)
+                    .at(node.span, "scenarios run on model hosts only")
+                    .help("name an inventory with `planrun_connection: model`"),
+            );
+            None
         }
     }
 

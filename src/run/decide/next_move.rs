@@ -39,6 +39,7 @@ pub enum Observed {
 
 /// All that the table depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a column of the table")]
 pub struct Facts {
     /// What the plan says.
     pub policy: Policy,
@@ -103,8 +104,7 @@ pub fn next_move(facts: &Facts) -> Move {
         (Last::NeverStarted, _) if facts.in_time && facts.unstarted < MOST_UNSTARTED => Move::Delay,
         (Last::NeverStarted, _) => Move::Fail,
         _ if is_forgiven => Move::Send,
-        (Last::NotSent, _) if !is_ours => Move::Send,
-        (Last::Over, Observed::NotDone) if !is_ours => Move::Send,
+        (Last::NotSent, _) | (Last::Over, Observed::NotDone) if !is_ours => Move::Send,
         (Last::Over, Observed::InDoubt) if !is_ours && policy.idempotent => Move::Send,
         // One more than the plan allows: it failed nowhere, only its outcome is missing.
         (Last::Over, Observed::InDoubt)

@@ -161,7 +161,8 @@ impl Task<'_, '_, '_> {
     async fn observe(&self, work: &Work<'_>) -> Judgement {
         let state = self.state();
         let is_first = state.attempts.iter().all(|one| one.last() == Last::NeverStarted);
-        if !is_first && !(state.is_again && state.forgiven == state.attempts.len()) {
+        let is_new_round = state.is_again && state.forgiven == state.attempts.len();
+        if !is_first && !is_new_round {
             let judgement = self.judge(work.effect, work.output.as_ref()).await;
             return match judgement {
                 Judgement::Done(_, why, result) if !state.may_have_run() => {

@@ -49,7 +49,7 @@ pub(super) struct Offer {
 /// What can be offered, and what could have been without a problem on this machine.
 #[derive(Default)]
 pub(super) struct Offers {
-    pub(super) offers: Vec<Offer>,
+    pub(super) all: Vec<Offer>,
     pub(super) faults: Vec<String>,
     /// Whether the agent could not be asked: the right key may be there.
     pub(super) is_agent_away: bool,
@@ -112,7 +112,7 @@ async fn agent_keys() -> Result<Vec<AgentIdentity>, String> {
 impl Offers {
     fn add_agent(&mut self, keys: &[AgentIdentity]) {
         let is_certificate = |key: &AgentIdentity| matches!(key, AgentIdentity::Certificate { .. });
-        self.offers.push(Offer {
+        self.all.push(Offer {
             name: "the keys of the agent".to_owned(),
             method: AuthMethod::with_agent(),
             keys: keys.len(),
@@ -164,6 +164,6 @@ impl Offers {
         let certificate = format!("{file}-cert.pub");
         let exists = files::is_readable(Path::new(&certificate)).await;
         let certificate = exists.then(|| format!("{certificate} exists"));
-        self.offers.push(Offer { name, method, keys: 1, certificate });
+        self.all.push(Offer { name, method, keys: 1, certificate });
     }
 }

@@ -113,7 +113,7 @@ pub(super) async fn connect(
     if let Some(pinned) = pinned {
         candidates.retain(|listed| listed.key.to_openssh().is_ok_and(|key| key == pinned));
     }
-    let Offers { offers, faults, is_agent_away } = auth::offers(&host.link, options).await;
+    let Offers { all: offers, faults, is_agent_away } = auth::offers(&host.link, options).await;
     if offers.is_empty() && !candidates.is_empty() {
         return Err(here(name, nothing_to_offer(&faults)));
     }
