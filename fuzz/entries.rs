@@ -229,7 +229,10 @@ fn names() -> Names {
     );
     names.insert(
         "host".into(),
-        planrun::template::host_value("web1", vec![("address", "127.0.0.1".into())]),
+        planrun::template::parts_value(vec![
+            ("name", "web1".into()),
+            ("address", "127.0.0.1".into()),
+        ]),
     );
     names
 }

@@ -127,7 +127,7 @@ pub fn names(resolved: &ResolvedPlan, host: &HostName) -> Names {
     names
 }
 
-/// Returns what `host` names: its name as text, with `name`, `address`, `groups` and `vars`.
+/// Returns the value of `host`: `name`, `address`, `groups` and `vars`.
 fn host_value(host: &Host) -> Value {
     let vars: BTreeMap<&str, &serde_json::Value> =
         host.vars.iter().map(|(name, variable)| (name.as_str(), &variable.value)).collect();
@@ -137,7 +137,7 @@ fn host_value(host: &Host) -> Value {
         ("groups", Serde(&host.groups).into()),
         ("vars", Serde(vars).into()),
     ];
-    template::host_value(host.name.as_str(), parts)
+    template::parts_value(parts)
 }
 
 #[cfg(test)]

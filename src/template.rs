@@ -11,24 +11,33 @@
 pub mod bounds;
 pub mod condition;
 mod cure;
-mod engine;
+pub mod engine;
 pub mod expression;
-mod operators;
+pub mod fault;
+pub mod helpers;
+pub mod operators;
+pub mod parser;
 pub mod script;
 pub mod words;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 use minijinja::Value;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
+use crate::diagnostic::Edit;
 use crate::document::Node;
+use crate::document::Places;
 use crate::source::SourceId;
 use crate::source::Sources;
 use crate::source::Span;
+use crate::template::expression::Expr;
 use crate::template::expression::Expression;
+use crate::template::parser::Used;
+use crate::template::words::Word;
 
 pub use engine::RenderError;
 pub use engine::environment;
@@ -47,9 +56,9 @@ pub enum Mode {
 /// The names a text can see, and their values.
 pub type Names = BTreeMap<String, Value>;
 
-/// Returns what `host` names: its name as text, with parts like `address`.
-pub fn host_value(name: &str, parts: Vec<(&'static str, Value)>) -> Value {
-    Value::from_object(engine::HostValue { name: name.to_owned(), parts })
+/// Returns the value of `host` or `run`: its parts, such as `name` and `address`.
+pub fn parts_value(parts: Vec<(&'static str, Value)>) -> Value {
+    Value::from_object(engine::Parts(parts))
 }
 
 /// A text with `{{ }}` in it.
@@ -61,6 +70,64 @@ pub struct Template {
     pub span: Span,
     /// The free names in it and where they are.
     pub names: Vec<Name>,
+    /// The expressions in it.
+    pub all: Rc<[Used]>,
+    /// Where its bytes are; `None` for one that is plain, or not in a file.
+    place: Option<Bytes>,
+}
+
+/// Where the bytes of a template are.
+#[derive(Clone, Debug)]
+pub enum Bytes {
+    /// They are a scalar.
+    Scalar(Rc<Places>),
+    /// They are a source.
+    Source(SourceId),
+    /// They are a word of a scalar that is a command line.
+    Word(Rc<Places>, Rc<Word>),
+}
+
+impl Bytes {
+    /// Returns the place of a range of the template.
+    pub fn span(&self, range: Range<usize>) -> Span {
+        match self {
+            Self::Scalar(places) => places.span(range),
+            Self::Source(id) => Span::new(*id, range.start, range.end),
+            Self::Word(places, word) => places.span(word.place(range)),
+        }
+    }
+
+    fn edit(&self, range: Range<usize>, with: &str) -> Option<Edit> {
+        match self {
+            Self::Scalar(places) => places.edit(range, with),
+            Self::Source(_) => Some(Edit::new(self.span(range), with)),
+            Self::Word(places, word) => places.edit(word.place(range), with),
+        }
+    }
+}
+
+/// A text with expressions in it: an expression itself, or a template.
+pub trait Written {
+    /// Returns the text of a part.
+    fn part(&self, part: &Expr) -> &str;
+    /// Returns where a part is; `None` where that is not known.
+    fn place(&self, part: &Expr) -> Option<Span>;
+    /// Returns the edit that puts other words in the place of a part, if that can be done.
+    fn edit(&self, part: &Expr, with: &str) -> Option<Edit>;
+}
+
+impl Written for Template {
+    fn part(&self, part: &Expr) -> &str {
+        self.text.get(part.range.clone()).unwrap_or(&self.text).trim()
+    }
+
+    fn place(&self, part: &Expr) -> Option<Span> {
+        Some(self.place.as_ref()?.span(part.trimmed(&self.text)))
+    }
+
+    fn edit(&self, part: &Expr, with: &str) -> Option<Edit> {
+        self.place.as_ref()?.edit(part.trimmed(&self.text), with)
+    }
 }
 
 /// A name that an expression or template uses.
@@ -79,58 +146,59 @@ impl Template {
         if template.is_plain() {
             return template;
         }
-        let places = node.places(sources);
-        Self::placed(template.text, node.span, |range| places.span(range), found)
+        let places = Bytes::Scalar(Rc::new(node.places(sources)));
+        Self::placed(template.text, node.span, places, found)
     }
 
     /// Parses a whole source text; faults are told and give a template without names.
     pub fn of_source(id: SourceId, sources: &Sources, found: &mut Diagnostics) -> Self {
         let text = sources.get(id).text();
-        let place = |range: Range<usize>| Span::new(id, range.start, range.end);
-        Self::placed(text, place(0..text.len()), place, found)
+        Self::placed(text, Span::new(id, 0, text.len()), Bytes::Source(id), found)
     }
 
-    /// Parses a text whose bytes stand where the function says; faults are told and give a template
-    /// without names.
+    /// Parses a text whose places are known; errors are reported and give a template without names.
     pub fn placed(
         text: impl Into<String>,
         span: Span,
-        place: impl Fn(Range<usize>) -> Span,
+        bytes: Bytes,
         found: &mut Diagnostics,
     ) -> Self {
         let mut template = Self::plain(text, span);
-        match expression::names_of_template(&template.text) {
-            Ok(names) => {
-                let names =
-                    names.into_iter().map(|(name, range)| Name { name, span: place(range) });
+        let place = |range| bytes.span(range);
+        match parser::template_and_faults(&template.text) {
+            Ok((all, faults)) => {
+                let names = all.iter().flat_map(parser::Used::names);
+                let names = names.map(|(name, range)| Name { name, span: place(range) });
                 template.names = names.collect();
+                template.all = all.into();
+                faults
+                    .iter()
+                    .filter_map(|one| one.diagnostic(&place))
+                    .for_each(|one| found.push(one));
             }
-            Err(fault) if fault.excess => {
-                let place = place(fault.range.clone());
-                found.push(bounds::too_large(fault, place));
-            }
-            Err(fault) => found.push(
+            Err(fault) => found.push(fault.diagnostic(&place).unwrap_or_else(|| {
                 Diagnostic::error("template-syntax", "this template cannot be read")
                     .at(place(fault.range), fault.text)
-                    .help("write `{{ name }}`, `{{ name | filter }}`, or plain text"),
-            ),
+                    .help("write `{{ name }}`, `{{ name | filter }}`, or plain text")
+            })),
         }
+        template.place = (!template.all.is_empty()).then_some(bytes);
         template
     }
 
     /// Makes a template of a plain text.
     pub fn plain(text: impl Into<String>, span: Span) -> Self {
-        Self { text: text.into(), span, names: Vec::new() }
+        Self { text: text.into(), span, names: Vec::new(), all: Rc::default(), place: None }
     }
 
     /// Returns the names whose values stand in the text as a whole: `{{ name }}`, and `{{ name |
     /// filter }}` where the filter gives again a list for a list.
     pub fn whole_names(&self) -> Vec<&Name> {
-        let shown = expression::shown_by_template(&self.text);
+        let shown = parser::shown_by_template(&self.text);
         if shown.is_empty() {
             return Vec::new();
         }
-        let ranges = expression::names_of_template(&self.text).unwrap_or_default();
+        let ranges = parser::names_of_template(&self.text).unwrap_or_default();
         let whole: Vec<_> = shown.iter().filter_map(whole_name).collect();
         let names = self.names.iter().zip(&ranges);
         names.filter(|(_, (_, range))| whole.contains(range)).map(|(name, _)| name).collect()
@@ -146,19 +214,15 @@ impl Template {
         engine::render(&self.text, mode, names)
     }
 
-    /// Returns the expression whose value the text is; `{{ host }}` is the name of the host.
-    pub fn whole_value(&self) -> Option<Expression> {
-        let is_host =
-            |kind: &expression::Kind| matches!(kind, expression::Kind::Var(name) if name == "host");
-        self.whole().filter(|whole| !is_host(&whole.root.kind))
-    }
-
     /// Returns the expression, if the text is exactly one `{{ }}`: then its value keeps its type.
     pub fn whole(&self) -> Option<Expression> {
         let inner = self.text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
         if inner.contains("{{") || inner.contains("}}") {
             return None;
         }
+        // `{{-` takes the spaces before it away; it is not a minus.
+        let inner = inner.strip_prefix(['-', '+']).unwrap_or(inner);
+        let inner = inner.strip_suffix(['-', '+']).unwrap_or(inner);
         Expression::parse_text(inner.trim()).ok()
     }
 }
@@ -174,5 +238,60 @@ fn whole_name(expr: &expression::Expr) -> Option<std::ops::Range<usize>> {
             whole_name(inner)
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use minijinja::value::Serde;
+    use serde_json::json;
+
+    use super::*;
+
+    fn template(text: &str) -> Template {
+        let mut sources = Sources::default();
+        let id = sources.add("text", text);
+        let mut found = Diagnostics::default();
+        let template = Template::of_source(id, &sources, &mut found);
+        assert!(!found.has_errors(), "{text}: {:?}", found.sorted());
+        template
+    }
+
+    #[test]
+    fn a_sign_for_spaces_is_not_a_minus() {
+        for text in ["{{- n }}", "{{ n -}}", "{{- n -}}", "{{+ n }}"] {
+            let whole = template(text).whole().unwrap();
+            assert!(matches!(whole.root.kind, expression::Kind::Var(_)), "{text}");
+        }
+        let whole = template("{{ -n }}").whole().unwrap();
+        assert!(matches!(whole.root.kind, expression::Kind::Negative(_)));
+    }
+
+    #[test]
+    fn a_host_alone_is_its_name_wherever_it_is() {
+        let parts = vec![("name", "web1".into()), ("address", "192.0.2.1".into())];
+        let names = Names::from([
+            ("host".to_owned(), parts_value(parts)),
+            ("run".to_owned(), parts_value(vec![("id", "r1".into())])),
+            ("nodes".to_owned(), Value::from(Serde(json!({"web1": {"up": "yes"}})))),
+        ]);
+        for (text, expected) in [
+            ("{{ host }} {{ host.name }} {{ host.address }}", "web1 web1 192.0.2.1"),
+            ("{% if host == 'web1' %}right{% else %}wrong{% endif %}", "right"),
+            ("{{ nodes[host].up }} {{ host in nodes }}", "yes true"),
+            ("{{ host | upper }}{{ host ~ '.' ~ run }}", "WEB1web1.r1"),
+            ("{{ [host, run.id] | join(' ') }}", "web1 r1"),
+            ("{% for host in ['a', 'b'] %}{{ host }}{% endfor %}{{ host }}", "abweb1"),
+            ("{{ 'host' }} {{ host['address'] }}", "host 192.0.2.1"),
+        ] {
+            assert_eq!(
+                template(text).render(Mode::Text, &names).as_deref(),
+                Ok(expected),
+                "{text}"
+            );
+        }
+        let error = template("{{ host }} é {{ host.nosuch }}").render(Mode::Text, &names);
+        let error = error.unwrap_err();
+        assert_eq!(&"{{ host }} é {{ host.nosuch }}"[error.range.unwrap()], "host.nosuch");
     }
 }

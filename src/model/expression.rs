@@ -10,14 +10,16 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use minijinja::Environment;
-use minijinja::ErrorKind;
 use minijinja::UndefinedBehavior;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use crate::model::ModelError;
-use crate::model::scan::Fault;
 use crate::model::scan::tokens;
+use crate::template::bounds;
+use crate::template::engine;
+use crate::template::fault::Fault;
+use crate::template::parser;
 
 /// Work that one evaluation may cost: far more than a model needs, little enough that a loop
 /// without end is noticed at once.
@@ -28,6 +30,7 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine.set_undefined_behavior(UndefinedBehavior::Strict);
     engine.set_fuel(Some(FUEL));
     engine.remove_global("debug");
+    engine::without_html(&mut engine);
     engine
 });
 
@@ -71,16 +74,10 @@ impl std::fmt::Debug for Expression {
 impl Expression {
     /// Compiles; `place` is where it is written, for messages.
     pub(super) fn compile(text: &str, place: String) -> Result<Self, Fault> {
-        let code = ENGINE.compile_expression_owned(text.to_owned()).map_err(|error| Fault {
-            at: error.range().unwrap_or(0..text.len()),
-            what: words_of(&error),
-        })?;
-        for (name, at, kind) in helpers(text) {
-            if !kind.knows(name) {
-                let what = format!("no such {}", kind.word());
-                return Err(Fault { at, what });
-            }
-        }
+        parser::check(text)?;
+        let code = ENGINE
+            .compile_expression_owned(text.to_owned())
+            .map_err(|error| bounds::engine_fault(&error, text))?;
         Ok(Self { code, text: text.to_owned(), place })
     }
 
@@ -192,63 +189,13 @@ fn words_of(error: &minijinja::Error) -> String {
     }
 }
 
-/// What stands behind `|` or `is`.
-#[derive(Clone, Copy)]
-enum Helper {
-    Filter,
-    Test,
-}
-
-impl Helper {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Filter => "filter",
-            Self::Test => "test",
-        }
-    }
-
-    /// Whether the engine has it: it does not list them, so a trial must tell.
-    fn knows(self, name: &str) -> bool {
-        let (trial, unknown) = match self {
-            Self::Filter => (format!("0|{name}"), ErrorKind::UnknownFilter),
-            Self::Test => (format!("0 is {name}"), ErrorKind::UnknownTest),
-        };
-        ENGINE
-            .compile_expression_owned(trial)
-            .and_then(|trial| trial.eval(()))
-            .err()
-            .is_none_or(|error| error.kind() != unknown)
-    }
-}
-
-/// Returns the filters and tests that an expression uses.
-fn helpers(text: &str) -> Vec<(&str, Range<usize>, Helper)> {
-    let mut found = Vec::new();
-    let mut expected = None;
-    for token in tokens(text) {
-        let word = &text[token.at.clone()];
-        match word {
-            "|" => expected = Some(Helper::Filter),
-            "is" if !token.attribute => expected = Some(Helper::Test),
-            "not" if matches!(expected, Some(Helper::Test)) => {}
-            _ => {
-                let named = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-                if let Some(kind) = expected.take().filter(|_| named) {
-                    found.push((word, token.at, kind));
-                }
-            }
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn unknown_filters_and_tests_are_found_without_being_run() {
-        let compile = |text| Expression::compile(text, String::new()).map_err(|fault| fault.at);
+        let compile = |text| Expression::compile(text, String::new()).map_err(|fault| fault.range);
         assert_eq!(compile("a | uper").unwrap_err(), 4..8);
         assert_eq!(compile("a is not evn").unwrap_err(), 9..12);
         assert!(compile("a is defined and 'x | y' | upper").is_ok());

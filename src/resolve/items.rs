@@ -50,7 +50,7 @@ fn written(item: &WrittenItem, names: &Names) -> Option<Value> {
 }
 
 fn rendered(template: &Template, names: &Names) -> Option<Value> {
-    match template.whole_value() {
+    match template.whole() {
         Some(whole) => value(&whole, names),
         None => template.render(Mode::Text, names).ok().map(Value::from),
     }

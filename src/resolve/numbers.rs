@@ -28,7 +28,7 @@ use crate::template::Template;
 use crate::template::expression::Expr;
 use crate::template::expression::Expression;
 use crate::template::expression::Kind;
-use crate::template::expression::shown_by_template;
+use crate::template::parser::shown_by_template;
 
 /// Filters that ask for the number.
 const NUMERIC: [&str; 4] = ["abs", "float", "int", "round"];

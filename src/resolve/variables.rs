@@ -25,10 +25,10 @@ use crate::resolve::hosts;
 use crate::source::Span;
 use crate::template::Name;
 use crate::template::Template;
-use crate::template::expression;
 use crate::template::expression::Expr;
 use crate::template::expression::Expression;
 use crate::template::expression::Kind;
+use crate::template::parser;
 
 /// Filters and tests that take a name which is not there.
 const LENIENT: [&str; 4] = ["default", "d", "defined", "undefined"];
@@ -138,8 +138,8 @@ impl<'a> Needed<'a> {
         if template.text.contains("{%") {
             return;
         }
-        let ranges = expression::names_of_template(&template.text).unwrap_or_default();
-        let shown = expression::shown_by_template(&template.text);
+        let ranges = parser::names_of_template(&template.text).unwrap_or_default();
+        let shown = parser::shown_by_template(&template.text);
         self.add(&shown, &template.names, &ranges);
     }
 

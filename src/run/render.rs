@@ -17,7 +17,7 @@ use crate::resolve::ResolvedPlan;
 use crate::template::Mode;
 use crate::template::Names;
 use crate::template::Template;
-use crate::template::expression::names_of_template;
+use crate::template::parser::names_of_template;
 use crate::transport::Body;
 use crate::transport::Command;
 

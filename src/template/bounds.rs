@@ -4,6 +4,9 @@
 //! bound how long an expression is, and a chain of operators (`a + a + ...`) becomes a tree as deep
 //! as it is long, through which parsing, evaluation and even dropping recurse. So the words and
 //! signs of an expression are counted before the engine's parser sees it.
+//!
+//! The same pass finds what the engine's parser overlooks: after a string it drops the tokenizer's
+//! error and takes the rest for the end, and it joins strings that follow each other.
 
 use std::ops::Range;
 
@@ -11,9 +14,8 @@ use minijinja::machinery;
 use minijinja::machinery::Token;
 use minijinja::syntax::SyntaxConfig;
 
-use crate::diagnostic::Diagnostic;
-use crate::source::Span;
-use crate::template::expression::Fault;
+use crate::template::fault::Fault;
+use crate::template::fault::FaultKind;
 
 /// Most bytes of a text with templates in it.
 pub const MAX_TEXT: usize = 1024 * 1024;
@@ -32,38 +34,36 @@ pub const FUEL: u64 = 50_000;
 /// over the greatest table.
 pub const MAX_PARTS: u64 = 2_000_000;
 
-/// Counts the words and signs of an expression.
+/// Reads all tokens of an expression, and counts them.
 pub(super) fn expression(text: &str) -> Result<(), Fault> {
-    if text.len() > MAX_TEXT {
-        return Err(too_long(text));
-    }
-    within(machinery::tokenize(text, true, SyntaxConfig::default()))
+    within(text, true)
 }
 
-/// Counts the tags of a template, and the words and signs of each.
+/// Reads all tokens of a template; counts its tags, and the tokens of each.
 pub(super) fn template(text: &str) -> Result<(), Fault> {
+    within(text, false)
+}
+
+fn within(text: &str, in_expression: bool) -> Result<(), Fault> {
     if text.len() > MAX_TEXT {
-        return Err(too_long(text));
+        return Err(excess(format!("it has {} bytes, more than {MAX_TEXT}", text.len()), 0..0));
     }
-    within(machinery::tokenize(text, false, SyntaxConfig::default()))
-}
-
-fn too_long(text: &str) -> Fault {
-    Fault {
-        text: format!("it has {} bytes, more than {MAX_TEXT}", text.len()),
-        range: 0..0,
-        excess: true,
-    }
-}
-
-fn within<'a>(
-    tokens: impl Iterator<Item = Result<(Token<'a>, machinery::Span), minijinja::Error>>,
-) -> Result<(), Fault> {
     let (mut tags, mut inside) = (0, 0);
-    // What is no token at all is the parser's to tell.
-    for (token, span) in tokens.map_while(Result::ok) {
+    let (mut after_string, mut end) = (false, 0);
+    for token in machinery::tokenize(text, in_expression, SyntaxConfig::default()) {
+        let (token, span) = token.map_err(|error| unreadable(&error, text, end))?;
         let range = span.start_offset as usize..span.end_offset as usize;
+        end = range.end;
+        let string = matches!(token, Token::Str(_) | Token::String(_));
+        if string && after_string {
+            let why = "two strings in a row: write `,` between them, or `~` to join them";
+            return Err(Fault::syntax(why, range));
+        }
+        after_string = string;
         match token {
+            Token::Float(number) if !number.is_finite() => {
+                return Err(Fault::syntax("this number is too large", range));
+            }
             Token::VariableStart | Token::BlockStart => {
                 (tags, inside) = (tags + 1, 0);
             }
@@ -79,8 +79,36 @@ fn within<'a>(
     Ok(())
 }
 
+/// Returns the fault of a text that cannot be divided into tokens; the last one ends at a byte.
+fn unreadable(error: &minijinja::Error, text: &str, end: usize) -> Fault {
+    let mut fault = engine_fault(error, text);
+    if fault.range.is_empty() {
+        // What is not closed is reported at the end of the text: where it is opened says more.
+        let rest = &text[end..];
+        let start = end + rest.len() - rest.trim_start().len();
+        fault.range = start..text.ceil_char_boundary((start + 1).min(text.len()));
+    }
+    let mut characters = text[fault.range.clone()].chars();
+    if let (Some(character), None) = (characters.next(), characters.next())
+        && fault.text == "unexpected character"
+    {
+        fault.text = format!("unexpected character `{character}`");
+    }
+    fault
+}
+
+/// Returns the fault that the engine reports.
+pub fn engine_fault(error: &minijinja::Error, text: &str) -> Fault {
+    // The engine's own words say `end of block` and the like; they are kept, they are precise.
+    let detail = error.detail().unwrap_or("cannot be read");
+    let range = error.range().unwrap_or(0..text.len());
+    // The engine counts bytes: an end may lie within a character.
+    let range = text.floor_char_boundary(range.start)..text.ceil_char_boundary(range.end);
+    Fault::syntax(detail, range)
+}
+
 fn excess(text: String, range: Range<usize>) -> Fault {
-    Fault { text, range, excess: true }
+    Fault { text, range, kind: FaultKind::Excess }
 }
 
 /// Refuses a part of an expression that is nested in so many others.
@@ -92,18 +120,11 @@ pub(super) fn level(above: usize, range: &Range<usize>) -> Result<(), Fault> {
     Err(excess(why, range.clone()))
 }
 
-/// Tells of a text that asks too much.
-pub fn too_large(fault: Fault, place: Span) -> Diagnostic {
-    Diagnostic::error("template-too-large", "this asks more than a template may")
-        .at(place, fault.text)
-        .help("give parts of it names under `let` or `set`, or make it shorter")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::template::expression::Expression;
-    use crate::template::expression::names_of_template;
+    use crate::template::parser::names_of_template;
 
     fn why(text: &str) -> String {
         match Expression::parse_text(text) {

@@ -11,11 +11,14 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use minijinja::Value;
+use minijinja::value::Kwargs;
 use minijinja::value::ValueKind;
 
 use crate::template::Mode;
+use crate::template::Written;
 use crate::template::bounds::MAX_PARTS;
 use crate::template::engine;
+use crate::template::expression::Argument;
 use crate::template::expression::Comparison;
 use crate::template::expression::Expr;
 use crate::template::expression::Expression;
@@ -186,7 +189,7 @@ impl<'a> Evaluator<'a> {
         &self,
         name: &str,
         inner: &Expr,
-        args: &[Expr],
+        args: &[Argument],
         local: &Local<'_>,
     ) -> Result<bool, Stop> {
         let value = self.value_of(inner, local);
@@ -209,10 +212,7 @@ impl<'a> Evaluator<'a> {
         }
         let value = value?;
         self.note(inner, &value, local);
-        let mut all = vec![value];
-        for arg in args {
-            all.push(self.value_of(arg, local)?);
-        }
+        let all = self.with_arguments(value, args, local)?;
         engine::environment(Mode::Text)
             .empty_state()
             .perform_test(name, &all)
@@ -250,10 +250,7 @@ impl<'a> Evaluator<'a> {
                 (false, None) => Err(Stop::CannotTell("an `if` without `else`".into())),
             },
             Kind::Filter(name, inner, args) => {
-                let mut all = vec![self.value_of(inner, local)?];
-                for arg in args {
-                    all.push(self.value_of(arg, local)?);
-                }
+                let all = self.with_arguments(self.value_of(inner, local)?, args, local)?;
                 engine::environment(Mode::Text)
                     .empty_state()
                     .apply_filter(name, &all)
@@ -278,6 +275,28 @@ impl<'a> Evaluator<'a> {
                 Ok(Value::from(map))
             }
         }
+    }
+
+    /// Returns a value and the arguments of its filter or test, as the engine takes them.
+    fn with_arguments(
+        &self,
+        value: Value,
+        args: &[Argument],
+        local: &Local<'_>,
+    ) -> Result<Vec<Value>, Stop> {
+        let mut all = vec![value];
+        let mut named = Vec::new();
+        for argument in args {
+            let value = self.value_of(&argument.value, local)?;
+            match &argument.name {
+                Some(name) => named.push((name.clone(), value)),
+                None => all.push(value),
+            }
+        }
+        if !named.is_empty() {
+            all.push(Kwargs::from_iter(named).into());
+        }
+        Ok(all)
     }
 
     /// Returns a part of a value: an attribute, a row, an item.
@@ -454,6 +473,10 @@ mod tests {
                     r#"{"a": {"key": "a", "n": 5, "tag": ""}, "b": {"key": "b", "n": 0, "tag": ""}}"#,
                 ),
                 "yes" => json("true"),
+                "host" => Ok(Meaning::Value(crate::template::parts_value(vec![
+                    ("name", "a".into()),
+                    ("address", "192.0.2.1".into()),
+                ]))),
                 "text" => json("\"5\""),
                 "row_a" => Ok(Meaning::Word(Rc::new(Expression::parse_text("ring.a").unwrap()))),
                 "idle" => Ok(Meaning::Rows {
@@ -490,6 +513,10 @@ mod tests {
             ("ring.a.n + 1 == 6", true),
             ("'a' in ring", true),
             ("true if yes else false", true),
+            ("host == 'a' and ring[host].n == 5 and host in ring", true),
+            ("'b' in host or host.address != '192.0.2.1'", false),
+            ("ring.a.key != host", false),
+            ("[3, 1] | sort(reverse=true) | first == 3", true),
         ] {
             assert_eq!(truth(text), Ok(expected), "{text}");
         }

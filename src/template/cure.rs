@@ -20,9 +20,10 @@ pub(super) struct Cure {
 }
 
 /// Signs of other languages, what is written in planrun, and the order; the longer ones first.
-const SIGNS: [(&str, &str, &str); 8] = [
+const SIGNS: [(&str, &str, &str); 9] = [
     ("===", "==", "to compare write `==`"),
     ("&&", "and", "write `and` for `&&`"),
+    ("&", "and", "write `and` for `&`"),
     ("||", "or", "write `or` for `||`"),
     ("<>", "!=", "write `!=` for `<>`"),
     ("{{", "", "write it without `{{ }}`"),
@@ -167,6 +168,8 @@ mod tests {
             ("a <> b AND NOT c", "a != b and not c"),
             ("a <= 1 && b >= 2", "a <= 1 and b >= 2"),
             ("a eq 1", "a == 1"),
+            ("a == 'x' && b == 'y'", "a == 'x' and b == 'y'"),
+            ("a == 'x' & b", "a == 'x' and b"),
         ] {
             assert_eq!(cured(text).as_deref(), Some(expected), "{text}");
         }

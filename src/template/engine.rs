@@ -19,6 +19,8 @@ use crate::quote;
 use crate::template::Mode;
 use crate::template::Names;
 use crate::template::bounds::FUEL;
+use crate::template::helpers;
+use crate::template::parser;
 
 /// A text could not be rendered. Holds no values, only what the author wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,32 +75,24 @@ fn plain(value: &Value) -> Result<String, Error> {
         ValueKind::None => refuse("nothing (none)"),
         ValueKind::Seq | ValueKind::Iterable => refuse("a list"),
         ValueKind::Bytes => refuse("bytes"),
-        ValueKind::Map if value.downcast_object_ref::<HostValue>().is_none() => refuse("a mapping"),
+        ValueKind::Map => refuse("a mapping"),
         ValueKind::Bool => Ok(if value.is_true() { "true".into() } else { "false".into() }),
         _ => Ok(value.to_string()),
     }
 }
 
-/// A host in a template: `{{ host }}` is its name, `{{ host.address }}` its address.
+/// A value with these parts and no others: `host` and `run`. Alone it is never used: `host` is
+/// short for `host.name` ([`crate::template::parser`]).
 #[derive(Debug)]
-pub(crate) struct HostValue {
-    /// The name.
-    pub(crate) name: String,
-    /// `name`, `address`, `vars`, `groups`.
-    pub(crate) parts: Vec<(&'static str, Value)>,
-}
+pub(super) struct Parts(pub(super) Vec<(&'static str, Value)>);
 
-impl Object for HostValue {
+impl Object for Parts {
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        self.parts.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone())
+        self.0.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone())
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         self.get_value_by_str(key.as_str()?)
-    }
-
-    fn render(self: &Arc<Self>, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.name)
     }
 }
 
@@ -114,6 +108,7 @@ fn build(mode: Mode) -> Environment<'static> {
     engine.set_debug(false);
     // `debug()` would print every variable.
     engine.remove_global("debug");
+    without_html(&mut engine);
     engine.add_filter("raw", |value: &Value| permit(value, true, false));
     engine.add_filter("allow_empty", |value: &Value| permit(value, false, true));
     engine.set_formatter(move |out, _, value| {
@@ -138,6 +133,12 @@ fn build(mode: Mode) -> Environment<'static> {
         out.write_str(&quoted).map_err(Error::from)
     });
     engine
+}
+
+/// Takes out what the language does not have.
+pub fn without_html(engine: &mut Environment<'_>) {
+    helpers::LEFT_OUT_FILTERS.iter().for_each(|name| engine.remove_filter(name));
+    helpers::LEFT_OUT_TESTS.iter().for_each(|name| engine.remove_test(name));
 }
 
 static TEXT: LazyLock<Environment<'static>> = LazyLock::new(|| build(Mode::Text));
@@ -173,10 +174,17 @@ pub(super) fn operation(sign: &str) -> Option<&'static Expression<'static, 'stat
 
 /// Renders a text.
 pub(super) fn render(text: &str, mode: Mode, names: &Names) -> Result<String, RenderError> {
-    environment(mode).render_str(text, Value::from(names.clone())).map_err(|error| {
-        let range = error
-            .range()
-            .map(|range| text.floor_char_boundary(range.start)..text.ceil_char_boundary(range.end));
+    let (written, longer) = parser::written_out(text);
+    environment(mode).render_str(&written, Value::from(names.clone())).map_err(|error| {
+        // Back to the text of the author, from which it differs by what was written out.
+        let back = |at: usize| {
+            let before = longer.iter().map_while(|(place, by)| (*place < at).then_some(*by));
+            at.saturating_sub(before.sum())
+        };
+        let range = error.range().map(|range| {
+            let (start, end) = (back(range.start), back(range.end).min(text.len()));
+            text.floor_char_boundary(start.min(end))..text.ceil_char_boundary(end)
+        });
         let part = range.clone().and_then(|range| text.get(range));
         RenderError { text: describe(&error, part.unwrap_or_default()), range }
     })

@@ -12,6 +12,7 @@ use proptest::sample::Index;
 use proptest::test_runner::RngSeed;
 
 use crate::entries;
+use crate::properties;
 use crate::support::files;
 use crate::support::root;
 
@@ -439,6 +440,9 @@ fn what_fuzzing_found_is_replayed() {
         ("plan", entries::plan as fn(&str)),
         ("inventory", entries::inventory),
         ("template", entries::template),
+        ("expression", |text| {
+            properties::expression(text);
+        }),
     ] {
         let folder = root().join("fuzz/corpus").join(target);
         for file in fs::read_dir(folder).unwrap() {

@@ -14,6 +14,10 @@ use planrun::schema::Shape;
 use planrun::schema::model::MODEL;
 use planrun::schema::plan::PLAN;
 use planrun::schema::test::TEST;
+use planrun::template::expression::Expression;
+use planrun::template::helpers::FILTERS;
+use planrun::template::helpers::TESTS;
+use planrun::template::operators::OPERATORS;
 
 use crate::harness::Planrun;
 use crate::support::root;
@@ -89,6 +93,43 @@ fn table(record: &Record) -> String {
     out
 }
 
+/// Returns the table of the operators, filters or tests of expressions.
+fn expressions(word: &str) -> Option<String> {
+    let cell = |text: &str| text.replace('|', "\\|");
+    let mut out = String::from("\n");
+    let helpers = match word {
+        "operators" => {
+            out.push_str("| written | value |\n|---|---|\n");
+            for (written, about) in OPERATORS {
+                let written: Vec<String> =
+                    written.iter().map(|one| format!("`{}`", cell(one))).collect();
+                writeln!(out, "| {} | {about} |", written.join(", ")).unwrap();
+            }
+            return Some(out + "\n");
+        }
+        "filters" => FILTERS,
+        "tests" => TESTS,
+        _ => return None,
+    };
+    writeln!(out, "| {} | arguments | value |\n|---|---|---|", &word[..word.len() - 1]).unwrap();
+    for one in helpers {
+        let arguments = match one.arguments {
+            "" => String::new(),
+            all => format!("`{}`", cell(all)),
+        };
+        writeln!(out, "| `{}` | {arguments} | {} |", one.name, cell(one.about)).unwrap();
+    }
+    Some(out + "\n")
+}
+
+#[test]
+fn every_operator_of_the_manual_is_one_of_the_language() {
+    let written = OPERATORS.iter().flat_map(|(written, _)| written.iter());
+    for text in written.copied().filter(|text| !["a | filter", "a is test"].contains(text)) {
+        assert!(Expression::parse_text(text).is_ok(), "{text}");
+    }
+}
+
 /// Returns the page with its tables made anew, and the words they are for.
 fn with_tables(page: &str, of: &[&'static Record]) -> (String, Vec<String>) {
     let records = records(of);
@@ -98,9 +139,12 @@ fn with_tables(page: &str, of: &[&'static Record]) -> (String, Vec<String>) {
     while let Some((before, after)) = rest.split_once(BEGIN) {
         let (word, after) = after.split_once(" -->").expect("a marker is closed");
         let (_, after) = after.split_once(END).expect("a table has an end");
-        let record = records.get(word).unwrap_or_else(|| panic!("there is no record `{word}`"));
-        write!(out, "{before}{BEGIN}{word} -->\n{}{END}", table(record)).unwrap();
-        words.push(word.to_owned());
+        let table = expressions(word).unwrap_or_else(|| {
+            words.push(word.to_owned());
+            let record = records.get(word);
+            table(record.unwrap_or_else(|| panic!("there is no record `{word}`")))
+        });
+        write!(out, "{before}{BEGIN}{word} -->\n{table}{END}").unwrap();
         rest = after;
     }
     out.push_str(rest);

@@ -22,6 +22,7 @@ mod engine;
 #[path = "../../fuzz/entries.rs"]
 mod entries;
 mod examples;
+mod expressions;
 mod generated;
 mod harness;
 mod help;
@@ -34,6 +35,8 @@ mod locks;
 mod made_bombs;
 mod manual;
 mod new;
+#[path = "../../fuzz/expressions.rs"]
+mod properties;
 mod reaching;
 mod refused;
 mod rejected;

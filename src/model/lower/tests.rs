@@ -37,7 +37,23 @@ fn faulty_expressions_and_templates_are_told_at_their_place() {
     );
     assert_eq!(
         one("  commands: [{run: a, stdout: 'x {{ 1 | uper }}'}]\n"),
-        "expression-syntax at `uper`: cannot read `1 | uper`"
+        "unknown-filter at `uper`: there is no filter `uper`"
+    );
+    for (text, at) in [("'a' && x", "&"), ("x == 'a' ; x", ";"), ("['a' 'b']", "'b'")] {
+        assert_eq!(
+            one(&format!("  state: {{x: a}}\n  derived: {{y: \"{text}\"}}\n")),
+            format!("expression-syntax at `{at}`: cannot read `{text}`")
+        );
+        let answer = format!("  commands: [{{run: a, stdout: \"{{{{ {text} }}}}\"}}]\n");
+        let state = "  state: {x: a}\n";
+        assert_eq!(
+            one(&format!("{state}{answer}")),
+            format!("expression-syntax at `{at}`: cannot read `{text}`")
+        );
+    }
+    assert_eq!(
+        one("  commands: [{run: a, stdout: '{{ 1 | raw }}'}]\n"),
+        "unknown-filter at `raw`: there is no filter `raw`"
     );
 }
 

@@ -97,14 +97,14 @@ impl Lowering<'_> {
         };
         let expression = match Expression::compile(text, self.line(node.span)) {
             Ok(expression) => expression,
-            Err(Fault { at, what }) => {
-                let span = place(at);
-                let shown = text.trim();
-                self.fault(
+            Err(fault) => {
+                let one = fault.diagnostic(place).unwrap_or_else(|| {
+                    let shown = text.trim();
                     Diagnostic::error("expression-syntax", format!("cannot read `{shown}`"))
-                        .at(span, what)
-                        .help("write an expression like `users == 0 and not running`"),
-                );
+                        .at(place(fault.range), fault.text)
+                        .help("write an expression like `users == 0 and not running`")
+                });
+                self.fault(one);
                 return None;
             }
         };

@@ -8,6 +8,7 @@ use crate::plan::Rollback;
 use crate::plan::Step;
 use crate::plan::Wait;
 use crate::plan::Work;
+use crate::template::Written;
 use crate::template::expression::Comparison;
 use crate::template::expression::Expr;
 use crate::template::expression::Expression;

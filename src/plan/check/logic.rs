@@ -7,6 +7,7 @@ use crate::diagnostic::Diagnostics;
 use crate::plan::Plan;
 use crate::plan::Word;
 use crate::plan::check::expressions;
+use crate::template::Written;
 use crate::template::expression::Comparison;
 use crate::template::expression::Expr;
 use crate::template::expression::Expression;

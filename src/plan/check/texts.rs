@@ -15,6 +15,7 @@ use crate::plan::Work;
 use crate::plan::check::known;
 use crate::plan::check::lists;
 use crate::plan::check::secrets;
+use crate::plan::check::types;
 use crate::plan::lower::names;
 use crate::source::Sources;
 use crate::template::Template;
@@ -36,6 +37,7 @@ pub fn check(plan: &Plan, texts: &Texts, sources: &Sources, found: &mut Diagnost
     for text in texts.values() {
         names::of_text(plan, text, found);
         lists::text(text, plan, found);
+        types::text(plan, text, found);
         secrets::text(text, plan, sources, found);
     }
     known::texts(plan, texts, found);

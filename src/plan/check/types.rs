@@ -4,101 +4,42 @@
 //! that never are equal is a slip (`vhosts == "0"`), so is a condition that is no bool, or a part
 //! that a value does not have. What cannot be told is no fault.
 
+mod infer;
 mod kinds;
 mod list;
-
-use std::cell::Cell;
-use std::cell::RefCell;
-use std::collections::HashMap;
-
-use indexmap::IndexMap;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::nearest;
 use crate::output::Reading;
 use crate::plan::Action;
-use crate::plan::InputKind;
+use crate::plan::Default;
 use crate::plan::Plan;
 use crate::plan::Step;
 use crate::plan::Word;
+use crate::plan::check::command_templates;
 use crate::plan::check::expressions;
+use crate::plan::check::templates;
 use crate::schema::one_of;
 use crate::source::Span;
+use crate::template::Template;
+use crate::template::Written;
 use crate::template::expression::Comparison;
 use crate::template::expression::Expr;
 use crate::template::expression::Expression;
 use crate::template::expression::Kind;
 
+use infer::Type;
+use infer::Types;
 use kinds::compared;
-use kinds::constant;
-use kinds::of_column;
-use kinds::of_reading;
 
 /// Deepest chain of words and parts that is followed.
 const MAX_DEPTH: usize = 64;
 
-/// A kind of value.
-#[derive(Clone, Debug)]
-enum Type<'a> {
-    /// Not to be told.
-    Any,
-    Bool,
-    Number,
-    Text,
-    /// Text, one of these.
-    Words(&'a [String]),
-    List,
-    /// The results of a step with a `for_each`, one for each item.
-    Results,
-    /// `{exit, stdout, stderr}`, or `{exit}` alone.
-    Output {
-        kept: bool,
-    },
-    /// The rows of a probe, by their key where there is one.
-    Rows(&'a Reading),
-    /// A row of it.
-    Row(&'a Reading),
-    /// The values of a `set`.
-    Set(&'a [(String, std::rc::Rc<Expression>)]),
-}
-
-impl Type<'_> {
-    fn about(&self) -> &'static str {
-        match self {
-            Self::Any => "a value",
-            Self::Bool => "true or false",
-            Self::Number => "a number",
-            Self::Text | Self::Words(_) => "text",
-            Self::List | Self::Results => "a list",
-            Self::Output { .. } | Self::Rows(_) | Self::Row(_) | Self::Set(_) => "a mapping",
-        }
-    }
-
-    /// Whether a value of this and one of the other kind can be equal at all.
-    fn meets(&self, other: &Self) -> bool {
-        matches!((self, other), (Self::Any, _) | (_, Self::Any)) || self.about() == other.about()
-    }
-}
-
 /// Tells of slips in all expressions of a plan.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
-    let mut steps = IndexMap::new();
-    let mut within = IndexMap::new();
-    for step in &plan.steps {
-        step.visit(&mut |step| {
-            if step.for_each.is_some() {
-                step.visit(&mut |part| {
-                    within.insert(&part.path, step);
-                });
-            }
-            if let Some(id) = &step.id {
-                steps.insert(id.as_str(), step);
-            }
-        });
-    }
-    let types = Types { plan, steps, words: RefCell::default(), inside: Cell::new(None) };
-    let mut check = Check { types: &types, found, expression: None };
+    let (types, within) = Types::of_plan(plan);
+    let mut check = Check { types: &types, found, written: None };
     for word in plan.words.values() {
         match word {
             Word::Expression(expression, _) => check.value(expression, None),
@@ -113,6 +54,14 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     for claim in claims.into_iter().flatten().chain(&plan.preflight) {
         check.condition(&claim.condition, None);
     }
+    for probe in plan.probes.values() {
+        command_templates(&probe.command).into_iter().for_each(|one| check.template(one));
+    }
+    for input in plan.inputs.values() {
+        if let Some(Default::Template(template)) = &input.default {
+            check.template(template);
+        }
+    }
     for step in &plan.steps {
         step.visit(&mut |step| {
             check.list(step);
@@ -123,144 +72,19 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     }
 }
 
-struct Types<'a> {
-    plan: &'a Plan,
-    steps: IndexMap<&'a str, &'a Step>,
-    /// The kinds of words and values of `set` that were asked for: one may be used many times.
-    words: RefCell<HashMap<(*const Expression, Option<*const Step>), Type<'a>>>,
-    /// The step with a `for_each` that is checked: inside, its name is the result of one item.
-    inside: Cell<Option<&'a Step>>,
-}
-
-impl<'a> Types<'a> {
-    fn of(&self, expr: &Expr, row: Option<&'a Reading>, depth: usize) -> Type<'a> {
-        if depth > MAX_DEPTH {
-            return Type::Any;
-        }
-        let inner = |expr: &Expr| self.of(expr, row, depth + 1);
-        match &expr.kind {
-            Kind::Const(value) => constant(value),
-            Kind::Var(name) => self.of_name(name, row, depth),
-            Kind::Not(_) | Kind::And(..) | Kind::Or(..) | Kind::Compare(..) | Kind::Test(..) => {
-                Type::Bool
-            }
-            Kind::Arithmetic("~", ..) => Type::Text,
-            Kind::Arithmetic(_, a, b) => match (inner(a), inner(b)) {
-                (Type::Number, Type::Number) => Type::Number,
-                _ => Type::Any,
-            },
-            Kind::Negative(_) => Type::Number,
-            Kind::If(_, yes, Some(no)) => match (inner(yes), inner(no)) {
-                (Type::Bool, Type::Bool) => Type::Bool,
-                (Type::Number, Type::Number) => Type::Number,
-                (Type::Text | Type::Words(_), Type::Text | Type::Words(_)) => Type::Text,
-                _ => Type::Any,
-            },
-            Kind::Filter(name, ..) => match name.as_str() {
-                "length" | "count" | "int" | "float" | "abs" | "round" | "sum" => Type::Number,
-                "string" | "lower" | "upper" | "trim" | "join" | "replace" => Type::Text,
-                "bool" => Type::Bool,
-                "list" | "sort" | "unique" | "lines" | "split" => Type::List,
-                _ => Type::Any,
-            },
-            Kind::Attr(base, name) => self.part(&inner(base), name, depth).unwrap_or(Type::Any),
-            Kind::Item(base, key) => match (inner(base), &key.kind) {
-                (Type::Rows(reading), _) => Type::Row(reading),
-                (base, Kind::Const(name)) => name
-                    .as_str()
-                    .and_then(|name| self.part(&base, name, depth))
-                    .unwrap_or(Type::Any),
-                _ => Type::Any,
-            },
-            Kind::List(_) => Type::List,
-            Kind::If(_, _, None) | Kind::Map(_) => Type::Any,
-        }
-    }
-
-    fn of_name(&self, name: &str, row: Option<&'a Reading>, depth: usize) -> Type<'a> {
-        if name == "row" {
-            return row.map_or(Type::Any, Type::Row);
-        }
-        if let Some(input) = self.plan.inputs.get(name) {
-            return match &input.kind {
-                InputKind::Int { .. } => Type::Number,
-                InputKind::Bool => Type::Bool,
-                InputKind::Enum(words) => Type::Words(words),
-                InputKind::List { .. } => Type::List,
-                _ => Type::Text,
-            };
-        }
-        if let Some(probe) = self.plan.probes.get(name) {
-            return of_reading(&probe.reading);
-        }
-        match self.plan.words.get(name) {
-            Some(Word::Expression(expression, _)) => return self.of_word(expression, depth),
-            Some(Word::Rows { .. }) => return Type::List,
-            None => {}
-        }
-        let step = self.steps.get(name);
-        let is_inside = |step: &Step| self.inside.get().is_some_and(|of| of.path == step.path);
-        if step.is_some_and(|step| step.for_each.is_some() && !is_inside(step)) {
-            return Type::Results;
-        }
-        match step.map(|step| &step.action) {
-            Some(Action::Effect(effect)) => of_reading(&effect.reading),
-            Some(Action::Set(values)) => Type::Set(values),
-            _ => Type::Any,
-        }
-    }
-
-    /// Returns the kind of an expression that has a name.
-    fn of_word(&self, expression: &'a Expression, depth: usize) -> Type<'a> {
-        let inside = self.inside.get().map(std::ptr::from_ref);
-        let key = (std::ptr::from_ref(expression), inside);
-        if let Some(kind) = self.words.borrow().get(&key) {
-            return kind.clone();
-        }
-        let kind = self.of(&expression.root, None, depth + 1);
-        self.words.borrow_mut().insert(key, kind.clone());
-        kind
-    }
-
-    /// Returns the kind of a part; `None` where there is no such part.
-    fn part(&self, base: &Type<'a>, name: &str, depth: usize) -> Option<Type<'a>> {
-        match base {
-            Type::Output { kept } => match name {
-                "exit" => Some(Type::Number),
-                "stdout" | "stderr" if *kept => Some(Type::Text),
-                _ => None,
-            },
-            Type::Set(values) => {
-                let (_, expression) = values.iter().find(|(key, _)| key == name)?;
-                Some(self.of_word(expression, depth))
-            }
-            Type::Results => None,
-            Type::Rows(reading) => Some(Type::Row(reading)),
-            Type::Row(Reading::Tsv { types, .. } | Reading::Regex { types, .. }) => {
-                Some(of_column(types, name, Type::Text))
-            }
-            Type::Row(Reading::Json { types, .. } | Reading::Yaml { types, .. }) => {
-                Some(of_column(types, name, Type::Any))
-            }
-            _ => Some(Type::Any),
-        }
-    }
-
-    /// Returns the parts of a value that has only these.
-    fn parts(base: &Type<'a>) -> Vec<&'a str> {
-        match base {
-            Type::Output { kept: true } => vec!["exit", "stdout", "stderr"],
-            Type::Output { kept: false } => vec!["exit"],
-            Type::Set(values) => values.iter().map(|(name, _)| name.as_str()).collect(),
-            _ => Vec::new(),
-        }
-    }
+/// Finds the same in a text that an upload renders.
+pub(super) fn text(plan: &Plan, text: &Template, found: &mut Diagnostics) {
+    let (mut types, within) = Types::of_plan(plan);
+    // Which item such a step's value is of depends on the upload.
+    types.steps.retain(|_, step| !within.contains_key(&step.path));
+    Check { types: &types, found, written: None }.template(text);
 }
 
 struct Check<'a, 'b> {
     types: &'b Types<'a>,
     found: &'b mut Diagnostics,
-    expression: Option<&'b Expression>,
+    /// The text that is checked.
+    written: Option<&'b dyn Written>,
 }
 
 impl<'a, 'b> Check<'a, 'b>
@@ -279,6 +103,7 @@ where
                 self.condition(expression, None);
             }
         }
+        templates(step).into_iter().for_each(|template| self.template(template));
     }
 
     fn condition(&mut self, expression: &'b Expression, row: Option<&'a Reading>) {
@@ -296,23 +121,36 @@ where
     }
 
     fn value(&mut self, expression: &'b Expression, row: Option<&'a Reading>) {
-        self.expression = Some(expression);
+        self.written = Some(expression);
         self.walk(&expression.root, row, 0);
+    }
+
+    /// Checks the expressions of a template. What they are joined by may be of any kind: `{% if %}`
+    /// takes what is not empty for true.
+    fn template(&mut self, template: &'b Template) {
+        self.written = Some(template);
+        for used in template.all.iter() {
+            self.types.locals.replace(used.locals.clone());
+            self.compared(&used.expr, 0);
+        }
+        self.types.locals.take();
+    }
+
+    fn compared(&mut self, expr: &Expr, depth: usize) {
+        if depth <= MAX_DEPTH {
+            self.relations(expr, None);
+            for inner in expr.parts() {
+                self.compared(inner, depth + 1);
+            }
+        }
     }
 
     fn walk(&mut self, expr: &Expr, row: Option<&'a Reading>, depth: usize) {
         if depth > MAX_DEPTH {
             return;
         }
+        self.relations(expr, row);
         match &expr.kind {
-            Kind::Compare(first, rest) => {
-                let mut left = first.as_ref();
-                for (how, right) in rest {
-                    self.compare(*how, left, right, row);
-                    left = right;
-                }
-            }
-            Kind::Attr(base, name) => self.attribute(expr, base, name, row),
             Kind::And(a, b) | Kind::Or(a, b) => {
                 self.operand(a, row);
                 self.operand(b, row);
@@ -322,6 +160,21 @@ where
         }
         for inner in expr.parts() {
             self.walk(inner, row, depth + 1);
+        }
+    }
+
+    /// Checks what a part compares, and the part that it takes of a value.
+    fn relations(&mut self, expr: &Expr, row: Option<&'a Reading>) {
+        match &expr.kind {
+            Kind::Compare(first, rest) => {
+                let mut left = first.as_ref();
+                for (how, right) in rest {
+                    self.compare(*how, left, right, row);
+                    left = right;
+                }
+            }
+            Kind::Attr(base, name) => self.attribute(expr, base, name, row),
+            _ => {}
         }
     }
 
@@ -343,7 +196,7 @@ where
         let kind = self.types.of(left, row, 0);
         let others: Vec<&Expr> = match (how, &right.kind) {
             (Comparison::In | Comparison::NotIn, Kind::List(items)) => items.iter().collect(),
-            (Comparison::In | Comparison::NotIn, _) => return,
+            (Comparison::In | Comparison::NotIn, _) => return self.inside(left, right, row),
             _ => vec![right],
         };
         for other in others {
@@ -394,6 +247,31 @@ where
         }
     }
 
+    /// Reports that nothing, or nothing of this kind, can be in a value.
+    fn inside(&mut self, left: &Expr, right: &Expr, row: Option<&'a Reading>) {
+        let (kind, whole) = (self.types.of(left, row, 0), self.types.of(right, row, 0));
+        let text = self.text(right);
+        let (message, help) = match whole {
+            Type::Number | Type::Bool => {
+                let message = format!("`{text}` is {}: nothing is in it", whole.about());
+                (message, format!("write a list: `in [{text}]`"))
+            }
+            Type::Text | Type::Words(_) if !kind.meets(&Type::Text) => {
+                let part = self.text(left);
+                let message =
+                    format!("`{part}` is {} and `{text}` is text: it is never in it", kind.about());
+                (message, format!("write a list: `in [{text}]`, or compare text with text"))
+            }
+            _ => return,
+        };
+        let place = self.place(right);
+        self.found.push(
+            Diagnostic::error("never-equal", message)
+                .at(place, format!("this is {}", whole.about()))
+                .help(help),
+        );
+    }
+
     /// Tells of a word that an enum does not have.
     fn among(&mut self, kind: &Type<'_>, expr: &Expr, other: &Expr) {
         let (Type::Words(words), Kind::Const(value)) = (kind, &other.kind) else {
@@ -426,6 +304,23 @@ where
         let fault = Diagnostic::error("unknown-part", format!("`{base}` has no `{name}`"))
             .at(self.place(whole), "no such value");
         let fault = match nearest(name, parts.iter().copied()) {
+            _ if matches!(kind, Type::Text | Type::Words(_) | Type::Number | Type::Bool) => {
+                let about = format!("`{base}` is {}, and has no parts", kind.about());
+                match name {
+                    // What a command printed, after `parse`.
+                    "stdout" => {
+                        self.replaced(fault, format!("{about}: write `{base}`"), whole, &base)
+                    }
+                    "stderr" | "exit" => fault
+                        .help(about)
+                        .help("remove `parse` to have `exit`, `stdout` and `stderr`"),
+                    _ => fault.help(about),
+                }
+            }
+            _ if matches!(kind, Type::List) => fault.help(format!(
+                "`{base}` is a list: write `{base}[0].{name}`, or \
+                 `{base} | map(attribute=\"{name}\") | list`"
+            )),
             _ if matches!(kind, Type::Results) => fault.help(format!(
                 "`{base}` is the list of the results, one for each item: write `{base}[0].{name}`, \
                  or `{base} | map(attribute=\"{name}\") | list`"
@@ -440,20 +335,19 @@ where
     }
 
     fn text(&self, expr: &Expr) -> String {
-        self.expression.map_or_else(String::new, |expression| expression.part(expr).to_owned())
+        self.written.map_or_else(String::new, |written| written.part(expr).to_owned())
     }
 
     /// Offers other words for a part of the expression; in words alone where they cannot be put
     /// there.
     fn replaced(&self, fault: Diagnostic, order: String, part: &Expr, with: &str) -> Diagnostic {
-        let edit = self.expression.and_then(|one| one.edit(part, with));
+        let edit = self.written.and_then(|one| one.edit(part, with));
         fault.fix_all(order, edit.into_iter().collect())
     }
 
-    /// Returns where a part of the expression stands.
+    /// Returns where a part of the text is.
     fn place(&self, part: &Expr) -> Span {
-        let expression = self.expression.expect("set before a walk begins");
-        let place = expression.place(part).or(expression.span);
-        place.expect("an expression of a plan was read from a file")
+        let written = self.written.expect("set before a walk begins");
+        written.place(part).expect("what is checked was read from a file")
     }
 }

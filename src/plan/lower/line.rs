@@ -1,11 +1,14 @@
 //! The line of a `run`: its words, each a template, and what only a shell would make of it.
 
+use std::rc::Rc;
+
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Edit;
 use crate::document::Node;
 use crate::document::Places;
 use crate::plan::lower::Lowering;
 use crate::source::Span;
+use crate::template::Bytes;
 use crate::template::Template;
 use crate::template::words;
 use crate::template::words::Fault;
@@ -26,7 +29,7 @@ impl Lowering<'_> {
     pub(super) fn split(&mut self, node: &Node, key: Option<Span>) -> Vec<Template> {
         let line = node.as_text().unwrap_or_default();
         let (words, faults) = words::split(line);
-        let places = node.places(self.sources);
+        let places = Rc::new(node.places(self.sources));
         // One remark a line: behind the first misreading the others follow from it.
         match faults.first() {
             Some(fault) => self.tell_words(line, fault, &places, key),
@@ -42,8 +45,9 @@ impl Lowering<'_> {
             if open.is_some_and(|open| open < word.range.end) {
                 return Template::plain(word.text, span);
             }
-            let place = |range| places.span(word.place(range));
-            Template::placed(word.text.clone(), span, place, &mut self.found)
+            let text = word.text.clone();
+            let bytes = Bytes::Word(Rc::clone(&places), Rc::new(word));
+            Template::placed(text, span, bytes, &mut self.found)
         };
         words.into_iter().map(template).collect()
     }

@@ -57,7 +57,7 @@ impl Task<'_, '_, '_> {
     }
 
     async fn rendered(&self, template: &Template) -> Result<Value, String> {
-        match template.whole_value() {
+        match template.whole() {
             Some(whole) => self.observer().value(&whole).await,
             None => template
                 .render(Mode::Text, &self.names)

@@ -12,6 +12,7 @@ use crate::run::spot::Item;
 use crate::run::spot::Spot;
 use crate::run::state::HostState;
 use crate::template::Names;
+use crate::template::parts_value;
 
 /// What the texts of a host see outside of any `for_each`, and from how many results it was made.
 #[derive(Default)]
@@ -47,7 +48,7 @@ fn common(live: &Live<'_, '_>, host: &HostName, known: Option<&HostState>) -> Na
     let mut all = live.known.borrow_mut();
     let Known { names, results } = all.entry(host.clone()).or_insert_with(|| {
         let mut names = crate::resolve::names(plan, host);
-        names.insert("run".into(), Value::from(live.run.id.0.as_str()));
+        names.insert("run".into(), parts_value(vec![("id", live.run.id.0.as_str().into())]));
         Known { names, results: 0 }
     });
     let Some(known) = known else {

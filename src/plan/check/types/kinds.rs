@@ -6,7 +6,7 @@ use minijinja::value::ValueKind;
 
 use crate::output;
 use crate::output::Reading;
-use crate::plan::check::types::Type;
+use crate::plan::check::types::infer::Type;
 
 /// Returns the kind of a written value.
 pub(super) fn constant(value: &Value) -> Type<'static> {
@@ -15,6 +15,7 @@ pub(super) fn constant(value: &Value) -> Type<'static> {
         ValueKind::Number => Type::Number,
         ValueKind::String => Type::Text,
         ValueKind::Seq => Type::List,
+        ValueKind::Map => Type::Mapping,
         _ => Type::Any,
     }
 }

@@ -4,7 +4,7 @@ use crate::diagnostic::Diagnostic;
 use crate::plan::ItemList;
 use crate::plan::Step;
 use crate::plan::check::types::Check;
-use crate::plan::check::types::Type;
+use crate::plan::check::types::infer::Type;
 
 impl<'a, 'b> Check<'a, 'b>
 where
@@ -12,7 +12,9 @@ where
 {
     /// Tells of a `for_each` that gives no list.
     pub(super) fn list(&mut self, step: &'a Step) {
-        let Some(ItemList::Expression(list)) = step.for_each.as_ref().map(|each| &each.list) else {
+        let list = step.for_each.as_ref().map(|each| &each.list);
+        list.into_iter().flat_map(ItemList::templates).for_each(|one| self.template(one));
+        let Some(ItemList::Expression(list)) = list else {
             return;
         };
         self.value(list, None);

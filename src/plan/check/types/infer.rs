@@ -1,0 +1,268 @@
+//! What kind of value a part of an expression has, as far as that can be told without a look.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use indexmap::IndexMap;
+
+use crate::output::Reading;
+use crate::plan::Action;
+use crate::plan::InputKind;
+use crate::plan::Plan;
+use crate::plan::Step;
+use crate::plan::Word;
+use crate::plan::check::types::MAX_DEPTH;
+use crate::plan::check::types::kinds::constant;
+use crate::plan::check::types::kinds::of_column;
+use crate::plan::check::types::kinds::of_reading;
+use crate::task::StepPath;
+use crate::template::expression::Expr;
+use crate::template::expression::Expression;
+use crate::template::expression::Kind;
+
+/// A kind of value.
+#[derive(Clone, Debug)]
+pub(super) enum Type<'a> {
+    /// Not to be told.
+    Any,
+    Bool,
+    Number,
+    Text,
+    /// Text, one of these.
+    Words(&'a [String]),
+    List,
+    /// The results of a step with a `for_each`, one for each item.
+    Results,
+    /// `{exit, stdout, stderr}`, or `{exit}` alone.
+    Output {
+        kept: bool,
+    },
+    /// The rows of a probe, by their key where there is one.
+    Rows(&'a Reading),
+    /// A row of it.
+    Row(&'a Reading),
+    /// The values of a `set`.
+    Set(&'a [(String, std::rc::Rc<Expression>)]),
+    /// A value with these parts and no others: `host`, `run`.
+    Parts(&'static [(&'static str, Type<'static>)]),
+    /// A mapping of which no more is known.
+    Mapping,
+}
+
+/// The parts of `host`.
+const HOST: &[(&str, Type<'static>)] = &[
+    ("name", Type::Text),
+    ("address", Type::Text),
+    ("groups", Type::List),
+    ("vars", Type::Mapping),
+];
+/// The parts of `run`.
+const RUN: &[(&str, Type<'static>)] = &[("id", Type::Text)];
+
+impl Type<'_> {
+    pub(super) fn about(&self) -> &'static str {
+        match self {
+            Self::Any => "a value",
+            Self::Bool => "true or false",
+            Self::Number => "a number",
+            Self::Text | Self::Words(_) => "text",
+            Self::List | Self::Results => "a list",
+            Self::Output { .. }
+            | Self::Rows(_)
+            | Self::Row(_)
+            | Self::Set(_)
+            | Self::Parts(_)
+            | Self::Mapping => "a mapping",
+        }
+    }
+
+    /// Whether a value of this and one of the other kind can be equal at all.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Any, _) | (_, Self::Any)) || self.about() == other.about()
+    }
+}
+
+/// The kinds of the values of a plan.
+pub(super) struct Types<'a> {
+    plan: &'a Plan,
+    pub(super) steps: IndexMap<&'a str, &'a Step>,
+    /// The kinds of words and values of `set` that were asked for: one may be used many times.
+    words: RefCell<HashMap<(*const Expression, Option<*const Step>), Type<'a>>>,
+    /// The step with a `for_each` that is checked: inside, its name is the result of one item.
+    pub(super) inside: Cell<Option<&'a Step>>,
+    /// The names that a `{% for %}` gives here.
+    pub(super) locals: RefCell<Vec<String>>,
+}
+
+impl<'a> Types<'a> {
+    /// Returns the kinds of a plan, and the step with a `for_each` around each step.
+    pub(super) fn of_plan(plan: &'a Plan) -> (Self, IndexMap<&'a StepPath, &'a Step>) {
+        let mut steps = IndexMap::new();
+        let mut within = IndexMap::new();
+        for step in &plan.steps {
+            step.visit(&mut |step| {
+                if step.for_each.is_some() {
+                    step.visit(&mut |part| {
+                        within.insert(&part.path, step);
+                    });
+                }
+                if let Some(id) = &step.id {
+                    steps.insert(id.as_str(), step);
+                }
+            });
+        }
+        let types = Self {
+            plan,
+            steps,
+            words: RefCell::default(),
+            inside: Cell::new(None),
+            locals: RefCell::default(),
+        };
+        (types, within)
+    }
+
+    pub(super) fn of(&self, expr: &Expr, row: Option<&'a Reading>, depth: usize) -> Type<'a> {
+        if depth > MAX_DEPTH {
+            return Type::Any;
+        }
+        let inner = |expr: &Expr| self.of(expr, row, depth + 1);
+        match &expr.kind {
+            Kind::Const(value) => constant(value),
+            Kind::Var(name) => self.of_name(name, row, depth),
+            Kind::Not(_) | Kind::And(..) | Kind::Or(..) | Kind::Compare(..) | Kind::Test(..) => {
+                Type::Bool
+            }
+            Kind::Arithmetic("~", ..) => Type::Text,
+            Kind::Arithmetic(_, a, b) => match (inner(a), inner(b)) {
+                (Type::Number, Type::Number) => Type::Number,
+                _ => Type::Any,
+            },
+            Kind::Negative(_) => Type::Number,
+            Kind::If(_, yes, Some(no)) => match (inner(yes), inner(no)) {
+                (Type::Bool, Type::Bool) => Type::Bool,
+                (Type::Number, Type::Number) => Type::Number,
+                (Type::Text | Type::Words(_), Type::Text | Type::Words(_)) => Type::Text,
+                _ => Type::Any,
+            },
+            Kind::Filter(name, ..) => match name.as_str() {
+                "length" | "count" | "int" | "float" | "abs" | "round" | "sum" => Type::Number,
+                "capitalize" | "format" | "indent" | "join" | "lower" | "pprint" | "replace"
+                | "string" | "title" | "tojson" | "trim" | "upper" => Type::Text,
+                "bool" => Type::Bool,
+                "batch" | "chain" | "dictsort" | "groupby" | "items" | "lines" | "list" | "map"
+                | "reject" | "rejectattr" | "select" | "selectattr" | "slice" | "sort"
+                | "split" | "unique" | "zip" => Type::List,
+                _ => Type::Any,
+            },
+            Kind::Attr(base, name) => self.part(&inner(base), name, depth).unwrap_or(Type::Any),
+            Kind::Item(base, key) => match (inner(base), &key.kind) {
+                (Type::Rows(reading), _) => Type::Row(reading),
+                (base, Kind::Const(name)) => name
+                    .as_str()
+                    .and_then(|name| self.part(&base, name, depth))
+                    .unwrap_or(Type::Any),
+                _ => Type::Any,
+            },
+            Kind::List(_) => Type::List,
+            Kind::Map(_) => Type::Mapping,
+            Kind::If(_, _, None) => Type::Any,
+        }
+    }
+
+    fn of_name(&self, name: &str, row: Option<&'a Reading>, depth: usize) -> Type<'a> {
+        if self.locals.borrow().iter().any(|local| local == name) {
+            return Type::Any;
+        }
+        match name {
+            "row" => return row.map_or(Type::Any, Type::Row),
+            "host" => return Type::Parts(HOST),
+            "run" => return Type::Parts(RUN),
+            _ => {}
+        }
+        if let Some(input) = self.plan.inputs.get(name) {
+            return match &input.kind {
+                InputKind::Int { .. } => Type::Number,
+                InputKind::Bool => Type::Bool,
+                InputKind::Enum(words) => Type::Words(words),
+                InputKind::List { .. } => Type::List,
+                _ => Type::Text,
+            };
+        }
+        if let Some(probe) = self.plan.probes.get(name) {
+            return of_reading(&probe.reading);
+        }
+        match self.plan.words.get(name) {
+            Some(Word::Expression(expression, _)) => return self.of_word(expression, depth),
+            Some(Word::Rows { .. }) => return Type::List,
+            None => {}
+        }
+        let step = self.steps.get(name);
+        let is_inside = |step: &Step| self.inside.get().is_some_and(|of| of.path == step.path);
+        if step.is_some_and(|step| step.for_each.is_some() && !is_inside(step)) {
+            return Type::Results;
+        }
+        match step.map(|step| &step.action) {
+            Some(Action::Effect(effect)) => of_reading(&effect.reading),
+            Some(Action::Set(values)) => Type::Set(values),
+            _ => Type::Any,
+        }
+    }
+
+    /// Returns the kind of an expression that has a name.
+    fn of_word(&self, expression: &'a Expression, depth: usize) -> Type<'a> {
+        let inside = self.inside.get().map(std::ptr::from_ref);
+        let key = (std::ptr::from_ref(expression), inside);
+        if let Some(kind) = self.words.borrow().get(&key) {
+            return kind.clone();
+        }
+        let locals = self.locals.take();
+        let kind = self.of(&expression.root, None, depth + 1);
+        self.locals.replace(locals);
+        self.words.borrow_mut().insert(key, kind.clone());
+        kind
+    }
+
+    /// Returns the kind of a part; `None` where there is no such part.
+    pub(super) fn part(&self, base: &Type<'a>, name: &str, depth: usize) -> Option<Type<'a>> {
+        match base {
+            Type::Output { kept } => match name {
+                "exit" => Some(Type::Number),
+                "stdout" | "stderr" if *kept => Some(Type::Text),
+                _ => None,
+            },
+            Type::Set(values) => {
+                let (_, expression) = values.iter().find(|(key, _)| key == name)?;
+                Some(self.of_word(expression, depth))
+            }
+            Type::Parts(parts) => {
+                parts.iter().find(|(part, _)| *part == name).map(|(_, kind)| kind.clone())
+            }
+            Type::Results
+            | Type::Bool
+            | Type::Number
+            | Type::Text
+            | Type::Words(_)
+            | Type::List => None,
+            Type::Rows(reading) => Some(Type::Row(reading)),
+            Type::Row(Reading::Tsv { types, .. } | Reading::Regex { types, .. }) => {
+                Some(of_column(types, name, Type::Text))
+            }
+            Type::Row(Reading::Json { types, .. } | Reading::Yaml { types, .. }) => {
+                Some(of_column(types, name, Type::Any))
+            }
+            _ => Some(Type::Any),
+        }
+    }
+
+    /// Returns the parts of a value that has only these.
+    pub(super) fn parts(base: &Type<'a>) -> Vec<&'a str> {
+        match base {
+            Type::Output { kept: true } => vec!["exit", "stdout", "stderr"],
+            Type::Output { kept: false } => vec!["exit"],
+            Type::Set(values) => values.iter().map(|(name, _)| name.as_str()).collect(),
+            Type::Parts(parts) => parts.iter().map(|(name, _)| *name).collect(),
+            _ => Vec::new(),
+        }
+    }
+}

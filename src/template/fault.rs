@@ -1,0 +1,107 @@
+//! What is wrong with the text of an expression or a template, and how it is reported.
+
+use std::ops::Range;
+
+use crate::diagnostic::Diagnostic;
+use crate::source::Span;
+
+/// A text that is not an expression, or not a template.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// What is wrong, as the label of its place.
+    pub text: String,
+    /// Where in the text.
+    pub range: Range<usize>,
+    /// What kind of error it is.
+    pub kind: FaultKind,
+}
+
+/// The kinds of [`Fault`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// It cannot be parsed.
+    Syntax,
+    /// It is too large (see [`crate::template::bounds`]).
+    Excess,
+    /// It uses a filter that does not exist.
+    UnknownFilter(Option<Advice>),
+    /// It uses a test that does not exist.
+    UnknownTest(Option<Advice>),
+    /// A filter or test has arguments that it does not take.
+    Arguments(String),
+}
+
+/// What to write instead of an unknown name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Advice {
+    /// This name.
+    Near(&'static str),
+    /// Something else, in words.
+    Words(&'static str),
+}
+
+impl Fault {
+    /// Makes a fault of a text that cannot be parsed.
+    pub(super) fn syntax(text: impl Into<String>, range: Range<usize>) -> Self {
+        Self { text: text.into(), range, kind: FaultKind::Syntax }
+    }
+
+    /// Returns the diagnostic of a fault that is reported in the same way wherever it is; `None`
+    /// for one of syntax.
+    pub fn diagnostic(&self, place: impl Fn(Range<usize>) -> Span) -> Option<Diagnostic> {
+        let span = place(self.range.clone());
+        match &self.kind {
+            FaultKind::Syntax => None,
+            FaultKind::Excess => Some(
+                Diagnostic::error("template-too-large", "this asks more than a template may")
+                    .at(span, self.text.clone())
+                    .help("give parts of it names under `let` or `set`, or make it shorter"),
+            ),
+            FaultKind::UnknownFilter(advice) => {
+                let fault = Diagnostic::error(
+                    "unknown-filter",
+                    format!("there is no filter `{}`", self.text),
+                );
+                Some(advise(
+                    fault.at(span, "unknown filter"),
+                    advice.as_ref(),
+                    span,
+                    self,
+                    "filters",
+                ))
+            }
+            FaultKind::UnknownTest(advice) => {
+                let fault =
+                    Diagnostic::error("unknown-test", format!("there is no test `{}`", self.text));
+                Some(advise(fault.at(span, "unknown test"), advice.as_ref(), span, self, "tests"))
+            }
+            FaultKind::Arguments(help) => Some(
+                Diagnostic::error("wrong-arguments", self.text.clone())
+                    .at(span, "wrong arguments")
+                    .help(help.clone()),
+            ),
+        }
+    }
+}
+
+/// Says what to write instead; as an edit where the place is exact.
+fn advise(
+    one: Diagnostic,
+    advice: Option<&Advice>,
+    span: Span,
+    fault: &Fault,
+    all: &str,
+) -> Diagnostic {
+    match advice {
+        Some(Advice::Near(name)) => {
+            let order = format!("did you mean `{name}`?");
+            if span.range().len() == fault.range.len() {
+                one.fix(order, span, *name)
+            } else {
+                one.help(order)
+            }
+        }
+        Some(Advice::Words(words)) => one.help(*words),
+        None => one.help(format!("use one of the {all} listed in docs/language.md")),
+    }
+}

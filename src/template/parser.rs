@@ -1,0 +1,408 @@
+//! From the text of an expression or a template to [`Expr`].
+//!
+//! The one file that touches the unstable interface of the engine's parser. Whatever the parser
+//! allows and the language does not (calls, slices, assignments) is refused here, and so is every
+//! filter, test and argument that does not exist. A text is read to its end: [`bounds`] has read
+//! all its tokens before.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use minijinja::machinery;
+use minijinja::machinery::ast;
+use minijinja::syntax::SyntaxConfig;
+
+use crate::template::bounds;
+use crate::template::bounds::engine_fault;
+use crate::template::expression::Argument;
+use crate::template::expression::Expr;
+use crate::template::expression::Kind;
+use crate::template::fault::Fault;
+use crate::template::helpers;
+use crate::template::helpers::Sort;
+use crate::template::helpers::Use;
+use crate::template::operators::binary_kind;
+use crate::template::operators::comparison;
+
+/// Names that are words of the language, and no values.
+const KEYWORDS: [&str; 7] = ["and", "else", "if", "in", "is", "not", "or"];
+
+/// Names that stand for one part of their value where they stand alone.
+pub(super) const SHORT: [(&str, &str); 2] = [("host", "name"), ("run", "id")];
+
+/// Parses an expression; the second are the filters, tests and arguments in it that do not exist.
+pub(super) fn expression(text: &str) -> Result<(Expr, Vec<Fault>), Fault> {
+    bounds::expression(text)?;
+    let parsed = machinery::parse_expr(text).map_err(|error| engine_fault(&error, text))?;
+    let found = RefCell::default();
+    let expr = convert(&parsed, 0, &found)?;
+    Ok((expr, found.into_inner()))
+}
+
+/// Checks an expression that may have calls and slices, too: one of a model.
+pub fn check(text: &str) -> Result<(), Fault> {
+    bounds::expression(text)?;
+    let parsed = machinery::parse_expr(text).map_err(|error| engine_fault(&error, text))?;
+    checked(&parsed)
+}
+
+fn checked(expr: &ast::Expr<'_>) -> Result<(), Fault> {
+    keyword(expr)?;
+    helper(expr)?;
+    let elsewhere = match expr {
+        ast::Expr::Filter(filter) => helpers::elsewhere(filter.name, &range_of(filter.span())),
+        ast::Expr::Test(test) => helpers::elsewhere(test.name, &range_of(test.span())),
+        _ => None,
+    };
+    elsewhere.map_or(Ok(()), Err)?;
+    let arguments = |args: &[ast::CallArg<'_>]| {
+        args.iter().try_for_each(|argument| match argument {
+            ast::CallArg::Pos(expr)
+            | ast::CallArg::Kwarg(_, expr)
+            | ast::CallArg::PosSplat(expr)
+            | ast::CallArg::KwargSplat(expr) => checked(expr),
+        })
+    };
+    match expr {
+        ast::Expr::Var(_) | ast::Expr::Const(_) => Ok(()),
+        ast::Expr::UnaryOp(unary) => checked(&unary.expr),
+        ast::Expr::BinOp(binary) => {
+            checked(&binary.left)?;
+            checked(&binary.right)
+        }
+        ast::Expr::Compare(compare) => {
+            checked(&compare.expr)?;
+            compare.ops.iter().try_for_each(|op| checked(&op.expr))
+        }
+        ast::Expr::IfExpr(choice) => {
+            checked(&choice.test_expr)?;
+            checked(&choice.true_expr)?;
+            choice.false_expr.iter().try_for_each(checked)
+        }
+        ast::Expr::Filter(filter) => {
+            filter.expr.iter().try_for_each(checked)?;
+            arguments(&filter.args)
+        }
+        ast::Expr::Test(test) => {
+            checked(&test.expr)?;
+            arguments(&test.args)
+        }
+        ast::Expr::GetAttr(attr) => checked(&attr.expr),
+        ast::Expr::GetItem(item) => {
+            checked(&item.expr)?;
+            checked(&item.subscript_expr)
+        }
+        ast::Expr::List(list) => list.items.iter().try_for_each(checked),
+        ast::Expr::Tuple(tuple) => tuple.items.iter().try_for_each(checked),
+        ast::Expr::Map(map) => map.keys.iter().chain(&map.values).try_for_each(checked),
+        ast::Expr::Slice(slice) => {
+            checked(&slice.expr)?;
+            let bounds = [&slice.start, &slice.stop, &slice.step];
+            bounds.into_iter().flatten().try_for_each(checked)
+        }
+        ast::Expr::Call(call) => {
+            checked(&call.expr)?;
+            arguments(&call.args)
+        }
+    }
+}
+
+/// Refuses a keyword in the place of a value.
+fn keyword(expr: &ast::Expr<'_>) -> Result<(), Fault> {
+    match expr {
+        ast::Expr::Var(var) if KEYWORDS.contains(&var.id) => {
+            Err(Fault::syntax(format!("`{}` is not a value", var.id), range_of(expr.span())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks the filter or test that a part is.
+fn helper(expr: &ast::Expr<'_>) -> Result<(), Fault> {
+    let range = range_of(expr.span());
+    let (sort, name, args) = match expr {
+        ast::Expr::Filter(filter) => (Sort::Filter, filter.name, &filter.args),
+        ast::Expr::Test(test) => (Sort::Test, test.name, &test.args),
+        _ => return Ok(()),
+    };
+    let mut helper = Use {
+        name,
+        at: range.start..range.start + name.len(),
+        whole: range,
+        positional: Vec::new(),
+        named: Vec::new(),
+    };
+    for argument in args {
+        match argument {
+            ast::CallArg::Pos(expr) => helper.positional.push(match expr {
+                ast::Expr::Const(constant) => Some((constant.value.clone(), range_of(expr.span()))),
+                _ => None,
+            }),
+            ast::CallArg::Kwarg(name, _) => helper.named.push(name),
+            ast::CallArg::PosSplat(_) | ast::CallArg::KwargSplat(_) => {
+                return refuse("an argument with `*`", helper.whole);
+            }
+        }
+    }
+    helpers::check(sort, &helper)
+}
+
+/// An expression in a template.
+#[derive(Clone, Debug)]
+pub struct Used {
+    /// The expression.
+    pub expr: Expr,
+    /// Whether its value is shown: `{{ }}`, not the condition of an `{% if %}`.
+    pub shown: bool,
+    /// The names that a `{% for %}` around it gives.
+    pub locals: Vec<String>,
+}
+
+impl Used {
+    /// Returns its free names and their ranges.
+    pub fn names(&self) -> Vec<(String, Range<usize>)> {
+        let mut names = Vec::new();
+        self.expr.free_names(&mut names);
+        names.retain(|(name, _)| !self.locals.contains(name));
+        names
+    }
+
+    /// Collects the ends of names that stand for one part of their value, and that part.
+    fn short(&self, expr: &Expr, all: &mut Vec<(usize, String)>) {
+        if let Kind::Attr(inner, part) = &expr.kind
+            && let Kind::Var(name) = &inner.kind
+            && expr.is_short()
+            && !self.locals.contains(name)
+        {
+            all.push((expr.range.end, part.clone()));
+        }
+        for part in expr.parts() {
+            self.short(part, all);
+        }
+    }
+}
+
+/// Parses a template and returns the expressions in it, in their order.
+pub fn template(text: &str) -> Result<Vec<Used>, Fault> {
+    let (all, found) = template_and_faults(text)?;
+    found.into_iter().next().map_or(Ok(all), Err)
+}
+
+/// Parses a template; the second are the filters, tests and arguments in it that do not exist.
+pub(super) fn template_and_faults(text: &str) -> Result<(Vec<Used>, Vec<Fault>), Fault> {
+    let mut all = Vec::new();
+    let found = RefCell::default();
+    if ["{{", "{%", "{#"].iter().any(|sign| text.contains(sign)) {
+        bounds::template(text)?;
+        let parsed = machinery::parse(text, "text", SyntaxConfig::default())
+            .map_err(|error| engine_fault(&error, text))?;
+        let mut reader = Reader { locals: Vec::new(), all: &mut all, found: &found };
+        reader.statement(&parsed)?;
+    }
+    Ok((all, found.into_inner()))
+}
+
+/// Returns the free names of a template's text with their ranges in it.
+pub fn names_of_template(text: &str) -> Result<Vec<(String, Range<usize>)>, Fault> {
+    Ok(template(text)?.iter().flat_map(Used::names).collect())
+}
+
+/// Returns the expressions that a template's text shows by `{{ }}`; none for a faulty text.
+pub fn shown_by_template(text: &str) -> Vec<Expr> {
+    let all = template(text).unwrap_or_default().into_iter();
+    all.filter(|used| used.shown).map(|used| used.expr).collect()
+}
+
+/// Returns a template in which every name that stands for a part of its value says so, and where
+/// it is longer by how much.
+pub(super) fn written_out(text: &str) -> (String, Vec<(usize, usize)>) {
+    let mut all = Vec::new();
+    if SHORT.iter().any(|(name, _)| text.contains(name)) {
+        for used in template(text).unwrap_or_default() {
+            used.short(&used.expr, &mut all);
+        }
+    }
+    all.sort_unstable();
+    let mut out = text.to_owned();
+    for (at, part) in all.iter().rev() {
+        out.insert_str(*at, &format!(".{part}"));
+    }
+    (out, all.into_iter().map(|(at, part)| (at, part.len() + 1)).collect())
+}
+
+/// A walk through the statements of a template.
+struct Reader<'a> {
+    locals: Vec<String>,
+    all: &'a mut Vec<Used>,
+    found: &'a RefCell<Vec<Fault>>,
+}
+
+impl Reader<'_> {
+    fn add(&mut self, expr: &ast::Expr<'_>, shown: bool) -> Result<(), Fault> {
+        let expr = convert(expr, 0, self.found)?;
+        self.conditions_only(&expr);
+        self.all.push(Used { expr, shown, locals: self.locals.clone() });
+        Ok(())
+    }
+
+    /// Refuses the test that only conditions have.
+    fn conditions_only(&self, expr: &Expr) {
+        if let Kind::Test(name, inner, _) = &expr.kind
+            && name == "unknown"
+        {
+            // The name is behind the value and `is`.
+            let fault = helpers::elsewhere(name, &inner.range);
+            self.found
+                .borrow_mut()
+                .extend(fault.map(|one| Fault { range: expr.range.clone(), ..one }));
+        }
+        expr.parts().into_iter().for_each(|part| self.conditions_only(part));
+    }
+
+    fn statements(&mut self, all: &[ast::Stmt<'_>]) -> Result<(), Fault> {
+        all.iter().try_for_each(|one| self.statement(one))
+    }
+
+    fn statement(&mut self, one: &ast::Stmt<'_>) -> Result<(), Fault> {
+        let range = match one {
+            ast::Stmt::Template(template) => return self.statements(&template.children),
+            ast::Stmt::EmitExpr(emit) => return self.add(&emit.expr, true),
+            ast::Stmt::EmitRaw(_) => return Ok(()),
+            ast::Stmt::IfCond(condition) => {
+                self.add(&condition.expr, false)?;
+                self.statements(&condition.true_body)?;
+                return self.statements(&condition.false_body);
+            }
+            ast::Stmt::ForLoop(list) => return self.for_loop(list),
+            ast::Stmt::WithBlock(one) => range_of(one.span()),
+            ast::Stmt::Set(one) => range_of(one.span()),
+            ast::Stmt::SetBlock(one) => range_of(one.span()),
+            ast::Stmt::AutoEscape(one) => range_of(one.span()),
+            ast::Stmt::FilterBlock(one) => range_of(one.span()),
+            ast::Stmt::Do(one) => range_of(one.span()),
+        };
+        let why = "only `{{ }}`, `{% if %}` and `{% for %}` are part of the language";
+        Err(Fault::syntax(why, range))
+    }
+
+    fn for_loop(&mut self, list: &ast::ForLoop<'_>) -> Result<(), Fault> {
+        self.add(&list.iter, false)?;
+        let before = self.locals.len();
+        let mut targets = Vec::new();
+        convert(&list.target, 0, self.found)?.free_names(&mut targets);
+        self.locals.extend(targets.into_iter().map(|(name, _)| name));
+        if let Some(filter) = &list.filter_expr {
+            self.add(filter, false)?;
+        }
+        self.locals.push("loop".into());
+        self.statements(&list.body)?;
+        self.locals.truncate(before);
+        self.statements(&list.else_body)
+    }
+}
+
+fn range_of(span: machinery::Span) -> Range<usize> {
+    span.start_offset as usize..span.end_offset as usize
+}
+
+/// Takes over a parsed expression; `above` is how deep it is nested in others.
+fn convert(expr: &ast::Expr<'_>, above: usize, found: &RefCell<Vec<Fault>>) -> Result<Expr, Fault> {
+    let range = range_of(expr.span());
+    bounds::level(above, &range)?;
+    keyword(expr)?;
+    found.borrow_mut().extend(helper(expr).err());
+    let whole = |expr: &ast::Expr<'_>| match expr {
+        // A name with a part behind it is not short for another one.
+        ast::Expr::Var(var) => {
+            keyword(expr)?;
+            Ok(Box::new(name(var.id, range_of(expr.span()))))
+        }
+        _ => convert(expr, above + 1, found).map(Box::new),
+    };
+    let convert = |expr: &ast::Expr<'_>| convert(expr, above + 1, found);
+    let arguments = |args: &[ast::CallArg<'_>]| {
+        args.iter().map(|one| argument(one, &convert)).collect::<Result<Vec<_>, _>>()
+    };
+    let boxed = |expr: &ast::Expr<'_>| convert(expr).map(Box::new);
+    let kind = match expr {
+        ast::Expr::Var(var) => match SHORT.iter().find(|(name, _)| *name == var.id) {
+            Some((id, part)) => Kind::Attr(Box::new(name(id, range.clone())), (*part).to_owned()),
+            None => Kind::Var(var.id.to_owned()),
+        },
+        ast::Expr::Const(constant) => Kind::Const(constant.value.clone()),
+        ast::Expr::UnaryOp(unary) => match unary.op {
+            ast::UnaryOpKind::Not => Kind::Not(boxed(&unary.expr)?),
+            ast::UnaryOpKind::Neg => Kind::Negative(boxed(&unary.expr)?),
+        },
+        ast::Expr::BinOp(binary) => {
+            binary_kind(binary.op, boxed(&binary.left)?, boxed(&binary.right)?)
+        }
+        ast::Expr::Compare(compare) => {
+            let mut rest = Vec::new();
+            for op in &compare.ops {
+                rest.push((comparison(op.op), convert(&op.expr)?));
+            }
+            Kind::Compare(boxed(&compare.expr)?, rest)
+        }
+        ast::Expr::IfExpr(choice) => Kind::If(
+            boxed(&choice.test_expr)?,
+            boxed(&choice.true_expr)?,
+            choice.false_expr.as_ref().map(boxed).transpose()?,
+        ),
+        ast::Expr::Filter(filter) => match &filter.expr {
+            Some(inner) => {
+                Kind::Filter(filter.name.to_owned(), boxed(inner)?, arguments(&filter.args)?)
+            }
+            None => return refuse("a filter without a value", range),
+        },
+        ast::Expr::Test(test) => {
+            Kind::Test(test.name.to_owned(), boxed(&test.expr)?, arguments(&test.args)?)
+        }
+        ast::Expr::GetAttr(attr) => Kind::Attr(whole(&attr.expr)?, attr.name.to_owned()),
+        ast::Expr::GetItem(item) => Kind::Item(whole(&item.expr)?, boxed(&item.subscript_expr)?),
+        ast::Expr::List(list) => {
+            Kind::List(list.items.iter().map(convert).collect::<Result<_, _>>()?)
+        }
+        ast::Expr::Tuple(tuple) => {
+            Kind::List(tuple.items.iter().map(convert).collect::<Result<_, _>>()?)
+        }
+        ast::Expr::Map(map) => Kind::Map(
+            map.keys
+                .iter()
+                .zip(&map.values)
+                .map(|(key, value)| Ok((convert(key)?, convert(value)?)))
+                .collect::<Result<_, Fault>>()?,
+        ),
+        ast::Expr::Slice(_) => return refuse("a slice", range),
+        ast::Expr::Call(_) => return refuse("a call", range),
+    };
+    let mut expr = Expr { kind, range };
+    // The parser lets `a[b].c` begin at `[`.
+    for part in expr.parts().into_iter().map(|part| part.range.clone()).collect::<Vec<_>>() {
+        expr.range.start = expr.range.start.min(part.start);
+        expr.range.end = expr.range.end.max(part.end);
+    }
+    Ok(expr)
+}
+
+fn name(name: &str, range: Range<usize>) -> Expr {
+    Expr { kind: Kind::Var(name.to_owned()), range }
+}
+
+fn refuse<T>(what: &str, range: Range<usize>) -> Result<T, Fault> {
+    Err(Fault::syntax(format!("{what} is not part of the language; use a filter"), range))
+}
+
+fn argument(
+    argument: &ast::CallArg<'_>,
+    convert: &impl Fn(&ast::Expr<'_>) -> Result<Expr, Fault>,
+) -> Result<Argument, Fault> {
+    let (name, expr) = match argument {
+        ast::CallArg::Pos(expr) => (None, expr),
+        ast::CallArg::Kwarg(name, expr) => (Some((*name).to_owned()), expr),
+        ast::CallArg::PosSplat(expr) | ast::CallArg::KwargSplat(expr) => {
+            return refuse("an argument with `*`", range_of(expr.span()));
+        }
+    };
+    Ok(Argument { name, value: convert(expr)? })
+}
