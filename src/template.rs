@@ -17,6 +17,7 @@ pub mod fault;
 pub mod helpers;
 pub mod operators;
 pub mod parser;
+pub mod posix;
 pub mod script;
 pub mod words;
 

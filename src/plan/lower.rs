@@ -14,6 +14,7 @@ mod late;
 mod line;
 mod lookalikes;
 pub(super) mod names;
+mod script;
 mod step;
 
 use std::rc::Rc;

@@ -1,173 +1,412 @@
-//! Where the values of a script stand.
+//! Where the values of a script are.
 //!
-//! In a script every value is quoted for `sh` ([`crate::template::Mode::Script`]). That holds only
-//! where a word may stand: in quotes of the script's own the added ones are plain signs or end them,
-//! and `$(...)` in a value would be run. So those places are found here, by the quoting rules of
-//! POSIX shells, before anything is rendered. What `{% if %}` may leave out is read as if it stood
-//! there; `| raw` is the author's own quoting and is left alone.
+//! In a script every value is quoted for `sh` ([`crate::template::Mode::Script`]). That makes one
+//! inert word of it only where a word can be. In quotes of the script's own the added ones are plain
+//! characters or end them; in backquotes, arithmetic, `[[ ]]` and `${ }` shells read what is in
+//! them once more; behind `$` or `\` the first one means something else. So these places are found
+//! here, by the rules of POSIX shells and of bash where it is `sh`, before anything is rendered.
+//!
+//! What `{% if %}` may leave out is read as if it were there, and must leave open what it found
+//! open. `| raw` is the author's own quoting and is left alone.
 
 use std::ops::Range;
 
+use crate::template::expression::Expr;
+use crate::template::expression::Expression;
+use crate::template::expression::Kind;
+use crate::template::parser::names_of_template;
 use crate::template::words::atom;
 
-/// What a value stands in, where no quoted word may stand.
+/// What a value is in, where a quoted word cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Within {
     /// In a text in quotes of this sign.
     Quotes(char),
-    /// In `$(( ))`.
+    /// In a command substitution with backquotes.
+    Backquotes,
+    /// In `$(( ))` or `(( ))`.
     Arithmetic,
-    /// In the lines behind `<<`.
+    /// In `[[ ]]`.
+    Test,
+    /// In `${ }`.
+    Parameter,
+    /// In the lines behind `<<`, or the word that ends them.
     HereDocument,
     /// Behind `#`.
     Comment,
+    /// Right behind `$` or `\`.
+    Joined(char),
+    /// Behind an `{% if %}` or `{% for %}` that leaves other quotes open than it found.
+    Block,
+    /// Behind `$'...\'...'`, which shells read differently.
+    Unsure,
 }
 
-/// Returns the values of a script that stand where their quotes do not protect them, in their order.
+/// Returns the values of a script that are where their quotes do not protect them, in their order.
 pub fn misplaced(script: &str) -> Vec<(Range<usize>, Within)> {
-    read(script).found
+    let mut reader = Reader::new(script);
+    while reader.at < script.len() {
+        reader.step();
+    }
+    reader.found
+}
+
+/// Returns a script of the same length with its commands alone: what is in quotes, and a value, is
+/// `q`, comments and here-documents are spaces.
+pub fn command_text(script: &str) -> String {
+    let mut reader = Reader::new(script);
+    let mut text = String::with_capacity(script.len());
+    while reader.at < script.len() {
+        let (before, top, count) = (reader.at, reader.open.last().cloned(), reader.open.len());
+        let value = ["{{", "{%", "{#"].iter().any(|sign| script[before..].starts_with(sign));
+        reader.step();
+        let read = &script[before..reader.at];
+        let opens = reader.open.len() > count && reader.open.last() == Some(&Open::Parameter);
+        let mask = match top {
+            Some(Open::Comment | Open::Document(..)) => Some(' '),
+            _ if value => Some('q'),
+            Some(Open::Command(..) | Open::Test | Open::Parameter) | None => None,
+            Some(_) if opens => None,
+            Some(_) => Some('q'),
+        };
+        match mask {
+            // What a backslash takes its meaning from is a part of a word, and no line ends there.
+            None if read.starts_with('\\') => text.extend(read.bytes().map(|_| 'q')),
+            None => text.push_str(read),
+            Some(mask) => {
+                // As many bytes as before.
+                text.extend(read.bytes().map(|byte| if byte == b'\n' { '\n' } else { mask }));
+            }
+        }
+    }
+    text
 }
 
 /// Returns where the characters other than ASCII are that a shell takes for parts of words: outside of
 /// quotes, comments and documents.
 pub fn plain(script: &str) -> Vec<usize> {
-    if script.is_ascii() { Vec::new() } else { read(script).plain }
-}
-
-fn read(script: &str) -> Reader<'_> {
-    let mut reader = Reader {
-        script,
-        at: 0,
-        open: Vec::new(),
-        documents: Vec::new(),
-        found: Vec::new(),
-        plain: Vec::new(),
-    };
-    while reader.at < script.len() {
-        reader.step();
+    if script.is_ascii() {
+        return Vec::new();
     }
-    reader
+    let text = command_text(script);
+    let all = text.char_indices().filter(|(_, character)| !character.is_ascii());
+    all.map(|(at, _)| at).collect()
 }
 
-/// What is open at a place; outside of all a plain word may stand.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What is open at a place; outside of all a plain word can be.
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Open {
     Double,
-    /// `$(`, with the parentheses that are open inside of it.
-    Command(usize),
+    Single,
     Backquote,
+    Comment,
+    /// `$(`, with the parentheses and the `case`s that are open inside of it.
+    Command(usize, usize),
+    /// `$((` or `((`, with the parentheses that are open inside of it.
     Arithmetic(usize),
+    /// `$[`.
+    OldArithmetic,
+    /// `[[`.
+    Test,
+    /// `${`.
+    Parameter,
+    /// A here-document: the line that ends it, and whether tabs may precede that.
+    Document(String, bool),
 }
 
 struct Reader<'a> {
     script: &'a str,
     at: usize,
     open: Vec<Open>,
-    /// The words that end the documents which begin behind this line, and whether tabs may precede.
+    /// The here-documents that begin behind this line.
     documents: Vec<(String, bool)>,
+    /// What was open where each of the `{% if %}` and `{% for %}` around began.
+    blocks: Vec<Vec<Open>>,
+    /// Why nothing is certain any more.
+    doubt: Option<Within>,
     found: Vec<(Range<usize>, Within)>,
-    /// Where characters other than ASCII are, outside of all quotes.
-    plain: Vec<usize>,
 }
 
-impl Reader<'_> {
-    fn step(&mut self) {
-        let rest = &self.script[self.at..];
-        let inside = self.open.last().copied();
-        if self.template(match inside {
-            Some(Open::Double) => Some(Within::Quotes('"')),
-            Some(Open::Arithmetic(_)) => Some(Within::Arithmetic),
-            Some(Open::Command(_) | Open::Backquote) | None => None,
-        }) {
-            return;
-        }
-        let Some(character) = rest.chars().next() else {
-            return;
-        };
-        let double = inside == Some(Open::Double);
-        let plain = !double && !matches!(inside, Some(Open::Arithmetic(_)));
-        self.at += character.len_utf8();
-        match character {
-            '\\' => {
-                self.at += self.script[self.at..].chars().next().map_or(0, char::len_utf8);
-            }
-            '$' if rest.starts_with("$((") => self.enter(Open::Arithmetic(0), 2),
-            '$' if rest.starts_with("$(") => self.enter(Open::Command(0), 1),
-            '`' if inside == Some(Open::Backquote) => self.leave(0),
-            '`' => self.enter(Open::Backquote, 0),
-            '"' if double => self.leave(0),
-            '"' if plain => self.enter(Open::Double, 0),
-            '\'' if plain => self.until(Within::Quotes('\''), |rest| rest.starts_with('\''), 1),
-            '#' if plain && self.begins_word() => {
-                self.until(Within::Comment, |rest| rest.starts_with('\n'), 0);
-            }
-            '<' if plain && rest.starts_with("<<") => self.document(),
-            '\n' if !double => self.documents_begin(),
-            '(' | ')' => self.parenthesis(character),
-            _ if plain && !character.is_ascii() => self.plain.push(self.at - character.len_utf8()),
-            _ => {}
+impl<'a> Reader<'a> {
+    fn new(script: &'a str) -> Self {
+        Self {
+            script,
+            at: 0,
+            open: Vec::new(),
+            documents: Vec::new(),
+            blocks: Vec::new(),
+            doubt: None,
+            found: Vec::new(),
         }
     }
 
-    fn enter(&mut self, open: Open, more: usize) {
+    fn step(&mut self) {
+        if self.template() {
+            return;
+        }
+        let rest = &self.script[self.at..];
+        let Some(character) = rest.chars().next() else {
+            return;
+        };
+        let top = self.open.last().cloned();
+        match &top {
+            Some(Open::Document(end, tabs)) if self.begins_line() => {
+                let line = rest.split('\n').next().unwrap_or_default();
+                let bare = if *tabs { line.trim_start_matches('\t') } else { line };
+                if bare == end {
+                    self.open.pop();
+                    self.at = (self.at + line.len() + 1).min(self.script.len());
+                    return;
+                }
+            }
+            Some(Open::Comment) if character == '\n' => {
+                self.open.pop();
+                return;
+            }
+            _ => {}
+        }
+        self.at += character.len_utf8();
+        match top {
+            Some(Open::Document(..) | Open::Comment) => {}
+            Some(Open::Single) if character == '\'' => self.leave(),
+            Some(Open::Single) => {}
+            Some(Open::Backquote) => match character {
+                '`' => self.leave(),
+                '\\' => self.escape(),
+                _ => {}
+            },
+            Some(Open::Double) => match character {
+                '"' => self.leave(),
+                _ => self.expansion(character, rest),
+            },
+            Some(Open::Arithmetic(depth)) => self.arithmetic(character, depth),
+            Some(Open::OldArithmetic) if character == ']' => self.leave(),
+            Some(Open::Parameter) => match character {
+                '}' => self.leave(),
+                '"' => self.open.push(Open::Double),
+                '\'' if !self.open.contains(&Open::Double) => self.open.push(Open::Single),
+                _ => self.expansion(character, rest),
+            },
+            Some(Open::Command(..) | Open::Test | Open::OldArithmetic) | None => {
+                self.plain(character, rest);
+            }
+        }
+    }
+
+    /// Reads a character where a word can be.
+    fn plain(&mut self, character: char, rest: &str) {
+        match character {
+            '"' => self.open.push(Open::Double),
+            '\'' => self.open.push(Open::Single),
+            '$' if rest.starts_with("$'") => self.ansi(),
+            '#' if self.begins_word() => self.open.push(Open::Comment),
+            '<' if rest.starts_with("<<") => self.document(),
+            '\n' => {
+                let all = std::mem::take(&mut self.documents).into_iter().rev();
+                self.open.extend(all.map(|(end, tabs)| Open::Document(end, tabs)));
+            }
+            '(' if rest.starts_with("((") && self.begins_word() => {
+                self.at += 1;
+                self.open.push(Open::Arithmetic(0));
+            }
+            '(' | ')' => self.parenthesis(character),
+            '[' if rest.starts_with("[[")
+                && rest[2..].starts_with(char::is_whitespace)
+                && self.begins_command() =>
+            {
+                self.at += 1;
+                self.open.push(Open::Test);
+            }
+            ']' if rest.starts_with("]]") && self.open.last() == Some(&Open::Test) => {
+                self.at += 1;
+                self.leave();
+            }
+            'c' if self.word(rest, "case") => self.cases(true),
+            'e' if self.word(rest, "esac") => self.cases(false),
+            _ => self.expansion(character, rest),
+        }
+    }
+
+    /// Reads what means something in double quotes, too.
+    fn expansion(&mut self, character: char, rest: &str) {
+        let (open, more) = match character {
+            '\\' => return self.escape(),
+            '`' => (Open::Backquote, 0),
+            '$' if rest.starts_with("${{") => return self.joined('$'),
+            '$' if rest.starts_with("$((") => (Open::Arithmetic(0), 2),
+            '$' if rest.starts_with("$(") => (Open::Command(0, 0), 1),
+            '$' if rest.starts_with("${") => (Open::Parameter, 1),
+            '$' if rest.starts_with("$[") => (Open::OldArithmetic, 1),
+            _ => return,
+        };
         self.open.push(open);
         self.at += more;
     }
 
-    fn leave(&mut self, more: usize) {
+    fn leave(&mut self) {
         self.open.pop();
-        self.at += more;
+    }
+
+    /// Passes over the character behind a backslash.
+    fn escape(&mut self) {
+        if self.script[self.at..].starts_with("{{") {
+            return self.joined('\\');
+        }
+        self.at += self.script[self.at..].chars().next().map_or(0, char::len_utf8);
+    }
+
+    /// Reads a value right behind a sign that changes the meaning of its first quote.
+    fn joined(&mut self, sign: char) {
+        self.value(Some(Within::Joined(sign)));
+    }
+
+    /// Reads `$'`, of which the `$` is behind: bash knows `\'` in it, a POSIX shell does not.
+    fn ansi(&mut self) {
+        self.at += 1;
+        let text = self.script[self.at..].split('\'').next().unwrap_or_default();
+        let slashes = text.len() - text.trim_end_matches('\\').len();
+        if slashes % 2 == 1 {
+            self.doubt.get_or_insert(Within::Unsure);
+        }
+        self.open.push(Open::Single);
+    }
+
+    fn arithmetic(&mut self, character: char, depth: usize) {
+        let closes = self.script[self.at..].starts_with(')');
+        match character {
+            '(' => self.put(Open::Arithmetic(depth + 1)),
+            ')' if depth > 0 => self.put(Open::Arithmetic(depth - 1)),
+            ')' => {
+                self.leave();
+                self.at += usize::from(closes);
+            }
+            _ => {
+                let rest = &self.script[self.at - character.len_utf8()..];
+                self.expansion(character, rest);
+            }
+        }
     }
 
     fn parenthesis(&mut self, character: char) {
-        let closes = self.script[self.at..].starts_with(')');
-        match self.open.last_mut() {
-            Some(Open::Command(depth) | Open::Arithmetic(depth)) if character == '(' => *depth += 1,
-            Some(Open::Command(depth) | Open::Arithmetic(depth)) if *depth > 0 => *depth -= 1,
-            Some(Open::Command(_)) => self.leave(0),
-            Some(Open::Arithmetic(_)) if closes => self.leave(1),
-            _ => {}
+        if let Some(Open::Command(depth, cases)) = self.open.last().cloned() {
+            match (character, depth) {
+                ('(', _) => self.put(Open::Command(depth + 1, cases)),
+                (_, 0) if cases == 0 => self.leave(),
+                // It ends a pattern of `case`.
+                (_, 0) => {}
+                _ => self.put(Open::Command(depth - 1, cases)),
+            }
         }
+    }
+
+    fn cases(&mut self, begins: bool) {
+        if let Some(Open::Command(depth, cases)) = self.open.last().cloned() {
+            let cases = if begins { cases + 1 } else { cases.saturating_sub(1) };
+            self.put(Open::Command(depth, cases));
+        }
+    }
+
+    /// Puts something in the place of what was opened last.
+    fn put(&mut self, open: Open) {
+        self.open.pop();
+        self.open.push(open);
+    }
+
+    /// Whether a word of the shell's language is here: `case`.
+    fn word(&self, rest: &str, word: &str) -> bool {
+        let ends =
+            |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || "_-./".contains(c));
+        rest.strip_prefix(word).is_some_and(ends) && self.begins_command()
+    }
+
+    /// What is before the character that was read last.
+    fn before(&self) -> &str {
+        let read = &self.script[..self.at];
+        read.char_indices().next_back().map_or("", |(start, _)| &read[..start])
+    }
+
+    fn begins_line(&self) -> bool {
+        let before = &self.script[..self.at];
+        before.is_empty() || before.ends_with('\n')
     }
 
     fn begins_word(&self) -> bool {
-        let before = self.script[..self.at - 1].chars().next_back();
+        let before = self.before().chars().next_back();
         before.is_none_or(|c| c.is_whitespace() || ";&|()".contains(c))
     }
 
+    fn begins_command(&self) -> bool {
+        const BEFORE: [&str; 11] =
+            ["!", "do", "elif", "else", "if", "in", "then", "time", "until", "while", "{"];
+        let before = self.before().trim_end_matches([' ', '\t']);
+        let word = before.rsplit(|c: char| c.is_whitespace() || ";&|()".contains(c)).next();
+        self.begins_word() && word.is_none_or(|word| word.is_empty() || BEFORE.contains(&word))
+    }
+
     /// Goes on behind a template that begins here; tells whether there was one.
-    fn template(&mut self, within: Option<Within>) -> bool {
+    fn template(&mut self) -> bool {
         let rest = &self.script[self.at..];
         let end = if rest.starts_with("{{") {
-            atom(rest)
+            self.value(None);
+            return true;
         } else if rest.starts_with("{%") {
-            rest.find("%}").map(|end| end + 2)
+            rest.find("%}")
         } else if rest.starts_with("{#") {
-            rest.find("#}").map(|end| end + 2)
+            rest.find("#}")
         } else {
             return false;
         };
-        let end = end.unwrap_or(rest.len());
-        if let Some(within) = within
-            && rest.starts_with("{{")
-            && !is_raw(&rest[..end])
-        {
-            self.found.push((self.at..self.at + end, within));
+        let length = end.map_or(rest.len(), |end| end + 2);
+        if let Some(tag) = rest[..length].strip_prefix("{%") {
+            self.tag(tag);
         }
-        self.at += end;
+        self.at += length;
         true
     }
 
-    /// Goes to where `ends` holds, and `more` bytes on.
-    fn until(&mut self, within: Within, ends: impl Fn(&str) -> bool, more: usize) {
-        while let Some(character) = self.script[self.at..].chars().next() {
-            if ends(&self.script[self.at..]) {
-                self.at += more;
-                return;
+    /// Notes what is open where a block begins, and compares it where a part of it ends.
+    fn tag(&mut self, tag: &str) {
+        let word = tag.trim_start_matches(['-', '+']).trim_start();
+        let begins = |name: &str| word.starts_with(name);
+        if begins("if") || begins("for") {
+            self.blocks.push(self.open.clone());
+        } else if begins("el") || begins("end") {
+            if self.blocks.last().is_some_and(|before| *before != self.open) {
+                self.doubt.get_or_insert(Within::Block);
             }
-            if !self.template(Some(within)) {
-                self.at += character.len_utf8();
+            if begins("end") {
+                self.blocks.pop();
             }
+        }
+    }
+
+    /// Goes on behind a value that begins here.
+    fn value(&mut self, joined: Option<Within>) {
+        let rest = &self.script[self.at..];
+        let length = atom(rest).unwrap_or(rest.len());
+        if let Some(within) = joined.or(self.within())
+            && !is_raw(&rest[..length])
+        {
+            self.found.push((self.at..self.at + length, within));
+        }
+        self.at += length;
+    }
+
+    /// What a value would be in here.
+    fn within(&self) -> Option<Within> {
+        if self.doubt.is_some() {
+            return self.doubt;
+        }
+        match self.open.last() {
+            Some(Open::Double) => Some(Within::Quotes('"')),
+            Some(Open::Single) => Some(Within::Quotes('\'')),
+            Some(Open::Backquote) => Some(Within::Backquotes),
+            Some(Open::Arithmetic(_) | Open::OldArithmetic) => Some(Within::Arithmetic),
+            Some(Open::Test) => Some(Within::Test),
+            Some(Open::Parameter) => Some(Within::Parameter),
+            Some(Open::Document(..)) => Some(Within::HereDocument),
+            Some(Open::Comment) => Some(Within::Comment),
+            Some(Open::Command(..)) | None => None,
         }
     }
 
@@ -180,36 +419,62 @@ impl Reader<'_> {
             return;
         }
         let tabs = rest.starts_with('-');
-        let word = rest[usize::from(tabs)..].trim_start_matches([' ', '\t']);
-        let begin = self.at + rest.len() - word.len();
-        let length =
-            word.find(|c: char| c.is_whitespace() || ";&|<>()".contains(c)).unwrap_or(word.len());
-        let end: String = word[..length].chars().filter(|c| !"'\"\\".contains(*c)).collect();
-        if !end.is_empty() {
-            self.documents.push((end, tabs));
-        }
-        self.at = begin + length;
-    }
-
-    /// Reads the documents that begin on this line.
-    fn documents_begin(&mut self) {
-        for (end, tabs) in std::mem::take(&mut self.documents) {
-            while self.at < self.script.len() {
-                let line = self.script[self.at..].split('\n').next().unwrap_or_default();
-                let bare = if tabs { line.trim_start_matches('\t') } else { line };
-                let last = bare == end;
-                self.until(Within::HereDocument, |rest| rest.starts_with('\n'), 1);
-                if last {
-                    break;
-                }
+        self.at += usize::from(tabs);
+        let rest = &self.script[self.at..];
+        self.at += rest.len() - rest.trim_start_matches([' ', '\t']).len();
+        let mut end = String::new();
+        let mut quote = None;
+        while let Some(character) = self.script[self.at..].chars().next() {
+            if self.script[self.at..].starts_with("{{") {
+                self.value(Some(Within::HereDocument));
+                continue;
             }
+            match (quote, character) {
+                (Some(open), c) if c == open => quote = None,
+                (None, '\'' | '"') => quote = Some(character),
+                (None, '\\') => {}
+                (None, c) if c.is_whitespace() || ";&|<>()".contains(c) => break,
+                (_, c) => end.push(c),
+            }
+            self.at += character.len_utf8();
         }
+        self.documents.push((end, tabs));
     }
 }
 
+/// Returns the values of a text that do not say themselves that they are code, with the first name
+/// in each.
+pub fn open_values(text: &str) -> Vec<(Range<usize>, String)> {
+    let mut all = Vec::new();
+    let mut at = 0;
+    while let Some(start) = text.get(at..).and_then(|rest| rest.find("{{")).map(|start| at + start)
+    {
+        let end = start + atom(&text[start..]).unwrap_or(text.len() - start);
+        if !is_raw(&text[start..end]) {
+            let names = names_of_template(&text[start..end]).unwrap_or_default();
+            let name = names.into_iter().next().map(|(name, _)| name);
+            all.push((start..end, name.unwrap_or_default()));
+        }
+        at = end;
+    }
+    all
+}
+
+/// Whether a value says itself that it is not to be quoted: its last filters are `raw`.
 fn is_raw(atom: &str) -> bool {
-    let inner = atom.trim_start_matches(['{', '-']).trim_end_matches(['}', '-']);
-    inner.split('|').skip(1).any(|filter| filter.trim() == "raw")
+    let inner = atom.trim_start_matches(['{', '-', '+']).trim_end_matches(['}', '-', '+']);
+    let Ok(expression) = Expression::parse_text(inner.trim()) else {
+        return false;
+    };
+    let mut expr: &Expr = &expression.root;
+    while let Kind::Filter(name, inner, _) = &expr.kind {
+        match name.as_str() {
+            "raw" => return true,
+            "allow_empty" => expr = inner,
+            _ => return false,
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -226,7 +491,7 @@ mod tests {
         for script in [
             "echo {{ a }} x{{ a }}y; echo 'it''s' {{ a }}",
             "echo \"now: \"{{ a }}\" it\"",
-            "echo \"$(basename {{ a }})\" `id {{ a }}`",
+            "echo \"$(basename {{ a }})\" `id` {{ a }}",
             "echo it\\'s {{ a }}",
             "echo a#b {{ a }} # it's\necho {{ b }}",
             "cat <<END {{ a }}\nit's\nEND\necho {{ b }}",
@@ -236,8 +501,74 @@ mod tests {
             "{% if it == \"'\" %}echo {{ a }}{% endif %} {# it's #}{{ b }}",
             "echo \"{{ a | raw }} {{ a | lower | raw | allow_empty }}\"",
             "echo {{ \"'\" }} {{ a }}",
+            "echo `id # it's` {{ a }}; x=`echo '\\`'` {{ a }}",
+            "x=\"$(case $1 in a) echo {{ a }};; (b) id {{ a }};; esac)\" {{ a }}",
+            "echo ${x:-'}'} \"${x#\"}\"}\" {{ a }}",
+            "cat <<'A B' <<E; echo {{ a }}\nit's\nA B\n\"\nE\necho {{ a }}",
+            "echo \\\\{{ a }} $ {{ a }} {{ a }}$",
+            "{% if x %}echo \"a\" {% elif y %}b{% else %}'c'{% endif %} {{ a }}",
+            "[ {{ a }} = x ] && x={{ a }} && echo $x{{ a }} $(( 1 + $(id {{ a }}) ))",
+            "echo case {{ a }}; echo $(echo case) {{ a }}",
+            "echo $'a b' {{ a }}",
+            "((1 + 1)); (echo {{ a }})",
+            "case x in [[:alpha:]x]) echo {{ a }};; esac",
         ] {
             assert_eq!(found(script), [], "{script}");
+        }
+    }
+
+    #[test]
+    fn only_the_last_filter_takes_the_quotes_away() {
+        for value in ["{{ a | raw | lower }}", "{{ a ~ '| raw |' }}", "{{ a if b else c | raw }}"] {
+            let script = format!("echo \"{value}\"");
+            assert_eq!(found(&script), [(value, Within::Quotes('"'))]);
+        }
+    }
+
+    #[test]
+    fn no_script_makes_it_panic() {
+        let parts = [
+            "`",
+            "\"",
+            "'",
+            "$(",
+            "$((",
+            "${",
+            ")",
+            "))",
+            "}",
+            "((",
+            "[[",
+            "]]",
+            "case",
+            "esac",
+            "\n",
+            "<<E",
+            "<<'",
+            "E",
+            "\\",
+            "#",
+            "{{ a }}",
+            "{{",
+            "{% if a %}",
+            "{% endif %}",
+            "é",
+            "$'",
+            " ",
+        ];
+        let mut seed = 7_usize;
+        for _ in 0..20_000 {
+            let mut script = String::new();
+            for _ in 0..seed % 14 {
+                seed = seed
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                script.push_str(parts[(seed >> 33) % parts.len()]);
+            }
+            seed = seed.wrapping_add(1);
+            for (range, _) in misplaced(&script) {
+                assert!(script.get(range).is_some());
+            }
         }
     }
 
@@ -254,6 +585,31 @@ mod tests {
             ("cat <<END\nx {{ a }}\nEND\necho {{ b }}", Within::HereDocument),
             ("cat <<-'END' >f\n\t{{ a }}\n\tEND\necho {{ b }}", Within::HereDocument),
             ("true # {{ a }}\necho {{ b }}", Within::Comment),
+            ("echo `basename {{ a }}`", Within::Backquotes),
+            ("echo \"`basename {{ a }}`\"", Within::Backquotes),
+            ("echo `basename \"{{ a }}\"`", Within::Backquotes),
+            ("echo `basename $(id {{ a }})`", Within::Backquotes),
+            ("echo `a \\`basename {{ a }}\\``", Within::Backquotes),
+            ("echo \"$(case $1 in a) echo \"{{ a }}\";; esac)\"", Within::Quotes('"')),
+            ("echo \"$(echo case) {{ a }}\"", Within::Quotes('"')),
+            ("echo \"${x:-{{ a }}}\"", Within::Parameter),
+            ("echo ${x:-{{ a }}}", Within::Parameter),
+            ("echo \"${x#\"}\"{{ a }}}\"", Within::Parameter),
+            ("echo ${{ a }}", Within::Joined('$')),
+            ("echo \\{{ a }}", Within::Joined('\\')),
+            ("echo \\\\\\{{ a }}", Within::Joined('\\')),
+            ("((x == {{ a }}))", Within::Arithmetic),
+            ("for ((i = {{ a }}; i; i--)); do :; done", Within::Arithmetic),
+            ("echo $[ {{ a }} + 1 ]", Within::Arithmetic),
+            ("if [[ {{ a }} -eq 1 ]]; then :; fi", Within::Test),
+            ("cat <<{{ a }}\nx\n", Within::HereDocument),
+            ("cat <<'A B'\nA\n{{ a }}\nA B", Within::HereDocument),
+            ("echo $'a\\'b' ' {{ a }}", Within::Unsure),
+            ("echo $'{{ a }}'", Within::Quotes('\'')),
+            ("{% if x %}\"{% endif %} {{ a }}", Within::Block),
+            ("{% if x %}'{% else %}'{% endif %} {{ a }}", Within::Block),
+            ("echo \"$(cat <<E\n{{ a }}\nE\n)\"", Within::HereDocument),
+            ("echo '{{ a }}' # it's\necho \"b\"", Within::Quotes('\'')),
         ] {
             assert_eq!(found(script), [(a, within)], "{script}");
         }

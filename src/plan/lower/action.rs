@@ -101,6 +101,9 @@ impl Lowering<'_> {
     fn effect(&mut self, node: &Node, outer: &Inherited) -> Effect {
         let command = self.command(node, outer);
         let done_when = node.get("done_when").map(|node| self.expression(node));
+        if done_when.is_none() {
+            self.hidden_failure(node);
+        }
         let read_only = is_true(node.get("read_only"));
         // An upload puts the same content in place, however often.
         let idempotent = match node.get("idempotent") {

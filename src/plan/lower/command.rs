@@ -1,14 +1,10 @@
 //! Commands: what is run, as whom, with what, and how its output is read.
 
-use std::ops::Range;
-
 use indexmap::IndexMap;
 use regex::Regex;
 
 use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Edit;
 use crate::document::Node;
-use crate::document::Places;
 use crate::document::Value;
 use crate::output::Reading;
 use crate::output::Type;
@@ -21,8 +17,6 @@ use crate::plan::lower::Inherited;
 use crate::plan::lower::Lowering;
 use crate::source::Span;
 use crate::template::Template;
-use crate::template::script;
-use crate::template::script::Within;
 
 /// Most bytes of a command or a script: Linux takes 128 KiB in one argument, and the line that is
 /// sent to a host holds more than the command.
@@ -32,12 +26,17 @@ impl Lowering<'_> {
     /// Lowers the command of a step or probe.
     pub(super) fn command(&mut self, node: &Node, outer: &Inherited) -> CommandSpec {
         let inherited = self.inherit(node, outer);
+        let work = self.work(node);
+        let stdin = node.get("stdin").map(|stdin| self.template(stdin));
+        if let (Work::Run(words), Some(stdin)) = (&work, &stdin) {
+            self.code_in_stdin(words, stdin);
+        }
         CommandSpec {
-            work: self.work(node),
+            work,
             r#become: inherited.r#become,
             env: inherited.env,
             dir: inherited.dir,
-            stdin: node.get("stdin").map(|stdin| self.template(stdin)),
+            stdin,
             timeout: match node.get("timeout") {
                 Some(timeout) => self.duration(timeout),
                 None => self.defaults.timeout.clone(),
@@ -53,7 +52,7 @@ impl Lowering<'_> {
             self.tell_lookalikes(command);
         }
         if let Some(script) = node.get("shell") {
-            self.tell_misplaced(script);
+            self.script(script);
             return Work::Shell(self.template(script));
         }
         if let Some(upload) = node.get("upload") {
@@ -62,9 +61,15 @@ impl Lowering<'_> {
         match node.get("run") {
             Some(line) if line.as_text().is_some() => {
                 let key = node.entry("run").map(|entry| entry.key_span);
-                Work::Run(self.split(line, key))
+                let words = self.split(line, key);
+                self.code_in_words(&words);
+                Work::Run(words)
             }
-            Some(list) => Work::Run(list.items().iter().map(|item| self.template(item)).collect()),
+            Some(list) => {
+                let words: Vec<_> = list.items().iter().map(|item| self.template(item)).collect();
+                self.code_in_words(&words);
+                Work::Run(words)
+            }
             None => Work::Run(Vec::new()),
         }
     }
@@ -101,52 +106,6 @@ impl Lowering<'_> {
             UploadSource::File(template("from"))
         };
         Upload { source, to: template("to"), mode, owner }
-    }
-
-    /// Tells of values in a script that the quotes around them would not protect.
-    fn tell_misplaced(&mut self, node: &Node) {
-        let script = node.as_text().unwrap_or_default();
-        let misplaced = script::misplaced(script);
-        if misplaced.is_empty() {
-            return;
-        }
-        let places = node.places(self.sources);
-        for (range, within) in misplaced {
-            let value = &script[range.clone()];
-            let (what, help) = match within {
-                Within::Quotes(_) => ("in quotes", "take the quotes away around the value"),
-                Within::Arithmetic => (
-                    "in `$(( ))`",
-                    "give it a name of the shell first, `n={{ value }}`, and write `$((n + 1))`",
-                ),
-                Within::HereDocument => (
-                    "in a here-document",
-                    "hand the text over by `stdin`, or put it there by `upload: {content: ...}`",
-                ),
-                Within::Comment => ("in a comment", "leave it out, or write a comment of YAML"),
-            };
-            let one = Diagnostic::error(
-                "value-in-quotes",
-                format!("`{value}` stands {what}: every value in a script has its quotes already"),
-            )
-            .at(places.span(range.clone()), "here the shell would read what is in the value");
-            self.found.push(match within {
-                Within::Quotes(quote) => {
-                    let written = self.sources.slice(node.span);
-                    match requoted(script, &range, quote, &places) {
-                        // In quotes of YAML a quote is not written as it is.
-                        Some(edits)
-                            if !written.starts_with(['"', '\''])
-                                || edits.iter().all(|edit| edit.text.is_empty()) =>
-                        {
-                            one.fix_all(help, edits)
-                        }
-                        _ => one.help(help),
-                    }
-                }
-                Within::Arithmetic | Within::HereDocument | Within::Comment => one.help(help),
-            });
-        }
     }
 
     /// Lowers `exit_codes`; `None` where nothing is said.
@@ -300,24 +259,6 @@ impl Lowering<'_> {
             }
         }
     }
-}
-
-/// Returns what ends the quotes before a value and begins them again behind it.
-fn requoted(script: &str, value: &Range<usize>, quote: char, places: &Places) -> Option<Vec<Edit>> {
-    let (before, behind) = (&script[..value.start], &script[value.end..]);
-    let opens = before.strip_suffix(quote).is_some_and(|before| !before.ends_with('\\'));
-    let (start, end) = (value.start, value.end);
-    let edit = |adjacent: bool, quote_at: Range<usize>, at: usize| {
-        Some(if adjacent {
-            Edit::new(places.exact(quote_at)?, "")
-        } else {
-            Edit::new(places.exact(at..at)?, quote.to_string())
-        })
-    };
-    Some(vec![
-        edit(opens, start.saturating_sub(1)..start, start)?,
-        edit(behind.starts_with(quote), end..end + 1, end)?,
-    ])
 }
 
 fn types(parse: &Node) -> IndexMap<String, Type> {

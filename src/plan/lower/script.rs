@@ -1,0 +1,249 @@
+//! Scripts: values where they would become code, shells that are not `sh`, failures nobody notices.
+
+use std::ops::Range;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Edit;
+use crate::document::Node;
+use crate::document::Places;
+use crate::plan::lower::Lowering;
+use crate::template::Template;
+use crate::template::posix;
+use crate::template::script;
+use crate::template::script::Within;
+
+/// Programs that take a script as an argument, and the letter of the option before it.
+const INTERPRETERS: [(&str, char); 14] = [
+    ("ash", 'c'),
+    ("bash", 'c'),
+    ("busybox", 'c'),
+    ("dash", 'c'),
+    ("fish", 'c'),
+    ("ksh", 'c'),
+    ("node", 'e'),
+    ("perl", 'e'),
+    ("python", 'c'),
+    ("python3", 'c'),
+    ("ruby", 'e'),
+    ("sh", 'c'),
+    ("su", 'c'),
+    ("zsh", 'c'),
+];
+
+impl Lowering<'_> {
+    /// Checks a script for `sh`.
+    pub(super) fn script(&mut self, node: &Node) {
+        self.misplaced(node);
+        if self.other_interpreter(node) {
+            return;
+        }
+        let text = node.as_text().unwrap_or_default();
+        let all = posix::foreign(text);
+        if all.is_empty() {
+            return;
+        }
+        let places = node.places(self.sources);
+        for one in all {
+            let what = one.what;
+            let what = if what.contains(['`', ' ']) && !what.starts_with("==") {
+                what.to_owned()
+            } else {
+                format!("`{what}`")
+            };
+            self.found.push(
+                Diagnostic::warning("not-posix", format!("{what} is not part of `sh`"))
+                    .at(places.span(one.range), "unknown to `sh` on many hosts")
+                    .help(one.instead)
+                    .help("or run the script with bash: `run: [bash, -c, SCRIPT]`"),
+            );
+        }
+    }
+
+    /// Refuses a script whose first line names another program than `sh`.
+    fn other_interpreter(&mut self, node: &Node) -> bool {
+        let text = node.as_text().unwrap_or_default();
+        let line = text.lines().next().unwrap_or_default();
+        let Some(named) = line.strip_prefix("#!") else {
+            return false;
+        };
+        let mut words = named.split_whitespace().filter_map(|word| word.rsplit('/').next());
+        let program = match words.next() {
+            Some("env") => words.find(|word| !word.starts_with('-')),
+            program => program,
+        };
+        let Some(program) = program.filter(|program| *program != "sh") else {
+            return false;
+        };
+        let bare = program.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let letter = INTERPRETERS.iter().find(|(name, _)| *name == bare);
+        let places = node.places(self.sources);
+        let fault = Diagnostic::error(
+            "other-interpreter",
+            format!("a script of `shell` runs with `sh`, not with `{program}`"),
+        )
+        .at(places.span(0..line.len()), "only a comment here");
+        self.found.push(match letter {
+            Some((_, letter)) => fault
+                .help(format!("write `run: [{program}, -{letter}, SCRIPT]` instead of `shell`"))
+                .help("hand values over as arguments behind the script, or by `env`"),
+            None => fault.help(format!(
+                "put the script into a file with `upload`, and write `run: {program} FILE`"
+            )),
+        });
+        true
+    }
+
+    /// Warns of a pipe in the script of a step that hides a failure.
+    pub(super) fn hidden_failure(&mut self, node: &Node) {
+        let Some(script) = node.get("shell") else {
+            return;
+        };
+        let text = script.as_text().unwrap_or_default();
+        let Some(range) = posix::hidden(text).filter(|_| !text.contains("pipefail")) else {
+            return;
+        };
+        let command = text[range.clone()].split_whitespace().next().unwrap_or_default();
+        let message = format!("a failure of `{command}` goes unnoticed");
+        let place = script.place(self.sources, range.clone());
+        self.found.push(
+            Diagnostic::warning("hidden-failure", message)
+                .at(place, "a pipe has the exit status of its last command")
+                .help("add the condition that proves the step: `done_when: ...`")
+                .help("or run the commands one after the other, with a file between them"),
+        );
+    }
+
+    /// Refuses values in a script that is an argument of a program: they would be code.
+    pub(super) fn code_in_words(&mut self, words: &[Template]) {
+        let (mut letter, mut user, mut expected) = (None, false, false);
+        for word in words {
+            let text = word.text.as_str();
+            if expected {
+                self.code(word);
+                return;
+            }
+            let program = text.rsplit('/').next().unwrap_or_default();
+            match INTERPRETERS.iter().find(|(name, _)| *name == program) {
+                Some((name, sign)) => (letter, user) = (Some(*sign), *name == "su"),
+                // What comes behind a file is its own.
+                None if !text.starts_with('-') && !user => letter = None,
+                None => {}
+            }
+            let option = text.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
+            let short = |rest: &str| rest.chars().all(|c| c.is_ascii_alphabetic());
+            expected = letter.is_some_and(|letter| {
+                option.is_some_and(|rest| short(rest) && rest.ends_with(letter))
+            });
+        }
+    }
+
+    /// Refuses values in the standard input of a program that takes it for a script.
+    pub(super) fn code_in_stdin(&mut self, words: &[Template], stdin: &Template) {
+        let Some((first, rest)) = words.split_first() else {
+            return;
+        };
+        let program = first.text.rsplit('/').next().unwrap_or_default();
+        let takes = INTERPRETERS.iter().any(|(name, _)| *name == program && *name != "su");
+        let options = rest.iter().all(|word| word.text.starts_with('-'));
+        let script = rest.iter().any(|word| word.text == "-s");
+        if takes && (options || script) {
+            self.code(stdin);
+        }
+    }
+
+    fn code(&mut self, word: &Template) {
+        for (range, name) in script::open_values(&word.text) {
+            let value = &word.text[range];
+            let place = word.names.iter().find(|one| one.name == name);
+            let place = place.map_or(word.span, |one| one.span);
+            self.found.push(
+                Diagnostic::error("value-in-code", format!("`{value}` becomes part of a script"))
+                    .at(place, "the program would run what is in the value")
+                    .help("hand it over as an argument: `[sh, -c, 'echo \"$1\"', sh, \"{{ value }}\"]`")
+                    .help("or write `| raw` if the value is meant to be code"),
+            );
+        }
+    }
+
+    /// Reports values in a script that the quotes around them would not protect.
+    fn misplaced(&mut self, node: &Node) {
+        let script = node.as_text().unwrap_or_default();
+        let misplaced = script::misplaced(script);
+        if misplaced.is_empty() {
+            return;
+        }
+        let places = node.places(self.sources);
+        for (range, within) in misplaced {
+            let value = &script[range.clone()];
+            let (what, help) = advice(within);
+            let one = Diagnostic::error(
+                "value-in-quotes",
+                format!("`{value}` is {what}: the quotes of a value do not protect it there"),
+            )
+            .at(places.span(range.clone()), "the shell would read what is in the value");
+            self.found.push(match within {
+                Within::Quotes(quote) => {
+                    let written = self.sources.slice(node.span);
+                    match requoted(script, &range, quote, &places) {
+                        // In quotes of YAML a quote is not written as it is.
+                        Some(edits)
+                            if !written.starts_with(['"', '\''])
+                                || edits.iter().all(|edit| edit.text.is_empty()) =>
+                        {
+                            one.fix_all(help, edits)
+                        }
+                        _ => one.help(help),
+                    }
+                }
+                _ => one.help(help),
+            });
+        }
+    }
+}
+
+/// Returns where a value of a script is, and what to write instead.
+fn advice(within: Within) -> (&'static str, &'static str) {
+    match within {
+        Within::Quotes(_) => ("in quotes", "remove the quotes around the value"),
+        Within::Backquotes => ("in backquotes", "write `$(...)` instead of the backquotes"),
+        Within::Arithmetic => {
+            ("in arithmetic", "write `{{ value | int | raw }}`: a number needs no quotes")
+        }
+        Within::Test => ("in `[[ ]]`", "write `[ ... ]` instead of `[[ ... ]]`"),
+        Within::Parameter => {
+            ("in `${ }`", "hand it over by `env: {VALUE: \"{{ value }}\"}`, and write `\"$VALUE\"`")
+        }
+        Within::HereDocument => (
+            "in a here-document",
+            "hand the text over by `stdin`, or put it there by `upload: {content: ...}`",
+        ),
+        Within::Comment => ("in a comment", "remove it, or write a YAML comment"),
+        Within::Joined('\\') => ("right after `\\`", "remove the `\\` before the value"),
+        Within::Joined(_) => ("right after `$`", "remove the `$` before `{{`"),
+        Within::Block => (
+            "after a `{% if %}` or `{% for %}` that leaves a quote open",
+            "close every quote in the block where it is opened",
+        ),
+        Within::Unsure => {
+            ("after `$'...\\'...'`", "write the string without `$`: shells disagree where it ends")
+        }
+    }
+}
+
+/// Returns what ends the quotes before a value and begins them again behind it.
+fn requoted(script: &str, value: &Range<usize>, quote: char, places: &Places) -> Option<Vec<Edit>> {
+    let (before, behind) = (&script[..value.start], &script[value.end..]);
+    let opens = before.strip_suffix(quote).is_some_and(|before| !before.ends_with('\\'));
+    let (start, end) = (value.start, value.end);
+    let edit = |adjacent: bool, quote_at: Range<usize>, at: usize| {
+        Some(if adjacent {
+            Edit::new(places.exact(quote_at)?, "")
+        } else {
+            Edit::new(places.exact(at..at)?, quote.to_string())
+        })
+    };
+    Some(vec![
+        edit(opens, start.saturating_sub(1)..start, start)?,
+        edit(behind.starts_with(quote), end..end + 1, end)?,
+    ])
+}

@@ -1,0 +1,271 @@
+//! What a script for `sh` holds that only other shells know, and what it hides.
+//!
+//! Read from the characters of a script that are command text ([`script::command_text`]): what is
+//! in quotes, comments and here-documents is none.
+
+use std::ops::Range;
+
+use crate::template::script;
+
+/// Something that only other shells know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    /// Where it is.
+    pub range: Range<usize>,
+    /// What it is, with its article or in backquotes.
+    pub what: &'static str,
+    /// What to write instead.
+    pub instead: &'static str,
+}
+
+/// Words at the beginning of a command, and what `sh` has for them.
+const COMMANDS: [(&str, &str); 12] = [
+    ("[[", "write `[ ... ]`, or `case ... in ... esac` for patterns"),
+    ("((", "write `[ ... ]` with `$(( ))`"),
+    ("function", "write `name() { ...; }`"),
+    ("source", "write `. FILE`"),
+    ("declare", "write `name=value`"),
+    ("typeset", "write `name=value`"),
+    ("let", "write `name=$((...))`"),
+    ("shopt", "remove it"),
+    ("mapfile", "read line by line: `while read -r line; do ...; done`"),
+    ("readarray", "read line by line: `while read -r line; do ...; done`"),
+    ("pushd", "write `cd` in `( )`"),
+    ("select", "write `case ... in ... esac`"),
+];
+
+/// Signs, and what `sh` has for them.
+const SIGNS: [(&str, &str, &str); 8] = [
+    ("<(", "a process substitution", "write the output to a file first"),
+    (">(", "a process substitution", "write to a file first"),
+    ("<<<", "a here-string", "write `printf '%s\\n' \"$x\" | command`"),
+    ("&>", "`&>`", "write `>FILE 2>&1`"),
+    ("|&", "`|&`", "write `2>&1 |`"),
+    ("$'", "a string `$'...'`", "write it with `printf`"),
+    ("=(", "an array", "write the items out, or use `set -- a b` and `\"$@\"`"),
+    ("+=", "`+=`", "write `name=\"$name...\"`"),
+];
+
+/// What can follow the name in `${name...}` in other shells only.
+const PARAMETERS: [(&str, &str); 4] = [
+    ("[", "an item of an array"),
+    ("/", "a replacement in `${ }`"),
+    ("^", "upper case in `${ }`"),
+    (",", "lower case in `${ }`"),
+];
+
+/// Returns what a script holds that only other shells know, each kind once.
+pub fn foreign(script: &str) -> Vec<Foreign> {
+    let text = script::command_text(script);
+    let mut all: Vec<Foreign> = Vec::new();
+    let mut add = |range: Range<usize>, what: &'static str, instead: &'static str| {
+        if !all.iter().any(|one| one.what == what) {
+            all.push(Foreign { range, what, instead });
+        }
+    };
+    for command in commands(&text) {
+        let words = words(&text, command);
+        let Some(first) = words.first() else { continue };
+        let name = &text[first.clone()];
+        let name = if name.starts_with("((") { "((" } else { name };
+        if let Some((word, instead)) = COMMANDS.iter().find(|(word, _)| *word == name) {
+            add(first.start..first.start + word.len(), word, instead);
+        }
+        let after: Vec<&str> = words.iter().map(|word| &text[word.clone()]).collect();
+        if name == "set"
+            && let Some(at) = after.iter().position(|word| *word == "pipefail")
+        {
+            let instead = "check each command, with a file between them instead of a pipe";
+            add(words[at].clone(), "pipefail", instead);
+        }
+        if ["[", "test"].contains(&name)
+            && let Some(at) = after.iter().position(|word| *word == "==")
+        {
+            add(words[at].clone(), "== in [ ]", "write `=`");
+        }
+    }
+    for (sign, what, instead) in SIGNS {
+        if let Some(at) = text.match_indices(sign).map(|(at, _)| at).find(|at| {
+            let before = text[..*at].chars().next_back();
+            let name = before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
+            // `=(` and `+=` come right after a name; `$'` is none after `$$`.
+            if ["=(", "+="].contains(&sign) { name } else { before != Some('$') }
+        }) {
+            add(at..at + sign.len(), what, instead);
+        }
+    }
+    for (at, _) in text.match_indices("${") {
+        let rest = &text[at + 2..];
+        let name = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let behind = name.filter(|length| *length > 0).map_or("", |length| &rest[length..]);
+        for (sign, what) in PARAMETERS {
+            if behind.starts_with(sign) {
+                add(at..at + 2, what, "use `sed`, `tr` or `cut`");
+            }
+        }
+    }
+    all.sort_by_key(|one| one.range.start);
+    all
+}
+
+/// Returns the first command of a pipeline whose failure nobody notices.
+pub fn hidden(script: &str) -> Option<Range<usize>> {
+    // Of what is in braces or a loop the last command is not seen here.
+    const HARMLESS: [&str; 10] =
+        [":", "case", "done", "echo", "esac", "fi", "printf", "true", "yes", "}"];
+    const CONDITION: [&str; 5] = ["!", "elif", "if", "until", "while"];
+    let text = script::command_text(script);
+    let mut depth = 0_usize;
+    let mut condition = false;
+    let mut start = 0;
+    for (at, character) in text.char_indices() {
+        if at < start || redirects(&text, at) {
+            continue;
+        }
+        match character {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if !";&|\n".contains(character) {
+            continue;
+        }
+        let here = words(&text, start..at);
+        let first = here.first().map(|word| &text[word.clone()]);
+        let introduced = text[start..at].split_whitespace().next();
+        condition = condition || introduced.is_some_and(|word| CONDITION.contains(&word));
+        let behind = &text[at + 1..];
+        let pipe =
+            character == '|' && !behind.starts_with('|') && !text[..at].ends_with(['>', '|']);
+        if pipe && depth == 0 && !condition && first.is_some_and(|word| !HARMLESS.contains(&word)) {
+            let last = here.last().map_or(at, |word| word.end);
+            return Some(here[0].start..last);
+        }
+        let double = behind.starts_with(character) && "&|".contains(character);
+        condition = condition && pipe;
+        start = at + 1 + usize::from(double);
+        if double && character == '|' {
+            // What is behind `||` handles the failure of what is before it.
+            condition = false;
+        }
+    }
+    None
+}
+
+/// Whether a sign belongs to a redirection: `2>&1`, `&>`, `>|`.
+fn redirects(text: &str, at: usize) -> bool {
+    let (before, behind) = (&text[..at], &text[at..]);
+    behind.starts_with("&>") || behind.starts_with(['&', '|']) && before.ends_with(['>', '<'])
+}
+
+/// Divides a text into simple commands.
+fn commands(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
+    let mut from = 0;
+    let ends: Vec<usize> = text
+        .char_indices()
+        .filter(|(_, c)| ";&|\n".contains(*c))
+        .map(|(at, _)| at)
+        .filter(|at| !redirects(text, *at))
+        .collect();
+    ends.into_iter().chain([text.len()]).map(move |end| {
+        let command = from..end;
+        from = end + 1;
+        command
+    })
+}
+
+/// Divides a command into words; those that only introduce one are left out.
+fn words(text: &str, command: Range<usize>) -> Vec<Range<usize>> {
+    const BEFORE: [&str; 11] =
+        ["!", "(", "do", "elif", "else", "if", "then", "time", "until", "while", "{"];
+    let mut words = Vec::new();
+    let mut start = None;
+    let piece = &text[command.clone()];
+    for (at, character) in piece.char_indices().chain([(piece.len(), ' ')]) {
+        if character.is_whitespace() {
+            words.extend(start.take().map(|start| command.start + start..command.start + at));
+        } else {
+            start.get_or_insert(at);
+        }
+    }
+    let introduces = |word: &Range<usize>| BEFORE.contains(&&text[word.clone()]);
+    let skipped = words.iter().take_while(|word| introduces(word)).count();
+    words.split_off(skipped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn foreign_in(script: &str) -> Vec<(&str, &'static str)> {
+        foreign(script).into_iter().map(|one| (&script[one.range], one.what)).collect()
+    }
+
+    #[test]
+    fn what_only_bash_knows_is_found() {
+        for (script, found) in [
+            ("if [[ $a == b ]]; then :; fi", ("[[", "[[")),
+            ("set -euo pipefail\nmake | tee log", ("pipefail", "pipefail")),
+            ("function f { :; }", ("function", "function")),
+            ("a=(1 2)\necho", ("=(", "an array")),
+            ("echo \"${a[0]}\"", ("${", "an item of an array")),
+            ("echo ${a//x/y}", ("${", "a replacement in `${ }`")),
+            ("cat <<<x", ("<<<", "a here-string")),
+            ("diff <(a) b", ("<(", "a process substitution")),
+            ("make &>log", ("&>", "`&>`")),
+            ("source /etc/env", ("source", "source")),
+            ("[ \"$a\" == b ]", ("==", "== in [ ]")),
+            ("x=1; ((x > 0)) && echo", ("((", "((")),
+            ("echo $'a'", ("$'", "a string `$'...'`")),
+            ("a+=b", ("+=", "`+=`")),
+        ] {
+            assert_eq!(foreign_in(script), [found], "{script}");
+        }
+    }
+
+    #[test]
+    fn what_sh_knows_is_not() {
+        for script in [
+            "echo '[[ a ]]' \"function f\" # declare x=(1)",
+            "cat <<E\n[[ a ]]\n${a[0]}\nE\n",
+            "[ \"$a\" = '==' ] && x=$((1 + (2 * 3)))",
+            "echo \"${a:-b}\" ${a#x} ${a%%/*} $$ \"$@\"",
+            "f() { local x=1; }; case $1 in [[:alpha:]]*) ;; esac",
+            "grep -E 'a|b' <f >g 2>&1 || exit 1",
+            "x=$(cat f); y=$( (a; b) )",
+            "set -eu; test \"$a\" = b",
+            "awk '$1 == \"a\" {x[$2] += 1}'",
+            "[ $x ] || echo {{ a == 'b' }}",
+        ] {
+            assert_eq!(foreign_in(script), [], "{script}");
+        }
+    }
+
+    #[test]
+    fn a_pipe_that_hides_a_failure_is_found() {
+        for (script, found) in [
+            ("make | tee log", "make"),
+            ("set -e\ncd /srv && make all 2>&1 | tee log", "make all 2>&1"),
+            ("if true; then mysqldump {{ db }} | gzip >x; fi", "mysqldump {{ db }}"),
+            ("a || b | c", "b"),
+        ] {
+            assert_eq!(hidden(script).map(|range| &script[range]), Some(found), "{script}");
+        }
+        for script in [
+            "make",
+            "echo x | mail root",
+            "printf '%s' x | sudo tee f",
+            "a || b",
+            "x=$(a | b)",
+            "if a | grep -q b; then c; fi",
+            "while ! a | b; do c; done",
+            "echo 'a | b'",
+            "# a | b",
+            "case $x in a | b) c;; esac",
+            "echo >| f",
+            "for x in a; do b; done | sort",
+        ] {
+            assert_eq!(hidden(script).map(|range| &script[range]), None, "{script}");
+        }
+    }
+}
