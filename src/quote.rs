@@ -3,7 +3,8 @@
 //! Two ways, for two readers: [`shell`] for the machine, always quoted and the only way a word
 //! gets into a line that is executed; [`readable`] for people, quoted only where it must be.
 //! Single quotes keep every byte but NUL as it is in every POSIX shell; a single quote itself is
-//! written `'\''`. Shells that read backslashes inside single quotes (fish) are not served.
+//! written `'\''`. Shells that read backslashes inside single quotes (fish) are login
+//! shells at most, and those never see such a word.
 
 /// A word holds a NUL byte, which cannot be handed to a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -16,13 +16,13 @@ pub mod program;
 pub mod redacting;
 pub mod ssh;
 mod wire;
-mod witness;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use indexmap::IndexMap;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -202,6 +202,8 @@ pub enum Recovered {
     Running,
     /// It began and is over; how it ended is not known.
     Over,
+    /// It ended like this; what it printed is lost.
+    Exited(Exit),
     /// It ended.
     Ended(Output),
     /// The host cannot tell.
@@ -222,7 +224,8 @@ pub trait Transport {
         command: &Command,
     ) -> Result<Output, TransportError>;
 
-    /// Connects to a host ahead of its first command, if there is something to connect to.
+    /// Connects to a host ahead of its first command, and sees to it that the host has a memory of
+    /// attempts before the first one is intended.
     async fn reach(&self, host: &Host) -> Result<(), TransportError> {
         let _ = host;
         Ok(())
@@ -247,9 +250,15 @@ pub trait Transport {
         let _ = (host, key);
     }
 
-    /// Asks what became of an attempt that an earlier process sent, or meant to send.
-    async fn recover(&self, host: &Host, id: &AttemptId) -> Result<Recovered, TransportError> {
-        let _ = (host, id);
+    /// Asks what became of an attempt that an earlier process sent, or meant to send. A host whose
+    /// memory is younger than the intent has lost it, and cannot tell.
+    async fn recover(
+        &self,
+        host: &Host,
+        id: &AttemptId,
+        intended: Timestamp,
+    ) -> Result<Recovered, TransportError> {
+        let _ = (host, id, intended);
         Ok(Recovered::Unknown)
     }
 }

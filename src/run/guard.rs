@@ -14,6 +14,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::inventory::Host;
 use crate::inventory::HostName;
@@ -112,7 +113,12 @@ impl Transport for Guard<'_> {
         self.transport.hold_key(host, key);
     }
 
-    async fn recover(&self, host: &Host, id: &AttemptId) -> Result<Recovered, TransportError> {
-        self.see(self.transport.recover(&self.hurry(host), id).await)
+    async fn recover(
+        &self,
+        host: &Host,
+        id: &AttemptId,
+        intended: Timestamp,
+    ) -> Result<Recovered, TransportError> {
+        self.see(self.transport.recover(&self.hurry(host), id, intended).await)
     }
 }

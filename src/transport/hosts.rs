@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::AttemptId;
 use super::Command;
@@ -72,8 +73,13 @@ impl Transport for Hosts {
         self.ssh.hold_key(host, key);
     }
 
-    async fn recover(&self, host: &Host, id: &AttemptId) -> Result<Recovered, TransportError> {
-        self.of(host)?.recover(host, id).await
+    async fn recover(
+        &self,
+        host: &Host,
+        id: &AttemptId,
+        intended: Timestamp,
+    ) -> Result<Recovered, TransportError> {
+        self.of(host)?.recover(host, id, intended).await
     }
 }
 

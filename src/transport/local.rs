@@ -1,20 +1,20 @@
 //! Commands as processes of this machine.
 //!
-//! The same line as over SSH (`wire`) goes to `sh`, in a process group of its own, so that
-//! all of it can be ended: by its timeout (TERM, grace, KILL, and it is looked that nothing is left),
-//! or at once when whoever waits for it goes away. What a command left running when it ended by
-//! itself, a daemon say, is not touched; and a process that made itself a session of its own has
-//! left the group. Where a command runs by `sudo` and its waiter goes away, only what belongs to
-//! planrun's user can be killed.
-//!
-//! Not here: a session of its own (a command may see planrun's terminal; reading from it stops it).
+//! The same host session as over SSH (`wire`) goes to a `sh`, in a process group of its own. It keeps the
+//! time limit, and ends everything the command started. If whoever waits for a command goes away, the
+//! session is told so by a signal and ends the command at once. What a command left running when it
+//! ended by itself, a daemon say, is not touched. If a command runs by `sudo` and its waiter goes away,
+//! only its time limit ends it.
 
+use std::cell::Cell;
+use std::future::Future;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::process::Stdio;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use rustix::process::Pid;
 use rustix::process::Signal;
 use rustix::process::kill_process_group;
@@ -23,6 +23,7 @@ use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Child;
 use tokio::process::ChildStderr;
+use tokio::process::ChildStdin;
 use tokio::process::ChildStdout;
 use tokio::time::timeout;
 
@@ -34,31 +35,35 @@ use super::Recovered;
 use super::Transport;
 use super::TransportError;
 use super::answer::Answer;
+use super::answer::Closing;
 use super::answer::LINGER;
 use super::answer::LONGEST_LINGER;
+use super::answer::signal_name;
 use super::login::controller_user;
 use super::run_true;
-use super::wire::END_TIMEOUT;
 use super::wire::GRACE;
+use super::wire::LOGIN;
 use super::wire::Wire;
-use super::witness;
 use crate::inventory::Host;
-use crate::inventory::HostName;
 
 /// What the names of environment variables begin with that give inputs their values.
 const INPUTS: &[u8] = b"PLANRUN_INPUT_";
+
+/// How long a shell of this machine may take to start the session.
+const READY: Duration = Duration::from_secs(30);
 
 /// Runs commands on this machine.
 #[derive(Clone, Debug)]
 pub struct LocalTransport {
     login: Option<String>,
     grace: Duration,
+    prepared: Cell<bool>,
 }
 
 impl LocalTransport {
     /// Makes a transport that runs commands as the user of this process.
     pub fn new() -> Self {
-        Self { login: controller_user(), grace: GRACE }
+        Self { login: controller_user(), grace: GRACE, prepared: Cell::new(false) }
     }
 
     async fn run(
@@ -67,43 +72,28 @@ impl LocalTransport {
         command: &Command,
         attempt: Option<&AttemptId>,
     ) -> Result<Output, TransportError> {
-        let impossible = |why: String| TransportError::Impossible { host: host.name.clone(), why };
-        let wire = Wire::new(command, self.login.as_deref(), attempt)
-            .map_err(|error| impossible(error.to_string()))?;
-        let mut running = Running::spawn(&wire)
-            .map_err(|error| impossible(format!("no process can be begun: {error}")))?;
-        let exit = match timeout(command.timeout, running.until_exit(&wire.stdin)).await {
-            Ok(exit) => exit,
-            Err(_late) => self.end(&host.name, &wire, &mut running).await?,
-        };
-        // Elapsed is no fault: something else holds the streams.
-        let _in_time = timeout(LONGEST_LINGER, running.drain()).await;
-        running.answer.conclude(&host.name, command, &wire, exit)
+        let wire = Wire::new(command, self.login.as_deref(), attempt, self.grace)
+            .map_err(|error| impossible(host, error.to_string()))?;
+        let (closing, answer) = serve(host, &wire).await?;
+        answer.conclude(&host.name, command, &wire, closing)
     }
+}
 
-    /// Ends a command that took too long.
-    async fn end(
-        &self,
-        host: &HostName,
-        wire: &Wire,
-        running: &mut Running,
-    ) -> Result<Exit, TransportError> {
-        let line = wire.end_line(running.group.0.as_raw_nonzero().get().unsigned_abs(), self.grace);
-        let printed = async {
-            let output = timeout(END_TIMEOUT, shell(&line).stdin(Stdio::null()).output()).await;
-            output.ok().and_then(Result::ok).map(|output| output.stdout)
-        };
-        // It is read on meanwhile: a program that cannot write cannot end in good order either.
-        let (printed, exit) = tokio::join!(printed, timeout(END_TIMEOUT, running.until_exit(&[])));
-        match wire.ended(&printed.unwrap_or_default()) {
-            Some(true) => Ok(Exit::TimedOut),
-            None if exit.is_ok() => Ok(Exit::TimedOut),
-            _ => Err(TransportError::Cut {
-                host: host.clone(),
-                why: "the command did not end in time, and could not be ended".to_owned(),
-            }),
-        }
+fn impossible(host: &Host, why: String) -> TransportError {
+    TransportError::Impossible { host: host.name.clone(), why }
+}
+
+/// Gives a request to a host session of its own.
+async fn serve(host: &Host, wire: &Wire) -> Result<(Closing, Answer), TransportError> {
+    let mut running = Running::spawn(wire)
+        .map_err(|error| impossible(host, format!("no process can be started: {error}")))?;
+    let closing = running.until_end(wire).await;
+    if closing == Closing::Said {
+        // Elapsed is not a fault: something else holds the streams.
+        let _in_time = timeout(LONGEST_LINGER, running.drain()).await;
     }
+    running.group.1 = false;
+    Ok((closing, running.answer))
 }
 
 impl Default for LocalTransport {
@@ -131,16 +121,30 @@ impl Transport for LocalTransport {
         self.run(host, command, Some(id)).await
     }
 
-    async fn recover(&self, host: &Host, id: &AttemptId) -> Result<Recovered, TransportError> {
-        let question = witness::question(id).map_err(|error| TransportError::Impossible {
-            host: host.name.clone(),
-            why: error.to_string(),
-        })?;
-        Ok(witness::answer(&self.run(host, &question, None).await?))
+    async fn reach(&self, host: &Host) -> Result<(), TransportError> {
+        if !self.prepared.get() {
+            // A session that is ready has made this machine's memory of attempts.
+            let (closing, answer) = serve(host, &Wire::hello()).await?;
+            if let Some(error) = answer.not_ready(&host.name, &closing) {
+                return Err(error);
+            }
+            self.prepared.set(true);
+        }
+        Ok(())
+    }
+
+    async fn recover(
+        &self,
+        host: &Host,
+        id: &AttemptId,
+        intended: Timestamp,
+    ) -> Result<Recovered, TransportError> {
+        let (closing, answer) = serve(host, &Wire::ask(id)).await?;
+        answer.recovered(&host.name, intended, &closing)
     }
 }
 
-/// A process group that is killed when it is dropped while its leader lives.
+/// The process group of a session, which is told when nobody waits for it any more.
 #[derive(Debug)]
 struct Group(Pid, bool);
 
@@ -148,7 +152,7 @@ impl Drop for Group {
     fn drop(&mut self) {
         if self.1 {
             // Nothing can be done about a failure: it is gone, or not ours.
-            kill_process_group(self.0, Signal::KILL).ok();
+            kill_process_group(self.0, Signal::USR1).ok();
         }
     }
 }
@@ -164,7 +168,7 @@ struct Running {
 
 impl Running {
     fn spawn(wire: &Wire) -> std::io::Result<Self> {
-        let mut child = shell(&wire.line).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let mut child = shell().spawn()?;
         let pid = child
             .id()
             .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
@@ -179,29 +183,54 @@ impl Running {
         })
     }
 
-    /// Feeds the command and reads from it until its leader ends.
-    async fn until_exit(&mut self, stdin: &[u8]) -> Exit {
-        let pipe = self.child.stdin.take();
-        let feed = async {
-            if let Some(mut pipe) = pipe {
-                // A command need not read what it is given.
-                pipe.write_all(stdin).await.ok();
-            }
+    /// Feeds the session and reads from it until nothing more is to be said about the command.
+    async fn until_end(&mut self, wire: &Wire) -> Closing {
+        let mut pipe = self.child.stdin.take();
+        self.until(write(&mut pipe, wire.session.as_bytes()), READY, Answer::is_ready).await;
+        if !self.answer.is_ready() {
+            return Closing::Lost("`/bin/sh` did not start the session");
+        }
+        self.answer.sent();
+        let request = async {
+            write(&mut pipe, wire.request.as_bytes()).await;
+            write(&mut pipe, &wire.stdin).await;
+            pipe = None;
         };
-        tokio::pin!(feed);
-        let mut fed = false;
-        loop {
-            let [out, err] = &mut self.pieces;
-            tokio::select! {
-                () = &mut feed, if !fed => fed = true,
-                piece = read(&mut self.stdout, out) => self.answer.stdout(piece),
-                piece = read(&mut self.stderr, err) => self.answer.stderr(piece),
-                status = self.child.wait() => {
-                    self.group.1 = false;
-                    return status.map_or_else(|_| Exit::Signal("?".to_owned()), exit_of);
+        self.until(request, wire.patience, Answer::is_over).await;
+        if self.answer.is_over() {
+            return Closing::Said;
+        }
+        match self.child.try_wait() {
+            Ok(Some(status)) => Closing::Exit(exit_of(status)),
+            _ => Closing::Lost("the session did not say in time how the command ended"),
+        }
+    }
+
+    /// Reads for so long at most, until the answer is far enough or both streams and the session have
+    /// ended.
+    async fn until(
+        &mut self,
+        feed: impl Future<Output = ()>,
+        longest: Duration,
+        enough: impl Fn(&Answer) -> bool,
+    ) {
+        let reading = async {
+            tokio::pin!(feed);
+            let (mut fed, mut ended) = (false, false);
+            while !enough(&self.answer)
+                && !(ended && self.stdout.is_none() && self.stderr.is_none())
+            {
+                let [out, err] = &mut self.pieces;
+                tokio::select! {
+                    () = &mut feed, if !fed => fed = true,
+                    piece = read(&mut self.stdout, out) => self.answer.stdout(piece),
+                    piece = read(&mut self.stderr, err) => self.answer.stderr(piece),
+                    _status = self.child.wait(), if !ended => ended = true,
                 }
             }
-        }
+        };
+        // What is missing then is found by the caller.
+        let _in_time = timeout(longest, reading).await;
     }
 
     /// Reads what is still to come, until both streams end or are silent for long.
@@ -221,6 +250,13 @@ impl Running {
     }
 }
 
+/// Writes bytes. A command need not read what it is given.
+async fn write(pipe: &mut Option<ChildStdin>, bytes: &[u8]) {
+    if let Some(pipe) = pipe {
+        pipe.write_all(bytes).await.ok();
+    }
+}
+
 /// Reads a piece, empty at the end; waits for ever on a stream that has ended.
 async fn read<'a>(pipe: &mut Option<impl AsyncRead + Unpin>, piece: &'a mut [u8]) -> &'a [u8] {
     let Some(stream) = pipe else {
@@ -234,7 +270,7 @@ async fn read<'a>(pipe: &mut Option<impl AsyncRead + Unpin>, piece: &'a mut [u8]
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the home of local processes")]
-fn shell(line: &str) -> tokio::process::Command {
+fn shell() -> tokio::process::Command {
     let mut command = tokio::process::Command::new("/bin/sh");
     // Values for inputs, secrets among them, are planrun's and not the command's.
     for (name, _) in std::env::vars_os() {
@@ -242,33 +278,16 @@ fn shell(line: &str) -> tokio::process::Command {
             command.env_remove(name);
         }
     }
-    command.args(["-c", line]).process_group(0).kill_on_drop(true).stdout(Stdio::piped());
+    command.args(["-c", LOGIN]).process_group(0);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 pub(super) fn exit_of(status: ExitStatus) -> Exit {
-    if let Some(code) = status.code() {
-        return Exit::Code(code);
+    match status.code() {
+        Some(code) => Exit::Code(code),
+        None => Exit::Signal(signal_name(status.signal().unwrap_or_default())),
     }
-    let number = status.signal().unwrap_or_default();
-    let names = [
-        (Signal::HUP, "HUP"),
-        (Signal::INT, "INT"),
-        (Signal::QUIT, "QUIT"),
-        (Signal::ILL, "ILL"),
-        (Signal::ABORT, "ABRT"),
-        (Signal::BUS, "BUS"),
-        (Signal::FPE, "FPE"),
-        (Signal::KILL, "KILL"),
-        (Signal::USR1, "USR1"),
-        (Signal::SEGV, "SEGV"),
-        (Signal::USR2, "USR2"),
-        (Signal::PIPE, "PIPE"),
-        (Signal::ALARM, "ALRM"),
-        (Signal::TERM, "TERM"),
-    ];
-    let name = names.iter().find(|(signal, _)| signal.as_raw() == number);
-    Exit::Signal(name.map_or_else(|| number.to_string(), |(_, name)| (*name).to_owned()))
 }
 
 #[cfg(test)]

@@ -335,7 +335,12 @@ impl Transport for ModelTransport {
         self.perform(host, command, Some(id)).await
     }
 
-    async fn recover(&self, host: &Host, id: &AttemptId) -> Result<Recovered, TransportError> {
+    async fn recover(
+        &self,
+        host: &Host,
+        id: &AttemptId,
+        _intended: Timestamp,
+    ) -> Result<Recovered, TransportError> {
         self.is_there(host)?;
         self.catch_up().map_err(|error| impossible(host, &error))?;
         if let Some(recovered) = self.memory.borrow().recall(id) {

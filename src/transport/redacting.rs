@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::inventory::Host;
 use crate::inventory::HostName;
@@ -93,8 +94,13 @@ impl Transport for Redacting<'_> {
         self.transport.hold_key(host, key);
     }
 
-    async fn recover(&self, host: &Host, id: &AttemptId) -> Result<Recovered, TransportError> {
-        let result = self.transport.recover(host, id).await;
+    async fn recover(
+        &self,
+        host: &Host,
+        id: &AttemptId,
+        intended: Timestamp,
+    ) -> Result<Recovered, TransportError> {
+        let result = self.transport.recover(host, id, intended).await;
         self.clean(result, |recovered| match recovered {
             Recovered::Ended(output) => Recovered::Ended(self.output(output)),
             other => other,
@@ -123,6 +129,7 @@ mod tests {
     use std::time::Duration;
 
     use indexmap::IndexMap;
+    use jiff::Timestamp;
 
     use super::*;
     use crate::inventory::Connection;
@@ -149,7 +156,12 @@ mod tests {
             self.look(host, command).await
         }
 
-        async fn recover(&self, _: &Host, _: &AttemptId) -> Result<Recovered, TransportError> {
+        async fn recover(
+            &self,
+            _: &Host,
+            _: &AttemptId,
+            _: Timestamp,
+        ) -> Result<Recovered, TransportError> {
             self.0.clone().map(Recovered::Ended)
         }
     }
@@ -203,7 +215,7 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(&looked.stderr), "c «secret token»");
         let tried = redacting.attempt(&host, &id, &command).await.unwrap();
         assert_eq!(tried, looked);
-        let found = redacting.recover(&host, &id).await.unwrap();
+        let found = redacting.recover(&host, &id, Timestamp::UNIX_EPOCH).await.unwrap();
         assert_eq!(found, Recovered::Ended(looked));
 
         let echo = Echo(Err(TransportError::Cut {

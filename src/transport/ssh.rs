@@ -7,7 +7,7 @@
 //!
 //! ```text
 //!     look/attempt -> Node (one a host) -> connect: host_key, auth -> session: one channel
-//!                     slots, connection,                              line of `wire`, read by
+//!     recover         slots, connection,                              request of `wire`, read by
 //!                     pinned key                                      `answer`
 //! ```
 //!
@@ -38,6 +38,7 @@ use std::time::Duration;
 
 use async_ssh2_tokio::Client;
 use async_trait::async_trait;
+use jiff::Timestamp;
 use russh::Channel;
 use russh::client::Msg;
 use tokio::sync::Mutex;
@@ -51,15 +52,15 @@ use super::Output;
 use super::Recovered;
 use super::Transport;
 use super::TransportError;
+use super::answer::Answer;
+use super::answer::Closing;
 use super::login::controller_user;
 use super::run_true;
 use super::wire::GRACE;
 use super::wire::Wire;
-use super::witness;
 use crate::clock::Clock;
 use crate::inventory::Host;
 use crate::inventory::HostName;
-use session::Ended;
 
 /// Most bytes that are fed to a command on the shared connection. `russh` can send more than a
 /// command's window holds, and then sends nothing more on *any* channel until that command reads on;
@@ -79,11 +80,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// What may differ between users and tests; see [`SshOptions::default`].
 #[derive(Clone, Debug)]
 pub struct SshOptions {
-    /// How long a connection may take to be made, login included; also the patience for a channel.
-    /// A host's own `connect_timeout` comes first.
+    /// How long a connection may take to be made, login included; also the patience for a channel, and
+    /// for the host session on it to be ready. A host's own `connect_timeout` comes first.
     pub connect_timeout: Duration,
-    /// How many commands run on a host at a time. OpenSSH's server allows ten sessions, and one is
-    /// kept for ending a command.
+    /// How many commands run on a host at a time. OpenSSH's server allows ten sessions.
     pub commands_per_host: usize,
     /// How long a command may take to end after TERM.
     pub grace: Duration,
@@ -128,6 +128,8 @@ struct Node {
     /// How many commands have a channel, and the news that one of them ended.
     working: Cell<usize>,
     ended: Notify,
+    /// Whether a session was ready on it: then the host has a memory of attempts.
+    prepared: Cell<bool>,
 }
 
 /// A command that has a channel.
@@ -153,35 +155,35 @@ impl SshTransport {
         attempt: Option<&AttemptId>,
     ) -> Result<Output, TransportError> {
         let name = &host.name;
-        let wire = Wire::new(command, self.user(host), attempt).map_err(|error| {
-            TransportError::Impossible { host: name.clone(), why: error.to_string() }
-        })?;
-        let node = self.node(name);
-        let _slot = node.slots.acquire().await.map_err(|_| closed(name))?;
+        let wire =
+            Wire::new(command, self.user(host), attempt, self.options.grace).map_err(|error| {
+                TransportError::Impossible { host: name.clone(), why: error.to_string() }
+            })?;
+        let (closing, answer) = self.serve(host, &wire).await?;
+        answer.conclude(name, command, &wire, closing)
+    }
+
+    /// Gives a request to a host session of its own.
+    async fn serve(&self, host: &Host, wire: &Wire) -> Result<(Closing, Answer), TransportError> {
+        let node = self.node(&host.name);
+        let _slot = node.slots.acquire().await.map_err(|_| closed(&host.name))?;
         let channel = if wire.stdin.len() > MAX_SHARED_STDIN {
             self.own_channel(host, &node).await?
         } else {
             self.channel(host, &node).await?
         };
         let _working = Working::new(&node);
-        // A host with room for one session on a connection has the command on it.
-        let beside = async || match self.kept_channel(host, &node).await {
-            Some(channel) => Some(channel),
-            None => self.own_channel(host, &node).await.ok(),
-        };
-        let (ended, answer) =
-            session::run(beside, channel, &wire, command.timeout, self.options.grace).await;
-        match ended {
-            Ended::Exit(exit) => answer.conclude(name, command, &wire, exit),
-            Ended::Unsent => Err(closed(name)),
-            Ended::Refused => Err(TransportError::Denied {
-                host: name.clone(),
-                why: "it lets us in, but runs no commands for us".to_owned(),
-            }),
-            Ended::Lost(why) => {
-                Err(TransportError::Cut { host: name.clone(), why: why.to_owned() })
-            }
+        let patience = connect::patience(&host.link, &self.options);
+        let (closing, mut answer) = session::run(channel, wire, patience).await;
+        if !answer.is_ready()
+            && matches!(closing, Closing::Exit(_))
+            && let Ok(channel) = self.channel(host, &node).await
+            && let Some(shell) = session::login_shell(channel).await
+        {
+            answer.is_login_shell(shell);
         }
+        node.prepared.set(node.prepared.get() || answer.is_ready());
+        Ok((closing, answer))
     }
 
     /// Opens a channel. Nothing has been sent yet, so a dead connection is replaced once. A host
@@ -217,13 +219,6 @@ impl SshTransport {
                 }
             }
         }
-    }
-
-    /// Opens a channel on the connection there is, if it has room.
-    async fn kept_channel(&self, host: &Host, node: &Node) -> Option<Channel<Msg>> {
-        let kept = node.connection.lock().await.clone()?;
-        let patience = connect::patience(&host.link, &self.options);
-        timeout(patience, session::open(&kept.client)).await.ok()?.ok()
     }
 
     /// Opens a channel on a connection that nothing else uses; it lives as long as the channel.
@@ -293,6 +288,7 @@ impl SshTransport {
                 failure: RefCell::new(None),
                 working: Cell::new(0),
                 ended: Notify::new(),
+                prepared: Cell::new(false),
             })
         });
         Rc::clone(node)
@@ -347,7 +343,13 @@ impl Transport for SshTransport {
     }
 
     async fn reach(&self, host: &Host) -> Result<(), TransportError> {
-        self.connection(host, &self.node(&host.name)).await.map(|_| ())
+        let node = self.node(&host.name);
+        if node.prepared.get() {
+            return self.connection(host, &node).await.map(|_| ());
+        }
+        // A session that is ready has made the host's memory of attempts.
+        let (closing, answer) = self.serve(host, &Wire::hello()).await?;
+        answer.not_ready(&host.name, &closing).map_or(Ok(()), Err)
     }
 
     fn shown_key(&self, host: &HostName) -> Option<String> {
@@ -358,12 +360,14 @@ impl Transport for SshTransport {
         self.node(host).pinned.replace(Some(key.to_owned()));
     }
 
-    async fn recover(&self, host: &Host, id: &AttemptId) -> Result<Recovered, TransportError> {
-        let question = witness::question(id).map_err(|error| TransportError::Impossible {
-            host: host.name.clone(),
-            why: error.to_string(),
-        })?;
-        Ok(witness::answer(&self.run(host, &question, None).await?))
+    async fn recover(
+        &self,
+        host: &Host,
+        id: &AttemptId,
+        intended: Timestamp,
+    ) -> Result<Recovered, TransportError> {
+        let (closing, answer) = self.serve(host, &Wire::ask(id)).await?;
+        answer.recovered(&host.name, intended, &closing)
     }
 }
 

@@ -1,32 +1,32 @@
-//! From a [`Command`] to the one line that is executed, and the bytes it reads.
+//! From a [`Command`] to what the host session is given.
 //!
-//! The line is the same for every real transport and needs a POSIX `sh` (dash, bash, busybox) and
-//! a login shell that knows single quotes and `exec`:
+//! The login shell of a host gets one line, [`LOGIN`], whatever is to be done. The `sh` it starts is
+//! given [`Wire::session`] over standard input: the scripts in `host/`, which print `ready` and wait.
+//! Only then is [`Wire::request`] sent, and behind it what the command reads:
 //!
 //! ```text
-//!     exec /bin/sh -c 'echo PREFIX:$$; cd -- DIR; echo PREFIX:go; export K=V; exec "$@"' planrun ARGV
-//!     exec /bin/sh -c 'echo PREFIX:$$; exec sudo -n -u USER -- "$@"' planrun /bin/sh -c 'cd ...' ..
+//!     login shell   exec /bin/sh
+//!     session       pr_number=..; pr_prefix=..; FUNCTIONS; pr_serve
+//!     request       run ID USER LENGTH CRC
+//!                   { pr_start() { cd -- DIR; export K=V; exec setsid "$@"; }; pr_command 60 .. ARGV; }
+//!     stdin         whatever the command reads
 //! ```
 //!
-//! - Every shell on the way is replaced by the next (`exec`), so the command's own end is what the
-//!   other side reports: a death by signal stays one.
-//! - The words behind `PREFIX` (a name nobody guesses) come on standard output before the
-//!   command's own ([`super::answer`] takes them off again, with all that a noisy start-up file
-//!   printed before). `$$` is the leader of the process group: an SSH server, and
-//!   [`super::local`], begin a command in a group of its own, and `exec` keeps the id. `go` says
-//!   that the command begins: without it a status is `sudo`'s or a start-up file's, and nothing
-//!   was done. That holds in any language `sudo` may speak.
-//! - Ending a command ([`Wire::end_line`]) is a second line, run as the same user: it signals the
-//!   group, looks for it, and says whether it is gone. This was preferred to `timeout` on the host
-//!   (busybox's ends only the leader, and its status 124 may be the command's) and to SSH's own
-//!   signals (not allowed on a process of another user).
+//! - A value is a word in single quotes, read by a POSIX `sh` and by nothing else.
+//! - The lines of the session begin with a prefix that holds a number nobody guesses. Among them are
+//!   `go` (the command starts), `end` with its status, and `left` (it could not be ended);
+//!   [`super::answer`] has all of them.
+//! - With `become` the same program goes through `sudo -n -u USER -- /bin/sh`, which is all that sudoers
+//!   have to allow.
+//! - Time limits are kept on the host (`host/run.sh`): nothing has to get through to end a command.
 //!
-//! What is in the environment, in `DIR` and in the arguments can be seen in the host's process
-//! list; only standard input and uploads cannot.
+//! What is in the environment, in `DIR` and in the arguments can be seen in the host's process list;
+//! only standard input, scripts of great length and uploads cannot.
 //!
 //! Not here: any judgement of what came back, SSH environment requests (servers refuse them), a
 //! terminal.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use sha2::Digest;
@@ -35,36 +35,42 @@ use sha2::Sha256;
 use super::AttemptId;
 use super::Body;
 use super::Command;
-use super::witness;
 use crate::quote;
 use crate::quote::NulError;
 
-/// Longest line, in bytes: Linux takes 128 KiB in one argument, and the login shell gets the line
-/// as one.
-const MAX_LINE: usize = 120 * 1024;
+/// The one line that a login shell ever sees.
+pub(super) const LOGIN: &str = "exec /bin/sh";
 
 /// What a program may take to end after TERM before it is killed.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 
-/// How long the line that ends a command may itself take: grace, the look after KILL, the way.
-pub(super) const END_TIMEOUT: Duration = Duration::from_secs(20);
+/// What a host may take, after a command's time and its grace, to say that the command is ended: the
+/// look after KILL, the way.
+pub(super) const END_TIMEOUT: Duration = Duration::from_secs(15);
 
-const UPLOAD: &str = include_str!("wire/upload.sh");
-const COMPARE: &str = include_str!("wire/compare.sh");
-const END: &str = include_str!("wire/end.sh");
+/// Longest script that is handed over as an argument, in bytes: Linux takes 128 KiB in one.
+const MAX_ARGUMENT: usize = 64 * 1024;
 
-/// A command as it is sent.
+const SERVE: &str = include_str!("host/serve.sh");
+const RUN: &str = include_str!("host/run.sh");
+const UPLOAD: &str = include_str!("host/upload.sh");
+const COMPARE: &str = include_str!("host/compare.sh");
+
+/// What a host session is given for one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wire {
-    /// The line to be executed.
-    pub(super) line: String,
-    /// What it reads; empty means an end at once.
+    /// The scripts, for the `sh` that the login shell starts.
+    pub(super) session: String,
+    /// What is asked, once the session is ready.
+    pub(super) request: String,
+    /// What the command reads.
     pub(super) stdin: Vec<u8>,
-    /// What stands before the words that do not belong to the command's output.
+    /// What the lines of the session begin with.
     pub(super) prefix: String,
-    /// The user that `sudo` is asked for; `None` where the login user runs the command.
+    /// The user that `sudo` is asked for; `None` if the login user runs the command.
     pub(super) sudo: Option<String>,
-    name: String,
+    /// How long the host may take to answer, once it is ready.
+    pub(super) patience: Duration,
 }
 
 /// Why a command cannot be given at all.
@@ -76,82 +82,143 @@ pub(super) enum WireError {
     Empty,
     #[error("a program's name cannot begin with `-`: {}", quote::readable(.0))]
     Program(String),
-    #[error("{} is no name of an environment variable", quote::readable(.0))]
+    #[error("{} is not a name of an environment variable", quote::readable(.0))]
     Variable(String),
-    #[error("{} is no file mode: octal digits are expected, as in 0644", quote::readable(.0))]
-    Mode(String),
+    #[error("{} is not a user name", quote::readable(.0))]
+    User(String),
     #[error(
-        "the command is {0} bytes long, {MAX_LINE} are possible: put the text into a file with \
-         `upload` or hand it over by `stdin`"
+        "the script is {0} bytes long and has lines that begin with every letter: put it into a file \
+         with `upload`"
     )]
     TooLong(usize),
+    #[error("{} is not a file mode: expected octal digits, as in 0644", quote::readable(.0))]
+    Mode(String),
 }
 
 impl Wire {
-    /// Makes the line of a command for a login as `login`, where that is known. An effect carries
-    /// its attempt, which the host marks before it begins ([`super::witness`]).
+    /// Makes what is sent for a command to a login as `login`, where that is known. An effect carries
+    /// its attempt, of which the host makes a record before it starts.
     pub(super) fn new(
         command: &Command,
         login: Option<&str>,
         attempt: Option<&AttemptId>,
+        grace: Duration,
     ) -> Result<Self, WireError> {
-        let name = uuid::Uuid::now_v7().simple().to_string();
-        let prefix = format!("planrun:{name}");
+        let number = number();
+        let prefix = prefix(&number);
         let sudo = command.r#become.clone().filter(|user| login != Some(user.as_str()));
+        let user = match &sudo {
+            Some(user) if user.starts_with('-') || user.contains(|c: char| c.is_whitespace()) => {
+                return Err(WireError::User(user.clone()));
+            }
+            Some(user) if user.is_empty() => return Err(WireError::User(user.clone())),
+            Some(user) => user.as_str(),
+            None => "-",
+        };
+        // It goes into the request by itself.
+        quote::shell(user)?;
+        let id = attempt.map_or_else(|| "-".to_owned(), name_of);
+        let mark = if attempt.is_some() { &id } else { &number };
 
-        let (argv, stdin) = work(command, &name)?;
-        let begin = beginning(command, &prefix)?;
-        let mark = attempt.map_or(Ok(String::new()), |id| witness::mark(id, &prefix))?;
-        let mut words = vec!["exec".to_owned(), "/bin/sh".to_owned(), "-c".to_owned()];
-        if let Some(user) = &sudo {
-            let user = quote::shell(user)?;
-            let outer = format!("echo {prefix}:$$; {mark}exec sudo -n -u {user} -- \"$@\"");
-            words.push(quote::shell(&outer)?);
-            words.extend(["planrun", "/bin/sh", "-c"].map(str::to_owned));
-            words.push(quote::shell(&begin)?);
-        } else {
-            words.push(quote::shell(&format!("echo {prefix}:$$; {mark}{begin}"))?);
+        let (work, stdin) = work(command, &number)?;
+        let mut program = String::from("{\n");
+        if sudo.is_some() {
+            write!(program, "pr_prefix={prefix}\n{}", bare(RUN)).expect("into a string");
         }
-        words.push("planrun".to_owned());
-        for word in &argv {
-            words.push(quote::shell(word)?);
+        program.push_str(&start(command, mark, &work, &number)?);
+        let time = command.timeout;
+        let whole = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+        let (seconds, millis) = (time.as_secs(), time.subsec_millis());
+        write!(program, "pr_command {seconds}.{millis:03} {whole} {} {mark}", grace.as_secs())
+            .expect("into a string");
+        for word in &work.argv {
+            program.push(' ');
+            program.push_str(&quote::shell(word)?);
         }
-        let line = words.join(" ");
-        if line.len() > MAX_LINE {
-            return Err(WireError::TooLong(line.len()));
-        }
-        Ok(Self { line, stdin, prefix, sudo, name })
+        program.push_str("\n}\n");
+        let (length, sum) = (program.len(), cksum(program.as_bytes()));
+        Ok(Self {
+            session: session(&number),
+            request: format!("run {id} {user} {length} {sum}\n{program}"),
+            stdin,
+            prefix,
+            sudo,
+            patience: command.timeout + grace + END_TIMEOUT,
+        })
     }
 
-    /// Returns the line that ends the process group of the command, led by `leader`.
-    pub(super) fn end_line(&self, leader: u32, grace: Duration) -> String {
-        let sudo = self.sudo.as_deref().map_or_else(String::new, |user| {
-            let user = quote::shell(user).expect("the user was quoted for the command itself");
-            format!("sudo -n -u {user} -- ")
-        });
-        let end = quote::shell(END).expect("the script is ours and holds no NUL");
-        let (grace, prefix) = (grace.as_secs(), self.end_prefix());
-        format!("exec {sudo}/bin/sh -c {end} planrun {leader} {grace} {prefix}")
+    /// Makes a request for nothing: the session is made ready, and the memory of attempts with it.
+    pub(super) fn hello() -> Self {
+        let mut wire = Self::ask(&AttemptId(String::new()));
+        "hello\n".clone_into(&mut wire.request);
+        wire
     }
 
-    /// Tells from what [`Self::end_line`] printed whether the group is gone; `None` where it does
-    /// not say.
-    pub(super) fn ended(&self, printed: &[u8]) -> Option<bool> {
-        let printed = String::from_utf8_lossy(printed);
-        let says = |word: &str| printed.contains(&format!("{}:{word}\n", self.end_prefix()));
-        if says("gone") {
-            return Some(true);
+    /// Makes the question what became of an attempt.
+    pub(super) fn ask(attempt: &AttemptId) -> Self {
+        let number = number();
+        Self {
+            session: session(&number),
+            request: format!("ask {}\n", name_of(attempt)),
+            stdin: Vec::new(),
+            prefix: prefix(&number),
+            sudo: None,
+            patience: END_TIMEOUT,
         }
-        says("left").then_some(false)
-    }
-
-    fn end_prefix(&self) -> String {
-        format!("planrun-end:{}", self.name)
     }
 }
 
-/// Returns the argument list of the work itself and what it reads.
-fn work(command: &Command, name: &str) -> Result<(Vec<String>, Vec<u8>), WireError> {
+fn number() -> String {
+    uuid::Uuid::now_v7().simple().to_string()
+}
+
+fn prefix(number: &str) -> String {
+    format!("planrun:{number}")
+}
+
+fn session(number: &str) -> String {
+    let (run, serve) = (bare(RUN), bare(SERVE));
+    // An echo of this text must not look like an answer: the prefix is nowhere in it as a whole.
+    format!("pr_number={number}\npr_prefix=planrun:$pr_number\n{run}{serve}pr_serve\n")
+}
+
+/// Returns a script without comments and indentation, which only people need.
+fn bare(script: &str) -> String {
+    let lines = script.lines().map(str::trim_start);
+    let mut bare = String::new();
+    for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        bare.push_str(line);
+        bare.push('\n');
+    }
+    bare
+}
+
+/// Returns the name under which a host keeps the record of an attempt: one word, and a file's name.
+fn name_of(attempt: &AttemptId) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if attempt.0.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && attempt.0.len() <= 128
+        && attempt.0.chars().all(plain)
+    {
+        return attempt.0.clone();
+    }
+    hex(&Sha256::digest(&attempt.0))
+}
+
+/// The work itself: its arguments, and a script that is too long for one.
+struct Work {
+    argv: Vec<String>,
+    long: Option<String>,
+}
+
+impl From<Vec<String>> for Work {
+    fn from(argv: Vec<String>) -> Self {
+        Self { argv, long: None }
+    }
+}
+
+/// Returns the work of a command and what it reads.
+fn work(command: &Command, number: &str) -> Result<(Work, Vec<u8>), WireError> {
     let stdin = || command.stdin.clone().unwrap_or_default();
     match &command.body {
         Body::Argv(argv) => {
@@ -159,24 +226,32 @@ fn work(command: &Command, name: &str) -> Result<(Vec<String>, Vec<u8>), WireErr
             if program.is_empty() {
                 return Err(WireError::Empty);
             }
-            // Some shells' `exec` would take it for an option, and not all know `--`.
+            // `setsid` or `exec` would take it for an option, and not all know `--`.
             if program.starts_with('-') {
                 return Err(WireError::Program(program.clone()));
             }
-            Ok((argv.clone(), stdin()))
+            Ok((argv.clone().into(), stdin()))
         }
-        Body::Script(script) => Ok((sh(&format!("set -eu\n{script}"), []), stdin())),
+        Body::Script(script) => {
+            let script = format!("set -eu\n{script}");
+            if script.len() <= MAX_ARGUMENT {
+                return Ok((sh(&script, []).into(), stdin()));
+            }
+            let argv = sh("pr_script=$(cat <&9) && exec 9<&- && eval \"$pr_script\"", []);
+            Ok((Work { argv, long: Some(script) }, stdin()))
+        }
         Body::Upload { content, secret, to, mode, owner } => {
             let words = file(content, *secret, to, mode.as_deref(), owner.as_deref())?;
             let [to, length, digest, mode, owner] = words;
             let new = if *secret { "0600" } else { "0644" }.to_owned();
-            let arguments = [to, length, digest, mode, owner, name.to_owned(), new];
-            Ok((sh(UPLOAD, arguments), content.to_vec()))
+            let name = number.to_owned();
+            let arguments = [bare(UPLOAD), to, length, digest, mode, owner, name, new];
+            Ok((sh("eval \"$1\"", arguments).into(), content.to_vec()))
         }
         Body::Compare { content, secret, to, mode, owner } => {
             let words = file(content, *secret, to, mode.as_deref(), owner.as_deref())?;
             let read = if *secret { content.to_vec() } else { Vec::new() };
-            Ok((sh(COMPARE, words), read))
+            Ok((sh(&bare(COMPARE), words).into(), read))
         }
     }
 }
@@ -209,27 +284,52 @@ fn sh<const N: usize>(script: &str, arguments: [String; N]) -> Vec<String> {
     argv
 }
 
-/// Returns what the last shell does before the command takes its place.
-fn beginning(command: &Command, prefix: &str) -> Result<String, WireError> {
-    let mut parts = Vec::new();
+/// Returns the function that takes the place of the last shell with the work.
+fn start(command: &Command, mark: &str, work: &Work, number: &str) -> Result<String, WireError> {
+    let mut lines = vec!["pr_start() {".to_owned()];
     if let Some(dir) = &command.dir {
         let dir = quote::shell(&pinned(dir))?;
-        parts.push(format!("cd -- {dir} || {{ echo {prefix}:no-dir; exit 1; }}"));
+        lines.push(format!("cd -- {dir} || {{ pr_say no-dir; exit 1; }}"));
     }
-    parts.push(format!("echo {prefix}:go"));
+    lines.push("pr_say go".to_owned());
     for (variable, value) in &command.env {
         if !is_variable(variable) {
             return Err(WireError::Variable(variable.clone()));
         }
-        parts.push(format!("export {variable}={}", quote::shell(value)?));
+        lines.push(format!("export {variable}={}", quote::shell(value)?));
     }
-    parts.push("exec \"$@\"".to_owned());
-    Ok(parts.join("; "))
+    lines.push(format!("export PLANRUN_MARK={mark}"));
+    let exec = "exec ${pr_setsid:+\"$pr_setsid\"} \"$@\"";
+    match &work.long {
+        None => lines.push(exec.to_owned()),
+        Some(script) => {
+            quote::shell(script)?;
+            // dash loses a byte above 127 if it follows what may be the beginning of the delimiter.
+            let free = |first: &char| !script.lines().any(|line| line.starts_with(*first));
+            let first = ('A'..='Z').find(free).ok_or(WireError::TooLong(script.len()))?;
+            lines.push(format!("{exec} 9<<'{first}{number}'\n{script}\n{first}{number}"));
+        }
+    }
+    lines.push("}\n".to_owned());
+    Ok(lines.join("\n"))
 }
 
 fn hex(bytes: &[u8]) -> String {
     let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     digits.concat()
+}
+
+/// Returns the checksum that `cksum` of POSIX prints.
+fn cksum(bytes: &[u8]) -> u32 {
+    let add = |crc: u32, byte: u8| {
+        (0..8).fold(crc ^ (u32::from(byte) << 24), |crc, _| {
+            (crc << 1) ^ if crc >> 31 == 1 { 0x04c1_1db7 } else { 0 }
+        })
+    };
+    let crc = bytes.iter().fold(0, |crc, &byte| add(crc, byte));
+    let length = bytes.len().to_le_bytes();
+    let used = length.len() - bytes.len().leading_zeros() as usize / 8;
+    !length[..used].iter().fold(crc, |crc, &byte| add(crc, byte))
 }
 
 /// Makes a relative path one that no program takes for an option, and `cd` not for `CDPATH`.
@@ -249,11 +349,14 @@ mod tests {
 
     use indexmap::IndexMap;
 
+    use super::super::AttemptId;
     use super::super::Body;
     use super::super::Command;
-    use super::MAX_LINE;
+    use super::GRACE;
     use super::Wire;
     use super::WireError;
+    use super::cksum;
+    use super::name_of;
 
     fn command(body: Body) -> Command {
         Command {
@@ -262,7 +365,7 @@ mod tests {
             env: IndexMap::new(),
             dir: None,
             r#become: None,
-            timeout: Duration::from_secs(10),
+            timeout: Duration::from_millis(10_500),
             step: "test/step".to_owned(),
         }
     }
@@ -275,19 +378,19 @@ mod tests {
     fn the_login_user_needs_no_sudo() {
         let mut command = argv(&["true"]);
         command.r#become = Some("root".to_owned());
-        let as_root = Wire::new(&command, Some("root"), None).unwrap();
-        assert!(!as_root.line.contains("sudo"), "{}", as_root.line);
+        let as_root = Wire::new(&command, Some("root"), None, GRACE).unwrap();
         assert_eq!(as_root.sudo, None);
+        assert!(as_root.request.starts_with("run - - "), "{}", as_root.request);
         for login in [Some("mail"), None] {
-            let wire = Wire::new(&command, login, None).unwrap();
-            assert!(wire.line.contains("sudo -n -u "), "{}", wire.line);
-            assert!(wire.end_line(7, Duration::ZERO).starts_with("exec sudo -n -u 'root' -- "));
+            let wire = Wire::new(&command, login, None, GRACE).unwrap();
+            assert_eq!(wire.sudo.as_deref(), Some("root"));
+            assert!(wire.request.starts_with("run - root "), "{}", wire.request);
         }
     }
 
     #[test]
     fn what_cannot_be_given_is_refused_before_it_is_sent() {
-        let refused = |command: &Command| Wire::new(command, None, None).unwrap_err();
+        let refused = |command: &Command| Wire::new(command, None, None, GRACE).unwrap_err();
         assert!(matches!(refused(&argv(&["a", "b\0"])), WireError::Nul(_)));
         assert_eq!(refused(&argv(&[])), WireError::Empty);
         assert_eq!(refused(&argv(&[""])), WireError::Empty);
@@ -295,8 +398,11 @@ mod tests {
         let mut with_env = argv(&["true"]);
         with_env.env.insert("A;B".to_owned(), String::new());
         assert!(matches!(refused(&with_env), WireError::Variable(_)));
-        let long = "x".repeat(MAX_LINE);
-        assert!(matches!(refused(&argv(&["echo", &long])), WireError::TooLong(_)));
+        for user in ["", "-u", "a b", "a\nrun"] {
+            let mut other = argv(&["true"]);
+            other.r#become = Some(user.to_owned());
+            assert_eq!(refused(&other), WireError::User(user.to_owned()));
+        }
         let upload = command(Body::Upload {
             content: b"a".as_slice().into(),
             secret: false,
@@ -305,16 +411,35 @@ mod tests {
             owner: None,
         });
         assert!(matches!(refused(&upload), WireError::Mode(_)));
+        let long = command(Body::Script(format!("echo {}\0", "x".repeat(100_000))));
+        assert!(matches!(refused(&long), WireError::Nul(_)));
     }
 
     #[test]
-    fn only_the_line_that_ends_a_command_says_that_it_is_gone() {
-        let wire = Wire::new(&argv(&["true"]), None, None).unwrap();
-        let other = Wire::new(&argv(&["true"]), None, None).unwrap();
-        let says = |word: &str| format!("noise\n{}:{word}\n", wire.end_prefix());
-        assert_eq!(wire.ended(says("gone").as_bytes()), Some(true));
-        assert_eq!(wire.ended(says("left").as_bytes()), Some(false));
-        assert_eq!(wire.ended(b"gone\n"), None);
-        assert_eq!(other.ended(says("gone").as_bytes()), None);
+    fn the_checksum_is_that_of_posix() {
+        for (text, sum) in [("", 4_294_967_295), ("a", 1_220_704_766), ("123456789", 930_766_865)] {
+            assert_eq!(cksum(text.as_bytes()), sum, "{text}");
+        }
+        // Two bytes of length.
+        assert_eq!(cksum(&[b'x'; 300]), 3_786_917_833);
+    }
+
+    #[test]
+    fn an_attempt_is_named_by_a_word_that_no_path_hides_in() {
+        let name = |id: &str| name_of(&AttemptId(id.to_owned()));
+        assert_eq!(name("20261130-0042-ab12"), "20261130-0042-ab12");
+        for odd in ["", "-", "../x", "a b", ".memory", "a\nask b", "given up"] {
+            assert_eq!(name(odd).len(), 64, "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn the_program_is_what_the_request_says_it_is() {
+        let wire = Wire::new(&argv(&["echo", "it's"]), None, None, GRACE).unwrap();
+        let (line, program) = wire.request.split_once('\n').unwrap();
+        let said = format!("run - - {} {}", program.len(), cksum(program.as_bytes()));
+        assert_eq!(line, said);
+        assert!(program.contains("pr_command 10.500 11 5 "), "{program}");
+        assert!(!wire.session.contains(&wire.prefix), "an echo of it must not look like an answer");
     }
 }

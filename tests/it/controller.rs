@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::cell::RefCell;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use planrun::event::Answer;
 use planrun::event::Event;
 use planrun::event::Record;
@@ -65,9 +66,14 @@ impl Transport for Failing<'_> {
         self.world.attempt(host, id, command).await
     }
 
-    async fn recover(&self, host: &Host, id: &AttemptId) -> Result<Recovered, TransportError> {
+    async fn recover(
+        &self,
+        host: &Host,
+        id: &AttemptId,
+        intended: Timestamp,
+    ) -> Result<Recovered, TransportError> {
         self.pass(host)?;
-        self.world.recover(host, id).await
+        self.world.recover(host, id, intended).await
     }
 }
 
@@ -222,7 +228,12 @@ impl Transport for Late<'_> {
         Err(TransportError::Cut { host: host.name.clone(), why: "as the test wants it".into() })
     }
 
-    async fn recover(&self, _: &Host, _: &AttemptId) -> Result<Recovered, TransportError> {
+    async fn recover(
+        &self,
+        _: &Host,
+        _: &AttemptId,
+        _: Timestamp,
+    ) -> Result<Recovered, TransportError> {
         let left = self.running.get();
         self.running.set(left.saturating_sub(1));
         let output = self.output.borrow().clone().unwrap();

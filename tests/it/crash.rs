@@ -52,6 +52,24 @@ fn a_command_that_outlives_its_controller_is_waited_for_and_not_sent_again() {
 }
 
 #[test]
+fn a_command_whose_end_only_its_host_saw_is_not_asked_about() {
+    let planrun = Planrun::new();
+    let plan = slow(&planrun, "on_unknown: ask");
+    let inventory = planrun.file("inventory.yaml", INVENTORY);
+    let file = planrun.file("lines", "");
+    let set = format!("file={file}");
+
+    let mut going = planrun.begin_json(&["apply", &plan, "-i", &inventory, "--set", &set]);
+    going.until_sends("here/work");
+    eventually("the command has begun", || std::fs::read_to_string(&file).unwrap() == "begun\n");
+    going.kill();
+    planrun.run(&["resume", "last"]).exits(0);
+
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "begun\nended\n");
+    assert_eq!(planrun.kept(&planrun.newest()).sent().len(), 1);
+}
+
+#[test]
 fn a_command_whose_end_nobody_saw_is_asked_about_when_nothing_shows_what_it_did() {
     let planrun = Planrun::new();
     let plan = slow(&planrun, "on_unknown: ask");
@@ -63,6 +81,10 @@ fn a_command_whose_end_nobody_saw_is_asked_about_when_nothing_shows_what_it_did(
     going.until_sends("here/work");
     eventually("the command has begun", || std::fs::read_to_string(&file).unwrap() == "begun\n");
     going.kill();
+    let ended = || std::fs::read_to_string(&file).unwrap() == "begun\nended\n";
+    eventually("the command has ended", ended);
+    // The host lost its memory.
+    std::fs::remove_dir_all(planrun.path("planrun/attempts")).unwrap();
     let resumed = planrun.run(&["resume", "last"]);
 
     resumed.exits(6);

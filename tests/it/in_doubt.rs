@@ -6,6 +6,7 @@ use std::fs;
 use std::time::Duration;
 
 use planrun::event::HostStatus;
+use rustix::process::Signal;
 
 use crate::harness::Ended;
 use crate::harness::Planrun;
@@ -48,6 +49,39 @@ impl Bench {
         fs::read_to_string(&self.file).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
+    /// Kills the host sessions, which keep the time of commands and see their ends. The commands go on.
+    fn kill_sessions(&self) {
+        for record in fs::read_dir(self.planrun.path("planrun/attempts")).unwrap() {
+            let text = fs::read_to_string(record.unwrap().path()).unwrap_or_default();
+            // The user, and the session; `given-up` or an exit status has only one word.
+            let session = text.split_whitespace().nth(1).and_then(|pid| pid.parse().ok());
+            if let Some(group) = session.and_then(rustix::process::Pid::from_raw) {
+                let _gone = rustix::process::kill_process_group(group, Signal::KILL);
+            }
+        }
+    }
+
+    /// Kills the commands, by the marks of their attempts.
+    fn kill_commands(&self) {
+        let attempts = fs::read_dir(self.planrun.path("planrun/attempts")).unwrap();
+        let names: Vec<_> = attempts.map(|entry| entry.unwrap().file_name()).collect();
+        for entry in fs::read_dir("/proc").unwrap() {
+            let path = entry.unwrap().path();
+            let environment = fs::read(path.join("environ")).unwrap_or_default();
+            let mark = |variable: &[u8]| {
+                variable
+                    .strip_prefix(b"PLANRUN_MARK=")
+                    .is_some_and(|mark| names.iter().any(|name| name.as_encoded_bytes() == mark))
+            };
+            let pid = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+            if environment.split(|&byte| byte == 0).any(mark)
+                && let Some(pid) = pid.and_then(rustix::process::Pid::from_raw)
+            {
+                let _gone = rustix::process::kill_process(pid, Signal::KILL);
+            }
+        }
+    }
+
     fn apply(&self) -> Ended {
         self.planrun.run(&["apply", &self.plan, "-i", &self.inventory, "--set", &self.set, "--yes"])
     }
@@ -58,6 +92,7 @@ impl Bench {
         let going = self.planrun.begin(&words);
         eventually(&format!("it is at {lines:?}"), || self.lines() == lines);
         going.kill();
+        self.kill_sessions();
     }
 
     fn answer(&self, answer: &str) {
@@ -159,15 +194,7 @@ fn an_answer_settles_an_attempt_and_not_what_is_sent_after_it() {
     let bench = Bench::new(&steps.replace("kill -9 0", "sleep 60"), "3s");
     bench.killed_at("first begun");
     // The command dies with nobody watching.
-    let attempts = fs::read_dir(bench.planrun.path("planrun/attempts")).unwrap();
-    for attempt in attempts {
-        let leader = fs::read_to_string(attempt.unwrap().path().join("leader")).unwrap_or_default();
-        let Some(group) = leader.trim().parse().ok().and_then(rustix::process::Pid::from_raw)
-        else {
-            continue;
-        };
-        let _gone = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-    }
+    bench.kill_commands();
     bench.planrun.run(&["resume", "last"]).exits(6).says("did it happen?");
     bench.answer("not-done");
     bench.planrun.run(&["resume", "last"]).exits(1);

@@ -16,6 +16,8 @@ use crate::event::Progress;
 use crate::event::Question;
 use crate::event::Reason;
 use crate::inventory::HostName;
+use crate::output::Reading;
+use crate::plan::Action;
 use crate::run::Live;
 use crate::run::guard::Guard;
 use crate::run::perform::Task;
@@ -88,7 +90,7 @@ impl Task<'_, '_, '_> {
         let unknown = |why: &str, running| Outcome::Unknown { why: why.to_owned(), running };
         let outcome = loop {
             let recovered = match run.plan.inventory.host(&attempt.on) {
-                Some(host) => self.guard.recover(host, &attempt.id).await,
+                Some(host) => self.guard.recover(host, &attempt.id, attempt.intended).await,
                 None => Ok(Recovered::Unknown),
             };
             if self.is_blocked() {
@@ -122,11 +124,21 @@ impl Task<'_, '_, '_> {
             }
             break match recovered {
                 // A command may die of it that nobody reads what it prints any more.
-                Ok(Recovered::Ended(Output { exit: Exit::Signal(signal), .. })) => unknown(
+                Ok(
+                    Recovered::Exited(Exit::Signal(signal))
+                    | Recovered::Ended(Output { exit: Exit::Signal(signal), .. }),
+                ) => unknown(
                     &format!("signal {signal} ended it after its connection was lost"),
                     false,
                 ),
                 Ok(Recovered::Ended(output)) => return Some((ended(&output), Some(output))),
+                Ok(Recovered::Exited(Exit::Code(0))) if self.is_for_its_output() => {
+                    unknown("it ended with status 0, but its output was lost", false)
+                }
+                Ok(Recovered::Exited(exit)) => {
+                    let stdout = "[lost with the connection]".to_owned();
+                    Outcome::Ended { exit, stdout, stderr: String::new() }
+                }
                 Ok(Recovered::Absent) => Outcome::NeverStarted,
                 Ok(Recovered::Over) => {
                     unknown("its end was not seen; the host says that it is over", false)
@@ -141,6 +153,14 @@ impl Task<'_, '_, '_> {
             };
         };
         Some((outcome, None))
+    }
+
+    /// Whether the step makes a value of what it prints.
+    fn is_for_its_output(&self) -> bool {
+        match &self.step.action {
+            Action::Effect(effect) => !matches!(effect.reading, Reading::Whole | Reading::Discard),
+            _ => false,
+        }
     }
 
     /// Asks the operator whether a host is rolled back although something may still be running.

@@ -1,13 +1,14 @@
-//! One command on one channel.
+//! One host session on one channel.
 //!
-//! The channel is read without a break until it ends: a channel that nobody reads stalls the whole
-//! connection. What is fed to the command goes out beside that, followed by an end of file. An end
-//! with a status or a signal is the command's own; an end without either is a lost connection, and the
-//! outcome is unknown.
+//! The login shell is given its one line, and the `sh` behind it the scripts of the session. Only when
+//! the session is ready the request follows, and what the command reads. The channel is read without a
+//! break until it ends: a channel that nobody reads stalls the whole connection. How a command ended
+//! is what the session says, not the status of the channel: a start-up file, `sudo` and the SSH server
+//! have statuses of their own.
 //!
-//! However a channel is left (its end, a timeout, a caller that goes away) it is closed: servers
-//! allow ten at a time. A command that goes on behind a channel its caller left is not ended: what
-//! is known of it is for the caller to say.
+//! However a channel is left (its end, a caller that goes away) it is closed: servers allow ten at a
+//! time. A command that goes on behind a channel its caller left is ended by its host when its time is
+//! up.
 
 use std::future::Future;
 use std::time::Duration;
@@ -25,29 +26,14 @@ use tokio::time::timeout;
 
 use crate::transport::Exit;
 use crate::transport::answer::Answer;
+use crate::transport::answer::Closing;
 use crate::transport::answer::LINGER;
 use crate::transport::answer::LONGEST_LINGER;
-use crate::transport::wire::END_TIMEOUT;
+use crate::transport::wire::LOGIN;
 use crate::transport::wire::Wire;
 
-/// How long the library may take to put a request on its way.
-const SEND_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long a host may take to end a shell that had not come to the command.
-const KILL_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How a channel ended.
-#[derive(Debug, PartialEq)]
-pub(super) enum Ended {
-    /// The command ended.
-    Exit(Exit),
-    /// The host does not run commands for this user; nothing was done.
-    Refused,
-    /// The connection was gone before anything was sent.
-    Unsent,
-    /// Unknown, for this reason.
-    Lost(&'static str),
-}
+/// How long a session that is not heard may take to end.
+const SILENCE: Duration = Duration::from_secs(3);
 
 /// Opens a channel. Giving up in between leaves none behind.
 pub(super) async fn open(client: &Client) -> Result<Channel<Msg>, async_ssh2_tokio::Error> {
@@ -62,99 +48,99 @@ pub(super) async fn open(client: &Client) -> Result<Channel<Msg>, async_ssh2_tok
     channel.unwrap_or_else(|_| Err(russh::Error::Disconnect.into()))
 }
 
-/// Runs a command on a channel, for so long; `beside` opens the channel it is ended by.
-pub(super) async fn run(
-    beside: impl AsyncFn() -> Option<Channel<Msg>>,
-    channel: Channel<Msg>,
-    wire: &Wire,
-    longest: Duration,
-    grace: Duration,
-) -> (Ended, Answer) {
+/// Runs a request on a channel. The session must be ready within `ready`.
+pub(super) async fn run(channel: Channel<Msg>, wire: &Wire, ready: Duration) -> (Closing, Answer) {
+    const SILENT: &str = "its login did not come to `/bin/sh` in time: a start-up file of the login \
+                          shell waits, or the host is under load";
     let (reader, writer) = channel.split();
     let writer = Writer(Some(writer));
-    let mut reading = Reading { reader, answer: Answer::new(wire), end: None, closed: false };
-    // A request that waits when time is up is taken back.
-    if timeout(SEND_TIMEOUT, writer.exec(&wire.line)).await != Ok(true) {
-        return (Ended::Unsent, reading.answer);
-    }
-    let ended = match timeout(longest, reading.until_end(writer.feed(&wire.stdin))).await {
-        Ok(ended) => ended,
-        Err(_late) => end(beside, &mut reading, &writer, wire, grace).await,
+    let answer = Answer::new(wire);
+    let mut reading = Reading { reader, answer, ended: None, closed: false };
+    let begin = async {
+        writer.exec(LOGIN).await;
+        writer.feed(wire.session.as_bytes()).await;
     };
-    if matches!(ended, Ended::Exit(_)) {
-        // Elapsed is no fault: something else holds the streams.
+    let until_ready = |answer: &Answer| answer.is_ready() || answer.is_hopeless();
+    let started = timeout(ready, reading.until(begin, until_ready)).await;
+    if !reading.answer.is_ready() {
+        let closing = match started {
+            Ok(Some(closing)) => closing,
+            Ok(None) => Closing::Lost("its login is not usable"),
+            // At the end of its input a session ends, even if it is not heard. A login that hangs does not.
+            Err(_late) => match timeout(SILENCE, reading.until(writer.end(), |_| false)).await {
+                Ok(Some(Closing::Exit(exit))) => Closing::Exit(exit),
+                _ => Closing::Lost(SILENT),
+            },
+        };
+        return (closing, reading.answer);
+    }
+    reading.answer.sent();
+    let request = async {
+        writer.feed(wire.request.as_bytes()).await;
+        writer.feed(&wire.stdin).await;
+        writer.end().await;
+    };
+    let closing = match timeout(wire.patience, reading.until(request, Answer::is_over)).await {
+        Ok(None) => Closing::Said,
+        Ok(Some(closing)) => closing,
+        Err(_late) => Closing::Lost("the host did not say in time how the command ended"),
+    };
+    if closing == Closing::Said {
+        // Elapsed is not a fault: something else holds the streams.
         let _in_time = timeout(LONGEST_LINGER, reading.drain()).await;
     }
-    (ended, reading.answer)
+    (closing, reading.answer)
 }
 
-/// Ends a command that took too long, by a line on a channel of its own.
-async fn end(
-    beside: impl AsyncFn() -> Option<Channel<Msg>>,
-    reading: &mut Reading,
-    writer: &Writer,
-    wire: &Wire,
-    grace: Duration,
-) -> Ended {
-    const LEFT: &str = "the command did not end in time, and could not be ended";
-    let Some(leader) = reading.answer.leader() else {
-        // The login has not come to the command, and must not come to it later.
-        let killed = reading.until_end(writer.kill());
-        return match timeout(KILL_TIMEOUT, killed).await {
-            Ok(Ended::Exit(_)) => Ended::Exit(Exit::TimedOut),
-            _ => Ended::Lost("the login did not come to the command in time, and may yet do so"),
-        };
-    };
-    let line = wire.end_line(leader, grace);
-    let printed = timeout(END_TIMEOUT, print(beside, &line));
-    // It is read on meanwhile: an unread channel would stall the other one.
-    let read_on = timeout(END_TIMEOUT, reading.until_end(async {}));
-    let (printed, read) = tokio::join!(printed, read_on);
-    let gone = printed.ok().flatten().and_then(|printed| wire.ended(&printed));
-    match (gone, read) {
-        (Some(true), _) | (None, Ok(Ended::Exit(_))) => Ended::Exit(Exit::TimedOut),
-        _ => Ended::Lost(LEFT),
-    }
-}
-
-/// Runs a line of our own and returns what it prints, within reason.
-async fn print(beside: impl AsyncFn() -> Option<Channel<Msg>>, line: &str) -> Option<Vec<u8>> {
-    const ENOUGH: usize = 64 * 1024;
-    let (mut reader, writer) = beside().await?.split();
+/// Asks a login that cannot be used what its shell is.
+pub(super) async fn login_shell(channel: Channel<Msg>) -> Option<String> {
+    const ENOUGH: usize = 4 * 1024;
+    let (mut reader, writer) = channel.split();
     let writer = Writer(Some(writer));
+    writer.exec("echo $SHELL").await;
+    writer.end().await;
     let mut printed = Vec::new();
-    if writer.exec(line).await {
-        writer.feed(&[]).await;
-        while let Some(message) = reader.wait().await {
+    let reading = async {
+        while let Some(message) = reader.wait().await
+            && printed.len() < ENOUGH
+        {
             match message {
                 ChannelMsg::Data { data } => printed.extend_from_slice(&data),
                 ChannelMsg::Close | ChannelMsg::Failure => break,
                 _ => {}
             }
-            // What is awaited comes last.
-            let surplus = printed.len().saturating_sub(ENOUGH);
-            printed.drain(..surplus);
         }
-    }
-    Some(printed)
+    };
+    // It is a kindness only.
+    timeout(SILENCE, reading).await.ok();
+    let printed = String::from_utf8_lossy(&printed);
+    printed.lines().rev().map(str::trim).find(|line| line.starts_with('/')).map(str::to_owned)
 }
 
 /// The side of a channel that comes from the host.
 struct Reading {
     reader: ChannelReadHalf,
     answer: Answer,
-    end: Option<Ended>,
+    ended: Option<Closing>,
     closed: bool,
 }
 
 impl Reading {
-    /// Reads until the end of the command is known, while `feed` does its part.
-    async fn until_end(&mut self, feed: impl Future<Output = ()>) -> Ended {
+    /// Reads until the answer is far enough, while `feed` does its part. Returns how the channel ended
+    /// if it does so before.
+    async fn until(
+        &mut self,
+        feed: impl Future<Output = ()>,
+        enough: impl Fn(&Answer) -> bool,
+    ) -> Option<Closing> {
         tokio::pin!(feed);
         let mut fed = false;
         loop {
-            if let Some(end) = self.end.take() {
-                return end;
+            if enough(&self.answer) {
+                return None;
+            }
+            if self.closed {
+                return self.ended.clone();
             }
             tokio::select! {
                 () = &mut feed, if !fed => fed = true,
@@ -176,21 +162,25 @@ impl Reading {
         match message {
             Some(ChannelMsg::Data { data }) => self.answer.stdout(&data),
             Some(ChannelMsg::ExtendedData { data, ext: 1 }) => self.answer.stderr(&data),
+            // The streams may still be on their way.
             Some(ChannelMsg::ExitStatus { exit_status }) => {
                 let code = i32::try_from(exit_status).unwrap_or(i32::MAX);
-                self.end = Some(Ended::Exit(Exit::Code(code)));
+                self.ended = Some(Closing::Exit(Exit::Code(code)));
             }
             Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
-                self.end = Some(Ended::Exit(Exit::Signal(name_of(&signal_name))));
+                self.ended = Some(Closing::Exit(Exit::Signal(name_of(&signal_name))));
             }
-            Some(ChannelMsg::Failure) => self.end = Some(Ended::Refused),
+            Some(ChannelMsg::Failure) => {
+                self.ended = Some(Closing::Refused);
+                self.closed = true;
+            }
             Some(ChannelMsg::Close) => {
                 self.closed = true;
-                self.end.get_or_insert(Ended::Lost("the host closed it and told no end"));
+                self.ended.get_or_insert(Closing::Lost("the host closed the session"));
             }
             None => {
                 self.closed = true;
-                self.end.get_or_insert(Ended::Lost("it broke"));
+                self.ended.get_or_insert(Closing::Lost("the connection broke"));
             }
             Some(_) => {}
         }
@@ -205,29 +195,26 @@ fn name_of(signal: &Sig) -> String {
 }
 
 /// The side of a channel that goes to the host; closed when it is dropped. Nobody waits for that:
-/// on a connection that is stuck it takes for ever.
+/// on a connection that is stuck it takes for ever. A connection that breaks is seen by the reader.
 struct Writer(Option<ChannelWriteHalf<Msg>>);
 
 impl Writer {
-    /// Sends a line; false where there is no connection to send it on.
-    async fn exec(&self, line: &str) -> bool {
-        match &self.0 {
-            Some(channel) => channel.exec(true, line).await.is_ok(),
-            None => false,
+    async fn exec(&self, line: &str) {
+        if let Some(channel) = &self.0 {
+            channel.exec(true, line).await.ok();
         }
     }
 
-    /// Sends what the command reads, and its end. A command need not read what it is given.
+    /// Sends bytes. A command need not read what it is given.
     async fn feed(&self, bytes: &[u8]) {
         if let Some(channel) = &self.0 {
             channel.data_bytes(bytes.to_vec()).await.ok();
-            channel.eof().await.ok();
         }
     }
 
-    async fn kill(&self) {
+    async fn end(&self) {
         if let Some(channel) = &self.0 {
-            channel.signal(Sig::KILL).await.ok();
+            channel.eof().await.ok();
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Against a real server on loopback, begun by each test and ended with it.
 
+mod logins;
+mod memory;
 mod reaching;
 mod refused;
 mod server;
+mod shells;
 
 use std::fs;
 use std::path::Path;
@@ -88,10 +91,11 @@ async fn a_death_by_signal_a_status_and_a_lost_link_are_three_things() {
     let (transport, host) = (transport(), server.host());
     let killed = transport.look(&host, &script("kill -9 $$")).await.unwrap();
     assert_eq!(killed.exit, Exit::Signal("KILL".to_owned()));
-    let status = transport.look(&host, &script("exit 137")).await.unwrap();
-    assert_eq!(status.exit, Exit::Code(137));
-    // The parent is the server's process for this connection.
-    let cut = transport.look(&host, &script("kill -9 $PPID; sleep 1")).await.unwrap_err();
+    let status = transport.look(&host, &script("exit 255")).await.unwrap();
+    assert_eq!(status.exit, Exit::Code(255));
+    // The parent is the session, and its parent the server's process for this connection.
+    let kill = "kill -9 $(ps -o ppid= -p $PPID); sleep 1";
+    let cut = transport.look(&host, &script(kill)).await.unwrap_err();
     assert!(matches!(cut, TransportError::Cut { .. }), "{cut}");
     // The next command finds the connection dead and makes a new one.
     let after = transport.look(&host, &argv(&["true"])).await.unwrap();
@@ -170,18 +174,21 @@ async fn a_timeout_leaves_no_process_and_a_good_connection() {
 
 #[tokio::test]
 async fn a_login_that_hangs_never_comes_to_the_command() {
-    let force = "ForceCommand sleep 15; eval \"$SSH_ORIGINAL_COMMAND\"";
+    let force = "ForceCommand sleep 8; eval \"$SSH_ORIGINAL_COMMAND\"";
     let Some(server) = Server::start("hanging_login", force) else {
         return;
     };
     let mark = server.path("mark");
-    let mut touch = argv(&["touch", mark.to_str().unwrap()]);
-    touch.timeout = Duration::from_secs(1);
-    // OpenSSH passes no signals to forced commands: then it cannot be known.
-    match run(&server.host(), &touch).await {
-        Ok(output) => assert_eq!(output.exit, Exit::TimedOut),
-        Err(error) => assert!(error.to_string().contains("did not come to the command"), "{error}"),
-    }
+    let touch = argv(&["touch", mark.to_str().unwrap()]);
+    let transport = SshTransport::new(SshOptions {
+        connect_timeout: Duration::from_secs(1),
+        ..transport().options
+    });
+    let error = transport.look(&server.host(), &touch).await.unwrap_err();
+    // Nothing was sent, and the session that comes late finds nobody.
+    assert!(matches!(error, TransportError::Unreachable { .. }), "{error}");
+    assert!(error.to_string().contains("did not come to `/bin/sh` in time"), "{error}");
+    Clock::Real.sleep(Duration::from_secs(6)).await;
     assert!(!mark.exists());
 }
 
@@ -320,8 +327,8 @@ async fn with_one_session_a_connection_a_timeout_ends_and_looks_wait() {
     assert_eq!(slow.unwrap().exit, Exit::TimedOut);
     assert_eq!(processes_of(&mark), 0);
     assert_eq!(look.unwrap().stdout, b"seen\n");
-    // The shared connection, and the one for ending.
-    assert_eq!(server.logins(), 2);
+    // The host ends it by itself.
+    assert_eq!(server.logins(), 1);
     // What is fed much has a connection of its own, and takes no session from the shared one.
     let mut cat = argv(&["cat"]);
     cat.stdin = Some(vec![b'x'; 2 * 1024 * 1024]);

@@ -92,7 +92,7 @@ async fn a_reconnect_asks_for_the_key_of_the_first_time() {
     let known = format!("[127.0.0.1]:{port} {}\n", server.public_key("host_rsa"));
     fs::write(server.path("known_hosts"), known).unwrap();
     assert!(transport.look(&host, &argv(&["true"])).await.is_ok());
-    let cut = transport.look(&host, &script("kill -9 $PPID; sleep 1")).await;
+    let cut = transport.look(&host, &script("kill -9 $(ps -o ppid= -p $PPID); sleep 1")).await;
     assert!(matches!(cut, Err(TransportError::Cut { .. })), "{cut:?}");
     // The other key is the server's too, and listed: but it is not the one it began with.
     let known = format!("[127.0.0.1]:{port} {}\n", server.public_key("host_ed25519"));

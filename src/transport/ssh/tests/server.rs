@@ -30,9 +30,24 @@ pub(super) struct Server {
 impl Server {
     /// Starts a server with these lines first in its configuration (the first value of each keyword counts); says so and returns nothing where
     /// there is none.
+    pub(super) fn start(test: &str, more: &str) -> Option<Self> {
+        Self::start_after(test, more, None)
+    }
+
+    /// Starts a server in a mount namespace of its own, once `sh` has run a script there in which `$at`
+    /// is the folder of the server: what it mounts over files of the machine is so for this server only.
+    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
+    pub(super) fn start_on(test: &str, more: &str, script: &str) -> Option<Self> {
+        if !rustix::process::getuid().is_root() || !Path::new("/usr/bin/unshare").exists() {
+            eprintln!("skipped: {test}: no unshare, or not root");
+            return None;
+        }
+        Self::start_after(test, more, Some(script))
+    }
+
     #[expect(clippy::print_stderr, reason = "a skipped test says so")]
     #[expect(clippy::disallowed_methods, reason = "the server is part of the test")]
-    pub(super) fn start(test: &str, more: &str) -> Option<Self> {
+    fn start_after(test: &str, more: &str, script: Option<&str>) -> Option<Self> {
         if !Path::new(SSHD).exists() {
             eprintln!("skipped: {test}: no sshd");
             return None;
@@ -57,15 +72,16 @@ impl Server {
             keygen(folder.path(), name, kind, "");
         }
         drop(free);
-        let process = Command::new(SSHD)
-            .arg("-D")
-            .arg("-f")
-            .arg(folder.path().join("sshd_config"))
-            .arg("-E")
-            .arg(folder.path().join("log"))
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
+        let run = format!("exec {SSHD} -D -f {at}/sshd_config -E {at}/log");
+        let process = match script {
+            None => Command::new("/bin/sh").args(["-c", &run]).stdin(Stdio::null()).spawn(),
+            Some(script) => Command::new("/usr/bin/unshare")
+                .args(["--mount", "/bin/sh", "-ec"])
+                .arg(format!("mount --make-rprivate /\nat={at}\n{script}\n{run}"))
+                .stdin(Stdio::null())
+                .spawn(),
+        };
+        let process = process.unwrap();
         let mut server = Self { folder, port, process };
         let known = format!("[127.0.0.1]:{port} {}\n", server.public_key("host_ed25519"));
         fs::write(server.path("known_hosts"), known).unwrap();
@@ -105,6 +121,14 @@ impl Server {
             encrypted: indexmap::IndexMap::new(),
             groups: Vec::new(),
         }
+    }
+
+    /// Returns the host for a login as another user.
+    pub(super) fn host_as(&self, user: &str) -> Host {
+        let mut host = self.host();
+        host.link.user = Some(user.to_owned());
+        host.name = HostName::new(user);
+        host
     }
 
     /// Returns kind and key of a public key, as known hosts have them.

@@ -1,0 +1,163 @@
+# Runs one command with a time limit, as the user it is for. Part of the host session (serve.sh).
+#
+# The command gets a session of its own and a mark in its environment. When its time is up, everything in
+# that session, everything with the mark, and all children of these are ended: TERM, some grace, KILL.
+# `timeout` in a script makes a process group of its own, `setsid` a session, `env -i` loses the mark, a
+# daemon loses its parent: only a process that does the last three at once gets away.
+# "Ended" is printed only if nothing is left, and if this user could see it. Otherwise `left` is printed,
+# and this shell stays for as long as something is seen, so that the host goes on to call it running.
+#
+# The command runs in the foreground (in the background its INT and QUIT would be ignored) and the clock
+# next to it. The clock does the ending; this shell learns of it by ALRM once the command is over.
+
+pr_say() {
+    echo "$pr_prefix:$*"
+}
+
+# Lists in $pr_members what belongs to the command. Fails if there is nothing.
+pr_find_members() {
+    pr_members=
+    if [ ! -r /proc/self/stat ]; then
+        pr_find_descendants
+    else
+        # shellcheck disable=SC2046 # paths without spaces, in one line
+        pr_marked=" $(echo $(grep -lsF "PLANRUN_MARK=$pr_mark" /proc/[0-9]*/environ)) "
+        for pr_stat in /proc/[0-9]*/stat; do
+            { read -r pr_fields <"$pr_stat"; } 2>/dev/null || continue
+            # After the name, which may hold anything: state, parent, group, session.
+            # shellcheck disable=SC2086 # words without spaces
+            set -- "${pr_stat%/stat}" ${pr_fields##*\) }
+            case $2 in Z | X) continue ;; esac
+            # A child of this shell that leads a session is the command itself.
+            [ "$3" != $$ ] || [ "/proc/$5" != "$1" ] || pr_session=$5
+            case "$pr_marked$pr_known" in
+            *" $1/environ "* | *" ${1#/proc/} "* | *" $3 "*) ;;
+            *) [ "$5" = "$pr_session" ] || continue ;;
+            esac
+            pr_members="$pr_members ${1#/proc/}"
+            case $pr_known in
+            *" ${1#/proc/} "*) ;;
+            *) pr_known="$pr_known${1#/proc/} " ;;
+            esac
+        done
+    fi
+    [ -n "$pr_members" ]
+}
+
+# Without /proc: the descendants of this shell, but not the clock and its own.
+pr_find_descendants() {
+    pr_clock=$(exec /bin/sh -c 'echo $PPID')
+    pr_family=" $$ "
+    pr_before=
+    while [ "$pr_before" != "$pr_family" ]; do
+        pr_before=$pr_family
+        # shellcheck disable=SC2046 # pairs of numbers
+        set -- $(ps -A -o pid= -o ppid= 2>/dev/null)
+        while [ $# -ge 2 ]; do
+            case "$pr_family" in
+            *" $1 "*) ;;
+            *" $2 "*) [ "$1" = "$pr_clock" ] || pr_family="$pr_family$1 " pr_members="$pr_members $1" ;;
+            esac
+            shift 2
+        done
+    done
+}
+
+# Whether this user would see everything that is left.
+pr_sees_all() {
+    [ -n "$pr_setsid" ] && [ -r /proc/self/stat ] && { [ -r /proc/1/stat ] || [ "$(id -u)" = 0 ]; }
+}
+
+# Sends a signal to all members.
+pr_signal() {
+    # shellcheck disable=SC2086 # numbers
+    kill "-$1" $pr_members 2>/dev/null
+}
+
+# Waits up to $1 seconds for the members to be gone.
+pr_gone_within() {
+    pr_naps=$(($1 * pr_per_second))
+    while pr_find_members; do
+        [ "$pr_naps" -gt 0 ] || return 1
+        pr_naps=$((pr_naps - 1))
+        sleep "$pr_nap"
+    done
+}
+
+# Ends the command. Status 0: it is ended; 3: it was over; 1: nobody knows, and `left` was printed.
+pr_end() {
+    pr_session=none pr_known=' ' pr_size=
+    # A child may come before its parent: until no more are found.
+    while [ "$pr_size" != "$pr_known" ]; do
+        pr_size=$pr_known
+        pr_find_members
+    done
+    if ! pr_find_members && pr_sees_all; then return 3; fi
+    if sleep 0.1 2>/dev/null; then pr_nap=0.1 pr_per_second=10; else pr_nap=1 pr_per_second=1; fi
+    pr_signal TERM
+    pr_signal CONT
+    if ! pr_gone_within "$pr_grace"; then
+        pr_signal KILL
+        if ! pr_gone_within 3; then
+            pr_say left
+            while pr_find_members; do sleep 1; done
+        fi
+    fi
+    pr_sees_all && return 0
+    pr_say left
+    return 1
+}
+
+# Waits for $1 seconds, or $2 if `sleep` takes whole numbers only, and then ends the command. USR1 says
+# that nobody waits for the command any more: then it is ended at once.
+pr_clock() {
+    pr_sleep= pr_now=
+    trap 'pr_now=yes; [ -z "$pr_sleep" ] || kill "$pr_sleep"' USR1
+    trap '[ -z "$pr_sleep" ] || kill "$pr_sleep"; exit 0' TERM
+    for pr_seconds in "$1" "$2"; do
+        [ -z "$pr_now" ] || break
+        sleep "$pr_seconds" >/dev/null &
+        pr_sleep=$!
+        wait "$pr_sleep" && break
+    done
+    trap '' TERM USR1
+    kill -ALRM $$
+    pr_end
+}
+
+# Runs `pr_start ARGUMENT...`, which planrun has defined: SECONDS WHOLE-SECONDS GRACE MARK ARGUMENT...
+pr_command() {
+    pr_time=$1 pr_whole=$2 pr_grace=$3 pr_mark=$4
+    shift 4
+    pr_setsid=$(command -v setsid)
+    pr_late=
+    trap 'pr_late=yes' ALRM
+    # A lost connection ends the command at most, and not this shell, which has to keep the status. (ksh
+    # would also follow its command in a death by INT or QUIT.)
+    trap : HUP PIPE INT QUIT
+    trap '' USR1
+    # What this shell itself has to say about a death by signal is no output of the command.
+    exec 4>&2 2>/dev/null
+    pr_clock "$pr_time" "$pr_whole" 4>&- &
+    pr_clock=$!
+    trap : USR1
+    (pr_start "$@" 2>&4 4>&-)
+    pr_status=$?
+    # Some shells add 256 for a signal, the others 128.
+    [ "$pr_status" -lt 256 ] || pr_status=$((pr_status - 128))
+    pr_how=$pr_status
+    if [ -n "$pr_late" ]; then
+        wait "$pr_clock"
+        case $? in
+        0) pr_status=142 pr_how=timeout ;;
+        3) ;;
+        *) exit 142 ;;
+        esac
+    else
+        kill "$pr_clock"
+    fi
+    # First what lasts, then what is heard only if the connection is still there.
+    [ "${pr_attempt:--}" = - ] || pr_keep_exit "$pr_attempt" "$pr_how"
+    pr_say "end $pr_how"
+    exit "$pr_status"
+}

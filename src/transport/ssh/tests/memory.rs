@@ -1,0 +1,220 @@
+//! What a host remembers of attempts: after a cut, a killed session, on hosts that hide processes or
+//! have no room.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use super::argv;
+use super::script;
+use super::server::Server;
+use super::shells::accounts;
+use super::transport;
+use super::wait_for;
+use jiff::Timestamp;
+
+use crate::clock::Clock;
+use crate::inventory::Host;
+use crate::transport::AttemptId;
+use crate::transport::Command;
+use crate::transport::Exit;
+use crate::transport::Recovered;
+use crate::transport::Transport;
+use crate::transport::TransportError;
+
+/// Kills the server's process for a connection, and with `session` the host session, too.
+fn cutting(session: bool) -> &'static str {
+    if session {
+        "s=$(cat session); c=$(ps -o ppid= -p $s); kill -9 $c $s"
+    } else {
+        "kill -9 $(ps -o ppid= -p $(cat session))"
+    }
+}
+
+/// A command that notes its host session, waits to be let go on, and counts itself.
+fn slow(server: &Server, become_user: Option<&str>) -> Command {
+    // With `become` there are sudo and a shell between the session and the command.
+    let up =
+        if become_user.is_some() { "p=$(ps -o ppid= -p $p); p=$(ps -o ppid= -p $p);" } else { "" };
+    let mut slow = script(&format!(
+        "p=$PPID; {up} cd '{}'; echo $p >session.new; mv session.new session\n\
+         while [ ! -e go ]; do sleep 0.1; done; echo s1 >>effects; exit 3",
+        server.path("work").display()
+    ));
+    slow.r#become = become_user.map(str::to_owned);
+    slow
+}
+
+/// Cuts the connection while an attempt runs, and returns what its sender is told.
+async fn cut(server: &Server, host: &Host, id: &AttemptId, slow: &Command, session: bool) {
+    let work = server.path("work");
+    fs::create_dir_all(&work).unwrap();
+    std::os::unix::fs::chown(&work, Some(64321), None).ok();
+    for name in ["session", "go", "effects"] {
+        fs::remove_file(work.join(name)).ok();
+    }
+    let (sender, other, noted) = (transport(), transport(), work.join("session"));
+    let cutting = async {
+        let kill = script(&format!("cd '{}'; {}", work.display(), cutting(session)));
+        other.look(&server.host(), &kill).await.unwrap();
+    };
+    let sending = sender.attempt(host, id, slow);
+    tokio::pin!(sending);
+    tokio::select! {
+        early = &mut sending => panic!("it ended by itself: {early:?}"),
+        () = wait_for(&noted) => {}
+    }
+    let (sent, ()) = tokio::join!(sending, cutting);
+    assert!(matches!(sent, Err(TransportError::Cut { .. })), "{sent:?}");
+}
+
+async fn after(server: &Server, host: &Host, id: &AttemptId) -> Recovered {
+    fs::write(server.path("work/go"), "").unwrap();
+    let effects = server.path("work/effects");
+    wait_for(&effects).await;
+    loop {
+        let found = transport().recover(host, id, Timestamp::now()).await.unwrap();
+        if found != Recovered::Running {
+            assert_eq!(fs::read_to_string(&effects).unwrap(), "s1\n");
+            return found;
+        }
+        Clock::Real.sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn id(text: &str) -> AttemptId {
+    AttemptId(format!("{text}-{}", uuid::Uuid::now_v7().simple()))
+}
+
+#[tokio::test]
+async fn a_host_knows_how_an_attempt_ended_after_its_connection_was_cut() {
+    let Some(server) = Server::start("cut", "") else {
+        return;
+    };
+    let (host, id) = (server.host(), id("cut"));
+    cut(&server, &host, &id, &slow(&server, None), false).await;
+    assert_eq!(transport().recover(&host, &id, Timestamp::now()).await, Ok(Recovered::Running));
+    assert_eq!(after(&server, &host, &id).await, Recovered::Exited(Exit::Code(3)));
+}
+
+#[tokio::test]
+async fn a_killed_session_is_not_a_command_that_is_over() {
+    let Some(server) = Server::start("killed_session", "") else {
+        return;
+    };
+    let (host, id) = (server.host(), id("killed"));
+    cut(&server, &host, &id, &slow(&server, None), true).await;
+    assert_eq!(transport().recover(&host, &id, Timestamp::now()).await, Ok(Recovered::Running));
+    assert_eq!(after(&server, &host, &id).await, Recovered::Over);
+}
+
+#[tokio::test]
+async fn a_command_of_root_is_found_by_a_login_that_cannot_see_it() {
+    let hidden = format!(
+        "{}echo 'plain ALL=(ALL) NOPASSWD: ALL' >$at/sudoers; chmod 440 $at/sudoers\n\
+         mount --bind $at/sudoers /etc/sudoers\n\
+         mount -t proc -o hidepid=2 proc /proc",
+        accounts()
+    );
+    let Some(server) = Server::start_on("hidepid", "", &hidden) else {
+        return;
+    };
+    let host = server.host_as("plain");
+    for (session, ended) in [(false, Recovered::Exited(Exit::Code(3))), (true, Recovered::Over)] {
+        let id = id("hidden");
+        cut(&server, &host, &id, &slow(&server, Some("root")), session).await;
+        assert_eq!(
+            transport().recover(&host, &id, Timestamp::now()).await,
+            Ok(Recovered::Running),
+            "{session}"
+        );
+        assert_eq!(after(&server, &host, &id).await, ended);
+    }
+    // Its own processes in the other session are hidden from nobody: but this cannot be proved there.
+    let mut late = script("sleep 30");
+    late.timeout = Duration::from_millis(500);
+    let told = transport().look(&host, &late).await;
+    assert!(matches!(told, Err(TransportError::Cut { .. })), "{told:?}");
+}
+
+#[tokio::test]
+async fn an_attempt_that_was_asked_for_first_never_starts() {
+    let Some(server) = Server::start("given_up_first", "") else {
+        return;
+    };
+    let (transport, host, id) = (transport(), server.host(), id("first"));
+    for _ in 0..2 {
+        assert_eq!(transport.recover(&host, &id, Timestamp::now()).await, Ok(Recovered::Absent));
+    }
+    let mark = server.path("mark");
+    let effect = script(&format!("touch '{}'", mark.display()));
+    let error = transport.attempt(&host, &id, &effect).await.unwrap_err();
+    assert!(matches!(error, TransportError::Repeated { .. }), "{error}");
+    assert!(!mark.exists());
+    assert_eq!(transport.recover(&host, &id, Timestamp::now()).await, Ok(Recovered::Absent));
+}
+
+#[tokio::test]
+async fn an_attempt_that_started_before_is_not_called_unsent() {
+    let Some(server) = Server::start("twice", "") else {
+        return;
+    };
+    let (transport, host, id) = (transport(), server.host(), id("twice"));
+    let effects = server.path("effects");
+    let effect = script(&format!("echo s1 >>'{}'; exit 4", effects.display()));
+    assert_eq!(transport.attempt(&host, &id, &effect).await.unwrap().exit, Exit::Code(4));
+    let error = transport.attempt(&host, &id, &effect).await.unwrap_err();
+    assert!(matches!(error, TransportError::Repeated { .. }), "{error}");
+    assert_eq!(fs::read_to_string(effects).unwrap(), "s1\n");
+    assert_eq!(
+        transport.recover(&host, &id, Timestamp::now()).await,
+        Ok(Recovered::Exited(Exit::Code(4)))
+    );
+}
+
+#[tokio::test]
+async fn a_host_without_room_for_a_record_gets_no_effect() {
+    let full = format!(
+        "{}mount -t tmpfs -o size=64k,mode=755 tmpfs $at/homes/plain\n\
+         chown 64321 $at/homes/plain; mkdir -p $at/homes/plain/.local/state/planrun/attempts\n\
+         chown -R 64321 $at/homes/plain/.local; cat /dev/zero >$at/homes/plain/fill || :",
+        accounts()
+    );
+    let Some(server) = Server::start_on("full", "", &full) else {
+        return;
+    };
+    let (transport, host, id) = (transport(), server.host_as("plain"), id("full"));
+    let mark = Path::new("/tmp").join(format!("planrun-full-{}", server.port()));
+    let effect = script(&format!("touch '{}'", mark.display()));
+    let error = transport.attempt(&host, &id, &effect).await.unwrap_err();
+    assert!(matches!(error, TransportError::Denied { .. }), "{error}");
+    assert!(error.to_string().contains("cannot keep a record of the command in "), "{error}");
+    assert!(!mark.exists());
+    assert_eq!(transport.recover(&host, &id, Timestamp::now()).await, Ok(Recovered::Unknown));
+    // Looks need none.
+    assert_eq!(transport.look(&host, &script("id -u")).await.unwrap().stdout, b"64321\n");
+}
+
+/// A home that was emptied: a stateless image, or `rm -rf ~/.local/state`.
+#[tokio::test]
+async fn a_host_that_lost_its_memory_does_not_call_an_attempt_absent() {
+    let Some(server) = Server::start_on("emptied", "", &accounts()) else {
+        return;
+    };
+    let (host, id) = (server.host_as("plain"), id("emptied"));
+    let sender = transport();
+    sender.reach(&host).await.unwrap();
+    let intended = Timestamp::now();
+    assert!(sender.attempt(&host, &id, &argv(&["true"])).await.is_ok());
+    let ended = transport().recover(&host, &id, intended).await;
+    assert_eq!(ended, Ok(Recovered::Exited(Exit::Code(0))));
+    Clock::Real.sleep(Duration::from_millis(10)).await;
+    fs::remove_dir_all(server.path("homes/plain/.local")).unwrap();
+    for _ in 0..2 {
+        assert_eq!(transport().recover(&host, &id, intended).await, Ok(Recovered::Unknown));
+    }
+    // It remembers again from here on.
+    let later = self::id("later");
+    let absent = transport().recover(&host, &later, Timestamp::now()).await;
+    assert_eq!(absent, Ok(Recovered::Absent));
+}
