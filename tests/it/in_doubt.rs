@@ -83,12 +83,12 @@ impl Bench {
     }
 
     fn apply(&self) -> Ended {
-        self.planrun.run(&["apply", &self.plan, "-i", &self.inventory, "--set", &self.set, "--yes"])
+        self.planrun.run(&["apply", &self.plan, "-i", &self.inventory, "--set", &self.set])
     }
 
     /// Begins the run and kills it once the file has these lines.
     fn killed_at(&self, lines: &str) {
-        let words = ["apply", &self.plan, "-i", &self.inventory, "--set", &self.set, "--yes"];
+        let words = ["apply", &self.plan, "-i", &self.inventory, "--set", &self.set];
         let going = self.planrun.begin(&words);
         eventually(&format!("it is at {lines:?}"), || self.lines() == lines);
         going.kill();
@@ -234,7 +234,7 @@ fn a_stop_while_a_condition_is_looked_at_sends_nothing_and_fails_nothing() {
     rollback: {none: lines in a file harm nobody}
 ";
     let bench = Bench::new(steps, "20s");
-    let words = ["apply", &bench.plan, "-i", &bench.inventory, "--set", &bench.set, "--yes"];
+    let words = ["apply", &bench.plan, "-i", &bench.inventory, "--set", &bench.set];
     let mut going = bench.planrun.begin_json(&words);
     going.until_long_in("here/first", Duration::from_secs(1));
     going.interrupt();
@@ -252,7 +252,7 @@ fn a_stop_while_a_claim_is_looked_at_fails_nothing() {
     within: 30s
 ";
     let bench = Bench::new(steps, "20s");
-    let words = ["apply", &bench.plan, "-i", &bench.inventory, "--set", &bench.set, "--yes"];
+    let words = ["apply", &bench.plan, "-i", &bench.inventory, "--set", &bench.set];
     let mut going = bench.planrun.begin_json(&words);
     going.until_long_in("here/claim", Duration::from_secs(1));
     going.interrupt();
@@ -278,7 +278,7 @@ fn a_stop_while_a_host_is_away_fails_nothing() {
     );
     let bench = Bench::new(&steps, "30s");
     bench.planrun.file("inventory.yaml", server.inventory_with_key());
-    let words = ["apply", &bench.plan, "-i", &bench.inventory, "--set", &bench.set, "--yes"];
+    let words = ["apply", &bench.plan, "-i", &bench.inventory, "--set", &bench.set];
     let mut going = bench.planrun.begin_json(&words);
     going.until_ended("web1/first");
     server.cut();
