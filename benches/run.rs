@@ -155,10 +155,12 @@ impl Made {
     }
 }
 
+/// Makes a scene of a size.
+type Make = Box<dyn Fn(usize) -> Made>;
+
 fn runs(criterion: &mut Criterion) {
     let many_steps = |fails| move |size| Made::new(&steps(size, 1, fails), 1);
     let many_hosts = |serial| move |size| Made::new(&steps(3, serial, false), size);
-    type Make = Box<dyn Fn(usize) -> Made>;
     let kinds: [(&str, [usize; 2], Make); 4] = [
         ("steps", [1_000, 4_000], Box::new(many_steps(false))),
         ("steps-and-back", [1_000, 4_000], Box::new(many_steps(true))),

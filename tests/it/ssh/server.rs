@@ -30,6 +30,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Makes a server that shows the host key `one`; `None`, and says so, if there is no sshd.
+    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
     pub(crate) fn start(test: &str) -> Option<Self> {
         if !Path::new(SSHD).exists() {
             eprintln!("skipped: {test}: no sshd");
