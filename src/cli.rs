@@ -150,12 +150,15 @@ enum Command {
 /// Does what the command line says, and returns the exit status of the process.
 pub fn main() -> ExitCode {
     fault::set_panic_hook();
-    let done = std::panic::catch_unwind(AssertUnwindSafe(|| run(std::env::args_os().collect())));
+    let done =
+        std::panic::catch_unwind(AssertUnwindSafe(
+            || run(&std::env::args_os().collect::<Vec<_>>()),
+        ));
     done.unwrap_or(Exit::INTERNAL).into()
 }
 
-fn run(words: Vec<OsString>) -> Exit {
-    let cli = match parse(&words) {
+fn run(words: &[OsString]) -> Exit {
+    let cli = match parse(words) {
         Ok(cli) => cli,
         Err(error) => {
             if let Err(failure) = error.print() {
@@ -164,7 +167,7 @@ fn run(words: Vec<OsString>) -> Exit {
             return arrived(if error.use_stderr() { Exit::INVALID } else { Exit::SUCCEEDED });
         }
     };
-    let context = Context::new(&cli.global, words);
+    let context = Context::new(&cli.global);
     context.begin_log();
     arrived(cli.command.run(&context).unwrap_or_else(|fault| {
         fault.tell(&context);

@@ -306,6 +306,13 @@ pub struct RunPlanned {
     pub by: String,
     /// The plan's path as the user named it.
     pub plan_path: String,
+    /// The words behind `apply` that start such a run again, `--limit` and secrets left out; none
+    /// in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arguments: Vec<String>,
+    /// The pattern that kept the run to some hosts of the plan: `--limit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<String>,
     /// The plan's text: a resume does not depend on a file edited since.
     pub plan_text: String,
     /// SHA-256 of the plan's text, in hex.

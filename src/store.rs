@@ -1,7 +1,7 @@
 //! The store: what is kept of runs, so that a crash loses nothing and a run can be taken up again.
 //!
 //! In go the events of runs, each kept before anything depends on it ([`RunJournal`]); out come
-//! the list of runs ([`Store::runs`]) and the events of one ([`Store::records`]).
+//! the list of runs ([`Reader::runs`]) and the events of one ([`Reader::records`]).
 //!
 //! ```text
 //!   run --append--> RunJournal --+

@@ -93,8 +93,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let path = args.plan.display().to_string();
     let texts = Named::texts(ready.model.as_ref());
     let mut first = planned(&ready.plan, &path, &ready.text, &by, texts);
-    let hidden: Vec<&str> =
-        secrets::hidden(&ready.plan.plan).map(|(name, _)| name.as_str()).collect();
+    first.arguments = arguments(args, &ready.plan);
+    first.limit.clone_from(&args.values.limit);
     if secrets::are_needed(&ready.plan.plan) {
         first.secrets = Some(SecretSources {
             inputs: args.values.inputs.as_deref().map(absolute),
@@ -118,11 +118,28 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         state: RunState::default(),
         first: vec![first],
         output: args.output,
-        apply: Some(context.typed(&hidden)),
         by,
     };
     context.say(&format!("run {}", journal.run()));
     session.run()
+}
+
+/// Returns the words that start such a run again, secrets and `--limit` left out.
+fn arguments(args: &Args, plan: &ResolvedPlan) -> Vec<String> {
+    let hidden: Vec<&str> = secrets::hidden(&plan.plan).map(|(name, _)| name.as_str()).collect();
+    let mut words = vec![args.plan.display().to_string()];
+    let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
+    for inventory in &args.inventory {
+        option("--inventory", inventory.clone());
+    }
+    if let Some(inputs) = &args.values.inputs {
+        option("--inputs", inputs.display().to_string());
+    }
+    for (name, value) in &args.values.set {
+        let value = if hidden.contains(&name.as_str()) { "..." } else { value };
+        option("--set", format!("{name}={value}"));
+    }
+    words
 }
 
 /// Reads all texts; all that is wrong with them is told at once.

@@ -1,6 +1,5 @@
 //! What all commands know of the process: its terminal, its words, where runs are kept.
 
-use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -33,7 +32,6 @@ pub(super) struct Context {
     color: ColorChoice,
     verbose: u8,
     state_dir: Option<PathBuf>,
-    words: Vec<OsString>,
 }
 
 /// One of the two streams that people read.
@@ -46,14 +44,9 @@ pub(super) enum Stream {
 }
 
 impl Context {
-    /// Notes what was typed.
-    pub(super) fn new(global: &Global, words: Vec<OsString>) -> Self {
-        Self {
-            color: global.color,
-            verbose: global.verbose,
-            state_dir: global.state_dir.clone(),
-            words,
-        }
+    /// Notes what was asked for.
+    pub(super) fn new(global: &Global) -> Self {
+        Self { color: global.color, verbose: global.verbose, state_dir: global.state_dir.clone() }
     }
 
     /// Begins to log, where that was asked for.
@@ -97,7 +90,7 @@ impl Context {
 
     /// Returns what reports must know of this command to name others.
     pub(super) fn invocation(&self, run: RunId, stream: Stream) -> Invocation {
-        Invocation { program: self.program(), run, apply: None, style: self.style(stream) }
+        Invocation { program: self.program(), run, style: self.style(stream) }
     }
 
     /// Returns how planrun is called: with the folder of its runs where that was said.
@@ -108,15 +101,6 @@ impl Context {
             }
             None => "planrun".to_owned(),
         }
-    }
-
-    /// Returns the command as it was typed, ready for a shell; the values that `--set` gives to
-    /// some names are left out.
-    pub(super) fn typed(&self, hidden: &[&str]) -> String {
-        let words = self.words.iter().skip(1);
-        let words = words.map(|word| quote::readable(&without(&word.to_string_lossy(), hidden)));
-        let all: Vec<String> = std::iter::once("planrun".to_owned()).chain(words).collect();
-        all.join(" ")
     }
 
     /// Asks the operator whether to go on, and says if they do not want to. Refuses if nobody can be
@@ -194,19 +178,6 @@ impl Context {
     }
 }
 
-/// Leaves the value out of `NAME=VALUE` and `--set=NAME=VALUE` for some names.
-fn without(word: &str, hidden: &[&str]) -> String {
-    let bare =
-        ["--set=", "-s=", "-s"].iter().find_map(|option| word.strip_prefix(option)).unwrap_or(word);
-    match bare.split_once('=') {
-        Some((name, _)) if hidden.contains(&name) => {
-            let option = &word[..word.len() - bare.len()];
-            format!("{option}{name}=...")
-        }
-        _ => word.to_owned(),
-    }
-}
-
 /// Writes a line to standard error.
 pub(super) fn write_line(line: &str) {
     let mut err = std::io::stderr().lock();
@@ -233,16 +204,6 @@ fn decide_colour(choice: ColorChoice, is_terminal: bool, is_refused: bool) -> bo
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_secret_that_was_typed_is_not_said_again() {
-        for word in ["token=hunter2", "--set=token=hunter2", "-stoken=hunter2"] {
-            let said = without(word, &["token"]);
-            assert!(said.ends_with("token=..."), "{said}");
-        }
-        assert_eq!(without("wait=15m", &["token"]), "wait=15m");
-        assert_eq!(without("--set", &["token"]), "--set");
-    }
 
     #[test]
     fn colour_is_for_terminals_unless_it_is_forced() {

@@ -89,7 +89,6 @@ pub(super) fn go_on(
         state,
         first,
         output,
-        apply: None,
         by,
     };
     session.run()

@@ -26,7 +26,6 @@ use crate::cli::view::View;
 use crate::event::Event;
 use crate::event::JournalError;
 use crate::event::Record;
-use crate::report::summary::Invocation;
 use crate::report::summary::summary_of;
 use crate::resolve::ResolvedPlan;
 use crate::run::Asker;
@@ -59,8 +58,6 @@ pub(super) struct Session<'a> {
     pub(super) first: Vec<Event>,
     /// How it is shown.
     pub(super) output: Output,
-    /// The command that begins such a run, if it was this one.
-    pub(super) apply: Option<String>,
     /// Who works here.
     pub(super) by: String,
 }
@@ -102,8 +99,7 @@ impl Session<'_> {
             }
         };
         self.machines.save()?;
-        let invocation =
-            Invocation { apply: self.apply.clone(), ..self.context.invocation(run, Stream::Err) };
+        let invocation = self.context.invocation(run, Stream::Err);
         self.context.say("");
         self.context.say(summary_of(&memory, &invocation).trim_end());
         Ok(exit)

@@ -57,6 +57,10 @@ pub struct Memory {
     pub summary: Option<String>,
     /// The plan's path as the user named it.
     pub plan_path: String,
+    /// The words that start such a run again.
+    pub arguments: Vec<String>,
+    /// The pattern that kept it to some hosts.
+    pub limit: Option<String>,
     /// The inventory's path as the user named it.
     pub inventory_path: String,
     /// At most so many hosts at a time, batch by batch.
@@ -155,6 +159,8 @@ impl Default for Memory {
             plan: String::new(),
             summary: None,
             plan_path: String::new(),
+            arguments: Vec::new(),
+            limit: None,
             inventory_path: String::new(),
             serial: Vec::new(),
             is_model: false,
@@ -331,6 +337,8 @@ impl Memory {
         self.plan.clone_from(&planned.outline.plan);
         self.summary.clone_from(&planned.outline.summary);
         self.plan_path.clone_from(&planned.plan_path);
+        self.arguments.clone_from(&planned.arguments);
+        self.limit.clone_from(&planned.limit);
         self.inventory_path.clone_from(&planned.inventory.path);
         self.serial.clone_from(&planned.outline.serial);
         self.is_model = !planned.hosts.is_empty()

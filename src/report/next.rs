@@ -7,11 +7,11 @@ use crate::event::Question;
 use crate::event::RunId;
 use crate::event::RunStatus;
 use crate::event::TaskId;
+use crate::inventory::HostName;
 use crate::quote;
 use crate::report::detail::sentence;
 use crate::report::fold::HostMemory;
 use crate::report::fold::Memory;
-use crate::report::text::printable;
 
 /// A way to go on: what it is for, and the commands.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,9 +29,9 @@ impl Next {
 }
 
 /// Returns what may be done next, the likely way first; nothing after a success.
-pub(crate) fn next(memory: &Memory, program: &str, run: &RunId, again: Option<&str>) -> Vec<Next> {
+pub(crate) fn next(memory: &Memory, program: &str, run: &RunId) -> Vec<Next> {
     let verb = |verb: &str| format!("{program} {verb} {}", word(&run.0));
-    let again = again.map_or_else(|| apply(memory, program), printable);
+    let again = apply(memory, program);
     match memory.status {
         RunStatus::Succeeded => Vec::new(),
         RunStatus::Planned | RunStatus::Running => vec![Next::new(
@@ -119,14 +119,25 @@ pub(crate) fn answers(
         .collect()
 }
 
-/// Returns the command that begins such a run, made from what the run knows.
+/// Returns the command that starts such a run again, on the hosts that are left.
 fn apply(memory: &Memory, program: &str) -> String {
-    let plan = word(&memory.plan_path);
-    if memory.inventory_path.is_empty() {
-        return format!("{program} apply {plan}");
+    let mut words = memory.arguments.clone();
+    if words.is_empty() {
+        words.push(memory.plan_path.clone());
+        if !memory.inventory_path.is_empty() {
+            words.extend(["--inventory".to_owned(), memory.inventory_path.clone()]);
+        }
     }
-    let inventory = word(&memory.inventory_path);
-    format!("{program} apply {plan} --inventory {inventory}")
+    let is_left = |host: &&HostName| memory.hosts[*host].status != HostStatus::Succeeded;
+    let left: Vec<&str> = memory.hosts.keys().filter(is_left).map(HostName::as_str).collect();
+    let limit = match left.len() {
+        0 => None,
+        some if some < memory.hosts.len() => Some(left.join(",")),
+        _ => memory.limit.clone(),
+    };
+    words.extend(limit.into_iter().flat_map(|limit| ["--limit".to_owned(), limit]));
+    let words: Vec<String> = words.iter().map(|text| word(text)).collect();
+    format!("{program} apply {}", words.join(" "))
 }
 
 /// Writes a word as it is to be typed, quoted only where it needs it.

@@ -55,7 +55,7 @@ pub fn commands(memory: &Memory, kept: &Kept<'_>, invocation: &Invocation) -> Ve
     let answers = questions.flat_map(|(task, question)| answers(program, run, task, question));
     let mut out: Vec<String> = answers.map(|(command, _)| command).collect();
     if !(memory.status.is_under_way() && kept.is_alive) {
-        let ways = next(memory, program, run, invocation.apply.as_deref());
+        let ways = next(memory, program, run);
         out.extend(ways.into_iter().flat_map(|way| way.commands));
     }
     out

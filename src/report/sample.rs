@@ -354,6 +354,8 @@ fn planned(hosts: &[&str]) -> RunPlanned {
         tool: "0.1.0".to_owned(),
         by: "ann@ops1".to_owned(),
         plan_path: "plans/obox-restart.yaml".to_owned(),
+        arguments: Vec::new(),
+        limit: None,
         plan_text: "version: 1\n".to_owned(),
         plan_digest: "3f2a9c".repeat(10) + "beef",
         inventory: Inventory {

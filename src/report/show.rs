@@ -417,7 +417,6 @@ mod tests {
         Invocation {
             program: "planrun".to_owned(),
             run: sample::run_id(),
-            apply: None,
             style: Style::plain(100),
         }
     }

@@ -53,9 +53,6 @@ pub struct Invocation {
     pub program: String,
     /// The run.
     pub run: RunId,
-    /// The command that began the run as it was typed, ready for a shell; made from the names of
-    /// plan and inventory where it is not known (after a resume).
-    pub apply: Option<String>,
     /// How it is to look.
     pub style: Style,
 }
@@ -81,7 +78,7 @@ pub(crate) fn ways_on(memory: &Memory, invocation: &Invocation, is_at_rest: bool
     for (task, question) in memory.questions.iter().filter(|_| is_open) {
         page.question(memory, invocation, task, question);
     }
-    let ways = next(memory, &invocation.program, &invocation.run, invocation.apply.as_deref());
+    let ways = next(memory, &invocation.program, &invocation.run);
     for next in ways.into_iter().filter(|_| is_at_rest) {
         page.line("");
         page.line(&next.why);
@@ -393,7 +390,6 @@ mod tests {
         let invocation = Invocation {
             program: "planrun".to_owned(),
             run: sample::run_id(),
-            apply: None,
             style: Style::plain(width),
         };
         summary(&story.records(), &invocation)
@@ -473,7 +469,6 @@ mod tests {
         let invocation = Invocation {
             program: "planrun".to_owned(),
             run: sample::run_id(),
-            apply: None,
             style: Style::plain(80),
         };
         let text = summary(&sample::hostile(), &invocation);

@@ -62,6 +62,8 @@ pub fn planned(
         tool: env!("CARGO_PKG_VERSION").to_owned(),
         by: by.to_owned(),
         plan_path: plan_path.to_owned(),
+        arguments: Vec::new(),
+        limit: None,
         plan_text: plan_text.to_owned(),
         plan_digest: digest(plan_text.as_bytes()),
         inventory: resolved.inventory.clone(),

@@ -29,6 +29,8 @@ fn planned() -> Event {
         format: 1,
         tool: "0.1.0".into(),
         by: "ada@ops".into(),
+        arguments: Vec::new(),
+        limit: None,
         plan_path: "plans/restart.yaml".into(),
         plan_text: "name: restart\n".into(),
         plan_digest: String::new(),

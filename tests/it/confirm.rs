@@ -95,3 +95,29 @@ fn the_operator_is_asked_at_the_terminal_though_all_streams_are_piped() {
     assert!(piped.contains("here (succeeded)"), "{piped}");
     assert!(!marks.is_marked(), "{piped}");
 }
+
+#[test]
+fn the_command_to_start_again_is_whole_and_names_the_hosts_that_are_left() {
+    let planrun = Planrun::new();
+    let plan = planrun.file(
+        "two.yaml",
+        "version: 1\nname: two\nhosts: all\ninputs: {bad: {type: string}}\nsteps:\n  \
+         - assert: {it is another one: host.name != bad}\n",
+    );
+    let hosts = planrun.file(
+        "two-hosts.yaml",
+        "all: {hosts: {good: {planrun_connection: local}, ill: {planrun_connection: local}}}\n",
+    );
+    let apply = ["apply", &plan, "-i", &hosts, "--set", "bad=ill", "--limit", "all"];
+    let failed = planrun.run(&apply);
+    let again = failed.command("planrun apply", "two.yaml");
+    assert_eq!(
+        again,
+        format!("planrun apply {plan} --inventory {hosts} --set bad=ill --limit ill")
+    );
+    // As it was typed, but for hosts that succeeded; `show` says the same.
+    planrun.run(&["show", "last"]).says(&again);
+    let again = planrun.type_line(&format!("{again} --yes"));
+    assert_eq!(again.status, failed.status);
+    assert_eq!(planrun.runs().len(), 2);
+}
