@@ -109,8 +109,12 @@ fn meaning(token: &Token<'_>) -> Option<String> {
 /// Prints an expression, every part that is made of others in parentheses.
 fn print(expr: &Expr) -> String {
     let one = |expr: &Expr| match &expr.kind {
-        Kind::Const(_) | Kind::Var(_) | Kind::List(_) | Kind::Map(_) => print(expr),
-        Kind::Attr(..) | Kind::Item(..) => print(expr),
+        Kind::Const(_)
+        | Kind::Var(_)
+        | Kind::List(_)
+        | Kind::Map(_)
+        | Kind::Attr(..)
+        | Kind::Item(..) => print(expr),
         _ => format!("({})", print(expr)),
     };
     let all = |items: &[Expr]| items.iter().map(one).collect::<Vec<_>>().join(", ");

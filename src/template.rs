@@ -70,11 +70,9 @@ pub struct Template {
     /// Where it is.
     pub span: Span,
     /// The free names in it and where they are.
-    pub names: Vec<Name>,
-    /// The expressions in it.
-    pub all: Rc<[Used]>,
-    /// Where its bytes are; `None` for one that is plain, or not in a file.
-    place: Option<Bytes>,
+    pub names: Box<[Name]>,
+    /// The expressions in it and where its bytes are; `None` for one that is plain, or not in a file.
+    parsed: Option<Rc<(Vec<Used>, Bytes)>>,
 }
 
 /// Where the bytes of a template are.
@@ -123,11 +121,11 @@ impl Written for Template {
     }
 
     fn place(&self, part: &Expr) -> Option<Span> {
-        Some(self.place.as_ref()?.span(part.trimmed(&self.text)))
+        Some(self.parsed.as_ref()?.1.span(part.trimmed(&self.text)))
     }
 
     fn edit(&self, part: &Expr, with: &str) -> Option<Edit> {
-        self.place.as_ref()?.edit(part.trimmed(&self.text), with)
+        self.parsed.as_ref()?.1.edit(part.trimmed(&self.text), with)
     }
 }
 
@@ -166,30 +164,39 @@ impl Template {
     ) -> Self {
         let mut template = Self::plain(text, span);
         let place = |range| bytes.span(range);
-        match parser::template_and_faults(&template.text) {
+        let all = match parser::template_and_faults(&template.text) {
             Ok((all, faults)) => {
                 let names = all.iter().flat_map(parser::Used::names);
                 let names = names.map(|(name, range)| Name { name, span: place(range) });
                 template.names = names.collect();
-                template.all = all.into();
-                faults
-                    .iter()
-                    .filter_map(|one| one.diagnostic(&place))
-                    .for_each(|one| found.push(one));
+                for one in faults.iter().filter_map(|fault| fault.diagnostic(place)) {
+                    found.push(one);
+                }
+                all
             }
-            Err(fault) => found.push(fault.diagnostic(&place).unwrap_or_else(|| {
-                Diagnostic::error("template-syntax", "this template cannot be read")
-                    .at(place(fault.range), fault.text)
-                    .help("write `{{ name }}`, `{{ name | filter }}`, or plain text")
-            })),
+            Err(fault) => {
+                found.push(fault.diagnostic(place).unwrap_or_else(|| {
+                    Diagnostic::error("template-syntax", "this template cannot be read")
+                        .at(place(fault.range), fault.text)
+                        .help("write `{{ name }}`, `{{ name | filter }}`, or plain text")
+                }));
+                Vec::new()
+            }
+        };
+        if !all.is_empty() {
+            template.parsed = Some(Rc::new((all, bytes)));
         }
-        template.place = (!template.all.is_empty()).then_some(bytes);
         template
+    }
+
+    /// Returns the expressions in it.
+    pub fn expressions(&self) -> &[Used] {
+        self.parsed.as_ref().map_or(&[], |parsed| &parsed.0)
     }
 
     /// Makes a template of a plain text.
     pub fn plain(text: impl Into<String>, span: Span) -> Self {
-        Self { text: text.into(), span, names: Vec::new(), all: Rc::default(), place: None }
+        Self { text: text.into(), span, names: Box::default(), parsed: None }
     }
 
     /// Returns the names whose values stand in the text as a whole: `{{ name }}`, and `{{ name |

@@ -137,8 +137,12 @@ fn build(mode: Mode) -> Environment<'static> {
 
 /// Takes out what the language does not have.
 pub fn without_html(engine: &mut Environment<'_>) {
-    helpers::LEFT_OUT_FILTERS.iter().for_each(|name| engine.remove_filter(name));
-    helpers::LEFT_OUT_TESTS.iter().for_each(|name| engine.remove_test(name));
+    for name in helpers::LEFT_OUT_FILTERS {
+        engine.remove_filter(name);
+    }
+    for name in helpers::LEFT_OUT_TESTS {
+        engine.remove_test(name);
+    }
 }
 
 static TEXT: LazyLock<Environment<'static>> = LazyLock::new(|| build(Mode::Text));

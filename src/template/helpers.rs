@@ -467,9 +467,8 @@ mod tests {
         for sort in [Sort::Filter, Sort::Test] {
             for one in sort.all().iter().filter(|one| one.name != "unknown") {
                 let (few, right, many) = numbers(one);
-                let missing = |kinds: &[Option<ErrorKind>]| {
-                    kinds.iter().any(|kind| *kind == Some(ErrorKind::MissingArgument))
-                };
+                let missing =
+                    |kinds: &[Option<ErrorKind>]| kinds.contains(&Some(ErrorKind::MissingArgument));
                 // `map` and `groupby` word a missing argument in their own way.
                 for count in few.filter(|_| !["map", "groupby"].contains(&one.name)) {
                     assert!(missing(&kinds(sort, one.name, count)), "{} {count}", one.name);

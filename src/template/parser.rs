@@ -323,6 +323,8 @@ fn convert(expr: &ast::Expr<'_>, above: usize, found: &RefCell<Vec<Fault>>) -> R
     let arguments = |args: &[ast::CallArg<'_>]| {
         args.iter().map(|one| argument(one, &convert)).collect::<Result<Vec<_>, _>>()
     };
+    let items =
+        |all: &[ast::Expr<'_>]| all.iter().map(convert).collect::<Result<_, _>>().map(Kind::List);
     let boxed = |expr: &ast::Expr<'_>| convert(expr).map(Box::new);
     let kind = match expr {
         ast::Expr::Var(var) => match SHORT.iter().find(|(name, _)| *name == var.id) {
@@ -350,9 +352,7 @@ fn convert(expr: &ast::Expr<'_>, above: usize, found: &RefCell<Vec<Fault>>) -> R
             choice.false_expr.as_ref().map(boxed).transpose()?,
         ),
         ast::Expr::Filter(filter) => match &filter.expr {
-            Some(inner) => {
-                Kind::Filter(filter.name.to_owned(), boxed(inner)?, arguments(&filter.args)?)
-            }
+            Some(of) => Kind::Filter(filter.name.to_owned(), boxed(of)?, arguments(&filter.args)?),
             None => return refuse("a filter without a value", range),
         },
         ast::Expr::Test(test) => {
@@ -360,19 +360,13 @@ fn convert(expr: &ast::Expr<'_>, above: usize, found: &RefCell<Vec<Fault>>) -> R
         }
         ast::Expr::GetAttr(attr) => Kind::Attr(whole(&attr.expr)?, attr.name.to_owned()),
         ast::Expr::GetItem(item) => Kind::Item(whole(&item.expr)?, boxed(&item.subscript_expr)?),
-        ast::Expr::List(list) => {
-            Kind::List(list.items.iter().map(convert).collect::<Result<_, _>>()?)
+        ast::Expr::List(list) => items(&list.items)?,
+        ast::Expr::Tuple(tuple) => items(&tuple.items)?,
+        ast::Expr::Map(map) => {
+            let entries = map.keys.iter().zip(&map.values);
+            let entries = entries.map(|(key, value)| Ok((convert(key)?, convert(value)?)));
+            Kind::Map(entries.collect::<Result<_, Fault>>()?)
         }
-        ast::Expr::Tuple(tuple) => {
-            Kind::List(tuple.items.iter().map(convert).collect::<Result<_, _>>()?)
-        }
-        ast::Expr::Map(map) => Kind::Map(
-            map.keys
-                .iter()
-                .zip(&map.values)
-                .map(|(key, value)| Ok((convert(key)?, convert(value)?)))
-                .collect::<Result<_, Fault>>()?,
-        ),
         ast::Expr::Slice(_) => return refuse("a slice", range),
         ast::Expr::Call(_) => return refuse("a call", range),
     };

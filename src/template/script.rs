@@ -167,9 +167,8 @@ impl<'a> Reader<'a> {
         }
         self.at += character.len_utf8();
         match top {
-            Some(Open::Document(..) | Open::Comment) => {}
             Some(Open::Single) if character == '\'' => self.leave(),
-            Some(Open::Single) => {}
+            Some(Open::Single | Open::Document(..) | Open::Comment) => {}
             Some(Open::Backquote) => match character {
                 '`' => self.leave(),
                 '\\' => self.escape(),

@@ -106,6 +106,7 @@ fn changed(text: &str, changes: &[Change]) -> String {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "how many were tried is a figure to be seen")]
 fn accepted_text_printed_from_its_tree_has_the_same_tree_and_every_token() {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok());
     let config = ProptestConfig {

@@ -55,7 +55,9 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
         check.condition(&claim.condition, None);
     }
     for probe in plan.probes.values() {
-        command_templates(&probe.command).into_iter().for_each(|one| check.template(one));
+        for template in command_templates(&probe.command) {
+            check.template(template);
+        }
     }
     for input in plan.inputs.values() {
         if let Some(Default::Template(template)) = &input.default {
@@ -103,7 +105,9 @@ where
                 self.condition(expression, None);
             }
         }
-        templates(step).into_iter().for_each(|template| self.template(template));
+        for template in templates(step) {
+            self.template(template);
+        }
     }
 
     fn condition(&mut self, expression: &'b Expression, row: Option<&'a Reading>) {
@@ -129,7 +133,7 @@ where
     /// takes what is not empty for true.
     fn template(&mut self, template: &'b Template) {
         self.written = Some(template);
-        for used in template.all.iter() {
+        for used in template.expressions() {
             self.types.locals.replace(used.locals.clone());
             self.compared(&used.expr, 0);
         }
