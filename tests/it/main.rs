@@ -44,6 +44,7 @@ mod rounds;
 mod scenarios;
 mod scene;
 mod schemas;
+mod scripts;
 mod secret_files;
 mod secrets;
 mod services;
