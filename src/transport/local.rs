@@ -218,7 +218,7 @@ impl Running {
             tokio::pin!(feed);
             let (mut fed, mut ended) = (false, false);
             while !enough(&self.answer)
-                && !(ended && self.stdout.is_none() && self.stderr.is_none())
+                && (!ended || self.stdout.is_some() || self.stderr.is_some())
             {
                 let [out, err] = &mut self.pieces;
                 tokio::select! {

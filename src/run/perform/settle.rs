@@ -107,15 +107,7 @@ impl Task<'_, '_, '_> {
                     Err(error) => {
                         self.tell_away(&attempt.on, error.to_string(), passed, patience);
                     }
-                    Ok(_) => self.live.progress(&Progress::Waiting {
-                        task: self.id.clone(),
-                        until: Some(format!("the attempt on {} is over", attempt.on)),
-                        values: Vec::new(),
-                        error: None,
-                        waited: passed,
-                        limit: patience,
-                        stable: None,
-                    }),
+                    Ok(_) => self.tell_running(attempt, passed),
                 }
                 if self.sleep(every).await {
                     return None;
@@ -153,6 +145,19 @@ impl Task<'_, '_, '_> {
             };
         };
         Some((outcome, None))
+    }
+
+    /// Reports that an attempt is still running.
+    fn tell_running(&self, attempt: &AttemptState, waited: Duration) {
+        self.live.progress(&Progress::Waiting {
+            task: self.id.clone(),
+            until: Some(format!("the attempt on {} is over", attempt.on)),
+            values: Vec::new(),
+            error: None,
+            waited,
+            limit: attempt.timeout,
+            stable: None,
+        });
     }
 
     /// Whether the step makes a value of what it prints.

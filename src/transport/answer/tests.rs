@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use jiff::Timestamp;
 
 use super::Answer;
 use super::Closing;
 use super::ELSEWHERE;
+use crate::clock::Clock;
 use crate::inventory::HostName;
 use crate::transport::Body;
 use crate::transport::Command;
@@ -211,7 +211,7 @@ fn a_host_that_says_nothing_of_an_attempt_does_not_know() {
     let (_, wire) = command();
     let memory = uuid::Uuid::now_v7().simple();
     let host = HostName::new("imap1");
-    let intended = Timestamp::now();
+    let intended = Clock::Real.now();
     for (line, expected) in [
         ("absent", Recovered::Absent),
         ("running", Recovered::Running),
@@ -232,7 +232,7 @@ fn a_host_that_says_nothing_of_an_attempt_does_not_know() {
 #[test]
 fn a_memory_that_is_younger_than_the_intent_proves_nothing() {
     let (_, wire) = command();
-    let intended = Timestamp::now();
+    let intended = Clock::Real.now();
     std::thread::sleep(Duration::from_millis(5));
     for memory in [uuid::Uuid::now_v7().simple().to_string(), "-".to_owned(), String::new()] {
         let mut answer = Answer::new(&wire);

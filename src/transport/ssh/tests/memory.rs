@@ -11,7 +11,6 @@ use super::server::Server;
 use super::shells::accounts;
 use super::transport;
 use super::wait_for;
-use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::inventory::Host;
@@ -73,7 +72,7 @@ async fn after(server: &Server, host: &Host, id: &AttemptId) -> Recovered {
     let effects = server.path("work/effects");
     wait_for(&effects).await;
     loop {
-        let found = transport().recover(host, id, Timestamp::now()).await.unwrap();
+        let found = transport().recover(host, id, Clock::Real.now()).await.unwrap();
         if found != Recovered::Running {
             assert_eq!(fs::read_to_string(&effects).unwrap(), "s1\n");
             return found;
@@ -93,7 +92,7 @@ async fn a_host_knows_how_an_attempt_ended_after_its_connection_was_cut() {
     };
     let (host, id) = (server.host(), id("cut"));
     cut(&server, &host, &id, &slow(&server, None), false).await;
-    assert_eq!(transport().recover(&host, &id, Timestamp::now()).await, Ok(Recovered::Running));
+    assert_eq!(transport().recover(&host, &id, Clock::Real.now()).await, Ok(Recovered::Running));
     assert_eq!(after(&server, &host, &id).await, Recovered::Exited(Exit::Code(3)));
 }
 
@@ -104,7 +103,7 @@ async fn a_killed_session_is_not_a_command_that_is_over() {
     };
     let (host, id) = (server.host(), id("killed"));
     cut(&server, &host, &id, &slow(&server, None), true).await;
-    assert_eq!(transport().recover(&host, &id, Timestamp::now()).await, Ok(Recovered::Running));
+    assert_eq!(transport().recover(&host, &id, Clock::Real.now()).await, Ok(Recovered::Running));
     assert_eq!(after(&server, &host, &id).await, Recovered::Over);
 }
 
@@ -124,7 +123,7 @@ async fn a_command_of_root_is_found_by_a_login_that_cannot_see_it() {
         let id = id("hidden");
         cut(&server, &host, &id, &slow(&server, Some("root")), session).await;
         assert_eq!(
-            transport().recover(&host, &id, Timestamp::now()).await,
+            transport().recover(&host, &id, Clock::Real.now()).await,
             Ok(Recovered::Running),
             "{session}"
         );
@@ -144,14 +143,14 @@ async fn an_attempt_that_was_asked_for_first_never_starts() {
     };
     let (transport, host, id) = (transport(), server.host(), id("first"));
     for _ in 0..2 {
-        assert_eq!(transport.recover(&host, &id, Timestamp::now()).await, Ok(Recovered::Absent));
+        assert_eq!(transport.recover(&host, &id, Clock::Real.now()).await, Ok(Recovered::Absent));
     }
     let mark = server.path("mark");
     let effect = script(&format!("touch '{}'", mark.display()));
     let error = transport.attempt(&host, &id, &effect).await.unwrap_err();
     assert!(matches!(error, TransportError::Repeated { .. }), "{error}");
     assert!(!mark.exists());
-    assert_eq!(transport.recover(&host, &id, Timestamp::now()).await, Ok(Recovered::Absent));
+    assert_eq!(transport.recover(&host, &id, Clock::Real.now()).await, Ok(Recovered::Absent));
 }
 
 #[tokio::test]
@@ -167,7 +166,7 @@ async fn an_attempt_that_started_before_is_not_called_unsent() {
     assert!(matches!(error, TransportError::Repeated { .. }), "{error}");
     assert_eq!(fs::read_to_string(effects).unwrap(), "s1\n");
     assert_eq!(
-        transport.recover(&host, &id, Timestamp::now()).await,
+        transport.recover(&host, &id, Clock::Real.now()).await,
         Ok(Recovered::Exited(Exit::Code(4)))
     );
 }
@@ -190,7 +189,7 @@ async fn a_host_without_room_for_a_record_gets_no_effect() {
     assert!(matches!(error, TransportError::Denied { .. }), "{error}");
     assert!(error.to_string().contains("cannot keep a record of the command in "), "{error}");
     assert!(!mark.exists());
-    assert_eq!(transport.recover(&host, &id, Timestamp::now()).await, Ok(Recovered::Unknown));
+    assert_eq!(transport.recover(&host, &id, Clock::Real.now()).await, Ok(Recovered::Unknown));
     // Looks need none.
     assert_eq!(transport.look(&host, &script("id -u")).await.unwrap().stdout, b"64321\n");
 }
@@ -204,7 +203,7 @@ async fn a_host_that_lost_its_memory_does_not_call_an_attempt_absent() {
     let (host, id) = (server.host_as("plain"), id("emptied"));
     let sender = transport();
     sender.reach(&host).await.unwrap();
-    let intended = Timestamp::now();
+    let intended = Clock::Real.now();
     assert!(sender.attempt(&host, &id, &argv(&["true"])).await.is_ok());
     let ended = transport().recover(&host, &id, intended).await;
     assert_eq!(ended, Ok(Recovered::Exited(Exit::Code(0))));
@@ -215,6 +214,6 @@ async fn a_host_that_lost_its_memory_does_not_call_an_attempt_absent() {
     }
     // It remembers again from here on.
     let later = self::id("later");
-    let absent = transport().recover(&host, &later, Timestamp::now()).await;
+    let absent = transport().recover(&host, &later, Clock::Real.now()).await;
     assert_eq!(absent, Ok(Recovered::Absent));
 }

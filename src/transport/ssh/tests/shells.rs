@@ -37,9 +37,10 @@ pub(super) fn accounts() -> String {
         .to_owned();
     for shell in LOGINS {
         let path = if shell == "busybox" { "$at/busybox" } else { &format!("/usr/bin/{shell}") };
-        script.push_str(&format!(
+        let line = format!(
             "mkdir $at/homes/{shell}; echo \"log-{shell}:*:0:0::$at/homes/{shell}:{path}\" >>$at/passwd\n"
-        ));
+        );
+        script.push_str(&line);
     }
     script.push_str("echo \"restricted:*:0:0::$at/homes:/usr/bin/rbash\" >>$at/passwd\n");
     script.push_str("echo \"nobody-in:*:0:0::$at/homes:/usr/sbin/nologin\" >>$at/passwd\n");
