@@ -53,9 +53,13 @@ impl Bench {
     fn kill_sessions(&self) {
         for record in fs::read_dir(self.planrun.path("planrun/attempts")).unwrap() {
             let text = fs::read_to_string(record.unwrap().path()).unwrap_or_default();
-            // The user, and the session; `given-up` or an exit status has only one word.
-            let session = text.split_whitespace().nth(1).and_then(|pid| pid.parse().ok());
-            if let Some(group) = session.and_then(rustix::process::Pid::from_raw) {
+            // The user, the session, and when that started: its number may be another process's by now.
+            let words: Vec<&str> = text.split_whitespace().collect();
+            let [_, session, start, _] = words[..] else { continue };
+            let stat = fs::read_to_string(format!("/proc/{session}/stat")).unwrap_or_default();
+            let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
+            if fields.split(' ').nth(19) == Some(start) {
+                let group = rustix::process::Pid::from_raw(session.parse().unwrap()).unwrap();
                 let _gone = rustix::process::kill_process_group(group, Signal::KILL);
             }
         }
