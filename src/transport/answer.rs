@@ -275,7 +275,10 @@ impl Answer {
                 Err(TransportError::Denied { host, why })
             }
             (Closing::Lost(why), _) => Err(cut(why)),
-            _ => Err(cut("the session on the host ended and did not say how the command ended")),
+            (closing, _) => Err(cut(&format!(
+                "the session on the host ended{} and did not say how the command ended",
+                how(&closing)
+            ))),
         }
     }
 
@@ -320,11 +323,7 @@ impl Answer {
             // A session that was asked to end, and did: it ran, and was not heard.
             Closing::Exit(Exit::Code(SILENT)) => denied(ELSEWHERE.to_owned()),
             Closing::Said | Closing::Exit(_) => {
-                let end = match closing {
-                    Closing::Exit(Exit::Code(code)) => format!(" with status {code}"),
-                    Closing::Exit(Exit::Signal(name)) => format!(" with signal {name}"),
-                    _ => String::new(),
-                };
+                let end = how(closing);
                 let shell = match &self.login_shell {
                     Some(path) => format!("the login shell {}", quote::readable(path)),
                     None => "the login shell of this user".to_owned(),
@@ -342,6 +341,15 @@ impl Answer {
                 Some(TransportError::Unreachable { host, why })
             }
         }
+    }
+}
+
+/// How a session ended, as part of a sentence.
+fn how(closing: &Closing) -> String {
+    match closing {
+        Closing::Exit(Exit::Code(code)) => format!(" with status {code}"),
+        Closing::Exit(Exit::Signal(name)) => format!(" with signal {name}"),
+        _ => String::new(),
     }
 }
 

@@ -174,7 +174,9 @@ impl SshTransport {
         };
         let _working = Working::new(&node);
         let patience = connect::patience(&host.link, &self.options);
-        let (closing, mut answer) = session::run(channel, wire, patience).await;
+        // Who is in a hurry is so for hosts that are away, and this one is there.
+        let ready = patience.max(self.options.connect_timeout);
+        let (closing, mut answer) = session::run(channel, wire, ready).await;
         if !answer.is_ready()
             && matches!(closing, Closing::Exit(_))
             && let Ok(channel) = self.channel(host, &node).await
