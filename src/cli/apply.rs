@@ -58,7 +58,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     output: Output,
     /// Start without asking for confirmation; questions of the plan are still asked
-    #[arg(long, short)]
+    #[arg(long, short, overrides_with = "yes")]
     yes: bool,
 }
 

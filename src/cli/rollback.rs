@@ -57,7 +57,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// Start without asking for confirmation; questions of the plan are still asked
-    #[arg(long, short)]
+    #[arg(long, short, overrides_with = "yes")]
     yes: bool,
     /// How the run is shown
     #[arg(long, value_name = "FORMAT", default_value = "human")]
