@@ -461,7 +461,7 @@ steps:
     );
     let inventory =
         planrun.file("inventory.yaml", "all: {hosts: {here: {planrun_connection: local}}}\n");
-    let ended = planrun.run(&["apply", &plan, "-i", &inventory, "--yes"]);
+    let ended = planrun.run(&["apply", &plan, "-i", &inventory]);
     ended.exits(0);
     ended.says("rescued: exit 1; no time is left for another round");
     ended.says("0 steps changed, 1 step failed and the plan went on");

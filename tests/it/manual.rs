@@ -32,6 +32,7 @@ const WITHOUT: &[(&str, &str)] = &[
     ("inventory-program", "takes a program that is run"),
     ("vars-beside-plan", "takes several folders"),
     ("nothing-to-check", "takes a folder"),
+    ("unsafe-program", "takes a folder with machine code in it"),
 ];
 
 /// The infos of examples, and the file each becomes; a line is no file.

@@ -132,6 +132,7 @@ fn a_secret_file_is_nowhere_but_where_it_was_sent() {
     let story = again.exits(6).story();
     assert_eq!(story.status("here/bring"), Some(TaskStatus::Unchanged));
 
+    scene.planrun.run(&["abort", "last", "--acknowledge"]);
     fs::remove_file(scene.path("out/site.key")).unwrap();
     scene.apply(&[]).exits(6);
     assert!(scene.path("out/site.key").exists());

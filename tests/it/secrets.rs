@@ -211,11 +211,13 @@ fn what_a_failed_command_says_is_searched_too() {
 fn an_upload_of_a_secret_that_is_there_already_is_not_sent() {
     let scene = Scene::with_token();
     scene.apply_with_keys(&[]).exits(6);
+    scene.planrun.run(&["abort", "last", "--acknowledge"]);
     let again = scene.apply_with_keys(&["--output", "json"]);
     let story = again.exits(6).story();
     for step in ["here/file", "here/rendered"] {
         assert_eq!(story.status(step), Some(TaskStatus::Unchanged), "{step}");
     }
+    scene.planrun.run(&["abort", "last", "--acknowledge"]);
     scene.write("out/token", "token=other\n");
     let again = scene.apply_with_keys(&["--output", "json"]);
     let story = again.exits(6).story();
@@ -272,9 +274,8 @@ fn what_is_wrong_with_a_secret_is_told_without_it() {
     scene.write("inputs.yaml", "{keys: [first-key-1, [second-key-2]], nokey: 1}\n");
     let ended = scene.apply_with_keys(&[]);
     ended.exits(2).says("the secret `keys` does not fit").says("unknown-input");
+    // Its lines are not shown at all.
     scene.hides(&[&ended]);
-    // A line of a secret is shown blotted out.
-    ended.says("{keys: ***");
 }
 
 #[test]
