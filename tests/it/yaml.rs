@@ -136,7 +136,9 @@ fn what_only_our_reader_refuses_is_what_the_language_leaves_out() {
                 "too-many-nodes",
                 "yaml-tag",
             ];
-            let known = known.contains(&one.code);
+            // Read in inventories only, as Ansible's reader does: the bracket stands at the margin.
+            let at_margin = place.contains("flow-closed-at-the-margin");
+            let known = known.contains(&one.code) || (at_margin && one.code == "yaml-syntax");
             assert!(known, "{place}: {} {}", one.code, one.message);
             *counts.entry(one.code.to_owned()).or_default() += 1;
         }
