@@ -233,8 +233,9 @@ impl Answer {
         match self.refusal {
             None => {}
             Some(Line::Damaged) => {
-                let why = "the command did not arrive complete, and was not started".to_owned();
-                return Err(TransportError::Unreachable { host, why });
+                let why = "the command did not arrive as it was sent, and was not started: are `dd` and \
+                           `cksum` in the PATH of its login?";
+                return Err(TransportError::Denied { host, why: why.to_owned() });
             }
             Some(Line::NoRecord(folder)) => {
                 let why = no_record(&folder);

@@ -183,7 +183,7 @@ fn what_a_host_says_before_it_starts_a_command_is_certain() {
         refused("no-dir").to_string(),
         "imap1: the directory /srv/mail cannot be entered: sh: cd: no"
     );
-    assert!(matches!(refused("damaged"), TransportError::Unreachable { .. }));
+    assert!(matches!(refused("damaged"), TransportError::Denied { .. }));
     assert!(matches!(refused("given-up"), TransportError::Repeated { .. }));
     let error = refused("no-record /home/mail/.local/state/planrun/attempts");
     assert!(matches!(error, TransportError::Denied { .. }), "{error}");

@@ -69,6 +69,7 @@ async fn a_start_up_file_never_makes_an_effect_uncertain() {
         ("unset HOME", Comes::Refused),
         ("export XDG_STATE_HOME=/dev/null/x", Comes::Refused),
         ("export XDG_STATE_HOME=relative", Comes::Done),
+        ("export PATH=/nonexistent", Comes::Refused),
         ("umask 0", Comes::Done),
         ("set -o noclobber", Comes::Done),
         ("export user=u prefix=p status=s grace=g mark=m IFS=p ENV=/dev/null", Comes::Done),
