@@ -8,6 +8,7 @@
 //! `docs/diagnostics.md`, held by a test.
 
 pub mod allow;
+mod code;
 mod fix;
 pub mod manual;
 mod near;
@@ -17,6 +18,7 @@ use std::fmt::Write as _;
 
 use crate::source::Span;
 
+pub use code::Code;
 pub use fix::Edit;
 pub use fix::Fix;
 pub use near::Near;
@@ -43,8 +45,8 @@ pub struct Label {
 /// One fault of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The lasting name of this kind of fault, in kebab case.
-    pub code: &'static str,
+    /// Which kind of problem it is.
+    pub code: Code,
     /// How bad it is.
     pub severity: Severity,
     /// The headline.
@@ -61,16 +63,16 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     /// Starts an error.
-    pub fn error(code: &'static str, message: impl Into<String>) -> Self {
+    pub fn error(code: Code, message: impl Into<String>) -> Self {
         Self::new(code, Severity::Error, message.into())
     }
 
     /// Starts a warning.
-    pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
+    pub fn warning(code: Code, message: impl Into<String>) -> Self {
         Self::new(code, Severity::Warning, message.into())
     }
 
-    fn new(code: &'static str, severity: Severity, message: String) -> Self {
+    fn new(code: Code, severity: Severity, message: String) -> Self {
         Self {
             code,
             severity,
@@ -192,7 +194,7 @@ impl Diagnostics {
     fn leave_out(&mut self, more: usize, errors: bool) {
         self.left_out += more;
         let rest = self.rest.get_or_insert_with(|| {
-            let rest = Diagnostic::error("too-many-faults", String::new());
+            let rest = Diagnostic::error(Code::TooManyFaults, String::new());
             Box::new(rest.help("mend those above, then look again"))
         });
         rest.severity = if errors { Severity::Error } else { Severity::Warning };
@@ -251,7 +253,7 @@ mod tests {
     fn of_too_many_faults_the_first_are_kept_and_the_others_counted() {
         let mut found = Diagnostics::default();
         for number in 0..MAX_FAULTS + 5 {
-            found.push(Diagnostic::warning("w", number.to_string()));
+            found.push(Diagnostic::warning(Code::NoEntry, number.to_string()));
         }
         assert!(!found.has_errors());
         let mut all = Diagnostics::default();
@@ -262,7 +264,7 @@ mod tests {
         assert_eq!(last, Some(expected));
         assert_eq!(all.sorted().len(), MAX_FAULTS + 1);
         assert!(!all.has_errors());
-        all.push(Diagnostic::error("e", "the last one"));
+        all.push(Diagnostic::error(Code::WrongType, "the last one"));
         assert!(all.has_errors());
     }
 
@@ -270,12 +272,12 @@ mod tests {
     fn what_was_not_looked_at_is_told_as_an_error_also_through_another_collection() {
         let mut found = Diagnostics::default();
         for number in 0..MAX_FAULTS {
-            found.push(Diagnostic::warning("w", number.to_string()));
+            found.push(Diagnostic::warning(Code::NoEntry, number.to_string()));
         }
         found.stop();
         let mut all = Diagnostics::default();
         all.extend(found);
-        all.push(Diagnostic::warning("w", "one more"));
+        all.push(Diagnostic::warning(Code::NoEntry, "one more"));
         let last = all.sorted().last().map(|one| one.message.clone());
         let expected = "there are many faults, and the rest was not looked at";
         assert_eq!(last.as_deref(), Some(expected));

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::document;
@@ -87,7 +88,7 @@ fn read_text(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
     let node = document::parse(sources, id, found)?;
     if matches!(node.value, Value::Null) {
         found.push(
-            Diagnostic::error("empty-plan", "there is nothing in the plan")
+            Diagnostic::error(Code::EmptyPlan, "there is nothing in the plan")
                 .at(Span::new(id, 0, 0), "no text, or comments alone")
                 .help("begin with `version: 1`, `name: ...`, `hosts: ...` and `steps:`"),
         );
@@ -100,7 +101,7 @@ fn read_text(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
         let at = node.get("version").map_or(node.span, |node| node.span);
         // Told alone: a new version may change the meaning of every other word.
         found.push(
-            Diagnostic::error("newer-version", message)
+            Diagnostic::error(Code::NewerVersion, message)
                 .at(at, "not known yet")
                 .help("update planrun"),
         );
@@ -140,7 +141,7 @@ fn read_text(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
 /// Tells what a file is instead of a plan: alone, for every other fault would follow from it.
 fn not_a_plan(file: Recognised) -> Diagnostic {
     let fault =
-        Diagnostic::error("not-a-plan", format!("this is {}, not a plan of planrun", file.what))
+        Diagnostic::error(Code::NotAPlan, format!("this is {}, not a plan of planrun", file.what))
             .at(file.at, "this gives it away");
     match file.plan {
         Some(plan) => fault.help(format!("as a plan the same begins so:\n{plan}")).help(

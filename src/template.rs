@@ -27,6 +27,7 @@ use std::rc::Rc;
 
 use minijinja::Value;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::Edit;
@@ -176,7 +177,7 @@ impl Template {
             }
             Err(fault) => {
                 found.push(fault.diagnostic(place).unwrap_or_else(|| {
-                    Diagnostic::error("template-syntax", "this template cannot be read")
+                    Diagnostic::error(Code::TemplateSyntax, "this template cannot be read")
                         .at(place(fault.range), fault.text)
                         .help("write `{{ name }}`, `{{ name | filter }}`, or plain text")
                 }));

@@ -9,6 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::context::Stream;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
+use crate::diagnostic::Code;
 use crate::diagnostic::manual;
 use crate::diagnostic::manual::Section;
 use crate::report::text::wrap;
@@ -62,14 +63,14 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
 }
 
 /// Returns the line that leads from some diagnostics to this command; nothing without any.
-pub(super) fn more<'a>(codes: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let mut seen: Vec<&str> = Vec::new();
+pub(super) fn more(codes: impl IntoIterator<Item = Code>) -> Option<String> {
+    let mut seen: Vec<Code> = Vec::new();
     for code in codes {
         if !seen.contains(&code) {
             seen.push(code);
         }
     }
-    let named = seen.iter().take(MOST_NAMED).copied();
+    let named = seen.iter().take(MOST_NAMED).map(|code| code.name());
     let named = named.collect::<Vec<_>>().join(",");
     (!seen.is_empty()).then(|| format!("more: planrun explain --code {named}"))
 }
@@ -197,7 +198,7 @@ mod tests {
 
     #[test]
     fn the_line_that_leads_here_names_each_code_once() {
-        let line = more(["unknown-key", "no-way-back", "unknown-key"]);
+        let line = more([Code::UnknownKey, Code::NoWayBack, Code::UnknownKey]);
         assert_eq!(line.as_deref(), Some("more: planrun explain --code unknown-key,no-way-back"));
         assert_eq!(more([]), None);
     }

@@ -14,6 +14,7 @@ use crate::cli::load;
 use crate::cli::programs::Guarded;
 use crate::cli::programs::Patience;
 use crate::cli::tell;
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::inventory::Connection;
@@ -81,7 +82,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Exit {
         match pattern::resolve(pattern, &inventory) {
             Ok(hosts) => Some((inventory, hosts)),
             Err(error) => {
-                found.push(Diagnostic::error("host-pattern", error.to_string()).help(
+                found.push(Diagnostic::error(Code::HostPattern, error.to_string()).help(
                     "write names, `:` between them, `!` before what is left out: `web:!web3`",
                 ));
                 None

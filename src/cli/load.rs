@@ -9,6 +9,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::document;
@@ -84,28 +85,28 @@ pub(super) fn content(path: &Path, shown: &str) -> Result<String, Box<Diagnostic
 pub(super) fn as_text(bytes: Vec<u8>, shown: &str) -> Result<String, Box<Diagnostic>> {
     if bytes.len() > MAX_BYTES {
         let message = format!("`{shown}` has more than {MAX_BYTES} bytes");
-        let fault = Diagnostic::error("file-too-large", message);
+        let fault = Diagnostic::error(Code::FileTooLarge, message);
         return Err(Box::new(fault.help("split it, or keep large data out of it")));
     }
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..good].split(|byte| *byte == b'\n').count();
         let message = format!("`{shown}` is not UTF-8 text: line {line}");
-        Box::new(Diagnostic::error("not-utf8", message).help("save the file as UTF-8"))
+        Box::new(Diagnostic::error(Code::NotUtf8, message).help("save the file as UTF-8"))
     })
 }
 
 fn unreadable(path: &Path, shown: &str, error: &std::io::Error) -> Diagnostic {
     if error.kind() == ErrorKind::NotFound {
         let message = format!("there is no file `{shown}`");
-        return Diagnostic::error("no-such-file", message).help("look at the path");
+        return Diagnostic::error(Code::NoSuchFile, message).help("look at the path");
     }
     if path.is_dir() {
         let message = format!("`{shown}` is a directory, not a file");
-        return Diagnostic::error("unreadable-file", message)
+        return Diagnostic::error(Code::UnreadableFile, message)
             .help(format!("name the files in it: `{}/*.yaml`", shown.trim_end_matches('/')));
     }
-    Diagnostic::error("unreadable-file", format!("`{shown}` cannot be read: {error}"))
+    Diagnostic::error(Code::UnreadableFile, format!("`{shown}` cannot be read: {error}"))
         .help("look at the path and its permissions")
 }
 
@@ -168,7 +169,7 @@ pub(super) fn tell_vars_beside(plan_dir: &Path, paths: &[PathBuf], found: &mut D
             bases.iter().any(|base| same(plan_dir, base) || same(&folder, &base.join(name)));
         if folder.is_dir() && !is_read {
             let message = format!("`{}` is not read", folder.display());
-            found.push(Diagnostic::warning("vars-beside-plan", message).help(format!(
+            found.push(Diagnostic::warning(Code::VarsBesidePlan, message).help(format!(
                 "put it beside the inventory, as `{}`: what is said of hosts belongs there",
                 base.join(name).display()
             )));
@@ -205,7 +206,7 @@ pub(super) fn given(
             }
             let node = node?;
             if !is_map(&node) {
-                let fault = Diagnostic::error("inputs-file", "a file of inputs is a mapping");
+                let fault = Diagnostic::error(Code::InputsFile, "a file of inputs is a mapping");
                 found.push(
                     fault
                         .at(node.span, format!("this is {}", node.kind()))
@@ -252,7 +253,7 @@ fn environment(found: &mut Diagnostics) -> Vec<(String, String)> {
         match value.into_string() {
             Ok(value) => variables.push((name.to_owned(), value)),
             Err(_) => found.push(
-                Diagnostic::error("not-utf8", format!("`{name}` is not UTF-8 text"))
+                Diagnostic::error(Code::NotUtf8, format!("`{name}` is not UTF-8 text"))
                     .help("give the environment variable as UTF-8"),
             ),
         }
@@ -273,7 +274,7 @@ pub(super) fn directory(path: &Path) -> &Path {
 mod tests {
     use super::*;
 
-    fn code_of(path: &Path) -> (&'static str, String) {
+    fn code_of(path: &Path) -> (Code, String) {
         let fault = content(path, &path.display().to_string()).unwrap_err();
         (fault.code, fault.message)
     }
@@ -292,14 +293,14 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_told_by_its_kind() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(code_of(&dir.path().join("none.yaml")).0, "no-such-file");
+        assert_eq!(code_of(&dir.path().join("none.yaml")).0, Code::NoSuchFile);
         let (code, message) = code_of(dir.path());
-        assert_eq!(code, "unreadable-file");
+        assert_eq!(code, Code::UnreadableFile);
         assert!(message.ends_with("is a directory, not a file"), "{message}");
         let latin = dir.path().join("latin.yaml");
         std::fs::write(&latin, b"a: 1\nb: caf\xe9\n").unwrap();
         let (code, message) = code_of(&latin);
-        assert_eq!(code, "not-utf8");
+        assert_eq!(code, Code::NotUtf8);
         assert!(message.ends_with("line 2"), "{message}");
     }
 
@@ -312,7 +313,7 @@ mod tests {
         let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
         let given = given(&values, dir.path(), &mut sources, &mut found);
         assert!(given.is_none());
-        assert_eq!(found.sorted()[0].code, "inputs-file");
+        assert_eq!(found.sorted()[0].code, Code::InputsFile);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::load;
 use crate::clock::Clock;
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::document;
@@ -77,7 +78,7 @@ pub(super) fn read(
         let tried: Vec<String> =
             places.iter().map(|path| format!("`{}`", path.display())).collect();
         found.push(
-            Diagnostic::error("no-such-model", format!("there is no model `{name}`"))
+            Diagnostic::error(Code::NoSuchModel, format!("there is no model `{name}`"))
                 .help(format!("put it at {}", tried.join(" or ")))
                 .help("or name another one: `planrun_model: models/NAME.yaml`"),
         );
@@ -103,7 +104,7 @@ fn fit(model: &Arc<Model>, inventory: &Inventory, found: &mut Diagnostics) -> Re
     let mut faults: Vec<Diagnostic> =
         alone.map(|(host, error)| misfit(host, &error, inventory)).collect();
     if faults.is_empty() {
-        faults.push(Diagnostic::error("host-without-model", whole.to_string()));
+        faults.push(Diagnostic::error(Code::HostWithoutModel, whole.to_string()));
     }
     for fault in faults {
         found.push(fault);
@@ -112,7 +113,7 @@ fn fit(model: &Arc<Model>, inventory: &Inventory, found: &mut Diagnostics) -> Re
 }
 
 fn misfit(host: &Host, error: &ModelError, inventory: &Inventory) -> Diagnostic {
-    let fault = Diagnostic::error("host-without-model", error.to_string());
+    let fault = Diagnostic::error(Code::HostWithoutModel, error.to_string());
     let fault = match inventory.place(host.name.as_str()) {
         Some(span) => fault.at(span, "does not fit the model"),
         None => fault,
@@ -171,7 +172,7 @@ fn name_of(inventory: &Inventory) -> Result<Option<String>, Box<Diagnostic>> {
     if let Some(real) = hosts.find(|host| !is_model(host.link.connection)) {
         let message = format!("`{}` is a model host, and `{}` is real", first.name, real.name);
         return Err(Box::new(
-            Diagnostic::error("mixed-hosts", message)
+            Diagnostic::error(Code::MixedHosts, message)
                 .help("put model hosts into an inventory of their own: their time is virtual"),
         ));
     }
@@ -183,7 +184,7 @@ fn name_of(inventory: &Inventory) -> Result<Option<String>, Box<Diagnostic>> {
         let message =
             format!("`{}` is in the model `{name}`, and `{}` in `{model}`", first.name, other.name);
         return Err(Box::new(
-            Diagnostic::error("several-models", message)
+            Diagnostic::error(Code::SeveralModels, message)
                 .help("name one model for all hosts: `planrun_model` among the variables of `all`"),
         ));
     }
@@ -390,12 +391,12 @@ mod tests {
             host("b", Connection::Local, None),
         ]);
         let fault = name_of(&mixed).unwrap_err();
-        assert_eq!(fault.code, "mixed-hosts");
+        assert_eq!(fault.code, Code::MixedHosts);
         assert_eq!(fault.message, "`a` is a model host, and `b` is real");
         let several = inventory(vec![
             host("a", Connection::Model, Some("m.yaml")),
             host("b", Connection::Model, Some("n.yaml")),
         ]);
-        assert_eq!(name_of(&several).unwrap_err().code, "several-models");
+        assert_eq!(name_of(&several).unwrap_err().code, Code::SeveralModels);
     }
 }

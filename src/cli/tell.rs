@@ -19,6 +19,7 @@ use clap::ValueEnum;
 use crate::cli::context::Context;
 use crate::cli::context::Stream;
 use crate::cli::explain;
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::Severity;
@@ -77,7 +78,7 @@ impl Findings {
 
     /// Leaves out the warnings that are allowed in place, and warns of comments that allow nothing.
     /// `may_come` tells whether a warning may come of a check that was not made.
-    pub(super) fn settle(&mut self, may_come: impl Fn(&str) -> bool + Copy) {
+    pub(super) fn settle(&mut self, may_come: impl Fn(Code) -> bool + Copy) {
         let sources = &self.sources;
         let path = |id| sources.get(id).path();
         let mut used = HashSet::new();

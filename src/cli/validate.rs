@@ -28,6 +28,7 @@ use crate::cli::tell::Findings;
 use crate::cli::tell::Format;
 use crate::cli::validate::files::File;
 use crate::cli::validate::shared::Shared;
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::document;
@@ -42,7 +43,7 @@ use crate::source::SourceId;
 use crate::source::Sources;
 
 /// Warnings about a plan that come only where there is an inventory.
-const WITH_INVENTORY: [&str; 1] = ["no-entry"];
+const WITH_INVENTORY: [Code; 1] = [Code::NoEntry];
 
 /// What may be denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -185,7 +186,7 @@ fn inventory_text(id: SourceId, sources: &Sources, found: &mut Diagnostics) {
 
 fn unknown_kind(shown: &str) -> Diagnostic {
     let message = format!("`{shown}` shows nothing of a plan, a model, a test or an inventory");
-    Diagnostic::error("unknown-kind", message)
+    Diagnostic::error(Code::UnknownKind, message)
         .help("a plan has `version`, `name`, `hosts` and `steps`")
         .help("leave the file out, or say what it is: `--kind plan`")
 }

@@ -4,6 +4,7 @@
 //! script it is a comment of the script. It allows warnings only, and needs a reason. One that allows
 //! nothing is a warning itself ([`unused`]), so that none outlives what it was written for.
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Severity;
 use crate::source::SourceId;
@@ -34,8 +35,8 @@ fn of_line(line: &str) -> Option<Allow<'_>> {
 }
 
 impl Allow<'_> {
-    fn allows(&self, code: &str) -> bool {
-        !self.reason.is_empty() && self.codes.split(',').any(|one| one.trim() == code)
+    fn allows(&self, code: Code) -> bool {
+        !self.reason.is_empty() && self.codes.split(',').any(|one| one.trim() == code.name())
     }
 }
 
@@ -70,7 +71,7 @@ pub fn unused(
     id: SourceId,
     sources: &Sources,
     used: impl Fn(usize) -> bool,
-    may_come: impl Fn(&str) -> bool,
+    may_come: impl Fn(Code) -> bool,
 ) -> Vec<Diagnostic> {
     let text = sources.get(id).text();
     if !text.contains(MARK) {
@@ -84,16 +85,18 @@ pub fn unused(
             let span = Span::new(id, at, start + line.trim_end().len());
             let code = allow.codes.trim();
             if allow.reason.is_empty() {
-                let fault = Diagnostic::warning("unused-allow", "missing reason in `allow`");
+                let fault = Diagnostic::warning(Code::UnusedAllow, "missing reason in `allow`");
                 found.push(
                     fault
                         .at(span, "allows nothing without a reason")
                         .help(format!("write why: `# planrun: allow({code}) REASON`")),
                 );
-            } else if !used(at) && !code.split(',').any(|one| may_come(one.trim())) {
+            } else if !used(at)
+                && !code.split(',').any(|one| one.trim().parse().is_ok_and(&may_come))
+            {
                 let message = format!("unused `allow({code})`");
                 found.push(
-                    Diagnostic::warning("unused-allow", message)
+                    Diagnostic::warning(Code::UnusedAllow, message)
                         .at(span, "there is no such warning here")
                         .help("remove the comment"),
                 );
@@ -110,23 +113,29 @@ mod tests {
 
     #[test]
     fn a_comment_belongs_to_its_line_or_to_the_one_below() {
-        let text = "a: 1 # planrun: allow(x) it is so\n# planrun: allow(y, z) a reason\n# more\nb: 2\nc: 3\n";
+        let text = "a: 1 # planrun: allow(no-entry) it is so\n# planrun: allow(not-posix, sleep-in-run) a reason\n# more\nb: 2\nc: 3\n";
         let mut sources = Sources::default();
         let id = sources.add("p.yaml", text);
-        let at = |code, needle: &str| {
+        let at = |code: Code, needle: &str| {
             let start = text.find(needle).unwrap();
             let one = Diagnostic::warning(code, "").at(Span::new(id, start, start + 1), "");
             allowance(&one, &sources).is_some()
         };
-        assert!(at("x", "a: 1") && at("y", "b: 2") && at("z", "b: 2"));
-        assert!(!at("x", "b: 2") && !at("y", "a: 1") && !at("y", "c: 3"));
-        let error = Diagnostic::error("x", "").at(Span::new(id, 0, 1), "");
+        assert!(
+            at(Code::NoEntry, "a: 1") && at(Code::NotPosix, "b: 2") && at(Code::SleepInRun, "b: 2")
+        );
+        assert!(
+            !at(Code::NoEntry, "b: 2")
+                && !at(Code::NotPosix, "a: 1")
+                && !at(Code::NotPosix, "c: 3")
+        );
+        let error = Diagnostic::error(Code::NoEntry, "").at(Span::new(id, 0, 1), "");
         assert!(allowance(&error, &sources).is_none());
     }
 
     #[test]
     fn what_allows_nothing_is_reported() {
-        let text = "a: \"x # planrun: allow(x)\"\nb: 1 # planrun: allow(y)\nc: 1 # planrun: allow(z) why\n";
+        let text = "a: \"x # planrun: allow(no-entry)\"\nb: 1 # planrun: allow(not-posix)\nc: 1 # planrun: allow(sleep-in-run) why\n";
         let mut sources = Sources::default();
         let id = sources.add("p.yaml", text);
         let count = |used: usize, may: bool| unused(id, &sources, |at| at == used, |_| may).len();

@@ -38,7 +38,7 @@ pub fn human_one(diagnostic: &Diagnostic, sources: &Sources, colour: bool) -> St
         Severity::Warning => Level::WARNING,
     };
     let message = printable(&diagnostic.message);
-    let mut group = Group::with_title(level.primary_title(message).id(diagnostic.code));
+    let mut group = Group::with_title(level.primary_title(message).id(diagnostic.code.name()));
     // One snippet a file: the one with the caret first.
     let mut files = Vec::new();
     for label in diagnostic.primary.iter().chain(&diagnostic.secondary) {

@@ -4,6 +4,7 @@
 //! and dashes in it. On a screen they look right. Here they have their names, and the characters that
 //! were meant.
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::source::SourceId;
 use crate::source::Span;
@@ -96,12 +97,12 @@ impl Lookalike {
 }
 
 /// The code of what is reported of them in YAML.
-pub(super) const CODE: &str = "odd-character";
+pub(super) const CODE: Code = Code::OddCharacter;
 
 /// Reports a character where YAML wanted the one that it looks like.
 pub(super) fn odd(one: &Lookalike, id: SourceId, at: usize) -> Diagnostic {
     let span = Span::new(id, at, at + one.character.len_utf8());
-    let fault = Diagnostic::error("odd-character", format!("{} in YAML syntax", one.a_title()));
+    let fault = Diagnostic::error(Code::OddCharacter, format!("{} in YAML syntax", one.a_title()));
     // `--` is for options of commands.
     let (label, order, cured) = match one.meant {
         " " => ("not a space for YAML", format!("replace the {} with a space", one.name), " "),

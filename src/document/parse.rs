@@ -13,6 +13,7 @@ use granit_parser::Parser;
 use granit_parser::ScalarStyle;
 use granit_parser::Tag;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::MAX_FAULTS;
@@ -94,7 +95,7 @@ fn read(
     if text.len() > MAX_BYTES {
         let message = format!("the file has {} bytes, more than {MAX_BYTES}", text.len());
         found.push(
-            Diagnostic::error("file-too-large", message)
+            Diagnostic::error(Code::FileTooLarge, message)
                 .at(whole, "")
                 .help("split it, or keep large data out of it"),
         );
@@ -169,7 +170,7 @@ fn start_of_word(text: &str) -> usize {
 
 pub(super) fn too_deep(span: Span) -> Diagnostic {
     let message = format!("lists and mappings are nested deeper than {MAX_DEPTH}");
-    Diagnostic::error("nested-too-deep", message)
+    Diagnostic::error(Code::NestedTooDeep, message)
         .at(span, "too deep")
         .help("make it flatter: look for brackets that are not closed")
 }
@@ -251,7 +252,7 @@ impl Builder<'_> {
             return Some(());
         }
         self.found.push(
-            Diagnostic::error("several-documents", "the file holds several documents")
+            Diagnostic::error(Code::SeveralDocuments, "the file holds several documents")
                 .at(span, "a second one begins here")
                 .help("keep one document a file"),
         );
@@ -259,7 +260,7 @@ impl Builder<'_> {
     }
 
     fn refuse_tag(&mut self, span: Span) {
-        let fault = Diagnostic::error("yaml-tag", "tags are not part of the language")
+        let fault = Diagnostic::error(Code::YamlTag, "tags are not part of the language")
             .at(span, "has a tag");
         let order = "remove the tag; put quotes around text that begins with `!`";
         let before = self.text.get(..span.range().start).unwrap_or_default();
@@ -347,7 +348,7 @@ impl Builder<'_> {
             return None;
         }
         if let Some(Open::Map { key: None, .. }) = self.stack.last() {
-            let fault = Diagnostic::error("key-not-text", "a key of a mapping must be text")
+            let fault = Diagnostic::error(Code::KeyNotText, "a key of a mapping must be text")
                 .at(span, "this is a collection");
             self.found.push(match slips::cure(self.text, self.id, span.range().start) {
                 Some(cure) => fault.fix_all(cure.text, cure.edits),
@@ -385,7 +386,7 @@ impl Builder<'_> {
             self.faulty = true;
             let message = format!("`<<` merges mappings, and this is {}", node.kind());
             self.found.push(
-                Diagnostic::error("merge-key", message)
+                Diagnostic::error(Code::MergeKey, message)
                     .at(node.alias.unwrap_or(node.span), "")
                     .help("name a mapping, or a list of them: `<<: *defaults`"),
             );
@@ -398,7 +399,7 @@ impl Builder<'_> {
         self.nodes += if node.alias.is_some() { size } else { 1 };
         if self.nodes > MAX_NODES {
             self.found.push(
-                Diagnostic::error("too-many-nodes", format!("more than {MAX_NODES} nodes"))
+                Diagnostic::error(Code::TooManyNodes, format!("more than {MAX_NODES} nodes"))
                     .at(node.span, "this one is too many")
                     .help("split the file"),
             );
@@ -439,7 +440,7 @@ impl Builder<'_> {
                         self.faulty = true;
                         let message = format!("`{}` is there twice", key.text);
                         self.found.push(
-                            Diagnostic::error("duplicate-key", message)
+                            Diagnostic::error(Code::DuplicateKey, message)
                                 .at(key.span, "the second one")
                                 .also(earlier, "the first one")
                                 .help("keep one of them"),
@@ -468,7 +469,7 @@ impl Builder<'_> {
         if merges && self.dialect != Dialect::Ansible {
             self.faulty = true;
             self.found.push(
-                Diagnostic::error("merge-key", "merge keys are not in YAML 1.2")
+                Diagnostic::error(Code::MergeKey, "merge keys are not in YAML 1.2")
                     .at(span, "")
                     .help("write the keys out"),
             );

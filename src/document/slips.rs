@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use granit_parser::Parser;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Edit;
 use crate::document::lookalike;
@@ -58,7 +59,7 @@ pub(super) fn syntax(text: &str, id: SourceId, at: usize, info: String) -> Diagn
     if let Some(odd) = odd(text, id, at) {
         return odd;
     }
-    let fault = Diagnostic::error("yaml-syntax", "this is not YAML")
+    let fault = Diagnostic::error(Code::YamlSyntax, "this is not YAML")
         .at(Span::new(id, at, at + width), info);
     match cure(text, id, at) {
         Some(cure) => fault.fix_all(cure.text, cure.edits),
@@ -89,7 +90,7 @@ fn odd(text: &str, id: SourceId, at: usize) -> Option<Diagnostic> {
     if let Some((order, changes)) = cured {
         let of_line = |one: &&Change| one.0.start >= line.start;
         let (tab, _) = changes.iter().find(of_line)?;
-        let fault = Diagnostic::error("yaml-syntax", "tab in the indentation")
+        let fault = Diagnostic::error(Code::YamlSyntax, "tab in the indentation")
             .at(span(tab), "YAML does not allow a tab here");
         return Some(fault.fix_all(*order, edits(changes)));
     }

@@ -12,6 +12,7 @@ use indexmap::IndexMap;
 use indexmap::IndexSet;
 use serde_json::Value;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::inventory::Host;
@@ -188,14 +189,14 @@ fn weight(value: &Value) -> usize {
 
 fn too_large(place: Span) -> Diagnostic {
     let message = format!("the variables of all hosts take more than {MAX_BYTES} bytes");
-    Diagnostic::error("inventory-too-large", message)
+    Diagnostic::error(Code::InventoryTooLarge, message)
         .at(place, "up to this host")
         .help("keep large values out of the inventory, in files that a plan uploads")
 }
 
 fn too_deep(place: Span) -> Diagnostic {
     let message = format!("hosts are in groups more than {MAX_MEMBERS} times");
-    Diagnostic::error("inventory-too-large", message)
+    Diagnostic::error(Code::InventoryTooLarge, message)
         .at(place, "up to this host")
         .help("make the groups flatter, or split the inventory")
 }

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::Near;
@@ -53,7 +54,7 @@ pub(super) fn tell_ignored(draft: &Draft, found: &mut Diagnostics) {
         }
     };
     found.push(
-        Diagnostic::warning("vault-value", message)
+        Diagnostic::warning(Code::VaultValue, message)
             .at(*place, "planrun opens no vault")
             .help("give it to a plan as an input, `sensitive: true`, if a plan needs it"),
     );
@@ -66,7 +67,7 @@ fn is_of_connection(name: &str) -> bool {
 
 fn remark(name: &str, given: &Given) -> Option<Diagnostic> {
     let ignored = |why: &str| {
-        Diagnostic::warning("variable-not-honoured", format!("`{name}` is not honoured"))
+        Diagnostic::warning(Code::VariableNotHonoured, format!("`{name}` is not honoured"))
             .at(given.name, why)
     };
     if let Some((before, _)) = name.split_once(':')
@@ -77,14 +78,14 @@ fn remark(name: &str, given: &Given) -> Option<Diagnostic> {
         let colon = given.name.start + u32::try_from(before.len() + 1).ok()?;
         let behind = Span { start: colon, end: colon, ..given.name };
         Some(
-            Diagnostic::error("missing-space", message)
+            Diagnostic::error(Code::MissingSpace, message)
                 .at(given.name, "no space after the `:`")
                 .fix("put a space after the `:`", behind, " "),
         )
     } else if let Some(near) = variables::misspelled(name).filter(|_| !is_collection(given)) {
         let message = format!("unknown variable `{name}`");
         Some(
-            Diagnostic::error("misspelled-variable", message)
+            Diagnostic::error(Code::MisspelledVariable, message)
                 .at(given.name, "not a variable of Ansible")
                 .help(format!("did you mean `{near}`?")),
         )
@@ -97,7 +98,7 @@ fn remark(name: &str, given: &Given) -> Option<Diagnostic> {
             _ => ("the way to a host is not known here", name.to_owned()),
         };
         let label = format!("`{label}`: no plan can be applied to these hosts");
-        let fault = Diagnostic::warning("unsupported-route", message).at(given.place, label);
+        let fault = Diagnostic::warning(Code::UnsupportedRoute, message).at(given.place, label);
         Some(fault.help("planrun connects directly: jump hosts are not implemented"))
     } else if let Some(variable) = variables::find(name) {
         Some(ignored(variable.why).help(variable.say))
@@ -105,7 +106,7 @@ fn remark(name: &str, given: &Given) -> Option<Diagnostic> {
         Some(ignored("planrun becomes another user by `sudo -n`").help("let the hosts allow that"))
     } else if name.starts_with("planrun_") && !OWN.contains(&name) {
         let message = format!("`{name}` is none of planrun's variables");
-        let unknown = Diagnostic::warning("unknown-planrun-variable", message).at(given.name, "");
+        let unknown = Diagnostic::warning(Code::UnknownPlanrunVariable, message).at(given.name, "");
         Some(match nearest(name, OWN) {
             Some(near) => unknown.help(format!("did you mean `{near}`?")),
             None => unknown.help(format!("use {}", one_of(&OWN))),
@@ -147,7 +148,7 @@ pub(super) fn tell_oddities(draft: &Draft, shown: &str, found: &mut Diagnostics)
         let empty = group.hosts.is_empty() && group.children.is_empty();
         if empty && complete && !built_in && !group.generated {
             found.push(
-                Diagnostic::warning("empty-group", format!("the group `{name}` has no hosts"))
+                Diagnostic::warning(Code::EmptyGroup, format!("the group `{name}` has no hosts"))
                     .at(place, "nothing is in it")
                     .help("put hosts or groups into it, or remove it"),
             );
@@ -155,7 +156,7 @@ pub(super) fn tell_oddities(draft: &Draft, shown: &str, found: &mut Diagnostics)
     }
     if draft.hosts.is_empty() && !found.has_errors() {
         found.push(
-            Diagnostic::error("empty-inventory", format!("`{shown}` has no hosts"))
+            Diagnostic::error(Code::EmptyInventory, format!("`{shown}` has no hosts"))
                 .help("write a group with its hosts: `web: {hosts: {web1: {}}}`"),
         );
     }
@@ -163,7 +164,7 @@ pub(super) fn tell_oddities(draft: &Draft, shown: &str, found: &mut Diagnostics)
 
 fn undefined(name: &str, place: Span) -> Diagnostic {
     let message = format!("the group `{name}` is not defined");
-    Diagnostic::error("unknown-group", message).at(place, "no such group")
+    Diagnostic::error(Code::UnknownGroup, message).at(place, "no such group")
 }
 
 fn defined<'a>(draft: &'a Draft, name: &str, near: &mut Near) -> Option<&'a str> {
@@ -173,7 +174,7 @@ fn defined<'a>(draft: &'a Draft, name: &str, near: &mut Near) -> Option<&'a str>
 
 fn ambiguous(name: &str, host: Span, group: Span) -> Diagnostic {
     let message = format!("`{name}` is the name of a group and of a host");
-    let fault = Diagnostic::warning("host-is-group", message);
+    let fault = Diagnostic::warning(Code::HostIsGroup, message);
     // The caret is at the later of the two.
     let fault = if host < group {
         fault.at(group, "the group").also(host, "the host")

@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 use indexmap::map::Entry as Slot;
 use serde_json::Value;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::document::Entry;
@@ -212,7 +213,7 @@ impl Draft {
         if let Some(character) = name.chars().find(|&c| bad(c)) {
             let message = format!("`{name}` cannot be the name of a group");
             found.push(
-                Diagnostic::error("unsafe-name", message)
+                Diagnostic::error(Code::UnsafeName, message)
                     .at(place, format!("holds {character:?}"))
                     .help("use letters, digits, `_`, `-` and `.`: other signs mean something in patterns"),
             );
@@ -220,7 +221,7 @@ impl Draft {
         }
         if name.is_empty() {
             found.push(
-                Diagnostic::error("unsafe-name", "a group has no name")
+                Diagnostic::error(Code::UnsafeName, "a group has no name")
                     .at(place, "")
                     .help("give it a name"),
             );
@@ -235,7 +236,7 @@ impl Draft {
         if self.groups.len() == MAX_GROUPS {
             let message = format!("there are more than {MAX_GROUPS} groups");
             found.push(
-                Diagnostic::error("inventory-too-large", message)
+                Diagnostic::error(Code::InventoryTooLarge, message)
                     .at(place, "this one is too many")
                     .help("leave out groups that no plan names, or split the inventory"),
             );
@@ -261,7 +262,7 @@ impl Draft {
             Err(why) => {
                 let message = format!("`{entry}` does not name hosts");
                 found.push(
-                    Diagnostic::error("host-entry", message)
+                    Diagnostic::error(Code::HostEntry, message)
                         .at(place, why)
                         .help("write a name, an address, or a range such as `web[01:20]`")
                         .help("put a port behind it: `web1:2222`, `[2001:db8::1]:2222`"),
@@ -323,7 +324,7 @@ impl Draft {
         };
         if self.mentions <= MAX_MENTIONS {
             found.push(
-                Diagnostic::error("inventory-too-large", message)
+                Diagnostic::error(Code::InventoryTooLarge, message)
                     .at(place, "up to this one")
                     .help(help),
             );
@@ -359,7 +360,7 @@ impl Draft {
             if self.mentions == MAX_MENTIONS + 1 {
                 let message = format!("hosts are named more than {MAX_MENTIONS} times");
                 found.push(
-                    Diagnostic::error("inventory-too-large", message)
+                    Diagnostic::error(Code::InventoryTooLarge, message)
                         .at(place, "this is too many")
                         .help("look for a range that is too wide, or split the inventory"),
                 );
@@ -412,7 +413,7 @@ impl Draft {
         } else {
             let message = "`ansible_group_priority` is not a whole number";
             found.push(
-                Diagnostic::error("inventory-value", message)
+                Diagnostic::error(Code::InventoryValue, message)
                     .at(given.place, "")
                     .help("write a whole number: of two groups at the same depth the greater wins"),
             );
@@ -439,7 +440,7 @@ pub(super) fn unsafe_name(name: &str, what: &str, place: Span) -> Diagnostic {
         Some(character) => format!("holds {character:?}"),
         None => "is empty".to_owned(),
     };
-    Diagnostic::error("unsafe-name", format!("`{name}` cannot be {what}"))
+    Diagnostic::error(Code::UnsafeName, format!("`{name}` cannot be {what}"))
         .at(place, label)
         .help("use letters, digits, `_`, `.`, `:`, `%` and `-`, and no `-` at the beginning")
         .help("this keeps a name from being taken as an option by a program it is handed to")

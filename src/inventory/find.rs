@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::nearest;
 
@@ -50,7 +51,7 @@ fn find_in(name: &str, places: &[PathBuf]) -> Result<PathBuf, Box<Diagnostic>> {
             Ok(path.to_owned())
         } else {
             let message = format!("there is no inventory at `{name}`");
-            let diagnostic = Diagnostic::error("no-such-inventory", message);
+            let diagnostic = Diagnostic::error(Code::NoSuchInventory, message);
             Err(Box::new(diagnostic.help(
                 "give the path of a file or a directory, or the name of one in `inventories/`",
             )))
@@ -72,7 +73,7 @@ fn find_in(name: &str, places: &[PathBuf]) -> Result<PathBuf, Box<Diagnostic>> {
 fn not_found(name: &str, places: &[PathBuf]) -> Diagnostic {
     let known = known(places);
     let message = format!("there is no inventory `{name}`");
-    let mut diagnostic = Diagnostic::error("no-such-inventory", message);
+    let mut diagnostic = Diagnostic::error(Code::NoSuchInventory, message);
     let bare =
         ENDINGS.iter().find_map(|ending| name.strip_suffix(ending).filter(|_| !ending.is_empty()));
     let bare = bare.unwrap_or(name);
@@ -117,6 +118,7 @@ mod tests {
 
     use super::find;
     use super::find_in;
+    use crate::diagnostic::Code;
 
     /// Makes two places of inventories with these files in the first and the second.
     fn places(first: &[&str], second: &[&str]) -> (TempDir, [PathBuf; 2]) {
@@ -177,14 +179,14 @@ mod tests {
     fn a_name_that_is_nowhere_is_told_with_near_names_and_places() {
         let (_root, places) = places(&["demo.yaml", "prod.ini"], &[]);
         let error = find_in("prdo", &places).unwrap_err();
-        assert_eq!(error.code, "no-such-inventory");
+        assert_eq!(error.code, Code::NoSuchInventory);
         assert_eq!(error.help[0], "did you mean `prod`?");
         for place in &places {
             assert!(error.help[1].contains(place.to_str().unwrap()), "{error:?}");
         }
         let error = find_in("something", &places).unwrap_err();
         assert_eq!(error.help[0], "name one of `demo`, `prod`");
-        assert_eq!(find_in("", &places).unwrap_err().code, "no-such-inventory");
+        assert_eq!(find_in("", &places).unwrap_err().code, Code::NoSuchInventory);
     }
 
     #[test]

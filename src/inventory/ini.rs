@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use indexmap::IndexMap;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::nearest;
@@ -82,7 +83,7 @@ impl Reader<'_> {
         if line.len() > MAX_LINE {
             let message = format!("this line has {} bytes, more than {MAX_LINE}", line.len());
             self.found.push(
-                Diagnostic::error("inventory-too-large", message)
+                Diagnostic::error(Code::InventoryTooLarge, message)
                     .at(self.span(at, 0..0), "")
                     .help("put what is said of a host into a file of `host_vars`"),
             );
@@ -91,7 +92,7 @@ impl Reader<'_> {
         } else if line.starts_with('[') && (line.ends_with(']') || !line.contains(']')) {
             self.section = Section::Unknown;
             self.found.push(
-                Diagnostic::error("ini-syntax", "this header of a section cannot be read")
+                Diagnostic::error(Code::IniSyntax, "this header of a section cannot be read")
                     .at(whole, "not a name in brackets")
                     .help("write `[group]`, `[group:children]` or `[group:vars]`, without blanks"),
             );
@@ -120,7 +121,7 @@ impl Reader<'_> {
         if !matches!(kind, "" | "hosts" | "children" | "vars") {
             let start = 2 + name.len();
             let diagnostic =
-                Diagnostic::error("ini-syntax", format!("`{kind}` is no kind of section"))
+                Diagnostic::error(Code::IniSyntax, format!("`{kind}` is no kind of section"))
                     .at(self.span(at, start..start + kind.len()), "");
             let near = nearest(kind, ["hosts", "children", "vars"]);
             self.found.push(match near {
@@ -156,7 +157,7 @@ impl Reader<'_> {
             Ok(words) => words,
             Err((why, from)) => {
                 self.found.push(
-                    Diagnostic::error("ini-syntax", "this line cannot be split into words")
+                    Diagnostic::error(Code::IniSyntax, "this line cannot be split into words")
                         .at(self.span(at, from..line.len()), why)
                         .help("close the quote, or put a backslash in front of it"),
                 );
@@ -179,7 +180,7 @@ impl Reader<'_> {
     /// Recognizes what people write where a host is expected.
     fn no_host(&self, entry: &Word, place: Span, group: usize) -> Option<Diagnostic> {
         let message = format!("`{}` is no host", entry.text);
-        let fault = Diagnostic::error("ini-syntax", message);
+        let fault = Diagnostic::error(Code::IniSyntax, message);
         if entry.text.starts_with("---") {
             let fault = fault.at(place, "YAML begins like this");
             return Some(fault.help("let the name of a YAML inventory end in `.yaml`"));
@@ -198,7 +199,7 @@ impl Reader<'_> {
         for word in words {
             let Some((name, value)) = word.text.split_once('=') else {
                 self.found.push(
-                    Diagnostic::error("ini-syntax", format!("`{}` is no variable", word.text))
+                    Diagnostic::error(Code::IniSyntax, format!("`{}` is no variable", word.text))
                         .at(self.span(at, word.range.clone()), "expected `name=value`")
                         .help("put one host on a line, and quotes around a value with blanks"),
                 );
@@ -223,7 +224,7 @@ impl Reader<'_> {
     fn variable(&mut self, line: &str, at: usize, group: usize) {
         let Some((name, value)) = line.split_once('=') else {
             self.found.push(
-                Diagnostic::error("ini-syntax", format!("`{line}` is no variable"))
+                Diagnostic::error(Code::IniSyntax, format!("`{line}` is no variable"))
                     .at(self.span(at, 0..line.len()), "expected `name=value`")
                     .help("write `name=value`; hosts belong under `[group]`"),
             );

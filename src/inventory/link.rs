@@ -12,6 +12,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::nearest;
@@ -38,7 +39,7 @@ const MAX_CONNECT_TIMEOUT: u64 = 3600;
 /// Reads the links of hosts.
 pub(super) struct LinkReader<'a> {
     found: &'a mut Diagnostics,
-    told: HashSet<(Span, &'static str)>,
+    told: HashSet<(Span, Code)>,
     home: Option<String>,
 }
 
@@ -70,9 +71,9 @@ impl<'a> LinkReader<'a> {
     pub(super) fn link(&mut self, host: &str, place: Span, vars: &HostVars<'_>) -> Link {
         let connection = self.connection(vars);
         let model = self.text(vars, &["planrun_model"]);
-        if connection == Connection::Model && model.is_none() && self.is_new(place, "no-model") {
+        if connection == Connection::Model && model.is_none() && self.is_new(place, Code::NoModel) {
             let message = format!("`{host}` is in a model, and none is named");
-            let missing = Diagnostic::error("no-model", message);
+            let missing = Diagnostic::error(Code::NoModel, message);
             self.found.push(
                 missing
                     .at(place, "has no `planrun_model`")
@@ -106,10 +107,10 @@ impl<'a> LinkReader<'a> {
             }
             let fault = if text == "openssh" {
                 let message = "the connection `openssh` is not there yet";
-                Diagnostic::error("not-yet", message).help("use `ssh`")
+                Diagnostic::error(Code::NotYet, message).help("use `ssh`")
             } else {
                 let message = format!("`{text}` is no connection");
-                let fault = Diagnostic::error("inventory-value", message);
+                let fault = Diagnostic::error(Code::InventoryValue, message);
                 let known = ["ssh", "local", "model"];
                 match nearest(&text, known) {
                     Some(near) => fault.help(format!("did you mean `{near}`?")),
@@ -124,7 +125,7 @@ impl<'a> LinkReader<'a> {
         };
         if !route::is_known(&text) {
             let message = format!("the connection `{text}` is not supported");
-            let fault = Diagnostic::warning("foreign-connection", message);
+            let fault = Diagnostic::warning(Code::ForeignConnection, message);
             let fault = fault.help("set `planrun_connection: ssh` if SSH is meant");
             self.tell(fault, given, "no plan can be applied to these hosts");
         }
@@ -149,7 +150,7 @@ impl<'a> LinkReader<'a> {
         let port = port.filter(|&port| port > 0);
         if port.is_none() {
             let message = "a port is a whole number from 1 to 65535";
-            let fault = Diagnostic::error("inventory-value", message);
+            let fault = Diagnostic::error(Code::InventoryValue, message);
             let fault = fault.help("write such a number, or leave the variable out");
             self.tell(fault, given, kind(&given.value));
         }
@@ -172,7 +173,7 @@ impl<'a> LinkReader<'a> {
             let message = format!(
                 "a connection timeout is a number of seconds from 1 to {MAX_CONNECT_TIMEOUT}"
             );
-            let fault = Diagnostic::error("inventory-value", message);
+            let fault = Diagnostic::error(Code::InventoryValue, message);
             let fault = fault.help("write such a number, or remove the variable");
             self.tell(fault, given, kind(&given.value));
         }
@@ -200,7 +201,7 @@ impl<'a> LinkReader<'a> {
         };
         if value.is_none() {
             let message = format!("`{name}` is neither true nor false");
-            let fault = Diagnostic::error("inventory-value", message);
+            let fault = Diagnostic::error(Code::InventoryValue, message);
             let fault = fault.help("write `true` or `false`");
             self.tell(fault, given, kind(&given.value));
         }
@@ -220,7 +221,7 @@ impl<'a> LinkReader<'a> {
         if is_safe(&text) {
             return Some(text);
         }
-        if self.is_new(given.place, "unsafe-name") {
+        if self.is_new(given.place, Code::UnsafeName) {
             self.found.push(fault(&text, what, given.place));
         }
         None
@@ -252,7 +253,7 @@ impl<'a> LinkReader<'a> {
             let pairs = state.iter();
             return pairs.map(|(key, value)| (key.clone(), value.clone())).collect();
         }
-        let fault = Diagnostic::error("inventory-value", "`planrun_state` is not a mapping");
+        let fault = Diagnostic::error(Code::InventoryValue, "`planrun_state` is not a mapping");
         let fault = fault.help("write what differs from the model: `planrun_state: {users: 50}`");
         self.tell(fault, given, kind(&given.value));
         IndexMap::new()
@@ -279,7 +280,7 @@ impl<'a> LinkReader<'a> {
             value => {
                 let name = names.iter().find(|&&name| vars.contains_key(name));
                 let message = format!("`{}` is not text", name.unwrap_or(&""));
-                let fault = Diagnostic::error("inventory-value", message);
+                let fault = Diagnostic::error(Code::InventoryValue, message);
                 let help = match value {
                     Value::Array(_) | Value::Object(_) => "write one text here",
                     _ => "put quotes around it",
@@ -294,7 +295,7 @@ impl<'a> LinkReader<'a> {
     fn is_unknown(&mut self, given: &Given) -> bool {
         if given.encrypted {
             let message = "how a host is reached is encrypted by a vault";
-            let fault = Diagnostic::error("vault-value", message);
+            let fault = Diagnostic::error(Code::VaultValue, message);
             let fault = fault.help("write this value in the clear: it is no password");
             self.tell(fault, given, "planrun opens no vault");
             return true;
@@ -303,7 +304,7 @@ impl<'a> LinkReader<'a> {
         let template = text.contains("{{") || text.contains("{%");
         if template {
             let message = "this value is a template";
-            let fault = Diagnostic::error("template-in-inventory", message);
+            let fault = Diagnostic::error(Code::TemplateInInventory, message);
             let fault = fault.help("write the value out for each host or group");
             self.tell(fault, given, "planrun does not render values of an inventory");
         }
@@ -317,7 +318,7 @@ impl<'a> LinkReader<'a> {
         }
     }
 
-    fn is_new(&mut self, place: Span, code: &'static str) -> bool {
+    fn is_new(&mut self, place: Span, code: Code) -> bool {
         self.told.insert((place, code))
     }
 }

@@ -8,6 +8,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::document;
 use crate::document::Entry;
@@ -76,7 +77,7 @@ pub(super) fn read(path: &Path, shown: &str, draft: &mut Draft, files: &mut File
     };
     if !matches!(root.value, Value::Map(_)) {
         let fault = format!("`{shown} --list` prints {}, not a mapping of groups", root.kind());
-        let fault = Diagnostic::error("inventory-program", fault).at(root.span, "");
+        let fault = Diagnostic::error(Code::InventoryProgram, fault).at(root.span, "");
         files.fault(fault.help("let it print `{\"web\": {\"hosts\": [\"web1\"]}}`"));
         return;
     }
@@ -110,7 +111,7 @@ pub(super) fn read(path: &Path, shown: &str, draft: &mut Draft, files: &mut File
             give(&mut host.vars, vars);
         } else {
             let fault = format!("`{shown} --host {name}` prints {}", root.kind());
-            let fault = Diagnostic::error("inventory-program", fault).at(root.span, "");
+            let fault = Diagnostic::error(Code::InventoryProgram, fault).at(root.span, "");
             files.fault(fault.help("let it print a mapping of variables, `{}` for none"));
             return;
         }
@@ -139,7 +140,7 @@ fn ask(path: &Path, shown: &str, words: &[&str], files: &mut Files<'_>) -> Optio
                 return Some(files.sources.add(command, text));
             }
             let message = format!("what `{command}` prints is not UTF-8 text");
-            let fault = Diagnostic::error("inventory-program", message);
+            let fault = Diagnostic::error(Code::InventoryProgram, message);
             files.fault(fault.help("let it print JSON in UTF-8"));
         }
         Err(failure) => files.fault(told(&failure, shown, &command)),
@@ -161,7 +162,7 @@ fn parse(id: SourceId, shown: &str, files: &mut Files<'_>) -> Option<(Node, Seal
         let why = error.to_string();
         let why = why.split(" at line ").next().unwrap_or(&why).to_owned();
         let message = format!("what `{command}` prints is not JSON");
-        let fault = Diagnostic::error("inventory-program", message);
+        let fault = Diagnostic::error(Code::InventoryProgram, message);
         let fault = if text.trim().is_empty() {
             fault.help("let it print `{}` where there is nothing to say")
         } else {
@@ -178,10 +179,10 @@ fn parse(id: SourceId, shown: &str, files: &mut Files<'_>) -> Option<(Node, Seal
 
 /// Words a failure.
 fn told(failure: &Failure, shown: &str, command: &str) -> Diagnostic {
-    let fault = |message: String| Diagnostic::error("inventory-program", message);
+    let fault = |message: String| Diagnostic::error(Code::InventoryProgram, message);
     match failure {
         Failure::NotRun => Diagnostic::error(
-            "executable-inventory",
+            Code::ExecutableInventory,
             format!("`{shown}` is a program, and is not run here"),
         )
         .help(format!(

@@ -21,6 +21,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::document::parse::MAX_BYTES;
@@ -229,12 +230,12 @@ fn file(path: &Path, shown: &str, draft: &mut Draft, files: &mut Files<'_>) {
     match kind_of(path) {
         Executable::Program | Executable::Binary if files.is_elsewhere(path) => {
             let message = format!("`{shown}` is a link to a program outside of the inventory");
-            let fault = Diagnostic::error("unsafe-program", message);
+            let fault = Diagnostic::error(Code::UnsafeProgram, message);
             files.fault(fault.help("copy the program into the folder, or name it by `-i` itself"));
         }
         Executable::Binary if files.root.is_some() => {
             let message = format!("`{shown}` is a binary program, and is not run");
-            let fault = Diagnostic::error("unsafe-program", message);
+            let fault = Diagnostic::error(Code::UnsafeProgram, message);
             files.fault(fault.help("move it out of the folder, or name it by `-i` itself"));
         }
         Executable::Program | Executable::Binary => program::read(path, shown, draft, files),
@@ -254,7 +255,7 @@ fn source(path: &Path, shown: &str, id: SourceId, draft: &mut Draft, files: &mut
     let text = files.sources.get(id).text();
     if text.starts_with(VAULT) {
         files.fault(
-            Diagnostic::error("vault-value", format!("`{shown}` is encrypted by a vault"))
+            Diagnostic::error(Code::VaultValue, format!("`{shown}` is encrypted by a vault"))
                 .help("decrypt it: planrun opens no vault"),
         );
         return;
@@ -268,7 +269,7 @@ fn source(path: &Path, shown: &str, id: SourceId, draft: &mut Draft, files: &mut
         }
         Format::Ini => ini::read(id, text, draft, files.found),
         Format::Toml => files.fault(
-            Diagnostic::error("inventory-format", format!("`{shown}` is TOML"))
+            Diagnostic::error(Code::InventoryFormat, format!("`{shown}` is TOML"))
                 .help("write it as YAML, or save it as JSON: `ansible-inventory -i FILE --list`"),
         ),
     }
@@ -352,7 +353,7 @@ impl Files<'_> {
         if self.count > MAX_FILES {
             if self.count == MAX_FILES + 1 {
                 let message = format!("the inventory has more than {MAX_FILES} files");
-                let diagnostic = Diagnostic::error("unreadable-inventory", message);
+                let diagnostic = Diagnostic::error(Code::UnreadableInventory, message);
                 self.fault(diagnostic.help("put the variables of several hosts into one file"));
             }
             return None;
@@ -366,7 +367,7 @@ impl Files<'_> {
         }
         if bytes.len() > MAX_BYTES {
             let message = format!("`{shown}` has more than {MAX_BYTES} bytes");
-            let diagnostic = Diagnostic::error("file-too-large", message);
+            let diagnostic = Diagnostic::error(Code::FileTooLarge, message);
             self.fault(diagnostic.help("split it: a directory of files is an inventory too"));
             return None;
         }
@@ -377,7 +378,7 @@ impl Files<'_> {
                 let before = String::from_utf8_lossy(&error.as_bytes()[..at]);
                 let line = before.matches('\n').count() + 1;
                 let message = format!("`{shown}` is not UTF-8 text: line {line}");
-                let diagnostic = Diagnostic::error("unreadable-inventory", message);
+                let diagnostic = Diagnostic::error(Code::UnreadableInventory, message);
                 self.fault(diagnostic.help("save the file as UTF-8"));
                 None
             }
@@ -414,7 +415,7 @@ impl Files<'_> {
     pub(super) fn too_deep(&mut self, shown: &str, depth: usize) -> bool {
         if depth > MAX_DEPTH {
             let message = format!("`{shown}` is nested deeper than {MAX_DEPTH} directories");
-            let diagnostic = Diagnostic::error("unreadable-inventory", message);
+            let diagnostic = Diagnostic::error(Code::UnreadableInventory, message);
             self.fault(diagnostic.help("look for a link that leads back, or make it flatter"));
         }
         depth > MAX_DEPTH
@@ -422,7 +423,7 @@ impl Files<'_> {
 
     fn unreadable(&mut self, shown: &str, error: &std::io::Error) {
         let message = format!("`{shown}` cannot be read: {error}");
-        let diagnostic = Diagnostic::error("unreadable-inventory", message);
+        let diagnostic = Diagnostic::error(Code::UnreadableInventory, message);
         self.fault(diagnostic.help("look at the path and its permissions"));
     }
 

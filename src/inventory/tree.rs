@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::inventory::draft::ALL;
@@ -66,7 +67,7 @@ impl Tree {
         if let Some(deep) = depths.iter().position(|&depth| depth > MAX_DEPTH) {
             let place = draft.groups[deep].place;
             let message = format!("groups are nested deeper than {MAX_DEPTH}");
-            let fault = Diagnostic::error("nested-too-deep", message).help("make them flatter");
+            let fault = Diagnostic::error(Code::NestedTooDeep, message).help("make them flatter");
             found.push(match place {
                 Some(place) => fault.at(place, "this one is too deep"),
                 None => fault,
@@ -134,7 +135,7 @@ fn cycle(draft: &Draft, parents: &[Vec<usize>], waiting: &[usize], start: usize)
     let name = |group: usize| draft.groups.get_index(group).map_or("", |(name, _)| name);
     let names: Vec<String> = around.iter().map(|&one| format!("`{}`", name(one))).collect();
     let message = format!("groups contain each other: {}", names.join(" > "));
-    let mut fault = Diagnostic::error("group-cycle", message);
+    let mut fault = Diagnostic::error(Code::GroupCycle, message);
     let edges: Vec<(Span, String)> = around
         .windows(2)
         .filter_map(|edge| {

@@ -5,6 +5,7 @@
 //! quoted argument; what could be taken as an option, ends a word of a shell or cannot be seen is
 //! refused nevertheless, so that a slip of the pen is found here.
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 
@@ -41,7 +42,7 @@ fn wrong(name: &str) -> Option<String> {
 /// Words the fault of a name that is not [allowed](is_user); `what` is what it was to be.
 pub(super) fn unsafe_user(name: &str, what: &str, place: Span) -> Diagnostic {
     let message = format!("`{name}` cannot be {what}");
-    Diagnostic::error("unsafe-name", message)
+    Diagnostic::error(Code::UnsafeName, message)
         .at(place, wrong(name).unwrap_or_default())
         .help("use letters, digits and `_.-@\\+%:/~=`, and no `-` at the beginning")
         .help("this keeps a name from being taken as an option by a program it is handed to")

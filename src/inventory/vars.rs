@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::inventory::draft::Vars;
@@ -42,7 +43,7 @@ pub(super) fn tell_vaults(vaults: &[SourceId], sources: &Sources, found: &mut Di
     let text = sources.get(first).text();
     let line = Span::new(first, 0, text.find('\n').unwrap_or(text.len()));
     found.push(
-        Diagnostic::warning("vault-value", message)
+        Diagnostic::warning(Code::VaultValue, message)
             .at(line, "planrun opens no vault")
             .help("give the values that a plan needs as its inputs, `sensitive: true`"),
     );
@@ -75,7 +76,7 @@ impl<'a> VarsDir<'a> {
         let file = format!("{name}{ending}");
         for unread in present {
             let message = format!("`{}/{name}{unread}` is not read", self.shown);
-            files.found.push(Diagnostic::warning("shadowed-vars", message).help(format!(
+            files.found.push(Diagnostic::warning(Code::ShadowedVars, message).help(format!(
                 "`{}/{file}` comes first: put all of it into one of them",
                 self.shown
             )));
@@ -190,7 +191,7 @@ mod tests {
             ],
         );
         assert_eq!(reading.place(), "$ANSIBLE_VAULT;1.1;AES256");
-        assert_eq!(reading.diagnostics[0].code, "vault-value");
+        assert_eq!(reading.diagnostics[0].code, crate::diagnostic::Code::VaultValue);
         assert_eq!(var(&reading.inventory.unwrap(), "web1", "a"), json!(1));
     }
 }

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::nearest;
@@ -78,7 +79,7 @@ pub(super) fn take(
     let mut reader = Reader { shape, sealed, sources, draft, found };
     match &root.value {
         Value::Null => found.push(
-            Diagnostic::error("empty-inventory", "the inventory is empty")
+            Diagnostic::error(Code::EmptyInventory, "the inventory is empty")
                 .at(root.span, "")
                 .help("write a group with its hosts: `web: {hosts: {web1: {}}}`"),
         ),
@@ -87,7 +88,7 @@ pub(super) fn take(
             if let Some(file) = recognise(&root) {
                 let message = format!("this is {}, not an inventory", file.what);
                 let help = "an inventory names groups and their hosts: `web: {hosts: {web1: {}}}`";
-                let fault = Diagnostic::error("inventory-shape", message);
+                let fault = Diagnostic::error(Code::InventoryShape, message);
                 found.push(fault.at(file.at, "this gives it away").help(help));
                 return;
             }
@@ -135,7 +136,7 @@ fn parse(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<(No
     let parsed = document::parse_ansible(sources, id, &mut own);
     for one in own.sorted() {
         let mut one = one.clone();
-        if one.code == "yaml-syntax" {
+        if one.code == Code::YamlSyntax {
             let path = Path::new(sources.get(id).path());
             let is_json = path.extension().is_some_and(|ending| ending == "json");
             if is_json {
@@ -146,7 +147,7 @@ fn parse(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<(No
                 one.help = vec!["if it is an INI inventory, let its name end in `.ini`".to_owned()];
             }
         }
-        if one.code == "yaml-tag" {
+        if one.code == Code::YamlTag {
             "this tag is not known".clone_into(&mut one.message);
             one.help = vec![
                 "remove the `!tag`; `!vault` and `!unsafe` are known, and `!!str` and its like"
@@ -219,7 +220,7 @@ impl Reader<'_> {
         if let Some(plugin) = entries.iter().find(|entry| entry.key == "plugin") {
             let message = "this configures an inventory plugin, and is no inventory";
             self.found.push(
-                Diagnostic::error("inventory-shape", message)
+                Diagnostic::error(Code::InventoryShape, message)
                     .at(plugin.key_span, "")
                     .help("save what it gives: `ansible-inventory -i FILE --list > hosts.json`"),
             );
@@ -237,7 +238,7 @@ impl Reader<'_> {
             if KEYS.contains(&entry.key.as_str()) {
                 let message = format!("`{}` stands where a group is expected", entry.key);
                 self.found.push(
-                    Diagnostic::error("inventory-shape", message)
+                    Diagnostic::error(Code::InventoryShape, message)
                         .at(entry.key_span, "the first level of an inventory names groups")
                         .help("put it under the name of a group, or under `all:`"),
                 );
@@ -302,7 +303,7 @@ impl Reader<'_> {
 
     fn unknown_key(&mut self, group: &str, part: &Entry) {
         let message = format!("`{}` is no key of a group", part.key);
-        let diagnostic = Diagnostic::error("unknown-group-key", message)
+        let diagnostic = Diagnostic::error(Code::UnknownGroupKey, message)
             .at(part.key_span, format!("in the group `{group}`"));
         let is_group = |entry: &Entry| KEYS.contains(&entry.key.as_str());
         self.found.push(match nearest(&part.key, KEYS) {
@@ -444,7 +445,7 @@ impl Reader<'_> {
             let Some(host) = self.draft.hosts.get_mut(&entry.key) else {
                 let message = format!("`{}` has variables and is in no group", entry.key);
                 self.found.push(
-                    Diagnostic::warning("vars-without-host", message)
+                    Diagnostic::warning(Code::VarsWithoutHost, message)
                         .at(entry.key_span, "no group names this host")
                         .help("put it in a group, or under `ungrouped`"),
                 );

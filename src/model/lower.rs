@@ -18,6 +18,7 @@ use minijinja::Value;
 use sha2::Digest;
 use sha2::Sha256;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::nearest;
@@ -133,9 +134,11 @@ impl<'a> Lowering<'a> {
         let name = node.as_text()?;
         let number = self.declared.get_index_of(name);
         if number.is_none() {
-            let fault =
-                Diagnostic::error("unknown-group", format!("`{name}` is not a group of the model"))
-                    .at(written(node), "no such group");
+            let fault = Diagnostic::error(
+                Code::UnknownGroup,
+                format!("`{name}` is not a group of the model"),
+            )
+            .at(written(node), "no such group");
             let near = nearest(name, self.declared.keys().map(String::as_str));
             self.fault(match near {
                 Some(near) => fault.help(format!("did you mean `{near}`?")),
@@ -151,7 +154,7 @@ impl<'a> Lowering<'a> {
         for twice in &self.declared[number].twice {
             let message = format!("`{}` is state and derived at once", twice.key);
             self.fault(
-                Diagnostic::error("name-taken", message)
+                Diagnostic::error(Code::NameTaken, message)
                     .at(twice.key_span, "the second one")
                     .help("give one of them another name"),
             );
@@ -171,7 +174,7 @@ impl<'a> Lowering<'a> {
             self.refuse_own_name(&entry.key, entry.key_span);
             if entry.value.as_text().is_some_and(|text| text.contains("{{")) {
                 self.fault(
-                    Diagnostic::error("template-in-state", "state is a plain value at the start")
+                    Diagnostic::error(Code::TemplateInState, "state is a plain value at the start")
                         .at(written(&entry.value), "this is a template")
                         .help("write a value, or an expression under `derived`"),
                 );
@@ -183,7 +186,7 @@ impl<'a> Lowering<'a> {
     fn refuse_own_name(&mut self, name: &str, span: Span) {
         if OWN.contains(&name) {
             self.fault(
-                Diagnostic::error("name-taken", format!("`{name}` has a meaning of its own"))
+                Diagnostic::error(Code::NameTaken, format!("`{name}` has a meaning of its own"))
                     .at(span, "cannot be given")
                     .help("choose another name"),
             );
@@ -229,7 +232,7 @@ impl<'a> Lowering<'a> {
         for (number, entry) in entries.iter().enumerate().filter(|(n, _)| open(n)) {
             let through = reads[number].iter().find(|part| open(part));
             let message = format!("`{}` rests on itself, or on too many others", entry.key);
-            let fault = Diagnostic::error("derived-cycle", message)
+            let fault = Diagnostic::error(Code::DerivedCycle, message)
                 .at(written(&entry.value), "cannot be worked out")
                 .help(format!(
                     "make it an expression over the state, at most {MAX_DERIVED_DEPTH} deep"
@@ -247,7 +250,7 @@ impl<'a> Lowering<'a> {
         let span = self.duration(every);
         if let Some(node) = every.filter(|_| span < LEAST_EVERY) {
             self.fault(
-                Diagnostic::error("rule-too-often", "a time rule happens at most once a second")
+                Diagnostic::error(Code::RuleTooOften, "a time rule happens at most once a second")
                     .at(written(node), "too short")
                     .help("write `1s` or more"),
             );
@@ -274,14 +277,14 @@ impl<'a> Lowering<'a> {
                 Some(Slot::Derived(_)) => {
                     let message = format!("`{}` is derived and cannot be set", entry.key);
                     self.fault(
-                        Diagnostic::error("unknown-state", message)
+                        Diagnostic::error(Code::UnknownState, message)
                             .at(entry.key_span, "is worked out from others")
                             .help("set the state that it comes from"),
                     );
                 }
                 None => {
                     let fault = Diagnostic::error(
-                        "unknown-state",
+                        Code::UnknownState,
                         format!("the host meant has no state `{}`", entry.key),
                     )
                     .at(entry.key_span, "no such state");
@@ -302,7 +305,7 @@ impl<'a> Lowering<'a> {
         };
         text::duration(text).unwrap_or_else(|| {
             self.fault(
-                Diagnostic::error("bad-duration", format!("`{text}` is not a usable duration"))
+                Diagnostic::error(Code::BadDuration, format!("`{text}` is not a usable duration"))
                     .at(written(node), "too long, or not a duration")
                     .help("write at most a year, with units: `90s`, `15m`, `1h 30m`"),
             );

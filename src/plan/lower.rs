@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::document::Node;
@@ -266,7 +267,7 @@ impl Lowering<'_> {
             return;
         }
         let probes: Vec<&str> = self.names_of(Kind::Probe);
-        let fault = Diagnostic::error("unknown-name", format!("`{name}` is no probe"))
+        let fault = Diagnostic::error(Code::UnknownName, format!("`{name}` is no probe"))
             .at(from.span, "`from` takes the name of a probe");
         let help = names::suggest(name, &probes, "write a probe of that name under `probes`");
         self.found.push(fault.help(help));
@@ -291,7 +292,7 @@ impl Lowering<'_> {
     fn shown(&mut self, text: &str, span: Span) {
         if text.contains("{{") {
             self.found.push(
-                Diagnostic::warning("no-template-here", "these words are shown as they stand")
+                Diagnostic::warning(Code::NoTemplateHere, "these words are shown as they stand")
                     .at(span, "a person would read `{{`")
                     .help(
                         "leave the value out: the host, its values and what was seen are shown \
@@ -326,7 +327,7 @@ impl Lowering<'_> {
         let text = node.as_text().unwrap_or_default();
         if text.contains("{{") {
             self.found.push(
-                Diagnostic::error("no-template-here", "this is read before any value is known")
+                Diagnostic::error(Code::NoTemplateHere, "this is read before any value is known")
                     .at(node.span, "holds a template")
                     .help("write the name of a group or host of the inventory"),
             );

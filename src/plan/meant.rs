@@ -3,6 +3,7 @@
 //! A shape sees one value. That `wait: settle` means the value of the input `settle` is known only
 //! here, beside the plan as a whole; so the fixes are added to what was found.
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::Edit;
@@ -21,12 +22,12 @@ pub(super) fn amend(node: &Node, sources: &Sources, found: &mut Diagnostics) {
         };
         let text = sources.slice(span);
         // A value of the wrong form that has no fix may as well be a template.
-        if one.code == "wrong-form" && one.fixes.is_empty() {
+        if one.code == Code::WrongForm && one.fixes.is_empty() {
             if inputs.iter().any(|input| input.key == text) {
                 let order = format!("write `\"{{{{ {text} }}}}\"` for the value of the input");
                 instead(one, order, vec![Edit::new(span, format!("\"{{{{ {text} }}}}\""))]);
             }
-        } else if one.code == "wrong-type"
+        } else if one.code == Code::WrongType
             && let Some(key) = type_of_items(inputs, span)
         {
             instead(one, "write `items` for their type".to_owned(), vec![Edit::new(key, "items")]);

@@ -8,6 +8,7 @@
 
 use std::collections::HashSet;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::Severity;
@@ -18,44 +19,44 @@ use crate::source::Sources;
 use crate::source::Span;
 
 /// Codes that speak of a mapping as a whole, and point at its first key.
-const WHOLE: [&str; 2] = ["missing-key", "missing-action"];
+const WHOLE: [Code; 2] = [Code::MissingKey, Code::MissingAction];
 /// Codes that speak of a key, or of two that do not go together.
-const KEYS: [&str; 2] = ["unknown-key", "several-actions"];
+const KEYS: [Code; 2] = [Code::UnknownKey, Code::SeveralActions];
 /// Keys of a step on which nothing else hangs.
 const PLAIN: [&str; 7] = ["become", "delegate_to", "dir", "env", "name", "stdin", "timeout"];
 /// Codes of lowering that a doubtful unit does not give: they look at several of its keys at once.
-const TOGETHER: [&str; 9] = [
-    "look-in-template",
-    "misplaced-key",
-    "missing-key",
-    "not-known-yet",
-    "parse-mismatch",
-    "secret-default",
-    "secret-type",
-    "wrong-bound",
-    "wrong-default",
+const TOGETHER: [Code; 9] = [
+    Code::LookInTemplate,
+    Code::MisplacedKey,
+    Code::MissingKey,
+    Code::NotKnownYet,
+    Code::ParseMismatch,
+    Code::SecretDefault,
+    Code::SecretType,
+    Code::WrongBound,
+    Code::WrongDefault,
 ];
 
 /// Codes that speak of what a name stands for.
-const USES: [&str; 18] = [
-    "always-true",
-    "block-too-short",
-    "claim-without-look",
-    "inside-for-each",
-    "list-in-text",
-    "look-in-template",
-    "maybe-missing",
-    "never-equal",
-    "never-true",
-    "no-result",
-    "not-a-condition",
-    "not-a-list",
-    "not-known-yet",
-    "secret-in-arguments",
-    "secret-shown",
-    "unknown-part",
-    "wait-never-holds",
-    "wrong-input-type",
+const USES: [Code; 18] = [
+    Code::AlwaysTrue,
+    Code::BlockTooShort,
+    Code::ClaimWithoutLook,
+    Code::InsideForEach,
+    Code::ListInText,
+    Code::LookInTemplate,
+    Code::MaybeMissing,
+    Code::NeverEqual,
+    Code::NeverTrue,
+    Code::NoResult,
+    Code::NotACondition,
+    Code::NotAList,
+    Code::NotKnownYet,
+    Code::SecretInArguments,
+    Code::SecretShown,
+    Code::UnknownPart,
+    Code::WaitNeverHolds,
+    Code::WrongInputType,
 ];
 
 /// Which stage finds a fault.
@@ -161,11 +162,13 @@ impl Told {
             return true;
         }
         match one.code {
-            "unknown-name" => return named(&self.declared),
-            "unused-name" | "unused-input" if named(&self.mentioned) || named(&self.uncertain) => {
+            Code::UnknownName => return named(&self.declared),
+            Code::UnusedName | Code::UnusedInput
+                if named(&self.mentioned) || named(&self.uncertain) =>
+            {
                 return true;
             }
-            "no-way-back" if self.no_return.is_some_and(|point| point.start <= at.start) => {
+            Code::NoWayBack if self.no_return.is_some_and(|point| point.start <= at.start) => {
                 return true;
             }
             _ => {}
@@ -295,7 +298,7 @@ impl Walk<'_> {
         }
         // A text that ends at its comma breaks up the mapping around it.
         let mut keys = node.entries().iter().map(|entry| entry.key_span);
-        if keys.any(|key| self.codes(key).contains(&"comma-in-braces")) {
+        if keys.any(|key| self.codes(key).contains(&Code::CommaInBraces)) {
             return true;
         }
         let inner: Vec<Span> = match &node.value {
@@ -358,7 +361,7 @@ impl Walk<'_> {
     }
 
     /// Returns the codes of the errors that point at a span.
-    fn codes(&self, span: Span) -> Vec<&'static str> {
+    fn codes(&self, span: Span) -> Vec<Code> {
         let all = self.inside(span).iter();
         let here = all.filter(|one| place(one) == Some(span));
         here.map(|one| one.code).collect()

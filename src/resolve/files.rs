@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::plan::Action;
@@ -45,7 +46,7 @@ pub(super) fn read(
         if sum > MAX_SUM {
             found.push(
                 Diagnostic::error(
-                    "file-too-large",
+                    Code::FileTooLarge,
                     format!("the files of the plan have more than {MAX_SUM} bytes together"),
                 )
                 .at(span, "too much with this one")
@@ -94,7 +95,7 @@ fn paths(resolved: &ResolvedPlan, found: &mut Diagnostics) -> BTreeMap<String, S
                     }
                     Err(error) => found.push(
                         Diagnostic::error(
-                            "no-such-file",
+                            Code::NoSuchFile,
                             format!("the file for {host} cannot be told: {error}"),
                         )
                         .at(upload.span, "cannot be rendered")
@@ -109,7 +110,7 @@ fn paths(resolved: &ResolvedPlan, found: &mut Diagnostics) -> BTreeMap<String, S
 
 /// Tells of a file that cannot be read.
 pub(super) fn unreadable(path: &str, why: &str, span: Span) -> Diagnostic {
-    Diagnostic::error("no-such-file", format!("`{path}` cannot be read: {why}"))
+    Diagnostic::error(Code::NoSuchFile, format!("`{path}` cannot be read: {why}"))
         .at(span, "names the file")
         .help("correct the path; it is relative to the plan, with `--set` to where you are")
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use indexmap::IndexSet;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::nearest;
@@ -32,7 +33,7 @@ pub(super) fn targets(
         Err(error) => {
             let message = headline(&error, inventory);
             let fault =
-                Diagnostic::error("unknown-host", message).at(*span, "the hosts of the plan");
+                Diagnostic::error(Code::UnknownHost, message).at(*span, "the hosts of the plan");
             found.push(match &error {
                 pattern::PatternError::Unknown { near: Some(near), .. } => {
                     meant(fault, near, inventory)
@@ -44,7 +45,7 @@ pub(super) fn targets(
     };
     if hosts.is_empty() {
         let message = format!("`{text}` stands for no host of {}", inventory.path);
-        let fault = Diagnostic::error("no-hosts", message)
+        let fault = Diagnostic::error(Code::NoHosts, message)
             .at(*span, "no host is left")
             .help("put hosts into the group, or name another one");
         found.push(shown(fault, text, "no host in it", inventory));
@@ -66,7 +67,7 @@ fn limited(
         Ok(chosen) => chosen.into_iter().collect(),
         Err(error) => {
             let fault = Diagnostic::error(
-                "unknown-host",
+                Code::UnknownHost,
                 format!("`--limit {limit}`: {}", headline(&error, inventory)),
             );
             found.push(match &error {
@@ -83,7 +84,7 @@ fn limited(
     if left.is_empty() {
         found.push(
             Diagnostic::error(
-                "no-hosts",
+                Code::NoHosts,
                 format!("`--limit {limit}` leaves none of the hosts of the plan"),
             )
             .help(format!("choose from {all}")),
@@ -173,7 +174,7 @@ pub(super) fn places(plan: &Plan, inventory: &Inventory, found: &mut Diagnostics
     let named = names.find(|(name, _)| inventory.members(name).is_some_and(|all| !all.is_empty()));
     if let Some((_, span)) = named.filter(|_| is_real) {
         found.push(
-            Diagnostic::warning("locks-not-enforced", "`locks` is not enforced across machines")
+            Diagnostic::warning(Code::LocksNotEnforced, "`locks` is not enforced across machines")
                 .at(*span, "only holds off your own runs on this machine")
                 .help("agree with other operators, or run planrun as one user on one machine"),
         );
@@ -182,9 +183,10 @@ pub(super) fn places(plan: &Plan, inventory: &Inventory, found: &mut Diagnostics
 
 fn not_a_host(name: &str, span: Span, inventory: &Inventory, found: &mut Diagnostics) {
     if inventory.groups.contains_key(name) {
-        let fault = Diagnostic::error("group-not-host", format!("`{name}` is a group, not a host"))
-            .at(span, "which of its hosts?")
-            .help(format!("write `delegate_to: {{one_of: {name}}}`"));
+        let fault =
+            Diagnostic::error(Code::GroupNotHost, format!("`{name}` is a group, not a host"))
+                .at(span, "which of its hosts?")
+                .help(format!("write `delegate_to: {{one_of: {name}}}`"));
         found.push(shown(fault, name, "the group", inventory));
     } else {
         unknown(name, span, inventory, found);
@@ -196,7 +198,7 @@ fn members(name: &str, span: Span, inventory: &Inventory, found: &mut Diagnostic
         None => unknown(name, span, inventory, found),
         Some(members) if members.is_empty() => {
             let message = format!("there is no host in the group `{name}`");
-            let fault = Diagnostic::error("no-hosts", message)
+            let fault = Diagnostic::error(Code::NoHosts, message)
                 .at(span, format!("empty in {}", inventory.path))
                 .help("put hosts into the group");
             found.push(shown(fault, name, "no host in it", inventory));
@@ -209,7 +211,7 @@ fn unknown(name: &str, span: Span, inventory: &Inventory, found: &mut Diagnostic
     let hosts = inventory.hosts.keys().map(HostName::as_str);
     let near = nearest(name, inventory.groups.keys().map(String::as_str).chain(hosts));
     let fault = Diagnostic::error(
-        "unknown-host",
+        Code::UnknownHost,
         format!("`{name}` is no host and no group of {}", inventory.path),
     )
     .at(span, "not in the inventory");

@@ -7,6 +7,7 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::nearest;
@@ -119,7 +120,7 @@ impl Common {
         if let Some(origin) = host.encrypted.get(name) {
             let message = format!("the input `{name}` is encrypted by a vault ({origin})");
             found.push(
-                Diagnostic::error("vault-value", message)
+                Diagnostic::error(Code::VaultValue, message)
                     .at(input.span, format!("no value on {}", host.name))
                     .help(if input.is_hidden() {
                         "give it in a file of `--inputs`".into()
@@ -314,7 +315,7 @@ pub(super) fn unknown(plan: &Plan, given: &Given, found: &mut Diagnostics) {
     };
     let fault = |name: &str, by: &str| {
         Diagnostic::error(
-            "unknown-input",
+            Code::UnknownInput,
             format!("`{by}` gives `{name}`, which is no input of the plan"),
         )
         .help(help(name))
@@ -328,7 +329,7 @@ pub(super) fn unknown(plan: &Plan, given: &Given, found: &mut Diagnostics) {
         if !plan.inputs.keys().any(|name| is_for(variable, name)) {
             let name = variable.strip_prefix(ENVIRONMENT).unwrap_or(variable);
             let message = format!("`{variable}` is in the environment and gives no input a value");
-            let fault = Diagnostic::warning("unknown-input-variable", message);
+            let fault = Diagnostic::warning(Code::UnknownInputVariable, message);
             found.push(match nearest(&name.to_lowercase(), names.iter().copied()) {
                 Some(near) => {
                     fault.help(format!("did you mean `{ENVIRONMENT}{}`?", near.to_uppercase()))
@@ -353,7 +354,7 @@ fn not_a_mapping(node: &Node, found: &mut Diagnostics) {
     if !matches!(node.value, Value::Map(_) | Value::Null) {
         found.push(
             Diagnostic::error(
-                "wrong-type",
+                Code::WrongType,
                 format!("found {}, expected a mapping of inputs", node.kind()),
             )
             .at(node.span, format!("this is {}", node.kind()))
@@ -379,7 +380,7 @@ fn wrong(name: &str, input: &Input, shown: &str, place: &str, unfit: &Unfit) -> 
         let message = format!("{place}: `{name}` is `{shown}`, which {}", unfit.why);
         (message, unfit.help.clone())
     };
-    Diagnostic::error("wrong-input", message).at(input.span, "declared here").help(help)
+    Diagnostic::error(Code::WrongInput, message).at(input.span, "declared here").help(help)
 }
 
 fn lacking(name: &str, input: &Input, hosts: &[HostName], found: &mut Diagnostics) {
@@ -398,7 +399,7 @@ fn lacking(name: &str, input: &Input, hosts: &[HostName], found: &mut Diagnostic
     if input.is_hidden() {
         let variable = variable(name);
         found.push(
-            Diagnostic::error("missing-input", message)
+            Diagnostic::error(Code::MissingInput, message)
                 .at(input.span, "a secret, and not kept")
                 .help(format!(
                     "give it by the environment, `{variable}`, in a file, `--inputs FILE`, or in \
@@ -411,12 +412,14 @@ fn lacking(name: &str, input: &Input, hosts: &[HostName], found: &mut Diagnostic
         InputKind::List { .. } => "ONE,OTHER",
         _ => value,
     };
-    found.push(Diagnostic::error("missing-input", message).at(input.span, "has no default").help(
-        format!(
-            "give it in the inventory (`{name}: {value}`), or for all hosts with \
+    found.push(
+        Diagnostic::error(Code::MissingInput, message).at(input.span, "has no default").help(
+            format!(
+                "give it in the inventory (`{name}: {value}`), or for all hosts with \
                  `--set {name}={typed}`"
+            ),
         ),
-    ));
+    );
 }
 
 fn short(value: &Value) -> String {

@@ -8,6 +8,7 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::inventory::HostName;
@@ -173,7 +174,7 @@ fn mode(resolved: &ResolvedPlan, what: &Shown, used: Span, given: &Given, found:
             if matches!(input.kind, InputKind::Int { .. }) {
                 let message = format!("`{name}` is a number, and `mode` takes text");
                 found.push(
-                    Diagnostic::error("number-as-text", message)
+                    Diagnostic::error(Code::NumberAsText, message)
                         .at(used, OCTAL)
                         .also(input.span, "declared here")
                         .help(format!("declare it as text: `{name}: {{type: string}}`")),
@@ -228,7 +229,7 @@ fn report(
         let written = part(variable.as_written(), keys).map(text).unwrap_or_default();
         let path = path.join(".");
         let message = format!("`{path}` of {hosts} is the number {shown}, not text");
-        let fault = Diagnostic::error("number-as-text", message);
+        let fault = Diagnostic::error(Code::NumberAsText, message);
         // The digits of a mode that is counted by tens would be another mode.
         let octal = variable.value.as_u64().filter(|_| label == OCTAL && !written.starts_with('0'));
         found.push(match variable.place.0 {

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::inventory::Host;
@@ -45,7 +46,7 @@ fn fault(obstacle: &Obstacle, hosts: &str) -> Diagnostic {
     };
     if let Way::Connection(name) = way {
         let message = format!("the connection `{name}` of {hosts} is not supported");
-        let fault = Diagnostic::error("foreign-connection", message);
+        let fault = Diagnostic::error(Code::ForeignConnection, message);
         return at(fault, "planrun supports `ssh` and `local`")
             .help("write `planrun_connection: ssh` if SSH is meant");
     }
@@ -61,7 +62,7 @@ fn fault(obstacle: &Obstacle, hosts: &str) -> Diagnostic {
             format!("{hosts}: the value of `{variable}` cannot be read")
         }
     };
-    let fault = Diagnostic::error("unsupported-route", message);
+    let fault = Diagnostic::error(Code::UnsupportedRoute, message);
     let fault = at(fault, "planrun would connect directly, to another host");
     if let Way::Other(_) = way {
         return fault.help(

@@ -11,6 +11,7 @@ pub(super) mod files;
 use indexmap::IndexMap;
 use minijinja::Value;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::inventory::HostName;
@@ -145,7 +146,7 @@ pub(super) fn check(resolved: &ResolvedPlan, given: &Given, found: &mut Diagnost
         if input.is_hidden() && given.set.iter().any(|(set, _)| set == name) {
             let message = format!("`--set` shows the secret `{name}` to everyone on this machine");
             found.push(
-                Diagnostic::warning("secret-on-command-line", message)
+                Diagnostic::warning(Code::SecretOnCommandLine, message)
                     .at(input.span, "declared as a secret")
                     .help(format!(
                         "give it by the environment, `{}`, in a file, `--inputs FILE`, or in the \
@@ -159,7 +160,7 @@ pub(super) fn check(resolved: &ResolvedPlan, given: &Given, found: &mut Diagnost
         {
             let message = format!("the secret `{name}` has fewer than {SHORTEST} bytes");
             found.push(
-                Diagnostic::warning("short-secret", message)
+                Diagnostic::warning(Code::ShortSecret, message)
                     .at(input.span, "is not found in what commands print")
                     .help("take a longer one, or see that no command prints it"),
             );
@@ -175,7 +176,7 @@ fn copied(resolved: &ResolvedPlan, found: &mut Diagnostics) {
         return;
     }
     let fault = |what: String| {
-        Diagnostic::error("secret-in-other-value", what)
+        Diagnostic::error(Code::SecretInOtherValue, what)
             .help("take it out of there: all but secrets is kept with the run")
             .help("or choose a secret that is no word of the inventory")
     };

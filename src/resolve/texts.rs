@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::plan::Action;
@@ -59,7 +60,7 @@ fn parse(
 ) -> Option<(String, Template)> {
     let Ok(text) = std::str::from_utf8(bytes) else {
         found.push(
-            Diagnostic::error("not-utf8", format!("`{path}` is not UTF-8 text"))
+            Diagnostic::error(Code::NotUtf8, format!("`{path}` is not UTF-8 text"))
                 .at(span, "a template is text")
                 .help("save the file as UTF-8, or send it as it is: `from`"),
         );
@@ -191,7 +192,7 @@ fn fault(
     }
     let error = text.render(Mode::Text, names).err()?;
     let message = format!("this cannot be rendered for {host}: {error}");
-    let fault = Diagnostic::error("template-fails", message)
+    let fault = Diagnostic::error(Code::TemplateFails, message)
         .help("give the host what is missing, or write `{% if NAME is defined %}`");
     Some((fault, error.range))
 }

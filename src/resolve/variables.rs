@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use indexmap::IndexMap;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::nearest;
@@ -49,7 +50,7 @@ pub(super) fn check(resolved: &ResolvedPlan, found: &mut Diagnostics) {
             continue;
         }
         let message = format!("there is no `host.vars.{name}` for {}", hosts::names(&lack));
-        let fault = Diagnostic::error("missing-variable", message).at(span, "needed here");
+        let fault = Diagnostic::error(Code::MissingVariable, message).at(span, "needed here");
         let fault = match having(resolved, &name) {
             Some((host, place)) => fault.also(place, format!("`{host}` has it here")),
             None => fault,

@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use indexmap::IndexMap;
 use regex::Regex;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::MAX_FAULTS;
@@ -61,7 +62,7 @@ fn check_value(node: &Node, shape: &Shape, found: &mut Diagnostics) {
         Shape::Int(min) => match node.value {
             Value::Int(value) if value >= *min => {}
             Value::Int(value) => found.push(
-                Diagnostic::error("out-of-range", format!("{value} is less than {min}"))
+                Diagnostic::error(Code::OutOfRange, format!("{value} is less than {min}"))
                     .at(node.span, format!("must be at least {min}"))
                     .help(format!("write {min} or more")),
             ),
@@ -137,7 +138,7 @@ fn choice(node: &Node, words: &[&str], all: &[(Select, Shape)], found: &mut Diag
     }
     match only_key(text, all) {
         Some(line) => found.push(
-            Diagnostic::error("unknown-word", format!("`{text}` alone is not enough"))
+            Diagnostic::error(Code::UnknownWord, format!("`{text}` alone is not enough"))
                 .at(place(node), "something belongs behind it")
                 .help(format!("write `{line}`")),
         ),
@@ -156,7 +157,7 @@ fn bool_word(node: &Node, found: &mut Diagnostics) {
     let text = node.as_text().unwrap_or_default();
     let meant = values::bool(text).unwrap_or("true");
     found.push(
-        Diagnostic::error("wrong-type", format!("`{text}` is a string, not true or false"))
+        Diagnostic::error(Code::WrongType, format!("`{text}` is a string, not true or false"))
             .at(place(node), "in YAML 1.2 only `true` and `false` are booleans")
             .fix(format!("write `{meant}`"), node.span, meant),
     );
@@ -189,7 +190,7 @@ fn check_record(node: &Node, record: &'static Record, found: &mut Diagnostics) {
     for field in record.fields.iter().filter(|field| field.required) {
         if node.get(field.name).is_none() && !meant(node, field.name, record) {
             let message = format!("{} lacks `{}`", record.name, field.name);
-            let fault = Diagnostic::error("missing-key", message)
+            let fault = Diagnostic::error(Code::MissingKey, message)
                 .at(head(node), format!("`{}` is not here", field.name));
             let order = format!("add `{}: {}`", field.name, sample(&field.shape));
             let top = node.span.range().start == head(node).range().start;
@@ -244,7 +245,7 @@ fn check_one_of(node: &Node, record: &Record, found: &mut Diagnostics) {
             (format!("{} says too little", record.name), "something is missing here")
         };
         found.push(
-            Diagnostic::error("missing-action", message)
+            Diagnostic::error(Code::MissingAction, message)
                 .at(head(node), label)
                 .help(format!("add exactly one of {}", one_of(record.one_of))),
         );
@@ -253,7 +254,7 @@ fn check_one_of(node: &Node, record: &Record, found: &mut Diagnostics) {
     for other in present {
         let message = format!("`{}` and `{}` exclude each other", first.key, other.key);
         found.push(
-            Diagnostic::error("several-actions", message)
+            Diagnostic::error(Code::SeveralActions, message)
                 .at(other.key_span, "the second one")
                 .also(first.key_span, "the first one")
                 .help(format!("keep one: {} has only one of them", record.name)),
@@ -270,13 +271,16 @@ fn not_a_record(node: &Node, record: &Record, found: &mut Diagnostics) {
     };
     let line = first_field(node, record).or_else(|| default_of(node, record));
     found.push(
-        Diagnostic::error("wrong-type", format!("found {}, expected {}", node.kind(), record.name))
-            .at(place(node), format!("this is {}", node.kind()))
-            .help(match (list_of(node, record), line) {
-                (Some(key), _) => format!("put the list under `{key}:`"),
-                (None, Some(line)) => format!("write `{line}`"),
-                (None, None) => format!("write a mapping with {}", one_of(&keys)),
-            }),
+        Diagnostic::error(
+            Code::WrongType,
+            format!("found {}, expected {}", node.kind(), record.name),
+        )
+        .at(place(node), format!("this is {}", node.kind()))
+        .help(match (list_of(node, record), line) {
+            (Some(key), _) => format!("put the list under `{key}:`"),
+            (None, Some(line)) => format!("write `{line}`"),
+            (None, None) => format!("write a mapping with {}", one_of(&keys)),
+        }),
     );
 }
 
@@ -302,7 +306,7 @@ fn first_field(node: &Node, record: &Record) -> Option<String> {
 
 fn unknown_key(node: &Node, entry: &Entry, record: &'static Record, found: &mut Diagnostics) {
     let key = &entry.key;
-    let fault = Diagnostic::error("unknown-key", format!("{} has no `{key}`", record.name));
+    let fault = Diagnostic::error(Code::UnknownKey, format!("{} has no `{key}`", record.name));
     if let Some(word) = foreign::find(record, key) {
         let fault = fault.at(entry.key_span, word.label());
         let help = word.help(entry).into_iter();
@@ -344,7 +348,7 @@ fn unknown_word(
         found.push(no_template(node, &words.join(", ")));
         return;
     }
-    let fault = Diagnostic::error("unknown-word", format!("`{text}` is not {}", one_of(words)));
+    let fault = Diagnostic::error(Code::UnknownWord, format!("`{text}` is not {}", one_of(words)));
     let fault = pointed(fault, node, "not one of them");
     let order = |near: &str| format!("did you mean `{near}`?");
     let cured = match values::find(text, words) {
@@ -368,7 +372,7 @@ fn kind(node: &Node, shape: &Shape, right: bool, found: &mut Diagnostics) {
 
 fn too_few(node: &Node, min: usize, what: &str, found: &mut Diagnostics) {
     found.push(
-        Diagnostic::error("too-few", format!("found too few {what}, expected at least {min}"))
+        Diagnostic::error(Code::TooFew, format!("found too few {what}, expected at least {min}"))
             .at(place(node), "nothing, or not enough, is in it")
             .help("fill it, or remove the key"),
     );
@@ -384,9 +388,9 @@ fn check_form(text: &str, form: &Form, node: &Node, found: &mut Diagnostics) {
         return;
     }
     let fault = if text.trim().is_empty() {
-        Diagnostic::error("empty-text", format!("found empty text, expected {}", form.name))
+        Diagnostic::error(Code::EmptyText, format!("found empty text, expected {}", form.name))
     } else {
-        Diagnostic::error("wrong-form", format!("`{}` is not {}", short(text), form.name))
+        Diagnostic::error(Code::WrongForm, format!("`{}` is not {}", short(text), form.name))
     };
     let fault = pointed(fault, node, format!("not {}", form.name));
     found.push(if let Some(cure) = cure::of_form(text, form) {
@@ -410,7 +414,7 @@ pub(super) fn matches(pattern: &'static str, text: &str) -> bool {
 /// A fault of a template where none may stand; `examples` have commas between them.
 pub(super) fn no_template(node: &Node, examples: &str) -> Diagnostic {
     let examples: Vec<&str> = examples.split(", ").collect();
-    let fault = Diagnostic::error("no-template-here", "this is read before any value is known");
+    let fault = Diagnostic::error(Code::NoTemplateHere, "this is read before any value is known");
     pointed(fault, node, "holds a template")
         .help(format!("write the value itself: {}", one_of(&examples)))
 }

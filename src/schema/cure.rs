@@ -2,6 +2,7 @@
 //!
 //! What is proposed is held against the shape before it is given.
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::Edit;
@@ -143,7 +144,7 @@ pub(super) fn prose(node: &Node, record: bool, found: &mut Diagnostics) -> bool 
         vec![Edit::new(edge(start.range().start), "\""), Edit::new(edge(end.range().end), "\"")];
     let key = entries[at].key_span;
     found.push(
-        Diagnostic::error("comma-in-braces", "a text in `{ }` ends at its comma")
+        Diagnostic::error(Code::CommaInBraces, "a text in `{ }` ends at its comma")
             .at(key, "taken for a key of its own, without a value")
             .fix_all("put quotes around the text", edits),
     );

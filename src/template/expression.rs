@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use minijinja::Value;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::Edit;
@@ -112,7 +113,7 @@ impl Expression {
         let text = node.lexeme(sources)?.to_owned();
         if text.contains("{{") {
             let fault =
-                Diagnostic::error("template-in-expression", "an expression takes no `{{ }}`")
+                Diagnostic::error(Code::TemplateInExpression, "an expression takes no `{{ }}`")
                     .at(node.span, "an expression already");
             let words = cure::without_braces(&text);
             found.push(cure::advise(fault, &text, node, sources, &words));
@@ -141,7 +142,7 @@ impl Expression {
                 found.push(one.unwrap_or_else(|| {
                     let words = "write something like `ring[ip].users == 0 and serving`";
                     let one =
-                        Diagnostic::error("expression-syntax", "this expression cannot be read")
+                        Diagnostic::error(Code::ExpressionSyntax, "this expression cannot be read")
                             .at(node.place(sources, fault.range), fault.text);
                     cure::advise(one, &text, node, sources, words)
                 }));

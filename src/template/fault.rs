@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 
@@ -53,13 +54,13 @@ impl Fault {
         match &self.kind {
             FaultKind::Syntax => None,
             FaultKind::Excess => Some(
-                Diagnostic::error("template-too-large", "this asks more than a template may")
+                Diagnostic::error(Code::TemplateTooLarge, "this asks more than a template may")
                     .at(span, self.text.clone())
                     .help("give parts of it names under `let` or `set`, or make it shorter"),
             ),
             FaultKind::UnknownFilter(advice) => {
                 let fault = Diagnostic::error(
-                    "unknown-filter",
+                    Code::UnknownFilter,
                     format!("there is no filter `{}`", self.text),
                 );
                 Some(advise(
@@ -71,12 +72,14 @@ impl Fault {
                 ))
             }
             FaultKind::UnknownTest(advice) => {
-                let fault =
-                    Diagnostic::error("unknown-test", format!("there is no test `{}`", self.text));
+                let fault = Diagnostic::error(
+                    Code::UnknownTest,
+                    format!("there is no test `{}`", self.text),
+                );
                 Some(advise(fault.at(span, "unknown test"), advice.as_ref(), span, self, "tests"))
             }
             FaultKind::Arguments(help) => Some(
-                Diagnostic::error("wrong-arguments", self.text.clone())
+                Diagnostic::error(Code::WrongArguments, self.text.clone())
                     .at(span, "wrong arguments")
                     .help(help.clone()),
             ),

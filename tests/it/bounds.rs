@@ -176,7 +176,7 @@ fn codes(part: &str) -> Vec<String> {
     let mut found = Diagnostics::default();
     assert!(plan::read(&sources, id, &mut found).is_none());
     let codes = found.sorted().into_iter();
-    codes.map(|one| one.code.to_owned()).collect()
+    codes.map(|one| one.code.name().to_owned()).collect()
 }
 
 /// Makes a text of so many pieces.
@@ -287,7 +287,7 @@ fn a_command_that_no_host_takes_is_refused() {
         let id = sources.add("bad.yaml", plan);
         let mut found = Diagnostics::default();
         assert!(plan::read(&sources, id, &mut found).is_none());
-        let told: Vec<_> = found.sorted().into_iter().map(|one| one.code).collect();
+        let told: Vec<_> = found.sorted().into_iter().map(|one| one.code.name()).collect();
         assert_eq!(told, ["command-too-long"], "{}", &work[..20]);
     }
 }

@@ -65,7 +65,7 @@ fn faults(plan: &str) -> Vec<(&'static str, String, String)> {
     let faults = found.sorted().into_iter().map(|one| {
         let label = one.primary.as_ref().map(|label| label.text.clone());
         let orders: Vec<&str> = one.orders().collect();
-        (one.code, label.unwrap_or_default(), orders.join("\n"))
+        (one.code.name(), label.unwrap_or_default(), orders.join("\n"))
     });
     faults.collect()
 }
@@ -112,7 +112,7 @@ fn every_variable_that_does_nothing_is_told() {
         let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
         let inventory = read::read(&path, "hosts.yaml", &mut sources, &mut found).unwrap();
         let all = found.sorted();
-        let told: Vec<&str> = all.iter().map(|one| one.code).collect();
+        let told: Vec<&str> = all.iter().map(|one| one.code.name()).collect();
         let code = match variable.name {
             "ansible_ssh_executable" => "unsupported-route",
             _ => "variable-not-honoured",

@@ -120,7 +120,7 @@ fn faults_of_fragment(part: &str) -> Option<String> {
         let mut found = Diagnostics::default();
         for one in all.sorted() {
             // What a fragment declares may be used by the rest of its plan.
-            if !matches!(one.code, "unused-name" | "unused-input") {
+            if !matches!(one.code.name(), "unused-name" | "unused-input") {
                 found.push(one.clone());
             }
         }
@@ -128,8 +128,8 @@ fn faults_of_fragment(part: &str) -> Option<String> {
         for one in found.sorted() {
             let span = one.primary.as_ref().map(|label| label.span);
             let name = span.map(|span| sources.slice(span).to_owned()).unwrap_or_default();
-            if matches!(one.code, "unknown-name" | "look-in-template") && is_name(&name) {
-                lacks = Some((one.code, name));
+            if matches!(one.code.name(), "unknown-name" | "look-in-template") && is_name(&name) {
+                lacks = Some((one.code.name(), name));
                 break;
             }
         }
@@ -141,7 +141,7 @@ fn faults_of_fragment(part: &str) -> Option<String> {
             }
             _ if found.is_empty() => return None,
             // What a fragment declares is used elsewhere.
-            None if found.sorted().iter().all(|one| one.code.starts_with("unused-")) => {
+            None if found.sorted().iter().all(|one| one.code.name().starts_with("unused-")) => {
                 return None;
             }
             _ => {

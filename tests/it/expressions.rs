@@ -218,7 +218,7 @@ fn codes(text: &str) -> Vec<&'static str> {
     let id = sources.add("plan.yaml", text);
     let mut found = Diagnostics::default();
     plan::read(&sources, id, &mut found);
-    found.sorted().into_iter().map(|one| one.code).collect()
+    found.sorted().into_iter().map(|one| one.code.name()).collect()
 }
 
 #[test]

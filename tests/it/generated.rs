@@ -381,7 +381,7 @@ fn difference(text: &str, document: Option<&Value>) -> Option<String> {
     let errors = decoded.sorted().into_iter();
     let errors = errors.filter(|one| one.severity == Severity::Error);
     let unlisted: Vec<&str> =
-        errors.map(|one| one.code).filter(|code| !BEYOND_SCHEMAS.contains(code)).collect();
+        errors.map(|one| one.code.name()).filter(|code| !BEYOND_SCHEMAS.contains(code)).collect();
     (!unlisted.is_empty()).then(|| {
         let told = told(&decoded);
         format!("{unlisted:?} are not among what a schema cannot say\n{told}")

@@ -81,7 +81,7 @@ pub(crate) fn ours(inventories: &[String]) -> Result<Inventory, String> {
     let mut programs = LocalPrograms::new(PATIENCE);
     let read = read::read_all(&paths, &mut programs, &mut sources, &mut found);
     read.ok_or_else(|| {
-        let codes: Vec<&str> = found.sorted().iter().map(|one| one.code).collect();
+        let codes: Vec<&str> = found.sorted().iter().map(|one| one.code.name()).collect();
         codes.join(", ")
     })
 }

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use planrun::diagnostic::Code;
+use planrun::diagnostic::manual;
 use regex::Regex;
+use strum::VariantArray as _;
 
 use crate::support::faults_of_plan;
 use crate::support::fenced;
@@ -25,7 +28,7 @@ const LONGER: &[(&str, &str)] = &[
 ];
 
 /// A Rust file of `src` that is part of the program.
-struct Code {
+struct File {
     /// `src/run/decide.rs`.
     path: String,
     /// `run`.
@@ -36,7 +39,7 @@ struct Code {
 
 /// Reads all code of the program. Tests are left out: `mod tests { ... }` at the end of a file, and
 /// the files of modules that are declared under `#[cfg(test)]`.
-fn code() -> Vec<Code> {
+fn code() -> Vec<File> {
     let inline = Regex::new(r"\n#\[cfg\(test\)\]\n(?:pub\(crate\) )?mod \w+ \{").unwrap();
     let declared = Regex::new(r"#\[cfg\(test\)\]\n(?:pub\(crate\) )?mod (\w+);").unwrap();
     let all = files("src", ".rs");
@@ -55,7 +58,7 @@ fn code() -> Vec<Code> {
             let whole = text(&path);
             let end = inline.find(&whole).map_or(whole.len(), |found| found.start());
             let module = path.trim_start_matches("src/").trim_end_matches(".rs");
-            Code {
+            File {
                 module: module.split('/').next().unwrap().to_owned(),
                 text: whole[..end].to_owned(),
                 path,
@@ -192,37 +195,28 @@ fn the_code_knows_nothing_of_mail() {
     assert!(found.is_empty(), "this belongs into plans and models:\n{}", found.join("\n"));
 }
 
-/// Returns the codes of all diagnostics in the program, and where the name of one is no literal.
-pub(crate) fn codes() -> (BTreeSet<String>, Vec<String>) {
-    let made = Regex::new(r#"Diagnostic::(?:error|warning)\(\s*(?:"([a-z0-9-]+)"|(\S+))"#).unwrap();
-    let mut codes = BTreeSet::new();
-    let mut faults = Vec::new();
-    for code in code() {
-        for found in made.captures_iter(&without_comments(&code.text)) {
-            match found.get(1) {
-                Some(literal) => {
-                    codes.insert(literal.as_str().to_owned());
-                }
-                None => faults.push(format!("{}: {}", code.path, &found[2])),
-            }
-        }
-    }
-    (codes, faults)
+/// Returns the names of all codes of diagnostics.
+pub(crate) fn codes() -> BTreeSet<&'static str> {
+    Code::VARIANTS.iter().map(|code| code.name()).collect()
 }
 
 #[test]
-fn every_code_of_a_diagnostic_is_documented() {
-    let (codes, faults) = codes();
-    assert!(faults.is_empty(), "write codes as literals, they are searched for: {faults:?}");
-    assert!(codes.len() > 50, "only {} codes found", codes.len());
-    let page = text("docs/diagnostics.md");
-    let sections: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("### ")).collect();
-    let known: BTreeSet<String> = sections.iter().map(|&one| one.to_owned()).collect();
-    assert_eq!(sections.len(), known.len(), "a code has two sections");
-    let missing: Vec<&String> = codes.difference(&known).collect();
-    let idle: Vec<&String> = known.difference(&codes).collect();
-    assert!(missing.is_empty(), "docs/diagnostics.md has no section for {missing:?}");
-    assert!(idle.is_empty(), "docs/diagnostics.md describes what nobody tells: {idle:?}");
+fn every_code_of_a_diagnostic_is_used_and_documented() {
+    let sections: Vec<Code> = manual::sections()
+        .map(|section| {
+            section.code.parse().unwrap_or_else(|_| panic!("no code `{}`", section.code))
+        })
+        .collect();
+    assert_eq!(
+        sections,
+        Code::VARIANTS,
+        "docs/diagnostics.md has another list of codes, or another order"
+    );
+    let text: Vec<String> = code().iter().map(|code| without_comments(&code.text)).collect();
+    for code in Code::VARIANTS {
+        let used = Regex::new(&format!(r"\bCode::{code:?}\b")).unwrap();
+        assert!(text.iter().any(|text| used.is_match(text)), "no diagnostic has the code `{code}`");
+    }
 }
 
 #[test]

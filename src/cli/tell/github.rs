@@ -39,7 +39,7 @@ fn command(file: &Checked, one: &Diagnostic, sources: &Sources, root: &Root) -> 
         }
         None => property("file", &root.relative(&file.file)),
     }
-    property("title", one.code);
+    property("title", one.code.name());
     let message = escaped(&message(one, sources).join("\n"));
     let severity = word(one.severity);
     format!("::{severity} {}::{message}\n", properties.join(","))
@@ -105,7 +105,7 @@ mod tests {
             ("endLine", "2"),
             ("col", "7"),
             ("endColumn", "13"),
-            ("title", "wrong"),
+            ("title", "wrong-type"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(properties, wanted);

@@ -29,7 +29,7 @@ fn object(file: &Checked, one: &Diagnostic, sources: &Sources) -> Value {
     let place = |label: &Label| place(label, sources);
     json!({
         "file": file.file,
-        "code": one.code,
+        "code": one.code.name(),
         "severity": word(one.severity),
         "message": one.message,
         "place": one.primary.as_ref().map(place),

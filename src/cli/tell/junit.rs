@@ -50,7 +50,7 @@ fn case(file: &Checked, fails: bool, sources: &Sources) -> String {
     let words = attribute(&file.count().words());
     if fails {
         let first = file.found.iter().min_by_key(|one| one.severity);
-        let code = first.map_or("", |one| one.code);
+        let code = first.map_or("", |one| one.code.name());
         format!(
             "{head}>\n      <failure message=\"{words}\" type=\"{code}\">{told}</failure>\n    </testcase>"
         )
@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(cases[0].attribute("name"), Some(name.as_str()));
         let failure = cases[0].first_element_child().unwrap();
         assert_eq!(failure.attribute("message"), Some("1 error, 1 warning"));
-        assert_eq!(failure.attribute("type"), Some("wrong"));
+        assert_eq!(failure.attribute("type"), Some("wrong-type"));
         let told = failure.text().unwrap();
         assert!(told.contains("no <name> & \"that\""), "{told}");
         assert!(told.contains("]]> ::error::"), "{told}");

@@ -2,6 +2,7 @@
 
 use crate::cli::tell::Checked;
 use crate::cli::tell::Findings;
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::source::Sources;
 use crate::source::Span;
@@ -15,7 +16,7 @@ pub(super) fn findings() -> Findings {
     let plan = sources.add(NASTY, "version: 1\nname: é: two\nhosts: web\n");
     let inventory = sources.add("hosts.yaml", "all:\n  hosts: {}\n");
     let nasty = Diagnostic::error(
-        "wrong",
+        Code::WrongType,
         "`a,b: 100%` is\r\nno <name> & \"that\"\u{1b}[31m ]]> ::error::",
     )
     .at(Span::new(plan, 17, 24), "here, it: is 5%")
@@ -23,9 +24,9 @@ pub(super) fn findings() -> Findings {
     .help("write a name")
     .help("or none")
     .fix("write `two`", Span::new(plan, 17, 24), "two");
-    let warning =
-        Diagnostic::warning("odd", "the hosts are odd").at(Span::new(plan, 11, 36), "these lines");
-    let missing = Diagnostic::error("no-such-file", "there is no file `none.yaml`");
+    let warning = Diagnostic::warning(Code::NoEntry, "the hosts are odd")
+        .at(Span::new(plan, 11, 36), "these lines");
+    let missing = Diagnostic::error(Code::NoSuchFile, "there is no file `none.yaml`");
     Findings {
         sources,
         files: vec![

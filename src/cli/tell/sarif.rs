@@ -27,7 +27,7 @@ const SCHEMA: &str =
 
 /// Returns the log.
 pub(super) fn log(findings: &Findings, root: &Root) -> String {
-    let mut rules: Vec<&str> = findings.each().map(|(_, one)| one.code).collect();
+    let mut rules: Vec<&str> = findings.each().map(|(_, one)| one.code.name()).collect();
     rules.sort_unstable();
     rules.dedup();
     let results: Vec<Value> = findings
@@ -90,8 +90,8 @@ fn result(
         None => json!({"physicalLocation": {"artifactLocation": location(&file.file, root)}}),
     };
     let mut result = json!({
-        "ruleId": one.code,
-        "ruleIndex": rules.binary_search(&one.code).unwrap_or_default(),
+        "ruleId": one.code.name(),
+        "ruleIndex": rules.binary_search(&one.code.name()).unwrap_or_default(),
         "level": word(one.severity),
         "message": {"text": message.join("\n")},
         "locations": [primary],

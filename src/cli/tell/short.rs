@@ -40,9 +40,9 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         let file = "./plans/50% off, a:b <\"é\">&\\n\\x07.yaml";
         assert_eq!(lines.len(), 3, "{text}");
-        assert_eq!(lines[0], format!("{file}:2:1: warning[odd]: the hosts are odd"));
+        assert_eq!(lines[0], format!("{file}:2:1: warning[no-entry]: the hosts are odd"));
         assert!(
-            lines[1].starts_with(&format!("{file}:2:7: error[wrong]: `a,b: 100%` is\\r\\nno")),
+            lines[1].starts_with(&format!("{file}:2:7: error[wrong-type]: `a,b: 100%` is\\r\\nno")),
             "{text}"
         );
         assert_eq!(lines[2], "none.yaml:1:1: error[no-such-file]: there is no file `none.yaml`");

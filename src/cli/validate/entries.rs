@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::inventory::Host;
@@ -28,7 +29,7 @@ pub(super) fn check(resolved: &ResolvedPlan, model: &Model, found: &mut Diagnost
             let entry = entry(&asked);
             let message = format!("the model has no entry `{entry}` in its group `{group}`");
             found.push(
-                Diagnostic::warning("no-entry", message)
+                Diagnostic::warning(Code::NoEntry, message)
                     .at(span, "fails on model hosts")
                     .help(format!("add it to the `commands` of `{group}`")),
             );

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::cli::load;
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::document;
@@ -116,7 +117,7 @@ pub(super) fn list(words: &[String], kind: Option<Kind>, stdin: Option<&str>, al
 /// Stands for a folder in which there is nothing to check: who gives one means that it is checked.
 fn nothing_in(folder: &Path, passed: bool) -> File {
     let shown = folder.display().to_string();
-    let fault = Diagnostic::error("nothing-to-check", format!("no planrun file in `{shown}`"))
+    let fault = Diagnostic::error(Code::NothingToCheck, format!("no planrun file in `{shown}`"))
         .help("name the files: a file that is named is always checked");
     let fault = if passed {
         fault.help("or add a modeline: `# yaml-language-server: $schema=.../plan.schema.json`")
@@ -206,7 +207,7 @@ fn standard_input(name: Option<&str>) -> File {
         Ok(_) => load::as_text(bytes, &shown),
         Err(error) => {
             let message = format!("`{shown}` cannot be read: {error}");
-            let fault = Diagnostic::error("unreadable-file", message);
+            let fault = Diagnostic::error(Code::UnreadableFile, message);
             Err(Box::new(fault.help("name a file instead of `-`")))
         }
     };

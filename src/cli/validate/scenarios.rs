@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::cli::load;
 use crate::cli::models;
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::nearest;
@@ -78,7 +79,7 @@ impl Reading<'_> {
         let path = self.bases().map(|base| base.join(name)).into_iter().find(|path| path.is_file());
         let Some(path) = path else {
             self.found.push(
-                Diagnostic::error("no-such-file", format!("there is no plan `{name}`"))
+                Diagnostic::error(Code::NoSuchFile, format!("there is no plan `{name}`"))
                     .at(node.span, "not next to this file, nor in the folder above")
                     .help("correct the path: it is relative to this file"),
             );
@@ -108,7 +109,7 @@ impl Reading<'_> {
         let mut places = places.into_iter().flatten().flat_map(endings);
         let Some(path) = places.find(|path| path.exists() && !name.is_empty()) else {
             self.found.push(
-                Diagnostic::error("no-such-inventory", format!("there is no inventory `{name}`"))
+                Diagnostic::error(Code::NoSuchInventory, format!("there is no inventory `{name}`"))
                     .at(
                         node.span,
                         "not in `inventories` next to this file, nor in the folder above",
@@ -131,7 +132,7 @@ impl Reading<'_> {
         } else {
             let message = format!("the hosts of `{name}` are not model hosts");
             self.found.push(
-                Diagnostic::error("faulty-reference", message)
+                Diagnostic::error(Code::FaultyReference, message)
                     .at(node.span, "scenarios run on model hosts only")
                     .help("name an inventory with `planrun_connection: model`"),
             );
@@ -142,7 +143,7 @@ impl Reading<'_> {
     fn faulty(&mut self, span: Span, path: &Path) {
         let shown = path.display();
         self.found.push(
-            Diagnostic::error("faulty-reference", format!("`{shown}` has errors"))
+            Diagnostic::error(Code::FaultyReference, format!("`{shown}` has errors"))
                 .at(span, "its scenarios cannot be checked")
                 .help(format!("fix them first: `planrun validate {shown}`")),
         );
@@ -166,7 +167,7 @@ impl Names<'_> {
             && let Err(error) =
                 pattern::resolve(limit.as_text().unwrap_or_default(), self.inventory)
         {
-            let fault = Diagnostic::error("unknown-host", error.to_string());
+            let fault = Diagnostic::error(Code::UnknownHost, error.to_string());
             self.found.push(fault.at(limit.span, "not a host of the inventory"));
         }
         let mut world = self.world.clone();
@@ -210,7 +211,7 @@ impl Names<'_> {
             if !self.plan.inputs.contains_key(&entry.key) {
                 let names = self.plan.inputs.keys().map(String::as_str);
                 let message = format!("undefined input `{}`", entry.key);
-                let fault = Diagnostic::error("unknown-input", message)
+                let fault = Diagnostic::error(Code::UnknownInput, message)
                     .at(entry.key_span, "not an input of the plan");
                 self.push(fault, entry.key_span, nearest(&entry.key, names));
             }
@@ -233,7 +234,7 @@ impl Names<'_> {
             let span = at(0, step.len());
             let message = format!("undefined step `{step}`");
             let fault =
-                Diagnostic::error("unknown-step", message).at(span, "not a step of the plan");
+                Diagnostic::error(Code::UnknownStep, message).at(span, "not a step of the plan");
             self.push(fault, span, near);
         }
         self.host(at(step.len() + 1, host.len()), host, target);
@@ -253,7 +254,7 @@ impl Names<'_> {
         let inventory = self.inventory;
         let hosts = inventory.hosts.keys().map(HostName::as_str);
         let near = nearest(name, hosts).filter(|near| *near != name);
-        self.push(Diagnostic::error("unknown-host", message).at(span, label), span, near);
+        self.push(Diagnostic::error(Code::UnknownHost, message).at(span, label), span, near);
     }
 
     fn fault(&mut self, word: &str, span: Span) {
@@ -266,7 +267,7 @@ impl Names<'_> {
             return;
         }
         let all = known.iter().copied().chain(FaultKind::WORDS).chain(OF_THE_CONTROLLER);
-        let fault = Diagnostic::error("unknown-fault", format!("undefined fault `{word}`"))
+        let fault = Diagnostic::error(Code::UnknownFault, format!("undefined fault `{word}`"))
             .at(span, "not a fault of the model, nor a general one");
         self.push(fault, span, nearest(word, all));
     }
@@ -285,7 +286,7 @@ impl Names<'_> {
         if let Some(error) = error {
             let kind = matches!(error, ModelError::WrongKind { .. });
             let span = if kind { entry.value.span } else { entry.key_span };
-            let fault = Diagnostic::error("unknown-state", error.to_string());
+            let fault = Diagnostic::error(Code::UnknownState, error.to_string());
             self.found.push(fault.at(span, "does not fit the model"));
         }
     }

@@ -16,6 +16,7 @@ use crate::cli::models;
 use crate::cli::tell::Checked;
 use crate::cli::tell::Findings;
 use crate::cli::validate::entries;
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::inventory::Inventory;
@@ -64,7 +65,7 @@ fn is_of_another(plan: &Plan, inventory: &Inventory) -> bool {
 }
 
 /// Makes two faults one: its code, its message, and the place it has.
-type Key = (&'static str, String, Option<(String, Range<usize>)>);
+type Key = (Code, String, Option<(String, Range<usize>)>);
 
 impl<'a> Shared<'a> {
     /// Begins with what the command line names.
@@ -182,7 +183,7 @@ impl<'a> Shared<'a> {
         }
         let name = self.names.join(", ");
         let message = format!("no plan was checked against `{name}`: none has its hosts there");
-        let fault = Diagnostic::error("unknown-host", message);
+        let fault = Diagnostic::error(Code::UnknownHost, message);
         let found = vec![fault.help("name the inventory of these plans")];
         findings.files.push(Checked { file: name, found });
     }

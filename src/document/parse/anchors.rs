@@ -4,6 +4,7 @@
 //! it is anchored; anchors stand within each other, so those copies are counted too, and a node
 //! that could not be used within the bounds is not kept at all.
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::document::Node;
 use crate::document::Value;
@@ -98,7 +99,7 @@ impl Anchors {
         alias: Span,
     ) -> Result<(Node, usize), Box<Diagnostic>> {
         let Some(kept @ (Kept::TooLarge | Kept::Node(_))) = self.kept.get(anchor) else {
-            let fault = Diagnostic::error("alias-in-itself", "an alias stands inside its anchor");
+            let fault = Diagnostic::error(Code::AliasInItself, "an alias stands inside its anchor");
             return Err(Box::new(fault.at(alias, "").help("write the value out")));
         };
         if let Kept::Node(kept) = kept {
@@ -113,7 +114,7 @@ impl Anchors {
         let message =
             format!("aliases add more than {MAX_ALIASED_NODES} nodes or {MAX_ALIASED_BYTES} bytes");
         Err(Box::new(
-            Diagnostic::error("too-many-aliases", message)
+            Diagnostic::error(Code::TooManyAliases, message)
                 .at(alias, "this one is too many")
                 .help("write the values out, or use fewer aliases"),
         ))

@@ -1,5 +1,6 @@
 //! Collections that are being read: what is in them so far.
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::document::Entry;
 use crate::document::Node;
@@ -44,7 +45,7 @@ pub(super) fn entry(text: &str, key: String, key_span: Span, value: Node) -> Ent
 /// Tells of a collection that has more entries than it may have.
 pub(super) fn too_many(start: Span, place: Span, what: &str, most: usize) -> Diagnostic {
     let start = Span { end: start.start, ..start };
-    Diagnostic::error("too-many-entries", format!("{what} has more than {most} entries"))
+    Diagnostic::error(Code::TooManyEntries, format!("{what} has more than {most} entries"))
         .at(place, "this one is too many")
         .also(start, "it begins here")
         .help("divide it, or keep large data out of it")

@@ -1,5 +1,6 @@
 //! Tests of [`super`].
 
+use crate::diagnostic::Code;
 use std::path::Path;
 
 use serde_json::json;
@@ -159,12 +160,13 @@ fn places_are_known_also_where_passwords_stand_and_none_of_those_is_shown() {
     let inventory = read::text(Path::new("hosts.ini"), text, &mut sources, &mut found).unwrap();
     for name in ["web1", "a", "b"] {
         let place = inventory.place(name).unwrap();
-        found.push(Diagnostic::error("e", "a fault").at(place, "here"));
+        found.push(Diagnostic::error(Code::WrongType, "a fault").at(place, "here"));
     }
     let all = text.lines().enumerate().map(|(at, line)| {
         let start = text.lines().take(at).map(|line| line.len() + 1).sum();
         let id = inventory.place("web1").unwrap().source;
-        Diagnostic::error("e", "a fault").at(Span::new(id, start, start + line.len()), "")
+        Diagnostic::error(Code::WrongType, "a fault")
+            .at(Span::new(id, start, start + line.len()), "")
     });
     all.for_each(|one| found.push(one));
     let shown = render::human(&found, &sources, false);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::expand_home;
+use crate::diagnostic::Code;
 use crate::inventory::Connection;
 use crate::inventory::Link;
 use crate::inventory::fixture::host;
@@ -24,7 +25,7 @@ fn yaml(vars: &str) -> String {
 
 /// Asserts that a value is told as a fault, once for both hosts, at its place.
 #[track_caller]
-fn faulty(variable: &str, value: &str, code: &str, help: &str) {
+fn faulty(variable: &str, value: &str, code: Code, help: &str) {
     let text = format!("web:\n  hosts:\n    web[1:2]:\n  vars: {{{variable}: {value}}}\n");
     let reading = read_text("hosts.yaml", &text);
     assert_eq!(reading.place(), value, "{}", reading.told());
@@ -74,9 +75,9 @@ fn a_user_is_what_is_written_and_a_port_is_decimal() {
     let users = link("ansible_user: ops@corp.example, ansible_become_user: 'CORP\\ops'");
     assert_eq!(users.user.as_deref(), Some("ops@corp.example"));
     assert_eq!(users.become_user.as_deref(), Some("CORP\\ops"));
-    faulty("ansible_port", "0022", "inventory-value", "number");
-    faulty("ansible_port", "22:22", "inventory-value", "number");
-    faulty("ansible_timeout", "010", "inventory-value", "number");
+    faulty("ansible_port", "0022", Code::InventoryValue, "number");
+    faulty("ansible_port", "22:22", Code::InventoryValue, "number");
+    faulty("ansible_timeout", "010", Code::InventoryValue, "number");
 }
 
 #[test]
@@ -116,7 +117,7 @@ fn connections_are_planruns_first_and_ansibles_where_there_is_none() {
     assert_eq!(both.connection, Connection::Ssh);
     let reading = read_text("hosts.yaml", &yaml("ansible_connection: winrm"));
     assert_eq!(reading.place(), "winrm");
-    assert_eq!(reading.diagnostics[0].code, "foreign-connection");
+    assert_eq!(reading.diagnostics[0].code, Code::ForeignConnection);
     assert!(reading.inventory.is_some());
 }
 
@@ -139,33 +140,33 @@ fn a_model_host_has_a_model_and_a_state() {
 
 #[test]
 fn wrong_values_are_told_at_their_place() {
-    faulty("ansible_port", "0", "inventory-value", "number");
-    faulty("ansible_port", "65536", "inventory-value", "number");
-    faulty("ansible_port", "ssh", "inventory-value", "number");
-    faulty("ansible_timeout", "0", "inventory-value", "such a number");
-    faulty("ansible_timeout", "10s", "inventory-value", "such a number");
-    faulty("ansible_become", "maybe", "inventory-value", "`true` or `false`");
-    faulty("ansible_user", "[ops]", "inventory-value", "one text");
-    faulty("planrun_state", "50", "inventory-value", "planrun_state: {");
-    faulty("planrun_connection", "locla", "inventory-value", "did you mean `local`?");
-    faulty("planrun_connection", "telnet", "inventory-value", "`model`");
-    faulty("planrun_connection", "openssh", "not-yet", "use `ssh`");
+    faulty("ansible_port", "0", Code::InventoryValue, "number");
+    faulty("ansible_port", "65536", Code::InventoryValue, "number");
+    faulty("ansible_port", "ssh", Code::InventoryValue, "number");
+    faulty("ansible_timeout", "0", Code::InventoryValue, "such a number");
+    faulty("ansible_timeout", "10s", Code::InventoryValue, "such a number");
+    faulty("ansible_become", "maybe", Code::InventoryValue, "`true` or `false`");
+    faulty("ansible_user", "[ops]", Code::InventoryValue, "one text");
+    faulty("planrun_state", "50", Code::InventoryValue, "planrun_state: {");
+    faulty("planrun_connection", "locla", Code::InventoryValue, "did you mean `local`?");
+    faulty("planrun_connection", "telnet", Code::InventoryValue, "`model`");
+    faulty("planrun_connection", "openssh", Code::NotYet, "use `ssh`");
 }
 
 #[test]
 fn names_that_could_be_taken_as_options_are_refused() {
-    faulty("ansible_host", "-oProxyCommand=x", "unsafe-name", "option");
-    faulty("ansible_ssh_user", "a b", "unsafe-name", "option");
-    faulty("ansible_become_user", "$(id)", "unsafe-name", "option");
-    faulty("ansible_user", "''", "unsafe-name", "option");
+    faulty("ansible_host", "-oProxyCommand=x", Code::UnsafeName, "option");
+    faulty("ansible_ssh_user", "a b", Code::UnsafeName, "option");
+    faulty("ansible_become_user", "$(id)", Code::UnsafeName, "option");
+    faulty("ansible_user", "''", Code::UnsafeName, "option");
 }
 
 #[test]
 fn templates_are_told_where_planrun_needs_the_value_and_nowhere_else() {
     let value = "\"{{ inventory_hostname }}.example.org\"";
-    faulty("ansible_host", value, "template-in-inventory", "write the value out");
-    faulty("ansible_port", "'{{ p }}'", "template-in-inventory", "write the value out");
-    faulty("ansible_become", "'{% if a %}'", "template-in-inventory", "write the value out");
+    faulty("ansible_host", value, Code::TemplateInInventory, "write the value out");
+    faulty("ansible_port", "'{{ p }}'", Code::TemplateInInventory, "write the value out");
+    faulty("ansible_become", "'{% if a %}'", Code::TemplateInInventory, "write the value out");
     let inventory = read_text("hosts.yaml", &yaml("motd: '{{ a }}'")).clean();
     assert_eq!(var(&inventory, "web1", "motd"), json!("{{ a }}"));
 }
@@ -186,12 +187,12 @@ fn passwords_are_left_out_and_that_is_told_once() {
 #[test]
 fn variables_that_do_nothing_here_are_told() {
     let reading = read_text("hosts.yaml", &yaml("ansible_ssh_common_args: -J jump"));
-    assert_eq!(reading.diagnostics[0].code, "unsupported-route");
+    assert_eq!(reading.diagnostics[0].code, Code::UnsupportedRoute);
     assert_eq!(reading.place(), "-J jump");
     let reading = read_text("hosts.yaml", &yaml("ansible_ssh_common_args: -C"));
-    assert_eq!(reading.diagnostics[0].code, "variable-not-honoured");
+    assert_eq!(reading.diagnostics[0].code, Code::VariableNotHonoured);
     let reading = read_text("hosts.yaml", &yaml("ansible_become_method: su"));
-    assert_eq!(reading.diagnostics[0].code, "variable-not-honoured");
+    assert_eq!(reading.diagnostics[0].code, Code::VariableNotHonoured);
     let inventory = read_text("hosts.yaml", &yaml("ansible_become_method: sudo")).clean();
     assert_eq!(var(&inventory, "web1", "ansible_become_method"), json!("sudo"));
     let reading = read_text("hosts.yaml", &yaml("planrun_modle: x"));

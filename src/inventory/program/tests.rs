@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
+use crate::diagnostic::Code;
 use crate::inventory::fixture::Reading;
 use crate::inventory::fixture::members;
 use crate::inventory::fixture::read_programs;
@@ -71,7 +72,7 @@ fn what_a_vault_holds_is_no_value() {
     let list = r#"{"web": ["a"], "_meta": {"hostvars":
         {"a": {"s": {"__ansible_vault": "$ANSIBLE_VAULT;1.1;AES256\n61"}}}}}"#;
     let (reading, _) = ask(&[("--list", Ok(list))]);
-    assert_eq!(reading.diagnostics[0].code, "vault-value");
+    assert_eq!(reading.diagnostics[0].code, Code::VaultValue);
     let inventory = reading.inventory.unwrap();
     assert_eq!(var(&inventory, "a", "s"), json!(null));
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostics;
 use crate::inventory::fixture::hosts;
 use crate::inventory::fixture::read_files;
@@ -110,7 +111,7 @@ fn faults_of_all_files_are_told() {
         ("d/group_vars/web", "a: [\n"),
     ];
     let codes: Vec<_> = read_files("d", &files).diagnostics.iter().map(|one| one.code).collect();
-    assert_eq!(codes, ["ini-syntax", "unknown-group-key", "yaml-syntax"]);
+    assert_eq!(codes, [Code::IniSyntax, Code::UnknownGroupKey, Code::YamlSyntax]);
 }
 
 #[test]
@@ -211,7 +212,7 @@ fn a_folder_runs_its_scripts_and_no_binaries_and_nothing_outside_of_it() {
     let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
     let read = read_with(&folder, "d", &mut programs, &mut sources, &mut found);
     assert!(read.is_none());
-    assert_eq!(found.sorted()[0].code, "unsafe-program");
+    assert_eq!(found.sorted()[0].code, Code::UnsafeProgram);
     assert!(programs.0.is_empty());
     // Named itself, it is run.
     let read = read_with(&outside, "hosts", &mut programs, &mut sources, &mut found);

@@ -1,6 +1,7 @@
 //! A part of an inventory of another shape than expected: how it is told, and what was probably
 //! meant.
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::document::Node;
 use crate::document::Value;
@@ -42,7 +43,7 @@ pub(super) fn hosts(node: &Node) -> String {
 /// Words a node that is not what belongs there.
 pub(super) fn shape_fault(what: &str, node: &Node, expected: &str) -> Diagnostic {
     let message = format!("{what} is {}, not {expected}", node.kind());
-    Diagnostic::error("inventory-shape", message).at(place(node), "")
+    Diagnostic::error(Code::InventoryShape, message).at(place(node), "")
 }
 
 /// Returns where a node stands; an alias stands where it is used.

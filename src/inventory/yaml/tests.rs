@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::diagnostic::Code;
 use crate::inventory::fixture::host;
 use crate::inventory::fixture::hosts;
 use crate::inventory::fixture::members;
@@ -36,7 +37,7 @@ fn an_empty_file_is_told() {
     for text in ["", "---\n", "# nothing\n"] {
         let reading = read_text("hosts.yaml", text);
         assert_eq!(reading.diagnostics.len(), 1, "{text:?}");
-        assert_eq!(reading.diagnostics[0].code, "empty-inventory");
+        assert_eq!(reading.diagnostics[0].code, Code::EmptyInventory);
         assert_eq!(reading.diagnostics[0].message, "the inventory is empty");
         assert!(reading.inventory.is_none());
     }
@@ -100,7 +101,7 @@ fn a_value_from_a_vault_is_told_as_such() {
                 $ANSIBLE_VAULT;1.1;AES256\n      6162\n";
     let reading = read_text("hosts.yaml", text);
     assert_eq!(reading.place(), "secret");
-    assert_eq!(reading.diagnostics[0].code, "vault-value");
+    assert_eq!(reading.diagnostics[0].code, Code::VaultValue);
     assert!(reading.help().contains("input"), "{}", reading.help());
     let inventory = reading.inventory.unwrap();
     let web1 = host(&inventory, "web1");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::nearest;
 use crate::document::Node;
@@ -46,7 +47,7 @@ impl Lowering<'_> {
             if let Some(earlier) = earlier.map(|number| &entries[number]) {
                 let message = format!("`{}` is never reached", entry.text);
                 self.found.push(
-                    Diagnostic::error("duplicate-command", message)
+                    Diagnostic::error(Code::DuplicateCommand, message)
                         .at(pattern_of(node).map_or(node.span, written), "comes too late")
                         .help(format!(
                             "remove it, or put it before `{}` ({})",
@@ -106,9 +107,12 @@ impl Lowering<'_> {
             Ok(words) => Some(Pattern::Run(words)),
             Err(why) => {
                 self.fault(
-                    Diagnostic::error("bad-pattern", format!("`{text}` cannot be matched: {why}"))
-                        .at(written(node), why)
-                        .help("write words, `<name>`, `<name:int>`, and `<*>` at the end"),
+                    Diagnostic::error(
+                        Code::BadPattern,
+                        format!("`{text}` cannot be matched: {why}"),
+                    )
+                    .at(written(node), why)
+                    .help("write words, `<name>`, `<name:int>`, and `<*>` at the end"),
                 );
                 None
             }
@@ -128,7 +132,7 @@ impl Lowering<'_> {
                 continue;
             };
             self.fault(
-                Diagnostic::error("name-taken", format!("`<{name}>` {taken}"))
+                Diagnostic::error(Code::NameTaken, format!("`<{name}>` {taken}"))
                     .at(written(node), "this placeholder")
                     .help("give it another name"),
             );
@@ -142,7 +146,7 @@ impl Lowering<'_> {
         let capture = names.iter().position(|name| name == address);
         if capture.is_none() {
             let fault = Diagnostic::error(
-                "unknown-name",
+                Code::UnknownName,
                 format!("the command has no placeholder `<{address}>`"),
             )
             .at(written(node), "no such placeholder");
@@ -158,7 +162,7 @@ impl Lowering<'_> {
         let node = command.get("nobody")?;
         if command.get("of").is_none() {
             self.fault(
-                Diagnostic::error("nobody-without-of", "`nobody` belongs to `of`")
+                Diagnostic::error(Code::NobodyWithoutOf, "`nobody` belongs to `of`")
                     .at(written(node), "there is no `of`")
                     .help("add `of: {group: ..., address: ...}`, or remove it"),
             );
@@ -175,7 +179,7 @@ impl Lowering<'_> {
         let beside = ANSWER_KEYS.iter().find_map(|key| command.entry(key));
         if let Some(entry) = beside {
             self.fault(
-                Diagnostic::error("cases-beside-answer", "`cases` give the whole answer")
+                Diagnostic::error(Code::CasesBesideAnswer, "`cases` give the whole answer")
                     .at(entry.key_span, format!("`{}` is never used", entry.key))
                     .help("move it into the cases"),
             );
@@ -185,13 +189,13 @@ impl Lowering<'_> {
             let last = number + 1 == items.len();
             if last && let Some(when) = case.entry("when") {
                 self.fault(
-                    Diagnostic::error("last-case-conditional", "no case may be left to answer")
+                    Diagnostic::error(Code::LastCaseConditional, "no case may be left to answer")
                         .at(when.key_span, "the last case has a `when`")
                         .help("add a case without `when` at the end"),
                 );
             } else if !last && case.get("when").is_none() {
                 self.fault(
-                    Diagnostic::error("case-unreachable", "the cases behind are never reached")
+                    Diagnostic::error(Code::CaseUnreachable, "the cases behind are never reached")
                         .at(written(case), "this case has no `when`")
                         .help("put it last, or add a `when`"),
                 );
@@ -215,7 +219,7 @@ impl Lowering<'_> {
                 if GENERAL_FAULTS.contains(&entry.key.as_str()) {
                     let message = format!("every command has the fault `{}`", entry.key);
                     self.fault(
-                        Diagnostic::error("name-taken", message)
+                        Diagnostic::error(Code::NameTaken, message)
                             .at(entry.key_span, "has a meaning of its own")
                             .help("choose another name, or remove it"),
                     );
@@ -232,7 +236,7 @@ impl Lowering<'_> {
             }
             Some((exit, _)) => {
                 self.fault(
-                    Diagnostic::error("out-of-range", "an exit status is at most 255")
+                    Diagnostic::error(Code::OutOfRange, "an exit status is at most 255")
                         .at(written(exit), "too large")
                         .help("write 0 to 255"),
                 );
@@ -262,7 +266,7 @@ impl Lowering<'_> {
             return self.change(Some(becomes), self.slots(group), &place.names);
         }
         self.fault(
-            Diagnostic::error("unknown-state", "where nobody is meant nothing can change")
+            Diagnostic::error(Code::UnknownState, "where nobody is meant nothing can change")
                 .at(written(becomes), "whose state?")
                 .help("remove it"),
         );
@@ -273,7 +277,7 @@ impl Lowering<'_> {
         match (node.get("table"), node.entry("stdout")) {
             (Some(_), Some(stdout)) => {
                 self.fault(
-                    Diagnostic::error("several-outputs", "`table` and `stdout` print both")
+                    Diagnostic::error(Code::SeveralOutputs, "`table` and `stdout` print both")
                         .at(stdout.key_span, "the second output")
                         .help("keep one of them"),
                 );
@@ -312,7 +316,7 @@ impl Lowering<'_> {
             let (found, expected) = (row.items().len(), header.len());
             self.fault(
                 Diagnostic::error(
-                    "row-length",
+                    Code::RowLength,
                     format!("the row has {found} cells, the header {expected}"),
                 )
                 .at(written(row), "this row")

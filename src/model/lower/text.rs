@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use minijinja::Value;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::nearest;
 use crate::document::Node;
@@ -56,7 +57,7 @@ impl Lowering<'_> {
             Ok(pieces) => pieces,
             Err(Fault { at, what }) => {
                 self.fault(
-                    Diagnostic::error("template-syntax", format!("a faulty template: {what}"))
+                    Diagnostic::error(Code::TemplateSyntax, format!("a faulty template: {what}"))
                         .at(node.place(self.sources, at), what)
                         .help("write `{{ expression }}`, with text around it if you like"),
                 );
@@ -100,7 +101,7 @@ impl Lowering<'_> {
             Err(fault) => {
                 let one = fault.diagnostic(place).unwrap_or_else(|| {
                     let shown = text.trim();
-                    Diagnostic::error("expression-syntax", format!("cannot read `{shown}`"))
+                    Diagnostic::error(Code::ExpressionSyntax, format!("cannot read `{shown}`"))
                         .at(place(fault.range), fault.text)
                         .help("write an expression like `users == 0 and not running`")
                 });
@@ -117,7 +118,7 @@ impl Lowering<'_> {
         let known = names.all();
         let faulty = !unknown.is_empty();
         for (span, name) in unknown {
-            let fault = Diagnostic::error("unknown-name", format!("`{name}` is not known here"))
+            let fault = Diagnostic::error(Code::UnknownName, format!("`{name}` is not known here"))
                 .at(span, "no such name");
             let quoted = format!("put quotes around it if it is a word: `'{name}'`");
             self.fault(match nearest(&name, known.iter().copied()) {

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::plan::Action;
@@ -92,7 +93,7 @@ fn unchanging(condition: &Expression, key: &str, looking: &HashSet<&str>, found:
 fn tell(condition: &Expression, what: &str, found: &mut Diagnostics) {
     let Some(span) = condition.span else { return };
     found.push(
-        Diagnostic::warning("claim-without-look", format!("{what} looks at nothing"))
+        Diagnostic::warning(Code::ClaimWithoutLook, format!("{what} looks at nothing"))
             .at(span, "no probe is named here: it can never change")
             .help("name a probe, or a word over one: `state == \"active\"`"),
     );

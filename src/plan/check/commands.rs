@@ -1,5 +1,6 @@
 //! Commands that are surely not meant as they stand.
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::Edit;
@@ -112,7 +113,7 @@ fn command(words: &[&str], places: &[Span], span: Span, found: &mut Diagnostics)
         ["systemctl", rest @ ..] => systemctl(words, places, rest, span, found),
         ["service", verb, unit, ..] if VERBS.contains(verb) && !VERBS.contains(unit) => {
             let fault = Diagnostic::error(
-                "reversed-systemctl",
+                Code::ReversedSystemctl,
                 format!("service takes `{verb}` for the name of a service"),
             );
             let mut edits = Vec::new();
@@ -157,18 +158,21 @@ fn systemctl(words: &[&str], places: &[Span], rest: &[&str], span: Span, found: 
         })
         .collect();
     found.push(
-        Diagnostic::error("reversed-systemctl", format!("systemctl takes `{unit}` for a command"))
-            .at(span, format!("`{verb}` comes before the unit"))
-            .fix_all(
-                format!("write `{}`", cured.join(" ")),
-                words
-                    .iter()
-                    .zip(places)
-                    .zip(&cured)
-                    .filter(|((word, _), cured)| word != cured)
-                    .map(|((_, place), cured)| Edit::new(*place, *cured))
-                    .collect(),
-            ),
+        Diagnostic::error(
+            Code::ReversedSystemctl,
+            format!("systemctl takes `{unit}` for a command"),
+        )
+        .at(span, format!("`{verb}` comes before the unit"))
+        .fix_all(
+            format!("write `{}`", cured.join(" ")),
+            words
+                .iter()
+                .zip(places)
+                .zip(&cured)
+                .filter(|((word, _), cured)| word != cured)
+                .map(|((_, place), cured)| Edit::new(*place, *cured))
+                .collect(),
+        ),
     );
 }
 
@@ -203,7 +207,7 @@ fn everything<'a>(
                 _ => format!("`{program}` removes everything where `{word}` comes out as `/`"),
             };
             found.push(
-                Diagnostic::warning("dangerous-rm", message)
+                Diagnostic::warning(Code::DangerousRm, message)
                     .at(span, "what it is told is gone")
                     .help(match program {
                         "mkfs" | "dd" => {

@@ -1,5 +1,6 @@
 //! Steps that are done for each item of a list.
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::plan::Action;
@@ -30,7 +31,7 @@ fn nested(for_each: &ForEach, outer: &Step, inner: &Step, found: &mut Diagnostic
         return;
     };
     found.push(
-        Diagnostic::error("nested-for-each", "a `for_each` stands inside of another one")
+        Diagnostic::error(Code::NestedForEach, "a `for_each` stands inside of another one")
             .at(second.span, "which of the two would `item` mean?")
             .also(for_each.span, "all of this is done for each already")
             .help(
@@ -56,7 +57,7 @@ fn uploaded(plan: &Plan, outer: &Step, step: &Step, found: &mut Diagnostics) {
         if !plan.inputs.contains_key(&name.name) && name.name != "host" {
             let message = format!("`item` is not known before the run, for `{}` is not", name.name);
             found.push(
-                Diagnostic::error("not-known-yet", message)
+                Diagnostic::error(Code::NotKnownYet, message)
                     .at(item.span, "files are read before the run begins")
                     .also(name.span, "known only in the run")
                     .help("write the list out, or take it from an input"),

@@ -1,5 +1,6 @@
 //! Ways back that look at nothing or never send anything, and locks that hold nothing.
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::plan::Action;
@@ -30,7 +31,7 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     for (lock, span) in &plan.locks {
         if *lock == plan.hosts.0 {
             found.push(
-                Diagnostic::warning("pointless-lock", format!("`{lock}` is claimed anyway"))
+                Diagnostic::warning(Code::PointlessLock, format!("`{lock}` is claimed anyway"))
                     .at(*span, "the hosts of the plan")
                     .help("name here only what is claimed beside them"),
             );
@@ -67,7 +68,7 @@ fn looks(step: &Step, handler: &Step, found: &mut Diagnostics) {
     if sends && !looks {
         found.push(
             Diagnostic::warning(
-                "unchecked-handler",
+                Code::UncheckedHandler,
                 format!("nothing is looked at when `{}` is undone", step.title),
             )
             .at(handler.span, "its exit status alone decides")
@@ -89,7 +90,7 @@ fn already(step: &Step, handler: &Step, found: &mut Diagnostics) {
     }
     let message =
         format!("the rollback of `{}` sends nothing after the step succeeded", step.title);
-    let fault = Diagnostic::warning("ineffective-rollback", message);
+    let fault = Diagnostic::warning(Code::IneffectiveRollback, message);
     let fault = match undone.span {
         Some(span) => fault.at(span, "already true when the step is done"),
         None => fault,

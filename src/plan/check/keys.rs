@@ -1,5 +1,6 @@
 //! Words of a step that mean nothing beside its action.
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::plan::Action;
@@ -100,7 +101,7 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
         if !ALL.contains(&key) && !taken.contains(&key) {
             let message = format!("`{key}` means nothing beside `{action}`");
             found.push(
-                Diagnostic::error("misplaced-key", message)
+                Diagnostic::error(Code::MisplacedKey, message)
                     .at(entry.key_span, "has no effect here")
                     .help(cure(key, action)),
             );
@@ -108,7 +109,7 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
         if placed.handler && matches!(key, "rollback" | "point_of_no_return" | "uninterruptible") {
             let message = format!("`{key}` means nothing in a way back");
             found.push(
-                Diagnostic::error("misplaced-key", message)
+                Diagnostic::error(Code::MisplacedKey, message)
                     .at(entry.key_span, "what undoes is not itself undone")
                     .help(format!("remove `{key}`")),
             );
@@ -145,7 +146,7 @@ fn read_only(placed: &Placed<'_>, found: &mut Diagnostics) {
         let reads = placed.node.entry("read_only").map(|entry| entry.key_span);
         let message = format!("`{key}` means nothing in a step that only reads");
         found.push(
-            Diagnostic::error("misplaced-key", message)
+            Diagnostic::error(Code::MisplacedKey, message)
                 .at(entry.key_span, why)
                 .also(reads.unwrap_or(placed.step.span), "it changes nothing")
                 .help(cure),
@@ -166,7 +167,7 @@ fn effect(placed: &Placed<'_>, found: &mut Diagnostics) {
         && let Some(entry) = node.entry("within")
     {
         found.push(
-            Diagnostic::error("misplaced-key", "`within` means nothing without `done_when`")
+            Diagnostic::error(Code::MisplacedKey, "`within` means nothing without `done_when`")
                 .at(entry.key_span, "nothing is looked for")
                 .help("say what must then be seen: `done_when: ...`"),
         );
@@ -176,7 +177,7 @@ fn effect(placed: &Placed<'_>, found: &mut Diagnostics) {
     }
     if let Some(entry) = node.entry("retry") {
         found.push(
-            Diagnostic::warning("useless-retry", "this step is never sent again")
+            Diagnostic::warning(Code::UselessRetry, "this step is never sent again")
                 .at(entry.key_span, "has no effect here")
                 .help("add `done_when`, or `idempotent: true` if sending it twice does no harm"),
         );
@@ -185,7 +186,7 @@ fn effect(placed: &Placed<'_>, found: &mut Diagnostics) {
         let message =
             format!("whether `{}` took effect could not be told after a cut", placed.step.title);
         found.push(
-            Diagnostic::error("unsure-effect", message)
+            Diagnostic::error(Code::UnsureEffect, message)
                 .at(placed.step.span, "nothing says what must then be seen")
                 .help("say what must then be seen: `done_when: ...`")
                 .help("or `idempotent: true` if sending it twice does no harm")

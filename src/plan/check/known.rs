@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::collections::HashSet;
 use std::rc::Rc;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::plan::Action;
@@ -179,7 +180,7 @@ impl<'a> Order<'a> {
         if let (Some(when), false) = (missing, asked) {
             let message = format!("`{}` has no value where its step is left out", name.name);
             self.found.push(
-                Diagnostic::warning("maybe-missing", message)
+                Diagnostic::warning(Code::MaybeMissing, message)
                     .at(name.span, "used here all the same")
                     .also(step.span, format!("done only when `{when}`"))
                     .help(format!("use it under the same condition: `when: {when}`"))
@@ -273,7 +274,7 @@ impl<'a> Order<'a> {
         };
         let fault = if id == ITEM {
             let message = format!("{used} known only in a step with `for_each`");
-            Diagnostic::error("no-item", message)
+            Diagnostic::error(Code::NoItem, message)
                 .help("add the list that it is done for: `for_each: [a, b]`; or use another value")
         } else {
             let step = self.ids[id];
@@ -281,12 +282,12 @@ impl<'a> Order<'a> {
             match self.parts.get(id) {
                 Some(within) if inside != Some(&within.path) => {
                     let message = format!("{used} known only inside of a `for_each`");
-                    Diagnostic::error("inside-for-each", message)
+                    Diagnostic::error(Code::InsideForEach, message)
                         .also(step.span, "recorded once for each item")
                         .also(within.span, "known inside of this step alone")
                         .help("use it in a step inside of that one")
                 }
-                _ => Diagnostic::error("not-known-yet", format!("{used} not known yet"))
+                _ => Diagnostic::error(Code::NotKnownYet, format!("{used} not known yet"))
                     .also(step.span, "recorded only by this step")
                     .help("use it behind that step, or move that step before this one"),
             }
@@ -354,7 +355,7 @@ fn without_value(ids: &HashMap<&str, &Step>, name: &Name) -> Option<Diagnostic> 
     let action = step.action_word();
     let message = format!("the step `{}` gives no value", name.name);
     Some(
-        Diagnostic::error("no-result", message)
+        Diagnostic::error(Code::NoResult, message)
             .at(name.span, "used as a value")
             .also(step.span, format!("`{action}` records nothing"))
             .help("use a probe to look, or record values with `set`"),
@@ -418,7 +419,7 @@ pub(super) fn unused(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
     for (name, span, what) in words.chain(probes) {
         if !used.contains(name) {
             found.push(
-                Diagnostic::warning("unused-name", format!("nothing uses {what} `{name}`"))
+                Diagnostic::warning(Code::UnusedName, format!("nothing uses {what} `{name}`"))
                     .at(span, "declared here")
                     .help("use it, or remove it"),
             );
@@ -427,7 +428,7 @@ pub(super) fn unused(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
     for (name, input) in &plan.inputs {
         if !used.contains(name) {
             found.push(
-                Diagnostic::warning("unused-input", format!("nothing uses the input `{name}`"))
+                Diagnostic::warning(Code::UnusedInput, format!("nothing uses the input `{name}`"))
                     .at(input.span, "declared here")
                     .help(format!("use it, `{{{{ {name} }}}}`, or remove it")),
             );

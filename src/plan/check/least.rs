@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::duration;
@@ -23,7 +24,7 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
     let Some(node) = placed.node.get("timeout").filter(|_| least >= *timeout) else {
         return;
     };
-    let mut diagnostic = Diagnostic::error("block-too-short", "this block can never end well")
+    let mut diagnostic = Diagnostic::error(Code::BlockTooShort, "this block can never end well")
         .at(node.span, "the time is up by then")
         .help(format!("write a `timeout` well above {}", duration::show(least)));
     if let Some(longest) = steps.iter().max_by_key(|step| self::least(step)) {

@@ -1,5 +1,6 @@
 //! Lists in texts: a list is no word and no text.
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::plan::InputKind;
@@ -39,7 +40,7 @@ pub(super) fn text(template: &Template, plan: &Plan, found: &mut Diagnostics) {
             continue;
         }
         found.push(
-            Diagnostic::error("list-in-text", format!("`{word}` is a list, and no text"))
+            Diagnostic::error(Code::ListInText, format!("`{word}` is a list, and no text"))
                 .at(name.span, "a list cannot stand in a text")
                 .also(input.span, "declared as a list")
                 .help(format!("join it to one text: `{{{{ {word} | join(\",\") }}}}`"))

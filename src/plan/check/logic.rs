@@ -2,6 +2,7 @@
 
 use minijinja::Value;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::plan::Plan;
@@ -115,14 +116,14 @@ fn tell(whole: &Expression, how: Comparison, first: &Expr, second: &Expr, found:
     let (a, b) = (whole.part(&first), whole.part(&second));
     let (code, message, help) = if how == Comparison::Eq {
         let message = format!("`{a}` and `{b}` are never both true");
-        ("never-true", message, "write `or` if one of them is enough")
+        (Code::NeverTrue, message, "write `or` if one of them is enough")
     } else {
         let message = format!("one of `{a}` and `{b}` is always true");
-        ("always-true", message, "write `and` if it is to be none of them")
+        (Code::AlwaysTrue, message, "write `and` if it is to be none of them")
     };
     let fault = match code {
-        "never-true" => Diagnostic::error("never-true", message),
-        _ => Diagnostic::warning("always-true", message),
+        Code::NeverTrue => Diagnostic::error(Code::NeverTrue, message),
+        _ => Diagnostic::warning(Code::AlwaysTrue, message),
     };
     found.push(fault.at(at, "this").also(before, "and this").help(help));
 }

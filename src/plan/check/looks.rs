@@ -5,6 +5,7 @@
 //! fault. What a script writes to a variable (`> "$copy"`), to `/dev/null` or to another stream is
 //! none either: that is how a probe says that its file is its own.
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::plan::Plan;
@@ -74,7 +75,7 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
         if let Some(what) = changes(probe) {
             found.push(
                 Diagnostic::warning(
-                    "probe-changes",
+                    Code::ProbeChanges,
                     format!("the probe `{}` changes something", probe.name),
                 )
                 .at(probe.span, format!("`{what}` is no look"))

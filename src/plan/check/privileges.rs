@@ -3,6 +3,7 @@
 //! There is no terminal for a password, and planrun cannot see as whom such a command works: the
 //! folder of an attempt would belong to the login user, and a kill would not reach the command.
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::plan::Action;
@@ -58,7 +59,7 @@ fn command(spec: &CommandSpec, sources: &Sources, found: &mut Diagnostics) {
         return;
     }
     let fault = Diagnostic::warning(
-        "own-become",
+        Code::OwnBecome,
         format!("`{program}` may ask for a password, and nobody is there to answer"),
     )
     .at(span, "becomes another user by itself");

@@ -1,5 +1,6 @@
 //! What is gone through once more must be fit to be sent once more.
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::plan::Action;
@@ -33,7 +34,7 @@ fn inside(block: &Step, part: &Step, found: &mut Diagnostics) {
         Action::Effect(effect) if effect.done_when.is_none() && !effect.idempotent => {
             let message = format!("`{}` would be sent again, and says not what then", part.title);
             found.push(
-                Diagnostic::error("unrepeatable-part", message)
+                Diagnostic::error(Code::UnrepeatablePart, message)
                     .at(part.span, "neither `done_when` nor `idempotent`")
                     .also(block.span, "this block is gone through again where a part fails")
                     .help("say what must then be seen: `done_when: ...`; what is seen is not sent again")

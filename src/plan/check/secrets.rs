@@ -5,6 +5,7 @@
 //! conditions are shown to people and kept with the run. Of a file the path may be anywhere, and
 //! the content has no name: an upload sends it as it is.
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::plan::Action;
@@ -110,7 +111,7 @@ impl Uses<'_> {
                 )
             };
             self.found.push(
-                Diagnostic::error("secret-file-use", message)
+                Diagnostic::error(Code::SecretFileUse, message)
                     .at(name.span, label)
                     .also(input.span, "declared as a secret file")
                     .help(format!(
@@ -161,7 +162,7 @@ impl Uses<'_> {
         };
         let message = format!("`host.vars.{word}` is not there: `{word}` is a secret");
         self.found.push(
-            Diagnostic::error("secret-shown", message)
+            Diagnostic::error(Code::SecretShown, message)
                 .at(name.span, "variables are kept, and a secret is none of them")
                 .also(input.span, "declared as a secret")
                 .help(format!(
@@ -178,7 +179,7 @@ impl Uses<'_> {
         };
         let message = format!("the secret `{word}` would be seen in the process list of the host");
         self.found.push(
-            Diagnostic::error("secret-in-arguments", message)
+            Diagnostic::error(Code::SecretInArguments, message)
                 .at(name.span, "everyone on the host can see this")
                 .also(input.span, "declared as a secret")
                 .help(format!("let the command read it: `stdin: \"{{{{ {word} }}}}\"`"))
@@ -195,7 +196,7 @@ impl Uses<'_> {
             return;
         };
         self.found.push(
-            Diagnostic::error("secret-shown", format!("the secret `{word}` would be shown"))
+            Diagnostic::error(Code::SecretShown, format!("the secret `{word}` would be shown"))
                 .at(name.span, why)
                 .also(input.span, "declared as a secret")
                 .help("use it in `stdin`, or in the `template` or `content` of an `upload`"),

@@ -1,5 +1,6 @@
 //! Steps that run `sleep`: a `wait` survives a lost connection, and needs no rollback.
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::Severity;
@@ -12,7 +13,7 @@ use crate::plan::check::Placed;
 /// Keys that a wait has too.
 const KEPT: [&str; 4] = ["run", "id", "name", "when"];
 /// What is said of a command that is no `sleep`.
-const OF_EFFECTS: [&str; 2] = ["unsure-effect", "no-way-back"];
+const OF_EFFECTS: [Code; 2] = [Code::UnsureEffect, Code::NoWayBack];
 
 /// Reports a `sleep`, in the place of what would be said of it as a command.
 pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
@@ -40,7 +41,7 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
         }
         !follows(one)
     });
-    let fault = Diagnostic::warning("sleep-in-run", "`sleep` as a step")
+    let fault = Diagnostic::warning(Code::SleepInRun, "`sleep` as a step")
         .at(span, "a lost connection ends it, and a resume starts it again");
     let time = if time.text.ends_with(|c: char| c.is_ascii_digit()) {
         format!("{}s", time.text)

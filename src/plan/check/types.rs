@@ -8,6 +8,7 @@ mod infer;
 mod kinds;
 mod list;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::nearest;
@@ -115,7 +116,7 @@ where
         let kind = self.types.of(&expression.root, row, 0);
         if !kind.meets(&Type::Bool) {
             let message = format!("`{}` is {}, not true or false", expression.text, kind.about());
-            let mut fault = Diagnostic::error("not-a-condition", message);
+            let mut fault = Diagnostic::error(Code::NotACondition, message);
             if let Some(span) = expression.span {
                 fault = fault.at(span, "must be true or false");
             }
@@ -189,7 +190,7 @@ where
             let text = self.text(part);
             let message = format!("`{text}` is {}, not true or false", kind.about());
             self.found.push(
-                Diagnostic::error("not-a-condition", message)
+                Diagnostic::error(Code::NotACondition, message)
                     .at(self.place(part), "must be true or false")
                     .help(format!("compare it: {}", compared(&text, &kind))),
             );
@@ -219,7 +220,7 @@ where
             };
             let message =
                 format!("`{a}` is {} and `{b}` is {}: {end}", kind.about(), against.about());
-            let fault = Diagnostic::error("never-equal", message)
+            let fault = Diagnostic::error(Code::NeverEqual, message)
                 .at(self.place(left), format!("this is {}", kind.about()));
             let constant = match &other.kind {
                 Kind::Const(value) => Some(value),
@@ -270,7 +271,7 @@ where
         };
         let place = self.place(right);
         self.found.push(
-            Diagnostic::error("never-equal", message)
+            Diagnostic::error(Code::NeverEqual, message)
                 .at(place, format!("this is {}", whole.about()))
                 .help(help),
         );
@@ -286,7 +287,7 @@ where
             return;
         };
         let name = self.text(expr);
-        let fault = Diagnostic::error("never-equal", format!("`{name}` is never `{text}`"))
+        let fault = Diagnostic::error(Code::NeverEqual, format!("`{name}` is never `{text}`"))
             .at(self.place(expr), format!("is {}", one_of(&words)));
         let fault = match nearest(text, words.iter().copied()) {
             Some(near) => {
@@ -305,7 +306,7 @@ where
         }
         let base = self.text(base);
         let parts = Types::parts(&kind);
-        let fault = Diagnostic::error("unknown-part", format!("`{base}` has no `{name}`"))
+        let fault = Diagnostic::error(Code::UnknownPart, format!("`{base}` has no `{name}`"))
             .at(self.place(whole), "no such value");
         let fault = match nearest(name, parts.iter().copied()) {
             _ if matches!(kind, Type::Text | Type::Words(_) | Type::Number | Type::Bool) => {

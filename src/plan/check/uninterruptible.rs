@@ -1,5 +1,6 @@
 //! Inside `uninterruptible` nothing may ask, nothing may stay unknown, and the ways out are fast.
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::duration;
@@ -41,7 +42,7 @@ fn bounded(plan: &Plan, block: &Step, found: &mut Diagnostics) {
     let known = duration::show(longest.known);
     found.push(
         Diagnostic::warning(
-            "unbounded-uninterruptible",
+            Code::UnboundedUninterruptible,
             "how long nothing can stop the run here is not bounded",
         )
         .at(block.span, format!("{known}, and what {} may be", one_of(&texts)))
@@ -75,7 +76,7 @@ fn ways_out(plan: &Plan, block: &Step, found: &mut Diagnostics) {
         let (way, bound) = (duration::show(way.known), duration::show(parts.known));
         found.push(
             Diagnostic::warning(
-                "slow-way-out",
+                Code::SlowWayOut,
                 format!("{name} can take {way}, longer than its uninterruptible block"),
             )
             .at(span, format!("up to {way}, with all attempts"))
@@ -111,7 +112,7 @@ fn inside(plan: &Plan, block: &Step, step: &Step, found: &mut Diagnostics) {
     if let Some(what) = what {
         let message = format!("`{}` can wait for a person, and must not", step.title);
         found.push(
-            Diagnostic::error("question-in-uninterruptible", message)
+            Diagnostic::error(Code::QuestionInUninterruptible, message)
                 .at(step.span, what)
                 .also(block.span, until_when(plan, block))
                 .help("ask before the block, or behind it"),
@@ -122,7 +123,7 @@ fn inside(plan: &Plan, block: &Step, step: &Step, found: &mut Diagnostics) {
 fn uncertain(step: &Step, block: Span, found: &mut Diagnostics) {
     let message = format!("a cut could leave the end of `{}` unknown", step.title);
     found.push(
-        Diagnostic::error("uncertain-in-uninterruptible", message)
+        Diagnostic::error(Code::UncertainInUninterruptible, message)
             .at(step.span, "neither `done_when` nor `idempotent`")
             .also(block, "nothing may stop the run in this block")
             .help("say what must then be seen: `done_when: ...`")

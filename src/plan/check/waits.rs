@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::document::Node;
@@ -21,7 +22,7 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
         && stable >= timeout
     {
         found.push(
-            Diagnostic::error("wait-never-holds", "this wait can never end well")
+            Diagnostic::error(Code::WaitNeverHolds, "this wait can never end well")
                 .at(node.span, "it must hold so long")
                 .also(limit.span, "and the time is up by then")
                 .help(format!("write a `timeout` well above {}", duration::show(stable))),
@@ -31,7 +32,7 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
         && least > timeout
     {
         found.push(
-            Diagnostic::error("wait-never-holds", "this wait can never end well")
+            Diagnostic::error(Code::WaitNeverHolds, "this wait can never end well")
                 .at(node.span, "it waits so long in any case")
                 .also(limit.span, "and the time is up before")
                 .help(format!("write a `timeout` of {} or more", duration::show(least))),
@@ -41,7 +42,7 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
         && every > timeout
     {
         found.push(
-            Diagnostic::warning("wait-looks-once", "this wait looks only once")
+            Diagnostic::warning(Code::WaitLooksOnce, "this wait looks only once")
                 .at(node.span, "the second look would come now")
                 .also(limit.span, "and the time is up before")
                 .help(format!("look more often than every {shown}")),

@@ -1,5 +1,6 @@
 //! Ways back: every change has one, or says why not.
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::plan::Action;
@@ -52,7 +53,7 @@ fn walk(
 }
 
 fn tell(step: &Step, maybe: Option<Span>, found: &mut Diagnostics) {
-    let fault = Diagnostic::error("no-way-back", format!("nothing undoes `{}`", step.title));
+    let fault = Diagnostic::error(Code::NoWayBack, format!("nothing undoes `{}`", step.title));
     let fault = match maybe {
         Some(point) => fault
             .at(step.span, "no way back here")

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::document::Node;
 use crate::document::Value;
@@ -52,7 +53,7 @@ impl Lowering<'_> {
             if self.blocks == MAX_BLOCKS {
                 let message = format!("blocks are nested deeper than {MAX_BLOCKS}");
                 self.found.push(
-                    Diagnostic::error("nested-too-deep", message)
+                    Diagnostic::error(Code::NestedTooDeep, message)
                         .at(
                             node.entry("block").map_or(node.span, |entry| entry.key_span),
                             "too deep",

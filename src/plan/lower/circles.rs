@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::collections::HashSet;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::plan::Plan;
@@ -110,7 +111,7 @@ fn circular(plan: &Plan, mut circle: Vec<&str>, found: &mut Diagnostics) {
     let name = circle[0];
     circle.push(name);
     found.push(
-        Diagnostic::error("circular-let", format!("`{name}` is made of itself"))
+        Diagnostic::error(Code::CircularLet, format!("`{name}` is made of itself"))
             .at(plan.words[name].span(), circle.join(" -> "))
             .help("take one of them out of the circle"),
     );
@@ -120,7 +121,7 @@ fn too_deep(plan: &Plan, name: &str, found: &mut Diagnostics) {
     let message =
         format!("`{name}` is made of words of words, more than {MAX_WORD_LEVELS} levels deep");
     found.push(
-        Diagnostic::error("let-too-deep", message)
+        Diagnostic::error(Code::LetTooDeep, message)
             .at(plan.words[name].span(), "too deep with this one")
             .help("make the chain shorter, or record values on the way with `set`"),
     );

@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use regex::Regex;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::document::Node;
 use crate::document::Value;
@@ -83,7 +84,7 @@ impl Lowering<'_> {
             let start = Span { end: node.span.start, ..node.span };
             let message = format!("a command of {length} bytes, more than {MAX_COMMAND}");
             self.found.push(
-                Diagnostic::error("command-too-long", message)
+                Diagnostic::error(Code::CommandTooLong, message)
                     .at(start, "Linux takes no longer one")
                     .help("put the text into a file with `upload`, or hand it over by `stdin`"),
             );
@@ -121,7 +122,7 @@ impl Lowering<'_> {
             };
             if value > 255 {
                 self.found.push(
-                    Diagnostic::error("out-of-range", format!("{value} is no exit status"))
+                    Diagnostic::error(Code::OutOfRange, format!("{value} is no exit status"))
                         .at(item.span, "must be at most 255")
                         .help("write a number from 0 to 255"),
                 );
@@ -140,7 +141,7 @@ impl Lowering<'_> {
         if discard {
             let entry = node.entry("output").map_or(node.span, |entry| entry.key_span);
             self.found.push(
-                Diagnostic::error("parse-mismatch", "`parse` reads what `output` discards")
+                Diagnostic::error(Code::ParseMismatch, "`parse` reads what `output` discards")
                     .at(entry, "the output is thrown away")
                     .also(parse.span, "the output is read")
                     .help("remove one of the two"),
@@ -179,7 +180,7 @@ impl Lowering<'_> {
                 let takers = crate::schema::one_of(formats);
                 self.found.push(
                     Diagnostic::error(
-                        "parse-mismatch",
+                        Code::ParseMismatch,
                         format!("`{key}` means nothing with the format `{format}`"),
                     )
                     .at(entry.key_span, format!("only {takers} takes it"))
@@ -193,7 +194,7 @@ impl Lowering<'_> {
     fn groups(&mut self, parse: &Node) -> String {
         let Some(node) = parse.get("pattern") else {
             self.found.push(
-                Diagnostic::error("parse-mismatch", "the format `regex` lacks a `pattern`")
+                Diagnostic::error(Code::ParseMismatch, "the format `regex` lacks a `pattern`")
                     .at(parse.span, "no pattern here")
                     .help(
                         "write `parse: {format: regex, pattern: \"version (?P<version>\\\\S+)\"}`",
@@ -208,7 +209,7 @@ impl Lowering<'_> {
         let names: Vec<&str> = regex.capture_names().flatten().collect();
         if names.is_empty() {
             self.found.push(
-                Diagnostic::error("bad-pattern", "the pattern has no named group")
+                Diagnostic::error(Code::BadPattern, "the pattern has no named group")
                     .at(node.span, "gives no values")
                     .help("name what is to be read: `(?P<version>\\S+)`"),
             );
@@ -222,7 +223,7 @@ impl Lowering<'_> {
             if !names.contains(&name) {
                 let fault = format!("the pattern has no group `{name}`");
                 self.found.push(
-                    Diagnostic::error("parse-mismatch", fault)
+                    Diagnostic::error(Code::ParseMismatch, fault)
                         .at(span, "no such group")
                         .also(node.span, format!("has {}", crate::schema::one_of(&names)))
                         .help(format!("write a group `(?P<{name}>...)`, or the name of one")),
@@ -253,7 +254,7 @@ impl Lowering<'_> {
                         "correct it; `\\` before a sign takes it as it stands",
                     )
                 };
-                let fault = Diagnostic::error("bad-pattern", message);
+                let fault = Diagnostic::error(Code::BadPattern, message);
                 self.found.push(fault.at(node.span, why).help(help));
                 None
             }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Edit;
 use crate::document::Entry;
@@ -57,7 +58,7 @@ impl Lowering<'_> {
 
     fn secret_default(&mut self, entry: &Entry) {
         self.found.push(
-            Diagnostic::error("secret-default", "a secret has no default")
+            Diagnostic::error(Code::SecretDefault, "a secret has no default")
                 .at(entry.key_span, "whoever reads the plan would know it")
                 .help("remove it: a secret is given by the environment, a file or the inventory"),
         );
@@ -72,12 +73,13 @@ impl Lowering<'_> {
         if !fits && let Some(entry) = node.entry("sensitive") {
             let at = node.get("type").map_or(entry.key_span, |node| node.span);
             self.found.push(
-                Diagnostic::error("secret-type", "a secret is a text, a list of texts, or a file")
-                    .at(at, "cannot be a secret")
-                    .also(entry.key_span, "declared as a secret")
-                    .help(
-                        "write `type: string`, `type: file`, or `type: list` with `items: string`",
-                    ),
+                Diagnostic::error(
+                    Code::SecretType,
+                    "a secret is a text, a list of texts, or a file",
+                )
+                .at(at, "cannot be a secret")
+                .also(entry.key_span, "declared as a secret")
+                .help("write `type: string`, `type: file`, or `type: list` with `items: string`"),
             );
         }
     }
@@ -148,7 +150,7 @@ impl Lowering<'_> {
         let bound = read(node);
         if bound.is_none() {
             self.found.push(
-                Diagnostic::error("wrong-bound", format!("`{key}` is not {what}"))
+                Diagnostic::error(Code::WrongBound, format!("`{key}` is not {what}"))
                     .at(node.span, format!("not {what}"))
                     .help(format!("write {what}: `{key}: {example}`")),
             );
@@ -164,7 +166,7 @@ impl Lowering<'_> {
             && let (Some(low), Some(high)) = (node.get("min"), node.get("max"))
         {
             self.found.push(
-                Diagnostic::error("wrong-bound", "no value is left: `min` is above `max`")
+                Diagnostic::error(Code::WrongBound, "no value is left: `min` is above `max`")
                     .at(low.span, "the least")
                     .also(high.span, "the greatest")
                     .fix_all(
@@ -182,7 +184,7 @@ impl Lowering<'_> {
         let Some(of) = node.get("of") else {
             let at = node.get("type").map_or(node.span, |node| node.span);
             self.found.push(
-                Diagnostic::error("missing-key", "an `enum` lacks `of`")
+                Diagnostic::error(Code::MissingKey, "an `enum` lacks `of`")
                     .at(at, "its values are not said")
                     .help("add `of: [one, other]`"),
             );
@@ -211,13 +213,16 @@ impl Lowering<'_> {
                     format!("a list of items of type `{item}`")
                 };
                 self.found.push(
-                    Diagnostic::error("misplaced-key", format!("`{key}` means nothing for {what}"))
-                        .at(entry.key_span, format!("only {} takes it", one_of(types)))
-                        .help(if of == word {
-                            format!("remove it, or write `type: {}`", types[0])
-                        } else {
-                            format!("remove it, or write `items: {}`", types[0])
-                        }),
+                    Diagnostic::error(
+                        Code::MisplacedKey,
+                        format!("`{key}` means nothing for {what}"),
+                    )
+                    .at(entry.key_span, format!("only {} takes it", one_of(types)))
+                    .help(if of == word {
+                        format!("remove it, or write `type: {}`", types[0])
+                    } else {
+                        format!("remove it, or write `items: {}`", types[0])
+                    }),
                 );
             }
         }
@@ -232,7 +237,7 @@ impl Lowering<'_> {
             let fixed = matches!(kind, InputKind::Bool | InputKind::File | InputKind::List { .. });
             if fixed {
                 self.found.push(
-                    Diagnostic::error("no-template-here", "this default takes no template")
+                    Diagnostic::error(Code::NoTemplateHere, "this default takes no template")
                         .at(template.span, "holds a template")
                         .help("write the value itself, or leave the default out"),
                 );
@@ -255,7 +260,7 @@ impl Lowering<'_> {
                     text => format!("the default `{text}` {}", unfit.why),
                 };
                 let fault =
-                    Diagnostic::error("wrong-default", message).at(node.span, "does not fit");
+                    Diagnostic::error(Code::WrongDefault, message).at(node.span, "does not fit");
                 self.found.push(unfit.advise(fault, node.span));
                 None
             }

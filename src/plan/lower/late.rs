@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::document::Node;
 use crate::document::Value;
@@ -20,7 +21,7 @@ impl Lowering<'_> {
         let parsed = duration::parse(text);
         if parsed.is_none() {
             self.found.push(
-                Diagnostic::error("out-of-range", format!("`{text}` is too long a time"))
+                Diagnostic::error(Code::OutOfRange, format!("`{text}` is too long a time"))
                     .at(node.span, "longer than a hundred years")
                     .help("write a shorter one: `90s`, `15m`, `1h 30m`"),
             );

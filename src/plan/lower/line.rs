@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Edit;
 use crate::document::Node;
@@ -57,7 +58,7 @@ impl Lowering<'_> {
         let Some(first) = words.first() else { return };
         let written = &line[first.range.clone()];
         let fault = |message: &str, label: String| {
-            Diagnostic::error("shell-syntax-in-run", message)
+            Diagnostic::error(Code::ShellSyntaxInRun, message)
                 .at(places.span(first.range.clone()), label)
         };
         if let Some((name, value)) = assignment(written) {
@@ -107,7 +108,7 @@ impl Lowering<'_> {
         let one = match fault {
             // `sh` takes braces as they stand, too: `shell` would be no cure.
             Fault::ShellSyntax { what, range } if &line[range.clone()] == "{" => Diagnostic::error(
-                "shell-syntax-in-run",
+                Code::ShellSyntaxInRun,
                 "`run` has no shell: it runs one program with its arguments",
             )
             .at(places.span(range.clone()), format!("only bash makes {what} of braces"))
@@ -117,7 +118,7 @@ impl Lowering<'_> {
                 let sign = &line[range.clone()];
                 let place = places.span(range.clone());
                 let fault = Diagnostic::error(
-                    "shell-syntax-in-run",
+                    Code::ShellSyntaxInRun,
                     "`run` has no shell: it runs one program with its arguments",
                 )
                 .at(place, format!("only a shell makes {what} of `{sign}`"))
@@ -135,7 +136,7 @@ impl Lowering<'_> {
             }
             Fault::Unclosed { what, range } => {
                 let fault = Diagnostic::error(
-                    "unclosed-quote",
+                    Code::UnclosedQuote,
                     format!("{what} is opened and never closed"),
                 )
                 .at(places.span(range.clone()), "opened here");

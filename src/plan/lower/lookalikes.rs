@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Edit;
 use crate::document::Node;
@@ -49,7 +50,7 @@ impl Lowering<'_> {
             format!("{}: {what}", odd.one.title())
         };
         let fault =
-            Diagnostic::warning("typographic-character", "typographic characters in a command")
+            Diagnostic::warning(Code::TypographicCharacter, "typographic characters in a command")
                 .at(places.span(first.range.clone()), label(first));
         let fault = others
             .iter()

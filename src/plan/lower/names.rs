@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::Near;
@@ -71,7 +72,7 @@ impl Lowering<'_> {
     pub(super) fn declare(&mut self, name: &str, span: Span, kind: Kind) {
         if RESERVED.contains(&name) {
             self.found.push(
-                Diagnostic::error("reserved-name", format!("`{name}` is planrun's own name"))
+                Diagnostic::error(Code::ReservedName, format!("`{name}` is planrun's own name"))
                     .at(span, "means something already")
                     .help("choose another name"),
             );
@@ -84,7 +85,7 @@ impl Lowering<'_> {
         };
         let message = format!("two things are named `{name}`");
         self.found.push(
-            Diagnostic::error("duplicate-name", message)
+            Diagnostic::error(Code::DuplicateName, message)
                 .at(span, kind.about())
                 .also(first.span, format!("already {}", first.kind.about()))
                 .help("rename one: inputs, probes, `let` and step ids share their names"),
@@ -305,7 +306,7 @@ impl<'a> Lookup<'a> {
             return;
         };
         if !matches!(kind, InputKind::Duration { .. }) {
-            let fault = Diagnostic::error("wrong-input-type", format!("`{name}` is no duration"))
+            let fault = Diagnostic::error(Code::WrongInputType, format!("`{name}` is no duration"))
                 .at(template.span, "takes a duration")
                 .also(self.plan.inputs[name].span, "an input of another type")
                 .help(format!("declare `{name}` with `type: duration`"));
@@ -324,7 +325,7 @@ impl<'a> Lookup<'a> {
         };
         if !fits {
             let message = format!("`{name}` can be something else than {}", one_of(&words));
-            let fault = Diagnostic::error("wrong-input-type", message)
+            let fault = Diagnostic::error(Code::WrongInputType, message)
                 .at(template.span, format!("takes {}", one_of(&words)))
                 .also(self.plan.inputs[name].span, "can be something else")
                 .help(format!(
@@ -344,7 +345,7 @@ impl<'a> Lookup<'a> {
             if late {
                 let message = format!("`{}` is not known before the run", name.name);
                 self.found.push(
-                    Diagnostic::error("not-known-yet", message)
+                    Diagnostic::error(Code::NotKnownYet, message)
                         .at(name.span, "files are read before the run begins")
                         .help("name the file by inputs and `host` alone"),
                 );
@@ -356,7 +357,7 @@ impl<'a> Lookup<'a> {
         for name in template.names.iter().filter(|name| name.name != "host") {
             let message = format!("`{}` cannot be used in a default", name.name);
             self.found.push(
-                Diagnostic::error("unknown-name", message)
+                Diagnostic::error(Code::UnknownName, message)
                     .at(name.span, "not known when defaults are read")
                     .help("use `host` alone: `{{ host.address }}`, `{{ host.vars.NAME }}`"),
             );
@@ -371,7 +372,7 @@ impl<'a> Lookup<'a> {
                     let message = format!("`{}` is {what}, and a text never looks", name.name);
                     let word = &name.name;
                     self.found.push(
-                        Diagnostic::error("look-in-template", message)
+                        Diagnostic::error(Code::LookInTemplate, message)
                             .at(name.span, "would have to be looked at")
                             .help(format!(
                                 "record it before: `- {{id: noted, set: {{{word}: {word}}}}}`, then \
@@ -399,7 +400,7 @@ impl<'a> Lookup<'a> {
         if ALWAYS.contains(&word) || word == ITEM || row && word == "row" {
             return;
         }
-        let fault = Diagnostic::error("unknown-name", format!("there is no `{word}`"));
+        let fault = Diagnostic::error(Code::UnknownName, format!("there is no `{word}`"));
         if word == "row" {
             self.found.push(
                 fault

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Edit;
 use crate::document::Node;
@@ -51,7 +52,7 @@ impl Lowering<'_> {
                 format!("`{what}`")
             };
             self.found.push(
-                Diagnostic::warning("not-posix", format!("{what} is not part of `sh`"))
+                Diagnostic::warning(Code::NotPosix, format!("{what} is not part of `sh`"))
                     .at(places.span(one.range), "unknown to `sh` on many hosts")
                     .help(one.instead)
                     .help("or run the script with bash: `run: [bash, -c, SCRIPT]`"),
@@ -78,7 +79,7 @@ impl Lowering<'_> {
         let letter = INTERPRETERS.iter().find(|(name, _)| *name == bare);
         let places = node.places(self.sources);
         let fault = Diagnostic::error(
-            "other-interpreter",
+            Code::OtherInterpreter,
             format!("a script of `shell` runs with `sh`, not with `{program}`"),
         )
         .at(places.span(0..line.len()), "only a comment here");
@@ -106,7 +107,7 @@ impl Lowering<'_> {
         let message = format!("a failure of `{command}` goes unnoticed");
         let place = script.place(self.sources, range.clone());
         self.found.push(
-            Diagnostic::warning("hidden-failure", message)
+            Diagnostic::warning(Code::HiddenFailure, message)
                 .at(place, "a pipe has the exit status of its last command")
                 .help("add the condition that proves the step: `done_when: ...`")
                 .help("or run the commands one after the other, with a file between them"),
@@ -157,7 +158,7 @@ impl Lowering<'_> {
             let place = word.names.iter().find(|one| one.name == name);
             let place = place.map_or(word.span, |one| one.span);
             self.found.push(
-                Diagnostic::error("value-in-code", format!("`{value}` becomes part of a script"))
+                Diagnostic::error(Code::ValueInCode, format!("`{value}` becomes part of a script"))
                     .at(place, "the program would run what is in the value")
                     .help("hand it over as an argument: `[sh, -c, 'echo \"$1\"', sh, \"{{ value }}\"]`")
                     .help("or write `| raw` if the value is meant to be code"),
@@ -177,7 +178,7 @@ impl Lowering<'_> {
             let value = &script[range.clone()];
             let (what, help) = advice(within);
             let one = Diagnostic::error(
-                "value-in-quotes",
+                Code::ValueInQuotes,
                 format!("`{value}` is {what}: the quotes of a value do not protect it there"),
             )
             .at(places.span(range.clone()), "the shell would read what is in the value");

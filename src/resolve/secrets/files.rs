@@ -10,6 +10,7 @@ use std::path::Path;
 use aho_corasick::AhoCorasick;
 
 use super::Values;
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::plan::Input;
@@ -61,14 +62,14 @@ impl Files {
                 }
                 Err(why) => {
                     let message = format!("the secret file `{path}` cannot be read: {why}");
-                    let fault = Diagnostic::error("no-such-file", message);
+                    let fault = Diagnostic::error(Code::NoSuchFile, message);
                     found.push(fault.at(span, "names the file").help(help));
                 }
             }
             if sum > MAX_SUM {
                 let message = format!("secret files have more than {MAX_SUM} bytes together");
                 found.push(
-                    Diagnostic::error("file-too-large", message)
+                    Diagnostic::error(Code::FileTooLarge, message)
                         .at(span, "too much with this one")
                         .help("run the plan on fewer hosts at a time: `--limit`"),
                 );
@@ -102,7 +103,7 @@ impl Files {
             };
             let (input, _) = wanted[hit.pattern().as_usize()];
             let message = format!("`{path}` holds the secret file `{input}`, and would be kept");
-            let fault = Diagnostic::error("secret-in-other-value", message);
+            let fault = Diagnostic::error(Code::SecretInOtherValue, message);
             let span = resolved.plan.inputs.get(input).map(|input| input.span);
             let fault = match span {
                 Some(span) => fault.at(span, "declared as a secret"),

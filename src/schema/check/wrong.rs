@@ -1,5 +1,6 @@
 //! What is said where a value is of another kind than expected: the value that was probably meant.
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::document::Entry;
@@ -23,7 +24,7 @@ pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
         return;
     }
     let message = format!("found {}, expected {}", node.kind(), shape.expected());
-    let fault = Diagnostic::error("wrong-type", message);
+    let fault = Diagnostic::error(Code::WrongType, message);
     let mut fault = pointed(fault, node, format!("this is {}", node.kind()));
     if let Some(cure) = cure::of_kind(node, shape) {
         found.push(fault.fix(cure.text, node.span, cure.yaml));

@@ -1,5 +1,6 @@
 //! What a step is done for is a list.
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::plan::ItemList;
 use crate::plan::Step;
@@ -31,7 +32,7 @@ where
             _ => format!("write a list: `for_each: [{text}]`"),
         };
         let message = format!("`{text}` is {}, not a list", kind.about());
-        let fault = Diagnostic::error("not-a-list", message).help(help);
+        let fault = Diagnostic::error(Code::NotAList, message).help(help);
         self.found.push(match list.span {
             Some(span) => fault.at(span, "must be a list"),
             None => fault,
