@@ -141,13 +141,13 @@ fn read_text(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
 /// Tells what a file is instead of a plan: alone, for every other fault would follow from it.
 fn not_a_plan(file: Recognised) -> Diagnostic {
     let fault =
-        Diagnostic::error(Code::NotAPlan, format!("this is {}, not a plan of planrun", file.what))
-            .at(file.at, "this gives it away");
+        Diagnostic::error(Code::NotAPlan, format!("this is {}, not a planrun plan", file.what))
+            .at(file.at, "identified by this key");
     match file.plan {
-        Some(plan) => fault.help(format!("as a plan the same begins so:\n{plan}")).help(
-            "say of each change what must then be seen and what undoes it, or why nothing does",
-        ),
-        None => fault.help(file.say),
+        Some(plan) => fault
+            .help(format!("the equivalent plan starts like this:\n{plan}"))
+            .help("add `done_when` and `rollback` to each change"),
+        None => fault.help(file.help),
     }
 }
 

@@ -21,8 +21,6 @@ pub mod test;
 
 pub use check::check;
 
-use crate::schema::foreign::Word;
-
 /// What a value may be.
 #[derive(Clone, Copy, Debug)]
 pub enum Shape {
@@ -98,8 +96,9 @@ pub struct Record {
     pub one_of: &'static [&'static str],
     /// The shape of all other keys; `None` allows none.
     pub rest: Option<&'static Shape>,
-    /// Words of other tools that people write here, by tables; the first that has a word counts.
-    pub foreign: &'static [&'static [Word]],
+    /// Places of words of other tools that people write here ([`foreign`]); the first that has a word
+    /// counts.
+    pub foreign: &'static [&'static str],
 }
 
 /// A key of a [`Record`].

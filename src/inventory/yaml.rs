@@ -89,7 +89,7 @@ pub(super) fn take(
                 let message = format!("this is {}, not an inventory", file.what);
                 let help = "an inventory names groups and their hosts: `web: {hosts: {web1: {}}}`";
                 let fault = Diagnostic::error(Code::InventoryShape, message);
-                found.push(fault.at(file.at, "this gives it away").help(help));
+                found.push(fault.at(file.at, "identified by this key").help(help));
                 return;
             }
             let text = sources.get(id).text();

@@ -218,7 +218,7 @@ fn meant(node: &Node, name: &str, record: &Record) -> bool {
         .take(MAX_FAULTS);
     let names: Vec<&str> = record.fields.iter().map(|field| field.name).collect();
     unknown.into_iter().any(|entry| match foreign::find(record, &entry.key) {
-        Some(word) => word.stands_for(name),
+        Some(word) => word.replaces(&[name]),
         None => nearest(&entry.key, names.iter().copied()) == Some(name),
     })
 }
@@ -228,7 +228,7 @@ fn meant_action(node: &Node, record: &Record) -> bool {
     let entries = node.entries().iter();
     let unknown = entries.filter(|entry| record.field(&entry.key).is_none());
     unknown.take(MAX_FAULTS).any(|entry| match foreign::find(record, &entry.key) {
-        Some(word) => word.is_action(record.one_of),
+        Some(word) => word.replaces(record.one_of),
         None => nearest(&entry.key, record.one_of.iter().copied()).is_some(),
     })
 }
@@ -315,7 +315,7 @@ fn unknown_key(node: &Node, entry: &Entry, record: &'static Record, found: &mut 
             _ => None,
         };
         found.push(match name {
-            Some(name) => fault.fix(format!("in planrun this is `{name}`"), entry.key_span, name),
+            Some(name) => fault.fix(format!("write `{name}` instead"), entry.key_span, name),
             None => help.fold(fault, Diagnostic::help),
         });
         return;
@@ -352,7 +352,7 @@ fn unknown_word(
     let fault = pointed(fault, node, "not one of them");
     let order = |near: &str| format!("did you mean `{near}`?");
     let cured = match values::find(text, words) {
-        Some(meant) => Some((format!("in planrun this is `{meant}`"), meant)),
+        Some(meant) => Some((format!("write `{meant}` instead"), meant)),
         None => nearest(&text.to_ascii_lowercase(), words.iter().copied())
             .map(|near| (order(near), near)),
     };

@@ -1,24 +1,27 @@
 //! Words of other tools, and what to write in planrun.
 //!
-//! Who comes from elsewhere writes what her fingers know: `register`, `timeoutSeconds`,
-//! `ansible.builtin.service`. A [`Word`] says whose it is, what to write instead, and where it can
-//! be done, how its own value is carried over, so that the help shows the very line to write. The
-//! tables are data: [`step`] for what stands in steps and probes, [`plan`] for the places around
-//! them, [`names`] for what stands in expressions, [`values`] for values, [`variables`] for
-//! inventories. [`mod@file`] recognises whole files. `docs/coming-from.md` is made of the same tables.
+//! People who know another tool write its keys: `register`, `timeout-minutes`,
+//! `ansible.builtin.service`. A [`Word`] says whose key it is, what to write instead and, if possible,
+//! how its value is carried over, so that the help shows the exact line to write. The tables are data
+//! files: `words.tsv` for keys, [`names`] for expressions, [`values`] for values, [`variables`] for
+//! inventories, [`mod@file`] for whole files. `docs/coming-from.md` is made of the same tables.
+//!
+//! Ansible and GitHub Actions are here word by word; of other tools planrun knows the files, and those
+//! words that several of them share.
 
 pub mod carry;
 pub mod file;
-pub mod model;
 pub mod names;
-pub mod plan;
-pub mod step;
+mod table;
 pub mod values;
 pub mod variables;
+
+use std::sync::LazyLock;
 
 use crate::document::Entry;
 use crate::schema::Record;
 use crate::schema::foreign::carry::Carry;
+use crate::schema::foreign::table::rows;
 
 /// A tool that people come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,18 +30,8 @@ pub enum Tool {
     Ansible,
     /// GitHub Actions: workflows.
     Actions,
-    /// AWS Systems Manager: automation and command documents.
-    Ssm,
-    /// Puppet Bolt: plans in YAML.
-    Bolt,
-    /// Salt: states and orchestration.
-    Salt,
-    /// Rundeck: jobs in YAML.
-    Rundeck,
-    /// Terraform.
-    Terraform,
-    /// cloud-init: cloud-config.
-    CloudInit,
+    /// Several tools, or a word that seems natural.
+    Other,
     /// planrun itself: a word at a place where it does not belong.
     Planrun,
 }
@@ -46,115 +39,84 @@ pub enum Tool {
 /// A word of another tool.
 #[derive(Debug)]
 pub struct Word {
+    /// The mapping in which it is written.
+    pub place: &'static str,
+    /// Whose it is.
+    pub tools: Vec<Tool>,
     /// The key.
     pub word: &'static str,
-    /// Whose it is.
-    pub tools: &'static [Tool],
-    /// What to write instead, as an order; where it is empty, `carry` says all.
-    pub say: &'static str,
     /// How its value is carried over.
     pub carry: Carry,
-}
-
-// Whose a word is, as the tables write it.
-const ANSIBLE: &[Tool] = &[Tool::Ansible];
-const ACTIONS: &[Tool] = &[Tool::Actions];
-const SSM: &[Tool] = &[Tool::Ssm];
-const BOLT: &[Tool] = &[Tool::Bolt];
-const SALT: &[Tool] = &[Tool::Salt];
-const RUNDECK: &[Tool] = &[Tool::Rundeck];
-const TERRAFORM: &[Tool] = &[Tool::Terraform];
-const CLOUD_INIT: &[Tool] = &[Tool::CloudInit];
-const PLANRUN: &[Tool] = &[Tool::Planrun];
-
-/// A word that is another key in planrun.
-const fn is(tools: &'static [Tool], word: &'static str, key: &'static str) -> Word {
-    carried(tools, word, Carry::Value(key), "")
-}
-
-/// A word for which there is only advice.
-const fn say(tools: &'static [Tool], word: &'static str, say: &'static str) -> Word {
-    carried(tools, word, Carry::Nothing, say)
-}
-
-/// A word with advice and a value that is carried over.
-const fn carried(
-    tools: &'static [Tool],
-    word: &'static str,
-    carry: Carry,
+    /// Keys of planrun that are not missing if it is written, besides that of `carry`.
+    replaces: Vec<&'static str>,
+    /// What to write instead, as an order; empty if `carry` says all.
     say: &'static str,
-) -> Word {
-    Word { word, tools, say, carry }
 }
 
-/// The tables of a plan, each with the place its words are written at, for the manual.
-pub static PLACES: &[(&str, &[Word])] = &[
-    ("plan", plan::PLAN),
-    ("`defaults`", plan::DEFAULTS),
-    ("input", plan::INPUT),
-    ("step", step::STEP),
-    ("probe", step::PROBE),
-    ("`retry`", plan::RETRY),
-    ("`wait`", plan::WAIT),
-    ("`upload`", plan::UPLOAD),
-    ("`parse`", plan::PARSE),
-    ("`delegate_to`", plan::ONE_OF),
-];
+const TABLE: &str = include_str!("foreign/words.tsv");
+
+/// The words, by places.
+pub static WORDS: LazyLock<Vec<Word>> =
+    LazyLock::new(|| rows(TABLE).filter_map(Word::of).collect());
+
+/// The word that stands for every module of a collection that the table does not name.
+const ANY_MODULE: &str = "NAMESPACE.COLLECTION.MODULE";
 
 impl Tool {
     /// Every tool, in the order of the manual.
-    pub const ALL: [Self; 9] = [
-        Self::Ansible,
-        Self::Actions,
-        Self::Ssm,
-        Self::Bolt,
-        Self::Salt,
-        Self::Rundeck,
-        Self::Terraform,
-        Self::CloudInit,
-        Self::Planrun,
-    ];
+    pub const ALL: [Self; 4] = [Self::Ansible, Self::Actions, Self::Other, Self::Planrun];
 
     /// Returns its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ansible => "Ansible",
             Self::Actions => "GitHub Actions",
-            Self::Ssm => "AWS SSM",
-            Self::Bolt => "Puppet Bolt",
-            Self::Salt => "Salt",
-            Self::Rundeck => "Rundeck",
-            Self::Terraform => "Terraform",
-            Self::CloudInit => "cloud-init",
+            Self::Other => "other tools",
             Self::Planrun => "planrun",
         }
+    }
+
+    /// Reads a cell of a table.
+    fn of(cell: &str) -> Option<Self> {
+        Some(match cell {
+            "ansible" => Self::Ansible,
+            "actions" => Self::Actions,
+            "other" => Self::Other,
+            "planrun" => Self::Planrun,
+            _ => return None,
+        })
     }
 }
 
 impl Word {
+    /// Reads a row of the table.
+    fn of([place, tools, word, carry, replaces, say]: [&'static str; 6]) -> Option<Self> {
+        let tools: Option<Vec<Tool>> = tools.split(' ').map(Tool::of).collect();
+        let replaces = replaces.split_whitespace().collect();
+        Some(Self { place, tools: tools?, word, carry: Carry::of(carry)?, replaces, say })
+    }
+
     /// Says what is at the place of the word.
     pub fn label(&self) -> String {
-        if self.tools == PLANRUN {
-            return "does not belong here".to_owned();
-        }
         let names: Vec<&str> = self.tools.iter().map(|tool| tool.name()).collect();
-        match names.as_slice() {
-            [first, second] => format!("a word of {first} and {second}"),
-            [first, .., last] => format!("a word of {first}, {last} and others"),
-            _ => format!("a word of {}", names.join("")),
+        match *self.tools {
+            [Tool::Planrun] => "not allowed here".to_owned(),
+            [Tool::Other] => "this is a keyword of other tools".to_owned(),
+            [Tool::Actions] => "this is a GitHub Actions keyword".to_owned(),
+            _ => format!("this is an {} keyword", names.join(" and ")),
         }
     }
 
     /// Says what to write instead, without regard to a value.
     pub fn advice(&self) -> String {
         match (self.say, self.carry.key()) {
-            ("", Some(key)) => format!("in planrun this is `{key}`"),
+            ("", Some(key)) => format!("write `{key}` instead"),
             (say, _) => say.to_owned(),
         }
     }
 
-    /// Says what to write instead of an entry: the line itself where its value can be carried over,
-    /// and what else there is to know.
+    /// Says what to write instead of an entry: the line itself if its value can be carried over, and
+    /// what else there is to know.
     pub fn help(&self, entry: &Entry) -> Vec<String> {
         match self.carry.line(&entry.value) {
             Some(line) if self.say.is_empty() || self.carry.says_all() => {
@@ -165,41 +127,23 @@ impl Word {
         }
     }
 
-    /// Whether it stands for a key of planrun: where that is missing, nothing more need be told.
-    pub fn stands_for(&self, key: &str) -> bool {
-        self.carry.key() == Some(key) || self.say.contains(&format!("`{key}`"))
-    }
-
-    /// Whether it stands for one of these actions.
-    pub fn is_action(&self, actions: &[&str]) -> bool {
-        match self.carry.key() {
-            // What is only told needs no action.
-            Some(key) => key == "name" || actions.contains(&key),
-            None => actions.iter().any(|action| {
-                let begins = [format!("`{action}:"), format!("`{action}`")];
-                begins.iter().any(|begin| self.say.contains(begin.as_str()))
-            }),
-        }
+    /// Whether it is written for one of these keys of planrun: if they are missing, nothing more need
+    /// be reported.
+    pub fn replaces(&self, keys: &[&str]) -> bool {
+        self.carry.key().iter().chain(&self.replaces).any(|key| keys.contains(key))
     }
 }
 
-/// Finds a foreign word of a record. A module of Ansible is found by its full name too, and a name
-/// with a dot that nobody knows is still a module of Ansible or a function of Salt.
+/// Finds a foreign word of a record. A module of Ansible is found by its full name too.
 pub fn find(record: &Record, key: &str) -> Option<&'static Word> {
     let exact = |key: &str| {
-        let mut words = record.foreign.iter().copied().flatten();
-        words.find(|word| word.word == key)
+        let mut places = record.foreign.iter();
+        places.find_map(|place| WORDS.iter().find(|word| word.place == *place && word.word == key))
     };
     exact(key).or_else(|| {
-        let acts = record.one_of.contains(&"run");
-        let (_, module) = key.rsplit_once('.').filter(|_| acts)?;
-        let collections = key.matches('.').count() == 2;
-        let found = exact(module).filter(|word| collections && word.tools.contains(&Tool::Ansible));
-        Some(found.unwrap_or(if collections {
-            &step::ANSIBLE_MODULE
-        } else {
-            &step::SALT_FUNCTION
-        }))
+        let (_, module) = key.rsplit_once('.').filter(|_| key.matches('.').count() == 2)?;
+        let any = exact(ANY_MODULE)?;
+        Some(exact(module).filter(|word| word.tools.contains(&Tool::Ansible)).unwrap_or(any))
     })
 }
 

@@ -11,7 +11,6 @@ use crate::schema::Select;
 use crate::schema::Shape;
 use crate::schema::WORDS;
 use crate::schema::field;
-use crate::schema::foreign;
 use crate::schema::required;
 
 static PATTERN: Form = Form {
@@ -86,7 +85,7 @@ static GROUP: Record = Record {
     ],
     one_of: &[],
     rest: None,
-    foreign: &[foreign::model::GROUP],
+    foreign: &["model group"],
 };
 
 /// Makes a record that is an answer with other fields before it.
@@ -132,7 +131,7 @@ static COMMAND: Record = Record {
     ],
     one_of: &["run", "step", "upload"],
     rest: None,
-    foreign: &[foreign::model::COMMAND],
+    foreign: &["model command"],
 };
 
 static ANSWER: Record = Record {
@@ -183,7 +182,7 @@ static HOST_TABLE: Record = Record {
     ],
     one_of: &[],
     rest: None,
-    foreign: &[foreign::model::HOST_TABLE],
+    foreign: &["model table"],
 };
 
 static ROW_TABLE: Record = Record {
@@ -211,7 +210,7 @@ static LATER: Record = Record {
     ],
     one_of: &[],
     rest: None,
-    foreign: &[foreign::model::LATER],
+    foreign: &["model change"],
 };
 
 static RULE: Record = Record {

@@ -13,7 +13,6 @@ use crate::schema::Select;
 use crate::schema::Shape;
 use crate::schema::WORDS;
 use crate::schema::field;
-use crate::schema::foreign;
 use crate::schema::required;
 
 static MODE: Form =
@@ -148,7 +147,7 @@ pub static PLAN: Record = Record {
     ],
     one_of: &[],
     rest: None,
-    foreign: &[foreign::plan::PLAN],
+    foreign: &["plan"],
 };
 
 static SERIAL: Shape =
@@ -197,7 +196,7 @@ static INPUT: Record = Record {
     ],
     one_of: &[],
     rest: None,
-    foreign: &[foreign::plan::INPUT],
+    foreign: &["input"],
 };
 
 static DEFAULTS: Record = Record {
@@ -213,7 +212,7 @@ static DEFAULTS: Record = Record {
     ],
     one_of: &[],
     rest: None,
-    foreign: &[foreign::plan::DEFAULTS],
+    foreign: &["defaults"],
 };
 
 static RETRY: Record = Record {
@@ -225,7 +224,7 @@ static RETRY: Record = Record {
     ],
     one_of: &[],
     rest: None,
-    foreign: &[foreign::plan::RETRY],
+    foreign: &["retry"],
 };
 
 static PROBE: Record = Record {
@@ -246,7 +245,7 @@ static PROBE: Record = Record {
     ],
     one_of: &["run", "shell"],
     rest: None,
-    foreign: &[foreign::step::PROBE, foreign::step::STEP],
+    foreign: &["probe", "step"],
 };
 
 static PARSE_RECORD: Record = Record {
@@ -264,7 +263,7 @@ static PARSE_RECORD: Record = Record {
     ],
     one_of: &[],
     rest: None,
-    foreign: &[foreign::plan::PARSE],
+    foreign: &["parse"],
 };
 
 static LET: Shape = Shape::OneOf(&[
@@ -291,7 +290,7 @@ static ONE_OF: Record = Record {
     fields: &[required("one_of", GROUP, "The group.")],
     one_of: &[],
     rest: None,
-    foreign: &[foreign::plan::ONE_OF],
+    foreign: &["delegate_to"],
 };
 
 static EACH_OF: Record = Record {
@@ -422,7 +421,7 @@ pub static STEP: Record = Record {
     ],
     one_of: ACTIONS,
     rest: None,
-    foreign: &[foreign::step::STEP],
+    foreign: &["step"],
 };
 
 static ROLLBACK: Shape = Shape::OneOf(&[
@@ -474,7 +473,7 @@ static HANDLER: Record = Record {
     ],
     one_of: &["run", "shell", "wait", "assert", "approve", "upload", "block", "fail"],
     rest: None,
-    foreign: &[foreign::step::STEP],
+    foreign: &["step"],
 };
 
 static ON_FAILURE: Shape = Shape::OneOf(&[
@@ -509,7 +508,7 @@ static WAIT: Record = Record {
     ],
     one_of: &[],
     rest: None,
-    foreign: &[foreign::plan::WAIT],
+    foreign: &["wait"],
 };
 
 static UPLOAD: Record = Record {
@@ -541,5 +540,5 @@ static UPLOAD: Record = Record {
     ],
     one_of: &["from", "template", "content"],
     rest: None,
-    foreign: &[foreign::plan::UPLOAD],
+    foreign: &["upload"],
 };

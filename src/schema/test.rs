@@ -8,7 +8,6 @@ use crate::schema::Select;
 use crate::schema::Shape;
 use crate::schema::WORDS;
 use crate::schema::field;
-use crate::schema::foreign;
 use crate::schema::required;
 
 static TASK: Form = Form {
@@ -85,7 +84,7 @@ pub static TEST: Record = Record {
     ],
     one_of: &[],
     rest: None,
-    foreign: &[foreign::model::TEST_TEST],
+    foreign: &["tests"],
 };
 
 static SCENARIO: Record = Record {
@@ -108,7 +107,7 @@ static SCENARIO: Record = Record {
     ],
     one_of: &[],
     rest: None,
-    foreign: &[foreign::model::TEST_SCENARIO],
+    foreign: &["scenario"],
 };
 
 static EXPECT: Record = Record {
@@ -131,7 +130,7 @@ static EXPECT: Record = Record {
     ],
     one_of: &[],
     rest: None,
-    foreign: &[foreign::model::TEST_EXPECT],
+    foreign: &["expect"],
 };
 
 static TOOK: Record = Record {

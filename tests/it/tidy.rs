@@ -24,7 +24,6 @@ const MAX_LINES: usize = 500;
 const LONGER: &[(&str, &str)] = &[
     ("src/event.rs", "all facts of a run are read side by side"),
     ("src/schema/plan.rs", "data: the words of a plan, in one table"),
-    ("src/schema/foreign/step.rs", "data: the words of other tools in a step, in one table"),
 ];
 
 /// A Rust file of `src` that is part of the program.

@@ -33,6 +33,23 @@ pub enum Carry {
 }
 
 impl Carry {
+    /// Reads a cell of the table: `value run`, `unit timeout m`, `service`.
+    pub(super) fn of(cell: &'static str) -> Option<Self> {
+        let words: Vec<&'static str> = cell.split_whitespace().collect();
+        Some(match *words {
+            [] => Self::Nothing,
+            ["value", key] => Self::Value(key),
+            ["unit", key, unit] => Self::Unit(key, unit),
+            ["key", key] => Self::Key(key),
+            ["service"] => Self::Service,
+            ["state"] => Self::State,
+            ["upload", key] => Self::Upload(key),
+            ["pause"] => Self::Pause,
+            ["message", key] => Self::Message(key),
+            _ => return None,
+        })
+    }
+
     /// Returns the key of planrun that it leads to, if it is always the same.
     pub fn key(self) -> Option<&'static str> {
         match self {
@@ -47,7 +64,10 @@ impl Carry {
 
     /// Whether a line it gives leaves nothing more to be said.
     pub fn says_all(self) -> bool {
-        matches!(self, Self::Unit(..) | Self::Upload(_) | Self::Pause)
+        matches!(
+            self,
+            Self::Unit(..) | Self::Upload(_) | Self::Pause | Self::State | Self::Message(_)
+        )
     }
 
     /// Returns the line to write for a value; `None` where that is not certain.

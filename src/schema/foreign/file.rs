@@ -1,149 +1,89 @@
-//! Whole files of other tools, and files of planrun at the wrong place.
+//! Whole files of other tools, and files of planrun in the wrong place.
 //!
-//! A playbook given as a plan would give a fault a line. Here it gives one: what it is, and how the
-//! same begins as a plan, made of its own names and commands. What looks like a plan (it has
-//! `version` and `steps` or `hosts`) is never taken for something else.
+//! A playbook given as a plan would give an error a line. Here it gives one: what the file is, and
+//! for playbooks and workflows how the same starts as a plan, made of its own names and commands. What
+//! looks like a plan (it has `version` and `steps` or `hosts`) is never taken for something else.
+
+use std::sync::LazyLock;
 
 use crate::document::Entry;
 use crate::document::Node;
 use crate::document::Value;
 use crate::schema::foreign::Tool;
 use crate::schema::foreign::find;
-use crate::schema::foreign::values;
+use crate::schema::foreign::table::rows;
 use crate::schema::plan::ACTIONS;
+use crate::schema::plan::PLAN;
 use crate::schema::plan::STEP;
 use crate::source::Span;
 
-/// Steps that the beginning of a plan shows.
+/// Steps that a sketch shows.
 const SHOWN: usize = 3;
 /// Most items of a list, or parts of a file, that are looked at.
 const MAX_ITEMS: usize = 100;
 /// The longest command that is shown.
 const MAX_TEXT: usize = 70;
+/// What to do with a file of another tool of which no plan is sketched.
+const START: &str = "create a plan to start from: `planrun new NAME`";
 
 /// What a file is instead of a plan.
 #[derive(Debug)]
 pub struct Recognised {
     /// With its article: `an Ansible playbook`.
     pub what: &'static str,
-    /// The key that gives it away.
+    /// The key that identifies it.
     pub at: Span,
-    /// How the same begins as a plan; `None` for files of planrun.
+    /// How the same starts as a plan, if that is sketched.
     pub plan: Option<String>,
-    /// What to do with a file of planrun.
-    pub say: &'static str,
+    /// What to do with it if nothing is sketched.
+    pub help: &'static str,
 }
 
-/// How files of a tool are made, and where their steps are.
-struct FileForm {
+/// How files of a tool are recognised: a row of `files.tsv`.
+struct Form {
     what: &'static str,
-    /// It has one of these keys.
-    keys: &'static [&'static str],
-    /// The value of that key begins so.
+    list: bool,
+    keys: Vec<&'static str>,
     begins: &'static str,
-    /// The key of its parts: a list, or a mapping by their names.
-    parts: &'static str,
-    /// One of its parts has one of these keys; any file will do where there are none.
-    part_keys: &'static [&'static str],
-    /// The key of the steps in a part; the parts are the steps where it is empty.
+    part_keys: Vec<&'static str>,
     steps: &'static str,
-    /// The key of its inputs.
-    inputs: &'static str,
 }
 
-/// A form about which nothing is said.
-const FORM: FileForm = FileForm {
-    what: "",
-    keys: &[],
-    begins: "",
-    parts: "",
-    part_keys: &[],
-    steps: "",
-    inputs: "parameters",
-};
+pub(super) const TABLE: &str = include_str!("files.tsv");
 
-/// Files whose top level is a mapping; the first that fits counts.
-static FORMS: &[FileForm] = &[
-    FileForm {
-        what: "a GitHub workflow",
-        keys: &["jobs"],
-        parts: "jobs",
-        part_keys: &["steps", "runs-on", "uses", "needs", "script"],
-        steps: "steps",
-        ..FORM
-    },
-    FileForm {
-        what: "an AWS SSM document",
-        keys: &["schemaVersion", "mainSteps"],
-        parts: "mainSteps",
-        ..FORM
-    },
-    FileForm {
-        what: "a plan of Puppet Bolt",
-        keys: &["steps"],
-        parts: "steps",
-        part_keys: &["targets", "target", "task", "plan", "resources", "eval", "message"],
-        ..FORM
-    },
-    FileForm {
-        what: "a workflow of Dagu",
-        keys: &["steps"],
-        parts: "steps",
-        part_keys: &["depends", "executor", "continueOn", "repeatPolicy"],
-        ..FORM
-    },
-    FileForm { what: "an Argo workflow", keys: &["apiVersion"], begins: "argoproj.io/", ..FORM },
-    FileForm { what: "a Kubernetes object", keys: &["apiVersion"], ..FORM },
-    FileForm {
-        what: "a workflow of StackStorm (Orquesta)",
-        keys: &["tasks"],
-        parts: "tasks",
-        part_keys: &["action", "next"],
-        ..FORM
-    },
-    FileForm {
-        what: "a playbook of Spot",
-        keys: &["tasks"],
-        parts: "tasks",
-        part_keys: &["commands"],
-        steps: "commands",
-        ..FORM
-    },
-    FileForm {
-        what: "a Taskfile",
-        keys: &["tasks"],
-        parts: "tasks",
-        part_keys: &["cmds", "cmd"],
-        ..FORM
-    },
-];
+static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| rows(TABLE).map(Form::row).collect());
 
-impl FileForm {
-    /// Recognises a file of this form.
+impl Form {
+    fn row([what, root, keys, begins, part_keys, steps]: [&'static str; 6]) -> Self {
+        let words = |cell: &'static str| cell.split_whitespace().collect();
+        let (keys, part_keys) = (words(keys), words(part_keys));
+        Self { what, list: root == "list", keys, begins, part_keys, steps }
+    }
+
+    /// Recognises a mapping of this form.
     fn of(&self, node: &Node) -> Option<Recognised> {
         let entry = self.keys.iter().find_map(|key| node.entry(key))?;
         let begins = entry.value.as_text().is_some_and(|text| text.starts_with(self.begins));
         (begins || self.begins.is_empty()).then_some(())?;
-        let all = node.get(self.parts);
-        let items = all.map(Node::items).unwrap_or_default().iter();
-        let values = all.map(Node::entries).unwrap_or_default().iter().map(|entry| &entry.value);
-        let parts: Vec<&Node> = items.chain(values).take(MAX_ITEMS).collect();
-        let shown = parts.iter().find_map(|part| key(part, self.part_keys));
-        (shown.is_some() || self.part_keys.is_empty()).then_some(())?;
-        let mut sketch = sketch(node);
-        sketch.inputs = names(node.get(self.inputs));
-        let within = parts.iter().find_map(|part| part.get(self.steps));
-        sketch.steps = match within {
-            Some(inner) => steps(inner.items().iter()),
-            None if self.steps.is_empty() => steps(parts.into_iter()),
-            None => Vec::new(),
-        };
-        Some(foreign(
-            self.what,
-            shown.filter(|_| self.keys == ["steps"]).unwrap_or(entry.key_span),
-            &sketch,
-        ))
+        let values = entry.value.entries().iter().map(|entry| &entry.value);
+        let parts: Vec<&Node> = entry.value.items().iter().chain(values).take(MAX_ITEMS).collect();
+        let part = parts.iter().find_map(|part| key(part, &self.part_keys));
+        (part.is_some() || self.part_keys.is_empty()).then_some(())?;
+        // A key that plans have too identifies nothing.
+        let at = part.filter(|_| PLAN.field(&entry.key).is_some()).unwrap_or(entry.key_span);
+        let plan = (!self.steps.is_empty()).then(|| {
+            let mut sketch = sketch(node);
+            let inner = parts.iter().find_map(|part| part.get(self.steps));
+            sketch.steps = steps(inner.map(Node::items).unwrap_or_default().iter());
+            sketch.text()
+        });
+        Some(Recognised { what: self.what, at, plan, help: START })
     }
+}
+
+/// Recognises the first form that fits.
+fn of_forms(node: &Node, list: bool) -> Option<Recognised> {
+    FORMS.iter().filter(|form| form.list == list).find_map(|form| form.of(node))
 }
 
 /// The steps of a plan that has yet to be written.
@@ -170,15 +110,8 @@ pub fn recognise(node: &Node) -> Option<Recognised> {
 
 fn of_list(items: &[Node]) -> Option<Recognised> {
     let first = items.iter().find(|item| !item.entries().is_empty())?;
-    if let Some(at) = key(first, &["sequence"]) {
-        let mut sketch = sketch(first);
-        let commands = first.get("sequence").and_then(|all| all.get("commands"));
-        sketch.steps = steps(commands.map(Node::items).unwrap_or_default().iter());
-        sketch.inputs = names(first.get("options"));
-        return Some(foreign("a Rundeck job", at, &sketch));
-    }
-    if let Some(at) = key(first, &["import_playbook", "ansible.builtin.import_playbook"]) {
-        return Some(foreign("an Ansible playbook", at, &Sketch::default()));
+    if let Some(found) = of_forms(first, true) {
+        return Some(found);
     }
     if let Some(found) = play(first) {
         return Some(found);
@@ -186,7 +119,7 @@ fn of_list(items: &[Node]) -> Option<Recognised> {
     let at = items.iter().take(MAX_ITEMS).find_map(of_task)?.key_span;
     let steps = steps(items.iter());
     let sketch = Sketch { steps, ..Sketch::default() };
-    Some(foreign("a list of Ansible tasks", at, &sketch))
+    Some(sketched("a list of Ansible tasks", at, &sketch))
 }
 
 /// Returns what shows a task of Ansible: a word of Ansible, a module with its arguments as
@@ -218,48 +151,35 @@ fn play(node: &Node) -> Option<Recognised> {
     sketch.steps = steps(tasks.iter());
     sketch.inputs = names(node.get("vars"));
     sketch.hosts = short(node.get("hosts")).unwrap_or_default();
-    Some(foreign("an Ansible playbook", at, &sketch))
+    Some(sketched("an Ansible playbook", at, &sketch))
 }
 
 fn of_map(node: &Node, entries: &[Entry]) -> Option<Recognised> {
-    if let Some(found) = play(node) {
-        return Some(found);
-    }
-    if let Some(found) = FORMS.iter().find_map(|form| form.of(node)) {
-        return Some(found);
-    }
-    if let Some(at) = key(node, &["runcmd", "bootcmd", "write_files"]) {
-        let mut sketch = Sketch::default();
-        let commands = node.get("runcmd").or_else(|| node.get("bootcmd"));
-        let commands = commands.map(Node::items).unwrap_or_default();
-        let lines = commands.iter().filter_map(Node::as_text);
-        sketch.steps = lines.take(SHOWN).map(|line| vec![command(line)]).collect();
-        return Some(foreign("a cloud-config of cloud-init", at, &sketch));
-    }
-    of_planrun(node, entries).or_else(|| states(entries))
+    let found = play(node).or_else(|| of_forms(node, false));
+    found.or_else(|| of_planrun(node, entries)).or_else(|| states(entries))
 }
 
 /// Recognises other files of planrun.
 fn of_planrun(node: &Node, entries: &[Entry]) -> Option<Recognised> {
-    let own = |what, at, say| Recognised { what, at, plan: None, say };
+    let own = |what, at, help| Recognised { what, at, plan: None, help };
     if let Some(at) = key(node, &["model"]) {
-        let say = "name it in an inventory: `planrun_model: FILE`, and give that with `-i`";
+        let say = "set `planrun_model: FILE` in an inventory, and pass that with `-i`";
         return Some(own("a model", at, say));
     }
     if let (Some(at), Some(_)) = (key(node, &["tests"]), key(node, &["plan"])) {
-        let say = "it holds the scenarios of a plan: give the plan that it names";
+        let say = "pass the plan that it names under `plan`";
         return Some(own("a file of scenarios", at, say));
     }
     if let Some(hosts) = node.entry("hosts").filter(|hosts| !hosts.value.entries().is_empty()) {
         let say =
-            "its groups come first: `all: {hosts: ...}`; then `planrun validate PLAN -i FILE`";
+            "put `hosts` in a group: `all: {hosts: ...}`; then `planrun validate PLAN -i FILE`";
         return Some(own("an inventory", hosts.key_span, say));
     }
     let group = entries.iter().find(|entry| {
         let part = |key| entry.value.get(key).is_some_and(|one| !one.entries().is_empty());
         part("hosts") || part("children")
     })?;
-    let say = "give it beside a plan: `planrun validate PLAN -i FILE`";
+    let say = "pass it with a plan: `planrun validate PLAN -i FILE`";
     Some(own("an inventory", group.key_span, say))
 }
 
@@ -277,33 +197,11 @@ fn states(entries: &[Entry]) -> Option<Recognised> {
         keys.find(|entry| is_function(&entry.key)).cloned()
     };
     let at = entries.iter().find_map(of_state)?.key_span;
-    let steps = entries.iter().filter_map(|state| {
-        of_state(state)?;
-        let actions = state.value.entries().iter();
-        let mut action = actions.filter_map(|function| function_as_action(&state.key, function));
-        let action = action.next_back().unwrap_or_else(|| "run: ...".to_owned());
-        Some(vec![format!("name: {}", state.key), action])
-    });
-    let sketch = Sketch { steps: steps.take(SHOWN).collect(), ..Sketch::default() };
-    Some(foreign("a state file of Salt", at, &sketch))
+    Some(Recognised { what: "a Salt state file", at, plan: None, help: START })
 }
 
-/// Returns the action of planrun for a function of a state.
-fn function_as_action(id: &str, function: &Entry) -> Option<String> {
-    let mut arguments = function.value.items().iter();
-    let name = arguments.find_map(|argument| short(argument.get("name")));
-    let name = name.unwrap_or_else(|| id.to_owned());
-    Some(match function.key.as_str() {
-        "cmd.run" => command(&name),
-        "service.running" => format!("run: systemctl start {name}"),
-        "service.dead" => format!("run: systemctl stop {name}"),
-        "file.managed" => format!("upload: {{from: FILE, to: {name}}}"),
-        _ => return None,
-    })
-}
-
-fn foreign(what: &'static str, at: Span, sketch: &Sketch) -> Recognised {
-    Recognised { what, at, plan: Some(sketch.text()), say: "" }
+fn sketched(what: &'static str, at: Span, sketch: &Sketch) -> Recognised {
+    Recognised { what, at, plan: Some(sketch.text()), help: START }
 }
 
 impl Sketch {
@@ -366,35 +264,17 @@ fn steps<'a>(items: impl Iterator<Item = &'a Node>) -> Vec<Vec<String>> {
 
 /// Returns the action of a foreign step, as planrun writes it.
 fn action(item: &Node) -> String {
-    for key in ["run", "command", "cmd", "exec", "shell", "script", "ansible.builtin.shell"] {
-        if let Some(line) = item.get(key).and_then(Node::as_text) {
-            return command(line);
+    let line = |entry: &Entry| {
+        let module = entry.key.rsplit('.').next()?;
+        if ["run", "shell", "command"].contains(&module)
+            && let Some(line) = entry.value.as_text()
+        {
+            return Some(command(line));
         }
-    }
-    let inputs = item.get("inputs");
-    let of_inputs = |key| inputs.and_then(|inputs| inputs.get(key));
-    match item.get("action").and_then(Node::as_text) {
-        Some("aws:sleep") => {
-            let length = of_inputs("Duration").and_then(Node::as_text);
-            let length = length.and_then(values::duration);
-            return format!("wait: {}", length.unwrap_or_else(|| "5m".to_owned()));
-        }
-        Some("aws:approve") => {
-            let text = short(of_inputs("Message")).unwrap_or_else(|| "Go on?".to_owned());
-            return format!("approve: {text}");
-        }
-        _ => {}
-    }
-    let commands = of_inputs("runCommand").or_else(|| of_inputs("Parameters")?.get("commands"));
-    if let Some(line) = commands.and_then(|all| all.items().first()?.as_text()) {
-        return command(line);
-    }
-    let translated = item.entries().iter().find_map(|entry| {
         let line = find(&STEP, &entry.key)?.carry.line(&entry.value)?;
-        let key = line.split(':').next()?;
-        ACTIONS.contains(&key).then_some(line)
-    });
-    translated.unwrap_or_else(|| "run: ...".to_owned())
+        ACTIONS.contains(&line.split(':').next()?).then_some(line)
+    };
+    item.entries().iter().find_map(line).unwrap_or_else(|| "run: ...".to_owned())
 }
 
 /// Writes a command as `run` or, where a shell has work to do, as `shell`.

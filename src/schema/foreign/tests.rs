@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::diagnostic::Diagnostics;
 use crate::document;
+use crate::schema::plan::ACTIONS;
 use crate::schema::plan::PLAN;
 use crate::schema::plan::STEP;
 use crate::source::Sources;
@@ -36,7 +37,8 @@ fn a_value_that_can_be_carried_over_gives_the_line_to_write() {
         ("pause: {minutes: 5}", "wait: 5m"),
         ("pause: {prompt: Go on?}", "approve: Go on?"),
         ("timeout-minutes: 15", "timeout: 15m"),
-        ("timeoutSeconds: '600'", "timeout: 600s"),
+        ("sleep: '600'", "wait: 600s"),
+        ("debug: {msg: It is done}", "name: It is done"),
         ("if: ok == true", "when: ok == true"),
         ("register: result", "id: result"),
         ("raw: 'echo: #'", "shell: \"echo: #\""),
@@ -63,26 +65,55 @@ fn what_is_not_certain_gives_advice_alone() {
 }
 
 #[test]
-fn full_names_of_modules_and_functions_are_known() {
+fn full_names_of_modules_are_known() {
     let word = |key| find(&STEP, key).map(|word| word.word);
     assert_eq!(word("ansible.builtin.service"), Some("service"));
-    assert_eq!(word("community.mysql.mysql_db"), Some("NAMESPACE.COLLECTION.MODULE"));
-    assert_eq!(word("pkg.removed"), Some("MODULE.FUNCTION"));
-    assert_eq!(word("cmd.run"), Some("cmd.run"));
+    assert_eq!(word("community.mysql.mysql_db"), Some(ANY_MODULE));
+    assert_eq!(word("my.own.notify"), Some("notify"));
+    assert_eq!(word("cmd.run"), None);
     assert_eq!(word("colour"), None);
     assert!(find(&PLAN, "a.b.c").is_none());
 }
 
 #[test]
-fn no_table_has_a_word_twice() {
-    for (_, table) in PLACES {
-        let words: BTreeSet<&str> = table.iter().map(|word| word.word).collect();
-        let mut seen = BTreeSet::new();
-        let twice = table.iter().find(|word| !seen.insert(word.word));
-        assert_eq!(words.len(), table.len(), "{twice:?}");
+fn every_row_of_the_tables_is_well_formed() {
+    for (table, read) in [
+        (TABLE, WORDS.len()),
+        (names::TABLE, names::NAMES.len()),
+        (values::TABLE, values::VALUES.len()),
+        (variables::TABLE, variables::VARIABLES.len()),
+        (file::TABLE, rows::<6>(file::TABLE).count()),
+    ] {
+        let bad = |line: &&str| line.split('\t').any(|cell| cell.trim() != cell);
+        assert_eq!(table::lines(table).find(bad), None, "blanks in a cell");
+        assert_eq!(table::lines(table).count(), read, "a row that cannot be read");
     }
+    for word in WORDS.iter() {
+        assert!(!word.advice().is_empty(), "`{}` has no advice", word.word);
+    }
+    assert!(names::NAMES.iter().all(|name| !name.say.is_empty()));
+    assert!(values::VALUES.iter().all(|(_, _, own)| !own.is_empty()));
+    assert!(variables::VARIABLES.iter().all(|one| !one.why.is_empty() && !one.say.is_empty()));
+}
+
+#[test]
+fn no_table_has_a_word_twice() {
+    let mut seen = BTreeSet::new();
+    let twice = WORDS.iter().find(|word| !seen.insert((word.place, word.word)));
+    assert!(twice.is_none(), "{twice:?}");
     let names: BTreeSet<&str> = names::NAMES.iter().map(|name| name.name).collect();
     assert_eq!(names.len(), names::NAMES.len());
+}
+
+#[test]
+fn a_key_that_a_word_replaces_is_not_missing() {
+    let word = |key| find(&STEP, key).unwrap();
+    assert!(word("command").replaces(&["run"]));
+    assert!(word("pause").replaces(&["approve"]) && word("pause").replaces(&["wait"]));
+    assert!(word("debug").replaces(ACTIONS), "a message needs no action");
+    assert!(!word("register").replaces(ACTIONS));
+    assert!(find(&PLAN, "tasks").unwrap().replaces(&["steps"]));
+    assert!(find(&PLAN, "runs-on").unwrap().replaces(&["hosts"]));
 }
 
 #[test]
@@ -110,7 +141,7 @@ fn recognised(text: &str) -> String {
     let Some(found) = file::recognise(&node) else {
         return "nothing".to_owned();
     };
-    let plan = found.plan.unwrap_or_else(|| found.say.to_owned());
+    let plan = found.plan.unwrap_or_else(|| found.help.to_owned());
     format!("{}\n{plan}", found.what)
 }
 
@@ -138,10 +169,13 @@ fn whole_files_of_other_tools_are_recognised() {
         ("- name: a\n  ansible.builtin.apt: {name: b}", "a list of Ansible tasks"),
         ("on: push\njobs: {a: {runs-on: b, steps: [{run: c}]}}", "a GitHub workflow"),
         ("schemaVersion: '0.3'\nmainSteps: []", "an AWS SSM document"),
-        ("steps: [{command: a, targets: b}]", "a plan of Puppet Bolt"),
-        ("nginx: {service.running: [{enable: true}]}", "a state file of Salt"),
+        ("steps: [{command: a, targets: b}]", "a Puppet Bolt plan"),
+        ("nginx: {service.running: [{enable: true}]}", "a Salt state file"),
         ("- name: a\n  sequence: {commands: [{exec: b}]}", "a Rundeck job"),
-        ("runcmd: [date]", "a cloud-config of cloud-init"),
+        ("runcmd: [date]", "a cloud-init cloud-config"),
+        ("apiVersion: argoproj.io/v1alpha1\nkind: Workflow", "an Argo workflow"),
+        ("apiVersion: v1\nkind: Pod", "a Kubernetes object"),
+        ("{terraform: {required_version: '>= 1'}}", "a Terraform configuration"),
         ("all: {hosts: {a: {}}}", "an inventory"),
         ("version: 1\nmodel: mail", "a model"),
         ("plan: a.yaml\ntests: []", "a file of scenarios"),

@@ -1,43 +1,21 @@
 //! Values that people of other tools write: types, formats, lengths of time, yes and no.
 
+use std::sync::LazyLock;
+
 use crate::schema::foreign::Tool;
+use crate::schema::foreign::table::rows;
 
-/// A word for a value, whose it is, and the word of planrun.
-pub static WORDS: &[(&str, Tool, &str)] = &[
-    ("str", Tool::Ansible, "string"),
-    ("String", Tool::Ssm, "string"),
-    ("text", Tool::Rundeck, "string"),
-    ("integer", Tool::Ansible, "int"),
-    ("Integer", Tool::Ssm, "int"),
-    ("number", Tool::Actions, "int"),
-    ("float", Tool::Ansible, "int"),
-    ("boolean", Tool::Actions, "bool"),
-    ("Boolean", Tool::Ssm, "bool"),
-    ("choice", Tool::Actions, "enum"),
-    ("Enum", Tool::Bolt, "enum"),
-    ("StringList", Tool::Ssm, "list"),
-    ("array", Tool::Terraform, "list"),
-    ("Array", Tool::Bolt, "list"),
-    ("date", Tool::Rundeck, "string"),
-    ("time", Tool::Rundeck, "duration"),
-    ("file-path", Tool::Rundeck, "file"),
-    ("raw", Tool::Ansible, "text"),
-    ("csv", Tool::Ansible, "tsv"),
-    ("table", Tool::Rundeck, "tsv"),
-    ("yml", Tool::Ansible, "yaml"),
-    ("from_json", Tool::Ansible, "json"),
-    ("Abort", Tool::Ssm, "rollback"),
-    ("abort", Tool::Rundeck, "fail"),
-    ("Continue", Tool::Ssm, "continue"),
-    ("stop", Tool::Rundeck, "hold"),
-    ("pause", Tool::Ansible, "ask"),
-    ("smart", Tool::Ansible, "ssh"),
-    ("paramiko", Tool::Ansible, "ssh"),
-];
+pub(super) const TABLE: &str = include_str!("values.tsv");
 
-/// Returns the word of planrun for a foreign one, among those allowed.
+/// A value, whose it is, and the value of planrun.
+pub static VALUES: LazyLock<Vec<(&str, Tool, &str)>> = LazyLock::new(|| {
+    let value = |[tool, value, own]: [&'static str; 3]| Some((value, Tool::of(tool)?, own));
+    rows(TABLE).filter_map(value).collect()
+});
+
+/// Returns the value of planrun for a foreign one, among those allowed.
 pub fn find<'a>(word: &str, allowed: &[&'a str]) -> Option<&'a str> {
-    let mut meant = WORDS.iter().filter(|(foreign, _, _)| *foreign == word);
+    let mut meant = VALUES.iter().filter(|(foreign, _, _)| foreign.eq_ignore_ascii_case(word));
     meant.find_map(|(_, _, own)| allowed.iter().find(|one| *one == own).copied())
 }
 
