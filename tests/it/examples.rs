@@ -337,7 +337,8 @@ fn commands_that_are_shown_end_as_they_should() {
         Regex::new(r"(?m)^ {4,}(planrun [a-z].*)$|`(planrun [a-z]+ [^`]+)`|`(planrun runs)`");
     let placeholder = Regex::new(r"\b[A-Z]{3,}\b|\[|\.\.\.").unwrap();
     let run = Regex::new(r"\bRUN\b").unwrap();
-    let pages = ["README.md", "docs/language.md"].map(text).join("\n");
+    let pages = ["README.md", "docs/guide.md", "docs/concepts.md", "docs/language.md"];
+    let pages = pages.map(text).join("\n");
     let shown = shown.unwrap();
     let shown = shown.captures_iter(&pages);
     let shown: Vec<&str> =
