@@ -1,4 +1,6 @@
-//! Rules of the tree, held by tests: who may use whom, heads, sizes, codes, plans.
+//! Rules of the tree, checked by tests: dependencies, module heads, file sizes, codes, plans, prose.
+
+mod prose;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

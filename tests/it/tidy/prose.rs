@@ -1,0 +1,234 @@
+//! Plain English, checked by a table of phrases: what not to write, and what to write instead.
+//!
+//! A phrase is only in the table if it has no right use. Pages and folders are listed as they are
+//! rewritten. Code, generated tables and words in backticks are not prose and are not checked.
+
+use regex::Regex;
+
+use crate::support::files;
+use crate::support::root;
+use crate::support::shown;
+use crate::support::text;
+
+/// Pages of which all prose is checked.
+const PAGES: &[&str] = &[
+    "README.md",
+    "docs/architecture.md",
+    "docs/ci.md",
+    "docs/concepts.md",
+    "docs/dovecot.md",
+    "docs/glossary.md",
+    "docs/guide.md",
+    "docs/inventory.md",
+    "docs/language.md",
+    "docs/models.md",
+    "docs/performance.md",
+    "fuzz/README.md",
+    "tests/cluster/README.md",
+];
+
+/// Folders and files of `src` of which string literals and comments are checked.
+const SOURCES: &[&str] = &[];
+
+/// What not to write, in any case of letters, and what to write instead. A space is any white space.
+const PHRASES: &[(&str, &str)] = &[
+    (r"[a-z`]+ (?:is|are) no [a-z`]+", "is not a ..."),
+    (r"(?:is|are) (?:not )?there\b", "exists, does not exist"),
+    (r"\ball the same\b", "anyway"),
+    (r"\banew\b", "again"),
+    (r"\b(?:became|becomes?) of\b", "the result of, happens to"),
+    (r"\bbegun\b", "started"),
+    (r"\bbeside\b", "with, next to"),
+    (r"\bblanks\b", "spaces, white space"),
+    (r"\b(?:came|comes?|coming) about\b", "takes effect"),
+    (r"\b(?:cannot|can not) be told\b", "is unknown"),
+    (r"\bclaims?\b", "check, assertion"),
+    (r"\bcure[sd]?\b", "fix"),
+    (r"\bend(?:s|ed)? well\b", "succeeds"),
+    (r"\bfor ever\b", "forever"),
+    (r"\b(?:go|goes|going|gone|went) on\b", "continues"),
+    (r"\bgreatest\b", "largest, maximum"),
+    (r"\bheld\b", "passed, is true, is checked"),
+    (r"\b(?:does|do|did|must|shall|should|may) (?:not |then )?hold\b", "pass, be true"),
+    (r"\b(?:so|this|that|same|it|when|which|condition) holds\b", "is true, applies"),
+    (r"\bin vain\b", "without success"),
+    (r"\bis done away\b", "is removed"),
+    (r"\bis seen\b", "is observed, is true"),
+    (r"\blooked (?:at|after|on)\b", "checked"),
+    (r"\b(?:a|the|each|every|fresh|no) looks?\b", "check, probe result"),
+    (r"\bmend(?:s|ed)?\b", "fix"),
+    (r"\b(?:nobody|somebody|anybody)\b", "no one, the operator, a user"),
+    (r"\bonce more\b", "again"),
+    (r"\ba person\b", "the operator, a user"),
+    (r"\bpassages?\b", "section"),
+    (r"\bpatience\b", "time limit"),
+    (r"\bput(?:s)? right\b", "fix"),
+    (r"\bremarks?\b", "annotation, comment"),
+    (r"\b(?:says?|said) nothing (?:else|itself|of)\b", "does not set"),
+    (r"\bshe\b", "they"),
+    (r"\bslips? of the pen\b", "typo"),
+    (r"\bsound\b", "valid"),
+    (r"\bspeaks? of\b", "applies to, describes"),
+    (r"\b(?:stands|stood)\b", "is"),
+    (r"\bstand (?:for|there|in|at|beside|where)\b", "mean, be"),
+    (r"\btaken up\b", "handled, used"),
+    (r"\btold\b", "reported, shown"),
+    (r"\bturn(?:s|ed|ing)? (?:round|back)\b", "roll back"),
+    (r"\bways? back\b", "rollback"),
+    (r"\bwhat must then be\b", "the condition that proves it worked"),
+    (r"\bworked out\b", "evaluated"),
+    (r"\b(?:are|ca|could|did|do|does|has|is|was|wo|would)n't\b", "no contractions"),
+    (r"\b(?:it|that|there)'s\b|\b(?:you|they)'re\b", "no contractions"),
+];
+
+/// Uses of a phrase that are right.
+const RIGHT: &str = r"(?i)^there (?:is|are) no\b|\bno (?:longer|more)$";
+
+/// A part of a file that people read, and its first line.
+struct Prose {
+    line: usize,
+    text: String,
+}
+
+/// Replaces characters by spaces, so that the lines stay.
+fn blanked(text: &str) -> String {
+    text.chars().map(|one| if one == '\n' { one } else { ' ' }).collect()
+}
+
+/// Returns the prose of a page.
+fn of_page(page: &str) -> Vec<Prose> {
+    let parts = [
+        r"(?ms)^ *```.*?^ *```$",
+        r"(?s)<!-- (?:table|examples): .*?<!-- end.*?-->",
+        r"(?s)<!-- exit statuses -->.*?<!-- end exit statuses -->",
+        r"(?s)<!-- demo -->.*?<!-- end of demo -->",
+        r"(?s)<!-- bounds -->.*?<!-- end bounds -->",
+        r"(?s)<!--.*?-->",
+        r"(?m)^ {4,}\S.*$",
+    ];
+    let mut text = page.to_owned();
+    for part in parts {
+        let part = Regex::new(part).unwrap();
+        text = part.replace_all(&text, |found: &regex::Captures| blanked(&found[0])).into_owned();
+    }
+    vec![Prose { line: 1, text }]
+}
+
+/// Returns the string literals and the comments of code. Comments on neighbouring lines are one.
+fn of_code(code: &str) -> Vec<Prose> {
+    let piece = Regex::new(
+        r##"(?x)
+        (?P<comment> //[/!]? (?P<words>[^\n]*) )
+        | (?P<raw> r\#" (?s:.*?) "\# )
+        | (?P<string> " (?: [^"\\] | \\. | \\\n )* " )
+        | '(?: [^'\\] | \\. )'
+        "##,
+    )
+    .unwrap();
+    let mut found: Vec<Prose> = Vec::new();
+    // The line and the place of the comment before.
+    let mut before = (0, 0);
+    for one in piece.captures_iter(code) {
+        let line = code[..one.get(0).unwrap().start()].matches('\n').count() + 1;
+        if let Some(words) = one.name("words") {
+            if before.0 > 0 && before.0 + 1 == line {
+                found[before.1].text.push('\n');
+                found[before.1].text.push_str(words.as_str());
+                before.0 = line;
+            } else {
+                before = (line, found.len());
+                found.push(Prose { line, text: words.as_str().to_owned() });
+            }
+        } else if let Some(text) = one.name("string").or(one.name("raw")) {
+            found.push(Prose { line, text: text.as_str().to_owned() });
+        }
+    }
+    found
+}
+
+/// The table of phrases, compiled.
+struct Lint {
+    phrases: Vec<(Regex, &'static str)>,
+    right: Regex,
+    code: Regex,
+}
+
+impl Lint {
+    fn new() -> Self {
+        let compile = |phrase: &str| {
+            Regex::new(&format!("(?i){}", phrase.replace(' ', r"\s+"))).expect("a phrase is valid")
+        };
+        Self {
+            phrases: PHRASES.iter().map(|(phrase, instead)| (compile(phrase), *instead)).collect(),
+            right: Regex::new(RIGHT).unwrap(),
+            code: Regex::new(r"`[^`\n]*`|\]\([^)\n]*\)").unwrap(),
+        }
+    }
+
+    /// Returns what is not plain English, in the order of the file, and what to write.
+    fn problems(&self, path: &str, prose: &[Prose]) -> Vec<String> {
+        let mut all = Vec::new();
+        for part in prose {
+            // The backticks stay: a name is a word of its sentence.
+            let text = self.code.replace_all(&part.text, "`x`");
+            for (pattern, instead) in &self.phrases {
+                for found in pattern.find_iter(&text) {
+                    let words = found.as_str().split_whitespace().collect::<Vec<_>>().join(" ");
+                    if !self.right.is_match(&words) {
+                        let line = part.line + text[..found.start()].matches('\n').count();
+                        all.push((line, format!("{path}:{line}: `{words}`: write: {instead}")));
+                    }
+                }
+            }
+        }
+        all.sort();
+        all.into_iter().map(|(_, problem)| problem).collect()
+    }
+}
+
+#[test]
+fn pages_and_messages_are_plain_english() {
+    let lint = Lint::new();
+    let mut wrong = Vec::new();
+    for path in PAGES {
+        wrong.extend(lint.problems(path, &of_page(&text(path))));
+    }
+    for place in SOURCES {
+        let paths = if root().join(place).is_file() {
+            vec![(*place).to_owned()]
+        } else {
+            files(place, ".rs").iter().map(|path| shown(path)).collect()
+        };
+        for path in paths {
+            let whole = text(&path);
+            let code = whole.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            wrong.extend(lint.problems(&path, &of_code(code)));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_phrase_is_found_with_its_line() {
+    let page = "A tree\nis no house.\n\n```sh\nis begun\n```\nThere is no `x`, and it is no longer begun\nanew. `a` is no\nb.\n";
+    let found = Lint::new().problems("page.md", &of_page(page));
+    let wanted = [
+        "page.md:1: `tree is no house`: write: is not a ...",
+        "page.md:7: `begun`: write: started",
+        "page.md:8: ``x` is no b`: write: is not a ...",
+        "page.md:8: `anew`: write: again",
+    ];
+    assert_eq!(found, wanted);
+}
+
+#[test]
+fn code_is_read_for_its_strings_and_comments_only() {
+    let code = "/// It is\n/// begun.\nfn begun() {\n    let quote = '\"';\n    say(\"in \\\"vain\\\"\", r#\"told\"#); // beside\n}\n";
+    let found = Lint::new().problems("a.rs", &of_code(code));
+    let wanted = [
+        "a.rs:2: `begun`: write: started",
+        "a.rs:5: `beside`: write: with, next to",
+        "a.rs:5: `told`: write: reported, shown",
+    ];
+    assert_eq!(found, wanted);
+}
