@@ -15,6 +15,7 @@ const PAGES: &[&str] = &[
     "README.md",
     "docs/architecture.md",
     "docs/ci.md",
+    "docs/coming-from.md",
     "docs/concepts.md",
     "docs/dovecot.md",
     "docs/glossary.md",
@@ -24,6 +25,7 @@ const PAGES: &[&str] = &[
     "docs/models.md",
     "docs/performance.md",
     "fuzz/README.md",
+    "tests/cases/inventories/DIFFERENCES.md",
     "tests/cluster/README.md",
 ];
 
