@@ -53,6 +53,8 @@ pub struct Diagnostic {
     pub message: String,
     /// Where it is; `None` for a fault of a whole file that has no text (a missing file).
     pub primary: Option<Label>,
+    /// The names it is about, and those that its helps offer instead: what follows from it is found by these.
+    pub names: Vec<String>,
     /// Other places that matter.
     pub secondary: Vec<Label>,
     /// What to do about it, in words.
@@ -78,6 +80,7 @@ impl Diagnostic {
             severity,
             message,
             primary: None,
+            names: Vec::new(),
             secondary: Vec::new(),
             help: Vec::new(),
             fixes: Vec::new(),
@@ -88,6 +91,13 @@ impl Diagnostic {
     #[must_use]
     pub fn at(mut self, span: Span, text: impl Into<String>) -> Self {
         self.primary = Some(Label { span, text: text.into() });
+        self
+    }
+
+    /// Adds a name it is about, or one that a help offers instead.
+    #[must_use]
+    pub fn naming(mut self, name: impl Into<String>) -> Self {
+        self.names.push(name.into());
         self
     }
 

@@ -260,17 +260,18 @@ impl Lowering<'_> {
         words
     }
 
-    /// Tells of a `from` that is no probe.
+    /// Reports a `from` that is not a probe.
     fn from(&mut self, from: &Node) {
         let name = from.as_text().unwrap_or_default();
         if self.is_probe(name) {
             return;
         }
         let probes: Vec<&str> = self.names_of(Kind::Probe);
-        let fault = Diagnostic::error(Code::UnknownName, format!("`{name}` is no probe"))
+        let fault = Diagnostic::error(Code::UnknownName, format!("`{name}` is not a probe"))
+            .naming(name)
             .at(from.span, "`from` takes the name of a probe");
-        let help = names::suggest(name, &probes, "write a probe of that name under `probes`");
-        self.found.push(fault.help(help));
+        let fault = names::suggest(fault, name, &probes, "add a probe of that name under `probes`");
+        self.found.push(fault);
     }
 
     fn claims(&mut self, node: Option<&Node>) -> Vec<Claim> {

@@ -77,7 +77,7 @@ pub(super) struct Told {
     uncertain: HashSet<String>,
     /// Keys and texts in what is spoilt: they may declare a name.
     declared: HashSet<String>,
-    /// Words in what is spoilt, and in what was advised: they may use a name.
+    /// Words in what is spoilt, and names that errors are about or fixes offer: they may use a name.
     mentioned: HashSet<String>,
     /// Where values stand, with their keys, by their first bytes.
     values: Vec<Span>,
@@ -119,12 +119,13 @@ impl Told {
             return told;
         }
         for one in &errors {
-            let words = one.orders().chain([one.message.as_str()]);
-            for text in words {
-                if text.contains("point_of_no_return") {
+            let edits = one.fixes.iter().flat_map(|fix| &fix.edits);
+            let offered = edits.flat_map(|edit| words_of(&edit.text));
+            for word in offered.chain(one.names.iter().map(String::as_str)) {
+                if word == "point_of_no_return" {
                     told.no_return = told.no_return.or(place(one));
                 }
-                told.mentioned.extend(words_of(text).map(str::to_owned));
+                told.mentioned.insert(word.to_owned());
             }
         }
         let mut walk = Walk { sources, errors: &errors, told: &mut told, units: Vec::new() };
@@ -157,7 +158,7 @@ impl Told {
         };
         let others = one.secondary.iter().map(|label| label.span);
         let mut labels = others.chain([at]);
-        let named = |names: &HashSet<String>| quoted(&one.message).any(|word| names.contains(word));
+        let named = |names: &HashSet<String>| one.names.iter().any(|name| names.contains(name));
         if self.spoilt.iter().any(|spoilt| overlap(*spoilt, at)) {
             return true;
         }
@@ -408,9 +409,4 @@ fn overlap(one: Span, other: Span) -> bool {
 fn words_of(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|sign: char| !(sign.is_alphanumeric() || sign == '_'));
     words.filter(|word| !word.is_empty())
-}
-
-/// What a message names between backticks.
-fn quoted(message: &str) -> impl Iterator<Item = &str> {
-    message.split('`').skip(1).step_by(2)
 }

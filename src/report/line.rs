@@ -351,10 +351,6 @@ fn task_ended(memory: &Memory, id: &TaskId, status: TaskStatus, why: Option<&Rea
     let is_rescued = memory.action(&id.step) == "block" && why.is_some();
     let says_why = !status.is_well() || status == TaskStatus::Skipped || is_look || is_rescued;
     if let Some(why) = why.filter(|why| says_why && !why.text.is_empty()) {
-        // What has no name but its text says it once.
-        if memory.action(&id.step) == "fail" && text.starts_with("fail: ") {
-            "fail".clone_into(&mut text);
-        }
         text = format!("{text}: {}", sentence(&why.text));
     }
     let host = memory.hosts.get(&id.host);

@@ -31,9 +31,6 @@ use crate::template::expression::Expression;
 use crate::template::expression::Kind;
 use crate::template::parser;
 
-/// Filters and tests that take a name which is not there.
-const LENIENT: [&str; 4] = ["default", "d", "defined", "undefined"];
-
 /// Tells of variables that some of the hosts lack.
 pub(super) fn check(resolved: &ResolvedPlan, found: &mut Diagnostics) {
     let mut needed = Needed { plan: &resolved.plan, seen: HashSet::new(), places: IndexMap::new() };
@@ -188,7 +185,7 @@ type Read = (String, Range<usize>, Range<usize>);
 /// Collects the variables of an expression, and those of them that are tested or have a default.
 fn variables(expr: &Expr, read: &mut Vec<Read>, tested: &mut HashSet<String>) {
     match &expr.kind {
-        Kind::Filter(name, of, _) | Kind::Test(name, of, _) if LENIENT.contains(&name.as_str()) => {
+        Kind::Filter(_, of, _) | Kind::Test(_, of, _) if expr.allows_missing() => {
             let mut inner = Vec::new();
             variables(of, &mut inner, tested);
             tested.extend(inner.into_iter().map(|(name, ..)| name));

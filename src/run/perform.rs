@@ -278,10 +278,11 @@ impl Task<'_, '_, '_> {
         let mut why = state.why.unwrap_or_default();
         let said = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
         let mut end = |status, words: &str| {
-            why.text = format!("{}; a person said {words}{said}", why.text);
-            if why.text.starts_with("; ") {
-                why.text = why.text.split_off(2);
-            }
+            let answered = format!("a person said {words}{said}");
+            why.text = match why.text.as_str() {
+                "" => answered,
+                text => format!("{text}; {answered}"),
+            };
             Some(End::with(status, why.clone()))
         };
         match answer {

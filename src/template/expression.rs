@@ -212,6 +212,28 @@ impl Expr {
         }
     }
 
+    /// Whether it is `a | default(b)`, `a is defined` or the like: `a` may be missing.
+    pub fn allows_missing(&self) -> bool {
+        match &self.kind {
+            Kind::Filter(name, ..) | Kind::Test(name, ..) => {
+                ["default", "d", "defined", "undefined"].contains(&name.as_str())
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a name is used in a part that allows it to be missing.
+    pub fn allows_missing_name(&self, name: &str) -> bool {
+        let used = |part: &&Self| {
+            let mut names = Vec::new();
+            part.free_names(&mut names);
+            names.iter().any(|(used, _)| used == name)
+        };
+        let parts = self.parts();
+        self.allows_missing() && parts.first().is_some_and(used)
+            || parts.iter().any(|part| part.allows_missing_name(name))
+    }
+
     /// Returns how deep it is nested: 1 for a name or a constant.
     pub fn levels(&self) -> usize {
         1 + self.parts().into_iter().map(Self::levels).max().unwrap_or(0)

@@ -22,6 +22,7 @@ use crate::plan::check::texts::Texts;
 use crate::plan::check::texts::rendered_file;
 use crate::plan::lower::ITEM;
 use crate::template::Name;
+use crate::template::expression::Expr;
 
 /// Tells of values that are read before they are recorded, or that no step gives.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
@@ -168,7 +169,7 @@ impl<'a> Order<'a> {
     }
 
     /// Tells of a value that is not there where its step was left out.
-    fn skipped(&mut self, name: &Name, text: &str) {
+    fn skipped(&mut self, name: &Name, roots: &[&Expr]) {
         let Some(step) = self.ids.get(name.name.as_str()) else {
             return;
         };
@@ -176,7 +177,7 @@ impl<'a> Order<'a> {
             return;
         };
         let missing = conditions.iter().find(|when| !self.whens.contains(*when));
-        let asked = text.contains("defined") || text.contains("default(");
+        let asked = roots.iter().any(|root| root.allows_missing_name(&name.name));
         if let (Some(when), false) = (missing, asked) {
             let message = format!("`{}` has no value where its step is left out", name.name);
             self.found.push(
@@ -217,13 +218,15 @@ impl<'a> Order<'a> {
             for expression in expressions(step) {
                 self.names(&expression.names);
                 for name in &expression.names {
-                    self.skipped(name, &expression.text);
+                    self.skipped(name, &[&expression.root]);
                 }
             }
             for template in templates(step) {
                 self.names(&template.names);
+                let roots: Vec<&Expr> =
+                    template.expressions().iter().map(|one| &one.expr).collect();
                 for name in &template.names {
-                    self.skipped(name, &template.text);
+                    self.skipped(name, &roots);
                 }
             }
         }
@@ -420,6 +423,7 @@ pub(super) fn unused(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
         if !used.contains(name) {
             found.push(
                 Diagnostic::warning(Code::UnusedName, format!("nothing uses {what} `{name}`"))
+                    .naming(name)
                     .at(span, "declared here")
                     .help("use it, or remove it"),
             );
@@ -429,6 +433,7 @@ pub(super) fn unused(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
         if !used.contains(name) {
             found.push(
                 Diagnostic::warning(Code::UnusedInput, format!("nothing uses the input `{name}`"))
+                    .naming(name)
                     .at(input.span, "declared here")
                     .help(format!("use it, `{{{{ {name} }}}}`, or remove it")),
             );

@@ -107,14 +107,20 @@ impl Lowering<'_> {
     }
 }
 
-/// Returns a help for an unknown name: the nearest one, all if they are few, else the words.
-pub(super) fn suggest(name: &str, names: &[&str], otherwise: &str) -> String {
+/// Adds a help for an unknown name: the nearest name, all names if they are few, else the words.
+pub(super) fn suggest(
+    fault: Diagnostic,
+    name: &str,
+    names: &[&str],
+    otherwise: &str,
+) -> Diagnostic {
     match nearest(name, names.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
+        Some(near) => fault.naming(near).help(format!("did you mean `{near}`?")),
         None if (1..=6).contains(&names.len()) => {
-            format!("there is {}; or {otherwise}", one_of(names).replace(" or ", " and "))
+            let fault = names.iter().fold(fault, |fault, name| fault.naming(*name));
+            fault.help(format!("use {}, or {otherwise}", one_of(names)))
         }
-        None => otherwise.to_owned(),
+        None => fault.help(otherwise),
     }
 }
 
@@ -358,6 +364,7 @@ impl<'a> Lookup<'a> {
             let message = format!("`{}` cannot be used in a default", name.name);
             self.found.push(
                 Diagnostic::error(Code::UnknownName, message)
+                    .naming(&name.name)
                     .at(name.span, "not known when defaults are read")
                     .help("use `host` alone: `{{ host.address }}`, `{{ host.vars.NAME }}`"),
             );
@@ -400,7 +407,8 @@ impl<'a> Lookup<'a> {
         if ALWAYS.contains(&word) || word == ITEM || row && word == "row" {
             return;
         }
-        let fault = Diagnostic::error(Code::UnknownName, format!("there is no `{word}`"));
+        let fault =
+            Diagnostic::error(Code::UnknownName, format!("there is no `{word}`")).naming(word);
         if word == "row" {
             self.found.push(
                 fault

@@ -138,26 +138,94 @@ mod tests {
     const OBSERVED: [Observed; 4] =
         [Observed::Nothing, Observed::Done, Observed::NotDone, Observed::InDoubt];
 
-    /// All facts there are, with up to three tries of two.
+    /// All facts there are, with plans of one to three tries, and one more made.
     fn all_facts() -> impl Iterator<Item = Facts> {
-        (0..128_u32).flat_map(|bits| {
-            let bit = move |number: u32| bits & (1 << number) != 0;
-            let rest = LASTS.into_iter().flat_map(|last| OBSERVED.map(|observed| (last, observed)));
-            rest.flat_map(move |(last, observed)| {
-                (0..4).map(move |tried| Facts {
-                    policy: Policy { idempotent: bit(0), read_only: bit(1), tries: 2 },
-                    last,
-                    is_ours: bit(2),
-                    host_asked: bit(3),
-                    is_forgiven: bit(4),
-                    tried,
-                    unstarted: 0,
-                    observed,
-                    in_time: bit(5),
-                    stopping: bit(6),
+        let lasts = LASTS.into_iter().flat_map(|last| OBSERVED.map(|observed| (last, observed)));
+        let counts = (1..=3).flat_map(|tries| (0..=tries + 1).map(move |tried| (tries, tried)));
+        let counts = counts
+            .flat_map(|(tries, tried)| (0..=MOST_UNSTARTED).map(move |it| (tries, tried, it)));
+        let counts: Vec<_> = counts.collect();
+        lasts.flat_map(move |(last, observed)| {
+            counts.clone().into_iter().flat_map(move |(tries, tried, unstarted)| {
+                (0..128_u32).map(move |bits| {
+                    let bit = |number: u32| bits & (1 << number) != 0;
+                    Facts {
+                        policy: Policy { idempotent: bit(0), read_only: bit(1), tries },
+                        last,
+                        is_ours: bit(2),
+                        host_asked: bit(3),
+                        is_forgiven: bit(4),
+                        tried,
+                        unstarted,
+                        observed,
+                        in_time: bit(5),
+                        stopping: bit(6),
+                    }
                 })
             })
         })
+    }
+
+    /// The rules again, as conditions of each move instead of a table.
+    fn allowed(facts: &Facts) -> Vec<Move> {
+        let Facts { policy, last, observed, is_ours, host_asked, stopping, .. } = *facts;
+        let is_done = observed == Observed::Done;
+        let is_unobserved = observed == Observed::Nothing;
+        let is_in_doubt = last == Last::InDoubt;
+        // The outcome of the attempt is lost, and the probes cannot tell either.
+        let is_lost = last == Last::Over && observed == Observed::InDoubt;
+
+        let settle =
+            !is_done && !host_asked && (is_in_doubt || last == Last::Running && is_unobserved);
+        let waits = is_in_doubt && host_asked;
+        let interrupted = stopping && !is_in_doubt && (!is_unobserved || last == Last::Nothing);
+        let stop = !is_done && (waits || interrupted);
+        let look = is_unobserved && !is_in_doubt && !settle && !stop;
+        let judged = !is_done && !is_unobserved && !is_in_doubt && !stopping;
+
+        let is_no_try = match last {
+            Last::Nothing => true,
+            Last::NeverStarted | Last::NotSent => !is_ours,
+            Last::Over => !is_ours && (observed == Observed::NotDone || policy.idempotent),
+            Last::Ended | Last::InDoubt | Last::Running => false,
+        };
+        let is_known = matches!(last, Last::NotSent | Last::Ended | Last::Over);
+        let send = judged && (is_no_try || facts.is_forgiven && is_known);
+        let has_tries = facts.in_time
+            && match last {
+                Last::NeverStarted => facts.unstarted < MOST_UNSTARTED,
+                Last::Over if is_lost => policy.idempotent && facts.tried < policy.tries.max(2),
+                Last::NotSent | Last::Ended | Last::Over => facts.tried < policy.tries,
+                Last::Nothing | Last::InDoubt | Last::Running => false,
+            };
+        let delay = judged && !send && has_tries;
+        let is_open = last == Last::Running || is_lost;
+        let ends = judged && !send && !delay;
+        [
+            (Move::Done, is_done),
+            (Move::Settle, settle),
+            (Move::Stop, stop),
+            (Move::Look, look),
+            (Move::Send, send),
+            (Move::Delay, delay),
+            (Move::Unknown, ends && is_open && !policy.read_only),
+            (Move::Fail, ends && (!is_open || policy.read_only)),
+        ]
+        .into_iter()
+        .filter_map(|(next, is_right)| is_right.then_some(next))
+        .collect()
+    }
+
+    #[test]
+    #[expect(clippy::print_stdout, reason = "how many there are is a figure to be seen")]
+    fn every_combination_has_the_one_move_that_the_rules_allow() {
+        let mut count = 0;
+        for facts in all_facts() {
+            assert_eq!(allowed(&facts), [next_move(&facts)], "{facts:?}");
+            count += 1;
+        }
+        println!("{count} combinations");
+        assert_eq!(count, 7 * 4 * 12 * 6 * 128);
     }
 
     #[test]
