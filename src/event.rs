@@ -1,7 +1,7 @@
 //! Events: the facts of a run, and the seam between the run and everyone who watches or keeps it.
 //!
 //! An [`Event`] is a past fact. Events are appended to a [`Journal`] before anything depends on
-//! them, folded into [`crate::run::state::RunState`] by one function, and told to [`Reporter`]s.
+//! them, folded into [`crate::history::RunState`] by one function, and told to [`Reporter`]s.
 //! What may be lost (looks while waiting) is [`Progress`]: it changes no state and is not kept.
 //! An event holds facts only; how to show them is the reporter's.
 

@@ -36,6 +36,7 @@ pub mod task;
 pub mod transport;
 
 pub mod event;
+pub mod history;
 pub mod run;
 
 // Consumers: facts to people and disk.

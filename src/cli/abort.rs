@@ -11,8 +11,8 @@ use crate::cli::stored::Word;
 use crate::clock::Clock;
 use crate::event::Event;
 use crate::event::RunStatus;
+use crate::history::RunState;
 use crate::report::summary::summary;
-use crate::run::state::RunState;
 
 /// See the module.
 #[derive(Debug, clap::Args)]

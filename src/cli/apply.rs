@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::diagnostic::Diagnostics;
 use crate::event::Event;
 use crate::event::SecretSources;
+use crate::history::RunState;
 use crate::report::text::count;
 use crate::report::text::list;
 use crate::report::text::printable;
@@ -29,7 +30,6 @@ use crate::resolve;
 use crate::resolve::ResolvedPlan;
 use crate::resolve::secrets;
 use crate::run::planned::planned;
-use crate::run::state::RunState;
 use crate::source::Sources;
 
 /// Most hosts that are named before a run begins.

@@ -16,7 +16,7 @@ use crate::event::Record;
 use crate::event::Request;
 use crate::event::RunId;
 use crate::event::TaskId;
-use crate::run::state::RunState;
+use crate::history::RunState;
 use crate::store::Store;
 
 /// How often the reply of the process that works on the run is looked for, and how many times.

@@ -15,10 +15,10 @@ use crate::cli::view::Output;
 use crate::event::Event;
 use crate::event::RunId;
 use crate::event::RunStatus;
+use crate::history::Requested;
+use crate::history::RunState;
 use crate::run::decide::can_turn;
 use crate::run::planned::restore;
-use crate::run::state::Requested;
-use crate::run::state::RunState;
 use crate::store::Store;
 
 /// See the module.

@@ -23,6 +23,8 @@ use crate::event::HostStatus;
 use crate::event::RunId;
 use crate::event::RunPlanned;
 use crate::event::RunStatus;
+use crate::history::Requested;
+use crate::history::RunState;
 use crate::inventory::HostName;
 use crate::inventory::pattern;
 use crate::quote;
@@ -34,8 +36,6 @@ use crate::run::decide::can_turn;
 use crate::run::decide::refusals;
 use crate::run::decide::way_back;
 use crate::run::planned::restore;
-use crate::run::state::Requested;
-use crate::run::state::RunState;
 
 /// Most batches that are listed before the rollback.
 const MOST_BATCHES: usize = 20;

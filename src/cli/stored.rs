@@ -15,9 +15,9 @@ use crate::event::Record;
 use crate::event::RunId;
 use crate::event::RunPlanned;
 use crate::event::RunStatus;
+use crate::history::RunState;
 use crate::report::fold::Memory;
 use crate::report::text::printable;
-use crate::run::state::RunState;
 use crate::store::RunJournal;
 use crate::store::Store;
 

@@ -3,7 +3,7 @@
 //! [`Memory`] is a fold over records for people's eyes: where each host stands, what failed on
 //! it, which questions are open. It decides nothing and refuses nothing: a report of an odd
 //! history must still be readable, so what does not fit is passed over. The authority over the
-//! state of a run is `run::state`, which reports do not know.
+//! state of a run is `history`, which reports do not know.
 
 mod outline;
 

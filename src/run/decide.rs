@@ -30,6 +30,8 @@ use crate::event::HostStatus;
 use crate::event::PreflightVerdict;
 use crate::event::Reason;
 use crate::event::RunStatus;
+use crate::history::HostState;
+use crate::history::RunState;
 use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
 use crate::run::decide::batch::next_back;
@@ -45,8 +47,6 @@ use crate::run::decide::walk::reason_of;
 use crate::run::decide::walk::walk;
 use crate::run::decide::walk::walk_step;
 use crate::run::spot::Spot;
-use crate::run::state::HostState;
-use crate::run::state::RunState;
 use crate::task::TaskId;
 use crate::transport::TransportError;
 

@@ -9,9 +9,9 @@ use planrun::event::RunStatus;
 use planrun::event::StepPath;
 use planrun::event::TaskId;
 use planrun::event::TaskStatus;
+use planrun::history::RunState;
 use planrun::inventory::HostName;
 use planrun::run::exit_status;
-use planrun::run::state::RunState;
 use serde_json::json;
 
 use crate::harness::Planrun;

@@ -5,9 +5,9 @@ use planrun::event::Event;
 use planrun::event::RunStatus;
 use planrun::event::StepPath;
 use planrun::event::TaskStatus;
+use planrun::history::RunState;
+use planrun::history::TaskState;
 use planrun::inventory::HostName;
-use planrun::run::state::RunState;
-use planrun::run::state::TaskState;
 use serde_json::Value;
 use serde_json::json;
 

@@ -4,8 +4,8 @@
 use planrun::event::Event;
 use planrun::event::HostStatus;
 use planrun::event::RunStatus;
+use planrun::history::RunState;
 use planrun::run::exit_status;
-use planrun::run::state::RunState;
 use planrun::transport::model::FaultSpec;
 
 use crate::harness::Planrun;

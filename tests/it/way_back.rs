@@ -6,7 +6,7 @@ use planrun::event::Event;
 use planrun::event::HostStatus;
 use planrun::event::Record;
 use planrun::event::RunStatus;
-use planrun::run::state::RunState;
+use planrun::history::RunState;
 
 use crate::harness::Ended;
 use crate::harness::Planrun;

@@ -13,10 +13,10 @@ use planrun::event::Question;
 use planrun::event::Record;
 use planrun::event::RunStatus;
 use planrun::event::StepPath;
+use planrun::history::RunState;
 use planrun::inventory::HostName;
 use planrun::run::Asker;
 use planrun::run::exit_status;
-use planrun::run::state::RunState;
 use planrun::task::TaskId;
 use planrun::transport::model::ModelTransport;
 

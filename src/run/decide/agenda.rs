@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::event::HostStatus;
+use crate::history::RunState;
 use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
 use crate::run::decide::critical::is_urgent;
-use crate::run::state::RunState;
 use crate::task::TaskId;
 
 /// See the module.

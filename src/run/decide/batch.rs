@@ -7,14 +7,14 @@ use std::ops::Range;
 use crate::event::Event;
 use crate::event::HostStatus;
 use crate::event::Reason;
+use crate::history::HostState;
+use crate::history::Requested;
+use crate::history::RunState;
 use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
 use crate::run::decide::agenda::Agenda;
 use crate::run::decide::critical::inside_uninterruptible;
 use crate::run::decide::turn::turns;
-use crate::run::state::HostState;
-use crate::run::state::Requested;
-use crate::run::state::RunState;
 
 /// Returns the hosts that a rollback undoes, batch by batch, as things are now. Hosts that are half
 /// done come first.

@@ -1,13 +1,13 @@
 //! Critical sections: where a host must not be left alone.
 
 use crate::event::HostStatus;
+use crate::history::HostState;
+use crate::history::RunState;
 use crate::plan::Step;
 use crate::resolve::ResolvedPlan;
 use crate::run::decide::walk::begun_last_first;
 use crate::run::decide::walk::may_have_run;
 use crate::run::spot::Spot;
-use crate::run::state::HostState;
-use crate::run::state::RunState;
 
 /// Whether a host is inside an `uninterruptible` block, or inside a handler of one.
 pub fn inside_uninterruptible(plan: &ResolvedPlan, host: &HostState) -> bool {

@@ -11,6 +11,7 @@
 use crate::event::Answer;
 use crate::event::Question;
 use crate::event::Reason;
+use crate::history::HostState;
 use crate::plan::Action;
 use crate::plan::OnFailure;
 use crate::plan::Within;
@@ -18,7 +19,6 @@ use crate::resolve::ResolvedPlan;
 use crate::run::decide::rounds::another_round;
 use crate::run::decide::rounds::is_without_time;
 use crate::run::spot::Spot;
-use crate::run::state::HostState;
 
 /// Whether a person is asked about the failure of a step.
 pub fn asks_on_failure(plan: &ResolvedPlan, host: &HostState, spot: Spot<'_>) -> bool {

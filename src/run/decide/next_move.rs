@@ -8,7 +8,7 @@
 //! - An answer of the operator (`retry`, `not-done`) gives all tries again.
 //! - While the run is to stop, nothing is sent and nothing is judged as failed: a resume does that.
 
-use crate::run::state::Last;
+use crate::history::Last;
 
 /// How often a connection may be lost before anything has started: then it is taken for a failure.
 const MOST_UNSTARTED: usize = 5;

@@ -3,13 +3,13 @@
 use crate::event::Answer;
 use crate::event::Reason;
 use crate::event::TaskStatus;
+use crate::history::HostState;
+use crate::history::TaskState;
 use crate::plan::Action;
 use crate::run::decide::walk::Walk;
 use crate::run::decide::walk::reason_of;
 use crate::run::decide::walk::walk_step;
 use crate::run::spot::Spot;
-use crate::run::state::HostState;
-use crate::run::state::TaskState;
 use crate::task::StepPath;
 
 /// Whether a block in which a part failed is gone through once more: a round is left, and time for

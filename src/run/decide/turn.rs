@@ -4,10 +4,10 @@
 //! there is done forward.
 
 use crate::event::HostStatus;
+use crate::history::HostState;
+use crate::history::Requested;
+use crate::history::RunState;
 use crate::inventory::HostName;
-use crate::run::state::HostState;
-use crate::run::state::Requested;
-use crate::run::state::RunState;
 use crate::task::StepPath;
 
 /// A host that a rollback refuses.

@@ -6,10 +6,10 @@
 use crate::event::HostStatus;
 use crate::event::RunStatus;
 use crate::event::TaskStatus;
+use crate::history::HostState;
+use crate::history::RunState;
 use crate::inventory::HostName;
 use crate::run::decide::turn::turns;
-use crate::run::state::HostState;
-use crate::run::state::RunState;
 
 /// The ends of hosts to which nothing was sent.
 const UNTOUCHED: [HostStatus; 3] =
@@ -181,11 +181,11 @@ mod tests {
 
     use super::*;
     use crate::event::Outcome;
+    use crate::history::AttemptState;
+    use crate::history::Passed;
+    use crate::history::Requested;
+    use crate::history::TaskState;
     use crate::inventory::HostName;
-    use crate::run::state::AttemptState;
-    use crate::run::state::Passed;
-    use crate::run::state::Requested;
-    use crate::run::state::TaskState;
     use crate::task::StepPath;
     use crate::transport::AttemptId;
 

@@ -2,7 +2,7 @@
 //!
 //! A `for_each` is entered at the last item that was begun: those before it have ended, else it
 //! would not have been begun. A list of steps is entered behind those that an earlier walk found done
-//! ([`Passed`](crate::run::state::Passed)). So a step of the walk grows neither with the number of
+//! ([`Passed`](crate::history::Passed)). So a step of the walk grows neither with the number of
 //! items nor with that of the steps.
 
 use std::cell::Cell;
@@ -11,6 +11,8 @@ use crate::event::Answer;
 use crate::event::Event;
 use crate::event::Reason;
 use crate::event::TaskStatus;
+use crate::history::HostState;
+use crate::history::TaskState;
 use crate::inventory::HostName;
 use crate::plan::OnFailure;
 use crate::plan::Step;
@@ -18,8 +20,6 @@ use crate::resolve::ResolvedPlan;
 use crate::run::decide::rounds::another_round;
 use crate::run::decide::rounds::is_without_time;
 use crate::run::spot::Spot;
-use crate::run::state::HostState;
-use crate::run::state::TaskState;
 use crate::task::TaskId;
 
 /// Where a walk has come to.

@@ -3,6 +3,7 @@
 use minijinja::Value;
 use minijinja::value::Serde;
 
+use crate::history::HostState;
 use crate::inventory::HostName;
 use crate::plan::Action;
 use crate::plan::Rollback;
@@ -10,7 +11,6 @@ use crate::plan::Step;
 use crate::run::Live;
 use crate::run::spot::Item;
 use crate::run::spot::Spot;
-use crate::run::state::HostState;
 use crate::template::Names;
 use crate::template::parts_value;
 

@@ -11,8 +11,8 @@ use crate::event::Question;
 use crate::event::Reason;
 use crate::event::Record;
 use crate::event::TaskStatus;
+use crate::history::Passed;
 use crate::inventory::HostName;
-use crate::run::state::Passed;
 use crate::transport::AttemptId;
 
 /// What is known of a task.

@@ -1,6 +1,6 @@
 //! Items of a `for_each` in the state of a host.
 
-use crate::run::state::HostState;
+use crate::history::HostState;
 use crate::task::StepPath;
 
 impl HostState {
