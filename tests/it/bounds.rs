@@ -1,4 +1,4 @@
-//! Bounds: each stands in the manual with its value, and what goes beyond is refused in words.
+//! Limits: each is in the manual with its value, and a file that exceeds it is refused with a message.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -18,12 +18,12 @@ const PAGE: &str = "docs/language.md";
 const BEGIN: &str = "<!-- bounds -->\n";
 const END: &str = "<!-- end bounds -->";
 
-/// What is bounded, the constant that says so, and what happens beyond.
+/// What is limited, the file and the constant of the limit, and what happens if it is exceeded.
 const BOUNDS: &[(&str, &str, &str, &str)] = &[
     ("bytes of a file", "src/document/parse.rs", "MAX_BYTES", "`file-too-large`"),
     ("items of a list", "src/document/parse.rs", "MAX_ENTRIES", "`too-many-entries`"),
     (
-        "keys of a mapping; of an inventory as many as items of a list",
+        "keys of a mapping; in an inventory the limit for items of a list applies",
         "src/document/parse.rs",
         "MAX_KEYS",
         "`too-many-entries`",
@@ -42,28 +42,28 @@ const BOUNDS: &[(&str, &str, &str, &str)] = &[
         "MAX_ALIASED_BYTES",
         "`too-many-aliases`",
     ),
-    ("faults that are shown", "src/diagnostic.rs", "MAX_FAULTS", "`too-many-faults`"),
-    ("bytes of a text with `{{ }}`", "src/template/bounds.rs", "MAX_TEXT", "`template-too-large`"),
-    ("`{{ }}` and `{% %}` of a text", "src/template/bounds.rs", "MAX_TAGS", "`template-too-large`"),
+    ("errors and warnings that are shown", "src/diagnostic.rs", "MAX_FAULTS", "`too-many-faults`"),
+    ("bytes of a template", "src/template/bounds.rs", "MAX_TEXT", "`template-too-large`"),
     (
-        "words and signs of an expression",
+        "`{{ }}` and `{% %}` of a template",
         "src/template/bounds.rs",
-        "MAX_TOKENS",
+        "MAX_TAGS",
         "`template-too-large`",
     ),
+    ("tokens of an expression", "src/template/bounds.rs", "MAX_TOKENS", "`template-too-large`"),
     ("nesting of an expression", "src/template/bounds.rs", "MAX_LEVELS", "`template-too-large`"),
     (
-        "nesting of words of `let`, with their expressions",
+        "nesting of named expressions, with their expressions",
         "src/template/bounds.rs",
         "MAX_WORD_LEVELS",
         "`let-too-deep`",
     ),
     ("instructions of a template", "src/template/bounds.rs", "FUEL", "the step fails"),
     (
-        "parts of expressions that one condition looks at",
+        "parts of expressions that one condition evaluates",
         "src/template/bounds.rs",
         "MAX_PARTS",
-        "it cannot be told",
+        "the condition is unknown",
     ),
     (
         "bytes of a command or a script",
@@ -74,7 +74,7 @@ const BOUNDS: &[(&str, &str, &str, &str)] = &[
     ("nesting of blocks", "src/plan/lower/action.rs", "MAX_BLOCKS", "`nested-too-deep`"),
     ("bytes of all patterns of a plan, compiled", "src/regexes.rs", "MAX_SUM", "`bad-pattern`"),
     ("bytes of a pattern, compiled", "src/regexes.rs", "MAX_REGEX", "`bad-pattern`"),
-    ("bytes of a pattern, as it is written", "src/regexes.rs", "MAX_PATTERN", "`bad-pattern`"),
+    ("bytes of a pattern, in the plan", "src/regexes.rs", "MAX_PATTERN", "`bad-pattern`"),
     (
         "bytes of an output that is read",
         "src/transport.rs",
@@ -83,23 +83,18 @@ const BOUNDS: &[(&str, &str, &str, &str)] = &[
     ),
     ("rows of a table, lines, pairs", "src/output.rs", "MAX_ROWS", "the probe fails"),
     ("columns of a table", "src/output.rs", "MAX_COLUMNS", "the probe fails"),
-    ("values of a JSON text", "src/output.rs", "MAX_VALUES", "the probe fails"),
+    ("values of a JSON document", "src/output.rs", "MAX_VALUES", "the probe fails"),
     ("bytes of a file that is uploaded", "src/resolve/files.rs", "MAX_BYTES", "`no-such-file`"),
     ("bytes of all files that are uploaded", "src/resolve/files.rs", "MAX_SUM", "`file-too-large`"),
     ("hosts of one range", "src/inventory/ranges.rs", "MAX_NAMES", "`host-entry`"),
     ("hosts of all ranges", "src/inventory/draft.rs", "MAX_RANGED", "`inventory-too-large`"),
     (
-        "variables that ranges give to their hosts",
+        "variables of the hosts of ranges",
         "src/inventory/draft.rs",
         "MAX_RANGED_VARS",
         "`inventory-too-large`",
     ),
-    (
-        "times that hosts are named",
-        "src/inventory/draft.rs",
-        "MAX_MENTIONS",
-        "`inventory-too-large`",
-    ),
+    ("mentions of hosts", "src/inventory/draft.rs", "MAX_MENTIONS", "`inventory-too-large`"),
     (
         "bytes of the variables of all hosts",
         "src/inventory/build.rs",
@@ -107,7 +102,7 @@ const BOUNDS: &[(&str, &str, &str, &str)] = &[
         "`inventory-too-large`",
     ),
     (
-        "times that hosts are in groups, those of their parents included",
+        "memberships of hosts in groups, parent groups included",
         "src/inventory/build.rs",
         "MAX_MEMBERS",
         "`inventory-too-large`",
@@ -152,7 +147,7 @@ fn shown(value: u64, what: &str) -> String {
 
 #[test]
 fn the_manual_lists_every_bound_with_its_value() {
-    let mut table = String::from("\n| at most | | beyond |\n|---|---|---|\n");
+    let mut table = String::from("\n| limit | value | if exceeded |\n|---|---|---|\n");
     for (what, path, name, beyond) in BOUNDS {
         let value = shown(value(path, name), what);
         writeln!(table, "| {what} | {value} | {beyond} |").unwrap();

@@ -1,6 +1,6 @@
-//! The key tables of the manual: made from the shapes that check a plan, so that they cannot differ.
+//! The key tables of the manual, generated from the shapes that check a plan: they cannot differ.
 //!
-//! `UPDATE_DOCS=1 cargo test --test it docs` writes them anew. The words around them are written by
+//! `UPDATE_DOCS=1 cargo test --test it docs` writes them. The text around them is written by
 //! hand.
 
 use std::collections::BTreeMap;
@@ -131,7 +131,7 @@ fn every_operator_of_the_manual_is_one_of_the_language() {
     }
 }
 
-/// Returns the page with its tables made anew, and the words they are for.
+/// Returns the page with new tables, and the words they are for.
 fn with_tables(page: &str, of: &[&'static Record]) -> (String, Vec<String>) {
     let records = records(of);
     let mut out = String::new();
@@ -209,7 +209,7 @@ fn every_word_of_the_language_is_in_a_table() {
     for (name, of) in PAGES {
         let (_, words) = with_tables(&text(name), of);
         for (word, record) in records(of) {
-            // Records of a single key are told where they are used.
+            // Records with a single key are described where they are used.
             assert!(
                 words.contains(&word) || record.fields.len() == 1,
                 "{name} has no table for `{word}`"
@@ -228,7 +228,7 @@ fn every_foreign_word_leads_to_a_key_of_planrun() {
     for word in WORDS.iter().filter(|word| places.contains(word.place)) {
         with_words.insert(word.place);
         if let Some(own) = word.carry.key() {
-            assert!(known.contains(own), "`{}` leads to `{own}`, which is no key", word.word);
+            assert!(known.contains(own), "`{}` leads to `{own}`, which is not a key", word.word);
         }
     }
     assert_eq!(with_words, places, "a place has no words");

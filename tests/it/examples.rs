@@ -1,13 +1,13 @@
-//! What the manual shows is so: its plans run, its fragments are sound, its values are those of the
-//! program.
+//! The examples of the manual are right: its plans run, its fragments are valid, its values are those
+//! of the program.
 //!
 //! Every block of YAML says what it is: ```` ```yaml plan ````, `top` (keys of a plan), `step`,
 //! `inventory`, and the other kinds of files. A plan with a comment right behind it,
 //! `<!-- model: WORDS`, a model, `-->`, is applied to three hosts of each group of that model;
 //! WORDS are added to the command line, `exits N` among them says how it ends; `<!-- model above -->`
 //! is for the model shown before it. In a fragment any
-//! name may be used: the test declares what it lacks. `docs/diagnostics.md` shows what is wrong,
-//! and is held by tests of its own.
+//! name may be used: the test declares what it lacks. `docs/diagnostics.md` shows errors,
+//! and has tests of its own.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -41,7 +41,7 @@ const DIAGNOSTICS: &str = "docs/diagnostics.md";
 /// What a block of YAML may be.
 const KINDS: [&str; 7] = ["plan", "top", "step", "inventory", "model", "test", "inputs"];
 
-/// Kinds that are held elsewhere: files of other programs, and a plan with a fault in it.
+/// Kinds that other tests check: files of other programs, and a plan with an error.
 const OTHERS: [&str; 5] = ["ansible", "github", "gitlab", "pre-commit", "faulty"];
 
 /// Returns the pages that show what is right, by their names.
@@ -344,7 +344,7 @@ fn commands_that_are_shown_end_as_they_should() {
     let shown: Vec<&str> =
         shown.map(|found| found.iter().skip(1).flatten().next().unwrap().as_str()).collect();
     for (line, _) in COMMANDS {
-        assert!(shown.contains(&line), "nobody shows {line}");
+        assert!(shown.contains(&line), "no page shows {line}");
     }
 
     let planrun = Planrun::new();

@@ -68,7 +68,7 @@ fn code() -> Vec<File> {
         .collect()
 }
 
-/// Returns the lines of a text that are no comments.
+/// Returns the lines of a file that are not comments.
 fn without_comments(text: &str) -> String {
     let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     lines.collect::<Vec<_>>().join("\n")
@@ -90,7 +90,7 @@ fn dependency_table() -> BTreeMap<String, BTreeSet<String>> {
                 Some(name) => {
                     may.insert(name.trim_end_matches('`').to_owned());
                 }
-                // A group stands for those of its modules that have a row further up.
+                // A group means those of its modules that have a row further up.
                 None => may.extend(groups.get(word).unwrap_or_else(|| panic!("{word}")).clone()),
             }
         }
@@ -179,7 +179,7 @@ fn files_have_a_size_that_can_be_read() {
 #[test]
 fn no_file_is_called_mod() {
     let found: Vec<String> = files("src", "/mod.rs").iter().map(|path| shown(path)).collect();
-    assert!(found.is_empty(), "write `NAME.rs` beside `NAME/`: {found:?}");
+    assert!(found.is_empty(), "write `NAME.rs` next to `NAME/`: {found:?}");
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn every_section_of_a_diagnostic_says_how_to_cure_it() {
     for section in page.split("\n### ").skip(1) {
         let code = section.lines().next().unwrap();
         let body = section.split("\n## ").next().unwrap();
-        assert!(body.contains("\nCure: "), "{code} has no cure");
+        assert!(body.contains("\nCure: "), "{code} has no fix");
     }
 }
 
@@ -263,7 +263,7 @@ fn links_between_pages_lead_somewhere() {
         let folder = page.parent().unwrap();
         for found in link.captures_iter(&text(&shown(&page))) {
             let target = folder.join(&found[1]);
-            assert!(target.exists(), "{}: {} is not there", shown(&page), &found[1]);
+            assert!(target.exists(), "{}: {} does not exist", shown(&page), &found[1]);
         }
     }
 }
@@ -280,11 +280,11 @@ fn the_picture_of_the_program_names_what_is_there() {
         let code = fs::read_to_string(root().join(format!("src/{place}.rs"))).unwrap_or_default();
         let defined =
             Regex::new(&format!(r"\b(?:fn|struct|enum|trait|type|mod) {item}\b")).unwrap();
-        assert!(as_module || defined.is_match(&code), "`{}` is not there", &found[1]);
+        assert!(as_module || defined.is_match(&code), "`{}` does not exist", &found[1]);
     }
     let file = Regex::new(r"`([a-z_]+/[a-z_/]+\.rs)`").unwrap();
     for found in file.captures_iter(&page) {
         let there = ["src", "."].iter().any(|base| root().join(base).join(&found[1]).is_file());
-        assert!(there, "`{}` is not there", &found[1]);
+        assert!(there, "`{}` does not exist", &found[1]);
     }
 }

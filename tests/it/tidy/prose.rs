@@ -29,8 +29,9 @@ const PAGES: &[&str] = &[
     "tests/cluster/README.md",
 ];
 
-/// Folders and files of `src` of which string literals and comments are checked.
-const SOURCES: &[&str] = &[];
+/// Folders and files of code of which string literals and comments are checked.
+const SOURCES: &[&str] =
+    &["tests/it/bounds.rs", "tests/it/docs.rs", "tests/it/examples.rs", "tests/it/tidy.rs"];
 
 /// What not to write, in any case of letters, and what to write instead. A space is any white space.
 const PHRASES: &[(&str, &str)] = &[
@@ -104,7 +105,6 @@ fn of_page(page: &str) -> Vec<Prose> {
         r"(?s)<!-- (?:table|examples): .*?<!-- end.*?-->",
         r"(?s)<!-- exit statuses -->.*?<!-- end exit statuses -->",
         r"(?s)<!-- demo -->.*?<!-- end of demo -->",
-        r"(?s)<!-- bounds -->.*?<!-- end bounds -->",
         r"(?s)<!--.*?-->",
         r"(?m)^ {4,}\S.*$",
     ];
