@@ -105,9 +105,10 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
             context.say(&format!("  {}", printable(&line)));
         }
     }
-    announce(&taken, &request, context);
+    let hosts = announce(&taken, &request, context);
     let is_model = !planned(&taken.records)?.models.is_empty();
-    if !args.yes && !is_model && !context.confirm("roll them back?")? {
+    let changes = hosts > 0 || !refused.is_empty();
+    if changes && !args.yes && !is_model && !context.confirm("roll them back?")? {
         return Ok(Exit::INVALID);
     }
     go_on(taken, vec![requested], &args.again, args.output, by, &store, context)
@@ -131,16 +132,20 @@ fn chosen(limit: &str, planned: &RunPlanned) -> Result<Vec<HostName>, Fault> {
     Ok(hosts)
 }
 
-/// Prints which hosts are rolled back, and in which order.
-fn announce(taken: &Taken, request: &Requested, context: &Context) {
+/// Prints which hosts are rolled back, and in which order. Returns how many they are.
+fn announce(taken: &Taken, request: &Requested, context: &Context) -> usize {
     // A plan that cannot be read is reported by what follows.
     let planned = planned(&taken.records).map(restore);
     let Ok(Ok((plan, _))) = planned else {
-        return;
+        return 0;
     };
     let state = &taken.state;
     let batches = way_back(&plan, state, request);
     let hosts: usize = batches.iter().map(Vec::len).sum();
+    if hosts == 0 {
+        context.say("no host is left to roll back");
+        return hosts;
+    }
     let how = match batches.len() {
         0 | 1 => "",
         _ => ", the last one started first; each batch is rolled back before the next one starts",
@@ -157,6 +162,7 @@ fn announce(taken: &Taken, request: &Requested, context: &Context) {
     if let Some(more @ 1..) = batches.len().checked_sub(MOST_BATCHES) {
         context.say(&format!("  and {more} more"));
     }
+    hosts
 }
 
 /// Says why a host does not turn round.

@@ -23,8 +23,13 @@ pub struct Refusal<'s> {
     pub why: &'s str,
 }
 
-/// Whether a rollback that is asked for has something to do on a host of the run.
+/// Whether a rollback that is asked for has something to do: on a host of the run, or because the
+/// process that worked on the same rollback before was killed, and has not recorded its end.
 pub fn can_turn(state: &RunState, request: &Requested) -> bool {
+    let before = state.rollback.as_ref().filter(|_| state.status.is_under_way());
+    if before.is_some_and(|before| before.only == request.only) {
+        return true;
+    }
     let is_on_its_way = |host: &HostState| {
         matches!(host.status, HostStatus::RollingBack | HostStatus::Stuck) || turns(host)
     };
