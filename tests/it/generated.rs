@@ -25,6 +25,7 @@ use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::support::Chance;
 use crate::support::files;
 use crate::support::shown;
 
@@ -119,32 +120,6 @@ const BEYOND_SCHEMAS: &[&str] = &[
     "wrong-input",
     "wrong-input-type",
 ];
-
-/// Numbers that look like chance and are the same each time (`SplitMix64`).
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Returns a number below another one.
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound as u64).unwrap()
-    }
-
-    fn one_in(&mut self, bound: usize) -> bool {
-        self.below(bound) == 0
-    }
-
-    fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
-        &all[self.below(all.len())]
-    }
-}
 
 /// Texts of all forms: each form takes those that fit.
 const TEXTS: [&str; 22] = [

@@ -9,6 +9,7 @@ use std::io::BufRead as _;
 use std::io::BufReader;
 use std::io::Read;
 use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Child;
@@ -225,15 +226,24 @@ impl Going {
     /// Reads on until a record is as asked, and returns it.
     #[track_caller]
     pub(crate) fn until(&mut self, what: &str, is_it: impl Fn(&Event) -> bool) -> Record {
+        if let Some(record) = self.until_or_end(is_it) {
+            return record;
+        }
+        let stderr = self.stderr.take().unwrap().join().unwrap();
+        panic!("it ended before {what}:\n{}\n{stderr}", self.stdout);
+    }
+
+    /// Reads on until a record is as asked, and returns it; `None` if it ends before.
+    #[track_caller]
+    pub(crate) fn until_or_end(&mut self, is_it: impl Fn(&Event) -> bool) -> Option<Record> {
         while let Some(line) = self.next_line() {
             if let Ok(record) = serde_json::from_str::<Record>(&line)
                 && is_it(&record.event)
             {
-                return record;
+                return Some(record);
             }
         }
-        let stderr = self.stderr.take().unwrap().join().unwrap();
-        panic!("it ended before {what}:\n{}\n{stderr}", self.stdout);
+        None
     }
 
     /// Reads on until a command is about to be sent for a step of a host.
@@ -269,10 +279,10 @@ impl Going {
         rustix::process::kill_process(self.pid(), Signal::INT).unwrap();
     }
 
-    /// Ends it without mercy and without a trace: `kill -9`.
-    pub(crate) fn kill(mut self) {
+    /// Ends it without mercy and without a trace: `kill -9`. False where it had ended by itself.
+    pub(crate) fn kill(mut self) -> bool {
         rustix::process::kill_process(self.pid(), Signal::KILL).unwrap();
-        self.child.wait().unwrap();
+        self.child.wait().unwrap().signal().is_some()
     }
 
     /// Waits for its end.

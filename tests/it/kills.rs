@@ -1,9 +1,10 @@
 //! A controller that is killed at each commit of a run, right before and right after it is kept, on
 //! a real server: whoever takes the run up again brings it to the end it would have had, with each
-//! effect and each undoing done once, and at no point is anything failed for it.
+//! effect and each undoing done once, and at no point is anything failed for it. So it is where the
+//! one that takes it up, or rolls it back, is killed at any of its commits, too.
 //!
-//! The run is begun by this test binary as a second process, with a journal that dies at its n-th
-//! event, and taken up again by planrun.
+//! The controllers that die are this test binary as a second process, with a journal that dies at
+//! its n-th event; the last one is planrun.
 
 use std::cell::Cell;
 use std::cell::RefCell;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
@@ -25,14 +27,17 @@ use planrun::event::Journal;
 use planrun::event::JournalError;
 use planrun::event::Record;
 use planrun::event::Reporter;
+use planrun::history::Requested;
 use planrun::history::RunState;
 use planrun::inventory;
 use planrun::plan;
 use planrun::resolve;
 use planrun::resolve::Given;
+use planrun::resolve::ResolvedPlan;
 use planrun::run::Run;
 use planrun::run::Stop;
 use planrun::run::answers::Answers;
+use planrun::run::decide;
 use planrun::run::planned;
 use planrun::source::Sources;
 use planrun::store::RunJournal;
@@ -42,9 +47,11 @@ use planrun::transport::local::LocalTransport;
 use planrun::transport::ssh::SshOptions;
 use planrun::transport::ssh::SshTransport;
 
+use crate::harness::Ended;
 use crate::harness::Planrun;
 use crate::harness::program;
 use crate::ssh::server::Server;
+use crate::support::Chance;
 
 /// Effects forward, in a critical section, in a way back; each leaves a line.
 const PLAN: &str = r#"
@@ -77,14 +84,28 @@ steps:
 LAST
 "#;
 
-/// Which second process: its folder, at which event it dies, and when.
+/// Which second process: its folder, what it does, at which of its events it dies, and when.
 const DIES: &str = "PLANRUN_TEST_DIES";
+
+/// Where random events come from.
+const SEED: u64 = 4;
+
+/// Cases at a time.
+const AT_A_TIME: usize = 4;
 
 /// Right before an event is kept, or right after it.
 #[derive(Clone, Copy, Debug)]
 enum When {
     Before,
     After,
+}
+
+/// What a process does.
+#[derive(Clone, Copy, Debug)]
+enum Verb {
+    Apply,
+    Resume,
+    Rollback,
 }
 
 #[test]
@@ -107,6 +128,16 @@ fn a_kill_after_any_commit_changes_nothing_of_a_run_that_goes_back() {
     killed_everywhere(When::After, &BACK);
 }
 
+#[test]
+fn a_second_kill_at_any_commit_of_a_resume_changes_nothing() {
+    killed_twice_everywhere(Verb::Resume, &BACK);
+}
+
+#[test]
+fn a_second_kill_at_any_commit_of_a_rollback_changes_nothing() {
+    killed_twice_everywhere(Verb::Rollback, &FORWARD);
+}
+
 /// How the plan ends, and what it leaves.
 struct Course {
     last_step: &'static str,
@@ -122,75 +153,195 @@ const BACK: Course = Course {
     end: HostStatus::RolledBack,
 };
 
+/// What a rollback leaves, whenever it was asked for: what was done is undone once.
+const UNDONE: [&str; 3] = ["", "one undo-one", BACK.lines];
+
 /// Lets a controller die at each of its events, the first of which is the plan of the run.
 #[track_caller]
 fn killed_everywhere(when: When, course: &Course) {
     let Some(server) = Server::start("killed_everywhere") else { return };
-    let next = AtomicUsize::new(2);
     let ended = AtomicUsize::new(usize::MAX);
-    thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                loop {
-                    let event = next.fetch_add(1, Ordering::SeqCst);
-                    if event >= ended.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    if !killed_at(&server, event, when, course) {
-                        ended.fetch_min(event, Ordering::SeqCst);
-                    }
-                }
-            });
+    side_by_side(2, |event| {
+        if event < ended.load(Ordering::SeqCst) && !killed_at(&server, event, when, course) {
+            ended.fetch_min(event, Ordering::SeqCst);
         }
+        event < ended.load(Ordering::SeqCst)
     });
     let events = ended.load(Ordering::SeqCst);
     assert!(events > 20, "{events}");
 }
 
+/// Lets a first controller die at a random event, and the one that takes the run up at each of its
+/// events.
+#[track_caller]
+fn killed_twice_everywhere(verb: Verb, course: &Course) {
+    let Some(server) = Server::start("killed_twice_everywhere") else { return };
+    let run = Killed::new(&server, course);
+    assert!(!run.dies(Verb::Apply, usize::MAX, When::After));
+    let all = run.planrun.kept("last").0.len();
+    let events = match verb {
+        Verb::Rollback => {
+            run.goes_on(verb).exits(0);
+            run.planrun.kept("last").0.len() - all
+        }
+        // What the first one did is not done again.
+        _ => all - 2,
+    };
+    assert!(events > 15, "{events}");
+    let deaths = AtomicUsize::new(0);
+    side_by_side(1, |event| {
+        if event > events {
+            return false;
+        }
+        let mut chance = Chance(SEED + event as u64);
+        // The second one has so many events: a run that is resumed has few left where the first one
+        // died late, a rollback has few where it died early.
+        let first = match verb {
+            Verb::Rollback => all - chance.below(1 + (events - event) * (all - 2) / events),
+            _ => 2 + chance.below(all - 1 - event),
+        };
+        let whens = [(); 2].map(|()| *chance.pick(&[When::Before, When::After]));
+        let told = format!("{:?} event {first}, {verb:?}: {:?} event {event}", whens[0], whens[1]);
+        let run = Killed::new(&server, course);
+        assert!(run.dies(Verb::Apply, first, whens[0]), "{told}");
+        let dies = run.dies(verb, event, whens[1]);
+        deaths.fetch_add(usize::from(dies), Ordering::SeqCst);
+        let ended = run.goes_on(verb);
+        match verb {
+            Verb::Rollback => run.is_undone(&ended, &told),
+            _ => run.is_as_without_kills(&ended, &told),
+        }
+        true
+    });
+    let deaths = deaths.load(Ordering::SeqCst);
+    assert!(deaths * 10 > events * 8, "{deaths} of {events}");
+}
+
+/// Works on the numbers from one on, several at a time, until one says that it was the last.
+fn side_by_side(first: usize, work: impl Fn(usize) -> bool + Sync) {
+    let next = AtomicUsize::new(first);
+    thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            scope.spawn(|| while work(next.fetch_add(1, Ordering::SeqCst)) {});
+        }
+    });
+}
+
 /// Lets one die at an event, and another go on. False where the run has no such event.
 fn killed_at(server: &Server, event: usize, when: When, course: &Course) -> bool {
-    let planrun = Planrun::new();
-    let file = planrun.path("lines");
-    let text = PLAN.replace("FILE", file.to_str().unwrap()).replace("LAST", course.last_step);
-    planrun.file("plan.yaml", text);
-    let inventory = planrun.file("inventory.yaml", server.inventory_with_key());
-    let folder = Path::new(&inventory).parent().unwrap();
-    let first = program(std::env::current_exe().unwrap())
-        .args(["--exact", "kills::child_dies", "--ignored"])
-        .env(DIES, format!("{} {event} {when:?}", folder.display()))
-        .env_remove("SSH_AUTH_SOCK")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let told = format!("{when:?} event {event}");
-    if first.status.signal() != Some(9) {
-        assert!(first.status.success(), "{told}: {}", String::from_utf8_lossy(&first.stdout));
+    let run = Killed::new(server, course);
+    if !run.dies(Verb::Apply, event, when) {
         return false;
     }
-    let resumed = planrun.run(&["resume", "last"]);
-    let story = planrun.kept(&planrun.newest());
-    let events: Vec<_> = story.0.iter().skip(1).map(|record| &record.event).collect();
-    let told = format!("{told}\n{events:#?}\n{}", resumed.stderr);
-    // A run whose last event was kept is not taken up again.
-    let is_resumed = events.iter().any(|event| matches!(event, Event::RunResumed { .. }));
-    let status = match (course.end, is_resumed) {
-        (HostStatus::Succeeded, _) => 0,
-        (_, true) => 1,
-        (_, false) => 2,
-    };
-    assert_eq!(resumed.status, Some(status), "{told}");
-    assert_eq!(story.host("web1"), Some(course.end), "{told}");
-    let left = fs::read_to_string(&file).unwrap();
-    assert_eq!(left.split_whitespace().collect::<Vec<_>>().join(" "), course.lines, "{told}");
-    let is_same_there = planrun.path("lines.same").exists();
-    assert_eq!(is_same_there, course.end == HostStatus::Succeeded, "{told}");
-    let is_harm = |event: &&Event| match event {
-        Event::TaskEnded { task, status, .. } => !status.is_well() && task.step.0 != "bad",
-        Event::QuestionAsked { .. } | Event::HostBlocked { .. } | Event::RunPaused { .. } => true,
-        _ => false,
-    };
-    assert!(!events.into_iter().any(|event| is_harm(&event)), "{told}");
+    run.is_as_without_kills(&run.goes_on(Verb::Resume), &format!("{when:?} event {event}"));
     true
+}
+
+/// A run whose controllers are killed.
+struct Killed<'c> {
+    planrun: Planrun,
+    folder: PathBuf,
+    course: &'c Course,
+}
+
+impl<'c> Killed<'c> {
+    fn new(server: &Server, course: &'c Course) -> Self {
+        let planrun = Planrun::new();
+        let file = planrun.path("lines");
+        let text = PLAN.replace("FILE", file.to_str().unwrap()).replace("LAST", course.last_step);
+        planrun.file("plan.yaml", text);
+        let inventory = planrun.file("inventory.yaml", server.inventory_with_key());
+        let folder = Path::new(&inventory).parent().unwrap().to_owned();
+        Self { planrun, folder, course }
+    }
+
+    /// Lets a controller die at an event of its own. False where it came to its end.
+    #[track_caller]
+    fn dies(&self, verb: Verb, event: usize, when: When) -> bool {
+        let child = program(std::env::current_exe().unwrap())
+            .args(["--exact", "kills::child_dies", "--ignored"])
+            .env(DIES, format!("{} {verb:?} {event} {when:?}", self.folder.display()))
+            .env_remove("SSH_AUTH_SOCK")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let is_killed = child.status.signal() == Some(9);
+        let told = String::from_utf8_lossy(&child.stdout);
+        assert!(is_killed || child.status.success(), "{verb:?}, {when:?} event {event}: {told}");
+        is_killed
+    }
+
+    /// Lets planrun take the run up.
+    #[track_caller]
+    fn goes_on(&self, verb: Verb) -> Ended {
+        let verb = match verb {
+            Verb::Rollback => "rollback",
+            _ => "resume",
+        };
+        self.planrun.run(&[verb, "last"])
+    }
+
+    /// Holds that it came to the end that it would have had without a kill.
+    #[track_caller]
+    fn is_as_without_kills(&self, ended: &Ended, told: &str) {
+        let events = self.nothing_is_failed(ended, told);
+        // A run whose last event was kept is not taken up again.
+        let is_over = matches!(events.last(), Some(Event::RunEnded { .. }))
+            && ended.stderr.contains("has ended");
+        let status = match self.course.end {
+            HostStatus::Succeeded => 0,
+            _ if is_over => 2,
+            _ => 1,
+        };
+        assert_eq!(ended.status, Some(status), "{told}\n{events:#?}");
+        let end = end_of(&events);
+        assert_eq!(end, Some(self.course.end), "{told}\n{events:#?}");
+        assert_eq!(self.lines(), self.course.lines, "{told}\n{events:#?}");
+        let is_same_there = self.planrun.path("lines.same").exists();
+        assert_eq!(is_same_there, self.course.end == HostStatus::Succeeded, "{told}\n{events:#?}");
+    }
+
+    /// Holds that everything was undone that was done, whenever that was asked for.
+    #[track_caller]
+    fn is_undone(&self, ended: &Ended, told: &str) {
+        let events = self.nothing_is_failed(ended, told);
+        let is_begun = events.iter().any(|event| matches!(event, Event::HostBegun { .. }));
+        let (status, end) = if is_begun { (0, Some(HostStatus::RolledBack)) } else { (2, None) };
+        assert_eq!(ended.status, Some(status), "{told}\n{events:#?}\n{}", ended.stderr);
+        assert_eq!(end_of(&events), end, "{told}\n{events:#?}");
+        assert!(UNDONE.contains(&self.lines().as_str()), "{told}\n{}\n{events:#?}", self.lines());
+        assert!(!self.planrun.path("lines.same").exists(), "{told}\n{events:#?}");
+    }
+
+    /// Holds that nothing was failed, asked or paused for a kill. Returns the events of the run.
+    #[track_caller]
+    fn nothing_is_failed(&self, ended: &Ended, told: &str) -> Vec<Event> {
+        let records = self.planrun.kept("last").0;
+        let events: Vec<Event> = records.into_iter().skip(1).map(|record| record.event).collect();
+        let is_harm = |event: &Event| match event {
+            Event::TaskEnded { task, status, .. } => !status.is_well() && task.step.0 != "bad",
+            Event::QuestionAsked { .. } | Event::HostBlocked { .. } | Event::RunPaused { .. } => {
+                true
+            }
+            _ => false,
+        };
+        assert!(!events.iter().any(is_harm), "{told}\n{events:#?}\n{}", ended.stderr);
+        events
+    }
+
+    /// Returns the effects and the undos that came about, in their order.
+    fn lines(&self) -> String {
+        let left = fs::read_to_string(self.planrun.path("lines")).unwrap_or_default();
+        left.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Returns how the host ended, last.
+fn end_of(events: &[Event]) -> Option<HostStatus> {
+    events.iter().rev().find_map(|event| match event {
+        Event::HostEnded { status, .. } => Some(*status),
+        _ => None,
+    })
 }
 
 /// A journal that kills its process.
@@ -238,27 +389,34 @@ async fn child_dies() {
     let Ok(words) = std::env::var(DIES) else { return };
     let words: Vec<&str> = words.split(' ').collect();
     let folder = Path::new(words[0]);
-    let text = fs::read_to_string(folder.join("plan.yaml")).unwrap();
-    let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
-    let id = sources.add("plan.yaml", &*text);
-    let plan = plan::read(&sources, id, &mut found).unwrap();
-    let path = folder.join("inventory.yaml");
-    let inventory =
-        inventory::read::read(&path, path.to_str().unwrap(), &mut sources, &mut found).unwrap();
-    let given = Given { plan_dir: folder.to_owned(), ..Given::default() };
-    let plan = resolve::resolve(plan, inventory, &given, &mut sources, &mut found).unwrap();
     let store = Store::open(&folder.join("state")).unwrap();
-    let journal = store.begin_new(Clock::Real.now(), "test@here").unwrap();
+    let by = "test@here";
+    let (journal, plan, mut state, first) = if words[1] == "Apply" {
+        let (plan, first) = new_run(folder, by);
+        let journal = store.begin_new(Clock::Real.now(), by).unwrap();
+        (journal, plan, RunState::default(), first)
+    } else {
+        let (journal, records) = store.take(&store.find("last").unwrap(), by).unwrap();
+        let Event::RunPlanned(planned) = &records[0].event else { panic!("the first event") };
+        let plan = planned::restore(planned).unwrap().0;
+        let state = RunState::of(&records).unwrap();
+        let first = match words[1] {
+            "Resume" if state.status.has_ended() => return,
+            "Resume" => Event::RunResumed { by: by.to_owned() },
+            _ if !decide::can_turn(&state, &Requested::default()) => return,
+            _ => Event::RollbackRequested { by: by.to_owned(), reason: None, hosts: None },
+        };
+        (journal, plan, state, first)
+    };
     let (id, epoch) = (journal.run().clone(), journal.epoch());
     let journal = Dying {
         journal,
-        dies_at: words[1].parse().unwrap(),
-        is_after: words[2] == "After",
+        dies_at: words[2].parse().unwrap(),
+        is_after: words[3] == "After",
         kept: Cell::new(0),
     };
     let ssh = SshTransport::new(SshOptions { agent: false, ..SshOptions::default() });
     let transport = Hosts::new(ssh, LocalTransport::new(), None);
-    let first = planned::planned(&plan, "plan.yaml", &text, "test@here", BTreeMap::new());
     let reporter: RefCell<Silent> = RefCell::new(Silent);
     let run = Run {
         id,
@@ -271,9 +429,23 @@ async fn child_dies() {
         answers: &Answers::default(),
         stop: &Stop::new(),
         epoch,
-        by: "test@here".to_owned(),
+        by: by.to_owned(),
     };
-    let mut state = RunState::default();
-    run.note(&mut state, Event::RunPlanned(Box::new(first))).await.unwrap();
+    run.note(&mut state, first).await.unwrap();
     run.drive(state).await.unwrap();
+}
+
+/// Returns the plan of a new run, and its first event.
+fn new_run(folder: &Path, by: &str) -> (ResolvedPlan, Event) {
+    let text = fs::read_to_string(folder.join("plan.yaml")).unwrap();
+    let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
+    let id = sources.add("plan.yaml", &*text);
+    let plan = plan::read(&sources, id, &mut found).unwrap();
+    let path = folder.join("inventory.yaml");
+    let inventory =
+        inventory::read::read(&path, path.to_str().unwrap(), &mut sources, &mut found).unwrap();
+    let given = Given { plan_dir: folder.to_owned(), ..Given::default() };
+    let plan = resolve::resolve(plan, inventory, &given, &mut sources, &mut found).unwrap();
+    let first = planned::planned(&plan, "plan.yaml", &text, by, BTreeMap::new());
+    (plan, Event::RunPlanned(Box::new(first)))
 }

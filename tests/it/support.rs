@@ -1,4 +1,4 @@
-//! What the tests here share: files of the tree, and sections of Markdown.
+//! What the tests here share: files of the tree, sections of Markdown, chance.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -41,6 +41,32 @@ pub(crate) fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
 /// Returns a path as it is named in the tree.
 pub(crate) fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}
+
+/// Pseudorandom numbers, the same for the same seed (`SplitMix64`).
+pub(crate) struct Chance(pub(crate) u64);
+
+impl Chance {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Returns a number below another one.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() % bound as u64).unwrap()
+    }
+
+    pub(crate) fn one_in(&mut self, bound: usize) -> bool {
+        self.below(bound) == 0
+    }
+
+    pub(crate) fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[self.below(all.len())]
+    }
 }
 
 /// A block of code in a Markdown text.
