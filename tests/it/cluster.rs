@@ -7,6 +7,7 @@
 
 mod faults;
 mod input;
+mod instants;
 mod restart;
 mod resume;
 mod tweaks;
