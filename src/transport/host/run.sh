@@ -14,9 +14,26 @@ pr_say() {
     echo "$pr_prefix:$*"
 }
 
+# Whether the shell that started this clock still exists. After its death its number may be that of
+# another process, which must be left alone.
+pr_is_attended() {
+    if [ -r /proc/self/stat ]; then
+        read -r pr_fields </proc/self/stat
+        # shellcheck disable=SC2086 # words without spaces
+        set -- ${pr_fields##*\) }
+    else
+        pr_self=$(exec /bin/sh -c 'echo $PPID')
+        # shellcheck disable=SC2046 # one number
+        set -- - $(ps -o ppid= -p "$pr_self" 2>/dev/null)
+    fi
+    [ "${2-}" = $$ ]
+}
+
 # Lists in $pr_members what belongs to the command. Fails if there is nothing.
 pr_find_members() {
     pr_members=
+    pr_shell=-
+    ! pr_is_attended || pr_shell=$$
     if [ ! -r /proc/self/stat ]; then
         pr_find_descendants
     else
@@ -29,7 +46,7 @@ pr_find_members() {
             set -- "${pr_stat%/stat}" ${pr_fields##*\) }
             case $2 in Z | X) continue ;; esac
             # A child of this shell that leads a session is the command itself.
-            [ "$3" != $$ ] || [ "/proc/$5" != "$1" ] || pr_session=$5
+            [ "$3" != "$pr_shell" ] || [ "/proc/$5" != "$1" ] || pr_session=$5
             case "$pr_marked$pr_known" in
             *" $1/environ "* | *" ${1#/proc/} "* | *" $3 "*) ;;
             *) [ "$5" = "$pr_session" ] || continue ;;
@@ -47,7 +64,7 @@ pr_find_members() {
 # Without /proc: the descendants of this shell, but not the clock and its own.
 pr_find_descendants() {
     pr_clock=$(exec /bin/sh -c 'echo $PPID')
-    pr_family=" $$ "
+    pr_family=" $pr_shell "
     pr_before=
     while [ "$pr_before" != "$pr_family" ]; do
         pr_before=$pr_family
@@ -108,20 +125,28 @@ pr_end() {
     return 1
 }
 
+# Ends the sleep of the clock. A signal may come right after its start: by then only `$!` is set, and a
+# process that is not yet `sleep` may lose a TERM.
+pr_wake() {
+    case $! in
+    '' | 0) ;;
+    *) kill -KILL "$!" ;;
+    esac
+}
+
 # Waits for $1 seconds, or $2 if `sleep` takes whole numbers only, and then ends the command. USR1 says
 # that nobody waits for the command any more: then it is ended at once.
 pr_clock() {
-    pr_sleep= pr_now=
-    trap 'pr_now=yes; [ -z "$pr_sleep" ] || kill "$pr_sleep"' USR1
-    trap '[ -z "$pr_sleep" ] || kill "$pr_sleep"; exit 0' TERM
+    pr_now=
+    trap 'pr_now=yes; pr_wake' USR1
+    trap 'pr_wake; exit 0' TERM
     for pr_seconds in "$1" "$2"; do
         [ -z "$pr_now" ] || break
         sleep "$pr_seconds" >/dev/null &
-        pr_sleep=$!
-        wait "$pr_sleep" && break
+        wait "$!" && break
     done
     trap '' TERM USR1
-    kill -ALRM $$
+    ! pr_is_attended || kill -ALRM $$
     pr_end
 }
 

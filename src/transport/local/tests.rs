@@ -1,5 +1,6 @@
 //! What a run sees of commands that are processes of this machine.
 
+mod clock;
 mod uploads;
 
 use std::fs;
