@@ -90,8 +90,12 @@ pr_claim() {
 # Prints whether a process carries the mark $1: `yes`, `no` or nothing. $2 is the user it runs as.
 pr_look_for() {
     # shellcheck disable=SC2016 # for the other shell
-    pr_text='[ "$(id -u)" = 0 ] || [ -r /proc/1/stat ] || exit
-        if grep -qsF "PLANRUN_MARK=$1" /proc/[0-9]*/environ; then echo yes; else echo no; fi'
+    pr_text='if grep -qsF "PLANRUN_MARK=$1" /proc/[0-9]*/environ; then
+            echo yes
+        elif command -v grep >/dev/null && [ -r /proc/self/environ ] &&
+            { [ "$(id -u)" = 0 ] || [ -r /proc/1/stat ]; }; then
+            echo no
+        fi'
     if [ "$2" = - ]; then
         /bin/sh -c "$pr_text" planrun "$1"
     else

@@ -129,11 +129,63 @@ async fn a_command_of_root_is_found_by_a_login_that_cannot_see_it() {
         );
         assert_eq!(after(&server, &host, &id).await, ended);
     }
-    // Its own processes in the other session are hidden from nobody: but this cannot be proved there.
+    // Its own processes are seen, but that there are no others cannot be proved.
+    let id = id("own");
+    cut(&server, &host, &id, &slow(&server, None), true).await;
+    assert_eq!(transport().recover(&host, &id, Clock::Real.now()).await, Ok(Recovered::Running));
+    assert_eq!(after(&server, &host, &id).await, Recovered::Unknown);
     let mut late = script("sleep 30");
     late.timeout = Duration::from_millis(500);
     let told = transport().look(&host, &late).await;
     assert!(matches!(told, Err(TransportError::Cut { .. })), "{told:?}");
+}
+
+/// As on the BSDs. root would see all processes, but there is nothing to see them in.
+#[tokio::test]
+async fn a_host_without_proc_does_not_call_an_attempt_over() {
+    let hidden = format!("{}mount -t tmpfs none /proc", accounts());
+    let Some(server) = Server::start_on("no_proc", "", &hidden) else {
+        return;
+    };
+    for become_user in [None, Some("nobody")] {
+        let (host, id) = (server.host(), id("no-proc"));
+        let work = server.path("work");
+        fs::create_dir_all(&work).unwrap();
+        let mut effect = script(&format!("cd '{}'; touch begun; sleep 900", work.display()));
+        effect.r#become = become_user.map(str::to_owned);
+        std::os::unix::fs::chown(&work, Some(if become_user.is_some() { 65534 } else { 0 }), None)
+            .unwrap();
+        let (transport, begun) = (transport(), work.join("begun"));
+        tokio::select! {
+            early = transport.attempt(&host, &id, &effect) => panic!("it ended: {early:?}"),
+            () = wait_for(&begun) => {}
+        }
+        fs::remove_file(begun).unwrap();
+        // The record says which process the session is.
+        let kill = script(&format!("read -r user session rest <{}; kill -9 $session", record(&id)));
+        transport.look(&host, &kill).await.unwrap();
+        let found = transport.recover(&host, &id, Clock::Real.now()).await;
+        assert_eq!(found, Ok(Recovered::Unknown), "{become_user:?}");
+        kill_marked(&id);
+    }
+}
+
+fn record(id: &AttemptId) -> String {
+    format!("~/.local/state/planrun/attempts/{}", id.0)
+}
+
+/// Kills what an attempt has left.
+fn kill_marked(id: &AttemptId) {
+    let mark = format!("PLANRUN_MARK={}", id.0);
+    for entry in fs::read_dir("/proc").unwrap() {
+        let path = entry.unwrap().path();
+        let environment = fs::read(path.join("environ")).unwrap_or_default();
+        let is_marked = environment.split(|&byte| byte == 0).any(|one| one == mark.as_bytes());
+        let pid = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+        if is_marked && let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).ok();
+        }
+    }
 }
 
 #[tokio::test]
