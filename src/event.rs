@@ -460,9 +460,17 @@ pub enum Outcome {
     Unknown {
         /// Why this is not known.
         why: String,
-        /// Whether it may still be running: then nothing may be sent again.
-        running: bool,
+        /// Whether it may still be running: then nothing may be sent again. `None` if its host cannot
+        /// report it: then the operator decides.
+        running: Option<bool>,
     },
+}
+
+impl Outcome {
+    /// Whether it is not known to be over.
+    pub fn may_be_running(&self) -> bool {
+        matches!(self, Self::Unknown { running: Some(true) | None, .. })
+    }
 }
 
 /// The states of a task that has ended.

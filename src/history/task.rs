@@ -108,8 +108,9 @@ impl AttemptState {
             Some(Outcome::NeverStarted) => Last::NeverStarted,
             Some(Outcome::NotSent(_)) => Last::NotSent,
             Some(Outcome::Ended { .. }) => Last::Ended,
-            Some(Outcome::Unknown { running: false, .. }) => Last::Over,
-            Some(Outcome::Unknown { running: true, .. }) => Last::Running,
+            Some(Outcome::Unknown { running: Some(false), .. }) => Last::Over,
+            Some(Outcome::Unknown { running: None, .. }) if self.is_released => Last::Over,
+            Some(Outcome::Unknown { .. }) => Last::Running,
         }
     }
 
@@ -230,22 +231,27 @@ impl TaskState {
     pub(super) fn answer(&mut self, answer: Answer, reason: Option<String>) -> bool {
         let open = self.question.take_if(|question| question.answers.contains(&answer));
         let Some(question) = open else { return false };
-        if self.status.is_some() {
-            // The host is rolled back, and something of this task may still be running.
+        if answer == Answer::Continue {
+            // The host is rolled back although something of this task may still be running.
             let running = self.attempts.iter_mut().filter(|attempt| attempt.may_be_running());
-            running.for_each(|attempt| attempt.is_released = answer == Answer::Continue);
+            running.for_each(|attempt| attempt.is_released = true);
+        }
+        if self.status.is_some() {
             return true;
         }
         self.why = Some(question.why);
         self.answer = Some((answer, reason));
         match answer {
             Answer::Wait => self.waited = Duration::ZERO,
-            Answer::Retry => self.forgiven = self.attempts.len(),
-            Answer::NotDone => {
+            Answer::Retry | Answer::NotDone => {
                 self.forgiven = self.attempts.len();
-                // What was still running when the operator looked may have done something since.
-                let over = self.attempts.iter_mut().filter(|attempt| !attempt.may_be_running());
-                over.for_each(|attempt| attempt.is_refuted = true);
+                for attempt in &mut self.attempts {
+                    // What was still running when the operator looked may have done something since.
+                    attempt.is_refuted |= answer == Answer::NotDone && !attempt.may_be_running();
+                    // If its host cannot report whether it runs, the operator has decided that.
+                    attempt.is_released |=
+                        matches!(attempt.outcome, Some(Outcome::Unknown { running: None, .. }));
+                }
             }
             Answer::Approve
             | Answer::Reject

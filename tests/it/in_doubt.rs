@@ -55,7 +55,7 @@ impl Bench {
             let text = fs::read_to_string(record.unwrap().path()).unwrap_or_default();
             // The user, the session, and when that started: its number may be another process's by now.
             let words: Vec<&str> = text.split_whitespace().collect();
-            let [_, session, start, _] = words[..] else { continue };
+            let [_, session, start, ..] = words[..] else { continue };
             let stat = fs::read_to_string(format!("/proc/{session}/stat")).unwrap_or_default();
             let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
             if fields.split(' ').nth(19) == Some(start) {
@@ -178,6 +178,48 @@ fn no_answer_sends_a_step_beside_an_attempt_that_still_runs() {
             assert_eq!(bench.lines(), "first begun ended begun", "{answer}");
         }
     }
+}
+
+/// The host of a killed session whose records are gone: it cannot report whether the command runs.
+fn forgotten(steps: &str) -> Bench {
+    let bench = Bench::new(steps, "60s");
+    bench.killed_at("first begun");
+    fs::remove_dir_all(bench.planrun.path("planrun/attempts")).unwrap();
+    bench
+}
+
+/// A step that is checked, and may be tried again.
+fn checked() -> String {
+    slow(40, "ask")
+        .replace("on_unknown: ask\n    rollback: {shell: \"echo undo-slow", "done_when: '\"ended\" in lines'\n    retry: {attempts: 3, delay: 1s}\n    rollback: {shell: \"echo undo-slow")
+}
+
+#[test]
+fn a_step_is_not_retried_if_the_host_cannot_report_whether_it_still_runs() {
+    let bench = forgotten(&checked());
+    for _ in 0..2 {
+        bench.planrun.run(&["resume", "last"]).exits(6).says("did it happen?");
+        assert_eq!(bench.lines(), "first begun");
+    }
+    // The operator decides, and nothing is asked a second time.
+    bench.answer("retry");
+    let words = ["resume", "last"];
+    let going = bench.planrun.begin(&words);
+    eventually("it is sent again", || bench.lines() == "first begun begun");
+    going.kill();
+    bench.kill_sessions();
+    bench.kill_commands();
+}
+
+#[test]
+fn a_host_is_not_rolled_back_if_it_cannot_report_whether_a_command_still_runs() {
+    let bench = forgotten(&checked());
+    let asked = bench.planrun.run(&["rollback", "last"]);
+    asked.exits(6).says("may still be running on here. Roll back anyway?");
+    assert_eq!(bench.lines(), "first begun");
+    bench.answer("continue");
+    bench.planrun.run(&["rollback", "last"]).exits(0);
+    assert_eq!(bench.lines(), "first begun undo-slow undo-first");
 }
 
 #[test]

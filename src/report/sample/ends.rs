@@ -180,7 +180,7 @@ pub(crate) fn past_return() -> Story {
     story.attempt("backend2", "maintain", 1, "backend2", script);
     story.after(30_000);
     let why = "connection reset by peer".to_owned();
-    story.answer("backend2", "maintain", 1, Outcome::Unknown { why, running: false });
+    story.answer("backend2", "maintain", 1, Outcome::Unknown { why, running: Some(false) });
     let why = reason("whether it was done cannot be told, and the answer was `fail`", Vec::new());
     story.close("backend2", "maintain", TaskStatus::Unknown, Some(why));
     story.end("backend2", HostStatus::Failed, None);

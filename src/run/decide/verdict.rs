@@ -196,7 +196,7 @@ mod tests {
             on: HostName::new("it"),
             timeout: Duration::ZERO,
             intended: Timestamp::UNIX_EPOCH,
-            outcome: Some(Outcome::Unknown { why: String::new(), running: false }),
+            outcome: Some(Outcome::Unknown { why: String::new(), running: Some(false) }),
             is_refuted: false,
             is_released: false,
         };

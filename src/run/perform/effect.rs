@@ -142,7 +142,11 @@ impl Task<'_, '_, '_> {
                 read_only: effect.read_only,
                 tries: effect.retry.attempts as usize,
             },
-            last: state.attempts.last().map_or(Last::Nothing, AttemptState::last),
+            last: state.attempts.last().map_or(Last::Nothing, |last| match last.outcome {
+                // What changes nothing may be sent beside it.
+                Some(Outcome::Unknown { running: None, .. }) if effect.read_only => Last::Over,
+                _ => last.last(),
+            }),
             is_ours: state.attempts.len() > work.before,
             host_asked: work.host_asked,
             is_forgiven: state.forgiven == state.attempts.len(),

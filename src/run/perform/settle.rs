@@ -69,11 +69,8 @@ impl Task<'_, '_, '_> {
         let Some((outcome, output)) = self.ask_host(attempt).await else {
             return Ok(None);
         };
-        let is_known = matches!(
-            (&attempt.outcome, &outcome),
-            (Some(_), Outcome::Unknown { running: true, .. })
-        );
-        if !is_known {
+        // What may be running was so before.
+        if attempt.outcome.is_none() || !outcome.may_be_running() {
             let (task, attempt) = (self.id.clone(), attempt.id.clone());
             self.note(Event::AttemptEnded { task, attempt, outcome }).await?;
         }
@@ -121,11 +118,11 @@ impl Task<'_, '_, '_> {
                     | Recovered::Ended(Output { exit: Exit::Signal(signal), .. }),
                 ) => unknown(
                     &format!("signal {signal} ended it after its connection was lost"),
-                    false,
+                    Some(false),
                 ),
                 Ok(Recovered::Ended(output)) => return Some((ended(&output), Some(output))),
                 Ok(Recovered::Exited(Exit::Code(0))) if self.is_for_its_output() => {
-                    unknown("it ended with status 0, but its output was lost", false)
+                    unknown("it ended with status 0, but its output was lost", Some(false))
                 }
                 Ok(Recovered::Exited(exit)) => {
                     let stdout = "[lost with the connection]".to_owned();
@@ -133,15 +130,16 @@ impl Task<'_, '_, '_> {
                 }
                 Ok(Recovered::Absent) => Outcome::NeverStarted,
                 Ok(Recovered::Over) => {
-                    unknown("its end was not seen; the host says that it is over", false)
+                    unknown("its end was not seen; the host says that it is over", Some(false))
                 }
                 Ok(Recovered::Running) => {
-                    unknown("it was still running when its time was up", true)
+                    unknown("it was still running when its time was up", Some(true))
                 }
-                Ok(Recovered::Unknown) => {
-                    unknown("its end was not seen, and the host cannot tell", false)
-                }
-                Err(error) => unknown(&error.to_string(), true),
+                Ok(Recovered::Unknown) => unknown(
+                    "its end was not seen, and the host cannot report whether it is over",
+                    None,
+                ),
+                Err(error) => unknown(&error.to_string(), Some(true)),
             };
         };
         Some((outcome, None))

@@ -86,15 +86,15 @@ impl Task<'_, '_, '_> {
         let look = || async { self.observer().condition(done_when).await };
         // What was never sent need not be waited for; nor what may still be running where users
         // wait for what comes next.
-        let is_open = matches!(outcome, Some(Outcome::Unknown { running: true, .. }));
+        let is_open = outcome.as_ref().is_some_and(Outcome::may_be_running);
         let is_over = matches!(outcome, Some(Outcome::NotSent(_) | Outcome::NeverStarted));
         let within =
             if is_over || (is_open && self.is_critical()) { Duration::ZERO } else { within };
         let seen = self.look_until(within, look).await;
         let also_exit = effect.exit_codes.is_some() && known && !exit_well;
-        let is_open = match seen.truth() {
+        let is_in_doubt = match seen.truth() {
             Truth::True => false,
-            Truth::False => matches!(outcome, Some(Outcome::Unknown { running: true, .. })),
+            Truth::False => is_open,
             Truth::Unknown => !known,
         };
         match seen.truth() {
@@ -103,15 +103,15 @@ impl Task<'_, '_, '_> {
                 Judgement::NotDone(status, seen.reason(text))
             }
             Truth::True => Judgement::Done(done, seen.reason(told), result),
-            Truth::False | Truth::Unknown => not_seen(&seen, &told, status, is_open),
+            Truth::False | Truth::Unknown => not_seen(&seen, &told, status, is_in_doubt),
         }
     }
 }
 
 /// Judges an attempt after which what was to be seen is not seen.
-fn not_seen(seen: &Observation, told: &str, status: TaskStatus, is_open: bool) -> Judgement {
+fn not_seen(seen: &Observation, told: &str, status: TaskStatus, is_in_doubt: bool) -> Judgement {
     let why = seen.reason(format!("{told}; {}", unseen(seen)));
-    if is_open { Judgement::InDoubt(why) } else { Judgement::NotDone(status, why) }
+    if is_in_doubt { Judgement::InDoubt(why) } else { Judgement::NotDone(status, why) }
 }
 
 /// Longest part of a condition, or of the values it was decided on, in a sentence, in characters.
