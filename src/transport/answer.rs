@@ -79,6 +79,8 @@ pub(super) struct Answer {
     end: Option<Exit>,
     left: bool,
     recovered: Option<Recovered>,
+    /// The day since which the host keeps records of attempts, in days since 1970.
+    kept_since: Option<i64>,
     stdout: Kept,
     stderr: Kept,
 }
@@ -122,6 +124,7 @@ impl Answer {
             end: None,
             left: false,
             recovered: None,
+            kept_since: None,
             stdout: Kept::default(),
             stderr: Kept::default(),
         }
@@ -206,7 +209,10 @@ impl Answer {
             "go" => self.begun = true,
             "left" => self.left = true,
             "end" => self.end = exit_of(rest),
-            "absent" => self.recovered = Some(Recovered::Absent),
+            "absent" => {
+                self.recovered = Some(Recovered::Absent);
+                self.kept_since = rest.parse().ok();
+            }
             "running" => self.recovered = Some(Recovered::Running),
             "over" => self.recovered = Some(Recovered::Over),
             "ended" => self.recovered = exit_of(rest).map(Recovered::Exited),
@@ -295,7 +301,10 @@ impl Answer {
         }
         let recovered = self.recovered.unwrap_or(Recovered::Unknown);
         let memory = self.ready.unwrap_or_default();
-        if recovered == Recovered::Absent && !is_older(&memory, intended) {
+        let day = intended.as_second().div_euclid(24 * 60 * 60);
+        let is_kept =
+            self.kept_since.is_some_and(|since| since <= day) && is_older(&memory, intended);
+        if recovered == Recovered::Absent && !is_kept {
             return Ok(Recovered::Unknown);
         }
         Ok(recovered)
@@ -372,9 +381,9 @@ fn no_record(folder: &str) -> String {
 fn refused_user(user: &str, said: &str) -> String {
     let user = quote::readable(user);
     format!(
-        "`sudo -n -u {user} -- /bin/sh` failed: {said}. planrun runs every command of another user by \
-         `/bin/sh`, so a rule for single commands is not enough: allow `/bin/sh` as {user} with \
-         NOPASSWD in sudoers. If sudo asks for a terminal, add `Defaults !requiretty` for the login user"
+        "`sudo -n -u {user} -- /bin/sh` failed: allow `/bin/sh` as {user} with NOPASSWD in sudoers (a rule \
+         for single commands is not enough). If sudo asks for a terminal, add `Defaults !requiretty`. It \
+         printed: {said}"
     )
 }
 

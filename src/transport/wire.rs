@@ -178,8 +178,18 @@ fn prefix(number: &str) -> String {
 
 fn session(number: &str) -> String {
     let (run, serve) = (bare(RUN), bare(SERVE));
+    let day = day_of(number);
     // An echo of this text must not look like an answer: the prefix is nowhere in it as a whole.
-    format!("pr_number={number}\npr_prefix=planrun:$pr_number\n{run}{serve}pr_serve\n")
+    format!(
+        "pr_number={number}\npr_prefix=planrun:$pr_number\npr_day={day}\n{run}{serve}pr_serve\n"
+    )
+}
+
+/// Returns the day on which a session was made, in days since 1970.
+fn day_of(number: &str) -> u64 {
+    let number = uuid::Uuid::try_parse(number).ok();
+    let made = number.and_then(|number| number.get_timestamp());
+    made.map_or(0, |made| made.to_unix().0 / (24 * 60 * 60))
 }
 
 /// Returns a script without comments and indentation, which only people need.

@@ -166,10 +166,9 @@ fn a_refusing_sudo_says_what_sudoers_must_allow() {
     let error = conclude("@ready 1\n", "sudo: a password is required\n", exit(1)).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "imap1 refused: `sudo -n -u vmail -- /bin/sh` failed: sudo: a password is required. planrun \
-         runs every command of another user by `/bin/sh`, so a rule for single commands is not \
-         enough: allow `/bin/sh` as vmail with NOPASSWD in sudoers. If sudo asks for a terminal, add \
-         `Defaults !requiretty` for the login user"
+        "imap1 refused: `sudo -n -u vmail -- /bin/sh` failed: allow `/bin/sh` as vmail with NOPASSWD in \
+         sudoers (a rule for single commands is not enough). If sudo asks for a terminal, add \
+         `Defaults !requiretty`. It printed: sudo: a password is required"
     );
 }
 
@@ -213,7 +212,10 @@ fn a_host_that_says_nothing_of_an_attempt_does_not_know() {
     let host = HostName::new("imap1");
     let intended = Clock::Real.now();
     for (line, expected) in [
-        ("absent", Recovered::Absent),
+        ("absent 0", Recovered::Absent),
+        ("absent -", Recovered::Unknown),
+        ("absent", Recovered::Unknown),
+        ("absent 99999", Recovered::Unknown),
         ("running", Recovered::Running),
         ("over", Recovered::Over),
         ("ended 7", Recovered::Exited(Exit::Code(7))),
@@ -236,7 +238,7 @@ fn a_memory_that_is_younger_than_the_intent_proves_nothing() {
     std::thread::sleep(Duration::from_millis(5));
     for memory in [uuid::Uuid::now_v7().simple().to_string(), "-".to_owned(), String::new()] {
         let mut answer = Answer::new(&wire);
-        answer.stdout(format!("{0}:ready {memory}\n{0}:absent\n", wire.prefix).as_bytes());
+        answer.stdout(format!("{0}:ready {memory}\n{0}:absent 0\n", wire.prefix).as_bytes());
         let found = answer.recovered(&HostName::new("imap1"), intended, &exit(0));
         assert_eq!(found, Ok(Recovered::Unknown), "{memory}");
     }

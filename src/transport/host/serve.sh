@@ -19,7 +19,11 @@
 # attempt that has no record makes one that says `given-up`: the attempt never started and cannot start any
 # more. ID.exit holds the exit status. A host that cannot keep a record gets no effect.
 #
-# Works in dash, bash, busybox, ksh and zsh as sh. Needs cat, cksum, dd, grep, ln, mkdir, rm, sleep.
+# A record is kept for at least 90 days, by the clock of the machine that planrun runs on: $pr_day, in days
+# since 1970, is the second line of each record. Before old ones are removed, `.since` gets the day of the oldest that is
+# kept. `absent` is printed with that day: it says nothing about an attempt from before.
+#
+# Works in dash, bash, busybox, ksh and zsh as sh. Needs cat, cksum, dd, grep, ln, mkdir, mv, rm, sleep.
 
 # Prints when process $1 started, in ticks since boot; nothing if it does not exist.
 pr_started() {
@@ -51,7 +55,7 @@ pr_find_records() {
     { read -r pr_memory <"$pr_records/.memory"; } 2>/dev/null || pr_memory=-
 }
 
-# Writes the line $1 to the new file, so that it survives a power failure.
+# Writes the lines $1 to the new file, so that it survives a power failure.
 pr_write() {
     (umask 077 && set +C && echo "$1" >"$pr_new") 2>/dev/null && [ -s "$pr_new" ] || return 1
     sync "$pr_new" 2>/dev/null || :
@@ -60,7 +64,8 @@ pr_write() {
 # Makes the record of attempt $1 with the line $2. Fails if there is one, or if it cannot be kept.
 pr_record() {
     pr_made=1
-    if [ ! -d "$pr_records/$1" ] && pr_write "$2" && ln "$pr_new" "$pr_records/$1" 2>/dev/null; then
+    if [ ! -d "$pr_records/$1" ] && pr_write "$2
+$pr_day" && ln "$pr_new" "$pr_records/$1" 2>/dev/null; then
         sync "$pr_records" 2>/dev/null || :
         pr_made=0
     fi
@@ -71,6 +76,33 @@ pr_record() {
 # Keeps the exit status $2 of attempt $1.
 pr_keep_exit() {
     pr_write "$2" && mv -f "$pr_new" "$pr_records/$1.exit" 2>/dev/null
+}
+
+# Finds the day since which records are kept; `-` if that is not known.
+pr_find_since() {
+    pr_since=0
+    [ ! -e "$pr_records/.since" ] || { read -r pr_since <"$pr_records/.since"; } 2>/dev/null || pr_since=-
+    case $pr_since in '' | *[!0-9]*) pr_since=- ;; esac
+}
+
+# Removes old records, every tenth day.
+pr_prune() {
+    pr_find_since
+    pr_oldest=$((pr_day - 90))
+    [ "$pr_since" = - ] || [ $((pr_since + 10)) -le "$pr_oldest" ] || return 0
+    pr_write "$pr_oldest" && mv -f "$pr_new" "$pr_records/.since" 2>/dev/null || return 0
+    sync "$pr_records" 2>/dev/null || :
+    set --
+    for pr_file in "$pr_records"/*; do
+        case $pr_file in *.exit) continue ;; esac
+        pr_made=
+        { { read -r pr_owner && read -r pr_made; } <"$pr_file"; } 2>/dev/null
+        case $pr_made in '' | *[!0-9]*) continue ;; esac
+        [ "$pr_made" -lt "$pr_oldest" ] || continue
+        set -- "$@" "$pr_file" "$pr_file.exit"
+        [ $# -lt 500 ] || { rm -f "$@" && set --; }
+    done
+    rm -f "$@"
 }
 
 pr_claim() {
@@ -105,7 +137,8 @@ pr_look_for() {
 
 pr_ask() {
     if pr_record "$1" given-up; then
-        pr_say absent
+        pr_find_since
+        pr_say "absent $pr_since"
         return
     fi
     { read -r pr_owner pr_pid pr_start pr_in_boot <"$pr_records/$1"; } 2>/dev/null ||
@@ -118,7 +151,8 @@ pr_ask() {
     fi
     # The status is written before the process ends: after the look above, what is missing stays so.
     if [ "$pr_owner" = given-up ]; then
-        pr_say absent
+        pr_find_since
+        pr_say "absent $pr_since"
     elif { read -r pr_status <"$pr_records/$1.exit"; } 2>/dev/null; then
         pr_say "ended $pr_status"
     elif [ "$pr_owner" = nobody-knows ]; then
@@ -148,7 +182,10 @@ pr_run() {
         exit 1
     fi
     trap : HUP PIPE
-    [ "$1" = - ] || pr_claim "$1" "$2"
+    if [ "$1" != - ]; then
+        pr_claim "$1" "$2"
+        pr_prune
+    fi
     if [ "$2" = - ]; then
         pr_attempt=$1
         eval "$pr_program"

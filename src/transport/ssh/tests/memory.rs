@@ -188,6 +188,65 @@ fn kill_marked(id: &AttemptId) {
     }
 }
 
+/// A host that could not tell whether a record was removed or never made would call an attempt absent
+/// that has run.
+#[tokio::test]
+async fn a_record_that_was_removed_for_its_age_does_not_make_an_attempt_absent() {
+    let Some(server) = Server::start_on("pruned", "", &accounts()) else {
+        return;
+    };
+    let host = server.host_as("plain");
+    let records = server.path("homes/plain/.local/state/planrun/attempts");
+    let sender = transport();
+    sender.reach(&host).await.unwrap();
+    let begin = Clock::Real.now();
+    let (old, unended, young, given_up) = (id("old"), id("unended"), id("young"), id("given-up"));
+    for id in [&old, &unended, &young] {
+        assert!(sender.attempt(&host, id, &argv(&["true"])).await.is_ok());
+    }
+    assert_eq!(sender.recover(&host, &given_up, begin).await, Ok(Recovered::Absent));
+    fs::remove_file(records.join(format!("{}.exit", unended.0))).unwrap();
+    let age = |id: &AttemptId, days: i64| {
+        let path = records.join(&id.0);
+        let text = fs::read_to_string(&path).unwrap();
+        let (rest, day) = text.trim_end().rsplit_once('\n').unwrap();
+        fs::write(path, format!("{rest}\n{}\n", day.parse::<i64>().unwrap() - days)).unwrap();
+    };
+    for (id, days) in [(&old, 91), (&unended, 100), (&given_up, 200), (&young, 89)] {
+        age(id, days);
+    }
+    // As if nothing had been removed for long.
+    fs::remove_file(records.join(".since")).ok();
+    let next = id("next");
+    assert!(sender.attempt(&host, &next, &argv(&["true"])).await.is_ok());
+    let mut left: Vec<String> = fs::read_dir(&records)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    left.sort();
+    let of = |id: &AttemptId| [id.0.clone(), format!("{}.exit", id.0)];
+    let mut kept = [of(&next), of(&young)].concat();
+    kept.sort();
+    assert_eq!(left, kept);
+    let day = jiff::SignedDuration::from_hours(24);
+    for (id, days) in [(&old, 91), (&unended, 100), (&given_up, 200)] {
+        // Whoever asks twice finds what the first question left.
+        for _ in 0..2 {
+            let found = transport().recover(&host, id, begin - day * days).await;
+            assert_eq!(found, Ok(Recovered::Unknown), "{days}");
+        }
+    }
+    let exited = Ok(Recovered::Exited(Exit::Code(0)));
+    assert_eq!(transport().recover(&host, &young, begin - day * 89).await, exited);
+    let absent = transport().recover(&host, &id("later"), Clock::Real.now()).await;
+    assert_eq!(absent, Ok(Recovered::Absent));
+    // If it cannot be read since when records are kept, nothing is absent.
+    fs::write(records.join(".since"), "").unwrap();
+    let found = transport().recover(&host, &id("other"), Clock::Real.now()).await;
+    assert_eq!(found, Ok(Recovered::Unknown));
+}
+
 #[tokio::test]
 async fn an_attempt_that_was_asked_for_first_never_starts() {
     let Some(server) = Server::start("given_up_first", "") else {
