@@ -66,6 +66,7 @@ use clap::error::ContextValue;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
+use crate::report::text::printable;
 
 /// Commands that are meant to be, so that a reader of the design is not left wondering.
 const LATER: [&str; 7] = ["preview", "test", "prove", "watch", "unlock", "completions", "man"];
@@ -161,7 +162,13 @@ fn run(words: &[OsString]) -> Exit {
     let cli = match parse(words) {
         Ok(cli) => cli,
         Err(error) => {
-            if let Err(failure) = error.print() {
+            // It quotes what was typed, which may be the name of a file.
+            let is_plain =
+                |word: &OsString| word.to_str().is_some_and(|text| printable(text) == text);
+            if error.use_stderr() && !words.iter().all(is_plain) {
+                let text = error.render().to_string();
+                text.lines().for_each(|line| context::write_line(&printable(line)));
+            } else if let Err(failure) = error.print() {
                 out::note(&failure);
             }
             return arrived(if error.use_stderr() { Exit::INVALID } else { Exit::SUCCEEDED });

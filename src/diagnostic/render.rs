@@ -120,7 +120,10 @@ fn annotation<'a>(kind: AnnotationKind, label: &Label, window: &Window) -> Annot
 fn printable(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
-            let escaped = c.is_control() && c != '\n';
+            let turns = ('\u{202a}'..='\u{202e}').contains(&c)
+                || ('\u{2066}'..='\u{2069}').contains(&c)
+                || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}');
+            let escaped = turns || c.is_control() && c != '\n';
             let (plain, escape) =
                 if escaped { (None, Some(c.escape_default())) } else { (Some(c), None) };
             plain.into_iter().chain(escape.into_iter().flatten())

@@ -181,3 +181,37 @@ fn refused(planrun: &Planrun, plan: &str, inventory: &str, words: &[&str], statu
     planrun.has_sent_nothing();
     ended
 }
+
+/// A name of a file may come from others, as by `validate *.yaml`.
+#[test]
+fn control_characters_of_the_command_line_are_not_printed() {
+    const HOSTILE: &str = "\u{1b}]52;c;RVZJTA==\u{7}\u{1b}[2J\u{9b}\u{202e}";
+    let planrun = Planrun::new();
+    let plan = planrun.file("plan.yaml", SMALL);
+    let inventory = planrun.file("inventory.yaml", THIS_MACHINE);
+    let file = planrun.file(&format!("{HOSTILE}.yaml"), "version: 1\nhosts: all\nsteps: []\n");
+    let (option, set) = (format!("--{HOSTILE}"), format!("{HOSTILE}=1"));
+    let mut lines = vec![
+        vec!["apply", &option],
+        vec![HOSTILE],
+        vec!["apply", &plan, "-i", &inventory, "--set", &set],
+        vec!["apply", &plan, "-i", &inventory, "--set", HOSTILE],
+        vec!["apply", &plan, "-i", HOSTILE],
+        vec!["show", HOSTILE],
+        vec!["new", "plan", HOSTILE, HOSTILE],
+        vec!["explain", "--code", HOSTILE],
+    ];
+    for format in ["human", "short", "json", "github", "sarif", "junit"] {
+        lines.push(vec!["validate", &file, "--format", format]);
+    }
+    for line in lines {
+        let ended = planrun.run(&line);
+        ended.exits(2);
+        for text in [&ended.stdout, &ended.stderr] {
+            // JUnit is data: it keeps the name of the file, as far as XML can.
+            let turns = |c: char| c == '\u{202e}' && !line.contains(&"junit");
+            let odd = text.chars().find(|c| *c != '\n' && (c.is_control() || turns(*c)));
+            assert_eq!(odd, None, "{line:?}: {text}");
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! A command is one line, `::error file=F,line=N,title=T::MESSAGE`. In a message `%` and line ends
 //! are escaped, in a property `:` and `,` too; so no text of a plan can begin a command of its own.
+//! Other control characters have no escape there, and logs are read on terminals: they are made printable.
 //! GitHub shows ten errors and ten warnings of a step, and all of them in its log.
 
 use crate::cli::tell::Checked;
@@ -67,7 +68,8 @@ fn escaped(text: &str) -> String {
 
 /// Escapes the value of a property.
 fn escaped_property(text: &str) -> String {
-    escaped(text).replace(':', "%3A").replace(',', "%2C")
+    let lines: Vec<String> = text.split('\n').map(printable).collect();
+    escaped(&lines.join("\n")).replace(':', "%3A").replace(',', "%2C")
 }
 
 #[cfg(test)]
@@ -100,7 +102,7 @@ mod tests {
         let (command, properties, message) = read(lines[1]);
         assert_eq!(command, "error");
         let wanted = [
-            ("file", "plans/50% off, a:b <\"é\">&\n\u{7}.yaml"),
+            ("file", "plans/50% off, a:b <\"é\">&\n\\x07.yaml"),
             ("line", "2"),
             ("endLine", "2"),
             ("col", "7"),
