@@ -48,6 +48,7 @@ const CLOSE_QUOTE: &str = "close the quote";
 const UNDER: &str = "put the keys of one item under each other";
 const BLANK: &str = "put a blank behind the `:`";
 const TABS: &str = "use spaces";
+const IN_FURTHER: &str = "indent the closing bracket by more than the key it belongs to";
 
 /// Words a syntax error, with its cure where one is known.
 pub(super) fn syntax(text: &str, id: SourceId, at: usize, info: String) -> Diagnostic {
@@ -145,6 +146,7 @@ pub(super) fn cure(text: &str, id: SourceId, at: usize) -> Option<Cure> {
     flow(text, &line, at, &mut tries);
     quotes(text, at, &mut tries);
     colons(text, &line, at, &mut tries);
+    closing(text, &line, &mut tries);
     columns(text, &line, &mut tries);
     let reached = line.start;
     let (order, changes) = tries
@@ -191,6 +193,16 @@ fn first_fault(text: &str) -> Option<usize> {
         }
     }
     None
+}
+
+/// Spaces before a bracket that closes a long list or mapping.
+fn closing(text: &str, line: &Range<usize>, tries: &mut Tries) {
+    let content = &text[line.clone()];
+    let indent = content.len() - content.trim_start_matches(' ').len();
+    if content[indent..].starts_with([']', '}']) {
+        let further = |width: usize| vec![(line.start..line.start, " ".repeat(width))];
+        tries.extend([2, 4, 6, 8].map(|width| (IN_FURTHER, further(width))));
+    }
 }
 
 /// Tries to put a key, and what follows at its column, under the first key of the item above.
