@@ -1,5 +1,6 @@
 //! Against a real server on loopback, begun by each test and ended with it.
 
+mod impostors;
 mod logins;
 mod memory;
 mod reaching;
@@ -174,21 +175,21 @@ async fn a_timeout_leaves_no_process_and_a_good_connection() {
 
 #[tokio::test]
 async fn a_login_that_hangs_never_comes_to_the_command() {
-    let force = "ForceCommand sleep 8; eval \"$SSH_ORIGINAL_COMMAND\"";
+    let force = "ForceCommand sleep 10; eval \"$SSH_ORIGINAL_COMMAND\"";
     let Some(server) = Server::start("hanging_login", force) else {
         return;
     };
     let mark = server.path("mark");
     let touch = argv(&["touch", mark.to_str().unwrap()]);
     let transport = SshTransport::new(SshOptions {
-        connect_timeout: Duration::from_secs(1),
+        connect_timeout: Duration::from_secs(3),
         ..transport().options
     });
     let error = transport.look(&server.host(), &touch).await.unwrap_err();
     // Nothing was sent, and the session that comes late finds nobody.
     assert!(matches!(error, TransportError::Unreachable { .. }), "{error}");
     assert!(error.to_string().contains("did not come to `/bin/sh` in time"), "{error}");
-    Clock::Real.sleep(Duration::from_secs(6)).await;
+    Clock::Real.sleep(Duration::from_secs(8)).await;
     assert!(!mark.exists());
 }
 

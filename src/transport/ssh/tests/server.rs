@@ -157,7 +157,7 @@ impl Drop for Server {
 }
 
 #[expect(clippy::disallowed_methods, reason = "keys are made for the test")]
-fn keygen(folder: &Path, name: &str, kind: &str, passphrase: &str) {
+pub(super) fn keygen(folder: &Path, name: &str, kind: &str, passphrase: &str) {
     let made = Command::new("ssh-keygen")
         .args(["-q", "-t", kind, "-N", passphrase])
         .args(if kind == "rsa" { &["-b", "2048"][..] } else { &[] })
