@@ -102,10 +102,11 @@ impl Server {
         )
     }
 
-    /// The same, with the key that it lets in.
+    /// The same, with the key that it lets in, and with time for a login under load.
     pub(crate) fn inventory_with_key(&self) -> String {
         let key = self.path("user");
-        self.inventory(&format!(", ansible_ssh_private_key_file: \"{}\"", key.display()))
+        let key = format!(", ansible_ssh_private_key_file: \"{}\"", key.display());
+        self.inventory(&format!("{key}, ansible_timeout: 60"))
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -175,7 +175,7 @@ async fn ends_in_time(server: &Server, host: &Host, name: &str) {
             flights.iter().map(|flight| format!("{flight}sleep {mark} >/dev/null &")).collect();
         let mut slow =
             script(&format!("trap '' TERM; {} echo said; sleep {mark}", started.join(" ")));
-        slow.timeout = Duration::from_millis(1500);
+        slow.timeout = Duration::from_millis(2500);
         slow.r#become.clone_from(&become_user);
         let id = AttemptId(format!("slow-{}", uuid::Uuid::now_v7().simple()));
         let output = transport().attempt(host, &id, &slow).await.unwrap();
