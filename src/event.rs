@@ -531,8 +531,6 @@ pub enum HostStatus {
     Failed,
     /// It could not be reached.
     Unreachable,
-    /// What became of an attempt is not known.
-    Unknown,
     /// It does not prove to be itself; nothing is sent to it any more.
     Quarantined,
     /// Its steps are being undone.
@@ -553,7 +551,6 @@ impl HostStatus {
             Self::Refused => "refused",
             Self::Failed => "failed",
             Self::Unreachable => "unreachable",
-            Self::Unknown => "unknown",
             Self::Quarantined => "quarantined",
             Self::RollingBack => "rolling back",
             Self::RolledBack => "rolled back",

@@ -30,10 +30,9 @@ use crate::inventory::HostName;
 use crate::transport::TransportError;
 
 /// The states of a host, what needs a person most first.
-const BY_SEVERITY: [HostStatus; 11] = [
+const BY_SEVERITY: [HostStatus; 10] = [
     HostStatus::Stuck,
     HostStatus::Quarantined,
-    HostStatus::Unknown,
     HostStatus::Unreachable,
     HostStatus::Failed,
     HostStatus::Refused,

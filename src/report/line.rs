@@ -448,7 +448,7 @@ pub(crate) fn host_tone(status: HostStatus) -> Tone {
         HostStatus::NotStarted => Tone::Quiet,
         HostStatus::Active => Tone::Plain,
         HostStatus::Succeeded => Tone::Good,
-        HostStatus::RollingBack | HostStatus::RolledBack | HostStatus::Unknown => Tone::Warn,
+        HostStatus::RollingBack | HostStatus::RolledBack => Tone::Warn,
         HostStatus::Refused
         | HostStatus::Failed
         | HostStatus::Unreachable

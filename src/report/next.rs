@@ -87,7 +87,6 @@ fn is_on_the_way(host: &HostMemory) -> bool {
         HostStatus::Active
         | HostStatus::Failed
         | HostStatus::Unreachable
-        | HostStatus::Unknown
         | HostStatus::RollingBack
         | HostStatus::Quarantined
         | HostStatus::Stuck => true,

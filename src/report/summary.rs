@@ -305,7 +305,6 @@ fn host_texts(memory: &Memory, host: &HostMemory) -> Vec<String> {
         | HostStatus::Refused
         | HostStatus::Failed
         | HostStatus::Unreachable
-        | HostStatus::Unknown
         | HostStatus::Quarantined
         | HostStatus::RollingBack
         | HostStatus::RolledBack

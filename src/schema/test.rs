@@ -55,7 +55,6 @@ static HOST_STATUS: Shape = Shape::Choice(&[
     "refused",
     "failed",
     "unreachable",
-    "unknown",
     "quarantined",
     "rolled_back",
     "stuck",

@@ -64,7 +64,7 @@ impl<'s> Ends<'s> {
         Self {
             is_asked,
             stuck: are(HostStatus::Stuck),
-            failed: with(&|host| matches!(host.status, HostStatus::Failed | HostStatus::Unknown)),
+            failed: are(HostStatus::Failed),
             waiting: waiting.map(|(name, _)| name.as_str()).collect(),
             past: with(&|host| is_asked && succeeded(host) && host.no_return.is_some()),
             undone: are(HostStatus::RolledBack),
