@@ -30,6 +30,7 @@ mod in_doubt;
 mod inventories;
 mod items;
 mod kills;
+mod linear;
 mod locks;
 #[path = "../../benches/bombs.rs"]
 mod made_bombs;

@@ -1,0 +1,79 @@
+//! The time for a run grows with its steps and its hosts, not with their square: what is done, and hosts to which
+//! nothing happened, are not looked at again. How long a run takes is measured by `benches/run.rs`.
+
+use planrun::event::Event;
+use planrun::event::HostStatus;
+use planrun::history::RunState;
+use planrun::inventory::HostName;
+use planrun::run::decide::Agenda;
+use planrun::run::decide::Decision;
+use planrun::run::decide::decide;
+use planrun::task::StepPath;
+
+use crate::scene::Memory;
+use crate::scene::Scene;
+use crate::scene::start;
+
+const PLAN: &str = "
+version: 1
+name: linear
+hosts: backends
+serial: 1
+steps:
+  - {id: one, wait: 1s}
+  - {id: two, wait: 1s}
+  - {id: three, wait: 1s}
+  - {id: four, wait: 1s}
+";
+
+/// A run whose first host has just ended a step.
+fn after(scene: &Scene, step: &str) -> RunState {
+    let clock = start();
+    let journal = Memory::default();
+    scene.drive(&clock, &scene.world(&clock, vec![]), &journal, None).unwrap();
+    let records = journal.records.into_inner();
+    let ends =
+        |event: &Event| matches!(event, Event::TaskEnded { task, .. } if task.step.0 == step);
+    let last = records.iter().position(|record| ends(&record.event)).unwrap();
+    RunState::of(&records[..=last]).unwrap()
+}
+
+/// What is begun, in words: `HOST/STEP`.
+fn begun(scene: &Scene, state: &RunState, agenda: &mut Agenda) -> Vec<String> {
+    let decisions = decide(&scene.plan, state, agenda, false);
+    let words = decisions.into_iter().map(|decision| match decision {
+        Decision::Perform(host, spot) => format!("{host}/{}", spot.path()),
+        other => format!("{other:?}"),
+    });
+    words.collect()
+}
+
+#[test]
+fn steps_that_were_found_done_are_not_looked_at_again() {
+    let scene = Scene::new(PLAN, &[]);
+    let mut state = after(&scene, "three");
+    let begin = |state: &RunState| begun(&scene, state, &mut Agenda::new(state));
+    assert_eq!(begin(&state), ["backend1/four"]);
+    // Nobody notices that these are gone.
+    let host = state.hosts.get_mut(&HostName::new("backend1")).unwrap();
+    for step in ["one", "two"] {
+        host.tasks.shift_remove(&StepPath(step.to_owned())).unwrap();
+    }
+    assert_eq!(begin(&state), ["backend1/four"]);
+}
+
+#[test]
+fn hosts_to_which_nothing_happened_are_not_looked_at_again() {
+    let scene = Scene::new(PLAN, &[]);
+    let mut state = after(&scene, "three");
+    let mut agenda = Agenda::new(&state);
+    assert_eq!(begun(&scene, &state, &mut agenda), ["backend1/four"]);
+    // Nobody notices that this one could continue, until it is said.
+    let other = HostName::new("backend3");
+    let host = state.hosts[&HostName::new("backend1")].clone();
+    assert_eq!(state.hosts[&other].status, HostStatus::NotStarted);
+    state.hosts.insert(other.clone(), host);
+    assert_eq!(begun(&scene, &state, &mut agenda), Vec::<String>::new());
+    agenda.happened(&state, &other);
+    assert_eq!(begun(&scene, &state, &mut agenda), ["backend3/four"]);
+}
