@@ -127,7 +127,7 @@ pub(crate) fn line_of(memory: &Memory, record: &Record) -> Option<Line> {
         | Event::QuestionAsked { .. }
         | Event::QuestionAnswered { .. } => return of_task(memory, record),
         Event::RollbackBegun { host, why } => {
-            Line::new("turns back", Tone::Warn, sentence(&why.text)).of_host(host)
+            Line::new("turns back", Tone::Warn, turned_by(memory, host, why)).of_host(host)
         }
         Event::RollbackRequested { by, reason, hosts } => {
             let names =
@@ -153,6 +153,16 @@ pub(crate) fn line_of(memory: &Memory, record: &Record) -> Option<Line> {
             Line::new(status.word(), run_tone(*status), why)
         }
     })
+}
+
+/// Says why a host is rolled back. The failure of a step was printed in full before.
+fn turned_by(memory: &Memory, host: &HostName, why: &Reason) -> String {
+    let failed = memory.hosts.get(host).and_then(|host| {
+        let step = host.failed.as_ref()?;
+        let task = host.tasks.get(step)?;
+        (task.why.as_ref() == Some(why)).then_some(step)
+    });
+    failed.map_or_else(|| sentence(&why.text), |step| format!("{} failed", printable(&step.0)))
 }
 
 fn of_task(memory: &Memory, record: &Record) -> Option<Line> {

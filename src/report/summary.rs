@@ -196,7 +196,7 @@ impl Page<'_> {
                 self.line(&format!("{}{line}", " ".repeat(indent)));
             }
         }
-        for detail in host_details(id, host) {
+        for detail in host_details(host) {
             let text = self.style.paint(detail.tone, &detail.text);
             self.line(&format!("      {text}"));
         }
@@ -349,8 +349,8 @@ fn is_left(status: HostStatus) -> bool {
     !matches!(status, HostStatus::Succeeded | HostStatus::NotStarted)
 }
 
-/// Returns what the failed steps of a host answered, and what was seen.
-fn host_details(id: &HostName, host: &HostMemory) -> Vec<Detail> {
+/// Returns why the failed steps of a host failed, in a line each: the rest was printed when they did.
+fn host_details(host: &HostMemory) -> Vec<Detail> {
     if !is_left(host.status) {
         return Vec::new();
     }
@@ -362,9 +362,7 @@ fn host_details(id: &HostName, host: &HostMemory) -> Vec<Detail> {
         out.push(Detail::new(Tone::Strong, format!("{}:", printable(&step.0))));
         let text = task.why.as_ref().map(|why| sentence(&why.text));
         let text = text.filter(|text| !text.is_empty());
-        let lines = text.map(|text| Detail::new(Tone::Bad, text)).into_iter();
-        let lines = lines.chain(detail::failure(id, task));
-        out.extend(lines.map(|line| Detail { text: format!("  {}", line.text), ..line }));
+        out.extend(text.map(|text| Detail::new(Tone::Bad, format!("  {text}"))));
     }
     if out.is_empty() {
         let is_refused = matches!(host.preflight, Some(PreflightVerdict::NotHeld(_)))

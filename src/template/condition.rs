@@ -116,11 +116,12 @@ impl<'a> Evaluator<'a> {
 
     fn truth_of(&self, expr: &Expr, local: &Local<'_>) -> Result<bool, Stop> {
         self.count()?;
+        let before = self.seen.borrow().len();
         match &expr.kind {
             Kind::Not(inner) => self.truth_of(inner, local).map(|truth| !truth),
             Kind::And(left, right) => match self.truth_of(left, local) {
                 Ok(false) => Ok(false),
-                Ok(true) => self.truth_of(right, local),
+                Ok(true) => self.truth_of_last(right, before, local),
                 Err(stop @ Stop::Look(_)) => Err(stop),
                 Err(stop) => match self.truth_of(right, local) {
                     Ok(false) => Ok(false),
@@ -151,6 +152,17 @@ impl<'a> Evaluator<'a> {
             Kind::Test(name, inner, args) => self.test(name, inner, args, local),
             _ => self.truth_of_value(expr, local),
         }
+    }
+
+    /// Evaluates the last part of an `and`, the others are true. If it is not, its values come first
+    /// among those that were noted since `before`: it is what keeps the whole from being true.
+    fn truth_of_last(&self, last: &Expr, before: usize, local: &Local<'_>) -> Result<bool, Stop> {
+        let begin = self.seen.borrow().len();
+        let truth = self.truth_of(last, local);
+        if !matches!(truth, Ok(true)) {
+            self.seen.borrow_mut()[before..].rotate_left(begin - before);
+        }
+        truth
     }
 
     fn truth_of_value(&self, expr: &Expr, local: &Local<'_>) -> Result<bool, Stop> {
@@ -535,6 +547,25 @@ mod tests {
         assert_eq!(truth("yes or unseen"), Ok(true));
         assert_eq!(truth("not yes and unseen"), Ok(false));
         assert_eq!(truth("unseen and not yes"), Err(Stop::Look("unseen".into())));
+    }
+
+    #[test]
+    fn what_is_not_right_is_seen_first() {
+        for (text, first) in [
+            ("yes and ring.a.n == 5 and ring.b.n == 5", "ring.b.n"),
+            ("yes and (ring.a.n == 5 and ring.b.n == 5)", "ring.b.n"),
+            ("ring.a.n == 5 and away == 1", "ring.a.n"),
+            ("ring.a.n == 5 and yes and ring.b.n == 0", "ring.a.n"),
+        ] {
+            let evaluator = Evaluator::new(&World);
+            let _any = evaluator.truth(&Expression::parse_text(text).unwrap());
+            let seen = evaluator.into_seen();
+            assert_eq!(
+                seen.first().map(|(part, _)| part.as_str()),
+                Some(first),
+                "{text}: {seen:?}"
+            );
+        }
     }
 
     #[test]

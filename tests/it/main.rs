@@ -23,6 +23,7 @@ mod engine;
 mod entries;
 mod examples;
 mod expressions;
+mod failures;
 mod generated;
 mod harness;
 mod help;

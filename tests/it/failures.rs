@@ -1,0 +1,42 @@
+//! What is printed of a failure, and of a wait: in full once, and first what matters.
+
+use crate::harness::Ended;
+use crate::harness::Planrun;
+
+const INVENTORY: &str = "all: {hosts: {here: {planrun_connection: local}}}\n";
+
+/// Applies a plan with these steps on this machine.
+fn apply(steps: &str) -> Ended {
+    let planrun = Planrun::new();
+    let plan = format!(
+        "version: 1\nname: failures\nhosts: all\nprobes:\n  one: {{run: echo right, parse: text}}\n  \
+         two: {{run: echo right, parse: text}}\n  three: {{run: echo right, parse: text}}\n  \
+         last: {{run: echo wrong, parse: text}}\nsteps:\n{steps}"
+    );
+    let plan = planrun.file("plan.yaml", plan);
+    let inventory = planrun.file("inventory.yaml", INVENTORY);
+    planrun.run(&["apply", &plan, "-i", &inventory])
+}
+
+#[test]
+fn a_failure_is_printed_in_full_once() {
+    let ended = apply(
+        "  - id: work\n    shell: echo boom >&2; exit 3\n    done_when: last == \"right\"\n    within: 1s\n    \
+         rollback: {none: it is an example}\n",
+    );
+    ended.exits(1).says("here| boom").says("work failed").says("failed at work");
+    for text in ["expected  last == \"right\"\n", "seen      last = \"wrong\"\n"] {
+        assert_eq!(ended.stderr.matches(text).count(), 1, "{text}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn what_a_wait_waits_for_comes_first_and_its_timeout_has_its_own_word() {
+    let condition =
+        "one == \"right\" and two == \"right\" and three == \"right\" and last == \"right\"";
+    let wait = format!(
+        "  - id: wait\n    wait: {{until: '{condition}', timeout: 1s, every: 500ms, on_timeout: continue}}\n"
+    );
+    let ended = apply(&wait);
+    ended.exits(0).says("last = \"wrong\", one = \"right\"").says("here  wait       timed out");
+}
