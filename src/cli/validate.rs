@@ -32,7 +32,12 @@ use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::document;
+use crate::duration;
 use crate::plan;
+use crate::plan::Action;
+use crate::plan::Plan;
+use crate::plan::longest;
+use crate::plan::longest::Longest;
 use crate::resolve::secrets;
 use crate::resolve::texts;
 use crate::schema;
@@ -105,7 +110,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Exit {
     let together = !args.inventory.is_empty();
     findings.settle(|code| !together && WITH_INVENTORY.contains(&code));
     tell::report(&findings, args.format, context);
-    for line in listed.talk.iter().chain(&shared.talk) {
+    for line in listed.talk.iter().chain(&shared.talk).chain(&shared.sections) {
         context.say(line);
     }
     context.say(&verdict(&findings));
@@ -149,6 +154,7 @@ fn check(file: File, kind: Option<Kind>, shared: &mut Shared<'_>, findings: &mut
                     findings.files.extend(also);
                     shared.has_secrets |= plan.as_ref().is_none_or(secrets::are_needed);
                     if let Some(plan) = plan {
+                        shared.sections.extend(uninterruptible(&plan, &file.shown));
                         texts::check(&plan, dir, sources, &mut found);
                         shared.resolve(plan, &file.shown, dir, sources, &mut found);
                     }
@@ -182,6 +188,30 @@ fn inventory_text(id: SourceId, sources: &Sources, found: &mut Diagnostics) {
     if let Some(node) = document::parse(sources, id, found) {
         schema::check(&node, &Shape::Record(Kind::Inventory.record()), found);
     }
+}
+
+/// Says how long each `uninterruptible` block of a plan can take.
+fn uninterruptible(plan: &Plan, shown: &str) -> Vec<String> {
+    let time = |longest: &Longest| {
+        let more = if longest.unbounded.is_empty() { "" } else { " or more" };
+        format!("up to {}{more}", duration::show(longest.known))
+    };
+    let mut lines = Vec::new();
+    for step in &plan.steps {
+        step.visit(&mut |block| {
+            let Action::Block { rescue, .. } = &block.action else { return };
+            if block.uninterruptible.is_none() {
+                return;
+            }
+            let own = time(&longest::of_parts(plan, block));
+            let rescue = match rescue.as_slice() {
+                [] => String::new(),
+                rescue => format!(", its rescue for {}", time(&longest::of_all(plan, rescue))),
+            };
+            lines.push(format!("{shown}: `{}` is uninterruptible for {own}{rescue}", block.path));
+        });
+    }
+    lines
 }
 
 fn unknown_kind(shown: &str) -> Diagnostic {

@@ -301,3 +301,11 @@ fn the_files_that_a_plan_renders_are_checked_with_it() {
     let ended = folder.validate(&["--format", "short", "files.yaml"]);
     ended.exits(2).says("site.conf:1:11: error[unknown-name]");
 }
+
+#[test]
+fn how_long_a_block_can_be_uninterruptible_is_printed() {
+    let planrun = crate::harness::Planrun::new();
+    let told = planrun.run(&["validate", "plans/obox-restart.yaml"]);
+    told.exits(0).says("plans/obox-restart.yaml: `cut_over` is uninterruptible for up to ");
+    told.says(", its rescue for up to ").says("the file is sound");
+}
