@@ -7,6 +7,7 @@ use crate::cli::context;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::event::JournalError;
+use crate::event::RunStatus;
 use crate::report::text::printable;
 use crate::store::RunJournal;
 use crate::store::StoreError;
@@ -122,9 +123,12 @@ impl From<StoreError> for Fault {
                 match locked.pid {
                     Some(pid) => fault.help(format!("wait for it, or pause it: `kill -INT {pid}`")),
                     None => fault
-                        .help(format!(
-                            "end it first: `planrun resume {run}` or `planrun rollback {run}`"
-                        ))
+                        .help(match locked.state {
+                            RunStatus::Stuck => format!("end it first: `planrun rollback {run}`"),
+                            _ => format!(
+                                "end it first: `planrun resume {run}` or `planrun rollback {run}`"
+                            ),
+                        })
                         .help(format!(
                             "or give it up and leave its hosts as they are: \
                              `planrun abort {run} --acknowledge`"

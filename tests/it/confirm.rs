@@ -1,9 +1,13 @@
 //! Confirmation: the operator is asked at the terminal, whatever the streams are connected to.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::process::Stdio;
 
+use regex::Regex;
+
+use crate::harness::Ended;
 use crate::harness::Planrun;
 use crate::harness::program;
 
@@ -118,4 +122,56 @@ fn the_command_to_start_again_is_whole_and_names_the_hosts_that_are_left() {
     let again = planrun.type_line(&format!("{again} --yes"));
     assert_eq!(again.status, failed.status);
     assert_eq!(planrun.runs().len(), 2);
+}
+
+/// Returns the commands of planrun that a text shows: in backquotes, or on lines of their own.
+fn commands(text: &str) -> BTreeSet<String> {
+    let quoted = Regex::new("`(planrun [^`]+)`").unwrap();
+    let own = Regex::new("(?m)^ +(planrun .+?)(?: +# .*)?$").unwrap();
+    let found = quoted.captures_iter(text).chain(own.captures_iter(text));
+    found.map(|found| found[1].to_owned()).collect()
+}
+
+#[test]
+fn every_command_that_a_run_prints_can_be_typed() {
+    let planrun = Planrun::new();
+    let hosts = planrun.file("hosts.yaml", HOSTS);
+    let plan = |name: &str, steps: &str| {
+        let text = format!("version: 1\nname: {name}\nhosts: all\nsteps:\n{steps}");
+        planrun.file(&format!("{name}.yaml"), text)
+    };
+    let asks = plan("asks", "  - approve: Go on?\n");
+    let fails = plan("fails", "  - fail: it is an example\n");
+    let stuck = plan(
+        "stuck",
+        "  - {run: \"true\", idempotent: true, rollback: {run: \"false\", idempotent: true}}\n  - fail: now back\n",
+    );
+    let apply = |plan: &str| planrun.run(&["apply", plan, "-i", &hosts]);
+    let keep = |from: &str, to: &str| {
+        let [from, to] = [from, to].map(|name| planrun.path(name).display().to_string());
+        planrun.type_line(&format!("rm -rf {to} && cp -a {from} {to}")).exits(0);
+    };
+    let mut verbs = BTreeSet::new();
+    let mut typed_back = |ended: &Ended| {
+        let commands = commands(&ended.stderr);
+        assert!(!commands.is_empty(), "{}", ended.stderr);
+        keep("state", "kept");
+        for command in commands {
+            let line = command.replacen("planrun apply ", "planrun apply --yes ", 1);
+            let back = planrun.type_line(&line);
+            let is_refused = back.status == Some(2) || back.stderr.contains("Usage: ");
+            assert!(!is_refused, "{command}\n{}\nin\n{}", back.stderr, ended.stderr);
+            verbs.insert(command.split(' ').nth(1).unwrap().to_owned());
+            keep("kept", "state");
+        }
+    };
+    typed_back(apply(&fails).exits(1));
+    typed_back(apply(&asks).exits(6));
+    // The host is locked.
+    typed_back(apply(&fails).exits(7));
+    planrun.run(&["abort", "last", "--acknowledge"]).exits(0);
+    typed_back(apply(&stuck).exits(5));
+    typed_back(apply(&fails).exits(7));
+    let all = ["abort", "apply", "resolve", "resume", "rollback", "show"];
+    assert!(all.iter().all(|verb| verbs.contains(*verb)), "{verbs:?}");
 }
