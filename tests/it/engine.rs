@@ -47,6 +47,22 @@ fn the_flagship_restarts_every_backend_and_gives_back_its_share() {
 }
 
 #[test]
+fn a_when_that_cannot_be_evaluated_fails_its_step_and_sends_nothing() {
+    let plan = "version: 1\nname: when\nhosts: backend1\n\
+        probes: {state: {run: systemctl is-active dovecot, parse: int}}\nsteps:\n  \
+        - {id: stop, when: state == 1, run: systemctl stop dovecot, idempotent: true, \
+        rollback: {none: it is an example}}\n";
+    let scene = Scene::new(plan, &[]);
+    let clock = start();
+    let journal = Memory::default();
+    let state = scene.drive(&clock, &scene.world(&clock, vec![]), &journal, None).unwrap();
+    assert_eq!(state.status, RunStatus::RolledBack, "{}", trace(&journal));
+    assert_eq!(sent(&journal), Vec::<String>::new());
+    let manual = std::fs::read_to_string("docs/language.md").unwrap();
+    assert!(manual.contains("| `when` | the step fails"));
+}
+
+#[test]
 fn a_crash_at_any_event_changes_nothing_of_the_end_and_doubles_nothing() {
     let scene = Scene::limited(&flagship(), &[("still_mapped", "continue")], Some("backend3"));
     let clock = start();

@@ -199,6 +199,35 @@ steps:
 }
 
 #[test]
+fn a_suspended_controller_has_observed_nothing_meanwhile() {
+    let planrun = Planrun::new();
+    let looks = planrun.file("looks", "");
+    let plan = planrun.file(
+        "plan.yaml",
+        format!(
+            "version: 1
+name: suspended
+hosts: web1
+probes:
+  look: {{shell: echo look >> {looks}; echo up, parse: text}}
+steps:
+  - wait: {{until: look == \"up\", stable_for: 4s, every: 500ms, timeout: 1m}}
+"
+        ),
+    );
+    let inventory = planrun.file("inventory.yaml", INVENTORY);
+    let line = format!(
+        "planrun apply {plan} -i {inventory} --yes & run=$!
+         while ! [ -s {looks} ]; do sleep 0.1; done
+         kill -STOP $run; sleep 6; cp {looks} {looks}.before; kill -CONT $run; wait $run"
+    );
+    planrun.type_line(&line).exits(0);
+    let count = |name: &str| fs::read_to_string(planrun.path(name)).unwrap().lines().count();
+    let after = count("looks") - count("looks.before");
+    assert!(after > 2, "{after}");
+}
+
+#[test]
 fn old_runs_that_ended_are_removed_and_open_ones_never() {
     let planrun = Planrun::new();
     let words = asking(&planrun);

@@ -266,9 +266,15 @@ impl Asker for Slow {
     }
 }
 
+/// The plan with steps that come after the block: nothing but the run itself lets them begin.
+fn with_more_steps() -> String {
+    plan("2", r#"host.name == "backend1""#)
+        + "  - {id: rest, wait: 1m}\n  - {id: look, assert: {it is stopped: dovecot == \"inactive\"}}\n"
+}
+
 #[test]
 fn a_question_keeps_only_its_own_host_waiting_and_hosts_that_are_not_started() {
-    let scene = Scene::new(&plan("2", r#"host.name == "backend1""#), &[]);
+    let scene = Scene::new(&with_more_steps(), &[]);
     let clock = start();
     let world = scene.world(&clock, vec![]);
     let journal = Memory::default();
@@ -284,7 +290,7 @@ fn a_question_keeps_only_its_own_host_waiting_and_hosts_that_are_not_started() {
 
 #[test]
 fn the_operator_is_asked_at_once_and_the_other_host_goes_on_meanwhile() {
-    let scene = Scene::new(&plan("2", r#"host.name == "backend1""#), &[]);
+    let scene = Scene::new(&with_more_steps(), &[]);
     let clock = start();
     let world = scene.world(&clock, vec![]);
     let journal = Memory::default();
