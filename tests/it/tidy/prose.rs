@@ -119,12 +119,12 @@ fn of_page(page: &str) -> Vec<Prose> {
 /// Returns the string literals and the comments of code. Comments on neighbouring lines are one.
 fn of_code(code: &str) -> Vec<Prose> {
     let piece = Regex::new(
-        r##"(?x)
+        r#"(?x)
         (?P<comment> //[/!]? (?P<words>[^\n]*) )
         | (?P<raw> r\#" (?s:.*?) "\# )
         | (?P<string> " (?: [^"\\] | \\. | \\\n )* " )
         | '(?: [^'\\] | \\. )'
-        "##,
+        "#,
     )
     .unwrap();
     let mut found: Vec<Prose> = Vec::new();
