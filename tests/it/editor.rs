@@ -284,7 +284,7 @@ fn whole_steps_probes_and_ways_back_are_offered_as_snippets() {
         item["insertText"].as_str().unwrap().to_owned()
     };
     let step =
-        offered("step", "version: 1\nname: a\nhosts: web\nsteps:\n  - ^\n", "run, with a way back");
+        offered("step", "version: 1\nname: a\nhosts: web\nsteps:\n  - ^\n", "run, with rollback");
     for part in ["run: ${3:systemctl stop nginx}", "done_when: ", "rollback:"] {
         assert!(step.contains(part), "{step}");
     }
@@ -293,7 +293,7 @@ fn whole_steps_probes_and_ways_back_are_offered_as_snippets() {
     let back = offered(
         "back",
         "version: 1\nname: a\nhosts: web\nsteps:\n  - run: date\n    rollback:\n      ^\n",
-        "nothing undoes it",
+        "no rollback",
     );
     assert!(back.contains("none: "), "{back}");
     let plan = offered("whole", "^", "a new plan");
