@@ -81,6 +81,25 @@ pub struct Form {
     /// A regular expression that it matches as a whole, in the dialect that JSON Schema and the
     /// `regex` crate share; `None` allows every text, the empty one too.
     pub pattern: Option<&'static str>,
+    /// What else is known of it.
+    kind: FormKind,
+}
+
+/// The kinds of [`Form`] that have fixes or samples of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FormKind {
+    /// A duration.
+    Duration,
+    /// A condition or another expression.
+    Expression,
+    /// A host pattern.
+    Hosts,
+    /// An octal mode.
+    Mode,
+    /// A name, in which this character joins the words.
+    Name(char),
+    /// Any other.
+    Other,
 }
 
 /// A mapping with known keys.
@@ -124,7 +143,21 @@ const fn required(name: &'static str, shape: Shape, about: &'static str) -> Fiel
     Field { name, about, shape, required: true }
 }
 
+/// Makes a form of text.
+const fn form(name: &'static str, example: &'static str, pattern: Option<&'static str>) -> Form {
+    Form { name, example, pattern, kind: FormKind::Other }
+}
+
+/// Makes a record with a key for each field and no others.
+const fn record(name: &'static str, about: &'static str, fields: &'static [Field]) -> Record {
+    Record { name, about, fields, one_of: &[], rest: None, foreign: &[] }
+}
+
 impl Form {
+    const fn kind(self, kind: FormKind) -> Self {
+        Self { kind, ..self }
+    }
+
     /// Whether a text is of this form.
     pub fn fits(&self, text: &str) -> bool {
         self.pattern.is_none_or(|pattern| check::matches(pattern, text))
@@ -132,6 +165,18 @@ impl Form {
 }
 
 impl Record {
+    const fn one_of(self, one_of: &'static [&'static str]) -> Self {
+        Self { one_of, ..self }
+    }
+
+    const fn rest(self, rest: &'static Shape) -> Self {
+        Self { rest: Some(rest), ..self }
+    }
+
+    const fn foreign(self, places: &'static [&'static str]) -> Self {
+        Self { foreign: places, ..self }
+    }
+
     /// Returns the name without its article, in one word.
     pub fn word(&self) -> String {
         let name = self.name.split_once(' ').map_or(self.name, |(_, name)| name);
@@ -185,34 +230,28 @@ pub fn one_of(words: &[&str]) -> String {
 }
 
 /// Any text.
-pub static ANY_TEXT: Form = Form { name: "text", example: "some words", pattern: None };
+pub static ANY_TEXT: Form = form("text", "some words", None);
 /// Text with at least one character.
-pub static WORDS: Form =
-    Form { name: "text", example: "some words", pattern: Some(r"^(?:.|\n)*\S(?:.|\n)*$") };
+pub static WORDS: Form = form("text", "some words", Some(r"^(?:.|\n)*\S(?:.|\n)*$"));
 /// A host pattern, as Ansible has them.
 pub static HOSTS: Form =
-    Form { name: "a host pattern", example: "backends:!backend3", pattern: WORDS.pattern };
+    form("a host pattern", "backends:!backend3", WORDS.pattern).kind(FormKind::Hosts);
 /// A name that expressions can use.
-pub static ID: Form = Form {
-    name: "a name of lower-case letters, digits and `_`",
-    example: "stop_mail",
-    pattern: Some("^[a-z][a-z0-9_]*$"),
-};
+pub static ID: Form =
+    form("a name of lower-case letters, digits and `_`", "stop_mail", Some("^[a-z][a-z0-9_]*$"))
+        .kind(FormKind::Name('_'));
 /// The name of a plan, a model.
-pub static PLAN_NAME: Form = Form {
-    name: "a name of lower-case letters, digits and `-`",
-    example: "obox-restart",
-    pattern: Some("^[a-z][a-z0-9-]*$"),
-};
+pub static PLAN_NAME: Form =
+    form("a name of lower-case letters, digits and `-`", "obox-restart", Some("^[a-z][a-z0-9-]*$"))
+        .kind(FormKind::Name('-'));
 /// A length of time.
-pub static DURATION: Form = Form {
-    name: "a duration",
-    example: "90s, 15m, 1h 30m",
-    pattern: Some(r"^[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d)(?: ?[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))*$"),
-};
+pub static DURATION: Form = form(
+    "a duration",
+    "90s, 15m, 1h 30m",
+    Some(r"^[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d)(?: ?[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))*$"),
+)
+.kind(FormKind::Duration);
 /// A condition or another expression.
-pub static EXPRESSION: Form = Form {
-    name: "an expression",
-    example: "ring[ip].users == 0",
-    pattern: Some(r"^(?:.|\n)*\S(?:.|\n)*$"),
-};
+pub static EXPRESSION: Form =
+    form("an expression", "ring[ip].users == 0", Some(r"^(?:.|\n)*\S(?:.|\n)*$"))
+        .kind(FormKind::Expression);

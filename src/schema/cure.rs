@@ -11,8 +11,7 @@ use crate::document::Style;
 use crate::document::Text;
 use crate::document::Value;
 use crate::schema::Form;
-use crate::schema::ID;
-use crate::schema::PLAN_NAME;
+use crate::schema::FormKind;
 use crate::schema::Record;
 use crate::schema::Select;
 use crate::schema::Shape;
@@ -49,7 +48,7 @@ pub(super) fn of_kind(node: &Node, shape: &Shape) -> Option<Cure> {
                 _ => return None,
             };
             // A mode reads as octal: 644 is meant as 0644.
-            let octal = matches!(shape, Shape::Text(form) if form.name.contains("octal"));
+            let octal = matches!(shape, Shape::Text(form) if form.kind == FormKind::Mode);
             let word = if octal && word.len() == 3 { format!("0{word}") } else { word };
             text_fits(shape, &word).then_some(())?;
             cure(format!("put quotes around it: `\"{word}\"`"), format!("\"{word}\""))
@@ -93,14 +92,10 @@ fn item_fits(node: &Node, shape: &Shape) -> bool {
 
 /// Returns the cure of a text that has not the form expected.
 pub(super) fn of_form(text: &str, form: &Form) -> Option<Cure> {
-    let word = if form.name == crate::schema::DURATION.name {
-        duration(text)?
-    } else if form.name == ID.name {
-        name(text, '_')
-    } else if form.name == PLAN_NAME.name {
-        name(text, '-')
-    } else {
-        return None;
+    let word = match form.kind {
+        FormKind::Duration => duration(text)?,
+        FormKind::Name(joint) => name(text, joint),
+        _ => return None,
     };
     let fits = form.pattern.is_some_and(|pattern| matches(pattern, &word));
     fits.then(|| Cure { text: format!("write `{word}`"), yaml: word })

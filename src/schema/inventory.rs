@@ -10,9 +10,10 @@ use crate::schema::Select;
 use crate::schema::Shape;
 use crate::schema::WORDS;
 use crate::schema::field;
+use crate::schema::form;
+use crate::schema::record;
 
-static MODEL_PATH: Form =
-    Form { name: "the path of a model", example: "models/mail.yaml", pattern: WORDS.pattern };
+static MODEL_PATH: Form = form("the path of a model", "models/mail.yaml", WORDS.pattern);
 static SOME_WORDS: Shape = Shape::Text(&WORDS);
 static ANYTHING: Shape = Shape::Any;
 static CONNECTION: Shape = Shape::Choice(&["ssh", "local", "model"]);
@@ -24,19 +25,14 @@ static PORT: Shape =
     Shape::OneOf(&[(Select::Int, Shape::Int(1)), (Select::Text, Shape::Text(&WORDS))]);
 
 /// An inventory.
-pub static INVENTORY: Record = Record {
-    name: "an inventory",
-    about: "Groups of hosts and their variables, in Ansible's YAML.",
-    fields: &[],
-    one_of: &[],
-    rest: Some(&GROUP_OR_NOTHING),
-    foreign: &[],
-};
+pub static INVENTORY: Record =
+    record("an inventory", "Groups of hosts and their variables, in Ansible's YAML.", &[])
+        .rest(&GROUP_OR_NOTHING);
 
-static GROUP: Record = Record {
-    name: "a group",
-    about: "Hosts, groups below it, and variables for all of them.",
-    fields: &[
+static GROUP: Record = record(
+    "a group",
+    "Hosts, groups below it, and variables for all of them.",
+    &[
         field(
             "hosts",
             Shape::OneOf(&[
@@ -60,15 +56,12 @@ static GROUP: Record = Record {
             "Variables of all its hosts.",
         ),
     ],
-    one_of: &[],
-    rest: None,
-    foreign: &[],
-};
+);
 
-static VARIABLES: Record = Record {
-    name: "a mapping of variables",
-    about: "Values of inputs by their names, how hosts are reached, and whatever else is there.",
-    fields: &[
+static VARIABLES: Record = record(
+    "a mapping of variables",
+    "Values of inputs by their names, how hosts are reached, and whatever else is there.",
+    &[
         field(
             "planrun_connection",
             Shape::Late(&CONNECTION),
@@ -96,7 +89,5 @@ static VARIABLES: Record = Record {
         ),
         field("ansible_become_user", SOME_WORDS, "Who that user is (root)."),
     ],
-    one_of: &[],
-    rest: Some(&ANYTHING),
-    foreign: &[],
-};
+)
+.rest(&ANYTHING);

@@ -11,20 +11,18 @@ use crate::schema::Select;
 use crate::schema::Shape;
 use crate::schema::WORDS;
 use crate::schema::field;
+use crate::schema::form;
+use crate::schema::record;
 use crate::schema::required;
 
-static PATTERN: Form = Form {
-    name: "a command line with `<name>` for any word",
-    example: "systemctl stop <unit>",
-    pattern: WORDS.pattern,
-};
-static STEP: Form = Form {
-    name: "the step of a script, PLAN/STEP",
-    example: "obox-restart/maintain",
-    pattern: Some(r"^[a-z][a-z0-9-]*/\S+$"),
-};
-static PATH: Form =
-    Form { name: "a path, or `<name>` for any", example: "<path>", pattern: Some(r"^\S+$") };
+static PATTERN: Form =
+    form("a command line with `<name>` for any word", "systemctl stop <unit>", WORDS.pattern);
+static STEP: Form = form(
+    "the step of a script, PLAN/STEP",
+    "obox-restart/maintain",
+    Some(r"^[a-z][a-z0-9-]*/\S+$"),
+);
+static PATH: Form = form("a path, or `<name>` for any", "<path>", Some(r"^\S+$"));
 
 static SOME_WORDS: Shape = Shape::Text(&WORDS);
 static ANY: Shape = Shape::Any;
@@ -50,22 +48,20 @@ static TABLE: Shape = Shape::OneOf(&[
 ]);
 
 /// A model.
-pub static MODEL: Record = Record {
-    name: "a model",
-    about: "What hosts answer and how they change: every other key is a group of hosts.",
-    fields: &[
+pub static MODEL: Record = record(
+    "a model",
+    "What hosts answer and how they change: every other key is a group of hosts.",
+    &[
         required("version", Shape::Int(1), "The version of the language: 1."),
         required("model", Shape::Text(&PLAN_NAME), "The name of the model, as in its file name."),
     ],
-    one_of: &[],
-    rest: Some(&GROUP_SHAPE),
-    foreign: &[],
-};
+)
+.rest(&GROUP_SHAPE);
 
-static GROUP: Record = Record {
-    name: "a group of hosts",
-    about: "What the hosts of one group of the inventory hold, answer, and do as time goes by.",
-    fields: &[
+static GROUP: Record = record(
+    "a group of hosts",
+    "What the hosts of one group of the inventory hold, answer, and do as time goes by.",
+    &[
         field(
             "state",
             Shape::Map(&ID, &ANY, 0),
@@ -83,10 +79,8 @@ static GROUP: Record = Record {
         ),
         field("time", Shape::List(&RULE_SHAPE, 0), "What happens as time goes by."),
     ],
-    one_of: &[],
-    rest: None,
-    foreign: &["model group"],
-};
+)
+.foreign(&["model group"]);
 
 /// Makes a record that is an answer with other fields before it.
 macro_rules! with_answer {
@@ -104,10 +98,10 @@ macro_rules! with_answer {
     };
 }
 
-static COMMAND: Record = Record {
-    name: "a command of the model",
-    about: "A command, how it is recognised, and what it answers.",
-    fields: with_answer![
+static COMMAND: Record = record(
+    "a command of the model",
+    "A command, how it is recognised, and what it answers.",
+    with_answer![
         field(
             "run",
             Shape::Text(&PATTERN),
@@ -129,49 +123,35 @@ static COMMAND: Record = Record {
             "What the command is known to do instead, by name.",
         ),
     ],
-    one_of: &["run", "step", "upload"],
-    rest: None,
-    foreign: &["model command"],
-};
+)
+.one_of(&["run", "step", "upload"])
+.foreign(&["model command"]);
 
-static ANSWER: Record = Record {
-    name: "an answer",
-    about: "What a command prints, how long it takes, and what it changes.",
-    fields: with_answer![],
-    one_of: &[],
-    rest: None,
-    foreign: &[],
-};
+static ANSWER: Record = record(
+    "an answer",
+    "What a command prints, how long it takes, and what it changes.",
+    with_answer![],
+);
 
-static CASE: Record = Record {
-    name: "a case",
-    about: "An answer and when it is given; the last case has no `when`.",
-    fields: with_answer![field(
-        "when",
-        CONDITION,
-        "The condition, looked at when the command begins."
-    )],
-    one_of: &[],
-    rest: None,
-    foreign: &[],
-};
+static CASE: Record = record(
+    "a case",
+    "An answer and when it is given; the last case has no `when`.",
+    with_answer![field("when", CONDITION, "The condition, looked at when the command begins.")],
+);
 
-static OF: Record = Record {
-    name: "a way to the host meant",
-    about: "The host of a group that has an address.",
-    fields: &[
+static OF: Record = record(
+    "a way to the host meant",
+    "The host of a group that has an address.",
+    &[
         required("group", SOME_WORDS, "The group."),
         required("address", SOME_WORDS, "The name of the placeholder that holds its address."),
     ],
-    one_of: &[],
-    rest: None,
-    foreign: &[],
-};
+);
 
-static HOST_TABLE: Record = Record {
-    name: "a table of hosts",
-    about: "A row for each host of a group.",
-    fields: &[
+static HOST_TABLE: Record = record(
+    "a table of hosts",
+    "A row for each host of a group.",
+    &[
         required("for", SOME_WORDS, "The group."),
         required(
             "columns",
@@ -180,15 +160,13 @@ static HOST_TABLE: Record = Record {
              host where the command runs.",
         ),
     ],
-    one_of: &[],
-    rest: None,
-    foreign: &["model table"],
-};
+)
+.foreign(&["model table"]);
 
-static ROW_TABLE: Record = Record {
-    name: "a table of rows",
-    about: "Rows as they are printed.",
-    fields: &[
+static ROW_TABLE: Record = record(
+    "a table of rows",
+    "Rows as they are printed.",
+    &[
         required("header", CELLS, "The heads of the columns."),
         required(
             "rows",
@@ -196,27 +174,22 @@ static ROW_TABLE: Record = Record {
             "The rows: as many templates each as there are heads.",
         ),
     ],
-    one_of: &[],
-    rest: None,
-    foreign: &[],
-};
+);
 
-static LATER: Record = Record {
-    name: "a later change",
-    about: "A change of the state some time after the command has ended.",
-    fields: &[
+static LATER: Record = record(
+    "a later change",
+    "A change of the state some time after the command has ended.",
+    &[
         required("in", SPAN_OF_TIME, "How long after it."),
         required("becomes", CHANGE, "The state that changes; templates."),
     ],
-    one_of: &[],
-    rest: None,
-    foreign: &["model change"],
-};
+)
+.foreign(&["model change"]);
 
-static RULE: Record = Record {
-    name: "a time rule",
-    about: "What happens again and again while a condition holds.",
-    fields: &[
+static RULE: Record = record(
+    "a time rule",
+    "What happens again and again while a condition holds.",
+    &[
         field("about", SOME_WORDS, "What it stands for."),
         required(
             "every",
@@ -226,7 +199,4 @@ static RULE: Record = Record {
         field("when", CONDITION, "The condition, over the host's own state."),
         required("becomes", CHANGE, "The state that changes; templates."),
     ],
-    one_of: &[],
-    rest: None,
-    foreign: &[],
-};
+);

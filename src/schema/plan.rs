@@ -5,6 +5,7 @@ use crate::schema::DURATION;
 use crate::schema::EXPRESSION;
 use crate::schema::Field;
 use crate::schema::Form;
+use crate::schema::FormKind;
 use crate::schema::HOSTS;
 use crate::schema::ID;
 use crate::schema::PLAN_NAME;
@@ -13,39 +14,26 @@ use crate::schema::Select;
 use crate::schema::Shape;
 use crate::schema::WORDS;
 use crate::schema::field;
+use crate::schema::form;
+use crate::schema::record;
 use crate::schema::required;
 
 static MODE: Form =
-    Form { name: "an octal mode in quotes", example: "\"0644\"", pattern: Some("^[0-7]{3,4}$") };
-static OWNER: Form = Form {
-    name: "a user, or user:group",
-    example: "root:root",
-    pattern: Some(
-        r"^[A-Za-z_][A-Za-z0-9_.@\\+%/~=-]*\$?(?::[A-Za-z_][A-Za-z0-9_.@\\+%/~=-]*\$?)?$",
-    ),
-};
-static USER: Form = Form {
-    name: "a user name",
-    example: "root",
-    pattern: Some(r"^[A-Za-z_][A-Za-z0-9_.@\\+%/~=-]*\$?$"),
-};
-static VARIABLE: Form = Form {
-    name: "the name of an environment variable",
-    example: "LC_ALL",
-    pattern: Some("^[A-Za-z_][A-Za-z0-9_]*$"),
-};
-static COMMAND: Form =
-    Form { name: "a command line", example: "systemctl stop nginx", pattern: WORDS.pattern };
-static SCRIPT: Form =
-    Form { name: "a shell script", example: "cd /srv && make", pattern: WORDS.pattern };
-static REGEX: Form = Form {
-    name: "a regular expression with named groups",
-    example: "version (?P<version>\\S+)",
-    pattern: WORDS.pattern,
-};
+    form("an octal mode in quotes", "\"0644\"", Some("^[0-7]{3,4}$")).kind(FormKind::Mode);
+static OWNER: Form = form(
+    "a user, or user:group",
+    "root:root",
+    Some(r"^[A-Za-z_][A-Za-z0-9_.@\\+%/~=-]*\$?(?::[A-Za-z_][A-Za-z0-9_.@\\+%/~=-]*\$?)?$"),
+);
+static USER: Form = form("a user name", "root", Some(r"^[A-Za-z_][A-Za-z0-9_.@\\+%/~=-]*\$?$"));
+static VARIABLE: Form =
+    form("the name of an environment variable", "LC_ALL", Some("^[A-Za-z_][A-Za-z0-9_]*$"));
+static COMMAND: Form = form("a command line", "systemctl stop nginx", WORDS.pattern);
+static SCRIPT: Form = form("a shell script", "cd /srv && make", WORDS.pattern);
+static REGEX: Form =
+    form("a regular expression with named groups", "version (?P<version>\\S+)", WORDS.pattern);
 
-static GROUP_NAME: Form =
-    Form { name: "the name of a group", example: "directors", pattern: WORDS.pattern };
+static GROUP_NAME: Form = form("the name of a group", "directors", WORDS.pattern);
 
 static GROUP: Shape = Shape::Text(&GROUP_NAME);
 static TEXT_USER: Shape = Shape::Text(&USER);
@@ -104,10 +92,7 @@ static TYPE_WORD: Shape = Shape::Choice(TYPES);
 static RETRY_SHAPE: Shape = Shape::Record(&RETRY);
 
 /// A plan.
-pub static PLAN: Record = Record {
-    name: "a plan",
-    about: "A procedure: what to do on each host, what must then be seen, and the way back.",
-    fields: &[
+pub static PLAN: Record = record("a plan", "A procedure: what to do on each host, what must then be seen, and the way back.", &[
         required("version", Shape::Int(1), "The version of the language: 1."),
         required("name", Shape::Text(&PLAN_NAME), "The name of the plan, as in its file name."),
         field("summary", SOME_WORDS, "What the plan is for, in one line."),
@@ -144,11 +129,7 @@ pub static PLAN: Record = Record {
         ),
         required("steps", Shape::List(&STEP_SHAPE, 1), "The steps, in order."),
         field("invariants", Shape::Record(&INVARIANTS), "What must hold whatever fails."),
-    ],
-    one_of: &[],
-    rest: None,
-    foreign: &["plan"],
-};
+    ]).foreign(&["plan"]);
 
 static SERIAL: Shape =
     Shape::OneOf(&[(Select::Int, Shape::Int(1)), (Select::List, Shape::List(&POSITIVE, 1))]);
@@ -156,10 +137,10 @@ static SERIAL: Shape =
 static DEFAULT: Shape =
     Shape::OneOf(&[(Select::Scalar, Shape::Scalar), (Select::List, Shape::List(&ARGUMENT, 0))]);
 
-static INPUT: Record = Record {
-    name: "an input",
-    about: "A value that is given from outside: by --set, a file, the inventory, or its default.",
-    fields: &[
+static INPUT: Record = record(
+    "an input",
+    "A value that is given from outside: by --set, a file, the inventory, or its default.",
+    &[
         required(
             "type",
             Shape::Choice(&["string", "int", "bool", "duration", "enum", "path", "file", "list"]),
@@ -194,15 +175,13 @@ static INPUT: Record = Record {
             "The greatest value of an int or a duration; the greatest number of items of a list.",
         ),
     ],
-    one_of: &[],
-    rest: None,
-    foreign: &["input"],
-};
+)
+.foreign(&["input"]);
 
-static DEFAULTS: Record = Record {
-    name: "a mapping of defaults",
-    about: "What holds for every step and probe that says nothing else.",
-    fields: &[
+static DEFAULTS: Record = record(
+    "a mapping of defaults",
+    "What holds for every step and probe that says nothing else.",
+    &[
         field("become", BECOME, "Run as root, or as the named user."),
         field("timeout", LATE_DURATION, "How long a command may take (5m)."),
         field("within", LATE_DURATION, "How long `done_when` is looked for afterwards (10s)."),
@@ -210,27 +189,23 @@ static DEFAULTS: Record = Record {
         field("env", ENV, "Environment variables."),
         field("dir", SOME_WORDS, "The directory commands run in."),
     ],
-    one_of: &[],
-    rest: None,
-    foreign: &["defaults"],
-};
+)
+.foreign(&["defaults"]);
 
-static RETRY: Record = Record {
-    name: "a `retry`",
-    about: "Sending again what failed; only for steps with `done_when` or `idempotent`.",
-    fields: &[
+static RETRY: Record = record(
+    "a `retry`",
+    "Sending again what failed; only for steps with `done_when` or `idempotent`.",
+    &[
         required("attempts", Shape::Int(1), "How many attempts there are in all."),
         field("delay", LATE_DURATION, "How long to wait between two of them (5s)."),
     ],
-    one_of: &[],
-    rest: None,
-    foreign: &["retry"],
-};
+)
+.foreign(&["retry"]);
 
-static PROBE: Record = Record {
-    name: "a probe",
-    about: "A look at the world. It changes nothing, so it may be repeated.",
-    fields: &[
+static PROBE: Record = record(
+    "a probe",
+    "A look at the world. It changes nothing, so it may be repeated.",
+    &[
         field("run", RUN, "The command, split into words before templates are rendered."),
         field("shell", Shape::Text(&SCRIPT), "A script for sh."),
         field("delegate_to", DELEGATE_PROBE, "Where it runs, if not on the host itself."),
@@ -243,15 +218,14 @@ static PROBE: Record = Record {
         field("exit_codes", EXIT_CODES, "The exit statuses that are no failure ([0])."),
         field("output", Shape::Choice(&["keep", "discard"]), "Whether its output matters."),
     ],
-    one_of: &["run", "shell"],
-    rest: None,
-    foreign: &["probe", "step"],
-};
+)
+.one_of(&["run", "shell"])
+.foreign(&["probe", "step"]);
 
-static PARSE_RECORD: Record = Record {
-    name: "a `parse`",
-    about: "How output becomes a value. What does not convert is a failure, never 0.",
-    fields: &[
+static PARSE_RECORD: Record = record(
+    "a `parse`",
+    "How output becomes a value. What does not convert is a failure, never 0.",
+    &[
         required("format", Shape::Choice(FORMATS), "The format."),
         field(
             "key",
@@ -261,10 +235,8 @@ static PARSE_RECORD: Record = Record {
         field("types", Shape::Map(&WORDS, &TYPE_WORD, 1), "The types of columns that are no text."),
         field("pattern", Shape::Text(&REGEX), "The expression of `regex`."),
     ],
-    one_of: &[],
-    rest: None,
-    foreign: &["parse"],
-};
+)
+.foreign(&["parse"]);
 
 static LET: Shape = Shape::OneOf(&[
     (Select::Text, Shape::Text(&EXPRESSION)),
@@ -272,48 +244,37 @@ static LET: Shape = Shape::OneOf(&[
     (Select::Map, Shape::Record(&FROM)),
 ]);
 
-static FROM: Record = Record {
-    name: "a `from`",
-    about: "The rows of a probe for which a condition holds; `row` is the row.",
-    fields: &[
+static FROM: Record = record(
+    "a `from`",
+    "The rows of a probe for which a condition holds; `row` is the row.",
+    &[
         required("from", Shape::Text(&ID), "The probe."),
         required("where", CONDITION, "The condition, over `row`."),
     ],
-    one_of: &[],
-    rest: None,
-    foreign: &[],
-};
+);
 
-static ONE_OF: Record = Record {
-    name: "a `one_of`",
-    about: "Any one member of a group; another is tried only if the first is known not to act.",
-    fields: &[required("one_of", GROUP, "The group.")],
-    one_of: &[],
-    rest: None,
-    foreign: &["delegate_to"],
-};
+static ONE_OF: Record = record(
+    "a `one_of`",
+    "Any one member of a group; another is tried only if the first is known not to act.",
+    &[required("one_of", GROUP, "The group.")],
+)
+.foreign(&["delegate_to"]);
 
-static EACH_OF: Record = Record {
-    name: "an `each_of`",
-    about: "Every member of a group: a condition must hold for each of them.",
-    fields: &[required("each_of", GROUP, "The group.")],
-    one_of: &[],
-    rest: None,
-    foreign: &[],
-};
+static EACH_OF: Record = record(
+    "an `each_of`",
+    "Every member of a group: a condition must hold for each of them.",
+    &[required("each_of", GROUP, "The group.")],
+);
 
-static INVARIANTS: Record = Record {
-    name: "a mapping of invariants",
-    about: "What must hold whatever fails.",
-    fields: &[
+static INVARIANTS: Record = record(
+    "a mapping of invariants",
+    "What must hold whatever fails.",
+    &[
         field("always", CLAIMS, "At every moment."),
         field("at_rest", CLAIMS, "When a run ended, paused or is stuck."),
         field("at_end", CLAIMS, "When a run succeeded or was rolled back."),
     ],
-    one_of: &[],
-    rest: None,
-    foreign: &[],
-};
+);
 
 /// The actions, exactly one a step.
 pub(crate) const ACTIONS: &[&str] =
@@ -376,10 +337,10 @@ const UNINTERRUPTIBLE_FIELD: Field =
     field("uninterruptible", SOME_WORDS, "Why nothing may stop the run inside this block.");
 
 /// A step of a plan.
-pub static STEP: Record = Record {
-    name: "a step",
-    about: "One thing to do on a host, what must then be seen, and its way back.",
-    fields: &[
+pub static STEP: Record = record(
+    "a step",
+    "One thing to do on a host, what must then be seen, and its way back.",
+    &[
         field("id", Shape::Text(&ID), "The name of the step, and of its result."),
         NAME_FIELD,
         RUN_FIELD,
@@ -419,30 +380,26 @@ pub static STEP: Record = Record {
         ON_UNKNOWN_FIELD,
         UNINTERRUPTIBLE_FIELD,
     ],
-    one_of: ACTIONS,
-    rest: None,
-    foreign: &["step"],
-};
+)
+.one_of(ACTIONS)
+.foreign(&["step"]);
 
 static ROLLBACK: Shape = Shape::OneOf(&[
     (Select::Key("none"), Shape::Record(&NO_WAY_BACK)),
     (Select::Map, Shape::Record(&HANDLER)),
 ]);
 
-static NO_WAY_BACK: Record = Record {
-    name: "a `none`",
-    about: "Says why there is nothing to undo.",
-    fields: &[required("none", SOME_WORDS, "The reason.")],
-    one_of: &[],
-    rest: None,
-    foreign: &[],
-};
+static NO_WAY_BACK: Record = record(
+    "a `none`",
+    "Says why there is nothing to undo.",
+    &[required("none", SOME_WORDS, "The reason.")],
+);
 
 /// A handler: a step that undoes another.
-static HANDLER: Record = Record {
-    name: "a rollback handler",
-    about: "What undoes a step: a step itself, or a block of steps.",
-    fields: &[
+static HANDLER: Record = record(
+    "a rollback handler",
+    "What undoes a step: a step itself, or a block of steps.",
+    &[
         NAME_FIELD,
         RUN_FIELD,
         SHELL_FIELD,
@@ -471,34 +428,30 @@ static HANDLER: Record = Record {
         ON_FAILURE_FIELD,
         ON_UNKNOWN_FIELD,
     ],
-    one_of: &["run", "shell", "wait", "assert", "approve", "upload", "block", "fail"],
-    rest: None,
-    foreign: &["step"],
-};
+)
+.one_of(&["run", "shell", "wait", "assert", "approve", "upload", "block", "fail"])
+.foreign(&["step"]);
 
 static ON_FAILURE: Shape = Shape::OneOf(&[
     (Select::Text, Shape::Choice(&["rollback", "hold"])),
     (Select::Map, Shape::Record(&CONTINUE)),
 ]);
 
-static CONTINUE: Record = Record {
-    name: "a `continue`",
-    about: "Goes on after a failure.",
-    fields: &[required("continue", SOME_WORDS, "Why that does no harm.")],
-    one_of: &[],
-    rest: None,
-    foreign: &[],
-};
+static CONTINUE: Record = record(
+    "a `continue`",
+    "Goes on after a failure.",
+    &[required("continue", SOME_WORDS, "Why that does no harm.")],
+);
 
 static WAIT_SHAPE: Shape =
     Shape::OneOf(&[(Select::Text, LATE_DURATION), (Select::Map, Shape::Record(&WAIT))]);
 
 static ON_TIMEOUT: Shape = Shape::Choice(&["fail", "ask", "continue"]);
 
-static WAIT: Record = Record {
-    name: "a `wait`",
-    about: "Waits until a condition holds.",
-    fields: &[
+static WAIT: Record = record(
+    "a `wait`",
+    "Waits until a condition holds.",
+    &[
         required("until", CONDITION, "What it waits for."),
         field("at_least", LATE_DURATION, "It waits so long in any case."),
         required("timeout", LATE_DURATION, "It waits so long at most."),
@@ -506,15 +459,13 @@ static WAIT: Record = Record {
         field("stable_for", LATE_DURATION, "How long the condition must hold without a break."),
         field("on_timeout", Shape::Late(&ON_TIMEOUT), "What happens when time is up (fail)."),
     ],
-    one_of: &[],
-    rest: None,
-    foreign: &["wait"],
-};
+)
+.foreign(&["wait"]);
 
-static UPLOAD: Record = Record {
-    name: "an `upload`",
-    about: "Puts a file in place on the host, all or nothing.",
-    fields: &[
+static UPLOAD: Record = record(
+    "an `upload`",
+    "Puts a file in place on the host, all or nothing.",
+    &[
         field(
             "from",
             PATHS,
@@ -538,7 +489,6 @@ static UPLOAD: Record = Record {
             "Its owner; by default that of the file it replaces.",
         ),
     ],
-    one_of: &["from", "template", "content"],
-    rest: None,
-    foreign: &["upload"],
-};
+)
+.one_of(&["from", "template", "content"])
+.foreign(&["upload"]);

@@ -8,25 +8,24 @@ use crate::schema::Select;
 use crate::schema::Shape;
 use crate::schema::WORDS;
 use crate::schema::field;
+use crate::schema::form;
+use crate::schema::record;
 use crate::schema::required;
 
-static TASK: Form = Form {
-    name: "a step at a host",
-    example: "drain@backend1",
-    pattern: Some("^[a-z0-9][a-z0-9_./-]*@[A-Za-z0-9][A-Za-z0-9_.-]*$"),
-};
-static VALUE: Form = Form {
-    name: "a value of a host",
-    example: "backend1.vhosts",
-    pattern: Some(r"^[A-Za-z0-9][A-Za-z0-9_.-]*\.[a-z][a-z0-9_]*$"),
-};
-static HOST: Form =
-    Form { name: "a host", example: "backend1", pattern: Some("^[A-Za-z0-9][A-Za-z0-9_.-]*$") };
-static FAULT_NAME: Form =
-    Form { name: "a fault", example: "refused", pattern: Some("^[a-z][a-z0-9_]*$") };
-static FILE: Form = Form { name: "a file", example: "obox-restart.yaml", pattern: WORDS.pattern };
-static INPUT_NAME: Form =
-    Form { name: "an input of the plan", example: "drain_for", pattern: Some("^[a-z][a-z0-9_]*$") };
+static TASK: Form = form(
+    "a step at a host",
+    "drain@backend1",
+    Some("^[a-z0-9][a-z0-9_./-]*@[A-Za-z0-9][A-Za-z0-9_.-]*$"),
+);
+static VALUE: Form = form(
+    "a value of a host",
+    "backend1.vhosts",
+    Some(r"^[A-Za-z0-9][A-Za-z0-9_.-]*\.[a-z][a-z0-9_]*$"),
+);
+static HOST: Form = form("a host", "backend1", Some("^[A-Za-z0-9][A-Za-z0-9_.-]*$"));
+static FAULT_NAME: Form = form("a fault", "refused", Some("^[a-z][a-z0-9_]*$"));
+static FILE: Form = form("a file", "obox-restart.yaml", WORDS.pattern);
+static INPUT_NAME: Form = form("an input of the plan", "drain_for", Some("^[a-z][a-z0-9_]*$"));
 
 static SOME_WORDS: Shape = Shape::Text(&WORDS);
 static ANYTHING: Shape = Shape::Any;
@@ -63,10 +62,7 @@ static STEP_STATUS: Shape =
     Shape::Choice(&["changed", "unchanged", "failed", "timed_out", "unknown", "skipped"]);
 
 /// The scenarios of a plan.
-pub static TEST: Record = Record {
-    name: "a file of scenarios",
-    about: "What becomes of a plan on its model, one path a scenario.",
-    fields: &[
+pub static TEST: Record = record("a file of scenarios", "What becomes of a plan on its model, one path a scenario.", &[
         required("version", Shape::Int(1), "The version of the language: 1."),
         required(
             "plan",
@@ -80,16 +76,12 @@ pub static TEST: Record = Record {
         ),
         field("inputs", INPUTS, "Values of inputs for all scenarios."),
         required("tests", Shape::List(&SCENARIO_SHAPE, 1), "The scenarios."),
-    ],
-    one_of: &[],
-    rest: None,
-    foreign: &["tests"],
-};
+    ]).foreign(&["tests"]);
 
-static SCENARIO: Record = Record {
-    name: "a scenario",
-    about: "One path through the plan: what is given, and what must come of it.",
-    fields: &[
+static SCENARIO: Record = record(
+    "a scenario",
+    "One path through the plan: what is given, and what must come of it.",
+    &[
         required("name", SOME_WORDS, "What it shows, as a sentence."),
         field("inputs", INPUTS, "Values of inputs, beside those of the file."),
         field("limit", SOME_WORDS, "The hosts that are worked on, as for `--limit`."),
@@ -104,15 +96,13 @@ static SCENARIO: Record = Record {
         field("resume", Shape::Bool, "Whether the run is resumed once it has stopped."),
         required("expect", Shape::Record(&EXPECT), "What must come of it."),
     ],
-    one_of: &[],
-    rest: None,
-    foreign: &["scenario"],
-};
+)
+.foreign(&["scenario"]);
 
-static EXPECT: Record = Record {
-    name: "an expectation",
-    about: "What must come of a scenario; what is not named does not matter.",
-    fields: &[
+static EXPECT: Record = record(
+    "an expectation",
+    "What must come of a scenario; what is not named does not matter.",
+    &[
         required("run", RUN_STATUS, "How the run ends."),
         field("exit", COUNT, "The exit status of planrun."),
         field("took", Shape::Record(&TOOK), "How long it takes."),
@@ -127,19 +117,11 @@ static EXPECT: Record = Record {
         ),
         field("next_after_resume", Shape::Text(&TASK), "What is begun first after the resume."),
     ],
-    one_of: &[],
-    rest: None,
-    foreign: &["expect"],
-};
+)
+.foreign(&["expect"]);
 
-static TOOK: Record = Record {
-    name: "a length of time",
-    about: "How long a run takes, in the model's time.",
-    fields: &[
-        field("at_least", LENGTH, "At least so long."),
-        field("at_most", LENGTH, "At most so long."),
-    ],
-    one_of: &[],
-    rest: None,
-    foreign: &[],
-};
+static TOOK: Record = record(
+    "a length of time",
+    "How long a run takes, in the model's time.",
+    &[field("at_least", LENGTH, "At least so long."), field("at_most", LENGTH, "At most so long.")],
+);

@@ -23,10 +23,7 @@ use crate::support::text;
 const MAX_LINES: usize = 500;
 
 /// Files that may be longer, and why.
-const LONGER: &[(&str, &str)] = &[
-    ("src/event.rs", "all facts of a run are read side by side"),
-    ("src/schema/plan.rs", "data: the words of a plan, in one table"),
-];
+const LONGER: &[(&str, &str)] = &[("src/event.rs", "all facts of a run are read side by side")];
 
 /// A Rust file of `src` that is part of the program.
 struct File {

@@ -6,9 +6,7 @@ use crate::diagnostic::Diagnostics;
 use crate::document::Entry;
 use crate::document::Node;
 use crate::document::Value;
-use crate::schema::DURATION;
-use crate::schema::EXPRESSION;
-use crate::schema::HOSTS;
+use crate::schema::FormKind;
 use crate::schema::Record;
 use crate::schema::Select;
 use crate::schema::Shape;
@@ -154,20 +152,20 @@ fn number_help(text: &str, shape: &Shape, fault: Diagnostic) -> Diagnostic {
 
 /// Whether a shape is that of a host pattern.
 fn is_pattern(shape: &Shape) -> bool {
-    matches!(shape, Shape::Text(form) if form.name == HOSTS.name)
+    matches!(shape, Shape::Text(form) if form.kind == FormKind::Hosts)
 }
 
 /// Whether a shape is that of a condition.
 fn is_condition(shape: &Shape) -> bool {
     let expression =
-        |shape: &Shape| matches!(shape, Shape::Text(form) if form.name == EXPRESSION.name);
+        |shape: &Shape| matches!(shape, Shape::Text(form) if form.kind == FormKind::Expression);
     matches!(shape, Shape::OneOf(all) if all.iter().any(|(_, shape)| expression(shape)))
 }
 
 /// Whether a shape takes a length of time.
 pub(in crate::schema) fn is_duration(shape: &Shape) -> bool {
     match shape {
-        Shape::Text(form) => form.name == DURATION.name,
+        Shape::Text(form) => form.kind == FormKind::Duration,
         Shape::Late(inner) => is_duration(inner),
         Shape::OneOf(all) => all.iter().any(|(_, shape)| is_duration(shape)),
         _ => false,
