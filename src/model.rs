@@ -23,7 +23,6 @@ mod names;
 mod passage;
 mod pattern;
 mod roster;
-mod scan;
 mod scope;
 mod snapshot;
 #[cfg(test)]

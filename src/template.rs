@@ -19,6 +19,7 @@ pub mod operators;
 pub mod parser;
 pub mod posix;
 pub mod script;
+pub mod values;
 pub mod words;
 
 use std::collections::BTreeMap;

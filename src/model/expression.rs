@@ -1,42 +1,24 @@
 //! Expressions and templates of models: compiled once, evaluated often.
 //!
-//! One engine serves all models, so that a compiled expression is a plain value of its own. It is
-//! strict and has fuel; it knows no files, no includes, no `debug`. A template is text with
-//! `{{ expression }}` in it, nothing else: each expression is compiled for itself, and a text that
-//! is exactly one keeps its type. Which names an expression may use is the business of lowering.
+//! They are compiled by [`crate::template::values`]: a template is text with `{{ expression }}` in it,
+//! nothing else, and a text that is exactly one keeps its type. Which names an expression may use is the
+//! business of lowering.
 
 use std::fmt::Write as _;
 use std::ops::Range;
-use std::sync::LazyLock;
 
-use minijinja::Environment;
-use minijinja::UndefinedBehavior;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use crate::model::ModelError;
-use crate::model::scan::tokens;
-use crate::template::bounds;
-use crate::template::engine;
 use crate::template::fault::Fault;
-use crate::template::parser;
-
-/// Work that one evaluation may cost: far more than a model needs, little enough that a loop
-/// without end is noticed at once.
-const FUEL: u64 = 100_000;
-
-static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
-    let mut engine = Environment::new();
-    engine.set_undefined_behavior(UndefinedBehavior::Strict);
-    engine.set_fuel(Some(FUEL));
-    engine.remove_global("debug");
-    engine::without_html(&mut engine);
-    engine
-});
+use crate::template::values;
 
 /// An expression that is ready to be evaluated.
 pub(super) struct Expression {
     code: minijinja::Expression<'static, 'static>,
+    /// The names it reads, each with the place of its first use.
+    pub(super) names: Vec<(String, Range<usize>)>,
     text: String,
     place: String,
 }
@@ -74,27 +56,8 @@ impl std::fmt::Debug for Expression {
 impl Expression {
     /// Compiles; `place` is where it is written, for messages.
     pub(super) fn compile(text: &str, place: String) -> Result<Self, Fault> {
-        parser::check(text)?;
-        let code = ENGINE
-            .compile_expression_owned(text.to_owned())
-            .map_err(|error| bounds::engine_fault(&error, text))?;
-        Ok(Self { code, text: text.to_owned(), place })
-    }
-
-    /// Returns the names it reads, in order, with the place of the first use of each.
-    pub(super) fn names(&self) -> Vec<(String, Range<usize>)> {
-        let mut names: Vec<String> = self.code.undeclared_variables(false).into_iter().collect();
-        names.retain(|name| ENGINE.globals().all(|(global, _)| global != name));
-        names.sort();
-        names
-            .into_iter()
-            .map(|name| {
-                let at = tokens(&self.text)
-                    .find(|token| !token.attribute && self.text[token.at.clone()] == name)
-                    .map_or(0..self.text.len(), |token| token.at);
-                (name, at)
-            })
-            .collect()
+        let (code, names) = values::compile(text)?;
+        Ok(Self { code, names, text: text.to_owned(), place })
     }
 
     /// Evaluates; an undefined result is an error.
@@ -192,21 +155,6 @@ fn words_of(error: &minijinja::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn unknown_filters_and_tests_are_found_without_being_run() {
-        let compile = |text| Expression::compile(text, String::new()).map_err(|fault| fault.range);
-        assert_eq!(compile("a | uper").unwrap_err(), 4..8);
-        assert_eq!(compile("a is not evn").unwrap_err(), 9..12);
-        assert!(compile("a is defined and 'x | y' | upper").is_ok());
-        assert_eq!(compile("a +").map(|_| ()).unwrap_err().end, 3);
-    }
-
-    #[test]
-    fn names_are_found_where_they_are_used_first() {
-        let expression = Expression::compile("'b' ~ a.b + b + range(3)", String::new()).unwrap();
-        assert_eq!(expression.names(), [("a".to_owned(), 6..7), ("b".to_owned(), 12..13)]);
-    }
 
     #[test]
     fn endless_work_is_stopped() {

@@ -24,6 +24,7 @@ use crate::diagnostic::Diagnostics;
 use crate::diagnostic::nearest;
 use crate::document::Entry as DocumentEntry;
 use crate::document::Node;
+use crate::duration;
 use crate::model::Change;
 use crate::model::Group;
 use crate::model::Model;
@@ -38,6 +39,8 @@ use crate::source::Span;
 /// The least time between two happenings of a rule: a shorter one would make a jump of an hour
 /// more work than the whole plan.
 const LEAST_EVERY: Duration = Duration::from_secs(1);
+/// The longest duration: what is longer is a mistake, and sums of times stay within bounds.
+const LONGEST: Duration = Duration::from_hours(366 * 24);
 /// How deep derived values may rest on each other: each level is a call within a call.
 const MAX_DERIVED_DEPTH: usize = 16;
 
@@ -201,12 +204,10 @@ impl<'a> Lowering<'a> {
         for entry in entries {
             self.refuse_own_name(&entry.key, entry.key_span);
             let expression = self.expression(&entry.value, &Names::of_host(slots));
-            let names = expression.as_ref().map(Expression::names);
+            let names = expression.iter().flat_map(|expression| &expression.names);
             reads.push(
                 names
-                    .into_iter()
-                    .flatten()
-                    .filter_map(|(name, _)| match slots.get(&name) {
+                    .filter_map(|(name, _)| match slots.get(name) {
                         Some(Slot::Derived(number)) => Some(*number),
                         _ => None,
                     })
@@ -303,7 +304,7 @@ impl<'a> Lowering<'a> {
         let Some((node, text)) = node.and_then(|node| Some((node, node.as_text()?))) else {
             return Duration::ZERO;
         };
-        text::duration(text).unwrap_or_else(|| {
+        duration::parse(text).filter(|length| *length <= LONGEST).unwrap_or_else(|| {
             self.fault(
                 Diagnostic::error(Code::BadDuration, format!("`{text}` is not a usable duration"))
                     .at(written(node), "too long, or not a duration")

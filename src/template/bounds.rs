@@ -98,7 +98,7 @@ fn unreadable(error: &minijinja::Error, text: &str, end: usize) -> Fault {
 }
 
 /// Returns the fault that the engine reports.
-pub fn engine_fault(error: &minijinja::Error, text: &str) -> Fault {
+pub(super) fn engine_fault(error: &minijinja::Error, text: &str) -> Fault {
     // The engine's own words say `end of block` and the like; they are kept, they are precise.
     let detail = error.detail().unwrap_or("cannot be read");
     let range = error.range().unwrap_or(0..text.len());

@@ -136,7 +136,7 @@ fn build(mode: Mode) -> Environment<'static> {
 }
 
 /// Takes out what the language does not have.
-pub fn without_html(engine: &mut Environment<'_>) {
+fn without_html(engine: &mut Environment<'_>) {
     for name in helpers::LEFT_OUT_FILTERS {
         engine.remove_filter(name);
     }

@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
+use indexmap::IndexMap;
 use minijinja::machinery;
 use minijinja::machinery::ast;
 use minijinja::syntax::SyntaxConfig;
@@ -39,14 +40,17 @@ pub(super) fn expression(text: &str) -> Result<(Expr, Vec<Fault>), Fault> {
     Ok((expr, found.into_inner()))
 }
 
-/// Checks an expression that may have calls and slices, too: one of a model.
-pub fn check(text: &str) -> Result<(), Fault> {
+/// Checks an expression that may have calls and slices, too: one of a model. Returns the names it
+/// reads, each with the place of its first use.
+pub(super) fn check(text: &str) -> Result<IndexMap<String, Range<usize>>, Fault> {
     bounds::expression(text)?;
     let parsed = machinery::parse_expr(text).map_err(|error| engine_fault(&error, text))?;
-    checked(&parsed)
+    let mut names = IndexMap::new();
+    checked(&parsed, &mut names)?;
+    Ok(names)
 }
 
-fn checked(expr: &ast::Expr<'_>) -> Result<(), Fault> {
+fn checked(expr: &ast::Expr<'_>, names: &mut IndexMap<String, Range<usize>>) -> Result<(), Fault> {
     keyword(expr)?;
     helper(expr)?;
     let elsewhere = match expr {
@@ -55,54 +59,48 @@ fn checked(expr: &ast::Expr<'_>) -> Result<(), Fault> {
         _ => None,
     };
     elsewhere.map_or(Ok(()), Err)?;
-    let arguments = |args: &[ast::CallArg<'_>]| {
-        args.iter().try_for_each(|argument| match argument {
-            ast::CallArg::Pos(expr)
-            | ast::CallArg::Kwarg(_, expr)
-            | ast::CallArg::PosSplat(expr)
-            | ast::CallArg::KwargSplat(expr) => checked(expr),
-        })
+    if let ast::Expr::Var(var) = expr {
+        names.entry(var.id.to_owned()).or_insert_with(|| range_of(expr.span()));
+    }
+    parts(expr).into_iter().try_for_each(|part| checked(part, names))
+}
+
+/// Returns the expressions that a parsed one is made of.
+fn parts<'a, 'b>(expr: &'b ast::Expr<'a>) -> Vec<&'b ast::Expr<'a>> {
+    let argument = |argument: &'b ast::CallArg<'a>| match argument {
+        ast::CallArg::Pos(expr)
+        | ast::CallArg::Kwarg(_, expr)
+        | ast::CallArg::PosSplat(expr)
+        | ast::CallArg::KwargSplat(expr) => expr,
     };
     match expr {
-        ast::Expr::Var(_) | ast::Expr::Const(_) => Ok(()),
-        ast::Expr::UnaryOp(unary) => checked(&unary.expr),
-        ast::Expr::BinOp(binary) => {
-            checked(&binary.left)?;
-            checked(&binary.right)
-        }
+        ast::Expr::Var(_) | ast::Expr::Const(_) => Vec::new(),
+        ast::Expr::UnaryOp(unary) => vec![&unary.expr],
+        ast::Expr::BinOp(binary) => vec![&binary.left, &binary.right],
         ast::Expr::Compare(compare) => {
-            checked(&compare.expr)?;
-            compare.ops.iter().try_for_each(|op| checked(&op.expr))
+            std::iter::once(&compare.expr).chain(compare.ops.iter().map(|op| &op.expr)).collect()
         }
         ast::Expr::IfExpr(choice) => {
-            checked(&choice.test_expr)?;
-            checked(&choice.true_expr)?;
-            choice.false_expr.iter().try_for_each(checked)
+            let always = [&choice.test_expr, &choice.true_expr];
+            always.into_iter().chain(&choice.false_expr).collect()
         }
         ast::Expr::Filter(filter) => {
-            filter.expr.iter().try_for_each(checked)?;
-            arguments(&filter.args)
+            filter.expr.iter().chain(filter.args.iter().map(argument)).collect()
         }
         ast::Expr::Test(test) => {
-            checked(&test.expr)?;
-            arguments(&test.args)
+            std::iter::once(&test.expr).chain(test.args.iter().map(argument)).collect()
         }
-        ast::Expr::GetAttr(attr) => checked(&attr.expr),
-        ast::Expr::GetItem(item) => {
-            checked(&item.expr)?;
-            checked(&item.subscript_expr)
-        }
-        ast::Expr::List(list) => list.items.iter().try_for_each(checked),
-        ast::Expr::Tuple(tuple) => tuple.items.iter().try_for_each(checked),
-        ast::Expr::Map(map) => map.keys.iter().chain(&map.values).try_for_each(checked),
+        ast::Expr::GetAttr(attr) => vec![&attr.expr],
+        ast::Expr::GetItem(item) => vec![&item.expr, &item.subscript_expr],
+        ast::Expr::List(list) => list.items.iter().collect(),
+        ast::Expr::Tuple(tuple) => tuple.items.iter().collect(),
+        ast::Expr::Map(map) => map.keys.iter().chain(&map.values).collect(),
         ast::Expr::Slice(slice) => {
-            checked(&slice.expr)?;
             let bounds = [&slice.start, &slice.stop, &slice.step];
-            bounds.into_iter().flatten().try_for_each(checked)
+            std::iter::once(&slice.expr).chain(bounds.into_iter().flatten()).collect()
         }
         ast::Expr::Call(call) => {
-            checked(&call.expr)?;
-            arguments(&call.args)
+            std::iter::once(&call.expr).chain(call.args.iter().map(argument)).collect()
         }
     }
 }

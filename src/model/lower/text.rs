@@ -1,7 +1,6 @@
 //! Lowers the texts of a model: expressions, templates, values, durations.
 
 use std::ops::Range;
-use std::time::Duration;
 
 use minijinja::Value;
 
@@ -15,12 +14,8 @@ use crate::model::expression::Part;
 use crate::model::expression::Template;
 use crate::model::lower::Lowering;
 use crate::model::names::Names;
-use crate::model::scan::Fault;
-use crate::model::scan::Piece;
-use crate::model::scan::pieces;
-
-/// The longest duration: what is longer is a slip, and sums of times stay within bounds.
-const LONGEST: Duration = Duration::from_hours(366 * 24);
+use crate::template::values::Piece;
+use crate::template::values::pieces;
 
 impl Lowering<'_> {
     /// Lowers an expression; `None` where it is faulty, which is told.
@@ -55,11 +50,12 @@ impl Lowering<'_> {
     fn text(&mut self, node: &Node, text: &str, names: &Names<'_>) -> Option<Template> {
         let pieces = match pieces(text) {
             Ok(pieces) => pieces,
-            Err(Fault { at, what }) => {
+            Err(fault) => {
+                let place = node.place(self.sources, fault.range);
                 self.fault(
-                    Diagnostic::error(Code::TemplateSyntax, format!("a faulty template: {what}"))
-                        .at(node.place(self.sources, at), what)
-                        .help("write `{{ expression }}`, with text around it if you like"),
+                    Diagnostic::error(Code::TemplateSyntax, "this template cannot be read")
+                        .at(place, fault.text)
+                        .help("write `{{ expression }}`, with text before and after it if needed"),
                 );
                 return None;
             }
@@ -67,14 +63,14 @@ impl Lowering<'_> {
         match pieces.as_slice() {
             [] => Some(Template::Constant(Value::from(""))),
             [Piece::Literal(_)] => Some(Template::Constant(Value::from(text))),
-            [Piece::Expression(at)] => {
+            [Piece::Value(at)] => {
                 self.compile(node, at.clone(), &text[at.clone()], names).map(Template::One)
             }
             pieces => pieces
                 .iter()
                 .map(|piece| match piece {
                     Piece::Literal(at) => Some(Part::Literal(text[at.clone()].to_owned())),
-                    Piece::Expression(at) => {
+                    Piece::Value(at) => {
                         self.compile(node, at.clone(), &text[at.clone()], names).map(Part::Value)
                     }
                 })
@@ -109,19 +105,15 @@ impl Lowering<'_> {
                 return None;
             }
         };
-        let unknown: Vec<_> = expression
-            .names()
-            .into_iter()
-            .filter(|(name, _)| !names.knows(name))
-            .map(|(name, at)| (place(at), name))
-            .collect();
+        let unknown = expression.names.iter().filter(|(name, _)| !names.knows(name));
+        let unknown: Vec<_> = unknown.map(|(name, at)| (place(at.clone()), name)).collect();
         let known = names.all();
         let faulty = !unknown.is_empty();
         for (span, name) in unknown {
             let fault = Diagnostic::error(Code::UnknownName, format!("`{name}` is not known here"))
                 .at(span, "no such name");
             let quoted = format!("put quotes around it if it is a word: `'{name}'`");
-            self.fault(match nearest(&name, known.iter().copied()) {
+            self.fault(match nearest(name, known.iter().copied()) {
                 Some(near) => fault.help(format!("did you mean `{near}`?")),
                 None if known.is_empty() => fault.help(quoted),
                 None => fault.help(format!("known are {}", known.join(", "))).help(quoted),
@@ -142,48 +134,6 @@ pub(super) fn plain(node: &Node) -> Value {
         Written::List(items) => items.iter().map(plain).collect(),
         Written::Map(entries) => {
             entries.iter().map(|entry| (entry.key.clone(), plain(&entry.value))).collect()
-        }
-    }
-}
-
-/// Reads a duration like `90s` or `1h 30m`; `None` where it is none, or too long.
-pub(super) fn duration(text: &str) -> Option<Duration> {
-    let mut total = Duration::ZERO;
-    let mut rest = text.trim();
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let after = &rest[number..];
-        let unit = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
-        let seconds = match &after[..unit] {
-            "ms" => 0.001,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            "d" => 86400.0,
-            _ => return None,
-        };
-        let count: f64 = rest[..number].parse().ok()?;
-        total = total.checked_add(Duration::try_from_secs_f64(count * seconds).ok()?)?;
-        rest = after[unit..].trim_start();
-    }
-    (total <= LONGEST).then_some(total)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_carry_units_and_have_an_end() {
-        assert_eq!(duration("90s"), Some(Duration::from_secs(90)));
-        assert_eq!(duration("1h 30m"), Some(Duration::from_mins(90)));
-        assert_eq!(duration("1m30s"), Some(Duration::from_secs(90)));
-        assert_eq!(duration("500ms"), Some(Duration::from_millis(500)));
-        for wrong in ["", "90", "s", "1w", "9999999d", "1..5s"] {
-            assert_eq!(duration(wrong), None, "{wrong}");
         }
     }
 }
