@@ -4,7 +4,11 @@
 //! format take only the first of several. Warnings that are not denied are the output of a case
 //! that passes.
 
-use std::fmt::Write as _;
+use quick_junit::NonSuccessKind;
+use quick_junit::Report;
+use quick_junit::TestCase;
+use quick_junit::TestCaseStatus;
+use quick_junit::TestSuite;
 
 use crate::cli::tell::Checked;
 use crate::cli::tell::Findings;
@@ -13,88 +17,46 @@ use crate::source::Sources;
 
 /// Returns the document.
 pub(super) fn document(findings: &Findings) -> String {
-    let fails = |file: &&Checked| fails(file, findings.deny_warnings);
-    let tests = findings.files.len();
-    let failures = findings.files.iter().filter(fails).count();
-    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    let mut line = |text: &str| {
-        out.push_str(text);
-        out.push('\n');
-    };
-    let counts = format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"0\"");
-    line(&format!("<testsuites name=\"planrun\" {counts}>"));
-    line(&format!("  <testsuite name=\"planrun validate\" {counts} skipped=\"0\">"));
+    let mut suite = TestSuite::new("planrun validate");
     for file in &findings.files {
-        line(&case(file, fails(&file), &findings.sources));
+        suite.add_test_case(case(file, findings.deny_warnings, &findings.sources));
     }
-    line("  </testsuite>");
-    line("</testsuites>");
-    out
+    let mut report = Report::new("planrun");
+    report.add_test_suite(suite);
+    // Writing to a string cannot fail.
+    report.to_string().unwrap_or_default()
 }
 
-fn fails(file: &Checked, deny_warnings: bool) -> bool {
+fn case(file: &Checked, deny_warnings: bool, sources: &Sources) -> TestCase {
     let count = file.count();
-    count.errors > 0 || deny_warnings && count.warnings > 0
-}
-
-fn case(file: &Checked, fails: bool, sources: &Sources) -> String {
-    let name = attribute(&file.file);
-    let head =
-        format!("    <testcase classname=\"planrun.validate\" name=\"{name}\" file=\"{name}\"");
-    if file.found.is_empty() {
-        return format!("{head}/>");
-    }
     let told: Vec<String> =
         file.found.iter().map(|one| render::human_one(one, sources, false)).collect();
-    let told = content(&told.join("\n\n"));
-    let words = attribute(&file.count().words());
+    let told = xml(&told.join("\n\n"));
+    let fails = count.errors > 0 || deny_warnings && count.warnings > 0;
+    let mut status = TestCaseStatus::success();
     if fails {
         let first = file.found.iter().min_by_key(|one| one.severity);
-        let code = first.map_or("", |one| one.code.name());
-        format!(
-            "{head}>\n      <failure message=\"{words}\" type=\"{code}\">{told}</failure>\n    </testcase>"
-        )
-    } else {
-        format!("{head}>\n      <system-out>{told}</system-out>\n    </testcase>")
+        status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_message(count.words());
+        status.set_type(first.map_or("", |one| one.code.name()));
+        status.set_description(told.as_str());
     }
+    // A reader takes a line end in a name for a space.
+    let name = xml(&file.file).replace('\n', "\u{fffd}");
+    let mut case = TestCase::new(name.as_str(), status);
+    case.set_classname("planrun.validate");
+    case.extra.insert("file".into(), name.as_str().into());
+    if !fails && !told.is_empty() {
+        case.set_system_out(told);
+    }
+    case
 }
 
-/// Escapes text between tags.
-fn content(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            // `]]>` must not stand in text.
-            '>' => out.push_str("&gt;"),
-            // A reader would take a bare one for a line end.
-            '\r' => out.push_str("&#13;"),
-            c => out.push(if is_xml(c) { c } else { char::REPLACEMENT_CHARACTER }),
-        }
-    }
-    out
-}
-
-/// Escapes the value of an attribute, in which a reader makes blanks of line ends and tabs.
-fn attribute(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in content(text).chars() {
-        match c {
-            '"' => out.push_str("&quot;"),
-            '\n' | '\t' => {
-                // Writing to a string cannot fail.
-                let _written = write!(out, "&#{};", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-/// Whether XML 1.0 has a character, be it escaped or not.
-fn is_xml(c: char) -> bool {
-    matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+/// Replaces what XML 1.0 cannot have, and control characters.
+fn xml(text: &str) -> String {
+    let is_xml = |c: &char| *c == '\n' || !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
+    let is_xml = |c: char| if is_xml(&c) { c } else { char::REPLACEMENT_CHARACTER };
+    text.chars().map(is_xml).collect()
 }
 
 #[cfg(test)]
@@ -119,7 +81,7 @@ mod tests {
         assert_eq!(suite.attribute("failures"), Some("2"));
         let cases = cases(&parsed);
         // What XML cannot hold is replaced, all else is what it was.
-        let name = sample::NASTY.replace('\u{7}', "\u{fffd}");
+        let name = sample::NASTY.replace(['\u{7}', '\n'], "\u{fffd}");
         assert_eq!(cases[0].attribute("name"), Some(name.as_str()));
         let failure = cases[0].first_element_child().unwrap();
         assert_eq!(failure.attribute("message"), Some("1 error, 1 warning"));
@@ -135,13 +97,15 @@ mod tests {
     #[test]
     fn every_character_there_is_can_be_read() {
         let all: String = ('\0'..=char::MAX).step_by(7).chain('\0'..'\u{100}').collect();
-        let text = format!("<a b=\"{}\">{}</a>", attribute(&all), content(&all));
+        let mut findings = sample::findings();
+        findings.files[2].file = format!("{all}\u{fffe}\u{ffff}");
+        let text = document(&findings);
         let parsed = Document::parse(&text).unwrap();
-        let wanted: String =
-            all.chars().map(|c| if is_xml(c) { c } else { char::REPLACEMENT_CHARACTER }).collect();
-        let root = parsed.root_element();
-        assert_eq!(root.attribute("b"), Some(wanted.as_str()));
-        assert_eq!(root.text(), Some(wanted.as_str()));
+        let name = cases(&parsed)[2].attribute("name").unwrap();
+        assert_eq!(name.chars().count(), all.chars().count() + 2);
+        let visible = all.chars().filter(|c| !c.is_control() && *c < '\u{fffe}');
+        assert!(visible.clone().count() > 1000 && name.contains("!\"#$%&'()*+,-./"));
+        assert!(visible.into_iter().all(|c| name.contains(c)));
     }
 
     #[test]
