@@ -137,7 +137,7 @@ pub(super) fn room(planned: &RunPlanned) -> u64 {
 pub(super) fn tell_changes(planned: &RunPlanned, context: &Context) {
     let path = printable(&planned.plan_path);
     if let Ok(text) = std::fs::read(&planned.plan_path)
-        && hex(&Sha256::digest(&text)) != planned.plan_digest
+        && hex::encode(Sha256::digest(&text)) != planned.plan_digest
     {
         context.say(&format!(
             "note: {path} was edited since the run began; the plan that is recorded is used"
@@ -150,19 +150,9 @@ pub(super) fn tell_changes(planned: &RunPlanned, context: &Context) {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    digits.concat()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_digest_is_written_in_hex() {
-        assert!(hex(&Sha256::digest(b"abc")).starts_with("ba7816bf8f01cfea"));
-    }
 
     #[test]
     fn a_run_without_a_beginning_is_refused() {

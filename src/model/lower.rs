@@ -66,15 +66,7 @@ pub(super) fn model(node: &Node, sources: &Sources, found: &mut Diagnostics) -> 
     found.extend(lowering.found);
     let name = node.get("model").and_then(Node::as_text).unwrap_or_default();
     let digest = Sha256::digest(source.text().as_bytes());
-    (!faulty).then(|| Model {
-        name: name.to_owned(),
-        digest: digest
-            .iter()
-            .flat_map(|byte| [byte >> 4, byte & 15])
-            .filter_map(|digit| char::from_digit(digit.into(), 16))
-            .collect(),
-        groups,
-    })
+    (!faulty).then(|| Model { name: name.to_owned(), digest: hex::encode(digest), groups })
 }
 
 fn groups_of(node: &Node) -> impl Iterator<Item = &DocumentEntry> {

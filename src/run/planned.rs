@@ -80,7 +80,7 @@ pub fn planned(
             .files
             .iter()
             .map(|(path, bytes)| {
-                let content = FileContent { digest: digest(bytes), hex: hex(bytes) };
+                let content = FileContent { digest: digest(bytes), hex: hex::encode(bytes) };
                 (path.clone(), content)
             })
             .collect(),
@@ -106,7 +106,7 @@ pub fn restore(planned: &RunPlanned) -> Result<(ResolvedPlan, Sources), RestoreE
     };
     let mut files: BTreeMap<String, Arc<[u8]>> = BTreeMap::new();
     for (path, content) in &planned.files {
-        let bytes = unhex(&content.hex).filter(|bytes| digest(bytes) == content.digest);
+        let bytes = hex::decode(&content.hex).ok().filter(|bytes| digest(bytes) == content.digest);
         let bytes = bytes.ok_or_else(|| RestoreError::File(path.clone()))?;
         files.insert(path.clone(), bytes.into());
     }
@@ -157,22 +157,7 @@ fn one(step: &Step, parent: Option<&StepPath>, handler: bool, steps: &mut Vec<Ou
 }
 
 fn digest(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|digit| char::from_digit(digit.into(), 16))
-        .collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16)?).ok();
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    rest.is_empty().then_some(())?;
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
+    hex::encode(Sha256::digest(bytes))
 }
 
 #[cfg(test)]

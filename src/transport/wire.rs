@@ -212,7 +212,7 @@ fn name_of(attempt: &AttemptId) -> String {
     {
         return attempt.0.clone();
     }
-    hex(&Sha256::digest(&attempt.0))
+    hex::encode(Sha256::digest(&attempt.0))
 }
 
 /// The work itself: its arguments, and a script that is too long for one.
@@ -282,7 +282,7 @@ fn file(
     Ok([
         pinned(to),
         content.len().to_string(),
-        if secret { String::new() } else { hex(&Sha256::digest(content)) },
+        if secret { String::new() } else { hex::encode(Sha256::digest(content)) },
         mode,
         owner.unwrap_or_default().to_owned(),
     ])
@@ -322,11 +322,6 @@ fn start(command: &Command, mark: &str, work: &Work, number: &str) -> Result<Str
     }
     lines.push("}\n".to_owned());
     Ok(lines.join("\n"))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    digits.concat()
 }
 
 /// Returns the checksum that `cksum` of POSIX prints.

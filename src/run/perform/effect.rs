@@ -381,9 +381,7 @@ impl Task<'_, '_, '_> {
         let run = &self.live.run.id;
         let text = format!("{run}\n{}\n{}\n{ordinal}", self.id.host, self.id.step);
         let digest = Sha256::digest(text.as_bytes());
-        let hex: Vec<String> = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-        let hex = hex.concat();
-        AttemptId(format!("{run}-{hex}"))
+        AttemptId(format!("{run}-{}", hex::encode(&digest[..12])))
     }
 
     fn members(&self, effect: &Effect) -> Result<Vec<HostName>, String> {
