@@ -31,7 +31,7 @@ pub static INVENTORY: Record =
 
 static GROUP: Record = record(
     "a group",
-    "Hosts, groups below it, and variables for all of them.",
+    "Hosts, child groups, and variables for all of them.",
     &[
         field(
             "hosts",
@@ -40,7 +40,7 @@ static GROUP: Record = record(
                 (Select::Text, Shape::Text(&WORDS)),
                 (Select::Map, Shape::Map(&ANY_TEXT, &HOST_OR_NOTHING, 0)),
             ]),
-            "Its hosts, by name; ranges like `web[01:20]` too.",
+            "Its hosts, by name; also ranges such as `web[01:20]`.",
         ),
         field(
             "children",
@@ -48,7 +48,7 @@ static GROUP: Record = record(
                 (Select::Null, Shape::Null),
                 (Select::Map, Shape::Map(&ANY_TEXT, &GROUP_OR_NOTHING, 0)),
             ]),
-            "The groups below it, by name.",
+            "The child groups, by name.",
         ),
         field(
             "vars",
@@ -60,22 +60,22 @@ static GROUP: Record = record(
 
 static VARIABLES: Record = record(
     "a mapping of variables",
-    "Values of inputs by their names, how hosts are reached, and whatever else is there.",
+    "Values of inputs, how to connect to hosts, and any other variables.",
     &[
         field(
             "planrun_connection",
             Shape::Late(&CONNECTION),
-            "How the host is reached: over the network (ssh), as this machine, or in a model.",
+            "How to connect: over the network (ssh), to this machine (local), or to a model.",
         ),
         field(
             "planrun_model",
             Shape::Text(&MODEL_PATH),
-            "The model of a host that exists only there; relative to the plan or the inventory.",
+            "The model of a simulated host; relative to the plan or the inventory.",
         ),
         field(
             "planrun_state",
             Shape::Map(&ANY_TEXT, &ANYTHING, 0),
-            "What differs from the model's state at the start.",
+            "What differs from the initial state of the model.",
         ),
         field("planrun_known_hosts", SOME_WORDS, "The file of known host keys."),
         field("ansible_host", SOME_WORDS, "The address or name to connect to."),
@@ -85,9 +85,9 @@ static VARIABLES: Record = record(
         field(
             "ansible_become",
             Shape::Scalar,
-            "Whether commands run as another user where the plan says nothing.",
+            "Whether commands run as another user if the plan does not set it.",
         ),
-        field("ansible_become_user", SOME_WORDS, "Who that user is (root)."),
+        field("ansible_become_user", SOME_WORDS, "The name of that user (root)."),
     ],
 )
 .rest(&ANYTHING);

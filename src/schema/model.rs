@@ -50,7 +50,7 @@ static TABLE: Shape = Shape::OneOf(&[
 /// A model.
 pub static MODEL: Record = record(
     "a model",
-    "What hosts answer and how they change: every other key is a group of hosts.",
+    "What hosts print and how they change: every other key is a group of hosts.",
     &[
         required("version", Shape::Int(1), "The version of the language: 1."),
         required("model", Shape::Text(&PLAN_NAME), "The name of the model, as in its file name."),
@@ -60,7 +60,7 @@ pub static MODEL: Record = record(
 
 static GROUP: Record = record(
     "a group of hosts",
-    "What the hosts of one group of the inventory hold, answer, and do as time goes by.",
+    "The hosts of one group of the inventory: state, commands, changes over time.",
     &[
         field(
             "state",
@@ -70,14 +70,14 @@ static GROUP: Record = record(
         field(
             "derived",
             Shape::Map(&ID, &EXPRESSION_SHAPE, 0),
-            "Words for expressions over the state.",
+            "Named expressions over the state.",
         ),
         field(
             "commands",
             Shape::List(&COMMAND_SHAPE, 0),
-            "What is answered; the first entry that matches a command is taken.",
+            "The commands; the first entry that matches is used.",
         ),
-        field("time", Shape::List(&RULE_SHAPE, 0), "What happens as time goes by."),
+        field("time", Shape::List(&RULE_SHAPE, 0), "What changes over time."),
     ],
 )
 .foreign(&["model group"]);
@@ -88,10 +88,10 @@ macro_rules! with_answer {
         &[
             $($before,)*
             field("exit", Shape::Int(0), "The exit status; 0 by default."),
-            field("stdout", SCALAR, "What is printed; a template."),
-            field("stderr", SCALAR, "What is printed on standard error; a template."),
-            field("table", TABLE, "What is printed, as lines of cells with tabs between them."),
-            field("takes", SPAN_OF_TIME, "How long it takes; no time by default."),
+            field("stdout", SCALAR, "The standard output; a template."),
+            field("stderr", SCALAR, "The standard error; a template."),
+            field("table", TABLE, "The standard output as a table, tab-separated."),
+            field("takes", SPAN_OF_TIME, "How long it takes; 0 by default."),
             field("becomes", CHANGE, "The state that changes when it ends; templates."),
             field("later", Shape::Record(&LATER), "A change some time after it has ended."),
         ]
@@ -100,7 +100,7 @@ macro_rules! with_answer {
 
 static COMMAND: Record = record(
     "a command of the model",
-    "A command, how it is recognised, and what it answers.",
+    "A command, how it is recognised, and what it does.",
     with_answer![
         field(
             "run",
@@ -109,18 +109,18 @@ static COMMAND: Record = record(
              the end for the rest.",
         ),
         field("step", Shape::Text(&STEP), "The step of a plan whose script it is: PLAN/STEP.",),
-        field("upload", Shape::Text(&PATH), "The path a file is put at."),
+        field("upload", Shape::Text(&PATH), "The path of an uploaded file."),
         field(
             "of",
             Shape::Record(&OF),
-            "Whose state is meant; by default that of the host where it runs.",
+            "The host whose state it reads and changes; by default the host where it runs.",
         ),
-        field("nobody", ANSWER_SHAPE, "The answer where `of` finds no host."),
-        field("cases", Shape::List(&CASE_SHAPE, 1), "Answers: the first whose `when` holds.",),
+        field("nobody", ANSWER_SHAPE, "The answer if `of` finds no host."),
+        field("cases", Shape::List(&CASE_SHAPE, 1), "Answers: the first whose `when` is true.",),
         field(
             "faults",
             Shape::Map(&ID, &ANSWER_SHAPE, 1),
-            "What the command is known to do instead, by name.",
+            "Known failures of the command, by name.",
         ),
     ],
 )
@@ -135,8 +135,8 @@ static ANSWER: Record = record(
 
 static CASE: Record = record(
     "a case",
-    "An answer and when it is given; the last case has no `when`.",
-    with_answer![field("when", CONDITION, "The condition, looked at when the command begins.")],
+    "An answer and its condition; the last case has no `when`.",
+    with_answer![field("when", CONDITION, "The condition, checked when the command starts.")],
 );
 
 static OF: Record = record(
@@ -156,7 +156,7 @@ static HOST_TABLE: Record = record(
         required(
             "columns",
             Shape::Map(&ANY_TEXT, &EXPRESSION_SHAPE, 1),
-            "The columns by their heads: expressions, read at the host of the row; `here` is the \
+            "The columns by their headers: expressions over the host of the row; `here` is the \
              host where the command runs.",
         ),
     ],
@@ -165,13 +165,13 @@ static HOST_TABLE: Record = record(
 
 static ROW_TABLE: Record = record(
     "a table of rows",
-    "Rows as they are printed.",
+    "A table with given rows.",
     &[
-        required("header", CELLS, "The heads of the columns."),
+        required("header", CELLS, "The headers of the columns."),
         required(
             "rows",
             Shape::List(&CELLS, 0),
-            "The rows: as many templates each as there are heads.",
+            "The rows: as many templates in each as there are headers.",
         ),
     ],
 );
@@ -188,13 +188,13 @@ static LATER: Record = record(
 
 static RULE: Record = record(
     "a time rule",
-    "What happens again and again while a condition holds.",
+    "A change that repeats while a condition is true.",
     &[
-        field("about", SOME_WORDS, "What it stands for."),
+        field("about", SOME_WORDS, "What it simulates."),
         required(
             "every",
             SPAN_OF_TIME,
-            "How long after the condition has come to hold, and then again.",
+            "The time after the condition became true, and between repetitions.",
         ),
         field("when", CONDITION, "The condition, over the host's own state."),
         required("becomes", CHANGE, "The state that changes; templates."),

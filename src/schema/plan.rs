@@ -92,44 +92,45 @@ static TYPE_WORD: Shape = Shape::Choice(TYPES);
 static RETRY_SHAPE: Shape = Shape::Record(&RETRY);
 
 /// A plan.
-pub static PLAN: Record = record("a plan", "A procedure: what to do on each host, what must then be seen, and the way back.", &[
+pub static PLAN: Record = record(
+    "a plan",
+    "A procedure: the steps for each host, their checks and their rollback.",
+    &[
         required("version", Shape::Int(1), "The version of the language: 1."),
         required("name", Shape::Text(&PLAN_NAME), "The name of the plan, as in its file name."),
         field("summary", SOME_WORDS, "What the plan is for, in one line."),
-        field("description", SOME_TEXT, "What a reader should know before she runs it."),
+        field("description", SOME_TEXT, "What a reader should know before they run it."),
         field(
             "inputs",
             Shape::Map(&ID, &Shape::Record(&INPUT), 0),
-            "The values that are given from outside, with their types.",
+            "Values from outside the plan.",
         ),
-        required(
-            "hosts",
-            Shape::Text(&HOSTS),
-            "The group or host pattern that the steps are run on.",
-        ),
-        field("serial", SERIAL, "How many hosts at a time; a list for a canary: `[1, 3]`."),
-        field("max_failures", NUMBER, "How many hosts may fail before no further host is begun."),
-        field(
-            "locks",
-            Shape::List(&SOME_WORDS, 1),
-            "Groups or hosts that no other run of this state directory may use meanwhile, besides `hosts`.",
-        ),
-        field("defaults", Shape::Record(&DEFAULTS), "What holds where a step says nothing."),
+        required("hosts", Shape::Text(&HOSTS), "The group or host pattern of the run."),
+        field("serial", SERIAL, "How many hosts run at a time; a list for a canary: `[1, 3]`."),
+        field("max_failures", NUMBER, "How many hosts may fail before no further host starts."),
+        field("locks", Shape::List(&SOME_WORDS, 1), "More groups or hosts to lock."),
+        field("defaults", Shape::Record(&DEFAULTS), "Values for steps that set none."),
         field(
             "probes",
             Shape::Map(&ID, &Shape::Record(&PROBE), 0),
-            "How to look at the world; looking changes nothing.",
+            "Commands that only read state.",
         ),
-        field("let", Shape::Map(&ID, &LET, 0), "Words for what is seen."),
+        field("let", Shape::Map(&ID, &LET, 0), "Named expressions over probes."),
         field(
             "preflight",
             CLAIMS,
-            "What must hold on every host before the first change anywhere, and again on each \
-             host when its turn comes.",
+            "Conditions that must be true on every host before the first change anywhere, and \
+             again on each host before it starts.",
         ),
         required("steps", Shape::List(&STEP_SHAPE, 1), "The steps, in order."),
-        field("invariants", Shape::Record(&INVARIANTS), "What must hold whatever fails."),
-    ]).foreign(&["plan"]);
+        field(
+            "invariants",
+            Shape::Record(&INVARIANTS),
+            "Conditions that a failure must not break.",
+        ),
+    ],
+)
+.foreign(&["plan"]);
 
 static SERIAL: Shape =
     Shape::OneOf(&[(Select::Int, Shape::Int(1)), (Select::List, Shape::List(&POSITIVE, 1))]);
@@ -139,7 +140,7 @@ static DEFAULT: Shape =
 
 static INPUT: Record = record(
     "an input",
-    "A value that is given from outside: by --set, a file, the inventory, or its default.",
+    "A value from outside the plan: from --set, a file, the inventory, or its default.",
     &[
         required(
             "type",
@@ -151,28 +152,28 @@ static INPUT: Record = record(
             Shape::Choice(&["string", "int", "bool", "duration", "enum", "path"]),
             "The type of the items of a `list` (string).",
         ),
-        field("default", DEFAULT, "Its value where none is given; may be a template."),
+        field("default", DEFAULT, "The value if none is set; may be a template."),
         field("description", SOME_WORDS, "What it is for."),
         field(
             "sensitive",
             Shape::Bool,
-            "It is a secret, of a `file` what it holds: never shown, never kept.",
+            "The value, or the content of a `file`, is a secret: never shown, never stored.",
         ),
         field("of", Shape::List(&SOME_WORDS, 1), "The values of an `enum`."),
         field(
             "pattern",
             SOME_WORDS,
-            "A regular expression that a string, or each in a list of them, matches as a whole.",
+            "A regular expression that must match the whole string, or each string of a list.",
         ),
         field(
             "min",
             Shape::Scalar,
-            "The least value of an int or a duration; the least number of items of a list.",
+            "The minimum of an int or a duration; the minimum number of items of a list.",
         ),
         field(
             "max",
             Shape::Scalar,
-            "The greatest value of an int or a duration; the greatest number of items of a list.",
+            "The maximum of an int or a duration; the maximum number of items of a list.",
         ),
     ],
 )
@@ -180,12 +181,12 @@ static INPUT: Record = record(
 
 static DEFAULTS: Record = record(
     "a mapping of defaults",
-    "What holds for every step and probe that says nothing else.",
+    "Values for every step and probe that does not set its own.",
     &[
         field("become", BECOME, "Run as root, or as the named user."),
         field("timeout", LATE_DURATION, "How long a command may take (5m)."),
-        field("within", LATE_DURATION, "How long `done_when` is looked for afterwards (10s)."),
-        field("retry", RETRY_SHAPE, "How often a failed step is sent again (once)."),
+        field("within", LATE_DURATION, "How long `done_when` is checked afterwards (10s)."),
+        field("retry", RETRY_SHAPE, "How often a failed step is attempted (once)."),
         field("env", ENV, "Environment variables."),
         field("dir", SOME_WORDS, "The directory commands run in."),
     ],
@@ -194,17 +195,17 @@ static DEFAULTS: Record = record(
 
 static RETRY: Record = record(
     "a `retry`",
-    "Sending again what failed; only for steps with `done_when` or `idempotent`.",
+    "More attempts after a failure; only for steps with `done_when` or `idempotent`.",
     &[
-        required("attempts", Shape::Int(1), "How many attempts there are in all."),
-        field("delay", LATE_DURATION, "How long to wait between two of them (5s)."),
+        required("attempts", Shape::Int(1), "The number of attempts, including the first."),
+        field("delay", LATE_DURATION, "The time between two attempts (5s)."),
     ],
 )
 .foreign(&["retry"]);
 
 static PROBE: Record = record(
     "a probe",
-    "A look at the world. It changes nothing, so it may be repeated.",
+    "A command that reads the state of a host. It changes nothing, so it may be repeated.",
     &[
         field("run", RUN, "The command, split into words before templates are rendered."),
         field("shell", Shape::Text(&SCRIPT), "A script for sh."),
@@ -214,8 +215,12 @@ static PROBE: Record = record(
         field("dir", SOME_WORDS, "The directory it runs in."),
         field("stdin", SOME_TEXT, "What it reads."),
         field("timeout", LATE_DURATION, "How long it may take."),
-        field("parse", PARSE, "How its output becomes a value; else `{exit, stdout, stderr}`."),
-        field("exit_codes", EXIT_CODES, "The exit statuses that are no failure ([0])."),
+        field(
+            "parse",
+            PARSE,
+            "How its output becomes a value; without it `{exit, stdout, stderr}`.",
+        ),
+        field("exit_codes", EXIT_CODES, "The exit statuses that are not a failure ([0])."),
         field("output", Shape::Choice(&["keep", "discard"]), "Whether its output matters."),
     ],
 )
@@ -224,7 +229,7 @@ static PROBE: Record = record(
 
 static PARSE_RECORD: Record = record(
     "a `parse`",
-    "How output becomes a value. What does not convert is a failure, never 0.",
+    "How output becomes a value. Output that cannot be converted is a failure, never 0.",
     &[
         required("format", Shape::Choice(FORMATS), "The format."),
         field(
@@ -232,7 +237,11 @@ static PARSE_RECORD: Record = record(
             SOME_WORDS,
             "The column that becomes the key of a map of rows (tsv, json, yaml, regex).",
         ),
-        field("types", Shape::Map(&WORDS, &TYPE_WORD, 1), "The types of columns that are no text."),
+        field(
+            "types",
+            Shape::Map(&WORDS, &TYPE_WORD, 1),
+            "The types of columns that are not strings.",
+        ),
         field("pattern", Shape::Text(&REGEX), "The expression of `regex`."),
     ],
 )
@@ -246,7 +255,7 @@ static LET: Shape = Shape::OneOf(&[
 
 static FROM: Record = record(
     "a `from`",
-    "The rows of a probe for which a condition holds; `row` is the row.",
+    "The rows of a probe for which a condition is true; `row` is the row.",
     &[
         required("from", Shape::Text(&ID), "The probe."),
         required("where", CONDITION, "The condition, over `row`."),
@@ -255,24 +264,24 @@ static FROM: Record = record(
 
 static ONE_OF: Record = record(
     "a `one_of`",
-    "Any one member of a group; another is tried only if the first is known not to act.",
+    "Any one member of a group; another is tried only if the first did not run the command.",
     &[required("one_of", GROUP, "The group.")],
 )
 .foreign(&["delegate_to"]);
 
 static EACH_OF: Record = record(
     "an `each_of`",
-    "Every member of a group: a condition must hold for each of them.",
+    "Every member of a group: a condition must be true for each of them.",
     &[required("each_of", GROUP, "The group.")],
 );
 
 static INVARIANTS: Record = record(
     "a mapping of invariants",
-    "What must hold whatever fails.",
+    "Conditions that a failure must not break.",
     &[
-        field("always", CLAIMS, "At every moment."),
-        field("at_rest", CLAIMS, "When a run ended, paused or is stuck."),
-        field("at_end", CLAIMS, "When a run succeeded or was rolled back."),
+        field("always", CLAIMS, "Always."),
+        field("at_rest", CLAIMS, "When a run has ended, is paused or is stuck."),
+        field("at_end", CLAIMS, "When a run has succeeded or was rolled back."),
     ],
 );
 
@@ -283,24 +292,28 @@ pub(crate) const ACTIONS: &[&str] =
 const RUN_FIELD: Field = field("run", RUN, "A command, split into words before rendering.");
 const SHELL_FIELD: Field =
     field("shell", Shape::Text(&SCRIPT), "A script for sh; values in it are quoted.");
-const WAIT_FIELD: Field = field("wait", WAIT_SHAPE, "Wait for a time, or until a condition holds.");
-const ASSERT_FIELD: Field = field("assert", CLAIMS, "Claims that must hold now.");
-const APPROVE_FIELD: Field = field("approve", SOME_WORDS, "Ask a person to go on.");
+const WAIT_FIELD: Field =
+    field("wait", WAIT_SHAPE, "Wait for a duration, or until a condition is true.");
+const ASSERT_FIELD: Field = field("assert", CLAIMS, "Assertions that must be true now.");
+const APPROVE_FIELD: Field = field("approve", SOME_WORDS, "Ask the operator before continuing.");
 const SET_FIELD: Field =
-    field("set", Shape::Map(&ID, &VALUE_EXPRESSION, 1), "Record values, once a host and run.");
+    field("set", Shape::Map(&ID, &VALUE_EXPRESSION, 1), "Record values, once per host and run.");
 const UPLOAD_FIELD: Field =
-    field("upload", Shape::Record(&UPLOAD), "Put a file in place, in one step.");
-const FAIL_FIELD: Field = field("fail", SOME_WORDS, "Fail, with this text.");
-const NAME_FIELD: Field = field("name", SOME_WORDS, "What it does, for people.");
+    field("upload", Shape::Record(&UPLOAD), "Write a file on the host, atomically.");
+const FAIL_FIELD: Field = field("fail", SOME_WORDS, "Fail with this message.");
+const NAME_FIELD: Field = field("name", SOME_WORDS, "What it does, as shown in reports.");
 const FOR_EACH_FIELD: Field = field(
     "for_each",
     ITEMS,
-    "The items that the step is done for, once for each: a list, or an expression that gives one. \
-     `item` is the item.",
+    "The items of a loop: a list, or an expression that gives one. The step runs once for each; \
+     `item` is the current one.",
 );
-const WHEN_FIELD: Field = field("when", CONDITION, "Leave the step out unless this holds.");
-const REQUIRES_FIELD: Field =
-    field("requires", CLAIMS, "What must hold before anything is sent; else the step fails.");
+const WHEN_FIELD: Field = field("when", CONDITION, "Skip the step unless this is true.");
+const REQUIRES_FIELD: Field = field(
+    "requires",
+    CLAIMS,
+    "Conditions that must be true before anything is sent; otherwise the step fails.",
+);
 const DELEGATE_FIELD: Field =
     field("delegate_to", DELEGATE_STEP, "Where it runs, if not on the host itself.");
 const BECOME_FIELD: Field = field("become", BECOME, "Run as root, or as the named user.");
@@ -310,36 +323,39 @@ const STDIN_FIELD: Field = field("stdin", SOME_TEXT, "What the command reads.");
 const TIMEOUT_FIELD: Field = field(
     "timeout",
     LATE_DURATION,
-    "How long an attempt may take; beside `block` how long all of it may take.",
+    "How long an attempt may take; with `block`, how long the whole block may take.",
 );
 const WITHIN_FIELD: Field =
-    field("within", LATE_DURATION, "How long `done_when` is looked for afterwards.");
-const RETRY_FIELD: Field = field("retry", RETRY_SHAPE, "Sending again what failed.");
+    field("within", LATE_DURATION, "How long `done_when` is checked afterwards.");
+const RETRY_FIELD: Field = field("retry", RETRY_SHAPE, "More attempts after a failure.");
 const PARSE_FIELD: Field = field("parse", PARSE, "How the output becomes the step's result.");
 const EXIT_FIELD: Field = field("exit_codes", EXIT_CODES, "The exit statuses of success ([0]).");
 const OUTPUT_FIELD: Field =
     field("output", Shape::Choice(&["keep", "discard"]), "Whether the output is kept.");
-const IDEMPOTENT_FIELD: Field = field("idempotent", Shape::Bool, "Sending it twice does no harm.");
+const IDEMPOTENT_FIELD: Field = field("idempotent", Shape::Bool, "Running it twice does no harm.");
 const READ_ONLY_FIELD: Field = field(
     "read_only",
     Shape::Bool,
-    "It only reads: it needs no way back, may be sent again, and is never `changed`.",
+    "It only reads: it needs no rollback, may be repeated, and is never `changed`.",
 );
-const DONE_FIELD: Field =
-    field("done_when", CONDITION, "What must then be seen. It decides, not the exit status.");
-const ON_FAILURE_FIELD: Field = field("on_failure", ON_FAILURE, "What a failure leads to.");
+const DONE_FIELD: Field = field(
+    "done_when",
+    CONDITION,
+    "The condition that proves it worked. It decides, not the exit status.",
+);
+const ON_FAILURE_FIELD: Field = field("on_failure", ON_FAILURE, "What happens after a failure.");
 const ON_UNKNOWN_FIELD: Field = field(
     "on_unknown",
     Shape::Choice(&["ask", "fail"]),
-    "What happens where it cannot be told whether the step took effect (ask).",
+    "What happens if it is unknown whether the step took effect (ask).",
 );
 const UNINTERRUPTIBLE_FIELD: Field =
-    field("uninterruptible", SOME_WORDS, "Why nothing may stop the run inside this block.");
+    field("uninterruptible", SOME_WORDS, "Why the run must not stop inside this block.");
 
 /// A step of a plan.
 pub static STEP: Record = record(
     "a step",
-    "One thing to do on a host, what must then be seen, and its way back.",
+    "One action on a host, the condition that proves it worked, and its rollback.",
     &[
         field("id", Shape::Text(&ID), "The name of the step, and of its result."),
         NAME_FIELD,
@@ -351,7 +367,7 @@ pub static STEP: Record = record(
         SET_FIELD,
         UPLOAD_FIELD,
         field("block", Shape::List(&STEP_SHAPE, 1), "Steps that belong together."),
-        field("rescue", Shape::List(&STEP_SHAPE, 1), "What to do where a step of the block fails."),
+        field("rescue", Shape::List(&STEP_SHAPE, 1), "What to do if a step of the block fails."),
         FAIL_FIELD,
         FOR_EACH_FIELD,
         WHEN_FIELD,
@@ -370,12 +386,8 @@ pub static STEP: Record = record(
         IDEMPOTENT_FIELD,
         READ_ONLY_FIELD,
         DONE_FIELD,
-        field("rollback", ROLLBACK, "The way back, or why there is none."),
-        field(
-            "point_of_no_return",
-            SOME_WORDS,
-            "Why nothing is undone once this step has ended well.",
-        ),
+        field("rollback", ROLLBACK, "What undoes the step, or why nothing does."),
+        field("point_of_no_return", SOME_WORDS, "Why nothing is rolled back after it."),
         ON_FAILURE_FIELD,
         ON_UNKNOWN_FIELD,
         UNINTERRUPTIBLE_FIELD,
@@ -391,7 +403,7 @@ static ROLLBACK: Shape = Shape::OneOf(&[
 
 static NO_WAY_BACK: Record = record(
     "a `none`",
-    "Says why there is nothing to undo.",
+    "The reason why there is nothing to undo.",
     &[required("none", SOME_WORDS, "The reason.")],
 );
 
@@ -408,7 +420,7 @@ static HANDLER: Record = record(
         APPROVE_FIELD,
         UPLOAD_FIELD,
         field("block", Shape::List(&STEP_SHAPE, 1), "Steps that belong together."),
-        field("rescue", Shape::List(&STEP_SHAPE, 1), "What to do where a step of the block fails."),
+        field("rescue", Shape::List(&STEP_SHAPE, 1), "What to do if a step of the block fails."),
         FAIL_FIELD,
         FOR_EACH_FIELD,
         WHEN_FIELD,
@@ -439,7 +451,7 @@ static ON_FAILURE: Shape = Shape::OneOf(&[
 
 static CONTINUE: Record = record(
     "a `continue`",
-    "Goes on after a failure.",
+    "Continues after a failure.",
     &[required("continue", SOME_WORDS, "Why that does no harm.")],
 );
 
@@ -450,21 +462,21 @@ static ON_TIMEOUT: Shape = Shape::Choice(&["fail", "ask", "continue"]);
 
 static WAIT: Record = record(
     "a `wait`",
-    "Waits until a condition holds.",
+    "Waits until a condition is true.",
     &[
-        required("until", CONDITION, "What it waits for."),
-        field("at_least", LATE_DURATION, "It waits so long in any case."),
-        required("timeout", LATE_DURATION, "It waits so long at most."),
-        field("every", LATE_DURATION, "How often it looks (5s)."),
-        field("stable_for", LATE_DURATION, "How long the condition must hold without a break."),
-        field("on_timeout", Shape::Late(&ON_TIMEOUT), "What happens when time is up (fail)."),
+        required("until", CONDITION, "The condition to wait for."),
+        field("at_least", LATE_DURATION, "The minimum time to wait."),
+        required("timeout", LATE_DURATION, "The maximum time to wait."),
+        field("every", LATE_DURATION, "The time between two checks (5s)."),
+        field("stable_for", LATE_DURATION, "How long the condition must stay true."),
+        field("on_timeout", Shape::Late(&ON_TIMEOUT), "What happens after the timeout (fail)."),
     ],
 )
 .foreign(&["wait"]);
 
 static UPLOAD: Record = record(
     "an `upload`",
-    "Puts a file in place on the host, all or nothing.",
+    "Writes a file on the host, atomically.",
     &[
         field(
             "from",
@@ -476,18 +488,10 @@ static UPLOAD: Record = record(
             PATHS,
             "A file of this machine, relative to the plan, that is rendered for each host.",
         ),
-        field("content", SOME_TEXT, "The content itself, a text that is rendered for each host."),
+        field("content", SOME_TEXT, "The content itself, rendered for each host."),
         required("to", PATHS, "The path on the host."),
-        field(
-            "mode",
-            Shape::Late(&TEXT_MODE),
-            "Its mode; by default that of the file it replaces.",
-        ),
-        field(
-            "owner",
-            Shape::Late(&TEXT_OWNER),
-            "Its owner; by default that of the file it replaces.",
-        ),
+        field("mode", Shape::Late(&TEXT_MODE), "The mode; by default that of the old file."),
+        field("owner", Shape::Late(&TEXT_OWNER), "The owner; by default that of the old file."),
     ],
 )
 .one_of(&["from", "template", "content"])

@@ -62,60 +62,65 @@ static STEP_STATUS: Shape =
     Shape::Choice(&["changed", "unchanged", "failed", "timed_out", "unknown", "skipped"]);
 
 /// The scenarios of a plan.
-pub static TEST: Record = record("a file of scenarios", "What becomes of a plan on its model, one path a scenario.", &[
+pub static TEST: Record = record(
+    "a file of scenarios",
+    "Scenarios of a plan on its model.",
+    &[
         required("version", Shape::Int(1), "The version of the language: 1."),
         required(
             "plan",
             Shape::Text(&FILE),
-            "The plan; beside this file, or in the folder above it.",
+            "The plan; in the directory of this file or in its parent.",
         ),
         required(
             "inventory",
             Shape::Text(&FILE),
-            "The inventory of model hosts: its path, or its name in `inventories`; relative to this file, or to the folder above it.",
+            "The inventory: a path, or a name in `inventories`; found like `plan`.",
         ),
         field("inputs", INPUTS, "Values of inputs for all scenarios."),
         required("tests", Shape::List(&SCENARIO_SHAPE, 1), "The scenarios."),
-    ]).foreign(&["tests"]);
+    ],
+)
+.foreign(&["tests"]);
 
 static SCENARIO: Record = record(
     "a scenario",
-    "One path through the plan: what is given, and what must come of it.",
+    "One run of the plan: its initial state, its failures, and the expected result.",
     &[
         required("name", SOME_WORDS, "What it shows, as a sentence."),
-        field("inputs", INPUTS, "Values of inputs, beside those of the file."),
-        field("limit", SOME_WORDS, "The hosts that are worked on, as for `--limit`."),
-        field("state", STATE, "What differs from the model's state at the start."),
+        field("inputs", INPUTS, "Values of inputs, in addition to those of the file."),
+        field("limit", SOME_WORDS, "The hosts of the run, as for `--limit`."),
+        field("state", STATE, "What differs from the initial state of the model."),
         field(
             "faults",
             Shape::Map(&TASK, &FAULT, 0),
-            "What happens at a step instead: a fault of the model, or refused, cut_before, \
-             cut_after, hangs, host_gone, controller_dies, interrupt.",
+            "What goes wrong at a step: a fault of the model, or refused, cut_before, cut_after, \
+             hangs, host_gone, controller_dies, interrupt.",
         ),
-        field("answers", Shape::Map(&TASK, &ANSWER, 0), "What is answered where the run asks."),
-        field("resume", Shape::Bool, "Whether the run is resumed once it has stopped."),
-        required("expect", Shape::Record(&EXPECT), "What must come of it."),
+        field("answers", Shape::Map(&TASK, &ANSWER, 0), "The answers if the run asks."),
+        field("resume", Shape::Bool, "Whether the run is resumed after it has stopped."),
+        required("expect", Shape::Record(&EXPECT), "The expected result."),
     ],
 )
 .foreign(&["scenario"]);
 
 static EXPECT: Record = record(
     "an expectation",
-    "What must come of a scenario; what is not named does not matter.",
+    "The expected result of a scenario; what is not named is not checked.",
     &[
-        required("run", RUN_STATUS, "How the run ends."),
+        required("run", RUN_STATUS, "The status of the run."),
         field("exit", COUNT, "The exit status of planrun."),
         field("took", Shape::Record(&TOOK), "How long it takes."),
-        field("hosts", Shape::Map(&HOST, &HOST_STATUS, 0), "How hosts end."),
-        field("steps", Shape::Map(&TASK, &STEP_STATUS, 0), "How steps end."),
+        field("hosts", Shape::Map(&HOST, &HOST_STATUS, 0), "The status of each host."),
+        field("steps", Shape::Map(&TASK, &STEP_STATUS, 0), "The status of each step."),
         field("state", STATE, "Values of hosts at the end."),
         field(
             "sent",
             Shape::Map(&ANY_TEXT, &COUNT, 0),
-            "How often commands are sent, by their text, `@HOST` behind it for one host alone; \
-             an empty mapping: nothing at all is sent.",
+            "How often each command is sent, by its text, followed by `@HOST` for one host only; \
+             an empty mapping: nothing is sent.",
         ),
-        field("next_after_resume", Shape::Text(&TASK), "What is begun first after the resume."),
+        field("next_after_resume", Shape::Text(&TASK), "The first step after the resume."),
     ],
 )
 .foreign(&["expect"]);
@@ -123,5 +128,5 @@ static EXPECT: Record = record(
 static TOOK: Record = record(
     "a length of time",
     "How long a run takes, in the model's time.",
-    &[field("at_least", LENGTH, "At least so long."), field("at_most", LENGTH, "At most so long.")],
+    &[field("at_least", LENGTH, "The minimum."), field("at_most", LENGTH, "The maximum.")],
 );
