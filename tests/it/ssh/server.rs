@@ -1,5 +1,6 @@
 //! An OpenSSH server and an agent for tests of the binary: on a loopback address, ended by their
-//! process numbers. What the server's host remembers of attempts is in its folder, too.
+//! process numbers. Its folder is the home of those who log in, without start-up files of their
+//! shells, and has what the server's host remembers of attempts.
 
 use std::fs;
 use std::net::TcpListener;
@@ -61,7 +62,7 @@ impl Server {
             "Port {}\nListenAddress {ADDRESS}\nHostKey {at}/{key}\nAuthorizedKeysFile {at}/user.pub\n\
              PidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin yes\n\
              PasswordAuthentication no\nKbdInteractiveAuthentication no\nLogLevel VERBOSE\n\
-             MaxStartups 200\nSetEnv XDG_STATE_HOME={at}/state\n",
+             MaxStartups 200\nSetEnv XDG_STATE_HOME={at}/state HOME={at}\n",
             self.port
         );
         fs::write(self.path("sshd_config"), configuration).unwrap();
