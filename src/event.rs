@@ -411,6 +411,13 @@ pub struct Reason {
     pub seen: Vec<Seen>,
 }
 
+impl Reason {
+    /// Makes a reason of words alone.
+    pub fn of(text: &impl ToString) -> Self {
+        Self { text: text.to_string(), seen: Vec::new() }
+    }
+}
+
 /// One condition and the values it was decided on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {

@@ -1,17 +1,21 @@
-//! The state of a run: a fold over its events.
+//! The state of a run: the one fold over its events.
 //!
-//! One function, [`RunState::apply`], for the live run, for a resume and for replay. It refuses an
-//! event that does not fit what came before: such a journal is damaged, or planrun is wrong, and in
-//! both cases nothing may be built on it.
+//! [`RunState::apply`] serves the live run, a resume, a replay and every report. It refuses an event
+//! that does not fit what came before: the journal is damaged, or planrun is wrong, and in both cases
+//! nothing may be sent because of it. A report must show such a run anyway: [`RunState::for_report`]
+//! leaves out the events that do not fit.
 
+mod host;
 mod items;
+mod planned;
 mod task;
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
 use indexmap::IndexMap;
-use indexmap::IndexSet;
+use jiff::Timestamp;
 
 use crate::event::Event;
 use crate::event::HostStatus;
@@ -22,9 +26,12 @@ use crate::event::Record;
 use crate::event::RunStatus;
 use crate::event::TaskStatus;
 use crate::inventory::HostName;
-use crate::task::StepPath;
 use crate::task::TaskId;
 
+pub use host::HostState;
+pub use host::Passed;
+pub use planned::Planned;
+pub use planned::between;
 pub use task::AttemptState;
 pub use task::Last;
 pub use task::TaskState;
@@ -34,6 +41,16 @@ pub use task::TaskState;
 pub struct RunState {
     /// How it is.
     pub status: RunStatus,
+    /// Why, if a reason was given.
+    pub why: Option<String>,
+    /// What it was started with.
+    pub planned: Arc<Planned>,
+    /// When its first event was.
+    pub begun: Option<Timestamp>,
+    /// When its last event was.
+    pub last: Option<Timestamp>,
+    /// How long it took up to then, from event to event: a clock that is set back takes nothing away.
+    pub took: Duration,
     /// Its hosts, in its order.
     pub hosts: IndexMap<HostName, HostState>,
     /// The host keys that hosts have shown, of the run or not.
@@ -71,53 +88,15 @@ impl Requested {
     }
 }
 
-/// What is known of a host.
-#[derive(Clone, Debug)]
-pub struct HostState {
-    /// How it is.
-    pub status: HostStatus,
-    /// The number of the event that started it; 0 before.
-    pub begun_at: u64,
-    /// What the preflight before the first change found.
-    pub preflight: Option<PreflightVerdict>,
-    /// What the preflight at its turn found.
-    pub turn: Option<PreflightVerdict>,
-    /// Its tasks, in the order in which they were begun.
-    pub tasks: IndexMap<StepPath, TaskState>,
-    /// The tasks of which something may still be running ([`TaskState::is_in_doubt`]).
-    pub in_doubt: IndexSet<StepPath>,
-    /// The tasks that have ended with a result, in that order.
-    pub results: Vec<StepPath>,
-    /// The tasks that have ever asked a person, in the order in which they did.
-    pub asked: IndexSet<StepPath>,
-    /// How many of the first tasks are still to be undone, once it has turned round.
-    pub not_undone: usize,
-    /// How far walks through its steps have come.
-    pub passed: Passed,
-    /// The step from which on nothing is undone any more, and why, once that is so.
-    pub no_return: Option<(StepPath, String)>,
-    /// What keeps the run from it until a resume, if anything does.
-    pub blocked: Option<String>,
-    /// Why it is as it is.
-    pub why: Option<Reason>,
-}
-
-/// How many steps of a list, counted from the first, are known to be done: the next walk need not
-/// look at them again. It decides nothing: a walk from the first step comes to the same place.
-#[derive(Clone, Debug, Default)]
-pub struct Passed {
-    /// The steps of the host or the block.
-    pub steps: Cell<usize>,
-    /// The steps of the block's rescue.
-    pub rescue: Cell<usize>,
-    /// On the way back: how many of the first tasks are left to be looked at.
-    pub left: Cell<Option<usize>>,
-}
-
 impl Default for RunState {
     fn default() -> Self {
         Self {
             status: RunStatus::Planned,
+            why: None,
+            planned: Arc::default(),
+            begun: None,
+            last: None,
+            took: Duration::ZERO,
             hosts: IndexMap::new(),
             host_keys: IndexMap::new(),
             seq: 0,
@@ -125,49 +104,6 @@ impl Default for RunState {
             started: false,
             stop_requested: false,
             rollback: None,
-        }
-    }
-}
-
-impl HostState {
-    fn new() -> Self {
-        Self {
-            status: HostStatus::NotStarted,
-            begun_at: 0,
-            preflight: None,
-            turn: None,
-            tasks: IndexMap::new(),
-            in_doubt: IndexSet::new(),
-            results: Vec::new(),
-            asked: IndexSet::new(),
-            not_undone: usize::MAX,
-            passed: Passed::default(),
-            no_return: None,
-            blocked: None,
-            why: None,
-        }
-    }
-
-    /// Opens the parts of a block again for its next round.
-    fn begin_anew(&mut self, parts: &[StepPath]) {
-        for path in parts {
-            if let Some(part) = self.tasks.get_mut(path) {
-                part.begin_anew();
-            }
-        }
-    }
-
-    /// Returns the state of a task.
-    pub fn task(&self, path: &StepPath) -> Option<&TaskState> {
-        self.tasks.get(path)
-    }
-
-    /// Notes that a handler ended well: its step is undone, and so is all that was begun after it.
-    fn undone(&mut self, handler: &StepPath) {
-        let step = handler.0.strip_suffix(".rollback");
-        let position = step.and_then(|step| self.tasks.get_index_of(&StepPath(step.to_owned())));
-        if let Some(position) = position {
-            self.not_undone = self.not_undone.min(position);
         }
     }
 }
@@ -183,6 +119,25 @@ impl RunState {
             state.apply(record)?;
         }
         Ok(state)
+    }
+
+    /// Folds the records of a run for a report: events that do not fit are left out.
+    pub fn for_report(records: &[Record]) -> Self {
+        let mut state = Self::default();
+        for record in records {
+            state.apply_for_report(record);
+        }
+        state
+    }
+
+    /// Takes an event in for a report: one that does not fit changes nothing else.
+    pub fn apply_for_report(&mut self, record: &Record) {
+        let _does_not_fit = self.apply(record);
+    }
+
+    /// Returns the state of a task.
+    pub fn task(&self, id: &TaskId) -> Option<&TaskState> {
+        self.hosts.get(&id.host)?.task(&id.step)
     }
 
     /// Returns the questions that nobody has answered; none where an answer leads to nothing, the
@@ -205,13 +160,16 @@ impl RunState {
 
     /// Returns what is asked about a task, if that was not answered.
     pub fn question(&self, id: &TaskId) -> Option<Question> {
-        let task = self.hosts.get(&id.host)?.task(&id.step)?;
-        task.question.clone().filter(|_| !self.status.has_ended())
+        self.task(id)?.question.clone().filter(|_| !self.status.has_ended())
     }
 
     /// Takes an event in.
     pub fn apply(&mut self, record: &Record) -> Result<(), String> {
         let event = &record.event;
+        self.begun.get_or_insert(record.at);
+        // Another process may have a clock that was set back.
+        self.took += between(self.last, Some(record.at));
+        self.last = Some(record.at);
         if self.hosts.is_empty() && !matches!(event, Event::RunPlanned(_)) {
             return Err("a run begins with its plan".into());
         }
@@ -221,11 +179,13 @@ impl RunState {
                     return Err("a run is planned once".into());
                 }
                 self.hosts =
-                    planned.hosts.iter().map(|host| (host.clone(), HostState::new())).collect();
+                    planned.hosts.iter().map(|host| (host.clone(), HostState::default())).collect();
+                self.planned = Arc::new(Planned::of(planned));
             }
             Event::RunStarted => {
                 self.started = true;
                 self.status = RunStatus::Running;
+                self.why = None;
             }
             Event::RunResumed { .. } => {
                 if let Some(rollback) = &mut self.rollback {
@@ -243,8 +203,14 @@ impl RunState {
                 // The first one counts.
                 self.host_keys.entry(host.clone()).or_insert_with(|| key.clone());
             }
-            Event::RunPaused { .. } => self.status = RunStatus::Paused,
-            Event::RunEnded { status, .. } => self.status = *status,
+            Event::RunPaused { why } => {
+                self.status = RunStatus::Paused;
+                self.why = Some(why.clone());
+            }
+            Event::RunEnded { status, why } => {
+                self.status = *status;
+                self.why.clone_from(why);
+            }
             Event::PreflightEnded { host, .. }
             | Event::HostBegun { host }
             | Event::HostBlocked { host, .. }
@@ -271,10 +237,14 @@ impl RunState {
     fn resume(&mut self, seq: u64) {
         self.resumed_at = seq;
         self.stop_requested = false;
+        self.why = None;
         self.status = if self.started { RunStatus::Running } else { RunStatus::Planned };
         let rollback = self.rollback.as_ref();
         for (name, host) in &mut self.hosts {
             host.blocked = None;
+            if std::mem::take(&mut host.is_quarantined) {
+                host.why = None;
+            }
             if !self.started {
                 host.preflight = None;
             }
@@ -302,18 +272,32 @@ impl RunState {
     fn apply_host(&mut self, name: &HostName, record: &Record) -> Result<(), String> {
         let host = self.host_mut(name)?;
         match &record.event {
-            Event::PreflightEnded { verdict, .. } => match host.status {
-                HostStatus::NotStarted => host.preflight = Some(verdict.clone()),
-                _ => host.turn = Some(verdict.clone()),
-            },
+            Event::PreflightEnded { verdict, .. } => {
+                match verdict {
+                    PreflightVerdict::Held | PreflightVerdict::Reached => {}
+                    PreflightVerdict::NotHeld(why) => host.why = Some(why.clone()),
+                    PreflightVerdict::NoAnswer(error) => host.why = Some(Reason::of(error)),
+                }
+                match host.status {
+                    HostStatus::NotStarted => host.preflight = Some(verdict.clone()),
+                    _ => host.turn = Some(verdict.clone()),
+                }
+            }
             Event::HostBegun { .. } => {
                 if host.status != HostStatus::NotStarted {
                     return Err(format!("{name} is begun twice"));
                 }
                 host.status = HostStatus::Active;
                 host.begun_at = record.seq;
+                host.begun = Some(record.at);
             }
-            Event::HostBlocked { why, .. } => host.blocked = Some(why.clone()),
+            Event::HostBlocked { why, quarantined, .. } => {
+                host.blocked = Some(why.clone());
+                if *quarantined {
+                    host.is_quarantined = true;
+                    host.why = Some(Reason::of(why));
+                }
+            }
             Event::RollbackBegun { why, .. } => {
                 if let Some((_, sentence)) = &host.no_return {
                     return Err(format!("{name} is past its point of no return: {sentence}"));
@@ -321,6 +305,7 @@ impl RunState {
                 host.status = HostStatus::RollingBack;
                 host.not_undone = host.tasks.len();
                 host.why = Some(why.clone());
+                host.open.clear();
                 // What was asked about going forward matters no more.
                 for task in host.tasks.values_mut() {
                     task.question = None;
@@ -331,7 +316,10 @@ impl RunState {
                     return Err(format!("{name} ends and was not being worked on"));
                 }
                 host.status = *status;
-                if why.is_some() {
+                host.ended = Some(record.at);
+                host.open.clear();
+                // The start of a rollback gave the reason; its end may not give it again.
+                if why.is_some() || *status == HostStatus::Succeeded {
                     host.why.clone_from(why);
                 }
             }
@@ -341,6 +329,7 @@ impl RunState {
     }
 
     fn apply_task(&mut self, id: &TaskId, record: &Record) -> Result<(), String> {
+        let planned = Arc::clone(&self.planned);
         let host = self.host_mut(&id.host)?;
         let event = &record.event;
         if let Event::PointOfNoReturn { why, .. } = event {
@@ -372,7 +361,8 @@ impl RunState {
                 return Err(format!("{id} is begun twice"));
             }
             Event::TaskBegun { items, timeout, .. } => {
-                task.begin(record.seq, items.as_ref(), *timeout);
+                task.begin(record, items.as_ref(), *timeout);
+                host.open(&id.step);
             }
             Event::RoundBegun { round, delay, again, .. } => {
                 task.begin_round(*round, *delay);
@@ -385,13 +375,10 @@ impl RunState {
             Event::TimeSpent { spent, .. } => (task.spent, task.spent_at) = (*spent, record.seq),
             Event::RequirementsHeld { .. } => task.required_at = record.seq,
             Event::TaskEnded { status, why, result, .. } => {
-                task.end(*status, why.clone(), results.or_else(|| result.clone()));
-                if task.result.is_some() {
-                    host.results.push(id.step.clone());
-                }
-                if status.is_well() {
-                    host.undone(&id.step);
-                }
+                let result = results.or_else(|| result.clone());
+                task.end(record.at, *status, why.clone(), result);
+                host.ended(&id.step, *status);
+                planned.blame(host, &id.step, *status);
             }
             Event::QuestionAsked { question, .. } => {
                 task.question = Some(question.clone());

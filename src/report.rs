@@ -2,13 +2,13 @@
 //!
 //! In go [`crate::event::Record`]s and [`crate::event::Progress`]; out comes text, to a writer
 //! that the caller gives, or to the terminal. A report never sees a plan: the first event has an
-//! outline, and what was seen later is remembered by [`fold::Memory`]. What an event *says* is
+//! outline, and what came later is in the state of the run, [`crate::history`]. What an event *says* is
 //! worded once, in `line`; the reporters only lay it out:
 //!
 //! ```text
-//!  Record -> fold -> line -+-> plain           a line an event, for pipes and CI
-//!     |        |           '-> screen -> live  a moving picture, for terminals
-//!     |        '-> summary, show               the end of a run, the whole of it
+//!  Record -> history -> line -+-> plain           a line an event, for pipes and CI
+//!     |         |             '-> screen -> live  a moving picture, for terminals
+//!     |         '-> summary, show                 the end of a run, the whole of it
 //!     '-> json                                 for programs
 //! ```
 //!
@@ -17,7 +17,6 @@
 //! errors of the writer are dropped, the run goes on.
 
 mod detail;
-pub mod fold;
 pub mod json;
 mod line;
 pub mod live;
@@ -28,6 +27,7 @@ pub mod runs;
 mod screen;
 pub mod show;
 pub mod summary;
+mod tally;
 pub mod text;
 mod wait;
 

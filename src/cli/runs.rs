@@ -8,7 +8,7 @@ use crate::cli::context::Stream;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::event::RunStatus;
-use crate::report::fold::Memory;
+use crate::history::RunState;
 use crate::report::open;
 use crate::report::runs;
 use crate::report::runs::RunLine;
@@ -54,9 +54,9 @@ fn line(row: RunRow, runs: &Reader, context: &Context) -> RunLine {
             .unwrap_or_else(|fault| Reading { records: Vec::new(), damage: vec![fault] });
         let damage: Vec<String> = reading.damage.iter().map(ToString::to_string).collect();
         let kept = Kept { records: &reading.records, damage: &damage, is_alive: row.alive };
-        let memory = Memory::of(&reading.records);
-        next = open::commands(&memory, &kept, &context.invocation(row.id.clone(), Stream::Out));
-        waits_for = open::waits_for(&memory);
+        let folded = RunState::for_report(&reading.records);
+        next = open::commands(&folded, &kept, &context.invocation(row.id.clone(), Stream::Out));
+        waits_for = open::waits_for(&folded);
         if !damage.is_empty() {
             "damaged".clone_into(&mut state);
             waits_for = damage;

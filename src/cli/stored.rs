@@ -16,7 +16,6 @@ use crate::event::RunId;
 use crate::event::RunPlanned;
 use crate::event::RunStatus;
 use crate::history::RunState;
-use crate::report::fold::Memory;
 use crate::report::text::printable;
 use crate::store::RunJournal;
 use crate::store::Store;
@@ -47,7 +46,7 @@ pub(super) struct Taken {
 
 /// Returns where a run stands.
 pub(super) fn status(records: &[Record]) -> RunStatus {
-    Memory::of(records).status
+    RunState::for_report(records).status
 }
 
 /// Returns what a run was begun with.

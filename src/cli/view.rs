@@ -14,7 +14,7 @@ use crate::event::Progress;
 use crate::event::Record;
 use crate::event::Reporter;
 use crate::event::RunId;
-use crate::report::fold::Memory;
+use crate::history::RunState;
 use crate::report::json::JsonLines;
 use crate::report::live::Live;
 use crate::report::plain::Plain;
@@ -34,7 +34,7 @@ pub(super) enum Output {
 /// A reporter, and what a summary needs at the end.
 pub(super) struct View {
     face: Face,
-    memory: Memory,
+    state: RunState,
 }
 
 enum Face {
@@ -63,7 +63,7 @@ impl View {
             },
             Output::Human | Output::Plain => plain(),
         };
-        Self { face, memory: Memory::of(history) }
+        Self { face, state: RunState::for_report(history) }
     }
 
     /// Writes a line of talk without harm to the picture.
@@ -88,17 +88,17 @@ impl View {
     }
 
     /// Takes the picture away for good, and returns what is remembered of the run.
-    pub(super) fn finish(self) -> Memory {
+    pub(super) fn finish(self) -> RunState {
         if let Face::Live(mut live) = self.face {
             live.finish();
         }
-        self.memory
+        self.state
     }
 }
 
 impl Reporter for View {
     fn event(&mut self, record: &Record) {
-        self.memory.apply(record);
+        self.state.apply_for_report(record);
         match &mut self.face {
             Face::Live(live) => live.event(record),
             Face::Plain(plain) => plain.event(record),

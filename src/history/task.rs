@@ -22,6 +22,10 @@ pub struct TaskState {
     pub status: Option<TaskStatus>,
     /// The number of the event that began it; 0 while it has only been asked about.
     pub begun_at: u64,
+    /// When it was first started.
+    pub begun: Option<Timestamp>,
+    /// When it ended last.
+    pub ended: Option<Timestamp>,
     /// The number of the event by which what a block requires was last known to hold.
     pub required_at: u64,
     /// What it is done for, where it has a `for_each` and was begun.
@@ -69,6 +73,8 @@ pub struct AttemptState {
     pub id: AttemptId,
     /// The host it runs on.
     pub on: HostName,
+    /// The command as people read it.
+    pub command: String,
     /// How long it may take.
     pub timeout: Duration,
     /// When its intent was recorded.
@@ -143,10 +149,12 @@ impl TaskState {
 
     pub(super) fn begin(
         &mut self,
-        seq: u64,
+        record: &Record,
         items: Option<&Vec<serde_json::Value>>,
         timeout: Option<Duration>,
     ) {
+        let seq = record.seq;
+        self.begun.get_or_insert(record.at);
         self.begun_at = seq;
         self.required_at = seq;
         self.answer = None;
@@ -165,10 +173,12 @@ impl TaskState {
 
     pub(super) fn end(
         &mut self,
+        at: Timestamp,
         status: TaskStatus,
         why: Option<Reason>,
         result: Option<serde_json::Value>,
     ) {
+        self.ended = Some(at);
         self.status = Some(status);
         self.why = why;
         // What was seen done in a later round has its result from an earlier one.
@@ -196,7 +206,7 @@ impl TaskState {
 
     pub(super) fn apply_attempt(&mut self, record: &Record) -> Result<(), &'static str> {
         match &record.event {
-            Event::AttemptIntended { attempt, on, timeout, .. } => {
+            Event::AttemptIntended { attempt, on, command, timeout, .. } => {
                 // Old runs counted the attempts at a handler anew when it was taken up again.
                 let counted = &self.attempts[self.forgiven..];
                 if counted.iter().any(|one| one.id == *attempt)
@@ -207,6 +217,7 @@ impl TaskState {
                 self.attempts.push(AttemptState {
                     id: attempt.clone(),
                     on: on.clone(),
+                    command: command.clone(),
                     timeout: *timeout,
                     intended: record.at,
                     outcome: None,

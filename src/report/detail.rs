@@ -6,10 +6,10 @@ use crate::event::Question;
 use crate::event::Reason;
 use crate::event::Seen;
 use crate::event::Truth;
+use crate::history::AttemptState;
+use crate::history::TaskState;
 use crate::inventory::HostName;
 use crate::report::Tone;
-use crate::report::fold::AttemptMemory;
-use crate::report::fold::TaskMemory;
 use crate::report::text::clip;
 use crate::report::text::count;
 use crate::report::text::lines;
@@ -81,7 +81,7 @@ pub(crate) fn output(on: &HostName, stream: &str, most: usize) -> Vec<Detail> {
 
 /// Returns what a failed attempt answered: how it ended, and what it complained of; what it
 /// printed where it did not complain.
-pub(crate) fn attempt(host: &HostName, attempt: &AttemptMemory) -> Vec<Detail> {
+pub(crate) fn attempt(host: &HostName, attempt: &AttemptState) -> Vec<Detail> {
     let Some(last) = &attempt.outcome else {
         return Vec::new();
     };
@@ -100,9 +100,9 @@ pub(crate) fn delegated(host: &HostName, on: &HostName) -> String {
 }
 
 /// Returns the details of a task that did not end well.
-pub(crate) fn failure(host: &HostName, task: &TaskMemory) -> Vec<Detail> {
+pub(crate) fn failure(host: &HostName, task: &TaskState) -> Vec<Detail> {
     let mut out = Vec::new();
-    if let Some(last) = &task.attempt {
+    if let Some(last) = task.attempts.last() {
         out.extend(attempt(host, last));
     }
     if let Some(why) = &task.why {

@@ -19,16 +19,19 @@ use crate::event::RunStatus;
 use crate::event::TaskId;
 use crate::event::TaskStatus;
 use crate::event::Truth;
+use crate::history::HostState;
+use crate::history::RunState;
+use crate::history::TaskState;
+use crate::history::between;
 use crate::inventory::HostName;
 use crate::report::Tone;
 use crate::report::detail;
 use crate::report::detail::Detail;
 use crate::report::detail::delegated;
 use crate::report::detail::sentence;
-use crate::report::fold::HostMemory;
-use crate::report::fold::Memory;
-use crate::report::fold::TaskMemory;
-use crate::report::fold::between;
+use crate::report::tally::item_of;
+use crate::report::tally::steps_ended;
+use crate::report::tally::was_already_so;
 use crate::report::text::count;
 use crate::report::text::duration;
 use crate::report::text::list;
@@ -96,14 +99,14 @@ impl Line {
 }
 
 /// Words an event; `None` for one that tells people nothing.
-pub(crate) fn line_of(memory: &Memory, record: &Record) -> Option<Line> {
+pub(crate) fn line_of(state: &RunState, record: &Record) -> Option<Line> {
     Some(match &record.event {
         Event::RunPlanned(planned) => run_planned(planned),
         Event::PreflightEnded { host, verdict } => preflight(host, verdict),
         Event::RunStarted => {
-            let hosts = count(memory.hosts.len(), "host");
-            let is_checked = |host: &HostMemory| host.preflight == Some(PreflightVerdict::Held);
-            let text = if memory.hosts.values().all(is_checked) {
+            let hosts = count(state.hosts.len(), "host");
+            let is_checked = |host: &HostState| host.preflight == Some(PreflightVerdict::Held);
+            let text = if state.hosts.values().all(is_checked) {
                 format!("preflight passed on {hosts}; starting changes")
             } else {
                 format!("reached {hosts}; starting changes")
@@ -113,8 +116,8 @@ pub(crate) fn line_of(memory: &Memory, record: &Record) -> Option<Line> {
         Event::RunResumed { by } => {
             Line::new("resumed", Tone::Strong, format!("by {}", printable(by)))
         }
-        Event::HostBegun { host } => host_begun(memory, host),
-        Event::HostEnded { host, status, why } => host_ended(memory, host, *status, why.as_ref())?,
+        Event::HostBegun { host } => host_begun(state, host),
+        Event::HostEnded { host, status, why } => host_ended(state, host, *status, why.as_ref())?,
         Event::TaskBegun { .. }
         | Event::RoundBegun { .. }
         | Event::AttemptIntended { .. }
@@ -125,9 +128,9 @@ pub(crate) fn line_of(memory: &Memory, record: &Record) -> Option<Line> {
         | Event::TaskEnded { .. }
         | Event::PointOfNoReturn { .. }
         | Event::QuestionAsked { .. }
-        | Event::QuestionAnswered { .. } => return of_task(memory, record),
+        | Event::QuestionAnswered { .. } => return of_task(state, record),
         Event::RollbackBegun { host, why } => {
-            Line::new("turns back", Tone::Warn, turned_by(memory, host, why)).of_host(host)
+            Line::new("turns back", Tone::Warn, turned_by(state, host, why)).of_host(host)
         }
         Event::RollbackRequested { by, reason, hosts } => {
             let names =
@@ -156,8 +159,8 @@ pub(crate) fn line_of(memory: &Memory, record: &Record) -> Option<Line> {
 }
 
 /// Says why a host is rolled back. The failure of a step was printed in full before.
-fn turned_by(memory: &Memory, host: &HostName, why: &Reason) -> String {
-    let failed = memory.hosts.get(host).and_then(|host| {
+fn turned_by(state: &RunState, host: &HostName, why: &Reason) -> String {
+    let failed = state.hosts.get(host).and_then(|host| {
         let step = host.failed.as_ref()?;
         let task = host.tasks.get(step)?;
         (task.why.as_ref() == Some(why)).then_some(step)
@@ -165,24 +168,24 @@ fn turned_by(memory: &Memory, host: &HostName, why: &Reason) -> String {
     failed.map_or_else(|| sentence(&why.text), |step| format!("{} failed", printable(&step.0)))
 }
 
-fn of_task(memory: &Memory, record: &Record) -> Option<Line> {
+fn of_task(state: &RunState, record: &Record) -> Option<Line> {
     match &record.event {
-        Event::TaskBegun { task, items, .. } => task_begun(memory, task, items.as_deref()),
+        Event::TaskBegun { task, items, .. } => task_begun(state, task, items.as_deref()),
         Event::AttemptIntended { task, on, command, .. } => {
             let on = delegated(&task.host, on);
             let text = format!("{}{on}", one_line(command));
             Some(Line::new("sends", Tone::Quiet, text).of_task(task).trace())
         }
         Event::RoundBegun { task, round, of, delay, why, .. } => {
-            let title = title(memory, task);
+            let title = title(state, task);
             let delay = duration(*delay);
             let text =
                 format!("{title}: round {round} of {of} in {delay}: {}", sentence(&why.text));
             Some(Line::new("again", Tone::Warn, text).of_task(task))
         }
-        Event::AttemptEnded { task, outcome, .. } => attempt_ended(memory, task, outcome),
+        Event::AttemptEnded { task, outcome, .. } => attempt_ended(state, task, outcome),
         Event::TaskEnded { task, status, why, .. } => {
-            Some(task_ended(memory, task, *status, why.as_ref()))
+            Some(task_ended(state, task, *status, why.as_ref()))
         }
         Event::PointOfNoReturn { task, why } => {
             let text = format!("only forward from here: {}", sentence(why));
@@ -249,21 +252,21 @@ fn preflight(host: &HostName, verdict: &PreflightVerdict) -> Line {
     line.of_host(host)
 }
 
-fn host_begun(memory: &Memory, host: &HostName) -> Line {
-    let place = memory.hosts.get_index_of(host).unwrap_or_default() + 1;
-    let text = format!("host {place} of {}", memory.hosts.len());
+fn host_begun(state: &RunState, host: &HostName) -> Line {
+    let place = state.hosts.get_index_of(host).unwrap_or_default() + 1;
+    let text = format!("host {place} of {}", state.hosts.len());
     Line::new("begun", Tone::Strong, text).of_host(host)
 }
 
 fn host_ended(
-    memory: &Memory,
+    state: &RunState,
     name: &HostName,
     status: HostStatus,
     why: Option<&Reason>,
 ) -> Option<Line> {
-    let host = memory.hosts.get(name)?;
+    let host = state.hosts.get(name)?;
     let mut text = vec![match status {
-        HostStatus::Succeeded => steps(memory, host),
+        HostStatus::Succeeded => steps(state, host),
         HostStatus::Failed => host.no_return.as_ref().map_or_else(
             || "nothing was undone".to_owned(),
             |(_, why)| format!("past the point of no return: {}", sentence(why)),
@@ -281,9 +284,9 @@ fn host_ended(
 }
 
 /// Counts what was done on a host: `9 steps changed, 2 unchanged, 1 skipped`.
-pub(crate) fn steps(memory: &Memory, host: &HostMemory) -> String {
+pub(crate) fn steps(state: &RunState, host: &HostState) -> String {
     let mut out =
-        vec![format!("{} changed", count(memory.steps_ended(host, TaskStatus::Changed), "step"))];
+        vec![format!("{} changed", count(steps_ended(state, host, TaskStatus::Changed), "step"))];
     for status in [
         TaskStatus::Unchanged,
         TaskStatus::Skipped,
@@ -291,7 +294,7 @@ pub(crate) fn steps(memory: &Memory, host: &HostMemory) -> String {
         TaskStatus::TimedOut,
         TaskStatus::Unknown,
     ] {
-        let number = memory.steps_ended(host, status);
+        let number = steps_ended(state, host, status);
         if number > 0 {
             out.push(format!("{number} {}", status.word()));
         }
@@ -299,17 +302,17 @@ pub(crate) fn steps(memory: &Memory, host: &HostMemory) -> String {
     out.join(", ")
 }
 
-fn task_begun(memory: &Memory, task: &TaskId, items: Option<&[Value]>) -> Option<Line> {
+fn task_begun(state: &RunState, task: &TaskId, items: Option<&[Value]>) -> Option<Line> {
     if let Some(items) = items.filter(|items| !items.is_empty()) {
-        let text = format!("{}, {}", sentence(memory.title(&task.step)), for_each(items));
+        let text = format!("{}, {}", sentence(state.planned.title(&task.step)), for_each(items));
         return Some(Line::new("begun", Tone::Plain, text).of_task(task).trace());
     }
-    let word = match memory.action(&task.step) {
+    let word = match state.planned.action(&task.step) {
         "wait" => "waits",
         "block" => "begun",
         _ => return None,
     };
-    let title = title(memory, task);
+    let title = title(state, task);
     Some(Line::new(word, Tone::Plain, title).of_task(task).trace())
 }
 
@@ -322,11 +325,11 @@ pub(crate) fn for_each(items: &[Value]) -> String {
     format!("for each of {}: {}", items.len(), list(items.iter().map(text), MOST_ITEMS))
 }
 
-fn attempt_ended(memory: &Memory, task: &TaskId, outcome: &Outcome) -> Option<Line> {
+fn attempt_ended(state: &RunState, task: &TaskId, outcome: &Outcome) -> Option<Line> {
     if !detail::is_bad(outcome) {
         return None;
     }
-    let on = memory.task(task)?.attempt.as_ref().map(|last| &last.on);
+    let on = state.task(task)?.attempts.last().map(|last| &last.on);
     let on = on.unwrap_or(&task.host);
     let mut text = match outcome {
         Outcome::Ended { stdout, stderr, .. } => {
@@ -351,20 +354,20 @@ fn attempt_ended(memory: &Memory, task: &TaskId, outcome: &Outcome) -> Option<Li
     Some(line.trace())
 }
 
-fn task_ended(memory: &Memory, id: &TaskId, status: TaskStatus, why: Option<&Reason>) -> Line {
-    let mut text = title(memory, id);
-    let Some(task) = memory.task(id) else {
+fn task_ended(state: &RunState, id: &TaskId, status: TaskStatus, why: Option<&Reason>) -> Line {
+    let mut text = title(state, id);
+    let Some(task) = state.task(id) else {
         return Line::new(status.word(), task_tone(status), text).of_task(id);
     };
-    let is_look = matches!(memory.action(&id.step), "wait" | "assert" | "approve");
+    let is_look = matches!(state.planned.action(&id.step), "wait" | "assert" | "approve");
     // A block that ended well by its parts has no reason; one that was rescued has.
-    let is_rescued = memory.action(&id.step) == "block" && why.is_some();
+    let is_rescued = state.planned.action(&id.step) == "block" && why.is_some();
     let says_why = !status.is_well() || status == TaskStatus::Skipped || is_look || is_rescued;
     if let Some(why) = why.filter(|why| says_why && !why.text.is_empty()) {
         text = format!("{text}: {}", sentence(&why.text));
     }
-    let host = memory.hosts.get(&id.host);
-    if host.is_some_and(|host| memory.was_already_so(host, &id.step)) {
+    let host = state.hosts.get(&id.host);
+    if host.is_some_and(|host| was_already_so(state, host, &id.step)) {
         text.push_str(": already so; nothing was sent");
     }
     let about = circumstances(id, task, status);
@@ -372,7 +375,7 @@ fn task_ended(memory: &Memory, id: &TaskId, status: TaskStatus, why: Option<&Rea
         text = format!("{text} ({about})");
     }
     // The plan continues, and still it is not what was waited for.
-    let has_timed_out = memory.action(&id.step) == "wait"
+    let has_timed_out = state.planned.action(&id.step) == "wait"
         && status.is_well()
         && why.is_some_and(|why| why.seen.iter().any(|seen| seen.truth != Truth::True));
     let (word, tone) = if has_timed_out {
@@ -383,8 +386,8 @@ fn task_ended(memory: &Memory, id: &TaskId, status: TaskStatus, why: Option<&Rea
     let line = Line::new(word, tone, text).of_task(id);
     if status.is_well() {
         // The parts of a block, or the items, have told it all.
-        let is_block = memory.action(&id.step) == "block" && !is_rescued;
-        let is_trace = is_block || !task.items.is_empty();
+        let is_block = state.planned.action(&id.step) == "block" && !is_rescued;
+        let is_trace = is_block || task.items.as_ref().is_some_and(|items| !items.is_empty());
         return Line { is_trace, ..line };
     }
     line.with(detail::failure(&id.host, task))
@@ -392,22 +395,22 @@ fn task_ended(memory: &Memory, id: &TaskId, status: TaskStatus, why: Option<&Rea
 
 /// Returns the title of a task, with the item it is done for; where it is only a template, the
 /// command as it was sent.
-fn title(memory: &Memory, id: &TaskId) -> String {
-    let title = memory.title(&id.step);
-    let attempt = memory.task(id).and_then(|task| task.attempt.as_ref());
+fn title(state: &RunState, id: &TaskId) -> String {
+    let title = state.planned.title(&id.step);
+    let attempt = state.task(id).and_then(|task| task.attempts.last());
     let title = match attempt.filter(|_| title.contains("{{")) {
         Some(attempt) => one_line(&attempt.command),
         None => sentence(title),
     };
-    let item = memory.hosts.get(&id.host).map(|host| memory.item(host, &id.step));
+    let item = state.hosts.get(&id.host).map(|host| item_of(state, host, &id.step));
     format!("{title}{}", item.unwrap_or_default())
 }
 
 /// Words what is worth knowing of a task that ended: an exit that did not decide, attempts,
 /// time, machine.
-fn circumstances(id: &TaskId, task: &TaskMemory, status: TaskStatus) -> String {
+fn circumstances(id: &TaskId, task: &TaskState, status: TaskStatus) -> String {
     let mut out = Vec::new();
-    if let Some(last) = &task.attempt {
+    if let Some(last) = task.attempts.last() {
         if status == TaskStatus::Changed {
             out.extend(match &last.outcome {
                 Some(outcome @ Outcome::Ended { .. }) if detail::is_bad(outcome) => {
@@ -417,15 +420,15 @@ fn circumstances(id: &TaskId, task: &TaskMemory, status: TaskStatus) -> String {
                 _ => None,
             });
         }
-        if task.attempts > 1 {
-            out.push(count(task.attempts as usize, "attempt"));
+        if task.attempts.len() > 1 {
+            out.push(count(task.attempts.len(), "attempt"));
         }
     }
     let took = between(task.begun, task.ended);
     if took >= Duration::from_secs(1) {
         out.push(duration(took));
     }
-    if let Some(last) = &task.attempt {
+    if let Some(last) = task.attempts.last() {
         let on = delegated(&id.host, &last.on);
         out.extend((!on.is_empty()).then(|| on.trim_start().to_owned()));
     }

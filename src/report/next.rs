@@ -7,11 +7,11 @@ use crate::event::Question;
 use crate::event::RunId;
 use crate::event::RunStatus;
 use crate::event::TaskId;
+use crate::history::HostState;
+use crate::history::RunState;
 use crate::inventory::HostName;
 use crate::quote;
 use crate::report::detail::sentence;
-use crate::report::fold::HostMemory;
-use crate::report::fold::Memory;
 
 /// A way to go on: what it is for, and the commands.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,23 +29,23 @@ impl Next {
 }
 
 /// Returns what may be done next, the likely way first; nothing after a success.
-pub(crate) fn next(memory: &Memory, program: &str, run: &RunId) -> Vec<Next> {
+pub(crate) fn next(state: &RunState, program: &str, run: &RunId) -> Vec<Next> {
     let verb = |verb: &str| format!("{program} {verb} {}", word(&run.0));
-    let again = apply(memory, program);
-    match memory.status {
+    let again = apply(state, program);
+    match state.status {
         RunStatus::Succeeded => Vec::new(),
         RunStatus::Planned | RunStatus::Running => vec![Next::new(
             "The run has not ended: its controller may have been stopped. To go on:",
             verb("resume"),
         )],
         RunStatus::Paused => {
-            let why = if memory.questions.is_empty() {
+            let why = if state.open_questions().is_empty() {
                 "To go on:"
             } else {
                 "When it is answered, to go on:"
             };
             let mut out = vec![Next::new(why, verb("resume"))];
-            if memory.hosts.values().any(can_turn_back) {
+            if state.hosts.values().any(can_roll_back) {
                 out.push(Next::new("Or, to put things back:", verb("rollback")));
             }
             out
@@ -61,13 +61,15 @@ pub(crate) fn next(memory: &Memory, program: &str, run: &RunId) -> Vec<Next> {
         RunStatus::RolledBack => vec![Next::new("When the cause is mended:", again)],
         RunStatus::Failed | RunStatus::Aborted => {
             let mut out = Vec::new();
-            let is_past = |host: &HostMemory| is_on_the_way(host) && host.no_return.is_some();
-            if memory.hosts.values().any(is_past) {
+            let is_past = |host: &HostState| {
+                host.no_return.is_some() && host.shown_status() != HostStatus::Succeeded
+            };
+            if state.hosts.values().any(is_past) {
                 let why = "Past the point of no return a host goes only forward. \
                            To see what was done there, before the rest is done by hand:";
                 out.push(Next::new(why, verb("show")));
             }
-            if memory.hosts.values().any(can_turn_back) {
+            if state.hosts.values().any(can_roll_back) {
                 out.push(Next::new("To put things back:", verb("rollback")));
             }
             out.push(Next::new("When the cause is mended:", again));
@@ -76,27 +78,14 @@ pub(crate) fn next(memory: &Memory, program: &str, run: &RunId) -> Vec<Next> {
     }
 }
 
-/// Whether a host has changes that may still be undone.
-fn can_turn_back(host: &HostMemory) -> bool {
-    is_on_the_way(host) && host.no_return.is_none()
+/// Whether something was sent to a host that can still be rolled back.
+fn can_roll_back(host: &HostState) -> bool {
+    host.can_be_rolled_back() && is_touched(host)
 }
 
-/// Whether something was sent to a host that reached neither its end nor its beginning again.
-fn is_on_the_way(host: &HostMemory) -> bool {
-    let is_open = match host.status {
-        HostStatus::Active
-        | HostStatus::Failed
-        | HostStatus::Unreachable
-        | HostStatus::RollingBack
-        | HostStatus::Quarantined
-        | HostStatus::Stuck => true,
-        HostStatus::NotStarted
-        | HostStatus::Succeeded
-        | HostStatus::Refused
-        | HostStatus::RolledBack => false,
-    };
-    let is_touched = host.tasks.values().any(|task| task.attempt.is_some());
-    is_open && is_touched
+/// Whether anything was sent to a host.
+fn is_touched(host: &HostState) -> bool {
+    host.tasks.values().any(|task| !task.attempts.is_empty())
 }
 
 /// Returns the commands that answer a question, each with what it does.
@@ -119,20 +108,20 @@ pub(crate) fn answers(
 }
 
 /// Returns the command that starts such a run again, on the hosts that are left.
-fn apply(memory: &Memory, program: &str) -> String {
-    let mut words = memory.arguments.clone();
+fn apply(state: &RunState, program: &str) -> String {
+    let mut words = state.planned.arguments.clone();
     if words.is_empty() {
-        words.push(memory.plan_path.clone());
-        if !memory.inventory_path.is_empty() {
-            words.extend(["--inventory".to_owned(), memory.inventory_path.clone()]);
+        words.push(state.planned.plan_path.clone());
+        if !state.planned.inventory_path.is_empty() {
+            words.extend(["--inventory".to_owned(), state.planned.inventory_path.clone()]);
         }
     }
-    let is_left = |host: &&HostName| memory.hosts[*host].status != HostStatus::Succeeded;
-    let left: Vec<&str> = memory.hosts.keys().filter(is_left).map(HostName::as_str).collect();
+    let is_left = |host: &&HostName| state.hosts[*host].shown_status() != HostStatus::Succeeded;
+    let left: Vec<&str> = state.hosts.keys().filter(is_left).map(HostName::as_str).collect();
     let limit = match left.len() {
         0 => None,
-        some if some < memory.hosts.len() => Some(left.join(",")),
-        _ => memory.limit.clone(),
+        some if some < state.hosts.len() => Some(left.join(",")),
+        _ => state.planned.limit.clone(),
     };
     words.extend(limit.into_iter().flat_map(|limit| ["--limit".to_owned(), limit]));
     let words: Vec<String> = words.iter().map(|text| word(text)).collect();

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::event::RunStatus;
+use crate::history::RunState;
 use crate::report::detail::sentence;
-use crate::report::fold::Memory;
 use crate::report::next::answers;
 use crate::report::next::next;
 use crate::report::show::Kept;
@@ -14,28 +14,29 @@ use crate::report::text::printable;
 
 /// Returns the state of a run in a word. If its process is gone, that is no longer what the events
 /// say.
-pub fn state(memory: &Memory, is_alive: bool) -> &'static str {
-    if memory.status.is_under_way() && !is_alive { "interrupted" } else { memory.status.word() }
+pub fn state_word(state: &RunState, is_alive: bool) -> &'static str {
+    if state.status.is_under_way() && !is_alive { "interrupted" } else { state.status.word() }
 }
 
 /// Returns what a run waits for: answers first, then the waits of its steps.
-pub fn waits_for(memory: &Memory) -> Vec<String> {
-    if memory.status.has_ended() {
+pub fn waits_for(state: &RunState) -> Vec<String> {
+    if state.status.has_ended() {
         return Vec::new();
     }
-    let questions = memory.questions.iter();
+    let questions = state.open_questions();
     let mut out: Vec<String> = questions
+        .iter()
         .map(|(task, question)| {
             let task = printable(&task.to_string());
             format!("an answer to {task}: {}", sentence(&question.text))
         })
         .collect();
-    if memory.status == RunStatus::Running {
-        for (name, host) in &memory.hosts {
-            let steps = host.open.iter().filter(|step| memory.action(step) == "wait");
+    if state.status == RunStatus::Running {
+        for (name, host) in &state.hosts {
+            let steps = host.open.iter().filter(|step| state.planned.action(step) == "wait");
             out.extend(steps.map(|step| {
                 let name = printable(name.as_str());
-                format!("{name}/{}: {}", printable(&step.0), sentence(memory.title(step)))
+                format!("{name}/{}: {}", printable(&step.0), sentence(state.planned.title(step)))
             }));
         }
     }
@@ -43,30 +44,31 @@ pub fn waits_for(memory: &Memory) -> Vec<String> {
 }
 
 /// Returns the commands that lead on, the likely one first.
-pub fn commands(memory: &Memory, kept: &Kept<'_>, invocation: &Invocation) -> Vec<String> {
+pub fn commands(state: &RunState, kept: &Kept<'_>, invocation: &Invocation) -> Vec<String> {
     let Invocation { program, run, .. } = invocation;
-    if memory.status.has_ended() {
+    if state.status.has_ended() {
         return Vec::new();
     }
     if !kept.damage.is_empty() {
         return vec![abort(invocation)];
     }
-    let questions = memory.questions.iter();
-    let answers = questions.flat_map(|(task, question)| answers(program, run, task, question));
+    let questions = state.open_questions();
+    let answers =
+        questions.iter().flat_map(|(task, question)| answers(program, run, task, question));
     let mut out: Vec<String> = answers.map(|(command, _)| command).collect();
-    if !(memory.status.is_under_way() && kept.is_alive) {
-        let ways = next(memory, program, run);
+    if !(state.status.is_under_way() && kept.is_alive) {
+        let ways = next(state, program, run);
         out.extend(ways.into_iter().flat_map(|way| way.commands));
     }
     out
 }
 
 /// Returns how a run that has not ended goes on, as text with an empty line before it.
-pub(crate) fn what_next(memory: &Memory, kept: &Kept<'_>, invocation: &Invocation) -> String {
-    if memory.status.has_ended() {
+pub(crate) fn what_next(state: &RunState, kept: &Kept<'_>, invocation: &Invocation) -> String {
+    if state.status.has_ended() {
         return String::new();
     }
-    let is_at_work = memory.status.is_under_way() && kept.is_alive;
+    let is_at_work = state.status.is_under_way() && kept.is_alive;
     let mut out = String::new();
     if !kept.damage.is_empty() {
         out.push_str("\nPut the hosts in order by hand, then end the run:\n  ");
@@ -74,7 +76,7 @@ pub(crate) fn what_next(memory: &Memory, kept: &Kept<'_>, invocation: &Invocatio
         out.push('\n');
         return out;
     }
-    out.push_str(&ways_on(memory, invocation, !is_at_work));
+    out.push_str(&ways_on(state, invocation, !is_at_work));
     if is_at_work {
         let _written = writeln!(out, "\nA process works on it.");
     }

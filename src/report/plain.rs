@@ -14,11 +14,11 @@ use crate::event::Progress;
 use crate::event::Record;
 use crate::event::Reporter;
 use crate::event::TaskId;
+use crate::history::RunState;
+use crate::history::between;
 use crate::report::Style;
 use crate::report::Tone;
 use crate::report::detail::sentence;
-use crate::report::fold::Memory;
-use crate::report::fold::between;
 use crate::report::line::Line;
 use crate::report::line::line_of;
 use crate::report::text::duration;
@@ -48,7 +48,7 @@ const NAME_WIDTHS: std::ops::RangeInclusive<usize> = 4..=24;
 pub struct Plain<W> {
     out: W,
     style: Style,
-    memory: Memory,
+    state: RunState,
     waits: Waits,
     told: BTreeMap<TaskId, Told>,
     /// When a machine was last reported to be away, and why.
@@ -70,7 +70,7 @@ impl<W: Write> Plain<W> {
         Self {
             out,
             style,
-            memory: Memory::default(),
+            state: RunState::default(),
             waits: Waits::default(),
             told: BTreeMap::new(),
             away: BTreeMap::new(),
@@ -82,7 +82,7 @@ impl<W: Write> Plain<W> {
     /// Takes in what happened before, without showing it again.
     pub fn remember(&mut self, history: &[Record]) {
         for record in history {
-            self.memory.apply(record);
+            self.state.apply_for_report(record);
         }
         self.learn_widths();
     }
@@ -116,9 +116,9 @@ impl<W: Write> Plain<W> {
             let widest = names.max().unwrap_or_default();
             widest.clamp(*NAME_WIDTHS.start(), *NAME_WIDTHS.end())
         };
-        let hosts = self.memory.hosts.keys();
+        let hosts = self.state.hosts.keys();
         self.host_width = fit(&mut hosts.map(|host| width(host.as_str())));
-        let steps = self.memory.paths().map(|path| width(&path.0));
+        let steps = self.state.planned.paths().map(|path| width(&path.0));
         // `preflight` stands in the column of the steps, too.
         self.step_width = fit(&mut steps.chain(["preflight".len()]));
     }
@@ -127,7 +127,7 @@ impl<W: Write> Plain<W> {
         let Some(wait) = self.waits.observe(progress, now) else {
             return;
         };
-        let begun = self.memory.task(task).and_then(|task| task.begun);
+        let begun = self.state.task(task).and_then(|task| task.begun);
         let words: Vec<String> = wait.words().into_iter().map(str::to_owned).collect();
         let told = self.told.get(task);
         let silence = between(told.map(|told| told.at).or(begun), Some(now));
@@ -168,7 +168,7 @@ fn progress_line(task: &TaskId, word: &str, text: String) -> Line {
 
 impl<W: Write> Reporter for Plain<W> {
     fn event(&mut self, record: &Record) {
-        self.memory.apply(record);
+        self.state.apply_for_report(record);
         if matches!(record.event, Event::RunPlanned(_)) {
             self.learn_widths();
         }
@@ -177,7 +177,7 @@ impl<W: Write> Reporter for Plain<W> {
             self.told.remove(task);
             self.away.remove(task);
         }
-        if let Some(line) = line_of(&self.memory, record) {
+        if let Some(line) = line_of(&self.state, record) {
             self.line(record.at, &line);
         }
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::history::between;
 use crate::report::Style;
 use crate::report::Tone;
-use crate::report::fold::between;
 use crate::report::text::clip;
 use crate::report::text::duration;
 use crate::report::text::pad;

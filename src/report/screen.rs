@@ -14,15 +14,16 @@ use crate::event::Record;
 use crate::event::RunId;
 use crate::event::StepPath;
 use crate::event::TaskId;
+use crate::history::HostState;
+use crate::history::RunState;
+use crate::history::between;
 use crate::inventory::HostName;
 use crate::report::Style;
 use crate::report::Tone;
-use crate::report::fold::HostMemory;
-use crate::report::fold::Memory;
-use crate::report::fold::between;
 use crate::report::line::Line;
 use crate::report::line::line_of;
 use crate::report::line::one_line;
+use crate::report::tally::item_of;
 use crate::report::text::clip;
 use crate::report::text::duration;
 use crate::report::text::pad;
@@ -56,7 +57,7 @@ const LEAST_WIDTH: usize = 20;
 pub(crate) struct Screen {
     run: RunId,
     style: Style,
-    memory: Memory,
+    state: RunState,
     waits: Waits,
     notes: BTreeMap<TaskId, String>,
     pending: Vec<Line>,
@@ -83,7 +84,7 @@ impl Screen {
         Self {
             run,
             style,
-            memory: Memory::default(),
+            state: RunState::default(),
             waits: Waits::default(),
             notes: BTreeMap::new(),
             pending: Vec::new(),
@@ -96,7 +97,7 @@ impl Screen {
     /// Takes in what happened before, without showing it again.
     pub(crate) fn remember(&mut self, history: &[Record]) {
         for record in history {
-            self.memory.apply(record);
+            self.state.apply_for_report(record);
             self.now = record.at;
         }
         self.learn_widths();
@@ -104,7 +105,7 @@ impl Screen {
 
     /// Takes an event.
     pub(crate) fn event(&mut self, record: &Record) {
-        self.memory.apply(record);
+        self.state.apply_for_report(record);
         self.now = record.at;
         match &record.event {
             Event::RunPlanned(_) => self.learn_widths(),
@@ -117,7 +118,7 @@ impl Screen {
             }
             _ => {}
         }
-        let line = line_of(&self.memory, record);
+        let line = line_of(&self.state, record);
         self.pending.extend(line.filter(|line| !line.is_trace));
     }
 
@@ -136,17 +137,17 @@ impl Screen {
     }
 
     fn learn_widths(&mut self) {
-        let hosts = self.memory.hosts.keys().map(|host| width(host.as_str()));
+        let hosts = self.state.hosts.keys().map(|host| width(host.as_str()));
         self.host_width = hosts.max().unwrap_or_default().min(HOST_WIDTH);
-        let steps = self.memory.paths();
-        let steps = steps.filter(|step| !self.memory.is_handler(step));
+        let steps = self.state.planned.paths();
+        let steps = steps.filter(|step| !self.state.planned.is_handler(step));
         let steps = steps.map(|step| width(&step.0)).max();
         self.step_width = steps.unwrap_or_default().min(STEP_WIDTH);
     }
 
     /// Whether the run's time is the wall time.
     pub(crate) fn is_real_time(&self) -> bool {
-        !self.memory.is_model
+        !self.state.planned.is_model
     }
 
     /// Takes the lines that are to stay and were not shown yet.
@@ -196,11 +197,13 @@ impl Screen {
         // One column stays free: a full line would wrap on some terminals.
         let columns = frame.width.saturating_sub(1).max(LEAST_WIDTH);
         let now = frame.now.unwrap_or(self.now).max(self.now);
-        let active: Vec<(&HostName, &HostMemory)> = self
-            .memory
+        let active: Vec<(&HostName, &HostState)> = self
+            .state
             .hosts
             .iter()
-            .filter(|(_, host)| matches!(host.status, HostStatus::Active | HostStatus::RollingBack))
+            .filter(|(_, host)| {
+                matches!(host.shown_status(), HostStatus::Active | HostStatus::RollingBack)
+            })
             .collect();
         let rows = frame.height.saturating_sub(4).max(1);
         let is_wide = active.len() * 2 <= rows;
@@ -218,19 +221,19 @@ impl Screen {
     }
 
     fn header(&self, now: Timestamp, columns: usize) -> String {
-        let total = self.memory.hosts.len();
-        let done = |host: &&HostMemory| host.ended.is_some();
-        let done = self.memory.hosts.values().filter(done).count();
-        let where_it_is = if self.memory.is_started {
+        let total = self.state.hosts.len();
+        let done = |host: &&HostState| host.ended.is_some();
+        let done = self.state.hosts.values().filter(done).count();
+        let where_it_is = if self.state.started {
             format!("{done} of {total} hosts done")
         } else {
-            let looked = |host: &&HostMemory| host.preflight.is_some();
-            let looked = self.memory.hosts.values().filter(looked).count();
+            let looked = |host: &&HostState| host.preflight.is_some();
+            let looked = self.state.hosts.values().filter(looked).count();
             format!("preflight: {looked} of {total} hosts")
         };
-        let plan = printable(&self.memory.plan);
-        let elapsed = duration_in_seconds(self.memory.begun, now);
-        let virtual_time = if self.memory.is_model { " virtual" } else { "" };
+        let plan = printable(&self.state.planned.plan);
+        let elapsed = duration_in_seconds(self.state.begun, now);
+        let virtual_time = if self.state.planned.is_model { " virtual" } else { "" };
         let id = printable(&self.run.0);
         let whole = format!("{plan}  {where_it_is}  {elapsed}{virtual_time}  run {id}");
         // Where it does not fit, the run's name is the first to go.
@@ -243,7 +246,7 @@ impl Screen {
     fn host(
         &self,
         name: &HostName,
-        host: &HostMemory,
+        host: &HostState,
         now: Timestamp,
         columns: usize,
         turn: usize,
@@ -251,14 +254,14 @@ impl Screen {
     ) -> Vec<String> {
         let spinner = SPINNER[turn % SPINNER.len()];
         let label = pad(&clip(&printable(name.as_str()), self.host_width), self.host_width);
-        let back = if host.status == HostStatus::RollingBack { "undoes " } else { "" };
+        let back = if host.shown_status() == HostStatus::RollingBack { "undoes " } else { "" };
         let Some(step) = host.open.last() else {
             let line = clip(&format!("{label}  {back}"), columns - 4);
             return vec![format!("  {} {line}", self.style.paint(Tone::Good, spinner))];
         };
         let id = TaskId { host: name.clone(), step: step.clone() };
-        let is_asked = self.memory.questions.contains_key(&id);
-        let (mark, tone) = match (is_asked, host.status) {
+        let is_asked = self.state.question(&id).is_some();
+        let (mark, tone) = match (is_asked, host.shown_status()) {
             (true, _) => ("?", Tone::Warn),
             (false, HostStatus::RollingBack) => (spinner, Tone::Warn),
             (false, _) => (spinner, Tone::Good),
@@ -283,9 +286,9 @@ impl Screen {
 
     /// Says what a task is at: its question, its next attempt, its command, else its title.
     fn doing(&self, id: &TaskId, step: &StepPath, is_asked: bool) -> String {
-        let mut title = printable(self.memory.title(step));
-        if let Some(host) = self.memory.hosts.get(&id.host) {
-            title.push_str(&self.memory.item(host, step));
+        let mut title = printable(self.state.planned.title(step));
+        if let Some(host) = self.state.hosts.get(&id.host) {
+            title.push_str(&item_of(&self.state, host, step));
         }
         if is_asked {
             return format!("{title}: waits for your answer");
@@ -293,7 +296,7 @@ impl Screen {
         if let Some(note) = self.notes.get(id) {
             return format!("{title}: {note}");
         }
-        let attempt = self.memory.task(id).and_then(|task| task.attempt.as_ref());
+        let attempt = self.state.task(id).and_then(|task| task.attempts.last());
         let running = attempt.filter(|attempt| attempt.outcome.is_none());
         match running {
             Some(attempt) if attempt.on != id.host => {

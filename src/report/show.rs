@@ -16,6 +16,8 @@ use crate::event::RunId;
 use crate::event::RunPlanned;
 use crate::event::TaskId;
 use crate::event::TaskStatus;
+use crate::history::RunState;
+use crate::history::between;
 use crate::inventory::HostName;
 use crate::report::Style;
 use crate::report::Tone;
@@ -24,8 +26,6 @@ use crate::report::detail::Detail;
 use crate::report::detail::LINE_WIDTH;
 use crate::report::detail::delegated;
 use crate::report::detail::sentence;
-use crate::report::fold::Memory;
-use crate::report::fold::between;
 use crate::report::line::Line;
 use crate::report::line::at_a_time;
 use crate::report::line::for_each;
@@ -34,10 +34,11 @@ use crate::report::line::line_of;
 use crate::report::line::run_tone;
 use crate::report::line::task_tone;
 use crate::report::open::commands;
-use crate::report::open::state;
+use crate::report::open::state_word;
 use crate::report::open::waits_for;
 use crate::report::open::what_next;
 use crate::report::summary::Invocation;
+use crate::report::tally::item_of;
 use crate::report::text::clip;
 use crate::report::text::duration;
 use crate::report::text::lines;
@@ -76,31 +77,31 @@ pub struct Kept<'a> {
 pub fn text(kept: &Kept<'_>, invocation: &Invocation) -> String {
     let style = &invocation.style;
     let mut page = Page { out: String::new(), style };
-    let memory = Memory::of(kept.records);
-    page.heading(&memory, kept, &invocation.run);
+    let state = RunState::for_report(kept.records);
+    page.heading(&state, kept, &invocation.run);
     page.damage(kept.damage);
-    page.group("run", &memory, kept.records, None);
-    for (name, host) in &memory.hosts {
-        let status = style.paint(host_tone(host.status), host.status.word());
+    page.group("run", &state, kept.records, None);
+    for (name, host) in &state.hosts {
+        let status = style.paint(host_tone(host.shown_status()), host.shown_status().word());
         let heading = format!("{}: {status}", printable(name.as_str()));
-        page.group(&heading, &memory, kept.records, Some(name));
+        page.group(&heading, &state, kept.records, Some(name));
     }
-    page.out.push_str(&what_next(&memory, kept, invocation));
+    page.out.push_str(&what_next(&state, kept, invocation));
     page.out
 }
 
 /// Returns a run as a JSON object: id, plan, state, hosts with their status, and all records.
 pub fn json(kept: &Kept<'_>, invocation: &Invocation) -> String {
-    let memory = Memory::of(kept.records);
-    let hosts = memory.hosts.iter();
-    let hosts = hosts.map(|(name, host)| json!({"name": name, "status": host.status}));
+    let state = RunState::for_report(kept.records);
+    let hosts = state.hosts.iter();
+    let hosts = hosts.map(|(name, host)| json!({"name": name, "status": host.shown_status()}));
     let whole = json!({
         "id": invocation.run,
-        "plan": memory.plan,
-        "state": state(&memory, kept.is_alive).replace(' ', "_"),
+        "plan": state.planned.plan,
+        "state": state_word(&state, kept.is_alive).replace(' ', "_"),
         "alive": kept.is_alive,
-        "waits_for": waits_for(&memory),
-        "next": commands(&memory, kept, invocation),
+        "waits_for": waits_for(&state),
+        "next": commands(&state, kept, invocation),
         "hosts": hosts.collect::<Vec<_>>(),
         "damage": kept.damage,
         "records": kept.records,
@@ -154,17 +155,17 @@ impl Page<'_> {
         self.line(&format!("  {}{value}", pad(name, 12)));
     }
 
-    fn heading(&mut self, memory: &Memory, kept: &Kept<'_>, run: &RunId) {
+    fn heading(&mut self, state: &RunState, kept: &Kept<'_>, run: &RunId) {
         let records = kept.records;
         let id = printable(&run.0);
         let title = self.style.paint(Tone::Strong, &format!("run {id}"));
-        let summary = memory.summary.as_deref().map(sentence).unwrap_or_default();
-        self.line(&format!("{title}  {}: {summary}", sentence(&memory.plan)));
-        let state = self.style.paint(run_tone(memory.status), state(memory, kept.is_alive));
-        let why = memory.why.as_deref().map(sentence).unwrap_or_default();
+        let summary = state.planned.summary.as_deref().map(sentence).unwrap_or_default();
+        self.line(&format!("{title}  {}: {summary}", sentence(&state.planned.plan)));
+        let word = self.style.paint(run_tone(state.status), state_word(state, kept.is_alive));
+        let why = state.why.as_deref().map(sentence).unwrap_or_default();
         let separator = if why.is_empty() { "" } else { ": " };
-        self.fact("state", &format!("{state}{separator}{why}"));
-        for wait in waits_for(memory) {
+        self.fact("state", &format!("{word}{separator}{why}"));
+        for wait in waits_for(state) {
             self.fact("waits for", &wait);
         }
         let planned = records.iter().find_map(|record| match &record.event {
@@ -187,8 +188,8 @@ impl Page<'_> {
         self.fact("begun", &begun);
         if let Some(last) = records.last() {
             let at = self.style.date(last.at);
-            let virtual_time = if memory.is_model { " (virtual time)" } else { "" };
-            let took = format!("{at}, {} after it began{virtual_time}", duration(memory.took()));
+            let virtual_time = if state.planned.is_model { " (virtual time)" } else { "" };
+            let took = format!("{at}, {} after it began{virtual_time}", duration(state.took));
             self.fact("last event", &took);
         }
         let hosts = list(planned.hosts.iter().map(HostName::as_str), MOST_HOSTS);
@@ -240,7 +241,7 @@ impl Page<'_> {
     fn group(
         &mut self,
         heading: &str,
-        memory: &Memory,
+        state: &RunState,
         records: &[Record],
         host: Option<&HostName>,
     ) {
@@ -248,18 +249,18 @@ impl Page<'_> {
         let heading = self.style.paint(Tone::Strong, heading);
         self.line(&heading);
         // Each line is worded by what was known then, not by how it ended.
-        let mut then = Memory::default();
+        let mut then = RunState::default();
         let mut task: Option<&TaskId> = None;
         for record in records {
-            then.apply(record);
+            then.apply_for_report(record);
             if host_of(&record.event) != host || is_count(&record.event) {
                 continue;
             }
             let current = task_of(&record.event);
             if let Some(id) = current.filter(|_| current != task) {
                 let item = then.hosts.get(&id.host);
-                let item = item.map(|host| then.item(host, &id.step));
-                let title = sentence(memory.title(&id.step)) + &item.unwrap_or_default();
+                let item = item.map(|host| item_of(&then, host, &id.step));
+                let title = sentence(state.planned.title(&id.step)) + &item.unwrap_or_default();
                 let step = self.style.paint(Tone::Strong, &printable(&id.step.0));
                 self.line(&format!("            {step}  {title}"));
             }
@@ -268,7 +269,7 @@ impl Page<'_> {
         }
     }
 
-    fn record(&mut self, memory: &Memory, record: &Record) {
+    fn record(&mut self, state: &RunState, record: &Record) {
         let time = self.style.clock(record.at);
         let (line, is_task) = match &record.event {
             Event::TaskBegun { items: Some(items), .. } if !items.is_empty() => {
@@ -280,10 +281,10 @@ impl Page<'_> {
             Event::AttemptIntended { task, ordinal, on, command, timeout, .. } => {
                 (sends(task, *ordinal, on, command, &duration(*timeout)), true)
             }
-            Event::AttemptEnded { task, outcome, .. } => (answers(memory, task, outcome), true),
-            Event::TaskEnded { task, status, .. } => (ended(memory, task, *status), true),
+            Event::AttemptEnded { task, outcome, .. } => (answers(state, task, outcome), true),
+            Event::TaskEnded { task, status, .. } => (ended(state, task, *status), true),
             event => {
-                let Some(line) = line_of(memory, record) else {
+                let Some(line) = line_of(state, record) else {
                     return;
                 };
                 let word = self.style.paint(line.tone, &line.word);
@@ -375,8 +376,8 @@ fn sends(task: &TaskId, ordinal: u32, on: &HostName, command: &str, timeout: &st
 }
 
 /// Words what came of it, with the outputs.
-fn answers(memory: &Memory, task: &TaskId, outcome: &Outcome) -> Shown {
-    let attempt = memory.task(task).and_then(|task| task.attempt.as_ref());
+fn answers(state: &RunState, task: &TaskId, outcome: &Outcome) -> Shown {
+    let attempt = state.task(task).and_then(|task| task.attempts.last());
     let on = attempt.map_or(&task.host, |attempt| &attempt.on);
     let mut details = Vec::new();
     if let Outcome::Ended { stdout, stderr, .. } = outcome {
@@ -388,8 +389,8 @@ fn answers(memory: &Memory, task: &TaskId, outcome: &Outcome) -> Shown {
 }
 
 /// Words how a task ended, with all that was seen.
-fn ended(memory: &Memory, id: &TaskId, status: TaskStatus) -> Shown {
-    let task = memory.task(id);
+fn ended(state: &RunState, id: &TaskId, status: TaskStatus) -> Shown {
+    let task = state.task(id);
     let took = task.map(|task| between(task.begun, task.ended));
     let took = took.filter(|took| !took.is_zero());
     let took = took.map_or_else(String::new, |took| format!(" after {}", duration(took)));

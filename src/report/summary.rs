@@ -16,20 +16,24 @@ use crate::event::RunStatus;
 use crate::event::StepPath;
 use crate::event::TaskId;
 use crate::event::TaskStatus;
+use crate::history::HostState;
+use crate::history::RunState;
+use crate::history::between;
 use crate::inventory::HostName;
 use crate::report::Style;
 use crate::report::Tone;
 use crate::report::detail;
 use crate::report::detail::Detail;
 use crate::report::detail::sentence;
-use crate::report::fold::HostMemory;
-use crate::report::fold::Memory;
-use crate::report::fold::between;
 use crate::report::line::host_tone;
 use crate::report::line::run_tone;
 use crate::report::line::steps;
 use crate::report::next::answers;
 use crate::report::next::next;
+use crate::report::tally::by_status;
+use crate::report::tally::item_of;
+use crate::report::tally::steps_ended;
+use crate::report::tally::was_already_so;
 use crate::report::text::count;
 use crate::report::text::duration;
 use crate::report::text::pad;
@@ -59,26 +63,25 @@ pub struct Invocation {
 
 /// Returns the summary of a run, a line end behind each line.
 pub fn summary(records: &[Record], invocation: &Invocation) -> String {
-    summary_of(&Memory::of(records), invocation)
+    summary_of(&RunState::for_report(records), invocation)
 }
 
 /// Returns the summary of what is remembered of a run.
-pub fn summary_of(memory: &Memory, invocation: &Invocation) -> String {
+pub fn summary_of(state: &RunState, invocation: &Invocation) -> String {
     let mut page = Page { out: String::new(), style: &invocation.style };
-    page.verdict(memory);
-    page.hosts(memory);
-    page.out.push_str(&ways_on(memory, invocation, true));
+    page.verdict(state);
+    page.hosts(state);
+    page.out.push_str(&ways_on(state, invocation, true));
     page.out
 }
 
 /// Returns the open questions with their answers; and, if nobody works on the run, what to do next.
-pub(crate) fn ways_on(memory: &Memory, invocation: &Invocation, is_at_rest: bool) -> String {
+pub(crate) fn ways_on(state: &RunState, invocation: &Invocation, is_at_rest: bool) -> String {
     let mut page = Page { out: String::new(), style: &invocation.style };
-    let is_open = !memory.status.has_ended();
-    for (task, question) in memory.questions.iter().filter(|_| is_open) {
-        page.question(memory, invocation, task, question);
+    for (task, question) in &state.open_questions() {
+        page.question(state, invocation, task, question);
     }
-    let ways = next(memory, &invocation.program, &invocation.run);
+    let ways = next(state, &invocation.program, &invocation.run);
     for next in ways.into_iter().filter(|_| is_at_rest) {
         page.line("");
         page.line(&next.why);
@@ -106,14 +109,14 @@ impl Page<'_> {
     }
 
     /// One sentence: `succeeded: 3 hosts, 41 steps changed, took 52m (virtual time)`.
-    fn verdict(&mut self, memory: &Memory) {
-        let word = self.style.paint(run_tone(memory.status), memory.status.word());
+    fn verdict(&mut self, state: &RunState) {
+        let word = self.style.paint(run_tone(state.status), state.status.word());
         let mut parts = Vec::new();
-        if memory.status == RunStatus::Succeeded {
-            parts.push(count(memory.hosts.len(), "host"));
+        if state.status == RunStatus::Succeeded {
+            parts.push(count(state.hosts.len(), "host"));
             let ended = |status| -> usize {
-                let hosts = memory.hosts.values();
-                hosts.map(|host| memory.steps_ended(host, status)).sum()
+                let hosts = state.hosts.values();
+                hosts.map(|host| steps_ended(state, host, status)).sum()
             };
             // What failed may have changed something, though it did not come about.
             let failed = [TaskStatus::Failed, TaskStatus::TimedOut, TaskStatus::Unknown];
@@ -126,8 +129,8 @@ impl Page<'_> {
                 parts.push(format!("{} failed and the plan went on", count(failed, "step")));
             }
         } else {
-            let total = memory.hosts.len();
-            for (at, (status, number)) in memory.by_status().into_iter().enumerate() {
+            let total = state.hosts.len();
+            for (at, (status, number)) in by_status(state).into_iter().enumerate() {
                 let status = status.word();
                 parts.push(match at {
                     0 if number == total => format!("{} {status}", count(total, "host")),
@@ -136,11 +139,11 @@ impl Page<'_> {
                 });
             }
         }
-        let virtual_time = if memory.is_model { " (virtual time)" } else { "" };
-        parts.push(format!("took {}{virtual_time}", duration(memory.took())));
+        let virtual_time = if state.planned.is_model { " (virtual time)" } else { "" };
+        parts.push(format!("took {}{virtual_time}", duration(state.took)));
         self.line(&format!("{word}: {}", parts.join(", ")));
-        let said = memory.why.as_deref().map(sentence).unwrap_or_default();
-        for text in [said.as_str(), meaning(memory)] {
+        let said = state.why.as_deref().map(sentence).unwrap_or_default();
+        for text in [said.as_str(), meaning(state)] {
             if !text.is_empty() {
                 for line in wrap(text, self.style.width.max(20)) {
                     self.line(&line);
@@ -149,18 +152,19 @@ impl Page<'_> {
         }
     }
 
-    fn hosts(&mut self, memory: &Memory) {
+    fn hosts(&mut self, state: &RunState) {
         self.line("");
-        let names = memory.hosts.keys().map(|host| width(host.as_str()));
+        let names = state.hosts.keys().map(|host| width(host.as_str()));
         let column = names.max().unwrap_or_default().min(HOST_WIDTH);
         let mut alike: Vec<(HostStatus, usize)> = Vec::new();
-        for (name, host) in &memory.hosts {
-            let is_alike = matches!(host.status, HostStatus::NotStarted | HostStatus::Succeeded);
-            if is_alike && !is_refused(memory, host) {
-                if !alike.iter().any(|(status, _)| *status == host.status) {
-                    alike.push((host.status, 0));
+        for (name, host) in &state.hosts {
+            let is_alike =
+                matches!(host.shown_status(), HostStatus::NotStarted | HostStatus::Succeeded);
+            if is_alike && !is_refused(state, host) {
+                if !alike.iter().any(|(status, _)| *status == host.shown_status()) {
+                    alike.push((host.shown_status(), 0));
                 }
-                let number = alike.iter_mut().find(|(status, _)| *status == host.status);
+                let number = alike.iter_mut().find(|(status, _)| *status == host.shown_status());
                 if let Some((_, number)) = number {
                     *number += 1;
                     if *number > MOST_ALIKE {
@@ -168,7 +172,7 @@ impl Page<'_> {
                     }
                 }
             }
-            self.host(memory, name, host, column);
+            self.host(state, name, host, column);
         }
         for (status, number) in alike {
             if let Some(rest @ 1..) = number.checked_sub(MOST_ALIKE) {
@@ -178,14 +182,14 @@ impl Page<'_> {
         }
     }
 
-    fn host(&mut self, memory: &Memory, id: &HostName, host: &HostMemory, column: usize) {
-        let status = pad(host.status.word(), STATUS_WIDTH);
-        let status = self.style.paint(host_tone(host.status), &status);
+    fn host(&mut self, state: &RunState, id: &HostName, host: &HostState, column: usize) {
+        let status = pad(host.shown_status().word(), STATUS_WIDTH);
+        let status = self.style.paint(host_tone(host.shown_status()), &status);
         let name = pad(&printable(id.as_str()), column);
         let lead = format!("  {name}  {status}  ");
         let indent = column + STATUS_WIDTH + 6;
         let room = self.style.width.saturating_sub(indent).max(24);
-        let mut texts = host_texts(memory, host).into_iter();
+        let mut texts = host_texts(state, host).into_iter();
         let first = texts.next().unwrap_or_default();
         let mut lines = wrap(&first, room);
         lines.extend(texts.flat_map(|text| wrap(&text, room)));
@@ -204,16 +208,16 @@ impl Page<'_> {
 
     fn question(
         &mut self,
-        memory: &Memory,
+        state: &RunState,
         invocation: &Invocation,
         task: &TaskId,
         question: &Question,
     ) {
         self.line("");
         let id = printable(&task.to_string());
-        let item = memory.hosts.get(&task.host);
-        let item = item.map(|host| memory.item(host, &task.step));
-        let title = sentence(memory.title(&task.step)) + &item.unwrap_or_default();
+        let item = state.hosts.get(&task.host);
+        let item = item.map(|host| item_of(state, host, &task.step));
+        let title = sentence(state.planned.title(&task.step)) + &item.unwrap_or_default();
         let id = self.style.paint(Tone::Warn, &format!("question at {id}"));
         self.line(&format!("{id} ({title})"));
         for line in wrap(&sentence(&question.text), self.style.width.max(20) - 2) {
@@ -227,7 +231,7 @@ impl Page<'_> {
             let text = self.style.paint(detail.tone, &detail.text);
             self.line(&format!("      {text}"));
         }
-        let host = memory.hosts.get(&task.host);
+        let host = state.hosts.get(&task.host);
         if host.is_some_and(|host| host.no_return.is_some()) {
             self.line(
                 "Nothing is undone on this host any more: when it is answered, it goes forward.",
@@ -246,11 +250,11 @@ impl Page<'_> {
 }
 
 /// Says what the state of a run means for the hosts.
-fn meaning(memory: &Memory) -> &'static str {
-    match memory.status {
+fn meaning(state: &RunState) -> &'static str {
+    match state.status {
         RunStatus::Succeeded => "",
         RunStatus::Refused => "Nothing was changed: no command that changes a host was sent.",
-        RunStatus::RolledBack if is_already_so(memory) => {
+        RunStatus::RolledBack if is_already_so(state) => {
             "On each host that is rolled back, every step with a way back is undone, except where its \
              way back sent nothing."
         }
@@ -271,33 +275,34 @@ fn meaning(memory: &Memory) -> &'static str {
 }
 
 /// Whether a step of a way back sent nothing on a host that is rolled back.
-fn is_already_so(memory: &Memory) -> bool {
-    let mut hosts = memory.hosts.values().filter(|host| host.status == HostStatus::RolledBack);
-    hosts.any(|host| host.tasks.keys().any(|step| memory.was_already_so(host, step)))
+fn is_already_so(state: &RunState) -> bool {
+    let mut hosts =
+        state.hosts.values().filter(|host| host.shown_status() == HostStatus::RolledBack);
+    hosts.any(|host| host.tasks.keys().any(|step| was_already_so(state, host, step)))
 }
 
 /// Says how a host was left, the most important first.
-fn host_texts(memory: &Memory, host: &HostMemory) -> Vec<String> {
+fn host_texts(state: &RunState, host: &HostState) -> Vec<String> {
     let mut out = Vec::new();
     let took = duration(between(host.begun, host.ended));
     if let Some((step, why)) = &host.no_return {
         let (step, why) = (printable(&step.0), sentence(why));
-        if is_refused(memory, host) {
+        if is_refused(state, host) {
             out.push(format!(
                 "cannot be rolled back: past the point of no return of step {step}: {why}"
             ));
-        } else if is_left(host.status) {
+        } else if is_left(host.shown_status()) {
             out.push(format!("past the point of no return: {why}"));
         }
     }
-    match host.status {
-        HostStatus::Succeeded => out.push(format!("{}, took {took}", steps(memory, host))),
+    match host.shown_status() {
+        HostStatus::Succeeded => out.push(format!("{}, took {took}", steps(state, host))),
         HostStatus::Active => {
-            out.extend(host.open.iter().map(|step| step_text(memory, host, "at", step)));
+            out.extend(host.open.iter().map(|step| step_text(state, host, "at", step)));
             if host.open.is_empty() {
                 let last = host.tasks.keys().next_back();
                 out.extend(
-                    last.map(|step| step_text(memory, host, "between two steps, after", step)),
+                    last.map(|step| step_text(state, host, "between two steps, after", step)),
                 );
             }
         }
@@ -310,15 +315,15 @@ fn host_texts(memory: &Memory, host: &HostMemory) -> Vec<String> {
         | HostStatus::RolledBack
         | HostStatus::Stuck => {}
     }
-    let unsent = host.tasks.keys().filter(|step| memory.was_already_so(host, step));
+    let unsent = host.tasks.keys().filter(|step| was_already_so(state, host, step));
     out.extend(unsent.map(|step| {
         let step = printable(&step.0);
         format!("{step} sent nothing: its `done_when` was already true")
     }));
     let failed = [(&host.failed, "failed at"), (&host.undo_failed, "undoing failed at")];
     for (step, words) in failed {
-        if let Some(step) = step.as_ref().filter(|_| host.status != HostStatus::Succeeded) {
-            out.push(step_text(memory, host, words, step));
+        if let Some(step) = step.as_ref().filter(|_| host.shown_status() != HostStatus::Succeeded) {
+            out.push(step_text(state, host, words, step));
         }
     }
     // What the failed step says of itself stands below already.
@@ -335,12 +340,12 @@ fn host_texts(memory: &Memory, host: &HostMemory) -> Vec<String> {
 }
 
 /// Whether a person asked for a rollback, and the host is past its point of no return.
-fn is_refused(memory: &Memory, host: &HostMemory) -> bool {
-    memory.is_turned && host.no_return.is_some()
+fn is_refused(state: &RunState, host: &HostState) -> bool {
+    state.rollback.is_some() && host.no_return.is_some()
 }
 
-fn step_text(memory: &Memory, host: &HostMemory, words: &str, step: &StepPath) -> String {
-    let title = sentence(memory.title(step)) + &memory.item(host, step);
+fn step_text(state: &RunState, host: &HostState, words: &str, step: &StepPath) -> String {
+    let title = sentence(state.planned.title(step)) + &item_of(state, host, step);
     format!("{words} {}: {title}", printable(&step.0))
 }
 
@@ -350,8 +355,8 @@ fn is_left(status: HostStatus) -> bool {
 }
 
 /// Returns why the failed steps of a host failed, in a line each: the rest was printed when they did.
-fn host_details(host: &HostMemory) -> Vec<Detail> {
-    if !is_left(host.status) {
+fn host_details(host: &HostState) -> Vec<Detail> {
+    if !is_left(host.shown_status()) {
         return Vec::new();
     }
     let mut out = Vec::new();
@@ -365,8 +370,8 @@ fn host_details(host: &HostMemory) -> Vec<Detail> {
         out.extend(text.map(|text| Detail::new(Tone::Bad, format!("  {text}"))));
     }
     if out.is_empty() {
-        let is_refused = matches!(host.preflight, Some(PreflightVerdict::NotHeld(_)))
-            || host.status == HostStatus::Refused;
+        let is_refused = matches!(host.verdict(), Some(PreflightVerdict::NotHeld(_)))
+            || host.shown_status() == HostStatus::Refused;
         let why = host.why.as_ref().filter(|_| is_refused);
         out.extend(why.map(detail::unmet).unwrap_or_default());
     }

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use crate::event::Progress;
 use crate::event::TaskId;
+use crate::history::between;
 use crate::inventory::HostName;
-use crate::report::fold::between;
 use crate::report::text;
 use crate::report::text::clip;
 use crate::report::text::printable;

@@ -30,17 +30,14 @@ pub fn can_turn(state: &RunState, request: &Requested) -> bool {
     if before.is_some_and(|before| before.only == request.only) {
         return true;
     }
-    let is_on_its_way = |host: &HostState| {
-        matches!(host.status, HostStatus::RollingBack | HostStatus::Stuck) || turns(host)
-    };
     let mut hosts = state.hosts.iter();
-    hosts.any(|(name, host)| request.includes(name) && is_on_its_way(host))
+    hosts.any(|(name, host)| request.includes(name) && host.can_be_rolled_back())
 }
 
 /// Returns the hosts that a rollback refuses, in the order of the run.
 pub fn refusals<'s>(state: &'s RunState, request: &Requested) -> Vec<Refusal<'s>> {
     let hosts = state.hosts.iter();
-    let hosts = hosts.filter(|(name, host)| request.includes(name) && is_forward(host));
+    let hosts = hosts.filter(|(name, host)| request.includes(name) && host.is_forward());
     let refused = hosts.filter_map(|(name, host)| {
         let (step, why) = host.no_return.as_ref()?;
         Some(Refusal { host: name, status: host.status, step, why })
@@ -50,10 +47,5 @@ pub fn refusals<'s>(state: &'s RunState, request: &Requested) -> Vec<Refusal<'s>
 
 /// Whether a host turns round where a rollback was asked for.
 pub(super) fn turns(host: &HostState) -> bool {
-    is_forward(host) && host.no_return.is_none()
-}
-
-/// Whether a host was begun, and is on its way forward or at the end of it.
-fn is_forward(host: &HostState) -> bool {
-    matches!(host.status, HostStatus::Active | HostStatus::Succeeded | HostStatus::Failed)
+    host.is_forward() && host.no_return.is_none()
 }

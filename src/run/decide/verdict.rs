@@ -176,13 +176,11 @@ mod tests {
     use std::time::Duration;
 
     use indexmap::IndexMap;
-    use indexmap::IndexSet;
     use jiff::Timestamp;
 
     use super::*;
     use crate::event::Outcome;
     use crate::history::AttemptState;
-    use crate::history::Passed;
     use crate::history::Requested;
     use crate::history::TaskState;
     use crate::inventory::HostName;
@@ -194,6 +192,7 @@ mod tests {
         let attempt = AttemptState {
             id: AttemptId("a".to_owned()),
             on: HostName::new("it"),
+            command: String::new(),
             timeout: Duration::ZERO,
             intended: Timestamp::UNIX_EPOCH,
             outcome: Some(Outcome::Unknown { why: String::new(), running: Some(false) }),
@@ -210,17 +209,9 @@ mod tests {
         HostState {
             status,
             begun_at: 1,
-            preflight: None,
-            turn: None,
             tasks: IndexMap::from_iter(task.map(|status| (path, state(status)))),
-            in_doubt: IndexSet::new(),
-            results: Vec::new(),
-            asked: IndexSet::new(),
             not_undone: 0,
-            passed: Passed::default(),
-            no_return: None,
-            blocked: None,
-            why: None,
+            ..HostState::default()
         }
     }
 

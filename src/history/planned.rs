@@ -1,0 +1,150 @@
+//! What a run was started with, as far as its state and its reports need it: names, and the outline
+//! of its steps.
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+
+use crate::event::OutlineStep;
+use crate::event::RunPlanned;
+use crate::event::TaskStatus;
+use crate::history::HostState;
+use crate::history::TaskState;
+use crate::inventory::Connection;
+use crate::task::StepPath;
+
+/// What a run was started with.
+#[derive(Clone, Debug, Default)]
+pub struct Planned {
+    /// The plan's name.
+    pub plan: String,
+    /// What the plan is for.
+    pub summary: Option<String>,
+    /// The plan's path as the user named it.
+    pub plan_path: String,
+    /// The words that start such a run again.
+    pub arguments: Vec<String>,
+    /// The pattern that limited it to some hosts.
+    pub limit: Option<String>,
+    /// The inventory's path as the user named it.
+    pub inventory_path: String,
+    /// The most hosts at a time, batch by batch.
+    pub serial: Vec<usize>,
+    /// Whether all hosts are models, so that time is virtual.
+    pub is_model: bool,
+    /// The steps, in the order of the plan.
+    steps: IndexMap<StepPath, OutlineStep>,
+}
+
+impl Planned {
+    pub(super) fn of(planned: &RunPlanned) -> Self {
+        let outline = &planned.outline;
+        let is_model = |name| {
+            let host = planned.inventory.host(name);
+            host.is_some_and(|host| host.link.connection == Connection::Model)
+        };
+        Self {
+            plan: outline.plan.clone(),
+            summary: outline.summary.clone(),
+            plan_path: planned.plan_path.clone(),
+            arguments: planned.arguments.clone(),
+            limit: planned.limit.clone(),
+            inventory_path: planned.inventory.path.clone(),
+            serial: outline.serial.clone(),
+            is_model: !planned.hosts.is_empty() && planned.hosts.iter().all(is_model),
+            steps: outline.steps.iter().map(|step| (step.path.clone(), step.clone())).collect(),
+        }
+    }
+
+    /// Returns the paths of the steps, in the order of the plan.
+    pub fn paths(&self) -> impl Iterator<Item = &StepPath> {
+        self.steps.keys()
+    }
+
+    /// Returns what the outline has of a step; for an item, of its step in the plan.
+    fn outlined(&self, step: &StepPath) -> Option<&OutlineStep> {
+        let in_plan = || self.steps.get(&step.split_item()?.0);
+        self.steps.get(step).or_else(in_plan)
+    }
+
+    /// Returns the title of a step; its path if the outline does not have it.
+    pub fn title<'a>(&'a self, step: &'a StepPath) -> &'a str {
+        self.outlined(step).map_or(step.0.as_str(), |outline| outline.title.as_str())
+    }
+
+    /// Returns the keyword of a step's action, empty if the outline does not have it.
+    pub fn action(&self, step: &StepPath) -> &str {
+        self.outlined(step).map_or("", |outline| outline.action.as_str())
+    }
+
+    /// Whether a step belongs to a rollback.
+    pub fn is_handler(&self, step: &StepPath) -> bool {
+        self.outlined(step).is_some_and(|outline| outline.handler)
+    }
+
+    /// Whether a step of a rollback sent nothing because its condition was already true.
+    pub fn was_already_so(&self, step: &StepPath, task: &TaskState) -> bool {
+        let is_effect = matches!(self.action(step), "run" | "shell" | "upload");
+        let is_unchanged = task.status == Some(TaskStatus::Unchanged);
+        is_effect && self.is_handler(step) && is_unchanged && task.attempts.is_empty()
+    }
+
+    /// Returns the items of the `for_each` that a task is an item of, and its number, from 1.
+    pub fn item<'a>(
+        &self,
+        host: &'a HostState,
+        step: &StepPath,
+    ) -> Option<(&'a [serde_json::Value], usize)> {
+        let (in_plan, number) = step.split_item()?;
+        let items = self.holders(&in_plan).find_map(|step| {
+            let items = host.tasks.get(step)?.items.as_deref()?;
+            (!items.is_empty()).then_some(items)
+        })?;
+        Some((items, number))
+    }
+
+    /// Returns a step and all that contain it, from the inside.
+    fn holders<'a>(&'a self, step: &'a StepPath) -> impl Iterator<Item = &'a StepPath> {
+        let parent = |step: &&StepPath| self.steps.get(*step)?.parent.as_ref();
+        // As many levels as there are steps: an outline in a circle ends too.
+        std::iter::successors(Some(step), parent).take(self.steps.len() + 1)
+    }
+
+    /// Whether a step is a part of another, at any depth; an item is a part of its `for_each`.
+    fn is_within(&self, step: &StepPath, of: &StepPath) -> bool {
+        let (step, item) = in_plan(step);
+        let (of, of_item) = in_plan(of);
+        let same_item = of_item.is_none() || of_item == item;
+        let is_item_of = step == of && of_item.is_none() && item.is_some();
+        same_item && (is_item_of || self.holders(&step).skip(1).any(|holder| *holder == of))
+    }
+
+    /// Notes on a host which step failed: of a block that fails, the part that made it fail; of a
+    /// block that was rescued, none.
+    pub(super) fn blame(&self, host: &mut HostState, step: &StepPath, status: TaskStatus) {
+        let blamed = if self.is_handler(step) { &mut host.undo_failed } else { &mut host.failed };
+        let is_part = blamed.as_ref().is_some_and(|part| self.is_within(part, step));
+        match (status.is_well(), is_part) {
+            (true, true) => *blamed = None,
+            (true, false) if blamed.as_ref() == Some(step) => *blamed = None,
+            (true, false) | (false, true) => {}
+            (false, false) => *blamed = Some(step.clone()),
+        }
+    }
+}
+
+/// Returns a step as it is in the plan, and the number of its item.
+fn in_plan(step: &StepPath) -> (StepPath, Option<usize>) {
+    match step.split_item() {
+        Some((in_plan, number)) => (in_plan, Some(number)),
+        None => (step.clone(), None),
+    }
+}
+
+/// Returns the time between two moments, zero if one is missing or they are swapped.
+pub fn between(from: Option<Timestamp>, to: Option<Timestamp>) -> Duration {
+    from.zip(to)
+        .and_then(|(from, to)| Duration::try_from(to.duration_since(from)).ok())
+        .unwrap_or_default()
+}

@@ -1,0 +1,132 @@
+//! What reports count and name from the state of a run.
+
+use crate::event::HostStatus;
+use crate::event::StepPath;
+use crate::event::TaskStatus;
+use crate::history::HostState;
+use crate::history::RunState;
+use crate::history::TaskState;
+use crate::report::text::clip;
+use crate::report::text::printable;
+
+/// Columns of an item next to the title of a step.
+const ITEM_WIDTH: usize = 40;
+
+/// The states of a host, what needs a person most first.
+const BY_SEVERITY: [HostStatus; 10] = [
+    HostStatus::Stuck,
+    HostStatus::Quarantined,
+    HostStatus::Unreachable,
+    HostStatus::Failed,
+    HostStatus::Refused,
+    HostStatus::RollingBack,
+    HostStatus::Active,
+    HostStatus::RolledBack,
+    HostStatus::Succeeded,
+    HostStatus::NotStarted,
+];
+
+/// Counts the hosts of each status that occurs, the worst first.
+pub(super) fn by_status(state: &RunState) -> Vec<(HostStatus, usize)> {
+    let count = |status: HostStatus| {
+        let hosts = state.hosts.values();
+        (status, hosts.filter(|host| host.shown_status() == status).count())
+    };
+    let counts = BY_SEVERITY.into_iter().map(count);
+    counts.filter(|(_, number)| *number > 0).collect()
+}
+
+/// Counts the steps of a host that ended with a status, each item of a `for_each` as one; blocks and
+/// handlers are not counted.
+pub(super) fn steps_ended(state: &RunState, host: &HostState, status: TaskStatus) -> usize {
+    let planned = &state.planned;
+    let counts = |(path, task): &(&StepPath, &TaskState)| {
+        let has_items = task.items.as_ref().is_some_and(|items| !items.is_empty());
+        let is_made_of_others = planned.action(path) == "block" || has_items;
+        task.status == Some(status) && !planned.is_handler(path) && !is_made_of_others
+    };
+    host.tasks.iter().filter(counts).count()
+}
+
+/// Whether a step of a rollback sent nothing because its condition was already true.
+pub(super) fn was_already_so(state: &RunState, host: &HostState, step: &StepPath) -> bool {
+    host.task(step).is_some_and(|task| state.planned.was_already_so(step, task))
+}
+
+/// Names the item of a `for_each` that a task is for: ` [2 of 3: lmtp]`, printable; empty if it is
+/// for none.
+pub(super) fn item_of(state: &RunState, host: &HostState, step: &StepPath) -> String {
+    let item = state.planned.item(host, step);
+    let item =
+        item.and_then(|(items, number)| Some((items, number, items.get(number.wrapping_sub(1))?)));
+    let Some((items, number, item)) = item else {
+        return String::new();
+    };
+    let text = item.as_str().map_or_else(|| item.to_string(), str::to_owned);
+    let text = clip(&printable(&text), ITEM_WIDTH);
+    format!(" [{number} of {}: {text}]", items.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::RunStatus;
+    use crate::report::sample;
+    use crate::report::sample::Story;
+    use crate::report::sample::host;
+    use crate::report::sample::task;
+
+    #[test]
+    fn of_a_block_that_fails_the_part_is_remembered() {
+        let state = RunState::for_report(&sample::rolled_back().records());
+        let host = &state.hosts[&host("backend1")];
+        assert_eq!(host.shown_status(), HostStatus::RolledBack);
+        assert_eq!(host.failed, Some(StepPath("down".to_owned())));
+        assert_eq!(host.undo_failed, None);
+    }
+
+    #[test]
+    fn of_a_block_that_was_rescued_nothing_is_remembered() {
+        let mut story = Story::started(&["backend1"]);
+        story.open("backend1", "cut_over");
+        story.open("backend1", "stop");
+        story.close("backend1", "stop", TaskStatus::Failed, None);
+        story.close("backend1", "cut_over", TaskStatus::Changed, None);
+        let state = RunState::for_report(&story.records());
+        assert_eq!(state.hosts[&host("backend1")].failed, None);
+    }
+
+    #[test]
+    fn a_failure_on_the_way_back_is_kept_apart() {
+        let state = RunState::for_report(&sample::stuck().records());
+        let host = &state.hosts[&host("backend1")];
+        assert_eq!(host.failed, Some(StepPath("down".to_owned())));
+        assert_eq!(host.undo_failed, Some(StepPath("stop.rollback/1".to_owned())));
+    }
+
+    #[test]
+    fn a_question_is_open_until_it_is_answered() {
+        let asked = RunState::for_report(&sample::paused().records());
+        assert!(asked.question(&task("backend1", "expire")).is_some());
+        assert_eq!(asked.status, RunStatus::Paused);
+        let answered = RunState::for_report(&sample::answered().records());
+        assert!(answered.open_questions().is_empty());
+        assert_eq!(answered.status, RunStatus::Running);
+    }
+
+    #[test]
+    fn blocks_and_handlers_are_not_counted_as_steps() {
+        let state = RunState::for_report(&sample::rolled_back().records());
+        let host = &state.hosts[&host("backend1")];
+        assert_eq!(steps_ended(&state, host, TaskStatus::Changed), 2);
+    }
+
+    #[test]
+    fn events_of_unknown_hosts_and_steps_are_borne() {
+        let mut story = Story::new(&[]);
+        story.close("nobody", "nothing", TaskStatus::Failed, None);
+        let state = RunState::for_report(&story.records());
+        assert_eq!(state.hosts.len(), 0);
+        assert_eq!(state.planned.title(&StepPath("nothing".to_owned())), "nothing");
+    }
+}
