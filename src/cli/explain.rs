@@ -23,7 +23,7 @@ const MOST_NAMED: usize = 6;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  planrun explain --code no-way-back      what it means, an example, its cure
+  planrun explain --code no-way-back      what it means, an example and the fix
   planrun explain --code                  all codes, with a line each")]
 pub(super) struct Args {
     /// Not there yet: the page of a plan comes in a later version. Today codes are explained
@@ -167,10 +167,10 @@ mod tests {
 
     #[test]
     fn paragraphs_are_wrapped_and_examples_kept() {
-        let text = "One two\nthree.\n\n```yaml step\n- run: |\n    a\n\n    b\n```\n\nCure: four.";
+        let text = "One two\nthree.\n\n```yaml step\n- run: |\n    a\n\n    b\n```\n\nFix: four.";
         assert_eq!(
             readable(text, 10),
-            "One two\nthree.\n\n    - run: |\n        a\n\n        b\n\nCure:\nfour.\n"
+            "One two\nthree.\n\n    - run: |\n        a\n\n        b\n\nFix:\nfour.\n"
         );
     }
 

@@ -13,7 +13,7 @@ const PAGE: &str = include_str!("../../docs/diagnostics.md");
 pub struct Section {
     /// The code.
     pub code: &'static str,
-    /// The heading it stands under: `The way back`.
+    /// The heading of its group: `Rollback`.
     pub subject: &'static str,
     /// The text below the code, in Markdown, without blank lines around it.
     pub text: &'static str,
@@ -65,8 +65,8 @@ mod tests {
     #[test]
     fn a_section_is_what_stands_below_its_code() {
         let section = section("no-way-back").unwrap();
-        assert_eq!(section.subject, "The way back");
-        assert!(section.text.starts_with("A step changes something"), "{section:?}");
+        assert_eq!(section.subject, "Rollback");
+        assert!(section.text.starts_with("A step makes a change"), "{section:?}");
         assert!(!section.text.contains("\n#"), "{section:?}");
         assert!(section.first_sentence().ends_with('.'), "{section:?}");
     }

@@ -1,5 +1,5 @@
-//! What only planrun can find in a plan: a missing way back, a name that is not known yet, words
-//! that mean nothing where they stand.
+//! Checks that need the whole plan: a missing rollback, a name that is not known yet, a key that
+//! cannot be combined with an action.
 //!
 //! A plan comes in whose names are all resolved, with its document, which tells what was written
 //! out and what is a default. Nothing goes out but diagnostics. Whether hosts and groups exist is

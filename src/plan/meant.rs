@@ -24,13 +24,17 @@ pub(super) fn amend(node: &Node, sources: &Sources, found: &mut Diagnostics) {
         // A value of the wrong form that has no fix may as well be a template.
         if one.code == Code::WrongForm && one.fixes.is_empty() {
             if inputs.iter().any(|input| input.key == text) {
-                let order = format!("write `\"{{{{ {text} }}}}\"` for the value of the input");
+                let order = format!("to use the value of the input, write `\"{{{{ {text} }}}}\"`");
                 instead(one, order, vec![Edit::new(span, format!("\"{{{{ {text} }}}}\""))]);
             }
         } else if one.code == Code::WrongType
             && let Some(key) = type_of_items(inputs, span)
         {
-            instead(one, "write `items` for their type".to_owned(), vec![Edit::new(key, "items")]);
+            instead(
+                one,
+                "use `items` for the type of the items".to_owned(),
+                vec![Edit::new(key, "items")],
+            );
         }
     });
 }

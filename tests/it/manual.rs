@@ -1,6 +1,6 @@
 //! `docs/diagnostics.md` is tried: every bad example gives its code and no other, every cure does not.
 //!
-//! What stands in a section before `Cure:` is bad, what stands behind it is the cure. The examples
+//! What stands in a section before `Fix:` is bad, what follows it is the fix. The examples
 //! of one side are the files of one desk: fragments of a plan (`yaml step`, `yaml top`), whole files
 //! (`yaml file`, `yaml inventory`, `ini inventory`, `json inventory`, `yaml inputs`), the groups of a model
 //! (`yaml model`), and the line that is typed (`sh`). A cure takes from the bad side what it does not
@@ -120,7 +120,7 @@ fn told(files: &Files) -> (BTreeSet<String>, String) {
 }
 
 fn sides(section: &Section) -> (Files, Files) {
-    let (bad, cure) = section.text.split_once("\nCure: ").unwrap();
+    let (bad, cure) = section.text.split_once("\nFix: ").unwrap();
     (files(bad), files(cure))
 }
 

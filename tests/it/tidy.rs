@@ -223,7 +223,7 @@ fn every_section_of_a_diagnostic_says_how_to_cure_it() {
     for section in page.split("\n### ").skip(1) {
         let code = section.lines().next().unwrap();
         let body = section.split("\n## ").next().unwrap();
-        assert!(body.contains("\nCure: "), "{code} has no fix");
+        assert!(body.contains("\nFix: "), "{code} has no fix");
     }
 }
 

@@ -186,7 +186,7 @@ fn faults_in_a_file_that_is_rendered_are_told_in_that_file() {
     site.write("plan.yaml", PLAN);
     let plan = site.path("plan.yaml").display().to_string();
     let ended = site.planrun.run(&["validate", &plan]);
-    ended.exits(0).says("nothing uses the input `units`");
+    ended.exits(0).says("unused input `units`");
 }
 
 #[test]

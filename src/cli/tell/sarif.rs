@@ -265,7 +265,7 @@ mod tests {
     fn a_rule_has_the_manual_as_its_help() {
         let rule = rule("no-such-file");
         let help = rule["help"]["markdown"].as_str().unwrap();
-        assert!(help.contains("Cure: "), "{help}");
+        assert!(help.contains("Fix: "), "{help}");
         assert!(!rule["shortDescription"]["text"].as_str().unwrap().is_empty());
     }
 

@@ -1,4 +1,4 @@
-//! Conditions that never look at anything.
+//! Conditions that do not depend on a probe.
 //!
 //! A claim over inputs alone may be meant: it holds the inputs against each other. What must be
 //! *seen* after a step, or is waited for, leads to a probe, or it never changes.
@@ -15,7 +15,7 @@ use crate::plan::Wait;
 use crate::plan::Word;
 use crate::template::expression::Expression;
 
-/// Tells of conditions that stay what they are.
+/// Reports conditions whose value never changes.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let looking = looking(plan);
     let invariants = &plan.invariants;
@@ -52,7 +52,7 @@ fn of_step(step: &Step, looking: &HashSet<&str>, found: &mut Diagnostics) {
     }
 }
 
-/// Returns the names whose value takes a look: probes, and words that lead to one.
+/// Returns the names whose value needs a probe: probes, and named expressions that use one.
 fn looking(plan: &Plan) -> HashSet<&str> {
     let mut looking: HashSet<&str> = plan.probes.keys().map(String::as_str).collect();
     // As often as there are words that stand before those they are made of; mostly once.
@@ -80,7 +80,7 @@ fn leads(expression: &Expression, looking: &HashSet<&str>) -> bool {
 
 fn constant(condition: &Expression, found: &mut Diagnostics) {
     if condition.names.is_empty() {
-        tell(condition, "a claim", found);
+        tell(condition, "this condition", found);
     }
 }
 
@@ -93,8 +93,8 @@ fn unchanging(condition: &Expression, key: &str, looking: &HashSet<&str>, found:
 fn tell(condition: &Expression, what: &str, found: &mut Diagnostics) {
     let Some(span) = condition.span else { return };
     found.push(
-        Diagnostic::warning(Code::ClaimWithoutLook, format!("{what} looks at nothing"))
-            .at(span, "no probe is named here: it can never change")
-            .help("name a probe, or a word over one: `state == \"active\"`"),
+        Diagnostic::warning(Code::ClaimWithoutLook, format!("{what} does not depend on a probe"))
+            .at(span, "uses no probe, so its value never changes")
+            .help("use a probe, or a named expression that uses one: `state == \"active\"`"),
     );
 }

@@ -1,4 +1,4 @@
-//! Commands that are surely not meant as they stand.
+//! Commands that are almost certainly mistakes.
 
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
@@ -11,7 +11,7 @@ use crate::source::Sources;
 use crate::source::Span;
 use crate::template::Template;
 
-/// What systemctl can be told.
+/// Commands of `systemctl`.
 const VERBS: [&str; 14] = [
     "start",
     "stop",
@@ -29,7 +29,7 @@ const VERBS: [&str; 14] = [
     "kill",
 ];
 
-/// Looks at the command of a step.
+/// Checks the command of a step.
 pub(super) fn check(step: &Step, sources: &Sources, found: &mut Diagnostics) {
     let Action::Effect(effect) = &step.action else {
         return;
@@ -114,7 +114,7 @@ fn command(words: &[&str], places: &[Span], span: Span, found: &mut Diagnostics)
         ["service", verb, unit, ..] if VERBS.contains(verb) && !VERBS.contains(unit) => {
             let fault = Diagnostic::error(
                 Code::ReversedSystemctl,
-                format!("service takes `{verb}` for the name of a service"),
+                format!("`service` reads `{verb}` as the name of a service"),
             );
             let mut edits = Vec::new();
             if let [_, first, second, ..] = places {
@@ -122,7 +122,7 @@ fn command(words: &[&str], places: &[Span], span: Span, found: &mut Diagnostics)
             }
             found.push(
                 fault
-                    .at(span, format!("`{unit}` comes before `{verb}`"))
+                    .at(span, format!("`{unit}` must come before `{verb}`"))
                     .fix_all(format!("write `service {unit} {verb}`"), edits),
             );
         }
@@ -160,9 +160,9 @@ fn systemctl(words: &[&str], places: &[Span], rest: &[&str], span: Span, found: 
     found.push(
         Diagnostic::error(
             Code::ReversedSystemctl,
-            format!("systemctl takes `{unit}` for a command"),
+            format!("`systemctl` reads `{unit}` as a command"),
         )
-        .at(span, format!("`{verb}` comes before the unit"))
+        .at(span, format!("`{verb}` must come before the unit"))
         .fix_all(
             format!("write `{}`", cured.join(" ")),
             words
@@ -176,7 +176,7 @@ fn systemctl(words: &[&str], places: &[Span], rest: &[&str], span: Span, found: 
     );
 }
 
-/// Tells of `rm -r` on a path that may come out as `/`, or as nothing.
+/// Reports `rm -r` on a path that may be `/` or empty.
 fn remove(rest: &[&str], span: Span, found: &mut Diagnostics) {
     let recursive = rest.iter().any(|word| {
         *word == "--recursive"
@@ -186,10 +186,10 @@ fn remove(rest: &[&str], span: Span, found: &mut Diagnostics) {
         return;
     }
     let paths = rest.iter().filter(|word| !word.starts_with('-'));
-    everything("rm", paths.copied(), span, found);
+    everything("rm -r", paths.copied(), span, found);
 }
 
-/// Tells of paths that may come out as `/`, or as whatever a value says.
+/// Reports paths that may be `/`, or that depend on a value alone.
 fn everything<'a>(
     program: &str,
     paths: impl Iterator<Item = &'a str>,
@@ -203,21 +203,33 @@ fn everything<'a>(
         if bare && (templated || around.contains('/')) || templated && word.contains("allow_empty")
         {
             let message = match program {
-                "mkfs" | "dd" => format!("`{program}` overwrites whatever `{word}` comes out as"),
-                _ => format!("`{program}` removes everything where `{word}` comes out as `/`"),
+                "mkfs" | "dd" => format!("`{program}` overwrites whatever device `{word}` names"),
+                _ if !templated => format!("`{program} {word}` deletes the whole file system"),
+                _ if bare => {
+                    let value = templates_of(word);
+                    format!("`{program}` deletes the whole file system if `{value}` is `/`")
+                }
+                _ => format!("`{program}` deletes all of `{around}` if the value in it is empty"),
             };
             found.push(
                 Diagnostic::warning(Code::DangerousRm, message)
-                    .at(span, "what it is told is gone")
+                    .at(span, "lost data cannot be restored")
                     .help(match program {
                         "mkfs" | "dd" => {
-                            "name the device as far as it is known: `/dev/disk/by-id/{{ disk }}`"
+                            "use a path that only names disks: `/dev/disk/by-id/{{ disk }}`"
                         }
-                        _ => "name a directory of its own below it: `{{ path }}/.aside`",
+                        _ => "name a directory below it: `{{ path }}/.aside`",
                     }),
             );
         }
     }
+}
+
+/// Returns the part of a word from its first template to its last.
+fn templates_of(word: &str) -> &str {
+    let start = word.find("{{").unwrap_or(0);
+    let end = word.rfind("}}").map_or(word.len(), |end| end + 2);
+    word.get(start..end).unwrap_or(word)
 }
 
 fn without_templates(word: &str) -> String {

@@ -1,4 +1,4 @@
-//! Steps that are done for each item of a list.
+//! Steps that run once per item of a list.
 
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
@@ -11,8 +11,8 @@ use crate::plan::Work;
 use crate::plan::check::listed;
 use crate::plan::lower::ITEM;
 
-/// Tells of a `for_each` inside of another one, and of files that depend on an item of which
-/// nothing is known before the run.
+/// Reports a `for_each` inside another one, and files that depend on an item that is not known
+/// before the run.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     for step in &plan.steps {
         step.visit(&mut |outer| {
@@ -31,11 +31,11 @@ fn nested(for_each: &ForEach, outer: &Step, inner: &Step, found: &mut Diagnostic
         return;
     };
     found.push(
-        Diagnostic::error(Code::NestedForEach, "a `for_each` stands inside of another one")
-            .at(second.span, "which of the two would `item` mean?")
-            .also(for_each.span, "all of this is done for each already")
+        Diagnostic::error(Code::NestedForEach, "`for_each` cannot be nested")
+            .at(second.span, "`item` would be ambiguous here")
+            .also(for_each.span, "the outer `for_each`")
             .help(
-                "write one list of both, a mapping for each, and use its parts: `item.host`, \
+                "use one list of mappings that combine both, and their values: `item.host`, \
                  `item.port`",
             ),
     );
@@ -55,12 +55,13 @@ fn uploaded(plan: &Plan, outer: &Step, step: &Step, found: &mut Diagnostics) {
     };
     for name in listed(outer) {
         if !plan.inputs.contains_key(&name.name) && name.name != "host" {
-            let message = format!("`item` is not known before the run, for `{}` is not", name.name);
+            let message =
+                format!("`item` is not known before the run: it depends on `{}`", name.name);
             found.push(
                 Diagnostic::error(Code::NotKnownYet, message)
-                    .at(item.span, "files are read before the run begins")
-                    .also(name.span, "known only in the run")
-                    .help("write the list out, or take it from an input"),
+                    .at(item.span, "files are read before the run starts")
+                    .also(name.span, "known only during the run")
+                    .help("write the items themselves, or take the list from an input"),
             );
             return;
         }

@@ -1,4 +1,4 @@
-//! Ways back that look at nothing or never send anything, and locks that hold nothing.
+//! Rollbacks that are not verified or have no effect, and locks that add nothing.
 
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
@@ -15,7 +15,7 @@ use crate::template::expression::Expr;
 use crate::template::expression::Expression;
 use crate::template::expression::Kind;
 
-/// Tells of handlers that could put a host back into service without having seen anything.
+/// Reports handlers that could put a host back into service without a check.
 ///
 /// One look in it is enough: before (`requires`), after (`done_when`), or as a step of its own. A
 /// file that is put in place is looked at by planrun, and a person looks for herself.
@@ -31,9 +31,9 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     for (lock, span) in &plan.locks {
         if *lock == plan.hosts.0 {
             found.push(
-                Diagnostic::warning(Code::PointlessLock, format!("`{lock}` is claimed anyway"))
-                    .at(*span, "the hosts of the plan")
-                    .help("name here only what is claimed beside them"),
+                Diagnostic::warning(Code::PointlessLock, format!("`{lock}` is locked anyway"))
+                    .at(*span, "the hosts of the plan are always locked")
+                    .help("list only additional hosts and groups"),
             );
         }
     }
@@ -69,16 +69,16 @@ fn looks(step: &Step, handler: &Step, found: &mut Diagnostics) {
         found.push(
             Diagnostic::warning(
                 Code::UncheckedHandler,
-                format!("nothing is looked at when `{}` is undone", step.title),
+                format!("rollback of `{}` is not verified", step.title),
             )
-            .at(handler.span, "its exit status alone decides")
-            .help("say what must then be seen: `done_when: ...`")
-            .help("or what must hold before it is sent: `requires: {...}`"),
+            .at(handler.span, "only its exit status is checked")
+            .help("add `done_when: CONDITION`, the condition that is true once the rollback has worked")
+            .help("or check a condition before it runs: `requires: {MESSAGE: CONDITION}`"),
         );
     }
 }
 
-/// Tells of a handler whose `done_when` is true as soon as that of its step is: it sends nothing.
+/// Reports a handler whose `done_when` is true as soon as that of its step is: it never runs.
 fn already(step: &Step, handler: &Step, found: &mut Diagnostics) {
     let (Some(done), Some(undone)) = (done_when(step), done_when(handler)) else {
         return;
@@ -89,13 +89,13 @@ fn already(step: &Step, handler: &Step, found: &mut Diagnostics) {
         return;
     }
     let message =
-        format!("the rollback of `{}` sends nothing after the step succeeded", step.title);
+        format!("rollback of `{}` has no effect: its `done_when` is already true", step.title);
     let fault = Diagnostic::warning(Code::IneffectiveRollback, message);
     let fault = match undone.span {
-        Some(span) => fault.at(span, "already true when the step is done"),
+        Some(span) => fault.at(span, "already true once the step has worked"),
         None => fault,
     };
-    found.push(fault.help("write a condition that is true only after the rollback"));
+    found.push(fault.help("use a condition that is true only after the rollback"));
 }
 
 fn done_when(step: &Step) -> Option<&Expression> {

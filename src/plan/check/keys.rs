@@ -1,4 +1,4 @@
-//! Words of a step that mean nothing beside its action.
+//! Keys of a step that its action does not take.
 
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
@@ -6,11 +6,11 @@ use crate::diagnostic::Diagnostics;
 use crate::plan::Action;
 use crate::plan::check::Placed;
 
-/// What every step takes.
+/// The keys of every step.
 const ALL: &[&str] =
     &["id", "name", "when", "requires", "rollback", "point_of_no_return", "on_failure"];
 
-/// Returns what an action takes beside that, its own key included.
+/// Returns the further keys that an action takes, its own included.
 fn takes(action: &str) -> &'static [&'static str] {
     match action {
         "run" | "shell" => &[
@@ -65,52 +65,52 @@ fn takes(action: &str) -> &'static [&'static str] {
     }
 }
 
-/// Returns what to do about a key beside an action that does not take it.
+/// Returns the fix for a key that an action does not take.
 fn cure(key: &str, action: &str) -> String {
     match (key, action) {
         ("done_when", "wait") => {
-            "write the condition in the wait: `wait: {until: ..., timeout: ...}`"
+            "move the condition into the wait: `wait: {until: ..., timeout: ...}`"
         }
-        ("timeout", "wait") => "write it in the wait: `wait: {until: ..., timeout: ...}`",
-        ("timeout", "assert") => "write `within`: how long the claims may take to come true",
+        ("timeout", "wait") => "move it into the wait: `wait: {until: ..., timeout: ...}`",
+        ("timeout", "assert") => "use `within`, the time that the assertions have to become true",
         ("done_when" | "within" | "idempotent" | "on_unknown", "block") => {
-            return format!("write `{key}` in the steps of the block");
+            return format!("move `{key}` to the steps of the block");
         }
         ("retry", "assert" | "wait") => {
-            "a look is repeated by itself: write `wait: {until: ..., timeout: ...}`"
+            "use `wait: {until: ..., timeout: ...}`, which repeats the check by itself"
         }
-        ("for_each", "set") => "remove it: one expression gives a whole list",
-        ("for_each", _) => "remove it; for steps of several kinds put them into a `block`",
+        ("for_each", "set") => "remove it: one expression can return a whole list",
+        ("for_each", _) => "remove it; to repeat several steps, put them into a `block`",
         ("rescue" | "uninterruptible", _) => {
-            return format!("put the step into a block: `block: [...]`, with `{key}` beside it");
+            return format!("put the step into a block: `block: [...]`, with `{key}` next to it");
         }
         ("delegate_to" | "become" | "env" | "dir", _) => {
-            "remove it: looks say for themselves where and how they run, in their probes"
+            return format!("remove `{key}`, or set it on the probes that this step uses");
         }
         _ => return format!("remove `{key}`"),
     }
     .to_owned()
 }
 
-/// Tells of misplaced words, and of effects whose end may stay unknown.
+/// Reports misplaced keys, and effects whose outcome may stay unknown.
 pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
     let action = placed.step.action_word();
     let taken = takes(action);
     for entry in placed.node.entries() {
         let key = entry.key.as_str();
         if !ALL.contains(&key) && !taken.contains(&key) {
-            let message = format!("`{key}` means nothing beside `{action}`");
+            let message = format!("`{key}` cannot be combined with `{action}`");
             found.push(
                 Diagnostic::error(Code::MisplacedKey, message)
-                    .at(entry.key_span, "has no effect here")
+                    .at(entry.key_span, format!("not a key of `{action}`"))
                     .help(cure(key, action)),
             );
         }
         if placed.handler && matches!(key, "rollback" | "point_of_no_return" | "uninterruptible") {
-            let message = format!("`{key}` means nothing in a way back");
+            let message = format!("`{key}` is not allowed in a rollback");
             found.push(
                 Diagnostic::error(Code::MisplacedKey, message)
-                    .at(entry.key_span, "what undoes is not itself undone")
+                    .at(entry.key_span, "a rollback is not itself rolled back")
                     .help(format!("remove `{key}`")),
             );
         }
@@ -118,25 +118,25 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
     effect(placed, found);
 }
 
-/// Tells of words that speak of a change, beside a step that makes none.
+/// Reports keys that only apply to changes, in a step that makes none.
 fn read_only(placed: &Placed<'_>, found: &mut Diagnostics) {
     for (key, why, cure) in [
         ("rollback", "there is nothing to undo", "remove `rollback`"),
         (
             "point_of_no_return",
-            "nothing happens that could not be undone",
-            "write it beside the step that makes the change",
+            "nothing here needs to be undone",
+            "move it to the step that makes the change",
         ),
         (
             "done_when",
-            "nothing is to be seen that was not there before",
-            "for a condition that must hold write `assert` or `wait`; or remove `read_only`",
+            "a read-only step has no effect to check",
+            "to check a condition, use `assert` or `wait`; or remove `read_only`",
         ),
-        ("within", "nothing is looked for", "remove `within`"),
-        ("idempotent", "what only reads may be sent again in any case", "remove `idempotent`"),
+        ("within", "there is no `done_when` to wait for", "remove `within`"),
+        ("idempotent", "a read-only step can always be repeated", "remove `idempotent`"),
         (
             "on_unknown",
-            "whether it was read does not matter: it is sent again, or fails",
+            "a read-only step is repeated or fails, without a question",
             "remove `on_unknown`",
         ),
     ] {
@@ -144,11 +144,11 @@ fn read_only(placed: &Placed<'_>, found: &mut Diagnostics) {
             continue;
         };
         let reads = placed.node.entry("read_only").map(|entry| entry.key_span);
-        let message = format!("`{key}` means nothing in a step that only reads");
+        let message = format!("`{key}` cannot be combined with `read_only`");
         found.push(
             Diagnostic::error(Code::MisplacedKey, message)
                 .at(entry.key_span, why)
-                .also(reads.unwrap_or(placed.step.span), "it changes nothing")
+                .also(reads.unwrap_or(placed.step.span), "this step changes nothing")
                 .help(cure),
         );
     }
@@ -167,9 +167,9 @@ fn effect(placed: &Placed<'_>, found: &mut Diagnostics) {
         && let Some(entry) = node.entry("within")
     {
         found.push(
-            Diagnostic::error(Code::MisplacedKey, "`within` means nothing without `done_when`")
-                .at(entry.key_span, "nothing is looked for")
-                .help("say what must then be seen: `done_when: ...`"),
+            Diagnostic::error(Code::MisplacedKey, "`within` requires `done_when`")
+                .at(entry.key_span, "there is no condition to wait for")
+                .help("add `done_when: CONDITION`, the condition that is true once the step has worked"),
         );
     }
     if effect.done_when.is_some() || effect.idempotent {
@@ -177,20 +177,25 @@ fn effect(placed: &Placed<'_>, found: &mut Diagnostics) {
     }
     if let Some(entry) = node.entry("retry") {
         found.push(
-            Diagnostic::warning(Code::UselessRetry, "this step is never sent again")
-                .at(entry.key_span, "has no effect here")
-                .help("add `done_when`, or `idempotent: true` if sending it twice does no harm"),
+            Diagnostic::warning(
+                Code::UselessRetry,
+                "`retry` has no effect: this step is never repeated",
+            )
+            .at(entry.key_span, "requires `done_when` or `idempotent`")
+            .help("add `done_when`, or `idempotent: true` if running it twice is harmless"),
         );
     }
     if node.get("on_unknown").is_none() {
-        let message =
-            format!("whether `{}` took effect could not be told after a cut", placed.step.title);
+        let message = format!(
+            "if the connection drops, planrun cannot tell whether `{}` took effect",
+            placed.step.title
+        );
         found.push(
             Diagnostic::error(Code::UnsureEffect, message)
-                .at(placed.step.span, "nothing says what must then be seen")
-                .help("say what must then be seen: `done_when: ...`")
-                .help("or `idempotent: true` if sending it twice does no harm")
-                .help("or let a person find out: `on_unknown: ask`"),
+                .at(placed.step.span, "no `done_when`, `idempotent` or `on_unknown`")
+                .help("add `done_when: CONDITION`, the condition that is true once the step has worked")
+                .help("or add `idempotent: true` if running it twice is harmless")
+                .help("or add `on_unknown: ask` to let the operator decide"),
         );
     }
 }

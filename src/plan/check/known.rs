@@ -24,7 +24,7 @@ use crate::plan::lower::ITEM;
 use crate::template::Name;
 use crate::template::expression::Expr;
 
-/// Tells of values that are read before they are recorded, or that no step gives.
+/// Reports values that are read before they are recorded, or that no step records.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let mut order = Order {
         plan,
@@ -51,7 +51,7 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     order.sequence(&plan.steps);
 }
 
-/// Tells the same of the texts that uploads render, by the paths of their files.
+/// Checks the templates of uploads in the same way, by the paths of their files.
 pub(super) fn texts(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
     let mut order = Order {
         plan,
@@ -168,7 +168,7 @@ impl<'a> Order<'a> {
         self.whens.truncate(before);
     }
 
-    /// Tells of a value that is not there where its step was left out.
+    /// Reports a value that is missing if its step is skipped.
     fn skipped(&mut self, name: &Name, roots: &[&Expr]) {
         let Some(step) = self.ids.get(name.name.as_str()) else {
             return;
@@ -179,14 +179,14 @@ impl<'a> Order<'a> {
         let missing = conditions.iter().find(|when| !self.whens.contains(*when));
         let asked = roots.iter().any(|root| root.allows_missing_name(&name.name));
         if let (Some(when), false) = (missing, asked) {
-            let message = format!("`{}` has no value where its step is left out", name.name);
+            let message = format!("`{}` has no value if its step is skipped", name.name);
             self.found.push(
                 Diagnostic::warning(Code::MaybeMissing, message)
-                    .at(name.span, "used here all the same")
-                    .also(step.span, format!("done only when `{when}`"))
+                    .at(name.span, "used here without that condition")
+                    .also(step.span, format!("runs only when `{when}`"))
                     .help(format!("use it under the same condition: `when: {when}`"))
                     .help(format!(
-                        "or say what holds without it: `{} is defined and ...`",
+                        "or handle the missing value: `{} is defined and ...`",
                         name.name
                     )),
             );
@@ -256,7 +256,7 @@ impl<'a> Order<'a> {
         }
     }
 
-    /// Tells of names whose values are not known yet, through probes and words, too.
+    /// Reports names whose values are not known yet, also through probes and named expressions.
     fn names(&mut self, names: &'a [Name]) {
         for name in names {
             let needs = self.needs(&name.name);
@@ -276,29 +276,29 @@ impl<'a> Order<'a> {
             format!("`{}` uses `{id}`, which is", name.name)
         };
         let fault = if id == ITEM {
-            let message = format!("{used} known only in a step with `for_each`");
+            let message = format!("{used} only available in a step with `for_each`");
             Diagnostic::error(Code::NoItem, message)
-                .help("add the list that it is done for: `for_each: [a, b]`; or use another value")
+                .help("add a list to the step: `for_each: [a, b]`; or use another value")
         } else {
             let step = self.ids[id];
             let inside = self.inside.map(|inside| &inside.path);
             match self.parts.get(id) {
                 Some(within) if inside != Some(&within.path) => {
-                    let message = format!("{used} known only inside of a `for_each`");
+                    let message = format!("{used} only available inside its `for_each`");
                     Diagnostic::error(Code::InsideForEach, message)
-                        .also(step.span, "recorded once for each item")
-                        .also(within.span, "known inside of this step alone")
-                        .help("use it in a step inside of that one")
+                        .also(step.span, "recorded once per item")
+                        .also(within.span, "only available inside this step")
+                        .help("use it in a step inside that one")
                 }
                 _ => Diagnostic::error(Code::NotKnownYet, format!("{used} not known yet"))
-                    .also(step.span, "recorded only by this step")
-                    .help("use it behind that step, or move that step before this one"),
+                    .also(step.span, "recorded by this step")
+                    .help("use it after that step, or move that step before this one"),
             }
         };
         fault.at(name.span, "used here")
     }
 
-    /// Tells of an item where there never is one.
+    /// Reports `item` in a place without one.
     fn no_item(&mut self, names: &'a [Name]) {
         for name in names {
             if self.needs(&name.name).contains(ITEM) {
@@ -337,7 +337,7 @@ impl<'a> Order<'a> {
         needs
     }
 
-    /// Tells of uses of steps that give no value at all.
+    /// Reports uses of steps that have no result.
     fn results(&mut self) {
         let mut told = Vec::new();
         each_name(self.plan, &mut |name| {
@@ -349,19 +349,19 @@ impl<'a> Order<'a> {
     }
 }
 
-/// Tells of a name whose step gives no value.
+/// Reports a name whose step has no result.
 fn without_value(ids: &HashMap<&str, &Step>, name: &Name) -> Option<Diagnostic> {
     let step = ids.get(name.name.as_str())?;
     if matches!(step.action, Action::Effect(_) | Action::Set(_)) {
         return None;
     }
     let action = step.action_word();
-    let message = format!("the step `{}` gives no value", name.name);
+    let message = format!("step `{}` has no result", name.name);
     Some(
         Diagnostic::error(Code::NoResult, message)
             .at(name.span, "used as a value")
-            .also(step.span, format!("`{action}` records nothing"))
-            .help("use a probe to look, or record values with `set`"),
+            .also(step.span, format!("`{action}` does not record a result"))
+            .help("use a probe, or record values with `set`"),
     )
 }
 
@@ -399,7 +399,7 @@ fn each_name(plan: &Plan, see: &mut dyn FnMut(&Name)) {
     }
 }
 
-/// Tells of inputs that nothing uses, nor the texts that uploads render.
+/// Reports names that are never used, not even by the templates of uploads.
 pub(super) fn unused(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
     let mut used: HashSet<String> = HashSet::new();
     for name in texts.values().flat_map(|text| &text.names) {
@@ -408,12 +408,12 @@ pub(super) fn unused(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
     each_name(plan, &mut |name| {
         used.insert(name.name.clone());
     });
-    // A word may stand for itself alone: only those that nothing leads to are told.
+    // A named expression used only by an unused one counts as used.
     let words = plan.words.iter().map(|(name, word)| {
         let (Word::Expression(_, span) | Word::Rows { span, .. }) = word;
-        (name, *span, "the word")
+        (name, *span, "named expression")
     });
-    let probes = plan.probes.values().map(|probe| (&probe.name, probe.span, "the probe"));
+    let probes = plan.probes.values().map(|probe| (&probe.name, probe.span, "probe"));
     for word in plan.words.values() {
         if let Word::Rows { from, .. } = word {
             used.insert(from.clone());
@@ -422,20 +422,20 @@ pub(super) fn unused(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
     for (name, span, what) in words.chain(probes) {
         if !used.contains(name) {
             found.push(
-                Diagnostic::warning(Code::UnusedName, format!("nothing uses {what} `{name}`"))
+                Diagnostic::warning(Code::UnusedName, format!("unused {what} `{name}`"))
                     .naming(name)
-                    .at(span, "declared here")
-                    .help("use it, or remove it"),
+                    .at(span, "never used")
+                    .help("use it or remove it"),
             );
         }
     }
     for (name, input) in &plan.inputs {
         if !used.contains(name) {
             found.push(
-                Diagnostic::warning(Code::UnusedInput, format!("nothing uses the input `{name}`"))
+                Diagnostic::warning(Code::UnusedInput, format!("unused input `{name}`"))
                     .naming(name)
-                    .at(input.span, "declared here")
-                    .help(format!("use it, `{{{{ {name} }}}}`, or remove it")),
+                    .at(input.span, "never used")
+                    .help(format!("use it as `{{{{ {name} }}}}` or remove it")),
             );
         }
     }

@@ -13,7 +13,7 @@ use crate::plan::Step;
 use crate::plan::Wait;
 use crate::plan::check::Placed;
 
-/// Tells of blocks that can never end well in their `timeout`.
+/// Reports blocks that cannot succeed within their `timeout`.
 pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
     let (Some(Late::Now(timeout)), Action::Block { steps, .. }) =
         (&placed.step.timeout, &placed.step.action)
@@ -24,12 +24,13 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
     let Some(node) = placed.node.get("timeout").filter(|_| least >= *timeout) else {
         return;
     };
-    let mut diagnostic = Diagnostic::error(Code::BlockTooShort, "this block can never end well")
-        .at(node.span, "the time is up by then")
-        .help(format!("write a `timeout` well above {}", duration::show(least)));
+    let mut diagnostic =
+        Diagnostic::error(Code::BlockTooShort, "`timeout` is shorter than the waits in the block")
+            .at(node.span, "ends before the steps can finish")
+            .help(format!("raise `timeout` well above {}", duration::show(least)));
     if let Some(longest) = steps.iter().max_by_key(|step| self::least(step)) {
         let shown = duration::show(self::least(longest));
-        diagnostic = diagnostic.also(longest.span, format!("this takes {shown} at least"));
+        diagnostic = diagnostic.also(longest.span, format!("takes at least {shown}"));
     }
     found.push(diagnostic);
 }

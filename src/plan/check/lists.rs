@@ -1,4 +1,4 @@
-//! Lists in texts: a list is no word and no text.
+//! Lists in strings: planrun does not guess how to join their items.
 
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
@@ -9,7 +9,7 @@ use crate::plan::check::command_templates;
 use crate::plan::check::templates;
 use crate::template::Template;
 
-/// Tells of inputs that are lists and stand in a text as they are.
+/// Reports list inputs that are inserted into a string.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let is_list = |kind: &InputKind| matches!(kind, InputKind::List { .. });
     if !plan.inputs.values().any(|input| is_list(&input.kind)) {
@@ -29,7 +29,7 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     }
 }
 
-/// Tells of lists in one text.
+/// Reports the lists in one string.
 pub(super) fn text(template: &Template, plan: &Plan, found: &mut Diagnostics) {
     for name in template.whole_names() {
         let word = &name.name;
@@ -40,11 +40,11 @@ pub(super) fn text(template: &Template, plan: &Plan, found: &mut Diagnostics) {
             continue;
         }
         found.push(
-            Diagnostic::error(Code::ListInText, format!("`{word}` is a list, and no text"))
-                .at(name.span, "a list cannot stand in a text")
+            Diagnostic::error(Code::ListInText, format!("`{word}` is a list, not a string"))
+                .at(name.span, "cannot insert a list into a string")
                 .also(input.span, "declared as a list")
-                .help(format!("join it to one text: `{{{{ {word} | join(\",\") }}}}`"))
-                .help(format!("or do the step for each of them: `for_each: {word}`")),
+                .help(format!("join its items: `{{{{ {word} | join(\",\") }}}}`"))
+                .help(format!("or run the step once per item: `for_each: {word}`")),
         );
     }
 }

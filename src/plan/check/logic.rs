@@ -1,4 +1,4 @@
-//! Conditions that are always true, or never, whatever is seen.
+//! Conditions that are always or never true, whatever the probes return.
 
 use minijinja::Value;
 
@@ -17,7 +17,7 @@ use crate::template::expression::Kind;
 /// Deepest nesting of a condition that is followed.
 const MAX_DEPTH: usize = 64;
 
-/// Tells of them in all expressions of a plan.
+/// Reports them in all expressions of a plan.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     for word in plan.words.values() {
         let (Word::Expression(expression, _) | Word::Rows { filter: expression, .. }) = word;
@@ -116,14 +116,14 @@ fn tell(whole: &Expression, how: Comparison, first: &Expr, second: &Expr, found:
     let (a, b) = (whole.part(&first), whole.part(&second));
     let (code, message, help) = if how == Comparison::Eq {
         let message = format!("`{a}` and `{b}` are never both true");
-        (Code::NeverTrue, message, "write `or` if one of them is enough")
+        (Code::NeverTrue, message, "use `or` if one of them is enough")
     } else {
         let message = format!("one of `{a}` and `{b}` is always true");
-        (Code::AlwaysTrue, message, "write `and` if it is to be none of them")
+        (Code::AlwaysTrue, message, "use `and` to exclude both")
     };
     let fault = match code {
         Code::NeverTrue => Diagnostic::error(Code::NeverTrue, message),
         _ => Diagnostic::warning(Code::AlwaysTrue, message),
     };
-    found.push(fault.at(at, "this").also(before, "and this").help(help));
+    found.push(fault.at(at, "second comparison").also(before, "first comparison").help(help));
 }

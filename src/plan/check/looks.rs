@@ -1,4 +1,4 @@
-//! Probes that change something, as far as their form tells.
+//! Probes that change the host, as far as their command shows.
 //!
 //! A list of programs and verbs that are known to change things on any POSIX system with systemd
 //! and packages. Only the program and its verb count, so that an argument of the same name is no
@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::plan::Probe;
 use crate::plan::Work;
 
-/// Programs that change something whatever they are told.
+/// Programs that always change something.
 const CHANGING: [&str; 36] = [
     "rm", "rmdir", "mv", "cp", "ln", "mkdir", "touch", "tee", "truncate", "dd", "install", "chmod",
     "chown", "chgrp", "kill", "pkill", "killall", "reboot", "shutdown", "poweroff", "halt", "mkfs",
@@ -69,18 +69,18 @@ const VERBS: [(&[&str], &[&str]); 5] = [
     (&["sysctl"], &["-w", "--write", "-p", "--system"]),
 ];
 
-/// Tells of probes that change something.
+/// Reports probes that change the host.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     for probe in plan.probes.values() {
         if let Some(what) = changes(probe) {
             found.push(
                 Diagnostic::warning(
                     Code::ProbeChanges,
-                    format!("the probe `{}` changes something", probe.name),
+                    format!("probe `{}` changes the host", probe.name),
                 )
-                .at(probe.span, format!("`{what}` is no look"))
-                .help("look in another way; what changes something is a step")
-                .help("or allow it above the probe: `# planrun: allow(probe-changes) REASON`"),
+                .at(probe.span, format!("runs `{what}`"))
+                .help("use a command that only reads; move the change into a step")
+                .help("or add a comment above the probe: `# planrun: allow(probe-changes) REASON`"),
             );
         }
     }

@@ -1,6 +1,6 @@
-//! Commands that become another user by themselves.
+//! Commands that switch the user by themselves.
 //!
-//! There is no terminal for a password, and planrun cannot see as whom such a command works: the
+//! There is no terminal for a password, and planrun cannot know as whom such a command runs: the
 //! folder of an attempt would belong to the login user, and a kill would not reach the command.
 
 use crate::diagnostic::Code;
@@ -20,7 +20,7 @@ const PROGRAMS: [&str; 5] = ["sudo", "doas", "su", "runuser", "pkexec"];
 /// Options of these without a value.
 const PLAIN: [&str; 6] = ["-n", "-E", "-H", "-S", "-i", "-k"];
 
-/// Tells of steps and probes that begin with one of these programs.
+/// Reports steps and probes that start with one of these programs.
 pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
     for probe in plan.probes.values() {
         command(&probe.command, sources, found);
@@ -60,21 +60,22 @@ fn command(spec: &CommandSpec, sources: &Sources, found: &mut Diagnostics) {
     }
     let fault = Diagnostic::warning(
         Code::OwnBecome,
-        format!("`{program}` may ask for a password, and nobody is there to answer"),
+        format!("`{program}` may ask for a password, but there is no terminal"),
     )
-    .at(span, "becomes another user by itself");
+    .at(span, "switches the user by itself");
     found.push(match (&spec.r#become, user) {
-        (Some(Become::Yes(_)), _) => {
-            fault.help(format!("leave `{program}` out: `become` does it already, by `sudo -n`"))
-        }
+        (Some(Become::Yes(_)), _) => fault
+            .help(format!("remove `{program}`: `become` already runs the command with `sudo -n`")),
         (_, Some(user)) => {
-            fault.help(format!("write the command alone, and beside it `become: {user}`"))
+            fault.help(format!("write the command without `{program}`, and add `become: {user}`"))
         }
-        // They take the user in other ways, and a person reads them better.
+        // They take the user in other ways.
         (_, None) if matches!(program, "su" | "runuser") => {
-            fault.help("write the command alone, and beside it `become: USER`")
+            fault.help(format!("write the command without `{program}`, and add `become: USER`"))
         }
-        (_, None) => fault.help("write the command alone, and beside it `become: true`"),
+        (_, None) => {
+            fault.help(format!("write the command without `{program}`, and add `become: true`"))
+        }
     });
 }
 

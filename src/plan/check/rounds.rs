@@ -1,4 +1,4 @@
-//! What is gone through once more must be fit to be sent once more.
+//! Blocks with `retry`: every effect in them must be repeatable.
 
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
@@ -7,7 +7,7 @@ use crate::plan::Action;
 use crate::plan::Plan;
 use crate::plan::Step;
 
-/// Tells of effects that cannot be repeated, in blocks with `retry`.
+/// Reports effects that cannot be repeated, in blocks with `retry`.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     for step in &plan.steps {
         step.visit(&mut |block| {
@@ -22,23 +22,26 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     }
 }
 
-/// Goes through a part and what it is made of, ways back left out: these are gone through once.
+/// Checks a part and its own parts, except rollbacks: they are never retried.
 fn inside(block: &Step, part: &Step, found: &mut Diagnostics) {
     match &part.action {
-        // One inside of another block with `retry` is told there.
+        // An inner block with `retry` is checked on its own.
         Action::Block { .. } if part.rounds.is_some() => {}
         Action::Block { steps, rescue } => {
             let parts = steps.iter().chain(rescue);
             parts.for_each(|part| inside(block, part, found));
         }
         Action::Effect(effect) if effect.done_when.is_none() && !effect.idempotent => {
-            let message = format!("`{}` would be sent again, and says not what then", part.title);
+            let message = format!(
+                "retrying this block would repeat `{}`, which is not marked as repeatable",
+                part.title
+            );
             found.push(
                 Diagnostic::error(Code::UnrepeatablePart, message)
-                    .at(part.span, "neither `done_when` nor `idempotent`")
-                    .also(block.span, "this block is gone through again where a part fails")
-                    .help("say what must then be seen: `done_when: ...`; what is seen is not sent again")
-                    .help("or `idempotent: true` if sending it twice does no harm"),
+                    .at(part.span, "no `done_when` or `idempotent`")
+                    .also(block.span, "retried if one of its steps fails")
+                    .help("add `done_when: CONDITION`, the condition that is true once the step has worked")
+                    .help("or add `idempotent: true` if running it twice is harmless"),
             );
         }
         _ => {}

@@ -1,4 +1,4 @@
-//! Secrets: only where nobody sees them.
+//! Secrets: only in places that are never displayed.
 //!
 //! What a command reads, and what an upload puts in place, is seen by nobody else. Arguments,
 //! scripts, environments and paths stand in the process list of a host; all other texts and all
@@ -23,7 +23,7 @@ use crate::source::Sources;
 use crate::template::Name;
 use crate::template::Template;
 
-/// Tells of secrets that would be seen.
+/// Reports secrets that would be displayed.
 pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
     if !plan.inputs.values().any(|input| input.sensitive) {
         return;
@@ -48,7 +48,7 @@ pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
     }
 }
 
-/// Tells of secrets in a text that may hold them, and does not find them where it looks.
+/// Reports `host.vars.NAME` of a secret in a template that may contain secrets.
 pub(super) fn text(template: &Template, plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
     let mut uses = Uses { plan, sources, found };
     for name in &template.names {
@@ -65,7 +65,7 @@ struct Uses<'a> {
 impl Uses<'_> {
     fn step(&mut self, step: &Step) {
         for name in listed(step) {
-            self.shown(name, "the items name the parts of a step, and are kept");
+            self.shown(name, "items are displayed and stored with the run");
         }
         for expression in expressions(step) {
             self.condition(&expression.names);
@@ -80,7 +80,7 @@ impl Uses<'_> {
         self.texts(&templates(step), command);
     }
 
-    /// Tells of secret files whose content is wanted where their path is all there is.
+    /// Reports secret files whose content is used in a place that only gets their path.
     fn content(&mut self, command: &CommandSpec) {
         let template = match &command.work {
             Work::Upload(upload) => match &upload.source {
@@ -101,13 +101,13 @@ impl Uses<'_> {
             let word = &name.name;
             let (message, label) = if is_template {
                 (
-                    format!("the secret file `{word}` would be read as a template"),
-                    "faults in a template are shown with its lines",
+                    format!("secret file `{word}` cannot be used as a template"),
+                    "errors in a template are reported with its lines",
                 )
             } else {
                 (
-                    format!("`{word}` is the path of a secret file, and not what it holds"),
-                    "the path would be here",
+                    format!("`{word}` is the path of a secret file, not its content"),
+                    "the path would be inserted here",
                 )
             };
             self.found.push(
@@ -115,9 +115,9 @@ impl Uses<'_> {
                     .at(name.span, label)
                     .also(input.span, "declared as a secret file")
                     .help(format!(
-                        "send the file as it is: `upload: {{from: \"{{{{ {word} }}}}\", to: PATH}}`"
+                        "upload the file unchanged: `upload: {{from: \"{{{{ {word} }}}}\", to: PATH}}`"
                     ))
-                    .help("or declare a `string`, and give what the file holds"),
+                    .help("or declare a `string` input, and pass the content of the file"),
             );
         }
     }
@@ -125,7 +125,7 @@ impl Uses<'_> {
     fn condition(&mut self, names: &[Name]) {
         for name in names {
             self.variable(name);
-            self.shown(name, "a condition is kept with what it was decided on");
+            self.shown(name, "conditions are stored with their values");
         }
     }
 
@@ -141,13 +141,13 @@ impl Uses<'_> {
                 if same(text, &arguments) {
                     self.argument(name);
                 } else {
-                    self.shown(name, "this text is shown and kept");
+                    self.shown(name, "displayed and stored with the run");
                 }
             }
         }
     }
 
-    /// Tells of `host.vars.NAME` where NAME is a secret: it is taken out of the variables.
+    /// Reports `host.vars.NAME` if NAME is a secret: it is removed from the variables.
     fn variable(&mut self, name: &Name) {
         let behind = self.sources.get(name.span.source).text();
         let behind = behind.get(name.span.range().end..).unwrap_or_default();
@@ -160,13 +160,13 @@ impl Uses<'_> {
         let Some(input) = self.plan.inputs.get(word).filter(|input| input.is_hidden()) else {
             return;
         };
-        let message = format!("`host.vars.{word}` is not there: `{word}` is a secret");
+        let message = format!("`host.vars.{word}` is not available: `{word}` is a secret");
         self.found.push(
             Diagnostic::error(Code::SecretShown, message)
-                .at(name.span, "variables are kept, and a secret is none of them")
+                .at(name.span, "secrets are removed from the host variables")
                 .also(input.span, "declared as a secret")
                 .help(format!(
-                    "write `{{{{ {word} }}}}`, in `stdin`, or in the `template` or `content` of an \
+                    "use `{{{{ {word} }}}}` in `stdin`, or in the `template` or `content` of an \
                      `upload`"
                 )),
         );
@@ -177,14 +177,14 @@ impl Uses<'_> {
         let Some(input) = self.plan.inputs.get(word).filter(|input| input.is_hidden()) else {
             return;
         };
-        let message = format!("the secret `{word}` would be seen in the process list of the host");
+        let message = format!("secret `{word}` would be visible in the process list of the host");
         self.found.push(
             Diagnostic::error(Code::SecretInArguments, message)
-                .at(name.span, "everyone on the host can see this")
+                .at(name.span, "visible to every user of the host")
                 .also(input.span, "declared as a secret")
-                .help(format!("let the command read it: `stdin: \"{{{{ {word} }}}}\"`"))
+                .help(format!("pass it on standard input: `stdin: \"{{{{ {word} }}}}\"`"))
                 .help(format!(
-                    "or put it into a file: `upload: {{content: \"{{{{ {word} }}}}\", to: PATH, \
+                    "or write it to a file: `upload: {{content: \"{{{{ {word} }}}}\", to: PATH, \
                      mode: \"0600\"}}`"
                 )),
         );
@@ -196,7 +196,7 @@ impl Uses<'_> {
             return;
         };
         self.found.push(
-            Diagnostic::error(Code::SecretShown, format!("the secret `{word}` would be shown"))
+            Diagnostic::error(Code::SecretShown, format!("secret `{word}` would be displayed"))
                 .at(name.span, why)
                 .also(input.span, "declared as a secret")
                 .help("use it in `stdin`, or in the `template` or `content` of an `upload`"),

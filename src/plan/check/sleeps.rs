@@ -12,10 +12,10 @@ use crate::plan::check::Placed;
 
 /// Keys that a wait has too.
 const KEPT: [&str; 4] = ["run", "id", "name", "when"];
-/// What is said of a command that is no `sleep`.
+/// The errors of a command that is not a `sleep`.
 const OF_EFFECTS: [Code; 2] = [Code::UnsureEffect, Code::NoWayBack];
 
-/// Reports a `sleep`, in the place of what would be said of it as a command.
+/// Reports a `sleep`, instead of the errors that it would have as a command.
 pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
     let Action::Effect(effect) = &placed.step.action else {
         return;
@@ -41,8 +41,8 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
         }
         !follows(one)
     });
-    let fault = Diagnostic::warning(Code::SleepInRun, "`sleep` as a step")
-        .at(span, "a lost connection ends it, and a resume starts it again");
+    let fault = Diagnostic::warning(Code::SleepInRun, "`sleep` in a step should be a `wait`")
+        .at(span, "a lost connection ends it, and a resume starts it over");
     let time = if time.text.ends_with(|c: char| c.is_ascii_digit()) {
         format!("{}s", time.text)
     } else {
@@ -54,10 +54,10 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
         if time.contains("{{") { format!("wait: \"{time}\"") } else { format!("wait: {time}") };
     let fault = match (known, others(placed.node)) {
         (true, false) if !time.contains("{{") => {
-            fault.fix("write a `wait`", entry.key_span.to(entry.value.span), line)
+            fault.fix("use `wait`", entry.key_span.to(entry.value.span), line)
         }
-        (true, _) => fault.help(format!("write `{line}`, without the keys of a command")),
-        (false, _) => fault.help("write `wait: 5s`, without the keys of a command"),
+        (true, _) => fault.help(format!("use `{line}`, and remove the keys of a command")),
+        (false, _) => fault.help("use `wait: 5s`, and remove the keys of a command"),
     };
     found.push(Diagnostic { severity, ..fault });
 }

@@ -1,8 +1,8 @@
-//! The kinds of values, as far as they can be told without a look.
+//! The types of values, as far as they are known without running a probe.
 //!
 //! Inputs have types, columns of probes have them, counts are numbers. A comparison of two kinds
-//! that never are equal is a slip (`vhosts == "0"`), so is a condition that is no bool, or a part
-//! that a value does not have. What cannot be told is no fault.
+//! that are never equal is a mistake (`vhosts == "0"`), as is a condition that is not a boolean, or a
+//! field that a value does not have. What is not known is not reported.
 
 mod infer;
 mod kinds;
@@ -37,7 +37,7 @@ use kinds::compared;
 /// Deepest chain of words and parts that is followed.
 const MAX_DEPTH: usize = 64;
 
-/// Tells of slips in all expressions of a plan.
+/// Reports type errors in all expressions of a plan.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let (types, within) = Types::of_plan(plan);
     let mut check = Check { types: &types, found, written: None };
@@ -115,10 +115,10 @@ where
         self.value(expression, row);
         let kind = self.types.of(&expression.root, row, 0);
         if !kind.meets(&Type::Bool) {
-            let message = format!("`{}` is {}, not true or false", expression.text, kind.about());
+            let message = format!("`{}` is {}, not a condition", expression.text, kind.about());
             let mut fault = Diagnostic::error(Code::NotACondition, message);
             if let Some(span) = expression.span {
-                fault = fault.at(span, "must be true or false");
+                fault = fault.at(span, "expected a bool");
             }
             let cure = compared(&expression.text, &kind);
             self.found.push(fault.help(format!("compare it: {cure}")));
@@ -183,15 +183,15 @@ where
         }
     }
 
-    /// Tells of a part that is joined by `and`, `or`, `not` and is no bool.
+    /// Reports an operand of `and`, `or` or `not` that is not a boolean.
     fn operand(&mut self, part: &Expr, row: Option<&'a Reading>) {
         let kind = self.types.of(part, row, 0);
         if !kind.meets(&Type::Bool) {
             let text = self.text(part);
-            let message = format!("`{text}` is {}, not true or false", kind.about());
+            let message = format!("`{text}` is {}, not a condition", kind.about());
             self.found.push(
                 Diagnostic::error(Code::NotACondition, message)
-                    .at(self.place(part), "must be true or false")
+                    .at(self.place(part), "expected a bool")
                     .help(format!("compare it: {}", compared(&text, &kind))),
             );
         }
@@ -216,7 +216,7 @@ where
                 Comparison::Eq | Comparison::Ne | Comparison::In | Comparison::NotIn => {
                     "they are never equal"
                 }
-                _ => "neither is less than the other",
+                _ => "they cannot be ordered",
             };
             let message =
                 format!("`{a}` is {} and `{b}` is {}: {end}", kind.about(), against.about());
@@ -241,12 +241,12 @@ where
                     "write `\"{value}\"`, or give `{a}` a type: `types: {{...: int}}`"
                 )),
                 (Type::List, Type::Number, _) => {
-                    fault.help(format!("how many there are is `{a} | length`"))
+                    fault.help(format!("for the number of items, write `{a} | length`"))
                 }
                 (Type::Number, Type::List, _) => {
-                    fault.help(format!("how many there are is `{b} | length`"))
+                    fault.help(format!("for the number of items, write `{b} | length`"))
                 }
-                _ => fault.help("compare values of one kind"),
+                _ => fault.help("compare values of the same type"),
             };
             self.found.push(fault);
         }
@@ -258,14 +258,14 @@ where
         let text = self.text(right);
         let (message, help) = match whole {
             Type::Number | Type::Bool => {
-                let message = format!("`{text}` is {}: nothing is in it", whole.about());
+                let message = format!("`{text}` is {} and cannot contain anything", whole.about());
                 (message, format!("write a list: `in [{text}]`"))
             }
             Type::Text | Type::Words(_) if !kind.meets(&Type::Text) => {
                 let part = self.text(left);
                 let message =
-                    format!("`{part}` is {} and `{text}` is text: it is never in it", kind.about());
-                (message, format!("write a list: `in [{text}]`, or compare text with text"))
+                    format!("`{text}` is a string and cannot contain `{part}`, {}", kind.about());
+                (message, format!("write a list: `in [{text}]`, or compare two strings"))
             }
             _ => return,
         };
@@ -277,7 +277,7 @@ where
         );
     }
 
-    /// Tells of a word that an enum does not have.
+    /// Reports a value that an enum does not have.
     fn among(&mut self, kind: &Type<'_>, expr: &Expr, other: &Expr) {
         let (Type::Words(words), Kind::Const(value)) = (kind, &other.kind) else {
             return;
@@ -288,13 +288,13 @@ where
         };
         let name = self.text(expr);
         let fault = Diagnostic::error(Code::NeverEqual, format!("`{name}` is never `{text}`"))
-            .at(self.place(expr), format!("is {}", one_of(&words)));
+            .at(self.place(expr), format!("can only be {}", one_of(&words)));
         let fault = match nearest(text, words.iter().copied()) {
             Some(near) => {
                 let order = format!("did you mean `{near}`?");
                 self.replaced(fault, order, other, &format!("\"{near}\""))
             }
-            None => fault.help(format!("write {}", one_of(&words))),
+            None => fault.help(format!("use {}", one_of(&words))),
         };
         self.found.push(fault);
     }
@@ -306,11 +306,11 @@ where
         }
         let base = self.text(base);
         let parts = Types::parts(&kind);
-        let fault = Diagnostic::error(Code::UnknownPart, format!("`{base}` has no `{name}`"))
-            .at(self.place(whole), "no such value");
+        let fault = Diagnostic::error(Code::UnknownPart, format!("`{base}` has no field `{name}`"))
+            .at(self.place(whole), "unknown field");
         let fault = match nearest(name, parts.iter().copied()) {
             _ if matches!(kind, Type::Text | Type::Words(_) | Type::Number | Type::Bool) => {
-                let about = format!("`{base}` is {}, and has no parts", kind.about());
+                let about = format!("`{base}` is {} and has no fields", kind.about());
                 match name {
                     // What a command printed, after `parse`.
                     "stdout" => {
@@ -318,7 +318,7 @@ where
                     }
                     "stderr" | "exit" => fault
                         .help(about)
-                        .help("remove `parse` to have `exit`, `stdout` and `stderr`"),
+                        .help("remove `parse` to get `exit`, `stdout` and `stderr`"),
                     _ => fault.help(about),
                 }
             }
@@ -327,14 +327,15 @@ where
                  `{base} | map(attribute=\"{name}\") | list`"
             )),
             _ if matches!(kind, Type::Results) => fault.help(format!(
-                "`{base}` is the list of the results, one for each item: write `{base}[0].{name}`, \
+                "`{base}` is a list of results, one per item: write `{base}[0].{name}`, \
                  or `{base} | map(attribute=\"{name}\") | list`"
             )),
             Some(near) => {
                 let order = format!("did you mean `{base}.{near}`?");
                 self.replaced(fault, order, whole, &format!("{base}.{near}"))
             }
-            None => fault.help(format!("`{base}` has {}", one_of(&parts).replace(" or ", " and "))),
+            None => fault
+                .help(format!("fields of `{base}`: {}", one_of(&parts).replace(" or ", " and "))),
         };
         self.found.push(fault);
     }
@@ -343,8 +344,7 @@ where
         self.written.map_or_else(String::new, |written| written.part(expr).to_owned())
     }
 
-    /// Offers other words for a part of the expression; in words alone where they cannot be put
-    /// there.
+    /// Offers a replacement for a part of the expression; only as a help if it cannot be applied.
     fn replaced(&self, fault: Diagnostic, order: String, part: &Expr, with: &str) -> Diagnostic {
         let edit = self.written.and_then(|one| one.edit(part, with));
         fault.fix_all(order, edit.into_iter().collect())

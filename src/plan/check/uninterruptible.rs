@@ -1,4 +1,4 @@
-//! Inside `uninterruptible` nothing may ask, nothing may stay unknown, and the ways out are fast.
+//! `uninterruptible` blocks: no questions, no unknown outcomes, and fast rescues and rollbacks.
 
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
@@ -19,7 +19,7 @@ use crate::source::Span;
 use crate::template::Template;
 use crate::template::expression::Kind;
 
-/// Tells of questions and of uncertain effects in blocks that must come to their end.
+/// Reports questions and uncertain effects in blocks that must be completed.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     for step in &plan.steps {
         step.visit(&mut |block| {
@@ -32,7 +32,7 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     }
 }
 
-/// Tells of a block of which nobody can say when it is over.
+/// Reports a block without an upper time limit.
 fn bounded(plan: &Plan, block: &Step, found: &mut Diagnostics) {
     let longest = longest::longest(plan, block);
     if longest.unbounded.is_empty() {
@@ -43,10 +43,10 @@ fn bounded(plan: &Plan, block: &Step, found: &mut Diagnostics) {
     found.push(
         Diagnostic::warning(
             Code::UnboundedUninterruptible,
-            "how long nothing can stop the run here is not bounded",
+            "this uninterruptible block has no upper time limit",
         )
-        .at(block.span, format!("{known}, and what {} may be", one_of(&texts)))
-        .help("give the input a `max`, or write the time out"),
+        .at(block.span, format!("takes {known} plus {}, which has no maximum", one_of(&texts)))
+        .help("add `max` to the input, or write a fixed time"),
     );
 }
 
@@ -79,24 +79,26 @@ fn ways_out(plan: &Plan, block: &Step, found: &mut Diagnostics) {
                 Code::SlowWayOut,
                 format!("{name} can take {way}, longer than its uninterruptible block"),
             )
-            .at(span, format!("up to {way}, with all attempts"))
-            .also(block.span, format!("nothing may stop the run in this block, for up to {bound}"))
+            .at(span, format!("up to {way}, including all attempts"))
+            .also(block.span, format!("this block cannot be interrupted for up to {bound}"))
             .help("lower its `timeout`, `within` or `retry`, or raise the `timeout` of the block"),
         );
     }
 }
 
-/// Says how long a block can take.
+/// Describes how long a block can take.
 fn until_when(plan: &Plan, block: &Step) -> String {
     let longest = longest::longest(plan, block);
     let known = duration::show(longest.known);
-    let at_least = if longest.unbounded.is_empty() { "" } else { " or more" };
-    format!("nothing may stop the run in this block, for up to {known}{at_least}")
+    match longest.unbounded.as_slice() {
+        [] => format!("this block cannot be interrupted for up to {known}"),
+        _ => format!("this block cannot be interrupted for {known} or more"),
+    }
 }
 
 fn inside(plan: &Plan, block: &Step, step: &Step, found: &mut Diagnostics) {
     let what = match &step.action {
-        Action::Approve(_) => Some("`approve` asks a person".to_owned()),
+        Action::Approve(_) => Some("`approve` waits for the operator".to_owned()),
         Action::Wait(wait) => match wait.as_ref() {
             Wait::Until { on_timeout, .. } => asks(plan, on_timeout),
             Wait::For(_) => None,
@@ -108,32 +110,34 @@ fn inside(plan: &Plan, block: &Step, step: &Step, found: &mut Diagnostics) {
         _ => None,
     };
     let hold = matches!(step.on_failure, Some(OnFailure::Hold));
-    let what = what.or_else(|| hold.then(|| "`on_failure: hold` asks a person".to_owned()));
+    let what =
+        what.or_else(|| hold.then(|| "`on_failure: hold` waits for the operator".to_owned()));
     if let Some(what) = what {
-        let message = format!("`{}` can wait for a person, and must not", step.title);
+        let message =
+            format!("`{}` may wait for an operator inside an uninterruptible block", step.title);
         found.push(
             Diagnostic::error(Code::QuestionInUninterruptible, message)
                 .at(step.span, what)
                 .also(block.span, until_when(plan, block))
-                .help("ask before the block, or behind it"),
+                .help("ask before or after the block"),
         );
     }
 }
 
 fn uncertain(step: &Step, block: Span, found: &mut Diagnostics) {
-    let message = format!("a cut could leave the end of `{}` unknown", step.title);
+    let message = format!("a lost connection could leave the outcome of `{}` unknown", step.title);
     found.push(
         Diagnostic::error(Code::UncertainInUninterruptible, message)
-            .at(step.span, "neither `done_when` nor `idempotent`")
-            .also(block, "nothing may stop the run in this block")
-            .help("say what must then be seen: `done_when: ...`")
-            .help("or `idempotent: true` if sending it twice does no harm"),
+            .at(step.span, "no `done_when` or `idempotent`")
+            .also(block, "this block cannot be interrupted")
+            .help("add `done_when: CONDITION`, the condition that is true once the step has worked")
+            .help("or add `idempotent: true` if running it twice is harmless"),
     );
 }
 
 fn asks(plan: &Plan, on_timeout: &Late<OnTimeout>) -> Option<String> {
     match on_timeout {
-        Late::Now(OnTimeout::Ask) => Some("`on_timeout: ask` asks a person".to_owned()),
+        Late::Now(OnTimeout::Ask) => Some("`on_timeout: ask` waits for the operator".to_owned()),
         Late::Now(_) => None,
         Late::Template(template) => {
             let name = input(template)?;
@@ -141,7 +145,7 @@ fn asks(plan: &Plan, on_timeout: &Late<OnTimeout>) -> Option<String> {
                 return None;
             };
             let asks = words.iter().any(|word| word == "ask");
-            asks.then(|| format!("asks a person where `{name}` is `ask`"))
+            asks.then(|| format!("waits for the operator if `{name}` is `ask`"))
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::document::Node;
 use crate::duration;
 use crate::plan::check::Placed;
 
-/// Tells of waits that can never hold, and of those that look only once.
+/// Reports waits that can never succeed, and those that check only once.
 pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
     let Some(wait) = placed.node.get("wait") else {
         return;
@@ -22,30 +22,30 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
         && stable >= timeout
     {
         found.push(
-            Diagnostic::error(Code::WaitNeverHolds, "this wait can never end well")
-                .at(node.span, "it must hold so long")
-                .also(limit.span, "and the time is up by then")
-                .help(format!("write a `timeout` well above {}", duration::show(stable))),
+            Diagnostic::error(Code::WaitNeverHolds, "`stable_for` must be shorter than `timeout`")
+                .at(node.span, "the condition must stay true for this long")
+                .also(limit.span, "the wait ends after this time")
+                .help(format!("raise `timeout` well above {}", duration::show(stable))),
         );
     }
     if let Some((node, least)) = time(wait, "at_least")
         && least > timeout
     {
         found.push(
-            Diagnostic::error(Code::WaitNeverHolds, "this wait can never end well")
-                .at(node.span, "it waits so long in any case")
-                .also(limit.span, "and the time is up before")
-                .help(format!("write a `timeout` of {} or more", duration::show(least))),
+            Diagnostic::error(Code::WaitNeverHolds, "`at_least` must not exceed `timeout`")
+                .at(node.span, "the wait takes at least this long")
+                .also(limit.span, "the wait ends after this time")
+                .help(format!("raise `timeout` to {} or more", duration::show(least))),
         );
     }
     if let Some((node, every)) = time(wait, "every")
         && every > timeout
     {
         found.push(
-            Diagnostic::warning(Code::WaitLooksOnce, "this wait looks only once")
-                .at(node.span, "the second look would come now")
-                .also(limit.span, "and the time is up before")
-                .help(format!("look more often than every {shown}")),
+            Diagnostic::warning(Code::WaitLooksOnce, "this wait checks its condition only once")
+                .at(node.span, "the second check would be after this time")
+                .also(limit.span, "the wait ends after this time")
+                .help(format!("lower `every` below {shown}")),
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Ways back: every change has one, or says why not.
+//! Rollback: every change has one, or a reason for having none.
 
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
@@ -9,7 +9,7 @@ use crate::plan::Rollback;
 use crate::plan::Step;
 use crate::source::Span;
 
-/// Tells of effects that nothing undoes.
+/// Reports effects without a rollback.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let mut maybe = None;
     walk(&plan.steps, false, true, &mut maybe, found);
@@ -17,8 +17,8 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
 
 /// Goes through steps in their order; returns whether a point of no return is passed for certain.
 ///
-/// `covered` says that a block around them has a way back. A step that may be left out is no
-/// certain point: neither is one in a block that may be. The last of these is kept for a remark.
+/// `covered` says that an enclosing block has a rollback. A step that may be skipped, or is in a block
+/// that may be skipped, is not certain. The last such point of no return is kept for a label.
 fn walk(
     steps: &[Step],
     covered: bool,
@@ -53,17 +53,17 @@ fn walk(
 }
 
 fn tell(step: &Step, maybe: Option<Span>, found: &mut Diagnostics) {
-    let fault = Diagnostic::error(Code::NoWayBack, format!("nothing undoes `{}`", step.title));
+    let fault = Diagnostic::error(Code::NoWayBack, format!("`{}` has no rollback", step.title));
     let fault = match maybe {
         Some(point) => fault
-            .at(step.span, "no way back here")
-            .also(point, "this point of no return may be left out"),
-        None => fault.at(step.span, "no way back here, and no point of no return before it"),
+            .at(step.span, "no `rollback`")
+            .also(point, "this point of no return may be skipped"),
+        None => fault.at(step.span, "add `rollback`, or a `point_of_no_return` before it"),
     };
     found.push(
         fault
-            .help("add what undoes it: `rollback: {run: ..., done_when: ...}`")
-            .help("or why there is nothing to undo: `rollback: {none: why}`")
-            .help("or why nothing is undone from here on: `point_of_no_return: why`"),
+            .help("add the command that undoes it: `rollback: {run: ..., done_when: ...}`")
+            .help("or state why there is nothing to undo: `rollback: {none: REASON}`")
+            .help("or state why nothing is undone from here on: `point_of_no_return: REASON`"),
     );
 }

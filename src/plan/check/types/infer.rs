@@ -64,9 +64,9 @@ impl Type<'_> {
     pub(super) fn about(&self) -> &'static str {
         match self {
             Self::Any => "a value",
-            Self::Bool => "true or false",
+            Self::Bool => "a bool",
             Self::Number => "a number",
-            Self::Text | Self::Words(_) => "text",
+            Self::Text | Self::Words(_) => "a string",
             Self::List | Self::Results => "a list",
             Self::Output { .. }
             | Self::Rows(_)

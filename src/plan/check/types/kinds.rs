@@ -50,7 +50,7 @@ pub(super) fn of_column<'a>(
     }
 }
 
-/// Returns a comparison of a value that is no bool.
+/// Returns a comparison for a value that is not a boolean.
 pub(super) fn compared(text: &str, kind: &Type<'_>) -> String {
     match kind {
         Type::Number => format!("`{text} > 0`"),

@@ -1,4 +1,4 @@
-//! What a step is done for is a list.
+//! `for_each` requires a list.
 
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
@@ -11,7 +11,7 @@ impl<'a, 'b> Check<'a, 'b>
 where
     'a: 'b,
 {
-    /// Tells of a `for_each` that gives no list.
+    /// Reports a `for_each` whose value is not a list.
     pub(super) fn list(&mut self, step: &'a Step) {
         let list = step.for_each.as_ref().map(|each| &each.list);
         list.into_iter().flat_map(ItemList::templates).for_each(|one| self.template(one));
@@ -26,7 +26,7 @@ where
         let text = &list.text;
         let help = match kind {
             Type::Rows(_) => format!(
-                "for its rows write `let: {{rows: {{from: {text}, where: true}}}}` and \
+                "to use its rows, write `let: {{rows: {{from: {text}, where: true}}}}` and \
                  `for_each: rows`"
             ),
             _ => format!("write a list: `for_each: [{text}]`"),
@@ -34,7 +34,7 @@ where
         let message = format!("`{text}` is {}, not a list", kind.about());
         let fault = Diagnostic::error(Code::NotAList, message).help(help);
         self.found.push(match list.span {
-            Some(span) => fault.at(span, "must be a list"),
+            Some(span) => fault.at(span, "expected a list"),
             None => fault,
         });
     }
