@@ -205,16 +205,16 @@ impl Diagnostics {
         self.left_out += more;
         let rest = self.rest.get_or_insert_with(|| {
             let rest = Diagnostic::error(Code::TooManyFaults, String::new());
-            Box::new(rest.help("mend those above, then look again"))
+            Box::new(rest.help("fix the problems above first, then check again"))
         });
         rest.severity = if errors { Severity::Error } else { Severity::Warning };
         rest.message.clear();
         // Writing to a string cannot fail.
         let _written = if self.stopped {
-            let words = "there are many faults, and the rest was not looked at";
+            let words = "too many errors; stopped checking";
             rest.message.write_str(words)
         } else {
-            write!(rest.message, "{} more faults are not shown", self.left_out)
+            write!(rest.message, "{} more problems are not shown", self.left_out)
         };
     }
 
@@ -270,7 +270,7 @@ mod tests {
         all.extend(found.clone());
         all.extend(found);
         let last = all.sorted().last().map(|one| one.message.clone());
-        let expected = format!("{} more faults are not shown", MAX_FAULTS + 10);
+        let expected = format!("{} more problems are not shown", MAX_FAULTS + 10);
         assert_eq!(last, Some(expected));
         assert_eq!(all.sorted().len(), MAX_FAULTS + 1);
         assert!(!all.has_errors());
@@ -289,7 +289,7 @@ mod tests {
         all.extend(found);
         all.push(Diagnostic::warning(Code::NoEntry, "one more"));
         let last = all.sorted().last().map(|one| one.message.clone());
-        let expected = "there are many faults, and the rest was not looked at";
+        let expected = "too many errors; stopped checking";
         assert_eq!(last.as_deref(), Some(expected));
         assert!(all.has_errors());
     }

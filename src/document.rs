@@ -28,7 +28,7 @@ pub struct Node {
     pub value: Value,
     /// Where it is written; for an alias, where it is defined.
     pub span: Span,
-    /// Where an alias stands that brought the node here.
+    /// The location of the alias that brought the node here.
     pub alias: Option<Span>,
 }
 
@@ -39,11 +39,11 @@ pub enum Value {
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// A whole number.
+    /// An integer.
     Int(i64),
     /// A number with a fraction or an exponent, or one too large for [`Value::Int`].
     Float(f64),
-    /// A text.
+    /// A string.
     Text(Text),
     /// A list.
     List(Vec<Node>),
@@ -51,7 +51,7 @@ pub enum Value {
     Map(Vec<Entry>),
 }
 
-/// A text and how it was written.
+/// A string and how it was written.
 #[derive(Clone, Debug)]
 pub struct Text {
     /// The text after YAML's own rules (escapes, folding).
@@ -82,21 +82,21 @@ pub struct Entry {
     pub key: String,
     /// Where the key is.
     pub key_span: Span,
-    /// Whether it stands alone in `{ }`, without `:`: a text with a comma in it looks so.
+    /// Whether it is alone in `{ }`, without `:`, as after an unquoted comma in a string.
     pub bare: bool,
     /// The value.
     pub value: Node,
 }
 
 impl Node {
-    /// Names the kind of the node as a person would.
+    /// Names the type of the node, with its article.
     pub fn kind(&self) -> &'static str {
         match &self.value {
             Value::Null => "nothing",
             Value::Bool(_) => "a bool",
-            Value::Int(_) => "a whole number",
+            Value::Int(_) => "an integer",
             Value::Float(_) => "a number",
-            Value::Text(_) => "text",
+            Value::Text(_) => "a string",
             Value::List(_) => "a list",
             Value::Map(_) => "a mapping",
         }

@@ -1,8 +1,8 @@
 //! The plan: what a file means, every name resolved, every default filled in.
 //!
 //! [`read`] makes a [`Plan`] of a text: `lower` gives a checked document its meaning, [`check`] finds
-//! what only planrun can find (a missing way back, a name that is not known yet). A plan knows no
-//! hosts and no values: [`crate::resolve`] brings it together with an inventory.
+//! what only planrun can find (a missing rollback, a name that is not known yet). A plan knows no
+//! hosts and no values: [`crate::resolve`] combines it with an inventory.
 //!
 //! Templates and expressions are kept as written; they are evaluated when their time comes.
 
@@ -64,19 +64,19 @@ pub use route::Routes;
 pub use route::Within;
 pub use word::Word;
 
-/// How long a command may take where the plan does not say.
+/// The default `timeout` of a command.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
-/// How long a look after an effect is patient where the plan does not say.
+/// The default `within` of an effect.
 pub const DEFAULT_WITHIN: Duration = Duration::from_secs(10);
-/// How long to wait between two attempts where the plan does not say.
+/// The default delay between two attempts.
 pub const DEFAULT_RETRY_DELAY: Duration = Duration::from_secs(5);
-/// How often a wait looks where the plan does not say.
+/// The default `every` of a wait.
 pub const DEFAULT_EVERY: Duration = Duration::from_secs(5);
 
 /// The version of the plan language.
 pub const VERSION: i64 = 1;
 
-/// Reads a plan; `None` where there are errors among the diagnostics.
+/// Reads a plan; `None` if there are errors among the diagnostics.
 pub fn read(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<Plan> {
     let mut own = Diagnostics::default();
     let plan = read_text(sources, id, &mut own).filter(|_| !own.has_errors());
@@ -88,21 +88,19 @@ fn read_text(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
     let node = document::parse(sources, id, found)?;
     if matches!(node.value, Value::Null) {
         found.push(
-            Diagnostic::error(Code::EmptyPlan, "there is nothing in the plan")
-                .at(Span::new(id, 0, 0), "no text, or comments alone")
-                .help("begin with `version: 1`, `name: ...`, `hosts: ...` and `steps:`"),
+            Diagnostic::error(Code::EmptyPlan, "the plan is empty")
+                .at(Span::new(id, 0, 0), "no keys here")
+                .help("start with `version: 1`, `name: ...`, `hosts: ...` and `steps:`"),
         );
         return None;
     }
     if let Some(version) = newer(&node) {
-        let message = format!(
-            "this plan is for version {version} of the language, this planrun knows {VERSION}"
-        );
+        let message = format!("unsupported plan version {version}");
         let at = node.get("version").map_or(node.span, |node| node.span);
-        // Told alone: a new version may change the meaning of every other word.
+        // Reported alone: a new version may change the meaning of every other key.
         found.push(
             Diagnostic::error(Code::NewerVersion, message)
-                .at(at, "not known yet")
+                .at(at, format!("this planrun supports version {VERSION}"))
                 .help("update planrun"),
         );
         return None;
@@ -116,13 +114,13 @@ fn read_text(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
     if found.gives_up() {
         return None;
     }
-    // Whatever is wrong, the rest is read as well: all faults are told at once.
+    // Whatever is wrong, the rest is read as well: all problems are reported at once.
     let told = Told::of(&node, sources, found);
     let mut own = Diagnostics::default();
     let plan = lower::lower(&node, sources, &mut own);
     told.reduce(Stage::Lowering, sources, &mut own);
     if own.is_stopped() {
-        // The rest of the plan is not there.
+        // The rest of the plan is missing.
         found.extend(own);
         return None;
     }
@@ -138,7 +136,7 @@ fn read_text(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
     Some(plan)
 }
 
-/// Tells what a file is instead of a plan: alone, for every other fault would follow from it.
+/// Reports what a file is instead of a plan, and nothing else: all other errors would follow from it.
 fn not_a_plan(file: Recognised) -> Diagnostic {
     let fault =
         Diagnostic::error(Code::NotAPlan, format!("this is {}, not a planrun plan", file.what))
@@ -170,29 +168,29 @@ pub struct Plan {
     pub description: Option<String>,
     /// The values given from outside.
     pub inputs: IndexMap<String, Input>,
-    /// The host pattern, and where it stands.
+    /// The host pattern and its location.
     pub hosts: (String, Span),
     /// How many hosts at a time, batch by batch; the last repeats. Never empty.
     pub serial: Vec<usize>,
-    /// How many hosts may fail before no further one is begun.
+    /// How many hosts may fail before no new host starts.
     pub max_failures: usize,
-    /// Groups or hosts claimed beside the targets.
+    /// Groups or hosts to lock in addition to the targets.
     pub locks: Vec<(String, Span)>,
-    /// How to look.
+    /// The probes.
     pub probes: IndexMap<String, Probe>,
-    /// Words for what is seen (`let`).
+    /// The named expressions (`let`).
     pub words: IndexMap<String, Word>,
-    /// What must hold before the first change.
+    /// The checks before the first change.
     pub preflight: Vec<Claim>,
     /// What to do.
     pub steps: Vec<Step>,
-    /// What must hold whatever fails.
+    /// The invariants.
     pub invariants: Invariants,
     /// Where each step is, by its path.
     pub routes: Routes,
 }
 
-/// A look at the world.
+/// A command that reads the state of a host.
 #[derive(Clone, Debug)]
 pub struct Probe {
     /// Its name.
@@ -203,24 +201,24 @@ pub struct Probe {
     pub place: Place,
     /// How its output becomes a value.
     pub reading: Reading,
-    /// Which exit statuses are no failure.
+    /// The exit codes that are not a failure.
     pub exit_codes: ExitCodes,
-    /// Where it stands.
+    /// Its location.
     pub span: Span,
 }
 
-/// A claim in words, and the condition that decides it.
+/// A check: a condition with a sentence that names it.
 #[derive(Clone, Debug)]
 pub struct Claim {
-    /// The words.
+    /// The sentence.
     pub text: String,
     /// The condition.
     pub condition: Rc<Expression>,
-    /// Where it stands.
+    /// Its location.
     pub span: Span,
 }
 
-/// What must hold whatever fails; for `prove`.
+/// The invariants, which are not evaluated yet.
 #[derive(Clone, Debug, std::default::Default)]
 pub struct Invariants {
     /// At every moment.
@@ -246,23 +244,23 @@ pub struct Step {
     pub for_each: Option<ForEach>,
     /// Whether it is done at all.
     pub when: Option<Rc<Expression>>,
-    /// What must hold before anything is sent.
+    /// The checks before it starts.
     pub requires: Vec<Claim>,
     /// How often a block is gone through, where the plan says; an effect has its own.
     pub rounds: Option<Retry>,
     /// How long a block may take in all, where the plan says; an effect has its own.
     pub timeout: Option<Late<Duration>>,
-    /// Its way back.
+    /// Its rollback.
     pub rollback: Rollback,
-    /// Why nothing is undone once it has ended well.
+    /// Why nothing is undone once it has succeeded.
     pub point_of_no_return: Option<String>,
-    /// What a failure leads to; `None`: roll back, or hold behind a point of no return.
+    /// What a failure leads to; `None`: roll back, or ask the operator after a point of no return.
     pub on_failure: Option<OnFailure>,
-    /// What an unknown end leads to.
+    /// What an unknown outcome leads to.
     pub on_unknown: OnUnknown,
     /// Why nothing may stop the run inside of it (blocks only).
     pub uninterruptible: Option<String>,
-    /// Where it stands: its first key.
+    /// Its location: its first key.
     pub span: Span,
 }
 
@@ -273,14 +271,14 @@ pub enum Action {
     Effect(Box<Effect>),
     /// Waits.
     Wait(Box<Wait>),
-    /// Claims something.
+    /// Checks conditions.
     Assert {
-        /// The claims.
+        /// The checks.
         claims: Vec<Claim>,
         /// How long they may take to come true; zero if nothing is said.
         within: Late<Duration>,
     },
-    /// Asks a person.
+    /// Asks the operator.
     Approve(Template),
     /// Records values.
     Set(Vec<(String, Rc<Expression>)>),
@@ -288,7 +286,7 @@ pub enum Action {
     Block {
         /// The steps.
         steps: Vec<Step>,
-        /// What is done where one of them fails.
+        /// What runs if one of them fails.
         rescue: Vec<Step>,
     },
     /// Fails.
@@ -300,13 +298,13 @@ pub enum Action {
 pub struct Effect {
     /// What is run.
     pub command: CommandSpec,
-    /// Where; never [`Place::EachOf`].
+    /// Its target; never [`Place::EachOf`].
     pub place: Place,
-    /// What must then be seen.
+    /// The condition that is true once it has worked.
     pub done_when: Option<Rc<Expression>>,
-    /// How long that may take.
+    /// How long that condition may take to become true.
     pub within: Late<Duration>,
-    /// How often it is sent again; one attempt for steps with neither `done_when` nor `idempotent`.
+    /// How often it is repeated; one attempt for steps with neither `done_when` nor `idempotent`.
     pub retry: Retry,
     /// The exit statuses of success, if the plan says; else `[0]` where there is no `done_when`.
     pub exit_codes: Option<ExitCodes>,
@@ -318,7 +316,7 @@ pub struct Effect {
     pub read_only: bool,
 }
 
-/// Sending again.
+/// Repeating.
 #[derive(Clone, Debug)]
 pub struct Retry {
     /// How many attempts there are in all; at least 1.
@@ -333,17 +331,17 @@ pub struct Retry {
 pub enum Wait {
     /// For a time.
     For(Late<Duration>),
-    /// Until a condition holds.
+    /// Until a condition is true.
     Until {
         /// The condition.
         until: Rc<Expression>,
-        /// It waits so long in any case.
+        /// The minimum time.
         at_least: Late<Duration>,
-        /// It waits so long at most.
+        /// The maximum time.
         timeout: Late<Duration>,
-        /// How often it looks.
+        /// How often the condition is checked.
         every: Late<Duration>,
-        /// How long the condition must hold without a break.
+        /// How long the condition must stay true without a break.
         stable_for: Late<Duration>,
         /// What happens when time is up.
         on_timeout: Late<OnTimeout>,
@@ -355,16 +353,16 @@ pub enum Wait {
 pub enum OnTimeout {
     /// The step fails.
     Fail,
-    /// A person is asked.
+    /// The operator is asked.
     Ask,
-    /// The run goes on.
+    /// The run continues.
     Continue,
 }
 
-/// The way back of a step.
+/// The rollback of a step.
 #[derive(Clone, Debug)]
 pub enum Rollback {
-    /// The plan says nothing.
+    /// Not given.
     Unsaid,
     /// There is nothing to undo, for this reason.
     None(String),
@@ -377,16 +375,16 @@ pub enum Rollback {
 pub enum OnFailure {
     /// The host is rolled back.
     Rollback,
-    /// A person is asked.
+    /// The operator is asked.
     Hold,
-    /// The run goes on, for this reason.
+    /// The run continues, for this reason.
     Continue(String),
 }
 
-/// What an unknown end leads to.
+/// What an unknown outcome leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnUnknown {
-    /// A person is asked.
+    /// The operator is asked.
     Ask,
     /// The step fails as unknown.
     Fail,
@@ -417,7 +415,7 @@ impl Step {
         }
     }
 
-    /// Returns the word of its action.
+    /// Returns the key of its action.
     pub fn action_word(&self) -> &'static str {
         match &self.action {
             Action::Effect(effect) => match effect.command.work {

@@ -38,9 +38,7 @@ impl Compiler {
         while limit <= MAX_REGEX {
             if limit > self.left {
                 self.spent = true;
-                return Err(format!(
-                    "with this one they take more than {MAX_SUM} bytes when they are compiled"
-                ));
+                return Err(format!("all patterns together compile to more than {MAX_SUM} bytes"));
             }
             if let Some(regex) = within(pattern, limit)? {
                 self.left -= limit;
@@ -59,13 +57,13 @@ impl Compiler {
 }
 
 fn too_large() -> String {
-    format!("it takes more than {MAX_REGEX} bytes when it is compiled")
+    format!("compiles to more than {MAX_REGEX} bytes")
 }
 
 /// Compiles a regular expression that may take so many bytes; `None` where it takes more.
 fn within(pattern: &str, limit: usize) -> Result<Option<Regex>, String> {
     if pattern.len() > MAX_PATTERN {
-        return Err(format!("it has more than {MAX_PATTERN} bytes"));
+        return Err(format!("longer than {MAX_PATTERN} bytes"));
     }
     match RegexBuilder::new(pattern).size_limit(limit).build() {
         Ok(regex) => Ok(Some(regex)),
@@ -87,12 +85,9 @@ mod tests {
     fn a_fault_is_told_in_a_line() {
         assert_eq!(compile("a(").unwrap_err(), "unclosed group");
         assert!(compile("a{1000}").unwrap().is_match(&"a".repeat(1000)));
-        let why = "it takes more than 1048576 bytes when it is compiled";
+        let why = "compiles to more than 1048576 bytes";
         assert_eq!(compile("((a{1000}){1000}){1000}").unwrap_err(), why);
-        assert_eq!(
-            compile(&"a".repeat(MAX_PATTERN + 1)).unwrap_err(),
-            "it has more than 8192 bytes"
-        );
+        assert_eq!(compile(&"a".repeat(MAX_PATTERN + 1)).unwrap_err(), "longer than 8192 bytes");
     }
 
     #[test]
@@ -108,7 +103,7 @@ mod tests {
                 break why;
             }
         };
-        let expected = "with this one they take more than 8388608 bytes when they are compiled";
+        let expected = "all patterns together compile to more than 8388608 bytes";
         assert_eq!(why, expected);
         assert!(compiler.is_spent());
     }

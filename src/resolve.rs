@@ -1,8 +1,8 @@
 //! From a plan and an inventory to a resolved plan: these hosts, these values, these files.
 //!
 //! After this stage nothing is read from the controller's disk any more: a [`ResolvedPlan`] is
-//! stored with its run, and a resume works on it and not on files edited since. Every fault is told:
-//! all inputs that lack a value, all files that are missing.
+//! stored with its run, and a resume works on it and not on files edited since. Every problem is
+//! reported: all inputs without a value, all missing files.
 
 mod files;
 mod hosts;
@@ -90,7 +90,8 @@ pub fn resolve(
     let mut secrets = Secrets::take(&plan, &mut inputs);
     secrets::files::locate(&plan, &mut inputs, &given.plan_dir);
     if !given.without_secrets {
-        let help = "correct the path; it is relative to the plan, with `--set` to where you are";
+        let help =
+            "check the path: it is relative to the plan (with `--set`, to the current directory)";
         secrets.read(&plan, &inputs, help, &mut own);
     }
     let mut inventory = inventory;

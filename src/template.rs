@@ -2,7 +2,7 @@
 //!
 //! Both are minijinja's language. Templates are rendered by minijinja itself ([`Template`]);
 //! expressions are parsed by it and evaluated by [`condition`], because a condition has a third
-//! value and must stop at the first name that has to be looked at. Templates never look: they see
+//! value and must stop at the first name that needs a probe. Templates never run probes: they see
 //! inputs, the host and results.
 //!
 //! What a value may do in a text depends on the text ([`Mode`]): it can never become two arguments,
@@ -141,7 +141,7 @@ pub struct Name {
 }
 
 impl Template {
-    /// Parses the text of a node; faults are told and give a template without names.
+    /// Parses the string of a node; errors are reported and give a template without names.
     pub fn parse(node: &Node, sources: &Sources, found: &mut Diagnostics) -> Self {
         let template = Self::plain(node.lexeme(sources).unwrap_or_default(), node.span);
         if template.is_plain() {
@@ -151,7 +151,7 @@ impl Template {
         Self::placed(template.text, node.span, places, found)
     }
 
-    /// Parses a whole source text; faults are told and give a template without names.
+    /// Parses a whole source; errors are reported and give a template without names.
     pub fn of_source(id: SourceId, sources: &Sources, found: &mut Diagnostics) -> Self {
         let text = sources.get(id).text();
         Self::placed(text, Span::new(id, 0, text.len()), Bytes::Source(id), found)
@@ -178,7 +178,7 @@ impl Template {
             }
             Err(fault) => {
                 found.push(fault.diagnostic(place).unwrap_or_else(|| {
-                    Diagnostic::error(Code::TemplateSyntax, "this template cannot be read")
+                    Diagnostic::error(Code::TemplateSyntax, "invalid template")
                         .at(place(fault.range), fault.text)
                         .help("write `{{ name }}`, `{{ name | filter }}`, or plain text")
                 }));
@@ -201,7 +201,7 @@ impl Template {
         Self { text: text.into(), span, names: Box::default(), parsed: None }
     }
 
-    /// Returns the names whose values stand in the text as a whole: `{{ name }}`, and `{{ name |
+    /// Returns the names whose values are inserted as a whole: `{{ name }}`, and `{{ name |
     /// filter }}` where the filter gives again a list for a list.
     pub fn whole_names(&self) -> Vec<&Name> {
         let shown = parser::shown_by_template(&self.text);

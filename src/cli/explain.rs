@@ -170,7 +170,7 @@ mod tests {
         let text = "One two\nthree.\n\n```yaml step\n- run: |\n    a\n\n    b\n```\n\nFix: four.";
         assert_eq!(
             readable(text, 10),
-            "One two\nthree.\n\n    - run: |\n        a\n\n        b\n\nFix:\nfour.\n"
+            "One two\nthree.\n\n    - run: |\n        a\n\n        b\n\nFix: four.\n"
         );
     }
 

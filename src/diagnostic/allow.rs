@@ -88,8 +88,8 @@ pub fn unused(
                 let fault = Diagnostic::warning(Code::UnusedAllow, "missing reason in `allow`");
                 found.push(
                     fault
-                        .at(span, "allows nothing without a reason")
-                        .help(format!("write why: `# planrun: allow({code}) REASON`")),
+                        .at(span, "requires a reason")
+                        .help(format!("add a reason: `# planrun: allow({code}) REASON`")),
                 );
             } else if !used(at)
                 && !code.split(',').any(|one| one.trim().parse().is_ok_and(&may_come))
@@ -97,7 +97,7 @@ pub fn unused(
                 let message = format!("unused `allow({code})`");
                 found.push(
                     Diagnostic::warning(Code::UnusedAllow, message)
-                        .at(span, "there is no such warning here")
+                        .at(span, "no such warning here")
                         .help("remove the comment"),
                 );
             }

@@ -4,7 +4,7 @@ use crate::document::Text;
 use crate::document::Value;
 
 /// Gives a plain scalar its type by the core schema of YAML 1.2, but for numbers with a leading
-/// zero, which stay text: a mode `0644` is no number.
+/// zero, which stay strings: a mode `0644` is not a number.
 pub(super) fn scalar(text: Text) -> Value {
     let written = text.text.as_str();
     match written {

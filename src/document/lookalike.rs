@@ -105,11 +105,17 @@ pub(super) fn odd(one: &Lookalike, id: SourceId, at: usize) -> Diagnostic {
     let fault = Diagnostic::error(Code::OddCharacter, format!("{} in YAML syntax", one.a_title()));
     // `--` is for options of commands.
     let (label, order, cured) = match one.meant {
-        " " => ("not a space for YAML", format!("replace the {} with a space", one.name), " "),
-        "" => {
-            ("cannot be seen, and is not a space for YAML", format!("remove the {}", one.name), "")
-        }
-        _ => ("not a hyphen for YAML", format!("replace the {} with `-`", one.name), "-"),
+        " " => (
+            "YAML does not accept this as a space",
+            format!("replace the {} with a space", one.name),
+            " ",
+        ),
+        "" => ("invisible, and not a space in YAML", format!("remove the {}", one.name), ""),
+        _ => (
+            "YAML does not accept this as a hyphen",
+            format!("replace the {} with `-`", one.name),
+            "-",
+        ),
     };
     fault.at(span, label).fix(order, span, cured)
 }

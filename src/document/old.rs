@@ -28,7 +28,7 @@ pub(super) enum Asked {
     Plain,
     /// That it be a number with a fraction.
     Float,
-    /// That it be decrypted, which nobody does here.
+    /// That it be decrypted, which planrun does not do.
     Vault,
     /// Something that is not known.
     Unknown,

@@ -1,7 +1,7 @@
 //! Text to [`Node`]s, by the events of a YAML 1.2 parser.
 //!
 //! Built on parser events and not on a deserializer: only they carry the style of a scalar and let
-//! every duplicate key of a file be told at once. An alias is copied where it is used, within
+//! every duplicate key of a file be reported at once. An alias is copied where it is used, within
 //! the bounds of [`anchors`], so that a bomb is refused after little work.
 
 pub mod anchors;
@@ -46,7 +46,7 @@ pub const MAX_NODES: usize = 4_000_000;
 /// Most items of a list, and most keys of a mapping that a program may have written: as many as the
 /// hosts of one group.
 pub const MAX_ENTRIES: usize = 100_000;
-/// Most keys of a mapping that a person wrote: a plan of 100,000 steps may have so many probes.
+/// Maximum keys of a mapping that a user wrote: a plan of 100,000 steps may have so many probes.
 pub const MAX_KEYS: usize = 20_000;
 /// Deepest nesting.
 pub const MAX_DEPTH: usize = 48;
@@ -93,11 +93,11 @@ fn read(
     let text = sources.get(id).text();
     let whole = Span::new(id, 0, 0);
     if text.len() > MAX_BYTES {
-        let message = format!("the file has {} bytes, more than {MAX_BYTES}", text.len());
+        let message = format!("file too large: {} bytes, the maximum is {MAX_BYTES}", text.len());
         found.push(
             Diagnostic::error(Code::FileTooLarge, message)
                 .at(whole, "")
-                .help("split it, or keep large data out of it"),
+                .help("split it, or move large data to other files"),
         );
         return None;
     }
@@ -123,7 +123,7 @@ fn read(
             Ok((event, span)) => {
                 builder.event(event, span)?;
                 if builder.faulty && builder.found.is_full() {
-                    // Nothing comes of it, and no more would be told.
+                    // The result is not used, and no more would be reported.
                     builder.found.stop();
                     return None;
                 }
@@ -133,14 +133,14 @@ fn read(
                 let fault = slips::syntax(text, id, at, error.info());
                 // That one has all of them that matter.
                 if fault.code != lookalike::CODE {
-                    builder.tell_odd();
+                    builder.report_odd();
                 }
                 builder.found.push(fault);
                 return None;
             }
         }
     }
-    builder.tell_odd();
+    builder.report_odd();
     if builder.faulty {
         return None;
     }
@@ -169,10 +169,10 @@ fn start_of_word(text: &str) -> usize {
 }
 
 pub(super) fn too_deep(span: Span) -> Diagnostic {
-    let message = format!("lists and mappings are nested deeper than {MAX_DEPTH}");
+    let message = format!("lists and mappings are nested more than {MAX_DEPTH} levels deep");
     Diagnostic::error(Code::NestedTooDeep, message)
         .at(span, "too deep")
-        .help("make it flatter: look for brackets that are not closed")
+        .help("reduce the nesting; check for unclosed brackets")
 }
 
 struct Builder<'a> {
@@ -197,7 +197,7 @@ impl Builder<'_> {
         Span::new(self.id, range.start.min(self.text.len()), range.end.min(self.text.len()))
     }
 
-    /// Takes one event; `None` ends the parse (the reason has been told).
+    /// Takes one event; `None` ends the parse (the reason has been reported).
     fn event(&mut self, event: Event<'_>, at: granit_parser::Span) -> Option<()> {
         let span = self.span(at);
         match event {
@@ -252,17 +252,17 @@ impl Builder<'_> {
             return Some(());
         }
         self.found.push(
-            Diagnostic::error(Code::SeveralDocuments, "the file holds several documents")
-                .at(span, "a second one begins here")
-                .help("keep one document a file"),
+            Diagnostic::error(Code::SeveralDocuments, "the file contains several YAML documents")
+                .at(span, "the second document starts here")
+                .help("keep one document per file"),
         );
         None
     }
 
     fn refuse_tag(&mut self, span: Span) {
-        let fault = Diagnostic::error(Code::YamlTag, "tags are not part of the language")
-            .at(span, "has a tag");
-        let order = "remove the tag; put quotes around text that begins with `!`";
+        let fault = Diagnostic::error(Code::YamlTag, "YAML tags are not allowed")
+            .at(span, "a tagged value");
+        let order = "remove the tag; quote a string that starts with `!`";
         let before = self.text.get(..span.range().start).unwrap_or_default();
         let mut end = before.len();
         let mut start = start_of_word(before);
@@ -278,7 +278,7 @@ impl Builder<'_> {
         });
     }
 
-    /// Returns what a tag asks for; one that has no meaning here is told.
+    /// Returns what a tag asks for; one that has no meaning here is reported.
     fn asked(&mut self, tag: Option<&Tag>, span: Span) -> Asked {
         let Some(tag) = tag else {
             return Asked::Nothing;
@@ -314,7 +314,7 @@ impl Builder<'_> {
         });
     }
 
-    fn tell_odd(&mut self) {
+    fn report_odd(&mut self) {
         self.faulty |= self.dialect != Dialect::Ansible && !self.odd.is_empty();
         for one in self.odd.drain(..) {
             self.found.push(one);
@@ -348,11 +348,11 @@ impl Builder<'_> {
             return None;
         }
         if let Some(Open::Map { key: None, .. }) = self.stack.last() {
-            let fault = Diagnostic::error(Code::KeyNotText, "a key of a mapping must be text")
-                .at(span, "this is a collection");
+            let fault = Diagnostic::error(Code::KeyNotText, "a mapping key must be a string")
+                .at(span, "this is a list or a mapping");
             self.found.push(match slips::cure(self.text, self.id, span.range().start) {
                 Some(cure) => fault.fix_all(cure.text, cure.edits),
-                None => fault.help("write a word before the `:`"),
+                None => fault.help("write a string before the `:`"),
             });
             return None;
         }
@@ -384,11 +384,11 @@ impl Builder<'_> {
     fn merged(&mut self, merges: Vec<Node>, entries: Vec<Entry>) -> Vec<Entry> {
         old::merged(merges, entries).unwrap_or_else(|node| {
             self.faulty = true;
-            let message = format!("`<<` merges mappings, and this is {}", node.kind());
+            let message = format!("`<<` requires a mapping, found {}", node.kind());
             self.found.push(
                 Diagnostic::error(Code::MergeKey, message)
                     .at(node.alias.unwrap_or(node.span), "")
-                    .help("name a mapping, or a list of them: `<<: *defaults`"),
+                    .help("use a mapping, or a list of mappings: `<<: *defaults`"),
             );
             Vec::new()
         })
@@ -399,9 +399,12 @@ impl Builder<'_> {
         self.nodes += if node.alias.is_some() { size } else { 1 };
         if self.nodes > MAX_NODES {
             self.found.push(
-                Diagnostic::error(Code::TooManyNodes, format!("more than {MAX_NODES} nodes"))
-                    .at(node.span, "this one is too many")
-                    .help("split the file"),
+                Diagnostic::error(
+                    Code::TooManyNodes,
+                    format!("the file has more than {MAX_NODES} values"),
+                )
+                .at(node.span, "exceeds the limit")
+                .help("split the file"),
             );
             return None;
         }
@@ -438,12 +441,12 @@ impl Builder<'_> {
                     }
                     if let Some(earlier) = seen.add(&key.text, entries) {
                         self.faulty = true;
-                        let message = format!("`{}` is there twice", key.text);
+                        let message = format!("duplicate key `{}`", key.text);
                         self.found.push(
                             Diagnostic::error(Code::DuplicateKey, message)
-                                .at(key.span, "the second one")
-                                .also(earlier, "the first one")
-                                .help("keep one of them"),
+                                .at(key.span, "second occurrence")
+                                .also(earlier, "first occurrence")
+                                .help("remove one of them"),
                         );
                     }
                     entries.push(entry(self.text, key.text, key.span, node));
@@ -469,9 +472,9 @@ impl Builder<'_> {
         if merges && self.dialect != Dialect::Ansible {
             self.faulty = true;
             self.found.push(
-                Diagnostic::error(Code::MergeKey, "merge keys are not in YAML 1.2")
+                Diagnostic::error(Code::MergeKey, "merge key `<<` is not supported")
                     .at(span, "")
-                    .help("write the keys out"),
+                    .help("write the merged keys themselves"),
             );
         }
         Key { text, span, merges }

@@ -1,7 +1,7 @@
-//! Where a byte of a scalar's text stands in the file.
+//! The location in the file of each byte of a scalar.
 //!
 //! A template or an expression is found at fault by offsets in the *decoded* text; the author
-//! wants the caret in her file. So the scalar is decoded once more here, by YAML's rules for its
+//! wants the caret in the file. So the scalar is decoded again here, by YAML's rules for its
 //! style, and every character remembers where it came from. What comes out must be the text that
 //! the parser gave; where it is not, the whole scalar is the place, and nothing is ever wrong.
 
@@ -24,11 +24,11 @@ pub struct Places {
 
 #[derive(Clone, Debug)]
 enum Table {
-    /// The text stands in the file as it is, from this byte on.
+    /// The file contains the text unchanged, from this byte on.
     Same(usize),
     /// For each byte of the text the range in the file that gives it, and one for the end.
     Each(Vec<Range<u32>>),
-    /// They cannot be told.
+    /// They are not known.
     Unknown,
 }
 
@@ -54,12 +54,12 @@ impl Places {
         Self { whole, style, table }
     }
 
-    /// Returns the place of a byte range of the text, the whole scalar where it cannot be told.
+    /// Returns the location of a byte range of the text, or of the whole scalar if it is not known.
     pub fn span(&self, range: Range<usize>) -> Span {
         self.exact(range).unwrap_or(self.whole)
     }
 
-    /// Returns the place of a byte range of the text, if it can be told.
+    /// Returns the location of a byte range of the text, if it is known.
     pub fn exact(&self, range: Range<usize>) -> Option<Span> {
         let (start, end) = match &self.table {
             Table::Unknown => return None,
@@ -78,7 +78,7 @@ impl Places {
     }
 
     /// Returns the edit that puts other text in the place of a byte range, written as the style of
-    /// the scalar needs it; `None` where the place cannot be told or the style cannot hold it.
+    /// the scalar needs it; `None` if the location is not known or the style does not allow it.
     pub fn edit(&self, range: Range<usize>, with: &str) -> Option<Edit> {
         let with = match self.style {
             Style::Single => with.replace('\'', "''"),
@@ -171,7 +171,7 @@ fn flow(source: &str, range: Range<usize>, style: Style, made: &mut Made) -> Opt
             made.push('\'', at..at + 2);
             at += 2;
         } else if break_at(&rest[blanks..]).is_some() {
-            // Blanks before a break go, and so does the indentation behind it.
+            // Spaces before a break are dropped, and so is the indentation after it.
             let (breaks, next) = breaks(source, at + blanks, range.end);
             let end = at + blanks + break_at(&rest[blanks..]).unwrap_or_default();
             made.fold(breaks, at..end);
@@ -327,7 +327,7 @@ mod tests {
     use crate::document::parse;
     use crate::source::Sources;
 
-    /// Parses a document and returns the first text in it that holds a needle, with its sources.
+    /// Parses a document and returns the value of its `key`, with its sources.
     fn text_of(document: &str) -> (Sources, Node) {
         let mut sources = Sources::default();
         let id = sources.add("p.yaml", document);
@@ -412,7 +412,7 @@ mod tests {
                 let span = places.exact(at..at + character.len_utf8());
                 prop_assert!(span.is_some(), "{document:?} gave {text:?}");
                 let written = sources.slice(span.unwrap());
-                // Letters stand for themselves; the rest may be folded or escaped.
+                // Letters are written as they are; the rest may be folded or escaped.
                 if character.is_alphabetic() && style != 2 {
                     prop_assert_eq!(written, character.to_string(), "{:?}", document);
                 }

@@ -1,8 +1,8 @@
-//! Slips of the pen in YAML, and their cures.
+//! Typos in YAML, and their fixes.
 //!
 //! The parser stops at a syntax fault and says where. What people do most (a template without
 //! quotes, a comma or bracket in `{ }`, `: ` in a text, a tab, a quote that is not closed) is tried
-//! out here: a cure is proposed only where the text it gives is read further than before.
+//! here: a fix is proposed only if the fixed text can be read further than before.
 
 use std::ops::Range;
 
@@ -17,9 +17,9 @@ use crate::document::parse;
 use crate::source::SourceId;
 use crate::source::Span;
 
-/// Longest text in which cures are tried out, in bytes: each try reads it once.
+/// Longest text in which fixes are tried, in bytes: each try reads it once.
 const MAX_TRIED: usize = 1024 * 1024;
-/// Most cures that are tried.
+/// Maximum fixes that are tried.
 const MAX_TRIES: usize = 16;
 
 /// What to do about a syntax fault.
@@ -33,24 +33,23 @@ pub(super) struct Cure {
 /// Most lines with odd characters that are tried.
 const MAX_ODD: usize = 4;
 
-/// Most lines that a cure moves.
+/// Maximum lines that a fix moves.
 const MAX_MOVED: usize = 12;
 
 /// A piece of text and what replaces it.
 type Change = (Range<usize>, String);
 
-const QUOTE_TEMPLATE: &str = "put quotes around a value that begins with a template";
-const QUOTE_FLOW: &str =
-    "put quotes around a text in `{ }` that holds `,`, `:`, `{`, `}`, `[` or `]`";
-const QUOTE_COLON: &str = "put quotes around a text that holds `: `";
-const QUOTE_SIGN: &str = "put quotes around a text that begins with a sign of YAML's own";
+const QUOTE_TEMPLATE: &str = "quote a value that starts with a template";
+const QUOTE_FLOW: &str = "quote a string inside `{ }` that contains `,`, `:`, `{`, `}`, `[` or `]`";
+const QUOTE_COLON: &str = "quote a string that contains `: `";
+const QUOTE_SIGN: &str = "quote a string that starts with a special character of YAML";
 const CLOSE_QUOTE: &str = "close the quote";
-const UNDER: &str = "put the keys of one item under each other";
-const BLANK: &str = "put a blank behind the `:`";
+const UNDER: &str = "align the keys of the item";
+const BLANK: &str = "add a space after the `:`";
 const TABS: &str = "use spaces";
 const IN_FURTHER: &str = "indent the closing bracket by more than the key it belongs to";
 
-/// Words a syntax error, with its cure where one is known.
+/// Reports a syntax error, with its fix if one is known.
 pub(super) fn syntax(text: &str, id: SourceId, at: usize, info: String) -> Diagnostic {
     let width = text[at..].chars().next().map_or(0, char::len_utf8);
     if info.contains("recursion limit") {
@@ -60,12 +59,12 @@ pub(super) fn syntax(text: &str, id: SourceId, at: usize, info: String) -> Diagn
     if let Some(odd) = odd(text, id, at) {
         return odd;
     }
-    let fault = Diagnostic::error(Code::YamlSyntax, "this is not YAML")
-        .at(Span::new(id, at, at + width), info);
+    let fault =
+        Diagnostic::error(Code::YamlSyntax, "invalid YAML").at(Span::new(id, at, at + width), info);
     match cure(text, id, at) {
         Some(cure) => fault.fix_all(cure.text, cure.edits),
         None => {
-            fault.help("look at the indentation and the quotes of this line and the one before it")
+            fault.help("check the indentation and the quotes of this line and the line before it")
         }
     }
 }
@@ -91,8 +90,8 @@ fn odd(text: &str, id: SourceId, at: usize) -> Option<Diagnostic> {
     if let Some((order, changes)) = cured {
         let of_line = |one: &&Change| one.0.start >= line.start;
         let (tab, _) = changes.iter().find(of_line)?;
-        let fault = Diagnostic::error(Code::YamlSyntax, "tab in the indentation")
-            .at(span(tab), "YAML does not allow a tab here");
+        let fault = Diagnostic::error(Code::YamlSyntax, "tabs are not allowed in indentation")
+            .at(span(tab), "a tab");
         return Some(fault.fix_all(*order, edits(changes)));
     }
     // From the nearest line upwards.
@@ -119,7 +118,7 @@ fn odd(text: &str, id: SourceId, at: usize) -> Option<Diagnostic> {
     None
 }
 
-/// Returns the odd spaces of a line that stand where YAML wants a plain one: in the indentation, or
+/// Returns the odd spaces of a line in places where YAML requires a plain one: in the indentation, or
 /// after a character of its syntax.
 fn odd_spaces(text: &str, line: Range<usize>) -> Vec<(usize, &'static Lookalike)> {
     let mut found = Vec::new();
@@ -135,7 +134,7 @@ fn odd_spaces(text: &str, line: Range<usize>) -> Vec<(usize, &'static Lookalike)
     found
 }
 
-/// Returns the cure of a fault at a byte of a text, if one of those known works.
+/// Returns the fix of an error at a byte of a text, if a known one works.
 pub(super) fn cure(text: &str, id: SourceId, at: usize) -> Option<Cure> {
     if text.len() > MAX_TRIED {
         return None;
@@ -248,7 +247,7 @@ fn line_before(text: &str, line: &Range<usize>) -> Option<Range<usize>> {
     (line.start > 0).then(|| line_of(text, line.start - 1))
 }
 
-/// Blanks for every tab that indents a line.
+/// Spaces for every tab that indents a line.
 fn tabs(text: &str, line: &Range<usize>, tries: &mut Tries) {
     let indents = |line: &str| line[..line.len() - line.trim_start().len()].contains('\t');
     if !indents(&text[line.clone()]) {
@@ -298,7 +297,7 @@ fn templates(text: &str, line: &Range<usize>, at: usize, tries: &mut Tries) {
     }
 }
 
-/// Returns the end of what stands on a line, its comment left out.
+/// Returns the end of the content of a line, without its comment.
 fn end_of_value(line: &str) -> usize {
     let end = line.find(" #").unwrap_or(line.len());
     line[..end].trim_end().len()
@@ -311,7 +310,7 @@ fn first_end(line: &str, begin: usize) -> usize {
     closed + rest.find([',', '}', ']']).unwrap_or(rest.trim_end().len())
 }
 
-/// Quotes for a value in `{ }` that holds one of its signs.
+/// Quotes for a value in `{ }` that contains one of its special characters.
 fn flow(text: &str, line: &Range<usize>, at: usize, tries: &mut Tries) {
     let lines = [Some(line.clone()), line_before(text, line)];
     for line in lines.into_iter().flatten() {
@@ -368,7 +367,7 @@ fn quotes(text: &str, at: usize, tries: &mut Tries) {
     }
 }
 
-/// Quotes for a value that holds `: ` or begins with a sign; a blank behind a colon.
+/// Quotes for a value that contains `: ` or starts with a special character; a space after a colon.
 fn colons(text: &str, line: &Range<usize>, at: usize, tries: &mut Tries) {
     let content = &text[line.clone()];
     let end = end_of_value(content);

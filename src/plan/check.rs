@@ -72,7 +72,7 @@ pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostic
 struct Placed<'a> {
     node: &'a Node,
     step: &'a Step,
-    /// Whether it belongs to a way back.
+    /// Whether it belongs to a rollback.
     handler: bool,
 }
 

@@ -38,8 +38,8 @@ pub struct CommandSpec {
 }
 
 impl CommandSpec {
-    /// Returns the templates of what is said about a command and is no part of it: as whom it runs,
-    /// the mode and the owner of a file.
+    /// Returns the templates that describe how a command runs: its user, and the mode and owner of a
+    /// file.
     pub fn circumstances(&self) -> Vec<&Template> {
         let mut all = Vec::new();
         if let Some(Become::Yes(Some(user))) = &self.r#become {
@@ -123,7 +123,7 @@ pub enum Late<T> {
     Template(Template),
 }
 
-/// Which exit statuses are no failure.
+/// The exit codes that are not a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExitCodes {
     /// All.

@@ -11,7 +11,7 @@ use crate::template::expression::Expression;
 pub struct ForEach {
     /// The list.
     pub list: ItemList,
-    /// Where its key stands.
+    /// The location of its key.
     pub span: Span,
 }
 
@@ -20,7 +20,7 @@ pub struct ForEach {
 pub enum ItemList {
     /// Written out.
     Written(Vec<WrittenItem>),
-    /// An expression that gives a list; it may look.
+    /// An expression whose value is a list; it may use probes.
     Expression(Rc<Expression>),
 }
 

@@ -39,18 +39,18 @@ pub enum InputKind {
     },
     /// A whole number.
     Int {
-        /// The least.
+        /// The minimum.
         min: Option<i64>,
-        /// The greatest.
+        /// The maximum.
         max: Option<i64>,
     },
     /// True or false.
     Bool,
     /// A duration; its value is the text as written.
     Duration {
-        /// The least.
+        /// The minimum.
         min: Option<Duration>,
-        /// The greatest.
+        /// The maximum.
         max: Option<Duration>,
     },
     /// One of these words.
@@ -63,9 +63,9 @@ pub enum InputKind {
     List {
         /// The type of each item; no list and no file.
         item: Box<Self>,
-        /// The least number of items.
+        /// The minimum number of items.
         min: Option<usize>,
-        /// The greatest number of items.
+        /// The maximum number of items.
         max: Option<usize>,
     },
 }

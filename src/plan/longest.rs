@@ -1,10 +1,11 @@
 //! The longest time that a step can take.
 //!
-//! Summed up: for an effect its attempts, each with `timeout` and the patience of `within` behind
-//! it, and the `delay` between two; for a wait its time or `timeout`; for claims `within`; for a
+//! The sum: for an effect its attempts, each with its `timeout` and `within`, and the `delay` between
+//! two; for a wait its time or `timeout`; for assertions `within`; for a
 //! block all of its parts, in each of its rounds with the `delay` between two, though no more than its
 //! `timeout`, and then of its rescue.
-//! Looks themselves are not counted, nor are handlers: they belong to the way back. A time that is an input counts with the input's `max`.
+//! Probes are not counted, nor are handlers, which belong to the rollback. A time that is an input counts
+//! with the `max` of the input.
 
 use std::time::Duration;
 
@@ -62,7 +63,7 @@ pub fn of_parts(plan: &Plan, block: &Step) -> Longest {
 
 fn add(plan: &Plan, step: &Step, to: &mut Longest) {
     if step.for_each.is_some() {
-        // How many items there are is seen only in the run.
+        // The number of items is only known during the run.
         to.unbounded.push("for_each".into());
     }
     match &step.action {
@@ -113,7 +114,7 @@ impl Longest {
     }
 }
 
-/// The greatest value of a time, where the plan tells.
+/// The maximum of a time, if the plan has one.
 fn greatest(plan: &Plan, time: &Late<Duration>) -> Option<Duration> {
     match time {
         Late::Now(time) => Some(*time),

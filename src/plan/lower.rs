@@ -1,10 +1,10 @@
 //! A checked document becomes a [`Plan`].
 //!
 //! Defaults are filled in, blocks hand down what their parts inherit, durations and expressions are
-//! parsed, every step gets its path, every name is looked up. It relies on a document whose shape
-//! holds, and where something is missing all the same gives something harmless: the fault has been
-//! told. Every fault is told, none stops the lowering. What speaks of several steps at once (ways
-//! back, names that are not known yet) is the business of [`super::check`].
+//! parsed, every step gets its path, every name is looked up. It relies on a document of the
+//! right shape; if something is missing anyway, which has been reported, it uses a harmless value.
+//! Every problem is reported, none stops the lowering. Rules about several steps (rollbacks, names
+//! that are not known yet) are in [`super::check`].
 
 mod action;
 mod circles;
@@ -67,7 +67,7 @@ pub(super) fn lower(node: &Node, sources: &Sources, found: &mut Diagnostics) -> 
         return plan;
     }
     let circles = names::resolve(&plan, &lowering.declared, &mut lowering.found);
-    // Whoever follows the words of a plan comes to an end.
+    // Following the named expressions of a plan must always end.
     for (name, word) in &mut plan.words {
         let (Word::Expression(expression, span) | Word::Rows { filter: expression, span, .. }) =
             word;
@@ -84,7 +84,7 @@ struct Lowering<'a> {
     sources: &'a Sources,
     found: Diagnostics,
     defaults: Defaults,
-    /// All names, and where each stands.
+    /// All names and their locations.
     declared: IndexMap<String, Declared>,
     patterns: Compiler,
     /// How many blocks the present step is in.
@@ -267,10 +267,11 @@ impl Lowering<'_> {
             return;
         }
         let probes: Vec<&str> = self.names_of(Kind::Probe);
-        let fault = Diagnostic::error(Code::UnknownName, format!("`{name}` is not a probe"))
+        let fault = Diagnostic::error(Code::UnknownName, format!("unknown probe `{name}`"))
             .naming(name)
-            .at(from.span, "`from` takes the name of a probe");
-        let fault = names::suggest(fault, name, &probes, "add a probe of that name under `probes`");
+            .at(from.span, "`from` requires the name of a probe");
+        let fault =
+            names::suggest(fault, name, &probes, "add a probe with this name under `probes`");
         self.found.push(fault);
     }
 
@@ -289,16 +290,19 @@ impl Lowering<'_> {
             .collect()
     }
 
-    /// Tells of a template in words for people, which are shown as they stand.
+    /// Reports a template in a text that is shown literally.
     fn shown(&mut self, text: &str, span: Span) {
         if text.contains("{{") {
             self.found.push(
-                Diagnostic::warning(Code::NoTemplateHere, "these words are shown as they stand")
-                    .at(span, "a person would read `{{`")
-                    .help(
-                        "leave the value out: the host, its values and what was seen are shown \
-                         beside the words",
-                    ),
+                Diagnostic::warning(
+                    Code::NoTemplateHere,
+                    "templates are not rendered in this text",
+                )
+                .at(span, "shown literally")
+                .help(
+                    "remove the template: the host and the observed values are shown with \
+                         this text",
+                ),
             );
         }
     }
@@ -320,7 +324,7 @@ impl Lowering<'_> {
             .collect()
     }
 
-    /// Returns a text that takes no template, and where it stands.
+    /// Returns a string that must not be a template, and its location.
     fn fixed(&mut self, node: Option<&Node>, whole: Span) -> (String, Span) {
         let Some(node) = node else {
             return (String::new(), whole);
@@ -328,9 +332,9 @@ impl Lowering<'_> {
         let text = node.as_text().unwrap_or_default();
         if text.contains("{{") {
             self.found.push(
-                Diagnostic::error(Code::NoTemplateHere, "this is read before any value is known")
-                    .at(node.span, "holds a template")
-                    .help("write the name of a group or host of the inventory"),
+                Diagnostic::error(Code::NoTemplateHere, "templates are not allowed here")
+                    .at(node.span, "evaluated before inputs are known")
+                    .help("write the name of a host or group of the inventory"),
             );
         }
         (text.to_owned(), node.span)
@@ -340,14 +344,14 @@ impl Lowering<'_> {
         Template::parse(node, self.sources, &mut self.found)
     }
 
-    /// Returns an expression; for a faulty one, which has been told, one that is false.
+    /// Returns an expression; for an invalid one, which has been reported, one that is false.
     fn expression(&mut self, node: &Node) -> Rc<Expression> {
         let parsed = Expression::parse(node, self.sources, &mut self.found);
         Rc::new(parsed.unwrap_or_else(|| falsehood(node.span)))
     }
 }
 
-/// Stands for an expression that was told of.
+/// Replaces an expression that was reported.
 fn falsehood(span: Span) -> Expression {
     let mut parsed = Expression::parse_text("false").expect("`false` is an expression");
     parsed.span = Some(span);
@@ -362,7 +366,7 @@ fn serial(node: Option<&Node>) -> Vec<usize> {
     }
 }
 
-/// Returns a whole number that the shape has held to be at least 0.
+/// Returns an integer that the shape check has found to be at least 0.
 fn whole(node: &Node) -> usize {
     match node.value {
         Value::Int(value) => usize::try_from(value).unwrap_or(0),

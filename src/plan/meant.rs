@@ -1,7 +1,7 @@
 //! What was meant by a faulty value, where only the inputs of the plan show it.
 //!
 //! A shape sees one value. That `wait: settle` means the value of the input `settle` is known only
-//! here, beside the plan as a whole; so the fixes are added to what was found.
+//! here, with the whole plan; so the fixes are added to what was found.
 
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;

@@ -19,7 +19,7 @@ enum Turn {
     Step(usize),
     /// To a step of the rescue.
     Rescue(usize),
-    /// To the way back.
+    /// To the rollback.
     Handler,
 }
 
@@ -61,8 +61,8 @@ impl Plan {
         places
     }
 
-    /// Returns the step at a place in the plan, and the step with the `for_each` that it is done
-    /// for: itself, or one that holds it.
+    /// Returns the step at a place in the plan, and the step with the `for_each` that
+    /// repeats it: itself, or one around it.
     pub fn find(&self, path: &StepPath) -> Option<(&Step, Option<&Step>)> {
         let mut found: Option<&Step> = None;
         let mut of = None;
@@ -81,20 +81,19 @@ impl Plan {
     }
 }
 
-/// As what a step stands in another.
+/// The role of a step in another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Within {
     /// As a part of a block.
     Part,
     /// As a step of its rescue.
     Rescue,
-    /// As its way back.
+    /// As its rollback.
     Handler,
 }
 
 impl Plan {
-    /// Returns the steps in which a step stands, the outermost first, and as what it, or the next of
-    /// them, stands in each.
+    /// Returns the steps around a step, the outermost first, and the role of the next one in each.
     pub fn around(&self, path: &StepPath) -> Vec<(&Step, Within)> {
         let mut around = Vec::new();
         let mut found: Option<&Step> = None;

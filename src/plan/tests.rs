@@ -1,4 +1,4 @@
-//! The sample plans are read without a remark.
+//! The sample plans are read without an error or a warning.
 
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::render;

@@ -1,7 +1,7 @@
-//! Values of inputs: text and data held against an [`InputKind`].
+//! Values of inputs: strings and data checked against an [`InputKind`].
 //!
 //! Used for the defaults in a plan and for the values that are given from outside. Patterns and
-//! bounds are decided by a JSON Schema, made of the kind; the words of a fault are ours.
+//! bounds are checked with a JSON Schema made from the kind; the messages are ours.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,14 +26,14 @@ use crate::schema::one_of;
 use crate::source::Sources;
 use crate::source::Span;
 
-/// Most items of a list that says nothing of their number.
+/// Maximum items of a list without a maximum of its own.
 const MAX_ITEMS: usize = 10_000;
 
 /// Most validators that are kept: as many as a plan may have inputs with bounds.
 const MAX_VALIDATORS: usize = 64;
 
 impl Input {
-    /// Whether its value is a secret. That of a file is a path, and only what stands there is one.
+    /// Whether its value is a secret. The value of a file input is a path; only its content is a secret.
     pub fn is_hidden(&self) -> bool {
         self.sensitive && self.kind != InputKind::File
     }
@@ -44,25 +44,32 @@ impl Input {
     }
 }
 
-/// Why a value is none of the input's.
+/// Why a value does not fit an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unfit {
-    /// What is wrong, as the end of a sentence: `is no duration`.
+    /// What is wrong with the value, after a colon: `not a duration`.
     pub why: String,
     /// What to do.
     pub help: String,
     /// The value that was probably meant, as it is written in YAML.
     pub cured: Option<String>,
+    /// Whether the value is empty and must not be.
+    pub is_empty: bool,
 }
 
 impl Unfit {
+    /// Makes one without a proposed value.
+    pub fn new(why: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { why: why.into(), help: help.into(), cured: None, is_empty: false }
+    }
+
     /// Adds the value that was probably meant.
     fn cured(mut self, value: impl Into<String>) -> Self {
         self.cured = Some(value.into());
         self
     }
 
-    /// Says what to do, and does it where the value stands.
+    /// Adds the help, and the fix at the location of the value.
     #[must_use]
     pub fn advise(self, fault: Diagnostic, value: Span) -> Diagnostic {
         match self.cured {
@@ -73,7 +80,7 @@ impl Unfit {
 }
 
 fn unfit(why: impl Into<String>, help: impl Into<String>) -> Unfit {
-    Unfit { why: why.into(), help: help.into(), cured: None }
+    Unfit::new(why, help)
 }
 
 /// Makes a value of a text, as it comes from a command line or a template.
@@ -130,19 +137,20 @@ fn list_of_text(kind: &InputKind, item: &InputKind, text: &str) -> Result<Value,
 }
 
 fn no_list() -> Unfit {
-    unfit("is no list", "write a list: `[one, other]`")
+    unfit("not a list", "write a list: `[one, other]`")
 }
 
-/// Says of which item something is told.
+/// Adds which item a problem is about.
 fn of_item(index: usize, text: &str, unfit: Unfit) -> Unfit {
     let number = index + 1;
     Unfit {
         why: match text {
-            "" => format!("has an item ({number}) that {}", unfit.why),
-            text => format!("has an item ({number}, `{text}`) that {}", unfit.why),
+            "" => format!("item {number}: {}", unfit.why),
+            text => format!("item {number}, `{text}`: {}", unfit.why),
         },
         help: unfit.help,
         cured: None,
+        is_empty: unfit.is_empty,
     }
 }
 
@@ -159,17 +167,17 @@ fn counted(kind: &InputKind, items: Vec<Value>) -> Result<Value, Unfit> {
     let number = items.len();
     Err(match (min, max) {
         (Some(min), Some(max)) => unfit(
-            format!("has {number} items, not {min} to {max}"),
+            format!("{number} items, expected {min} to {max}"),
             format!("write {min} to {max} items"),
         ),
         (Some(min), None) if number < *min => unfit(
-            format!("has {number} items, fewer than {min}"),
+            format!("{number} items, expected at least {min}"),
             format!("write {min} items or more"),
         ),
         _ => {
             let max = max.unwrap_or(MAX_ITEMS);
             unfit(
-                format!("has {number} items, more than {max}"),
+                format!("{number} items, expected at most {max}"),
                 format!("write at most {max} items"),
             )
         }
@@ -194,12 +202,12 @@ pub fn of_data(kind: &InputKind, value: &Value) -> Result<Value, Unfit> {
             let pattern = pattern.as_deref().unwrap_or_default();
             unfit(
                 format!("does not match `{pattern}`"),
-                "write a value that matches the pattern as a whole",
+                "use a value that matches the whole pattern",
             )
         }
         InputKind::Int { min, max } => out_of_bounds(*min, *max, |bound| bound.to_string()),
         InputKind::Duration { min, max } => out_of_bounds(*min, *max, duration::show),
-        _ => unfit("does not fit", "write another value"),
+        _ => unfit("not allowed", "use another value"),
     })
 }
 
@@ -216,22 +224,20 @@ fn typed(kind: &InputKind, value: &Value) -> Result<Value, Unfit> {
             // Ansible's INI files and its YAML both give numbers as text where they are quoted.
             Value::String(text) => match text.parse::<i64>() {
                 Ok(number) => Ok(number.into()),
-                Err(_) => Err(unfit("is no whole number", "write a whole number")),
+                Err(_) => Err(unfit("not an integer", "write an integer")),
             },
-            _ => Err(unfit("is no whole number", "write a whole number")),
+            _ => Err(unfit("not an integer", "write an integer")),
         },
         InputKind::Bool => match value {
             Value::Bool(_) => Ok(value.clone()),
             Value::String(text) => Err(match text.as_str() {
-                "yes" | "on" | "True" | "Yes" => {
-                    unfit("is not true or false", "write `true`").cured("true")
-                }
+                "yes" | "on" | "True" | "Yes" => unfit("not a bool", "write `true`").cured("true"),
                 "no" | "off" | "False" | "No" => {
-                    unfit("is not true or false", "write `false`").cured("false")
+                    unfit("not a bool", "write `false`").cured("false")
                 }
-                _ => unfit("is not true or false", "write `true` or `false`"),
+                _ => unfit("not a bool", "write `true` or `false`"),
             }),
-            _ => Err(unfit("is not true or false", "write `true` or `false`")),
+            _ => Err(unfit("not a bool", "write `true` or `false`")),
         },
         InputKind::Duration { .. } => duration_text(value),
         InputKind::List { item, .. } => match value {
@@ -244,33 +250,33 @@ fn typed(kind: &InputKind, value: &Value) -> Result<Value, Unfit> {
                 counted(kind, items.collect::<Result<_, _>>()?)
             }
             Value::String(text) if text.contains(',') => {
-                Err(unfit("is text, not a list", format!("write a list: `[{text}]`")))
+                Err(unfit("a string, not a list", format!("write a list: `[{text}]`")))
             }
             _ => Err(no_list()),
         },
         InputKind::Enum(_) if value.is_boolean() => {
-            Err(unfit("is true or false, not a word", "put quotes around the word"))
+            Err(unfit("a bool, not a string", "put quotes around it"))
         }
         InputKind::Enum(words) => choice(words, text.as_deref()),
         InputKind::Path => path(value),
         InputKind::String { .. } | InputKind::File => match text {
             Some(text) if text.contains('\0') => {
-                Err(unfit("holds a NUL byte", "remove the NUL byte"))
+                Err(unfit("contains a NUL byte", "remove the NUL byte"))
             }
             Some(text) if text.is_empty() && *kind == InputKind::File => {
-                Err(unfit("is empty", "name a file"))
+                Err(unfit("empty", "write the path of a file"))
             }
             Some(text) => Ok(text.into()),
-            None => Err(unfit("is no text", "write text, in quotes if it looks otherwise")),
+            None => Err(unfit("not a string", "write a string, in quotes if necessary")),
         },
     }
 }
 
 fn duration_text(value: &Value) -> Result<Value, Unfit> {
-    let no_duration = |help: String| Err(unfit("is no duration", help));
+    let no_duration = |help: String| Err(unfit("not a duration", help));
     let unit = |number: &str| {
-        let help = format!("add a unit, seconds if that is meant: `{number}s`");
-        Err(unfit("is no duration", help).cured(format!("{number}s")))
+        let help = format!("add a unit: `{number}s` for seconds");
+        Err(unfit("not a duration", help).cured(format!("{number}s")))
     };
     match value {
         Value::String(text) if duration::parse(text).is_some() => Ok(value.clone()),
@@ -278,7 +284,7 @@ fn duration_text(value: &Value) -> Result<Value, Unfit> {
             unit(text)
         }
         Value::Number(number) if number.is_u64() => unit(&number.to_string()),
-        _ => no_duration("write something like `90s`, `15m`, `1h 30m`".into()),
+        _ => no_duration("write a duration such as `90s`, `15m` or `1h 30m`".into()),
     }
 }
 
@@ -288,25 +294,25 @@ fn choice(words: &[String], text: Option<&str>) -> Result<Value, Unfit> {
     if all.contains(&text) {
         return Ok(text.into());
     }
-    let why = format!("is not {}", one_of(&all));
+    let why = format!("expected {}", one_of(&all));
     Err(match nearest(text, all.iter().copied()) {
         Some(near) => unfit(why, format!("did you mean `{near}`?")).cured(near),
-        None => unfit(why, format!("write {}", one_of(&all))),
+        None => unfit(why, format!("use {}", one_of(&all))),
     })
 }
 
 fn path(value: &Value) -> Result<Value, Unfit> {
     let Value::String(text) = value else {
-        return Err(unfit("is no path", "write a path that begins with `/`"));
+        return Err(unfit("not a path", "write a path that starts with `/`"));
     };
     if text.contains('\0') {
-        return Err(unfit("holds a NUL byte", "remove the NUL byte"));
+        return Err(unfit("contains a NUL byte", "remove the NUL byte"));
     }
     if !text.starts_with('/') {
-        return Err(unfit("is no absolute path", "write a path that begins with `/`"));
+        return Err(unfit("not an absolute path", "write a path that starts with `/`"));
     }
     if text.split('/').any(|part| part == "..") {
-        return Err(unfit("holds `..`", "write the path without `..`"));
+        return Err(unfit("contains `..`", "write the path without `..`"));
     }
     Ok(value.clone())
 }
@@ -333,7 +339,7 @@ fn fits(kind: &InputKind, value: &Value) -> bool {
 }
 
 /// Returns the validator of a schema. Making one takes far longer than using it, and an input is
-/// held against the same one for each of many hosts: so the last few are kept.
+/// checked with the same one for each of many hosts: so the last few are kept.
 fn validator(schema: Value) -> Option<Arc<Validator>> {
     static KEPT: Mutex<VecDeque<(Value, Arc<Validator>)>> = Mutex::new(VecDeque::new());
     let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -367,11 +373,11 @@ fn bounds(kind: &str, min: Value, max: Value) -> Value {
 fn out_of_bounds<T: Copy>(min: Option<T>, max: Option<T>, show: impl Fn(T) -> String) -> Unfit {
     match (min.map(&show), max.map(&show)) {
         (Some(min), Some(max)) => unfit(
-            format!("is not between {min} and {max}"),
-            format!("write a value from {min} to {max}"),
+            format!("not between {min} and {max}"),
+            format!("use a value from {min} to {max}"),
         ),
-        (Some(min), None) => unfit(format!("is less than {min}"), format!("write {min} or more")),
-        (None, Some(max)) => unfit(format!("is more than {max}"), format!("write {max} or less")),
-        (None, None) => unfit("does not fit", "write another value"),
+        (Some(min), None) => unfit(format!("less than {min}"), format!("use {min} or more")),
+        (None, Some(max)) => unfit(format!("more than {max}"), format!("use {max} or less")),
+        (None, None) => unfit("not allowed", "use another value"),
     }
 }

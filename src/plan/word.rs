@@ -1,22 +1,22 @@
-//! Words of `let`: names for what is seen.
+//! Named expressions (`let`).
 
 use std::rc::Rc;
 
 use crate::source::Span;
 use crate::template::expression::Expression;
 
-/// A word for what is seen.
+/// A named expression.
 #[derive(Clone, Debug)]
 pub enum Word {
     /// An expression.
     Expression(Rc<Expression>, Span),
-    /// The rows of a probe for which a condition holds.
+    /// The rows of a probe for which a condition is true.
     Rows {
         /// The probe.
         from: String,
         /// The condition, over `row`.
         filter: Rc<Expression>,
-        /// Where it stands.
+        /// Its location.
         span: Span,
     },
 }
@@ -29,14 +29,14 @@ impl Word {
         }
     }
 
-    /// Returns where it stands.
+    /// Returns its location.
     pub fn span(&self) -> Span {
         match self {
             Self::Expression(_, span) | Self::Rows { span, .. } => *span,
         }
     }
 
-    /// Returns the names it is made of.
+    /// Returns the names it uses.
     pub fn names(&self) -> Vec<&str> {
         let from = match self {
             Self::Expression(..) => None,

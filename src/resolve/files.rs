@@ -22,9 +22,9 @@ use crate::source::Span;
 use crate::template::Mode;
 use crate::template::Template;
 
-/// Greatest file, in bytes: all of them are kept with the run, and held in memory.
+/// Maximum size of a file, in bytes: all of them are stored with the run, and kept in memory.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
-/// Greatest sum of all files, in bytes.
+/// Maximum size of all files together, in bytes.
 const MAX_SUM: usize = 64 * 1024 * 1024;
 
 /// Reads the files of a plan, by their paths as rendered.
@@ -47,10 +47,10 @@ pub(super) fn read(
             found.push(
                 Diagnostic::error(
                     Code::FileTooLarge,
-                    format!("the files of the plan have more than {MAX_SUM} bytes together"),
+                    format!("the files of the plan have more than {MAX_SUM} bytes in total"),
                 )
-                .at(span, "too much with this one")
-                .help("bring large files to the hosts in another way, and let a step fetch them"),
+                .at(span, "exceeds the limit")
+                .help("copy large files to the hosts in another way, or download them in a step"),
             );
             break;
         }
@@ -96,10 +96,10 @@ fn paths(resolved: &ResolvedPlan, found: &mut Diagnostics) -> BTreeMap<String, S
                     Err(error) => found.push(
                         Diagnostic::error(
                             Code::NoSuchFile,
-                            format!("the file for {host} cannot be told: {error}"),
+                            format!("cannot determine the file for {host}: {error}"),
                         )
                         .at(upload.span, "cannot be rendered")
-                        .help("name the file by inputs and `host` alone"),
+                        .help("use only inputs and `host` in the path"),
                     ),
                 }
             }
@@ -108,14 +108,14 @@ fn paths(resolved: &ResolvedPlan, found: &mut Diagnostics) -> BTreeMap<String, S
     paths
 }
 
-/// Tells of a file that cannot be read.
+/// Reports a file that cannot be read.
 pub(super) fn unreadable(path: &str, why: &str, span: Span) -> Diagnostic {
-    Diagnostic::error(Code::NoSuchFile, format!("`{path}` cannot be read: {why}"))
-        .at(span, "names the file")
-        .help("correct the path; it is relative to the plan, with `--set` to where you are")
+    Diagnostic::error(Code::NoSuchFile, format!("cannot read `{path}`: {why}"))
+        .at(span, "this file")
+        .help("check the path: it is relative to the plan (with `--set`, to the current directory)")
 }
 
-/// Reads a file; the error says why it cannot be used.
+/// Reads a file; the error is the reason why it cannot be used.
 pub(super) fn content(path: &Path, max_bytes: u64) -> Result<Arc<[u8]>, String> {
     let file = File::open(path).map_err(|error| words(&error))?;
     let kind = file.metadata().map_err(|error| words(&error))?;
@@ -123,7 +123,7 @@ pub(super) fn content(path: &Path, max_bytes: u64) -> Result<Arc<[u8]>, String> 
         return Err("it is a directory".into());
     }
     if !kind.is_file() {
-        return Err("it is no plain file".into());
+        return Err("it is not a regular file".into());
     }
     let mut bytes = Vec::new();
     file.take(max_bytes + 1).read_to_end(&mut bytes).map_err(|error| words(&error))?;
@@ -133,19 +133,19 @@ pub(super) fn content(path: &Path, max_bytes: u64) -> Result<Arc<[u8]>, String> 
     Ok(bytes.into())
 }
 
-/// Says that a file is too large.
+/// Returns the reason of a file that is too large.
 pub(super) fn too_large(max_bytes: u64) -> String {
     let (size, unit) = match max_bytes / 1024 {
         kib @ ..1024 => (kib, "KiB"),
         kib => (kib / 1024, "MiB"),
     };
-    format!("it has more than {size} {unit}")
+    format!("it is larger than {size} {unit}")
 }
 
 fn words(error: &std::io::Error) -> String {
     match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".into(),
-        std::io::ErrorKind::PermissionDenied => "it may not be read".into(),
+        std::io::ErrorKind::NotFound => "no such file".into(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".into(),
         _ => error.to_string(),
     }
 }

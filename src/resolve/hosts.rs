@@ -1,4 +1,4 @@
-//! The hosts of a run, and the groups and hosts that a plan names beside them.
+//! The hosts of a run, and the other groups and hosts that a plan names.
 
 use std::collections::HashSet;
 
@@ -20,7 +20,7 @@ use crate::resolve::Given;
 use crate::schema::one_of;
 use crate::source::Span;
 
-/// Returns the hosts to be worked on; none where a fault was told.
+/// Returns the hosts to work on; none if a problem was reported.
 pub(super) fn targets(
     plan: &Plan,
     inventory: &Inventory,
@@ -44,11 +44,11 @@ pub(super) fn targets(
         }
     };
     if hosts.is_empty() {
-        let message = format!("`{text}` stands for no host of {}", inventory.path);
+        let message = format!("`{text}` matches no host in {}", inventory.path);
         let fault = Diagnostic::error(Code::NoHosts, message)
-            .at(*span, "no host is left")
-            .help("put hosts into the group, or name another one");
-        found.push(shown(fault, text, "no host in it", inventory));
+            .at(*span, "matches no host")
+            .help("add hosts to the group, or use another one");
+        found.push(shown(fault, text, "has no hosts", inventory));
         return hosts;
     }
     match &given.limit {
@@ -85,7 +85,7 @@ fn limited(
         found.push(
             Diagnostic::error(
                 Code::NoHosts,
-                format!("`--limit {limit}` leaves none of the hosts of the plan"),
+                format!("`--limit {limit}` excludes every host of the plan"),
             )
             .help(format!("choose from {all}")),
         );
@@ -97,7 +97,7 @@ fn limited(
 fn headline(error: &pattern::PatternError, inventory: &Inventory) -> String {
     match error {
         pattern::PatternError::Unknown { part, near: Some(_) } => {
-            format!("`{part}` is no host and no group of {}", inventory.path)
+            format!("no host or group named `{part}` in {}", inventory.path)
         }
         other => other.to_string(),
     }
@@ -111,7 +111,7 @@ fn groups(inventory: &Inventory) -> String {
         .filter(|name| *name != "ungrouped")
         .take(8)
         .collect();
-    format!("the inventory has {}", one_of(&groups).replace(" or ", " and "))
+    format!("groups in the inventory: {}", one_of(&groups).replace(" or ", " and "))
 }
 
 /// Lists hosts, not more than a line of them.
@@ -175,8 +175,8 @@ pub(super) fn places(plan: &Plan, inventory: &Inventory, found: &mut Diagnostics
     if let Some((_, span)) = named.filter(|_| is_real) {
         found.push(
             Diagnostic::warning(Code::LocksNotEnforced, "`locks` is not enforced across machines")
-                .at(*span, "only holds off your own runs on this machine")
-                .help("agree with other operators, or run planrun as one user on one machine"),
+                .at(*span, "only blocks your own runs on this machine")
+                .help("coordinate with other operators, or run planrun as one user on one machine"),
         );
     }
 }
@@ -185,8 +185,8 @@ fn not_a_host(name: &str, span: Span, inventory: &Inventory, found: &mut Diagnos
     if inventory.groups.contains_key(name) {
         let fault =
             Diagnostic::error(Code::GroupNotHost, format!("`{name}` is a group, not a host"))
-                .at(span, "which of its hosts?")
-                .help(format!("write `delegate_to: {{one_of: {name}}}`"));
+                .at(span, "expected a host")
+                .help(format!("use `delegate_to: {{one_of: {name}}}`"));
         found.push(shown(fault, name, "the group", inventory));
     } else {
         unknown(name, span, inventory, found);
@@ -197,11 +197,11 @@ fn members(name: &str, span: Span, inventory: &Inventory, found: &mut Diagnostic
     match inventory.members(name) {
         None => unknown(name, span, inventory, found),
         Some(members) if members.is_empty() => {
-            let message = format!("there is no host in the group `{name}`");
+            let message = format!("group `{name}` has no hosts");
             let fault = Diagnostic::error(Code::NoHosts, message)
                 .at(span, format!("empty in {}", inventory.path))
-                .help("put hosts into the group");
-            found.push(shown(fault, name, "no host in it", inventory));
+                .help("add hosts to the group");
+            found.push(shown(fault, name, "has no hosts", inventory));
         }
         Some(_) => {}
     }
@@ -212,26 +212,26 @@ fn unknown(name: &str, span: Span, inventory: &Inventory, found: &mut Diagnostic
     let near = nearest(name, inventory.groups.keys().map(String::as_str).chain(hosts));
     let fault = Diagnostic::error(
         Code::UnknownHost,
-        format!("`{name}` is no host and no group of {}", inventory.path),
+        format!("no host or group named `{name}` in {}", inventory.path),
     )
     .at(span, "not in the inventory");
     let here = ["localhost", "127.0.0.1", "::1"].contains(&name);
     found.push(match near {
         _ if here => fault.help(format!(
-            "for this machine add it to the inventory: `{name}: {{planrun_connection: local}}`"
+            "to use this machine, add it to the inventory: `{name}: {{planrun_connection: local}}`"
         )),
         Some(near) => meant(fault, near, inventory),
         None => fault.help(groups(inventory)),
     });
 }
 
-/// Offers the host or group that was probably meant, and shows where it stands.
+/// Suggests the host or group that was probably meant, and shows its location.
 fn meant(fault: Diagnostic, near: &str, inventory: &Inventory) -> Diagnostic {
     let fault = fault.help(format!("did you mean `{near}`?"));
-    shown(fault, near, "this one stands here", inventory)
+    shown(fault, near, "defined here", inventory)
 }
 
-/// Shows where a host or group stands.
+/// Shows the location of a host or group.
 fn shown(fault: Diagnostic, name: &str, label: &str, inventory: &Inventory) -> Diagnostic {
     match inventory.place(name) {
         Some(place) => fault.also(place, label),

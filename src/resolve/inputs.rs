@@ -30,8 +30,8 @@ use crate::source::Sources;
 use crate::template::Mode;
 use crate::template::Names;
 
-/// Returns the values of the inputs that are wanted, for each host; where a fault was told some may
-/// be missing.
+/// Returns the values of the inputs that are wanted, for each host; some are missing if a problem was
+/// reported.
 pub(super) fn values(
     plan: &Plan,
     wanted: impl Fn(&Input) -> bool,
@@ -78,11 +78,11 @@ pub(super) fn values(
 enum Found {
     Value(Value),
     Nothing,
-    /// There is one and it does not fit; that has been told.
+    /// There is one and it is invalid, which has been reported.
     Faulty,
 }
 
-/// The values that are the same on all hosts; `None` for one that does not fit.
+/// The values that are the same on all hosts; `None` for an invalid one.
 struct Common {
     set: IndexMap<String, Option<Value>>,
     file: IndexMap<String, Option<Value>>,
@@ -105,10 +105,10 @@ impl Common {
                 Err(unfit) => {
                     let shown = short(variable.as_written());
                     let told = |place: &str| wrong(name, input, &shown, place, &unfit);
-                    // With a place it is told once, for all hosts that have it from there.
+                    // With a location it is reported once, for all hosts that have it from there.
                     found.push(if let Some(place) = variable.place.0 {
                         told(&variable.origin)
-                            .at(place, "does not fit")
+                            .at(place, "invalid value")
                             .also(input.span, "declared here")
                     } else {
                         told(&format!("{} ({})", variable.origin, host.name))
@@ -118,14 +118,14 @@ impl Common {
             };
         }
         if let Some(origin) = host.encrypted.get(name) {
-            let message = format!("the input `{name}` is encrypted by a vault ({origin})");
+            let message = format!("input `{name}` is encrypted by a vault ({origin})");
             found.push(
                 Diagnostic::error(Code::VaultValue, message)
-                    .at(input.span, format!("no value on {}", host.name))
+                    .at(input.span, format!("no value for {}", host.name))
                     .help(if input.is_hidden() {
-                        "give it in a file of `--inputs`".into()
+                        "set it in a file and pass it with `--inputs`".into()
                     } else {
-                        format!("give it by `--set {name}=VALUE` or in a file of `--inputs`")
+                        format!("set it with `--set {name}=VALUE`, or in a file with `--inputs`")
                     }),
             );
             return Found::Faulty;
@@ -138,18 +138,19 @@ impl Common {
             Some(Default::Value(value)) => Found::Value(value.clone()),
             Some(Default::Template(template)) => {
                 let names = Names::from([("host".to_owned(), super::host_value(host))]);
-                let rendered = template.render(Mode::Text, &names).map_err(|error| Unfit {
-                    why: format!("cannot be rendered: {error}"),
-                    help: format!("give the host a `{name}`, or correct the default"),
-                    cured: None,
+                let rendered = template.render(Mode::Text, &names).map_err(|error| {
+                    Unfit::new(
+                        format!("cannot be rendered: {error}"),
+                        format!("set `{name}` for the host, or correct the default"),
+                    )
                 });
                 let value = rendered.and_then(|text| value::of_text(&input.kind, &text));
                 match value {
                     Ok(value) => Found::Value(value),
                     Err(unfit) => {
-                        let place = format!("its default on {}", host.name);
+                        let place = format!("default on {}", host.name);
                         let fault = wrong(name, input, &template.text, &place, &unfit);
-                        found.push(fault.at(template.span, "does not fit"));
+                        found.push(fault.at(template.span, "invalid value"));
                         Found::Faulty
                     }
                 }
@@ -179,11 +180,10 @@ fn data<'a>(kind: &InputKind, variable: &'a Variable) -> Result<&'a Value, Unfit
     let mut texts = texts.unwrap_or_default().iter().filter_map(Value::as_str);
     match texts.find(|text| is_other(text)) {
         None => Ok(&variable.value),
-        Some(_) => Err(Unfit {
-            why: format!("an inventory takes for {}", variable.value),
-            help: "write a decimal number, without zeros in front and without `:`".into(),
-            cured: None,
-        }),
+        Some(_) => Err(Unfit::new(
+            format!("inventories read it as {}", variable.value),
+            "write a decimal number without leading zeros and without `:`",
+        )),
     }
 }
 
@@ -221,18 +221,14 @@ pub(super) fn variable(input: &str) -> String {
     format!("{ENVIRONMENT}{}", input.to_uppercase())
 }
 
-/// Holds a secret against what is asked of it beside its type: it is not empty.
+/// Checks that a secret is not empty.
 fn fit(input: &Input, read: Result<Value, Unfit>) -> Result<Value, Unfit> {
     let empty = |value: &Value| value.as_str() == Some("");
     match read {
         Ok(value) if input.is_hidden() => {
             let texts = value.as_array().map_or(std::slice::from_ref(&value), Vec::as_slice);
             if texts.iter().any(empty) {
-                return Err(Unfit {
-                    why: "is empty".into(),
-                    help: "give it a value".into(),
-                    cured: None,
-                });
+                return Err(Unfit { is_empty: true, ..Unfit::new("empty", "set a value") });
             }
             Ok(value)
         }
@@ -294,7 +290,7 @@ fn file(
                 let place = sources.get(*id).path();
                 found.push(
                     wrong(&entry.key, input, &shown, place, &unfit)
-                        .at(entry.value.span, "does not fit")
+                        .at(entry.value.span, "invalid value")
                         .also(input.span, "declared here"),
                 );
                 None
@@ -305,20 +301,17 @@ fn file(
     values
 }
 
-/// Tells of given values that no input takes.
+/// Reports given values that no input takes.
 pub(super) fn unknown(plan: &Plan, given: &Given, found: &mut Diagnostics) {
     let names: Vec<&str> = plan.inputs.keys().map(String::as_str).collect();
     let help = |name: &str| match nearest(name, names.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None if names.is_empty() => "leave it out: the plan takes no inputs".into(),
-        None => format!("the plan takes {}", one_of(&names).replace(" or ", " and ")),
+        None if names.is_empty() => "remove it: the plan has no inputs".into(),
+        None => format!("inputs of the plan: {}", one_of(&names).replace(" or ", " and ")),
     };
     let fault = |name: &str, by: &str| {
-        Diagnostic::error(
-            Code::UnknownInput,
-            format!("`{by}` gives `{name}`, which is no input of the plan"),
-        )
-        .help(help(name))
+        Diagnostic::error(Code::UnknownInput, format!("unknown input `{name}` in `{by}`"))
+            .help(help(name))
     };
     for (name, _) in &given.set {
         if !plan.inputs.contains_key(name) {
@@ -328,7 +321,7 @@ pub(super) fn unknown(plan: &Plan, given: &Given, found: &mut Diagnostics) {
     for (variable, _) in &given.environment {
         if !plan.inputs.keys().any(|name| is_for(variable, name)) {
             let name = variable.strip_prefix(ENVIRONMENT).unwrap_or(variable);
-            let message = format!("`{variable}` is in the environment and gives no input a value");
+            let message = format!("environment variable `{variable}` matches no input of the plan");
             let fault = Diagnostic::warning(Code::UnknownInputVariable, message);
             found.push(match nearest(&name.to_lowercase(), names.iter().copied()) {
                 Some(near) => {
@@ -344,7 +337,8 @@ pub(super) fn unknown(plan: &Plan, given: &Given, found: &mut Diagnostics) {
     not_a_mapping(node, found);
     for entry in node.entries() {
         if !plan.inputs.contains_key(&entry.key) {
-            found.push(fault(&entry.key, "--inputs").at(entry.key_span, "no input of the plan"));
+            found
+                .push(fault(&entry.key, "--inputs").at(entry.key_span, "not an input of the plan"));
         }
     }
 }
@@ -355,29 +349,29 @@ fn not_a_mapping(node: &Node, found: &mut Diagnostics) {
         found.push(
             Diagnostic::error(
                 Code::WrongType,
-                format!("found {}, expected a mapping of inputs", node.kind()),
+                format!("expected a mapping of inputs, found {}", node.kind()),
             )
             .at(node.span, format!("this is {}", node.kind()))
-            .help("write a line `name: value` for each input"),
+            .help("write one line `NAME: VALUE` per input"),
         );
     }
 }
 
 fn wrong(name: &str, input: &Input, shown: &str, place: &str, unfit: &Unfit) -> Diagnostic {
     let (message, help) = if input.is_hidden() {
-        // What is wrong may tell a part of it.
-        let empty = unfit.why == "is empty";
-        let why = if empty { "is empty" } else { "does not fit" };
+        // The reason may contain a part of the secret.
+        let why = if unfit.is_empty { "empty" } else { "invalid" };
         let help = match &input.kind {
             InputKind::String { pattern: Some(one) } => {
-                format!("give a text that matches `{one}` as a whole")
+                format!("use a string that matches the whole pattern `{one}`")
             }
-            InputKind::List { .. } => "give a list of texts, within what the input allows".into(),
-            _ => "give a text".into(),
+            InputKind::List { .. } => "use a list of strings that the input allows".into(),
+            _ => "use a string that is not empty".into(),
         };
-        (format!("{place}: the secret `{name}` {why}"), help)
+        (format!("{why} value for secret `{name}` ({place})"), help)
     } else {
-        let message = format!("{place}: `{name}` is `{shown}`, which {}", unfit.why);
+        let message =
+            format!("invalid value `{shown}` for input `{name}` ({place}): {}", unfit.why);
         (message, unfit.help.clone())
     };
     Diagnostic::error(Code::WrongInput, message).at(input.span, "declared here").help(help)
@@ -385,7 +379,7 @@ fn wrong(name: &str, input: &Input, shown: &str, place: &str, unfit: &Unfit) -> 
 
 fn lacking(name: &str, input: &Input, hosts: &[HostName], found: &mut Diagnostics) {
     let hosts = hosts::names(hosts);
-    let message = format!("the input `{name}` has no value for {hosts}");
+    let message = format!("input `{name}` has no value for {hosts}");
     let value = match &input.kind {
         InputKind::Enum(words) => words.first().map_or("VALUE", String::as_str),
         InputKind::Duration { .. } => "15m",
@@ -400,10 +394,10 @@ fn lacking(name: &str, input: &Input, hosts: &[HostName], found: &mut Diagnostic
         let variable = variable(name);
         found.push(
             Diagnostic::error(Code::MissingInput, message)
-                .at(input.span, "a secret, and not kept")
+                .at(input.span, "a secret, which is never stored")
                 .help(format!(
-                    "give it by the environment, `{variable}`, in a file, `--inputs FILE`, or in \
-                     the inventory"
+                    "set it in the environment (`{variable}`), in a file (`--inputs FILE`) or in the \
+                     inventory"
                 )),
         );
         return;
@@ -415,7 +409,7 @@ fn lacking(name: &str, input: &Input, hosts: &[HostName], found: &mut Diagnostic
     found.push(
         Diagnostic::error(Code::MissingInput, message).at(input.span, "has no default").help(
             format!(
-                "give it in the inventory (`{name}: {value}`), or for all hosts with \
+                "set it in the inventory (`{name}: {value}`), or for all hosts with \
                  `--set {name}={typed}`"
             ),
         ),

@@ -60,7 +60,7 @@ fn value(expression: &Expression, names: &Names) -> Option<Value> {
     Evaluator::new(&Known(names)).value(expression).ok()
 }
 
-/// Names that are known without a look.
+/// Names that are known without a probe.
 struct Known<'a>(&'a Names);
 
 impl Scope for Known<'_> {

@@ -34,8 +34,22 @@ use crate::template::parser::shown_by_template;
 /// Filters that ask for the number.
 const NUMERIC: [&str; 4] = ["abs", "float", "int", "round"];
 
-/// Why the mode of an upload is no number.
-const OCTAL: &str = "the digits of a mode are octal";
+/// What the value is used for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Text,
+    /// The mode of an upload.
+    Mode,
+}
+
+impl Wanted {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Text => "used as a string here",
+            Self::Mode => "the digits of a mode are octal",
+        }
+    }
+}
 
 /// Something a template shows: a variable of the host (with the keys of a part of it), or a name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -95,7 +109,7 @@ pub(super) fn check(
     for (what, used) in shown {
         if let Shown::Variable(path) = what {
             let odd = |value: &Value, written: &Value| value != written;
-            report(resolved, &path, odd, used, "shown as text here", found);
+            report(resolved, &path, odd, used, Wanted::Text, found);
         }
     }
 }
@@ -161,30 +175,30 @@ fn part<'a>(value: &'a Value, keys: &[String]) -> Option<&'a Value> {
     })
 }
 
-/// Reports what is no text where the mode of an upload wants one.
+/// Reports a `mode` of an upload that is not a string.
 fn mode(resolved: &ResolvedPlan, what: &Shown, used: Span, given: &Given, found: &mut Diagnostics) {
     match what {
         Shown::Variable(path) => {
-            report(resolved, path, |value, _| value.is_number(), used, OCTAL, found);
+            report(resolved, path, |value, _| value.is_number(), used, Wanted::Mode, found);
         }
         Shown::Name(name) => {
             let Some(input) = resolved.plan.inputs.get(name) else {
                 return;
             };
             if matches!(input.kind, InputKind::Int { .. }) {
-                let message = format!("`{name}` is a number, and `mode` takes text");
+                let message = format!("`mode` requires a string, and `{name}` is a number");
                 found.push(
                     Diagnostic::error(Code::NumberAsText, message)
-                        .at(used, OCTAL)
+                        .at(used, Wanted::Mode.label())
                         .also(input.span, "declared here")
-                        .help(format!("declare it as text: `{name}: {{type: string}}`")),
+                        .help(format!("declare it as a string: `{name}: {{type: string}}`")),
                 );
             } else if is_of_inventory(name, input, given) {
                 // `0644` can mean nothing else; `420` may be the same mode, counted by tens.
                 let odd = |value: &Value, written: &Value| {
                     value.is_number() && !written.as_str().is_some_and(|one| one.starts_with('0'))
                 };
-                report(resolved, std::slice::from_ref(name), odd, used, OCTAL, found);
+                report(resolved, std::slice::from_ref(name), odd, used, Wanted::Mode, found);
             }
         }
     }
@@ -203,12 +217,13 @@ fn report(
     path: &[String],
     odd: impl Fn(&Value, &Value) -> bool,
     used: Span,
-    label: &str,
+    wanted: Wanted,
     found: &mut Diagnostics,
 ) {
     let Some((name, keys)) = path.split_first() else {
         return;
     };
+    let label = wanted.label();
     let mut all: IndexMap<&str, (&Variable, Vec<HostName>)> = IndexMap::new();
     let hosts = resolved.hosts.iter().filter_map(|host| resolved.inventory.host(host));
     for host in hosts {
@@ -228,24 +243,26 @@ fn report(
         let shown = part(&variable.value, keys).map(text).unwrap_or_default();
         let written = part(variable.as_written(), keys).map(text).unwrap_or_default();
         let path = path.join(".");
-        let message = format!("`{path}` of {hosts} is the number {shown}, not text");
+        let message = format!("`{path}` of {hosts} is the number {shown}, not a string");
         let fault = Diagnostic::error(Code::NumberAsText, message);
         // The digits of a mode that is counted by tens would be another mode.
-        let octal = variable.value.as_u64().filter(|_| label == OCTAL && !written.starts_with('0'));
+        let octal =
+            variable.value.as_u64().filter(|_| wanted == Wanted::Mode && !written.starts_with('0'));
         found.push(match variable.place.0 {
-            Some(place) if let Some(octal) = octal => {
-                fault.at(place, "a number, because it has no quotes").also(used, label).help(format!(
-                    "write the mode in quotes: `\"0{written}\"`, or `\"0{octal:o}\"` if that is meant"
-                ))
-            }
+            Some(place) if let Some(octal) = octal => fault
+                .at(place, "a number, because it is not quoted")
+                .also(used, label)
+                .help(format!(
+                    "quote the mode: `\"0{written}\"`, or `\"0{octal:o}\"` if you mean that one"
+                )),
             Some(place) if keys.is_empty() && variable.value.is_number() => {
-                let fault = fault.at(place, "a number, because it has no quotes");
+                let fault = fault.at(place, "a number, because it is not quoted");
                 fault.also(used, label).fix("put quotes around it", place, format!("\"{written}\""))
             }
             Some(place) => fault
                 .at(place, format!("written as {written}, without quotes"))
                 .also(used, label)
-                .help("put quotes around its numbers"),
+                .help("put quotes around the numbers in it"),
             None => fault.at(used, label).help(format!("put quotes around it: {origin}")),
         });
     }

@@ -1,7 +1,7 @@
 //! The ways to the hosts that a plan connects to: those that planrun does not take are errors.
 //!
-//! An inventory may hold hosts that only other tools reach. They are no error until a plan works on
-//! them, or delegates to them: then nothing is sent, neither there nor anywhere else.
+//! An inventory may contain hosts that only other tools reach. They are an error only if a plan works
+//! on them, or delegates to them: then nothing is sent to any host.
 
 use std::collections::HashSet;
 
@@ -45,31 +45,31 @@ fn fault(obstacle: &Obstacle, hosts: &str) -> Diagnostic {
         None => fault.help(format!("see `{variable}` at {origin}")),
     };
     if let Way::Connection(name) = way {
-        let message = format!("the connection `{name}` of {hosts} is not supported");
+        let message = format!("unsupported connection `{name}` of {hosts}");
         let fault = Diagnostic::error(Code::ForeignConnection, message);
         return at(fault, "planrun supports `ssh` and `local`")
-            .help("write `planrun_connection: ssh` if SSH is meant");
+            .help("use `planrun_connection: ssh` if you mean SSH");
     }
     let message = match way {
         Way::Hop(option) => {
             format!("{hosts}: connecting through another host (`{option}`) is not implemented")
         }
         Way::Other(option) => {
-            format!("{hosts}: the option `{option}` of ssh changes the way there")
+            format!("{hosts}: the ssh option `{option}` changes the destination")
         }
-        Way::Program => format!("{hosts}: connecting by another program is not implemented"),
+        Way::Program => format!("{hosts}: connecting through another program is not implemented"),
         Way::Connection(_) | Way::Unknown => {
-            format!("{hosts}: the value of `{variable}` cannot be read")
+            format!("{hosts}: cannot parse the value of `{variable}`")
         }
     };
     let fault = Diagnostic::error(Code::UnsupportedRoute, message);
-    let fault = at(fault, "planrun would connect directly, to another host");
+    let fault = at(fault, "planrun would connect directly, maybe to another host");
     if let Way::Other(_) = way {
         return fault.help(
-            "write `ansible_host`, `ansible_port` and `ansible_user` instead, and remove the option",
+            "use `ansible_host`, `ansible_port` and `ansible_user` instead, and remove the option",
         );
     }
-    fault.help("run planrun on a machine that reaches these hosts directly").help(format!(
-        "clear the variable there, in an inventory that comes last: `{variable}: \"\"`"
-    ))
+    fault
+        .help("run planrun on a machine that reaches these hosts directly")
+        .help(format!("and clear the variable in an inventory that comes last: `{variable}: \"\"`"))
 }

@@ -42,7 +42,7 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// Returns what `stdin` and uploads of a host see beside other names.
+    /// Returns the additional names that `stdin` and uploads of a host can use.
     pub fn names(&self, host: &HostName) -> Names {
         let secrets = self.of_hosts.get(host).into_iter().flatten();
         let exposed = secrets.map(|(name, secret)| {
@@ -139,17 +139,17 @@ pub(super) fn hide(plan: &Plan, inventory: &mut Inventory, given: &Given, source
     }
 }
 
-/// Tells of secrets that are seen, or would be.
+/// Reports secrets that are exposed, or would be.
 pub(super) fn check(resolved: &ResolvedPlan, given: &Given, found: &mut Diagnostics) {
     let inputs = resolved.plan.inputs.iter();
     for (name, input) in inputs.filter(|(_, input)| input.sensitive) {
         if input.is_hidden() && given.set.iter().any(|(set, _)| set == name) {
-            let message = format!("`--set` shows the secret `{name}` to everyone on this machine");
+            let message = format!("`--set` exposes secret `{name}` to every user of this machine");
             found.push(
                 Diagnostic::warning(Code::SecretOnCommandLine, message)
                     .at(input.span, "declared as a secret")
                     .help(format!(
-                        "give it by the environment, `{}`, in a file, `--inputs FILE`, or in the \
+                        "set it in the environment (`{}`), in a file (`--inputs FILE`) or in the \
                          inventory",
                         inputs::variable(name)
                     )),
@@ -158,18 +158,18 @@ pub(super) fn check(resolved: &ResolvedPlan, given: &Given, found: &mut Diagnost
         let short = resolved.secrets.each().into_iter();
         if short.filter(|(of, _)| of == name).any(|(_, bytes)| bytes.trim_ascii().len() < SHORTEST)
         {
-            let message = format!("the secret `{name}` has fewer than {SHORTEST} bytes");
+            let message = format!("secret `{name}` has fewer than {SHORTEST} bytes");
             found.push(
                 Diagnostic::warning(Code::ShortSecret, message)
-                    .at(input.span, "is not found in what commands print")
-                    .help("take a longer one, or see that no command prints it"),
+                    .at(input.span, "too short to redact from output without false matches")
+                    .help("use a longer secret, or make sure that no command prints it"),
             );
         }
     }
     copied(resolved, found);
 }
 
-/// Tells of secrets that are kept all the same, in other values.
+/// Reports secrets that would be stored, inside other values.
 fn copied(resolved: &ResolvedPlan, found: &mut Diagnostics) {
     let redactor = &resolved.secrets.redactor;
     if redactor.is_idle() {
@@ -177,15 +177,15 @@ fn copied(resolved: &ResolvedPlan, found: &mut Diagnostics) {
     }
     let fault = |what: String| {
         Diagnostic::error(Code::SecretInOtherValue, what)
-            .help("take it out of there: all but secrets is kept with the run")
-            .help("or choose a secret that is no word of the inventory")
+            .help("remove it there: everything except secrets is stored with the run")
+            .help("or use a secret that does not occur in the inventory")
     };
     for host in resolved.inventory.hosts.values() {
         for (name, variable) in &host.vars {
             if redactor.finds(&variable.value.to_string()) {
                 let (origin, host) = (&variable.origin, &host.name);
                 found.push(fault(format!(
-                    "{origin}: the variable `{name}` of {host} holds the value of a secret"
+                    "variable `{name}` of {host} contains a secret ({origin})"
                 )));
             }
         }
@@ -193,23 +193,21 @@ fn copied(resolved: &ResolvedPlan, found: &mut Diagnostics) {
     for (host, values) in &resolved.inputs {
         for (name, value) in values {
             if redactor.finds(&value.to_string()) {
-                found.push(fault(format!(
-                    "the input `{name}` of {host} holds the value of a secret"
-                )));
+                found.push(fault(format!("input `{name}` of {host} contains a secret")));
             }
         }
     }
 }
 
-/// Tells of secret files that are kept all the same, in other files.
+/// Reports secret files that would be stored, inside other files.
 pub(super) fn copied_files(resolved: &ResolvedPlan, found: &mut Diagnostics) {
     resolved.secrets.files.copied(resolved, found);
 }
 
-/// Finds the secrets of a run that goes on: it was kept without them.
+/// Finds the secrets of a resumed run, which was stored without them.
 ///
-/// The inventory is the one the run was begun with, read anew, if that can be done; `given` is what
-/// a user gives now. Faults are told, all that are missing among them.
+/// The inventory is the one the run was started with, read again if possible; `given` is what the
+/// operator passes now. All problems are reported, including every missing secret.
 pub fn again(
     resolved: &mut ResolvedPlan,
     inventory: Option<Inventory>,
@@ -229,7 +227,7 @@ pub fn again(
     let mut values =
         inputs::values(&resolved.plan, wanted, &inventory, &hosts, given, sources, found);
     resolved.secrets = Secrets::take(&resolved.plan, &mut values);
-    let help = "put it there again: what it holds is a secret, and was not kept";
+    let help = "restore the file: its content is a secret and was not stored";
     let (plan, inputs) = (&resolved.plan, &resolved.inputs);
     resolved.secrets.read(plan, inputs, help, found);
     hide(&resolved.plan, &mut inventory, given, sources);

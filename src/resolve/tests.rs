@@ -130,13 +130,13 @@ fn items_have_their_type() {
 fn a_list_that_does_not_fit_says_which_item() {
     let fault = |text: &str| Scene::new(UNITS, ONE).set("units", text).fault();
     let told = fault("imap,LMTP");
-    assert!(told.contains("item (2, `LMTP`) that does not match `[a-z]+`"), "{told}");
+    assert!(told.contains("item 2, `LMTP`: does not match `[a-z]+`"), "{told}");
     let told = fault("a,b,c,d");
-    assert!(told.contains("has 4 items, not 1 to 3"), "{told}");
+    assert!(told.contains("4 items, expected 1 to 3"), "{told}");
     let told = fault("[imap, lmtp");
-    assert!(told.contains("is no list"), "{told}");
+    assert!(told.contains("not a list"), "{told}");
     let told = fault("[[imap]]");
-    assert!(told.contains("has an item (1) that is no text"), "{told}");
+    assert!(told.contains("item 1: not a string"), "{told}");
     let inventory = "all:\n  hosts:\n    web1: {units: 'imap,lmtp'}\n";
     let told = Scene::new(UNITS, inventory).fault();
     assert!(told.contains("hosts.yaml:3:19"), "{told}");
@@ -193,9 +193,12 @@ fn of_two_groups_at_one_depth_the_later_name_counts_or_the_greater_priority() {
 fn a_wrong_value_says_where_it_comes_from() {
     const PATIENCE: &str = "  patience: {type: duration}";
     let told = Scene::new(PATIENCE, ONE).set("patience", "5").fault();
-    assert!(told.contains("--set: `patience` is `5`, which is no duration"), "{told}");
+    assert!(
+        told.contains("invalid value `5` for input `patience` (--set): not a duration"),
+        "{told}"
+    );
     let told = Scene::new(PATIENCE, ONE).environment("PATIENCE", "5").fault();
-    assert!(told.contains("PLANRUN_INPUT_PATIENCE: `patience` is `5`"), "{told}");
+    assert!(told.contains("(PLANRUN_INPUT_PATIENCE)"), "{told}");
     let told = Scene::new(PATIENCE, ONE).file("# none\npatience: soon\n").fault();
     assert!(told.contains("inputs.yaml:2:11"), "{told}");
     let inventory = "all:\n  vars:\n    patience: 5\n  hosts: {web1: {}, web2: {}}\n";
@@ -224,12 +227,12 @@ fn a_file_that_cannot_be_read_is_told_by_its_kind() {
     let fault = |path: &str| Scene::new(SOURCE, ONE).set("source", path).fault();
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("none");
-    assert!(fault(missing.to_str().unwrap()).contains("there is no such file"));
+    assert!(fault(missing.to_str().unwrap()).contains("no such file"));
     assert!(fault(folder.path().to_str().unwrap()).contains("it is a directory"));
     let large = folder.path().join("large");
     let file = fs::File::create(&large).unwrap();
     file.set_len(16 * 1024 * 1024 + 1).unwrap();
-    assert!(fault(large.to_str().unwrap()).contains("more than 16 MiB"));
+    assert!(fault(large.to_str().unwrap()).contains("larger than 16 MiB"));
 }
 
 #[test]
@@ -239,7 +242,7 @@ fn only_hosts_that_the_plan_works_on_must_be_reached_directly() {
                      web3: {ansible_connection: lxd}\n";
     let told = Scene::new("  a: {type: int, default: 1}", inventory).fault();
     assert!(told.contains("`web2`: connecting through another host (`ProxyJump`)"), "{told}");
-    assert!(told.contains("the connection `lxd` of `web3` is not supported"), "{told}");
+    assert!(told.contains("unsupported connection `lxd` of `web3`"), "{told}");
     let mut scene = Scene::new("  a: {type: int, default: 1}", inventory);
     scene.given.limit = Some("web1".to_owned());
     let (resolved, told) = scene.resolve();

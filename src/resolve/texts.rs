@@ -29,7 +29,7 @@ use crate::template::Mode;
 use crate::template::Names;
 use crate::template::Template;
 
-/// Greatest file that is rendered, in bytes.
+/// Maximum size of a file that is rendered, in bytes.
 pub const MAX_BYTES: u64 = 1024 * 1024;
 
 /// Checks the files that a plan names by paths that are written out.
@@ -49,7 +49,7 @@ pub fn check(plan: &Plan, plan_dir: &Path, sources: &mut Sources, found: &mut Di
     texts::check(plan, &all, sources, found);
 }
 
-/// Returns a file's text under the path that the plan names it by; none where it is no text.
+/// Returns the text of a file with its path as in the plan; `None` if it is not text.
 fn parse(
     path: &str,
     bytes: &[u8],
@@ -60,9 +60,9 @@ fn parse(
 ) -> Option<(String, Template)> {
     let Ok(text) = std::str::from_utf8(bytes) else {
         found.push(
-            Diagnostic::error(Code::NotUtf8, format!("`{path}` is not UTF-8 text"))
-                .at(span, "a template is text")
-                .help("save the file as UTF-8, or send it as it is: `from`"),
+            Diagnostic::error(Code::NotUtf8, format!("`{path}` is not valid UTF-8"))
+                .at(span, "a template must be UTF-8")
+                .help("save the file as UTF-8, or upload it unchanged with `from`"),
         );
         return None;
     };
@@ -101,7 +101,7 @@ pub(super) fn of_hosts(
                     UploadSource::File(_) => {}
                     UploadSource::Content(text) => {
                         if let Some((fault, _)) = fault(text, &names, host.as_str()) {
-                            found.push(fault.at(text.span, "rendered for the host"));
+                            found.push(fault.at(text.span, "rendered here"));
                         }
                     }
                     UploadSource::Rendered(path) => {
@@ -121,7 +121,7 @@ struct Parsed<'a> {
     resolved: &'a ResolvedPlan,
     plan_dir: &'a Path,
     texts: BTreeMap<String, Option<Template>>,
-    /// Files of which it was told that they cannot be rendered: once is enough.
+    /// Files that were reported as not renderable: once is enough.
     told: HashSet<String>,
 }
 
@@ -150,7 +150,7 @@ impl Parsed<'_> {
         {
             let span = range
                 .map_or(text.span, |range| Span::new(text.span.source, range.start, range.end));
-            found.push(fault.at(span, "rendered for the host"));
+            found.push(fault.at(span, "rendered here"));
         }
     }
 
@@ -191,8 +191,8 @@ fn fault(
         return None;
     }
     let error = text.render(Mode::Text, names).err()?;
-    let message = format!("this cannot be rendered for {host}: {error}");
+    let message = format!("cannot render this template for {host}: {error}");
     let fault = Diagnostic::error(Code::TemplateFails, message)
-        .help("give the host what is missing, or write `{% if NAME is defined %}`");
+        .help("define the missing value, or check it first: `{% if NAME is defined %}`");
     Some((fault, error.range))
 }

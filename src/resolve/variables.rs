@@ -1,8 +1,8 @@
 //! Variables of hosts that a plan reads by `host.vars.NAME`: there on every host that will need them.
 //!
-//! Looked at is what every host comes by: texts, conditions and lists of the preflight and of steps
-//! without `when`, and the probes and words that these name. What stands under a `when` may be meant
-//! for some hosts alone, so nothing is said of it. A name that is tested (`is defined`) or has a
+//! Checked is what every host evaluates: templates, conditions and lists of the preflight and of steps
+//! without `when`, and the probes and named expressions that these use. A step with a `when` may be
+//! meant for some hosts only, so it is not checked. A name that is tested (`is defined`) or has a
 //! `default` may be missing.
 
 use std::collections::HashSet;
@@ -31,7 +31,7 @@ use crate::template::expression::Expression;
 use crate::template::expression::Kind;
 use crate::template::parser;
 
-/// Tells of variables that some of the hosts lack.
+/// Reports variables that are missing on some hosts.
 pub(super) fn check(resolved: &ResolvedPlan, found: &mut Diagnostics) {
     let mut needed = Needed { plan: &resolved.plan, seen: HashSet::new(), places: IndexMap::new() };
     for claim in &resolved.plan.preflight {
@@ -46,10 +46,10 @@ pub(super) fn check(resolved: &ResolvedPlan, found: &mut Diagnostics) {
         if lack.is_empty() {
             continue;
         }
-        let message = format!("there is no `host.vars.{name}` for {}", hosts::names(&lack));
-        let fault = Diagnostic::error(Code::MissingVariable, message).at(span, "needed here");
+        let message = format!("`host.vars.{name}` is not defined for {}", hosts::names(&lack));
+        let fault = Diagnostic::error(Code::MissingVariable, message).at(span, "used here");
         let fault = match having(resolved, &name) {
-            Some((host, place)) => fault.also(place, format!("`{host}` has it here")),
+            Some((host, place)) => fault.also(place, format!("defined here for `{host}`")),
             None => fault,
         };
         let near = lack.iter().find_map(|host| {
@@ -61,16 +61,18 @@ pub(super) fn check(resolved: &ResolvedPlan, found: &mut Diagnostics) {
             Some((_, near)) if lack.len() == resolved.hosts.len() => {
                 fault.help(format!("did you mean `host.vars.{near}`?"))
             }
-            Some((host, near)) => fault.help(format!("`{host}` has `{near}`: is it `{name}`?")),
-            None => fault.help(format!("give it in the inventory: `{name}: VALUE`")),
+            Some((host, near)) => {
+                fault.help(format!("`{host}` defines `{near}`: did you mean `{name}`?"))
+            }
+            None => fault.help(format!("define it in the inventory: `{name}: VALUE`")),
         };
-        found.push(fault.help(format!(
-            "or say what holds without it: `host.vars.{name} | default(\"VALUE\")`"
-        )));
+        found.push(
+            fault.help(format!("or provide a default: `host.vars.{name} | default(\"VALUE\")`")),
+        );
     }
 }
 
-/// Returns a host that has a variable, and where its value stands.
+/// Returns a host that has a variable, and the location of its value.
 fn having<'a>(resolved: &'a ResolvedPlan, name: &str) -> Option<(&'a HostName, Span)> {
     // Without a place of the host its line is not to be shown.
     let known = |host: &&HostName| resolved.inventory.place(host.as_str()).is_some();
@@ -82,7 +84,7 @@ fn having<'a>(resolved: &'a ResolvedPlan, name: &str) -> Option<(&'a HostName, S
 /// What every host comes by.
 struct Needed<'a> {
     plan: &'a Plan,
-    /// Probes and words that were looked at.
+    /// Probes and named expressions that were visited.
     seen: HashSet<&'a str>,
     /// The variables, each with the first place that needs it.
     places: IndexMap<String, Span>,
@@ -117,7 +119,7 @@ impl<'a> Needed<'a> {
         if let Action::Block { steps, .. } = &step.action {
             self.steps(steps);
         }
-        // A way back is needed by every host, should it turn round.
+        // Every host needs its rollback, in case it is rolled back.
         if let Rollback::Handler(handler) = &step.rollback {
             self.step(handler);
         }
@@ -132,7 +134,7 @@ impl<'a> Needed<'a> {
 
     fn template(&mut self, template: &'a Template) {
         self.names(&template.names);
-        // What an `{% if %}` guards cannot be told here.
+        // What an `{% if %}` guards is not known here.
         if template.text.contains("{%") {
             return;
         }
@@ -179,7 +181,7 @@ impl<'a> Needed<'a> {
     }
 }
 
-/// A variable that is read: its name, where `host` stands, and where the whole stands.
+/// A variable that is read: its name, the range of `host`, and the range of the whole.
 type Read = (String, Range<usize>, Range<usize>);
 
 /// Collects the variables of an expression, and those of them that are tested or have a default.
@@ -201,7 +203,7 @@ fn variables(expr: &Expr, read: &mut Vec<Read>, tested: &mut HashSet<String>) {
     }
 }
 
-/// Returns the name of `host.vars.NAME`, and where `host` stands in it.
+/// Returns the name of `host.vars.NAME`, and the range of `host` in it.
 pub(super) fn variable(expr: &Expr) -> Option<(String, Range<usize>)> {
     let (of, name) = part(expr)?;
     let (host, vars) = part(of)?;

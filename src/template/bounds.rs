@@ -30,8 +30,8 @@ pub const MAX_WORD_LEVELS: usize = 128;
 /// Work a template may do, in instructions of the engine; one is worth 64 bytes of text, so that
 /// none renders to more than 3 MiB.
 pub const FUEL: u64 = 50_000;
-/// Most parts of expressions that are looked at for one value of a condition: a filter of ten parts
-/// over the greatest table.
+/// Maximum parts of expressions that are evaluated for one value of a condition: a filter of ten
+/// parts over the largest table.
 pub const MAX_PARTS: u64 = 2_000_000;
 
 /// Reads all tokens of an expression, and counts them.
@@ -46,7 +46,7 @@ pub(super) fn template(text: &str) -> Result<(), Fault> {
 
 fn within(text: &str, in_expression: bool) -> Result<(), Fault> {
     if text.len() > MAX_TEXT {
-        return Err(excess(format!("it has {} bytes, more than {MAX_TEXT}", text.len()), 0..0));
+        return Err(excess(format!("{} bytes, the maximum is {MAX_TEXT}", text.len()), 0..0));
     }
     let (mut tags, mut inside) = (0, 0);
     let (mut after_string, mut end) = (false, 0);
@@ -62,7 +62,7 @@ fn within(text: &str, in_expression: bool) -> Result<(), Fault> {
         after_string = string;
         match token {
             Token::Float(number) if !number.is_finite() => {
-                return Err(Fault::syntax("this number is too large", range));
+                return Err(Fault::syntax("number too large", range));
             }
             Token::VariableStart | Token::BlockStart => {
                 (tags, inside) = (tags + 1, 0);
@@ -73,7 +73,7 @@ fn within(text: &str, in_expression: bool) -> Result<(), Fault> {
             return Err(excess(format!("more than {MAX_TAGS} templates"), range));
         }
         if inside > MAX_TOKENS {
-            return Err(excess(format!("more than {MAX_TOKENS} words and signs"), range));
+            return Err(excess(format!("more than {MAX_TOKENS} tokens"), range));
         }
     }
     Ok(())
@@ -100,7 +100,7 @@ fn unreadable(error: &minijinja::Error, text: &str, end: usize) -> Fault {
 /// Returns the fault that the engine reports.
 pub(super) fn engine_fault(error: &minijinja::Error, text: &str) -> Fault {
     // The engine's own words say `end of block` and the like; they are kept, they are precise.
-    let detail = error.detail().unwrap_or("cannot be read");
+    let detail = error.detail().unwrap_or("invalid syntax");
     let range = error.range().unwrap_or(0..text.len());
     // The engine counts bytes: an end may lie within a character.
     let range = text.floor_char_boundary(range.start)..text.ceil_char_boundary(range.end);
@@ -138,10 +138,10 @@ mod tests {
         let chain = |count: usize| vec!["a"; count].join(" and ");
         assert_eq!(why(&chain(MAX_LEVELS)), "fits");
         assert_eq!(why(&chain(MAX_LEVELS + 2)), "nested more than 64 levels deep");
-        assert_eq!(why(&chain(1_000_000)), "it has 5999995 bytes, more than 1048576");
+        assert_eq!(why(&chain(1_000_000)), "5999995 bytes, the maximum is 1048576");
         let list = |count: usize| format!("a in [{}]", vec!["1"; count].join(", "));
         assert_eq!(why(&list(MAX_TOKENS / 2 - 2)), "fits");
-        assert_eq!(why(&list(MAX_TOKENS)), "more than 1000 words and signs");
+        assert_eq!(why(&list(MAX_TOKENS)), "more than 1000 tokens");
     }
 
     #[test]

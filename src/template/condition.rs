@@ -1,10 +1,10 @@
-//! The value of an expression: true, false, or *cannot tell*.
+//! The value of an expression: true, false, or *unknown*.
 //!
-//! Names are asked of a [`Scope`]. A name that must be looked at first stops the evaluation with
-//! [`Stop::Look`]: the caller looks and evaluates again, so that looks are lazy from left to right
-//! and an evaluation is a pure function of one snapshot. `and` and `or` are Kleene's: what cannot
-//! be told on one side does not matter where the other side decides. Types are not coerced: a
-//! comparison of text with a number cannot be told, and says why.
+//! Names are asked of a [`Scope`]. A name that needs a probe stops the evaluation with
+//! [`Stop::Look`]: the caller runs the probe and evaluates again, so that probes run lazily from left
+//! to right and an evaluation is a pure function of one snapshot. `and` and `or` are Kleene's: an
+//! unknown side does not matter if the other side decides. Types are not coerced: a comparison of a
+//! string with a number is unknown, with a reason.
 
 use std::cell::Cell;
 use std::cell::RefCell;
@@ -24,27 +24,27 @@ use crate::template::expression::Expr;
 use crate::template::expression::Expression;
 use crate::template::expression::Kind;
 
-/// Deepest nesting of words that are defined by other words.
+/// Deepest nesting of named expressions.
 const MAX_DEPTH: usize = 64;
 
 /// Why an expression has no value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Stop {
-    /// This name must be looked at first.
+    /// This name needs a probe first.
     Look(String),
-    /// It cannot be told.
+    /// It is unknown.
     CannotTell(String),
-    /// A key or row is not there. Cannot be told either, but for `is defined`.
+    /// A key or row does not exist. Unknown as well, except for `is defined`.
     Missing(String),
 }
 
-/// What a name stands for.
+/// What a name refers to.
 pub enum Meaning {
     /// A value.
     Value(Value),
     /// Another expression.
     Word(Rc<Expression>),
-    /// The rows of a table for which a condition holds.
+    /// The rows of a table for which a condition is true.
     Rows {
         /// The name of the table.
         from: String,
@@ -55,7 +55,7 @@ pub enum Meaning {
 
 /// Gives names their meaning.
 pub trait Scope {
-    /// Returns what a name stands for, or why this cannot be told now.
+    /// Returns what a name refers to, or why this is unknown now.
     fn meaning(&self, name: &str) -> Result<Meaning, Stop>;
 }
 
@@ -66,7 +66,7 @@ pub type SeenValue = (String, String);
 pub struct Evaluator<'a> {
     scope: &'a dyn Scope,
     seen: RefCell<Vec<SeenValue>>,
-    /// How many parts were looked at.
+    /// How many parts were evaluated.
     parts: Cell<u64>,
 }
 
@@ -104,11 +104,11 @@ impl<'a> Evaluator<'a> {
         Ok(value)
     }
 
-    /// Counts a part that is looked at: words of words can double their work at each level.
+    /// Counts the parts that are evaluated: nested named expressions can double the work at each level.
     fn count(&self) -> Result<(), Stop> {
         self.parts.set(self.parts.get() + 1);
         if self.parts.get() > MAX_PARTS {
-            let why = format!("it takes more than {MAX_PARTS} looks at parts of expressions");
+            let why = format!("evaluation takes more than {MAX_PARTS} steps");
             return Err(Stop::CannotTell(why));
         }
         Ok(())
@@ -146,7 +146,7 @@ impl<'a> Evaluator<'a> {
             Kind::If(test, yes, no) => match (self.truth_of(test, local)?, no) {
                 (true, _) => self.truth_of(yes, local),
                 (false, Some(no)) => self.truth_of(no, local),
-                (false, None) => Err(Stop::CannotTell("an `if` without `else`".into())),
+                (false, None) => Err(Stop::CannotTell("`if` without `else`".into())),
             },
             Kind::Compare(first, rest) => self.compare(first, rest, local),
             Kind::Test(name, inner, args) => self.test(name, inner, args, local),
@@ -171,7 +171,7 @@ impl<'a> Evaluator<'a> {
         match value.kind() {
             ValueKind::Bool => Ok(value.is_true()),
             _ => Err(Stop::CannotTell(format!(
-                "`{}` is {}, not true or false",
+                "`{}` is {}, not a condition",
                 local.expression.part(expr),
                 kind_of(&value)
             ))),
@@ -259,7 +259,7 @@ impl<'a> Evaluator<'a> {
             Kind::If(test, yes, no) => match (self.truth_of(test, local)?, no) {
                 (true, _) => self.value_of(yes, local),
                 (false, Some(no)) => self.value_of(no, local),
-                (false, None) => Err(Stop::CannotTell("an `if` without `else`".into())),
+                (false, None) => Err(Stop::CannotTell("`if` without `else`".into())),
             },
             Kind::Filter(name, inner, args) => {
                 let all = self.with_arguments(self.value_of(inner, local)?, args, local)?;
@@ -329,14 +329,14 @@ impl<'a> Evaluator<'a> {
             ValueKind::Map | ValueKind::Plain => format!("`{name}` has no `{key}`"),
             ValueKind::Seq => format!("`{name}` has no item {key}"),
             _ => format!(
-                "`{name}` is {}, so there is no `{}`",
+                "`{name}` is {}, so `{}` does not exist",
                 kind_of(&value),
                 local.expression.part(whole)
             ),
         }))
     }
 
-    /// Returns the rows for which a condition holds.
+    /// Returns the rows for which a condition is true.
     fn rows(&self, from: &str, filter: &Expression, local: &Local<'_>) -> Result<Value, Stop> {
         let Meaning::Value(table) = self.meaning(from, local)? else {
             return Err(Stop::CannotTell(format!("`{from}` is not a probe")));
@@ -380,7 +380,7 @@ impl<'a> Evaluator<'a> {
 
 fn deeper<'b>(local: &Local<'_>, expression: &'b Expression) -> Result<Local<'b>, Stop> {
     if local.depth >= MAX_DEPTH {
-        return Err(Stop::CannotTell("words are defined by each other without an end".into()));
+        return Err(Stop::CannotTell("named expressions are nested too deeply".into()));
     }
     Ok(Local { row: local.row.clone(), depth: local.depth + 1, expression, noting: local.noting })
 }
@@ -391,10 +391,10 @@ pub fn kind_of(value: &Value) -> &'static str {
         ValueKind::Undefined | ValueKind::None => "nothing",
         ValueKind::Bool => "a bool",
         ValueKind::Number => "a number",
-        ValueKind::String => "text",
+        ValueKind::String => "a string",
         ValueKind::Seq | ValueKind::Iterable => "a list",
         ValueKind::Map => "a mapping",
-        _ => "a value of another kind",
+        _ => "a value of another type",
     }
 }
 
@@ -426,15 +426,15 @@ fn compare_values(how: Comparison, left: &Value, right: &Value) -> Result<bool, 
             ValueKind::Map => right.get_item(left).is_ok_and(|found| !found.is_undefined()),
             ValueKind::String => match (left.as_str(), right.as_str()) {
                 (Some(part), Some(whole)) => whole.contains(part),
-                _ => return Err(format!("{} cannot be in text", kind_of(left))),
+                _ => return Err(format!("a string cannot contain {}", kind_of(left))),
             },
-            _ => return Err(format!("nothing can be in {}", kind_of(right))),
+            _ => return Err(format!("{} cannot contain anything", kind_of(right))),
         };
         return Ok(inside == (how == In));
     }
     if left.kind() != right.kind() {
         return Err(format!(
-            "{} ({}) is compared with {} ({})",
+            "cannot compare {} ({}) with {} ({})",
             show(left),
             kind_of(left),
             show(right),
@@ -443,7 +443,7 @@ fn compare_values(how: Comparison, left: &Value, right: &Value) -> Result<bool, 
     }
     let ordered = matches!(left.kind(), ValueKind::Number | ValueKind::String);
     if !ordered && !matches!(how, Eq | Ne) {
-        return Err(format!("{} has no order", kind_of(left)));
+        return Err(format!("{} cannot be ordered", kind_of(left)));
     }
     Ok(match how {
         Eq => left == right,
@@ -460,7 +460,7 @@ fn compare_values(how: Comparison, left: &Value, right: &Value) -> Result<bool, 
 fn arithmetic(sign: &str, left: &Value, right: &Value) -> Result<Value, Stop> {
     let names = minijinja::context! { left => left, right => right };
     engine::operation(sign)
-        .ok_or_else(|| Stop::CannotTell(format!("`{sign}` is no operation")))?
+        .ok_or_else(|| Stop::CannotTell(format!("unknown operator `{sign}`")))?
         .eval(names)
         .map_err(|error| {
             let what = engine::describe(&error, "");

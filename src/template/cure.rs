@@ -21,33 +21,33 @@ pub(super) struct Cure {
 
 /// Signs of other languages, what is written in planrun, and the order; the longer ones first.
 const SIGNS: [(&str, &str, &str); 9] = [
-    ("===", "==", "to compare write `==`"),
-    ("&&", "and", "write `and` for `&&`"),
-    ("&", "and", "write `and` for `&`"),
-    ("||", "or", "write `or` for `||`"),
-    ("<>", "!=", "write `!=` for `<>`"),
-    ("{{", "", "write it without `{{ }}`"),
-    ("}}", "", "write it without `{{ }}`"),
-    ("=", "==", "to compare write `==`"),
-    ("!", "not", "write `not` for `!`"),
+    ("===", "==", "to compare, use `==`"),
+    ("&&", "and", "use `and` instead of `&&`"),
+    ("&", "and", "use `and` instead of `&`"),
+    ("||", "or", "use `or` instead of `||`"),
+    ("<>", "!=", "use `!=` instead of `<>`"),
+    ("{{", "", "remove the `{{ }}`"),
+    ("}}", "", "remove the `{{ }}`"),
+    ("=", "==", "to compare, use `==`"),
+    ("!", "not", "use `not` instead of `!`"),
 ];
 /// Signs that are right, and begin or end with one of the others.
 const RIGHT: [&str; 4] = ["==", "!=", "<=", ">="];
 /// Words of other languages.
 const WORDS: [(&str, &str, &str); 6] = [
-    ("AND", "and", "write `and` in small letters"),
-    ("OR", "or", "write `or` in small letters"),
-    ("NOT", "not", "write `not` in small letters"),
-    ("eq", "==", "to compare write `==`"),
-    ("equals", "==", "to compare write `==`"),
-    ("ne", "!=", "to compare write `!=`"),
+    ("AND", "and", "write `and` in lower case"),
+    ("OR", "or", "write `or` in lower case"),
+    ("NOT", "not", "write `not` in lower case"),
+    ("eq", "==", "to compare, use `==`"),
+    ("equals", "==", "to compare, use `==`"),
+    ("ne", "!=", "to compare, use `!=`"),
 ];
 
-/// Longest text, in bytes, for which a cure is looked for: nobody reads the cure of a longer one,
+/// Longest text, in bytes, for which a fix is searched: no one reads the fix of a longer one,
 /// and making it takes time that grows with the square of its length.
 const MAX_CURED: usize = 4 * 1024;
 
-/// Adds the cure of an expression that cannot be read, where there is one; else words.
+/// Adds the fix of an invalid expression if there is one, else a help.
 pub(super) fn advise(
     fault: Diagnostic,
     text: &str,
@@ -67,11 +67,11 @@ pub(super) fn advise(
 /// Says what an expression is without its braces.
 pub(super) fn without_braces(text: &str) -> String {
     if text.len() > MAX_CURED {
-        return "write it without the braces".to_owned();
+        return "remove the `{{ }}`".to_owned();
     }
     let bare = text.replace("{{", " ").replace("}}", " ");
     let words: Vec<_> = bare.split_whitespace().collect();
-    format!("write it without: `{}`", words.join(" "))
+    format!("remove the `{{{{ }}}}`: `{}`", words.join(" "))
 }
 
 /// Returns the changes that make an expression of a text, if those known do.
@@ -92,7 +92,7 @@ pub(super) fn cure(text: &str) -> Option<Cure> {
         }) {
             first.get_or_insert(*order);
             let (mut range, with) = change(text, at, from, to);
-            // The blanks between two braces go with the first.
+            // The spaces between two braces go with the first.
             let taken: usize = changes.last().map_or(0, |(range, _): &Change| range.end);
             range.start = range.start.max(taken);
             changes.push((range, with));
@@ -117,7 +117,7 @@ pub(super) fn cure(text: &str) -> Option<Cure> {
     Some(Cure { text: first?, changes })
 }
 
-/// Replaces a sign; braces go with their blanks, words get some where they lack.
+/// Replaces an operator; braces go with their spaces, words get spaces if they have none.
 fn change(text: &str, at: usize, from: &str, to: &str) -> Change {
     let (before, behind) = (&text[..at], &text[at + from.len()..]);
     if to.is_empty() {
@@ -179,7 +179,7 @@ mod tests {
     fn a_text_that_nobody_reads_is_not_cured() {
         assert!(cured("a = 1").is_some());
         assert_eq!(cured(&format!("a = 1{}", " ".repeat(MAX_CURED))), None);
-        assert_eq!(without_braces(&"{{ a }}".repeat(MAX_CURED)), "write it without the braces");
+        assert_eq!(without_braces(&"{{ a }}".repeat(MAX_CURED)), "remove the `{{ }}`");
     }
 
     #[test]

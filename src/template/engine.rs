@@ -67,12 +67,12 @@ fn plain(value: &Value) -> Result<String, Error> {
     let refuse = |what: &str| {
         Err(Error::new(
             ErrorKind::InvalidOperation,
-            format!("{what} cannot stand in a text; use `| tojson` or a part of it"),
+            format!("cannot insert {what} into a string; use `| tojson` or one of its fields"),
         ))
     };
     match value.kind() {
         ValueKind::Undefined => refuse("an undefined value"),
-        ValueKind::None => refuse("nothing (none)"),
+        ValueKind::None => refuse("`none`"),
         ValueKind::Seq | ValueKind::Iterable => refuse("a list"),
         ValueKind::Bytes => refuse("bytes"),
         ValueKind::Map => refuse("a mapping"),
@@ -120,12 +120,12 @@ fn build(mode: Mode) -> Environment<'static> {
         if mode != Mode::Text && text.is_empty() && !permitted.is_some_and(|one| one.empty) {
             return Err(Error::new(
                 ErrorKind::InvalidOperation,
-                "the value is empty; write `| allow_empty` if it may be",
+                "the value is empty; add `| allow_empty` if that is allowed",
             ));
         }
         let quoted = if mode == Mode::Script && !permitted.is_some_and(|one| one.raw) {
             quote::shell(&text).map_err(|_| {
-                Error::new(ErrorKind::InvalidOperation, "the value holds a NUL byte")
+                Error::new(ErrorKind::InvalidOperation, "the value contains a NUL byte")
             })?
         } else {
             text
@@ -198,10 +198,10 @@ pub(super) fn render(text: &str, mode: Mode, names: &Names) -> Result<String, Re
 /// print variables.
 pub(super) fn describe(error: &Error, part: &str) -> String {
     let what = match error.kind() {
-        ErrorKind::UndefinedError => "is not known".to_owned(),
-        ErrorKind::OutOfFuel => "takes too much work to render".to_owned(),
+        ErrorKind::UndefinedError => "undefined".to_owned(),
+        ErrorKind::OutOfFuel => "rendering takes too many steps".to_owned(),
         ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction => {
-            error.detail().unwrap_or("names something that does not exist").to_owned()
+            error.detail().unwrap_or("unknown name").to_owned()
         }
         _ => error.detail().map_or_else(|| error.kind().to_string(), str::to_owned),
     };

@@ -108,13 +108,15 @@ pub enum Comparison {
 }
 
 impl Expression {
-    /// Parses the expression in a node (text, or a plain bool or number). Faults are told.
+    /// Parses the expression in a node (a string, or a plain bool or number). Errors are reported.
     pub fn parse(node: &Node, sources: &Sources, found: &mut Diagnostics) -> Option<Self> {
         let text = node.lexeme(sources)?.to_owned();
         if text.contains("{{") {
-            let fault =
-                Diagnostic::error(Code::TemplateInExpression, "an expression takes no `{{ }}`")
-                    .at(node.span, "an expression already");
+            let fault = Diagnostic::error(
+                Code::TemplateInExpression,
+                "`{{ }}` is not allowed in an expression",
+            )
+            .at(node.span, "already an expression");
             let words = cure::without_braces(&text);
             found.push(cure::advise(fault, &text, node, sources, &words));
             return None;
@@ -140,10 +142,9 @@ impl Expression {
             Err(fault) => {
                 let one = fault.diagnostic(|range| node.place(sources, range));
                 found.push(one.unwrap_or_else(|| {
-                    let words = "write something like `ring[ip].users == 0 and serving`";
-                    let one =
-                        Diagnostic::error(Code::ExpressionSyntax, "this expression cannot be read")
-                            .at(node.place(sources, fault.range), fault.text);
+                    let words = "write a condition such as `ring[ip].users == 0 and serving`";
+                    let one = Diagnostic::error(Code::ExpressionSyntax, "invalid expression")
+                        .at(node.place(sources, fault.range), fault.text);
                     cure::advise(one, &text, node, sources, words)
                 }));
                 None
@@ -249,7 +250,7 @@ impl Expr {
         }
     }
 
-    /// Whether it is a name alone that stands for a part of its value: `host` for `host.name`.
+    /// Whether it is a name that means one field of its value: `host` for `host.name`.
     pub fn is_short(&self) -> bool {
         matches!(&self.kind, Kind::Attr(inner, _) if inner.range == self.range)
     }

@@ -54,17 +54,17 @@ impl Fault {
         match &self.kind {
             FaultKind::Syntax => None,
             FaultKind::Excess => Some(
-                Diagnostic::error(Code::TemplateTooLarge, "this asks more than a template may")
+                Diagnostic::error(Code::TemplateTooLarge, "template or expression too large")
                     .at(span, self.text.clone())
-                    .help("give parts of it names under `let` or `set`, or make it shorter"),
+                    .help("split it into named expressions (`let`) or recorded values (`set`), or shorten it"),
             ),
             FaultKind::UnknownFilter(advice) => {
                 let fault = Diagnostic::error(
                     Code::UnknownFilter,
-                    format!("there is no filter `{}`", self.text),
+                    format!("unknown filter `{}`", self.text),
                 );
                 Some(advise(
-                    fault.at(span, "unknown filter"),
+                    fault.at(span, "not a filter"),
                     advice.as_ref(),
                     span,
                     self,
@@ -74,13 +74,13 @@ impl Fault {
             FaultKind::UnknownTest(advice) => {
                 let fault = Diagnostic::error(
                     Code::UnknownTest,
-                    format!("there is no test `{}`", self.text),
+                    format!("unknown test `{}`", self.text),
                 );
-                Some(advise(fault.at(span, "unknown test"), advice.as_ref(), span, self, "tests"))
+                Some(advise(fault.at(span, "not a test"), advice.as_ref(), span, self, "tests"))
             }
             FaultKind::Arguments(help) => Some(
                 Diagnostic::error(Code::WrongArguments, self.text.clone())
-                    .at(span, "wrong arguments")
+                    .at(span, "invalid arguments")
                     .help(help.clone()),
             ),
         }

@@ -95,7 +95,7 @@ pub const FILTERS: &[Helper] = &[
         &["blank", "first", "width"],
         "the string with all lines but the first indented, by 4 spaces or `width`",
     ),
-    helper("int", "[default], [base]", (0, 2), &["base", "default"], "a whole number"),
+    helper("int", "[default], [base]", (0, 2), &["base", "default"], "an integer"),
     helper("items", "", (0, 0), NONE, "the `[key, value]` pairs of a mapping"),
     helper(
         "join",
@@ -209,8 +209,8 @@ pub const TESTS: &[Helper] = &[
     helper("greaterthan", "VALUE", (1, 1), NONE, "is greater"),
     helper("gt", "VALUE", (1, 1), NONE, "is greater"),
     helper("in", "LIST", (1, 1), NONE, "is in this list, mapping or string"),
-    helper("int", "", (0, 0), NONE, "is a whole number"),
-    helper("integer", "", (0, 0), NONE, "is a whole number"),
+    helper("int", "", (0, 0), NONE, "is an integer"),
+    helper("integer", "", (0, 0), NONE, "is an integer"),
     helper("iterable", "", (0, 0), NONE, "is a list, a mapping or a string"),
     helper("le", "VALUE", (1, 1), NONE, "is less or equal"),
     helper("lessthan", "VALUE", (1, 1), NONE, "is less"),
@@ -232,7 +232,7 @@ pub const TESTS: &[Helper] = &[
         "",
         (0, 0),
         NONE,
-        "cannot be told, in conditions only: its probe failed, or its host gave no answer",
+        "is unknown, in conditions only: its probe failed, or its host did not answer",
     ),
     helper("upper", "", (0, 0), NONE, "is a string in upper case"),
 ];
@@ -246,7 +246,7 @@ pub(super) const LEFT_OUT_TESTS: [&str; 4] = ["escaped", "filter", "safe", "test
 const FOREIGN_FILTERS: [(&str, &str); 16] = [
     ("b64encode", "encode it in a command, with `base64`"),
     ("basename", "write `x | split(\"/\") | last`"),
-    ("combine", "write the parts of the mapping out"),
+    ("combine", "write the fields of the mapping"),
     ("dict2items", "write `x | items`"),
     ("e", "values are not escaped: `run` and `shell` quote them already"),
     ("escape", "values are not escaped: `run` and `shell` quote them already"),
@@ -341,7 +341,7 @@ pub(super) fn check(sort: Sort, used: &Use<'_>) -> Result<(), Fault> {
         format!("`{}` has no argument `{name}`", helper.name)
     } else if count > helper.most {
         match helper.most {
-            0 => format!("`{}` takes no argument here, found {count}", helper.name),
+            0 => format!("`{}` takes no arguments, found {count}", helper.name),
             most => format!("`{}` takes at most {}, found {count}", helper.name, arguments(most)),
         }
     } else if count + named < helper.least {
@@ -370,17 +370,17 @@ pub(super) fn elsewhere(name: &str, whole: &Range<usize>) -> Option<Fault> {
     let range = whole.start..whole.start + name.len();
     let kind = match name {
         "allow_empty" | "raw" => FaultKind::UnknownFilter(Some(Advice::Words(
-            "remove it: it is for the commands of a plan",
+            "remove it: it only works in the commands of a plan",
         ))),
         "unknown" => FaultKind::UnknownTest(Some(Advice::Words(
-            "use it in a condition: `set: {seen: x is not unknown}`",
+            "use it in a condition: `set: {known: x is not unknown}`",
         ))),
         _ => return None,
     };
     Some(Fault { text: name.to_owned(), range, kind })
 }
 
-/// Checks the filter or test that another filter is told by its name: `map("upper")`.
+/// Checks the filter or test that another filter gets by name: `map("upper")`.
 fn by_name(sort: Sort, used: &Use<'_>) -> Result<(), Fault> {
     let (inner, at) = match (sort, used.name) {
         (Sort::Filter, "map") => (Sort::Filter, 0),

@@ -28,7 +28,7 @@ use crate::template::operators::comparison;
 /// Names that are words of the language, and no values.
 const KEYWORDS: [&str; 7] = ["and", "else", "if", "in", "is", "not", "or"];
 
-/// Names that stand for one part of their value where they stand alone.
+/// Names that mean one field of their value if they are used alone.
 pub(super) const SHORT: [(&str, &str); 2] = [("host", "name"), ("run", "id")];
 
 /// Parses an expression; the second are the filters, tests and arguments in it that do not exist.
@@ -165,7 +165,7 @@ impl Used {
         names
     }
 
-    /// Collects the ends of names that stand for one part of their value, and that part.
+    /// Collects the ends of names that mean one field of their value, and that field.
     fn short(&self, expr: &Expr, all: &mut Vec<(usize, String)>) {
         if let Kind::Attr(inner, part) = &expr.kind
             && let Kind::Var(name) = &inner.kind
@@ -211,8 +211,7 @@ pub fn shown_by_template(text: &str) -> Vec<Expr> {
     all.filter(|used| used.shown).map(|used| used.expr).collect()
 }
 
-/// Returns a template in which every name that stands for a part of its value says so, and where
-/// it is longer by how much.
+/// Returns a template with such names written in full, and where it became longer by how much.
 pub(super) fn written_out(text: &str) -> (String, Vec<(usize, usize)>) {
     let mut all = Vec::new();
     if SHORT.iter().any(|(name, _)| text.contains(name)) {

@@ -41,14 +41,14 @@ const SIGNS: [(&str, &str, &str); 8] = [
     ("<<<", "a here-string", "write `printf '%s\\n' \"$x\" | command`"),
     ("&>", "`&>`", "write `>FILE 2>&1`"),
     ("|&", "`|&`", "write `2>&1 |`"),
-    ("$'", "a string `$'...'`", "write it with `printf`"),
-    ("=(", "an array", "write the items out, or use `set -- a b` and `\"$@\"`"),
+    ("$'", "`$'...'`", "use `printf`"),
+    ("=(", "an array", "use separate variables, or `set -- a b` and `\"$@\"`"),
     ("+=", "`+=`", "write `name=\"$name...\"`"),
 ];
 
 /// What can follow the name in `${name...}` in other shells only.
 const PARAMETERS: [(&str, &str); 4] = [
-    ("[", "an item of an array"),
+    ("[", "an array element"),
     ("/", "a replacement in `${ }`"),
     ("^", "upper case in `${ }`"),
     (",", "lower case in `${ }`"),
@@ -108,7 +108,7 @@ pub fn foreign(script: &str) -> Vec<Foreign> {
     all
 }
 
-/// Returns the first command of a pipeline whose failure nobody notices.
+/// Returns the first command of a pipeline whose failure goes unnoticed.
 pub fn hidden(script: &str) -> Option<Range<usize>> {
     // Of what is in braces or a loop the last command is not seen here.
     const HARMLESS: [&str; 10] =
@@ -208,7 +208,7 @@ mod tests {
             ("set -euo pipefail\nmake | tee log", ("pipefail", "pipefail")),
             ("function f { :; }", ("function", "function")),
             ("a=(1 2)\necho", ("=(", "an array")),
-            ("echo \"${a[0]}\"", ("${", "an item of an array")),
+            ("echo \"${a[0]}\"", ("${", "an array element")),
             ("echo ${a//x/y}", ("${", "a replacement in `${ }`")),
             ("cat <<<x", ("<<<", "a here-string")),
             ("diff <(a) b", ("<(", "a process substitution")),
@@ -216,7 +216,7 @@ mod tests {
             ("source /etc/env", ("source", "source")),
             ("[ \"$a\" == b ]", ("==", "== in [ ]")),
             ("x=1; ((x > 0)) && echo", ("((", "((")),
-            ("echo $'a'", ("$'", "a string `$'...'`")),
+            ("echo $'a'", ("$'", "`$'...'`")),
             ("a+=b", ("+=", "`+=`")),
         ] {
             assert_eq!(foreign_in(script), [found], "{script}");

@@ -3,7 +3,7 @@
 //! In a script every value is quoted for `sh` ([`crate::template::Mode::Script`]). That makes one
 //! inert word of it only where a word can be. In quotes of the script's own the added ones are plain
 //! characters or end them; in backquotes, arithmetic, `[[ ]]` and `${ }` shells read what is in
-//! them once more; behind `$` or `\` the first one means something else. So these places are found
+//! them again; after `$` or `\` the first one means something else. So these places are found
 //! here, by the rules of POSIX shells and of bash where it is `sh`, before anything is rendered.
 //!
 //! What `{% if %}` may leave out is read as if it were there, and must leave open what it found
@@ -342,7 +342,7 @@ impl<'a> Reader<'a> {
         self.begins_word() && word.is_none_or(|word| word.is_empty() || BEFORE.contains(&word))
     }
 
-    /// Goes on behind a template that begins here; tells whether there was one.
+    /// Skips a template that starts here; returns whether there was one.
     fn template(&mut self) -> bool {
         let rest = &self.script[self.at..];
         let end = if rest.starts_with("{{") {
@@ -379,7 +379,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Goes on behind a value that begins here.
+    /// Skips a value that starts here.
     fn value(&mut self, joined: Option<Within>) {
         let rest = &self.script[self.at..];
         let length = atom(rest).unwrap_or(rest.len());

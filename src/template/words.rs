@@ -1,9 +1,9 @@
 //! The command line of `run`, split into words before anything is rendered.
 //!
-//! Shell-word rules: blanks divide, `'...'` and `"..."` join, a backslash takes the next character
-//! as it is; `{{ ... }}` is one atom wherever it stands. So a value never becomes two arguments.
-//! What a shell would act upon (`|`, `>`, `$`, globs, ...) is a fault outside of quotes: `run` has
-//! no shell, and the author is told to use `shell`.
+//! Shell-word rules: spaces divide, `'...'` and `"..."` join, a backslash takes the next character
+//! as it is; `{{ ... }}` is one atom everywhere. So a value never becomes two arguments.
+//! What a shell would act upon (`|`, `>`, `$`, globs, ...) is an error outside quotes: `run` does
+//! not use a shell, and the help points to `shell`.
 
 use std::ops::Range;
 
@@ -48,7 +48,7 @@ pub enum Fault {
     },
 }
 
-/// Splits a command line; all faults are given, with the words as far as they could be told.
+/// Splits a command line; returns all problems, and the words as far as they are known.
 pub fn split(line: &str) -> (Vec<Word>, Vec<Fault>) {
     let mut splitter = Splitter {
         line,
@@ -134,10 +134,8 @@ impl Splitter<'_> {
             {
                 Some("a variable")
             }
-            '*' | '?' => Some("a pattern of file names"),
-            '[' if self.last_bracket.is_some_and(|at| at > self.at) => {
-                Some("a pattern of file names")
-            }
+            '*' | '?' => Some("a file name pattern"),
+            '[' if self.last_bracket.is_some_and(|at| at > self.at) => Some("a file name pattern"),
             '~' if begins => Some("a home directory"),
             '{' if braces(rest) => Some("several words"),
             '#' if begins => Some("a comment"),
@@ -153,7 +151,7 @@ impl Splitter<'_> {
         loop {
             let rest = &self.line[self.at..];
             let Some(character) = rest.chars().next() else {
-                let what = if quote == '"' { "a double quote" } else { "a single quote" };
+                let what = if quote == '"' { "double quote" } else { "single quote" };
                 self.faults.push(Fault::Unclosed { what, range: begin..begin + 1 });
                 return;
             };
@@ -173,7 +171,8 @@ impl Splitter<'_> {
                     self.at += next.len_utf8().min(self.line.len() - self.at);
                 }
                 '$' | '`' if quote == '"' => {
-                    let what = if character == '$' { "a variable" } else { "a substitution" };
+                    let what =
+                        if character == '$' { "a variable" } else { "a command substitution" };
                     let range = self.at - 1..self.at;
                     self.faults.push(Fault::ShellSyntax { what, range });
                     self.push(character, self.at - 1);
@@ -183,19 +182,19 @@ impl Splitter<'_> {
         }
     }
 
-    /// Takes a character that stands at a byte of the line.
+    /// Takes a character at a byte of the line.
     fn push(&mut self, character: char, at: usize) {
         self.word.push(character);
         self.offsets.extend(at..at + character.len_utf8());
     }
 
-    /// Takes what stands at the present byte of the line, as it is.
+    /// Takes the text at the current byte of the line unchanged.
     fn push_all(&mut self, text: &str) {
         self.word.push_str(text);
         self.offsets.extend(self.at..self.at + text.len());
     }
 
-    /// Takes a `{{ ... }}` as it stands; quotes inside of it are the expression's.
+    /// Takes a `{{ ... }}` unchanged; quotes inside it belong to the expression.
     fn atom(&mut self) {
         let rest = &self.line[self.at..];
         let length = atom(rest).unwrap_or_else(|| {

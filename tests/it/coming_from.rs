@@ -98,7 +98,7 @@ fn every_foreign_name_is_told_as_what_it_is() {
         let plan = plan_with("step", &format!("when: {}.part == 1", name.name));
         let plan = plan.replace("run: date", "assert: {it is so: true}");
         let faults = faults(&plan);
-        let label = format!("a name of {}", name.tool.name());
+        let label = format!("a name from {}", name.tool.name());
         let told = |fault: &(&str, String, String)| fault.0 == "unknown-name" && fault.1 == label;
         assert!(faults.iter().any(told), "{}: {faults:?}", name.name);
     }

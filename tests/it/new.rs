@@ -88,7 +88,7 @@ fn names_that_no_plan_can_have_are_refused() {
         run(folder, &["new", name]).exits(2).says("name it like");
     }
     let words = ["new", "web-restart", "--hosts", "{{ group }}"];
-    run(folder, &words).exits(2).says("is read before any value");
+    run(folder, &words).exits(2).says("templates are not allowed here");
     let words = ["new", "--kind", "inventory", "prod", "--hosts", "a b"];
     run(folder, &words).exits(2).says("no name of a group");
     assert_eq!(fs::read_dir(folder).unwrap().count(), 0);

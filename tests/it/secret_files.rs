@@ -166,11 +166,8 @@ fn a_run_that_goes_on_reads_a_secret_file_again() {
         let refused = scene.planrun.run(&[word, &run]);
         refused
             .exits(2)
-            .says(&format!(
-                "the secret file `{}` cannot be read: there is no such file",
-                scene.name("site.key")
-            ))
-            .says("put it there again")
+            .says(&format!("cannot read secret file `{}`: no such file", scene.name("site.key")))
+            .says("restore the file")
             .says("needs its secrets again, and does not go on");
         assert!(scene.path("out/site.key").exists(), "{word}");
         assert!(!scene.path("out/again.key").exists(), "{word}");
@@ -215,15 +212,15 @@ fn a_secret_file_that_is_not_there_or_empty_or_large_is_told_before_anything_is_
     let scene = Scene::new();
     for (content, why) in [
         (Some(String::from(" \n")), "it is empty"),
-        (Some("x".repeat(64 * 1024 + 1)), "it has more than 64 KiB"),
-        (None, "there is no such file"),
+        (Some("x".repeat(64 * 1024 + 1)), "it is larger than 64 KiB"),
+        (None, "no such file"),
     ] {
         match content {
             Some(content) => scene.write("site.key", content),
             None => fs::remove_file(scene.path("site.key")).unwrap(),
         }
         let ended = scene.apply(&[]);
-        ended.exits(2).says("the secret file").says(why);
+        ended.exits(2).says("secret file").says(why);
         assert!(!scene.path("out/site.key").exists());
     }
     // Each is small enough, all of them are not.
@@ -236,7 +233,7 @@ fn a_secret_file_that_is_not_there_or_empty_or_large_is_told_before_anything_is_
     let one = fs::read_to_string(scene.path("hosts.yaml")).unwrap();
     scene.write("hosts.yaml", hosts);
     let ended = scene.apply(&[]);
-    ended.exits(2).says("secret files have more than 131072 bytes together").says("--limit");
+    ended.exits(2).says("secret files have more than 131072 bytes in total").says("--limit");
     scene.write("hosts.yaml", one);
     // To check a plan it need not be there, nor even be given.
     let (plan, hosts) = (scene.name("plan.yaml"), scene.name("hosts.yaml"));
@@ -245,5 +242,5 @@ fn a_secret_file_that_is_not_there_or_empty_or_large_is_told_before_anything_is_
     let text = fs::read_to_string(&hosts).unwrap();
     scene.write("hosts.yaml", text.replace("key: site.key, ", ""));
     scene.planrun.run(&words).exits(0);
-    scene.apply(&[]).exits(2).says("the input `key` has no value").says("--set key=FILE");
+    scene.apply(&[]).exits(2).says("input `key` has no value").says("--set key=FILE");
 }

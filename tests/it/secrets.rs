@@ -234,7 +234,7 @@ fn a_run_that_goes_on_is_given_its_secrets_again() {
     scene.planrun.environment("PLANRUN_INPUT_TOKEN", None);
     let refused = scene.planrun.run(&["resume", &run]);
     refused.exits(2);
-    refused.says("the input `token` has no value for `here`");
+    refused.says("input `token` has no value for `here`");
     refused.says("PLANRUN_INPUT_TOKEN").says("needs its secrets again");
     let refused = scene.planrun.run(&["rollback", &run]);
     refused.exits(2).says("PLANRUN_INPUT_TOKEN");
@@ -270,10 +270,10 @@ fn what_is_wrong_with_a_secret_is_told_without_it() {
     let mut scene = Scene::new();
     scene.planrun.environment("PLANRUN_INPUT_TOKEN", Some(""));
     let ended = scene.apply_with_keys(&[]);
-    ended.exits(2).says("the secret `token` is empty");
+    ended.exits(2).says("empty value for secret `token`");
     scene.write("inputs.yaml", "{keys: [first-key-1, [second-key-2]], nokey: 1}\n");
     let ended = scene.apply_with_keys(&[]);
-    ended.exits(2).says("the secret `keys` does not fit").says("unknown-input");
+    ended.exits(2).says("invalid value for secret `keys`").says("unknown-input");
     // Its lines are not shown at all.
     scene.hides(&[&ended]);
 }

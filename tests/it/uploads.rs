@@ -193,14 +193,14 @@ fn faults_in_a_file_that_is_rendered_are_told_in_that_file() {
 fn a_file_to_be_rendered_must_be_there_and_be_text() {
     let site = Site::new();
     fs::remove_file(site.path("site.conf")).unwrap();
-    site.faults().says("there is no such file").says("plan.yaml:18:24");
+    site.faults().says("no such file").says("plan.yaml:18:24");
     fs::create_dir(site.path("site.conf")).unwrap();
     site.faults().says("it is a directory");
     fs::remove_dir(site.path("site.conf")).unwrap();
     fs::write(site.path("site.conf"), b"caf\xe9\n").unwrap();
-    site.faults().says("`site.conf` is not UTF-8 text");
+    site.faults().says("`site.conf` is not valid UTF-8");
     fs::write(site.path("site.conf"), vec![b'x'; 1024 * 1024 + 1]).unwrap();
-    site.faults().says("it has more than 1 MiB");
+    site.faults().says("it is larger than 1 MiB");
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn a_file_whose_path_is_a_template_is_checked_with_the_hosts() {
     site.write("plan.yaml", &PLAN.replace("template: site.conf", "template: \"{{ host }}.conf\""));
     let plan = site.path("plan.yaml").display().to_string();
     site.planrun.run(&["validate", &plan, "--deny", "warnings"]).exits(0);
-    site.apply().exits(2).says("`here.conf` cannot be read");
+    site.apply().exits(2).says("cannot read `here.conf`");
     site.write("here.conf", "{{ units | join(' ') }} {{ prt }}\n");
     site.apply().exits(2).says("here.conf:1:28").says("did you mean `port`?");
     site.write("here.conf", "{{ units | join(' ') }} {{ asked }}\n");

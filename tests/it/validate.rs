@@ -271,11 +271,11 @@ steps:
     assert_eq!(
         told,
         [
-            ("there is no `host.vars.disk` for `web3`", 5, 22),
-            ("there is no `host.vars.rack` for `web2`", 11, 18),
+            ("`host.vars.disk` is not defined for `web3`", 5, 22),
+            ("`host.vars.rack` is not defined for `web2`", 11, 18),
         ]
     );
-    assert!(ended.stdout.contains("`web2` has `rakc`: is it `rack`?"), "{ended:?}");
+    assert!(ended.stdout.contains("`web2` defines `rakc`: did you mean `rack`?"), "{ended:?}");
     // Without an inventory nothing is known of hosts.
     folder.validate(&["racks.yaml"]).exits(0);
 }

@@ -85,7 +85,7 @@ impl Anchors {
             self.anchored = anchored;
             Kept::Node(Box::new((node.clone(), size)))
         };
-        // The numbers come one by one, of nodes that stand in each other the inner ones first.
+        // The numbers come one by one; of nested nodes the inner ones come first.
         if self.kept.len() <= anchor {
             self.kept.resize_with(anchor + 1, || Kept::Open);
         }
@@ -99,8 +99,11 @@ impl Anchors {
         alias: Span,
     ) -> Result<(Node, usize), Box<Diagnostic>> {
         let Some(kept @ (Kept::TooLarge | Kept::Node(_))) = self.kept.get(anchor) else {
-            let fault = Diagnostic::error(Code::AliasInItself, "an alias stands inside its anchor");
-            return Err(Box::new(fault.at(alias, "").help("write the value out")));
+            let fault = Diagnostic::error(
+                Code::AliasInItself,
+                "an alias cannot refer to an anchor that contains it",
+            );
+            return Err(Box::new(fault.at(alias, "").help("write the value itself")));
         };
         if let Kept::Node(kept) = kept {
             let (node, size) = kept.as_ref();
@@ -111,12 +114,13 @@ impl Anchors {
                 return Ok((node, size.nodes));
             }
         }
-        let message =
-            format!("aliases add more than {MAX_ALIASED_NODES} nodes or {MAX_ALIASED_BYTES} bytes");
+        let message = format!(
+            "aliases add more than {MAX_ALIASED_NODES} values or {MAX_ALIASED_BYTES} bytes"
+        );
         Err(Box::new(
             Diagnostic::error(Code::TooManyAliases, message)
-                .at(alias, "this one is too many")
-                .help("write the values out, or use fewer aliases"),
+                .at(alias, "exceeds the limit")
+                .help("write the values themselves, or use fewer aliases"),
         ))
     }
 }

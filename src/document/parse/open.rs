@@ -33,7 +33,7 @@ pub(super) struct Key {
     pub(super) merges: bool,
 }
 
-/// Makes an entry; a key that stands alone in `{ }` is marked.
+/// Makes an entry; a key that is alone in `{ }` is marked.
 pub(super) fn entry(text: &str, key: String, key_span: Span, value: Node) -> Entry {
     let behind = text.get(key_span.range().end..).unwrap_or_default();
     let bare = matches!(value.value, Value::Null)
@@ -42,11 +42,11 @@ pub(super) fn entry(text: &str, key: String, key_span: Span, value: Node) -> Ent
     Entry { key, key_span, bare, value }
 }
 
-/// Tells of a collection that has more entries than it may have.
+/// Reports a list or mapping with too many entries.
 pub(super) fn too_many(start: Span, place: Span, what: &str, most: usize) -> Diagnostic {
     let start = Span { end: start.start, ..start };
     Diagnostic::error(Code::TooManyEntries, format!("{what} has more than {most} entries"))
-        .at(place, "this one is too many")
-        .also(start, "it begins here")
-        .help("divide it, or keep large data out of it")
+        .at(place, "exceeds the limit")
+        .also(start, "starts here")
+        .help("split it, or move large data to other files")
 }

@@ -1,7 +1,7 @@
 //! Which keys a mapping has already: each is looked for before it is put in.
 //!
 //! Most mappings have a few keys, and comparing those takes less than hashing one. Of greater ones
-//! the hashes are kept, not the keys, which stand in the entries.
+//! the hashes are kept, not the keys, which are in the entries.
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
@@ -39,7 +39,7 @@ impl Seen {
                 let hash = self.hashes.hash_one(key);
                 let last = self.entries.insert(hash, entries.len());
                 let last = last.and_then(|at| entries.get(at));
-                // Two keys may have one hash, though nobody will live to see it.
+                // Two keys may have the same hash, in theory.
                 last.and_then(|last| {
                     if is_same(&last) { Some(last) } else { entries.iter().rfind(is_same) }
                 })

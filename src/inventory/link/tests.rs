@@ -177,7 +177,7 @@ fn passwords_are_left_out_and_that_is_told_once() {
     let reading = read_text("hosts.ini", text);
     assert_eq!(
         reading.told(),
-        "variable-not-honoured 1:6 `ansible_password` is not honoured | secrets are left out"
+        "variable-not-honoured 1:6 `ansible_password` is not honoured | secrets are not read"
     );
     let inventory = reading.inventory.unwrap();
     assert_eq!(var(&inventory, "web1", "ansible_password"), json!(null));

@@ -57,7 +57,7 @@ fn a_list_or_a_scalar_is_no_inventory() {
     let told = "inventory-shape 1:1 the inventory is a list, not a mapping of groups";
     assert_eq!(reading.told(), told);
     let reading = read_text("hosts.yaml", "web1\n");
-    let told = "inventory-shape 1:1 the inventory is text, not a mapping of groups";
+    let told = "inventory-shape 1:1 the inventory is a string, not a mapping of groups";
     assert_eq!(reading.told(), told);
     let reading = read_text("hosts.yaml", "[web]\n");
     assert!(reading.help().contains("`.ini`"), "{}", reading.help());
@@ -75,7 +75,7 @@ fn all_faults_of_shape_are_told_with_their_places() {
          inventory-shape 5:9 `vars` of `web` is a list, not a mapping\n\
          inventory-shape 6:5 the group `db` is a list, not a mapping\n\
          inventory-shape 7:16 `children` of `lb` is a list, not a mapping\n\
-         inventory-shape 7:34 the host `lb1` is a whole number, not a mapping\n\
+         inventory-shape 7:34 the host `lb1` is an integer, not a mapping\n\
          inventory-shape 8:1 `hosts` stands where a group is expected | the first level of \
          an inventory names groups"
     );
@@ -137,7 +137,7 @@ fn tags_that_ansible_does_not_know_are_told() {
 #[test]
 fn what_cannot_be_merged_is_told() {
     let reading = read_text("hosts.yaml", "web: {hosts: {web1: {<<: [{a: 1}, x]}}}\n");
-    assert_eq!(reading.told(), "merge-key 1:35 `<<` merges mappings, and this is text");
+    assert_eq!(reading.told(), "merge-key 1:35 `<<` requires a mapping, found a string");
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn variables_of_a_host_in_no_group_are_told() {
     let text = r#"{"web": {"hosts": ["web1", 5]}, "_meta": {"hostvars": {"web9": {}}}}"#;
     assert_eq!(
         read_text("hosts.json", text).told(),
-        "inventory-shape 1:28 the name of a host is a whole number, not text\n\
+        "inventory-shape 1:28 the name of a host is an integer, not text\n\
          vars-without-host 1:56 `web9` has variables and is in no group | no group names \
          this host"
     );

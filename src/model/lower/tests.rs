@@ -37,7 +37,7 @@ fn faulty_expressions_and_templates_are_told_at_their_place() {
     );
     assert_eq!(
         one("  commands: [{run: a, stdout: 'x {{ 1 | uper }}'}]\n"),
-        "unknown-filter at `uper`: there is no filter `uper`"
+        "unknown-filter at `uper`: unknown filter `uper`"
     );
     for (text, at) in [("'a' && x", "&"), ("x == 'a' ; x", ";"), ("['a' 'b']", "'b'")] {
         assert_eq!(
@@ -53,7 +53,7 @@ fn faulty_expressions_and_templates_are_told_at_their_place() {
     }
     assert_eq!(
         one("  commands: [{run: a, stdout: '{{ 1 | raw }}'}]\n"),
-        "unknown-filter at `raw`: there is no filter `raw`"
+        "unknown-filter at `raw`: unknown filter `raw`"
     );
 }
 

@@ -1,7 +1,7 @@
 //! Conditions that do not depend on a probe.
 //!
-//! A claim over inputs alone may be meant: it holds the inputs against each other. What must be
-//! *seen* after a step, or is waited for, leads to a probe, or it never changes.
+//! A check that only uses inputs is valid: it compares them. A condition that must be true after a
+//! step, or that a wait waits for, must use a probe, or it never changes.
 
 use std::collections::HashSet;
 
@@ -55,7 +55,7 @@ fn of_step(step: &Step, looking: &HashSet<&str>, found: &mut Diagnostics) {
 /// Returns the names whose value needs a probe: probes, and named expressions that use one.
 fn looking(plan: &Plan) -> HashSet<&str> {
     let mut looking: HashSet<&str> = plan.probes.keys().map(String::as_str).collect();
-    // As often as there are words that stand before those they are made of; mostly once.
+    // Repeated if a named expression is declared before those it uses; mostly once.
     loop {
         let before = looking.len();
         for (name, word) in &plan.words {
@@ -80,17 +80,17 @@ fn leads(expression: &Expression, looking: &HashSet<&str>) -> bool {
 
 fn constant(condition: &Expression, found: &mut Diagnostics) {
     if condition.names.is_empty() {
-        tell(condition, "this condition", found);
+        report(condition, "this condition", found);
     }
 }
 
 fn unchanging(condition: &Expression, key: &str, looking: &HashSet<&str>, found: &mut Diagnostics) {
     if !leads(condition, looking) {
-        tell(condition, &format!("`{key}`"), found);
+        report(condition, &format!("`{key}`"), found);
     }
 }
 
-fn tell(condition: &Expression, what: &str, found: &mut Diagnostics) {
+fn report(condition: &Expression, what: &str, found: &mut Diagnostics) {
     let Some(span) = condition.span else { return };
     found.push(
         Diagnostic::warning(Code::ClaimWithoutLook, format!("{what} does not depend on a probe"))

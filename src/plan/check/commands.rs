@@ -45,7 +45,7 @@ pub(super) fn check(step: &Step, sources: &Sources, found: &mut Diagnostics) {
         Work::Shell(script) => {
             for line in script.text.lines() {
                 let texts: Vec<&str> = words_of(line);
-                // Where a line stands is looked for in the whole script: only for one to be told.
+                // The location of a line is only searched for if there is something to report.
                 let mut heard = Diagnostics::default();
                 command(&texts, &[], script.span, &mut heard);
                 if heard.is_empty() {
@@ -59,7 +59,7 @@ pub(super) fn check(step: &Step, sources: &Sources, found: &mut Diagnostics) {
     }
 }
 
-/// Returns where a line of a script stands, as far as it stands there as it is.
+/// Returns the location of a line of a script, or of the script if the line is escaped or folded.
 pub(super) fn line_span(script: &Template, line: &str, sources: &Sources) -> Span {
     let whole = script.span;
     match sources.slice(whole).find(line.trim()) {
@@ -71,7 +71,7 @@ pub(super) fn line_span(script: &Template, line: &str, sources: &Sources) -> Spa
     }
 }
 
-/// Returns where the words of a line stand, none where one of them is written otherwise.
+/// Returns the locations of the words of a line; none if one of them is escaped.
 fn places_of(words: &[&str], line: Span, sources: &Sources) -> Vec<Span> {
     let written = sources.slice(line);
     let mut at = 0;
@@ -87,7 +87,7 @@ fn places_of(words: &[&str], line: Span, sources: &Sources) -> Vec<Span> {
     places
 }
 
-/// Splits a line of a script at blanks, `{{ }}` kept whole.
+/// Splits a line of a script at spaces, `{{ }}` kept whole.
 fn words_of(line: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut start = None;

@@ -17,8 +17,8 @@ use crate::template::expression::Kind;
 
 /// Reports handlers that could put a host back into service without a check.
 ///
-/// One look in it is enough: before (`requires`), after (`done_when`), or as a step of its own. A
-/// file that is put in place is looked at by planrun, and a person looks for herself.
+/// One check is enough: before (`requires`), after (`done_when`), or in a separate step. planrun
+/// itself checks an uploaded file, and an operator who is asked checks on their own.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     for step in &plan.steps {
         step.visit(&mut |step| {
@@ -84,8 +84,8 @@ fn already(step: &Step, handler: &Step, found: &mut Diagnostics) {
         return;
     };
     let known = conjuncts(done);
-    let is_so = |part: &Expr| known.iter().any(|known| implies(done, known, undone, part));
-    if !conjuncts(undone).into_iter().all(is_so) {
+    let implied = |part: &Expr| known.iter().any(|known| implies(done, known, undone, part));
+    if !conjuncts(undone).into_iter().all(implied) {
         return;
     }
     let message =

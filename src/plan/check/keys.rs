@@ -66,7 +66,7 @@ fn takes(action: &str) -> &'static [&'static str] {
 }
 
 /// Returns the fix for a key that an action does not take.
-fn cure(key: &str, action: &str) -> String {
+fn help_for(key: &str, action: &str) -> String {
     match (key, action) {
         ("done_when", "wait") => {
             "move the condition into the wait: `wait: {until: ..., timeout: ...}`"
@@ -103,7 +103,7 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
             found.push(
                 Diagnostic::error(Code::MisplacedKey, message)
                     .at(entry.key_span, format!("not a key of `{action}`"))
-                    .help(cure(key, action)),
+                    .help(help_for(key, action)),
             );
         }
         if placed.handler && matches!(key, "rollback" | "point_of_no_return" | "uninterruptible") {
@@ -120,7 +120,7 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
 
 /// Reports keys that only apply to changes, in a step that makes none.
 fn read_only(placed: &Placed<'_>, found: &mut Diagnostics) {
-    for (key, why, cure) in [
+    for (key, why, help) in [
         ("rollback", "there is nothing to undo", "remove `rollback`"),
         (
             "point_of_no_return",
@@ -149,7 +149,7 @@ fn read_only(placed: &Placed<'_>, found: &mut Diagnostics) {
             Diagnostic::error(Code::MisplacedKey, message)
                 .at(entry.key_span, why)
                 .also(reads.unwrap_or(placed.step.span), "this step changes nothing")
-                .help(cure),
+                .help(help),
         );
     }
 }

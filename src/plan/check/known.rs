@@ -152,15 +152,15 @@ fn conditional<'a>(
 }
 
 impl<'a> Order<'a> {
-    /// Goes through steps in their order; what they give is known behind them.
+    /// Walks through steps in order; their results are known after them.
     fn sequence(&mut self, steps: &'a [Step]) {
         for step in steps {
             self.step(step);
         }
     }
 
-    /// Goes through a step. What its parts give is known behind it, but for a step with a
-    /// `for_each`: there it is known inside alone, as `item` is.
+    /// Walks through a step. The results of its parts are known after it, except in a step with a
+    /// `for_each`: there they are only known inside, like `item`.
     fn step(&mut self, step: &'a Step) {
         let before = self.whens.len();
         self.whens.extend(step.when.iter().map(|when| when.text.as_str()));
@@ -247,7 +247,7 @@ impl<'a> Order<'a> {
         }
     }
 
-    /// Goes another way for a while: what becomes known on it is forgotten behind it.
+    /// Walks through a side branch: what becomes known in it is forgotten after it.
     fn aside(&mut self, way: impl FnOnce(&mut Self)) {
         let before = self.learnt.len();
         way(self);
@@ -308,8 +308,8 @@ impl<'a> Order<'a> {
         }
     }
 
-    /// Returns the steps whose values a name needs. A name that is made of itself needs nothing by
-    /// that: it has been told.
+    /// Returns the steps whose values a name needs. A name that is defined by itself needs
+    /// nothing: it has been reported.
     fn needs(&mut self, name: &'a str) -> Rc<BTreeSet<&'a str>> {
         if let Some(needs) = self.needed.get(name) {
             return Rc::clone(needs);

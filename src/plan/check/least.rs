@@ -35,8 +35,8 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
     found.push(diagnostic);
 }
 
-/// Returns the time that a step takes in any case where it ends well: what may be left out, or may
-/// fail and do no harm, takes none.
+/// Returns the minimum time that a step takes if it succeeds: a step that may be skipped, or may
+/// fail without consequences, takes none.
 fn least(step: &Step) -> Duration {
     let tolerated = matches!(step.on_failure, Some(OnFailure::Continue(_)));
     if step.when.is_some() || step.for_each.is_some() || tolerated {

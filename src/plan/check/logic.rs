@@ -53,7 +53,7 @@ fn walk(whole: &Expression, expr: &Expr, depth: usize, found: &mut Diagnostics) 
             continue;
         };
         match seen.iter().find(|(other, was, _)| *other == name && *was != value) {
-            Some((_, _, first)) => tell(whole, how, first, part, found),
+            Some((_, _, first)) => report(whole, how, first, part, found),
             None => seen.push((name, value, part)),
         }
     }
@@ -108,7 +108,13 @@ fn bare(whole: &Expression, part: &Expr) -> Expr {
     part
 }
 
-fn tell(whole: &Expression, how: Comparison, first: &Expr, second: &Expr, found: &mut Diagnostics) {
+fn report(
+    whole: &Expression,
+    how: Comparison,
+    first: &Expr,
+    second: &Expr,
+    found: &mut Diagnostics,
+) {
     let (first, second) = (bare(whole, first), bare(whole, second));
     let (Some(at), Some(before)) = (whole.place(&second), whole.place(&first)) else {
         return;

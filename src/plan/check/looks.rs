@@ -1,9 +1,9 @@
 //! Probes that change the host, as far as their command shows.
 //!
 //! A list of programs and verbs that are known to change things on any POSIX system with systemd
-//! and packages. Only the program and its verb count, so that an argument of the same name is no
-//! fault. What a script writes to a variable (`> "$copy"`), to `/dev/null` or to another stream is
-//! none either: that is how a probe says that its file is its own.
+//! and packages. Only the program and its verb count, so that an argument of the same name is
+//! allowed. So are redirections to a variable (`> "$copy"`), to `/dev/null` or to another stream: a
+//! probe uses a variable to declare that the file is its own.
 
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
@@ -125,7 +125,7 @@ fn changing(words: &[&str]) -> Option<String> {
         return Some("find ... -delete".into());
     }
     let (_, verbs) = VERBS.iter().find(|(programs, _)| programs.contains(&program))?;
-    // The verb is the first word that is no option; of `service` the one behind the name.
+    // The verb is the first word that is not an option; with `service` the one after the name.
     let options = verbs.iter().all(|verb| verb.starts_with('-'));
     let mut plain = rest.iter().filter(|word| options || !word.starts_with('-'));
     let verb = if options {

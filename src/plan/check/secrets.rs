@@ -1,8 +1,8 @@
 //! Secrets: only in places that are never displayed.
 //!
-//! What a command reads, and what an upload puts in place, is seen by nobody else. Arguments,
-//! scripts, environments and paths stand in the process list of a host; all other texts and all
-//! conditions are shown to people and kept with the run. Of a file the path may be anywhere, and
+//! Standard input and the content of an upload are not displayed. Arguments, scripts, environments
+//! and paths appear in the process list of a host; all other strings and all conditions are displayed
+//! and stored with the run. Of a file the path may be anywhere, and
 //! the content has no name: an upload sends it as it is.
 
 use crate::diagnostic::Code;
@@ -204,7 +204,7 @@ impl Uses<'_> {
     }
 }
 
-/// Returns the texts of a command that nobody sees.
+/// Returns the strings of a command that are never displayed.
 fn unseen(command: &CommandSpec) -> Vec<&Template> {
     let mut all: Vec<&Template> = command.stdin.iter().collect();
     if let Work::Upload(upload) = &command.work
@@ -215,7 +215,7 @@ fn unseen(command: &CommandSpec) -> Vec<&Template> {
     all
 }
 
-/// Returns the texts of a command that stand in a process list.
+/// Returns the strings of a command that appear in the process list.
 fn arguments(command: &CommandSpec) -> Vec<&Template> {
     let mut all: Vec<&Template> = match &command.work {
         Work::Run(words) => words.iter().collect(),

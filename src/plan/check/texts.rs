@@ -1,8 +1,8 @@
-//! Texts that stand in files of their own, beside a plan: what an upload renders.
+//! Templates in separate files: what an upload renders.
 //!
-//! A plan is read without them, so that it can be read again from its text alone. Whoever has the
-//! files at hand ([`crate::resolve::texts`]) brings their texts here, to be held against the plan
-//! as the plan's own texts are: names that exist, and are known when the step is done.
+//! A plan is read without them, so that it can be read again from its text alone. The stage that
+//! reads the files ([`crate::resolve::texts`]) passes their text to this one, which checks it like the
+//! templates in the plan: names must exist, and be known when the step runs.
 
 use std::collections::BTreeMap;
 

@@ -120,8 +120,8 @@ where
             if let Some(span) = expression.span {
                 fault = fault.at(span, "expected a bool");
             }
-            let cure = compared(&expression.text, &kind);
-            self.found.push(fault.help(format!("compare it: {cure}")));
+            let fixed = compared(&expression.text, &kind);
+            self.found.push(fault.help(format!("compare it: {fixed}")));
         }
     }
 

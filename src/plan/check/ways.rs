@@ -37,7 +37,7 @@ fn walk(
             Action::Effect(effect)
                 if !effect.read_only && unsaid && !covered && step.point_of_no_return.is_none() =>
             {
-                tell(step, *maybe, found);
+                report(step, *maybe, found);
             }
             _ => {}
         }
@@ -52,7 +52,7 @@ fn walk(
     passed
 }
 
-fn tell(step: &Step, maybe: Option<Span>, found: &mut Diagnostics) {
+fn report(step: &Step, maybe: Option<Span>, found: &mut Diagnostics) {
     let fault = Diagnostic::error(Code::NoWayBack, format!("`{}` has no rollback", step.title));
     let fault = match maybe {
         Some(point) => fault

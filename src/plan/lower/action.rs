@@ -58,7 +58,7 @@ impl Lowering<'_> {
                             node.entry("block").map_or(node.span, |entry| entry.key_span),
                             "too deep",
                         )
-                        .help("make it flatter: the steps of a block may stand beside it"),
+                        .help("move the steps of the inner block into the outer one"),
                 );
                 return Action::Block { steps: Vec::new(), rescue: Vec::new() };
             }

@@ -1,5 +1,5 @@
-//! Words that are made of each other: never of themselves, and not through too many, because a
-//! condition is evaluated by recursion, through all of them.
+//! Named expressions that use each other: never in a cycle, and not through too many levels, because a
+//! condition is evaluated by recursion through all of them.
 
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -11,9 +11,9 @@ use crate::plan::Plan;
 use crate::plan::Word;
 use crate::template::bounds::MAX_WORD_LEVELS;
 
-/// Where a walk over the words stands with one of them.
+/// The state of a named expression during the walk.
 enum Mark {
-    /// On the way that is gone now.
+    /// On the current path.
     Open,
     /// Done: so many levels are below it.
     Done(usize),
@@ -28,8 +28,8 @@ struct Walk<'a> {
     below: usize,
 }
 
-/// Tells of words that are made of themselves, and of those that are made of too many others.
-/// Returns all of them: without these nobody who follows the words goes too far.
+/// Reports named expressions that are defined by themselves, or nested too deeply. Returns all of
+/// them: without these, following the names always ends.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) -> HashSet<String> {
     let mut marks: HashMap<&str, Mark> = HashMap::new();
     let mut told = HashSet::new();
@@ -52,7 +52,7 @@ fn walk<'a>(
     let mut way = vec![begin(plan, first, marks)];
     while let Some(last) = way.last_mut() {
         if found.gives_up() {
-            // Nothing comes of the plan, so nobody will follow the words that are left.
+            // The plan is not used, so no one follows the remaining names.
             return;
         }
         let Some(&inner) = last.inner.get(last.next) else {
@@ -61,7 +61,7 @@ fn walk<'a>(
                 too_deep(plan, last.name, found);
                 told.insert(last.name.to_owned());
             }
-            // Told once: the words above it begin to count anew.
+            // Reported once: the expressions above it start counting again.
             let levels = if levels > MAX_WORD_LEVELS { 0 } else { levels };
             marks.insert(last.name, Mark::Done(levels));
             way.pop();
@@ -100,7 +100,7 @@ fn own_levels(plan: &Plan, name: &str) -> usize {
     1 + plan.words.get(name).map_or(0, |word| word.expression().root.levels())
 }
 
-/// Tells of a circle, at the word of it that is declared first.
+/// Reports a cycle, at the name in it that is declared first.
 fn circular(plan: &Plan, mut circle: Vec<&str>, found: &mut Diagnostics) {
     let first = circle
         .iter()
@@ -111,18 +111,17 @@ fn circular(plan: &Plan, mut circle: Vec<&str>, found: &mut Diagnostics) {
     let name = circle[0];
     circle.push(name);
     found.push(
-        Diagnostic::error(Code::CircularLet, format!("`{name}` is made of itself"))
+        Diagnostic::error(Code::CircularLet, format!("`{name}` is defined by itself"))
             .at(plan.words[name].span(), circle.join(" -> "))
-            .help("take one of them out of the circle"),
+            .help("break the cycle"),
     );
 }
 
 fn too_deep(plan: &Plan, name: &str, found: &mut Diagnostics) {
-    let message =
-        format!("`{name}` is made of words of words, more than {MAX_WORD_LEVELS} levels deep");
+    let message = format!("`{name}` is nested more than {MAX_WORD_LEVELS} levels deep");
     found.push(
         Diagnostic::error(Code::LetTooDeep, message)
-            .at(plan.words[name].span(), "too deep with this one")
-            .help("make the chain shorter, or record values on the way with `set`"),
+            .at(plan.words[name].span(), "too deep")
+            .help("shorten the chain of named expressions, or record values with `set`"),
     );
 }

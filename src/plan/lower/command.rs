@@ -50,7 +50,7 @@ impl Lowering<'_> {
             return Work::Run(Vec::new());
         }
         for command in [node.get("shell"), node.get("run")].into_iter().flatten() {
-            self.tell_lookalikes(command);
+            self.report_lookalikes(command);
         }
         if let Some(script) = node.get("shell") {
             self.script(script);
@@ -75,18 +75,18 @@ impl Lowering<'_> {
         }
     }
 
-    /// Whether a command is longer than one can be handed over, which is told.
+    /// Whether a command is longer than Linux accepts, which is reported.
     fn is_too_long(&mut self, node: Option<&Node>) -> bool {
         let Some(node) = node else { return false };
         let words = node.items().iter().chain([node]);
         let length: usize = words.filter_map(Node::as_text).map(str::len).sum();
         if length > MAX_COMMAND {
             let start = Span { end: node.span.start, ..node.span };
-            let message = format!("a command of {length} bytes, more than {MAX_COMMAND}");
+            let message = format!("command too long: {length} bytes, the maximum is {MAX_COMMAND}");
             self.found.push(
                 Diagnostic::error(Code::CommandTooLong, message)
-                    .at(start, "Linux takes no longer one")
-                    .help("put the text into a file with `upload`, or hand it over by `stdin`"),
+                    .at(start, "longer than Linux accepts")
+                    .help("put the text into a file with `upload`, or pass it with `stdin`"),
             );
         }
         length > MAX_COMMAND
@@ -122,7 +122,7 @@ impl Lowering<'_> {
             };
             if value > 255 {
                 self.found.push(
-                    Diagnostic::error(Code::OutOfRange, format!("{value} is no exit status"))
+                    Diagnostic::error(Code::OutOfRange, format!("`{value}` is not an exit code"))
                         .at(item.span, "must be at most 255")
                         .help("write a number from 0 to 255"),
                 );
@@ -141,10 +141,13 @@ impl Lowering<'_> {
         if discard {
             let entry = node.entry("output").map_or(node.span, |entry| entry.key_span);
             self.found.push(
-                Diagnostic::error(Code::ParseMismatch, "`parse` reads what `output` discards")
-                    .at(entry, "the output is thrown away")
-                    .also(parse.span, "the output is read")
-                    .help("remove one of the two"),
+                Diagnostic::error(
+                    Code::ParseMismatch,
+                    "`parse` cannot be combined with `output: discard`",
+                )
+                .at(entry, "discards the output")
+                .also(parse.span, "requires the output")
+                .help("remove one of them"),
             );
         }
         let format = match parse.as_text() {
@@ -181,10 +184,10 @@ impl Lowering<'_> {
                 self.found.push(
                     Diagnostic::error(
                         Code::ParseMismatch,
-                        format!("`{key}` means nothing with the format `{format}`"),
+                        format!("`{key}` cannot be combined with the format `{format}`"),
                     )
-                    .at(entry.key_span, format!("only {takers} takes it"))
-                    .help(format!("remove it, or write `format: {}`", formats[0])),
+                    .at(entry.key_span, format!("only allowed with {takers}"))
+                    .help(format!("remove it, or use `format: {}`", formats[0])),
                 );
             }
         }
@@ -194,10 +197,10 @@ impl Lowering<'_> {
     fn groups(&mut self, parse: &Node) -> String {
         let Some(node) = parse.get("pattern") else {
             self.found.push(
-                Diagnostic::error(Code::ParseMismatch, "the format `regex` lacks a `pattern`")
-                    .at(parse.span, "no pattern here")
+                Diagnostic::error(Code::ParseMismatch, "format `regex` requires a `pattern`")
+                    .at(parse.span, "no `pattern`")
                     .help(
-                        "write `parse: {format: regex, pattern: \"version (?P<version>\\\\S+)\"}`",
+                        "add a pattern: `parse: {format: regex, pattern: \"version (?P<version>\\\\S+)\"}`",
                     ),
             );
             return String::new();
@@ -209,9 +212,9 @@ impl Lowering<'_> {
         let names: Vec<&str> = regex.capture_names().flatten().collect();
         if names.is_empty() {
             self.found.push(
-                Diagnostic::error(Code::BadPattern, "the pattern has no named group")
-                    .at(node.span, "gives no values")
-                    .help("name what is to be read: `(?P<version>\\S+)`"),
+                Diagnostic::error(Code::BadPattern, "`pattern` has no named group")
+                    .at(node.span, "captures no values")
+                    .help("name the part to capture: `(?P<version>\\S+)`"),
             );
             return pattern;
         }
@@ -221,22 +224,22 @@ impl Lowering<'_> {
         for (name, span) in key.into_iter().chain(types) {
             let name = name.unwrap_or_default();
             if !names.contains(&name) {
-                let fault = format!("the pattern has no group `{name}`");
+                let fault = format!("`pattern` has no group `{name}`");
                 self.found.push(
                     Diagnostic::error(Code::ParseMismatch, fault)
-                        .at(span, "no such group")
-                        .also(node.span, format!("has {}", crate::schema::one_of(&names)))
-                        .help(format!("write a group `(?P<{name}>...)`, or the name of one")),
+                        .at(span, "unknown group")
+                        .also(node.span, format!("its groups: {}", names.join(", ")))
+                        .help(format!("add a group `(?P<{name}>...)`, or use an existing one")),
                 );
             }
         }
         pattern
     }
 
-    /// Compiles a pattern; what cannot be compiled is told.
+    /// Compiles a pattern, or reports why it cannot be compiled.
     pub(super) fn regex(&mut self, node: &Node) -> Option<Regex> {
         if self.patterns.is_spent() {
-            // It was told, and will be so for all that follow.
+            // It was reported, and applies to all that follow.
             return None;
         }
         let text = node.as_text().unwrap_or_default();
@@ -246,12 +249,12 @@ impl Lowering<'_> {
                 let (message, help) = if self.patterns.is_spent() {
                     (
                         "the regular expressions of the plan are too large",
-                        "write them shorter: `a{999}` is as large as 999 times `a`",
+                        "shorten them: `a{999}` is as large as 999 times `a`",
                     )
                 } else {
                     (
-                        "this regular expression cannot be read",
-                        "correct it; `\\` before a sign takes it as it stands",
+                        "invalid regular expression",
+                        "correct it; write `\\` before a character to match it literally",
                     )
                 };
                 let fault = Diagnostic::error(Code::BadPattern, message);

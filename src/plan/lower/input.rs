@@ -58,9 +58,9 @@ impl Lowering<'_> {
 
     fn secret_default(&mut self, entry: &Entry) {
         self.found.push(
-            Diagnostic::error(Code::SecretDefault, "a secret has no default")
-                .at(entry.key_span, "whoever reads the plan would know it")
-                .help("remove it: a secret is given by the environment, a file or the inventory"),
+            Diagnostic::error(Code::SecretDefault, "a secret cannot have a default")
+                .at(entry.key_span, "everyone who reads the plan would see it")
+                .help("remove it, and set the secret in the environment, a file or the inventory"),
         );
     }
 
@@ -75,11 +75,11 @@ impl Lowering<'_> {
             self.found.push(
                 Diagnostic::error(
                     Code::SecretType,
-                    "a secret is a text, a list of texts, or a file",
+                    "a secret must be a string, a list of strings or a file",
                 )
                 .at(at, "cannot be a secret")
                 .also(entry.key_span, "declared as a secret")
-                .help("write `type: string`, `type: file`, or `type: list` with `items: string`"),
+                .help("use `type: string`, `type: file`, or `type: list` with `items: string`"),
             );
         }
     }
@@ -88,7 +88,7 @@ impl Lowering<'_> {
         match word {
             "int" => {
                 let mut bound = |key| {
-                    self.bound(node, key, "a whole number", "1", |node| match node.value {
+                    self.bound(node, key, "an integer", "1", |node| match node.value {
                         Value::Int(value) => Some(value),
                         _ => None,
                     })
@@ -129,7 +129,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// Returns the type of the items of a list; `min` and `max` speak of their number.
+    /// Returns the type of the items of a list; `min` and `max` limit their number.
     fn item(&mut self, node: &Node) -> InputKind {
         match items(node) {
             "int" => InputKind::Int { min: None, max: None },
@@ -150,7 +150,7 @@ impl Lowering<'_> {
         let bound = read(node);
         if bound.is_none() {
             self.found.push(
-                Diagnostic::error(Code::WrongBound, format!("`{key}` is not {what}"))
+                Diagnostic::error(Code::WrongBound, format!("`{key}` must be {what}"))
                     .at(node.span, format!("not {what}"))
                     .help(format!("write {what}: `{key}: {example}`")),
             );
@@ -166,11 +166,11 @@ impl Lowering<'_> {
             && let (Some(low), Some(high)) = (node.get("min"), node.get("max"))
         {
             self.found.push(
-                Diagnostic::error(Code::WrongBound, "no value is left: `min` is above `max`")
-                    .at(low.span, "the least")
-                    .also(high.span, "the greatest")
+                Diagnostic::error(Code::WrongBound, "`min` is greater than `max`")
+                    .at(low.span, "the minimum")
+                    .also(high.span, "the maximum")
                     .fix_all(
-                        "exchange the two",
+                        "swap them",
                         vec![
                             Edit::new(low.span, self.sources.slice(high.span)),
                             Edit::new(high.span, self.sources.slice(low.span)),
@@ -184,8 +184,8 @@ impl Lowering<'_> {
         let Some(of) = node.get("of") else {
             let at = node.get("type").map_or(node.span, |node| node.span);
             self.found.push(
-                Diagnostic::error(Code::MissingKey, "an `enum` lacks `of`")
-                    .at(at, "its values are not said")
+                Diagnostic::error(Code::MissingKey, "missing `of` in an `enum` input")
+                    .at(at, "requires a list of values")
                     .help("add `of: [one, other]`"),
             );
             return Vec::new();
@@ -215,13 +215,13 @@ impl Lowering<'_> {
                 self.found.push(
                     Diagnostic::error(
                         Code::MisplacedKey,
-                        format!("`{key}` means nothing for {what}"),
+                        format!("`{key}` is not allowed for {what}"),
                     )
-                    .at(entry.key_span, format!("only {} takes it", one_of(types)))
+                    .at(entry.key_span, format!("only allowed for {}", one_of(types)))
                     .help(if of == word {
-                        format!("remove it, or write `type: {}`", types[0])
+                        format!("remove it, or use `type: {}`", types[0])
                     } else {
-                        format!("remove it, or write `items: {}`", types[0])
+                        format!("remove it, or use `items: {}`", types[0])
                     }),
                 );
             }
@@ -237,9 +237,12 @@ impl Lowering<'_> {
             let fixed = matches!(kind, InputKind::Bool | InputKind::File | InputKind::List { .. });
             if fixed {
                 self.found.push(
-                    Diagnostic::error(Code::NoTemplateHere, "this default takes no template")
-                        .at(template.span, "holds a template")
-                        .help("write the value itself, or leave the default out"),
+                    Diagnostic::error(
+                        Code::NoTemplateHere,
+                        "templates are not allowed in this default",
+                    )
+                    .at(template.span, "a template")
+                    .help("write the value itself, or remove the default"),
                 );
                 return None;
             }
@@ -247,7 +250,7 @@ impl Lowering<'_> {
                 return Some(Default::Template(self.template(node)));
             }
         }
-        // That an enum lacks its words has been told.
+        // The missing values of an enum have been reported.
         let no_words = InputKind::Enum(Vec::new());
         if *kind == no_words || matches!(kind, InputKind::List { item, .. } if **item == no_words) {
             return None;
@@ -256,11 +259,11 @@ impl Lowering<'_> {
             Ok(value) => Some(Default::Value(value)),
             Err(unfit) => {
                 let message = match text {
-                    "" => format!("the default {}", unfit.why),
-                    text => format!("the default `{text}` {}", unfit.why),
+                    "" => format!("invalid default: {}", unfit.why),
+                    text => format!("invalid default `{text}`: {}", unfit.why),
                 };
                 let fault =
-                    Diagnostic::error(Code::WrongDefault, message).at(node.span, "does not fit");
+                    Diagnostic::error(Code::WrongDefault, message).at(node.span, "invalid value");
                 self.found.push(unfit.advise(fault, node.span));
                 None
             }
@@ -268,7 +271,7 @@ impl Lowering<'_> {
     }
 }
 
-/// Returns the word for the type of a list's items.
+/// Returns the name of the type of a list's items.
 fn items(node: &Node) -> &str {
     node.get("items").and_then(Node::as_text).unwrap_or("string")
 }

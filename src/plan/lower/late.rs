@@ -1,4 +1,4 @@
-//! Values that are written out, or come by a template when their time is there.
+//! Literal values, and templates that are evaluated later.
 
 use std::time::Duration;
 
@@ -21,9 +21,9 @@ impl Lowering<'_> {
         let parsed = duration::parse(text);
         if parsed.is_none() {
             self.found.push(
-                Diagnostic::error(Code::OutOfRange, format!("`{text}` is too long a time"))
-                    .at(node.span, "longer than a hundred years")
-                    .help("write a shorter one: `90s`, `15m`, `1h 30m`"),
+                Diagnostic::error(Code::OutOfRange, format!("duration `{text}` is too long"))
+                    .at(node.span, "more than 100 years")
+                    .help("use a shorter one: `90s`, `15m`, `1h 30m`"),
             );
         }
         Late::Now(parsed.unwrap_or_default())

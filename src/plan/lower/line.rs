@@ -21,9 +21,8 @@ const BUILTINS: [&str; 26] = [
     "ulimit", "umask", "unset", "until", "while",
 ];
 
-/// What helps where a word of the shell stands for a program.
-const BESIDE: &str =
-    "a script of several commands is written as `shell`; each step has a shell of its own";
+/// The help if the first word only exists in a shell.
+const SHELL: &str = "use `shell` for a script of several commands; every step starts a new shell";
 
 impl Lowering<'_> {
     /// Splits a command line into words, each a template of its own.
@@ -31,10 +30,10 @@ impl Lowering<'_> {
         let line = node.as_text().unwrap_or_default();
         let (words, faults) = words::split(line);
         let places = Rc::new(node.places(self.sources));
-        // One remark a line: behind the first misreading the others follow from it.
+        // One report per line: the others follow from the first.
         match faults.first() {
-            Some(fault) => self.tell_words(line, fault, &places, key),
-            None => self.tell_program(line, &words, &places),
+            Some(fault) => self.report_words(line, fault, &places, key),
+            None => self.report_program(line, &words, &places),
         }
         let open = faults.iter().find_map(|fault| match fault {
             Fault::Unclosed { range, .. } => Some(range.start),
@@ -42,7 +41,7 @@ impl Lowering<'_> {
         });
         let template = |word: words::Word| {
             let span = places.span(word.range.clone());
-            // What is not closed was told.
+            // What is not closed has been reported.
             if open.is_some_and(|open| open < word.range.end) {
                 return Template::plain(word.text, span);
             }
@@ -53,8 +52,8 @@ impl Lowering<'_> {
         words.into_iter().map(template).collect()
     }
 
-    /// Tells of a first word that is no program: only a shell knows it.
-    fn tell_program(&mut self, line: &str, words: &[words::Word], places: &Places) {
+    /// Reports a first word that is not a program: it only exists in a shell.
+    fn report_program(&mut self, line: &str, words: &[words::Word], places: &Places) {
         let Some(first) = words.first() else { return };
         let written = &line[first.range.clone()];
         let fault = |message: &str, label: String| {
@@ -63,87 +62,82 @@ impl Lowering<'_> {
         };
         if let Some((name, value)) = assignment(written) {
             let fault = fault(
-                "`run` has no shell: it begins with the program",
-                format!("only a shell gives a value to `{name}` here"),
+                "`run` does not use a shell: it must start with the program",
+                format!("sets `{name}` only in a shell"),
             );
             let rest = line.get(first.range.end..).unwrap_or_default().trim();
-            self.found.push(
-                fault.help(format!("give it beside `run`: `env: {{{name}: {value}}}`")).help(
-                    if rest.is_empty() {
-                        "and the program in `run`".to_owned()
-                    } else {
-                        format!("and the program alone: `run: {rest}`")
-                    },
-                ),
-            );
+            self.found.push(fault.help(format!("set it with `env: {{{name}: {value}}}`")).help(
+                if rest.is_empty() {
+                    "and write the program in `run`".to_owned()
+                } else {
+                    format!("and start with the program: `run: {rest}`")
+                },
+            ));
             return;
         }
         if !BUILTINS.contains(&written) {
             return;
         }
         let fault = fault(
-            &format!("`run` has no shell: there is no program `{written}`"),
-            "only a shell knows it".to_owned(),
+            &format!("`run` does not use a shell: `{written}` is not a program"),
+            "only exists in a shell".to_owned(),
         );
         let second = words.get(1).map(|word| &line[word.range.clone()]);
         self.found.push(match (written, second) {
             ("cd", folder) => fault.help(format!(
-                "say beside `run`, in each step that needs it, where it works: `dir: {}`",
+                "set the directory in every step that needs it: `dir: {}`",
                 folder.unwrap_or("/srv/app")
             )),
             ("export" | "declare" | "readonly", Some(second)) => match assignment(second) {
                 Some((name, value)) => fault.help(format!(
-                    "say it beside `run`, in each step that needs it: `env: {{{name}: {value}}}`"
+                    "set it in every step that needs it: `env: {{{name}: {value}}}`"
                 )),
-                None => fault.help(BESIDE),
+                None => fault.help(SHELL),
             },
             ("exit" | "return", _) => {
-                fault.help("to end here with a failure write `fail: why`, with a `when`")
+                fault.help("to fail on purpose, use `fail: REASON` with a `when`")
             }
-            _ => fault.help(BESIDE),
+            _ => fault.help(SHELL),
         });
     }
 
-    fn tell_words(&mut self, line: &str, fault: &Fault, places: &Places, key: Option<Span>) {
+    fn report_words(&mut self, line: &str, fault: &Fault, places: &Places, key: Option<Span>) {
         let one = match fault {
-            // `sh` takes braces as they stand, too: `shell` would be no cure.
+            // `sh` does not expand braces either: `shell` would not fix it.
             Fault::ShellSyntax { what, range } if &line[range.clone()] == "{" => Diagnostic::error(
                 Code::ShellSyntaxInRun,
-                "`run` has no shell: it runs one program with its arguments",
+                "`run` does not use a shell: it runs one program with its arguments",
             )
-            .at(places.span(range.clone()), format!("only bash makes {what} of braces"))
-            .help("write every word out, or repeat the step: `for_each: [one, other]`")
-            .help("for plain braces put quotes around them: `'{...}'`"),
+            .at(places.span(range.clone()), format!("only bash expands braces to {what}"))
+            .help("write every word, or repeat the step: `for_each: [one, other]`")
+            .help("to use literal braces, quote them: `'{...}'`"),
             Fault::ShellSyntax { what, range } => {
                 let sign = &line[range.clone()];
                 let place = places.span(range.clone());
                 let fault = Diagnostic::error(
                     Code::ShellSyntaxInRun,
-                    "`run` has no shell: it runs one program with its arguments",
+                    "`run` does not use a shell: it runs one program with its arguments",
                 )
-                .at(place, format!("only a shell makes {what} of `{sign}`"))
-                .help(format!("for a plain `{sign}` put quotes around it: `'{sign}'`"));
+                .at(place, format!("shell syntax for {what}"))
+                .help(format!("to use a literal `{sign}`, quote it: `'{sign}'`"));
                 let fault = match variable(&line[range.end..]) {
                     Some(name) if sign == "$" => {
-                        fault.help(format!("for a value of the plan write `{{{{ {name} }}}}`"))
+                        fault.help(format!("for a value of the plan, write `{{{{ {name} }}}}`"))
                     }
                     _ => fault,
                 };
                 match key {
-                    Some(key) => fault.fix("for a shell write `shell`", key, "shell"),
-                    None => fault.help("for a shell write `shell`"),
+                    Some(key) => fault.fix("to use a shell, write `shell`", key, "shell"),
+                    None => fault.help("to use a shell, write `shell`"),
                 }
             }
             Fault::Unclosed { what, range } => {
-                let fault = Diagnostic::error(
-                    Code::UnclosedQuote,
-                    format!("{what} is opened and never closed"),
-                )
-                .at(places.span(range.clone()), "opened here");
+                let fault = Diagnostic::error(Code::UnclosedQuote, format!("unclosed {what}"))
+                    .at(places.span(range.clone()), "opened here");
                 let order = if *what == "`{{`" {
                     "close it with `}}`"
                 } else {
-                    "close it, or write `\\` before it if it is meant as it stands"
+                    "close it, or write `\\` before it to use it literally"
                 };
                 match closed(line, range.start, places) {
                     Some((order, edit)) => fault.fix_all(order, vec![edit]),
@@ -155,7 +149,7 @@ impl Lowering<'_> {
     }
 }
 
-/// Returns the edit that closes what is opened in a command line, if it can be told.
+/// Returns the edit that closes what is opened in a command line, if it is clear.
 fn closed(line: &str, open: usize, places: &Places) -> Option<(&'static str, Edit)> {
     let rest = line.get(open..)?;
     let end = line.trim_end().len();

@@ -1,6 +1,6 @@
 //! Typographic quotes, dashes and spaces in commands: neither a program nor a shell knows them.
 //!
-//! Only what stands where a word begins or ends, outside of quotes, is reported: inside of quotes and
+//! Only characters where a word starts or ends, outside quotes, are reported: inside quotes and
 //! in the middle of a word (`it’s`) it is text.
 
 use std::ops::Range;
@@ -27,16 +27,16 @@ struct Odd {
 
 impl Lowering<'_> {
     /// Warns of typographic characters in a command line or a script.
-    pub(super) fn tell_lookalikes(&mut self, node: &Node) {
+    pub(super) fn report_lookalikes(&mut self, node: &Node) {
         for item in node.items() {
             let text = item.as_text().unwrap_or_default();
-            self.tell_odd(item, &in_argument(text));
+            self.report_odd(item, &in_argument(text));
         }
         let text = node.as_text().unwrap_or_default();
-        self.tell_odd(node, &in_script(text));
+        self.report_odd(node, &in_script(text));
     }
 
-    fn tell_odd(&mut self, node: &Node, found: &[Odd]) {
+    fn report_odd(&mut self, node: &Node, found: &[Odd]) {
         let Some((first, others)) = found.split_first() else {
             return;
         };
@@ -60,12 +60,12 @@ impl Lowering<'_> {
             || found.iter().filter_map(edit).collect(),
             |whole| vec![Edit::new(node.span, whole)],
         );
-        self.found.push(fault.fix_all("use the plain characters", edits));
+        self.found.push(fault.fix_all("use plain characters", edits));
     }
 }
 
-/// Returns a plain scalar anew in quotes of YAML, where the text would begin with a quote and YAML would
-/// take that for its own. One that is in quotes as a whole may well be YAML's.
+/// Returns a plain scalar in YAML quotes, if its text would start with a quote that YAML would read as
+/// its own. If the whole text is in quotes, they may well be meant for YAML.
 fn requoted(node: &Node, found: &[Odd]) -> Option<String> {
     let Value::Text(text) = &node.value else {
         return None;

@@ -1,6 +1,6 @@
-//! Names: one flat namespace, in which every name that is used must stand.
+//! Names: one flat namespace that must contain every name that is used.
 //!
-//! Expressions may use all of them. Texts use only what is known without a look: inputs, results
+//! Expressions may use all of them. Templates only use what is known without a probe: inputs, results
 //! of steps, `host` and `run`.
 
 use std::collections::HashSet;
@@ -40,7 +40,7 @@ const ALWAYS: [&str; 2] = ["host", "run"];
 /// The name of what a step with a `for_each` is done for.
 pub(in crate::plan) const ITEM: &str = "item";
 
-/// What a name stands for.
+/// What a name refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Input,
@@ -54,13 +54,13 @@ impl Kind {
         match self {
             Self::Input => "an input",
             Self::Probe => "a probe",
-            Self::Word => "a word of `let`",
-            Self::Step => "the id of a step",
+            Self::Word => "a named expression",
+            Self::Step => "a step id",
         }
     }
 }
 
-/// A name and where it stands.
+/// A name and its location.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Declared {
     kind: Kind,
@@ -72,8 +72,8 @@ impl Lowering<'_> {
     pub(super) fn declare(&mut self, name: &str, span: Span, kind: Kind) {
         if RESERVED.contains(&name) {
             self.found.push(
-                Diagnostic::error(Code::ReservedName, format!("`{name}` is planrun's own name"))
-                    .at(span, "means something already")
+                Diagnostic::error(Code::ReservedName, format!("`{name}` is a reserved name"))
+                    .at(span, "has a fixed meaning")
                     .help("choose another name"),
             );
             return;
@@ -83,12 +83,12 @@ impl Lowering<'_> {
             self.declared.insert(name.to_owned(), declared);
             return;
         };
-        let message = format!("two things are named `{name}`");
+        let message = format!("duplicate name `{name}`");
         self.found.push(
             Diagnostic::error(Code::DuplicateName, message)
                 .at(span, kind.about())
-                .also(first.span, format!("already {}", first.kind.about()))
-                .help("rename one: inputs, probes, `let` and step ids share their names"),
+                .also(first.span, format!("already used for {}", first.kind.about()))
+                .help("rename one: inputs, probes, named expressions and step ids share one namespace"),
         );
     }
 
@@ -107,7 +107,7 @@ impl Lowering<'_> {
     }
 }
 
-/// Adds a help for an unknown name: the nearest name, all names if they are few, else the words.
+/// Adds a help for an unknown name: the nearest one, all of them if they are few, or `otherwise`.
 pub(super) fn suggest(
     fault: Diagnostic,
     name: &str,
@@ -133,7 +133,7 @@ fn replaced(fault: Diagnostic, name: &Name, order: String, by: &str) -> Diagnost
     }
 }
 
-/// Looks up every name that a plan uses; returns the words that are made of each other.
+/// Looks up every name that a plan uses; returns the named expressions that form a cycle.
 pub(super) fn resolve(
     plan: &Plan,
     declared: &IndexMap<String, Declared>,
@@ -165,7 +165,7 @@ pub(super) fn resolve(
     circles::check(plan, found)
 }
 
-/// Looks up the names of a text that stands in a file of its own.
+/// Looks up the names of a template in a separate file.
 pub(in crate::plan) fn of_text(plan: &Plan, text: &Template, found: &mut Diagnostics) {
     let mut declared = IndexMap::new();
     let mut declare = |name: &str, kind, span| {
@@ -312,10 +312,11 @@ impl<'a> Lookup<'a> {
             return;
         };
         if !matches!(kind, InputKind::Duration { .. }) {
-            let fault = Diagnostic::error(Code::WrongInputType, format!("`{name}` is no duration"))
-                .at(template.span, "takes a duration")
-                .also(self.plan.inputs[name].span, "an input of another type")
-                .help(format!("declare `{name}` with `type: duration`"));
+            let fault =
+                Diagnostic::error(Code::WrongInputType, format!("`{name}` is not a duration"))
+                    .at(template.span, "expected a duration")
+                    .also(self.plan.inputs[name].span, "declared with another type")
+                    .help(format!("declare `{name}` with `type: duration`"));
             self.found.push(fault);
         }
     }
@@ -330,10 +331,10 @@ impl<'a> Lookup<'a> {
             _ => false,
         };
         if !fits {
-            let message = format!("`{name}` can be something else than {}", one_of(&words));
+            let message = format!("`{name}` can have a value other than {}", one_of(&words));
             let fault = Diagnostic::error(Code::WrongInputType, message)
-                .at(template.span, format!("takes {}", one_of(&words)))
-                .also(self.plan.inputs[name].span, "can be something else")
+                .at(template.span, format!("expected {}", one_of(&words)))
+                .also(self.plan.inputs[name].span, "declared with other values")
                 .help(format!(
                     "declare `{name}` with `type: enum` and `of: [ask, continue, fail]`"
                 ));
@@ -352,8 +353,8 @@ impl<'a> Lookup<'a> {
                 let message = format!("`{}` is not known before the run", name.name);
                 self.found.push(
                     Diagnostic::error(Code::NotKnownYet, message)
-                        .at(name.span, "files are read before the run begins")
-                        .help("name the file by inputs and `host` alone"),
+                        .at(name.span, "files are read before the run starts")
+                        .help("use only inputs and `host` in the path"),
                 );
             }
         }
@@ -365,8 +366,8 @@ impl<'a> Lookup<'a> {
             self.found.push(
                 Diagnostic::error(Code::UnknownName, message)
                     .naming(&name.name)
-                    .at(name.span, "not known when defaults are read")
-                    .help("use `host` alone: `{{ host.address }}`, `{{ host.vars.NAME }}`"),
+                    .at(name.span, "not known when defaults are evaluated")
+                    .help("use only `host`: `{{ host.address }}`, `{{ host.vars.NAME }}`"),
             );
         }
     }
@@ -375,15 +376,18 @@ impl<'a> Lookup<'a> {
         for name in &template.names {
             match self.declared.get(&name.name) {
                 Some(declared) if matches!(declared.kind, Kind::Probe | Kind::Word) => {
-                    let what = declared.kind.about();
-                    let message = format!("`{}` is {what}, and a text never looks", name.name);
+                    let why = match declared.kind {
+                        Kind::Probe => "it is a probe",
+                        _ => "it depends on a probe",
+                    };
+                    let message = format!("templates cannot use `{}`: {why}", name.name);
                     let word = &name.name;
                     self.found.push(
                         Diagnostic::error(Code::LookInTemplate, message)
-                            .at(name.span, "would have to be looked at")
+                            .at(name.span, "requires a probe")
                             .help(format!(
-                                "record it before: `- {{id: noted, set: {{{word}: {word}}}}}`, then \
-                                 write `{{{{ noted.{word} }}}}`"
+                                "record it first: `- {{id: noted, set: {{{word}: {word}}}}}`, then write \
+                                 `{{{{ noted.{word} }}}}`"
                             )),
                     );
                 }
@@ -403,17 +407,17 @@ impl<'a> Lookup<'a> {
 
     fn unknown(&mut self, name: &Name, row: bool, text: bool) {
         let word = name.name.as_str();
-        // Whether there is an item is told with the values that are not known yet.
+        // A missing item is reported with the values that are not known yet.
         if ALWAYS.contains(&word) || word == ITEM || row && word == "row" {
             return;
         }
         let fault =
-            Diagnostic::error(Code::UnknownName, format!("there is no `{word}`")).naming(word);
+            Diagnostic::error(Code::UnknownName, format!("undefined name `{word}`")).naming(word);
         if word == "row" {
             self.found.push(
                 fault
-                    .at(name.span, "no rows are gone through here")
-                    .help("write `let: {some: {from: PROBE, where: ...}}`; `row` is known there"),
+                    .at(name.span, "`row` is only defined in `where`")
+                    .help("select rows with `let: {some: {from: PROBE, where: ...}}`"),
             );
             return;
         }
@@ -423,14 +427,14 @@ impl<'a> Lookup<'a> {
             return;
         }
         if let Some(known) = foreign::names::find(word) {
-            let label = format!("a name of {}", known.tool.name());
+            let label = format!("a name from {}", known.tool.name());
             self.found.push(fault.at(name.span, label).help(known.say));
             return;
         }
-        let fault = fault.at(name.span, "neither input, probe, word of `let` nor step");
+        let fault = fault.at(name.span, "not an input, probe, `let` name or step id");
         let one_of_many = self.listed.filter(|list| list.strip_suffix('s') == Some(word));
         if one_of_many.is_some() {
-            let order = "the item of a `for_each` is `item`".to_owned();
+            let order = "use `item` for the item of a `for_each`".to_owned();
             self.found.push(replaced(fault, name, order, ITEM));
             return;
         }

@@ -1,4 +1,4 @@
-//! Scripts: values where they would become code, shells that are not `sh`, failures nobody notices.
+//! Scripts: values that would become code, shells other than `sh`, failures that go unnoticed.
 
 use std::ops::Range;
 
@@ -52,8 +52,8 @@ impl Lowering<'_> {
                 format!("`{what}`")
             };
             self.found.push(
-                Diagnostic::warning(Code::NotPosix, format!("{what} is not part of `sh`"))
-                    .at(places.span(one.range), "unknown to `sh` on many hosts")
+                Diagnostic::warning(Code::NotPosix, format!("`sh` does not support {what}"))
+                    .at(places.span(one.range), "fails if `sh` is not bash")
                     .help(one.instead)
                     .help("or run the script with bash: `run: [bash, -c, SCRIPT]`"),
             );
@@ -80,15 +80,15 @@ impl Lowering<'_> {
         let places = node.places(self.sources);
         let fault = Diagnostic::error(
             Code::OtherInterpreter,
-            format!("a script of `shell` runs with `sh`, not with `{program}`"),
+            format!("`shell` scripts run with `sh`, not with `{program}`"),
         )
         .at(places.span(0..line.len()), "only a comment here");
         self.found.push(match letter {
             Some((_, letter)) => fault
-                .help(format!("write `run: [{program}, -{letter}, SCRIPT]` instead of `shell`"))
-                .help("hand values over as arguments behind the script, or by `env`"),
+                .help(format!("use `run: [{program}, -{letter}, SCRIPT]` instead of `shell`"))
+                .help("pass values as arguments after the script, or with `env`"),
             None => fault.help(format!(
-                "put the script into a file with `upload`, and write `run: {program} FILE`"
+                "copy the script to the host with `upload`, and use `run: {program} FILE`"
             )),
         });
         true
@@ -104,13 +104,13 @@ impl Lowering<'_> {
             return;
         };
         let command = text[range.clone()].split_whitespace().next().unwrap_or_default();
-        let message = format!("a failure of `{command}` goes unnoticed");
+        let message = format!("failure of `{command}` goes unnoticed");
         let place = script.place(self.sources, range.clone());
         self.found.push(
             Diagnostic::warning(Code::HiddenFailure, message)
-                .at(place, "a pipe has the exit status of its last command")
-                .help("add the condition that proves the step: `done_when: ...`")
-                .help("or run the commands one after the other, with a file between them"),
+                .at(place, "a pipe returns the exit code of its last command")
+                .help("add `done_when: CONDITION`, the condition that is true once the step has worked")
+                .help("or run the commands one after another, with a file between them"),
         );
     }
 
@@ -159,9 +159,9 @@ impl Lowering<'_> {
             let place = place.map_or(word.span, |one| one.span);
             self.found.push(
                 Diagnostic::error(Code::ValueInCode, format!("`{value}` becomes part of a script"))
-                    .at(place, "the program would run what is in the value")
-                    .help("hand it over as an argument: `[sh, -c, 'echo \"$1\"', sh, \"{{ value }}\"]`")
-                    .help("or write `| raw` if the value is meant to be code"),
+                    .at(place, "the program would execute this value")
+                    .help("pass it as an argument: `[sh, -c, 'echo \"$1\"', sh, \"{{ value }}\"]`")
+                    .help("or add `| raw` if the value is meant to be code"),
             );
         }
     }
@@ -179,9 +179,9 @@ impl Lowering<'_> {
             let (what, help) = advice(within);
             let one = Diagnostic::error(
                 Code::ValueInQuotes,
-                format!("`{value}` is {what}: the quotes of a value do not protect it there"),
+                format!("cannot quote `{value}` safely {what}"),
             )
-            .at(places.span(range.clone()), "the shell would read what is in the value");
+            .at(places.span(range.clone()), "the shell would interpret this value");
             self.found.push(match within {
                 Within::Quotes(quote) => {
                     let written = self.sources.slice(node.span);
@@ -205,33 +205,34 @@ impl Lowering<'_> {
 /// Returns where a value of a script is, and what to write instead.
 fn advice(within: Within) -> (&'static str, &'static str) {
     match within {
-        Within::Quotes(_) => ("in quotes", "remove the quotes around the value"),
-        Within::Backquotes => ("in backquotes", "write `$(...)` instead of the backquotes"),
+        Within::Quotes(_) => ("inside quotes", "remove the quotes around the value"),
+        Within::Backquotes => ("inside backquotes", "use `$(...)` instead of backquotes"),
         Within::Arithmetic => {
-            ("in arithmetic", "write `{{ value | int | raw }}`: a number needs no quotes")
+            ("inside arithmetic", "write `{{ value | int | raw }}`: a number needs no quotes")
         }
-        Within::Test => ("in `[[ ]]`", "write `[ ... ]` instead of `[[ ... ]]`"),
+        Within::Test => ("inside `[[ ]]`", "use `[ ... ]` instead of `[[ ... ]]`"),
         Within::Parameter => {
-            ("in `${ }`", "hand it over by `env: {VALUE: \"{{ value }}\"}`, and write `\"$VALUE\"`")
+            ("inside `${ }`", "pass it with `env: {VALUE: \"{{ value }}\"}`, and use `\"$VALUE\"`")
         }
         Within::HereDocument => (
-            "in a here-document",
-            "hand the text over by `stdin`, or put it there by `upload: {content: ...}`",
+            "inside a here-document",
+            "pass the text with `stdin`, or write it with `upload: {content: ...}`",
         ),
-        Within::Comment => ("in a comment", "remove it, or write a YAML comment"),
+        Within::Comment => ("inside a comment", "remove it, or use a YAML comment"),
         Within::Joined('\\') => ("right after `\\`", "remove the `\\` before the value"),
         Within::Joined(_) => ("right after `$`", "remove the `$` before `{{`"),
         Within::Block => (
             "after a `{% if %}` or `{% for %}` that leaves a quote open",
-            "close every quote in the block where it is opened",
+            "close every quote inside the block that opens it",
         ),
-        Within::Unsure => {
-            ("after `$'...\\'...'`", "write the string without `$`: shells disagree where it ends")
-        }
+        Within::Unsure => (
+            "after `$'...\\'...'`",
+            "write the string without `$`: shells disagree about where it ends",
+        ),
     }
 }
 
-/// Returns what ends the quotes before a value and begins them again behind it.
+/// Returns the edits that end the quotes before a value and start them again after it.
 fn requoted(script: &str, value: &Range<usize>, quote: char, places: &Places) -> Option<Vec<Edit>> {
     let (before, behind) = (&script[..value.start], &script[value.end..]);
     let opens = before.strip_suffix(quote).is_some_and(|before| !before.ends_with('\\'));

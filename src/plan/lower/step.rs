@@ -1,4 +1,4 @@
-//! Steps: their paths, what they inherit, their modifiers and ways back.
+//! Steps: their paths, what they inherit, their modifiers and rollbacks.
 
 use crate::document::Node;
 use crate::plan::ForEach;
@@ -20,7 +20,7 @@ impl Lowering<'_> {
         self.numbered(node, "", &inherited)
     }
 
-    /// Lowers a list of steps; those without an `id` are numbered behind a prefix.
+    /// Lowers a list of steps; those without an `id` are numbered after a prefix.
     pub(super) fn numbered(
         &mut self,
         node: Option<&Node>,

@@ -1,7 +1,7 @@
 //! Secret files: inputs of the type `file` that are `sensitive`.
 //!
-//! The path of one is no secret. It is an input as others are, made absolute, because a run that
-//! goes on reads the file again and may be started in another folder. Its content is in no
+//! The path is not a secret. It is an ordinary input, made absolute, because a resumed run reads the
+//! file again and may be started in another folder. Its content is in no
 //! [`ResolvedPlan::files`], of which all are kept: an upload that names the path gets it from here.
 
 use std::collections::BTreeMap;
@@ -23,9 +23,9 @@ use crate::source::Span;
 use crate::template::Names;
 use crate::template::Template;
 
-/// Greatest secret file, in bytes.
+/// Maximum size of a secret file, in bytes.
 const MAX_BYTES: u64 = 64 * 1024;
-/// Greatest sum of all secret files of a run, in bytes. The whole and each line are looked for in all
+/// Maximum size of all secret files of a run together, in bytes. The whole and each line are looked for in all
 /// that is printed, in some thirty writings each: a byte here costs about 250 bytes in the redactor.
 /// TODO-design: memory would allow more; how long a great secret of one sign again and again is
 /// looked for in an output of the same sign is not measured yet.
@@ -61,16 +61,16 @@ impl Files {
                     files.insert(path.to_owned(), File { input, content });
                 }
                 Err(why) => {
-                    let message = format!("the secret file `{path}` cannot be read: {why}");
+                    let message = format!("cannot read secret file `{path}`: {why}");
                     let fault = Diagnostic::error(Code::NoSuchFile, message);
-                    found.push(fault.at(span, "names the file").help(help));
+                    found.push(fault.at(span, "this input").help(help));
                 }
             }
             if sum > MAX_SUM {
-                let message = format!("secret files have more than {MAX_SUM} bytes together");
+                let message = format!("secret files have more than {MAX_SUM} bytes in total");
                 found.push(
                     Diagnostic::error(Code::FileTooLarge, message)
-                        .at(span, "too much with this one")
+                        .at(span, "exceeds the limit")
                         .help("run the plan on fewer hosts at a time: `--limit`"),
                 );
                 // Nothing is run, and to look for so much would take long.
@@ -91,7 +91,7 @@ impl Files {
         files.map(|file| (file.input.as_str(), file.content.expose()))
     }
 
-    /// Tells of files that are kept and hold the whole of a secret one.
+    /// Reports stored files that contain the whole of a secret one.
     pub(super) fn copied(&self, resolved: &ResolvedPlan, found: &mut Diagnostics) {
         let wanted: Vec<(&str, &[u8])> = self.each().collect();
         let Ok(all) = AhoCorasick::new(wanted.iter().map(|(_, bytes)| bytes.trim_ascii())) else {
@@ -102,7 +102,8 @@ impl Files {
                 continue;
             };
             let (input, _) = wanted[hit.pattern().as_usize()];
-            let message = format!("`{path}` holds the secret file `{input}`, and would be kept");
+            let message =
+                format!("`{path}` contains secret file `{input}` and would be stored with the run");
             let fault = Diagnostic::error(Code::SecretInOtherValue, message);
             let span = resolved.plan.inputs.get(input).map(|input| input.span);
             let fault = match span {
@@ -110,7 +111,7 @@ impl Files {
                 None => fault,
             };
             found.push(fault.help(
-                "take it out of there; or let an input name that file, too: \
+                "remove it there, or declare an input for that file too: \
                  `{type: file, sensitive: true}`",
             ));
         }
@@ -175,7 +176,7 @@ impl<'a> Paths<'a> {
         }
     }
 
-    /// Whether a path cannot be told because a secret file was not given.
+    /// Whether a path is unknown because a secret file was not given.
     fn lacks(&self, path: &Template, names: &Names) -> bool {
         path.names.iter().any(|name| {
             let input = self.plan.inputs.get(&name.name);

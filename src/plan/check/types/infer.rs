@@ -1,4 +1,4 @@
-//! What kind of value a part of an expression has, as far as that can be told without a look.
+//! The type of each part of an expression, as far as it is known without running a probe.
 
 use std::cell::Cell;
 use std::cell::RefCell;
@@ -24,7 +24,7 @@ use crate::template::expression::Kind;
 /// A kind of value.
 #[derive(Clone, Debug)]
 pub(super) enum Type<'a> {
-    /// Not to be told.
+    /// Unknown.
     Any,
     Bool,
     Number,
