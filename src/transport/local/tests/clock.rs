@@ -37,6 +37,7 @@ alive $other && alive "$(cat child)" && echo spared
 "#;
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the namespace is part of the test")]
 async fn a_clock_ends_its_command_and_not_a_process_with_the_number_of_its_session() {
     if !rustix::process::getuid().is_root() {
         skipped("the clock of a killed session: not root");

@@ -118,11 +118,11 @@ async fn reported(first: Vec<u8>, forever: Vec<u8>) -> TransportError {
 #[tokio::test]
 async fn what_is_no_ssh_server_is_not_reached() {
     let disconnect = [&[1, 0, 0, 0, 2][..], &string(HOSTILE.as_bytes()), &string(b"")].concat();
-    let huge = [&0x7fff_ffff_u32.to_be_bytes()[..], &[4], &[b'x'; 100_000]].concat();
+    let huge = [&0x7fff_ffff_u32.to_be_bytes()[..], &[4], &vec![b'x'; 100_000]].concat();
     let noise: Vec<u8> = (0..100_000_u32)
         .map(|number| number.wrapping_mul(2_654_435_761).to_be_bytes()[0])
         .collect();
-    let ignored = packet(&[&[2][..], &string(&[b'y'; 30_000])].concat());
+    let ignored = packet(&[&[2][..], &string(&vec![b'y'; 30_000])].concat());
     let http = b"HTTP/1.1 400 Bad Request\r\n\r\n<html>";
     for (first, forever) in [
         (Vec::new(), Vec::new()),
