@@ -66,6 +66,8 @@ pub type SeenValue = (String, String);
 pub struct Evaluator<'a> {
     scope: &'a dyn Scope,
     seen: RefCell<Vec<SeenValue>>,
+    /// The parts that keep the condition from being true, as far as it was evaluated.
+    amiss: RefCell<Vec<String>>,
     /// How many parts were evaluated.
     parts: Cell<u64>,
 }
@@ -77,28 +79,52 @@ struct Local<'a> {
     expression: &'a Expression,
     /// Whether values are noted: not for the rows of a filter, there are too many.
     noting: bool,
+    /// What this part must be for the condition to be true; `None` where that cannot be said.
+    wanted: Option<bool>,
+}
+
+impl<'a> Local<'a> {
+    fn top(expression: &'a Expression, wanted: Option<bool>) -> Self {
+        Self { row: None, depth: 0, expression, noting: true, wanted }
+    }
+
+    /// The same place, where another value is wanted.
+    fn wanting(&self, wanted: Option<bool>) -> Self {
+        Self {
+            row: self.row.clone(),
+            depth: self.depth,
+            expression: self.expression,
+            noting: self.noting,
+            wanted,
+        }
+    }
 }
 
 impl<'a> Evaluator<'a> {
     /// Makes an evaluator.
     pub fn new(scope: &'a dyn Scope) -> Self {
-        Self { scope, seen: RefCell::new(Vec::new()), parts: Cell::new(0) }
+        let (seen, amiss) = (RefCell::default(), RefCell::default());
+        Self { scope, seen, amiss, parts: Cell::new(0) }
     }
 
-    /// Returns the parts that were decided on, with their values.
+    /// Returns the parts that were decided on, with their values: first those that keep the
+    /// condition from being true.
     pub fn into_seen(self) -> Vec<SeenValue> {
-        self.seen.into_inner()
+        let amiss = self.amiss.into_inner();
+        let mut seen = self.seen.into_inner();
+        seen.sort_by_key(|(part, _)| !amiss.contains(part));
+        seen
     }
 
     /// Evaluates a condition.
     pub fn truth(&self, expression: &Expression) -> Result<bool, Stop> {
-        let local = Local { row: None, depth: 0, expression, noting: true };
+        let local = Local::top(expression, Some(true));
         self.truth_of(&expression.root, &local)
     }
 
     /// Evaluates an expression to a value.
     pub fn value(&self, expression: &Expression) -> Result<Value, Stop> {
-        let local = Local { row: None, depth: 0, expression, noting: true };
+        let local = Local::top(expression, None);
         let value = self.value_of(&expression.root, &local)?;
         self.note(&expression.root, &value, &local);
         Ok(value)
@@ -115,10 +141,23 @@ impl<'a> Evaluator<'a> {
     }
 
     fn truth_of(&self, expr: &Expr, local: &Local<'_>) -> Result<bool, Stop> {
+        let before = self.amiss.borrow().len();
+        let truth = self.any_truth_of(expr, local);
+        // Whatever is amiss in a part that is as it must be does not matter.
+        if local.wanted.is_some() && truth.as_ref().ok() == local.wanted.as_ref() {
+            self.amiss.borrow_mut().truncate(before);
+        }
+        truth
+    }
+
+    fn any_truth_of(&self, expr: &Expr, local: &Local<'_>) -> Result<bool, Stop> {
         self.count()?;
         let before = self.seen.borrow().len();
         match &expr.kind {
-            Kind::Not(inner) => self.truth_of(inner, local).map(|truth| !truth),
+            Kind::Not(inner) => {
+                let local = local.wanting(local.wanted.map(|wanted| !wanted));
+                self.truth_of(inner, &local).map(|truth| !truth)
+            }
             Kind::And(left, right) => match self.truth_of(left, local) {
                 Ok(false) => Ok(false),
                 Ok(true) => self.truth_of_last(right, before, local),
@@ -143,7 +182,7 @@ impl<'a> Evaluator<'a> {
                 Meaning::Word(word) => self.truth_of(&word.root, &deeper(local, &word)?),
                 _ => self.truth_of_value(expr, local),
             },
-            Kind::If(test, yes, no) => match (self.truth_of(test, local)?, no) {
+            Kind::If(test, yes, no) => match (self.truth_of(test, &local.wanting(None))?, no) {
                 (true, _) => self.truth_of(yes, local),
                 (false, Some(no)) => self.truth_of(no, local),
                 (false, None) => Err(Stop::CannotTell("`if` without `else`".into())),
@@ -248,7 +287,7 @@ impl<'a> Evaluator<'a> {
                 Meaning::Rows { from, filter } => self.rows(&from, &filter, local),
             },
             Kind::Not(_) | Kind::And(..) | Kind::Or(..) | Kind::Compare(..) | Kind::Test(..) => {
-                self.truth_of(expr, local).map(Value::from)
+                self.truth_of(expr, &local.wanting(None)).map(Value::from)
             }
             Kind::Negative(inner) => {
                 arithmetic("-", &Value::from(0), &self.value_of(inner, local)?)
@@ -256,7 +295,7 @@ impl<'a> Evaluator<'a> {
             Kind::Arithmetic(sign, left, right) => {
                 arithmetic(sign, &self.value_of(left, local)?, &self.value_of(right, local)?)
             }
-            Kind::If(test, yes, no) => match (self.truth_of(test, local)?, no) {
+            Kind::If(test, yes, no) => match (self.truth_of(test, &local.wanting(None))?, no) {
                 (true, _) => self.value_of(yes, local),
                 (false, Some(no)) => self.value_of(no, local),
                 (false, None) => Err(Stop::CannotTell("`if` without `else`".into())),
@@ -357,7 +396,7 @@ impl<'a> Evaluator<'a> {
         for row in rows {
             let mut inner = deeper(local, filter)?;
             inner.row = Some(row.clone());
-            inner.noting = false;
+            (inner.noting, inner.wanted) = (false, None);
             if self.truth_of(&filter.root, &inner)? {
                 kept.push(row);
             }
@@ -371,6 +410,8 @@ impl<'a> Evaluator<'a> {
             return;
         }
         let part = local.expression.part(expr).to_owned();
+        // Until its truth is known.
+        self.amiss.borrow_mut().push(part.clone());
         let mut seen = self.seen.borrow_mut();
         if !seen.iter().any(|(name, _)| *name == part) {
             seen.push((part, show(value)));
@@ -382,7 +423,8 @@ fn deeper<'b>(local: &Local<'_>, expression: &'b Expression) -> Result<Local<'b>
     if local.depth >= MAX_DEPTH {
         return Err(Stop::CannotTell("named expressions are nested too deeply".into()));
     }
-    Ok(Local { row: local.row.clone(), depth: local.depth + 1, expression, noting: local.noting })
+    let (row, depth) = (local.row.clone(), local.depth + 1);
+    Ok(Local { row, depth, expression, noting: local.noting, wanted: local.wanted })
 }
 
 /// Names the kind of a value with its article.
@@ -495,6 +537,10 @@ mod tests {
                     from: "ring".into(),
                     filter: Rc::new(Expression::parse_text("row.n == 0").unwrap()),
                 }),
+                "all_right" => {
+                    let word = Expression::parse_text("yes and ring.a.n == 5").unwrap();
+                    Ok(Meaning::Word(Rc::new(word)))
+                }
                 "endless" => Ok(Meaning::Word(Rc::new(Expression::parse_text("endless").unwrap()))),
                 "away" => Err(Stop::CannotTell("away".into())),
                 other => Err(Stop::Look(other.into())),
@@ -588,5 +634,33 @@ mod tests {
         evaluator.truth(&Expression::parse_text("row_a.n == 5 and yes").unwrap()).unwrap();
         let seen = evaluator.into_seen();
         assert_eq!(seen, [("row_a.n".into(), "5".into()), ("yes".into(), "true".into())]);
+    }
+
+    #[test]
+    fn what_is_not_yet_right_comes_first() {
+        for (text, expected) in [
+            ("a.n == 5 and b.n == 1", "b.n a.n"),
+            ("b.n == 1 and a.n == 5", "b.n"),
+            ("a.n == 5 and b.n == 0", "a.n b.n"),
+            ("a.n == 5 and away == 1", "a.n"),
+            ("yes and text == 5", "text yes"),
+            ("yes and text == '5' and not yes", "yes text"),
+            ("not (a.n == 1 or b.n == 0)", "b.n a.n"),
+            ("not (a.n == 5 and b.n == 1) and a.tag == 'x'", "a.tag a.n b.n"),
+            // An alternative that is wrong does not matter where the other one is right.
+            ("(a.n == 1 or b.n == 0) and a.tag == 'x'", "a.tag a.n b.n"),
+            ("(a.n == 1 or b.n == 1) and a.tag == 'x'", "a.n b.n"),
+            ("all_right and b.n == 1", "b.n yes a.n"),
+            ("(b.n == 1 if yes else yes) and yes", "yes b.n"),
+            ("a.n == 5 and 1 < b.n <= 5", "b.n a.n"),
+            ("yes and b.tag is eq('x')", "b.tag yes"),
+        ] {
+            let text = text.replace("a.", "ring.a.").replace("b.", "ring.b.");
+            let evaluator = Evaluator::new(&World);
+            let _truth = evaluator.truth(&Expression::parse_text(&text).unwrap());
+            let seen: Vec<String> =
+                evaluator.into_seen().into_iter().map(|(part, _)| part).collect();
+            assert_eq!(seen.join(" ").replace("ring.", ""), expected, "{text}");
+        }
     }
 }
