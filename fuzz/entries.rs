@@ -255,7 +255,7 @@ fn told(given: bool, found: &Diagnostics, sources: &Sources) {
     assert!(given || found.has_errors(), "nothing came of it, and nothing is told");
     for one in found.sorted() {
         assert!(!one.message.is_empty());
-        assert!(matches!(one.severity, Severity::Error | Severity::Warning));
+        assert!(matches!(one.severity, Severity::Error | Severity::Warning | Severity::Note));
         for label in one.primary.iter().chain(&one.secondary) {
             in_text(label.span, sources);
         }

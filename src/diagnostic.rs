@@ -31,6 +31,8 @@ pub enum Severity {
     Error,
     /// The text can be used, and is probably not what was meant.
     Warning,
+    /// Nothing is wrong: this is worth knowing. Never a failure.
+    Note,
 }
 
 /// A remark at a place.
@@ -72,6 +74,11 @@ impl Diagnostic {
     /// Starts a warning.
     pub fn warning(code: Code, message: impl Into<String>) -> Self {
         Self::new(code, Severity::Warning, message.into())
+    }
+
+    /// Starts a note.
+    pub fn note(code: Code, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Note, message.into())
     }
 
     fn new(code: Code, severity: Severity, message: String) -> Self {

@@ -51,7 +51,7 @@ pub(super) enum Format {
 pub(super) struct Checked {
     /// The file as the user named it.
     pub(super) file: String,
-    /// Its faults, in the order of their places.
+    /// Its faults and notes, in the order of their places.
     pub(super) found: Vec<Diagnostic>,
 }
 
@@ -102,7 +102,13 @@ impl Findings {
         }
     }
 
-    /// Returns every fault, with the file it was found in.
+    /// Returns every fault, with the file it was found in: what CI shows beside the lines, notes
+    /// left out.
+    pub(super) fn faults(&self) -> impl Iterator<Item = (&Checked, &Diagnostic)> {
+        self.each().filter(|(_, one)| one.severity != Severity::Note)
+    }
+
+    /// Returns all that was found, with the file it was found in.
     fn each(&self) -> impl Iterator<Item = (&Checked, &Diagnostic)> {
         let files = self.files.iter();
         files.flat_map(|file| file.found.iter().map(move |one| (file, one)))
@@ -110,6 +116,11 @@ impl Findings {
 }
 
 impl Checked {
+    /// Returns its faults, without the notes.
+    fn faults(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.found.iter().filter(|one| one.severity != Severity::Note)
+    }
+
     /// Returns how many faults it has.
     pub(super) fn count(&self) -> Count {
         Count::of(&self.found)
@@ -133,6 +144,7 @@ impl Count {
             match one.severity {
                 Severity::Error => count.errors += 1,
                 Severity::Warning => count.warnings += 1,
+                Severity::Note => {}
             }
         }
         count
@@ -205,6 +217,7 @@ fn word(severity: Severity) -> &'static str {
     match severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
+        Severity::Note => "note",
     }
 }
 

@@ -31,13 +31,10 @@ use crate::cli::validate::shared::Shared;
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
+use crate::diagnostic::Severity;
 use crate::document;
-use crate::duration;
 use crate::plan;
-use crate::plan::Action;
-use crate::plan::Plan;
-use crate::plan::longest;
-use crate::plan::longest::Longest;
+use crate::plan::check::uninterruptible;
 use crate::resolve::secrets;
 use crate::resolve::texts;
 use crate::schema;
@@ -48,7 +45,10 @@ use crate::source::SourceId;
 use crate::source::Sources;
 
 /// Warnings about a plan that come only where there is an inventory.
-const WITH_INVENTORY: [Code; 1] = [Code::NoEntry];
+const WITH_INVENTORY: [Code; 2] = [Code::NoEntry, Code::LocksNotEnforced];
+
+/// Warnings of `apply` about what no change of a plan can help: notes here, which nothing denies.
+const NOT_OF_THE_PLAN: [Code; 1] = [Code::LocksNotEnforced];
 
 /// What may be denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -110,13 +110,13 @@ pub(super) fn run(args: &Args, context: &Context) -> Exit {
     let together = !args.inventory.is_empty();
     findings.settle(|code| !together && WITH_INVENTORY.contains(&code));
     tell::report(&findings, args.format, context);
-    for line in listed.talk.iter().chain(&shared.talk).chain(&shared.sections) {
+    for line in listed.talk.iter().chain(&shared.talk) {
         context.say(line);
     }
     context.say(&verdict(&findings));
     if args.format == Format::Human {
-        let codes = findings.files.iter().flat_map(|file| &file.found);
-        if let Some(more) = explain::more(codes.map(|one| one.code)) {
+        let codes = findings.faults().map(|(_, one)| one.code);
+        if let Some(more) = explain::more(codes) {
             context.say(&more);
         }
     }
@@ -154,9 +154,14 @@ fn check(file: File, kind: Option<Kind>, shared: &mut Shared<'_>, findings: &mut
                     findings.files.extend(also);
                     shared.has_secrets |= plan.as_ref().is_none_or(secrets::are_needed);
                     if let Some(plan) = plan {
-                        shared.sections.extend(uninterruptible(&plan, &file.shown));
+                        uninterruptible::notes(&plan, &mut found);
                         texts::check(&plan, dir, sources, &mut found);
                         shared.resolve(plan, &file.shown, dir, sources, &mut found);
+                        found.amend(|one| {
+                            if NOT_OF_THE_PLAN.contains(&one.code) {
+                                one.severity = Severity::Note;
+                            }
+                        });
                     }
                 }
                 Kind::Model => {
@@ -188,30 +193,6 @@ fn inventory_text(id: SourceId, sources: &Sources, found: &mut Diagnostics) {
     if let Some(node) = document::parse(sources, id, found) {
         schema::check(&node, &Shape::Record(Kind::Inventory.record()), found);
     }
-}
-
-/// Says how long each `uninterruptible` block of a plan can take.
-fn uninterruptible(plan: &Plan, shown: &str) -> Vec<String> {
-    let time = |longest: &Longest| {
-        let more = if longest.unbounded.is_empty() { "" } else { " or more" };
-        format!("up to {}{more}", duration::show(longest.known))
-    };
-    let mut lines = Vec::new();
-    for step in &plan.steps {
-        step.visit(&mut |block| {
-            let Action::Block { rescue, .. } = &block.action else { return };
-            if block.uninterruptible.is_none() {
-                return;
-            }
-            let own = time(&longest::of_parts(plan, block));
-            let rescue = match rescue.as_slice() {
-                [] => String::new(),
-                rescue => format!(", its rescue for {}", time(&longest::of_all(plan, rescue))),
-            };
-            lines.push(format!("{shown}: `{}` is uninterruptible for {own}{rescue}", block.path));
-        });
-    }
-    lines
 }
 
 fn unknown_kind(shown: &str) -> Diagnostic {

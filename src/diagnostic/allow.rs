@@ -1,7 +1,7 @@
 //! Warnings that an author allows where they are: `# planrun: allow(CODE) reason`.
 //!
 //! The comment is at the end of the line a warning points at, or on a line of its own above it; in a
-//! script it is a comment of the script. It allows warnings only, and needs a reason. One that allows
+//! script it is a comment of the script. It allows warnings and notes, and needs a reason. One that allows
 //! nothing is a warning itself ([`unused`]), so that none outlives what it was written for.
 
 use crate::diagnostic::Code;
@@ -45,7 +45,7 @@ pub fn allowance(one: &Diagnostic, sources: &Sources) -> Option<(SourceId, usize
     let span = one.primary.as_ref()?.span;
     let text = sources.get(span.source).text();
     let at = span.range().start.min(text.len());
-    if one.severity != Severity::Warning {
+    if one.severity == Severity::Error {
         return None;
     }
     let mut start = text[..at].rfind('\n').map_or(0, |end| end + 1);

@@ -123,6 +123,7 @@ pub enum Code {
     UncheckedHandler,
     IneffectiveRollback,
     UnboundedUninterruptible,
+    UninterruptibleTime,
     SlowWayOut,
     QuestionInUninterruptible,
     MissingVariable,

@@ -36,6 +36,7 @@ pub fn human_one(diagnostic: &Diagnostic, sources: &Sources, colour: bool) -> St
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
     };
     let message = printable(&diagnostic.message);
     let mut group = Group::with_title(level.primary_title(message).id(diagnostic.code.name()));
@@ -55,7 +56,13 @@ pub fn human_one(diagnostic: &Diagnostic, sources: &Sources, colour: bool) -> St
             .chain(diagnostic.secondary.iter().map(|label| (AnnotationKind::Context, label)))
             .filter(|(_, label)| label.span.source == file)
             .collect();
-        group = shown(group, source, &marks);
+        group = match diagnostic.severity {
+            // There is nothing to correct in its lines.
+            Severity::Note => {
+                marks.iter().fold(group, |group, (_, label)| place(group, source, label))
+            }
+            Severity::Error | Severity::Warning => shown(group, source, &marks),
+        };
     }
     for help in &diagnostic.help {
         group = group.element(Level::HELP.message(printable(help)));
@@ -100,15 +107,20 @@ fn shown<'a>(group: Group<'a>, source: &Source, marks: &[Mark<'_>]) -> Group<'a>
         return group.element(snippet.annotations(annotations));
     }
     if let [(_, label)] = marks {
-        let (line, column) = source.line_column(label.span.range().start);
-        let origin = Origin::path(printable(source.path())).line(line).char_column(column);
-        let group = group.element(origin);
-        return match label.text.as_str() {
-            "" => group,
-            text => group.element(Level::NOTE.message(printable(text))),
-        };
+        return place(group, source, label);
     }
     marks.iter().fold(group, |group, mark| shown(group, source, std::slice::from_ref(mark)))
+}
+
+/// Adds the place of a label without its line.
+fn place<'a>(group: Group<'a>, source: &Source, label: &Label) -> Group<'a> {
+    let (line, column) = source.line_column(label.span.range().start);
+    let origin = Origin::path(printable(source.path())).line(line).char_column(column);
+    let group = group.element(origin);
+    match label.text.as_str() {
+        "" => group,
+        text => group.element(Level::NOTE.message(printable(text))),
+    }
 }
 
 fn annotation<'a>(kind: AnnotationKind, label: &Label, window: &Window) -> Annotation<'a> {

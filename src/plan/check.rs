@@ -21,7 +21,7 @@ mod secrets;
 mod sleeps;
 pub mod texts;
 mod types;
-mod uninterruptible;
+pub mod uninterruptible;
 mod waits;
 mod ways;
 

@@ -4,13 +4,15 @@
 //! two; for a wait its time or `timeout`; for assertions `within`; for a
 //! block all of its parts, in each of its rounds with the `delay` between two, though no more than its
 //! `timeout`, and then of its rescue.
-//! Probes are not counted, nor are handlers, which belong to the rollback. A time that is an input counts
-//! with the `max` of the input.
+//! A step with `for_each` counts once for each item of a literal list; the length of another list is
+//! only known during the run. Probes are not counted, nor are handlers, which belong to the rollback.
+//! A time that is an input counts with the `max` of the input.
 
 use std::time::Duration;
 
 use crate::plan::Action;
 use crate::plan::InputKind;
+use crate::plan::ItemList;
 use crate::plan::Late;
 use crate::plan::Plan;
 use crate::plan::Step;
@@ -30,6 +32,13 @@ pub struct Longest {
 pub fn longest(plan: &Plan, step: &Step) -> Longest {
     let mut longest = Longest::default();
     add(plan, step, &mut longest);
+    longest
+}
+
+/// Returns the longest time of a step for one item of its `for_each`: each is a section of its own.
+pub fn of_one(plan: &Plan, step: &Step) -> Longest {
+    let mut longest = Longest::default();
+    add_one(plan, step, &mut longest);
     longest
 }
 
@@ -62,10 +71,21 @@ pub fn of_parts(plan: &Plan, block: &Step) -> Longest {
 }
 
 fn add(plan: &Plan, step: &Step, to: &mut Longest) {
-    if step.for_each.is_some() {
-        // The number of items is only known during the run.
-        to.unbounded.push("for_each".into());
+    match step.for_each.as_ref().map(|each| &each.list) {
+        None => add_one(plan, step, to),
+        Some(ItemList::Written(items)) => {
+            let items = u32::try_from(items.len()).unwrap_or(u32::MAX);
+            to.add_all(of_one(plan, step), items);
+        }
+        Some(ItemList::Expression(_)) => {
+            // The number of items is only known during the run.
+            to.add_all(of_one(plan, step), 1);
+            to.add_all(Longest { unbounded: vec!["for_each".into()], ..Longest::default() }, 1);
+        }
     }
+}
+
+fn add_one(plan: &Plan, step: &Step, to: &mut Longest) {
     match &step.action {
         Action::Effect(effect) => {
             let attempts = effect.retry.attempts.max(1);

@@ -78,7 +78,16 @@ impl Desk {
 
 /// Returns the codes of the diagnostics in a text.
 pub(crate) fn codes(text: &str) -> BTreeSet<String> {
-    let headline = Regex::new(r"(?m)^(?:error|warning)\[([a-z0-9-]+)\]").unwrap();
+    codes_of(text, "error|warning|note")
+}
+
+/// Returns the codes of the errors and warnings in a text.
+pub(crate) fn faults(text: &str) -> BTreeSet<String> {
+    codes_of(text, "error|warning")
+}
+
+fn codes_of(text: &str, severities: &str) -> BTreeSet<String> {
+    let headline = Regex::new(&format!(r"(?m)^(?:{severities})\[([a-z0-9-]+)\]")).unwrap();
     let found = headline.captures_iter(text);
     found.map(|found| found[1].to_owned()).collect()
 }

@@ -302,10 +302,76 @@ fn the_files_that_a_plan_renders_are_checked_with_it() {
     ended.exits(2).says("site.conf:1:11: error[unknown-name]");
 }
 
+/// A block that is gone through three times, and its rescue.
+const CUT_OVER: &str = r#"version: 1
+name: cut-over
+hosts: web
+probes: {state: {run: systemctl is-active mail, exit_codes: any, parse: text}}
+steps:
+  - name: Cut over
+    uninterruptible: users cannot log in until they are moved
+    retry: {attempts: 3, delay: 10s}
+    block:
+      - run: systemctl stop mail
+        done_when: state == "inactive"
+        timeout: 30s
+        within: 10s
+        rollback: {none: the rescue starts it}
+    rescue:
+      - for_each: [mail, proxy]
+        run: systemctl start {{ item }}
+        done_when: state == "active"
+        timeout: 15s
+        within: 5s
+        rollback: {none: it is started again}
+"#;
+
 #[test]
-fn how_long_a_block_can_be_uninterruptible_is_printed() {
-    let planrun = crate::harness::Planrun::new();
-    let told = planrun.run(&["validate", "plans/obox-restart.yaml"]);
-    told.exits(0).says("plans/obox-restart.yaml: `cut_over` is uninterruptible for up to ");
-    told.says(", its rescue for up to ").says("the file is sound");
+fn the_longest_time_of_an_uninterruptible_block_is_noted() {
+    let each = CUT_OVER.replace("    retry:", "    for_each: [a, b, c]\n    retry:");
+    let each = each.replace("for_each: [mail, proxy]\n        ", "");
+    let folder = Folder::new(&[("plan.yaml", CUT_OVER), ("each.yaml", &each)]);
+    let told = folder.validate(&["--deny", "warnings", "plan.yaml"]);
+    // Three times 40 s with 10 s between them, then twice 20 s.
+    told.exits(0).says("`Cut over` cannot be interrupted for up to 3m");
+    told.says("plan.yaml:6:5").says("2m 20s for its steps, then 40s for `rescue`");
+    told.says("the file is sound");
+    let told = folder.validate(&["each.yaml"]);
+    told.exits(0).says("cannot be interrupted for up to 2m 40s for each item");
+
+    let told = folder.validate(&["--format", "json", "plan.yaml"]);
+    let one: Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!(one["severity"], "note");
+    assert_eq!(one["code"], "uninterruptible-time");
+    assert_eq!(one["place"]["line"], 6);
+    for format in ["sarif", "github", "junit"] {
+        let told = folder.validate(&["--format", format, "plan.yaml"]);
+        assert!(!told.stdout.contains("uninterruptible-time"), "{format}: {}", told.stdout);
+    }
+}
+
+#[test]
+fn a_note_is_allowed_in_place() {
+    let why = "    # planrun: allow(uninterruptible-time) known\n  - name: Cut over";
+    let known = CUT_OVER.replace("  - name: Cut over", why);
+    let locks = "version: 1\nname: p\nhosts: web\n\
+                 locks: [lb] # planrun: allow(locks-not-enforced) agreed\nsteps: [{wait: 1s}]\n";
+    let hosts = "all: {children: {web: {hosts: {web1: {}}}, lb: {hosts: {lb1: {}}}}}\n";
+    let noted = locks.replace(" # planrun: allow(locks-not-enforced) agreed", "");
+    let files = [
+        ("noted.yaml", noted.as_str()),
+        ("known.yaml", known.as_str()),
+        ("locks.yaml", locks),
+        ("hosts.yaml", hosts),
+    ];
+    let folder = Folder::new(&files);
+    // No change of the plan can help against it, so nothing denies it.
+    let told = folder.validate(&["--deny", "warnings", "noted.yaml", "-i", "./hosts.yaml"]);
+    told.exits(0).says("note[locks-not-enforced]").says("2 files are sound");
+    let without = ["known.yaml", "locks.yaml"].as_slice();
+    for words in [without, &["locks.yaml", "-i", "./hosts.yaml"]] {
+        let told = folder.validate(&[words, &["--deny", "warnings"]].concat());
+        told.exits(0);
+        assert!(!told.stderr.contains("note[") && !told.stderr.contains("allow"), "{told:?}");
+    }
 }

@@ -16,7 +16,7 @@ use crate::source::Sources;
 
 /// Returns a command for each fault.
 pub(super) fn commands(findings: &Findings, root: &Root) -> String {
-    let each = findings.each();
+    let each = findings.faults();
     each.map(|(file, one)| command(file, one, &findings.sources, root)).collect()
 }
 

@@ -30,12 +30,12 @@ pub(super) fn document(findings: &Findings) -> String {
 fn case(file: &Checked, deny_warnings: bool, sources: &Sources) -> TestCase {
     let count = file.count();
     let told: Vec<String> =
-        file.found.iter().map(|one| render::human_one(one, sources, false)).collect();
+        file.faults().map(|one| render::human_one(one, sources, false)).collect();
     let told = xml(&told.join("\n\n"));
     let fails = count.errors > 0 || deny_warnings && count.warnings > 0;
     let mut status = TestCaseStatus::success();
     if fails {
-        let first = file.found.iter().min_by_key(|one| one.severity);
+        let first = file.faults().min_by_key(|one| one.severity);
         status = TestCaseStatus::non_success(NonSuccessKind::Failure);
         status.set_message(count.words());
         status.set_type(first.map_or("", |one| one.code.name()));

@@ -27,11 +27,11 @@ const SCHEMA: &str =
 
 /// Returns the log.
 pub(super) fn log(findings: &Findings, root: &Root) -> String {
-    let mut rules: Vec<&str> = findings.each().map(|(_, one)| one.code.name()).collect();
+    let mut rules: Vec<&str> = findings.faults().map(|(_, one)| one.code.name()).collect();
     rules.sort_unstable();
     rules.dedup();
     let results: Vec<Value> = findings
-        .each()
+        .faults()
         .map(|(file, one)| result(file, one, &rules, &findings.sources, root))
         .collect();
     let artifacts: Vec<Value> = findings

@@ -48,8 +48,6 @@ pub(super) struct Shared<'a> {
     pub(super) has_secrets: bool,
     /// Lines of talk: which plans were not checked against the inventory.
     pub(super) talk: Vec<String>,
-    /// Lines of talk: how long the `uninterruptible` blocks can take.
-    pub(super) sections: Vec<String>,
 }
 
 /// What is given with every plan.
@@ -83,7 +81,6 @@ impl<'a> Shared<'a> {
             checked: 0,
             has_secrets: false,
             talk: Vec::new(),
-            sections: Vec::new(),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::plan::Rollback;
 use crate::plan::Step;
 use crate::plan::Wait;
 use crate::plan::longest;
+use crate::plan::longest::Longest;
 use crate::schema::one_of;
 use crate::source::Span;
 use crate::template::Template;
@@ -32,9 +33,38 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     }
 }
 
+/// Reports for how long each block cannot be interrupted; where there is no bound, a warning says so.
+pub fn notes(plan: &Plan, found: &mut Diagnostics) {
+    for step in &plan.steps {
+        step.visit(&mut |block| {
+            let is_block = matches!(block.action, Action::Block { .. });
+            let longest = longest::of_one(plan, block);
+            if block.uninterruptible.is_some() && is_block && longest.unbounded.is_empty() {
+                found.push(longest_time(plan, block, &longest));
+            }
+        });
+    }
+}
+
+fn longest_time(plan: &Plan, block: &Step, longest: &Longest) -> Diagnostic {
+    let time = duration::show(longest.known);
+    let each = if block.for_each.is_some() { " for each item" } else { "" };
+    let parts = longest::of_parts(plan, block).known;
+    let rescue = longest.known.saturating_sub(parts);
+    let shares = if rescue.is_zero() {
+        String::new()
+    } else {
+        let (parts, rescue) = (duration::show(parts), duration::show(rescue));
+        format!("{parts} for its steps, then {rescue} for `rescue`; ")
+    };
+    let message = format!("`{}` cannot be interrupted for up to {time}{each}", block.title);
+    Diagnostic::note(Code::UninterruptibleTime, message)
+        .at(block.span, format!("{shares}probes and lost connections can add to it"))
+}
+
 /// Reports a block without an upper time limit.
 fn bounded(plan: &Plan, block: &Step, found: &mut Diagnostics) {
-    let longest = longest::longest(plan, block);
+    let longest = longest::of_one(plan, block);
     if longest.unbounded.is_empty() {
         return;
     }
@@ -88,7 +118,7 @@ fn ways_out(plan: &Plan, block: &Step, found: &mut Diagnostics) {
 
 /// Describes how long a block can take.
 fn until_when(plan: &Plan, block: &Step) -> String {
-    let longest = longest::longest(plan, block);
+    let longest = longest::of_one(plan, block);
     let known = duration::show(longest.known);
     match longest.unbounded.as_slice() {
         [] => format!("this block cannot be interrupted for up to {known}"),
