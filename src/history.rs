@@ -304,6 +304,7 @@ impl RunState {
                 }
                 host.status = HostStatus::RollingBack;
                 host.not_undone = host.tasks.len();
+                host.forward.get_or_insert(host.tasks.len());
                 host.why = Some(why.clone());
                 host.open.clear();
                 // What was asked about going forward matters no more.

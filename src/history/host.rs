@@ -39,6 +39,8 @@ pub struct HostState {
     pub asked: IndexSet<StepPath>,
     /// How many of the first tasks are still to be undone, once it has turned round.
     pub not_undone: usize,
+    /// How many tasks there were when its rollback first started: those after them are rollbacks.
+    pub forward: Option<usize>,
     /// How far walks through its steps have come.
     pub passed: Passed,
     /// The step from which on nothing is undone any more, and why, once that is so.
@@ -83,6 +85,7 @@ impl Default for HostState {
             results: Vec::new(),
             asked: IndexSet::new(),
             not_undone: usize::MAX,
+            forward: None,
             passed: Passed::default(),
             no_return: None,
             blocked: None,

@@ -168,6 +168,6 @@ fn what_was_refused_at_its_turn_is_told_with_its_exit_status_and_can_be_undone_e
     // An operator may want that undone, too; only what is undone is said to be.
     let ended = planrun.run(&["rollback", "last"]);
     ended.exits(0);
-    ended.says("an operator asked for it; undone on backend1, backend2; backend3 was refused:");
+    ended.says("an operator asked for it; no rollback was sent to backend1, backend2; backend3");
     assert_eq!(planrun.runs()[0]["state"], "rolled_back");
 }

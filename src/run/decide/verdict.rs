@@ -8,6 +8,7 @@ use crate::event::RunStatus;
 use crate::event::TaskStatus;
 use crate::history::HostState;
 use crate::history::RunState;
+use crate::history::TaskState;
 use crate::inventory::HostName;
 use crate::run::decide::turn::turns;
 
@@ -34,6 +35,8 @@ struct Ends<'s> {
     /// Those that were to be undone and are past their point of no return.
     past: Vec<&'s str>,
     undone: Vec<&'s str>,
+    /// Those of them to which no rollback was sent.
+    unsent: Vec<&'s str>,
     /// Those to which nothing was sent, and the word for it.
     untouched: Vec<(&'static str, Vec<&'s str>)>,
     succeeded: Vec<&'s str>,
@@ -68,6 +71,7 @@ impl<'s> Ends<'s> {
             waiting: waiting.map(|(name, _)| name.as_str()).collect(),
             past: with(&|host| is_asked && succeeded(host) && host.no_return.is_some()),
             undone: are(HostStatus::RolledBack),
+            unsent: with(&|host| host.status == HostStatus::RolledBack && !is_undone(host)),
             untouched: untouched.into_iter().filter(|(_, hosts)| !hosts.is_empty()).collect(),
             succeeded: are(HostStatus::Succeeded),
             kept: with(&|host| succeeded(host) && is_changed(host)),
@@ -93,6 +97,16 @@ impl<'s> Ends<'s> {
         }
     }
 
+    /// Words where a rollback that was asked for sent something, and where not.
+    fn undone(&self) -> Vec<String> {
+        let is_sent = |host: &&&str| !self.unsent.contains(*host);
+        let sent: Vec<&str> = self.undone.iter().filter(is_sent).copied().collect();
+        let sent = (!sent.is_empty()).then(|| format!("undone on {}", sent.join(", ")));
+        let unsent = self.unsent.join(", ");
+        let unsent = (!unsent.is_empty()).then(|| format!("no rollback was sent to {unsent}"));
+        sent.into_iter().chain(unsent).collect()
+    }
+
     fn why(&self, status: RunStatus) -> String {
         let mut said = Vec::new();
         if !self.stuck.is_empty() {
@@ -109,7 +123,7 @@ impl<'s> Ends<'s> {
         let hosts = self.undone.join(", ");
         match self.undone.len() {
             0 => {}
-            _ if self.is_asked => said.push(format!("undone on {hosts}")),
+            _ if self.is_asked => said.extend(self.undone()),
             _ if said.is_empty() && self.untouched.is_empty() => {
                 said.push(format!("it failed on {hosts}"));
             }
@@ -163,6 +177,12 @@ impl<'s> Ends<'s> {
     }
 }
 
+/// Whether something was sent to a host to roll it back.
+fn is_undone(host: &HostState) -> bool {
+    let forward = host.forward.unwrap_or(host.tasks.len());
+    host.tasks.values().skip(forward).any(TaskState::may_have_run)
+}
+
 /// Whether something may have been changed for a host. A step that only reads is sent, and is
 /// unchanged.
 fn is_changed(host: &HostState) -> bool {
@@ -182,7 +202,6 @@ mod tests {
     use crate::event::Outcome;
     use crate::history::AttemptState;
     use crate::history::Requested;
-    use crate::history::TaskState;
     use crate::inventory::HostName;
     use crate::task::StepPath;
     use crate::transport::AttemptId;
@@ -211,6 +230,8 @@ mod tests {
             begun_at: 1,
             tasks: IndexMap::from_iter(task.map(|status| (path, state(status)))),
             not_undone: 0,
+            // Of hosts that were rolled back the only task is a rollback.
+            forward: Some(0),
             ..HostState::default()
         }
     }
@@ -367,6 +388,20 @@ mod tests {
             RunStatus::Failed,
             "an operator asked for a rollback; undone on web2; web1 is past the point of no \
              return and keeps what was done",
+        );
+        // Whose handlers found nothing to do was not undone by this run.
+        let already = || host(HostStatus::RolledBack, None);
+        ends(
+            &[already(), back(), already()],
+            true,
+            RunStatus::RolledBack,
+            "an operator asked for it; undone on web2; no rollback was sent to web1, web3",
+        );
+        ends(
+            &[already()],
+            true,
+            RunStatus::RolledBack,
+            "an operator asked for it; no rollback was sent to web1",
         );
         // Nobody asked: a host that succeeded did not fail, wherever it stands.
         ends(&[past(), back()], false, RunStatus::RolledBack, "it failed on web2");
