@@ -12,6 +12,7 @@ use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::Severity;
+use crate::diagnostic::nearest;
 use crate::document::Entry;
 use crate::document::Node;
 use crate::document::Value;
@@ -24,6 +25,8 @@ const WHOLE: [Code; 2] = [Code::MissingKey, Code::MissingAction];
 const KEYS: [Code; 2] = [Code::UnknownKey, Code::SeveralActions];
 /// Keys of a step on which nothing else hangs.
 const PLAIN: [&str; 7] = ["become", "delegate_to", "dir", "env", "name", "stdin", "timeout"];
+/// The key of a step behind which nothing needs a rollback.
+const NO_RETURN: &str = "point_of_no_return";
 /// Codes of lowering that a doubtful unit does not give: they look at several of its keys at once.
 const TOGETHER: [Code; 9] = [
     Code::LookInTemplate,
@@ -81,7 +84,7 @@ pub(super) struct Told {
     mentioned: HashSet<String>,
     /// Where values stand, with their keys, by their first bytes.
     values: Vec<Span>,
-    /// Where the first of the faults stands that may be a point of no return: it frees what follows.
+    /// Where the first faulty point of no return is that every host passes: it frees what follows.
     no_return: Option<Span>,
 }
 
@@ -122,13 +125,11 @@ impl Told {
             let edits = one.fixes.iter().flat_map(|fix| &fix.edits);
             let offered = edits.flat_map(|edit| words_of(&edit.text));
             for word in offered.chain(one.names.iter().map(String::as_str)) {
-                if word == "point_of_no_return" {
-                    told.no_return = told.no_return.or(place(one));
-                }
                 told.mentioned.insert(word.to_owned());
             }
         }
-        let mut walk = Walk { sources, errors: &errors, told: &mut told, units: Vec::new() };
+        let (units, certain) = (Vec::new(), true);
+        let mut walk = Walk { sources, errors: &errors, told: &mut told, units, certain };
         walk.node(node, Place::Top, None, None);
         told.values.sort_unstable();
         told
@@ -199,6 +200,8 @@ struct Walk<'a> {
     told: &'a mut Told,
     /// The units around.
     units: Vec<Unit>,
+    /// Whether every host comes by: not under a `when`, in a rescue, or in a rollback.
+    certain: bool,
 }
 
 impl Walk<'_> {
@@ -249,6 +252,11 @@ impl Walk<'_> {
     fn entry(&mut self, entry: &Entry, place: Place, key: Option<&str>) {
         let node = &entry.value;
         let own = Some(entry.key.as_str());
+        let certain = self.certain;
+        if place == Place::Step {
+            self.no_return(entry);
+            self.certain &= !["rescue", "rollback"].contains(&entry.key.as_str());
+        }
         match (place, entry.key.as_str()) {
             (Place::Top, "inputs" | "probes" | "let") => {
                 self.node(node, Place::Named, Some(entry), None);
@@ -270,6 +278,16 @@ impl Walk<'_> {
             }
             _ => self.node(node, Place::Inside, Some(entry), key),
         }
+        self.certain = certain;
+    }
+
+    /// Notes a faulty point of no return: misspelt, or with a value of another form.
+    fn no_return(&mut self, entry: &Entry) {
+        let is_point = || nearest(&entry.key, std::iter::once(NO_RETURN)).is_some();
+        let whole = around(entry);
+        if self.certain && !self.inside(whole).is_empty() && is_point() {
+            self.told.no_return.get_or_insert(whole);
+        }
     }
 
     fn unit(
@@ -281,7 +299,10 @@ impl Walk<'_> {
         entry: Option<&Entry>,
     ) {
         self.units.push(Unit { span, name, told: false, doubtful: false });
+        let certain = self.certain;
+        self.certain &= place != Place::Step || node.get("when").is_none();
         self.node(node, place, entry, None);
+        self.certain = certain;
         let Some(unit) = self.units.pop() else { return };
         if unit.doubtful {
             self.told.doubtful.push(unit.span);

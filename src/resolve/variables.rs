@@ -1,8 +1,8 @@
 //! Variables of hosts that a plan reads by `host.vars.NAME`: there on every host that will need them.
 //!
-//! Checked is what every host evaluates: templates, conditions and lists of the preflight and of steps
-//! without `when`, and the probes and named expressions that these use. A step with a `when` may be
-//! meant for some hosts only, so it is not checked. A name that is tested (`is defined`) or has a
+//! Checked is what every host evaluates: templates and conditions of the preflight and of steps
+//! without `when`, lists of `for_each`, and the probes and named expressions that these use. A step
+//! with a `when` may be meant for some hosts only, so it is not checked. A name that is tested (`is defined`) or has a
 //! `default` may be missing.
 
 use std::collections::HashSet;
@@ -98,10 +98,7 @@ impl<'a> Needed<'a> {
     }
 
     fn step(&mut self, step: &'a Step) {
-        if let Some(when) = &step.when {
-            self.expression(when);
-            return;
-        }
+        // The list is read before the `when`.
         if let Some(each) = &step.for_each {
             if let Some(list) = each.list.expression() {
                 self.expression(list);
@@ -109,6 +106,10 @@ impl<'a> Needed<'a> {
             for template in each.list.templates() {
                 self.template(template);
             }
+        }
+        if let Some(when) = &step.when {
+            self.expression(when);
+            return;
         }
         for expression in check::expressions(step) {
             self.expression(expression);

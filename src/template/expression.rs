@@ -42,8 +42,15 @@ pub struct Expr {
     pub range: Range<usize>,
 }
 
+/// Two parts are equal if they say the same, wherever they are.
+impl PartialEq for Expr {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind
+    }
+}
+
 /// The kinds of [`Expr`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     /// A constant.
     Const(Value),
@@ -78,7 +85,7 @@ pub enum Kind {
 }
 
 /// An argument of a filter or a test.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Argument {
     /// Its name, if it has one.
     pub name: Option<String>,

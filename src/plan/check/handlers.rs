@@ -9,7 +9,6 @@ use crate::plan::Rollback;
 use crate::plan::Step;
 use crate::plan::Wait;
 use crate::plan::Work;
-use crate::template::Written;
 use crate::template::expression::Comparison;
 use crate::template::expression::Expr;
 use crate::template::expression::Expression;
@@ -83,9 +82,7 @@ fn already(step: &Step, handler: &Step, found: &mut Diagnostics) {
     let (Some(done), Some(undone)) = (done_when(step), done_when(handler)) else {
         return;
     };
-    let known = conjuncts(done);
-    let implied = |part: &Expr| known.iter().any(|known| implies(done, known, undone, part));
-    if !conjuncts(undone).into_iter().all(implied) {
+    if !implied(&conjuncts(done), &undone.root) {
         return;
     }
     let message =
@@ -118,11 +115,22 @@ fn conjuncts(expression: &Expression) -> Vec<&Expr> {
     parts
 }
 
+/// Whether a condition is true where others are.
+fn implied(known: &[&Expr], part: &Expr) -> bool {
+    if known.iter().any(|known| implies(known, part)) {
+        return true;
+    }
+    match &part.kind {
+        Kind::And(left, right) => implied(known, left) && implied(known, right),
+        Kind::Or(left, right) => implied(known, left) || implied(known, right),
+        _ => false,
+    }
+}
+
 /// Whether a condition is true where another one is: they are the same, or the one says which
 /// constant something equals, and the other one that it does not equal another.
-fn implies(first: &Expression, known: &Expr, second: &Expression, part: &Expr) -> bool {
-    let same = |a: &Expr, b: &Expr| first.part(a).trim() == second.part(b).trim();
-    if same(known, part) {
+fn implies(known: &Expr, part: &Expr) -> bool {
+    if known == part {
         return true;
     }
     let (Kind::Compare(left, is), Kind::Compare(other, is_not)) = (&known.kind, &part.kind) else {
@@ -132,7 +140,7 @@ fn implies(first: &Expression, known: &Expr, second: &Expression, part: &Expr) -
         ([(Comparison::Eq, value)], [(Comparison::Ne, excluded)]) => {
             let constants = (&value.kind, &excluded.kind);
             matches!(constants, (Kind::Const(value), Kind::Const(excluded)) if value != excluded)
-                && same(left, other)
+                && left == other
         }
         _ => false,
     }

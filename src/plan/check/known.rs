@@ -22,6 +22,7 @@ use crate::plan::check::texts::Texts;
 use crate::plan::check::texts::rendered_file;
 use crate::plan::lower::ITEM;
 use crate::template::Name;
+use crate::template::Template;
 use crate::template::expression::Expr;
 
 /// Reports values that are read before they are recorded, or that no step records.
@@ -72,6 +73,11 @@ pub(super) fn texts(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
         }
     }
     order.sequence(&plan.steps);
+}
+
+/// Returns the expressions of a template.
+fn roots(template: &Template) -> Vec<&Expr> {
+    template.expressions().iter().map(|one| &one.expr).collect()
 }
 
 fn ids(plan: &Plan) -> HashMap<&str, &Step> {
@@ -162,34 +168,59 @@ impl<'a> Order<'a> {
     /// Walks through a step. The results of its parts are known after it, except in a step with a
     /// `for_each`: there they are only known inside, like `item`.
     fn step(&mut self, step: &'a Step) {
+        self.list(step);
         let before = self.whens.len();
         self.whens.extend(step.when.iter().map(|when| when.text.as_str()));
         self.each(step);
         self.whens.truncate(before);
     }
 
-    /// Reports a value that is missing if its step is skipped.
-    fn skipped(&mut self, name: &Name, roots: &[&Expr]) {
-        let Some(step) = self.ids.get(name.name.as_str()) else {
+    /// Checks the names of a text; `roots` are its expressions.
+    fn used(&mut self, names: &'a [Name], roots: &[&Expr]) {
+        self.names(names);
+        for name in names {
+            if let Some((fault, when)) = self.skipped(name, roots) {
+                let help = format!("use it under the same condition: `when: {when}`");
+                let defined = format!("`{} is defined and ...`", name.name);
+                let or = format!("or handle the missing value: {defined}");
+                self.found.push(fault.help(help).help(or));
+            }
+        }
+    }
+
+    /// Returns the warning about a value that is missing if its step is skipped, and the condition of
+    /// that step.
+    fn skipped(&self, name: &Name, roots: &[&Expr]) -> Option<(Diagnostic, &'a str)> {
+        let step = self.ids.get(name.name.as_str())?;
+        let conditions = self.conditions.get(name.name.as_str())?;
+        let when = *conditions.iter().find(|when| !self.whens.contains(*when))?;
+        if roots.iter().any(|root| root.allows_missing_name(&name.name)) {
+            return None;
+        }
+        let message = format!("`{}` has no value if its step is skipped", name.name);
+        let fault = Diagnostic::warning(Code::MaybeMissing, message)
+            .at(name.span, "used here without that condition")
+            .also(step.span, format!("runs only when `{when}`"));
+        Some((fault, when))
+    }
+
+    /// Checks the list of a `for_each`, which is evaluated before the `when` of its step.
+    fn list(&mut self, step: &'a Step) {
+        let Some(list) = step.for_each.as_ref().map(|each| &each.list) else {
             return;
         };
-        let Some(conditions) = self.conditions.get(name.name.as_str()) else {
-            return;
-        };
-        let missing = conditions.iter().find(|when| !self.whens.contains(*when));
-        let asked = roots.iter().any(|root| root.allows_missing_name(&name.name));
-        if let (Some(when), false) = (missing, asked) {
-            let message = format!("`{}` has no value if its step is skipped", name.name);
-            self.found.push(
-                Diagnostic::warning(Code::MaybeMissing, message)
-                    .at(name.span, "used here without that condition")
-                    .also(step.span, format!("runs only when `{when}`"))
-                    .help(format!("use it under the same condition: `when: {when}`"))
-                    .help(format!(
-                        "or handle the missing value: `{} is defined and ...`",
-                        name.name
-                    )),
-            );
+        let expression = list.expression().map(|list| (&*list.names, vec![&list.root]));
+        let templates = list.templates().map(|template| (&*template.names, roots(template)));
+        for (names, roots) in expression.into_iter().chain(templates) {
+            self.names(names);
+            for name in names {
+                if let Some((fault, when)) = self.skipped(name, &roots) {
+                    let help = format!("put the step into a block with `when: {when}`");
+                    let default = format!("`... if {} is defined else []`", name.name);
+                    let fault = fault.help(help).help(format!("or write {default}"));
+                    self.found.push(fault);
+                }
+            }
         }
     }
 
@@ -197,9 +228,6 @@ impl<'a> Order<'a> {
         if step.for_each.is_none() {
             self.once(step);
             return;
-        }
-        for name in listed(step) {
-            self.names(std::slice::from_ref(name));
         }
         let outer = self.inside.replace(step);
         self.aside(|order| {
@@ -216,18 +244,10 @@ impl<'a> Order<'a> {
             self.names(text.map_or(&[], |text| &text.names));
         } else {
             for expression in expressions(step) {
-                self.names(&expression.names);
-                for name in &expression.names {
-                    self.skipped(name, &[&expression.root]);
-                }
+                self.used(&expression.names, &[&expression.root]);
             }
             for template in templates(step) {
-                self.names(&template.names);
-                let roots: Vec<&Expr> =
-                    template.expressions().iter().map(|one| &one.expr).collect();
-                for name in &template.names {
-                    self.skipped(name, &roots);
-                }
+                self.used(&template.names, &roots(template));
             }
         }
         if let Action::Block { steps, rescue } = &step.action {
