@@ -28,6 +28,7 @@ use indexmap::IndexMap;
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
+use crate::diagnostic::Severity;
 use crate::document;
 use crate::document::Node;
 use crate::document::Value;
@@ -76,15 +77,72 @@ pub const DEFAULT_EVERY: Duration = Duration::from_secs(5);
 /// The version of the plan language.
 pub const VERSION: i64 = 1;
 
+/// Errors of lowering about a text whose meaning is clear all the same: it is lowered as written.
+const UNDERSTOOD: [Code; 16] = [
+    Code::LookInTemplate,
+    Code::MisplacedKey,
+    Code::NoTemplateHere,
+    Code::NotKnownYet,
+    Code::OtherInterpreter,
+    Code::SecretDefault,
+    Code::SecretType,
+    Code::ShellSyntaxInRun,
+    Code::UnknownFilter,
+    Code::UnknownName,
+    Code::UnknownTest,
+    Code::ValueInCode,
+    Code::ValueInQuotes,
+    Code::WrongArguments,
+    Code::WrongDefault,
+    Code::WrongInputType,
+];
+
 /// Reads a plan; `None` if there are errors among the diagnostics.
 pub fn read(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<Plan> {
     let mut own = Diagnostics::default();
-    let plan = read_text(sources, id, &mut own).filter(|_| !own.has_errors());
+    let plan = read_text(sources, id, Of::New, &mut own).filter(|_| !own.has_errors());
     found.extend(own);
     plan
 }
 
-fn read_text(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<Plan> {
+/// Reads the plan of a run that has started. An earlier planrun accepted it, and its hosts may be half
+/// way: what this one would refuse is a note, unless it cannot tell what the plan means.
+pub fn read_started(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<Plan> {
+    let mut own = Diagnostics::default();
+    let plan = read_text(sources, id, Of::Started, &mut own).filter(|_| !own.has_errors());
+    own.retain(|one| one.severity != Severity::Warning);
+    found.extend(own);
+    plan
+}
+
+/// Whose plan is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    /// A run's that may start.
+    New,
+    /// A run's that has started.
+    Started,
+}
+
+impl Of {
+    /// Makes notes of the errors in what a stage found that a run which has started can live with.
+    fn soften(self, found: Diagnostics, is_understood: impl Fn(Code) -> bool) -> Diagnostics {
+        if self == Self::New {
+            return found;
+        }
+        let mut out = Diagnostics::default();
+        for one in found.sorted() {
+            let mut one = one.clone();
+            if one.severity == Severity::Error && is_understood(one.code) {
+                one.severity = Severity::Note;
+            }
+            out.push(one);
+        }
+        out
+    }
+}
+
+fn read_text(sources: &Sources, id: SourceId, of: Of, found: &mut Diagnostics) -> Option<Plan> {
     let node = document::parse(sources, id, found)?;
     if matches!(node.value, Value::Null) {
         found.push(
@@ -125,14 +183,14 @@ fn read_text(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option
         return None;
     }
     let told = told.and(&node, sources, &own);
-    found.extend(own);
+    found.extend(of.soften(own, |code| UNDERSTOOD.contains(&code)));
     if found.gives_up() {
         return None;
     }
     let mut own = Diagnostics::default();
     check::check(&node, &plan, sources, &mut own);
     told.reduce(Stage::Checks, sources, &mut own);
-    found.extend(own);
+    found.extend(of.soften(own, |_| true));
     Some(plan)
 }
 

@@ -11,6 +11,7 @@ use crate::cli::session::Session;
 use crate::cli::stored;
 use crate::cli::stored::Taken;
 use crate::cli::stored::Word;
+use crate::cli::tell;
 use crate::cli::view::Output;
 use crate::event::Event;
 use crate::event::RunId;
@@ -18,6 +19,7 @@ use crate::event::RunStatus;
 use crate::history::Requested;
 use crate::history::RunState;
 use crate::run::decide::can_turn;
+use crate::run::planned::Restored;
 use crate::run::planned::restore;
 use crate::store::Store;
 
@@ -72,10 +74,14 @@ pub(super) fn go_on(
         stored::need_machines(store, &journal, first)?;
     }
     stored::tell_changes(planned, context);
-    let (mut plan, sources) = restore(planned).map_err(|why| {
+    let Restored { mut plan, sources, notes } = restore(planned).map_err(|why| {
         Fault::new(Exit::STORE, format!("this planrun cannot read the plan of the run: {why}"))
             .help("use the planrun that began the run")
     })?;
+    if !notes.is_empty() {
+        context.say("note: a new run of this plan would be refused; this run continues with it");
+        tell::tell(&notes, &sources, context);
+    }
     again.secrets(&mut plan, planned, journal.run(), sources, context)?;
     let model = models::stored(&planned.models)?;
     let machines = Machines::new(model, &plan.inventory, store, journal.run(), past)?;

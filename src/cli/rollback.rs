@@ -136,11 +136,11 @@ fn chosen(limit: &str, planned: &RunPlanned) -> Result<Vec<HostName>, Fault> {
 fn announce(taken: &Taken, request: &Requested, context: &Context) -> usize {
     // A plan that cannot be read is reported by what follows.
     let planned = planned(&taken.records).map(restore);
-    let Ok(Ok((plan, _))) = planned else {
+    let Ok(Ok(restored)) = planned else {
         return 0;
     };
     let state = &taken.state;
-    let batches = way_back(&plan, state, request);
+    let batches = way_back(&restored.plan, state, request);
     let hosts: usize = batches.iter().map(Vec::len).sum();
     if hosts == 0 {
         context.say("no host is left to roll back");

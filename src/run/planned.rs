@@ -1,8 +1,9 @@
 //! The first event of a run: all that a resume needs.
 //!
 //! A resolved plan goes in and comes out again from the event alone, without a file of the
-//! controller being read. The plan is kept as its text, which is read anew by a resume: a newer
-//! planrun must understand it as the older one did, so the language's version stands in it.
+//! controller being read. The plan is kept as its text, which is read again by a resume: a newer
+//! planrun must understand it as the older one did, so the language's version is in it. What only a
+//! newer planrun finds wrong in it does not lock the operator out ([`plan::read_started`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use sha2::Digest;
 use sha2::Sha256;
 
 use crate::diagnostic::Diagnostics;
+use crate::diagnostic::Severity;
 use crate::diagnostic::render;
 use crate::event::FileContent;
 use crate::event::Outline;
@@ -41,7 +43,7 @@ pub enum RestoreError {
     /// A file is not the one the run was begun with.
     #[error("the file `{0}` kept with the run does not match its digest; the store is damaged")]
     File(String),
-    /// The plan has faults now: another planrun wrote the run.
+    /// The plan cannot be understood now: another planrun wrote the run.
     #[error("this planrun does not understand the plan kept with the run:\n{0}")]
     Plan(String),
 }
@@ -90,8 +92,19 @@ pub fn planned(
     }
 }
 
-/// Makes a resolved plan of the first event of its run; the sources hold the plan's text.
-pub fn restore(planned: &RunPlanned) -> Result<(ResolvedPlan, Sources), RestoreError> {
+/// A plan that comes of the first event of its run.
+#[derive(Debug)]
+pub struct Restored {
+    /// The plan.
+    pub plan: ResolvedPlan,
+    /// The text of the plan.
+    pub sources: Sources,
+    /// What this planrun would refuse in it, as notes.
+    pub notes: Diagnostics,
+}
+
+/// Makes a resolved plan of the first event of its run.
+pub fn restore(planned: &RunPlanned) -> Result<Restored, RestoreError> {
     if planned.format > FORMAT {
         return Err(RestoreError::Newer(planned.format));
     }
@@ -100,9 +113,10 @@ pub fn restore(planned: &RunPlanned) -> Result<(ResolvedPlan, Sources), RestoreE
     }
     let mut sources = Sources::default();
     let id = sources.add(&planned.plan_path, &planned.plan_text);
-    let mut found = Diagnostics::default();
-    let Some(plan) = plan::read(&sources, id, &mut found) else {
-        return Err(RestoreError::Plan(render::human(&found, &sources, false)));
+    let mut notes = Diagnostics::default();
+    let Some(plan) = plan::read_started(&sources, id, &mut notes) else {
+        notes.retain(|one| one.severity == Severity::Error);
+        return Err(RestoreError::Plan(render::human(&notes, &sources, false)));
     };
     let mut files: BTreeMap<String, Arc<[u8]>> = BTreeMap::new();
     for (path, content) in &planned.files {
@@ -110,7 +124,7 @@ pub fn restore(planned: &RunPlanned) -> Result<(ResolvedPlan, Sources), RestoreE
         let bytes = bytes.ok_or_else(|| RestoreError::File(path.clone()))?;
         files.insert(path.clone(), bytes.into());
     }
-    let resolved = ResolvedPlan {
+    let plan = ResolvedPlan {
         plan,
         inventory: planned.inventory.clone(),
         hosts: planned.hosts.clone(),
@@ -118,7 +132,7 @@ pub fn restore(planned: &RunPlanned) -> Result<(ResolvedPlan, Sources), RestoreE
         files,
         secrets: Secrets::default(),
     };
-    Ok((resolved, sources))
+    Ok(Restored { plan, sources, notes })
 }
 
 /// Returns what reports know of a plan.

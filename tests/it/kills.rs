@@ -398,7 +398,7 @@ async fn child_dies() {
     } else {
         let (journal, records) = store.take(&store.find("last").unwrap(), by).unwrap();
         let Event::RunPlanned(planned) = &records[0].event else { panic!("the first event") };
-        let plan = planned::restore(planned).unwrap().0;
+        let plan = planned::restore(planned).unwrap().plan;
         let state = RunState::of(&records).unwrap();
         let first = match words[1] {
             "Resume" if state.status.has_ended() => return,

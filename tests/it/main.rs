@@ -17,6 +17,7 @@ mod crash;
 mod demo;
 mod desk;
 mod docs;
+mod earlier_plans;
 mod editor;
 mod engine;
 #[path = "../../fuzz/entries.rs"]

@@ -41,7 +41,7 @@ fn a_resolved_plan_comes_out_of_its_first_event_as_it_went_in() {
     let (before, text) = resolved("plans/dovecot-reload.yaml", &[("source", file)]);
     let event = planned(&before, "plans/dovecot-reload.yaml", &text, "me@here", BTreeMap::new());
     let json = serde_json::to_string(&event).unwrap();
-    let (after, _) = restore(&serde_json::from_str(&json).unwrap()).unwrap();
+    let after = restore(&serde_json::from_str(&json).unwrap()).unwrap().plan;
     assert_eq!(after.hosts, before.hosts);
     assert_eq!(after.inputs, before.inputs);
     assert_eq!(after.inventory, before.inventory);
