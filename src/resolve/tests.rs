@@ -1,4 +1,4 @@
-//! Where values come from, which of them counts, and what is told where one does not fit.
+//! Where values come from, which of them counts, and what is reported if one does not fit.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ use crate::resolve::ResolvedPlan;
 use crate::resolve::resolve;
 use crate::source::Sources;
 
-/// A folder with an inventory, and what a person gives.
+/// A folder with an inventory, and what the operator passes.
 struct Scene {
     folder: TempDir,
     inputs: String,
@@ -49,7 +49,7 @@ impl Scene {
         self
     }
 
-    /// Returns the resolved plan, and all that was told.
+    /// Returns the resolved plan, and all that was reported.
     fn resolve(mut self) -> (Option<ResolvedPlan>, String) {
         let mut sources = Sources::default();
         let mut found = Diagnostics::default();
@@ -63,7 +63,7 @@ impl Scene {
         let plan = plan.unwrap_or_else(|| panic!("{}", render::human(&of_plan, &sources, false)));
         let path = self.folder.path().join("hosts.yaml");
         let inventory = inventory::read::read(&path, "hosts.yaml", &mut sources, &mut found);
-        let inventory = inventory.expect("the inventory is sound");
+        let inventory = inventory.expect("the inventory is valid");
         if let Some(text) = self.file {
             let id = sources.add("inputs.yaml", text);
             let node = document::parse(&sources, id, &mut found).expect("the inputs are YAML");
@@ -73,20 +73,20 @@ impl Scene {
         (resolved, render::human(&found, &sources, false))
     }
 
-    /// Returns an input of a host; nothing may be told.
+    /// Returns an input of a host; nothing may be reported.
     #[track_caller]
     fn value(self, host: &str, name: &str) -> Value {
-        let (resolved, told) = self.resolve();
-        assert_eq!(told, "");
+        let (resolved, report) = self.resolve();
+        assert_eq!(report, "");
         resolved.unwrap().inputs[&HostName::new(host)][name].clone()
     }
 
-    /// Returns what is told of a fault.
+    /// Returns what is reported of a problem.
     #[track_caller]
     fn fault(self) -> String {
-        let (resolved, told) = self.resolve();
-        assert!(resolved.is_none(), "it was resolved; told: {told}");
-        told
+        let (resolved, report) = self.resolve();
+        assert!(resolved.is_none(), "it was resolved: {report}");
+        report
     }
 }
 
@@ -129,18 +129,18 @@ fn items_have_their_type() {
 #[test]
 fn a_list_that_does_not_fit_says_which_item() {
     let fault = |text: &str| Scene::new(UNITS, ONE).set("units", text).fault();
-    let told = fault("imap,LMTP");
-    assert!(told.contains("item 2, `LMTP`: does not match `[a-z]+`"), "{told}");
-    let told = fault("a,b,c,d");
-    assert!(told.contains("4 items, expected 1 to 3"), "{told}");
-    let told = fault("[imap, lmtp");
-    assert!(told.contains("not a list"), "{told}");
-    let told = fault("[[imap]]");
-    assert!(told.contains("item 1: not a string"), "{told}");
+    let report = fault("imap,LMTP");
+    assert!(report.contains("item 2, `LMTP`: does not match `[a-z]+`"), "{report}");
+    let report = fault("a,b,c,d");
+    assert!(report.contains("4 items, expected 1 to 3"), "{report}");
+    let report = fault("[imap, lmtp");
+    assert!(report.contains("not a list"), "{report}");
+    let report = fault("[[imap]]");
+    assert!(report.contains("item 1: not a string"), "{report}");
     let inventory = "all:\n  hosts:\n    web1: {units: 'imap,lmtp'}\n";
-    let told = Scene::new(UNITS, inventory).fault();
-    assert!(told.contains("hosts.yaml:3:19"), "{told}");
-    assert!(told.contains("write a list: `[imap,lmtp]`"), "{told}");
+    let report = Scene::new(UNITS, inventory).fault();
+    assert!(report.contains("hosts.yaml:3:19"), "{report}");
+    assert!(report.contains("write a list: `[imap,lmtp]`"), "{report}");
 }
 
 #[test]
@@ -191,34 +191,34 @@ fn of_two_groups_at_one_depth_the_later_name_counts_or_the_greater_priority() {
 
 #[test]
 fn a_wrong_value_says_where_it_comes_from() {
-    const PATIENCE: &str = "  patience: {type: duration}";
-    let told = Scene::new(PATIENCE, ONE).set("patience", "5").fault();
+    const DEADLINE: &str = "  deadline: {type: duration}";
+    let report = Scene::new(DEADLINE, ONE).set("deadline", "5").fault();
     assert!(
-        told.contains("invalid value `5` for input `patience` (--set): not a duration"),
-        "{told}"
+        report.contains("invalid value `5` for input `deadline` (--set): not a duration"),
+        "{report}"
     );
-    let told = Scene::new(PATIENCE, ONE).environment("PATIENCE", "5").fault();
-    assert!(told.contains("(PLANRUN_INPUT_PATIENCE)"), "{told}");
-    let told = Scene::new(PATIENCE, ONE).file("# none\npatience: soon\n").fault();
-    assert!(told.contains("inputs.yaml:2:11"), "{told}");
-    let inventory = "all:\n  vars:\n    patience: 5\n  hosts: {web1: {}, web2: {}}\n";
-    let told = Scene::new(PATIENCE, inventory).fault();
-    assert!(told.contains("hosts.yaml:3:15"), "{told}");
-    assert!(told.contains("declared here"), "{told}");
-    assert_eq!(told.matches("wrong-input").count(), 1, "{told}");
+    let report = Scene::new(DEADLINE, ONE).environment("DEADLINE", "5").fault();
+    assert!(report.contains("(PLANRUN_INPUT_DEADLINE)"), "{report}");
+    let report = Scene::new(DEADLINE, ONE).file("# none\ndeadline: soon\n").fault();
+    assert!(report.contains("inputs.yaml:2:11"), "{report}");
+    let inventory = "all:\n  vars:\n    deadline: 5\n  hosts: {web1: {}, web2: {}}\n";
+    let report = Scene::new(DEADLINE, inventory).fault();
+    assert!(report.contains("hosts.yaml:3:15"), "{report}");
+    assert!(report.contains("declared here"), "{report}");
+    assert_eq!(report.matches("wrong-input").count(), 1, "{report}");
 }
 
 #[test]
 fn a_name_that_no_input_has_is_told_with_a_near_one() {
-    const PATIENCE: &str = "  patience: {type: duration, default: 5m}";
-    let told = Scene::new(PATIENCE, ONE).set("patiense", "1m").fault();
-    assert!(told.contains("did you mean `patience`?"), "{told}");
-    let told = Scene::new(PATIENCE, ONE).file("patiense: 1m\n").fault();
-    assert!(told.contains("inputs.yaml:1:1"), "{told}");
-    let (resolved, told) = Scene::new(PATIENCE, ONE).environment("PATIENSE", "1m").resolve();
-    assert!(resolved.is_some(), "{told}");
-    assert!(told.contains("warning[unknown-input-variable]"), "{told}");
-    assert!(told.contains("did you mean `PLANRUN_INPUT_PATIENCE`?"), "{told}");
+    const DEADLINE: &str = "  deadline: {type: duration, default: 5m}";
+    let report = Scene::new(DEADLINE, ONE).set("deadlime", "1m").fault();
+    assert!(report.contains("did you mean `deadline`?"), "{report}");
+    let report = Scene::new(DEADLINE, ONE).file("deadlime: 1m\n").fault();
+    assert!(report.contains("inputs.yaml:1:1"), "{report}");
+    let (resolved, report) = Scene::new(DEADLINE, ONE).environment("DEADLIME", "1m").resolve();
+    assert!(resolved.is_some(), "{report}");
+    assert!(report.contains("warning[unknown-input-variable]"), "{report}");
+    assert!(report.contains("did you mean `PLANRUN_INPUT_DEADLINE`?"), "{report}");
 }
 
 #[test]
@@ -240,12 +240,12 @@ fn only_hosts_that_the_plan_works_on_must_be_reached_directly() {
     let inventory = "all:\n  hosts:\n    web1: {}\n    \
                      web2: {ansible_ssh_extra_args: -J gate}\n    \
                      web3: {ansible_connection: lxd}\n";
-    let told = Scene::new("  a: {type: int, default: 1}", inventory).fault();
-    assert!(told.contains("`web2`: connecting through another host (`ProxyJump`)"), "{told}");
-    assert!(told.contains("unsupported connection `lxd` of `web3`"), "{told}");
+    let report = Scene::new("  a: {type: int, default: 1}", inventory).fault();
+    assert!(report.contains("`web2`: connecting through another host (`ProxyJump`)"), "{report}");
+    assert!(report.contains("unsupported connection `lxd` of `web3`"), "{report}");
     let mut scene = Scene::new("  a: {type: int, default: 1}", inventory);
     scene.given.limit = Some("web1".to_owned());
-    let (resolved, told) = scene.resolve();
-    assert_eq!(resolved.unwrap().hosts, [HostName::new("web1")], "{told}");
-    assert!(!told.contains("error"), "{told}");
+    let (resolved, report) = scene.resolve();
+    assert_eq!(resolved.unwrap().hosts, [HostName::new("web1")], "{report}");
+    assert!(!report.contains("error"), "{report}");
 }

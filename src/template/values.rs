@@ -2,7 +2,7 @@
 //!
 //! The pieces of such a text are found by the engine's own tokens; what renders a text in plans
 //! (`{% if %}`, comments, `{{-`) is refused. An expression may have calls and slices, and is evaluated
-//! by the engine of [`Mode::Text`]: models know all values, and nothing needs to be looked at.
+//! by the engine of [`Mode::Text`]: models know all values, and no probe has to run.
 
 use std::ops::Range;
 

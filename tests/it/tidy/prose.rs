@@ -17,6 +17,7 @@ const PAGES: &[&str] = &[
     "docs/ci.md",
     "docs/coming-from.md",
     "docs/concepts.md",
+    "docs/diagnostics.md",
     "docs/dovecot.md",
     "docs/glossary.md",
     "docs/guide.md",
@@ -30,8 +31,25 @@ const PAGES: &[&str] = &[
 ];
 
 /// Folders and files of code of which string literals and comments are checked.
-const SOURCES: &[&str] =
-    &["tests/it/bounds.rs", "tests/it/docs.rs", "tests/it/examples.rs", "tests/it/tidy.rs"];
+const SOURCES: &[&str] = &[
+    "src/document",
+    "src/document.rs",
+    "src/plan.rs",
+    "src/plan/check",
+    "src/plan/check.rs",
+    "src/plan/longest.rs",
+    "src/plan/lower",
+    "src/plan/lower.rs",
+    "src/plan/value.rs",
+    "src/resolve",
+    "src/resolve.rs",
+    "src/template",
+    "src/template.rs",
+    "tests/it/bounds.rs",
+    "tests/it/docs.rs",
+    "tests/it/examples.rs",
+    "tests/it/tidy.rs",
+];
 
 /// What not to write, in any case of letters, and what to write instead. A space is any white space.
 const PHRASES: &[(&str, &str)] = &[
@@ -107,6 +125,8 @@ fn of_page(page: &str) -> Vec<Prose> {
         r"(?s)<!-- demo -->.*?<!-- end of demo -->",
         r"(?s)<!--.*?-->",
         r"(?m)^ {4,}\S.*$",
+        // Codes of diagnostics are names.
+        r"(?m)^### [a-z0-9-]+$",
     ];
     let mut text = page.to_owned();
     for part in parts {
