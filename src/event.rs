@@ -453,10 +453,13 @@ pub enum Outcome {
     Ended {
         /// How.
         exit: Exit,
-        /// The beginning of what it printed, as text.
+        /// What it printed, as text.
         stdout: String,
-        /// The beginning of what it complained of, as text.
+        /// What it complained of, as text.
         stderr: String,
+        /// Whether the middle of one of them is missing: a line there says how much.
+        #[serde(default, skip_serializing_if = "is_false")]
+        cut: bool,
     },
     /// It was not sent; nothing happened.
     NotSent(TransportError),

@@ -10,9 +10,9 @@ use crate::history::AttemptState;
 use crate::history::TaskState;
 use crate::inventory::HostName;
 use crate::report::Tone;
+use crate::report::text::both_ends;
 use crate::report::text::clip;
 use crate::report::text::count;
-use crate::report::text::lines;
 use crate::report::text::list;
 use crate::report::text::printable;
 use crate::transport::Exit;
@@ -22,6 +22,9 @@ pub(crate) const OUTPUT_LINES: usize = 5;
 
 /// Columns of a line that is not ours: enough for a long path, not for a flood.
 pub(crate) const LINE_WIDTH: usize = 300;
+
+/// Columns of a sentence: room for a message with a long path and what to do about it.
+const SENTENCE_WIDTH: usize = 600;
 
 /// Values that are shown of one condition.
 const MOST_VALUES: usize = 8;
@@ -67,13 +70,13 @@ pub(crate) fn is_bad(outcome: &Outcome) -> bool {
 
 /// Makes a sentence from elsewhere printable, and bounds it.
 pub(crate) fn sentence(text: &str) -> String {
-    clip(&printable(text.trim_end()), LINE_WIDTH)
+    clip(&printable(text.trim_end()), SENTENCE_WIDTH)
 }
 
 /// Returns an output, each line prefixed by the machine that printed it.
-pub(crate) fn output(on: &HostName, stream: &str, most: usize) -> Vec<Detail> {
+pub(crate) fn output(on: &HostName, stream: &str, most: usize, is_cut: bool) -> Vec<Detail> {
     let on = printable(on.as_str());
-    lines(stream, most, LINE_WIDTH)
+    both_ends(stream, most, LINE_WIDTH, is_cut)
         .into_iter()
         .map(|line| Detail::new(Tone::Plain, format!("{on}| {line}")))
         .collect()
@@ -87,9 +90,9 @@ pub(crate) fn attempt(host: &HostName, attempt: &AttemptState) -> Vec<Detail> {
     };
     let on = delegated(host, &attempt.on);
     let mut out = vec![Detail::new(Tone::Bad, format!("{}{on}", outcome(last)))];
-    if let Outcome::Ended { stdout, stderr, .. } = last {
+    if let Outcome::Ended { stdout, stderr, cut, .. } = last {
         let stream = if stderr.trim().is_empty() { stdout } else { stderr };
-        out.extend(output(&attempt.on, stream, OUTPUT_LINES));
+        out.extend(output(&attempt.on, stream, OUTPUT_LINES, *cut));
     }
     out
 }

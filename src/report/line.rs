@@ -29,8 +29,8 @@ use crate::report::detail;
 use crate::report::detail::Detail;
 use crate::report::detail::delegated;
 use crate::report::detail::sentence;
-use crate::report::tally::item_of;
 use crate::report::tally::steps_ended;
+use crate::report::tally::title_of;
 use crate::report::tally::was_already_so;
 use crate::report::text::count;
 use crate::report::text::duration;
@@ -177,7 +177,7 @@ fn of_task(state: &RunState, record: &Record) -> Option<Line> {
             Some(Line::new("sends", Tone::Quiet, text).of_task(task).trace())
         }
         Event::RoundBegun { task, round, of, delay, why, .. } => {
-            let title = title(state, task);
+            let title = title_of(state, task);
             let delay = duration(*delay);
             let text =
                 format!("{title}: round {round} of {of} in {delay}: {}", sentence(&why.text));
@@ -312,7 +312,7 @@ fn task_begun(state: &RunState, task: &TaskId, items: Option<&[Value]>) -> Optio
         "block" => "begun",
         _ => return None,
     };
-    let title = title(state, task);
+    let title = title_of(state, task);
     Some(Line::new(word, Tone::Plain, title).of_task(task).trace())
 }
 
@@ -334,7 +334,8 @@ fn attempt_ended(state: &RunState, task: &TaskId, outcome: &Outcome) -> Option<L
     let mut text = match outcome {
         Outcome::Ended { stdout, stderr, .. } => {
             let stream = if stderr.trim().is_empty() { stdout } else { stderr };
-            let first = detail::output(on, stream, 1);
+            let first = stream.trim().lines().next().unwrap_or_default();
+            let first = detail::output(on, first, 1, false);
             first.first().map(|line| line.text.clone()).unwrap_or_default()
         }
         Outcome::NotSent(_) | Outcome::NeverStarted | Outcome::Unknown { .. } => String::new(),
@@ -355,7 +356,7 @@ fn attempt_ended(state: &RunState, task: &TaskId, outcome: &Outcome) -> Option<L
 }
 
 fn task_ended(state: &RunState, id: &TaskId, status: TaskStatus, why: Option<&Reason>) -> Line {
-    let mut text = title(state, id);
+    let mut text = title_of(state, id);
     let Some(task) = state.task(id) else {
         return Line::new(status.word(), task_tone(status), text).of_task(id);
     };
@@ -391,19 +392,6 @@ fn task_ended(state: &RunState, id: &TaskId, status: TaskStatus, why: Option<&Re
         return Line { is_trace, ..line };
     }
     line.with(detail::failure(&id.host, task))
-}
-
-/// Returns the title of a task, with the item it is done for; where it is only a template, the
-/// command as it was sent.
-fn title(state: &RunState, id: &TaskId) -> String {
-    let title = state.planned.title(&id.step);
-    let attempt = state.task(id).and_then(|task| task.attempts.last());
-    let title = match attempt.filter(|_| title.contains("{{")) {
-        Some(attempt) => one_line(&attempt.command),
-        None => sentence(title),
-    };
-    let item = state.hosts.get(&id.host).map(|host| item_of(state, host, &id.step));
-    format!("{title}{}", item.unwrap_or_default())
 }
 
 /// Words what is worth knowing of a task that ended: an exit that did not decide, attempts,

@@ -34,12 +34,10 @@ pub(crate) fn next(state: &RunState, program: &str, run: &RunId) -> Vec<Next> {
     let again = apply(state, program);
     match state.status {
         RunStatus::Succeeded => Vec::new(),
-        RunStatus::Planned | RunStatus::Running => vec![Next::new(
-            "The run has not ended: its controller may have been stopped. To go on:",
-            verb("resume"),
-        )],
-        RunStatus::Paused => {
-            let why = if state.open_questions().is_empty() {
+        RunStatus::Planned | RunStatus::Running | RunStatus::Paused => {
+            let why = if state.status != RunStatus::Paused {
+                "The run has not ended: its controller may have been stopped. To go on:"
+            } else if state.open_questions().is_empty() {
                 "To go on:"
             } else {
                 "When it is answered, to go on:"

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::event::RunStatus;
+use crate::event::TaskId;
 use crate::history::RunState;
 use crate::report::detail::sentence;
 use crate::report::next::answers;
@@ -10,6 +11,7 @@ use crate::report::next::next;
 use crate::report::show::Kept;
 use crate::report::summary::Invocation;
 use crate::report::summary::ways_on;
+use crate::report::tally::title_of;
 use crate::report::text::printable;
 
 /// Returns the state of a run in a word. If its process is gone, that is no longer what the events
@@ -33,10 +35,13 @@ pub fn waits_for(state: &RunState) -> Vec<String> {
         .collect();
     if state.status == RunStatus::Running {
         for (name, host) in &state.hosts {
-            let steps = host.open.iter().filter(|step| state.planned.action(step) == "wait");
-            out.extend(steps.map(|step| {
-                let name = printable(name.as_str());
-                format!("{name}/{}: {}", printable(&step.0), sentence(state.planned.title(step)))
+            let tasks =
+                host.open.iter().map(|step| TaskId { host: name.clone(), step: step.clone() });
+            let waits = tasks.filter(|task| {
+                state.planned.action(&task.step) == "wait" && !state.question(task).is_some()
+            });
+            out.extend(waits.map(|task| {
+                format!("{}: {}", printable(&task.to_string()), title_of(state, &task))
             }));
         }
     }

@@ -391,7 +391,8 @@ fn outline() -> Outline {
 }
 
 pub(crate) fn exited(code: i32, stderr: &str) -> Outcome {
-    Outcome::Ended { exit: Exit::Code(code), stdout: String::new(), stderr: stderr.to_owned() }
+    let (stdout, stderr) = (String::new(), stderr.to_owned());
+    Outcome::Ended { exit: Exit::Code(code), stdout, stderr, cut: false }
 }
 
 pub(crate) fn waiting(name: &str, step: &str, users: u64, waited: u64) -> Progress {

@@ -12,7 +12,6 @@ use crate::event::HostStatus;
 use crate::event::Progress;
 use crate::event::Record;
 use crate::event::RunId;
-use crate::event::StepPath;
 use crate::event::TaskId;
 use crate::history::HostState;
 use crate::history::RunState;
@@ -23,7 +22,7 @@ use crate::report::Tone;
 use crate::report::line::Line;
 use crate::report::line::line_of;
 use crate::report::line::one_line;
-use crate::report::tally::item_of;
+use crate::report::tally::title_of;
 use crate::report::text::clip;
 use crate::report::text::duration;
 use crate::report::text::pad;
@@ -52,6 +51,9 @@ const BAR_WIDTH: usize = 20;
 
 /// The narrowest line that is still laid out; below it, text is cut.
 const LEAST_WIDTH: usize = 20;
+
+/// What stands in front of the lines under a line.
+const DETAIL_INDENT: &str = "      ";
 
 /// The state of the picture.
 pub(crate) struct Screen {
@@ -184,10 +186,10 @@ impl Screen {
         let text = format!("{lead}{}", texts.next().unwrap_or_default());
         let indent = " ".repeat(width_of(&lead));
         let texts = texts.map(|text| format!("{indent}{text}"));
-        let details = line.details.iter();
-        let details = details.map(|detail| {
-            let text = self.style.paint(detail.tone, &detail.text);
-            format!("      {text}")
+        let room = columns.saturating_sub(DETAIL_INDENT.len() + 1).max(LEAST_WIDTH);
+        let details = line.details.iter().flat_map(|detail| {
+            let lines = wrap(&detail.text, room).into_iter();
+            lines.map(|text| format!("{DETAIL_INDENT}{}", self.style.paint(detail.tone, &text)))
         });
         std::iter::once(text.trim_end().to_owned()).chain(texts).chain(details).collect()
     }
@@ -268,7 +270,7 @@ impl Screen {
         };
         let begun = host.tasks.get(step).and_then(|task| task.begun);
         let elapsed = duration_in_seconds(begun, now);
-        let mut doing = self.doing(&id, step, is_asked);
+        let mut doing = self.doing(&id, is_asked);
         let wait = self.waits.get(&id).filter(|_| !is_asked);
         if let (Some(wait), false) = (wait, is_wide) {
             doing = format!("{}, {}", wait.seen(), wait.left(now));
@@ -285,11 +287,8 @@ impl Screen {
     }
 
     /// Says what a task is at: its question, its next attempt, its command, else its title.
-    fn doing(&self, id: &TaskId, step: &StepPath, is_asked: bool) -> String {
-        let mut title = printable(self.state.planned.title(step));
-        if let Some(host) = self.state.hosts.get(&id.host) {
-            title.push_str(&item_of(&self.state, host, step));
-        }
+    fn doing(&self, id: &TaskId, is_asked: bool) -> String {
+        let title = title_of(&self.state, id);
         if is_asked {
             return format!("{title}: waits for your answer");
         }

@@ -38,7 +38,7 @@ use crate::report::open::state_word;
 use crate::report::open::waits_for;
 use crate::report::open::what_next;
 use crate::report::summary::Invocation;
-use crate::report::tally::item_of;
+use crate::report::tally::title_of;
 use crate::report::text::clip;
 use crate::report::text::duration;
 use crate::report::text::lines;
@@ -258,9 +258,7 @@ impl Page<'_> {
             }
             let current = task_of(&record.event);
             if let Some(id) = current.filter(|_| current != task) {
-                let item = then.hosts.get(&id.host);
-                let item = item.map(|host| item_of(&then, host, &id.step));
-                let title = sentence(state.planned.title(&id.step)) + &item.unwrap_or_default();
+                let title = title_of(state, id);
                 let step = self.style.paint(Tone::Strong, &printable(&id.step.0));
                 self.line(&format!("            {step}  {title}"));
             }
@@ -380,9 +378,9 @@ fn answers(state: &RunState, task: &TaskId, outcome: &Outcome) -> Shown {
     let attempt = state.task(task).and_then(|task| task.attempts.last());
     let on = attempt.map_or(&task.host, |attempt| &attempt.on);
     let mut details = Vec::new();
-    if let Outcome::Ended { stdout, stderr, .. } = outcome {
-        details.extend(detail::output(on, stdout, OUTPUT_LINES));
-        details.extend(detail::output(on, stderr, OUTPUT_LINES));
+    if let Outcome::Ended { stdout, stderr, cut, .. } = outcome {
+        details.extend(detail::output(on, stdout, OUTPUT_LINES, *cut));
+        details.extend(detail::output(on, stderr, OUTPUT_LINES, *cut));
     }
     let tone = if detail::is_bad(outcome) { Tone::Warn } else { Tone::Plain };
     Shown { tone, text: detail::outcome(outcome), details }

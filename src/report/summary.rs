@@ -33,6 +33,7 @@ use crate::report::next::next;
 use crate::report::tally::by_status;
 use crate::report::tally::item_of;
 use crate::report::tally::steps_ended;
+use crate::report::tally::title_of;
 use crate::report::tally::was_already_so;
 use crate::report::text::count;
 use crate::report::text::duration;
@@ -215,11 +216,11 @@ impl Page<'_> {
     ) {
         self.line("");
         let id = printable(&task.to_string());
-        let item = state.hosts.get(&task.host);
-        let item = item.map(|host| item_of(state, host, &task.step));
-        let title = sentence(state.planned.title(&task.step)) + &item.unwrap_or_default();
+        let title = title_of(state, task);
+        let is_new = title != sentence(&question.text);
+        let title = if is_new { format!(" ({title})") } else { String::new() };
         let id = self.style.paint(Tone::Warn, &format!("question at {id}"));
-        self.line(&format!("{id} ({title})"));
+        self.line(&format!("{id}{title}"));
         for line in wrap(&sentence(&question.text), self.style.width.max(20) - 2) {
             self.line(&format!("  {line}"));
         }

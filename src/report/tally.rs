@@ -2,10 +2,13 @@
 
 use crate::event::HostStatus;
 use crate::event::StepPath;
+use crate::event::TaskId;
 use crate::event::TaskStatus;
 use crate::history::HostState;
 use crate::history::RunState;
 use crate::history::TaskState;
+use crate::report::detail::sentence;
+use crate::report::line::one_line;
 use crate::report::text::clip;
 use crate::report::text::printable;
 
@@ -51,6 +54,26 @@ pub(super) fn steps_ended(state: &RunState, host: &HostState, status: TaskStatus
 /// Whether a step of a rollback sent nothing because its condition was already true.
 pub(super) fn was_already_so(state: &RunState, host: &HostState, step: &StepPath) -> bool {
     host.task(step).is_some_and(|task| state.planned.was_already_so(step, task))
+}
+
+/// Names a task for people: its title and its item, printable. A title that is only a template is
+/// replaced by the question as it was asked, or by the command as it was sent.
+pub(super) fn title_of(state: &RunState, id: &TaskId) -> String {
+    let title = state.planned.title(&id.step);
+    let question = || {
+        let task = state.task(id).filter(|_| state.planned.action(&id.step) == "approve")?;
+        task.question.as_ref()
+    };
+    let attempt = || state.task(id)?.attempts.last();
+    let title = if !title.contains("{{") {
+        sentence(title)
+    } else if let Some(question) = question() {
+        sentence(&question.text)
+    } else {
+        attempt().map_or_else(|| sentence(title), |attempt| one_line(&attempt.command))
+    };
+    let item = state.hosts.get(&id.host).map(|host| item_of(state, host, &id.step));
+    title + &item.unwrap_or_default()
 }
 
 /// Names the item of a `for_each` that a task is for: ` [2 of 3: lmtp]`, printable; empty if it is

@@ -81,24 +81,31 @@ pub fn printable_json(json: &str) -> String {
     out
 }
 
-/// Returns the first lines of an output, each printable and clipped, empty ones at the end left
-/// out; where there are more, a last line says how many. Tabs are widened to the next eighth
-/// column.
+/// Returns the first lines of a text, each printable and clipped, empty ones at the end left out;
+/// where there are more, a last line says how many. Tabs are widened to the next eighth column.
 pub fn lines(text: &str, most: usize, width: usize) -> Vec<String> {
-    let text = text.trim_end();
-    if text.is_empty() {
-        return Vec::new();
-    }
-    let mut out: Vec<String> = text
-        .lines()
-        .take(most)
-        .map(|line| clip(&printable(&without_tabs(line, width)), width))
-        .collect();
-    let rest = text.lines().skip(most).count();
-    if rest > 0 {
-        out.push(format!("{CUT} {}", count(rest, "more line")));
-    }
-    out
+    let all: Vec<&str> = text.trim_end().lines().collect();
+    let rest = all.len().saturating_sub(most);
+    let more = (rest > 0).then(|| format!("{CUT} {}", count(rest, "more line")));
+    all.iter().take(most).map(|line| shown(line, width)).chain(more).collect()
+}
+
+/// Returns the first and the last lines of an output, as [`lines`] does; a line between them says
+/// how many there are besides, unless this is not known.
+pub fn both_ends(text: &str, most: usize, width: usize, is_cut: bool) -> Vec<String> {
+    let all: Vec<&str> = text.trim_end().lines().collect();
+    let Some(rest @ 1..) = all.len().checked_sub(most) else {
+        return all.iter().map(|line| shown(line, width)).collect();
+    };
+    let first = most * 2 / 5;
+    let rest = if is_cut { "more lines".to_owned() } else { count(rest, "more line") };
+    let last = all[all.len() - (most - first)..].iter().map(|line| shown(line, width));
+    let first = all[..first].iter().map(|line| shown(line, width));
+    first.chain([format!("{CUT} {rest}")]).chain(last).collect()
+}
+
+fn shown(line: &str, width: usize) -> String {
+    clip(&printable(&without_tabs(line, width)), width)
 }
 
 /// Widens tabs, in as many characters as can be shown.
@@ -276,6 +283,16 @@ mod tests {
         assert_eq!(lines("one\r\ntwo\tx\n\n", 3, 80), ["one", "two     x"]);
         assert_eq!(lines("1\n2\n3\n4", 2, 80), ["1", "2", "… 2 more lines"]);
         assert!(lines(" \n", 2, 80).is_empty());
+    }
+
+    #[test]
+    fn long_outputs_are_shown_by_both_ends() {
+        let text: String = (1..=9).map(|number| format!("{number}\n")).collect();
+        assert_eq!(both_ends(&text, 5, 80, false), ["1", "2", "… 4 more lines", "7", "8", "9"]);
+        assert_eq!(both_ends(&text, 5, 80, true), ["1", "2", "… more lines", "7", "8", "9"]);
+        assert_eq!(both_ends(&text, 1, 80, false), ["… 8 more lines", "9"]);
+        assert_eq!(both_ends("1\n2\n", 5, 80, true), ["1", "2"]);
+        assert!(both_ends(" \n", 2, 80, false).is_empty());
     }
 
     #[test]

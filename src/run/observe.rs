@@ -110,7 +110,7 @@ impl Scope for Eyes<'_> {
             None => {}
         }
         let Some(probe) = plan.probes.get(name) else {
-            return Err(Stop::CannotTell(format!("`{name}` is not known yet")));
+            return Err(Stop::CannotTell(format!("`{name}` has no value")));
         };
         let place = self.observer.place_of(probe, self.members);
         match place.map(|place| self.snapshot.get(&(name.to_owned(), place))) {

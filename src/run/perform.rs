@@ -290,7 +290,13 @@ impl Task<'_, '_, '_> {
             Answer::Continue => end(TaskStatus::Unchanged, "to go on as it is"),
             Answer::Skip => end(TaskStatus::Skipped, "to leave it out"),
             Answer::Done => end(TaskStatus::Changed, "that it is done"),
-            Answer::Fail => end(TaskStatus::Failed, "that it fails"),
+            Answer::Fail => match end(TaskStatus::Failed, "that it fails")? {
+                Turn::Ended(end) => {
+                    let result = self.failed_result(self.recorded_output().as_ref());
+                    Some(Turn::Ended(End { result, ..end }))
+                }
+                turn => Some(turn),
+            },
             Answer::Reject => end(TaskStatus::Failed, "no"),
             Answer::Wait | Answer::Retry | Answer::NotDone => None,
         }

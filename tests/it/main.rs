@@ -43,6 +43,7 @@ mod properties;
 mod reaching;
 mod refused;
 mod rejected;
+mod results;
 mod rounds;
 mod scenarios;
 mod scene;

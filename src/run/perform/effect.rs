@@ -18,6 +18,7 @@
 
 mod in_place;
 mod judge;
+pub(super) mod kept;
 
 use std::time::Duration;
 
@@ -54,9 +55,6 @@ use crate::transport::AttemptId;
 use crate::transport::Output;
 use crate::transport::Transport as _;
 use crate::transport::TransportError;
-
-/// Longest text of a stream that an event keeps, in bytes.
-const KEPT: usize = 4 * 1024;
 
 /// An effect, at work in this process.
 struct Work<'p> {
@@ -118,9 +116,13 @@ impl Task<'_, '_, '_> {
     }
 
     /// What the last attempt printed, as far as that was recorded.
-    fn recorded_output(&self) -> Option<Output> {
+    pub(super) fn recorded_output(&self) -> Option<Output> {
         match self.state().attempts.pop()?.outcome? {
-            Outcome::Ended { exit, stdout, stderr } => Some(Output::new(exit, stdout, stderr)),
+            // A part of it would be read as if it were the whole.
+            Outcome::Ended { cut: true, .. } if self.is_for_its_output() => None,
+            Outcome::Ended { exit, stdout, stderr, cut } => {
+                Some(kept::printed(exit, stdout, stderr, cut))
+            }
             Outcome::NotSent(_) | Outcome::NeverStarted | Outcome::Unknown { .. } => None,
         }
     }
@@ -207,7 +209,12 @@ impl Task<'_, '_, '_> {
             return self.unknown(why);
         }
         let (status, why) = self.or_out_of_time(status, why);
-        self.failed(status, why)
+        match self.failed(status, why) {
+            Turn::Ended(end) => {
+                Turn::Ended(End { result: self.failed_result(work.output.as_ref()), ..end })
+            }
+            turn => turn,
+        }
     }
 
     /// Looks whether nothing needs to be sent, and says why.
@@ -365,7 +372,7 @@ impl Task<'_, '_, '_> {
             Err(error) => Err(error),
         };
         let outcome = match &result {
-            Ok(output) => Some(ended(output)),
+            Ok(output) => Some(kept::ended(output)),
             // What became of it is asked before anything is recorded.
             Err(TransportError::Cut { .. } | TransportError::Repeated { .. }) => None,
             Err(error) => Some(Outcome::NotSent(error.clone())),
@@ -407,22 +414,4 @@ impl Task<'_, '_, '_> {
         }
         End::with(TaskStatus::Unknown, why)
     }
-}
-
-/// What is kept of an attempt that ended.
-pub(super) fn ended(output: &Output) -> Outcome {
-    Outcome::Ended {
-        exit: output.exit.clone(),
-        stdout: kept(&output.stdout),
-        stderr: kept(&output.stderr),
-    }
-}
-
-/// The beginning of a stream as text.
-fn kept(bytes: &[u8]) -> String {
-    let mut text = String::from_utf8_lossy(&bytes[..bytes.len().min(KEPT)]).into_owned();
-    if bytes.len() > KEPT {
-        text.push_str("\n[cut]");
-    }
-    text
 }

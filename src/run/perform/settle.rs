@@ -23,7 +23,7 @@ use crate::run::Live;
 use crate::run::guard::Guard;
 use crate::run::perform::Task;
 use crate::run::perform::Turn;
-use crate::run::perform::effect::ended;
+use crate::run::perform::effect::kept::ended;
 use crate::run::perform::patience;
 use crate::run::spot::Spot;
 use crate::transport::Exit;
@@ -126,7 +126,7 @@ impl Task<'_, '_, '_> {
                 }
                 Ok(Recovered::Exited(exit)) => {
                     let stdout = "[lost with the connection]".to_owned();
-                    Outcome::Ended { exit, stdout, stderr: String::new() }
+                    Outcome::Ended { exit, stdout, stderr: String::new(), cut: false }
                 }
                 Ok(Recovered::Absent) => Outcome::NeverStarted,
                 Ok(Recovered::Over) => {
@@ -159,7 +159,7 @@ impl Task<'_, '_, '_> {
     }
 
     /// Whether the step makes a value of what it prints.
-    fn is_for_its_output(&self) -> bool {
+    pub(super) fn is_for_its_output(&self) -> bool {
         match &self.step.action {
             Action::Effect(effect) => !matches!(effect.reading, Reading::Whole | Reading::Discard),
             _ => false,

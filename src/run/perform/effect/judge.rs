@@ -8,16 +8,19 @@ use crate::event::TaskStatus;
 use crate::event::Truth;
 use crate::output;
 use crate::output::Reading;
+use crate::plan::Action;
 use crate::plan::Effect;
 use crate::plan::ExitCodes;
 use crate::run::decide::Observed;
 use crate::run::observe::Observation;
 use crate::run::observe::first_line;
 use crate::run::perform::Task;
-use crate::run::perform::effect::KEPT;
 use crate::run::perform::effect::in_place::IN_PLACE;
 use crate::transport::Exit;
 use crate::transport::Output;
+
+/// Longest stream that a result without `parse` has, in bytes.
+pub(super) const MOST_OF_A_STREAM: usize = 64 * 1024;
 
 /// What an attempt came to.
 #[derive(Clone, Debug)]
@@ -49,11 +52,24 @@ impl Judgement {
 }
 
 impl Task<'_, '_, '_> {
+    /// Returns what the `id` of a step that failed names: the result of its last command, if that
+    /// ended by itself and what it printed is known.
+    pub(in crate::run::perform) fn failed_result(
+        &self,
+        output: Option<&Output>,
+    ) -> Option<serde_json::Value> {
+        let Action::Effect(effect) = &self.step.action else {
+            return None;
+        };
+        read_result(&effect.reading, output?, false).ok().flatten()
+    }
+
     /// Judges the last attempt: by `done_when` where there is one, else by its exit.
     pub(super) async fn judge(&self, effect: &Effect, output: Option<&Output>) -> Judgement {
         let outcome = self.state().attempts.last().and_then(|last| last.outcome.clone());
         let (known, exit_well, told) = describe(outcome.as_ref(), effect);
-        let result = output.map(|output| read_result(&effect.reading, output)).transpose();
+        let result =
+            output.map(|output| read_result(&effect.reading, output, exit_well)).transpose();
         let result = match result {
             Ok(result) => result.flatten(),
             Err(why) => {
@@ -141,7 +157,7 @@ fn unseen(seen: &Observation) -> String {
 /// and both in words.
 fn describe(outcome: Option<&Outcome>, effect: &Effect) -> (bool, bool, String) {
     match outcome {
-        Some(Outcome::Ended { exit: Exit::Code(code), stdout, stderr }) => {
+        Some(Outcome::Ended { exit: Exit::Code(code), stdout, stderr, .. }) => {
             let well = match &effect.exit_codes {
                 Some(ExitCodes::Any) => true,
                 Some(ExitCodes::These(codes)) => codes.contains(code),
@@ -163,23 +179,35 @@ fn describe(outcome: Option<&Outcome>, effect: &Effect) -> (bool, bool, String) 
     }
 }
 
-/// Reads the result of a step whose plan says how; a plain one gives `{exit, stdout, stderr}`.
-fn read_result(reading: &Reading, output: &Output) -> Result<Option<serde_json::Value>, String> {
+/// Reads the result of a step whose plan says how; a plain one gives `{exit, stdout, stderr}`. A
+/// stream that is too long to be kept is left out: no part of it is taken for the whole.
+fn read_result(
+    reading: &Reading,
+    output: &Output,
+    exit_well: bool,
+) -> Result<Option<serde_json::Value>, String> {
     let Exit::Code(code) = output.exit else {
         return Ok(None);
     };
-    if code != 0 && *reading != Reading::Whole {
-        return Ok(None);
-    }
-    let (out, length, err) = match reading {
-        Reading::Whole => {
-            let short = &output.stdout[..output.stdout.len().min(KEPT)];
-            (short, short.len() as u64, &output.stderr[..output.stderr.len().min(KEPT)])
+    match reading {
+        Reading::Whole => {}
+        Reading::Discard => return Ok(Some(serde_json::json!({ "exit": code }))),
+        _ if !exit_well => return Ok(None),
+        _ => {
+            let Output { stdout, stdout_len, stderr, .. } = output;
+            return output::read(reading, code, stdout, *stdout_len, stderr).map(Some);
         }
-        _ => (&output.stdout[..], output.stdout_len, &output.stderr[..]),
-    };
-    let lossy = String::from_utf8_lossy(out);
-    let text = if *reading == Reading::Whole { lossy.as_bytes() } else { out };
-    let length = if *reading == Reading::Whole { text.len() as u64 } else { length };
-    output::read(reading, code, text, length, err).map(Some)
+    }
+    let mut result = serde_json::Map::new();
+    result.insert("exit".to_owned(), code.into());
+    let streams = [
+        ("stdout", &output.stdout, output.stdout_len),
+        ("stderr", &output.stderr, output.stderr_len),
+    ];
+    for (name, bytes, length) in streams {
+        if length <= bytes.len().min(MOST_OF_A_STREAM) as u64 {
+            result.insert(name.to_owned(), String::from_utf8_lossy(bytes).into());
+        }
+    }
+    Ok(Some(result.into()))
 }
