@@ -208,7 +208,9 @@ fn read_vars(base: &Path, shown: &Path, draft: &mut Draft, files: &mut Files<'_>
 /// Reads the inventory files at a path into the draft.
 fn inventory(path: &Path, shown: &str, draft: &mut Draft, files: &mut Files<'_>, depth: usize) {
     if !path.is_dir() {
-        file(path, shown, draft, files);
+        if depth == 0 || files.is_regular(path, shown) {
+            file(path, shown, draft, files);
+        }
         return;
     }
     if files.too_deep(shown, depth) {
@@ -409,6 +411,19 @@ impl Files<'_> {
     fn is_elsewhere(&self, path: &Path) -> bool {
         let inside = |root: &PathBuf| path.canonicalize().is_ok_and(|path| path.starts_with(root));
         self.root.as_ref().is_some_and(|root| !inside(root))
+    }
+
+    /// Whether a file that was found in a folder can be read: a pipe there would wait for ever. It is
+    /// reported if not. A pipe that was named itself is read.
+    pub(super) fn is_regular(&mut self, path: &Path, shown: &str) -> bool {
+        // What does not exist is reported where it is read.
+        let is_regular = path.metadata().map_or(true, |data| data.is_file());
+        if !is_regular {
+            let message = format!("`{shown}` is not a regular file");
+            let fault = Diagnostic::error(Code::UnreadableInventory, message);
+            self.fault(fault.help("move it out of the folder"));
+        }
+        is_regular
     }
 
     /// Whether a directory is nested too deep, which is told.

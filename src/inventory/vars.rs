@@ -89,6 +89,9 @@ impl<'a> VarsDir<'a> {
 /// Reads a file, or all files of a directory.
 fn read_path(path: &Path, shown: &str, vars: &mut Vars, files: &mut Files<'_>, depth: usize) {
     if !path.is_dir() {
+        if !files.is_regular(path, shown) {
+            return;
+        }
         let Some(id) = files.add(path, shown) else { return };
         if files.sources.get(id).text().starts_with(VAULT) {
             files.vaults.push(id);

@@ -117,8 +117,8 @@ pub(super) fn unreadable(path: &str, why: &str, span: Span) -> Diagnostic {
 
 /// Reads a file; the error is the reason why it cannot be used.
 pub(super) fn content(path: &Path, max_bytes: u64) -> Result<Arc<[u8]>, String> {
-    let file = File::open(path).map_err(|error| words(&error))?;
-    let kind = file.metadata().map_err(|error| words(&error))?;
+    // Before it is opened: a pipe that nobody writes to would never open.
+    let kind = path.metadata().map_err(|error| words(&error))?;
     if kind.is_dir() {
         return Err("it is a directory".into());
     }
@@ -126,6 +126,7 @@ pub(super) fn content(path: &Path, max_bytes: u64) -> Result<Arc<[u8]>, String> 
         return Err("it is not a regular file".into());
     }
     let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| words(&error))?;
     file.take(max_bytes + 1).read_to_end(&mut bytes).map_err(|error| words(&error))?;
     if bytes.len() as u64 > max_bytes {
         return Err(too_large(max_bytes));

@@ -98,6 +98,11 @@ pub(super) fn list(words: &[String], kind: Option<Kind>, stdin: Option<&str>, al
                 repeats = true;
                 continue;
             }
+            // A pipe in a folder would wait for ever; what does not exist is reported where it is read.
+            if path.metadata().is_ok_and(|data| !data.is_file() && !data.is_dir()) {
+                passed.push(path.display().to_string());
+                continue;
+            }
             let file = file(&path);
             let text = file.text.as_deref();
             if all || kind.is_some() || text.map_or(true, is_sure) {
