@@ -28,6 +28,8 @@ use crate::inventory::draft::give;
 use crate::inventory::yaml::meant::place;
 use crate::inventory::yaml::meant::shape_fault;
 use crate::schema::foreign::file::recognise;
+use crate::schema::kind::Kind;
+use crate::schema::kind::Sign;
 use crate::source::SourceId;
 use crate::source::Sources;
 use crate::source::Span;
@@ -83,7 +85,15 @@ pub(super) fn take(
                 .at(root.span, "")
                 .help("write a group with its hosts: `web: {hosts: {web1: {}}}`"),
         ),
-        Value::Map(entries) => reader.groups(entries),
+        Value::Map(entries) => match other_kind(entries, sources.get(id).text()) {
+            Some(kind) => {
+                let message = format!("this is a {} of planrun, not an inventory", kind.name());
+                let help = "an inventory names groups and their hosts: `web: {hosts: {web1: {}}}`";
+                let fault = Diagnostic::error(Code::InventoryShape, message);
+                found.push(fault.at(entries[0].key_span, "this gives it away").help(help));
+            }
+            None => reader.groups(entries),
+        },
         _ => {
             if let Some(file) = recognise(&root) {
                 let message = format!("this is {}, not an inventory", file.what);
@@ -101,6 +111,14 @@ pub(super) fn take(
             });
         }
     }
+}
+
+/// Returns what a file is that has the keys of another kind, and a version: groups have none.
+fn other_kind(entries: &[Entry], text: &str) -> Option<Kind> {
+    let is_version =
+        |entry: &Entry| entry.key == "version" && matches!(entry.value.value, Value::Int(_));
+    let (kind, sign) = Kind::of(text).filter(|_| entries.iter().any(is_version))?;
+    (kind != Kind::Inventory && sign == Sign::Sure).then_some(kind)
 }
 
 /// Reads a file of `group_vars` or `host_vars` into variables.
