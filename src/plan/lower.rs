@@ -185,7 +185,13 @@ impl Lowering<'_> {
                 .map(|node| self.r#become(node))
                 .or_else(|| outer.r#become.clone()),
             env,
-            dir: node.get("dir").map(|dir| self.template(dir)).or_else(|| outer.dir.clone()),
+            dir: match node.get("dir") {
+                Some(dir) => {
+                    self.no_home(dir);
+                    Some(self.template(dir))
+                }
+                None => outer.dir.clone(),
+            },
         }
     }
 

@@ -95,6 +95,9 @@ impl Lowering<'_> {
     fn upload(&mut self, node: &Node) -> Upload {
         let mode = node.get("mode").map(|mode| self.late_text(mode));
         let owner = node.get("owner").map(|owner| self.late_text(owner));
+        if let Some(to) = node.get("to") {
+            self.no_home(to);
+        }
         let mut template = |key: &str| match node.get(key) {
             Some(node) => self.template(node),
             None => Template::plain("", node.span),
@@ -107,6 +110,18 @@ impl Lowering<'_> {
             UploadSource::File(template("from"))
         };
         Upload { source, to: template("to"), mode, owner }
+    }
+
+    /// Reports a path that means a home directory: only a shell reads `~` so.
+    pub(super) fn no_home(&mut self, path: &Node) {
+        let text = path.as_text().unwrap_or_default();
+        if text == "~" || text.starts_with("~/") {
+            self.found.push(
+                Diagnostic::error(Code::WrongForm, "`~` does not mean the home directory here")
+                    .at(path.span, "only a shell expands it")
+                    .help("write the path from `/` on"),
+            );
+        }
     }
 
     /// Lowers `exit_codes`; `None` where nothing is said.
