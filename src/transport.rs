@@ -139,7 +139,7 @@ pub enum TransportError {
         why: String,
     },
     /// The host's key is unknown, changed or revoked; nothing was sent.
-    #[error("{host} is not proved to be {host}: {why}")]
+    #[error("{host} fails host key verification: {why}")]
     HostKey {
         /// The host.
         host: HostName,

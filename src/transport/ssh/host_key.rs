@@ -99,12 +99,8 @@ pub(super) fn candidates(keys: &HostKeys) -> Vec<Listed> {
 
 /// Says why a host is not trusted that shows `shown`.
 pub(super) fn refusal(link: &Link, keys: &HostKeys, shown: Option<&PublicKey>) -> String {
-    let look = format!(
-        "compare with `ssh-keyscan -p {} {}` over a way you trust, then put the line into the known \
-         hosts",
-        port(link),
-        link.address
-    );
+    let check =
+        format!("check it over a trusted path (`ssh-keyscan -p {} {}`)", port(link), link.address);
     let fingerprint = fingerprint(shown);
     let at = |listed: &[Listed]| {
         let places: Vec<&str> = listed.iter().map(|listed| listed.at.as_str()).collect();
@@ -116,22 +112,25 @@ pub(super) fn refusal(link: &Link, keys: &HostKeys, shown: Option<&PublicKey>) -
     }
     if !keys.trusted.is_empty() {
         return format!(
-            "it shows {fingerprint}, but {} has another key. Either the host was set up anew, or \
-             someone stands between: {look}",
+            "it shows {fingerprint}, but {} has another key. The host was reinstalled, or someone \
+             intercepts the connection: {check}, then replace the line",
             at(&keys.trusted)
         );
     }
     if !keys.revoked.is_empty() {
-        return format!("it shows {fingerprint}, and {} only revokes: {look}", at(&keys.revoked));
+        return format!(
+            "it shows {fingerprint}, and {} only revokes: {check}, then add its key",
+            at(&keys.revoked)
+        );
     }
     if !keys.authorities.is_empty() {
         return format!(
             "it is known only by a certificate authority ({}), and certificates are not supported \
-             here: list the host's own key. It shows {fingerprint}; {look}",
+             here: add the host's own key. It shows {fingerprint}: {check}",
             keys.authorities.join(", ")
         );
     }
-    format!("its key is not known. It shows {fingerprint}: {look}")
+    format!("its key is not known. It shows {fingerprint}: {check}, then add it to the known hosts")
 }
 
 /// Says that a host shows another key than earlier in the run.
