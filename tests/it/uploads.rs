@@ -270,3 +270,20 @@ fn the_user_the_owner_and_the_mode_may_be_templates() {
         ended.says(told);
     }
 }
+
+/// An owner that cannot be set is named, and not how the host tried.
+#[test]
+fn an_owner_that_does_not_exist_is_named() {
+    let site = Site::new();
+    let plan = site.path("plan.yaml");
+    let out = site.path("out").display().to_string();
+    let upload = format!("{{content: x, to: {out}/x, owner: no-such-user}}");
+    let text = format!(
+        "version: 1\nname: owner\nhosts: all\nsteps:\n  - upload: {upload}\n    rollback: {{none: x}}\n"
+    );
+    fs::write(plan, text).unwrap();
+    let ended = site.apply();
+    ended.exits(1).says("there is no user no-such-user");
+    assert!(!ended.stderr.contains("/proc/self"), "{}", ended.stderr);
+    assert!(fs::read_dir(site.path("out")).unwrap().next().is_none());
+}

@@ -116,12 +116,16 @@ fill() {
     opened=/proc/self/fd/8
     [ -e "$opened" ] || opened=$temporary
     if [ -n "$owner" ]; then
-        chown -- "$owner" "$opened" || fail "the owner cannot be made $owner"
+        chown -- "$owner" "$opened" 2>/dev/null || {
+            id -u "${owner%%:*}" >/dev/null 2>&1 || fail "there is no user ${owner%%:*}"
+            fail "$(id -un) cannot make $owner its owner"
+        }
     fi
-    chmod -- "${mode:-$new}" "$opened" || fail "the mode cannot be made ${mode:-$new}"
+    chmod -- "${mode:-$new}" "$opened" 2>/dev/null || fail "the mode cannot be made ${mode:-$new}"
     sync -- "$temporary" 2>/dev/null || :
 }
 
+[ -w . ] || fail "$(id -un) cannot write in the directory $here"
 temporary=./.planrun-$name
 trap 'rm -f -- "$temporary"' EXIT
 trap 'exit 1' HUP INT PIPE TERM
