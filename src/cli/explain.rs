@@ -119,7 +119,7 @@ fn list(width: usize) -> String {
             out.push(subject.to_owned());
         }
         let room = width.saturating_sub(column + 4).max(30);
-        for (number, line) in wrap(section.first_sentence(), room).iter().enumerate() {
+        for (number, line) in wrap(&section.first_sentence(), room).iter().enumerate() {
             let code = if number == 0 { section.code } else { "" };
             out.push(format!("  {code:<column$}  {line}"));
         }
@@ -156,7 +156,7 @@ fn readable(text: &str, width: usize) -> String {
 
 fn flush(paragraph: &mut String, width: usize, out: &mut Vec<String>) {
     if !paragraph.is_empty() {
-        out.extend(wrap(paragraph, width));
+        out.extend(wrap(&manual::without_links(paragraph), width));
         paragraph.clear();
     }
 }

@@ -47,15 +47,32 @@ pub fn like(word: &str) -> Vec<&'static str> {
 }
 
 impl Section {
-    /// Returns the first sentence of the text.
-    pub fn first_sentence(&self) -> &'static str {
+    /// Returns the first sentence of the text, in one line.
+    pub fn first_sentence(&self) -> String {
         let paragraph = self.text.split("\n\n").next().unwrap_or_default();
+        let paragraph = without_links(&paragraph.lines().collect::<Vec<_>>().join(" "));
         // A full stop in a word, as in `group_vars/all.yaml`, ends no sentence.
         match paragraph.find(". ") {
-            Some(end) => &paragraph[..=end],
+            Some(end) => paragraph[..=end].to_owned(),
             None => paragraph,
         }
     }
+}
+
+/// Returns a text with its links as plain text: `[the page](page.md)` is `the page`.
+pub fn without_links(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(middle) = rest.find("](") {
+        let (Some(open), Some(close)) = (rest[..middle].rfind('['), rest[middle..].find(')'))
+        else {
+            break;
+        };
+        out.push_str(&rest[..open]);
+        out.push_str(&rest[open + 1..middle]);
+        rest = &rest[middle + close + 1..];
+    }
+    out + rest
 }
 
 #[cfg(test)]
@@ -69,6 +86,23 @@ mod tests {
         assert!(section.text.starts_with("A step makes a change"), "{section:?}");
         assert!(!section.text.contains("\n#"), "{section:?}");
         assert!(section.first_sentence().ends_with('.'), "{section:?}");
+    }
+
+    #[test]
+    fn every_section_begins_with_a_sentence_that_says_something() {
+        for section in sections() {
+            let sentence = section.first_sentence();
+            let words = sentence.split(' ').count();
+            assert!(words > 3 && !sentence.contains('\n'), "{}: {sentence}", section.code);
+            assert!(!sentence.contains("]("), "{}: {sentence}", section.code);
+        }
+    }
+
+    #[test]
+    fn links_become_their_text() {
+        let text = "See `a[0]` in [the page](page.md#part), [too](b.md).";
+        assert_eq!(without_links(text), "See `a[0]` in the page, too.");
+        assert_eq!(without_links("`[[ x ]]` alone](x"), "`[[ x ]]` alone](x");
     }
 
     #[test]

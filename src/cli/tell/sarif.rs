@@ -65,7 +65,7 @@ pub(super) fn log(findings: &Findings, root: &Root) -> String {
 fn rule(code: &str) -> Value {
     let mut rule = json!({"id": code});
     if let Some(section) = manual::section(code) {
-        rule["shortDescription"] = json!({"text": section.first_sentence().replace('\n', " ")});
+        rule["shortDescription"] = json!({"text": section.first_sentence()});
         rule["help"] = json!({"text": section.text, "markdown": section.text});
         // There is no published page that a `helpUri` could lead to.
         rule["properties"] = json!({
