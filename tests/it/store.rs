@@ -173,6 +173,7 @@ fn runs_are_shown_on_a_read_only_file_system() {
                  touch {state}/x && echo not read-only
                  planrun runs; echo runs $?
                  planrun show last; echo show $?
+                 planrun prune --older-than 0s --dry-run; echo prune $?
                  planrun resume last; echo resume $?"
             ),
         ) else {
@@ -182,7 +183,7 @@ fn runs_are_shown_on_a_read_only_file_system() {
         assert!(!text.contains("not read-only"), "{text}");
         ended.says("runs 0").says("show 0").says("echo a >>");
         ended.says(if killed { "interrupted" } else { "succeeded" });
-        ended.says("resume 74").says("read-only");
+        ended.says("prune 0").says("resume 74").says("read-only");
     }
 }
 
