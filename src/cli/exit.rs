@@ -51,8 +51,8 @@ const TABLE: [(u8, &str); 14] = [
     (74, "the runs could not be read or written, or the output could not be written"),
     (77, "a host key, a login or a privilege was refused before the first change"),
     (129, "ended by HUP before a run began; a run goes on without a terminal"),
-    (130, "ended at once by a second INT"),
-    (143, "ended at once by a second TERM"),
+    (130, "ended at once by INT: a second one, or one before a run began"),
+    (143, "ended at once by TERM: a second one, or one before a run began"),
 ];
 
 /// Returns the table as text.
