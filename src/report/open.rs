@@ -38,7 +38,7 @@ pub fn waits_for(state: &RunState) -> Vec<String> {
             let tasks =
                 host.open.iter().map(|step| TaskId { host: name.clone(), step: step.clone() });
             let waits = tasks.filter(|task| {
-                state.planned.action(&task.step) == "wait" && !state.question(task).is_some()
+                state.planned.action(&task.step) == "wait" && state.question(task).is_none()
             });
             out.extend(waits.map(|task| {
                 format!("{}: {}", printable(&task.to_string()), title_of(state, &task))
