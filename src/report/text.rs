@@ -287,7 +287,8 @@ mod tests {
 
     #[test]
     fn long_outputs_are_shown_by_both_ends() {
-        let text: String = (1..=9).map(|number| format!("{number}\n")).collect();
+        let numbers: Vec<String> = (1..=9).map(|number| format!("{number}\n")).collect();
+        let text = numbers.concat();
         assert_eq!(both_ends(&text, 5, 80, false), ["1", "2", "… 4 more lines", "7", "8", "9"]);
         assert_eq!(both_ends(&text, 5, 80, true), ["1", "2", "… more lines", "7", "8", "9"]);
         assert_eq!(both_ends(&text, 1, 80, false), ["… 8 more lines", "9"]);

@@ -1,9 +1,12 @@
 //! What is permanent, what may pass, and what is a problem on this machine: by the kind of the error.
 
 use std::fs;
+use std::io::Read as _;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use super::argv;
 use super::run;
@@ -103,7 +106,18 @@ async fn a_full_server_may_pass() {
     let Some(server) = Server::start("startups", "MaxStartups 1") else {
         return;
     };
-    let held = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+    // The connection that found the server ready may still count: only who is greeted is let in.
+    let mut held = None;
+    for _ in 0..100 {
+        let mut stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+        let mut greeting = [0; 4];
+        if stream.read_exact(&mut greeting).is_ok() && greeting == *b"SSH-" {
+            held = Some(stream);
+            break;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    let held = held.expect("the server lets one in");
     let error = run(&server.host(), &argv(&["true"])).await.unwrap_err();
     assert!(matches!(error, TransportError::Unreachable { .. }), "{error:?}");
     drop(held);
