@@ -16,9 +16,10 @@ use crate::harness::edited;
 use crate::support::hex;
 
 /// The plan with less patience where nothing goes wrong slowly.
-const LESS_PATIENCE: [(&str, &str); 2] = [
-    ("every: 5s, stable_for: 30s", "every: 1s, stable_for: 2s"),
-    ("within: 20s, retry: {attempts: 2, delay: 5s}", "within: 3s, retry: {attempts: 2, delay: 1s}"),
+const LESS_PATIENCE: [(&str, &str); 3] = [
+    ("every: 5s\n      stable_for: 30s", "every: 1s\n      stable_for: 2s"),
+    ("within: 20s", "within: 3s"),
+    ("{attempts: 2, delay: 5s}", "{attempts: 2, delay: 1s}"),
 ];
 
 const NAME: &str = "www.planrun.test";

@@ -14,7 +14,10 @@ use crate::harness::root;
 
 /// The plan with less patience where nothing goes wrong slowly.
 const LESS_PATIENCE: [(&str, &str); 3] = [
-    ("every: 5s, stable_for: 30s, timeout: 15m", "every: 1s, stable_for: 2s, timeout: 1m"),
+    (
+        "timeout: 15m\n      every: 5s\n      stable_for: 30s",
+        "timeout: 1m\n      every: 1s\n      stable_for: 2s",
+    ),
     ("  within: 1m\n", "  within: 5s\n"),
     ("{attempts: 2, delay: 5s}", "{attempts: 2, delay: 1s}"),
 ];
