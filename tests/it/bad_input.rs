@@ -101,7 +101,7 @@ fn a_value_of_the_wrong_type_is_refused() {
 
 #[test]
 fn a_value_that_is_not_offered_is_refused_with_those_that_are() {
-    let words = ["--set", "still_mapped=perhaps"];
+    let words = ["--set", "remaining_users=perhaps"];
     let ended = refused(&Planrun::new(), OBOX_RESTART, "demo", &words, 2);
     ended.says("perhaps").says("continue");
 }

@@ -31,14 +31,15 @@ use crate::harness::root;
 const OBOX_RESTART: &str = "plans/obox-restart.yaml";
 
 /// A copy of it with less patience where nothing goes wrong slowly, to keep the tests short.
-const LESS_PATIENCE: [(&str, &str); 3] = [
-    ("stable_for: 1m", "stable_for: 5s"),
-    ("within: 20s", "within: 10s"),
-    ("{attempts: 3, delay: 5s}", "{attempts: 2, delay: 1s}"),
-];
+const LESS_PATIENCE: [(&str, &str); 2] =
+    [("within: 20s", "within: 10s"), ("{attempts: 3, delay: 5s}", "{attempts: 2, delay: 1s}")];
 
-/// Inputs with which a wait for users who never disconnect is short.
-const SHORT_DRAIN: [&str; 4] = ["--set", "drain_for=10s", "--set", "still_mapped=continue"];
+/// Inputs that do not ask about users who never disconnect, and watch a backend for seconds.
+const SHORT_WATCH: [&str; 4] = ["--set", "remaining_users=continue", "--set", "watch_for=5s"];
+
+/// The same, with a short wait for users.
+const SHORT_DRAIN: [&str; 6] =
+    ["--set", "drain_for=10s", "--set", "remaining_users=continue", "--set", "watch_for=5s"];
 
 /// Writes the plan of the main job as it is but for less patience and these changes.
 #[track_caller]

@@ -119,7 +119,7 @@ fn the_second_plan_runs_on_the_demo_too() {
 
 #[track_caller]
 fn ask(planrun: &Planrun) -> Ended {
-    let words = ["--set", "still_mapped=ask", "--output", "plain"];
+    let words = ["--set", "remaining_users=ask", "--output", "plain"];
     planrun.run(&[&APPLY[..], &words].concat())
 }
 

@@ -30,7 +30,7 @@ use crate::scene::trace;
 
 #[test]
 fn the_flagship_restarts_every_backend_and_gives_back_its_share() {
-    let scene = Scene::new(&flagship(), &[("still_mapped", "continue")]);
+    let scene = Scene::new(&flagship(), &[("remaining_users", "continue")]);
     let clock = start();
     let world = scene.world(&clock, vec![]);
     let journal = Memory::default();
@@ -64,7 +64,7 @@ fn a_when_that_cannot_be_evaluated_fails_its_step_and_sends_nothing() {
 
 #[test]
 fn a_crash_at_any_event_changes_nothing_of_the_end_and_doubles_nothing() {
-    let scene = Scene::limited(&flagship(), &[("still_mapped", "continue")], Some("backend3"));
+    let scene = Scene::limited(&flagship(), &[("remaining_users", "continue")], Some("backend3"));
     let clock = start();
     let journal = Memory::default();
     scene.drive(&clock, &scene.world(&clock, vec![]), &journal, None).unwrap();
@@ -111,7 +111,7 @@ fn last_sent(records: &[Record]) -> (usize, String) {
 
 #[test]
 fn a_question_without_anybody_to_ask_pauses_the_run() {
-    let scene = Scene::new(&flagship(), &[("still_mapped", "ask")]);
+    let scene = Scene::new(&flagship(), &[("remaining_users", "ask")]);
     let clock = start();
     let world = scene.world(&clock, vec![]);
     let journal = Memory::default();
@@ -128,7 +128,7 @@ fn a_question_without_anybody_to_ask_pauses_the_run() {
 
 #[test]
 fn users_do_not_wait_for_down_when_it_is_refused_for_ever() {
-    let scene = Scene::limited(&flagship(), &[("still_mapped", "continue")], Some("backend1"));
+    let scene = Scene::limited(&flagship(), &[("remaining_users", "continue")], Some("backend1"));
     let clock = start();
     let faults = ["down", "ensure_down"].map(|step| fault("backend1", step, "refused", None));
     let world = scene.world(&clock, faults.into());
@@ -142,7 +142,7 @@ fn users_do_not_wait_for_down_when_it_is_refused_for_ever() {
 
 #[test]
 fn users_do_not_wait_for_a_backend_that_is_gone_in_the_middle_of_its_stop() {
-    let scene = Scene::new(&flagship(), &[("still_mapped", "continue")]);
+    let scene = Scene::new(&flagship(), &[("remaining_users", "continue")]);
     let clock = start();
     let world = scene.world(&clock, vec![fault("backend1", "stop", "host_gone", None)]);
     let journal = Memory::default();
@@ -168,7 +168,7 @@ fn between(journal: &Memory, first: &str, second: &str) -> i64 {
 
 #[test]
 fn when_dovecot_does_not_come_back_its_users_are_moved_and_the_host_is_stuck() {
-    let scene = Scene::new(&flagship(), &[("still_mapped", "continue")]);
+    let scene = Scene::new(&flagship(), &[("remaining_users", "continue")]);
     let clock = start();
     let faults = vec![
         fault("backend1", "flush", "refused", None),
@@ -186,7 +186,7 @@ fn when_dovecot_does_not_come_back_its_users_are_moved_and_the_host_is_stuck() {
 
 #[test]
 fn when_dovecot_does_not_start_after_the_work_a_person_is_asked() {
-    let scene = Scene::new(&flagship(), &[("still_mapped", "continue")]);
+    let scene = Scene::new(&flagship(), &[("remaining_users", "continue")]);
     let clock = start();
     let world = scene.world(&clock, vec![fault("backend1", "start", "does_not_start", None)]);
     let journal = Memory::default();
@@ -199,7 +199,7 @@ fn when_dovecot_does_not_start_after_the_work_a_person_is_asked() {
 
 #[test]
 fn a_director_that_times_out_has_done_its_work_all_the_same() {
-    let scene = Scene::new(&flagship(), &[("still_mapped", "continue")]);
+    let scene = Scene::new(&flagship(), &[("remaining_users", "continue")]);
     let clock = start();
     let world = scene.world(&clock, vec![fault("backend1", "drain", "ring_timeout", None)]);
     let journal = Memory::default();

@@ -133,7 +133,7 @@ fn two_names_of_one_machine_are_one_machine() {
 fn runs_on_model_hosts_do_not_meet() {
     let planrun = Planrun::new();
     let demo = ["apply", "plans/obox-restart.yaml", "--inventory", "demo", "--limit", "backend1"];
-    let asks = [demo.as_slice(), &["--set", "by_hand=true"]].concat();
+    let asks = [demo.as_slice(), &["--set", "manual_work=true"]].concat();
     let told = planrun.run(&asks);
     told.exits(6);
     assert!(!told.stderr.contains("locks-not-enforced"), "{}", told.stderr);

@@ -38,6 +38,7 @@ mod locks;
 mod made_bombs;
 mod manual;
 mod new;
+mod plans;
 #[path = "../../fuzz/expressions.rs"]
 mod properties;
 mod reaching;

@@ -198,7 +198,7 @@ fn draining_the_last_backend_in_service_is_refused() {
     let words = ["apply", OBOX_RESTART, "--inventory", &inventory, "--limit", "backend1"];
     let ended = planrun.run_json(&words);
 
-    ended.exits(2).says("another backend with its tag is in service");
+    ended.exits(2).says("another backend with the same tag is in service");
     assert_eq!(ended.story().sent(), [""; 0]);
     cluster.is_untouched();
     assert_eq!(cluster.share("backend1"), "up 100");

@@ -79,7 +79,7 @@ fn a_host_without_doveadm_is_refused() {
 fn a_probe_that_prints_something_else_than_expected_is_refused() {
     let cluster = Cluster::up();
     let planrun = Planrun::new();
-    let change = ("users: int}}", "users: int, tag: int}}");
+    let change = ("users: int}", "users: int, tag: int}");
     let plan = planrun.file("plan.yaml", edited(OBOX_RESTART, &[change]));
 
     let ended = refused(&cluster, &plan, &cluster.inventory(), 2);

@@ -22,6 +22,7 @@ use planrun::event::HostStatus;
 use planrun::event::Record;
 
 use crate::cluster::Cluster;
+use crate::cluster::SHORT_WATCH;
 use crate::cluster::restart_plan;
 use crate::harness::Ended;
 use crate::harness::Going;
@@ -220,18 +221,9 @@ fn roll_back(planrun: &Planrun, run: &str) -> (Ended, Option<Ended>) {
 fn begin(planrun: &Planrun, cluster: &Cluster) -> Going {
     let plan = restart_plan(planrun, &[("min: 10s", "min: 1s")]);
     let inventory = cluster.inventory();
-    planrun.begin_json(&[
-        "apply",
-        &plan,
-        "--inventory",
-        &inventory,
-        "--limit",
-        "backend1,backend2",
-        "--set",
-        "drain_for=3s",
-        "--set",
-        "still_mapped=continue",
-    ])
+    let words = ["apply", &plan, "--inventory", &inventory, "--limit", "backend1,backend2"];
+    let words = [&words[..], &["--set", "drain_for=3s"], &SHORT_WATCH].concat();
+    planrun.begin_json(&words)
 }
 
 /// Kills a process at an instant, or sees it end before. Returns what happened in words.

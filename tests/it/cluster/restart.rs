@@ -2,6 +2,8 @@
 
 use crate::cluster::Cluster;
 use crate::cluster::OBOX_RESTART;
+use crate::cluster::SHORT_DRAIN;
+use crate::cluster::SHORT_WATCH;
 use crate::cluster::WHOLE_RESTART;
 use crate::cluster::restart_plan;
 use crate::harness::Planrun;
@@ -21,16 +23,9 @@ fn the_shipped_plan_restarts_every_backend_and_no_user_is_locked_out_for_long() 
     let masters = cluster.masters();
     let planrun = Planrun::new();
 
-    let ended = planrun.run_json(&[
-        "apply",
-        OBOX_RESTART,
-        "--inventory",
-        &cluster.inventory(),
-        "--set",
-        "drain_for=20s",
-        "--set",
-        "still_mapped=continue",
-    ]);
+    let inventory = cluster.inventory();
+    let words = ["apply", OBOX_RESTART, "--inventory", &inventory, "--set", "drain_for=20s"];
+    let ended = planrun.run_json(&[&words[..], &SHORT_WATCH].concat());
 
     ended.exits(0);
     let one_at_a_time =
@@ -62,18 +57,9 @@ fn nobody_is_turned_away_when_users_are_moved_before_the_stop() {
     let masters = cluster.masters();
     let planrun = Planrun::new();
 
-    let ended = planrun.run_json(&[
-        "apply",
-        &restart_plan(&planrun, &[]),
-        "--inventory",
-        &cluster.inventory(),
-        "--set",
-        "drain_for=10s",
-        "--set",
-        "still_mapped=continue",
-        "--set",
-        "move_users=before_stop",
-    ]);
+    let (plan, inventory) = (restart_plan(&planrun, &[]), cluster.inventory());
+    let words = ["apply", &plan, "--inventory", &inventory, "--set", "move_users=before_stop"];
+    let ended = planrun.run_json(&[&words[..], &SHORT_DRAIN].concat());
 
     ended.exits(0);
     for (before, now) in masters.iter().zip(cluster.masters()) {

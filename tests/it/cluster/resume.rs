@@ -8,6 +8,7 @@ use planrun::event::HostStatus;
 use planrun::event::TaskStatus;
 
 use crate::cluster::Cluster;
+use crate::cluster::SHORT_WATCH;
 use crate::cluster::WHOLE_RESTART;
 use crate::cluster::restart_plan;
 use crate::harness::Going;
@@ -91,18 +92,9 @@ fn a_run_killed_while_the_backend_is_taken_out_is_resumed_and_nothing_is_sent_tw
 }
 
 fn begin(planrun: &Planrun, cluster: &Cluster) -> Going {
-    planrun.begin_json(&[
-        "apply",
-        &restart_plan(planrun, &[]),
-        "--inventory",
-        &cluster.inventory(),
-        "--limit",
-        "backend1",
-        "--set",
-        "drain_for=15s",
-        "--set",
-        "still_mapped=continue",
-    ])
+    let (plan, inventory) = (restart_plan(planrun, &[]), cluster.inventory());
+    let words = ["apply", &plan, "--inventory", &inventory, "--limit", "backend1"];
+    planrun.begin_json(&[&words[..], &["--set", "drain_for=15s"], &SHORT_WATCH].concat())
 }
 
 #[track_caller]

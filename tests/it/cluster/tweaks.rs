@@ -12,7 +12,6 @@ use crate::cluster::WHOLE_RESTART_OF_AN_EMPTY_BACKEND;
 use crate::cluster::restart_plan;
 use crate::harness::Ended;
 use crate::harness::Planrun;
-use crate::harness::edited;
 
 const START: &str = "  - id: start\n";
 
@@ -35,12 +34,14 @@ fn another_wait_is_added_by_two_lines_of_the_plan() {
 fn two_spare_backends_are_required_by_a_word_of_the_plan() {
     let cluster = Cluster::up();
     let planrun = Planrun::new();
-    let claim = "  another backend with its tag is in service: spares | length > 0\n  the";
-    let two = "  two backends with its tag are in service: spares | length > 1\n  the";
+    let claim =
+        "  another backend with the same tag is in service: other_backends | length > 0\n  the d";
+    let two =
+        "  two backends with the same tag are in service: other_backends | length > 1\n  the d";
 
     cluster.vhosts("backend2", 0);
     let refused = restart_backend1(&planrun, &cluster, &[(claim, two)]);
-    refused.exits(2).says("two backends with its tag are in service");
+    refused.exits(2).says("two backends with the same tag are in service");
     cluster.is_untouched();
 
     cluster.vhosts("backend2", 100);
@@ -57,8 +58,8 @@ fn another_verification_is_a_probe_and_a_claim_of_the_plan() {
     let probe = "  mail_text: {";
     let search =
         "  found: {run: \"doveadm search -u {{ test_user }} mailbox INBOX all\", parse: lines}\n";
-    let claim = "through this backend: readable}";
-    let both = "through this backend: readable, it can be searched: found | length > 0}";
+    let claim = "on this backend: readable}";
+    let both = "on this backend: readable, it can be searched: found | length > 0}";
 
     let changes = [(probe, &*format!("{search}{probe}")), (claim, both)];
     let ended = restart_backend1(&planrun, &cluster, &changes);
@@ -102,7 +103,7 @@ fn a_broken_configuration_file_is_taken_back_and_dovecot_serves_on() {
 
     let ended = reload(&planrun, &cluster, "no_such_setting = yes\n");
 
-    ended.exits(1).says("the new configuration is sound");
+    ended.exits(1).says("the new configuration is valid");
     let story = ended.story();
     assert_eq!(story.host("backend1"), Some(HostStatus::RolledBack));
     assert_eq!(story.turns(), ["+backend1", "-backend1"], "no other was begun");
@@ -123,9 +124,8 @@ fn restart_backend1(planrun: &Planrun, cluster: &Cluster, changes: &[(&str, &str
 #[track_caller]
 fn reload(planrun: &Planrun, cluster: &Cluster, text: &str) -> Ended {
     let file = planrun.file("new.conf", text);
-    let less_patience = [("stable_for: 1m", "stable_for: 3s")];
-    let plan = edited("plans/dovecot-reload.yaml", &less_patience);
-    let plan = planrun.file("dovecot-reload.yaml", plan);
-    let source = format!("source={file}");
-    planrun.run_json(&["apply", &plan, "--inventory", &cluster.inventory(), "--set", &source])
+    let (plan, source) = ("plans/dovecot-reload.yaml", format!("source={file}"));
+    let inventory = cluster.inventory();
+    let words = ["apply", plan, "--inventory", &inventory, "--set", &source];
+    planrun.run_json(&[&words[..], &["--set", "watch_for=3s"]].concat())
 }
