@@ -410,9 +410,7 @@ impl<'r> Live<'r, '_> {
                 match seen.no_answer.clone() {
                     _ if seen.holds() => PreflightVerdict::Held,
                     Some(error) => PreflightVerdict::NoAnswer(error),
-                    None => PreflightVerdict::NotHeld(
-                        seen.reason("a claim of the preflight does not hold"),
-                    ),
+                    None => PreflightVerdict::NotHeld(seen.reason("a preflight check failed")),
                 }
             }
         };

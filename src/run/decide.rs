@@ -163,7 +163,7 @@ fn at_rest<'p>(plan: &ResolvedPlan, state: &RunState, agenda: &mut Agenda) -> Ve
     let pause = |why: String| vec![Decision::Pause(why)];
     let record = |events: Vec<Event>| events.into_iter().map(Decision::Record).collect();
     if state.stop_requested {
-        return if agenda.is_asking { Vec::new() } else { pause("it was asked to stop".into()) };
+        return if agenda.is_asking { Vec::new() } else { pause("stop requested".into()) };
     }
     if let Some(position) = agenda.blocked.first() {
         let why = state.hosts.get_index(*position).and_then(|(_, host)| host.blocked.clone());
@@ -180,7 +180,7 @@ fn at_rest<'p>(plan: &ResolvedPlan, state: &RunState, agenda: &mut Agenda) -> Ve
         return pause(format!("{task} needs an answer"));
     }
     if !agenda.held.is_empty() {
-        return pause("a host needs a person first".into());
+        return pause("a host is waiting for the operator".into());
     }
     if !agenda.left.is_empty() {
         return pause("the other hosts are left as they are".into());
@@ -196,7 +196,7 @@ fn at_rest<'p>(plan: &ResolvedPlan, state: &RunState, agenda: &mut Agenda) -> Ve
 /// The preflight of all hosts; then the start, or the refusal of the run.
 fn before_start<'p>(state: &RunState, agenda: &mut Agenda) -> Vec<Decision<'p>> {
     if state.stop_requested {
-        let pause = Decision::Pause("it was asked to stop before anything was changed".into());
+        let pause = Decision::Pause("stop requested before any change".into());
         return if agenda.busy.is_empty() { vec![pause] } else { Vec::new() };
     }
     let mut begin = Vec::new();
@@ -222,11 +222,9 @@ fn before_start<'p>(state: &RunState, agenda: &mut Agenda) -> Vec<Decision<'p>> 
         (!names.is_empty()).then(|| format!("{words} {}", names.join(", ")))
     };
     let said = [
-        with("the preflight does not hold on", |found| {
-            matches!(found, PreflightVerdict::NotHeld(_))
-        }),
+        with("preflight failed on", |found| matches!(found, PreflightVerdict::NotHeld(_))),
         with(
-            "there is no answer from",
+            "cannot reach",
             |found| matches!(found, PreflightVerdict::NoAnswer(error) if is_away(error)),
         ),
         with(

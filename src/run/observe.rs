@@ -180,7 +180,7 @@ impl Observer<'_> {
                 self.look(wanted, &looks).await;
                 continue;
             }
-            let (first_place, first) = values.first().cloned().ok_or("there is nobody to ask")?;
+            let (first_place, first) = values.first().cloned().ok_or("there is no host to ask")?;
             return match values.into_iter().find(|(_, value)| *value != first) {
                 None => Ok(first),
                 Some((place, value)) => {
@@ -293,11 +293,15 @@ impl Observer<'_> {
         let code = match out.exit {
             Exit::Code(code) => code,
             Exit::Signal(signal) => {
-                return Err(LookError::Failed(format!("`{shown}`{on} was ended by {signal}")));
+                return Err(LookError::Failed(format!(
+                    "`{shown}`{on} was killed by signal {signal}"
+                )));
             }
             Exit::TimedOut => {
                 let limit = crate::duration::show(command.timeout);
-                return Err(LookError::Failed(format!("`{shown}`{on} took longer than {limit}")));
+                return Err(LookError::Failed(format!(
+                    "`{shown}`{on} exceeded its {limit} timeout"
+                )));
             }
         };
         let expected = match &probe.exit_codes {
@@ -306,7 +310,7 @@ impl Observer<'_> {
         };
         if !expected {
             let said = first_line(&out.stderr, &out.stdout);
-            return Err(LookError::Failed(format!("`{shown}`{on}: exit {code}{said}")));
+            return Err(LookError::Failed(format!("`{shown}`{on}: exit code {code}{said}")));
         }
         output::read(&probe.reading, code, &out.stdout, out.stdout_len, &out.stderr)
             .map(|value| Value::from(Serde(value)))
@@ -322,7 +326,7 @@ impl Observer<'_> {
                 .inventory
                 .members(name)
                 .and_then(|members| members.into_iter().next())
-                .ok_or_else(|| format!("`{name}` is no host")),
+                .ok_or_else(|| format!("`{name}` is not a host")),
             Place::OneOf(group, _) => self
                 .plan
                 .inventory

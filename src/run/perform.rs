@@ -216,14 +216,14 @@ impl Task<'_, '_, '_> {
                     Truth::False => {
                         return Ok(End::with(
                             TaskStatus::Skipped,
-                            seen.reason("its `when` does not hold"),
+                            seen.reason("its `when` is false"),
                         ));
                     }
                     Truth::Unknown => {
                         if let Some(turn) = self.answered() {
                             return Ok(turn);
                         }
-                        let why = seen.reason("whether it is to be done cannot be told");
+                        let why = seen.reason("its `when` is unknown");
                         return Ok(self.failed(TaskStatus::Failed, why));
                     }
                 }
@@ -264,9 +264,9 @@ impl Task<'_, '_, '_> {
         }
         let seen = self.observer().claims(&self.step.requires).await;
         let text = if self.state().attempts.is_empty() {
-            "what it requires does not hold; nothing was sent"
+            "a check in `requires` did not pass; nothing was sent"
         } else {
-            "what it requires does not hold any more; it was not sent again"
+            "a check in `requires` no longer passes; it was not sent again"
         };
         (!seen.holds()).then(|| self.failed(TaskStatus::Failed, seen.reason(text)))
     }
@@ -278,7 +278,7 @@ impl Task<'_, '_, '_> {
         let mut why = state.why.unwrap_or_default();
         let said = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
         let mut end = |status, words: &str| {
-            let answered = format!("a person said {words}{said}");
+            let answered = format!("{words} by operator{said}");
             why.text = match why.text.as_str() {
                 "" => answered,
                 text => format!("{text}; {answered}"),
@@ -286,18 +286,18 @@ impl Task<'_, '_, '_> {
             Some(End::with(status, why.clone()))
         };
         match answer {
-            Answer::Approve => end(TaskStatus::Unchanged, "to go on"),
-            Answer::Continue => end(TaskStatus::Unchanged, "to go on as it is"),
-            Answer::Skip => end(TaskStatus::Skipped, "to leave it out"),
-            Answer::Done => end(TaskStatus::Changed, "that it is done"),
-            Answer::Fail => match end(TaskStatus::Failed, "that it fails")? {
+            Answer::Approve => end(TaskStatus::Unchanged, "approved"),
+            Answer::Continue => end(TaskStatus::Unchanged, "continued"),
+            Answer::Skip => end(TaskStatus::Skipped, "skipped"),
+            Answer::Done => end(TaskStatus::Changed, "marked as done"),
+            Answer::Fail => match end(TaskStatus::Failed, "failed")? {
                 Turn::Ended(end) => {
                     let result = self.failed_result(self.recorded_output().as_ref());
                     Some(Turn::Ended(End { result, ..end }))
                 }
                 turn => Some(turn),
             },
-            Answer::Reject => end(TaskStatus::Failed, "no"),
+            Answer::Reject => end(TaskStatus::Failed, "rejected"),
             Answer::Wait | Answer::Retry | Answer::NotDone => None,
         }
     }
@@ -361,10 +361,9 @@ impl Task<'_, '_, '_> {
         };
         let seen = self.look_until(within, || async { self.observer().claims(claims).await }).await;
         if seen.holds() {
-            return End::with(TaskStatus::Unchanged, seen.reason("all claims hold"));
+            return End::with(TaskStatus::Unchanged, seen.reason("all checks passed"));
         }
-        let (status, why) =
-            self.or_out_of_time(TaskStatus::Failed, seen.reason("a claim does not hold"));
+        let (status, why) = self.or_out_of_time(TaskStatus::Failed, seen.reason("a check failed"));
         self.failed(status, why)
     }
 
@@ -393,7 +392,7 @@ impl Task<'_, '_, '_> {
                     result.insert(name.clone(), value);
                 }
                 Err(why) => {
-                    let text = format!("`{name}` cannot be told: {why}");
+                    let text = format!("`{name}` is unknown: {why}");
                     return self.failed(TaskStatus::Failed, Reason { text, seen: Vec::new() });
                 }
             }

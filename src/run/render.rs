@@ -116,7 +116,7 @@ fn content(
         let path = path.map_err(|error| error.to_string())?;
         match plan.files.get(&path) {
             Some(bytes) => Ok((path, Arc::clone(bytes))),
-            None => Err(format!("the file `{path}` was not read when the run began")),
+            None => Err(format!("the file `{path}` was not read when the run started")),
         }
     };
     let (text, secret) = match source {
@@ -142,7 +142,7 @@ fn content(
         }
     };
     if text.len() > MAX_RENDERED {
-        return Err(format!("it has more than {MAX_RENDERED} bytes"));
+        return Err(format!("it exceeds {MAX_RENDERED} bytes"));
     }
     Ok((text.into_bytes().into(), secret))
 }
@@ -163,7 +163,7 @@ fn word(
             if is_right(&word) {
                 Ok(Some(word))
             } else {
-                Err(format!("`{word}` is nothing that `{key}` takes"))
+                Err(format!("`{word}` is not a valid value of `{key}`"))
             }
         }
     }

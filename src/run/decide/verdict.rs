@@ -1,7 +1,7 @@
 //! How a run ended, from how its hosts did: the most severe end decides, and each kind is named.
 //!
 //! A host that was refused at its turn was never touched: nothing of it is rolled back. Where
-//! others keep what was done, such a run has failed; where nobody was touched, it is refused.
+//! others keep their changes, such a run has failed; where nobody was touched, it is refused.
 
 use crate::event::HostStatus;
 use crate::event::RunStatus;
@@ -97,11 +97,11 @@ impl<'s> Ends<'s> {
         }
     }
 
-    /// Words where a rollback that was asked for sent something, and where not.
+    /// Returns where a requested rollback sent something, and where it did not.
     fn undone(&self) -> Vec<String> {
         let is_sent = |host: &&&str| !self.unsent.contains(*host);
         let sent: Vec<&str> = self.undone.iter().filter(is_sent).copied().collect();
-        let sent = (!sent.is_empty()).then(|| format!("undone on {}", sent.join(", ")));
+        let sent = (!sent.is_empty()).then(|| format!("rolled back on {}", sent.join(", ")));
         let unsent = self.unsent.join(", ");
         let unsent = (!unsent.is_empty()).then(|| format!("no rollback was sent to {unsent}"));
         sent.into_iter().chain(unsent).collect()
@@ -110,25 +110,25 @@ impl<'s> Ends<'s> {
     fn why(&self, status: RunStatus) -> String {
         let mut said = Vec::new();
         if !self.stuck.is_empty() {
-            said.push(format!("undoing failed on {}", self.stuck.join(", ")));
+            said.push(format!("rollback failed on {}", self.stuck.join(", ")));
         }
         if !self.failed.is_empty() {
-            said.push(format!("it failed on {}", self.failed.join(", ")));
+            said.push(format!("failed on {}", self.failed.join(", ")));
         }
         if self.is_asked && status == RunStatus::RolledBack {
-            said.push("an operator asked for it".to_owned());
+            said.push("requested by an operator".to_owned());
         } else if self.is_asked {
-            said.push("an operator asked for a rollback".to_owned());
+            said.push("an operator requested a rollback".to_owned());
         }
         let hosts = self.undone.join(", ");
         match self.undone.len() {
             0 => {}
             _ if self.is_asked => said.extend(self.undone()),
             _ if said.is_empty() && self.untouched.is_empty() => {
-                said.push(format!("it failed on {hosts}"));
+                said.push(format!("failed on {hosts}"));
             }
-            1 => said.push(format!("it failed on {hosts}, which is rolled back")),
-            _ => said.push(format!("it failed on {hosts}, which are rolled back")),
+            1 => said.push(format!("failed on {hosts}, which is rolled back")),
+            _ => said.push(format!("failed on {hosts}, which are rolled back")),
         }
         if !self.waiting.is_empty() {
             let hosts = self.waiting.join(", ");
@@ -137,11 +137,11 @@ impl<'s> Ends<'s> {
         let hosts = self.past.join(", ");
         let verbs = match self.past.len() {
             0 => None,
-            1 => Some(("is", "keeps")),
-            _ => Some(("are", "keep")),
+            1 => Some(("is", "keeps its")),
+            _ => Some(("are", "keep their")),
         };
         said.extend(verbs.map(|(is, keeps)| {
-            format!("{hosts} {is} past the point of no return and {keeps} what was done")
+            format!("{hosts} {is} past the point of no return and {keeps} changes")
         }));
         for (word, hosts) in &self.untouched {
             said.push(match hosts.as_slice() {
@@ -153,23 +153,23 @@ impl<'s> Ends<'s> {
         let hosts = self.kept.join(", ");
         match (status, self.kept.len()) {
             (RunStatus::RolledBack, 1) if self.is_asked => {
-                said.push(format!("{hosts} succeeded and keeps what was done"));
+                said.push(format!("{hosts} succeeded and keeps its changes"));
             }
             (RunStatus::RolledBack, 2..) if self.is_asked => {
-                said.push(format!("{hosts} succeeded and keep what was done"));
+                said.push(format!("{hosts} succeeded and keep their changes"));
             }
             (RunStatus::Failed, 1) if is_by_others => {
-                said.push(format!("{hosts} succeeded and keeps what was done"));
+                said.push(format!("{hosts} succeeded and keeps its changes"));
             }
             (RunStatus::Failed, _) if is_by_others => {
-                said.push(format!("{hosts} succeeded and keep what was done"));
+                said.push(format!("{hosts} succeeded and keep their changes"));
             }
             (RunStatus::Refused, _) if said.is_empty() => {
-                said.push("every step was left out: nothing was done".to_owned());
+                said.push("every step was skipped; nothing was changed".to_owned());
             }
             (RunStatus::Refused, _) if !self.succeeded.is_empty() => {
                 let hosts = self.succeeded.join(", ");
-                said.push(format!("on {hosts} nothing had to be changed"));
+                said.push(format!("nothing had to change on {hosts}"));
             }
             _ => {}
         }
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_host_that_was_never_touched_is_not_called_rolled_back() {
-        let kept = "web1, web2 succeeded and keep what was done";
+        let kept = "web1, web2 succeeded and keep their changes";
         for (status, word) in UNTOUCHED.map(|status| (status, status.word())) {
             ends(
                 &[succeeded(), succeeded(), untouched(status)],
@@ -290,7 +290,7 @@ mod tests {
             false,
             RunStatus::Failed,
             "web3, web4 were refused: nothing was sent to them; web2 was quarantined: nothing \
-             was sent to it; web1 succeeded and keeps what was done",
+             was sent to it; web1 succeeded and keeps its changes",
         );
     }
 
@@ -305,14 +305,14 @@ mod tests {
                 &[untouched(HostStatus::Refused), host(HostStatus::Succeeded, Some(task))],
                 false,
                 RunStatus::Refused,
-                &format!("{refused}; on web2 nothing had to be changed"),
+                &format!("{refused}; nothing had to change on web2"),
             );
         }
         ends(
             &[host(HostStatus::Succeeded, Some(TaskStatus::Skipped))],
             false,
             RunStatus::Refused,
-            "every step was left out: nothing was done",
+            "every step was skipped; nothing was changed",
         );
     }
 
@@ -329,13 +329,13 @@ mod tests {
             &[succeeded(), failed(HostStatus::RolledBack)],
             false,
             RunStatus::RolledBack,
-            "it failed on web2",
+            "failed on web2",
         );
         ends(
             &[succeeded(), failed(HostStatus::RolledBack), untouched(HostStatus::Refused)],
             false,
             RunStatus::RolledBack,
-            "it failed on web2, which is rolled back; web3 was refused: nothing was sent to it",
+            "failed on web2, which is rolled back; web3 was refused: nothing was sent to it",
         );
         ends(
             &[
@@ -345,7 +345,7 @@ mod tests {
             ],
             false,
             RunStatus::RolledBack,
-            "it failed on web1, web2, which are rolled back; web3 was unreachable: nothing was \
+            "failed on web1, web2, which are rolled back; web3 was unreachable: nothing was \
              sent to it",
         );
         ends(
@@ -356,14 +356,14 @@ mod tests {
             ],
             false,
             RunStatus::Failed,
-            "it failed on web1; it failed on web2, which is rolled back; web3 was refused: \
+            "failed on web1; failed on web2, which is rolled back; web3 was refused: \
              nothing was sent to it",
         );
         ends(
             &[failed(HostStatus::Stuck), untouched(HostStatus::Refused)],
             false,
             RunStatus::Stuck,
-            "undoing failed on web1; web2 was refused: nothing was sent to it",
+            "rollback failed on web1; web2 was refused: nothing was sent to it",
         );
     }
 
@@ -374,20 +374,20 @@ mod tests {
             &[back(), back(), untouched(HostStatus::NotStarted)],
             true,
             RunStatus::RolledBack,
-            "an operator asked for it; undone on web1, web2",
+            "requested by an operator; rolled back on web1, web2",
         );
         ends(
             &[back(), untouched(HostStatus::Refused)],
             true,
             RunStatus::RolledBack,
-            "an operator asked for it; undone on web1; web2 was refused: nothing was sent to it",
+            "requested by an operator; rolled back on web1; web2 was refused: nothing was sent to it",
         );
         ends(
             &[past(), back()],
             true,
             RunStatus::Failed,
-            "an operator asked for a rollback; undone on web2; web1 is past the point of no \
-             return and keeps what was done",
+            "an operator requested a rollback; rolled back on web2; web1 is past the point of no \
+             return and keeps its changes",
         );
         // Whose handlers found nothing to do was not undone by this run.
         let already = || host(HostStatus::RolledBack, None);
@@ -395,15 +395,15 @@ mod tests {
             &[already(), back(), already()],
             true,
             RunStatus::RolledBack,
-            "an operator asked for it; undone on web2; no rollback was sent to web1, web3",
+            "requested by an operator; rolled back on web2; no rollback was sent to web1, web3",
         );
         ends(
             &[already()],
             true,
             RunStatus::RolledBack,
-            "an operator asked for it; no rollback was sent to web1",
+            "requested by an operator; no rollback was sent to web1",
         );
         // Nobody asked: a host that succeeded did not fail, wherever it stands.
-        ends(&[past(), back()], false, RunStatus::RolledBack, "it failed on web2");
+        ends(&[past(), back()], false, RunStatus::RolledBack, "failed on web2");
     }
 }

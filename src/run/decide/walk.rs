@@ -123,7 +123,7 @@ fn is_ended_by(task: &TaskState) -> bool {
 /// Walks through the items of a `for_each`.
 fn walk_items<'p>(whole: Spot<'p>, of: usize, reached: usize, host: &HostState) -> Walk<'p> {
     if of == 0 {
-        let why = reason("the list of its items is empty");
+        let why = reason("its list of items is empty");
         return Walk::Close(whole, TaskStatus::Skipped, Some(why));
     }
     for number in reached.max(1)..=of {
@@ -158,7 +158,7 @@ fn walk_block<'p>(
     };
     let mut why = reason_of(failed, host);
     if is_without_time(block, host) {
-        why.text.push_str("; no time is left for another round");
+        why.text.push_str("; no time left for another attempt");
     }
     if rescue.is_empty() {
         let status = status_of(failed, host).unwrap_or(TaskStatus::Failed);

@@ -180,7 +180,7 @@ impl Task<'_, '_, '_> {
         match self.already_so(work.effect).await {
             // What was sent in an earlier round counts as changed.
             Some(mut why) if state.may_have_run() => {
-                "an earlier attempt did it".clone_into(&mut why.text);
+                "done by an earlier attempt".clone_into(&mut why.text);
                 Judgement::Done(TaskStatus::Changed, why, None)
             }
             Some(why) => Judgement::Done(TaskStatus::Unchanged, why, None),
@@ -188,7 +188,7 @@ impl Task<'_, '_, '_> {
                 let last = state.attempts.last().and_then(|last| last.outcome.clone());
                 let text = match last {
                     Some(Outcome::Unknown { why, .. }) => why,
-                    _ => "it is not done yet".to_owned(),
+                    _ => "not done yet".to_owned(),
                 };
                 Judgement::NotDone(TaskStatus::Failed, Reason { text, seen: Vec::new() })
             }
@@ -221,7 +221,7 @@ impl Task<'_, '_, '_> {
     async fn already_so(&self, effect: &Effect) -> Option<Reason> {
         if let Some(done_when) = &effect.done_when {
             let seen = self.observer().condition(done_when).await;
-            return (seen.truth() == Truth::True).then(|| seen.reason("already so"));
+            return (seen.truth() == Truth::True).then(|| seen.reason("already done"));
         }
         let text = IN_PLACE.to_owned();
         let seen = Vec::new();
@@ -251,7 +251,7 @@ impl Task<'_, '_, '_> {
         if let Some(done_when) = &effect.done_when {
             let seen = self.observer().condition(done_when).await;
             if seen.truth() == Truth::True {
-                let why = seen.reason("it came about after all");
+                let why = seen.reason("an earlier attempt took effect");
                 return Some(End::with(TaskStatus::Changed, why));
             }
         }
@@ -351,7 +351,7 @@ impl Task<'_, '_, '_> {
         let command = render::command(spec, &self.names, self.host, host, run.plan, step);
         let mut command = match command {
             Ok(command) => command,
-            Err(text) => return fail(format!("its command cannot be made: {text}")),
+            Err(text) => return fail(format!("cannot build its command: {text}")),
         };
         let patience = command.timeout;
         command.timeout = self.capped(patience);
@@ -408,7 +408,7 @@ impl Task<'_, '_, '_> {
             return Turn::Stopped;
         }
         if self.step.on_unknown == OnUnknown::Ask && self.may_stop() {
-            let text = format!("{}: did it happen? {}", self.title(), why.text);
+            let text = format!("{}: did it take effect? {}", self.title(), why.text);
             let answers = vec![Answer::Done, Answer::NotDone, Answer::Retry, Answer::Fail];
             return Turn::Asked(Question { text, why, answers });
         }

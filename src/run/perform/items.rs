@@ -37,9 +37,9 @@ impl Task<'_, '_, '_> {
                 return Ok(Turn::Stopped);
             }
             Ok(items) => {
-                format!("it would be done {} times; {MAX_ITEMS} are the most", items.len())
+                format!("`for_each` has {} items; the maximum is {MAX_ITEMS}", items.len())
             }
-            Err(why) => format!("what it is to be done for cannot be told: {why}"),
+            Err(why) => format!("the items of `for_each` are unknown: {why}"),
         };
         let seen = Vec::new();
         Ok(self.failed(TaskStatus::Failed, Reason { text, seen }))
@@ -83,11 +83,11 @@ impl Task<'_, '_, '_> {
 fn as_list(value: Value) -> Result<Vec<Value>, String> {
     let what = match value {
         Value::Array(items) => return Ok(items),
-        Value::Null => "nothing",
-        Value::Bool(_) => "true or false",
+        Value::Null => "no value",
+        Value::Bool(_) => "a bool",
         Value::Number(_) => "a number",
-        Value::String(_) => "text",
+        Value::String(_) => "a string",
         Value::Object(_) => "a mapping",
     };
-    Err(format!("it is {what}, and not a list"))
+    Err(format!("expected a list, found {what}"))
 }

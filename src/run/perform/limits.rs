@@ -95,12 +95,12 @@ impl Task<'_, '_, '_> {
         let mut blocks = self.limits.blocks.iter();
         let over = blocks.find(|block| block.spent.get() + passed >= block.timeout)?;
         let timeout = duration::show(over.timeout);
-        Some(format!("the {timeout} of `{}` are over", over.title))
+        Some(format!("`{}` exceeded its {timeout} timeout", over.title))
     }
 
     /// The reason of a task that is not begun for want of time.
     pub(super) fn not_begun(over: &str) -> Reason {
-        Reason { text: format!("{over}; it was not begun"), seen: Vec::new() }
+        Reason { text: format!("{over}; not started"), seen: Vec::new() }
     }
 
     /// Returns how a task ends that did not come about: where the time is up that is what it ends

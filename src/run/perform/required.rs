@@ -32,7 +32,7 @@ impl<'r> Task<'_, 'r, '_> {
                 self.note(Event::RequirementsHeld { task }).await?;
                 continue;
             }
-            let text = "what it requires does not hold any more; nothing more was sent";
+            let text = "a check in `requires` no longer passes; nothing more was sent";
             let turn = block.failed(TaskStatus::Failed, seen.reason(text));
             let is_asked = matches!(turn, Turn::Asked(_));
             // The block first: after a crash between the two no rescue of it is entered.
@@ -41,7 +41,7 @@ impl<'r> Task<'_, 'r, '_> {
                 return Ok(Some(Turn::Stopped));
             }
             let text = format!(
-                "what `{}` requires does not hold any more; it was not sent",
+                "a check in `requires` of `{}` no longer passes; nothing was sent",
                 block.title()
             );
             return Ok(Some(End::with(TaskStatus::Failed, seen.reason(text))));

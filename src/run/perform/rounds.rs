@@ -53,7 +53,7 @@ impl Task<'_, '_, '_> {
             if !stopped && waited >= state.delay && !self.step.requires.is_empty() {
                 let seen = self.observer().claims(&self.step.requires).await;
                 if !seen.holds() {
-                    let why = seen.reason("what it requires does not hold; nothing was sent");
+                    let why = seen.reason("a check in `requires` did not pass; nothing was sent");
                     return Ok(self.failed(TaskStatus::Failed, why));
                 }
             }

@@ -117,12 +117,12 @@ impl Task<'_, '_, '_> {
                     Recovered::Exited(Exit::Signal(signal))
                     | Recovered::Ended(Output { exit: Exit::Signal(signal), .. }),
                 ) => unknown(
-                    &format!("signal {signal} ended it after its connection was lost"),
+                    &format!("killed by signal {signal} after its connection was lost"),
                     Some(false),
                 ),
                 Ok(Recovered::Ended(output)) => return Some((ended(&output), Some(output))),
                 Ok(Recovered::Exited(Exit::Code(0))) if self.is_for_its_output() => {
-                    unknown("it ended with status 0, but its output was lost", Some(false))
+                    unknown("exit code 0, but its output was lost", Some(false))
                 }
                 Ok(Recovered::Exited(exit)) => {
                     let stdout = "[lost with the connection]".to_owned();
@@ -130,15 +130,12 @@ impl Task<'_, '_, '_> {
                 }
                 Ok(Recovered::Absent) => Outcome::NeverStarted,
                 Ok(Recovered::Over) => {
-                    unknown("its end was not seen; the host says that it is over", Some(false))
+                    unknown("it has ended, but its exit code is unknown", Some(false))
                 }
-                Ok(Recovered::Running) => {
-                    unknown("it was still running when its time was up", Some(true))
+                Ok(Recovered::Running) => unknown("still running after its timeout", Some(true)),
+                Ok(Recovered::Unknown) => {
+                    unknown("the host cannot report whether it has ended", None)
                 }
-                Ok(Recovered::Unknown) => unknown(
-                    "its end was not seen, and the host cannot report whether it is over",
-                    None,
-                ),
                 Err(error) => unknown(&error.to_string(), Some(true)),
             };
         };
@@ -149,7 +146,7 @@ impl Task<'_, '_, '_> {
     fn tell_running(&self, attempt: &AttemptState, waited: Duration) {
         self.live.progress(&Progress::Waiting {
             task: self.id.clone(),
-            until: Some(format!("the attempt on {} is over", attempt.on)),
+            until: Some(format!("the attempt on {} has ended", attempt.on)),
             values: Vec::new(),
             error: None,
             waited,

@@ -156,24 +156,23 @@ impl Task<'_, '_, '_> {
     ) -> Turn {
         let waited = crate::duration::show(Duration::from_secs(waited.as_secs()));
         let wanted = crate::duration::show(measures.timeout);
-        let why = Reason {
-            text: format!("waited {waited} of {wanted} in vain; {over}"),
-            seen: seen.into_iter().collect(),
-        };
+        let text = format!("{} after {waited} of {wanted}; {over}", still(seen.as_ref()));
+        let why = Reason { text, seen: seen.into_iter().collect() };
         self.failed(TaskStatus::TimedOut, why)
     }
 
     fn timed_out(&self, measures: &Measures<'_>, seen: Option<Seen>) -> Turn {
-        let text = format!("waited {} in vain", crate::duration::show(measures.timeout));
+        let timeout = crate::duration::show(measures.timeout);
+        let text = format!("{} after {timeout}", still(seen.as_ref()));
         let why = Reason { text, seen: seen.into_iter().collect() };
         match measures.on_timeout {
             OnTimeout::Fail => self.failed(TaskStatus::TimedOut, why),
             OnTimeout::Continue => {
-                let text = format!("{}; the plan goes on all the same", why.text);
+                let text = format!("{}; the plan continues", why.text);
                 End::with(TaskStatus::Unchanged, Reason { text, ..why })
             }
             OnTimeout::Ask => Turn::Asked(Question {
-                text: format!("{}: {}. Go on all the same?", self.title(), why.text),
+                text: format!("{}: {}. Continue anyway?", self.title(), why.text),
                 why,
                 answers: vec![Answer::Continue, Answer::Wait, Answer::Fail],
             }),
@@ -181,11 +180,22 @@ impl Task<'_, '_, '_> {
     }
 }
 
+/// Returns why a wait has not ended.
+fn still(seen: Option<&Seen>) -> &'static str {
+    match seen.map(|seen| seen.truth) {
+        None => "wait not finished",
+        Some(Truth::Unknown) => "condition still unknown",
+        Some(Truth::False) => "condition still false",
+        Some(Truth::True) => "condition true, but not for long enough",
+    }
+}
+
 fn held(measures: &Measures<'_>, seen: Option<Seen>) -> Turn {
     match (measures.until, seen) {
-        (Some(_), Some(seen)) => {
-            End::with(TaskStatus::Unchanged, Reason { text: "it holds".into(), seen: vec![seen] })
-        }
+        (Some(_), Some(seen)) => End::with(
+            TaskStatus::Unchanged,
+            Reason { text: "condition is true".into(), seen: vec![seen] },
+        ),
         _ => End::well(TaskStatus::Unchanged),
     }
 }

@@ -73,7 +73,7 @@ impl Task<'_, '_, '_> {
         let result = match result {
             Ok(result) => result.flatten(),
             Err(why) => {
-                let text = format!("what it printed cannot be read: {why}");
+                let text = format!("cannot parse its output: {why}");
                 return Judgement::NotDone(TaskStatus::Failed, Reason { text, seen: Vec::new() });
             }
         };
@@ -115,7 +115,7 @@ impl Task<'_, '_, '_> {
         };
         match seen.truth() {
             Truth::True if also_exit => {
-                let text = format!("{told} is no success, though what was to be seen is seen");
+                let text = format!("{told}, although `done_when` is true");
                 Judgement::NotDone(status, seen.reason(text))
             }
             Truth::True => Judgement::Done(done, seen.reason(told), result),
@@ -137,7 +137,7 @@ const MAX_SHOWN: usize = 120;
 fn unseen(seen: &Observation) -> String {
     let missing = seen.seen.iter().find(|seen| seen.truth != Truth::True);
     let Some(missing) = missing else {
-        return "what was to be seen is not seen".to_owned();
+        return "`done_when` is not true".to_owned();
     };
     let short = |text: &str| match text.char_indices().nth(MAX_SHOWN) {
         Some((end, _)) => format!("{}...", &text[..end]),
@@ -146,11 +146,11 @@ fn unseen(seen: &Observation) -> String {
     let values = missing.values.iter();
     let values: Vec<String> = values.map(|(name, value)| format!("{name} = {value}")).collect();
     let found = match (&missing.error, values.is_empty()) {
-        (Some(error), _) => format!("cannot be told: {}", short(error)),
-        (None, true) => "is not so".to_owned(),
-        (None, false) => format!("is not so, seen {}", short(&values.join(", "))),
+        (Some(error), _) => format!("unknown: {}", short(error)),
+        (None, true) => "false".to_owned(),
+        (None, false) => format!("false: {}", short(&values.join(", "))),
     };
-    format!("expected `{}`, which {found}", short(&missing.condition))
+    format!("`{}` is {found}", short(&missing.condition))
 }
 
 /// What is known of an outcome: whether the attempt is over, whether its exit is one of success,
@@ -164,18 +164,18 @@ fn describe(outcome: Option<&Outcome>, effect: &Effect) -> (bool, bool, String) 
                 None => *code == 0,
             };
             let said = first_line(stderr.as_bytes(), if well { b"" } else { stdout.as_bytes() });
-            (true, well, format!("exit {code}{said}"))
+            let is_unexpected = !well && effect.exit_codes.is_some();
+            let unexpected = if is_unexpected { "unexpected " } else { "" };
+            (true, well, format!("{unexpected}exit code {code}{said}"))
         }
         Some(Outcome::Ended { exit: Exit::Signal(signal), .. }) => {
-            (true, false, format!("ended by signal {signal}"))
+            (true, false, format!("killed by signal {signal}"))
         }
-        Some(Outcome::Ended { exit: Exit::TimedOut, .. }) => {
-            (true, false, "it took too long and was ended".to_owned())
-        }
+        Some(Outcome::Ended { exit: Exit::TimedOut, .. }) => (true, false, "timed out".to_owned()),
         Some(Outcome::NotSent(error)) => (true, false, format!("not sent: {error}")),
-        Some(Outcome::NeverStarted) => (true, false, "it never started".to_owned()),
+        Some(Outcome::NeverStarted) => (true, false, "not started".to_owned()),
         Some(Outcome::Unknown { why, .. }) => (false, false, why.clone()),
-        None => (false, false, "its end was not recorded".to_owned()),
+        None => (false, false, "its outcome was not recorded".to_owned()),
     }
 }
 
