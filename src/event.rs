@@ -1,9 +1,9 @@
-//! Events: the facts of a run, and the seam between the run and everyone who watches or keeps it.
+//! Events: the facts of a run, and the interface between the run, its reporters and its journal.
 //!
 //! An [`Event`] is a past fact. Events are appended to a [`Journal`] before anything depends on
-//! them, folded into [`crate::history::RunState`] by one function, and told to [`Reporter`]s.
-//! What may be lost (looks while waiting) is [`Progress`]: it changes no state and is not kept.
-//! An event holds facts only; how to show them is the reporter's.
+//! them, folded into [`crate::history::RunState`] by one function, and passed to [`Reporter`]s.
+//! What may be lost (the progress of a wait) is [`Progress`]: it changes no state and is not stored.
+//! An event contains facts only; reporters show them.
 
 mod locks;
 mod millis;
@@ -41,7 +41,7 @@ impl fmt::Display for RunId {
     }
 }
 
-/// An event as it is kept.
+/// An event as it is stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// Its number in the run, from 1.
@@ -60,31 +60,31 @@ pub struct Record {
 pub enum Event {
     /// The first event of every run: all that a resume needs, and an outline for reports.
     RunPlanned(Box<RunPlanned>),
-    /// A host was looked at before the first change anywhere.
+    /// The preflight of a host has ended.
     PreflightEnded {
         /// The host.
         host: HostName,
-        /// What was found.
+        /// Its result.
         verdict: PreflightVerdict,
     },
-    /// Every host passed its preflight: changes may begin.
+    /// Every host passed its preflight: changes may start.
     RunStarted,
-    /// Another process took the run up again.
+    /// Another process continues the run.
     RunResumed {
         /// Who: `user@machine`.
         by: String,
     },
-    /// A host's turn came.
+    /// A host was started.
     HostBegun {
         /// The host.
         host: HostName,
     },
     /// Something that only the operator can fix keeps the run from this host: a problem on this
-    /// machine, or a sign that the run was restored from an older copy. It is no result of a step.
+    /// machine, or a sign that the run was restored from an older copy. No step has failed.
     HostBlocked {
         /// The host.
         host: HostName,
-        /// What is in the way.
+        /// The problem.
         why: String,
         /// Whether it fails its host key verification: nothing is sent to it, not even a rollback.
         #[serde(default, skip_serializing_if = "is_false")]
@@ -103,48 +103,47 @@ pub enum Event {
         host: HostName,
         /// Which end.
         status: HostStatus,
-        /// Why, where it is not success.
+        /// Why, if it is not success.
         why: Option<Reason>,
     },
-    /// A step was begun on a host: nothing was sent yet.
+    /// A step was started on a host: nothing was sent yet.
     TaskBegun {
         /// The task.
         task: TaskId,
-        /// What it is done for, once each, where it has a `for_each`: never worked out again.
+        /// Its items, if it has a `for_each`: never evaluated again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         items: Option<Vec<serde_json::Value>>,
-        /// How long it may take in all, where it is a block with a `timeout`, or inside of one.
+        /// Its maximum duration, if it is a block with a `timeout`, or inside of one.
         #[serde(default, skip_serializing_if = "Option::is_none", with = "millis::optional")]
         timeout: Option<Duration>,
     },
-    /// So much of the time of a block has passed while a controller counted.
+    /// How much of the timeout of a block has passed while a controller was running.
     TimeSpent {
         /// The task of the block.
         task: TaskId,
-        /// All that was counted so far.
+        /// The total so far.
         #[serde(with = "millis")]
         spent: Duration,
     },
-    /// What a begun block requires was looked at again, after another process took the run up, and
-    /// holds.
+    /// The `requires` of a started block passed again, after another process took over the run.
     RequirementsHeld {
         /// The task of the block.
         task: TaskId,
     },
-    /// A block in which a part failed is gone through once more, when a time has passed.
+    /// A block in which a part failed is attempted again after a delay.
     RoundBegun {
         /// The task of the block.
         task: TaskId,
-        /// The number of the round, from 2.
+        /// The number of the attempt, from 2.
         round: u32,
         /// How many there are at most.
         of: u32,
-        /// How long it waits before that.
+        /// The delay before it.
         #[serde(with = "millis")]
         delay: Duration,
         /// Why: what failed.
         why: Reason,
-        /// The tasks in the block that are begun anew.
+        /// The tasks in the block that are started again.
         again: Vec<StepPath>,
     },
     /// A command is about to be sent. Nothing leaves before this is committed.
@@ -155,28 +154,28 @@ pub enum Event {
         attempt: AttemptId,
         /// Its number among the attempts at the task, from 1.
         ordinal: u32,
-        /// The host it runs on (another than the task's where the step is delegated).
+        /// The host it runs on (not the host of the task if the step is delegated).
         on: HostName,
-        /// The command as people read it.
+        /// The command as it is shown.
         command: String,
         /// How long it may take.
         #[serde(with = "millis")]
         timeout: Duration,
     },
-    /// What came of an attempt.
+    /// An attempt has an outcome.
     AttemptEnded {
         /// The task.
         task: TaskId,
         /// The attempt.
         attempt: AttemptId,
-        /// How it ended, or that this is not known.
+        /// The outcome.
         outcome: Outcome,
     },
-    /// So much of a wait has passed while a controller counted.
+    /// How much of a wait has passed while a controller was running.
     WaitTicked {
         /// The task.
         task: TaskId,
-        /// All that was counted so far.
+        /// The total so far.
         #[serde(with = "millis")]
         waited: Duration,
     },
@@ -186,26 +185,26 @@ pub enum Event {
         task: TaskId,
         /// How.
         status: TaskStatus,
-        /// Why; for a success what was seen, if it was looked at.
+        /// Why; for a success, the observed values if there are any.
         why: Option<Reason>,
         /// What the step's `id` names from now on.
         result: Option<serde_json::Value>,
     },
-    /// A step with a point of no return ended well.
+    /// A step with a point of no return succeeded.
     PointOfNoReturn {
         /// The task.
         task: TaskId,
         /// The plan's sentence.
         why: String,
     },
-    /// A person is asked.
+    /// The operator is asked.
     QuestionAsked {
         /// The task.
         task: TaskId,
         /// The question.
         question: Question,
     },
-    /// A person answered.
+    /// The operator answered.
     QuestionAnswered {
         /// The task.
         task: TaskId,
@@ -216,7 +215,7 @@ pub enum Event {
         /// Who: `user@machine`.
         by: String,
     },
-    /// A host turned round: its steps are undone from here on.
+    /// The rollback of a host started.
     RollbackBegun {
         /// The host.
         host: HostName,
@@ -233,12 +232,12 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hosts: Option<Vec<HostName>>,
     },
-    /// A person or a signal asked for the run to be paused.
+    /// An operator or a signal requested a pause.
     StopRequested {
         /// The signal (`INT`, `TERM`), or who asked.
         by: String,
     },
-    /// The run stopped, and goes on with `resume`.
+    /// The run stopped, and continues with `resume`.
     RunPaused {
         /// Why.
         why: String,
@@ -247,7 +246,7 @@ pub enum Event {
     RunEnded {
         /// How.
         status: RunStatus,
-        /// Why, where it is not success.
+        /// Why, if it is not success.
         why: Option<String>,
     },
 }
@@ -300,17 +299,17 @@ fn is_false(value: &bool) -> bool {
 pub struct RunPlanned {
     /// The version of this format.
     pub format: u32,
-    /// The version of planrun that began the run.
+    /// The version of planrun that started the run.
     pub tool: String,
-    /// Who began it: `user@machine`.
+    /// Who started it: `user@machine`.
     pub by: String,
     /// The plan's path as the user named it.
     pub plan_path: String,
-    /// The words behind `apply` that start such a run again, `--limit` and secrets left out; none
+    /// The arguments of `apply` that start the same run again, without `--limit` and secrets; empty
     /// in runs of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub arguments: Vec<String>,
-    /// The pattern that kept the run to some hosts of the plan: `--limit`.
+    /// The pattern of `--limit`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<String>,
     /// The plan's text: a resume does not depend on a file edited since.
@@ -326,9 +325,9 @@ pub struct RunPlanned {
     pub locks: Vec<HostName>,
     /// The values of the inputs for each of them.
     pub inputs: IndexMap<HostName, IndexMap<String, serde_json::Value>>,
-    /// The files that inputs name, by path: read once, when the run began.
+    /// The files that inputs name, by path: read once, when the run started.
     pub files: BTreeMap<String, FileContent>,
-    /// Where secrets were read from, for a resume; they themselves are not kept.
+    /// Where secrets were read from, for a resume; secrets are not stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets: Option<SecretSources>,
     /// The models of model hosts, by the path the inventory names them with.
@@ -377,59 +376,59 @@ pub struct Outline {
 pub struct OutlineStep {
     /// Its place.
     pub path: StepPath,
-    /// The place of the block, or of the step, that holds it.
+    /// The place of the block or step that contains it.
     pub parent: Option<StepPath>,
     /// Its `name`, else its action in short.
     pub title: String,
-    /// The word of its action: `run`, `wait`, ...
+    /// The key of its action: `run`, `wait`, ...
     pub action: String,
-    /// Whether it belongs to a way back.
+    /// Whether it belongs to a handler.
     pub handler: bool,
 }
 
-/// What a preflight found.
+/// The result of a preflight.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PreflightVerdict {
-    /// Every claim held.
+    /// Every check passed.
     Held,
     /// The host was reached, and the plan has no preflight to check.
     Reached,
-    /// Some did not.
+    /// A check failed or is unknown.
     NotHeld(Reason),
-    /// The host, or one that had to be looked at, gave no answer.
+    /// The host, or one that a check needs, could not be used.
     NoAnswer(TransportError),
 }
 
-/// Why something is as it is, with what was seen.
+/// Why something happened, with the observed values.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
-    /// In words.
+    /// As text.
     pub text: String,
-    /// The conditions that were looked at for it.
+    /// The conditions that were evaluated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seen: Vec<Seen>,
 }
 
 impl Reason {
-    /// Makes a reason of words alone.
+    /// Makes a reason without conditions.
     pub fn of(text: &impl ToString) -> Self {
         Self { text: text.to_string(), seen: Vec::new() }
     }
 }
 
-/// One condition and the values it was decided on.
+/// A condition and its observed values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
-    /// The claim in words; the condition itself where the plan gives no words.
+    /// The sentence of the check; the condition itself if the plan has no sentence.
     pub claim: String,
     /// The condition as written.
     pub condition: String,
-    /// What came of it.
+    /// Its value.
     pub truth: Truth,
-    /// The parts of it that were looked at, and their values, as people read them.
+    /// Its parts that were evaluated, and their values, as they are shown.
     pub values: Vec<(String, String)>,
-    /// Why it cannot be told.
+    /// Why it is unknown.
     pub error: Option<String>,
 }
 
@@ -437,15 +436,15 @@ pub struct Seen {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Truth {
-    /// It holds.
+    /// It is true.
     True,
-    /// It does not.
+    /// It is false.
     False,
-    /// It cannot be told: a look failed or did not parse.
+    /// A probe failed, or its output could not be parsed.
     Unknown,
 }
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -453,20 +452,20 @@ pub enum Outcome {
     Ended {
         /// How.
         exit: Exit,
-        /// What it printed, as text.
+        /// Its standard output, as text.
         stdout: String,
-        /// What it complained of, as text.
+        /// Its standard error, as text.
         stderr: String,
-        /// Whether the middle of one of them is missing: a line there says how much.
+        /// Whether the middle of one of them is missing: a line there shows how much.
         #[serde(default, skip_serializing_if = "is_false")]
         cut: bool,
     },
     /// It was not sent; nothing happened.
     NotSent(TransportError),
-    /// planrun was stopped before it was sent: its host says that it never started, and it cannot
-    /// start any more.
+    /// planrun was stopped before it was sent: its host reports that it never started, and it cannot
+    /// start later.
     NeverStarted,
-    /// It may or may not have happened.
+    /// It may or may not have run.
     Unknown {
         /// Why this is not known.
         why: String,
@@ -477,7 +476,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Whether it is not known to be over.
+    /// Whether it may still be running.
     pub fn may_be_running(&self) -> bool {
         matches!(self, Self::Unknown { running: Some(true) | None, .. })
     }
@@ -487,22 +486,22 @@ impl Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskStatus {
-    /// Something was sent, and it is done.
+    /// An effect ran, and the step is done.
     Changed,
-    /// Nothing needed to be sent: already so, or a step that changes nothing.
+    /// The step was already done, or changes nothing.
     Unchanged,
-    /// It did not come about.
+    /// It did not succeed.
     Failed,
-    /// It was ended because it took too long.
+    /// It exceeded its timeout.
     TimedOut,
-    /// Whether it came about cannot be told.
+    /// planrun cannot tell whether it took effect.
     Unknown,
-    /// Its `when` does not hold, or a person skipped it.
+    /// Its `when` is false, or the operator skipped it.
     Skipped,
 }
 
 impl TaskStatus {
-    /// Whether what follows may go on.
+    /// Whether the steps after it may run.
     pub fn is_well(self) -> bool {
         match self {
             Self::Changed | Self::Unchanged | Self::Skipped => true,
@@ -527,27 +526,27 @@ impl TaskStatus {
 #[derive(Default, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HostStatus {
-    /// Its turn has not come.
+    /// planrun has not worked on it.
     #[default]
     NotStarted,
     /// It is being worked on.
     Active,
-    /// All its steps ended well.
+    /// All its steps succeeded.
     Succeeded,
-    /// Its preflight did not hold; nothing was sent.
+    /// Its preflight failed; nothing was changed.
     Refused,
     /// A step failed and nothing was undone: there was nothing, or it was past the point of no
     /// return, or the run was aborted.
     Failed,
     /// It could not be reached.
     Unreachable,
-    /// It does not prove to be itself; nothing is sent to it any more.
+    /// It fails host key verification; nothing more is sent to it.
     Quarantined,
     /// Its steps are being undone.
     RollingBack,
     /// Its steps are undone.
     RolledBack,
-    /// Undoing failed: a person is needed.
+    /// A handler failed: the operator must repair the host.
     Stuck,
 }
 
@@ -573,28 +572,28 @@ impl HostStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
-    /// Preflight: nothing was changed yet.
+    /// Preflight is running; nothing was changed yet.
     Planned,
-    /// Preflight did not hold; nothing was changed.
+    /// Preflight failed; nothing was changed.
     Refused,
-    /// Under way, or its controller was killed.
+    /// In progress, or its controller was killed.
     Running,
-    /// Stopped by a person, a signal or an open question; goes on with `resume`.
+    /// Stopped by an operator, a signal or an open question; continues with `resume`.
     Paused,
     /// All hosts succeeded.
     Succeeded,
-    /// Hosts failed, and all of these that were changed are rolled back; or a person asked for it.
+    /// Hosts failed and those that were changed are rolled back, or an operator requested it.
     RolledBack,
-    /// It did not come about everywhere, and hosts keep what was done.
+    /// It did not succeed on every host, and hosts keep their changes.
     Failed,
-    /// Undoing failed on a host.
+    /// The rollback of a host failed.
     Stuck,
     /// Ended by an operator.
     Aborted,
 }
 
 impl RunStatus {
-    /// Whether a run goes on neither by itself nor by an answer.
+    /// Whether a run can no longer continue.
     pub fn has_ended(self) -> bool {
         match self {
             Self::Refused | Self::Succeeded | Self::RolledBack | Self::Failed | Self::Aborted => {
@@ -609,7 +608,7 @@ impl RunStatus {
         matches!(self, Self::Planned | Self::Running)
     }
 
-    /// Returns the word people read; the same as in JSON but for the blank.
+    /// Returns the word people read; the same as in JSON except for the space.
     pub fn word(self) -> &'static str {
         match self {
             Self::Planned => "planned",
@@ -625,14 +624,14 @@ impl RunStatus {
     }
 }
 
-/// A question to a person.
+/// A question to the operator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
-    /// What is asked.
+    /// The question.
     pub text: String,
-    /// What was seen.
+    /// The observed values.
     pub why: Reason,
-    /// What may be answered.
+    /// The possible answers.
     pub answers: Vec<Answer>,
 }
 
@@ -640,23 +639,23 @@ pub struct Question {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
-    /// To `approve`: go on.
+    /// To `approve`: continue.
     Approve,
-    /// To `approve`: do not; the step fails.
+    /// To `approve`: the step fails.
     Reject,
-    /// To a wait that ended without success: go on as if it had.
+    /// To a wait that timed out: continue anyway.
     Continue,
-    /// To a wait: wait once more, as long again.
+    /// To a wait: wait again, for the same time.
     Wait,
-    /// To a failed step, or one of unknown end: try it again.
+    /// To a step that failed or is unknown: run it again.
     Retry,
-    /// To a failed step: leave it out.
+    /// To a failed step: skip it.
     Skip,
     /// The step fails.
     Fail,
-    /// To a step of unknown end: it is done.
+    /// To a step that is unknown: it took effect.
     Done,
-    /// To a step of unknown end: it did not happen; send it.
+    /// To a step that is unknown: it did not take effect; run it.
     NotDone,
 }
 
@@ -692,30 +691,30 @@ impl Answer {
     /// Returns what it does, for a prompt.
     pub fn about(self) -> &'static str {
         match self {
-            Self::Approve => "go on",
-            Self::Continue => "go on as it is",
-            Self::Wait => "wait as long again",
-            Self::Retry => "try the step again",
-            Self::Skip => "leave the step out and go on",
+            Self::Approve => "continue",
+            Self::Continue => "continue anyway",
+            Self::Wait => "wait again, for the same time",
+            Self::Retry => "run the step again",
+            Self::Skip => "skip the step and continue",
             Self::Reject | Self::Fail => "fail the step",
-            Self::Done => "it is done, go on",
-            Self::NotDone => "it did not happen, send it",
+            Self::Done => "it took effect; continue",
+            Self::NotDone => "it did not take effect; run it",
         }
     }
 }
 
-/// News that are not kept.
+/// Progress, which is not stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// A wait looked and goes on.
+    /// A wait has checked its condition and continues.
     Waiting {
         /// The task.
         task: TaskId,
         /// What it waits for, as written; `None` for a plain wait.
         until: Option<String>,
-        /// The values seen last.
+        /// The last observed values.
         values: Vec<(String, String)>,
-        /// Why it cannot be told, if it cannot.
+        /// Why the condition is unknown, if it is.
         error: Option<String>,
         /// How long it has waited.
         waited: Duration,
@@ -725,7 +724,7 @@ pub enum Progress {
         /// be; `None` while it is not, and for a wait without `stable_for`.
         stable: Option<(Duration, Duration)>,
     },
-    /// A machine cannot be reached, and is tried again.
+    /// A machine cannot be reached, and planrun tries again.
     Away {
         /// The task that needs it.
         task: TaskId,
@@ -742,7 +741,7 @@ pub enum Progress {
     Retrying {
         /// The task.
         task: TaskId,
-        /// The number of the attempt that comes, from 1.
+        /// The number of the next attempt, from 1.
         ordinal: u32,
         /// How many there are at most.
         of: u32,
@@ -753,24 +752,24 @@ pub enum Progress {
     },
 }
 
-/// Where events are kept.
+/// Stores events.
 #[async_trait(?Send)]
 pub trait Journal {
-    /// Keeps records, in order and all or none. When this returns they survive a crash.
+    /// Stores records, in order and all or none. When this returns they survive a crash.
     async fn append(&self, records: &[Record]) -> Result<(), JournalError>;
 }
 
-/// A record could not be kept. The run is poisoned: nothing more is begun.
+/// A record could not be stored. Nothing more is started in this run.
 #[derive(Debug, thiserror::Error)]
 #[error("the journal of the run could not be written: {0}")]
 pub struct JournalError(pub String);
 
-/// Who is told of events and progress. Told after the event is kept; may fail without harm.
+/// Receives events, after they are stored, and progress. A failure is harmless.
 pub trait Reporter {
     /// Takes an event.
     fn event(&mut self, record: &Record);
 
-    /// Takes news that may be lost. `now` is the time of the run's clock.
+    /// Takes progress. `now` is the time of the run's clock.
     fn progress(&mut self, progress: &Progress, now: Timestamp) {
         let _ = (progress, now);
     }

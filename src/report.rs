@@ -1,9 +1,9 @@
-//! Reports: what a person sees of a run.
+//! Reports: what the operator sees of a run.
 //!
 //! In go [`crate::event::Record`]s and [`crate::event::Progress`]; out comes text, to a writer
 //! that the caller gives, or to the terminal. A report never sees a plan: the first event has an
-//! outline, and what came later is in the state of the run, [`crate::history`]. What an event *says* is
-//! worded once, in `line`; the reporters only lay it out:
+//! outline, and what came later is in the state of the run, [`crate::history`]. Only `line` turns an
+//! event into text; the reporters lay it out:
 //!
 //! ```text
 //!  Record -> history -> line -+-> plain           a line an event, for pipes and CI
@@ -13,8 +13,8 @@
 //! ```
 //!
 //! Whatever came from a host, a plan or an operator goes through [`text::printable`] on its way,
-//! and output of a host is prefixed by its name. A report that cannot be written harms nothing:
-//! errors of the writer are dropped, the run goes on.
+//! and output of a host is prefixed by its name. A report that cannot be written is harmless: errors
+//! of the writer are dropped, and the run continues.
 
 mod detail;
 pub mod json;
@@ -37,7 +37,7 @@ mod sample;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// How a report is to look: what the caller knows of its reader.
+/// How a report is laid out: what the caller knows of its reader.
 #[derive(Clone, Debug)]
 pub struct Style {
     /// Whether colour may be used.
@@ -48,12 +48,12 @@ pub struct Style {
     pub zone: TimeZone,
 }
 
-/// What a piece of text is to the reader; colour only underlines it.
+/// How important a piece of text is to the reader; colour only supports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tone {
     /// As it should be.
     Good,
-    /// Not worth a look.
+    /// Not important.
     Quiet,
     /// To be noticed.
     Warn,
@@ -63,6 +63,18 @@ pub(crate) enum Tone {
     Strong,
     /// Anything else.
     Plain,
+}
+
+impl Tone {
+    /// The mark before a line that stays on a terminal.
+    fn mark(self) -> &'static str {
+        match self {
+            Self::Good => "✓",
+            Self::Bad => "✗",
+            Self::Warn => "!",
+            Self::Quiet | Self::Strong | Self::Plain => "·",
+        }
+    }
 }
 
 impl Style {

@@ -168,7 +168,7 @@ mod tests {
     fn nonsense_lists_what_may_be_answered() {
         for line in ["", "\n", "perhaps"] {
             let why = answer(line, &ANSWERS).unwrap_err();
-            assert!(why.contains("`done` (it is done, go on)"), "{why}");
+            assert!(why.contains("`done` (it took effect; continue)"), "{why}");
         }
     }
 

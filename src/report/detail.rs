@@ -1,4 +1,4 @@
-//! The lines under a line: what a command answered, what was expected and what was seen.
+//! The lines under a line: output of a command, checks and observed values.
 
 use crate::event::Answer;
 use crate::event::Outcome;
@@ -20,7 +20,7 @@ use crate::transport::Exit;
 /// Lines of an output that are shown with a failure.
 pub(crate) const OUTPUT_LINES: usize = 5;
 
-/// Columns of a line that is not ours: enough for a long path, not for a flood.
+/// Columns of a line from elsewhere: enough for a long path.
 pub(crate) const LINE_WIDTH: usize = 300;
 
 /// Columns of a sentence: room for a message with a long path and what to do about it.
@@ -32,7 +32,7 @@ const MOST_VALUES: usize = 8;
 /// A line under a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Detail {
-    /// What it is to the reader.
+    /// How important it is to the reader.
     pub(crate) tone: Tone,
     /// The text, printable.
     pub(crate) text: String,
@@ -44,26 +44,26 @@ impl Detail {
     }
 }
 
-/// Words how an attempt ended.
+/// Returns the outcome of an attempt as text.
 pub(crate) fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Ended { exit, .. } => ended(exit),
         Outcome::NotSent(error) => format!("not sent: {}", sentence(&error.to_string())),
-        Outcome::NeverStarted => "never started".to_owned(),
-        Outcome::Unknown { why, .. } => format!("end unknown: {}", sentence(why)),
+        Outcome::NeverStarted => "not started".to_owned(),
+        Outcome::Unknown { why, .. } => format!("outcome unknown: {}", sentence(why)),
     }
 }
 
-/// Words how a command ended.
+/// Returns how a command ended.
 fn ended(exit: &Exit) -> String {
     match exit {
-        Exit::Code(code) => format!("exit {code}"),
-        Exit::Signal(name) => format!("ended by signal {}", sentence(name)),
-        Exit::TimedOut => "took too long and was ended".to_owned(),
+        Exit::Code(code) => format!("exit code {code}"),
+        Exit::Signal(name) => format!("killed by signal {}", sentence(name)),
+        Exit::TimedOut => "timed out".to_owned(),
     }
 }
 
-/// Whether an attempt ended with anything but success, by its own word.
+/// Whether an attempt ended without success, by its exit code.
 pub(crate) fn is_bad(outcome: &Outcome) -> bool {
     !matches!(outcome, Outcome::Ended { exit: Exit::Code(0), .. })
 }
@@ -82,8 +82,8 @@ pub(crate) fn output(on: &HostName, stream: &str, most: usize, is_cut: bool) -> 
         .collect()
 }
 
-/// Returns what a failed attempt answered: how it ended, and what it complained of; what it
-/// printed where it did not complain.
+/// Returns the outcome of a failed attempt and its standard error, or its standard output if that
+/// is empty.
 pub(crate) fn attempt(host: &HostName, attempt: &AttemptState) -> Vec<Detail> {
     let Some(last) = &attempt.outcome else {
         return Vec::new();
@@ -97,12 +97,12 @@ pub(crate) fn attempt(host: &HostName, attempt: &AttemptState) -> Vec<Detail> {
     out
 }
 
-/// Says on which machine, where it is not the host itself: ` on director1`.
+/// Returns the machine, unless it is the host itself: ` on director1`.
 pub(crate) fn delegated(host: &HostName, on: &HostName) -> String {
     if host == on { String::new() } else { format!(" on {}", printable(on.as_str())) }
 }
 
-/// Returns the details of a task that did not end well.
+/// Returns the details of a task that did not succeed.
 pub(crate) fn failure(host: &HostName, task: &TaskState) -> Vec<Detail> {
     let mut out = Vec::new();
     if let Some(last) = task.attempts.last() {
@@ -114,37 +114,37 @@ pub(crate) fn failure(host: &HostName, task: &TaskState) -> Vec<Detail> {
     out
 }
 
-/// Returns the conditions that do not hold, with the values they were decided on.
+/// Returns the conditions that are not true, with the observed values.
 pub(crate) fn unmet(why: &Reason) -> Vec<Detail> {
     let open = why.seen.iter().filter(|seen| seen.truth != Truth::True);
     open.flat_map(condition).collect()
 }
 
-/// Returns all conditions with the values they were decided on.
+/// Returns all conditions with the observed values.
 pub(crate) fn seen(why: &Reason) -> Vec<Detail> {
     why.seen.iter().flat_map(condition).collect()
 }
 
 fn condition(seen: &Seen) -> Vec<Detail> {
     let (label, tone) = match seen.truth {
-        Truth::True => ("holds    ", Tone::Quiet),
+        Truth::True => ("passed   ", Tone::Quiet),
         Truth::False => ("expected ", Tone::Plain),
         Truth::Unknown => ("expected ", Tone::Warn),
     };
     let condition = sentence(&seen.condition);
-    let claim = sentence(&seen.claim);
+    let name = sentence(&seen.claim);
     let mut out = Vec::new();
-    if claim.is_empty() || claim == condition {
+    if name.is_empty() || name == condition {
         out.push(Detail::new(tone, format!("{label} {condition}")));
     } else {
-        out.push(Detail::new(tone, format!("{label} {claim}")));
+        out.push(Detail::new(tone, format!("{label} {name}")));
         out.push(Detail::new(tone, format!("          {condition}")));
     }
     if !seen.values.is_empty() {
-        out.push(Detail::new(tone, format!("seen      {}", values(seen))));
+        out.push(Detail::new(tone, format!("observed  {}", values(seen))));
     }
     if let Some(error) = &seen.error {
-        let error = format!("unclear   {}", sentence(error));
+        let error = format!("unknown   {}", sentence(error));
         out.push(Detail::new(Tone::Warn, error));
     }
     out
@@ -164,12 +164,12 @@ pub(crate) fn values(seen: &Seen) -> String {
     out.join(", ")
 }
 
-/// Returns what was seen for a question, and what may be answered.
+/// Returns the observed values of a question, and its possible answers.
 pub(crate) fn question(question: &Question) -> Vec<Detail> {
     let mut out = Vec::new();
     let why = sentence(&question.why.text);
     if !why.is_empty() && why != sentence(&question.text) {
-        out.push(Detail::new(Tone::Plain, format!("because   {why}")));
+        out.push(Detail::new(Tone::Plain, format!("reason    {why}")));
     }
     out.extend(seen(&question.why));
     let answers = question.answers.iter().copied().map(answer);

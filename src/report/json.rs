@@ -1,4 +1,4 @@
-//! The run for programs: one record a line, as JSON, as it is kept.
+//! The run for programs: one record per line, as JSON, as it is stored.
 
 use std::io::Write;
 
@@ -6,7 +6,7 @@ use crate::event::Record;
 use crate::event::Reporter;
 use crate::report::text::printable_json;
 
-/// See the module. Progress is not told: it is not kept either.
+/// See the module. Progress is not written: it is not stored either.
 pub struct JsonLines<W> {
     out: W,
 }
@@ -25,7 +25,7 @@ impl<W: Write> JsonLines<W> {
 
 impl<W: Write> Reporter for JsonLines<W> {
     fn event(&mut self, record: &Record) {
-        // A reader that is gone is no reason to end a run.
+        // A run does not end if its reader is gone.
         if let Ok(line) = serde_json::to_string(record) {
             let line = printable_json(&line);
             let _gone = writeln!(self.out, "{line}").and_then(|()| self.out.flush());

@@ -1,8 +1,8 @@
-//! What an event says, in words: the one place where events get their wording.
+//! Events as text: the only place that words them.
 //!
-//! [`line_of`] takes an event and what is remembered, that event included, and gives a [`Line`]:
-//! whom it is about, which step, a status word, a text, and details. Reporters lay lines out and
-//! may leave out those that are only a trace. All text in a line is printable.
+//! [`line_of`] takes an event and the state of the run after it, and returns a [`Line`]: host, step,
+//! status word, text and details. Reporters lay lines out and may leave out those that are only a
+//! trace. All text in a line is printable.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ use crate::report::detail::delegated;
 use crate::report::detail::sentence;
 use crate::report::tally::steps_ended;
 use crate::report::tally::title_of;
-use crate::report::tally::was_already_so;
+use crate::report::tally::was_already_done;
 use crate::report::text::count;
 use crate::report::text::duration;
 use crate::report::text::list;
@@ -44,7 +44,7 @@ const MOST_HOSTS: usize = 8;
 /// Items that are named before the rest is counted.
 const MOST_ITEMS: usize = 8;
 
-/// One event in words.
+/// One event as text.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     /// The host it is about, empty for the run.
@@ -53,24 +53,26 @@ pub(crate) struct Line {
     pub(crate) step: String,
     /// What happened, in a word or two.
     pub(crate) word: String,
-    /// What that is to the reader.
+    /// How important that is to the reader.
     pub(crate) tone: Tone,
+    /// The mark before it on a terminal.
+    pub(crate) mark: &'static str,
     /// The rest of the sentence.
     pub(crate) text: String,
     /// Lines under it.
     pub(crate) details: Vec<Detail>,
-    /// Whether it only shows the way to an event that comes: not worth a line that stays on a
-    /// terminal.
+    /// Whether it only leads to a later event: no line for it stays on a terminal.
     pub(crate) is_trace: bool,
 }
 
 impl Line {
-    fn new(word: &str, tone: Tone, text: impl Into<String>) -> Self {
+    pub(crate) fn new(word: &str, tone: Tone, text: impl Into<String>) -> Self {
         Self {
             host: String::new(),
             step: String::new(),
             word: word.to_owned(),
             tone,
+            mark: tone.mark(),
             text: text.into(),
             details: Vec::new(),
             is_trace: false,
@@ -82,9 +84,14 @@ impl Line {
         self
     }
 
-    fn of_task(mut self, task: &TaskId) -> Self {
+    pub(crate) fn of_task(mut self, task: &TaskId) -> Self {
         self.step = printable(&task.step.0);
         self.of_host(&task.host)
+    }
+
+    fn marked(mut self, mark: &'static str) -> Self {
+        self.mark = mark;
+        self
     }
 
     fn with(mut self, details: Vec<Detail>) -> Self {
@@ -92,13 +99,13 @@ impl Line {
         self
     }
 
-    fn trace(mut self) -> Self {
+    pub(crate) fn trace(mut self) -> Self {
         self.is_trace = true;
         self
     }
 }
 
-/// Words an event; `None` for one that tells people nothing.
+/// Returns the line of an event; `None` for an event that is not shown.
 pub(crate) fn line_of(state: &RunState, record: &Record) -> Option<Line> {
     Some(match &record.event {
         Event::RunPlanned(planned) => run_planned(planned),
@@ -130,7 +137,7 @@ pub(crate) fn line_of(state: &RunState, record: &Record) -> Option<Line> {
         | Event::QuestionAsked { .. }
         | Event::QuestionAnswered { .. } => return of_task(state, record),
         Event::RollbackBegun { host, why } => {
-            Line::new("turns back", Tone::Warn, turned_by(state, host, why)).of_host(host)
+            Line::new("rolling back", Tone::Warn, rolled_back_by(state, host, why)).of_host(host)
         }
         Event::RollbackRequested { by, reason, hosts } => {
             let names =
@@ -138,7 +145,7 @@ pub(crate) fn line_of(state: &RunState, record: &Record) -> Option<Line> {
             let of = hosts.as_ref().map(|hosts| format!("of {} ", names(hosts)));
             let of = of.unwrap_or_default();
             let by = who_and_why(by, reason.as_deref());
-            Line::new("rollback", Tone::Warn, format!("{of}asked for by {by}"))
+            Line::new("rollback", Tone::Warn, format!("{of}requested by {by}"))
         }
         Event::HostBlocked { host, why, quarantined } => {
             let word = if *quarantined { "quarantined" } else { "blocked" };
@@ -146,9 +153,9 @@ pub(crate) fn line_of(state: &RunState, record: &Record) -> Option<Line> {
         }
         Event::HostKeySeen { .. } => return None,
         Event::StopRequested { by } => Line::new(
-            "stop",
+            "stopping",
             Tone::Warn,
-            format!("asked for by {}: nothing new is begun, what runs may end", sentence(by)),
+            format!("requested by {}; running steps finish, no new step starts", sentence(by)),
         ),
         Event::RunPaused { why } => Line::new("paused", Tone::Warn, sentence(why)),
         Event::RunEnded { status, why } => {
@@ -158,8 +165,8 @@ pub(crate) fn line_of(state: &RunState, record: &Record) -> Option<Line> {
     })
 }
 
-/// Says why a host is rolled back. The failure of a step was printed in full before.
-fn turned_by(state: &RunState, host: &HostName, why: &Reason) -> String {
+/// Returns why a host is rolled back, in short if it is the failure of a step, which has a line.
+fn rolled_back_by(state: &RunState, host: &HostName, why: &Reason) -> String {
     let failed = state.hosts.get(host).and_then(|host| {
         let step = host.failed.as_ref()?;
         let task = host.tasks.get(step)?;
@@ -174,25 +181,25 @@ fn of_task(state: &RunState, record: &Record) -> Option<Line> {
         Event::AttemptIntended { task, on, command, .. } => {
             let on = delegated(&task.host, on);
             let text = format!("{}{on}", one_line(command));
-            Some(Line::new("sends", Tone::Quiet, text).of_task(task).trace())
+            Some(Line::new("running", Tone::Quiet, text).of_task(task).trace())
         }
         Event::RoundBegun { task, round, of, delay, why, .. } => {
             let title = title_of(state, task);
             let delay = duration(*delay);
-            let text =
-                format!("{title}: round {round} of {of} in {delay}: {}", sentence(&why.text));
-            Some(Line::new("again", Tone::Warn, text).of_task(task))
+            let why = sentence(&why.text);
+            let text = format!("{title}: attempt {round} of {of} in {delay}: {why}");
+            Some(Line::new("retrying", Tone::Warn, text).of_task(task))
         }
         Event::AttemptEnded { task, outcome, .. } => attempt_ended(state, task, outcome),
         Event::TaskEnded { task, status, why, .. } => {
             Some(task_ended(state, task, *status, why.as_ref()))
         }
         Event::PointOfNoReturn { task, why } => {
-            let text = format!("only forward from here: {}", sentence(why));
-            Some(Line::new("no return", Tone::Warn, text).of_task(task))
+            Some(Line::new("point of no return", Tone::Warn, sentence(why)).of_task(task))
         }
         Event::QuestionAsked { task, question } => Some(
-            Line::new("asks", Tone::Warn, sentence(&question.text))
+            Line::new("waiting for operator", Tone::Warn, sentence(&question.text))
+                .marked("?")
                 .of_task(task)
                 .with(detail::question(question)),
         ),
@@ -216,7 +223,7 @@ fn run_planned(planned: &RunPlanned) -> Line {
     Line::new("planned", Tone::Strong, text)
 }
 
-/// Words the batches: `, 1 at a time`.
+/// Returns the batches: `, 1 at a time`.
 pub(crate) fn at_a_time(serial: &[usize]) -> String {
     match serial {
         [] => String::new(),
@@ -242,7 +249,7 @@ fn preflight(host: &HostName, verdict: &PreflightVerdict) -> Line {
         }
         PreflightVerdict::NoAnswer(error) => {
             let word = match error {
-                TransportError::Unreachable { .. } | TransportError::Cut { .. } => "no answer",
+                TransportError::Unreachable { .. } | TransportError::Cut { .. } => "unreachable",
                 _ => "refused",
             };
             Line::new(word, Tone::Bad, sentence(&error.to_string()))
@@ -255,7 +262,7 @@ fn preflight(host: &HostName, verdict: &PreflightVerdict) -> Line {
 fn host_begun(state: &RunState, host: &HostName) -> Line {
     let place = state.hosts.get_index_of(host).unwrap_or_default() + 1;
     let text = format!("host {place} of {}", state.hosts.len());
-    Line::new("begun", Tone::Strong, text).of_host(host)
+    Line::new("started", Tone::Strong, text).of_host(host)
 }
 
 fn host_ended(
@@ -268,10 +275,10 @@ fn host_ended(
     let mut text = vec![match status {
         HostStatus::Succeeded => steps(state, host),
         HostStatus::Failed => host.no_return.as_ref().map_or_else(
-            || "nothing was undone".to_owned(),
+            || "not rolled back".to_owned(),
             |(_, why)| format!("past the point of no return: {}", sentence(why)),
         ),
-        HostStatus::Stuck => "undoing failed, a person is needed".to_owned(),
+        HostStatus::Stuck => "rollback failed; the operator must repair the host".to_owned(),
         _ => String::new(),
     }];
     text.extend(why.map(|why| sentence(&why.text)));
@@ -283,7 +290,7 @@ fn host_ended(
     Some(line.of_host(name))
 }
 
-/// Counts what was done on a host: `9 steps changed, 2 unchanged, 1 skipped`.
+/// Counts the steps of a host by status: `9 steps changed, 2 unchanged, 1 skipped`.
 pub(crate) fn steps(state: &RunState, host: &HostState) -> String {
     let mut out =
         vec![format!("{} changed", count(steps_ended(state, host, TaskStatus::Changed), "step"))];
@@ -305,18 +312,18 @@ pub(crate) fn steps(state: &RunState, host: &HostState) -> String {
 fn task_begun(state: &RunState, task: &TaskId, items: Option<&[Value]>) -> Option<Line> {
     if let Some(items) = items.filter(|items| !items.is_empty()) {
         let text = format!("{}, {}", sentence(state.planned.title(&task.step)), for_each(items));
-        return Some(Line::new("begun", Tone::Plain, text).of_task(task).trace());
+        return Some(Line::new("started", Tone::Plain, text).of_task(task).trace());
     }
     let word = match state.planned.action(&task.step) {
-        "wait" => "waits",
-        "block" => "begun",
+        "wait" => "waiting",
+        "block" => "started",
         _ => return None,
     };
     let title = title_of(state, task);
     Some(Line::new(word, Tone::Plain, title).of_task(task).trace())
 }
 
-/// Words what a step is done for: `for each of 3: imap, lmtp, auth`.
+/// Returns the items of a step: `for each of 3: imap, lmtp, auth`.
 pub(crate) fn for_each(items: &[Value]) -> String {
     let text = |item: &Value| {
         let text = item.as_str().map_or_else(|| item.to_string(), str::to_owned);
@@ -347,8 +354,8 @@ fn attempt_ended(state: &RunState, task: &TaskId, outcome: &Outcome) -> Option<L
             "not sent".to_owned()
         }
         Outcome::Unknown { why, .. } => {
-            text = format!("whether it took effect is not known yet: {}", sentence(why));
-            "end unknown".to_owned()
+            text = format!("cannot tell yet whether it took effect: {}", sentence(why));
+            "unknown".to_owned()
         }
     };
     let line = Line::new(&word, Tone::Warn, text).of_task(task);
@@ -360,22 +367,22 @@ fn task_ended(state: &RunState, id: &TaskId, status: TaskStatus, why: Option<&Re
     let Some(task) = state.task(id) else {
         return Line::new(status.word(), task_tone(status), text).of_task(id);
     };
-    let is_look = matches!(state.planned.action(&id.step), "wait" | "assert" | "approve");
-    // A block that ended well by its parts has no reason; one that was rescued has.
+    let is_check = matches!(state.planned.action(&id.step), "wait" | "assert" | "approve");
+    // A block that succeeded by its parts has no reason; one that was rescued has.
     let is_rescued = state.planned.action(&id.step) == "block" && why.is_some();
-    let says_why = !status.is_well() || status == TaskStatus::Skipped || is_look || is_rescued;
+    let says_why = !status.is_well() || status == TaskStatus::Skipped || is_check || is_rescued;
     if let Some(why) = why.filter(|why| says_why && !why.text.is_empty()) {
         text = format!("{text}: {}", sentence(&why.text));
     }
     let host = state.hosts.get(&id.host);
-    if host.is_some_and(|host| was_already_so(state, host, &id.step)) {
-        text.push_str(": already so; nothing was sent");
+    if host.is_some_and(|host| was_already_done(state, host, &id.step)) {
+        text.push_str(": already done; nothing was sent");
     }
     let about = circumstances(id, task, status);
     if !about.is_empty() {
         text = format!("{text} ({about})");
     }
-    // The plan continues, and still it is not what was waited for.
+    // The plan continues although the condition is not true.
     let has_timed_out = state.planned.action(&id.step) == "wait"
         && status.is_well()
         && why.is_some_and(|why| why.seen.iter().any(|seen| seen.truth != Truth::True));
@@ -384,9 +391,14 @@ fn task_ended(state: &RunState, id: &TaskId, status: TaskStatus, why: Option<&Re
     } else {
         (status.word(), task_tone(status))
     };
-    let line = Line::new(word, tone, text).of_task(id);
+    let mark = match status {
+        TaskStatus::Skipped => "-",
+        TaskStatus::Unchanged if !has_timed_out => "✓",
+        _ => tone.mark(),
+    };
+    let line = Line::new(word, tone, text).marked(mark).of_task(id);
     if status.is_well() {
-        // The parts of a block, or the items, have told it all.
+        // The parts of a block, or the items, have their own lines.
         let is_block = state.planned.action(&id.step) == "block" && !is_rescued;
         let is_trace = is_block || task.items.as_ref().is_some_and(|items| !items.is_empty());
         return Line { is_trace, ..line };
@@ -394,7 +406,7 @@ fn task_ended(state: &RunState, id: &TaskId, status: TaskStatus, why: Option<&Re
     line.with(detail::failure(&id.host, task))
 }
 
-/// Words what is worth knowing of a task that ended: an exit that did not decide, attempts,
+/// Returns what else matters of a task that ended: an exit code that was not decisive, attempts,
 /// time, machine.
 fn circumstances(id: &TaskId, task: &TaskState, status: TaskStatus) -> String {
     let mut out = Vec::new();
@@ -404,7 +416,7 @@ fn circumstances(id: &TaskId, task: &TaskState, status: TaskStatus) -> String {
                 Some(outcome @ Outcome::Ended { .. }) if detail::is_bad(outcome) => {
                     Some(format!("{}, but done", detail::outcome(outcome)))
                 }
-                Some(Outcome::Unknown { .. }) => Some("end unknown, but done".to_owned()),
+                Some(Outcome::Unknown { .. }) => Some("outcome unknown, but done".to_owned()),
                 _ => None,
             });
         }
@@ -433,7 +445,7 @@ pub(crate) fn one_line(command: &str) -> String {
     }
 }
 
-/// Tells what the end of a task is to the reader.
+/// Returns how important the end of a task is to the reader.
 pub(crate) fn task_tone(status: TaskStatus) -> Tone {
     match status {
         TaskStatus::Changed => Tone::Good,
@@ -443,7 +455,7 @@ pub(crate) fn task_tone(status: TaskStatus) -> Tone {
     }
 }
 
-/// Tells what the state of a host is to the reader.
+/// Returns how important the state of a host is to the reader.
 pub(crate) fn host_tone(status: HostStatus) -> Tone {
     match status {
         HostStatus::NotStarted => Tone::Quiet,
@@ -458,7 +470,7 @@ pub(crate) fn host_tone(status: HostStatus) -> Tone {
     }
 }
 
-/// Tells what the state of a run is to the reader.
+/// Returns how important the state of a run is to the reader.
 pub(crate) fn run_tone(status: RunStatus) -> Tone {
     match status {
         RunStatus::Planned | RunStatus::Running => Tone::Plain,

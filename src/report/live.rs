@@ -1,18 +1,18 @@
-//! The run as a moving picture, for a terminal.
+//! The live view of a run, for a terminal.
 //!
-//! Two parties share a `Screen`: the run tells it events and never waits for the terminal; a
-//! painter of its own shows it ten times a second. So a burst of events in virtual time costs no
-//! drawing each, and a clock goes on while nothing happens. What is finished scrolls up as lines
-//! that stay; below them stand the lines that move.
+//! Two parties share a `Screen`: the run gives it events and never waits for the terminal; a painter
+//! thread shows it ten times a second. So a burst of events in virtual time is drawn once, and a
+//! clock advances while nothing happens. What is finished scrolls up as lines that stay; below them
+//! are the lines that move.
 //!
 //! ```text
 //!   run -- event, progress --> Screen <-- lines -- painter --> terminal
 //! ```
 //!
 //! A picture is one write, so nothing flickers. The terminal is `indicatif`'s, its bars are not
-//! used: they fill each line with blanks to the full width, so that after a resize nobody knows how
-//! many rows they take, and lines that should stay are lost. Whether there is a terminal is the
-//! caller's to know.
+//! used: they fill each line with spaces to the full width, so that after a resize the rows that they
+//! take are unknown, and lines that should stay are lost. The caller knows whether there is a
+//! terminal.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ use crate::report::Style;
 use crate::report::screen::Frame;
 use crate::report::screen::Screen;
 
-/// The time between two pictures: smooth to the eye, and nothing beside the work.
+/// The time between two pictures: smooth to the eye, and cheap.
 const PERIOD: Duration = Duration::from_millis(100);
 
 /// Clears from the cursor to the end of its line.
@@ -62,8 +62,8 @@ struct Shared {
 /// The terminal. Locked while a picture is drawn; always before the screen.
 struct Canvas {
     terminal: Box<dyn TermLike>,
-    /// The columns of each line that moves, as it stands on the terminal; the cursor is behind the
-    /// last one.
+    /// The columns of each line that moves, as it is on the terminal; the cursor is after the last
+    /// one.
     drawn: Vec<usize>,
     turn: usize,
     is_paused: bool,
@@ -110,7 +110,7 @@ impl Live {
         canvas.is_paused = true;
     }
 
-    /// Goes on after [`Live::pause`].
+    /// Continues after [`Live::pause`].
     pub fn resume(&self) {
         locked(&self.shared.canvas).is_paused = false;
         self.shared.paint();
@@ -129,7 +129,7 @@ impl Live {
         *locked(&self.shared.stop) = true;
         self.shared.stopped.notify_all();
         if let Some(painter) = self.painter.take() {
-            // A painter that panicked has said so; the terminal is cleaned all the same.
+            // A painter that panicked has said so; the terminal is cleaned anyway.
             let _ended = painter.join();
         }
         locked(&self.shared.canvas).rest(&self.shared.screen);
@@ -347,7 +347,7 @@ mod tests {
         story.on_models().tell(&mut live);
         live.shared.paint();
         let contents = terminal.contents();
-        assert!(contents.ends_with("and 42 more hosts at work"), "{contents}");
+        assert!(contents.ends_with("and 42 more active hosts"), "{contents}");
         assert!(contents.contains("0 of 50 hosts done"), "{contents}");
     }
 
@@ -365,16 +365,16 @@ mod tests {
         let (mut live, terminal) = live(40, 100);
         sample::paused().on_models().tell(&mut live);
         live.shared.paint();
-        assert!(terminal.contents().contains("waits for your answer"));
+        assert!(terminal.contents().contains("waiting for your answer"));
         let during = live.suspend(|| {
             live.shared.paint();
             terminal.contents()
         });
-        assert!(!during.contains("waits for your answer"), "{during}");
-        assert!(during.contains("What now?"), "{during}");
-        assert!(terminal.contents().contains("waits for your answer"));
+        assert!(!during.contains("waiting for your answer"), "{during}");
+        assert!(during.contains("Continue anyway?"), "{during}");
+        assert!(terminal.contents().contains("waiting for your answer"));
         live.finish();
-        assert!(!terminal.contents().contains("waits for your answer"));
+        assert!(!terminal.contents().contains("waiting for your answer"));
     }
 
     #[test]

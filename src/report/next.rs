@@ -1,6 +1,6 @@
-//! What to do next: from the state of a run, the commands that go on.
+//! What to do next: the commands that fit the state of a run.
 //!
-//! No command is offered that the state does not call for, and each is whole: to be copied.
+//! Only commands that make sense in this state are shown, and each can be copied as it is.
 
 use crate::event::HostStatus;
 use crate::event::Question;
@@ -13,12 +13,12 @@ use crate::inventory::HostName;
 use crate::quote;
 use crate::report::detail::sentence;
 
-/// A way to go on: what it is for, and the commands.
+/// A possible next action: what it is for, and the commands.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Next {
-    /// What it does, or must be done first.
+    /// What it does, or what must be done first.
     pub(crate) why: String,
-    /// The commands, to be given in this order.
+    /// The commands, in this order.
     pub(crate) commands: Vec<String>,
 }
 
@@ -28,7 +28,7 @@ impl Next {
     }
 }
 
-/// Returns what may be done next, the likely way first; nothing after a success.
+/// Returns the possible next actions, the likely one first; none after a success.
 pub(crate) fn next(state: &RunState, program: &str, run: &RunId) -> Vec<Next> {
     let verb = |verb: &str| format!("{program} {verb} {}", word(&run.0));
     let again = apply(state, program);
@@ -36,41 +36,41 @@ pub(crate) fn next(state: &RunState, program: &str, run: &RunId) -> Vec<Next> {
         RunStatus::Succeeded => Vec::new(),
         RunStatus::Planned | RunStatus::Running | RunStatus::Paused => {
             let why = if state.status != RunStatus::Paused {
-                "The run has not ended: its controller may have been stopped. To go on:"
+                "The run has not ended; its controller may have been killed. To continue, run:"
             } else if state.open_questions().is_empty() {
-                "To go on:"
+                "To continue, run:"
             } else {
-                "When it is answered, to go on:"
+                "To continue after answering, run:"
             };
             let mut out = vec![Next::new(why, verb("resume"))];
             if state.hosts.values().any(can_roll_back) {
-                out.push(Next::new("Or, to put things back:", verb("rollback")));
+                out.push(Next::new("To roll back instead, run:", verb("rollback")));
             }
             out
         }
         RunStatus::Stuck => vec![
-            Next::new("To see all that was done:", verb("show")),
+            Next::new("To see everything that was done, run:", verb("show")),
             Next::new(
-                "Look at the host, mend what stands in the way, then take the rollback up again:",
+                "After repairing the stuck hosts, continue the rollback with:",
                 verb("rollback"),
             ),
         ],
-        RunStatus::Refused => vec![Next::new("Mend what is said above, then:", again)],
-        RunStatus::RolledBack => vec![Next::new("When the cause is mended:", again)],
+        RunStatus::Refused => vec![Next::new("After fixing the problems above, run:", again)],
+        RunStatus::RolledBack => vec![Next::new("After fixing the cause, run:", again)],
         RunStatus::Failed | RunStatus::Aborted => {
             let mut out = Vec::new();
             let is_past = |host: &HostState| {
                 host.no_return.is_some() && host.shown_status() != HostStatus::Succeeded
             };
             if state.hosts.values().any(is_past) {
-                let why = "Past the point of no return a host goes only forward. \
-                           To see what was done there, before the rest is done by hand:";
+                let why = "A host past its point of no return is not rolled back; finish it by hand. \
+                           To see what was done there, run:";
                 out.push(Next::new(why, verb("show")));
             }
             if state.hosts.values().any(can_roll_back) {
-                out.push(Next::new("To put things back:", verb("rollback")));
+                out.push(Next::new("To roll back, run:", verb("rollback")));
             }
-            out.push(Next::new("When the cause is mended:", again));
+            out.push(Next::new("After fixing the cause, run:", again));
             out
         }
     }
@@ -105,7 +105,7 @@ pub(crate) fn answers(
         .collect()
 }
 
-/// Returns the command that starts such a run again, on the hosts that are left.
+/// Returns the command that starts the same run again, on the remaining hosts.
 fn apply(state: &RunState, program: &str) -> String {
     let mut words = state.planned.arguments.clone();
     if words.is_empty() {
@@ -126,7 +126,7 @@ fn apply(state: &RunState, program: &str) -> String {
     format!("{program} apply {}", words.join(" "))
 }
 
-/// Writes a word as it is to be typed, quoted only where it needs it.
+/// Returns a word as it must be typed, quoted only if necessary.
 fn word(text: &str) -> String {
     sentence(&quote::readable(text))
 }

@@ -1,4 +1,4 @@
-//! Runs that have not ended: what they wait for, and what to type next.
+//! Runs that have not ended: what they wait for, and the next commands.
 
 use std::fmt::Write as _;
 
@@ -14,8 +14,7 @@ use crate::report::summary::ways_on;
 use crate::report::tally::title_of;
 use crate::report::text::printable;
 
-/// Returns the state of a run in a word. If its process is gone, that is no longer what the events
-/// say.
+/// Returns the state of a run in a word. If its process is gone, the events do not show that.
 pub fn state_word(state: &RunState, is_alive: bool) -> &'static str {
     if state.status.is_under_way() && !is_alive { "interrupted" } else { state.status.word() }
 }
@@ -48,7 +47,7 @@ pub fn waits_for(state: &RunState) -> Vec<String> {
     out
 }
 
-/// Returns the commands that lead on, the likely one first.
+/// Returns the next commands, the likely one first.
 pub fn commands(state: &RunState, kept: &Kept<'_>, invocation: &Invocation) -> Vec<String> {
     let Invocation { program, run, .. } = invocation;
     if state.status.has_ended() {
@@ -68,7 +67,7 @@ pub fn commands(state: &RunState, kept: &Kept<'_>, invocation: &Invocation) -> V
     out
 }
 
-/// Returns how a run that has not ended goes on, as text with an empty line before it.
+/// Returns how a run that has not ended can continue, as text after an empty line.
 pub(crate) fn what_next(state: &RunState, kept: &Kept<'_>, invocation: &Invocation) -> String {
     if state.status.has_ended() {
         return String::new();
@@ -76,14 +75,14 @@ pub(crate) fn what_next(state: &RunState, kept: &Kept<'_>, invocation: &Invocati
     let is_at_work = state.status.is_under_way() && kept.is_alive;
     let mut out = String::new();
     if !kept.damage.is_empty() {
-        out.push_str("\nPut the hosts in order by hand, then end the run:\n  ");
+        out.push_str("\nRepair the hosts by hand, then end the run:\n  ");
         out.push_str(&abort(invocation));
         out.push('\n');
         return out;
     }
     out.push_str(&ways_on(state, invocation, !is_at_work));
     if is_at_work {
-        let _written = writeln!(out, "\nA process works on it.");
+        let _written = writeln!(out, "\nA process is working on this run.");
     }
     out
 }

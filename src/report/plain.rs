@@ -1,7 +1,7 @@
-//! The run as lines: one an event, for pipes, logs and CI.
+//! The run as lines, one per event, for pipes, logs and CI.
 //!
-//! Every line stands for itself, with time and host in it, so that `grep backend2` gives the
-//! story of that host. A wait has a line when it begins and a sign of life from time to time.
+//! Every line has its time and host, so that `grep backend2` shows everything about that host. A
+//! wait has a line when it starts, and a heartbeat from time to time.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -22,24 +22,23 @@ use crate::report::detail::sentence;
 use crate::report::line::Line;
 use crate::report::line::line_of;
 use crate::report::text::duration;
+use crate::report::text::gap;
 use crate::report::text::pad;
-use crate::report::text::printable;
 use crate::report::text::width;
 use crate::report::wait::Waits;
 use crate::report::wait::away_text;
 
-/// A wait tells of changes so often.
+/// How often a wait shows changed values.
 const CHANGES: Duration = Duration::from_secs(30);
 
-/// A wait in which nothing changes shows a sign of life so often: well below the silence after
-/// which CI ends a job.
+/// How often a wait without changes shows a line: well below the silence after which CI ends a job.
 const HEARTBEAT: Duration = Duration::from_mins(2);
 
 /// A changed word (not a number) is shown at once, but not oftener than this: it may flap.
 const FLAPPING: Duration = Duration::from_secs(5);
 
 /// Columns of the widest status word.
-const WORD_WIDTH: usize = 11;
+const WORD_WIDTH: usize = 12;
 
 /// Columns that names of hosts and steps may take before lines get out of column.
 const NAME_WIDTHS: std::ops::RangeInclusive<usize> = 4..=24;
@@ -50,15 +49,15 @@ pub struct Plain<W> {
     style: Style,
     state: RunState,
     waits: Waits,
-    told: BTreeMap<TaskId, Told>,
+    shown: BTreeMap<TaskId, Shown>,
     /// When a machine was last reported to be away, and why.
     away: BTreeMap<TaskId, (Timestamp, String)>,
     host_width: usize,
     step_width: usize,
 }
 
-/// What was last told of a wait.
-struct Told {
+/// What was last shown of a wait.
+struct Shown {
     at: Timestamp,
     words: Vec<String>,
     seen: String,
@@ -72,7 +71,7 @@ impl<W: Write> Plain<W> {
             style,
             state: RunState::default(),
             waits: Waits::default(),
-            told: BTreeMap::new(),
+            shown: BTreeMap::new(),
             away: BTreeMap::new(),
             host_width: *NAME_WIDTHS.start(),
             step_width: *NAME_WIDTHS.start(),
@@ -96,9 +95,9 @@ impl<W: Write> Plain<W> {
         let time = self.style.clock(at);
         let host = pad(&line.host, self.host_width);
         let step = pad(&line.step, self.step_width);
-        let blanks = " ".repeat(WORD_WIDTH.saturating_sub(width(&line.word)));
         let word = self.style.paint(line.tone, &line.word);
-        let whole = format!("{time}  {host}  {step}  {word}{blanks}  {}", line.text);
+        let gap = gap(&line.word, WORD_WIDTH);
+        let whole = format!("{time}  {host}  {step}  {word}{gap}{}", line.text);
         self.write(whole.trim_end());
         for detail in &line.details {
             let text = self.style.paint(detail.tone, &detail.text);
@@ -106,7 +105,7 @@ impl<W: Write> Plain<W> {
         }
     }
 
-    /// Writes a line; a reader that is gone is no reason to end a run.
+    /// Writes a line; a run does not end if its reader is gone.
     fn write(&mut self, line: &str) {
         let _gone = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
     }
@@ -119,7 +118,7 @@ impl<W: Write> Plain<W> {
         let hosts = self.state.hosts.keys();
         self.host_width = fit(&mut hosts.map(|host| width(host.as_str())));
         let steps = self.state.planned.paths().map(|path| width(&path.0));
-        // `preflight` stands in the column of the steps, too.
+        // `preflight` is in the column of the steps, too.
         self.step_width = fit(&mut steps.chain(["preflight".len()]));
     }
 
@@ -129,12 +128,12 @@ impl<W: Write> Plain<W> {
         };
         let begun = self.state.task(task).and_then(|task| task.begun);
         let words: Vec<String> = wait.words().into_iter().map(str::to_owned).collect();
-        let told = self.told.get(task);
-        let silence = between(told.map(|told| told.at).or(begun), Some(now));
-        let is_new = told.is_none_or(|told| told.words != words);
+        let shown = self.shown.get(task);
+        let silence = between(shown.map(|shown| shown.at).or(begun), Some(now));
+        let is_new = shown.is_none_or(|shown| shown.words != words);
         let seen = wait.seen();
-        let is_change = told.is_none_or(|told| told.seen != seen);
-        let is_first = told.is_none() && (begun.is_none() || wait.until().is_some());
+        let is_change = shown.is_none_or(|shown| shown.seen != seen);
+        let is_first = shown.is_none() && (begun.is_none() || wait.until().is_some());
         let is_due = silence >= HEARTBEAT
             || is_change && silence >= CHANGES
             || is_new && silence >= FLAPPING;
@@ -147,23 +146,15 @@ impl<W: Write> Plain<W> {
             text.insert(0, wait.until().unwrap_or_default());
         }
         text.retain(|part| !part.is_empty());
-        let line = progress_line(task, "waits", text.join("; "));
-        self.told.insert(task.clone(), Told { at: now, words, seen });
+        let line = progress_line(task, "waiting", text.join("; "));
+        self.shown.insert(task.clone(), Shown { at: now, words, seen });
         self.line(now, &line);
     }
 }
 
-/// Words news that are not an event.
+/// Returns the line of progress.
 fn progress_line(task: &TaskId, word: &str, text: String) -> Line {
-    Line {
-        host: printable(task.host.as_str()),
-        step: printable(&task.step.0),
-        word: word.to_owned(),
-        tone: Tone::Quiet,
-        text,
-        details: Vec::new(),
-        is_trace: true,
-    }
+    Line::new(word, Tone::Quiet, text).of_task(task).trace()
 }
 
 impl<W: Write> Reporter for Plain<W> {
@@ -174,7 +165,7 @@ impl<W: Write> Reporter for Plain<W> {
         }
         if let Event::TaskEnded { task, .. } | Event::TaskBegun { task, .. } = &record.event {
             self.waits.end(task);
-            self.told.remove(task);
+            self.shown.remove(task);
             self.away.remove(task);
         }
         if let Some(line) = line_of(&self.state, record) {
@@ -188,16 +179,16 @@ impl<W: Write> Reporter for Plain<W> {
             Progress::Retrying { task, ordinal, of, delay, why } => {
                 let text =
                     format!("attempt {ordinal} of {of} in {}: {}", duration(*delay), sentence(why));
-                self.line(now, &progress_line(task, "retries", text));
+                self.line(now, &progress_line(task, "retrying", text));
             }
             Progress::Away { task, on, why, away, limit } => {
-                let is_due = self.away.get(task).is_none_or(|(told, last)| {
-                    last != why || between(Some(*told), Some(now)) >= HEARTBEAT
+                let is_due = self.away.get(task).is_none_or(|(at, last)| {
+                    last != why || between(Some(*at), Some(now)) >= HEARTBEAT
                 });
                 if is_due {
                     self.away.insert(task.clone(), (now, why.clone()));
                     let text = away_text(on, why, *away, *limit);
-                    self.line(now, &progress_line(task, "away", text));
+                    self.line(now, &progress_line(task, "disconnected", text));
                 }
             }
         }
@@ -223,37 +214,37 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_shows_what_was_expected_and_seen() {
+    fn a_failure_shows_what_was_expected_and_observed() {
         insta::assert_snapshot!(told(&sample::rolled_back()));
     }
 
     #[test]
-    fn a_stuck_host_is_told_with_its_reason() {
+    fn a_stuck_host_is_shown_with_its_reason() {
         insta::assert_snapshot!(told(&sample::stuck()));
     }
 
     #[test]
-    fn a_question_is_told_with_its_answers() {
+    fn a_question_is_shown_with_its_answers() {
         insta::assert_snapshot!(told(&sample::answered()));
     }
 
     #[test]
-    fn a_refusal_says_which_claim_did_not_hold() {
+    fn a_refusal_shows_which_check_failed() {
         insta::assert_snapshot!(told(&sample::refused()));
     }
 
     #[test]
-    fn an_unreachable_host_is_told_with_the_reason() {
+    fn an_unreachable_host_is_shown_with_the_reason() {
         insta::assert_snapshot!(told(&sample::unreachable()));
     }
 
     #[test]
-    fn an_interrupt_is_told() {
+    fn an_interrupt_is_shown() {
         insta::assert_snapshot!(told(&sample::interrupted()));
     }
 
     #[test]
-    fn an_end_that_is_unknown_is_called_so() {
+    fn an_unknown_outcome_is_called_so() {
         insta::assert_snapshot!(told(&sample::past_return()));
     }
 
@@ -281,12 +272,12 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_tells_changed_words_at_once_and_is_not_silent_for_longer_than_two_minutes() {
+    fn a_wait_shows_changed_words_at_once_and_is_not_silent_for_longer_than_two_minutes() {
         let mut story = Story::started(&["backend1"]);
         story.open("backend1", "expire");
-        for look in 0..16 {
-            let state = if look < 2 { "syncing" } else { "synced" };
-            let mut news = waiting("backend1", "expire", 9, look * 10);
+        for check in 0..16 {
+            let state = if check < 2 { "syncing" } else { "synced" };
+            let mut news = waiting("backend1", "expire", 9, check * 10);
             if let Progress::Waiting { values, .. } = &mut news {
                 values.push(("ring".to_owned(), state.to_owned()));
             }

@@ -22,7 +22,7 @@ const GAP: usize = 2;
 /// The widest that one cell may be.
 const CELL_WIDTH: usize = 40;
 
-/// What a table of runs knows of one.
+/// One row of the table of runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RunLine {
     /// The run.
@@ -31,9 +31,9 @@ pub struct RunLine {
     pub plan: String,
     /// Its state, as in JSON: `rolled_back`.
     pub state: String,
-    /// Who began it: `user@machine`.
+    /// Who started it: `user@machine`.
     pub by: String,
-    /// When it began.
+    /// When it started.
     pub begun_at: Timestamp,
     /// When it ended; `None` while it has not.
     pub ended_at: Option<Timestamp>,
@@ -41,11 +41,11 @@ pub struct RunLine {
     pub hosts: usize,
     /// What it waits for; see [`crate::report::open::waits_for`].
     pub waits_for: Vec<String>,
-    /// The commands that lead on; empty for a run that ended.
+    /// The next commands; empty for a run that ended.
     pub next: Vec<String>,
 }
 
-/// A column: its heading, and how much it is missed where the width is short (0: never left out).
+/// A column: its heading, and when it is left out if the table is too wide (0: never).
 struct Column {
     heading: &'static str,
     missed: u8,
@@ -58,7 +58,7 @@ const COLUMNS: [Column; 7] = [
     Column { heading: "STATE", missed: 0, cell: |run, _| printable(&run.state.replace('_', " ")) },
     Column { heading: "PLAN", missed: 1, cell: |run, _| printable(&run.plan) },
     Column {
-        heading: "BEGUN",
+        heading: "STARTED",
         missed: 2,
         cell: |run, style| style.format(run.begun_at, "%Y-%m-%d %H:%M"),
     },
@@ -71,13 +71,13 @@ const COLUMNS: [Column; 7] = [
     Column { heading: "BY", missed: 4, cell: |run, _| printable(&run.by) },
 ];
 
-/// Returns the time from begin to end.
+/// Returns the time from start to end.
 fn took(run: &RunLine) -> Option<Duration> {
     let ended = run.ended_at?;
     Some(between(Some(run.begun_at), Some(ended)))
 }
 
-/// Returns the runs as a table that fits the width, newest first; what fits least is left out.
+/// Returns the runs as a table that fits the width, newest first.
 pub fn text(runs: &[RunLine], style: &Style) -> String {
     if runs.is_empty() {
         return "no runs yet\n".to_owned();
@@ -122,7 +122,7 @@ pub fn text(runs: &[RunLine], style: &Style) -> String {
         out.push_str(&style.paint(Tone::Strong, &line));
         out.push('\n');
         for wait in &run.waits_for {
-            let _written = writeln!(out, "  waits for {wait}");
+            let _written = writeln!(out, "  waiting for {wait}");
         }
         for command in &run.next {
             let _written = writeln!(out, "  {command}");
@@ -177,13 +177,13 @@ mod tests {
             ),
             run("20261124-1400-k3f9", "paused", "2026-11-24T14:00:00Z", None),
         ];
-        runs[1].waits_for = vec!["an answer to backend1/expire: Go on anyway?".to_owned()];
+        runs[1].waits_for = vec!["an answer to backend1/expire: Continue anyway?".to_owned()];
         runs[1].next = vec!["planrun resume 20261124-1400-k3f9".to_owned()];
         runs
     }
 
     #[test]
-    fn the_newest_run_stands_first() {
+    fn the_newest_run_is_first() {
         insta::assert_snapshot!(text(&runs(), &Style::plain(100)));
     }
 

@@ -1,4 +1,4 @@
-//! Canned runs for the tests of reports: the flagship in short, and the ways it may end.
+//! Sample runs for the tests of reports: the main plan in short, and its possible results.
 
 mod ends;
 
@@ -52,25 +52,25 @@ const STEPS: [(&str, &str, &str, &str); 16] = [
     ("expire", "", "Wait for disconnected users to expire", "wait"),
     ("cut_over", "", "Stop the backend and move whoever is still mapped", "block"),
     ("stop", "cut_over", "Stop Dovecot", "run"),
-    ("stop.rollback", "stop", "the way back", "block"),
+    ("stop.rollback", "stop", "the rollback", "block"),
     ("stop.rollback/1", "stop.rollback", "systemctl start dovecot", "run"),
     ("down", "cut_over", "Take it out of the directors' choice", "run"),
     ("flush", "cut_over", "Move its users to the other backends", "run"),
     ("maintain", "", "Do the work", "shell"),
-    ("hand_over", "", "Let a person do the work", "approve"),
-    ("start", "", "Start Dovecot; the directors send nobody yet", "run"),
+    ("hand_over", "", "Let the operator do the work", "approve"),
+    ("start", "", "Start Dovecot; the directors send no users yet", "run"),
     ("verify", "", "Read the test user's mail", "assert"),
     ("up", "", "Put it back into service", "run"),
-    ("watch", "", "See it serve for a minute before the next one is begun", "wait"),
+    ("watch", "", "See it serve for a minute before the next one starts", "wait"),
 ];
 
-/// What a reporter is told.
+/// What a reporter receives.
 enum News {
     Event(Record),
     Progress(Progress, Timestamp),
 }
 
-/// A run that is being told.
+/// A run as a reporter receives it.
 pub(crate) struct Story {
     now: Timestamp,
     seq: u64,
@@ -114,7 +114,7 @@ impl Story {
         story
     }
 
-    /// Begins and lets every preflight hold.
+    /// Starts; every preflight passes.
     pub(crate) fn started(hosts: &[&str]) -> Self {
         let mut story = Self::new(hosts);
         for name in hosts {
@@ -126,7 +126,7 @@ impl Story {
         story
     }
 
-    /// The same run on model hosts: its time is virtual, and stands between two events.
+    /// The same run on model hosts: its time is virtual, and stops between two events.
     pub(crate) fn on_models(mut self) -> Self {
         for news in &mut self.news {
             if let News::Event(record) = news
@@ -214,7 +214,7 @@ impl Story {
         });
     }
 
-    /// A step that is sent once and changes something.
+    /// A step with one attempt that changes something.
     pub(crate) fn change(&mut self, name: &str, step: &str, on: &str, command: &str, millis: i64) {
         self.open(name, step);
         self.attempt(name, step, 1, on, command);
@@ -223,15 +223,15 @@ impl Story {
         self.close(name, step, TaskStatus::Changed, None);
     }
 
-    /// The way up to the cut-over: users fall from 120 by 10 a look.
+    /// Everything up to the cut-over: users fall from 120 by 10 per check.
     fn drained(&mut self, name: &str) {
         self.begin(name);
         self.open(name, "before");
         self.close(name, "before", TaskStatus::Unchanged, None);
         self.change(name, "drain", "director1", "doveadm director update 198.51.100.1 0", 400);
         self.open(name, "expire");
-        for look in 0..12 {
-            self.progress(waiting(name, "expire", 120 - 10 * look, look * 10));
+        for check in 0..12 {
+            self.progress(waiting(name, "expire", 120 - 10 * check, check * 10));
             self.after(10_000);
         }
         let nobody = seen("", "backend.users == 0", Truth::True, &[("backend.users", "0")]);
@@ -252,7 +252,7 @@ impl Story {
         self.change(name, "flush", "director1", "doveadm director flush 198.51.100.1", 2_000);
         self.event(Event::PointOfNoReturn {
             task: task(name, "flush"),
-            why: "its users live elsewhere now".to_owned(),
+            why: "its users are on other backends now".to_owned(),
         });
         self.close(name, "cut_over", TaskStatus::Changed, None);
     }
@@ -272,7 +272,7 @@ impl Story {
         self.drained(name);
         self.cut_over(name);
         self.open(name, "maintain");
-        let why = Some(reason("`command != \"\"` does not hold", Vec::new()));
+        let why = Some(reason("its `when` is false", Vec::new()));
         self.close(name, "maintain", TaskStatus::Skipped, why);
         self.come_back(name);
     }
@@ -285,7 +285,7 @@ impl Story {
         self.event(Event::RunEnded { status, why: why.map(str::to_owned) });
     }
 
-    /// `down` is refused three times, and the host turns back.
+    /// `down` is refused three times, and the host is rolled back.
     fn refused_down(&mut self, name: &str) {
         self.drained(name);
         self.open(name, "cut_over");
@@ -303,18 +303,21 @@ impl Story {
                     ordinal: ordinal + 1,
                     of: 3,
                     delay: Duration::from_secs(5),
-                    why: "exit 65".to_owned(),
+                    why: "exit code 65".to_owned(),
                 });
                 self.after(5_000);
             }
         }
         let up = seen("", "backend.state == \"down\"", Truth::False, &[("backend.state", "up")]);
-        let why = reason("not seen done within 20s", vec![up]);
+        let why = reason("exit code 65; `done_when` is still false after 20s", vec![up]);
         self.close(name, "down", TaskStatus::Failed, Some(why));
         self.close(name, "cut_over", TaskStatus::Failed, Some(reason("`down` failed", Vec::new())));
         self.event(Event::RollbackBegun {
             host: host(name),
-            why: reason("`down` failed: not seen done within 20s", Vec::new()),
+            why: reason(
+                "`down` failed: exit code 65; `done_when` is still false after 20s",
+                Vec::new(),
+            ),
         });
     }
 }

@@ -25,6 +25,7 @@ use crate::report::line::one_line;
 use crate::report::tally::title_of;
 use crate::report::text::clip;
 use crate::report::text::duration;
+use crate::report::text::gap;
 use crate::report::text::pad;
 use crate::report::text::printable;
 use crate::report::text::whole;
@@ -34,25 +35,25 @@ use crate::report::wait::Wait;
 use crate::report::wait::Waits;
 use crate::report::wait::away_text;
 
-/// The frames of the mark that turns while something runs.
+/// The frames of the mark of a host that is worked on.
 const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 
-/// Columns that the name of a host may take beside others.
+/// Columns of the name of a host.
 const HOST_WIDTH: usize = 20;
 
-/// Columns that a step may take beside a title.
+/// Columns of a step before its title.
 const STEP_WIDTH: usize = 16;
 
 /// Columns of the widest status word of a step.
 const WORD_WIDTH: usize = 9;
 
-/// Columns of a bar, where there is room for one.
+/// Columns of a bar, if there is room for one.
 const BAR_WIDTH: usize = 20;
 
 /// The narrowest line that is still laid out; below it, text is cut.
 const LEAST_WIDTH: usize = 20;
 
-/// What stands in front of the lines under a line.
+/// The indentation of the details of a line.
 const DETAIL_INDENT: &str = "      ";
 
 /// The state of the picture.
@@ -77,7 +78,7 @@ pub(crate) struct Frame {
     pub(crate) height: usize,
     /// The number of the picture: turns the spinner.
     pub(crate) turn: usize,
-    /// The wall time, for real hosts; `None` lets time stand where the last event left it.
+    /// The wall time, for real hosts; `None` means the time of the last event.
     pub(crate) now: Option<Timestamp>,
 }
 
@@ -124,7 +125,7 @@ impl Screen {
         self.pending.extend(line.filter(|line| !line.is_trace));
     }
 
-    /// Takes news that may be lost.
+    /// Takes progress.
     pub(crate) fn progress(&mut self, progress: &Progress, now: Timestamp) {
         self.now = now;
         self.waits.observe(progress, now);
@@ -159,20 +160,19 @@ impl Screen {
     }
 
     /// Lays out a line that stays: `  ✓ backend1  drain  changed  Map no new users ...`. The title
-    /// of a step that went well is cut to the width; all else goes on in further lines.
+    /// of a step that succeeded is cut to the width; other text is wrapped.
     fn permanent(&self, line: &Line, columns: usize) -> Vec<String> {
-        let mark = self.style.paint(line.tone, mark(line));
-        let word = self.style.paint(line.tone, &pad(&line.word, WORD_WIDTH));
+        let mark = self.style.paint(line.tone, line.mark);
+        let word = self.style.paint(line.tone, &line.word);
         let lead = if line.step.is_empty() {
             let host = self.style.paint(Tone::Strong, &line.host);
             let gap = if line.host.is_empty() { "" } else { " " };
-            let word = self.style.paint(line.tone, &line.word);
             let colon = if line.text.is_empty() { "" } else { ": " };
             format!("{mark} {host}{gap}{word}{colon}")
         } else {
             let host = pad(&line.host, self.host_width);
             let step = pad(&line.step, self.step_width);
-            format!("  {mark} {host}  {step}  {word}  ")
+            format!("  {mark} {host}  {step}  {word}{}", gap(&line.word, WORD_WIDTH))
         };
         let room = columns.saturating_sub(width_of(&lead) + 1);
         let room = room.max(LEAST_WIDTH);
@@ -215,7 +215,7 @@ impl Screen {
             out.extend(self.host(name, host, now, columns, frame.turn, is_wide));
         }
         if active.len() > most {
-            let rest = format!("    and {} more hosts at work", active.len() - most);
+            let rest = format!("    and {} more active hosts", active.len() - most);
             out.push(self.style.paint(Tone::Quiet, &clip(&rest, columns)));
         }
         out.truncate(frame.height.saturating_sub(1).max(1));
@@ -226,20 +226,20 @@ impl Screen {
         let total = self.state.hosts.len();
         let done = |host: &&HostState| host.ended.is_some();
         let done = self.state.hosts.values().filter(done).count();
-        let where_it_is = if self.state.started {
+        let progress = if self.state.started {
             format!("{done} of {total} hosts done")
         } else {
-            let looked = |host: &&HostState| host.preflight.is_some();
-            let looked = self.state.hosts.values().filter(looked).count();
-            format!("preflight: {looked} of {total} hosts")
+            let checked = |host: &&HostState| host.preflight.is_some();
+            let checked = self.state.hosts.values().filter(checked).count();
+            format!("preflight: {checked} of {total} hosts")
         };
         let plan = printable(&self.state.planned.plan);
         let elapsed = duration_in_seconds(self.state.begun, now);
         let virtual_time = if self.state.planned.is_model { " virtual" } else { "" };
         let id = printable(&self.run.0);
-        let whole = format!("{plan}  {where_it_is}  {elapsed}{virtual_time}  run {id}");
-        // Where it does not fit, the run's name is the first to go.
-        let short = format!("{plan}  {where_it_is}  {elapsed}{virtual_time}");
+        let whole = format!("{plan}  {progress}  {elapsed}{virtual_time}  run {id}");
+        // If it does not fit, the run's name is left out.
+        let short = format!("{plan}  {progress}  {elapsed}{virtual_time}");
         let header = if width(&whole) <= columns { whole } else { short };
         self.style.paint(Tone::Strong, &clip(&header, columns))
     }
@@ -256,7 +256,7 @@ impl Screen {
     ) -> Vec<String> {
         let spinner = SPINNER[turn % SPINNER.len()];
         let label = pad(&clip(&printable(name.as_str()), self.host_width), self.host_width);
-        let back = if host.shown_status() == HostStatus::RollingBack { "undoes " } else { "" };
+        let back = if host.shown_status() == HostStatus::RollingBack { "undoing " } else { "" };
         let Some(step) = host.open.last() else {
             let line = clip(&format!("{label}  {back}"), columns - 4);
             return vec![format!("  {} {line}", self.style.paint(Tone::Good, spinner))];
@@ -286,11 +286,11 @@ impl Screen {
         out
     }
 
-    /// Says what a task is at: its question, its next attempt, its command, else its title.
+    /// Returns what a task is doing: its question, its next attempt, its command, else its title.
     fn doing(&self, id: &TaskId, is_asked: bool) -> String {
         let title = title_of(&self.state, id);
         if is_asked {
-            return format!("{title}: waits for your answer");
+            return format!("{title}: waiting for your answer");
         }
         if let Some(note) = self.notes.get(id) {
             return format!("{title}: {note}");
@@ -306,7 +306,7 @@ impl Screen {
         }
     }
 
-    /// Draws a wait: what was seen, and how much of its time has passed.
+    /// Draws a wait: the observed values, and how much of its time has passed.
     fn wait(&self, wait: &Wait, now: Timestamp, columns: usize) -> String {
         let left = wait.left(now);
         let indent = 6 + self.host_width;
@@ -342,16 +342,4 @@ fn bar(passed: f64) -> String {
 /// Returns the time since a moment; tenths would only flicker.
 fn duration_in_seconds(from: Option<Timestamp>, to: Timestamp) -> String {
     whole(between(from, Some(to)))
-}
-
-/// Returns the mark before a line that stays.
-fn mark(line: &Line) -> &'static str {
-    match (line.word.as_str(), line.tone) {
-        ("asks", _) => "?",
-        ("skipped", _) => "-",
-        ("unchanged", _) | (_, Tone::Good) => "✓",
-        (_, Tone::Bad) => "✗",
-        (_, Tone::Warn) => "!",
-        (_, Tone::Quiet | Tone::Strong | Tone::Plain) => "·",
-    }
 }

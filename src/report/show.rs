@@ -1,8 +1,8 @@
 //! One run in full: `planrun show RUN`, as text and as JSON.
 //!
-//! The text is by host, in the order of the run, and on each host in the order things happened:
-//! that is how a person looks for what went wrong. Nothing that was kept is left out but looks of
-//! preflights that held and the rest of long outputs; JSON has the records as they are.
+//! The text is grouped by host, and has the events of each host in their order. Only the checks of a
+//! preflight that passed and the rest of long outputs are left out; JSON has the records as they
+//! are.
 
 use std::fmt::Write as _;
 
@@ -59,10 +59,10 @@ const MOST_DAMAGE: usize = 20;
 /// Columns of a value of an input.
 const VALUE_WIDTH: usize = 100;
 
-/// Hex digits of a digest that tell two plans apart for a person.
+/// Hex digits of a digest, enough to distinguish two plans.
 const DIGEST_DIGITS: usize = 12;
 
-/// A run as it is kept.
+/// A run as it is stored.
 #[derive(Clone, Copy, Debug)]
 pub struct Kept<'a> {
     /// The events that can be read.
@@ -166,7 +166,7 @@ impl Page<'_> {
         let separator = if why.is_empty() { "" } else { ": " };
         self.fact("state", &format!("{word}{separator}{why}"));
         for wait in waits_for(state) {
-            self.fact("waits for", &wait);
+            self.fact("waiting for", &wait);
         }
         let planned = records.iter().find_map(|record| match &record.event {
             Event::RunPlanned(planned) => Some((record, planned)),
@@ -179,17 +179,17 @@ impl Page<'_> {
         let plan = format!("{}, sha256 {}", sentence(&planned.plan_path), printable(&digest));
         self.fact("plan", &plan);
         self.fact("inventory", &sentence(&planned.inventory.path));
-        let begun = format!(
+        let started = format!(
             "{} by {} with planrun {}",
             self.style.date(record.at),
             sentence(&planned.by),
             sentence(&planned.tool)
         );
-        self.fact("begun", &begun);
+        self.fact("started", &started);
         if let Some(last) = records.last() {
             let at = self.style.date(last.at);
             let virtual_time = if state.planned.is_model { " (virtual time)" } else { "" };
-            let took = format!("{at}, {} after it began{virtual_time}", duration(state.took));
+            let took = format!("{at}, {} after the start{virtual_time}", duration(state.took));
             self.fact("last event", &took);
         }
         let hosts = list(planned.hosts.iter().map(HostName::as_str), MOST_HOSTS);
@@ -199,13 +199,13 @@ impl Page<'_> {
         self.inputs(planned);
     }
 
-    /// Writes what is wrong with the record.
+    /// Writes which events are damaged.
     fn damage(&mut self, damage: &[String]) {
         if damage.is_empty() {
             return;
         }
         self.line("");
-        let heading = "damaged: these events are missing below, and the run cannot go on";
+        let heading = "damaged: these events are missing below, and the run cannot continue";
         self.line(&self.style.paint(Tone::Bad, heading));
         for line in damage.iter().take(MOST_DAMAGE) {
             self.line(&format!("  {}", sentence(line)));
@@ -215,7 +215,7 @@ impl Page<'_> {
         }
     }
 
-    /// Writes each input once where all hosts have the same value, else by host.
+    /// Writes each input once if all hosts have the same value, else by host.
     fn inputs(&mut self, planned: &RunPlanned) {
         let Some((_, first)) = planned.inputs.first() else {
             return;
@@ -248,7 +248,7 @@ impl Page<'_> {
         self.line("");
         let heading = self.style.paint(Tone::Strong, heading);
         self.line(&heading);
-        // Each line is worded by what was known then, not by how it ended.
+        // Each line shows what was known at that moment, not how it ended.
         let mut then = RunState::default();
         let mut task: Option<&TaskId> = None;
         for record in records {
@@ -277,9 +277,11 @@ impl Page<'_> {
             Event::TaskBegun { .. } => return,
             event if is_count(event) => return,
             Event::AttemptIntended { task, ordinal, on, command, timeout, .. } => {
-                (sends(task, *ordinal, on, command, &duration(*timeout)), true)
+                (running(task, *ordinal, on, command, &duration(*timeout)), true)
             }
-            Event::AttemptEnded { task, outcome, .. } => (answers(state, task, outcome), true),
+            Event::AttemptEnded { task, outcome, .. } => {
+                (self::outcome(state, task, outcome), true)
+            }
             Event::TaskEnded { task, status, .. } => (ended(state, task, *status), true),
             event => {
                 let Some(line) = line_of(state, record) else {
@@ -317,7 +319,7 @@ fn of_line(line: Line) -> Shown {
     Shown { tone: Tone::Plain, text: line.text, details: line.details }
 }
 
-/// Whether an event only keeps count for a resume.
+/// Whether an event only records a time or a check for a resume.
 fn is_count(event: &Event) -> bool {
     matches!(
         event,
@@ -355,11 +357,11 @@ fn task_of(event: &Event) -> Option<&TaskId> {
     }
 }
 
-/// Words that a command leaves; a script is shown under it.
-fn sends(task: &TaskId, ordinal: u32, on: &HostName, command: &str, timeout: &str) -> Shown {
+/// Returns the line of a command; a script is shown below it.
+fn running(task: &TaskId, ordinal: u32, on: &HostName, command: &str, timeout: &str) -> Shown {
     let on = delegated(&task.host, on);
     let attempt = if ordinal > 1 { format!("attempt {ordinal}, ") } else { String::new() };
-    let lead = format!("sends{on} ({attempt}at most {timeout})");
+    let lead = format!("running{on} ({attempt}timeout {timeout})");
     let script = lines(command, OUTPUT_LINES, LINE_WIDTH);
     let (text, script) = match script.as_slice() {
         [one] => (format!("{lead}: {one}"), Vec::new()),
@@ -373,8 +375,8 @@ fn sends(task: &TaskId, ordinal: u32, on: &HostName, command: &str, timeout: &st
     }
 }
 
-/// Words what came of it, with the outputs.
-fn answers(state: &RunState, task: &TaskId, outcome: &Outcome) -> Shown {
+/// Returns the line of an outcome, with the outputs.
+fn outcome(state: &RunState, task: &TaskId, outcome: &Outcome) -> Shown {
     let attempt = state.task(task).and_then(|task| task.attempts.last());
     let on = attempt.map_or(&task.host, |attempt| &attempt.on);
     let mut details = Vec::new();
@@ -386,7 +388,7 @@ fn answers(state: &RunState, task: &TaskId, outcome: &Outcome) -> Shown {
     Shown { tone, text: detail::outcome(outcome), details }
 }
 
-/// Words how a task ended, with all that was seen.
+/// Returns the line of the end of a task, with all observed values.
 fn ended(state: &RunState, id: &TaskId, status: TaskStatus) -> Shown {
     let task = state.task(id);
     let took = task.map(|task| between(task.begun, task.ended));
@@ -402,7 +404,7 @@ fn ended(state: &RunState, id: &TaskId, status: TaskStatus) -> Shown {
     }
 }
 
-/// Writes the value of an input.
+/// Returns the value of an input.
 fn input(value: &Value) -> String {
     clip(&printable(&value.to_string()), VALUE_WIDTH)
 }

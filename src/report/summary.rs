@@ -1,8 +1,8 @@
-//! The end of a run: how it ended, how each host was left, what to do next.
+//! The summary of a run: its result, the state of each host, what to do next.
 //!
-//! Reads the records again, so that it is the same after a crash, in `planrun show` and at once.
-//! It never claims more than they prove: `unknown` is called unknown, a host whose turn never came
-//! is said to be not started.
+//! It is made from the records, so it is the same after a crash, in `planrun show` and at the end of
+//! a run. It never reports more than they prove: `unknown` stays unknown, and a host that planrun did
+//! not work on is *not started*.
 
 use std::fmt::Write as _;
 
@@ -34,7 +34,7 @@ use crate::report::tally::by_status;
 use crate::report::tally::item_of;
 use crate::report::tally::steps_ended;
 use crate::report::tally::title_of;
-use crate::report::tally::was_already_so;
+use crate::report::tally::was_already_done;
 use crate::report::text::count;
 use crate::report::text::duration;
 use crate::report::text::pad;
@@ -42,32 +42,32 @@ use crate::report::text::printable;
 use crate::report::text::width;
 use crate::report::text::wrap;
 
-/// Hosts of one status that are listed with nothing to say about each; more are counted.
+/// Hosts of one status that are listed without details; more are counted.
 const MOST_ALIKE: usize = 20;
 
-/// The widest a host's name makes its column.
+/// Columns of the name of a host, at most.
 const HOST_WIDTH: usize = 40;
 
 /// Columns of the widest status word.
 const STATUS_WIDTH: usize = 12;
 
-/// What a summary must know of the command that shows it.
+/// What a summary needs from the command that shows it.
 #[derive(Clone, Debug)]
 pub struct Invocation {
-    /// How planrun is called: its name, and where the runs are kept if that was said.
+    /// How planrun is called: its name, and the state directory if it was given.
     pub program: String,
     /// The run.
     pub run: RunId,
-    /// How it is to look.
+    /// How it is laid out.
     pub style: Style,
 }
 
-/// Returns the summary of a run, a line end behind each line.
+/// Returns the summary of a run, with a line end after each line.
 pub fn summary(records: &[Record], invocation: &Invocation) -> String {
     summary_of(&RunState::for_report(records), invocation)
 }
 
-/// Returns the summary of what is remembered of a run.
+/// Returns the summary of the state of a run.
 pub fn summary_of(state: &RunState, invocation: &Invocation) -> String {
     let mut page = Page { out: String::new(), style: &invocation.style };
     page.verdict(state);
@@ -76,7 +76,7 @@ pub fn summary_of(state: &RunState, invocation: &Invocation) -> String {
     page.out
 }
 
-/// Returns the open questions with their answers; and, if nobody works on the run, what to do next.
+/// Returns the open questions with their answers; and, if no process works on the run, what to do next.
 pub(crate) fn ways_on(state: &RunState, invocation: &Invocation, is_at_rest: bool) -> String {
     let mut page = Page { out: String::new(), style: &invocation.style };
     for (task, question) in &state.open_questions() {
@@ -119,7 +119,7 @@ impl Page<'_> {
                 let hosts = state.hosts.values();
                 hosts.map(|host| steps_ended(state, host, status)).sum()
             };
-            // What failed may have changed something, though it did not come about.
+            // A failed step may have changed something.
             let failed = [TaskStatus::Failed, TaskStatus::TimedOut, TaskStatus::Unknown];
             let failed: usize = failed.into_iter().map(ended).sum();
             parts.push(match (ended(TaskStatus::Changed), failed) {
@@ -127,7 +127,7 @@ impl Page<'_> {
                 (steps, _) => format!("{} changed", count(steps, "step")),
             });
             if failed > 0 {
-                parts.push(format!("{} failed and the plan went on", count(failed, "step")));
+                parts.push(format!("{} failed but the plan continued", count(failed, "step")));
             }
         } else {
             let total = state.hosts.len();
@@ -235,7 +235,7 @@ impl Page<'_> {
         let host = state.hosts.get(&task.host);
         if host.is_some_and(|host| host.no_return.is_some()) {
             self.line(
-                "Nothing is undone on this host any more: when it is answered, it goes forward.",
+                "This host is past its point of no return: after the answer it continues forward.",
             );
         }
         self.line("Answer with one of:");
@@ -250,39 +250,35 @@ impl Page<'_> {
     }
 }
 
-/// Says what the state of a run means for the hosts.
+/// Returns what the state of a run means for the hosts.
 fn meaning(state: &RunState) -> &'static str {
     match state.status {
         RunStatus::Succeeded => "",
-        RunStatus::Refused => "Nothing was changed: no command that changes a host was sent.",
-        RunStatus::RolledBack if is_already_so(state) => {
-            "On each host that is rolled back, every step with a way back is undone, except where its \
-             way back sent nothing."
+        RunStatus::Refused => "Nothing was changed: only checks were run.",
+        RunStatus::RolledBack if is_already_done(state) => {
+            "Every step that has a rollback was undone on each rolled-back host, except those whose \
+             rollback sent nothing."
         }
         RunStatus::RolledBack => {
-            "On each host that is rolled back, every step with a way back is undone."
+            "Every step that has a rollback was undone on each rolled-back host."
         }
-        RunStatus::Failed => {
-            "What was done was not all undone: each host was left as is said here."
-        }
-        RunStatus::Stuck => {
-            "Undoing failed: a stuck host was left half way, and nothing more was sent to it."
-        }
-        RunStatus::Aborted => "It goes no further: each host was left as is said here.",
-        RunStatus::Paused => "Nothing goes on until a person says so.",
-        RunStatus::Planned => "The preflight has not ended; nothing was changed.",
-        RunStatus::Running => "No end is recorded: it is under way, or its controller was killed.",
+        RunStatus::Failed => "Not every change was undone; see each host below.",
+        RunStatus::Stuck => "Rollback failed: the remaining handlers of a stuck host did not run.",
+        RunStatus::Aborted => "The run was ended without rollback; see each host below.",
+        RunStatus::Paused => "Waiting for an operator.",
+        RunStatus::Planned => "Preflight has not finished; nothing was changed.",
+        RunStatus::Running => "The run is in progress, or its controller was killed.",
     }
 }
 
-/// Whether a step of a way back sent nothing on a host that is rolled back.
-fn is_already_so(state: &RunState) -> bool {
+/// Whether a handler sent nothing on a host that is rolled back.
+fn is_already_done(state: &RunState) -> bool {
     let mut hosts =
         state.hosts.values().filter(|host| host.shown_status() == HostStatus::RolledBack);
-    hosts.any(|host| host.tasks.keys().any(|step| was_already_so(state, host, step)))
+    hosts.any(|host| host.tasks.keys().any(|step| was_already_done(state, host, step)))
 }
 
-/// Says how a host was left, the most important first.
+/// Returns the state of a host, the most important first.
 fn host_texts(state: &RunState, host: &HostState) -> Vec<String> {
     let mut out = Vec::new();
     let took = duration(between(host.begun, host.ended));
@@ -302,9 +298,7 @@ fn host_texts(state: &RunState, host: &HostState) -> Vec<String> {
             out.extend(host.open.iter().map(|step| step_text(state, host, "at", step)));
             if host.open.is_empty() {
                 let last = host.tasks.keys().next_back();
-                out.extend(
-                    last.map(|step| step_text(state, host, "between two steps, after", step)),
-                );
+                out.extend(last.map(|step| step_text(state, host, "between steps, after", step)));
             }
         }
         HostStatus::NotStarted
@@ -316,18 +310,18 @@ fn host_texts(state: &RunState, host: &HostState) -> Vec<String> {
         | HostStatus::RolledBack
         | HostStatus::Stuck => {}
     }
-    let unsent = host.tasks.keys().filter(|step| was_already_so(state, host, step));
+    let unsent = host.tasks.keys().filter(|step| was_already_done(state, host, step));
     out.extend(unsent.map(|step| {
         let step = printable(&step.0);
         format!("{step} sent nothing: its `done_when` was already true")
     }));
-    let failed = [(&host.failed, "failed at"), (&host.undo_failed, "undoing failed at")];
+    let failed = [(&host.failed, "failed at"), (&host.undo_failed, "rollback failed at")];
     for (step, words) in failed {
         if let Some(step) = step.as_ref().filter(|_| host.shown_status() != HostStatus::Succeeded) {
             out.push(step_text(state, host, words, step));
         }
     }
-    // What the failed step says of itself stands below already.
+    // The reason of the failed step is already shown below.
     let is_new = |why: &&Reason| {
         let steps = [&host.failed, &host.undo_failed].into_iter().flatten();
         let tasks = steps.filter_map(|step| host.tasks.get(step)?.why.as_ref());
@@ -340,7 +334,7 @@ fn host_texts(state: &RunState, host: &HostState) -> Vec<String> {
     out
 }
 
-/// Whether a person asked for a rollback, and the host is past its point of no return.
+/// Whether a rollback was requested, and the host is past its point of no return.
 fn is_refused(state: &RunState, host: &HostState) -> bool {
     state.rollback.is_some() && host.no_return.is_some()
 }
@@ -350,12 +344,12 @@ fn step_text(state: &RunState, host: &HostState, words: &str, step: &StepPath) -
     format!("{words} {}: {title}", printable(&step.0))
 }
 
-/// Whether a host was left on the way, or failed there.
+/// Whether a host started and did not succeed.
 fn is_left(status: HostStatus) -> bool {
     !matches!(status, HostStatus::Succeeded | HostStatus::NotStarted)
 }
 
-/// Returns why the failed steps of a host failed, in a line each: the rest was printed when they did.
+/// Returns why the failed steps of a host failed, one line each: the details were shown then.
 fn host_details(host: &HostState) -> Vec<Detail> {
     if !is_left(host.shown_status()) {
         return Vec::new();
@@ -424,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_shows_the_claim_and_the_command_to_repeat() {
+    fn a_refusal_shows_the_check_and_the_command_to_repeat() {
         insta::assert_snapshot!(told(&sample::refused()));
     }
 
@@ -434,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupted_run_says_where_it_stands() {
+    fn an_interrupted_run_shows_where_it_stopped() {
         insta::assert_snapshot!(told(&sample::interrupted()));
     }
 

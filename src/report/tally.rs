@@ -1,4 +1,4 @@
-//! What reports count and name from the state of a run.
+//! Counts and names for reports, from the state of a run.
 
 use crate::event::HostStatus;
 use crate::event::StepPath;
@@ -15,7 +15,7 @@ use crate::report::text::printable;
 /// Columns of an item next to the title of a step.
 const ITEM_WIDTH: usize = 40;
 
-/// The states of a host, what needs a person most first.
+/// The states of a host, the most urgent first.
 const BY_SEVERITY: [HostStatus; 10] = [
     HostStatus::Stuck,
     HostStatus::Quarantined,
@@ -52,11 +52,11 @@ pub(super) fn steps_ended(state: &RunState, host: &HostState, status: TaskStatus
 }
 
 /// Whether a step of a rollback sent nothing because its condition was already true.
-pub(super) fn was_already_so(state: &RunState, host: &HostState, step: &StepPath) -> bool {
+pub(super) fn was_already_done(state: &RunState, host: &HostState, step: &StepPath) -> bool {
     host.task(step).is_some_and(|task| state.planned.was_already_so(step, task))
 }
 
-/// Names a task for people: its title and its item, printable. A title that is only a template is
+/// Returns the title of a task, with its item, printable. A title that is only a template is
 /// replaced by the question as it was asked, or by the command as it was sent.
 pub(super) fn title_of(state: &RunState, id: &TaskId) -> String {
     let title = state.planned.title(&id.step);
@@ -76,8 +76,8 @@ pub(super) fn title_of(state: &RunState, id: &TaskId) -> String {
     title + &item.unwrap_or_default()
 }
 
-/// Names the item of a `for_each` that a task is for: ` [2 of 3: lmtp]`, printable; empty if it is
-/// for none.
+/// Returns the item of a `for_each` that a task is for: ` [2 of 3: lmtp]`, printable; empty if there
+/// is none.
 pub(super) fn item_of(state: &RunState, host: &HostState, step: &StepPath) -> String {
     let item = state.planned.item(host, step);
     let item =

@@ -1,8 +1,8 @@
-//! The one door for text that is not ours.
+//! Text from elsewhere, made safe to show.
 //!
 //! Output of hosts, values, names and sentences of plans pass [`printable`] before they reach a
 //! terminal or a log: afterwards there is no control byte in them, nothing that moves a cursor,
-//! changes a colour, hides or turns round what follows. Everything here works on display columns,
+//! changes a colour, hides or reverses what follows. Everything here works on display columns,
 //! not bytes. Also here: how durations and counts are written, everywhere alike.
 
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use console::measure_text_width;
 
-/// What stands for the part of a text that was cut away.
+/// Replaces the part of a text that was cut off.
 const CUT: char = '…';
 
 /// Returns a text with everything escaped that must not reach a terminal: C0 (line ends and tabs
@@ -66,7 +66,7 @@ fn is_hidden(c: char) -> bool {
 }
 
 /// Returns JSON text with the same characters escaped as in [`printable`], by JSON's own escapes:
-/// it means what it meant. Blanks and line ends between the values stay.
+/// its meaning stays. White space between the values stays.
 pub fn printable_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
@@ -81,8 +81,8 @@ pub fn printable_json(json: &str) -> String {
     out
 }
 
-/// Returns the first lines of a text, each printable and clipped, empty ones at the end left out;
-/// where there are more, a last line says how many. Tabs are widened to the next eighth column.
+/// Returns the first lines of a text, each printable and clipped, without empty ones at the end. If
+/// there are more, a last line counts them. Tabs are widened to the next eighth column.
 pub fn lines(text: &str, most: usize, width: usize) -> Vec<String> {
     let all: Vec<&str> = text.trim_end().lines().collect();
     let rest = all.len().saturating_sub(most);
@@ -90,8 +90,8 @@ pub fn lines(text: &str, most: usize, width: usize) -> Vec<String> {
     all.iter().take(most).map(|line| shown(line, width)).chain(more).collect()
 }
 
-/// Returns the first and the last lines of an output, as [`lines`] does; a line between them says
-/// how many there are besides, unless this is not known.
+/// Returns the first and the last lines of an output, as [`lines`] does; a line between them
+/// counts the others, if their number is known.
 pub fn both_ends(text: &str, most: usize, width: usize, is_cut: bool) -> Vec<String> {
     let all: Vec<&str> = text.trim_end().lines().collect();
     let Some(rest @ 1..) = all.len().checked_sub(most) else {
@@ -115,9 +115,9 @@ fn without_tabs(line: &str, width: usize) -> String {
     // Twice the width leaves room for characters without width before the clip.
     for c in line.chars().take(width.saturating_mul(2)) {
         if c == '\t' {
-            let blanks = 8 - column % 8;
-            out.extend(std::iter::repeat_n(' ', blanks));
-            column += blanks;
+            let spaces = 8 - column % 8;
+            out.extend(std::iter::repeat_n(' ', spaces));
+            column += spaces;
         } else {
             out.push(c);
             column += 1;
@@ -132,6 +132,15 @@ pub fn width(text: &str) -> usize {
         return text.len();
     }
     measure_text_width(text)
+}
+
+/// Returns what separates a word from the text after it: spaces to the next column, or a colon if
+/// the word is wider than its column.
+pub(super) fn gap(word: &str, column: usize) -> String {
+    match column.checked_sub(width(word)) {
+        Some(spaces) => " ".repeat(spaces + 2),
+        None => ": ".to_owned(),
+    }
 }
 
 /// Cuts a printable text without colours to so many columns; what is cut is marked.
@@ -158,14 +167,14 @@ pub fn clip(text: &str, columns: usize) -> String {
     out
 }
 
-/// Fills a text with blanks to so many columns.
+/// Fills a text with spaces to so many columns.
 pub fn pad(text: &str, columns: usize) -> String {
-    let blanks = columns.saturating_sub(width(text));
-    format!("{text}{}", " ".repeat(blanks))
+    let spaces = columns.saturating_sub(width(text));
+    format!("{text}{}", " ".repeat(spaces))
 }
 
 /// Breaks a printable text between words so that no line has more columns than `columns`; a word
-/// that is longer stands alone.
+/// that is longer is on its own line.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     for word in text.split(' ') {

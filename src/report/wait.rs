@@ -1,4 +1,4 @@
-//! Waits as people watch them: the last values, where they are heading, the time left.
+//! Waits in progress: the last values, their trend, the time left.
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
@@ -14,16 +14,16 @@ use crate::report::text;
 use crate::report::text::clip;
 use crate::report::text::printable;
 
-/// So many of the last looks make a trend: one odd look in between does not turn it.
+/// How many values make a trend: a single outlier does not change it.
 const TREND: usize = 5;
 
 /// Columns that one value may take.
 const VALUE_WIDTH: usize = 60;
 
-/// Values that are shown; a condition over more is summed up.
+/// Values that are shown; the rest is counted.
 const MOST_VALUES: usize = 3;
 
-/// All waits that are under way.
+/// All waits in progress.
 #[derive(Debug, Default)]
 pub(crate) struct Waits {
     by_task: BTreeMap<TaskId, Wait>,
@@ -39,12 +39,12 @@ pub(crate) struct Wait {
     waited: Duration,
     limit: Duration,
     stable: Option<(Duration, Duration)>,
-    /// When it was told, so that the time left can be counted down until the next look.
+    /// When this was reported: the time left is counted down from here.
     at: Timestamp,
 }
 
 impl Waits {
-    /// Takes a look of a wait; `None` for other news.
+    /// Takes the progress of a wait; `None` for other progress.
     pub(crate) fn observe(&mut self, progress: &Progress, now: Timestamp) -> Option<&Wait> {
         let Progress::Waiting { task, until, values, error, waited, limit, stable } = progress
         else {
@@ -82,10 +82,10 @@ impl Waits {
 }
 
 impl Wait {
-    /// Returns what was seen: `backend.users = 31, falling`; the reason where it cannot be told.
+    /// Returns the observed values: `backend.users = 31 (falling)`; the error if there is one.
     pub(crate) fn seen(&self) -> String {
         if let Some(error) = &self.error {
-            return format!("cannot tell: {}", clip(&printable(error), 2 * VALUE_WIDTH));
+            return format!("unknown: {}", clip(&printable(error), 2 * VALUE_WIDTH));
         }
         let mut out: Vec<String> = self
             .values
@@ -103,7 +103,7 @@ impl Wait {
         out.join(", ")
     }
 
-    /// Returns where a number is heading, `None` where nothing can be said yet.
+    /// Returns the trend of a number, `None` if it is not known yet.
     fn trend(&self, name: &str) -> Option<&'static str> {
         let numbers = self.numbers.get(name)?;
         if numbers.len() < 2 {
@@ -122,11 +122,11 @@ impl Wait {
         self.until.as_deref().map(printable)
     }
 
-    /// Says how much time is left at a moment; once the condition is true, for how long it is.
+    /// Returns the time left at a moment; once the condition is true, for how long it has been.
     pub(crate) fn left(&self, now: Timestamp) -> String {
         let since = between(Some(self.at), Some(now));
         if let Some((stable, of)) = self.stable {
-            // What lies after the last look was not observed.
+            // The time since the last check was not observed.
             return format!("true for {} of {}", text::whole(stable.min(of)), text::duration(of));
         }
         let left = self.limit.saturating_sub(self.waited).saturating_sub(since);
@@ -150,17 +150,17 @@ impl Wait {
         (passed.as_secs_f64() / of.as_secs_f64()).min(1.0)
     }
 
-    /// Returns what is not a number in what was seen: a change there is news at once.
+    /// Returns the values that are not numbers: a change of these is shown at once.
     pub(crate) fn words(&self) -> Vec<&str> {
         let words = self.values.iter().map(|(_, value)| value.as_str());
         words.filter(|value| value.parse::<f64>().is_err()).chain(self.error.as_deref()).collect()
     }
 }
 
-/// Says of a machine that it is away.
+/// Returns the text for a machine without connection.
 pub(crate) fn away_text(on: &HostName, why: &str, away: Duration, limit: Duration) -> String {
     format!(
-        "no connection to {}: {}; trying again, for {} of {}",
+        "no connection to {}: {}; retrying ({} of {})",
         printable(on.as_str()),
         clip(&printable(why), 2 * VALUE_WIDTH),
         text::whole(away),
@@ -173,13 +173,13 @@ mod tests {
     use super::*;
     use crate::report::sample::waiting;
 
-    /// A moment so many seconds after the look.
+    /// A moment so many seconds after the check.
     fn after(seconds: i64) -> Timestamp {
         Timestamp::from_second(seconds).unwrap()
     }
 
     #[test]
-    fn the_time_left_is_counted_down_between_two_looks() {
+    fn the_time_left_is_counted_down_between_two_checks() {
         let mut waits = Waits::default();
         let wait = waits.observe(&waiting("web1", "drain", 9, 60), after(0)).unwrap();
         assert_eq!(wait.left(after(0)), "14m left");
@@ -200,13 +200,13 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_is_away_is_named_with_the_reason() {
+    fn a_machine_without_connection_is_named_with_the_reason() {
         let text = away_text(
             &HostName::new("web1"),
             "no route",
             Duration::from_secs(7),
             Duration::from_mins(5),
         );
-        assert_eq!(text, "no connection to web1: no route; trying again, for 7s of 5m");
+        assert_eq!(text, "no connection to web1: no route; retrying (7s of 5m)");
     }
 }

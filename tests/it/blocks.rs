@@ -80,7 +80,7 @@ fn a_wait_ends_with_the_time_of_its_block_and_what_was_done_is_undone() {
     assert_eq!(took(&ended.journal, "swap"), Duration::from_mins(5));
     assert_eq!(
         why(&ended.state, "swap"),
-        "waited 4m 58s of 1h in vain; the 5m of `Swap them` are over"
+        "condition still false after 4m 58s of 1h; `Swap them` exceeded its 5m timeout"
     );
     assert_eq!((ended.stops, ended.starts), (json!(["imap"]), json!(["imap"])));
 }
@@ -107,7 +107,7 @@ fn a_command_is_given_no_more_than_the_rest_and_nothing_is_begun_after_it() {
     let ended = run(steps, &[("first", "hangs", None)]);
     let story = trace(&ended.journal);
     assert_eq!(status_of(&ended.state, "first"), Some(TaskStatus::TimedOut), "{story}");
-    assert!(why(&ended.state, "first").ends_with("the 3m of `block` are over"), "{story}");
+    assert!(why(&ended.state, "first").ends_with("`block` exceeded its 3m timeout"), "{story}");
     assert_eq!(status_of(&ended.state, "second"), None, "{story}");
     assert_eq!(sent(&ended.journal), ["m1: svc note a"], "{story}");
     let records = ended.journal.records.borrow();
@@ -131,7 +131,7 @@ fn what_comes_after_a_tolerated_failure_is_not_begun_without_time() {
     let ended = run(steps, &[]);
     let story = trace(&ended.journal);
     assert!(sent(&ended.journal).is_empty(), "{story}");
-    assert_eq!(why(&ended.state, "swap"), "the 3m of `block` are over; it was not begun");
+    assert_eq!(why(&ended.state, "swap"), "`block` exceeded its 3m timeout; not started");
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn no_round_is_begun_that_cannot_be_gone_through_in_time() {
     // At 0, 2 and 4 minutes; then a minute is left, and the next would begin in two.
     assert_eq!(sent(&ended.journal).len(), 3, "{story}");
     assert!(took(&ended.journal, "swap") < Duration::from_mins(5), "{story}");
-    assert!(why(&ended.state, "swap").ends_with("no time is left for another round"), "{story}");
+    assert!(why(&ended.state, "swap").ends_with("no time left for another attempt"), "{story}");
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn a_block_inside_has_no_more_than_what_is_left_outside_and_its_rescue_counts_th
     assert_eq!(took(&ended.journal, "outer"), Duration::from_mins(5));
     assert_eq!(
         why(&ended.state, "outer"),
-        "waited 2m of 1h in vain; the 5m of `Both` are over",
+        "wait not finished after 2m of 1h; `Both` exceeded its 5m timeout",
         "{story}"
     );
 }
@@ -199,7 +199,7 @@ fn a_way_back_has_its_own_time_and_none_of_what_it_undoes() {
     assert_eq!(took(&ended.journal, "stop.rollback"), Duration::from_mins(5));
     assert_eq!(
         why(&ended.state, "gone"),
-        "waited 3m of 1h in vain; the 5m of `block` are over",
+        "condition still false after 3m of 1h; `block` exceeded its 5m timeout",
         "{story}"
     );
 }
@@ -463,6 +463,6 @@ steps:
         planrun.file("inventory.yaml", "all: {hosts: {here: {planrun_connection: local}}}\n");
     let ended = planrun.run(&["apply", &plan, "-i", &inventory]);
     ended.exits(0);
-    ended.says("rescued: exit 1; no time is left for another round");
-    ended.says("0 steps changed, 1 step failed and the plan went on");
+    ended.says("rescued: exit code 1; no time left for another attempt");
+    ended.says("0 steps changed, 1 step failed but the plan continued");
 }

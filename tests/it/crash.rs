@@ -88,7 +88,7 @@ fn a_command_whose_end_nobody_saw_is_asked_about_when_nothing_shows_what_it_did(
     let resumed = planrun.run(&["resume", "last"]);
 
     resumed.exits(6);
-    resumed.says("did it happen?");
+    resumed.says("did it take effect?");
     let run = planrun.newest();
     planrun.run(&["resolve", &run, "here/work", "--as", "done", "--reason", "seen"]).exits(0);
     planrun.run(&["resume", &run]).exits(0);

@@ -33,7 +33,7 @@ fn the_demo_shows_its_waits_passing() {
     ended.exits(0);
     let all = format!("{}{}", ended.stdout, ended.stderr);
     let waits: Vec<&str> =
-        all.lines().filter(|line| line.contains("expire") && line.contains("waits")).collect();
+        all.lines().filter(|line| line.contains("expire") && line.contains("waiting")).collect();
     assert!(waits.iter().any(|line| line.contains("backend.users on director1 = ")), "{all}");
     assert!(waits.iter().any(|line| line.contains(" left")), "{all}");
 }

@@ -537,12 +537,9 @@ steps:
     let state = scene.drive(&clock, &world, &journal, None).unwrap();
     let tasks = &state.hosts[&HostName::new("backend1")].tasks;
     for (step, text) in [
-        ("vain", "waited 10s in vain; the plan goes on all the same"),
-        ("exit", "exit 0 is no success, though what was to be seen is seen"),
-        (
-            "unseen",
-            r#"exit 0; expected `dovecot == "active"`, which is not so, seen dovecot = "inactive""#,
-        ),
+        ("vain", "condition still false after 10s; the plan continues"),
+        ("exit", "unexpected exit code 0, although `done_when` is true"),
+        ("unseen", r#"exit code 0; `dovecot == "active"` is false: dovecot = "inactive""#),
     ] {
         let why = tasks[&StepPath(step.into())].why.clone().unwrap();
         assert_eq!(why.text, text, "{}", trace(&journal));

@@ -168,7 +168,7 @@ fn no_answer_sends_a_step_beside_an_attempt_that_still_runs() {
     for answer in ["retry", "not-done"] {
         let bench = Bench::new(&slow(7, "ask"), "2s");
         bench.killed_at("first begun");
-        bench.planrun.run(&["resume", "last"]).exits(6).says("did it happen?");
+        bench.planrun.run(&["resume", "last"]).exits(6).says("did it take effect?");
         bench.answer(answer);
         let resumed = bench.planrun.run(&["resume", "last"]);
         if resumed.status == Some(6) {
@@ -198,7 +198,7 @@ fn checked() -> String {
 fn a_step_is_not_retried_if_the_host_cannot_report_whether_it_still_runs() {
     let bench = forgotten(&checked());
     for _ in 0..2 {
-        bench.planrun.run(&["resume", "last"]).exits(6).says("did it happen?");
+        bench.planrun.run(&["resume", "last"]).exits(6).says("did it take effect?");
         assert_eq!(bench.lines(), "first begun");
     }
     // The operator decides, and nothing is asked a second time.
@@ -241,7 +241,7 @@ fn an_answer_settles_an_attempt_and_not_what_is_sent_after_it() {
     bench.killed_at("first begun");
     // The command dies with nobody watching.
     bench.kill_commands();
-    bench.planrun.run(&["resume", "last"]).exits(6).says("did it happen?");
+    bench.planrun.run(&["resume", "last"]).exits(6).says("did it take effect?");
     bench.answer("not-done");
     bench.planrun.run(&["resume", "last"]).exits(1);
     assert_eq!(bench.lines(), "first begun begun undo-slow undo-first");

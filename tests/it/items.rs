@@ -284,7 +284,7 @@ fn an_empty_list_is_left_out_and_a_list_without_end_is_refused() {
     assert_eq!(ended.state.status, RunStatus::Succeeded, "{}", trace(&ended.journal));
     let task = task(&ended.state, "1").unwrap();
     assert_eq!(task.status, Some(TaskStatus::Skipped));
-    assert_eq!(task.why.as_ref().unwrap().text, "the list of its items is empty");
+    assert_eq!(task.why.as_ref().unwrap().text, "its list of items is empty");
 
     let many = vec!["1"; 1_001].join(", ");
     let many = empty.replace("\"[]\"", &format!("[{many}]"));
@@ -292,7 +292,7 @@ fn an_empty_list_is_left_out_and_a_list_without_end_is_refused() {
     let task = self::task(&ended.state, "1").unwrap();
     assert_eq!(task.status, Some(TaskStatus::Failed));
     let why = &task.why.as_ref().unwrap().text;
-    assert!(why.contains("1001 times; 1000 are the most"), "{why}");
+    assert!(why.contains("has 1001 items; the maximum is 1000"), "{why}");
 }
 
 #[test]

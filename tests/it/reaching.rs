@@ -52,7 +52,7 @@ fn hosts_that_cannot_be_reached_are_reported_together_before_anything_is_changed
 
     let ended = planrun.run(&["apply", &plan, "-i", &inventory]);
 
-    ended.exits(4).says("there is no answer from gone1, gone2");
+    ended.exits(4).says("cannot reach gone1, gone2");
     ended.says("gone1 cannot be reached").says("gone2 cannot be reached");
     assert!(!std::path::Path::new(&file).exists());
     planrun.has_sent_nothing();

@@ -76,7 +76,7 @@ fn a_host_that_is_refused_at_its_turn_is_not_rolled_back_and_earlier_ones_keep_t
     assert_eq!(
         why,
         "backend3 was refused: nothing was sent to it; backend1, backend2 succeeded and keep \
-         what was done"
+         their changes"
     );
 }
 
@@ -90,7 +90,7 @@ fn a_host_that_is_out_of_reach_at_its_turn_is_the_same_case() {
     assert_eq!(
         why,
         "backend3 was unreachable: nothing was sent to it; backend1, backend2 succeeded and \
-         keep what was done"
+         keep their changes"
     );
 }
 
@@ -123,7 +123,7 @@ fn a_host_that_went_back_and_one_that_was_refused_are_named_apart() {
     assert_eq!(exit_status(&state), 1);
     assert_eq!(
         why,
-        "it failed on backend2, which is rolled back; backend3 was refused: nothing was sent \
+        "failed on backend2, which is rolled back; backend3 was refused: nothing was sent \
          to it"
     );
 }
@@ -161,13 +161,13 @@ fn what_was_refused_at_its_turn_is_told_with_its_exit_status_and_can_be_undone_e
     ended.exits(3);
     ended.says("failed: 1 of 3 hosts refused, 2 succeeded");
     ended.says("backend3 was refused: nothing was sent to it; backend1, backend2 succeeded and");
-    ended.says("What was done was not all undone: each host was left as is said here.");
+    ended.says("Not every change was undone; see each host below.");
     assert!(!ended.stderr.contains("rolled back"), "{}", ended.stderr);
     assert_eq!(planrun.runs()[0]["state"], "failed");
 
     // An operator may want that undone, too; only what is undone is said to be.
     let ended = planrun.run(&["rollback", "last"]);
     ended.exits(0);
-    ended.says("an operator asked for it; no rollback was sent to backend1, backend2; backend3");
+    ended.says("requested by an operator; no rollback was sent to backend1, backend2; backend3");
     assert_eq!(planrun.runs()[0]["state"], "rolled_back");
 }

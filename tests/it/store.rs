@@ -209,7 +209,7 @@ fn a_damaged_event_hides_no_other() {
         tamper(&planrun, statement);
 
         let shown = planrun.run(&["show", "last"]);
-        shown.exits(74).says(said).says("sends").says("here").says("--acknowledge");
+        shown.exits(74).says(said).says("running").says("here").says("--acknowledge");
         assert_eq!(shown.stdout.matches("damaged at event").count(), 1, "{}", shown.stdout);
         planrun.run(&["runs"]).exits(0).says("damaged").says(said);
         for command in ["resume", "rollback"] {

@@ -75,7 +75,7 @@ fn an_answer_from_another_terminal_is_taken_up_while_the_run_is_alive() {
     let going = planrun.begin_json(&words);
     eventually("web1 asks", || waits_for_an_answer(&planrun, "web1/ask"));
     planrun.run(&["runs"]).says("running").says("--as approve");
-    planrun.run(&["show", "last"]).says("waits for").says("Answer with one of:");
+    planrun.run(&["show", "last"]).says("waiting for").says("Answer with one of:");
 
     planrun.run(&["resolve", "last", "--as", "nonsense"]).exits(2);
     planrun.run(&["resolve", "last", "web2/ask", "--as", "approve"]).exits(2);
@@ -200,7 +200,7 @@ steps:
     };
     let paused = planrun.run(&["apply", &plan, "-i", &inventory]);
     takes_as_long_as_it_took(&paused.exits(6).stderr);
-    planrun.run(&["show", "last"]).says("after it began");
+    planrun.run(&["show", "last"]).says("after the start");
     // The next process sees the clock a day back.
     planrun.run(&["resolve", "last", "--as", "approve"]).exits(0);
     takes_as_long_as_it_took(&planrun.run(&["resume", "last"]).exits(0).stderr);

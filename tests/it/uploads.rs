@@ -261,8 +261,8 @@ fn the_user_the_owner_and_the_mode_may_be_templates() {
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o604);
     // What a template gives is held to the same form as what is written out.
     for (set, told) in [
-        ("user=-rf", "`-rf` is nothing that `become` takes"),
-        ("mode=rw", "`rw` is nothing that `mode` takes"),
+        ("user=-rf", "`-rf` is not a valid value of `become`"),
+        ("mode=rw", "`rw` is not a valid value of `mode`"),
     ] {
         let set = ["--set", &format!("user={me}"), "--set", set];
         let ended = site.apply_with(&set);

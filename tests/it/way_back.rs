@@ -182,19 +182,19 @@ fn of_two_hosts_the_one_that_can_go_back_does_and_the_other_is_named() {
     // Not everything is undone, so it is not 1.
     ended.exits(3);
     let refused = ended.stderr.find(REFUSED).unwrap();
-    let begins = ended.stderr.find("asked for by").unwrap();
+    let begins = ended.stderr.find("requested by").unwrap();
     assert!(refused < begins, "{}", ended.stderr);
     let state = state(&planrun);
     assert_eq!(state.status, RunStatus::Failed);
     assert_eq!(host(&state, "backend1"), HostStatus::Succeeded);
     assert_eq!(host(&state, "backend2"), HostStatus::RolledBack);
     ended.says(
-        "an operator asked for a rollback; undone on backend2; backend1 is past the point of no \
-         return and keeps what was done",
+        "an operator requested a rollback; rolled back on backend2; backend1 is past the point of no \
+         return and keeps its changes",
     );
-    ended.says("What was done was not all undone");
+    ended.says("Not every change was undone");
     let shown = planrun.run(&["show", "last"]);
-    shown.exits(0).says("undone on backend2; backend1 is past");
+    shown.exits(0).says("rolled back on backend2; backend1 is past");
     let rows: Vec<&str> = ended.stderr.lines().collect();
     let row = rows.iter().position(|row| {
         row.trim_start().starts_with("backend1  succeeded")
@@ -220,7 +220,7 @@ fn a_question_of_a_host_past_the_point_stays_open_and_the_other_host_goes_back()
     ended.says(
         "the question of backend1/person stays open: when it is answered, backend1 goes forward",
     );
-    ended.says("Nothing is undone on this host any more: when it is answered, it goes forward.");
+    ended.says("This host is past its point of no return: after the answer it continues forward.");
     assert!(!ended.stderr.contains("question at backend2/person"), "{}", ended.stderr);
     let rests = state(&planrun);
     assert_eq!(rests.status, RunStatus::Paused);
@@ -265,7 +265,9 @@ fn a_run_that_is_rolled_back_still_undoes_a_host_that_had_succeeded() {
     let ended = planrun.run(&["rollback", &run]);
 
     ended.exits(0);
-    ended.says("an operator asked for it; undone on backend2; no rollback was sent to backend1");
+    ended.says(
+        "requested by an operator; rolled back on backend2; no rollback was sent to backend1",
+    );
     assert_eq!(host(&state(&planrun), "backend1"), HostStatus::RolledBack);
     let before = planrun.kept(&run).0.len();
     planrun.run(&["rollback", &run]).exits(0).says("nothing is left to undo");

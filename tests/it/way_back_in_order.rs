@@ -339,7 +339,7 @@ fn the_hosts_and_their_order_are_printed_before_the_rollback_begins() {
                   before the next one starts:\n  1. backend3 (active)\n  2. backend2 (succeeded)\n  \
                   3. backend1 (succeeded)\n";
     let listed = ended.stderr.find(listed).unwrap_or_else(|| panic!("{}", ended.stderr));
-    let begins = ended.stderr.find("asked for by").unwrap();
+    let begins = ended.stderr.find("requested by").unwrap();
     assert!(listed < begins, "{}", ended.stderr);
 }
 
@@ -353,7 +353,7 @@ fn a_rollback_with_a_limit_undoes_these_hosts_alone() {
     let ended = planrun.run(&["rollback", "last", "--limit", "backend2"]);
 
     ended.exits(0).says("rolling back 1 host:\n  1. backend2 (succeeded)\n");
-    ended.says("backend1, backend3 succeeded and keep what was done");
+    ended.says("backend1, backend3 succeeded and keep their changes");
     let kept = planrun.kept(&planrun.newest());
     assert_eq!(kept.sent_for("backend2/stop.rollback").len(), 1);
     for other in ["backend1/stop.rollback", "backend3/stop.rollback"] {
@@ -385,10 +385,10 @@ fn a_way_back_that_sent_nothing_is_not_called_an_undo() {
 
     let ended = planrun.run(&["apply", &plan, "-i", "plans/inventories/demo.yaml"]);
 
-    ended.exits(1).says("already so; nothing was sent");
+    ended.exits(1).says("already done; nothing was sent");
     ended.says("stop.rollback sent nothing: its `done_when` was already true");
     // Lines are wrapped.
     let words: Vec<&str> = ended.stderr.split_whitespace().collect();
     let told = words.join(" ");
-    assert!(told.contains("is undone, except where its way back sent nothing."), "{told}");
+    assert!(told.contains("except those whose rollback sent nothing."), "{told}");
 }

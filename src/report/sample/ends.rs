@@ -1,4 +1,4 @@
-//! The ways a run may end, as stories.
+//! The possible results of a run, as stories.
 
 use crate::event::Answer;
 use crate::event::Event;
@@ -20,7 +20,7 @@ use crate::report::sample::task;
 use crate::report::sample::waiting;
 use crate::transport::TransportError;
 
-/// All goes well.
+/// Everything succeeds.
 pub(crate) fn success() -> Story {
     let mut story = Story::started(&["backend1", "backend2"]);
     story.restart("backend1");
@@ -44,12 +44,12 @@ pub(crate) fn rolled_back() -> Story {
     let command = "doveadm director update 198.51.100.1 100";
     story.change("backend1", "drain.rollback", "director1", command, 300);
     story.end("backend1", HostStatus::RolledBack, None);
-    let why = "1 host failed, and the plan tolerates none: no further host was begun";
+    let why = "1 host failed, and the plan tolerates none: no further host was started";
     story.finish(RunStatus::RolledBack, Some(why));
     story
 }
 
-/// Undoing fails, too.
+/// The rollback fails, too.
 pub(crate) fn stuck() -> Story {
     let mut story = Story::started(&["backend1", "backend2"]);
     story.refused_down("backend1");
@@ -61,7 +61,7 @@ pub(crate) fn stuck() -> Story {
         "Job for dovecot.service failed because the control process exited with error code.\n";
     story.answer("backend1", "stop.rollback/1", 1, exited(1, complaint));
     let serving = Seen {
-        error: Some("`doveadm service status` exits 75".to_owned()),
+        error: Some("`doveadm service status`: exit code 75".to_owned()),
         ..seen(
             "Dovecot serves mail",
             "dovecot == \"active\" and lmtp",
@@ -69,7 +69,7 @@ pub(crate) fn stuck() -> Story {
             &[("dovecot", "\"failed\"")],
         )
     };
-    let why = reason("not seen done within 20s", vec![serving]);
+    let why = reason("`done_when` is unknown after 20s", vec![serving]);
     story.close("backend1", "stop.rollback/1", TaskStatus::Failed, Some(why));
     let why = reason("Dovecot does not start again; it stays out of service", Vec::new());
     story.close("backend1", "stop.rollback", TaskStatus::Failed, Some(why.clone()));
@@ -78,21 +78,21 @@ pub(crate) fn stuck() -> Story {
     story
 }
 
-/// A wait ends without success, and a person is asked.
+/// A wait ends without success, and the operator is asked.
 pub(crate) fn paused() -> Story {
     let mut story = Story::started(&["backend1", "backend2"]);
     story.begin("backend1");
     story.change("backend1", "drain", "director1", "doveadm director update 198.51.100.1 0", 400);
     story.open("backend1", "expire");
-    for look in 0..90 {
-        story.progress(waiting("backend1", "expire", 2, look * 10));
+    for check in 0..90 {
+        story.progress(waiting("backend1", "expire", 2, check * 10));
         story.after(10_000);
     }
     let users = seen("", "backend.users == 0", Truth::False, &[("backend.users", "2")]);
     story.event(Event::QuestionAsked {
         task: task("backend1", "expire"),
         question: Question {
-            text: "`backend.users == 0` did not come about in 15m. What now?".to_owned(),
+            text: "`backend.users == 0` is still false after 15m. Continue anyway?".to_owned(),
             why: reason("", vec![users]),
             answers: vec![Answer::Continue, Answer::Wait, Answer::Fail],
         },
@@ -118,7 +118,7 @@ pub(crate) fn answered() -> Story {
     story
 }
 
-/// A preflight does not hold.
+/// A preflight fails.
 pub(crate) fn refused() -> Story {
     let mut story = Story::new(&["backend1", "backend2"]);
     story.event(Event::PreflightEnded { host: host("backend1"), verdict: PreflightVerdict::Held });
@@ -131,16 +131,13 @@ pub(crate) fn refused() -> Story {
     let service = seen("it is in service", "in_service", Truth::True, &[]);
     story.event(Event::PreflightEnded {
         host: host("backend2"),
-        verdict: PreflightVerdict::NotHeld(reason(
-            "1 of 2 claims does not hold",
-            vec![service, mail],
-        )),
+        verdict: PreflightVerdict::NotHeld(reason("1 of 2 checks failed", vec![service, mail])),
     });
     story.finish(RunStatus::Refused, None);
     story
 }
 
-/// A host gives no answer before anything began.
+/// A host is unreachable before the start.
 pub(crate) fn unreachable() -> Story {
     let mut story = Story::new(&["backend1", "backend2"]);
     story.event(Event::PreflightEnded { host: host("backend1"), verdict: PreflightVerdict::Held });
@@ -169,7 +166,7 @@ pub(crate) fn interrupted() -> Story {
     story
 }
 
-/// Fails where nothing can be undone any more; the end of an attempt is unknown.
+/// Fails past the point of no return; the outcome of an attempt is unknown.
 pub(crate) fn past_return() -> Story {
     let mut story = Story::started(&["backend1", "backend2"]);
     story.restart("backend1");
@@ -181,14 +178,14 @@ pub(crate) fn past_return() -> Story {
     story.after(30_000);
     let why = "connection reset by peer".to_owned();
     story.answer("backend2", "maintain", 1, Outcome::Unknown { why, running: Some(false) });
-    let why = reason("whether it was done cannot be told, and the answer was `fail`", Vec::new());
+    let why = reason("connection lost; failed by operator", Vec::new());
     story.close("backend2", "maintain", TaskStatus::Unknown, Some(why));
     story.end("backend2", HostStatus::Failed, None);
     story.finish(RunStatus::Failed, None);
     story
 }
 
-/// Everything that a host or a plan says tries to drive the terminal.
+/// All text of hosts and plans tries to control the terminal.
 pub(crate) fn hostile() -> Vec<Record> {
     let evil = "\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}\r\n\u{8}x\u{7f}";
     let mut story = Story::new(&["backend1"]);

@@ -45,6 +45,8 @@ const SOURCES: &[&str] = &[
     "src/resolve.rs",
     "src/template",
     "src/template.rs",
+    "src/event.rs",
+    "src/report",
     "tests/it/bounds.rs",
     "tests/it/docs.rs",
     "tests/it/examples.rs",
