@@ -77,7 +77,7 @@ pub const DEFAULT_EVERY: Duration = Duration::from_secs(5);
 /// The version of the plan language.
 pub const VERSION: i64 = 1;
 
-/// Errors of lowering about a text whose meaning is clear all the same: it is lowered as written.
+/// Errors of lowering about a text whose meaning is clear anyway: it is lowered as written.
 const UNDERSTOOD: [Code; 16] = [
     Code::LookInTemplate,
     Code::MisplacedKey,

@@ -117,7 +117,7 @@ pub(super) fn unreadable(path: &str, why: &str, span: Span) -> Diagnostic {
 
 /// Reads a file; the error is the reason why it cannot be used.
 pub(super) fn content(path: &Path, max_bytes: u64) -> Result<Arc<[u8]>, String> {
-    // Before it is opened: a pipe that nobody writes to would never open.
+    // Before it is opened: a pipe without a writer would never open.
     let kind = path.metadata().map_err(|error| words(&error))?;
     if kind.is_dir() {
         return Err("it is a directory".into());
