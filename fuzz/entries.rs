@@ -4,7 +4,6 @@
 //! what was read is used, what is wrong is rendered. An entry panics where a promise is broken: a
 //! place that is outside of its text, a stage that gives nothing and says nothing.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -214,7 +213,7 @@ impl Scope for World {
 
 fn names() -> Names {
     let value = |value: serde_json::Value| planrun_value(&value);
-    let mut names: Names = BTreeMap::new();
+    let mut names = Names::default();
     names.insert("text".into(), value(json!("some text")));
     names.insert("empty".into(), value(json!("")));
     names.insert("number".into(), value(json!(7)));

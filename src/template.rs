@@ -15,6 +15,7 @@ pub mod engine;
 pub mod expression;
 pub mod fault;
 pub mod helpers;
+mod names;
 pub mod operators;
 pub mod parser;
 pub mod posix;
@@ -22,7 +23,6 @@ pub mod script;
 pub mod values;
 pub mod words;
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -44,6 +44,7 @@ use crate::template::words::Word;
 
 pub use engine::RenderError;
 pub use engine::environment;
+pub use names::Names;
 
 /// What the rendered text is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,9 +56,6 @@ pub enum Mode {
     /// A script: every value is quoted for `sh`, an empty one is refused.
     Script,
 }
-
-/// The names a text can see, and their values.
-pub type Names = BTreeMap<String, Value>;
 
 /// Returns the value of `host` or `run`: its parts, such as `name` and `address`.
 pub fn parts_value(parts: Vec<(&'static str, Value)>) -> Value {

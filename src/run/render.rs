@@ -37,7 +37,7 @@ pub(super) fn command(
 ) -> Result<Command, String> {
     let secrets = plan.secrets.names(about);
     let mut open = names.clone();
-    open.extend(secrets.clone());
+    open.extend(&secrets);
     let text = |template: &crate::template::Template, mode| {
         template.render(mode, names).map_err(|error| error.to_string())
     };

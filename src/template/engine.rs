@@ -179,7 +179,7 @@ pub(super) fn operation(sign: &str) -> Option<&'static Expression<'static, 'stat
 /// Renders a text.
 pub(super) fn render(text: &str, mode: Mode, names: &Names) -> Result<String, RenderError> {
     let (written, longer) = parser::written_out(text);
-    environment(mode).render_str(&written, Value::from(names.clone())).map_err(|error| {
+    environment(mode).render_str(&written, names.value()).map_err(|error| {
         // Back to the text of the author, from which it differs by what was written out.
         let back = |at: usize| {
             let before = longer.iter().map_while(|(place, by)| (*place < at).then_some(*by));
