@@ -302,7 +302,7 @@ async fn an_upload_that_fails_leaves_everything_as_it_was() {
     let output = run(&command).await.unwrap();
     assert_eq!(output.exit, Exit::Code(1));
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("the owner cannot be made no-such-user"), "{said}");
+    assert!(said.contains("there is no user no-such-user"), "{said}");
     assert_eq!(fs::read(&path).unwrap(), b"old");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 
