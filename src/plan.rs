@@ -78,7 +78,8 @@ pub const DEFAULT_EVERY: Duration = Duration::from_secs(5);
 pub const VERSION: i64 = 1;
 
 /// Errors of lowering about a text whose meaning is clear anyway: it is lowered as written.
-const UNDERSTOOD: [Code; 16] = [
+const UNDERSTOOD: [Code; 17] = [
+    Code::HomeInPath,
     Code::LookInTemplate,
     Code::MisplacedKey,
     Code::NoTemplateHere,

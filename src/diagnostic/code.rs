@@ -111,6 +111,7 @@ pub enum Code {
     TypographicCharacter,
     ValueInCode,
     OtherInterpreter,
+    HomeInPath,
     NotPosix,
     HiddenFailure,
     ReversedSystemctl,

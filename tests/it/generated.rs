@@ -47,6 +47,7 @@ const BEYOND_SCHEMAS: &[&str] = &[
     "expression-syntax",
     "group-not-host",
     "hidden-failure",
+    "home-in-path",
     "inside-for-each",
     "let-too-deep",
     "list-in-text",

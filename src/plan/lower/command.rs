@@ -117,9 +117,9 @@ impl Lowering<'_> {
         let text = path.as_text().unwrap_or_default();
         if text == "~" || text.starts_with("~/") {
             self.found.push(
-                Diagnostic::error(Code::WrongForm, "`~` does not mean the home directory here")
+                Diagnostic::error(Code::HomeInPath, "`~` does not mean the home directory here")
                     .at(path.span, "only a shell expands it")
-                    .help("write the path from `/` on"),
+                    .help("write the whole path, from `/`"),
             );
         }
     }
