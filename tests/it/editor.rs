@@ -325,7 +325,7 @@ fn the_words_that_a_key_takes_are_offered_with_their_meanings() {
     let labels: Vec<&str> = offers.iter().map(|(label, _)| label.as_str()).collect();
     assert_eq!(labels, ["ask", "fail"]);
     let told = offers[0].1["documentation"].to_string();
-    assert!(told.contains("a person is asked"), "{told}");
+    assert!(told.contains("the operator is asked"), "{told}");
 }
 
 #[test]
