@@ -9,6 +9,7 @@ mod locks;
 mod millis;
 mod redact;
 mod request;
+mod subject;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,6 +28,7 @@ use crate::transport::Exit;
 use crate::transport::TransportError;
 
 pub use self::request::Request;
+pub use self::subject::Subject;
 pub use crate::task::StepPath;
 pub use crate::task::TaskId;
 
@@ -400,6 +402,23 @@ pub enum PreflightVerdict {
     NoAnswer(TransportError),
 }
 
+impl PreflightVerdict {
+    /// Returns how a host ends with it, and why; `None` if changes may start on it.
+    pub fn refusal(&self) -> Option<(HostStatus, Reason)> {
+        let error = match self {
+            Self::Held | Self::Reached => return None,
+            Self::NotHeld(why) => return Some((HostStatus::Refused, why.clone())),
+            Self::NoAnswer(error) => error,
+        };
+        let status = match error {
+            TransportError::HostKey { .. } => HostStatus::Quarantined,
+            error if error.is_away() => HostStatus::Unreachable,
+            _ => HostStatus::Refused,
+        };
+        Some((status, Reason::of(error.to_string())))
+    }
+}
+
 /// Why something happened, with the observed values.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
@@ -412,8 +431,8 @@ pub struct Reason {
 
 impl Reason {
     /// Makes a reason without conditions.
-    pub fn of(text: &impl ToString) -> Self {
-        Self { text: text.to_string(), seen: Vec::new() }
+    pub fn of(text: impl Into<String>) -> Self {
+        Self { text: text.into(), seen: Vec::new() }
     }
 }
 

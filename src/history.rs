@@ -19,7 +19,6 @@ use jiff::Timestamp;
 
 use crate::event::Event;
 use crate::event::HostStatus;
-use crate::event::PreflightVerdict;
 use crate::event::Question;
 use crate::event::Reason;
 use crate::event::Record;
@@ -130,7 +129,7 @@ impl RunState {
         state
     }
 
-    /// Takes an event in for a report: one that does not fit changes nothing else.
+    /// Takes an event in for a report, which shows what it can: one that does not fit is left out.
     pub fn apply_for_report(&mut self, record: &Record) {
         let _does_not_fit = self.apply(record);
     }
@@ -273,10 +272,8 @@ impl RunState {
         let host = self.host_mut(name)?;
         match &record.event {
             Event::PreflightEnded { verdict, .. } => {
-                match verdict {
-                    PreflightVerdict::Held | PreflightVerdict::Reached => {}
-                    PreflightVerdict::NotHeld(why) => host.why = Some(why.clone()),
-                    PreflightVerdict::NoAnswer(error) => host.why = Some(Reason::of(error)),
+                if let Some((_, why)) = verdict.refusal() {
+                    host.why = Some(why);
                 }
                 match host.status {
                     HostStatus::NotStarted => host.preflight = Some(verdict.clone()),
@@ -295,7 +292,7 @@ impl RunState {
                 host.blocked = Some(why.clone());
                 if *quarantined {
                     host.is_quarantined = true;
-                    host.why = Some(Reason::of(why));
+                    host.why = Some(Reason::of(why.as_str()));
                 }
             }
             Event::RollbackBegun { why, .. } => {

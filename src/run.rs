@@ -447,9 +447,7 @@ pub fn exit_status(state: &RunState) -> u8 {
             let refused = |error: &&TransportError| {
                 matches!(error, TransportError::HostKey { .. } | TransportError::Denied { .. })
             };
-            let away = |error: &&TransportError| {
-                matches!(error, TransportError::Unreachable { .. } | TransportError::Cut { .. })
-            };
+            let away = |error: &&TransportError| error.is_away();
             if errors.iter().any(refused) {
                 77
             } else if errors.iter().any(away) {

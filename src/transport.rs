@@ -314,6 +314,11 @@ impl TransportError {
         matches!(self, Self::Controller { .. } | Self::Repeated { .. })
     }
 
+    /// Whether the host was not reached, or not for long enough; else it was, and refuses.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Cut { .. })
+    }
+
     /// Returns the host it is about.
     pub fn host(&self) -> &HostName {
         match self {

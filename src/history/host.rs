@@ -12,7 +12,6 @@ use crate::event::Reason;
 use crate::event::TaskStatus;
 use crate::history::TaskState;
 use crate::task::StepPath;
-use crate::transport::TransportError;
 
 /// What is known of a host.
 #[derive(Clone, Debug)]
@@ -123,20 +122,8 @@ impl HostState {
         if self.is_quarantined {
             return HostStatus::Quarantined;
         }
-        match self.verdict() {
-            None | Some(PreflightVerdict::Held | PreflightVerdict::Reached) => self.status,
-            Some(PreflightVerdict::NotHeld(_)) => HostStatus::Refused,
-            Some(PreflightVerdict::NoAnswer(error)) => match error {
-                TransportError::HostKey { .. } => HostStatus::Quarantined,
-                TransportError::Unreachable { .. } | TransportError::Cut { .. } => {
-                    HostStatus::Unreachable
-                }
-                TransportError::Controller { .. }
-                | TransportError::Repeated { .. }
-                | TransportError::Denied { .. }
-                | TransportError::Impossible { .. } => HostStatus::Refused,
-            },
-        }
+        let refusal = self.verdict().and_then(PreflightVerdict::refusal);
+        refusal.map_or(self.status, |(status, _)| status)
     }
 
     /// Whether it was started and is going forward, or has ended so.

@@ -36,7 +36,6 @@ use crate::report::text::count;
 use crate::report::text::duration;
 use crate::report::text::list;
 use crate::report::text::printable;
-use crate::transport::TransportError;
 
 /// Hosts that are named before the rest is counted.
 const MOST_HOSTS: usize = 8;
@@ -248,10 +247,7 @@ fn preflight(host: &HostName, verdict: &PreflightVerdict) -> Line {
             Line::new("failed", Tone::Bad, sentence(&reason.text)).with(detail::unmet(reason))
         }
         PreflightVerdict::NoAnswer(error) => {
-            let word = match error {
-                TransportError::Unreachable { .. } | TransportError::Cut { .. } => "unreachable",
-                _ => "refused",
-            };
+            let word = if error.is_away() { "unreachable" } else { "refused" };
             Line::new(word, Tone::Bad, sentence(&error.to_string()))
         }
     };

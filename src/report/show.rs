@@ -110,36 +110,6 @@ pub fn json(kept: &Kept<'_>, invocation: &Invocation) -> String {
     format!("{}\n", printable_json(&text))
 }
 
-/// Returns the host an event is about, `None` for the run.
-fn host_of(event: &Event) -> Option<&HostName> {
-    match event {
-        Event::PreflightEnded { host, .. }
-        | Event::HostBegun { host }
-        | Event::HostBlocked { host, .. }
-        | Event::HostKeySeen { host, .. }
-        | Event::HostEnded { host, .. }
-        | Event::RollbackBegun { host, .. } => Some(host),
-        Event::TaskBegun { task, .. }
-        | Event::RoundBegun { task, .. }
-        | Event::AttemptIntended { task, .. }
-        | Event::AttemptEnded { task, .. }
-        | Event::WaitTicked { task, .. }
-        | Event::TimeSpent { task, .. }
-        | Event::RequirementsHeld { task }
-        | Event::TaskEnded { task, .. }
-        | Event::PointOfNoReturn { task, .. }
-        | Event::QuestionAsked { task, .. }
-        | Event::QuestionAnswered { task, .. } => Some(&task.host),
-        Event::RunPlanned(_)
-        | Event::RunStarted
-        | Event::RunResumed { .. }
-        | Event::RollbackRequested { .. }
-        | Event::StopRequested { .. }
-        | Event::RunPaused { .. }
-        | Event::RunEnded { .. } => None,
-    }
-}
-
 /// A text that grows.
 struct Page<'a> {
     out: String,
@@ -253,10 +223,10 @@ impl Page<'_> {
         let mut task: Option<&TaskId> = None;
         for record in records {
             then.apply_for_report(record);
-            if host_of(&record.event) != host || is_count(&record.event) {
+            if record.event.subject().host() != host || is_count(&record.event) {
                 continue;
             }
-            let current = task_of(&record.event);
+            let current = record.event.subject().task();
             if let Some(id) = current.filter(|_| current != task) {
                 let title = title_of(state, id);
                 let step = self.style.paint(Tone::Strong, &printable(&id.step.0));
@@ -289,7 +259,7 @@ impl Page<'_> {
                 };
                 let word = self.style.paint(line.tone, &line.word);
                 let text = format!("{} {word}  {}", line.step, line.text);
-                let is_task = task_of(event).is_some();
+                let is_task = event.subject().task().is_some();
                 let text = if is_task || line.step.is_empty() {
                     format!("{word}  {}", line.text)
                 } else {
@@ -325,36 +295,6 @@ fn is_count(event: &Event) -> bool {
         event,
         Event::WaitTicked { .. } | Event::TimeSpent { .. } | Event::RequirementsHeld { .. }
     )
-}
-
-/// Returns the task an event is about.
-fn task_of(event: &Event) -> Option<&TaskId> {
-    match event {
-        Event::TaskBegun { task, .. }
-        | Event::RoundBegun { task, .. }
-        | Event::AttemptIntended { task, .. }
-        | Event::AttemptEnded { task, .. }
-        | Event::WaitTicked { task, .. }
-        | Event::TimeSpent { task, .. }
-        | Event::RequirementsHeld { task }
-        | Event::TaskEnded { task, .. }
-        | Event::PointOfNoReturn { task, .. }
-        | Event::QuestionAsked { task, .. }
-        | Event::QuestionAnswered { task, .. } => Some(task),
-        Event::PreflightEnded { .. }
-        | Event::HostBegun { .. }
-        | Event::HostBlocked { .. }
-        | Event::HostKeySeen { .. }
-        | Event::HostEnded { .. }
-        | Event::RollbackBegun { .. }
-        | Event::RunPlanned(_)
-        | Event::RunStarted
-        | Event::RunResumed { .. }
-        | Event::RollbackRequested { .. }
-        | Event::StopRequested { .. }
-        | Event::RunPaused { .. }
-        | Event::RunEnded { .. } => None,
-    }
 }
 
 /// Returns the line of a command; a script is shown below it.

@@ -28,7 +28,6 @@ mod walk;
 use crate::event::Event;
 use crate::event::HostStatus;
 use crate::event::PreflightVerdict;
-use crate::event::Reason;
 use crate::event::RunStatus;
 use crate::history::HostState;
 use crate::history::RunState;
@@ -48,7 +47,6 @@ use crate::run::decide::walk::walk;
 use crate::run::decide::walk::walk_step;
 use crate::run::spot::Spot;
 use crate::task::TaskId;
-use crate::transport::TransportError;
 
 pub use agenda::Agenda;
 pub use batch::way_back;
@@ -225,11 +223,11 @@ fn before_start<'p>(state: &RunState, agenda: &mut Agenda) -> Vec<Decision<'p>> 
         with("preflight failed on", |found| matches!(found, PreflightVerdict::NotHeld(_))),
         with(
             "cannot reach",
-            |found| matches!(found, PreflightVerdict::NoAnswer(error) if is_away(error)),
+            |found| matches!(found, PreflightVerdict::NoAnswer(error) if error.is_away()),
         ),
         with(
             "planrun cannot work on",
-            |found| matches!(found, PreflightVerdict::NoAnswer(error) if !is_away(error)),
+            |found| matches!(found, PreflightVerdict::NoAnswer(error) if !error.is_away()),
         ),
     ];
     let said: Vec<String> = said.into_iter().flatten().collect();
@@ -239,11 +237,6 @@ fn before_start<'p>(state: &RunState, agenda: &mut Agenda) -> Vec<Decision<'p>> 
         Event::RunEnded { status: RunStatus::Refused, why: Some(said.join("; ")) }
     };
     vec![Decision::Record(event)]
-}
-
-/// Whether a host cannot be reached; else it was, and refuses.
-fn is_away(error: &TransportError) -> bool {
-    matches!(error, TransportError::Unreachable { .. } | TransportError::Cut { .. })
 }
 
 /// What a host needs next.
@@ -267,7 +260,7 @@ fn next<'p>(
     let Some(verdict) = &host.turn else {
         return Next::Preflight;
     };
-    if let Some((status, why)) = refusal(verdict) {
+    if let Some((status, why)) = verdict.refusal() {
         return ended(status, Some(why));
     }
     match walk(&plan.plan.steps, host) {
@@ -293,22 +286,6 @@ fn next<'p>(
             }
         }
     }
-}
-
-/// How a host ends whose preflight does not hold when its turn comes; `None` where it holds.
-fn refusal(verdict: &PreflightVerdict) -> Option<(HostStatus, Reason)> {
-    let error = match verdict {
-        PreflightVerdict::Held | PreflightVerdict::Reached => return None,
-        PreflightVerdict::NotHeld(why) => return Some((HostStatus::Refused, why.clone())),
-        PreflightVerdict::NoAnswer(error) => error,
-    };
-    let status = match error {
-        TransportError::HostKey { .. } => HostStatus::Quarantined,
-        TransportError::Unreachable { .. } => HostStatus::Unreachable,
-        _ => HostStatus::Refused,
-    };
-    let why = Reason { text: error.to_string(), seen: Vec::new() };
-    Some((status, why))
 }
 
 /// The next handler of a host that is rolled back, or its end.

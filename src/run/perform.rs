@@ -174,7 +174,7 @@ impl Task<'_, '_, '_> {
     }
 
     fn length(&self, late: &Late<Duration>) -> Result<Duration, Reason> {
-        render::length(late, &self.names).map_err(|text| Reason { text, seen: Vec::new() })
+        render::length(late, &self.names).map_err(Reason::of)
     }
 
     /// Whether a stop is honoured at this place.
@@ -251,7 +251,7 @@ impl Task<'_, '_, '_> {
             Action::Set(values) => Ok(self.set(values).await),
             Action::Fail(text) => {
                 let text = text.render(Mode::Text, &self.names).unwrap_or_else(|e| e.to_string());
-                let why = Reason { text: text.trim_end().to_owned(), seen: Vec::new() };
+                let why = Reason::of(text.trim_end());
                 Ok(self.failed(TaskStatus::Failed, why))
             }
         }
@@ -375,7 +375,7 @@ impl Task<'_, '_, '_> {
                 answers: vec![Answer::Approve, Answer::Reject],
             }),
             Err(error) => {
-                let why = Reason { text: error.to_string(), seen: Vec::new() };
+                let why = Reason::of(error.to_string());
                 self.failed(TaskStatus::Failed, why)
             }
         }
@@ -393,7 +393,7 @@ impl Task<'_, '_, '_> {
                 }
                 Err(why) => {
                     let text = format!("`{name}` is unknown: {why}");
-                    return self.failed(TaskStatus::Failed, Reason { text, seen: Vec::new() });
+                    return self.failed(TaskStatus::Failed, Reason::of(text));
                 }
             }
         }

@@ -105,7 +105,7 @@ pub(super) fn next_back(plan: &ResolvedPlan, state: &RunState, agenda: &mut Agen
 
 /// The event that turns a host where the operator asked for a rollback.
 pub(super) fn turn(host: &HostName) -> Event {
-    let why = Reason { text: "requested by an operator".into(), seen: Vec::new() };
+    let why = Reason::of("requested by an operator");
     Event::RollbackBegun { host: host.clone(), why }
 }
 

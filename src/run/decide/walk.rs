@@ -220,5 +220,5 @@ pub(super) fn reason_of(spot: Spot<'_>, host: &HostState) -> Reason {
 }
 
 fn reason(text: impl Into<String>) -> Reason {
-    Reason { text: text.into(), seen: Vec::new() }
+    Reason::of(text)
 }

@@ -190,7 +190,7 @@ impl Task<'_, '_, '_> {
                     Some(Outcome::Unknown { why, .. }) => why,
                     _ => "not done yet".to_owned(),
                 };
-                Judgement::NotDone(TaskStatus::Failed, Reason { text, seen: Vec::new() })
+                Judgement::NotDone(TaskStatus::Failed, Reason::of(text))
             }
         }
     }
@@ -304,7 +304,7 @@ impl Task<'_, '_, '_> {
             let members = match self.members(effect) {
                 Ok(members) => members,
                 Err(text) => {
-                    return Ok(Err(Reason { text, seen: Vec::new() }));
+                    return Ok(Err(Reason::of(text)));
                 }
             };
             let on = &members[turn % members.len()];
@@ -342,7 +342,7 @@ impl Task<'_, '_, '_> {
         on: &HostName,
     ) -> Result<Result<(Duration, Result<Output, TransportError>), Reason>, JournalError> {
         let run = self.live.run;
-        let fail = |text: String| Ok(Err(Reason { text, seen: Vec::new() }));
+        let fail = |text: String| Ok(Err(Reason::of(text)));
         let Some(host) = run.plan.inventory.host(on) else {
             return fail(format!("{on} is not in the inventory"));
         };

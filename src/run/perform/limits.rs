@@ -100,7 +100,7 @@ impl Task<'_, '_, '_> {
 
     /// The reason of a task that is not begun for want of time.
     pub(super) fn not_begun(over: &str) -> Reason {
-        Reason { text: format!("{over}; not started"), seen: Vec::new() }
+        Reason::of(format!("{over}; not started"))
     }
 
     /// Returns how a task ends that did not come about: where the time is up that is what it ends

@@ -30,7 +30,6 @@ use crate::transport::Exit;
 use crate::transport::Output;
 use crate::transport::Recovered;
 use crate::transport::Transport as _;
-use crate::transport::TransportError;
 
 /// How often a host is asked about an attempt that is still running there.
 const ASK_EVERY: Duration = Duration::from_secs(2);
@@ -96,7 +95,7 @@ impl Task<'_, '_, '_> {
             let passed = run.clock.monotonic().saturating_sub(begin);
             let patience = match &recovered {
                 Ok(Recovered::Running) => attempt.timeout,
-                Err(TransportError::Unreachable { .. } | TransportError::Cut { .. }) => away_for,
+                Err(error) if error.is_away() => away_for,
                 _ => Duration::ZERO,
             };
             if passed < patience {
@@ -179,7 +178,7 @@ impl Task<'_, '_, '_> {
                 self.title(),
                 on.join(", ")
             ),
-            why: Reason { text, seen: Vec::new() },
+            why: Reason::of(text),
             answers: vec![Answer::Wait, Answer::Continue],
         })
     }

@@ -65,8 +65,7 @@ impl Task<'_, '_, '_> {
                 timeout: length(timeout)?,
                 every: length(every)?.max(Duration::from_millis(100)),
                 stable_for: length(stable_for)?,
-                on_timeout: render::on_timeout(on_timeout, &self.names)
-                    .map_err(|text| Reason { text, seen: Vec::new() })?,
+                on_timeout: render::on_timeout(on_timeout, &self.names).map_err(Reason::of)?,
             },
         })
     }

@@ -74,7 +74,7 @@ impl Task<'_, '_, '_> {
             Ok(result) => result.flatten(),
             Err(why) => {
                 let text = format!("cannot parse its output: {why}");
-                return Judgement::NotDone(TaskStatus::Failed, Reason { text, seen: Vec::new() });
+                return Judgement::NotDone(TaskStatus::Failed, Reason::of(text));
             }
         };
         let status = match &outcome {
@@ -83,7 +83,7 @@ impl Task<'_, '_, '_> {
         };
         let done = if effect.read_only { TaskStatus::Unchanged } else { TaskStatus::Changed };
         let Some(done_when) = &effect.done_when else {
-            let why = |text: String| Reason { text, seen: Vec::new() };
+            let why = |text: String| Reason::of(text);
             return match (known, exit_well) {
                 (true, true) => Judgement::Done(done, why(told), result),
                 (true, false) => Judgement::NotDone(status, why(told)),
