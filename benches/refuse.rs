@@ -23,12 +23,9 @@ mod entries;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Command;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use bombs::BOMBS;
-use bombs::Bomb;
-use bombs::Kind;
+use bombs::{BOMBS, Bomb, Kind};
 
 /// Most processor time, in milliseconds.
 const MAX_TIME: f64 = 50.0;

@@ -16,37 +16,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use criterion::BenchmarkId;
-use criterion::Criterion;
-use criterion::Throughput;
-use criterion::criterion_group;
-use criterion::criterion_main;
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use planrun::clock::Clock;
-use planrun::diagnostic::Diagnostics;
-use planrun::diagnostic::render;
-use planrun::document;
-use planrun::event::Event;
-use planrun::event::Journal;
-use planrun::event::JournalError;
-use planrun::event::Record;
-use planrun::event::Reporter;
-use planrun::event::RunId;
-use planrun::event::RunPlanned;
-use planrun::event::RunStatus;
+use planrun::diagnostic::{Diagnostics, render};
+use planrun::event::{
+    Event, Journal, JournalError, Record, Reporter, RunId, RunPlanned, RunStatus,
+};
 use planrun::history::RunState;
 use planrun::inventory::read;
 use planrun::model::Model;
-use planrun::plan;
-use planrun::resolve;
-use planrun::resolve::Given;
-use planrun::resolve::ResolvedPlan;
-use planrun::run::Run;
-use planrun::run::Stop;
+use planrun::resolve::{Given, ResolvedPlan};
 use planrun::run::answers::Answers;
 use planrun::run::planned::planned;
+use planrun::run::{Run, Stop};
 use planrun::source::Sources;
-use planrun::transport::model::ModelTransport;
-use planrun::transport::model::block_on_virtual;
+use planrun::transport::model::{ModelTransport, block_on_virtual};
+use planrun::{document, plan, resolve};
 
 const MODEL: &str = "
 version: 1

@@ -12,24 +12,16 @@ mod made;
 
 use std::hint::black_box;
 use std::path::Path;
-use std::process::Command;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use criterion::BenchmarkId;
-use criterion::Criterion;
-use criterion::Throughput;
-use criterion::criterion_group;
-use criterion::criterion_main;
-use planrun::diagnostic::Diagnostics;
-use planrun::diagnostic::render;
-use planrun::inventory::Inventory;
-use planrun::inventory::read;
-use planrun::plan;
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use planrun::diagnostic::{Diagnostics, render};
+use planrun::inventory::{Inventory, read};
 use planrun::plan::Plan;
-use planrun::resolve;
 use planrun::resolve::Given;
 use planrun::source::Sources;
+use planrun::{plan, resolve};
 
 const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
 

@@ -54,14 +54,8 @@ use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::ArgAction;
-use clap::ColorChoice;
-use clap::CommandFactory;
-use clap::FromArgMatches;
-use clap::Parser;
-use clap::Subcommand;
-use clap::error::ContextKind;
-use clap::error::ContextValue;
+use clap::error::{ContextKind, ContextValue};
+use clap::{ArgAction, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;

@@ -19,10 +19,8 @@ use std::fmt::Write as _;
 use crate::source::Span;
 
 pub use code::Code;
-pub use fix::Edit;
-pub use fix::Fix;
-pub use near::Near;
-pub use near::nearest;
+pub use fix::{Edit, Fix};
+pub use near::{Near, nearest};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -13,12 +13,9 @@ pub mod parse;
 mod scalar;
 mod slips;
 
-use crate::source::Sources;
-use crate::source::Span;
+use crate::source::{Sources, Span};
 
-pub use parse::parse;
-pub use parse::parse_ansible;
-pub use parse::parse_data;
+pub use parse::{parse, parse_ansible, parse_data};
 pub use scalar::Places;
 
 /// A value with its place.

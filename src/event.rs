@@ -18,19 +18,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::inventory::HostName;
-use crate::inventory::Inventory;
-use crate::transport::AttemptId;
-use crate::transport::Exit;
-use crate::transport::TransportError;
+use crate::inventory::{HostName, Inventory};
+use crate::transport::{AttemptId, Exit, TransportError};
 
 pub use self::request::Request;
 pub use self::subject::Subject;
-pub use crate::task::StepPath;
-pub use crate::task::TaskId;
+pub use crate::task::{StepPath, TaskId};
 
 /// The name of a run: time-ordered, short enough to type.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

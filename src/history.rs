@@ -17,23 +17,13 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
-use crate::event::Event;
-use crate::event::HostStatus;
-use crate::event::Question;
-use crate::event::Reason;
-use crate::event::Record;
-use crate::event::RunStatus;
-use crate::event::TaskStatus;
+use crate::event::{Event, HostStatus, Question, Reason, Record, RunStatus, TaskStatus};
 use crate::inventory::HostName;
 use crate::task::TaskId;
 
-pub use host::HostState;
-pub use host::Passed;
-pub use planned::Planned;
-pub use planned::between;
-pub use task::AttemptState;
-pub use task::Last;
-pub use task::TaskState;
+pub use host::{HostState, Passed};
+pub use planned::{Planned, between};
+pub use task::{AttemptState, Last, TaskState};
 
 /// All that is known of a run.
 #[derive(Clone, Debug)]

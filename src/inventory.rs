@@ -30,8 +30,7 @@ use std::fmt;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::source::Span;
 

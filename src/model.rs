@@ -38,17 +38,13 @@ use minijinja::Value;
 
 use crate::diagnostic::Diagnostics;
 use crate::document::Node;
-use crate::inventory::Host;
-use crate::inventory::HostName;
-use crate::model::expression::Expression;
-use crate::model::expression::Template;
+use crate::inventory::{Host, HostName};
+use crate::model::expression::{Expression, Template};
 use crate::model::pattern::Pattern;
 use crate::source::Sources;
 
 pub use crate::model::snapshot::Snapshot;
-pub use crate::model::world::Answer;
-pub use crate::model::world::Pending;
-pub use crate::model::world::World;
+pub use crate::model::world::{Answer, Pending, World};
 
 /// What hosts answer and how they change.
 #[derive(Debug)]

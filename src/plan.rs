@@ -25,44 +25,25 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use crate::document;
-use crate::document::Node;
-use crate::document::Value;
+use crate::document::{Node, Value};
 use crate::output::Reading;
 use crate::schema;
 use crate::schema::Shape;
 use crate::schema::foreign::file;
 use crate::schema::foreign::file::Recognised;
-use crate::source::SourceId;
-use crate::source::Sources;
-use crate::source::Span;
+use crate::source::{SourceId, Sources, Span};
 use crate::task::StepPath;
 use crate::template::Template;
 use crate::template::expression::Expression;
 
-use told::Stage;
-use told::Told;
+use told::{Stage, Told};
 
-pub use command::Become;
-pub use command::CommandSpec;
-pub use command::ExitCodes;
-pub use command::Late;
-pub use command::Place;
-pub use command::Upload;
-pub use command::UploadSource;
-pub use command::Work;
-pub use each::ForEach;
-pub use each::ItemList;
-pub use each::WrittenItem;
-pub use input::Default;
-pub use input::Input;
-pub use input::InputKind;
-pub use route::Routes;
-pub use route::Within;
+pub use command::{Become, CommandSpec, ExitCodes, Late, Place, Upload, UploadSource, Work};
+pub use each::{ForEach, ItemList, WrittenItem};
+pub use input::{Default, Input, InputKind};
+pub use route::{Routes, Within};
 pub use word::Word;
 
 /// The default `timeout` of a command.

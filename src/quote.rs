@@ -35,14 +35,10 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::collection::vec;
-    use proptest::prelude::any;
-    use proptest::prelude::prop_assert_eq;
-    use proptest::prelude::proptest;
+    use proptest::prelude::{any, prop_assert_eq, proptest};
     use proptest::test_runner::Config;
 
-    use super::NulError;
-    use super::readable;
-    use super::shell;
+    use super::{NulError, readable, shell};
 
     #[expect(clippy::disallowed_methods, reason = "the real shell is the oracle")]
     fn through_sh(words: &[String]) -> Vec<String> {

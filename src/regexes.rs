@@ -1,7 +1,6 @@
 //! Regular expressions that people write, compiled within a bound.
 
-use regex::Regex;
-use regex::RegexBuilder;
+use regex::{Regex, RegexBuilder};
 
 /// Most bytes of a regular expression as it is compiled.
 pub const MAX_REGEX: usize = 1024 * 1024;

@@ -24,13 +24,10 @@ use minijinja::value::Serde;
 
 use crate::diagnostic::Diagnostics;
 use crate::document::Node;
-use crate::inventory::Host;
-use crate::inventory::HostName;
-use crate::inventory::Inventory;
+use crate::inventory::{Host, HostName, Inventory};
 use crate::plan::Plan;
 use crate::resolve::secrets::Secrets;
-use crate::source::SourceId;
-use crate::source::Sources;
+use crate::source::{SourceId, Sources};
 use crate::template;
 use crate::template::Names;
 

@@ -39,13 +39,10 @@ mod reach;
 mod render;
 pub mod spot;
 
-use std::cell::Cell;
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::pin::Pin;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use async_trait::async_trait;
@@ -54,31 +51,19 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
-use crate::event::Answer;
-use crate::event::Event;
-use crate::event::HostStatus;
-use crate::event::Journal;
-use crate::event::JournalError;
-use crate::event::PreflightVerdict;
-use crate::event::Progress;
-use crate::event::Question;
-use crate::event::Record;
-use crate::event::Reporter;
-use crate::event::RunId;
-use crate::event::RunStatus;
+use crate::event::{
+    Answer, Event, HostStatus, Journal, JournalError, PreflightVerdict, Progress, Question, Record,
+    Reporter, RunId, RunStatus,
+};
 use crate::history::RunState;
 use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
-use crate::run::answers::Answers;
-use crate::run::answers::Given;
-use crate::run::decide::Agenda;
-use crate::run::decide::Decision;
-use crate::run::decide::decide;
+use crate::run::answers::{Answers, Given};
+use crate::run::decide::{Agenda, Decision, decide};
 use crate::run::guard::Guard;
 use crate::run::reach::Login;
 use crate::task::TaskId;
-use crate::transport::Transport;
-use crate::transport::TransportError;
+use crate::transport::{Transport, TransportError};
 
 /// One run, and the world it needs.
 pub struct Run<'a> {

@@ -80,8 +80,7 @@ impl fmt::Debug for Secret {
 
 #[cfg(test)]
 mod tests {
-    use super::Secret;
-    use super::SecretFile;
+    use super::{Secret, SecretFile};
 
     #[test]
     fn a_secret_is_not_in_its_debug_form() {

@@ -48,24 +48,17 @@ use rusqlite::Connection;
 
 pub use self::chain::Reading;
 pub use self::directory::default_dir;
-pub use self::error::Locked;
-pub use self::error::StoreError;
+pub use self::error::{Locked, StoreError};
 pub use self::journal::RunJournal;
 pub use self::name::new_run_id;
-pub use self::reader::Reader;
-pub use self::reader::RunRow;
-pub use self::sqlite::Asked;
-pub use self::sqlite::Reply;
+pub use self::reader::{Reader, RunRow};
+pub use self::sqlite::{Asked, Reply};
 
 use self::anchor::Anchor;
 use self::lock::RunLock;
 use self::writer::Writer;
 use crate::clock::Clock;
-use crate::event::Event;
-use crate::event::Record;
-use crate::event::Request;
-use crate::event::RunId;
-use crate::event::RunStatus;
+use crate::event::{Event, Record, Request, RunId, RunStatus};
 
 /// How often a name is drawn for a new run: at two tries in a minute a clash is one in a million.
 const NAME_TRIES: usize = 16;

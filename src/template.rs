@@ -28,22 +28,14 @@ use std::rc::Rc;
 
 use minijinja::Value;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::Edit;
-use crate::document::Node;
-use crate::document::Places;
-use crate::source::SourceId;
-use crate::source::Sources;
-use crate::source::Span;
-use crate::template::expression::Expr;
-use crate::template::expression::Expression;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Edit};
+use crate::document::{Node, Places};
+use crate::source::{SourceId, Sources, Span};
+use crate::template::expression::{Expr, Expression};
 use crate::template::parser::Used;
 use crate::template::words::Word;
 
-pub use engine::RenderError;
-pub use engine::environment;
+pub use engine::{RenderError, environment};
 pub use names::Names;
 
 /// What the rendered text is for.

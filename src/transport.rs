@@ -23,12 +23,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::duration;
-use crate::inventory::Host;
-use crate::inventory::HostName;
+use crate::inventory::{Host, HostName};
 
 /// Most bytes kept of each stream of a command; the rest is read, counted and dropped.
 pub const MAX_OUTPUT: usize = 1024 * 1024;

@@ -1,16 +1,13 @@
 //! `planrun abort`: a run is ended as it is.
 
-use crate::cli::context::Context;
-use crate::cli::context::Stream;
+use crate::cli::context::{Context, Stream};
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::identity::who;
 use crate::cli::stored;
-use crate::cli::stored::Taken;
-use crate::cli::stored::Word;
+use crate::cli::stored::{Taken, Word};
 use crate::clock::Clock;
-use crate::event::Event;
-use crate::event::RunStatus;
+use crate::event::{Event, RunStatus};
 use crate::history::RunState;
 use crate::report::summary::summary;
 

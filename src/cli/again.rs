@@ -3,22 +3,18 @@
 //! They are read from where they came from when the run began: the environment, the file of inputs,
 //! the inventory. Another file can be named.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
-use crate::cli::load;
 use crate::cli::load::Values;
-use crate::cli::tell;
+use crate::cli::{load, tell};
 use crate::diagnostic::Diagnostics;
-use crate::event::RunId;
-use crate::event::RunPlanned;
+use crate::event::{RunId, RunPlanned};
 use crate::inventory::program::NoPrograms;
 use crate::inventory::read;
-use crate::resolve::ResolvedPlan;
-use crate::resolve::secrets;
+use crate::resolve::{ResolvedPlan, secrets};
 use crate::source::Sources;
 
 /// What may be given again.

@@ -1,34 +1,24 @@
 //! `planrun apply`: a plan, an inventory, a new run.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::identity::who;
-use crate::cli::load;
 use crate::cli::load::Values;
-use crate::cli::models;
-use crate::cli::models::Machines;
-use crate::cli::models::Named;
-use crate::cli::programs::Guarded;
-use crate::cli::programs::Patience;
+use crate::cli::models::{Machines, Named};
+use crate::cli::programs::{Guarded, Patience};
 use crate::cli::session::Session;
-use crate::cli::stored;
-use crate::cli::tell;
 use crate::cli::view::Output;
+use crate::cli::{load, models, stored, tell};
 use crate::clock::Clock;
 use crate::diagnostic::Diagnostics;
-use crate::event::Event;
-use crate::event::SecretSources;
+use crate::event::{Event, SecretSources};
 use crate::history::RunState;
-use crate::report::text::count;
-use crate::report::text::list;
-use crate::report::text::printable;
+use crate::report::text::{count, list, printable};
 use crate::resolve;
-use crate::resolve::ResolvedPlan;
-use crate::resolve::secrets;
+use crate::resolve::{ResolvedPlan, secrets};
 use crate::run::planned::planned;
 use crate::source::Sources;
 

@@ -8,16 +8,11 @@
 use std::cell::RefCell;
 
 use async_trait::async_trait;
-use tokio::sync::Mutex;
-use tokio::sync::mpsc;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, mpsc, watch};
 
 use crate::cli::terminal::Terminal;
-use crate::cli::view::Pause;
-use crate::cli::view::View;
-use crate::event::Answer;
-use crate::event::Question;
-use crate::event::TaskId;
+use crate::cli::view::{Pause, View};
+use crate::event::{Answer, Question, TaskId};
 use crate::report::text::printable;
 use crate::run::Asker;
 

@@ -1,7 +1,6 @@
 //! What all commands know of the process: its terminal, its words, where runs are kept.
 
-use std::io::IsTerminal as _;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use clap::ColorChoice;
@@ -20,8 +19,7 @@ use crate::quote;
 use crate::report::Style;
 use crate::report::summary::Invocation;
 use crate::store;
-use crate::store::Reader;
-use crate::store::Store;
+use crate::store::{Reader, Store};
 
 /// Columns where there is no terminal to ask.
 const WIDTH: usize = 100;

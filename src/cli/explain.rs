@@ -5,13 +5,11 @@
 
 use std::path::PathBuf;
 
-use crate::cli::context::Context;
-use crate::cli::context::Stream;
+use crate::cli::context::{Context, Stream};
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
-use crate::diagnostic::Code;
-use crate::diagnostic::manual;
 use crate::diagnostic::manual::Section;
+use crate::diagnostic::{Code, manual};
 use crate::report::text::wrap;
 
 /// The widest that text is set: longer lines are hard to read.

@@ -6,11 +6,9 @@ use std::panic::PanicHookInfo;
 use crate::cli::context;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::event::JournalError;
-use crate::event::RunStatus;
+use crate::event::{JournalError, RunStatus};
 use crate::report::text::printable;
-use crate::store::RunJournal;
-use crate::store::StoreError;
+use crate::store::{RunJournal, StoreError};
 
 /// Why a command ended early.
 #[derive(Debug)]

@@ -9,12 +9,9 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
-use crate::event::Request;
-use crate::event::RunId;
-use crate::run::answers::Answers;
-use crate::run::answers::Given;
-use crate::store::Asked;
-use crate::store::Store;
+use crate::event::{Request, RunId};
+use crate::run::answers::{Answers, Given};
+use crate::store::{Asked, Store};
 
 /// How often the store is looked at: whoever asks waits for the reply.
 const PAUSE: Duration = Duration::from_millis(200);

@@ -4,30 +4,15 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use clap::ValueEnum;
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::load;
-use crate::cli::programs::Guarded;
-use crate::cli::programs::Patience;
-use crate::cli::tell;
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::inventory::Connection;
-use crate::inventory::Host;
-use crate::inventory::HostName;
-use crate::inventory::Inventory;
-use crate::inventory::PRINTED;
-use crate::inventory::pattern;
-use crate::report::text::count;
-use crate::report::text::pad;
-use crate::report::text::printable;
-use crate::report::text::printable_json;
-use crate::report::text::width;
+use crate::cli::programs::{Guarded, Patience};
+use crate::cli::{load, tell};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::inventory::{Connection, Host, HostName, Inventory, PRINTED, pattern};
+use crate::report::text::{count, pad, printable, printable_json, width};
 use crate::source::Sources;
 
 /// The widest that the name of a variable makes its column.

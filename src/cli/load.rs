@@ -4,29 +4,19 @@
 //! tells all there is to mend.
 
 use std::fs::File;
-use std::io::ErrorKind;
-use std::io::Read as _;
-use std::path::Path;
-use std::path::PathBuf;
+use std::io::{ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::document;
-use crate::document::Node;
-use crate::document::Value;
 use crate::document::parse::MAX_BYTES;
-use crate::inventory::Inventory;
+use crate::document::{Node, Value};
 use crate::inventory::program::Programs;
-use crate::inventory::read;
+use crate::inventory::{Inventory, read};
 use crate::plan;
 use crate::plan::Plan;
-use crate::resolve::ENVIRONMENT;
-use crate::resolve::Given;
-use crate::resolve::texts;
-use crate::source::SourceId;
-use crate::source::Sources;
-use crate::source::Span;
+use crate::resolve::{ENVIRONMENT, Given, texts};
+use crate::source::{SourceId, Sources, Span};
 
 /// The values a plan is given, and the hosts it is kept to.
 #[derive(Clone, Debug, Default, clap::Args)]

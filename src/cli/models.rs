@@ -7,8 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -18,30 +17,21 @@ use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::load;
 use crate::clock::Clock;
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::document;
 use crate::event::RunId;
-use crate::inventory::Connection;
-use crate::inventory::Host;
-use crate::inventory::Inventory;
-use crate::model::Model;
-use crate::model::ModelError;
-use crate::model::World;
+use crate::inventory::{Connection, Host, Inventory};
+use crate::model::{Model, ModelError, World};
 use crate::schema;
 use crate::schema::Shape;
 use crate::schema::model::MODEL;
-use crate::source::SourceId;
-use crate::source::Sources;
+use crate::source::{SourceId, Sources};
 use crate::store::Store;
 use crate::transport::Transport;
 use crate::transport::hosts::Hosts;
 use crate::transport::local::LocalTransport;
-use crate::transport::model::ModelTransport;
-use crate::transport::model::saved_now;
-use crate::transport::ssh::SshOptions;
-use crate::transport::ssh::SshTransport;
+use crate::transport::model::{ModelTransport, saved_now};
+use crate::transport::ssh::{SshOptions, SshTransport};
 
 /// A model that was read, and the name the inventory has for it.
 #[derive(Debug)]
@@ -313,8 +303,7 @@ mod tests {
     use indexmap::IndexMap;
 
     use super::*;
-    use crate::inventory::HostName;
-    use crate::inventory::Link;
+    use crate::inventory::{HostName, Link};
 
     fn host(name: &str, connection: Connection, model: Option<&str>) -> Host {
         Host {

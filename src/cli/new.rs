@@ -6,11 +6,8 @@
 
 use std::fs;
 use std::fs::OpenOptions;
-use std::io::ErrorKind;
-use std::io::Write as _;
-use std::path::Component;
-use std::path::Path;
-use std::path::PathBuf;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Component, Path, PathBuf};
 
 use clap::ValueEnum;
 

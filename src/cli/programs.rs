@@ -7,11 +7,9 @@ use std::time::Duration;
 use crate::cli::context::Context;
 use crate::cli::signals;
 use crate::duration;
-use crate::inventory::program::Failure;
-use crate::inventory::program::Programs;
+use crate::inventory::program::{Failure, Programs};
 use crate::report::text::printable;
-use crate::transport::program::LocalPrograms;
-use crate::transport::program::PATIENCE;
+use crate::transport::program::{LocalPrograms, PATIENCE};
 
 /// How programs are run.
 #[derive(Clone, Copy, Debug, clap::Args)]

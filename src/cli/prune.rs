@@ -12,8 +12,7 @@ use crate::cli::models;
 use crate::clock::Clock;
 use crate::duration;
 use crate::event::RunStatus;
-use crate::report::text::count;
-use crate::report::text::printable;
+use crate::report::text::{count, printable};
 
 /// See the module.
 #[derive(Debug, clap::Args)]

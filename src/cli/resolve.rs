@@ -9,13 +9,7 @@ use crate::cli::fault::Fault;
 use crate::cli::identity::who;
 use crate::cli::stored;
 use crate::cli::stored::Word;
-use crate::event::Answer;
-use crate::event::Event;
-use crate::event::Question;
-use crate::event::Record;
-use crate::event::Request;
-use crate::event::RunId;
-use crate::event::TaskId;
+use crate::event::{Answer, Event, Question, Record, Request, RunId, TaskId};
 use crate::history::RunState;
 use crate::store::Store;
 
@@ -158,8 +152,7 @@ fn asked<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Reason;
-    use crate::event::StepPath;
+    use crate::event::{Reason, StepPath};
     use crate::inventory::HostName;
 
     fn open(hosts: &[&str]) -> Vec<(TaskId, Question)> {

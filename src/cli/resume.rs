@@ -5,22 +5,15 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::identity::who;
-use crate::cli::models;
 use crate::cli::models::Machines;
 use crate::cli::session::Session;
-use crate::cli::stored;
-use crate::cli::stored::Taken;
-use crate::cli::stored::Word;
-use crate::cli::tell;
+use crate::cli::stored::{Taken, Word};
 use crate::cli::view::Output;
-use crate::event::Event;
-use crate::event::RunId;
-use crate::event::RunStatus;
-use crate::history::Requested;
-use crate::history::RunState;
+use crate::cli::{models, stored, tell};
+use crate::event::{Event, RunId, RunStatus};
+use crate::history::{Requested, RunState};
 use crate::run::decide::can_turn;
-use crate::run::planned::Restored;
-use crate::run::planned::restore;
+use crate::run::planned::{Restored, restore};
 use crate::store::Store;
 
 /// See the module.

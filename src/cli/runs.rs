@@ -3,19 +3,15 @@
 use clap::ValueEnum;
 use jiff::Timestamp;
 
-use crate::cli::context::Context;
-use crate::cli::context::Stream;
+use crate::cli::context::{Context, Stream};
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::event::RunStatus;
 use crate::history::RunState;
-use crate::report::open;
-use crate::report::runs;
 use crate::report::runs::RunLine;
 use crate::report::show::Kept;
-use crate::store::Reader;
-use crate::store::Reading;
-use crate::store::RunRow;
+use crate::report::{open, runs};
+use crate::store::{Reader, Reading, RunRow};
 
 /// How facts of a run are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

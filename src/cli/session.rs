@@ -12,30 +12,21 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 
 use crate::cli::asker::Operator;
-use crate::cli::context::Context;
-use crate::cli::context::Stream;
+use crate::cli::context::{Context, Stream};
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::inbox::Inbox;
 use crate::cli::log;
 use crate::cli::models::Machines;
-use crate::cli::signals::Signals;
-use crate::cli::signals::Wish;
-use crate::cli::view::Output;
-use crate::cli::view::View;
-use crate::event::Event;
-use crate::event::JournalError;
-use crate::event::Record;
+use crate::cli::signals::{Signals, Wish};
+use crate::cli::view::{Output, View};
+use crate::event::{Event, JournalError, Record};
 use crate::history::RunState;
 use crate::report::summary::summary_of;
 use crate::resolve::ResolvedPlan;
-use crate::run::Asker;
-use crate::run::Run;
-use crate::run::Stop;
 use crate::run::answers::Answers;
-use crate::run::exit_status;
-use crate::store::RunJournal;
-use crate::store::Store;
+use crate::run::{Asker, Run, Stop, exit_status};
+use crate::store::{RunJournal, Store};
 use crate::transport::redacting::Redacting;
 
 /// All that it takes to drive a run.

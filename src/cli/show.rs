@@ -1,7 +1,6 @@
 //! `planrun show`: one run in full.
 
-use crate::cli::context::Context;
-use crate::cli::context::Stream;
+use crate::cli::context::{Context, Stream};
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::runs::Format;

@@ -1,11 +1,8 @@
 //! Signals: what a person or the machine sends to end the process.
 
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::signal::unix::Signal;
-use tokio::signal::unix::SignalKind;
-use tokio::signal::unix::signal;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::context::write_line;
 use crate::cli::exit::Exit;

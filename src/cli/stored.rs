@@ -1,8 +1,7 @@
 //! Runs that are kept: found by what a person types, taken over, added to.
 
 use jiff::Timestamp;
-use sha2::Digest as _;
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use tokio::runtime::Builder;
 
 use crate::cli::context::Context;
@@ -10,15 +9,10 @@ use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::models;
 use crate::clock::Clock;
-use crate::event::Event;
-use crate::event::Record;
-use crate::event::RunId;
-use crate::event::RunPlanned;
-use crate::event::RunStatus;
+use crate::event::{Event, Record, RunId, RunPlanned, RunStatus};
 use crate::history::RunState;
 use crate::report::text::printable;
-use crate::store::RunJournal;
-use crate::store::Store;
+use crate::store::{RunJournal, Store};
 
 /// Bytes that a step leaves on a host: its events, with the beginning of what was printed.
 const STEP_ROOM: usize = 8 << 10;

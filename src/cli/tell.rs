@@ -11,23 +11,15 @@ mod place;
 mod sarif;
 mod short;
 
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use clap::ValueEnum;
 
-use crate::cli::context::Context;
-use crate::cli::context::Stream;
+use crate::cli::context::{Context, Stream};
 use crate::cli::explain;
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::Severity;
-use crate::diagnostic::allow;
-use crate::diagnostic::render;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity, allow, render};
 use crate::report::text::count;
-use crate::source::SourceId;
-use crate::source::Sources;
+use crate::source::{SourceId, Sources};
 
 /// How diagnostics are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -5,8 +5,7 @@
 //! be opened (cron, CI), or if planrun runs in the background: a read would stop the process.
 
 use std::fs::File;
-use std::io::Read as _;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 use rustix::process::getpgrp;
 use rustix::termios::tcgetpgrp;

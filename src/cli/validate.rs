@@ -17,32 +17,21 @@ use clap::ValueEnum;
 
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::explain;
-use crate::cli::load;
 use crate::cli::load::Values;
-use crate::cli::models;
-use crate::cli::tell;
-use crate::cli::tell::Checked;
-use crate::cli::tell::Count;
-use crate::cli::tell::Findings;
-use crate::cli::tell::Format;
+use crate::cli::tell::{Checked, Count, Findings, Format};
 use crate::cli::validate::files::File;
 use crate::cli::validate::shared::Shared;
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::Severity;
+use crate::cli::{explain, load, models, tell};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use crate::document;
 use crate::plan;
 use crate::plan::check::uninterruptible;
-use crate::resolve::secrets;
-use crate::resolve::texts;
+use crate::resolve::{secrets, texts};
 use crate::schema;
 use crate::schema::Shape;
 use crate::schema::foreign::file::recognise;
 use crate::schema::kind::Kind;
-use crate::source::SourceId;
-use crate::source::Sources;
+use crate::source::{SourceId, Sources};
 
 /// Warnings about a plan that come only where there is an inventory.
 const WITH_INVENTORY: [Code; 2] = [Code::NoEntry, Code::LocksNotEnforced];

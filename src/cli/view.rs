@@ -6,14 +6,9 @@ use std::io::Stderr;
 use clap::ValueEnum;
 use jiff::Timestamp;
 
-use crate::cli::context::Context;
-use crate::cli::context::Stream;
-use crate::cli::context::write_line;
+use crate::cli::context::{Context, Stream, write_line};
 use crate::cli::out::Out;
-use crate::event::Progress;
-use crate::event::Record;
-use crate::event::Reporter;
-use crate::event::RunId;
+use crate::event::{Progress, Record, Reporter, RunId};
 use crate::history::RunState;
 use crate::report::json::JsonLines;
 use crate::report::live::Live;

@@ -4,12 +4,8 @@
 //! script it is a comment of the script. It allows warnings and notes, and needs a reason. One that allows
 //! nothing is a warning itself ([`unused`]), so that none outlives what it was written for.
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Severity;
-use crate::source::SourceId;
-use crate::source::Sources;
-use crate::source::Span;
+use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::source::{SourceId, Sources, Span};
 
 /// How the comment begins, behind its `#`.
 const MARK: &str = "planrun: allow(";

@@ -4,8 +4,7 @@
 //! from its place and the text has no new fault of syntax; `tests/it/rejected.rs` holds that. It is
 //! still a proposal: what was meant is the author's to say.
 
-use crate::source::SourceId;
-use crate::source::Span;
+use crate::source::{SourceId, Span};
 
 /// A replacement of a piece of text.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,24 +2,14 @@
 
 mod window;
 
-use annotate_snippets::Annotation;
-use annotate_snippets::AnnotationKind;
-use annotate_snippets::Group;
-use annotate_snippets::Level;
-use annotate_snippets::Origin;
-use annotate_snippets::Patch;
-use annotate_snippets::Renderer;
-use annotate_snippets::Snippet;
 use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{
+    Annotation, AnnotationKind, Group, Level, Origin, Patch, Renderer, Snippet,
+};
 
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::Fix;
-use crate::diagnostic::Label;
-use crate::diagnostic::Severity;
 use crate::diagnostic::render::window::Window;
-use crate::source::Source;
-use crate::source::Sources;
+use crate::diagnostic::{Diagnostic, Diagnostics, Fix, Label, Severity};
+use crate::source::{Source, Sources};
 
 /// Columns a rendered diagnostic may take.
 const WIDTH: usize = 120;

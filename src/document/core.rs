@@ -1,7 +1,6 @@
 //! The types of plain scalars by the core schema of YAML 1.2: for all texts but inventories.
 
-use crate::document::Text;
-use crate::document::Value;
+use crate::document::{Text, Value};
 
 /// Gives a plain scalar its type by the core schema of YAML 1.2, but for numbers with a leading
 /// zero, which stay strings: a mode `0644` is not a number.

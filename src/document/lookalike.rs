@@ -4,10 +4,8 @@
 //! and dashes in it. On a screen they look right. Here they have their names, and the characters that
 //! were meant.
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::source::SourceId;
-use crate::source::Span;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::{SourceId, Span};
 
 /// A character that looks like another one, its name, and what was meant.
 pub struct Lookalike {

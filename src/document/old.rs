@@ -11,10 +11,7 @@ use std::sync::LazyLock;
 use granit_parser::Tag;
 use regex::Regex;
 
-use crate::document::Entry;
-use crate::document::Node;
-use crate::document::Text;
-use crate::document::Value;
+use crate::document::{Entry, Node, Text, Value};
 use crate::source::Span;
 
 /// What the tag of a node asks for.

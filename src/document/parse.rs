@@ -8,36 +8,15 @@ pub mod anchors;
 mod open;
 mod seen;
 
-use granit_parser::Event;
-use granit_parser::Parser;
-use granit_parser::ScalarStyle;
-use granit_parser::Tag;
+use granit_parser::{Event, Parser, ScalarStyle, Tag};
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::MAX_FAULTS;
-use crate::diagnostic::Severity;
-use crate::document::Entry;
-use crate::document::Node;
-use crate::document::Style;
-use crate::document::Text;
-use crate::document::Value;
-use crate::document::core;
-use crate::document::lookalike;
-use crate::document::old;
-use crate::document::old::Asked;
-use crate::document::old::Sealed;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, MAX_FAULTS, Severity};
+use crate::document::old::{Asked, Sealed};
 use crate::document::parse::anchors::Anchors;
-use crate::document::parse::open::Key;
-use crate::document::parse::open::Open;
-use crate::document::parse::open::entry;
-use crate::document::parse::open::too_many;
+use crate::document::parse::open::{Key, Open, entry, too_many};
 use crate::document::parse::seen::Seen;
-use crate::document::slips;
-use crate::source::SourceId;
-use crate::source::Sources;
-use crate::source::Span;
+use crate::document::{Entry, Node, Style, Text, Value, core, lookalike, old, slips};
+use crate::source::{SourceId, Sources, Span};
 
 /// Most bytes of a document.
 pub const MAX_BYTES: usize = 32 * 1024 * 1024;

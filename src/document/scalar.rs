@@ -8,11 +8,8 @@
 use std::ops::Range;
 
 use crate::diagnostic::Edit;
-use crate::document::Node;
-use crate::document::Style;
-use crate::document::Value;
-use crate::source::Sources;
-use crate::source::Span;
+use crate::document::{Node, Style, Value};
+use crate::source::{Sources, Span};
 
 /// The places of the bytes of a scalar's text.
 #[derive(Clone, Debug)]
@@ -323,8 +320,7 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::diagnostic::Diagnostics;
-    use crate::document::Node;
-    use crate::document::parse;
+    use crate::document::{Node, parse};
     use crate::source::Sources;
 
     /// Parses a document and returns the value of its `key`, with its sources.

@@ -8,14 +8,10 @@ use std::ops::Range;
 
 use granit_parser::Parser;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Edit;
-use crate::document::lookalike;
+use crate::diagnostic::{Code, Diagnostic, Edit};
 use crate::document::lookalike::Lookalike;
-use crate::document::parse;
-use crate::source::SourceId;
-use crate::source::Span;
+use crate::document::{lookalike, parse};
+use crate::source::{SourceId, Span};
 
 /// Longest text in which fixes are tried, in bytes: each try reads it once.
 const MAX_TRIED: usize = 1024 * 1024;

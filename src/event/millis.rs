@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde::Deserializer;
-use serde::Serializer;
+use serde::{Deserialize, Deserializer, Serializer};
 
 fn whole(duration: &Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
@@ -25,10 +23,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(
 
 /// Durations that may be missing.
 pub(super) mod optional {
-    use super::Deserialize;
-    use super::Deserializer;
-    use super::Duration;
-    use super::Serializer;
+    use super::{Deserialize, Deserializer, Duration, Serializer};
 
     #[expect(clippy::ref_option, reason = "serde hands fields over like this")]
     pub(in crate::event) fn serialize<S: Serializer>(

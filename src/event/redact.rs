@@ -6,11 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::event::Event;
-use crate::event::Outcome;
-use crate::event::PreflightVerdict;
-use crate::event::Progress;
-use crate::event::Reason;
+use crate::event::{Event, Outcome, PreflightVerdict, Progress, Reason};
 use crate::secret::Redactor;
 
 impl Event {

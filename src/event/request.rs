@@ -1,10 +1,8 @@
 //! What a user asks of a run that another process works on.
 
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::Answer;
-use super::TaskId;
+use super::{Answer, TaskId};
 
 /// See the module. A request changes nothing by itself: the process that works on the run takes it
 /// up, or says why not.

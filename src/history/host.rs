@@ -2,14 +2,10 @@
 
 use std::cell::Cell;
 
-use indexmap::IndexMap;
-use indexmap::IndexSet;
+use indexmap::{IndexMap, IndexSet};
 use jiff::Timestamp;
 
-use crate::event::HostStatus;
-use crate::event::PreflightVerdict;
-use crate::event::Reason;
-use crate::event::TaskStatus;
+use crate::event::{HostStatus, PreflightVerdict, Reason, TaskStatus};
 use crate::history::TaskState;
 use crate::task::StepPath;
 

@@ -6,11 +6,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
-use crate::event::OutlineStep;
-use crate::event::RunPlanned;
-use crate::event::TaskStatus;
-use crate::history::HostState;
-use crate::history::TaskState;
+use crate::event::{OutlineStep, RunPlanned, TaskStatus};
+use crate::history::{HostState, TaskState};
 use crate::inventory::Connection;
 use crate::task::StepPath;
 

@@ -4,13 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::event::Answer;
-use crate::event::Event;
-use crate::event::Outcome;
-use crate::event::Question;
-use crate::event::Reason;
-use crate::event::Record;
-use crate::event::TaskStatus;
+use crate::event::{Answer, Event, Outcome, Question, Reason, Record, TaskStatus};
 use crate::history::Passed;
 use crate::inventory::HostName;
 use crate::transport::AttemptId;

@@ -5,34 +5,18 @@
 //! file; `host_vars`. Groups are ordered by their depth (the longest way from `all`), then
 //! `ansible_group_priority`, then name. Hosts with the same groups share the work.
 
-use std::collections::BTreeSet;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use indexmap::IndexMap;
-use indexmap::IndexSet;
+use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::inventory::Host;
-use crate::inventory::HostName;
-use crate::inventory::Inventory;
-use crate::inventory::Place;
-use crate::inventory::Variable;
-use crate::inventory::checks;
-use crate::inventory::draft::ALL;
-use crate::inventory::draft::Draft;
-use crate::inventory::draft::Given;
-use crate::inventory::draft::HostDraft;
-use crate::inventory::draft::UNGROUPED;
-use crate::inventory::draft::Vars;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::inventory::draft::{ALL, Draft, Given, HostDraft, UNGROUPED, Vars};
 use crate::inventory::link::LinkReader;
 use crate::inventory::tree::Tree;
+use crate::inventory::{Host, HostName, Inventory, Place, Variable, checks};
 use crate::schema::foreign::variables;
-use crate::source::SourceId;
-use crate::source::Sources;
-use crate::source::Span;
+use crate::source::{SourceId, Sources, Span};
 
 /// Most bytes, roughly, of the variables and groups of all hosts: what a group says is there again
 /// for each of its hosts, so that a small file could fill the memory.

@@ -6,13 +6,8 @@ use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::Near;
-use crate::diagnostic::nearest;
-use crate::inventory::draft::Draft;
-use crate::inventory::draft::Given;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Near, nearest};
+use crate::inventory::draft::{Draft, Given};
 use crate::inventory::route;
 use crate::inventory::route::Way;
 use crate::schema::foreign::variables;

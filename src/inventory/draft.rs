@@ -10,15 +10,12 @@ use indexmap::IndexMap;
 use indexmap::map::Entry as Slot;
 use serde_json::Value;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::document::Entry;
 use crate::document::old::Sealed;
 use crate::inventory::ranges;
 use crate::schema::foreign::variables;
-use crate::source::Sources;
-use crate::source::Span;
+use crate::source::{Sources, Span};
 
 /// The index of the group `all`.
 pub(super) const ALL: usize = 0;

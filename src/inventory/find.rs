@@ -1,11 +1,8 @@
 //! Where an inventory is: a bare name, or a path.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::nearest;
+use crate::diagnostic::{Code, Diagnostic, nearest};
 
 /// What may stand behind a bare name, in the order it is tried; the last is a directory or a file
 /// whose extension is part of the name.
@@ -116,8 +113,7 @@ mod tests {
 
     use tempfile::TempDir;
 
-    use super::find;
-    use super::find_in;
+    use super::{find, find_in};
     use crate::diagnostic::Code;
 
     /// Makes two places of inventories with these files in the first and the second.

@@ -5,14 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::inventory::Host;
-use crate::inventory::HostName;
-use crate::inventory::Inventory;
-use crate::inventory::program::NoPrograms;
-use crate::inventory::program::Programs;
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::inventory::program::{NoPrograms, Programs};
 use crate::inventory::read::read_with;
+use crate::inventory::{Host, HostName, Inventory};
 use crate::source::Sources;
 
 /// An inventory that was read, and what was told of it.

@@ -9,18 +9,11 @@ use std::ops::Range;
 
 use indexmap::IndexMap;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::nearest;
-use crate::inventory::draft::Draft;
-use crate::inventory::draft::Given;
-use crate::inventory::draft::UNGROUPED;
-use crate::inventory::literal;
-use crate::inventory::words;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
+use crate::inventory::draft::{Draft, Given, UNGROUPED};
 use crate::inventory::words::Word;
-use crate::source::SourceId;
-use crate::source::Span;
+use crate::inventory::{literal, words};
+use crate::source::{SourceId, Span};
 
 /// Most bytes of a line: what is said of a host takes some of them.
 const MAX_LINE: usize = 128 * 1024;
@@ -263,10 +256,7 @@ fn header(line: &str) -> Option<(&str, &str)> {
 mod tests {
     use serde_json::json;
 
-    use crate::inventory::fixture::hosts;
-    use crate::inventory::fixture::members;
-    use crate::inventory::fixture::read_text;
-    use crate::inventory::fixture::var;
+    use crate::inventory::fixture::{hosts, members, read_text, var};
 
     #[test]
     fn sections_hosts_ranges_and_comments_are_read() {

@@ -12,18 +12,10 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::nearest;
-use crate::inventory::Connection;
-use crate::inventory::Link;
-use crate::inventory::draft::Given;
-use crate::inventory::draft::is_safe;
-use crate::inventory::draft::unsafe_name;
-use crate::inventory::route;
-use crate::inventory::user::is_user;
-use crate::inventory::user::unsafe_user;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
+use crate::inventory::draft::{Given, is_safe, unsafe_name};
+use crate::inventory::user::{is_user, unsafe_user};
+use crate::inventory::{Connection, Link, route};
 use crate::source::Span;
 
 // Where a variable has several names, the one Ansible prefers comes first.

@@ -4,8 +4,7 @@
 //! text it is. Left as text, though Python knows them: complex numbers, `\N{...}` escapes, numbers
 //! that JSON cannot hold.
 
-use serde_json::Number;
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 /// Deepest nesting of a literal.
 const MAX_DEPTH: usize = 32;

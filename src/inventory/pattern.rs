@@ -10,9 +10,7 @@
 use indexmap::IndexSet;
 
 use crate::diagnostic::nearest;
-use crate::inventory::HostName;
-use crate::inventory::Inventory;
-use crate::inventory::ranges;
+use crate::inventory::{HostName, Inventory, ranges};
 use crate::regexes;
 
 /// Why a pattern stands for no hosts.

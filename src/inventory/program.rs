@@ -8,22 +8,17 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::document;
-use crate::document::Entry;
-use crate::document::Node;
-use crate::document::Value;
 use crate::document::old::Sealed;
 use crate::document::parse::MAX_BYTES;
+use crate::document::{Entry, Node, Value};
 use crate::duration;
-use crate::inventory::draft::Draft;
-use crate::inventory::draft::give;
+use crate::inventory::draft::{Draft, give};
 use crate::inventory::read::Files;
 use crate::inventory::yaml;
 use crate::inventory::yaml::Shape;
-use crate::source::SourceId;
-use crate::source::Span;
+use crate::source::{SourceId, Span};
 
 /// Most bytes of all answers of a program: as many as of an inventory file.
 pub const MAX_ANSWER: usize = MAX_BYTES;

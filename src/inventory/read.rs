@@ -18,31 +18,17 @@
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::document::parse::MAX_BYTES;
-use crate::inventory::Inventory;
-use crate::inventory::build;
-use crate::inventory::draft::Draft;
-use crate::inventory::draft::UNGROUPED;
-use crate::inventory::draft::Vars;
+use crate::inventory::draft::{Draft, UNGROUPED, Vars};
 use crate::inventory::find::is_list;
-use crate::inventory::ini;
-use crate::inventory::program;
-use crate::inventory::program::NoPrograms;
-use crate::inventory::program::Programs;
-use crate::inventory::vars;
-use crate::inventory::vars::VAULT;
-use crate::inventory::vars::VarsDir;
-use crate::inventory::yaml;
+use crate::inventory::program::{NoPrograms, Programs};
+use crate::inventory::vars::{VAULT, VarsDir};
 use crate::inventory::yaml::Shape;
-use crate::source::SourceId;
-use crate::source::Sources;
-use crate::source::Span;
+use crate::inventory::{Inventory, build, ini, program, vars, yaml};
+use crate::source::{SourceId, Sources, Span};
 
 pub use crate::inventory::find::find;
 

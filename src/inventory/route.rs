@@ -7,10 +7,7 @@
 
 use serde_json::Value;
 
-use crate::inventory::Connection;
-use crate::inventory::Host;
-use crate::inventory::Link;
-use crate::inventory::words;
+use crate::inventory::{Connection, Host, Link, words};
 use crate::source::Span;
 
 /// The variables that hold options of `ssh`.
@@ -189,8 +186,7 @@ fn option(letter: char, argument: &str, link: Option<&Link>) -> Option<Way> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::fixture::host;
-    use crate::inventory::fixture::read_text;
+    use crate::inventory::fixture::{host, read_text};
 
     /// Returns the way that the options of `ssh` name for a host with the port 2222 and the user ops.
     fn of(options: &str) -> Option<Way> {

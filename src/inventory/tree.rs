@@ -6,12 +6,8 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::inventory::draft::ALL;
-use crate::inventory::draft::Draft;
-use crate::inventory::draft::UNGROUPED;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::inventory::draft::{ALL, Draft, UNGROUPED};
 use crate::source::Span;
 
 /// Deepest nesting of groups.

@@ -5,8 +5,7 @@
 //! quoted argument; what could be taken as an option, ends a word of a shell or cannot be seen is
 //! refused nevertheless, so that a slip of the pen is found here.
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Span;
 
 /// Longest name, in bytes; Linux takes 32, directories 256.

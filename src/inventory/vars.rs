@@ -7,15 +7,11 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::inventory::draft::Vars;
 use crate::inventory::read::Files;
 use crate::inventory::yaml;
-use crate::source::SourceId;
-use crate::source::Sources;
-use crate::source::Span;
+use crate::source::{SourceId, Sources, Span};
 
 /// What may stand behind a name, in the order it is tried.
 const ENDINGS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
@@ -121,8 +117,7 @@ fn read_path(path: &Path, shown: &str, vars: &mut Vars, files: &mut Files<'_>, d
 mod tests {
     use serde_json::json;
 
-    use crate::inventory::fixture::read_files;
-    use crate::inventory::fixture::var;
+    use crate::inventory::fixture::{read_files, var};
 
     #[test]
     fn every_form_of_a_vars_file_is_read_beside_a_file_inventory() {

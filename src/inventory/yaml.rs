@@ -11,28 +11,15 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::nearest;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::document;
-use crate::document::Entry;
-use crate::document::Node;
-use crate::document::Value;
 use crate::document::old::Sealed;
-use crate::inventory::draft::ALL;
-use crate::inventory::draft::Draft;
-use crate::inventory::draft::Given;
-use crate::inventory::draft::Vars;
-use crate::inventory::draft::give;
-use crate::inventory::yaml::meant::place;
-use crate::inventory::yaml::meant::shape_fault;
+use crate::document::{Entry, Node, Value};
+use crate::inventory::draft::{ALL, Draft, Given, Vars, give};
+use crate::inventory::yaml::meant::{place, shape_fault};
 use crate::schema::foreign::file::recognise;
-use crate::schema::kind::Kind;
-use crate::schema::kind::Sign;
-use crate::source::SourceId;
-use crate::source::Sources;
-use crate::source::Span;
+use crate::schema::kind::{Kind, Sign};
+use crate::source::{SourceId, Sources, Span};
 
 /// The first key of an inventory that planrun has printed. Its groups hold all their hosts, those of
 /// their children included, and its variables are those after precedence.

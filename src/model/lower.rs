@@ -15,26 +15,15 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use minijinja::Value;
-use sha2::Digest;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::nearest;
-use crate::document::Entry as DocumentEntry;
-use crate::document::Node;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
+use crate::document::{Entry as DocumentEntry, Node};
 use crate::duration;
-use crate::model::Change;
-use crate::model::Group;
-use crate::model::Model;
-use crate::model::Rule;
-use crate::model::Slot;
 use crate::model::expression::Expression;
-use crate::model::names::Names;
-use crate::model::names::OWN;
-use crate::source::Sources;
-use crate::source::Span;
+use crate::model::names::{Names, OWN};
+use crate::model::{Change, Group, Model, Rule, Slot};
+use crate::source::{Sources, Span};
 
 /// The least time between two happenings of a rule: a shorter one would make a jump of an hour
 /// more work than the whole plan.

@@ -7,14 +7,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use minijinja::Value;
 
 use crate::model::ModelError;
-use crate::model::world::HostState;
-use crate::model::world::World;
-use crate::model::world::values_of;
+use crate::model::world::{HostState, World, values_of};
 
 /// Most changes that one jump of time may bring: a year of a rule that happens each minute.
 const MAX_HAPPENINGS: usize = 600_000;

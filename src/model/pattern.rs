@@ -2,8 +2,7 @@
 
 use minijinja::Value;
 
-use crate::model::Act;
-use crate::model::Asked;
+use crate::model::{Act, Asked};
 use crate::task::StepPath;
 
 /// The values that the placeholders of a pattern stood for, in their order.

@@ -6,17 +6,10 @@ use std::sync::Arc;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
-use crate::inventory::Host;
-use crate::inventory::HostName;
-use crate::model::Entry;
-use crate::model::Group;
-use crate::model::Model;
-use crate::model::ModelError;
-use crate::model::Response;
+use crate::inventory::{Host, HostName};
 use crate::model::pattern::Captures;
-use crate::model::world::HostState;
-use crate::model::world::Source;
-use crate::model::world::Which;
+use crate::model::world::{HostState, Source, Which};
+use crate::model::{Entry, Group, Model, ModelError, Response};
 
 /// What does not change in a world.
 #[derive(Debug)]

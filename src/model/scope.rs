@@ -4,16 +4,13 @@
 //! scope. A scope holds shares of the state, no copies; it must be gone before the state changes,
 //! or the change makes one.
 
-use std::sync::Arc;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use minijinja::Value;
 use minijinja::value::Object;
 
-use crate::model::Group;
-use crate::model::ModelError;
-use crate::model::Slot;
 use crate::model::pattern::Captures;
+use crate::model::{Group, ModelError, Slot};
 
 /// A host as an expression sees it.
 #[derive(Debug)]

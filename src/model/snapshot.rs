@@ -9,14 +9,11 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use minijinja::Value;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::inventory::HostName;
 use crate::model::ModelError;
-use crate::model::world::HostState;
-use crate::model::world::Later;
-use crate::model::world::World;
+use crate::model::world::{HostState, Later, World};
 
 /// Hosts of a world at an instant.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -2,21 +2,16 @@
 
 mod dovecot;
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use serde_json::Value as Json;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::diagnostic::Diagnostics;
 use crate::document;
-use crate::inventory::Connection;
-use crate::inventory::Host;
-use crate::inventory::HostName;
-use crate::inventory::Link;
+use crate::inventory::{Connection, Host, HostName, Link};
 use crate::model::Model;
 use crate::schema;
 use crate::source::Sources;

@@ -6,25 +6,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use minijinja::Value;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::inventory::Host;
-use crate::inventory::HostName;
-use crate::model::Act;
-use crate::model::Change;
-use crate::model::Entry;
-use crate::model::Group;
-use crate::model::Model;
-use crate::model::ModelError;
-use crate::model::Printed;
+use crate::inventory::{Host, HostName};
 use crate::model::passage::plus;
 use crate::model::pattern::Captures;
-use crate::model::roster::Roster;
-use crate::model::roster::given_state;
-use crate::model::roster::unknown_state;
-use crate::model::scope::CommandScope;
-use crate::model::scope::View;
+use crate::model::roster::{Roster, given_state, unknown_state};
+use crate::model::scope::{CommandScope, View};
+use crate::model::{Act, Change, Entry, Group, Model, ModelError, Printed};
 
 /// The hosts of a model, as they are at an instant. A clone is cheap: hosts share their state
 /// until it changes.

@@ -6,17 +6,8 @@ use serde_json::Value;
 use crate::diagnostic::Diagnostics;
 use crate::document;
 use crate::document::Node;
-use crate::output::MAX_VALUES;
-use crate::output::TOO_LARGE;
-use crate::output::Type;
-use crate::output::bounded;
-use crate::output::convert;
-use crate::output::is_blank;
-use crate::output::is_whole;
-use crate::output::quoted;
-use crate::output::table::Row;
-use crate::output::table::keyed;
-use crate::output::table::kind;
+use crate::output::table::{Row, keyed, kind};
+use crate::output::{MAX_VALUES, TOO_LARGE, Type, bounded, convert, is_blank, is_whole, quoted};
 use crate::source::Sources;
 
 /// Reads one JSON value.

@@ -1,16 +1,11 @@
 //! What a regular expression finds.
 
 use indexmap::IndexMap;
-use regex::Captures;
-use regex::Regex;
+use regex::{Captures, Regex};
 use serde_json::Value;
 
-use crate::output::Type;
-use crate::output::bounded;
-use crate::output::convert;
-use crate::output::quoted;
-use crate::output::table::Row;
-use crate::output::table::keyed;
+use crate::output::table::{Row, keyed};
+use crate::output::{Type, bounded, convert, quoted};
 use crate::regexes;
 
 /// Reads the named groups of the first match as a map; with `key`, those of every match as rows.

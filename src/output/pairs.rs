@@ -1,15 +1,10 @@
 //! Pairs: `key=value` and `key: value`, one a line.
 
 use indexmap::IndexMap;
-use serde_json::Map;
-use serde_json::Value;
 use serde_json::map::Entry as Slot;
+use serde_json::{Map, Value};
 
-use crate::output::Type;
-use crate::output::bounded;
-use crate::output::convert;
-use crate::output::is_blank;
-use crate::output::quoted;
+use crate::output::{Type, bounded, convert, is_blank, quoted};
 
 /// Reads pairs as a map. Blank lines and those that begin with `#` are left out.
 pub(super) fn read(text: &str, types: &IndexMap<String, Type>) -> Result<Value, String> {

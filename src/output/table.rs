@@ -1,15 +1,9 @@
 //! Tables: rows under a header, and rows of any origin by one of their fields.
 
 use indexmap::IndexMap;
-use serde_json::Map;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::output::MAX_COLUMNS;
-use crate::output::Type;
-use crate::output::bounded;
-use crate::output::convert;
-use crate::output::is_blank;
-use crate::output::quoted;
+use crate::output::{MAX_COLUMNS, Type, bounded, convert, is_blank, quoted};
 
 /// A row: its fields by their names.
 pub(super) type Row = Map<String, Value>;

@@ -1,13 +1,9 @@
 //! Each form on what commands print: as hoped, real, and broken.
 
 use indexmap::IndexMap;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::output::MAX_ROWS;
-use crate::output::Reading;
-use crate::output::Type;
-use crate::output::read;
+use crate::output::{MAX_ROWS, Reading, Type, read};
 
 fn parse(reading: &Reading, text: impl AsRef<[u8]>) -> Result<Value, String> {
     let bytes = text.as_ref();

@@ -27,16 +27,10 @@ mod ways;
 
 use crate::diagnostic::Diagnostics;
 use crate::document::Node;
-use crate::plan::Action;
-use crate::plan::ItemList;
-use crate::plan::Plan;
-use crate::plan::Rollback;
-use crate::plan::Step;
-use crate::plan::Work;
+use crate::plan::{Action, ItemList, Plan, Rollback, Step, Work};
 use crate::source::Sources;
-use crate::template::Name;
-use crate::template::Template;
 use crate::template::expression::Expression;
+use crate::template::{Name, Template};
 
 /// Checks a plan; the node is the document it was made of.
 pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostics) {

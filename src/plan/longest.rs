@@ -10,13 +10,7 @@
 
 use std::time::Duration;
 
-use crate::plan::Action;
-use crate::plan::InputKind;
-use crate::plan::ItemList;
-use crate::plan::Late;
-use crate::plan::Plan;
-use crate::plan::Step;
-use crate::plan::Wait;
+use crate::plan::{Action, InputKind, ItemList, Late, Plan, Step, Wait};
 use crate::template::expression::Kind;
 
 /// The longest time of a step, as far as the plan tells.

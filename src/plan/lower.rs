@@ -22,34 +22,19 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::document::Node;
-use crate::document::Value;
-use crate::plan::Become;
-use crate::plan::Claim;
-use crate::plan::DEFAULT_RETRY_DELAY;
-use crate::plan::DEFAULT_TIMEOUT;
-use crate::plan::DEFAULT_WITHIN;
-use crate::plan::ExitCodes;
-use crate::plan::Invariants;
-use crate::plan::Late;
-use crate::plan::Place;
-use crate::plan::Plan;
-use crate::plan::Probe;
-use crate::plan::Retry;
-use crate::plan::Routes;
-use crate::plan::Word;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::document::{Node, Value};
+use crate::plan::{
+    Become, Claim, DEFAULT_RETRY_DELAY, DEFAULT_TIMEOUT, DEFAULT_WITHIN, ExitCodes, Invariants,
+    Late, Place, Plan, Probe, Retry, Routes, Word,
+};
 use crate::regexes::Compiler;
-use crate::source::Sources;
-use crate::source::Span;
+use crate::source::{Sources, Span};
 use crate::template::Template;
 use crate::template::expression::Expression;
 
-use names::Declared;
 pub(super) use names::ITEM;
-use names::Kind;
+use names::{Declared, Kind};
 
 /// Lowers a document. Where it has errors, the plan is good for finding further ones and no more.
 pub(super) fn lower(node: &Node, sources: &Sources, found: &mut Diagnostics) -> Plan {

@@ -3,15 +3,9 @@
 //! A shape sees one value. That `wait: settle` means the value of the input `settle` is known only
 //! here, with the whole plan; so the fixes are added to what was found.
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::Edit;
-use crate::diagnostic::Fix;
-use crate::document::Entry;
-use crate::document::Node;
-use crate::source::Sources;
-use crate::source::Span;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Edit, Fix};
+use crate::document::{Entry, Node};
+use crate::source::{Sources, Span};
 
 /// Amends what the check of the shapes has found.
 pub(super) fn amend(node: &Node, sources: &Sources, found: &mut Diagnostics) {

@@ -2,10 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::plan::Action;
-use crate::plan::Plan;
-use crate::plan::Rollback;
-use crate::plan::Step;
+use crate::plan::{Action, Plan, Rollback, Step};
 use crate::task::StepPath;
 
 /// Where each step of a plan is, by its path.

@@ -1,7 +1,6 @@
 //! The sample plans are read without an error or a warning.
 
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::render;
+use crate::diagnostic::{Diagnostics, render};
 use crate::plan;
 use crate::source::Sources;
 

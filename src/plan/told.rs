@@ -8,16 +8,9 @@
 
 use std::collections::HashSet;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::Severity;
-use crate::diagnostic::nearest;
-use crate::document::Entry;
-use crate::document::Node;
-use crate::document::Value;
-use crate::source::Sources;
-use crate::source::Span;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity, nearest};
+use crate::document::{Entry, Node, Value};
+use crate::source::{Sources, Span};
 
 /// Codes that speak of a mapping as a whole, and point at its first key.
 const WHOLE: [Code; 2] = [Code::MissingKey, Code::MissingAction];

@@ -4,27 +4,20 @@
 //! bounds are checked with a JSON Schema made from the kind; the messages are ours.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jsonschema::Validator;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::nearest;
+use crate::diagnostic::{Diagnostic, Diagnostics, nearest};
 use crate::document;
 use crate::document::Node;
 use crate::duration;
-use crate::plan::Input;
-use crate::plan::InputKind;
+use crate::plan::{Input, InputKind};
 use crate::regexes::MAX_REGEX;
 use crate::schema::one_of;
-use crate::source::Sources;
-use crate::source::Span;
+use crate::source::{Sources, Span};
 
 /// Maximum items of a list without a maximum of its own.
 const MAX_ITEMS: usize = 10_000;

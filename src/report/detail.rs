@@ -1,20 +1,10 @@
 //! The lines under a line: output of a command, checks and observed values.
 
-use crate::event::Answer;
-use crate::event::Outcome;
-use crate::event::Question;
-use crate::event::Reason;
-use crate::event::Seen;
-use crate::event::Truth;
-use crate::history::AttemptState;
-use crate::history::TaskState;
+use crate::event::{Answer, Outcome, Question, Reason, Seen, Truth};
+use crate::history::{AttemptState, TaskState};
 use crate::inventory::HostName;
 use crate::report::Tone;
-use crate::report::text::both_ends;
-use crate::report::text::clip;
-use crate::report::text::count;
-use crate::report::text::list;
-use crate::report::text::printable;
+use crate::report::text::{both_ends, clip, count, list, printable};
 use crate::transport::Exit;
 
 /// Lines of an output that are shown with a failure.

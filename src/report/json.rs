@@ -2,8 +2,7 @@
 
 use std::io::Write;
 
-use crate::event::Record;
-use crate::event::Reporter;
+use crate::event::{Record, Reporter};
 use crate::report::text::printable_json;
 
 /// See the module. Progress is not written: it is not stored either.

@@ -8,34 +8,16 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::event::Event;
-use crate::event::HostStatus;
-use crate::event::Outcome;
-use crate::event::PreflightVerdict;
-use crate::event::Reason;
-use crate::event::Record;
-use crate::event::RunPlanned;
-use crate::event::RunStatus;
-use crate::event::TaskId;
-use crate::event::TaskStatus;
-use crate::event::Truth;
-use crate::history::HostState;
-use crate::history::RunState;
-use crate::history::TaskState;
-use crate::history::between;
+use crate::event::{
+    Event, HostStatus, Outcome, PreflightVerdict, Reason, Record, RunPlanned, RunStatus, TaskId,
+    TaskStatus, Truth,
+};
+use crate::history::{HostState, RunState, TaskState, between};
 use crate::inventory::HostName;
-use crate::report::Tone;
-use crate::report::detail;
-use crate::report::detail::Detail;
-use crate::report::detail::delegated;
-use crate::report::detail::sentence;
-use crate::report::tally::steps_ended;
-use crate::report::tally::title_of;
-use crate::report::tally::was_already_done;
-use crate::report::text::count;
-use crate::report::text::duration;
-use crate::report::text::list;
-use crate::report::text::printable;
+use crate::report::detail::{Detail, delegated, sentence};
+use crate::report::tally::{steps_ended, title_of, was_already_done};
+use crate::report::text::{count, duration, list, printable};
+use crate::report::{Tone, detail};
 
 /// Hosts that are named before the rest is counted.
 const MOST_HOSTS: usize = 8;

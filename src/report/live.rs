@@ -15,11 +15,7 @@
 //! terminal.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
-use std::sync::Condvar;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -28,13 +24,9 @@ use indicatif::TermLike;
 use jiff::Timestamp;
 
 use crate::clock::Clock;
-use crate::event::Progress;
-use crate::event::Record;
-use crate::event::Reporter;
-use crate::event::RunId;
+use crate::event::{Progress, Record, Reporter, RunId};
 use crate::report::Style;
-use crate::report::screen::Frame;
-use crate::report::screen::Screen;
+use crate::report::screen::{Frame, Screen};
 
 /// The time between two pictures: smooth to the eye, and cheap.
 const PERIOD: Duration = Duration::from_millis(100);
@@ -245,9 +237,7 @@ mod tests {
     use super::*;
     use crate::event::RunStatus;
     use crate::report::sample;
-    use crate::report::sample::Story;
-    use crate::report::sample::task;
-    use crate::report::sample::waiting;
+    use crate::report::sample::{Story, task, waiting};
 
     /// A run on a terminal in memory; pictures are drawn when the test says so.
     fn live(rows: u16, columns: u16) -> (Live, InMemoryTerm) {

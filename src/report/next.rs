@@ -2,13 +2,8 @@
 //!
 //! Only commands that make sense in this state are shown, and each can be copied as it is.
 
-use crate::event::HostStatus;
-use crate::event::Question;
-use crate::event::RunId;
-use crate::event::RunStatus;
-use crate::event::TaskId;
-use crate::history::HostState;
-use crate::history::RunState;
+use crate::event::{HostStatus, Question, RunId, RunStatus, TaskId};
+use crate::history::{HostState, RunState};
 use crate::inventory::HostName;
 use crate::quote;
 use crate::report::detail::sentence;

@@ -2,15 +2,12 @@
 
 use std::fmt::Write as _;
 
-use crate::event::RunStatus;
-use crate::event::TaskId;
+use crate::event::{RunStatus, TaskId};
 use crate::history::RunState;
 use crate::report::detail::sentence;
-use crate::report::next::answers;
-use crate::report::next::next;
+use crate::report::next::{answers, next};
 use crate::report::show::Kept;
-use crate::report::summary::Invocation;
-use crate::report::summary::ways_on;
+use crate::report::summary::{Invocation, ways_on};
 use crate::report::tally::title_of;
 use crate::report::text::printable;
 

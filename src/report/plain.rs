@@ -9,24 +9,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::event::Event;
-use crate::event::Progress;
-use crate::event::Record;
-use crate::event::Reporter;
-use crate::event::TaskId;
-use crate::history::RunState;
-use crate::history::between;
-use crate::report::Style;
-use crate::report::Tone;
+use crate::event::{Event, Progress, Record, Reporter, TaskId};
+use crate::history::{RunState, between};
 use crate::report::detail::sentence;
-use crate::report::line::Line;
-use crate::report::line::line_of;
-use crate::report::text::duration;
-use crate::report::text::gap;
-use crate::report::text::pad;
-use crate::report::text::width;
-use crate::report::wait::Waits;
-use crate::report::wait::away_text;
+use crate::report::line::{Line, line_of};
+use crate::report::text::{duration, gap, pad, width};
+use crate::report::wait::{Waits, away_text};
+use crate::report::{Style, Tone};
 
 /// How often a wait shows changed values.
 const CHANGES: Duration = Duration::from_secs(30);
@@ -199,8 +188,7 @@ impl<W: Write> Reporter for Plain<W> {
 mod tests {
     use super::*;
     use crate::report::sample;
-    use crate::report::sample::Story;
-    use crate::report::sample::waiting;
+    use crate::report::sample::{Story, waiting};
 
     fn told(story: &Story) -> String {
         let mut report = Plain::new(Vec::new(), Style::plain(80));

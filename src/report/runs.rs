@@ -7,14 +7,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::history::between;
-use crate::report::Style;
-use crate::report::Tone;
-use crate::report::text::clip;
-use crate::report::text::duration;
-use crate::report::text::pad;
-use crate::report::text::printable;
-use crate::report::text::printable_json;
-use crate::report::text::width;
+use crate::report::text::{clip, duration, pad, printable, printable_json, width};
+use crate::report::{Style, Tone};
 
 /// Columns between two columns.
 const GAP: usize = 2;

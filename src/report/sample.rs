@@ -2,40 +2,19 @@
 
 mod ends;
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::event::Event;
-use crate::event::HostStatus;
-use crate::event::Outcome;
-use crate::event::Outline;
-use crate::event::OutlineStep;
-use crate::event::PreflightVerdict;
-use crate::event::Progress;
-use crate::event::Reason;
-use crate::event::Record;
-use crate::event::Reporter;
-use crate::event::RunId;
-use crate::event::RunPlanned;
-use crate::event::RunStatus;
-use crate::event::Seen;
-use crate::event::StepPath;
-use crate::event::TaskId;
-use crate::event::TaskStatus;
-use crate::event::Truth;
-use crate::inventory::Connection;
-use crate::inventory::Host;
-use crate::inventory::HostName;
-use crate::inventory::Inventory;
-use crate::inventory::Link;
-use crate::transport::AttemptId;
-use crate::transport::Exit;
+use crate::event::{
+    Event, HostStatus, Outcome, Outline, OutlineStep, PreflightVerdict, Progress, Reason, Record,
+    Reporter, RunId, RunPlanned, RunStatus, Seen, StepPath, TaskId, TaskStatus, Truth,
+};
+use crate::inventory::{Connection, Host, HostName, Inventory, Link};
+use crate::transport::{AttemptId, Exit};
 
 pub(crate) use ends::*;
 

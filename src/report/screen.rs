@@ -7,33 +7,14 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::event::Event;
-use crate::event::HostStatus;
-use crate::event::Progress;
-use crate::event::Record;
-use crate::event::RunId;
-use crate::event::TaskId;
-use crate::history::HostState;
-use crate::history::RunState;
-use crate::history::between;
+use crate::event::{Event, HostStatus, Progress, Record, RunId, TaskId};
+use crate::history::{HostState, RunState, between};
 use crate::inventory::HostName;
-use crate::report::Style;
-use crate::report::Tone;
-use crate::report::line::Line;
-use crate::report::line::line_of;
-use crate::report::line::one_line;
+use crate::report::line::{Line, line_of, one_line};
 use crate::report::tally::title_of;
-use crate::report::text::clip;
-use crate::report::text::duration;
-use crate::report::text::gap;
-use crate::report::text::pad;
-use crate::report::text::printable;
-use crate::report::text::whole;
-use crate::report::text::width;
-use crate::report::text::wrap;
-use crate::report::wait::Wait;
-use crate::report::wait::Waits;
-use crate::report::wait::away_text;
+use crate::report::text::{clip, duration, gap, pad, printable, whole, width, wrap};
+use crate::report::wait::{Wait, Waits, away_text};
+use crate::report::{Style, Tone};
 
 /// The frames of the mark of a host that is worked on.
 const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];

@@ -6,46 +6,18 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::event::Event;
-use crate::event::Outcome;
-use crate::event::Record;
-use crate::event::RunId;
-use crate::event::RunPlanned;
-use crate::event::TaskId;
-use crate::event::TaskStatus;
-use crate::history::RunState;
-use crate::history::between;
+use crate::event::{Event, Outcome, Record, RunId, RunPlanned, TaskId, TaskStatus};
+use crate::history::{RunState, between};
 use crate::inventory::HostName;
-use crate::report::Style;
-use crate::report::Tone;
-use crate::report::detail;
-use crate::report::detail::Detail;
-use crate::report::detail::LINE_WIDTH;
-use crate::report::detail::delegated;
-use crate::report::detail::sentence;
-use crate::report::line::Line;
-use crate::report::line::at_a_time;
-use crate::report::line::for_each;
-use crate::report::line::host_tone;
-use crate::report::line::line_of;
-use crate::report::line::run_tone;
-use crate::report::line::task_tone;
-use crate::report::open::commands;
-use crate::report::open::state_word;
-use crate::report::open::waits_for;
-use crate::report::open::what_next;
+use crate::report::detail::{Detail, LINE_WIDTH, delegated, sentence};
+use crate::report::line::{Line, at_a_time, for_each, host_tone, line_of, run_tone, task_tone};
+use crate::report::open::{commands, state_word, waits_for, what_next};
 use crate::report::summary::Invocation;
 use crate::report::tally::title_of;
-use crate::report::text::clip;
-use crate::report::text::duration;
-use crate::report::text::lines;
-use crate::report::text::list;
-use crate::report::text::pad;
-use crate::report::text::printable;
-use crate::report::text::printable_json;
+use crate::report::text::{clip, duration, lines, list, pad, printable, printable_json};
+use crate::report::{Style, Tone, detail};
 
 /// Lines of each output, and of a script, that are shown.
 const OUTPUT_LINES: usize = 20;

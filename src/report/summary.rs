@@ -6,41 +6,18 @@
 
 use std::fmt::Write as _;
 
-use crate::event::HostStatus;
-use crate::event::PreflightVerdict;
-use crate::event::Question;
-use crate::event::Reason;
-use crate::event::Record;
-use crate::event::RunId;
-use crate::event::RunStatus;
-use crate::event::StepPath;
-use crate::event::TaskId;
-use crate::event::TaskStatus;
-use crate::history::HostState;
-use crate::history::RunState;
-use crate::history::between;
+use crate::event::{
+    HostStatus, PreflightVerdict, Question, Reason, Record, RunId, RunStatus, StepPath, TaskId,
+    TaskStatus,
+};
+use crate::history::{HostState, RunState, between};
 use crate::inventory::HostName;
-use crate::report::Style;
-use crate::report::Tone;
-use crate::report::detail;
-use crate::report::detail::Detail;
-use crate::report::detail::sentence;
-use crate::report::line::host_tone;
-use crate::report::line::run_tone;
-use crate::report::line::steps;
-use crate::report::next::answers;
-use crate::report::next::next;
-use crate::report::tally::by_status;
-use crate::report::tally::item_of;
-use crate::report::tally::steps_ended;
-use crate::report::tally::title_of;
-use crate::report::tally::was_already_done;
-use crate::report::text::count;
-use crate::report::text::duration;
-use crate::report::text::pad;
-use crate::report::text::printable;
-use crate::report::text::width;
-use crate::report::text::wrap;
+use crate::report::detail::{Detail, sentence};
+use crate::report::line::{host_tone, run_tone, steps};
+use crate::report::next::{answers, next};
+use crate::report::tally::{by_status, item_of, steps_ended, title_of, was_already_done};
+use crate::report::text::{count, duration, pad, printable, width, wrap};
+use crate::report::{Style, Tone, detail};
 
 /// Hosts of one status that are listed without details; more are counted.
 const MOST_ALIKE: usize = 20;

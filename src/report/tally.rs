@@ -1,16 +1,10 @@
 //! Counts and names for reports, from the state of a run.
 
-use crate::event::HostStatus;
-use crate::event::StepPath;
-use crate::event::TaskId;
-use crate::event::TaskStatus;
-use crate::history::HostState;
-use crate::history::RunState;
-use crate::history::TaskState;
+use crate::event::{HostStatus, StepPath, TaskId, TaskStatus};
+use crate::history::{HostState, RunState, TaskState};
 use crate::report::detail::sentence;
 use crate::report::line::one_line;
-use crate::report::text::clip;
-use crate::report::text::printable;
+use crate::report::text::{clip, printable};
 
 /// Columns of an item next to the title of a step.
 const ITEM_WIDTH: usize = 40;
@@ -95,9 +89,7 @@ mod tests {
     use super::*;
     use crate::event::RunStatus;
     use crate::report::sample;
-    use crate::report::sample::Story;
-    use crate::report::sample::host;
-    use crate::report::sample::task;
+    use crate::report::sample::{Story, host, task};
 
     #[test]
     fn of_a_block_that_fails_the_part_is_remembered() {

@@ -1,18 +1,15 @@
 //! Waits in progress: the last values, their trend, the time left.
 
-use std::collections::BTreeMap;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::event::Progress;
-use crate::event::TaskId;
+use crate::event::{Progress, TaskId};
 use crate::history::between;
 use crate::inventory::HostName;
 use crate::report::text;
-use crate::report::text::clip;
-use crate::report::text::printable;
+use crate::report::text::{clip, printable};
 
 /// How many values make a trend: a single outlier does not change it.
 const TREND: usize = 5;

@@ -6,21 +6,12 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::plan::Action;
-use crate::plan::InputKind;
-use crate::plan::Step;
-use crate::plan::UploadSource;
-use crate::plan::Work;
-use crate::resolve::Given;
-use crate::resolve::ResolvedPlan;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::plan::{Action, InputKind, Step, UploadSource, Work};
 use crate::resolve::items::names_at_items;
-use crate::resolve::secrets;
+use crate::resolve::{Given, ResolvedPlan, secrets};
 use crate::source::Span;
-use crate::template::Mode;
-use crate::template::Template;
+use crate::template::{Mode, Template};
 
 /// Maximum size of a file, in bytes: all of them are stored with the run, and kept in memory.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;

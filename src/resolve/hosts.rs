@@ -4,18 +4,9 @@ use std::collections::HashSet;
 
 use indexmap::IndexSet;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::nearest;
-use crate::inventory::Connection;
-use crate::inventory::Host;
-use crate::inventory::HostName;
-use crate::inventory::Inventory;
-use crate::inventory::pattern;
-use crate::plan::Action;
-use crate::plan::Place;
-use crate::plan::Plan;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
+use crate::inventory::{Connection, Host, HostName, Inventory, pattern};
+use crate::plan::{Action, Place, Plan};
 use crate::resolve::Given;
 use crate::schema::one_of;
 use crate::source::Span;

@@ -7,28 +7,15 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::nearest;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::document::Node;
-use crate::inventory::Host;
-use crate::inventory::HostName;
-use crate::inventory::Inventory;
-use crate::inventory::Variable;
-use crate::plan::Default;
-use crate::plan::Input;
-use crate::plan::InputKind;
-use crate::plan::Plan;
-use crate::plan::value;
+use crate::inventory::{Host, HostName, Inventory, Variable};
 use crate::plan::value::Unfit;
-use crate::resolve::ENVIRONMENT;
-use crate::resolve::Given;
-use crate::resolve::hosts;
+use crate::plan::{Default, Input, InputKind, Plan, value};
+use crate::resolve::{ENVIRONMENT, Given, hosts};
 use crate::schema::one_of;
 use crate::source::Sources;
-use crate::template::Mode;
-use crate::template::Names;
+use crate::template::{Mode, Names};
 
 /// Returns the values of the inputs that are wanted, for each host; some are missing if a problem was
 /// reported.

@@ -4,19 +4,11 @@ use minijinja::Value;
 use minijinja::value::Serde;
 
 use crate::inventory::HostName;
-use crate::plan::ItemList;
-use crate::plan::Step;
-use crate::plan::WrittenItem;
-use crate::resolve::ResolvedPlan;
-use crate::resolve::names;
-use crate::template::Mode;
-use crate::template::Names;
-use crate::template::Template;
-use crate::template::condition::Evaluator;
-use crate::template::condition::Meaning;
-use crate::template::condition::Scope;
-use crate::template::condition::Stop;
+use crate::plan::{ItemList, Step, WrittenItem};
+use crate::resolve::{ResolvedPlan, names};
+use crate::template::condition::{Evaluator, Meaning, Scope, Stop};
 use crate::template::expression::Expression;
+use crate::template::{Mode, Names, Template};
 
 /// Returns what the texts of a step see on a host before the run, once for each of its items; once
 /// where it has none, or where these are known only in the run.

@@ -8,27 +8,14 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::inventory::HostName;
-use crate::inventory::Variable;
-use crate::plan::Action;
-use crate::plan::Default;
-use crate::plan::Input;
-use crate::plan::InputKind;
-use crate::plan::Late;
-use crate::plan::Work;
-use crate::plan::check;
-use crate::resolve::Given;
-use crate::resolve::ResolvedPlan;
-use crate::resolve::hosts;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::inventory::{HostName, Variable};
+use crate::plan::{Action, Default, Input, InputKind, Late, Work, check};
 use crate::resolve::variables::variable;
+use crate::resolve::{Given, ResolvedPlan, hosts};
 use crate::source::Span;
 use crate::template::Template;
-use crate::template::expression::Expr;
-use crate::template::expression::Expression;
-use crate::template::expression::Kind;
+use crate::template::expression::{Expr, Expression, Kind};
 use crate::template::parser::shown_by_template;
 
 /// Filters that ask for the number.

@@ -7,13 +7,9 @@ use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::inventory::Host;
-use crate::inventory::HostName;
-use crate::inventory::route::Obstacle;
-use crate::inventory::route::Way;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::inventory::route::{Obstacle, Way};
+use crate::inventory::{Host, HostName};
 use crate::resolve::hosts::names;
 
 /// Reports the hosts that are not reached directly; each place once, with all its hosts.

@@ -11,20 +11,12 @@ pub(super) mod files;
 use indexmap::IndexMap;
 use minijinja::Value;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::inventory::HostName;
-use crate::inventory::Inventory;
-use crate::plan::Input;
-use crate::plan::Plan;
-use crate::resolve::Given;
-use crate::resolve::ResolvedPlan;
-use crate::resolve::inputs;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::inventory::{HostName, Inventory};
+use crate::plan::{Input, Plan};
 use crate::resolve::secrets::files::Files;
-use crate::secret::Redactor;
-use crate::secret::SHORTEST;
-use crate::secret::Secret;
+use crate::resolve::{Given, ResolvedPlan, inputs};
+use crate::secret::{Redactor, SHORTEST, Secret};
 use crate::source::Sources;
 use crate::template::Names;
 

@@ -2,19 +2,15 @@
 
 use std::fs;
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::render;
+use crate::diagnostic::{Diagnostics, render};
 use crate::document;
 use crate::inventory;
 use crate::inventory::HostName;
 use crate::plan;
-use crate::resolve::Given;
-use crate::resolve::ResolvedPlan;
-use crate::resolve::resolve;
+use crate::resolve::{Given, ResolvedPlan, resolve};
 use crate::source::Sources;
 
 /// A folder with an inventory, and what the operator passes.

@@ -4,30 +4,18 @@
 //! is a template it is known only with hosts and inputs. A text whose names are all known before
 //! the run is rendered once for each host, so that what is missing is found before anything is sent.
 
-use std::collections::BTreeMap;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::plan::Action;
-use crate::plan::Plan;
-use crate::plan::Step;
-use crate::plan::UploadSource;
-use crate::plan::Work;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::plan::check::texts;
 use crate::plan::check::texts::Texts;
-use crate::resolve::Given;
-use crate::resolve::ResolvedPlan;
-use crate::resolve::files;
+use crate::plan::{Action, Plan, Step, UploadSource, Work};
 use crate::resolve::items::names_at_items;
-use crate::source::Sources;
-use crate::source::Span;
-use crate::template::Mode;
-use crate::template::Names;
-use crate::template::Template;
+use crate::resolve::{Given, ResolvedPlan, files};
+use crate::source::{Sources, Span};
+use crate::template::{Mode, Names, Template};
 
 /// Maximum size of a file that is rendered, in bytes.
 pub const MAX_BYTES: u64 = 1024 * 1024;

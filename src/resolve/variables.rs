@@ -10,26 +10,13 @@ use std::ops::Range;
 
 use indexmap::IndexMap;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::nearest;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::inventory::HostName;
-use crate::plan::Action;
-use crate::plan::Plan;
-use crate::plan::Rollback;
-use crate::plan::Step;
-use crate::plan::Word;
-use crate::plan::check;
-use crate::resolve::ResolvedPlan;
-use crate::resolve::hosts;
+use crate::plan::{Action, Plan, Rollback, Step, Word, check};
+use crate::resolve::{ResolvedPlan, hosts};
 use crate::source::Span;
-use crate::template::Name;
-use crate::template::Template;
-use crate::template::expression::Expr;
-use crate::template::expression::Expression;
-use crate::template::expression::Kind;
-use crate::template::parser;
+use crate::template::expression::{Expr, Expression, Kind};
+use crate::template::{Name, Template, parser};
 
 /// Reports variables that are missing on some hosts.
 pub(super) fn check(resolved: &ResolvedPlan, found: &mut Diagnostics) {

@@ -3,9 +3,8 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
-use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::event::Answer;
 use crate::task::TaskId;

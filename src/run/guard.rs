@@ -16,14 +16,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::inventory::Host;
-use crate::inventory::HostName;
-use crate::transport::AttemptId;
-use crate::transport::Command;
-use crate::transport::Output;
-use crate::transport::Recovered;
-use crate::transport::Transport;
-use crate::transport::TransportError;
+use crate::inventory::{Host, HostName};
+use crate::transport::{AttemptId, Command, Output, Recovered, Transport, TransportError};
 
 /// A transport that remembers the first such error. See the module.
 pub(super) struct Guard<'a> {

@@ -3,14 +3,11 @@
 //! A key is recorded before anything that changes something is sent to its host. So a resume, or a
 //! rollback by another process, never goes to another machine on the same address.
 
-use crate::event::Event;
-use crate::event::JournalError;
-use crate::inventory::Host;
-use crate::inventory::HostName;
+use crate::event::{Event, JournalError};
+use crate::inventory::{Host, HostName};
 use crate::run::Live;
 use crate::run::guard::Guard;
-use crate::transport::Transport as _;
-use crate::transport::TransportError;
+use crate::transport::{Transport as _, TransportError};
 
 impl Live<'_, '_> {
     /// Records the host key that a host has shown.

@@ -7,41 +7,26 @@
 mod members;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use futures_util::future::join_all;
 use minijinja::Value;
 use minijinja::value::Serde;
 
-use crate::event::Reason;
-use crate::event::Seen;
-use crate::event::Truth;
+use crate::event::{Reason, Seen, Truth};
 use crate::inventory::HostName;
 use crate::output;
-use crate::plan::Claim;
-use crate::plan::ExitCodes;
-use crate::plan::Place;
-use crate::plan::Probe;
-use crate::plan::Word;
+use crate::plan::{Claim, ExitCodes, Place, Probe, Word};
 use crate::run::render;
 use crate::template::Names;
-use crate::template::condition::Evaluator;
-use crate::template::condition::Meaning;
-use crate::template::condition::Scope;
-use crate::template::condition::Stop;
+use crate::template::condition::{Evaluator, Meaning, Scope, Stop};
 use crate::template::expression::Expression;
-use crate::transport::Exit;
-use crate::transport::Transport;
-use crate::transport::TransportError;
+use crate::transport::{Exit, Transport, TransportError};
 
 use crate::resolve::ResolvedPlan;
 
-use members::Members;
-use members::groups_of;
-use members::groups_used;
-use members::place_words;
+use members::{Members, groups_of, groups_used, place_words};
 
 /// Looks at the world for one host.
 pub(super) struct Observer<'a> {

@@ -17,33 +17,19 @@ mod wait;
 
 use std::time::Duration;
 
-use crate::event::Answer;
-use crate::event::Event;
-use crate::event::JournalError;
-use crate::event::Question;
-use crate::event::Reason;
-use crate::event::TaskStatus;
-use crate::event::Truth;
+use crate::event::{Answer, Event, JournalError, Question, Reason, TaskStatus, Truth};
 use crate::history::TaskState;
 use crate::inventory::HostName;
-use crate::plan::Action;
-use crate::plan::Claim;
-use crate::plan::Late;
-use crate::plan::Step;
-use crate::run::Live;
-use crate::run::decide;
+use crate::plan::{Action, Claim, Late, Step};
 use crate::run::guard::Guard;
-use crate::run::observe::Observation;
-use crate::run::observe::Observer;
+use crate::run::observe::{Observation, Observer};
 use crate::run::perform::limits::Limits;
-use crate::run::render;
 use crate::run::spot::Spot;
+use crate::run::{Live, decide, render};
 use crate::task::TaskId;
-use crate::template::Mode;
-use crate::template::Names;
+use crate::template::{Mode, Names};
 
-pub(super) use names::Known;
-pub(super) use names::names;
+pub(super) use names::{Known, names};
 pub(super) use settle::settle;
 
 /// A step on a host, at work.

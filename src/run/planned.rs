@@ -8,21 +8,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sha2::Digest;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::Severity;
-use crate::diagnostic::render;
-use crate::event::FileContent;
-use crate::event::Outline;
-use crate::event::OutlineStep;
-use crate::event::RunPlanned;
+use crate::diagnostic::{Diagnostics, Severity, render};
+use crate::event::{FileContent, Outline, OutlineStep, RunPlanned};
 use crate::plan;
-use crate::plan::Action;
-use crate::plan::Plan;
-use crate::plan::Rollback;
-use crate::plan::Step;
+use crate::plan::{Action, Plan, Rollback, Step};
 use crate::resolve::ResolvedPlan;
 use crate::resolve::secrets::Secrets;
 use crate::source::Sources;

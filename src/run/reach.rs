@@ -6,17 +6,11 @@
 //! only some hosts have must not refuse the others.
 
 use crate::inventory::HostName;
-use crate::plan::Action;
-use crate::plan::Effect;
-use crate::plan::Place;
-use crate::plan::Rollback;
-use crate::plan::Step;
+use crate::plan::{Action, Effect, Place, Rollback, Step};
 use crate::resolve::ResolvedPlan;
-use crate::run::Live;
-use crate::run::render;
+use crate::run::{Live, render};
 use crate::template::Names;
-use crate::transport::Transport;
-use crate::transport::TransportError;
+use crate::transport::{Transport, TransportError};
 
 /// A host, and the user that commands run as there; `None` for the login user.
 pub(super) type Login = (HostName, Option<String>);

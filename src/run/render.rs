@@ -4,22 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::duration;
-use crate::inventory::Host;
-use crate::inventory::HostName;
 use crate::inventory::user::is_user;
-use crate::plan::Become;
-use crate::plan::CommandSpec;
-use crate::plan::Late;
-use crate::plan::OnTimeout;
-use crate::plan::UploadSource;
-use crate::plan::Work;
+use crate::inventory::{Host, HostName};
+use crate::plan::{Become, CommandSpec, Late, OnTimeout, UploadSource, Work};
 use crate::resolve::ResolvedPlan;
-use crate::template::Mode;
-use crate::template::Names;
-use crate::template::Template;
 use crate::template::parser::names_of_template;
-use crate::transport::Body;
-use crate::transport::Command;
+use crate::template::{Mode, Names, Template};
+use crate::transport::{Body, Command};
 
 /// Greatest content that is rendered for an upload, in bytes.
 const MAX_RENDERED: usize = 16 * 1024 * 1024;

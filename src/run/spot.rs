@@ -1,10 +1,6 @@
 //! Where the walk of a host stands: a step, and the item it is done for.
 
-use crate::plan::Action;
-use crate::plan::Plan;
-use crate::plan::Rollback;
-use crate::plan::Step;
-use crate::plan::Within;
+use crate::plan::{Action, Plan, Rollback, Step, Within};
 use crate::task::StepPath;
 
 /// A step as the walk of a host comes to it. A step with a `for_each` is met as a whole, and then

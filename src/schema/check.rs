@@ -2,35 +2,17 @@
 
 pub(super) mod wrong;
 
-use std::sync::LazyLock;
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 
 use indexmap::IndexMap;
 use regex::Regex;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::MAX_FAULTS;
-use crate::diagnostic::nearest;
-use crate::document::Entry;
-use crate::document::Node;
-use crate::document::Value;
-use crate::schema::Form;
-use crate::schema::Record;
-use crate::schema::Select;
-use crate::schema::Shape;
-use crate::schema::check::wrong::default_of;
-use crate::schema::check::wrong::only_key;
-use crate::schema::check::wrong::sample;
-use crate::schema::check::wrong::with_reason;
-use crate::schema::check::wrong::wrong_kind;
-use crate::schema::cure;
-use crate::schema::foreign;
-use crate::schema::foreign::carry;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, MAX_FAULTS, nearest};
+use crate::document::{Entry, Node, Value};
+use crate::schema::check::wrong::{default_of, only_key, sample, with_reason, wrong_kind};
 use crate::schema::foreign::carry::Carry;
-use crate::schema::foreign::values;
-use crate::schema::one_of;
+use crate::schema::foreign::{carry, values};
+use crate::schema::{Form, Record, Select, Shape, cure, foreign, one_of};
 use crate::source::Span;
 
 /// Checks a node against a shape; every fault is told, and the check goes on behind it.

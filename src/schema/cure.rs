@@ -2,25 +2,13 @@
 //!
 //! What is proposed is held against the shape before it is given.
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::Edit;
-use crate::document::Node;
-use crate::document::Style;
-use crate::document::Text;
-use crate::document::Value;
-use crate::schema::Form;
-use crate::schema::FormKind;
-use crate::schema::Record;
-use crate::schema::Select;
-use crate::schema::Shape;
-use crate::schema::check::check;
-use crate::schema::check::matches;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Edit};
+use crate::document::{Node, Style, Text, Value};
 use crate::schema::check::wrong::is_duration;
+use crate::schema::check::{check, matches};
 use crate::schema::foreign::values;
-use crate::source::Sources;
-use crate::source::Span;
+use crate::schema::{Form, FormKind, Record, Select, Shape};
+use crate::source::{Sources, Span};
 
 /// What to do about a value, and what stands there then.
 pub(super) struct Cure {

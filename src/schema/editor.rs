@@ -8,8 +8,7 @@ use std::sync::LazyLock;
 
 use indexmap::IndexMap;
 use serde::Deserialize;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::diagnostic::Diagnostics;
 use crate::document;
@@ -86,9 +85,8 @@ mod tests {
     use crate::diagnostic::render;
     use crate::plan;
     use crate::schema;
-    use crate::schema::Record;
-    use crate::schema::Shape;
     use crate::schema::kind::Kind;
+    use crate::schema::{Record, Shape};
 
     /// Returns a snippet as it is inserted, its places filled with what stands there at first.
     fn inserted(snippet: &Snippet) -> String {

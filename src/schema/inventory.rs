@@ -3,15 +3,7 @@
 //! The readers of inventories do not rely on this shape: they take what Ansible takes, and tell of
 //! faults in their own words. Here stand the variables that planrun reads; all others are free.
 
-use crate::schema::ANY_TEXT;
-use crate::schema::Form;
-use crate::schema::Record;
-use crate::schema::Select;
-use crate::schema::Shape;
-use crate::schema::WORDS;
-use crate::schema::field;
-use crate::schema::form;
-use crate::schema::record;
+use crate::schema::{ANY_TEXT, Form, Record, Select, Shape, WORDS, field, form, record};
 
 static MODEL_PATH: Form = form("the path of a model", "models/mail.yaml", WORDS.pattern);
 static SOME_WORDS: Shape = Shape::Text(&WORDS);

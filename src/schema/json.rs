@@ -1,17 +1,9 @@
 //! Shapes as JSON Schema (draft 07, which every editor understands).
 
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use crate::schema::Field;
-use crate::schema::Form;
-use crate::schema::Record;
-use crate::schema::Select;
-use crate::schema::Shape;
-use crate::schema::WORDS;
-use crate::schema::editor;
 use crate::schema::foreign::values;
+use crate::schema::{Field, Form, Record, Select, Shape, WORDS, editor};
 
 /// Returns the JSON Schema of a file whose root is a record.
 pub fn schema(root: &'static Record, title: &str) -> Value {

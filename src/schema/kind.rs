@@ -3,13 +3,11 @@
 use serde_json::Value;
 
 use crate::diagnostic::nearest;
-use crate::schema::Record;
-use crate::schema::foreign;
 use crate::schema::inventory::INVENTORY;
-use crate::schema::json;
 use crate::schema::model::MODEL;
 use crate::schema::plan::PLAN;
 use crate::schema::test::TEST;
+use crate::schema::{Record, foreign, json};
 
 /// A kind of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

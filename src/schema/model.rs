@@ -1,19 +1,9 @@
 //! The words of a model file.
 
-use crate::schema::ANY_TEXT;
-use crate::schema::DURATION;
-use crate::schema::EXPRESSION;
-use crate::schema::Form;
-use crate::schema::ID;
-use crate::schema::PLAN_NAME;
-use crate::schema::Record;
-use crate::schema::Select;
-use crate::schema::Shape;
-use crate::schema::WORDS;
-use crate::schema::field;
-use crate::schema::form;
-use crate::schema::record;
-use crate::schema::required;
+use crate::schema::{
+    ANY_TEXT, DURATION, EXPRESSION, Form, ID, PLAN_NAME, Record, Select, Shape, WORDS, field, form,
+    record, required,
+};
 
 static PATTERN: Form =
     form("a command line with `<name>` for any word", "systemctl stop <unit>", WORDS.pattern);

@@ -1,22 +1,9 @@
 //! The words of a plan.
 
-use crate::schema::ANY_TEXT;
-use crate::schema::DURATION;
-use crate::schema::EXPRESSION;
-use crate::schema::Field;
-use crate::schema::Form;
-use crate::schema::FormKind;
-use crate::schema::HOSTS;
-use crate::schema::ID;
-use crate::schema::PLAN_NAME;
-use crate::schema::Record;
-use crate::schema::Select;
-use crate::schema::Shape;
-use crate::schema::WORDS;
-use crate::schema::field;
-use crate::schema::form;
-use crate::schema::record;
-use crate::schema::required;
+use crate::schema::{
+    ANY_TEXT, DURATION, EXPRESSION, Field, Form, FormKind, HOSTS, ID, PLAN_NAME, Record, Select,
+    Shape, WORDS, field, form, record, required,
+};
 
 static MODE: Form =
     form("an octal mode in quotes", "\"0644\"", Some("^[0-7]{3,4}$")).kind(FormKind::Mode);

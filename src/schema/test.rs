@@ -1,16 +1,8 @@
 //! The words of a plan's scenarios: given these faults and answers, expect this end.
 
-use crate::schema::ANY_TEXT;
-use crate::schema::DURATION;
-use crate::schema::Form;
-use crate::schema::Record;
-use crate::schema::Select;
-use crate::schema::Shape;
-use crate::schema::WORDS;
-use crate::schema::field;
-use crate::schema::form;
-use crate::schema::record;
-use crate::schema::required;
+use crate::schema::{
+    ANY_TEXT, DURATION, Form, Record, Select, Shape, WORDS, field, form, record, required,
+};
 
 static TASK: Form = form(
     "a step at a host",

@@ -9,14 +9,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use aho_corasick::AhoCorasick;
-use aho_corasick::AhoCorasickKind;
-use aho_corasick::Match;
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Match};
 use serde_json::Value;
 
-use super::SHORTEST;
-use super::writings;
 use super::writings::Writing;
+use super::{SHORTEST, writings};
 
 /// Finds secrets and takes them out.
 #[derive(Clone, Default)]

@@ -5,13 +5,10 @@
 //! follow; [`read`] goes along the kept ones. Both are pure. The chain finds accidents and
 //! careless hands; whoever can write the database can also compute a new chain.
 
-use sha2::Digest;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 use super::error::StoreError;
-use crate::event::Event;
-use crate::event::Record;
-use crate::event::RunId;
+use crate::event::{Event, Record, RunId};
 
 /// Most bytes of one event as text. The largest is the first, with all files of the inputs.
 pub(super) const MAX_EVENT: usize = 64 * 1024 * 1024;

@@ -6,19 +6,12 @@
 //! directory that was named by mistake (`/tmp`) would do harm.
 
 use std::ffi::OsString;
-use std::fs;
-use std::fs::DirBuilder;
-use std::fs::File;
-use std::fs::Metadata;
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::path::PathBuf;
+use std::fs::{DirBuilder, File, Metadata};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use rustix::fs::Access;
-use rustix::fs::Mode;
-use rustix::fs::OFlags;
+use rustix::fs::{Access, Mode, OFlags};
 
 use super::error::StoreError;
 use super::sqlite::beside;
@@ -219,8 +212,7 @@ fn network_kind(magic: u32) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    use std::os::unix::fs::PermissionsExt;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     fn private_dir() -> tempfile::TempDir {
         let mut builder = tempfile::Builder::new();

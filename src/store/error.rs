@@ -6,15 +6,12 @@
 //! it, so an error must be cloneable. Exit statuses are not here; they are of the command line.
 
 use std::io;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rusqlite::ErrorCode;
 
-use crate::event::JournalError;
-use crate::event::RunId;
-use crate::event::RunStatus;
+use crate::event::{JournalError, RunId, RunStatus};
 
 /// Why the store could not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

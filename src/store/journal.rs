@@ -4,8 +4,7 @@
 //! compares in the transaction of every append. After a failure it refuses all that follows:
 //! what is kept is known again only to the process that reads the run back.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,14 +12,10 @@ use async_trait::async_trait;
 use rusqlite::Transaction;
 
 use super::error::StoreError;
-use super::lock;
 use super::lock::RunLock;
-use super::sqlite;
 use super::writer::Writer;
-use crate::event::Journal;
-use crate::event::JournalError;
-use crate::event::Record;
-use crate::event::RunId;
+use super::{lock, sqlite};
+use crate::event::{Journal, JournalError, Record, RunId};
 
 /// The right to write a run, given up when this is dropped.
 #[derive(Debug)]

@@ -7,28 +7,22 @@
 
 use std::fs;
 use std::fs::File;
-use std::io::Read;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::directory::open_private;
-use super::error::Locked;
-use super::error::StoreError;
+use super::error::{Locked, StoreError};
 use super::sqlite;
 use super::sqlite::Taken;
-use crate::event::Record;
-use crate::event::RunId;
-use crate::event::RunStatus;
+use crate::event::{Record, RunId, RunStatus};
 
 /// How often a lock is tried: a look by [`RunLock::is_held`] holds it for a moment, and must not
 /// be taken for a process at work.

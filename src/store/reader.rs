@@ -1,24 +1,18 @@
 //! The runs, to be read: needs no lock, changes nothing, and works where nothing can be written.
 
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::chain::Reading;
-use super::directory;
 use super::directory::Places;
 use super::error::StoreError;
 use super::lock::RunLock;
-use super::name;
-use super::sqlite;
 use super::sqlite::Answer;
-use crate::event::Record;
-use crate::event::RunId;
-use crate::event::RunStatus;
+use super::{directory, name, sqlite};
+use crate::event::{Record, RunId, RunStatus};
 
 /// See the module.
 #[derive(Debug)]

@@ -13,37 +13,18 @@ mod open;
 mod read;
 mod requests;
 
-use rusqlite::Connection;
-use rusqlite::OptionalExtension;
-use rusqlite::Row;
-use rusqlite::Transaction;
-use rusqlite::TransactionBehavior;
-use rusqlite::params;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
-use super::chain;
 use super::chain::Head;
 use super::error::StoreError;
-use super::state_after;
-use crate::event::Event;
-use crate::event::Record;
-use crate::event::RunId;
-use crate::event::RunPlanned;
-use crate::event::RunStatus;
+use super::{chain, state_after};
+use crate::event::{Event, Record, RunId, RunPlanned, RunStatus};
 
-pub(super) use self::locks::Taken;
-pub(super) use self::locks::taken;
-pub(super) use self::open::beside;
-pub(super) use self::open::empty;
-pub(super) use self::open::open;
-pub(super) use self::open::open_to_read;
-pub(super) use self::read::list;
-pub(super) use self::read::reading;
-pub use self::requests::Asked;
-pub use self::requests::Reply;
-pub(super) use self::requests::ask;
-pub(super) use self::requests::open as open_requests;
-pub(super) use self::requests::reply;
-pub(super) use self::requests::reply_to;
+pub(super) use self::locks::{Taken, taken};
+pub(super) use self::open::{beside, empty, open, open_to_read};
+pub(super) use self::read::{list, reading};
+pub use self::requests::{Asked, Reply};
+pub(super) use self::requests::{ask, open as open_requests, reply, reply_to};
 
 /// What a change comes to: see the module's head.
 pub(super) type Answer<T> = Result<Result<T, StoreError>, rusqlite::Error>;

@@ -14,11 +14,8 @@ use indexmap::IndexMap;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::event::Journal;
-use crate::event::Outline;
-use crate::event::RunPlanned;
-use crate::inventory::HostName;
-use crate::inventory::Inventory;
+use crate::event::{Journal, Outline, RunPlanned};
+use crate::inventory::{HostName, Inventory};
 
 fn id(name: &str) -> RunId {
     RunId(name.to_owned())

@@ -6,16 +6,12 @@
 //! nothing of the group is kept. It repeats nothing: a write that failed may or may not have
 //! reached the disk, and only a reader that comes later can tell.
 
-use std::path::Path;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
-use rusqlite::Connection;
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
 use tokio::sync::oneshot;
 
 use super::anchor::Anchor;

@@ -14,8 +14,7 @@ use minijinja::machinery;
 use minijinja::machinery::Token;
 use minijinja::syntax::SyntaxConfig;
 
-use crate::template::fault::Fault;
-use crate::template::fault::FaultKind;
+use crate::template::fault::{Fault, FaultKind};
 
 /// Most bytes of a text with templates in it.
 pub const MAX_TEXT: usize = 1024 * 1024;

@@ -6,23 +6,15 @@
 //! unknown side does not matter if the other side decides. Types are not coerced: a comparison of a
 //! string with a number is unknown, with a reason.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use minijinja::Value;
-use minijinja::value::Kwargs;
-use minijinja::value::ValueKind;
+use minijinja::value::{Kwargs, ValueKind};
 
-use crate::template::Mode;
-use crate::template::Written;
 use crate::template::bounds::MAX_PARTS;
-use crate::template::engine;
-use crate::template::expression::Argument;
-use crate::template::expression::Comparison;
-use crate::template::expression::Expr;
-use crate::template::expression::Expression;
-use crate::template::expression::Kind;
+use crate::template::expression::{Argument, Comparison, Expr, Expression, Kind};
+use crate::template::{Mode, Written, engine};
 
 /// Deepest nesting of named expressions.
 const MAX_DEPTH: usize = 64;

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Edit;
+use crate::diagnostic::{Diagnostic, Edit};
 use crate::document::Node;
 use crate::source::Sources;
 use crate::template::expression::Expression;

@@ -2,25 +2,15 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use minijinja::Environment;
-use minijinja::Error;
-use minijinja::ErrorKind;
-use minijinja::Expression;
-use minijinja::UndefinedBehavior;
-use minijinja::Value;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Object;
-use minijinja::value::ValueKind;
+use minijinja::value::{Object, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, Expression, UndefinedBehavior, Value};
 
 use crate::quote;
-use crate::template::Mode;
-use crate::template::Names;
 use crate::template::bounds::FUEL;
-use crate::template::helpers;
-use crate::template::parser;
+use crate::template::{Mode, Names, helpers, parser};
 
 /// A text could not be rendered. Holds no values, only what the author wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,19 +4,11 @@ use std::ops::Range;
 
 use minijinja::Value;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::Edit;
-use crate::document::Node;
-use crate::document::Places;
-use crate::source::Sources;
-use crate::source::Span;
-use crate::template::Name;
-use crate::template::Written;
-use crate::template::cure;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Edit};
+use crate::document::{Node, Places};
+use crate::source::{Sources, Span};
 use crate::template::fault::Fault;
-use crate::template::parser;
+use crate::template::{Name, Written, cure, parser};
 
 /// An expression and the text it was read from.
 #[derive(Clone, Debug)]

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Span;
 
 /// A text that is not an expression, or not a template.

@@ -10,9 +10,7 @@ use std::ops::Range;
 use minijinja::Value;
 
 use crate::diagnostic::nearest;
-use crate::template::fault::Advice;
-use crate::template::fault::Fault;
-use crate::template::fault::FaultKind;
+use crate::template::fault::{Advice, Fault, FaultKind};
 
 /// A filter or a test.
 #[derive(Clone, Copy, Debug)]
@@ -419,8 +417,7 @@ mod tests {
     use minijinja::ErrorKind;
 
     use super::*;
-    use crate::template::Mode;
-    use crate::template::engine;
+    use crate::template::{Mode, engine};
 
     /// Returns the names in a list of the engine's debug form: `filters: {"a", "b"}`.
     fn listed(what: &str) -> BTreeSet<String> {

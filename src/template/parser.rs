@@ -13,17 +13,12 @@ use minijinja::machinery;
 use minijinja::machinery::ast;
 use minijinja::syntax::SyntaxConfig;
 
-use crate::template::bounds;
 use crate::template::bounds::engine_fault;
-use crate::template::expression::Argument;
-use crate::template::expression::Expr;
-use crate::template::expression::Kind;
+use crate::template::expression::{Argument, Expr, Kind};
 use crate::template::fault::Fault;
-use crate::template::helpers;
-use crate::template::helpers::Sort;
-use crate::template::helpers::Use;
-use crate::template::operators::binary_kind;
-use crate::template::operators::comparison;
+use crate::template::helpers::{Sort, Use};
+use crate::template::operators::{binary_kind, comparison};
+use crate::template::{bounds, helpers};
 
 /// Names that are words of the language, and no values.
 const KEYWORDS: [&str; 7] = ["and", "else", "if", "in", "is", "not", "or"];

@@ -11,9 +11,7 @@
 
 use std::ops::Range;
 
-use crate::template::expression::Expr;
-use crate::template::expression::Expression;
-use crate::template::expression::Kind;
+use crate::template::expression::{Expr, Expression, Kind};
 use crate::template::parser::names_of_template;
 use crate::template::words::atom;
 

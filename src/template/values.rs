@@ -6,16 +6,14 @@
 
 use std::ops::Range;
 
-use minijinja::Expression;
-use minijinja::machinery;
 use minijinja::machinery::Token;
 use minijinja::syntax::SyntaxConfig;
+use minijinja::{Expression, machinery};
 
-use crate::template::Mode;
 use crate::template::bounds::engine_fault;
 use crate::template::engine::environment;
 use crate::template::fault::Fault;
-use crate::template::parser;
+use crate::template::{Mode, parser};
 
 /// A piece of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]

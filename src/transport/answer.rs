@@ -23,13 +23,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use memchr::memmem::Finder;
 
-use super::Command;
-use super::Exit;
-use super::MAX_OUTPUT;
-use super::Output;
-use super::Recovered;
-use super::TransportError;
 use super::wire::Wire;
+use super::{Command, Exit, MAX_OUTPUT, Output, Recovered, TransportError};
 use crate::inventory::HostName;
 use crate::quote;
 

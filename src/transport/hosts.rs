@@ -5,17 +5,10 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::AttemptId;
-use super::Command;
-use super::Output;
-use super::Recovered;
-use super::Transport;
-use super::TransportError;
 use super::local::LocalTransport;
 use super::ssh::SshTransport;
-use crate::inventory::Connection;
-use crate::inventory::Host;
-use crate::inventory::HostName;
+use super::{AttemptId, Command, Output, Recovered, Transport, TransportError};
+use crate::inventory::{Connection, Host, HostName};
 
 /// The transports of a run.
 pub struct Hosts {
@@ -90,17 +83,10 @@ mod tests {
     use indexmap::IndexMap;
 
     use super::Hosts;
-    use crate::inventory::Connection;
-    use crate::inventory::Host;
-    use crate::inventory::HostName;
-    use crate::inventory::Link;
-    use crate::transport::Body;
-    use crate::transport::Command;
-    use crate::transport::Transport;
-    use crate::transport::TransportError;
+    use crate::inventory::{Connection, Host, HostName, Link};
     use crate::transport::local::LocalTransport;
-    use crate::transport::ssh::SshOptions;
-    use crate::transport::ssh::SshTransport;
+    use crate::transport::ssh::{SshOptions, SshTransport};
+    use crate::transport::{Body, Command, Transport, TransportError};
 
     fn host(connection: Connection) -> Host {
         Host {

@@ -9,41 +9,20 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rustix::process::Pid;
-use rustix::process::Signal;
-use rustix::process::kill_process_group;
-use tokio::io::AsyncRead;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
-use tokio::process::Child;
-use tokio::process::ChildStderr;
-use tokio::process::ChildStdin;
-use tokio::process::ChildStdout;
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 use tokio::time::timeout;
 
-use super::AttemptId;
-use super::Command;
-use super::Exit;
-use super::Output;
-use super::Recovered;
-use super::Transport;
-use super::TransportError;
-use super::answer::Answer;
-use super::answer::Closing;
-use super::answer::LINGER;
-use super::answer::LONGEST_LINGER;
-use super::answer::signal_name;
+use super::answer::{Answer, Closing, LINGER, LONGEST_LINGER, signal_name};
 use super::login::controller_user;
-use super::run_true;
-use super::wire::GRACE;
-use super::wire::LOGIN;
-use super::wire::Wire;
+use super::wire::{GRACE, LOGIN, Wire};
+use super::{AttemptId, Command, Exit, Output, Recovered, Transport, TransportError, run_true};
 use crate::inventory::Host;
 
 /// What the names of environment variables begin with that give inputs their values.

@@ -20,41 +20,23 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Context;
-use std::task::Poll;
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::clock::Clock;
-use crate::inventory::Host;
-use crate::inventory::HostName;
-use crate::model::Act;
-use crate::model::Answer;
-use crate::model::Model;
-use crate::model::ModelError;
-use crate::model::Pending;
-use crate::model::World;
-use crate::transport::AttemptId;
-use crate::transport::Body;
-use crate::transport::Command;
-use crate::transport::Exit;
-use crate::transport::MAX_OUTPUT;
-use crate::transport::Output;
-use crate::transport::Recovered;
-use crate::transport::Transport;
-use crate::transport::TransportError;
-use crate::transport::model::fault::Occasion;
-use crate::transport::model::fault::Scripted;
-use crate::transport::model::memory::Memory;
-use crate::transport::model::memory::Running;
+use crate::inventory::{Host, HostName};
+use crate::model::{Act, Answer, Model, ModelError, Pending, World};
+use crate::transport::model::fault::{Occasion, Scripted};
+use crate::transport::model::memory::{Memory, Running};
 use crate::transport::model::saved::SavedWorld;
+use crate::transport::{
+    AttemptId, Body, Command, Exit, MAX_OUTPUT, Output, Recovered, Transport, TransportError,
+};
 
-pub use crate::transport::model::fault::FaultKind;
-pub use crate::transport::model::fault::FaultSpec;
-pub use crate::transport::model::fault::Trigger;
+pub use crate::transport::model::fault::{FaultKind, FaultSpec, Trigger};
 pub use crate::transport::model::saved::saved_now;
 
 /// The hosts of one model.

@@ -6,27 +6,19 @@
 //! put in order.
 
 use std::collections::HashMap;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::process::Pid;
-use rustix::process::Signal;
-use rustix::process::kill_process_group;
-use tokio::io::AsyncRead;
-use tokio::io::AsyncReadExt;
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 
 use super::Exit;
 use super::local::exit_of;
 use crate::clock::Clock;
-use crate::inventory::program::Failure;
-use crate::inventory::program::MAX_ANSWER;
-use crate::inventory::program::Programs;
+use crate::inventory::program::{Failure, MAX_ANSWER, Programs};
 
 /// How long all calls of one program may take together, if nothing else is said.
 pub const PATIENCE: Duration = Duration::from_secs(30);

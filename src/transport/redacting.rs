@@ -9,15 +9,9 @@ use std::borrow::Cow;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::inventory::Host;
-use crate::inventory::HostName;
+use crate::inventory::{Host, HostName};
 use crate::secret::Redactor;
-use crate::transport::AttemptId;
-use crate::transport::Command;
-use crate::transport::Output;
-use crate::transport::Recovered;
-use crate::transport::Transport;
-use crate::transport::TransportError;
+use crate::transport::{AttemptId, Command, Output, Recovered, Transport, TransportError};
 
 /// See the module.
 pub struct Redacting<'a> {
@@ -132,11 +126,8 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::inventory::Connection;
-    use crate::inventory::HostName;
-    use crate::inventory::Link;
-    use crate::transport::Body;
-    use crate::transport::Exit;
+    use crate::inventory::{Connection, HostName, Link};
+    use crate::transport::{Body, Exit};
 
     /// Answers everything alike.
     struct Echo(Result<Output, TransportError>);

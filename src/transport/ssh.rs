@@ -29,8 +29,7 @@ mod known_hosts;
 mod refusal;
 mod session;
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -41,26 +40,15 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use russh::Channel;
 use russh::client::Msg;
-use tokio::sync::Mutex;
-use tokio::sync::Notify;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio::time::timeout;
 
-use super::AttemptId;
-use super::Command;
-use super::Output;
-use super::Recovered;
-use super::Transport;
-use super::TransportError;
-use super::answer::Answer;
-use super::answer::Closing;
+use super::answer::{Answer, Closing};
 use super::login::controller_user;
-use super::run_true;
-use super::wire::GRACE;
-use super::wire::Wire;
+use super::wire::{GRACE, Wire};
+use super::{AttemptId, Command, Output, Recovered, Transport, TransportError, run_true};
 use crate::clock::Clock;
-use crate::inventory::Host;
-use crate::inventory::HostName;
+use crate::inventory::{Host, HostName};
 
 /// Most bytes that are fed to a command on the shared connection. `russh` can send more than a
 /// command's window holds, and then sends nothing more on *any* channel until that command reads on;

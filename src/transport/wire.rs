@@ -29,12 +29,9 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use sha2::Digest;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
-use super::AttemptId;
-use super::Body;
-use super::Command;
+use super::{AttemptId, Body, Command};
 use crate::quote;
 use crate::quote::NulError;
 
@@ -354,14 +351,8 @@ mod tests {
 
     use indexmap::IndexMap;
 
-    use super::super::AttemptId;
-    use super::super::Body;
-    use super::super::Command;
-    use super::GRACE;
-    use super::Wire;
-    use super::WireError;
-    use super::cksum;
-    use super::name_of;
+    use super::super::{AttemptId, Body, Command};
+    use super::{GRACE, Wire, WireError, cksum, name_of};
 
     fn command(body: Body) -> Command {
         Command {

@@ -6,14 +6,11 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::inventories::Case;
-use crate::inventories::cases;
-use crate::inventories::patterns;
+use crate::inventories::{Case, cases, patterns};
 use crate::support::root;
 
 /// What a command of Ansible gave.

@@ -13,8 +13,7 @@ use proptest::test_runner::RngSeed;
 
 use crate::entries;
 use crate::properties;
-use crate::support::files;
-use crate::support::root;
+use crate::support::{files, root};
 
 fn config(cases: u32, seed: u64) -> ProptestConfig {
     ProptestConfig {

@@ -2,8 +2,7 @@
 //!
 //! Host keys and what is missing on a real host are with the cluster.
 
-use crate::harness::Ended;
-use crate::harness::Planrun;
+use crate::harness::{Ended, Planrun};
 
 const OBOX_RESTART: &str = "plans/obox-restart.yaml";
 

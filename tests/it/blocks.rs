@@ -3,31 +3,15 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use planrun::event::Answer;
-use planrun::event::Event;
-use planrun::event::RunStatus;
-use planrun::event::StepPath;
-use planrun::event::TaskId;
-use planrun::event::TaskStatus;
+use planrun::event::{Answer, Event, RunStatus, StepPath, TaskId, TaskStatus};
 use planrun::history::RunState;
 use planrun::inventory::HostName;
 use planrun::run::exit_status;
 use serde_json::json;
 
-use crate::harness::Planrun;
-use crate::harness::root;
-use crate::items::run;
-use crate::items::scene;
-use crate::items::status_of;
-use crate::items::task;
-use crate::scene::Always;
-use crate::scene::InTurn;
-use crate::scene::Memory;
-use crate::scene::at;
-use crate::scene::fault;
-use crate::scene::sent;
-use crate::scene::start;
-use crate::scene::trace;
+use crate::harness::{Planrun, root};
+use crate::items::{run, scene, status_of, task};
+use crate::scene::{Always, InTurn, Memory, at, fault, sent, start, trace};
 
 /// A block that stops a service, and waits in vain for another.
 const WAITS: &str = r#"

@@ -4,12 +4,10 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use planrun::diagnostic::Diagnostics;
-use planrun::diagnostic::render;
+use planrun::diagnostic::{Diagnostics, render};
 use planrun::inventory::read;
 use planrun::source::Sources;
-use planrun::transport::program::LocalPrograms;
-use planrun::transport::program::PATIENCE;
+use planrun::transport::program::{LocalPrograms, PATIENCE};
 
 use crate::entries;
 use crate::made_bombs;

@@ -4,15 +4,12 @@ use std::fmt::Write as _;
 use std::fs;
 
 use planrun::diagnostic::Diagnostics;
-use planrun::document;
-use planrun::output;
 use planrun::output::Reading;
-use planrun::plan;
 use planrun::source::Sources;
+use planrun::{document, output, plan};
 use regex::Regex;
 
-use crate::support::root;
-use crate::support::text;
+use crate::support::{root, text};
 
 const PAGE: &str = "docs/language.md";
 const BEGIN: &str = "<!-- bounds -->\n";

@@ -9,10 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::harness::program;
-use crate::support::fenced;
-use crate::support::files;
-use crate::support::shown;
-use crate::support::text;
+use crate::support::{fenced, files, shown, text};
 
 const PAGE: &str = "docs/ci.md";
 const FAULTY: &str = "version: 1\nname: faulty\nhosts: web\nsteps: [{wait: 1s, register: a}]\n";

@@ -14,18 +14,13 @@ mod tweaks;
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Child;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::Planrun;
-use crate::harness::edited;
-use crate::harness::eventually;
-use crate::harness::program;
-use crate::harness::root;
+use crate::harness::{Planrun, edited, eventually, program, root};
 
 /// The plan of the main job.
 const OBOX_RESTART: &str = "plans/obox-restart.yaml";

@@ -10,16 +10,12 @@ use planrun::diagnostic::Diagnostics;
 use planrun::inventory::read;
 use planrun::plan;
 use planrun::schema::foreign;
-use planrun::schema::foreign::Tool;
-use planrun::schema::foreign::WORDS;
-use planrun::schema::foreign::Word;
 use planrun::schema::foreign::names::NAMES;
-use planrun::schema::foreign::values;
 use planrun::schema::foreign::variables::VARIABLES;
+use planrun::schema::foreign::{Tool, WORDS, Word, values};
 use planrun::source::Sources;
 
-use crate::support::root;
-use crate::support::text;
+use crate::support::{root, text};
 
 const PAGE: &str = "docs/coming-from.md";
 const BEGIN: &str = "<!-- words: ";

@@ -7,9 +7,7 @@ use std::process::Stdio;
 
 use regex::Regex;
 
-use crate::harness::Ended;
-use crate::harness::Planrun;
-use crate::harness::program;
+use crate::harness::{Ended, Planrun, program};
 
 const HOSTS: &str = "all: {hosts: {here: {planrun_connection: local}}}\n";
 

@@ -1,31 +1,17 @@
 //! What a transport reports that is no failure of a step: a problem on the machine that planrun runs
 //! on, an attempt of an older copy of the run, a result that arrives late.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use planrun::event::Answer;
-use planrun::event::Event;
-use planrun::event::Record;
-use planrun::event::RunStatus;
+use planrun::event::{Answer, Event, Record, RunStatus};
 use planrun::inventory::Host;
 use planrun::run::exit_status;
-use planrun::transport::AttemptId;
-use planrun::transport::Command;
-use planrun::transport::Output;
-use planrun::transport::Recovered;
-use planrun::transport::Transport;
-use planrun::transport::TransportError;
 use planrun::transport::model::ModelTransport;
+use planrun::transport::{AttemptId, Command, Output, Recovered, Transport, TransportError};
 
-use crate::scene::InTurn;
-use crate::scene::Memory;
-use crate::scene::Scene;
-use crate::scene::fault;
-use crate::scene::start;
-use crate::scene::trace;
+use crate::scene::{InTurn, Memory, Scene, fault, start, trace};
 
 /// Reaches a world, until a key on this machine can no longer be read.
 struct Failing<'a> {

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use crate::harness::Planrun;
-use crate::harness::eventually;
+use crate::harness::{Planrun, eventually};
 
 const INVENTORY: &str = "all: {hosts: {here: {planrun_connection: local}}}\n";
 

@@ -2,8 +2,7 @@
 
 use planrun::event::HostStatus;
 
-use crate::harness::Ended;
-use crate::harness::Planrun;
+use crate::harness::{Ended, Planrun};
 
 const BACKENDS: [&str; 3] = ["backend1", "backend2", "backend3"];
 

@@ -3,26 +3,21 @@
 //! `UPDATE_DOCS=1 cargo test --test it docs` writes them. The text around them is written by
 //! hand.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 
-use planrun::schema::Field;
-use planrun::schema::Record;
-use planrun::schema::Shape;
 use planrun::schema::foreign::WORDS;
 use planrun::schema::model::MODEL;
 use planrun::schema::plan::PLAN;
 use planrun::schema::test::TEST;
+use planrun::schema::{Field, Record, Shape};
 use planrun::template::expression::Expression;
-use planrun::template::helpers::FILTERS;
-use planrun::template::helpers::TESTS;
+use planrun::template::helpers::{FILTERS, TESTS};
 use planrun::template::operators::OPERATORS;
 
 use crate::harness::Planrun;
-use crate::support::root;
-use crate::support::text;
+use crate::support::{root, text};
 
 /// The pages, and the records whose words each of them tells.
 static PAGES: [(&str, &[&Record]); 2] =

@@ -8,17 +8,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use planrun::diagnostic::Diagnostics;
-use planrun::diagnostic::Severity;
-use planrun::event::Event;
-use planrun::event::HostStatus;
-use planrun::event::Record;
-use planrun::event::RunId;
+use planrun::diagnostic::{Diagnostics, Severity};
+use planrun::event::{Event, HostStatus, Record, RunId};
 use planrun::plan;
 use planrun::source::Sources;
 use planrun::store::Store;
-use sha2::Digest as _;
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 use crate::files;
 use crate::harness::Planrun;

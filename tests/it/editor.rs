@@ -4,14 +4,8 @@
 //! ended if it connects to anything (`tests/editor/offline.cjs`): the modeline of a file must lead
 //! to all it needs. A test waits for answers of the protocol, and for none longer than [`PATIENCE`].
 
-use std::io::BufRead as _;
-use std::io::BufReader;
-use std::io::Read as _;
-use std::io::Write as _;
-use std::process::Child;
-use std::process::ChildStdin;
-use std::process::ChildStdout;
-use std::process::Stdio;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::mpsc;
 use std::sync::mpsc::Receiver;
 use std::thread;
@@ -22,16 +16,10 @@ use planrun::document;
 use planrun::schema::Record;
 use planrun::schema::plan::STEP;
 use planrun::source::Sources;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::harness::edited;
-use crate::harness::program;
-use crate::support::fenced;
-use crate::support::files;
-use crate::support::root;
-use crate::support::shown;
-use crate::support::text;
+use crate::harness::{edited, program};
+use crate::support::{fenced, files, root, shown, text};
 
 /// The longest that an answer may take.
 const PATIENCE: Duration = Duration::from_mins(1);

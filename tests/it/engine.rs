@@ -3,30 +3,14 @@
 
 use std::cell::RefCell;
 
-use planrun::event::Answer;
-use planrun::event::Event;
-use planrun::event::HostStatus;
-use planrun::event::Record;
-use planrun::event::RunStatus;
-use planrun::event::StepPath;
-use planrun::event::TaskId;
-use planrun::event::TaskStatus;
+use planrun::event::{Answer, Event, HostStatus, Record, RunStatus, StepPath, TaskId, TaskStatus};
 use planrun::inventory::HostName;
 use planrun::run::exit_status;
 use planrun::transport::model::ModelTransport;
 
-use crate::scene::Always;
-use crate::scene::InTurn;
-use crate::scene::Memory;
-use crate::scene::Resumed;
-use crate::scene::Scene;
-use crate::scene::at;
-use crate::scene::fault;
-use crate::scene::flagship;
-use crate::scene::sent;
-use crate::scene::start;
-use crate::scene::status;
-use crate::scene::trace;
+use crate::scene::{
+    Always, InTurn, Memory, Resumed, Scene, at, fault, flagship, sent, start, status, trace,
+};
 
 #[test]
 fn the_flagship_restarts_every_backend_and_gives_back_its_share() {

@@ -12,28 +12,16 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use planrun::diagnostic::Diagnostics;
-use planrun::diagnostic::render;
-use planrun::document;
-use planrun::inventory;
+use planrun::diagnostic::{Diagnostics, render};
 use planrun::model::Model;
-use planrun::output;
-use planrun::plan;
-use planrun::schema;
-use planrun::schema::Record;
-use planrun::schema::Shape;
+use planrun::schema::{Record, Shape};
 use planrun::source::Sources;
+use planrun::{document, inventory, output, plan, schema};
 use regex::Regex;
 use serde_json::Value;
 
 use crate::harness::Planrun;
-use crate::support::Fence;
-use crate::support::diagnostics_of_plan;
-use crate::support::fences;
-use crate::support::files;
-use crate::support::root;
-use crate::support::shown;
-use crate::support::text;
+use crate::support::{Fence, diagnostics_of_plan, fences, files, root, shown, text};
 
 /// The page that shows what is wrong.
 const DIAGNOSTICS: &str = "docs/diagnostics.md";

@@ -4,14 +4,12 @@
 //! taken out. `PROPTEST_CASES` says how many (1,000,000 take some minutes).
 
 use planrun::diagnostic::Diagnostics;
-use planrun::document;
-use planrun::plan;
 use planrun::source::Sources;
 use planrun::template::expression::Expression;
 use planrun::template::parser;
+use planrun::{document, plan};
 use proptest::prelude::*;
-use proptest::sample::Index;
-use proptest::sample::select;
+use proptest::sample::{Index, select};
 use proptest::test_runner::RngSeed;
 
 use crate::properties::expression;

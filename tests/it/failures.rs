@@ -1,7 +1,6 @@
 //! What is printed of a failure, and of a wait: in full once, and first what matters.
 
-use crate::harness::Ended;
-use crate::harness::Planrun;
+use crate::harness::{Ended, Planrun};
 
 const INVENTORY: &str = "all: {hosts: {here: {planrun_connection: local}}}\n";
 

@@ -8,26 +8,14 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use planrun::diagnostic::Diagnostics;
-use planrun::diagnostic::Severity;
-use planrun::diagnostic::render;
-use planrun::document;
-use planrun::plan;
-use planrun::schema;
-use planrun::schema::Field;
-use planrun::schema::Form;
-use planrun::schema::Record;
-use planrun::schema::Select;
-use planrun::schema::Shape;
+use planrun::diagnostic::{Diagnostics, Severity, render};
+use planrun::schema::{Field, Form, Record, Select, Shape};
 use planrun::source::Sources;
+use planrun::{document, plan, schema};
 use regex::Regex;
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use crate::support::Chance;
-use crate::support::files;
-use crate::support::shown;
+use crate::support::{Chance, files, shown};
 
 /// How many plans are made.
 const PLANS: u64 = 10_000;

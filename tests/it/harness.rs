@@ -4,31 +4,18 @@
 //! records as a [`Story`]. Nothing here waits for ever: a command that is silent for longer than
 //! [`SILENCE`] is ended and fails the test. There is no terminal, so questions pause the run.
 
-use std::fs;
-use std::io::BufRead as _;
-use std::io::BufReader;
-use std::io::Read;
-use std::os::unix::process::CommandExt as _;
-use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
+use std::io::{BufRead as _, BufReader, Read};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::sync::mpsc::Receiver;
-use std::sync::mpsc::RecvTimeoutError;
-use std::thread;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use std::{fs, thread};
 
-use planrun::event::Event;
-use planrun::event::HostStatus;
-use planrun::event::Record;
-use planrun::event::TaskId;
-use planrun::event::TaskStatus;
-use rustix::process::Pid;
-use rustix::process::Signal;
+use planrun::event::{Event, HostStatus, Record, TaskId, TaskStatus};
+use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 /// The longest silence of a command. A wait of the shipped plans is silent for a minute.

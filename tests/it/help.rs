@@ -8,10 +8,7 @@ use std::path::Path;
 use regex::Regex;
 
 use crate::harness::Planrun;
-use crate::support::files;
-use crate::support::root;
-use crate::support::shown;
-use crate::support::text;
+use crate::support::{files, root, shown, text};
 
 /// Makes a folder with the shipped plans, an inventory `prod` of model hosts, and a `jq` that only
 /// copies; returns how a line begins that is typed there.

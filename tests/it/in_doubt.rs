@@ -8,9 +8,7 @@ use std::time::Duration;
 use planrun::event::HostStatus;
 use rustix::process::Signal;
 
-use crate::harness::Ended;
-use crate::harness::Planrun;
-use crate::harness::eventually;
+use crate::harness::{Ended, Planrun, eventually};
 use crate::ssh::server::Server;
 
 const INVENTORY: &str = "all: {hosts: {here: {planrun_connection: local}}}\n";

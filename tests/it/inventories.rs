@@ -15,16 +15,12 @@ use std::fs;
 use std::path::PathBuf;
 
 use planrun::diagnostic::Diagnostics;
-use planrun::inventory::Inventory;
-use planrun::inventory::read;
+use planrun::inventory::{Inventory, read};
 use planrun::source::Sources;
-use planrun::transport::program::LocalPrograms;
-use planrun::transport::program::PATIENCE;
+use planrun::transport::program::{LocalPrograms, PATIENCE};
 
 use crate::inventories::answer::Answer;
-use crate::support::fenced;
-use crate::support::root;
-use crate::support::text;
+use crate::support::{fenced, root, text};
 
 const CASES: &str = "tests/cases/inventories";
 const DIFFERENCES: &str = "tests/cases/inventories/DIFFERENCES.md";

@@ -1,24 +1,11 @@
 //! Steps that are done once for each item of a list, on model hosts with three services.
 
-use planrun::event::Answer;
-use planrun::event::Event;
-use planrun::event::RunStatus;
-use planrun::event::StepPath;
-use planrun::event::TaskStatus;
-use planrun::history::RunState;
-use planrun::history::TaskState;
+use planrun::event::{Answer, Event, RunStatus, StepPath, TaskStatus};
+use planrun::history::{RunState, TaskState};
 use planrun::inventory::HostName;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::scene::Always;
-use crate::scene::Memory;
-use crate::scene::Scene;
-use crate::scene::at;
-use crate::scene::fault;
-use crate::scene::sent;
-use crate::scene::start;
-use crate::scene::trace;
+use crate::scene::{Always, Memory, Scene, at, fault, sent, start, trace};
 
 /// The plan of most tests. Each `STEPS` is a list of steps.
 const HEAD: &str = r#"

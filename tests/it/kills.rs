@@ -6,50 +6,30 @@
 //! The controllers that die are this test binary as a second process, with a journal that dies at
 //! its n-th event; the last one is planrun.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
-use std::thread;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{fs, thread};
 
 use async_trait::async_trait;
 use planrun::clock::Clock;
 use planrun::diagnostic::Diagnostics;
-use planrun::event::Event;
-use planrun::event::HostStatus;
-use planrun::event::Journal;
-use planrun::event::JournalError;
-use planrun::event::Record;
-use planrun::event::Reporter;
-use planrun::history::Requested;
-use planrun::history::RunState;
-use planrun::inventory;
-use planrun::plan;
-use planrun::resolve;
-use planrun::resolve::Given;
-use planrun::resolve::ResolvedPlan;
-use planrun::run::Run;
-use planrun::run::Stop;
+use planrun::event::{Event, HostStatus, Journal, JournalError, Record, Reporter};
+use planrun::history::{Requested, RunState};
+use planrun::resolve::{Given, ResolvedPlan};
 use planrun::run::answers::Answers;
-use planrun::run::decide;
-use planrun::run::planned;
+use planrun::run::{Run, Stop, decide, planned};
 use planrun::source::Sources;
-use planrun::store::RunJournal;
-use planrun::store::Store;
+use planrun::store::{RunJournal, Store};
 use planrun::transport::hosts::Hosts;
 use planrun::transport::local::LocalTransport;
-use planrun::transport::ssh::SshOptions;
-use planrun::transport::ssh::SshTransport;
+use planrun::transport::ssh::{SshOptions, SshTransport};
+use planrun::{inventory, plan, resolve};
 
-use crate::harness::Ended;
-use crate::harness::Planrun;
-use crate::harness::program;
+use crate::harness::{Ended, Planrun, program};
 use crate::ssh::server::Server;
 use crate::support::Chance;
 

@@ -1,18 +1,13 @@
 //! The time for a run grows with its steps and its hosts, not with their square: what is done, and hosts to which
 //! nothing happened, are not looked at again. How long a run takes is measured by `benches/run.rs`.
 
-use planrun::event::Event;
-use planrun::event::HostStatus;
+use planrun::event::{Event, HostStatus};
 use planrun::history::RunState;
 use planrun::inventory::HostName;
-use planrun::run::decide::Agenda;
-use planrun::run::decide::Decision;
-use planrun::run::decide::decide;
+use planrun::run::decide::{Agenda, Decision, decide};
 use planrun::task::StepPath;
 
-use crate::scene::Memory;
-use crate::scene::Scene;
-use crate::scene::start;
+use crate::scene::{Memory, Scene, start};
 
 const PLAN: &str = "
 version: 1

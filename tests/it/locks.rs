@@ -4,8 +4,7 @@
 
 use std::fs;
 
-use crate::harness::Planrun;
-use crate::harness::eventually;
+use crate::harness::{Planrun, eventually};
 
 /// Two groups of local hosts, and the same machine under two names.
 const INVENTORY: &str = "

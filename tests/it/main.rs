@@ -65,8 +65,7 @@ mod way_back_in_order;
 mod written;
 mod yaml;
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Returns the files of a folder that have an ending, in the order of their names.
 fn files(folder: &str, ending: &str) -> Vec<PathBuf> {

@@ -3,11 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use planrun::schema::kind::Kind;
-use planrun::schema::kind::Sign;
+use planrun::schema::kind::{Kind, Sign};
 
-use crate::harness::Ended;
-use crate::harness::program;
+use crate::harness::{Ended, program};
 
 fn run(folder: &Path, words: &[&str]) -> Ended {
     let mut command = program(env!("CARGO_BIN_EXE_planrun"));

@@ -1,18 +1,14 @@
 //! The shipped plans are written as the guide says, and the main plan follows the vendor's page.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use planrun::diagnostic::Diagnostics;
 use planrun::document;
-use planrun::document::Node;
-use planrun::document::Value;
+use planrun::document::{Node, Value};
 use planrun::source::Sources;
 use regex::Regex;
 
-use crate::support::files;
-use crate::support::shown;
-use crate::support::text;
+use crate::support::{files, shown, text};
 
 /// The longest line of a plan.
 const WIDTH: usize = 110;

@@ -3,24 +3,14 @@
 use std::cell::RefCell;
 
 use async_trait::async_trait;
-use planrun::event::Event;
-use planrun::event::PreflightVerdict;
-use planrun::event::RunStatus;
+use planrun::event::{Event, PreflightVerdict, RunStatus};
 use planrun::inventory::Host;
 use planrun::run::exit_status;
-use planrun::transport::AttemptId;
-use planrun::transport::Command;
-use planrun::transport::Output;
-use planrun::transport::Transport;
-use planrun::transport::TransportError;
 use planrun::transport::model::ModelTransport;
+use planrun::transport::{AttemptId, Command, Output, Transport, TransportError};
 
 use crate::harness::Planrun;
-use crate::scene::Memory;
-use crate::scene::Scene;
-use crate::scene::sent;
-use crate::scene::start;
-use crate::scene::trace;
+use crate::scene::{Memory, Scene, sent, start, trace};
 
 /// Each host makes a file; nothing is asked beforehand.
 const PLAN: &str = r"

@@ -1,20 +1,13 @@
 //! Runs in which a host is refused, or out of reach, when its turn comes: earlier ones have
 //! succeeded or failed by then, and the end of the run says of each what is so.
 
-use planrun::event::Event;
-use planrun::event::HostStatus;
-use planrun::event::RunStatus;
+use planrun::event::{Event, HostStatus, RunStatus};
 use planrun::history::RunState;
 use planrun::run::exit_status;
 use planrun::transport::model::FaultSpec;
 
 use crate::harness::Planrun;
-use crate::scene::Memory;
-use crate::scene::Scene;
-use crate::scene::fault;
-use crate::scene::start;
-use crate::scene::status;
-use crate::scene::trace;
+use crate::scene::{Memory, Scene, fault, start, status, trace};
 
 /// Each backend is stopped and started; before that something happens to the last one.
 const PLAN: &str = r#"

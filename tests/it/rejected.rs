@@ -9,12 +9,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use planrun::diagnostic::Diagnostic;
-use planrun::diagnostic::Diagnostics;
-use planrun::diagnostic::render;
+use planrun::diagnostic::{Diagnostic, Diagnostics, render};
 use planrun::plan;
 use planrun::source::Sources;
 

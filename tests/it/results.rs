@@ -1,12 +1,8 @@
 //! What the `id` of a step names, and what is kept of long outputs.
 
-use planrun::event::Event;
-use planrun::event::HostStatus;
-use planrun::event::Outcome;
-use planrun::event::TaskStatus;
+use planrun::event::{Event, HostStatus, Outcome, TaskStatus};
 
-use crate::harness::Ended;
-use crate::harness::Planrun;
+use crate::harness::{Ended, Planrun};
 
 const HOST: &str = "all: {hosts: {here: {planrun_connection: local}}}\n";
 

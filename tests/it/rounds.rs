@@ -2,28 +2,13 @@
 
 use std::time::Duration;
 
-use planrun::event::Answer;
-use planrun::event::Event;
-use planrun::event::Record;
-use planrun::event::RunStatus;
-use planrun::event::StepPath;
-use planrun::event::TaskId;
-use planrun::event::TaskStatus;
+use planrun::event::{Answer, Event, Record, RunStatus, StepPath, TaskId, TaskStatus};
 use planrun::inventory::HostName;
 use planrun::run::exit_status;
 use serde_json::json;
 
-use crate::items::run;
-use crate::items::scene;
-use crate::items::status_of;
-use crate::items::task;
-use crate::scene::Always;
-use crate::scene::Memory;
-use crate::scene::at;
-use crate::scene::fault;
-use crate::scene::sent;
-use crate::scene::start;
-use crate::scene::trace;
+use crate::items::{run, scene, status_of, task};
+use crate::scene::{Always, Memory, at, fault, sent, start, trace};
 
 /// A block of all kinds of parts, and what is behind it.
 const BLOCK: &str = r#"

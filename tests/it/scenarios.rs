@@ -11,36 +11,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use planrun::diagnostic::Diagnostics;
-use planrun::document;
-use planrun::duration;
-use planrun::event::Answer;
-use planrun::event::Event;
-use planrun::event::Question;
-use planrun::event::Record;
-use planrun::event::StepPath;
+use planrun::event::{Answer, Event, Question, Record, StepPath};
 use planrun::history::RunState;
-use planrun::inventory::HostName;
-use planrun::inventory::Inventory;
-use planrun::run::Asker;
-use planrun::run::exit_status;
+use planrun::inventory::{HostName, Inventory};
+use planrun::run::{Asker, exit_status};
 use planrun::source::Sources;
 use planrun::task::TaskId;
-use planrun::transport::model::FaultSpec;
-use planrun::transport::model::ModelTransport;
-use serde_json::Map;
-use serde_json::Value;
+use planrun::transport::model::{FaultSpec, ModelTransport};
+use planrun::{document, duration};
+use serde_json::{Map, Value};
 
 use crate::files;
 use crate::harness::Planrun;
-use crate::scene::Memory;
-use crate::scene::Scene;
-use crate::scene::at;
-use crate::scene::fault;
-use crate::scene::sent;
-use crate::scene::start;
-use crate::scene::trace;
-use crate::support::fences;
-use crate::support::text;
+use crate::scene::{Memory, Scene, at, fault, sent, start, trace};
+use crate::support::{fences, text};
 
 /// Answers that a scenario gives, each once.
 struct Answers(RefCell<Vec<(TaskId, Answer)>>);

@@ -11,40 +11,21 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use planrun::clock::Clock;
-use planrun::diagnostic::Diagnostics;
-use planrun::diagnostic::render;
-use planrun::event::Answer;
-use planrun::event::Event;
-use planrun::event::HostStatus;
-use planrun::event::Journal;
-use planrun::event::JournalError;
-use planrun::event::Outcome;
-use planrun::event::Question;
-use planrun::event::Record;
-use planrun::event::Reporter;
-use planrun::event::RunId;
+use planrun::diagnostic::{Diagnostics, render};
+use planrun::event::{
+    Answer, Event, HostStatus, Journal, JournalError, Outcome, Question, Record, Reporter, RunId,
+};
 use planrun::history::RunState;
-use planrun::inventory;
 use planrun::inventory::HostName;
 use planrun::model::Model;
-use planrun::plan;
-use planrun::resolve;
-use planrun::resolve::Given;
-use planrun::resolve::ResolvedPlan;
-use planrun::run::Asker;
-use planrun::run::Run;
-use planrun::run::Stop;
+use planrun::resolve::{Given, ResolvedPlan};
 use planrun::run::answers::Answers;
-use planrun::run::planned;
+use planrun::run::{Asker, Run, Stop, planned};
 use planrun::source::Sources;
 use planrun::task::TaskId;
-use planrun::transport::Exit;
-use planrun::transport::Transport;
-use planrun::transport::model::FaultKind;
-use planrun::transport::model::FaultSpec;
-use planrun::transport::model::ModelTransport;
-use planrun::transport::model::Trigger;
-use planrun::transport::model::block_on_virtual;
+use planrun::transport::model::{FaultKind, FaultSpec, ModelTransport, Trigger, block_on_virtual};
+use planrun::transport::{Exit, Transport};
+use planrun::{inventory, plan, resolve};
 
 /// A journal in memory that can die: after so many records every append fails.
 #[derive(Default)]

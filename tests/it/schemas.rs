@@ -6,19 +6,14 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use jsonschema::Validator;
-use planrun::diagnostic::Diagnostics;
-use planrun::diagnostic::render;
-use planrun::document;
+use planrun::diagnostic::{Diagnostics, render};
 use planrun::document::Node;
-use planrun::schema;
-use planrun::schema::Record;
-use planrun::schema::Shape;
-use planrun::schema::kind::Kind;
-use planrun::schema::kind::Sign;
+use planrun::schema::kind::{Kind, Sign};
+use planrun::schema::{Record, Shape};
 use planrun::source::Sources;
+use planrun::{document, schema};
 use proptest::prelude::*;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::files;
 

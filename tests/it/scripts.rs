@@ -8,14 +8,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Stdio;
 
-use planrun::template::Mode;
-use planrun::template::Names;
-use planrun::template::Template;
 use planrun::template::script::misplaced;
+use planrun::template::{Mode, Names, Template};
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::test_runner::RngSeed;
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{RngSeed, TestRunner};
 
 use crate::desk::Desk;
 use crate::harness::program;

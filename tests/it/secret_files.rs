@@ -9,8 +9,7 @@ use std::path::PathBuf;
 
 use planrun::event::TaskStatus;
 
-use crate::harness::Ended;
-use crate::harness::Planrun;
+use crate::harness::{Ended, Planrun};
 use crate::support::hex;
 
 /// The lines of a key, which is none.

@@ -9,8 +9,7 @@ use std::path::PathBuf;
 
 use planrun::event::TaskStatus;
 
-use crate::harness::Ended;
-use crate::harness::Planrun;
+use crate::harness::{Ended, Planrun};
 
 /// It has signs that every writing writes in its own way.
 const TOKEN: &str = "S3cr3t'/+é\"x &y";

@@ -6,8 +6,7 @@
 mod certificates;
 mod postgresql;
 
-use std::process::Output;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
 use crate::harness::program;
 

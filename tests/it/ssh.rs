@@ -2,8 +2,7 @@
 
 pub(crate) mod server;
 
-use self::server::Agent;
-use self::server::Server;
+use self::server::{Agent, Server};
 use crate::harness::Planrun;
 
 /// Says hello.

@@ -6,9 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::harness::Ended;
-use crate::harness::Planrun;
-use crate::harness::eventually;
+use crate::harness::{Ended, Planrun, eventually};
 
 const INVENTORY: &str = "all: {hosts: {here: {planrun_connection: local}}}\n";
 

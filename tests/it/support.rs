@@ -2,11 +2,9 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use planrun::diagnostic::Diagnostics;
-use planrun::diagnostic::render;
+use planrun::diagnostic::{Diagnostics, render};
 use planrun::source::Sources;
 
 /// Returns the root of the tree.

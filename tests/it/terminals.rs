@@ -6,10 +6,7 @@ use std::time::Duration;
 use planrun::clock::Clock;
 use planrun::duration;
 
-use crate::harness::Going;
-use crate::harness::Planrun;
-use crate::harness::eventually;
-use crate::harness::program;
+use crate::harness::{Going, Planrun, eventually, program};
 
 const INVENTORY: &str =
     "web: {hosts: {web1: {planrun_connection: local}, web2: {planrun_connection: local}}}\n";

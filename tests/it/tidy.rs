@@ -2,22 +2,15 @@
 
 mod prose;
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use planrun::diagnostic::Code;
-use planrun::diagnostic::manual;
+use planrun::diagnostic::{Code, manual};
 use regex::Regex;
 use strum::VariantArray as _;
 
-use crate::support::faults_of_plan;
-use crate::support::fenced;
-use crate::support::files;
-use crate::support::root;
-use crate::support::shown;
-use crate::support::text;
+use crate::support::{faults_of_plan, fenced, files, root, shown, text};
 
 /// The most lines of a file, its tests not counted.
 const MAX_LINES: usize = 500;

@@ -8,8 +8,7 @@ use std::path::PathBuf;
 
 use planrun::event::TaskStatus;
 
-use crate::harness::Planrun;
-use crate::harness::program;
+use crate::harness::{Planrun, program};
 
 const PLAN: &str = r#"version: 1
 name: site

@@ -6,8 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::Ended;
-use crate::harness::program;
+use crate::harness::{Ended, program};
 use crate::support::text;
 
 /// A plan without a fault.

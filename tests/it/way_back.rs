@@ -1,21 +1,11 @@
 //! `planrun rollback` where hosts are past their point of no return: they are refused, by name,
 //! and nothing is said or recorded of them that is not so.
 
-use planrun::event::Answer;
-use planrun::event::Event;
-use planrun::event::HostStatus;
-use planrun::event::Record;
-use planrun::event::RunStatus;
+use planrun::event::{Answer, Event, HostStatus, Record, RunStatus};
 use planrun::history::RunState;
 
-use crate::harness::Ended;
-use crate::harness::Planrun;
-use crate::scene::Always;
-use crate::scene::Memory;
-use crate::scene::Scene;
-use crate::scene::sent;
-use crate::scene::start;
-use crate::scene::trace;
+use crate::harness::{Ended, Planrun};
+use crate::scene::{Always, Memory, Scene, sent, start, trace};
 
 /// Dovecot is stopped, started again at the point of no return, and a person is asked.
 const PLAN: &str = r#"

@@ -6,30 +6,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use planrun::clock::Clock;
-use planrun::event::Answer;
-use planrun::event::Event;
-use planrun::event::HostStatus;
-use planrun::event::Question;
-use planrun::event::Record;
-use planrun::event::RunStatus;
-use planrun::event::StepPath;
+use planrun::event::{Answer, Event, HostStatus, Question, Record, RunStatus, StepPath};
 use planrun::history::RunState;
 use planrun::inventory::HostName;
-use planrun::run::Asker;
-use planrun::run::exit_status;
+use planrun::run::{Asker, exit_status};
 use planrun::task::TaskId;
 use planrun::transport::model::ModelTransport;
 
-use crate::harness::Ended;
-use crate::harness::Planrun;
-use crate::scene::Always;
-use crate::scene::Memory;
-use crate::scene::Scene;
-use crate::scene::at;
-use crate::scene::fault;
-use crate::scene::start;
-use crate::scene::status;
-use crate::scene::trace;
+use crate::harness::{Ended, Planrun};
+use crate::scene::{Always, Memory, Scene, at, fault, start, status, trace};
 
 /// Dovecot is stopped in a block that nothing may interrupt; its way back starts it again.
 const PLAN: &str = r#"

@@ -5,18 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use planrun::diagnostic::Code;
-use planrun::diagnostic::Diagnostics;
+use planrun::diagnostic::{Code, Diagnostics};
 use planrun::document;
 use planrun::document::lookalike::Lookalike;
 use planrun::source::Sources;
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
-use crate::support::fenced;
-use crate::support::files;
-use crate::support::shown;
-use crate::support::text;
+use crate::support::{fenced, files, shown, text};
 
 /// What differs: the place of the text, and why.
 const DIFFERENT: &[(&str, &str)] = &[

@@ -5,11 +5,8 @@
 //! Other control characters have no escape there, and logs are read on terminals: they are made printable.
 //! GitHub shows ten errors and ten warnings of a step, and all of them in its log.
 
-use crate::cli::tell::Checked;
-use crate::cli::tell::Findings;
-use crate::cli::tell::place::Region;
-use crate::cli::tell::place::Root;
-use crate::cli::tell::word;
+use crate::cli::tell::place::{Region, Root};
+use crate::cli::tell::{Checked, Findings, word};
 use crate::diagnostic::Diagnostic;
 use crate::report::text::printable;
 use crate::source::Sources;

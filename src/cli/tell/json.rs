@@ -1,16 +1,10 @@
 //! A JSON object a line, for programs. The form is in `docs/ci.md`; keys are added, never renamed.
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::cli::tell::Checked;
-use crate::cli::tell::Findings;
 use crate::cli::tell::place::Region;
-use crate::cli::tell::word;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Edit;
-use crate::diagnostic::Fix;
-use crate::diagnostic::Label;
+use crate::cli::tell::{Checked, Findings, word};
+use crate::diagnostic::{Diagnostic, Edit, Fix, Label};
 use crate::report::text::printable_json;
 use crate::source::Sources;
 

@@ -4,14 +4,9 @@
 //! format take only the first of several. Warnings that are not denied are the output of a case
 //! that passes.
 
-use quick_junit::NonSuccessKind;
-use quick_junit::Report;
-use quick_junit::TestCase;
-use quick_junit::TestCaseStatus;
-use quick_junit::TestSuite;
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::cli::tell::Checked;
-use crate::cli::tell::Findings;
+use crate::cli::tell::{Checked, Findings};
 use crate::diagnostic::render;
 use crate::source::Sources;
 
@@ -61,8 +56,7 @@ fn xml(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use roxmltree::Document;
-    use roxmltree::Node;
+    use roxmltree::{Document, Node};
 
     use super::*;
     use crate::cli::tell::sample;

@@ -3,12 +3,9 @@
 //! Code hosts know files by their paths from the root of the tree, and planrun is run there: paths
 //! are made relative to the working directory where they are below it.
 
-use std::path::Component;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
-use crate::source::Sources;
-use crate::source::Span;
+use crate::source::{Sources, Span};
 
 /// A range of a text in lines and columns, all from 1; columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

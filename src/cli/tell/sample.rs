@@ -1,11 +1,8 @@
 //! Findings for the tests of the formats: nasty names, nasty texts.
 
-use crate::cli::tell::Checked;
-use crate::cli::tell::Findings;
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::source::Sources;
-use crate::source::Span;
+use crate::cli::tell::{Checked, Findings};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::{Sources, Span};
 
 /// A file name with all that the formats must escape.
 pub(super) const NASTY: &str = "./plans/50% off, a:b <\"é\">&\n\u{7}.yaml";

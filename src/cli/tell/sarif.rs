@@ -5,22 +5,13 @@
 //! was run in, so that a log means the same on every machine. Columns count characters, and
 //! `columnKind` says so. A fault of a whole file has a place without a region.
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::cli::tell::Checked;
-use crate::cli::tell::Findings;
-use crate::cli::tell::place::Region;
-use crate::cli::tell::place::Root;
-use crate::cli::tell::word;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Edit;
-use crate::diagnostic::Fix;
-use crate::diagnostic::Label;
-use crate::diagnostic::manual;
+use crate::cli::tell::place::{Region, Root};
+use crate::cli::tell::{Checked, Findings, word};
+use crate::diagnostic::{Diagnostic, Edit, Fix, Label, manual};
 use crate::report::text::printable_json;
-use crate::source::Sources;
-use crate::source::Span;
+use crate::source::{Sources, Span};
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";

@@ -1,9 +1,7 @@
 //! A line a fault, as compilers write them: editors and `grep` know the form.
 
-use crate::cli::tell::Checked;
-use crate::cli::tell::Findings;
 use crate::cli::tell::place::Region;
-use crate::cli::tell::word;
+use crate::cli::tell::{Checked, Findings, word};
 use crate::diagnostic::Diagnostic;
 use crate::report::text::printable;
 use crate::source::Sources;

@@ -5,15 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::inventory::Host;
-use crate::model::Asked;
-use crate::model::Model;
-use crate::plan::Action;
-use crate::plan::Place;
-use crate::plan::Work;
+use crate::model::{Asked, Model};
+use crate::plan::{Action, Place, Work};
 use crate::resolve::ResolvedPlan;
 use crate::source::Span;
 use crate::template::Template;

@@ -7,19 +7,14 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io::Read as _;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cli::load;
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::document;
-use crate::report::text::count;
-use crate::report::text::printable;
+use crate::report::text::{count, printable};
 use crate::schema::foreign::file::recognise;
-use crate::schema::kind::Kind;
-use crate::schema::kind::Sign;
+use crate::schema::kind::{Kind, Sign};
 use crate::source::Sources;
 
 /// The name of standard input.

@@ -3,34 +3,22 @@
 //! A file of scenarios names its plan and its inventory by paths relative to itself. What is wrong in
 //! these files is not reported here, only that it is so; no scenario is run.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::slice::from_ref;
 
 use jiff::Timestamp;
 
-use crate::cli::load;
-use crate::cli::models;
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::nearest;
+use crate::cli::{load, models};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::document;
-use crate::document::Entry;
-use crate::document::Node;
-use crate::inventory::HostName;
-use crate::inventory::Inventory;
-use crate::inventory::pattern;
-use crate::inventory::read;
-use crate::model::ModelError;
-use crate::model::World;
+use crate::document::{Entry, Node};
+use crate::inventory::{HostName, Inventory, pattern, read};
+use crate::model::{ModelError, World};
 use crate::plan::Plan;
 use crate::schema;
 use crate::schema::Shape;
 use crate::schema::test::TEST;
-use crate::source::SourceId;
-use crate::source::Sources;
-use crate::source::Span;
+use crate::source::{SourceId, Sources, Span};
 use crate::task::StepPath;
 use crate::transport::model::FaultKind;
 

@@ -3,26 +3,18 @@
 //! Each is read once, and is a file of the findings like any other. Which inventory a bare name
 //! stands for depends on where the plan is, so plans of several folders may have several.
 
-use std::collections::BTreeMap;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cli::load;
 use crate::cli::load::Values;
-use crate::cli::models;
-use crate::cli::tell::Checked;
-use crate::cli::tell::Findings;
+use crate::cli::tell::{Checked, Findings};
 use crate::cli::validate::entries;
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::inventory::Inventory;
-use crate::inventory::pattern;
+use crate::cli::{load, models};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::inventory::program::NoPrograms;
-use crate::inventory::read;
+use crate::inventory::{Inventory, pattern, read};
 use crate::model::Model;
 use crate::plan::Plan;
 use crate::report::text::printable;

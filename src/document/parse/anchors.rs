@@ -4,10 +4,8 @@
 //! it is anchored; anchors stand within each other, so those copies are counted too, and a node
 //! that could not be used within the bounds is not kept at all.
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::document::Node;
-use crate::document::Value;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::document::{Node, Value};
 use crate::source::Span;
 
 /// Most nodes that aliases may add to a document.

@@ -1,11 +1,8 @@
 //! Collections that are being read: what is in them so far.
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::document::Entry;
-use crate::document::Node;
-use crate::document::Value;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::document::parse::seen::Seen;
+use crate::document::{Entry, Node, Value};
 use crate::source::Span;
 
 /// A collection that is being read.

@@ -4,10 +4,7 @@
 //! the hashes are kept, not the keys, which are in the entries.
 
 use std::collections::HashMap;
-use std::hash::BuildHasher;
-use std::hash::BuildHasherDefault;
-use std::hash::Hasher;
-use std::hash::RandomState;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
 use crate::document::Entry;
 use crate::source::Span;
@@ -71,8 +68,7 @@ impl Hasher for AsItIs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::Node;
-    use crate::document::Value;
+    use crate::document::{Node, Value};
     use crate::source::Sources;
 
     #[test]

@@ -5,19 +5,10 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::render;
-use crate::inventory::Inventory;
-use crate::inventory::fixture::host;
-use crate::inventory::fixture::hosts;
-use crate::inventory::fixture::members;
-use crate::inventory::fixture::read_files;
-use crate::inventory::fixture::read_text;
-use crate::inventory::fixture::var;
-use crate::inventory::read;
-use crate::source::Sources;
-use crate::source::Span;
+use crate::diagnostic::{Diagnostic, Diagnostics, render};
+use crate::inventory::fixture::{host, hosts, members, read_files, read_text, var};
+use crate::inventory::{Inventory, read};
+use crate::source::{Sources, Span};
 
 #[test]
 fn the_nearer_group_wins_and_the_host_over_all() {

@@ -6,11 +6,8 @@ use serde_json::json;
 
 use super::expand_home;
 use crate::diagnostic::Code;
-use crate::inventory::Connection;
-use crate::inventory::Link;
-use crate::inventory::fixture::host;
-use crate::inventory::fixture::read_text;
-use crate::inventory::fixture::var;
+use crate::inventory::fixture::{host, read_text, var};
+use crate::inventory::{Connection, Link};
 
 /// Reads the link of a host with these variables.
 #[track_caller]

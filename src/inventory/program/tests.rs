@@ -7,10 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::diagnostic::Code;
-use crate::inventory::fixture::Reading;
-use crate::inventory::fixture::members;
-use crate::inventory::fixture::read_programs;
-use crate::inventory::fixture::var;
+use crate::inventory::fixture::{Reading, members, read_programs, var};
 
 /// Answers by the words it is asked with, and remembers them.
 struct Table<'a> {

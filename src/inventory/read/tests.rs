@@ -5,15 +5,9 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostics;
-use crate::inventory::fixture::hosts;
-use crate::inventory::fixture::read_files;
-use crate::inventory::fixture::read_programs;
-use crate::inventory::fixture::read_text;
-use crate::inventory::fixture::var;
-use crate::inventory::program::Failure;
-use crate::inventory::program::Programs;
+use crate::diagnostic::{Code, Diagnostics};
+use crate::inventory::fixture::{hosts, read_files, read_programs, read_text, var};
+use crate::inventory::program::{Failure, Programs};
 use crate::inventory::read::read_with;
 use crate::source::Sources;
 

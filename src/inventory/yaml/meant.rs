@@ -1,10 +1,8 @@
 //! A part of an inventory of another shape than expected: how it is told, and what was probably
 //! meant.
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::document::Node;
-use crate::document::Value;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::document::{Node, Value};
 use crate::source::Span;
 
 /// The most hosts that a help shows.

@@ -3,11 +3,7 @@
 use serde_json::json;
 
 use crate::diagnostic::Code;
-use crate::inventory::fixture::host;
-use crate::inventory::fixture::hosts;
-use crate::inventory::fixture::members;
-use crate::inventory::fixture::read_text;
-use crate::inventory::fixture::var;
+use crate::inventory::fixture::{host, hosts, members, read_text, var};
 
 #[test]
 fn groups_are_nested_and_hosts_keep_the_order_of_their_first_mention() {

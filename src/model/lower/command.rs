@@ -4,24 +4,13 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::nearest;
-use crate::document::Node;
-use crate::document::Value as Written;
-use crate::model::Entry;
-use crate::model::Of;
-use crate::model::Printed;
-use crate::model::Response;
-use crate::model::expression::Expression;
-use crate::model::expression::Template;
-use crate::model::lower::Lowering;
-use crate::model::lower::written;
-use crate::model::names::Names;
-use crate::model::names::OWN;
-use crate::model::pattern::Pattern;
-use crate::model::pattern::Word;
-use crate::model::pattern::split;
+use crate::diagnostic::{Code, Diagnostic, nearest};
+use crate::document::{Node, Value as Written};
+use crate::model::expression::{Expression, Template};
+use crate::model::lower::{Lowering, written};
+use crate::model::names::{Names, OWN};
+use crate::model::pattern::{Pattern, Word, split};
+use crate::model::{Entry, Of, Printed, Response};
 
 /// The keys of an answer.
 const ANSWER_KEYS: [&str; 7] = ["exit", "stdout", "stderr", "table", "takes", "becomes", "later"];

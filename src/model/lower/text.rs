@@ -4,18 +4,12 @@ use std::ops::Range;
 
 use minijinja::Value;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::nearest;
-use crate::document::Node;
-use crate::document::Value as Written;
-use crate::model::expression::Expression;
-use crate::model::expression::Part;
-use crate::model::expression::Template;
+use crate::diagnostic::{Code, Diagnostic, nearest};
+use crate::document::{Node, Value as Written};
+use crate::model::expression::{Expression, Part, Template};
 use crate::model::lower::Lowering;
 use crate::model::names::Names;
-use crate::template::values::Piece;
-use crate::template::values::pieces;
+use crate::template::values::{Piece, pieces};
 
 impl Lowering<'_> {
     /// Lowers an expression; `None` where it is faulty, which is told.

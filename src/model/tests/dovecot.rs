@@ -2,22 +2,13 @@
 
 use std::time::Duration;
 
-use serde_json::Value as Json;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
-use super::cluster;
-use super::dovecot;
-use super::host;
-use super::plans;
-use super::start;
+use super::{cluster, dovecot, host, plans, start};
 use crate::diagnostic::Diagnostics;
 use crate::document;
-use crate::inventory::Host;
-use crate::inventory::HostName;
-use crate::model::Act;
-use crate::model::Answer;
-use crate::model::ModelError;
-use crate::model::World;
+use crate::inventory::{Host, HostName};
+use crate::model::{Act, Answer, ModelError, World};
 use crate::schema;
 use crate::source::Sources;
 

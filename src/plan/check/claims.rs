@@ -5,14 +5,8 @@
 
 use std::collections::HashSet;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::plan::Action;
-use crate::plan::Plan;
-use crate::plan::Step;
-use crate::plan::Wait;
-use crate::plan::Word;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::plan::{Action, Plan, Step, Wait, Word};
 use crate::template::expression::Expression;
 
 /// Reports conditions whose value never changes.

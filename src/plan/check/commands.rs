@@ -1,14 +1,8 @@
 //! Commands that are almost certainly mistakes.
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::Edit;
-use crate::plan::Action;
-use crate::plan::Step;
-use crate::plan::Work;
-use crate::source::Sources;
-use crate::source::Span;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Edit};
+use crate::plan::{Action, Step, Work};
+use crate::source::{Sources, Span};
 use crate::template::Template;
 
 /// Commands of `systemctl`.

@@ -1,15 +1,9 @@
 //! Steps that run once per item of a list.
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::plan::Action;
-use crate::plan::ForEach;
-use crate::plan::Plan;
-use crate::plan::Step;
-use crate::plan::Work;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::plan::check::listed;
 use crate::plan::lower::ITEM;
+use crate::plan::{Action, ForEach, Plan, Step, Work};
 
 /// Reports a `for_each` inside another one, and files that depend on an item that is not known
 /// before the run.

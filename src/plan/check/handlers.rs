@@ -1,18 +1,8 @@
 //! Rollbacks that are not verified or have no effect, and locks that add nothing.
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::plan::Action;
-use crate::plan::Plan;
-use crate::plan::Rollback;
-use crate::plan::Step;
-use crate::plan::Wait;
-use crate::plan::Work;
-use crate::template::expression::Comparison;
-use crate::template::expression::Expr;
-use crate::template::expression::Expression;
-use crate::template::expression::Kind;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::plan::{Action, Plan, Rollback, Step, Wait, Work};
+use crate::template::expression::{Comparison, Expr, Expression, Kind};
 
 /// Reports handlers that could put a host back into service without a check.
 ///

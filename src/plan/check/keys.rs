@@ -1,8 +1,6 @@
 //! Keys of a step that its action does not take.
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::plan::Action;
 use crate::plan::check::Placed;
 

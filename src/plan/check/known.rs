@@ -1,29 +1,15 @@
 //! Values of steps: used only where they are known, and only where there is one.
 
-use std::collections::BTreeSet;
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::plan::Action;
-use crate::plan::Default;
-use crate::plan::Plan;
-use crate::plan::Rollback;
-use crate::plan::Step;
-use crate::plan::Word;
-use crate::plan::check::command_templates;
-use crate::plan::check::expressions;
-use crate::plan::check::listed;
-use crate::plan::check::templates;
-use crate::plan::check::texts::Texts;
-use crate::plan::check::texts::rendered_file;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::plan::check::texts::{Texts, rendered_file};
+use crate::plan::check::{command_templates, expressions, listed, templates};
 use crate::plan::lower::ITEM;
-use crate::template::Name;
-use crate::template::Template;
+use crate::plan::{Action, Default, Plan, Rollback, Step, Word};
 use crate::template::expression::Expr;
+use crate::template::{Name, Template};
 
 /// Reports values that are read before they are recorded, or that no step records.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {

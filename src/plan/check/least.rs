@@ -2,16 +2,10 @@
 
 use std::time::Duration;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::duration;
-use crate::plan::Action;
-use crate::plan::Late;
-use crate::plan::OnFailure;
-use crate::plan::Step;
-use crate::plan::Wait;
 use crate::plan::check::Placed;
+use crate::plan::{Action, Late, OnFailure, Step, Wait};
 
 /// Reports blocks that cannot succeed within their `timeout`.
 pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {

@@ -1,12 +1,8 @@
 //! Lists in strings: planrun does not guess how to join their items.
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::plan::InputKind;
-use crate::plan::Plan;
-use crate::plan::check::command_templates;
-use crate::plan::check::templates;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::plan::check::{command_templates, templates};
+use crate::plan::{InputKind, Plan};
 use crate::template::Template;
 
 /// Reports list inputs that are inserted into a string.

@@ -2,17 +2,11 @@
 
 use minijinja::Value;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::plan::Plan;
-use crate::plan::Word;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::plan::check::expressions;
+use crate::plan::{Plan, Word};
 use crate::template::Written;
-use crate::template::expression::Comparison;
-use crate::template::expression::Expr;
-use crate::template::expression::Expression;
-use crate::template::expression::Kind;
+use crate::template::expression::{Comparison, Expr, Expression, Kind};
 
 /// Deepest nesting of a condition that is followed.
 const MAX_DEPTH: usize = 64;

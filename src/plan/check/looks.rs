@@ -5,12 +5,8 @@
 //! allowed. So are redirections to a variable (`> "$copy"`), to `/dev/null` or to another stream: a
 //! probe uses a variable to declare that the file is its own.
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::plan::Plan;
-use crate::plan::Probe;
-use crate::plan::Work;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::plan::{Plan, Probe, Work};
 
 /// Programs that always change something.
 const CHANGING: [&str; 36] = [

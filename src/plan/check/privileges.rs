@@ -3,15 +3,9 @@
 //! There is no terminal for a password, and planrun cannot know as whom such a command runs: the
 //! folder of an attempt would belong to the login user, and a kill would not reach the command.
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::plan::Action;
-use crate::plan::Become;
-use crate::plan::CommandSpec;
-use crate::plan::Plan;
-use crate::plan::Work;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::plan::check::commands::line_span;
+use crate::plan::{Action, Become, CommandSpec, Plan, Work};
 use crate::source::Sources;
 
 /// Programs that run another as another user.

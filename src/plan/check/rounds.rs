@@ -1,11 +1,7 @@
 //! Blocks with `retry`: every effect in them must be repeatable.
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::plan::Action;
-use crate::plan::Plan;
-use crate::plan::Step;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::plan::{Action, Plan, Step};
 
 /// Reports effects that cannot be repeated, in blocks with `retry`.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {

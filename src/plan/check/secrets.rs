@@ -5,23 +5,11 @@
 //! and stored with the run. Of a file the path may be anywhere, and
 //! the content has no name: an upload sends it as it is.
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::plan::Action;
-use crate::plan::CommandSpec;
-use crate::plan::Plan;
-use crate::plan::Step;
-use crate::plan::UploadSource;
-use crate::plan::Word;
-use crate::plan::Work;
-use crate::plan::check::command_templates;
-use crate::plan::check::expressions;
-use crate::plan::check::listed;
-use crate::plan::check::templates;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::plan::check::{command_templates, expressions, listed, templates};
+use crate::plan::{Action, CommandSpec, Plan, Step, UploadSource, Word, Work};
 use crate::source::Sources;
-use crate::template::Name;
-use crate::template::Template;
+use crate::template::{Name, Template};
 
 /// Reports secrets that would be displayed.
 pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {

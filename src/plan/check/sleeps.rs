@@ -1,14 +1,10 @@
 //! Steps that run `sleep`: a `wait` survives a lost connection, and needs no rollback.
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use crate::document::Node;
 use crate::duration;
-use crate::plan::Action;
-use crate::plan::Work;
 use crate::plan::check::Placed;
+use crate::plan::{Action, Work};
 
 /// Keys that a wait has too.
 const KEPT: [&str; 4] = ["run", "id", "name", "when"];

@@ -7,16 +7,9 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostics;
-use crate::plan::Action;
-use crate::plan::Plan;
-use crate::plan::Step;
-use crate::plan::UploadSource;
-use crate::plan::Work;
-use crate::plan::check::known;
-use crate::plan::check::lists;
-use crate::plan::check::secrets;
-use crate::plan::check::types;
+use crate::plan::check::{known, lists, secrets, types};
 use crate::plan::lower::names;
+use crate::plan::{Action, Plan, Step, UploadSource, Work};
 use crate::source::Sources;
 use crate::template::Template;
 

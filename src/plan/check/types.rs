@@ -8,30 +8,16 @@ mod infer;
 mod kinds;
 mod list;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::nearest;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::output::Reading;
-use crate::plan::Action;
-use crate::plan::Default;
-use crate::plan::Plan;
-use crate::plan::Step;
-use crate::plan::Word;
-use crate::plan::check::command_templates;
-use crate::plan::check::expressions;
-use crate::plan::check::templates;
+use crate::plan::check::{command_templates, expressions, templates};
+use crate::plan::{Action, Default, Plan, Step, Word};
 use crate::schema::one_of;
 use crate::source::Span;
-use crate::template::Template;
-use crate::template::Written;
-use crate::template::expression::Comparison;
-use crate::template::expression::Expr;
-use crate::template::expression::Expression;
-use crate::template::expression::Kind;
+use crate::template::expression::{Comparison, Expr, Expression, Kind};
+use crate::template::{Template, Written};
 
-use infer::Type;
-use infer::Types;
+use infer::{Type, Types};
 use kinds::compared;
 
 /// Deepest chain of words and parts that is followed.

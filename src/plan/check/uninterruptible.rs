@@ -1,20 +1,11 @@
 //! `uninterruptible` blocks: no questions, no unknown outcomes, and fast rescues and rollbacks.
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::duration;
-use crate::plan::Action;
-use crate::plan::InputKind;
-use crate::plan::Late;
-use crate::plan::OnFailure;
-use crate::plan::OnTimeout;
-use crate::plan::Plan;
-use crate::plan::Rollback;
-use crate::plan::Step;
-use crate::plan::Wait;
-use crate::plan::longest;
 use crate::plan::longest::Longest;
+use crate::plan::{
+    Action, InputKind, Late, OnFailure, OnTimeout, Plan, Rollback, Step, Wait, longest,
+};
 use crate::schema::one_of;
 use crate::source::Span;
 use crate::template::Template;

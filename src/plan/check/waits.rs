@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::document::Node;
 use crate::duration;
 use crate::plan::check::Placed;

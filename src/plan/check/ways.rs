@@ -1,12 +1,7 @@
 //! Rollback: every change has one, or a reason for having none.
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::plan::Action;
-use crate::plan::Plan;
-use crate::plan::Rollback;
-use crate::plan::Step;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::plan::{Action, Plan, Rollback, Step};
 use crate::source::Span;
 
 /// Reports effects without a rollback.

@@ -2,20 +2,10 @@
 
 use std::time::Duration;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::document::Node;
-use crate::document::Value;
-use crate::plan::Action;
-use crate::plan::DEFAULT_EVERY;
-use crate::plan::Effect;
-use crate::plan::Late;
-use crate::plan::OnTimeout;
-use crate::plan::Retry;
-use crate::plan::Wait;
-use crate::plan::Work;
-use crate::plan::lower::Inherited;
-use crate::plan::lower::Lowering;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::document::{Node, Value};
+use crate::plan::lower::{Inherited, Lowering};
+use crate::plan::{Action, DEFAULT_EVERY, Effect, Late, OnTimeout, Retry, Wait, Work};
 use crate::template::Template;
 
 /// Deepest nesting of blocks: the path of a step names all that it is in.

@@ -1,14 +1,10 @@
 //! Named expressions that use each other: never in a cycle, and not through too many levels, because a
 //! condition is evaluated by recursion through all of them.
 
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::plan::Plan;
-use crate::plan::Word;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::plan::{Plan, Word};
 use crate::template::bounds::MAX_WORD_LEVELS;
 
 /// The state of a named expression during the walk.

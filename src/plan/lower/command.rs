@@ -3,19 +3,11 @@
 use indexmap::IndexMap;
 use regex::Regex;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::document::Node;
-use crate::document::Value;
-use crate::output::Reading;
-use crate::output::Type;
-use crate::plan::CommandSpec;
-use crate::plan::ExitCodes;
-use crate::plan::Upload;
-use crate::plan::UploadSource;
-use crate::plan::Work;
-use crate::plan::lower::Inherited;
-use crate::plan::lower::Lowering;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::document::{Node, Value};
+use crate::output::{Reading, Type};
+use crate::plan::lower::{Inherited, Lowering};
+use crate::plan::{CommandSpec, ExitCodes, Upload, UploadSource, Work};
 use crate::source::Span;
 use crate::template::Template;
 

@@ -4,19 +4,12 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Edit;
-use crate::document::Entry;
-use crate::document::Node;
-use crate::document::Value;
+use crate::diagnostic::{Code, Diagnostic, Edit};
+use crate::document::{Entry, Node, Value};
 use crate::duration;
-use crate::plan::Default;
-use crate::plan::Input;
-use crate::plan::InputKind;
 use crate::plan::lower::Lowering;
 use crate::plan::lower::names::Kind;
-use crate::plan::value;
+use crate::plan::{Default, Input, InputKind, value};
 use crate::schema::one_of;
 
 impl Lowering<'_> {

@@ -2,15 +2,11 @@
 
 use std::time::Duration;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::document::Node;
-use crate::document::Value;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::document::{Node, Value};
 use crate::duration;
-use crate::plan::Become;
-use crate::plan::Late;
-use crate::plan::OnTimeout;
 use crate::plan::lower::Lowering;
+use crate::plan::{Become, Late, OnTimeout};
 
 impl Lowering<'_> {
     pub(super) fn duration(&mut self, node: &Node) -> Late<Duration> {

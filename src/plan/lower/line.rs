@@ -2,17 +2,12 @@
 
 use std::rc::Rc;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Edit;
-use crate::document::Node;
-use crate::document::Places;
+use crate::diagnostic::{Code, Diagnostic, Edit};
+use crate::document::{Node, Places};
 use crate::plan::lower::Lowering;
 use crate::source::Span;
-use crate::template::Bytes;
-use crate::template::Template;
-use crate::template::words;
 use crate::template::words::Fault;
+use crate::template::{Bytes, Template, words};
 
 /// What a script of `shell` may begin with, and no program is called.
 const BUILTINS: [&str; 26] = [

@@ -5,13 +5,9 @@
 
 use std::ops::Range;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Edit;
-use crate::document::Node;
-use crate::document::Style;
-use crate::document::Value;
+use crate::diagnostic::{Code, Diagnostic, Edit};
 use crate::document::lookalike::Lookalike;
+use crate::document::{Node, Style, Value};
 use crate::plan::lower::Lowering;
 use crate::template::script;
 

@@ -7,30 +7,13 @@ use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::Near;
-use crate::diagnostic::nearest;
-use crate::plan::Action;
-use crate::plan::CommandSpec;
-use crate::plan::Default;
-use crate::plan::InputKind;
-use crate::plan::Late;
-use crate::plan::Plan;
-use crate::plan::Step;
-use crate::plan::Wait;
-use crate::plan::Word;
-use crate::plan::Work;
-use crate::plan::lower::Lowering;
-use crate::plan::lower::circles;
-use crate::schema::foreign;
-use crate::schema::one_of;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Near, nearest};
+use crate::plan::lower::{Lowering, circles};
+use crate::plan::{Action, CommandSpec, Default, InputKind, Late, Plan, Step, Wait, Word, Work};
+use crate::schema::{foreign, one_of};
 use crate::source::Span;
-use crate::template::Name;
-use crate::template::Template;
-use crate::template::expression;
 use crate::template::expression::Expression;
+use crate::template::{Name, Template, expression};
 
 /// Names that mean something already.
 const RESERVED: [&str; 5] = ["host", "run", "item", "row", "this"];

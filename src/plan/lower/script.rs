@@ -2,16 +2,11 @@
 
 use std::ops::Range;
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Edit;
-use crate::document::Node;
-use crate::document::Places;
+use crate::diagnostic::{Code, Diagnostic, Edit};
+use crate::document::{Node, Places};
 use crate::plan::lower::Lowering;
-use crate::template::Template;
-use crate::template::posix;
-use crate::template::script;
 use crate::template::script::Within;
+use crate::template::{Template, posix, script};
 
 /// Programs that take a script as an argument, and the letter of the option before it.
 const INTERPRETERS: [(&str, char); 14] = [

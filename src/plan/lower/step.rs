@@ -1,16 +1,9 @@
 //! Steps: their paths, what they inherit, their modifiers and rollbacks.
 
 use crate::document::Node;
-use crate::plan::ForEach;
-use crate::plan::ItemList;
-use crate::plan::OnFailure;
-use crate::plan::OnUnknown;
-use crate::plan::Rollback;
-use crate::plan::Step;
-use crate::plan::WrittenItem;
-use crate::plan::lower::Inherited;
-use crate::plan::lower::Lowering;
 use crate::plan::lower::names::Kind;
+use crate::plan::lower::{Inherited, Lowering};
+use crate::plan::{ForEach, ItemList, OnFailure, OnUnknown, Rollback, Step, WrittenItem};
 use crate::task::StepPath;
 
 impl Lowering<'_> {

@@ -1,23 +1,10 @@
 //! The possible results of a run, as stories.
 
-use crate::event::Answer;
-use crate::event::Event;
-use crate::event::HostStatus;
-use crate::event::Outcome;
-use crate::event::PreflightVerdict;
-use crate::event::Question;
-use crate::event::Record;
-use crate::event::RunStatus;
-use crate::event::Seen;
-use crate::event::TaskStatus;
-use crate::event::Truth;
-use crate::report::sample::Story;
-use crate::report::sample::exited;
-use crate::report::sample::host;
-use crate::report::sample::reason;
-use crate::report::sample::seen;
-use crate::report::sample::task;
-use crate::report::sample::waiting;
+use crate::event::{
+    Answer, Event, HostStatus, Outcome, PreflightVerdict, Question, Record, RunStatus, Seen,
+    TaskStatus, Truth,
+};
+use crate::report::sample::{Story, exited, host, reason, seen, task, waiting};
 use crate::transport::TransportError;
 
 /// Everything succeeds.

@@ -10,18 +10,13 @@ use std::path::Path;
 use aho_corasick::AhoCorasick;
 
 use super::Values;
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::plan::Input;
-use crate::plan::Plan;
-use crate::plan::UploadSource;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::plan::{Input, Plan, UploadSource};
 use crate::resolve::ResolvedPlan;
 use crate::resolve::files::content;
 use crate::secret::SecretFile;
 use crate::source::Span;
-use crate::template::Names;
-use crate::template::Template;
+use crate::template::{Names, Template};
 
 /// Maximum size of a secret file, in bytes.
 const MAX_BYTES: u64 = 64 * 1024;

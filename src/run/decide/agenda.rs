@@ -4,8 +4,7 @@
 //! are looked at, and the time for a run grows with its hosts, not with their square. A host is
 //! known here by its position in the run.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::HostStatus;
 use crate::history::RunState;

@@ -4,12 +4,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::event::Event;
-use crate::event::HostStatus;
-use crate::event::Reason;
-use crate::history::HostState;
-use crate::history::Requested;
-use crate::history::RunState;
+use crate::event::{Event, HostStatus, Reason};
+use crate::history::{HostState, Requested, RunState};
 use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
 use crate::run::decide::agenda::Agenda;

@@ -1,12 +1,10 @@
 //! Critical sections: where a host must not be left alone.
 
 use crate::event::HostStatus;
-use crate::history::HostState;
-use crate::history::RunState;
+use crate::history::{HostState, RunState};
 use crate::plan::Step;
 use crate::resolve::ResolvedPlan;
-use crate::run::decide::walk::begun_last_first;
-use crate::run::decide::walk::may_have_run;
+use crate::run::decide::walk::{begun_last_first, may_have_run};
 use crate::run::spot::Spot;
 
 /// Whether a host is inside an `uninterruptible` block, or inside a handler of one.

@@ -8,16 +8,11 @@
 //! at the end of the block. So it is with a failure that `retry` would take up, had the block time
 //! for another round.
 
-use crate::event::Answer;
-use crate::event::Question;
-use crate::event::Reason;
+use crate::event::{Answer, Question, Reason};
 use crate::history::HostState;
-use crate::plan::Action;
-use crate::plan::OnFailure;
-use crate::plan::Within;
+use crate::plan::{Action, OnFailure, Within};
 use crate::resolve::ResolvedPlan;
-use crate::run::decide::rounds::another_round;
-use crate::run::decide::rounds::is_without_time;
+use crate::run::decide::rounds::{another_round, is_without_time};
 use crate::run::spot::Spot;
 
 /// Whether a person is asked about the failure of a step.

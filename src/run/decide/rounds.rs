@@ -1,14 +1,9 @@
 //! Blocks with `retry`: the rounds in which they are gone through.
 
-use crate::event::Answer;
-use crate::event::Reason;
-use crate::event::TaskStatus;
-use crate::history::HostState;
-use crate::history::TaskState;
+use crate::event::{Answer, Reason, TaskStatus};
+use crate::history::{HostState, TaskState};
 use crate::plan::Action;
-use crate::run::decide::walk::Walk;
-use crate::run::decide::walk::reason_of;
-use crate::run::decide::walk::walk_step;
+use crate::run::decide::walk::{Walk, reason_of, walk_step};
 use crate::run::spot::Spot;
 use crate::task::StepPath;
 

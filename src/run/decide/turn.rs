@@ -4,9 +4,7 @@
 //! there is done forward.
 
 use crate::event::HostStatus;
-use crate::history::HostState;
-use crate::history::Requested;
-use crate::history::RunState;
+use crate::history::{HostState, Requested, RunState};
 use crate::inventory::HostName;
 use crate::task::StepPath;
 

@@ -3,12 +3,8 @@
 //! A host that was refused at its turn was never touched: nothing of it is rolled back. Where
 //! others keep their changes, such a run has failed; where nobody was touched, it is refused.
 
-use crate::event::HostStatus;
-use crate::event::RunStatus;
-use crate::event::TaskStatus;
-use crate::history::HostState;
-use crate::history::RunState;
-use crate::history::TaskState;
+use crate::event::{HostStatus, RunStatus, TaskStatus};
+use crate::history::{HostState, RunState, TaskState};
 use crate::inventory::HostName;
 use crate::run::decide::turn::turns;
 
@@ -200,8 +196,7 @@ mod tests {
 
     use super::*;
     use crate::event::Outcome;
-    use crate::history::AttemptState;
-    use crate::history::Requested;
+    use crate::history::{AttemptState, Requested};
     use crate::inventory::HostName;
     use crate::task::StepPath;
     use crate::transport::AttemptId;

@@ -7,18 +7,12 @@
 
 use std::cell::Cell;
 
-use crate::event::Answer;
-use crate::event::Event;
-use crate::event::Reason;
-use crate::event::TaskStatus;
-use crate::history::HostState;
-use crate::history::TaskState;
+use crate::event::{Answer, Event, Reason, TaskStatus};
+use crate::history::{HostState, TaskState};
 use crate::inventory::HostName;
-use crate::plan::OnFailure;
-use crate::plan::Step;
+use crate::plan::{OnFailure, Step};
 use crate::resolve::ResolvedPlan;
-use crate::run::decide::rounds::another_round;
-use crate::run::decide::rounds::is_without_time;
+use crate::run::decide::rounds::{another_round, is_without_time};
 use crate::run::spot::Spot;
 use crate::task::TaskId;
 

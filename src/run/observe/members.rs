@@ -1,12 +1,9 @@
 //! Members of groups: where a condition over `each_of` probes must hold.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::inventory::HostName;
-use crate::plan::Place;
-use crate::plan::Plan;
-use crate::plan::Word;
+use crate::plan::{Place, Plan, Word};
 use crate::template::expression::Expression;
 
 /// Which member of which group is looked at: empty where a condition uses no such probe.

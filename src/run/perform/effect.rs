@@ -22,39 +22,20 @@ pub(super) mod kept;
 
 use std::time::Duration;
 
-use sha2::Digest;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
-use crate::event::Answer;
-use crate::event::Event;
-use crate::event::JournalError;
-use crate::event::Outcome;
-use crate::event::Progress;
-use crate::event::Question;
-use crate::event::Reason;
-use crate::event::TaskStatus;
-use crate::event::Truth;
-use crate::history::AttemptState;
-use crate::history::Last;
+use crate::event::{
+    Answer, Event, JournalError, Outcome, Progress, Question, Reason, TaskStatus, Truth,
+};
+use crate::history::{AttemptState, Last};
 use crate::inventory::HostName;
-use crate::plan::Effect;
-use crate::plan::OnUnknown;
-use crate::plan::Place;
-use crate::run::decide;
-use crate::run::decide::Facts;
-use crate::run::decide::Move;
-use crate::run::decide::Observed;
-use crate::run::decide::Policy;
-use crate::run::perform::End;
-use crate::run::perform::Task;
-use crate::run::perform::Turn;
+use crate::plan::{Effect, OnUnknown, Place};
+use crate::run::decide::{Facts, Move, Observed, Policy};
 use crate::run::perform::effect::in_place::IN_PLACE;
 use crate::run::perform::effect::judge::Judgement;
-use crate::run::render;
-use crate::transport::AttemptId;
-use crate::transport::Output;
-use crate::transport::Transport as _;
-use crate::transport::TransportError;
+use crate::run::perform::{End, Task, Turn};
+use crate::run::{decide, render};
+use crate::transport::{AttemptId, Output, Transport as _, TransportError};
 
 /// An effect, at work in this process.
 struct Work<'p> {

@@ -5,16 +5,10 @@
 
 use serde_json::Value;
 
-use crate::event::JournalError;
-use crate::event::Reason;
-use crate::event::TaskStatus;
-use crate::plan::ForEach;
-use crate::plan::ItemList;
-use crate::plan::WrittenItem;
-use crate::run::perform::Task;
-use crate::run::perform::Turn;
-use crate::template::Mode;
-use crate::template::Template;
+use crate::event::{JournalError, Reason, TaskStatus};
+use crate::plan::{ForEach, ItemList, WrittenItem};
+use crate::run::perform::{Task, Turn};
+use crate::template::{Mode, Template};
 
 /// The most items of a step.
 const MAX_ITEMS: usize = 1_000;

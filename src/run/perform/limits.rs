@@ -13,17 +13,12 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use crate::duration;
-use crate::event::Answer;
-use crate::event::Event;
-use crate::event::JournalError;
-use crate::event::Reason;
-use crate::event::TaskStatus;
+use crate::event::{Answer, Event, JournalError, Reason, TaskStatus};
 use crate::inventory::HostName;
 use crate::run::Live;
 use crate::run::perform::Task;
 use crate::run::spot::Spot;
-use crate::task::StepPath;
-use crate::task::TaskId;
+use crate::task::{StepPath, TaskId};
 
 /// The limits of a task, as they were when it was taken up.
 pub(super) struct Limits {

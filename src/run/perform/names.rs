@@ -5,14 +5,10 @@ use minijinja::value::Serde;
 
 use crate::history::HostState;
 use crate::inventory::HostName;
-use crate::plan::Action;
-use crate::plan::Rollback;
-use crate::plan::Step;
+use crate::plan::{Action, Rollback, Step};
 use crate::run::Live;
-use crate::run::spot::Item;
-use crate::run::spot::Spot;
-use crate::template::Names;
-use crate::template::parts_value;
+use crate::run::spot::{Item, Spot};
+use crate::template::{Names, parts_value};
 
 /// What the texts of a host see outside of any `for_each`, and from how many results it was made.
 #[derive(Default)]

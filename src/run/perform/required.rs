@@ -7,13 +7,9 @@
 //! Not so in an `uninterruptible` block of which something may have run: to stop half-way there is
 //! the greater harm, so it is gone on with.
 
-use crate::event::Event;
-use crate::event::JournalError;
-use crate::event::TaskStatus;
+use crate::event::{Event, JournalError, TaskStatus};
 use crate::run::decide;
-use crate::run::perform::End;
-use crate::run::perform::Task;
-use crate::run::perform::Turn;
+use crate::run::perform::{End, Task, Turn};
 use crate::run::spot::Spot;
 
 impl<'r> Task<'_, 'r, '_> {

@@ -5,15 +5,11 @@
 
 use std::time::Duration;
 
-use crate::event::Event;
-use crate::event::JournalError;
-use crate::event::Progress;
-use crate::event::TaskStatus;
+use crate::event::{Event, JournalError, Progress, TaskStatus};
 use crate::plan::Retry;
 use crate::run::decide;
-use crate::run::perform::Task;
-use crate::run::perform::Turn;
 use crate::run::perform::wait::TICK;
+use crate::run::perform::{Task, Turn};
 
 /// Shortest time between two rounds: so that one which is recorded is told from one which is over.
 const LEAST_DELAY: Duration = Duration::from_millis(1);

@@ -8,28 +8,17 @@
 
 use std::time::Duration;
 
-use crate::event::Answer;
-use crate::event::Event;
-use crate::event::JournalError;
-use crate::event::Outcome;
-use crate::event::Progress;
-use crate::event::Question;
-use crate::event::Reason;
+use crate::event::{Answer, Event, JournalError, Outcome, Progress, Question, Reason};
 use crate::history::AttemptState;
 use crate::inventory::HostName;
 use crate::output::Reading;
 use crate::plan::Action;
 use crate::run::Live;
 use crate::run::guard::Guard;
-use crate::run::perform::Task;
-use crate::run::perform::Turn;
 use crate::run::perform::effect::kept::ended;
-use crate::run::perform::patience;
+use crate::run::perform::{Task, Turn, patience};
 use crate::run::spot::Spot;
-use crate::transport::Exit;
-use crate::transport::Output;
-use crate::transport::Recovered;
-use crate::transport::Transport as _;
+use crate::transport::{Exit, Output, Recovered, Transport as _};
 
 /// How often a host is asked about an attempt that is still running there.
 const ASK_EVERY: Duration = Duration::from_secs(2);

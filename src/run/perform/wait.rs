@@ -6,21 +6,11 @@
 
 use std::time::Duration;
 
-use crate::event::Answer;
-use crate::event::Event;
-use crate::event::JournalError;
-use crate::event::Progress;
-use crate::event::Question;
-use crate::event::Reason;
-use crate::event::Seen;
-use crate::event::TaskStatus;
-use crate::event::Truth;
-use crate::plan::Late;
-use crate::plan::OnTimeout;
-use crate::plan::Wait;
-use crate::run::perform::End;
-use crate::run::perform::Task;
-use crate::run::perform::Turn;
+use crate::event::{
+    Answer, Event, JournalError, Progress, Question, Reason, Seen, TaskStatus, Truth,
+};
+use crate::plan::{Late, OnTimeout, Wait};
+use crate::run::perform::{End, Task, Turn};
 use crate::run::render;
 use crate::template::expression::Expression;
 

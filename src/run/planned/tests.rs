@@ -3,16 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::diagnostic::Diagnostics;
-use crate::diagnostic::render;
+use crate::diagnostic::{Diagnostics, render};
 use crate::inventory;
 use crate::plan;
 use crate::resolve;
-use crate::resolve::Given;
-use crate::resolve::ResolvedPlan;
-use crate::run::planned::RestoreError;
-use crate::run::planned::planned;
-use crate::run::planned::restore;
+use crate::resolve::{Given, ResolvedPlan};
+use crate::run::planned::{RestoreError, planned, restore};
 use crate::source::Sources;
 
 fn resolved(path: &str, set: &[(&str, &str)]) -> (ResolvedPlan, String) {

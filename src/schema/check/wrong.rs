@@ -1,20 +1,10 @@
 //! What is said where a value is of another kind than expected: the value that was probably meant.
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
-use crate::document::Entry;
-use crate::document::Node;
-use crate::document::Value;
-use crate::schema::FormKind;
-use crate::schema::Record;
-use crate::schema::Select;
-use crate::schema::Shape;
-use crate::schema::check::is_template;
-use crate::schema::check::no_template;
-use crate::schema::check::pointed;
-use crate::schema::cure;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::document::{Entry, Node, Value};
+use crate::schema::check::{is_template, no_template, pointed};
 use crate::schema::foreign::carry;
+use crate::schema::{FormKind, Record, Select, Shape, cure};
 
 pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
     if is_template(node) {

@@ -3,8 +3,7 @@
 //! Only what is certain is carried over: short texts, numbers, the arguments of a few modules. All
 //! else gives no line, and the advice stands alone.
 
-use crate::document::Node;
-use crate::document::Value;
+use crate::document::{Node, Value};
 
 /// The longest text that is carried over.
 const MAX_TEXT: usize = 60;

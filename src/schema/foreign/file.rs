@@ -6,15 +6,10 @@
 
 use std::sync::LazyLock;
 
-use crate::document::Entry;
-use crate::document::Node;
-use crate::document::Value;
-use crate::schema::foreign::Tool;
-use crate::schema::foreign::find;
+use crate::document::{Entry, Node, Value};
 use crate::schema::foreign::table::rows;
-use crate::schema::plan::ACTIONS;
-use crate::schema::plan::PLAN;
-use crate::schema::plan::STEP;
+use crate::schema::foreign::{Tool, find};
+use crate::schema::plan::{ACTIONS, PLAN, STEP};
 use crate::source::Span;
 
 /// Steps that a sketch shows.

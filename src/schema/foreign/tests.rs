@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::diagnostic::Diagnostics;
 use crate::document;
-use crate::schema::plan::ACTIONS;
-use crate::schema::plan::PLAN;
-use crate::schema::plan::STEP;
+use crate::schema::plan::{ACTIONS, PLAN, STEP};
 use crate::source::Sources;
 
 fn node(text: &str) -> document::Node {

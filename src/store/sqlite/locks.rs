@@ -5,17 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::Connection;
-use rusqlite::Transaction;
-use rusqlite::params;
+use rusqlite::{Connection, Transaction, params};
 
-use super::read::COLUMNS;
-use super::read::Listed;
-use super::read::listed;
-use crate::event::Event;
-use crate::event::Record;
-use crate::event::RunId;
-use crate::event::RunStatus;
+use super::read::{COLUMNS, Listed, listed};
+use crate::event::{Event, Record, RunId, RunStatus};
 
 /// A machine that another run has.
 #[derive(Debug)]

@@ -2,13 +2,10 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::Connection;
-use rusqlite::OpenFlags;
-use rusqlite::Transaction;
+use rusqlite::{Connection, OpenFlags, Transaction};
 
 use super::in_transaction;
 use crate::store::error::StoreError;

@@ -2,22 +2,12 @@
 //! once, they are asked for one by one.
 
 use jiff::Timestamp;
-use rusqlite::Connection;
-use rusqlite::OptionalExtension;
-use rusqlite::Row;
-use rusqlite::Transaction;
-use rusqlite::params;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::Answer;
-use super::from_column;
-use super::head;
-use super::no_such_run;
-use super::to_column;
-use crate::event::RunId;
-use crate::event::RunStatus;
+use super::{Answer, from_column, head, no_such_run, to_column};
+use crate::event::{RunId, RunStatus};
 use crate::store::chain;
-use crate::store::chain::Link;
-use crate::store::chain::Reading;
+use crate::store::chain::{Link, Reading};
 
 /// Most rows that are asked for one by one: a damaged count must not take for ever.
 const MOST_SINGLE: u64 = 1_000_000;

@@ -1,14 +1,9 @@
 //! Requests to the process that works on a run, and its replies.
 
-use rusqlite::Connection;
-use rusqlite::OptionalExtension;
-use rusqlite::Transaction;
-use rusqlite::params;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::from_column;
-use super::to_column;
-use crate::event::Request;
-use crate::event::RunId;
+use super::{from_column, to_column};
+use crate::event::{Request, RunId};
 
 /// What the process that works on a run says to a request: what it did, or why it did nothing.
 pub type Reply = Result<String, String>;

@@ -5,14 +5,10 @@
 
 use super::*;
 
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 
 /// Tells a second process which directory to use.
 const DIR: &str = "PLANRUN_TEST_STORE";

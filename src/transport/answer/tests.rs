@@ -4,20 +4,11 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use super::Answer;
-use super::Closing;
-use super::ELSEWHERE;
+use super::{Answer, Closing, ELSEWHERE};
 use crate::clock::Clock;
 use crate::inventory::HostName;
-use crate::transport::Body;
-use crate::transport::Command;
-use crate::transport::Exit;
-use crate::transport::MAX_OUTPUT;
-use crate::transport::Output;
-use crate::transport::Recovered;
-use crate::transport::TransportError;
-use crate::transport::wire::GRACE;
-use crate::transport::wire::Wire;
+use crate::transport::wire::{GRACE, Wire};
+use crate::transport::{Body, Command, Exit, MAX_OUTPUT, Output, Recovered, TransportError};
 
 fn command() -> (Command, Wire) {
     let command = Command {

@@ -4,30 +4,18 @@ mod clock;
 mod uploads;
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use rustix::process::Pid;
-use rustix::process::test_kill_process;
+use rustix::process::{Pid, test_kill_process};
 
 use super::LocalTransport;
-use crate::inventory::Connection;
-use crate::inventory::Host;
-use crate::inventory::HostName;
-use crate::inventory::Link;
-use crate::transport::Body;
-use crate::transport::Command;
-use crate::transport::Exit;
-use crate::transport::MAX_OUTPUT;
-use crate::transport::Output;
-use crate::transport::Transport;
-use crate::transport::TransportError;
+use crate::inventory::{Connection, Host, HostName, Link};
 use crate::transport::login::controller_user;
 use crate::transport::wire::GRACE;
+use crate::transport::{Body, Command, Exit, MAX_OUTPUT, Output, Transport, TransportError};
 
 fn host() -> Host {
     Host {

@@ -1,9 +1,7 @@
 //! Faults of model hosts, scripted as data.
 
 use crate::inventory::HostName;
-use crate::model::Act;
-use crate::model::Model;
-use crate::model::ModelError;
+use crate::model::{Act, Model, ModelError};
 use crate::task::StepPath;
 
 /// A fault, where and how often it comes up.

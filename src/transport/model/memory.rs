@@ -9,8 +9,7 @@ use jiff::Timestamp;
 
 use crate::inventory::HostName;
 use crate::model::Pending;
-use crate::transport::AttemptId;
-use crate::transport::Recovered;
+use crate::transport::{AttemptId, Recovered};
 
 /// A command that runs.
 #[derive(Debug)]

@@ -7,23 +7,17 @@
 //! again it is written anew as a whole, beside the old one, and takes its place in one step.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::inventory::Host;
-use crate::model::Model;
-use crate::model::ModelError;
-use crate::model::Snapshot;
-use crate::model::World;
+use crate::model::{Model, ModelError, Snapshot, World};
 use crate::transport::AttemptId;
 
 /// Most bytes of a file that is read: far more than any plan writes.

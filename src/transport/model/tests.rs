@@ -8,27 +8,11 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde_json::json;
 
-use super::FaultKind;
-use super::FaultSpec;
-use super::ModelTransport;
-use super::Trigger;
-use super::block_on_virtual;
-use super::saved_now;
+use super::{FaultKind, FaultSpec, ModelTransport, Trigger, block_on_virtual, saved_now};
 use crate::clock::Clock;
-use crate::inventory::Host;
-use crate::inventory::HostName;
-use crate::model::tests::cluster;
-use crate::model::tests::dovecot;
-use crate::model::tests::host;
-use crate::model::tests::model_of;
-use crate::model::tests::start;
-use crate::transport::AttemptId;
-use crate::transport::Body;
-use crate::transport::Command;
-use crate::transport::Exit;
-use crate::transport::Output;
-use crate::transport::Transport;
-use crate::transport::TransportError;
+use crate::inventory::{Host, HostName};
+use crate::model::tests::{cluster, dovecot, host, model_of, start};
+use crate::transport::{AttemptId, Body, Command, Exit, Output, Transport, TransportError};
 
 struct Bench {
     hosts: Vec<Host>,

@@ -16,15 +16,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_ssh2_tokio::AuthMethod;
-use russh::keys::Error as KeyError;
-use russh::keys::PrivateKey;
-use russh::keys::PublicKey;
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
+use russh::keys::{Error as KeyError, PrivateKey, PublicKey};
 use tokio::time::timeout;
 
-use super::SshOptions;
-use super::files;
+use super::{SshOptions, files};
 use crate::inventory::Link;
 
 /// The files tried if the inventory names none, in order; OpenSSH's own, less the kinds that need

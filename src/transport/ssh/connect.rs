@@ -13,35 +13,19 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use async_ssh2_tokio::Client;
-use async_ssh2_tokio::Error;
-use async_ssh2_tokio::ServerCheckMethod;
-use russh::AlgorithmKind;
-use russh::MethodKind;
-use russh::Preferred;
-use russh::cipher;
+use async_ssh2_tokio::{Client, Error, ServerCheckMethod};
 use russh::client::Config;
-use russh::kex;
-use russh::keys::Algorithm;
-use russh::keys::PublicKey;
-use russh::mac;
-use tokio::net::TcpStream;
-use tokio::net::lookup_host;
+use russh::keys::{Algorithm, PublicKey};
+use russh::{AlgorithmKind, MethodKind, Preferred, cipher, kex, mac};
+use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::SshOptions;
-use super::auth;
-use super::auth::Offer;
-use super::auth::Offers;
-use super::host_key;
-use super::known_hosts::HostKeys;
-use super::known_hosts::Listed;
-use super::refusal;
+use super::auth::{Offer, Offers};
+use super::known_hosts::{HostKeys, Listed};
 use super::refusal::Login;
-use crate::inventory::Host;
-use crate::inventory::HostName;
-use crate::inventory::Link;
+use super::{SshOptions, auth, host_key, refusal};
+use crate::inventory::{Host, HostName, Link};
 use crate::transport::TransportError;
 
 /// How many addresses of a name are tried.

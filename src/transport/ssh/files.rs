@@ -5,13 +5,11 @@
 //! delay neither the hosts nor the end of the process.
 
 use std::fs::OpenOptions;
-use std::io;
-use std::io::ErrorKind;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::thread;
 use std::time::Duration;
+use std::{io, thread};
 
 use rustix::fs::OFlags;
 use tokio::sync::oneshot;
@@ -81,8 +79,7 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Duration;
 
-    use super::read;
-    use super::within;
+    use super::{read, within};
 
     #[tokio::test]
     async fn only_regular_files_are_read_and_a_fifo_does_not_wait() {

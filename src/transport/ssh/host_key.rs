@@ -7,23 +7,16 @@
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use russh::client;
-use russh::keys::Algorithm;
-use russh::keys::HashAlg;
-use russh::keys::PublicKey;
+use russh::keys::{Algorithm, HashAlg, PublicKey};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::SshOptions;
-use super::connect;
-use super::files;
-use super::known_hosts;
-use super::known_hosts::HostKeys;
-use super::known_hosts::Listed;
+use super::known_hosts::{HostKeys, Listed};
+use super::{SshOptions, connect, files, known_hosts};
 use crate::inventory::Link;
 
 /// Reads what the files of known hosts say of a host. An error is a problem on this machine.

@@ -9,9 +9,7 @@
 //! In goes the text of the files, out come [`HostKeys`]. Not here: host certificates. A
 //! `@cert-authority` line is noticed, so that its refusal can be told.
 
-use hmac::Hmac;
-use hmac::KeyInit;
-use hmac::Mac;
+use hmac::{Hmac, KeyInit, Mac};
 use russh::keys::PublicKey;
 use russh::keys::ssh_key::known_hosts::HostPatterns;
 use sha1::Sha1;
@@ -156,10 +154,7 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::HostKeys;
-    use super::UnreadableRevocation;
-    use super::glob;
-    use super::search;
+    use super::{HostKeys, UnreadableRevocation, glob, search};
 
     const A: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";

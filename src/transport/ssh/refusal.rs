@@ -11,18 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_ssh2_tokio::AuthMethod;
-use russh::MethodKind;
-use russh::MethodSet;
-use russh::client;
-use russh::client::AuthResult;
-use russh::client::Handle;
-use russh::keys::PrivateKeyWithHashAlg;
-use russh::keys::PublicKey;
+use russh::client::{AuthResult, Handle};
+use russh::keys::{PrivateKeyWithHashAlg, PublicKey};
+use russh::{MethodKind, MethodSet, client};
 use tokio::time::timeout;
 
 use super::auth::Offer;
-use super::connect;
-use super::host_key;
+use super::{connect, host_key};
 
 /// What a host makes of a login.
 pub(super) enum Login {

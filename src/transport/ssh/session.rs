@@ -14,23 +14,15 @@ use std::future::Future;
 use std::time::Duration;
 
 use async_ssh2_tokio::Client;
-use russh::Channel;
-use russh::ChannelMsg;
-use russh::ChannelReadHalf;
-use russh::ChannelWriteHalf;
-use russh::Sig;
 use russh::client::Msg;
+use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::transport::Exit;
-use crate::transport::answer::Answer;
-use crate::transport::answer::Closing;
-use crate::transport::answer::LINGER;
-use crate::transport::answer::LONGEST_LINGER;
-use crate::transport::wire::LOGIN;
-use crate::transport::wire::Wire;
+use crate::transport::answer::{Answer, Closing, LINGER, LONGEST_LINGER};
+use crate::transport::wire::{LOGIN, Wire};
 
 /// How long a session that is not heard may take to end.
 const SILENCE: Duration = Duration::from_secs(3);

@@ -16,17 +16,10 @@ use indexmap::IndexMap;
 use tokio::task::JoinSet;
 
 use self::server::Server;
-use super::SshOptions;
-use super::SshTransport;
+use super::{SshOptions, SshTransport};
 use crate::clock::Clock;
 use crate::inventory::Host;
-use crate::transport::Body;
-use crate::transport::Command;
-use crate::transport::Exit;
-use crate::transport::MAX_OUTPUT;
-use crate::transport::Output;
-use crate::transport::Transport;
-use crate::transport::TransportError;
+use crate::transport::{Body, Command, Exit, MAX_OUTPUT, Output, Transport, TransportError};
 
 fn command(body: Body) -> Command {
     Command {

@@ -3,14 +3,10 @@
 use planrun::event::TaskStatus;
 use serde_json::json;
 
-use crate::cluster::Cluster;
-use crate::cluster::OBOX_RESTART;
-use crate::cluster::SHORT_DRAIN;
-use crate::cluster::WHOLE_RESTART_OF_AN_EMPTY_BACKEND;
-use crate::cluster::restart_plan;
-use crate::harness::Ended;
-use crate::harness::Planrun;
-use crate::harness::eventually;
+use crate::cluster::{
+    Cluster, OBOX_RESTART, SHORT_DRAIN, WHOLE_RESTART_OF_AN_EMPTY_BACKEND, restart_plan,
+};
+use crate::harness::{Ended, Planrun, eventually};
 
 #[test]
 #[ignore = "needs the real cluster: tests/run installs it"]

@@ -3,12 +3,8 @@
 use std::fs;
 use std::process::Stdio;
 
-use crate::cluster::Cluster;
-use crate::cluster::OBOX_RESTART;
-use crate::harness::Ended;
-use crate::harness::Planrun;
-use crate::harness::edited;
-use crate::harness::program;
+use crate::cluster::{Cluster, OBOX_RESTART};
+use crate::harness::{Ended, Planrun, edited, program};
 
 #[test]
 #[ignore = "needs the real cluster: tests/run installs it"]

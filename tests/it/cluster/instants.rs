@@ -11,23 +11,14 @@
 
 use std::io::Read as _;
 use std::net::TcpStream;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use planrun::event::Answer;
-use planrun::event::Event;
-use planrun::event::HostStatus;
-use planrun::event::Record;
+use planrun::event::{Answer, Event, HostStatus, Record};
 
-use crate::cluster::Cluster;
-use crate::cluster::SHORT_WATCH;
-use crate::cluster::restart_plan;
-use crate::harness::Ended;
-use crate::harness::Going;
-use crate::harness::Planrun;
-use crate::harness::Story;
+use crate::cluster::{Cluster, SHORT_WATCH, restart_plan};
+use crate::harness::{Ended, Going, Planrun, Story};
 use crate::support::Chance;
 
 /// How many instants there are unless `PLANRUN_TEST_INSTANTS` says so: one of each kind that

@@ -1,11 +1,8 @@
 //! The whole procedure on every backend, with people logged in.
 
-use crate::cluster::Cluster;
-use crate::cluster::OBOX_RESTART;
-use crate::cluster::SHORT_DRAIN;
-use crate::cluster::SHORT_WATCH;
-use crate::cluster::WHOLE_RESTART;
-use crate::cluster::restart_plan;
+use crate::cluster::{
+    Cluster, OBOX_RESTART, SHORT_DRAIN, SHORT_WATCH, WHOLE_RESTART, restart_plan,
+};
 use crate::harness::Planrun;
 
 /// The longest that a user may be without mail when a backend is stopped before its users are

@@ -3,16 +3,10 @@
 use std::thread;
 use std::time::Duration;
 
-use planrun::event::Event;
-use planrun::event::HostStatus;
-use planrun::event::TaskStatus;
+use planrun::event::{Event, HostStatus, TaskStatus};
 
-use crate::cluster::Cluster;
-use crate::cluster::SHORT_WATCH;
-use crate::cluster::WHOLE_RESTART;
-use crate::cluster::restart_plan;
-use crate::harness::Going;
-use crate::harness::Planrun;
+use crate::cluster::{Cluster, SHORT_WATCH, WHOLE_RESTART, restart_plan};
+use crate::harness::{Going, Planrun};
 
 /// The wait for users, some of whom never disconnect: it lasts as long as it may.
 const WAIT: &str = "backend1/expire";

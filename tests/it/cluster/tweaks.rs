@@ -2,16 +2,12 @@
 
 use std::fs;
 
-use planrun::event::HostStatus;
-use planrun::event::TaskStatus;
+use planrun::event::{HostStatus, TaskStatus};
 
-use crate::cluster::Cluster;
-use crate::cluster::IDLE_LOGINS;
-use crate::cluster::SHORT_DRAIN;
-use crate::cluster::WHOLE_RESTART_OF_AN_EMPTY_BACKEND;
-use crate::cluster::restart_plan;
-use crate::harness::Ended;
-use crate::harness::Planrun;
+use crate::cluster::{
+    Cluster, IDLE_LOGINS, SHORT_DRAIN, WHOLE_RESTART_OF_AN_EMPTY_BACKEND, restart_plan,
+};
+use crate::harness::{Ended, Planrun};
 
 const START: &str = "  - id: start\n";
 

@@ -1,12 +1,9 @@
 //! What `ansible-inventory --list` prints, and how an inventory of ours differs from it.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use planrun::inventory::HostName;
-use planrun::inventory::Inventory;
-use serde_json::Map;
-use serde_json::Value;
+use planrun::inventory::{HostName, Inventory};
+use serde_json::{Map, Value};
 
 /// Hosts and groups, as Ansible has them.
 pub(crate) struct Answer {

@@ -1,12 +1,10 @@
 //! Host patterns, which stand for the hosts that `ansible --list-hosts` prints.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use planrun::inventory::pattern;
 
-use crate::inventories::hold;
-use crate::inventories::ours;
+use crate::inventories::{hold, ours};
 use crate::support::text;
 
 /// The inventory they are held against.

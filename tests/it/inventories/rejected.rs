@@ -4,11 +4,9 @@
 //! writes what is told beside it (`NAME.yaml.txt`), to be read as the author of the inventory would.
 
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use planrun::diagnostic::Diagnostics;
-use planrun::diagnostic::render;
+use planrun::diagnostic::{Diagnostics, render};
 use planrun::inventory::read;
 use planrun::source::Sources;
 

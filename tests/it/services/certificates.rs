@@ -4,15 +4,13 @@ use std::fmt::Write as _;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use planrun::event::HostStatus;
 use tempfile::TempDir;
 
 use super::ran;
-use crate::harness::Planrun;
-use crate::harness::edited;
+use crate::harness::{Planrun, edited};
 use crate::support::hex;
 
 /// The plan with less patience where nothing goes wrong slowly.

@@ -7,10 +7,7 @@ use planrun::event::HostStatus;
 use tempfile::TempDir;
 
 use super::ran;
-use crate::harness::Planrun;
-use crate::harness::edited;
-use crate::harness::program;
-use crate::harness::root;
+use crate::harness::{Planrun, edited, program, root};
 
 /// The plan with less patience where nothing goes wrong slowly.
 const LESS_PATIENCE: [(&str, &str); 3] = [

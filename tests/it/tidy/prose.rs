@@ -5,10 +5,7 @@
 
 use regex::Regex;
 
-use crate::support::files;
-use crate::support::root;
-use crate::support::shown;
-use crate::support::text;
+use crate::support::{files, root, shown, text};
 
 /// Pages of which all prose is checked.
 const PAGES: &[&str] = &[

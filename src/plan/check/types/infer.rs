@@ -1,25 +1,16 @@
 //! The type of each part of an expression, as far as it is known without running a probe.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use indexmap::IndexMap;
 
 use crate::output::Reading;
-use crate::plan::Action;
-use crate::plan::InputKind;
-use crate::plan::Plan;
-use crate::plan::Step;
-use crate::plan::Word;
 use crate::plan::check::types::MAX_DEPTH;
-use crate::plan::check::types::kinds::constant;
-use crate::plan::check::types::kinds::of_column;
-use crate::plan::check::types::kinds::of_reading;
+use crate::plan::check::types::kinds::{constant, of_column, of_reading};
+use crate::plan::{Action, InputKind, Plan, Step, Word};
 use crate::task::StepPath;
-use crate::template::expression::Expr;
-use crate::template::expression::Expression;
-use crate::template::expression::Kind;
+use crate::template::expression::{Expr, Expression, Kind};
 
 /// A kind of value.
 #[derive(Clone, Debug)]

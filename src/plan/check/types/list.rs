@@ -1,11 +1,9 @@
 //! `for_each` requires a list.
 
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::plan::ItemList;
-use crate::plan::Step;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::plan::check::types::Check;
 use crate::plan::check::types::infer::Type;
+use crate::plan::{ItemList, Step};
 
 impl<'a, 'b> Check<'a, 'b>
 where

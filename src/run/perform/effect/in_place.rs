@@ -6,14 +6,10 @@
 //! has no `sha256sum`, or is a model) the upload is sent.
 
 use crate::inventory::HostName;
-use crate::plan::Effect;
-use crate::plan::Place;
-use crate::plan::Work;
+use crate::plan::{Effect, Place, Work};
 use crate::run::perform::Task;
 use crate::run::render;
-use crate::transport::Body;
-use crate::transport::Exit;
-use crate::transport::Transport as _;
+use crate::transport::{Body, Exit, Transport as _};
 
 /// Why an upload is not sent, or is known to be done.
 pub(super) const IN_PLACE: &str = "the file is in place, with this content, mode and owner";

@@ -2,22 +2,15 @@
 
 use std::time::Duration;
 
-use crate::event::Outcome;
-use crate::event::Reason;
-use crate::event::TaskStatus;
-use crate::event::Truth;
+use crate::event::{Outcome, Reason, TaskStatus, Truth};
 use crate::output;
 use crate::output::Reading;
-use crate::plan::Action;
-use crate::plan::Effect;
-use crate::plan::ExitCodes;
+use crate::plan::{Action, Effect, ExitCodes};
 use crate::run::decide::Observed;
-use crate::run::observe::Observation;
-use crate::run::observe::first_line;
+use crate::run::observe::{Observation, first_line};
 use crate::run::perform::Task;
 use crate::run::perform::effect::in_place::IN_PLACE;
-use crate::transport::Exit;
-use crate::transport::Output;
+use crate::transport::{Exit, Output};
 
 /// Longest stream that a result without `parse` has, in bytes.
 pub(super) const MOST_OF_A_STREAM: usize = 64 * 1024;

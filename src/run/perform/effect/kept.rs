@@ -4,8 +4,7 @@
 //! between them says how much is missing, and the outcome that something is.
 
 use crate::event::Outcome;
-use crate::transport::Exit;
-use crate::transport::Output;
+use crate::transport::{Exit, Output};
 
 /// Longest text of a stream that an event keeps, in bytes.
 const MOST: usize = 4 * 1024;

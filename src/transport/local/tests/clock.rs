@@ -5,10 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::argv;
-use super::run;
-use super::script;
-use super::skipped;
+use super::{argv, run, script, skipped};
 use crate::clock::Clock;
 use crate::transport::wire::Wire;
 

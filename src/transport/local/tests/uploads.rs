@@ -1,18 +1,11 @@
 //! Uploads by root into directories that others can change.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::fs::chown;
-use std::os::unix::fs::symlink;
-use std::path::Path;
-use std::path::PathBuf;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
 
-use super::command;
-use super::run;
-use super::skipped;
-use crate::transport::Body;
-use crate::transport::Exit;
+use super::{command, run, skipped};
+use crate::transport::{Body, Exit};
 
 /// The user that attacks: `nobody`.
 const OTHER: u32 = 65534;

@@ -1,25 +1,17 @@
 //! What answers at an SSH port and is no usable SSH server: each is an error of bounded length, of the
 //! right kind, and takes no more than its time.
 
-use std::io::Read as _;
-use std::io::Write as _;
-use std::net::TcpListener;
-use std::net::TcpStream;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use super::SshOptions;
-use super::argv;
 use super::server::keygen;
-use super::transport;
-use crate::inventory::Connection;
-use crate::inventory::Host;
-use crate::inventory::HostName;
-use crate::inventory::Link;
-use crate::transport::Transport;
-use crate::transport::TransportError;
+use super::{SshOptions, argv, transport};
+use crate::inventory::{Connection, Host, HostName, Link};
 use crate::transport::ssh::SshTransport;
+use crate::transport::{Transport, TransportError};
 
 const VERSION: &[u8] = b"SSH-2.0-x\r\n";
 

@@ -5,19 +5,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::SshOptions;
-use super::argv;
-use super::script;
 use super::server::Server;
 use super::shells::accounts;
-use super::transport;
+use super::{SshOptions, argv, script, transport};
 use crate::clock::Clock;
-use crate::transport::AttemptId;
-use crate::transport::Exit;
-use crate::transport::Recovered;
-use crate::transport::Transport;
-use crate::transport::TransportError;
 use crate::transport::ssh::SshTransport;
+use crate::transport::{AttemptId, Exit, Recovered, Transport, TransportError};
 
 /// A server, the start-up file of its account with bash, and a file that effects are counted in.
 fn server(test: &str) -> Option<(Server, PathBuf, PathBuf)> {

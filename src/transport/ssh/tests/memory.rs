@@ -5,21 +5,13 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use super::argv;
-use super::script;
 use super::server::Server;
 use super::shells::accounts;
-use super::transport;
-use super::wait_for;
+use super::{argv, script, transport, wait_for};
 
 use crate::clock::Clock;
 use crate::inventory::Host;
-use crate::transport::AttemptId;
-use crate::transport::Command;
-use crate::transport::Exit;
-use crate::transport::Recovered;
-use crate::transport::Transport;
-use crate::transport::TransportError;
+use crate::transport::{AttemptId, Command, Exit, Recovered, Transport, TransportError};
 
 /// Kills the server's process for a connection, and with `session` the host session, too.
 fn cutting(session: bool) -> &'static str {

@@ -4,19 +4,11 @@ use std::fs;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use super::argv;
-use super::run;
-use super::script;
 use super::server::Server;
-use super::transport;
-use crate::inventory::Host;
-use crate::inventory::HostName;
-use crate::transport::Exit;
-use crate::transport::Output;
-use crate::transport::Transport;
-use crate::transport::TransportError;
-use crate::transport::ssh::SshOptions;
-use crate::transport::ssh::SshTransport;
+use super::{argv, run, script, transport};
+use crate::inventory::{Host, HostName};
+use crate::transport::ssh::{SshOptions, SshTransport};
+use crate::transport::{Exit, Output, Transport, TransportError};
 
 #[tokio::test]
 async fn an_unknown_key_is_refused_with_its_fingerprint() {

@@ -1,19 +1,15 @@
 //! What is permanent, what may pass, and what is a problem on this machine: by the kind of the error.
 
-use std::fs;
 use std::io::Read as _;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
-use std::thread;
 use std::time::Duration;
+use std::{fs, thread};
 
-use super::argv;
-use super::run;
 use super::server::Server;
-use crate::inventory::Host;
-use crate::inventory::Place;
-use crate::inventory::Variable;
+use super::{argv, run};
+use crate::inventory::{Host, Place, Variable};
 use crate::transport::TransportError;
 
 /// Starts a server with these lines, and a look at it that must fail.

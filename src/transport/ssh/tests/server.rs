@@ -2,22 +2,15 @@
 //! port on loopback. It is ended by its process number, and with it all its connections.
 
 use std::fs;
-use std::net::TcpListener;
-use std::net::TcpStream;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use tempfile::TempDir;
 
-use crate::inventory::Connection;
-use crate::inventory::Host;
-use crate::inventory::HostName;
-use crate::inventory::Link;
+use crate::inventory::{Connection, Host, HostName, Link};
 
 const SSHD: &str = "/usr/sbin/sshd";
 

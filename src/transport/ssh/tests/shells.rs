@@ -6,19 +6,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::argv;
-use super::command;
-use super::processes_of;
-use super::script;
 use super::server::Server;
-use super::transport;
+use super::{argv, command, processes_of, script, transport};
 use crate::inventory::Host;
-use crate::transport::AttemptId;
-use crate::transport::Body;
-use crate::transport::Command;
-use crate::transport::Exit;
-use crate::transport::Output;
-use crate::transport::Transport;
+use crate::transport::{AttemptId, Body, Command, Exit, Output, Transport};
 
 /// Login shells that are tried where they are installed.
 const LOGINS: [&str; 7] = ["dash", "bash", "busybox", "ksh", "zsh", "tcsh", "fish"];
