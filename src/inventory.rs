@@ -7,8 +7,6 @@ mod build;
 mod checks;
 mod draft;
 mod find;
-#[cfg(test)]
-mod fixture;
 mod ini;
 mod link;
 mod literal;

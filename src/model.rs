@@ -25,8 +25,6 @@ mod pattern;
 mod roster;
 mod scope;
 mod snapshot;
-#[cfg(test)]
-pub(crate) mod tests;
 mod world;
 
 use std::collections::HashMap;

@@ -14,8 +14,6 @@ pub mod longest;
 mod lower;
 mod meant;
 mod route;
-#[cfg(test)]
-mod tests;
 mod told;
 pub mod value;
 mod word;

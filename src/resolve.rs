@@ -137,6 +137,3 @@ fn host_value(host: &Host) -> Value {
     ];
     template::parts_value(parts)
 }
-
-#[cfg(test)]
-mod tests;

@@ -35,8 +35,6 @@ mod lock;
 mod name;
 mod reader;
 mod sqlite;
-#[cfg(test)]
-mod tests;
 mod writer;
 
 use std::ops::Deref;
@@ -85,7 +83,7 @@ impl Store {
     }
 
     /// Opens a store that is full at so many pages of its database.
-    fn open_limited(dir: &Path, pages: Option<u32>) -> Result<Self, StoreError> {
+    pub fn open_limited(dir: &Path, pages: Option<u32>) -> Result<Self, StoreError> {
         let places = directory::prepare(dir)?;
         // First, for it makes the tables.
         let connection = sqlite::open(&places.database, pages)?;

@@ -261,6 +261,3 @@ impl<'a> Lines<'a> {
         format!("{}:{}", source.path(), before + 1)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -341,6 +341,3 @@ fn class(rest: &str) -> Option<(String, &str)> {
     class.push(']');
     Some((class, &inside[close + 1..]))
 }
-
-#[cfg(test)]
-mod tests;

@@ -210,6 +210,3 @@ fn told(failure: &Failure, shown: &str, command: &str) -> Diagnostic {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

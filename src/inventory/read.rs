@@ -434,6 +434,3 @@ impl Files<'_> {
         self.found.push(diagnostic);
     }
 }
-
-#[cfg(test)]
-mod tests;

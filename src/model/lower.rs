@@ -5,8 +5,6 @@
 //! document, and where that does not hold gives something harmless: the fault has been told.
 
 mod command;
-#[cfg(test)]
-mod tests;
 mod text;
 
 use std::collections::HashMap;

@@ -19,10 +19,10 @@ mod agenda;
 mod batch;
 mod critical;
 mod failure;
-mod next_move;
+pub mod next_move;
 mod rounds;
 mod turn;
-mod verdict;
+pub mod verdict;
 mod walk;
 
 use crate::event::{Event, HostStatus, PreflightVerdict, RunStatus};

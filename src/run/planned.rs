@@ -164,6 +164,3 @@ fn one(step: &Step, parent: Option<&StepPath>, handler: bool, steps: &mut Vec<Ou
 fn digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
-
-#[cfg(test)]
-mod tests;

@@ -12,7 +12,7 @@
 pub mod carry;
 pub mod file;
 pub mod names;
-mod table;
+pub mod table;
 pub mod values;
 pub mod variables;
 
@@ -53,14 +53,15 @@ pub struct Word {
     say: &'static str,
 }
 
-const TABLE: &str = include_str!("foreign/words.tsv");
+/// The rows, separated by tabs.
+pub const TABLE: &str = include_str!("foreign/words.tsv");
 
 /// The words, by places.
 pub static WORDS: LazyLock<Vec<Word>> =
     LazyLock::new(|| rows(TABLE).filter_map(Word::of).collect());
 
 /// The word that stands for every module of a collection that the table does not name.
-const ANY_MODULE: &str = "NAMESPACE.COLLECTION.MODULE";
+pub const ANY_MODULE: &str = "NAMESPACE.COLLECTION.MODULE";
 
 impl Tool {
     /// Every tool, in the order of the manual.
@@ -146,6 +147,3 @@ pub fn find(record: &Record, key: &str) -> Option<&'static Word> {
         Some(exact(module).filter(|word| word.tools.contains(&Tool::Ansible)).unwrap_or(any))
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -273,7 +273,7 @@ static INVARIANTS: Record = record(
 );
 
 /// The actions, exactly one a step.
-pub(crate) const ACTIONS: &[&str] =
+pub const ACTIONS: &[&str] =
     &["run", "shell", "wait", "assert", "approve", "set", "upload", "block", "fail"];
 
 const RUN_FIELD: Field = field("run", RUN, "A command, split into words before rendering.");

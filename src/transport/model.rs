@@ -387,6 +387,3 @@ fn output_of(answer: Answer) -> Output {
     output.stderr.truncate(MAX_OUTPUT);
     output
 }
-
-#[cfg(test)]
-mod tests;

@@ -44,7 +44,8 @@ struct Form {
     steps: &'static str,
 }
 
-pub(super) const TABLE: &str = include_str!("files.tsv");
+/// The rows, separated by tabs.
+pub const TABLE: &str = include_str!("files.tsv");
 
 static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| rows(TABLE).map(Form::row).collect());
 

@@ -16,7 +16,8 @@ pub struct Name {
     pub say: &'static str,
 }
 
-pub(super) const TABLE: &str = include_str!("names.tsv");
+/// The rows, separated by tabs.
+pub const TABLE: &str = include_str!("names.tsv");
 
 /// The names, at every place where an expression or a template stands.
 pub static NAMES: LazyLock<Vec<Name>> = LazyLock::new(|| {

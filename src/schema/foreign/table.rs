@@ -2,7 +2,7 @@
 
 /// Returns the rows of a table of `N` columns; cells that are not there at the end are empty. A row
 /// with more cells is left out: a test holds that there is none.
-pub(super) fn rows<const N: usize>(text: &'static str) -> impl Iterator<Item = [&'static str; N]> {
+pub fn rows<const N: usize>(text: &'static str) -> impl Iterator<Item = [&'static str; N]> {
     lines(text).filter_map(|line| {
         let mut row = [""; N];
         for (number, cell) in line.split('\t').enumerate() {
@@ -13,6 +13,6 @@ pub(super) fn rows<const N: usize>(text: &'static str) -> impl Iterator<Item = [
 }
 
 /// Returns the lines of a table that are rows.
-pub(super) fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
+pub fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
     text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'))
 }

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use crate::schema::foreign::Tool;
 use crate::schema::foreign::table::rows;
 
-pub(super) const TABLE: &str = include_str!("values.tsv");
+/// The rows, separated by tabs.
+pub const TABLE: &str = include_str!("values.tsv");
 
 /// A value, whose it is, and the value of planrun.
 pub static VALUES: LazyLock<Vec<(&str, Tool, &str)>> = LazyLock::new(|| {

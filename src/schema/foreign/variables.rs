@@ -21,7 +21,8 @@ pub struct Variable {
     pub secret: bool,
 }
 
-pub(super) const TABLE: &str = include_str!("variables.tsv");
+/// The rows, separated by tabs.
+pub const TABLE: &str = include_str!("variables.tsv");
 
 /// The variables.
 pub static VARIABLES: LazyLock<Vec<Variable>> = LazyLock::new(|| {

@@ -1,8 +1,8 @@
 //! The sample plans are read without an error or a warning.
 
-use crate::diagnostic::{Diagnostics, render};
-use crate::plan;
-use crate::source::Sources;
+use planrun::diagnostic::{Diagnostics, render};
+use planrun::plan;
+use planrun::source::Sources;
 
 #[test]
 fn the_sample_plans_have_no_faults() {

@@ -1,10 +1,10 @@
 //! Tests of [`super`].
 
-use super::resolve;
-use crate::diagnostic::Diagnostics;
-use crate::inventory::Inventory;
-use crate::inventory::read::read;
-use crate::source::Sources;
+use planrun::diagnostic::Diagnostics;
+use planrun::inventory::Inventory;
+use planrun::inventory::pattern::resolve;
+use planrun::inventory::read::read;
+use planrun::source::Sources;
 
 /// Reads web1 to web4, db1 and db2, a lone host and an address, in this order.
 fn inventory() -> Inventory {
@@ -22,7 +22,7 @@ fn inventory() -> Inventory {
 fn check(pattern: &str, expected: &str) {
     let shown = match resolve(pattern, &inventory()) {
         Ok(hosts) => {
-            let names: Vec<&str> = hosts.iter().map(super::HostName::as_str).collect();
+            let names: Vec<&str> = hosts.iter().map(planrun::inventory::HostName::as_str).collect();
             names.join(" ").replace(".example.org", "")
         }
         Err(error) => format!("error: {error}"),

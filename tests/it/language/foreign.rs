@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::*;
-use crate::diagnostic::Diagnostics;
-use crate::document;
-use crate::schema::plan::{ACTIONS, PLAN, STEP};
-use crate::source::Sources;
+use planrun::diagnostic::Diagnostics;
+use planrun::document;
+use planrun::schema::Record;
+use planrun::schema::foreign::table::rows;
+use planrun::schema::foreign::*;
+use planrun::schema::plan::{ACTIONS, PLAN, STEP};
+use planrun::source::Sources;
 
 fn node(text: &str) -> document::Node {
     let mut sources = Sources::default();

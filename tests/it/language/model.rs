@@ -1,5 +1,6 @@
 //! What the tests of models and of their transport share.
 
+mod commands;
 mod dovecot;
 
 use std::path::{Path, PathBuf};
@@ -9,12 +10,12 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
-use crate::diagnostic::Diagnostics;
-use crate::document;
-use crate::inventory::{Connection, Host, HostName, Link};
-use crate::model::Model;
-use crate::schema;
-use crate::source::Sources;
+use planrun::diagnostic::Diagnostics;
+use planrun::document;
+use planrun::inventory::{Connection, Host, HostName, Link};
+use planrun::model::Model;
+use planrun::schema;
+use planrun::source::Sources;
 
 /// Reads a model from its text, with what is wrong with it.
 pub(crate) fn read(text: &str) -> (Option<Model>, Vec<String>) {

@@ -1,36 +1,46 @@
 //! What the tests of the inventory share: files in a directory of their own, read, and shown.
 
+mod build;
+mod ini;
+mod link;
+mod pattern;
+mod program;
+mod read;
+mod route;
+mod vars;
+mod yaml;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
-use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::inventory::program::{NoPrograms, Programs};
-use crate::inventory::read::read_with;
-use crate::inventory::{Host, HostName, Inventory};
-use crate::source::Sources;
+use planrun::diagnostic::{Diagnostic, Diagnostics};
+use planrun::inventory::program::{NoPrograms, Programs};
+use planrun::inventory::read::read_with;
+use planrun::inventory::{Host, HostName, Inventory};
+use planrun::source::Sources;
 
 /// An inventory that was read, and what was told of it.
-pub(super) struct Reading {
-    pub(super) inventory: Option<Inventory>,
-    pub(super) diagnostics: Vec<Diagnostic>,
+pub(crate) struct Reading {
+    pub(crate) inventory: Option<Inventory>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
     sources: Sources,
 }
 
 /// Reads one file.
-pub(super) fn read_text(name: &str, text: &str) -> Reading {
+pub(crate) fn read_text(name: &str, text: &str) -> Reading {
     read_files(name, &[(name, text)])
 }
 
 /// Reads the inventory `name`, a file or a directory, among these files. Names that end in `*` are
 /// executable.
-pub(super) fn read_files(name: &str, files: &[(&str, &str)]) -> Reading {
+pub(crate) fn read_files(name: &str, files: &[(&str, &str)]) -> Reading {
     read_programs(name, files, &mut NoPrograms)
 }
 
 /// Reads the inventory `name` among these files; what is executable is run by `programs`.
-pub(super) fn read_programs(
+pub(crate) fn read_programs(
     name: &str,
     files: &[(&str, &str)],
     programs: &mut dyn Programs,
@@ -54,13 +64,13 @@ pub(super) fn read_programs(
 impl Reading {
     /// Returns the inventory, of which nothing was told.
     #[track_caller]
-    pub(super) fn clean(self) -> Inventory {
+    pub(crate) fn clean(self) -> Inventory {
         assert_eq!(self.told(), "");
         self.inventory.expect("an inventory without diagnostics")
     }
 
     /// Shows the diagnostics, one a line: `code line:column message | label`.
-    pub(super) fn told(&self) -> String {
+    pub(crate) fn told(&self) -> String {
         let lines = self.diagnostics.iter().map(|one| {
             let Some(label) = &one.primary else {
                 return format!("{} {}", one.code, one.message);
@@ -76,7 +86,7 @@ impl Reading {
 
     /// Returns the source under the label of the only diagnostic.
     #[track_caller]
-    pub(super) fn place(&self) -> &str {
+    pub(crate) fn place(&self) -> &str {
         assert_eq!(self.diagnostics.len(), 1, "{}", self.told());
         let label = self.diagnostics[0].primary.as_ref().unwrap();
         self.sources.slice(label.span)
@@ -84,7 +94,7 @@ impl Reading {
 
     /// Returns the help of the only diagnostic.
     #[track_caller]
-    pub(super) fn help(&self) -> String {
+    pub(crate) fn help(&self) -> String {
         assert_eq!(self.diagnostics.len(), 1, "{}", self.told());
         self.diagnostics[0].help.join(" / ")
     }
@@ -92,27 +102,27 @@ impl Reading {
 
 /// Returns a host that must be there.
 #[track_caller]
-pub(super) fn host<'a>(inventory: &'a Inventory, name: &str) -> &'a Host {
+pub(crate) fn host<'a>(inventory: &'a Inventory, name: &str) -> &'a Host {
     let host = inventory.host(&HostName::new(name));
     host.unwrap_or_else(|| panic!("no host {name}"))
 }
 
 /// Returns a variable of a host, null where there is none.
 #[track_caller]
-pub(super) fn var(inventory: &Inventory, name: &str, variable: &str) -> Value {
+pub(crate) fn var(inventory: &Inventory, name: &str, variable: &str) -> Value {
     let variable = host(inventory, name).vars.get(variable);
     variable.map_or(Value::Null, |variable| variable.value.clone())
 }
 
 /// Shows the hosts, in their order.
-pub(super) fn hosts(inventory: &Inventory) -> String {
+pub(crate) fn hosts(inventory: &Inventory) -> String {
     let names = inventory.hosts.keys().map(HostName::as_str);
     names.collect::<Vec<_>>().join(" ")
 }
 
 /// Shows the hosts of a group, in their order.
 #[track_caller]
-pub(super) fn members(inventory: &Inventory, group: &str) -> String {
+pub(crate) fn members(inventory: &Inventory, group: &str) -> String {
     let names = inventory.groups[group].iter().map(HostName::as_str);
     names.collect::<Vec<_>>().join(" ")
 }

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::expand_home;
-use crate::diagnostic::Code;
-use crate::inventory::fixture::{host, read_text, var};
-use crate::inventory::{Connection, Link};
+use super::{host, read_text, var};
+use planrun::diagnostic::Code;
+use planrun::inventory::{Connection, Link};
 
 /// Reads the link of a host with these variables.
 #[track_caller]
@@ -84,16 +83,6 @@ fn values_of_ini_files_are_understood() {
     assert_eq!(host(&inventory, "web1").link.r#become, Some(false));
     assert_eq!(host(&inventory, "web1").link.port, Some(2222));
     assert_eq!(host(&inventory, "web2").link.r#become, Some(true));
-}
-
-#[test]
-fn a_tilde_is_the_home_of_the_user() {
-    let expand = |path: &str| expand_home(path.to_owned(), Some("/home/anna/"));
-    assert_eq!(expand("~/.ssh/id"), "/home/anna/.ssh/id");
-    assert_eq!(expand("~"), "/home/anna");
-    assert_eq!(expand("~other/id"), "~other/id");
-    assert_eq!(expand("keys/~/id"), "keys/~/id");
-    assert_eq!(expand_home("~/id".to_owned(), None), "~/id");
 }
 
 #[test]

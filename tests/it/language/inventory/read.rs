@@ -5,11 +5,11 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::diagnostic::{Code, Diagnostics};
-use crate::inventory::fixture::{hosts, read_files, read_programs, read_text, var};
-use crate::inventory::program::{Failure, Programs};
-use crate::inventory::read::read_with;
-use crate::source::Sources;
+use super::{hosts, read_files, read_programs, read_text, var};
+use planrun::diagnostic::{Code, Diagnostics};
+use planrun::inventory::program::{Failure, Programs};
+use planrun::inventory::read::read_with;
+use planrun::source::Sources;
 
 #[test]
 fn a_directory_is_all_its_inventories_in_the_order_of_names() {
@@ -74,9 +74,9 @@ fn what_cannot_be_read_is_told() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("hosts");
     std::fs::write(&path, b"web1\n\xff\n").unwrap();
-    let mut found = crate::diagnostic::Diagnostics::default();
-    let mut sources = crate::source::Sources::default();
-    assert!(super::read(&path, "hosts", &mut sources, &mut found).is_none());
+    let mut found = planrun::diagnostic::Diagnostics::default();
+    let mut sources = planrun::source::Sources::default();
+    assert!(planrun::inventory::read::read(&path, "hosts", &mut sources, &mut found).is_none());
     assert_eq!(found.sorted()[0].message, "`hosts` is not UTF-8 text: line 2");
 }
 
@@ -84,9 +84,11 @@ fn what_cannot_be_read_is_told() {
 fn a_link_that_leads_back_ends_somewhere() {
     let directory = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(directory.path(), directory.path().join("loop")).unwrap();
-    let mut found = crate::diagnostic::Diagnostics::default();
-    let mut sources = crate::source::Sources::default();
-    assert!(super::read(directory.path(), "d", &mut sources, &mut found).is_none());
+    let mut found = planrun::diagnostic::Diagnostics::default();
+    let mut sources = planrun::source::Sources::default();
+    assert!(
+        planrun::inventory::read::read(directory.path(), "d", &mut sources, &mut found).is_none()
+    );
     let message = &found.sorted()[0].message;
     assert!(message.ends_with("is nested deeper than 8 directories"), "{message}");
 }
@@ -162,10 +164,10 @@ proptest::proptest! {
             let fatal = reading
                 .diagnostics
                 .iter()
-                .any(|one| one.severity == crate::diagnostic::Severity::Error);
+                .any(|one| one.severity == planrun::diagnostic::Severity::Error);
             assert_eq!(reading.inventory.is_none(), fatal, "{}", reading.told());
             let inventory = reading.inventory.unwrap_or_default();
-            if let Ok(hosts) = crate::inventory::pattern::resolve(&text, &inventory) {
+            if let Ok(hosts) = planrun::inventory::pattern::resolve(&text, &inventory) {
                 assert!(hosts.len() <= inventory.hosts.len());
             }
         }

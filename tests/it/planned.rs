@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::diagnostic::{Diagnostics, render};
-use crate::inventory;
-use crate::plan;
-use crate::resolve;
-use crate::resolve::{Given, ResolvedPlan};
-use crate::run::planned::{RestoreError, planned, restore};
-use crate::source::Sources;
+use planrun::diagnostic::{Diagnostics, render};
+use planrun::inventory;
+use planrun::plan;
+use planrun::resolve;
+use planrun::resolve::{Given, ResolvedPlan};
+use planrun::run::planned::{RestoreError, planned, restore};
+use planrun::source::Sources;
 
 fn resolved(path: &str, set: &[(&str, &str)]) -> (ResolvedPlan, String) {
     let text = std::fs::read_to_string(path).unwrap();

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
-use crate::output::{MAX_ROWS, Reading, Type, read};
+use planrun::output::{MAX_ROWS, Reading, Type, read};
 
 fn parse(reading: &Reading, text: impl AsRef<[u8]>) -> Result<Value, String> {
     let bytes = text.as_ref();
@@ -120,7 +120,7 @@ fn what_is_no_sound_table_is_told_with_its_row_and_column() {
 
 #[test]
 fn columns_of_psql_are_a_table() {
-    let text = include_str!("../../tests/cases/outputs/psql-A-F.txt");
+    let text = include_str!("../../cases/outputs/psql-A-F.txt");
     let value = parse(&tsv("application_name", &[("behind", Type::Int)]), text).unwrap();
     assert_eq!(value["db3"]["behind"], 524_288);
     assert_eq!(value["db2"]["state"], "streaming");
@@ -128,7 +128,7 @@ fn columns_of_psql_are_a_table() {
 
 #[test]
 fn the_pairs_of_systemctl_show_are_split_at_their_first_sign() {
-    let text = include_str!("../../tests/cases/outputs/systemctl-show.txt");
+    let text = include_str!("../../cases/outputs/systemctl-show.txt");
     let value = parse(&pairs(&[("MainPID", Type::Int)]), text).unwrap();
     assert_eq!(value["MainPID"], 1187);
     assert_eq!(value["ActiveState"], "active");
@@ -145,7 +145,7 @@ fn the_pairs_of_systemctl_show_are_split_at_their_first_sign() {
 
 #[test]
 fn the_pairs_of_os_release_lose_their_quotes() {
-    let text = include_str!("../../tests/cases/outputs/os-release.txt");
+    let text = include_str!("../../cases/outputs/os-release.txt");
     let value = parse(&pairs(&[("VERSION_ID", Type::Int)]), text).unwrap();
     assert_eq!(value["PRETTY_NAME"], "Debian GNU/Linux 12 (bookworm)");
     assert_eq!(value["VERSION_ID"], 12);
@@ -184,7 +184,7 @@ fn what_are_no_sound_pairs_is_told_with_its_line() {
     refuses(&pairs(&[]), "=1\n", r#"line 1: expected `key=value` or `key: value`, found "=1""#);
     refuses(
         &pairs(&[]),
-        include_str!("../../tests/cases/outputs/systemctl-show-of-two.txt"),
+        include_str!("../../cases/outputs/systemctl-show-of-two.txt"),
         "`MainPID` is there twice, in lines 1 and 5",
     );
     refuses(&pairs(&[("n", Type::Int)]), "a=1\n", "there is no `n` in its output");
@@ -198,7 +198,7 @@ fn what_are_no_sound_pairs_is_told_with_its_line() {
 
 #[test]
 fn json_of_real_commands_is_taken_as_it_is_or_by_a_key() {
-    let disks = include_str!("../../tests/cases/outputs/lsblk-J.json");
+    let disks = include_str!("../../cases/outputs/lsblk-J.json");
     let value = parse(&json_by("", &[]), disks).unwrap();
     assert_eq!(value["blockdevices"][0]["name"], "vda");
     refuses(
@@ -207,7 +207,7 @@ fn json_of_real_commands_is_taken_as_it_is_or_by_a_key() {
         "expected a list of mappings, found a mapping with a list `blockdevices`: read it without \
          `key` and `types`",
     );
-    let links = include_str!("../../tests/cases/outputs/ip-j-addr.json");
+    let links = include_str!("../../cases/outputs/ip-j-addr.json");
     let value = parse(&json_by("ifname", &[("mtu", Type::Int)]), links).unwrap();
     assert_eq!(value["lo"]["mtu"], 65536);
     assert_eq!(value["lo"]["addr_info"][0]["local"], "127.0.0.1");
@@ -317,7 +317,7 @@ fn a_pattern_gives_its_first_match_and_with_a_key_all_of_them() {
         "mount",
         &[("free", Type::Int), ("used", Type::Int)],
     );
-    let text = include_str!("../../tests/cases/outputs/df-P.txt");
+    let text = include_str!("../../cases/outputs/df-P.txt");
     let value = parse(&df, text).unwrap();
     assert_eq!(value["/"]["used"], 45);
     assert_eq!(value["/srv/mail data"]["free"], 8_388_608);

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::diagnostic::Code;
-use crate::inventory::fixture::{host, hosts, members, read_text, var};
+use super::{host, hosts, members, read_text, var};
+use planrun::diagnostic::Code;
 
 #[test]
 fn groups_are_nested_and_hosts_keep_the_order_of_their_first_mention() {
@@ -166,7 +166,7 @@ fn the_output_of_ansible_inventory_is_read_as_json() {
     assert_eq!(var(&inventory, "db1", "a"), json!(1));
     assert_eq!(var(&inventory, "db1", "b"), json!(2));
     assert_eq!(var(&inventory, "web1", "b"), json!(3));
-    assert_eq!(super::super::fixture::host(&inventory, "web2").link.address, "192.0.2.2");
+    assert_eq!(host(&inventory, "web2").link.address, "192.0.2.2");
 }
 
 #[test]

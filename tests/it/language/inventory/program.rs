@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::*;
-use crate::diagnostic::Code;
-use crate::inventory::fixture::{Reading, members, read_programs, var};
+use super::{Reading, members, read_programs, var};
+use planrun::diagnostic::Code;
+use planrun::inventory::program::*;
 
 /// Answers by the words it is asked with, and remembers them.
 struct Table<'a> {

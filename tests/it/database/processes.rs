@@ -7,7 +7,7 @@ use super::*;
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// Tells a second process which directory to use.
@@ -98,7 +98,7 @@ fn second_process(function: &str, dir: &Path, user: Option<u32>) -> std::io::Res
     let mut command = Command::new(std::env::current_exe()?);
     command
         .args(["--exact", "--ignored", "--nocapture"])
-        .arg(format!("store::tests::processes::{function}"))
+        .arg(format!("database::processes::{function}"))
         .env(DIR, dir)
         .current_dir("/")
         .stdout(Stdio::null())

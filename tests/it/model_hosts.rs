@@ -8,11 +8,13 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde_json::json;
 
-use super::{FaultKind, FaultSpec, ModelTransport, Trigger, block_on_virtual, saved_now};
-use crate::clock::Clock;
-use crate::inventory::{Host, HostName};
-use crate::model::tests::{cluster, dovecot, host, model_of, start};
-use crate::transport::{AttemptId, Body, Command, Exit, Output, Transport, TransportError};
+use crate::language::model::{cluster, dovecot, host, model_of, start};
+use planrun::clock::Clock;
+use planrun::inventory::{Host, HostName};
+use planrun::transport::model::{
+    FaultKind, FaultSpec, ModelTransport, Trigger, block_on_virtual, saved_now,
+};
+use planrun::transport::{AttemptId, Body, Command, Exit, Output, Transport, TransportError};
 
 struct Bench {
     hosts: Vec<Host>,

@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::{cluster, dovecot, host, plans, start};
-use crate::diagnostic::Diagnostics;
-use crate::document;
-use crate::inventory::{Host, HostName};
-use crate::model::{Act, Answer, ModelError, World};
-use crate::schema;
-use crate::source::Sources;
+use planrun::diagnostic::Diagnostics;
+use planrun::document;
+use planrun::inventory::{Host, HostName};
+use planrun::model::{Act, Answer, ModelError, World};
+use planrun::schema;
+use planrun::source::Sources;
 
 /// A world and a hand that drives it.
 struct Driver {

@@ -3,7 +3,8 @@
 mod damage;
 mod processes;
 
-use super::*;
+use planrun::event::{Event, Record, RunId, RunStatus};
+use planrun::store::*;
 
 use std::fs;
 use std::fs::Permissions;
@@ -14,8 +15,8 @@ use indexmap::IndexMap;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::event::{Journal, Outline, RunPlanned};
-use crate::inventory::{HostName, Inventory};
+use planrun::event::{Journal, Outline, RunPlanned};
+use planrun::inventory::{HostName, Inventory};
 
 fn id(name: &str) -> RunId {
     RunId(name.to_owned())

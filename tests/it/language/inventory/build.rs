@@ -1,14 +1,14 @@
 //! Tests of [`super`].
 
-use crate::diagnostic::Code;
+use planrun::diagnostic::Code;
 use std::path::Path;
 
 use serde_json::json;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, render};
-use crate::inventory::fixture::{host, hosts, members, read_files, read_text, var};
-use crate::inventory::{Inventory, read};
-use crate::source::{Sources, Span};
+use super::{host, hosts, members, read_files, read_text, var};
+use planrun::diagnostic::{Diagnostic, Diagnostics, render};
+use planrun::inventory::{Inventory, read};
+use planrun::source::{Sources, Span};
 
 #[test]
 fn the_nearer_group_wins_and_the_host_over_all() {

@@ -1,6 +1,6 @@
 //! What is told to the author of a faulty model.
 
-use crate::model::tests::read;
+use super::read;
 
 /// Lowers a model with a group `b` that has this body, and returns what is told.
 #[track_caller]

@@ -5,13 +5,13 @@ use std::fs;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::diagnostic::{Diagnostics, render};
-use crate::document;
-use crate::inventory;
-use crate::inventory::HostName;
-use crate::plan;
-use crate::resolve::{Given, ResolvedPlan, resolve};
-use crate::source::Sources;
+use planrun::diagnostic::{Diagnostics, render};
+use planrun::document;
+use planrun::inventory;
+use planrun::inventory::HostName;
+use planrun::plan;
+use planrun::resolve::{Given, ResolvedPlan, resolve};
+use planrun::source::Sources;
 
 /// A folder with an inventory, and what the operator passes.
 struct Scene {

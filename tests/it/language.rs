@@ -1,0 +1,13 @@
+//! The language, stage by stage: text to values, models, inventories and plans, without a run.
+
+mod duration;
+mod foreign;
+mod inventory;
+pub(crate) mod model;
+mod output;
+mod plan;
+mod quote;
+mod regexes;
+mod resolve;
+mod scalar;
+mod task;
