@@ -19,6 +19,7 @@ mod demo;
 mod desk;
 mod docs;
 mod earlier_plans;
+mod earlier_stores;
 mod editor;
 mod engine;
 #[path = "../../fuzz/entries.rs"]
