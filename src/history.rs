@@ -243,7 +243,7 @@ impl RunState {
                 // The handlers that failed are begun anew; those that ended well stay as they are.
                 for (path, task) in &mut host.tasks {
                     let is_well = task.status.is_none_or(TaskStatus::is_well);
-                    if path.0.contains(".rollback") && !is_well {
+                    if self.planned.is_handler(path) && !is_well {
                         let reached = task.reached;
                         task.begin_anew();
                         // The items of a list that ended well stay so, too.
