@@ -1,8 +1,10 @@
 //! The language, stage by stage: text to values, models, inventories and plans, without a run.
 
+mod diagnostic;
 mod duration;
 mod foreign;
 mod inventory;
+mod kind;
 pub(crate) mod model;
 mod output;
 mod plan;
@@ -11,3 +13,4 @@ mod regexes;
 mod resolve;
 mod scalar;
 mod task;
+mod template;
