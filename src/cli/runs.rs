@@ -10,8 +10,12 @@ use crate::event::RunStatus;
 use crate::history::RunState;
 use crate::report::runs::RunLine;
 use crate::report::show::Kept;
+use crate::report::text::count;
 use crate::report::{open, runs};
 use crate::store::{Reader, Reading, RunRow};
+
+/// The state of a run whose events cannot all be read as they were written.
+const DAMAGED: &str = "damaged";
 
 /// How facts of a run are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -28,33 +32,46 @@ pub(super) struct Args {
     /// How they are written
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: Format,
+    /// Read every event of every run and check the chain of hashes; exit with 74 if a run is damaged
+    #[arg(long)]
+    verify: bool,
 }
 
-/// Prints the runs.
+/// Prints the runs. With `--verify` the exit code reports damage.
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let runs = context.runs()?;
     let rows = runs.runs()?.into_iter();
-    let lines: Vec<RunLine> = rows.map(|row| line(row, &runs, context)).collect();
+    let lines: Vec<RunLine> = rows.map(|row| line(row, args.verify, &runs, context)).collect();
     context.print(&match args.format {
         Format::Human => runs::text(&lines, &context.style(Stream::Out)),
         Format::Json => runs::json(&lines),
     });
-    Ok(Exit::SUCCEEDED)
+    if !args.verify {
+        return Ok(Exit::SUCCEEDED);
+    }
+    let damaged = lines.iter().filter(|line| line.state == DAMAGED).count();
+    if args.format == Format::Human {
+        context.say(&format!("{} verified, {damaged} damaged", count(lines.len(), "run")));
+    }
+    Ok(if damaged == 0 { Exit::SUCCEEDED } else { Exit::STORE })
 }
 
-fn line(row: RunRow, runs: &Reader, context: &Context) -> RunLine {
+fn line(row: RunRow, verify: bool, runs: &Reader, context: &Context) -> RunLine {
     let (mut state, mut waits_for, mut next) = (word(&row), Vec::new(), Vec::new());
-    if !row.state.is_some_and(RunStatus::has_ended) {
+    let has_ended = row.state.is_some_and(RunStatus::has_ended);
+    if verify || !has_ended {
         let reading = runs
             .reading(&row.id, 0)
             .unwrap_or_else(|fault| Reading { records: Vec::new(), damage: vec![fault] });
         let damage: Vec<String> = reading.damage.iter().map(ToString::to_string).collect();
         let kept = Kept { records: &reading.records, damage: &damage, is_alive: row.alive };
         let folded = RunState::for_report(&reading.records);
-        next = open::commands(&folded, &kept, &context.invocation(row.id.clone(), Stream::Out));
-        waits_for = open::waits_for(&folded);
+        if !has_ended {
+            next = open::commands(&folded, &kept, &context.invocation(row.id.clone(), Stream::Out));
+            waits_for = open::waits_for(&folded);
+        }
         if !damage.is_empty() {
-            "damaged".clone_into(&mut state);
+            DAMAGED.clone_into(&mut state);
             waits_for = damage;
         }
     }
@@ -77,7 +94,7 @@ fn word(row: &RunRow) -> String {
     if row.is_interrupted() {
         return "interrupted".to_owned();
     }
-    row.state.map_or_else(|| "damaged".to_owned(), |state| state.word().replace(' ', "_"))
+    row.state.map_or_else(|| DAMAGED.to_owned(), |state| state.word().replace(' ', "_"))
 }
 
 #[cfg(test)]

@@ -193,6 +193,31 @@ fn tamper(planrun: &Planrun, statement: &str) {
 }
 
 #[test]
+fn verify_reads_the_runs_that_have_ended_too() {
+    let planrun = Planrun::new();
+    let (plan, inventory) = slow(&planrun);
+    planrun.file("go", "");
+    planrun.run(&["apply", &plan, "-i", &inventory]).exits(0);
+    planrun.run(&["apply", &plan, "-i", &inventory]).exits(0);
+    planrun.run(&["runs", "--verify"]).exits(0).says("2 runs verified, 0 damaged");
+    let newest = planrun.newest();
+    let where_it_is = format!("WHERE seq = 4 AND run = '{newest}'");
+    tamper(&planrun, &format!("UPDATE events SET payload = '{{}}' {where_it_is}"));
+
+    planrun.run(&["runs"]).exits(0).says("succeeded");
+    let verified = planrun.run(&["runs", "--verify"]);
+    verified
+        .exits(74)
+        .says("2 runs verified, 1 damaged")
+        .says("event 4: it is not what was written");
+    let json = planrun.run(&["runs", "--verify", "--format", "json"]);
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&json.exits(74).stdout).unwrap();
+    let states: Vec<_> = rows.iter().map(|row| row["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["damaged", "succeeded"]);
+    planrun.run(&["show", "last"]).exits(74);
+}
+
+#[test]
 fn a_damaged_event_hides_no_other() {
     for (statement, said) in [
         ("UPDATE events SET payload = '{}' WHERE seq = 4", "event 4: it is not what was written"),
