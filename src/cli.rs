@@ -18,7 +18,6 @@
 //! Not here: what plans and runs mean. Nothing uses this module.
 
 mod abort;
-mod again;
 mod apply;
 mod asker;
 mod context;
@@ -28,9 +27,7 @@ mod fault;
 mod identity;
 mod inbox;
 mod inventory;
-mod load;
 mod log;
-mod models;
 mod new;
 mod out;
 mod programs;
@@ -40,13 +37,16 @@ mod resume;
 mod rollback;
 mod runs;
 mod schema;
+mod secret_args;
 mod session;
 mod show;
 mod signals;
 mod stored;
+mod targets;
 mod tell;
 mod terminal;
 mod validate;
+mod values;
 mod view;
 
 use std::ffi::OsString;

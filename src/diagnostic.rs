@@ -16,6 +16,7 @@ pub mod render;
 
 use std::fmt::Write as _;
 
+use crate::file::ReadError;
 use crate::source::Span;
 
 pub use code::Code;
@@ -77,6 +78,26 @@ impl Diagnostic {
     /// Starts a note.
     pub fn note(code: Code, message: impl Into<String>) -> Self {
         Self::new(code, Severity::Note, message.into())
+    }
+
+    /// Makes the error about a file that cannot be read.
+    pub fn unreadable(shown: &str, error: &ReadError) -> Self {
+        let (code, help) = match error {
+            ReadError::Missing => (Code::NoSuchFile, "check the path".to_owned()),
+            ReadError::Directory => {
+                let folder = shown.trim_end_matches('/');
+                (Code::UnreadableFile, format!("name the files in it: `{folder}/*.yaml`"))
+            }
+            ReadError::NotRegular => (Code::UnreadableFile, "copy it to a regular file".to_owned()),
+            ReadError::TooLarge(_) => {
+                (Code::FileTooLarge, "split it, or move large data to other files".to_owned())
+            }
+            ReadError::NotUtf8(_) => (Code::NotUtf8, "save the file as UTF-8".to_owned()),
+            ReadError::Refused(_) => {
+                (Code::UnreadableFile, "check the path and its permissions".to_owned())
+            }
+        };
+        Self::error(code, format!("cannot read `{shown}`: {error}")).help(help)
     }
 
     fn new(code: Code, severity: Severity, message: String) -> Self {

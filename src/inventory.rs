@@ -6,6 +6,7 @@
 mod build;
 mod checks;
 mod draft;
+mod files;
 mod find;
 mod ini;
 mod link;

@@ -15,6 +15,7 @@
 pub mod clock;
 pub mod diagnostic;
 pub mod duration;
+pub mod file;
 pub mod quote;
 pub mod regexes;
 pub mod secret;
@@ -27,6 +28,7 @@ pub mod schema;
 pub mod template;
 
 pub mod inventory;
+pub mod load;
 pub mod model;
 pub mod plan;
 pub mod resolve;

@@ -18,6 +18,7 @@
 //! a transport: time comes in by [`World::advance_to`]. Nothing of any product is in the code.
 
 mod expression;
+mod fault;
 mod lower;
 mod names;
 mod passage;
@@ -41,6 +42,7 @@ use crate::model::expression::{Expression, Template};
 use crate::model::pattern::Pattern;
 use crate::source::Sources;
 
+pub use crate::model::fault::FaultKind;
 pub use crate::model::snapshot::Snapshot;
 pub use crate::model::world::{Answer, Pending, World};
 

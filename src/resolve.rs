@@ -87,9 +87,7 @@ pub fn resolve(
     let mut secrets = Secrets::take(&plan, &mut inputs);
     secrets::files::locate(&plan, &mut inputs, &given.plan_dir);
     if !given.without_secrets {
-        let help =
-            "check the path: it is relative to the plan (with `--set`, to the current directory)";
-        secrets.read(&plan, &inputs, help, &mut own);
+        secrets.read(&plan, &inputs, files::RELATIVE, &*sources.files(), &mut own);
     }
     let mut inventory = inventory;
     secrets::hide(&plan, &mut inventory, given, sources);
@@ -98,7 +96,7 @@ pub fn resolve(
     secrets::check(&resolved, given, &mut own);
     // Paths are made of values: with faulty ones every file would be missing, too.
     if !own.has_errors() {
-        resolved.files = files::read(&resolved, given, &mut own);
+        resolved.files = files::read(&resolved, given, &*sources.files(), &mut own);
         secrets::copied_files(&resolved, &mut own);
         let texts = texts::of_hosts(&resolved, given, sources, &mut own);
         numbers::check(&resolved, &texts, given, &mut own);

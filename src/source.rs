@@ -1,11 +1,14 @@
 //! Source texts and places in them.
 //!
-//! Every text that a person wrote (a plan, an inventory, a model) is kept here once, under the
-//! path she knows it by. A [`Span`] is a byte range in one of them, so that a message can point
-//! at what it speaks of, whatever stage finds the fault.
+//! Every text that a user wrote (a plan, an inventory, a model) is kept here, under the path the user
+//! knows it by, with the [`FileSystem`] that it was read from. A [`Span`] is a byte range in a text, so
+//! that a message can point at what it is about, whatever stage finds the error.
 
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use crate::file::{Disk, FileSystem, ReadError};
 
 /// Names one text in [`Sources`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,12 +94,35 @@ impl Source {
 }
 
 /// All texts of one invocation.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Sources {
     texts: Vec<Source>,
+    files: Arc<dyn FileSystem>,
+}
+
+impl Default for Sources {
+    fn default() -> Self {
+        Self::of(Disk)
+    }
 }
 
 impl Sources {
+    /// Starts without texts; files are read from this file system.
+    pub fn of(files: impl FileSystem + 'static) -> Self {
+        Self { texts: Vec::new(), files: Arc::new(files) }
+    }
+
+    /// Returns the file system.
+    pub fn files(&self) -> Arc<dyn FileSystem> {
+        Arc::clone(&self.files)
+    }
+
+    /// Reads a file that is text, and adds it under the name it is shown by.
+    pub fn read(&mut self, path: &Path, shown: &str) -> Result<SourceId, ReadError> {
+        let text = self.files.text(path)?;
+        Ok(self.add(shown, text))
+    }
+
     /// Adds a text and returns its name.
     ///
     /// # Panics

@@ -6,18 +6,19 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::identity::who;
-use crate::cli::load::Values;
-use crate::cli::models::{Machines, Named};
 use crate::cli::programs::{Guarded, Patience};
 use crate::cli::session::Session;
+use crate::cli::targets::Targets;
+use crate::cli::values::Values;
 use crate::cli::view::Output;
-use crate::cli::{load, models, stored, tell};
+use crate::cli::{stored, tell};
 use crate::clock::Clock;
 use crate::diagnostic::Diagnostics;
 use crate::event::{Event, SecretSources};
 use crate::history::RunState;
+use crate::load;
+use crate::load::Loaded;
 use crate::report::text::{count, list, printable};
-use crate::resolve;
 use crate::resolve::{ResolvedPlan, secrets};
 use crate::run::planned::planned;
 use crate::source::Sources;
@@ -52,15 +53,6 @@ pub(super) struct Args {
     yes: bool,
 }
 
-/// What was read, all of it sound.
-struct Ready {
-    plan: ResolvedPlan,
-    text: String,
-    model: Option<Named>,
-    /// Where the inventories were found.
-    inventory: Vec<PathBuf>,
-}
-
 /// Returns a path that means the same in another directory.
 fn absolute(path: &Path) -> String {
     // A list of hosts is no path.
@@ -73,37 +65,37 @@ fn absolute(path: &Path) -> String {
 
 /// Begins a run and drives it.
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
-    let ready = read(args, context)?;
-    let is_model = ready.model.is_some();
-    if !args.yes && !is_model && !context.confirm(&question(&ready.plan))? {
+    let loaded = load(args, context)?;
+    let is_model = loaded.model.is_some();
+    if !args.yes && !is_model && !context.confirm(&question(&loaded.plan))? {
         return Ok(Exit::INVALID);
     }
     let by = who();
     let store = context.store()?;
     let path = args.plan.display().to_string();
-    let texts = Named::texts(ready.model.as_ref());
-    let mut first = planned(&ready.plan, &path, &ready.text, &by, texts);
-    first.arguments = arguments(args, &ready.plan);
+    let models = loaded.model.iter().map(|model| (model.name.clone(), model.text.clone()));
+    let mut first = planned(&loaded.plan, &path, &loaded.text, &by, models.collect());
+    first.arguments = arguments(args, &loaded.plan);
     first.limit.clone_from(&args.values.limit);
-    if secrets::are_needed(&ready.plan.plan) {
+    if secrets::are_needed(&loaded.plan.plan) {
         first.secrets = Some(SecretSources {
             inputs: args.values.inputs.as_deref().map(absolute),
             inventory: None,
-            inventories: ready.inventory.iter().map(|path| absolute(path)).collect(),
+            inventories: loaded.inventories.iter().map(|path| absolute(path)).collect(),
         });
     }
     store.need_room(stored::room(&first))?;
     let first = Event::RunPlanned(Box::new(first));
     let journal = store.begin_new(Clock::Real.now(), &by)?;
     stored::need_machines(&store, &journal, &first)?;
-    let inventory = &ready.plan.inventory;
-    let machines = Machines::new(ready.model, inventory, &store, journal.run(), None)?;
+    let inventory = &loaded.plan.inventory;
+    let targets = Targets::new(loaded.model, inventory, &store, journal.run(), None)?;
     let session = Session {
         context,
         store: &store,
         journal: &journal,
-        plan: &ready.plan,
-        machines: &machines,
+        plan: &loaded.plan,
+        targets: &targets,
         history: &[],
         state: RunState::default(),
         first: vec![first],
@@ -132,44 +124,19 @@ fn arguments(args: &Args, plan: &ResolvedPlan) -> Vec<String> {
     words
 }
 
-/// Reads all texts; all that is wrong with them is told at once.
-fn read(args: &Args, context: &Context) -> Result<Ready, Fault> {
-    let mut sources = Sources::default();
-    let mut found = Diagnostics::default();
-    let plan_dir = load::directory(&args.plan);
-    let plan = load::plan(&args.plan, &mut sources, &mut found);
+/// Loads everything; all problems are reported at once.
+fn load(args: &Args, context: &Context) -> Result<Loaded, Fault> {
+    let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
+    let request = args.values.request(&args.inventory);
     let mut programs = Guarded::new(args.patience);
-    let inventory =
-        load::inventory(&args.inventory, Some(plan_dir), &mut programs, &mut sources, &mut found);
+    let loaded = load::load(&args.plan, &request, &mut programs, &mut sources, &mut found);
     programs.report(context);
-    let given = load::given(&args.values, plan_dir, &mut sources, &mut found);
-    let model = inventory.as_ref().and_then(|(path, inventory)| {
-        models::read(inventory, path, plan_dir, &mut sources, &mut found).ok()
-    });
-    let file = given.as_ref().and_then(|given| Some(given.file.as_ref()?.0));
-    let has_secrets = plan.as_ref().is_none_or(|(_, plan)| secrets::are_needed(plan));
-    let ready = match (plan, inventory, given) {
-        (Some((id, plan)), Some((place, inventory)), Some(given)) => {
-            let text = sources.get(id).text().to_owned();
-            resolve::resolve(plan, inventory, &given, &mut sources, &mut found)
-                .zip(model)
-                .map(|(plan, model)| Ready { plan, text, model, inventory: place })
-        }
-        _ => None,
-    };
-    if let Some(file) = file.filter(|_| has_secrets) {
-        load::hide_inputs(file, &mut sources);
+    if loaded.is_some() {
+        tell::tell(&found, &sources, context);
+    } else {
+        tell::refuse(&found, &sources, "nothing was done", context);
     }
-    match ready {
-        Some(ready) if !found.has_errors() => {
-            tell::tell(&found, &sources, context);
-            Ok(ready)
-        }
-        _ => {
-            tell::refuse(&found, &sources, "nothing was done", context);
-            Err(Fault::told(Exit::INVALID))
-        }
-    }
+    loaded.ok_or(Fault::told(Exit::INVALID))
 }
 
 fn question(plan: &ResolvedPlan) -> String {

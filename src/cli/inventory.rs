@@ -9,9 +9,10 @@ use serde_json::{Map, Value, json};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::programs::{Guarded, Patience};
-use crate::cli::{load, tell};
-use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::inventory::{Connection, Host, HostName, Inventory, PRINTED, pattern};
+use crate::cli::tell;
+use crate::diagnostic::Diagnostics;
+use crate::inventory::{Connection, Host, HostName, Inventory, PRINTED};
+use crate::load;
 use crate::report::text::{count, pad, printable, printable_json, width};
 use crate::source::Sources;
 
@@ -63,16 +64,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Exit {
     let inventory = load::inventory(&names, None, &mut programs, &mut sources, &mut found);
     programs.report(context);
     let chosen = inventory.and_then(|(_, inventory)| {
-        let pattern = args.limit.as_deref().unwrap_or("all");
-        match pattern::resolve(pattern, &inventory) {
-            Ok(hosts) => Some((inventory, hosts)),
-            Err(error) => {
-                found.push(Diagnostic::error(Code::HostPattern, error.to_string()).help(
-                    "write names, `:` between them, `!` before what is left out: `web:!web3`",
-                ));
-                None
-            }
-        }
+        let hosts = load::hosts(&inventory, args.limit.as_deref(), &mut found)?;
+        Some((inventory, hosts))
     });
     let Some((inventory, hosts)) = chosen else {
         tell::refuse(&found, &sources, "nothing to show", context);

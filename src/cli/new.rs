@@ -14,8 +14,8 @@ use clap::ValueEnum;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
-use crate::cli::load;
 use crate::diagnostic::Diagnostics;
+use crate::file::directory;
 use crate::plan;
 use crate::quote;
 use crate::report::text::printable;
@@ -116,7 +116,7 @@ fn leading(file: &Path, schema: &Path) -> String {
         let whole = std::path::absolute(schema).unwrap_or_else(|_| schema.to_owned());
         return whole.display().to_string();
     }
-    let folders = load::directory(file).components();
+    let folders = directory(file).components();
     let up = folders.filter(|part| *part != Component::CurDir).count();
     format!("{}{}", "../".repeat(up), schema.display())
 }
@@ -151,7 +151,7 @@ fn is_group(text: &str) -> bool {
 /// Writes a new file, and the folders it is in.
 fn create(path: &Path, text: &str) -> Result<(), Fault> {
     let shown = path.display().to_string();
-    let done = fs::create_dir_all(load::directory(path)).and_then(|()| {
+    let done = fs::create_dir_all(directory(path)).and_then(|()| {
         let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
         file.write_all(text.as_bytes())
     });

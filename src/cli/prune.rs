@@ -8,7 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::identity::who;
-use crate::cli::models;
+use crate::cli::targets;
 use crate::clock::Clock;
 use crate::duration;
 use crate::event::RunStatus;
@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
             if !store.remove(&row.id, &by)? {
                 continue;
             }
-            models::forget(store, &row.id).map_err(|error| {
+            targets::forget(store, &row.id).map_err(|error| {
                 Fault::of(Exit::STORE, format!("cannot remove the model of run {}", row.id), &error)
             })?;
         }

@@ -1,15 +1,15 @@
 //! `planrun resume`: a run that was stopped, interrupted or answered goes on.
 
-use crate::cli::again::Again;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::identity::who;
-use crate::cli::models::Machines;
+use crate::cli::secret_args::SecretArgs;
 use crate::cli::session::Session;
 use crate::cli::stored::{Taken, Word};
+use crate::cli::targets::Targets;
 use crate::cli::view::Output;
-use crate::cli::{models, stored, tell};
+use crate::cli::{stored, targets, tell};
 use crate::event::{Event, RunId, RunStatus};
 use crate::history::{Requested, RunState};
 use crate::run::decide::can_turn;
@@ -22,7 +22,7 @@ pub(super) struct Args {
     #[command(flatten)]
     word: Word,
     #[command(flatten)]
-    again: Again,
+    secrets: SecretArgs,
     /// How the run is shown
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     output: Output,
@@ -46,14 +46,14 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let by = who();
     let taken = stored::take(&store, &run, &by)?;
     let first = vec![Event::RunResumed { by: by.clone() }];
-    go_on(taken, first, &args.again, args.output, by, &store, context)
+    go_on(taken, first, &args.secrets, args.output, by, &store, context)
 }
 
 /// Drives a run that was taken over.
 pub(super) fn go_on(
     taken: Taken,
     first: Vec<Event>,
-    again: &Again,
+    secret_args: &SecretArgs,
     output: Output,
     by: String,
     store: &Store,
@@ -75,15 +75,15 @@ pub(super) fn go_on(
         context.say("note: a new run of this plan would be refused; this run continues with it");
         tell::tell(&notes, &sources, context);
     }
-    again.secrets(&mut plan, planned, journal.run(), sources, context)?;
-    let model = models::stored(&planned.models)?;
-    let machines = Machines::new(model, &plan.inventory, store, journal.run(), past)?;
+    secret_args.secrets(&mut plan, planned, journal.run(), sources, context)?;
+    let model = targets::stored(&planned.models)?;
+    let targets = Targets::new(model, &plan.inventory, store, journal.run(), past)?;
     let session = Session {
         context,
         store,
         journal: &journal,
         plan: &plan,
-        machines: &machines,
+        targets: &targets,
         history: &records,
         state,
         first,

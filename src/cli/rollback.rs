@@ -6,12 +6,12 @@
 
 use std::collections::HashSet;
 
-use crate::cli::again::Again;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::identity::who;
 use crate::cli::resume::go_on;
+use crate::cli::secret_args::SecretArgs;
 use crate::cli::stored;
 use crate::cli::stored::{Taken, Word, planned};
 use crate::cli::view::Output;
@@ -35,7 +35,7 @@ pub(super) struct Args {
     #[command(flatten)]
     word: Word,
     #[command(flatten)]
-    again: Again,
+    secrets: SecretArgs,
     /// Roll back only these of the hosts of the run (a pattern, as for `apply`)
     #[arg(long, value_name = "HOSTS")]
     limit: Option<String>,
@@ -97,7 +97,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     if changes && !args.yes && !is_model && !context.confirm("roll them back?")? {
         return Ok(Exit::INVALID);
     }
-    go_on(taken, vec![requested], &args.again, args.output, by, &store, context)
+    go_on(taken, vec![requested], &args.secrets, args.output, by, &store, context)
 }
 
 /// Returns the hosts of a run that a pattern names.

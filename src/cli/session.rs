@@ -17,8 +17,8 @@ use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::inbox::Inbox;
 use crate::cli::log;
-use crate::cli::models::Machines;
 use crate::cli::signals::{Signals, Wish};
+use crate::cli::targets::Targets;
 use crate::cli::view::{Output, View};
 use crate::event::{Event, JournalError, Record};
 use crate::history::RunState;
@@ -40,7 +40,7 @@ pub(super) struct Session<'a> {
     /// What is to be done.
     pub(super) plan: &'a ResolvedPlan,
     /// Where.
-    pub(super) machines: &'a Machines,
+    pub(super) targets: &'a Targets,
     /// What happened before this process.
     pub(super) history: &'a [Record],
     /// Where these lead to.
@@ -89,7 +89,7 @@ impl Session<'_> {
                 return Ok(wish.exit());
             }
         };
-        self.machines.save()?;
+        self.targets.save()?;
         let invocation = self.context.invocation(run, Stream::Err);
         self.context.say("");
         self.context.say(summary_of(&memory, &invocation).trim_end());
@@ -106,12 +106,10 @@ impl Session<'_> {
         let (stop, answers) = (Stop::new(), Answers::default());
         let mut inbox = Inbox::new(self.store, self.journal.run(), &answers);
         let (stopping, stopped) = watch::channel(false);
-        let clock = self.machines.clock.clone();
+        let clock = self.targets.clock.clone();
         let operator = Operator::new(view, stopped);
-        let transport = Redacting {
-            transport: &self.machines.transport,
-            redactor: &self.plan.secrets.redactor,
-        };
+        let transport =
+            Redacting { transport: &self.targets.transport, redactor: &self.plan.secrets.redactor };
         let run = Run {
             id: self.journal.run().clone(),
             plan: self.plan,

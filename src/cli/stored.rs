@@ -7,7 +7,7 @@ use tokio::runtime::Builder;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
-use crate::cli::models;
+use crate::cli::targets;
 use crate::clock::Clock;
 use crate::event::{Event, Record, RunId, RunPlanned, RunStatus};
 use crate::history::RunState;
@@ -70,7 +70,7 @@ impl Taken {
     /// Returns the time of the run now.
     pub(super) fn now(&self, store: &Store) -> Result<Timestamp, Fault> {
         let texts = &planned(&self.records)?.models;
-        models::now(texts, store, self.journal.run(), self.last())
+        targets::now(texts, store, self.journal.run(), self.last())
     }
 
     /// Returns the time of its last event.

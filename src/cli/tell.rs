@@ -11,15 +11,14 @@ mod place;
 mod sarif;
 mod short;
 
-use std::collections::{HashMap, HashSet};
-
 use clap::ValueEnum;
 
 use crate::cli::context::{Context, Stream};
 use crate::cli::explain;
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity, allow, render};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity, allow, render};
+use crate::load::validate::Checked;
 use crate::report::text::count;
-use crate::source::{SourceId, Sources};
+use crate::source::Sources;
 
 /// How diagnostics are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -38,15 +37,6 @@ pub(super) enum Format {
     Junit,
 }
 
-/// What was found in one file.
-#[derive(Debug)]
-pub(super) struct Checked {
-    /// The file as the user named it.
-    pub(super) file: String,
-    /// Its faults and notes, in the order of their places.
-    pub(super) found: Vec<Diagnostic>,
-}
-
 /// What was found in all files, in the order they were given.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
@@ -63,35 +53,9 @@ impl Findings {
     pub(super) fn count(&self) -> Count {
         let mut all = Count::default();
         for file in &self.files {
-            all += file.count();
+            all += Count::of(&file.found);
         }
         all
-    }
-
-    /// Leaves out the warnings that are allowed in place, and warns of comments that allow nothing.
-    /// `may_come` tells whether a warning may come of a check that was not made.
-    pub(super) fn settle(&mut self, may_come: impl Fn(Code) -> bool + Copy) {
-        let sources = &self.sources;
-        let path = |id| sources.get(id).path();
-        let mut used = HashSet::new();
-        for file in &mut self.files {
-            file.found.retain(|one| {
-                let place = allow::allowance(one, sources).map(|(id, at)| (path(id), at));
-                used.extend(place);
-                place.is_none()
-            });
-        }
-        // A text may have been read twice.
-        let ids: HashMap<&str, SourceId> = sources.ids().map(|id| (path(id), id)).collect();
-        for file in &mut self.files {
-            // Of a faulty file not all is checked.
-            if let Some(id) = ids.get(file.file.as_str())
-                && file.count().errors == 0
-            {
-                let used = |at| used.contains(&(path(*id), at));
-                file.found.extend(allow::unused(*id, sources, used, may_come));
-            }
-        }
     }
 
     /// Returns every fault, with the file it was found in: what CI shows beside the lines, notes
@@ -107,18 +71,6 @@ impl Findings {
     }
 }
 
-impl Checked {
-    /// Returns its faults, without the notes.
-    fn faults(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.found.iter().filter(|one| one.severity != Severity::Note)
-    }
-
-    /// Returns how many faults it has.
-    pub(super) fn count(&self) -> Count {
-        Count::of(&self.found)
-    }
-}
-
 /// How many of each severity there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Count {
@@ -130,7 +82,7 @@ pub(super) struct Count {
 
 impl Count {
     /// Counts.
-    fn of<'a>(found: impl IntoIterator<Item = &'a Diagnostic>) -> Self {
+    pub(super) fn of<'a>(found: impl IntoIterator<Item = &'a Diagnostic>) -> Self {
         let mut count = Self::default();
         for one in found {
             match one.severity {

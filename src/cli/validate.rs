@@ -1,43 +1,24 @@
 //! `planrun validate`: every fault of the files that people write.
 //!
-//! ```text
-//!  words -> files -> kind: plan, model, test, inventory -> read -> Findings -> tell
-//! ```
-//!
-//! Nothing is run and no host is touched. Files are told in the order they were given, each once.
-//! What plans share (an inventory, its model, a file of inputs) is read once, and its faults are
-//! told once, for the first plan that leads to it.
+//! Nothing is run and no host is contacted. [`load::validate`] checks the files; here are the
+//! arguments, the last line and the exit code.
 
-mod entries;
-mod files;
-mod scenarios;
-mod shared;
+use std::io::Read as _;
 
 use clap::ValueEnum;
 
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::load::Values;
-use crate::cli::tell::{Checked, Count, Findings, Format};
-use crate::cli::validate::files::File;
-use crate::cli::validate::shared::Shared;
-use crate::cli::{explain, load, models, tell};
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
-use crate::document;
-use crate::plan;
-use crate::plan::check::uninterruptible;
-use crate::resolve::{secrets, texts};
-use crate::schema;
-use crate::schema::Shape;
-use crate::schema::foreign::file::recognise;
+use crate::cli::tell::{Count, Findings, Format};
+use crate::cli::values::Values;
+use crate::cli::{explain, tell};
+use crate::file::MAX_BYTES;
+use crate::load::files;
+use crate::load::files::{File, STDIN, Skipped};
+use crate::load::validate::{Unmatched, Validated, validate};
+use crate::report::text::{count, printable};
 use crate::schema::kind::Kind;
-use crate::source::{SourceId, Sources};
-
-/// Warnings about a plan that come only where there is an inventory.
-const WITH_INVENTORY: [Code; 2] = [Code::NoEntry, Code::LocksNotEnforced];
-
-/// Warnings of `apply` about what no change of a plan can help: notes here, which nothing denies.
-const NOT_OF_THE_PLAN: [Code; 1] = [Code::LocksNotEnforced];
+use crate::source::Sources;
 
 /// What may be denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -86,21 +67,17 @@ pub(super) struct Args {
 /// Checks the files, each for itself.
 pub(super) fn run(args: &Args, context: &Context) -> Exit {
     let denied = |what| args.deny.contains(&what);
-    let stdin = args.stdin_filename.as_deref();
-    let listed = files::list(&args.files, args.kind, stdin, denied(Deny::PassedOver));
-    let mut findings = Findings { deny_warnings: denied(Deny::Warnings), ..Findings::default() };
-    let mut shared = Shared::new(&args.inventory, &args.values, listed.files.len() > 1);
-    for file in listed.files {
-        check(file, args.kind, &mut shared, &mut findings);
-    }
-    shared.hide_inputs(&mut findings.sources);
-    shared.unchecked(&mut findings);
-    // Some warnings come only of a plan and its inventory together.
-    let together = !args.inventory.is_empty();
-    findings.settle(|code| !together && WITH_INVENTORY.contains(&code));
+    let mut sources = Sources::default();
+    let stdin = args.files.iter().any(|word| word == STDIN).then(|| standard_input(args));
+    let all = denied(Deny::PassedOver);
+    let listed = files::list(&args.files, args.kind, stdin, all, &*sources.files());
+    let request = args.values.request(&args.inventory);
+    let Validated { files, unmatched } = validate(listed.files, args.kind, &request, &mut sources);
+    let findings = Findings { sources, files, deny_warnings: denied(Deny::Warnings) };
     tell::report(&findings, args.format, context);
-    for line in listed.talk.iter().chain(&shared.talk) {
-        context.say(line);
+    let lines = listed.skipped.iter().map(skipped);
+    for line in lines.chain(unmatched.iter().map(unchecked)) {
+        context.say(&line);
     }
     context.say(&verdict(&findings));
     if args.format == Format::Human {
@@ -119,83 +96,38 @@ pub(super) fn run(args: &Args, context: &Context) -> Exit {
     }
 }
 
-/// Checks a file, and adds what was found.
-fn check(file: File, kind: Option<Kind>, shared: &mut Shared<'_>, findings: &mut Findings) {
-    let mut found = Diagnostics::default();
-    let sources = &mut findings.sources;
-    let known = kind.or_else(|| file.kind());
-    match (file.text, known) {
-        // Inventories are read by their paths: variables stand in files beside them.
-        (Ok(_), Some(Kind::Inventory)) if file.path.exists() => {
-            let dir = load::directory(&file.path);
-            let paths = [file.path.clone()];
-            findings.files.extend(shared.inventory_at(&paths, dir, sources));
-            return;
-        }
-        (Err(fault), _) => found.push(*fault),
-        (Ok(text), Some(kind)) => {
-            let id = sources.add(&file.shown, text);
-            match kind {
-                Kind::Plan => {
-                    let plan = plan::read(sources, id, &mut found);
-                    let dir = load::directory(&file.path);
-                    let also = shared.prepare(dir, sources, &mut found);
-                    findings.files.extend(also);
-                    shared.has_secrets |= plan.as_ref().is_none_or(secrets::are_needed);
-                    if let Some(plan) = plan {
-                        uninterruptible::notes(&plan, &mut found);
-                        texts::check(&plan, dir, sources, &mut found);
-                        shared.resolve(plan, &file.shown, dir, sources, &mut found);
-                        found.amend(|one| {
-                            if NOT_OF_THE_PLAN.contains(&one.code) {
-                                one.severity = Severity::Note;
-                            }
-                        });
-                    }
-                }
-                Kind::Model => {
-                    let _model = models::lower(id, sources, &mut found);
-                }
-                Kind::Test => {
-                    scenarios::check(id, load::directory(&file.path), sources, &mut found);
-                }
-                Kind::Inventory => inventory_text(id, sources, &mut found),
-            }
-        }
-        (Ok(text), None) => {
-            let id = sources.add(&file.shown, text);
-            let node = document::parse(sources, id, &mut Diagnostics::default());
-            if node.as_ref().and_then(recognise).is_some() {
-                let _no_plan = plan::read(sources, id, &mut found);
-            } else {
-                found.push(unknown_kind(&file.shown));
-            }
-        }
-    }
-    let found = found.sorted().into_iter().cloned().collect();
-    let file = file.shown;
-    findings.files.push(Checked { file, found });
+fn standard_input(args: &Args) -> File {
+    let mut bytes = Vec::new();
+    let most = MAX_BYTES as u64 + 1;
+    let read = std::io::stdin().lock().take(most).read_to_end(&mut bytes);
+    File::standard_input(args.stdin_filename.as_deref(), read.map(|_| bytes))
 }
 
-/// Checks an inventory that is no file.
-fn inventory_text(id: SourceId, sources: &Sources, found: &mut Diagnostics) {
-    if let Some(node) = document::parse(sources, id, found) {
-        schema::check(&node, &Shape::Record(Kind::Inventory.record()), found);
-    }
+fn skipped(skipped: &Skipped) -> String {
+    let named: Vec<String> = skipped.files.iter().take(3).map(|name| printable(name)).collect();
+    let more = if skipped.files.len() > named.len() { ", ..." } else { "" };
+    format!(
+        "skipped {} in `{}`, not planrun files: {}{more}",
+        count(skipped.files.len(), "file"),
+        printable(&skipped.folder),
+        named.join(", ")
+    )
 }
 
-fn unknown_kind(shown: &str) -> Diagnostic {
-    let message = format!("`{shown}` shows nothing of a plan, a model, a test or an inventory");
-    Diagnostic::error(Code::UnknownKind, message)
-        .help("a plan has `version`, `name`, `hosts` and `steps`")
-        .help("leave the file out, or say what it is: `--kind plan`")
+fn unchecked(unmatched: &Unmatched) -> String {
+    format!(
+        "not checked against {}: {}, its hosts `{}` do not exist there",
+        printable(&unmatched.inventory),
+        printable(&unmatched.plan),
+        printable(&unmatched.hosts)
+    )
 }
 
 fn verdict(findings: &Findings) -> String {
     let files = findings.files.len();
     let count = findings.count();
     let faulty = findings.files.iter();
-    let faulty = faulty.filter(|file| !file.count().is_zero()).count();
+    let faulty = faulty.filter(|file| !Count::of(&file.found).is_zero()).count();
     summary(count, faulty, files)
 }
 

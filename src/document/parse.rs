@@ -16,10 +16,9 @@ use crate::document::parse::anchors::Anchors;
 use crate::document::parse::open::{Key, Open, entry, too_many};
 use crate::document::parse::seen::Seen;
 use crate::document::{Entry, Node, Style, Text, Value, core, lookalike, old, slips};
+use crate::file::MAX_BYTES;
 use crate::source::{SourceId, Sources, Span};
 
-/// Most bytes of a document.
-pub const MAX_BYTES: usize = 32 * 1024 * 1024;
 /// Most nodes of a document, aliases unfolded: a million hosts with their variables fit.
 pub const MAX_NODES: usize = 4_000_000;
 /// Most items of a list, and most keys of a mapping that a program may have written: as many as the

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Code, Diagnostic, nearest};
+use crate::file::FileSystem;
 
 /// What may stand behind a bare name, in the order it is tried; the last is a directory or a file
 /// whose extension is part of the name.
@@ -15,13 +16,17 @@ const MAX_LISTED: usize = 10;
 /// A bare name (`prod`) is looked for in `inventories/` beside the plan, in the working directory
 /// and in the user's configuration, in this order; what is not there is taken as a path. `Err` is
 /// the diagnostic `no-such-inventory`, which tells where was looked and what there is.
-pub fn find(name: &str, plan_dir: Option<&Path>) -> Result<PathBuf, Box<Diagnostic>> {
+pub fn find(
+    name: &str,
+    plan_dir: Option<&Path>,
+    disk: &dyn FileSystem,
+) -> Result<PathBuf, Box<Diagnostic>> {
     let mut places = Vec::new();
     places.extend(plan_dir.map(|dir| dir.join("inventories")));
     places.push(PathBuf::from("inventories"));
     places.extend(configuration().map(|dir| dir.join("planrun").join("inventories")));
     places.dedup();
-    find_in(name, &places)
+    find_in(name, &places, disk)
 }
 
 /// Returns the user's configuration directory.
@@ -34,17 +39,21 @@ fn configuration() -> Option<PathBuf> {
 }
 
 /// Whether what a user named is a list of hosts and no path: `web1,web2`, or `web1,` for one.
-pub(super) fn is_list(path: &Path) -> bool {
-    path.to_str().is_some_and(|name| name.contains(',')) && !path.exists()
+pub(super) fn is_list(path: &Path, disk: &dyn FileSystem) -> bool {
+    path.to_str().is_some_and(|name| name.contains(',')) && !disk.exists(path)
 }
 
-fn find_in(name: &str, places: &[PathBuf]) -> Result<PathBuf, Box<Diagnostic>> {
+fn find_in(
+    name: &str,
+    places: &[PathBuf],
+    disk: &dyn FileSystem,
+) -> Result<PathBuf, Box<Diagnostic>> {
     let path = Path::new(name);
-    if is_list(path) {
+    if is_list(path, disk) {
         return Ok(path.to_owned());
     }
-    if name.contains('/') || (path.extension().is_some() && path.is_file()) {
-        return if path.exists() {
+    if name.contains('/') || (path.extension().is_some() && disk.is_file(path)) {
+        return if disk.exists(path) {
             Ok(path.to_owned())
         } else {
             let message = format!("there is no inventory at `{name}`");
@@ -58,17 +67,17 @@ fn find_in(name: &str, places: &[PathBuf]) -> Result<PathBuf, Box<Diagnostic>> {
         let ending = move |ending: &&str| place.join(format!("{name}{ending}"));
         ENDINGS.iter().map(ending)
     });
-    if let Some(found) = candidates.filter(|_| !name.is_empty()).find(|one| one.exists()) {
+    if let Some(found) = candidates.filter(|_| !name.is_empty()).find(|one| disk.exists(one)) {
         return Ok(found);
     }
-    if !name.is_empty() && path.exists() {
+    if !name.is_empty() && disk.exists(path) {
         return Ok(path.to_owned());
     }
-    Err(Box::new(not_found(name, places)))
+    Err(Box::new(not_found(name, places, disk)))
 }
 
-fn not_found(name: &str, places: &[PathBuf]) -> Diagnostic {
-    let known = known(places);
+fn not_found(name: &str, places: &[PathBuf], disk: &dyn FileSystem) -> Diagnostic {
+    let known = known(places, disk);
     let message = format!("there is no inventory `{name}`");
     let mut diagnostic = Diagnostic::error(Code::NoSuchInventory, message);
     let bare =
@@ -87,13 +96,9 @@ fn not_found(name: &str, places: &[PathBuf]) -> Diagnostic {
 }
 
 /// Lists the names of the inventories there are, in order and without their extensions.
-fn known(places: &[PathBuf]) -> Vec<String> {
+fn known(places: &[PathBuf], disk: &dyn FileSystem) -> Vec<String> {
     let mut names = Vec::new();
-    let directories = places.iter().filter_map(|place| place.read_dir().ok());
-    for entry in directories.flatten().flatten() {
-        let Ok(name) = entry.file_name().into_string() else {
-            continue;
-        };
+    for name in places.iter().filter_map(|place| disk.names(place).ok()).flatten() {
         if name.starts_with('.') || name == "group_vars" || name == "host_vars" {
             continue;
         }
@@ -115,6 +120,7 @@ mod tests {
 
     use super::{find, find_in};
     use crate::diagnostic::Code;
+    use crate::file::Disk;
 
     /// Makes two places of inventories with these files in the first and the second.
     fn places(first: &[&str], second: &[&str]) -> (TempDir, [PathBuf; 2]) {
@@ -132,7 +138,7 @@ mod tests {
     #[test]
     fn a_name_with_its_ending_is_told_without() {
         let (_root, places) = places(&["demo.yaml"], &[]);
-        let fault = find_in("demmo.yaml", &places).unwrap_err();
+        let fault = find_in("demmo.yaml", &places, &Disk).unwrap_err();
         let help = format!("{:?}", fault.help);
         assert!(help.contains("did you mean `demo`?"), "{help}");
         assert!(help.contains("put `demmo.yaml` into"), "{help}");
@@ -141,9 +147,9 @@ mod tests {
     #[test]
     fn a_bare_name_is_found_in_the_first_place_that_has_it() {
         let (_root, places) = places(&["demo.yaml"], &["demo.ini", "prod.ini", "lab.json"]);
-        assert_eq!(find_in("demo", &places).unwrap(), places[0].join("demo.yaml"));
-        assert_eq!(find_in("prod", &places).unwrap(), places[1].join("prod.ini"));
-        assert_eq!(find_in("lab", &places).unwrap(), places[1].join("lab.json"));
+        assert_eq!(find_in("demo", &places, &Disk).unwrap(), places[0].join("demo.yaml"));
+        assert_eq!(find_in("prod", &places, &Disk).unwrap(), places[1].join("prod.ini"));
+        assert_eq!(find_in("lab", &places, &Disk).unwrap(), places[1].join("lab.json"));
     }
 
     #[test]
@@ -151,38 +157,38 @@ mod tests {
         let (_root, places) = places(&["x.yml", "x.ini", "y.ini"], &[]);
         fs::create_dir(places[0].join("y")).unwrap();
         fs::create_dir(places[0].join("z")).unwrap();
-        assert_eq!(find_in("x", &places).unwrap(), places[0].join("x.yml"));
-        assert_eq!(find_in("y", &places).unwrap(), places[0].join("y.ini"));
-        assert_eq!(find_in("z", &places).unwrap(), places[0].join("z"));
+        assert_eq!(find_in("x", &places, &Disk).unwrap(), places[0].join("x.yml"));
+        assert_eq!(find_in("y", &places, &Disk).unwrap(), places[0].join("y.ini"));
+        assert_eq!(find_in("z", &places, &Disk).unwrap(), places[0].join("z"));
     }
 
     #[test]
     fn a_name_with_its_extension_is_found_too() {
         let (_root, places) = places(&["demo.yaml"], &[]);
-        assert_eq!(find_in("demo.yaml", &places).unwrap(), places[0].join("demo.yaml"));
+        assert_eq!(find_in("demo.yaml", &places, &Disk).unwrap(), places[0].join("demo.yaml"));
     }
 
     #[test]
     fn what_has_a_slash_is_a_path() {
         let (root, places) = places(&["demo.yaml"], &[]);
         let path = root.path().join("a/demo.yaml");
-        assert_eq!(find_in(path.to_str().unwrap(), &places).unwrap(), path);
-        let error = find_in("./demo", &places).unwrap_err();
+        assert_eq!(find_in(path.to_str().unwrap(), &places, &Disk).unwrap(), path);
+        let error = find_in("./demo", &places, &Disk).unwrap_err();
         assert_eq!(error.message, "there is no inventory at `./demo`");
     }
 
     #[test]
     fn a_name_that_is_nowhere_is_told_with_near_names_and_places() {
         let (_root, places) = places(&["demo.yaml", "prod.ini"], &[]);
-        let error = find_in("prdo", &places).unwrap_err();
+        let error = find_in("prdo", &places, &Disk).unwrap_err();
         assert_eq!(error.code, Code::NoSuchInventory);
         assert_eq!(error.help[0], "did you mean `prod`?");
         for place in &places {
             assert!(error.help[1].contains(place.to_str().unwrap()), "{error:?}");
         }
-        let error = find_in("something", &places).unwrap_err();
+        let error = find_in("something", &places, &Disk).unwrap_err();
         assert_eq!(error.help[0], "name one of `demo`, `prod`");
-        assert_eq!(find_in("", &places).unwrap_err().code, Code::NoSuchInventory);
+        assert_eq!(find_in("", &places, &Disk).unwrap_err().code, Code::NoSuchInventory);
     }
 
     #[test]
@@ -191,7 +197,7 @@ mod tests {
         fs::create_dir(root.path().join("inventories")).unwrap();
         let file = root.path().join("inventories/beside-this-plan.yaml");
         fs::write(&file, "").unwrap();
-        assert_eq!(find("beside-this-plan", Some(root.path())).unwrap(), file);
-        assert!(find("beside-this-plan", None).is_err());
+        assert_eq!(find("beside-this-plan", Some(root.path()), &Disk).unwrap(), file);
+        assert!(find("beside-this-plan", None, &Disk).is_err());
     }
 }

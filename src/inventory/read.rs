@@ -15,14 +15,12 @@
 //! run on half of the hosts. Deliberately not here: processes. Who reads an inventory says whether
 //! programs are run, and brings along what runs them ([`Programs`]).
 
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::document::parse::MAX_BYTES;
+use crate::file::FileSystem;
 use crate::inventory::draft::{Draft, UNGROUPED, Vars};
+use crate::inventory::files::{Executable, Files};
 use crate::inventory::find::is_list;
 use crate::inventory::program::{NoPrograms, Programs};
 use crate::inventory::vars::{VAULT, VarsDir};
@@ -32,10 +30,6 @@ use crate::source::{SourceId, Sources, Span};
 
 pub use crate::inventory::find::find;
 
-/// Deepest nesting of directories; a link that leads back to its parent ends here.
-const MAX_DEPTH: usize = 8;
-/// Most files of one inventory: two for each of 50,000 hosts.
-const MAX_FILES: usize = 100_000;
 /// Names in a directory that Ansible does not take for inventories.
 const NOT_INVENTORIES: [&str; 3] = ["group_vars", "host_vars", "vars_plugins"];
 /// Endings of files in a directory that Ansible does not take for inventories.
@@ -90,13 +84,14 @@ fn read_each(
         // Of several inventories beside the same variables the last one says when these are read.
         let mut folders = Vec::new();
         for (path, shown) in all {
-            if is_list(path) {
+            let disk = files.disk();
+            if is_list(path, &*disk) {
                 listed(shown, draft, files);
                 continue;
             }
-            files.root = path.is_dir().then(|| path.canonicalize().ok()).flatten();
+            files.enter(path);
             inventory(path, shown, draft, files, 0);
-            let folder = folder(path, shown);
+            let folder = folder(path, shown, &*disk);
             folders.retain(|(known, _)| *known != folder.0);
             folders.push(folder);
         }
@@ -121,8 +116,8 @@ fn listed(list: &str, draft: &mut Draft, files: &mut Files<'_>) {
 }
 
 /// Returns the folder whose variables belong to an inventory, and how it is shown.
-fn folder(path: &Path, shown: &str) -> (PathBuf, PathBuf) {
-    if path.is_dir() {
+fn folder(path: &Path, shown: &str, disk: &dyn FileSystem) -> (PathBuf, PathBuf) {
+    if disk.is_directory(path) {
         return (path.to_owned(), shown.into());
     }
     let parent = |path: &Path| path.parent().unwrap_or(Path::new("")).to_owned();
@@ -153,9 +148,7 @@ fn with_files(
 ) -> Option<Inventory> {
     let mut own = Diagnostics::default();
     let mut draft = Draft::new();
-    let (root, vaults) = (None, Vec::new());
-    let mut files =
-        Files { sources, programs, found: &mut own, usable: true, root, vaults, count: 0 };
+    let mut files = Files::new(sources, programs, &mut own);
     read(&mut draft, &mut files);
     // Names that stand in a file which could not be read would all be told as unknown.
     let Files { usable, vaults, .. } = files;
@@ -193,7 +186,7 @@ fn read_vars(base: &Path, shown: &Path, draft: &mut Draft, files: &mut Files<'_>
 
 /// Reads the inventory files at a path into the draft.
 fn inventory(path: &Path, shown: &str, draft: &mut Draft, files: &mut Files<'_>, depth: usize) {
-    if !path.is_dir() {
+    if !files.disk().is_directory(path) {
         if depth == 0 || files.is_regular(path, shown) {
             file(path, shown, draft, files);
         }
@@ -215,13 +208,13 @@ fn inventory(path: &Path, shown: &str, draft: &mut Draft, files: &mut Files<'_>,
 
 /// Reads one inventory file into the draft.
 fn file(path: &Path, shown: &str, draft: &mut Draft, files: &mut Files<'_>) {
-    match kind_of(path) {
+    match files.executable(path) {
         Executable::Program | Executable::Binary if files.is_elsewhere(path) => {
             let message = format!("`{shown}` is a link to a program outside of the inventory");
             let fault = Diagnostic::error(Code::UnsafeProgram, message);
             files.fault(fault.help("copy the program into the folder, or name it by `-i` itself"));
         }
-        Executable::Binary if files.root.is_some() => {
+        Executable::Binary if files.is_folder() => {
             let message = format!("`{shown}` is a binary program, and is not run");
             let fault = Diagnostic::error(Code::UnsafeProgram, message);
             files.fault(fault.help("move it out of the folder, or name it by `-i` itself"));
@@ -289,148 +282,5 @@ fn format_of(path: &Path, text: &str) -> Format {
             Format::Yaml
         }
         _ => Format::Ini,
-    }
-}
-
-/// What a file is that may be executed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Executable {
-    /// Text: it may not be executed, or would not run.
-    No,
-    /// It begins with `#!`.
-    Program,
-    /// It is machine code.
-    Binary,
-}
-
-/// Tells whether a file would run: Ansible too reads what cannot be executed as text.
-fn kind_of(path: &Path) -> Executable {
-    let executable =
-        path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0);
-    let mut start = Vec::new();
-    let read = executable
-        && File::open(path).and_then(|file| file.take(4).read_to_end(&mut start)).is_ok();
-    match start.as_slice() {
-        [b'#', b'!', ..] if read => Executable::Program,
-        b"\x7fELF" if read => Executable::Binary,
-        _ => Executable::No,
-    }
-}
-
-/// The files of one inventory.
-pub(super) struct Files<'a> {
-    /// Where their texts go.
-    pub(super) sources: &'a mut Sources,
-    /// What runs programs, if they are run.
-    pub(super) programs: &'a mut dyn Programs,
-    /// Where their faults go.
-    pub(super) found: &'a mut Diagnostics,
-    /// Whether every file so far gave something that can be used.
-    pub(super) usable: bool,
-    /// The folder that is being read, if the inventory is one.
-    root: Option<PathBuf>,
-    /// Files of variables that a vault has encrypted.
-    pub(super) vaults: Vec<SourceId>,
-    count: usize,
-}
-
-impl Files<'_> {
-    /// Reads a text and keeps it; `None` (and a diagnostic) where that cannot be done.
-    pub(super) fn add(&mut self, path: &Path, shown: &str) -> Option<SourceId> {
-        self.count += 1;
-        if self.count > MAX_FILES {
-            if self.count == MAX_FILES + 1 {
-                let message = format!("the inventory has more than {MAX_FILES} files");
-                let diagnostic = Diagnostic::error(Code::UnreadableInventory, message);
-                self.fault(diagnostic.help("put the variables of several hosts into one file"));
-            }
-            return None;
-        }
-        let mut bytes = Vec::new();
-        let most = MAX_BYTES as u64 + 1;
-        let result = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
-        if let Err(error) = result {
-            self.unreadable(shown, &error);
-            return None;
-        }
-        if bytes.len() > MAX_BYTES {
-            let message = format!("`{shown}` has more than {MAX_BYTES} bytes");
-            let diagnostic = Diagnostic::error(Code::FileTooLarge, message);
-            self.fault(diagnostic.help("split it: a directory of files is an inventory too"));
-            return None;
-        }
-        match String::from_utf8(bytes) {
-            Ok(text) => Some(self.sources.add(shown, text)),
-            Err(error) => {
-                let at = error.utf8_error().valid_up_to();
-                let before = String::from_utf8_lossy(&error.as_bytes()[..at]);
-                let line = before.matches('\n').count() + 1;
-                let message = format!("`{shown}` is not UTF-8 text: line {line}");
-                let diagnostic = Diagnostic::error(Code::UnreadableInventory, message);
-                self.fault(diagnostic.help("save the file as UTF-8"));
-                None
-            }
-        }
-    }
-
-    /// Lists a directory in the order of names; `None` (and a diagnostic) where that cannot be
-    /// done. Names that are not UTF-8 are left out.
-    pub(super) fn list(&mut self, path: &Path, shown: &str) -> Option<Vec<String>> {
-        let names: std::io::Result<Vec<_>> = path
-            .read_dir()
-            .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
-        match names {
-            Ok(names) => {
-                let mut names: Vec<String> =
-                    names.into_iter().filter_map(|name| name.into_string().ok()).collect();
-                names.sort();
-                Some(names)
-            }
-            Err(error) => {
-                self.unreadable(shown, &error);
-                None
-            }
-        }
-    }
-
-    /// Whether a file of a folder is a link that leads out of it.
-    fn is_elsewhere(&self, path: &Path) -> bool {
-        let inside = |root: &PathBuf| path.canonicalize().is_ok_and(|path| path.starts_with(root));
-        self.root.as_ref().is_some_and(|root| !inside(root))
-    }
-
-    /// Whether a file that was found in a folder can be read: a pipe there would wait for ever. It is
-    /// reported if not. A pipe that was named itself is read.
-    pub(super) fn is_regular(&mut self, path: &Path, shown: &str) -> bool {
-        // What does not exist is reported where it is read.
-        let is_regular = path.metadata().map_or(true, |data| data.is_file());
-        if !is_regular {
-            let message = format!("`{shown}` is not a regular file");
-            let fault = Diagnostic::error(Code::UnreadableInventory, message);
-            self.fault(fault.help("move it out of the folder"));
-        }
-        is_regular
-    }
-
-    /// Whether a directory is nested too deep, which is told.
-    pub(super) fn too_deep(&mut self, shown: &str, depth: usize) -> bool {
-        if depth > MAX_DEPTH {
-            let message = format!("`{shown}` is nested deeper than {MAX_DEPTH} directories");
-            let diagnostic = Diagnostic::error(Code::UnreadableInventory, message);
-            self.fault(diagnostic.help("look for a link that leads back, or make it flatter"));
-        }
-        depth > MAX_DEPTH
-    }
-
-    fn unreadable(&mut self, shown: &str, error: &std::io::Error) {
-        let message = format!("`{shown}` cannot be read: {error}");
-        let diagnostic = Diagnostic::error(Code::UnreadableInventory, message);
-        self.fault(diagnostic.help("look at the path and its permissions"));
-    }
-
-    /// Tells that a file is of no use.
-    pub(super) fn fault(&mut self, diagnostic: Diagnostic) {
-        self.usable = false;
-        self.found.push(diagnostic);
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::inventory::draft::Vars;
-use crate::inventory::read::Files;
+use crate::inventory::files::Files;
 use crate::inventory::yaml;
 use crate::source::{SourceId, Sources, Span};
 
@@ -55,7 +55,7 @@ pub(super) struct VarsDir<'a> {
 impl<'a> VarsDir<'a> {
     /// Lists a directory; `None` where there is none.
     pub(super) fn open(path: &'a Path, shown: &'a str, files: &mut Files<'_>) -> Option<Self> {
-        if !path.is_dir() {
+        if !files.disk().is_directory(path) {
             return None;
         }
         let names = files.list(path, shown)?.into_iter().collect();
@@ -84,7 +84,7 @@ impl<'a> VarsDir<'a> {
 
 /// Reads a file, or all files of a directory.
 fn read_path(path: &Path, shown: &str, vars: &mut Vars, files: &mut Files<'_>, depth: usize) {
-    if !path.is_dir() {
+    if !files.disk().is_directory(path) {
         if !files.is_regular(path, shown) {
             return;
         }
@@ -104,7 +104,7 @@ fn read_path(path: &Path, shown: &str, vars: &mut Vars, files: &mut Files<'_>, d
         let ending = Path::new(&name).extension().map(std::ffi::OsStr::as_encoded_bytes);
         let fits = match ending {
             None => true,
-            Some(b"yml" | b"yaml" | b"json") => !inner.is_dir(),
+            Some(b"yml" | b"yaml" | b"json") => !files.disk().is_directory(&inner),
             Some(_) => false,
         };
         if fits && !name.starts_with('.') && !name.ends_with('~') {

@@ -1,12 +1,10 @@
 //! The files that a plan sends: read once, before the run.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::file::{FileSystem, ReadError};
 use crate::plan::{Action, InputKind, Step, UploadSource, Work};
 use crate::resolve::items::names_at_items;
 use crate::resolve::{Given, ResolvedPlan, secrets};
@@ -14,25 +12,30 @@ use crate::source::Span;
 use crate::template::{Mode, Template};
 
 /// Maximum size of a file, in bytes: all of them are stored with the run, and kept in memory.
-const MAX_BYTES: u64 = 16 * 1024 * 1024;
+const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Maximum size of all files together, in bytes.
 const MAX_SUM: usize = 64 * 1024 * 1024;
+
+/// What to do about a file that does not exist.
+pub(super) const RELATIVE: &str =
+    "check the path: it is relative to the plan (with `--set`, to the current directory)";
 
 /// Reads the files of a plan, by their paths as rendered.
 pub(super) fn read(
     resolved: &ResolvedPlan,
     given: &Given,
+    disk: &dyn FileSystem,
     found: &mut Diagnostics,
 ) -> BTreeMap<String, Arc<[u8]>> {
     let mut files = BTreeMap::new();
     let mut sum = 0;
     for (path, span) in paths(resolved, found) {
-        match content(&given.plan_dir.join(&path), MAX_BYTES) {
+        match disk.read_regular(&given.plan_dir.join(&path), MAX_BYTES) {
             Ok(bytes) => {
                 sum += bytes.len();
-                files.insert(path, bytes);
+                files.insert(path, bytes.into());
             }
-            Err(why) => found.push(unreadable(&path, &why, span)),
+            Err(error) => found.push(unreadable(&path, &error, span)),
         }
         if sum > MAX_SUM {
             found.push(
@@ -99,45 +102,11 @@ fn paths(resolved: &ResolvedPlan, found: &mut Diagnostics) -> BTreeMap<String, S
     paths
 }
 
-/// Reports a file that cannot be read.
-pub(super) fn unreadable(path: &str, why: &str, span: Span) -> Diagnostic {
-    Diagnostic::error(Code::NoSuchFile, format!("cannot read `{path}`: {why}"))
-        .at(span, "this file")
-        .help("check the path: it is relative to the plan (with `--set`, to the current directory)")
-}
-
-/// Reads a file; the error is the reason why it cannot be used.
-pub(super) fn content(path: &Path, max_bytes: u64) -> Result<Arc<[u8]>, String> {
-    // Before it is opened: a pipe without a writer would never open.
-    let kind = path.metadata().map_err(|error| words(&error))?;
-    if kind.is_dir() {
-        return Err("it is a directory".into());
-    }
-    if !kind.is_file() {
-        return Err("it is not a regular file".into());
-    }
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| words(&error))?;
-    file.take(max_bytes + 1).read_to_end(&mut bytes).map_err(|error| words(&error))?;
-    if bytes.len() as u64 > max_bytes {
-        return Err(too_large(max_bytes));
-    }
-    Ok(bytes.into())
-}
-
-/// Returns the reason of a file that is too large.
-pub(super) fn too_large(max_bytes: u64) -> String {
-    let (size, unit) = match max_bytes / 1024 {
-        kib @ ..1024 => (kib, "KiB"),
-        kib => (kib / 1024, "MiB"),
-    };
-    format!("it is larger than {size} {unit}")
-}
-
-fn words(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "no such file".into(),
-        std::io::ErrorKind::PermissionDenied => "permission denied".into(),
-        _ => error.to_string(),
+/// Returns the error about a file that the plan names and that cannot be read.
+pub(super) fn unreadable(path: &str, error: &ReadError, span: Span) -> Diagnostic {
+    let fault = Diagnostic::unreadable(path, error).at(span, "this file");
+    match error {
+        ReadError::Missing => Diagnostic { help: vec![RELATIVE.to_owned()], ..fault },
+        _ => fault,
     }
 }

@@ -12,6 +12,7 @@ use indexmap::IndexMap;
 use minijinja::Value;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::file::FileSystem;
 use crate::inventory::{HostName, Inventory};
 use crate::plan::{Input, Plan};
 use crate::resolve::secrets::files::Files;
@@ -77,9 +78,10 @@ impl Secrets {
         plan: &Plan,
         inputs: &Values,
         help: &str,
+        disk: &dyn FileSystem,
         found: &mut Diagnostics,
     ) {
-        self.files = Files::read(plan, inputs, help, found);
+        self.files = Files::read(plan, inputs, help, disk, found);
         self.redactor = Redactor::new(self.each());
     }
 
@@ -221,7 +223,7 @@ pub fn again(
     resolved.secrets = Secrets::take(&resolved.plan, &mut values);
     let help = "restore the file: its content is a secret and was not stored";
     let (plan, inputs) = (&resolved.plan, &resolved.inputs);
-    resolved.secrets.read(plan, inputs, help, found);
+    resolved.secrets.read(plan, inputs, help, &*sources.files(), found);
     hide(&resolved.plan, &mut inventory, given, sources);
     check(resolved, given, found);
 }

@@ -9,6 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::file;
+use crate::file::ReadError;
 use crate::plan::check::texts;
 use crate::plan::check::texts::Texts;
 use crate::plan::{Action, Plan, Step, UploadSource, Work};
@@ -18,7 +20,7 @@ use crate::source::{Sources, Span};
 use crate::template::{Mode, Names, Template};
 
 /// Maximum size of a file that is rendered, in bytes.
-pub const MAX_BYTES: u64 = 1024 * 1024;
+pub const MAX_BYTES: usize = 1024 * 1024;
 
 /// Checks the files that a plan names by paths that are written out.
 pub fn check(plan: &Plan, plan_dir: &Path, sources: &mut Sources, found: &mut Diagnostics) {
@@ -27,11 +29,11 @@ pub fn check(plan: &Plan, plan_dir: &Path, sources: &mut Sources, found: &mut Di
         paths.filter(|path| path.is_plain()).map(|path| (path.text.as_str(), path.span)).collect();
     let mut all = Texts::new();
     for (path, span) in paths {
-        match files::content(&plan_dir.join(path), MAX_BYTES) {
+        match sources.files().read_regular(&plan_dir.join(path), MAX_BYTES) {
             Ok(bytes) => {
                 all.extend(parse(path, &bytes, span, plan_dir, sources, found));
             }
-            Err(why) => found.push(files::unreadable(path, &why, span)),
+            Err(error) => found.push(files::unreadable(path, &error, span)),
         }
     }
     texts::check(plan, &all, sources, found);
@@ -46,13 +48,13 @@ fn parse(
     sources: &mut Sources,
     found: &mut Diagnostics,
 ) -> Option<(String, Template)> {
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        found.push(
-            Diagnostic::error(Code::NotUtf8, format!("`{path}` is not valid UTF-8"))
-                .at(span, "a template must be UTF-8")
-                .help("save the file as UTF-8, or upload it unchanged with `from`"),
-        );
-        return None;
+    let text = match file::text(bytes.to_vec()) {
+        Ok(text) => text,
+        Err(error) => {
+            let fault = files::unreadable(path, &error, span);
+            found.push(fault.help("or upload it unchanged with `from`"));
+            return None;
+        }
     };
     let id = sources.add(plan_dir.join(path).display().to_string(), text);
     Some((path.to_owned(), Template::of_source(id, sources, found)))
@@ -150,8 +152,8 @@ impl Parsed<'_> {
         sources: &mut Sources,
         found: &mut Diagnostics,
     ) -> Option<Template> {
-        if bytes.len() as u64 > MAX_BYTES {
-            found.push(files::unreadable(place, &files::too_large(MAX_BYTES), path.span));
+        if bytes.len() > MAX_BYTES {
+            found.push(files::unreadable(place, &ReadError::TooLarge(MAX_BYTES), path.span));
             return None;
         }
         let mut own = Diagnostics::default();

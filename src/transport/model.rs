@@ -36,7 +36,8 @@ use crate::transport::{
     AttemptId, Body, Command, Exit, MAX_OUTPUT, Output, Recovered, Transport, TransportError,
 };
 
-pub use crate::transport::model::fault::{FaultKind, FaultSpec, Trigger};
+pub use crate::model::FaultKind;
+pub use crate::transport::model::fault::{FaultSpec, Trigger};
 pub use crate::transport::model::saved::saved_now;
 
 /// The hosts of one model.

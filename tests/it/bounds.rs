@@ -17,7 +17,7 @@ const END: &str = "<!-- end bounds -->";
 
 /// What is limited, the file and the constant of the limit, and what happens if it is exceeded.
 const BOUNDS: &[(&str, &str, &str, &str)] = &[
-    ("bytes of a file", "src/document/parse.rs", "MAX_BYTES", "`file-too-large`"),
+    ("bytes of a file", "src/file.rs", "MAX_BYTES", "`file-too-large`"),
     ("items of a list", "src/document/parse.rs", "MAX_ENTRIES", "`too-many-entries`"),
     (
         "keys of a mapping; in an inventory the limit for items of a list applies",
@@ -87,7 +87,7 @@ const BOUNDS: &[(&str, &str, &str, &str)] = &[
     ("rows of a table, lines, pairs", "src/output.rs", "MAX_ROWS", "the probe fails"),
     ("columns of a table", "src/output.rs", "MAX_COLUMNS", "the probe fails"),
     ("values of a JSON document", "src/output.rs", "MAX_VALUES", "the probe fails"),
-    ("bytes of a file that is uploaded", "src/resolve/files.rs", "MAX_BYTES", "`no-such-file`"),
+    ("bytes of a file that is uploaded", "src/resolve/files.rs", "MAX_BYTES", "`file-too-large`"),
     ("bytes of all files that are uploaded", "src/resolve/files.rs", "MAX_SUM", "`file-too-large`"),
     ("hosts of one range", "src/inventory/ranges.rs", "MAX_NAMES", "`host-entry`"),
     ("hosts of all ranges", "src/inventory/draft.rs", "MAX_RANGED", "`inventory-too-large`"),
@@ -118,7 +118,7 @@ const BOUNDS: &[(&str, &str, &str, &str)] = &[
     ),
     ("groups of an inventory", "src/inventory/draft.rs", "MAX_GROUPS", "`inventory-too-large`"),
     ("nesting of groups", "src/inventory/tree.rs", "MAX_DEPTH", "`nested-too-deep`"),
-    ("files of an inventory", "src/inventory/read.rs", "MAX_FILES", "`unreadable-inventory`"),
+    ("files of an inventory", "src/inventory/files.rs", "MAX_FILES", "`unreadable-inventory`"),
 ];
 
 /// Returns the value of a constant as it is written: a product of numbers.

@@ -36,6 +36,7 @@ mod items;
 mod kills;
 mod language;
 mod linear;
+mod load;
 mod locks;
 #[path = "../../benches/bombs.rs"]
 mod made_bombs;

@@ -21,7 +21,7 @@ const WITHOUT: &[(&str, &str)] = &[
     ("too-many-nodes", "takes millions of values"),
     ("file-too-large", "takes 32 MiB"),
     ("not-utf8", "a page is UTF-8"),
-    ("unreadable-inventory", "takes rights of files"),
+    ("unreadable-inventory", "takes ten directories"),
     ("executable-inventory", "takes rights of files"),
     ("shadowed-vars", "takes several folders"),
     ("too-many-entries", "takes thousands of keys"),

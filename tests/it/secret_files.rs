@@ -165,9 +165,9 @@ fn a_run_that_goes_on_reads_a_secret_file_again() {
         let refused = scene.planrun.run(&[word, &run]);
         refused
             .exits(2)
-            .says(&format!("cannot read secret file `{}`: no such file", scene.name("site.key")))
+            .says(&format!("cannot read `{}`: no such file", scene.name("site.key")))
             .says("restore the file")
-            .says("needs its secrets again, and does not go on");
+            .says("cannot continue without its secrets");
         assert!(scene.path("out/site.key").exists(), "{word}");
         assert!(!scene.path("out/again.key").exists(), "{word}");
     }
@@ -219,7 +219,7 @@ fn a_secret_file_that_is_not_there_or_empty_or_large_is_told_before_anything_is_
             None => fs::remove_file(scene.path("site.key")).unwrap(),
         }
         let ended = scene.apply(&[]);
-        ended.exits(2).says("secret file").says(why);
+        ended.exits(2).says("cannot read").says(why);
         assert!(!scene.path("out/site.key").exists());
     }
     // Each is small enough, all of them are not.

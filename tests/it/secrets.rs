@@ -234,7 +234,7 @@ fn a_run_that_goes_on_is_given_its_secrets_again() {
     let refused = scene.planrun.run(&["resume", &run]);
     refused.exits(2);
     refused.says("input `token` has no value for `here`");
-    refused.says("PLANRUN_INPUT_TOKEN").says("needs its secrets again");
+    refused.says("PLANRUN_INPUT_TOKEN").says("cannot continue without its secrets");
     let refused = scene.planrun.run(&["rollback", &run]);
     refused.exits(2).says("PLANRUN_INPUT_TOKEN");
 

@@ -104,7 +104,7 @@ fn a_folder_gives_what_is_planruns_and_passes_over_the_rest() {
         ("plans/notes.txt", "steps"),
     ]);
     let ended = folder.validate(&["--format", "json", "plans"]);
-    ended.exits(2).says("passed over 1 file in `plans`");
+    ended.exits(2).says("skipped 1 file in `plans`");
     let told: Vec<Value> =
         ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let files: Vec<&str> = told.iter().map(|one| one["file"].as_str().unwrap()).collect();

@@ -6,8 +6,9 @@
 //! GitHub shows ten errors and ten warnings of a step, and all of them in its log.
 
 use crate::cli::tell::place::{Region, Root};
-use crate::cli::tell::{Checked, Findings, word};
+use crate::cli::tell::{Findings, word};
 use crate::diagnostic::Diagnostic;
+use crate::load::validate::Checked;
 use crate::report::text::printable;
 use crate::source::Sources;
 

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::cli::tell::place::Region;
-use crate::cli::tell::{Checked, Findings, word};
+use crate::cli::tell::{Findings, word};
 use crate::diagnostic::{Diagnostic, Edit, Fix, Label};
+use crate::load::validate::Checked;
 use crate::report::text::printable_json;
 use crate::source::Sources;
 

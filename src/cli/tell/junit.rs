@@ -6,8 +6,9 @@
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::cli::tell::{Checked, Findings};
-use crate::diagnostic::render;
+use crate::cli::tell::{Count, Findings};
+use crate::diagnostic::{Severity, render};
+use crate::load::validate::Checked;
 use crate::source::Sources;
 
 /// Returns the document.
@@ -23,14 +24,14 @@ pub(super) fn document(findings: &Findings) -> String {
 }
 
 fn case(file: &Checked, deny_warnings: bool, sources: &Sources) -> TestCase {
-    let count = file.count();
-    let told: Vec<String> =
-        file.faults().map(|one| render::human_one(one, sources, false)).collect();
+    let count = Count::of(&file.found);
+    let faults = || file.found.iter().filter(|one| one.severity != Severity::Note);
+    let told: Vec<String> = faults().map(|one| render::human_one(one, sources, false)).collect();
     let told = xml(&told.join("\n\n"));
     let fails = count.errors > 0 || deny_warnings && count.warnings > 0;
     let mut status = TestCaseStatus::success();
     if fails {
-        let first = file.faults().min_by_key(|one| one.severity);
+        let first = faults().min_by_key(|one| one.severity);
         status = TestCaseStatus::non_success(NonSuccessKind::Failure);
         status.set_message(count.words());
         status.set_type(first.map_or("", |one| one.code.name()));

@@ -1,7 +1,8 @@
 //! Findings for the tests of the formats: nasty names, nasty texts.
 
-use crate::cli::tell::{Checked, Findings};
+use crate::cli::tell::Findings;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::load::validate::Checked;
 use crate::source::{Sources, Span};
 
 /// A file name with all that the formats must escape.

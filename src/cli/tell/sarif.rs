@@ -8,8 +8,9 @@
 use serde_json::{Value, json};
 
 use crate::cli::tell::place::{Region, Root};
-use crate::cli::tell::{Checked, Findings, word};
+use crate::cli::tell::{Findings, word};
 use crate::diagnostic::{Diagnostic, Edit, Fix, Label, manual};
+use crate::load::validate::Checked;
 use crate::report::text::printable_json;
 use crate::source::{Sources, Span};
 

@@ -1,8 +1,9 @@
 //! A line a fault, as compilers write them: editors and `grep` know the form.
 
 use crate::cli::tell::place::Region;
-use crate::cli::tell::{Checked, Findings, word};
+use crate::cli::tell::{Findings, word};
 use crate::diagnostic::Diagnostic;
+use crate::load::validate::Checked;
 use crate::report::text::printable;
 use crate::source::Sources;
 

@@ -11,15 +11,15 @@ use aho_corasick::AhoCorasick;
 
 use super::Values;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::file::{FileSystem, ReadError};
 use crate::plan::{Input, Plan, UploadSource};
 use crate::resolve::ResolvedPlan;
-use crate::resolve::files::content;
 use crate::secret::SecretFile;
 use crate::source::Span;
 use crate::template::{Names, Template};
 
 /// Maximum size of a secret file, in bytes.
-const MAX_BYTES: u64 = 64 * 1024;
+const MAX_BYTES: usize = 64 * 1024;
 /// Maximum size of all secret files of a run together, in bytes. The whole and each line are looked for in all
 /// that is printed, in some thirty writings each: a byte here costs about 250 bytes in the redactor.
 /// TODO-design: memory would allow more; how long a great secret of one sign again and again is
@@ -39,13 +39,19 @@ struct File {
 
 impl Files {
     /// Reads the files that inputs name; `help` says what to do about one that cannot be read.
-    pub(super) fn read(plan: &Plan, inputs: &Values, help: &str, found: &mut Diagnostics) -> Self {
+    pub(super) fn read(
+        plan: &Plan,
+        inputs: &Values,
+        help: &str,
+        disk: &dyn FileSystem,
+        found: &mut Diagnostics,
+    ) -> Self {
         let mut files = BTreeMap::new();
         let mut sum = 0;
         for (path, (input, span)) in paths(plan, inputs) {
-            let read = content(Path::new(path), MAX_BYTES);
+            let read = disk.read_regular(Path::new(path), MAX_BYTES);
             let read = read.and_then(|bytes| match bytes.trim_ascii() {
-                [] => Err("it is empty".to_owned()),
+                [] => Err(ReadError::Refused("it is empty".to_owned())),
                 _ => Ok(bytes),
             });
             match read {
@@ -55,10 +61,9 @@ impl Files {
                     let input = input.to_owned();
                     files.insert(path.to_owned(), File { input, content });
                 }
-                Err(why) => {
-                    let message = format!("cannot read secret file `{path}`: {why}");
-                    let fault = Diagnostic::error(Code::NoSuchFile, message);
-                    found.push(fault.at(span, "this input").help(help));
+                Err(error) => {
+                    let fault = Diagnostic::unreadable(path, &error).at(span, "this input");
+                    found.push(Diagnostic { help: vec![help.to_owned()], ..fault });
                 }
             }
             if sum > MAX_SUM {

@@ -1,7 +1,7 @@
 //! Faults of model hosts, scripted as data.
 
 use crate::inventory::HostName;
-use crate::model::{Act, Model, ModelError};
+use crate::model::{Act, FaultKind, Model, ModelError};
 use crate::task::StepPath;
 
 /// A fault, where and how often it comes up.
@@ -24,40 +24,6 @@ pub enum Trigger {
     Step(String),
     /// Any look or effect with these words.
     Command(Vec<String>),
-}
-
-/// What happens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FaultKind {
-    /// The command exits with 1 and does nothing.
-    Refused,
-    /// The link is lost before the command took effect.
-    CutBefore,
-    /// The link is lost after it.
-    CutAfter,
-    /// The command does nothing until its timeout ends it.
-    Hangs,
-    /// The host cannot be reached from now on.
-    HostGone,
-    /// A fault that the model knows for the command. Commands that do not have it are left alone.
-    Known(String),
-}
-
-impl FaultKind {
-    /// The words for the general faults.
-    pub const WORDS: [&str; 5] = ["refused", "cut_before", "cut_after", "hangs", "host_gone"];
-
-    /// Reads the word for a fault; other words than the general ones are the model's.
-    pub fn from_word(word: &str) -> Self {
-        match word {
-            "refused" => Self::Refused,
-            "cut_before" => Self::CutBefore,
-            "cut_after" => Self::CutAfter,
-            "hangs" => Self::Hangs,
-            "host_gone" => Self::HostGone,
-            known => Self::Known(known.to_owned()),
-        }
-    }
 }
 
 /// The faults of a transport and how often each came up.

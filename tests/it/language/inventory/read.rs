@@ -66,7 +66,7 @@ fn a_program_is_refused_and_executable_text_is_read() {
 #[test]
 fn what_cannot_be_read_is_told() {
     let told = read_files("missing.yaml", &[]).told();
-    assert!(told.starts_with("unreadable-inventory `missing.yaml` cannot be read: "), "{told}");
+    assert!(told.starts_with("no-such-file cannot read `missing.yaml`: "), "{told}");
     let told = read_text("hosts.toml", "[web]\n").told();
     assert_eq!(told, "inventory-format `hosts.toml` is TOML");
     let told = read_text("hosts.yaml", "$ANSIBLE_VAULT;1.1;AES256\n61\n").told();
@@ -77,7 +77,7 @@ fn what_cannot_be_read_is_told() {
     let mut found = planrun::diagnostic::Diagnostics::default();
     let mut sources = planrun::source::Sources::default();
     assert!(planrun::inventory::read::read(&path, "hosts", &mut sources, &mut found).is_none());
-    assert_eq!(found.sorted()[0].message, "`hosts` is not UTF-8 text: line 2");
+    assert_eq!(found.sorted()[0].message, "cannot read `hosts`: line 2 is not UTF-8");
 }
 
 #[test]

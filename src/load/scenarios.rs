@@ -8,19 +8,20 @@ use std::slice::from_ref;
 
 use jiff::Timestamp;
 
-use crate::cli::{load, models};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::document;
 use crate::document::{Entry, Node};
+use crate::file::FileSystem;
 use crate::inventory::{HostName, Inventory, pattern, read};
-use crate::model::{ModelError, World};
+use crate::load;
+use crate::load::model;
+use crate::model::{FaultKind, ModelError, World};
 use crate::plan::Plan;
 use crate::schema;
 use crate::schema::Shape;
 use crate::schema::test::TEST;
 use crate::source::{SourceId, Sources, Span};
 use crate::task::StepPath;
-use crate::transport::model::FaultKind;
 
 /// Faults that do not come from hosts.
 const OF_THE_CONTROLLER: [&str; 2] = ["controller_dies", "interrupt"];
@@ -33,7 +34,8 @@ pub(super) fn check(id: SourceId, dir: &Path, sources: &mut Sources, found: &mut
         return;
     };
     schema::check(&node, &Shape::Record(&TEST), found);
-    let mut reading = Reading { dir, sources, found };
+    let disk = sources.files();
+    let mut reading = Reading { dir, disk: &*disk, sources, found };
     let plan = reading.plan(&node);
     let hosts = reading.hosts(&node, plan.as_ref());
     if let (Some(plan), Some((inventory, world)), false) = (plan, hosts, found.has_errors()) {
@@ -49,6 +51,7 @@ pub(super) fn check(id: SourceId, dir: &Path, sources: &mut Sources, found: &mut
 /// What is read beside the scenarios.
 struct Reading<'a> {
     dir: &'a Path,
+    disk: &'a dyn FileSystem,
     sources: &'a mut Sources,
     found: &'a mut Diagnostics,
 }
@@ -64,7 +67,8 @@ impl Reading<'_> {
     fn plan(&mut self, node: &Node) -> Option<Plan> {
         let node = node.get("plan")?;
         let name = node.as_text()?;
-        let path = self.bases().map(|base| base.join(name)).into_iter().find(|path| path.is_file());
+        let mut paths = self.bases().map(|base| base.join(name)).into_iter();
+        let path = paths.find(|path| self.disk.is_file(path));
         let Some(path) = path else {
             self.found.push(
                 Diagnostic::error(Code::NoSuchFile, format!("there is no plan `{name}`"))
@@ -95,7 +99,7 @@ impl Reading<'_> {
         let places =
             self.bases().map(|base| [base.join("inventories").join(name), base.join(name)]);
         let mut places = places.into_iter().flatten().flat_map(endings);
-        let Some(path) = places.find(|path| path.exists() && !name.is_empty()) else {
+        let Some(path) = places.find(|path| self.disk.exists(path) && !name.is_empty()) else {
             self.found.push(
                 Diagnostic::error(Code::NoSuchInventory, format!("there is no inventory `{name}`"))
                     .at(
@@ -109,13 +113,13 @@ impl Reading<'_> {
         let mut own = Diagnostics::default();
         let shown = path.display().to_string();
         let inventory = read::read(&path, &shown, self.sources, &mut own)?;
-        let model = models::read(&inventory, from_ref(&path), self.dir, self.sources, &mut own);
+        let model = model::read(&inventory, from_ref(&path), self.dir, self.sources, &mut own);
         if own.has_errors() {
             self.faulty(node.span, &path);
         }
         if let Some(model) = model.ok()? {
             let hosts = inventory.hosts.values();
-            let world = World::new(model.model(), hosts, Timestamp::UNIX_EPOCH).ok()?;
+            let world = World::new(model.model, hosts, Timestamp::UNIX_EPOCH).ok()?;
             plan.map(|_| (inventory, world))
         } else {
             let message = format!("the hosts of `{name}` are not model hosts");

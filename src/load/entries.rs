@@ -1,7 +1,7 @@
 //! Commands of a plan that the model of its hosts has no entry for.
 //!
-//! On model hosts such a command fails. Words that are made of values may be anything: what is reported
-//! is surely not there.
+//! On model hosts such a command fails. Words that contain values may be anything: what is reported is
+//! surely missing.
 
 use std::collections::BTreeSet;
 

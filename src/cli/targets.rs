@@ -1,0 +1,128 @@
+//! What a run works on: real hosts in real time, or a model in virtual time.
+//!
+//! A run is for one or the other: an hour of waiting on a model takes a moment, and must take an
+//! hour on a host. The text of the model is stored with the run; what the run changes in the model
+//! is kept in the state directory, so that a paused run continues where it was.
+
+use std::collections::BTreeMap;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use jiff::Timestamp;
+
+use crate::cli::exit::Exit;
+use crate::cli::fault::Fault;
+use crate::clock::Clock;
+use crate::event::RunId;
+use crate::inventory::Inventory;
+use crate::load::model::NamedModel;
+use crate::model::ModelError;
+use crate::store::Store;
+use crate::transport::Transport;
+use crate::transport::hosts::Hosts;
+use crate::transport::local::LocalTransport;
+use crate::transport::model::{ModelTransport, saved_now};
+use crate::transport::ssh::{SshOptions, SshTransport};
+
+/// What a run works on.
+pub(super) struct Targets {
+    /// Their time.
+    pub(super) clock: Clock,
+    /// The connections to them.
+    pub(super) transport: Hosts,
+    model: Option<Rc<ModelTransport>>,
+}
+
+impl Targets {
+    /// Makes the targets of a run; `past` is the time of its last event, if it is resumed.
+    pub(super) fn new(
+        model: Option<NamedModel>,
+        inventory: &Inventory,
+        store: &Store,
+        run: &RunId,
+        past: Option<Timestamp>,
+    ) -> Result<Self, Fault> {
+        let ssh = SshTransport::new(SshOptions::default());
+        let local = LocalTransport::new();
+        let Some(named) = model else {
+            return Ok(Self {
+                clock: Clock::Real,
+                transport: Hosts::new(ssh, local, None),
+                model: None,
+            });
+        };
+        let saved = place(store, run)?;
+        let clock = Clock::virtual_from(virtual_now(&saved, past)?);
+        let hosts = inventory.hosts.values();
+        let model = ModelTransport::new(named.model, hosts, clock.clone(), Some(saved));
+        let model = Rc::new(model.map_err(|error| of_model(&error))?);
+        let shared: Rc<dyn Transport> = Rc::<ModelTransport>::clone(&model);
+        Ok(Self { clock, transport: Hosts::new(ssh, local, Some(shared)), model: Some(model) })
+    }
+
+    /// Keeps a model as it is now, where only time has gone by since its last change.
+    pub(super) fn save(&self) -> Result<(), Fault> {
+        let saved = self.model.as_ref().map_or(Ok(()), |model| model.save());
+        saved.map_err(|error| of_model(&error))
+    }
+}
+
+/// Returns the time of a stored run: that of its model, if it has one.
+pub(super) fn now(
+    texts: &BTreeMap<String, String>,
+    store: &Store,
+    run: &RunId,
+    past: Option<Timestamp>,
+) -> Result<Timestamp, Fault> {
+    if texts.is_empty() {
+        return Ok(Clock::Real.now());
+    }
+    virtual_now(&place(store, run)?, past)
+}
+
+fn virtual_now(saved: &Path, past: Option<Timestamp>) -> Result<Timestamp, Fault> {
+    let stopped = saved_now(saved).map_err(|error| of_model(&error))?;
+    Ok(stopped.max(past).unwrap_or_else(|| Clock::Real.now()))
+}
+
+/// Returns the file that the changes of a model are kept in, and makes its folder.
+fn place(store: &Store, run: &RunId) -> Result<PathBuf, Fault> {
+    let folder = store.dir().join("models");
+    let mut builder = DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder.create(&folder).map_err(|error| {
+        let message = format!("cannot make the folder {}", folder.display());
+        Fault::of(Exit::STORE, message, &error)
+    })?;
+    Ok(folder.join(format!("{run}.jsonl")))
+}
+
+/// Removes what is kept of the model of a run, if it had one.
+pub(super) fn forget(store: &Store, run: &RunId) -> std::io::Result<()> {
+    match std::fs::remove_file(store.dir().join("models").join(format!("{run}.jsonl"))) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn of_model(error: &ModelError) -> Fault {
+    let exit = match error {
+        ModelError::Saved(_) => Exit::STORE,
+        _ => Exit::INVALID,
+    };
+    Fault::of(exit, "the model hosts cannot be made", error)
+}
+
+/// Makes the model of a stored run from the text that is stored with it.
+pub(super) fn stored(texts: &BTreeMap<String, String>) -> Result<Option<NamedModel>, Fault> {
+    let Some((name, text)) = texts.first_key_value() else {
+        return Ok(None);
+    };
+    let model = NamedModel::stored(name, text).map_err(|why| {
+        let message = format!("this planrun cannot read the model `{name}` of the run: {why}");
+        Fault::new(Exit::STORE, message).help("use the planrun that started the run")
+    })?;
+    Ok(Some(model))
+}

@@ -1,0 +1,60 @@
+//! The options that give a plan its values and hosts.
+
+use std::path::PathBuf;
+
+use crate::load::Request;
+
+/// The values a plan is given, and the hosts it is limited to.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct Values {
+    /// Work only on these hosts of the plan: a host pattern, as Ansible has them (`backend1`, `web:!web3`)
+    #[arg(long, short, value_name = "PATTERN")]
+    pub(super) limit: Option<String>,
+    /// Give an input of the plan a value; repeat it for more
+    #[arg(long = "set", short = 's', value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(super) set: Vec<(String, String)>,
+    /// Take inputs from a YAML or JSON file; `--set` wins over it
+    #[arg(long, value_name = "FILE")]
+    pub(super) inputs: Option<PathBuf>,
+}
+
+impl Values {
+    /// Returns what is to be loaded with them, and with these inventories.
+    pub(super) fn request(&self, inventories: &[String]) -> Request {
+        Request {
+            inventories: inventories.to_owned(),
+            set: self.set.clone(),
+            inputs: self.inputs.clone(),
+            limit: self.limit.clone(),
+            environment: std::env::vars_os().collect(),
+        }
+    }
+}
+
+/// Splits `NAME=VALUE`; the value may be empty and may contain more `=`.
+fn assignment(word: &str) -> Result<(String, String), String> {
+    match word.split_once('=') {
+        Some((name, value)) if is_name(name) => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE, the name of an input and its value".to_owned()),
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_split_at_the_first_equals_sign() {
+        let pair = |name: &str, value: &str| Ok((name.to_owned(), value.to_owned()));
+        assert_eq!(assignment("wait=15m"), pair("wait", "15m"));
+        assert_eq!(assignment("query=a=b"), pair("query", "a=b"));
+        assert_eq!(assignment("note="), pair("note", ""));
+        assert!(assignment("wait").is_err());
+        assert!(assignment("=15m").is_err());
+        assert!(assignment("a b=1").is_err());
+    }
+}

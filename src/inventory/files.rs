@@ -1,0 +1,149 @@
+//! The files of one inventory, while it is read: how many, how deep, and which may be run.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::file::{FileSystem, FileType, ReadError};
+use crate::inventory::program::Programs;
+use crate::source::{SourceId, Sources};
+
+/// Deepest nesting of directories; a link that leads back to its parent ends here.
+const MAX_DEPTH: usize = 8;
+/// Most files of one inventory: two for each of 50,000 hosts.
+const MAX_FILES: usize = 100_000;
+
+/// What a file is that may be executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Executable {
+    /// Text: it may not be executed, or would not run.
+    No,
+    /// It starts with `#!`.
+    Program,
+    /// It is machine code.
+    Binary,
+}
+
+/// The files of one inventory.
+pub(super) struct Files<'a> {
+    /// Where their texts go.
+    pub(super) sources: &'a mut Sources,
+    /// What runs programs, if they are run.
+    pub(super) programs: &'a mut dyn Programs,
+    /// Where their errors go.
+    pub(super) found: &'a mut Diagnostics,
+    /// Whether every file so far gave something that can be used.
+    pub(super) usable: bool,
+    /// Files of variables that a vault has encrypted.
+    pub(super) vaults: Vec<SourceId>,
+    /// The directory that is being read, if the inventory is one.
+    root: Option<PathBuf>,
+    count: usize,
+}
+
+impl<'a> Files<'a> {
+    /// Starts with no file.
+    pub(super) fn new(
+        sources: &'a mut Sources,
+        programs: &'a mut dyn Programs,
+        found: &'a mut Diagnostics,
+    ) -> Self {
+        Self { sources, programs, found, usable: true, vaults: Vec::new(), root: None, count: 0 }
+    }
+
+    /// Returns the file system.
+    pub(super) fn disk(&self) -> Arc<dyn FileSystem> {
+        self.sources.files()
+    }
+
+    /// Starts with the inventory at a path.
+    pub(super) fn enter(&mut self, path: &Path) {
+        let disk = self.disk();
+        self.root = disk.is_directory(path).then(|| disk.canonical(path).ok()).flatten();
+    }
+
+    /// Whether the inventory is a directory.
+    pub(super) fn is_folder(&self) -> bool {
+        self.root.is_some()
+    }
+
+    /// Reads a text and keeps it; `None` (and a diagnostic) if that is not possible.
+    pub(super) fn add(&mut self, path: &Path, shown: &str) -> Option<SourceId> {
+        self.count += 1;
+        if self.count > MAX_FILES {
+            if self.count == MAX_FILES + 1 {
+                let message = format!("the inventory has more than {MAX_FILES} files");
+                let diagnostic = Diagnostic::error(Code::UnreadableInventory, message);
+                self.fault(diagnostic.help("put the variables of several hosts into one file"));
+            }
+            return None;
+        }
+        match self.sources.read(path, shown) {
+            Ok(id) => Some(id),
+            Err(error) => {
+                self.fault(Diagnostic::unreadable(shown, &error));
+                None
+            }
+        }
+    }
+
+    /// Lists a directory in the order of names; `None` (and a diagnostic) if that is not possible.
+    pub(super) fn list(&mut self, path: &Path, shown: &str) -> Option<Vec<String>> {
+        match self.disk().names(path) {
+            Ok(names) => Some(names),
+            Err(error) => {
+                self.fault(Diagnostic::unreadable(shown, &error.into()));
+                None
+            }
+        }
+    }
+
+    /// Tells whether a file would run: Ansible too reads what cannot be executed as text.
+    pub(super) fn executable(&self, path: &Path) -> Executable {
+        let disk = self.disk();
+        let may = disk
+            .file_type(path)
+            .is_ok_and(|kind| matches!(kind, FileType::File { executable: true }));
+        let start = may.then(|| disk.start(path, 4).ok()).flatten().unwrap_or_default();
+        match start.as_slice() {
+            [b'#', b'!', ..] => Executable::Program,
+            b"\x7fELF" => Executable::Binary,
+            _ => Executable::No,
+        }
+    }
+
+    /// Whether a file of a directory is a link that leads out of it.
+    pub(super) fn is_elsewhere(&self, path: &Path) -> bool {
+        let disk = self.disk();
+        let inside = |root| disk.canonical(path).is_ok_and(|path| path.starts_with(root));
+        self.root.as_ref().is_some_and(|root| !inside(root))
+    }
+
+    /// Whether a file that was found in a directory can be read: a pipe there would wait for ever. It
+    /// is reported if not. A pipe that was named itself is read.
+    pub(super) fn is_regular(&mut self, path: &Path, shown: &str) -> bool {
+        // What does not exist is reported where it is read.
+        let is_regular = !self.disk().file_type(path).is_ok_and(|kind| kind == FileType::Other);
+        if !is_regular {
+            let fault = Diagnostic::unreadable(shown, &ReadError::NotRegular);
+            self.fault(fault.help("or move it out of the directory"));
+        }
+        is_regular
+    }
+
+    /// Whether a directory is nested too deep, which is reported.
+    pub(super) fn too_deep(&mut self, shown: &str, depth: usize) -> bool {
+        if depth > MAX_DEPTH {
+            let message = format!("`{shown}` is nested deeper than {MAX_DEPTH} directories");
+            let diagnostic = Diagnostic::error(Code::UnreadableInventory, message);
+            self.fault(diagnostic.help("look for a link that leads back, or nest it less deeply"));
+        }
+        depth > MAX_DEPTH
+    }
+
+    /// Reports that a file is of no use.
+    pub(super) fn fault(&mut self, diagnostic: Diagnostic) {
+        self.usable = false;
+        self.found.push(diagnostic);
+    }
+}

@@ -1,0 +1,100 @@
+//! The values of inputs that a command is given: from options, a file, the environment.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::document;
+use crate::document::{Node, Value};
+use crate::load::{Request, text};
+use crate::resolve::{ENVIRONMENT, Given};
+use crate::source::{SourceId, Sources, Span};
+
+/// Brings together what a plan is given; `None` if the file of inputs cannot be used.
+pub(super) fn read(
+    request: &Request,
+    plan_dir: &Path,
+    sources: &mut Sources,
+    found: &mut Diagnostics,
+) -> Option<Given> {
+    let file = match &request.inputs {
+        None => None,
+        Some(path) => {
+            let id = text(path, sources, found)?;
+            let mut own = Diagnostics::default();
+            let node = document::parse(sources, id, &mut own);
+            for one in own.sorted() {
+                // A fix may show a value, and so may a message about what is inside of one.
+                let mut one = Diagnostic { fixes: Vec::new(), help: Vec::new(), ..one.clone() };
+                let start = one.primary.as_ref().map(|label| label.span.range().start);
+                if start.is_some_and(|at| sources.get(id).line_column(at).1 > 1) {
+                    "a value in this file cannot be read".clone_into(&mut one.message);
+                }
+                found.push(one.help("check the indentation and the quotes; values are not shown"));
+            }
+            let is_map = |node: &Node| matches!(node.value, Value::Map(_));
+            if !node.as_ref().is_some_and(is_map) {
+                // It is not known which of them are secrets.
+                hide(id, sources);
+            }
+            let node = node?;
+            if !is_map(&node) {
+                let fault =
+                    Diagnostic::error(Code::InputsFile, "a file of inputs must be a mapping");
+                found.push(
+                    fault
+                        .at(node.span, format!("found {}", node.kind()))
+                        .help("write one line `NAME: VALUE` per input"),
+                );
+                return None;
+            }
+            Some((id, node))
+        }
+    };
+    Some(Given {
+        set: request.set.clone(),
+        file,
+        environment: environment(&request.environment, found),
+        without_secrets: false,
+        limit: request.limit.clone(),
+        plan_dir: plan_dir.to_owned(),
+    })
+}
+
+/// Removes the values of a file of inputs from what messages show: any of them may be a secret, also
+/// one whose name is misspelled.
+pub(super) fn hide(id: SourceId, sources: &mut Sources) {
+    let mut hidden = Vec::new();
+    let mut start = 0;
+    for line in sources.get(id).text().split_inclusive('\n') {
+        let is_key = line.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+        let from = line.find(':').filter(|_| is_key).map_or(0, |colon| colon + 1);
+        hidden.push(Span::new(id, start + from, start + line.len()));
+        start += line.len();
+    }
+    for span in hidden {
+        sources.blot(span);
+    }
+}
+
+/// Returns the variables of the environment that give inputs, sorted.
+fn environment(all: &[(OsString, OsString)], found: &mut Diagnostics) -> Vec<(String, String)> {
+    let mut variables = Vec::new();
+    for (name, value) in all {
+        let Some(name) = name.to_str().filter(|name| name.starts_with(ENVIRONMENT)) else {
+            continue;
+        };
+        match value.to_str() {
+            Some(value) => variables.push((name.to_owned(), value.to_owned())),
+            None => found.push(
+                Diagnostic::error(
+                    Code::NotUtf8,
+                    format!("environment variable `{name}` is not UTF-8"),
+                )
+                .help("set it to valid UTF-8"),
+            ),
+        }
+    }
+    variables.sort();
+    variables
+}
