@@ -20,7 +20,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use planrun::clock::Clock;
 use planrun::diagnostic::{Diagnostics, render};
 use planrun::event::{
-    Event, Journal, JournalError, Record, Reporter, RunId, RunPlanned, RunStatus,
+    Event, Journal, JournalError, Record, Reporter, RunEvent, RunId, RunPlanned, RunStatus,
 };
 use planrun::history::RunState;
 use planrun::inventory::read;
@@ -131,7 +131,7 @@ impl Made {
             by: "bench@here".into(),
         };
         let mut state = RunState::default();
-        let first = Event::RunPlanned(Box::new(self.planned.clone()));
+        let first = Event::Run(RunEvent::Planned(Box::new(self.planned.clone())));
         let ended = block_on_virtual(&clock, async {
             run.note(&mut state, first).await.unwrap();
             run.drive(state).await.unwrap()

@@ -17,7 +17,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
-use crate::event::{Event, HostStatus, Question, Reason, Record, RunStatus, TaskStatus};
+use crate::event::{Event, HostEvent, HostStatus, Question, Record, RunEvent, RunStatus};
 use crate::inventory::HostName;
 use crate::task::TaskId;
 
@@ -154,81 +154,78 @@ impl RunState {
 
     /// Takes an event in.
     pub fn apply(&mut self, record: &Record) -> Result<(), String> {
-        let event = &record.event;
         self.begun.get_or_insert(record.at);
         // Another process may have a clock that was set back.
         self.took += between(self.last, Some(record.at));
         self.last = Some(record.at);
-        if self.hosts.is_empty() && !matches!(event, Event::RunPlanned(_)) {
-            return Err("a run begins with its plan".into());
+        let is_first = matches!(record.event, Event::Run(RunEvent::Planned(_)));
+        match (self.hosts.is_empty(), is_first) {
+            (true, false) => return Err("a run begins with its plan".into()),
+            (false, true) => return Err("a run is planned once".into()),
+            (true, true) | (false, false) => {}
         }
-        match event {
-            Event::RunPlanned(planned) => {
-                if !self.hosts.is_empty() {
-                    return Err("a run is planned once".into());
-                }
-                self.hosts =
-                    planned.hosts.iter().map(|host| (host.clone(), HostState::default())).collect();
-                self.planned = Arc::new(Planned::of(planned));
-            }
-            Event::RunStarted => {
-                self.started = true;
-                self.status = RunStatus::Running;
-                self.why = None;
-            }
-            Event::RunResumed { .. } => {
-                if let Some(rollback) = &mut self.rollback {
-                    rollback.resumed = true;
-                }
-                self.resume(record.seq);
-            }
-            Event::StopRequested { .. } => self.stop_requested = true,
-            Event::RollbackRequested { hosts, .. } => {
-                let only = hosts.as_ref().map(|hosts| hosts.iter().cloned().collect());
-                self.rollback = Some(Requested { only, resumed: false });
-                self.resume(record.seq);
-            }
-            Event::HostKeySeen { host, key } => {
-                // The first one counts.
+        match &record.event {
+            Event::Run(event) => self.apply_to_run(event, record.seq),
+            Event::Host { host, event: HostEvent::KeySeen { key } } => {
                 self.host_keys.entry(host.clone()).or_insert_with(|| key.clone());
             }
-            Event::RunPaused { why } => {
-                self.status = RunStatus::Paused;
-                self.why = Some(why.clone());
+            Event::Host { host, event } => {
+                let state = self.host_mut(host)?;
+                state.apply(event, record).map_err(|why| format!("{host} {why}"))?;
             }
-            Event::RunEnded { status, why } => {
-                self.status = *status;
-                self.why.clone_from(why);
+            Event::Task { task, event } => {
+                let planned = Arc::clone(&self.planned);
+                let host = self.host_mut(&task.host)?;
+                host.apply_to_task(&task.step, event, record, &planned)
+                    .map_err(|why| format!("{task} {why}"))?;
             }
-            Event::PreflightEnded { host, .. }
-            | Event::HostBegun { host }
-            | Event::HostBlocked { host, .. }
-            | Event::HostEnded { host, .. }
-            | Event::RollbackBegun { host, .. } => self.apply_host(host, record)?,
-            Event::TaskBegun { task, .. }
-            | Event::RoundBegun { task, .. }
-            | Event::AttemptIntended { task, .. }
-            | Event::AttemptEnded { task, .. }
-            | Event::WaitTicked { task, .. }
-            | Event::TimeSpent { task, .. }
-            | Event::RequirementsHeld { task }
-            | Event::TaskEnded { task, .. }
-            | Event::PointOfNoReturn { task, .. }
-            | Event::QuestionAsked { task, .. }
-            | Event::QuestionAnswered { task, .. } => self.apply_task(task, record)?,
         }
         self.seq = self.seq.max(record.seq);
         Ok(())
     }
 
-    /// Another process goes on: a stop is forgotten, and what was stuck is tried again, unless
-    /// other hosts are to be rolled back.
+    fn apply_to_run(&mut self, event: &RunEvent, seq: u64) {
+        match event {
+            RunEvent::Planned(planned) => {
+                let hosts = planned.hosts.iter();
+                self.hosts = hosts.map(|host| (host.clone(), HostState::default())).collect();
+                self.planned = Arc::new(Planned::of(planned));
+            }
+            RunEvent::Started => {
+                self.started = true;
+                self.status = RunStatus::Running;
+                self.why = None;
+            }
+            RunEvent::Resumed { .. } => {
+                if let Some(rollback) = &mut self.rollback {
+                    rollback.resumed = true;
+                }
+                self.resume(seq);
+            }
+            RunEvent::StopRequested { .. } => self.stop_requested = true,
+            RunEvent::RollbackRequested { hosts, .. } => {
+                let only = hosts.as_ref().map(|hosts| hosts.iter().cloned().collect());
+                self.rollback = Some(Requested { only, resumed: false });
+                self.resume(seq);
+            }
+            RunEvent::Paused { why } => {
+                self.status = RunStatus::Paused;
+                self.why = Some(why.clone());
+            }
+            RunEvent::Ended { status, why } => {
+                self.status = *status;
+                self.why.clone_from(why);
+            }
+        }
+    }
+
+    /// Another process continues the run: a stop no longer counts, and stuck hosts are rolled back
+    /// further, unless other hosts are to be rolled back.
     fn resume(&mut self, seq: u64) {
         self.resumed_at = seq;
         self.stop_requested = false;
         self.why = None;
         self.status = if self.started { RunStatus::Running } else { RunStatus::Planned };
-        let rollback = self.rollback.as_ref();
         for (name, host) in &mut self.hosts {
             host.blocked = None;
             if std::mem::take(&mut host.is_quarantined) {
@@ -237,155 +234,14 @@ impl RunState {
             if !self.started {
                 host.preflight = None;
             }
-            let is_left = rollback.is_some_and(|rollback| rollback.leaves(name));
+            let is_left = self.rollback.as_ref().is_some_and(|rollback| rollback.leaves(name));
             if host.status == HostStatus::Stuck && !is_left {
-                host.status = HostStatus::RollingBack;
-                // The handlers that failed are begun anew; those that ended well stay as they are.
-                for (path, task) in &mut host.tasks {
-                    let is_well = task.status.is_none_or(TaskStatus::is_well);
-                    if self.planned.is_handler(path) && !is_well {
-                        let reached = task.reached;
-                        task.begin_anew();
-                        // The items of a list that ended well stay so, too.
-                        task.reached = reached;
-                    }
-                }
+                host.retry_rollback(&self.planned);
             }
         }
     }
 
     fn host_mut(&mut self, name: &HostName) -> Result<&mut HostState, String> {
         self.hosts.get_mut(name).ok_or_else(|| format!("{name} is not a host of this run"))
-    }
-
-    fn apply_host(&mut self, name: &HostName, record: &Record) -> Result<(), String> {
-        let host = self.host_mut(name)?;
-        match &record.event {
-            Event::PreflightEnded { verdict, .. } => {
-                if let Some((_, why)) = verdict.refusal() {
-                    host.why = Some(why);
-                }
-                match host.status {
-                    HostStatus::NotStarted => host.preflight = Some(verdict.clone()),
-                    _ => host.turn = Some(verdict.clone()),
-                }
-            }
-            Event::HostBegun { .. } => {
-                if host.status != HostStatus::NotStarted {
-                    return Err(format!("{name} is begun twice"));
-                }
-                host.status = HostStatus::Active;
-                host.begun_at = record.seq;
-                host.begun = Some(record.at);
-            }
-            Event::HostBlocked { why, quarantined, .. } => {
-                host.blocked = Some(why.clone());
-                if *quarantined {
-                    host.is_quarantined = true;
-                    host.why = Some(Reason::of(why.as_str()));
-                }
-            }
-            Event::RollbackBegun { why, .. } => {
-                if let Some((_, sentence)) = &host.no_return {
-                    return Err(format!("{name} is past its point of no return: {sentence}"));
-                }
-                host.status = HostStatus::RollingBack;
-                host.not_undone = host.tasks.len();
-                host.forward.get_or_insert(host.tasks.len());
-                host.why = Some(why.clone());
-                host.open.clear();
-                // What was asked about going forward matters no more.
-                for task in host.tasks.values_mut() {
-                    task.question = None;
-                }
-            }
-            Event::HostEnded { status, why, .. } => {
-                if !matches!(host.status, HostStatus::Active | HostStatus::RollingBack) {
-                    return Err(format!("{name} ends and was not being worked on"));
-                }
-                host.status = *status;
-                host.ended = Some(record.at);
-                host.open.clear();
-                // The start of a rollback gave the reason; its end may not give it again.
-                if why.is_some() || *status == HostStatus::Succeeded {
-                    host.why.clone_from(why);
-                }
-            }
-            _ => unreachable!("told apart by the caller"),
-        }
-        Ok(())
-    }
-
-    fn apply_task(&mut self, id: &TaskId, record: &Record) -> Result<(), String> {
-        let planned = Arc::clone(&self.planned);
-        let host = self.host_mut(&id.host)?;
-        let event = &record.event;
-        if let Event::PointOfNoReturn { why, .. } = event {
-            host.no_return = Some((id.step.clone(), why.clone()));
-            return Ok(());
-        }
-        host.reach_item(&id.step);
-        if let Event::QuestionAsked { .. } = event {
-            host.asked.insert(id.step.clone());
-        }
-        let results = match event {
-            Event::TaskEnded { .. } => host.results_of_items(&id.step),
-            _ => None,
-        };
-        let task = host.tasks.entry(id.step.clone()).or_default();
-        // Of a task that has ended something may still be running: that is found out, or the
-        // operator is asked about it, before the host is rolled back.
-        let is_about_running = matches!(
-            event,
-            Event::AttemptEnded { .. }
-                | Event::QuestionAsked { .. }
-                | Event::QuestionAnswered { .. }
-        );
-        if task.status.is_some() && !(is_about_running && task.is_in_doubt()) {
-            return Err(format!("{id} has ended already"));
-        }
-        match event {
-            Event::TaskBegun { .. } if task.begun_at > 0 => {
-                return Err(format!("{id} is begun twice"));
-            }
-            Event::TaskBegun { items, timeout, .. } => {
-                task.begin(record, items.as_ref(), *timeout);
-                host.open(&id.step);
-            }
-            Event::RoundBegun { round, delay, again, .. } => {
-                task.begin_round(*round, *delay);
-                host.begin_anew(again);
-            }
-            Event::AttemptIntended { .. } | Event::AttemptEnded { .. } => {
-                task.apply_attempt(record).map_err(|why| format!("{id}: {why}"))?;
-            }
-            Event::WaitTicked { waited, .. } => task.waited = *waited,
-            Event::TimeSpent { spent, .. } => (task.spent, task.spent_at) = (*spent, record.seq),
-            Event::RequirementsHeld { .. } => task.required_at = record.seq,
-            Event::TaskEnded { status, why, result, .. } => {
-                let result = results.or_else(|| result.clone());
-                task.end(record.at, *status, why.clone(), result);
-                host.ended(&id.step, *status);
-                planned.blame(host, &id.step, *status);
-            }
-            Event::QuestionAsked { question, .. } => {
-                task.question = Some(question.clone());
-                task.asked_at = record.seq;
-                task.answer = None;
-            }
-            Event::QuestionAnswered { answer, reason, .. } => {
-                if !task.answer(*answer, reason.clone()) {
-                    return Err(format!("{id}: `{}` answers no question", answer.word()));
-                }
-                task.answered_at = record.seq;
-            }
-            _ => unreachable!("told apart by the caller"),
-        }
-        if host.task(&id.step).is_some_and(TaskState::is_in_doubt) {
-            host.in_doubt.insert(id.step.clone());
-        } else {
-            host.in_doubt.shift_remove(&id.step);
-        }
-        Ok(())
     }
 }

@@ -52,8 +52,8 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::event::{
-    Answer, Event, HostStatus, Journal, JournalError, PreflightVerdict, Progress, Question, Record,
-    Reporter, RunId, RunStatus,
+    Answer, Event, HostEvent, HostStatus, Journal, JournalError, PreflightVerdict, Progress,
+    Question, Record, Reporter, RunEvent, RunId, RunStatus, TaskEvent,
 };
 use crate::history::RunState;
 use crate::inventory::HostName;
@@ -202,7 +202,7 @@ impl Run<'_> {
                 if let Some(by) = self.stop.requested()
                     && !live.state.borrow().stop_requested
                 {
-                    live.note(Event::StopRequested { by }).await?;
+                    live.note(Event::Run(RunEvent::StopRequested { by })).await?;
                 }
                 while let Some(given) = self.answers.take() {
                     live.take_answer(given).await?;
@@ -323,7 +323,7 @@ impl<'r> Live<'r, '_> {
             return Ok(());
         };
         let by = self.run.by.clone();
-        self.note(Event::QuestionAnswered { task: task.clone(), answer, reason, by }).await
+        self.note(TaskEvent::QuestionAnswered { answer, reason, by }.of(task)).await
     }
 
     /// Waits until the question of a task is answered from another terminal.
@@ -348,7 +348,7 @@ impl<'r> Live<'r, '_> {
                 && state.question(&task).is_some_and(|asked| asked.answers.contains(&answer))
         };
         let taken = if is_open {
-            self.note(Event::QuestionAnswered { task, answer, reason, by }).await?;
+            self.note(TaskEvent::QuestionAnswered { answer, reason, by }.of(&task)).await?;
             Ok(())
         } else {
             Err(format!("the question of {task} is no longer open"))
@@ -363,7 +363,7 @@ impl<'r> Live<'r, '_> {
     fn begin<'f>(&'f self, decision: Decision<'r>) -> Begun<'f> {
         Begun::Work(match decision {
             Decision::Record(event) => return Begun::Event(event),
-            Decision::Pause(why) => return Begun::Event(Event::RunPaused { why }),
+            Decision::Pause(why) => return Begun::Event(Event::Run(RunEvent::Paused { why })),
             Decision::Preflight(host) => Box::pin(async move {
                 let result = self.preflight(&host).await;
                 (Some(host), result)
@@ -393,9 +393,9 @@ impl<'r> Live<'r, '_> {
                 let observer = observe::Observer { plan, transport: &guard, host, names: &names };
                 let seen = observer.claims(claims).await;
                 match seen.no_answer.clone() {
-                    _ if seen.holds() => PreflightVerdict::Held,
+                    _ if seen.holds() => PreflightVerdict::Passed,
                     Some(error) => PreflightVerdict::NoAnswer(error),
-                    None => PreflightVerdict::NotHeld(seen.reason("a preflight check failed")),
+                    None => PreflightVerdict::Failed(seen.reason("a preflight check failed")),
                 }
             }
         };
@@ -404,9 +404,9 @@ impl<'r> Live<'r, '_> {
         self.keep_key(host).await?;
         let blocks = |error: &TransportError| started && error.blocks();
         if let Some(error) = guard.met().filter(blocks) {
-            return self.note(Event::blocked(host, &error)).await;
+            return self.note(HostEvent::blocked(&error).of(host)).await;
         }
-        self.note(Event::PreflightEnded { host: host.clone(), verdict }).await
+        self.note(HostEvent::PreflightEnded { verdict }.of(host)).await
     }
 }
 

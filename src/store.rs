@@ -56,7 +56,7 @@ use self::anchor::Anchor;
 use self::lock::RunLock;
 use self::writer::Writer;
 use crate::clock::Clock;
-use crate::event::{Event, Record, Request, RunId, RunStatus};
+use crate::event::{Event, Record, Request, RunEvent, RunId, RunStatus};
 
 /// How often a name is drawn for a new run: at two tries in a minute a clash is one in a million.
 const NAME_TRIES: usize = 16;
@@ -218,30 +218,13 @@ impl Store {
 
 /// Returns the state a run is in after an event, where the event decides it.
 pub fn state_after(event: &Event) -> Option<RunStatus> {
+    let Event::Run(event) = event else { return None };
     match event {
-        Event::RunPlanned(_) => Some(RunStatus::Planned),
-        Event::RunStarted | Event::RunResumed { .. } => Some(RunStatus::Running),
-        Event::RunPaused { .. } => Some(RunStatus::Paused),
-        Event::RunEnded { status, .. } => Some(*status),
-        Event::PreflightEnded { .. }
-        | Event::HostBegun { .. }
-        | Event::HostBlocked { .. }
-        | Event::HostKeySeen { .. }
-        | Event::HostEnded { .. }
-        | Event::TaskBegun { .. }
-        | Event::RoundBegun { .. }
-        | Event::AttemptIntended { .. }
-        | Event::AttemptEnded { .. }
-        | Event::WaitTicked { .. }
-        | Event::TimeSpent { .. }
-        | Event::RequirementsHeld { .. }
-        | Event::TaskEnded { .. }
-        | Event::PointOfNoReturn { .. }
-        | Event::QuestionAsked { .. }
-        | Event::QuestionAnswered { .. }
-        | Event::RollbackBegun { .. }
-        | Event::RollbackRequested { .. }
-        | Event::StopRequested { .. } => None,
+        RunEvent::Planned(_) => Some(RunStatus::Planned),
+        RunEvent::Started | RunEvent::Resumed { .. } => Some(RunStatus::Running),
+        RunEvent::Paused { .. } => Some(RunStatus::Paused),
+        RunEvent::Ended { status, .. } => Some(*status),
+        RunEvent::RollbackRequested { .. } | RunEvent::StopRequested { .. } => None,
     }
 }
 

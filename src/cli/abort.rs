@@ -7,7 +7,7 @@ use crate::cli::identity::who;
 use crate::cli::stored;
 use crate::cli::stored::{Taken, Word};
 use crate::clock::Clock;
-use crate::event::{Event, RunStatus};
+use crate::event::{Event, RunEvent, RunStatus};
 use crate::history::RunState;
 use crate::report::summary::summary;
 
@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         Some(reason) => format!("aborted by {by}: {reason}"),
         None => format!("aborted by {by}"),
     };
-    let ended = Event::RunEnded { status: RunStatus::Aborted, why: Some(why) };
+    let ended = Event::Run(RunEvent::Ended { status: RunStatus::Aborted, why: Some(why) });
     let now = if is_whole { taken.now(&store)? } else { Clock::Real.now() };
     if is_whole {
         taken.takes(&ended, now).map_err(|why| {

@@ -14,7 +14,7 @@ use crate::cli::view::Output;
 use crate::cli::{stored, tell};
 use crate::clock::Clock;
 use crate::diagnostic::Diagnostics;
-use crate::event::{Event, SecretSources};
+use crate::event::{Event, RunEvent, SecretSources};
 use crate::history::RunState;
 use crate::load;
 use crate::load::Loaded;
@@ -85,7 +85,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         });
     }
     store.need_room(stored::room(&first))?;
-    let first = Event::RunPlanned(Box::new(first));
+    let first = Event::Run(RunEvent::Planned(Box::new(first)));
     let journal = store.begin_new(Clock::Real.now(), &by)?;
     stored::need_machines(&store, &journal, &first)?;
     let inventory = &loaded.plan.inventory;

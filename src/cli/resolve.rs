@@ -9,7 +9,7 @@ use crate::cli::fault::Fault;
 use crate::cli::identity::who;
 use crate::cli::stored;
 use crate::cli::stored::Word;
-use crate::event::{Answer, Event, Question, Record, Request, RunId, TaskId};
+use crate::event::{Answer, Event, Question, Record, Request, RunId, TaskEvent, TaskId};
 use crate::history::RunState;
 use crate::store::Store;
 
@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let (task, answer) = meant(args, &run, &taken.state)?;
     let open = taken.state.open_questions().len();
     let answered =
-        Event::QuestionAnswered { task: task.clone(), answer, reason: args.reason.clone(), by };
+        TaskEvent::QuestionAnswered { answer, reason: args.reason.clone(), by }.of(&task);
     let now = taken.now(&store)?;
     taken.add(answered, now)?;
     context.say(&format!("{task}: {} ({})", answer.word(), answer.about()));
@@ -103,7 +103,7 @@ fn hand_over(
     // It may have recorded the answer with its last breath.
     let is_ours = |record: &Record| {
         record.seq > asked_at
-            && matches!(&record.event, Event::QuestionAnswered { task: it, answer: was, by: who, .. }
+            && matches!(&record.event, Event::Task { task: it, event: TaskEvent::QuestionAnswered { answer: was, by: who, .. } }
                 if it == task && *was == answer && who == by)
     };
     Ok(store.records(run)?.iter().any(is_ours))

@@ -10,7 +10,7 @@ use crate::cli::stored::{Taken, Word};
 use crate::cli::targets::Targets;
 use crate::cli::view::Output;
 use crate::cli::{stored, targets, tell};
-use crate::event::{Event, RunId, RunStatus};
+use crate::event::{Event, RunEvent, RunId, RunStatus};
 use crate::history::{Requested, RunState};
 use crate::run::decide::can_turn;
 use crate::run::planned::{Restored, restore};
@@ -45,7 +45,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     }
     let by = who();
     let taken = stored::take(&store, &run, &by)?;
-    let first = vec![Event::RunResumed { by: by.clone() }];
+    let first = vec![Event::Run(RunEvent::Resumed { by: by.clone() })];
     go_on(taken, first, &args.secrets, args.output, by, &store, context)
 }
 

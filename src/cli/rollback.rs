@@ -15,7 +15,7 @@ use crate::cli::secret_args::SecretArgs;
 use crate::cli::stored;
 use crate::cli::stored::{Taken, Word, planned};
 use crate::cli::view::Output;
-use crate::event::{Answer, Event, HostStatus, RunId, RunPlanned, RunStatus};
+use crate::event::{Answer, Event, HostStatus, RunEvent, RunId, RunPlanned, RunStatus};
 use crate::history::{Requested, RunState};
 use crate::inventory::{HostName, pattern};
 use crate::quote;
@@ -78,8 +78,11 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         }
         return Err(fault(&run, &taken.state, &refused, &context.program()));
     }
-    let requested =
-        Event::RollbackRequested { by: by.clone(), reason: args.reason.clone(), hosts: only };
+    let requested = Event::Run(RunEvent::RollbackRequested {
+        by: by.clone(),
+        reason: args.reason.clone(),
+        hosts: only,
+    });
     taken.takes(&requested, taken.now(&store)?).map_err(|why| {
         Fault::new(Exit::INVALID, format!("run {run} cannot be rolled back: {why}"))
             .help(format!("see what was done: `planrun show {run}`"))

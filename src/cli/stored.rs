@@ -9,7 +9,7 @@ use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::targets;
 use crate::clock::Clock;
-use crate::event::{Event, Record, RunId, RunPlanned, RunStatus};
+use crate::event::{Event, Record, RunEvent, RunId, RunPlanned, RunStatus};
 use crate::history::RunState;
 use crate::report::text::printable;
 use crate::store::{RunJournal, Store};
@@ -46,7 +46,7 @@ pub(super) fn status(records: &[Record]) -> RunStatus {
 /// Returns what a run was begun with.
 pub(super) fn planned(records: &[Record]) -> Result<&RunPlanned, Fault> {
     match records.first().map(|record| &record.event) {
-        Some(Event::RunPlanned(planned)) => Ok(planned),
+        Some(Event::Run(RunEvent::Planned(planned))) => Ok(planned),
         _ => Err(Fault::new(Exit::STORE, "the run does not say what was planned")
             .help("it cannot be gone on with; see it with `planrun show RUN`")),
     }

@@ -1,33 +1,70 @@
-//! Events and news without secrets.
+//! Events and progress without secrets.
 //!
-//! Only what comes from a host or a rendered text is touched. Names of hosts, steps and attempts
-//! stay as they are, whatever a secret may be: the state of a run hangs on them. The first event
-//! holds no secret by the way it is made ([`crate::resolve::secrets`]).
+//! Only text from hosts, templates and operators is redacted. Names of hosts, steps and attempts
+//! stay as they are, even if a secret occurs in them: the state of a run depends on them. The first
+//! event has no secrets by construction ([`crate::resolve::secrets`]).
 
 use std::borrow::Cow;
 
-use crate::event::{Event, Outcome, PreflightVerdict, Progress, Reason};
+use crate::event::{
+    Event, HostEvent, Outcome, PreflightVerdict, Progress, Reason, RunEvent, TaskEvent,
+};
 use crate::secret::Redactor;
 
 impl Event {
     /// Returns the event without secrets.
     #[must_use]
-    pub fn redacted(mut self, redactor: &Redactor) -> Self {
-        if !redactor.is_idle() {
-            self.redact(redactor);
+    pub fn redacted(mut self, by: &Redactor) -> Self {
+        if by.is_idle() {
+            return self;
+        }
+        match &mut self {
+            Self::Run(event) => event.redact(by),
+            Self::Host { event, .. } => event.redact(by),
+            Self::Task { event, .. } => event.redact(by),
         }
         self
     }
+}
 
+impl RunEvent {
     fn redact(&mut self, by: &Redactor) {
         match self {
-            Self::PreflightEnded { verdict, .. } => match verdict {
-                PreflightVerdict::Held | PreflightVerdict::Reached => {}
-                PreflightVerdict::NotHeld(why) => reason(why, by),
+            Self::RollbackRequested { reason: why, .. } | Self::Ended { why, .. } => {
+                optional(why, |why| text(why, by));
+            }
+            Self::Paused { why } => text(why, by),
+            Self::Planned(_)
+            | Self::Started
+            | Self::Resumed { .. }
+            | Self::StopRequested { .. } => {}
+        }
+    }
+}
+
+impl HostEvent {
+    fn redact(&mut self, by: &Redactor) {
+        match self {
+            Self::PreflightEnded { verdict } => match verdict {
+                PreflightVerdict::Passed | PreflightVerdict::Reached => {}
+                PreflightVerdict::Failed(why) => reason(why, by),
                 PreflightVerdict::NoAnswer(error) => error.redact(by),
             },
-            Self::HostEnded { why, .. } => optional(why, |why| reason(why, by)),
-            Self::RollbackBegun { why, .. } | Self::RoundBegun { why, .. } => reason(why, by),
+            Self::Ended { why, .. } => optional(why, |why| reason(why, by)),
+            Self::RollbackStarted { why } => reason(why, by),
+            Self::Blocked { why, .. } => text(why, by),
+            Self::Started | Self::KeySeen { .. } => {}
+        }
+    }
+}
+
+impl TaskEvent {
+    fn redact(&mut self, by: &Redactor) {
+        match self {
+            Self::Started { items, .. } => {
+                items.iter_mut().flatten().for_each(|item| by.value(item));
+            }
+            Self::BlockRetried { why, .. } => reason(why, by),
             Self::AttemptIntended { command, .. } => text(command, by),
             Self::AttemptEnded { outcome, .. } => match outcome {
                 Outcome::Ended { stdout, stderr, .. } => {
@@ -38,40 +75,23 @@ impl Event {
                 Outcome::NeverStarted => {}
                 Outcome::Unknown { why, .. } => text(why, by),
             },
-            Self::TaskEnded { why, result, .. } => {
+            Self::Ended { why, result, .. } => {
                 optional(why, |why| reason(why, by));
                 optional(result, |result| by.value(result));
             }
-            Self::TaskBegun { items, .. } => {
-                let items = items.iter_mut().flatten();
-                items.for_each(|item| by.value(item));
-            }
-            Self::QuestionAsked { question, .. } => {
+            Self::PointOfNoReturn { why } => text(why, by),
+            Self::QuestionAsked { question } => {
                 text(&mut question.text, by);
                 reason(&mut question.why, by);
             }
-            Self::QuestionAnswered { reason, .. } | Self::RollbackRequested { reason, .. } => {
-                optional(reason, |reason| text(reason, by));
-            }
-            Self::RunPaused { why }
-            | Self::PointOfNoReturn { why, .. }
-            | Self::HostBlocked { why, .. } => text(why, by),
-            Self::RunEnded { why, .. } => optional(why, |why| text(why, by)),
-            Self::RunPlanned(_)
-            | Self::RunStarted
-            | Self::RunResumed { .. }
-            | Self::HostBegun { .. }
-            | Self::HostKeySeen { .. }
-            | Self::WaitTicked { .. }
-            | Self::TimeSpent { .. }
-            | Self::RequirementsHeld { .. }
-            | Self::StopRequested { .. } => {}
+            Self::QuestionAnswered { reason, .. } => optional(reason, |reason| text(reason, by)),
+            Self::WaitTicked { .. } | Self::TimeSpent { .. } | Self::RequirementsPassed => {}
         }
     }
 }
 
 impl Progress {
-    /// Returns the news without secrets.
+    /// Returns the progress without secrets.
     #[must_use]
     pub fn redacted(mut self, by: &Redactor) -> Self {
         match &mut self {
@@ -85,7 +105,6 @@ impl Progress {
     }
 }
 
-/// Cleans what is there.
 fn optional<T>(value: &mut Option<T>, clean: impl FnOnce(&mut T)) {
     if let Some(value) = value {
         clean(value);

@@ -5,8 +5,10 @@ use std::cell::Cell;
 use indexmap::{IndexMap, IndexSet};
 use jiff::Timestamp;
 
-use crate::event::{HostStatus, PreflightVerdict, Reason, TaskStatus};
-use crate::history::TaskState;
+use crate::event::{
+    HostEvent, HostStatus, PreflightVerdict, Reason, Record, TaskEvent, TaskStatus,
+};
+use crate::history::{AttemptState, Planned, TaskState};
 use crate::task::StepPath;
 
 /// What is known of a host.
@@ -94,11 +96,144 @@ impl Default for HostState {
 }
 
 impl HostState {
-    /// Opens the parts of a block again for its next round.
-    pub(super) fn begin_anew(&mut self, parts: &[StepPath]) {
+    /// Takes in an event of the host.
+    pub(super) fn apply(&mut self, event: &HostEvent, record: &Record) -> Result<(), String> {
+        match event {
+            // Kept for the run: it may be the key of a host that only commands of others reach.
+            HostEvent::KeySeen { .. } => {}
+            HostEvent::PreflightEnded { verdict } => {
+                if let Some((_, why)) = verdict.refusal() {
+                    self.why = Some(why);
+                }
+                match self.status {
+                    HostStatus::NotStarted => self.preflight = Some(verdict.clone()),
+                    _ => self.turn = Some(verdict.clone()),
+                }
+            }
+            HostEvent::Started => {
+                if self.status != HostStatus::NotStarted {
+                    return Err("has started already".into());
+                }
+                self.status = HostStatus::Active;
+                self.begun_at = record.seq;
+                self.begun = Some(record.at);
+            }
+            HostEvent::Blocked { why, quarantined } => {
+                self.blocked = Some(why.clone());
+                if *quarantined {
+                    self.is_quarantined = true;
+                    self.why = Some(Reason::of(why.as_str()));
+                }
+            }
+            HostEvent::RollbackStarted { why } => {
+                if let Some((_, sentence)) = &self.no_return {
+                    return Err(format!("is past its point of no return: {sentence}"));
+                }
+                self.status = HostStatus::RollingBack;
+                self.not_undone = self.tasks.len();
+                self.forward.get_or_insert(self.tasks.len());
+                self.why = Some(why.clone());
+                self.open.clear();
+                // Questions about steps that are undone need no answer.
+                for task in self.tasks.values_mut() {
+                    task.question = None;
+                }
+            }
+            HostEvent::Ended { status, why } => {
+                if !matches!(self.status, HostStatus::Active | HostStatus::RollingBack) {
+                    return Err("has ended already, or never started".into());
+                }
+                self.status = *status;
+                self.ended = Some(record.at);
+                self.open.clear();
+                // The start of a rollback gave the reason; its end may not give it again.
+                if why.is_some() || *status == HostStatus::Succeeded {
+                    self.why.clone_from(why);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in an event of one of its tasks.
+    pub(super) fn apply_to_task(
+        &mut self,
+        step: &StepPath,
+        event: &TaskEvent,
+        record: &Record,
+        planned: &Planned,
+    ) -> Result<(), String> {
+        self.reach_item(step);
+        let task = self.tasks.entry(step.clone()).or_default();
+        // Something of a task that has ended may still be running: planrun finds out, or asks the
+        // operator, before the host is rolled back.
+        let is_about_running = matches!(
+            event,
+            TaskEvent::AttemptEnded { .. }
+                | TaskEvent::QuestionAsked { .. }
+                | TaskEvent::QuestionAnswered { .. }
+        );
+        if task.status.is_some() && !(is_about_running && task.is_in_doubt()) {
+            return Err("has ended already".into());
+        }
+        match event {
+            TaskEvent::Started { items, timeout } => {
+                task.start(record, items.as_ref(), *timeout)?;
+                self.open.retain(|open| open != step);
+                self.open.push(step.clone());
+            }
+            TaskEvent::BlockRetried { round, delay, again, .. } => {
+                task.start_round(*round, *delay);
+                self.start_again(again);
+            }
+            TaskEvent::AttemptIntended { attempt, on, command, timeout, .. } => {
+                task.intend(AttemptState {
+                    id: attempt.clone(),
+                    on: on.clone(),
+                    command: command.clone(),
+                    timeout: *timeout,
+                    intended: record.at,
+                    outcome: None,
+                    is_refuted: false,
+                    is_released: false,
+                })?;
+            }
+            TaskEvent::AttemptEnded { attempt, outcome } => task.end_attempt(attempt, outcome)?,
+            TaskEvent::WaitTicked { waited } => task.waited = *waited,
+            TaskEvent::TimeSpent { spent } => (task.spent, task.spent_at) = (*spent, record.seq),
+            TaskEvent::RequirementsPassed => task.required_at = record.seq,
+            TaskEvent::Ended { status, why, result } => {
+                let result = self.results_of_items(step).or_else(|| result.clone());
+                self.end_task(step, record.at, *status, why.clone(), result);
+                planned.blame(self, step, *status);
+            }
+            TaskEvent::PointOfNoReturn { why } => {
+                self.no_return = Some((step.clone(), why.clone()));
+            }
+            TaskEvent::QuestionAsked { question } => {
+                task.question = Some(question.clone());
+                task.asked_at = record.seq;
+                task.answer = None;
+                self.asked.insert(step.clone());
+            }
+            TaskEvent::QuestionAnswered { answer, reason, .. } => {
+                task.answer(*answer, reason.clone())?;
+                task.answered_at = record.seq;
+            }
+        }
+        if self.task(step).is_some_and(TaskState::is_in_doubt) {
+            self.in_doubt.insert(step.clone());
+        } else {
+            self.in_doubt.shift_remove(step);
+        }
+        Ok(())
+    }
+
+    /// Starts the parts of a block again.
+    fn start_again(&mut self, parts: &[StepPath]) {
         for path in parts {
             if let Some(part) = self.tasks.get_mut(path) {
-                part.begin_anew();
+                part.start_again();
             }
         }
         for blamed in [&mut self.failed, &mut self.undo_failed] {
@@ -143,15 +278,17 @@ impl HostState {
         self.tasks.get(path)
     }
 
-    /// Notes that a task has started.
-    pub(super) fn open(&mut self, step: &StepPath) {
-        self.open.retain(|open| open != step);
-        self.open.push(step.clone());
-    }
-
-    /// Notes that a task has ended.
-    pub(super) fn ended(&mut self, step: &StepPath, status: TaskStatus) {
-        if self.task(step).is_some_and(|task| task.result.is_some()) {
+    fn end_task(
+        &mut self,
+        step: &StepPath,
+        at: Timestamp,
+        status: TaskStatus,
+        why: Option<Reason>,
+        result: Option<serde_json::Value>,
+    ) {
+        let Some(task) = self.tasks.get_mut(step) else { return };
+        task.end(at, status, why, result);
+        if task.result.is_some() {
             self.results.push(step.clone());
         }
         self.open.retain(|open| open != step);
@@ -160,7 +297,21 @@ impl HostState {
         }
     }
 
-    /// Notes that a handler ended well: its step is undone, and so is all that was begun after it.
+    /// Starts the handlers that failed again; those that ended well stay as they are.
+    pub(super) fn retry_rollback(&mut self, planned: &Planned) {
+        self.status = HostStatus::RollingBack;
+        for (path, task) in &mut self.tasks {
+            let is_well = task.status.is_none_or(TaskStatus::is_well);
+            if planned.is_handler(path) && !is_well {
+                let reached = task.reached;
+                task.start_again();
+                // The items of a list that ended well stay so, too.
+                task.reached = reached;
+            }
+        }
+    }
+
+    /// Notes that a handler ended well: its step is undone, and so are all that started after it.
     fn undone(&mut self, handler: &StepPath) {
         let step = handler.0.strip_suffix(".rollback");
         let position = step.and_then(|step| self.tasks.get_index_of(&StepPath(step.to_owned())));

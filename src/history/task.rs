@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::event::{Answer, Event, Outcome, Question, Reason, Record, TaskStatus};
+use crate::event::{Answer, Outcome, Question, Reason, Record, TaskStatus};
 use crate::history::Passed;
 use crate::inventory::HostName;
 use crate::transport::AttemptId;
@@ -141,24 +141,27 @@ impl TaskState {
         self.timeout.is_some_and(|timeout| self.spent >= timeout)
     }
 
-    pub(super) fn begin(
+    pub(super) fn start(
         &mut self,
         record: &Record,
         items: Option<&Vec<serde_json::Value>>,
         timeout: Option<Duration>,
-    ) {
-        let seq = record.seq;
+    ) -> Result<(), String> {
+        if self.begun_at > 0 {
+            return Err("has started already".into());
+        }
         self.begun.get_or_insert(record.at);
-        self.begun_at = seq;
-        self.required_at = seq;
+        self.begun_at = record.seq;
+        self.required_at = record.seq;
         self.answer = None;
         self.items = items.cloned();
         self.timeout = timeout;
         self.spent = Duration::ZERO;
-        self.spent_at = seq;
+        self.spent_at = record.seq;
+        Ok(())
     }
 
-    pub(super) fn begin_round(&mut self, round: u32, delay: Duration) {
+    pub(super) fn start_round(&mut self, round: u32, delay: Duration) {
         self.round = round;
         self.delay = delay;
         self.waited = Duration::ZERO;
@@ -180,9 +183,8 @@ impl TaskState {
         self.question = None;
     }
 
-    /// Begins anew in a later round: what was attempted stays known, and so does what it is done
-    /// for.
-    pub(super) fn begin_anew(&mut self) {
+    /// Starts again in a later attempt of a block: its own attempts and its items stay known.
+    pub(super) fn start_again(&mut self) {
         self.status = None;
         self.question = None;
         self.answer = None;
@@ -198,51 +200,38 @@ impl TaskState {
         }
     }
 
-    pub(super) fn apply_attempt(&mut self, record: &Record) -> Result<(), &'static str> {
-        match &record.event {
-            Event::AttemptIntended { attempt, on, command, timeout, .. } => {
-                // Old runs counted the attempts at a handler anew when it was taken up again.
-                let counted = &self.attempts[self.forgiven..];
-                if counted.iter().any(|one| one.id == *attempt)
-                    || self.attempts.iter().any(|one| one.outcome.is_none())
-                {
-                    return Err("an attempt begins before the last has ended");
-                }
-                self.attempts.push(AttemptState {
-                    id: attempt.clone(),
-                    on: on.clone(),
-                    command: command.clone(),
-                    timeout: *timeout,
-                    intended: record.at,
-                    outcome: None,
-                    is_refuted: false,
-                    is_released: false,
-                });
-            }
-            Event::AttemptEnded { attempt, outcome, .. } => {
-                // What was thought to be running may be found to have ended.
-                let found = self.attempts.iter_mut().rfind(|one| one.id == *attempt);
-                let Some(found) = found.filter(|one| one.may_be_running()) else {
-                    return Err("an attempt ends that was not intended");
-                };
-                found.outcome = Some(outcome.clone());
-            }
-            _ => unreachable!("told apart by the caller"),
+    pub(super) fn intend(&mut self, attempt: AttemptState) -> Result<(), String> {
+        // Old runs counted the attempts at a handler anew when it was taken up again.
+        let counted = &self.attempts[self.forgiven..];
+        if counted.iter().any(|one| one.id == attempt.id)
+            || self.attempts.iter().any(|one| one.outcome.is_none())
+        {
+            return Err("has an attempt that has not ended".into());
         }
+        self.attempts.push(attempt);
         Ok(())
     }
 
-    /// Takes an answer in; false where it answers no open question.
-    pub(super) fn answer(&mut self, answer: Answer, reason: Option<String>) -> bool {
+    pub(super) fn end_attempt(&mut self, id: &AttemptId, outcome: &Outcome) -> Result<(), String> {
+        // An attempt that seemed to be running may turn out to have ended.
+        let found = self.attempts.iter_mut().rfind(|one| one.id == *id);
+        let found = found.filter(|one| one.may_be_running());
+        found.ok_or("has no such attempt that may be running")?.outcome = Some(outcome.clone());
+        Ok(())
+    }
+
+    /// Takes an answer to the open question in.
+    pub(super) fn answer(&mut self, answer: Answer, reason: Option<String>) -> Result<(), String> {
         let open = self.question.take_if(|question| question.answers.contains(&answer));
-        let Some(question) = open else { return false };
+        let question =
+            open.ok_or_else(|| format!("has no open question for `{}`", answer.word()))?;
         if answer == Answer::Continue {
             // The host is rolled back although something of this task may still be running.
             let running = self.attempts.iter_mut().filter(|attempt| attempt.may_be_running());
             running.for_each(|attempt| attempt.is_released = true);
         }
         if self.status.is_some() {
-            return true;
+            return Ok(());
         }
         self.why = Some(question.why);
         self.answer = Some((answer, reason));
@@ -265,6 +254,6 @@ impl TaskState {
             | Answer::Fail
             | Answer::Done => {}
         }
-        true
+        Ok(())
     }
 }

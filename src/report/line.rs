@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::event::{
-    Event, HostStatus, Outcome, PreflightVerdict, Reason, Record, RunPlanned, RunStatus, TaskId,
-    TaskStatus, Truth,
+    Event, HostEvent, HostStatus, Outcome, PreflightVerdict, Reason, Record, RunEvent, RunPlanned,
+    RunStatus, TaskEvent, TaskId, TaskStatus, Truth,
 };
 use crate::history::{HostState, RunState, TaskState, between};
 use crate::inventory::HostName;
@@ -88,12 +88,19 @@ impl Line {
 
 /// Returns the line of an event; `None` for an event that is not shown.
 pub(crate) fn line_of(state: &RunState, record: &Record) -> Option<Line> {
-    Some(match &record.event {
-        Event::RunPlanned(planned) => run_planned(planned),
-        Event::PreflightEnded { host, verdict } => preflight(host, verdict),
-        Event::RunStarted => {
+    match &record.event {
+        Event::Run(event) => Some(of_run(state, event)),
+        Event::Host { host, event } => Some(of_host(state, host, event)?.of_host(host)),
+        Event::Task { task, event } => Some(of_task(state, task, event)?.of_task(task)),
+    }
+}
+
+fn of_run(state: &RunState, event: &RunEvent) -> Line {
+    match event {
+        RunEvent::Planned(planned) => run_planned(planned),
+        RunEvent::Started => {
             let hosts = count(state.hosts.len(), "host");
-            let is_checked = |host: &HostState| host.preflight == Some(PreflightVerdict::Held);
+            let is_checked = |host: &HostState| host.preflight == Some(PreflightVerdict::Passed);
             let text = if state.hosts.values().all(is_checked) {
                 format!("preflight passed on {hosts}; starting changes")
             } else {
@@ -101,26 +108,10 @@ pub(crate) fn line_of(state: &RunState, record: &Record) -> Option<Line> {
             };
             Line::new("started", Tone::Strong, text)
         }
-        Event::RunResumed { by } => {
+        RunEvent::Resumed { by } => {
             Line::new("resumed", Tone::Strong, format!("by {}", printable(by)))
         }
-        Event::HostBegun { host } => host_begun(state, host),
-        Event::HostEnded { host, status, why } => host_ended(state, host, *status, why.as_ref())?,
-        Event::TaskBegun { .. }
-        | Event::RoundBegun { .. }
-        | Event::AttemptIntended { .. }
-        | Event::AttemptEnded { .. }
-        | Event::WaitTicked { .. }
-        | Event::TimeSpent { .. }
-        | Event::RequirementsHeld { .. }
-        | Event::TaskEnded { .. }
-        | Event::PointOfNoReturn { .. }
-        | Event::QuestionAsked { .. }
-        | Event::QuestionAnswered { .. } => return of_task(state, record),
-        Event::RollbackBegun { host, why } => {
-            Line::new("rolling back", Tone::Warn, rolled_back_by(state, host, why)).of_host(host)
-        }
-        Event::RollbackRequested { by, reason, hosts } => {
+        RunEvent::RollbackRequested { by, reason, hosts } => {
             let names =
                 |hosts: &Vec<HostName>| list(hosts.iter().map(HostName::as_str), MOST_HOSTS);
             let of = hosts.as_ref().map(|hosts| format!("of {} ", names(hosts)));
@@ -128,20 +119,36 @@ pub(crate) fn line_of(state: &RunState, record: &Record) -> Option<Line> {
             let by = who_and_why(by, reason.as_deref());
             Line::new("rollback", Tone::Warn, format!("{of}requested by {by}"))
         }
-        Event::HostBlocked { host, why, quarantined } => {
-            let word = if *quarantined { "quarantined" } else { "blocked" };
-            Line::new(word, Tone::Bad, sentence(why)).of_host(host)
-        }
-        Event::HostKeySeen { .. } => return None,
-        Event::StopRequested { by } => Line::new(
+        RunEvent::StopRequested { by } => Line::new(
             "stopping",
             Tone::Warn,
             format!("requested by {}; running steps finish, no new step starts", sentence(by)),
         ),
-        Event::RunPaused { why } => Line::new("paused", Tone::Warn, sentence(why)),
-        Event::RunEnded { status, why } => {
+        RunEvent::Paused { why } => Line::new("paused", Tone::Warn, sentence(why)),
+        RunEvent::Ended { status, why } => {
             let why = why.as_deref().map(sentence).unwrap_or_default();
             Line::new(status.word(), run_tone(*status), why)
+        }
+    }
+}
+
+fn of_host(state: &RunState, host: &HostName, event: &HostEvent) -> Option<Line> {
+    Some(match event {
+        HostEvent::PreflightEnded { verdict } => preflight(verdict),
+        HostEvent::Started => {
+            let place = state.hosts.get_index_of(host).unwrap_or_default() + 1;
+            Line::new("started", Tone::Strong, format!("host {place} of {}", state.hosts.len()))
+        }
+        HostEvent::Blocked { why, quarantined } => {
+            let word = if *quarantined { "quarantined" } else { "blocked" };
+            Line::new(word, Tone::Bad, sentence(why))
+        }
+        HostEvent::KeySeen { .. } => return None,
+        HostEvent::Ended { status, why } => {
+            host_ended(state, state.hosts.get(host)?, *status, why.as_ref())
+        }
+        HostEvent::RollbackStarted { why } => {
+            Line::new("rolling back", Tone::Warn, rolled_back_by(state, host, why))
         }
     })
 }
@@ -156,41 +163,39 @@ fn rolled_back_by(state: &RunState, host: &HostName, why: &Reason) -> String {
     failed.map_or_else(|| sentence(&why.text), |step| format!("{} failed", printable(&step.0)))
 }
 
-fn of_task(state: &RunState, record: &Record) -> Option<Line> {
-    match &record.event {
-        Event::TaskBegun { task, items, .. } => task_begun(state, task, items.as_deref()),
-        Event::AttemptIntended { task, on, command, .. } => {
-            let on = delegated(&task.host, on);
-            let text = format!("{}{on}", one_line(command));
-            Some(Line::new("running", Tone::Quiet, text).of_task(task).trace())
+fn of_task(state: &RunState, task: &TaskId, event: &TaskEvent) -> Option<Line> {
+    Some(match event {
+        TaskEvent::Started { items, .. } => task_started(state, task, items.as_deref())?,
+        TaskEvent::AttemptIntended { on, command, .. } => {
+            let text = format!("{}{}", one_line(command), delegated(&task.host, on));
+            Line::new("running", Tone::Quiet, text).trace()
         }
-        Event::RoundBegun { task, round, of, delay, why, .. } => {
+        TaskEvent::BlockRetried { round, of, delay, why, .. } => {
             let title = title_of(state, task);
             let delay = duration(*delay);
             let why = sentence(&why.text);
             let text = format!("{title}: attempt {round} of {of} in {delay}: {why}");
-            Some(Line::new("retrying", Tone::Warn, text).of_task(task))
+            Line::new("retrying", Tone::Warn, text)
         }
-        Event::AttemptEnded { task, outcome, .. } => attempt_ended(state, task, outcome),
-        Event::TaskEnded { task, status, why, .. } => {
-            Some(task_ended(state, task, *status, why.as_ref()))
+        TaskEvent::AttemptEnded { outcome, .. } => attempt_ended(state, task, outcome)?,
+        TaskEvent::Ended { status, why, .. } => task_ended(state, task, *status, why.as_ref()),
+        TaskEvent::PointOfNoReturn { why } => {
+            Line::new("point of no return", Tone::Warn, sentence(why))
         }
-        Event::PointOfNoReturn { task, why } => {
-            Some(Line::new("point of no return", Tone::Warn, sentence(why)).of_task(task))
-        }
-        Event::QuestionAsked { task, question } => Some(
+        TaskEvent::QuestionAsked { question } => {
             Line::new("waiting for operator", Tone::Warn, sentence(&question.text))
                 .marked("?")
-                .of_task(task)
-                .with(detail::question(question)),
-        ),
-        Event::QuestionAnswered { task, answer, reason, by } => {
+                .with(detail::question(question))
+        }
+        TaskEvent::QuestionAnswered { answer, reason, by } => {
             let by = who_and_why(by, reason.as_deref());
             let text = format!("{} ({}), by {by}", answer.word(), answer.about());
-            Some(Line::new("answered", Tone::Strong, text).of_task(task))
+            Line::new("answered", Tone::Strong, text)
         }
-        _ => None,
-    }
+        TaskEvent::WaitTicked { .. }
+        | TaskEvent::TimeSpent { .. }
+        | TaskEvent::RequirementsPassed => return None,
+    })
 }
 
 fn run_planned(planned: &RunPlanned) -> Line {
@@ -221,11 +226,11 @@ fn who_and_why(by: &str, reason: Option<&str>) -> String {
     reason.map_or_else(|| by.clone(), |reason| format!("{by}: {}", sentence(reason)))
 }
 
-fn preflight(host: &HostName, verdict: &PreflightVerdict) -> Line {
+fn preflight(verdict: &PreflightVerdict) -> Line {
     let mut line = match verdict {
-        PreflightVerdict::Held => Line::new("passed", Tone::Good, "").trace(),
+        PreflightVerdict::Passed => Line::new("passed", Tone::Good, "").trace(),
         PreflightVerdict::Reached => Line::new("reached", Tone::Good, "").trace(),
-        PreflightVerdict::NotHeld(reason) => {
+        PreflightVerdict::Failed(reason) => {
             Line::new("failed", Tone::Bad, sentence(&reason.text)).with(detail::unmet(reason))
         }
         PreflightVerdict::NoAnswer(error) => {
@@ -234,22 +239,15 @@ fn preflight(host: &HostName, verdict: &PreflightVerdict) -> Line {
         }
     };
     "preflight".clone_into(&mut line.step);
-    line.of_host(host)
-}
-
-fn host_begun(state: &RunState, host: &HostName) -> Line {
-    let place = state.hosts.get_index_of(host).unwrap_or_default() + 1;
-    let text = format!("host {place} of {}", state.hosts.len());
-    Line::new("started", Tone::Strong, text).of_host(host)
+    line
 }
 
 fn host_ended(
     state: &RunState,
-    name: &HostName,
+    host: &HostState,
     status: HostStatus,
     why: Option<&Reason>,
-) -> Option<Line> {
-    let host = state.hosts.get(name)?;
+) -> Line {
     let mut text = vec![match status {
         HostStatus::Succeeded => steps(state, host),
         HostStatus::Failed => host.no_return.as_ref().map_or_else(
@@ -264,8 +262,7 @@ fn host_ended(
         text.push(format!("after {}", duration(between(host.begun, host.ended))));
     }
     text.retain(|part| !part.is_empty());
-    let line = Line::new(status.word(), host_tone(status), text.join("; "));
-    Some(line.of_host(name))
+    Line::new(status.word(), host_tone(status), text.join("; "))
 }
 
 /// Counts the steps of a host by status: `9 steps changed, 2 unchanged, 1 skipped`.
@@ -287,18 +284,17 @@ pub(crate) fn steps(state: &RunState, host: &HostState) -> String {
     out.join(", ")
 }
 
-fn task_begun(state: &RunState, task: &TaskId, items: Option<&[Value]>) -> Option<Line> {
+fn task_started(state: &RunState, task: &TaskId, items: Option<&[Value]>) -> Option<Line> {
     if let Some(items) = items.filter(|items| !items.is_empty()) {
         let text = format!("{}, {}", sentence(state.planned.title(&task.step)), for_each(items));
-        return Some(Line::new("started", Tone::Plain, text).of_task(task).trace());
+        return Some(Line::new("started", Tone::Plain, text).trace());
     }
     let word = match state.planned.action(&task.step) {
         "wait" => "waiting",
         "block" => "started",
         _ => return None,
     };
-    let title = title_of(state, task);
-    Some(Line::new(word, Tone::Plain, title).of_task(task).trace())
+    Some(Line::new(word, Tone::Plain, title_of(state, task)).trace())
 }
 
 /// Returns the items of a step: `for each of 3: imap, lmtp, auth`.
@@ -336,14 +332,13 @@ fn attempt_ended(state: &RunState, task: &TaskId, outcome: &Outcome) -> Option<L
             "unknown".to_owned()
         }
     };
-    let line = Line::new(&word, Tone::Warn, text).of_task(task);
-    Some(line.trace())
+    Some(Line::new(&word, Tone::Warn, text).trace())
 }
 
 fn task_ended(state: &RunState, id: &TaskId, status: TaskStatus, why: Option<&Reason>) -> Line {
     let mut text = title_of(state, id);
     let Some(task) = state.task(id) else {
-        return Line::new(status.word(), task_tone(status), text).of_task(id);
+        return Line::new(status.word(), task_tone(status), text);
     };
     let is_check = matches!(state.planned.action(&id.step), "wait" | "assert" | "approve");
     // A block that succeeded by its parts has no reason; one that was rescued has.
@@ -374,7 +369,7 @@ fn task_ended(state: &RunState, id: &TaskId, status: TaskStatus, why: Option<&Re
         TaskStatus::Unchanged if !has_timed_out => "✓",
         _ => tone.mark(),
     };
-    let line = Line::new(word, tone, text).marked(mark).of_task(id);
+    let line = Line::new(word, tone, text).marked(mark);
     if status.is_well() {
         // The parts of a block, or the items, have their own lines.
         let is_block = state.planned.action(&id.step) == "block" && !is_rescued;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::event::{Event, Progress, Record, Reporter, TaskId};
+use crate::event::{Event, Progress, Record, Reporter, RunEvent, TaskEvent, TaskId};
 use crate::history::{RunState, between};
 use crate::report::detail::sentence;
 use crate::report::line::{Line, line_of};
@@ -149,10 +149,12 @@ fn progress_line(task: &TaskId, word: &str, text: String) -> Line {
 impl<W: Write> Reporter for Plain<W> {
     fn event(&mut self, record: &Record) {
         self.state.apply_for_report(record);
-        if matches!(record.event, Event::RunPlanned(_)) {
+        if matches!(record.event, Event::Run(RunEvent::Planned(_))) {
             self.learn_widths();
         }
-        if let Event::TaskEnded { task, .. } | Event::TaskBegun { task, .. } = &record.event {
+        if let Event::Task { task, event: TaskEvent::Ended { .. } | TaskEvent::Started { .. } } =
+            &record.event
+        {
             self.waits.end(task);
             self.shown.remove(task);
             self.away.remove(task);

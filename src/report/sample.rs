@@ -10,8 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::event::{
-    Event, HostStatus, Outcome, Outline, OutlineStep, PreflightVerdict, Progress, Reason, Record,
-    Reporter, RunId, RunPlanned, RunStatus, Seen, StepPath, TaskId, TaskStatus, Truth,
+    Event, HostEvent, HostStatus, Outcome, Outline, OutlineStep, PreflightVerdict, Progress,
+    Reason, Record, Reporter, RunEvent, RunId, RunPlanned, RunStatus, Seen, StepPath, TaskEvent,
+    TaskId, TaskStatus, Truth,
 };
 use crate::inventory::{Connection, Host, HostName, Inventory, Link};
 use crate::transport::{AttemptId, Exit};
@@ -89,7 +90,7 @@ impl Story {
     pub(crate) fn new(hosts: &[&str]) -> Self {
         let mut story =
             Self { now: "2026-11-24T14:00:00Z".parse().unwrap(), seq: 0, news: Vec::new() };
-        story.event(Event::RunPlanned(Box::new(planned(hosts))));
+        story.event(Event::Run(RunEvent::Planned(Box::new(planned(hosts)))));
         story
     }
 
@@ -97,11 +98,12 @@ impl Story {
     pub(crate) fn started(hosts: &[&str]) -> Self {
         let mut story = Self::new(hosts);
         for name in hosts {
-            story
-                .event(Event::PreflightEnded { host: host(name), verdict: PreflightVerdict::Held });
+            story.event(
+                HostEvent::PreflightEnded { verdict: PreflightVerdict::Passed }.of(&host(name)),
+            );
         }
         story.after(1_200);
-        story.event(Event::RunStarted);
+        story.event(Event::Run(RunEvent::Started));
         story
     }
 
@@ -109,7 +111,7 @@ impl Story {
     pub(crate) fn on_models(mut self) -> Self {
         for news in &mut self.news {
             if let News::Event(record) = news
-                && let Event::RunPlanned(planned) = &mut record.event
+                && let Event::Run(RunEvent::Planned(planned)) = &mut record.event
             {
                 for host in planned.inventory.hosts.values_mut() {
                     host.link.connection = Connection::Model;
@@ -150,11 +152,14 @@ impl Story {
     }
 
     pub(crate) fn begin(&mut self, name: &str) {
-        self.event(Event::HostBegun { host: host(name) });
+        self.event(HostEvent::Started.of(&host(name)));
     }
 
     pub(crate) fn open(&mut self, name: &str, step: &str) {
-        self.event(Event::TaskBegun { items: None, timeout: None, task: task(name, step) });
+        self.event(Event::Task {
+            task: task(name, step),
+            event: TaskEvent::Started { items: None, timeout: None },
+        });
     }
 
     pub(crate) fn close(
@@ -164,7 +169,10 @@ impl Story {
         status: TaskStatus,
         why: Option<Reason>,
     ) {
-        self.event(Event::TaskEnded { task: task(name, step), status, why, result: None });
+        self.event(Event::Task {
+            task: task(name, step),
+            event: TaskEvent::Ended { status, why, result: None },
+        });
     }
 
     pub(crate) fn attempt(
@@ -175,21 +183,25 @@ impl Story {
         on: &str,
         command: &str,
     ) {
-        self.event(Event::AttemptIntended {
+        self.event(Event::Task {
             task: task(name, step),
-            attempt: AttemptId(format!("{name}-{step}-{ordinal}")),
-            ordinal,
-            on: host(on),
-            command: command.to_owned(),
-            timeout: Duration::from_mins(1),
+            event: TaskEvent::AttemptIntended {
+                attempt: AttemptId(format!("{name}-{step}-{ordinal}")),
+                ordinal,
+                on: host(on),
+                command: command.to_owned(),
+                timeout: Duration::from_mins(1),
+            },
         });
     }
 
     pub(crate) fn answer(&mut self, name: &str, step: &str, ordinal: u32, outcome: Outcome) {
-        self.event(Event::AttemptEnded {
+        self.event(Event::Task {
             task: task(name, step),
-            attempt: AttemptId(format!("{name}-{step}-{ordinal}")),
-            outcome,
+            event: TaskEvent::AttemptEnded {
+                attempt: AttemptId(format!("{name}-{step}-{ordinal}")),
+                outcome,
+            },
         });
     }
 
@@ -228,11 +240,13 @@ impl Story {
         self.answer(name, "down", 1, exited(75, complaint));
         let down = seen("", "backend.state == \"down\"", Truth::True, &[("backend.state", "down")]);
         self.close(name, "down", TaskStatus::Changed, Some(reason("", vec![down])));
-        self.change(name, "flush", "director1", "doveadm director flush 198.51.100.1", 2_000);
-        self.event(Event::PointOfNoReturn {
-            task: task(name, "flush"),
-            why: "its users are on other backends now".to_owned(),
-        });
+        self.open(name, "flush");
+        self.attempt(name, "flush", 1, "director1", "doveadm director flush 198.51.100.1");
+        self.after(2_000);
+        self.answer(name, "flush", 1, exited(0, ""));
+        let why = "its users are on other backends now".to_owned();
+        self.event(TaskEvent::PointOfNoReturn { why }.of(&task(name, "flush")));
+        self.close(name, "flush", TaskStatus::Changed, None);
         self.close(name, "cut_over", TaskStatus::Changed, None);
     }
 
@@ -257,11 +271,11 @@ impl Story {
     }
 
     pub(crate) fn end(&mut self, name: &str, status: HostStatus, why: Option<Reason>) {
-        self.event(Event::HostEnded { host: host(name), status, why });
+        self.event(HostEvent::Ended { status, why }.of(&host(name)));
     }
 
     pub(crate) fn finish(&mut self, status: RunStatus, why: Option<&str>) {
-        self.event(Event::RunEnded { status, why: why.map(str::to_owned) });
+        self.event(Event::Run(RunEvent::Ended { status, why: why.map(str::to_owned) }));
     }
 
     /// `down` is refused three times, and the host is rolled back.
@@ -291,13 +305,15 @@ impl Story {
         let why = reason("exit code 65; `done_when` is still false after 20s", vec![up]);
         self.close(name, "down", TaskStatus::Failed, Some(why));
         self.close(name, "cut_over", TaskStatus::Failed, Some(reason("`down` failed", Vec::new())));
-        self.event(Event::RollbackBegun {
-            host: host(name),
-            why: reason(
-                "`down` failed: exit code 65; `done_when` is still false after 20s",
-                Vec::new(),
-            ),
-        });
+        self.event(
+            HostEvent::RollbackStarted {
+                why: reason(
+                    "`down` failed: exit code 65; `done_when` is still false after 20s",
+                    Vec::new(),
+                ),
+            }
+            .of(&host(name)),
+        );
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::event::{Event, HostStatus, Progress, Record, RunId, TaskId};
+use crate::event::{Event, HostStatus, Progress, Record, RunEvent, RunId, TaskEvent, TaskId};
 use crate::history::{HostState, RunState, between};
 use crate::inventory::HostName;
 use crate::report::line::{Line, line_of, one_line};
@@ -92,12 +92,12 @@ impl Screen {
         self.state.apply_for_report(record);
         self.now = record.at;
         match &record.event {
-            Event::RunPlanned(_) => self.learn_widths(),
-            Event::TaskEnded { task, .. } | Event::TaskBegun { task, .. } => {
+            Event::Run(RunEvent::Planned(_)) => self.learn_widths(),
+            Event::Task { task, event: TaskEvent::Ended { .. } | TaskEvent::Started { .. } } => {
                 self.waits.end(task);
                 self.notes.remove(task);
             }
-            Event::AttemptIntended { task, .. } => {
+            Event::Task { task, event: TaskEvent::AttemptIntended { .. } } => {
                 self.notes.remove(task);
             }
             _ => {}

@@ -6,9 +6,12 @@
 
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::event::{Event, Outcome, Record, RunId, RunPlanned, TaskId, TaskStatus};
+use crate::event::{
+    Event, Outcome, Record, RunEvent, RunId, RunPlanned, TaskEvent, TaskId, TaskStatus,
+};
 use crate::history::{RunState, between};
 use crate::inventory::HostName;
 use crate::report::detail::{Detail, LINE_WIDTH, delegated, sentence};
@@ -111,7 +114,7 @@ impl Page<'_> {
             self.fact("waiting for", &wait);
         }
         let planned = records.iter().find_map(|record| match &record.event {
-            Event::RunPlanned(planned) => Some((record, planned)),
+            Event::Run(RunEvent::Planned(planned)) => Some((record, planned)),
             _ => None,
         });
         let Some((record, planned)) = planned else {
@@ -195,55 +198,31 @@ impl Page<'_> {
         let mut task: Option<&TaskId> = None;
         for record in records {
             then.apply_for_report(record);
-            if record.event.subject().host() != host || is_count(&record.event) {
+            let shown = shown(&then, record, self.style);
+            let is_start =
+                matches!(record.event, Event::Task { event: TaskEvent::Started { .. }, .. });
+            if record.event.host() != host || shown.is_none() && !is_start {
                 continue;
             }
-            let current = record.event.subject().task();
+            let current = record.event.task();
             if let Some(id) = current.filter(|_| current != task) {
                 let title = title_of(state, id);
                 let step = self.style.paint(Tone::Strong, &printable(&id.step.0));
                 self.line(&format!("            {step}  {title}"));
             }
             task = current;
-            self.record(&then, record);
+            if let Some(shown) = shown {
+                let indent = if task.is_some() { "  " } else { "" };
+                self.event(record.at, indent, &shown);
+            }
         }
     }
 
-    fn record(&mut self, state: &RunState, record: &Record) {
-        let time = self.style.clock(record.at);
-        let (line, is_task) = match &record.event {
-            Event::TaskBegun { items: Some(items), .. } if !items.is_empty() => {
-                let shown = Shown { tone: Tone::Plain, text: for_each(items), details: Vec::new() };
-                (shown, true)
-            }
-            Event::TaskBegun { .. } => return,
-            event if is_count(event) => return,
-            Event::AttemptIntended { task, ordinal, on, command, timeout, .. } => {
-                (running(task, *ordinal, on, command, &duration(*timeout)), true)
-            }
-            Event::AttemptEnded { task, outcome, .. } => {
-                (self::outcome(state, task, outcome), true)
-            }
-            Event::TaskEnded { task, status, .. } => (ended(state, task, *status), true),
-            event => {
-                let Some(line) = line_of(state, record) else {
-                    return;
-                };
-                let word = self.style.paint(line.tone, &line.word);
-                let text = format!("{} {word}  {}", line.step, line.text);
-                let is_task = event.subject().task().is_some();
-                let text = if is_task || line.step.is_empty() {
-                    format!("{word}  {}", line.text)
-                } else {
-                    text
-                };
-                (Shown { text, ..of_line(line) }, is_task)
-            }
-        };
-        let indent = if is_task { "  " } else { "" };
-        let text = self.style.paint(line.tone, &line.text);
+    fn event(&mut self, at: Timestamp, indent: &str, shown: &Shown) {
+        let time = self.style.clock(at);
+        let text = self.style.paint(shown.tone, &shown.text);
         self.line(&format!("  {time}  {indent}{text}"));
-        for detail in line.details {
+        for detail in &shown.details {
             let text = self.style.paint(detail.tone, &detail.text);
             self.line(&format!("            {indent}  {text}"));
         }
@@ -257,16 +236,30 @@ struct Shown {
     details: Vec<Detail>,
 }
 
-fn of_line(line: Line) -> Shown {
-    Shown { tone: Tone::Plain, text: line.text, details: line.details }
-}
-
-/// Whether an event only records a time or a check for a resume.
-fn is_count(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::WaitTicked { .. } | Event::TimeSpent { .. } | Event::RequirementsHeld { .. }
-    )
+/// Returns the lines of an event; `None` if it is not shown, or only by the title of its task.
+fn shown(state: &RunState, record: &Record, style: &Style) -> Option<Shown> {
+    if let Event::Task { task, event } = &record.event {
+        match event {
+            TaskEvent::Started { items, .. } => {
+                let items = items.as_ref().filter(|items| !items.is_empty())?;
+                let text = for_each(items);
+                return Some(Shown { tone: Tone::Plain, text, details: Vec::new() });
+            }
+            TaskEvent::AttemptIntended { ordinal, on, command, timeout, .. } => {
+                return Some(running(task, *ordinal, on, command, &duration(*timeout)));
+            }
+            TaskEvent::AttemptEnded { outcome, .. } => {
+                return Some(self::outcome(state, task, outcome));
+            }
+            TaskEvent::Ended { status, .. } => return Some(ended(state, task, *status)),
+            _ => {}
+        }
+    }
+    let Line { step, word, tone, text, details, .. } = line_of(state, record)?;
+    let is_preflight = record.event.task().is_none() && !step.is_empty();
+    let step = if is_preflight { format!("{step} ") } else { String::new() };
+    let word = style.paint(tone, &word);
+    Some(Shown { tone: Tone::Plain, text: format!("{step}{word}  {text}"), details })
 }
 
 /// Returns the line of a command; a script is shown below it.

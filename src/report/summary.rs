@@ -342,7 +342,7 @@ fn host_details(host: &HostState) -> Vec<Detail> {
         out.extend(text.map(|text| Detail::new(Tone::Bad, format!("  {text}"))));
     }
     if out.is_empty() {
-        let is_refused = matches!(host.verdict(), Some(PreflightVerdict::NotHeld(_)))
+        let is_refused = matches!(host.verdict(), Some(PreflightVerdict::Failed(_)))
             || host.shown_status() == HostStatus::Refused;
         let why = host.why.as_ref().filter(|_| is_refused);
         out.extend(why.map(detail::unmet).unwrap_or_default());

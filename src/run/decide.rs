@@ -25,7 +25,9 @@ mod turn;
 pub mod verdict;
 mod walk;
 
-use crate::event::{Event, HostStatus, PreflightVerdict, RunStatus};
+use crate::event::{
+    Event, HostEvent, HostStatus, PreflightVerdict, RunEvent, RunStatus, TaskEvent,
+};
 use crate::history::{HostState, RunState};
 use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
@@ -170,7 +172,7 @@ fn at_rest<'p>(plan: &ResolvedPlan, state: &RunState, agenda: &mut Agenda) -> Ve
         return record(forward);
     }
     let (status, why) = verdict(state);
-    record(vec![Event::RunEnded { status, why }])
+    record(vec![Event::Run(RunEvent::Ended { status, why })])
 }
 
 /// The preflight of all hosts; then the start, or the refusal of the run.
@@ -202,7 +204,7 @@ fn before_start<'p>(state: &RunState, agenda: &mut Agenda) -> Vec<Decision<'p>> 
         (!names.is_empty()).then(|| format!("{words} {}", names.join(", ")))
     };
     let said = [
-        with("preflight failed on", |found| matches!(found, PreflightVerdict::NotHeld(_))),
+        with("preflight failed on", |found| matches!(found, PreflightVerdict::Failed(_))),
         with(
             "cannot reach",
             |found| matches!(found, PreflightVerdict::NoAnswer(error) if error.is_away()),
@@ -214,9 +216,9 @@ fn before_start<'p>(state: &RunState, agenda: &mut Agenda) -> Vec<Decision<'p>> 
     ];
     let said: Vec<String> = said.into_iter().flatten().collect();
     let event = if said.is_empty() {
-        Event::RunStarted
+        Event::Run(RunEvent::Started)
     } else {
-        Event::RunEnded { status: RunStatus::Refused, why: Some(said.join("; ")) }
+        Event::Run(RunEvent::Ended { status: RunStatus::Refused, why: Some(said.join("; ")) })
     };
     vec![Decision::Record(event)]
 }
@@ -228,7 +230,7 @@ fn next<'p>(
     name: &HostName,
     host: &HostState,
 ) -> Next<'p> {
-    let ended = |status, why| Next::Record(Event::HostEnded { host: name.clone(), status, why });
+    let ended = |status, why| Next::Record(HostEvent::Ended { status, why }.of(name));
     if state.rollback.as_ref().is_some_and(|rollback| rollback.includes(name)) && turns(host) {
         // Its turn comes; where it is half done it does not wait for that.
         let inside = inside_uninterruptible(plan, host);
@@ -251,9 +253,9 @@ fn next<'p>(
             let failed = why.as_ref().filter(|_| !status.is_well());
             let question = failed.and_then(|why| question_behind(plan, host, step, why));
             Next::Record(match question {
-                Some(question) => Event::QuestionAsked {
+                Some(question) => Event::Task {
                     task: TaskId { host: name.clone(), step: step.path() },
-                    question,
+                    event: TaskEvent::QuestionAsked { question },
                 },
                 None => closing(name, host, step, status, why),
             })
@@ -264,7 +266,7 @@ fn next<'p>(
             let why = reason_of(step, host);
             match &host.no_return {
                 Some(_) => ended(HostStatus::Failed, Some(why)),
-                None => Next::Record(Event::RollbackBegun { host: name.clone(), why }),
+                None => Next::Record(HostEvent::RollbackStarted { why }.of(name)),
             }
         }
     }
@@ -294,11 +296,11 @@ fn undo<'p>(plan: &'p ResolvedPlan, name: &HostName, host: &HostState) -> Next<'
             Walk::Failed(failed) => {
                 let why = Some(reason_of(failed, host));
                 let status = HostStatus::Stuck;
-                return Next::Record(Event::HostEnded { host: name.clone(), status, why });
+                return Next::Record(HostEvent::Ended { status, why }.of(name));
             }
         }
     }
-    Next::Record(Event::HostEnded { host: name.clone(), status: HostStatus::RolledBack, why: None })
+    Next::Record(HostEvent::Ended { status: HostStatus::RolledBack, why: None }.of(name))
 }
 
 /// Before a handler is worked on, everything that was sent for the host is known to be over, or the

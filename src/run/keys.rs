@@ -3,7 +3,7 @@
 //! A key is recorded before anything that changes something is sent to its host. So a resume, or a
 //! rollback by another process, never goes to another machine on the same address.
 
-use crate::event::{Event, JournalError};
+use crate::event::{HostEvent, JournalError};
 use crate::inventory::{Host, HostName};
 use crate::run::Live;
 use crate::run::guard::Guard;
@@ -14,7 +14,7 @@ impl Live<'_, '_> {
     pub(super) async fn keep_key(&self, host: &HostName) -> Result<(), JournalError> {
         match self.run.transport.shown_key(host) {
             Some(key) if !self.state.borrow().host_keys.contains_key(host) => {
-                self.note(Event::HostKeySeen { host: host.clone(), key }).await
+                self.note(HostEvent::KeySeen { key }.of(host)).await
             }
             _ => Ok(()),
         }

@@ -17,7 +17,9 @@ mod wait;
 
 use std::time::Duration;
 
-use crate::event::{Answer, Event, JournalError, Question, Reason, TaskStatus, Truth};
+use crate::event::{
+    Answer, HostEvent, JournalError, Question, Reason, TaskEvent, TaskStatus, Truth,
+};
 use crate::history::TaskState;
 use crate::inventory::HostName;
 use crate::plan::{Action, Claim, Late, Step};
@@ -135,15 +137,13 @@ impl Task<'_, '_, '_> {
         self.is_blocked() || (self.live.run.stop.requested().is_some() && self.may_stop())
     }
 
-    async fn note(&self, event: Event) -> Result<(), JournalError> {
-        self.live.note(event).await
+    async fn note(&self, event: TaskEvent) -> Result<(), JournalError> {
+        self.live.note(event.of(&self.id)).await
     }
 
     /// Records that the task is begun.
     async fn begin(&self, items: Option<Vec<serde_json::Value>>) -> Result<(), JournalError> {
-        let task = self.id.clone();
-        let timeout = None;
-        self.note(Event::TaskBegun { task, items, timeout }).await
+        self.note(TaskEvent::Started { items, timeout: None }).await
     }
 
     /// Records that a block is begun, and how long it may take.
@@ -153,9 +153,8 @@ impl Task<'_, '_, '_> {
             Ok(own) => own,
             Err(why) => return Ok(self.failed(TaskStatus::Failed, why)),
         };
-        let (task, items) = (self.id.clone(), None);
         let timeout = own.into_iter().chain(self.rest()).min();
-        self.note(Event::TaskBegun { task, items, timeout }).await?;
+        self.note(TaskEvent::Started { items: None, timeout }).await?;
         Ok(Turn::Stopped)
     }
 
@@ -313,7 +312,7 @@ impl Task<'_, '_, '_> {
     /// Records where the task has come to, or what keeps the run from its host.
     async fn rest_at(&self, turn: Turn) -> Result<(), JournalError> {
         match self.guard.met() {
-            Some(error) => self.note(Event::blocked(self.host, &error)).await,
+            Some(error) => self.live.note(HostEvent::blocked(&error).of(self.host)).await,
             None => self.conclude(turn).await,
         }
     }
@@ -321,21 +320,17 @@ impl Task<'_, '_, '_> {
     async fn conclude(&self, turn: Turn) -> Result<(), JournalError> {
         match turn {
             Turn::Stopped => Ok(()),
-            Turn::Asked(question) => {
-                self.note(Event::QuestionAsked { task: self.id.clone(), question }).await
-            }
+            Turn::Asked(question) => self.note(TaskEvent::QuestionAsked { question }).await,
             Turn::Ended(End { status, why, result }) => {
-                let task = self.id.clone();
                 // Kept first: a crash between the two must not make it possible to undo.
                 if let Some(why) = self.step.point_of_no_return.clone()
                     && !self.spot.is_item()
                     && status.is_well()
                     && status != TaskStatus::Skipped
                 {
-                    let task = task.clone();
-                    self.note(Event::PointOfNoReturn { task, why }).await?;
+                    self.note(TaskEvent::PointOfNoReturn { why }).await?;
                 }
-                self.note(Event::TaskEnded { task, status, why, result }).await
+                self.note(TaskEvent::Ended { status, why, result }).await
             }
         }
     }

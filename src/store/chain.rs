@@ -8,7 +8,7 @@
 use sha2::{Digest, Sha256};
 
 use super::error::StoreError;
-use crate::event::{Event, Record, RunId};
+use crate::event::{Event, Record, RunEvent, RunId};
 
 /// Most bytes of one event as text. The largest is the first, with all files of the inputs.
 pub(super) const MAX_EVENT: usize = 64 * 1024 * 1024;
@@ -53,8 +53,10 @@ pub(super) fn extend(
     let current = head.map_or(1, |head| head.epoch);
     let mut seq = head.map_or(0, |head| head.seq);
     let mut hash = head.map_or_else(|| ROOT.to_vec(), |head| head.hash.clone());
-    let starts_well =
-        matches!(records.first().map(|record| &record.event), Some(Event::RunPlanned(_)) | None);
+    let starts_well = matches!(
+        records.first().map(|record| &record.event),
+        Some(Event::Run(RunEvent::Planned(_))) | None
+    );
     if head.is_none() && !starts_well {
         return Err(StoreError::NotPlanned { run: run.clone() });
     }
@@ -234,7 +236,7 @@ mod tests {
     #[test]
     fn every_part_of_a_link_is_held_by_its_hash() {
         let good = link(r#"{"event":"run_started"}"#);
-        assert_eq!(verified(good.clone()).unwrap()[0].event, Event::RunStarted);
+        assert_eq!(verified(good.clone()).unwrap()[0].event, Event::Run(RunEvent::Started));
         let changes: [fn(&mut Link); 4] = [
             |link| link.epoch = 2,
             |link| link.at = "2026-11-24T03:42:01Z".to_owned(),

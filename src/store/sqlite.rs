@@ -18,7 +18,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehav
 use super::chain::Head;
 use super::error::StoreError;
 use super::{chain, state_after};
-use crate::event::{Event, Record, RunId, RunPlanned, RunStatus};
+use crate::event::{Event, Record, RunEvent, RunId, RunPlanned, RunStatus};
 
 pub(super) use self::locks::{Taken, taken};
 pub(super) use self::open::{beside, empty, open, open_to_read};
@@ -56,7 +56,7 @@ pub(super) fn append(
     };
     if head.is_none()
         && let Some(record) = records.first()
-        && let Event::RunPlanned(planned) = &record.event
+        && let Event::Run(RunEvent::Planned(planned)) = &record.event
     {
         insert_run(transaction, run, record, planned)?;
         locks::keep(transaction, run, &planned.locked_machines())?;
@@ -83,7 +83,7 @@ pub(super) fn append(
     }
     for record in records {
         if let Some(state) = state_after(&record.event) {
-            let ended = matches!(record.event, Event::RunEnded { .. });
+            let ended = matches!(record.event, Event::Run(RunEvent::Ended { .. }));
             transaction.execute(
                 "UPDATE runs SET state = ?2, ended_at = ?3 WHERE id = ?1",
                 params![run.0, state_key(state), ended.then(|| record.at.to_string())],

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use planrun::event::{Answer, Event, RunStatus, StepPath, TaskId, TaskStatus};
+use planrun::event::{Answer, Event, RunStatus, StepPath, TaskEvent, TaskId, TaskStatus};
 use planrun::history::RunState;
 use planrun::inventory::HostName;
 use planrun::run::exit_status;
@@ -45,10 +45,10 @@ fn took(journal: &Memory, step: &str) -> Duration {
     let is = |task: &TaskId| task.step.0 == step;
     let begun = records
         .iter()
-        .find(|record| matches!(&record.event, Event::TaskBegun { task, .. } if is(task)));
+        .find(|record| matches!(&record.event, Event::Task { task, event: TaskEvent::Started { .. } } if is(task)));
     let ended = records
         .iter()
-        .rfind(|record| matches!(&record.event, Event::TaskEnded { task, .. } if is(task)));
+        .rfind(|record| matches!(&record.event, Event::Task { task, event: TaskEvent::Ended { .. } } if is(task)));
     let took = ended.unwrap().at.duration_since(begun.unwrap().at);
     took.try_into().unwrap()
 }
@@ -96,7 +96,7 @@ fn a_command_is_given_no_more_than_the_rest_and_nothing_is_begun_after_it() {
     assert_eq!(sent(&ended.journal), ["m1: svc note a"], "{story}");
     let records = ended.journal.records.borrow();
     let timeout = records.iter().find_map(|record| match record.event {
-        Event::AttemptIntended { timeout, .. } => Some(timeout),
+        Event::Task { event: TaskEvent::AttemptIntended { timeout, .. }, .. } => Some(timeout),
         _ => None,
     });
     assert_eq!(timeout, Some(Duration::from_mins(2)), "{story}");

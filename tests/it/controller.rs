@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use planrun::event::{Answer, Event, Record, RunStatus};
+use planrun::event::{Answer, Event, HostEvent, Record, RunStatus, TaskEvent};
 use planrun::inventory::Host;
 use planrun::run::exit_status;
 use planrun::transport::model::ModelTransport;
@@ -102,8 +102,13 @@ fn effects(journal: &Memory) -> Vec<String> {
     let mut commands = Vec::new();
     for record in records.iter() {
         match &record.event {
-            Event::AttemptIntended { command, .. } => commands.push(command.clone()),
-            Event::AttemptEnded { outcome: planrun::event::Outcome::NotSent(_), .. } => {
+            Event::Task { event: TaskEvent::AttemptIntended { command, .. }, .. } => {
+                commands.push(command.clone());
+            }
+            Event::Task {
+                event: TaskEvent::AttemptEnded { outcome: planrun::event::Outcome::NotSent(_), .. },
+                ..
+            } => {
                 commands.pop();
             }
             _ => {}
@@ -167,7 +172,9 @@ fn an_attempt_that_an_older_copy_of_the_run_does_not_know_pauses_the_run() {
     assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&whole));
     // The state directory is restored from before the first command.
     let records = whole.records.into_inner();
-    let is_intent = |record: &Record| matches!(record.event, Event::AttemptIntended { .. });
+    let is_intent = |record: &Record| {
+        matches!(record.event, Event::Task { event: TaskEvent::AttemptIntended { .. }, .. })
+    };
     let first = records.iter().position(is_intent).unwrap();
     let journal = Memory { records: records[..first].to_vec().into(), ..Memory::default() };
     let mut pauses = 0;
@@ -183,7 +190,7 @@ fn an_attempt_that_an_older_copy_of_the_run_does_not_know_pauses_the_run() {
     assert_eq!(pauses, 3, "{}", trace(&journal));
     let kept = journal.records.borrow();
     let blocked = kept.iter().filter_map(|record| match &record.event {
-        Event::HostBlocked { why, .. } => Some(why.as_str()),
+        Event::Host { event: HostEvent::Blocked { why, .. }, .. } => Some(why.as_str()),
         _ => None,
     });
     assert!(blocked.clone().all(|why| why.contains("already started this attempt")));

@@ -3,7 +3,7 @@
 mod damage;
 mod processes;
 
-use planrun::event::{Event, Record, RunId, RunStatus};
+use planrun::event::{Event, HostEvent, Record, RunEvent, RunId, RunStatus};
 use planrun::store::*;
 
 use std::fs;
@@ -23,7 +23,7 @@ fn id(name: &str) -> RunId {
 }
 
 fn planned() -> Event {
-    Event::RunPlanned(Box::new(RunPlanned {
+    Event::Run(RunEvent::Planned(Box::new(RunPlanned {
         format: 1,
         tool: "0.1.0".into(),
         by: "ada@ops".into(),
@@ -40,15 +40,15 @@ fn planned() -> Event {
         secrets: None,
         models: std::collections::BTreeMap::new(),
         outline: Outline { plan: "restart".into(), ..Outline::default() },
-    }))
+    })))
 }
 
 fn begun(host: &str) -> Event {
-    Event::HostBegun { host: HostName::new(host) }
+    Event::Host { host: HostName::new(host), event: HostEvent::Started }
 }
 
 fn ended(status: RunStatus) -> Event {
-    Event::RunEnded { status, why: None }
+    Event::Run(RunEvent::Ended { status, why: None })
 }
 
 fn next(journal: &RunJournal, event: Event) -> Record {
@@ -85,7 +85,7 @@ async fn what_was_kept_is_read_back_by_the_next_process() {
     let dir = home();
     let store = Store::open(dir.path()).unwrap();
     let journal = begin(&store, "a").await;
-    let first = next(&journal, Event::RunStarted);
+    let first = next(&journal, Event::Run(RunEvent::Started));
     let mut second = next(&journal, begun("b1"));
     second.seq += 1;
     journal.append(&[first.clone(), second.clone()]).await.unwrap();
@@ -100,7 +100,7 @@ async fn what_was_kept_is_read_back_by_the_next_process() {
     assert_eq!(store.reading(&id("a"), 2).unwrap().whole().unwrap(), [second]);
     assert_eq!(store.reading(&id("a"), 3).unwrap().whole().unwrap(), []);
 
-    let resumed = Event::RunResumed { by: "bob@ops".into() };
+    let resumed = Event::Run(RunEvent::Resumed { by: "bob@ops".into() });
     keep(&journal, resumed.clone()).await.unwrap();
     let last = store.records(&id("a")).unwrap().pop().unwrap();
     assert_eq!((last.seq, last.epoch, last.event), (4, 2, resumed));
@@ -133,7 +133,7 @@ async fn the_list_shows_each_run_in_the_state_of_its_last_event() {
         let rows = store.runs().unwrap();
         rows.into_iter().find(|row| row.id == id(name)).unwrap()
     };
-    let at = next(&first, Event::RunStarted).at;
+    let at = next(&first, Event::Run(RunEvent::Started)).at;
     let expected = RunRow {
         id: id("a"),
         plan: "restart".into(),
@@ -147,14 +147,14 @@ async fn the_list_shows_each_run_in_the_state_of_its_last_event() {
     };
     assert_eq!(row("a"), expected);
 
-    keep(&first, Event::RunStarted).await.unwrap();
+    keep(&first, Event::Run(RunEvent::Started)).await.unwrap();
     keep(&first, begun("b1")).await.unwrap();
     assert_eq!(row("a").state, Some(RunStatus::Running));
     keep(&first, ended(RunStatus::RolledBack)).await.unwrap();
     assert_eq!(row("a").state, Some(RunStatus::RolledBack));
     assert_eq!(row("a").ended_at, Some(at));
     let by = "bob@ops".to_owned();
-    keep(&first, Event::RunResumed { by }).await.unwrap();
+    keep(&first, Event::Run(RunEvent::Resumed { by })).await.unwrap();
     assert_eq!(row("a").state, Some(RunStatus::Running));
     assert_eq!(row("a").ended_at, None);
 
@@ -176,7 +176,7 @@ async fn a_run_that_kept_nothing_was_never_there() {
     assert!(matches!(error, StoreError::NoSuchRun { .. }), "{error}");
 
     let journal = store.begin(id("a"), "ada@ops").unwrap();
-    let error = keep(&journal, Event::RunStarted).await.unwrap_err();
+    let error = keep(&journal, Event::Run(RunEvent::Started)).await.unwrap_err();
     assert_eq!(error, StoreError::NotPlanned { run: id("a") });
     assert_eq!(store.runs().unwrap(), []);
 }
@@ -201,12 +201,12 @@ async fn a_record_that_is_not_the_next_poisons_the_run() {
     let dir = home();
     let store = Store::open(dir.path()).unwrap();
     let journal = begin(&store, "a").await;
-    let mut late = next(&journal, Event::RunStarted);
+    let mut late = next(&journal, Event::Run(RunEvent::Started));
     late.seq = 4;
     let fault = StoreError::OutOfOrder { run: id("a"), expected: 2, found: 4 };
     assert_eq!(journal.keep(&[late]).await, Err(fault.clone()));
     assert_eq!(journal.fault(), Some(fault));
-    let mut right = next(&journal, Event::RunStarted);
+    let mut right = next(&journal, Event::Run(RunEvent::Started));
     right.seq = 2;
     let error = journal.append(&[right]).await.unwrap_err();
     assert!(error.to_string().contains("resume the run"), "{error}");
@@ -218,7 +218,7 @@ async fn one_of_several_records_that_does_not_fit_keeps_none_of_them() {
     let dir = home();
     let store = Store::open(dir.path()).unwrap();
     let journal = begin(&store, "a").await;
-    let first = next(&journal, Event::RunStarted);
+    let first = next(&journal, Event::Run(RunEvent::Started));
     let twice = [first.clone(), first];
     let error = journal.keep(&twice).await.unwrap_err();
     assert!(matches!(error, StoreError::OutOfOrder { .. }), "{error}");
@@ -238,7 +238,7 @@ async fn a_run_is_taken_once_at_a_time_within_a_process_too() {
     assert_eq!((by.as_str(), pid), ("ada@ops", Some(std::process::id())));
     assert!(since.is_some());
     // The refused one has changed nothing.
-    keep(&journal, Event::RunStarted).await.unwrap();
+    keep(&journal, Event::Run(RunEvent::Started)).await.unwrap();
     drop(journal);
     assert_eq!(other.take(&id("a"), "bob@ops").unwrap().0.epoch(), 2);
 }
@@ -271,8 +271,8 @@ async fn two_stores_write_their_runs_side_by_side() {
     let (one, two) = (Store::open(dir.path()).unwrap(), Store::open(dir.path()).unwrap());
     let (a, b) = (begin(&one, "a").await, begin(&two, "b").await);
     for _ in 0..20 {
-        keep(&a, Event::RunStarted).await.unwrap();
-        keep(&b, Event::RunStarted).await.unwrap();
+        keep(&a, Event::Run(RunEvent::Started)).await.unwrap();
+        keep(&b, Event::Run(RunEvent::Started)).await.unwrap();
     }
     assert_eq!(two.records(&id("a")).unwrap().len(), 21);
     assert_eq!(one.records(&id("b")).unwrap().len(), 21);
@@ -307,7 +307,7 @@ async fn appends_that_wait_together_share_a_commit() {
     let handles: Vec<_> = (0..APPENDS)
         .map(|_| {
             let journal = Rc::clone(&journal);
-            tasks.spawn_local(async move { keep(&journal, Event::RunStarted).await })
+            tasks.spawn_local(async move { keep(&journal, Event::Run(RunEvent::Started)).await })
         })
         .collect();
     tasks
@@ -333,11 +333,11 @@ async fn a_refused_append_does_no_harm_to_those_in_the_same_commit() {
     let (bad, good) = (begin(&store, "a").await, begin(&store, "b").await);
     let blocker = raw(&dir);
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let mut late = next(&bad, Event::RunStarted);
+    let mut late = next(&bad, Event::Run(RunEvent::Started));
     late.seq = 9;
     let late = [late];
     let (refused, kept, ()) =
-        tokio::join!(bad.keep(&late), keep(&good, Event::RunStarted), async {
+        tokio::join!(bad.keep(&late), keep(&good, Event::Run(RunEvent::Started)), async {
             blocker.execute_batch("COMMIT").unwrap();
         });
     assert!(matches!(refused, Err(StoreError::OutOfOrder { .. })));

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use planrun::diagnostic::{Diagnostics, Severity};
-use planrun::event::{Event, HostStatus, Record, RunId};
+use planrun::event::{Event, HostStatus, Record, RunEvent, RunId};
 use planrun::plan;
 use planrun::source::Sources;
 use planrun::store::Store;
@@ -90,7 +90,9 @@ fn begun_with(from: &str, to: &str) -> (Planrun, String) {
     for record in &mut records {
         record.epoch = journal.epoch();
     }
-    let Event::RunPlanned(planned) = &mut records[0].event else { panic!("{records:?}") };
+    let Event::Run(RunEvent::Planned(planned)) = &mut records[0].event else {
+        panic!("{records:?}")
+    };
     assert_eq!(planned.plan_text.matches(from).count(), 1, "{from}");
     planned.plan_text = planned.plan_text.replace(from, to);
     planned.plan_digest = hex::encode(Sha256::digest(planned.plan_text.as_bytes()));

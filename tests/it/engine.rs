@@ -3,7 +3,9 @@
 
 use std::cell::RefCell;
 
-use planrun::event::{Answer, Event, HostStatus, Record, RunStatus, StepPath, TaskId, TaskStatus};
+use planrun::event::{
+    Answer, Event, HostStatus, Record, RunStatus, StepPath, TaskEvent, TaskId, TaskStatus,
+};
 use planrun::inventory::HostName;
 use planrun::run::exit_status;
 use planrun::transport::model::ModelTransport;
@@ -56,7 +58,9 @@ fn a_crash_at_any_event_changes_nothing_of_the_end_and_doubles_nothing() {
     let events = journal.records.borrow().len();
     // What a wait has counted decides nothing but how long it goes on: some of these are enough.
     let decides = |at: usize| match &journal.records.borrow()[at].event {
-        Event::WaitTicked { waited, .. } => waited.as_secs() % 300 == 0,
+        Event::Task { event: TaskEvent::WaitTicked { waited, .. }, .. } => {
+            waited.as_secs() % 300 == 0
+        }
         _ => true,
     };
     for dies_after in (1..events).filter(|at| decides(*at)) {
@@ -86,7 +90,9 @@ fn a_crash_at_any_event_changes_nothing_of_the_end_and_doubles_nothing() {
 /// Returns the place among all commands, and the step, of the last one that was sent.
 fn last_sent(records: &[Record]) -> (usize, String) {
     let intents = records.iter().filter_map(|record| match &record.event {
-        Event::AttemptIntended { task, .. } => Some(task.step.0.as_str()),
+        Event::Task { task, event: TaskEvent::AttemptIntended { .. } } => {
+            Some(task.step.0.as_str())
+        }
         _ => None,
     });
     let (at, step) = intents.enumerate().last().unwrap_or_default();
@@ -143,7 +149,7 @@ fn between(journal: &Memory, first: &str, second: &str) -> i64 {
     let records = journal.records.borrow();
     let at = |step: &str| {
         let mut sent = records.iter().filter(|record| {
-            matches!(&record.event, Event::AttemptIntended { task, .. } if task.step.0 == step)
+            matches!(&record.event, Event::Task { task, event: TaskEvent::AttemptIntended { .. } } if task.step.0 == step)
         });
         sent.next().unwrap_or_else(|| panic!("{step} was not sent")).at
     };
@@ -397,8 +403,9 @@ fn what_a_begun_block_requires_is_looked_at_again_at_a_resume() {
         let told = it.story();
         assert_eq!(it.state.status, RunStatus::Succeeded, "{told}");
         let records = it.journal.records.borrow();
-        let held =
-            records.iter().filter(|record| matches!(record.event, Event::RequirementsHeld { .. }));
+        let held = records.iter().filter(|record| {
+            matches!(record.event, Event::Task { event: TaskEvent::RequirementsPassed, .. })
+        });
         let held = held.count();
         assert!(held <= 1, "{told}");
         looked += held;
@@ -430,7 +437,7 @@ steps:
     for (plan, task) in [(each.as_str(), "both.2"), (back, "step.rollback")] {
         let (mut stopped, mut looked) = (0, 0);
         resumed_with(plan, "inactive", |it| {
-            let requires = |record: &Record| matches!(&record.event, Event::TaskBegun { task: it, .. } if it.step.0 == task);
+            let requires = |record: &Record| matches!(&record.event, Event::Task { task: it, event: TaskEvent::Started { .. } } if it.step.0 == task);
             let records = it.journal.records.borrow();
             let begun = records[..it.dies_after].iter().any(requires);
             stopped += usize::from(begun && sent(&it.journal).len() == it.sent_before);
@@ -440,7 +447,7 @@ steps:
             looked += records
                 .iter()
                 .filter(|record| {
-                    matches!(&record.event, Event::RequirementsHeld { task: it } if it.step.0 == task)
+                    matches!(&record.event, Event::Task { task: it, event: TaskEvent::RequirementsPassed } if it.step.0 == task)
                 })
                 .count();
         });

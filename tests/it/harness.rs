@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{fs, thread};
 
-use planrun::event::{Event, HostStatus, Record, TaskId, TaskStatus};
+use planrun::event::{Event, HostEvent, HostStatus, Record, TaskEvent, TaskId, TaskStatus};
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
@@ -238,7 +238,7 @@ impl Going {
     pub(crate) fn until_sends(&mut self, task: &str) -> Record {
         self.until(
             &format!("{task} was sent"),
-            |event| matches!(event, Event::AttemptIntended { task: it, .. } if is(it, task)),
+            |event| matches!(event, Event::Task { task: it, event: TaskEvent::AttemptIntended { .. } } if is(it, task)),
         )
     }
 
@@ -247,7 +247,7 @@ impl Going {
     pub(crate) fn until_ended(&mut self, task: &str) -> Record {
         self.until(
             &format!("{task} ended"),
-            |event| matches!(event, Event::TaskEnded { task: it, .. } if is(it, task)),
+            |event| matches!(event, Event::Task { task: it, event: TaskEvent::Ended { .. } } if is(it, task)),
         )
     }
 
@@ -256,7 +256,7 @@ impl Going {
     pub(crate) fn until_long_in(&mut self, task: &str, time: Duration) {
         self.until(
             &format!("{task} was begun"),
-            |event| matches!(event, Event::TaskBegun { task: it, .. } if is(it, task)),
+            |event| matches!(event, Event::Task { task: it, event: TaskEvent::Started { .. } } if is(it, task)),
         );
         thread::sleep(time);
     }
@@ -369,7 +369,9 @@ impl Story {
     pub(crate) fn sent(&self) -> Vec<String> {
         self.events()
             .filter_map(|event| match event {
-                Event::AttemptIntended { on, command, .. } => Some(format!("{on}: {command}")),
+                Event::Task { event: TaskEvent::AttemptIntended { on, command, .. }, .. } => {
+                    Some(format!("{on}: {command}"))
+                }
                 _ => None,
             })
             .collect()
@@ -379,7 +381,9 @@ impl Story {
     pub(crate) fn sent_for(&self, name: &str) -> Vec<String> {
         self.events()
             .filter_map(|event| match event {
-                Event::AttemptIntended { task, command, .. } if is(task, name) => {
+                Event::Task { task, event: TaskEvent::AttemptIntended { command, .. } }
+                    if is(task, name) =>
+                {
                     Some(command.clone())
                 }
                 _ => None,
@@ -390,7 +394,9 @@ impl Story {
     /// Returns how a step of a host ended, last.
     pub(crate) fn status(&self, name: &str) -> Option<TaskStatus> {
         self.events().rev().find_map(|event| match event {
-            Event::TaskEnded { task, status, .. } if is(task, name) => Some(*status),
+            Event::Task { task, event: TaskEvent::Ended { status, .. } } if is(task, name) => {
+                Some(*status)
+            }
             _ => None,
         })
     }
@@ -398,7 +404,11 @@ impl Story {
     /// Returns how a host ended, last.
     pub(crate) fn host(&self, name: &str) -> Option<HostStatus> {
         self.events().rev().find_map(|event| match event {
-            Event::HostEnded { host, status, .. } if host.as_str() == name => Some(*status),
+            Event::Host { host, event: HostEvent::Ended { status, .. } }
+                if host.as_str() == name =>
+            {
+                Some(*status)
+            }
             _ => None,
         })
     }
@@ -407,7 +417,9 @@ impl Story {
     pub(crate) fn waited(&self, name: &str) -> Vec<Duration> {
         self.events()
             .filter_map(|event| match event {
-                Event::WaitTicked { task, waited } if is(task, name) => Some(*waited),
+                Event::Task { task, event: TaskEvent::WaitTicked { waited } } if is(task, name) => {
+                    Some(*waited)
+                }
                 _ => None,
             })
             .collect()
@@ -417,8 +429,8 @@ impl Story {
     pub(crate) fn turns(&self) -> Vec<String> {
         self.events()
             .filter_map(|event| match event {
-                Event::HostBegun { host } => Some(format!("+{host}")),
-                Event::HostEnded { host, .. } => Some(format!("-{host}")),
+                Event::Host { host, event: HostEvent::Started } => Some(format!("+{host}")),
+                Event::Host { host, event: HostEvent::Ended { .. } } => Some(format!("-{host}")),
                 _ => None,
             })
             .collect()
@@ -428,7 +440,9 @@ impl Story {
     pub(crate) fn questions(&self) -> Vec<String> {
         self.events()
             .filter_map(|event| match event {
-                Event::QuestionAsked { task, .. } => Some(task.to_string()),
+                Event::Task { task, event: TaskEvent::QuestionAsked { .. } } => {
+                    Some(task.to_string())
+                }
                 _ => None,
             })
             .collect()

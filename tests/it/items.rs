@@ -1,6 +1,6 @@
 //! Steps that are done once for each item of a list, on model hosts with three services.
 
-use planrun::event::{Answer, Event, RunStatus, StepPath, TaskStatus};
+use planrun::event::{Answer, Event, RunStatus, StepPath, TaskEvent, TaskStatus};
 use planrun::history::{RunState, TaskState};
 use planrun::inventory::HostName;
 use serde_json::{Value, json};
@@ -251,7 +251,9 @@ fn a_point_of_no_return_is_passed_when_all_items_ended_well() {
     let passed: Vec<&str> = records
         .iter()
         .filter_map(|record| match &record.event {
-            Event::PointOfNoReturn { task, .. } => Some(task.step.0.as_str()),
+            Event::Task { task, event: TaskEvent::PointOfNoReturn { .. } } => {
+                Some(task.step.0.as_str())
+            }
             _ => None,
         })
         .collect();

@@ -17,7 +17,9 @@ use std::{fs, thread};
 use async_trait::async_trait;
 use planrun::clock::Clock;
 use planrun::diagnostic::Diagnostics;
-use planrun::event::{Event, HostStatus, Journal, JournalError, Record, Reporter};
+use planrun::event::{
+    Event, HostEvent, HostStatus, Journal, JournalError, Record, Reporter, RunEvent, TaskEvent,
+};
 use planrun::history::{Requested, RunState};
 use planrun::resolve::{Given, ResolvedPlan};
 use planrun::run::answers::Answers;
@@ -266,7 +268,7 @@ impl<'c> Killed<'c> {
     fn is_as_without_kills(&self, ended: &Ended, told: &str) {
         let events = self.nothing_is_failed(ended, told);
         // A run whose last event was kept is not taken up again.
-        let is_over = matches!(events.last(), Some(Event::RunEnded { .. }))
+        let is_over = matches!(events.last(), Some(Event::Run(RunEvent::Ended { .. })))
             && ended.stderr.contains("has ended");
         let status = match self.course.end {
             HostStatus::Succeeded => 0,
@@ -285,7 +287,9 @@ impl<'c> Killed<'c> {
     #[track_caller]
     fn is_undone(&self, ended: &Ended, told: &str) {
         let events = self.nothing_is_failed(ended, told);
-        let is_begun = events.iter().any(|event| matches!(event, Event::HostBegun { .. }));
+        let is_begun = events
+            .iter()
+            .any(|event| matches!(event, Event::Host { event: HostEvent::Started, .. }));
         let (status, end) = if is_begun { (0, Some(HostStatus::RolledBack)) } else { (2, None) };
         assert_eq!(ended.status, Some(status), "{told}\n{events:#?}\n{}", ended.stderr);
         assert_eq!(end_of(&events), end, "{told}\n{events:#?}");
@@ -299,10 +303,12 @@ impl<'c> Killed<'c> {
         let records = self.planrun.kept("last").0;
         let events: Vec<Event> = records.into_iter().skip(1).map(|record| record.event).collect();
         let is_harm = |event: &Event| match event {
-            Event::TaskEnded { task, status, .. } => !status.is_well() && task.step.0 != "bad",
-            Event::QuestionAsked { .. } | Event::HostBlocked { .. } | Event::RunPaused { .. } => {
-                true
+            Event::Task { task, event: TaskEvent::Ended { status, .. } } => {
+                !status.is_well() && task.step.0 != "bad"
             }
+            Event::Task { event: TaskEvent::QuestionAsked { .. }, .. }
+            | Event::Host { event: HostEvent::Blocked { .. }, .. }
+            | Event::Run(RunEvent::Paused { .. }) => true,
             _ => false,
         };
         assert!(!events.iter().any(is_harm), "{told}\n{events:#?}\n{}", ended.stderr);
@@ -319,7 +325,7 @@ impl<'c> Killed<'c> {
 /// Returns how the host ended, last.
 fn end_of(events: &[Event]) -> Option<HostStatus> {
     events.iter().rev().find_map(|event| match event {
-        Event::HostEnded { status, .. } => Some(*status),
+        Event::Host { event: HostEvent::Ended { status, .. }, .. } => Some(*status),
         _ => None,
     })
 }
@@ -377,14 +383,20 @@ async fn child_dies() {
         (journal, plan, RunState::default(), first)
     } else {
         let (journal, records) = store.take(&store.find("last").unwrap(), by).unwrap();
-        let Event::RunPlanned(planned) = &records[0].event else { panic!("the first event") };
+        let Event::Run(RunEvent::Planned(planned)) = &records[0].event else {
+            panic!("the first event")
+        };
         let plan = planned::restore(planned).unwrap().plan;
         let state = RunState::of(&records).unwrap();
         let first = match words[1] {
             "Resume" if state.status.has_ended() => return,
-            "Resume" => Event::RunResumed { by: by.to_owned() },
+            "Resume" => Event::Run(RunEvent::Resumed { by: by.to_owned() }),
             _ if !decide::can_turn(&state, &Requested::default()) => return,
-            _ => Event::RollbackRequested { by: by.to_owned(), reason: None, hosts: None },
+            _ => Event::Run(RunEvent::RollbackRequested {
+                by: by.to_owned(),
+                reason: None,
+                hosts: None,
+            }),
         };
         (journal, plan, state, first)
     };
@@ -427,5 +439,5 @@ fn new_run(folder: &Path, by: &str) -> (ResolvedPlan, Event) {
     let given = Given { plan_dir: folder.to_owned(), ..Given::default() };
     let plan = resolve::resolve(plan, inventory, &given, &mut sources, &mut found).unwrap();
     let first = planned::planned(&plan, "plan.yaml", &text, by, BTreeMap::new());
-    (plan, Event::RunPlanned(Box::new(first)))
+    (plan, Event::Run(RunEvent::Planned(Box::new(first))))
 }

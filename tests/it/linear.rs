@@ -1,7 +1,7 @@
 //! The time for a run grows with its steps and its hosts, not with their square: what is done, and hosts to which
 //! nothing happened, are not looked at again. How long a run takes is measured by `benches/run.rs`.
 
-use planrun::event::{Event, HostStatus};
+use planrun::event::{Event, HostStatus, TaskEvent};
 use planrun::history::RunState;
 use planrun::inventory::HostName;
 use planrun::run::decide::{Agenda, Decision, decide};
@@ -27,8 +27,7 @@ fn after(scene: &Scene, step: &str) -> RunState {
     let journal = Memory::default();
     scene.drive(&clock, &scene.world(&clock, vec![]), &journal, None).unwrap();
     let records = journal.records.into_inner();
-    let ends =
-        |event: &Event| matches!(event, Event::TaskEnded { task, .. } if task.step.0 == step);
+    let ends = |event: &Event| matches!(event, Event::Task { task, event: TaskEvent::Ended { .. } } if task.step.0 == step);
     let last = records.iter().position(|record| ends(&record.event)).unwrap();
     RunState::of(&records[..=last]).unwrap()
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use async_trait::async_trait;
-use planrun::event::{Event, PreflightVerdict, RunStatus};
+use planrun::event::{Event, HostEvent, PreflightVerdict, RunStatus};
 use planrun::inventory::Host;
 use planrun::run::exit_status;
 use planrun::transport::model::ModelTransport;
@@ -136,7 +136,7 @@ fn each_user_of_the_plan_is_tried_on_each_host_and_a_refusal_ends_the_run_with_7
                 .borrow()
                 .iter()
                 .filter_map(|record| match &record.event {
-                    Event::PreflightEnded { verdict, .. } => {
+                    Event::Host { event: HostEvent::PreflightEnded { verdict, .. }, .. } => {
                         Some(matches!(verdict, PreflightVerdict::NoAnswer(_)))
                     }
                     _ => None,

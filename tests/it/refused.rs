@@ -1,7 +1,7 @@
 //! Runs in which a host is refused, or out of reach, when its turn comes: earlier ones have
 //! succeeded or failed by then, and the end of the run says of each what is so.
 
-use planrun::event::{Event, HostStatus, RunStatus};
+use planrun::event::{Event, HostStatus, RunEvent, RunStatus};
 use planrun::history::RunState;
 use planrun::run::exit_status;
 use planrun::transport::model::FaultSpec;
@@ -53,7 +53,7 @@ fn run(plan: &str, limit: Option<&str>, faults: Vec<FaultSpec>) -> (RunState, St
     let journal = Memory::default();
     let state = scene.drive(&clock, &world, &journal, None).unwrap();
     let records = journal.records.borrow();
-    let Event::RunEnded { why, .. } = &records.last().unwrap().event else {
+    let Event::Run(RunEvent::Ended { why, .. }) = &records.last().unwrap().event else {
         panic!("{}", trace(&journal));
     };
     (state, why.clone().unwrap_or_default())

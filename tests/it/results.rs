@@ -1,6 +1,6 @@
 //! What the `id` of a step names, and what is kept of long outputs.
 
-use planrun::event::{Event, HostStatus, Outcome, TaskStatus};
+use planrun::event::{Event, HostStatus, Outcome, TaskEvent, TaskStatus};
 
 use crate::harness::{Ended, Planrun};
 
@@ -116,12 +116,17 @@ fn the_end_of_a_long_output_is_kept_and_shown() {
     let ended = apply(&planrun, steps);
     ended.exits(1);
     let story = ended.story();
-    let kept = story.0.iter().find_map(|record| match &record.event {
-        Event::AttemptEnded { outcome: Outcome::Ended { stderr, cut: true, .. }, .. } => {
-            Some(stderr)
-        }
-        _ => None,
-    });
+    let kept =
+        story.0.iter().find_map(|record| match &record.event {
+            Event::Task {
+                event:
+                    TaskEvent::AttemptEnded {
+                        outcome: Outcome::Ended { stderr, cut: true, .. }, ..
+                    },
+                ..
+            } => Some(stderr),
+            _ => None,
+        });
     let kept = kept.expect("the outcome is kept and says that it was cut");
     assert!(kept.starts_with("1\n2\n") && kept.ends_with("100000\nthe disk is full\n"), "{kept}");
     assert!(kept.contains(" bytes left out]\n") && kept.len() < 5_000, "{kept}");

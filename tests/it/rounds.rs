@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use planrun::event::{Answer, Event, Record, RunStatus, StepPath, TaskId, TaskStatus};
+use planrun::event::{Answer, Event, Record, RunStatus, StepPath, TaskEvent, TaskId, TaskStatus};
 use planrun::inventory::HostName;
 use planrun::run::exit_status;
 use serde_json::json;
@@ -40,9 +40,9 @@ fn short(sent: &[String]) -> Vec<&str> {
 fn rounds(records: &[Record]) -> Vec<(u32, Duration)> {
     let mut rounds = Vec::new();
     for (index, record) in records.iter().enumerate() {
-        if let Event::RoundBegun { round, .. } = &record.event {
+        if let Event::Task { event: TaskEvent::BlockRetried { round, .. }, .. } = &record.event {
             let first = records[index..].iter().find(|later| {
-                matches!(&later.event, Event::TaskBegun { task, .. } if task.step.0 == "stop")
+                matches!(&later.event, Event::Task { task, event: TaskEvent::Started { .. } } if task.step.0 == "stop")
             });
             let until = first.unwrap().at.duration_since(record.at);
             rounds.push((*round, until.try_into().unwrap()));

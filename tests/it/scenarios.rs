@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use planrun::diagnostic::Diagnostics;
-use planrun::event::{Answer, Event, Question, Record, StepPath};
+use planrun::event::{Answer, Event, Question, Record, StepPath, TaskEvent};
 use planrun::history::RunState;
 use planrun::inventory::{HostName, Inventory};
 use planrun::run::{Asker, exit_status};
@@ -230,7 +230,10 @@ fn walk(folder: &Path, file: &Value, scenario: &Value) -> Vec<String> {
 /// Returns the task that is sent for, or ends, first.
 fn first_task(records: &[Record]) -> Option<TaskId> {
     records.iter().find_map(|record| match &record.event {
-        Event::AttemptIntended { task, .. } | Event::TaskEnded { task, .. } => Some(task.clone()),
+        Event::Task {
+            task,
+            event: TaskEvent::AttemptIntended { .. } | TaskEvent::Ended { .. },
+        } => Some(task.clone()),
         _ => None,
     })
 }

@@ -13,7 +13,8 @@ use async_trait::async_trait;
 use planrun::clock::Clock;
 use planrun::diagnostic::{Diagnostics, render};
 use planrun::event::{
-    Answer, Event, HostStatus, Journal, JournalError, Outcome, Question, Record, Reporter, RunId,
+    Answer, Event, HostStatus, Journal, JournalError, Outcome, Question, Record, Reporter,
+    RunEvent, RunId, TaskEvent,
 };
 use planrun::history::RunState;
 use planrun::inventory::HostName;
@@ -41,7 +42,7 @@ pub(crate) struct Memory {
 impl Journal for Memory {
     async fn append(&self, records: &[Record]) -> Result<(), JournalError> {
         let mut kept = self.records.borrow_mut();
-        let is_sent = |task| matches!(kept.last().map(|last| &last.event), Some(Event::AttemptIntended { task: it, .. }) if it == task);
+        let is_sent = |task| matches!(kept.last().map(|last| &last.event), Some(Event::Task { task: it, event: TaskEvent::AttemptIntended { .. } }) if it == task);
         if self.dies_after.is_some_and(|limit| kept.len() >= limit)
             || self.dies_at.as_ref().is_some_and(is_sent)
         {
@@ -60,7 +61,10 @@ struct Watching {
 
 impl Reporter for Watching {
     fn event(&mut self, record: &Record) {
-        if let Event::AttemptIntended { task, .. } | Event::RoundBegun { task, .. } = &record.event
+        if let Event::Task {
+            task,
+            event: TaskEvent::AttemptIntended { .. } | TaskEvent::BlockRetried { .. },
+        } = &record.event
             && Some(task) == self.stops_at.as_ref()
         {
             self.stop.request("INT");
@@ -196,9 +200,9 @@ impl Scene {
     ) -> Option<RunState> {
         let is_new = journal.records.borrow().is_empty();
         let first = if is_new {
-            Event::RunPlanned(Box::new(self.planned.clone()))
+            Event::Run(RunEvent::Planned(Box::new(self.planned.clone())))
         } else {
-            Event::RunResumed { by: "test@here".into() }
+            Event::Run(RunEvent::Resumed { by: "test@here".into() })
         };
         self.drive_from(clock, world, journal, asker, stops_at, first)
     }
@@ -262,7 +266,7 @@ impl Resumed {
     /// How many attempts at a step are known to have failed.
     pub(crate) fn refusals(&self, step: &str) -> usize {
         let records = self.journal.records.borrow();
-        let refused = |record: &&Record| matches!(&record.event, Event::AttemptEnded { task, outcome: Outcome::Ended { exit: Exit::Code(1), .. }, .. } if task.step.0 == step);
+        let refused = |record: &&Record| matches!(&record.event, Event::Task { task, event: TaskEvent::AttemptEnded { outcome: Outcome::Ended { exit: Exit::Code(1), .. }, .. } } if task.step.0 == step);
         records.iter().filter(refused).count()
     }
 }
@@ -319,7 +323,9 @@ pub(crate) fn status(state: &RunState, host: &str) -> HostStatus {
 pub(crate) fn sent(journal: &Memory) -> Vec<String> {
     let records = journal.records.borrow();
     let commands = records.iter().filter_map(|record| match &record.event {
-        Event::AttemptIntended { on, command, .. } => Some(format!("{on}: {command}")),
+        Event::Task { event: TaskEvent::AttemptIntended { on, command, .. }, .. } => {
+            Some(format!("{on}: {command}"))
+        }
         _ => None,
     });
     commands.collect()
@@ -333,7 +339,7 @@ pub(crate) fn trace(journal: &Memory) -> String {
         .borrow()
         .iter()
         .map(|record| match &record.event {
-            Event::RunPlanned(_) => "planned".to_owned(),
+            Event::Run(RunEvent::Planned(_)) => "planned".to_owned(),
             event => format!("{} {event:?}", record.seq),
         })
         .collect::<Vec<_>>()

@@ -15,9 +15,6 @@ use crate::support::{faults_of_plan, fenced, files, root, shown, text};
 /// The most lines of a file, its tests not counted.
 const MAX_LINES: usize = 500;
 
-/// Files that may be longer, and why.
-const LONGER: &[(&str, &str)] = &[("src/event.rs", "all facts of a run are read side by side")];
-
 /// A Rust file of `src` that is part of the program.
 struct File {
     /// `src/run/decide.rs`.
@@ -155,12 +152,8 @@ fn files_have_a_size_that_can_be_read() {
     let mut faults = Vec::new();
     for code in code() {
         let lines = code.text.lines().count();
-        let excused = LONGER.iter().any(|(path, _)| *path == code.path);
-        if lines > MAX_LINES && !excused {
+        if lines > MAX_LINES {
             faults.push(format!("{}: {lines} lines; divide it by subject", code.path));
-        }
-        if lines <= MAX_LINES && excused {
-            faults.push(format!("{}: {lines} lines; needs no exception", code.path));
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));

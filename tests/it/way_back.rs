@@ -1,7 +1,7 @@
 //! `planrun rollback` where hosts are past their point of no return: they are refused, by name,
 //! and nothing is said or recorded of them that is not so.
 
-use planrun::event::{Answer, Event, HostStatus, Record, RunStatus};
+use planrun::event::{Answer, Event, HostStatus, Record, RunEvent, RunStatus};
 use planrun::history::RunState;
 
 use crate::harness::{Ended, Planrun};
@@ -149,7 +149,7 @@ fn where_nothing_was_begun_there_is_nothing_to_undo_and_nothing_is_recorded() {
     let inventory = "all: {hosts: {here: {planrun_connection: local}}}\n";
     let inventory = planrun.file("inventory.yaml", inventory);
     let mut going = planrun.begin_json(&["apply", &plan, "-i", &inventory]);
-    going.until("it is planned", |event| matches!(event, Event::RunPlanned(_)));
+    going.until("it is planned", |event| matches!(event, Event::Run(RunEvent::Planned(_))));
     going.kill();
 
     let said = refuses(&planrun);
@@ -279,7 +279,11 @@ fn a_controller_that_dies_on_the_way_back_changes_nothing_of_the_end() {
             seq: state.seq + 1,
             epoch: 1,
             at: clock.now(),
-            event: Event::RollbackRequested { by: "test@here".into(), reason: None, hosts: None },
+            event: Event::Run(RunEvent::RollbackRequested {
+                by: "test@here".into(),
+                reason: None,
+                hosts: None,
+            }),
         });
         let dying = Memory {
             dies_after: Some(records.len() + more),

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use planrun::clock::Clock;
-use planrun::event::{Answer, Event, HostStatus, Question, Record, RunStatus, StepPath};
+use planrun::event::{
+    Answer, Event, HostEvent, HostStatus, Question, Record, RunEvent, RunStatus, StepPath,
+    TaskEvent,
+};
 use planrun::history::RunState;
 use planrun::inventory::HostName;
 use planrun::run::{Asker, exit_status};
@@ -50,7 +53,8 @@ fn plan(serial: &str, asks: &str) -> String {
 fn asks_back(journal: &Memory, clock: &Clock, hosts: Option<&[&str]>) {
     let seq = journal.records.borrow().len() as u64 + 1;
     let hosts = hosts.map(|hosts| hosts.iter().copied().map(HostName::new).collect());
-    let event = Event::RollbackRequested { by: "test@here".into(), reason: None, hosts };
+    let event =
+        Event::Run(RunEvent::RollbackRequested { by: "test@here".into(), reason: None, hosts });
     journal.records.borrow_mut().push(Record { seq, epoch: 1, at: clock.now(), event });
 }
 
@@ -58,9 +62,13 @@ fn asks_back(journal: &Memory, clock: &Clock, hosts: Option<&[&str]>) {
 fn way_back(journal: &Memory) -> Vec<String> {
     let records = journal.records.borrow();
     let turns = records.iter().filter_map(|record| match &record.event {
-        Event::RollbackBegun { host, .. } => Some(format!("-{host}")),
-        Event::HostEnded { host, status: HostStatus::RolledBack, .. } => Some(format!("+{host}")),
-        Event::HostEnded { host, status: HostStatus::Stuck, .. } => Some(format!("!{host}")),
+        Event::Host { host, event: HostEvent::RollbackStarted { .. } } => Some(format!("-{host}")),
+        Event::Host { host, event: HostEvent::Ended { status: HostStatus::RolledBack, .. } } => {
+            Some(format!("+{host}"))
+        }
+        Event::Host { host, event: HostEvent::Ended { status: HostStatus::Stuck, .. } } => {
+            Some(format!("!{host}"))
+        }
         _ => None,
     });
     turns.collect()
@@ -212,7 +220,7 @@ fn the_rollback_of_postgresql_never_stops_two_servers_at_once() {
     let started: Vec<String> = {
         let records = journal.records.borrow();
         let begun = records.iter().filter_map(|record| match &record.event {
-            Event::HostBegun { host } => Some(host.to_string()),
+            Event::Host { host, event: HostEvent::Started } => Some(host.to_string()),
             _ => None,
         });
         begun.collect()
@@ -288,12 +296,14 @@ fn the_operator_is_asked_at_once_and_the_other_host_goes_on_meanwhile() {
     let position = |is_it: &dyn Fn(&Event) -> bool| {
         journal.records.borrow().iter().position(|record| is_it(&record.event)).unwrap()
     };
-    let answered = position(&|event| matches!(event, Event::QuestionAnswered { .. }));
+    let answered = position(&|event| {
+        matches!(event, Event::Task { event: TaskEvent::QuestionAnswered { .. }, .. })
+    });
     let ended = position(
-        &|event| matches!(event, Event::HostEnded { host, .. } if host.as_str() == "backend2"),
+        &|event| matches!(event, Event::Host { host, event: HostEvent::Ended { .. } } if host.as_str() == "backend2"),
     );
     let third = position(
-        &|event| matches!(event, Event::HostBegun { host } if host.as_str() == "backend3"),
+        &|event| matches!(event, Event::Host { host, event: HostEvent::Started } if host.as_str() == "backend3"),
     );
     assert!(ended < answered && answered < third, "{}", trace(&journal));
 }

@@ -1,8 +1,8 @@
 //! The possible results of a run, as stories.
 
 use crate::event::{
-    Answer, Event, HostStatus, Outcome, PreflightVerdict, Question, Record, RunStatus, Seen,
-    TaskStatus, Truth,
+    Answer, Event, HostEvent, HostStatus, Outcome, PreflightVerdict, Question, Record, RunEvent,
+    RunStatus, Seen, TaskEvent, TaskStatus, Truth,
 };
 use crate::report::sample::{Story, exited, host, reason, seen, task, waiting};
 use crate::transport::TransportError;
@@ -76,17 +76,19 @@ pub(crate) fn paused() -> Story {
         story.after(10_000);
     }
     let users = seen("", "backend.users == 0", Truth::False, &[("backend.users", "2")]);
-    story.event(Event::QuestionAsked {
+    story.event(Event::Task {
         task: task("backend1", "expire"),
-        question: Question {
-            text: "`backend.users == 0` is still false after 15m. Continue anyway?".to_owned(),
-            why: reason("", vec![users]),
-            answers: vec![Answer::Continue, Answer::Wait, Answer::Fail],
+        event: TaskEvent::QuestionAsked {
+            question: Question {
+                text: "`backend.users == 0` is still false after 15m. Continue anyway?".to_owned(),
+                why: reason("", vec![users]),
+                answers: vec![Answer::Continue, Answer::Wait, Answer::Fail],
+            },
         },
     });
-    story.event(Event::RunPaused {
+    story.event(Event::Run(RunEvent::Paused {
         why: "a question is open, and there is no terminal to ask at".to_owned(),
-    });
+    }));
     story
 }
 
@@ -94,13 +96,15 @@ pub(crate) fn paused() -> Story {
 pub(crate) fn answered() -> Story {
     let mut story = paused();
     story.after(600_000);
-    story.event(Event::QuestionAnswered {
+    story.event(Event::Task {
         task: task("backend1", "expire"),
-        answer: Answer::Continue,
-        reason: Some("two monitoring accounts".to_owned()),
-        by: "bob@ops2".to_owned(),
+        event: TaskEvent::QuestionAnswered {
+            answer: Answer::Continue,
+            reason: Some("two monitoring accounts".to_owned()),
+            by: "bob@ops2".to_owned(),
+        },
     });
-    story.event(Event::RunResumed { by: "bob@ops2".to_owned() });
+    story.event(Event::Run(RunEvent::Resumed { by: "bob@ops2".to_owned() }));
     story.close("backend1", "expire", TaskStatus::Unchanged, None);
     story
 }
@@ -108,7 +112,9 @@ pub(crate) fn answered() -> Story {
 /// A preflight fails.
 pub(crate) fn refused() -> Story {
     let mut story = Story::new(&["backend1", "backend2"]);
-    story.event(Event::PreflightEnded { host: host("backend1"), verdict: PreflightVerdict::Held });
+    story.event(
+        HostEvent::PreflightEnded { verdict: PreflightVerdict::Passed }.of(&host("backend1")),
+    );
     let mail = seen(
         "the test user has mail (else the check at the end would prove nothing)",
         "folders | length > 0 and mailboxes.INBOX.messages > 0",
@@ -116,10 +122,12 @@ pub(crate) fn refused() -> Story {
         &[("folders | length", "4"), ("mailboxes.INBOX.messages", "0")],
     );
     let service = seen("it is in service", "in_service", Truth::True, &[]);
-    story.event(Event::PreflightEnded {
-        host: host("backend2"),
-        verdict: PreflightVerdict::NotHeld(reason("1 of 2 checks failed", vec![service, mail])),
-    });
+    story.event(
+        HostEvent::PreflightEnded {
+            verdict: PreflightVerdict::Failed(reason("1 of 2 checks failed", vec![service, mail])),
+        }
+        .of(&host("backend2")),
+    );
     story.finish(RunStatus::Refused, None);
     story
 }
@@ -127,14 +135,18 @@ pub(crate) fn refused() -> Story {
 /// A host is unreachable before the start.
 pub(crate) fn unreachable() -> Story {
     let mut story = Story::new(&["backend1", "backend2"]);
-    story.event(Event::PreflightEnded { host: host("backend1"), verdict: PreflightVerdict::Held });
-    story.event(Event::PreflightEnded {
-        host: host("backend2"),
-        verdict: PreflightVerdict::NoAnswer(TransportError::Unreachable {
-            host: host("backend2"),
-            why: "no route to host 192.0.2.12 port 22".to_owned(),
-        }),
-    });
+    story.event(
+        HostEvent::PreflightEnded { verdict: PreflightVerdict::Passed }.of(&host("backend1")),
+    );
+    story.event(
+        HostEvent::PreflightEnded {
+            verdict: PreflightVerdict::NoAnswer(TransportError::Unreachable {
+                host: host("backend2"),
+                why: "no route to host 192.0.2.12 port 22".to_owned(),
+            }),
+        }
+        .of(&host("backend2")),
+    );
     story.finish(RunStatus::Refused, None);
     story
 }
@@ -145,11 +157,11 @@ pub(crate) fn interrupted() -> Story {
     story.begin("backend1");
     story.open("backend1", "drain");
     story.attempt("backend1", "drain", 1, "director1", "doveadm director update 198.51.100.1 0");
-    story.event(Event::StopRequested { by: "INT".to_owned() });
+    story.event(Event::Run(RunEvent::StopRequested { by: "INT".to_owned() }));
     story.after(300);
     story.answer("backend1", "drain", 1, exited(0, ""));
     story.close("backend1", "drain", TaskStatus::Changed, None);
-    story.event(Event::RunPaused { why: "stopped by INT".to_owned() });
+    story.event(Event::Run(RunEvent::Paused { why: "stopped by INT".to_owned() }));
     story
 }
 
@@ -176,33 +188,39 @@ pub(crate) fn past_return() -> Story {
 pub(crate) fn hostile() -> Vec<Record> {
     let evil = "\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}\r\n\u{8}x\u{7f}";
     let mut story = Story::new(&["backend1"]);
-    story.event(Event::PreflightEnded {
-        host: host("backend1"),
-        verdict: PreflightVerdict::NotHeld(reason(
-            evil,
-            vec![seen(evil, evil, Truth::False, &[(evil, evil)])],
-        )),
-    });
-    story.event(Event::RunStarted);
+    story.event(
+        HostEvent::PreflightEnded {
+            verdict: PreflightVerdict::Failed(reason(
+                evil,
+                vec![seen(evil, evil, Truth::False, &[(evil, evil)])],
+            )),
+        }
+        .of(&host("backend1")),
+    );
+    story.event(Event::Run(RunEvent::Started));
     story.begin("backend1");
     story.open("backend1", evil);
     story.attempt("backend1", evil, 1, "backend1", evil);
     story.answer("backend1", evil, 1, exited(1, evil));
     let wrong =
         Seen { error: Some(evil.to_owned()), ..seen(evil, "x", Truth::Unknown, &[(evil, evil)]) };
-    story.event(Event::QuestionAsked {
+    story.event(Event::Task {
         task: task("backend1", evil),
-        question: Question {
-            text: evil.to_owned(),
-            why: reason(evil, vec![wrong.clone()]),
-            answers: vec![Answer::Done],
+        event: TaskEvent::QuestionAsked {
+            question: Question {
+                text: evil.to_owned(),
+                why: reason(evil, vec![wrong.clone()]),
+                answers: vec![Answer::Done],
+            },
         },
     });
-    story.event(Event::QuestionAnswered {
+    story.event(Event::Task {
         task: task("backend1", evil),
-        answer: Answer::Done,
-        reason: Some(evil.to_owned()),
-        by: evil.to_owned(),
+        event: TaskEvent::QuestionAnswered {
+            answer: Answer::Done,
+            reason: Some(evil.to_owned()),
+            by: evil.to_owned(),
+        },
     });
     let why = Some(reason(evil, vec![wrong]));
     story.close("backend1", evil, TaskStatus::Failed, why.clone());

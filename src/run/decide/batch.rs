@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::event::{Event, HostStatus, Reason};
+use crate::event::{Event, HostEvent, HostStatus, Reason};
 use crate::history::{HostState, Requested, RunState};
 use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
@@ -72,7 +72,7 @@ pub(super) fn next_forward(
         return Vec::new();
     }
     let batch = batch(&plan.plan.serial, all, agenda.first);
-    batch.filter_map(is_open).map(|host| Event::HostBegun { host: host.clone() }).collect()
+    batch.filter_map(is_open).map(|host| HostEvent::Started.of(host)).collect()
 }
 
 /// The next hosts that are rolled back where the operator asked for that; none while one is not
@@ -102,7 +102,7 @@ pub(super) fn next_back(plan: &ResolvedPlan, state: &RunState, agenda: &mut Agen
 /// The event that turns a host where the operator asked for a rollback.
 pub(super) fn turn(host: &HostName) -> Event {
     let why = Reason::of("requested by an operator");
-    Event::RollbackBegun { host: host.clone(), why }
+    HostEvent::RollbackStarted { why }.of(host)
 }
 
 /// The hosts of a rollback that were started, the last one first.

@@ -7,7 +7,7 @@
 
 use std::cell::Cell;
 
-use crate::event::{Answer, Event, Reason, TaskStatus};
+use crate::event::{Answer, Event, Reason, TaskEvent, TaskStatus};
 use crate::history::{HostState, TaskState};
 use crate::inventory::HostName;
 use crate::plan::{OnFailure, Step};
@@ -196,14 +196,14 @@ pub(super) fn closing(
     status: TaskStatus,
     why: Option<Reason>,
 ) -> Event {
-    let task = TaskId { host: name.clone(), step: spot.path() };
     let done = matches!(status, TaskStatus::Changed | TaskStatus::Unchanged);
-    match &spot.step.point_of_no_return {
+    let event = match &spot.step.point_of_no_return {
         Some(sentence) if done && !spot.is_item() && host.no_return.is_none() => {
-            Event::PointOfNoReturn { task, why: sentence.clone() }
+            TaskEvent::PointOfNoReturn { why: sentence.clone() }
         }
-        _ => Event::TaskEnded { task, status, why, result: None },
-    }
+        _ => TaskEvent::Ended { status, why, result: None },
+    };
+    event.of(&TaskId { host: name.clone(), step: spot.path() })
 }
 
 /// Why a step failed, with its title where the reason does not name it.

@@ -25,7 +25,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use crate::event::{
-    Answer, Event, JournalError, Outcome, Progress, Question, Reason, TaskStatus, Truth,
+    Answer, JournalError, Outcome, Progress, Question, Reason, TaskEvent, TaskStatus, Truth,
 };
 use crate::history::{AttemptState, Last};
 use crate::inventory::HostName;
@@ -339,8 +339,7 @@ impl Task<'_, '_, '_> {
         let met = self.live.meet(host, self.guard).await?;
         let ordinal = u32::try_from(self.state().attempts.len() + 1).unwrap_or(u32::MAX);
         let attempt = self.attempt_id(ordinal);
-        self.note(Event::AttemptIntended {
-            task: self.id.clone(),
+        self.note(TaskEvent::AttemptIntended {
             attempt: attempt.clone(),
             ordinal,
             on: on.clone(),
@@ -359,7 +358,7 @@ impl Task<'_, '_, '_> {
             Err(error) => Some(Outcome::NotSent(error.clone())),
         };
         if let Some(outcome) = outcome {
-            self.note(Event::AttemptEnded { task: self.id.clone(), attempt, outcome }).await?;
+            self.note(TaskEvent::AttemptEnded { attempt, outcome }).await?;
         }
         Ok(Ok((patience, result)))
     }

@@ -13,7 +13,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use crate::duration;
-use crate::event::{Answer, Event, JournalError, Reason, TaskStatus};
+use crate::event::{Answer, JournalError, Reason, TaskEvent, TaskStatus};
 use crate::inventory::HostName;
 use crate::run::Live;
 use crate::run::perform::Task;
@@ -144,6 +144,6 @@ impl Task<'_, '_, '_> {
             return Ok(());
         }
         let task = TaskId { host: self.host.clone(), step: block.clone() };
-        self.note(Event::TimeSpent { task, spent }).await
+        self.live.note(TaskEvent::TimeSpent { spent }.of(&task)).await
     }
 }

@@ -7,7 +7,7 @@
 //! Not so in an `uninterruptible` block of which something may have run: to stop half-way there is
 //! the greater harm, so it is gone on with.
 
-use crate::event::{Event, JournalError, TaskStatus};
+use crate::event::{JournalError, TaskEvent, TaskStatus};
 use crate::run::decide;
 use crate::run::perform::{End, Task, Turn};
 use crate::run::spot::Spot;
@@ -24,8 +24,7 @@ impl<'r> Task<'_, 'r, '_> {
                 return Ok(Some(Turn::Stopped));
             }
             if seen.holds() {
-                let task = block.id;
-                self.note(Event::RequirementsHeld { task }).await?;
+                block.note(TaskEvent::RequirementsPassed).await?;
                 continue;
             }
             let text = "a check in `requires` no longer passes; nothing more was sent";

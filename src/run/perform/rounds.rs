@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::event::{Event, JournalError, Progress, TaskStatus};
+use crate::event::{JournalError, Progress, TaskEvent, TaskStatus};
 use crate::plan::Retry;
 use crate::run::decide;
 use crate::run::perform::wait::TICK;
@@ -53,8 +53,7 @@ impl Task<'_, '_, '_> {
                     return Ok(self.failed(TaskStatus::Failed, why));
                 }
             }
-            let task = self.id.clone();
-            self.note(Event::WaitTicked { task, waited }).await?;
+            self.note(TaskEvent::WaitTicked { waited }).await?;
             self.note_spent().await?;
             if stopped || waited >= state.delay {
                 return Ok(Turn::Stopped);
@@ -76,6 +75,6 @@ impl Task<'_, '_, '_> {
             delay,
             why: why.text.clone(),
         });
-        self.note(Event::RoundBegun { task: self.id.clone(), round, of, delay, why, again }).await
+        self.note(TaskEvent::BlockRetried { round, of, delay, why, again }).await
     }
 }

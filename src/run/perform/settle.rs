@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use crate::event::{Answer, Event, JournalError, Outcome, Progress, Question, Reason};
+use crate::event::{Answer, JournalError, Outcome, Progress, Question, Reason, TaskEvent};
 use crate::history::AttemptState;
 use crate::inventory::HostName;
 use crate::output::Reading;
@@ -59,8 +59,8 @@ impl Task<'_, '_, '_> {
         };
         // What may be running was so before.
         if attempt.outcome.is_none() || !outcome.may_be_running() {
-            let (task, attempt) = (self.id.clone(), attempt.id.clone());
-            self.note(Event::AttemptEnded { task, attempt, outcome }).await?;
+            let attempt = attempt.id.clone();
+            self.note(TaskEvent::AttemptEnded { attempt, outcome }).await?;
         }
         Ok(output)
     }

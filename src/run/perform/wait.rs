@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::event::{
-    Answer, Event, JournalError, Progress, Question, Reason, Seen, TaskStatus, Truth,
+    Answer, JournalError, Progress, Question, Reason, Seen, TaskEvent, TaskStatus, Truth,
 };
 use crate::plan::{Late, OnTimeout, Wait};
 use crate::run::perform::{End, Task, Turn};
@@ -103,7 +103,7 @@ impl Task<'_, '_, '_> {
             let waited = counted + clock.monotonic().saturating_sub(begin);
             if stopped || waited >= ticked + TICK {
                 ticked = waited;
-                self.note(Event::WaitTicked { task: self.id.clone(), waited }).await?;
+                self.note(TaskEvent::WaitTicked { waited }).await?;
                 self.note_spent().await?;
             }
             if stopped {

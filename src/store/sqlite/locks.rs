@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, Transaction, params};
 
 use super::read::{COLUMNS, Listed, listed};
-use crate::event::{Event, Record, RunId, RunStatus};
+use crate::event::{Event, Record, RunEvent, RunId, RunStatus};
 
 /// A machine that another run has.
 #[derive(Debug)]
@@ -29,8 +29,10 @@ pub(in crate::store) fn taken(
 ) -> Result<Option<Taken>, rusqlite::Error> {
     for record in records {
         let machines = match &record.event {
-            Event::RunPlanned(planned) => planned.locked_machines(),
-            Event::RunResumed { .. } | Event::RollbackRequested { .. } => kept(connection, run)?,
+            Event::Run(RunEvent::Planned(planned)) => planned.locked_machines(),
+            Event::Run(RunEvent::Resumed { .. } | RunEvent::RollbackRequested { .. }) => {
+                kept(connection, run)?
+            }
             _ => continue,
         };
         let mut holders = connection.prepare(&format!(

@@ -139,7 +139,11 @@ fn a_change_that_a_director_reports_as_failed_but_took_effect_is_not_sent_again(
 
     let mut going = planrun.begin_json(&[&words[..], &SHORT_DRAIN].concat());
     let sent = going.until_sends("backend1/drain");
-    let planrun::event::Event::AttemptIntended { on, .. } = sent.event else {
+    let planrun::event::Event::Task {
+        event: planrun::event::TaskEvent::AttemptIntended { on, .. },
+        ..
+    } = sent.event
+    else {
         unreachable!("asked for")
     };
     let other = match on.as_str() {
@@ -148,7 +152,7 @@ fn a_change_that_a_director_reports_as_failed_but_took_effect_is_not_sent_again(
     };
     cluster.fault(other, "director_stopped");
     let attempt = going.until("the change has ended", |event| {
-        matches!(event, planrun::event::Event::AttemptEnded { task, .. }
+        matches!(event, planrun::event::Event::Task { task, event: planrun::event::TaskEvent::AttemptEnded { .. } }
             if task.to_string() == "backend1/drain")
     });
     cluster.heal(other, "director_stopped");

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use planrun::event::{Answer, Event, HostStatus, Record};
+use planrun::event::{Answer, Event, HostEvent, HostStatus, Record, TaskEvent};
 
 use crate::cluster::{Cluster, SHORT_WATCH, restart_plan};
 use crate::harness::{Ended, Going, Planrun, Story};
@@ -228,7 +228,7 @@ fn at(mut going: Going, instant: &At) -> String {
             (reached, *later, format!("{later:?} after event {wanted}"))
         }
         At::Sent(task, later) => {
-            let is_sent = |event: &Event| matches!(event, Event::AttemptIntended { task: it, .. } if it.to_string() == *task);
+            let is_sent = |event: &Event| matches!(event, Event::Task { task: it, event: TaskEvent::AttemptIntended { .. } } if it.to_string() == *task);
             let reached = going.until_or_end(is_sent).is_some();
             (reached, *later, format!("{later:?} after {task} was sent"))
         }
@@ -285,14 +285,20 @@ fn under_way(story: &Story) -> String {
     let mut open: Vec<(String, String)> = Vec::new();
     for Record { event, .. } in &story.0 {
         match event {
-            Event::TaskBegun { task, .. } if task.step.0.starts_with("cut_over") => {
+            Event::Task { task, event: TaskEvent::Started { .. } }
+                if task.step.0.starts_with("cut_over") =>
+            {
                 open.push((task.to_string(), format!("in {task}")));
             }
-            Event::TaskEnded { task, .. } => open.retain(|(name, _)| *name != task.to_string()),
-            Event::AttemptIntended { attempt, on, command, .. } => {
+            Event::Task { task, event: TaskEvent::Ended { .. } } => {
+                open.retain(|(name, _)| *name != task.to_string());
+            }
+            Event::Task {
+                event: TaskEvent::AttemptIntended { attempt, on, command, .. }, ..
+            } => {
                 open.push((attempt.0.clone(), format!("`{command}` on {on}")));
             }
-            Event::AttemptEnded { attempt, .. } => {
+            Event::Task { event: TaskEvent::AttemptEnded { attempt, .. }, .. } => {
                 open.retain(|(name, _)| *name != attempt.0);
             }
             _ => {}
@@ -320,10 +326,10 @@ fn open_question(story: &Story) -> Option<(String, Vec<Answer>)> {
     let mut open = None;
     for Record { event, .. } in &story.0 {
         match event {
-            Event::QuestionAsked { task, question } => {
+            Event::Task { task, event: TaskEvent::QuestionAsked { question } } => {
                 open = Some((task.to_string(), question.answers.clone()));
             }
-            Event::QuestionAnswered { .. } => open = None,
+            Event::Task { event: TaskEvent::QuestionAnswered { .. }, .. } => open = None,
             _ => {}
         }
     }
@@ -331,9 +337,14 @@ fn open_question(story: &Story) -> Option<(String, Vec<Answer>)> {
 }
 
 fn passed_no_return(story: &Story) -> bool {
-    story.0.iter().any(|record| matches!(record.event, Event::PointOfNoReturn { .. }))
+    story.0.iter().any(|record| {
+        matches!(record.event, Event::Task { event: TaskEvent::PointOfNoReturn { .. }, .. })
+    })
 }
 
 fn is_started(story: &Story) -> bool {
-    story.0.iter().any(|record| matches!(record.event, Event::HostBegun { .. }))
+    story
+        .0
+        .iter()
+        .any(|record| matches!(record.event, Event::Host { event: HostEvent::Started, .. }))
 }

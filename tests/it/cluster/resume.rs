@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use planrun::event::{Event, HostStatus, TaskStatus};
+use planrun::event::{Event, HostStatus, RunEvent, TaskStatus};
 
 use crate::cluster::{Cluster, SHORT_WATCH, WHOLE_RESTART, restart_plan};
 use crate::harness::{Going, Planrun};
@@ -24,7 +24,8 @@ fn an_interrupted_wait_goes_on_with_what_is_left_of_it() {
     let paused = going.end();
     let run = planrun.newest();
     let mut going = planrun.begin_json(&["resume", &run]);
-    going.until("the run is resumed", |event| matches!(event, Event::RunResumed { .. }));
+    going
+        .until("the run is resumed", |event| matches!(event, Event::Run(RunEvent::Resumed { .. })));
     thread::sleep(Duration::from_secs(3));
     going.interrupt();
     let paused_again = going.end();

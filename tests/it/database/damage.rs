@@ -34,7 +34,7 @@ async fn a_changed_or_lost_event_is_noticed_in_its_run_alone() {
         for name in ["a", "b"] {
             let journal = begin(&store, name).await;
             keep(&journal, begun("x1")).await.unwrap();
-            keep(&journal, Event::RunStarted).await.unwrap();
+            keep(&journal, Event::Run(RunEvent::Started)).await.unwrap();
         }
         let change = change.replace("b1", "x1");
         raw(&dir)
@@ -69,14 +69,14 @@ async fn a_full_disk_poisons_the_run_and_loses_nothing_that_was_acknowledged() {
     };
     assert!(matches!(error, StoreError::Full { .. }), "{error}");
     assert!(kept > 10);
-    let error = keep(&journal, Event::RunStarted).await.unwrap_err();
+    let error = keep(&journal, Event::Run(RunEvent::Started)).await.unwrap_err();
     assert!(matches!(error, StoreError::Poisoned { .. }), "{error}");
     drop((journal, store));
 
     let store = Store::open(dir.path()).unwrap();
     let (journal, records) = store.take(&id("a"), "ada@ops").unwrap();
     assert_eq!(records.len(), kept);
-    keep(&journal, Event::RunStarted).await.unwrap();
+    keep(&journal, Event::Run(RunEvent::Started)).await.unwrap();
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn a_store_of_an_earlier_version_gets_the_tables_it_lacks() {
 
     let store = Store::open(dir.path()).unwrap();
     let (journal, _) = store.take(&id("a"), "ada@ops").unwrap();
-    keep(&journal, Event::RunStarted).await.unwrap();
+    keep(&journal, Event::Run(RunEvent::Started)).await.unwrap();
     begin(&store, "b").await;
 }
 

@@ -34,7 +34,7 @@ async fn a_process_killed_in_the_middle_leaves_all_it_acknowledged() {
         let (journal, records) = store.take(&id("a"), "bob@ops").unwrap();
         assert!(records.len() as u64 >= acknowledged, "{acknowledged}");
         assert_eq!(journal.epoch(), 2);
-        keep(&journal, Event::RunStarted).await.unwrap();
+        keep(&journal, Event::Run(RunEvent::Started)).await.unwrap();
     }
 }
 

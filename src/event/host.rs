@@ -1,0 +1,133 @@
+//! Events of a host, and its status.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Event, Reason, is_false};
+use crate::inventory::HostName;
+use crate::transport::TransportError;
+
+/// A past fact of a host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event")]
+pub enum HostEvent {
+    #[serde(rename = "preflight_ended")]
+    PreflightEnded { verdict: PreflightVerdict },
+    #[serde(rename = "host_begun")]
+    Started,
+    /// Something that only the operator can fix keeps the run from this host: a problem on this
+    /// machine, or a sign that the run was restored from an older copy. No step has failed.
+    #[serde(rename = "host_blocked")]
+    Blocked {
+        why: String,
+        /// Whether it fails its host key verification: nothing is sent to it, not even a rollback.
+        #[serde(default, skip_serializing_if = "is_false")]
+        quarantined: bool,
+    },
+    /// A host, of the run or not, showed its host key for the first time in this run. A resume
+    /// expects the same key.
+    #[serde(rename = "host_key_seen")]
+    KeySeen {
+        /// The key, as in `known_hosts`.
+        key: String,
+    },
+    #[serde(rename = "host_ended")]
+    Ended {
+        status: HostStatus,
+        /// Why, if it is not success.
+        why: Option<Reason>,
+    },
+    #[serde(rename = "rollback_begun")]
+    RollbackStarted { why: Reason },
+}
+
+impl HostEvent {
+    /// A host that an error keeps the run from ([`TransportError::blocks`]).
+    pub fn blocked(error: &TransportError) -> Self {
+        let quarantined = matches!(error, TransportError::HostKey { .. });
+        Self::Blocked { why: error.to_string(), quarantined }
+    }
+
+    /// Makes an event of a host.
+    pub fn of(self, host: &HostName) -> Event {
+        Event::Host { host: host.clone(), event: self }
+    }
+}
+
+/// The result of a preflight.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PreflightVerdict {
+    /// Every check passed.
+    #[serde(rename = "held")]
+    Passed,
+    /// The host was reached, and the plan has no preflight to check.
+    Reached,
+    /// A check failed or is unknown.
+    #[serde(rename = "not_held")]
+    Failed(Reason),
+    /// The host, or one that a check needs, could not be used.
+    NoAnswer(TransportError),
+}
+
+impl PreflightVerdict {
+    /// Returns how a host ends with it, and why; `None` if changes may start on it.
+    pub fn refusal(&self) -> Option<(HostStatus, Reason)> {
+        let error = match self {
+            Self::Passed | Self::Reached => return None,
+            Self::Failed(why) => return Some((HostStatus::Refused, why.clone())),
+            Self::NoAnswer(error) => error,
+        };
+        let status = match error {
+            TransportError::HostKey { .. } => HostStatus::Quarantined,
+            error if error.is_away() => HostStatus::Unreachable,
+            _ => HostStatus::Refused,
+        };
+        Some((status, Reason::of(error.to_string())))
+    }
+}
+
+/// The states of a host in a run.
+#[derive(Default, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostStatus {
+    /// planrun has not worked on it.
+    #[default]
+    NotStarted,
+    /// It is being worked on.
+    Active,
+    /// All its steps succeeded.
+    Succeeded,
+    /// Its preflight failed; nothing was changed.
+    Refused,
+    /// A step failed and nothing was undone: there was nothing, or it was past the point of no
+    /// return, or the run was aborted.
+    Failed,
+    /// It could not be reached.
+    Unreachable,
+    /// It fails host key verification; nothing more is sent to it.
+    Quarantined,
+    /// Its steps are being undone.
+    RollingBack,
+    /// Its steps are undone.
+    RolledBack,
+    /// A handler failed: the operator must repair the host.
+    Stuck,
+}
+
+impl HostStatus {
+    /// Returns the word people read.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NotStarted => "not started",
+            Self::Active => "active",
+            Self::Succeeded => "succeeded",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Unreachable => "unreachable",
+            Self::Quarantined => "quarantined",
+            Self::RollingBack => "rolling back",
+            Self::RolledBack => "rolled back",
+            Self::Stuck => "stuck",
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Progress: what is shown while a task runs, and is not stored.
+
+use std::time::Duration;
+
+use crate::inventory::HostName;
+use crate::task::TaskId;
+
+/// Progress, which is not stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// A wait has checked its condition and continues.
+    Waiting {
+        /// The task.
+        task: TaskId,
+        /// What it waits for, as written; `None` for a plain wait.
+        until: Option<String>,
+        /// The last observed values.
+        values: Vec<(String, String)>,
+        /// Why the condition is unknown, if it is.
+        error: Option<String>,
+        /// How long it has waited.
+        waited: Duration,
+        /// How long it waits at most.
+        limit: Duration,
+        /// How long the condition has been observed to be true without a break, of how long it must
+        /// be; `None` while it is not, and for a wait without `stable_for`.
+        stable: Option<(Duration, Duration)>,
+    },
+    /// A machine cannot be reached, and planrun tries again.
+    Away {
+        /// The task that needs it.
+        task: TaskId,
+        /// The machine.
+        on: HostName,
+        /// Why.
+        why: String,
+        /// How long it has been away.
+        away: Duration,
+        /// How long it may be.
+        limit: Duration,
+    },
+    /// A failed attempt is going to be repeated.
+    Retrying {
+        /// The task.
+        task: TaskId,
+        /// The number of the next attempt, from 1.
+        ordinal: u32,
+        /// How many there are at most.
+        of: u32,
+        /// How long until then.
+        delay: Duration,
+        /// Why.
+        why: String,
+    },
+}

@@ -1,0 +1,259 @@
+//! Events of a task, its status, the outcomes of its attempts, its questions.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Event, Reason, is_false, millis};
+use crate::inventory::HostName;
+use crate::task::{StepPath, TaskId};
+use crate::transport::{AttemptId, Exit, TransportError};
+
+/// A past fact of a task: a step on a host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event")]
+pub enum TaskEvent {
+    /// Nothing was sent yet.
+    #[serde(rename = "task_begun")]
+    Started {
+        /// Its items, if it has a `for_each`: never evaluated again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        items: Option<Vec<serde_json::Value>>,
+        /// Its maximum duration, if it is a block with a `timeout`, or inside of one.
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "millis::optional")]
+        timeout: Option<Duration>,
+    },
+    /// How much of the timeout of a block has passed while a controller was running.
+    #[serde(rename = "time_spent")]
+    TimeSpent {
+        /// The total so far.
+        #[serde(with = "millis")]
+        spent: Duration,
+    },
+    /// The `requires` of a started block passed again, after another process took over the run.
+    #[serde(rename = "requirements_held")]
+    RequirementsPassed,
+    /// A block in which a part failed is attempted again after a delay.
+    #[serde(rename = "round_begun")]
+    BlockRetried {
+        /// The number of the attempt, from 2.
+        round: u32,
+        /// How many there are at most.
+        of: u32,
+        #[serde(with = "millis")]
+        delay: Duration,
+        /// What failed.
+        why: Reason,
+        /// The tasks in the block that are started again.
+        again: Vec<StepPath>,
+    },
+    /// A command is about to be sent. Nothing leaves before this is committed.
+    #[serde(rename = "attempt_intended")]
+    AttemptIntended {
+        attempt: AttemptId,
+        /// Its number among the attempts at the task, from 1.
+        ordinal: u32,
+        /// The host it runs on (not the host of the task if the step is delegated).
+        on: HostName,
+        /// The command as it is shown.
+        command: String,
+        #[serde(with = "millis")]
+        timeout: Duration,
+    },
+    #[serde(rename = "attempt_ended")]
+    AttemptEnded { attempt: AttemptId, outcome: Outcome },
+    /// How much of a wait has passed while a controller was running.
+    #[serde(rename = "wait_ticked")]
+    WaitTicked {
+        /// The total so far.
+        #[serde(with = "millis")]
+        waited: Duration,
+    },
+    #[serde(rename = "task_ended")]
+    Ended {
+        status: TaskStatus,
+        /// Why; for a success, the observed values if there are any.
+        why: Option<Reason>,
+        /// What the step's `id` names from now on.
+        result: Option<serde_json::Value>,
+    },
+    /// A step with a point of no return succeeded.
+    #[serde(rename = "point_of_no_return")]
+    PointOfNoReturn {
+        /// The plan's sentence.
+        why: String,
+    },
+    #[serde(rename = "question_asked")]
+    QuestionAsked { question: Question },
+    #[serde(rename = "question_answered")]
+    QuestionAnswered {
+        answer: Answer,
+        reason: Option<String>,
+        /// `user@machine`.
+        by: String,
+    },
+}
+
+impl TaskEvent {
+    /// Makes an event of a task.
+    pub fn of(self, task: &TaskId) -> Event {
+        Event::Task { task: task.clone(), event: self }
+    }
+}
+
+/// The outcome of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It ran and ended.
+    Ended {
+        /// How.
+        exit: Exit,
+        /// Its standard output, as text.
+        stdout: String,
+        /// Its standard error, as text.
+        stderr: String,
+        /// Whether the middle of one of them is missing: a line there shows how much.
+        #[serde(default, skip_serializing_if = "is_false")]
+        cut: bool,
+    },
+    /// It was not sent; nothing happened.
+    NotSent(TransportError),
+    /// planrun was stopped before it was sent: its host reports that it never started, and it cannot
+    /// start later.
+    NeverStarted,
+    /// It may or may not have run.
+    Unknown {
+        /// Why this is not known.
+        why: String,
+        /// Whether it may still be running: then nothing may be sent again. `None` if its host cannot
+        /// report it: then the operator decides.
+        running: Option<bool>,
+    },
+}
+
+impl Outcome {
+    /// Whether it may still be running.
+    pub fn may_be_running(&self) -> bool {
+        matches!(self, Self::Unknown { running: Some(true) | None, .. })
+    }
+}
+
+/// The states of a task that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskStatus {
+    /// An effect ran, and the step is done.
+    Changed,
+    /// The step was already done, or changes nothing.
+    Unchanged,
+    /// It did not succeed.
+    Failed,
+    /// It exceeded its timeout.
+    TimedOut,
+    /// planrun cannot tell whether it took effect.
+    Unknown,
+    /// Its `when` is false, or the operator skipped it.
+    Skipped,
+}
+
+impl TaskStatus {
+    /// Whether the steps after it may run.
+    pub fn is_well(self) -> bool {
+        match self {
+            Self::Changed | Self::Unchanged | Self::Skipped => true,
+            Self::Failed | Self::TimedOut | Self::Unknown => false,
+        }
+    }
+
+    /// Returns the word people read.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Changed => "changed",
+            Self::Unchanged => "unchanged",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed out",
+            Self::Unknown => "unknown",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// A question to the operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// The question.
+    pub text: String,
+    /// The observed values.
+    pub why: Reason,
+    /// The possible answers.
+    pub answers: Vec<Answer>,
+}
+
+/// An answer to a [`Question`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// To `approve`: continue.
+    Approve,
+    /// To `approve`: the step fails.
+    Reject,
+    /// To a wait that timed out: continue anyway.
+    Continue,
+    /// To a wait: wait again, for the same time.
+    Wait,
+    /// To a step that failed or is unknown: run it again.
+    Retry,
+    /// To a failed step: skip it.
+    Skip,
+    /// The step fails.
+    Fail,
+    /// To a step that is unknown: it took effect.
+    Done,
+    /// To a step that is unknown: it did not take effect; run it.
+    NotDone,
+}
+
+impl Answer {
+    /// All answers.
+    pub const ALL: [Self; 9] = [
+        Self::Approve,
+        Self::Reject,
+        Self::Continue,
+        Self::Wait,
+        Self::Retry,
+        Self::Skip,
+        Self::Fail,
+        Self::Done,
+        Self::NotDone,
+    ];
+
+    /// Returns the word to type.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::Reject => "reject",
+            Self::Continue => "continue",
+            Self::Wait => "wait",
+            Self::Retry => "retry",
+            Self::Skip => "skip",
+            Self::Fail => "fail",
+            Self::Done => "done",
+            Self::NotDone => "not-done",
+        }
+    }
+
+    /// Returns what it does, for a prompt.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Approve => "continue",
+            Self::Continue => "continue anyway",
+            Self::Wait => "wait again, for the same time",
+            Self::Retry => "run the step again",
+            Self::Skip => "skip the step and continue",
+            Self::Reject | Self::Fail => "fail the step",
+            Self::Done => "it took effect; continue",
+            Self::NotDone => "it did not take effect; run it",
+        }
+    }
+}
