@@ -161,7 +161,7 @@ fn run(words: &[OsString]) -> Exit {
                 |word: &OsString| word.to_str().is_some_and(|text| printable(text) == text);
             if error.use_stderr() && !words.iter().all(is_plain) {
                 let text = error.render().to_string();
-                text.lines().for_each(|line| context::write_line(&printable(line)));
+                text.lines().for_each(|line| out::write_line(&printable(line)));
             } else if let Err(failure) = error.print() {
                 out::note(&failure);
             }
@@ -171,7 +171,7 @@ fn run(words: &[OsString]) -> Exit {
     let context = Context::new(&cli.global);
     context.begin_log();
     arrived(cli.command.run(&context).unwrap_or_else(|fault| {
-        fault.tell(&context);
+        context.tell(&fault);
         fault.exit()
     }))
 }
@@ -180,7 +180,7 @@ fn run(words: &[OsString]) -> Exit {
 fn arrived(exit: Exit) -> Exit {
     match out::failure() {
         Some(why) => {
-            context::write_line(&format!("error: cannot write standard output: {why}"));
+            out::write_line(&format!("error: cannot write standard output: {why}"));
             if exit == Exit::SUCCEEDED { Exit::STORE } else { exit }
         }
         None => exit,

@@ -16,6 +16,7 @@ pub mod program;
 mod ranges;
 pub mod read;
 pub mod route;
+mod script;
 mod tree;
 pub mod user;
 mod vars;

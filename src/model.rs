@@ -19,13 +19,14 @@
 
 mod expression;
 mod fault;
+mod hosts;
 mod lower;
 mod names;
-mod passage;
 mod pattern;
-mod roster;
 mod scope;
 mod snapshot;
+mod state;
+mod time;
 mod world;
 
 use std::collections::HashMap;

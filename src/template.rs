@@ -8,6 +8,7 @@
 //! What a value may do in a text depends on the text ([`Mode`]): it can never become two arguments,
 //! a pipe or an empty word unless the plan says so by `| raw` or `| allow_empty`.
 
+mod ast;
 pub mod bounds;
 pub mod condition;
 mod cure;

@@ -1,6 +1,6 @@
 //! What all commands know of the process: its terminal, its words, where runs are kept.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use clap::ColorChoice;
@@ -12,12 +12,13 @@ use crate::cli::Global;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::log::Writer;
-use crate::cli::out::Out;
+use crate::cli::out;
 use crate::cli::terminal::Terminal;
 use crate::event::RunId;
 use crate::quote;
 use crate::report::Style;
 use crate::report::summary::Invocation;
+use crate::report::text::printable;
 use crate::store;
 use crate::store::{Reader, Store};
 
@@ -148,13 +149,28 @@ impl Context {
     /// Writes a line of talk; a reader that is gone harms nothing.
     #[expect(clippy::unused_self, reason = "who talks has a context")]
     pub(super) fn say(&self, line: &str) {
-        write_line(line);
+        out::write_line(line);
     }
 
-    /// Writes data; see [`Out`] for what becomes of a failure.
+    /// Writes why a command ended early.
+    pub(super) fn tell(&self, fault: &Fault) {
+        for (number, line) in fault.lines().iter().enumerate() {
+            let line = printable(line);
+            if number == 0 {
+                self.say(&format!("{} {line}", self.bad("error:")));
+            } else {
+                self.say(&format!("  because: {line}"));
+            }
+        }
+        for help in fault.helps() {
+            self.say(&format!("{} {}", self.strong("help:"), printable(help)));
+        }
+    }
+
+    /// Writes data; see [`out`] for what becomes of a failure.
     #[expect(clippy::unused_self, reason = "who prints has a context")]
     pub(super) fn print(&self, text: &str) {
-        print(text);
+        out::print(text);
     }
 
     /// Colours a word that something is wrong.
@@ -174,17 +190,6 @@ impl Context {
             text.to_owned()
         }
     }
-}
-
-/// Writes a line to standard error.
-pub(super) fn write_line(line: &str) {
-    let mut err = std::io::stderr().lock();
-    let _gone = writeln!(err, "{line}").and_then(|()| err.flush());
-}
-
-/// Writes a text to standard output; see [`Out`] for what becomes of a failure.
-pub(super) fn print(text: &str) {
-    let _noted = Out.write_all(text.as_bytes()).and_then(|()| Out.flush());
 }
 
 fn is_dumb() -> bool {

@@ -3,9 +3,8 @@
 use std::error::Error;
 use std::panic::PanicHookInfo;
 
-use crate::cli::context;
-use crate::cli::context::Context;
 use crate::cli::exit::Exit;
+use crate::cli::out;
 use crate::event::{JournalError, RunStatus};
 use crate::report::text::printable;
 use crate::store::{RunJournal, StoreError};
@@ -75,19 +74,14 @@ impl Fault {
         self.exit
     }
 
-    /// Writes it to standard error.
-    pub(super) fn tell(&self, context: &Context) {
-        for (number, line) in self.lines.iter().enumerate() {
-            let line = printable(line);
-            if number == 0 {
-                context.say(&format!("{} {line}", context.bad("error:")));
-            } else {
-                context.say(&format!("  because: {line}"));
-            }
-        }
-        for help in &self.help {
-            context.say(&format!("{} {}", context.strong("help:"), printable(help)));
-        }
+    /// Returns the message, and what it rests on; none if all was reported already.
+    pub(super) fn lines(&self) -> &[String] {
+        &self.lines
+    }
+
+    /// Returns what to do.
+    pub(super) fn helps(&self) -> &[String] {
+        &self.help
     }
 
     #[cfg(test)]
@@ -150,13 +144,13 @@ pub(super) fn set_panic_hook() {
         let place =
             info.location().map(|at| format!(" ({}:{})", at.file(), at.line())).unwrap_or_default();
         let message = printable(message);
-        context::write_line(&format!(
+        out::write_line(&format!(
             "\rerror: planrun itself is at fault: {message}{place}\n\
              help: what was done is kept: `planrun runs`; please report this line"
         ));
         if std::env::var_os("RUST_BACKTRACE").is_some() {
             let trace = std::backtrace::Backtrace::force_capture();
-            context::write_line(&trace.to_string());
+            out::write_line(&trace.to_string());
         }
     }));
 }

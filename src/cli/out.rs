@@ -35,3 +35,14 @@ pub(super) fn note(error: &io::Error) {
 pub(super) fn failure() -> Option<&'static str> {
     FAILURE.get().map(String::as_str)
 }
+
+/// Writes a line to standard error.
+pub(super) fn write_line(line: &str) {
+    let mut err = std::io::stderr().lock();
+    let _gone = writeln!(err, "{line}").and_then(|()| err.flush());
+}
+
+/// Writes a text to standard output; see [`Out`] for what becomes of a failure.
+pub(super) fn print(text: &str) {
+    let _noted = Out.write_all(text.as_bytes()).and_then(|()| Out.flush());
+}

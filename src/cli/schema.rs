@@ -3,8 +3,8 @@
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-use crate::cli::context;
 use crate::cli::exit::Exit;
+use crate::cli::out;
 use crate::schema::kind::Kind;
 
 impl ValueEnum for Kind {
@@ -38,7 +38,7 @@ pub(super) struct Args {
 
 /// Prints the schema.
 pub(super) fn run(args: &Args) -> Exit {
-    context::print(&args.kind.schema());
+    out::print(&args.kind.schema());
     Exit::SUCCEEDED
 }
 

@@ -5,8 +5,8 @@ use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::runs::Format;
 use crate::cli::stored::Word;
+use crate::report::open::Kept;
 use crate::report::show;
-use crate::report::show::Kept;
 
 /// See the module.
 #[derive(Debug, clap::Args)]

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::cli::context::write_line;
 use crate::cli::exit::Exit;
+use crate::cli::out::write_line;
 use crate::transport::program::Running;
 
 /// What a signal asks for.

@@ -25,7 +25,7 @@ use crate::inventory::find::is_list;
 use crate::inventory::program::{NoPrograms, Programs};
 use crate::inventory::vars::{VAULT, VarsDir};
 use crate::inventory::yaml::Shape;
-use crate::inventory::{Inventory, build, ini, program, vars, yaml};
+use crate::inventory::{Inventory, build, ini, script, vars, yaml};
 use crate::source::{SourceId, Sources, Span};
 
 pub use crate::inventory::find::find;
@@ -219,7 +219,7 @@ fn file(path: &Path, shown: &str, draft: &mut Draft, files: &mut Files<'_>) {
             let fault = Diagnostic::error(Code::UnsafeProgram, message);
             files.fault(fault.help("move it out of the folder, or name it by `-i` itself"));
         }
-        Executable::Program | Executable::Binary => program::read(path, shown, draft, files),
+        Executable::Program | Executable::Binary => script::read(path, shown, draft, files),
         Executable::No => text_file(path, shown, draft, files),
     }
 }

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::inventory::HostName;
 use crate::model::ModelError;
-use crate::model::world::{HostState, Later, World};
+use crate::model::state::{HostState, Later};
+use crate::model::world::World;
 
 /// Hosts of a world at an instant.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use minijinja::Value;
-use serde::{Deserialize, Serialize};
 
 use crate::inventory::{Host, HostName};
-use crate::model::passage::plus;
+use crate::model::hosts::{Roster, given_state, unknown_state};
 use crate::model::pattern::Captures;
-use crate::model::roster::{Roster, given_state, unknown_state};
 use crate::model::scope::{CommandScope, View};
+use crate::model::state::{HostState, Later, Source, Which, plus};
 use crate::model::{Act, Change, Entry, Group, Model, ModelError, Printed};
 
 /// The hosts of a model, as they are at an instant. A clone is cheap: hosts share their state
@@ -27,42 +26,6 @@ pub struct World {
     pub(super) agenda: BTreeSet<(Timestamp, usize)>,
     /// The hosts that commands have changed since the last snapshot of changes.
     pub(super) touched: BTreeSet<usize>,
-}
-
-/// What changes of a host.
-#[derive(Clone, Debug)]
-pub(super) struct HostState {
-    pub(super) state: Arc<Vec<Value>>,
-    /// When each rule of its group happens next; `None` while its condition does not hold.
-    pub(super) rules: Vec<Option<Timestamp>>,
-    pub(super) later: Vec<Later>,
-    /// The instant at which it stands in the agenda.
-    pub(super) scheduled: Option<Timestamp>,
-}
-
-/// A change that is still to come.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Later {
-    pub(super) due: Timestamp,
-    /// The host where the command ran.
-    pub(super) here: usize,
-    pub(super) source: Source,
-    pub(super) captures: Captures,
-}
-
-/// The answer of the model that something comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Source {
-    pub(super) group: usize,
-    pub(super) entry: usize,
-    pub(super) answer: Which,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Which {
-    Case(usize),
-    Fault(usize),
-    Nobody,
 }
 
 /// A command that has begun and not ended. Dropping it leaves the world as it is.

@@ -25,12 +25,17 @@ pub mod uninterruptible;
 mod waits;
 mod ways;
 
+use std::collections::BTreeMap;
+
 use crate::diagnostic::Diagnostics;
 use crate::document::Node;
-use crate::plan::{Action, ItemList, Plan, Rollback, Step, Work};
+use crate::plan::{Action, ItemList, Plan, Rollback, Step, UploadSource, Work};
 use crate::source::Sources;
 use crate::template::expression::Expression;
 use crate::template::{Name, Template};
+
+/// The files that uploads render, by the paths that the plan names them by.
+pub type Texts = BTreeMap<String, Template>;
 
 /// Checks a plan; the node is the document it was made of.
 pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
@@ -58,7 +63,7 @@ pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostic
     }
     // An input may be there for a text that is read later.
     if texts::files(plan).is_empty() {
-        known::unused(plan, &texts::Texts::new(), found);
+        known::unused(plan, &Texts::new(), found);
     }
 }
 
@@ -174,4 +179,22 @@ pub(crate) fn command_templates(command: &super::CommandSpec) -> Vec<&Template> 
     all.extend(command.circumstances());
     all.extend(command.timeout.template());
     all
+}
+
+/// Returns the path of the file that a step renders, as the plan has it.
+fn rendered_file(step: &Step) -> Option<&str> {
+    rendered(step).map(|path| path.text.as_str())
+}
+
+fn rendered(step: &Step) -> Option<&Template> {
+    match &step.action {
+        Action::Effect(effect) => match &effect.command.work {
+            Work::Upload(upload) => match &upload.source {
+                UploadSource::Rendered(path) => Some(path),
+                UploadSource::File(_) | UploadSource::Content(_) => None,
+            },
+            Work::Run(_) | Work::Shell(_) => None,
+        },
+        _ => None,
+    }
 }

@@ -58,6 +58,16 @@ pub(crate) fn is_bad(outcome: &Outcome) -> bool {
     !matches!(outcome, Outcome::Ended { exit: Exit::Code(0), .. })
 }
 
+/// Returns a command as one line: the first of a script, and how many follow.
+pub(crate) fn one_line(command: &str) -> String {
+    let mut lines = command.trim_end().lines();
+    let first = sentence(lines.next().unwrap_or_default());
+    match lines.count() {
+        0 => first,
+        rest => format!("{first} (and {})", count(rest, "more line")),
+    }
+}
+
 /// Makes a sentence from elsewhere printable, and bounds it.
 pub(crate) fn sentence(text: &str) -> String {
     clip(&printable(text.trim_end()), SENTENCE_WIDTH)

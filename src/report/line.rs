@@ -14,7 +14,7 @@ use crate::event::{
 };
 use crate::history::{HostState, RunState, TaskState, between};
 use crate::inventory::HostName;
-use crate::report::detail::{Detail, delegated, sentence};
+use crate::report::detail::{Detail, delegated, one_line, sentence};
 use crate::report::tally::{steps_ended, title_of, was_already_done};
 use crate::report::text::{count, duration, list, printable};
 use crate::report::{Tone, detail};
@@ -406,16 +406,6 @@ fn circumstances(id: &TaskId, task: &TaskState, status: TaskStatus) -> String {
         out.extend((!on.is_empty()).then(|| on.trim_start().to_owned()));
     }
     out.join(", ")
-}
-
-/// Returns a command as one line: the first of a script, and how many follow.
-pub(crate) fn one_line(command: &str) -> String {
-    let mut lines = command.trim_end().lines();
-    let first = sentence(lines.next().unwrap_or_default());
-    match lines.count() {
-        0 => first,
-        rest => format!("{first} (and {})", count(rest, "more line")),
-    }
 }
 
 /// Returns how important the end of a task is to the reader.

@@ -2,14 +2,24 @@
 
 use std::fmt::Write as _;
 
-use crate::event::{RunStatus, TaskId};
+use crate::event::{Record, RunStatus, TaskId};
 use crate::history::RunState;
 use crate::report::detail::sentence;
 use crate::report::next::{answers, next};
-use crate::report::show::Kept;
 use crate::report::summary::{Invocation, ways_on};
 use crate::report::tally::title_of;
 use crate::report::text::printable;
+
+/// A run as it is stored.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept<'a> {
+    /// The events that can be read.
+    pub records: &'a [Record],
+    /// What is wrong with the others.
+    pub damage: &'a [String],
+    /// Whether a process works on the run now.
+    pub is_alive: bool,
+}
 
 /// Returns the state of a run in a word. If its process is gone, the events do not show that.
 pub fn state_word(state: &RunState, is_alive: bool) -> &'static str {

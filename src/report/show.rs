@@ -16,7 +16,7 @@ use crate::history::{RunState, between};
 use crate::inventory::HostName;
 use crate::report::detail::{Detail, LINE_WIDTH, delegated, sentence};
 use crate::report::line::{Line, at_a_time, for_each, host_tone, line_of, run_tone, task_tone};
-use crate::report::open::{commands, state_word, waits_for, what_next};
+use crate::report::open::{Kept, commands, state_word, waits_for, what_next};
 use crate::report::summary::Invocation;
 use crate::report::tally::title_of;
 use crate::report::text::{clip, duration, lines, list, pad, printable, printable_json};
@@ -36,17 +36,6 @@ const VALUE_WIDTH: usize = 100;
 
 /// Hex digits of a digest, enough to distinguish two plans.
 const DIGEST_DIGITS: usize = 12;
-
-/// A run as it is stored.
-#[derive(Clone, Copy, Debug)]
-pub struct Kept<'a> {
-    /// The events that can be read.
-    pub records: &'a [Record],
-    /// What is wrong with the others.
-    pub damage: &'a [String],
-    /// Whether a process works on the run now.
-    pub is_alive: bool,
-}
 
 /// Returns a run as text.
 pub fn text(kept: &Kept<'_>, invocation: &Invocation) -> String {

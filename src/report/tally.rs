@@ -2,8 +2,7 @@
 
 use crate::event::{HostStatus, StepPath, TaskId, TaskStatus};
 use crate::history::{HostState, RunState, TaskState};
-use crate::report::detail::sentence;
-use crate::report::line::one_line;
+use crate::report::detail::{one_line, sentence};
 use crate::report::text::{clip, printable};
 
 /// Columns of an item next to the title of a step.

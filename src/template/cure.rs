@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::diagnostic::{Diagnostic, Edit};
 use crate::document::Node;
 use crate::source::Sources;
-use crate::template::expression::Expression;
+use crate::template::parser;
 
 /// A piece of an expression and what replaces it.
 pub(super) type Change = (Range<usize>, String);
@@ -112,7 +112,7 @@ pub(super) fn cure(text: &str) -> Option<Cure> {
     for (range, with) in changes.iter().rev() {
         cured.replace_range(range.clone(), with);
     }
-    Expression::parse_text(&cured).ok()?;
+    parser::expression(&cured).ok()?;
     Some(Cure { text: first?, changes })
 }
 

@@ -2,7 +2,7 @@
 
 use minijinja::machinery::ast;
 
-use crate::template::expression::{Comparison, Expr, Kind};
+use crate::template::ast::{Comparison, Expr, Kind};
 
 /// The operators of the language as the manual shows them, from the weakest to the strongest: how
 /// they are written, and what they give.

@@ -13,8 +13,8 @@ use minijinja::machinery;
 use minijinja::machinery::ast;
 use minijinja::syntax::SyntaxConfig;
 
+use crate::template::ast::{Argument, Expr, Kind};
 use crate::template::bounds::engine_fault;
-use crate::template::expression::{Argument, Expr, Kind};
 use crate::template::fault::Fault;
 use crate::template::helpers::{Sort, Use};
 use crate::template::operators::{binary_kind, comparison};

@@ -1,5 +1,6 @@
 //! Rules of the tree, checked by tests: dependencies, module heads, file sizes, codes, plans, prose.
 
+mod circles;
 mod prose;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,8 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::plan::check::texts::{Texts, rendered_file};
-use crate::plan::check::{command_templates, expressions, listed, templates};
+use crate::plan::check::{Texts, command_templates, expressions, listed, rendered_file, templates};
 use crate::plan::lower::ITEM;
 use crate::plan::{Action, Default, Plan, Rollback, Step, Word};
 use crate::template::expression::Expr;

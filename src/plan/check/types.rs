@@ -17,8 +17,8 @@ use crate::source::Span;
 use crate::template::expression::{Comparison, Expr, Expression, Kind};
 use crate::template::{Template, Written};
 
-use infer::{Type, Types};
-use kinds::compared;
+use infer::Types;
+use kinds::{Type, compared};
 
 /// Deepest chain of words and parts that is followed.
 const MAX_DEPTH: usize = 64;

@@ -7,39 +7,10 @@ use indexmap::IndexMap;
 
 use crate::output::Reading;
 use crate::plan::check::types::MAX_DEPTH;
-use crate::plan::check::types::kinds::{constant, of_column, of_reading};
+use crate::plan::check::types::kinds::{Type, constant, of_column, of_reading};
 use crate::plan::{Action, InputKind, Plan, Step, Word};
 use crate::task::StepPath;
 use crate::template::expression::{Expr, Expression, Kind};
-
-/// A kind of value.
-#[derive(Clone, Debug)]
-pub(super) enum Type<'a> {
-    /// Unknown.
-    Any,
-    Bool,
-    Number,
-    Text,
-    /// Text, one of these.
-    Words(&'a [String]),
-    List,
-    /// The results of a step with a `for_each`, one for each item.
-    Results,
-    /// `{exit, stdout, stderr}`, or `{exit}` alone.
-    Output {
-        kept: bool,
-    },
-    /// The rows of a probe, by their key where there is one.
-    Rows(&'a Reading),
-    /// A row of it.
-    Row(&'a Reading),
-    /// The values of a `set`.
-    Set(&'a [(String, std::rc::Rc<Expression>)]),
-    /// A value with these parts and no others: `host`, `run`.
-    Parts(&'static [(&'static str, Type<'static>)]),
-    /// A mapping of which no more is known.
-    Mapping,
-}
 
 /// The parts of `host`.
 const HOST: &[(&str, Type<'static>)] = &[
@@ -50,29 +21,6 @@ const HOST: &[(&str, Type<'static>)] = &[
 ];
 /// The parts of `run`.
 const RUN: &[(&str, Type<'static>)] = &[("id", Type::Text)];
-
-impl Type<'_> {
-    pub(super) fn about(&self) -> &'static str {
-        match self {
-            Self::Any => "a value",
-            Self::Bool => "a bool",
-            Self::Number => "a number",
-            Self::Text | Self::Words(_) => "a string",
-            Self::List | Self::Results => "a list",
-            Self::Output { .. }
-            | Self::Rows(_)
-            | Self::Row(_)
-            | Self::Set(_)
-            | Self::Parts(_)
-            | Self::Mapping => "a mapping",
-        }
-    }
-
-    /// Whether a value of this and one of the other kind can be equal at all.
-    pub(super) fn meets(&self, other: &Self) -> bool {
-        matches!((self, other), (Self::Any, _) | (_, Self::Any)) || self.about() == other.about()
-    }
-}
 
 /// The kinds of the values of a plan.
 pub(super) struct Types<'a> {

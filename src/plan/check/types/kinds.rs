@@ -1,4 +1,4 @@
-//! From written values, outputs and columns to their kinds.
+//! The kinds of values: those of written values, outputs and columns.
 
 use indexmap::IndexMap;
 use minijinja::Value;
@@ -6,7 +6,59 @@ use minijinja::value::ValueKind;
 
 use crate::output;
 use crate::output::Reading;
-use crate::plan::check::types::infer::Type;
+use crate::template::expression::Expression;
+
+/// A kind of value.
+#[derive(Clone, Debug)]
+pub(super) enum Type<'a> {
+    /// Unknown.
+    Any,
+    Bool,
+    Number,
+    Text,
+    /// Text, one of these.
+    Words(&'a [String]),
+    List,
+    /// The results of a step with a `for_each`, one for each item.
+    Results,
+    /// `{exit, stdout, stderr}`, or `{exit}` alone.
+    Output {
+        kept: bool,
+    },
+    /// The rows of a probe, by their key where there is one.
+    Rows(&'a Reading),
+    /// A row of it.
+    Row(&'a Reading),
+    /// The values of a `set`.
+    Set(&'a [(String, std::rc::Rc<Expression>)]),
+    /// A value with these parts and no others: `host`, `run`.
+    Parts(&'static [(&'static str, Type<'static>)]),
+    /// A mapping of which no more is known.
+    Mapping,
+}
+
+impl Type<'_> {
+    pub(super) fn about(&self) -> &'static str {
+        match self {
+            Self::Any => "a value",
+            Self::Bool => "a bool",
+            Self::Number => "a number",
+            Self::Text | Self::Words(_) => "a string",
+            Self::List | Self::Results => "a list",
+            Self::Output { .. }
+            | Self::Rows(_)
+            | Self::Row(_)
+            | Self::Set(_)
+            | Self::Parts(_)
+            | Self::Mapping => "a mapping",
+        }
+    }
+
+    /// Whether a value of this and one of the other kind can be equal at all.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Any, _) | (_, Self::Any)) || self.about() == other.about()
+    }
+}
 
 /// Returns the kind of a written value.
 pub(super) fn constant(value: &Value) -> Type<'static> {

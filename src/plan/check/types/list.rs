@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::plan::check::types::Check;
-use crate::plan::check::types::infer::Type;
+use crate::plan::check::types::kinds::Type;
 use crate::plan::{ItemList, Step};
 
 impl<'a, 'b> Check<'a, 'b>

@@ -8,7 +8,7 @@ use minijinja::value::ValueKind;
 
 use crate::inventory::{Host, HostName};
 use crate::model::pattern::Captures;
-use crate::model::world::{HostState, Source, Which};
+use crate::model::state::{HostState, Source, Which};
 use crate::model::{Entry, Group, Model, ModelError, Response};
 
 /// What does not change in a world.

@@ -5,13 +5,13 @@
 //! many hosts there are.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use minijinja::Value;
 
 use crate::model::ModelError;
-use crate::model::world::{HostState, World, values_of};
+use crate::model::state::plus;
+use crate::model::world::{World, values_of};
 
 /// Most changes that one jump of time may bring: a year of a rule that happens each minute.
 const MAX_HAPPENINGS: usize = 600_000;
@@ -115,20 +115,4 @@ impl World {
             }
         }
     }
-}
-
-impl HostState {
-    /// Returns when something happens to the host by itself.
-    fn due(&self) -> Option<Timestamp> {
-        let later = self.later.iter().map(|later| later.due);
-        later.chain(self.rules.iter().flatten().copied()).min()
-    }
-}
-
-/// Adds to an instant; behind the end of time nothing happens any more.
-pub(super) fn plus(time: Timestamp, duration: Duration) -> Timestamp {
-    SignedDuration::try_from(duration)
-        .ok()
-        .and_then(|duration| time.checked_add(duration).ok())
-        .unwrap_or(Timestamp::MAX)
 }

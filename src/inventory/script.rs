@@ -1,0 +1,170 @@
+//! Programs that print an inventory (Ansible's inventory scripts): their answers into the draft of one.
+//!
+//! A program is called with `--list`; if its answer has no `_meta.hostvars`, it is called with
+//! `--host NAME` for each host it named.
+
+use std::path::Path;
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::document;
+use crate::document::old::Sealed;
+use crate::document::{Entry, Node, Value};
+use crate::duration;
+use crate::inventory::draft::{Draft, give};
+use crate::inventory::files::Files;
+use crate::inventory::program::Failure;
+use crate::inventory::yaml;
+use crate::inventory::yaml::Shape;
+use crate::source::{SourceId, Span};
+
+/// Most lines of what a program said on standard error that are told.
+const MAX_SAID: usize = 12;
+
+/// Asks a program for its hosts and takes them into the draft.
+pub(super) fn read(path: &Path, shown: &str, draft: &mut Draft, files: &mut Files<'_>) {
+    let Some(id) = ask(path, shown, &["--list"], files) else {
+        return;
+    };
+    let Some((root, sealed)) = parse(id, shown, files) else {
+        return;
+    };
+    if !matches!(root.value, Value::Map(_)) {
+        let fault = format!("`{shown} --list` prints {}, not a mapping of groups", root.kind());
+        let fault = Diagnostic::error(Code::InventoryProgram, fault).at(root.span, "");
+        files.fault(fault.help("let it print `{\"web\": {\"hosts\": [\"web1\"]}}`"));
+        return;
+    }
+    let has_vars = root.get("_meta").is_some_and(|meta| meta.get("hostvars").is_some());
+    let names = names(&root);
+    yaml::take(id, root, sealed, Shape::Listed, files.sources, draft, files.found);
+    if has_vars {
+        return;
+    }
+    for name in names {
+        if draft.is_full() {
+            return;
+        }
+        // A name that was refused has been told already.
+        if !draft.hosts.contains_key(&name) {
+            continue;
+        }
+        let Some(id) = ask(path, shown, &["--host", &name], files) else {
+            // The others would most likely fail in the same way.
+            return;
+        };
+        if files.sources.get(id).text().trim().is_empty() {
+            continue;
+        }
+        let Some((root, sealed)) = parse(id, shown, files) else {
+            return;
+        };
+        let is_mapping = matches!(root.value, Value::Map(_));
+        if let Some(host) = draft.hosts.get_mut(&name).filter(|_| is_mapping) {
+            let vars = yaml::given(root.entries(), &sealed, files.sources, Shape::Listed);
+            give(&mut host.vars, vars);
+        } else {
+            let fault = format!("`{shown} --host {name}` prints {}", root.kind());
+            let fault = Diagnostic::error(Code::InventoryProgram, fault).at(root.span, "");
+            files.fault(fault.help("let it print a mapping of variables, `{}` for none"));
+            return;
+        }
+    }
+}
+
+/// Returns the hosts that the groups of an answer name, each once.
+fn names(root: &Node) -> Vec<String> {
+    let mut names = indexmap::IndexSet::new();
+    let groups = root.entries().iter().filter(|entry| entry.key != "_meta");
+    for Entry { value, .. } in groups {
+        let hosts = value.get("hosts").unwrap_or(value);
+        names.extend(hosts.items().iter().filter_map(Node::as_text).map(str::to_owned));
+        let keys = value.get("hosts").map(Node::entries).unwrap_or_default();
+        names.extend(keys.iter().map(|entry| entry.key.clone()));
+    }
+    names.into_iter().collect()
+}
+
+/// Asks a program one thing; its answer becomes a text among the sources.
+fn ask(path: &Path, shown: &str, words: &[&str], files: &mut Files<'_>) -> Option<SourceId> {
+    let command = format!("{shown} {}", words.join(" "));
+    match files.programs.run(path, words) {
+        Ok(bytes) => {
+            if let Ok(text) = String::from_utf8(bytes) {
+                return Some(files.sources.add(command, text));
+            }
+            let message = format!("what `{command}` prints is not UTF-8 text");
+            let fault = Diagnostic::error(Code::InventoryProgram, message);
+            files.fault(fault.help("let it print JSON in UTF-8"));
+        }
+        Err(failure) => files.fault(told(&failure, shown, &command)),
+    }
+    None
+}
+
+/// Reads an answer, which must be JSON to the letter.
+fn parse(id: SourceId, shown: &str, files: &mut Files<'_>) -> Option<(Node, Sealed)> {
+    let source = files.sources.get(id);
+    let (text, command) = (source.text(), source.path());
+    if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
+        let lines = text.split_inclusive('\n').take(error.line().saturating_sub(1));
+        let start: usize = lines.map(str::len).sum();
+        // The column counts bytes, and is 0 at the end of a line.
+        let at = (start + error.column().saturating_sub(1)).min(text.len());
+        let at = (0..=at).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+        let width = text[at..].chars().next().map_or(0, char::len_utf8);
+        let why = error.to_string();
+        let why = why.split(" at line ").next().unwrap_or(&why).to_owned();
+        let message = format!("what `{command}` prints is not JSON");
+        let fault = Diagnostic::error(Code::InventoryProgram, message);
+        let fault = if text.trim().is_empty() {
+            fault.help("let it print `{}` where there is nothing to say")
+        } else {
+            fault.at(Span::new(id, at, at + width), why)
+        };
+        let help = format!("let the program print JSON and nothing else: run `{shown} --list`");
+        files.fault(fault.help(help));
+        return None;
+    }
+    let root = document::parse_data(files.sources, id, files.found);
+    files.usable &= root.is_some();
+    root.map(|root| (root, Sealed::default()))
+}
+
+/// Words a failure.
+fn told(failure: &Failure, shown: &str, command: &str) -> Diagnostic {
+    let fault = |message: String| Diagnostic::error(Code::InventoryProgram, message);
+    match failure {
+        Failure::NotRun => Diagnostic::error(
+            Code::ExecutableInventory,
+            format!("`{shown}` is a program, and is not run here"),
+        )
+        .help(format!(
+            "save what it gives, and name that file: \
+             `planrun inventory {shown} --format json > hosts.json`"
+        ))
+        .help("if it is no program, take the right to execute it away: `chmod -x`"),
+        Failure::NotStarted(why) => fault(format!("`{command}` cannot be run: {why}"))
+            .help("look at its first line, `#!`, and at its permissions"),
+        Failure::Late(patience) => {
+            let patience = duration::show(*patience);
+            fault(format!("`{command}` was ended: the program takes longer than {patience}"))
+                .help("let `--list` print `_meta`, so that it is not asked for each host")
+                .help("or give it more time: `--inventory-timeout 2m`")
+        }
+        Failure::TooLong(bytes) => {
+            fault(format!("`{command}` was ended: the program prints more than {bytes} bytes"))
+                .help("let it print fewer variables, or split it")
+        }
+        Failure::Ended { how, said } => {
+            let fault = fault(format!("`{command}` ended {how}"));
+            let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+            let last = lines.len().saturating_sub(MAX_SAID);
+            let said = lines[last..].join("\n");
+            if said.is_empty() {
+                fault.help("run it by hand: it said nothing")
+            } else {
+                fault.help(format!("see what it said:\n{said}"))
+            }
+        }
+    }
+}

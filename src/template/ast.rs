@@ -1,0 +1,86 @@
+//! The parts of an expression, as data.
+
+use std::ops::Range;
+
+use minijinja::Value;
+
+/// A node of an expression.
+#[derive(Clone, Debug)]
+pub struct Expr {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it is in the text of the expression.
+    pub range: Range<usize>,
+}
+
+/// Two parts are equal if they say the same, wherever they are.
+impl PartialEq for Expr {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind
+    }
+}
+
+/// The kinds of [`Expr`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// A constant.
+    Const(Value),
+    /// A name.
+    Var(String),
+    /// `not a`.
+    Not(Box<Expr>),
+    /// `a and b`.
+    And(Box<Expr>, Box<Expr>),
+    /// `a or b`.
+    Or(Box<Expr>, Box<Expr>),
+    /// `a < b`, and chains of them.
+    Compare(Box<Expr>, Vec<(Comparison, Expr)>),
+    /// Arithmetic and `~`, by its sign.
+    Arithmetic(&'static str, Box<Expr>, Box<Expr>),
+    /// `-a`.
+    Negative(Box<Expr>),
+    /// `a if c else b`.
+    If(Box<Expr>, Box<Expr>, Option<Box<Expr>>),
+    /// `a | filter(b, name=c)`.
+    Filter(String, Box<Expr>, Vec<Argument>),
+    /// `a is test(b)`.
+    Test(String, Box<Expr>, Vec<Argument>),
+    /// `a.name`.
+    Attr(Box<Expr>, String),
+    /// `a[b]`.
+    Item(Box<Expr>, Box<Expr>),
+    /// `[a, b]`.
+    List(Vec<Expr>),
+    /// `{a: b}`.
+    Map(Vec<(Expr, Expr)>),
+}
+
+/// An argument of a filter or a test.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Argument {
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// Its value.
+    pub value: Expr,
+}
+
+/// How two values are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// `==`
+    Eq,
+    /// `!=`
+    Ne,
+    /// `<`
+    Lt,
+    /// `<=`
+    Le,
+    /// `>`
+    Gt,
+    /// `>=`
+    Ge,
+    /// `in`
+    In,
+    /// `not in`
+    NotIn,
+}
