@@ -41,7 +41,7 @@ use told::{Stage, Told};
 pub use command::{Become, CommandSpec, ExitCodes, Late, Place, Upload, UploadSource, Work};
 pub use each::{ForEach, ItemList, WrittenItem};
 pub use input::{Default, Input, InputKind};
-pub use route::{Routes, Within};
+pub use route::{Role, Routes};
 pub use word::Word;
 
 /// The default `timeout` of a command.

@@ -37,7 +37,7 @@ mod perform;
 pub mod planned;
 mod reach;
 mod render;
-pub mod spot;
+pub mod step_ref;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -368,12 +368,12 @@ impl<'r> Live<'r, '_> {
                 let result = self.preflight(&host).await;
                 (Some(host), result)
             }),
-            Decision::Perform(host, spot) => Box::pin(async move {
-                let result = perform::perform(self, &host, spot).await;
+            Decision::Perform(host, at) => Box::pin(async move {
+                let result = perform::perform(self, &host, at).await;
                 (Some(host), result)
             }),
-            Decision::Settle(host, spot) => Box::pin(async move {
-                let result = perform::settle(self, &host, spot).await;
+            Decision::Settle(host, at) => Box::pin(async move {
+                let result = perform::settle(self, &host, at).await;
                 (Some(host), result)
             }),
             Decision::Ask(task) => Box::pin(async move { (None, self.ask(&task).await) }),

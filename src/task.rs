@@ -1,54 +1,113 @@
 //! Tasks: a step on a host, and how both are named.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::inventory::HostName;
 
-/// The place of a step in a plan: its `id`, or the path of its parent and its number from 1
-/// (`stop.rollback/1`). A handler is `STEP.rollback`, a part of a rescue `BLOCK/rescue/1`.
+/// A step of a plan, and the item of a `for_each` it runs for, if any.
 ///
-/// A step that is done once for each item of a list has a place for each: the number of the item,
-/// from 1, stands behind its path (`restart.2`, `restart.2.rollback`), or behind the `id` of a part
-/// of it. An `id` has no dots, so that no two places are alike.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct StepPath(pub String);
+/// As text, a step is its `id`, or its parent and its number from 1 (`stop.rollback/1`). A handler
+/// is `STEP.rollback`, a part of a rescue `BLOCK/rescue/1`. The number of the item, from 1, follows
+/// the step with the `for_each` (`restart.2`, `restart.2.rollback`), or the `id` of a part of it. An
+/// `id` has no dots, so no two steps have the same text. It is stored as text.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct StepPath {
+    step: Arc<str>,
+    item: Option<Item>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Item {
+    number: usize,
+    /// Where the number is in the text: after so many bytes of the step.
+    after: usize,
+}
 
 impl StepPath {
-    /// Returns the place of a step at an item of the `for_each` at `of`; the step is that one, a
-    /// part of it, or its way back.
+    /// Returns the step at an item of the `for_each` at `of`; the step is that one, a part of it, or
+    /// its handler.
     #[must_use]
     pub fn at_item(&self, of: &Self, number: usize) -> Self {
-        let own = self
-            .0
-            .strip_prefix(&of.0)
-            .filter(|rest| rest.is_empty() || rest.starts_with(['/', '.']));
-        let (head, rest) = match own {
-            Some(rest) => (of.0.as_str(), rest),
+        let rest = self.step.strip_prefix(&*of.step);
+        let after = match rest.filter(|rest| rest.is_empty() || rest.starts_with(['/', '.'])) {
+            Some(_) => of.step.len(),
             // A part with an `id`, or what belongs to one.
-            None => self.0.split_at(self.0.find(['/', '.']).unwrap_or(self.0.len())),
+            None => self.step.find(['/', '.']).unwrap_or(self.step.len()),
         };
-        Self(format!("{head}.{number}{rest}"))
+        Self { step: Arc::clone(&self.step), item: Some(Item { number, after }) }
     }
 
-    /// Returns the place in the plan and the number of the item; `None` where it is at none.
-    pub fn split_item(&self) -> Option<(Self, usize)> {
-        let path = self.0.as_str();
-        path.match_indices('.').find_map(|(at, _)| {
-            let behind = &path[at + 1..];
-            let end = behind.find(['/', '.']).unwrap_or(behind.len());
-            let number = behind[..end].parse().ok()?;
-            let whole = format!("{}{}", &path[..at], &behind[end..]);
-            Some((Self(whole), number))
-        })
+    /// Returns a step that contains this one, at the same item if it is inside the `for_each` too.
+    #[must_use]
+    pub fn same_item(&self, outer: &Self) -> Self {
+        let item = self.item.filter(|item| item.after <= outer.step.len());
+        Self { step: Arc::clone(&outer.step), item }
+    }
+
+    /// Returns the step in the plan, at no item.
+    #[must_use]
+    pub fn in_plan(&self) -> Self {
+        Self { step: Arc::clone(&self.step), item: None }
+    }
+
+    /// Returns the number of the item, from 1.
+    pub fn item(&self) -> Option<usize> {
+        self.item.map(|item| item.number)
+    }
+}
+
+impl From<&str> for StepPath {
+    fn from(text: &str) -> Self {
+        for (after, _) in text.match_indices('.') {
+            let rest = &text[after + 1..];
+            let digits = &rest[..rest.find(['/', '.']).unwrap_or(rest.len())];
+            let number = digits.parse::<usize>().ok();
+            // Any other text comes back as it was.
+            if let Some(number) = number.filter(|number| number.to_string() == digits) {
+                let step = format!("{}{}", &text[..after], &rest[digits.len()..]);
+                return Self { step: step.into(), item: Some(Item { number, after }) };
+            }
+        }
+        Self { step: text.into(), item: None }
+    }
+}
+
+impl From<String> for StepPath {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<StepPath> for String {
+    fn from(path: StepPath) -> Self {
+        path.to_string()
+    }
+}
+
+impl PartialEq<str> for StepPath {
+    fn eq(&self, text: &str) -> bool {
+        let other = Self::from(text);
+        *self == other
+    }
+}
+
+impl fmt::Debug for StepPath {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "StepPath({self})")
     }
 }
 
 impl fmt::Display for StepPath {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.pad(&self.0)
+        let Some(Item { number, after }) = self.item else {
+            return out.pad(&self.step);
+        };
+        let (before, rest) = self.step.split_at(after);
+        out.pad(&format!("{before}.{number}{rest}"))
     }
 }
 

@@ -157,7 +157,7 @@ mod tests {
 
     fn open(hosts: &[&str]) -> Vec<(TaskId, Question)> {
         let question = |host: &&str| {
-            let task = TaskId { host: HostName::new(*host), step: StepPath("drain".to_owned()) };
+            let task = TaskId { host: HostName::new(*host), step: StepPath::from("drain") };
             let question = Question {
                 text: "go on?".to_owned(),
                 why: Reason::default(),

@@ -157,7 +157,6 @@ fn announce(taken: &Taken, request: &Requested, context: &Context) -> usize {
 /// Says why a host does not turn round.
 fn sentence(refusal: &Refusal<'_>) -> String {
     let Refusal { host, step, why, .. } = refusal;
-    let step = &step.0;
     let why = why.trim_end();
     format!("{host} cannot be rolled back: it is past the point of no return of step {step}: {why}")
 }

@@ -204,8 +204,7 @@ impl HostState {
             TaskEvent::RequirementsPassed => task.required_at = record.seq,
             TaskEvent::Ended { status, why, result } => {
                 let result = self.results_of_items(step).or_else(|| result.clone());
-                self.end_task(step, record.at, *status, why.clone(), result);
-                planned.blame(self, step, *status);
+                self.end_task(step, record.at, *status, why.clone(), result, planned);
             }
             TaskEvent::PointOfNoReturn { why } => {
                 self.no_return = Some((step.clone(), why.clone()));
@@ -285,6 +284,7 @@ impl HostState {
         status: TaskStatus,
         why: Option<Reason>,
         result: Option<serde_json::Value>,
+        planned: &Planned,
     ) {
         let Some(task) = self.tasks.get_mut(step) else { return };
         task.end(at, status, why, result);
@@ -292,9 +292,11 @@ impl HostState {
             self.results.push(step.clone());
         }
         self.open.retain(|open| open != step);
-        if status.is_well() {
-            self.undone(step);
+        let undone = planned.undone_by(step).filter(|_| status.is_well());
+        if let Some(position) = undone.and_then(|step| self.tasks.get_index_of(&step)) {
+            self.not_undone = self.not_undone.min(position);
         }
+        planned.blame(self, step, status);
     }
 
     /// Starts the handlers that failed again; those that ended well stay as they are.
@@ -308,15 +310,6 @@ impl HostState {
                 // The items of a list that ended well stay so, too.
                 task.reached = reached;
             }
-        }
-    }
-
-    /// Notes that a handler ended well: its step is undone, and so are all that started after it.
-    fn undone(&mut self, handler: &StepPath) {
-        let step = handler.0.strip_suffix(".rollback");
-        let position = step.and_then(|step| self.tasks.get_index_of(&StepPath(step.to_owned())));
-        if let Some(position) = position {
-            self.not_undone = self.not_undone.min(position);
         }
     }
 }

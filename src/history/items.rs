@@ -6,10 +6,10 @@ use crate::task::StepPath;
 impl HostState {
     /// Notes which item a `for_each` has come to.
     pub(super) fn reach_item(&mut self, path: &StepPath) {
-        let Some((whole, number)) = path.split_item() else {
+        let Some(number) = path.item() else {
             return;
         };
-        if let Some(task) = self.tasks.get_mut(&whole) {
+        if let Some(task) = self.tasks.get_mut(&path.in_plan()) {
             task.reached = task.reached.max(number);
         }
     }

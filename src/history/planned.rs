@@ -1,6 +1,7 @@
 //! What a run was started with, as far as its state and its reports need it: names, and the outline
 //! of its steps.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -61,13 +62,13 @@ impl Planned {
 
     /// Returns what the outline has of a step; for an item, of its step in the plan.
     fn outlined(&self, step: &StepPath) -> Option<&OutlineStep> {
-        let in_plan = || self.steps.get(&step.split_item()?.0);
-        self.steps.get(step).or_else(in_plan)
+        self.steps.get(step).or_else(|| self.steps.get(&step.in_plan()))
     }
 
     /// Returns the title of a step; its path if the outline does not have it.
-    pub fn title<'a>(&'a self, step: &'a StepPath) -> &'a str {
-        self.outlined(step).map_or(step.0.as_str(), |outline| outline.title.as_str())
+    pub fn title(&self, step: &StepPath) -> Cow<'_, str> {
+        let outline = self.outlined(step);
+        outline.map_or_else(|| step.to_string().into(), |outline| outline.title.as_str().into())
     }
 
     /// Returns the keyword of a step's action, empty if the outline does not have it.
@@ -78,6 +79,15 @@ impl Planned {
     /// Whether a step belongs to a rollback.
     pub fn is_handler(&self, step: &StepPath) -> bool {
         self.outlined(step).is_some_and(|outline| outline.handler)
+    }
+
+    /// Returns the step that a handler undoes; `None` if the step is not a handler, or only a part
+    /// or an item of one.
+    pub(super) fn undone_by(&self, handler: &StepPath) -> Option<StepPath> {
+        let outline = self.outlined(handler).filter(|outline| outline.handler)?;
+        let parent = outline.parent.as_ref().filter(|parent| !self.is_handler(parent))?;
+        let step = handler.same_item(parent);
+        (step.item() == handler.item()).then_some(step)
     }
 
     /// Whether a step of a rollback sent nothing because its condition was already true.
@@ -93,8 +103,8 @@ impl Planned {
         host: &'a HostState,
         step: &StepPath,
     ) -> Option<(&'a [serde_json::Value], usize)> {
-        let (in_plan, number) = step.split_item()?;
-        let items = self.holders(&in_plan).find_map(|step| {
+        let number = step.item()?;
+        let items = self.holders(&step.in_plan()).find_map(|step| {
             let items = host.tasks.get(step)?.items.as_deref()?;
             (!items.is_empty()).then_some(items)
         })?;
@@ -110,10 +120,9 @@ impl Planned {
 
     /// Whether a step is a part of another, at any depth; an item is a part of its `for_each`.
     fn is_within(&self, step: &StepPath, of: &StepPath) -> bool {
-        let (step, item) = in_plan(step);
-        let (of, of_item) = in_plan(of);
-        let same_item = of_item.is_none() || of_item == item;
-        let is_item_of = step == of && of_item.is_none() && item.is_some();
+        let same_item = of.item().is_none() || of.item() == step.item();
+        let is_item_of = *of == step.in_plan() && step.item().is_some();
+        let (step, of) = (step.in_plan(), of.in_plan());
         same_item && (is_item_of || self.holders(&step).skip(1).any(|holder| *holder == of))
     }
 
@@ -128,14 +137,6 @@ impl Planned {
             (true, false) | (false, true) => {}
             (false, false) => *blamed = Some(step.clone()),
         }
-    }
-}
-
-/// Returns a step as it is in the plan, and the number of its item.
-fn in_plan(step: &StepPath) -> (StepPath, Option<usize>) {
-    match step.split_item() {
-        Some((in_plan, number)) => (in_plan, Some(number)),
-        None => (step.clone(), None),
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn check(resolved: &ResolvedPlan, model: &Model, found: &mut Diagnost
         step.visit(&mut |step| {
             if let Action::Effect(effect) = &step.action {
                 let work = &effect.command.work;
-                report(work, &effect.place, &step.path.0, span_of(work, step.span));
+                report(work, &effect.place, &step.path.to_string(), span_of(work, step.span));
             }
         });
     }

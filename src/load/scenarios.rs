@@ -216,13 +216,9 @@ impl Names<'_> {
             return;
         };
         let at = |from: usize, length: usize| part(span, text, from, length);
-        let path = StepPath(step.to_owned());
-        let known = self.plan.find(&path).is_some()
-            || path.split_item().is_some_and(|(path, _)| self.plan.find(&path).is_some());
-        if !known {
-            let plan = self.plan;
-            let places = plan.places();
-            let near = nearest(step, places.iter().map(|place| place.0.as_str()));
+        if self.plan.find(&StepPath::from(step)).is_none() {
+            let places: Vec<String> = self.plan.places().iter().map(ToString::to_string).collect();
+            let near = nearest(step, places.iter().map(String::as_str));
             let span = at(0, step.len());
             let message = format!("undefined step `{step}`");
             let fault =

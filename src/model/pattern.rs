@@ -86,8 +86,7 @@ impl Pattern {
 
 /// Whether a script is that of a step; for each item of a `for_each` it is the same one.
 fn is_script_of(step: &str, found: &str) -> bool {
-    let in_plan = StepPath(found.to_owned()).split_item();
-    step == found || in_plan.is_some_and(|(in_plan, _)| in_plan.0 == step)
+    step == found || StepPath::from(found).in_plan() == *step
 }
 
 impl Word {

@@ -5,119 +5,88 @@ use std::collections::HashMap;
 use crate::plan::{Action, Plan, Rollback, Step};
 use crate::task::StepPath;
 
-/// Where each step of a plan is, by its path.
+/// How each step of a plan is reached from the top, by its path: its role in each step around it.
 #[derive(Clone, Debug, Default)]
-pub struct Routes(HashMap<StepPath, Vec<Turn>>);
+pub struct Routes(HashMap<StepPath, Vec<Role>>);
 
-/// One turn on the way from the steps of a plan to one of them.
-#[derive(Clone, Copy, Debug)]
-enum Turn {
-    /// To a step of the list, by its position.
-    Step(usize),
-    /// To a step of the rescue.
+/// What a step is in the step around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A part of the block, or a step of the plan, at this position.
+    Part(usize),
+    /// A part of its rescue, at this position.
     Rescue(usize),
-    /// To the rollback.
+    /// Its rollback.
     Handler,
 }
 
 impl Routes {
-    /// Finds the way to each step.
     pub(super) fn of(steps: &[Step]) -> Self {
         let mut routes = Self::default();
-        routes.list(steps, Turn::Step, &[]);
+        routes.list(steps, Role::Part, &[]);
         routes
     }
 
-    fn list(&mut self, steps: &[Step], turn: fn(usize) -> Turn, before: &[Turn]) {
+    fn list(&mut self, steps: &[Step], role: fn(usize) -> Role, before: &[Role]) {
         for (position, step) in steps.iter().enumerate() {
-            let mut route = before.to_vec();
-            route.push(turn(position));
-            self.step(step, route);
+            self.step(step, [before, &[role(position)]].concat());
         }
     }
 
-    fn step(&mut self, step: &Step, route: Vec<Turn>) {
+    fn step(&mut self, step: &Step, route: Vec<Role>) {
         if let Action::Block { steps, rescue } = &step.action {
-            self.list(steps, Turn::Step, &route);
-            self.list(rescue, Turn::Rescue, &route);
+            self.list(steps, Role::Part, &route);
+            self.list(rescue, Role::Rescue, &route);
         }
         if let Rollback::Handler(handler) = &step.rollback {
-            let mut route = route.clone();
-            route.push(Turn::Handler);
-            self.step(handler, route);
+            self.step(handler, [route.as_slice(), &[Role::Handler]].concat());
         }
         self.0.insert(step.path.clone(), route);
     }
 }
 
 impl Plan {
-    /// Returns the places of all steps, sorted.
+    /// Returns the paths of all steps, sorted.
     pub fn places(&self) -> Vec<&StepPath> {
         let mut places: Vec<&StepPath> = self.routes.0.keys().collect();
         places.sort();
         places
     }
 
-    /// Returns the step at a place in the plan, and the step with the `for_each` that
-    /// repeats it: itself, or one around it.
+    /// Returns the steps from the top to a step, itself the last, each with its role in the one
+    /// before it. Of a step at an item, the same as in the plan.
+    fn route(&self, path: &StepPath) -> Vec<(&Step, Role)> {
+        let mut route: Vec<(&Step, Role)> = Vec::new();
+        for role in self.routes.0.get(&path.in_plan()).into_iter().flatten() {
+            let outer = route.last().map(|(step, _)| *step);
+            let Some(step) = self.step_in(outer, *role) else { break };
+            route.push((step, *role));
+        }
+        route
+    }
+
+    fn step_in<'p>(&'p self, outer: Option<&'p Step>, role: Role) -> Option<&'p Step> {
+        match (role, outer.map(|outer| (&outer.action, &outer.rollback))) {
+            (Role::Part(position), None) => self.steps.get(position),
+            (Role::Part(position), Some((Action::Block { steps, .. }, _))) => steps.get(position),
+            (Role::Rescue(position), Some((Action::Block { rescue, .. }, _))) => {
+                rescue.get(position)
+            }
+            (Role::Handler, Some((_, Rollback::Handler(handler)))) => Some(handler),
+            _ => None,
+        }
+    }
+
+    /// Returns the step at a path, and the step with the `for_each` that repeats it: itself, or one
+    /// around it.
     pub fn find(&self, path: &StepPath) -> Option<(&Step, Option<&Step>)> {
-        let mut found: Option<&Step> = None;
-        let mut of = None;
-        for turn in self.routes.0.get(path)? {
-            let step = match (turn, found) {
-                (Turn::Step(position), None) => self.steps.get(*position)?,
-                (turn, Some(step)) => part(step, *turn)?,
-                (Turn::Rescue(_) | Turn::Handler, None) => return None,
-            };
-            if step.for_each.is_some() {
-                of = Some(step);
-            }
-            found = Some(step);
-        }
-        found.map(|step| (step, of))
+        let route = self.route(path);
+        let of = route.iter().rev().find(|(step, _)| step.for_each.is_some());
+        route.last().map(|(step, _)| (*step, of.map(|(step, _)| *step)))
     }
-}
 
-/// The role of a step in another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Within {
-    /// As a part of a block.
-    Part,
-    /// As a step of its rescue.
-    Rescue,
-    /// As its rollback.
-    Handler,
-}
-
-impl Plan {
     /// Returns the steps around a step, the outermost first, and the role of the next one in each.
-    pub fn around(&self, path: &StepPath) -> Vec<(&Step, Within)> {
-        let mut around = Vec::new();
-        let mut found: Option<&Step> = None;
-        for turn in self.routes.0.get(path).into_iter().flatten() {
-            if let Some(outer) = found {
-                let within = match turn {
-                    Turn::Step(_) => Within::Part,
-                    Turn::Rescue(_) => Within::Rescue,
-                    Turn::Handler => Within::Handler,
-                };
-                around.push((outer, within));
-            }
-            found = match (turn, found) {
-                (Turn::Step(position), None) => self.steps.get(*position),
-                (turn, Some(step)) => part(step, *turn),
-                (Turn::Rescue(_) | Turn::Handler, None) => None,
-            };
-        }
-        around
-    }
-}
-
-fn part(step: &Step, turn: Turn) -> Option<&Step> {
-    match (turn, &step.action, &step.rollback) {
-        (Turn::Step(position), Action::Block { steps, .. }, _) => steps.get(position),
-        (Turn::Rescue(position), Action::Block { rescue, .. }, _) => rescue.get(position),
-        (Turn::Handler, _, Rollback::Handler(handler)) => Some(handler),
-        _ => None,
+    pub fn around(&self, path: &StepPath) -> Vec<(&Step, Role)> {
+        self.route(path).windows(2).map(|pair| (pair[0].0, pair[1].1)).collect()
     }
 }

@@ -66,7 +66,7 @@ impl Line {
     }
 
     pub(crate) fn of_task(mut self, task: &TaskId) -> Self {
-        self.step = printable(&task.step.0);
+        self.step = printable(&task.step.to_string());
         self.of_host(&task.host)
     }
 
@@ -160,7 +160,10 @@ fn rolled_back_by(state: &RunState, host: &HostName, why: &Reason) -> String {
         let task = host.tasks.get(step)?;
         (task.why.as_ref() == Some(why)).then_some(step)
     });
-    failed.map_or_else(|| sentence(&why.text), |step| format!("{} failed", printable(&step.0)))
+    failed.map_or_else(
+        || sentence(&why.text),
+        |step| format!("{} failed", printable(&step.to_string())),
+    )
 }
 
 fn of_task(state: &RunState, task: &TaskId, event: &TaskEvent) -> Option<Line> {
@@ -286,7 +289,7 @@ pub(crate) fn steps(state: &RunState, host: &HostState) -> String {
 
 fn task_started(state: &RunState, task: &TaskId, items: Option<&[Value]>) -> Option<Line> {
     if let Some(items) = items.filter(|items| !items.is_empty()) {
-        let text = format!("{}, {}", sentence(state.planned.title(&task.step)), for_each(items));
+        let text = format!("{}, {}", sentence(&state.planned.title(&task.step)), for_each(items));
         return Some(Line::new("started", Tone::Plain, text).trace());
     }
     let word = match state.planned.action(&task.step) {

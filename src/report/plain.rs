@@ -106,7 +106,7 @@ impl<W: Write> Plain<W> {
         };
         let hosts = self.state.hosts.keys();
         self.host_width = fit(&mut hosts.map(|host| width(host.as_str())));
-        let steps = self.state.planned.paths().map(|path| width(&path.0));
+        let steps = self.state.planned.paths().map(|path| width(&path.to_string()));
         // `preflight` is in the column of the steps, too.
         self.step_width = fit(&mut steps.chain(["preflight".len()]));
     }

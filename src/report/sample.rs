@@ -66,7 +66,7 @@ pub(crate) fn host(name: &str) -> HostName {
 }
 
 pub(crate) fn task(host: &str, step: &str) -> TaskId {
-    TaskId { host: HostName::new(host), step: StepPath(step.to_owned()) }
+    TaskId { host: HostName::new(host), step: StepPath::from(step) }
 }
 
 pub(crate) fn seen(claim: &str, condition: &str, truth: Truth, values: &[(&str, &str)]) -> Seen {
@@ -374,8 +374,8 @@ fn planned(hosts: &[&str]) -> RunPlanned {
 
 fn outline() -> Outline {
     let step = |(path, parent, title, action): &(&str, &str, &str, &str)| OutlineStep {
-        path: StepPath((*path).to_owned()),
-        parent: (!parent.is_empty()).then(|| StepPath((*parent).to_owned())),
+        path: StepPath::from(*path),
+        parent: (!parent.is_empty()).then(|| StepPath::from(*parent)),
         title: (*title).to_owned(),
         action: (*action).to_owned(),
         handler: path.contains(".rollback"),

@@ -126,7 +126,7 @@ impl Screen {
         self.host_width = hosts.max().unwrap_or_default().min(HOST_WIDTH);
         let steps = self.state.planned.paths();
         let steps = steps.filter(|step| !self.state.planned.is_handler(step));
-        let steps = steps.map(|step| width(&step.0)).max();
+        let steps = steps.map(|step| width(&step.to_string())).max();
         self.step_width = steps.unwrap_or_default().min(STEP_WIDTH);
     }
 
@@ -257,7 +257,7 @@ impl Screen {
         if let (Some(wait), false) = (wait, is_wide) {
             doing = format!("{}, {}", wait.seen(), wait.left(now));
         }
-        let lead = format!("{label}  {back}{}  ", printable(&step.0));
+        let lead = format!("{label}  {back}{}  ", printable(&step.to_string()));
         let room = (columns - 4).saturating_sub(width(&elapsed) + 2);
         let line = clip(&format!("{lead}{doing}"), room);
         let line = format!("{}  {elapsed}", pad(&line, room.min(width(&line))));

@@ -196,7 +196,7 @@ impl Page<'_> {
             let current = record.event.task();
             if let Some(id) = current.filter(|_| current != task) {
                 let title = title_of(state, id);
-                let step = self.style.paint(Tone::Strong, &printable(&id.step.0));
+                let step = self.style.paint(Tone::Strong, &printable(&id.step.to_string()));
                 self.line(&format!("            {step}  {title}"));
             }
             task = current;

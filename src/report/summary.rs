@@ -260,7 +260,7 @@ fn host_texts(state: &RunState, host: &HostState) -> Vec<String> {
     let mut out = Vec::new();
     let took = duration(between(host.begun, host.ended));
     if let Some((step, why)) = &host.no_return {
-        let (step, why) = (printable(&step.0), sentence(why));
+        let (step, why) = (printable(&step.to_string()), sentence(why));
         if is_refused(state, host) {
             out.push(format!(
                 "cannot be rolled back: past the point of no return of step {step}: {why}"
@@ -289,7 +289,7 @@ fn host_texts(state: &RunState, host: &HostState) -> Vec<String> {
     }
     let unsent = host.tasks.keys().filter(|step| was_already_done(state, host, step));
     out.extend(unsent.map(|step| {
-        let step = printable(&step.0);
+        let step = printable(&step.to_string());
         format!("{step} sent nothing: its `done_when` was already true")
     }));
     let failed = [(&host.failed, "failed at"), (&host.undo_failed, "rollback failed at")];
@@ -317,8 +317,8 @@ fn is_refused(state: &RunState, host: &HostState) -> bool {
 }
 
 fn step_text(state: &RunState, host: &HostState, words: &str, step: &StepPath) -> String {
-    let title = sentence(state.planned.title(step)) + &item_of(state, host, step);
-    format!("{words} {}: {title}", printable(&step.0))
+    let title = sentence(&state.planned.title(step)) + &item_of(state, host, step);
+    format!("{words} {}: {title}", printable(&step.to_string()))
 }
 
 /// Whether a host started and did not succeed.
@@ -336,7 +336,7 @@ fn host_details(host: &HostState) -> Vec<Detail> {
         let Some(task) = host.tasks.get(step) else {
             continue;
         };
-        out.push(Detail::new(Tone::Strong, format!("{}:", printable(&step.0))));
+        out.push(Detail::new(Tone::Strong, format!("{}:", printable(&step.to_string()))));
         let text = task.why.as_ref().map(|why| sentence(&why.text));
         let text = text.filter(|text| !text.is_empty());
         out.extend(text.map(|text| Detail::new(Tone::Bad, format!("  {text}"))));

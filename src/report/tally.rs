@@ -59,11 +59,11 @@ pub(super) fn title_of(state: &RunState, id: &TaskId) -> String {
     };
     let attempt = || state.task(id)?.attempts.last();
     let title = if !title.contains("{{") {
-        sentence(title)
+        sentence(&title)
     } else if let Some(question) = question() {
         sentence(&question.text)
     } else {
-        attempt().map_or_else(|| sentence(title), |attempt| one_line(&attempt.command))
+        attempt().map_or_else(|| sentence(&title), |attempt| one_line(&attempt.command))
     };
     let item = state.hosts.get(&id.host).map(|host| item_of(state, host, &id.step));
     title + &item.unwrap_or_default()
@@ -95,7 +95,7 @@ mod tests {
         let state = RunState::for_report(&sample::rolled_back().records());
         let host = &state.hosts[&host("backend1")];
         assert_eq!(host.shown_status(), HostStatus::RolledBack);
-        assert_eq!(host.failed, Some(StepPath("down".to_owned())));
+        assert_eq!(host.failed, Some(StepPath::from("down")));
         assert_eq!(host.undo_failed, None);
     }
 
@@ -114,8 +114,8 @@ mod tests {
     fn a_failure_on_the_way_back_is_kept_apart() {
         let state = RunState::for_report(&sample::stuck().records());
         let host = &state.hosts[&host("backend1")];
-        assert_eq!(host.failed, Some(StepPath("down".to_owned())));
-        assert_eq!(host.undo_failed, Some(StepPath("stop.rollback/1".to_owned())));
+        assert_eq!(host.failed, Some(StepPath::from("down")));
+        assert_eq!(host.undo_failed, Some(StepPath::from("stop.rollback/1")));
     }
 
     #[test]
@@ -141,6 +141,6 @@ mod tests {
         story.close("nobody", "nothing", TaskStatus::Failed, None);
         let state = RunState::for_report(&story.records());
         assert_eq!(state.hosts.len(), 0);
-        assert_eq!(state.planned.title(&StepPath("nothing".to_owned())), "nothing");
+        assert_eq!(state.planned.title(&StepPath::from("nothing")), "nothing");
     }
 }

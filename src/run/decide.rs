@@ -36,7 +36,7 @@ use crate::run::decide::failure::question_behind;
 use crate::run::decide::turn::turns;
 use crate::run::decide::verdict::verdict;
 use crate::run::decide::walk::{Walk, begun_last_first, closing, reason_of, walk, walk_step};
-use crate::run::spot::Spot;
+use crate::run::step_ref::StepRef;
 use crate::task::TaskId;
 
 pub use agenda::Agenda;
@@ -59,9 +59,9 @@ pub enum Decision<'p> {
     /// Hold the claims of the preflight against a host.
     Preflight(HostName),
     /// Work on a step on a host.
-    Perform(HostName, Spot<'p>),
+    Perform(HostName, StepRef<'p>),
     /// Find out whether what was sent for a step still runs, before the host is rolled back.
-    Settle(HostName, Spot<'p>),
+    Settle(HostName, StepRef<'p>),
     /// Ask a person.
     Ask(TaskId),
     /// Stop here; a resume goes on.
@@ -72,8 +72,8 @@ pub enum Decision<'p> {
 enum Next<'p> {
     Record(Event),
     Preflight,
-    Perform(Spot<'p>),
-    Settle(Spot<'p>),
+    Perform(StepRef<'p>),
+    Settle(StepRef<'p>),
     Question(TaskId),
     Nothing,
 }
@@ -83,8 +83,8 @@ impl<'p> Next<'p> {
         match self {
             Self::Record(event) => Some(Decision::Record(event)),
             Self::Preflight => Some(Decision::Preflight(host.clone())),
-            Self::Perform(spot) => Some(Decision::Perform(host.clone(), spot)),
-            Self::Settle(spot) => Some(Decision::Settle(host.clone(), spot)),
+            Self::Perform(at) => Some(Decision::Perform(host.clone(), at)),
+            Self::Settle(at) => Some(Decision::Settle(host.clone(), at)),
             Self::Question(_) | Self::Nothing => None,
         }
     }
@@ -309,15 +309,15 @@ fn settle_first<'p>(
     plan: &'p ResolvedPlan,
     name: &HostName,
     host: &HostState,
-    handler: Spot<'p>,
+    handler: StepRef<'p>,
 ) -> Option<Next<'p>> {
     let own = handler.path();
     let mut tasks = host.in_doubt.iter().rev().filter(|path| **path != own);
     tasks.find_map(|path| {
-        let spot = Spot::at(&plan.plan, path).filter(|spot| !spot.is_read_only())?;
+        let at = StepRef::at(&plan.plan, path).filter(|at| !at.is_read_only())?;
         Some(match host.task(path)?.question {
             Some(_) => Next::Question(TaskId { host: name.clone(), step: path.clone() }),
-            None => Next::Settle(spot),
+            None => Next::Settle(at),
         })
     })
 }

@@ -26,7 +26,7 @@ use crate::plan::{Action, Claim, Late, Step};
 use crate::run::guard::Guard;
 use crate::run::observe::{Observation, Observer};
 use crate::run::perform::limits::Limits;
-use crate::run::spot::Spot;
+use crate::run::step_ref::StepRef;
 use crate::run::{Live, decide, render};
 use crate::task::TaskId;
 use crate::template::{Mode, Names};
@@ -39,7 +39,7 @@ struct Task<'w, 'r, 'a> {
     live: &'w Live<'r, 'a>,
     host: &'w HostName,
     guard: &'w Guard<'w>,
-    spot: Spot<'r>,
+    at: StepRef<'r>,
     step: &'r Step,
     id: TaskId,
     names: Names,
@@ -77,11 +77,11 @@ impl End {
 pub(super) async fn perform<'r>(
     live: &Live<'r, '_>,
     host: &HostName,
-    spot: Spot<'r>,
+    at: StepRef<'r>,
 ) -> Result<(), JournalError> {
-    let bound = patience::bound(&live.run.plan.plan, spot);
+    let bound = patience::bound(&live.run.plan.plan, at);
     let guard = Guard::new(live.run.transport, host).connecting_within(bound);
-    let task = Task::at(live, host, spot, &guard);
+    let task = Task::at(live, host, at, &guard);
     let turn = task.turn().await?;
     task.note_spent().await?;
     task.rest_at(turn).await
@@ -91,18 +91,18 @@ impl<'w, 'r, 'a> Task<'w, 'r, 'a> {
     fn at(
         live: &'w Live<'r, 'a>,
         host: &'w HostName,
-        spot: Spot<'r>,
+        at: StepRef<'r>,
         guard: &'w Guard<'w>,
     ) -> Self {
         Self {
             live,
             host,
             guard,
-            spot,
-            step: spot.step,
-            id: TaskId { host: host.clone(), step: spot.path() },
-            names: names(live, host, spot.item),
-            limits: Limits::at(live, host, spot),
+            at,
+            step: at.step,
+            id: TaskId { host: host.clone(), step: at.path() },
+            names: names(live, host, at.item),
+            limits: Limits::at(live, host, at),
         }
     }
 }
@@ -184,7 +184,7 @@ impl Task<'_, '_, '_> {
     }
 
     async fn turn(&self) -> Result<Turn, JournalError> {
-        if let Some(for_each) = self.step.for_each.as_ref().filter(|_| self.spot.is_whole()) {
+        if let Some(for_each) = self.step.for_each.as_ref().filter(|_| self.at.is_whole()) {
             return self.list_items(for_each).await;
         }
         if let Some(rounds) = self.step.rounds.as_ref().filter(|_| self.is_begun()) {
@@ -306,7 +306,7 @@ impl Task<'_, '_, '_> {
         let state = self.live.state.borrow();
         let host = state.hosts.get(self.host);
         self.may_stop()
-            && host.is_some_and(|host| decide::asks_on_failure(self.live.run.plan, host, self.spot))
+            && host.is_some_and(|host| decide::asks_on_failure(self.live.run.plan, host, self.at))
     }
 
     /// Records where the task has come to, or what keeps the run from its host.
@@ -324,7 +324,7 @@ impl Task<'_, '_, '_> {
             Turn::Ended(End { status, why, result }) => {
                 // Kept first: a crash between the two must not make it possible to undo.
                 if let Some(why) = self.step.point_of_no_return.clone()
-                    && !self.spot.is_item()
+                    && !self.at.is_item()
                     && status.is_well()
                     && status != TaskStatus::Skipped
                 {

@@ -42,7 +42,7 @@ fn why(state: &RunState, step: &str) -> String {
 /// How long it was from the beginning of a task to its end.
 fn took(journal: &Memory, step: &str) -> Duration {
     let records = journal.records.borrow();
-    let is = |task: &TaskId| task.step.0 == step;
+    let is = |task: &TaskId| task.step == *step;
     let begun = records
         .iter()
         .find(|record| matches!(&record.event, Event::Task { task, event: TaskEvent::Started { .. } } if is(task)));
@@ -210,7 +210,7 @@ fn the_time_goes_on_after_a_stop_where_it_was() {
     let clock = start();
     let world = scene.world(&clock, Vec::new());
     let journal = Memory::default();
-    let stop = TaskId { host: HostName::new("m1"), step: StepPath("stop".into()) };
+    let stop = TaskId { host: HostName::new("m1"), step: StepPath::from("stop") };
     let state = scene.drive_until(&clock, &world, &journal, None, Some(&stop)).unwrap();
     assert_eq!(state.status, RunStatus::Paused, "{}", trace(&journal));
     let before = task(&state, "swap").unwrap().spent;
@@ -288,7 +288,7 @@ fn a_block_that_holds_asks_about_the_part_that_failed() {
     let story = trace(&journal);
     assert_eq!(exit_status(&state), 6, "{story}");
     let open = state.open_questions();
-    assert_eq!(open[0].0.step.0, "note", "{story}");
+    assert_eq!(open[0].0.step, *"note", "{story}");
     let state = scene.drive(&clock, &world, &journal, Some(&Always(Answer::Retry))).unwrap();
     assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&journal));
 }
@@ -310,7 +310,7 @@ fn what_the_retry_or_the_rescue_of_a_block_takes_up_is_asked_about_last() {
     let faults = [("note", "refused", None), ("out", "refused", None)];
     let rescued = run(&steps, &faults);
     let open = rescued.state.open_questions();
-    assert_eq!(open[0].0.step.0, "out", "{}", trace(&rescued.journal));
+    assert_eq!(open[0].0.step, *"out", "{}", trace(&rescued.journal));
 }
 
 #[test]
@@ -342,7 +342,7 @@ fn about_what_failed_where_nobody_may_ask_a_person_is_asked_behind_it() {
         let story = trace(&journal);
         assert_eq!(exit_status(&state), 6, "{story}");
         let open = state.open_questions();
-        assert_eq!(open[0].0.step.0, "swap", "{story}");
+        assert_eq!(open[0].0.step, *"swap", "{story}");
         assert_eq!(open[0].1.answers, [Answer::Skip, Answer::Fail], "{story}");
         let state = scene.drive(&clock, &world, &journal, Some(&Always(Answer::Skip))).unwrap();
         assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&journal));
@@ -384,7 +384,7 @@ fn a_step_that_only_fails_is_asked_about_where_the_plan_holds() {
     let steps = "  - id: no\n    fail: It cannot be.\n    on_failure: hold\n";
     let ended = run(steps, &[]);
     let open = ended.state.open_questions();
-    assert_eq!(open[0].0.step.0, "no", "{}", trace(&ended.journal));
+    assert_eq!(open[0].0.step, *"no", "{}", trace(&ended.journal));
     let scene = scene(steps);
     let clock = start();
     let world = scene.world(&clock, Vec::new());

@@ -91,7 +91,7 @@ fn a_crash_at_any_event_changes_nothing_of_the_end_and_doubles_nothing() {
 fn last_sent(records: &[Record]) -> (usize, String) {
     let intents = records.iter().filter_map(|record| match &record.event {
         Event::Task { task, event: TaskEvent::AttemptIntended { .. } } => {
-            Some(task.step.0.as_str())
+            Some(task.step.to_string())
         }
         _ => None,
     });
@@ -149,7 +149,7 @@ fn between(journal: &Memory, first: &str, second: &str) -> i64 {
     let records = journal.records.borrow();
     let at = |step: &str| {
         let mut sent = records.iter().filter(|record| {
-            matches!(&record.event, Event::Task { task, event: TaskEvent::AttemptIntended { .. } } if task.step.0 == step)
+            matches!(&record.event, Event::Task { task, event: TaskEvent::AttemptIntended { .. } } if task.step == *step)
         });
         sent.next().unwrap_or_else(|| panic!("{step} was not sent")).at
     };
@@ -320,7 +320,7 @@ steps:
 #[test]
 fn what_only_reads_changes_nothing_and_is_read_again_where_its_end_was_not_seen() {
     let scene = Scene::new(READING, &[]);
-    let path = StepPath("config".into());
+    let path = StepPath::from("config");
     for faults in [vec![], vec![fault("backend1", "config", "cut_after", Some(1))]] {
         let clock = start();
         let world = scene.world(&clock, faults);
@@ -437,7 +437,7 @@ steps:
     for (plan, task) in [(each.as_str(), "both.2"), (back, "step.rollback")] {
         let (mut stopped, mut looked) = (0, 0);
         resumed_with(plan, "inactive", |it| {
-            let requires = |record: &Record| matches!(&record.event, Event::Task { task: it, event: TaskEvent::Started { .. } } if it.step.0 == task);
+            let requires = |record: &Record| matches!(&record.event, Event::Task { task: it, event: TaskEvent::Started { .. } } if it.step == *task);
             let records = it.journal.records.borrow();
             let begun = records[..it.dies_after].iter().any(requires);
             stopped += usize::from(begun && sent(&it.journal).len() == it.sent_before);
@@ -447,7 +447,7 @@ steps:
             looked += records
                 .iter()
                 .filter(|record| {
-                    matches!(&record.event, Event::Task { task: it, event: TaskEvent::RequirementsPassed } if it.step.0 == task)
+                    matches!(&record.event, Event::Task { task: it, event: TaskEvent::RequirementsPassed } if it.step == *task)
                 })
                 .count();
         });
@@ -481,7 +481,7 @@ fn a_person_may_be_asked_where_a_begun_block_requires_what_holds_no_more() {
     let clock = start();
     let world = scene.world(&clock, vec![]);
     let dying = Memory {
-        dies_at: Some(TaskId { host: HostName::new("backend1"), step: StepPath("first".into()) }),
+        dies_at: Some(TaskId { host: HostName::new("backend1"), step: StepPath::from("first") }),
         ..Memory::default()
     };
     assert!(scene.drive(&clock, &world, &dying, None).is_none());
@@ -490,7 +490,7 @@ fn a_person_may_be_asked_where_a_begun_block_requires_what_holds_no_more() {
     let journal = Memory { records: dying.records, ..Memory::default() };
     let state = scene.drive(&clock, &world, &journal, None).unwrap();
     assert_eq!(state.status, RunStatus::Paused, "{}", trace(&journal));
-    assert_eq!(state.open_questions()[0].0.step.0, "both");
+    assert_eq!(state.open_questions()[0].0.step, *"both");
     let count = sent(&journal).len();
     let answers = InTurn(RefCell::new(vec![Answer::Fail, Answer::Retry]));
     let state = scene.drive(&clock, &world, &journal, Some(&answers)).unwrap();
@@ -532,7 +532,7 @@ steps:
         ("exit", "unexpected exit code 0, although `done_when` is true"),
         ("unseen", r#"exit code 0; `dovecot == "active"` is false: dovecot = "inactive""#),
     ] {
-        let why = tasks[&StepPath(step.into())].why.clone().unwrap();
+        let why = tasks[&StepPath::from(step)].why.clone().unwrap();
         assert_eq!(why.text, text, "{}", trace(&journal));
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn scene(steps: &str) -> Scene {
 }
 
 pub(crate) fn task<'a>(state: &'a RunState, step: &str) -> Option<&'a TaskState> {
-    state.hosts[&HostName::new("m1")].tasks.get(&StepPath(step.to_owned()))
+    state.hosts[&HostName::new("m1")].tasks.get(&StepPath::from(step))
 }
 
 pub(crate) fn status_of(state: &RunState, step: &str) -> Option<TaskStatus> {
@@ -248,11 +248,11 @@ fn a_point_of_no_return_is_passed_when_all_items_ended_well() {
     let ended = run(&steps, &[]);
     assert_eq!(ended.state.status, RunStatus::Succeeded);
     let records = ended.journal.records.borrow();
-    let passed: Vec<&str> = records
+    let passed: Vec<String> = records
         .iter()
         .filter_map(|record| match &record.event {
             Event::Task { task, event: TaskEvent::PointOfNoReturn { .. } } => {
-                Some(task.step.0.as_str())
+                Some(task.step.to_string())
             }
             _ => None,
         })

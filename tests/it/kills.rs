@@ -304,7 +304,7 @@ impl<'c> Killed<'c> {
         let events: Vec<Event> = records.into_iter().skip(1).map(|record| record.event).collect();
         let is_harm = |event: &Event| match event {
             Event::Task { task, event: TaskEvent::Ended { status, .. } } => {
-                !status.is_well() && task.step.0 != "bad"
+                !status.is_well() && task.step != *"bad"
             }
             Event::Task { event: TaskEvent::QuestionAsked { .. }, .. }
             | Event::Host { event: HostEvent::Blocked { .. }, .. }

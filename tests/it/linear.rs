@@ -27,7 +27,7 @@ fn after(scene: &Scene, step: &str) -> RunState {
     let journal = Memory::default();
     scene.drive(&clock, &scene.world(&clock, vec![]), &journal, None).unwrap();
     let records = journal.records.into_inner();
-    let ends = |event: &Event| matches!(event, Event::Task { task, event: TaskEvent::Ended { .. } } if task.step.0 == step);
+    let ends = |event: &Event| matches!(event, Event::Task { task, event: TaskEvent::Ended { .. } } if task.step == *step);
     let last = records.iter().position(|record| ends(&record.event)).unwrap();
     RunState::of(&records[..=last]).unwrap()
 }
@@ -51,7 +51,7 @@ fn steps_that_were_found_done_are_not_looked_at_again() {
     // Nobody notices that these are gone.
     let host = state.hosts.get_mut(&HostName::new("backend1")).unwrap();
     for step in ["one", "two"] {
-        host.tasks.shift_remove(&StepPath(step.to_owned())).unwrap();
+        host.tasks.shift_remove(&StepPath::from(step)).unwrap();
     }
     assert_eq!(begin(&state), ["backend1/four"]);
 }

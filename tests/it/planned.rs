@@ -10,6 +10,7 @@ use planrun::resolve;
 use planrun::resolve::{Given, ResolvedPlan};
 use planrun::run::planned::{RestoreError, planned, restore};
 use planrun::source::Sources;
+use planrun::task::StepPath;
 
 fn resolved(path: &str, set: &[(&str, &str)]) -> (ResolvedPlan, String) {
     let text = std::fs::read_to_string(path).unwrap();
@@ -50,18 +51,18 @@ fn a_resolved_plan_comes_out_of_its_first_event_as_it_went_in() {
 fn the_outline_knows_every_step_and_whose_way_back_it_is() {
     let (resolved, text) = resolved("plans/obox-restart.yaml", &[]);
     let event = planned(&resolved, "p.yaml", &text, "me@here", BTreeMap::new());
-    let of = |path: &str| {
-        let step = event.outline.steps.iter().find(|step| step.path.0 == path);
+    let has = |path: &str, parent: Option<&str>, action: &str, handler: bool| {
+        let step = event.outline.steps.iter().find(|step| step.path == *path);
         let step = step.unwrap_or_else(|| panic!("no {path}"));
-        let parent = step.parent.as_ref().map(|parent| parent.0.as_str());
-        (parent.unwrap_or("-"), step.action.as_str(), step.handler)
+        assert_eq!(step.parent, parent.map(StepPath::from));
+        assert_eq!((step.action.as_str(), step.handler), (action, handler));
     };
-    assert_eq!(of("drain"), ("-", "run", false));
-    assert_eq!(of("drain.rollback"), ("drain", "run", true));
-    assert_eq!(of("stop"), ("cut_over", "run", false));
-    assert_eq!(of("cut_over.rollback"), ("cut_over", "run", true));
-    assert_eq!(of("stop.rollback/1"), ("stop.rollback", "run", true));
-    assert_eq!(of("stop.rollback/rescue/2"), ("stop.rollback", "fail", true));
+    has("drain", None, "run", false);
+    has("drain.rollback", Some("drain"), "run", true);
+    has("stop", Some("cut_over"), "run", false);
+    has("cut_over.rollback", Some("cut_over"), "run", true);
+    has("stop.rollback/1", Some("stop.rollback"), "run", true);
+    has("stop.rollback/rescue/2", Some("stop.rollback"), "fail", true);
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn rounds(records: &[Record]) -> Vec<(u32, Duration)> {
     for (index, record) in records.iter().enumerate() {
         if let Event::Task { event: TaskEvent::BlockRetried { round, .. }, .. } = &record.event {
             let first = records[index..].iter().find(|later| {
-                matches!(&later.event, Event::Task { task, event: TaskEvent::Started { .. } } if task.step.0 == "stop")
+                matches!(&later.event, Event::Task { task, event: TaskEvent::Started { .. } } if task.step == *"stop")
             });
             let until = first.unwrap().at.duration_since(record.at);
             rounds.push((*round, until.try_into().unwrap()));
@@ -195,7 +195,7 @@ fn a_stop_in_the_time_before_a_round_pauses_and_the_round_comes_after_the_rest_o
     let clock = start();
     let world = scene.world(&clock, vec![fault("m1", "each.2", "refused", Some(1))]);
     let journal = Memory::default();
-    let swap = TaskId { host: HostName::new("m1"), step: StepPath("swap".into()) };
+    let swap = TaskId { host: HostName::new("m1"), step: StepPath::from("swap") };
     let state = scene.drive_until(&clock, &world, &journal, None, Some(&swap)).unwrap();
     let story = trace(&journal);
     assert_eq!(state.status, RunStatus::Paused, "{story}");

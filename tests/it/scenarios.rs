@@ -132,7 +132,7 @@ fn word(value: &Value) -> String {
 /// Reads `STEP@HOST`.
 fn task(text: &str) -> TaskId {
     let (step, host) = text.rsplit_once('@').unwrap();
-    TaskId { host: HostName::new(host), step: StepPath(step.into()) }
+    TaskId { host: HostName::new(host), step: StepPath::from(step) }
 }
 
 /// What a scenario brings about.
@@ -240,7 +240,7 @@ fn first_task(records: &[Record]) -> Option<TaskId> {
 
 fn spec(at: &TaskId, kind: &str, times: &Value) -> FaultSpec {
     let times = times.as_u64().map(|times| u32::try_from(times).unwrap());
-    fault(at.host.as_str(), &at.step.0, kind, times)
+    fault(at.host.as_str(), &at.step.to_string(), kind, times)
 }
 
 fn differences(

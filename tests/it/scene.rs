@@ -266,7 +266,7 @@ impl Resumed {
     /// How many attempts at a step are known to have failed.
     pub(crate) fn refusals(&self, step: &str) -> usize {
         let records = self.journal.records.borrow();
-        let refused = |record: &&Record| matches!(&record.event, Event::Task { task, event: TaskEvent::AttemptEnded { outcome: Outcome::Ended { exit: Exit::Code(1), .. }, .. } } if task.step.0 == step);
+        let refused = |record: &&Record| matches!(&record.event, Event::Task { task, event: TaskEvent::AttemptEnded { outcome: Outcome::Ended { exit: Exit::Code(1), .. }, .. } } if task.step == *step);
         records.iter().filter(refused).count()
     }
 }

@@ -32,7 +32,7 @@ fn host(status: HostStatus, task: Option<TaskStatus>) -> HostState {
         attempts: Vec::from_iter(is_sent.then(|| attempt.clone())),
         ..TaskState::default()
     };
-    let path = StepPath("step".to_owned());
+    let path = StepPath::from("step");
     HostState {
         status,
         begun_at: 1,
@@ -49,7 +49,7 @@ fn succeeded() -> HostState {
 }
 
 fn past() -> HostState {
-    HostState { no_return: Some((StepPath("step".to_owned()), "gone".to_owned())), ..succeeded() }
+    HostState { no_return: Some((StepPath::from("step"), "gone".to_owned())), ..succeeded() }
 }
 
 fn failed(status: HostStatus) -> HostState {

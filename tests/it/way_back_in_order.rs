@@ -138,7 +138,7 @@ fn a_host_that_is_half_done_goes_back_before_those_that_were_started_later() {
     let clock = start();
     let world = scene.world(&clock, vec![]);
     // The first host of the second batch is in the midst of it when the controller dies.
-    let dies_at = TaskId { host: HostName::new("backend2"), step: StepPath("stop".into()) };
+    let dies_at = TaskId { host: HostName::new("backend2"), step: StepPath::from("stop") };
     let journal = Memory { dies_at: Some(dies_at), ..Memory::default() };
     let asker = OnlyAbout("backend2");
     assert!(scene.drive(&clock, &world, &journal, Some(&asker)).is_none());

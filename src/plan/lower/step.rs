@@ -74,7 +74,7 @@ impl Lowering<'_> {
             },
             uninterruptible: text("uninterruptible"),
             span: node.entries().first().map_or(node.span, |entry| entry.key_span),
-            path: StepPath(path),
+            path: StepPath::from(path),
             id,
         }
     }

@@ -10,26 +10,26 @@
 
 use crate::event::{Answer, Question, Reason};
 use crate::history::HostState;
-use crate::plan::{Action, OnFailure, Within};
+use crate::plan::{Action, OnFailure, Role};
 use crate::resolve::ResolvedPlan;
 use crate::run::decide::rounds::{another_round, is_without_time};
-use crate::run::spot::Spot;
+use crate::run::step_ref::StepRef;
 
 /// Whether a person is asked about the failure of a step.
-pub fn asks_on_failure(plan: &ResolvedPlan, host: &HostState, spot: Spot<'_>) -> bool {
+pub fn asks_on_failure(plan: &ResolvedPlan, host: &HostState, at: StepRef<'_>) -> bool {
     let asks = |step: Option<&OnFailure>| step.map(|said| matches!(said, OnFailure::Hold));
-    if let Some(asks) = asks(spot.step.on_failure.as_ref()) {
+    if let Some(asks) = asks(at.step.on_failure.as_ref()) {
         return asks;
     }
-    for (outer, within) in spot.around(&plan.plan).into_iter().rev() {
-        match (within, &outer.step.action) {
-            (Within::Handler, _) => return false,
-            (Within::Part, Action::Block { rescue, .. })
+    for (outer, role) in at.around(&plan.plan).into_iter().rev() {
+        match (role, &outer.step.action) {
+            (Role::Handler, _) => return false,
+            (Role::Part(_), Action::Block { rescue, .. })
                 if !rescue.is_empty() || another_round(outer, host) =>
             {
                 return false;
             }
-            (Within::Part | Within::Rescue, _) => {}
+            (Role::Part(_) | Role::Rescue(_), _) => {}
         }
         if let Some(asks) = asks(outer.step.on_failure.as_ref()) {
             return asks;
@@ -42,7 +42,7 @@ pub fn asks_on_failure(plan: &ResolvedPlan, host: &HostState, spot: Spot<'_>) ->
 pub(super) fn question_behind(
     plan: &ResolvedPlan,
     host: &HostState,
-    block: Spot<'_>,
+    block: StepRef<'_>,
     why: &Reason,
 ) -> Option<Question> {
     let (_, rescue) = block.parts()?;

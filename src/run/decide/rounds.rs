@@ -4,25 +4,25 @@ use crate::event::{Answer, Reason, TaskStatus};
 use crate::history::{HostState, TaskState};
 use crate::plan::Action;
 use crate::run::decide::walk::{Walk, reason_of, walk_step};
-use crate::run::spot::Spot;
+use crate::run::step_ref::StepRef;
 use crate::task::StepPath;
 
 /// Whether a block in which a part failed is gone through once more: a round is left, and time for
 /// it, and no person said that the part fails.
-pub(super) fn another_round(block: Spot<'_>, host: &HostState) -> bool {
+pub(super) fn another_round(block: StepRef<'_>, host: &HostState) -> bool {
     has_rounds_left(block, host) && !is_time_up(block, host)
 }
 
 /// Whether a block would be gone through once more, were its time not up.
-pub(super) fn is_without_time(block: Spot<'_>, host: &HostState) -> bool {
+pub(super) fn is_without_time(block: StepRef<'_>, host: &HostState) -> bool {
     has_rounds_left(block, host) && is_time_up(block, host)
 }
 
-fn is_time_up(block: Spot<'_>, host: &HostState) -> bool {
+fn is_time_up(block: StepRef<'_>, host: &HostState) -> bool {
     host.task(&block.path()).is_some_and(TaskState::time_is_up)
 }
 
-fn has_rounds_left(block: Spot<'_>, host: &HostState) -> bool {
+fn has_rounds_left(block: StepRef<'_>, host: &HostState) -> bool {
     let Some(rounds) = &block.step.rounds else {
         return false;
     };
@@ -31,7 +31,7 @@ fn has_rounds_left(block: Spot<'_>, host: &HostState) -> bool {
         return false;
     }
     let mut inside = Vec::new();
-    for_all_inside(block, host, &mut |spot| inside.push(spot.path()));
+    for_all_inside(block, host, &mut |at| inside.push(at.path()));
     !inside.iter().filter_map(|path| host.task(path)).any(|task| {
         let refused = matches!(task.answer, Some((Answer::Fail | Answer::Reject, _)));
         refused && task.status.is_some_and(|status| !status.is_well())
@@ -39,7 +39,7 @@ fn has_rounds_left(block: Spot<'_>, host: &HostState) -> bool {
 }
 
 /// Returns why a block is gone through once more: what its first failed part says.
-pub fn failed_part(block: Spot<'_>, host: &HostState) -> Reason {
+pub fn failed_part(block: StepRef<'_>, host: &HostState) -> Reason {
     let (steps, _) = block.parts().unwrap_or_default();
     let mut walks = steps.iter().map(|part| walk_step(block.inner(part), host));
     let failed = walks.find_map(|walk| match walk {
@@ -51,11 +51,11 @@ pub fn failed_part(block: Spot<'_>, host: &HostState) -> Reason {
 
 /// Returns the tasks inside of a block that are begun anew in its next round. Values that were
 /// recorded stay: a `set` is done once for a host and run.
-pub fn begun_anew(block: Spot<'_>, host: &HostState) -> Vec<StepPath> {
+pub fn begun_anew(block: StepRef<'_>, host: &HostState) -> Vec<StepPath> {
     let mut again = Vec::new();
-    for_all_inside(block, host, &mut |spot| {
-        let path = spot.path();
-        let is_set = matches!(spot.step.action, Action::Set(_));
+    for_all_inside(block, host, &mut |at| {
+        let path = at.path();
+        let is_set = matches!(at.step.action, Action::Set(_));
         let is_well = |status: TaskStatus| status.is_well();
         let ended_well = host.task(&path).and_then(|task| task.status).is_some_and(is_well);
         if !(is_set && ended_well) {
@@ -67,27 +67,27 @@ pub fn begun_anew(block: Spot<'_>, host: &HostState) -> Vec<StepPath> {
 
 /// Calls a function on every task inside of a block that was begun: its parts, and what these are
 /// made of. Its own rescue is no part of a round.
-fn for_all_inside<'p>(block: Spot<'p>, host: &HostState, see: &mut dyn FnMut(Spot<'p>)) {
+fn for_all_inside<'p>(block: StepRef<'p>, host: &HostState, see: &mut dyn FnMut(StepRef<'p>)) {
     let (steps, _) = block.parts().unwrap_or_default();
     for part in steps {
         for_all(block.inner(part), host, see);
     }
 }
 
-fn for_all<'p>(spot: Spot<'p>, host: &HostState, see: &mut dyn FnMut(Spot<'p>)) {
-    let Some(task) = host.task(&spot.path()) else {
+fn for_all<'p>(at: StepRef<'p>, host: &HostState, see: &mut dyn FnMut(StepRef<'p>)) {
+    let Some(task) = host.task(&at.path()) else {
         return;
     };
-    see(spot);
-    if spot.is_whole() {
+    see(at);
+    if at.is_whole() {
         // Items of an earlier round may lie behind the last one begun in this one.
         let items = task.items.as_ref().map_or(0, Vec::len);
         for number in 1..=items {
-            for_all(spot.at_item(number), host, see);
+            for_all(at.at_item(number), host, see);
         }
-    } else if let Some((steps, rescue)) = spot.parts() {
+    } else if let Some((steps, rescue)) = at.parts() {
         for part in steps.iter().chain(rescue) {
-            for_all(spot.inner(part), host, see);
+            for_all(at.inner(part), host, see);
         }
     }
 }

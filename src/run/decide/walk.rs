@@ -13,21 +13,21 @@ use crate::inventory::HostName;
 use crate::plan::{OnFailure, Step};
 use crate::resolve::ResolvedPlan;
 use crate::run::decide::rounds::{another_round, is_without_time};
-use crate::run::spot::Spot;
+use crate::run::step_ref::StepRef;
 use crate::task::TaskId;
 
 /// Where a walk has come to.
 pub(super) enum Walk<'p> {
     /// A step is to be worked on.
-    Perform(Spot<'p>),
+    Perform(StepRef<'p>),
     /// A block, or a `for_each`, has come to its end.
-    Close(Spot<'p>, TaskStatus, Option<Reason>),
+    Close(StepRef<'p>, TaskStatus, Option<Reason>),
     /// A person has not answered.
-    Question(Spot<'p>),
+    Question(StepRef<'p>),
     /// All is done.
     Done,
     /// This step failed.
-    Failed(Spot<'p>),
+    Failed(StepRef<'p>),
 }
 
 /// The steps of a host that are still to be undone, the last one begun first, each with how many
@@ -35,41 +35,41 @@ pub(super) enum Walk<'p> {
 pub(super) fn begun_last_first<'p>(
     plan: &'p ResolvedPlan,
     host: &HostState,
-) -> impl Iterator<Item = (usize, Spot<'p>)> {
+) -> impl Iterator<Item = (usize, StepRef<'p>)> {
     let begun = host.not_undone.min(host.tasks.len());
     let left = host.passed.left.get().map_or(begun, |left| left.min(begun));
     (0..left).rev().filter_map(|before| {
         let (path, _) = host.tasks.get_index(before)?;
-        Some((before, Spot::at(&plan.plan, path)?))
+        Some((before, StepRef::at(&plan.plan, path)?))
     })
 }
 
 /// Whether something of a step, or of its parts, may have happened.
-pub(in crate::run) fn may_have_run(spot: Spot<'_>, host: &HostState) -> bool {
-    if spot.is_whole() {
-        let reached = host.task(&spot.path()).map_or(0, |task| task.reached);
-        return (1..=reached).any(|number| may_have_run(spot.at_item(number), host));
+pub(in crate::run) fn may_have_run(at: StepRef<'_>, host: &HostState) -> bool {
+    if at.is_whole() {
+        let reached = host.task(&at.path()).map_or(0, |task| task.reached);
+        return (1..=reached).any(|number| may_have_run(at.at_item(number), host));
     }
-    if let Some((steps, rescue)) = spot.parts() {
+    if let Some((steps, rescue)) = at.parts() {
         let mut parts = steps.iter().chain(rescue);
-        return parts.any(|part| may_have_run(spot.inner(part), host));
+        return parts.any(|part| may_have_run(at.inner(part), host));
     }
-    !spot.is_read_only() && host.task(&spot.path()).is_some_and(TaskState::may_have_run)
+    !at.is_read_only() && host.task(&at.path()).is_some_and(TaskState::may_have_run)
 }
 
 /// Walks through steps of the plan.
 pub(super) fn walk<'p>(steps: &'p [Step], host: &HostState) -> Walk<'p> {
-    walk_all(steps, &host.passed.steps, Spot::from, host)
+    walk_all(steps, &host.passed.steps, StepRef::from, host)
 }
 
 fn walk_all<'p>(
     steps: &'p [Step],
     passed: &Cell<usize>,
-    spot: impl Fn(&'p Step) -> Spot<'p>,
+    at: impl Fn(&'p Step) -> StepRef<'p>,
     host: &HostState,
 ) -> Walk<'p> {
     while let Some(step) = steps.get(passed.get()) {
-        match walk_step(spot(step), host) {
+        match walk_step(at(step), host) {
             Walk::Done => passed.set(passed.get() + 1),
             other => return other,
         }
@@ -78,34 +78,34 @@ fn walk_all<'p>(
 }
 
 /// Walks through one step.
-pub(super) fn walk_step<'p>(spot: Spot<'p>, host: &HostState) -> Walk<'p> {
-    let Some(task) = host.task(&spot.path()) else {
-        return Walk::Perform(spot);
+pub(super) fn walk_step<'p>(at: StepRef<'p>, host: &HostState) -> Walk<'p> {
+    let Some(task) = host.task(&at.path()) else {
+        return Walk::Perform(at);
     };
     if let Some(status) = task.status {
-        let goes_on = matches!(spot.step.on_failure, Some(OnFailure::Continue(_)));
-        return if status.is_well() || goes_on { Walk::Done } else { Walk::Failed(spot) };
+        let goes_on = matches!(at.step.on_failure, Some(OnFailure::Continue(_)));
+        return if status.is_well() || goes_on { Walk::Done } else { Walk::Failed(at) };
     }
     if task.question.is_some() {
-        return Walk::Question(spot);
+        return Walk::Question(at);
     }
-    if spot.is_whole() {
+    if at.is_whole() {
         return match &task.items {
-            Some(items) => walk_items(spot, items.len(), task.reached, host),
-            None => Walk::Perform(spot),
+            Some(items) => walk_items(at, items.len(), task.reached, host),
+            None => Walk::Perform(at),
         };
     }
     // A block that is not begun: a person was asked before it was entered, and has answered. Or
     // one that waits for its next round.
-    match spot.parts() {
+    match at.parts() {
         Some((steps, rescue))
             if task.begun_at > 0
                 && (task.waited >= task.delay || task.time_is_up())
                 && !is_ended_by(task) =>
         {
-            walk_block(spot, steps, rescue, task, host)
+            walk_block(at, steps, rescue, task, host)
         }
-        _ => Walk::Perform(spot),
+        _ => Walk::Perform(at),
     }
 }
 
@@ -115,7 +115,7 @@ fn is_ended_by(task: &TaskState) -> bool {
 }
 
 /// Walks through the items of a `for_each`.
-fn walk_items<'p>(whole: Spot<'p>, of: usize, reached: usize, host: &HostState) -> Walk<'p> {
+fn walk_items<'p>(whole: StepRef<'p>, of: usize, reached: usize, host: &HostState) -> Walk<'p> {
     if of == 0 {
         let why = reason("its list of items is empty");
         return Walk::Close(whole, TaskStatus::Skipped, Some(why));
@@ -136,7 +136,7 @@ fn walk_items<'p>(whole: Spot<'p>, of: usize, reached: usize, host: &HostState) 
 }
 
 fn walk_block<'p>(
-    block: Spot<'p>,
+    block: StepRef<'p>,
     steps: &'p [Step],
     rescue: &'p [Step],
     task: &TaskState,
@@ -171,14 +171,14 @@ fn walk_block<'p>(
     }
 }
 
-fn status_of(spot: Spot<'_>, host: &HostState) -> Option<TaskStatus> {
-    host.task(&spot.path()).and_then(|task| task.status)
+fn status_of(at: StepRef<'_>, host: &HostState) -> Option<TaskStatus> {
+    host.task(&at.path()).and_then(|task| task.status)
 }
 
 /// The status of what is made of these: parts, or items.
-fn status_of_all<'p>(spots: impl Iterator<Item = Spot<'p>>, host: &HostState) -> TaskStatus {
+fn status_of_all<'p>(refs: impl Iterator<Item = StepRef<'p>>, host: &HostState) -> TaskStatus {
     let mut all_skipped = true;
-    for status in spots.filter_map(|spot| status_of(spot, host)) {
+    for status in refs.filter_map(|at| status_of(at, host)) {
         if status == TaskStatus::Changed {
             return status;
         }
@@ -192,25 +192,25 @@ fn status_of_all<'p>(spots: impl Iterator<Item = Spot<'p>>, host: &HostState) ->
 pub(super) fn closing(
     name: &HostName,
     host: &HostState,
-    spot: Spot<'_>,
+    at: StepRef<'_>,
     status: TaskStatus,
     why: Option<Reason>,
 ) -> Event {
     let done = matches!(status, TaskStatus::Changed | TaskStatus::Unchanged);
-    let event = match &spot.step.point_of_no_return {
-        Some(sentence) if done && !spot.is_item() && host.no_return.is_none() => {
+    let event = match &at.step.point_of_no_return {
+        Some(sentence) if done && !at.is_item() && host.no_return.is_none() => {
             TaskEvent::PointOfNoReturn { why: sentence.clone() }
         }
         _ => TaskEvent::Ended { status, why, result: None },
     };
-    event.of(&TaskId { host: name.clone(), step: spot.path() })
+    event.of(&TaskId { host: name.clone(), step: at.path() })
 }
 
 /// Why a step failed, with its title where the reason does not name it.
-pub(super) fn reason_of(spot: Spot<'_>, host: &HostState) -> Reason {
-    host.task(&spot.path())
+pub(super) fn reason_of(at: StepRef<'_>, host: &HostState) -> Reason {
+    host.task(&at.path())
         .and_then(|task| task.why.clone())
-        .unwrap_or_else(|| reason(format!("{} failed", spot.step.title)))
+        .unwrap_or_else(|| reason(format!("{} failed", at.step.title)))
 }
 
 fn reason(text: impl Into<String>) -> Reason {

@@ -63,7 +63,7 @@ impl Task<'_, '_, '_> {
     /// The title of the step, with the item it is done for.
     pub(super) fn title(&self) -> String {
         let title = &self.step.title;
-        let Some(item) = self.names.get("item").filter(|_| self.spot.item.is_some()) else {
+        let Some(item) = self.names.get("item").filter(|_| self.at.item.is_some()) else {
             return title.clone();
         };
         let item = item.to_string();

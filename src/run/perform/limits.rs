@@ -17,7 +17,7 @@ use crate::event::{Answer, JournalError, Reason, TaskEvent, TaskStatus};
 use crate::inventory::HostName;
 use crate::run::Live;
 use crate::run::perform::Task;
-use crate::run::spot::Spot;
+use crate::run::step_ref::StepRef;
 use crate::task::{StepPath, TaskId};
 
 /// The limits of a task, as they were when it was taken up.
@@ -38,16 +38,16 @@ struct Limit {
 
 impl Limits {
     /// Reads the limits of a task from the state of its host.
-    pub(super) fn at<'r>(live: &Live<'r, '_>, host: &HostName, spot: Spot<'r>) -> Self {
+    pub(super) fn at<'r>(live: &Live<'r, '_>, host: &HostName, at: StepRef<'r>) -> Self {
         let plan = &live.run.plan.plan;
         let state = live.state.borrow();
         let host = state.hosts.get(host);
         let answered_at = host
-            .and_then(|host| host.task(&spot.path()))
+            .and_then(|host| host.task(&at.path()))
             .filter(|task| matches!(task.answer, Some((Answer::Retry | Answer::Wait, _))))
             .map_or(0, |task| task.answered_at);
-        let around = spot.blocks_around(plan);
-        let limit = |block: Spot<'_>| {
+        let around = at.blocks_around(plan);
+        let limit = |block: StepRef<'_>| {
             let path = block.path();
             let task = host?.task(&path)?;
             let is_given_anew = answered_at > task.spent_at;
@@ -60,7 +60,7 @@ impl Limits {
         };
         Self {
             begin: live.run.clock.monotonic(),
-            blocks: around.into_iter().chain([spot]).filter_map(limit).collect(),
+            blocks: around.into_iter().chain([at]).filter_map(limit).collect(),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::history::HostState;
 use crate::inventory::HostName;
 use crate::plan::{Action, Rollback, Step};
 use crate::run::Live;
-use crate::run::spot::{Item, Spot};
+use crate::run::step_ref::{Item, StepRef};
 use crate::template::{Names, parts_value};
 
 /// What the texts of a host see outside of any `for_each`, and from how many results it was made.
@@ -51,8 +51,8 @@ fn common(live: &Live<'_, '_>, host: &HostName, known: Option<&HostState>) -> Na
         return names.clone();
     };
     for path in &known.results[*results..] {
-        let spot = Spot::at(&plan.plan, path).filter(|spot| spot.item.is_none());
-        let id = spot.and_then(|spot| spot.step.id.as_ref());
+        let at = StepRef::at(&plan.plan, path).filter(|at| at.item.is_none());
+        let id = at.and_then(|at| at.step.id.as_ref());
         let result = known.task(path).and_then(|task| task.result.as_ref());
         if let (Some(id), Some(result)) = (id, result) {
             names.insert(id.clone(), Value::from(Serde(result.clone())));
@@ -69,9 +69,9 @@ struct Results<'a> {
 
 impl Results<'_> {
     /// Adds the results of a step and of all in it, at the item.
-    fn of(&self, spot: Spot<'_>, names: &mut Names) {
-        let step = spot.step;
-        let here = Spot { step, item: Some(self.item) };
+    fn of(&self, at: StepRef<'_>, names: &mut Names) {
+        let step = at.step;
+        let here = StepRef { step, item: Some(self.item) };
         if let Some(id) = &step.id
             && let Some(task) = self.known.task(&here.path())
             && let Some(result) = &task.result

@@ -13,7 +13,7 @@ use crate::event::Progress;
 use crate::inventory::HostName;
 use crate::plan::Plan;
 use crate::run::perform::Task;
-use crate::run::spot::Spot;
+use crate::run::step_ref::StepRef;
 
 /// How long a machine may be away inside an `uninterruptible` block. A restarted `sshd`, or one
 /// lost connection, fits in it; users who cannot log in notice a few seconds.
@@ -21,8 +21,8 @@ pub(super) const RECONNECT: Duration = Duration::from_secs(2);
 
 /// Returns how long a machine may be away while this step is worked on; `None` outside of
 /// `uninterruptible` blocks.
-pub(super) fn bound(plan: &Plan, spot: Spot<'_>) -> Option<Duration> {
-    let mut around = spot.around(plan).into_iter();
+pub(super) fn bound(plan: &Plan, at: StepRef<'_>) -> Option<Duration> {
+    let mut around = at.around(plan).into_iter();
     around.any(|(outer, _)| outer.step.uninterruptible.is_some()).then_some(RECONNECT)
 }
 

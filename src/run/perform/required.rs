@@ -10,16 +10,16 @@
 use crate::event::{JournalError, TaskEvent, TaskStatus};
 use crate::run::decide;
 use crate::run::perform::{End, Task, Turn};
-use crate::run::spot::Spot;
+use crate::run::step_ref::StepRef;
 
 impl<'r> Task<'_, 'r, '_> {
     /// Looks whether what a block around requires does not hold any more; then the block has
     /// failed, or a person is asked about it.
     pub(super) async fn blocks_lack(&self) -> Result<Option<Turn>, JournalError> {
         let blocks = self.blocks_to_look_at();
-        for spot in blocks {
-            let block = Task::at(self.live, self.host, spot, self.guard);
-            let seen = block.observer().claims(&spot.step.requires).await;
+        for at in blocks {
+            let block = Task::at(self.live, self.host, at, self.guard);
+            let seen = block.observer().claims(&at.step.requires).await;
             if self.is_blocked() {
                 return Ok(Some(Turn::Stopped));
             }
@@ -45,20 +45,20 @@ impl<'r> Task<'_, 'r, '_> {
     }
 
     /// The blocks around, the outermost first, whose `requires` no look since the resume has held.
-    fn blocks_to_look_at(&self) -> Vec<Spot<'r>> {
+    fn blocks_to_look_at(&self) -> Vec<StepRef<'r>> {
         let plan = &self.live.run.plan.plan;
         let state = self.live.state.borrow();
         let Some(host) = state.hosts.get(self.host) else {
             return Vec::new();
         };
-        let around = self.spot.blocks_around(plan);
-        let is_under_way = |block: &Spot<'_>| {
+        let around = self.at.blocks_around(plan);
+        let is_under_way = |block: &StepRef<'_>| {
             block.step.uninterruptible.is_some() && decide::may_have_run(*block, host)
         };
         if around.iter().any(is_under_way) {
             return Vec::new();
         }
-        let is_open = |block: &Spot<'_>| {
+        let is_open = |block: &StepRef<'_>| {
             let required_at = host.task(&block.path()).map(|task| task.required_at);
             !block.step.requires.is_empty() && required_at.is_some_and(|at| at < state.resumed_at)
         };

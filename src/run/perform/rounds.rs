@@ -65,8 +65,8 @@ impl Task<'_, '_, '_> {
         let (why, again) = {
             let state = self.live.state.borrow();
             let host = &state.hosts[self.host];
-            let why = decide::failed_part(self.spot, host);
-            (why, decide::begun_anew(self.spot, host))
+            let why = decide::failed_part(self.at, host);
+            (why, decide::begun_anew(self.at, host))
         };
         self.live.progress(&Progress::Retrying {
             task: self.id.clone(),

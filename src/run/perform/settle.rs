@@ -17,7 +17,7 @@ use crate::run::Live;
 use crate::run::guard::Guard;
 use crate::run::perform::effect::kept::ended;
 use crate::run::perform::{Task, Turn, patience};
-use crate::run::spot::Spot;
+use crate::run::step_ref::StepRef;
 use crate::transport::{Exit, Output, Recovered, Transport as _};
 
 /// How often a host is asked about an attempt that is still running there.
@@ -27,11 +27,11 @@ const ASK_EVERY: Duration = Duration::from_secs(2);
 pub(in crate::run) async fn settle<'r>(
     live: &Live<'r, '_>,
     host: &HostName,
-    spot: Spot<'r>,
+    at: StepRef<'r>,
 ) -> Result<(), JournalError> {
-    let bound = patience::bound(&live.run.plan.plan, spot);
+    let bound = patience::bound(&live.run.plan.plan, at);
     let guard = Guard::new(live.run.transport, host).connecting_within(bound);
-    let task = Task::at(live, host, spot, &guard);
+    let task = Task::at(live, host, at, &guard);
     for attempt in task.state().attempts.iter().filter(|attempt| attempt.may_be_running()) {
         task.settle(attempt).await?;
     }

@@ -101,7 +101,6 @@ impl Occasion<'_> {
         let is_in = |step: &str| {
             step.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        let in_plan = StepPath(step.to_owned()).split_item();
-        is_in(step) || in_plan.is_some_and(|(step, _)| is_in(&step.0))
+        is_in(step) || is_in(&StepPath::from(step).in_plan().to_string())
     }
 }

@@ -286,7 +286,7 @@ fn under_way(story: &Story) -> String {
     for Record { event, .. } in &story.0 {
         match event {
             Event::Task { task, event: TaskEvent::Started { .. } }
-                if task.step.0.starts_with("cut_over") =>
+                if task.step.to_string().starts_with("cut_over") =>
             {
                 open.push((task.to_string(), format!("in {task}")));
             }

@@ -3,7 +3,7 @@
 use planrun::task::*;
 
 #[test]
-fn a_place_at_an_item_leads_back_to_the_place_in_the_plan() {
+fn a_step_at_an_item_is_written_and_read_back() {
     for (of, step, place) in [
         ("restart", "restart", "restart.2"),
         ("restart", "restart.rollback", "restart.2.rollback"),
@@ -16,12 +16,18 @@ fn a_place_at_an_item_leads_back_to_the_place_in_the_plan() {
         ("3", "3/1", "3.2/1"),
         ("stop.rollback/1", "stop.rollback/1", "stop.rollback/1.2"),
     ] {
-        let (of, step) = (StepPath(of.into()), StepPath(step.into()));
+        let (of, step) = (StepPath::from(of), StepPath::from(step));
         let at = step.at_item(&of, 2);
-        assert_eq!(at.0, place);
-        assert_eq!(at.split_item(), Some((step, 2)));
+        assert_eq!(at.to_string(), place);
+        assert_eq!(StepPath::from(place), at);
+        assert_eq!((at.in_plan(), at.item()), (step, Some(2)));
     }
-    for plain in ["restart", "stop.rollback", "stop.rollback/1", "3/rescue/1"] {
-        assert_eq!(StepPath(plain.into()).split_item(), None);
+    for plain in ["restart", "stop.rollback", "3/rescue/1", "a.02", "a.+2", "a.", ".", "a.2x", ""] {
+        let path = StepPath::from(plain);
+        assert_eq!((path.to_string().as_str(), path.item()), (plain, None));
     }
+    let handler = StepPath::from("stop.2.rollback");
+    assert_eq!(handler.same_item(&"stop".into()), *"stop.2");
+    let part = StepPath::from("stop.rollback/1.2");
+    assert_eq!(part.same_item(&"stop.rollback".into()), *"stop.rollback");
 }

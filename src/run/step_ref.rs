@@ -1,12 +1,12 @@
 //! Where the walk of a host stands: a step, and the item it is done for.
 
-use crate::plan::{Action, Plan, Rollback, Step, Within};
+use crate::plan::{Action, Plan, Role, Rollback, Step};
 use crate::task::StepPath;
 
 /// A step as the walk of a host comes to it. A step with a `for_each` is met as a whole, and then
 /// once at each item; its parts and its way back are met at items alone.
 #[derive(Clone, Copy, Debug)]
-pub struct Spot<'p> {
+pub struct StepRef<'p> {
     /// The step.
     pub step: &'p Step,
     /// The item, inside of a `for_each`.
@@ -22,42 +22,41 @@ pub struct Item<'p> {
     pub number: usize,
 }
 
-impl<'p> Spot<'p> {
-    /// Finds the spot of a task.
+impl<'p> StepRef<'p> {
+    /// Finds the at of a task.
     pub(super) fn at(plan: &'p Plan, path: &StepPath) -> Option<Self> {
-        let Some((in_plan, number)) = path.split_item() else {
-            let (step, _) = plan.find(path)?;
-            return Some(Self { step, item: None });
+        let (step, of) = plan.find(&path.in_plan())?;
+        let item = match path.item() {
+            Some(number) => Some(Item { of: of?, number }),
+            None => None,
         };
-        let (step, of) = plan.find(&in_plan)?;
-        let item = Some(Item { of: of?, number });
         Some(Self { step, item })
     }
 
     /// Returns the steps in which it stands, the outermost first, and as what.
-    pub(super) fn around(&self, plan: &'p Plan) -> Vec<(Self, Within)> {
+    pub(super) fn around(&self, plan: &'p Plan) -> Vec<(Self, Role)> {
         // What is around a `for_each` is at none of its items.
         let outside = match self.item {
             Some(item) => plan.around(&item.of.path).len(),
             None => usize::MAX,
         };
         let around = plan.around(&self.step.path).into_iter().enumerate();
-        let spot = |(depth, (step, within))| {
+        let at = |(depth, (step, role))| {
             let item = self.item.filter(|_| depth >= outside);
-            (Self { step, item }, within)
+            (Self { step, item }, role)
         };
-        around.map(spot).collect()
+        around.map(at).collect()
     }
 
     /// Returns the blocks of which it is a part, the outermost first. A rescue is no part of its
     /// block, and a way back is a part of nothing that it undoes.
     pub(super) fn blocks_around(&self, plan: &'p Plan) -> Vec<Self> {
         let mut blocks = Vec::new();
-        for (spot, within) in self.around(plan) {
-            match within {
-                Within::Part => blocks.push(spot),
-                Within::Rescue => {}
-                Within::Handler => blocks.clear(),
+        for (at, role) in self.around(plan) {
+            match role {
+                Role::Part(_) => blocks.push(at),
+                Role::Rescue(_) => {}
+                Role::Handler => blocks.clear(),
             }
         }
         blocks
@@ -114,7 +113,7 @@ impl<'p> Spot<'p> {
     }
 }
 
-impl<'p> From<&'p Step> for Spot<'p> {
+impl<'p> From<&'p Step> for StepRef<'p> {
     fn from(step: &'p Step) -> Self {
         Self { step, item: None }
     }
