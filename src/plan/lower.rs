@@ -267,18 +267,27 @@ impl Lowering<'_> {
     }
 
     fn claims(&mut self, node: Option<&Node>) -> Vec<Claim> {
-        node.map(Node::entries)
-            .unwrap_or_default()
-            .iter()
-            .map(|entry| {
-                self.shown(&entry.key, entry.key_span);
-                Claim {
-                    text: entry.key.clone(),
-                    condition: self.expression(&entry.value),
-                    span: entry.key_span,
-                }
-            })
-            .collect()
+        let Some(node) = node else { return Vec::new() };
+        if node.get("check").is_some() {
+            return vec![self.assertion(node)];
+        }
+        let written_out: Vec<Claim> =
+            node.items().iter().map(|item| self.assertion(item)).collect();
+        let pairs = node.entries().iter();
+        let pairs = pairs.map(|entry| self.claim(&entry.key, entry.key_span, &entry.value));
+        written_out.into_iter().chain(pairs).collect()
+    }
+
+    /// Lowers `{check: CONDITION, message: TEXT}`.
+    fn assertion(&mut self, node: &Node) -> Claim {
+        let (message, check) = (node.get("message"), node.get("check"));
+        let text = message.and_then(Node::as_text).unwrap_or_default();
+        self.claim(text, message.unwrap_or(node).span, check.unwrap_or(node))
+    }
+
+    fn claim(&mut self, text: &str, span: Span, condition: &Node) -> Claim {
+        self.shown(text, span);
+        Claim { text: text.to_owned(), condition: self.expression(condition), span }
     }
 
     /// Reports a template in a text that is shown literally.

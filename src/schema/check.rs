@@ -9,7 +9,9 @@ use regex::Regex;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, MAX_FAULTS, nearest};
 use crate::document::{Entry, Node, Value};
-use crate::schema::check::wrong::{default_of, only_key, sample, with_reason, wrong_kind};
+use crate::schema::check::wrong::{
+    default_of, only_key, sample, sample_of, with_reason, wrong_kind,
+};
 use crate::schema::foreign::carry::Carry;
 use crate::schema::foreign::{carry, values};
 use crate::schema::{Form, Record, Select, Shape, cure, foreign, one_of};
@@ -261,6 +263,9 @@ fn not_a_record(node: &Node, record: &Record, found: &mut Diagnostics) {
         .help(match (list_of(node, record), line) {
             (Some(key), _) => format!("put the list under `{key}:`"),
             (None, Some(line)) => format!("write `{line}`"),
+            (None, None) if record.fields.iter().all(|field| field.required) => {
+                format!("write `{}`", sample_of(record))
+            }
             (None, None) => format!("write a mapping with {}", one_of(&keys)),
         }),
     );

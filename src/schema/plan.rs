@@ -39,7 +39,12 @@ static PATHS: Shape = Shape::Text(&WORDS);
 /// A condition: an expression, or plainly true or false.
 static CONDITION: Shape =
     Shape::OneOf(&[(Select::Text, Shape::Text(&EXPRESSION)), (Select::Bool, Shape::Bool)]);
-static CLAIMS: Shape = Shape::Map(&WORDS, &CONDITION, 1);
+/// Assertions: messages with their conditions, one below the other, or written out.
+static CLAIMS: Shape = Shape::OneOf(&[
+    (Select::Key("check"), Shape::Record(&ASSERTION)),
+    (Select::Map, Shape::Map(&WORDS, &CONDITION, 1)),
+    (Select::List, Shape::List(&Shape::Record(&ASSERTION), 1)),
+]);
 static VALUE_EXPRESSION: Shape = Shape::OneOf(&[
     (Select::Text, Shape::Text(&EXPRESSION)),
     (Select::Bool, Shape::Bool),
@@ -260,6 +265,15 @@ static EACH_OF: Record = record(
     "an `each_of`",
     "Every member of a group: a condition must be true for each of them.",
     &[required("each_of", GROUP, "The group.")],
+);
+
+static ASSERTION: Record = record(
+    "an assertion",
+    "A condition that must be true, and the message that is shown with it.",
+    &[
+        required("check", CONDITION, "The condition."),
+        required("message", SOME_WORDS, "What the condition means, as shown in reports."),
+    ],
 );
 
 static INVARIANTS: Record = record(

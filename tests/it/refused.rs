@@ -164,3 +164,40 @@ fn what_was_refused_at_its_turn_is_told_with_its_exit_status_and_can_be_undone_e
     ended.says("requested by an operator; no rollback was sent to backend1, backend2; backend3");
     assert_eq!(planrun.runs()[0]["state"], "rolled_back");
 }
+
+/// Assertions in each place, the last of which fails.
+const ASSERTIONS: &str = r#"
+version: 1
+name: assertions
+hosts: backend1
+probes:
+  dovecot: {run: systemctl is-active dovecot, exit_codes: any, parse: text}
+preflight: RUNS
+invariants: {at_end: RUNS}
+steps:
+  - requires: RUNS
+    run: systemctl stop dovecot
+    done_when: dovecot == "inactive"
+    rollback: {requires: STOPPED, run: systemctl start dovecot, done_when: dovecot == "active"}
+  - assert: RUNS
+"#;
+
+#[test]
+fn an_assertion_may_be_written_with_its_message_after_its_condition() {
+    let reasons = [
+        |text: &str, condition: &str| format!("{{{text}: {condition}}}"),
+        |text: &str, condition: &str| format!("{{check: {condition}, message: {text}}}"),
+        |text: &str, condition: &str| format!("[{{message: {text}, check: {condition}}}]"),
+    ]
+    .map(|form| {
+        let plan = ASSERTIONS
+            .replace("RUNS", &form("Dovecot runs", r#"dovecot == "active""#))
+            .replace("STOPPED", &form("it is stopped", r#"dovecot == "inactive""#));
+        let (state, _) = run(&plan, None, vec![]);
+        let why = state.hosts[0].tasks[1].why.clone().unwrap();
+        assert_eq!(why.seen[0].claim, "Dovecot runs", "{why:?}");
+        assert_eq!(state.status, RunStatus::RolledBack);
+        why.seen
+    });
+    assert!(reasons.iter().all(|seen| *seen == reasons[0]), "{reasons:?}");
+}

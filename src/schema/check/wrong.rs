@@ -49,7 +49,7 @@ pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
                 None => fault.help("write the text itself behind the key"),
             }
         }
-        Value::List(_) | Value::Text(_) if matches!(shape, Shape::Map(_, inner, _) if is_condition(inner)) => {
+        Value::List(_) | Value::Text(_) if is_assertions(shape) => {
             fault.help("write a sentence and a condition for each: `{it serves mail: serving}`")
         }
         Value::Text(text) if takes_int(shape) => number_help(&text.text, shape, fault),
@@ -68,6 +68,15 @@ pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
         _ => fault.help(format!("write `{}`", sample(shape))),
     };
     found.push(fault);
+}
+
+/// Whether a shape takes messages with their conditions.
+fn is_assertions(shape: &Shape) -> bool {
+    match shape {
+        Shape::Map(_, inner, _) => is_condition(inner),
+        Shape::OneOf(all) => all.iter().any(|(_, shape)| is_assertions(shape)),
+        _ => false,
+    }
 }
 
 /// Returns the key of the list that stands one level too deep.
@@ -197,15 +206,16 @@ pub(super) fn sample(shape: &Shape) -> String {
         Shape::Late(inner) => sample(inner),
         Shape::List(inner, _) => format!("[{}]", sample(inner)),
         Shape::Map(_, inner, _) => format!("{{key: {}}}", sample(inner)),
-        Shape::Record(record) => {
-            let keys: Vec<String> = record
-                .fields
-                .iter()
-                .filter(|field| field.required || record.one_of.first() == Some(&field.name))
-                .map(|field| format!("{}: {}", field.name, sample(&field.shape)))
-                .collect();
-            format!("{{{}}}", keys.join(", "))
-        }
+        Shape::Record(record) => sample_of(record),
         Shape::OneOf(all) => all.first().map_or_else(String::new, |(_, shape)| sample(shape)),
     }
+}
+
+/// Writes an example of a record.
+pub(super) fn sample_of(record: &Record) -> String {
+    let first = record.one_of.first();
+    let fields = record.fields.iter();
+    let fields = fields.filter(|field| field.required || first == Some(&field.name));
+    let keys = fields.map(|field| format!("{}: {}", field.name, sample(&field.shape)));
+    format!("{{{}}}", keys.collect::<Vec<_>>().join(", "))
 }
