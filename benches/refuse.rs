@@ -11,7 +11,6 @@
     clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::print_stdout,
-    missing_docs,
     reason = "a bench begins the program as a user does, prints, and ends where it cannot go on"
 )]
 

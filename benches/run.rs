@@ -5,7 +5,6 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
-    missing_docs,
     reason = "a bench ends where it cannot go on"
 )]
 

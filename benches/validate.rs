@@ -4,7 +4,6 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
-    missing_docs,
     reason = "a bench begins the program as a user does, and ends where it cannot go on"
 )]
 

@@ -1,21 +1,21 @@
-//! The command line: what was typed, and which command does it.
+//! The command line: parses the arguments and runs a command.
 //!
-//! A command takes its arguments and a `Context`, calls the stages, and gives an `Exit`. Data
-//! goes to standard output, talk to standard error. Three kinds of wrong end here: diagnostics are
-//! rendered by `tell`, refusals of the world are a `Fault` that is told in one place, and what
-//! failed on a host is data in the events of a run.
+//! A command takes its arguments and a `Context`, calls the stages, and returns an `Exit`. Data goes to
+//! standard output, messages to standard error. There are three kinds of problems: `format` prints
+//! diagnostics, a `Fault` is an error of the system and is printed in one place, and what failed on a
+//! host is data in the events of a run.
 //!
 //! ```text
-//!  words -> Cli -> validate, explain, inventory, schema, runs, show  read, and print
-//!                  new                                            write a file
-//!                  abort, resolve                                 add one event to a run
-//!                  apply, resume, rollback -> session             drive a run
-//!                                              |- view    what a person sees of it
-//!                                              |- signals what stops it
-//!                                              '- asker   what a person answers
+//!  arguments -> Cli -> validate, explain, inventory, schema, runs, show  read and print
+//!                      new                                            write a file
+//!                      abort, resolve                                 add one event to a run
+//!                      apply, resume, rollback -> session             execute a run
+//!                                                  |- view    shows the run
+//!                                                  |- signals interrupt it
+//!                                                  '- asker   asks the operator
 //! ```
 //!
-//! Not here: what plans and runs mean. Nothing uses this module.
+//! What plans and runs mean is decided elsewhere. No other module uses this one.
 
 mod abort;
 mod apply;
@@ -62,20 +62,20 @@ use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::report::text::printable;
 
-/// Commands that are meant to be, so that a reader of the design is not left wondering.
+/// Commands that are planned, so that users learn that they are not implemented yet.
 const LATER: [&str; 7] = ["preview", "test", "prove", "watch", "unlock", "completions", "man"];
 
 const EXAMPLES: &str = "\
 Examples:
-  planrun new web-restart                                begin a plan
-  planrun validate plans/*.yaml                          find every fault, touch no host
+  planrun new web-restart                                create a plan
+  planrun validate plans/*.yaml                          report every problem, contact no host
   planrun apply plans/obox-restart.yaml -i demo          run a plan on model hosts
   planrun apply plans/obox-restart.yaml -i prod --limit backend1
   planrun show last                                      what was done, and why
-  planrun resume last                                    go on after a stop or a crash
-  planrun rollback last --reason 'mail is slow'          put things back";
+  planrun resume last                                    continue after an interrupt or a crash
+  planrun rollback last --reason 'mail is slow'          undo the changes";
 
-/// Careful maintenance over SSH, as data: plans with steps, waits, claims and ways back.
+/// Run declarative maintenance plans over SSH, with checks, rollback and crash-safe resume
 #[derive(Debug, Parser)]
 #[command(
     name = "planrun",
@@ -92,10 +92,10 @@ struct Cli {
     command: Command,
 }
 
-/// What every command takes.
+/// Options of every command.
 #[derive(Clone, Debug, clap::Args)]
 struct Global {
-    /// When to use colour; `auto` is: on a terminal, unless `NO_COLOR` is set
+    /// When to use colour; `auto`: on a terminal, unless `NO_COLOR` is set
     #[arg(
         long,
         global = true,
@@ -104,45 +104,45 @@ struct Global {
         help_heading = "General"
     )]
     color: ColorChoice,
-    /// Log what is done to standard error; again for more. `PLANRUN_LOG` takes a filter
+    /// Log to standard error; repeat for more detail. `PLANRUN_LOG` sets a filter
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "General")]
     verbose: u8,
-    /// Where runs are kept; by default `$PLANRUN_STATE_DIR`, else `~/.local/state/planrun`
+    /// The state directory; by default `$PLANRUN_STATE_DIR`, else `~/.local/state/planrun`
     #[arg(long, global = true, value_name = "DIR", help_heading = "General")]
     state_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Check plans, models, tests and inventories, and tell every fault; touches no host
+    /// Validate plans, models, tests and inventories without contacting hosts
     Validate(validate::Args),
-    /// Begin a plan or an inventory: a file with comments, sound as it is
+    /// Create a commented, valid plan or inventory
     New(new::Args),
     /// Run a plan on the hosts of an inventory
     Apply(apply::Args),
-    /// Go on with a run that was stopped, interrupted or waits for an answer
+    /// Resume a paused or interrupted run
     Resume(resume::Args),
-    /// Turn a run round: undo what was done, in the reverse order
+    /// Roll back a run, newest step first
     Rollback(rollback::Args),
-    /// End a run as it is, nothing undone
+    /// Abandon a run without undoing anything
     Abort(abort::Args),
     /// Answer a question of a run
     Resolve(resolve::Args),
     /// List the runs, newest first
     Runs(runs::Args),
-    /// Show a run in full
+    /// Show all details of a run
     Show(show::Args),
     /// Remove old runs that have ended
     Prune(prune::Args),
-    /// Show the hosts of an inventory and how they are reached
+    /// Show the hosts of an inventory and how to connect to them
     Inventory(inventory::Args),
-    /// Explain the code of a diagnostic: what it means, an example, its cure
+    /// Explain the code of a diagnostic: what it means, an example, its fix
     Explain(explain::Args),
     /// Print the JSON Schema of a kind of file, for editors
     Schema(schema::Args),
 }
 
-/// Does what the command line says, and returns the exit status of the process.
+/// Runs the command line, and returns the exit code of the process.
 pub fn main() -> ExitCode {
     fault::set_panic_hook();
     let done =
@@ -156,7 +156,7 @@ fn run(words: &[OsString]) -> Exit {
     let cli = match parse(words) {
         Ok(cli) => cli,
         Err(error) => {
-            // It quotes what was typed, which may be the name of a file.
+            // It quotes the arguments, such as the name of a file.
             let is_plain =
                 |word: &OsString| word.to_str().is_some_and(|text| printable(text) == text);
             if error.use_stderr() && !words.iter().all(is_plain) {
@@ -176,7 +176,7 @@ fn run(words: &[OsString]) -> Exit {
     }))
 }
 
-/// Returns the exit status: data that did not arrive is no success.
+/// Returns the exit code: a failure to write the output is never a success.
 fn arrived(exit: Exit) -> Exit {
     match out::failure() {
         Some(why) => {
@@ -198,7 +198,7 @@ fn command() -> clap::Command {
     Cli::command().after_help(EXAMPLES).after_long_help(after)
 }
 
-/// Says of a command that is not there yet that it will be.
+/// Adds to the error of a planned command that it is not implemented yet.
 fn with_outlook(error: clap::Error) -> clap::Error {
     let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
         return error;
@@ -206,7 +206,7 @@ fn with_outlook(error: clap::Error) -> clap::Error {
     if !LATER.contains(&word.as_str()) {
         return error;
     }
-    let message = format!("`planrun {word}` is not there yet: it comes in a later version\n");
+    let message = format!("`planrun {word}` is not implemented yet\n");
     command().error(clap::error::ErrorKind::InvalidSubcommand, message)
 }
 
@@ -283,9 +283,9 @@ mod tests {
     #[test]
     fn a_command_of_a_later_version_is_called_so() {
         let text = typed("planrun prove p.yaml").unwrap_err().to_string();
-        assert!(text.contains("later version"), "{text}");
+        assert!(text.contains("not implemented yet"), "{text}");
         let text = typed("planrun nonsense").unwrap_err().to_string();
-        assert!(!text.contains("later version"), "{text}");
+        assert!(!text.contains("not implemented yet"), "{text}");
     }
 
     #[test]

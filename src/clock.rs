@@ -1,9 +1,9 @@
-//! Time, as an argument.
+//! Time, passed as an argument.
 //!
-//! A run reads the time and sleeps only through [`Clock`]. On real hosts that is the machine's
-//! boot-time clock, which goes on during a suspend and does not jump; on model hosts it is a
-//! virtual one that stands still while anything is being done and then jumps to the next sleeper,
-//! so that an hour of waiting takes a moment and two runs of a model are alike.
+//! A run reads the time and sleeps only through a [`Clock`]. For real hosts this is the machine's
+//! boot-time clock, which continues during a suspend and never jumps. For model hosts it is a virtual
+//! one: it stops while work is in progress and then jumps to the next sleeper, so that an hour of
+//! waiting takes a moment, and two runs of a model are identical.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -19,13 +19,11 @@ use jiff::Timestamp;
 /// A source of time.
 #[derive(Clone, Debug)]
 pub enum Clock {
-    /// The machine's clock.
     Real,
-    /// A clock that is moved on by [`Clock::advance`].
+    /// A clock that [`Clock::advance`] moves.
     Virtual(Rc<VirtualTime>),
 }
 
-/// The state of a virtual clock.
 #[derive(Debug)]
 pub struct VirtualTime {
     start: Timestamp,
@@ -47,10 +45,10 @@ impl Clock {
         }))
     }
 
-    /// Returns the wall time: for people and records, never for measuring.
+    /// Returns the wall time: for users and records, never for measuring.
     ///
-    /// The machine's clock is read once in a process, and time is counted from there: if somebody
-    /// sets it meanwhile, no record is earlier than the one before, and nothing seems to take a day.
+    /// The machine's clock is read once per process, and time is counted from there: if someone sets the
+    /// clock, records stay in order, and nothing seems to take a day.
     #[expect(clippy::disallowed_methods, reason = "this is the home of time")]
     pub fn now(&self) -> Timestamp {
         static FIRST: OnceLock<(Timestamp, Duration)> = OnceLock::new();
@@ -66,7 +64,7 @@ impl Clock {
         start.checked_add(elapsed).unwrap_or(start)
     }
 
-    /// Returns the time since the machine was started, suspends included: for measuring.
+    /// Returns the time since the machine started, with suspends: for measuring.
     pub fn monotonic(&self) -> Duration {
         match self {
             Self::Real => {
@@ -80,7 +78,6 @@ impl Clock {
         }
     }
 
-    /// Sleeps.
     #[expect(clippy::disallowed_methods, reason = "this is the home of time")]
     pub async fn sleep(&self, duration: Duration) {
         match self {
@@ -94,8 +91,8 @@ impl Clock {
         }
     }
 
-    /// Keeps a virtual clock from moving on until the guard is dropped: something is being done
-    /// that takes real time and no virtual one (a commit, a question).
+    /// Stops a virtual clock until the guard is dropped: work is in progress that takes real time but no
+    /// virtual time (a commit, a question).
     pub fn hold(&self) -> Hold {
         if let Self::Virtual(time) = self {
             time.holds.set(time.holds.get() + 1);
@@ -104,8 +101,8 @@ impl Clock {
         Hold(None)
     }
 
-    /// Moves a virtual clock on to its next sleeper and wakes it; false where there is nothing to
-    /// move: a real clock, a held one, or one without sleepers.
+    /// Moves a virtual clock to its next sleeper and wakes it; returns false if there is nothing to move:
+    /// a real clock, a stopped one, or one without sleepers.
     pub fn advance(&self) -> bool {
         let Self::Virtual(time) = self else {
             return false;

@@ -1,11 +1,11 @@
-//! Diagnostics: what is wrong with a text that a person wrote.
+//! Diagnostics: problems in a text that a user wrote.
 //!
-//! The first of the three kinds of wrong (the others: errors of the world, outcomes of tasks).
-//! A stage that reads text never stops at the first fault: it pushes a [`Diagnostic`] and goes
-//! on. A headline is lower case, without a full stop, with the user's words in backticks; a label
-//! says what is at its place; a help is an order. Where the cure is mechanical a [`Fix`] stands in
-//! the place of a help, and the cured line is shown. Codes last: each has a section in
-//! `docs/diagnostics.md`, held by a test.
+//! They are the first of three kinds of problems; the others are errors of the system and outcomes of
+//! tasks. A stage that reads text never stops at the first problem: it pushes a [`Diagnostic`] and
+//! continues. A headline is lower case, without a full stop, with the user's words in backticks; a
+//! label says what its token is; a help is an imperative. If a program can make the change, a [`Fix`]
+//! replaces the help, and the fixed line is shown. Codes are permanent; each has a section in
+//! `docs/diagnostics.md`, as a test requires.
 
 pub mod allow;
 mod code;
@@ -23,59 +23,50 @@ pub use code::Code;
 pub use fix::{Edit, Fix};
 pub use near::{Near, nearest};
 
-/// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// The text cannot be used.
+    /// The file cannot be used.
     Error,
-    /// The text can be used, and is probably not what was meant.
+    /// The file can be used, but is probably not what its author meant.
     Warning,
-    /// Nothing is wrong: this is worth knowing. Never a failure.
+    /// Nothing is wrong. Never a failure.
     Note,
 }
 
-/// A remark at a place.
+/// A message about a span.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
-    /// The place.
     pub span: Span,
     /// What is there; may be empty.
     pub text: String,
 }
 
-/// One fault of a text.
+/// A problem in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// Which kind of problem it is.
     pub code: Code,
-    /// How bad it is.
     pub severity: Severity,
-    /// The headline.
     pub message: String,
-    /// Where it is; `None` for a fault of a whole file that has no text (a missing file).
+    /// Where it is; `None` for a problem of a whole file without text (a missing file).
     pub primary: Option<Label>,
-    /// The names it is about, and those that its helps offer instead: what follows from it is found by these.
+    /// The names it is about, and those that its helps suggest: consequences are found by these.
     pub names: Vec<String>,
-    /// Other places that matter.
     pub secondary: Vec<Label>,
-    /// What to do about it, in words.
+    /// What to do, in words.
     pub help: Vec<String>,
-    /// What to do about it, as edits of the text; if there are several, one of them.
+    /// What to do, as edits of the text; of several, one is enough.
     pub fixes: Vec<Fix>,
 }
 
 impl Diagnostic {
-    /// Starts an error.
     pub fn error(code: Code, message: impl Into<String>) -> Self {
         Self::new(code, Severity::Error, message.into())
     }
 
-    /// Starts a warning.
     pub fn warning(code: Code, message: impl Into<String>) -> Self {
         Self::new(code, Severity::Warning, message.into())
     }
 
-    /// Starts a note.
     pub fn note(code: Code, message: impl Into<String>) -> Self {
         Self::new(code, Severity::Note, message.into())
     }
@@ -113,41 +104,41 @@ impl Diagnostic {
         }
     }
 
-    /// Says where it is and what is there.
+    /// Sets the location and its label.
     #[must_use]
     pub fn at(mut self, span: Span, text: impl Into<String>) -> Self {
         self.primary = Some(Label { span, text: text.into() });
         self
     }
 
-    /// Adds a name it is about, or one that a help offers instead.
+    /// Adds a name that it is about, or that a help suggests.
     #[must_use]
     pub fn naming(mut self, name: impl Into<String>) -> Self {
         self.names.push(name.into());
         self
     }
 
-    /// Adds a second place.
+    /// Adds a second location.
     #[must_use]
     pub fn also(mut self, span: Span, text: impl Into<String>) -> Self {
         self.secondary.push(Label { span, text: text.into() });
         self
     }
 
-    /// Adds what to do.
+    /// Adds a help line.
     #[must_use]
     pub fn help(mut self, text: impl Into<String>) -> Self {
         self.help.push(text.into());
         self
     }
 
-    /// Adds what to do, and the one edit that does it.
+    /// Adds a help line and the one edit that it describes.
     #[must_use]
     pub fn fix(self, text: impl Into<String>, span: Span, cured: impl Into<String>) -> Self {
         self.fix_all(text, vec![Edit::new(span, cured)])
     }
 
-    /// Adds what to do, and the edits that do it; edits that do not fit together leave the words.
+    /// Adds a help line and its edits. If the edits overlap, only the line is kept.
     #[must_use]
     pub fn fix_all(mut self, text: impl Into<String>, edits: Vec<Edit>) -> Self {
         let text = text.into();
@@ -158,31 +149,30 @@ impl Diagnostic {
         self
     }
 
-    /// Returns all that can be done about it in words: those of the fixes, then the helps.
+    /// Returns all helps in words: those of the fixes first.
     pub fn orders(&self) -> impl Iterator<Item = &str> {
         let fixes = self.fixes.iter().map(|fix| fix.text.as_str());
         fixes.chain(self.help.iter().map(String::as_str))
     }
 }
 
-/// Most faults of one invocation that are kept: who has more begins with these, and telling all
-/// would take time that grows with their number and with the text.
+/// Maximum number of problems that one invocation keeps. Users fix the first ones first, and the time
+/// to report all would grow with their number and with the text.
 pub const MAX_FAULTS: usize = 200;
 
-/// The faults found so far.
+/// The problems found so far.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
     found: Vec<Diagnostic>,
-    /// How many more were found.
     left_out: usize,
-    /// Whether no more were looked for.
+    /// Whether checking stopped early.
     stopped: bool,
-    /// Stands for those, behind all others.
+    /// Represents those; it is sorted after all others.
     rest: Option<Box<Diagnostic>>,
 }
 
 impl Diagnostics {
-    /// Adds a fault; beyond [`MAX_FAULTS`] it is only counted.
+    /// Adds a problem; beyond [`MAX_FAULTS`] it is only counted.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         if !self.is_full() {
             self.found.push(diagnostic);
@@ -205,15 +195,14 @@ impl Diagnostics {
         }
     }
 
-    /// Tells that the rest was not looked at, because no more faults are kept: an error, for what
-    /// was not looked at is not known to be sound.
+    /// Records that checking stopped because no more problems are kept. This is an error: the rest of the
+    /// text is not known to be valid.
     pub fn stop(&mut self) {
         self.stopped = true;
         self.leave_out(0, true);
     }
 
-    /// Whether nothing comes of a text and no more faults of it are kept. Then it tells that the rest
-    /// was not looked at, and whoever asks looks no further.
+    /// Whether no more problems of an unusable text are kept. If so, it records that checking stopped.
     pub fn gives_up(&mut self) -> bool {
         let gives_up = self.is_full() && self.has_errors();
         if gives_up {
@@ -222,7 +211,6 @@ impl Diagnostics {
         gives_up
     }
 
-    /// Whether it was told that the rest was not looked at.
     pub fn is_stopped(&self) -> bool {
         self.stopped
     }
@@ -244,17 +232,17 @@ impl Diagnostics {
         };
     }
 
-    /// Leaves out what is not to be told; those that are not kept stay counted.
+    /// Removes those that should not be shown; those that are not kept stay counted.
     pub fn retain(&mut self, keep: impl FnMut(&Diagnostic) -> bool) {
         self.found.retain(keep);
     }
 
-    /// Changes what is kept: whoever sees more than the stage that found it may know what was meant.
+    /// Changes those that are kept: a later stage may know better what the author meant.
     pub fn amend(&mut self, change: impl FnMut(&mut Diagnostic)) {
         self.found.iter_mut().for_each(change);
     }
 
-    /// Whether no more faults are kept: what takes long to tell need not be found out then.
+    /// Whether no more problems are kept, so that expensive helps need not be computed.
     pub fn is_full(&self) -> bool {
         self.found.len() >= MAX_FAULTS
     }
@@ -265,13 +253,11 @@ impl Diagnostics {
         all.any(|one| one.severity == Severity::Error)
     }
 
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 
-    /// Returns them in the order of their places, without repetitions; last what stands for those
-    /// that were too many.
+    /// Returns them by location, without repetitions; last the one that represents those not kept.
     pub fn sorted(&self) -> Vec<&Diagnostic> {
         let mut all: Vec<&Diagnostic> = self.found.iter().collect();
         all.sort_by_key(|one| one.primary.as_ref().map(|label| label.span));

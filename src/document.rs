@@ -1,10 +1,9 @@
-//! Documents: YAML as it was written, every node with its place.
+//! Documents: YAML as it was written, every node with its location.
 //!
-//! YAML 1.2 core: `yes`, `on` and `0644` are text, only `true` and `false` are bool. Duplicate
-//! keys, tags, merge keys and excess aliases are refused; bounds are in [`mod@parse`]. Inventories
-//! are read by the older rules for which they were written ([`old`]). What a node
-//! *means* is not known here: [`crate::schema`] holds it against a shape, `plan` and `inventory`
-//! give it a meaning.
+//! YAML 1.2 core: `yes`, `on` and `0644` are strings, only `true` and `false` are bools. Duplicate keys,
+//! tags, merge keys and excess aliases are rejected; limits are in [`mod@parse`]. Inventories are read by
+//! the older rules for which they were written ([`old`]). Nodes are not interpreted here:
+//! [`crate::schema`] checks them against a shape, `plan` and `inventory` convert them.
 
 mod core;
 pub mod lookalike;
@@ -21,7 +20,6 @@ pub use scalar::Places;
 /// A value with its place.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// The value.
     pub value: Value,
     /// Where it is written; for an alias, where it is defined.
     pub span: Span,
@@ -29,20 +27,17 @@ pub struct Node {
     pub alias: Option<Span>,
 }
 
-/// What a node holds.
+/// The value of a node.
 #[derive(Clone, Debug)]
 pub enum Value {
     /// `null`, `~` or nothing at all.
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// An integer.
     Int(i64),
     /// A number with a fraction or an exponent, or one too large for [`Value::Int`].
     Float(f64),
-    /// A string.
     Text(Text),
-    /// A list.
     List(Vec<Node>),
     /// A mapping, in source order.
     Map(Vec<Entry>),
@@ -60,7 +55,6 @@ pub struct Text {
 /// How a scalar is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// Without quotes.
     Plain,
     /// In `'...'`.
     Single,
@@ -81,7 +75,6 @@ pub struct Entry {
     pub key_span: Span,
     /// Whether it is alone in `{ }`, without `:`, as after an unquoted comma in a string.
     pub bare: bool,
-    /// The value.
     pub value: Node,
 }
 

@@ -1,6 +1,6 @@
-//! Lengths of time as people write them: `90s`, `15m`, `1h 30m`.
+//! Durations as users write them: `90s`, `15m`, `1h 30m`.
 //!
-//! A unit is always there. A day is 24 hours exactly; there are no months. The form is
+//! A unit is required. A day is exactly 24 hours; there are no months. The form is
 //! [`crate::schema::DURATION`].
 
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Longest duration: a hundred years, so that sums of them stay far from overflow.
 const MAX_SECONDS: f64 = 100.0 * 365.0 * 86_400.0;
 
-/// Reads a duration; `None` where it is not of the form, or longer than a hundred years.
+/// Reads a duration; `None` if it is not of this form, or longer than a hundred years.
 pub fn parse(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     let mut seconds = 0.0_f64;
@@ -35,7 +35,7 @@ pub fn parse(text: &str) -> Option<Duration> {
     (whole_milliseconds <= MAX_SECONDS).then(|| Duration::from_secs_f64(whole_milliseconds))
 }
 
-/// Writes a duration for people: the two greatest units, nothing finer than a second above ten.
+/// Formats a duration for users: its two largest units; no fractions of a second above ten seconds.
 pub fn show(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);

@@ -1,19 +1,20 @@
-//! Models: hosts that exist only as data.
+//! Models: simulated hosts.
 //!
-//! A model file (`plans/models/dovecot.yaml`) says what the hosts of each group answer to commands
-//! and how they change. From it comes a [`Model`]; from a model and the hosts of an inventory comes
-//! a [`World`], which lives in virtual time. The same model serves a demonstration inventory, the
-//! scenarios of a plan and its proof.
+//! A model file (`plans/models/dovecot.yaml`) says how the hosts of each group answer commands and how
+//! they change. It becomes a [`Model`]; a model and the hosts of an inventory become a [`World`], which
+//! has virtual time. Demo inventories and the scenarios of a plan use the same model.
 //!
-//! Theory of operation. A host holds values (`state`); `derived` are words for expressions over
-//! them. A command *begins*: the first entry that matches it is taken, and of its cases the first
-//! whose `when` holds now. When what it `takes` has gone by it *ends*: its texts are rendered, then
-//! all values of `becomes` are computed from the state as it is, then all are set. Between the two
-//! the world may change, and a command that never ends has changed nothing. Time rules and `later`
-//! changes touch one host each, at instants that depend on that host alone; so hosts can be brought
-//! up to date in any order, and two worlds with the same past are alike.
+//! Theory of operation. A host has values (`state`); `derived` are named expressions over them. When a
+//! command *starts*, the first matching entry is used, and of its cases the first whose `when` is true
+//! now. After the time it `takes`, it *ends*: its texts are rendered, then all values of `becomes` are
+//! computed from the current state, then all are set. In between, the world may change; a command that
+//! never ends changes nothing. Time rules and `later` changes affect one host each, at times that depend
+//! on that host alone. So hosts can be brought up to date in any order, and two worlds with the same
+//! history are equal.
 //!
-//! All expressions are compiled, and all names in them are looked up, when the model is read
+//! All expressions are compiled and all names are resolved when the model is read ([`Model::lower`]), so
+//! that the author gets all errors there. Models know no clock and no transport: time is passed to
+//! [`World::advance_to`]. The code contains nothing about any product.
 //! ([`Model::lower`]): what can be told to the author is told there. Nothing here knows a clock or
 //! a transport: time comes in by [`World::advance_to`]. Nothing of any product is in the code.
 
@@ -47,7 +48,7 @@ pub use crate::model::fault::FaultKind;
 pub use crate::model::snapshot::Snapshot;
 pub use crate::model::world::{Answer, Pending, World};
 
-/// What hosts answer and how they change.
+/// How hosts answer and change.
 #[derive(Debug)]
 pub struct Model {
     name: String,
@@ -55,146 +56,125 @@ pub struct Model {
     groups: IndexMap<String, Arc<Group>>,
 }
 
-/// What a host is asked to do, as far as models tell commands apart.
+/// What a host is asked to do, as far as models distinguish commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act<'a> {
-    /// A command: its words.
     Run(&'a [String]),
-    /// A script, known by its step: `PLAN/STEP`.
+    /// A script, identified by its step: `PLAN/STEP`.
     Step(&'a str),
-    /// A file that is put at a path.
+    /// A file, uploaded to a path.
     Upload(&'a str),
 }
 
-/// What a plan asks hosts to do: a word is `None` if it is made of values that are not known yet.
+/// What a plan will ask hosts to do: a word is `None` if it has values that are not known yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked<'a> {
-    /// A command: its words.
     Run(Vec<Option<&'a str>>),
-    /// A script, known by its step: `PLAN/STEP`.
+    /// A script, identified by its step: `PLAN/STEP`.
     Step(String),
-    /// A file that is put at a path.
+    /// A file, uploaded to a path.
     Upload(Option<&'a str>),
 }
 
-/// Why a world gave no answer.
+/// Why a world could not answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ModelError {
-    /// An expression of the model failed on the values it met.
-    #[error("the model cannot tell: `{expression}` ({place}): {why}")]
+    /// An expression of the model failed with the current values.
+    #[error("the model cannot evaluate `{expression}` ({place}): {why}")]
     Evaluation {
-        /// Where it is written: `plans/models/dovecot.yaml:61`.
+        /// Its location: `plans/models/dovecot.yaml:61`.
         place: String,
-        /// The expression.
         expression: String,
-        /// What the engine says.
+        /// The message of the engine.
         why: String,
     },
     /// No entry matches a command.
     #[error("the model has no entry for `{act}` on {group}{}", nearest_entry(.nearest.as_ref()))]
     NoEntry {
-        /// The command.
         act: String,
-        /// The group of the host.
         group: String,
-        /// The entry that is most like it, and where it is written.
+        /// The most similar entry, and its location.
         nearest: Option<(String, String)>,
     },
     /// `of` finds no host, and the entry has no `nobody`.
     #[error("no host of {group} has the address `{address}`, and `{entry}` has no `nobody`")]
-    Nobody {
-        /// The entry.
-        entry: String,
-        /// The group.
-        group: String,
-        /// The address.
-        address: String,
-    },
-    /// A command does not know a fault.
-    #[error("`{entry}` has no fault `{fault}`: it has {known}")]
+    Nobody { entry: String, group: String, address: String },
+    /// A command does not have an injected fault.
+    #[error("unknown fault `{fault}` of `{entry}`; known faults: {known}")]
     NoFault {
-        /// The entry.
         entry: String,
-        /// The fault asked for.
         fault: String,
-        /// Those it has.
+        /// The faults it has.
         known: String,
     },
-    /// A host is not in the world.
+    /// A host that is not in the world.
     #[error("{0} is not a host of the model")]
     UnknownHost(HostName),
-    /// A host is in none of the model's groups, or in several.
+    /// A host is in none of the groups of the model, or in several.
     #[error("{host} must be in exactly one of the model's groups ({groups}), but is in {found}")]
     WrongGroups {
-        /// The host.
         host: HostName,
         /// The groups of the model.
         groups: String,
-        /// Those the host is in.
+        /// The groups of the host.
         found: String,
     },
-    /// A name is not part of a host's state, or cannot be set.
-    #[error("{host} has no state `{name}`: its group {group} has {known}")]
+    /// A name that is not part of the state of a host, or cannot be set.
+    #[error("unknown state `{name}` of {host}; its group {group} has {known}")]
     UnknownState {
-        /// The host.
         host: HostName,
-        /// The name.
         name: String,
-        /// The group of the host.
         group: String,
-        /// What there is.
+        /// The names of its state.
         known: String,
     },
-    /// A value is of another kind than the model's.
-    #[error("{host}: the state `{name}` is {expected} in the model, but {found} was given")]
+    /// A value of a different type than in the model.
+    #[error("{host}: the state `{name}` must be of type {expected}, not {found}")]
     WrongKind {
-        /// The host.
         host: HostName,
-        /// The name.
         name: String,
-        /// The kind of the model's value.
+        /// The type of the value in the model.
         expected: String,
-        /// The kind given.
+        /// The type of the new value.
         found: String,
     },
-    /// More happens in one jump of time than can be worked out.
-    #[error("more than {0} changes would happen by themselves before this time")]
+    /// Too many changes in one jump of time.
+    #[error("more than {0} changes would happen before this time")]
     TooMuch(usize),
-    /// A saved world does not fit.
-    #[error("the saved state does not fit: {0}")]
+    /// A saved world does not match the model.
+    #[error("the saved state does not match the model: {0}")]
     Saved(String),
 }
 
 fn nearest_entry(nearest: Option<&(String, String)>) -> String {
-    nearest
-        .map_or_else(String::new, |(entry, place)| format!("; the nearest is `{entry}` ({place})"))
+    nearest.map_or_else(String::new, |(entry, place)| {
+        format!("; the most similar is `{entry}` ({place})")
+    })
 }
 
-/// A group of a model.
 #[derive(Debug)]
 struct Group {
     name: String,
-    /// The names of state and derived values.
     slots: HashMap<String, Slot>,
-    /// The state at the start, in the order of the file.
+    /// The initial state, in the order of the file.
     state: IndexMap<String, Value>,
     derived: Vec<Expression>,
     entries: Vec<Entry>,
     rules: Vec<Rule>,
 }
 
-/// Where a name of a group is kept.
+/// Where the value of a name is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Slot {
     State(usize),
     Derived(usize),
 }
 
-/// A command that a group knows.
+/// A command of a group.
 #[derive(Debug)]
 struct Entry {
     pattern: Pattern,
-    /// The pattern as it is written.
+    /// The pattern, as it is written.
     text: String,
     place: String,
     names: Arc<[String]>,
@@ -204,15 +184,15 @@ struct Entry {
     faults: IndexMap<String, Response>,
 }
 
-/// Whose state a command means.
+/// The host whose state a command uses.
 #[derive(Clone, Copy, Debug)]
 struct Of {
     group: usize,
-    /// The number of the capture that holds the address.
+    /// The index of the capture with the address.
     capture: usize,
 }
 
-/// What a command answers, not yet rendered.
+/// The answer to a command, before it is rendered.
 #[derive(Debug)]
 struct Response {
     exit: i32,
@@ -223,10 +203,9 @@ struct Response {
     later: Option<(Duration, Change)>,
 }
 
-/// Values that are set, by their place in the state.
+/// New values, by their index in the state.
 type Change = Vec<(usize, Template)>;
 
-/// What is printed.
 #[derive(Debug)]
 enum Printed {
     Nothing,
@@ -243,7 +222,7 @@ enum Printed {
     },
 }
 
-/// What happens while a condition holds.
+/// A change that repeats while a condition is true.
 #[derive(Debug)]
 struct Rule {
     every: Duration,
@@ -252,14 +231,13 @@ struct Rule {
 }
 
 impl Model {
-    /// Gives a document its meaning; `None` where something is wrong, which is told.
+    /// Converts a document; `None` if it has errors, which are reported.
     ///
     /// The document has passed [`crate::schema::check`] with [`crate::schema::model::MODEL`].
     pub fn lower(node: &Node, sources: &Sources, found: &mut Diagnostics) -> Option<Self> {
         lower::model(node, sources, found)
     }
 
-    /// Returns its name.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -274,7 +252,7 @@ impl Model {
         self.groups.keys().map(String::as_str)
     }
 
-    /// Returns the names of all faults that commands are known for, sorted.
+    /// Returns the names of all faults of commands, sorted.
     pub fn faults(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self
             .groups
@@ -288,7 +266,7 @@ impl Model {
         names
     }
 
-    /// Returns the group of a host, if it has no entry that may match what a plan asks for.
+    /// Returns the group of a host, if it has no entry that may match a command of a plan.
     pub fn lacks(&self, host: &Host, asked: &Asked<'_>) -> Option<&str> {
         let group = host.groups.iter().find_map(|group| self.groups.get(group))?;
         let known = group.entries.iter().any(|entry| entry.pattern.may_match(asked));
@@ -301,7 +279,7 @@ impl Model {
 }
 
 impl Group {
-    /// Returns the first entry that matches, and what its placeholders stood for.
+    /// Returns the first entry that matches, and the values of its placeholders.
     fn find(&self, act: &Act<'_>) -> Result<(usize, pattern::Captures), ModelError> {
         let mut entries = self.entries.iter().enumerate();
         entries
@@ -340,7 +318,7 @@ impl Group {
 }
 
 impl Entry {
-    /// Looks a fault up by name.
+    /// Returns the index of a fault.
     fn fault(&self, name: &str) -> Result<usize, ModelError> {
         self.faults.get_index_of(name).ok_or_else(|| {
             let known: Vec<String> = self.faults.keys().map(|name| format!("`{name}`")).collect();
@@ -354,7 +332,7 @@ impl Entry {
 }
 
 impl Act<'_> {
-    /// Returns it as people read it; long ones are cut.
+    /// Returns it for a message; a long one is shortened.
     fn text(&self) -> String {
         let full = match self {
             Self::Run(argv) => argv.join(" "),

@@ -1,11 +1,10 @@
-//! From the output of a command to a value (`parse`).
+//! Converts the output of a command to a value (`parse`).
 //!
-//! What does not convert is a failure and never a default: an empty number is no 0, a missing
-//! column no empty text, a key that is there twice not the last of the two. Errors say where (row,
-//! column, line), what was found, short and printable, and what was expected.
+//! Output that cannot be converted is an error and never a default: an empty number is not 0, a missing
+//! column is not an empty string, and a duplicate key does not silently win. Errors have the location
+//! (row, column, line), what was found, shortened and printable, and what was expected.
 //!
-//! Not here: whether the exit status lets the output count at all, and which part of an output was
-//! kept; both are the caller's.
+//! The caller decides whether the exit code lets the output count, and which part of it was kept.
 
 mod data;
 mod matches;
@@ -15,66 +14,59 @@ mod table;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-/// Most rows of a table, lines of a list, pairs of a map or matches of an expression.
+/// Maximum number of rows of a table, lines of a list, pairs of a map or matches of an expression.
 pub const MAX_ROWS: usize = 100_000;
-/// Most columns of a table.
 pub const MAX_COLUMNS: usize = 1_000;
-/// Most values of a JSON text, lists and mappings included: each takes far more memory than text.
+/// Maximum number of values of a JSON text, with lists and mappings: each takes far more memory than text.
 pub const MAX_VALUES: usize = 250_000;
 
-/// Words for true.
 const TRUE: &[&str] = &["true", "t", "yes", "y", "on", "1"];
-/// Words for false.
 const FALSE: &[&str] = &["false", "f", "no", "n", "off", "0"];
 
-/// How an output becomes a value.
+/// How output becomes a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reading {
     /// `{exit, stdout, stderr}`.
     Whole,
     /// Only `{exit}`; the output is not kept.
     Discard,
-    /// The text without the blanks at both ends.
+    /// The output as a string, without white space at both ends.
     Text,
-    /// A whole number.
     Int,
-    /// How many bytes there are.
+    /// A number of bytes.
     Size,
-    /// A list of lines; blank ones left out.
+    /// A list of lines, without empty ones.
     Lines,
     /// `key: value` or `key=value` lines as a map.
     KeyValue {
-        /// Types of values that are no text.
+        /// Types of values that are not strings.
         types: IndexMap<String, Type>,
     },
-    /// A JSON value.
     Json {
         /// The field that becomes the key of a map of rows.
         key: Option<String>,
-        /// Types of fields that are no text.
+        /// Types of fields that are not strings.
         types: IndexMap<String, Type>,
     },
-    /// A YAML value.
     Yaml {
         /// The field that becomes the key of a map of rows.
         key: Option<String>,
-        /// Types of fields that are no text.
+        /// Types of fields that are not strings.
         types: IndexMap<String, Type>,
     },
     /// Tab-separated rows under a header.
     Tsv {
         /// The column that becomes the key of a map of rows.
         key: Option<String>,
-        /// Types of columns that are no text.
+        /// Types of columns that are not strings.
         types: IndexMap<String, Type>,
     },
-    /// The named groups of a regular expression: of its first match, or with `key` of every match.
+    /// The named groups of a regular expression: of its first match, or with `key` of all matches.
     Regex {
-        /// The expression.
         pattern: String,
         /// The group that becomes the key of a map of rows.
         key: Option<String>,
-        /// Types of groups that are no text.
+        /// Types of groups that are not strings.
         types: IndexMap<String, Type>,
     },
 }
@@ -82,29 +74,26 @@ pub enum Reading {
 /// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
-    /// Text.
     String,
-    /// A whole number.
     Int,
-    /// A number.
     Float,
     /// `true`, `t`, `yes`, `y`, `on`, `1`, or `false`, `f`, `no`, `n`, `off`, `0`, in any case.
     Bool,
 }
 
 impl Type {
-    /// Says what is expected of a value of this type.
+    /// Returns what is expected of a value of this type.
     fn word(self) -> &'static str {
         match self {
             Self::String => "text",
-            Self::Int => "a whole number",
+            Self::Int => "an integer",
             Self::Float => "a number",
             Self::Bool => "true or false",
         }
     }
 }
 
-/// Makes a value of an output of `stdout_len` bytes of which `stdout` was kept.
+/// Converts an output of `stdout_len` bytes, of which `stdout` was kept.
 pub fn read(
     reading: &Reading,
     exit: i32,
@@ -124,7 +113,7 @@ pub fn read(
         ));
     }
     if *reading == Reading::Whole {
-        // A status is told, and texts beside it as far as they are text.
+        // The exit code is what matters; the texts are returned as far as they are UTF-8.
         return Ok(serde_json::json!({
             "exit": exit,
             "stdout": String::from_utf8_lossy(stdout),
@@ -146,13 +135,13 @@ pub fn read(
     }
 }
 
-/// Returns an output as text, without a byte order mark.
+/// Returns an output as a string, without a byte order mark.
 fn text(bytes: &[u8]) -> Result<&str, String> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let good = &bytes[..error.valid_up_to()];
         let line = good.split(|byte| *byte == b'\n').count();
         let bad = bytes.get(good.len()).copied().unwrap_or_default();
-        format!("its output is no UTF-8: byte 0x{bad:02x} in line {line}")
+        format!("the output is not valid UTF-8: byte 0x{bad:02x} in line {line}")
     })?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
@@ -174,7 +163,7 @@ fn bounded(rows: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns the beginning of a text as it can be shown, in quotes.
+/// Returns the start of a text in quotes, printable.
 fn quoted(text: &str) -> String {
     if text.is_empty() {
         return "nothing".into();
@@ -185,7 +174,7 @@ fn quoted(text: &str) -> String {
     format!("{short:?}{more}")
 }
 
-/// Converts a text; the error says what was expected and found, not where.
+/// Converts a string; the error has what was expected and found, but not the location.
 fn convert(text: &str, kind: Type) -> Result<Value, String> {
     if kind == Type::String {
         return Ok(text.into());
@@ -195,7 +184,7 @@ fn convert(text: &str, kind: Type) -> Result<Value, String> {
     let value: Option<Value> = match kind {
         Type::String => Some(text.into()),
         Type::Int => word.parse::<i64>().ok().map(Value::from),
-        // Not the words for what is no number, as `inf`.
+        // Rust also reads words such as `inf`.
         Type::Float if word.ends_with(|char: char| char.is_alphabetic()) => None,
         Type::Float => {
             let number = word.parse::<f64>().ok();
@@ -211,10 +200,10 @@ fn convert(text: &str, kind: Type) -> Result<Value, String> {
     value.ok_or_else(|| format!("expected {expected}, found {}", quoted(word)))
 }
 
-/// What is expected of a whole number that has too many digits.
-const TOO_LARGE: &str = "a whole number of at most 63 bits";
+/// What is expected instead of an integer with too many digits.
+const TOO_LARGE: &str = "an integer of at most 63 bits";
 
-/// Whether a text is a whole number, however large.
+/// Whether a string is an integer, however large.
 fn is_whole(text: &str) -> bool {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())

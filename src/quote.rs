@@ -1,17 +1,17 @@
 //! Quoting of words for `sh`.
 //!
-//! Two ways, for two readers: [`shell`] for the machine, always quoted and the only way a word
-//! gets into a line that is executed; [`readable`] for people, quoted only where it must be.
-//! Single quotes keep every byte but NUL as it is in every POSIX shell; a single quote itself is
-//! written `'\''`. Shells that read backslashes inside single quotes (fish) are login
-//! shells at most, and those never see such a word.
+//! There are two readers: [`shell`] is for the machine, always quotes, and is the only way for a word
+//! to get into a line that is executed; [`readable`] is for users and quotes only if it must. In every
+//! POSIX shell, single quotes keep all bytes but NUL; a single quote itself is written `'\''`. Shells
+//! that interpret backslashes inside single quotes (fish) are only used as login shells, and login
+//! shells never receive such a word.
 
-/// A word holds a NUL byte, which cannot be handed to a program.
+/// A word has a NUL byte, which cannot be passed to a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a NUL byte cannot be handed to a program")]
+#[error("a NUL byte cannot be passed to a program")]
 pub struct NulError;
 
-/// Returns a word as people read it: quoted only where a shell would not take it as it is.
+/// Returns a word for users: quoted only if a shell would change it.
 pub fn readable(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "_@%+=:,./-".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -20,7 +20,7 @@ pub fn readable(word: &str) -> String {
     quoted(word)
 }
 
-/// Returns a word as a shell takes it, unchanged whatever is in it.
+/// Returns a word as a shell needs it to keep it unchanged.
 pub fn shell(word: &str) -> Result<String, NulError> {
     if word.contains('\0') {
         return Err(NulError);

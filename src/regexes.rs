@@ -1,24 +1,24 @@
-//! Regular expressions that people write, compiled within a bound.
+//! Regular expressions of users, compiled within limits.
 
 use regex::{Regex, RegexBuilder};
 
-/// Most bytes of a regular expression as it is compiled.
+/// Maximum size of a compiled regular expression, in bytes.
 pub const MAX_REGEX: usize = 1024 * 1024;
-/// Most bytes of a regular expression as it is written: its parser takes far more memory than that.
+/// Maximum length of a regular expression, in bytes: its parser takes far more memory than that.
 pub const MAX_PATTERN: usize = 8 * 1024;
-/// Most bytes of all regular expressions of one plan as they are compiled.
+/// Maximum size of all compiled regular expressions of a plan, in bytes.
 pub const MAX_SUM: usize = 8 * 1024 * 1024;
 
-/// Compiles a regular expression within [`MAX_REGEX`]; `Err` says in a line what is wrong.
+/// Compiles a regular expression within [`MAX_REGEX`]; `Err` has the reason, in one line.
 pub fn compile(pattern: &str) -> Result<Regex, String> {
     within(pattern, MAX_REGEX)?.ok_or_else(too_large)
 }
 
-/// Compiles the regular expressions of one plan, within [`MAX_SUM`].
+/// Compiles the regular expressions of a plan, within [`MAX_SUM`].
 #[derive(Debug)]
 pub struct Compiler {
     left: usize,
-    /// Whether one was refused because of all of them.
+    /// Whether one was rejected because of their sum.
     spent: bool,
 }
 
@@ -29,10 +29,10 @@ impl Default for Compiler {
 }
 
 impl Compiler {
-    /// Compiles one more; `Err` says in a line what is wrong with it. Where it is the one that all of
-    /// them are too large with, [`Self::is_spent`] is so from then on.
+    /// Compiles another one; `Err` has the reason, in one line. If their sum is too large,
+    /// [`Self::is_spent`] is true from then on.
     pub fn compile(&mut self, pattern: &str) -> Result<Regex, String> {
-        // How much one takes is not told. So it is tried with little, then with more.
+        // The crate does not report the size, so a small limit is tried before a large one.
         let mut limit = 4 * 1024;
         while limit <= MAX_REGEX {
             if limit > self.left {
@@ -49,7 +49,7 @@ impl Compiler {
         Err(too_large())
     }
 
-    /// Whether there was no room for one of them.
+    /// Whether there was not enough room for one of them.
     pub fn is_spent(&self) -> bool {
         self.spent
     }
@@ -59,7 +59,7 @@ fn too_large() -> String {
     format!("compiles to more than {MAX_REGEX} bytes")
 }
 
-/// Compiles a regular expression that may take so many bytes; `None` where it takes more.
+/// Compiles a regular expression within a size; `None` if it is larger.
 fn within(pattern: &str, limit: usize) -> Result<Option<Regex>, String> {
     if pattern.len() > MAX_PATTERN {
         return Err(format!("longer than {MAX_PATTERN} bytes"));
@@ -67,7 +67,7 @@ fn within(pattern: &str, limit: usize) -> Result<Option<Regex>, String> {
     match RegexBuilder::new(pattern).size_limit(limit).build() {
         Ok(regex) => Ok(Some(regex)),
         Err(regex::Error::CompiledTooBig(_)) => Ok(None),
-        // The first lines draw the expression; the last one names the fault.
+        // The first lines draw the expression; the last one has the error.
         Err(other) => {
             let text = other.to_string();
             let last = text.lines().next_back().unwrap_or_default();

@@ -1,12 +1,12 @@
-//! Shapes: which keys and values the words of planrun's files may have.
+//! Shapes: the keys and values that planrun's files may have.
 //!
-//! A [`Shape`] is data. From the same data come three things, so that they cannot differ: the check
-//! of a document with its diagnostics ([`check()`]), the published JSON Schemas ([`json`]), and the
-//! key tables of the manual. What a shape cannot say (names that exist, ways back that are missing)
-//! is the business of lowering; it relies on a document that has passed here.
+//! A [`Shape`] is data. Three things are made from it, so they always agree: the check of a document
+//! with its diagnostics ([`check()`]), the published JSON Schemas ([`json`]), and the key tables of
+//! the manual. Lowering checks what a shape cannot express, such as undefined names and missing
+//! rollbacks. It expects a document that has passed the check here.
 //!
-//! Shapes are deterministic: the kind of a node, or one key of it, tells which alternative is
-//! meant, so a fault is told for what the author meant and not for every alternative.
+//! Shapes are deterministic: the type of a node, or one of its keys, selects the alternative. So an
+//! error is reported for the alternative that the author meant, not for all of them.
 
 mod check;
 mod cure;
@@ -24,131 +24,108 @@ pub use check::check;
 /// What a value may be.
 #[derive(Clone, Copy, Debug)]
 pub enum Shape {
-    /// Any value.
     Any,
-    /// Text of a form.
+    /// A string of this form.
     Text(&'static Form),
-    /// One of these words.
+    /// One of these keywords.
     Choice(&'static [&'static str]),
-    /// `true` or `false`.
     Bool,
-    /// A whole number of at least so much.
+    /// An integer of at least this.
     Int(i64),
-    /// Text, a number or a bool: what YAML makes of a word does not matter.
+    /// A string, a number or a bool; which of them YAML reads does not matter.
     Scalar,
-    /// Nothing (an empty value).
     Null,
-    /// A value, or a text with `{{ }}` that will give it.
+    /// A value, or a template that is rendered to it later.
     Late(&'static Self),
-    /// A list of at least so many values of a shape.
+    /// A list of at least this many values.
     List(&'static Self, usize),
-    /// A mapping of free keys to values of a shape, of at least so many.
+    /// A mapping of keys that the author chooses, with at least this many entries.
     Map(&'static Form, &'static Self, usize),
-    /// A mapping with known keys.
+    /// A mapping with fixed keys.
     Record(&'static Record),
-    /// The first alternative that a value's kind or keys select.
+    /// The first alternative that the type or the keys of a value select.
     OneOf(&'static [(Select, Self)]),
 }
 
-/// When an alternative of [`Shape::OneOf`] is meant.
+/// What selects an alternative of [`Shape::OneOf`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Select {
-    /// The value is text.
     Text,
-    /// The value is `true` or `false`.
     Bool,
-    /// The value is a whole number.
     Int,
-    /// The value is text, a number or a bool.
+    /// A string, a number or a bool.
     Scalar,
-    /// The value is a list.
     List,
-    /// The value is a mapping that has this key.
+    /// A mapping that has this key.
     Key(&'static str),
-    /// The value is a mapping.
     Map,
-    /// The value is empty.
     Null,
 }
 
-/// A form of text.
+/// A form of strings.
 #[derive(Debug)]
 pub struct Form {
-    /// What it is, with its article: `a duration`.
+    /// The name with its article: `a duration`.
     pub name: &'static str,
     /// An example, for messages.
     pub example: &'static str,
-    /// A regular expression that it matches as a whole, in the dialect that JSON Schema and the
-    /// `regex` crate share; `None` allows every text, the empty one too.
+    /// The whole string must match this, in the dialect that JSON Schema and the `regex` crate share;
+    /// `None` allows every string, also an empty one.
     pub pattern: Option<&'static str>,
-    /// What else is known of it.
     kind: FormKind,
 }
 
-/// The kinds of [`Form`] that have fixes or samples of their own.
+/// The forms that have their own fixes or samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FormKind {
-    /// A duration.
     Duration,
-    /// A condition or another expression.
     Expression,
-    /// A host pattern.
     Hosts,
-    /// An octal mode.
     Mode,
-    /// A name, in which this character joins the words.
+    /// A name; this character joins its words.
     Name(char),
-    /// Any other.
     Other,
 }
 
-/// A mapping with known keys.
+/// A mapping with fixed keys.
 #[derive(Debug)]
 pub struct Record {
-    /// What it is, with its article: `a step`. In the JSON Schema its last word is its name.
+    /// The name with its article: `a step`. Its last word is its name in the JSON Schema.
     pub name: &'static str,
-    /// The sentence that describes it.
+    /// The sentence that describes it, for manual and editors.
     pub about: &'static str,
-    /// The keys.
     pub fields: &'static [Field],
-    /// Exactly one of these keys must be there; no rule where it is empty.
+    /// Exactly one of these keys is required; empty if there is no such rule.
     pub one_of: &'static [&'static str],
     /// The shape of all other keys; `None` allows none.
     pub rest: Option<&'static Shape>,
-    /// Places of words of other tools that people write here ([`foreign`]); the first that has a word
-    /// counts.
+    /// The mappings of [`foreign`] tables whose keys people write here; the first with the key is used.
     pub foreign: &'static [&'static str],
 }
 
 /// A key of a [`Record`].
 #[derive(Debug)]
 pub struct Field {
-    /// The key.
     pub name: &'static str,
-    /// The sentence that describes it.
+    /// The sentence that describes it, for manual and editors.
     pub about: &'static str,
-    /// Its value.
     pub shape: Shape,
-    /// Whether it must be there.
     pub required: bool,
 }
 
-/// Makes an optional field.
 const fn field(name: &'static str, shape: Shape, about: &'static str) -> Field {
     Field { name, about, shape, required: false }
 }
 
-/// Makes a field that must be there.
 const fn required(name: &'static str, shape: Shape, about: &'static str) -> Field {
     Field { name, about, shape, required: true }
 }
 
-/// Makes a form of text.
 const fn form(name: &'static str, example: &'static str, pattern: Option<&'static str>) -> Form {
     Form { name, example, pattern, kind: FormKind::Other }
 }
 
-/// Makes a record with a key for each field and no others.
+/// Makes a record with these keys and no others.
 const fn record(name: &'static str, about: &'static str, fields: &'static [Field]) -> Record {
     Record { name, about, fields, one_of: &[], rest: None, foreign: &[] }
 }
@@ -158,7 +135,7 @@ impl Form {
         Self { kind, ..self }
     }
 
-    /// Whether a text is of this form.
+    /// Whether a string is of this form.
     pub fn fits(&self, text: &str) -> bool {
         self.pattern.is_none_or(|pattern| check::matches(pattern, text))
     }
@@ -183,29 +160,27 @@ impl Record {
         name.replace(' ', "_").replace('`', "")
     }
 
-    /// Returns a field.
     pub fn field(&self, name: &str) -> Option<&'static Field> {
         self.fields.iter().find(|field| field.name == name)
     }
 }
 
 impl Shape {
-    /// Says what is expected, for a message: `a whole number`.
+    /// Returns what is expected, for a message: `an integer`.
     pub fn expected(&self) -> String {
         match self {
             Self::Any => "any value".into(),
             Self::Text(form) => form.name.into(),
             Self::Choice(words) => one_of(words),
             Self::Bool => "true or false".into(),
-            Self::Int(i64::MIN) => "a whole number".into(),
-            Self::Int(min) => format!("a whole number of at least {min}"),
-            Self::Scalar => "text, a number or a bool".into(),
+            Self::Int(i64::MIN) => "an integer".into(),
+            Self::Int(0) => "a non-negative integer".into(),
+            Self::Int(1) => "a positive integer".into(),
+            Self::Int(min) => format!("an integer of at least {min}"),
+            Self::Scalar => "a string, a number or a bool".into(),
             Self::Null => "nothing".into(),
-            Self::Late(shape) => format!("{} (or a template for it)", shape.expected()),
-            Self::List(shape, _) => match shape {
-                Self::Record(record) => format!("a list ({})", record.name),
-                _ => format!("a list, each {}", shape.expected()),
-            },
+            Self::Late(shape) => format!("{} (or a template)", shape.expected()),
+            Self::List(shape, _) => list_of(&shape.expected()),
             Self::Map(_, _, _) => "a mapping".into(),
             Self::Record(record) => record.name.into(),
             Self::OneOf(alternatives) => {
@@ -217,7 +192,16 @@ impl Shape {
     }
 }
 
-/// Lists words: `` `a`, `b` or `c` ``.
+/// Returns what a list of some items is called: `a list of steps`.
+fn list_of(item: &str) -> String {
+    let one = item.strip_prefix("a ").or_else(|| item.strip_prefix("an "));
+    match one.filter(|one| !one.contains(',') && !one.contains(" o") && !one.contains('(')) {
+        Some(one) => format!("a list of {one}s"),
+        None => format!("a list in which each item is {item}"),
+    }
+}
+
+/// Joins keywords: `` `a`, `b` or `c` ``.
 pub fn one_of(words: &[&str]) -> String {
     match words {
         [] => "nothing".into(),
@@ -229,29 +213,26 @@ pub fn one_of(words: &[&str]) -> String {
     }
 }
 
-/// Any text.
-pub static ANY_TEXT: Form = form("text", "some words", None);
-/// Text with at least one character.
-pub static WORDS: Form = form("text", "some words", Some(r"^(?:.|\n)*\S(?:.|\n)*$"));
-/// A host pattern, as Ansible has them.
+pub static ANY_TEXT: Form = form("a string", "some words", None);
+/// A string with at least one character.
+pub static WORDS: Form = form("a string", "some words", Some(r"^(?:.|\n)*\S(?:.|\n)*$"));
+/// A host pattern, as in Ansible.
 pub static HOSTS: Form =
     form("a host pattern", "backends:!backend3", WORDS.pattern).kind(FormKind::Hosts);
 /// A name that expressions can use.
 pub static ID: Form =
     form("a name of lower-case letters, digits and `_`", "stop_mail", Some("^[a-z][a-z0-9_]*$"))
         .kind(FormKind::Name('_'));
-/// The name of a plan, a model.
+/// The name of a plan or a model.
 pub static PLAN_NAME: Form =
     form("a name of lower-case letters, digits and `-`", "obox-restart", Some("^[a-z][a-z0-9-]*$"))
         .kind(FormKind::Name('-'));
-/// A length of time.
 pub static DURATION: Form = form(
     "a duration",
     "90s, 15m, 1h 30m",
     Some(r"^[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d)(?: ?[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))*$"),
 )
 .kind(FormKind::Duration);
-/// A condition or another expression.
 pub static EXPRESSION: Form =
     form("an expression", "ring[ip].users == 0", Some(r"^(?:.|\n)*\S(?:.|\n)*$"))
         .kind(FormKind::Expression);

@@ -1,12 +1,12 @@
 //! Secrets: values that are used and never shown.
 //!
-//! A [`Secret`] has no `Display` and no serde, and its `Debug` tells nothing: whoever needs the
-//! value says [`Secret::expose`], and those places can be searched for. It is wiped from memory
-//! when it is dropped; copies that a template engine or a buffer of a connection made are not.
-//! A [`SecretFile`] is the same for the content of a file, which may be no text.
+//! A [`Secret`] has no `Display` and no serde, and its `Debug` prints nothing. Code that needs the
+//! value calls [`Secret::expose`], which is easy to search for. A secret is wiped from memory when it
+//! is dropped; copies in a template engine or a connection buffer are not. A [`SecretFile`] is the
+//! same for the content of a file, which may not be text.
 //!
-//! What commands print may hold a secret all the same, as it is or in another writing.
-//! [`Redactor`] finds it there. Nothing here decides where a secret may be used: `plan` does.
+//! The output of commands may still contain a secret, as it is or encoded. [`Redactor`] finds it there.
+//! Where a secret may be used is decided in `plan`.
 
 mod redactor;
 mod writings;
@@ -17,8 +17,8 @@ use zeroize::Zeroizing;
 
 pub use redactor::Redactor;
 
-/// Shortest secret that is looked for in what commands print, in bytes: a shorter one would be
-/// found in places that have nothing to do with it.
+/// Shortest secret that is redacted from output, in bytes: a shorter one would match output that has
+/// nothing to do with it.
 pub const SHORTEST: usize = 6;
 
 /// The content of a file that is never shown.
@@ -26,12 +26,11 @@ pub const SHORTEST: usize = 6;
 pub struct SecretFile(Zeroizing<Vec<u8>>);
 
 impl SecretFile {
-    /// Makes a secret of the content of a file.
     pub fn new(content: &[u8]) -> Self {
         Self(Zeroizing::new(content.to_vec()))
     }
 
-    /// Returns the content itself, for the one place where it is needed.
+    /// Returns the content, for the one place that needs it.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
@@ -43,7 +42,7 @@ impl fmt::Debug for SecretFile {
     }
 }
 
-/// A value that is never shown: a text, or a list of texts.
+/// A value that is never shown: a string, or a list of strings.
 #[derive(Clone)]
 pub struct Secret {
     texts: Vec<Zeroizing<String>>,
@@ -51,22 +50,19 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// Makes a secret of a text.
     pub fn text(text: impl Into<String>) -> Self {
         Self { texts: vec![Zeroizing::new(text.into())], is_list: false }
     }
 
-    /// Makes a secret of several texts.
     pub fn list(texts: impl IntoIterator<Item = String>) -> Self {
         Self { texts: texts.into_iter().map(Zeroizing::new).collect(), is_list: true }
     }
 
-    /// Whether it is a list.
     pub fn is_list(&self) -> bool {
         self.is_list
     }
 
-    /// Returns the texts themselves, for the one place where they are needed.
+    /// Returns the strings, for the one place that needs them.
     pub fn expose(&self) -> impl Iterator<Item = &str> {
         self.texts.iter().map(|text| text.as_str())
     }

@@ -1,8 +1,8 @@
-//! Source texts and places in them.
+//! Source texts, and spans in them.
 //!
-//! Every text that a user wrote (a plan, an inventory, a model) is kept here, under the path the user
-//! knows it by, with the [`FileSystem`] that it was read from. A [`Span`] is a byte range in a text, so
-//! that a message can point at what it is about, whatever stage finds the error.
+//! Every text that a user wrote (a plan, an inventory, a model) is stored here once, with the path as
+//! they named it. A [`Span`] is a range of bytes in one of them, so that a message can point at its
+//! subject, whatever stage reports it.
 
 use std::ops::Range;
 use std::path::Path;
@@ -10,23 +10,20 @@ use std::sync::{Arc, OnceLock};
 
 use crate::file::{Disk, FileSystem, ReadError};
 
-/// Names one text in [`Sources`].
+/// Identifies a text in [`Sources`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(u32);
 
-/// A byte range in one source text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
-    /// The text.
     pub source: SourceId,
-    /// The first byte.
     pub start: u32,
-    /// The byte behind the last.
+    /// The byte after the last.
     pub end: u32,
 }
 
 impl Span {
-    /// Makes a span; an `end` before `start` gives an empty span at `start`.
+    /// Makes a span; if `end` is before `start`, it is empty.
     pub fn new(source: SourceId, start: usize, end: usize) -> Self {
         let clamp = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         Self { source, start: clamp(start), end: clamp(end.max(start)) }
@@ -37,7 +34,7 @@ impl Span {
         self.start as usize..self.end as usize
     }
 
-    /// Returns the smallest span that covers both; they are of one text.
+    /// Returns the smallest span that covers both; they must be in one text.
     #[must_use]
     pub fn to(self, other: Self) -> Self {
         Self {
@@ -48,12 +45,12 @@ impl Span {
     }
 }
 
-/// One text and the name it is shown by.
+/// A text and its path.
 #[derive(Clone, Debug)]
 pub struct Source {
     path: String,
     text: String,
-    /// Where its lines begin; made when a line is asked for.
+    /// The offsets of its lines, computed when they are needed.
     lines: OnceLock<Vec<usize>>,
 }
 
@@ -63,12 +60,11 @@ impl Source {
         &self.path
     }
 
-    /// Returns the text.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Returns line and column of a byte, both from 1; the column counts characters.
+    /// Returns the line and column of a byte, both from 1; the column counts characters.
     pub fn line_column(&self, at: usize) -> (usize, usize) {
         let mut at = at.min(self.text.len());
         while !self.text.is_char_boundary(at) {
@@ -79,12 +75,12 @@ impl Source {
         (line + 1, self.text[start..at].chars().count() + 1)
     }
 
-    /// Returns the number of the line, from 0, that a byte is in.
+    /// Returns the number of the line of a byte, from 0.
     pub fn line_of(&self, at: usize) -> usize {
         self.lines().partition_point(|&start| start <= at) - 1
     }
 
-    /// Returns where each line begins; there is always a first one.
+    /// Returns the offset of each line; there is always a first one.
     pub fn lines(&self) -> &[usize] {
         self.lines.get_or_init(|| {
             let breaks = self.text.match_indices('\n');
@@ -117,16 +113,16 @@ impl Sources {
         Arc::clone(&self.files)
     }
 
-    /// Reads a file that is text, and adds it under the name it is shown by.
+    /// Reads a text file, and adds it with its path for messages.
     pub fn read(&mut self, path: &Path, shown: &str) -> Result<SourceId, ReadError> {
         let text = self.files.text(path)?;
         Ok(self.add(shown, text))
     }
 
-    /// Adds a text and returns its name.
+    /// Adds a text and returns its id.
     ///
     /// # Panics
-    /// Never in practice: there would have to be 2^32 texts.
+    /// Never in practice: there are fewer than 2^32 texts.
     pub fn add(&mut self, path: impl Into<String>, text: impl Into<String>) -> SourceId {
         let id = u32::try_from(self.texts.len()).expect("fewer than 2^32 source texts");
         self.texts.push(Source { path: path.into(), text: text.into(), lines: OnceLock::new() });
@@ -139,13 +135,11 @@ impl Sources {
         (0..number).map(SourceId)
     }
 
-    /// Returns a text.
     pub fn get(&self, id: SourceId) -> &Source {
         &self.texts[id.0 as usize]
     }
 
-    /// Blots out what stands under a span: asterisks of the same length, line breaks stay. Places in
-    /// the text are the same afterwards.
+    /// Overwrites a span with asterisks; line breaks stay, so all locations stay valid.
     pub fn blot(&mut self, span: Span) {
         let Some(source) = self.texts.get_mut(span.source.0 as usize) else {
             return;
@@ -158,7 +152,7 @@ impl Sources {
         source.text.replace_range(span.range(), &hidden);
     }
 
-    /// Returns the text under a span; the empty text where the span does not fit.
+    /// Returns the text of a span; an empty string if the span does not fit.
     pub fn slice(&self, span: Span) -> &str {
         self.get(span.source).text().get(span.range()).unwrap_or_default()
     }

@@ -1,7 +1,7 @@
-//! The store: what is kept of runs, so that a crash loses nothing and a run can be taken up again.
+//! The store: keeps runs, so that a crash loses nothing and a run can be resumed.
 //!
-//! In go the events of runs, each kept before anything depends on it ([`RunJournal`]); out come
-//! the list of runs ([`Reader::runs`]) and the events of one ([`Reader::records`]).
+//! It receives the events of runs and commits each before anything depends on it ([`RunJournal`]). It
+//! returns the list of runs ([`Reader::runs`]) and the events of one ([`Reader::records`]).
 //!
 //! ```text
 //!   run --append--> RunJournal --+
@@ -12,19 +12,19 @@
 //!
 //! # Theory of operation
 //!
-//! - An append returns after the commit, and commits are synced: what was acknowledged survives
-//!   `kill -9` and a power cut.
-//! - One process writes a run. A kernel lock on `locks/ID` tells a second one politely; the epoch
-//!   in the database, compared in the transaction of every append, holds even if the lock fails.
-//!   Taking a run raises its epoch, so a process that was stopped and goes on later is fenced.
-//! - The events of a run are a chain of hashes. It is verified when the run is read, never for
-//!   all runs: a damaged one does no harm to the others.
-//! - The row of a run (its state, its end) follows from its events, in the same transaction.
-//! - A run is there from its first event on. A process that dies before leaves no trace but a
-//!   file of a few bytes in `locks`.
+//! - An append returns after the commit, and commits are synced: acknowledged events survive `kill -9`
+//!   and a power failure.
+//! - One process writes a run. A second one is refused by a kernel lock on `locks/ID`. If the lock
+//!   fails, the epoch protects the run: the transaction of every append compares it with the database,
+//!   and taking over a run increases it. A process that was suspended can no longer write.
+//! - The events of a run are a chain of hashes, verified when that run is read: damage to one run does
+//!   not affect the others.
+//! - The row of a run (its state, its end) is updated in the transaction of its events.
+//! - A run exists from its first event on. A process that dies earlier leaves only a small file in
+//!   `locks`.
 //!
-//! It relies on a local file system, on `SQLite`, and on [`crate::event`]. What events mean
-//! together is not here, nor what a resume does with them, nor whether a record makes sense.
+//! The store needs a local file system, `SQLite`, and [`crate::event`]. It does not interpret events,
+//! and does not resume runs.
 
 mod anchor;
 mod chain;
@@ -58,10 +58,10 @@ use self::writer::Writer;
 use crate::clock::Clock;
 use crate::event::{Event, Record, Request, RunEvent, RunId, RunStatus};
 
-/// How often a name is drawn for a new run: at two tries in a minute a clash is one in a million.
+/// How often a name for a new run is tried: with two starts in a minute, a clash is one in a million.
 const NAME_TRIES: usize = 16;
 
-/// The runs of this user on this machine, to be read and written.
+/// The runs of this user on this machine, for reading and writing.
 #[derive(Debug)]
 pub struct Store {
     reader: Reader,
@@ -77,15 +77,15 @@ impl Deref for Store {
 }
 
 impl Store {
-    /// Opens the store in a state directory; makes both where they are missing.
+    /// Opens the store in a state directory; creates both if necessary.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         Self::open_limited(dir, None)
     }
 
-    /// Opens a store that is full at so many pages of its database.
+    /// Opens a store with a maximum number of database pages.
     pub fn open_limited(dir: &Path, pages: Option<u32>) -> Result<Self, StoreError> {
         let places = directory::prepare(dir)?;
-        // First, for it makes the tables.
+        // First, because it creates the tables.
         let connection = sqlite::open(&places.database, pages)?;
         let reader = Reader::new(places)?;
         let database = &reader.places.database;
@@ -93,8 +93,8 @@ impl Store {
         Ok(Self { reader, writer: Arc::new(writer) })
     }
 
-    /// Begins a run of that name; `by` is `user@machine`. It is there from its first event on,
-    /// which must be [`Event::RunPlanned`].
+    /// Starts a run with this name; `by` is `user@machine`. The run exists from its first event on, which
+    /// must be [`Event::RunPlanned`].
     pub fn begin(&self, id: RunId, by: &str) -> Result<RunJournal, StoreError> {
         let lock = self.lock(&id, by)?;
         if self.read(|reader| sqlite::exists(reader, &id).map(Ok))? {
@@ -103,7 +103,7 @@ impl Store {
         Ok(RunJournal::new(id, 1, 1, Arc::clone(&self.writer), lock))
     }
 
-    /// Begins a run under a new name, made from the time.
+    /// Starts a run with a new name, made from the time.
     pub fn begin_new(&self, now: Timestamp, by: &str) -> Result<RunJournal, StoreError> {
         let mut again = 1..NAME_TRIES;
         loop {
@@ -115,15 +115,15 @@ impl Store {
         }
     }
 
-    /// Takes a run over: its lock, a new epoch, and its events so far. Blocks for a commit.
+    /// Takes over a run: its lock, a new epoch, and its events so far. Blocks for a commit.
     pub fn take(&self, id: &RunId, by: &str) -> Result<(RunJournal, Vec<Record>), StoreError> {
         let (journal, reading) = self.take_damaged(id, by)?;
         Ok((journal, reading.whole()?))
     }
 
-    /// Takes a run over as [`Store::take`] does, also one whose record is damaged: to end it.
+    /// Takes over a run like [`Store::take`], even if its events are damaged, in order to abort it.
     pub fn take_damaged(&self, id: &RunId, by: &str) -> Result<(RunJournal, Reading), StoreError> {
-        // A run that is not there must not leave a lock behind.
+        // A run that does not exist must not leave a lock.
         let id = self.find_exactly(id)?;
         let lock = self.lock(&id, by)?;
         let run = id.clone();
@@ -134,7 +134,7 @@ impl Store {
         Ok((journal, reading))
     }
 
-    /// Removes a run that has ended; false if it has not, or is taken up again right now.
+    /// Removes a run that has ended; returns false if it has not, or is being resumed.
     pub fn remove(&self, id: &RunId, by: &str) -> Result<bool, StoreError> {
         let lock = match self.lock(id, by) {
             Ok(lock) => lock,
@@ -151,31 +151,30 @@ impl Store {
         Ok(true)
     }
 
-    /// Asks something of the process that works on a run; returns the number of the request.
+    /// Sends a request to the process that works on a run; returns its number.
     pub fn ask(&self, run: &RunId, by: &str, request: Request) -> Result<u64, StoreError> {
         let (run, by) = (run.clone(), by.to_owned());
         self.writer
             .change_now(move |transaction| sqlite::ask(transaction, &run, &by, &request).map(Ok))
     }
 
-    /// Returns the reply to a request, once there is one.
+    /// Returns the reply to a request, if there is one.
     pub fn reply_to(&self, number: u64) -> Result<Option<Reply>, StoreError> {
         self.read(|connection| sqlite::reply_to(connection, number).map(Ok))
     }
 
-    /// Takes a request back; false if there is a reply by now.
+    /// Withdraws a request; returns false if there is a reply already.
     pub fn withdraw(&self, number: u64) -> Result<bool, StoreError> {
         let reply = Err("it was withdrawn".to_owned());
         self.writer
             .change_now(move |transaction| sqlite::reply(transaction, number, &reply).map(Ok))
     }
 
-    /// Returns the requests to a run that wait for a reply.
+    /// Returns the requests to a run that have no reply.
     pub fn requests(&self, run: &RunId) -> Result<Vec<Asked>, StoreError> {
         self.read(|connection| sqlite::open_requests(connection, run).map(Ok))
     }
 
-    /// Replies to a request.
     pub async fn reply(&self, number: u64, reply: Reply) -> Result<(), StoreError> {
         let kept = self
             .writer
@@ -183,7 +182,7 @@ impl Store {
         kept.await.map(|_| ())
     }
 
-    /// Refuses a run that would go on with these records and needs a machine which another run has.
+    /// Refuses to continue a run with these records if another run has one of its hosts.
     pub fn need_machines(&self, run: &RunId, records: &[Record]) -> Result<(), StoreError> {
         let look = |connection: &mut Connection| {
             lock::taken(connection, &self.places.locks, run, records).map(Ok)
@@ -191,12 +190,11 @@ impl Store {
         self.read(look)?.map_or(Ok(()), Err)
     }
 
-    /// Refuses a run whose record can need more bytes than are free on the disk.
+    /// Refuses a run whose events may need more bytes than the disk has.
     pub fn need_room(&self, needed: u64) -> Result<(), StoreError> {
         let path = &self.places.dir;
-        let found = rustix::fs::statvfs(path).map_err(|error| {
-            StoreError::from_io("look at the free space of", path, &error.into())
-        })?;
+        let found = rustix::fs::statvfs(path)
+            .map_err(|error| StoreError::from_io("read the free space of", path, &error.into()))?;
         let free = found.f_bavail.saturating_mul(found.f_frsize);
         if free < needed {
             return Err(StoreError::NoRoom { path: path.clone(), free, needed });
@@ -204,19 +202,19 @@ impl Store {
         Ok(())
     }
 
-    /// Returns how many commits this process has made for runs.
+    /// Returns the number of commits of this process for runs.
     pub fn commits(&self) -> u64 {
         self.writer.commits()
     }
 
     fn lock(&self, id: &RunId, by: &str) -> Result<RunLock, StoreError> {
         name::check(id)?;
-        // Who holds a lock and since when is of this machine, also in a run of model hosts.
+        // Locks belong to this machine, also for runs on model hosts.
         RunLock::take(&self.places.locks, id, by, Clock::Real.now())
     }
 }
 
-/// Returns the state a run is in after an event, where the event decides it.
+/// Returns the state of a run after an event, if the event determines it.
 pub fn state_after(event: &Event) -> Option<RunStatus> {
     let Event::Run(event) = event else { return None };
     match event {
@@ -228,7 +226,7 @@ pub fn state_after(event: &Event) -> Option<RunStatus> {
     }
 }
 
-/// Draws a number; the last bytes of such an id are chance.
+/// Returns a random number; the last bytes of such an id are random.
 fn chance() -> u32 {
     let [.., a, b, c, d] = *uuid::Uuid::now_v7().as_bytes();
     u32::from_be_bytes([a, b, c, d])

@@ -42,7 +42,7 @@ pub use names::Names;
 /// What the rendered text is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// For people, files, standard input: values stand as they are.
+    /// For people, files and standard input: values are inserted unchanged.
     Text,
     /// One argument of a command: an empty value is refused.
     Word,
@@ -60,11 +60,10 @@ pub fn parts_value(parts: Vec<(&'static str, Value)>) -> Value {
 pub struct Template {
     /// The text as decoded from YAML.
     pub text: String,
-    /// Where it is.
     pub span: Span,
     /// The free names in it and where they are.
     pub names: Box<[Name]>,
-    /// The expressions in it and where its bytes are; `None` for one that is plain, or not in a file.
+    /// The expressions in it, and the offsets of its bytes; `None` for plain text, or outside of files.
     parsed: Option<Rc<(Vec<Used>, Bytes)>>,
 }
 
@@ -75,7 +74,7 @@ pub enum Bytes {
     Scalar(Rc<Places>),
     /// They are a source.
     Source(SourceId),
-    /// They are a word of a scalar that is a command line.
+    /// They are a word of a command line.
     Word(Rc<Places>, Rc<Word>),
 }
 
@@ -102,7 +101,7 @@ impl Bytes {
 pub trait Written {
     /// Returns the text of a part.
     fn part(&self, part: &Expr) -> &str;
-    /// Returns where a part is; `None` where that is not known.
+    /// Returns the location of a part; `None` if it is unknown.
     fn place(&self, part: &Expr) -> Option<Span>;
     /// Returns the edit that puts other words in the place of a part, if that can be done.
     fn edit(&self, part: &Expr, with: &str) -> Option<Edit>;
@@ -125,9 +124,7 @@ impl Written for Template {
 /// A name that an expression or template uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
-    /// The name.
     pub name: String,
-    /// Where it is.
     pub span: Span,
 }
 
@@ -193,7 +190,7 @@ impl Template {
     }
 
     /// Returns the names whose values are inserted as a whole: `{{ name }}`, and `{{ name |
-    /// filter }}` where the filter gives again a list for a list.
+    /// filter }}` if the filter returns a list for a list.
     pub fn whole_names(&self) -> Vec<&Name> {
         let shown = parser::shown_by_template(&self.text);
         if shown.is_empty() {
@@ -210,7 +207,6 @@ impl Template {
         !["{{", "{%", "{#"].iter().any(|sign| self.text.contains(sign))
     }
 
-    /// Renders the text.
     pub fn render(&self, mode: Mode, names: &Names) -> Result<String, RenderError> {
         engine::render(&self.text, mode, names)
     }

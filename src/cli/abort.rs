@@ -1,4 +1,4 @@
-//! `planrun abort`: a run is ended as it is.
+//! `planrun abort`: ends a run without undoing anything.
 
 use crate::cli::context::{Context, Stream};
 use crate::cli::exit::Exit;
@@ -11,31 +11,31 @@ use crate::event::{Event, RunEvent, RunStatus};
 use crate::history::RunState;
 use crate::report::summary::summary;
 
-/// See the module.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     word: Word,
-    /// I know that hosts stay as they are, and may be out of service
+    /// Confirm that hosts stay as they are, and may be out of service
     #[arg(long, required = true)]
     acknowledge: bool,
-    /// Why, for the record
+    /// The reason, for the record
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 }
 
-/// Ends the run.
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let store = context.store()?;
     let run = store.find(&args.word.run)?;
     let by = who();
-    // A damaged record must not keep a run open for ever.
+    // A run with damaged events must not stay open forever.
     let (journal, reading) = store.take_damaged(&run, &by)?;
     let is_whole = reading.damage.is_empty();
     let status = stored::status(&reading.records);
     if status.has_ended() {
         let message = format!("run {run} has ended: {}", status.word());
-        return Err(Fault::new(Exit::INVALID, message).help("there is nothing to abort"));
+        return Err(
+            Fault::new(Exit::INVALID, message).help("only a run that has not ended can be aborted")
+        );
     }
     let mut taken = Taken { journal, records: reading.records, state: RunState::default() };
     let why = match &args.reason {

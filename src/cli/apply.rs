@@ -26,7 +26,6 @@ use crate::source::Sources;
 /// Most hosts that are named before a run begins.
 const MOST_HOSTS: usize = 8;
 
-/// See the module.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -45,7 +44,7 @@ pub(super) struct Args {
     patience: Patience,
     #[command(flatten)]
     pub(super) values: Values,
-    /// How the run is shown
+    /// How to show the run
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     output: Output,
     /// Start without asking for confirmation; questions of the plan are still asked

@@ -1,9 +1,8 @@
 //! Questions at a terminal.
 //!
-//! The question itself is an event, and is shown as one; here stands only the prompt. Questions of
-//! several hosts are asked one after the other. Lines are read on a thread of their own, for a read
-//! from a terminal cannot be taken back: one that nobody waits for any more serves the next
-//! question.
+//! The question itself is an event and is shown as one; this module shows the prompt. Questions of
+//! several hosts are asked one after the other. A thread reads the lines, because a read from a terminal
+//! cannot be cancelled: an unused line is the answer to the next question.
 
 use std::cell::RefCell;
 
@@ -16,7 +15,6 @@ use crate::event::{Answer, Question, TaskId};
 use crate::report::text::printable;
 use crate::run::Asker;
 
-/// See the module.
 pub(super) struct Operator<'a> {
     view: &'a RefCell<View>,
     stopped: watch::Receiver<bool>,
@@ -25,7 +23,7 @@ pub(super) struct Operator<'a> {
 }
 
 impl<'a> Operator<'a> {
-    /// Makes an asker that gives up when `stopped` turns true; `None` if there is nobody to ask.
+    /// Makes an asker that stops when `stopped` becomes true; `None` if there is no terminal.
     pub(super) fn new(view: &'a RefCell<View>, stopped: watch::Receiver<bool>) -> Option<Self> {
         let terminal = Terminal::open()?;
         let lines = Mutex::new(Lines::new(terminal.again()?));
@@ -63,7 +61,7 @@ fn prompt_text(task: &TaskId, answers: &[Answer]) -> String {
     format!("{task}: {}? (a reason may follow) ", words.join(", "))
 }
 
-/// Takes a line apart: a word or a beginning of it that is no other's, then perhaps a reason.
+/// Parses a line: an answer or a unique prefix of one, and an optional reason.
 pub(super) fn answer(line: &str, answers: &[Answer]) -> Result<(Answer, Option<String>), String> {
     let line = line.trim();
     let (word, reason) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
@@ -73,7 +71,7 @@ pub(super) fn answer(line: &str, answers: &[Answer]) -> Result<(Answer, Option<S
     Ok((answer, reason))
 }
 
-/// Returns the answer a word stands for.
+/// Returns the answer with this name or prefix.
 pub(super) fn chosen(word: &str, answers: &[Answer]) -> Result<Answer, String> {
     let word = word.to_lowercase();
     let begins = |answer: &&Answer| !word.is_empty() && answer.word().starts_with(&word);
@@ -85,12 +83,11 @@ pub(super) fn chosen(word: &str, answers: &[Answer]) -> Result<Answer, String> {
         (None, []) => Err(format!("answer with {}", meanings(answers))),
         (None, several) => {
             let words: Vec<&str> = several.iter().map(|answer| answer.word()).collect();
-            Err(format!("`{word}` can be {}; type more of it", words.join(" or ")))
+            Err(format!("`{word}` matches {}; type more characters", words.join(" or ")))
         }
     }
 }
 
-/// Lists answers and what they do.
 fn meanings(answers: &[Answer]) -> String {
     let each = answers.iter();
     let each: Vec<String> =
@@ -98,7 +95,7 @@ fn meanings(answers: &[Answer]) -> String {
     each.join(", ")
 }
 
-/// Lines of the terminal, read when they are wanted.
+/// Lines of the terminal, read on demand.
 struct Lines {
     wanted: mpsc::Sender<()>,
     read: mpsc::Receiver<Option<String>>,
@@ -110,7 +107,7 @@ impl Lines {
         let (wanted, mut orders) = mpsc::channel(1);
         let (lines, read) = mpsc::channel(1);
         let reader = std::thread::Builder::new().name("reader".to_owned());
-        // Without a thread nobody answers, and the run pauses.
+        // Without a thread there is no answer, and the run pauses.
         let _reader = reader.spawn(move || {
             while orders.blocking_recv().is_some() {
                 if lines.blocking_send(terminal.line()).is_err() {
@@ -121,8 +118,8 @@ impl Lines {
         Self { wanted, read, is_reading: false }
     }
 
-    /// Returns the next line, `None` where there is none any more. May be cut short: a line that
-    /// is read then is the next one's.
+    /// Returns the next line, `None` at the end. May be cancelled: a line that is read afterwards is the
+    /// next one.
     async fn next(&mut self) -> Option<String> {
         if !self.is_reading {
             self.wanted.send(()).await.ok()?;
@@ -156,7 +153,7 @@ mod tests {
     #[test]
     fn a_beginning_of_two_answers_is_asked_again() {
         let why = answer("re", &ANSWERS).unwrap_err();
-        assert_eq!(why, "`re` can be retry or reject; type more of it");
+        assert_eq!(why, "`re` matches retry or reject; type more characters");
     }
 
     #[test]

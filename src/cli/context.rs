@@ -1,4 +1,4 @@
-//! What all commands know of the process: its terminal, its words, where runs are kept.
+//! What all commands need: the terminal, the global options, the state directory.
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -22,10 +22,9 @@ use crate::report::text::printable;
 use crate::store;
 use crate::store::{Reader, Store};
 
-/// Columns where there is no terminal to ask.
+/// Columns if there is no terminal.
 const WIDTH: usize = 100;
 
-/// See the module.
 #[derive(Debug)]
 pub(super) struct Context {
     color: ColorChoice,
@@ -33,22 +32,19 @@ pub(super) struct Context {
     state_dir: Option<PathBuf>,
 }
 
-/// One of the two streams that people read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stream {
-    /// Standard output: data.
     Out,
-    /// Standard error: talk.
+    /// Standard error: messages.
     Err,
 }
 
 impl Context {
-    /// Notes what was asked for.
     pub(super) fn new(global: &Global) -> Self {
         Self { color: global.color, verbose: global.verbose, state_dir: global.state_dir.clone() }
     }
 
-    /// Begins to log, where that was asked for.
+    /// Starts to log, if requested.
     pub(super) fn begin_log(&self) {
         if !self.is_logging() {
             return;
@@ -68,17 +64,17 @@ impl Context {
             .try_init();
     }
 
-    /// Whether log lines are written, which a moving picture cannot stand.
+    /// Whether log lines are written, which would break a live view.
     pub(super) fn is_logging(&self) -> bool {
         self.verbose > 0 || std::env::var_os("PLANRUN_LOG").is_some()
     }
 
-    /// Opens the runs to work on them.
+    /// Opens the store for writing.
     pub(super) fn store(&self) -> Result<Store, Fault> {
         Ok(Store::open(&self.dir())?)
     }
 
-    /// Opens the runs to look at them.
+    /// Opens the store for reading.
     pub(super) fn runs(&self) -> Result<Reader, Fault> {
         Ok(Reader::open(&self.dir())?)
     }
@@ -87,12 +83,12 @@ impl Context {
         self.state_dir.clone().unwrap_or_else(store::default_dir)
     }
 
-    /// Returns what reports must know of this command to name others.
+    /// Returns what reports need in order to suggest other commands.
     pub(super) fn invocation(&self, run: RunId, stream: Stream) -> Invocation {
         Invocation { program: self.program(), run, style: self.style(stream) }
     }
 
-    /// Returns how planrun is called: with the folder of its runs where that was said.
+    /// Returns how to call planrun: with the state directory if it was passed.
     pub(super) fn program(&self) -> String {
         match &self.state_dir {
             Some(dir) => {
@@ -102,27 +98,26 @@ impl Context {
         }
     }
 
-    /// Asks the operator whether to go on, and says if they do not want to. Refuses if nobody can be
-    /// asked: what is not confirmed is not done.
+    /// Asks the operator to confirm, and prints a message if they do not. Returns an error if there is no
+    /// terminal: without confirmation nothing is done.
     pub(super) fn confirm(&self, question: &str) -> Result<bool, Fault> {
         let Some(terminal) = Terminal::open() else {
-            let message = "there is no terminal to ask for confirmation; nothing was done";
+            let message = "no terminal to ask for confirmation; nothing was changed";
             return Err(Fault::new(Exit::INVALID, message)
                 .help("add `--yes` to start without asking, as in a script"));
         };
         let is_confirmed = terminal.confirm(question);
         if !is_confirmed {
-            self.say("nothing was done");
+            self.say("nothing was changed");
         }
         Ok(is_confirmed)
     }
 
-    /// Whether a picture can move on a stream.
+    /// Whether a live view is possible.
     pub(super) fn can_move(&self) -> bool {
         std::io::stderr().is_terminal() && !is_dumb() && !self.is_logging()
     }
 
-    /// Whether a stream may have colour.
     pub(super) fn colour(&self, stream: Stream) -> bool {
         let is_terminal = match stream {
             Stream::Out => std::io::stdout().is_terminal(),
@@ -132,7 +127,7 @@ impl Context {
         decide_colour(self.color, is_terminal, refused || is_dumb())
     }
 
-    /// Returns how reports are to look on a stream.
+    /// Returns the style of reports on a stream.
     pub(super) fn style(&self, stream: Stream) -> Style {
         let term = match stream {
             Stream::Out => Term::stdout(),
@@ -146,20 +141,20 @@ impl Context {
         }
     }
 
-    /// Writes a line of talk; a reader that is gone harms nothing.
-    #[expect(clippy::unused_self, reason = "who talks has a context")]
+    /// Writes a line to standard error and ignores a closed pipe.
+    #[expect(clippy::unused_self, reason = "callers have a context")]
     pub(super) fn say(&self, line: &str) {
         out::write_line(line);
     }
 
-    /// Writes why a command ended early.
+    /// Writes why a command failed.
     pub(super) fn tell(&self, fault: &Fault) {
         for (number, line) in fault.lines().iter().enumerate() {
             let line = printable(line);
             if number == 0 {
                 self.say(&format!("{} {line}", self.bad("error:")));
             } else {
-                self.say(&format!("  because: {line}"));
+                self.say(&format!("  caused by: {line}"));
             }
         }
         for help in fault.helps() {
@@ -167,18 +162,18 @@ impl Context {
         }
     }
 
-    /// Writes data; see [`out`] for what becomes of a failure.
-    #[expect(clippy::unused_self, reason = "who prints has a context")]
+    /// Writes data to standard output; see [`out`] for failures.
+    #[expect(clippy::unused_self, reason = "callers have a context")]
     pub(super) fn print(&self, text: &str) {
         out::print(text);
     }
 
-    /// Colours a word that something is wrong.
+    /// Colours the word for a problem.
     pub(super) fn bad(&self, text: &str) -> String {
         self.paint(text, &console::Style::new().red().bold())
     }
 
-    /// Colours a word that heads a line.
+    /// Colours the first word of a line.
     pub(super) fn strong(&self, text: &str) -> String {
         self.paint(text, &console::Style::new().bold())
     }

@@ -1,41 +1,41 @@
-//! Exit statuses: every way the process can end, in one table.
+//! Exit codes: every way the process can end, in one table.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-/// The exit status of the process.
+/// The exit code of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Exit(pub(super) u8);
 
 impl Exit {
-    /// What was asked for is done.
+    /// The command has succeeded.
     pub(super) const SUCCEEDED: Self = Self(0);
-    /// Warnings were denied, and there are some. For a run: failed, and every
-    /// host that had to be rolled back is.
+    /// For `validate`: there are denied warnings. For a run: it failed, and every host that had to be
+    /// rolled back was.
     pub(super) const FAILED: Self = Self(1);
-    /// The command line or a text is wrong; nothing was done.
+    /// The command line or a file is invalid; nothing was changed.
     pub(super) const INVALID: Self = Self(2);
-    /// Another process holds the run, or has taken it over.
+    /// Another process works on the run, or has taken it over.
     pub(super) const HELD: Self = Self(7);
-    /// A fault of planrun itself.
+    /// An internal error of planrun.
     pub(super) const INTERNAL: Self = Self(70);
-    /// The runs cannot be read or written, or data did not arrive at standard output.
+    /// The store cannot be read or written, or the output could not be written.
     pub(super) const STORE: Self = Self(74);
-    /// Ended by HUP before a run began.
+    /// Ended by HUP before a run started.
     pub(super) const HUP: Self = Self(129);
-    /// Left at once by INT.
+    /// Ended immediately by INT.
     pub(super) const INT: Self = Self(130);
-    /// Left at once by TERM.
+    /// Ended immediately by TERM.
     pub(super) const TERM: Self = Self(143);
 }
 
-/// Every status and what it means: the one source for `--help`, the README and the manual.
+/// Every exit code and its meaning: the only source for `--help`, the README and the manual.
 const TABLE: [(u8, &str); 14] = [
-    (0, "succeeded; for `rollback`: every host it names is rolled back"),
+    (0, "succeeded; for `rollback`: all selected hosts are rolled back"),
     (
         1,
         "failed, and every host that had to be rolled back is rolled back; for `validate`: there \
-         are warnings and they are denied",
+         are denied warnings",
     ),
     (
         2,
@@ -44,20 +44,19 @@ const TABLE: [(u8, &str); 14] = [
     ),
     (3, "failed or aborted, and not everything is rolled back"),
     (4, "a host was unreachable before the first change"),
-    (5, "stuck: a rollback failed, an operator must look at the host"),
+    (5, "stuck: a rollback failed, an operator must repair the host"),
     (6, "paused: the run waits for an operator; `resume` continues it"),
-    (7, "another process holds the run or has taken it over"),
+    (7, "another process works on the run or has taken it over"),
     (70, "an internal error of planrun"),
-    (74, "the runs could not be read or written, or the output could not be written"),
+    (74, "the run store or the output could not be read or written"),
     (77, "a host key, a login or a privilege was refused before the first change"),
-    (129, "ended by HUP before a run began; a run goes on without a terminal"),
-    (130, "ended at once by INT: a second one, or one before a run began"),
-    (143, "ended at once by TERM: a second one, or one before a run began"),
+    (129, "ended by HUP before a run started; a started run continues without a terminal"),
+    (130, "ended immediately by INT: by a second one, or before a run started"),
+    (143, "ended immediately by TERM: by a second one, or before a run started"),
 ];
 
-/// Returns the table as text.
 pub(super) fn table() -> String {
-    let mut out = String::from("Exit statuses:");
+    let mut out = String::from("Exit codes:");
     for (status, meaning) in TABLE {
         // Writing to a string cannot fail.
         let _written = write!(out, "\n  {status:>3}  {meaning}");

@@ -1,7 +1,7 @@
-//! `planrun explain --code`: what a diagnostic means, at length.
+//! `planrun explain --code`: explains a diagnostic.
 //!
-//! The text is that of `docs/diagnostics.md`, made fit for a terminal. The page of a procedure
-//! (`planrun explain PLAN`) is not there yet, and the command says so.
+//! The text is that of `docs/diagnostics.md`, formatted for a terminal. `planrun explain PLAN` is not
+//! implemented yet, and the command says so.
 
 use std::path::PathBuf;
 
@@ -12,22 +12,21 @@ use crate::diagnostic::manual::Section;
 use crate::diagnostic::{Code, manual};
 use crate::report::text::wrap;
 
-/// The widest that text is set: longer lines are hard to read.
+/// Maximum width of text: longer lines are hard to read.
 const WIDEST: usize = 88;
-/// How many codes a `more:` line names.
+/// Maximum number of codes on a `more:` line.
 const MOST_NAMED: usize = 6;
 
-/// See the module.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  planrun explain --code no-way-back      what it means, an example and the fix
-  planrun explain --code                  all codes, with a line each")]
+  planrun explain --code no-way-back      what it means, an example and its fix
+  planrun explain --code                  all codes, one per line")]
 pub(super) struct Args {
-    /// Not there yet: the page of a plan comes in a later version. Today codes are explained
+    /// Not implemented yet. Use `--code` to explain a diagnostic
     #[arg(value_name = "PLAN", conflicts_with = "codes")]
     plan: Option<PathBuf>,
-    /// The code of a diagnostic, as it stands in brackets: `error[CODE]`; without one, all codes
+    /// The code of a diagnostic, as in `error[CODE]`; without a value, list all codes
     #[arg(long = "code", value_name = "CODE", num_args = 0.., value_delimiter = ',')]
     codes: Option<Vec<String>>,
 }
@@ -60,7 +59,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     Ok(Exit::SUCCEEDED)
 }
 
-/// Returns the line that leads from some diagnostics to this command; nothing without any.
+/// Returns the line that suggests this command for some diagnostics; `None` if there are none.
 pub(super) fn more(codes: impl IntoIterator<Item = Code>) -> Option<String> {
     let mut seen: Vec<Code> = Vec::new();
     for code in codes {
@@ -73,18 +72,18 @@ pub(super) fn more(codes: impl IntoIterator<Item = Code>) -> Option<String> {
     (!seen.is_empty()).then(|| format!("more: planrun explain --code {named}"))
 }
 
-/// Finds a section by a word, which may be copied with what is around it: `error[no-way-back]:`.
+/// Finds a section by a code, which may be copied with its context: `error[no-way-back]:`.
 fn find(word: &str) -> Result<Section, Fault> {
     let code = word.split_once('[').map_or(word, |(_, rest)| rest);
     let code = code.split(']').next().unwrap_or(code).trim();
     manual::section(code).ok_or_else(|| {
-        let fault = Fault::new(Exit::INVALID, format!("no diagnostic has the code `{code}`"));
+        let fault = Fault::new(Exit::INVALID, format!("unknown code `{code}`"));
         let near = manual::like(code);
         let fault = match near.as_slice() {
             [] => fault,
             near => fault.help(format!("did you mean {}?", crate::schema::one_of(near))),
         };
-        fault.help("`planrun explain --code` lists all codes")
+        fault.help("to list all codes, run `planrun explain --code`")
     })
 }
 
@@ -93,17 +92,17 @@ fn no_page(word: &str) -> Fault {
     let fault = if is_code {
         Fault::new(Exit::INVALID, format!("`{word}` is a code, not a plan"))
     } else {
-        let message = "the page of a plan is not there yet: it comes in a later version";
+        let message = "`planrun explain PLAN` is not implemented yet";
         Fault::new(Exit::INVALID, message)
     };
     if is_code {
-        fault.help(format!("ask for it: `planrun explain --code {word}`"))
+        fault.help(format!("run `planrun explain --code {word}`"))
     } else {
-        fault.help("`planrun explain --code CODE` explains a diagnostic")
+        fault.help("to explain a diagnostic, run `planrun explain --code CODE`")
     }
 }
 
-/// Lists all codes below their subjects.
+/// Lists all codes by group.
 fn list(width: usize) -> String {
     let column = manual::sections().map(|section| section.code.len()).max().unwrap_or_default();
     let mut out: Vec<String> = Vec::new();
@@ -126,7 +125,7 @@ fn list(width: usize) -> String {
     out.join("\n")
 }
 
-/// Sets a piece of Markdown for a terminal: paragraphs wrapped, examples indented.
+/// Formats Markdown for a terminal: wraps paragraphs, indents examples.
 fn readable(text: &str, width: usize) -> String {
     let mut out: Vec<String> = Vec::new();
     let mut paragraph = String::new();
@@ -203,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_plan_gets_an_honest_answer() {
-        assert!(no_page("p.yaml").text().contains("not there yet"));
+        assert!(no_page("p.yaml").text().contains("not implemented yet"));
         let text = no_page("no-way-back").text();
         assert!(text.contains("--code no-way-back"), "{text}");
     }

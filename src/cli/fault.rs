@@ -1,4 +1,4 @@
-//! Refusals of the world, told at the rim: what was tried, why not, what to do.
+//! Errors of the system, printed in one place: what was tried, why it failed, what to do.
 
 use std::error::Error;
 use std::panic::PanicHookInfo;
@@ -9,22 +9,22 @@ use crate::event::{JournalError, RunStatus};
 use crate::report::text::printable;
 use crate::store::{RunJournal, StoreError};
 
-/// Why a command ended early.
+/// Why a command failed.
 #[derive(Debug)]
 pub(super) struct Fault {
     exit: Exit,
-    /// The message, and what it rests on; empty where all was told already.
+    /// The message and its causes; empty if everything was printed already.
     lines: Vec<String>,
     help: Vec<String>,
 }
 
 impl Fault {
-    /// Makes a fault with its message: lower case, no full stop.
+    /// Makes an error with a message: lower case, no full stop.
     pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self { exit, lines: vec![message.into()], help: Vec::new() }
     }
 
-    /// Makes one of an error and all that it rests on.
+    /// Makes an error of another one and all its causes.
     pub(super) fn of(exit: Exit, message: impl Into<String>, error: &dyn Error) -> Self {
         let mut fault = Self::new(exit, message);
         let mut next = Some(error);
@@ -35,12 +35,12 @@ impl Fault {
         fault
     }
 
-    /// What was wrong is on the screen already.
+    /// The problem was printed already.
     pub(super) fn told(exit: Exit) -> Self {
         Self { exit, lines: Vec::new(), help: Vec::new() }
     }
 
-    /// Makes one of a journal that refuses; the journal knows in full why.
+    /// Makes an error of a journal that could not be written; the journal knows the details.
     pub(super) fn of_journal(journal: &RunJournal, error: &JournalError) -> Self {
         let fault = match journal.fault() {
             Some(fault) => Self::from(fault),
@@ -51,30 +51,28 @@ impl Fault {
         }
         let run = journal.run();
         fault
-            .help("nothing more was begun; commands that were running on hosts go on there")
-            .help(format!("see what is kept: `planrun show {run}`"))
+            .help("no further step was started; commands that are running on hosts continue there")
+            .help(format!("to see what was recorded, run `planrun show {run}`"))
     }
 
-    /// Adds what it rests on.
     #[must_use]
     pub(super) fn because(mut self, line: impl Into<String>) -> Self {
         self.lines.push(line.into());
         self
     }
 
-    /// Adds what to do.
     #[must_use]
     pub(super) fn help(mut self, text: impl Into<String>) -> Self {
         self.help.push(text.into());
         self
     }
 
-    /// Returns the exit status it leads to.
+    /// Returns the exit code.
     pub(super) fn exit(&self) -> Exit {
         self.exit
     }
 
-    /// Returns the message, and what it rests on; none if all was reported already.
+    /// Returns the message and its causes; none if everything was printed already.
     pub(super) fn lines(&self) -> &[String] {
         &self.lines
     }
@@ -105,24 +103,24 @@ impl From<StoreError> for Fault {
         match error {
             StoreError::Damaged { run, .. } => fault
                 .help("the run cannot be resumed or rolled back; other runs are not affected")
-                .help(format!("see what can be read: `planrun show {run}`"))
+                .help(format!("to see the readable events, run `planrun show {run}`"))
                 .help(format!(
-                    "put the hosts in order by hand, then: `planrun abort {run} --acknowledge`"
+                    "repair the hosts by hand, then run `planrun abort {run} --acknowledge`"
                 )),
             StoreError::Locked(locked) => {
                 let run = &locked.run;
-                let fault = fault.help(format!("see what was done: `planrun show {run}`"));
+                let fault = fault.help(format!("to see what was done, run `planrun show {run}`"));
                 match locked.pid {
-                    Some(pid) => fault.help(format!("wait for it, or pause it: `kill -INT {pid}`")),
+                    Some(pid) => fault.help(format!("wait for it, or pause it with `kill -INT {pid}`")),
                     None => fault
                         .help(match locked.state {
-                            RunStatus::Stuck => format!("end it first: `planrun rollback {run}`"),
+                            RunStatus::Stuck => format!("end it first with `planrun rollback {run}`"),
                             _ => format!(
-                                "end it first: `planrun resume {run}` or `planrun rollback {run}`"
+                                "end it first with `planrun resume {run}` or `planrun rollback {run}`"
                             ),
                         })
                         .help(format!(
-                            "or give it up and leave its hosts as they are: \
+                            "or abandon it and leave its hosts as they are: \
                              `planrun abort {run} --acknowledge`"
                         )),
                 }
@@ -132,7 +130,7 @@ impl From<StoreError> for Fault {
     }
 }
 
-/// Makes a panic short: people get one line and what to do, not a trace.
+/// Shortens panics: users get one line and what to do, not a trace.
 pub(super) fn set_panic_hook() {
     std::panic::set_hook(Box::new(|info: &PanicHookInfo<'_>| {
         let payload = info.payload();
@@ -145,8 +143,8 @@ pub(super) fn set_panic_hook() {
             info.location().map(|at| format!(" ({}:{})", at.file(), at.line())).unwrap_or_default();
         let message = printable(message);
         out::write_line(&format!(
-            "\rerror: planrun itself is at fault: {message}{place}\n\
-             help: what was done is kept: `planrun runs`; please report this line"
+            "\rerror: internal error: {message}{place}\n\
+             help: recorded runs are listed by `planrun runs`; please report this line"
         ));
         if std::env::var_os("RUST_BACKTRACE").is_some() {
             let trace = std::backtrace::Backtrace::force_capture();

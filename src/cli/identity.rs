@@ -1,4 +1,4 @@
-//! Who works here: the name that runs, locks and answers carry.
+//! The name of the current user in runs, locks and answers.
 
 use crate::transport::login::controller_user;
 

@@ -13,42 +13,40 @@ use crate::event::{Request, RunId};
 use crate::run::answers::{Answers, Given};
 use crate::store::{Asked, Store};
 
-/// How often the store is looked at: whoever asks waits for the reply.
+/// The time between checks of the store: the sender waits for the reply.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// See the module.
 pub(super) struct Inbox<'a> {
     store: &'a Store,
     run: &'a RunId,
     answers: &'a Answers,
-    /// The requests that were handed on, each until its reply is kept.
+    /// The requests that were passed on, each until its reply is stored.
     waiting: FuturesUnordered<Told>,
     known: RefCell<HashSet<u64>>,
 }
 
-/// What became of a request, once that is known.
+/// The result of a request, once it is known.
 type Told = std::pin::Pin<Box<dyn Future<Output = (u64, Result<(), String>)>>>;
 
 impl<'a> Inbox<'a> {
-    /// Makes one for a run.
     pub(super) fn new(store: &'a Store, run: &'a RunId, answers: &'a Answers) -> Self {
         let (waiting, known) = (FuturesUnordered::new(), RefCell::default());
         Self { store, run, answers, waiting, known }
     }
 
-    /// Waits a moment, then hands requests on and replies to those that were taken up. May be
-    /// dropped at any time: what is not done yet is done by the next call.
+    /// Waits a moment, then passes requests on and replies to completed ones. May be cancelled at any time:
+    /// the next call does the rest.
     pub(super) async fn look(&mut self) {
         tokio::select! {
             Some((number, told)) = self.waiting.next() => {
                 let reply = told.map(|()| String::new());
                 if let Err(error) = self.store.reply(number, reply).await {
-                    tracing::warn!(%error, "a request has no reply");
+                    tracing::warn!(%error, "cannot reply to a request");
                 }
             }
             () = Clock::Real.sleep(PAUSE) => match self.store.requests(self.run) {
                 Ok(asked) => asked.into_iter().for_each(|asked| self.hand_on(asked)),
-                Err(error) => tracing::warn!(%error, "requests cannot be read"),
+                Err(error) => tracing::warn!(%error, "cannot read requests"),
             },
         }
     }

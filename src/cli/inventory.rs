@@ -1,4 +1,4 @@
-//! `planrun inventory`: the hosts of an inventory, as planrun understands them.
+//! `planrun inventory`: prints the hosts of an inventory as planrun reads them.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -16,13 +16,13 @@ use crate::load;
 use crate::report::text::{count, pad, printable, printable_json, width};
 use crate::source::Sources;
 
-/// The widest that the name of a variable makes its column.
+/// Maximum width of the column of variable names.
 const NAME_WIDTH: usize = 32;
 
-/// How hosts are written.
+/// How hosts are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// For people
+    /// Text
     Human,
     /// As YAML
     Yaml,
@@ -30,7 +30,6 @@ pub(super) enum Format {
     Json,
 }
 
-/// See the module.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -38,8 +37,8 @@ Examples:
   planrun inventory prod --format json | jq '.hosts | keys'
   planrun inventory prod --format yaml > hosts.yaml")]
 pub(super) struct Args {
-    /// The inventories: paths, names in `inventories/`, or hosts with commas; the later over the
-    /// earlier
+    /// The inventories: paths, names in `inventories/`, or hosts separated by commas; later ones take
+    /// precedence
     #[arg(value_name = "INV", required_unless_present = "options")]
     inventories: Vec<String>,
     /// Same as the positional INV
@@ -47,15 +46,14 @@ pub(super) struct Args {
     options: Vec<String>,
     #[command(flatten)]
     patience: Patience,
-    /// Show only these hosts: a host pattern, as Ansible has them
+    /// Show only these hosts: a host pattern as in Ansible
     #[arg(long, short, value_name = "PATTERN")]
     limit: Option<String>,
-    /// How they are written
+    /// The output format
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: Format,
 }
 
-/// Prints the hosts.
 pub(super) fn run(args: &Args, context: &Context) -> Exit {
     let mut sources = Sources::default();
     let mut found = Diagnostics::default();
@@ -68,7 +66,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Exit {
         Some((inventory, hosts))
     });
     let Some((inventory, hosts)) = chosen else {
-        tell::refuse(&found, &sources, "nothing to show", context);
+        tell::refuse(&found, &sources, "cannot show the inventory", context);
         return Exit::INVALID;
     };
     tell::tell(&found, &sources, context);
@@ -122,13 +120,13 @@ fn line(out: &mut String, heading: &str, text: &str) {
     let _written = writeln!(out, "  {heading:<10}{text}");
 }
 
-/// Says how a host is reached.
+/// Returns how planrun connects to a host.
 fn way(host: &Host) -> String {
     let link = &host.link;
     let mut way = match link.connection {
         Connection::Local => "on this machine".to_owned(),
         Connection::Model => {
-            format!("in the model {}", link.model.as_deref().unwrap_or_default())
+            format!("model {}", link.model.as_deref().unwrap_or_default())
         }
         Connection::Ssh => {
             let user = link.user.as_ref().map(|user| format!("{user}@"));
@@ -175,7 +173,7 @@ fn data(inventory: &Inventory, hosts: &[HostName]) -> Value {
         let written = written.filter_map(|(name, one)| Some((name.clone(), one.written.clone()?)));
         let written: Map<String, Value> = written.collect();
         if !written.is_empty() {
-            // So that a saved inventory gives an input what the first one gave.
+            // So that inputs get the same value from a saved inventory.
             value["written"] = written.into();
         }
         (host.name.to_string(), value)

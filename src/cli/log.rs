@@ -1,6 +1,6 @@
-//! Where log lines go: to standard error, without secrets.
+//! Writes log lines to standard error, without secrets.
 //!
-//! Logging begins before a plan is read, so the redactor comes later, once ([`hide`]). A line is
+//! Logging starts before a plan is read, so the redactor is set later, once ([`hide`]). Each line is
 //! written as a whole.
 
 use std::io;
@@ -11,13 +11,13 @@ use crate::secret::Redactor;
 
 static REDACTOR: OnceLock<Redactor> = OnceLock::new();
 
-/// Takes secrets out of all lines from now on.
+/// Removes secrets from all lines from now on.
 pub(super) fn hide(redactor: &Redactor) {
-    // A process drives one run.
+    // A process executes one run.
     let _already_set = REDACTOR.set(redactor.clone());
 }
 
-/// Writes one log line; it is collected and then written at once.
+/// Collects one log line, then writes it.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     line: Vec<u8>,
@@ -40,7 +40,7 @@ impl Write for Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // A reader that is gone harms nothing.
+        // A closed pipe is ignored.
         let _gone = self.flush();
     }
 }

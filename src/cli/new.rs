@@ -1,8 +1,8 @@
-//! `planrun new`: a plan or an inventory to begin with, commented, sound as it is.
+//! `planrun new`: creates a commented, valid plan or inventory.
 //!
-//! The text is written by hand, for its comments; the words of the user in it are written by the
-//! emitter of YAML, so that `true` or `web:!web3` stay the text they are. Nothing that is there is
-//! ever overwritten. The schema for the editor is put beside it, unless one is there.
+//! The text is a template, because of its comments. Values of the user are written by the YAML emitter, so
+//! that `true` or `web:!web3` stay strings. Existing files are never overwritten. The schema for editors
+//! is created too, unless it exists.
 
 use std::fs;
 use std::fs::OpenOptions;
@@ -23,28 +23,27 @@ use crate::schema::PLAN_NAME;
 use crate::schema::kind::Kind;
 use crate::source::Sources;
 
-/// What can be begun.
+/// What to create.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum What {
-    /// What is done on each host
+    /// What to do on each host
     Plan,
-    /// Which hosts there are
+    /// The hosts
     Inventory,
 }
 
-/// See the module.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  planrun new web-restart                     plans/web-restart.yaml, where there is a folder `plans`
+  planrun new web-restart                     plans/web-restart.yaml, if `plans` exists
   planrun new ops/web-restart.yaml --hosts web
   planrun new --kind inventory prod           inventories/prod.yaml
-The schema that editors use is put at schemas/, if it is not there.")]
+The schema for editors is written to schemas/, if it does not exist.")]
 pub(super) struct Args {
-    /// Its name, or the path of its file
+    /// The name, or the path of the file
     #[arg(value_name = "NAME")]
     name: String,
-    /// What it is to be
+    /// What to create
     #[arg(long, value_name = "KIND", default_value = "plan")]
     kind: What,
     /// The hosts of the plan, or the group of the inventory
@@ -52,23 +51,22 @@ pub(super) struct Args {
     hosts: String,
 }
 
-/// Writes the file.
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let path = path(&args.name, args.kind);
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     if args.kind == What::Plan && !PLAN_NAME.fits(&stem) {
         let message = format!("`{stem}` is not {}", PLAN_NAME.name);
         let fault = Fault::new(Exit::INVALID, message);
-        return Err(fault.help(format!("name it like `{}`", PLAN_NAME.example)));
+        return Err(fault.help(format!("use a name such as `{}`", PLAN_NAME.example)));
     }
     let (kind, template) = match args.kind {
         What::Plan => (Kind::Plan, include_str!("new/plan.yaml")),
         What::Inventory => (Kind::Inventory, include_str!("new/inventory.yaml")),
     };
     if args.kind == What::Inventory && !is_group(&args.hosts) {
-        let message = format!("`{}` is no name of a group", args.hosts);
+        let message = format!("invalid group name `{}`", args.hosts);
         let fault = Fault::new(Exit::INVALID, message);
-        return Err(fault.help("write letters, digits and `_`: `--hosts web`"));
+        return Err(fault.help("use letters, digits and `_`: `--hosts web`"));
     }
     let schema = PathBuf::from(format!("schemas/{}.schema.json", kind.name()));
     let shown = path.display().to_string();
@@ -95,7 +93,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     Ok(Exit::SUCCEEDED)
 }
 
-/// Returns where the file goes: a bare name into the folder of its kind.
+/// Returns the path of the file: a bare name goes to the folder of its kind.
 fn path(name: &str, kind: What) -> PathBuf {
     let path = PathBuf::from(name);
     let has_ending = path.extension().is_some_and(|it| it == "yaml" || it == "yml");
@@ -110,7 +108,7 @@ fn path(name: &str, kind: What) -> PathBuf {
     }
 }
 
-/// Returns the path of the schema as the file names it: from its own folder.
+/// Returns the path of the schema, relative to the folder of the file.
 fn leading(file: &Path, schema: &Path) -> String {
     if file.is_absolute() || file.components().any(|part| part == Component::ParentDir) {
         let whole = std::path::absolute(schema).unwrap_or_else(|_| schema.to_owned());
@@ -121,20 +119,20 @@ fn leading(file: &Path, schema: &Path) -> String {
     format!("{}{}", "../".repeat(up), schema.display())
 }
 
-/// Writes a text as one scalar of YAML.
+/// Writes a string as one scalar of YAML.
 fn scalar(text: &str) -> String {
     let yaml = serde_yaml::to_string(text).unwrap_or_default();
     yaml.trim_end().to_owned()
 }
 
-/// Holds that a plan with the user's words in it is one.
+/// Checks that the plan is valid with the values of the user.
 fn sound(text: &str) -> Result<(), Fault> {
     let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
     let id = sources.add("plan", text);
     if plan::read(&sources, id, &mut found).is_some() {
         return Ok(());
     }
-    let mut fault = Fault::new(Exit::INVALID, "no plan comes of these words");
+    let mut fault = Fault::new(Exit::INVALID, "cannot make a valid plan from these values");
     for one in found.sorted() {
         let at = one.primary.as_ref().map(|label| sources.slice(label.span));
         let at = at.map_or(String::new(), |at| format!("{at}: "));
@@ -148,7 +146,7 @@ fn is_group(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(word)
 }
 
-/// Writes a new file, and the folders it is in.
+/// Writes a new file, and creates its folders.
 fn create(path: &Path, text: &str) -> Result<(), Fault> {
     let shown = path.display().to_string();
     let done = fs::create_dir_all(directory(path)).and_then(|()| {
@@ -157,11 +155,11 @@ fn create(path: &Path, text: &str) -> Result<(), Fault> {
     });
     done.map_err(|error| {
         if error.kind() == ErrorKind::AlreadyExists {
-            let fault = Fault::new(Exit::INVALID, format!("`{shown}` is there already"));
-            fault.help("take another name, or remove it")
+            let fault = Fault::new(Exit::INVALID, format!("`{shown}` already exists"));
+            fault.help("use another name, or remove it")
         } else {
-            let fault = Fault::of(Exit::INVALID, format!("`{shown}` is not written"), &error);
-            fault.help("look at the path and its permissions")
+            let fault = Fault::of(Exit::INVALID, format!("cannot write `{shown}`"), &error);
+            fault.help("check the path and its permissions")
         }
     })
 }

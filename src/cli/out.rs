@@ -1,16 +1,14 @@
 //! Standard output, which carries data.
 //!
-//! A reader that is gone wanted no more, and harms nothing. Any other failure, a full disk above
-//! all, is noted, and the command does not end as if its data had arrived.
+//! A closed pipe is ignored: its reader needed no more. Any other failure, such as a full disk, is
+//! recorded, and the command does not succeed.
 
 use std::io;
 use std::io::Write;
 use std::sync::OnceLock;
 
-/// The first failure of this process.
 static FAILURE: OnceLock<String> = OnceLock::new();
 
-/// See the module.
 pub(super) struct Out;
 
 impl Write for Out {
@@ -23,15 +21,14 @@ impl Write for Out {
     }
 }
 
-/// Notes a failure of standard output.
 pub(super) fn note(error: &io::Error) {
     if !matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::Interrupted) {
-        // Only the first one is told.
+        // Only the first one is reported.
         let _known = FAILURE.set(error.to_string());
     }
 }
 
-/// Returns why data did not arrive, if some did not.
+/// Returns why data could not be written, if so.
 pub(super) fn failure() -> Option<&'static str> {
     FAILURE.get().map(String::as_str)
 }

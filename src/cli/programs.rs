@@ -1,5 +1,5 @@
-//! Programs that print an inventory: run for commands that go to hosts anyway, never for those that
-//! only check a text.
+//! Runs inventory programs, for commands that contact hosts anyway; commands that only check files never
+//! do.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::inventory::program::{Failure, Programs};
 use crate::report::text::printable;
 use crate::transport::program::{LocalPrograms, PATIENCE};
 
-/// How programs are run.
+/// Options for programs.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct Patience {
-    /// How long an inventory that is a program may take (30s)
+    /// The timeout of an inventory program (30s)
     #[arg(long, value_name = "DURATION", value_parser = patience, hide_short_help = true)]
     inventory_timeout: Option<Duration>,
 }
@@ -32,7 +32,7 @@ pub(super) struct Guarded {
 }
 
 impl Guarded {
-    /// Makes one with the patience that was typed.
+    /// Makes one with this timeout.
     pub(super) fn new(patience: Patience) -> Self {
         Self {
             programs: LocalPrograms::new(patience.inventory_timeout.unwrap_or(PATIENCE)),
@@ -41,7 +41,7 @@ impl Guarded {
         }
     }
 
-    /// Says which programs were run.
+    /// Prints the programs that were run.
     pub(super) fn report(&self, context: &Context) {
         for program in &self.ran {
             context.say(&format!("ran the inventory program {program}"));

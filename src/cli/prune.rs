@@ -1,6 +1,6 @@
-//! `planrun prune`: old runs that have ended are removed.
+//! `planrun prune`: removes old runs that have ended.
 //!
-//! A run that is paused, stuck or interrupted is never removed, however old it is: hosts wait for it.
+//! A run that is paused, stuck or interrupted is never removed, however old it is: its hosts need it.
 
 use std::time::Duration;
 
@@ -14,7 +14,6 @@ use crate::duration;
 use crate::event::RunStatus;
 use crate::report::text::{count, printable};
 
-/// See the module.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -35,9 +34,8 @@ fn age(text: &str) -> Result<Duration, String> {
     duration::parse(text).ok_or_else(|| "expected a duration such as `90d`".to_owned())
 }
 
-/// Removes them.
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
-    // Who only looks needs no right to write.
+    // A dry run needs no right to write.
     let store = (!args.dry_run).then(|| context.store()).transpose()?;
     let rows = match &store {
         Some(store) => store.runs()?,
@@ -47,7 +45,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let before = Clock::Real
         .now()
         .checked_sub(args.older_than)
-        .map_err(|error| Fault::of(Exit::INVALID, "`--older-than` leads to no date", &error))?;
+        .map_err(|error| Fault::of(Exit::INVALID, "`--older-than` is out of range", &error))?;
     let mut removed = 0;
     for row in rows {
         let state = row.state.filter(|state| state.has_ended());

@@ -1,4 +1,4 @@
-//! `planrun resolve`: a question of a run is answered, from another terminal or another day.
+//! `planrun resolve`: answers a question of a run, from another terminal or on another day.
 
 use std::time::Duration;
 
@@ -13,11 +13,10 @@ use crate::event::{Answer, Event, Question, Record, Request, RunId, TaskEvent, T
 use crate::history::RunState;
 use crate::store::Store;
 
-/// How often the reply of the process that works on the run is looked for, and how many times.
+/// How long to wait between checks for the reply of the process, and how often.
 const LOOK: Duration = Duration::from_millis(50);
 const LOOKS: u32 = 200;
 
-/// See the module.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -26,18 +25,17 @@ Examples:
 pub(super) struct Args {
     #[command(flatten)]
     word: Word,
-    /// The task that asks; may be left out where only one does
+    /// The task that asks; optional if there is only one
     #[arg(value_name = "HOST/STEP")]
     task: Option<String>,
-    /// The answer
     #[arg(long = "as", value_name = "ANSWER")]
     answer: String,
-    /// Why, for the record
+    /// The reason, for the record
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 }
 
-/// Records the answer, or hands it to the process that works on the run.
+/// Records the answer, or passes it to the process that works on the run.
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let store = context.store()?;
     let run = store.find(&args.word.run)?;
@@ -47,7 +45,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         let (task, answer) = meant(args, &run, &state)?;
         if hand_over(&store, &run, &state, &task, answer, args.reason.clone(), &by)? {
             context.say(&format!("{task}: {} ({})", answer.word(), answer.about()));
-            context.say("the run goes on");
+            context.say("the run continues");
             return Ok(Exit::SUCCEEDED);
         }
     }
@@ -60,9 +58,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     taken.add(answered, now)?;
     context.say(&format!("{task}: {} ({})", answer.word(), answer.about()));
     match open {
-        1 => context.say(&format!("to go on: {} resume {run}", context.program())),
+        1 => context.say(&format!("to continue, run `{} resume {run}`", context.program())),
         more => context.say(&format!(
-            "{} more open; then: {} resume {run}",
+            "{} more to answer; then run `{} resume {run}`",
             more - 1,
             context.program(),
         )),
@@ -70,7 +68,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     Ok(Exit::SUCCEEDED)
 }
 
-/// Hands the answer to the process that works on the run; false if that process ended before.
+/// Passes the answer to the process that works on the run; false if that process has ended.
 fn hand_over(
     store: &Store,
     run: &RunId,
@@ -96,11 +94,12 @@ fn hand_over(
         return Ok(matches!(store.reply_to(number)?, Some(Ok(_))));
     }
     if store.is_alive(run) {
-        let message = format!("the process that works on run {run} does not take the answer");
-        return Err(Fault::new(Exit::HELD, message)
-            .help("nothing was answered; see if it is stopped or runs an older planrun"));
+        let message = format!("the process that works on run {run} does not accept the answer");
+        return Err(Fault::new(Exit::HELD, message).help(
+            "nothing was answered; check whether the process is suspended or an older planrun",
+        ));
     }
-    // It may have recorded the answer with its last breath.
+    // It may have recorded the answer just before it ended.
     let is_ours = |record: &Record| {
         record.seq > asked_at
             && matches!(&record.event, Event::Task { task: it, event: TaskEvent::QuestionAnswered { answer: was, by: who, .. } }
@@ -109,22 +108,22 @@ fn hand_over(
     Ok(store.records(run)?.iter().any(is_ours))
 }
 
-/// Returns the question and the answer that are meant.
 fn meant(args: &Args, run: &RunId, state: &RunState) -> Result<(TaskId, Answer), Fault> {
     if state.status.has_ended() {
         let message = format!("run {run} has ended: {}", state.status.word());
-        return Err(Fault::new(Exit::INVALID, message).help("no answer leads on from there"));
+        return Err(
+            Fault::new(Exit::INVALID, message).help("a run that has ended takes no answers")
+        );
     }
     let open = state.open_questions();
     let (task, question) = asked(&open, args.task.as_deref(), run)?;
     let answer = chosen(&args.answer, &question.answers).map_err(|why| {
-        let message = format!("`{}` is no answer to the question of {task}", args.answer);
+        let message = format!("`{}` is not an answer to the question of {task}", args.answer);
         Fault::new(Exit::INVALID, message).help(why)
     })?;
     Ok((task.clone(), answer))
 }
 
-/// Finds the question that is meant.
 fn asked<'a>(
     open: &'a [(TaskId, Question)],
     task: Option<&str>,
@@ -134,8 +133,8 @@ fn asked<'a>(
     let fault = |message: String| {
         let fault = Fault::new(Exit::INVALID, message);
         match names.as_slice() {
-            [] => fault.help(format!("see where it stands: `planrun show {run}`")),
-            names => fault.help(format!("name one of: {}", names.join(", "))),
+            [] => fault.help(format!("to see its state, run `planrun show {run}`")),
+            names => fault.help(format!("use one of: {}", names.join(", "))),
         }
     };
     match (task, open) {

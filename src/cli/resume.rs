@@ -1,4 +1,4 @@
-//! `planrun resume`: a run that was stopped, interrupted or answered goes on.
+//! `planrun resume`: continues a run that was paused, interrupted or answered.
 
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -16,26 +16,25 @@ use crate::run::decide::can_turn;
 use crate::run::planned::{Restored, restore};
 use crate::store::Store;
 
-/// See the module.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     word: Word,
     #[command(flatten)]
     secrets: SecretArgs,
-    /// How the run is shown
+    /// How to show the run
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     output: Output,
 }
 
-/// Takes the run over and drives it on.
+/// Takes over the run and continues it.
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let store = context.store()?;
     let run = store.find(&args.word.run)?;
     let records = store.records(&run)?;
     let status = stored::status(&records);
     if status == RunStatus::Succeeded {
-        context.say(&format!("run {run} has succeeded: nothing is left to do"));
+        context.say(&format!("run {run} has already succeeded"));
         return Ok(Exit::SUCCEEDED);
     }
     let can_turn =
@@ -49,7 +48,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     go_on(taken, first, &args.secrets, args.output, by, &store, context)
 }
 
-/// Drives a run that was taken over.
+/// Executes a run that was taken over.
 pub(super) fn go_on(
     taken: Taken,
     first: Vec<Event>,
@@ -69,7 +68,7 @@ pub(super) fn go_on(
     stored::tell_changes(planned, context);
     let Restored { mut plan, sources, notes } = restore(planned).map_err(|why| {
         Fault::new(Exit::STORE, format!("this planrun cannot read the plan of the run: {why}"))
-            .help("use the planrun that began the run")
+            .help("use the planrun version that started the run")
     })?;
     if !notes.is_empty() {
         context.say("note: a new run of this plan would be refused; this run continues with it");
@@ -93,22 +92,22 @@ pub(super) fn go_on(
     session.run()
 }
 
-/// Says why a run that ended does not go on; `None` where it has not.
+/// Returns why a run cannot be resumed after its end; `None` if it has not ended.
 fn ended(run: &RunId, status: RunStatus, can_turn: bool) -> Option<Fault> {
     let help = match status {
         RunStatus::Planned | RunStatus::Running | RunStatus::Paused | RunStatus::Succeeded => {
             return None;
         }
-        RunStatus::Refused => "nothing was done; mend the cause and apply the plan again".into(),
-        RunStatus::RolledBack => "mend the cause and apply the plan again".into(),
+        RunStatus::Refused => "nothing was changed; fix the cause and apply the plan again".into(),
+        RunStatus::RolledBack => "fix the cause and apply the plan again".into(),
         RunStatus::Failed if can_turn => format!(
-            "put things back with `planrun rollback {run}`, or mend the cause and apply again"
+            "undo it with `planrun rollback {run}`, or fix the cause and apply the plan again"
         ),
-        RunStatus::Failed => "nothing can be undone; mend the cause and apply again".into(),
-        RunStatus::Stuck => format!(
-            "mend what stands in the way, then take the rollback up: `planrun rollback {run}`"
-        ),
-        RunStatus::Aborted => "apply the plan again when things are in order".into(),
+        RunStatus::Failed => "nothing can be undone; fix the cause and apply the plan again".into(),
+        RunStatus::Stuck => {
+            format!("fix the cause, then continue the rollback with `planrun rollback {run}`")
+        }
+        RunStatus::Aborted => "check the hosts, then apply the plan again".into(),
     };
     let message = format!("run {run} has ended: {}", status.word());
     Some(Fault::new(Exit::INVALID, message).help(help))

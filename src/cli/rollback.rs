@@ -1,8 +1,8 @@
-//! `planrun rollback`: a run turns round.
+//! `planrun rollback`: rolls back a run.
 //!
-//! The hosts and their order are printed first. A host that is past its point of no return is
-//! refused, which is said before anything else happens. Where no host can turn round, nothing is
-//! recorded: the run stays as it is.
+//! It prints the hosts and their order first. A host after its point of no return is refused, which is
+//! printed before anything else. If no host can be rolled back, nothing is recorded, and the run does not
+//! change.
 
 use std::collections::HashSet;
 
@@ -23,41 +23,40 @@ use crate::report::text::{count, list, printable};
 use crate::run::decide::{Refusal, can_turn, refusals, way_back};
 use crate::run::planned::restore;
 
-/// Most batches that are listed before the rollback.
+/// Maximum number of batches that are listed before the rollback.
 const MOST_BATCHES: usize = 20;
 
-/// Most hosts of one batch that are listed.
+/// Maximum number of hosts of a batch that are listed.
 const MOST_NAMES: usize = 8;
 
-/// See the module.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     word: Word,
     #[command(flatten)]
     secrets: SecretArgs,
-    /// Roll back only these of the hosts of the run (a pattern, as for `apply`)
+    /// Roll back only these hosts of the run (a pattern, as for `apply`)
     #[arg(long, value_name = "HOSTS")]
     limit: Option<String>,
-    /// Why, for the record
+    /// The reason, for the record
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// Start without asking for confirmation; questions of the plan are still asked
     #[arg(long, short, overrides_with = "yes")]
     yes: bool,
-    /// How the run is shown
+    /// How to show the run
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     output: Output,
 }
 
-/// Takes the run over, turns it round and drives it on.
+/// Takes over the run and rolls it back.
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let store = context.store()?;
     let run = store.find(&args.word.run)?;
     let status = stored::status(&store.records(&run)?);
     let nothing_left = || {
         let word = status.word();
-        context.say(&format!("run {run} is {word}: nothing is left to undo"));
+        context.say(&format!("run {run} is already {word}"));
         Ok(Exit::SUCCEEDED)
     };
     if status == RunStatus::Refused {
@@ -85,7 +84,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     });
     taken.takes(&requested, taken.now(&store)?).map_err(|why| {
         Fault::new(Exit::INVALID, format!("run {run} cannot be rolled back: {why}"))
-            .help(format!("see what was done: `planrun show {run}`"))
+            .help(format!("to see what was done, run `planrun show {run}`"))
     })?;
     for refusal in &refused {
         let line = printable(&sentence(refusal));
@@ -103,7 +102,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     go_on(taken, vec![requested], &args.secrets, args.output, by, &store, context)
 }
 
-/// Returns the hosts of a run that a pattern names.
+/// Returns the hosts of a run that match a pattern.
 fn chosen(limit: &str, planned: &RunPlanned) -> Result<Vec<HostName>, Fault> {
     let fault = |why: String| {
         let hosts = list(planned.hosts.iter().map(HostName::as_str), MOST_NAMES);
@@ -116,14 +115,14 @@ fn chosen(limit: &str, planned: &RunPlanned) -> Result<Vec<HostName>, Fault> {
     let hosts = planned.hosts.iter().filter(|host| named.contains(*host)).cloned();
     let hosts: Vec<HostName> = hosts.collect();
     if hosts.is_empty() {
-        return Err(fault("the run has none of these hosts".into()));
+        return Err(fault("the run does not have these hosts".into()));
     }
     Ok(hosts)
 }
 
-/// Prints which hosts are rolled back, and in which order. Returns how many they are.
+/// Prints the hosts to roll back and their order. Returns their number.
 fn announce(taken: &Taken, request: &Requested, context: &Context) -> usize {
-    // A plan that cannot be read is reported by what follows.
+    // An unreadable plan is reported later.
     let planned = planned(&taken.records).map(restore);
     let Ok(Ok(restored)) = planned else {
         return 0;
@@ -132,7 +131,7 @@ fn announce(taken: &Taken, request: &Requested, context: &Context) -> usize {
     let batches = way_back(&restored.plan, state, request);
     let hosts: usize = batches.iter().map(Vec::len).sum();
     if hosts == 0 {
-        context.say("no host is left to roll back");
+        context.say("no hosts to roll back");
         return hosts;
     }
     let how = match batches.len() {
@@ -154,32 +153,30 @@ fn announce(taken: &Taken, request: &Requested, context: &Context) -> usize {
     hosts
 }
 
-/// Says why a host does not turn round.
+/// Returns why a host cannot be rolled back.
 fn sentence(refusal: &Refusal<'_>) -> String {
     let Refusal { host, step, why, .. } = refusal;
     let why = why.trim_end();
     format!("{host} cannot be rolled back: it is past the point of no return of step {step}: {why}")
 }
 
-/// Says what becomes of a host that does not turn round and has not ended.
+/// Returns what happens to a refused host that has not ended.
 fn what_is_left(refusal: &Refusal<'_>, state: &RunState) -> Option<String> {
     let host = refusal.host;
     let open = state.open_questions();
     match open.iter().find(|(task, _)| task.host == *host) {
-        Some((task, _)) => Some(format!(
-            "the question of {task} stays open: when it is answered, {host} goes forward"
-        )),
+        Some((task, _)) => Some(format!("{task} still waits for an answer; then {host} continues")),
         None if refusal.status == HostStatus::Active => {
-            Some(format!("what is left to do on {host} is done: it goes forward"))
+            Some(format!("{host} continues with its remaining steps"))
         }
         None => None,
     }
 }
 
-/// Says why no host turns round, and what can be done instead.
+/// Returns why no host can be rolled back, and what to do instead.
 fn fault(run: &RunId, state: &RunState, refused: &[Refusal<'_>], program: &str) -> Fault {
     let why = if refused.is_empty() {
-        "there is nothing to undo on any host"
+        "no host has anything to undo"
     } else {
         "nothing can be undone on any host"
     };
@@ -187,14 +184,14 @@ fn fault(run: &RunId, state: &RunState, refused: &[Refusal<'_>], program: &str) 
     let fault = refused
         .iter()
         .fold(Fault::new(Exit::INVALID, message), |fault, refusal| fault.because(sentence(refusal)))
-        .help("nothing was recorded: the run stays as it is");
+        .help("nothing was recorded; the run is unchanged");
     let is_open =
         matches!(state.status, RunStatus::Planned | RunStatus::Running | RunStatus::Paused);
     if !is_open {
-        let fault = fault.help(format!("see what was done: `{program} show {run}`"));
+        let fault = fault.help(format!("to see what was done, run `{program} show {run}`"));
         return match state.status {
             RunStatus::Succeeded => fault,
-            _ => fault.help("do what is left by hand, or apply the plan again"),
+            _ => fault.help("do the remaining work by hand, or apply the plan again"),
         };
     }
     let open = state.open_questions();
@@ -202,14 +199,14 @@ fn fault(run: &RunId, state: &RunState, refused: &[Refusal<'_>], program: &str) 
         let words: Vec<&str> = question.answers.iter().copied().map(Answer::word).collect();
         let task = quote::readable(&task.to_string());
         fault.help(format!(
-            "answer it ({}), that goes forward: `{program} resolve {run} {task} --as ANSWER`",
+            "answer it ({}) to continue: `{program} resolve {run} {task} --as ANSWER`",
             words.join(", ")
         ))
     });
     let fault = fault.help(match (open.is_empty(), refused.is_empty()) {
-        (false, _) => format!("then go on: `{program} resume {run}`"),
-        (true, false) => format!("go forward: `{program} resume {run}`"),
-        (true, true) => format!("go on with it: `{program} resume {run}`"),
+        (false, _) => format!("then continue: `{program} resume {run}`"),
+        (true, false) => format!("continue: `{program} resume {run}`"),
+        (true, true) => format!("continue: `{program} resume {run}`"),
     });
-    fault.help(format!("or end it as it is: `{program} abort {run} --acknowledge`"))
+    fault.help(format!("or abandon it: `{program} abort {run} --acknowledge`"))
 }

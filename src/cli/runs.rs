@@ -1,4 +1,4 @@
-//! `planrun runs`: the runs of this user on this machine.
+//! `planrun runs`: lists the runs of this user on this machine.
 
 use clap::ValueEnum;
 use jiff::Timestamp;
@@ -14,22 +14,21 @@ use crate::report::text::count;
 use crate::report::{open, runs};
 use crate::store::{Reader, Reading, RunRow};
 
-/// The state of a run whose events cannot all be read as they were written.
+/// How runs are printed.
 const DAMAGED: &str = "damaged";
 
-/// How facts of a run are written.
+/// How runs are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// For people
+    /// Text
     Human,
-    /// For programs
+    /// JSON
     Json,
 }
 
-/// See the module.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// How they are written
+    /// The output format
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: Format,
     /// Read every event of every run and check the chain of hashes; exit with 74 if a run is damaged
@@ -37,7 +36,6 @@ pub(super) struct Args {
     verify: bool,
 }
 
-/// Prints the runs. With `--verify` the exit code reports damage.
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let runs = context.runs()?;
     let rows = runs.runs()?.into_iter();
@@ -80,7 +78,7 @@ fn line(row: RunRow, verify: bool, runs: &Reader, context: &Context) -> RunLine 
         plan: row.plan,
         state,
         by: row.by,
-        // A damaged row has no time; it stands behind all others.
+        // A damaged row has no time; it comes last.
         begun_at: row.begun_at.unwrap_or(Timestamp::UNIX_EPOCH),
         ended_at: row.ended_at,
         hosts: row.hosts,

@@ -1,4 +1,4 @@
-//! `planrun schema`: the shapes of planrun's files, for editors.
+//! `planrun schema`: prints the JSON Schemas of planrun's files, for editors.
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
@@ -14,16 +14,15 @@ impl ValueEnum for Kind {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let about = match self {
-            Self::Plan => "What is done on each host",
-            Self::Model => "Hosts that exist only as data",
-            Self::Test => "Scenarios of a plan, and what must come of them",
-            Self::Inventory => "Which hosts there are",
+            Self::Plan => "The steps for each host",
+            Self::Model => "Simulated hosts",
+            Self::Test => "Scenarios of a plan, with expected results",
+            Self::Inventory => "The hosts",
         };
         Some(PossibleValue::new(self.name()).help(about))
     }
 }
 
-/// See the module.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -36,7 +35,6 @@ pub(super) struct Args {
     kind: Kind,
 }
 
-/// Prints the schema.
 pub(super) fn run(args: &Args) -> Exit {
     out::print(&args.kind.schema());
     Exit::SUCCEEDED

@@ -1,8 +1,8 @@
-//! A run that is driven by this process, from its first event here to its exit status.
+//! Executes a run in this process, up to the exit code.
 //!
-//! One thread does it all: the run, its view, the signals. The first INT or TERM asks the run to
-//! pause, the second leaves at once: what is kept is kept, and commands that hosts work on go on
-//! there. A terminal that goes away ends nothing.
+//! One thread does everything: the run, its view, the signals. The first INT or TERM asks the run to
+//! pause, the second one ends the process: recorded events are safe, and commands on hosts continue
+//! there. A closed terminal ends nothing.
 
 use std::cell::RefCell;
 use std::pin::pin;
@@ -29,51 +29,45 @@ use crate::run::{Asker, Run, Stop, exit_status};
 use crate::store::{RunJournal, Store};
 use crate::transport::redacting::Redacting;
 
-/// All that it takes to drive a run.
+/// Everything that is needed to execute a run.
 pub(super) struct Session<'a> {
-    /// The process.
     pub(super) context: &'a Context,
-    /// Where runs are kept.
     pub(super) store: &'a Store,
     /// The right to write the run.
     pub(super) journal: &'a RunJournal,
-    /// What is to be done.
     pub(super) plan: &'a ResolvedPlan,
-    /// Where.
     pub(super) targets: &'a Targets,
-    /// What happened before this process.
+    /// The events before this process.
     pub(super) history: &'a [Record],
-    /// Where these lead to.
+    /// The state after these.
     pub(super) state: RunState,
-    /// What happens first.
+    /// The first new events.
     pub(super) first: Vec<Event>,
-    /// How it is shown.
+    /// How to show it.
     pub(super) output: Output,
-    /// Who works here.
+    /// `user@machine`.
     pub(super) by: String,
 }
 
-/// How the driving ended.
+/// How the execution ended.
 enum Ended {
-    /// By itself.
     Driven(Result<Box<RunState>, JournalError>),
-    /// A second signal came.
     Left(Wish),
 }
 
 impl Session<'_> {
-    /// Drives the run until it ends or pauses.
+    /// Executes the run until it ends or pauses.
     pub(super) fn run(mut self) -> Result<Exit, Fault> {
         log::hide(&self.plan.secrets.redactor);
         let of_system =
-            |error: std::io::Error| Fault::of(Exit::INTERNAL, "the run cannot be begun", &error);
+            |error: std::io::Error| Fault::of(Exit::INTERNAL, "cannot start the run", &error);
         let runtime = Builder::new_current_thread().enable_all().build().map_err(of_system)?;
         let run = self.journal.run().clone();
         let view = RefCell::new(View::new(&run, self.output, self.history, self.context));
         let state = std::mem::take(&mut self.state);
         let first = std::mem::take(&mut self.first);
         let ended = LocalSet::new().block_on(&runtime, self.drive(&view, state, first));
-        // A read from the terminal may still be under way, and would be waited for.
+        // A read from the terminal may still be in progress, and would block the end.
         runtime.shutdown_background();
         let memory = view.into_inner().finish();
         let exit = match ended.map_err(of_system)? {
@@ -81,8 +75,8 @@ impl Session<'_> {
             Ended::Driven(Err(error)) => return Err(Fault::of_journal(self.journal, &error)),
             Ended::Left(wish) => {
                 self.context.say(&format!(
-                    "left at once by {}: commands that hosts work on go on there; \
-                     go on with `{} resume {run}`",
+                    "ended immediately by {}; commands that are running on hosts continue there; \
+                     to continue, run `{} resume {run}`",
                     wish.name(),
                     self.context.program()
                 ));
@@ -135,7 +129,7 @@ impl Session<'_> {
                 biased;
                 wish = signals.next() => {
                     if wish == Wish::Hup {
-                        // The run goes on; whoever was asked is gone, and a question pauses it.
+                        // The run continues; if the terminal is gone, a question pauses it.
                         let _unheard = stopping.send(true);
                         continue;
                     }
@@ -144,10 +138,10 @@ impl Session<'_> {
                     }
                     is_stopping = true;
                     stop.request(wish.name());
-                    // Nobody may listen: without a terminal there is no asker.
+                    // Without a terminal there is no asker.
                     let _unheard = stopping.send(true);
                     view.borrow().say(
-                        "pausing: the current steps end first; ^C again leaves at once",
+                        "pausing after the running steps; press ^C again to exit immediately",
                     );
                 }
                 () = inbox.look() => {}

@@ -1,4 +1,4 @@
-//! `planrun show`: one run in full.
+//! `planrun show`: prints all details of a run.
 
 use crate::cli::context::{Context, Stream};
 use crate::cli::exit::Exit;
@@ -8,17 +8,16 @@ use crate::cli::stored::Word;
 use crate::report::open::Kept;
 use crate::report::show;
 
-/// See the module.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     word: Word,
-    /// How it is written
+    /// The output format
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: Format,
 }
 
-/// Prints the run. If its record is damaged, what can be read is printed, and the status says so.
+/// Prints the run. If events are damaged, it prints the readable ones, and the exit code is not 0.
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let runs = context.runs()?;
     let run = runs.find(&args.word.run)?;

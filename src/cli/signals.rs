@@ -1,4 +1,4 @@
-//! Signals: what a person or the machine sends to end the process.
+//! Signals that end or interrupt the process.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,19 +8,16 @@ use crate::cli::exit::Exit;
 use crate::cli::out::write_line;
 use crate::transport::program::Running;
 
-/// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
-    /// From the keyboard.
     Int,
-    /// From another process.
     Term,
-    /// The terminal is gone.
+    /// The terminal is closed.
     Hup,
 }
 
 impl Wish {
-    /// Returns the name of the signal, as events have it.
+    /// Returns the name of the signal, as in events.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Int => "INT",
@@ -29,7 +26,7 @@ impl Wish {
         }
     }
 
-    /// Returns the exit status where it is obeyed at once.
+    /// Returns the exit code if the process ends immediately.
     pub(super) fn exit(self) -> Exit {
         match self {
             Self::Int => Exit::INT,
@@ -39,7 +36,6 @@ impl Wish {
     }
 }
 
-/// The signals of this process from now on.
 #[derive(Debug)]
 pub(super) struct Signals {
     interrupt: Signal,
@@ -47,12 +43,12 @@ pub(super) struct Signals {
     hangup: Signal,
 }
 
-/// Whether a session has taken the signals over.
+/// Whether a session handles the signals.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// Ends the process at a signal, and with it the program that runs: it is in a group of its own, so
-/// that `^C` does not reach it. This holds until a session takes the signals over, also when no
-/// program runs any more: the system's own way of ending cannot be had back.
+/// Ends the process at a signal, together with the inventory program that runs: it has its own process
+/// group, so that `^C` does not reach it. This is active until a session handles the signals, even if no
+/// program runs any more, because the system's default cannot be restored.
 pub(super) fn guard(running: Running) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let signals = {
@@ -64,8 +60,8 @@ pub(super) fn guard(running: Running) -> std::io::Result<()> {
         let wish = runtime.block_on(signals.next());
         if !TAKEN.load(Ordering::SeqCst) {
             running.end();
-            write_line(&format!("ended by {}; nothing was done", wish.name()));
-            #[expect(clippy::exit, reason = "nothing was begun that would have to be ended")]
+            write_line(&format!("ended by {}; nothing was changed", wish.name()));
+            #[expect(clippy::exit, reason = "nothing has started that must be ended")]
             std::process::exit(i32::from(wish.exit().0));
         }
     };
@@ -74,7 +70,7 @@ pub(super) fn guard(running: Running) -> std::io::Result<()> {
 }
 
 impl Signals {
-    /// Takes them over from the system, which would end the process, and from [`guard`].
+    /// Starts to handle the signals, instead of the system and of [`guard`].
     pub(super) fn install() -> std::io::Result<Self> {
         TAKEN.store(true, Ordering::SeqCst);
         Self::listen()
@@ -88,7 +84,6 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one.
     pub(super) async fn next(&mut self) -> Wish {
         tokio::select! {
             _ = self.interrupt.recv() => Wish::Int,

@@ -1,8 +1,8 @@
-//! Diagnostics on their way out: for people, for editors, for what runs in CI.
+//! Prints diagnostics: for people, for editors, for CI.
 //!
-//! In: what was found in each file, as [`Findings`]. Out: text in one of the [`Format`]s, each in a
-//! file of its own below. What a program reads is data and goes to standard output, what a person
-//! reads is talk and goes to standard error. Nothing in here decides what is a fault.
+//! It takes the problems of each file as [`Findings`], and writes text in one of the [`Format`]s, each in
+//! its own file below. Output for programs goes to standard output, output for people to standard error.
+//! What is a problem is decided elsewhere.
 
 mod github;
 mod json;
@@ -20,36 +20,33 @@ use crate::load::validate::Checked;
 use crate::report::text::count;
 use crate::source::Sources;
 
-/// How diagnostics are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// With the place in the text and what to do, on standard error
+    /// With source lines and help, on standard error
     Human,
-    /// A line each: `FILE:LINE:COLUMN: error[CODE]: ...`
+    /// One line each: `FILE:LINE:COLUMN: error[CODE]: ...`
     Short,
-    /// A JSON object a line
+    /// One JSON object per line
     Json,
     /// SARIF 2.1.0, for code scanning
     Sarif,
-    /// Workflow commands of GitHub Actions: remarks beside the lines of a pull request
+    /// Workflow commands of GitHub Actions: annotations in a pull request
     Github,
     /// `JUnit` XML: a test case for each file
     Junit,
 }
 
-/// What was found in all files, in the order they were given.
+/// The problems of all files, in the order in which they were given.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    /// The texts.
     pub(super) sources: Sources,
-    /// The files.
     pub(super) files: Vec<Checked>,
     /// Whether a warning is a failure.
     pub(super) deny_warnings: bool,
 }
 
 impl Findings {
-    /// Returns how many faults there are in all files.
+    /// Returns the number of problems in all files.
     pub(super) fn count(&self) -> Count {
         let mut all = Count::default();
         for file in &self.files {
@@ -58,30 +55,26 @@ impl Findings {
         all
     }
 
-    /// Returns every fault, with the file it was found in: what CI shows beside the lines, notes
-    /// left out.
+    /// Returns every problem with its file: what CI shows, without notes.
     pub(super) fn faults(&self) -> impl Iterator<Item = (&Checked, &Diagnostic)> {
         self.each().filter(|(_, one)| one.severity != Severity::Note)
     }
 
-    /// Returns all that was found, with the file it was found in.
+    /// Returns every problem and note with its file.
     fn each(&self) -> impl Iterator<Item = (&Checked, &Diagnostic)> {
         let files = self.files.iter();
         files.flat_map(|file| file.found.iter().map(move |one| (file, one)))
     }
 }
 
-/// How many of each severity there are.
+/// The number of problems of each severity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Count {
-    /// Errors.
     pub(super) errors: usize,
-    /// Warnings.
     pub(super) warnings: usize,
 }
 
 impl Count {
-    /// Counts.
     pub(super) fn of<'a>(found: impl IntoIterator<Item = &'a Diagnostic>) -> Self {
         let mut count = Self::default();
         for one in found {
@@ -94,7 +87,6 @@ impl Count {
         count
     }
 
-    /// Whether there are none.
     pub(super) fn is_zero(self) -> bool {
         self == Self::default()
     }
@@ -115,7 +107,7 @@ impl std::ops::AddAssign for Count {
     }
 }
 
-/// Writes what was found in files.
+/// Writes the problems of files.
 pub(super) fn report(findings: &Findings, format: Format, context: &Context) {
     match format {
         Format::Human => {
@@ -133,7 +125,7 @@ pub(super) fn report(findings: &Findings, format: Format, context: &Context) {
     }
 }
 
-/// Writes diagnostics for people, but for those that are allowed in place.
+/// Writes diagnostics for people, without those that are allowed in place.
 pub(super) fn tell(found: &Diagnostics, sources: &Sources, context: &Context) {
     let mut found = found.clone();
     found.retain(|one| allow::allowance(one, sources).is_none());
@@ -144,7 +136,7 @@ pub(super) fn tell(found: &Diagnostics, sources: &Sources, context: &Context) {
     }
 }
 
-/// Writes diagnostics for people, and how many there are; before a command gives up.
+/// Writes diagnostics for people and their number, before a command fails.
 pub(super) fn refuse(found: &Diagnostics, sources: &Sources, what: &str, context: &Context) {
     tell(found, sources, context);
     let kept = found.sorted().into_iter().filter(|one| allow::allowance(one, sources).is_none());

@@ -1,8 +1,8 @@
-//! The controlling terminal: where the operator is asked, whatever the streams are connected to.
+//! The controlling terminal, where the operator is asked, whatever the streams are connected to.
 //!
-//! `planrun apply ... 2>&1 | tee log` has no terminal at its streams, and still an operator in front
-//! of it. So questions are written to and read from `/dev/tty`. There is nobody to ask if it cannot
-//! be opened (cron, CI), or if planrun runs in the background: a read would stop the process.
+//! `planrun apply ... 2>&1 | tee log` has no terminal at its streams, but there is still an operator. So
+//! questions are written to and read from `/dev/tty`. The operator cannot be asked if it cannot be opened
+//! (cron, CI), or if planrun runs in the background: a read would suspend the process.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -10,40 +10,39 @@ use std::io::{Read as _, Write as _};
 use rustix::process::getpgrp;
 use rustix::termios::tcgetpgrp;
 
-/// Most bytes of a line that is read: a reason is a sentence.
+/// Maximum length of a line, in bytes: a reason is a sentence.
 const MAX_LINE: usize = 4096;
 
-/// See the module.
 #[derive(Debug)]
 pub(super) struct Terminal(File);
 
 impl Terminal {
-    /// Opens it; `None` if there is nobody to ask.
+    /// Opens it; `None` if the operator cannot be asked.
     pub(super) fn open() -> Option<Self> {
         let tty = File::options().read(true).write(true).open("/dev/tty").ok()?;
         let in_front = tcgetpgrp(&tty).ok()?;
         (in_front == getpgrp()).then_some(Self(tty))
     }
 
-    /// Opens it once more, for a thread of its own.
+    /// Opens it again, for its own thread.
     pub(super) fn again(&self) -> Option<Self> {
         self.0.try_clone().ok().map(Self)
     }
 
-    /// Writes a prompt. A terminal that is gone is noticed when the answer is read.
+    /// Writes a prompt. A closed terminal is noticed when the answer is read.
     pub(super) fn prompt(&self, text: &str) {
         let _gone = (&self.0).write_all(text.as_bytes());
     }
 
-    /// Reads a line; `None` at its end, and if the terminal is gone. The terminal hands out whole
-    /// lines, so no byte of the next one is taken.
+    /// Reads a line; `None` at the end, or if the terminal is closed. The terminal returns whole lines, so no
+    /// byte of the next one is lost.
     pub(super) fn line(&self) -> Option<String> {
         let mut bytes = vec![0; MAX_LINE];
         let read = (&self.0).read(&mut bytes).ok().filter(|read| *read > 0)?;
         Some(String::from_utf8_lossy(&bytes[..read]).into_owned())
     }
 
-    /// Asks whether to go on; true for yes.
+    /// Asks for confirmation; true for yes.
     pub(super) fn confirm(&self, question: &str) -> bool {
         self.prompt(&format!("{question} [y/N] "));
         self.line().is_some_and(|line| matches!(line.trim(), "y" | "Y" | "yes"))

@@ -29,7 +29,6 @@ pub(super) enum Deny {
     PassedOver,
 }
 
-/// See the module.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -1,4 +1,4 @@
-//! What a person or a program sees of a run while it is driven.
+//! How a run is shown while it is executed.
 
 use std::cell::RefCell;
 use std::io::Stderr;
@@ -15,19 +15,18 @@ use crate::report::json::JsonLines;
 use crate::report::live::Live;
 use crate::report::plain::Plain;
 
-/// How a run is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Output {
-    /// A moving picture on a terminal, else lines, on standard error
+    /// Live view on a terminal, otherwise plain lines; on standard error
     #[default]
     Human,
-    /// A line an event, on standard error
+    /// One line per event, on standard error
     Plain,
-    /// A JSON object an event, on standard output
+    /// One JSON object per event, on standard output
     Json,
 }
 
-/// A reporter, and what a summary needs at the end.
+/// A reporter, and the state that the summary needs.
 pub(super) struct View {
     face: Face,
     state: RunState,
@@ -40,7 +39,7 @@ enum Face {
 }
 
 impl View {
-    /// Begins to show a run; `history` is known to it, and not shown again.
+    /// Starts to show a run; the reporter knows `history` but does not show it.
     pub(super) fn new(run: &RunId, output: Output, history: &[Record], context: &Context) -> Self {
         let style = context.style(Stream::Err);
         let plain = || {
@@ -62,7 +61,7 @@ impl View {
         Self { face, state: RunState::for_report(history) }
     }
 
-    /// Writes a line of talk without harm to the picture.
+    /// Writes a line of text without breaking the live view.
     pub(super) fn say(&self, line: &str) {
         match &self.face {
             Face::Live(live) => live.suspend(|| write_line(line)),
@@ -70,7 +69,7 @@ impl View {
         }
     }
 
-    /// Leaves the terminal alone until [`View::resume`].
+    /// Stops drawing until [`View::resume`].
     fn pause(&self) {
         if let Face::Live(live) = &self.face {
             live.pause();
@@ -83,7 +82,7 @@ impl View {
         }
     }
 
-    /// Takes the picture away for good, and returns what is remembered of the run.
+    /// Removes the live view, and returns the state of the run.
     pub(super) fn finish(self) -> RunState {
         if let Face::Live(mut live) = self.face {
             live.finish();
@@ -111,11 +110,10 @@ impl Reporter for View {
     }
 }
 
-/// A terminal that is left alone until this is dropped, also where whoever asked is cut short.
+/// Stops drawing until it is dropped, also if its owner is cancelled.
 pub(super) struct Pause<'a>(&'a RefCell<View>);
 
 impl<'a> Pause<'a> {
-    /// Begins it.
     pub(super) fn new(view: &'a RefCell<View>) -> Self {
         view.borrow().pause();
         Self(view)

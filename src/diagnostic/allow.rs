@@ -1,20 +1,19 @@
-//! Warnings that an author allows where they are: `# planrun: allow(CODE) reason`.
+//! Warnings that an author allows in place: `# planrun: allow(CODE) reason`.
 //!
-//! The comment is at the end of the line a warning points at, or on a line of its own above it; in a
-//! script it is a comment of the script. It allows warnings and notes, and needs a reason. One that allows
-//! nothing is a warning itself ([`unused`]), so that none outlives what it was written for.
+//! The comment is at the end of the line of the warning, or on its own line above it; in a script it
+//! is a comment of the script. It allows warnings and notes, and requires a reason. A comment that
+//! allows nothing is a warning itself ([`unused`]), so that none outlives its purpose.
 
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::source::{SourceId, Sources, Span};
 
-/// How the comment begins, behind its `#`.
+/// The start of the comment, after its `#`.
 const MARK: &str = "planrun: allow(";
-/// Most lines of comments above a line that are looked at.
+/// Maximum number of comment lines above a line that are read.
 const MAX_LINES: usize = 20;
 
-/// A comment that allows something.
 struct Allow<'a> {
-    /// Where it is in its line, with the `#`.
+    /// Its offset in the line, with the `#`.
     at: usize,
     codes: &'a str,
     reason: &'a str,
@@ -36,7 +35,7 @@ impl Allow<'_> {
     }
 }
 
-/// Returns where the comment is that allows a diagnostic, if there is one.
+/// Returns the location of the comment that allows a diagnostic, if there is one.
 pub fn allowance(one: &Diagnostic, sources: &Sources) -> Option<(SourceId, usize)> {
     let span = one.primary.as_ref()?.span;
     let text = sources.get(span.source).text();
@@ -47,7 +46,7 @@ pub fn allowance(one: &Diagnostic, sources: &Sources) -> Option<(SourceId, usize
     let mut start = text[..at].rfind('\n').map_or(0, |end| end + 1);
     let mut line = text[start..].lines().next().unwrap_or_default();
     for number in 0..MAX_LINES {
-        // Above only lines that are comments as a whole belong to the line below.
+        // Above it, only whole-line comments belong to the line.
         if number > 0 && !line.trim_start().starts_with('#') {
             return None;
         }
@@ -61,8 +60,8 @@ pub fn allowance(one: &Diagnostic, sources: &Sources) -> Option<(SourceId, usize
     None
 }
 
-/// Warns of the comments of a text that allow nothing. `used` tells whether the one at a place does;
-/// `may_come` whether a code may come of a check that was not made.
+/// Warns of the comments of a text that allow nothing. `used` returns whether the one at a location
+/// does; `may_come` returns whether a check that was not made may report a code.
 pub fn unused(
     id: SourceId,
     sources: &Sources,

@@ -1,4 +1,4 @@
-//! The codes of diagnostics: a closed list of lasting names.
+//! The codes of diagnostics: a closed list of permanent names.
 //!
 //! A code never changes its meaning and is never removed while an author may have it in a comment
 //! (`# planrun: allow(CODE) reason`) or in a CI job. What each means, with an example and its fix, is
@@ -7,7 +7,7 @@
 
 use super::manual;
 
-/// Which kind of problem a diagnostic reports; its name is the variant in kebab case.
+/// The kind of a problem; its name is the variant in kebab case.
 #[derive(
     Clone,
     Copy,
@@ -23,7 +23,6 @@ use super::manual;
     strum::VariantArray,
 )]
 #[strum(serialize_all = "kebab-case")]
-#[allow(missing_docs, reason = "docs/diagnostics.md documents each")]
 pub enum Code {
     YamlSyntax,
     OddCharacter,
@@ -206,7 +205,7 @@ impl Code {
         self.into()
     }
 
-    /// Returns what the manual says about it.
+    /// Returns its section of the manual.
     pub fn section(self) -> Option<manual::Section> {
         manual::section(self.name())
     }

@@ -1,38 +1,36 @@
-//! Fixes: edits of a text that cure a fault of it.
+//! Fixes: edits of a text that remove a problem.
 //!
-//! A fix is given only where the cure is mechanical. Carried out, the fault it belongs to is gone
-//! from its place and the text has no new fault of syntax; `tests/it/rejected.rs` holds that. It is
-//! still a proposal: what was meant is the author's to say.
+//! A fix is only given if a program can make the change. Afterwards the problem is gone from its
+//! location, and the text has no new syntax error, as `tests/it/rejected.rs` requires. It is still a
+//! suggestion: only the author knows what they meant.
 
 use crate::source::{SourceId, Span};
 
-/// A replacement of a piece of text.
+/// A replacement of a part of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edit {
-    /// What is replaced; empty where something is put in between.
+    /// What is replaced; empty for an insertion.
     pub span: Span,
-    /// What stands there afterwards.
     pub text: String,
 }
 
 impl Edit {
-    /// Makes an edit.
     pub fn new(span: Span, text: impl Into<String>) -> Self {
         Self { span, text: text.into() }
     }
 }
 
-/// A cure that can be carried out by a program.
+/// A fix that a program can apply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fix {
-    /// What it does, as an order or a question.
+    /// What it does, as an imperative or a question.
     pub text: String,
-    /// The edits, all of one file, in the order of their places, none over another; never empty.
+    /// The edits of one file, by location, without overlaps; never empty.
     pub edits: Vec<Edit>,
 }
 
 impl Fix {
-    /// Makes a fix; `None` where the edits are none, or do not fit together.
+    /// Makes a fix; `None` if there are no edits, or they overlap.
     pub fn new(text: impl Into<String>, mut edits: Vec<Edit>) -> Option<Self> {
         edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
         let source = edits.first()?.span.source;
@@ -43,12 +41,12 @@ impl Fix {
         (apart && one_file).then(|| Self { text: text.into(), edits })
     }
 
-    /// Returns the file it changes.
+    /// Returns the file that it changes.
     pub fn source(&self) -> SourceId {
         self.edits[0].span.source
     }
 
-    /// Carries it out on the text of its file.
+    /// Applies it to the text of its file.
     pub fn apply(&self, text: &str) -> String {
         let mut cured = text.to_owned();
         for edit in self.edits.iter().rev() {

@@ -1,21 +1,20 @@
-//! What `docs/diagnostics.md` says of each code: the page itself, read into sections.
+//! `docs/diagnostics.md`, read into sections.
 //!
-//! The page is the one source: people read it in `docs/`, `planrun explain --code` prints the same
-//! text, tests run its examples. Its form is simple: a heading of the second level for a subject,
-//! one of the third level for a code, below it paragraphs and fenced examples.
+//! The page is the only source: it is read in `docs/`, `planrun explain --code` prints it, and tests
+//! run its examples. A heading of the second level is a group, one of the third level is a code,
+//! followed by paragraphs and fenced examples.
 
 use crate::diagnostic::nearest;
 
 const PAGE: &str = include_str!("../../docs/diagnostics.md");
 
-/// What the page says of one code.
+/// The section of one code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Section {
-    /// The code.
     pub code: &'static str,
     /// The heading of its group: `Rollback`.
     pub subject: &'static str,
-    /// The text below the code, in Markdown, without blank lines around it.
+    /// The text below the heading, in Markdown, trimmed.
     pub text: &'static str,
 }
 
@@ -30,13 +29,12 @@ pub fn sections() -> impl Iterator<Item = Section> {
     })
 }
 
-/// Returns what the page says of a code.
+/// Returns the section of a code.
 pub fn section(code: &str) -> Option<Section> {
     sections().find(|section| section.code == code)
 }
 
-/// Returns the codes that may have been meant by a word: one that is near, then those of which a
-/// part begins with it.
+/// Returns the codes that a word may mean: a similar one, then those with a part that starts with it.
 pub fn like(word: &str) -> Vec<&'static str> {
     let near = nearest(word, sections().map(|section| section.code));
     let holding = sections().map(|section| section.code).filter(|code| {
@@ -47,11 +45,11 @@ pub fn like(word: &str) -> Vec<&'static str> {
 }
 
 impl Section {
-    /// Returns the first sentence of the text, in one line.
+    /// Returns the first sentence, in one line.
     pub fn first_sentence(&self) -> String {
         let paragraph = self.text.split("\n\n").next().unwrap_or_default();
         let paragraph = without_links(&paragraph.lines().collect::<Vec<_>>().join(" "));
-        // A full stop in a word, as in `group_vars/all.yaml`, ends no sentence.
+        // A full stop inside a word, as in `group_vars/all.yaml`, does not end a sentence.
         match paragraph.find(". ") {
             Some(end) => paragraph[..=end].to_owned(),
             None => paragraph,

@@ -1,25 +1,25 @@
-//! Near names: what was probably meant by a word that is not known.
+//! Suggestions: the known name that an unknown word probably means.
 //!
-//! Most names of a text are nothing like the word, and are told apart by their length and by the
-//! letters they are made of; comparing two takes far longer. All the same a text can have so many
-//! of both that it would take seconds: [`Near`] stops at a bound.
+//! Most names are rejected by their length and letters alone; comparing two fully takes far longer.
+//! A text can still have so many unknown words and names that it would take seconds, so [`Near`] stops
+//! at a limit.
 
-/// Longest word, in characters, for which a near one is looked for.
+/// Longest word, in characters, for which there are suggestions.
 const MAX_WORD: usize = 200;
 
-/// Most names that the unknown ones of a text are compared with: of a text with thousands of names
-/// and many unknown ones, not every one has a near name told.
+/// Maximum number of comparisons for one text. In a text with thousands of names and many unknown
+/// words, not every word gets a suggestion.
 const MAX_COMPARED: usize = 100_000;
 
-/// Looks for near names as often as a text needs it, within a bound.
+/// Finds similar names for a text, within a limit.
 #[derive(Debug, Default)]
 pub struct Near {
     compared: usize,
 }
 
 impl Near {
-    /// Returns the name that was probably meant, if one is near enough; none any more once too many
-    /// have been compared.
+    /// Returns the name that was probably meant, if one is similar enough; none after too many
+    /// comparisons.
     pub fn find<'a>(
         &mut self,
         word: &str,
@@ -33,9 +33,9 @@ impl Near {
     }
 }
 
-/// Returns the candidate that was probably meant, if one is near enough.
+/// Returns the candidate that was probably meant, if one is similar enough.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // Who is longer in bytes alone need not be counted.
+    // If it is longer in bytes alone, it need not be counted.
     if word.len() > 4 * MAX_WORD {
         return None;
     }
@@ -48,7 +48,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     candidates
         .into_iter()
         .filter(|candidate| {
-            // A character has one byte to four.
+            // A character has one to four bytes.
             candidate.len() + reach >= length
                 && candidate.len() <= 4 * (length + reach)
                 && candidate.chars().count().abs_diff(length) <= reach
@@ -60,7 +60,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// How often each letter is in a word: several letters share a place.
+/// The number of each letter in a word; several letters share a slot.
 struct Letters([u8; 32]);
 
 impl Letters {
@@ -73,8 +73,8 @@ impl Letters {
         Self(counts)
     }
 
-    /// Returns how many letters must be put in, taken out or exchanged at least, to make one word of
-    /// the other: each such change takes one letter and gives one.
+    /// Returns the minimum number of insertions, deletions and substitutions between two words: each
+    /// changes the number of at most two letters.
     fn apart(&self, other: &Self) -> usize {
         let pairs = || self.0.iter().zip(&other.0);
         let more = pairs().map(|(a, b)| usize::from(a.saturating_sub(*b)));

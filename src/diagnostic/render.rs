@@ -1,4 +1,4 @@
-//! Diagnostics as people read them: headline, place with caret, help, cured lines.
+//! Diagnostics as text: headline, location with a caret, help, fixed lines.
 
 mod window;
 
@@ -11,17 +11,16 @@ use crate::diagnostic::render::window::Window;
 use crate::diagnostic::{Diagnostic, Diagnostics, Fix, Label, Severity};
 use crate::source::{Source, Sources};
 
-/// Columns a rendered diagnostic may take.
+/// Width of a rendered diagnostic, in columns.
 const WIDTH: usize = 120;
 
-/// Renders all diagnostics, in the order of their places, a blank line between two.
+/// Renders all diagnostics by location, separated by empty lines.
 pub fn human(diagnostics: &Diagnostics, sources: &Sources, colour: bool) -> String {
     let texts: Vec<String> =
         diagnostics.sorted().into_iter().map(|one| human_one(one, sources, colour)).collect();
     texts.join("\n\n")
 }
 
-/// Renders one diagnostic.
 pub fn human_one(diagnostic: &Diagnostic, sources: &Sources, colour: bool) -> String {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
@@ -30,7 +29,7 @@ pub fn human_one(diagnostic: &Diagnostic, sources: &Sources, colour: bool) -> St
     };
     let message = printable(&diagnostic.message);
     let mut group = Group::with_title(level.primary_title(message).id(diagnostic.code.name()));
-    // One snippet a file: the one with the caret first.
+    // One snippet per file: the one with the caret first.
     let mut files = Vec::new();
     for label in diagnostic.primary.iter().chain(&diagnostic.secondary) {
         if !files.contains(&label.span.source) {
@@ -47,7 +46,7 @@ pub fn human_one(diagnostic: &Diagnostic, sources: &Sources, colour: bool) -> St
             .filter(|(_, label)| label.span.source == file)
             .collect();
         group = match diagnostic.severity {
-            // There is nothing to correct in its lines.
+            // Its lines have nothing to correct.
             Severity::Note => {
                 marks.iter().fold(group, |group, (_, label)| place(group, source, label))
             }
@@ -83,8 +82,8 @@ fn cured<'a>(fix: &Fix, sources: &Sources) -> Group<'a> {
 /// A label, and whether it has the caret.
 type Mark<'a> = (AnnotationKind, &'a Label);
 
-/// Adds the lines of a text that labels are about: together, or each for itself where the lines
-/// between them are many; of lines that are too long only the place.
+/// Adds the lines that labels are about: together, or one by one if there are many lines between
+/// them; for lines that are too long, only the location.
 fn shown<'a>(group: Group<'a>, source: &Source, marks: &[Mark<'_>]) -> Group<'a> {
     let ranges: Vec<_> = marks.iter().map(|(_, label)| label.span.range()).collect();
     if let Some(window) = Window::around(source, &ranges) {
@@ -102,7 +101,7 @@ fn shown<'a>(group: Group<'a>, source: &Source, marks: &[Mark<'_>]) -> Group<'a>
     marks.iter().fold(group, |group, mark| shown(group, source, std::slice::from_ref(mark)))
 }
 
-/// Adds the place of a label without its line.
+/// Adds the location of a label without its line.
 fn place<'a>(group: Group<'a>, source: &Source, label: &Label) -> Group<'a> {
     let (line, column) = source.line_column(label.span.range().start);
     let origin = Origin::path(printable(source.path())).line(line).char_column(column);
@@ -118,7 +117,7 @@ fn annotation<'a>(kind: AnnotationKind, label: &Label, window: &Window) -> Annot
     if label.text.is_empty() { annotation } else { annotation.label(printable(&label.text)) }
 }
 
-/// Escapes what must not reach a terminal.
+/// Escapes characters that a terminal must not receive.
 fn printable(text: &str) -> String {
     text.chars()
         .flat_map(|c| {

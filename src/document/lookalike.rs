@@ -9,7 +9,6 @@ use crate::source::{SourceId, Span};
 
 /// A character that looks like another one, its name, and what was meant.
 pub struct Lookalike {
-    /// The character.
     pub character: char,
     /// Its name in Unicode.
     pub name: &'static str,
@@ -21,7 +20,6 @@ const fn like(character: char, name: &'static str, meant: &'static str) -> Looka
     Lookalike { character, name, meant }
 }
 
-/// All of them.
 static ALL: &[Lookalike] = &[
     like('\u{a0}', "no-break space", " "),
     like('\u{1680}', "ogham space mark", " "),
@@ -65,9 +63,8 @@ static ALL: &[Lookalike] = &[
 ];
 
 impl Lookalike {
-    /// Finds a character.
     pub fn of(character: char) -> Option<&'static Self> {
-        // Most characters are none of them.
+        // Few characters are.
         let may_be = character >= '\u{a0}';
         may_be.then(|| ALL.iter().find(|one| one.character == character)).flatten()
     }
@@ -97,7 +94,7 @@ impl Lookalike {
 /// The code of what is reported of them in YAML.
 pub(super) const CODE: Code = Code::OddCharacter;
 
-/// Reports a character where YAML wanted the one that it looks like.
+/// Reports a character instead of the one that it looks like.
 pub(super) fn odd(one: &Lookalike, id: SourceId, at: usize) -> Diagnostic {
     let span = Span::new(id, at, at + one.character.len_utf8());
     let fault = Diagnostic::error(Code::OddCharacter, format!("{} in YAML syntax", one.a_title()));
@@ -119,7 +116,7 @@ pub(super) fn odd(one: &Lookalike, id: SourceId, at: usize) -> Diagnostic {
 }
 
 /// Returns where a plain scalar has a character that belongs to the syntax around it: a space that is
-/// none at its edges or behind a `:`, one that cannot be seen in a word, a dash before a key.
+/// none at its edges or after a `:`, one that cannot be seen in a word, a dash before a key.
 pub(super) fn in_plain(text: &str, is_key: bool) -> Option<(usize, &'static Lookalike)> {
     let odd = |(at, character)| Some((at, Lookalike::space(character)?));
     let first = text.char_indices().next().and_then(odd);

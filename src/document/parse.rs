@@ -19,30 +19,29 @@ use crate::document::{Entry, Node, Style, Text, Value, core, lookalike, old, sli
 use crate::file::MAX_BYTES;
 use crate::source::{SourceId, Sources, Span};
 
-/// Most nodes of a document, aliases unfolded: a million hosts with their variables fit.
+/// Maximum number of nodes of a document with its aliases: enough for a million hosts with variables.
 pub const MAX_NODES: usize = 4_000_000;
-/// Most items of a list, and most keys of a mapping that a program may have written: as many as the
-/// hosts of one group.
+/// Maximum number of items of a list, and of keys of a generated mapping: as many as the hosts of one
+/// group.
 pub const MAX_ENTRIES: usize = 100_000;
-/// Maximum keys of a mapping that a user wrote: a plan of 100,000 steps may have so many probes.
+/// Maximum number of keys of a mapping that a user wrote: a plan of 100,000 steps may have as many probes.
 pub const MAX_KEYS: usize = 20_000;
-/// Deepest nesting.
 pub const MAX_DEPTH: usize = 48;
 
-/// Parses a text of one YAML document; `None` where nothing usable came of it.
+/// Parses a text of one YAML document; `None` if the result is unusable.
 ///
 /// An empty text gives a [`Value::Null`] node.
 pub fn parse(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<Node> {
     read(sources, id, Dialect::Core, found).map(|(root, _)| root)
 }
 
-/// Parses a text that a program has written, as [`parse`] does: its mappings may be greater.
+/// Parses a text that a program has written, like [`parse`]: its mappings may be larger.
 pub fn parse_data(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<Node> {
     read(sources, id, Dialect::Data, found).map(|(root, _)| root)
 }
 
 /// Parses a text that was written for Ansible, by the rules of [`old`]; tells too which values are
-/// encrypted. `None` where nothing usable came of it.
+/// encrypted. `None` if nothing usable came of it.
 pub fn parse_ansible(
     sources: &Sources,
     id: SourceId,
@@ -56,7 +55,7 @@ pub fn parse_ansible(
 enum Dialect {
     /// YAML 1.2 core, without tags and merge keys.
     Core,
-    /// That, with greater mappings.
+    /// The same, with larger mappings.
     Data,
     /// What Ansible's parser takes.
     Ansible,
@@ -134,7 +133,7 @@ pub(super) fn options() -> granit_parser::Options {
     options
 }
 
-/// Returns where the last word of a text begins, a tag or an anchor.
+/// Returns the start of the last word of a text, a tag or an anchor.
 fn start_of_word(text: &str) -> usize {
     let text = text.trim_end();
     let is_end = |c: char| c.is_whitespace() || ",[]{}".contains(c);
@@ -245,7 +244,7 @@ impl Builder<'_> {
         let mut end = before.len();
         let mut start = start_of_word(before);
         if before[start..].starts_with('&') {
-            // An anchor may stand between the tag and the value.
+            // An anchor may be between the tag and the value.
             end = start;
             start = start_of_word(&before[..end]);
         }

@@ -1,9 +1,8 @@
 //! The location in the file of each byte of a scalar.
 //!
-//! A template or an expression is found at fault by offsets in the *decoded* text; the author
-//! wants the caret in the file. So the scalar is decoded again here, by YAML's rules for its
-//! style, and every character remembers where it came from. What comes out must be the text that
-//! the parser gave; where it is not, the whole scalar is the place, and nothing is ever wrong.
+//! Errors of templates and expressions have offsets in the *decoded* text; the author needs the caret in
+//! the file. So the scalar is decoded again here, by YAML's rules for its style, and every character has
+//! its origin. The result must be the text of the parser; if it is not, the whole scalar is the location.
 
 use std::ops::Range;
 
@@ -116,7 +115,7 @@ impl Made {
         }
     }
 
-    /// Folds line breaks: one is a blank, more are one fewer.
+    /// Folds line breaks: one becomes a space, several become one fewer.
     fn fold(&mut self, breaks: usize, at: Range<usize>) {
         if breaks == 1 {
             self.push(' ', at);
@@ -128,7 +127,7 @@ impl Made {
     }
 }
 
-/// Decodes a scalar that begins in a column; `None` where that does not give the text.
+/// Decodes a scalar that starts in a column; `None` if the result is not the text.
 fn decode(source: &str, column: usize, style: Style, text: &str) -> Option<Vec<Range<usize>>> {
     let mut made = Made::default();
     match style {
@@ -184,7 +183,7 @@ fn flow(source: &str, range: Range<usize>, style: Style, made: &mut Made) -> Opt
     Some(())
 }
 
-/// Returns the width of the line break that a text begins with.
+/// Returns the width of the line break that a text starts with.
 fn break_at(text: &str) -> Option<usize> {
     match text.as_bytes() {
         [b'\r', b'\n', ..] => Some(2),
@@ -193,7 +192,7 @@ fn break_at(text: &str) -> Option<usize> {
     }
 }
 
-/// Counts the breaks from a byte on, over empty lines; returns where the next line's text begins.
+/// Counts the breaks from a byte on, over empty lines; returns where the next line's text starts.
 fn breaks(source: &str, mut at: usize, end: usize) -> (usize, usize) {
     let mut count = 0;
     while let Some(width) = break_at(&source[at..end]) {
@@ -205,7 +204,7 @@ fn breaks(source: &str, mut at: usize, end: usize) -> (usize, usize) {
     (count, at)
 }
 
-/// Decodes one escape of a double-quoted scalar; returns the byte behind it.
+/// Decodes one escape of a double-quoted scalar; returns the byte after it.
 fn escape(source: &str, at: usize, end: usize, made: &mut Made) -> Option<usize> {
     let rest = source.get(at + 1..end)?;
     if break_at(rest).is_some() {
@@ -247,7 +246,7 @@ fn escape(source: &str, at: usize, end: usize, made: &mut Made) -> Option<usize>
     Some(next)
 }
 
-/// A line of a block scalar: its text without the break, and where the next one begins.
+/// A line of a block scalar: its text without the break, and where the next one starts.
 struct Line {
     text: Range<usize>,
     next: usize,
@@ -267,7 +266,7 @@ fn lines(source: &str) -> Vec<Line> {
 
 /// Decodes a literal or folded scalar.
 ///
-/// Its place begins with its first line that is not empty, behind the indentation.
+/// Its place starts with its first line that is not empty, after the indentation.
 fn block(source: &str, indent: usize, folded: bool, text: &str, made: &mut Made) {
     for _ in 0..text.len() - text.trim_start_matches('\n').len() {
         made.push('\n', 0..0);

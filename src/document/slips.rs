@@ -1,8 +1,8 @@
 //! Typos in YAML, and their fixes.
 //!
-//! The parser stops at a syntax fault and says where. What people do most (a template without
-//! quotes, a comma or bracket in `{ }`, `: ` in a text, a tab, a quote that is not closed) is tried
-//! here: a fix is proposed only if the fixed text can be read further than before.
+//! The parser stops at a syntax error and reports its location. The most common mistakes (a template
+//! without quotes, a comma or bracket in `{ }`, `: ` in a string, a tab, an unclosed quote) are tried here:
+//! a fix is only suggested if the fixed text can be parsed further than before.
 
 use std::ops::Range;
 
@@ -20,13 +20,11 @@ const MAX_TRIES: usize = 16;
 
 /// What to do about a syntax fault.
 pub(super) struct Cure {
-    /// The order.
     pub(super) text: &'static str,
-    /// The edits.
     pub(super) edits: Vec<Edit>,
 }
 
-/// Most lines with odd characters that are tried.
+/// Maximum number of lines with odd characters that are tried.
 const MAX_ODD: usize = 4;
 
 /// Maximum lines that a fix moves.
@@ -222,7 +220,7 @@ fn columns(text: &str, line: &Range<usize>, tries: &mut Tries) {
         if column(line) < own || right || column(line) == own && rest.starts_with("- ") {
             break;
         }
-        // What is deeper stays so far behind the key it belongs to.
+        // Deeper lines keep their distance from the key they belong to.
         let column = column(line);
         changes.push((at..at + column, " ".repeat(column + wanted - own)));
         at += line.len();
@@ -263,7 +261,7 @@ fn tabs(text: &str, line: &Range<usize>, tries: &mut Tries) {
     }
 }
 
-/// Quotes for a value that begins with `{{`.
+/// Quotes for a value that starts with `{{`.
 fn templates(text: &str, line: &Range<usize>, at: usize, tries: &mut Tries) {
     let lines = [Some(line.clone()), line_before(text, line)];
     for line in lines.into_iter().flatten() {
@@ -299,7 +297,7 @@ fn end_of_value(line: &str) -> usize {
     line[..end].trim_end().len()
 }
 
-/// Returns the end of the template that begins at a byte, with what adjoins it.
+/// Returns the end of the template that starts at a byte, with adjoining text.
 fn first_end(line: &str, begin: usize) -> usize {
     let closed = line[begin..].find("}}").map_or(line.len(), |at| begin + at + 2);
     let rest = &line[closed..];

@@ -1,8 +1,8 @@
-//! The [`Draft`] to an [`Inventory`]: groups into an order, variables by precedence.
+//! Converts the [`Draft`] to an [`Inventory`]: orders groups, and applies precedence to variables.
 //!
-//! From weak to strong, as Ansible has it: variables of groups in the inventory file, parents
-//! before children; `group_vars/all`; `group_vars` of groups; variables of hosts in the inventory
-//! file; `host_vars`. Groups are ordered by their depth (the longest way from `all`), then
+//! From weak to strong, as in Ansible: variables of groups in the inventory file, parents before
+//! children; `group_vars/all`; `group_vars` of groups; variables of hosts in the inventory file;
+//! `host_vars`. Groups are ordered by depth (the longest path from `all`), then
 //! `ansible_group_priority`, then name. Hosts with the same groups share the work.
 
 use std::collections::{BTreeSet, HashMap};
@@ -18,14 +18,14 @@ use crate::inventory::{Host, HostName, Inventory, Place, Variable, checks};
 use crate::schema::foreign::variables;
 use crate::source::{SourceId, Sources, Span};
 
-/// Most bytes, roughly, of the variables and groups of all hosts: what a group says is there again
-/// for each of its hosts, so that a small file could fill the memory.
+/// Maximum size of the variables and groups of all hosts, in bytes (estimated). Variables of a group are
+/// copied to each of its hosts, so a small file could fill the memory.
 const MAX_BYTES: usize = 128 * 1024 * 1024;
-/// Most times that hosts are in groups, those of their parents included.
+/// Maximum number of group memberships of all hosts, with the parents of groups.
 const MAX_MEMBERS: usize = 1_000_000;
 
-/// Makes the inventory; `None` (and a diagnostic) where the groups cannot be brought into an order
-/// or all of it is too large.
+/// Makes the inventory; `None` (and a diagnostic) if the groups cannot be ordered, or all of it is too
+/// large.
 pub(super) fn build(
     draft: &Draft,
     shown: &str,
@@ -93,7 +93,7 @@ pub(super) fn build(
     Some(Inventory { path: shown.to_owned(), hosts, groups, places: places(draft) })
 }
 
-/// Returns where groups and hosts stand.
+/// Returns the locations of groups and hosts.
 fn places(draft: &Draft) -> HashMap<String, Place> {
     let groups = draft.groups.iter();
     let groups = groups.map(|(name, group)| (name, group.place));
@@ -102,7 +102,7 @@ fn places(draft: &Draft) -> HashMap<String, Place> {
     groups.chain(hosts).map(|(name, place)| (name.clone(), Place(place))).collect()
 }
 
-/// Tells of the host with which all are too large, before anything is copied.
+/// Reports the host at which all hosts become too large, before anything is copied.
 fn excess<'a>(
     draft: &'a Draft,
     tree: &Tree,
@@ -122,7 +122,7 @@ fn excess<'a>(
     })
 }
 
-/// Returns the hosts of a group in Ansible's order: level by level downwards, each host once.
+/// Returns the hosts of a group in Ansible's order: level by level, each host once.
 fn members(draft: &Draft, tree: &Tree, group: usize) -> Vec<HostName> {
     let mut seen: BTreeSet<usize> = BTreeSet::from([group]);
     let mut hosts: IndexSet<usize> = IndexSet::new();
@@ -132,7 +132,7 @@ fn members(draft: &Draft, tree: &Tree, group: usize) -> Vec<HostName> {
         for group in level {
             let own = draft.groups[group].hosts.iter().copied();
             if group == UNGROUPED {
-                // Who is in another group too is not ungrouped; who is in none is.
+                // A host that is in another group too is not ungrouped.
                 let loose = own.chain(0..draft.hosts.len()).filter(|&host| {
                     let groups = &draft.hosts[host].groups;
                     groups.iter().all(|&group| group <= UNGROUPED)
@@ -150,15 +150,15 @@ fn members(draft: &Draft, tree: &Tree, group: usize) -> Vec<HostName> {
     named.map(|(name, _)| HostName::new(name)).collect()
 }
 
-/// What a value takes besides its text, roughly, in bytes.
+/// What a value takes in addition to its text, in bytes (estimated).
 const NODE: usize = 64;
 
-/// Returns roughly how many bytes the value of a variable takes.
+/// Returns the size of a variable in bytes (estimated).
 fn weight_of(given: &Given) -> usize {
     weight(&given.value) + given.written.as_deref().map_or(0, weight)
 }
 
-/// Returns roughly how many bytes a value takes.
+/// Returns the size of a value in bytes (estimated).
 fn weight(value: &Value) -> usize {
     NODE + match value {
         Value::String(text) => text.len(),
@@ -174,18 +174,18 @@ fn weight(value: &Value) -> usize {
 fn too_large(place: Span) -> Diagnostic {
     let message = format!("the variables of all hosts take more than {MAX_BYTES} bytes");
     Diagnostic::error(Code::InventoryTooLarge, message)
-        .at(place, "up to this host")
-        .help("keep large values out of the inventory, in files that a plan uploads")
+        .at(place, "the limit is exceeded at this host")
+        .help("move large values to files that a plan uploads")
 }
 
 fn too_deep(place: Span) -> Diagnostic {
-    let message = format!("hosts are in groups more than {MAX_MEMBERS} times");
+    let message = format!("hosts have more than {MAX_MEMBERS} group memberships");
     Diagnostic::error(Code::InventoryTooLarge, message)
-        .at(place, "up to this host")
-        .help("make the groups flatter, or split the inventory")
+        .at(place, "the limit is exceeded at this host")
+        .help("nest fewer groups, or split the inventory")
 }
 
-/// Returns the groups a host was put in; `ungrouped` only where there is no other.
+/// Returns the groups of a host; `ungrouped` only if there is no other.
 fn direct_groups(host: &HostDraft) -> Vec<usize> {
     let named = host.groups.iter().copied();
     let mut direct: Vec<usize> = named.filter(|&group| group > UNGROUPED).collect();
@@ -195,12 +195,12 @@ fn direct_groups(host: &HostDraft) -> Vec<usize> {
     direct
 }
 
-/// The groups of a host and what they say of it.
+/// The groups of a host and their variables.
 struct Lineage<'a> {
     /// The groups with their parents, nearest last, `all` first.
     groups: Vec<usize>,
     vars: IndexMap<&'a str, &'a Given>,
-    /// How many bytes both take for each host, roughly.
+    /// The size of both for each host, in bytes (estimated).
     weight: usize,
 }
 
@@ -214,8 +214,8 @@ impl<'a> Lineage<'a> {
         for &group in &groups {
             add(&draft.groups[group].vars);
         }
-        // As in Ansible, a folder of variables counts before those of earlier inventories, whatever
-        // the groups; those of `all` come first.
+        // As in Ansible, a folder of variables precedes those of earlier inventories, whatever the groups;
+        // those of `all` come first.
         let (all, others): (Vec<usize>, Vec<usize>) = groups.iter().partition(|&&one| one == ALL);
         for groups in [all, others] {
             let folders = groups.iter().map(|&group| draft.groups[group].file_vars.len()).max();
@@ -239,7 +239,7 @@ impl<'a> Lineage<'a> {
     }
 }
 
-/// Finds lines by bytes, each text being searched for its line breaks once.
+/// Converts offsets to lines; each text is searched for line breaks once.
 struct Lines<'a> {
     sources: &'a Sources,
     breaks: HashMap<SourceId, Vec<usize>>,
@@ -250,7 +250,7 @@ impl<'a> Lines<'a> {
         Self { sources, breaks: HashMap::new() }
     }
 
-    /// Returns the place of a span as `path:line`.
+    /// Returns the location of a span as `path:line`.
     fn origin(&mut self, span: Span) -> String {
         let source = self.sources.get(span.source);
         let breaks = self.breaks.entry(span.source).or_insert_with(|| {

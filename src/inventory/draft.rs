@@ -1,8 +1,8 @@
-//! The draft of an inventory: what its files say, before precedence.
+//! The draft of an inventory: the content of its files, before precedence.
 //!
-//! Every reader ([`super::ini`], [`super::yaml`], [`super::vars`]) writes into one draft, in the
-//! order of the files; [`super::build`] makes the inventory of it. Names are held against their
-//! allowed form here, where they come in. What a variable means is not known here.
+//! Every reader ([`super::ini`], [`super::yaml`], [`super::vars`]) adds to one draft, in the order of
+//! the files; [`super::build`] makes the inventory of it. Names are validated here, where they are
+//! added. Variables are not interpreted here.
 
 use std::rc::Rc;
 
@@ -17,32 +17,27 @@ use crate::inventory::ranges;
 use crate::schema::foreign::variables;
 use crate::source::{Sources, Span};
 
-/// The index of the group `all`.
 pub(super) const ALL: usize = 0;
-/// The index of the group `ungrouped`.
 pub(super) const UNGROUPED: usize = 1;
 
-/// Most times that hosts are named in one inventory.
+/// Maximum number of times that hosts are named in one inventory.
 const MAX_MENTIONS: usize = 1_000_000;
-/// Most hosts that all ranges of an inventory stand for: a few bytes of text can be many hosts.
+/// Maximum number of hosts of all ranges of an inventory: a few bytes of text can be many hosts.
 const MAX_RANGED: usize = 200_000;
-/// Most variables that ranges give to their hosts, each counted for each host.
+/// Maximum number of variables that ranges give to their hosts, counted for each host.
 const MAX_RANGED_VARS: usize = 300_000;
-/// Most groups of an inventory.
 const MAX_GROUPS: usize = 50_000;
 
-/// Variables by name, the later value of two in place of the earlier. Most groups and hosts have
-/// none in one place or the other, and then take no room for them.
+/// Variables by name; a later value replaces an earlier one. Most groups and hosts have none, and then
+/// they take no memory.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Vars(Option<Box<IndexMap<String, Given>>>);
 
 impl Vars {
-    /// Returns them in their order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &Given)> {
         self.0.iter().flat_map(|vars| vars.iter())
     }
 
-    /// Returns their values.
     pub(super) fn values(&self) -> impl Iterator<Item = &Given> {
         self.iter().map(|(_, given)| given)
     }
@@ -52,24 +47,24 @@ impl Vars {
     }
 }
 
-/// A value as it was given to a variable.
+/// The value of a variable, as it was written.
 #[derive(Clone, Debug)]
 pub(super) struct Given {
     /// The value, which all hosts of one entry share.
     pub(super) value: Rc<Value>,
-    /// The same with its numbers as they are written, if that differs.
+    /// The value with its numbers as they are written, if that differs.
     pub(super) written: Option<Rc<Value>>,
-    /// Where the variable's name is.
+    /// The location of the name.
     pub(super) name: Span,
-    /// Where the value is.
+    /// The location of the value.
     pub(super) place: Span,
-    /// Whether a vault has encrypted it, or a part of it: then there is no value.
+    /// Whether a vault has encrypted it or a part of it; then there is no value.
     pub(super) encrypted: bool,
-    /// Of a password, where those values are that this one took the place of.
+    /// For a password, the locations of the values that it replaced.
     pub(super) earlier: Vec<Span>,
 }
 
-/// Gives variables to a group or a host; a later value takes the place of an earlier one.
+/// Sets variables of a group or a host; a later value replaces an earlier one.
 pub(super) fn give(vars: &mut Vars, new: impl IntoIterator<Item = (String, Given)>) {
     let mut new = new.into_iter().peekable();
     if new.peek().is_none() {
@@ -91,7 +86,7 @@ impl Given {
         self.written.as_deref().unwrap_or(&self.value)
     }
 
-    /// Takes the entry of a YAML mapping.
+    /// Makes it from the entry of a YAML mapping.
     pub(super) fn of(entry: &Entry, sealed: &Sealed, sources: &Sources) -> Self {
         let encrypted = sealed.is_in(&entry.value);
         let value = if encrypted { Value::Null } else { entry.value.to_json() };
@@ -106,57 +101,52 @@ impl Given {
     }
 }
 
-/// All groups and hosts seen so far; they refer to each other by index.
+/// All groups and hosts so far; they refer to each other by index.
 #[derive(Debug)]
 pub(super) struct Draft {
-    /// The groups by name, `all` and `ungrouped` first.
+    /// The groups by name; `all` and `ungrouped` are first.
     pub(super) groups: IndexMap<String, GroupDraft>,
-    /// The hosts by name, in the order of their first mention.
+    /// The hosts by name, in the order in which they are named first.
     pub(super) hosts: IndexMap<String, HostDraft>,
     /// How often hosts were named.
     mentions: usize,
-    /// How many hosts ranges stood for.
+    /// The number of hosts of ranges.
     ranged: usize,
-    /// How many variables ranges gave to their hosts.
+    /// The number of variables that ranges gave to their hosts.
     ranged_vars: usize,
 }
 
-/// What is known of a group.
 #[derive(Debug, Default)]
 pub(super) struct GroupDraft {
-    /// Where it was mentioned first; `None` for the built-in groups nobody mentioned.
+    /// Where it is named first; `None` for built-in groups that are not named.
     pub(super) place: Option<Span>,
-    /// Whether it was defined, not only referred to.
+    /// Whether it is defined, not only referred to.
     pub(super) declared: bool,
-    /// Whether a program wrote the file: then nobody wants to hear that the group is empty.
+    /// Whether a program wrote the file; then an empty group needs no warning.
     pub(super) generated: bool,
-    /// Its child groups and where each was named.
+    /// Its child groups and their locations.
     pub(super) children: IndexMap<usize, Span>,
-    /// The hosts that were put in it, in this order, each once.
+    /// Its own hosts, in this order, each once.
     pub(super) hosts: Vec<usize>,
     /// `ansible_group_priority`.
     pub(super) priority: i64,
-    /// The variables of the inventory file.
     pub(super) vars: Vars,
-    /// The variables of `group_vars`, of each folder there is, in their order.
+    /// The variables of each `group_vars` folder, in order.
     pub(super) file_vars: Vec<Vars>,
 }
 
-/// What is known of a host.
 #[derive(Debug)]
 pub(super) struct HostDraft {
-    /// Where it was mentioned first.
+    /// Where it is named first.
     pub(super) place: Span,
-    /// The groups it was put in, without their parents, in the order of their indices.
+    /// Its groups without their parents, ordered by index.
     pub(super) groups: Vec<usize>,
-    /// The variables of the inventory file.
     pub(super) vars: Vars,
-    /// The variables of `host_vars`.
     pub(super) file_vars: Vars,
 }
 
 impl Draft {
-    /// Whether something was left out because there is too much, which was told.
+    /// Whether something was left out because of a limit, which was reported.
     pub(super) fn is_full(&self) -> bool {
         self.mentions > MAX_MENTIONS || self.groups.len() > MAX_GROUPS
     }
@@ -171,7 +161,7 @@ impl Draft {
         of_groups.chain(of_hosts)
     }
 
-    /// Returns where the values of Ansible's passwords stand, also of those that do not count.
+    /// Returns the locations of the values of Ansible's passwords, also of replaced ones.
     pub(super) fn secrets(&self) -> impl Iterator<Item = Span> {
         let secrets = self.variables().filter(|(name, _)| variables::is_secret(name));
         secrets.flat_map(|(_, given)| given.earlier.iter().copied().chain([given.place]))
@@ -190,8 +180,8 @@ impl Draft {
         }
     }
 
-    /// Returns the index of a group, which is added where it is new; `None` (and a diagnostic)
-    /// where a group cannot have that name.
+    /// Returns the index of a group and adds it if it is new; `None` (and a diagnostic) if the name is
+    /// invalid.
     pub(super) fn group(
         &mut self,
         name: &str,
@@ -208,19 +198,19 @@ impl Draft {
         }
         let bad = |c: char| c.is_whitespace() || c.is_control() || ":,[]*?!&~@/\\".contains(c);
         if let Some(character) = name.chars().find(|&c| bad(c)) {
-            let message = format!("`{name}` cannot be the name of a group");
+            let message = format!("invalid group name `{name}`");
             found.push(
                 Diagnostic::error(Code::UnsafeName, message)
-                    .at(place, format!("holds {character:?}"))
-                    .help("use letters, digits, `_`, `-` and `.`: other signs mean something in patterns"),
+                    .at(place, format!("contains {character:?}"))
+                    .help("use letters, digits, `_`, `-` and `.`: other characters have a meaning in patterns"),
             );
             return None;
         }
         if name.is_empty() {
             found.push(
-                Diagnostic::error(Code::UnsafeName, "a group has no name")
+                Diagnostic::error(Code::UnsafeName, "empty group name")
                     .at(place, "")
-                    .help("give it a name"),
+                    .help("add a name"),
             );
             return None;
         }
@@ -228,21 +218,21 @@ impl Draft {
         Some(self.groups.insert_full(name.to_owned(), group).0)
     }
 
-    /// Tells that there are too many groups, once.
+    /// Reports once that there are too many groups.
     fn too_many_groups(&mut self, place: Span, found: &mut Diagnostics) {
         if self.groups.len() == MAX_GROUPS {
-            let message = format!("there are more than {MAX_GROUPS} groups");
+            let message = format!("too many groups: the maximum is {MAX_GROUPS}");
             found.push(
                 Diagnostic::error(Code::InventoryTooLarge, message)
-                    .at(place, "this one is too many")
-                    .help("leave out groups that no plan names, or split the inventory"),
+                    .at(place, "the limit is exceeded here")
+                    .help("remove unused groups, or split the inventory"),
             );
             self.groups.insert(String::new(), GroupDraft::default());
         }
     }
 
-    /// Adds the hosts that an entry stands for, with the port written behind it and their
-    /// variables, and puts them in a group; none (and a diagnostic) where it cannot be read.
+    /// Adds the hosts of an entry, with their port and variables, to a group; none (and a diagnostic) if
+    /// the entry is invalid.
     pub(super) fn entry(
         &mut self,
         entry: &str,
@@ -257,12 +247,12 @@ impl Draft {
         let expanded = match ranges::expand(entry) {
             Ok(expanded) => expanded,
             Err(why) => {
-                let message = format!("`{entry}` does not name hosts");
+                let message = format!("invalid host entry `{entry}`");
                 found.push(
                     Diagnostic::error(Code::HostEntry, message)
                         .at(place, why)
                         .help("write a name, an address, or a range such as `web[01:20]`")
-                        .help("put a port behind it: `web1:2222`, `[2001:db8::1]:2222`"),
+                        .help("add a port after the name: `web1:2222`, `[2001:db8::1]:2222`"),
                 );
                 return;
             }
@@ -275,11 +265,11 @@ impl Draft {
         self.groups[group].hosts.reserve(count - 1);
         for name in expanded.names {
             let Some((index, known)) = self.take_host(name, group, place, found) else {
-                // The other names of a range have the same fault.
+                // The other names of a range have the same problem.
                 break;
             };
             let host = &mut self.hosts[index];
-            // Ansible takes a port only from the first mention of a host.
+            // Ansible takes a port only where a host is named first.
             if let Some(port) = expanded.port.filter(|_| !known) {
                 let given = Given {
                     value: Rc::new(port.into()),
@@ -295,8 +285,7 @@ impl Draft {
         }
     }
 
-    /// Whether a range of so many hosts with so many variables is within what ranges may stand for,
-    /// which is told once where it is not.
+    /// Whether a range with this many hosts and variables is within the limits; reports it once if not.
     fn takes_range(
         &mut self,
         hosts: usize,
@@ -308,13 +297,13 @@ impl Draft {
         self.ranged_vars += hosts * vars;
         let (message, help) = if self.ranged > MAX_RANGED {
             (
-                format!("ranges stand for more than {MAX_RANGED} hosts"),
-                "look for a range that is too wide, or split the inventory",
+                format!("ranges have more than {MAX_RANGED} hosts"),
+                "correct a range that is too wide, or split the inventory",
             )
         } else if self.ranged_vars > MAX_RANGED_VARS {
             (
                 format!("ranges give more than {MAX_RANGED_VARS} variables to their hosts"),
-                "give what they share to their group, once",
+                "set shared variables once, in their group",
             )
         } else {
             return true;
@@ -322,17 +311,17 @@ impl Draft {
         if self.mentions <= MAX_MENTIONS {
             found.push(
                 Diagnostic::error(Code::InventoryTooLarge, message)
-                    .at(place, "up to this one")
+                    .at(place, "the limit is exceeded here")
                     .help(help),
             );
         }
-        // Nothing more is taken.
+        // Nothing more is added.
         self.mentions = MAX_MENTIONS + 1;
         false
     }
 
-    /// Returns the index of a host, which is added where it is new, and puts it in a group;
-    /// `None` (and a diagnostic) where a host cannot have that name, or there are too many.
+    /// Returns the index of a host, adds it if it is new, and adds it to a group; `None` (and a diagnostic)
+    /// if the name is invalid, or there are too many.
     pub(super) fn host(
         &mut self,
         name: &str,
@@ -344,7 +333,7 @@ impl Draft {
         host.map(|(index, _)| index)
     }
 
-    /// Does what [`Self::host`] does; tells too whether the host was known.
+    /// Does what [`Self::host`] does, and returns whether the host was known.
     fn take_host(
         &mut self,
         name: String,
@@ -355,11 +344,11 @@ impl Draft {
         self.mentions += 1;
         if self.mentions > MAX_MENTIONS {
             if self.mentions == MAX_MENTIONS + 1 {
-                let message = format!("hosts are named more than {MAX_MENTIONS} times");
+                let message = format!("too many host entries: the maximum is {MAX_MENTIONS}");
                 found.push(
                     Diagnostic::error(Code::InventoryTooLarge, message)
-                        .at(place, "this is too many")
-                        .help("look for a range that is too wide, or split the inventory"),
+                        .at(place, "the limit is exceeded here")
+                        .help("correct a range that is too wide, or split the inventory"),
                 );
             }
             return None;
@@ -368,7 +357,7 @@ impl Draft {
             Slot::Occupied(slot) => (slot.index(), true),
             Slot::Vacant(slot) => {
                 if !is_safe(slot.key()) {
-                    found.push(unsafe_name(slot.key(), "the name of a host", place));
+                    found.push(unsafe_name(slot.key(), "host name", place));
                     return None;
                 }
                 let index = slot.index();
@@ -389,7 +378,7 @@ impl Draft {
         Some((index, known))
     }
 
-    /// Gives a group a variable of the inventory file.
+    /// Sets a variable of the inventory file for a group.
     pub(super) fn set_group_var(
         &mut self,
         group: usize,
@@ -408,20 +397,20 @@ impl Draft {
         if let Some(priority) = priority {
             self.groups[group].priority = priority;
         } else {
-            let message = "`ansible_group_priority` is not a whole number";
+            let message = "`ansible_group_priority` is not an integer";
             found.push(
                 Diagnostic::error(Code::InventoryValue, message)
                     .at(given.place, "")
-                    .help("write a whole number: of two groups at the same depth the greater wins"),
+                    .help("write an integer: of two groups at the same depth, the larger one wins"),
             );
         }
     }
 }
 
-/// Whether a host name, a user name or an address has the allowed form.
+/// Whether a host name, a user name or an address is valid.
 ///
-/// The names end up in the arguments of programs and in prompts: a name such as `-oProxyCommand=x`
-/// must not get there.
+/// The names are passed as arguments to programs and shown in prompts: a name such as
+/// `-oProxyCommand=x` must be rejected.
 pub(super) fn is_safe(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('-') && name.chars().all(is_allowed)
 }
@@ -430,15 +419,15 @@ fn is_allowed(character: char) -> bool {
     character.is_ascii_alphanumeric() || "_.:%-".contains(character)
 }
 
-/// Words the fault of a name that is not [safe](is_safe); `what` is what it was to be.
+/// Returns the error of a name that is not [safe](is_safe); `what` is what it names.
 pub(super) fn unsafe_name(name: &str, what: &str, place: Span) -> Diagnostic {
     let label = match name.chars().find(|&character| !is_allowed(character)) {
-        _ if name.starts_with('-') => "begins with `-`".to_owned(),
-        Some(character) => format!("holds {character:?}"),
+        _ if name.starts_with('-') => "starts with `-`".to_owned(),
+        Some(character) => format!("contains {character:?}"),
         None => "is empty".to_owned(),
     };
-    Diagnostic::error(Code::UnsafeName, format!("`{name}` cannot be {what}"))
+    Diagnostic::error(Code::UnsafeName, format!("invalid {what} `{name}`"))
         .at(place, label)
-        .help("use letters, digits, `_`, `.`, `:`, `%` and `-`, and no `-` at the beginning")
-        .help("this keeps a name from being taken as an option by a program it is handed to")
+        .help("use letters, digits, `_`, `.`, `:`, `%` and `-`, and do not start with `-`")
+        .help("a program must not mistake a name for an option")
 }

@@ -1,21 +1,21 @@
-//! Where an inventory is: a bare name, or a path.
+//! Finds an inventory by its name or path.
 
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::file::FileSystem;
 
-/// What may stand behind a bare name, in the order it is tried; the last is a directory or a file
-/// whose extension is part of the name.
+/// What may follow a bare name, in the order of the search; the last one is a directory, or a file whose
+/// extension is part of the name.
 const ENDINGS: [&str; 5] = [".yaml", ".yml", ".ini", ".json", ""];
-/// Most names that are listed where none is near.
+/// Maximum number of names that are listed if none is similar.
 const MAX_LISTED: usize = 10;
 
 /// Finds the inventory that a user named.
 ///
-/// A bare name (`prod`) is looked for in `inventories/` beside the plan, in the working directory
-/// and in the user's configuration, in this order; what is not there is taken as a path. `Err` is
-/// the diagnostic `no-such-inventory`, which tells where was looked and what there is.
+/// A bare name (`prod`) is searched in `inventories/` next to the plan, in the working directory and in
+/// the configuration of the user, in this order; any other name is a path. `Err` is the diagnostic
+/// `no-such-inventory`, which lists the searched places and the inventories.
 pub fn find(
     name: &str,
     plan_dir: Option<&Path>,
@@ -29,16 +29,16 @@ pub fn find(
     find_in(name, &places, disk)
 }
 
-/// Returns the user's configuration directory.
+/// Returns the configuration directory of the user.
 fn configuration() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    // The standard says that a relative path is to be ignored.
+    // The standard says to ignore a relative path.
     let own = set("XDG_CONFIG_HOME").map(PathBuf::from);
     own.filter(|path| path.is_absolute())
         .or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".config")))
 }
 
-/// Whether what a user named is a list of hosts and no path: `web1,web2`, or `web1,` for one.
+/// Whether a name is a list of hosts and not a path: `web1,web2`, or `web1,` for one host.
 pub(super) fn is_list(path: &Path, disk: &dyn FileSystem) -> bool {
     path.to_str().is_some_and(|name| name.contains(',')) && !disk.exists(path)
 }
@@ -56,11 +56,12 @@ fn find_in(
         return if disk.exists(path) {
             Ok(path.to_owned())
         } else {
-            let message = format!("there is no inventory at `{name}`");
+            let message = format!("no inventory at `{name}`");
             let diagnostic = Diagnostic::error(Code::NoSuchInventory, message);
-            Err(Box::new(diagnostic.help(
-                "give the path of a file or a directory, or the name of one in `inventories/`",
-            )))
+            Err(Box::new(
+                diagnostic
+                    .help("pass the path of a file or directory, or a name in `inventories/`"),
+            ))
         };
     }
     let candidates = places.iter().flat_map(|place| {
@@ -78,7 +79,7 @@ fn find_in(
 
 fn not_found(name: &str, places: &[PathBuf], disk: &dyn FileSystem) -> Diagnostic {
     let known = known(places, disk);
-    let message = format!("there is no inventory `{name}`");
+    let message = format!("no inventory named `{name}`");
     let mut diagnostic = Diagnostic::error(Code::NoSuchInventory, message);
     let bare =
         ENDINGS.iter().find_map(|ending| name.strip_suffix(ending).filter(|_| !ending.is_empty()));
@@ -89,13 +90,13 @@ fn not_found(name: &str, places: &[PathBuf], disk: &dyn FileSystem) -> Diagnosti
         let listed: Vec<String> =
             known.iter().take(MAX_LISTED).map(|name| format!("`{name}`")).collect();
         let more = if known.len() > MAX_LISTED { ", ..." } else { "" };
-        diagnostic = diagnostic.help(format!("name one of {}{more}", listed.join(", ")));
+        diagnostic = diagnostic.help(format!("use one of {}{more}", listed.join(", ")));
     }
     let looked: Vec<String> = places.iter().map(|place| format!("`{}`", place.display())).collect();
-    diagnostic.help(format!("put `{bare}.yaml` into one of {}, or give a path", looked.join(", ")))
+    diagnostic.help(format!("put `{bare}.yaml` in one of {}, or pass a path", looked.join(", ")))
 }
 
-/// Lists the names of the inventories there are, in order and without their extensions.
+/// Lists the names of existing inventories, sorted and without extensions.
 fn known(places: &[PathBuf], disk: &dyn FileSystem) -> Vec<String> {
     let mut names = Vec::new();
     for name in places.iter().filter_map(|place| disk.names(place).ok()).flatten() {
@@ -141,7 +142,7 @@ mod tests {
         let fault = find_in("demmo.yaml", &places, &Disk).unwrap_err();
         let help = format!("{:?}", fault.help);
         assert!(help.contains("did you mean `demo`?"), "{help}");
-        assert!(help.contains("put `demmo.yaml` into"), "{help}");
+        assert!(help.contains("put `demmo.yaml` in"), "{help}");
     }
 
     #[test]
@@ -174,7 +175,7 @@ mod tests {
         let path = root.path().join("a/demo.yaml");
         assert_eq!(find_in(path.to_str().unwrap(), &places, &Disk).unwrap(), path);
         let error = find_in("./demo", &places, &Disk).unwrap_err();
-        assert_eq!(error.message, "there is no inventory at `./demo`");
+        assert_eq!(error.message, "no inventory at `./demo`");
     }
 
     #[test]
@@ -187,7 +188,7 @@ mod tests {
             assert!(error.help[1].contains(place.to_str().unwrap()), "{error:?}");
         }
         let error = find_in("something", &places, &Disk).unwrap_err();
-        assert_eq!(error.help[0], "name one of `demo`, `prod`");
+        assert_eq!(error.help[0], "use one of `demo`, `prod`");
         assert_eq!(find_in("", &places, &Disk).unwrap_err().code, Code::NoSuchInventory);
     }
 

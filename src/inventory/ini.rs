@@ -1,8 +1,8 @@
-//! INI into the [`Draft`]: `[group]`, `[group:children]`, `[group:vars]`.
+//! Reads INI into the [`Draft`]: `[group]`, `[group:children]`, `[group:vars]`.
 //!
-//! Line by line, by Ansible's rules: hosts before the first section are ungrouped, a host line is
-//! split as a shell would, the values of hosts and groups are Python literals where they can be.
-//! Unlike Ansible, a group may be defined in a later file than the one that refers to it.
+//! It follows Ansible's rules: hosts before the first section are ungrouped, a host line is split as by
+//! a shell, and values are Python literals if they can be. Unlike Ansible, a group may be defined in a
+//! later file than the one that refers to it.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -15,16 +15,16 @@ use crate::inventory::words::Word;
 use crate::inventory::{literal, words};
 use crate::source::{SourceId, Span};
 
-/// Most bytes of a line: what is said of a host takes some of them.
+/// Maximum length of a line, in bytes: the variables of a host take some of them.
 const MAX_LINE: usize = 128 * 1024;
 
-/// What the lines of a section are.
+/// The content of a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Section {
     Hosts(usize),
     Children(usize),
     Vars(usize),
-    /// Lines behind a header that could not be read.
+    /// Lines after an invalid header.
     Unknown,
 }
 
@@ -43,7 +43,7 @@ pub(super) fn read(id: SourceId, text: &str, draft: &mut Draft, found: &mut Diag
         let line = whole.trim();
         if !line.is_empty() && !line.starts_with(['#', ';']) {
             if reader.found.gives_up() {
-                // Nothing comes of it, and no more would be told.
+                // The file is unusable, and no more would be reported.
                 return;
             }
             let indent = whole.len() - whole.trim_start().len();
@@ -62,32 +62,32 @@ struct Reader<'a> {
     draft: &'a mut Draft,
     found: &'a mut Diagnostics,
     section: Section,
-    /// The groups that had a section of this file, of whatever kind.
+    /// The groups with a section in this file, of any kind.
     opened: HashSet<usize>,
-    /// Groups that are children of others and have had no section yet: Ansible puts a child in its
-    /// place among its siblings when its section comes.
+    /// Children of groups that have had no section yet: Ansible orders a child among its siblings by its
+    /// section.
     pending: IndexMap<usize, Vec<(usize, Span)>>,
 }
 
 impl Reader<'_> {
-    /// Takes a line that says something; `at` is its first byte in the text.
+    /// Reads a line that is not empty; `at` is its offset in the text.
     fn line(&mut self, line: &str, at: usize) {
         let whole = self.span(at, 0..line.len());
         if line.len() > MAX_LINE {
-            let message = format!("this line has {} bytes, more than {MAX_LINE}", line.len());
+            let message = format!("line too long: {} bytes; the maximum is {MAX_LINE}", line.len());
             self.found.push(
                 Diagnostic::error(Code::InventoryTooLarge, message)
                     .at(self.span(at, 0..0), "")
-                    .help("put what is said of a host into a file of `host_vars`"),
+                    .help("move variables of the host to a file in `host_vars`"),
             );
         } else if let Some((name, kind)) = header(line) {
             self.header(name, kind, at);
         } else if line.starts_with('[') && (line.ends_with(']') || !line.contains(']')) {
             self.section = Section::Unknown;
             self.found.push(
-                Diagnostic::error(Code::IniSyntax, "this header of a section cannot be read")
-                    .at(whole, "not a name in brackets")
-                    .help("write `[group]`, `[group:children]` or `[group:vars]`, without blanks"),
+                Diagnostic::error(Code::IniSyntax, "invalid section header")
+                    .at(whole, "expected a name in brackets")
+                    .help("write `[group]`, `[group:children]` or `[group:vars]`, without spaces"),
             );
         } else {
             match self.section {
@@ -114,7 +114,7 @@ impl Reader<'_> {
         if !matches!(kind, "" | "hosts" | "children" | "vars") {
             let start = 2 + name.len();
             let diagnostic =
-                Diagnostic::error(Code::IniSyntax, format!("`{kind}` is no kind of section"))
+                Diagnostic::error(Code::IniSyntax, format!("unknown section type `{kind}`"))
                     .at(self.span(at, start..start + kind.len()), "");
             let near = nearest(kind, ["hosts", "children", "vars"]);
             self.found.push(match near {
@@ -138,7 +138,7 @@ impl Reader<'_> {
         };
     }
 
-    /// Puts a group into the groups that wait for it.
+    /// Adds a group to the groups that wait for it.
     fn settle(&mut self, child: usize) {
         for (parent, place) in self.pending.swap_remove(&child).unwrap_or_default() {
             self.draft.groups[parent].children.insert(child, place);
@@ -150,9 +150,9 @@ impl Reader<'_> {
             Ok(words) => words,
             Err((why, from)) => {
                 self.found.push(
-                    Diagnostic::error(Code::IniSyntax, "this line cannot be split into words")
+                    Diagnostic::error(Code::IniSyntax, "cannot split this line into words")
                         .at(self.span(at, from..line.len()), why)
-                        .help("close the quote, or put a backslash in front of it"),
+                        .help("close the quote, or put a backslash before it"),
                 );
                 return;
             }
@@ -170,36 +170,39 @@ impl Reader<'_> {
         self.draft.entry(entry, group, place, &vars, self.found);
     }
 
-    /// Recognizes what people write where a host is expected.
+    /// Recognises what people write instead of a host.
     fn no_host(&self, entry: &Word, place: Span, group: usize) -> Option<Diagnostic> {
-        let message = format!("`{}` is no host", entry.text);
+        let message = format!("`{}` is not a host", entry.text);
         let fault = Diagnostic::error(Code::IniSyntax, message);
         if entry.text.starts_with("---") {
-            let fault = fault.at(place, "YAML begins like this");
-            return Some(fault.help("let the name of a YAML inventory end in `.yaml`"));
+            let fault = fault.at(place, "this is YAML");
+            return Some(fault.help("rename the file to end in `.yaml`"));
         }
         let (name, _) = self.draft.groups.get_index(group)?;
         entry.text.contains('=').then(|| {
             fault
-                .at(place, "a variable, where a host is expected")
+                .at(place, "expected a host, found a variable")
                 .help(format!("put the variables of a group under `[{name}:vars]`"))
         })
     }
 
-    /// Takes the `name=value` words behind a host.
+    /// Reads the `name=value` words after a host.
     fn settings(&mut self, line: &str, at: usize, words: &[Word]) -> Vec<(String, Given)> {
         let mut vars = Vec::with_capacity(words.len());
         for word in words {
             let Some((name, value)) = word.text.split_once('=') else {
                 self.found.push(
-                    Diagnostic::error(Code::IniSyntax, format!("`{}` is no variable", word.text))
-                        .at(self.span(at, word.range.clone()), "expected `name=value`")
-                        .help("put one host on a line, and quotes around a value with blanks"),
+                    Diagnostic::error(
+                        Code::IniSyntax,
+                        format!("`{}` is not a variable", word.text),
+                    )
+                    .at(self.span(at, word.range.clone()), "expected `name=value`")
+                    .help("write one host per line, and put quotes around a value with spaces"),
                 );
                 continue;
             };
             let Range { start, end } = word.range;
-            // A quote may stand in front of the `=`; then the whole word is the place.
+            // A quote may precede the `=`; then the whole word is the location.
             let sign = line[start..end].find('=').map_or(start, |sign| start + sign + 1);
             let given = Given {
                 value: literal::value(value).into(),
@@ -217,7 +220,7 @@ impl Reader<'_> {
     fn variable(&mut self, line: &str, at: usize, group: usize) {
         let Some((name, value)) = line.split_once('=') else {
             self.found.push(
-                Diagnostic::error(Code::IniSyntax, format!("`{line}` is no variable"))
+                Diagnostic::error(Code::IniSyntax, format!("`{line}` is not a variable"))
                     .at(self.span(at, 0..line.len()), "expected `name=value`")
                     .help("write `name=value`; hosts belong under `[group]`"),
             );
@@ -240,14 +243,14 @@ impl Reader<'_> {
     }
 }
 
-/// Splits `[name]` or `[name:kind]`, with or without a comment behind it.
+/// Splits `[name]` or `[name:kind]`, with an optional comment.
 fn header(line: &str) -> Option<(&str, &str)> {
     let (inside, behind) = line.strip_prefix('[')?.split_once(']')?;
     let behind = behind.trim_start();
     let (name, kind) = inside.split_once(':').unwrap_or((inside, ""));
     let word = |c: char| c.is_alphanumeric() || c == '_';
     let plain = !name.is_empty() && !name.contains(char::is_whitespace);
-    // `[group:]` is no header.
+    // `[group:]` is not a header.
     let kind_fits = kind.chars().all(word) && (kind.is_empty() != inside.contains(':'));
     (plain && kind_fits && (behind.is_empty() || behind.starts_with('#'))).then_some((name, kind))
 }

@@ -1,10 +1,9 @@
-//! Variables to a [`Link`]: how a host is reached.
+//! Converts variables to a [`Link`]: how to connect to a host.
 //!
-//! Ansible's own variables mean what they mean there, planrun's begin with `planrun_`. A value is
-//! held against its type and the allowed form at its place, once, however many hosts share it.
-//! Relative paths are made absolute: they are relative to the directory that planrun is called in,
-//! as in Ansible, and a run may be resumed in another. Deliberately not here: whether a key file is
-//! there or safe.
+//! Ansible's own variables keep their meaning; planrun's start with `planrun_`. A value is checked once,
+//! at its location, however many hosts share it. Relative paths are made absolute: as in Ansible, they
+//! are relative to the working directory, and a run may be resumed in another one. Whether a key file
+//! exists and is safe is checked by the transport.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -18,17 +17,17 @@ use crate::inventory::user::{is_user, unsafe_user};
 use crate::inventory::{Connection, Link, route};
 use crate::source::Span;
 
-// Where a variable has several names, the one Ansible prefers comes first.
+// If a variable has several names, the one that Ansible prefers is first.
 const ADDRESS: [&str; 2] = ["ansible_ssh_host", "ansible_host"];
 const PORT: [&str; 2] = ["ansible_ssh_port", "ansible_port"];
 const USER: [&str; 2] = ["ansible_ssh_user", "ansible_user"];
 const TIMEOUT: [&str; 2] = ["ansible_ssh_timeout", "ansible_timeout"];
 const KEY: [&str; 2] = ["ansible_ssh_private_key_file", "ansible_private_key_file"];
 
-/// Longest time that connecting to a host may take, in seconds: an hour.
+/// Longest time limit for connecting, in seconds: one hour.
 const MAX_CONNECT_TIMEOUT: u64 = 3600;
 
-/// Reads the links of hosts.
+/// Reads the connections of hosts.
 pub(super) struct LinkReader<'a> {
     found: &'a mut Diagnostics,
     told: HashSet<(Span, Code)>,
@@ -38,44 +37,44 @@ pub(super) struct LinkReader<'a> {
 type HostVars<'a> = IndexMap<&'a str, &'a Given>;
 
 impl<'a> LinkReader<'a> {
-    /// Begins to read links; `~` is the home of the user who runs planrun.
+    /// Starts to read; `~` is the home of the user who runs planrun.
     pub(super) fn new(found: &'a mut Diagnostics) -> Self {
         let home = std::env::var("HOME").ok().filter(|home| !home.is_empty());
         Self { found, told: HashSet::new(), home }
     }
 
-    /// Tells a fault of another kind.
+    /// Adds a diagnostic of another kind.
     pub(super) fn tell_fault(&mut self, fault: Diagnostic) {
         self.found.push(fault);
     }
 
-    /// Whether no more links need be read: nothing comes of them.
+    /// Whether no more connections need to be read: the inventory is unusable.
     pub(super) fn gives_up(&mut self) -> bool {
         self.found.gives_up()
     }
 
-    /// Whether an error was told, of links or before.
+    /// Whether there is an error, of connections or earlier.
     pub(super) fn has_errors(&self) -> bool {
         self.found.has_errors()
     }
 
-    /// Reads the link of a host from its variables.
+    /// Reads the connection of a host from its variables.
     pub(super) fn link(&mut self, host: &str, place: Span, vars: &HostVars<'_>) -> Link {
         let connection = self.connection(vars);
         let model = self.text(vars, &["planrun_model"]);
         if connection == Connection::Model && model.is_none() && self.is_new(place, Code::NoModel) {
-            let message = format!("`{host}` is in a model, and none is named");
+            let message = format!("missing model for `{host}`");
             let missing = Diagnostic::error(Code::NoModel, message);
             self.found.push(
                 missing
-                    .at(place, "has no `planrun_model`")
-                    .help("name one for all hosts: `planrun_model: models/NAME.yaml`"),
+                    .at(place, "`planrun_model` is not set")
+                    .help("set it for all hosts: `planrun_model: models/NAME.yaml`"),
             );
         }
         Link {
             connection,
             address: self
-                .name(vars, &ADDRESS, "the address of a host", is_safe, unsafe_name)
+                .name(vars, &ADDRESS, "host address", is_safe, unsafe_name)
                 .unwrap_or_else(|| host.to_owned()),
             port: self.port(vars),
             user: self.user(vars, &USER),
@@ -98,10 +97,10 @@ impl<'a> LinkReader<'a> {
                 _ => {}
             }
             let fault = if text == "openssh" {
-                let message = "the connection `openssh` is not there yet";
+                let message = "the connection `openssh` is not implemented";
                 Diagnostic::error(Code::NotYet, message).help("use `ssh`")
             } else {
-                let message = format!("`{text}` is no connection");
+                let message = format!("unknown connection `{text}`");
                 let fault = Diagnostic::error(Code::InventoryValue, message);
                 let known = ["ssh", "local", "model"];
                 match nearest(&text, known) {
@@ -118,8 +117,8 @@ impl<'a> LinkReader<'a> {
         if !route::is_known(&text) {
             let message = format!("the connection `{text}` is not supported");
             let fault = Diagnostic::warning(Code::ForeignConnection, message);
-            let fault = fault.help("set `planrun_connection: ssh` if SSH is meant");
-            self.tell(fault, given, "no plan can be applied to these hosts");
+            let fault = fault.help("to use SSH, set `planrun_connection: ssh`");
+            self.tell(fault, given, "planrun cannot connect to these hosts");
         }
         match text.rsplit('.').next() {
             Some("local") if route::is_known(&text) => Connection::Local,
@@ -132,7 +131,7 @@ impl<'a> LinkReader<'a> {
         if self.is_unknown(given) {
             return None;
         }
-        // `0022` is 18 in YAML 1.1, and 22 to whoever wrote it.
+        // `0022` is 18 in YAML 1.1, but its author meant 22.
         let number = match given.as_written() {
             Value::String(text) if text.trim().starts_with('0') => None,
             Value::String(text) => text.trim().parse().ok(),
@@ -141,15 +140,15 @@ impl<'a> LinkReader<'a> {
         let port = number.and_then(|number| u16::try_from(number).ok());
         let port = port.filter(|&port| port > 0);
         if port.is_none() {
-            let message = "a port is a whole number from 1 to 65535";
+            let message = "invalid port: expected an integer from 1 to 65535";
             let fault = Diagnostic::error(Code::InventoryValue, message);
-            let fault = fault.help("write such a number, or leave the variable out");
+            let fault = fault.help("write a valid port, or remove the variable");
             self.tell(fault, given, kind(&given.value));
         }
         port
     }
 
-    /// Reads a number of seconds; Ansible takes no other unit here.
+    /// Reads a number of seconds; Ansible accepts no other unit here.
     fn seconds(&mut self, vars: &HostVars<'_>, names: &[&'static str]) -> Option<Duration> {
         let given = first(vars, names)?;
         if self.is_unknown(given) {
@@ -162,11 +161,10 @@ impl<'a> LinkReader<'a> {
         };
         let seconds = number.filter(|seconds| (1..=MAX_CONNECT_TIMEOUT).contains(seconds));
         if seconds.is_none() {
-            let message = format!(
-                "a connection timeout is a number of seconds from 1 to {MAX_CONNECT_TIMEOUT}"
-            );
+            let message =
+                format!("invalid timeout: expected seconds from 1 to {MAX_CONNECT_TIMEOUT}");
             let fault = Diagnostic::error(Code::InventoryValue, message);
-            let fault = fault.help("write such a number, or remove the variable");
+            let fault = fault.help("write a number of seconds, or remove the variable");
             self.tell(fault, given, kind(&given.value));
         }
         seconds.map(Duration::from_secs)
@@ -192,7 +190,7 @@ impl<'a> LinkReader<'a> {
             _ => None,
         };
         if value.is_none() {
-            let message = format!("`{name}` is neither true nor false");
+            let message = format!("`{name}` is not a bool");
             let fault = Diagnostic::error(Code::InventoryValue, message);
             let fault = fault.help("write `true` or `false`");
             self.tell(fault, given, kind(&given.value));
@@ -200,7 +198,7 @@ impl<'a> LinkReader<'a> {
         value
     }
 
-    /// Reads a name that must have the allowed form; `what` says whose name it is.
+    /// Reads a name that must be valid; `what` is what it names.
     fn name(
         &mut self,
         vars: &HostVars<'_>,
@@ -220,10 +218,10 @@ impl<'a> LinkReader<'a> {
     }
 
     fn user(&mut self, vars: &HostVars<'_>, names: &[&'static str]) -> Option<String> {
-        self.name(vars, names, "the name of a user", is_user, unsafe_user)
+        self.name(vars, names, "user name", is_user, unsafe_user)
     }
 
-    /// Reads a path, `~` being the user's home.
+    /// Reads a path; `~` is the home of the user.
     fn path(&mut self, vars: &HostVars<'_>, names: &[&'static str]) -> Option<String> {
         let path = self.text(vars, names)?;
         let path = expand_home(path, self.home.as_deref());
@@ -246,7 +244,8 @@ impl<'a> LinkReader<'a> {
             return pairs.map(|(key, value)| (key.clone(), value.clone())).collect();
         }
         let fault = Diagnostic::error(Code::InventoryValue, "`planrun_state` is not a mapping");
-        let fault = fault.help("write what differs from the model: `planrun_state: {users: 50}`");
+        let fault =
+            fault.help("write the values that differ from the model: `planrun_state: {users: 50}`");
         self.tell(fault, given, kind(&given.value));
         IndexMap::new()
     }
@@ -255,7 +254,7 @@ impl<'a> LinkReader<'a> {
         self.given_text(vars, names).map(|(_, text)| text)
     }
 
-    /// Returns the text of the first of these variables that is set.
+    /// Returns the string of the first of these variables that is set.
     fn given_text<'v>(
         &mut self,
         vars: &HostVars<'v>,
@@ -267,14 +266,14 @@ impl<'a> LinkReader<'a> {
         }
         match given.as_written() {
             Value::String(text) => Some((given, text.clone())),
-            // A user may have a number for a name.
+            // The name of a user may be a number.
             Value::Number(number) => Some((given, number.to_string())),
             value => {
                 let name = names.iter().find(|&&name| vars.contains_key(name));
-                let message = format!("`{}` is not text", name.unwrap_or(&""));
+                let message = format!("`{}` is not a string", name.unwrap_or(&""));
                 let fault = Diagnostic::error(Code::InventoryValue, message);
                 let help = match value {
-                    Value::Array(_) | Value::Object(_) => "write one text here",
+                    Value::Array(_) | Value::Object(_) => "write a single string",
                     _ => "put quotes around it",
                 };
                 self.tell(fault.help(help), given, kind(value));
@@ -283,27 +282,27 @@ impl<'a> LinkReader<'a> {
         }
     }
 
-    /// Whether a value cannot be known here, which is told: it is encrypted, or holds a template.
+    /// Whether a value cannot be known here, which is reported: it is encrypted, or contains a template.
     fn is_unknown(&mut self, given: &Given) -> bool {
         if given.encrypted {
-            let message = "how a host is reached is encrypted by a vault";
+            let message = "this connection variable is encrypted by a vault";
             let fault = Diagnostic::error(Code::VaultValue, message);
-            let fault = fault.help("write this value in the clear: it is no password");
-            self.tell(fault, given, "planrun opens no vault");
+            let fault = fault.help("write the value without encryption: it is not a password");
+            self.tell(fault, given, "planrun cannot decrypt vaults");
             return true;
         }
         let text = given.value.as_str().unwrap_or_default();
         let template = text.contains("{{") || text.contains("{%");
         if template {
-            let message = "this value is a template";
+            let message = "templates are not allowed in inventory values";
             let fault = Diagnostic::error(Code::TemplateInInventory, message);
-            let fault = fault.help("write the value out for each host or group");
-            self.tell(fault, given, "planrun does not render values of an inventory");
+            let fault = fault.help("write the value for each host or group");
+            self.tell(fault, given, "not rendered");
         }
         template
     }
 
-    /// Tells a fault of a value, once.
+    /// Adds a diagnostic about a value, once.
     fn tell(&mut self, fault: Diagnostic, given: &Given, label: &str) {
         if self.is_new(given.place, fault.code) {
             self.found.push(fault.at(given.place, label));
@@ -315,13 +314,13 @@ impl<'a> LinkReader<'a> {
     }
 }
 
-/// Returns the first of these variables that is set to something.
+/// Returns the first of these variables that is set.
 fn first<'v>(vars: &HostVars<'v>, names: &[&str]) -> Option<&'v Given> {
     let mut set = names.iter().filter_map(|&name| vars.get(name).copied());
     set.find(|given| given.encrypted || !given.value.is_null())
 }
 
-/// Puts the user's home in the place of `~`; `~other` is left as it is.
+/// Replaces `~` by the home of the user; `~other` is not changed.
 fn expand_home(path: String, home: Option<&str>) -> String {
     let below = path.strip_prefix('~');
     let below = below.filter(|below| below.is_empty() || below.starts_with('/'));
@@ -331,13 +330,13 @@ fn expand_home(path: String, home: Option<&str>) -> String {
     }
 }
 
-/// Names what was found instead.
+/// Names the type of the value.
 fn kind(value: &Value) -> &'static str {
     match value {
-        Value::Null => "this is nothing",
+        Value::Null => "this is empty",
         Value::Bool(_) => "this is a bool",
         Value::Number(_) => "this is a number",
-        Value::String(_) => "this is text",
+        Value::String(_) => "this is a string",
         Value::Array(_) => "this is a list",
         Value::Object(_) => "this is a mapping",
     }

@@ -1,21 +1,20 @@
-//! Values of INI files, which Ansible reads as Python literals where they are one.
+//! Values of INI files, which Ansible reads as Python literals if they are valid ones.
 //!
-//! `5` is a number, `'5'` a text, `[1, 2]` a list, `1,2` one too; what is no literal stays the
-//! text it is. Left as text, though Python knows them: complex numbers, `\N{...}` escapes, numbers
-//! that JSON cannot hold.
+//! `5` is a number, `'5'` a string, `[1, 2]` and `1,2` are lists; anything else is a string. Complex
+//! numbers, `\N{...}` escapes, and numbers that JSON cannot represent are strings here, unlike in Python.
 
 use serde_json::{Number, Value};
 
-/// Deepest nesting of a literal.
+/// Maximum nesting of a literal.
 const MAX_DEPTH: usize = 32;
 
-/// Returns what a value stands for.
+/// Returns the value of a literal.
 pub(super) fn value(text: &str) -> Value {
     whole(text, false).unwrap_or_else(|| text.into())
 }
 
-/// Returns that with its numbers as the text they are written as, if JSON would write one of them
-/// otherwise: `3.10`, `0x1f`, `1_000`.
+/// Returns it with its numbers as strings as they are written, if JSON would write one differently:
+/// `3.10`, `0x1f`, `1_000`.
 pub(super) fn written(text: &str) -> Option<Value> {
     let written = whole(text, true)?;
     (Some(&written) != whole(text, false).as_ref()).then_some(written)
@@ -38,12 +37,12 @@ fn whole(text: &str, as_written: bool) -> Option<Value> {
 struct Reader<'a> {
     rest: &'a str,
     depth: usize,
-    /// Whether a number is the text it is written as, if JSON would write it otherwise.
+    /// Whether numbers become strings as they are written, if JSON would write them differently.
     as_written: bool,
 }
 
 impl<'a> Reader<'a> {
-    /// Skips blanks and a comment.
+    /// Skips white space and a comment.
     fn blank(&mut self) {
         self.rest = self.rest.trim_start_matches([' ', '\t']);
         if self.rest.starts_with('#') {
@@ -57,8 +56,8 @@ impl<'a> Reader<'a> {
         Some(())
     }
 
-    /// Takes items with commas between them, up to a closing sign (or the end, for none). A comma
-    /// may follow the last.
+    /// Reads items separated by commas, up to a closing character (or the end, if there is none). A comma
+    /// may follow the last item.
     fn items(&mut self, close: &str, items: &mut Vec<Value>) -> Option<()> {
         loop {
             self.blank();
@@ -103,7 +102,7 @@ impl<'a> Reader<'a> {
         value
     }
 
-    /// Takes a tuple, or one item in parentheses.
+    /// Reads a tuple, or one item in parentheses.
     fn parenthesis(&mut self) -> Option<Value> {
         self.take("(")?;
         self.blank();
@@ -121,7 +120,7 @@ impl<'a> Reader<'a> {
         Some(items.into())
     }
 
-    /// Takes a dictionary, or a set, which becomes a list.
+    /// Reads a dictionary, or a set, which becomes a list.
     fn braces(&mut self) -> Option<Value> {
         self.take("{")?;
         let mut map = serde_json::Map::new();
@@ -218,14 +217,14 @@ impl<'a> Reader<'a> {
             let value = if minus { -value } else { value };
             return Number::from_f64(value).map(Value::Number);
         }
-        // A number with leading zeros is none in Python, unless all of it is zeros.
+        // Python rejects a number with leading zeros, unless all digits are zeros.
         if written.starts_with('0') && written.contains(|c| c != '0') {
             return None;
         }
         whole_number(written.parse().ok()?, minus)
     }
 
-    /// Takes digits, single `_` between them.
+    /// Reads digits with single `_` between them.
     fn digits(&mut self, digit: impl Fn(char) -> bool) -> Option<String> {
         let end = self.rest.find(|c: char| !digit(c) && c != '_').unwrap_or(self.rest.len());
         let written = &self.rest[..end];
@@ -242,7 +241,7 @@ impl<'a> Reader<'a> {
         (!next.is_some_and(|c| c.is_alphanumeric() || "_.".contains(c))).then_some(())
     }
 
-    /// Takes a text, or several that stand one behind the other.
+    /// Reads a string, or several adjacent ones.
     fn text(&mut self) -> Option<Value> {
         let mut text = String::new();
         let mut any = false;
@@ -327,7 +326,7 @@ impl<'a> Reader<'a> {
 
     fn code(&mut self, width: usize) -> Option<char> {
         let digits = self.rest.get(..width)?;
-        // `from_str_radix` would take a sign too.
+        // `from_str_radix` would accept a sign too.
         digits.starts_with(|c: char| c.is_ascii_hexdigit()).then_some(())?;
         let code = u32::from_str_radix(digits, 16).ok()?;
         self.rest = &self.rest[width..];
@@ -335,7 +334,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Makes a JSON number; `None` where it is beyond 64 bits.
+/// Makes a JSON number; `None` if it does not fit in 64 bits.
 fn whole_number(value: i128, minus: bool) -> Option<Value> {
     Number::from_i128(if minus { -value } else { value }).map(Value::Number)
 }

@@ -1,11 +1,13 @@
 //! Host patterns: `web*:!web3,db[0]`, for `--limit` and the `hosts` of a plan.
 //!
-//! Ansible's language: parts are joined by `,` or `:`, `!` takes hosts away, `&` keeps only those
-//! of the part, and both act after all others, wherever they stand. A part is a group or a host, a
-//! glob, or a regular expression behind `~`; `[0]`, `[-1]` and `[0:2]` (both ends included) pick
-//! from its hosts, in the order of the group. What differs: a name that is not there is a fault and not a remark, hosts come
-//! in the order of the inventory, a name of both a group and a host is the group, and `web[01:20]` is a range of names where `web` is not itself a
-//! group or a host. Files of names (`@FILE`) are not read.
+//! This is Ansible's language. Parts are joined by `,` or `:`. `!` removes hosts, `&` keeps only those of
+//! its part, and both apply after all other parts, wherever they are. A part is a group or host, a glob,
+//! or a regular expression after `~`. `[0]`, `[-1]` and `[0:2]` (both ends included) select from its
+//! hosts, in the order of the group.
+//!
+//! Differences: an unknown name is an error, not a warning; hosts are in the order of the inventory; a
+//! name of both a group and a host is the group; `web[01:20]` is a range of names unless `web` is a group
+//! or host. Files of names (`@FILE`) are not supported.
 
 use indexmap::IndexSet;
 
@@ -13,33 +15,21 @@ use crate::diagnostic::nearest;
 use crate::inventory::{HostName, Inventory, ranges};
 use crate::regexes;
 
-/// Why a pattern stands for no hosts.
+/// Why a pattern is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    /// A name is neither a host nor a group, or a glob or expression matches none.
+    /// A name is not a host or group, or a glob or expression matches none.
     #[error("{}", unknown(.part, .near.as_deref()))]
-    Unknown {
-        /// The part of the pattern.
-        part: String,
-        /// The name that was probably meant.
-        near: Option<String>,
-    },
-    /// A part cannot be read.
-    #[error("`{part}` is no host pattern: {why}")]
-    Malformed {
-        /// The part of the pattern.
-        part: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// An index is beyond the hosts it picks from.
-    #[error("`{part}` picks none of the {count} hosts of `{base}`")]
+    Unknown { part: String, near: Option<String> },
+    /// The syntax of a part is invalid.
+    #[error("invalid host pattern `{part}`: {why}")]
+    Malformed { part: String, why: String },
+    /// An index is out of range.
+    #[error("`{part}` is out of range: `{base}` has {count} hosts")]
     OutOfRange {
-        /// The part of the pattern.
         part: String,
         /// The part without its index.
         base: String,
-        /// How many hosts there are.
         count: usize,
     },
 }
@@ -47,19 +37,19 @@ pub enum PatternError {
 fn unknown(part: &str, near: Option<&str>) -> String {
     let glob = part.starts_with('~') || part.contains(['*', '?', '[']);
     match near {
-        _ if glob => format!("`{part}` matches no host and no group of the inventory"),
+        _ if glob => format!("no host or group matches `{part}`"),
         Some(near) => {
-            format!("`{part}` is no host and no group of the inventory; did you mean `{near}`?")
+            format!("no host or group named `{part}` in the inventory; did you mean `{near}`?")
         }
         None if part == "localhost" => "`localhost` is not in the inventory; add it there with \
              `planrun_connection: local`"
             .to_owned(),
-        None => format!("`{part}` is no host and no group of the inventory"),
+        None => format!("no host or group named `{part}` in the inventory"),
     }
 }
 
 impl PatternError {
-    /// Returns the part of the pattern that is at fault.
+    /// Returns the invalid part of the pattern.
     pub fn part(&self) -> &str {
         match self {
             Self::Unknown { part, .. }
@@ -69,9 +59,9 @@ impl PatternError {
     }
 }
 
-/// Returns the hosts that a pattern stands for, in the order of the inventory.
+/// Returns the hosts of a pattern, in the order of the inventory.
 ///
-/// They may be none: `a:&b` of two groups without a common host is no fault.
+/// There may be none: `a:&b` of two groups without a common host is valid.
 pub fn resolve(pattern: &str, inventory: &Inventory) -> Result<Vec<HostName>, PatternError> {
     let parts = split(pattern, inventory)?;
     let mut added: Option<Hosts<'_>> = None;
@@ -88,7 +78,7 @@ pub fn resolve(pattern: &str, inventory: &Inventory) -> Result<Vec<HostName>, Pa
         }
     }
     let chosen = |host: &&HostName| {
-        // Without a part that adds there are all hosts to begin with.
+        // Without a part that adds hosts, it starts with all of them.
         added.as_ref().is_none_or(|added| added.contains(*host))
             && kept.iter().all(|kept| kept.contains(*host))
             && !taken.contains(*host)
@@ -96,7 +86,7 @@ pub fn resolve(pattern: &str, inventory: &Inventory) -> Result<Vec<HostName>, Pa
     Ok(inventory.hosts.keys().filter(chosen).cloned().collect())
 }
 
-/// Hosts in the order in which a part of a pattern names them.
+/// Hosts in the order of the part of the pattern.
 type Hosts<'a> = IndexSet<&'a HostName>;
 
 /// Splits a pattern into its parts.
@@ -115,22 +105,19 @@ fn split(pattern: &str, inventory: &Inventory) -> Result<Vec<String>, PatternErr
         }
     }
     if parts.is_empty() {
-        return Err(PatternError::Malformed {
-            part: pattern.to_owned(),
-            why: "it is empty".to_owned(),
-        });
+        return Err(PatternError::Malformed { part: pattern.to_owned(), why: "empty".to_owned() });
     }
     Ok(parts)
 }
 
-/// Whether a name is an IPv6 address, perhaps with ranges.
+/// Whether a name is an IPv6 address, possibly with ranges.
 fn is_address(name: &str) -> bool {
     name.contains(':')
         && ranges::expand_ranges(name)
             .is_ok_and(|names| names.first().is_some_and(|name| ranges::is_ipv6(name)))
 }
 
-/// Splits at colons and blanks that are not in brackets.
+/// Splits at colons and white space outside of brackets.
 fn split_at_colons(piece: &str, parts: &mut Vec<String>) -> Result<(), PatternError> {
     let mut inside = false;
     let mut part = String::new();
@@ -155,10 +142,10 @@ fn split_at_colons(piece: &str, parts: &mut Vec<String>) -> Result<(), PatternEr
 }
 
 fn brackets(part: &str) -> PatternError {
-    PatternError::Malformed { part: part.to_owned(), why: "its brackets do not match".to_owned() }
+    PatternError::Malformed { part: part.to_owned(), why: "unbalanced brackets".to_owned() }
 }
 
-/// Returns the hosts of a part that takes away: there a glob may match nothing, a name may not.
+/// Returns the hosts of a part that removes hosts: its glob may match nothing; a name must exist.
 fn excluded<'a>(part: &str, inventory: &'a Inventory) -> Result<Hosts<'a>, PatternError> {
     let glob = part.starts_with('~') || part.contains(['*', '?']);
     match one(part, inventory) {
@@ -167,18 +154,17 @@ fn excluded<'a>(part: &str, inventory: &'a Inventory) -> Result<Hosts<'a>, Patte
     }
 }
 
-/// Returns the hosts of one part.
 fn one<'a>(part: &str, inventory: &'a Inventory) -> Result<Hosts<'a>, PatternError> {
     let malformed =
         |why: &str| PatternError::Malformed { part: part.to_owned(), why: why.to_owned() };
     if part.is_empty() {
-        return Err(malformed("a name is missing behind `:`, `!` or `&`"));
+        return Err(malformed("missing name after `:`, `!` or `&`"));
     }
     if part.starts_with('@') {
-        return Err(malformed("files of names are not read"));
+        return Err(malformed("files of names are not supported"));
     }
     if part.starts_with(['!', '&']) {
-        return Err(malformed("one `!` or `&` is enough"));
+        return Err(malformed("duplicate `!` or `&`"));
     }
     if !part.starts_with('~')
         && let Some((base, index)) = subscript(part)
@@ -188,14 +174,14 @@ fn one<'a>(part: &str, inventory: &'a Inventory) -> Result<Hosts<'a>, PatternErr
             return picked(part, base, index, &of_base);
         }
         if let Index::One(_) = index {
-            // As a glob it would stand for other hosts than the ones that were meant.
+            // As a glob it would match hosts that were not meant.
             return Err(missing(base, inventory));
         }
         let names = ranges::expand_ranges(part).map_err(|why| malformed(&why))?;
         return names.iter().map(|name| known(name, inventory)).collect();
     }
     if let Some((base, from, to)) = old_slice(part) {
-        return Err(malformed(&format!("a slice is written `{base}[{from}:{to}]`")));
+        return Err(malformed(&format!("write a slice as `{base}[{from}:{to}]`")));
     }
     let hosts = matches(part, inventory).map_err(|why| malformed(&why))?;
     if hosts.is_empty() && !inventory.groups.contains_key(part) {
@@ -204,7 +190,7 @@ fn one<'a>(part: &str, inventory: &'a Inventory) -> Result<Hosts<'a>, PatternErr
     Ok(hosts)
 }
 
-/// Returns a host that must be there.
+/// Returns a host, which must exist.
 fn known<'a>(name: &str, inventory: &'a Inventory) -> Result<&'a HostName, PatternError> {
     let host = inventory.hosts.get_key_value(&HostName::new(name));
     host.map(|(host, _)| host).ok_or_else(|| missing(name, inventory))
@@ -219,16 +205,16 @@ fn missing(part: &str, inventory: &Inventory) -> PatternError {
     }
 }
 
-/// What stands in brackets behind a part.
+/// The brackets after a part.
 #[derive(Clone, Copy)]
 enum Index {
-    /// One host, counted from 0, or from the end with a minus.
+    /// One host, counted from 0, or from the end if negative.
     One(i64),
-    /// From one host to another, both included; to the last where there is no end.
+    /// From one host to another, both included; to the last if there is no end.
     Slice(usize, Option<usize>),
 }
 
-/// Splits `base[index]`; `None` where the brackets hold something else.
+/// Splits `base[index]`; `None` if the brackets contain something else.
 fn subscript(part: &str) -> Option<(&str, Index)> {
     let (base, index) = part.strip_suffix(']')?.rsplit_once('[')?;
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -243,8 +229,8 @@ fn subscript(part: &str) -> Option<(&str, Index)> {
     (!base.is_empty()).then_some((base, index))
 }
 
-/// Splits `base[from-to]`, which was a slice in old versions of Ansible: as a glob it would stand for
-/// other hosts.
+/// Splits `base[from-to]`, which was a slice in old versions of Ansible: as a glob it would match other
+/// hosts.
 fn old_slice(part: &str) -> Option<(&str, &str, &str)> {
     let (base, slice) = part.strip_suffix(']')?.rsplit_once('[')?;
     let (from, to) = slice.split_once('-')?;
@@ -276,8 +262,8 @@ fn picked<'a>(
     }
 }
 
-/// Returns the hosts of all groups that a name, glob or expression matches; and the hosts it
-/// matches, where it is more than a name or there is no such group. `Err` says what is wrong.
+/// Returns the hosts of all groups that a name, glob or expression matches, and the hosts it matches,
+/// if it is more than a name or there is no such group.
 fn matches<'a>(part: &str, inventory: &'a Inventory) -> Result<Hosts<'a>, String> {
     if part == "all" || part == "*" {
         let all = inventory.groups.get("all").into_iter().flatten();
@@ -302,7 +288,7 @@ fn matches<'a>(part: &str, inventory: &'a Inventory) -> Result<Hosts<'a>, String
     Ok(hosts)
 }
 
-/// Translates a shell glob to an expression, as Python's `fnmatch` does.
+/// Converts a shell glob to a regular expression, as Python's `fnmatch` does.
 fn glob(pattern: &str) -> String {
     let mut expression = String::from("^(?s:");
     let mut rest = pattern;
@@ -325,7 +311,7 @@ fn glob(pattern: &str) -> String {
     expression
 }
 
-/// Translates a character class; a `]` that comes first belongs to it.
+/// Converts a character class; a `]` that comes first belongs to it.
 fn class(rest: &str) -> Option<(String, &str)> {
     let negated = rest.starts_with('!');
     let inside = &rest[usize::from(negated)..];

@@ -1,44 +1,42 @@
-//! What runs the programs that print an inventory.
+//! The interface to what runs inventory programs.
 //!
-//! Nothing is run here: the reader of an inventory passes [`Programs`], and those who must not run
-//! anything pass [`NoPrograms`]. The one who runs a program limits its time and its output.
+//! Nothing is run here: a caller that allows programs passes [`Programs`], which also limits time and
+//! size; all others pass [`NoPrograms`].
 
 use std::path::Path;
 use std::time::Duration;
 
 use crate::file::MAX_BYTES;
 
-/// Maximum bytes of all answers of a program: as many as of an inventory file.
+/// Maximum size of all output of a program, in bytes: the same as of an inventory file.
 pub const MAX_ANSWER: usize = MAX_BYTES;
 
-/// Runs programs that print an inventory.
 pub trait Programs {
-    /// Runs a program in its own directory, with nothing to read and without a shell, and returns
-    /// what it printed. `Err` also where it ended otherwise than with 0.
+    /// Runs a program in its own directory, without input and without a shell, and returns its output.
+    /// A non-zero exit code is an error too.
     fn run(&mut self, program: &Path, arguments: &[&str]) -> Result<Vec<u8>, Failure>;
 }
 
-/// Why a program gave no inventory.
+/// Why a program did not return an inventory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// Whoever reads the inventory runs no programs.
+    /// The caller does not allow programs.
     NotRun,
-    /// It could not be begun, for this reason.
+    /// It could not be started, for this reason.
     NotStarted(String),
-    /// All its calls together took longer than they may.
+    /// All its calls together exceeded this time limit.
     Late(Duration),
     /// It printed more than this many bytes.
     TooLong(usize),
-    /// It ended badly.
     Ended {
-        /// How: `with 1`, `by KILL`.
+        /// The outcome: `with 1`, `by KILL`.
         how: String,
-        /// What it said on standard error, or the end of that.
+        /// Its standard error, or the end of it.
         said: String,
     },
 }
 
-/// Runs no program, whatever is asked.
+/// Never runs a program.
 #[derive(Clone, Copy, Debug)]
 pub struct NoPrograms;
 

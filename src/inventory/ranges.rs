@@ -1,32 +1,30 @@
 //! Host entries: `web[01:20].example.org`, `mail:2222`, `[2001:db8::1]:22`.
 //!
-//! The rules are Ansible's. Two are stricter: a range that holds nothing is a fault, and a colon
-//! that is part of neither a range, a port nor an IPv6 address is one.
+//! The rules are Ansible's, with two exceptions: an empty range is an error, and so is a colon that is
+//! not part of a range, a port or an IPv6 address.
 
 use std::net::Ipv6Addr;
 
-/// Most names one entry may stand for.
+/// Maximum number of names of one entry.
 pub(super) const MAX_NAMES: usize = 100_000;
 
-/// The hosts an entry stands for.
 #[derive(Debug, PartialEq)]
 pub(super) struct Expanded {
-    /// Their names.
     pub(super) names: Vec<String>,
-    /// The port that was written behind.
+    /// The port after the name.
     pub(super) port: Option<u16>,
 }
 
-/// Expands an entry; `Err` says why it cannot be read.
+/// Expands an entry; `Err` has the reason if it is invalid.
 pub(super) fn expand(entry: &str) -> Result<Expanded, String> {
     let (host, port) = split_port(entry)?;
     let names = expand_ranges(host)?;
     for name in &names {
         if name.contains(':') && !is_ipv6(name) {
             return Err(if name.ends_with(':') {
-                "it ends in `:`, and a port should follow".to_owned()
+                "missing port after `:`".to_owned()
             } else {
-                "the `:` is part of neither a port nor an IPv6 address".to_owned()
+                "unexpected `:` outside of a port or an IPv6 address".to_owned()
             });
         }
     }
@@ -39,14 +37,14 @@ pub(super) fn is_ipv6(name: &str) -> bool {
     address.parse::<Ipv6Addr>().is_ok()
 }
 
-/// Takes a port off the end: behind a bracketed address, or behind a name without other colons.
+/// Splits off the port after a bracketed address, or after a name without other colons.
 fn split_port(entry: &str) -> Result<(&str, Option<u16>), String> {
     let Some((head, digits)) = entry.rsplit_once(':') else {
         return Ok((entry, None));
     };
     let bracketed = head.strip_prefix('[').and_then(|head| head.strip_suffix(']'));
     if entry.starts_with('[') && entry.ends_with(']') && is_ipv6(&entry[1..entry.len() - 1]) {
-        return Err("an IPv6 address without a port stands without brackets".to_owned());
+        return Err("an IPv6 address without a port must not have brackets".to_owned());
     }
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Ok((entry, None));
@@ -58,7 +56,7 @@ fn split_port(entry: &str) -> Result<(&str, Option<u16>), String> {
     };
     match digits.parse() {
         Ok(port) if port > 0 => Ok((host, Some(port))),
-        _ => Err(format!("the port {digits} is not between 1 and 65535")),
+        _ => Err(format!("port {digits} is not between 1 and 65535")),
     }
 }
 
@@ -74,7 +72,7 @@ fn colon_outside_brackets(text: &str) -> bool {
     })
 }
 
-/// Expands all ranges of a name; a name without one stands for itself.
+/// Expands all ranges of a name; a name without ranges is returned as it is.
 pub(super) fn expand_ranges(text: &str) -> Result<Vec<String>, String> {
     let mut names = vec![String::new()];
     let mut rest = text;
@@ -83,7 +81,7 @@ pub(super) fn expand_ranges(text: &str) -> Result<Vec<String>, String> {
         if names.len().saturating_mul(values.len()) > MAX_NAMES {
             return Err(too_many());
         }
-        // What is behind the last range is put behind each name.
+        // The rest after the last range is added to each name.
         let more = match next_range(tail) {
             Some(_) => 0,
             None => tail.len(),
@@ -108,7 +106,7 @@ pub(super) fn expand_ranges(text: &str) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-/// Splits at the first brackets that hold a colon.
+/// Splits at the first brackets that contain a colon.
 fn next_range(text: &str) -> Option<(&str, &str, &str)> {
     let open = text.find('[')?;
     let close = open + text[open..].find(']')?;
@@ -116,7 +114,7 @@ fn next_range(text: &str) -> Option<(&str, &str, &str)> {
     inside.contains(':').then(|| (&text[..open], inside, &text[close + 1..]))
 }
 
-/// Lists what `begin:end` or `begin:end:step` stands for.
+/// Lists the values of `begin:end` or `begin:end:step`.
 fn values(range: &str) -> Result<Vec<String>, String> {
     let bounds: Vec<&str> = range.split(':').collect();
     let (begin, end, step) = match bounds[..] {
@@ -124,18 +122,18 @@ fn values(range: &str) -> Result<Vec<String>, String> {
         [begin, end, step] => match step.parse::<u64>() {
             Ok(step) if step > 0 => (begin, end, step),
             _ => {
-                return Err(format!("the step of `[{range}]` is not a whole number above 0"));
+                return Err(format!("the step of `[{range}]` is not a positive integer"));
             }
         },
         _ => {
-            return Err(format!("`[{range}]` is neither `[begin:end]` nor `[begin:end:step]`"));
+            return Err(format!("`[{range}]` must be `[begin:end]` or `[begin:end:step]`"));
         }
     };
     let begin = if begin.is_empty() { "0" } else { begin };
     if end.is_empty() {
         return Err(format!("`[{range}]` has no end"));
     }
-    let nothing = || format!("`[{range}]` ends before it begins");
+    let nothing = || format!("`[{range}]` ends before it starts");
     if let (Some(first), Some(last)) = (letter(begin), letter(end)) {
         if first > last {
             return Err(nothing());
@@ -149,7 +147,7 @@ fn values(range: &str) -> Result<Vec<String>, String> {
         digits.then(|| text.parse::<u64>().ok()).flatten()
     };
     let (Some(first), Some(last)) = (number(begin), number(end)) else {
-        return Err(format!("the bounds of `[{range}]` are neither two numbers nor two letters"));
+        return Err(format!("the bounds of `[{range}]` must be two numbers or two letters"));
     };
     let padded = begin.len() > 1 && begin.starts_with('0');
     if padded && begin.len() != end.len() {
@@ -168,13 +166,13 @@ fn values(range: &str) -> Result<Vec<String>, String> {
 
 const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-/// Returns the place of a single letter among Python's `ascii_letters`.
+/// Returns the index of a single letter in Python's `ascii_letters`.
 fn letter(text: &str) -> Option<usize> {
     (text.len() == 1).then(|| LETTERS.find(text)).flatten()
 }
 
 fn too_many() -> String {
-    format!("it stands for more than {MAX_NAMES} hosts")
+    format!("it has more than {MAX_NAMES} hosts")
 }
 
 #[cfg(test)]
@@ -207,7 +205,7 @@ mod tests {
         assert_eq!(names("web[1:2]:22"), "web1 web2 port 22");
         assert_eq!(names("[2001:db8::1]:22"), "2001:db8::1 port 22");
         assert_eq!(names("192.0.2.1:22"), "192.0.2.1 port 22");
-        assert_eq!(names("web:70000"), "error: the port 70000 is not between 1 and 65535");
+        assert_eq!(names("web:70000"), "error: port 70000 is not between 1 and 65535");
     }
 
     #[test]
@@ -220,18 +218,18 @@ mod tests {
     #[test]
     fn what_cannot_be_expanded_is_told() {
         for (entry, why) in [
-            ("b[5:1]", "`[5:1]` ends before it begins"),
-            ("b[c:a]", "`[c:a]` ends before it begins"),
+            ("b[5:1]", "`[5:1]` ends before it starts"),
+            ("b[c:a]", "`[c:a]` ends before it starts"),
             ("b[01:100]", "the bounds of `[01:100]` are padded to different widths"),
             ("b[1:]", "`[1:]` has no end"),
-            ("b[1:9:0]", "the step of `[1:9:0]` is not a whole number above 0"),
-            ("b[1:x]", "the bounds of `[1:x]` are neither two numbers nor two letters"),
-            ("b[1:2:3:4]", "`[1:2:3:4]` is neither `[begin:end]` nor `[begin:end:step]`"),
-            ("b[1:999999999999]", "it stands for more than 100000 hosts"),
-            ("b[1:999][1:999]", "it stands for more than 100000 hosts"),
-            ("web:", "it ends in `:`, and a port should follow"),
-            ("web:x", "the `:` is part of neither a port nor an IPv6 address"),
-            ("[::1]", "an IPv6 address without a port stands without brackets"),
+            ("b[1:9:0]", "the step of `[1:9:0]` is not a positive integer"),
+            ("b[1:x]", "the bounds of `[1:x]` must be two numbers or two letters"),
+            ("b[1:2:3:4]", "`[1:2:3:4]` must be `[begin:end]` or `[begin:end:step]`"),
+            ("b[1:999999999999]", "it has more than 100000 hosts"),
+            ("b[1:999][1:999]", "it has more than 100000 hosts"),
+            ("web:", "missing port after `:`"),
+            ("web:x", "unexpected `:` outside of a port or an IPv6 address"),
+            ("[::1]", "an IPv6 address without a port must not have brackets"),
         ] {
             assert_eq!(names(entry), format!("error: {why}"), "{entry}");
         }

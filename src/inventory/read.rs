@@ -1,19 +1,18 @@
-//! Inventory files to an [`Inventory`].
+//! Reads inventory files into an [`Inventory`].
 //!
-//! A file is YAML, INI or JSON; a directory is all inventory files in it. `group_vars/` and
-//! `host_vars/` beside them are read too. The rules are Ansible's: what it gives for an inventory
-//! is what comes out here; `tests/cases/inventories/DIFFERENCES.md` lists what is otherwise, with
-//! the reasons. The order of hosts is that of their first mention, in groups it is Ansible's.
-//! Nothing is decrypted.
+//! A file is YAML, INI or JSON; a directory is all inventory files in it. `group_vars/` and `host_vars/`
+//! next to them are read too. The rules and results are Ansible's;
+//! `tests/cases/inventories/DIFFERENCES.md` lists the differences and their reasons. Hosts are in the
+//! order in which they are named first; in groups the order is Ansible's. Nothing is decrypted.
 //!
 //! ```text
 //!  files -> ini | yaml -> Draft -> build -> Inventory
 //!           vars -----------'       '-- link
 //! ```
 //!
-//! All faults are collected; an inventory with an error is not given out, because a plan must not
-//! run on half of the hosts. Deliberately not here: processes. Who reads an inventory says whether
-//! programs are run, and brings along what runs them ([`Programs`]).
+//! All problems are collected. An inventory with an error is never returned, because a plan must not run
+//! on half of the hosts. Processes are not started here: the caller decides whether programs are run, and
+//! passes what runs them ([`Programs`]).
 
 use std::path::{Path, PathBuf};
 
@@ -30,15 +29,16 @@ use crate::source::{SourceId, Sources, Span};
 
 pub use crate::inventory::find::find;
 
-/// Names in a directory that Ansible does not take for inventories.
+/// Maximum nesting of directories; a link to its own parent ends here.
+/// Names in a directory that Ansible does not read as inventories.
 const NOT_INVENTORIES: [&str; 3] = ["group_vars", "host_vars", "vars_plugins"];
-/// Endings of files in a directory that Ansible does not take for inventories.
+/// Endings of files in a directory that Ansible does not read as inventories.
 const IGNORED_ENDINGS: [&str; 12] =
     [".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry"];
 
-/// Reads the inventory at a path, a file or a directory; a program is told of, and not run.
+/// Reads the inventory at a path, a file or a directory; a program is reported and not run.
 ///
-/// `shown` is the path as messages name it. `None` where there is an error among the diagnostics.
+/// `shown` is the path in messages. `None` if there is an error.
 pub fn read(
     path: &Path,
     shown: &str,
@@ -48,7 +48,7 @@ pub fn read(
     read_with(path, shown, &mut NoPrograms, sources, found)
 }
 
-/// Reads an inventory as [`read`] does, and runs what is a program by `programs`.
+/// Reads an inventory like [`read`]; `programs` runs inventory programs.
 pub fn read_with(
     path: &Path,
     shown: &str,
@@ -59,8 +59,8 @@ pub fn read_with(
     read_each(&[(path, shown)], programs, sources, found)
 }
 
-/// Reads several inventories as one, each as [`read_with`] does; what a later one says counts before
-/// what an earlier one says. A name with a comma that is no path is a list of hosts.
+/// Reads several inventories as one, each like [`read_with`]; later ones take precedence. A name with a
+/// comma that is not a path is a list of hosts.
 pub fn read_all(
     paths: &[PathBuf],
     programs: &mut dyn Programs,
@@ -81,7 +81,7 @@ fn read_each(
 ) -> Option<Inventory> {
     let shown: Vec<&str> = all.iter().map(|(_, shown)| *shown).collect();
     with_files(&shown.join(", "), programs, sources, found, |draft, files| {
-        // Of several inventories beside the same variables the last one says when these are read.
+        // If several inventories share a folder of variables, the last one determines when they are read.
         let mut folders = Vec::new();
         for (path, shown) in all {
             let disk = files.disk();
@@ -101,7 +101,7 @@ fn read_each(
     })
 }
 
-/// Takes a list of hosts, `web1,web2:2222`, as it stands on the command line.
+/// Reads a list of hosts from the command line: `web1,web2:2222`.
 fn listed(list: &str, draft: &mut Draft, files: &mut Files<'_>) {
     let id = files.sources.add("the list of hosts", list);
     let mut start = 0;
@@ -115,7 +115,7 @@ fn listed(list: &str, draft: &mut Draft, files: &mut Files<'_>) {
     }
 }
 
-/// Returns the folder whose variables belong to an inventory, and how it is shown.
+/// Returns the folder of the variables of an inventory, and its path for messages.
 fn folder(path: &Path, shown: &str, disk: &dyn FileSystem) -> (PathBuf, PathBuf) {
     if disk.is_directory(path) {
         return (path.to_owned(), shown.into());
@@ -124,7 +124,7 @@ fn folder(path: &Path, shown: &str, disk: &dyn FileSystem) -> (PathBuf, PathBuf)
     (parent(path), parent(Path::new(shown)))
 }
 
-/// Reads a text as the inventory at a path that tells its format: there are no files beside it.
+/// Reads a text as the inventory at a path, which shows its format; there are no other files.
 pub fn text(
     path: &Path,
     text: &str,
@@ -138,7 +138,7 @@ pub fn text(
     })
 }
 
-/// Builds the inventory of what is read into its draft.
+/// Builds the inventory from the files that were read into its draft.
 fn with_files(
     shown: &str,
     programs: &mut dyn Programs,
@@ -150,14 +150,14 @@ fn with_files(
     let mut draft = Draft::new();
     let mut files = Files::new(sources, programs, &mut own);
     read(&mut draft, &mut files);
-    // Names that stand in a file which could not be read would all be told as unknown.
+    // Names that are defined in an unreadable file would all be reported as unknown.
     let Files { usable, vaults, .. } = files;
     vars::tell_vaults(&vaults, sources, &mut own);
     let inventory = usable
         .then(|| build::build(&draft, shown, sources, &mut own))
         .flatten()
         .filter(|_| !own.has_errors());
-    // A message shows whole lines, and planrun has no use for these values.
+    // A message shows whole lines, and planrun does not use these values.
     for place in draft.secrets() {
         sources.blot(place);
     }
@@ -206,18 +206,18 @@ fn inventory(path: &Path, shown: &str, draft: &mut Draft, files: &mut Files<'_>,
     }
 }
 
-/// Reads one inventory file into the draft.
 fn file(path: &Path, shown: &str, draft: &mut Draft, files: &mut Files<'_>) {
     match files.executable(path) {
         Executable::Program | Executable::Binary if files.is_elsewhere(path) => {
-            let message = format!("`{shown}` is a link to a program outside of the inventory");
+            let message =
+                format!("`{shown}` is a symbolic link to a program outside of the inventory");
             let fault = Diagnostic::error(Code::UnsafeProgram, message);
-            files.fault(fault.help("copy the program into the folder, or name it by `-i` itself"));
+            files.fault(fault.help("copy the program to the folder, or pass it with `-i`"));
         }
         Executable::Binary if files.is_folder() => {
-            let message = format!("`{shown}` is a binary program, and is not run");
+            let message = format!("binary program `{shown}` was not run");
             let fault = Diagnostic::error(Code::UnsafeProgram, message);
-            files.fault(fault.help("move it out of the folder, or name it by `-i` itself"));
+            files.fault(fault.help("move it out of the folder, or pass it with `-i`"));
         }
         Executable::Program | Executable::Binary => script::read(path, shown, draft, files),
         Executable::No => text_file(path, shown, draft, files),
@@ -237,7 +237,7 @@ fn source(path: &Path, shown: &str, id: SourceId, draft: &mut Draft, files: &mut
     if text.starts_with(VAULT) {
         files.fault(
             Diagnostic::error(Code::VaultValue, format!("`{shown}` is encrypted by a vault"))
-                .help("decrypt it: planrun opens no vault"),
+                .help("decrypt it: planrun cannot decrypt vaults"),
         );
         return;
     }
@@ -250,8 +250,11 @@ fn source(path: &Path, shown: &str, id: SourceId, draft: &mut Draft, files: &mut
         }
         Format::Ini => ini::read(id, text, draft, files.found),
         Format::Toml => files.fault(
-            Diagnostic::error(Code::InventoryFormat, format!("`{shown}` is TOML"))
-                .help("write it as YAML, or save it as JSON: `ansible-inventory -i FILE --list`"),
+            Diagnostic::error(
+                Code::InventoryFormat,
+                format!("TOML inventories are not supported: `{shown}`"),
+            )
+            .help("write it as YAML, or save it as JSON: `ansible-inventory -i FILE --list`"),
         ),
     }
 }
@@ -264,7 +267,7 @@ enum Format {
     Toml,
 }
 
-/// Tells the format of a file by its extension, or else by the first line that says something.
+/// Returns the format of a file by its extension, or by its first line that is not empty or a comment.
 fn format_of(path: &Path, text: &str) -> Format {
     match path.extension().map(std::ffi::OsStr::as_encoded_bytes) {
         Some(b"yaml" | b"yml") => return Format::Yaml,

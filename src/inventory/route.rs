@@ -1,64 +1,59 @@
-//! What an inventory says of the way to a host that planrun does not take.
+//! Routes to a host that an inventory requires and planrun does not support.
 //!
-//! Another way is another host: a container behind `docker`, a machine behind a jump host that has
-//! the same address as one in the operator's own network. So planrun connects to no host whose
-//! variables name a way it does not know. Deliberately not here: which hosts a plan works on;
-//! `resolve` asks for those.
+//! Another route may lead to another host: a container behind `docker`, or a machine behind a jump host
+//! with an address of the operator's own network. So planrun connects to no host whose variables require
+//! an unknown route. `resolve` checks the hosts that a plan needs.
 
 use serde_json::Value;
 
 use crate::inventory::{Connection, Host, Link, words};
 use crate::source::Span;
 
-/// The variables that hold options of `ssh`.
+/// The variables with options of `ssh`.
 const OPTIONS: [&str; 3] =
     ["ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args"];
-/// The variables that hold a command to connect through.
+/// The variables with a command to connect through.
 const PROXIES: [&str; 4] = [
     "ansible_libssh_proxy_command",
     "ansible_paramiko_proxy_command",
     "ansible_paramiko_ssh_proxy_command",
     "ansible_ssh_proxy_command",
 ];
-/// Options of `ssh` that are followed by an argument.
+/// Options of `ssh` that have an argument.
 const WITH_ARGUMENT: &str = "BDEFIJLOPQRSWbceilmopw";
 
-/// A variable that names a way to a host that planrun does not take.
+/// A variable that requires an unsupported route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
-    /// The variable.
     pub variable: String,
-    /// Where its value is, if that is at hand.
+    /// The span of its value, if it is available.
     pub place: Option<Span>,
-    /// Where it was written.
     pub origin: String,
-    /// What it asks for.
     pub way: Way,
 }
 
-/// A way to a host that planrun does not take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// A connection that is neither `ssh` nor `local`.
+    /// A connection other than `ssh` and `local`.
     Connection(String),
-    /// Through another host, by this option.
+    /// Through another host, with this option.
     Hop(String),
-    /// To another address, port or user than the variables of the host say, by this option.
+    /// To another address, port or user than the variables of the host have, with this option.
     Other(String),
-    /// By another program than `ssh`.
+    /// With another program than `ssh`.
     Program,
-    /// It cannot be read: a template, a value that a vault encrypted, a quote that is not closed.
+    /// Unreadable: a template, a value that a vault has encrypted, an unclosed quote.
     Unknown,
 }
 
 impl Host {
-    /// Returns the variables that name another way to the host than planrun would take.
+    /// Returns the variables that require another route to the host.
     pub fn obstacles(&self) -> Vec<Obstacle> {
         if self.link.connection != Connection::Ssh {
             return Vec::new();
         }
         let open = self.vars.iter().filter_map(|(name, variable)| {
-            // planrun's own word for the connection is the last word.
+            // planrun's own variable takes precedence.
             let is_settled =
                 name == "ansible_connection" && self.vars.contains_key("planrun_connection");
             let way = way(name, &variable.value, Some(&self.link)).filter(|_| !is_settled)?;
@@ -76,13 +71,13 @@ impl Host {
     }
 }
 
-/// Whether a variable may name a way to a host.
+/// Whether a variable may require a route.
 fn is_route(name: &str) -> bool {
     OPTIONS.contains(&name) || PROXIES.contains(&name) || name == "ansible_ssh_executable"
 }
 
-/// Returns the way that the value of a variable names, if planrun does not take it. `link` is that
-/// of the host; without one, options that may say the same as the link are not held against it.
+/// Returns the unsupported route that the value of a variable requires. `link` is that of the host;
+/// without it, options that may agree with the link are allowed.
 pub(super) fn way(name: &str, value: &Value, link: Option<&Link>) -> Option<Way> {
     let text = match value {
         Value::Null => return None,
@@ -116,19 +111,19 @@ pub(super) fn way(name: &str, value: &Value, link: Option<&Link>) -> Option<Way>
     }
 }
 
-/// Whether Ansible means by this connection what planrun does.
+/// Whether this connection means the same in Ansible and planrun.
 pub(super) fn is_known(connection: &str) -> bool {
     let name = connection.strip_prefix("ansible.builtin.");
     let name = name.or_else(|| connection.strip_prefix("ansible.legacy.")).unwrap_or(connection);
     matches!(name, "local" | "ssh" | "smart" | "paramiko" | "paramiko_ssh")
 }
 
-/// Reads options as `ssh` does.
+/// Reads options like `ssh` does.
 fn options(words: &[String], link: Option<&Link>) -> Option<Way> {
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let Some(letters) = word.strip_prefix('-').filter(|letters| !letters.is_empty()) else {
-            // To `ssh` this is the name of a host.
+            // For `ssh` this is the name of a host.
             return Some(Way::Other(word.clone()));
         };
         for (at, letter) in letters.char_indices() {

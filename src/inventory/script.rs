@@ -1,7 +1,7 @@
-//! Programs that print an inventory (Ansible's inventory scripts): their answers into the draft of one.
+//! Reads the output of inventory programs (Ansible's inventory scripts) into a draft.
 //!
-//! A program is called with `--list`; if its answer has no `_meta.hostvars`, it is called with
-//! `--host NAME` for each host it named.
+//! A program is called with `--list`. If its output has no `_meta.hostvars`, it is called with
+//! `--host NAME` for each host.
 
 use std::path::Path;
 
@@ -17,10 +17,10 @@ use crate::inventory::yaml;
 use crate::inventory::yaml::Shape;
 use crate::source::{SourceId, Span};
 
-/// Most lines of what a program said on standard error that are told.
+/// Maximum number of lines of standard error that are shown.
 const MAX_SAID: usize = 12;
 
-/// Asks a program for its hosts and takes them into the draft.
+/// Calls a program and reads its hosts into the draft.
 pub(super) fn read(path: &Path, shown: &str, draft: &mut Draft, files: &mut Files<'_>) {
     let Some(id) = ask(path, shown, &["--list"], files) else {
         return;
@@ -29,9 +29,9 @@ pub(super) fn read(path: &Path, shown: &str, draft: &mut Draft, files: &mut File
         return;
     };
     if !matches!(root.value, Value::Map(_)) {
-        let fault = format!("`{shown} --list` prints {}, not a mapping of groups", root.kind());
+        let fault = format!("`{shown} --list` must print a mapping of groups, not {}", root.kind());
         let fault = Diagnostic::error(Code::InventoryProgram, fault).at(root.span, "");
-        files.fault(fault.help("let it print `{\"web\": {\"hosts\": [\"web1\"]}}`"));
+        files.fault(fault.help("change it to print `{\"web\": {\"hosts\": [\"web1\"]}}`"));
         return;
     }
     let has_vars = root.get("_meta").is_some_and(|meta| meta.get("hostvars").is_some());
@@ -44,7 +44,7 @@ pub(super) fn read(path: &Path, shown: &str, draft: &mut Draft, files: &mut File
         if draft.is_full() {
             return;
         }
-        // A name that was refused has been told already.
+        // A rejected name was reported already.
         if !draft.hosts.contains_key(&name) {
             continue;
         }
@@ -63,15 +63,18 @@ pub(super) fn read(path: &Path, shown: &str, draft: &mut Draft, files: &mut File
             let vars = yaml::given(root.entries(), &sealed, files.sources, Shape::Listed);
             give(&mut host.vars, vars);
         } else {
-            let fault = format!("`{shown} --host {name}` prints {}", root.kind());
+            let fault =
+                format!("`{shown} --host {name}` must print a mapping, not {}", root.kind());
             let fault = Diagnostic::error(Code::InventoryProgram, fault).at(root.span, "");
-            files.fault(fault.help("let it print a mapping of variables, `{}` for none"));
+            files.fault(
+                fault.help("change it to print a mapping of variables, or `{}` if there are none"),
+            );
             return;
         }
     }
 }
 
-/// Returns the hosts that the groups of an answer name, each once.
+/// Returns the hosts of the groups in an answer, each once.
 fn names(root: &Node) -> Vec<String> {
     let mut names = indexmap::IndexSet::new();
     let groups = root.entries().iter().filter(|entry| entry.key != "_meta");
@@ -84,7 +87,7 @@ fn names(root: &Node) -> Vec<String> {
     names.into_iter().collect()
 }
 
-/// Asks a program one thing; its answer becomes a text among the sources.
+/// Calls a program; its output becomes a source text.
 fn ask(path: &Path, shown: &str, words: &[&str], files: &mut Files<'_>) -> Option<SourceId> {
     let command = format!("{shown} {}", words.join(" "));
     match files.programs.run(path, words) {
@@ -92,16 +95,16 @@ fn ask(path: &Path, shown: &str, words: &[&str], files: &mut Files<'_>) -> Optio
             if let Ok(text) = String::from_utf8(bytes) {
                 return Some(files.sources.add(command, text));
             }
-            let message = format!("what `{command}` prints is not UTF-8 text");
+            let message = format!("the output of `{command}` is not valid UTF-8");
             let fault = Diagnostic::error(Code::InventoryProgram, message);
-            files.fault(fault.help("let it print JSON in UTF-8"));
+            files.fault(fault.help("change it to print JSON in UTF-8"));
         }
         Err(failure) => files.fault(told(&failure, shown, &command)),
     }
     None
 }
 
-/// Reads an answer, which must be JSON to the letter.
+/// Parses the output, which must be strictly valid JSON.
 fn parse(id: SourceId, shown: &str, files: &mut Files<'_>) -> Option<(Node, Sealed)> {
     let source = files.sources.get(id);
     let (text, command) = (source.text(), source.path());
@@ -114,14 +117,14 @@ fn parse(id: SourceId, shown: &str, files: &mut Files<'_>) -> Option<(Node, Seal
         let width = text[at..].chars().next().map_or(0, char::len_utf8);
         let why = error.to_string();
         let why = why.split(" at line ").next().unwrap_or(&why).to_owned();
-        let message = format!("what `{command}` prints is not JSON");
+        let message = format!("the output of `{command}` is not valid JSON");
         let fault = Diagnostic::error(Code::InventoryProgram, message);
         let fault = if text.trim().is_empty() {
-            fault.help("let it print `{}` where there is nothing to say")
+            fault.help("change it to print `{}` if there are no variables")
         } else {
             fault.at(Span::new(id, at, at + width), why)
         };
-        let help = format!("let the program print JSON and nothing else: run `{shown} --list`");
+        let help = format!("change it to print only JSON; to see its output, run `{shown} --list`");
         files.fault(fault.help(help));
         return None;
     }
@@ -130,40 +133,38 @@ fn parse(id: SourceId, shown: &str, files: &mut Files<'_>) -> Option<(Node, Seal
     root.map(|root| (root, Sealed::default()))
 }
 
-/// Words a failure.
+/// Returns the diagnostic of a failure.
 fn told(failure: &Failure, shown: &str, command: &str) -> Diagnostic {
     let fault = |message: String| Diagnostic::error(Code::InventoryProgram, message);
     match failure {
         Failure::NotRun => Diagnostic::error(
             Code::ExecutableInventory,
-            format!("`{shown}` is a program, and is not run here"),
+            format!("inventory program `{shown}` was not run"),
         )
         .help(format!(
-            "save what it gives, and name that file: \
+            "save its output, and use that file: \
              `planrun inventory {shown} --format json > hosts.json`"
         ))
-        .help("if it is no program, take the right to execute it away: `chmod -x`"),
-        Failure::NotStarted(why) => fault(format!("`{command}` cannot be run: {why}"))
-            .help("look at its first line, `#!`, and at its permissions"),
+        .help("if it is not a program, make it not executable: `chmod -x`"),
+        Failure::NotStarted(why) => fault(format!("cannot run `{command}`: {why}"))
+            .help("check its `#!` line and its permissions"),
         Failure::Late(patience) => {
             let patience = duration::show(*patience);
-            fault(format!("`{command}` was ended: the program takes longer than {patience}"))
-                .help("let `--list` print `_meta`, so that it is not asked for each host")
-                .help("or give it more time: `--inventory-timeout 2m`")
+            fault(format!("`{command}` exceeded its timeout of {patience}"))
+                .help("change `--list` to print `_meta`, so that it is called only once")
+                .help("or increase the timeout: `--inventory-timeout 2m`")
         }
-        Failure::TooLong(bytes) => {
-            fault(format!("`{command}` was ended: the program prints more than {bytes} bytes"))
-                .help("let it print fewer variables, or split it")
-        }
+        Failure::TooLong(bytes) => fault(format!("`{command}` printed more than {bytes} bytes"))
+            .help("change it to print fewer variables, or split it"),
         Failure::Ended { how, said } => {
-            let fault = fault(format!("`{command}` ended {how}"));
+            let fault = fault(format!("`{command}` failed {how}"));
             let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
             let last = lines.len().saturating_sub(MAX_SAID);
             let said = lines[last..].join("\n");
             if said.is_empty() {
-                fault.help("run it by hand: it said nothing")
+                fault.help("run it by hand: it printed no message")
             } else {
-                fault.help(format!("see what it said:\n{said}"))
+                fault.help(format!("see its standard error:\n{said}"))
             }
         }
     }

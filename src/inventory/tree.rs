@@ -1,7 +1,7 @@
-//! How groups hang together: parents, depths, and the faults of that.
+//! The graph of groups: parents, depths, and its errors.
 //!
-//! Groups are a graph without cycles under `all`; a group may have several parents. Its depth is
-//! the longest way from `all`, because that is what decides between two groups in Ansible.
+//! Groups are a graph without cycles under `all`; a group may have several parents. Its depth is the
+//! longest path from `all`, because Ansible compares groups by that.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -10,24 +10,23 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::inventory::draft::{ALL, Draft, UNGROUPED};
 use crate::source::Span;
 
-/// Deepest nesting of groups.
+/// Maximum nesting of groups.
 const MAX_DEPTH: usize = 64;
 
-/// How groups hang together.
 pub(super) struct Tree {
     /// The parents of each group; none for `all`.
     parents: Vec<Vec<usize>>,
-    /// The children of each group, in the order they were put in; `ungrouped` comes first in `all`.
+    /// The children of each group, in order; `ungrouped` is first in `all`.
     pub(super) children: Vec<Vec<usize>>,
-    /// Which counts more: their places in the order of depth (the longest way from `all`),
-    /// `ansible_group_priority` and name.
+    /// Their precedence: the rank of each by depth (the longest path from `all`), `ansible_group_priority`
+    /// and name.
     ranks: Vec<usize>,
-    /// Which groups were met on a way upwards, by the number of the way.
+    /// The groups that were visited, by the number of the visit.
     met: RefCell<(usize, Vec<usize>)>,
 }
 
 impl Tree {
-    /// Brings the groups into an order; `None` (and a diagnostic) where that cannot be done.
+    /// Orders the groups; `None` (and a diagnostic) if that is impossible.
     pub(super) fn new(draft: &Draft, found: &mut Diagnostics) -> Option<Self> {
         let count = draft.groups.len();
         let mut parents = vec![Vec::new(); count];
@@ -63,9 +62,9 @@ impl Tree {
         if let Some(deep) = depths.iter().position(|&depth| depth > MAX_DEPTH) {
             let place = draft.groups[deep].place;
             let message = format!("groups are nested deeper than {MAX_DEPTH}");
-            let fault = Diagnostic::error(Code::NestedTooDeep, message).help("make them flatter");
+            let fault = Diagnostic::error(Code::NestedTooDeep, message).help("nest fewer groups");
             found.push(match place {
-                Some(place) => fault.at(place, "this one is too deep"),
+                Some(place) => fault.at(place, "nested too deep"),
                 None => fault,
             });
             return None;
@@ -78,7 +77,7 @@ impl Tree {
         })
     }
 
-    /// Returns groups with all their parents, each once, those that count more behind the others.
+    /// Returns groups with all their parents, each once, stronger ones later.
     pub(super) fn with_parents(&self, direct: &[usize]) -> Vec<usize> {
         let (way, met) = &mut *self.met.borrow_mut();
         *way += 1;
@@ -95,7 +94,7 @@ impl Tree {
     }
 }
 
-/// Returns the place of each group in the order in which they count.
+/// Returns the rank of each group by precedence.
 fn ranks(draft: &Draft, depths: &[usize]) -> Vec<usize> {
     let key = |group: usize| {
         let named = draft.groups.get_index(group);
@@ -110,7 +109,7 @@ fn ranks(draft: &Draft, depths: &[usize]) -> Vec<usize> {
     ranks
 }
 
-/// Words a cycle: a group that still waits has a parent that does, so the way up leads into one.
+/// Returns the error of a cycle: a group that still waits has a waiting parent, and so on.
 fn cycle(draft: &Draft, parents: &[Vec<usize>], waiting: &[usize], start: usize) -> Diagnostic {
     let mut way = vec![start];
     let mut seen: HashMap<usize, usize> = HashMap::from([(start, 0)]);
@@ -125,7 +124,7 @@ fn cycle(draft: &Draft, parents: &[Vec<usize>], waiting: &[usize], start: usize)
         way.push(parent);
         group = parent;
     };
-    // The way went up; read downwards it is parent before child.
+    // The path went upwards; reversed it is parent before child.
     let mut around: Vec<usize> = way[first..].iter().rev().copied().collect();
     around.extend(around.first().copied());
     let name = |group: usize| draft.groups.get_index(group).map_or("", |(name, _)| name);
@@ -144,5 +143,5 @@ fn cycle(draft: &Draft, parents: &[Vec<usize>], waiting: &[usize], start: usize)
     for (index, (place, label)) in edges.into_iter().enumerate() {
         fault = if Some(index) == last { fault.at(place, label) } else { fault.also(place, label) };
     }
-    fault.help("take one of them out of the other")
+    fault.help("break the cycle: remove one of them from the other")
 }

@@ -1,22 +1,22 @@
-//! Names of users, as `ssh` logs them in and `sudo -u` takes them.
+//! User names that `ssh` and `sudo -u` accept.
 //!
-//! Which users there are is the host's to say: those of a directory are `ops@example.org` or
-//! `CORP\\ops`, those of a gateway `ops%web1`, a number is `#1000`. A name goes to the host as one
-//! quoted argument; what could be taken as an option, ends a word of a shell or cannot be seen is
-//! refused nevertheless, so that a slip of the pen is found here.
+//! Only the host knows its users: those of a directory are `ops@example.org` or `CORP\\ops`, those of a
+//! gateway `ops%web1`, a number is `#1000`. A name is sent to the host as one quoted argument. Names that
+//! a program could mistake for an option, that end a word of a shell, or that are invisible are still
+//! rejected, so that a typo is found here.
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Span;
 
-/// Longest name, in bytes; Linux takes 32, directories 256.
+/// Longest name, in bytes; Linux allows 32, directories 256.
 const MAX_BYTES: usize = 256;
 
-/// Whether a text may be the name of a user.
+/// Whether a string may be the name of a user.
 pub fn is_user(name: &str) -> bool {
     wrong(name).is_none()
 }
 
-/// Returns what keeps a text from being the name of a user.
+/// Returns why a string cannot be the name of a user.
 fn wrong(name: &str) -> Option<String> {
     if name.is_empty() {
         return Some("is empty".to_owned());
@@ -25,26 +25,26 @@ fn wrong(name: &str) -> Option<String> {
         return Some(format!("is longer than {MAX_BYTES} bytes"));
     }
     if name.starts_with('-') {
-        return Some("begins with `-`".to_owned());
+        return Some("starts with `-`".to_owned());
     }
     if let Some(number) = name.strip_prefix('#') {
         let is_number = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit());
-        return (!is_number).then(|| "`#` and no number".to_owned());
+        return (!is_number).then(|| "has `#` without a number".to_owned());
     }
-    // The account of a machine ends in `$`.
+    // The name of a machine account ends in `$`.
     let body = name.strip_suffix('$').unwrap_or(name);
     let is_allowed = |c: char| c.is_alphanumeric() || "_.-@\\+%:/~=".contains(c);
     let character = body.chars().find(|&c| !is_allowed(c));
-    character.map(|character| format!("holds {character:?}"))
+    character.map(|character| format!("contains {character:?}"))
 }
 
-/// Words the fault of a name that is not [allowed](is_user); `what` is what it was to be.
+/// Returns the error of a name that is not [allowed](is_user); `what` is what it names.
 pub(super) fn unsafe_user(name: &str, what: &str, place: Span) -> Diagnostic {
-    let message = format!("`{name}` cannot be {what}");
+    let message = format!("invalid {what} `{name}`");
     Diagnostic::error(Code::UnsafeName, message)
         .at(place, wrong(name).unwrap_or_default())
-        .help("use letters, digits and `_.-@\\+%:/~=`, and no `-` at the beginning")
-        .help("this keeps a name from being taken as an option by a program it is handed to")
+        .help("use letters, digits and `_.-@\\+%:/~=`, and do not start with `-`")
+        .help("a program must not mistake a name for an option")
 }
 
 #[cfg(test)]

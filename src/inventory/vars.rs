@@ -1,8 +1,8 @@
-//! `group_vars/` and `host_vars/` beside an inventory.
+//! `group_vars/` and `host_vars/` next to an inventory.
 //!
-//! For a group or host NAME that is the first there is of `NAME`, `NAME.yml`, `NAME.yaml` and
-//! `NAME.json`; a directory stands for all files in it, in the order of their names. Files for
-//! names that are not in the inventory are left alone: several inventories may share a directory.
+//! The variables of a group or host NAME are in the first that exists of `NAME`, `NAME.yml`,
+//! `NAME.yaml` and `NAME.json`; a directory means all files in it, by name. Files for names that are not
+//! in the inventory are ignored: several inventories may share a directory.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -13,12 +13,12 @@ use crate::inventory::files::Files;
 use crate::inventory::yaml;
 use crate::source::{SourceId, Sources, Span};
 
-/// What may stand behind a name, in the order it is tried.
+/// What may follow a name, in the order of the search.
 const ENDINGS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
 
-/// How a file begins that a vault has encrypted.
+/// The start of a file that a vault has encrypted.
 pub(super) const VAULT: &str = "$ANSIBLE_VAULT;";
-/// Most of them that are named.
+/// Maximum number of such files in one message.
 const MAX_NAMED: usize = 3;
 
 /// Reports the files that a vault has encrypted, all at once: an inventory may have dozens.
@@ -40,12 +40,11 @@ pub(super) fn tell_vaults(vaults: &[SourceId], sources: &Sources, found: &mut Di
     let line = Span::new(first, 0, text.find('\n').unwrap_or(text.len()));
     found.push(
         Diagnostic::warning(Code::VaultValue, message)
-            .at(line, "planrun opens no vault")
-            .help("give the values that a plan needs as its inputs, `sensitive: true`"),
+            .at(line, "planrun cannot decrypt vaults")
+            .help("pass the values to the plan as inputs with `sensitive: true`"),
     );
 }
 
-/// A directory of variables and what is in it.
 pub(super) struct VarsDir<'a> {
     path: &'a Path,
     shown: &'a str,
@@ -53,7 +52,7 @@ pub(super) struct VarsDir<'a> {
 }
 
 impl<'a> VarsDir<'a> {
-    /// Lists a directory; `None` where there is none.
+    /// Lists a directory; `None` if it does not exist.
     pub(super) fn open(path: &'a Path, shown: &'a str, files: &mut Files<'_>) -> Option<Self> {
         if !files.disk().is_directory(path) {
             return None;
@@ -62,7 +61,7 @@ impl<'a> VarsDir<'a> {
         Some(Self { path, shown, names })
     }
 
-    /// Reads what is there for a group or a host.
+    /// Reads the variables of a group or a host.
     pub(super) fn read(&self, name: &str, vars: &mut Vars, files: &mut Files<'_>) {
         let there = |ending: &&&str| self.names.contains(&format!("{name}{ending}"));
         let mut present = ENDINGS.iter().filter(there);
@@ -71,11 +70,11 @@ impl<'a> VarsDir<'a> {
         };
         let file = format!("{name}{ending}");
         for unread in present {
-            let message = format!("`{}/{name}{unread}` is not read", self.shown);
-            files.found.push(Diagnostic::warning(Code::ShadowedVars, message).help(format!(
-                "`{}/{file}` comes first: put all of it into one of them",
-                self.shown
-            )));
+            let message = format!("`{}/{name}{unread}` is ignored", self.shown);
+            files.found.push(
+                Diagnostic::warning(Code::ShadowedVars, message)
+                    .help(format!("`{}/{file}` takes precedence: merge the files", self.shown)),
+            );
         }
         let path = self.path.join(&file);
         read_path(&path, &format!("{}/{file}", self.shown), vars, files, 0);

@@ -2,22 +2,21 @@
 
 use std::ops::Range;
 
-/// A word and where it is written.
+/// A word and its location.
 #[derive(Debug, PartialEq)]
 pub(super) struct Word {
-    /// The word without its quotes.
     pub(super) text: String,
-    /// Its bytes in the line, quotes included.
+    /// Its range in the line, with quotes.
     pub(super) range: Range<usize>,
 }
 
-/// Splits a line. `#` ends it, in the middle of a word too; `Err` holds the reason and the byte
-/// where the fault begins.
+/// Splits a line. `#` ends it, also in the middle of a word; `Err` has the reason and the offset of the
+/// error.
 pub(super) fn split(line: &str) -> Result<Vec<Word>, (&'static str, usize)> {
     split_at(line, true)
 }
 
-/// Splits options for a program, in which `#` is a character like any other.
+/// Splits options for a program; `#` is not special.
 pub(super) fn split_all(line: &str) -> Result<Vec<String>, (&'static str, usize)> {
     let words = split_at(line, false)?;
     Ok(words.into_iter().map(|word| word.text).collect())
@@ -52,7 +51,7 @@ fn split_at(line: &str, comments: bool) -> Result<Vec<Word>, (&'static str, usiz
     Ok(words)
 }
 
-/// Takes what stands up to the closing quote; `None` where there is none.
+/// Reads up to the closing quote; `None` if there is none.
 fn quoted(
     quote: char,
     characters: &mut std::str::CharIndices<'_>,

@@ -1,9 +1,9 @@
-//! YAML and JSON into the [`Draft`].
+//! Reads YAML and JSON into the [`Draft`].
 //!
-//! Two shapes are known. Ansible's YAML: a group is a mapping of `hosts`, `children` and `vars`,
-//! nested. And, in JSON only, what `ansible-inventory --list` prints: lists of host and group names
-//! with the variables of the hosts under `_meta`. Here too are the mappings of `group_vars` and
-//! `host_vars`, and the words for what a vault holds.
+//! There are two formats. In Ansible's YAML, a group is a mapping of `hosts`, `children` and `vars`,
+//! nested. In JSON only, there is also the output of `ansible-inventory --list`: lists of host and group
+//! names, and the variables of hosts under `_meta`. The mappings of `group_vars` and `host_vars` are
+//! read here too.
 
 mod meant;
 
@@ -21,25 +21,23 @@ use crate::schema::foreign::file::recognise;
 use crate::schema::kind::{Kind, Sign};
 use crate::source::{SourceId, Sources, Span};
 
-/// The first key of an inventory that planrun has printed. Its groups hold all their hosts, those of
-/// their children included, and its variables are those after precedence.
+/// The first key of an inventory that planrun has printed. Its groups list all hosts, also those of
+/// their children, and precedence was already applied to its variables.
 pub const PRINTED: &str = "planrun_inventory";
-/// How such a text begins, if it is YAML.
+/// The start of such a text, if it is YAML.
 const MARK: &str = "planrun_inventory:";
 
-/// The keys a group may have.
 const KEYS: [&str; 3] = ["hosts", "children", "vars"];
 
-/// Which of the two shapes is read.
+/// The format that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// Ansible's YAML.
     Nested,
-    /// That, and the lists of `ansible-inventory --list`.
+    /// Also the lists of `ansible-inventory --list`.
     Listed,
 }
 
-/// Reads an inventory file. Returns whether its text could be parsed.
+/// Reads an inventory file. Returns whether its syntax is valid.
 pub(super) fn read(
     id: SourceId,
     shape: Shape,
@@ -54,8 +52,8 @@ pub(super) fn read(
     true
 }
 
-/// Takes the groups of a file or of an answer into the draft.
-#[expect(clippy::needless_pass_by_value, reason = "it is of no use to anybody afterwards")]
+/// Reads the groups of a file or of a program's output into the draft.
+#[expect(clippy::needless_pass_by_value, reason = "it is not needed afterwards")]
 pub(super) fn take(
     id: SourceId,
     root: Node,
@@ -70,14 +68,14 @@ pub(super) fn take(
         Value::Null => found.push(
             Diagnostic::error(Code::EmptyInventory, "the inventory is empty")
                 .at(root.span, "")
-                .help("write a group with its hosts: `web: {hosts: {web1: {}}}`"),
+                .help("add a group with its hosts: `web: {hosts: {web1: {}}}`"),
         ),
         Value::Map(entries) => match other_kind(entries, sources.get(id).text()) {
             Some(kind) => {
-                let message = format!("this is a {} of planrun, not an inventory", kind.name());
+                let message = format!("this is a planrun {}, not an inventory", kind.name());
                 let help = "an inventory names groups and their hosts: `web: {hosts: {web1: {}}}`";
                 let fault = Diagnostic::error(Code::InventoryShape, message);
-                found.push(fault.at(entries[0].key_span, "this gives it away").help(help));
+                found.push(fault.at(entries[0].key_span, "identified by this key").help(help));
             }
             None => reader.groups(entries),
         },
@@ -92,7 +90,7 @@ pub(super) fn take(
             let text = sources.get(id).text();
             let diagnostic = shape_fault("the inventory", &root, "a mapping of groups");
             found.push(if text.contains("\n[") || text.starts_with('[') {
-                diagnostic.help("if this is an INI inventory, let its name end in `.ini`")
+                diagnostic.help("if this is an INI inventory, rename it to end in `.ini`")
             } else {
                 diagnostic.help("write a group with its hosts: `web: {hosts: {web1: {}}}`")
             });
@@ -100,7 +98,7 @@ pub(super) fn take(
     }
 }
 
-/// Returns what a file is that has the keys of another kind, and a version: groups have none.
+/// Returns the kind of a file that has the keys of another kind, and a version: groups have none.
 fn other_kind(entries: &[Entry], text: &str) -> Option<Kind> {
     let is_version =
         |entry: &Entry| entry.key == "version" && matches!(entry.value.value, Value::Int(_));
@@ -123,14 +121,14 @@ pub(super) fn read_vars(
         Value::Map(entries) => give(vars, given(entries, &sealed, sources, Shape::Nested)),
         _ => found.push(
             shape_fault("the file", &root, "a mapping of variables")
-                .help("write one `name: value` a line"),
+                .help("write one `name: value` per line"),
         ),
     }
     true
 }
 
-/// Parses a text, by the rules of JSON where it is JSON, as Ansible does, and where planrun has
-/// written it. A tag that Ansible does not know either is told in words of an inventory.
+/// Parses a text. As in Ansible, JSON is read by the rules of JSON; so is text that planrun has printed.
+/// A tag that Ansible does not know is reported in terms of an inventory.
 fn parse(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<(Node, Sealed)> {
     let text = sources.get(id).text();
     if text.starts_with(MARK) || serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
@@ -145,15 +143,15 @@ fn parse(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<(No
             let path = Path::new(sources.get(id).path());
             let is_json = path.extension().is_some_and(|ending| ending == "json");
             if is_json {
-                "this is not JSON".clone_into(&mut one.message);
-                let help = "put `,` between two items, and double quotes around each text";
+                "invalid JSON".clone_into(&mut one.message);
+                let help = "put `,` between items, and double quotes around strings";
                 one.help = vec![help.to_owned()];
             } else if text.starts_with('[') || text.contains("\n[") {
-                one.help = vec!["if it is an INI inventory, let its name end in `.ini`".to_owned()];
+                one.help = vec!["if it is an INI inventory, rename it to end in `.ini`".to_owned()];
             }
         }
         if one.code == Code::YamlTag {
-            "this tag is not known".clone_into(&mut one.message);
+            "unknown tag".clone_into(&mut one.message);
             one.help = vec![
                 "remove the `!tag`; `!vault` and `!unsafe` are known, and `!!str` and its like"
                     .to_owned(),
@@ -187,7 +185,7 @@ pub(super) fn given(
     })
 }
 
-/// Whether a value holds what Ansible prints for an encrypted one.
+/// Whether a value contains what Ansible prints for an encrypted one.
 fn holds_vault(value: &Json) -> bool {
     match value {
         Json::Object(map) => map.contains_key("__ansible_vault") || map.values().any(holds_vault),
@@ -196,7 +194,7 @@ fn holds_vault(value: &Json) -> bool {
     }
 }
 
-/// Takes off what Ansible prints around a text that is no template.
+/// Removes what Ansible prints around a string that is not a template.
 fn unwrapped(value: &Json) -> Json {
     match value {
         Json::Object(map) => match map.get("__ansible_unsafe") {
@@ -223,11 +221,11 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn groups(&mut self, entries: &[Entry]) {
         if let Some(plugin) = entries.iter().find(|entry| entry.key == "plugin") {
-            let message = "this configures an inventory plugin, and is no inventory";
+            let message = "this is the configuration of an inventory plugin, not an inventory";
             self.found.push(
                 Diagnostic::error(Code::InventoryShape, message)
                     .at(plugin.key_span, "")
-                    .help("save what it gives: `ansible-inventory -i FILE --list > hosts.json`"),
+                    .help("save its output: `ansible-inventory -i FILE --list > hosts.json`"),
             );
             return;
         }
@@ -241,17 +239,17 @@ impl Reader<'_> {
                 return;
             }
             if KEYS.contains(&entry.key.as_str()) {
-                let message = format!("`{}` stands where a group is expected", entry.key);
+                let message = format!("expected a group, found `{}`", entry.key);
                 self.found.push(
                     Diagnostic::error(Code::InventoryShape, message)
-                        .at(entry.key_span, "the first level of an inventory names groups")
-                        .help("put it under the name of a group, or under `all:`"),
+                        .at(entry.key_span, "the top level of an inventory has groups")
+                        .help("put it in a group, or under `all:`"),
                 );
             } else if !(listed && entry.key == "_meta") {
                 self.group(entry, None);
             }
         }
-        // The variables of the hosts come last: they belong to hosts that groups have named.
+        // The variables of hosts are read last: their hosts are in groups.
         let meta = entries.iter().find(|entry| entry.key == "_meta");
         if let Some(meta) = meta.filter(|_| listed) {
             self.meta(&meta.value);
@@ -281,12 +279,12 @@ impl Reader<'_> {
             Value::List(_) if self.shape == Shape::Listed => self.hosts(&entry.key, index, node),
             _ => self.found.push(
                 shape_fault(&format!("the group `{}`", entry.key), node, "a mapping")
-                    .help(format!("write its hosts as keys: `{}`", meant::hosts(node))),
+                    .help(format!("write hosts as keys: `{}`", meant::hosts(node))),
             ),
         }
     }
 
-    /// Takes one key of a group.
+    /// Reads one key of a group.
     fn part(&mut self, name: &str, group: usize, part: &Entry) {
         let node = &part.value;
         match (part.key.as_str(), &node.value) {
@@ -300,14 +298,14 @@ impl Reader<'_> {
             }
             ("vars", _) => self.found.push(
                 shape_fault(&format!("`vars` of `{name}`"), node, "a mapping")
-                    .help("write one `name: value` a line"),
+                    .help("write one `name: value` per line"),
             ),
             _ => self.unknown_key(name, part),
         }
     }
 
     fn unknown_key(&mut self, group: &str, part: &Entry) {
-        let message = format!("`{}` is no key of a group", part.key);
+        let message = format!("unknown key `{}` in a group", part.key);
         let diagnostic = Diagnostic::error(Code::UnknownGroupKey, message)
             .at(part.key_span, format!("in the group `{group}`"));
         let is_group = |entry: &Entry| KEYS.contains(&entry.key.as_str());
@@ -340,7 +338,7 @@ impl Reader<'_> {
                     if let Some(host) = item.as_text() {
                         self.draft.host(host, group, item.span, self.found);
                     } else {
-                        let fault = shape_fault("the name of a host", item, "text");
+                        let fault = shape_fault("the name of a host", item, "a string");
                         self.found.push(fault.help("put quotes around it"));
                     }
                 }
@@ -367,7 +365,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Takes a host entry, which may stand for many hosts.
+    /// Reads a host entry, which may be several hosts.
     fn named(&mut self, group: usize, entry: &str, place: Span, vars: &[Entry]) {
         let vars: Vec<(String, Given)> =
             given(vars, &self.sealed, self.sources, self.shape).collect();
@@ -387,7 +385,7 @@ impl Reader<'_> {
                     if let Some(child) = item.as_text() {
                         self.child(group, child, item.span);
                     } else {
-                        let fault = shape_fault("the name of a group", item, "text");
+                        let fault = shape_fault("the name of a group", item, "a string");
                         self.found.push(fault.help("put quotes around it"));
                     }
                 }
@@ -407,7 +405,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Takes what `planrun inventory` has printed.
+    /// Reads the output of `planrun inventory`.
     fn printed(&mut self, entries: &[Entry]) {
         let part = |name: &str| entries.iter().find(|entry| entry.key == name);
         if let Some(groups) = part("groups") {
@@ -435,7 +433,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Takes the variables of the hosts.
+    /// Reads the variables of hosts.
     fn meta(&mut self, node: &Node) {
         let Some(all) = node.get("hostvars") else {
             return;
@@ -448,11 +446,11 @@ impl Reader<'_> {
         }
         for entry in all.entries() {
             let Some(host) = self.draft.hosts.get_mut(&entry.key) else {
-                let message = format!("`{}` has variables and is in no group", entry.key);
+                let message = format!("host `{}` has variables but is not in a group", entry.key);
                 self.found.push(
                     Diagnostic::warning(Code::VarsWithoutHost, message)
-                        .at(entry.key_span, "no group names this host")
-                        .help("put it in a group, or under `ungrouped`"),
+                        .at(entry.key_span, "not in a group")
+                        .help("add it to a group, or under `ungrouped`"),
                 );
                 continue;
             };

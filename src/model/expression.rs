@@ -1,8 +1,8 @@
 //! Expressions and templates of models: compiled once, evaluated often.
 //!
-//! They are compiled by [`crate::template::values`]: a template is text with `{{ expression }}` in it,
-//! nothing else, and a text that is exactly one keeps its type. Which names an expression may use is the
-//! business of lowering.
+//! [`crate::template::values`] compiles them. A template is a string with `{{ expression }}` in it and no
+//! other syntax; a string that is exactly one expression keeps its type. Lowering decides which names an
+//! expression may use.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -14,36 +14,30 @@ use crate::model::ModelError;
 use crate::template::fault::Fault;
 use crate::template::values;
 
-/// An expression that is ready to be evaluated.
 pub(super) struct Expression {
     code: minijinja::Expression<'static, 'static>,
-    /// The names it reads, each with the place of its first use.
+    /// The names it reads, each with the location of its first use.
     pub(super) names: Vec<(String, Range<usize>)>,
     text: String,
     place: String,
 }
 
-/// A value with templates in it.
+/// A value with templates.
 #[derive(Debug)]
 pub(super) enum Template {
-    /// No template at all.
     Constant(Value),
-    /// Exactly one expression, whose type is kept.
+    /// Exactly one expression; its type is kept.
     One(Expression),
-    /// Text around expressions.
+    /// A string with expressions.
     Text(Vec<Part>),
-    /// A list.
     List(Vec<Self>),
-    /// A mapping.
     Map(Vec<(String, Self)>),
 }
 
-/// A piece of a text.
+/// A part of a string.
 #[derive(Debug)]
 pub(super) enum Part {
-    /// As it stands.
     Literal(String),
-    /// To be evaluated.
     Value(Expression),
 }
 
@@ -54,32 +48,31 @@ impl std::fmt::Debug for Expression {
 }
 
 impl Expression {
-    /// Compiles; `place` is where it is written, for messages.
+    /// Compiles an expression; `place` is its location, for messages.
     pub(super) fn compile(text: &str, place: String) -> Result<Self, Fault> {
         let (code, names) = values::compile(text)?;
         Ok(Self { code, names, text: text.to_owned(), place })
     }
 
-    /// Evaluates; an undefined result is an error.
+    /// Evaluates it; an undefined result is an error.
     pub(super) fn eval(&self, scope: &Value) -> Result<Value, ModelError> {
         let value = self.code.eval(scope.clone()).map_err(|error| self.fails(&words_of(&error)))?;
         match value.kind() {
-            ValueKind::Undefined => Err(self.fails("its value is not defined")),
+            ValueKind::Undefined => Err(self.fails("undefined value")),
             ValueKind::Invalid => Err(self.fails(&value.to_string())),
             _ => Ok(value),
         }
     }
 
-    /// Evaluates to true or false.
     pub(super) fn holds(&self, scope: &Value) -> Result<bool, ModelError> {
         let value = self.eval(scope)?;
         bool::try_from(value.clone())
             .ok()
             .filter(|_| value.kind() == ValueKind::Bool)
-            .ok_or_else(|| self.fails(&format!("found {value}, expected true or false")))
+            .ok_or_else(|| self.fails(&format!("expected a bool, found {value}")))
     }
 
-    /// Evaluates, and writes the value as a program would print it.
+    /// Evaluates it, and writes the value as a program would print it.
     pub(super) fn write(&self, scope: &Value, out: &mut String) -> Result<(), ModelError> {
         write_value(&self.eval(scope)?, out).map_err(|why| self.fails(&why))
     }
@@ -94,7 +87,7 @@ impl Expression {
 }
 
 impl Template {
-    /// Returns the value, with the type that a template of one expression has.
+    /// Returns the value; a template of one expression keeps its type.
     pub(super) fn value(&self, scope: &Value) -> Result<Value, ModelError> {
         Ok(match self {
             Self::Constant(value) => value.clone(),
@@ -112,7 +105,7 @@ impl Template {
         })
     }
 
-    /// Returns the value as text.
+    /// Returns the value as a string.
     pub(super) fn text(&self, scope: &Value) -> Result<String, ModelError> {
         let mut out = String::new();
         match self {
@@ -126,7 +119,7 @@ impl Template {
                 }
             }
             Self::Constant(value) => drop(write_value(value, &mut out)),
-            // The shape allows only scalars where text is wanted.
+            // The shape allows only scalars instead of strings.
             Self::List(_) | Self::Map(_) => {}
         }
         Ok(out)
@@ -139,12 +132,12 @@ fn write_value(value: &Value, out: &mut String) -> Result<(), String> {
         ValueKind::String => out.push_str(value.as_str().unwrap_or_default()),
         ValueKind::Bool => out.push_str(if value.is_true() { "true" } else { "false" }),
         ValueKind::Number => drop(write!(out, "{value}")),
-        kind => return Err(format!("{kind} cannot be printed: make it text")),
+        kind => return Err(format!("cannot print {kind}: convert it to a string")),
     }
     Ok(())
 }
 
-/// Returns an error's own words, without the text or the variables around it.
+/// Returns the message of an error, without the source text and the variables.
 fn words_of(error: &minijinja::Error) -> String {
     match error.detail() {
         Some(detail) => detail.to_owned(),

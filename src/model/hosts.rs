@@ -1,4 +1,4 @@
-//! The hosts of a world and what never changes of them.
+//! The hosts of a world, and what never changes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,7 +23,6 @@ pub(super) struct Roster {
     by_address: Vec<HashMap<String, usize>>,
 }
 
-/// A host of a world.
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) name: HostName,
@@ -33,7 +32,7 @@ pub(super) struct Member {
 }
 
 impl Roster {
-    /// Finds the group of each host and its state at the start.
+    /// Finds the group of each host and its initial state.
     pub(super) fn new<'a>(
         model: Arc<Model>,
         hosts: impl IntoIterator<Item = &'a Host>,
@@ -51,7 +50,7 @@ impl Roster {
             states.push(starting_state(roster.model.group(group), host)?);
             let number = roster.hosts.len();
             roster.members[group].push(number);
-            // Where two hosts have one address the first is meant.
+            // If two hosts have the same address, the first one is used.
             roster.by_address[group].entry(host.link.address.clone()).or_insert(number);
             roster.by_name.insert(host.name.clone(), number);
             roster.hosts.push(Member {
@@ -64,7 +63,7 @@ impl Roster {
         Ok((roster, states))
     }
 
-    /// Returns the host whose state a command means; `None` where that is nobody.
+    /// Returns the host whose state a command uses; `None` if there is none.
     pub(super) fn meant(
         &self,
         entry: &Entry,
@@ -86,13 +85,13 @@ impl Roster {
         }
     }
 
-    /// Returns the entry that something comes from.
+    /// Returns the entry of a change.
     pub(super) fn entry(&self, source: Source) -> Result<&Entry, ModelError> {
         let group = self.model.groups.get_index(source.group);
         group.and_then(|(_, group)| group.entries.get(source.entry)).ok_or_else(foreign)
     }
 
-    /// Returns the answer that something comes from.
+    /// Returns the answer of a change.
     pub(super) fn response(&self, source: Source) -> Result<&Response, ModelError> {
         let entry = self.entry(source)?;
         let found = match source.answer {
@@ -104,9 +103,9 @@ impl Roster {
     }
 }
 
-/// What comes from a saved world may speak of an answer that is not there.
+/// A saved world may refer to an answer that does not exist.
 fn foreign() -> ModelError {
-    ModelError::Saved("it speaks of an answer that the model has not".into())
+    ModelError::Saved("it refers to an unknown answer".into())
 }
 
 fn group_of(model: &Model, host: &Host) -> Result<usize, ModelError> {
@@ -142,7 +141,7 @@ fn starting_state(group: &Group, host: &Host) -> Result<HostState, ModelError> {
     })
 }
 
-/// Takes a value for a host's state: it must be of the kind that the model's value is of.
+/// Converts a value for the state of a host: it must have the type of the value in the model.
 pub(super) fn given_state(
     group: &Group,
     host: &HostName,

@@ -1,8 +1,8 @@
-//! A checked document becomes a [`Model`].
+//! Converts a checked document to a [`Model`].
 //!
-//! In two rounds: first the groups and the names of their state, since a command of one group may
-//! speak of another; then everything else, with each name looked up. It relies on the shape of the
-//! document, and where that does not hold gives something harmless: the fault has been told.
+//! There are two passes: first the groups and the names of their state, because a command of one group may
+//! use another; then everything else, with each name resolved. The shape of the document was checked. If
+//! it has errors, the result is incomplete but harmless: they were reported.
 
 mod command;
 mod text;
@@ -23,12 +23,12 @@ use crate::model::names::{Names, OWN};
 use crate::model::{Change, Group, Model, Rule, Slot};
 use crate::source::{Sources, Span};
 
-/// The least time between two happenings of a rule: a shorter one would make a jump of an hour
-/// more work than the whole plan.
+/// The minimum interval of a rule: a shorter one would make a jump of an hour more work than the whole
+/// plan.
 const LEAST_EVERY: Duration = Duration::from_secs(1);
-/// The longest duration: what is longer is a mistake, and sums of times stay within bounds.
+/// The maximum duration: a longer one is a mistake, and sums of times must not overflow.
 const LONGEST: Duration = Duration::from_hours(366 * 24);
-/// How deep derived values may rest on each other: each level is a call within a call.
+/// Maximum nesting of derived values: each level is a nested call.
 const MAX_DERIVED_DEPTH: usize = 16;
 
 /// The keys of a model that are not groups.
@@ -60,10 +60,9 @@ fn groups_of(node: &Node) -> impl Iterator<Item = &DocumentEntry> {
     node.entries().iter().filter(|entry| !HEAD.contains(&entry.key.as_str()))
 }
 
-/// The names of a group.
 struct Declared<'a> {
     slots: HashMap<String, Slot>,
-    /// Names that were given before, as state or as derived value.
+    /// Duplicate names of state and derived values.
     twice: Vec<&'a DocumentEntry>,
 }
 
@@ -87,7 +86,7 @@ impl<'a> Declared<'a> {
     }
 }
 
-/// What lowering knows on its way.
+/// The state of lowering.
 struct Lowering<'a> {
     sources: &'a Sources,
     path: &'a str,
@@ -101,7 +100,7 @@ impl<'a> Lowering<'a> {
         self.found.push(fault);
     }
 
-    /// Returns a place as messages of a run show it: `plans/models/dovecot.yaml:61`.
+    /// Returns a location as messages of a run show it: `plans/models/dovecot.yaml:61`.
     fn line(&self, span: Span) -> String {
         let line = self.newlines.partition_point(|newline| *newline < span.range().start);
         format!("{}:{}", self.path, line + 1)
@@ -111,20 +110,17 @@ impl<'a> Lowering<'a> {
         &self.declared[group].slots
     }
 
-    /// Looks a group up by name.
+    /// Returns the index of a group.
     fn expect_group(&mut self, node: &Node) -> Option<usize> {
         let name = node.as_text()?;
         let number = self.declared.get_index_of(name);
         if number.is_none() {
-            let fault = Diagnostic::error(
-                Code::UnknownGroup,
-                format!("`{name}` is not a group of the model"),
-            )
-            .at(written(node), "no such group");
+            let fault = Diagnostic::error(Code::UnknownGroup, format!("undefined group `{name}`"))
+                .at(written(node), "not a group of this model");
             let near = nearest(name, self.declared.keys().map(String::as_str));
             self.fault(match near {
                 Some(near) => fault.help(format!("did you mean `{near}`?")),
-                None => fault.help("name a group that stands at the left of this file"),
+                None => fault.help("use a group of this model"),
             });
         }
         number
@@ -134,11 +130,11 @@ impl<'a> Lowering<'a> {
         let node = &entry.value;
         let slots = self.slots(number);
         for twice in &self.declared[number].twice {
-            let message = format!("`{}` is state and derived at once", twice.key);
+            let message = format!("`{}` is both state and derived", twice.key);
             self.fault(
                 Diagnostic::error(Code::NameTaken, message)
-                    .at(twice.key_span, "the second one")
-                    .help("give one of them another name"),
+                    .at(twice.key_span, "second definition")
+                    .help("rename one of them"),
             );
         }
         let state = self.state(node);
@@ -156,9 +152,12 @@ impl<'a> Lowering<'a> {
             self.refuse_own_name(&entry.key, entry.key_span);
             if entry.value.as_text().is_some_and(|text| text.contains("{{")) {
                 self.fault(
-                    Diagnostic::error(Code::TemplateInState, "state is a plain value at the start")
-                        .at(written(&entry.value), "this is a template")
-                        .help("write a value, or an expression under `derived`"),
+                    Diagnostic::error(
+                        Code::TemplateInState,
+                        "templates are not allowed in `state`",
+                    )
+                    .at(written(&entry.value), "template")
+                    .help("write a value, or move the expression to `derived`"),
                 );
             }
         }
@@ -168,8 +167,8 @@ impl<'a> Lowering<'a> {
     fn refuse_own_name(&mut self, name: &str, span: Span) {
         if OWN.contains(&name) {
             self.fault(
-                Diagnostic::error(Code::NameTaken, format!("`{name}` has a meaning of its own"))
-                    .at(span, "cannot be given")
+                Diagnostic::error(Code::NameTaken, format!("`{name}` is a reserved name"))
+                    .at(span, "reserved")
                     .help("choose another name"),
             );
         }
@@ -178,7 +177,7 @@ impl<'a> Lowering<'a> {
     fn derived(&mut self, group: &Node, slots: &HashMap<String, Slot>) -> Vec<Expression> {
         let entries = group.get("derived").map_or(&[][..], Node::entries);
         let mut derived = Vec::new();
-        // What each derived value reads of the others.
+        // The other derived values that each one reads.
         let mut reads: Vec<Vec<usize>> = Vec::new();
         for entry in entries {
             self.refuse_own_name(&entry.key, entry.key_span);
@@ -198,9 +197,9 @@ impl<'a> Lowering<'a> {
         derived
     }
 
-    /// Tells derived values that rest on themselves, or on too long a chain of others.
+    /// Reports derived values that depend on themselves, or on too long a chain of others.
     fn check_depth(&mut self, entries: &[DocumentEntry], reads: &[Vec<usize>]) {
-        // Round by round those are settled whose parts are; what is never settled is in a cycle.
+        // In each pass, values whose dependencies are known become known; the rest is in a cycle.
         let mut settled = vec![false; entries.len()];
         for _ in 0..MAX_DERIVED_DEPTH {
             let before = settled.clone();
@@ -211,14 +210,12 @@ impl<'a> Lowering<'a> {
         let open = |number: &usize| !settled[*number];
         for (number, entry) in entries.iter().enumerate().filter(|(n, _)| open(n)) {
             let through = reads[number].iter().find(|part| open(part));
-            let message = format!("`{}` rests on itself, or on too many others", entry.key);
+            let message = format!("`{}` depends on itself, or on too many other values", entry.key);
             let fault = Diagnostic::error(Code::DerivedCycle, message)
-                .at(written(&entry.value), "cannot be worked out")
-                .help(format!(
-                    "make it an expression over the state, at most {MAX_DERIVED_DEPTH} deep"
-                ));
+                .at(written(&entry.value), "cannot be evaluated")
+                .help(format!("use the state directly: the maximum depth is {MAX_DERIVED_DEPTH}"));
             self.fault(match through.filter(|part| **part != number) {
-                Some(part) => fault.also(entries[*part].key_span, "through this one"),
+                Some(part) => fault.also(entries[*part].key_span, "depends on this"),
                 None => fault,
             });
         }
@@ -230,9 +227,12 @@ impl<'a> Lowering<'a> {
         let span = self.duration(every);
         if let Some(node) = every.filter(|_| span < LEAST_EVERY) {
             self.fault(
-                Diagnostic::error(Code::RuleTooOften, "a time rule happens at most once a second")
-                    .at(written(node), "too short")
-                    .help("write `1s` or more"),
+                Diagnostic::error(
+                    Code::RuleTooOften,
+                    "the interval of a time rule must be at least 1s",
+                )
+                .at(written(node), "too short")
+                .help("write `1s` or more"),
             );
         }
         Rule {
@@ -242,7 +242,7 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Lowers a `becomes`: each name must be state.
+    /// Lowers a `becomes`: each name must be in the state.
     fn change(
         &mut self,
         node: Option<&Node>,
@@ -255,23 +255,23 @@ impl<'a> Lowering<'a> {
             match slots.get(&entry.key) {
                 Some(Slot::State(number)) => change.extend(value.map(|value| (*number, value))),
                 Some(Slot::Derived(_)) => {
-                    let message = format!("`{}` is derived and cannot be set", entry.key);
+                    let message = format!("cannot set derived value `{}`", entry.key);
                     self.fault(
                         Diagnostic::error(Code::UnknownState, message)
-                            .at(entry.key_span, "is worked out from others")
-                            .help("set the state that it comes from"),
+                            .at(entry.key_span, "evaluated from the state")
+                            .help("set the state that it depends on"),
                     );
                 }
                 None => {
                     let fault = Diagnostic::error(
                         Code::UnknownState,
-                        format!("the host meant has no state `{}`", entry.key),
+                        format!("unknown state variable `{}`", entry.key),
                     )
-                    .at(entry.key_span, "no such state");
+                    .at(entry.key_span, "not in the state of this group");
                     let near = nearest(&entry.key, slots.keys().map(String::as_str));
                     self.fault(match near {
                         Some(near) => fault.help(format!("did you mean `{near}`?")),
-                        None => fault.help("add it under `state` of the group, or remove it here"),
+                        None => fault.help("add it to the `state` of the group, or remove it here"),
                     });
                 }
             }
@@ -285,16 +285,16 @@ impl<'a> Lowering<'a> {
         };
         duration::parse(text).filter(|length| *length <= LONGEST).unwrap_or_else(|| {
             self.fault(
-                Diagnostic::error(Code::BadDuration, format!("`{text}` is not a usable duration"))
-                    .at(written(node), "too long, or not a duration")
-                    .help("write at most a year, with units: `90s`, `15m`, `1h 30m`"),
+                Diagnostic::error(Code::BadDuration, format!("invalid duration `{text}`"))
+                    .at(written(node), "not a duration, or too long")
+                    .help("write a duration of at most a year: `90s`, `15m`, `1h 30m`"),
             );
             Duration::ZERO
         })
     }
 }
 
-/// Returns where a node is written, or where the alias for it stands.
+/// Returns the location of a node; for an alias, where it is used.
 fn written(node: &Node) -> Span {
     node.alias.unwrap_or(node.span)
 }

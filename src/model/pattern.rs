@@ -1,34 +1,26 @@
-//! Patterns: how an entry of a model recognises a command, word by word.
+//! Patterns: how an entry of a model matches a command, word by word.
 
 use minijinja::Value;
 
 use crate::model::{Act, Asked};
 use crate::task::StepPath;
 
-/// The values that the placeholders of a pattern stood for, in their order.
+/// The values of the placeholders of a pattern, in order.
 pub(super) type Captures = Vec<Value>;
 
-/// A pattern.
 #[derive(Debug)]
 pub(super) enum Pattern {
-    /// A command.
     Run(Vec<Word>),
     /// The script of a step, `PLAN/STEP`.
     Step(String),
-    /// A file that is put in place.
     Upload(Word),
 }
 
-/// A word of a pattern.
 #[derive(Debug, PartialEq)]
 pub(super) enum Word {
-    /// Itself.
     Literal(String),
-    /// Any one word.
     Any(String),
-    /// A whole number.
     Int(String),
-    /// All that is left.
     Rest,
 }
 
@@ -46,7 +38,7 @@ impl Pattern {
         }
     }
 
-    /// Whether it may match what a plan asks for.
+    /// Whether it may match a command of a plan.
     pub(super) fn may_match(&self, asked: &Asked<'_>) -> bool {
         let fits = |pattern: &Word, word: Option<&str>| {
             word.is_none_or(|word| pattern.take(word, &mut Captures::new()))
@@ -64,7 +56,7 @@ impl Pattern {
         }
     }
 
-    /// Whether it matches all that another one matches.
+    /// Whether it matches everything that another pattern matches.
     pub(super) fn covers(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Run(mine), Self::Run(other)) => covers_words(mine, other),
@@ -74,7 +66,7 @@ impl Pattern {
         }
     }
 
-    /// Returns the names of the placeholders, in their order.
+    /// Returns the names of the placeholders, in order.
     pub(super) fn names(&self) -> Vec<&str> {
         match self {
             Self::Run(words) => words.iter().filter_map(Word::name).collect(),
@@ -84,13 +76,13 @@ impl Pattern {
     }
 }
 
-/// Whether a script is that of a step; for each item of a `for_each` it is the same one.
+/// Whether a script is that of a step; all items of a `for_each` have the same one.
 fn is_script_of(step: &str, found: &str) -> bool {
     step == found || StepPath::from(found).in_plan() == *step
 }
 
 impl Word {
-    /// Reads a word; the error says what is wrong with it.
+    /// Reads a word; `Err` has the reason if it is invalid.
     pub(super) fn read(word: &str) -> Result<Self, &'static str> {
         let Some(inner) = word.strip_prefix('<').and_then(|w| w.strip_suffix('>')) else {
             if word.contains('<') && word.contains('>') {
@@ -105,8 +97,8 @@ impl Word {
             ("*", "") => Ok(Self::Rest),
             (_, "") if named => Ok(Self::Any(name.to_owned())),
             (_, "int") if named => Ok(Self::Int(name.to_owned())),
-            (_, "" | "int") => Err("a placeholder has a name like `ip`"),
-            _ => Err("the only kind of a placeholder is `int`"),
+            (_, "" | "int") => Err("a placeholder must have a name such as `ip`"),
+            _ => Err("the only type of a placeholder is `int`"),
         }
     }
 
@@ -117,7 +109,7 @@ impl Word {
         }
     }
 
-    /// Matches a word and keeps what a placeholder stands for.
+    /// Matches a word and stores the value of its placeholder.
     fn take(&self, word: &str, captures: &mut Captures) -> bool {
         match self {
             Self::Literal(literal) => literal == word,
@@ -170,7 +162,7 @@ fn covers_words(mine: &[Word], other: &[Word]) -> bool {
     lengths && mine[..fixed].iter().zip(other).all(|(mine, other)| mine.covers(other))
 }
 
-/// Divides a command line into words; quotes keep blanks together. `None` where one is not closed.
+/// Splits a command line into words; quotes keep spaces. `None` if a quote is not closed.
 pub(super) fn split(line: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

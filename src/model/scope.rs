@@ -1,8 +1,7 @@
-//! What an expression of a model sees while it is evaluated.
+//! What an expression of a model can read while it is evaluated.
 //!
-//! Values are looked up when they are asked for, and a derived value is worked out at most once a
-//! scope. A scope holds shares of the state, no copies; it must be gone before the state changes,
-//! or the change makes one.
+//! Values are read on demand, and a derived value is evaluated at most once per scope. A scope shares the
+//! state and does not copy it; it must be dropped before the state changes, or the change makes a copy.
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,7 +11,7 @@ use minijinja::value::Object;
 use crate::model::pattern::Captures;
 use crate::model::{Group, ModelError, Slot};
 
-/// A host as an expression sees it.
+/// A host, as an expression reads it.
 #[derive(Debug)]
 pub(super) struct View {
     group: Arc<Group>,
@@ -22,23 +21,20 @@ pub(super) struct View {
     derived: Box<[OnceLock<Value>]>,
 }
 
-/// A host, the command that means it, and where that runs.
+/// A host, the command that uses it, and where that runs.
 #[derive(Debug)]
 pub(super) struct CommandScope {
-    /// The host meant.
+    /// The host whose state is used.
     pub(super) meant: Option<Arc<View>>,
     /// The host where the command runs.
     pub(super) here: Arc<View>,
-    /// The names of the placeholders.
     pub(super) names: Arc<[String]>,
-    /// What they stood for.
     pub(super) captures: Arc<Captures>,
     /// Seconds since 1970.
     pub(super) now: i64,
 }
 
 impl View {
-    /// Makes a view of a host.
     pub(super) fn new(
         group: &Arc<Group>,
         name: &Value,
@@ -62,7 +58,7 @@ impl View {
                 if let Some(value) = self.derived[number].get() {
                     return Ok(value.clone());
                 }
-                // A derived value never depends on itself: lowering has seen to it.
+                // A derived value never depends on itself: lowering has checked this.
                 let scope = Value::from_dyn_object(Arc::clone(self));
                 let value = self.group.derived[number].eval(&scope)?;
                 Ok(self.derived[number].get_or_init(|| value).clone())
@@ -105,7 +101,7 @@ impl Object for CommandScope {
     }
 }
 
-/// Makes a value whose use fails: the engine's way to hand an error through.
+/// Makes a value whose use fails: this passes an error through the engine.
 fn invalid(error: &ModelError) -> Value {
     minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, error.to_string()).into()
 }

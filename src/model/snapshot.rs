@@ -1,8 +1,7 @@
-//! Worlds on paper: what is kept of a world so that another process goes on with it.
+//! Snapshots of a world, so that another process can continue with it.
 //!
-//! A snapshot holds some hosts or all of them. Since what happens to a host by itself follows from
-//! its own state alone, a world is made again from its start and, for each host, the last snapshot
-//! that holds it; snapshots of changes can be put one behind the other.
+//! A snapshot has some or all hosts. The changes of a host follow from its own state alone, so a world is
+//! restored from its start and the last snapshot of each host; snapshots can be combined in order.
 
 use std::sync::Arc;
 
@@ -16,10 +15,9 @@ use crate::model::ModelError;
 use crate::model::state::{HostState, Later};
 use crate::model::world::World;
 
-/// Hosts of a world at an instant.
+/// Hosts of a world at a time.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// The instant.
     pub now: Timestamp,
     hosts: IndexMap<HostName, SavedHost>,
 }
@@ -34,7 +32,7 @@ struct SavedHost {
 }
 
 impl World {
-    /// Returns the instant at which the world began.
+    /// Returns the time at which the world started.
     pub fn start(&self) -> Timestamp {
         self.start
     }
@@ -44,7 +42,7 @@ impl World {
         self.snapshot_of(0..self.hosts.len())
     }
 
-    /// Returns the hosts that commands have changed since this was last asked.
+    /// Returns the hosts that commands have changed since the last call.
     pub fn changes(&mut self) -> Snapshot {
         let touched = std::mem::take(&mut self.touched);
         self.snapshot_of(touched)
@@ -64,9 +62,9 @@ impl World {
         Snapshot { now: self.now, hosts: hosts.collect() }
     }
 
-    /// Makes hosts what they were; then [`World::advance_to`] the snapshot's instant.
+    /// Restores hosts; then call [`World::advance_to`] with the time of the snapshot.
     ///
-    /// Nothing is changed by a snapshot that does not fit.
+    /// A snapshot that does not match changes nothing.
     pub fn restore(&mut self, snapshot: Snapshot) -> Result<(), ModelError> {
         let mut restored = Vec::new();
         for (name, saved) in snapshot.hosts {
@@ -77,7 +75,7 @@ impl World {
                 && saved.rules.len() == group.rules.len()
                 && saved.later.iter().all(|one| one.here < self.hosts.len());
             if !same {
-                let why = format!("{name} has other values there than in the model");
+                let why = format!("{name} has different values than in the model");
                 return Err(ModelError::Saved(why));
             }
             for later in &saved.later {
@@ -86,7 +84,7 @@ impl World {
             restored.push((number, saved));
         }
         for (number, saved) in restored {
-            // It stays in the agenda where it was until it is put to its new place.
+            // It stays at its old time in the agenda until it is updated.
             let scheduled = self.hosts[number].scheduled;
             self.hosts[number] = HostState {
                 state: Arc::new(saved.state.into_values().collect()),

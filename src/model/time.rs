@@ -1,8 +1,7 @@
-//! The passage of time in a [`World`]: time rules and changes that come later.
+//! How time passes in a [`World`]: time rules and later changes.
 //!
-//! Each host stands in the agenda at the instant at which something happens to it next. What
-//! happens touches that host alone, so a jump of time costs as much as there is to happen, however
-//! many hosts there are.
+//! The agenda has the time of the next change of each host. A change affects only its host, so a jump of
+//! time costs only as much as its changes, however many hosts there are.
 
 use std::sync::Arc;
 
@@ -13,13 +12,13 @@ use crate::model::ModelError;
 use crate::model::state::plus;
 use crate::model::world::{World, values_of};
 
-/// Most changes that one jump of time may bring: a year of a rule that happens each minute.
+/// Maximum number of changes of one jump of time: a year of a rule that runs every minute.
 const MAX_HAPPENINGS: usize = 600_000;
 
 impl World {
-    /// Lets time go by; a time in the past changes nothing.
+    /// Advances the time; a time in the past changes nothing.
     ///
-    /// After an error the world stands where it was when the error came up.
+    /// After an error the world stays at the time of the error.
     pub fn advance_to(&mut self, time: Timestamp) -> Result<(), ModelError> {
         let mut happened = 0;
         while let Some(&(due, host)) = self.agenda.first()
@@ -36,7 +35,7 @@ impl World {
         Ok(())
     }
 
-    /// Lets the next thing of a host happen: a later change before a rule at the same instant.
+    /// Makes the next change of a host: a later change precedes a rule at the same time.
     fn happen(&mut self, host: usize, due: Timestamp) -> Result<(), ModelError> {
         let roster = Arc::clone(&self.roster);
         let state = &mut self.hosts[host];
@@ -62,7 +61,7 @@ impl World {
         self.set_values(host, values)
     }
 
-    /// Sets values of a host's state, and looks what follows from it.
+    /// Sets values of a host's state, and updates its rules.
     pub(super) fn set_values(
         &mut self,
         host: usize,
@@ -70,7 +69,7 @@ impl World {
     ) -> Result<(), ModelError> {
         let state = Arc::make_mut(&mut self.hosts[host].state);
         for (number, value) in values {
-            // A saved change may speak of state that is not there.
+            // A saved change may refer to state that does not exist.
             if let Some(slot) = state.get_mut(number) {
                 *slot = value;
             }
@@ -78,7 +77,7 @@ impl World {
         self.arm(host)
     }
 
-    /// Looks which rules of a host hold now: a rule counts from when its condition came to hold.
+    /// Updates the active rules of a host: a rule counts from the time its condition became true.
     pub(super) fn arm(&mut self, host: usize) -> Result<(), ModelError> {
         let roster = Arc::clone(&self.roster);
         let rules = &roster.model.group(roster.hosts[host].group).rules;
@@ -101,7 +100,7 @@ impl World {
         Ok(())
     }
 
-    /// Puts a host at its place in the agenda.
+    /// Updates the time of a host in the agenda.
     pub(super) fn schedule(&mut self, host: usize) {
         let state = &mut self.hosts[host];
         let due = state.due();

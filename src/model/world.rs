@@ -14,21 +14,20 @@ use crate::model::scope::{CommandScope, View};
 use crate::model::state::{HostState, Later, Source, Which, plus};
 use crate::model::{Act, Change, Entry, Group, Model, ModelError, Printed};
 
-/// The hosts of a model, as they are at an instant. A clone is cheap: hosts share their state
-/// until it changes.
+/// The hosts of a model at a time. A clone is cheap: hosts share their state until it changes.
 #[derive(Clone, Debug)]
 pub struct World {
     pub(super) roster: Arc<Roster>,
     pub(super) start: Timestamp,
     pub(super) now: Timestamp,
     pub(super) hosts: Vec<HostState>,
-    /// The next instant at which something happens by itself, for each host that has one.
+    /// The time of the next change of each host that has one.
     pub(super) agenda: BTreeSet<(Timestamp, usize)>,
     /// The hosts that commands have changed since the last snapshot of changes.
     pub(super) touched: BTreeSet<usize>,
 }
 
-/// A command that has begun and not ended. Dropping it leaves the world as it is.
+/// The variable part of a host.
 #[derive(Clone, Debug)]
 pub struct Pending {
     here: usize,
@@ -39,32 +38,28 @@ pub struct Pending {
     about: Option<HostName>,
 }
 
-/// What a command answers when it ends.
+/// The answer to a command when it ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Its exit status.
     pub exit: i32,
-    /// What it prints.
     pub stdout: String,
-    /// What it prints on standard error.
     pub stderr: String,
 }
 
 impl Pending {
-    /// Returns how long the command takes.
+    /// Returns the duration of the command.
     pub fn takes(&self) -> Duration {
         self.takes
     }
 
-    /// Returns the host whose state is meant; `None` where there is none.
+    /// Returns the host whose state is used; `None` if there is none.
     pub fn about(&self) -> Option<&HostName> {
         self.about.as_ref()
     }
 }
 
 impl World {
-    /// Makes the world of these hosts at its start: the model's state, changed by what the
-    /// inventory says of each host.
+    /// Makes the initial world of these hosts: the state of the model, changed by the inventory.
     pub fn new<'a>(
         model: Arc<Model>,
         hosts: impl IntoIterator<Item = &'a Host>,
@@ -85,7 +80,6 @@ impl World {
         Ok(world)
     }
 
-    /// Returns the model.
     pub fn model(&self) -> &Arc<Model> {
         &self.roster.model
     }
@@ -95,7 +89,7 @@ impl World {
         self.now
     }
 
-    /// Begins a command on a host, as it goes, or with a fault that the model knows for it.
+    /// Starts a command on a host, normally or with an injected fault of the model.
     ///
     /// Nothing changes yet: [`World::finish`] ends it.
     pub fn begin(
@@ -127,7 +121,7 @@ impl World {
         })
     }
 
-    /// Ends a command: its answer is rendered, and the state becomes what it says, all at once.
+    /// Ends a command: renders its answer, and changes the state at once.
     pub fn finish(&mut self, pending: &Pending) -> Result<Answer, ModelError> {
         let roster = Arc::clone(&self.roster);
         let entry = roster.entry(pending.source)?;
@@ -159,14 +153,13 @@ impl World {
         Ok(answer)
     }
 
-    /// Returns the names of the faults that the model knows for a command.
+    /// Returns the names of the faults of a command.
     pub fn faults_of(&self, pending: &Pending) -> Vec<&str> {
         let entry = self.roster.entry(pending.source);
         let faults = entry.map(|entry| entry.faults.keys().map(String::as_str));
         faults.into_iter().flatten().collect()
     }
 
-    /// Returns a state or derived value of a host.
     pub fn get(&self, host: &HostName, name: &str) -> Result<serde_json::Value, ModelError> {
         let host = self.index(host)?;
         let slot = self.group_of(host).slots.get(name).copied();
@@ -189,7 +182,7 @@ impl World {
         self.set_values(number, vec![(slot, value)])
     }
 
-    /// Whether commands have changed anything since [`World::changes`] was asked last.
+    /// Whether commands have changed anything since the last call of [`World::changes`].
     pub fn has_changes(&self) -> bool {
         !self.touched.is_empty()
     }
@@ -225,7 +218,7 @@ impl World {
                 _ => return Ok(number),
             }
         }
-        // Lowering has seen to it that the last case has no condition.
+        // Lowering has checked that the last case has no condition.
         Ok(last)
     }
 
@@ -295,12 +288,12 @@ impl World {
     }
 }
 
-/// Works out all values of a change before any of them is set.
+/// Evaluates all values of a change before any of them is set.
 pub(super) fn values_of(change: &Change, scope: &Value) -> Result<Vec<(usize, Value)>, ModelError> {
     change.iter().map(|(number, template)| Ok((*number, template.value(scope)?))).collect()
 }
 
-/// Ends a text as programs do: with a newline, where there is any text.
+/// Ends a text with a newline, as programs do, if it is not empty.
 fn line(mut text: String) -> String {
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');

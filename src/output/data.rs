@@ -1,4 +1,4 @@
-//! Values that say their types themselves: JSON and YAML.
+//! Values with their own types: JSON and YAML.
 
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -17,14 +17,14 @@ pub(super) fn json(
     types: &IndexMap<String, Type>,
 ) -> Result<Value, String> {
     if is_blank(text) {
-        return Err("it printed nothing, and no JSON".into());
+        return Err("expected JSON, found no output".into());
     }
     if values(text) > MAX_VALUES {
         return Err(format!("it printed more than {MAX_VALUES} values"));
     }
     let value: Value = serde_json::from_str(text).map_err(|error| {
         let found = quoted(text.lines().nth(error.line().saturating_sub(1)).unwrap_or(""));
-        format!("its output is no JSON: {error}, where it has {found}")
+        format!("the output is not valid JSON: {error}, found {found}")
     })?;
     if let Some(number) = numbers(text).find(|number| is_whole(number) && !fits(number)) {
         return Err(format!("expected {TOO_LARGE}, found {}", quoted(number)));
@@ -39,7 +39,7 @@ pub(super) fn yaml(
     types: &IndexMap<String, Type>,
 ) -> Result<Value, String> {
     if is_blank(text) {
-        return Err("it printed nothing, and no YAML".into());
+        return Err("expected YAML, found no output".into());
     }
     let mut sources = Sources::default();
     let id = sources.add("output", text);
@@ -47,13 +47,13 @@ pub(super) fn yaml(
     let Some(node) = document::parse_data(&sources, id, &mut found) else {
         let sorted = found.sorted();
         let Some(first) = sorted.first() else {
-            return Err("its output is no YAML".into());
+            return Err("the output is not valid YAML".into());
         };
         let place = first.primary.as_ref().map_or_else(String::new, |label| {
             let (line, _) = sources.get(id).line_column(label.span.range().start);
             format!(", in line {line}")
         });
-        return Err(format!("its output is no YAML: {}{place}", first.message));
+        return Err(format!("the output is not valid YAML: {}{place}", first.message));
     };
     if let Some(number) = too_large(&node, &sources) {
         return Err(format!("expected {TOO_LARGE}, found {}", quoted(&number)));
@@ -61,7 +61,7 @@ pub(super) fn yaml(
     rows(node.to_json(), key, types)
 }
 
-/// Takes a list of mappings as rows, where a key or types are asked for.
+/// Reads a list of mappings as rows, if a key or types are set.
 fn rows(value: Value, key: Option<&str>, types: &IndexMap<String, Type>) -> Result<Value, String> {
     if key.is_none() && types.is_empty() {
         return Ok(value);
@@ -72,7 +72,7 @@ fn rows(value: Value, key: Option<&str>, types: &IndexMap<String, Type>) -> Resu
             let lists = map.iter().find(|(_, value)| value.is_array());
             let near = lists.map_or_else(String::new, |(name, _)| format!(" with a list `{name}`"));
             return Err(format!(
-                "expected a list of mappings, found a mapping{near}: read it without `key` and \
+                "expected a list of mappings, found a mapping{near}: remove `key` and \
                  `types`"
             ));
         }
@@ -100,12 +100,12 @@ fn rows(value: Value, key: Option<&str>, types: &IndexMap<String, Type>) -> Resu
         .keys()
         .find(|name| !rows.is_empty() && !rows.iter().any(|row| row.contains_key(name.as_str())))
     {
-        return Err(format!("no row has a `{name}`"));
+        return Err(format!("no row has a column `{name}`"));
     }
     keyed(rows, key)
 }
 
-/// Converts a field. Nothing stays nothing: it was said, not guessed.
+/// Converts a field. Null stays null: the command printed it.
 fn typed(value: &Value, wanted: Type) -> Result<Value, String> {
     match (value, wanted) {
         (Value::Null, _) => Ok(Value::Null),
@@ -117,7 +117,7 @@ fn typed(value: &Value, wanted: Type) -> Result<Value, String> {
     }
 }
 
-/// Counts the values of a JSON text by what stands before each: a bracket, a brace or a comma.
+/// Counts the values of a JSON text by the characters before each: a bracket, a brace or a comma.
 fn values(text: &str) -> usize {
     let (mut count, mut in_string, mut escaped) = (0, false, false);
     for byte in text.bytes() {
@@ -132,7 +132,7 @@ fn values(text: &str) -> usize {
     count
 }
 
-/// Returns the numbers of a JSON text as they are written: what is outside of its strings.
+/// Returns the numbers of a JSON text as they are written, outside of its strings.
 fn numbers(text: &str) -> impl Iterator<Item = &str> {
     let mut in_string = false;
     let mut escaped = false;
@@ -148,12 +148,12 @@ fn numbers(text: &str) -> impl Iterator<Item = &str> {
     .filter(|part| !part.is_empty())
 }
 
-/// Whether a whole number keeps its value: what does not fit would become a near one.
+/// Whether an integer keeps its value; one that does not fit would be rounded.
 fn fits(number: &str) -> bool {
     number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok()
 }
 
-/// Returns a whole number of a document that has become a near one.
+/// Returns an integer of a document that was rounded.
 fn too_large(node: &Node, sources: &Sources) -> Option<String> {
     match &node.value {
         document::Value::Float(_) => {

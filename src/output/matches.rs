@@ -1,4 +1,4 @@
-//! What a regular expression finds.
+//! The matches of a regular expression.
 
 use indexmap::IndexMap;
 use regex::{Captures, Regex};
@@ -15,7 +15,7 @@ pub(super) fn read(
     key: Option<&str>,
     types: &IndexMap<String, Type>,
 ) -> Result<Value, String> {
-    let regex = regexes::compile(pattern).map_err(|why| format!("its pattern is faulty: {why}"))?;
+    let regex = regexes::compile(pattern).map_err(|why| format!("invalid pattern: {why}"))?;
     let most = if key.is_some() { usize::MAX } else { 1 };
     let mut rows = Vec::new();
     for captures in regex.captures_iter(text).take(most) {
@@ -28,7 +28,10 @@ pub(super) fn read(
         })?);
     }
     if rows.is_empty() {
-        return Err(format!("its output does not match, found {}", quoted(text.trim())));
+        return Err(format!(
+            "the output does not match the pattern, found {}",
+            quoted(text.trim())
+        ));
     }
     match key {
         Some(_) => keyed(rows, key),
@@ -36,7 +39,7 @@ pub(super) fn read(
     }
 }
 
-/// Returns the groups of a match; one that took no part in it is none.
+/// Returns the groups of a match; a group that did not match is null.
 fn row(
     regex: &Regex,
     captures: &Captures<'_>,

@@ -1,4 +1,4 @@
-//! Pairs: `key=value` and `key: value`, one a line.
+//! Pairs: `key=value` or `key: value`, one per line.
 
 use indexmap::IndexMap;
 use serde_json::map::Entry as Slot;
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::output::{Type, bounded, convert, is_blank, quoted};
 
-/// Reads pairs as a map. Blank lines and those that begin with `#` are left out.
+/// Reads pairs as a map. Empty lines and lines that start with `#` are left out.
 pub(super) fn read(text: &str, types: &IndexMap<String, Type>) -> Result<Value, String> {
     let mut map = Map::new();
     for (number, line) in text.lines().enumerate() {
@@ -24,7 +24,7 @@ pub(super) fn read(text: &str, types: &IndexMap<String, Type>) -> Result<Value, 
         let Slot::Vacant(slot) = map.entry(key) else {
             let same = |line| split(line).is_some_and(|(name, _)| name == key);
             let earlier = text.lines().position(same).map_or(number, |at| at + 1);
-            return Err(format!("`{key}` is there twice, in lines {earlier} and {number}"));
+            return Err(format!("duplicate key `{key}` in lines {earlier} and {number}"));
         };
         let kind = types.get(key).copied().unwrap_or(Type::String);
         let value =
@@ -32,12 +32,12 @@ pub(super) fn read(text: &str, types: &IndexMap<String, Type>) -> Result<Value, 
         slot.insert(value);
     }
     match types.keys().find(|wanted| !map.contains_key(*wanted)) {
-        Some(wanted) => Err(format!("there is no `{wanted}` in its output")),
+        Some(wanted) => Err(format!("missing key `{wanted}` in the output")),
         None => Ok(map.into()),
     }
 }
 
-/// Splits a line at its first `=` or `:`; `None` where there is none, or no key before it.
+/// Splits a line at its first `=` or `:`; `None` if there is none, or no key before it.
 fn split(line: &str) -> Option<(&str, String)> {
     let at = line.find(['=', ':'])?;
     let (key, value) = (line[..at].trim(), line[at + 1..].trim());
@@ -48,8 +48,8 @@ fn split(line: &str) -> Option<(&str, String)> {
     Some((key, value))
 }
 
-/// Takes the quotes off a value that is in them as a whole, as a shell does that reads
-/// `/etc/os-release`; any other value stays as it is.
+/// Removes the quotes of a value that is quoted as a whole, as a shell does that reads
+/// `/etc/os-release`; returns any other value unchanged.
 fn unquoted(value: &str) -> String {
     let inner = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
     if let Some(inner) = inner('\'') {
@@ -62,7 +62,7 @@ fn unquoted(value: &str) -> String {
     value.to_owned()
 }
 
-/// Resolves the escapes of a text in double quotes; `None` where it ends before its end.
+/// Resolves the escapes of a string in double quotes; `None` if it ends early.
 fn unescaped(inner: &str) -> Option<String> {
     let mut plain = String::new();
     let mut chars = inner.chars();

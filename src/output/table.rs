@@ -1,4 +1,4 @@
-//! Tables: rows under a header, and rows of any origin by one of their fields.
+//! Tables: rows under a header, and rows of any format by one of their fields.
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
@@ -8,7 +8,7 @@ use crate::output::{MAX_COLUMNS, Type, bounded, convert, is_blank, quoted};
 /// A row: its fields by their names.
 pub(super) type Row = Map<String, Value>;
 
-/// Reads lines of cells with tabs between them, the first of which names the columns.
+/// Reads lines of cells separated by tabs; the first line names the columns.
 pub(super) fn tsv(
     text: &str,
     key: Option<&str>,
@@ -16,7 +16,7 @@ pub(super) fn tsv(
 ) -> Result<Value, String> {
     let mut lines = text.lines();
     let Some(header) = lines.next() else {
-        return Err("it printed nothing, not even a header".into());
+        return Err("expected a header, found no output".into());
     };
     bounded(text.lines().skip(1).filter(|line| !line.is_empty()).count())?;
     let columns: Vec<&str> = header.split('\t').take(MAX_COLUMNS + 1).collect();
@@ -25,12 +25,12 @@ pub(super) fn tsv(
     }
     for (number, column) in columns.iter().enumerate() {
         if columns[..number].contains(column) {
-            return Err(format!("the header has {} twice", named(column)));
+            return Err(format!("duplicate column in the header: {}", named(column)));
         }
     }
     for wanted in key.into_iter().chain(types.keys().map(String::as_str)) {
         if !columns.contains(&wanted) {
-            return Err(format!("there is no column `{wanted}` in the header {}", quoted(header)));
+            return Err(format!("missing column `{wanted}` in the header {}", quoted(header)));
         }
     }
     let mut rows: Vec<Row> = Vec::new();
@@ -64,7 +64,7 @@ fn named(column: &str) -> String {
     format!("`{column}`")
 }
 
-/// Turns rows into a list, or into a map by one of their fields; then each row has a `key`.
+/// Returns rows as a list, or as a map by one of their fields; then each row has a `key`.
 pub(super) fn keyed(rows: Vec<Row>, key: Option<&str>) -> Result<Value, String> {
     let Some(key) = key else {
         return Ok(rows.into());
@@ -77,31 +77,31 @@ pub(super) fn keyed(rows: Vec<Row>, key: Option<&str>) -> Result<Value, String> 
             Some(Value::Number(found)) => found.to_string(),
             Some(found) => {
                 return Err(format!(
-                    "`{key}` in row {number}: expected text or a number, found {}",
+                    "`{key}` in row {number}: expected a string or a number, found {}",
                     kind(found)
                 ));
             }
-            None => return Err(format!("row {number} has no `{key}`")),
+            None => return Err(format!("missing `{key}` in row {number}")),
         };
         if key != "key" && row.contains_key("key") {
             return Err(format!(
-                "the rows have a `key` of their own beside `{key}`: leave out the one or read the \
-                 table without `key`"
+                "the rows have a column `key` and are also mapped by `{key}`: rename that column, or \
+                 remove `key` from `parse`"
             ));
         }
         row.insert("key".into(), name.clone().into());
         if map.insert(name.clone(), row.into()).is_some() {
-            return Err(format!("two rows have the `{key}` {}", quoted(&name)));
+            return Err(format!("duplicate `{key}` in two rows: {}", quoted(&name)));
         }
     }
     Ok(map.into())
 }
 
-/// Names the kind of a value as a person would.
+/// Returns the type of a value, for messages.
 pub(super) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "nothing (null)",
-        Value::Bool(_) => "true or false",
+        Value::Bool(_) => "a bool",
         Value::Number(_) => "a number",
         Value::String(_) => "text",
         Value::Array(_) => "a list",

@@ -37,7 +37,7 @@ pub enum InputKind {
         /// The pattern.
         pattern: Option<String>,
     },
-    /// A whole number.
+    /// An integer.
     Int {
         /// The minimum.
         min: Option<i64>,

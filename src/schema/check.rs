@@ -1,4 +1,4 @@
-//! Holds a document against a shape and tells every fault.
+//! Checks a document against a shape and reports every problem.
 
 pub(super) mod wrong;
 
@@ -17,7 +17,7 @@ use crate::schema::foreign::{carry, values};
 use crate::schema::{Form, Record, Select, Shape, cure, foreign, one_of};
 use crate::source::Span;
 
-/// Checks a node against a shape; every fault is told, and the check goes on behind it.
+/// Checks a node against a shape. It reports every problem and continues after each.
 pub fn check(node: &Node, shape: &Shape, found: &mut Diagnostics) {
     if found.is_full() {
         found.stop();
@@ -113,8 +113,8 @@ pub(super) fn select<'a>(node: &Node, alternatives: &'a [(Select, Shape)]) -> Op
     alternatives.iter().find(|(select, _)| fits(select)).map(|(_, shape)| shape)
 }
 
-/// Checks one of some words that have mappings for alternatives: `continue` alone stands for
-/// `{continue: why}`.
+/// Checks a keyword that has mappings as alternatives. `continue` alone is an error: it needs
+/// `{continue: REASON}`.
 fn choice(node: &Node, words: &[&str], all: &[(Select, Shape)], found: &mut Diagnostics) {
     let text = node.as_text().unwrap_or_default();
     if words.contains(&text) {
@@ -122,16 +122,16 @@ fn choice(node: &Node, words: &[&str], all: &[(Select, Shape)], found: &mut Diag
     }
     match only_key(text, all) {
         Some(line) => found.push(
-            Diagnostic::error(Code::UnknownWord, format!("`{text}` alone is not enough"))
-                .at(place(node), "something belongs behind it")
+            Diagnostic::error(Code::UnknownWord, format!("`{text}` requires a reason"))
+                .at(place(node), "missing reason")
                 .help(format!("write `{line}`")),
         ),
         None => unknown_word(text, words, with_reason(all), node, found),
     }
 }
 
-/// Whether a node is a text such as `yes` where a bool may stand: YAML 1.2 takes it for text, its
-/// author did not.
+/// Whether a string such as `yes` is where a bool is allowed: YAML 1.2 reads a string, and its author
+/// meant a bool.
 fn is_bool_word(node: &Node, alternatives: &[(Select, Shape)]) -> bool {
     let takes_bool = alternatives.iter().any(|(select, _)| *select == Select::Bool);
     takes_bool && node.as_text().is_some_and(|text| values::bool(text).is_some())
@@ -141,13 +141,12 @@ fn bool_word(node: &Node, found: &mut Diagnostics) {
     let text = node.as_text().unwrap_or_default();
     let meant = values::bool(text).unwrap_or("true");
     found.push(
-        Diagnostic::error(Code::WrongType, format!("`{text}` is a string, not true or false"))
+        Diagnostic::error(Code::WrongType, format!("`{text}` is a string, not a bool"))
             .at(place(node), "in YAML 1.2 only `true` and `false` are booleans")
             .fix(format!("write `{meant}`"), node.span, meant),
     );
 }
 
-/// Whether a node is a text with a template in it.
 fn is_template(node: &Node) -> bool {
     node.as_text().is_some_and(|text| text.contains("{{"))
 }
@@ -173,12 +172,12 @@ fn check_record(node: &Node, record: &'static Record, found: &mut Diagnostics) {
     }
     for field in record.fields.iter().filter(|field| field.required) {
         if node.get(field.name).is_none() && !meant(node, field.name, record) {
-            let message = format!("{} lacks `{}`", record.name, field.name);
+            let message = format!("missing key `{}` in {}", field.name, record.name);
             let fault = Diagnostic::error(Code::MissingKey, message)
-                .at(head(node), format!("`{}` is not here", field.name));
+                .at(head(node), format!("`{}` is required", field.name));
             let order = format!("add `{}: {}`", field.name, sample(&field.shape));
             let top = node.span.range().start == head(node).range().start;
-            // Of all keys that are missing this one has only one value.
+            // Only the value of `version` is certain.
             found.push(if field.name == "version" && top && node.alias.is_none() {
                 let at = head(node).range().start;
                 let before = Span::new(node.span.source, at, at);
@@ -193,7 +192,8 @@ fn check_record(node: &Node, record: &'static Record, found: &mut Diagnostics) {
     }
 }
 
-/// Whether an unknown key stands for a missing one: its cure names it, so nothing else is told.
+/// Whether an unknown key was meant to be a missing one. Its fix names that, so only the unknown key
+/// is reported.
 fn meant(node: &Node, name: &str, record: &Record) -> bool {
     let unknown = node
         .entries()
@@ -207,7 +207,7 @@ fn meant(node: &Node, name: &str, record: &Record) -> bool {
     })
 }
 
-/// Whether an unknown key stands for an action: the cure names it, so nothing else is told.
+/// Whether an unknown key was meant to be an action. Its fix names that, so only it is reported.
 fn meant_action(node: &Node, record: &Record) -> bool {
     let entries = node.entries().iter();
     let unknown = entries.filter(|entry| record.field(&entry.key).is_none());
@@ -224,9 +224,9 @@ fn check_one_of(node: &Node, record: &Record, found: &mut Diagnostics) {
             return;
         }
         let (message, label) = if record.one_of.contains(&"run") {
-            (format!("{} says nothing to do", record.name), "no action here")
+            (format!("missing action in {}", record.name), "no action")
         } else {
-            (format!("{} says too little", record.name), "something is missing here")
+            (format!("missing key in {}", record.name), "incomplete")
         };
         found.push(
             Diagnostic::error(Code::MissingAction, message)
@@ -236,17 +236,16 @@ fn check_one_of(node: &Node, record: &Record, found: &mut Diagnostics) {
         return;
     };
     for other in present {
-        let message = format!("`{}` and `{}` exclude each other", first.key, other.key);
+        let message = format!("`{}` and `{}` cannot be combined", first.key, other.key);
         found.push(
             Diagnostic::error(Code::SeveralActions, message)
-                .at(other.key_span, "the second one")
-                .also(first.key_span, "the first one")
-                .help(format!("keep one: {} has only one of them", record.name)),
+                .at(other.key_span, "second key")
+                .also(first.key_span, "first key")
+                .help(format!("remove one: {} takes only one of them", record.name)),
         );
     }
 }
 
-/// Tells that a mapping was expected, in the record's own name.
 fn not_a_record(node: &Node, record: &Record, found: &mut Diagnostics) {
     let keys: Vec<&str> = if record.one_of.is_empty() {
         record.fields.iter().map(|field| field.name).take(6).collect()
@@ -257,7 +256,7 @@ fn not_a_record(node: &Node, record: &Record, found: &mut Diagnostics) {
     found.push(
         Diagnostic::error(
             Code::WrongType,
-            format!("found {}, expected {}", node.kind(), record.name),
+            format!("expected {}, found {}", record.name, node.kind()),
         )
         .at(place(node), format!("this is {}", node.kind()))
         .help(match (list_of(node, record), line) {
@@ -271,7 +270,7 @@ fn not_a_record(node: &Node, record: &Record, found: &mut Diagnostics) {
     );
 }
 
-/// The key under which a list belongs that stands in place of a whole record.
+/// Returns the key for a list that was written instead of a whole record.
 fn list_of(node: &Node, record: &Record) -> Option<&'static str> {
     let lists = |shape: &Shape| matches!(shape, Shape::List(Shape::Record(_), _));
     let field = record.fields.iter().find(|field| lists(&field.shape));
@@ -279,7 +278,7 @@ fn list_of(node: &Node, record: &Record) -> Option<&'static str> {
     field.filter(|_| whole).map(|field| field.name)
 }
 
-/// The mapping that a bare value stands for: the one field that must be there takes it.
+/// Returns the mapping that a plain value is short for: the value of the only required key.
 fn first_field(node: &Node, record: &Record) -> Option<String> {
     let mut required = record.fields.iter().filter(|field| field.required);
     let (field, None) = (required.next()?, required.next()) else {
@@ -293,7 +292,8 @@ fn first_field(node: &Node, record: &Record) -> Option<String> {
 
 fn unknown_key(node: &Node, entry: &Entry, record: &'static Record, found: &mut Diagnostics) {
     let key = &entry.key;
-    let fault = Diagnostic::error(Code::UnknownKey, format!("{} has no `{key}`", record.name));
+    let fault =
+        Diagnostic::error(Code::UnknownKey, format!("unknown key `{key}` in {}", record.name));
     if let Some(word) = foreign::find(record, key) {
         let fault = fault.at(entry.key_span, word.label());
         let help = word.help(entry).into_iter();
@@ -307,9 +307,9 @@ fn unknown_key(node: &Node, entry: &Entry, record: &'static Record, found: &mut 
         });
         return;
     }
-    let fault = fault.at(entry.key_span, "not a word of planrun here");
+    let fault = fault.at(entry.key_span, "not a valid key here");
     if found.is_full() {
-        // It will not be shown, so its help need not be found.
+        // It is not shown, so its help is not needed.
         found.push(fault);
         return;
     }
@@ -318,12 +318,12 @@ fn unknown_key(node: &Node, entry: &Entry, record: &'static Record, found: &mut 
         Some(near) if node.get(near).is_none() => {
             fault.fix(format!("did you mean `{near}`?"), entry.key_span, near)
         }
-        Some(near) => fault.help(format!("did you mean `{near}`, which is here already?")),
+        Some(near) => fault.help(format!("did you mean `{near}`, which is already set?")),
         None => fault.help(format!("{} takes {}", record.name, one_of(&names))),
     });
 }
 
-/// Tells of a text that is none of some words; `others` are mappings that may stand there, too.
+/// Reports a string that is not one of the keywords; `others` are mappings that are allowed too.
 fn unknown_word(
     text: &str,
     words: &[&str],
@@ -336,7 +336,7 @@ fn unknown_word(
         return;
     }
     let fault = Diagnostic::error(Code::UnknownWord, format!("`{text}` is not {}", one_of(words)));
-    let fault = pointed(fault, node, "not one of them");
+    let fault = pointed(fault, node, "unknown value");
     let order = |near: &str| format!("did you mean `{near}`?");
     let cured = match values::find(text, words) {
         Some(meant) => Some((format!("write `{meant}` instead"), meant)),
@@ -359,9 +359,15 @@ fn kind(node: &Node, shape: &Shape, right: bool, found: &mut Diagnostics) {
 
 fn too_few(node: &Node, min: usize, what: &str, found: &mut Diagnostics) {
     found.push(
-        Diagnostic::error(Code::TooFew, format!("found too few {what}, expected at least {min}"))
-            .at(place(node), "nothing, or not enough, is in it")
-            .help("fill it, or remove the key"),
+        Diagnostic::error(
+            Code::TooFew,
+            match min {
+                1 => "must not be empty".to_owned(),
+                _ => format!("must have at least {min} {what}"),
+            },
+        )
+        .at(place(node), "too few entries")
+        .help("add an entry, or remove the key"),
     );
 }
 
@@ -375,7 +381,7 @@ fn check_form(text: &str, form: &Form, node: &Node, found: &mut Diagnostics) {
         return;
     }
     let fault = if text.trim().is_empty() {
-        Diagnostic::error(Code::EmptyText, format!("found empty text, expected {}", form.name))
+        Diagnostic::error(Code::EmptyText, format!("expected {}, found an empty string", form.name))
     } else {
         Diagnostic::error(Code::WrongForm, format!("`{}` is not {}", short(text), form.name))
     };
@@ -398,29 +404,29 @@ pub(super) fn matches(pattern: &'static str, text: &str) -> bool {
         .is_match(text)
 }
 
-/// A fault of a template where none may stand; `examples` have commas between them.
+/// Returns the error of a template that is not allowed; `examples` are separated by commas.
 pub(super) fn no_template(node: &Node, examples: &str) -> Diagnostic {
     let examples: Vec<&str> = examples.split(", ").collect();
-    let fault = Diagnostic::error(Code::NoTemplateHere, "this is read before any value is known");
-    pointed(fault, node, "holds a template")
+    let fault = Diagnostic::error(Code::NoTemplateHere, "templates are not allowed here");
+    pointed(fault, node, "evaluated before inputs are known")
         .help(format!("write the value itself: {}", one_of(&examples)))
 }
 
-/// Points at a value; where an alias brought it there, at that first.
+/// Points at a value; if an alias refers to it, at the alias first.
 pub(super) fn pointed(fault: Diagnostic, node: &Node, label: impl Into<String>) -> Diagnostic {
     let fault = fault.at(place(node), label);
     match node.alias {
-        Some(_) => fault.also(node.span, "it is written here"),
+        Some(_) => fault.also(node.span, "defined here"),
         None => fault,
     }
 }
 
-/// Where to point: at the alias that brought a node here, else at the node.
+/// Returns what to point at: the alias of a node if it has one, else the node.
 fn place(node: &Node) -> Span {
     node.alias.unwrap_or(node.span)
 }
 
-/// The first key of a mapping, the place for what is missing in it.
+/// Returns the first key of a mapping: where to report what is missing in it.
 fn head(node: &Node) -> Span {
     node.entries().first().map_or(place(node), |entry| entry.key_span)
 }

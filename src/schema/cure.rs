@@ -1,6 +1,4 @@
-//! Cures of faulty values, where there is one that can be carried out.
-//!
-//! What is proposed is held against the shape before it is given.
+//! Fixes of invalid values, if a program can apply them. A proposed value has passed the check.
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Edit};
 use crate::document::{Node, Style, Text, Value};
@@ -10,20 +8,20 @@ use crate::schema::foreign::values;
 use crate::schema::{Form, FormKind, Record, Select, Shape};
 use crate::source::{Sources, Span};
 
-/// What to do about a value, and what stands there then.
+/// A fix of a value.
 pub(super) struct Cure {
-    /// The order.
+    /// What to do, as an imperative.
     pub(super) text: String,
     /// The YAML that replaces the value.
     pub(super) yaml: String,
 }
 
-/// Returns the cure of a value of the wrong kind.
+/// Returns the fix of a value of the wrong type.
 pub(super) fn of_kind(node: &Node, shape: &Shape) -> Option<Cure> {
     let cure = |text: String, yaml: String| Some(Cure { text, yaml });
     match &node.value {
         Value::Int(number) if is_duration(shape) && *number >= 0 => {
-            cure(format!("add a unit, seconds if that is meant: `{number}s`"), format!("{number}s"))
+            cure(format!("add a unit, such as seconds: `{number}s`"), format!("{number}s"))
         }
         Value::Int(number) if item_fits(node, shape) && !text_fits(shape, &number.to_string()) => {
             let list = format!("[{number}]");
@@ -35,7 +33,7 @@ pub(super) fn of_kind(node: &Node, shape: &Shape) -> Option<Cure> {
                 Value::Bool(value) => value.to_string(),
                 _ => return None,
             };
-            // A mode reads as octal: 644 is meant as 0644.
+            // YAML reads a mode as an octal number: 644 means 0644.
             let octal = matches!(shape, Shape::Text(form) if form.kind == FormKind::Mode);
             let word = if octal && word.len() == 3 { format!("0{word}") } else { word };
             text_fits(shape, &word).then_some(())?;
@@ -62,7 +60,7 @@ pub(super) fn of_kind(node: &Node, shape: &Shape) -> Option<Cure> {
     }
 }
 
-/// Whether a value fits into the list that is expected.
+/// Whether a value fits in the expected list.
 fn item_fits(node: &Node, shape: &Shape) -> bool {
     let fits = |shape: &Shape| {
         let Shape::List(item, least) = shape else {
@@ -78,7 +76,7 @@ fn item_fits(node: &Node, shape: &Shape) -> bool {
     }
 }
 
-/// Returns the cure of a text that has not the form expected.
+/// Returns the fix of a string of the wrong form.
 pub(super) fn of_form(text: &str, form: &Form) -> Option<Cure> {
     let word = match form.kind {
         FormKind::Duration => duration(text)?,
@@ -89,7 +87,7 @@ pub(super) fn of_form(text: &str, form: &Form) -> Option<Cure> {
     fits.then(|| Cure { text: format!("write `{word}`"), yaml: word })
 }
 
-/// Returns the key that a word of another tool is named in planrun, where its value fits there.
+/// Returns planrun's name of a foreign key, if its value fits there.
 pub(super) fn renamed<'a>(
     node: &Node,
     value: &Node,
@@ -105,10 +103,10 @@ pub(super) fn renamed<'a>(
     told.is_empty().then_some(name)
 }
 
-/// Tells of a text in `{ }` that was cut at its comma, and returns whether there is one.
+/// Reports a string in `{ }` that ended at its comma, and returns whether there is one.
 ///
-/// What is behind the comma became a key without a value. In a record it belongs to the value
-/// before it, among free keys (claims) to the key behind it.
+/// The rest became a key without a value. In a record it belongs to the value before it; among the
+/// names of checks it belongs to the key after it.
 pub(super) fn prose(node: &Node, record: bool, found: &mut Diagnostics) -> bool {
     let entries = node.entries();
     let Some(at) = entries.iter().position(|entry| entry.bare) else {
@@ -127,14 +125,14 @@ pub(super) fn prose(node: &Node, record: bool, found: &mut Diagnostics) -> bool 
         vec![Edit::new(edge(start.range().start), "\""), Edit::new(edge(end.range().end), "\"")];
     let key = entries[at].key_span;
     found.push(
-        Diagnostic::error(Code::CommaInBraces, "a text in `{ }` ends at its comma")
-            .at(key, "taken for a key of its own, without a value")
-            .fix_all("put quotes around the text", edits),
+        Diagnostic::error(Code::CommaInBraces, "unquoted comma in a `{ }` value")
+            .at(key, "parsed as a separate key")
+            .fix_all("put quotes around the value", edits),
     );
     true
 }
 
-/// Whether a value is a text without quotes, in which there are none.
+/// Whether a value is a plain string without quotes in it.
 fn plain(value: &Value) -> bool {
     let Value::Text(text) = value else {
         return false;
@@ -142,7 +140,7 @@ fn plain(value: &Value) -> bool {
     text.style == Style::Plain && !text.text.contains(['"', '\\', '\n'])
 }
 
-/// Returns a text in small letters, whatever is no letter or digit replaced.
+/// Returns a string in lower case; the joint replaces all but letters and digits.
 fn name(text: &str, joint: char) -> String {
     let mut name = String::new();
     for character in text.trim().chars() {
@@ -155,7 +153,7 @@ fn name(text: &str, joint: char) -> String {
     name.trim_matches(joint).to_owned()
 }
 
-/// Returns a length of time as planrun writes it; bare numbers are taken for seconds.
+/// Returns a duration in planrun's form; plain numbers are seconds.
 fn duration(text: &str) -> Option<String> {
     let digits = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
     if digits {
@@ -164,7 +162,6 @@ fn duration(text: &str) -> Option<String> {
     values::duration(text)
 }
 
-/// Whether a shape takes values that a selector selects.
 fn takes(shape: &Shape, select: Select) -> bool {
     match shape {
         Shape::Text(_) | Shape::Choice(_) => select == Select::Text,
@@ -176,7 +173,6 @@ fn takes(shape: &Shape, select: Select) -> bool {
     }
 }
 
-/// Whether a text is a value of a shape.
 fn text_fits(shape: &Shape, word: &str) -> bool {
     let mut sources = Sources::default();
     let id = sources.add("", word);

@@ -1,8 +1,8 @@
-//! What editors show and insert beside the shapes: snippets, defaults, what values mean.
+//! What editors show and insert in addition to the shapes: snippets, defaults, meanings of values.
 //!
-//! Data alone (`editor.yaml`), named by the words of the records; [`json`](crate::schema::json) puts it
-//! into the schemas. A check does not need it, so it may leave things out. Tests hold that every snippet
-//! is valid as it is inserted, and that what is named exists.
+//! The data is in `editor.yaml`, by the names of the records; [`json`](crate::schema::json) adds it to
+//! the schemas. The check does not use it, so it may be incomplete. Tests insert every snippet and
+//! require a valid result.
 
 use std::sync::LazyLock;
 
@@ -14,7 +14,7 @@ use crate::diagnostic::Diagnostics;
 use crate::document;
 use crate::source::Sources;
 
-/// The data; the comments in the file say what it means.
+/// The data; the comments in the file explain it.
 #[derive(Deserialize)]
 struct Editor {
     snippets: Vec<Snippet>,
@@ -41,7 +41,7 @@ static EDITOR: LazyLock<Editor> = LazyLock::new(|| {
     serde_json::from_value(yaml(include_str!("editor.yaml"))).expect("the file is a constant")
 });
 
-/// Returns the snippets of a record, or of a key of one, as `defaultSnippets`.
+/// Returns the snippets of a record or of one of its keys, as `defaultSnippets`.
 pub(super) fn snippets(at: &str) -> Option<Value> {
     let all = EDITOR.snippets.iter().filter(|snippet| snippet.at == at);
     let all: Vec<Value> = all
@@ -57,14 +57,14 @@ pub(super) fn snippets(at: &str) -> Option<Value> {
     (!all.is_empty()).then_some(Value::Array(all))
 }
 
-/// Returns the value of a key of a record that is not written.
+/// Returns the value of a key that is not set.
 pub(super) fn default(record: &str, key: &str) -> Option<Value> {
     let mut all = EDITOR.defaults.iter();
     let found = all.find(|one| one.key == key && one.r#in.iter().any(|word| word == record))?;
     Some(found.value.clone())
 }
 
-/// Returns what each of some values means; `None` if that is not known of all of them.
+/// Returns the meaning of each value; `None` if one has none.
 pub(super) fn meanings(words: &[&str]) -> Option<Vec<&'static str>> {
     let mut all = EDITOR.meanings.iter();
     all.find_map(|list| words.iter().map(|word| list.get(*word).map(String::as_str)).collect())

@@ -1,13 +1,13 @@
-//! Words of other tools, and what to write in planrun.
+//! Keys of other tools, and what to write in planrun.
 //!
 //! People who know another tool write its keys: `register`, `timeout-minutes`,
-//! `ansible.builtin.service`. A [`Word`] says whose key it is, what to write instead and, if possible,
-//! how its value is carried over, so that the help shows the exact line to write. The tables are data
-//! files: `words.tsv` for keys, [`names`] for expressions, [`values`] for values, [`variables`] for
-//! inventories, [`mod@file`] for whole files. `docs/coming-from.md` is made of the same tables.
+//! `ansible.builtin.service`. A [`Word`] has the tool, what to write instead and, if possible, how to
+//! convert its value, so that the help shows the exact line to write. The tables are data files:
+//! `words.tsv` for keys, [`names`] for expressions, [`values`] for values, [`variables`] for
+//! inventories, [`mod@file`] for whole files. `docs/coming-from.md` is generated from them.
 //!
-//! Ansible and GitHub Actions are here word by word; of other tools planrun knows the files, and those
-//! words that several of them share.
+//! The keys of Ansible and GitHub Actions are complete. For other tools, planrun recognises their
+//! files, and the keys that several of them share.
 
 pub mod carry;
 pub mod file;
@@ -23,51 +23,49 @@ use crate::schema::Record;
 use crate::schema::foreign::carry::Carry;
 use crate::schema::foreign::table::rows;
 
-/// A tool that people come from.
+/// A tool that users know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tool {
     /// Ansible: playbooks, roles, inventories.
     Ansible,
     /// GitHub Actions: workflows.
     Actions,
-    /// Several tools, or a word that seems natural.
+    /// Several tools, or a natural guess.
     Other,
-    /// planrun itself: a word at a place where it does not belong.
+    /// planrun itself: a key in the wrong place.
     Planrun,
 }
 
-/// A word of another tool.
+/// A key of another tool.
 #[derive(Debug)]
 pub struct Word {
-    /// The mapping in which it is written.
+    /// The mapping in which people write it.
     pub place: &'static str,
-    /// Whose it is.
+    /// The tools that have it.
     pub tools: Vec<Tool>,
-    /// The key.
     pub word: &'static str,
-    /// How its value is carried over.
+    /// How its value is converted.
     pub carry: Carry,
-    /// Keys of planrun that are not missing if it is written, besides that of `carry`.
+    /// Keys of planrun that are not missing if it is written, in addition to that of `carry`.
     replaces: Vec<&'static str>,
-    /// What to write instead, as an order; empty if `carry` says all.
+    /// What to write instead, as an imperative; empty if `carry` is enough.
     say: &'static str,
 }
 
 /// The rows, separated by tabs.
 pub const TABLE: &str = include_str!("foreign/words.tsv");
 
-/// The words, by places.
+/// The keys, by place.
 pub static WORDS: LazyLock<Vec<Word>> =
     LazyLock::new(|| rows(TABLE).filter_map(Word::of).collect());
 
-/// The word that stands for every module of a collection that the table does not name.
+/// Matches every module of a collection that is not in the table.
 pub const ANY_MODULE: &str = "NAMESPACE.COLLECTION.MODULE";
 
 impl Tool {
-    /// Every tool, in the order of the manual.
+    /// All tools, in the order of the manual.
     pub const ALL: [Self; 4] = [Self::Ansible, Self::Actions, Self::Other, Self::Planrun];
 
-    /// Returns its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ansible => "Ansible",
@@ -77,7 +75,6 @@ impl Tool {
         }
     }
 
-    /// Reads a cell of a table.
     fn of(cell: &str) -> Option<Self> {
         Some(match cell {
             "ansible" => Self::Ansible,
@@ -90,14 +87,13 @@ impl Tool {
 }
 
 impl Word {
-    /// Reads a row of the table.
     fn of([place, tools, word, carry, replaces, say]: [&'static str; 6]) -> Option<Self> {
         let tools: Option<Vec<Tool>> = tools.split(' ').map(Tool::of).collect();
         let replaces = replaces.split_whitespace().collect();
         Some(Self { place, tools: tools?, word, carry: Carry::of(carry)?, replaces, say })
     }
 
-    /// Says what is at the place of the word.
+    /// Returns the label of the key.
     pub fn label(&self) -> String {
         let names: Vec<&str> = self.tools.iter().map(|tool| tool.name()).collect();
         match *self.tools {
@@ -108,7 +104,7 @@ impl Word {
         }
     }
 
-    /// Says what to write instead, without regard to a value.
+    /// Returns what to write instead, whatever the value is.
     pub fn advice(&self) -> String {
         match (self.say, self.carry.key()) {
             ("", Some(key)) => format!("write `{key}` instead"),
@@ -116,8 +112,8 @@ impl Word {
         }
     }
 
-    /// Says what to write instead of an entry: the line itself if its value can be carried over, and
-    /// what else there is to know.
+    /// Returns what to write instead of an entry: the line itself if its value can be converted, and
+    /// further advice.
     pub fn help(&self, entry: &Entry) -> Vec<String> {
         match self.carry.line(&entry.value) {
             Some(line) if self.say.is_empty() || self.carry.says_all() => {
@@ -128,14 +124,13 @@ impl Word {
         }
     }
 
-    /// Whether it is written for one of these keys of planrun: if they are missing, nothing more need
-    /// be reported.
+    /// Whether it is written instead of one of these keys. If they are missing, nothing more is reported.
     pub fn replaces(&self, keys: &[&str]) -> bool {
         self.carry.key().iter().chain(&self.replaces).any(|key| keys.contains(key))
     }
 }
 
-/// Finds a foreign word of a record. A module of Ansible is found by its full name too.
+/// Finds a foreign key of a record. Modules of Ansible are also found by their full names.
 pub fn find(record: &Record, key: &str) -> Option<&'static Word> {
     let exact = |key: &str| {
         let mut places = record.foreign.iter();

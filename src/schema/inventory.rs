@@ -1,7 +1,7 @@
-//! The words of an inventory in Ansible's YAML, for editors.
+//! The keys of an inventory in Ansible's YAML, for editors.
 //!
-//! The readers of inventories do not rely on this shape: they take what Ansible takes, and tell of
-//! faults in their own words. Here stand the variables that planrun reads; all others are free.
+//! The inventory readers do not use this shape: they accept what Ansible accepts and report their own
+//! errors. It has the variables that planrun reads; all others are allowed.
 
 use crate::schema::{ANY_TEXT, Form, Record, Select, Shape, WORDS, field, form, record};
 
@@ -16,7 +16,6 @@ static HOST_OR_NOTHING: Shape =
 static PORT: Shape =
     Shape::OneOf(&[(Select::Int, Shape::Int(1)), (Select::Text, Shape::Text(&WORDS))]);
 
-/// An inventory.
 pub static INVENTORY: Record =
     record("an inventory", "Groups of hosts and their variables, in Ansible's YAML.", &[])
         .rest(&GROUP_OR_NOTHING);

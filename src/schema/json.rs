@@ -1,11 +1,11 @@
-//! Shapes as JSON Schema (draft 07, which every editor understands).
+//! Shapes as JSON Schema (draft 07, which all editors support).
 
 use serde_json::{Map, Value, json};
 
 use crate::schema::foreign::values;
 use crate::schema::{Field, Form, Record, Select, Shape, WORDS, editor};
 
-/// Returns the JSON Schema of a file whose root is a record.
+/// Returns the JSON Schema of a file with this record at its root.
 pub fn schema(root: &'static Record, title: &str) -> Value {
     let mut definitions = Map::new();
     let body = of_record(root, &mut definitions);
@@ -27,7 +27,7 @@ fn of_record(record: &'static Record, definitions: &mut Map<String, Value>) -> V
     for field in record.fields {
         let mut schema = of_shape(&field.shape, definitions);
         if let Value::Object(map) = &mut schema {
-            // Draft 07 ignores what stands beside `$ref`, so the reference moves one level down.
+            // Draft 07 ignores the keys next to `$ref`, so the reference moves one level down.
             if let Some(reference) = map.remove("$ref") {
                 map.insert("allOf".into(), json!([{ "$ref": reference }]));
             }
@@ -70,8 +70,8 @@ fn of_record(record: &'static Record, definitions: &mut Map<String, Value>) -> V
     Value::Object(schema)
 }
 
-/// Gives references of a key's value the sentence of the key. A check does not see what stands beside
-/// a reference, and an editor shows it instead of the sentence of the record.
+/// Adds the sentence of a key to the references of its value. Validation ignores it next to a
+/// reference; editors show it instead of the sentence of the record.
 fn describe(schema: &mut Value, field: &Field) {
     let Value::Object(map) = schema else { return };
     if map.contains_key("$ref") {
@@ -82,7 +82,7 @@ fn describe(schema: &mut Value, field: &Field) {
     parts.into_iter().flatten().for_each(|part| describe(part, field));
 }
 
-/// Returns what an editor shows of a key: its sentence, and what it takes.
+/// Returns what an editor shows for a key: its sentence, and the expected value.
 fn about(field: &Field) -> String {
     format!("{}\n\nValue: {}.", field.about, field.shape.expected())
 }
@@ -128,7 +128,7 @@ fn of_shape(shape: &'static Shape, definitions: &mut Map<String, Value>) -> Valu
         Shape::Record(record) => {
             let name = record.word();
             if !definitions.contains_key(&name) {
-                // The place is taken before the body is made: records may hold themselves.
+                // The name is taken before the body is made: records may contain themselves.
                 definitions.insert(name.clone(), Value::Null);
                 let mut body = of_record(record, definitions);
                 body["title"] = record.name.into();
@@ -140,8 +140,7 @@ fn of_shape(shape: &'static Shape, definitions: &mut Map<String, Value>) -> Valu
     }
 }
 
-/// Alternatives are tried in order by the check; the schema says the same by excluding the keys
-/// that select an earlier one.
+/// The check tries alternatives in order; the schema excludes the keys that select an earlier one.
 fn of_alternatives(
     alternatives: &'static [(Select, Shape)],
     definitions: &mut Map<String, Value>,
@@ -150,7 +149,7 @@ fn of_alternatives(
     let mut all = Vec::new();
     for (select, shape) in alternatives {
         let mut schema = of_shape(shape, definitions);
-        // An editor shows the titles of all alternatives; a reference brings that of its record.
+        // An editor shows the titles of all alternatives; a reference has that of its record.
         if schema.get("$ref").is_none() {
             schema["title"] = shape.expected().into();
         }
@@ -164,7 +163,7 @@ fn of_alternatives(
                 }
                 earlier.push(key);
             }
-            // `yes` is text in YAML 1.2, and never what its author meant where a bool may stand.
+            // `yes` is a string in YAML 1.2, but its author means a bool where one is allowed.
             Select::Text if alternatives.iter().any(|(one, _)| *one == Select::Bool) => {
                 parts.push(json!({"not": {"pattern": values::bool_pattern()}}));
             }
@@ -183,7 +182,7 @@ fn of_form(form: &Form) -> Value {
         Some(pattern) => json!({"type": "string", "pattern": pattern}),
         None => json!({"type": "string"}),
     };
-    // Some words would be inserted as they are.
+    // Some values would be inserted without quotes.
     if form.example != WORDS.example {
         let examples: Vec<&str> = form.example.split(", ").collect();
         schema["examples"] = json!(examples);

@@ -1,4 +1,4 @@
-//! The kinds of files that people write for planrun, and how a file shows which it is.
+//! The kinds of files that planrun reads, and how it recognises them.
 
 use serde_json::Value;
 
@@ -12,32 +12,29 @@ use crate::schema::{Record, foreign, json};
 /// A kind of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// What is done.
     Plan,
-    /// Hosts that exist only as data.
     Model,
-    /// What must come of a plan on its model.
+    /// The expected results of a plan on its model.
     Test,
-    /// Which hosts there are.
     Inventory,
 }
 
-/// How sure it is that a file is of a kind.
+/// How certain the kind of a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
-    /// It says so, or has the keys that make the kind.
+    /// It has a modeline, or the keys that identify the kind.
     Sure,
-    /// It has a key of the kind.
+    /// It has one key of the kind.
     Weak,
 }
 
 /// Keys below a group of an inventory.
 const GROUP_KEYS: [&str; 3] = ["hosts:", "children:", "vars:"];
-/// Keys of a plan that other files have too.
+/// Keys of plans that other files have too.
 const COMMON: [&str; 4] = ["version", "name", "summary", "description"];
-/// Most keys that are looked at: more has only an inventory or a model, or what is not of planrun.
+/// Maximum number of keys that are checked: only inventories, models and other tools' files have more.
 const MAX_KEYS: usize = 200;
-/// Keys that no other file has beside one more key of the kind. They may be misspelt.
+/// Keys that identify a kind together with one more key of it. They may be misspelt.
 const TELLING: [(Kind, &[&str]); 3] = [
     (
         Kind::Plan,
@@ -48,7 +45,6 @@ const TELLING: [(Kind, &[&str]); 3] = [
 ];
 
 impl Kind {
-    /// All kinds.
     pub const ALL: [Self; 4] = [Self::Plan, Self::Model, Self::Test, Self::Inventory];
 
     /// Returns its name, which is also that of its schema.
@@ -61,7 +57,6 @@ impl Kind {
         }
     }
 
-    /// Returns its keys.
     pub fn record(self) -> &'static Record {
         match self {
             Self::Plan => &PLAN,
@@ -71,17 +66,16 @@ impl Kind {
         }
     }
 
-    /// Returns its published schema, as text.
     pub fn schema(self) -> String {
         let title = match self {
-            Self::Plan => "A plan of planrun",
-            Self::Model => "A model of planrun",
-            Self::Test => "The scenarios of a plan",
-            Self::Inventory => "An inventory for planrun",
+            Self::Plan => "planrun plan",
+            Self::Model => "planrun model",
+            Self::Test => "planrun test",
+            Self::Inventory => "planrun inventory",
         };
         let mut schema = json::schema(self.record(), title);
         if let Value::Object(keys) = &mut schema {
-            // A name and no address: nobody shall look for it on the network.
+            // A name, not an address: nothing is fetched from it.
             let id = format!("urn:planrun:schema:{}", self.name());
             keys.shift_insert(1, "$id".into(), id.into());
         }
@@ -89,8 +83,8 @@ impl Kind {
         format!("{text}\n")
     }
 
-    /// Returns the kind of a text by its modeline, else by its keys; `None` for one that shows
-    /// none. The text need not be sound.
+    /// Returns the kind of a text by its modeline or its keys; `None` if neither shows one. The text may
+    /// be invalid.
     pub fn of(text: &str) -> Option<(Self, Sign)> {
         if let Some(kind) = by_modeline(text) {
             return Some((kind, Sign::Sure));
@@ -126,12 +120,12 @@ impl Kind {
     }
 }
 
-/// Returns the kind of which there are two keys, one of them telling; each may be misspelt.
+/// Returns the kind that two keys identify, one of them in [`TELLING`]; each may be misspelt.
 fn by_two_keys(keys: &[&str]) -> Option<Kind> {
     let keys = &keys[..keys.len().min(MAX_KEYS)];
     let near = |key: &str, name: &str| nearest(key, [name]).is_some();
     let has = |name: &str| keys.iter().any(|key| *key == name || near(key, name));
-    // A short name has too many words near it.
+    // Too many other words are similar to a short name.
     let tells = |name: &str| has(name) && (name.len() > 4 || keys.contains(&name));
     let kind = TELLING.iter().find(|(kind, telling)| {
         let names = kind.record().fields.iter().map(|field| field.name);
@@ -140,8 +134,8 @@ fn by_two_keys(keys: &[&str]) -> Option<Kind> {
     kind.map(|(kind, _)| *kind)
 }
 
-/// Whether whatever is below the keys of the top level is what groups of an inventory have: no key of
-/// a plan, and a key of a group, exactly or nearly, below each.
+/// Whether everything below the keys of the top level is what groups of an inventory have: no key of a
+/// plan, and a key of a group below each, possibly misspelt.
 fn all_are_groups(text: &str) -> bool {
     let names = GROUP_KEYS.map(|key| key.trim_end_matches(':'));
     let mut indent = None;
@@ -184,7 +178,7 @@ fn by_modeline(text: &str) -> Option<Kind> {
     })
 }
 
-/// Whether the first line that says something is a section of an INI file.
+/// Whether the first line that is not empty or a comment is a section of an INI file.
 fn is_ini(text: &str) -> bool {
     let mut lines = text.lines().map(str::trim);
     lines.find(|line| !line.is_empty() && !line.starts_with(['#', ';'])).is_some_and(|line| {
@@ -192,7 +186,7 @@ fn is_ini(text: &str) -> bool {
     })
 }
 
-/// Returns the keys of the top level, read line by line: the text may be no YAML at all yet.
+/// Returns the keys of the top level, read line by line: the text may not be valid YAML yet.
 fn keys(text: &str) -> Vec<&str> {
     let starts = text.trim_start();
     if starts.starts_with('{') {
@@ -225,7 +219,7 @@ fn flow_keys(text: &str) -> Vec<&str> {
     keys
 }
 
-/// Whether some line has a key that groups of an inventory have.
+/// Whether a line has a key of an inventory group.
 fn has_groups(text: &str) -> bool {
     text.lines().any(|line| {
         let inner = line.trim_start();

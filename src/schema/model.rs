@@ -1,4 +1,4 @@
-//! The words of a model file.
+//! The keys of a model file.
 
 use crate::schema::{
     ANY_TEXT, DURATION, EXPRESSION, Form, ID, PLAN_NAME, Record, Select, Shape, WORDS, field, form,
@@ -37,7 +37,6 @@ static TABLE: Shape = Shape::OneOf(&[
     (Select::Map, Shape::Record(&ROW_TABLE)),
 ]);
 
-/// A model.
 pub static MODEL: Record = record(
     "a model",
     "What hosts print and how they change: every other key is a group of hosts.",
@@ -72,12 +71,12 @@ static GROUP: Record = record(
 )
 .foreign(&["model group"]);
 
-/// Makes a record that is an answer with other fields before it.
+/// Makes a record of an answer with additional fields before it.
 macro_rules! with_answer {
     ($($before:expr),* $(,)?) => {
         &[
             $($before,)*
-            field("exit", Shape::Int(0), "The exit status; 0 by default."),
+            field("exit", Shape::Int(0), "The exit code; 0 by default."),
             field("stdout", SCALAR, "The standard output; a template."),
             field("stderr", SCALAR, "The standard error; a template."),
             field("table", TABLE, "The standard output as a table, tab-separated."),
@@ -130,7 +129,7 @@ static CASE: Record = record(
 );
 
 static OF: Record = record(
-    "a way to the host meant",
+    "a host by address",
     "The host of a group that has an address.",
     &[
         required("group", SOME_WORDS, "The group."),

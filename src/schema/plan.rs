@@ -1,4 +1,4 @@
-//! The words of a plan.
+//! The keys of a plan.
 
 use crate::schema::{
     ANY_TEXT, DURATION, EXPRESSION, Field, Form, FormKind, HOSTS, ID, PLAN_NAME, Record, Select,
@@ -83,7 +83,6 @@ static TYPE_WORD: Shape = Shape::Choice(TYPES);
 
 static RETRY_SHAPE: Shape = Shape::Record(&RETRY);
 
-/// A plan.
 pub static PLAN: Record = record(
     "a plan",
     "A procedure: the steps for each host, their checks and their rollback.",
@@ -212,7 +211,7 @@ static PROBE: Record = record(
             PARSE,
             "How its output becomes a value; without it `{exit, stdout, stderr}`.",
         ),
-        field("exit_codes", EXIT_CODES, "The exit statuses that are not a failure ([0])."),
+        field("exit_codes", EXIT_CODES, "The exit codes that are not a failure ([0])."),
         field("output", Shape::Choice(&["keep", "discard"]), "Whether its output matters."),
     ],
 )
@@ -330,7 +329,7 @@ const WITHIN_FIELD: Field =
     field("within", LATE_DURATION, "How long `done_when` is checked afterwards.");
 const RETRY_FIELD: Field = field("retry", RETRY_SHAPE, "More attempts after a failure.");
 const PARSE_FIELD: Field = field("parse", PARSE, "How the output becomes the step's result.");
-const EXIT_FIELD: Field = field("exit_codes", EXIT_CODES, "The exit statuses of success ([0]).");
+const EXIT_FIELD: Field = field("exit_codes", EXIT_CODES, "The exit codes of success ([0]).");
 const OUTPUT_FIELD: Field =
     field("output", Shape::Choice(&["keep", "discard"]), "Whether the output is kept.");
 const IDEMPOTENT_FIELD: Field = field("idempotent", Shape::Bool, "Running it twice does no harm.");
@@ -342,7 +341,7 @@ const READ_ONLY_FIELD: Field = field(
 const DONE_FIELD: Field = field(
     "done_when",
     CONDITION,
-    "The condition that proves it worked. It decides, not the exit status.",
+    "The condition that proves it worked. It decides, not the exit code.",
 );
 const ON_FAILURE_FIELD: Field = field("on_failure", ON_FAILURE, "What happens after a failure.");
 const ON_UNKNOWN_FIELD: Field = field(

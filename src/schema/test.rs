@@ -1,4 +1,4 @@
-//! The words of a plan's scenarios: given these faults and answers, expect this end.
+//! The keys of a test file: injected faults and answers, and the expected result.
 
 use crate::schema::{
     ANY_TEXT, DURATION, Form, Record, Select, Shape, WORDS, field, form, record, required,
@@ -101,7 +101,7 @@ static EXPECT: Record = record(
     "The expected result of a scenario; what is not named is not checked.",
     &[
         required("run", RUN_STATUS, "The status of the run."),
-        field("exit", COUNT, "The exit status of planrun."),
+        field("exit", COUNT, "The exit code of planrun."),
         field("took", Shape::Record(&TOOK), "How long it takes."),
         field("hosts", Shape::Map(&HOST, &HOST_STATUS, 0), "The status of each host."),
         field("steps", Shape::Map(&TASK, &STEP_STATUS, 0), "The status of each step."),

@@ -1,9 +1,9 @@
-//! One redactor for all that leaves planrun: events, reports, logs, messages.
+//! One redactor for everything that leaves planrun: events, reports, logs, messages.
 //!
-//! In: texts and bytes. Out: the same, with `«secret NAME»` in place of every writing of a secret
-//! ([`super::writings`]) that is in them. A stream that was cut may end in the midst of one: what
-//! could be its beginning goes, too. All streams are looked at whole, so no border between two
-//! pieces can hide anything.
+//! It takes text or bytes and returns them with `«secret NAME»` in place of every encoding of a secret
+//! ([`super::writings`]). A stream that was cut off may end in the middle of one, so a possible start
+//! of a secret at its end is removed too. Streams are always redacted as a whole: nothing can hide at
+//! the border of two pieces.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,34 +15,32 @@ use serde_json::Value;
 use super::writings::Writing;
 use super::{SHORTEST, writings};
 
-/// Finds secrets and takes them out.
+/// Finds and replaces secrets.
 #[derive(Clone, Default)]
 pub struct Redactor {
     plain: Finder,
     packed: Finder,
 }
 
-/// Longest beginning of a writing that is in the automaton, in bytes. A byte there takes about 30 in
-/// memory and a secret has some thirty writings, so what is behind is compared where a beginning
-/// is found.
+/// Longest prefix in the automaton, in bytes. A byte there takes about 30 bytes of memory, and a secret
+/// has about thirty encodings, so the rest is compared where a prefix is found.
 const BEGINNING: usize = 16;
 
-/// Looks for some writings.
 #[derive(Clone, Default)]
 struct Finder {
-    /// Finds the beginnings of the writings.
+    /// Finds the prefixes of the encodings.
     automaton: Option<AhoCorasick>,
-    /// The writings of each beginning: they stand together, because they are sorted.
+    /// The encodings of each prefix; they are sorted, so each is one range.
     begun: Vec<Range<usize>>,
-    /// The writings, and whose each is.
+    /// The encodings, and the name of the secret of each.
     writings: Vec<(Writing, String)>,
 }
 
-/// A place, and the name of the secret that is there.
+/// A range, and the name of the secret that is there.
 type Hit<'a> = (Range<usize>, &'a str);
 
 impl Redactor {
-    /// Makes a redactor of secrets and their names; those under [`SHORTEST`] are passed over.
+    /// Makes a redactor of secrets and their names; those shorter than [`SHORTEST`] are ignored.
     pub fn new<'a, B>(secrets: impl IntoIterator<Item = (&'a str, &'a B)>) -> Self
     where
         B: AsRef<[u8]> + ?Sized + 'a,
@@ -60,7 +58,7 @@ impl Redactor {
         Self { plain: Finder::new(plain), packed: Finder::new(packed) }
     }
 
-    /// Whether there is nothing to look for.
+    /// Whether there are no secrets.
     pub fn is_idle(&self) -> bool {
         self.plain.automaton.is_none()
     }
@@ -73,12 +71,12 @@ impl Redactor {
         }
     }
 
-    /// Whether a text holds a secret.
+    /// Whether a text contains a secret.
     pub fn finds(&self, text: &str) -> bool {
         matches!(self.text(text), Cow::Owned(_))
     }
 
-    /// Takes secrets out of all texts of a value, its keys included.
+    /// Removes secrets from all strings of a value, with its keys.
     pub fn value(&self, value: &mut Value) {
         match value {
             Value::String(text) => {
@@ -104,8 +102,8 @@ impl Redactor {
         }
     }
 
-    /// Returns bytes without secrets. Where they are the beginning of more that was cut off, what
-    /// may be the beginning of a secret at their end is taken out as well.
+    /// Returns bytes without secrets. If more followed and was cut off, a possible start of a secret at
+    /// their end is removed too.
     pub fn bytes<'a>(&self, bytes: &'a [u8], is_cut: bool) -> Cow<'a, [u8]> {
         if self.is_idle() {
             return Cow::Borrowed(bytes);
@@ -128,7 +126,7 @@ impl Redactor {
     }
 }
 
-/// Writes a mark for each hit; those that overlap are one.
+/// Writes a mark for each hit; overlapping hits get one.
 fn replaced(bytes: &[u8], hits: &[Hit<'_>]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut done = 0;
@@ -145,7 +143,7 @@ fn replaced(bytes: &[u8], hits: &[Hit<'_>]) -> Vec<u8> {
 
 impl Finder {
     fn new(mut writings: Vec<(Writing, String)>) -> Self {
-        // The same value under two names is told by the first.
+        // The same value with two names gets the first.
         writings.sort();
         writings.dedup_by(|a, b| a.0 == b.0);
         let mut begun: Vec<Range<usize>> = Vec::new();
@@ -167,7 +165,7 @@ impl Finder {
         };
         Self { automaton, begun, writings }
     }
-
+    /// Returns the encodings that start where a prefix was found.
     /// Returns the writings that begin at a place where a beginning was found.
     fn written<'a>(
         &'a self,
@@ -204,7 +202,7 @@ impl Finder {
         hits
     }
 
-    /// Returns the longest end of bytes that is the beginning of a writing.
+    /// Returns the longest suffix of some bytes that is the start of an encoding.
     fn beginning(&self, bytes: &[u8]) -> Option<Hit<'_>> {
         let longest = self.writings.iter().filter_map(|(writing, name)| {
             let most = writing.bytes.len().min(bytes.len());
@@ -217,7 +215,7 @@ impl Finder {
     }
 }
 
-/// Returns the part of a writing that is in the automaton.
+/// Returns the prefix of an encoding that is in the automaton.
 fn begin(writing: &Writing) -> &[u8] {
     &writing.bytes[..writing.bytes.len().min(BEGINNING)]
 }

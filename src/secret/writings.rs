@@ -1,23 +1,21 @@
-//! The writings of a secret: as it is, and as programs print it.
+//! The encodings of a secret: as it is, and as programs print it.
 //!
-//! Each is looked for as bytes. Hex and base64 are looked for with blanks and line breaks left out
-//! (`packed`), because programs fold them into lines and columns.
+//! Each is searched as bytes. Hex and base64 are searched without white space (`packed`), because
+//! programs wrap them into lines and columns.
 
 use std::fmt::Write as _;
 
 use super::SHORTEST;
 
-/// Shortest line of a secret of several lines that is looked for alone, in bytes.
+/// Shortest line of a secret of several lines that is searched on its own, in bytes.
 const SHORTEST_LINE: usize = 12;
 
-/// A writing that is looked for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Writing {
-    /// The bytes.
     pub(super) bytes: Vec<u8>,
     /// Whether the character before belongs to it in part.
     pub(super) before: bool,
-    /// Whether the character behind belongs to it in part.
+    /// Whether the character after belongs to it in part.
     pub(super) behind: bool,
 }
 
@@ -27,15 +25,15 @@ impl Writing {
     }
 }
 
-/// Returns a secret without the blanks and line breaks around it.
+/// Returns a secret without the white space around it.
 pub(super) fn trimmed(secret: &[u8]) -> &[u8] {
     std::str::from_utf8(secret).map_or(secret, |text| text.trim().as_bytes())
 }
 
-/// Returns the writings that are looked for in a text as it is, without repetitions.
+/// Returns the encodings that are searched in unchanged text, without repetitions.
 pub(super) fn plain(secret: &[u8]) -> Vec<Writing> {
     let Ok(whole) = std::str::from_utf8(trimmed(secret)) else {
-        // No text: nobody quotes it, and it has no lines.
+        // It is not text: nothing quotes it, and it has no lines.
         return done(std::iter::once(Writing::whole(secret)));
     };
     let lines = whole.lines().map(str::trim);
@@ -50,12 +48,12 @@ pub(super) fn plain(secret: &[u8]) -> Vec<Writing> {
     done(all.into_iter().map(Writing::whole))
 }
 
-/// Whether a line is the first or the last of something in PEM: it is the same in all of its kind.
+/// Whether a line is the first or the last of a PEM block: it is the same in all of its kind.
 fn is_frame(line: &str) -> bool {
     (line.starts_with("-----BEGIN ") || line.starts_with("-----END ")) && line.ends_with("-----")
 }
 
-/// Returns the writings that are looked for where blanks and line breaks are left out.
+/// Returns the encodings that are searched in text without white space.
 pub(super) fn packed(secret: &[u8]) -> Vec<Writing> {
     let mut all = Vec::new();
     let whole = trimmed(secret);
@@ -75,7 +73,7 @@ fn done(all: impl Iterator<Item = Writing>) -> Vec<Writing> {
     all
 }
 
-/// JSON, shells, C, HTML: what stands between the quotes.
+/// JSON, shells, C, HTML: the text between the quotes.
 fn quoted(text: &str) -> Vec<String> {
     let json = serde_json::to_string(text).unwrap_or_default();
     let json = json.trim_start_matches('"');
@@ -138,7 +136,7 @@ fn escape(text: &str, is: impl Fn(char) -> bool, write: impl Fn(char, &mut Strin
     out
 }
 
-/// As in addresses: what must be written so, with a few habits, and every byte.
+/// As in URLs: only what must be escaped, with a few variations, and every byte.
 fn percent(text: &str) -> Vec<String> {
     let mut all = Vec::new();
     for upper in [true, false] {
@@ -167,7 +165,7 @@ fn encode(text: &str, kept: &str, upper: bool) -> String {
     out
 }
 
-/// Byte by byte, with a sign before or between.
+/// Byte by byte, with a character before or between.
 fn spelled(text: &str) -> Vec<String> {
     let mut all = Vec::new();
     for upper in [true, false] {
@@ -186,7 +184,7 @@ fn digits(byte: u8, upper: bool) -> String {
     if upper { format!("{byte:02X}") } else { format!("{byte:02x}") }
 }
 
-/// The characters of base64 that a text alone decides, where `shift` bytes stand before it.
+/// The characters of base64 that the text alone determines, if `shift` bytes precede it.
 fn base64(text: &[u8], shift: usize, url: bool) -> Writing {
     let (last, end) = if url { (b'-', b'_') } else { (b'+', b'/') };
     let sign = |value: u8| match value {

@@ -1,7 +1,7 @@
-//! Whether the files that are written are still those that the next process will find.
+//! Checks that the open database files are still the ones that the next process will find.
 //!
-//! An open file outlives its name: a database that was deleted, renamed or replaced takes events as
-//! before, and nobody ever reads them. So its files are held against their paths around each commit.
+//! An open file outlives its name: a database that was deleted, renamed or replaced still accepts
+//! events, and no one ever reads them. So its files are compared with their paths around each commit.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -13,14 +13,14 @@ use super::sqlite::beside;
 /// Device and inode of a file.
 type Identity = (u64, u64);
 
-/// The files of an open database, and where they were.
+/// The files of an open database, and their paths.
 #[derive(Debug)]
 pub(super) struct Anchor {
     files: Vec<(PathBuf, Identity)>,
 }
 
 impl Anchor {
-    /// Notes where the files of a database are, which is open for reading and writing.
+    /// Records the files of a database that is open for reading and writing.
     pub(super) fn of(database: &Path) -> Result<Self, StoreError> {
         let paths = [database.to_owned(), beside(database, "-wal"), beside(database, "-shm")];
         let noted = paths.into_iter().map(|path| match identity(&path) {
@@ -30,7 +30,7 @@ impl Anchor {
         Ok(Self { files: noted.collect::<Result<_, _>>()? })
     }
 
-    /// Refuses to go on if a file is no longer the one at its path.
+    /// Returns an error if a file is no longer the one at its path.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         let moved = self.files.iter().find(|(path, was)| identity(path) != Some(*was));
         match moved {

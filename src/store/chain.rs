@@ -1,49 +1,43 @@
-//! The chain of a run's events: what makes a changed, lost or swapped event noticed.
+//! The chain of a run's events: detects changed, lost and swapped events.
 //!
-//! Each link holds an event as text and the SHA-256 of the link before together with all that is
-//! kept of the event. [`extend`] makes the links for new records and refuses what does not
-//! follow; [`read`] goes along the kept ones. Both are pure. The chain finds accidents and
-//! careless hands; whoever can write the database can also compute a new chain.
+//! Each link has an event as text, and the SHA-256 of the previous link and of everything that is
+//! stored with the event. [`extend`] makes the links of new records and rejects records that do not
+//! follow; [`read`] verifies stored ones. Both are pure. The chain detects accidents and careless edits;
+//! anyone who can write the database can also compute a new chain.
 
 use sha2::{Digest, Sha256};
 
 use super::error::StoreError;
 use crate::event::{Event, Record, RunEvent, RunId};
 
-/// Most bytes of one event as text. The largest is the first, with all files of the inputs.
+/// Maximum size of an event as text, in bytes. The largest is the first, with all files of the inputs.
 pub(super) const MAX_EVENT: usize = 64 * 1024 * 1024;
 
-/// What the first link of a run stands on.
+/// The hash before the first link of a run.
 pub(super) const ROOT: [u8; 32] = [0; 32];
 
-/// Where the chain of a run ends.
+/// The end of the chain of a run.
 #[derive(Clone, Debug)]
 pub(super) struct Head {
-    /// Which process writes now.
+    /// The process that writes now.
     pub(super) epoch: u64,
-    /// The number of the last event.
     pub(super) seq: u64,
-    /// The hash of the last link.
     pub(super) hash: Vec<u8>,
 }
 
-/// One event as it is kept.
 #[derive(Clone, Debug)]
 pub(super) struct Link {
-    /// See [`Record::seq`].
     pub(super) seq: u64,
-    /// See [`Record::epoch`].
     pub(super) epoch: u64,
-    /// See [`Record::at`]; RFC 3339, UTC.
+    /// RFC 3339, UTC.
     pub(super) at: String,
-    /// The hash of the link before and of this one's other fields.
+    /// The hash of the previous link and of the other fields of this one.
     pub(super) hash: Vec<u8>,
-    /// The event as JSON.
     pub(super) payload: Vec<u8>,
 }
 
-/// Makes the links for records that come after `head` (`None` for a new run), written by a
-/// process with this epoch.
+/// Makes the links for records after `head` (`None` for a new run), written by a process with this
+/// epoch.
 pub(super) fn extend(
     run: &RunId,
     head: Option<&Head>,
@@ -86,17 +80,16 @@ pub(super) fn extend(
     Ok(links)
 }
 
-/// The events of a run, as far as they can be read.
+/// The events of a run, as far as they are readable.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
-    /// Those that are as they were written.
     pub records: Vec<Record>,
-    /// What is wrong with the others, in their order; empty for a run that can go on.
+    /// The problems of the others, in order; empty for a run that can be continued.
     pub damage: Vec<StoreError>,
 }
 
 impl Reading {
-    /// Returns the events if all of them are as they were written, else the first damage.
+    /// Returns the events if all are undamaged, else the first problem.
     pub fn whole(self) -> Result<Vec<Record>, StoreError> {
         match self.damage.into_iter().next() {
             Some(damage) => Err(damage),
@@ -105,9 +98,9 @@ impl Reading {
     }
 }
 
-/// Goes along the links that follow one with the hash `previous` and the number `after`, up to
-/// `head`. Each link is held against the stored hash of the one before, so that a damaged one hides
-/// only itself. `refused` are those that the database could not give.
+/// Verifies the links after the one with the hash `previous` and the number `after`, up to `head`.
+/// Each link is compared with the stored hash of the one before, so that a damaged one affects only
+/// itself. `refused` are those that the database could not return.
 pub(super) fn read(
     run: &RunId,
     head: &Head,
@@ -125,8 +118,8 @@ pub(super) fn read(
     if previous.is_none() {
         reading.damage.push(damaged(after, "it is missing"));
     }
-    // What the next link may stand on: nothing is known after a missing one; after a damaged one its
-    // stored hash or its contents may be what was written.
+    // The possible hashes before the next link: unknown after a missing link; after a damaged one, its
+    // stored hash or the hash of its content.
     let mut previous: Vec<Vec<u8>> = previous.into_iter().collect();
     let mut seq = after;
     for link in links {
@@ -149,7 +142,7 @@ pub(super) fn read(
             }
             hashes.clear();
         } else {
-            reading.damage.push(damaged(seq, "it is not what was written"));
+            reading.damage.push(damaged(seq, "its content or hash was changed"));
             hashes.truncate(1);
         }
         hashes.push(link.hash.clone());
@@ -163,7 +156,7 @@ pub(super) fn read(
     } else if (seq > head.seq || !previous.is_empty() && !previous.contains(&head.hash))
         && reading.damage.is_empty()
     {
-        reading.damage.push(damaged(seq, "it is not the one that was written last"));
+        reading.damage.push(damaged(seq, "the last event was changed or removed"));
     }
     reading
 }
@@ -177,7 +170,7 @@ fn missing(first: u64, last: u64) -> String {
 
 fn digest(previous: &[u8], run: &RunId, seq: u64, epoch: u64, at: &str, payload: &[u8]) -> Vec<u8> {
     let mut hash = Sha256::new_with_prefix(previous);
-    // Only `run` and `at` differ in length before the payload, and neither holds a NUL.
+    // Only `run` and `at` vary in length before the payload, and neither contains a NUL.
     hash.update(run.0.as_bytes());
     hash.update([0]);
     hash.update(seq.to_be_bytes());

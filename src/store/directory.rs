@@ -1,9 +1,9 @@
-//! The state directory: where it is, and whether it may be trusted.
+//! The state directory: its path, and whether it is safe to use.
 //!
-//! [`prepare`] takes the path a user or the environment named and gives back one without links in
-//! it, that is a directory of this user's alone, on a local disk, with the files of the store
-//! made under the right permissions. What exists is checked and never changed: a `chmod` of a
-//! directory that was named by mistake (`/tmp`) would do harm.
+//! [`prepare`] takes the path from the user or the environment. It returns a path without links to a
+//! directory that only this user can enter, on a local disk, and creates the files of the store with
+//! the right permissions. Existing files are checked and never changed: a `chmod` of a directory that
+//! was named by mistake (`/tmp`) would do harm.
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, Metadata};
@@ -16,20 +16,15 @@ use rustix::fs::{Access, Mode, OFlags};
 use super::error::StoreError;
 use super::sqlite::beside;
 
-/// The file of the database in the state directory.
 const DATABASE: &str = "runs.db";
 
-/// The folder of the locks of runs in the state directory.
 const LOCKS: &str = "locks";
 
-/// The places of a store. They hold no links.
+/// The paths of a store, without links.
 #[derive(Clone, Debug)]
 pub(super) struct Places {
-    /// The state directory.
     pub(super) dir: PathBuf,
-    /// The database.
     pub(super) database: PathBuf,
-    /// The folder of locks.
     pub(super) locks: PathBuf,
 }
 
@@ -50,25 +45,25 @@ fn choose(variable: impl Fn(&str) -> Option<OsString>, home: Option<PathBuf>) ->
     if let Some(dir) = named("PLANRUN_STATE_DIR") {
         return PathBuf::from(dir);
     }
-    // The XDG specification says that a relative path there is to be ignored.
+    // The XDG specification says to ignore a relative path.
     if let Some(base) = named("XDG_STATE_HOME").map(PathBuf::from)
         && base.is_absolute()
     {
         return base.join("planrun");
     }
-    // A user without a home is met later, with the path in the message.
+    // A missing home is reported later, with the path.
     home.unwrap_or_else(|| PathBuf::from("/")).join(".local/state/planrun")
 }
 
-/// Makes what is missing of the state directory, and checks what is there.
+/// Creates missing parts of the state directory, and checks the existing ones.
 pub(super) fn prepare(named: &Path) -> Result<Places, StoreError> {
-    // A slash at the end would make the system follow a link before it is seen.
+    // With a slash at the end, the system would follow a link before it is detected.
     let named: PathBuf = named.components().collect();
     make_dir(&named)?;
     let dir = fs::canonicalize(&named)
         .map_err(|error| StoreError::from_io("open the state directory", &named, &error))?;
     check_file_system(&dir)?;
-    // SQLite must be able to make files beside the database, and says it less clearly.
+    // SQLite must create files next to the database; its own message is less clear.
     rustix::fs::access(&dir, Access::WRITE_OK | Access::EXEC_OK)
         .map_err(|error| StoreError::from_io("write in", &dir, &error.into()))?;
 
@@ -79,13 +74,13 @@ pub(super) fn prepare(named: &Path) -> Result<Places, StoreError> {
     Ok(places)
 }
 
-/// Checks a state directory to read it, and creates nothing; `None` if there is none.
+/// Checks a state directory for reading, and creates nothing; `None` if it does not exist.
 pub(super) fn find(named: &Path) -> Result<Option<Places>, StoreError> {
     let named: PathBuf = named.components().collect();
     let look = |path: &Path, kind: Kind| match fs::symlink_metadata(path) {
         Ok(found) => check(path, &found, kind).map(|()| true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(StoreError::from_io("look at", path, &error)),
+        Err(error) => Err(StoreError::from_io("read", path, &error)),
     };
     if !look(&named, Kind::Directory)? {
         return Ok(None);
@@ -101,20 +96,20 @@ pub(super) fn find(named: &Path) -> Result<Option<Places>, StoreError> {
     Ok(Some(places))
 }
 
-/// Checks the files that SQLite keeps next to the database, where there are any.
+/// Checks the files that SQLite keeps next to the database, if they exist.
 fn check_beside(database: &Path) -> Result<(), StoreError> {
     for suffix in ["-wal", "-shm"] {
         let path = beside(database, suffix);
         match fs::symlink_metadata(&path) {
             Ok(found) => check(&path, &found, Kind::File)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(StoreError::from_io("look at", &path, &error)),
+            Err(error) => return Err(StoreError::from_io("read", &path, &error)),
         }
     }
     Ok(())
 }
 
-/// Opens or makes a file that only this user may read, and follows no link to it.
+/// Opens or creates a file that only this user can read; does not follow links.
 pub(super) fn open_private(path: &Path, doing: &'static str) -> Result<File, StoreError> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR) {
@@ -137,11 +132,11 @@ fn make_dir(path: &Path) -> Result<(), StoreError> {
     check(path, &found, Kind::Directory)
 }
 
-/// Makes the database as an empty file before `SQLite` does, which gives the rights of this file
-/// to the others it makes beside it.
+/// Creates the database as an empty file before `SQLite` does: `SQLite` gives its permissions to the
+/// other files.
 fn make_database(path: &Path) -> Result<(), StoreError> {
     let file = open_private(path, "open the database")?;
-    let found = file.metadata().map_err(|error| StoreError::from_io("look at", path, &error))?;
+    let found = file.metadata().map_err(|error| StoreError::from_io("read", path, &error))?;
     check(path, &found, Kind::File)
 }
 
@@ -177,8 +172,8 @@ fn check(path: &Path, found: &Metadata, kind: Kind) -> Result<(), StoreError> {
 
 fn check_file_system(dir: &Path) -> Result<(), StoreError> {
     let found = rustix::fs::statfs(dir)
-        .map_err(|error| StoreError::from_io("look at the file system of", dir, &error.into()))?;
-    // The kernel's numbers have 32 bits; the type of the field differs between machines.
+        .map_err(|error| StoreError::from_io("read the file system of", dir, &error.into()))?;
+    // The kernel's numbers have 32 bits; the type of the field differs between architectures.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -191,7 +186,7 @@ fn check_file_system(dir: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Names a file system that other machines, or a process that imitates one, may stand behind.
+/// Returns the name of a file system that other machines, or a process, may serve.
 fn network_kind(magic: u32) -> Option<&'static str> {
     Some(match magic {
         0x6969 => "NFS",

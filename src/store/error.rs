@@ -1,8 +1,9 @@
-//! What can go wrong with the store, in words.
+//! The errors of the store.
 //!
-//! Each error names what was tried, on which path or run, and what to do. Failures that call for
-//! different cures (no room, no permission, read-only, locked, corrupt) are different variants.
-//! Details are kept as text, not as sources: one failed commit is told to everybody who waits for
+//! Each names the operation, the path or run, and what to do. Failures with different fixes (no space,
+//! no permission, read-only, locked, corrupt) are different variants. Details are text, not sources:
+//! one failed commit is reported to every task that waits for it, so errors must be cloneable. The
+//! command line maps them to exit codes.
 //! it, so an error must be cloneable. Exit statuses are not here; they are of the command line.
 
 use std::io;
@@ -13,313 +14,214 @@ use rusqlite::ErrorCode;
 
 use crate::event::{JournalError, RunId, RunStatus};
 
-/// Why the store could not do what it was asked.
+/// Why an operation of the store failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// A place of the store is a symbolic link.
+    /// A path of the store is a symbolic link.
     #[error(
-        "{} is a symbolic link, and the store follows none; \
+        "{} is a symbolic link, which the store does not follow; \
          set PLANRUN_STATE_DIR to the real directory",
         path.display()
     )]
-    Link {
-        /// The link.
-        path: PathBuf,
-    },
-    /// Something else is where a directory or file of the store should be.
+    Link { path: PathBuf },
+    /// A path of the store is not a directory or file.
     #[error("{} is not a {wanted}; move it away, or set PLANRUN_STATE_DIR", path.display())]
     WrongKind {
-        /// The place.
         path: PathBuf,
-        /// What should be there: `directory` or `regular file`.
+        /// The expected type: `directory` or `regular file`.
         wanted: &'static str,
     },
-    /// A place of the store belongs to another user.
+    /// A path of the store belongs to another user.
     #[error(
-        "{} belongs to user {owner}, and you are user {user}; \
-         set PLANRUN_STATE_DIR to a directory of your own",
+        "{} belongs to user {owner}, not to you (user {user}); \
+         set PLANRUN_STATE_DIR to your own directory",
         path.display()
     )]
-    Owner {
-        /// The place.
-        path: PathBuf,
-        /// The user id it belongs to.
-        owner: u32,
-        /// The user id of this process.
-        user: u32,
-    },
-    /// Others may enter or read a place of the store.
+    Owner { path: PathBuf, owner: u32, user: u32 },
+    /// Other users can access a path of the store.
     #[error(
-        "{} is open to other users (mode {mode:04o}); run `chmod go-rwx {}`",
+        "{} is accessible to other users (mode {mode:04o}); run `chmod go-rwx {}`",
         path.display(),
         path.display()
     )]
-    Exposed {
-        /// The place.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// The state directory is on a file system that does not keep what the store relies on.
+    Exposed { path: PathBuf, mode: u32 },
+    /// The state directory is on a file system without reliable locks.
     #[error(
         "the state directory {} is on {kind}, where locks and write-ahead logging are not safe; \
          set PLANRUN_STATE_DIR to a directory on a local disk",
         path.display()
     )]
     Network {
-        /// The directory.
         path: PathBuf,
-        /// The kind of file system: `NFS`, ...
+        /// The type of the file system: `NFS`, ...
         kind: &'static str,
     },
-    /// The system refused for want of permission.
+    /// The system denied permission.
     #[error(
         "cannot {doing} {}: permission denied; \
-         make it yours to write, or set PLANRUN_STATE_DIR to a directory that is",
+         change its permissions, or set PLANRUN_STATE_DIR to another directory",
         path.display()
     )]
-    Denied {
-        /// What was tried.
-        doing: &'static str,
-        /// On what.
-        path: PathBuf,
-    },
-    /// The place cannot be written at all.
+    Denied { doing: &'static str, path: PathBuf },
+    /// A path is read-only.
     #[error(
         "cannot {doing} {}: it is read-only; \
-         set PLANRUN_STATE_DIR to a directory that can be written",
+         set PLANRUN_STATE_DIR to a writable directory",
         path.display()
     )]
-    ReadOnly {
-        /// What was tried.
-        doing: &'static str,
-        /// On what.
-        path: PathBuf,
-    },
-    /// There is no room.
+    ReadOnly { doing: &'static str, path: PathBuf },
+    /// The disk is full.
     #[error(
-        "cannot {doing} {}: no room is left on the disk; free some, then resume the run",
+        "cannot {doing} {}: the disk is full; free some space, then resume the run",
         path.display()
     )]
-    Full {
-        /// What was tried.
-        doing: &'static str,
-        /// On what.
-        path: PathBuf,
-    },
-    /// Another process kept the database locked for longer than the store waits.
+    Full { doing: &'static str, path: PathBuf },
+    /// Another process kept the database locked for too long.
     #[error(
-        "cannot {doing} {}: another process keeps it locked; \
-         find it with `fuser` and let it end, then try again",
+        "cannot {doing} {}: another process has locked it; \
+         find it with `fuser`, wait until it ends, then try again",
         path.display()
     )]
-    Busy {
-        /// What was tried.
-        doing: &'static str,
-        /// On what.
-        path: PathBuf,
-    },
-    /// A file of the database is no longer at its path: what is written would be lost.
+    Busy { doing: &'static str, path: PathBuf },
+    /// A file of the database is no longer at its path, so events would be lost.
     #[error(
         "{} was deleted, renamed or replaced while planrun had it open; \
          put it back, then resume the run",
         path.display()
     )]
-    Moved {
-        /// Where it was.
-        path: PathBuf,
-    },
-    /// The disk has less free space than the record of a run can need.
+    Moved { path: PathBuf },
+    /// The disk has less free space than the events of a run may need.
     #[error(
-        "{} has {} MiB of free space, and the record of this run can need {} MiB; \
-         free some, or set PLANRUN_STATE_DIR to a directory on another disk",
+        "{} has {} MiB of free space, but this run may need {} MiB; \
+         free some space, or set PLANRUN_STATE_DIR to a directory on another disk",
         path.display(),
         free >> 20,
         needed.div_ceil(1 << 20)
     )]
-    NoRoom {
-        /// The state directory.
-        path: PathBuf,
-        /// What is free, in bytes.
-        free: u64,
-        /// What may be needed, in bytes.
-        needed: u64,
-    },
-    /// The database is damaged, or not a database.
+    NoRoom { path: PathBuf, free: u64, needed: u64 },
+    /// The database is damaged, or the file is not a database.
     #[error(
         "cannot {doing} {}: it is corrupt ({detail}); \
-         move it and its `-wal` and `-shm` files away together, keep them to look into, \
+         move it and its `-wal` and `-shm` files away together, keep them for analysis, \
          and restore a copy",
         path.display()
     )]
     Corrupt {
-        /// What was tried.
         doing: &'static str,
-        /// On what.
         path: PathBuf,
-        /// What `SQLite` says.
+        /// The message of `SQLite`.
         detail: String,
     },
-    /// The database is not one of planrun's.
+    /// Another program made the database.
     #[error(
         "{} is a database of another program; move it away, or set PLANRUN_STATE_DIR",
         path.display()
     )]
-    Foreign {
-        /// The database.
-        path: PathBuf,
-    },
-    /// The database was written by a later planrun.
+    Foreign { path: PathBuf },
+    /// A later planrun wrote the database.
     #[error(
-        "{} has format {found}, and this planrun knows formats up to {known}; \
+        "{} has format {found}, but this planrun supports formats up to {known}; \
          use the newer planrun that wrote it",
         path.display()
     )]
     Newer {
-        /// The database.
         path: PathBuf,
-        /// Its format.
         found: i64,
-        /// The newest format this planrun knows.
+        /// The newest supported format.
         known: i64,
     },
-    /// The system or the database refused for another reason.
+    /// Another error of the system or the database.
     #[error("cannot {doing} {}: {detail}", path.display())]
     Refused {
-        /// What was tried.
         doing: &'static str,
-        /// On what.
         path: PathBuf,
-        /// Why, as the system says it.
+        /// The message of the system.
         detail: String,
     },
-    /// The thread that writes has ended: nothing more can be kept by this process.
-    #[error("cannot write {}: the writer of this process has ended; resume the run", path.display())]
-    WriterEnded {
-        /// The database.
-        path: PathBuf,
-    },
-    /// Another process works on the run.
+    /// The writer thread has ended: this process can store nothing more.
+    #[error("cannot write {}: the writer thread has ended; resume the run", path.display())]
+    WriterEnded { path: PathBuf },
     #[error(
-        "run {run} is held by {by}{}{}; wait for it, or stop it there",
+        "run {run} is locked by {by}{}{}; wait for it, or stop it there",
         pid.map(|pid| format!(", process {pid}")).unwrap_or_default(),
         since.map(|since| format!(", since {since:.0}")).unwrap_or_default()
     )]
     Held {
-        /// The run.
         run: RunId,
-        /// Who: `user@machine`.
+        /// `user@machine`.
         by: String,
-        /// The process.
         pid: Option<u32>,
-        /// Since when.
         since: Option<Timestamp>,
     },
-    /// Another run has a machine that this one needs.
+    /// Another run has locked a host that this one needs.
     #[error("{0}")]
     Locked(Box<Locked>),
-    /// Another process has taken the run over.
+    /// Another process has taken over the run.
     #[error(
         "run {run} was taken over by another process (epoch {current}, this one has {epoch}); \
-         nothing more is written here, look with `planrun show {run}`"
+         this process writes nothing more; run `planrun show {run}`"
     )]
     Fenced {
-        /// The run.
         run: RunId,
-        /// The epoch of the writer that was refused.
+        /// The epoch of the rejected writer.
         epoch: u64,
-        /// The epoch of the run.
         current: u64,
     },
-    /// A record does not follow the last one that is kept.
-    #[error("run {run}: event {found} was to be kept where event {expected} is next")]
-    OutOfOrder {
-        /// The run.
-        run: RunId,
-        /// The number that is next.
-        expected: u64,
-        /// The number of the record.
-        found: u64,
-    },
+    /// A record does not follow the last stored one.
+    #[error("run {run}: cannot append event {found}: expected event {expected}")]
+    OutOfOrder { run: RunId, expected: u64, found: u64 },
     /// The first event of a run is not `run_planned`.
-    #[error("run {run}: the first event does not say what is planned")]
-    NotPlanned {
-        /// The run.
-        run: RunId,
-    },
-    /// An event is larger than the store keeps.
-    #[error("run {run}: event {seq} has {bytes} bytes, and at most {limit} are kept")]
+    #[error("run {run}: the first event must be `run_planned`")]
+    NotPlanned { run: RunId },
+    /// An event is too large.
+    #[error("run {run}: event {seq} has {bytes} bytes; the maximum is {limit}")]
     TooLarge {
-        /// The run.
         run: RunId,
-        /// The number of the event.
         seq: u64,
         /// Its size as text.
         bytes: usize,
-        /// The limit.
         limit: usize,
     },
-    /// The writing of this run failed before: what is kept is not known here any more.
-    #[error("run {run}: nothing more is written after a failure ({fault}); resume the run")]
-    Poisoned {
-        /// The run.
-        run: RunId,
-        /// The failure.
-        fault: Box<Self>,
-    },
-    /// The record of a run is damaged.
+    /// Writing this run failed before, so the last stored event is unknown here.
+    #[error("run {run}: writing has stopped after an error ({fault}); resume the run")]
+    Poisoned { run: RunId, fault: Box<Self> },
+    /// The events of a run are damaged.
     #[error("the record of run {run} is damaged at event {seq}: {detail}")]
     Damaged {
-        /// The run.
         run: RunId,
-        /// The first event that does not fit.
+        /// The first damaged event.
         seq: u64,
-        /// What does not fit.
         detail: String,
     },
-    /// An event is whole, but this planrun cannot read it.
+    /// An undamaged event that this planrun cannot read.
     #[error("event {seq} of run {run} cannot be read ({detail}); use the planrun that wrote it")]
-    Unreadable {
-        /// The run.
-        run: RunId,
-        /// The event.
-        seq: u64,
-        /// What was met.
-        detail: String,
-    },
-    /// A new run has the name of one that is there.
-    #[error("run {run} is there already; begin it under another name")]
-    Exists {
-        /// The run.
-        run: RunId,
-    },
-    /// A run's name has characters or a length that names do not have.
+    Unreadable { run: RunId, seq: u64, detail: String },
+    /// A new run has the name of an existing one.
+    #[error("run {run} already exists; use another name")]
+    Exists { run: RunId },
+    /// The name of a run has invalid characters or an invalid length.
     #[error(
-        "`{}` cannot be the name of a run; use 1 to 64 letters, digits and dashes",
+        "invalid run name `{}`; use 1 to 64 letters, digits and dashes",
         .0.escape_debug()
     )]
     BadName(String),
-    /// No run has that name.
-    #[error("there is no run `{}`{}", word.escape_debug(), near_words(near))]
+    #[error("no run named `{}`{}", word.escape_debug(), near_words(near))]
     NoSuchRun {
-        /// What was asked for.
         word: String,
-        /// Names that are like it, the likest first.
+        /// Similar names, the most similar first.
         near: Vec<RunId>,
     },
-    /// Several runs begin or end so.
-    #[error("`{word}` can be any of {count} runs ({}); type more of it", list(candidates, *count))]
+    /// Several runs have this prefix or suffix.
+    #[error("`{word}` matches {count} runs ({}); type more characters", list(candidates, *count))]
     Ambiguous {
-        /// What was asked for.
         word: String,
-        /// The newest of the runs that fit.
+        /// The newest of them.
         candidates: Vec<RunId>,
-        /// How many fit.
         count: usize,
     },
 }
 
-/// Which run has a machine that another one needs.
+/// The run that has locked a host which another one needs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "host {host} is locked by run {run} of plan {plan}, {}{}, started by {by}{}",
@@ -330,22 +232,18 @@ pub enum StoreError {
 pub struct Locked {
     /// The host, as the refused run names it.
     pub host: String,
-    /// The run that has it.
     pub run: RunId,
-    /// The plan of that run.
     pub plan: String,
-    /// Who began that run: `user@machine`.
+    /// `user@machine`.
     pub by: String,
-    /// When that run was begun.
     pub since: Option<Timestamp>,
-    /// The process that works on that run, if one does.
+    /// The process that works on it, if one does.
     pub pid: Option<u32>,
-    /// The state of that run.
     pub state: RunStatus,
 }
 
 impl StoreError {
-    /// Says what a refusal of the system means.
+    /// Converts an error of the system.
     pub(super) fn from_io(doing: &'static str, path: &Path, error: &io::Error) -> Self {
         let path = path.to_owned();
         match error.kind() {
@@ -356,7 +254,7 @@ impl StoreError {
         }
     }
 
-    /// Says what a refusal of the database means.
+    /// Converts an error of the database.
     pub(super) fn from_sqlite(doing: &'static str, path: &Path, error: &rusqlite::Error) -> Self {
         let path = path.to_owned();
         let detail = error.to_string();
@@ -403,10 +301,10 @@ mod tests {
     #[test]
     fn each_failure_of_the_database_has_words_and_a_cure_of_its_own() {
         for (code, words, cure) in [
-            (ffi::SQLITE_FULL, "no room is left", "free some"),
+            (ffi::SQLITE_FULL, "the disk is full", "free some space"),
             (ffi::SQLITE_READONLY, "it is read-only", "set PLANRUN_STATE_DIR"),
-            (ffi::SQLITE_PERM, "permission denied", "make it yours"),
-            (ffi::SQLITE_BUSY, "keeps it locked", "let it end"),
+            (ffi::SQLITE_PERM, "permission denied", "change its permissions"),
+            (ffi::SQLITE_BUSY, "has locked it", "wait until it ends"),
             (ffi::SQLITE_CORRUPT, "it is corrupt", "restore a copy"),
             (ffi::SQLITE_NOTADB, "it is corrupt", "restore a copy"),
         ] {
@@ -423,7 +321,7 @@ mod tests {
         let told = |kind: io::ErrorKind| {
             StoreError::from_io("open", Path::new("/s"), &io::Error::from(kind)).to_string()
         };
-        assert!(told(io::ErrorKind::StorageFull).contains("no room"));
+        assert!(told(io::ErrorKind::StorageFull).contains("disk is full"));
         assert!(told(io::ErrorKind::ReadOnlyFilesystem).contains("read-only"));
         assert!(told(io::ErrorKind::PermissionDenied).contains("permission denied"));
     }

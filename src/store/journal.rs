@@ -1,8 +1,8 @@
-//! The journal of one run in the store: what a run at work holds.
+//! The journal of a run: what a process needs to write its events.
 //!
-//! It stands for the right to write the run: it has the lock, and the epoch that the database
-//! compares in the transaction of every append. After a failure it refuses all that follows:
-//! what is kept is known again only to the process that reads the run back.
+//! It has the lock of the run, and the epoch that the database compares in the transaction of every
+//! append. After a failure it rejects all further records: only the next process, which reads the run
+//! back, knows what was stored.
 
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use super::writer::Writer;
 use super::{lock, sqlite};
 use crate::event::{Journal, JournalError, Record, RunId};
 
-/// The right to write a run, given up when this is dropped.
+/// The right to write a run; dropping it releases the lock.
 #[derive(Debug)]
 pub struct RunJournal {
     run: RunId,
@@ -25,7 +25,6 @@ pub struct RunJournal {
     next: Cell<u64>,
     fault: RefCell<Option<StoreError>>,
     writer: Arc<Writer>,
-    /// The folder of locks of runs.
     locks: PathBuf,
     _lock: RunLock,
 }
@@ -50,30 +49,28 @@ impl RunJournal {
         }
     }
 
-    /// Returns the run.
     pub fn run(&self) -> &RunId {
         &self.run
     }
 
-    /// Returns the epoch that records of this process carry.
+    /// Returns the epoch of this process.
     pub fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// Returns the number of the next record: one more than the last that was handed in, whether
-    /// it is kept yet or not.
+    /// Returns the number of the next record: one more than the last that was passed in, whether it is
+    /// stored yet or not.
     pub fn seq(&self) -> u64 {
         self.next.get()
     }
 
-    /// Returns the first failure, from which on nothing is written: whether the run was taken
-    /// over or the disk is full decides how the process ends.
+    /// Returns the first failure; nothing is written after it. It determines how the process ends.
     pub fn fault(&self) -> Option<StoreError> {
         self.fault.borrow().clone()
     }
 
-    /// Keeps records, as [`Journal::append`] does, and tells in full why not. Several may be
-    /// under way at once; they are kept in the order in which they were first polled.
+    /// Stores records like [`Journal::append`], but returns the full error. Several calls may be in
+    /// progress; their records are stored in the order in which they were first polled.
     pub async fn keep(&self, records: &[Record]) -> Result<(), StoreError> {
         if let Some(fault) = self.fault() {
             return Err(StoreError::Poisoned { run: self.run.clone(), fault: Box::new(fault) });

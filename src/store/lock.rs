@@ -1,9 +1,9 @@
 //! The lock of a run: one process at a time works on it.
 //!
-//! A kernel lock on `locks/ID`, which ends with the process however it dies. The file says who
-//! holds it, for people. It is removed by a holder that ends in good order, while it still holds
-//! the lock; so whoever gets a lock looks whether the file is still the one at that path. The
-//! lock is a courtesy to people; what makes a late writer harmless is the epoch in the database.
+//! It is a kernel lock on `locks/ID`, which ends with the process, however that dies. The file names
+//! the owner, for messages. An owner that ends normally removes the file while it still has the lock,
+//! so every process that gets a lock checks that the file is still the one at that path. The lock is
+//! for clear messages; a late writer is made harmless by the epoch in the database.
 
 use std::fs;
 use std::fs::File;
@@ -24,17 +24,17 @@ use super::sqlite;
 use super::sqlite::Taken;
 use crate::event::{Record, RunId, RunStatus};
 
-/// How often a lock is tried: a look by [`RunLock::is_held`] holds it for a moment, and must not
-/// be taken for a process at work.
+/// How often a lock is tried: a check by [`RunLock::is_held`] has it for a moment, and must not be
+/// mistaken for a process at work.
 const TRIES: u32 = 6;
 
 /// How long to wait between tries.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Most bytes read of what a holder wrote.
+/// Maximum number of bytes that are read of the owner.
 const MAX_HOLDER: u64 = 4096;
 
-/// Who holds a lock, as the file says it.
+/// The owner of a lock, as in its file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Holder {
     pid: u32,
@@ -42,7 +42,7 @@ struct Holder {
     since: Timestamp,
 }
 
-/// A held lock; dropping it lets go.
+/// A lock that is released when it is dropped.
 #[derive(Debug)]
 pub(super) struct RunLock {
     path: PathBuf,
@@ -51,7 +51,7 @@ pub(super) struct RunLock {
 }
 
 impl RunLock {
-    /// Takes the lock of a run, or says who holds it. The run's name is well formed.
+    /// Takes the lock of a run, or returns its owner. The name of the run is valid.
     pub(super) fn take(
         locks: &Path,
         run: &RunId,
@@ -71,7 +71,7 @@ impl RunLock {
                         .map_err(|error| StoreError::from_io("write the lock", &path, &error))?;
                     return Ok(Self { path, file });
                 }
-                // The holder before us has just removed the file: try the one that comes next.
+                // The owner before us has just removed the file: try its successor.
                 Ok(()) => {}
                 Err(Errno::WOULDBLOCK) => {
                     holder = read_holder(file);
@@ -92,19 +92,18 @@ impl RunLock {
         })
     }
 
-    /// Returns the folder of locks.
     pub(super) fn folder(&self) -> PathBuf {
         self.path.parent().map(Path::to_owned).unwrap_or_default()
     }
 
-    /// Returns the process that works on the run, if one does and it can be told.
+    /// Returns the process that works on the run, if it is known.
     pub(super) fn holder(locks: &Path, run: &RunId) -> Option<u32> {
         let held = Self::is_held(locks, run);
         let file = held.then(|| File::open(locks.join(&run.0)).ok()).flatten()?;
         read_holder(file).map(|holder| holder.pid)
     }
 
-    /// Tells whether a process works on the run.
+    /// Whether a process works on the run.
     pub(super) fn is_held(locks: &Path, run: &RunId) -> bool {
         let Ok(file) = File::open(locks.join(&run.0)) else {
             return false;
@@ -113,7 +112,7 @@ impl RunLock {
     }
 }
 
-/// Refuses records that need a machine which another run has.
+/// Refuses records that need a host which another run has locked.
 pub(super) fn taken(
     connection: &Connection,
     locks: &Path,
@@ -137,9 +136,9 @@ pub(super) fn taken(
 
 impl Drop for RunLock {
     fn drop(&mut self) {
-        // Somebody may have removed our file by hand, and another process made its own.
+        // The file may have been removed by hand, and another process may have created its own.
         if is_at(&self.file, &self.path) {
-            // A file that stays is harmless: the lock goes with the descriptor.
+            // A file that remains is harmless: the lock ends with the descriptor.
             drop(fs::remove_file(&self.path));
         }
     }
@@ -181,7 +180,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             format!(
-                "run a is held by ada@ops, process {}, since 2026-11-24T03:42:00Z; \
+                "run a is locked by ada@ops, process {}, since 2026-11-24T03:42:00Z; \
                  wait for it, or stop it there",
                 std::process::id()
             )

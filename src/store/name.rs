@@ -1,26 +1,26 @@
-//! Names of runs: how they are made, and how a person may shorten them.
+//! Names of runs: how they are made, and how a user may shorten them.
 //!
-//! `20261124-0342-k3f7` is the minute in UTC and four characters of chance: it sorts by time, can
-//! be read out, and its end is enough to type. What decides that a name is free is the store.
+//! `20261124-0342-k3f7` is the minute in UTC and four random characters: it sorts by time, can be read
+//! aloud, and its end is enough to type. The store checks that a name is unused.
 
 use jiff::Timestamp;
 
 use super::error::StoreError;
 use crate::event::RunId;
 
-/// Characters that are not taken for one another.
+/// Characters that are hard to confuse.
 const LETTERS: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
 
-/// Most characters of a name.
+/// Maximum length of a name.
 const MAX_NAME: usize = 64;
 
-/// Most candidates in a message.
+/// Maximum number of candidates in a message.
 const MAX_CANDIDATES: usize = 5;
 
-/// How like a name must be to be offered (Jaro-Winkler, 1 is the same).
+/// How similar a suggested name must be (Jaro-Winkler; 1 is equal).
 const LIKE: f64 = 0.8;
 
-/// Makes a name for a run that begins `now`. Of `random` about twenty bits are used.
+/// Makes a name for a run that starts `now`. It uses about twenty bits of `random`.
 pub fn new_run_id(now: Timestamp, random: u32) -> RunId {
     let mut rest = random as usize;
     let mut name = now.strftime("%Y%m%d-%H%M-").to_string();
@@ -31,7 +31,7 @@ pub fn new_run_id(now: Timestamp, random: u32) -> RunId {
     RunId(name)
 }
 
-/// Refuses names that could not be those of files, or that a shell or a person would trip over.
+/// Rejects names that cannot be file names, or that are hard to use in a shell.
 pub(super) fn check(run: &RunId) -> Result<(), StoreError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     let name = run.0.as_bytes();
@@ -44,8 +44,8 @@ pub(super) fn check(run: &RunId) -> Result<(), StoreError> {
     Err(StoreError::BadName(run.0.clone()))
 }
 
-/// Finds the run a person means: its name, the one beginning or end that no other run shares, or
-/// `last`. `runs` are all names, newest first.
+/// Finds the run that a user means: its name, a unique prefix or suffix, or `last`. `runs` are all
+/// names, newest first.
 pub(super) fn find(runs: &[RunId], word: &str) -> Result<RunId, StoreError> {
     let missing = |near: Vec<RunId>| StoreError::NoSuchRun { word: word.to_owned(), near };
     if word == "last" {
@@ -80,7 +80,7 @@ fn near(runs: &[RunId], word: &str) -> Vec<RunId> {
         })
         .filter(|(score, _)| *score >= LIKE)
         .collect();
-    // The sort is stable: among equals the newest stays first.
+    // The sort is stable: of equal names the newest stays first.
     scored.sort_by(|left, right| right.0.total_cmp(&left.0));
     scored.truncate(MAX_CANDIDATES);
     scored.into_iter().map(|(_, run)| run.clone()).collect()
@@ -117,8 +117,7 @@ mod tests {
     fn a_beginning_of_several_runs_names_them() {
         assert_eq!(
             find(&runs(), "20261124").unwrap_err().to_string(),
-            "`20261124` can be any of 2 runs (20261124-0342-k3f7, 20261124-0310-aa22); \
-             type more of it"
+            "`20261124` matches 2 runs (20261124-0342-k3f7, 20261124-0310-aa22); type more characters"
         );
     }
 
@@ -126,11 +125,11 @@ mod tests {
     fn a_slip_of_the_finger_is_answered_with_the_near_name() {
         assert_eq!(
             find(&runs(), "k3g7").unwrap_err().to_string(),
-            "there is no run `k3g7`; did you mean 20261124-0342-k3f7?"
+            "no run named `k3g7`; did you mean 20261124-0342-k3f7?"
         );
         assert_eq!(
             find(&[], "last").unwrap_err().to_string(),
-            "there is no run `last`; see `planrun runs`"
+            "no run named `last`; see `planrun runs`"
         );
         assert!(find(&runs(), "").is_err());
     }

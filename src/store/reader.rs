@@ -1,4 +1,4 @@
-//! The runs, to be read: needs no lock, changes nothing, and works where nothing can be written.
+//! Reads runs: needs no lock, changes nothing, and works on a read-only file system.
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,46 +14,41 @@ use super::sqlite::Answer;
 use super::{directory, name, sqlite};
 use crate::event::{Record, RunId, RunStatus};
 
-/// See the module.
 #[derive(Debug)]
 pub struct Reader {
     pub(super) places: Places,
     connection: Mutex<Connection>,
 }
 
-/// A run in a list.
+/// A run in the list of runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunRow {
-    /// Its name.
     pub id: RunId,
-    /// The name of its plan.
     pub plan: String,
-    /// The path of the plan, as it was named.
+    /// The path of the plan, as the user wrote it.
     pub plan_path: String,
-    /// Who began it: `user@machine`.
+    /// `user@machine`.
     pub by: String,
-    /// When it began, by the clock of the run; `None` where the row is damaged.
+    /// When it started, by the clock of the run; `None` if the row is damaged.
     pub begun_at: Option<Timestamp>,
-    /// When it ended, if it has.
     pub ended_at: Option<Timestamp>,
-    /// Its state after its last event; `None` where the row is damaged.
+    /// Its state after its last event; `None` if the row is damaged.
     pub state: Option<RunStatus>,
-    /// How many hosts it is for.
+    /// The number of its hosts.
     pub hosts: usize,
-    /// Whether a process works on it now.
+    /// Whether a process works on it.
     pub alive: bool,
 }
 
 impl RunRow {
-    /// Tells whether the run is under way by its events, and nobody works on it: its controller
-    /// died.
+    /// Whether the run is in progress by its events, but no process works on it: the controller died.
     pub fn is_interrupted(&self) -> bool {
         !self.alive && self.state.is_some_and(RunStatus::is_under_way)
     }
 }
 
 impl Reader {
-    /// Opens the runs in a state directory. If there is none, there are no runs.
+    /// Opens the runs in a state directory; if it does not exist, there are none.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         match directory::find(dir)? {
             Some(places) => Self::new(places),
@@ -99,24 +94,22 @@ impl Reader {
             .collect())
     }
 
-    /// Tells whether a process works on a run now.
+    /// Whether a process works on a run.
     pub fn is_alive(&self, id: &RunId) -> bool {
         RunLock::is_held(&self.places.locks, id)
     }
 
-    /// Returns the events of a run; refuses a damaged record.
+    /// Returns the events of a run, or an error if they are damaged.
     pub fn records(&self, id: &RunId) -> Result<Vec<Record>, StoreError> {
         self.reading(id, 0)?.whole()
     }
 
-    /// Returns the events of a run after the one with the number `after`, as far as they can be
-    /// read.
+    /// Returns the readable events of a run after number `after`.
     pub fn reading(&self, id: &RunId, after: u64) -> Result<Reading, StoreError> {
         self.read(|connection| sqlite::reading(connection, id, after))
     }
 
-    /// Finds the run a person means: its name, a beginning or an end of it that is no other's,
-    /// or `last`.
+    /// Finds the run that a user means: its name, a unique prefix or suffix, or `last`.
     pub fn find(&self, word: &str) -> Result<RunId, StoreError> {
         let listed = self.read(|connection| sqlite::list(connection).map(Ok))?;
         let names: Vec<RunId> = listed.into_iter().map(|row| row.id).collect();

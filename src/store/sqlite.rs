@@ -1,10 +1,12 @@
 //! All SQL of the store.
 //!
-//! One database, two tables. `events` is only ever added to: triggers refuse the rest. A row of
-//! `runs` is made and moved on in the transaction that adds the events it follows from: it holds
-//! what a listing shows, the end of the chain, and the epoch that fences late writers.
+//! There is one database with two main tables. Rows are only added to `events`; triggers reject other
+//! changes. A row of `runs` is updated in the transaction of its events: it has what a list shows, the
+//! end of the chain, and the epoch that rejects late writers.
 //!
-//! Functions that change something take a transaction and give two results in one another: the
+//! Functions that change something take a transaction and return two nested results. The outer one
+//! is from the database and fails the whole transaction. The inner one is the answer to this caller and
+//! leaves the transaction valid.
 //! outer is the database's, and lets the whole transaction fail; the inner one is the store's
 //! answer to this caller, and leaves the transaction as good as it was.
 
@@ -26,23 +28,23 @@ pub(super) use self::read::{list, reading};
 pub use self::requests::{Asked, Reply};
 pub(super) use self::requests::{ask, open as open_requests, reply, reply_to};
 
-/// What a change comes to: see the module's head.
+/// The result of a change: see the head of the module.
 pub(super) type Answer<T> = Result<Result<T, StoreError>, rusqlite::Error>;
 
-/// Does something in one transaction, which is committed if `work` does not fail.
+/// Runs `work` in one transaction and commits it if it does not fail.
 pub(super) fn in_transaction<T>(
     connection: &mut Connection,
     work: impl FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error>,
 ) -> Result<T, rusqlite::Error> {
-    // Deferred, it could find on its first write that what it has read is out of date.
+    // If it were deferred, its first write could find that its reads are out of date.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let done = work(&transaction)?;
     transaction.commit()?;
     Ok(done)
 }
 
-/// Adds records to a run, and makes the run if the first of them plans it. Whoever calls has seen
-/// that no other run has a machine which they need: see [`taken`].
+/// Adds records to a run, and creates the run if the first one is its plan. The caller has checked that
+/// no other run has locked its hosts: see [`taken`].
 pub(super) fn append(
     transaction: &Transaction<'_>,
     run: &RunId,
@@ -93,8 +95,8 @@ pub(super) fn append(
     Ok(Ok(()))
 }
 
-/// Raises the epoch of a run and returns it with the number of the last event: whoever has an older
-/// epoch can no longer write.
+/// Increases the epoch of a run and returns it with the number of the last event: processes with an
+/// older epoch can no longer write.
 pub(super) fn raise_epoch(transaction: &Transaction<'_>, run: &RunId) -> Answer<(u64, u64)> {
     let raised = transaction
         .query_row(
@@ -108,7 +110,7 @@ pub(super) fn raise_epoch(transaction: &Transaction<'_>, run: &RunId) -> Answer<
     Ok(raised.ok_or_else(|| no_such_run(run)))
 }
 
-/// Removes a run and all that is kept of it.
+/// Removes a run and everything that is stored for it.
 pub(super) fn remove(transaction: &Transaction<'_>, run: &RunId) -> Result<(), rusqlite::Error> {
     open::unguarded(transaction, || {
         for statement in [
@@ -123,12 +125,12 @@ pub(super) fn remove(transaction: &Transaction<'_>, run: &RunId) -> Result<(), r
     })
 }
 
-/// Tells whether there is a run of that name.
+/// Whether a run with this name exists.
 pub(super) fn exists(connection: &Connection, run: &RunId) -> Result<bool, rusqlite::Error> {
     head(connection, run).map(|head| head.is_some())
 }
 
-/// Returns where the chain of a run ends.
+/// Returns the end of the chain of a run.
 fn head(connection: &Connection, run: &RunId) -> Result<Option<Head>, rusqlite::Error> {
     connection
         .query_row("SELECT epoch, seq, hash FROM runs WHERE id = ?1", params![run.0], |row| {
@@ -165,12 +167,12 @@ fn no_such_run(run: &RunId) -> StoreError {
     StoreError::NoSuchRun { word: run.0.clone(), near: Vec::new() }
 }
 
-/// Returns the word of a state as in JSON.
+/// Returns the JSON name of a state.
 fn state_key(state: RunStatus) -> String {
     state.word().replace(' ', "_")
 }
 
-/// Numbers are counts of events: none comes near the end of an `i64`.
+/// Numbers count events: none is near the maximum of an `i64`.
 fn to_column(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

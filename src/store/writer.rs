@@ -1,10 +1,9 @@
 //! The writer: one thread that owns the connection for writing.
 //!
-//! Whatever is queued when it comes to look goes into one transaction, so that fifty hosts wait
-//! for one sync of the disk and not for fifty. Everyone is answered after the commit: with the
-//! answer to their own question, or, if the database itself failed, with that failure, for then
-//! nothing of the group is kept. It repeats nothing: a write that failed may or may not have
-//! reached the disk, and only a reader that comes later can tell.
+//! It writes all queued changes in one transaction, so that fifty hosts wait for one sync of the disk,
+//! not for fifty. After the commit each caller gets the answer to its own change. If the database
+//! itself failed, all callers get that failure, because nothing of the group is stored. The writer
+//! never repeats a write: a failed one may have reached the disk, and only a later reader knows.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,25 +18,25 @@ use super::error::StoreError;
 use super::sqlite;
 use super::sqlite::Answer;
 
-/// Most jobs in one transaction: the first of a group waits for the last.
+/// Maximum number of changes in one transaction: the first one waits for the last.
 const MAX_GROUP: usize = 512;
 
-/// The way to the thread. Dropping the last one waits until all that is queued is written.
+/// A handle to the thread. Dropping the last one waits until all queued changes are written.
 #[derive(Debug)]
 pub(super) struct Writer {
     database: PathBuf,
-    /// Unbounded, but everyone who sends waits for the answer: it is as long as there are tasks.
+    /// Unbounded, but every sender waits for its answer: it is at most as long as there are tasks.
     jobs: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
     commits: Arc<AtomicU64>,
 }
 
-/// A change that waits for its commit, and whoever waits for it.
+/// A change that waits for its commit, and its caller.
 trait Job: Send {
-    /// Makes the change; only a failure of the database is an error here.
+    /// Makes the change; an error here is a failure of the database.
     fn work(&mut self, transaction: &Transaction<'_>) -> Result<(), rusqlite::Error>;
 
-    /// Tells what came of it, after the commit; or why there was none.
+    /// Sends the result after the commit, or the failure.
     fn done(self: Box<Self>, fault: Option<StoreError>);
 }
 
@@ -70,7 +69,6 @@ where
 }
 
 impl Writer {
-    /// Begins the thread.
     pub(super) fn begin(
         database: &Path,
         connection: Connection,
@@ -83,22 +81,22 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || write_all(connection, &anchor, &queue, &path, &count))
-            .map_err(|error| StoreError::from_io("begin the writer of", database, &error))?;
+            .map_err(|error| StoreError::from_io("start the writer of", database, &error))?;
         Ok(Self { database: database.to_owned(), jobs: Some(jobs), thread: Some(thread), commits })
     }
 
-    /// Makes a change. When this returns it survives a crash.
+    /// Makes a change. When this returns, the change survives a crash.
     pub(super) async fn change<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Answer<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (sender, answer) = oneshot::channel();
-        // Nobody may wait any more; what was queued is written anyway.
+        // The caller may be gone; what was queued is written anyway.
         self.send(work, move |result| drop(sender.send(result)))?;
         answer.await.map_err(|_| self.ended())?
     }
 
-    /// Makes a change and blocks until it is kept.
+    /// Makes a change and blocks until it is stored.
     pub(super) fn change_now<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Answer<T> + Send + 'static,
@@ -108,7 +106,7 @@ impl Writer {
         answer.recv().map_err(|_| self.ended())?
     }
 
-    /// Returns how many commits were made.
+    /// Returns the number of commits.
     pub(super) fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)
     }
@@ -132,7 +130,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         drop(self.jobs.take());
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread was told to everyone who waited for it.
+            // A panic of the thread was reported to all callers that waited for it.
             drop(thread.join());
         }
     }
@@ -148,8 +146,7 @@ fn write_all(
     while let Ok(first) = queue.recv() {
         let mut group = vec![first];
         group.extend(queue.try_iter().take(MAX_GROUP - 1));
-        // Before, so that nothing is written to a lost file; after, so that nothing is acknowledged
-        // that was.
+        // Before, so that nothing is written to a lost file; after, so that no lost event is acknowledged.
         let written = anchor.check().and_then(|()| {
             let written = sqlite::in_transaction(&mut connection, |transaction| {
                 group.iter_mut().try_for_each(|job| job.work(transaction))

@@ -7,7 +7,6 @@ use minijinja::Value;
 /// A node of an expression.
 #[derive(Clone, Debug)]
 pub struct Expr {
-    /// What it is.
     pub kind: Kind,
     /// Where it is in the text of the expression.
     pub range: Range<usize>,
@@ -23,9 +22,7 @@ impl PartialEq for Expr {
 /// The kinds of [`Expr`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
-    /// A constant.
     Const(Value),
-    /// A name.
     Var(String),
     /// `not a`.
     Not(Box<Expr>),
@@ -60,7 +57,6 @@ pub enum Kind {
 pub struct Argument {
     /// Its name, if it has one.
     pub name: Option<String>,
-    /// Its value.
     pub value: Expr,
 }
 

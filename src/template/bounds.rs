@@ -16,15 +16,15 @@ use minijinja::syntax::SyntaxConfig;
 
 use crate::template::fault::{Fault, FaultKind};
 
-/// Most bytes of a text with templates in it.
+/// Maximum size of a text with templates, in bytes.
 pub const MAX_TEXT: usize = 1024 * 1024;
-/// Most words and signs of one expression, or of one `{{ }}` or `{% %}`.
+/// Maximum number of tokens of one expression, or of one `{{ }}` or `{% %}`.
 pub const MAX_TOKENS: usize = 1_000;
-/// Most `{{ }}` and `{% %}` of one text.
+/// Maximum number of `{{ }}` and `{% %}` in one text.
 pub const MAX_TAGS: usize = 10_000;
 /// Deepest nesting of an expression, a chain of operators counted as nested.
 pub const MAX_LEVELS: usize = 64;
-/// Most levels of a word of `let` with all words it is made of, each with those of its expression.
+/// Maximum nesting of a named expression with all named expressions that it uses.
 pub const MAX_WORD_LEVELS: usize = 128;
 /// Work a template may do, in instructions of the engine; one is worth 64 bytes of text, so that
 /// none renders to more than 3 MiB.
@@ -82,7 +82,7 @@ fn within(text: &str, in_expression: bool) -> Result<(), Fault> {
 fn unreadable(error: &minijinja::Error, text: &str, end: usize) -> Fault {
     let mut fault = engine_fault(error, text);
     if fault.range.is_empty() {
-        // What is not closed is reported at the end of the text: where it is opened says more.
+        // An unclosed token is reported at the end of the text; its start is more helpful.
         let rest = &text[end..];
         let start = end + rest.len() - rest.trim_start().len();
         fault.range = start..text.ceil_char_boundary((start + 1).min(text.len()));

@@ -24,7 +24,6 @@ const MAX_DEPTH: usize = 64;
 pub enum Stop {
     /// This name needs a probe first.
     Look(String),
-    /// It is unknown.
     CannotTell(String),
     /// A key or row does not exist. Unknown as well, except for `is defined`.
     Missing(String),
@@ -32,9 +31,7 @@ pub enum Stop {
 
 /// What a name refers to.
 pub enum Meaning {
-    /// A value.
     Value(Value),
-    /// Another expression.
     Word(Rc<Expression>),
     /// The rows of a table for which a condition is true.
     Rows {
@@ -71,7 +68,7 @@ struct Local<'a> {
     expression: &'a Expression,
     /// Whether values are noted: not for the rows of a filter, there are too many.
     noting: bool,
-    /// What this part must be for the condition to be true; `None` where that cannot be said.
+    /// What this part must be for the condition to be true; `None` if that is unknown.
     wanted: Option<bool>,
 }
 
@@ -93,7 +90,6 @@ impl<'a> Local<'a> {
 }
 
 impl<'a> Evaluator<'a> {
-    /// Makes an evaluator.
     pub fn new(scope: &'a dyn Scope) -> Self {
         let (seen, amiss) = (RefCell::default(), RefCell::default());
         Self { scope, seen, amiss, parts: Cell::new(0) }
@@ -108,7 +104,6 @@ impl<'a> Evaluator<'a> {
         seen
     }
 
-    /// Evaluates a condition.
     pub fn truth(&self, expression: &Expression) -> Result<bool, Stop> {
         let local = Local::top(expression, Some(true));
         self.truth_of(&expression.root, &local)

@@ -12,7 +12,6 @@ pub(super) type Change = (Range<usize>, String);
 
 /// What to do about an expression that cannot be read.
 pub(super) struct Cure {
-    /// The order.
     pub(super) text: &'static str,
     /// The changes that make an expression of it.
     pub(super) changes: Vec<Change>,
@@ -30,7 +29,7 @@ const SIGNS: [(&str, &str, &str); 9] = [
     ("=", "==", "to compare, use `==`"),
     ("!", "not", "use `not` instead of `!`"),
 ];
-/// Signs that are right, and begin or end with one of the others.
+/// Valid tokens that start or end with one of the others.
 const RIGHT: [&str; 4] = ["==", "!=", "<=", ">="];
 /// Words of other languages.
 const WORDS: [(&str, &str, &str); 6] = [

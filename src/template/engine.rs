@@ -15,7 +15,6 @@ use crate::template::{Mode, Names, helpers, parser};
 /// A text could not be rendered. Holds no values, only what the author wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RenderError {
-    /// What is wrong.
     pub text: String,
     /// The bytes of the template that it is about, where the engine says.
     pub range: Option<Range<usize>>,
@@ -166,7 +165,6 @@ pub(super) fn operation(sign: &str) -> Option<&'static Expression<'static, 'stat
     all.find(|(known, _)| *known == sign).map(|(_, one)| one)
 }
 
-/// Renders a text.
 pub(super) fn render(text: &str, mode: Mode, names: &Names) -> Result<String, RenderError> {
     let (written, longer) = parser::written_out(text);
     environment(mode).render_str(&written, names.value()).map_err(|error| {

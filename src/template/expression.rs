@@ -13,13 +13,11 @@ pub use crate::template::ast::{Argument, Comparison, Expr, Kind};
 /// An expression and the text it was read from.
 #[derive(Clone, Debug)]
 pub struct Expression {
-    /// The text.
     pub text: String,
     /// Where it is; `None` for one that was not read from a file.
     pub span: Option<Span>,
     /// Where each of its bytes is.
     places: Option<Places>,
-    /// What it says.
     pub root: Expr,
     /// The free names in it and where they are.
     pub names: Vec<Name>,
@@ -99,7 +97,7 @@ impl Written for Expression {
 }
 
 impl Expr {
-    /// Returns its range in a text without the spaces around it; the whole text where it has none.
+    /// Returns its range in a text without the spaces around it; the whole text if it has none.
     pub(super) fn trimmed(&self, text: &str) -> Range<usize> {
         let Some(part) = text.get(self.range.clone()) else {
             return 0..text.len();

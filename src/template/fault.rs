@@ -34,7 +34,6 @@ pub enum FaultKind {
 /// What to write instead of an unknown name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Advice {
-    /// This name.
     Near(&'static str),
     /// Something else, in words.
     Words(&'static str),
@@ -86,7 +85,7 @@ impl Fault {
     }
 }
 
-/// Says what to write instead; as an edit where the place is exact.
+/// Says what to write instead; as an edit if the location is exact.
 fn advise(
     one: Diagnostic,
     advice: Option<&Advice>,

@@ -15,7 +15,6 @@ use crate::template::fault::{Advice, Fault, FaultKind};
 /// A filter or a test.
 #[derive(Clone, Copy, Debug)]
 pub struct Helper {
-    /// Its name.
     pub name: &'static str,
     /// Its arguments as the manual shows them; one in `[ ]` may be left out.
     pub arguments: &'static str,
@@ -25,7 +24,6 @@ pub struct Helper {
     pub most: usize,
     /// The arguments that may be given by name.
     pub named: &'static [&'static str],
-    /// What it gives.
     pub about: &'static str,
 }
 
@@ -276,7 +274,6 @@ const FOREIGN_TESTS: [(&str, &str); 10] = [
 
 /// A filter or a test as an expression uses it.
 pub(super) struct Use<'a> {
-    /// Its name.
     pub(super) name: &'a str,
     /// Where the name is.
     pub(super) at: Range<usize>,

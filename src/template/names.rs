@@ -19,7 +19,6 @@ impl Names {
         Arc::make_mut(&mut self.0).insert(name, value);
     }
 
-    /// Removes a name.
     pub fn remove(&mut self, name: &str) {
         if self.0.contains_key(name) {
             Arc::make_mut(&mut self.0).remove(name);

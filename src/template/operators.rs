@@ -28,7 +28,6 @@ pub const OPERATORS: &[(&[&str], &str)] = &[
     (&["[a, b]", "{\"k\": a}"], "a list, a mapping"),
 ];
 
-/// Returns a comparison.
 pub(super) fn comparison(op: ast::CompareOpKind) -> Comparison {
     match op {
         ast::CompareOpKind::Eq => Comparison::Eq,

@@ -143,7 +143,6 @@ fn helper(expr: &ast::Expr<'_>) -> Result<(), Fault> {
 /// An expression in a template.
 #[derive(Clone, Debug)]
 pub struct Used {
-    /// The expression.
     pub expr: Expr,
     /// Whether its value is shown: `{{ }}`, not the condition of an `{% if %}`.
     pub shown: bool,
@@ -200,7 +199,7 @@ pub fn names_of_template(text: &str) -> Result<Vec<(String, Range<usize>)>, Faul
     Ok(template(text)?.iter().flat_map(Used::names).collect())
 }
 
-/// Returns the expressions that a template's text shows by `{{ }}`; none for a faulty text.
+/// Returns the expressions that a template shows with `{{ }}`; none for an invalid text.
 pub fn shown_by_template(text: &str) -> Vec<Expr> {
     let all = template(text).unwrap_or_default().into_iter();
     all.filter(|used| used.shown).map(|used| used.expr).collect()
@@ -242,7 +241,7 @@ impl Reader<'_> {
         if let Kind::Test(name, inner, _) = &expr.kind
             && name == "unknown"
         {
-            // The name is behind the value and `is`.
+            // The name follows the value and `is`.
             let fault = helpers::elsewhere(name, &inner.range);
             self.found
                 .borrow_mut()
@@ -304,7 +303,7 @@ fn convert(expr: &ast::Expr<'_>, above: usize, found: &RefCell<Vec<Fault>>) -> R
     keyword(expr)?;
     found.borrow_mut().extend(helper(expr).err());
     let whole = |expr: &ast::Expr<'_>| match expr {
-        // A name with a part behind it is not short for another one.
+        // A name with a part after it is not short for another one.
         ast::Expr::Var(var) => {
             keyword(expr)?;
             Ok(Box::new(name(var.id, range_of(expr.span()))))
@@ -363,7 +362,7 @@ fn convert(expr: &ast::Expr<'_>, above: usize, found: &RefCell<Vec<Fault>>) -> R
         ast::Expr::Call(_) => return refuse("a call", range),
     };
     let mut expr = Expr { kind, range };
-    // The parser lets `a[b].c` begin at `[`.
+    // The parser lets `a[b].c` start at `[`.
     for part in expr.parts().into_iter().map(|part| part.range.clone()).collect::<Vec<_>>() {
         expr.range.start = expr.range.start.min(part.start);
         expr.range.end = expr.range.end.max(part.end);

@@ -1,4 +1,4 @@
-//! What a script for `sh` holds that only other shells know, and what it hides.
+//! Finds what only other shells than `sh` support in a script, and problems that it hides.
 //!
 //! Read from the characters of a script that are command text ([`script::command_text`]): what is
 //! in quotes, comments and here-documents is none.
@@ -10,7 +10,6 @@ use crate::template::script;
 /// Something that only other shells know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Foreign {
-    /// Where it is.
     pub range: Range<usize>,
     /// What it is, with its article or in backquotes.
     pub what: &'static str,
@@ -18,7 +17,7 @@ pub struct Foreign {
     pub instead: &'static str,
 }
 
-/// Words at the beginning of a command, and what `sh` has for them.
+/// Words at the start of a command, and their replacement in `sh`.
 const COMMANDS: [(&str, &str); 12] = [
     ("[[", "write `[ ... ]`, or `case ... in ... esac` for patterns"),
     ("((", "write `[ ... ]` with `$(( ))`"),
@@ -54,7 +53,7 @@ const PARAMETERS: [(&str, &str); 4] = [
     (",", "lower case in `${ }`"),
 ];
 
-/// Returns what a script holds that only other shells know, each kind once.
+/// Returns what only other shells support, each kind once.
 pub fn foreign(script: &str) -> Vec<Foreign> {
     let text = script::command_text(script);
     let mut all: Vec<Foreign> = Vec::new();
@@ -145,7 +144,7 @@ pub fn hidden(script: &str) -> Option<Range<usize>> {
         condition = condition && pipe;
         start = at + 1 + usize::from(double);
         if double && character == '|' {
-            // What is behind `||` handles the failure of what is before it.
+            // What follows `||` handles the failure of what precedes it.
             condition = false;
         }
     }

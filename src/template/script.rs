@@ -1,13 +1,13 @@
-//! Where the values of a script are.
+//! Finds the values of a script whose quotes do not protect them.
 //!
-//! In a script every value is quoted for `sh` ([`crate::template::Mode::Script`]). That makes one
-//! inert word of it only where a word can be. In quotes of the script's own the added ones are plain
-//! characters or end them; in backquotes, arithmetic, `[[ ]]` and `${ }` shells read what is in
-//! them again; after `$` or `\` the first one means something else. So these places are found
-//! here, by the rules of POSIX shells and of bash where it is `sh`, before anything is rendered.
+//! In a script every value is quoted for `sh` ([`crate::template::Mode::Script`]). The result is one inert
+//! word only if a word is possible there. Inside quotes of the script, the added quotes are plain
+//! characters or end them; in backquotes, arithmetic, `[[ ]]` and `${ }` shells interpret their content
+//! again; after `$` or `\` the first quote means something else. These places are found here before
+//! anything is rendered, by the rules of POSIX shells, and of bash if it is `sh`.
 //!
-//! What `{% if %}` may leave out is read as if it were there, and must leave open what it found
-//! open. `| raw` is the author's own quoting and is left alone.
+//! Text that `{% if %}` may leave out is read too, and must leave open what was open before it. The author
+//! of `| raw` is responsible for its quoting.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ use crate::template::expression::{Expr, Expression, Kind};
 use crate::template::parser::names_of_template;
 use crate::template::words::atom;
 
-/// What a value is in, where a quoted word cannot be.
+/// The context of a value, if a quoted word is not possible there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Within {
     /// In a text in quotes of this sign.
@@ -28,11 +28,11 @@ pub enum Within {
     Test,
     /// In `${ }`.
     Parameter,
-    /// In the lines behind `<<`, or the word that ends them.
+    /// In the lines after `<<`, or the word that ends them.
     HereDocument,
     /// Behind `#`.
     Comment,
-    /// Right behind `$` or `\`.
+    /// Right after `$` or `\`.
     Joined(char),
     /// Behind an `{% if %}` or `{% for %}` that leaves other quotes open than it found.
     Block,
@@ -116,9 +116,9 @@ struct Reader<'a> {
     script: &'a str,
     at: usize,
     open: Vec<Open>,
-    /// The here-documents that begin behind this line.
+    /// The here-documents that start after this line.
     documents: Vec<(String, bool)>,
-    /// What was open where each of the `{% if %}` and `{% for %}` around began.
+    // What was open at the start of each enclosing `{% if %}` and `{% for %}`.
     blocks: Vec<Vec<Open>>,
     /// Why nothing is certain any more.
     doubt: Option<Within>,
@@ -244,7 +244,7 @@ impl<'a> Reader<'a> {
         self.open.pop();
     }
 
-    /// Passes over the character behind a backslash.
+    /// Skips the character after a backslash.
     fn escape(&mut self) {
         if self.script[self.at..].starts_with("{{") {
             return self.joined('\\');
@@ -252,12 +252,12 @@ impl<'a> Reader<'a> {
         self.at += self.script[self.at..].chars().next().map_or(0, char::len_utf8);
     }
 
-    /// Reads a value right behind a sign that changes the meaning of its first quote.
+    /// Reads a value right after a character that changes the meaning of its first quote.
     fn joined(&mut self, sign: char) {
         self.value(Some(Within::Joined(sign)));
     }
 
-    /// Reads `$'`, of which the `$` is behind: bash knows `\'` in it, a POSIX shell does not.
+    /// Reads `$'` after its `$`: bash knows `\'` in it, a POSIX shell does not.
     fn ansi(&mut self) {
         self.at += 1;
         let text = self.script[self.at..].split('\'').next().unwrap_or_default();
@@ -361,7 +361,7 @@ impl<'a> Reader<'a> {
         true
     }
 
-    /// Notes what is open where a block begins, and compares it where a part of it ends.
+    /// Records what is open at the start of a block, and compares it at the end of each of its parts.
     fn tag(&mut self, tag: &str) {
         let word = tag.trim_start_matches(['-', '+']).trim_start();
         let begins = |name: &str| word.starts_with(name);
@@ -407,7 +407,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads `<<WORD`, of which one sign is behind.
+    /// Reads `<<WORD` after its first character.
     fn document(&mut self) {
         self.at += 1;
         let rest = &self.script[self.at..];

@@ -83,7 +83,6 @@ pub fn pieces(text: &str) -> Result<Vec<Piece>, Fault> {
 /// first use.
 pub type Compiled = (Expression<'static, 'static>, Vec<(String, Range<usize>)>);
 
-/// Compiles an expression.
 pub fn compile(text: &str) -> Result<Compiled, Fault> {
     let names = parser::check(text)?;
     let engine = environment(Mode::Text);

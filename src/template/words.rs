@@ -36,16 +36,10 @@ pub enum Fault {
     ShellSyntax {
         /// What the shell would do with it.
         what: &'static str,
-        /// Where.
         range: Range<usize>,
     },
     /// A quote or `{{` without its end.
-    Unclosed {
-        /// Which.
-        what: &'static str,
-        /// Where it begins.
-        range: Range<usize>,
-    },
+    Unclosed { what: &'static str, range: Range<usize> },
 }
 
 /// Splits a command line; returns all problems, and the words as far as they are known.
@@ -74,7 +68,7 @@ struct Splitter<'a> {
     at: usize,
     word: String,
     offsets: Vec<usize>,
-    /// Where the present word begins; quotes alone begin one, too.
+    /// Where the current word starts; quotes alone start one, too.
     start: Option<usize>,
     words: Vec<Word>,
     faults: Vec<Fault>,
@@ -222,7 +216,7 @@ fn braces(rest: &str) -> bool {
     behind.starts_with('}') && (inside.contains(',') || inside.contains(".."))
 }
 
-/// Returns how many bytes a `{{ ... }}` has that a text begins with; `None` where it is not closed.
+/// Returns the length in bytes of a `{{ ... }}` at the start of a text; `None` if it is not closed.
 pub(super) fn atom(text: &str) -> Option<usize> {
     let mut inside: Option<char> = None;
     let mut characters = text.char_indices().skip(2).peekable();

@@ -1,7 +1,7 @@
-//! Ansible itself, asked what it makes of the cases of `inventories.rs`.
+//! Compares the recorded answers of the cases in `inventories.rs` with Ansible itself.
 //!
-//! The answers are kept beside the cases, so that all other tests do without Ansible.
-//! `UPDATE_ANSIBLE=1` writes them anew.
+//! The answers are next to the cases, so that all other tests need no Ansible. `UPDATE_ANSIBLE=1` writes
+//! them again.
 
 use std::fs;
 use std::io::Write as _;

@@ -1,8 +1,8 @@
-//! No text of any kind makes planrun panic or hang, and every place that is told is in its text.
+//! No text makes planrun panic or hang, and every reported location is inside its text.
 //!
-//! Texts that are shipped are damaged, others are made from nothing; each goes through the same
-//! entries as the fuzz targets (`fuzz/entries.rs`), which also replay what those have found. The
-//! seeds are fixed: a run says the same each time, and `fuzz/run` looks for what it does not say.
+//! Shipped texts are damaged, and others are generated. Each goes through the entries of the fuzz targets
+//! (`fuzz/entries.rs`), and so do inputs that fuzzing has found. The seeds are fixed, so that runs are
+//! reproducible; `fuzz/run` searches for more.
 
 use std::fs;
 use std::sync::LazyLock;

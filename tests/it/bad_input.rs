@@ -1,6 +1,6 @@
-//! What a person gets wrong: each a clear message and the right exit status, and nothing is sent.
+//! Mistakes of users: each gets a clear message and the right exit code, and nothing is sent.
 //!
-//! Host keys and what is missing on a real host are with the cluster.
+//! Host keys and missing programs on real hosts are tested on the cluster.
 
 use crate::harness::{Ended, Planrun};
 
@@ -30,7 +30,7 @@ const THIS_MACHINE: &str = "all: {hosts: {here: {planrun_connection: local}}}\n"
 #[test]
 fn a_plan_that_is_not_there_is_named() {
     let ended = refused(&Planrun::new(), "plans/no-such.yaml", "demo", &[], 2);
-    ended.says("plans/no-such.yaml").says("there is no file");
+    ended.says("plans/no-such.yaml").says("no such file");
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_plan_that_is_not_yaml_is_refused_at_its_line() {
 
 #[test]
 fn a_plan_of_another_shape_is_refused() {
-    plan_is_refused("- backends\n").says("plan.yaml:1:1").says("found a list, expected a plan");
+    plan_is_refused("- backends\n").says("plan.yaml:1:1").says("expected a plan, found a list");
 }
 
 #[test]

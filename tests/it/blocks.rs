@@ -1,4 +1,4 @@
-//! What a block says for its parts: how long they may take in all, and what a failure leads to.
+//! Options of a block: its timeout, and the effect of a failure.
 
 use std::cell::RefCell;
 use std::time::Duration;

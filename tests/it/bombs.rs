@@ -1,5 +1,5 @@
-//! Bombs: small texts that would grow without end. Each is refused, or comes to its end, in little
-//! memory; how long that takes is measured by `benches/refuse.rs`, which has the same texts.
+//! Bombs: small texts that would grow without limit. Each is rejected, or ends, in little memory;
+//! `benches/refuse.rs` measures the time for the same texts.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;

@@ -1,9 +1,8 @@
-//! The real Dovecot cluster, as tests use it, and the tests on it.
+//! The real Dovecot cluster for tests, and the tests on it.
 //!
-//! Directors, backends, sessions and sshd are real; `systemctl` and `doveadm metacache` are
-//! stand-ins. `tests/cluster/README.md` says what is what. A [`Cluster`] stands in a second, beside
-//! others, and is gone when it is dropped, or when the test is killed. The witness of what was
-//! sent is each host's own log of commands.
+//! Directors, backends, sessions and sshd are real; `systemctl` and `doveadm metacache` are stand-ins, see
+//! `tests/cluster/README.md`. A [`Cluster`] starts in a second, next to others, and is removed when it is
+//! dropped or when the test is killed. Each host's own log of commands shows what was sent.
 
 mod faults;
 mod input;

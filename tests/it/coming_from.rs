@@ -1,8 +1,8 @@
-//! Words of other tools: every one gets its diagnostic where people would write it, and stands in
+//! Keys of other tools: each has its diagnostic where people write it, and its row in
 //! `docs/coming-from.md`.
 //!
-//! `UPDATE_DOCS=1 cargo test --test it coming_from` writes the tables of the page anew. The words
-//! around them are written by hand.
+//! `UPDATE_DOCS=1 cargo test --test it coming_from` writes the tables of the page again. The text around
+//! them is written by hand.
 
 use std::fmt::Write as _;
 

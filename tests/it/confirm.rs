@@ -66,7 +66,13 @@ impl Marks {
 fn where_nobody_can_be_asked_nothing_is_done_and_the_flag_is_named() {
     let marks = Marks::new();
     let apply = ["apply", &marks.plan, "--inventory", &marks.hosts];
-    marks.planrun.begin_unconfirmed(&apply).end().exits(2).says("--yes").says("nothing was done");
+    marks
+        .planrun
+        .begin_unconfirmed(&apply)
+        .end()
+        .exits(2)
+        .says("--yes")
+        .says("nothing was changed");
     assert!(!marks.is_marked());
     assert!(marks.planrun.runs().is_empty());
 
@@ -85,7 +91,7 @@ fn the_operator_is_asked_at_the_terminal_though_all_streams_are_piped() {
     let apply = format!("apply {} -i {}", marks.plan, marks.hosts);
     let (piped, shown) = marks.at_terminal(&apply, "n\n");
     assert!(shown.contains("start marks on 1 host"), "{shown}");
-    assert!(piped.contains("nothing was done"), "{piped}");
+    assert!(piped.contains("nothing was changed"), "{piped}");
     assert!(!marks.is_marked());
 
     let (piped, _) = marks.at_terminal(&apply, "y\n");

@@ -1,5 +1,5 @@
-//! What a transport reports that is no failure of a step: a problem on the machine that planrun runs
-//! on, an attempt of an older copy of the run, a result that arrives late.
+//! Reports of a transport that are not failures of a step: a problem on the controller, an attempt of an
+//! older copy of the run, a late result.
 
 use std::cell::{Cell, RefCell};
 

@@ -1,5 +1,5 @@
-//! A controller that is killed while a command of it runs, on this machine: the command goes on,
-//! and is found again.
+//! A controller is killed while its command runs on this machine: the command continues, and is found
+//! again.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! A folder with files that a person wrote, and what planrun tells her when she types a line there.
+//! A folder with files of a user, and what planrun prints for a command line there.
 //!
-//! Lines are given to a shell with planrun in its path. Nothing of this machine shows: the home is
-//! the folder, the folder's own path is replaced.
+//! A shell with planrun in its path runs the line. Nothing of this machine is visible: the home is the
+//! folder, and its own path is replaced in the output.
 
 use std::collections::BTreeSet;
 use std::fs;

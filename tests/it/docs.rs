@@ -167,7 +167,7 @@ fn the_tables_of_the_manual_are_those_of_the_shapes() {
 /// Returns the table of exit statuses that `--help` prints, as the pages have it.
 fn exit_statuses() -> String {
     let help = Planrun::new().run(&["--help"]);
-    let (_, lines) = help.stdout.split_once("Exit statuses:\n").expect("the help lists them");
+    let (_, lines) = help.stdout.split_once("Exit codes:\n").expect("the help lists them");
     let mut rows: Vec<String> = Vec::new();
     for line in lines.lines().map(str::trim).take_while(|line| !line.is_empty()) {
         let row = line.split_once("  ").filter(|(status, _)| status.parse::<u8>().is_ok());

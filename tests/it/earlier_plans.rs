@@ -1,8 +1,8 @@
-//! Runs whose plan an earlier planrun accepted and this one would refuse.
+//! Runs whose plan an earlier planrun accepted and this one rejects.
 //!
-//! An upgrade in the middle of a run must not lock the operator out: the run goes on, or back, and
-//! what a new run would be refused for is a note. The store of such a run is made of a real one: the
-//! plan in its first event is changed.
+//! An upgrade during a run must not lock the operator out: the run can be resumed and rolled back, and the
+//! reason why a new run would be refused is a note. The tests change the plan in the first event of a real
+//! store.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -134,7 +134,10 @@ fn a_plan_that_cannot_be_understood_stays_an_error() {
     ] {
         let (planrun, run) = begun_with(from, to);
         let ended = planrun.run(&["rollback", &run]);
-        ended.exits(74).says(&format!("error[{code}]")).says("use the planrun that began the run");
+        ended
+            .exits(74)
+            .says(&format!("error[{code}]"))
+            .says("use the planrun version that started the run");
         assert!(planrun.kept(&run).sent_for("backend1/stop.rollback").is_empty());
     }
 }

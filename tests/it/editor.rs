@@ -1,8 +1,8 @@
-//! What an editor shows of plans: the real yaml-language-server, spoken to as an editor does.
+//! What an editor shows for plans: the real yaml-language-server, used as by an editor.
 //!
-//! The server is installed by `tests/editor/install`. It is told to use no store of schemas, and
-//! ended if it connects to anything (`tests/editor/offline.cjs`): the modeline of a file must lead
-//! to all it needs. A test waits for answers of the protocol, and for none longer than [`PATIENCE`].
+//! `tests/editor/install` installs the server. It must not download schemas, and is ended if it connects to
+//! anything (`tests/editor/offline.cjs`): the modeline of a file must be enough. A test waits for answers
+//! of the protocol, and for none longer than [`PATIENCE`].
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};

@@ -1,5 +1,4 @@
-//! The engine on the model: the flagship plan through every end, and through a crash at every
-//! event.
+//! The engine on the model: every outcome of the main plan, and a crash at every event.
 
 use std::cell::RefCell;
 

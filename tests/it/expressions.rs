@@ -1,7 +1,7 @@
-//! Every expression is read to its end, or refused at a place.
+//! Every expression is parsed completely, or rejected with a location.
 //!
-//! Expressions are made, most of them well formed, and damaged: a token or a character is put in or
-//! taken out. `PROPTEST_CASES` says how many (1,000,000 take some minutes).
+//! Expressions are generated, most of them valid, and damaged: a token or a character is inserted or
+//! removed. `PROPTEST_CASES` sets how many (1,000,000 take some minutes).
 
 use planrun::diagnostic::Diagnostics;
 use planrun::source::Sources;

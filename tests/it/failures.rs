@@ -1,4 +1,4 @@
-//! What is printed of a failure, and of a wait: in full once, and first what matters.
+//! Reports of failures and waits: each is printed in full once, and what matters comes first.
 
 use crate::harness::{Ended, Planrun};
 

@@ -1,9 +1,8 @@
-//! Plans made from the shapes themselves: the check of the program, the published schema and the
-//! decoder behind them are of one mind about every word there is, also about those that no sample
-//! plan uses.
+//! Plans that are generated from the shapes: the check, the published schema and the lowering agree about
+//! every key, also about those that no shipped plan uses.
 //!
-//! Half of the plans are as the shapes say, half have one change. A new word of the language is
-//! among them without a line here.
+//! Half of the plans match the shapes, half have one change. A new key of the language is covered without a
+//! change here.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;

@@ -1,8 +1,8 @@
-//! planrun as a person runs it: the binary, a state folder of its own, what it printed, what it kept.
+//! planrun as users run it: the binary, with its own state directory; what it printed and recorded.
 //!
-//! In: the words of a command line. Out: [`Ended`], or [`Going`] while the command runs, and its
-//! records as a [`Story`]. Nothing here waits for ever: a command that is silent for longer than
-//! [`SILENCE`] is ended and fails the test. There is no terminal, so questions pause the run.
+//! A command line becomes an [`Ended`], or a [`Going`] while the command runs, and its records a [`Story`].
+//! Nothing here waits forever: a command without output for longer than [`SILENCE`] is killed and fails the
+//! test. There is no terminal, so questions pause the run.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};

@@ -1,4 +1,4 @@
-//! What planrun tells people to type: the examples of `--help`, the commands in messages and in docs.
+//! The commands that planrun suggests: the examples of `--help`, the commands in messages and docs.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,6 +1,6 @@
-//! Commands that outlive their controller, on this machine: nothing is sent beside them, nothing is
-//! undone before they are over, and what a person says about one settles that one alone. And runs
-//! that are stopped while nothing is sent: nothing is failed for that.
+//! Commands that outlive their controller, on this machine: nothing is sent next to them, nothing is
+//! undone before they have ended, and an answer of the operator about one settles only that one. Also runs
+//! that are paused while nothing is sent: nothing fails because of that.
 
 use std::fs;
 use std::time::Duration;

@@ -1,10 +1,10 @@
-//! Inventories, read as Ansible reads them.
+//! Inventories, read like Ansible reads them.
 //!
-//! A case is a folder below `tests/cases/inventories`: an inventory whose name begins with `hosts`
-//! (or a file `sources` with several, one a line: names in the folder, or lists of hosts), and `ansible.json`, what `ansible-inventory --list` prints for it. The quick test holds our
-//! reader against the kept answers; another one, which needs Ansible, holds the kept answers
-//! against Ansible itself (`UPDATE_ANSIBLE=1` writes them anew). Whatever differs stands in
-//! `DIFFERENCES.md` with its reason, and must differ exactly so.
+//! A case is a folder below `tests/cases/inventories`: an inventory whose name starts with `hosts` (or a
+//! file `sources` with several, one per line: names in the folder, or lists of hosts), and `ansible.json`,
+//! the output of `ansible-inventory --list` for it. The quick test compares the reader with the recorded
+//! answers; another one, which needs Ansible, compares those with Ansible itself (`UPDATE_ANSIBLE=1` writes
+//! them again). Every difference is in `DIFFERENCES.md` with its reason.
 
 mod answer;
 pub(crate) mod patterns;

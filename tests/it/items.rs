@@ -1,4 +1,4 @@
-//! Steps that are done once for each item of a list, on model hosts with three services.
+//! Steps that run once per item of a list, on model hosts with three services.
 
 use planrun::event::{Answer, Event, RunStatus, StepPath, TaskEvent, TaskStatus};
 use planrun::history::{RunState, TaskState};

@@ -1,10 +1,9 @@
-//! A controller that is killed at each commit of a run, right before and right after it is kept, on
-//! a real server: whoever takes the run up again brings it to the end it would have had, with each
-//! effect and each undoing done once, and at no point is anything failed for it. So it is where the
-//! one that takes it up, or rolls it back, is killed at any of its commits, too.
+//! A controller is killed at each commit of a run, just before and just after it, on a real server. The
+//! process that resumes the run ends it as it would have ended; each effect and each undo happens once, and
+//! nothing fails because of the kill. The same holds if the process that resumes or rolls back is killed.
 //!
-//! The controllers that die are this test binary as a second process, with a journal that dies at
-//! its n-th event; the last one is planrun.
+//! The killed controllers are this test binary as a second process, with a journal that dies at its n-th
+//! event; the last one is planrun.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! The time for a run grows with its steps and its hosts, not with their square: what is done, and hosts to which
-//! nothing happened, are not looked at again. How long a run takes is measured by `benches/run.rs`.
+//! The time of a run grows with its steps and hosts, not with their square: finished steps and unaffected
+//! hosts are not processed again. `benches/run.rs` measures the time.
 
 use planrun::event::{Event, HostStatus, TaskEvent};
 use planrun::history::RunState;

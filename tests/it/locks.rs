@@ -1,6 +1,6 @@
-//! Two runs from one machine on the same hosts: the second is refused, and learns who has them.
+//! Two runs of one machine on the same hosts: the second one is refused and reports the first.
 //!
-//! Hosts with addresses are only ever locked here, and never reached.
+//! Hosts with addresses are only locked here, never contacted.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! The tests of planrun as a whole: one binary, a module a subject.
+//! The tests of the whole program: one binary, one module per subject.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends where it stands")]
 

@@ -1,10 +1,9 @@
-//! `docs/diagnostics.md` is tried: every bad example gives its code and no other, every cure does not.
+//! `docs/diagnostics.md` is tested: every bad example has its code and no other, and its fix has none.
 //!
-//! What stands in a section before `Fix:` is bad, what follows it is the fix. The examples
-//! of one side are the files of one desk: fragments of a plan (`yaml step`, `yaml top`), whole files
-//! (`yaml file`, `yaml inventory`, `ini inventory`, `json inventory`, `yaml inputs`), the groups of a model
-//! (`yaml model`), and the line that is typed (`sh`). A cure takes from the bad side what it does not
-//! show itself.
+//! What precedes `Fix:` in a section is bad, what follows it is the fix. The examples of one side are the
+//! files of one desk: parts of a plan (`yaml step`, `yaml top`), whole files (`yaml file`, `yaml
+//! inventory`, `ini inventory`, `json inventory`, `yaml inputs`), the groups of a model (`yaml model`), and
+//! the command line (`sh`). A fix uses files of the bad side that it does not show.
 
 use std::collections::BTreeMap;
 

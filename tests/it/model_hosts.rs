@@ -223,7 +223,7 @@ fn a_fault_that_the_model_does_not_know_is_told() {
     let bench = Bench::new(Vec::new());
     let faults = vec![fault("backend1", step("stop"), "explodes", None)];
     let error = bench.transport.with_faults(faults).unwrap_err();
-    assert!(error.to_string().contains("no fault `explodes`"), "{error}");
+    assert!(error.to_string().contains("unknown fault `explodes`"), "{error}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `planrun new`: what it writes is sound at once, and nothing is overwritten.
+//! `planrun new`: its files are valid at once, and nothing is overwritten.
 
 use std::fs;
 use std::path::Path;
@@ -68,7 +68,7 @@ fn nothing_is_overwritten() {
     let folder = folder.path();
     fs::write(folder.join("mine.yaml"), "mine\n").unwrap();
     let ended = run(folder, &["new", "mine"]);
-    ended.exits(2).says("`mine.yaml` is there already");
+    ended.exits(2).says("`mine.yaml` already exists");
     assert_eq!(fs::read_to_string(folder.join("mine.yaml")).unwrap(), "mine\n");
     // A schema that is there is left as it is.
     fs::create_dir(folder.join("schemas")).unwrap();
@@ -83,11 +83,11 @@ fn names_that_no_plan_can_have_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     for name in ["Web Restart", "1st", "", "plans/", "web_restart.yaml"] {
-        run(folder, &["new", name]).exits(2).says("name it like");
+        run(folder, &["new", name]).exits(2).says("use a name such as");
     }
     let words = ["new", "web-restart", "--hosts", "{{ group }}"];
     run(folder, &words).exits(2).says("templates are not allowed here");
     let words = ["new", "--kind", "inventory", "prod", "--hosts", "a b"];
-    run(folder, &words).exits(2).says("no name of a group");
+    run(folder, &words).exits(2).says("invalid group name");
     assert_eq!(fs::read_dir(folder).unwrap().count(), 0);
 }

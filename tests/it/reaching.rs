@@ -1,4 +1,4 @@
-//! Every host is reached before the first change, with or without a preflight in the plan.
+//! planrun connects to every host before the first change, with or without a preflight in the plan.
 
 use std::cell::RefCell;
 

@@ -1,5 +1,5 @@
-//! Runs in which a host is refused, or out of reach, when its turn comes: earlier ones have
-//! succeeded or failed by then, and the end of the run says of each what is so.
+//! Runs in which a host is refused or unreachable when it should start: earlier hosts have succeeded or
+//! failed, and the end of the run reports the state of each.
 
 use planrun::event::{Event, HostStatus, RunEvent, RunStatus};
 use planrun::history::RunState;

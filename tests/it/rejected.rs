@@ -1,10 +1,9 @@
-//! What people get wrong, a case each: the whole of what they are told is expected.
+//! Mistakes of users, one per case: the whole message is expected.
 //!
-//! `tests/cases/rejected/NAME.yaml` is a plan with a mistake. `tests/cases/rejected/NAME/` is a
-//! folder with whatever belongs to the mistake (plan, inventory, model, inputs), and the line that
-//! is typed there in a file `command`; what a repository cannot keep is made by [`made`].
-//! `INSTA_UPDATE=always cargo test` writes what is told to `NAME.txt`, to be read as the person would:
-//! can she mend it from that alone?
+//! `tests/cases/rejected/NAME.yaml` is a plan with a mistake. `tests/cases/rejected/NAME/` is a folder with
+//! all files of the mistake (plan, inventory, model, inputs), and the command line in a file `command`;
+//! what a repository cannot store is made by [`made`]. `INSTA_UPDATE=always cargo test` writes the message
+//! to `NAME.txt`. Read it as the user: can they fix the mistake from it alone?
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What the `id` of a step names, and what is kept of long outputs.
+//! The result that the `id` of a step refers to, and what is stored of long outputs.
 
 use planrun::event::{Event, HostStatus, Outcome, TaskEvent, TaskStatus};
 

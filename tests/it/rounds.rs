@@ -1,4 +1,4 @@
-//! Blocks with `retry`: the whole block is gone through once more.
+//! Blocks with `retry`: the whole block runs again.
 
 use std::time::Duration;
 

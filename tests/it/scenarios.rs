@@ -1,8 +1,8 @@
-//! The scenarios of the shipped plans (`plans/tests/*.test.yaml`), each walked on its model.
+//! The scenarios of the shipped plans (`plans/tests/*.test.yaml`), each run on its model.
 //!
-//! `faults` are brought about, questions are answered, and what is expected is looked up in the
-//! state, the records and the world. A fault that never came up, or an answer that nobody asked
-//! for, fails the scenario: it shows something else than it says.
+//! `faults` are injected, questions are answered, and the expected result is compared with the state, the
+//! records and the world. A fault that was never injected, or an answer that was never needed, fails the
+//! scenario: it tests something else than it says.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;

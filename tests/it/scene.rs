@@ -1,7 +1,7 @@
-//! A plan on its model, in one process: what the tests of the engine and of scenarios share.
+//! A plan on its model, in one process: helpers for the tests of the engine and of scenarios.
 //!
-//! In: the text of a plan, an inventory of model hosts, faults. Out: the state in which the run
-//! came to rest, the world, and the records of a journal in memory that can die at will.
+//! The text of a plan, an inventory of model hosts, and injected faults give the final state of the run, the
+//! world, and the records of a journal in memory that can fail at any event.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
-//! The published schemas: made of the same data as the check, and of one mind with it.
+//! The published schemas: made from the same data as the check, and in agreement with it.
 //!
-//! `INSTA_UPDATE=always cargo test` writes `schemas/` anew.
+//! `INSTA_UPDATE=always cargo test` writes `schemas/` again.
 
 use std::path::Path;
 use std::sync::LazyLock;

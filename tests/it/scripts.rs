@@ -1,8 +1,8 @@
-//! A value in a script never becomes code: what is accepted is run by real shells.
+//! A value in a script never becomes code: accepted scripts are run by real shells.
 //!
-//! Scripts are put together from pieces of the shell's language, with a value among them. Where none
-//! is refused, hostile values are rendered, and each shell here runs the script as `sh` would. Each
-//! value would make a file if any part of it were code.
+//! Scripts are combined from parts of the shell's language, with a value among them. If a script is
+//! accepted, hostile values are rendered, and each shell here runs it as `sh` would. Each value would create
+//! a file if any part of it were code.
 
 use std::collections::BTreeSet;
 use std::path::Path;

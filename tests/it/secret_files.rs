@@ -1,6 +1,6 @@
-//! Secret files: sent to a host, and nowhere else to be found.
+//! Secret files are sent to a host, and are found nowhere else.
 //!
-//! On this machine, by the binary, as [`crate::secrets`] is for texts.
+//! On this machine, with the binary, like [`crate::secrets`] for strings.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,7 +1,7 @@
-//! Secrets: used where they are needed, and nowhere else to be found.
+//! Secrets are used where they are needed, and are found nowhere else.
 //!
-//! On this machine, by the binary. Commands do their worst and print what they read in every
-//! writing they know; then all that was printed and all that is on disk is searched.
+//! On this machine, with the binary. Commands print what they read in every encoding; then all output and
+//! all files are searched.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,7 +1,7 @@
 //! Shipped plans on real servers: nginx with certificates, PostgreSQL with replicas.
 //!
-//! These tests need what `tests/services/install` brings (Debian, root). Each has servers of its own
-//! in a temporary folder, on loopback, and ends them when it is over.
+//! These tests need what `tests/services/install` installs (Debian, root). Each has its own servers in a
+//! temporary folder, on loopback, and ends them.
 
 mod certificates;
 mod postgresql;

@@ -1,4 +1,4 @@
-//! The binary against real OpenSSH servers: what a run does if a host is not let in, or not itself.
+//! The binary and real OpenSSH servers: a failed login, and a host with an unexpected key.
 
 pub(crate) mod server;
 

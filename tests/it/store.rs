@@ -1,7 +1,7 @@
-//! What becomes of a run when the place it is kept in does: moved, full, read-only, damaged.
+//! What happens to a run if its state directory is moved, full, read-only or damaged.
 //!
-//! Real processes and real file systems. File systems are mounted in a namespace of their own, which
-//! needs root; without it those tests say that they were skipped.
+//! Real processes and real file systems. File systems are mounted in their own namespace, which needs root;
+//! without it those tests print that they were skipped.
 
 use std::fs;
 use std::path::Path;
@@ -115,7 +115,7 @@ fn a_run_that_has_no_room_is_refused_before_it_begins() {
     ) else {
         return;
     };
-    ended.exits(74).says("MiB of free space, and the record of this run can need 5 MiB");
+    ended.exits(74).says("MiB of free space, but this run may need 5 MiB");
     assert_eq!(lines(&planrun), "");
 }
 
@@ -142,7 +142,7 @@ fn a_disk_that_fills_up_stops_the_run_and_loses_nothing() {
         return;
     };
     // The host has kept how the command ended.
-    for said in ["no room is left", "apply 74", "runs 0", "show 0", "resume 0"] {
+    for said in ["the disk is full", "apply 74", "runs 0", "show 0", "resume 0"] {
         ended.says(said);
     }
     assert_eq!(lines(&planrun), "a\nb\nc\n");
@@ -209,7 +209,7 @@ fn verify_reads_the_runs_that_have_ended_too() {
     verified
         .exits(74)
         .says("2 runs verified, 1 damaged")
-        .says("event 4: it is not what was written");
+        .says("event 4: its content or hash was changed");
     let json = planrun.run(&["runs", "--verify", "--format", "json"]);
     let rows: Vec<serde_json::Value> = serde_json::from_str(&json.exits(74).stdout).unwrap();
     let states: Vec<_> = rows.iter().map(|row| row["state"].as_str().unwrap()).collect();
@@ -220,8 +220,14 @@ fn verify_reads_the_runs_that_have_ended_too() {
 #[test]
 fn a_damaged_event_hides_no_other() {
     for (statement, said) in [
-        ("UPDATE events SET payload = '{}' WHERE seq = 4", "event 4: it is not what was written"),
-        ("UPDATE events SET hash = x'00' WHERE seq = 4", "event 4: it is not what was written"),
+        (
+            "UPDATE events SET payload = '{}' WHERE seq = 4",
+            "event 4: its content or hash was changed",
+        ),
+        (
+            "UPDATE events SET hash = x'00' WHERE seq = 4",
+            "event 4: its content or hash was changed",
+        ),
         ("DELETE FROM events WHERE seq IN (4, 5)", "event 4: it and the 1 after it are missing"),
     ] {
         let planrun = Planrun::new();

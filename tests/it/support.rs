@@ -1,4 +1,4 @@
-//! What the tests here share: files of the tree, sections of Markdown, chance.
+//! Helpers of these tests: files of the repository, sections of Markdown, random numbers.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,4 +1,4 @@
-//! A run and its terminals: answered from another one, left by its own, and clocks that are set.
+//! A run and its terminals: answered from another one, closed, and clocks that are set.
 
 use std::fs;
 use std::time::Duration;
@@ -77,7 +77,7 @@ fn an_answer_from_another_terminal_is_taken_up_while_the_run_is_alive() {
     planrun.run(&["resolve", "last", "--as", "nonsense"]).exits(2);
     planrun.run(&["resolve", "last", "web2/ask", "--as", "approve"]).exits(2);
     let answered = planrun.run(&["resolve", "last", "--as", "approve", "--reason", "seen"]);
-    answered.exits(0).says("web1/ask: approve").says("the run goes on");
+    answered.exits(0).says("web1/ask: approve").says("the run continues");
     eventually("web1 goes on", || lines(&planrun) == "web1\n");
     planrun.run(&["resolve", "last", "--as", "approve"]).exits(2).says("no open question");
     planrun.file("go", "");
@@ -93,7 +93,7 @@ fn a_question_at_a_terminal_can_be_answered_at_another() {
     words.extend(["--yes", "--limit", "web1"]);
     let going = on_a_terminal(&planrun, &words);
     eventually("web1 asks", || waits_for_an_answer(&planrun, "web1/ask"));
-    planrun.run(&["resolve", "last", "--as", "approve"]).exits(0).says("the run goes on");
+    planrun.run(&["resolve", "last", "--as", "approve"]).exits(0).says("the run continues");
     eventually("it goes on to its end", || state(&planrun) == "succeeded");
     assert_eq!(lines(&planrun), "web1\n");
     drop(going);
@@ -251,7 +251,7 @@ fn old_runs_that_ended_are_removed_and_open_ones_never() {
     pruned.exits(0).says(&ended).says("1 run removed");
     assert_eq!(planrun.newest(), open);
     assert_eq!(planrun.runs().len(), 1);
-    planrun.run(&["show", &ended]).exits(2).says("there is no run");
+    planrun.run(&["show", &ended]).exits(2).says("no run named");
     planrun.run(&["abort", &open, "--acknowledge"]).exits(0);
     // What is left is as well guarded as before.
     let database = rusqlite::Connection::open(planrun.path("state/runs.db")).unwrap();

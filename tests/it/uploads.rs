@@ -1,6 +1,6 @@
-//! Uploads: files as they are, files and texts that are rendered, and what is told of both.
+//! Uploads: unchanged files, rendered files and strings, and their reports.
 //!
-//! On this machine, by the binary: what is put in place is read from the disk.
+//! On this machine, with the binary: the result is read from the disk.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,4 @@
-//! `planrun validate` as CI and editors run it: many files, every format, its exit statuses.
+//! `planrun validate` as CI and editors run it: many files, every format, its exit codes.
 
 use std::fs;
 use std::path::Path;

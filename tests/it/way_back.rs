@@ -1,5 +1,5 @@
-//! `planrun rollback` where hosts are past their point of no return: they are refused, by name,
-//! and nothing is said or recorded of them that is not so.
+//! `planrun rollback` with hosts after their point of no return: they are refused by name, and nothing
+//! wrong is printed or recorded about them.
 
 use planrun::event::{Answer, Event, HostStatus, Record, RunEvent, RunStatus};
 use planrun::history::RunState;
@@ -103,11 +103,11 @@ fn where_every_host_is_past_the_point_nothing_is_recorded_and_the_answers_are_sa
         "error: run RUN cannot be rolled back: nothing can be undone on any host",
         REFUSED,
         "backend2 cannot be rolled back: it is past the point of no return of step back",
-        "help: nothing was recorded: the run stays as it is",
-        "help: answer it (approve, reject), that goes forward: `planrun resolve RUN backend",
+        "help: nothing was recorded; the run is unchanged",
+        "help: answer it (approve, reject) to continue: `planrun resolve RUN backend",
         "/person --as ANSWER`",
-        "help: then go on: `planrun resume RUN`",
-        "help: or end it as it is: `planrun abort RUN --acknowledge`",
+        "help: then continue: `planrun resume RUN`",
+        "help: or abandon it: `planrun abort RUN --acknowledge`",
     ] {
         assert!(said.contains(expected), "no {expected:?} in:\n{said}");
     }
@@ -154,9 +154,7 @@ fn where_nothing_was_begun_there_is_nothing_to_undo_and_nothing_is_recorded() {
 
     let said = refuses(&planrun);
 
-    for expected in
-        ["there is nothing to undo on any host", "help: go on with it: `planrun resume RUN`"]
-    {
+    for expected in ["no host has anything to undo", "help: continue: `planrun resume RUN`"] {
         assert!(said.contains(expected), "no {expected:?} in:\n{said}");
     }
     assert!(!state(&planrun).started);
@@ -207,9 +205,7 @@ fn a_question_of_a_host_past_the_point_stays_open_and_the_other_host_goes_back()
 
     ended.exits(6);
     ended.says(REFUSED);
-    ended.says(
-        "the question of backend1/person stays open: when it is answered, backend1 goes forward",
-    );
+    ended.says("backend1/person still waits for an answer; then backend1 continues");
     ended.says("This host is past its point of no return: after the answer it continues forward.");
     assert!(!ended.stderr.contains("question at backend2/person"), "{}", ended.stderr);
     let rests = state(&planrun);
@@ -260,7 +256,7 @@ fn a_run_that_is_rolled_back_still_undoes_a_host_that_had_succeeded() {
     );
     assert_eq!(host(&state(&planrun), "backend1"), HostStatus::RolledBack);
     let before = planrun.kept(&run).0.len();
-    planrun.run(&["rollback", &run]).exits(0).says("nothing is left to undo");
+    planrun.run(&["rollback", &run]).exits(0).says("is already");
     assert_eq!(planrun.kept(&run).0.len(), before);
 }
 

@@ -1,5 +1,5 @@
-//! A rollback that the operator asks for goes from host to host as carefully as the run did, and
-//! says beforehand where it goes. A question holds up nobody but its own host.
+//! A rollback by the operator processes hosts as carefully as the run did, and prints their order first. A
+//! question stops only its own host.
 
 use std::cell::Cell;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Values of an inventory arrive as they are written there.
+//! Values of an inventory reach the plan as they are written.
 
 use crate::desk::Desk;
 

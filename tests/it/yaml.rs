@@ -1,7 +1,7 @@
-//! Our reader of YAML against another one: what both take must be the same value.
+//! planrun's YAML reader and another one: what both accept must be the same value.
 //!
-//! The other reader is `serde_yaml` (its maintained fork), built on a port of libyaml. All YAML of the
-//! tree is given to both. Where they differ it is listed here, with the reason.
+//! The other reader is `serde_yaml` (its maintained fork), based on a port of libyaml. All YAML files of the
+//! repository are given to both. Differences are listed here, with their reasons.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
-//! Workflow commands of GitHub Actions: a remark beside a line of a pull request.
+//! Workflow commands of GitHub Actions: annotations in a pull request.
 //!
-//! A command is one line, `::error file=F,line=N,title=T::MESSAGE`. In a message `%` and line ends
-//! are escaped, in a property `:` and `,` too; so no text of a plan can begin a command of its own.
-//! Other control characters have no escape there, and logs are read on terminals: they are made printable.
+//! A command is one line, `::error file=F,line=N,title=T::MESSAGE`. `%` and line ends are escaped in
+//! messages, and also `:` and `,` in properties, so no text of a plan can start its own command. Other
+//! control characters have no escape there, and logs are read on terminals, so they are made printable.
 //! GitHub shows ten errors and ten warnings of a step, and all of them in its log.
 
 use crate::cli::tell::place::{Region, Root};
@@ -12,7 +12,7 @@ use crate::load::validate::Checked;
 use crate::report::text::printable;
 use crate::source::Sources;
 
-/// Returns a command for each fault.
+/// Returns a command for each problem.
 pub(super) fn commands(findings: &Findings, root: &Root) -> String {
     let each = findings.faults();
     each.map(|(file, one)| command(file, one, &findings.sources, root)).collect()
@@ -30,7 +30,7 @@ fn command(file: &Checked, one: &Diagnostic, sources: &Sources, root: &Root) -> 
             let region = Region::of(label.span, sources);
             property("line", &region.line.to_string());
             property("endLine", &region.end_line.to_string());
-            // Columns count only within one line.
+            // Columns are only valid within one line.
             if region.line == region.end_line {
                 property("col", &region.column.to_string());
                 property("endColumn", &region.end_column.to_string());
@@ -44,7 +44,7 @@ fn command(file: &Checked, one: &Diagnostic, sources: &Sources, root: &Root) -> 
     format!("::{severity} {}::{message}\n", properties.join(","))
 }
 
-/// Returns all that is told of a fault, a line each.
+/// Returns the whole message of a problem, in lines.
 fn message(one: &Diagnostic, sources: &Sources) -> Vec<String> {
     let mut lines: Vec<String> = one.message.lines().map(printable).collect();
     let labels = one.primary.iter();
@@ -59,12 +59,10 @@ fn message(one: &Diagnostic, sources: &Sources) -> Vec<String> {
     lines
 }
 
-/// Escapes a message.
 fn escaped(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// Escapes the value of a property.
 fn escaped_property(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(printable).collect();
     escaped(&lines.join("\n")).replace(':', "%3A").replace(',', "%2C")

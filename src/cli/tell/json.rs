@@ -1,4 +1,4 @@
-//! A JSON object a line, for programs. The form is in `docs/ci.md`; keys are added, never renamed.
+//! One JSON object per line. The format is in `docs/ci.md`; keys are added, never renamed.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,6 @@ use crate::load::validate::Checked;
 use crate::report::text::printable_json;
 use crate::source::Sources;
 
-/// Returns the lines.
 pub(super) fn lines(findings: &Findings) -> String {
     let mut out = String::new();
     for (file, one) in findings.each() {

@@ -1,8 +1,7 @@
-//! `JUnit` XML, which every CI shows: one suite, a test case for each file.
+//! `JUnit` XML, which every CI shows: one suite with a test case for each file.
 //!
-//! A file that fails has one `failure` with all its faults as people read them: readers of this
-//! format take only the first of several. Warnings that are not denied are the output of a case
-//! that passes.
+//! A file that fails has one `failure` with all its problems as text: readers of this format use only the
+//! first of several. Warnings that are not denied are the output of a test case that passes.
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
@@ -11,7 +10,6 @@ use crate::diagnostic::{Severity, render};
 use crate::load::validate::Checked;
 use crate::source::Sources;
 
-/// Returns the document.
 pub(super) fn document(findings: &Findings) -> String {
     let mut suite = TestSuite::new("planrun validate");
     for file in &findings.files {
@@ -37,7 +35,7 @@ fn case(file: &Checked, deny_warnings: bool, sources: &Sources) -> TestCase {
         status.set_type(first.map_or("", |one| one.code.name()));
         status.set_description(told.as_str());
     }
-    // A reader takes a line end in a name for a space.
+    // Readers take a line end in a name for a space.
     let name = xml(&file.file).replace('\n', "\u{fffd}");
     let mut case = TestCase::new(name.as_str(), status);
     case.set_classname("planrun.validate");
@@ -48,7 +46,7 @@ fn case(file: &Checked, deny_warnings: bool, sources: &Sources) -> TestCase {
     case
 }
 
-/// Replaces what XML 1.0 cannot have, and control characters.
+/// Replaces control characters and what XML 1.0 does not allow.
 fn xml(text: &str) -> String {
     let is_xml = |c: &char| *c == '\n' || !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
     let is_xml = |c: char| if is_xml(&c) { c } else { char::REPLACEMENT_CHARACTER };

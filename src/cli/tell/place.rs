@@ -1,7 +1,7 @@
-//! Places in files, as other programs name them.
+//! Locations in files, as other programs need them.
 //!
-//! Code hosts know files by their paths from the root of the tree, and planrun is run there: paths
-//! are made relative to the working directory where they are below it.
+//! Code hosts name files by their paths from the root of the repository, where planrun is run: paths are
+//! made relative to the working directory if they are below it.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -10,18 +10,15 @@ use crate::source::{Sources, Span};
 /// A range of a text in lines and columns, all from 1; columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Region {
-    /// The first line.
     pub(super) line: usize,
-    /// The first column.
     pub(super) column: usize,
-    /// The last line.
     pub(super) end_line: usize,
-    /// The column behind the last.
+    /// The column after the last.
     pub(super) end_column: usize,
 }
 
 impl Region {
-    /// Returns where a span is.
+    /// Returns the location of a span.
     pub(super) fn of(span: Span, sources: &Sources) -> Self {
         let source = sources.get(span.source);
         let range = span.range();
@@ -31,24 +28,22 @@ impl Region {
     }
 }
 
-/// The folder that paths are told from.
+/// The folder that paths are relative to.
 #[derive(Clone, Debug)]
 pub(super) struct Root(PathBuf);
 
 impl Root {
-    /// The working directory.
     pub(super) fn here() -> Self {
         Self(std::env::current_dir().unwrap_or_default())
     }
 
-    /// A folder of a test.
     #[cfg(test)]
     pub(super) fn at(folder: &str) -> Self {
         Self(folder.into())
     }
 
-    /// Returns a path from the root: `plans/a.yaml` for `./plans/a.yaml` and for an absolute path
-    /// below the root. Other absolute paths, and those that lead out by `..`, stay as they are.
+    /// Returns a path from the root: `plans/a.yaml` for `./plans/a.yaml` and for an absolute path below the
+    /// root. Other absolute paths, and paths that leave it with `..`, are not changed.
     pub(super) fn relative(&self, path: &str) -> String {
         let path = Path::new(path);
         let below = path.strip_prefix(&self.0).unwrap_or(path);

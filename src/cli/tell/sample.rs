@@ -1,14 +1,14 @@
-//! Findings for the tests of the formats: nasty names, nasty texts.
+//! Findings for the tests of the formats, with difficult names and texts.
 
 use crate::cli::tell::Findings;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::load::validate::Checked;
 use crate::source::{Sources, Span};
 
-/// A file name with all that the formats must escape.
+/// A file name with everything that the formats must escape.
 pub(super) const NASTY: &str = "./plans/50% off, a:b <\"é\">&\n\u{7}.yaml";
 
-/// Returns two files with faults, and one without.
+/// Returns two files with problems, and one without.
 pub(super) fn findings() -> Findings {
     let mut sources = Sources::default();
     let plan = sources.add(NASTY, "version: 1\nname: é: two\nhosts: web\n");

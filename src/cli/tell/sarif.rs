@@ -1,9 +1,9 @@
-//! SARIF 2.1.0, which code scanning reads.
+//! SARIF 2.1.0, for code scanning.
 //!
-//! One run. Each code that was found is a rule, with its section of the manual as help; each fault
-//! is a result that names its rule by number. Paths are relative to `%SRCROOT%`, the folder planrun
-//! was run in, so that a log means the same on every machine. Columns count characters, and
-//! `columnKind` says so. A fault of a whole file has a place without a region.
+//! There is one run. Each reported code is a rule, with its section of the manual as help; each problem is
+//! a result that refers to its rule by number. Paths are relative to `%SRCROOT%`, the working directory,
+//! so that a log means the same on every machine. Columns count characters, and `columnKind` says so. A
+//! problem of a whole file has a location without a region.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,6 @@ use crate::source::{Sources, Span};
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-/// Returns the log.
 pub(super) fn log(findings: &Findings, root: &Root) -> String {
     let mut rules: Vec<&str> = findings.faults().map(|(_, one)| one.code.name()).collect();
     rules.sort_unstable();
@@ -43,7 +42,7 @@ pub(super) fn log(findings: &Findings, root: &Root) -> String {
             }},
             "invocations": [{"executionSuccessful": true}],
             "originalUriBaseIds": {
-                "%SRCROOT%": {"description": {"text": "The folder planrun was run in."}},
+                "%SRCROOT%": {"description": {"text": "The working directory of planrun."}},
             },
             "columnKind": "unicodeCodePoints",
             "artifacts": artifacts,
@@ -59,7 +58,7 @@ fn rule(code: &str) -> Value {
     if let Some(section) = manual::section(code) {
         rule["shortDescription"] = json!({"text": section.first_sentence()});
         rule["help"] = json!({"text": section.text, "markdown": section.text});
-        // There is no published page that a `helpUri` could lead to.
+        // There is no published page for a `helpUri`.
         rule["properties"] = json!({
             "explain": format!("planrun explain --code {code}"),
             "tags": [section.subject],
@@ -104,7 +103,7 @@ fn result(
     result
 }
 
-/// Returns what a program can do about a fault.
+/// Returns the fix of a problem.
 fn fix(fix: &Fix, sources: &Sources, root: &Root) -> Value {
     let replacement = |edit: &Edit| {
         json!({
@@ -121,7 +120,7 @@ fn fix(fix: &Fix, sources: &Sources, root: &Root) -> Value {
     })
 }
 
-/// Returns a piece of a text, as SARIF has it.
+/// Returns a region of a text.
 fn region(span: Span, sources: &Sources) -> Value {
     let region = Region::of(span, sources);
     json!({
@@ -132,7 +131,7 @@ fn region(span: Span, sources: &Sources) -> Value {
     })
 }
 
-/// Returns a place with what is there.
+/// Returns a location with its message.
 fn place(label: &Label, sources: &Sources, root: &Root) -> Value {
     let path = sources.get(label.span.source).path();
     let mut place = json!({
@@ -147,7 +146,7 @@ fn place(label: &Label, sources: &Sources, root: &Root) -> Value {
     place
 }
 
-/// Returns where a file is, as a URI.
+/// Returns the location of a file, as a URI.
 fn location(path: &str, root: &Root) -> Value {
     let path = root.relative(path);
     let uri = encoded(&path);
@@ -158,8 +157,8 @@ fn location(path: &str, root: &Root) -> Value {
     }
 }
 
-/// Encodes a path for a URI: all but the unreserved characters and `/`. So a colon in a first name
-/// makes no scheme of it.
+/// Encodes a path for a URI: everything but unreserved characters and `/`, so that a colon in a first
+/// name is not a scheme.
 fn encoded(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     for byte in path.bytes() {

@@ -1,4 +1,4 @@
-//! A line a fault, as compilers write them: editors and `grep` know the form.
+//! One line per problem, in the format of compilers, which editors and `grep` know.
 
 use crate::cli::tell::place::Region;
 use crate::cli::tell::{Findings, word};
@@ -7,7 +7,6 @@ use crate::load::validate::Checked;
 use crate::report::text::printable;
 use crate::source::Sources;
 
-/// Returns the lines.
 pub(super) fn lines(findings: &Findings) -> String {
     let each = findings.each();
     each.map(|(file, one)| line(file, one, &findings.sources)).collect()
@@ -20,7 +19,7 @@ fn line(file: &Checked, one: &Diagnostic, sources: &Sources) -> String {
             let path = printable(sources.get(label.span.source).path());
             format!("{path}:{line}:{column}")
         }
-        // A fault of the file as a whole: its first line, so that each line has the same form.
+        // A problem of a whole file is at its first line, so that each line has the same form.
         None => format!("{}:1:1", printable(&file.file)),
     };
     let severity = word(one.severity);

@@ -4,22 +4,22 @@ use std::ops::Range;
 
 use crate::source::Source;
 
-/// Most bytes of lines that are shown as they stand. A line that is longer is made by a program.
+/// Maximum size of the lines that are shown unchanged. A longer line is generated.
 const MAX_BYTES: usize = 16 * 1024;
 
 /// Some lines of a text.
 #[derive(Debug)]
 pub(super) struct Window {
-    /// The number of the first one, from 1.
+    /// The number of the first line, from 1.
     pub(super) first_line: usize,
-    /// The lines, fit for a terminal.
+    /// The lines, without control characters.
     pub(super) text: String,
-    /// Where they begin in the text.
+    /// Their offset in the text.
     start: usize,
 }
 
 impl Window {
-    /// Returns the lines in which some ranges begin; `None` where they are too long to be shown.
+    /// Returns the lines in which some ranges start; `None` if they are too long.
     pub(super) fn around(source: &Source, ranges: &[Range<usize>]) -> Option<Self> {
         let starts = ranges.iter().map(|range| range.start.min(source.text().len()));
         let (first, last) = (starts.clone().min()?, starts.max()?);
@@ -36,15 +36,15 @@ impl Window {
         })
     }
 
-    /// Returns a range of the whole text as one of the window, up to the end of its first line: a
-    /// mark over many lines draws a long bracket, and its first line says as much.
+    /// Converts a range of the text to one of the window, up to the end of its first line: a mark over
+    /// many lines would be a long bracket that shows no more.
     pub(super) fn range(&self, range: &Range<usize>) -> Range<usize> {
         let Range { start, end } = self.whole(range);
         let newline = self.text[start..end].find('\n');
         start..newline.map_or(end, |newline| start + newline)
     }
 
-    /// Returns a range of the whole text as one of the window.
+    /// Converts a range of the text to one of the window.
     pub(super) fn whole(&self, range: &Range<usize>) -> Range<usize> {
         let within = |at: usize| {
             let mut at = at.saturating_sub(self.start).min(self.text.len());
@@ -57,7 +57,7 @@ impl Window {
     }
 }
 
-/// Replaces control characters of a text, byte for byte, so that offsets stay true.
+/// Replaces control characters, byte for byte, so that offsets stay valid.
 fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,16 +1,16 @@
-//! Anchors and aliases: a node that is copied where an alias names it, within bounds.
+//! Anchors and aliases: a node is copied to each of its aliases, within limits.
 //!
 //! Nodes *and* bytes are counted: a text of a megabyte is one node. A node is also copied once when
-//! it is anchored; anchors stand within each other, so those copies are counted too, and a node
-//! that could not be used within the bounds is not kept at all.
+//! it is anchored; anchors can be nested, so those copies are counted too, and a node that could not be
+//! used within the limits is not stored at all.
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Node, Value};
 use crate::source::Span;
 
-/// Most nodes that aliases may add to a document.
+/// Maximum number of nodes that aliases may add to a document.
 pub const MAX_ALIASED_NODES: usize = 20_000;
-/// Most bytes of texts and keys that aliases may add to a document.
+/// Maximum size of texts and keys that aliases may add to a document, in bytes.
 pub const MAX_ALIASED_BYTES: usize = 1024 * 1024;
 
 /// How large a node is with all in it.
@@ -26,7 +26,6 @@ enum Kept {
     Open,
     /// Its node is too large to be used.
     TooLarge,
-    /// Its node.
     Node(Box<(Node, Size)>),
 }
 

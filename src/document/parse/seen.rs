@@ -21,7 +21,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Takes a key that comes behind these entries; returns where the last one of that name is.
+    /// Adds a key after these entries; returns the position of the last one with this name.
     pub(super) fn add(&mut self, key: &str, entries: &[Entry]) -> Option<Span> {
         let is_same = |entry: &&Entry| entry.key == key;
         let earlier =

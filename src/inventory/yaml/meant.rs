@@ -1,14 +1,13 @@
-//! A part of an inventory of another shape than expected: how it is told, and what was probably
-//! meant.
+//! A part of an inventory of the wrong type: its error, and what was probably meant.
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Node, Value};
 use crate::source::Span;
 
-/// The most hosts that a help shows.
+/// Maximum number of hosts in a help.
 const MAX_SHOWN: usize = 6;
 
-/// Whether a text can be written as it stands, as a key or in `{ }`.
+/// Whether a string needs no quotes as a key or in `{ }`.
 fn is_plain(text: &str) -> bool {
     let is_sign = |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '.' | '_' | '-');
     !text.is_empty() && text.len() < 64 && text.chars().all(is_sign)
@@ -38,13 +37,13 @@ pub(super) fn hosts(node: &Node) -> String {
     format!("hosts: {{{}}}", keys.join(", "))
 }
 
-/// Words a node that is not what belongs there.
+/// Returns the error of a node of the wrong type.
 pub(super) fn shape_fault(what: &str, node: &Node, expected: &str) -> Diagnostic {
-    let message = format!("{what} is {}, not {expected}", node.kind());
+    let message = format!("{what} must be {expected}, not {}", node.kind());
     Diagnostic::error(Code::InventoryShape, message).at(place(node), "")
 }
 
-/// Returns where a node stands; an alias stands where it is used.
+/// Returns the location of a node; for an alias, where it is used.
 pub(super) fn place(node: &Node) -> Span {
     node.alias.unwrap_or(node.span)
 }

@@ -12,13 +12,12 @@ use crate::model::names::{Names, OWN};
 use crate::model::pattern::{Pattern, Word, split};
 use crate::model::{Entry, Of, Printed, Response};
 
-/// The keys of an answer.
 const ANSWER_KEYS: [&str; 7] = ["exit", "stdout", "stderr", "table", "takes", "becomes", "later"];
-/// Faults that every command has, whatever the model says.
+/// Faults that every command has.
 const GENERAL_FAULTS: [&str; 7] =
     ["refused", "cut_before", "cut_after", "hangs", "host_gone", "controller_dies", "interrupt"];
 
-/// Where an answer stands: what it may name, and whose state it changes.
+/// The context of an answer: the names it may use, and whose state it changes.
 #[derive(Clone, Copy)]
 struct Place<'a> {
     names: Names<'a>,
@@ -34,12 +33,15 @@ impl Lowering<'_> {
             };
             let earlier = entries.iter().position(|earlier| earlier.pattern.covers(&entry.pattern));
             if let Some(earlier) = earlier.map(|number| &entries[number]) {
-                let message = format!("`{}` is never reached", entry.text);
+                let message = format!("unreachable entry `{}`", entry.text);
                 self.found.push(
                     Diagnostic::error(Code::DuplicateCommand, message)
-                        .at(pattern_of(node).map_or(node.span, written), "comes too late")
+                        .at(
+                            pattern_of(node).map_or(node.span, written),
+                            "an earlier entry matches first",
+                        )
                         .help(format!(
-                            "remove it, or put it before `{}` ({})",
+                            "remove it, or move it before `{}` ({})",
                             earlier.text, earlier.place
                         )),
                 );
@@ -82,12 +84,12 @@ impl Lowering<'_> {
         }
         let node = pattern_of(command)?;
         let text = node.as_text()?;
-        let words = split(text).ok_or("a quote is not closed");
+        let words = split(text).ok_or("unclosed quote");
         let words = words.and_then(|words| words.iter().map(|word| Word::read(word)).collect());
         let words: Result<Vec<Word>, &str> = words.and_then(|words: Vec<Word>| {
             let last = words.len().saturating_sub(1);
             match words.iter().position(|word| *word == Word::Rest) {
-                Some(at) if at < last => Err("`<*>` stands for the rest: nothing can follow it"),
+                Some(at) if at < last => Err("`<*>` must be the last word"),
                 _ => Ok(words),
             }
         });
@@ -98,7 +100,7 @@ impl Lowering<'_> {
                 self.fault(
                     Diagnostic::error(
                         Code::BadPattern,
-                        format!("`{text}` cannot be matched: {why}"),
+                        format!("invalid command pattern `{text}`: {why}"),
                     )
                     .at(written(node), why)
                     .help("write words, `<name>`, `<name:int>`, and `<*>` at the end"),
@@ -108,22 +110,22 @@ impl Lowering<'_> {
         }
     }
 
-    /// A placeholder must not hide another name, nor stand twice.
+    /// A placeholder must not hide another name, and must be unique.
     fn check_placeholders(&mut self, node: &Node, names: &[String], meant: usize) {
         for (number, name) in names.iter().enumerate() {
             let taken = if names[..number].contains(name) {
-                "stands here twice"
+                "is duplicate"
             } else if OWN.contains(&name.as_str()) {
-                "has a meaning of its own"
+                "is a reserved name"
             } else if self.slots(meant).contains_key(name) {
-                "is also part of the host's state"
+                "is also a state variable of the host"
             } else {
                 continue;
             };
             self.fault(
-                Diagnostic::error(Code::NameTaken, format!("`<{name}>` {taken}"))
-                    .at(written(node), "this placeholder")
-                    .help("give it another name"),
+                Diagnostic::error(Code::NameTaken, format!("placeholder `<{name}>` {taken}"))
+                    .at(written(node), "in this pattern")
+                    .help("rename it"),
             );
         }
     }
@@ -136,12 +138,12 @@ impl Lowering<'_> {
         if capture.is_none() {
             let fault = Diagnostic::error(
                 Code::UnknownName,
-                format!("the command has no placeholder `<{address}>`"),
+                format!("undefined placeholder `<{address}>`"),
             )
-            .at(written(node), "no such placeholder");
+            .at(written(node), "not in the command");
             self.fault(match nearest(address, names.iter().map(String::as_str)) {
                 Some(near) => fault.help(format!("did you mean `{near}`?")),
-                None => fault.help("name the placeholder that holds the address"),
+                None => fault.help("use the placeholder for the address"),
             });
         }
         Some(Of { group: group?, capture: capture? })
@@ -151,8 +153,8 @@ impl Lowering<'_> {
         let node = command.get("nobody")?;
         if command.get("of").is_none() {
             self.fault(
-                Diagnostic::error(Code::NobodyWithoutOf, "`nobody` belongs to `of`")
-                    .at(written(node), "there is no `of`")
+                Diagnostic::error(Code::NobodyWithoutOf, "`nobody` requires `of`")
+                    .at(written(node), "missing `of`")
                     .help("add `of: {group: ..., address: ...}`, or remove it"),
             );
         }
@@ -168,9 +170,12 @@ impl Lowering<'_> {
         let beside = ANSWER_KEYS.iter().find_map(|key| command.entry(key));
         if let Some(entry) = beside {
             self.fault(
-                Diagnostic::error(Code::CasesBesideAnswer, "`cases` give the whole answer")
-                    .at(entry.key_span, format!("`{}` is never used", entry.key))
-                    .help("move it into the cases"),
+                Diagnostic::error(
+                    Code::CasesBesideAnswer,
+                    "`cases` cannot be combined with an answer",
+                )
+                .at(entry.key_span, format!("`{}` has no effect", entry.key))
+                .help("move it to the cases"),
             );
         }
         let items = list.items();
@@ -178,15 +183,18 @@ impl Lowering<'_> {
             let last = number + 1 == items.len();
             if last && let Some(when) = case.entry("when") {
                 self.fault(
-                    Diagnostic::error(Code::LastCaseConditional, "no case may be left to answer")
-                        .at(when.key_span, "the last case has a `when`")
-                        .help("add a case without `when` at the end"),
+                    Diagnostic::error(
+                        Code::LastCaseConditional,
+                        "cases are not exhaustive: the last one must have no `when`",
+                    )
+                    .at(when.key_span, "the last case has a `when`")
+                    .help("add a case without `when` at the end"),
                 );
             } else if !last && case.get("when").is_none() {
                 self.fault(
-                    Diagnostic::error(Code::CaseUnreachable, "the cases behind are never reached")
+                    Diagnostic::error(Code::CaseUnreachable, "unreachable cases")
                         .at(written(case), "this case has no `when`")
-                        .help("put it last, or add a `when`"),
+                        .help("move it to the end, or add a `when`"),
                 );
             }
         }
@@ -206,11 +214,11 @@ impl Lowering<'_> {
             .iter()
             .map(|entry| {
                 if GENERAL_FAULTS.contains(&entry.key.as_str()) {
-                    let message = format!("every command has the fault `{}`", entry.key);
+                    let message = format!("`{}` is a reserved fault name", entry.key);
                     self.fault(
                         Diagnostic::error(Code::NameTaken, message)
-                            .at(entry.key_span, "has a meaning of its own")
-                            .help("choose another name, or remove it"),
+                            .at(entry.key_span, "every command has this fault")
+                            .help("rename it, or remove it"),
                     );
                 }
                 (entry.key.clone(), self.response(&entry.value, place))
@@ -225,7 +233,7 @@ impl Lowering<'_> {
             }
             Some((exit, _)) => {
                 self.fault(
-                    Diagnostic::error(Code::OutOfRange, "an exit status is at most 255")
+                    Diagnostic::error(Code::OutOfRange, "invalid exit code: the maximum is 255")
                         .at(written(exit), "too large")
                         .help("write 0 to 255"),
                 );
@@ -255,8 +263,8 @@ impl Lowering<'_> {
             return self.change(Some(becomes), self.slots(group), &place.names);
         }
         self.fault(
-            Diagnostic::error(Code::UnknownState, "where nobody is meant nothing can change")
-                .at(written(becomes), "whose state?")
+            Diagnostic::error(Code::UnknownState, "`nobody` cannot change any state")
+                .at(written(becomes), "there is no host")
                 .help("remove it"),
         );
         Vec::new()
@@ -266,9 +274,12 @@ impl Lowering<'_> {
         match (node.get("table"), node.entry("stdout")) {
             (Some(_), Some(stdout)) => {
                 self.fault(
-                    Diagnostic::error(Code::SeveralOutputs, "`table` and `stdout` print both")
-                        .at(stdout.key_span, "the second output")
-                        .help("keep one of them"),
+                    Diagnostic::error(
+                        Code::SeveralOutputs,
+                        "`table` and `stdout` cannot be combined",
+                    )
+                    .at(stdout.key_span, "second output")
+                    .help("remove one of them"),
                 );
                 Printed::Nothing
             }
@@ -306,10 +317,10 @@ impl Lowering<'_> {
             self.fault(
                 Diagnostic::error(
                     Code::RowLength,
-                    format!("the row has {found} cells, the header {expected}"),
+                    format!("expected {expected} cells as in the header, found {found}"),
                 )
                 .at(written(row), "this row")
-                .help("give each row as many cells as there are heads"),
+                .help("write one cell for each header"),
             );
         }
         let heads: Vec<&str> = header.iter().filter_map(|head| head.lexeme(self.sources)).collect();
@@ -325,7 +336,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// Lowers a text that is printed: numbers as they are written.
+    /// Lowers text that is printed: numbers as they are written.
     fn words(&mut self, node: &Node, place: &Place<'_>) -> Option<Template> {
         match node.value {
             Written::Text(_) => self.template(node, &place.names),
@@ -334,7 +345,7 @@ impl Lowering<'_> {
     }
 }
 
-/// Returns what tells a command apart.
+/// Returns what identifies a command.
 fn pattern_of(command: &Node) -> Option<&Node> {
     ["run", "step", "upload"].iter().find_map(|key| command.get(key))
 }

@@ -12,13 +12,13 @@ use crate::model::names::Names;
 use crate::template::values::{Piece, pieces};
 
 impl Lowering<'_> {
-    /// Lowers an expression; `None` where it is faulty, which is told.
+    /// Lowers an expression; `None` if it is invalid, which is reported.
     pub(super) fn expression(&mut self, node: &Node, names: &Names<'_>) -> Option<Expression> {
         let text = node.lexeme(self.sources)?;
         self.compile(node, 0..text.len(), text, names)
     }
 
-    /// Lowers a value with templates in it.
+    /// Lowers a value with templates.
     pub(super) fn template(&mut self, node: &Node, names: &Names<'_>) -> Option<Template> {
         match &node.value {
             Written::Text(text) => self.text(node, &text.text, names),
@@ -47,7 +47,7 @@ impl Lowering<'_> {
             Err(fault) => {
                 let place = node.place(self.sources, fault.range);
                 self.fault(
-                    Diagnostic::error(Code::TemplateSyntax, "this template cannot be read")
+                    Diagnostic::error(Code::TemplateSyntax, "invalid template")
                         .at(place, fault.text)
                         .help("write `{{ expression }}`, with text before and after it if needed"),
                 );
@@ -75,7 +75,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// Compiles a part of a node's text and looks its names up.
+    /// Compiles a part of a node's text and resolves its names.
     fn compile(
         &mut self,
         node: &Node,
@@ -91,9 +91,12 @@ impl Lowering<'_> {
             Err(fault) => {
                 let one = fault.diagnostic(place).unwrap_or_else(|| {
                     let shown = text.trim();
-                    Diagnostic::error(Code::ExpressionSyntax, format!("cannot read `{shown}`"))
-                        .at(place(fault.range), fault.text)
-                        .help("write an expression like `users == 0 and not running`")
+                    Diagnostic::error(
+                        Code::ExpressionSyntax,
+                        format!("invalid expression `{shown}`"),
+                    )
+                    .at(place(fault.range), fault.text)
+                    .help("write an expression such as `users == 0 and not running`")
                 });
                 self.fault(one);
                 return None;
@@ -104,20 +107,20 @@ impl Lowering<'_> {
         let known = names.all();
         let faulty = !unknown.is_empty();
         for (span, name) in unknown {
-            let fault = Diagnostic::error(Code::UnknownName, format!("`{name}` is not known here"))
-                .at(span, "no such name");
-            let quoted = format!("put quotes around it if it is a word: `'{name}'`");
+            let fault = Diagnostic::error(Code::UnknownName, format!("undefined name `{name}`"))
+                .at(span, "not defined here");
+            let quoted = format!("if it is a string, put quotes around it: `'{name}'`");
             self.fault(match nearest(name, known.iter().copied()) {
                 Some(near) => fault.help(format!("did you mean `{near}`?")),
                 None if known.is_empty() => fault.help(quoted),
-                None => fault.help(format!("known are {}", known.join(", "))).help(quoted),
+                None => fault.help(format!("use one of {}", known.join(", "))).help(quoted),
             });
         }
         (!faulty).then_some(expression)
     }
 }
 
-/// Returns a node as a value, templates as they are written.
+/// Returns a node as a value; templates are not rendered.
 pub(super) fn plain(node: &Node) -> Value {
     match &node.value {
         Written::Null => Value::from(()),

@@ -1,4 +1,4 @@
-//! What is said where a value is of another kind than expected: the value that was probably meant.
+//! A value of the wrong type: what was expected, and what its author probably meant.
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::document::{Entry, Node, Value};
@@ -11,14 +11,14 @@ pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
         found.push(no_template(node, &sample(shape)));
         return;
     }
-    let message = format!("found {}, expected {}", node.kind(), shape.expected());
+    let message = format!("expected {}, found {}", shape.expected(), node.kind());
     let fault = Diagnostic::error(Code::WrongType, message);
     let mut fault = pointed(fault, node, format!("this is {}", node.kind()));
     if let Some(cure) = cure::of_kind(node, shape) {
         found.push(fault.fix(cure.text, node.span, cure.yaml));
         return;
     }
-    // A word of a choice is not made by quotes.
+    // Quotes do not turn a value into a keyword.
     let text_wanted = matches!(shape, Shape::Text(_) | Shape::Choice(_))
         || matches!(shape, Shape::OneOf(all) if all.iter().any(|(select, shape)| {
             *select == Select::Text && !matches!(shape, Shape::Choice(_))
@@ -32,12 +32,12 @@ pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
             fault.help("put quotes around it")
         }
         Value::Map(entries) if text_wanted && entries.iter().all(|e| e.key.starts_with('{')) => {
-            fault.help("put quotes around a value that begins with a template: `\"{{ name }}\"`")
+            fault.help("put quotes around a value that starts with a template: `\"{{ name }}\"`")
         }
         Value::Text(_) if matches!(shape, Shape::Bool) => fault.help("write `true` or `false`"),
         Value::List(items) if is_pattern(shape) => {
             let names: Vec<&str> = items.iter().filter_map(Node::as_text).collect();
-            fault.help(format!("write one pattern: `{}`", names.join(":")))
+            fault.help(format!("write one host pattern: `{}`", names.join(":")))
         }
         Value::List(_) if is_condition(shape) => {
             fault.help("join the conditions with `and`: `serving and users == 0`")
@@ -45,25 +45,28 @@ pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
         Value::Map(entries) if matches!(shape, Shape::Text(_)) => {
             let alone = <&[Entry; 1]>::try_from(entries.as_slice()).ok();
             match alone.and_then(|[entry]| carry::written(&entry.value)) {
-                Some(text) => fault.help(format!("write the text itself behind the key: `{text}`")),
-                None => fault.help("write the text itself behind the key"),
+                Some(text) => {
+                    fault.help(format!("write the string itself after the key: `{text}`"))
+                }
+                None => fault.help("write the string itself after the key"),
             }
         }
         Value::List(_) | Value::Text(_) if is_assertions(shape) => {
-            fault.help("write a sentence and a condition for each: `{it serves mail: serving}`")
+            fault.help("write a name and a condition for each check: `{it serves mail: serving}`")
         }
         Value::Text(text) if takes_int(shape) => number_help(&text.text, shape, fault),
         Value::Text(text) if let Some(line) = meant(&text.text, shape) => {
             fault.help(format!("write `{line}`"))
         }
-        Value::Map(entries) if let Some(list) = list_inside(entries, shape) => fault
-            .help(format!("write the list of `{list}` itself here, and the other keys beside it")),
+        Value::Map(entries) if let Some(list) = list_inside(entries, shape) => {
+            fault.help(format!("write the list of `{list}` here, and the other keys next to it"))
+        }
         Value::Map(entries) if matches!(shape, Shape::List(..)) => match entries.first() {
-            Some(first) => fault.help(format!("begin each item with `- `: `- {}: ...`", first.key)),
+            Some(first) => fault.help(format!("start each item with `- `: `- {}: ...`", first.key)),
             None => fault.help(format!("write `{}`", sample(shape))),
         },
         Value::Text(_) if matches!(shape, Shape::List(..)) => {
-            fault.help("write a list: `[one, two]`, or a line `- item` each")
+            fault.help("write a list: `[one, two]`, or `- item` on a line for each item")
         }
         _ => fault.help(format!("write `{}`", sample(shape))),
     };
@@ -79,7 +82,7 @@ fn is_assertions(shape: &Shape) -> bool {
     }
 }
 
-/// Returns the key of the list that stands one level too deep.
+/// Returns the key of a list that is one level too deep.
 fn list_inside<'a>(entries: &'a [Entry], shape: &Shape) -> Option<&'a str> {
     let Shape::List(Shape::Record(record), _) = shape else {
         return None;
@@ -90,7 +93,7 @@ fn list_inside<'a>(entries: &'a [Entry], shape: &Shape) -> Option<&'a str> {
     entries.iter().find(is_list).map(|entry| entry.key.as_str())
 }
 
-/// Returns the mapping that a text alone was meant for: its only key, or a command to be run.
+/// Returns the mapping that a string is short for: its only key, or a command.
 fn meant(text: &str, shape: &Shape) -> Option<String> {
     let Shape::OneOf(all) = shape else {
         return None;
@@ -108,7 +111,7 @@ fn command(text: &str, all: &[(Select, Shape)]) -> Option<String> {
     Some(format!("{{run: {text}{done}}}"))
 }
 
-/// Returns the mapping that a value alone was meant for: the default of an input.
+/// Returns the mapping that a value is short for: the default of an input.
 pub(super) fn default_of(node: &Node, record: &Record) -> Option<String> {
     record.field("type")?;
     record.field("default")?;
@@ -121,7 +124,7 @@ pub(super) fn default_of(node: &Node, record: &Record) -> Option<String> {
     Some(format!("{{type: {kind}, default: {value}}}"))
 }
 
-/// Returns a text as it is written in `{ }`.
+/// Returns a string as it is written in `{ }`.
 fn written(text: &str) -> Option<String> {
     if text.contains(['\n', '`', '\\']) {
         return None;
@@ -138,10 +141,10 @@ fn takes_int(shape: &Shape) -> bool {
     }
 }
 
-/// Says what to write where a number belongs and a text stands.
+/// Adds what to write instead of a string where a number is expected.
 fn number_help(text: &str, shape: &Shape, fault: Diagnostic) -> Diagnostic {
     if text.trim().ends_with('%') {
-        return fault.help("there are no percentages: write a number");
+        return fault.help("write a number: percentages are not supported");
     }
     match text.trim().parse::<i64>() {
         Ok(number) => fault.help(format!("write it without quotes: `{number}`")),
@@ -149,19 +152,17 @@ fn number_help(text: &str, shape: &Shape, fault: Diagnostic) -> Diagnostic {
     }
 }
 
-/// Whether a shape is that of a host pattern.
 fn is_pattern(shape: &Shape) -> bool {
     matches!(shape, Shape::Text(form) if form.kind == FormKind::Hosts)
 }
 
-/// Whether a shape is that of a condition.
 fn is_condition(shape: &Shape) -> bool {
     let expression =
         |shape: &Shape| matches!(shape, Shape::Text(form) if form.kind == FormKind::Expression);
     matches!(shape, Shape::OneOf(all) if all.iter().any(|(_, shape)| expression(shape)))
 }
 
-/// Whether a shape takes a length of time.
+/// Whether a shape takes a duration.
 pub(in crate::schema) fn is_duration(shape: &Shape) -> bool {
     match shape {
         Shape::Text(form) => form.kind == FormKind::Duration,
@@ -171,30 +172,30 @@ pub(in crate::schema) fn is_duration(shape: &Shape) -> bool {
     }
 }
 
-/// Returns the mapping with a single key that was meant by that key alone.
+/// Returns the mapping with a single key that a string names: `{continue: REASON}`.
 pub(super) fn only_key(text: &str, all: &[(Select, Shape)]) -> Option<String> {
     let meant = text.to_ascii_lowercase();
     all.iter().find_map(|(_, shape)| match shape {
         Shape::Record(record) => match record.fields {
-            [field] if field.name == meant => Some(format!("{{{meant}: why}}")),
+            [field] if field.name == meant => Some(format!("{{{meant}: REASON}}")),
             _ => None,
         },
         _ => None,
     })
 }
 
-/// Returns the mappings with a single key that may stand in the place of a word.
+/// Returns the mappings with a single key that are allowed instead of a keyword.
 pub(super) fn with_reason(all: &[(Select, Shape)]) -> impl Iterator<Item = String> {
     all.iter().filter_map(|(_, shape)| match shape {
         Shape::Record(record) => match record.fields {
-            [field] => Some(format!("{{{}: why}}", field.name)),
+            [field] => Some(format!("{{{}: REASON}}", field.name)),
             _ => None,
         },
         _ => None,
     })
 }
 
-/// An example of a shape, for a help.
+/// Returns an example of a shape, for a help line.
 pub(super) fn sample(shape: &Shape) -> String {
     match shape {
         Shape::Any | Shape::Scalar => "value".into(),

@@ -1,29 +1,28 @@
-//! From the value of a foreign word to the line to write in planrun.
+//! Converts the value of a foreign key to the line to write in planrun.
 //!
-//! Only what is certain is carried over: short texts, numbers, the arguments of a few modules. All
-//! else gives no line, and the advice stands alone.
+//! Only certain conversions are made: short strings, numbers, the arguments of a few modules. For
+//! everything else there is no line, only the advice.
 
 use crate::document::{Node, Value};
 
-/// The longest text that is carried over.
+/// The longest string that is converted.
 const MAX_TEXT: usize = 60;
 
-/// How the value of a foreign word is carried over.
+/// How the value of a foreign key is converted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carry {
-    /// It is not.
     Nothing,
-    /// A text, number or bool becomes the value of this key; of `{cmd: ...}` the command.
+    /// A string, number or bool becomes the value of this key; with `{cmd: ...}`, the command does.
     Value(&'static str),
     /// A number becomes the value of this key, with this unit.
     Unit(&'static str, &'static str),
-    /// The value has no place there: only the key's name is known.
+    /// Only the key is known; the value does not fit there.
     Key(&'static str),
     /// `{name: UNIT, state: restarted}` becomes a command for systemd.
     Service,
-    /// A word for a state, as `restarted`, becomes a command for systemd.
+    /// A state such as `restarted` becomes a command for systemd.
     State,
-    /// `{src: FILE, dest: PATH}` becomes an upload, the file under this key.
+    /// `{src: FILE, dest: PATH}` becomes an upload; the file is the value of this key.
     Upload(&'static str),
     /// `{seconds: 10}` becomes a wait, `{prompt: TEXT}` a question.
     Pause,
@@ -49,7 +48,7 @@ impl Carry {
         })
     }
 
-    /// Returns the key of planrun that it leads to, if it is always the same.
+    /// Returns the planrun key, if it is always the same.
     pub fn key(self) -> Option<&'static str> {
         match self {
             Self::Nothing | Self::Pause => None,
@@ -61,7 +60,7 @@ impl Carry {
         }
     }
 
-    /// Whether a line it gives leaves nothing more to be said.
+    /// Whether its line needs no further advice.
     pub fn says_all(self) -> bool {
         matches!(
             self,
@@ -69,7 +68,7 @@ impl Carry {
         )
     }
 
-    /// Returns the line to write for a value; `None` where that is not certain.
+    /// Returns the line to write for a value; `None` if that is not certain.
     pub fn line(self, value: &Node) -> Option<String> {
         match self {
             Self::Nothing | Self::Key(_) => None,
@@ -119,7 +118,7 @@ impl Carry {
     }
 }
 
-/// Returns the verb of systemctl for a state of a service.
+/// Returns the systemctl verb for a state of a service.
 fn verb(state: &str) -> Option<&'static str> {
     Some(match state {
         "restarted" => "restart",
@@ -143,7 +142,6 @@ fn argument(value: &Node, names: &[&str]) -> Option<String> {
     (!text.is_empty() && text.len() <= MAX_TEXT && text.chars().all(safe)).then_some(text)
 }
 
-/// Returns a scalar as text.
 fn plain(node: &Node) -> Option<String> {
     match &node.value {
         Value::Text(text) => Some(text.text.clone()),
@@ -153,7 +151,7 @@ fn plain(node: &Node) -> Option<String> {
     }
 }
 
-/// Writes a scalar as YAML; `None` for what is long or no scalar.
+/// Writes a scalar as YAML; `None` for long strings and other values.
 pub(in crate::schema) fn written(node: &Node) -> Option<String> {
     let text = plain(node)?;
     if text.chars().count() > MAX_TEXT || text.contains(['\n', '`']) || text.is_empty() {

@@ -1,8 +1,8 @@
-//! Whole files of other tools, and files of planrun in the wrong place.
+//! Recognises whole files of other tools, and files of planrun in the wrong place.
 //!
-//! A playbook given as a plan would give an error a line. Here it gives one: what the file is, and
-//! for playbooks and workflows how the same starts as a plan, made of its own names and commands. What
-//! looks like a plan (it has `version` and `steps` or `hosts`) is never taken for something else.
+//! A playbook given as a plan would cause an error on every line. Here it causes one: what the file is
+//! and, for playbooks and workflows, how the equivalent plan starts, with their own names and
+//! commands. A file that looks like a plan (`version` and `steps` or `hosts`) is always read as one.
 
 use std::sync::LazyLock;
 
@@ -14,23 +14,23 @@ use crate::source::Span;
 
 /// Steps that a sketch shows.
 const SHOWN: usize = 3;
-/// Most items of a list, or parts of a file, that are looked at.
+/// Maximum number of items of a list, or parts of a file, that are checked.
 const MAX_ITEMS: usize = 100;
 /// The longest command that is shown.
 const MAX_TEXT: usize = 70;
-/// What to do with a file of another tool of which no plan is sketched.
+/// The help for files of tools for which no plan is sketched.
 const START: &str = "create a plan to start from: `planrun new NAME`";
 
-/// What a file is instead of a plan.
+/// The file that was given instead of a plan.
 #[derive(Debug)]
 pub struct Recognised {
     /// With its article: `an Ansible playbook`.
     pub what: &'static str,
     /// The key that identifies it.
     pub at: Span,
-    /// How the same starts as a plan, if that is sketched.
+    /// The start of the equivalent plan, if one is sketched.
     pub plan: Option<String>,
-    /// What to do with it if nothing is sketched.
+    /// The help if none is sketched.
     pub help: &'static str,
 }
 
@@ -65,7 +65,7 @@ impl Form {
         let parts: Vec<&Node> = entry.value.items().iter().chain(values).take(MAX_ITEMS).collect();
         let part = parts.iter().find_map(|part| key(part, &self.part_keys));
         (part.is_some() || self.part_keys.is_empty()).then_some(())?;
-        // A key that plans have too identifies nothing.
+        // A key that plans have too does not identify a file.
         let at = part.filter(|_| PLAN.field(&entry.key).is_some()).unwrap_or(entry.key_span);
         let plan = (!self.steps.is_empty()).then(|| {
             let mut sketch = sketch(node);
@@ -77,12 +77,11 @@ impl Form {
     }
 }
 
-/// Recognises the first form that fits.
 fn of_forms(node: &Node, list: bool) -> Option<Recognised> {
     FORMS.iter().filter(|form| form.list == list).find_map(|form| form.of(node))
 }
 
-/// The steps of a plan that has yet to be written.
+/// The steps of a sketched plan.
 #[derive(Default)]
 struct Sketch {
     name: String,
@@ -91,7 +90,7 @@ struct Sketch {
     steps: Vec<Vec<String>>,
 }
 
-/// Recognises what a document is that was given as a plan; `None` where it may be one.
+/// Recognises a document that was given as a plan; `None` if it may be one.
 pub fn recognise(node: &Node) -> Option<Recognised> {
     match &node.value {
         Value::List(items) => of_list(items),
@@ -118,8 +117,8 @@ fn of_list(items: &[Node]) -> Option<Recognised> {
     Some(sketched("a list of Ansible tasks", at, &sketch))
 }
 
-/// Returns what shows a task of Ansible: a word of Ansible, a module with its arguments as
-/// `name=value`, or beside a `name` any module with a mapping.
+/// Returns the entry that identifies a task of Ansible: a keyword of Ansible, a module with arguments
+/// like `name=value`, or any module with a mapping next to a `name`.
 fn of_task(item: &Node) -> Option<&Entry> {
     let mut unknown = item.entries().iter().filter(|entry| STEP.field(&entry.key).is_none());
     let named = item.get("name").is_some() && !ACTIONS.iter().any(|key| item.get(key).is_some());
@@ -135,7 +134,6 @@ fn of_task(item: &Node) -> Option<&Entry> {
     })
 }
 
-/// Recognises a play of Ansible.
 fn play(node: &Node) -> Option<Recognised> {
     let parts = ["tasks", "roles", "pre_tasks", "post_tasks", "handlers", "gather_facts"];
     let at = key(node, &["hosts"])?;
@@ -155,7 +153,6 @@ fn of_map(node: &Node, entries: &[Entry]) -> Option<Recognised> {
     found.or_else(|| of_planrun(node, entries)).or_else(|| states(entries))
 }
 
-/// Recognises other files of planrun.
 fn of_planrun(node: &Node, entries: &[Entry]) -> Option<Recognised> {
     let own = |what, at, help| Recognised { what, at, plan: None, help };
     if let Some(at) = key(node, &["model"]) {
@@ -201,7 +198,6 @@ fn sketched(what: &'static str, at: Span, sketch: &Sketch) -> Recognised {
 }
 
 impl Sketch {
-    /// Writes the beginning of the plan.
     fn text(&self) -> String {
         let or = |text: &str, other: &str| match text {
             "" => other.to_owned(),
@@ -218,8 +214,8 @@ impl Sketch {
             lines.extend(inputs.map(|name| format!("  {name}: {{type: string}}")));
         }
         lines.push("steps:".to_owned());
-        let begun = vec![vec!["name: What it does".to_owned(), "run: ...".to_owned()]];
-        let steps = if self.steps.is_empty() { &begun } else { &self.steps };
+        let first = vec![vec!["name: What it does".to_owned(), "run: ...".to_owned()]];
+        let steps = if self.steps.is_empty() { &first } else { &self.steps };
         for step in steps {
             for (number, line) in step.iter().enumerate() {
                 let lead = if number == 0 { "  - " } else { "    " };
@@ -234,7 +230,7 @@ impl Sketch {
     }
 }
 
-/// Begins a sketch with the name of a node.
+/// Starts a sketch with the name of a node.
 fn sketch(node: &Node) -> Sketch {
     let name = short(node.get("name")).unwrap_or_default();
     let name: String = name
@@ -258,7 +254,7 @@ fn steps<'a>(items: impl Iterator<Item = &'a Node>) -> Vec<Vec<String>> {
     steps.take(SHOWN).map(step).collect()
 }
 
-/// Returns the action of a foreign step, as planrun writes it.
+/// Returns the action of a foreign step in planrun's language.
 fn action(item: &Node) -> String {
     let line = |entry: &Entry| {
         let module = entry.key.rsplit('.').next()?;
@@ -273,7 +269,7 @@ fn action(item: &Node) -> String {
     item.entries().iter().find_map(line).unwrap_or_else(|| "run: ...".to_owned())
 }
 
-/// Writes a command as `run` or, where a shell has work to do, as `shell`.
+/// Writes a command as `run`, or as `shell` if it needs one.
 fn command(line: &str) -> String {
     let text = line.trim();
     let lines = text.lines().count();
@@ -294,7 +290,7 @@ fn key(node: &Node, keys: &[&str]) -> Option<Span> {
     Some(entry.key_span)
 }
 
-/// Returns the keys of a mapping that can be names of inputs.
+/// Returns the keys of a mapping that are valid names of inputs.
 fn names(node: Option<&Node>) -> Vec<String> {
     let entries = node.map(Node::entries).unwrap_or_default();
     let keys = entries.iter().map(|entry| entry.key.clone());

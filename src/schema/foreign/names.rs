@@ -1,32 +1,28 @@
-//! Names that people of other tools write in expressions and templates.
+//! Names that users of other tools write in expressions and templates.
 
 use std::sync::LazyLock;
 
 use crate::schema::foreign::Tool;
 use crate::schema::foreign::table::rows;
 
-/// A name that other tools know, and what to write instead.
+/// A name of another tool, and what to write instead.
 #[derive(Debug)]
 pub struct Name {
-    /// Whose it is.
     pub tool: Tool,
-    /// The name.
     pub name: &'static str,
-    /// What to write instead, as an order.
+    /// What to write instead, as an imperative.
     pub say: &'static str,
 }
 
 /// The rows, separated by tabs.
 pub const TABLE: &str = include_str!("names.tsv");
 
-/// The names, at every place where an expression or a template stands.
 pub static NAMES: LazyLock<Vec<Name>> = LazyLock::new(|| {
     let name =
         |[tool, name, say]: [&'static str; 3]| Some(Name { tool: Tool::of(tool)?, name, say });
     rows(TABLE).filter_map(name).collect()
 });
 
-/// Finds a name.
 pub fn find(word: &str) -> Option<&'static Name> {
     let exact = |word: &str| NAMES.iter().find(|name| name.name == word);
     // Any fact: there are hundreds.

@@ -1,7 +1,7 @@
-//! Tables as data files: a row a line, tabs between the cells, `#` before comments.
+//! Tables in data files: one row per line, cells separated by tabs, comments after `#`.
 
-/// Returns the rows of a table of `N` columns; cells that are not there at the end are empty. A row
-/// with more cells is left out: a test holds that there is none.
+/// Returns the rows of a table with `N` columns; missing cells at the end are empty. Rows with more
+/// cells are left out; a test requires that there are none.
 pub fn rows<const N: usize>(text: &'static str) -> impl Iterator<Item = [&'static str; N]> {
     lines(text).filter_map(|line| {
         let mut row = [""; N];
@@ -12,7 +12,7 @@ pub fn rows<const N: usize>(text: &'static str) -> impl Iterator<Item = [&'stati
     })
 }
 
-/// Returns the lines of a table that are rows.
+/// Returns the lines that are rows.
 pub fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
     text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'))
 }

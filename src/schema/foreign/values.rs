@@ -1,4 +1,4 @@
-//! Values that people of other tools write: types, formats, lengths of time, yes and no.
+//! Values that users of other tools write: types, formats, durations, `yes` and `no`.
 
 use std::sync::LazyLock;
 
@@ -8,36 +8,36 @@ use crate::schema::foreign::table::rows;
 /// The rows, separated by tabs.
 pub const TABLE: &str = include_str!("values.tsv");
 
-/// A value, whose it is, and the value of planrun.
+/// A foreign value, its tool, and planrun's value.
 pub static VALUES: LazyLock<Vec<(&str, Tool, &str)>> = LazyLock::new(|| {
     let value = |[tool, value, own]: [&'static str; 3]| Some((value, Tool::of(tool)?, own));
     rows(TABLE).filter_map(value).collect()
 });
 
-/// Returns the value of planrun for a foreign one, among those allowed.
+/// Returns planrun's value for a foreign one, if it is allowed.
 pub fn find<'a>(word: &str, allowed: &[&'a str]) -> Option<&'a str> {
     let mut meant = VALUES.iter().filter(|(foreign, _, _)| foreign.eq_ignore_ascii_case(word));
     meant.find_map(|(_, _, own)| allowed.iter().find(|one| *one == own).copied())
 }
 
-/// Texts that another YAML takes for a bool: the first half for true.
+/// Strings that YAML 1.1 reads as a bool; the first half is true.
 const BOOL_WORDS: [&str; 16] = [
     "yes", "Yes", "YES", "on", "On", "ON", "True", "TRUE", "no", "No", "NO", "off", "Off", "OFF",
     "False", "FALSE",
 ];
 
-/// Returns `true` or `false` where another YAML takes a text for that.
+/// Returns the bool that YAML 1.1 reads for a string.
 pub fn bool(text: &str) -> Option<&'static str> {
     let place = BOOL_WORDS.iter().position(|word| *word == text)?;
     Some(if place < BOOL_WORDS.len() / 2 { "true" } else { "false" })
 }
 
-/// Returns a pattern for those texts, as in a JSON Schema.
+/// Returns a pattern for those strings, for a JSON Schema.
 pub fn bool_pattern() -> String {
     format!("^(?:{})$", BOOL_WORDS.join("|"))
 }
 
-/// Returns the duration that a text of another form means: `5 minutes`, `10sec`, `PT1H30M`.
+/// Returns the duration that a string of another form means: `5 minutes`, `10sec`, `PT1H30M`.
 pub fn duration(text: &str) -> Option<String> {
     if let Some(iso) = text.strip_prefix("PT") {
         let parts = iso.to_ascii_lowercase();

@@ -1,30 +1,28 @@
-//! Variables of other tools in an inventory, and what planrun has instead.
+//! Inventory variables of Ansible that planrun does not use, and what to write instead.
 //!
-//! Not here: what concerns Ansible alone (`ansible_python_interpreter`, `ansible_pipelining`,
-//! `ansible_remote_tmp`). An inventory that both tools read has such variables, and to tell of them
-//! would be noise.
+//! Variables that concern only Ansible (`ansible_python_interpreter`, `ansible_pipelining`,
+//! `ansible_remote_tmp`) are not listed. An inventory that both tools use has them, and warnings about
+//! them would be noise.
 
 use std::sync::LazyLock;
 
 use crate::schema::foreign::table::rows;
 
-/// A variable that does nothing in planrun.
+/// A variable that has no effect in planrun.
 #[derive(Debug)]
 pub struct Variable {
-    /// Its name.
     pub name: &'static str,
-    /// What is at its place.
+    /// The reason, as a label.
     pub why: &'static str,
-    /// What to do instead, as an order.
+    /// What to do instead, as an imperative.
     pub say: &'static str,
-    /// Whether it is a secret, which is not kept with runs.
+    /// Whether it is a secret, which is not stored with runs.
     pub secret: bool,
 }
 
 /// The rows, separated by tabs.
 pub const TABLE: &str = include_str!("variables.tsv");
 
-/// The variables.
 pub static VARIABLES: LazyLock<Vec<Variable>> = LazyLock::new(|| {
     let variable = |[kind, name, why, say]: [&'static str; 4]| {
         (kind == "secret" || kind == "ignored").then(|| Variable {
@@ -37,7 +35,7 @@ pub static VARIABLES: LazyLock<Vec<Variable>> = LazyLock::new(|| {
     rows(TABLE).filter_map(variable).collect()
 });
 
-/// The variables of Ansible that say how a host is reached, and that planrun reads.
+/// The connection variables of Ansible that planrun reads.
 const READ: [&str; 14] = [
     "ansible_become",
     "ansible_become_user",
@@ -55,10 +53,10 @@ const READ: [&str; 14] = [
     "ansible_user",
 ];
 
-/// Returns the variable that was probably meant by one that no tool knows: one that differs from it
-/// by a letter, or by the case of letters, or by `-` for `_`.
+/// Returns the variable that an unknown one probably means: it differs by a letter, by the case of
+/// letters, or by `-` instead of `_`.
 pub fn misspelled(name: &str) -> Option<&'static str> {
-    // Most variables are looked at no closer.
+    // Most variables need no closer comparison.
     let is_close = name.starts_with(['a', 'A']) && (11..40).contains(&name.len());
     if !is_close || READ.contains(&name) || find(name).is_some() {
         return None;
@@ -67,12 +65,10 @@ pub fn misspelled(name: &str) -> Option<&'static str> {
     READ.into_iter().find(|known| strsim::damerau_levenshtein(&plain, known) <= 1)
 }
 
-/// Finds a variable.
 pub fn find(name: &str) -> Option<&'static Variable> {
     VARIABLES.iter().find(|variable| variable.name == name)
 }
 
-/// Whether a variable is a secret, which is not kept.
 pub fn is_secret(name: &str) -> bool {
     find(name).is_some_and(|variable| variable.secret)
 }

@@ -1,7 +1,7 @@
-//! Machines that runs have for themselves.
+//! Hosts that runs have locked.
 //!
-//! A run that has not ended has all its machines; so the state of the run is the only truth, and
-//! nothing has to be released. It is asked in the transaction that begins or resumes a run.
+//! A run that has not ended has locked all its hosts. The state of the run is the only source, so
+//! nothing needs to be released. It is read in the transaction that starts or resumes a run.
 
 use std::collections::BTreeMap;
 
@@ -10,17 +10,17 @@ use rusqlite::{Connection, Transaction, params};
 use super::read::{COLUMNS, Listed, listed};
 use crate::event::{Event, Record, RunEvent, RunId, RunStatus};
 
-/// A machine that another run has.
+/// A host that another run has locked.
 #[derive(Debug)]
 pub(in crate::store) struct Taken {
     /// The host, as the run that needs it names it.
     pub(in crate::store) host: String,
-    /// The run that has it.
+    /// The run that has locked it.
     pub(in crate::store) holder: Listed,
 }
 
-/// Returns a machine that some records need and another run has. `is_alive` tells whether a process
-/// works on a run: one that died before the first change has nothing.
+/// Returns a host that some records need and another run has locked. `is_alive` returns whether a
+/// process works on a run: a run that died before its first change has locked nothing.
 pub(in crate::store) fn taken(
     connection: &Connection,
     run: &RunId,
@@ -56,14 +56,14 @@ pub(in crate::store) fn taken(
     Ok(None)
 }
 
-/// Returns the machines of a run that was begun.
+/// Returns the locked machines of a run.
 fn kept(connection: &Connection, run: &RunId) -> Result<BTreeMap<String, String>, rusqlite::Error> {
     let mut select = connection.prepare("SELECT machine, host FROM locks WHERE run = ?1")?;
     let rows = select.query_map([&run.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
     rows.collect()
 }
 
-/// Keeps which machines a new run needs.
+/// Stores the machines that a new run needs.
 pub(super) fn keep(
     transaction: &Transaction<'_>,
     run: &RunId,

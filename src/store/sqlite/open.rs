@@ -1,4 +1,4 @@
-//! Opening the database: for writing, with its tables; for reading, also where nothing can be written.
+//! Opens the database: for writing, with its tables; for reading, also on a read-only file system.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -16,7 +16,7 @@ const APPLICATION: i64 = 0x706C_726E;
 /// `PRAGMA user_version` of the database: the number of its format.
 const FORMAT: i64 = 1;
 
-/// What keeps events and runs from being removed, but by [`unguarded`].
+/// Triggers that keep events and runs from being removed, except by [`unguarded`].
 const GUARDS: &str = "
 CREATE TRIGGER events_are_not_removed BEFORE DELETE ON events
 BEGIN SELECT RAISE(ABORT, 'events are never removed'); END;
@@ -25,7 +25,7 @@ CREATE TRIGGER runs_are_not_removed BEFORE DELETE ON runs
 BEGIN SELECT RAISE(ABORT, 'runs are never removed'); END;
 ";
 
-/// Tables that came later: a planrun that does not know them does not need them.
+/// Tables of later versions: an earlier planrun does not need them.
 const LATER_TABLES: &str = "
 CREATE TABLE IF NOT EXISTS locks (
     run     TEXT NOT NULL REFERENCES runs (id),
@@ -43,10 +43,10 @@ CREATE TABLE IF NOT EXISTS requests (
 ) STRICT;
 ";
 
-/// How long to wait for another process. Its commits take milliseconds; only one that was stopped
-/// in the middle of one takes longer.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How long to wait before it is asked again, where it has to be done by hand.
+/// How long to wait for another process. Its commits take milliseconds; only one that was suspended in
+/// the middle of a commit takes longer.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long to wait between attempts if SQLite does not wait itself.
 const PAUSE: Duration = Duration::from_millis(10);
 
 const TABLES: &str = "
@@ -89,10 +89,10 @@ BEGIN SELECT RAISE(ABORT, 'epochs only rise'); END;
 
 const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX.union(OpenFlags::SQLITE_OPEN_NOFOLLOW);
 
-/// Opens the database to read it; `None` if it has no tables yet.
+/// Opens the database for reading; `None` if it has no tables yet.
 ///
-/// The usual way needs files next to the database that a read-only file system does not let
-/// SQLite create. If there is no log of writes to take in, the database can be read without them.
+/// The usual way needs files next to the database, which SQLite cannot create on a read-only file
+/// system. Without a write-ahead log, the database can be read without them.
 pub(in crate::store) fn open_to_read(path: &Path) -> Result<Option<Connection>, StoreError> {
     let usual = read_with(path.as_os_str(), path, OpenFlags::SQLITE_OPEN_READ_WRITE);
     let Err(why) = usual else { return usual };
@@ -116,12 +116,12 @@ fn read_with(
 ) -> Result<Option<Connection>, StoreError> {
     let fault = |error: rusqlite::Error| StoreError::from_sqlite("open the database", path, &error);
     let connection = Connection::open_with_flags(name, FLAGS | flags).map_err(fault)?;
-    connection.busy_timeout(PATIENCE).map_err(fault)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
     connection.pragma_update(None, "query_only", true).map_err(fault)?;
     Ok(check_format(&connection, path)?.then_some(connection))
 }
 
-/// Returns the name of a database that nobody changes, as SQLite takes it.
+/// Returns the URI of a database that does not change.
 fn uri(path: &Path) -> Vec<u8> {
     let mut uri = b"file:".to_vec();
     for &byte in path.as_os_str().as_bytes() {
@@ -142,7 +142,7 @@ pub(in crate::store) fn beside(database: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(path)
 }
 
-/// Lets a transaction remove events and runs; for others they stay guarded.
+/// Lets a transaction remove events and runs; for others they stay protected.
 pub(super) fn unguarded<T>(
     transaction: &Transaction<'_>,
     work: impl FnOnce() -> Result<T, rusqlite::Error>,
@@ -163,14 +163,14 @@ pub(in crate::store) fn empty() -> Result<Connection, rusqlite::Error> {
     Ok(connection)
 }
 
-/// Opens the database, which exists as a file, for writing, and creates its tables if there are
-/// none; `pages` is the most that it may use.
+/// Opens an existing database file for writing, and creates its tables if there are none; `pages` is
+/// its maximum size.
 pub(in crate::store) fn open(path: &Path, pages: Option<u32>) -> Result<Connection, StoreError> {
     let fault = |error: rusqlite::Error| StoreError::from_sqlite("open the database", path, &error);
     let flags = FLAGS | OpenFlags::SQLITE_OPEN_READ_WRITE;
     let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
-    connection.busy_timeout(PATIENCE).map_err(fault)?;
-    // Looked at before anything is written: the file may be another program's.
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+    // Checked before anything is written: the file may belong to another program.
     let made = check_format(&connection, path)?;
     log_ahead(&connection).map_err(fault)?;
     connection
@@ -185,7 +185,7 @@ pub(in crate::store) fn open(path: &Path, pages: Option<u32>) -> Result<Connecti
         connection.execute_batch(LATER_TABLES).map_err(fault)?;
     } else {
         in_transaction(&mut connection, |transaction| {
-            // Another process may have been quicker.
+            // Another process may have been faster.
             if !has_tables(transaction)? {
                 transaction.execute_batch(TABLES)?;
                 transaction.execute_batch(GUARDS)?;
@@ -201,11 +201,11 @@ pub(in crate::store) fn open(path: &Path, pages: Option<u32>) -> Result<Connecti
     Ok(connection)
 }
 
-/// Puts the database into its mode of writing ahead. Where another process is just doing that,
-/// SQLite says at once that it is busy, whatever its patience: so it is asked again.
+/// Turns on write-ahead logging. While another process does so, SQLite reports at once that it is
+/// busy, whatever its timeout is, so this is repeated.
 fn log_ahead(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.busy_timeout(Duration::ZERO)?;
-    let mut left = PATIENCE;
+    let mut left = BUSY_TIMEOUT;
     let done = loop {
         let done = connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()));
         let is_busy = |error: &rusqlite::Error| {
@@ -217,15 +217,15 @@ fn log_ahead(connection: &Connection) -> Result<(), rusqlite::Error> {
         std::thread::sleep(PAUSE);
         left = left.saturating_sub(PAUSE);
     };
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     done
 }
 
-/// Refuses what is not planrun's or is too new; tells whether the tables are there.
+/// Rejects a database that is not planrun's or is too new; returns whether the tables exist.
 fn check_format(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
     let fault = |error: rusqlite::Error| StoreError::from_sqlite("open the database", path, &error);
     let look = || {
-        // One transaction: another process may be making the tables.
+        // One transaction: another process may be creating the tables.
         let transaction = connection.unchecked_transaction()?;
         let number = |name| transaction.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         Ok((number("application_id")?, number("user_version")?, has_tables(&transaction)?))

@@ -1,5 +1,5 @@
-//! Reading runs. A damaged place hides nothing but itself: if the database cannot give all rows at
-//! once, they are asked for one by one.
+//! Reads runs. Damage hides nothing but itself: if the database cannot return all rows at once, they are
+//! read one by one.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -9,10 +9,10 @@ use crate::event::{RunId, RunStatus};
 use crate::store::chain;
 use crate::store::chain::{Link, Reading};
 
-/// Most rows that are asked for one by one: a damaged count must not take for ever.
+/// Maximum number of rows that are read one by one: a damaged count must not take forever.
 const MOST_SINGLE: u64 = 1_000_000;
 
-/// The row of a run, as a listing needs it.
+/// The row of a run, as a list needs it.
 #[derive(Debug)]
 pub(in crate::store) struct Listed {
     pub(in crate::store) id: RunId,
@@ -25,11 +25,11 @@ pub(in crate::store) struct Listed {
     pub(in crate::store) state: Option<RunStatus>,
 }
 
-/// What [`listed`] reads, to be followed by which.
+/// The columns that [`listed`] reads; conditions follow.
 pub(super) const COLUMNS: &str = "SELECT runs.id, plan, plan_path, begun_by, hosts, begun_at, \
                                   ended_at, state FROM runs";
 
-/// Returns the rows of all runs, newest first. What cannot be understood in one is `None`.
+/// Returns the rows of all runs, newest first. An invalid field is `None`.
 pub(in crate::store) fn list(connection: &Connection) -> Result<Vec<Listed>, rusqlite::Error> {
     let mut all = connection.prepare(&format!("{COLUMNS} ORDER BY number DESC"))?;
     let rows: Result<Vec<Listed>, _> = all.query_map([], listed)?.collect();
@@ -60,13 +60,13 @@ pub(super) fn listed(row: &Row<'_>) -> Result<Listed, rusqlite::Error> {
     })
 }
 
-/// Reads the events of a run after the one with the number `after`, and tells what is damaged.
+/// Reads the events of a run after number `after`, and finds damaged ones.
 pub(in crate::store) fn reading(
     connection: &mut Connection,
     run: &RunId,
     after: u64,
 ) -> Answer<Reading> {
-    // One transaction: the end of the chain must be that of the links that are read.
+    // One transaction: the end of the chain must belong to the links that are read.
     let transaction = connection.transaction()?;
     let Some(head) = head(&transaction, run)? else {
         return Ok(Err(no_such_run(run)));
@@ -100,10 +100,10 @@ fn links(
     select.query_map(params![run.0, to_column(after)], link)?.collect()
 }
 
-/// The number of an event that the database cannot give, and why.
+/// The number of an event that the database cannot return, and why.
 type Refused = (u64, String);
 
-/// Returns the links that can be read, and of the others why not.
+/// Returns the readable links, and the reasons for the others.
 fn one_by_one(
     transaction: &Transaction<'_>,
     run: &RunId,
@@ -132,7 +132,7 @@ fn link(row: &Row<'_>) -> Result<Link, rusqlite::Error> {
     })
 }
 
-/// Returns a text as far as it is one: the database does not hold it against UTF-8.
+/// Returns the valid part of a text: the database does not check UTF-8.
 fn text(row: &Row<'_>, column: usize) -> Result<String, rusqlite::Error> {
     Ok(String::from_utf8_lossy(row.get_ref(column)?.as_bytes()?).into_owned())
 }

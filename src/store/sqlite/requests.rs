@@ -5,17 +5,15 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use super::{from_column, to_column};
 use crate::event::{Request, RunId};
 
-/// What the process that works on a run says to a request: what it did, or why it did nothing.
+/// The reply of the process that works on a run: what it did, or why it did nothing.
 pub type Reply = Result<String, String>;
 
-/// A request that waits for its reply.
+/// A request without a reply.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    /// Its number.
     pub number: u64,
-    /// Who asks: `user@machine`.
+    /// `user@machine`.
     pub by: String,
-    /// What is asked.
     pub request: Request,
 }
 
@@ -34,7 +32,7 @@ pub(in crate::store) fn ask(
     Ok(u64::try_from(transaction.last_insert_rowid()).unwrap_or_default())
 }
 
-/// Returns the requests to a run that wait for a reply; those of a later planrun are passed over.
+/// Returns the requests to a run that have no reply; those of a later planrun are ignored.
 pub(in crate::store) fn open(
     connection: &Connection,
     run: &RunId,
@@ -56,7 +54,7 @@ pub(in crate::store) fn open(
     Ok(asked)
 }
 
-/// Replies to a request, if nobody has; tells whether it did.
+/// Replies to a request, if it has no reply; returns whether it did.
 pub(in crate::store) fn reply(
     transaction: &Transaction<'_>,
     number: u64,
@@ -70,7 +68,7 @@ pub(in crate::store) fn reply(
     Ok(changed > 0)
 }
 
-/// Replies to all requests that were made to an earlier process.
+/// Replies to all requests to an earlier process.
 pub(super) fn reply_to_all(
     transaction: &Transaction<'_>,
     run: &RunId,
@@ -84,7 +82,7 @@ pub(super) fn reply_to_all(
     Ok(())
 }
 
-/// Returns the reply to a request, once there is one.
+/// Returns the reply to a request, if there is one.
 pub(in crate::store) fn reply_to(
     connection: &Connection,
     number: u64,

@@ -1,4 +1,4 @@
-//! What becomes of a backend and its users when a part of the procedure fails.
+//! What happens to a backend and its users if a step of the procedure fails.
 
 use planrun::event::TaskStatus;
 use serde_json::json;

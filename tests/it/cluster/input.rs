@@ -1,4 +1,4 @@
-//! Hosts that are not what the inventory and the plan say: refused before anything is sent.
+//! Hosts that do not match the inventory and the plan: refused before anything is sent.
 
 use std::fs;
 use std::process::Stdio;
@@ -81,7 +81,7 @@ fn a_probe_that_prints_something_else_than_expected_is_refused() {
     let ended = refused(&cluster, &plan, &cluster.inventory(), 2);
 
     ended.says("`tag` in row 1");
-    ended.says("expected a whole number, found nothing");
+    ended.says("expected an integer, found nothing");
 }
 
 #[track_caller]

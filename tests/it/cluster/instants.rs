@@ -1,8 +1,8 @@
-//! planrun is killed at random instants of the main plan, and the operator asks for a rollback: a
-//! backend that is reported as rolled back serves as before. The cluster itself is asked.
+//! planrun is killed at random times in the main plan, and the operator rolls back: a backend that is
+//! reported as rolled back serves as before. The cluster itself is checked.
 //!
-//! `PLANRUN_TEST_INSTANTS` says how many instants, `PLANRUN_TEST_SEED` which; the cluster is then
-//! asked a minute later, and each instant is printed:
+//! `PLANRUN_TEST_INSTANTS` sets how many times, `PLANRUN_TEST_SEED` which; the cluster is then checked a
+//! minute later, and each time is printed:
 //!
 //! ```text
 //! PLANRUN_TEST_INSTANTS=20 PLANRUN_TEST_SEED=7 \

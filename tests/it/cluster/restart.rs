@@ -1,4 +1,4 @@
-//! The whole procedure on every backend, with people logged in.
+//! The whole procedure on every backend, with users logged in.
 
 use crate::cluster::{
     Cluster, OBOX_RESTART, SHORT_DRAIN, SHORT_WATCH, WHOLE_RESTART, restart_plan,

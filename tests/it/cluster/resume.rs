@@ -1,4 +1,4 @@
-//! Runs that are stopped or killed, and taken up again: nothing is lost, nothing is sent twice.
+//! Runs that are paused or killed, and resumed: nothing is lost, nothing is sent twice.
 
 use std::thread;
 use std::time::Duration;

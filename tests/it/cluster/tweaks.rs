@@ -1,4 +1,4 @@
-//! The procedure is changed by editing the plan alone, and there is a second plan.
+//! Changes of the procedure that need only an edit of the plan, and a second plan.
 
 use std::fs;
 

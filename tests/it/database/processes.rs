@@ -85,7 +85,7 @@ fn a_read_only_directory_is_refused_with_words() {
     };
     let expected = format!(
         "cannot write in {}: permission denied; \
-         make it yours to write, or set PLANRUN_STATE_DIR to a directory that is",
+         change its permissions, or set PLANRUN_STATE_DIR to another directory",
         dir.path().canonicalize().unwrap().display()
     );
     assert!(told.contains(&expected), "{told}");

@@ -1,4 +1,4 @@
-//! What `ansible-inventory --list` prints, and how an inventory of ours differs from it.
+//! The output of `ansible-inventory --list`, compared with an inventory of planrun.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Host patterns, which stand for the hosts that `ansible --list-hosts` prints.
+//! Host patterns select the hosts that `ansible --list-hosts` prints.
 
 use std::collections::{BTreeMap, BTreeSet};
 

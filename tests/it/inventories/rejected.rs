@@ -1,7 +1,7 @@
-//! Inventories with a mistake each: the whole of what is told about it is expected.
+//! Inventories with one mistake each: the whole message is expected.
 //!
-//! A new case is a file of `tests/cases/rejected-inventories`; `INSTA_UPDATE=always cargo test`
-//! writes what is told beside it (`NAME.yaml.txt`), to be read as the author of the inventory would.
+//! A new case is a file of `tests/cases/rejected-inventories`; `INSTA_UPDATE=always cargo test` writes the
+//! message next to it (`NAME.yaml.txt`). Read it as the author of the inventory.
 
 use std::fs;
 use std::path::{Path, PathBuf};

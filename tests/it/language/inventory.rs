@@ -1,4 +1,4 @@
-//! What the tests of the inventory share: files in a directory of their own, read, and shown.
+//! Helpers for the tests of the inventory: read files in a temporary directory, and show the result.
 
 mod build;
 mod ini;
@@ -21,7 +21,7 @@ use planrun::inventory::read::read_with;
 use planrun::inventory::{Host, HostName, Inventory};
 use planrun::source::Sources;
 
-/// An inventory that was read, and what was told of it.
+/// An inventory and its diagnostics.
 pub(crate) struct Reading {
     pub(crate) inventory: Option<Inventory>,
     pub(crate) diagnostics: Vec<Diagnostic>,
@@ -33,8 +33,8 @@ pub(crate) fn read_text(name: &str, text: &str) -> Reading {
     read_files(name, &[(name, text)])
 }
 
-/// Reads the inventory `name`, a file or a directory, among these files. Names that end in `*` are
-/// executable.
+/// Reads the inventory `name`, a file or a directory, among these files. Files whose names end in `*`
+/// are executable.
 pub(crate) fn read_files(name: &str, files: &[(&str, &str)]) -> Reading {
     read_programs(name, files, &mut NoPrograms)
 }
@@ -62,14 +62,14 @@ pub(crate) fn read_programs(
 }
 
 impl Reading {
-    /// Returns the inventory, of which nothing was told.
+    /// Returns the inventory, which must have no diagnostics.
     #[track_caller]
     pub(crate) fn clean(self) -> Inventory {
         assert_eq!(self.told(), "");
         self.inventory.expect("an inventory without diagnostics")
     }
 
-    /// Shows the diagnostics, one a line: `code line:column message | label`.
+    /// Shows the diagnostics, one per line: `code line:column message | label`.
     pub(crate) fn told(&self) -> String {
         let lines = self.diagnostics.iter().map(|one| {
             let Some(label) = &one.primary else {
@@ -100,27 +100,27 @@ impl Reading {
     }
 }
 
-/// Returns a host that must be there.
+/// Returns a host, which must exist.
 #[track_caller]
 pub(crate) fn host<'a>(inventory: &'a Inventory, name: &str) -> &'a Host {
     let host = inventory.host(&HostName::new(name));
     host.unwrap_or_else(|| panic!("no host {name}"))
 }
 
-/// Returns a variable of a host, null where there is none.
+/// Returns a variable of a host; null if it is not set.
 #[track_caller]
 pub(crate) fn var(inventory: &Inventory, name: &str, variable: &str) -> Value {
     let variable = host(inventory, name).vars.get(variable);
     variable.map_or(Value::Null, |variable| variable.value.clone())
 }
 
-/// Shows the hosts, in their order.
+/// Shows the hosts in order.
 pub(crate) fn hosts(inventory: &Inventory) -> String {
     let names = inventory.hosts.keys().map(HostName::as_str);
     names.collect::<Vec<_>>().join(" ")
 }
 
-/// Shows the hosts of a group, in their order.
+/// Shows the hosts of a group in order.
 #[track_caller]
 pub(crate) fn members(inventory: &Inventory, group: &str) -> String {
     let names = inventory.groups[group].iter().map(HostName::as_str);

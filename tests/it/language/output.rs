@@ -73,21 +73,21 @@ fn a_table_is_read_with_any_line_ends_and_a_byte_order_mark() {
 
 #[test]
 fn what_is_no_sound_table_is_told_with_its_row_and_column() {
-    refuses(&vhosts(), "", "it printed nothing, not even a header");
+    refuses(&vhosts(), "", "expected a header, found no output");
     refuses(
         &vhosts(),
         "mail server ip\tusers\n",
-        r#"there is no column `vhosts` in the header "mail server ip\tusers""#,
+        r#"missing column `vhosts` in the header "mail server ip\tusers""#,
     );
     refuses(
         &vhosts(),
         "mail server ip\tvhosts\na\t1\nb\tmany\n",
-        r#"`vhosts` in row 2: expected a whole number, found "many""#,
+        r#"`vhosts` in row 2: expected an integer, found "many""#,
     );
     refuses(
         &vhosts(),
         "mail server ip\tvhosts\na\t\n",
-        "`vhosts` in row 1: expected a whole number, found nothing",
+        "`vhosts` in row 1: expected an integer, found nothing",
     );
     refuses(
         &vhosts(),
@@ -102,19 +102,23 @@ fn what_is_no_sound_table_is_told_with_its_row_and_column() {
     refuses(
         &vhosts(),
         "mail server ip\tvhosts\na\t1\na\t2\n",
-        r#"two rows have the `mail server ip` "a""#,
+        r#"duplicate `mail server ip` in two rows: "a""#,
     );
     refuses(
         &vhosts(),
         "mail server ip\tvhosts\tvhosts\na\t1\t2\n",
-        "the header has `vhosts` twice",
+        "duplicate column in the header: `vhosts`",
     );
-    refuses(&tsv("", &[]), "a\t\t\n1\t2\t3\n", "the header has a column without a name twice");
+    refuses(
+        &tsv("", &[]),
+        "a\t\t\n1\t2\t3\n",
+        "duplicate column in the header: a column without a name",
+    );
     refuses(
         &vhosts(),
         "mail server ip\tvhosts\tkey\na\t1\t2\n",
-        "the rows have a `key` of their own beside `mail server ip`: leave out the one or read \
-         the table without `key`",
+        "the rows have a column `key` and are also mapped by `mail server ip`: rename that column, \
+         or remove `key` from `parse`",
     );
 }
 
@@ -138,8 +142,7 @@ fn the_pairs_of_systemctl_show_are_split_at_their_first_sign() {
     refuses(
         &pairs(&[("MemoryCurrent", Type::Int)]),
         text,
-        "`MemoryCurrent` in line 7: expected a whole number of at most 63 bits, found \
-         \"18446744073709551615\"",
+        "`MemoryCurrent` in line 7: expected an integer of at most 63 bits, found \"18446744073709551615\"",
     );
 }
 
@@ -185,13 +188,13 @@ fn what_are_no_sound_pairs_is_told_with_its_line() {
     refuses(
         &pairs(&[]),
         include_str!("../../cases/outputs/systemctl-show-of-two.txt"),
-        "`MainPID` is there twice, in lines 1 and 5",
+        "duplicate key `MainPID` in lines 1 and 5",
     );
-    refuses(&pairs(&[("n", Type::Int)]), "a=1\n", "there is no `n` in its output");
+    refuses(&pairs(&[("n", Type::Int)]), "a=1\n", "missing key `n` in the output");
     refuses(
         &pairs(&[("n", Type::Int)]),
         "n=\n",
-        "`n` in line 1: expected a whole number, found nothing",
+        "`n` in line 1: expected an integer, found nothing",
     );
     assert_eq!(parse(&pairs(&[]), ""), Ok(json!({})));
 }
@@ -204,8 +207,7 @@ fn json_of_real_commands_is_taken_as_it_is_or_by_a_key() {
     refuses(
         &json_by("name", &[]),
         disks,
-        "expected a list of mappings, found a mapping with a list `blockdevices`: read it without \
-         `key` and `types`",
+        "expected a list of mappings, found a mapping with a list `blockdevices`: remove `key` and `types`",
     );
     let links = include_str!("../../cases/outputs/ip-j-addr.json");
     let value = parse(&json_by("ifname", &[("mtu", Type::Int)]), links).unwrap();
@@ -224,22 +226,18 @@ fn fields_of_json_are_converted_where_types_say_so() {
     ]);
     assert_eq!(value, Ok(expected));
     let by_n = json_by("", &[("n", Type::Int)]);
-    refuses(
-        &by_n,
-        r#"[{"n":1},{"n":1.5}]"#,
-        r#"`n` in row 2: expected a whole number, found "1.5""#,
-    );
-    refuses(&by_n, r#"[{"n":[]}]"#, "`n` in row 1: expected a whole number, found a list");
-    refuses(&by_n, r#"[{"n":true}]"#, "`n` in row 1: expected a whole number, found true or false");
-    refuses(&by_n, r#"[{"m":1}]"#, "no row has a `n`");
+    refuses(&by_n, r#"[{"n":1},{"n":1.5}]"#, r#"`n` in row 2: expected an integer, found "1.5""#);
+    refuses(&by_n, r#"[{"n":[]}]"#, "`n` in row 1: expected an integer, found a list");
+    refuses(&by_n, r#"[{"n":true}]"#, "`n` in row 1: expected an integer, found a bool");
+    refuses(&by_n, r#"[{"m":1}]"#, "no row has a column `n`");
     refuses(&by_n, "[1]", "row 1: expected a mapping, found a number");
     refuses(&by_n, "5", "expected a list of mappings, found a number");
     let by_a = json_by("a", &[]);
-    refuses(&by_a, r#"[{"a":"x"},{}]"#, "row 2 has no `a`");
+    refuses(&by_a, r#"[{"a":"x"},{}]"#, "missing `a` in row 2");
     refuses(
         &by_a,
         r#"[{"a":null}]"#,
-        "`a` in row 1: expected text or a number, found nothing (null)",
+        "`a` in row 1: expected a string or a number, found nothing (null)",
     );
     assert_eq!(parse(&by_a, r#"[{"a":7}]"#), Ok(json!({"7": {"a": 7, "key": "7"}})));
 }
@@ -247,16 +245,16 @@ fn fields_of_json_are_converted_where_types_say_so() {
 #[test]
 fn what_is_no_json_is_told_with_its_place() {
     let any = json_by("", &[]);
-    refuses(&any, " \n", "it printed nothing, and no JSON");
+    refuses(&any, " \n", "expected JSON, found no output");
     refuses(
         &any,
         "{\"a\": 1}\n{\"a\": 2}\n",
-        "its output is no JSON: trailing characters at line 2 column 1, where it has \"{\\\"a\\\": 2}\"",
+        "the output is not valid JSON: trailing characters at line 2 column 1, found \"{\\\"a\\\": 2}\"",
     );
     refuses(
         &any,
         "Warning: old\n[]",
-        "its output is no JSON: expected value at line 1 column 1, where it has \"Warning: old\"",
+        "the output is not valid JSON: expected value at line 1 column 1, found \"Warning: old\"",
     );
     let deep = "[".repeat(100_000);
     assert!(parse(&any, deep).unwrap_err().contains("recursion limit"));
@@ -266,9 +264,9 @@ fn what_is_no_json_is_told_with_its_place() {
 fn a_whole_number_is_never_taken_for_a_near_one() {
     for text in ["99999999999999999999", "[-9223372036854775809]"] {
         let why = parse(&json_by("", &[]), text).unwrap_err();
-        assert!(why.starts_with("expected a whole number of at most"), "{why}");
+        assert!(why.starts_with("expected an integer of at most"), "{why}");
         let why = parse(&yaml_by("", &[]), text).unwrap_err();
-        assert!(why.starts_with("expected a whole number of at most"), "{why}");
+        assert!(why.starts_with("expected an integer of at most"), "{why}");
     }
     // Not a number, or no whole one.
     let text = r#"{"a": "99999999999999999999 \" 99999999999999999999", "b": 1e30}"#;
@@ -277,7 +275,7 @@ fn a_whole_number_is_never_taken_for_a_near_one() {
     refuses(
         &Reading::Int,
         "9223372036854775808\n",
-        "expected a whole number of at most 63 bits, found \"9223372036854775808\"",
+        "expected an integer of at most 63 bits, found \"9223372036854775808\"",
     );
 }
 
@@ -289,10 +287,10 @@ fn yaml_is_one_document_of_plain_values() {
         parse(&yaml_by("name", &[("n", Type::Int)]), "- {name: x, n: '5'}\n"),
         Ok(json!({"x": {"name": "x", "n": 5, "key": "x"}}))
     );
-    refuses(&any, "\n", "it printed nothing, and no YAML");
+    refuses(&any, "\n", "expected YAML, found no output");
     for (text, part) in [
         ("a: 1\na: 2\n", "in line 2"),
-        ("a: [1\n", "its output is no YAML"),
+        ("a: [1\n", "the output is not valid YAML"),
         ("a: 1\n---\na: 2\n", "in line 2"),
         ("a: !x 1\n", "in line 1"),
     ] {
@@ -309,8 +307,8 @@ fn a_pattern_gives_its_first_match_and_with_a_key_all_of_them() {
         parse(&version, "version 2.3 of 1.0\n"),
         Ok(json!({"major": 2, "minor": "3", "more": null}))
     );
-    refuses(&version, "", "its output does not match, found nothing");
-    refuses(&version, "none\nat all", "its output does not match, found \"none\"...");
+    refuses(&version, "", "the output does not match the pattern, found nothing");
+    refuses(&version, "none\nat all", "the output does not match the pattern, found \"none\"...");
 
     let df = regex(
         r"(?m)^.*?\s+(?P<blocks>\d+)\s+\d+\s+(?P<free>\d+)\s+(?P<used>\d+)% (?P<mount>/.*)$",
@@ -322,11 +320,11 @@ fn a_pattern_gives_its_first_match_and_with_a_key_all_of_them() {
     assert_eq!(value["/"]["used"], 45);
     assert_eq!(value["/srv/mail data"]["free"], 8_388_608);
     assert_eq!(value.as_object().unwrap().len(), 4);
-    refuses(&df, "no table", "its output does not match, found \"no table\"");
+    refuses(&df, "no table", "the output does not match the pattern, found \"no table\"");
     refuses(
         &regex(r"(?P<a>\w)(?P<n>\w)", "a", &[("n", Type::Int)]),
         "x1yy",
-        "match 2: `n`: expected a whole number, found \"y\"",
+        "match 2: `n`: expected an integer, found \"y\"",
     );
 }
 
@@ -337,9 +335,9 @@ fn texts_lines_and_numbers_are_what_they_say() {
     assert_eq!(parse(&Reading::Text, ""), Ok(json!("")));
     assert_eq!(parse(&Reading::Int, " 12\r\n"), Ok(json!(12)));
     assert_eq!(parse(&Reading::Int, "-3"), Ok(json!(-3)));
-    refuses(&Reading::Int, "", "expected a whole number, found nothing");
+    refuses(&Reading::Int, "", "expected an integer, found nothing");
     for text in ["5 users", "5.0", "1e3", "0x10", "1,000"] {
-        let why = format!("expected a whole number, found {text:?}");
+        let why = format!("expected an integer, found {text:?}");
         refuses(&Reading::Int, text, &why);
     }
     assert_eq!(parse(&Reading::Size, "abc\n"), Ok(json!(4)));
@@ -394,7 +392,7 @@ fn what_is_no_text_or_not_all_there_is_refused() {
         yaml_by("", &[]),
         regex("(?P<a>.)", "", &[]),
     ] {
-        refuses(&reading, b"ok\ncaf\xe9\n", "its output is no UTF-8: byte 0xe9 in line 2");
+        refuses(&reading, b"ok\ncaf\xe9\n", "the output is not valid UTF-8: byte 0xe9 in line 2");
         let cut = read(&reading, 0, b"1", 2_000_000, b"");
         let why = "it printed 2000000 bytes, and only 1 can be read";
         assert_eq!(cut, Err(why.to_owned()));

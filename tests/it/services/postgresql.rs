@@ -1,5 +1,5 @@
-//! A minor upgrade of real servers of PostgreSQL: a primary and two replicas, each behind an sshd of
-//! its own. `tests/services/lab` says what is real and what is a stand-in.
+//! A minor upgrade of real PostgreSQL servers: a primary and two replicas, each behind its own sshd.
+//! `tests/services/lab` describes what is real and what is a stand-in.
 
 use std::fs;
 

@@ -1,6 +1,6 @@
-//! An OpenSSH server and an agent for tests of the binary: on a loopback address, ended by their
-//! process numbers. Its folder is the home of those who log in, without start-up files of their
-//! shells, and has what the server's host remembers of attempts.
+//! An OpenSSH server and an agent for tests of the binary: on a loopback address, ended by their process
+//! ids. Its folder is the home of the users that log in, without start-up files of their shells, and has
+//! the records of attempts on the host.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

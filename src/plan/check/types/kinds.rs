@@ -11,7 +11,6 @@ use crate::template::expression::Expression;
 /// A kind of value.
 #[derive(Clone, Debug)]
 pub(super) enum Type<'a> {
-    /// Unknown.
     Any,
     Bool,
     Number,

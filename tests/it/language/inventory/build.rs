@@ -117,17 +117,14 @@ fn a_chain_of_groups_without_end_is_told() {
 #[test]
 fn a_name_of_a_group_and_a_host_is_a_warning() {
     let reading = read_text("hosts.ini", "[web]\nweb\n");
-    assert_eq!(
-        reading.told(),
-        "host-is-group 2:1 `web` is the name of a group and of a host | the host"
-    );
+    assert_eq!(reading.told(), "host-is-group 2:1 `web` is both a group and a host | the host");
     assert!(reading.inventory.is_some());
 }
 
 #[test]
 fn a_group_without_hosts_is_a_warning() {
     let reading = read_text("hosts.ini", "web1\n[db]\n[site:children]\ndb\n");
-    let told = "empty-group 2:2 the group `db` has no hosts | nothing is in it";
+    let told = "empty-group 2:2 group `db` has no hosts | empty";
     assert_eq!(reading.told(), told);
     let inventory = reading.inventory.unwrap();
     assert_eq!(members(&inventory, "db"), "");

@@ -53,16 +53,16 @@ fn lines_that_cannot_be_read_are_told_with_their_places() {
                 [web]\nx=1\n---\nweb[1:0]\n[web:vars]\nnothing\n[a*]\n";
     assert_eq!(
         read_text("hosts.ini", text).told(),
-        "ini-syntax 1:8 this line cannot be split into words | this quote is not closed\n\
-         ini-syntax 2:6 `c` is no variable | expected `name=value`\n\
-         host-entry 3:3 `web3:` does not name hosts | it ends in `:`, and a port should follow\n\
-         ini-syntax 4:1 this header of a section cannot be read | not a name in brackets\n\
-         ini-syntax 6:6 `hsots` is no kind of section\n\
-         ini-syntax 9:1 `x=1` is no host | a variable, where a host is expected\n\
-         ini-syntax 10:1 `---` is no host | YAML begins like this\n\
-         host-entry 11:1 `web[1:0]` does not name hosts | `[1:0]` ends before it begins\n\
-         ini-syntax 13:1 `nothing` is no variable | expected `name=value`\n\
-         unsafe-name 14:2 `a*` cannot be the name of a group | holds '*'"
+        "ini-syntax 1:8 cannot split this line into words | this quote is not closed\n\
+        ini-syntax 2:6 `c` is not a variable | expected `name=value`\n\
+        host-entry 3:3 invalid host entry `web3:` | missing port after `:`\n\
+        ini-syntax 4:1 invalid section header | expected a name in brackets\n\
+        ini-syntax 6:6 unknown section type `hsots`\n\
+        ini-syntax 9:1 `x=1` is not a host | expected a host, found a variable\n\
+        ini-syntax 10:1 `---` is not a host | this is YAML\n\
+        host-entry 11:1 invalid host entry `web[1:0]` | `[1:0]` ends before it starts\n\
+        ini-syntax 13:1 `nothing` is not a variable | expected `name=value`\n\
+        unsafe-name 14:2 invalid group name `a*` | contains '*'"
     );
 }
 
@@ -72,8 +72,8 @@ fn a_group_that_is_not_defined_is_told() {
     let reading = read_text("hosts.ini", text);
     assert_eq!(
         reading.told(),
-        "unknown-group 4:1 the group `wbe` is not defined | no such group\n\
-         unknown-group 5:2 the group `db` is not defined | no such group"
+        "unknown-group 4:1 undefined group `wbe` | no such group\n\
+        unknown-group 5:2 undefined group `db` | no such group"
     );
     assert_eq!(reading.diagnostics[0].help, ["did you mean `web`?"]);
     assert_eq!(reading.diagnostics[1].help, ["define it with a section `[db]`"]);

@@ -71,8 +71,8 @@ fn a_user_is_what_is_written_and_a_port_is_decimal() {
     let users = link("ansible_user: ops@corp.example, ansible_become_user: 'CORP\\ops'");
     assert_eq!(users.user.as_deref(), Some("ops@corp.example"));
     assert_eq!(users.become_user.as_deref(), Some("CORP\\ops"));
-    faulty("ansible_port", "0022", Code::InventoryValue, "number");
-    faulty("ansible_port", "22:22", Code::InventoryValue, "number");
+    faulty("ansible_port", "0022", Code::InventoryValue, "valid port");
+    faulty("ansible_port", "22:22", Code::InventoryValue, "valid port");
     faulty("ansible_timeout", "010", Code::InventoryValue, "number");
 }
 
@@ -120,19 +120,19 @@ fn a_model_host_has_a_model_and_a_state() {
     let reading = read_text("hosts.yaml", &yaml("planrun_connection: model"));
     assert_eq!(
         reading.told(),
-        "no-model 1:15 `web1` is in a model, and none is named | has no `planrun_model`"
+        "no-model 1:15 missing model for `web1` | `planrun_model` is not set"
     );
 }
 
 #[test]
 fn wrong_values_are_told_at_their_place() {
-    faulty("ansible_port", "0", Code::InventoryValue, "number");
-    faulty("ansible_port", "65536", Code::InventoryValue, "number");
-    faulty("ansible_port", "ssh", Code::InventoryValue, "number");
-    faulty("ansible_timeout", "0", Code::InventoryValue, "such a number");
-    faulty("ansible_timeout", "10s", Code::InventoryValue, "such a number");
+    faulty("ansible_port", "0", Code::InventoryValue, "valid port");
+    faulty("ansible_port", "65536", Code::InventoryValue, "valid port");
+    faulty("ansible_port", "ssh", Code::InventoryValue, "valid port");
+    faulty("ansible_timeout", "0", Code::InventoryValue, "a number of seconds");
+    faulty("ansible_timeout", "10s", Code::InventoryValue, "a number of seconds");
     faulty("ansible_become", "maybe", Code::InventoryValue, "`true` or `false`");
-    faulty("ansible_user", "[ops]", Code::InventoryValue, "one text");
+    faulty("ansible_user", "[ops]", Code::InventoryValue, "a single string");
     faulty("planrun_state", "50", Code::InventoryValue, "planrun_state: {");
     faulty("planrun_connection", "locla", Code::InventoryValue, "did you mean `local`?");
     faulty("planrun_connection", "telnet", Code::InventoryValue, "`model`");
@@ -150,9 +150,14 @@ fn names_that_could_be_taken_as_options_are_refused() {
 #[test]
 fn templates_are_told_where_planrun_needs_the_value_and_nowhere_else() {
     let value = "\"{{ inventory_hostname }}.example.org\"";
-    faulty("ansible_host", value, Code::TemplateInInventory, "write the value out");
-    faulty("ansible_port", "'{{ p }}'", Code::TemplateInInventory, "write the value out");
-    faulty("ansible_become", "'{% if a %}'", Code::TemplateInInventory, "write the value out");
+    faulty("ansible_host", value, Code::TemplateInInventory, "write the value for each host");
+    faulty("ansible_port", "'{{ p }}'", Code::TemplateInInventory, "write the value for each host");
+    faulty(
+        "ansible_become",
+        "'{% if a %}'",
+        Code::TemplateInInventory,
+        "write the value for each host",
+    );
     let inventory = read_text("hosts.yaml", &yaml("motd: '{{ a }}'")).clean();
     assert_eq!(var(&inventory, "web1", "motd"), json!("{{ a }}"));
 }
@@ -163,7 +168,7 @@ fn passwords_are_left_out_and_that_is_told_once() {
     let reading = read_text("hosts.ini", text);
     assert_eq!(
         reading.told(),
-        "variable-not-honoured 1:6 `ansible_password` is not honoured | secrets are not read"
+        "variable-not-honoured 1:6 `ansible_password` has no effect | secrets are not read"
     );
     let inventory = reading.inventory.unwrap();
     assert_eq!(var(&inventory, "web1", "ansible_password"), json!(null));

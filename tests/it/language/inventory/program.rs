@@ -79,7 +79,7 @@ fn what_is_not_json_is_told_at_its_place() {
     let reading = told(Ok("{\n  \"web\": [a]\n}\n"));
     assert_eq!(
         reading.told(),
-        "inventory-program 2:11 what `hosts.py --list` prints is not JSON | expected value"
+        "inventory-program 2:11 the output of `hosts.py --list` is not valid JSON | expected value"
     );
     let reading = told(Ok("warning: old\n{}\n"));
     assert!(reading.told().contains(" 1:1 "), "{}", reading.told());
@@ -88,7 +88,7 @@ fn what_is_not_json_is_told_at_its_place() {
     let reading = told(Ok("{\"web\": [\"a\""));
     assert!(reading.told().contains(" 1:12 "), "{}", reading.told());
     let reading = told(Ok("[]"));
-    assert!(reading.told().contains("prints a list"), "{}", reading.told());
+    assert!(reading.told().contains("must print a mapping"), "{}", reading.told());
     let reading = told(Ok("{\"web\": {\"hsots\": []}}"));
     assert!(reading.told().contains("unknown-group-key 1:10"), "{}", reading.told());
 }
@@ -97,14 +97,18 @@ fn what_is_not_json_is_told_at_its_place() {
 fn a_program_that_fails_is_told_with_what_it_said() {
     let reading =
         told(Err(Failure::Ended { how: "with 3".to_owned(), said: "no credentials\n".to_owned() }));
-    assert_eq!(reading.told(), "inventory-program `hosts.py --list` ended with 3");
-    assert_eq!(reading.help(), "see what it said:\nno credentials");
+    assert_eq!(reading.told(), "inventory-program `hosts.py --list` failed with 3");
+    assert_eq!(reading.help(), "see its standard error:\nno credentials");
     let reading = told(Err(Failure::Late(Duration::from_secs(30))));
-    assert!(reading.told().contains("longer than 30s"), "{}", reading.told());
+    assert!(reading.told().contains("its timeout of 30s"), "{}", reading.told());
     let reading = told(Err(Failure::TooLong(9)));
     assert!(reading.told().contains("more than 9 bytes"), "{}", reading.told());
     let reading = told(Err(Failure::NotStarted("no such file".to_owned())));
-    assert!(reading.told().ends_with("cannot be run: no such file"), "{}", reading.told());
+    assert!(
+        reading.told().ends_with("cannot run `hosts.py --list`: no such file"),
+        "{}",
+        reading.told()
+    );
 }
 
 #[test]
@@ -112,5 +116,9 @@ fn the_first_host_that_fails_ends_the_questions() {
     let answers = [("--list", Ok(r#"{"web": {"hosts": ["a", "b"]}}"#)), ("--host a", Ok("[1]"))];
     let (reading, asked) = ask(&answers);
     assert_eq!(asked, ["--list", "--host a"]);
-    assert!(reading.told().contains("`hosts.py --host a` prints a list"), "{}", reading.told());
+    assert!(
+        reading.told().contains("`hosts.py --host a` must print a mapping, not a list"),
+        "{}",
+        reading.told()
+    );
 }

@@ -56,7 +56,7 @@ fn without_an_extension_the_text_tells_the_format() {
 #[test]
 fn a_program_is_refused_and_executable_text_is_read() {
     let reading = read_files("hosts.sh", &[("hosts.sh*", "#!/bin/sh\necho {}\n")]);
-    assert_eq!(reading.told(), "executable-inventory `hosts.sh` is a program, and is not run here");
+    assert_eq!(reading.told(), "executable-inventory inventory program `hosts.sh` was not run");
     assert!(reading.help().contains("planrun inventory hosts.sh"), "{}", reading.help());
     assert!(reading.inventory.is_none());
     let reading = read_files("hosts.ini", &[("hosts.ini*", "web1\n")]);
@@ -68,7 +68,7 @@ fn what_cannot_be_read_is_told() {
     let told = read_files("missing.yaml", &[]).told();
     assert!(told.starts_with("no-such-file cannot read `missing.yaml`: "), "{told}");
     let told = read_text("hosts.toml", "[web]\n").told();
-    assert_eq!(told, "inventory-format `hosts.toml` is TOML");
+    assert_eq!(told, "inventory-format TOML inventories are not supported: `hosts.toml`");
     let told = read_text("hosts.yaml", "$ANSIBLE_VAULT;1.1;AES256\n61\n").told();
     assert_eq!(told, "vault-value `hosts.yaml` is encrypted by a vault");
     let directory = tempfile::tempdir().unwrap();
@@ -115,16 +115,16 @@ fn hosts_without_end_are_told_once() {
     let told = |text: &str| read_text("hosts.ini", text).told();
     assert_eq!(
         told(&"web[1:99999]\n".repeat(12)),
-        "inventory-too-large 3:1 ranges stand for more than 200000 hosts | up to this one"
+        "inventory-too-large 3:1 ranges have more than 200000 hosts | the limit is exceeded here"
     );
     assert_eq!(
         told("web[1:50000] a=1 b=2 c=3\nmail[1:50000] a=1 b=2 c=3\ndb[1:2] a=1\n"),
-        "inventory-too-large 3:1 ranges give more than 300000 variables to their hosts | up to this one"
+        "inventory-too-large 3:1 ranges give more than 300000 variables to their hosts | the limit is exceeded here"
     );
     let written = "web\n".repeat(1_000_001);
     assert_eq!(
         told(&written),
-        "inventory-too-large 1000001:1 hosts are named more than 1000000 times | this is too many"
+        "inventory-too-large 1000001:1 too many host entries: the maximum is 1000000 | the limit is exceeded here"
     );
 }
 
@@ -134,13 +134,13 @@ fn groups_without_end_and_hosts_in_too_many_of_them_are_told_once() {
     let groups: Vec<String> = (0..60_000).map(|n| format!("[g{n}]")).collect();
     assert_eq!(
         told(&groups.join("\n")),
-        "inventory-too-large 49999:2 there are more than 50000 groups | this one is too many"
+        "inventory-too-large 49999:2 too many groups: the maximum is 50000 | the limit is exceeded here"
     );
     let parents: Vec<String> = (0..30).map(|n| format!("[g{}:children]\ng{n}\n", n + 1)).collect();
     let text = format!("{}[g0]\nweb[1:50000]\n", parents.concat());
     assert_eq!(
         told(&text),
-        "inventory-too-large 62:1 hosts are in groups more than 1000000 times | up to this host"
+        "inventory-too-large 62:1 hosts have more than 1000000 group memberships | the limit is exceeded at this host"
     );
 }
 
@@ -149,7 +149,7 @@ fn a_line_without_end_is_told() {
     let text = format!("[web]\nweb1 a={}\n", "b".repeat(130 * 1024));
     assert_eq!(
         read_text("hosts.ini", &text).told(),
-        "inventory-too-large 2:1 this line has 133127 bytes, more than 131072"
+        "inventory-too-large 2:1 line too long: 133127 bytes; the maximum is 131072"
     );
 }
 
@@ -195,7 +195,7 @@ fn a_folder_runs_its_scripts_and_no_binaries_and_nothing_outside_of_it() {
 
     let mut programs = Printing(Vec::new());
     let reading = read_programs("d", &[("d/hosts*", "\x7fELF\0")], &mut programs);
-    assert_eq!(reading.told(), "unsafe-program `d/hosts` is a binary program, and is not run");
+    assert_eq!(reading.told(), "unsafe-program binary program `d/hosts` was not run");
     assert!(programs.0.is_empty());
 
     let dir = tempfile::tempdir().unwrap();

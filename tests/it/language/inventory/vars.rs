@@ -48,7 +48,7 @@ fn the_first_form_hides_the_others_and_that_is_told() {
             ("host_vars/web1.yml", "b: 1\n"),
         ],
     );
-    assert_eq!(reading.told(), "shadowed-vars `host_vars/web1.yml` is not read");
+    assert_eq!(reading.told(), "shadowed-vars `host_vars/web1.yml` is ignored");
     let inventory = reading.inventory.unwrap();
     assert_eq!(var(&inventory, "web1", "a"), json!(1));
     assert_eq!(var(&inventory, "web1", "b"), json!(null));
@@ -58,7 +58,7 @@ fn the_first_form_hides_the_others_and_that_is_told() {
 fn a_vars_file_that_is_no_mapping_is_told() {
     let files = [("hosts.ini", "[web]\nweb1\n"), ("group_vars/web", "- a\n")];
     let reading = read_files("hosts.ini", &files);
-    let told = "inventory-shape 1:1 the file is a list, not a mapping of variables";
+    let told = "inventory-shape 1:1 the file must be a mapping of variables, not a list";
     assert_eq!(reading.told(), told);
     assert!(reading.inventory.is_none());
 }

@@ -50,10 +50,10 @@ fn what_is_not_yaml_is_told_at_its_place() {
 #[test]
 fn a_list_or_a_scalar_is_no_inventory() {
     let reading = read_text("hosts.yaml", "- web1\n- web2\n");
-    let told = "inventory-shape 1:1 the inventory is a list, not a mapping of groups";
+    let told = "inventory-shape 1:1 the inventory must be a mapping of groups, not a list";
     assert_eq!(reading.told(), told);
     let reading = read_text("hosts.yaml", "web1\n");
-    let told = "inventory-shape 1:1 the inventory is a string, not a mapping of groups";
+    let told = "inventory-shape 1:1 the inventory must be a mapping of groups, not a string";
     assert_eq!(reading.told(), told);
     let reading = read_text("hosts.yaml", "[web]\n");
     assert!(reading.help().contains("`.ini`"), "{}", reading.help());
@@ -65,15 +65,14 @@ fn all_faults_of_shape_are_told_with_their_places() {
                 db: [db1]\nlb: {children: [a], hosts: {lb1: 5}}\nhosts: {x: }\n";
     assert_eq!(
         read_text("hosts.yaml", text).told(),
-        "inventory-shape 2:10 `hosts` of `web` is a list, not a mapping\n\
-         unknown-group-key 3:3 `childern` is no key of a group | in the group `web`\n\
-         unknown-group-key 4:3 `web2` is no key of a group | in the group `web`\n\
-         inventory-shape 5:9 `vars` of `web` is a list, not a mapping\n\
-         inventory-shape 6:5 the group `db` is a list, not a mapping\n\
-         inventory-shape 7:16 `children` of `lb` is a list, not a mapping\n\
-         inventory-shape 7:34 the host `lb1` is an integer, not a mapping\n\
-         inventory-shape 8:1 `hosts` stands where a group is expected | the first level of \
-         an inventory names groups"
+        "inventory-shape 2:10 `hosts` of `web` must be a mapping, not a list\n\
+        unknown-group-key 3:3 unknown key `childern` in a group | in the group `web`\n\
+        unknown-group-key 4:3 unknown key `web2` in a group | in the group `web`\n\
+        inventory-shape 5:9 `vars` of `web` must be a mapping, not a list\n\
+        inventory-shape 6:5 the group `db` must be a mapping, not a list\n\
+        inventory-shape 7:16 `children` of `lb` must be a mapping, not a list\n\
+        inventory-shape 7:34 the host `lb1` must be a mapping, not an integer\n\
+        inventory-shape 8:1 expected a group, found `hosts` | the top level of an inventory has groups"
     );
 }
 
@@ -120,7 +119,7 @@ fn how_a_host_is_reached_must_not_be_encrypted() {
     let reading = read_text("hosts.yaml", text);
     assert!(reading.inventory.is_none());
     let told = reading.told();
-    assert!(told.contains("how a host is reached is encrypted by a vault"), "{told}");
+    assert!(told.contains("this connection variable is encrypted by a vault"), "{told}");
 }
 
 #[test]
@@ -141,9 +140,9 @@ fn host_entries_that_name_nothing_are_told() {
     let text = "web:\n  hosts:\n    web[5:1]:\n    -oProxyCommand=x:\n    web 1:\n";
     assert_eq!(
         read_text("hosts.yaml", text).told(),
-        "host-entry 3:5 `web[5:1]` does not name hosts | `[5:1]` ends before it begins\n\
-         unsafe-name 4:5 `-oProxyCommand=x` cannot be the name of a host | begins with `-`\n\
-         unsafe-name 5:5 `web 1` cannot be the name of a host | holds ' '"
+        "host-entry 3:5 invalid host entry `web[5:1]` | `[5:1]` ends before it starts\n\
+        unsafe-name 4:5 invalid host name `-oProxyCommand=x` | starts with `-`\n\
+        unsafe-name 5:5 invalid host name `web 1` | contains ' '"
     );
 }
 
@@ -181,8 +180,7 @@ fn variables_of_a_host_in_no_group_are_told() {
     let text = r#"{"web": {"hosts": ["web1", 5]}, "_meta": {"hostvars": {"web9": {}}}}"#;
     assert_eq!(
         read_text("hosts.json", text).told(),
-        "inventory-shape 1:28 the name of a host is an integer, not text\n\
-         vars-without-host 1:56 `web9` has variables and is in no group | no group names \
-         this host"
+        "inventory-shape 1:28 the name of a host must be a string, not an integer\n\
+        vars-without-host 1:56 host `web9` has variables but is not in a group | not in a group"
     );
 }

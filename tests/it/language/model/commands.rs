@@ -27,7 +27,7 @@ fn a_small_model_is_read() {
 fn faulty_expressions_and_templates_are_told_at_their_place() {
     assert_eq!(
         one("  state: {x: 1}\n  derived: {y: x +}\n"),
-        "expression-syntax at `+`: cannot read `x +`"
+        "expression-syntax at `+`: invalid expression `x +`"
     );
     assert!(
         one("  commands: [{run: a, stdout: 'x {{ y'}]\n").starts_with("template-syntax at `{{`")
@@ -42,13 +42,13 @@ fn faulty_expressions_and_templates_are_told_at_their_place() {
     for (text, at) in [("'a' && x", "&"), ("x == 'a' ; x", ";"), ("['a' 'b']", "'b'")] {
         assert_eq!(
             one(&format!("  state: {{x: a}}\n  derived: {{y: \"{text}\"}}\n")),
-            format!("expression-syntax at `{at}`: cannot read `{text}`")
+            format!("expression-syntax at `{at}`: invalid expression `{text}`")
         );
         let answer = format!("  commands: [{{run: a, stdout: \"{{{{ {text} }}}}\"}}]\n");
         let state = "  state: {x: a}\n";
         assert_eq!(
             one(&format!("{state}{answer}")),
-            format!("expression-syntax at `{at}`: cannot read `{text}`")
+            format!("expression-syntax at `{at}`: invalid expression `{text}`")
         );
     }
     assert_eq!(
@@ -59,7 +59,7 @@ fn faulty_expressions_and_templates_are_told_at_their_place() {
 
 #[test]
 fn unknown_names_are_told_wherever_they_stand() {
-    let told = "unknown-name at `usres`: `usres` is not known here";
+    let told = "unknown-name at `usres`: undefined name `usres`";
     let state = "  state: {users: 1}\n";
     assert_eq!(one(&format!("{state}  derived: {{y: usres > 1}}\n")), told);
     for answer in [

@@ -275,7 +275,7 @@ fn a_command_without_an_entry_is_an_error_that_names_the_nearest() {
     let argv = ["systemctl", "restart", "dovecot"].map(str::to_owned);
     let error =
         cluster.world.begin(&HostName::new("backend1"), &Act::Run(&argv), None).unwrap_err();
-    let told = "the model has no entry for `systemctl restart dovecot` on backends; the nearest \
+    let told = "the model has no entry for `systemctl restart dovecot` on backends; the most similar \
                 is `systemctl start dovecot` (model.yaml:";
     assert!(error.to_string().starts_with(told), "{error}");
 }
@@ -321,9 +321,9 @@ fn hosts_outside_of_the_groups_and_odd_states_are_told() {
     both.groups.push("directors".into());
     assert!(made(both).to_string().ends_with("but is in directors, backends"));
     let error = made(host("b", "backends", "192.0.2.9", json!({"vhots": 1})));
-    assert!(error.to_string().contains("no state `vhots`"), "{error}");
+    assert!(error.to_string().contains("unknown state `vhots`"), "{error}");
     let error = made(host("b", "backends", "192.0.2.9", json!({"users": 1})));
-    assert!(error.to_string().contains("no state `users`"), "{error}");
+    assert!(error.to_string().contains("unknown state `users`"), "{error}");
     let error = made(host("b", "backends", "192.0.2.9", json!({"vhosts": "1"})));
-    assert!(error.to_string().contains("is number in the model"), "{error}");
+    assert!(error.to_string().contains("of type number, not string"), "{error}");
 }
