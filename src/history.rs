@@ -4,13 +4,14 @@
 //! that does not fit what came before: the journal is damaged, or planrun is wrong, and in both cases
 //! nothing may be sent because of it. A report must show such a run anyway: [`RunState::for_report`]
 //! leaves out the events that do not fit.
+#![allow(missing_docs, reason = "the name of a field often says all there is to say")]
 
 mod host;
 mod items;
 mod planned;
+mod rollback;
 mod task;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use crate::task::TaskId;
 
 pub use host::{HostState, Passed};
 pub use planned::{Planned, between};
+pub use rollback::{Refusal, Requested};
 pub use task::{AttemptState, Last, TaskState};
 
 /// All that is known of a run.
@@ -54,27 +56,6 @@ pub struct RunState {
     pub stop_requested: bool,
     /// The rollback that the operator asked for.
     pub rollback: Option<Requested>,
-}
-
-/// A rollback that the operator asked for.
-#[derive(Clone, Debug, Default)]
-pub struct Requested {
-    /// The hosts to roll back; `None` for all hosts.
-    pub only: Option<BTreeSet<HostName>>,
-    /// Whether another process resumed the run since: then the other hosts continue.
-    pub resumed: bool,
-}
-
-impl Requested {
-    /// Whether a host is to be rolled back.
-    pub fn includes(&self, host: &HostName) -> bool {
-        self.only.as_ref().is_none_or(|only| only.contains(host))
-    }
-
-    /// Whether a host is to be left as it is for now.
-    pub fn leaves(&self, host: &HostName) -> bool {
-        !self.resumed && !self.includes(host)
-    }
 }
 
 impl Default for RunState {

@@ -20,7 +20,7 @@ mod detail;
 pub mod json;
 mod line;
 pub mod live;
-mod next;
+pub mod next;
 pub mod open;
 pub mod plain;
 pub mod runs;

@@ -423,7 +423,7 @@ pub fn exit_status(state: &RunState) -> u8 {
             let errors: Vec<&TransportError> = state
                 .hosts
                 .values()
-                .flat_map(|host| [&host.preflight, &host.turn])
+                .flat_map(|host| [&host.preflight, &host.last_preflight])
                 .filter_map(|verdict| match verdict {
                     Some(PreflightVerdict::NoAnswer(error)) => Some(error),
                     _ => None,

@@ -10,9 +10,9 @@ use crate::cli::stored::{Taken, Word};
 use crate::cli::targets::Targets;
 use crate::cli::view::Output;
 use crate::cli::{stored, targets, tell};
-use crate::event::{Event, RunEvent, RunId, RunStatus};
-use crate::history::{Requested, RunState};
-use crate::run::decide::can_turn;
+use crate::event::{Event, RunEvent, RunStatus};
+use crate::history::RunState;
+use crate::report::next::next;
 use crate::run::planned::{Restored, restore};
 use crate::store::Store;
 
@@ -32,15 +32,17 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let store = context.store()?;
     let run = store.find(&args.word.run)?;
     let records = store.records(&run)?;
-    let status = stored::status(&records);
-    if status == RunStatus::Succeeded {
+    let state = RunState::for_report(&records);
+    if state.status == RunStatus::Succeeded {
         context.say(&format!("run {run} has already succeeded"));
         return Ok(Exit::SUCCEEDED);
     }
-    let can_turn =
-        RunState::of(&records).is_ok_and(|state| can_turn(&state, &Requested::default()));
-    if let Some(fault) = ended(&run, status, can_turn) {
-        return Err(fault);
+    if state.status.has_ended() || state.status == RunStatus::Stuck {
+        let message = format!("run {run} has ended: {}", state.status.word());
+        let ways = next(&state, &context.program(), &run).into_iter();
+        return Err(ways.fold(Fault::new(Exit::INVALID, message), |fault, next| {
+            fault.help(format!("{} `{}`", next.why, next.command))
+        }));
     }
     let by = who();
     let taken = stored::take(&store, &run, &by)?;
@@ -90,46 +92,4 @@ pub(super) fn go_on(
         by,
     };
     session.run()
-}
-
-/// Returns why a run cannot be resumed after its end; `None` if it has not ended.
-fn ended(run: &RunId, status: RunStatus, can_turn: bool) -> Option<Fault> {
-    let help = match status {
-        RunStatus::Planned | RunStatus::Running | RunStatus::Paused | RunStatus::Succeeded => {
-            return None;
-        }
-        RunStatus::Refused => "nothing was changed; fix the cause and apply the plan again".into(),
-        RunStatus::RolledBack => "fix the cause and apply the plan again".into(),
-        RunStatus::Failed if can_turn => format!(
-            "undo it with `planrun rollback {run}`, or fix the cause and apply the plan again"
-        ),
-        RunStatus::Failed => "nothing can be undone; fix the cause and apply the plan again".into(),
-        RunStatus::Stuck => {
-            format!("fix the cause, then continue the rollback with `planrun rollback {run}`")
-        }
-        RunStatus::Aborted => "check the hosts, then apply the plan again".into(),
-    };
-    let message = format!("run {run} has ended: {}", status.word());
-    Some(Fault::new(Exit::INVALID, message).help(help))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_that_ended_says_what_to_do_instead() {
-        let run = RunId("a1".to_owned());
-        let stuck = ended(&run, RunStatus::Stuck, true).unwrap();
-        assert_eq!(stuck.exit(), Exit::INVALID);
-        let text = stuck.text();
-        assert!(text.starts_with("run a1 has ended: stuck"), "{text}");
-        assert!(text.contains("planrun rollback a1"), "{text}");
-        assert!(ended(&run, RunStatus::Paused, true).is_none());
-        assert!(ended(&run, RunStatus::Running, true).is_none());
-        for can_turn in [true, false] {
-            let failed = ended(&run, RunStatus::Failed, can_turn).unwrap().text();
-            assert_eq!(failed.contains("planrun rollback a1"), can_turn, "{failed}");
-        }
-    }
 }

@@ -16,11 +16,11 @@ use crate::cli::stored;
 use crate::cli::stored::{Taken, Word, planned};
 use crate::cli::view::Output;
 use crate::event::{Answer, Event, HostStatus, RunEvent, RunId, RunPlanned, RunStatus};
-use crate::history::{Requested, RunState};
+use crate::history::{Refusal, Requested, RunState};
 use crate::inventory::{HostName, pattern};
 use crate::quote;
 use crate::report::text::{count, list, printable};
-use crate::run::decide::{Refusal, can_turn, refusals, way_back};
+use crate::run::decide::rollback_batches;
 use crate::run::planned::restore;
 
 /// Maximum number of batches that are listed before the rollback.
@@ -70,8 +70,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         only: only.as_ref().map(|hosts| hosts.iter().cloned().collect()),
         ..Requested::default()
     };
-    let refused = refusals(&taken.state, &request);
-    if !can_turn(&taken.state, &request) {
+    let refused = taken.state.refusals(&request);
+    if !taken.state.can_roll_back(&request) {
         if taken.state.status == RunStatus::RolledBack && refused.is_empty() {
             return nothing_left();
         }
@@ -128,7 +128,7 @@ fn announce(taken: &Taken, request: &Requested, context: &Context) -> usize {
         return 0;
     };
     let state = &taken.state;
-    let batches = way_back(&restored.plan, state, request);
+    let batches = rollback_batches(&restored.plan, state, request);
     let hosts: usize = batches.iter().map(Vec::len).sum();
     if hosts == 0 {
         context.say("no hosts to roll back");

@@ -24,8 +24,8 @@ pub struct HostState {
     pub ended: Option<Timestamp>,
     /// What the preflight before the first change found.
     pub preflight: Option<PreflightVerdict>,
-    /// What the preflight at its turn found.
-    pub turn: Option<PreflightVerdict>,
+    /// The result of the preflight when the host started.
+    pub last_preflight: Option<PreflightVerdict>,
     /// Its tasks, in the order in which they were begun.
     pub tasks: IndexMap<StepPath, TaskState>,
     /// The tasks of which something may still be running ([`TaskState::is_in_doubt`]).
@@ -76,7 +76,7 @@ impl Default for HostState {
             begun: None,
             ended: None,
             preflight: None,
-            turn: None,
+            last_preflight: None,
             tasks: IndexMap::new(),
             in_doubt: IndexSet::new(),
             results: Vec::new(),
@@ -107,7 +107,7 @@ impl HostState {
                 }
                 match self.status {
                     HostStatus::NotStarted => self.preflight = Some(verdict.clone()),
-                    _ => self.turn = Some(verdict.clone()),
+                    _ => self.last_preflight = Some(verdict.clone()),
                 }
             }
             HostEvent::Started => {
@@ -256,20 +256,9 @@ impl HostState {
         refusal.map_or(self.status, |(status, _)| status)
     }
 
-    /// Whether it was started and is going forward, or has ended so.
-    pub fn is_forward(&self) -> bool {
-        matches!(self.status, HostStatus::Active | HostStatus::Succeeded | HostStatus::Failed)
-    }
-
-    /// Whether a rollback has something to do on it.
-    pub fn can_be_rolled_back(&self) -> bool {
-        matches!(self.status, HostStatus::RollingBack | HostStatus::Stuck)
-            || self.is_forward() && self.no_return.is_none()
-    }
-
     /// Returns what its last preflight found.
     pub fn verdict(&self) -> Option<&PreflightVerdict> {
-        self.turn.as_ref().or(self.preflight.as_ref())
+        self.last_preflight.as_ref().or(self.preflight.as_ref())
     }
 
     /// Returns the state of a task.

@@ -8,25 +8,27 @@ use crate::inventory::HostName;
 use crate::quote;
 use crate::report::detail::sentence;
 
-/// A possible next action: what it is for, and the commands.
+/// A possible next action.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Next {
+pub struct Next {
     /// What it does, or what must be done first.
-    pub(crate) why: String,
-    /// The commands, in this order.
-    pub(crate) commands: Vec<String>,
+    pub why: String,
+    /// The command to type.
+    pub command: String,
 }
 
 impl Next {
     fn new(why: impl Into<String>, command: String) -> Self {
-        Self { why: why.into(), commands: vec![command] }
+        Self { why: why.into(), command }
     }
 }
 
 /// Returns the possible next actions, the likely one first; none after a success.
-pub(crate) fn next(state: &RunState, program: &str, run: &RunId) -> Vec<Next> {
+pub fn next(state: &RunState, program: &str, run: &RunId) -> Vec<Next> {
     let verb = |verb: &str| format!("{program} {verb} {}", word(&run.0));
     let again = apply(state, program);
+    let has_something = |host: &HostState| host.can_be_rolled_back() && host.was_touched();
+    let can_roll_back = state.hosts.values().any(has_something);
     match state.status {
         RunStatus::Succeeded => Vec::new(),
         RunStatus::Planned | RunStatus::Running | RunStatus::Paused => {
@@ -38,7 +40,7 @@ pub(crate) fn next(state: &RunState, program: &str, run: &RunId) -> Vec<Next> {
                 "To continue after answering, run:"
             };
             let mut out = vec![Next::new(why, verb("resume"))];
-            if state.hosts.values().any(can_roll_back) {
+            if can_roll_back {
                 out.push(Next::new("To roll back instead, run:", verb("rollback")));
             }
             out
@@ -62,23 +64,13 @@ pub(crate) fn next(state: &RunState, program: &str, run: &RunId) -> Vec<Next> {
                            To see what was done there, run:";
                 out.push(Next::new(why, verb("show")));
             }
-            if state.hosts.values().any(can_roll_back) {
+            if can_roll_back {
                 out.push(Next::new("To roll back, run:", verb("rollback")));
             }
             out.push(Next::new("After fixing the cause, run:", again));
             out
         }
     }
-}
-
-/// Whether something was sent to a host that can still be rolled back.
-fn can_roll_back(host: &HostState) -> bool {
-    host.can_be_rolled_back() && is_touched(host)
-}
-
-/// Whether anything was sent to a host.
-fn is_touched(host: &HostState) -> bool {
-    host.tasks.values().any(|task| !task.attempts.is_empty())
 }
 
 /// Returns the commands that answer a question, each with what it does.

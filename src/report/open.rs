@@ -68,8 +68,7 @@ pub fn commands(state: &RunState, kept: &Kept<'_>, invocation: &Invocation) -> V
         questions.iter().flat_map(|(task, question)| answers(program, run, task, question));
     let mut out: Vec<String> = answers.map(|(command, _)| command).collect();
     if !(state.status.is_under_way() && kept.is_alive) {
-        let ways = next(state, program, run);
-        out.extend(ways.into_iter().flat_map(|way| way.commands));
+        out.extend(next(state, program, run).into_iter().map(|next| next.command));
     }
     out
 }

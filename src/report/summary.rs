@@ -63,9 +63,7 @@ pub(crate) fn ways_on(state: &RunState, invocation: &Invocation, is_at_rest: boo
     for next in ways.into_iter().filter(|_| is_at_rest) {
         page.line("");
         page.line(&next.why);
-        for command in &next.commands {
-            page.command(command);
-        }
+        page.command(&next.command);
     }
     page.out
 }

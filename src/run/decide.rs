@@ -21,7 +21,6 @@ mod critical;
 mod failure;
 pub mod next_move;
 mod rounds;
-mod turn;
 pub mod verdict;
 mod walk;
 
@@ -31,21 +30,19 @@ use crate::event::{
 use crate::history::{HostState, RunState};
 use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
-use crate::run::decide::batch::{next_back, next_forward, turn};
+use crate::run::decide::batch::{next_back, next_forward, start_rollback};
 use crate::run::decide::failure::question_behind;
-use crate::run::decide::turn::turns;
 use crate::run::decide::verdict::verdict;
 use crate::run::decide::walk::{Walk, begun_last_first, closing, reason_of, walk, walk_step};
 use crate::run::step_ref::StepRef;
 use crate::task::TaskId;
 
 pub use agenda::Agenda;
-pub use batch::way_back;
+pub use batch::rollback_batches;
 pub use critical::inside_uninterruptible;
 pub use failure::asks_on_failure;
 pub use next_move::{Facts, Move, Observed, Policy, next_move};
 pub use rounds::{begun_anew, failed_part};
-pub use turn::{Refusal, can_turn, refusals};
 pub(super) use walk::may_have_run;
 
 /// Hosts that are looked at side by side before the first change.
@@ -231,17 +228,17 @@ fn next<'p>(
     host: &HostState,
 ) -> Next<'p> {
     let ended = |status, why| Next::Record(HostEvent::Ended { status, why }.of(name));
-    if state.rollback.as_ref().is_some_and(|rollback| rollback.includes(name)) && turns(host) {
-        // Its turn comes; where it is half done it does not wait for that.
+    if state.awaits_rollback(name, host) {
+        // Its batch comes later; inside an `uninterruptible` block it does not wait.
         let inside = inside_uninterruptible(plan, host);
-        return if inside { Next::Record(turn(name)) } else { Next::Nothing };
+        return if inside { Next::Record(start_rollback(name)) } else { Next::Nothing };
     }
     match host.status {
         HostStatus::Active => {}
         HostStatus::RollingBack => return undo(plan, name, host),
         _ => return Next::Nothing,
     }
-    let Some(verdict) = &host.turn else {
+    let Some(verdict) = &host.last_preflight else {
         return Next::Preflight;
     };
     if let Some((status, why)) = verdict.refusal() {

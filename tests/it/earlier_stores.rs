@@ -8,7 +8,7 @@ use planrun::event::{Event, HostStatus};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::harness::{Planrun, root};
+use crate::harness::{Ended, Planrun, root};
 
 const STORES: &str = "tests/fixtures/stores";
 
@@ -80,9 +80,11 @@ fn with_each(course: Course, test: impl Fn(&Earlier)) {
 impl Earlier {
     /// Runs a command about the run, and checks its exit code.
     #[track_caller]
-    fn does(&self, words: &[&str], exit: i32) {
+    fn does(&self, words: &[&str], exit: i32) -> Ended {
         let [verb, rest @ ..] = words else { panic!("{words:?}") };
-        self.planrun.run(&[&[*verb, &self.run], rest].concat()).exits(exit);
+        let ended = self.planrun.run(&[&[*verb, &self.run], rest].concat());
+        ended.exits(exit);
+        ended
     }
 
     /// Checks what was sent for a host, in the whole of the run and each once.
@@ -181,7 +183,8 @@ fn an_ended_run_of_an_earlier_version_is_not_resumed() {
         earlier.has_sent("m1", &FORWARD);
     });
     with_each(RolledBack, |earlier| {
-        earlier.does(&["resume"], 2);
+        let ended = earlier.does(&["resume"], 2);
+        ended.says("has ended: rolled back").says("planrun apply plan.yaml --inventory hosts.yaml");
         earlier.does(&["rollback"], 0);
         earlier.has_sent("m1", &[FORWARD.as_slice(), &BACK].concat());
         earlier.has_sent("m2", &[]);

@@ -22,7 +22,7 @@ use planrun::event::{
 use planrun::history::{Requested, RunState};
 use planrun::resolve::{Given, ResolvedPlan};
 use planrun::run::answers::Answers;
-use planrun::run::{Run, Stop, decide, planned};
+use planrun::run::{Run, Stop, planned};
 use planrun::source::Sources;
 use planrun::store::{RunJournal, Store};
 use planrun::transport::hosts::Hosts;
@@ -390,7 +390,7 @@ async fn child_dies() {
         let first = match words[1] {
             "Resume" if state.status.has_ended() => return,
             "Resume" => Event::Run(RunEvent::Resumed { by: by.to_owned() }),
-            _ if !decide::can_turn(&state, &Requested::default()) => return,
+            _ if !state.can_roll_back(&Requested::default()) => return,
             _ => Event::Run(RunEvent::RollbackRequested {
                 by: by.to_owned(),
                 reason: None,

@@ -39,7 +39,7 @@ pub struct Agenda {
     /// No host before this one is left to be started.
     pub(super) first: usize,
     /// The hosts to roll back, the last one started first, once that was worked out.
-    pub(super) way_back: Option<Vec<usize>>,
+    pub(super) rollback_order: Option<Vec<usize>>,
     /// No host of these before this one is left to be rolled back.
     pub(super) first_back: usize,
 }

@@ -10,18 +10,17 @@ use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
 use crate::run::decide::agenda::Agenda;
 use crate::run::decide::critical::inside_uninterruptible;
-use crate::run::decide::turn::turns;
 
 /// Returns the hosts that a rollback undoes, batch by batch, as things are now. Hosts that are half
 /// done come first.
-pub fn way_back<'s>(
+pub fn rollback_batches<'s>(
     plan: &ResolvedPlan,
     state: &'s RunState,
     request: &Requested,
 ) -> Vec<Vec<&'s HostName>> {
     let is_half_done = |host: &HostState| match host.status {
         HostStatus::RollingBack | HostStatus::Stuck => true,
-        _ => turns(host) && inside_uninterruptible(plan, host),
+        _ => host.rollback_can_start() && inside_uninterruptible(plan, host),
     };
     let hosts = state.hosts.iter().filter(|(name, _)| request.includes(name));
     let half_done: Vec<&HostName> =
@@ -33,7 +32,7 @@ pub fn way_back<'s>(
         let range = batch(&plan.plan.serial, order.len(), first);
         first = range.end;
         let hosts = order[range].iter().filter_map(|position| state.hosts.get_index(*position));
-        let left = hosts.filter(|(_, host)| turns(host) && !is_half_done(host));
+        let left = hosts.filter(|(_, host)| host.rollback_can_start() && !is_half_done(host));
         batches.push(left.map(|(name, _)| name).collect());
     }
     batches.retain(|batch| !batch.is_empty());
@@ -87,8 +86,8 @@ pub(super) fn next_back(plan: &ResolvedPlan, state: &RunState, agenda: &mut Agen
     if agenda.returning.iter().any(is_included) {
         return Vec::new();
     }
-    let order = agenda.way_back.get_or_insert_with(|| last_started_first(state, request));
-    let is_open = |position: &usize| at(*position).filter(|(_, host)| turns(host));
+    let order = agenda.rollback_order.get_or_insert_with(|| last_started_first(state, request));
+    let is_open = |position: &usize| at(*position).filter(|(_, host)| host.rollback_can_start());
     while order.get(agenda.first_back).is_some_and(|position| is_open(position).is_none()) {
         agenda.first_back += 1;
     }
@@ -96,11 +95,11 @@ pub(super) fn next_back(plan: &ResolvedPlan, state: &RunState, agenda: &mut Agen
         return Vec::new();
     }
     let batch = batch(&plan.plan.serial, order.len(), agenda.first_back);
-    order[batch].iter().filter_map(is_open).map(|(name, _)| turn(name)).collect()
+    order[batch].iter().filter_map(is_open).map(|(name, _)| start_rollback(name)).collect()
 }
 
-/// The event that turns a host where the operator asked for a rollback.
-pub(super) fn turn(host: &HostName) -> Event {
+/// The event that starts the rollback of a host that an operator requested.
+pub(super) fn start_rollback(host: &HostName) -> Event {
     let why = Reason::of("requested by an operator");
     HostEvent::RollbackStarted { why }.of(host)
 }

@@ -4,9 +4,7 @@
 //! others keep their changes, such a run has failed; where nobody was touched, it is refused.
 
 use crate::event::{HostStatus, RunStatus, TaskStatus};
-use crate::history::{HostState, RunState, TaskState};
-use crate::inventory::HostName;
-use crate::run::decide::turn::turns;
+use crate::history::{HostState, RunState};
 
 /// The ends of hosts to which nothing was sent.
 pub const UNTOUCHED: [HostStatus; 3] =
@@ -14,14 +12,14 @@ pub const UNTOUCHED: [HostStatus; 3] =
 
 /// Returns the end of a run, and why, where it is not success.
 pub fn verdict(state: &RunState) -> (RunStatus, Option<String>) {
-    let ends = Ends::of(state);
-    let status = ends.status();
-    let why = (status != RunStatus::Succeeded).then(|| ends.why(status));
+    let groups = HostGroups::of(state);
+    let status = groups.status();
+    let why = (status != RunStatus::Succeeded).then(|| groups.why(status));
     (status, why)
 }
 
 /// The hosts of a run, by what became of them.
-struct Ends<'s> {
+struct HostGroups<'s> {
     /// A person asked for a rollback.
     is_asked: bool,
     stuck: Vec<&'s str>,
@@ -44,7 +42,7 @@ struct Ends<'s> {
     is_left_out: bool,
 }
 
-impl<'s> Ends<'s> {
+impl<'s> HostGroups<'s> {
     fn of(state: &'s RunState) -> Self {
         let with = |wanted: &dyn Fn(&HostState) -> bool| -> Vec<&'s str> {
             let hosts = state.hosts.iter().filter(|(_, host)| wanted(host));
@@ -52,12 +50,8 @@ impl<'s> Ends<'s> {
         };
         let are = |status: HostStatus| with(&|host| host.status == status);
         let succeeded = |host: &HostState| host.status == HostStatus::Succeeded;
-        let request = state.rollback.as_ref();
-        let is_asked = request.is_some();
-        let waits = |name: &HostName, host: &HostState| {
-            request.is_some_and(|request| request.includes(name)) && turns(host)
-        };
-        let waiting = state.hosts.iter().filter(|(name, host)| waits(name, host));
+        let is_asked = state.rollback.is_some();
+        let waiting = state.hosts.iter().filter(|(name, host)| state.awaits_rollback(name, host));
         let untouched = UNTOUCHED.map(|status| (status.word(), are(status)));
         let mut tasks = state.hosts.values().flat_map(|host| host.tasks.values());
         Self {
@@ -67,11 +61,11 @@ impl<'s> Ends<'s> {
             waiting: waiting.map(|(name, _)| name.as_str()).collect(),
             past: with(&|host| is_asked && succeeded(host) && host.no_return.is_some()),
             undone: are(HostStatus::RolledBack),
-            unsent: with(&|host| host.status == HostStatus::RolledBack && !is_undone(host)),
+            unsent: with(&|host| host.status == HostStatus::RolledBack && !host.was_undone()),
             untouched: untouched.into_iter().filter(|(_, hosts)| !hosts.is_empty()).collect(),
             succeeded: are(HostStatus::Succeeded),
-            kept: with(&|host| succeeded(host) && is_changed(host)),
-            is_unchanged: !state.hosts.values().any(is_changed),
+            kept: with(&|host| succeeded(host) && host.was_changed()),
+            is_unchanged: !state.hosts.values().any(HostState::was_changed),
             is_left_out: tasks.all(|task| task.status == Some(TaskStatus::Skipped)),
         }
     }
@@ -171,18 +165,4 @@ impl<'s> Ends<'s> {
         }
         said.join("; ")
     }
-}
-
-/// Whether something was sent to a host to roll it back.
-fn is_undone(host: &HostState) -> bool {
-    let forward = host.forward.unwrap_or(host.tasks.len());
-    host.tasks.values().skip(forward).any(TaskState::may_have_run)
-}
-
-/// Whether something may have been changed for a host. A step that only reads is sent, and is
-/// unchanged.
-fn is_changed(host: &HostState) -> bool {
-    host.tasks
-        .values()
-        .any(|task| task.may_have_run() && task.status != Some(TaskStatus::Unchanged))
 }

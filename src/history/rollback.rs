@@ -1,0 +1,106 @@
+//! What can be rolled back, and what was sent: for the engine, the commands and the reports alike.
+
+use std::collections::BTreeSet;
+
+use crate::event::{HostStatus, TaskStatus};
+use crate::history::{HostState, RunState, TaskState};
+use crate::inventory::HostName;
+use crate::task::StepPath;
+
+/// A rollback that the operator asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Requested {
+    /// The hosts to roll back; `None` for all hosts.
+    pub only: Option<BTreeSet<HostName>>,
+    /// Whether another process resumed the run since: then the other hosts continue.
+    pub resumed: bool,
+}
+
+/// A host that cannot be rolled back: it is past a point of no return.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal<'s> {
+    pub host: &'s HostName,
+    pub status: HostStatus,
+    /// The step with the point of no return.
+    pub step: &'s StepPath,
+    /// The plan's sentence.
+    pub why: &'s str,
+}
+
+impl Requested {
+    /// Whether a host is to be rolled back.
+    pub fn includes(&self, host: &HostName) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(host))
+    }
+
+    /// Whether a host is to be left as it is for now.
+    pub fn leaves(&self, host: &HostName) -> bool {
+        !self.resumed && !self.includes(host)
+    }
+}
+
+impl RunState {
+    /// Whether a rollback has something to do: on a host, or because the process that worked on the
+    /// same rollback was killed before it recorded the end.
+    pub fn can_roll_back(&self, request: &Requested) -> bool {
+        let before = self.rollback.as_ref().filter(|_| self.status.is_under_way());
+        if before.is_some_and(|before| before.only == request.only) {
+            return true;
+        }
+        let mut hosts = self.hosts.iter();
+        hosts.any(|(name, host)| request.includes(name) && host.can_be_rolled_back())
+    }
+
+    /// Returns the hosts that cannot be rolled back, in the order of the run.
+    pub fn refusals(&self, request: &Requested) -> Vec<Refusal<'_>> {
+        let hosts = self.hosts.iter();
+        let hosts = hosts.filter(|(name, host)| request.includes(name) && host.is_forward());
+        let refused = hosts.filter_map(|(name, host)| {
+            let (step, why) = host.no_return.as_ref()?;
+            Some(Refusal { host: name, status: host.status, step, why })
+        });
+        refused.collect()
+    }
+
+    /// Whether a requested rollback has not started yet on a host.
+    pub fn awaits_rollback(&self, name: &HostName, host: &HostState) -> bool {
+        let is_requested = self.rollback.as_ref().is_some_and(|request| request.includes(name));
+        is_requested && host.rollback_can_start()
+    }
+}
+
+impl HostState {
+    fn is_forward(&self) -> bool {
+        matches!(self.status, HostStatus::Active | HostStatus::Succeeded | HostStatus::Failed)
+    }
+
+    /// Whether a rollback can start on it.
+    pub fn rollback_can_start(&self) -> bool {
+        self.is_forward() && self.no_return.is_none()
+    }
+
+    /// Whether a rollback can start on it, or continue.
+    pub fn can_be_rolled_back(&self) -> bool {
+        matches!(self.status, HostStatus::RollingBack | HostStatus::Stuck)
+            || self.rollback_can_start()
+    }
+
+    /// Whether anything was sent for it.
+    pub fn was_touched(&self) -> bool {
+        self.tasks.values().any(|task| !task.attempts.is_empty())
+    }
+
+    /// Whether a command of a rollback may have run for it.
+    pub fn was_undone(&self) -> bool {
+        let forward = self.forward.unwrap_or(self.tasks.len());
+        self.tasks.values().skip(forward).any(TaskState::may_have_run)
+    }
+
+    /// Whether something may have been changed for it. Commands that only read are sent too, and end
+    /// as unchanged.
+    pub fn was_changed(&self) -> bool {
+        let is_changed =
+            |task: &TaskState| task.may_have_run() && task.status != Some(TaskStatus::Unchanged);
+        self.tasks.values().any(is_changed)
+    }
+}
