@@ -57,7 +57,7 @@ struct Canvas {
     /// The columns of each line that moves, as it is on the terminal; the cursor is after the last
     /// one.
     drawn: Vec<usize>,
-    turn: usize,
+    tick: usize,
     is_paused: bool,
 }
 
@@ -77,7 +77,7 @@ impl Live {
     /// Prepares to show a run; nothing is drawn before [`Shared::paint`].
     fn on(terminal: impl TermLike + 'static, run: RunId, style: Style) -> Self {
         let canvas =
-            Canvas { terminal: Box::new(terminal), drawn: Vec::new(), turn: 0, is_paused: false };
+            Canvas { terminal: Box::new(terminal), drawn: Vec::new(), tick: 0, is_paused: false };
         Self {
             shared: Arc::new(Shared {
                 screen: Mutex::new(Screen::new(run, style)),
@@ -165,12 +165,12 @@ impl Canvas {
         if self.is_paused {
             return;
         }
-        self.turn = self.turn.wrapping_add(1);
+        self.tick = self.tick.wrapping_add(1);
         let mut screen = locked(screen);
         let frame = Frame {
             width: usize::from(self.terminal.width()),
             height: usize::from(self.terminal.height()),
-            turn: self.turn,
+            tick: self.tick,
             now: screen.is_real_time().then(|| Clock::Real.now()),
         };
         let permanent = screen.take_permanent(frame.width);

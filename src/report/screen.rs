@@ -59,7 +59,7 @@ pub(crate) struct Frame {
     /// Rows of the terminal.
     pub(crate) height: usize,
     /// The number of the picture: turns the spinner.
-    pub(crate) turn: usize,
+    pub(crate) tick: usize,
     /// The wall time, for real hosts; `None` means the time of the last event.
     pub(crate) now: Option<Timestamp>,
 }
@@ -194,7 +194,7 @@ impl Screen {
         let most = if is_wide { active.len() } else { rows };
         let mut out = vec![String::new(), self.header(now, columns)];
         for (name, host) in active.iter().take(most) {
-            out.extend(self.host(name, host, now, columns, frame.turn, is_wide));
+            out.extend(self.host(name, host, now, columns, frame.tick, is_wide));
         }
         if active.len() > most {
             let rest = format!("    and {} more active hosts", active.len() - most);
@@ -233,10 +233,10 @@ impl Screen {
         host: &HostState,
         now: Timestamp,
         columns: usize,
-        turn: usize,
+        tick: usize,
         is_wide: bool,
     ) -> Vec<String> {
-        let spinner = SPINNER[turn % SPINNER.len()];
+        let spinner = SPINNER[tick % SPINNER.len()];
         let label = pad(&clip(&printable(name.as_str()), self.host_width), self.host_width);
         let back = if host.shown_status() == HostStatus::RollingBack { "undoing " } else { "" };
         let Some(step) = host.open.last() else {

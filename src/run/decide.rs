@@ -246,7 +246,7 @@ fn next<'p>(
     }
     match walk(&plan.plan.steps, host) {
         Walk::Perform(step) => Next::Perform(step),
-        Walk::Close(step, status, why) => {
+        Walk::EndBlock(step, status, why) => {
             let failed = why.as_ref().filter(|_| !status.is_well());
             let question = failed.and_then(|why| question_behind(plan, host, step, why));
             Next::Record(match question {
@@ -284,7 +284,7 @@ fn undo<'p>(plan: &'p ResolvedPlan, name: &HostName, host: &HostState) -> Next<'
             Walk::Perform(step) => {
                 return settle_first(plan, name, host, step).unwrap_or(Next::Perform(step));
             }
-            Walk::Close(step, status, why) => {
+            Walk::EndBlock(step, status, why) => {
                 return Next::Record(closing(name, host, step, status, why));
             }
             Walk::Question(step) => {

@@ -21,16 +21,17 @@ impl Live<'_, '_> {
     }
 
     /// Connects to a host before anything is sent to it for the first time, and records its key.
+    /// Returns why the host was not reached, if it was not.
     pub(super) async fn meet(
         &self,
         host: &Host,
         through: &Guard<'_>,
-    ) -> Result<Result<(), TransportError>, JournalError> {
+    ) -> Result<Option<TransportError>, JournalError> {
         if self.state.borrow().host_keys.contains_key(&host.name) {
-            return Ok(Ok(()));
+            return Ok(None);
         }
         let reached = through.reach(host).await;
         self.keep_key(&host.name).await?;
-        Ok(reached)
+        Ok(reached.err())
     }
 }

@@ -73,13 +73,13 @@ impl Observation {
 type Snapshot = BTreeMap<(String, HostName), Result<Value, String>>;
 
 /// The names of one evaluation.
-struct Eyes<'a> {
+struct SnapshotScope<'a> {
     observer: &'a Observer<'a>,
     members: &'a Members,
     snapshot: &'a Snapshot,
 }
 
-impl Scope for Eyes<'_> {
+impl Scope for SnapshotScope<'_> {
     fn meaning(&self, name: &str) -> Result<Meaning, Stop> {
         if let Some(value) = self.observer.names.get(name) {
             return Ok(Meaning::Value(value.clone()));
@@ -149,8 +149,8 @@ impl Observer<'_> {
             let mut values: Vec<(String, serde_json::Value)> = Vec::new();
             for members in self.members_of(expression)? {
                 let snapshot = &looks.borrow().snapshot;
-                let eyes = Eyes { observer: self, members: &members, snapshot };
-                match Evaluator::new(&eyes).value(expression) {
+                let scope = SnapshotScope { observer: self, members: &members, snapshot };
+                match Evaluator::new(&scope).value(expression) {
                     Ok(value) => {
                         let value = serde_json::to_value(&value).map_err(|e| e.to_string())?;
                         values.push((place_words(&members), value));
@@ -198,8 +198,8 @@ impl Observer<'_> {
         let mut wanted = BTreeSet::new();
         let mut first = true;
         for members in &all {
-            let eyes = Eyes { observer: self, members, snapshot };
-            let evaluator = Evaluator::new(&eyes);
+            let scope = SnapshotScope { observer: self, members, snapshot };
+            let evaluator = Evaluator::new(&scope);
             let result = evaluator.truth(condition);
             let (truth, error) = match result {
                 Ok(true) => (Truth::True, None),

@@ -47,29 +47,29 @@ struct Task<'w, 'r, 'a> {
 }
 
 /// How a task ends.
-struct End {
+struct TaskEnd {
     status: TaskStatus,
     why: Option<Reason>,
     result: Option<serde_json::Value>,
 }
 
 /// What came of working on a task.
-enum Turn {
+enum Conclusion {
     /// It has ended.
-    Ended(End),
+    Ended(TaskEnd),
     /// A person is asked.
     Asked(Question),
     /// The run is to stop: it goes on here later.
     Stopped,
 }
 
-impl End {
-    fn well(status: TaskStatus) -> Turn {
-        Turn::Ended(Self { status, why: None, result: None })
+impl TaskEnd {
+    fn well(status: TaskStatus) -> Conclusion {
+        Conclusion::Ended(Self { status, why: None, result: None })
     }
 
-    fn with(status: TaskStatus, why: Reason) -> Turn {
-        Turn::Ended(Self { status, why: Some(why), result: None })
+    fn with(status: TaskStatus, why: Reason) -> Conclusion {
+        Conclusion::Ended(Self { status, why: Some(why), result: None })
     }
 }
 
@@ -82,9 +82,9 @@ pub(super) async fn perform<'r>(
     let bound = patience::bound(&live.run.plan.plan, at);
     let guard = Guard::new(live.run.transport, host).connecting_within(bound);
     let task = Task::at(live, host, at, &guard);
-    let turn = task.turn().await?;
+    let conclusion = task.work().await?;
     task.note_spent().await?;
-    task.rest_at(turn).await
+    task.rest_with(conclusion).await
 }
 
 impl<'w, 'r, 'a> Task<'w, 'r, 'a> {
@@ -147,7 +147,7 @@ impl Task<'_, '_, '_> {
     }
 
     /// Records that a block is begun, and how long it may take.
-    async fn begin_block(&self) -> Result<Turn, JournalError> {
+    async fn begin_block(&self) -> Result<Conclusion, JournalError> {
         let own = self.step.timeout.as_ref().map(|own| self.length(own));
         let own = match own.transpose() {
             Ok(own) => own,
@@ -155,7 +155,7 @@ impl Task<'_, '_, '_> {
         };
         let timeout = own.into_iter().chain(self.rest()).min();
         self.note(TaskEvent::Started { items: None, timeout }).await?;
-        Ok(Turn::Stopped)
+        Ok(Conclusion::Stopped)
     }
 
     fn length(&self, late: &Late<Duration>) -> Result<Duration, Reason> {
@@ -183,7 +183,7 @@ impl Task<'_, '_, '_> {
         }
     }
 
-    async fn turn(&self) -> Result<Turn, JournalError> {
+    async fn work(&self) -> Result<Conclusion, JournalError> {
         if let Some(for_each) = self.step.for_each.as_ref().filter(|_| self.at.is_whole()) {
             return self.list_items(for_each).await;
         }
@@ -199,14 +199,14 @@ impl Task<'_, '_, '_> {
                 match seen.truth() {
                     Truth::True => {}
                     Truth::False => {
-                        return Ok(End::with(
+                        return Ok(TaskEnd::with(
                             TaskStatus::Skipped,
                             seen.reason("its `when` is false"),
                         ));
                     }
                     Truth::Unknown => {
-                        if let Some(turn) = self.answered() {
-                            return Ok(turn);
+                        if let Some(conclusion) = self.answered() {
+                            return Ok(conclusion);
                         }
                         let why = seen.reason("its `when` is unknown");
                         return Ok(self.failed(TaskStatus::Failed, why));
@@ -218,14 +218,14 @@ impl Task<'_, '_, '_> {
                 self.begin(None).await?;
             }
         }
-        if let Some(turn) = self.answered() {
-            return Ok(turn);
+        if let Some(conclusion) = self.answered() {
+            return Ok(conclusion);
         }
         // An effect that is seen done requires nothing any more: it looks for itself.
         if !matches!(self.step.action, Action::Effect(_))
-            && let Some(turn) = self.lacks().await
+            && let Some(conclusion) = self.lacks().await
         {
-            return Ok(turn);
+            return Ok(conclusion);
         }
         match &self.step.action {
             Action::Block { .. } => self.begin_block().await,
@@ -243,7 +243,7 @@ impl Task<'_, '_, '_> {
     }
 
     /// Looks whether what the step requires does not hold; then the task has failed.
-    async fn lacks(&self) -> Option<Turn> {
+    async fn lacks(&self) -> Option<Conclusion> {
         if self.step.requires.is_empty() {
             return None;
         }
@@ -257,7 +257,7 @@ impl Task<'_, '_, '_> {
     }
 
     /// Acts upon an answer that ends the task.
-    fn answered(&self) -> Option<Turn> {
+    fn answered(&self) -> Option<Conclusion> {
         let state = self.state();
         let (answer, reason) = state.answer?;
         let mut why = state.why.unwrap_or_default();
@@ -268,7 +268,7 @@ impl Task<'_, '_, '_> {
                 "" => answered,
                 text => format!("{text}; {answered}"),
             };
-            Some(End::with(status, why.clone()))
+            Some(TaskEnd::with(status, why.clone()))
         };
         match answer {
             Answer::Approve => end(TaskStatus::Unchanged, "approved"),
@@ -276,11 +276,11 @@ impl Task<'_, '_, '_> {
             Answer::Skip => end(TaskStatus::Skipped, "skipped"),
             Answer::Done => end(TaskStatus::Changed, "marked as done"),
             Answer::Fail => match end(TaskStatus::Failed, "failed")? {
-                Turn::Ended(end) => {
+                Conclusion::Ended(end) => {
                     let result = self.failed_result(self.recorded_output().as_ref());
-                    Some(Turn::Ended(End { result, ..end }))
+                    Some(Conclusion::Ended(TaskEnd { result, ..end }))
                 }
-                turn => Some(turn),
+                conclusion => Some(conclusion),
             },
             Answer::Reject => end(TaskStatus::Failed, "rejected"),
             Answer::Wait | Answer::Retry | Answer::NotDone => None,
@@ -289,16 +289,16 @@ impl Task<'_, '_, '_> {
 
     /// Ends a task that failed, or asks a person about it where the plan holds. Where the run is to
     /// stop, nothing fails: a resume looks again.
-    fn failed(&self, status: TaskStatus, why: Reason) -> Turn {
+    fn failed(&self, status: TaskStatus, why: Reason) -> Conclusion {
         if self.is_halted() {
-            return Turn::Stopped;
+            return Conclusion::Stopped;
         }
         if self.asks_on_failure() {
             let text = format!("{}: {}. What now?", self.title(), why.text);
             let answers = vec![Answer::Retry, Answer::Skip, Answer::Fail];
-            return Turn::Asked(Question { text, why, answers });
+            return Conclusion::Asked(Question { text, why, answers });
         }
-        End::with(status, why)
+        TaskEnd::with(status, why)
     }
 
     /// Whether a failure here leads to a question, and one may be asked.
@@ -310,18 +310,18 @@ impl Task<'_, '_, '_> {
     }
 
     /// Records where the task has come to, or what keeps the run from its host.
-    async fn rest_at(&self, turn: Turn) -> Result<(), JournalError> {
+    async fn rest_with(&self, conclusion: Conclusion) -> Result<(), JournalError> {
         match self.guard.met() {
             Some(error) => self.live.note(HostEvent::blocked(&error).of(self.host)).await,
-            None => self.conclude(turn).await,
+            None => self.conclude(conclusion).await,
         }
     }
 
-    async fn conclude(&self, turn: Turn) -> Result<(), JournalError> {
-        match turn {
-            Turn::Stopped => Ok(()),
-            Turn::Asked(question) => self.note(TaskEvent::QuestionAsked { question }).await,
-            Turn::Ended(End { status, why, result }) => {
+    async fn conclude(&self, conclusion: Conclusion) -> Result<(), JournalError> {
+        match conclusion {
+            Conclusion::Stopped => Ok(()),
+            Conclusion::Asked(question) => self.note(TaskEvent::QuestionAsked { question }).await,
+            Conclusion::Ended(TaskEnd { status, why, result }) => {
                 // Kept first: a crash between the two must not make it possible to undo.
                 if let Some(why) = self.step.point_of_no_return.clone()
                     && !self.at.is_item()
@@ -335,22 +335,22 @@ impl Task<'_, '_, '_> {
         }
     }
 
-    async fn assert(&self, claims: &[Claim], within: &Late<Duration>) -> Turn {
+    async fn assert(&self, claims: &[Claim], within: &Late<Duration>) -> Conclusion {
         let within = match self.length(within) {
             Ok(within) => within,
             Err(why) => return self.failed(TaskStatus::Failed, why),
         };
         let seen = self.look_until(within, || async { self.observer().claims(claims).await }).await;
         if seen.holds() {
-            return End::with(TaskStatus::Unchanged, seen.reason("all checks passed"));
+            return TaskEnd::with(TaskStatus::Unchanged, seen.reason("all checks passed"));
         }
         let (status, why) = self.or_out_of_time(TaskStatus::Failed, seen.reason("a check failed"));
         self.failed(status, why)
     }
 
-    fn approve(&self, text: &crate::template::Template) -> Turn {
+    fn approve(&self, text: &crate::template::Template) -> Conclusion {
         match text.render(Mode::Text, &self.names) {
-            Ok(text) => Turn::Asked(Question {
+            Ok(text) => Conclusion::Asked(Question {
                 text: text.trim_end().to_owned(),
                 why: Reason::default(),
                 answers: vec![Answer::Approve, Answer::Reject],
@@ -365,7 +365,7 @@ impl Task<'_, '_, '_> {
     async fn set(
         &self,
         values: &[(String, std::rc::Rc<crate::template::expression::Expression>)],
-    ) -> Turn {
+    ) -> Conclusion {
         let mut result = serde_json::Map::new();
         for (name, expression) in values {
             match self.observer().value(expression).await {
@@ -379,7 +379,7 @@ impl Task<'_, '_, '_> {
             }
         }
         let result = Some(result.into());
-        Turn::Ended(End { status: TaskStatus::Unchanged, why: None, result })
+        Conclusion::Ended(TaskEnd { status: TaskStatus::Unchanged, why: None, result })
     }
 
     /// Looks until what is looked for holds, or `within` has passed, or the time of a block around;

@@ -134,7 +134,7 @@ fn an_ended_run_with_every_host_past_the_point_is_not_told_to_resume() {
     assert!(!said.contains("planrun resume"), "{said}");
     // Nor is a rollback advised where a resume is asked for.
     let resumed = planrun.run(&["resume", "last"]);
-    resumed.exits(2).says("nothing can be undone");
+    resumed.exits(2).says("past its point of no return is not rolled back");
     assert!(!resumed.stderr.contains("planrun rollback"));
 }
 

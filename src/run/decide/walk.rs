@@ -21,7 +21,7 @@ pub(super) enum Walk<'p> {
     /// A step is to be worked on.
     Perform(StepRef<'p>),
     /// A block, or a `for_each`, has come to its end.
-    Close(StepRef<'p>, TaskStatus, Option<Reason>),
+    EndBlock(StepRef<'p>, TaskStatus, Option<Reason>),
     /// A person has not answered.
     Question(StepRef<'p>),
     /// All is done.
@@ -118,7 +118,7 @@ fn is_ended_by(task: &TaskState) -> bool {
 fn walk_items<'p>(whole: StepRef<'p>, of: usize, reached: usize, host: &HostState) -> Walk<'p> {
     if of == 0 {
         let why = reason("its list of items is empty");
-        return Walk::Close(whole, TaskStatus::Skipped, Some(why));
+        return Walk::EndBlock(whole, TaskStatus::Skipped, Some(why));
     }
     for number in reached.max(1)..=of {
         let item = whole.at_item(number);
@@ -126,13 +126,13 @@ fn walk_items<'p>(whole: StepRef<'p>, of: usize, reached: usize, host: &HostStat
             Walk::Done => {}
             Walk::Failed(_) => {
                 let status = status_of(item, host).unwrap_or(TaskStatus::Failed);
-                return Walk::Close(whole, status, Some(reason_of(item, host)));
+                return Walk::EndBlock(whole, status, Some(reason_of(item, host)));
             }
             other => return other,
         }
     }
     let items = (1..=of).map(|number| whole.at_item(number));
-    Walk::Close(whole, status_of_all(items, host), None)
+    Walk::EndBlock(whole, status_of_all(items, host), None)
 }
 
 fn walk_block<'p>(
@@ -145,7 +145,7 @@ fn walk_block<'p>(
     let inner = |steps: &'p [Step]| steps.iter().map(move |step| block.inner(step));
     let part = |step| block.inner(step);
     let failed = match walk_all(steps, &task.passed.steps, part, host) {
-        Walk::Done => return Walk::Close(block, status_of_all(inner(steps), host), None),
+        Walk::Done => return Walk::EndBlock(block, status_of_all(inner(steps), host), None),
         Walk::Failed(_) if another_round(block, host) => return Walk::Perform(block),
         Walk::Failed(part) => part,
         other => return other,
@@ -156,16 +156,16 @@ fn walk_block<'p>(
     }
     if rescue.is_empty() {
         let status = status_of(failed, host).unwrap_or(TaskStatus::Failed);
-        return Walk::Close(block, status, Some(why));
+        return Walk::EndBlock(block, status, Some(why));
     }
     match walk_all(rescue, &task.passed.rescue, part, host) {
         Walk::Done => {
             why.text = format!("rescued: {}", why.text);
-            Walk::Close(block, TaskStatus::Changed, Some(why))
+            Walk::EndBlock(block, TaskStatus::Changed, Some(why))
         }
         Walk::Failed(in_rescue) => {
             let why = reason_of(in_rescue, host);
-            Walk::Close(block, TaskStatus::Failed, Some(why))
+            Walk::EndBlock(block, TaskStatus::Failed, Some(why))
         }
         other => other,
     }

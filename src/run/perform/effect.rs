@@ -33,7 +33,7 @@ use crate::plan::{Effect, OnUnknown, Place};
 use crate::run::decide::{Facts, Move, Observed, Policy};
 use crate::run::perform::effect::in_place::IN_PLACE;
 use crate::run::perform::effect::judge::Judgement;
-use crate::run::perform::{End, Task, Turn};
+use crate::run::perform::{Conclusion, Task, TaskEnd};
 use crate::run::{decide, render};
 use crate::transport::{AttemptId, Output, Transport as _, TransportError};
 
@@ -54,9 +54,29 @@ struct Work<'p> {
     judgement: Option<Judgement>,
 }
 
+/// An attempt that was made.
+struct Sent {
+    /// How long it might have taken, without the timeouts of the blocks around.
+    limit: Duration,
+    result: Result<Output, TransportError>,
+}
+
+/// Why no attempt was made.
+enum SendError {
+    Journal(JournalError),
+    /// There is no host, or no command.
+    Impossible(String),
+}
+
+impl From<JournalError> for SendError {
+    fn from(error: JournalError) -> Self {
+        Self::Journal(error)
+    }
+}
+
 impl Task<'_, '_, '_> {
     /// Does what [`decide::next_move`] says, until the step ends, asks, or is stopped.
-    pub(super) async fn effect(&self, effect: &Effect) -> Result<Turn, JournalError> {
+    pub(super) async fn effect(&self, effect: &Effect) -> Result<Conclusion, JournalError> {
         let mut work = Work {
             effect,
             before: self.state().attempts.len(),
@@ -68,12 +88,12 @@ impl Task<'_, '_, '_> {
         };
         loop {
             if self.is_blocked() {
-                return Ok(Turn::Stopped);
+                return Ok(Conclusion::Stopped);
             }
             let next = decide::next_move(&self.facts(&work));
             tracing::trace!(task = %self.id, ?next, "next move");
-            let turn = match next {
-                Move::Stop => Some(Turn::Stopped),
+            let conclusion = match next {
+                Move::Stop => Some(Conclusion::Stopped),
                 Move::Settle => {
                     work.host_asked = true;
                     work.output = self.settle_last().await?;
@@ -85,13 +105,13 @@ impl Task<'_, '_, '_> {
                 }
                 Move::Send => self.send(&mut work).await?,
                 Move::Delay => match self.before_again(&work).await {
-                    Some(turn) => Some(turn),
+                    Some(conclusion) => Some(conclusion),
                     None => self.send(&mut work).await?,
                 },
                 Move::Done | Move::Fail | Move::Unknown => Some(self.concluded(next, &work)),
             };
-            if let Some(turn) = turn {
-                return Ok(turn);
+            if let Some(conclusion) = conclusion {
+                return Ok(conclusion);
             }
         }
     }
@@ -177,10 +197,10 @@ impl Task<'_, '_, '_> {
     }
 
     /// How the step ends, from what was observed.
-    fn concluded(&self, next: Move, work: &Work<'_>) -> Turn {
+    fn concluded(&self, next: Move, work: &Work<'_>) -> Conclusion {
         let (status, why) = match work.judgement.clone() {
             Some(Judgement::Done(status, why, result)) => {
-                return Turn::Ended(End { status, why: Some(why), result });
+                return Conclusion::Ended(TaskEnd { status, why: Some(why), result });
             }
             Some(Judgement::NotDone(status, why)) => (status, why),
             Some(Judgement::InDoubt(why)) => (TaskStatus::Failed, why),
@@ -191,10 +211,11 @@ impl Task<'_, '_, '_> {
         }
         let (status, why) = self.or_out_of_time(status, why);
         match self.failed(status, why) {
-            Turn::Ended(end) => {
-                Turn::Ended(End { result: self.failed_result(work.output.as_ref()), ..end })
-            }
-            turn => turn,
+            Conclusion::Ended(end) => Conclusion::Ended(TaskEnd {
+                result: self.failed_result(work.output.as_ref()),
+                ..end
+            }),
+            conclusion => conclusion,
         }
     }
 
@@ -211,7 +232,7 @@ impl Task<'_, '_, '_> {
     }
 
     /// Waits before another attempt, and looks once more whether it is needed.
-    async fn before_again(&self, work: &Work<'_>) -> Option<Turn> {
+    async fn before_again(&self, work: &Work<'_>) -> Option<Conclusion> {
         let effect = work.effect;
         let why = work.judgement.as_ref().map(Judgement::why).unwrap_or_default();
         let tried = self.facts(work).tried;
@@ -227,13 +248,13 @@ impl Task<'_, '_, '_> {
             why: why.text.clone(),
         });
         if self.sleep(self.capped(delay)).await {
-            return Some(Turn::Stopped);
+            return Some(Conclusion::Stopped);
         }
         if let Some(done_when) = &effect.done_when {
             let seen = self.observer().condition(done_when).await;
             if seen.truth() == Truth::True {
                 let why = seen.reason("an earlier attempt took effect");
-                return Some(End::with(TaskStatus::Changed, why));
+                return Some(TaskEnd::with(TaskStatus::Changed, why));
             }
         }
         self.time_is_up()?;
@@ -242,25 +263,28 @@ impl Task<'_, '_, '_> {
     }
 
     /// Sends it, where what is required holds and time is left; else says how the step ends.
-    async fn send(&self, work: &mut Work<'_>) -> Result<Option<Turn>, JournalError> {
+    async fn send(&self, work: &mut Work<'_>) -> Result<Option<Conclusion>, JournalError> {
         if !std::mem::replace(&mut work.required, true) {
-            if let Some(turn) = self.blocks_lack().await? {
-                return Ok(Some(turn));
+            if let Some(conclusion) = self.blocks_lack().await? {
+                return Ok(Some(conclusion));
             }
-            if let Some(turn) = self.lacks().await {
-                return Ok(Some(turn));
+            if let Some(conclusion) = self.lacks().await {
+                return Ok(Some(conclusion));
             }
         }
         // What was looked at may have taken all the time there was, or the operator's patience.
         if self.is_halted() {
-            return Ok(Some(Turn::Stopped));
+            return Ok(Some(Conclusion::Stopped));
         }
         if let Some(over) = self.time_is_up() {
             return Ok(Some(self.failed(TaskStatus::TimedOut, Self::not_begun(&over))));
         }
-        work.output = match self.deliver(work.effect).await? {
+        work.output = match self.deliver(work.effect).await {
             Ok(output) => output,
-            Err(why) => return Ok(Some(self.failed(TaskStatus::Failed, why))),
+            Err(SendError::Journal(error)) => return Err(error),
+            Err(SendError::Impossible(why)) => {
+                return Ok(Some(self.failed(TaskStatus::Failed, Reason::of(why))));
+            }
         };
         let last = self.state().attempts.pop();
         work.refused += usize::from(last.is_some_and(|last| last.last() == Last::NotSent));
@@ -269,73 +293,54 @@ impl Task<'_, '_, '_> {
         Ok(None)
     }
 
-    /// Sends one attempt, and returns what it printed, where that is known. `Err` where it could not
-    /// even be made. A host that cannot be reached is tried again, members of a group in turn, for as
-    /// long as the attempt might have taken: nothing was sent, so nothing can be doubled.
-    async fn deliver(
-        &self,
-        effect: &Effect,
-    ) -> Result<Result<Option<Output>, Reason>, JournalError> {
+    /// Sends one attempt, and returns its output if it ended. A host that cannot be reached is tried
+    /// again for as long as the attempt might have taken, each member of a group after the other:
+    /// nothing was sent, so nothing can run twice.
+    async fn deliver(&self, effect: &Effect) -> Result<Option<Output>, SendError> {
         let clock = &self.live.run.clock;
         let begin = clock.monotonic();
         let mut pause = Duration::from_secs(1);
         let attempts = self.state().attempts;
-        let mut turn = attempts.iter().filter(|one| one.last() != Last::NeverStarted).count();
+        let mut tried = attempts.iter().filter(|one| one.last() != Last::NeverStarted).count();
         loop {
-            let members = match self.members(effect) {
-                Ok(members) => members,
-                Err(text) => {
-                    return Ok(Err(Reason::of(text)));
-                }
-            };
-            let on = &members[turn % members.len()];
-            let (limit, result) = match self.attempt(effect, on).await? {
-                Ok(sent) => sent,
-                Err(why) => return Ok(Err(why)),
-            };
+            let members = self.members(effect)?;
+            let on = &members[tried % members.len()];
+            let Sent { limit, result } = self.attempt(effect, on).await?;
             let may_go_on = clock.monotonic().saturating_sub(begin) < self.reconnect_for(limit)
                 && self.time_is_up().is_none()
                 && !self.is_halted();
             match result {
-                Ok(output) => return Ok(Ok(Some(output))),
+                Ok(output) => return Ok(Some(output)),
                 Err(TransportError::Unreachable { why, .. }) if may_go_on => {
                     let away = clock.monotonic().saturating_sub(begin);
                     self.tell_away(on, why, away, self.reconnect_for(limit));
-                    turn += 1;
-                    // Another member is tried at once; only a full round is followed by a pause.
-                    if turn.is_multiple_of(members.len()) {
+                    tried += 1;
+                    // Another member is tried at once; a pause follows when all were tried.
+                    if tried.is_multiple_of(members.len()) {
                         if self.sleep(self.capped(pause)).await {
-                            return Ok(Ok(None));
+                            return Ok(None);
                         }
                         pause = (pause * 2).min(Duration::from_secs(15));
                     }
                 }
-                Err(_) => return Ok(Ok(None)),
+                Err(_) => return Ok(None),
             }
         }
     }
 
-    /// Makes one attempt on one host: intent, effect, outcome. Returns how long it might have taken,
-    /// were it not for the blocks around, with what came of it.
-    async fn attempt(
-        &self,
-        effect: &Effect,
-        on: &HostName,
-    ) -> Result<Result<(Duration, Result<Output, TransportError>), Reason>, JournalError> {
+    /// Makes one attempt on one host: intent, effect, outcome.
+    async fn attempt(&self, effect: &Effect, on: &HostName) -> Result<Sent, SendError> {
         let run = self.live.run;
-        let fail = |text: String| Ok(Err(Reason::of(text)));
         let Some(host) = run.plan.inventory.host(on) else {
-            return fail(format!("{on} is not in the inventory"));
+            return Err(SendError::Impossible(format!("{on} is not in the inventory")));
         };
         let step = format!("{}/{}", run.plan.plan.name, self.id.step);
         let spec = &effect.command;
         let command = render::command(spec, &self.names, self.host, host, run.plan, step);
-        let mut command = match command {
-            Ok(command) => command,
-            Err(text) => return fail(format!("cannot build its command: {text}")),
-        };
-        let patience = command.timeout;
-        command.timeout = self.capped(patience);
+        let mut command = command
+            .map_err(|why| SendError::Impossible(format!("cannot build its command: {why}")))?;
+        let limit = command.timeout;
+        command.timeout = self.capped(limit);
         let met = self.live.meet(host, self.guard).await?;
         let ordinal = u32::try_from(self.state().attempts.len() + 1).unwrap_or(u32::MAX);
         let attempt = self.attempt_id(ordinal);
@@ -348,8 +353,8 @@ impl Task<'_, '_, '_> {
         })
         .await?;
         let result = match met {
-            Ok(()) => self.guard.attempt(host, &attempt, &command).await,
-            Err(error) => Err(error),
+            None => self.guard.attempt(host, &attempt, &command).await,
+            Some(error) => Err(error),
         };
         let outcome = match &result {
             Ok(output) => Some(kept::ended(output)),
@@ -360,7 +365,7 @@ impl Task<'_, '_, '_> {
         if let Some(outcome) = outcome {
             self.note(TaskEvent::AttemptEnded { attempt, outcome }).await?;
         }
-        Ok(Ok((patience, result)))
+        Ok(Sent { limit, result })
     }
 
     /// Names an attempt: the same for everyone who computes it.
@@ -371,7 +376,7 @@ impl Task<'_, '_, '_> {
         AttemptId(format!("{run}-{}", hex::encode(&digest[..12])))
     }
 
-    fn members(&self, effect: &Effect) -> Result<Vec<HostName>, String> {
+    fn members(&self, effect: &Effect) -> Result<Vec<HostName>, SendError> {
         let inventory = &self.live.run.plan.inventory;
         let members = match &effect.place {
             Place::Here => vec![self.host.clone()],
@@ -379,19 +384,22 @@ impl Task<'_, '_, '_> {
                 inventory.members(name).unwrap_or_default()
             }
         };
-        if members.is_empty() { Err("there is no host to run it on".into()) } else { Ok(members) }
+        if members.is_empty() {
+            return Err(SendError::Impossible("there is no host to run it on".into()));
+        }
+        Ok(members)
     }
 
     /// Ends a task of which it cannot be told whether it came about, or asks.
-    fn unknown(&self, why: Reason) -> Turn {
+    fn unknown(&self, why: Reason) -> Conclusion {
         if self.is_halted() {
-            return Turn::Stopped;
+            return Conclusion::Stopped;
         }
         if self.step.on_unknown == OnUnknown::Ask && self.may_stop() {
             let text = format!("{}: did it take effect? {}", self.title(), why.text);
             let answers = vec![Answer::Done, Answer::NotDone, Answer::Retry, Answer::Fail];
-            return Turn::Asked(Question { text, why, answers });
+            return Conclusion::Asked(Question { text, why, answers });
         }
-        End::with(TaskStatus::Unknown, why)
+        TaskEnd::with(TaskStatus::Unknown, why)
     }
 }

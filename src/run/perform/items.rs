@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::event::{JournalError, Reason, TaskStatus};
 use crate::plan::{ForEach, ItemList, WrittenItem};
-use crate::run::perform::{Task, Turn};
+use crate::run::perform::{Conclusion, Task};
 use crate::template::{Mode, Template};
 
 /// The most items of a step.
@@ -17,9 +17,9 @@ const MAX_SHOWN: usize = 60;
 
 impl Task<'_, '_, '_> {
     /// Works out the items and records them. What is done for each is up to the walk.
-    pub(super) async fn list_items(&self, for_each: &ForEach) -> Result<Turn, JournalError> {
-        if let Some(turn) = self.answered() {
-            return Ok(turn);
+    pub(super) async fn list_items(&self, for_each: &ForEach) -> Result<Conclusion, JournalError> {
+        if let Some(conclusion) = self.answered() {
+            return Ok(conclusion);
         }
         let items = match &for_each.list {
             ItemList::Written(items) => self.written(items).await,
@@ -28,7 +28,7 @@ impl Task<'_, '_, '_> {
         let text = match items {
             Ok(items) if items.len() <= MAX_ITEMS => {
                 self.begin(Some(items)).await?;
-                return Ok(Turn::Stopped);
+                return Ok(Conclusion::Stopped);
             }
             Ok(items) => {
                 format!("`for_each` has {} items; the maximum is {MAX_ITEMS}", items.len())

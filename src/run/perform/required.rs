@@ -9,37 +9,37 @@
 
 use crate::event::{JournalError, TaskEvent, TaskStatus};
 use crate::run::decide;
-use crate::run::perform::{End, Task, Turn};
+use crate::run::perform::{Conclusion, Task, TaskEnd};
 use crate::run::step_ref::StepRef;
 
 impl<'r> Task<'_, 'r, '_> {
     /// Looks whether what a block around requires does not hold any more; then the block has
     /// failed, or a person is asked about it.
-    pub(super) async fn blocks_lack(&self) -> Result<Option<Turn>, JournalError> {
+    pub(super) async fn blocks_lack(&self) -> Result<Option<Conclusion>, JournalError> {
         let blocks = self.blocks_to_look_at();
         for at in blocks {
             let block = Task::at(self.live, self.host, at, self.guard);
             let seen = block.observer().claims(&at.step.requires).await;
             if self.is_blocked() {
-                return Ok(Some(Turn::Stopped));
+                return Ok(Some(Conclusion::Stopped));
             }
             if seen.holds() {
                 block.note(TaskEvent::RequirementsPassed).await?;
                 continue;
             }
             let text = "a check in `requires` no longer passes; nothing more was sent";
-            let turn = block.failed(TaskStatus::Failed, seen.reason(text));
-            let is_asked = matches!(turn, Turn::Asked(_));
+            let conclusion = block.failed(TaskStatus::Failed, seen.reason(text));
+            let is_asked = matches!(conclusion, Conclusion::Asked(_));
             // The block first: after a crash between the two no rescue of it is entered.
-            block.conclude(turn).await?;
+            block.conclude(conclusion).await?;
             if is_asked {
-                return Ok(Some(Turn::Stopped));
+                return Ok(Some(Conclusion::Stopped));
             }
             let text = format!(
                 "a check in `requires` of `{}` no longer passes; nothing was sent",
                 block.title()
             );
-            return Ok(Some(End::with(TaskStatus::Failed, seen.reason(text))));
+            return Ok(Some(TaskEnd::with(TaskStatus::Failed, seen.reason(text))));
         }
         Ok(None)
     }

@@ -9,16 +9,16 @@ use crate::event::{JournalError, Progress, TaskEvent, TaskStatus};
 use crate::plan::Retry;
 use crate::run::decide;
 use crate::run::perform::wait::TICK;
-use crate::run::perform::{Task, Turn};
+use crate::run::perform::{Conclusion, Task};
 
 /// Shortest time between two rounds: so that one which is recorded is told from one which is over.
 const LEAST_DELAY: Duration = Duration::from_millis(1);
 
 impl Task<'_, '_, '_> {
     /// Records the next round of a block, if that is not done yet, and waits until it may begin.
-    pub(super) async fn another_round(&self, rounds: &Retry) -> Result<Turn, JournalError> {
-        if let Some(turn) = self.answered() {
-            return Ok(turn);
+    pub(super) async fn another_round(&self, rounds: &Retry) -> Result<Conclusion, JournalError> {
+        if let Some(conclusion) = self.answered() {
+            return Ok(conclusion);
         }
         let state = self.state();
         if state.waited >= state.delay {
@@ -28,7 +28,7 @@ impl Task<'_, '_, '_> {
             };
             if self.rest().is_some_and(|rest| rest <= delay) {
                 self.give_up_rest();
-                return Ok(Turn::Stopped);
+                return Ok(Conclusion::Stopped);
             }
             self.record_round(state.round.max(1) + 1, rounds.attempts, delay).await?;
         }
@@ -42,7 +42,7 @@ impl Task<'_, '_, '_> {
             let waited = passed();
             // Less was left than when the round was recorded: a resume counts what was not.
             if !stopped && waited < state.delay && self.time_is_up().is_some() {
-                return Ok(Turn::Stopped);
+                return Ok(Conclusion::Stopped);
             }
             // The round begins with the record that its time has come: what the block requires is
             // looked at before that.
@@ -56,7 +56,7 @@ impl Task<'_, '_, '_> {
             self.note(TaskEvent::WaitTicked { waited }).await?;
             self.note_spent().await?;
             if stopped || waited >= state.delay {
-                return Ok(Turn::Stopped);
+                return Ok(Conclusion::Stopped);
             }
         }
     }

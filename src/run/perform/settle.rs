@@ -16,7 +16,7 @@ use crate::plan::Action;
 use crate::run::Live;
 use crate::run::guard::Guard;
 use crate::run::perform::effect::kept::ended;
-use crate::run::perform::{Task, Turn, patience};
+use crate::run::perform::{Conclusion, Task, patience};
 use crate::run::step_ref::StepRef;
 use crate::transport::{Exit, Output, Recovered, Transport as _};
 
@@ -35,12 +35,12 @@ pub(in crate::run) async fn settle<'r>(
     for attempt in task.state().attempts.iter().filter(|attempt| attempt.may_be_running()) {
         task.settle(attempt).await?;
     }
-    let turn = if task.is_halted() || !task.state().is_in_doubt() {
-        Turn::Stopped
+    let conclusion = if task.is_halted() || !task.state().is_in_doubt() {
+        Conclusion::Stopped
     } else {
         task.ask_whether_to_go_on()
     };
-    task.rest_at(turn).await
+    task.rest_with(conclusion).await
 }
 
 impl Task<'_, '_, '_> {
@@ -152,7 +152,7 @@ impl Task<'_, '_, '_> {
     }
 
     /// Asks the operator whether a host is rolled back although something may still be running.
-    fn ask_whether_to_go_on(&self) -> Turn {
+    fn ask_whether_to_go_on(&self) -> Conclusion {
         let attempts = self.state().attempts;
         let running = attempts.iter().filter(|attempt| attempt.may_be_running());
         let on: Vec<&str> = running.clone().map(|attempt| attempt.on.as_str()).collect();
@@ -161,7 +161,7 @@ impl Task<'_, '_, '_> {
             _ => None,
         });
         let text = whys.collect::<Vec<_>>().join("; ");
-        Turn::Asked(Question {
+        Conclusion::Asked(Question {
             text: format!(
                 "{} may still be running on {}. Roll back anyway?",
                 self.title(),

@@ -10,7 +10,7 @@ use crate::event::{
     Answer, JournalError, Progress, Question, Reason, Seen, TaskEvent, TaskStatus, Truth,
 };
 use crate::plan::{Late, OnTimeout, Wait};
-use crate::run::perform::{End, Task, Turn};
+use crate::run::perform::{Conclusion, Task, TaskEnd};
 use crate::run::render;
 use crate::template::expression::Expression;
 
@@ -28,7 +28,7 @@ struct Measures<'p> {
 }
 
 impl Task<'_, '_, '_> {
-    pub(super) async fn wait(&self, wait: &Wait) -> Result<Turn, JournalError> {
+    pub(super) async fn wait(&self, wait: &Wait) -> Result<Conclusion, JournalError> {
         match self.measures(wait) {
             Ok(measures) => self.wait_for(&measures).await,
             Err(why) => Ok(self.failed(TaskStatus::Failed, why)),
@@ -60,7 +60,7 @@ impl Task<'_, '_, '_> {
         })
     }
 
-    async fn wait_for(&self, measures: &Measures<'_>) -> Result<Turn, JournalError> {
+    async fn wait_for(&self, measures: &Measures<'_>) -> Result<Conclusion, JournalError> {
         let clock = &self.live.run.clock;
         let begin = clock.monotonic();
         let counted = self.state().waited;
@@ -76,7 +76,7 @@ impl Task<'_, '_, '_> {
                 Some(until) => self.observer().condition(until).await.seen.into_iter().next(),
             };
             if self.is_blocked() {
-                return Ok(Turn::Stopped);
+                return Ok(Conclusion::Stopped);
             }
             let waited = counted + clock.monotonic().saturating_sub(begin);
             let holds = seen.as_ref().is_none_or(|seen| seen.truth == Truth::True);
@@ -107,7 +107,7 @@ impl Task<'_, '_, '_> {
                 self.note_spent().await?;
             }
             if stopped {
-                return Ok(Turn::Stopped);
+                return Ok(Conclusion::Stopped);
             }
         }
     }
@@ -142,7 +142,7 @@ impl Task<'_, '_, '_> {
         waited: Duration,
         seen: Option<Seen>,
         over: &str,
-    ) -> Turn {
+    ) -> Conclusion {
         let waited = crate::duration::show(Duration::from_secs(waited.as_secs()));
         let wanted = crate::duration::show(measures.timeout);
         let text = format!("{} after {waited} of {wanted}; {over}", still(seen.as_ref()));
@@ -150,7 +150,7 @@ impl Task<'_, '_, '_> {
         self.failed(TaskStatus::TimedOut, why)
     }
 
-    fn timed_out(&self, measures: &Measures<'_>, seen: Option<Seen>) -> Turn {
+    fn timed_out(&self, measures: &Measures<'_>, seen: Option<Seen>) -> Conclusion {
         let timeout = crate::duration::show(measures.timeout);
         let text = format!("{} after {timeout}", still(seen.as_ref()));
         let why = Reason { text, seen: seen.into_iter().collect() };
@@ -158,9 +158,9 @@ impl Task<'_, '_, '_> {
             OnTimeout::Fail => self.failed(TaskStatus::TimedOut, why),
             OnTimeout::Continue => {
                 let text = format!("{}; the plan continues", why.text);
-                End::with(TaskStatus::Unchanged, Reason { text, ..why })
+                TaskEnd::with(TaskStatus::Unchanged, Reason { text, ..why })
             }
-            OnTimeout::Ask => Turn::Asked(Question {
+            OnTimeout::Ask => Conclusion::Asked(Question {
                 text: format!("{}: {}. Continue anyway?", self.title(), why.text),
                 why,
                 answers: vec![Answer::Continue, Answer::Wait, Answer::Fail],
@@ -179,12 +179,12 @@ fn still(seen: Option<&Seen>) -> &'static str {
     }
 }
 
-fn held(measures: &Measures<'_>, seen: Option<Seen>) -> Turn {
+fn held(measures: &Measures<'_>, seen: Option<Seen>) -> Conclusion {
     match (measures.until, seen) {
-        (Some(_), Some(seen)) => End::with(
+        (Some(_), Some(seen)) => TaskEnd::with(
             TaskStatus::Unchanged,
             Reason { text: "condition is true".into(), seen: vec![seen] },
         ),
-        _ => End::well(TaskStatus::Unchanged),
+        _ => TaskEnd::well(TaskStatus::Unchanged),
     }
 }
