@@ -107,7 +107,7 @@ fn read(
             }
             Err(error) => {
                 let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
-                let fault = slips::syntax(text, id, at, error.info());
+                let fault = slips::syntax(text, id, at, &error);
                 // That one has all of them that matter.
                 if fault.code != lookalike::CODE {
                     builder.report_odd();

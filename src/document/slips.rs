@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use granit_parser::Parser;
+use granit_parser::{ErrorKind, Parser, ScanError};
 
 use crate::diagnostic::{Code, Diagnostic, Edit};
 use crate::document::lookalike::Lookalike;
@@ -44,17 +44,17 @@ const TABS: &str = "use spaces";
 const IN_FURTHER: &str = "indent the closing bracket by more than the key it belongs to";
 
 /// Reports a syntax error, with its fix if one is known.
-pub(super) fn syntax(text: &str, id: SourceId, at: usize, info: String) -> Diagnostic {
+pub(super) fn syntax(text: &str, id: SourceId, at: usize, error: &ScanError) -> Diagnostic {
     let width = text[at..].chars().next().map_or(0, char::len_utf8);
-    if info.contains("recursion limit") {
+    if *error.kind() == ErrorKind::RecursionLimitExceeded {
         // The parser has the same bound, and meets it first.
         return parse::too_deep(Span::new(id, at, at + width));
     }
     if let Some(odd) = odd(text, id, at) {
         return odd;
     }
-    let fault =
-        Diagnostic::error(Code::YamlSyntax, "invalid YAML").at(Span::new(id, at, at + width), info);
+    let fault = Diagnostic::error(Code::YamlSyntax, "invalid YAML")
+        .at(Span::new(id, at, at + width), error.info());
     match cure(text, id, at) {
         Some(cure) => fault.fix_all(cure.text, cure.edits),
         None => {
