@@ -24,7 +24,7 @@ use planrun::event::{
 use planrun::history::RunState;
 use planrun::inventory::read;
 use planrun::model::Model;
-use planrun::resolve::{Given, ResolvedPlan};
+use planrun::resolve::{Inputs, ResolvedPlan};
 use planrun::run::answers::Answers;
 use planrun::run::planned::planned;
 use planrun::run::{Run, Stop};
@@ -97,7 +97,7 @@ impl Made {
         let id = sources.add("plan.yaml", plan_text);
         let plan = plan::read(&sources, id, &mut found).unwrap();
         let inventory = read::read(&path, "made", &mut sources, &mut found).unwrap();
-        let given = Given::default();
+        let given = Inputs::default();
         let plan = resolve::resolve(plan, inventory, &given, &mut sources, &mut found);
         let plan = plan.unwrap_or_else(|| panic!("{}", render::human(&found, &sources, false)));
         let id = sources.add("model.yaml", MODEL);

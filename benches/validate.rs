@@ -18,7 +18,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use planrun::diagnostic::{Diagnostics, render};
 use planrun::inventory::{Inventory, read};
 use planrun::plan::Plan;
-use planrun::resolve::Given;
+use planrun::resolve::Inputs;
 use planrun::source::Sources;
 use planrun::{plan, resolve};
 
@@ -87,7 +87,7 @@ fn resolved(criterion: &mut Criterion) {
         std::fs::write(&path, made::inventory_yaml(size)).unwrap();
         let (inventory, _) = inventory(&path);
         let (plan, mut sources) = validate(&text);
-        let given = Given::default();
+        let given = Inputs::default();
         group.throughput(Throughput::Elements(size as u64));
         group.bench_function(BenchmarkId::from_parameter(size), |bench| {
             bench.iter_batched(

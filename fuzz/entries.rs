@@ -20,7 +20,7 @@ use planrun::output::Reading;
 use planrun::output::Type;
 use planrun::plan;
 use planrun::resolve;
-use planrun::resolve::Given;
+use planrun::resolve::Inputs;
 use planrun::schema;
 use planrun::schema::Shape;
 use planrun::source::Sources;
@@ -51,7 +51,7 @@ pub(crate) fn plan(text: &str) {
     let id = sources.add("inputs.yaml", inputs);
     let file = document::parse(&sources, id, &mut found).map(|node| (id, node));
     let given =
-        Given { file: file.filter(|(_, node)| !node.entries().is_empty()), ..Given::default() };
+        Inputs { file: file.filter(|(_, node)| !node.entries().is_empty()), ..Inputs::default() };
     let hosts = hosts(&mut sources);
     let resolved = resolve::resolve(plan, hosts, &given, &mut sources, &mut found);
     told(resolved.is_some(), &found, &sources);

@@ -11,8 +11,8 @@ pub mod allow;
 mod code;
 mod fix;
 pub mod manual;
-mod near;
 pub mod render;
+mod suggestions;
 
 use std::fmt::Write as _;
 
@@ -21,7 +21,7 @@ use crate::source::Span;
 
 pub use code::Code;
 pub use fix::{Edit, Fix};
-pub use near::{Near, nearest};
+pub use suggestions::{Suggestions, nearest};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {

@@ -4,7 +4,7 @@
 //!  plan ---------> Plan -------.
 //!  inventories --> Inventory --+-- resolve --> Loaded
 //!             '--> Model       |
-//!  values -------> Given ------'
+//!  values -------> Inputs -----'
 //! ```
 //!
 //! `apply` loads a plan with all that belongs to it ([`load`]), `validate` many files ([`validate`]),

@@ -38,7 +38,7 @@ use crate::template::expression::Expression;
 
 use told::{Stage, Told};
 
-pub use command::{Become, CommandSpec, ExitCodes, Late, Place, Upload, UploadSource, Work};
+pub use command::{Become, CommandSpec, Deferred, ExitCodes, Place, Upload, UploadSource, Work};
 pub use each::{ForEach, ItemList, WrittenItem};
 pub use input::{Default, Input, InputKind};
 pub use route::{Role, Routes};
@@ -287,7 +287,7 @@ pub struct Step {
     /// How often a block is gone through, where the plan says; an effect has its own.
     pub rounds: Option<Retry>,
     /// How long a block may take in all, where the plan says; an effect has its own.
-    pub timeout: Option<Late<Duration>>,
+    pub timeout: Option<Deferred<Duration>>,
     /// Its rollback.
     pub rollback: Rollback,
     /// Why nothing is undone once it has succeeded.
@@ -314,7 +314,7 @@ pub enum Action {
         /// The checks.
         claims: Vec<Claim>,
         /// How long they may take to come true; zero if nothing is said.
-        within: Late<Duration>,
+        within: Deferred<Duration>,
     },
     /// Asks the operator.
     Approve(Template),
@@ -341,7 +341,7 @@ pub struct Effect {
     /// The condition that is true once it has worked.
     pub done_when: Option<Rc<Expression>>,
     /// How long that condition may take to become true.
-    pub within: Late<Duration>,
+    pub within: Deferred<Duration>,
     /// How often it is repeated; one attempt for steps with neither `done_when` nor `idempotent`.
     pub retry: Retry,
     /// The exit statuses of success, if the plan says; else `[0]` where there is no `done_when`.
@@ -360,7 +360,7 @@ pub struct Retry {
     /// How many attempts there are in all; at least 1.
     pub attempts: u32,
     /// How long to wait between two.
-    pub delay: Late<Duration>,
+    pub delay: Deferred<Duration>,
 }
 
 /// Waiting.
@@ -368,21 +368,21 @@ pub struct Retry {
 #[expect(clippy::large_enum_variant, reason = "a plan has few waits, and each is boxed")]
 pub enum Wait {
     /// For a time.
-    For(Late<Duration>),
+    For(Deferred<Duration>),
     /// Until a condition is true.
     Until {
         /// The condition.
         until: Rc<Expression>,
         /// The minimum time.
-        at_least: Late<Duration>,
+        at_least: Deferred<Duration>,
         /// The maximum time.
-        timeout: Late<Duration>,
+        timeout: Deferred<Duration>,
         /// How often the condition is checked.
-        every: Late<Duration>,
+        every: Deferred<Duration>,
         /// How long the condition must stay true without a break.
-        stable_for: Late<Duration>,
+        stable_for: Deferred<Duration>,
         /// What happens when time is up.
-        on_timeout: Late<OnTimeout>,
+        on_timeout: Deferred<OnTimeout>,
     },
 }
 
@@ -428,7 +428,7 @@ pub enum OnUnknown {
     Fail,
 }
 
-impl<T> Late<T> {
+impl<T> Deferred<T> {
     /// Returns the template, if it is one.
     pub fn template(&self) -> Option<&Template> {
         match self {

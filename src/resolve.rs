@@ -54,7 +54,7 @@ pub const ENVIRONMENT: &str = "PLANRUN_INPUT_";
 
 /// What a user gives with a plan.
 #[derive(Clone, Debug, Default)]
-pub struct Given {
+pub struct Inputs {
     /// `--set NAME=VALUE`, in order; the last of a name counts.
     pub set: Vec<(String, String)>,
     /// `--inputs FILE`: a YAML mapping of names to values.
@@ -73,7 +73,7 @@ pub struct Given {
 pub fn resolve(
     plan: Plan,
     inventory: Inventory,
-    given: &Given,
+    given: &Inputs,
     sources: &mut Sources,
     found: &mut Diagnostics,
 ) -> Option<ResolvedPlan> {

@@ -6,7 +6,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::identity::who;
-use crate::cli::programs::{Guarded, Patience};
+use crate::cli::programs::{Guarded, InventoryTimeout};
 use crate::cli::session::Session;
 use crate::cli::targets::Targets;
 use crate::cli::values::Values;
@@ -41,7 +41,7 @@ pub(super) struct Args {
     #[arg(long, short, value_name = "INV", required = true)]
     inventory: Vec<String>,
     #[command(flatten)]
-    patience: Patience,
+    patience: InventoryTimeout,
     #[command(flatten)]
     pub(super) values: Values,
     /// How to show the run

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::programs::{Guarded, Patience};
+use crate::cli::programs::{Guarded, InventoryTimeout};
 use crate::cli::tell;
 use crate::diagnostic::Diagnostics;
 use crate::inventory::{Connection, Host, HostName, Inventory, PRINTED};
@@ -45,7 +45,7 @@ pub(super) struct Args {
     #[arg(id = "options", long = "inventory", short = 'i', value_name = "INV")]
     options: Vec<String>,
     #[command(flatten)]
-    patience: Patience,
+    patience: InventoryTimeout,
     /// Show only these hosts: a host pattern as in Ansible
     #[arg(long, short, value_name = "PATTERN")]
     limit: Option<String>,

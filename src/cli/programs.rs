@@ -13,7 +13,7 @@ use crate::transport::program::{LocalPrograms, PATIENCE};
 
 /// Options for programs.
 #[derive(Clone, Copy, Debug, clap::Args)]
-pub(super) struct Patience {
+pub(super) struct InventoryTimeout {
     /// The timeout of an inventory program (30s)
     #[arg(long, value_name = "DURATION", value_parser = patience, hide_short_help = true)]
     inventory_timeout: Option<Duration>,
@@ -33,7 +33,7 @@ pub(super) struct Guarded {
 
 impl Guarded {
     /// Makes one with this timeout.
-    pub(super) fn new(patience: Patience) -> Self {
+    pub(super) fn new(patience: InventoryTimeout) -> Self {
         Self {
             programs: LocalPrograms::new(patience.inventory_timeout.unwrap_or(PATIENCE)),
             has_guard: false,

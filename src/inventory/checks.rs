@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, Near, nearest};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Suggestions, nearest};
 use crate::inventory::draft::{Draft, Given};
 use crate::inventory::route;
 use crate::inventory::route::Way;
@@ -122,7 +122,7 @@ fn is_collection(given: &Given) -> bool {
 pub(super) fn tell_oddities(draft: &Draft, shown: &str, found: &mut Diagnostics) {
     // A group whose hosts could not be read is not empty.
     let complete = !found.has_errors();
-    let mut near = Near::default();
+    let mut near = Suggestions::default();
     let groups = draft.groups.iter();
     for (name, group, place) in groups.filter_map(|(name, one)| Some((name, one, one.place?))) {
         if !group.declared {
@@ -164,7 +164,7 @@ fn undefined(name: &str, place: Span) -> Diagnostic {
     Diagnostic::error(Code::UnknownGroup, message).at(place, "no such group")
 }
 
-fn defined<'a>(draft: &'a Draft, name: &str, near: &mut Near) -> Option<&'a str> {
+fn defined<'a>(draft: &'a Draft, name: &str, near: &mut Suggestions) -> Option<&'a str> {
     let defined = draft.groups.iter().filter(|(_, group)| group.declared);
     near.find(name, defined.map(|(name, _)| name.as_str()))
 }

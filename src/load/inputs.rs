@@ -7,7 +7,7 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::document;
 use crate::document::{Node, Value};
 use crate::load::{Request, text};
-use crate::resolve::{ENVIRONMENT, Given};
+use crate::resolve::{ENVIRONMENT, Inputs};
 use crate::source::{SourceId, Sources, Span};
 
 /// Brings together what a plan is given; `None` if the file of inputs cannot be used.
@@ -16,7 +16,7 @@ pub(super) fn read(
     plan_dir: &Path,
     sources: &mut Sources,
     found: &mut Diagnostics,
-) -> Option<Given> {
+) -> Option<Inputs> {
     let file = match &request.inputs {
         None => None,
         Some(path) => {
@@ -51,7 +51,7 @@ pub(super) fn read(
             Some((id, node))
         }
     };
-    Some(Given {
+    Some(Inputs {
         set: request.set.clone(),
         file,
         environment: environment(&request.environment, found),

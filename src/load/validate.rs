@@ -23,7 +23,7 @@ use crate::plan;
 use crate::plan::Plan;
 use crate::plan::check::uninterruptible;
 use crate::resolve;
-use crate::resolve::{Given, secrets};
+use crate::resolve::{Inputs, secrets};
 use crate::schema;
 use crate::schema::Shape;
 use crate::schema::foreign::file::recognise;
@@ -101,7 +101,7 @@ struct Validation<'a> {
     /// Whether there are several files: then not every plan is for this inventory.
     several: bool,
     /// What every plan is given, once it was read; `Some(None)` if it cannot be used.
-    given: Option<Option<Given>>,
+    given: Option<Option<Inputs>>,
     inventories: BTreeMap<Vec<PathBuf>, Option<Inventory>>,
     /// The models of inventories of model hosts.
     models: BTreeMap<Vec<PathBuf>, Arc<Model>>,
@@ -228,7 +228,7 @@ impl Validation<'_> {
         self.matched = true;
         let plan_dir = plan_dir.to_owned();
         // Where plans are checked, secrets are not available.
-        let given = Given { plan_dir, without_secrets: true, ..given.clone() };
+        let given = Inputs { plan_dir, without_secrets: true, ..given.clone() };
         let resolved = resolve::resolve(plan, inventory, &given, self.sources, found);
         if let (Some(resolved), Some(model)) = (resolved, self.models.get(paths)) {
             entries::check(&resolved, model, found);
@@ -253,7 +253,7 @@ impl Validation<'_> {
 
     /// Makes the whole of it: hides secrets, and applies the comments that allow warnings.
     fn finish(mut self) -> Validated {
-        if let Some(Some(Given { file: Some((file, _)), .. })) = &self.given
+        if let Some(Some(Inputs { file: Some((file, _)), .. })) = &self.given
             && self.has_secrets
         {
             inputs::hide(*file, self.sources);

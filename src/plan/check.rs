@@ -139,23 +139,23 @@ fn listed(step: &Step) -> Vec<&Name> {
 /// Returns the texts that a step itself holds, its parts, its handlers and the list of its
 /// `for_each` left out.
 pub(crate) fn templates(step: &Step) -> Vec<&Template> {
-    use super::Late;
+    use super::Deferred;
     let mut all = Vec::new();
     let rounds = step.rounds.as_ref();
     all.extend(rounds.and_then(|rounds| rounds.delay.template()));
-    all.extend(step.timeout.as_ref().and_then(Late::template));
+    all.extend(step.timeout.as_ref().and_then(Deferred::template));
     match &step.action {
         Action::Effect(effect) => {
             all.extend(command_templates(&effect.command));
             all.extend(
-                [&effect.within, &effect.retry.delay].into_iter().filter_map(Late::template),
+                [&effect.within, &effect.retry.delay].into_iter().filter_map(Deferred::template),
             );
         }
         Action::Wait(wait) => match wait.as_ref() {
             super::Wait::For(time) => all.extend(time.template()),
             super::Wait::Until { at_least, timeout, every, stable_for, on_timeout, .. } => {
                 let times = [at_least, timeout, every, stable_for];
-                all.extend(times.into_iter().filter_map(Late::template));
+                all.extend(times.into_iter().filter_map(Deferred::template));
                 all.extend(on_timeout.template());
             }
         },

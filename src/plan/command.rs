@@ -34,7 +34,7 @@ pub struct CommandSpec {
     /// What it reads.
     pub stdin: Option<Template>,
     /// How long it may take.
-    pub timeout: Late<Duration>,
+    pub timeout: Deferred<Duration>,
 }
 
 impl CommandSpec {
@@ -47,7 +47,7 @@ impl CommandSpec {
         }
         if let Work::Upload(upload) = &self.work {
             let late = [&upload.mode, &upload.owner].into_iter().flatten();
-            all.extend(late.filter_map(Late::template));
+            all.extend(late.filter_map(Deferred::template));
         }
         all
     }
@@ -72,9 +72,9 @@ pub struct Upload {
     /// The path on the host.
     pub to: Template,
     /// Its mode, in octal.
-    pub mode: Option<Late<String>>,
+    pub mode: Option<Deferred<String>>,
     /// Its owner.
-    pub owner: Option<Late<String>>,
+    pub owner: Option<Deferred<String>>,
 }
 
 /// Where the content of an upload comes from. Paths are on this machine, relative to the plan.
@@ -111,12 +111,12 @@ pub enum Become {
     /// As the login user.
     No,
     /// As this user; `None` is the inventory's `ansible_become_user`, else root.
-    Yes(Option<Late<String>>),
+    Yes(Option<Deferred<String>>),
 }
 
 /// A value, or a template for it that is evaluated when its time comes.
 #[derive(Clone, Debug)]
-pub enum Late<T> {
+pub enum Deferred<T> {
     /// The value.
     Now(T),
     /// The template: exactly one `{{ }}`, or text around it.

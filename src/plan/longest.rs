@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use crate::plan::{Action, InputKind, ItemList, Late, Plan, Step, Wait};
+use crate::plan::{Action, Deferred, InputKind, ItemList, Plan, Step, Wait};
 use crate::template::expression::Kind;
 
 /// The longest time of a step, as far as the plan tells.
@@ -112,7 +112,7 @@ impl Longest {
         }
     }
 
-    fn add(&mut self, plan: &Plan, time: &Late<Duration>, times: u32) {
+    fn add(&mut self, plan: &Plan, time: &Deferred<Duration>, times: u32) {
         if times == 0 {
             return;
         }
@@ -120,7 +120,7 @@ impl Longest {
             (Some(bound), _) => {
                 self.known = self.known.saturating_add(bound.saturating_mul(times));
             }
-            (None, Late::Template(template)) if !self.unbounded.contains(&template.text) => {
+            (None, Deferred::Template(template)) if !self.unbounded.contains(&template.text) => {
                 self.unbounded.push(template.text.clone());
             }
             (None, _) => {}
@@ -129,10 +129,10 @@ impl Longest {
 }
 
 /// The maximum of a time, if the plan has one.
-fn greatest(plan: &Plan, time: &Late<Duration>) -> Option<Duration> {
+fn greatest(plan: &Plan, time: &Deferred<Duration>) -> Option<Duration> {
     match time {
-        Late::Now(time) => Some(*time),
-        Late::Template(template) => match template.whole()?.root.kind {
+        Deferred::Now(time) => Some(*time),
+        Deferred::Template(template) => match template.whole()?.root.kind {
             Kind::Var(name) => match plan.inputs.get(&name)?.kind {
                 InputKind::Duration { max, .. } => max,
                 _ => None,

@@ -9,8 +9,8 @@
 mod action;
 mod circles;
 mod command;
+mod deferred;
 mod input;
-mod late;
 mod line;
 mod lookalikes;
 pub(super) mod names;
@@ -25,8 +25,8 @@ use indexmap::IndexMap;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::document::{Node, Value};
 use crate::plan::{
-    Become, Claim, DEFAULT_RETRY_DELAY, DEFAULT_TIMEOUT, DEFAULT_WITHIN, ExitCodes, Invariants,
-    Late, Place, Plan, Probe, Retry, Routes, Word,
+    Become, Claim, DEFAULT_RETRY_DELAY, DEFAULT_TIMEOUT, DEFAULT_WITHIN, Deferred, ExitCodes,
+    Invariants, Place, Plan, Probe, Retry, Routes, Word,
 };
 use crate::regexes::Compiler;
 use crate::source::{Sources, Span};
@@ -79,8 +79,8 @@ struct Lowering<'a> {
 /// What holds where a step or probe says nothing.
 #[derive(Clone)]
 struct Defaults {
-    timeout: Late<Duration>,
-    within: Late<Duration>,
+    timeout: Deferred<Duration>,
+    within: Deferred<Duration>,
     retry: Retry,
     /// What the outermost steps inherit.
     inherited: Inherited,
@@ -98,9 +98,9 @@ struct Inherited {
 impl Defaults {
     fn new() -> Self {
         Self {
-            timeout: Late::Now(DEFAULT_TIMEOUT),
-            within: Late::Now(DEFAULT_WITHIN),
-            retry: Retry { attempts: 1, delay: Late::Now(DEFAULT_RETRY_DELAY) },
+            timeout: Deferred::Now(DEFAULT_TIMEOUT),
+            within: Deferred::Now(DEFAULT_WITHIN),
+            retry: Retry { attempts: 1, delay: Deferred::Now(DEFAULT_RETRY_DELAY) },
             inherited: Inherited {
                 place: Place::Here,
                 r#become: None,
@@ -200,7 +200,7 @@ impl Lowering<'_> {
                 .map_or(1, |node| u32::try_from(whole(node)).unwrap_or(u32::MAX)),
             delay: node
                 .get("delay")
-                .map_or(Late::Now(DEFAULT_RETRY_DELAY), |node| self.duration(node)),
+                .map_or(Deferred::Now(DEFAULT_RETRY_DELAY), |node| self.duration(node)),
         }
     }
 

@@ -39,7 +39,7 @@ impl Input {
 
 /// Why a value does not fit an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unfit {
+pub struct InvalidValue {
     /// What is wrong with the value, after a colon: `not a duration`.
     pub why: String,
     /// What to do.
@@ -50,7 +50,7 @@ pub struct Unfit {
     pub is_empty: bool,
 }
 
-impl Unfit {
+impl InvalidValue {
     /// Makes one without a proposed value.
     pub fn new(why: impl Into<String>, help: impl Into<String>) -> Self {
         Self { why: why.into(), help: help.into(), cured: None, is_empty: false }
@@ -72,12 +72,12 @@ impl Unfit {
     }
 }
 
-fn unfit(why: impl Into<String>, help: impl Into<String>) -> Unfit {
-    Unfit::new(why, help)
+fn unfit(why: impl Into<String>, help: impl Into<String>) -> InvalidValue {
+    InvalidValue::new(why, help)
 }
 
 /// Makes a value of a text, as it comes from a command line or a template.
-pub fn of_text(kind: &InputKind, text: &str) -> Result<Value, Unfit> {
+pub fn of_text(kind: &InputKind, text: &str) -> Result<Value, InvalidValue> {
     let value = match kind {
         InputKind::Int { .. } => match text.trim().parse::<i64>() {
             Ok(number) => number.into(),
@@ -96,7 +96,7 @@ pub fn of_text(kind: &InputKind, text: &str) -> Result<Value, Unfit> {
 
 /// Makes a value of a node of a plan or a file of inputs. Text is text, whatever YAML makes of it:
 /// a string's `1.20` stays as written.
-pub fn of_node(kind: &InputKind, node: &Node, sources: &Sources) -> Result<Value, Unfit> {
+pub fn of_node(kind: &InputKind, node: &Node, sources: &Sources) -> Result<Value, InvalidValue> {
     if let (InputKind::List { item, .. }, document::Value::List(nodes)) = (kind, &node.value) {
         let nodes = nodes.iter().enumerate();
         let items = nodes.map(|(index, node)| {
@@ -112,7 +112,7 @@ pub fn of_node(kind: &InputKind, node: &Node, sources: &Sources) -> Result<Value
 }
 
 /// Makes a list of a text: `imap,lmtp`, or `[imap, lmtp]` as in YAML.
-fn list_of_text(kind: &InputKind, item: &InputKind, text: &str) -> Result<Value, Unfit> {
+fn list_of_text(kind: &InputKind, item: &InputKind, text: &str) -> Result<Value, InvalidValue> {
     let text = text.trim();
     if text.starts_with('[') {
         let mut sources = Sources::default();
@@ -129,14 +129,14 @@ fn list_of_text(kind: &InputKind, item: &InputKind, text: &str) -> Result<Value,
     counted(kind, items.collect::<Result<_, _>>()?)
 }
 
-fn no_list() -> Unfit {
+fn no_list() -> InvalidValue {
     unfit("not a list", "write a list: `[one, other]`")
 }
 
 /// Adds which item a problem is about.
-fn of_item(index: usize, text: &str, unfit: Unfit) -> Unfit {
+fn of_item(index: usize, text: &str, unfit: InvalidValue) -> InvalidValue {
     let number = index + 1;
-    Unfit {
+    InvalidValue {
         why: match text {
             "" => format!("item {number}: {}", unfit.why),
             text => format!("item {number}, `{text}`: {}", unfit.why),
@@ -148,7 +148,7 @@ fn of_item(index: usize, text: &str, unfit: Unfit) -> Unfit {
 }
 
 /// Holds the number of items of a list against its bounds.
-fn counted(kind: &InputKind, items: Vec<Value>) -> Result<Value, Unfit> {
+fn counted(kind: &InputKind, items: Vec<Value>) -> Result<Value, InvalidValue> {
     let InputKind::List { min, max, .. } = kind else {
         return Ok(items.into());
     };
@@ -178,7 +178,7 @@ fn counted(kind: &InputKind, items: Vec<Value>) -> Result<Value, Unfit> {
 }
 
 /// Makes a value of data, as it comes from a file or an inventory.
-pub fn of_data(kind: &InputKind, value: &Value) -> Result<Value, Unfit> {
+pub fn of_data(kind: &InputKind, value: &Value) -> Result<Value, InvalidValue> {
     let value = typed(kind, value).map_err(|mut unfit| {
         // What is proposed must keep the bounds, too.
         let proposed = unfit.cured.as_deref().map(|text| of_text(kind, text));
@@ -205,7 +205,7 @@ pub fn of_data(kind: &InputKind, value: &Value) -> Result<Value, Unfit> {
 }
 
 /// Holds a value against the type alone.
-fn typed(kind: &InputKind, value: &Value) -> Result<Value, Unfit> {
+fn typed(kind: &InputKind, value: &Value) -> Result<Value, InvalidValue> {
     let text = match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -265,7 +265,7 @@ fn typed(kind: &InputKind, value: &Value) -> Result<Value, Unfit> {
     }
 }
 
-fn duration_text(value: &Value) -> Result<Value, Unfit> {
+fn duration_text(value: &Value) -> Result<Value, InvalidValue> {
     let no_duration = |help: String| Err(unfit("not a duration", help));
     let unit = |number: &str| {
         let help = format!("add a unit: `{number}s` for seconds");
@@ -281,7 +281,7 @@ fn duration_text(value: &Value) -> Result<Value, Unfit> {
     }
 }
 
-fn choice(words: &[String], text: Option<&str>) -> Result<Value, Unfit> {
+fn choice(words: &[String], text: Option<&str>) -> Result<Value, InvalidValue> {
     let text = text.unwrap_or_default();
     let all: Vec<&str> = words.iter().map(String::as_str).collect();
     if all.contains(&text) {
@@ -294,7 +294,7 @@ fn choice(words: &[String], text: Option<&str>) -> Result<Value, Unfit> {
     })
 }
 
-fn path(value: &Value) -> Result<Value, Unfit> {
+fn path(value: &Value) -> Result<Value, InvalidValue> {
     let Value::String(text) = value else {
         return Err(unfit("not a path", "write a path that starts with `/`"));
     };
@@ -363,7 +363,11 @@ fn bounds(kind: &str, min: Value, max: Value) -> Value {
     schema
 }
 
-fn out_of_bounds<T: Copy>(min: Option<T>, max: Option<T>, show: impl Fn(T) -> String) -> Unfit {
+fn out_of_bounds<T: Copy>(
+    min: Option<T>,
+    max: Option<T>,
+    show: impl Fn(T) -> String,
+) -> InvalidValue {
     match (min.map(&show), max.map(&show)) {
         (Some(min), Some(max)) => unfit(
             format!("not between {min} and {max}"),

@@ -7,7 +7,7 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::file::{FileSystem, ReadError};
 use crate::plan::{Action, InputKind, Step, UploadSource, Work};
 use crate::resolve::items::names_at_items;
-use crate::resolve::{Given, ResolvedPlan, secrets};
+use crate::resolve::{Inputs, ResolvedPlan, secrets};
 use crate::source::Span;
 use crate::template::{Mode, Template};
 
@@ -23,7 +23,7 @@ pub(super) const RELATIVE: &str =
 /// Reads the files of a plan, by their paths as rendered.
 pub(super) fn read(
     resolved: &ResolvedPlan,
-    given: &Given,
+    given: &Inputs,
     disk: &dyn FileSystem,
     found: &mut Diagnostics,
 ) -> BTreeMap<String, Arc<[u8]>> {

@@ -7,7 +7,7 @@ use indexmap::IndexSet;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::inventory::{Connection, Host, HostName, Inventory, pattern};
 use crate::plan::{Action, Place, Plan};
-use crate::resolve::Given;
+use crate::resolve::Inputs;
 use crate::schema::one_of;
 use crate::source::Span;
 
@@ -15,7 +15,7 @@ use crate::source::Span;
 pub(super) fn targets(
     plan: &Plan,
     inventory: &Inventory,
-    given: &Given,
+    given: &Inputs,
     found: &mut Diagnostics,
 ) -> Vec<HostName> {
     let (text, span) = &plan.hosts;

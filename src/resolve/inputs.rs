@@ -10,9 +10,9 @@ use serde_json::Value;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::document::Node;
 use crate::inventory::{Host, HostName, Inventory, Variable};
-use crate::plan::value::Unfit;
+use crate::plan::value::InvalidValue;
 use crate::plan::{Default, Input, InputKind, Plan, value};
-use crate::resolve::{ENVIRONMENT, Given, hosts};
+use crate::resolve::{ENVIRONMENT, Inputs, hosts};
 use crate::schema::one_of;
 use crate::source::Sources;
 use crate::template::{Mode, Names};
@@ -24,7 +24,7 @@ pub(super) fn values(
     wanted: impl Fn(&Input) -> bool,
     inventory: &Inventory,
     targets: &[HostName],
-    given: &Given,
+    given: &Inputs,
     sources: &Sources,
     found: &mut Diagnostics,
 ) -> IndexMap<HostName, IndexMap<String, Value>> {
@@ -126,7 +126,7 @@ impl Common {
             Some(Default::Template(template)) => {
                 let names = Names::from([("host".to_owned(), super::host_value(host))]);
                 let rendered = template.render(Mode::Text, &names).map_err(|error| {
-                    Unfit::new(
+                    InvalidValue::new(
                         format!("cannot be rendered: {error}"),
                         format!("set `{name}` for the host, or correct the default"),
                     )
@@ -147,7 +147,7 @@ impl Common {
 }
 
 /// Returns what an input takes of a variable: a number where it wants one, else what is written.
-fn data<'a>(kind: &InputKind, variable: &'a Variable) -> Result<&'a Value, Unfit> {
+fn data<'a>(kind: &InputKind, variable: &'a Variable) -> Result<&'a Value, InvalidValue> {
     let kind = match kind {
         InputKind::List { item, .. } => item,
         kind => kind,
@@ -167,7 +167,7 @@ fn data<'a>(kind: &InputKind, variable: &'a Variable) -> Result<&'a Value, Unfit
     let mut texts = texts.unwrap_or_default().iter().filter_map(Value::as_str);
     match texts.find(|text| is_other(text)) {
         None => Ok(&variable.value),
-        Some(_) => Err(Unfit::new(
+        Some(_) => Err(InvalidValue::new(
             format!("inventories read it as {}", variable.value),
             "write a decimal number without leading zeros and without `:`",
         )),
@@ -182,13 +182,13 @@ struct Text<'a> {
 }
 
 /// Returns what `--set` gives; the last of a name counts.
-fn set(given: &Given) -> Vec<Text<'_>> {
+fn set(given: &Inputs) -> Vec<Text<'_>> {
     let set = given.set.iter();
     set.map(|(name, text)| Text { name, value: text, by: "--set" }).collect()
 }
 
 /// Returns what the environment gives.
-fn environment<'a>(plan: &'a Plan, given: &'a Given) -> Vec<Text<'a>> {
+fn environment<'a>(plan: &'a Plan, given: &'a Inputs) -> Vec<Text<'a>> {
     let variables = given.environment.iter();
     variables
         .filter_map(|(variable, text)| {
@@ -209,13 +209,16 @@ pub(super) fn variable(input: &str) -> String {
 }
 
 /// Checks that a secret is not empty.
-fn fit(input: &Input, read: Result<Value, Unfit>) -> Result<Value, Unfit> {
+fn fit(input: &Input, read: Result<Value, InvalidValue>) -> Result<Value, InvalidValue> {
     let empty = |value: &Value| value.as_str() == Some("");
     match read {
         Ok(value) if input.is_hidden() => {
             let texts = value.as_array().map_or(std::slice::from_ref(&value), Vec::as_slice);
             if texts.iter().any(empty) {
-                return Err(Unfit { is_empty: true, ..Unfit::new("empty", "set a value") });
+                return Err(InvalidValue {
+                    is_empty: true,
+                    ..InvalidValue::new("empty", "set a value")
+                });
             }
             Ok(value)
         }
@@ -258,7 +261,7 @@ fn here(kind: &InputKind, value: Value) -> Value {
 
 fn file(
     inputs: &IndexMap<&str, &Input>,
-    given: &Given,
+    given: &Inputs,
     sources: &Sources,
     found: &mut Diagnostics,
 ) -> IndexMap<String, Option<Value>> {
@@ -289,7 +292,7 @@ fn file(
 }
 
 /// Reports given values that no input takes.
-pub(super) fn unknown(plan: &Plan, given: &Given, found: &mut Diagnostics) {
+pub(super) fn unknown(plan: &Plan, given: &Inputs, found: &mut Diagnostics) {
     let names: Vec<&str> = plan.inputs.keys().map(String::as_str).collect();
     let help = |name: &str| match nearest(name, names.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
@@ -344,7 +347,7 @@ fn not_a_mapping(node: &Node, found: &mut Diagnostics) {
     }
 }
 
-fn wrong(name: &str, input: &Input, shown: &str, place: &str, unfit: &Unfit) -> Diagnostic {
+fn wrong(name: &str, input: &Input, shown: &str, place: &str, unfit: &InvalidValue) -> Diagnostic {
     let (message, help) = if input.is_hidden() {
         // The reason may contain a part of the secret.
         let why = if unfit.is_empty { "empty" } else { "invalid" };

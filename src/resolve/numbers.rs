@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::inventory::{HostName, Variable};
-use crate::plan::{Action, Default, Input, InputKind, Late, Work, check};
+use crate::plan::{Action, Default, Deferred, Input, InputKind, Work, check};
 use crate::resolve::variables::variable;
-use crate::resolve::{Given, ResolvedPlan, hosts};
+use crate::resolve::{Inputs, ResolvedPlan, hosts};
 use crate::source::Span;
 use crate::template::Template;
 use crate::template::expression::{Expr, Expression, Kind};
@@ -49,7 +49,7 @@ enum Shown {
 pub(super) fn check(
     resolved: &ResolvedPlan,
     texts: &[Template],
-    given: &Given,
+    given: &Inputs,
     found: &mut Diagnostics,
 ) {
     let mut modes = IndexMap::new();
@@ -75,7 +75,7 @@ pub(super) fn check(
             }
             if let Action::Effect(effect) = &step.action
                 && let Work::Upload(upload) = &effect.command.work
-                && let Some(mode) = upload.mode.as_ref().and_then(Late::template)
+                && let Some(mode) = upload.mode.as_ref().and_then(Deferred::template)
             {
                 add(&shown_by_template(&mode.text), mode.span, &mut modes);
             }
@@ -163,7 +163,13 @@ fn part<'a>(value: &'a Value, keys: &[String]) -> Option<&'a Value> {
 }
 
 /// Reports a `mode` of an upload that is not a string.
-fn mode(resolved: &ResolvedPlan, what: &Shown, used: Span, given: &Given, found: &mut Diagnostics) {
+fn mode(
+    resolved: &ResolvedPlan,
+    what: &Shown,
+    used: Span,
+    given: &Inputs,
+    found: &mut Diagnostics,
+) {
     match what {
         Shown::Variable(path) => {
             report(resolved, path, |value, _| value.is_number(), used, Wanted::Mode, found);
@@ -192,7 +198,7 @@ fn mode(resolved: &ResolvedPlan, what: &Shown, used: Span, given: &Given, found:
 }
 
 /// Whether an input takes its value from the inventory where that has one.
-fn is_of_inventory(name: &str, input: &Input, given: &Given) -> bool {
+fn is_of_inventory(name: &str, input: &Input, given: &Inputs) -> bool {
     let in_file = given.file.as_ref().is_some_and(|(_, node)| node.get(name).is_some());
     let is_set = given.set.iter().any(|(set, _)| set == name);
     !in_file && !is_set && !input.sensitive

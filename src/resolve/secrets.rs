@@ -16,7 +16,7 @@ use crate::file::FileSystem;
 use crate::inventory::{HostName, Inventory};
 use crate::plan::{Input, Plan};
 use crate::resolve::secrets::files::Files;
-use crate::resolve::{Given, ResolvedPlan, inputs};
+use crate::resolve::{Inputs, ResolvedPlan, inputs};
 use crate::secret::{Redactor, SHORTEST, Secret};
 use crate::source::Sources;
 use crate::template::Names;
@@ -118,7 +118,7 @@ pub fn hidden(plan: &Plan) -> impl Iterator<Item = (&String, &Input)> {
 }
 
 /// Takes secrets out of all that is kept or shown: the variables of hosts, and the texts at hand.
-pub(super) fn hide(plan: &Plan, inventory: &mut Inventory, given: &Given, sources: &mut Sources) {
+pub(super) fn hide(plan: &Plan, inventory: &mut Inventory, given: &Inputs, sources: &mut Sources) {
     for (name, _) in hidden(plan) {
         for host in inventory.hosts.values_mut() {
             let variable = host.vars.shift_remove(name);
@@ -134,7 +134,7 @@ pub(super) fn hide(plan: &Plan, inventory: &mut Inventory, given: &Given, source
 }
 
 /// Reports secrets that are exposed, or would be.
-pub(super) fn check(resolved: &ResolvedPlan, given: &Given, found: &mut Diagnostics) {
+pub(super) fn check(resolved: &ResolvedPlan, given: &Inputs, found: &mut Diagnostics) {
     let inputs = resolved.plan.inputs.iter();
     for (name, input) in inputs.filter(|(_, input)| input.sensitive) {
         if input.is_hidden() && given.set.iter().any(|(set, _)| set == name) {
@@ -205,7 +205,7 @@ pub(super) fn copied_files(resolved: &ResolvedPlan, found: &mut Diagnostics) {
 pub fn again(
     resolved: &mut ResolvedPlan,
     inventory: Option<Inventory>,
-    given: &Given,
+    given: &Inputs,
     sources: &mut Sources,
     found: &mut Diagnostics,
 ) {

@@ -14,7 +14,7 @@ use crate::file::ReadError;
 use crate::plan::check::{Texts, texts};
 use crate::plan::{Action, Plan, Step, UploadSource, Work};
 use crate::resolve::items::names_at_items;
-use crate::resolve::{Given, ResolvedPlan, files};
+use crate::resolve::{Inputs, ResolvedPlan, files};
 use crate::source::{Sources, Span};
 use crate::template::{Mode, Names, Template};
 
@@ -63,7 +63,7 @@ fn parse(
 /// is in them.
 pub(super) fn of_hosts(
     resolved: &ResolvedPlan,
-    given: &Given,
+    given: &Inputs,
     sources: &mut Sources,
     found: &mut Diagnostics,
 ) -> Vec<Template> {

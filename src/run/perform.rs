@@ -22,7 +22,7 @@ use crate::event::{
 };
 use crate::history::TaskState;
 use crate::inventory::HostName;
-use crate::plan::{Action, Claim, Late, Step};
+use crate::plan::{Action, Claim, Deferred, Step};
 use crate::run::guard::Guard;
 use crate::run::observe::{Observation, Observer};
 use crate::run::perform::limits::Limits;
@@ -158,7 +158,7 @@ impl Task<'_, '_, '_> {
         Ok(Conclusion::Stopped)
     }
 
-    fn length(&self, late: &Late<Duration>) -> Result<Duration, Reason> {
+    fn length(&self, late: &Deferred<Duration>) -> Result<Duration, Reason> {
         render::length(late, &self.names).map_err(Reason::of)
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::duration;
 use crate::inventory::user::is_user;
 use crate::inventory::{Host, HostName};
-use crate::plan::{Become, CommandSpec, Late, OnTimeout, UploadSource, Work};
+use crate::plan::{Become, CommandSpec, Deferred, OnTimeout, UploadSource, Work};
 use crate::resolve::ResolvedPlan;
 use crate::template::parser::names_of_template;
 use crate::template::{Mode, Names, Template};
@@ -79,7 +79,7 @@ pub(super) fn becomes(
     let user = || on.link.become_user.clone().unwrap_or_else(|| "root".to_owned());
     Ok(match &spec.r#become {
         Some(Become::No) => None,
-        Some(Become::Yes(Some(Late::Now(named)))) => Some(named.clone()),
+        Some(Become::Yes(Some(Deferred::Now(named)))) => Some(named.clone()),
         Some(Become::Yes(named)) => match word(named.as_ref(), names, "become", is_user)? {
             Some(word) if word == "false" => None,
             Some(word) if word == "true" => Some(user()),
@@ -140,15 +140,15 @@ fn content(
 
 /// Returns a word whose time has come, where it has the form it must have.
 fn word(
-    late: Option<&Late<String>>,
+    late: Option<&Deferred<String>>,
     names: &Names,
     key: &str,
     is_right: fn(&str) -> bool,
 ) -> Result<Option<String>, String> {
     match late {
         None => Ok(None),
-        Some(Late::Now(word)) => Ok(Some(word.clone())),
-        Some(Late::Template(template)) => {
+        Some(Deferred::Now(word)) => Ok(Some(word.clone())),
+        Some(Deferred::Template(template)) => {
             let word = template.render(Mode::Word, names);
             let word = word.map_err(|error| error.to_string())?;
             if is_right(&word) {
@@ -174,10 +174,10 @@ fn is_mode(text: &str) -> bool {
 }
 
 /// Returns a duration whose time has come.
-pub(super) fn length(late: &Late<Duration>, names: &Names) -> Result<Duration, String> {
+pub(super) fn length(late: &Deferred<Duration>, names: &Names) -> Result<Duration, String> {
     match late {
-        Late::Now(duration) => Ok(*duration),
-        Late::Template(template) => {
+        Deferred::Now(duration) => Ok(*duration),
+        Deferred::Template(template) => {
             let text = template.render(Mode::Text, names).map_err(|error| error.to_string())?;
             duration::parse(text.trim()).ok_or_else(|| format!("`{text}` is not a duration"))
         }
@@ -185,10 +185,10 @@ pub(super) fn length(late: &Late<Duration>, names: &Names) -> Result<Duration, S
 }
 
 /// Returns what a wait does when its time is up.
-pub(super) fn on_timeout(late: &Late<OnTimeout>, names: &Names) -> Result<OnTimeout, String> {
+pub(super) fn on_timeout(late: &Deferred<OnTimeout>, names: &Names) -> Result<OnTimeout, String> {
     match late {
-        Late::Now(word) => Ok(*word),
-        Late::Template(template) => {
+        Deferred::Now(word) => Ok(*word),
+        Deferred::Template(template) => {
             let text = template.render(Mode::Text, names).map_err(|error| error.to_string())?;
             match text.trim() {
                 "fail" => Ok(OnTimeout::Fail),

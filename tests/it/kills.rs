@@ -20,7 +20,7 @@ use planrun::event::{
     Event, HostEvent, HostStatus, Journal, JournalError, Record, Reporter, RunEvent, TaskEvent,
 };
 use planrun::history::{Requested, RunState};
-use planrun::resolve::{Given, ResolvedPlan};
+use planrun::resolve::{Inputs, ResolvedPlan};
 use planrun::run::answers::Answers;
 use planrun::run::{Run, Stop, planned};
 use planrun::source::Sources;
@@ -435,7 +435,7 @@ fn new_run(folder: &Path, by: &str) -> (ResolvedPlan, Event) {
     let path = folder.join("inventory.yaml");
     let inventory =
         inventory::read::read(&path, path.to_str().unwrap(), &mut sources, &mut found).unwrap();
-    let given = Given { plan_dir: folder.to_owned(), ..Given::default() };
+    let given = Inputs { plan_dir: folder.to_owned(), ..Inputs::default() };
     let plan = resolve::resolve(plan, inventory, &given, &mut sources, &mut found).unwrap();
     let first = planned::planned(&plan, "plan.yaml", &text, by, BTreeMap::new());
     (plan, Event::Run(RunEvent::Planned(Box::new(first))))

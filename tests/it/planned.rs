@@ -7,7 +7,7 @@ use planrun::diagnostic::{Diagnostics, render};
 use planrun::inventory;
 use planrun::plan;
 use planrun::resolve;
-use planrun::resolve::{Given, ResolvedPlan};
+use planrun::resolve::{Inputs, ResolvedPlan};
 use planrun::run::planned::{RestoreError, planned, restore};
 use planrun::source::Sources;
 use planrun::task::StepPath;
@@ -20,10 +20,10 @@ fn resolved(path: &str, set: &[(&str, &str)]) -> (ResolvedPlan, String) {
     let demo = "plans/inventories/demo.yaml";
     let plan = plan::read(&sources, id, &mut found);
     let inventory = inventory::read::read(Path::new(demo), demo, &mut sources, &mut found);
-    let given = Given {
+    let given = Inputs {
         set: set.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect(),
         plan_dir: "plans".into(),
-        ..Given::default()
+        ..Inputs::default()
     };
     let resolved = plan.zip(inventory).and_then(|(plan, inventory)| {
         resolve::resolve(plan, inventory, &given, &mut sources, &mut found)

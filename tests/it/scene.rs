@@ -19,7 +19,7 @@ use planrun::event::{
 use planrun::history::RunState;
 use planrun::inventory::HostName;
 use planrun::model::Model;
-use planrun::resolve::{Given, ResolvedPlan};
+use planrun::resolve::{Inputs, ResolvedPlan};
 use planrun::run::answers::Answers;
 use planrun::run::{Asker, Run, Stop, planned};
 use planrun::source::Sources;
@@ -148,11 +148,11 @@ impl Scene {
         let (Some(plan), Some(inventory)) = (plan, inventory) else {
             panic!("{}", render::human(&found, &sources, false));
         };
-        let given = Given {
+        let given = Inputs {
             set: set.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
             limit: limit.map(str::to_owned),
             plan_dir: folder.to_owned(),
-            ..Given::default()
+            ..Inputs::default()
         };
         let Some(plan) = resolve::resolve(plan, inventory, &given, &mut sources, &mut found) else {
             panic!("{}", render::human(&found, &sources, false));

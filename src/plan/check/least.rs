@@ -5,11 +5,11 @@ use std::time::Duration;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::duration;
 use crate::plan::check::Placed;
-use crate::plan::{Action, Late, OnFailure, Step, Wait};
+use crate::plan::{Action, Deferred, OnFailure, Step, Wait};
 
 /// Reports blocks that cannot succeed within their `timeout`.
 pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
-    let (Some(Late::Now(timeout)), Action::Block { steps, .. }) =
+    let (Some(Deferred::Now(timeout)), Action::Block { steps, .. }) =
         (&placed.step.timeout, &placed.step.action)
     else {
         return;
@@ -36,9 +36,9 @@ fn least(step: &Step) -> Duration {
     if step.when.is_some() || step.for_each.is_some() || tolerated {
         return Duration::ZERO;
     }
-    let now = |time: &Late<Duration>| match time {
-        Late::Now(time) => *time,
-        Late::Template(_) => Duration::ZERO,
+    let now = |time: &Deferred<Duration>| match time {
+        Deferred::Now(time) => *time,
+        Deferred::Template(_) => Duration::ZERO,
     };
     match &step.action {
         Action::Wait(wait) => match wait.as_ref() {

@@ -4,7 +4,7 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::duration;
 use crate::plan::longest::Longest;
 use crate::plan::{
-    Action, InputKind, Late, OnFailure, OnTimeout, Plan, Rollback, Step, Wait, longest,
+    Action, Deferred, InputKind, OnFailure, OnTimeout, Plan, Rollback, Step, Wait, longest,
 };
 use crate::schema::one_of;
 use crate::source::Span;
@@ -156,11 +156,13 @@ fn uncertain(step: &Step, block: Span, found: &mut Diagnostics) {
     );
 }
 
-fn asks(plan: &Plan, on_timeout: &Late<OnTimeout>) -> Option<String> {
+fn asks(plan: &Plan, on_timeout: &Deferred<OnTimeout>) -> Option<String> {
     match on_timeout {
-        Late::Now(OnTimeout::Ask) => Some("`on_timeout: ask` waits for the operator".to_owned()),
-        Late::Now(_) => None,
-        Late::Template(template) => {
+        Deferred::Now(OnTimeout::Ask) => {
+            Some("`on_timeout: ask` waits for the operator".to_owned())
+        }
+        Deferred::Now(_) => None,
+        Deferred::Template(template) => {
             let name = input(template)?;
             let InputKind::Enum(words) = &plan.inputs.get(&name)?.kind else {
                 return None;

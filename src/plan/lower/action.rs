@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Node, Value};
 use crate::plan::lower::{Inherited, Lowering};
-use crate::plan::{Action, DEFAULT_EVERY, Effect, Late, OnTimeout, Retry, Wait, Work};
+use crate::plan::{Action, DEFAULT_EVERY, Deferred, Effect, OnTimeout, Retry, Wait, Work};
 use crate::template::Template;
 
 /// Deepest nesting of blocks: the path of a step names all that it is in.
@@ -23,7 +23,7 @@ impl Lowering<'_> {
                 claims: self.claims(Some(claims)),
                 within: match node.get("within") {
                     Some(within) => self.duration(within),
-                    None => Late::Now(Duration::ZERO),
+                    None => Deferred::Now(Duration::ZERO),
                 },
             };
         }
@@ -70,7 +70,7 @@ impl Lowering<'_> {
         };
         let mut duration = |key: &str, default: Duration| match node.get(key) {
             Some(node) => self.duration(node),
-            None => Late::Now(default),
+            None => Deferred::Now(default),
         };
         let at_least = duration("at_least", Duration::ZERO);
         let timeout = duration("timeout", Duration::ZERO);
@@ -84,7 +84,7 @@ impl Lowering<'_> {
             stable_for,
             on_timeout: match node.get("on_timeout") {
                 Some(node) => self.on_timeout(node),
-                None => Late::Now(OnTimeout::Fail),
+                None => Deferred::Now(OnTimeout::Fail),
             },
         }
     }
@@ -145,8 +145,8 @@ pub(super) fn title(action: &Action) -> String {
             Work::Upload(upload) => format!("upload: {}", upload.to.text),
         },
         Action::Wait(wait) => match wait.as_ref() {
-            Wait::For(Late::Now(time)) => format!("wait: {}", crate::duration::show(*time)),
-            Wait::For(Late::Template(time)) => format!("wait: {}", time.text),
+            Wait::For(Deferred::Now(time)) => format!("wait: {}", crate::duration::show(*time)),
+            Wait::For(Deferred::Template(time)) => format!("wait: {}", time.text),
             Wait::Until { until, .. } => format!("wait until {}", until.text),
         },
         Action::Assert { claims, .. } => {

@@ -7,9 +7,11 @@ use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, Near, nearest};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Suggestions, nearest};
 use crate::plan::lower::{Lowering, circles};
-use crate::plan::{Action, CommandSpec, Default, InputKind, Late, Plan, Step, Wait, Word, Work};
+use crate::plan::{
+    Action, CommandSpec, Default, Deferred, InputKind, Plan, Step, Wait, Word, Work,
+};
 use crate::schema::{foreign, one_of};
 use crate::source::Span;
 use crate::template::expression::Expression;
@@ -122,7 +124,7 @@ pub(super) fn resolve(
     declared: &IndexMap<String, Declared>,
     found: &mut Diagnostics,
 ) -> HashSet<String> {
-    let mut lookup = Lookup { plan, declared, found, near: Near::default(), listed: None };
+    let mut lookup = Lookup { plan, declared, found, near: Suggestions::default(), listed: None };
     for input in plan.inputs.values() {
         if let Some(Default::Template(template)) = &input.default {
             lookup.default(template);
@@ -172,7 +174,7 @@ pub(in crate::plan) fn of_text(plan: &Plan, text: &Template, found: &mut Diagnos
         });
     }
     let mut lookup =
-        Lookup { plan, declared: &declared, found, near: Near::default(), listed: None };
+        Lookup { plan, declared: &declared, found, near: Suggestions::default(), listed: None };
     lookup.template(text);
 }
 
@@ -180,7 +182,7 @@ struct Lookup<'a> {
     plan: &'a Plan,
     declared: &'a IndexMap<String, Declared>,
     found: &'a mut Diagnostics,
-    near: Near,
+    near: Suggestions,
     /// The list that is gone through here, where it has a name.
     listed: Option<&'a str>,
 }
@@ -252,7 +254,7 @@ impl<'a> Lookup<'a> {
         for late in [at_least, timeout, every, stable_for] {
             self.late_duration(late);
         }
-        if let Late::Template(template) = on_timeout {
+        if let Deferred::Template(template) = on_timeout {
             self.template(template);
             self.on_timeout(template);
         }
@@ -286,8 +288,8 @@ impl<'a> Lookup<'a> {
         Some((name, &input.kind))
     }
 
-    fn late_duration(&mut self, late: &Late<std::time::Duration>) {
-        let Late::Template(template) = late else {
+    fn late_duration(&mut self, late: &Deferred<std::time::Duration>) {
+        let Deferred::Template(template) = late else {
             return;
         };
         self.template(template);

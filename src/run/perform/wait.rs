@@ -36,7 +36,7 @@ impl Task<'_, '_, '_> {
     }
 
     fn measures<'p>(&self, wait: &'p Wait) -> Result<Measures<'p>, Reason> {
-        let length = |late: &Late<Duration>| self.length(late);
+        let length = |late: &Deferred<Duration>| self.length(late);
         Ok(match wait {
             Wait::For(time) => {
                 let time = length(time)?;

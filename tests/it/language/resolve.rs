@@ -10,14 +10,14 @@ use planrun::document;
 use planrun::inventory;
 use planrun::inventory::HostName;
 use planrun::plan;
-use planrun::resolve::{Given, ResolvedPlan, resolve};
+use planrun::resolve::{Inputs, ResolvedPlan, resolve};
 use planrun::source::Sources;
 
 /// A folder with an inventory, and what the operator passes.
 struct Scene {
     folder: TempDir,
     inputs: String,
-    given: Given,
+    given: Inputs,
     file: Option<String>,
 }
 
@@ -26,7 +26,7 @@ impl Scene {
     fn new(inputs: &str, inventory: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("hosts.yaml"), inventory).unwrap();
-        let given = Given { plan_dir: folder.path().to_owned(), ..Given::default() };
+        let given = Inputs { plan_dir: folder.path().to_owned(), ..Inputs::default() };
         Self { folder, inputs: inputs.to_owned(), given, file: None }
     }
 

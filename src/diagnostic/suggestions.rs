@@ -1,7 +1,7 @@
 //! Suggestions: the known name that an unknown word probably means.
 //!
 //! Most names are rejected by their length and letters alone; comparing two fully takes far longer.
-//! A text can still have so many unknown words and names that it would take seconds, so [`Near`] stops
+//! A text can still have so many unknown words and names that it would take seconds, so [`Suggestions`] stops
 //! at a limit.
 
 /// Longest word, in characters, for which there are suggestions.
@@ -13,11 +13,11 @@ const MAX_COMPARED: usize = 100_000;
 
 /// Finds similar names for a text, within a limit.
 #[derive(Debug, Default)]
-pub struct Near {
+pub struct Suggestions {
     compared: usize,
 }
 
-impl Near {
+impl Suggestions {
     /// Returns the name that was probably meant, if one is similar enough; none after too many
     /// comparisons.
     pub fn find<'a>(
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn names_are_compared_within_a_bound() {
         let names = || std::iter::repeat_n("service", MAX_COMPARED / 2 + 1);
-        let mut near = Near::default();
+        let mut near = Suggestions::default();
         assert_eq!(near.find("srevice", names()), Some("service"));
         assert_eq!(near.find("srevice", names()), Some("service"));
         assert_eq!(near.find("srevice", names()), None);

@@ -6,13 +6,13 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Node, Value};
 use crate::duration;
 use crate::plan::lower::Lowering;
-use crate::plan::{Become, Late, OnTimeout};
+use crate::plan::{Become, Deferred, OnTimeout};
 
 impl Lowering<'_> {
-    pub(super) fn duration(&mut self, node: &Node) -> Late<Duration> {
+    pub(super) fn duration(&mut self, node: &Node) -> Deferred<Duration> {
         let text = node.as_text().unwrap_or_default();
         if text.contains("{{") {
-            return Late::Template(self.template(node));
+            return Deferred::Template(self.template(node));
         }
         let parsed = duration::parse(text);
         if parsed.is_none() {
@@ -22,25 +22,25 @@ impl Lowering<'_> {
                     .help("use a shorter one: `90s`, `15m`, `1h 30m`"),
             );
         }
-        Late::Now(parsed.unwrap_or_default())
+        Deferred::Now(parsed.unwrap_or_default())
     }
 
-    pub(super) fn on_timeout(&mut self, node: &Node) -> Late<OnTimeout> {
+    pub(super) fn on_timeout(&mut self, node: &Node) -> Deferred<OnTimeout> {
         match node.as_text().unwrap_or_default() {
-            "ask" => Late::Now(OnTimeout::Ask),
-            "continue" => Late::Now(OnTimeout::Continue),
-            text if text.contains("{{") => Late::Template(self.template(node)),
-            _ => Late::Now(OnTimeout::Fail),
+            "ask" => Deferred::Now(OnTimeout::Ask),
+            "continue" => Deferred::Now(OnTimeout::Continue),
+            text if text.contains("{{") => Deferred::Template(self.template(node)),
+            _ => Deferred::Now(OnTimeout::Fail),
         }
     }
 
     /// Returns a word that may be a template.
-    pub(super) fn late_text(&mut self, node: &Node) -> Late<String> {
+    pub(super) fn late_text(&mut self, node: &Node) -> Deferred<String> {
         let text = node.as_text().unwrap_or_default();
         if text.contains("{{") {
-            return Late::Template(self.template(node));
+            return Deferred::Template(self.template(node));
         }
-        Late::Now(text.to_owned())
+        Deferred::Now(text.to_owned())
     }
 
     pub(super) fn r#become(&mut self, node: &Node) -> Become {
