@@ -78,7 +78,7 @@ pub(crate) const BOMBS: &[Bomb] = &[
     bomb("tags", Kind::Plan, || format!("x: [{}]\n", "!a b, ".repeat(100_000))),
     bomb("unknown-aliases", Kind::Plan, || format!("x: [{}]\n", "*a, ".repeat(100_000))),
     bomb("comments", Kind::Plan, || "# {{ }}\n".repeat(500_000)),
-    bomb("slips", Kind::Plan, || pieces(0..50_000, |n| format!("key{n}: {{{{ a }}}} b\n"))),
+    bomb("yaml_fixes", Kind::Plan, || pieces(0..50_000, |n| format!("key{n}: {{{{ a }}}} b\n"))),
     bomb("long-template", Kind::Plan, || {
         effect(&format!("run: \"a {}\"", "{{ host }}".repeat(90_000)))
     }),

@@ -134,8 +134,8 @@ impl Diagnostic {
 
     /// Adds a help line and the one edit that it describes.
     #[must_use]
-    pub fn fix(self, text: impl Into<String>, span: Span, cured: impl Into<String>) -> Self {
-        self.fix_all(text, vec![Edit::new(span, cured)])
+    pub fn fix(self, text: impl Into<String>, span: Span, fixed: impl Into<String>) -> Self {
+        self.fix_all(text, vec![Edit::new(span, fixed)])
     }
 
     /// Adds a help line and its edits. If the edits overlap, only the line is kept.

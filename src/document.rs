@@ -5,12 +5,12 @@
 //! the older rules for which they were written ([`old`]). Nodes are not interpreted here:
 //! [`crate::schema`] checks them against a shape, `plan` and `inventory` convert them.
 
-mod core;
 pub mod lookalike;
-pub mod old;
 pub mod parse;
 mod scalar;
-mod slips;
+pub mod yaml11;
+mod yaml12;
+mod yaml_fixes;
 
 use crate::source::{Sources, Span};
 

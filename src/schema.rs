@@ -9,8 +9,8 @@
 //! error is reported for the alternative that the author meant, not for all of them.
 
 mod check;
-mod cure;
 mod editor;
+mod fix;
 pub mod foreign;
 pub mod inventory;
 pub mod json;

@@ -11,10 +11,10 @@
 mod ast;
 pub mod bounds;
 pub mod condition;
-mod cure;
 pub mod engine;
 pub mod expression;
 pub mod fault;
+mod fix;
 pub mod helpers;
 mod names;
 pub mod operators;

@@ -48,13 +48,13 @@ impl Fix {
 
     /// Applies it to the text of its file.
     pub fn apply(&self, text: &str) -> String {
-        let mut cured = text.to_owned();
+        let mut fixed = text.to_owned();
         for edit in self.edits.iter().rev() {
             let range = edit.span.range();
             if text.get(range.clone()).is_some() {
-                cured.replace_range(range, &edit.text);
+                fixed.replace_range(range, &edit.text);
             }
         }
-        cured
+        fixed
     }
 }

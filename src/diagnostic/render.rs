@@ -57,13 +57,13 @@ pub fn human_one(diagnostic: &Diagnostic, sources: &Sources, colour: bool) -> St
         group = group.element(Level::HELP.message(printable(help)));
     }
     let mut groups = vec![group];
-    groups.extend(diagnostic.fixes.iter().map(|fix| cured(fix, sources)));
+    groups.extend(diagnostic.fixes.iter().map(|fix| fixed(fix, sources)));
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     renderer.decor_style(DecorStyle::Ascii).term_width(WIDTH).render(&groups)
 }
 
 /// Shows the lines that a fix changes, before and after.
-fn cured<'a>(fix: &Fix, sources: &Sources) -> Group<'a> {
+fn fixed<'a>(fix: &Fix, sources: &Sources) -> Group<'a> {
     let title = Level::HELP.secondary_title(printable(&fix.text));
     let group = Group::with_title(title);
     let ranges = fix.edits.iter().map(|edit| edit.span.range());

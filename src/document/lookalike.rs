@@ -99,7 +99,7 @@ pub(super) fn odd(one: &Lookalike, id: SourceId, at: usize) -> Diagnostic {
     let span = Span::new(id, at, at + one.character.len_utf8());
     let fault = Diagnostic::error(Code::OddCharacter, format!("{} in YAML syntax", one.a_title()));
     // `--` is for options of commands.
-    let (label, order, cured) = match one.meant {
+    let (label, order, fixed) = match one.meant {
         " " => (
             "YAML does not accept this as a space",
             format!("replace the {} with a space", one.name),
@@ -112,7 +112,7 @@ pub(super) fn odd(one: &Lookalike, id: SourceId, at: usize) -> Diagnostic {
             "-",
         ),
     };
-    fault.at(span, label).fix(order, span, cured)
+    fault.at(span, label).fix(order, span, fixed)
 }
 
 /// Returns where a plain scalar has a character that belongs to the syntax around it: a space that is

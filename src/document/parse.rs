@@ -11,11 +11,11 @@ mod seen;
 use granit_parser::{Event, Parser, ScalarStyle, Tag};
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, MAX_FAULTS, Severity};
-use crate::document::old::{Asked, Sealed};
 use crate::document::parse::anchors::Anchors;
 use crate::document::parse::open::{Key, Open, entry, too_many};
 use crate::document::parse::seen::Seen;
-use crate::document::{Entry, Node, Style, Text, Value, core, lookalike, old, slips};
+use crate::document::yaml11::{Asked, Sealed};
+use crate::document::{Entry, Node, Style, Text, Value, lookalike, yaml_fixes, yaml11, yaml12};
 use crate::file::MAX_BYTES;
 use crate::source::{SourceId, Sources, Span};
 
@@ -107,7 +107,7 @@ fn read(
             }
             Err(error) => {
                 let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
-                let fault = slips::syntax(text, id, at, &error);
+                let fault = yaml_fixes::syntax(text, id, at, &error);
                 // That one has all of them that matter.
                 if fault.code != lookalike::CODE {
                     builder.report_odd();
@@ -262,7 +262,7 @@ impl Builder<'_> {
         };
         let asked = match self.dialect {
             Dialect::Core | Dialect::Data => Asked::Unknown,
-            Dialect::Ansible => old::asked(tag),
+            Dialect::Ansible => yaml11::asked(tag),
         };
         if asked == Asked::Unknown {
             self.faulty = true;
@@ -311,11 +311,11 @@ impl Builder<'_> {
         let text = Text { text, style };
         match asked {
             Asked::Text | Asked::Vault => Value::Text(text),
-            Asked::Plain => old::scalar(text),
-            Asked::Float => old::float(text),
+            Asked::Plain => yaml11::scalar(text),
+            Asked::Float => yaml11::float(text),
             _ if style != Style::Plain => Value::Text(text),
-            _ if self.dialect == Dialect::Ansible => old::scalar(text),
-            _ => core::scalar(text),
+            _ if self.dialect == Dialect::Ansible => yaml11::scalar(text),
+            _ => yaml12::scalar(text),
         }
     }
 
@@ -327,8 +327,8 @@ impl Builder<'_> {
         if let Some(Open::Map { key: None, .. }) = self.stack.last() {
             let fault = Diagnostic::error(Code::KeyNotText, "a mapping key must be a string")
                 .at(span, "this is a list or a mapping");
-            self.found.push(match slips::cure(self.text, self.id, span.range().start) {
-                Some(cure) => fault.fix_all(cure.text, cure.edits),
+            self.found.push(match yaml_fixes::fix(self.text, self.id, span.range().start) {
+                Some(fix) => fault.fix_all(fix.text, fix.edits),
                 None => fault.help("write a string before the `:`"),
             });
             return None;
@@ -359,7 +359,7 @@ impl Builder<'_> {
 
     /// Puts what `<<` names into a mapping.
     fn merged(&mut self, merges: Vec<Node>, entries: Vec<Entry>) -> Vec<Entry> {
-        old::merged(merges, entries).unwrap_or_else(|node| {
+        yaml11::merged(merges, entries).unwrap_or_else(|node| {
             self.faulty = true;
             let message = format!("`<<` requires a mapping, found {}", node.kind());
             self.found.push(

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::document::Entry;
-use crate::document::old::Sealed;
+use crate::document::yaml11::Sealed;
 use crate::inventory::ranges;
 use crate::schema::foreign::variables;
 use crate::source::{Sources, Span};

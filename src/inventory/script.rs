@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document;
-use crate::document::old::Sealed;
+use crate::document::yaml11::Sealed;
 use crate::document::{Entry, Node, Value};
 use crate::duration;
 use crate::inventory::draft::{Draft, give};

@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::document;
-use crate::document::old::Sealed;
+use crate::document::yaml11::Sealed;
 use crate::document::{Entry, Node, Value};
 use crate::inventory::draft::{ALL, Draft, Given, Vars, give};
 use crate::inventory::yaml::meant::{place, shape_fault};

@@ -45,7 +45,7 @@ pub struct InvalidValue {
     /// What to do.
     pub help: String,
     /// The value that was probably meant, as it is written in YAML.
-    pub cured: Option<String>,
+    pub fixed: Option<String>,
     /// Whether the value is empty and must not be.
     pub is_empty: bool,
 }
@@ -53,20 +53,20 @@ pub struct InvalidValue {
 impl InvalidValue {
     /// Makes one without a proposed value.
     pub fn new(why: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { why: why.into(), help: help.into(), cured: None, is_empty: false }
+        Self { why: why.into(), help: help.into(), fixed: None, is_empty: false }
     }
 
     /// Adds the value that was probably meant.
-    fn cured(mut self, value: impl Into<String>) -> Self {
-        self.cured = Some(value.into());
+    fn fixed(mut self, value: impl Into<String>) -> Self {
+        self.fixed = Some(value.into());
         self
     }
 
     /// Adds the help, and the fix at the location of the value.
     #[must_use]
     pub fn advise(self, fault: Diagnostic, value: Span) -> Diagnostic {
-        match self.cured {
-            Some(cured) => fault.fix(self.help, value, cured),
+        match self.fixed {
+            Some(fixed) => fault.fix(self.help, value, fixed),
             None => fault.help(self.help),
         }
     }
@@ -142,7 +142,7 @@ fn of_item(index: usize, text: &str, unfit: InvalidValue) -> InvalidValue {
             text => format!("item {number}, `{text}`: {}", unfit.why),
         },
         help: unfit.help,
-        cured: None,
+        fixed: None,
         is_empty: unfit.is_empty,
     }
 }
@@ -181,9 +181,9 @@ fn counted(kind: &InputKind, items: Vec<Value>) -> Result<Value, InvalidValue> {
 pub fn of_data(kind: &InputKind, value: &Value) -> Result<Value, InvalidValue> {
     let value = typed(kind, value).map_err(|mut unfit| {
         // What is proposed must keep the bounds, too.
-        let proposed = unfit.cured.as_deref().map(|text| of_text(kind, text));
+        let proposed = unfit.fixed.as_deref().map(|text| of_text(kind, text));
         if matches!(proposed, Some(Err(_))) {
-            unfit.cured = None;
+            unfit.fixed = None;
         }
         unfit
     })?;
@@ -224,9 +224,9 @@ fn typed(kind: &InputKind, value: &Value) -> Result<Value, InvalidValue> {
         InputKind::Bool => match value {
             Value::Bool(_) => Ok(value.clone()),
             Value::String(text) => Err(match text.as_str() {
-                "yes" | "on" | "True" | "Yes" => unfit("not a bool", "write `true`").cured("true"),
+                "yes" | "on" | "True" | "Yes" => unfit("not a bool", "write `true`").fixed("true"),
                 "no" | "off" | "False" | "No" => {
-                    unfit("not a bool", "write `false`").cured("false")
+                    unfit("not a bool", "write `false`").fixed("false")
                 }
                 _ => unfit("not a bool", "write `true` or `false`"),
             }),
@@ -269,7 +269,7 @@ fn duration_text(value: &Value) -> Result<Value, InvalidValue> {
     let no_duration = |help: String| Err(unfit("not a duration", help));
     let unit = |number: &str| {
         let help = format!("add a unit: `{number}s` for seconds");
-        Err(unfit("not a duration", help).cured(format!("{number}s")))
+        Err(unfit("not a duration", help).fixed(format!("{number}s")))
     };
     match value {
         Value::String(text) if duration::parse(text).is_some() => Ok(value.clone()),
@@ -289,7 +289,7 @@ fn choice(words: &[String], text: Option<&str>) -> Result<Value, InvalidValue> {
     }
     let why = format!("expected {}", one_of(&all));
     Err(match nearest(text, all.iter().copied()) {
-        Some(near) => unfit(why, format!("did you mean `{near}`?")).cured(near),
+        Some(near) => unfit(why, format!("did you mean `{near}`?")).fixed(near),
         None => unfit(why, format!("use {}", one_of(&all))),
     })
 }

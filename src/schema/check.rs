@@ -14,7 +14,7 @@ use crate::schema::check::wrong::{
 };
 use crate::schema::foreign::carry::Carry;
 use crate::schema::foreign::{carry, values};
-use crate::schema::{Form, Record, Select, Shape, cure, foreign, one_of};
+use crate::schema::{Form, Record, Select, Shape, fix, foreign, one_of};
 use crate::source::Span;
 
 /// Checks a node against a shape. It reports every problem and continues after each.
@@ -71,7 +71,7 @@ fn check_value(node: &Node, shape: &Shape, found: &mut Diagnostics) {
         },
         Shape::Map(keys, inner, min) => match &node.value {
             Value::Map(entries) => {
-                if cure::prose(node, false, found) {
+                if fix::prose(node, false, found) {
                     return;
                 }
                 for entry in entries {
@@ -156,7 +156,7 @@ fn check_record(node: &Node, record: &'static Record, found: &mut Diagnostics) {
         not_a_record(node, record, found);
         return;
     };
-    if cure::prose(node, true, found) {
+    if fix::prose(node, true, found) {
         return;
     }
     for entry in entries {
@@ -298,7 +298,7 @@ fn unknown_key(node: &Node, entry: &Entry, record: &'static Record, found: &mut 
         let fault = fault.at(entry.key_span, word.label());
         let help = word.help(entry).into_iter();
         let name = match word.carry {
-            Carry::Value(name) => cure::renamed(node, &entry.value, record, name),
+            Carry::Value(name) => fix::renamed(node, &entry.value, record, name),
             _ => None,
         };
         found.push(match name {
@@ -338,12 +338,12 @@ fn unknown_word(
     let fault = Diagnostic::error(Code::UnknownWord, format!("`{text}` is not {}", one_of(words)));
     let fault = pointed(fault, node, "unknown value");
     let order = |near: &str| format!("did you mean `{near}`?");
-    let cured = match values::find(text, words) {
+    let fixed = match values::find(text, words) {
         Some(meant) => Some((format!("write `{meant}` instead"), meant)),
         None => nearest(&text.to_ascii_lowercase(), words.iter().copied())
             .map(|near| (order(near), near)),
     };
-    found.push(match cured {
+    found.push(match fixed {
         Some((order, word)) => fault.fix(order, node.span, word),
         None => others.fold(fault.help(format!("write {}", one_of(words))), |fault, other| {
             fault.help(format!("or `{other}`"))
@@ -386,8 +386,8 @@ fn check_form(text: &str, form: &Form, node: &Node, found: &mut Diagnostics) {
         Diagnostic::error(Code::WrongForm, format!("`{}` is not {}", short(text), form.name))
     };
     let fault = pointed(fault, node, format!("not {}", form.name));
-    found.push(if let Some(cure) = cure::of_form(text, form) {
-        fault.fix(cure.text, node.span, cure.yaml)
+    found.push(if let Some(fix) = fix::of_form(text, form) {
+        fault.fix(fix.text, node.span, fix.yaml)
     } else {
         let examples: Vec<&str> = form.example.split(", ").collect();
         fault.help(format!("write something like {}", one_of(&examples)))

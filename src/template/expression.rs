@@ -6,7 +6,7 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics, Edit};
 use crate::document::{Node, Places};
 use crate::source::{Sources, Span};
 use crate::template::fault::Fault;
-use crate::template::{Name, Written, cure, parser};
+use crate::template::{Name, Written, fix, parser};
 
 pub use crate::template::ast::{Argument, Comparison, Expr, Kind};
 
@@ -33,8 +33,8 @@ impl Expression {
                 "`{{ }}` is not allowed in an expression",
             )
             .at(node.span, "already an expression");
-            let words = cure::without_braces(&text);
-            found.push(cure::advise(fault, &text, node, sources, &words));
+            let words = fix::without_braces(&text);
+            found.push(fix::advise(fault, &text, node, sources, &words));
             return None;
         }
         match Self::parsed(&text) {
@@ -61,7 +61,7 @@ impl Expression {
                     let words = "write a condition such as `ring[ip].users == 0 and serving`";
                     let one = Diagnostic::error(Code::ExpressionSyntax, "invalid expression")
                         .at(node.place(sources, fault.range), fault.text);
-                    cure::advise(one, &text, node, sources, words)
+                    fix::advise(one, &text, node, sources, words)
                 }));
                 None
             }

@@ -143,7 +143,7 @@ fn systemctl(words: &[&str], places: &[Span], rest: &[&str], span: Span, found: 
     if VERBS.contains(&unit) || !VERBS.contains(&verb) {
         return;
     }
-    let cured: Vec<&str> = words
+    let fixed: Vec<&str> = words
         .iter()
         .map(|word| match *word {
             word if word == unit => verb,
@@ -158,13 +158,13 @@ fn systemctl(words: &[&str], places: &[Span], rest: &[&str], span: Span, found: 
         )
         .at(span, format!("`{verb}` must come before the unit"))
         .fix_all(
-            format!("write `{}`", cured.join(" ")),
+            format!("write `{}`", fixed.join(" ")),
             words
                 .iter()
                 .zip(places)
-                .zip(&cured)
-                .filter(|((word, _), cured)| word != cured)
-                .map(|((_, place), cured)| Edit::new(*place, *cured))
+                .zip(&fixed)
+                .filter(|((word, _), fixed)| word != fixed)
+                .map(|((_, place), fixed)| Edit::new(*place, *fixed))
                 .collect(),
         ),
     );

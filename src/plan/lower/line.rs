@@ -164,9 +164,9 @@ fn closed(line: &str, open: usize, places: &Places) -> Option<(&'static str, Edi
             (false, _) => ("close it", end, "'"),
         }
     };
-    let mut cured = line.to_owned();
-    cured.insert_str(at, with);
-    if !words::split(&cured).1.is_empty() {
+    let mut fixed = line.to_owned();
+    fixed.insert_str(at, with);
+    if !words::split(&fixed).1.is_empty() {
         return None;
     }
     Some((order, places.edit(at..at, with)?))

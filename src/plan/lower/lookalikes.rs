@@ -71,11 +71,11 @@ fn requoted(node: &Node, found: &[Odd]) -> Option<String> {
     if text.style != Style::Plain || whole && found[1].meant == first.meant {
         return None;
     }
-    let cured = found.iter().rev().fold(text.text.clone(), |mut cured, odd| {
-        cured.replace_range(odd.range.clone(), odd.meant);
-        cured
+    let fixed = found.iter().rev().fold(text.text.clone(), |mut fixed, odd| {
+        fixed.replace_range(odd.range.clone(), odd.meant);
+        fixed
     });
-    Some(format!("'{}'", cured.replace('\'', "''")))
+    Some(format!("'{}'", fixed.replace('\'', "''")))
 }
 
 /// Finds those at the beginning and at the end of an argument, which is a word whatever is in it.
@@ -140,12 +140,12 @@ fn dash(text: &str, at: usize, one: &Lookalike) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    fn cured(text: &str) -> String {
-        let mut cured = text.to_owned();
+    fn fixed(text: &str) -> String {
+        let mut fixed = text.to_owned();
         for odd in in_script(text).iter().rev() {
-            cured.replace_range(odd.range.clone(), odd.meant);
+            fixed.replace_range(odd.range.clone(), odd.meant);
         }
-        cured
+        fixed
     }
 
     #[test]
@@ -158,7 +158,7 @@ mod tests {
             ("A=“b c” true", "A=\"b c\" true"),
             ("echo\u{a0}hello\u{200b}", "echo hello"),
         ] {
-            assert_eq!(cured(text), wanted);
+            assert_eq!(fixed(text), wanted);
         }
     }
 
@@ -173,7 +173,7 @@ mod tests {
             "echo a–b \\“ é",
             "echo {{ “a” }}",
         ] {
-            assert_eq!(cured(text), text);
+            assert_eq!(fixed(text), text);
         }
     }
 }

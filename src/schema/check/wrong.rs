@@ -4,7 +4,7 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::document::{Entry, Node, Value};
 use crate::schema::check::{is_template, no_template, pointed};
 use crate::schema::foreign::carry;
-use crate::schema::{FormKind, Record, Select, Shape, cure};
+use crate::schema::{FormKind, Record, Select, Shape, fix};
 
 pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
     if is_template(node) {
@@ -14,8 +14,8 @@ pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
     let message = format!("expected {}, found {}", shape.expected(), node.kind());
     let fault = Diagnostic::error(Code::WrongType, message);
     let mut fault = pointed(fault, node, format!("this is {}", node.kind()));
-    if let Some(cure) = cure::of_kind(node, shape) {
-        found.push(fault.fix(cure.text, node.span, cure.yaml));
+    if let Some(fix) = fix::of_kind(node, shape) {
+        found.push(fault.fix(fix.text, node.span, fix.yaml));
         return;
     }
     // Quotes do not turn a value into a keyword.

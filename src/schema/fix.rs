@@ -9,7 +9,7 @@ use crate::schema::{Form, FormKind, Record, Select, Shape};
 use crate::source::{Sources, Span};
 
 /// A fix of a value.
-pub(super) struct Cure {
+pub(super) struct ValueFix {
     /// What to do, as an imperative.
     pub(super) text: String,
     /// The YAML that replaces the value.
@@ -17,15 +17,15 @@ pub(super) struct Cure {
 }
 
 /// Returns the fix of a value of the wrong type.
-pub(super) fn of_kind(node: &Node, shape: &Shape) -> Option<Cure> {
-    let cure = |text: String, yaml: String| Some(Cure { text, yaml });
+pub(super) fn of_kind(node: &Node, shape: &Shape) -> Option<ValueFix> {
+    let fix = |text: String, yaml: String| Some(ValueFix { text, yaml });
     match &node.value {
         Value::Int(number) if is_duration(shape) && *number >= 0 => {
-            cure(format!("add a unit, such as seconds: `{number}s`"), format!("{number}s"))
+            fix(format!("add a unit, such as seconds: `{number}s`"), format!("{number}s"))
         }
         Value::Int(number) if item_fits(node, shape) && !text_fits(shape, &number.to_string()) => {
             let list = format!("[{number}]");
-            cure(format!("write a list: `{list}`"), list)
+            fix(format!("write a list: `{list}`"), list)
         }
         Value::Int(_) | Value::Bool(_) if takes(shape, Select::Text) => {
             let word = match node.value {
@@ -37,11 +37,11 @@ pub(super) fn of_kind(node: &Node, shape: &Shape) -> Option<Cure> {
             let octal = matches!(shape, Shape::Text(form) if form.kind == FormKind::Mode);
             let word = if octal && word.len() == 3 { format!("0{word}") } else { word };
             text_fits(shape, &word).then_some(())?;
-            cure(format!("put quotes around it: `\"{word}\"`"), format!("\"{word}\""))
+            fix(format!("put quotes around it: `\"{word}\"`"), format!("\"{word}\""))
         }
         Value::Text(text) if takes(shape, Select::Bool) => {
             let value = values::bool(&text.text)?;
-            cure(format!("write `{value}`"), value.to_owned())
+            fix(format!("write `{value}`"), value.to_owned())
         }
         Value::Text(text) if takes(shape, Select::List) && text.style == Style::Plain => {
             let plain = !text.text.contains([',', '[', ']', '{', '}', ':', '#', '\n']);
@@ -54,7 +54,7 @@ pub(super) fn of_kind(node: &Node, shape: &Shape) -> Option<Cure> {
             let mut told = Diagnostics::default();
             check(node, item, &mut told);
             told.is_empty().then_some(())?;
-            cure(format!("write a list: `{list}`"), list)
+            fix(format!("write a list: `{list}`"), list)
         }
         _ => None,
     }
@@ -77,14 +77,14 @@ fn item_fits(node: &Node, shape: &Shape) -> bool {
 }
 
 /// Returns the fix of a string of the wrong form.
-pub(super) fn of_form(text: &str, form: &Form) -> Option<Cure> {
+pub(super) fn of_form(text: &str, form: &Form) -> Option<ValueFix> {
     let word = match form.kind {
         FormKind::Duration => duration(text)?,
         FormKind::Name(joint) => name(text, joint),
         _ => return None,
     };
     let fits = form.pattern.is_some_and(|pattern| matches(pattern, &word));
-    fits.then(|| Cure { text: format!("write `{word}`"), yaml: word })
+    fits.then(|| ValueFix { text: format!("write `{word}`"), yaml: word })
 }
 
 /// Returns planrun's name of a foreign key, if its value fits there.

@@ -11,7 +11,7 @@ use crate::template::parser;
 pub(super) type Change = (Range<usize>, String);
 
 /// What to do about an expression that cannot be read.
-pub(super) struct Cure {
+pub(super) struct ExpressionFix {
     pub(super) text: &'static str,
     /// The changes that make an expression of it.
     pub(super) changes: Vec<Change>,
@@ -53,13 +53,13 @@ pub(super) fn advise(
     sources: &Sources,
     words: &str,
 ) -> Diagnostic {
-    let Some(cure) = cure(text) else {
+    let Some(fix) = fix(text) else {
         return fault.help(words);
     };
     let places = node.places(sources);
     let edits: Option<Vec<Edit>> =
-        cure.changes.into_iter().map(|(range, with)| places.edit(range, &with)).collect();
-    fault.fix_all(cure.text, edits.unwrap_or_default())
+        fix.changes.into_iter().map(|(range, with)| places.edit(range, &with)).collect();
+    fault.fix_all(fix.text, edits.unwrap_or_default())
 }
 
 /// Says what an expression is without its braces.
@@ -73,7 +73,7 @@ pub(super) fn without_braces(text: &str) -> String {
 }
 
 /// Returns the changes that make an expression of a text, if those known do.
-pub(super) fn cure(text: &str) -> Option<Cure> {
+pub(super) fn fix(text: &str) -> Option<ExpressionFix> {
     if text.len() > MAX_CURED {
         return None;
     }
@@ -107,12 +107,12 @@ pub(super) fn cure(text: &str) -> Option<Cure> {
             at += right.map_or(character.len_utf8(), |right| right.len());
         }
     }
-    let mut cured = text.to_owned();
+    let mut fixed = text.to_owned();
     for (range, with) in changes.iter().rev() {
-        cured.replace_range(range.clone(), with);
+        fixed.replace_range(range.clone(), with);
     }
-    parser::expression(&cured).ok()?;
-    Some(Cure { text: first?, changes })
+    parser::expression(&fixed).ok()?;
+    Some(ExpressionFix { text: first?, changes })
 }
 
 /// Replaces an operator; braces go with their spaces, words get spaces if they have none.
@@ -143,13 +143,13 @@ fn change(text: &str, at: usize, from: &str, to: &str) -> Change {
 mod tests {
     use super::*;
 
-    fn cured(text: &str) -> Option<String> {
-        let cure = cure(text)?;
-        let mut cured = text.to_owned();
-        for (range, with) in cure.changes.iter().rev() {
-            cured.replace_range(range.clone(), with);
+    fn fixed(text: &str) -> Option<String> {
+        let fix = fix(text)?;
+        let mut fixed = text.to_owned();
+        for (range, with) in fix.changes.iter().rev() {
+            fixed.replace_range(range.clone(), with);
         }
-        Some(cured)
+        Some(fixed)
     }
 
     #[test]
@@ -169,21 +169,21 @@ mod tests {
             ("a == 'x' && b == 'y'", "a == 'x' and b == 'y'"),
             ("a == 'x' & b", "a == 'x' and b"),
         ] {
-            assert_eq!(cured(text).as_deref(), Some(expected), "{text}");
+            assert_eq!(fixed(text).as_deref(), Some(expected), "{text}");
         }
     }
 
     #[test]
     fn a_text_that_nobody_reads_is_not_cured() {
-        assert!(cured("a = 1").is_some());
-        assert_eq!(cured(&format!("a = 1{}", " ".repeat(MAX_CURED))), None);
+        assert!(fixed("a = 1").is_some());
+        assert_eq!(fixed(&format!("a = 1{}", " ".repeat(MAX_CURED))), None);
         assert_eq!(without_braces(&"{{ a }}".repeat(MAX_CURED)), "remove the `{{ }}`");
     }
 
     #[test]
     fn what_stays_unreadable_has_no_cure() {
         for text in ["a ==", "((", "a b", "'", "!", "é = ", "\"é"] {
-            assert_eq!(cured(text), None, "{text}");
+            assert_eq!(fixed(text), None, "{text}");
         }
     }
 }

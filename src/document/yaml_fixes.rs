@@ -19,7 +19,7 @@ const MAX_TRIED: usize = 1024 * 1024;
 const MAX_TRIES: usize = 16;
 
 /// What to do about a syntax fault.
-pub(super) struct Cure {
+pub(super) struct SyntaxFix {
     pub(super) text: &'static str,
     pub(super) edits: Vec<Edit>,
 }
@@ -55,8 +55,8 @@ pub(super) fn syntax(text: &str, id: SourceId, at: usize, error: &ScanError) -> 
     }
     let fault = Diagnostic::error(Code::YamlSyntax, "invalid YAML")
         .at(Span::new(id, at, at + width), error.info());
-    match cure(text, id, at) {
-        Some(cure) => fault.fix_all(cure.text, cure.edits),
+    match fix(text, id, at) {
+        Some(fix) => fault.fix_all(fix.text, fix.edits),
         None => {
             fault.help("check the indentation and the quotes of this line and the line before it")
         }
@@ -80,8 +80,8 @@ fn odd(text: &str, id: SourceId, at: usize) -> Option<Diagnostic> {
         let edit = |(range, with): &Change| Edit::new(span(range), with.clone());
         changes.iter().map(edit).collect::<Vec<_>>()
     };
-    let cured = tries.iter().find(|(_, changes)| works(text, changes, after.end));
-    if let Some((order, changes)) = cured {
+    let fixed = tries.iter().find(|(_, changes)| works(text, changes, after.end));
+    if let Some((order, changes)) = fixed {
         let of_line = |one: &&Change| one.0.start >= line.start;
         let (tab, _) = changes.iter().find(of_line)?;
         let fault = Diagnostic::error(Code::YamlSyntax, "tabs are not allowed in indentation")
@@ -129,7 +129,7 @@ fn odd_spaces(text: &str, line: Range<usize>) -> Vec<(usize, &'static Lookalike)
 }
 
 /// Returns the fix of an error at a byte of a text, if a known one works.
-pub(super) fn cure(text: &str, id: SourceId, at: usize) -> Option<Cure> {
+pub(super) fn fix(text: &str, id: SourceId, at: usize) -> Option<SyntaxFix> {
     if text.len() > MAX_TRIED {
         return None;
     }
@@ -150,22 +150,22 @@ pub(super) fn cure(text: &str, id: SourceId, at: usize) -> Option<Cure> {
         .into_iter()
         .map(|(range, with)| Edit::new(Span::new(id, range.start, range.end), with))
         .collect();
-    Some(Cure { text: order, edits })
+    Some(SyntaxFix { text: order, edits })
 }
 
 type Tries = Vec<(&'static str, Vec<Change>)>;
 
 /// Whether a changed text has no fault up to a byte of the old one.
 fn works(text: &str, changes: &[Change], reached: usize) -> bool {
-    let mut cured = text.to_owned();
+    let mut fixed = text.to_owned();
     let mut moved = reached;
     for (range, with) in changes.iter().rev() {
-        cured.replace_range(range.clone(), with);
+        fixed.replace_range(range.clone(), with);
         if range.start <= reached {
             moved = (moved + with.len()).saturating_sub(range.len());
         }
     }
-    first_fault(&cured).is_none_or(|fault| fault > moved)
+    first_fault(&fixed).is_none_or(|fault| fault > moved)
 }
 
 /// Returns where the first syntax fault of a text is; a template taken for a mapping counts.
