@@ -4,8 +4,8 @@ use crate::cli::context::{Context, Stream};
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::identity::who;
-use crate::cli::stored;
-use crate::cli::stored::{Taken, Word};
+use crate::cli::open_run;
+use crate::cli::open_run::{OpenRun, RunArg};
 use crate::clock::Clock;
 use crate::event::{Event, RunEvent, RunStatus};
 use crate::history::RunState;
@@ -14,7 +14,7 @@ use crate::report::summary::summary;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    word: Word,
+    word: RunArg,
     /// Confirm that hosts stay as they are, and may be out of service
     #[arg(long, required = true)]
     acknowledge: bool,
@@ -30,14 +30,14 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     // A run with damaged events must not stay open forever.
     let (journal, reading) = store.take_damaged(&run, &by)?;
     let is_whole = reading.damage.is_empty();
-    let status = stored::status(&reading.records);
+    let status = open_run::status(&reading.records);
     if status.has_ended() {
         let message = format!("run {run} has ended: {}", status.word());
         return Err(
             Fault::new(Exit::INVALID, message).help("only a run that has not ended can be aborted")
         );
     }
-    let mut taken = Taken { journal, records: reading.records, state: RunState::default() };
+    let mut taken = OpenRun { journal, records: reading.records, state: RunState::default() };
     let why = match &args.reason {
         Some(reason) => format!("aborted by {by}: {reason}"),
         None => format!("aborted by {by}"),

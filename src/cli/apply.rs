@@ -11,7 +11,7 @@ use crate::cli::session::Session;
 use crate::cli::targets::Targets;
 use crate::cli::values::Values;
 use crate::cli::view::Output;
-use crate::cli::{stored, tell};
+use crate::cli::{open_run, tell};
 use crate::clock::Clock;
 use crate::diagnostic::Diagnostics;
 use crate::event::{Event, RunEvent, SecretSources};
@@ -83,10 +83,10 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
             inventories: loaded.inventories.iter().map(|path| absolute(path)).collect(),
         });
     }
-    store.need_room(stored::room(&first))?;
+    store.need_room(open_run::room(&first))?;
     let first = Event::Run(RunEvent::Planned(Box::new(first)));
     let journal = store.begin_new(Clock::Real.now(), &by)?;
-    stored::need_machines(&store, &journal, &first)?;
+    open_run::need_machines(&store, &journal, &first)?;
     let inventory = &loaded.plan.inventory;
     let targets = Targets::new(loaded.model, inventory, &store, journal.run(), None)?;
     let session = Session {

@@ -7,8 +7,8 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::identity::who;
-use crate::cli::stored;
-use crate::cli::stored::Word;
+use crate::cli::open_run;
+use crate::cli::open_run::RunArg;
 use crate::event::{Answer, Event, Question, Record, Request, RunId, TaskEvent, TaskId};
 use crate::history::RunState;
 use crate::store::Store;
@@ -24,7 +24,7 @@ Examples:
   planrun resolve last backend2/drain --as wait --reason 'two users are still reading'")]
 pub(super) struct Args {
     #[command(flatten)]
-    word: Word,
+    word: RunArg,
     /// The task that asks; optional if there is only one
     #[arg(value_name = "HOST/STEP")]
     task: Option<String>,
@@ -41,7 +41,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let run = store.find(&args.word.run)?;
     let by = who();
     if store.is_alive(&run) {
-        let state = stored::fold(&store.records(&run)?)?;
+        let state = open_run::fold(&store.records(&run)?)?;
         let (task, answer) = meant(args, &run, &state)?;
         if hand_over(&store, &run, &state, &task, answer, args.reason.clone(), &by)? {
             context.say(&format!("{task}: {} ({})", answer.word(), answer.about()));
@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
             return Ok(Exit::SUCCEEDED);
         }
     }
-    let mut taken = stored::take(&store, &run, &by)?;
+    let mut taken = open_run::take(&store, &run, &by)?;
     let (task, answer) = meant(args, &run, &taken.state)?;
     let open = taken.state.open_questions().len();
     let answered =

@@ -4,9 +4,9 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::identity::who;
+use crate::cli::open_run::{OpenRun, RunArg};
 use crate::cli::secret_args::SecretArgs;
 use crate::cli::session::Session;
-use crate::cli::stored::{Taken, Word};
 use crate::cli::targets::Targets;
 use crate::cli::view::Output;
 use crate::cli::{stored, targets, tell};
@@ -19,7 +19,7 @@ use crate::store::Store;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    word: Word,
+    word: RunArg,
     #[command(flatten)]
     secrets: SecretArgs,
     /// How to show the run
@@ -45,14 +45,14 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         }));
     }
     let by = who();
-    let taken = stored::take(&store, &run, &by)?;
+    let taken = open_run::take(&store, &run, &by)?;
     let first = vec![Event::Run(RunEvent::Resumed { by: by.clone() })];
     go_on(taken, first, &args.secrets, args.output, by, &store, context)
 }
 
 /// Executes a run that was taken over.
 pub(super) fn go_on(
-    taken: Taken,
+    taken: OpenRun,
     first: Vec<Event>,
     secret_args: &SecretArgs,
     output: Output,
@@ -61,13 +61,13 @@ pub(super) fn go_on(
     context: &Context,
 ) -> Result<Exit, Fault> {
     let past = taken.last();
-    let Taken { journal, records, state } = taken;
-    let planned = stored::planned(&records)?;
-    store.need_room(stored::room(planned))?;
+    let OpenRun { journal, records, state } = taken;
+    let planned = open_run::planned(&records)?;
+    store.need_room(open_run::room(planned))?;
     if let Some(first) = first.first() {
-        stored::need_machines(store, &journal, first)?;
+        open_run::need_machines(store, &journal, first)?;
     }
-    stored::tell_changes(planned, context);
+    open_run::tell_changes(planned, context);
     let Restored { mut plan, sources, notes } = restore(planned).map_err(|why| {
         Fault::new(Exit::STORE, format!("this planrun cannot read the plan of the run: {why}"))
             .help("use the planrun version that started the run")

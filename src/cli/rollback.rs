@@ -10,10 +10,10 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::identity::who;
+use crate::cli::open_run;
+use crate::cli::open_run::{OpenRun, RunArg, planned};
 use crate::cli::resume::go_on;
 use crate::cli::secret_args::SecretArgs;
-use crate::cli::stored;
-use crate::cli::stored::{Taken, Word, planned};
 use crate::cli::view::Output;
 use crate::event::{Answer, Event, HostStatus, RunEvent, RunId, RunPlanned, RunStatus};
 use crate::history::{Refusal, Requested, RunState};
@@ -32,7 +32,7 @@ const MOST_NAMES: usize = 8;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    word: Word,
+    word: RunArg,
     #[command(flatten)]
     secrets: SecretArgs,
     /// Roll back only these hosts of the run (a pattern, as for `apply`)
@@ -53,7 +53,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let store = context.store()?;
     let run = store.find(&args.word.run)?;
-    let status = stored::status(&store.records(&run)?);
+    let status = open_run::status(&store.records(&run)?);
     let nothing_left = || {
         let word = status.word();
         context.say(&format!("run {run} is already {word}"));
@@ -63,7 +63,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         return nothing_left();
     }
     let by = who();
-    let taken = stored::take(&store, &run, &by)?;
+    let taken = open_run::take(&store, &run, &by)?;
     let only = args.limit.as_deref().map(|limit| chosen(limit, planned(&taken.records)?));
     let only = only.transpose()?;
     let request = Requested {
@@ -121,7 +121,7 @@ fn chosen(limit: &str, planned: &RunPlanned) -> Result<Vec<HostName>, Fault> {
 }
 
 /// Prints the hosts to roll back and their order. Returns their number.
-fn announce(taken: &Taken, request: &Requested, context: &Context) -> usize {
+fn announce(taken: &OpenRun, request: &Requested, context: &Context) -> usize {
     // An unreadable plan is reported later.
     let planned = planned(&taken.records).map(restore);
     let Ok(Ok(restored)) = planned else {

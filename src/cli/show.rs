@@ -3,15 +3,15 @@
 use crate::cli::context::{Context, Stream};
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
+use crate::cli::open_run::RunArg;
 use crate::cli::runs::Format;
-use crate::cli::stored::Word;
 use crate::report::open::Kept;
 use crate::report::show;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    word: Word,
+    word: RunArg,
     /// The output format
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: Format,

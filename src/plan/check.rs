@@ -11,11 +11,12 @@ mod each;
 mod handlers;
 mod keys;
 mod known;
-mod least;
 mod lists;
 mod logic;
-mod looks;
+mod min_duration;
 mod privileges;
+mod probe_effects;
+mod rollback;
 mod rounds;
 mod secrets;
 mod sleeps;
@@ -23,7 +24,6 @@ pub mod texts;
 mod types;
 pub mod uninterruptible;
 mod waits;
-mod ways;
 
 use std::collections::BTreeMap;
 
@@ -42,10 +42,10 @@ pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostic
     for placed in placed(node, plan) {
         keys::check(&placed, found);
         waits::check(&placed, found);
-        least::check(&placed, found);
+        min_duration::check(&placed, found);
         commands::check(placed.step, sources, found);
     }
-    ways::check(plan, found);
+    rollback::check(plan, found);
     each::check(plan, found);
     known::check(plan, found);
     uninterruptible::check(plan, found);
@@ -53,7 +53,7 @@ pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostic
     types::check(plan, found);
     logic::check(plan, found);
     claims::check(plan, found);
-    looks::check(plan, found);
+    probe_effects::check(plan, found);
     handlers::check(plan, found);
     privileges::check(plan, sources, found);
     lists::check(plan, found);

@@ -22,13 +22,13 @@ const LOG_ROOM: u64 = 4 << 20;
 
 /// The run of a command.
 #[derive(Clone, Debug, clap::Args)]
-pub(super) struct Word {
+pub(super) struct RunArg {
     /// Run ID, a unique prefix or suffix, or `last`
     #[arg(value_name = "RUN")]
     pub(super) run: String,
 }
 
-pub(super) struct Taken {
+pub(super) struct OpenRun {
     /// The right to write it.
     pub(super) journal: RunJournal,
     pub(super) records: Vec<Record>,
@@ -50,10 +50,10 @@ pub(super) fn planned(records: &[Record]) -> Result<&RunPlanned, Fault> {
 }
 
 /// Takes over a run: from now on only this process writes it.
-pub(super) fn take(store: &Store, run: &RunId, by: &str) -> Result<Taken, Fault> {
+pub(super) fn take(store: &Store, run: &RunId, by: &str) -> Result<OpenRun, Fault> {
     let (journal, records) = store.take(run, by)?;
     let state = fold(&records)?;
-    Ok(Taken { journal, records, state })
+    Ok(OpenRun { journal, records, state })
 }
 
 pub(super) fn fold(records: &[Record]) -> Result<RunState, Fault> {
@@ -63,7 +63,7 @@ pub(super) fn fold(records: &[Record]) -> Result<RunState, Fault> {
     })
 }
 
-impl Taken {
+impl OpenRun {
     /// Returns the current time of the run.
     pub(super) fn now(&self, store: &Store) -> Result<Timestamp, Fault> {
         let texts = &planned(&self.records)?.models;
