@@ -13,10 +13,10 @@ mod input;
 pub mod longest;
 mod lower;
 mod meant;
+mod named;
 mod route;
 mod told;
 pub mod value;
-mod word;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -41,8 +41,8 @@ use told::{Stage, Told};
 pub use command::{Become, CommandSpec, Deferred, ExitCodes, Place, Upload, UploadSource, Work};
 pub use each::{ForEach, ItemList, WrittenItem};
 pub use input::{Default, Input, InputKind};
+pub use named::NamedExpression;
 pub use route::{Role, Routes};
-pub use word::Word;
 
 /// The default `timeout` of a command.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
@@ -217,7 +217,7 @@ pub struct Plan {
     /// The probes.
     pub probes: IndexMap<String, Probe>,
     /// The named expressions (`let`).
-    pub words: IndexMap<String, Word>,
+    pub words: IndexMap<String, NamedExpression>,
     /// The checks before the first change.
     pub preflight: Vec<Claim>,
     /// What to do.

@@ -21,7 +21,7 @@ const NAME_WIDTH: usize = 32;
 
 /// How hosts are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub(super) enum HostFormat {
     /// Text
     Human,
     /// As YAML
@@ -51,7 +51,7 @@ pub(super) struct Args {
     limit: Option<String>,
     /// The output format
     #[arg(long, value_name = "FORMAT", default_value = "human")]
-    format: Format,
+    format: HostFormat,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Exit {
@@ -71,9 +71,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Exit {
     };
     tell::tell(&found, &sources, context);
     context.print(&match args.format {
-        Format::Human => human(&inventory, &hosts),
-        Format::Yaml => serde_yaml::to_string(&data(&inventory, &hosts)).unwrap_or_default(),
-        Format::Json => {
+        HostFormat::Human => human(&inventory, &hosts),
+        HostFormat::Yaml => serde_yaml::to_string(&data(&inventory, &hosts)).unwrap_or_default(),
+        HostFormat::Json => {
             let text = serde_json::to_string_pretty(&data(&inventory, &hosts));
             format!("{}\n", printable_json(&text.unwrap_or_default()))
         }

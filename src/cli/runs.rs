@@ -19,7 +19,7 @@ const DAMAGED: &str = "damaged";
 
 /// How runs are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub(super) enum RunFormat {
     /// Text
     Human,
     /// JSON
@@ -30,7 +30,7 @@ pub(super) enum Format {
 pub(super) struct Args {
     /// The output format
     #[arg(long, value_name = "FORMAT", default_value = "human")]
-    format: Format,
+    format: RunFormat,
     /// Read every event of every run and check the chain of hashes; exit with 74 if a run is damaged
     #[arg(long)]
     verify: bool,
@@ -41,14 +41,14 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let rows = runs.runs()?.into_iter();
     let lines: Vec<RunLine> = rows.map(|row| line(row, args.verify, &runs, context)).collect();
     context.print(&match args.format {
-        Format::Human => runs::text(&lines, &context.style(Stream::Out)),
-        Format::Json => runs::json(&lines),
+        RunFormat::Human => runs::text(&lines, &context.style(Stream::Out)),
+        RunFormat::Json => runs::json(&lines),
     });
     if !args.verify {
         return Ok(Exit::SUCCEEDED);
     }
     let damaged = lines.iter().filter(|line| line.state == DAMAGED).count();
-    if args.format == Format::Human {
+    if args.format == RunFormat::Human {
         context.say(&format!("{} verified, {damaged} damaged", count(lines.len(), "run")));
     }
     Ok(if damaged == 0 { Exit::SUCCEEDED } else { Exit::STORE })

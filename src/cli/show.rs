@@ -4,7 +4,7 @@ use crate::cli::context::{Context, Stream};
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::open_run::RunArg;
-use crate::cli::runs::Format;
+use crate::cli::runs::RunFormat;
 use crate::report::open::Kept;
 use crate::report::show;
 
@@ -14,7 +14,7 @@ pub(super) struct Args {
     word: RunArg,
     /// The output format
     #[arg(long, value_name = "FORMAT", default_value = "human")]
-    format: Format,
+    format: RunFormat,
 }
 
 /// Prints the run. If events are damaged, it prints the readable ones, and the exit code is not 0.
@@ -27,8 +27,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let kept = Kept { records: &reading.records, damage: &damage, is_alive };
     let invocation = context.invocation(run, Stream::Out);
     context.print(&match args.format {
-        Format::Human => show::text(&kept, &invocation),
-        Format::Json => show::json(&kept, &invocation),
+        RunFormat::Human => show::text(&kept, &invocation),
+        RunFormat::Json => show::json(&kept, &invocation),
     });
     Ok(if damage.is_empty() { Exit::SUCCEEDED } else { Exit::STORE })
 }

@@ -1,6 +1,6 @@
 //! Prints diagnostics: for people, for editors, for CI.
 //!
-//! It takes the problems of each file as [`Findings`], and writes text in one of the [`Format`]s, each in
+//! It takes the problems of each file as [`Findings`], and writes text in one of the [`ReportFormat`]s, each in
 //! its own file below. Output for programs goes to standard output, output for people to standard error.
 //! What is a problem is decided elsewhere.
 
@@ -21,7 +21,7 @@ use crate::report::text::count;
 use crate::source::Sources;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub(super) enum ReportFormat {
     /// With source lines and help, on standard error
     Human,
     /// One line each: `FILE:LINE:COLUMN: error[CODE]: ...`
@@ -108,20 +108,20 @@ impl std::ops::AddAssign for Count {
 }
 
 /// Writes the problems of files.
-pub(super) fn report(findings: &Findings, format: Format, context: &Context) {
+pub(super) fn report(findings: &Findings, format: ReportFormat, context: &Context) {
     match format {
-        Format::Human => {
+        ReportFormat::Human => {
             let colour = context.colour(Stream::Err);
             for (_, one) in findings.each() {
                 context.say(&render::human_one(one, &findings.sources, colour));
                 context.say("");
             }
         }
-        Format::Short => context.print(&short::lines(findings)),
-        Format::Json => context.print(&json::lines(findings)),
-        Format::Sarif => context.print(&sarif::log(findings, &place::Root::here())),
-        Format::Github => context.print(&github::commands(findings, &place::Root::here())),
-        Format::Junit => context.print(&junit::document(findings)),
+        ReportFormat::Short => context.print(&short::lines(findings)),
+        ReportFormat::Json => context.print(&json::lines(findings)),
+        ReportFormat::Sarif => context.print(&sarif::log(findings, &place::Root::here())),
+        ReportFormat::Github => context.print(&github::commands(findings, &place::Root::here())),
+        ReportFormat::Junit => context.print(&junit::document(findings)),
     }
 }
 

@@ -9,7 +9,7 @@ use clap::ValueEnum;
 
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::tell::{Count, Findings, Format};
+use crate::cli::tell::{Count, Findings, ReportFormat};
 use crate::cli::values::Values;
 use crate::cli::{explain, tell};
 use crate::file::MAX_BYTES;
@@ -57,7 +57,7 @@ pub(super) struct Args {
     values: Values,
     /// How the faults are written: `human` to standard error, all others to standard output
     #[arg(long, value_name = "FORMAT", default_value = "human")]
-    format: Format,
+    format: ReportFormat,
     /// Let these fail too; repeat it for both
     #[arg(long, value_name = "WHAT")]
     deny: Vec<Deny>,
@@ -79,7 +79,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Exit {
         context.say(&line);
     }
     context.say(&verdict(&findings));
-    if args.format == Format::Human {
+    if args.format == ReportFormat::Human {
         let codes = findings.faults().map(|(_, one)| one.code);
         if let Some(more) = explain::more(codes) {
             context.say(&more);

@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::inventory::draft::{Draft, Given, UNGROUPED};
-use crate::inventory::words::Word;
+use crate::inventory::words::Token;
 use crate::inventory::{literal, words};
 use crate::source::{SourceId, Span};
 
@@ -30,7 +30,7 @@ enum Section {
 
 /// Reads an inventory file.
 pub(super) fn read(id: SourceId, text: &str, draft: &mut Draft, found: &mut Diagnostics) {
-    let mut reader = Reader {
+    let mut reader = IniReader {
         id,
         draft,
         found,
@@ -57,7 +57,7 @@ pub(super) fn read(id: SourceId, text: &str, draft: &mut Draft, found: &mut Diag
     }
 }
 
-struct Reader<'a> {
+struct IniReader<'a> {
     id: SourceId,
     draft: &'a mut Draft,
     found: &'a mut Diagnostics,
@@ -69,7 +69,7 @@ struct Reader<'a> {
     pending: IndexMap<usize, Vec<(usize, Span)>>,
 }
 
-impl Reader<'_> {
+impl IniReader<'_> {
     /// Reads a line that is not empty; `at` is its offset in the text.
     fn line(&mut self, line: &str, at: usize) {
         let whole = self.span(at, 0..line.len());
@@ -171,7 +171,7 @@ impl Reader<'_> {
     }
 
     /// Recognises what people write instead of a host.
-    fn no_host(&self, entry: &Word, place: Span, group: usize) -> Option<Diagnostic> {
+    fn no_host(&self, entry: &Token, place: Span, group: usize) -> Option<Diagnostic> {
         let message = format!("`{}` is not a host", entry.text);
         let fault = Diagnostic::error(Code::IniSyntax, message);
         if entry.text.starts_with("---") {
@@ -187,7 +187,7 @@ impl Reader<'_> {
     }
 
     /// Reads the `name=value` words after a host.
-    fn settings(&mut self, line: &str, at: usize, words: &[Word]) -> Vec<(String, Given)> {
+    fn settings(&mut self, line: &str, at: usize, words: &[Token]) -> Vec<(String, Given)> {
         let mut vars = Vec::with_capacity(words.len());
         for word in words {
             let Some((name, value)) = word.text.split_once('=') else {

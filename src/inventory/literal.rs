@@ -22,7 +22,7 @@ pub(super) fn written(text: &str) -> Option<Value> {
 
 fn whole(text: &str, as_written: bool) -> Option<Value> {
     let rest = text.trim_start_matches([' ', '\t']);
-    let mut reader = Reader { rest, depth: 0, as_written };
+    let mut reader = LiteralReader { rest, depth: 0, as_written };
     let first = reader.item()?;
     reader.blank();
     if reader.rest.is_empty() {
@@ -34,14 +34,14 @@ fn whole(text: &str, as_written: bool) -> Option<Value> {
     Some(items.into())
 }
 
-struct Reader<'a> {
+struct LiteralReader<'a> {
     rest: &'a str,
     depth: usize,
     /// Whether numbers become strings as they are written, if JSON would write them differently.
     as_written: bool,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> LiteralReader<'a> {
     /// Skips white space and a comment.
     fn blank(&mut self) {
         self.rest = self.rest.trim_start_matches([' ', '\t']);

@@ -242,14 +242,14 @@ fn source(path: &Path, shown: &str, id: SourceId, draft: &mut Draft, files: &mut
         return;
     }
     match format_of(path, text) {
-        Format::Yaml => {
+        FileFormat::Yaml => {
             files.usable &= yaml::read(id, Shape::Nested, files.sources, draft, files.found);
         }
-        Format::Json => {
+        FileFormat::Json => {
             files.usable &= yaml::read(id, Shape::Listed, files.sources, draft, files.found);
         }
-        Format::Ini => ini::read(id, text, draft, files.found),
-        Format::Toml => files.fault(
+        FileFormat::Ini => ini::read(id, text, draft, files.found),
+        FileFormat::Toml => files.fault(
             Diagnostic::error(
                 Code::InventoryFormat,
                 format!("TOML inventories are not supported: `{shown}`"),
@@ -260,7 +260,7 @@ fn source(path: &Path, shown: &str, id: SourceId, draft: &mut Draft, files: &mut
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
+enum FileFormat {
     Yaml,
     Json,
     Ini,
@@ -268,22 +268,22 @@ enum Format {
 }
 
 /// Returns the format of a file by its extension, or by its first line that is not empty or a comment.
-fn format_of(path: &Path, text: &str) -> Format {
+fn format_of(path: &Path, text: &str) -> FileFormat {
     match path.extension().map(std::ffi::OsStr::as_encoded_bytes) {
-        Some(b"yaml" | b"yml") => return Format::Yaml,
-        Some(b"json") => return Format::Json,
-        Some(b"ini") => return Format::Ini,
-        Some(b"toml") => return Format::Toml,
+        Some(b"yaml" | b"yml") => return FileFormat::Yaml,
+        Some(b"json") => return FileFormat::Json,
+        Some(b"ini") => return FileFormat::Ini,
+        Some(b"toml") => return FileFormat::Toml,
         _ => {}
     }
     let mut lines = text.lines().map(str::trim);
     let first = lines.find(|line| !line.is_empty() && !line.starts_with(['#', ';']));
     match first {
-        Some(line) if line.starts_with('{') => Format::Json,
-        Some(line) if line.starts_with("---") => Format::Yaml,
+        Some(line) if line.starts_with('{') => FileFormat::Json,
+        Some(line) if line.starts_with("---") => FileFormat::Yaml,
         Some(line) if line.split_whitespace().next().is_some_and(|w| w.ends_with(':')) => {
-            Format::Yaml
+            FileFormat::Yaml
         }
-        _ => Format::Ini,
+        _ => FileFormat::Ini,
     }
 }

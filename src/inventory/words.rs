@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// A word and its location.
 #[derive(Debug, PartialEq)]
-pub(super) struct Word {
+pub(super) struct Token {
     pub(super) text: String,
     /// Its range in the line, with quotes.
     pub(super) range: Range<usize>,
@@ -12,7 +12,7 @@ pub(super) struct Word {
 
 /// Splits a line. `#` ends it, also in the middle of a word; `Err` has the reason and the offset of the
 /// error.
-pub(super) fn split(line: &str) -> Result<Vec<Word>, (&'static str, usize)> {
+pub(super) fn split(line: &str) -> Result<Vec<Token>, (&'static str, usize)> {
     split_at(line, true)
 }
 
@@ -22,9 +22,9 @@ pub(super) fn split_all(line: &str) -> Result<Vec<String>, (&'static str, usize)
     Ok(words.into_iter().map(|word| word.text).collect())
 }
 
-fn split_at(line: &str, comments: bool) -> Result<Vec<Word>, (&'static str, usize)> {
+fn split_at(line: &str, comments: bool) -> Result<Vec<Token>, (&'static str, usize)> {
     let mut words = Vec::new();
-    let mut word: Option<Word> = None;
+    let mut word: Option<Token> = None;
     let mut characters = line.char_indices();
     while let Some((at, character)) = characters.next() {
         match character {
@@ -35,7 +35,7 @@ fn split_at(line: &str, comments: bool) -> Result<Vec<Word>, (&'static str, usiz
             }
             _ => {}
         }
-        let current = word.get_or_insert_with(|| Word { text: String::new(), range: at..at });
+        let current = word.get_or_insert_with(|| Token { text: String::new(), range: at..at });
         match character {
             '\\' => match characters.next() {
                 Some((_, escaped)) => current.text.push(escaped),

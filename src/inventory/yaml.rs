@@ -63,7 +63,7 @@ pub(super) fn take(
     draft: &mut Draft,
     found: &mut Diagnostics,
 ) {
-    let mut reader = Reader { shape, sealed, sources, draft, found };
+    let mut reader = YamlReader { shape, sealed, sources, draft, found };
     match &root.value {
         Value::Null => found.push(
             Diagnostic::error(Code::EmptyInventory, "the inventory is empty")
@@ -210,7 +210,7 @@ fn unwrapped(value: &Json) -> Json {
     }
 }
 
-struct Reader<'a> {
+struct YamlReader<'a> {
     shape: Shape,
     sealed: Sealed,
     sources: &'a Sources,
@@ -218,7 +218,7 @@ struct Reader<'a> {
     found: &'a mut Diagnostics,
 }
 
-impl Reader<'_> {
+impl YamlReader<'_> {
     fn groups(&mut self, entries: &[Entry]) {
         if let Some(plugin) = entries.iter().find(|entry| entry.key == "plugin") {
             let message = "this is the configuration of an inventory plugin, not an inventory";

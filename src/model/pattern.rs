@@ -10,14 +10,14 @@ pub(super) type Captures = Vec<Value>;
 
 #[derive(Debug)]
 pub(super) enum Pattern {
-    Run(Vec<Word>),
+    Run(Vec<PatternWord>),
     /// The script of a step, `PLAN/STEP`.
     Step(String),
-    Upload(Word),
+    Upload(PatternWord),
 }
 
 #[derive(Debug, PartialEq)]
-pub(super) enum Word {
+pub(super) enum PatternWord {
     Literal(String),
     Any(String),
     Int(String),
@@ -40,12 +40,12 @@ impl Pattern {
 
     /// Whether it may match a command of a plan.
     pub(super) fn may_match(&self, asked: &Asked<'_>) -> bool {
-        let fits = |pattern: &Word, word: Option<&str>| {
+        let fits = |pattern: &PatternWord, word: Option<&str>| {
             word.is_none_or(|word| pattern.take(word, &mut Captures::new()))
         };
         match (self, asked) {
             (Self::Run(pattern), Asked::Run(words)) => {
-                let open = pattern.last() == Some(&Word::Rest);
+                let open = pattern.last() == Some(&PatternWord::Rest);
                 let fixed = pattern.len() - usize::from(open);
                 let length = if open { words.len() >= fixed } else { words.len() == fixed };
                 length && pattern[..fixed].iter().zip(words).all(|(one, word)| fits(one, *word))
@@ -69,7 +69,7 @@ impl Pattern {
     /// Returns the names of the placeholders, in order.
     pub(super) fn names(&self) -> Vec<&str> {
         match self {
-            Self::Run(words) => words.iter().filter_map(Word::name).collect(),
+            Self::Run(words) => words.iter().filter_map(PatternWord::name).collect(),
             Self::Step(_) => Vec::new(),
             Self::Upload(word) => word.name().into_iter().collect(),
         }
@@ -81,7 +81,7 @@ fn is_script_of(step: &str, found: &str) -> bool {
     step == found || StepPath::from(found).in_plan() == *step
 }
 
-impl Word {
+impl PatternWord {
     /// Reads a word; `Err` has the reason if it is invalid.
     pub(super) fn read(word: &str) -> Result<Self, &'static str> {
         let Some(inner) = word.strip_prefix('<').and_then(|w| w.strip_suffix('>')) else {
@@ -138,8 +138,8 @@ impl Word {
     }
 }
 
-fn match_words(pattern: &[Word], argv: &[String]) -> Option<Captures> {
-    let open = pattern.last() == Some(&Word::Rest);
+fn match_words(pattern: &[PatternWord], argv: &[String]) -> Option<Captures> {
+    let open = pattern.last() == Some(&PatternWord::Rest);
     let fixed = pattern.len() - usize::from(open);
     let fits = if open { argv.len() >= fixed } else { argv.len() == fixed };
     if !fits {
@@ -153,10 +153,10 @@ fn match_words(pattern: &[Word], argv: &[String]) -> Option<Captures> {
         .then_some(captures)
 }
 
-fn covers_words(mine: &[Word], other: &[Word]) -> bool {
-    let open = mine.last() == Some(&Word::Rest);
+fn covers_words(mine: &[PatternWord], other: &[PatternWord]) -> bool {
+    let open = mine.last() == Some(&PatternWord::Rest);
     let fixed = mine.len() - usize::from(open);
-    let other_open = other.last() == Some(&Word::Rest);
+    let other_open = other.last() == Some(&PatternWord::Rest);
     let other_fixed = other.len() - usize::from(other_open);
     let lengths = if open { other_fixed >= fixed } else { !other_open && other_fixed == fixed };
     lengths && mine[..fixed].iter().zip(other).all(|(mine, other)| mine.covers(other))
@@ -188,7 +188,7 @@ mod tests {
 
     fn pattern(line: &str) -> Pattern {
         let words = split(line).unwrap();
-        Pattern::Run(words.iter().map(|word| Word::read(word).unwrap()).collect())
+        Pattern::Run(words.iter().map(|word| PatternWord::read(word).unwrap()).collect())
     }
 
     fn captures(line: &str, argv: &[&str]) -> Option<Captures> {
@@ -221,9 +221,9 @@ mod tests {
 
     #[test]
     fn faulty_placeholders_are_told() {
-        assert!(Word::read("/dev/<disk>").is_err());
-        assert!(Word::read("<Ip>").is_err());
-        assert!(Word::read("<n:float>").is_err());
+        assert!(PatternWord::read("/dev/<disk>").is_err());
+        assert!(PatternWord::read("<Ip>").is_err());
+        assert!(PatternWord::read("<n:float>").is_err());
         assert_eq!(split("a 'b"), None);
     }
 }

@@ -26,7 +26,7 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::document::{Node, Value};
 use crate::plan::{
     Become, Claim, DEFAULT_RETRY_DELAY, DEFAULT_TIMEOUT, DEFAULT_WITHIN, Deferred, ExitCodes,
-    Invariants, Place, Plan, Probe, Retry, Routes, Word,
+    Invariants, NamedExpression, Place, Plan, Probe, Retry, Routes,
 };
 use crate::regexes::Compiler;
 use crate::source::{Sources, Span};
@@ -34,7 +34,7 @@ use crate::template::Template;
 use crate::template::expression::Expression;
 
 pub(super) use names::ITEM;
-use names::{Declared, Kind};
+use names::{Declared, NameKind};
 
 /// Lowers a document. Where it has errors, the plan is good for finding further ones and no more.
 pub(super) fn lower(node: &Node, sources: &Sources, found: &mut Diagnostics) -> Plan {
@@ -54,8 +54,8 @@ pub(super) fn lower(node: &Node, sources: &Sources, found: &mut Diagnostics) -> 
     let circles = names::resolve(&plan, &lowering.declared, &mut lowering.found);
     // Following the named expressions of a plan must always end.
     for (name, word) in &mut plan.words {
-        let (Word::Expression(expression, span) | Word::Rows { filter: expression, span, .. }) =
-            word;
+        let (NamedExpression::Expression(expression, span)
+        | NamedExpression::Rows { filter: expression, span, .. }) = word;
         if circles.contains(name) {
             *expression = Rc::new(falsehood(*span));
         }
@@ -210,7 +210,7 @@ impl Lowering<'_> {
             if self.found.gives_up() {
                 break;
             }
-            self.declare(&entry.key, entry.key_span, Kind::Probe);
+            self.declare(&entry.key, entry.key_span, NameKind::Probe);
             let outer = self.defaults.inherited.clone();
             let node = &entry.value;
             let place = node.get("delegate_to").map_or(Place::Here, |place| self.place(place));
@@ -227,24 +227,24 @@ impl Lowering<'_> {
         probes
     }
 
-    fn words(&mut self, node: Option<&Node>) -> IndexMap<String, Word> {
+    fn words(&mut self, node: Option<&Node>) -> IndexMap<String, NamedExpression> {
         let mut words = IndexMap::new();
         for entry in node.map(Node::entries).unwrap_or_default() {
             if self.found.gives_up() {
                 break;
             }
-            self.declare(&entry.key, entry.key_span, Kind::Word);
+            self.declare(&entry.key, entry.key_span, NameKind::NamedExpression);
             let span = entry.key_span;
             let word = match (entry.value.get("from"), entry.value.get("where")) {
                 (Some(from), Some(filter)) => {
                     self.from(from);
-                    Word::Rows {
+                    NamedExpression::Rows {
                         from: from.as_text().unwrap_or_default().to_owned(),
                         filter: self.expression(filter),
                         span,
                     }
                 }
-                _ => Word::Expression(self.expression(&entry.value), span),
+                _ => NamedExpression::Expression(self.expression(&entry.value), span),
             };
             words.insert(entry.key.clone(), word);
         }
@@ -257,7 +257,7 @@ impl Lowering<'_> {
         if self.is_probe(name) {
             return;
         }
-        let probes: Vec<&str> = self.names_of(Kind::Probe);
+        let probes: Vec<&str> = self.names_of(NameKind::Probe);
         let fault = Diagnostic::error(Code::UnknownName, format!("unknown probe `{name}`"))
             .naming(name)
             .at(from.span, "`from` requires the name of a probe");

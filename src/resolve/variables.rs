@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::inventory::HostName;
-use crate::plan::{Action, Plan, Rollback, Step, Word, check};
+use crate::plan::{Action, NamedExpression, Plan, Rollback, Step, check};
 use crate::resolve::{ResolvedPlan, hosts};
 use crate::source::Span;
 use crate::template::expression::{Expr, Expression, Kind};
@@ -143,8 +143,8 @@ impl<'a> Needed<'a> {
                 }
             }
             match self.plan.words.get(&name.name) {
-                Some(Word::Expression(expression, _)) => self.expression(expression),
-                Some(Word::Rows { filter, .. }) => self.expression(filter),
+                Some(NamedExpression::Expression(expression, _)) => self.expression(expression),
+                Some(NamedExpression::Rows { filter, .. }) => self.expression(filter),
                 None => {}
             }
         }

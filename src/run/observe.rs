@@ -17,7 +17,7 @@ use minijinja::value::Serde;
 use crate::event::{Reason, Seen, Truth};
 use crate::inventory::HostName;
 use crate::output;
-use crate::plan::{Claim, ExitCodes, Place, Probe, Word};
+use crate::plan::{Claim, ExitCodes, NamedExpression, Place, Probe};
 use crate::run::render;
 use crate::template::Names;
 use crate::template::condition::{Evaluator, Meaning, Scope, Stop};
@@ -86,10 +86,10 @@ impl Scope for SnapshotScope<'_> {
         }
         let plan = &self.observer.plan.plan;
         match plan.words.get(name) {
-            Some(Word::Expression(expression, _)) => {
+            Some(NamedExpression::Expression(expression, _)) => {
                 return Ok(Meaning::Word(Rc::clone(expression)));
             }
-            Some(Word::Rows { from, filter, .. }) => {
+            Some(NamedExpression::Rows { from, filter, .. }) => {
                 return Ok(Meaning::Rows { from: from.clone(), filter: Rc::clone(filter) });
             }
             None => {}

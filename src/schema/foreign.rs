@@ -1,7 +1,7 @@
 //! Keys of other tools, and what to write in planrun.
 //!
 //! People who know another tool write its keys: `register`, `timeout-minutes`,
-//! `ansible.builtin.service`. A [`Word`] has the tool, what to write instead and, if possible, how to
+//! `ansible.builtin.service`. A [`Keyword`] has the tool, what to write instead and, if possible, how to
 //! convert its value, so that the help shows the exact line to write. The tables are data files:
 //! `words.tsv` for keys, [`names`] for expressions, [`values`] for values, [`variables`] for
 //! inventories, [`mod@file`] for whole files. `docs/coming-from.md` is generated from them.
@@ -38,7 +38,7 @@ pub enum Tool {
 
 /// A key of another tool.
 #[derive(Debug)]
-pub struct Word {
+pub struct Keyword {
     /// The mapping in which people write it.
     pub place: &'static str,
     /// The tools that have it.
@@ -56,8 +56,8 @@ pub struct Word {
 pub const TABLE: &str = include_str!("foreign/words.tsv");
 
 /// The keys, by place.
-pub static WORDS: LazyLock<Vec<Word>> =
-    LazyLock::new(|| rows(TABLE).filter_map(Word::of).collect());
+pub static WORDS: LazyLock<Vec<Keyword>> =
+    LazyLock::new(|| rows(TABLE).filter_map(Keyword::of).collect());
 
 /// Matches every module of a collection that is not in the table.
 pub const ANY_MODULE: &str = "NAMESPACE.COLLECTION.MODULE";
@@ -86,7 +86,7 @@ impl Tool {
     }
 }
 
-impl Word {
+impl Keyword {
     fn of([place, tools, word, carry, replaces, say]: [&'static str; 6]) -> Option<Self> {
         let tools: Option<Vec<Tool>> = tools.split(' ').map(Tool::of).collect();
         let replaces = replaces.split_whitespace().collect();
@@ -131,7 +131,7 @@ impl Word {
 }
 
 /// Finds a foreign key of a record. Modules of Ansible are also found by their full names.
-pub fn find(record: &Record, key: &str) -> Option<&'static Word> {
+pub fn find(record: &Record, key: &str) -> Option<&'static Keyword> {
     let exact = |key: &str| {
         let mut places = record.foreign.iter();
         places.find_map(|place| WORDS.iter().find(|word| word.place == *place && word.word == key))

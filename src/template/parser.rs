@@ -188,7 +188,7 @@ pub(super) fn template_and_faults(text: &str) -> Result<(Vec<Used>, Vec<Fault>),
         bounds::template(text)?;
         let parsed = machinery::parse(text, "text", SyntaxConfig::default())
             .map_err(|error| engine_fault(&error, text))?;
-        let mut reader = Reader { locals: Vec::new(), all: &mut all, found: &found };
+        let mut reader = NodeReader { locals: Vec::new(), all: &mut all, found: &found };
         reader.statement(&parsed)?;
     }
     Ok((all, found.into_inner()))
@@ -222,13 +222,13 @@ pub(super) fn written_out(text: &str) -> (String, Vec<(usize, usize)>) {
 }
 
 /// A walk through the statements of a template.
-struct Reader<'a> {
+struct NodeReader<'a> {
     locals: Vec<String>,
     all: &'a mut Vec<Used>,
     found: &'a RefCell<Vec<Fault>>,
 }
 
-impl Reader<'_> {
+impl NodeReader<'_> {
     fn add(&mut self, expr: &ast::Expr<'_>, shown: bool) -> Result<(), Fault> {
         let expr = convert(expr, 0, self.found)?;
         self.conditions_only(&expr);

@@ -42,7 +42,7 @@ pub enum Within {
 
 /// Returns the values of a script that are where their quotes do not protect them, in their order.
 pub fn misplaced(script: &str) -> Vec<(Range<usize>, Within)> {
-    let mut reader = Reader::new(script);
+    let mut reader = ScriptReader::new(script);
     while reader.at < script.len() {
         reader.step();
     }
@@ -52,7 +52,7 @@ pub fn misplaced(script: &str) -> Vec<(Range<usize>, Within)> {
 /// Returns a script of the same length with its commands alone: what is in quotes, and a value, is
 /// `q`, comments and here-documents are spaces.
 pub fn command_text(script: &str) -> String {
-    let mut reader = Reader::new(script);
+    let mut reader = ScriptReader::new(script);
     let mut text = String::with_capacity(script.len());
     while reader.at < script.len() {
         let (before, top, count) = (reader.at, reader.open.last().cloned(), reader.open.len());
@@ -112,7 +112,7 @@ enum Open {
     Document(String, bool),
 }
 
-struct Reader<'a> {
+struct ScriptReader<'a> {
     script: &'a str,
     at: usize,
     open: Vec<Open>,
@@ -125,7 +125,7 @@ struct Reader<'a> {
     found: Vec<(Range<usize>, Within)>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ScriptReader<'a> {
     fn new(script: &'a str) -> Self {
         Self {
             script,

@@ -31,7 +31,7 @@ impl Word {
 
 /// What is wrong with a command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum SplitError {
     /// Something a shell would act upon.
     ShellSyntax {
         /// What the shell would do with it.
@@ -43,7 +43,7 @@ pub enum Fault {
 }
 
 /// Splits a command line; returns all problems, and the words as far as they are known.
-pub fn split(line: &str) -> (Vec<Word>, Vec<Fault>) {
+pub fn split(line: &str) -> (Vec<Word>, Vec<SplitError>) {
     let mut splitter = Splitter {
         line,
         last_bracket: line.rfind(']'),
@@ -71,7 +71,7 @@ struct Splitter<'a> {
     /// Where the current word starts; quotes alone start one, too.
     start: Option<usize>,
     words: Vec<Word>,
-    faults: Vec<Fault>,
+    faults: Vec<SplitError>,
 }
 
 impl Splitter<'_> {
@@ -102,7 +102,8 @@ impl Splitter<'_> {
             }
             c => {
                 if let Some(what) = self.shell_syntax(c) {
-                    self.faults.push(Fault::ShellSyntax { what, range: self.at..self.at + width });
+                    self.faults
+                        .push(SplitError::ShellSyntax { what, range: self.at..self.at + width });
                 }
                 self.start.get_or_insert(self.at);
                 self.push(c, self.at);
@@ -146,7 +147,7 @@ impl Splitter<'_> {
             let rest = &self.line[self.at..];
             let Some(character) = rest.chars().next() else {
                 let what = if quote == '"' { "double quote" } else { "single quote" };
-                self.faults.push(Fault::Unclosed { what, range: begin..begin + 1 });
+                self.faults.push(SplitError::Unclosed { what, range: begin..begin + 1 });
                 return;
             };
             if rest.starts_with("{{") {
@@ -168,7 +169,7 @@ impl Splitter<'_> {
                     let what =
                         if character == '$' { "a variable" } else { "a command substitution" };
                     let range = self.at - 1..self.at;
-                    self.faults.push(Fault::ShellSyntax { what, range });
+                    self.faults.push(SplitError::ShellSyntax { what, range });
                     self.push(character, self.at - 1);
                 }
                 c => self.push(c, self.at - c.len_utf8()),
@@ -192,7 +193,7 @@ impl Splitter<'_> {
     fn atom(&mut self) {
         let rest = &self.line[self.at..];
         let length = atom(rest).unwrap_or_else(|| {
-            self.faults.push(Fault::Unclosed { what: "`{{`", range: self.at..self.at + 2 });
+            self.faults.push(SplitError::Unclosed { what: "`{{`", range: self.at..self.at + 2 });
             rest.len()
         });
         self.push_all(&rest[..length]);

@@ -12,7 +12,7 @@ use planrun::plan;
 use planrun::schema::foreign;
 use planrun::schema::foreign::names::NAMES;
 use planrun::schema::foreign::variables::VARIABLES;
-use planrun::schema::foreign::{Tool, WORDS, Word, values};
+use planrun::schema::foreign::{Keyword, Tool, WORDS, values};
 use planrun::source::Sources;
 
 use crate::support::{root, text};
@@ -70,7 +70,7 @@ const NO_PLANS: [&str; 7] =
     ["model group", "model command", "model table", "model change", "tests", "scenario", "expect"];
 
 /// Returns the words that people write in plans.
-fn words() -> impl Iterator<Item = &'static Word> {
+fn words() -> impl Iterator<Item = &'static Keyword> {
     WORDS.iter().filter(|word| !NO_PLANS.contains(&word.place))
 }
 
@@ -139,7 +139,7 @@ fn cell(text: &str) -> String {
 fn table(tool: Tool) -> String {
     let words = words().filter(|word| word.tools.contains(&tool));
     let row =
-        |word: &Word| format!("| `{}` | {} | {} |", word.word, word.place, cell(&word.advice()));
+        |word: &Keyword| format!("| `{}` | {} | {} |", word.word, word.place, cell(&word.advice()));
     let mut rows: Vec<String> = words.map(row).collect();
     let names = NAMES.iter().filter(|name| name.tool == tool);
     rows.extend(

@@ -9,7 +9,7 @@ use crate::document::{Node, Value as Written};
 use crate::model::expression::{Expression, Template};
 use crate::model::lower::{Lowering, written};
 use crate::model::names::{Names, OWN};
-use crate::model::pattern::{Pattern, Word, split};
+use crate::model::pattern::{Pattern, PatternWord, split};
 use crate::model::{Entry, Of, Printed, Response};
 
 const ANSWER_KEYS: [&str; 7] = ["exit", "stdout", "stderr", "table", "takes", "becomes", "later"];
@@ -85,10 +85,11 @@ impl Lowering<'_> {
         let node = pattern_of(command)?;
         let text = node.as_text()?;
         let words = split(text).ok_or("unclosed quote");
-        let words = words.and_then(|words| words.iter().map(|word| Word::read(word)).collect());
-        let words: Result<Vec<Word>, &str> = words.and_then(|words: Vec<Word>| {
+        let words =
+            words.and_then(|words| words.iter().map(|word| PatternWord::read(word)).collect());
+        let words: Result<Vec<PatternWord>, &str> = words.and_then(|words: Vec<PatternWord>| {
             let last = words.len().saturating_sub(1);
-            match words.iter().position(|word| *word == Word::Rest) {
+            match words.iter().position(|word| *word == PatternWord::Rest) {
                 Some(at) if at < last => Err("`<*>` must be the last word"),
                 _ => Ok(words),
             }

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::plan::{Action, Plan, Step, Wait, Word};
+use crate::plan::{Action, NamedExpression, Plan, Step, Wait};
 use crate::template::expression::Expression;
 
 /// Reports conditions whose value never changes.
@@ -54,8 +54,8 @@ fn looking(plan: &Plan) -> HashSet<&str> {
         let before = looking.len();
         for (name, word) in &plan.words {
             let leads = match word {
-                Word::Rows { .. } => true,
-                Word::Expression(expression, _) => leads(expression, &looking),
+                NamedExpression::Rows { .. } => true,
+                NamedExpression::Expression(expression, _) => leads(expression, &looking),
             };
             if leads {
                 looking.insert(name);

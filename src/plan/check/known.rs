@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::plan::check::{Texts, command_templates, expressions, listed, rendered_file, templates};
 use crate::plan::lower::ITEM;
-use crate::plan::{Action, Default, Plan, Rollback, Step, Word};
+use crate::plan::{Action, Default, NamedExpression, Plan, Rollback, Step};
 use crate::template::expression::Expr;
 use crate::template::{Name, Template};
 
@@ -332,7 +332,7 @@ impl<'a> Order<'a> {
             let names = templates.flat_map(|template| &template.names);
             names.map(|name| name.name.as_str()).collect()
         } else {
-            self.plan.words.get(name).map(Word::names).unwrap_or_default()
+            self.plan.words.get(name).map(NamedExpression::names).unwrap_or_default()
         };
         for name in inner {
             needs.extend(self.needs(name).iter());
@@ -383,7 +383,8 @@ fn each_name(plan: &Plan, see: &mut dyn FnMut(&Name)) {
         }
     }
     for word in plan.words.values() {
-        let (Word::Expression(expression, _) | Word::Rows { filter: expression, .. }) = word;
+        let (NamedExpression::Expression(expression, _)
+        | NamedExpression::Rows { filter: expression, .. }) = word;
         expression.names.iter().for_each(&mut *see);
     }
     let invariants = &plan.invariants;
@@ -415,12 +416,12 @@ pub(super) fn unused(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
     });
     // A named expression used only by an unused one counts as used.
     let words = plan.words.iter().map(|(name, word)| {
-        let (Word::Expression(_, span) | Word::Rows { span, .. }) = word;
+        let (NamedExpression::Expression(_, span) | NamedExpression::Rows { span, .. }) = word;
         (name, *span, "named expression")
     });
     let probes = plan.probes.values().map(|probe| (&probe.name, probe.span, "probe"));
     for word in plan.words.values() {
-        if let Word::Rows { from, .. } = word {
+        if let NamedExpression::Rows { from, .. } = word {
             used.insert(from.clone());
         }
     }

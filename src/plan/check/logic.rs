@@ -4,7 +4,7 @@ use minijinja::Value;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::plan::check::expressions;
-use crate::plan::{Plan, Word};
+use crate::plan::{NamedExpression, Plan};
 use crate::template::Written;
 use crate::template::expression::{Comparison, Expr, Expression, Kind};
 
@@ -14,7 +14,8 @@ const MAX_DEPTH: usize = 64;
 /// Reports them in all expressions of a plan.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     for word in plan.words.values() {
-        let (Word::Expression(expression, _) | Word::Rows { filter: expression, .. }) = word;
+        let (NamedExpression::Expression(expression, _)
+        | NamedExpression::Rows { filter: expression, .. }) = word;
         walk(expression, &expression.root, 0, found);
     }
     let invariants = &plan.invariants;

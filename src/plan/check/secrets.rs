@@ -7,7 +7,7 @@
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::plan::check::{command_templates, expressions, listed, templates};
-use crate::plan::{Action, CommandSpec, Plan, Step, UploadSource, Word, Work};
+use crate::plan::{Action, CommandSpec, NamedExpression, Plan, Step, UploadSource, Work};
 use crate::source::Sources;
 use crate::template::{Name, Template};
 
@@ -23,7 +23,8 @@ pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
         uses.texts(&texts, Some(&probe.command));
     }
     for word in plan.words.values() {
-        let (Word::Expression(expression, _) | Word::Rows { filter: expression, .. }) = word;
+        let (NamedExpression::Expression(expression, _)
+        | NamedExpression::Rows { filter: expression, .. }) = word;
         uses.condition(&expression.names);
     }
     let invariants = &plan.invariants;

@@ -11,7 +11,7 @@ mod list;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::output::Reading;
 use crate::plan::check::{command_templates, expressions, templates};
-use crate::plan::{Action, Default, Plan, Step, Word};
+use crate::plan::{Action, Default, NamedExpression, Plan, Step};
 use crate::schema::one_of;
 use crate::source::Span;
 use crate::template::expression::{Comparison, Expr, Expression, Kind};
@@ -29,8 +29,8 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let mut check = Check { types: &types, found, written: None };
     for word in plan.words.values() {
         match word {
-            Word::Expression(expression, _) => check.value(expression, None),
-            Word::Rows { from, filter, .. } => {
+            NamedExpression::Expression(expression, _) => check.value(expression, None),
+            NamedExpression::Rows { from, filter, .. } => {
                 let row = plan.probes.get(from).map(|probe| &probe.reading);
                 check.condition(filter, row);
             }

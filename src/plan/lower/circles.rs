@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::plan::{Plan, Word};
+use crate::plan::{NamedExpression, Plan};
 use crate::template::bounds::MAX_WORD_LEVELS;
 
 /// The state of a named expression during the walk.
@@ -83,7 +83,7 @@ fn walk<'a>(
 
 fn begin<'a>(plan: &'a Plan, name: &'a str, marks: &mut HashMap<&'a str, Mark>) -> Walk<'a> {
     marks.insert(name, Mark::Open);
-    let names = plan.words.get(name).map(Word::names).unwrap_or_default();
+    let names = plan.words.get(name).map(NamedExpression::names).unwrap_or_default();
     Walk {
         name,
         inner: names.into_iter().filter(|inner| plan.words.contains_key(*inner)).collect(),

@@ -8,7 +8,7 @@ use crate::diagnostic::{Code, Diagnostic, Edit};
 use crate::document::{Entry, Node, Value};
 use crate::duration;
 use crate::plan::lower::Lowering;
-use crate::plan::lower::names::Kind;
+use crate::plan::lower::names::NameKind;
 use crate::plan::{Default, Input, InputKind, value};
 use crate::schema::one_of;
 
@@ -19,7 +19,7 @@ impl Lowering<'_> {
             if self.found.gives_up() {
                 break;
             }
-            self.declare(&entry.key, entry.key_span, Kind::Input);
+            self.declare(&entry.key, entry.key_span, NameKind::Input);
             let node = &entry.value;
             let word = node.get("type").and_then(Node::as_text).unwrap_or_default();
             self.misplaced_in_input(node, word);

@@ -6,7 +6,7 @@ use crate::diagnostic::{Code, Diagnostic, Edit};
 use crate::document::{Node, Places};
 use crate::plan::lower::Lowering;
 use crate::source::Span;
-use crate::template::words::Fault;
+use crate::template::words::SplitError;
 use crate::template::{Bytes, Template, words};
 
 /// What a script of `shell` may begin with, and no program is called.
@@ -31,8 +31,8 @@ impl Lowering<'_> {
             None => self.report_program(line, &words, &places),
         }
         let open = faults.iter().find_map(|fault| match fault {
-            Fault::Unclosed { range, .. } => Some(range.start),
-            Fault::ShellSyntax { .. } => None,
+            SplitError::Unclosed { range, .. } => Some(range.start),
+            SplitError::ShellSyntax { .. } => None,
         });
         let template = |word: words::Word| {
             let span = places.span(word.range.clone());
@@ -96,17 +96,19 @@ impl Lowering<'_> {
         });
     }
 
-    fn report_words(&mut self, line: &str, fault: &Fault, places: &Places, key: Option<Span>) {
+    fn report_words(&mut self, line: &str, fault: &SplitError, places: &Places, key: Option<Span>) {
         let one = match fault {
             // `sh` does not expand braces either: `shell` would not fix it.
-            Fault::ShellSyntax { what, range } if &line[range.clone()] == "{" => Diagnostic::error(
-                Code::ShellSyntaxInRun,
-                "`run` does not use a shell: it runs one program with its arguments",
-            )
-            .at(places.span(range.clone()), format!("only bash expands braces to {what}"))
-            .help("write every word, or repeat the step: `for_each: [one, other]`")
-            .help("to use literal braces, quote them: `'{...}'`"),
-            Fault::ShellSyntax { what, range } => {
+            SplitError::ShellSyntax { what, range } if &line[range.clone()] == "{" => {
+                Diagnostic::error(
+                    Code::ShellSyntaxInRun,
+                    "`run` does not use a shell: it runs one program with its arguments",
+                )
+                .at(places.span(range.clone()), format!("only bash expands braces to {what}"))
+                .help("write every word, or repeat the step: `for_each: [one, other]`")
+                .help("to use literal braces, quote them: `'{...}'`")
+            }
+            SplitError::ShellSyntax { what, range } => {
                 let sign = &line[range.clone()];
                 let place = places.span(range.clone());
                 let fault = Diagnostic::error(
@@ -126,7 +128,7 @@ impl Lowering<'_> {
                     None => fault.help("to use a shell, write `shell`"),
                 }
             }
-            Fault::Unclosed { what, range } => {
+            SplitError::Unclosed { what, range } => {
                 let fault = Diagnostic::error(Code::UnclosedQuote, format!("unclosed {what}"))
                     .at(places.span(range.clone()), "opened here");
                 let order = if *what == "`{{`" {

@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Suggestions, nearest};
 use crate::plan::lower::{Lowering, circles};
 use crate::plan::{
-    Action, CommandSpec, Default, Deferred, InputKind, Plan, Step, Wait, Word, Work,
+    Action, CommandSpec, Default, Deferred, InputKind, NamedExpression, Plan, Step, Wait, Work,
 };
 use crate::schema::{foreign, one_of};
 use crate::source::Span;
@@ -27,19 +27,19 @@ pub(in crate::plan) const ITEM: &str = "item";
 
 /// What a name refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum NameKind {
     Input,
     Probe,
-    Word,
+    NamedExpression,
     Step,
 }
 
-impl Kind {
+impl NameKind {
     fn about(self) -> &'static str {
         match self {
             Self::Input => "an input",
             Self::Probe => "a probe",
-            Self::Word => "a named expression",
+            Self::NamedExpression => "a named expression",
             Self::Step => "a step id",
         }
     }
@@ -48,13 +48,13 @@ impl Kind {
 /// A name and its location.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Declared {
-    kind: Kind,
+    kind: NameKind,
     span: Span,
 }
 
 impl Lowering<'_> {
     /// Takes a name into the namespace.
-    pub(super) fn declare(&mut self, name: &str, span: Span, kind: Kind) {
+    pub(super) fn declare(&mut self, name: &str, span: Span, kind: NameKind) {
         if RESERVED.contains(&name) {
             self.found.push(
                 Diagnostic::error(Code::ReservedName, format!("`{name}` is a reserved name"))
@@ -80,10 +80,10 @@ impl Lowering<'_> {
     /// Whether a name is that of a probe.
     pub(super) fn is_probe(&self, name: &str) -> bool {
         let declared = self.declared.get(name);
-        declared.is_some_and(|declared| declared.kind == Kind::Probe)
+        declared.is_some_and(|declared| declared.kind == NameKind::Probe)
     }
 
-    pub(super) fn names_of(&self, kind: Kind) -> Vec<&str> {
+    pub(super) fn names_of(&self, kind: NameKind) -> Vec<&str> {
         self.declared
             .iter()
             .filter(|(_, declared)| declared.kind == kind)
@@ -135,8 +135,8 @@ pub(super) fn resolve(
     }
     for word in plan.words.values() {
         match word {
-            Word::Expression(expression, _) => lookup.expression(expression, false),
-            Word::Rows { filter, .. } => lookup.expression(filter, true),
+            NamedExpression::Expression(expression, _) => lookup.expression(expression, false),
+            NamedExpression::Rows { filter, .. } => lookup.expression(filter, true),
         }
     }
     let invariants = &plan.invariants;
@@ -157,19 +157,19 @@ pub(in crate::plan) fn of_text(plan: &Plan, text: &Template, found: &mut Diagnos
         declared.insert(name.to_owned(), Declared { kind, span });
     };
     for (name, input) in &plan.inputs {
-        declare(name, Kind::Input, input.span);
+        declare(name, NameKind::Input, input.span);
     }
     for (name, probe) in &plan.probes {
-        declare(name, Kind::Probe, probe.span);
+        declare(name, NameKind::Probe, probe.span);
     }
     for (name, word) in &plan.words {
-        let (Word::Expression(_, span) | Word::Rows { span, .. }) = word;
-        declare(name, Kind::Word, *span);
+        let (NamedExpression::Expression(_, span) | NamedExpression::Rows { span, .. }) = word;
+        declare(name, NameKind::NamedExpression, *span);
     }
     for step in &plan.steps {
         step.visit(&mut |step| {
             if let Some(id) = &step.id {
-                declare(id, Kind::Step, step.span);
+                declare(id, NameKind::Step, step.span);
             }
         });
     }
@@ -331,7 +331,7 @@ impl<'a> Lookup<'a> {
     fn upload_from(&mut self, from: &Template) {
         for name in &from.names {
             let late = match self.declared.get(&name.name) {
-                Some(declared) => declared.kind == Kind::Step,
+                Some(declared) => declared.kind == NameKind::Step,
                 None => name.name == "run",
             };
             if late {
@@ -360,9 +360,11 @@ impl<'a> Lookup<'a> {
     fn template(&mut self, template: &Template) {
         for name in &template.names {
             match self.declared.get(&name.name) {
-                Some(declared) if matches!(declared.kind, Kind::Probe | Kind::Word) => {
+                Some(declared)
+                    if matches!(declared.kind, NameKind::Probe | NameKind::NamedExpression) =>
+                {
                     let why = match declared.kind {
-                        Kind::Probe => "it is a probe",
+                        NameKind::Probe => "it is a probe",
                         _ => "it depends on a probe",
                     };
                     let message = format!("templates cannot use `{}`: {why}", name.name);
@@ -423,7 +425,7 @@ impl<'a> Lookup<'a> {
             self.found.push(replaced(fault, name, order, ITEM));
             return;
         }
-        let fits = |kind: Kind| !text || matches!(kind, Kind::Input | Kind::Step);
+        let fits = |kind: NameKind| !text || matches!(kind, NameKind::Input | NameKind::Step);
         let declared = self.declared.iter();
         let names = declared
             .filter(|(_, declared)| fits(declared.kind))

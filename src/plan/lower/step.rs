@@ -1,7 +1,7 @@
 //! Steps: their paths, what they inherit, their modifiers and rollbacks.
 
 use crate::document::Node;
-use crate::plan::lower::names::Kind;
+use crate::plan::lower::names::NameKind;
 use crate::plan::lower::{Inherited, Lowering};
 use crate::plan::{ForEach, ItemList, OnFailure, OnUnknown, Rollback, Step, WrittenItem};
 use crate::task::StepPath;
@@ -38,7 +38,7 @@ impl Lowering<'_> {
     fn step(&mut self, node: &Node, path: String, outer: &Inherited) -> Step {
         let id = node.get("id").and_then(Node::as_text).map(str::to_owned);
         if let (Some(id), Some(at)) = (&id, node.get("id")) {
-            self.declare(id, at.span, Kind::Step);
+            self.declare(id, at.span, NameKind::Step);
         }
         let text = |key: &str| node.get(key).and_then(Node::as_text).map(str::to_owned);
         for key in ["name", "point_of_no_return", "uninterruptible"] {

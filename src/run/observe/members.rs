@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::inventory::HostName;
-use crate::plan::{Place, Plan, Word};
+use crate::plan::{NamedExpression, Place, Plan};
 use crate::template::expression::Expression;
 
 /// Which member of which group is looked at: empty where a condition uses no such probe.
@@ -32,11 +32,11 @@ pub(super) fn groups_of(
 ) {
     let probe = match plan.words.get(name) {
         Some(_) if !words.insert(name.to_owned()) => None,
-        Some(Word::Expression(inner, _)) => {
+        Some(NamedExpression::Expression(inner, _)) => {
             groups_used(plan, inner, words, groups);
             None
         }
-        Some(Word::Rows { from, filter, .. }) => {
+        Some(NamedExpression::Rows { from, filter, .. }) => {
             groups_used(plan, filter, words, groups);
             plan.probes.get(from)
         }

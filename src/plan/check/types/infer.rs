@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use crate::output::Reading;
 use crate::plan::check::types::MAX_DEPTH;
 use crate::plan::check::types::kinds::{Type, constant, of_column, of_reading};
-use crate::plan::{Action, InputKind, Plan, Step, Word};
+use crate::plan::{Action, InputKind, NamedExpression, Plan, Step};
 use crate::task::StepPath;
 use crate::template::expression::{Expr, Expression, Kind};
 
@@ -132,8 +132,10 @@ impl<'a> Types<'a> {
             return of_reading(&probe.reading);
         }
         match self.plan.words.get(name) {
-            Some(Word::Expression(expression, _)) => return self.of_word(expression, depth),
-            Some(Word::Rows { .. }) => return Type::List,
+            Some(NamedExpression::Expression(expression, _)) => {
+                return self.of_word(expression, depth);
+            }
+            Some(NamedExpression::Rows { .. }) => return Type::List,
             None => {}
         }
         let step = self.steps.get(name);

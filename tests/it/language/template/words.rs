@@ -70,7 +70,7 @@ fn what_a_shell_would_act_upon_is_a_fault() {
         "x-{1..3}",
     ] {
         let (_, faults) = split(line);
-        assert!(matches!(faults[0], Fault::ShellSyntax { .. }), "{line}");
+        assert!(matches!(faults[0], SplitError::ShellSyntax { .. }), "{line}");
     }
 }
 
@@ -78,7 +78,7 @@ fn what_a_shell_would_act_upon_is_a_fault() {
 fn what_is_opened_is_closed() {
     for line in ["a 'b", "a \"b", "a {{ b }", "{{", "'", "\"{{"] {
         let (_, faults) = split(line);
-        assert!(faults.iter().any(|f| matches!(f, Fault::Unclosed { .. })), "{line}");
+        assert!(faults.iter().any(|f| matches!(f, SplitError::Unclosed { .. })), "{line}");
     }
 }
 

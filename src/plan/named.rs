@@ -7,7 +7,7 @@ use crate::template::expression::Expression;
 
 /// A named expression.
 #[derive(Clone, Debug)]
-pub enum Word {
+pub enum NamedExpression {
     /// An expression.
     Expression(Rc<Expression>, Span),
     /// The rows of a probe for which a condition is true.
@@ -21,7 +21,7 @@ pub enum Word {
     },
 }
 
-impl Word {
+impl NamedExpression {
     /// Returns its expression; of rows, their condition.
     pub fn expression(&self) -> &Expression {
         match self {
