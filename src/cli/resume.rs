@@ -9,7 +9,7 @@ use crate::cli::secret_args::SecretArgs;
 use crate::cli::session::Session;
 use crate::cli::targets::Targets;
 use crate::cli::view::Output;
-use crate::cli::{stored, targets, tell};
+use crate::cli::{open_run, targets, tell};
 use crate::event::{Event, RunEvent, RunStatus};
 use crate::history::RunState;
 use crate::report::next::next;

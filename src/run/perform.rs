@@ -335,7 +335,7 @@ impl Task<'_, '_, '_> {
         }
     }
 
-    async fn assert(&self, claims: &[Claim], within: &Late<Duration>) -> Conclusion {
+    async fn assert(&self, claims: &[Claim], within: &Deferred<Duration>) -> Conclusion {
         let within = match self.length(within) {
             Ok(within) => within,
             Err(why) => return self.failed(TaskStatus::Failed, why),

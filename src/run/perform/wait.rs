@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::event::{
     Answer, JournalError, Progress, Question, Reason, Seen, TaskEvent, TaskStatus, Truth,
 };
-use crate::plan::{Late, OnTimeout, Wait};
+use crate::plan::{Deferred, OnTimeout, Wait};
 use crate::run::perform::{Conclusion, Task, TaskEnd};
 use crate::run::render;
 use crate::template::expression::Expression;
