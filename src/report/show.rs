@@ -4,6 +4,7 @@
 //! preflight that passed and the rest of long outputs are left out; JSON has the records as they
 //! are.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
@@ -44,11 +45,12 @@ pub fn text(kept: &Kept<'_>, invocation: &Invocation) -> String {
     let state = RunState::for_report(kept.records);
     page.heading(&state, kept, &invocation.run);
     page.damage(kept.damage);
-    page.group("run", &state, kept.records, None);
+    let groups = groups(&state, kept.records, style);
+    page.group("run", groups.get(&None));
     for (name, host) in &state.hosts {
         let status = style.paint(host_tone(host.shown_status()), host.shown_status().word());
         let heading = format!("{}: {status}", printable(name.as_str()));
-        page.group(&heading, &state, kept.records, Some(name));
+        page.group(&heading, groups.get(&Some(name)));
     }
     page.out.push_str(&what_next(&state, kept, invocation));
     page.out
@@ -172,38 +174,12 @@ impl Page<'_> {
     }
 
     /// Writes the events of a host, or those of the run.
-    fn group(
-        &mut self,
-        heading: &str,
-        state: &RunState,
-        records: &[Record],
-        host: Option<&HostName>,
-    ) {
+    fn group(&mut self, heading: &str, events: Option<&Group<'_>>) {
         self.line("");
         let heading = self.style.paint(Tone::Strong, heading);
         self.line(&heading);
-        // Each line shows what was known at that moment, not how it ended.
-        let mut then = RunState::default();
-        let mut task: Option<&TaskId> = None;
-        for record in records {
-            then.apply_for_report(record);
-            let shown = shown(&then, record, self.style);
-            let is_start =
-                matches!(record.event, Event::Task { event: TaskEvent::Started { .. }, .. });
-            if record.event.host() != host || shown.is_none() && !is_start {
-                continue;
-            }
-            let current = record.event.task();
-            if let Some(id) = current.filter(|_| current != task) {
-                let title = title_of(state, id);
-                let step = self.style.paint(Tone::Strong, &printable(&id.step.to_string()));
-                self.line(&format!("            {step}  {title}"));
-            }
-            task = current;
-            if let Some(shown) = shown {
-                let indent = if task.is_some() { "  " } else { "" };
-                self.event(record.at, indent, &shown);
-            }
+        if let Some(events) = events {
+            self.out.push_str(&events.page.out);
         }
     }
 
@@ -216,6 +192,46 @@ impl Page<'_> {
             self.line(&format!("            {indent}  {text}"));
         }
     }
+}
+
+/// The events of a host, or those of the run.
+struct Group<'a> {
+    page: Page<'a>,
+    /// The task of the last event.
+    task: Option<&'a TaskId>,
+}
+
+/// Returns the events by host, in one pass: each line shows what was known at that moment, not how
+/// it ended.
+fn groups<'a>(
+    state: &RunState,
+    records: &'a [Record],
+    style: &'a Style,
+) -> HashMap<Option<&'a HostName>, Group<'a>> {
+    let mut groups = HashMap::new();
+    let mut then = RunState::default();
+    for record in records {
+        then.apply_for_report(record);
+        let shown = shown(&then, record, style);
+        let is_start = matches!(record.event, Event::Task { event: TaskEvent::Started { .. }, .. });
+        if shown.is_none() && !is_start {
+            continue;
+        }
+        let empty = || Group { page: Page { out: String::new(), style }, task: None };
+        let Group { page, task } = groups.entry(record.event.host()).or_insert_with(empty);
+        let current = record.event.task();
+        if let Some(id) = current.filter(|_| current != *task) {
+            let title = title_of(state, id);
+            let step = style.paint(Tone::Strong, &printable(&id.step.to_string()));
+            page.line(&format!("            {step}  {title}"));
+        }
+        *task = current;
+        if let Some(shown) = shown {
+            let indent = if task.is_some() { "  " } else { "" };
+            page.event(record.at, indent, &shown);
+        }
+    }
+    groups
 }
 
 /// A line of the text and those under it.
