@@ -149,8 +149,11 @@ struct Live<'r, 'a> {
     reached: RefCell<BTreeSet<Login>>,
 }
 
-/// Work on a host, or on a question, for which no host is returned.
-type Work<'f> = Pin<Box<dyn Future<Output = (Option<HostName>, Result<(), JournalError>)> + 'f>>;
+/// The work on a host that has ended, or on a question, for which there is no host.
+type Ended = (Option<HostName>, Result<(), JournalError>);
+
+/// Work that is under way.
+type Work<'f> = Pin<Box<dyn Future<Output = Ended> + 'f>>;
 
 /// What a decision leads to.
 enum Begun<'f> {
@@ -169,17 +172,19 @@ impl Run<'_> {
             at: self.clock.now(),
             event: event.redacted(&self.plan.secrets.redactor),
         };
-        self.keep(&record).await?;
+        self.keep(std::slice::from_ref(&record)).await?;
         state.apply(&record).map_err(JournalError)?;
         self.reporter.borrow_mut().event(&record);
         Ok(())
     }
 
-    /// Keeps a record; a virtual clock stands still meanwhile.
-    async fn keep(&self, record: &Record) -> Result<(), JournalError> {
-        tracing::debug!(run = %self.id, seq = record.seq, event = ?record.event, "keep");
+    /// Keeps records; a virtual clock stands still meanwhile.
+    async fn keep(&self, records: &[Record]) -> Result<(), JournalError> {
+        for record in records {
+            tracing::debug!(run = %self.id, seq = record.seq, event = ?record.event, "keep");
+        }
         let _standing = self.clock.hold();
-        self.journal.append(std::slice::from_ref(record)).await
+        self.journal.append(records).await
     }
 
     /// Works on the run until it ends, pauses, or its journal fails.
@@ -211,19 +216,18 @@ impl Run<'_> {
                 if decisions.is_empty() && live.agenda.borrow().is_idle() {
                     break;
                 }
-                let mut is_settled = false;
+                let mut events = Vec::new();
                 for decision in decisions {
                     match live.begin(decision) {
                         Begun::Work(work) => under_way.push(work),
-                        Begun::Event(event) => {
-                            live.note(event).await?;
-                            is_settled = true;
-                        }
+                        Begun::Event(event) => events.push(event),
                     }
                 }
-                if !is_settled
-                    && let Some((host, result)) = self.next_end(&live, &mut under_way).await
-                {
+                if !events.is_empty() {
+                    live.note_all(events).await?;
+                    continue;
+                }
+                for (host, result) in self.next_ends(&live, &mut under_way).await {
                     live.ended(host.as_ref());
                     result?;
                 }
@@ -232,26 +236,31 @@ impl Run<'_> {
         Ok(live.state.into_inner())
     }
 
-    /// Waits until something that is under way ends; `None` when a stop is asked for, or an answer
-    /// came from another terminal.
-    async fn next_end(
+    /// Waits until something that is under way ends, and returns everything that has ended by then:
+    /// what follows from it is recorded in one commit. Returns nothing when a stop is requested, or
+    /// an answer came from another terminal.
+    async fn next_ends(
         &self,
         live: &Live<'_, '_>,
         under_way: &mut FuturesUnordered<Work<'_>>,
-    ) -> Option<(Option<HostName>, Result<(), JournalError>)> {
+    ) -> Vec<Ended> {
         let told = live.state.borrow().stop_requested;
         let mut stop = pin!(self.stop.wait());
         let mut answers = pin!(self.answers.wait());
         std::future::poll_fn(|context| {
             loop {
-                if let Poll::Ready(Some(ended)) = under_way.poll_next_unpin(context) {
-                    return Poll::Ready(Some(ended));
+                let mut ended = Vec::new();
+                while let Poll::Ready(Some(one)) = under_way.poll_next_unpin(context) {
+                    ended.push(one);
+                }
+                if !ended.is_empty() {
+                    return Poll::Ready(ended);
                 }
                 if !told && stop.as_mut().poll(context).is_ready() {
-                    return Poll::Ready(None);
+                    return Poll::Ready(ended);
                 }
                 if answers.as_mut().poll(context).is_ready() {
-                    return Poll::Ready(None);
+                    return Poll::Ready(ended);
                 }
                 // On model hosts time passes when, and only when, everybody waits for it.
                 if !self.clock.advance() {
@@ -266,21 +275,28 @@ impl Run<'_> {
 impl<'r> Live<'r, '_> {
     /// See [`Run::note`]. Events of several hosts are numbered in the order in which they come.
     async fn note(&self, event: Event) -> Result<(), JournalError> {
-        let seq = self.seq.get() + 1;
-        self.seq.set(seq);
+        self.note_all([event]).await
+    }
+
+    /// Records events in one commit.
+    async fn note_all(&self, events: impl IntoIterator<Item = Event>) -> Result<(), JournalError> {
         let run = self.run;
-        let record = Record {
-            seq,
-            epoch: run.epoch,
-            at: run.clock.now(),
-            event: event.redacted(&run.plan.secrets.redactor),
+        let at = run.clock.now();
+        let record = |event: Event| {
+            let seq = self.seq.get() + 1;
+            self.seq.set(seq);
+            let event = event.redacted(&run.plan.secrets.redactor);
+            Record { seq, epoch: run.epoch, at, event }
         };
-        run.keep(&record).await?;
-        self.state.borrow_mut().apply(&record).map_err(JournalError)?;
-        if let Some(host) = record.event.host() {
-            self.agenda.borrow_mut().happened(&self.state.borrow(), host);
+        let records: Vec<Record> = events.into_iter().map(record).collect();
+        run.keep(&records).await?;
+        for record in &records {
+            self.state.borrow_mut().apply(record).map_err(JournalError)?;
+            if let Some(host) = record.event.host() {
+                self.agenda.borrow_mut().happened(&self.state.borrow(), host);
+            }
+            run.reporter.borrow_mut().event(record);
         }
-        run.reporter.borrow_mut().event(&record);
         Ok(())
     }
 
