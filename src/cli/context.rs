@@ -198,17 +198,3 @@ fn decide_colour(choice: ColorChoice, is_terminal: bool, is_refused: bool) -> bo
         ColorChoice::Auto => is_terminal && !is_refused,
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn colour_is_for_terminals_unless_it_is_forced() {
-        assert!(decide_colour(ColorChoice::Auto, true, false));
-        assert!(!decide_colour(ColorChoice::Auto, true, true));
-        assert!(!decide_colour(ColorChoice::Auto, false, false));
-        assert!(decide_colour(ColorChoice::Always, false, true));
-        assert!(!decide_colour(ColorChoice::Never, true, false));
-    }
-}

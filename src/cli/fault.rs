@@ -81,11 +81,6 @@ impl Fault {
     pub(super) fn helps(&self) -> &[String] {
         &self.help
     }
-
-    #[cfg(test)]
-    pub(super) fn text(&self) -> String {
-        [self.lines.as_slice(), self.help.as_slice()].concat().join("\n")
-    }
 }
 
 impl From<StoreError> for Fault {
@@ -151,28 +146,4 @@ pub(super) fn set_panic_hook() {
             out::write_line(&trace.to_string());
         }
     }));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::RunId;
-
-    #[test]
-    fn a_run_that_is_held_and_one_that_is_not_there_end_differently() {
-        let run = RunId("a".to_owned());
-        let held = StoreError::Held {
-            run: run.clone(),
-            by: "ann@ops1".to_owned(),
-            pid: None,
-            since: None,
-        };
-        assert_eq!(Fault::from(held).exit(), Exit::HELD);
-        let fenced = StoreError::Fenced { run, epoch: 1, current: 2 };
-        assert_eq!(Fault::from(fenced).exit(), Exit::HELD);
-        let missing = StoreError::NoSuchRun { word: "x".to_owned(), near: Vec::new() };
-        assert_eq!(Fault::from(missing).exit(), Exit::INVALID);
-        let full = StoreError::Full { doing: "write", path: "/s".into() };
-        assert_eq!(Fault::from(full).exit(), Exit::STORE);
-    }
 }

@@ -163,25 +163,3 @@ fn create(path: &Path, text: &str) -> Result<(), Fault> {
         }
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_schema_is_named_from_the_folder_of_the_file() {
-        let schema = Path::new("schemas/plan.schema.json");
-        let named = |file: &str| leading(Path::new(file), schema);
-        assert_eq!(named("a.yaml"), "schemas/plan.schema.json");
-        assert_eq!(named("./plans/a.yaml"), "../schemas/plan.schema.json");
-        assert_eq!(named("a/b/c.yaml"), "../../schemas/plan.schema.json");
-        assert!(named("/srv/a.yaml").starts_with('/'));
-    }
-
-    #[test]
-    fn words_of_the_user_stay_text() {
-        assert_eq!(scalar("web"), "web");
-        assert_eq!(scalar("true"), "'true'");
-        assert_eq!(scalar("!web3"), "'!web3'");
-    }
-}

@@ -138,13 +138,3 @@ pub(super) fn tell_changes(planned: &RunPlanned, context: &Context) {
         context.say(&format!("note: planrun {tool} started the run; this is planrun {own}"));
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_without_a_beginning_is_refused() {
-        assert_eq!(planned(&[]).unwrap_err().exit(), Exit::STORE);
-    }
-}

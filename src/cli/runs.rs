@@ -94,31 +94,3 @@ fn word(row: &RunRow) -> String {
     }
     row.state.map_or_else(|| DAMAGED.to_owned(), |state| state.word().replace(' ', "_"))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::RunId;
-
-    fn row(state: Option<RunStatus>, alive: bool) -> RunRow {
-        RunRow {
-            id: RunId("a1".to_owned()),
-            plan: "p".to_owned(),
-            plan_path: "p.yaml".to_owned(),
-            by: "ann@ops1".to_owned(),
-            begun_at: None,
-            ended_at: None,
-            state,
-            hosts: 2,
-            alive,
-        }
-    }
-
-    #[test]
-    fn a_run_whose_process_died_is_called_interrupted() {
-        assert_eq!(word(&row(Some(RunStatus::Running), false)), "interrupted");
-        assert_eq!(word(&row(Some(RunStatus::Running), true)), "running");
-        assert_eq!(word(&row(Some(RunStatus::RolledBack), false)), "rolled_back");
-        assert_eq!(word(&row(None, false)), "damaged");
-    }
-}

@@ -42,19 +42,3 @@ fn assignment(word: &str) -> Result<(String, String), String> {
 fn is_name(text: &str) -> bool {
     !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_is_split_at_the_first_equals_sign() {
-        let pair = |name: &str, value: &str| Ok((name.to_owned(), value.to_owned()));
-        assert_eq!(assignment("wait=15m"), pair("wait", "15m"));
-        assert_eq!(assignment("query=a=b"), pair("query", "a=b"));
-        assert_eq!(assignment("note="), pair("note", ""));
-        assert!(assignment("wait").is_err());
-        assert!(assignment("=15m").is_err());
-        assert!(assignment("a b=1").is_err());
-    }
-}

@@ -11,6 +11,7 @@ mod bounds;
 mod ci;
 mod cluster;
 mod coming_from;
+mod command_line;
 mod confirm;
 mod controller;
 mod crash;

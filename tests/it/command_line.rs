@@ -1,0 +1,125 @@
+//! What users type: wrong words are named with what is meant, `explain` and `inventory` print what
+//! can be used again.
+
+use std::collections::BTreeSet;
+
+use planrun::diagnostic::manual;
+use serde_json::{Value, json};
+
+use crate::harness::{Ended, Planrun};
+
+/// A plan with a question on two hosts, at one step.
+const ASKING: &str = "version: 1
+name: asking
+hosts: all
+serial: 2
+steps: [{id: drain, approve: Go on?}]
+";
+
+const TWO_HOSTS: &str =
+    "all: {hosts: {web1: {planrun_connection: local}, web2: {planrun_connection: local}}}\n";
+
+const HOSTS: &str = "[web]
+web1 ansible_host=192.0.2.1 ansible_user=ann ansible_port=2222 size=3
+web2 ansible_become=true
+[db]
+db1 planrun_connection=local
+";
+
+#[track_caller]
+fn typed(line: &str) -> Ended {
+    let words: Vec<&str> = line.split(' ').collect();
+    Planrun::new().begin_unconfirmed(&words).end()
+}
+
+#[test]
+fn a_wrong_command_line_is_refused_with_what_is_meant() {
+    for (line, said) in [
+        ("apply p.yaml -i prod --set novalue", "NAME=VALUE"),
+        ("apply p.yaml -i prod --set =1", "NAME=VALUE"),
+        ("apply p.yaml", "--inventory"),
+        ("apply p.yaml -i prod --limti web", "--limit"),
+        ("aply p.yaml", "apply"),
+        ("prove p.yaml", "`planrun prove` is not implemented yet"),
+        ("abort last", "--acknowledge"),
+        ("explain p.yaml", "not implemented yet"),
+        ("explain no-way-back", "--code no-way-back"),
+        ("explain --code no-way-bakc", "did you mean `no-way-back`?"),
+        ("show nothing-like-it", "nothing-like-it"),
+    ] {
+        typed(line).exits(2).says(said);
+    }
+    assert!(!typed("nonsense").exits(2).stderr.contains("not implemented"));
+    typed("--help").exits(0).says("143").says("planrun resume last");
+}
+
+#[test]
+fn a_code_is_explained_however_it_was_copied() {
+    for word in ["no-way-back", "error[no-way-back]:", "[no-way-back]"] {
+        let page = typed(&format!("explain --code {word}")).exits(0).stdout.clone();
+        assert!(page.starts_with("no-way-back\n\n"), "{page}");
+        assert!(page.contains("\nFix: ") && page.contains("\n    - "), "{page}");
+    }
+    let list = typed("explain --code").exits(0).stdout.clone();
+    assert!(list.lines().all(|line| line.len() <= 88), "{list}");
+    let first = |line: &str| line.split_whitespace().next().map(str::to_owned);
+    for section in manual::sections() {
+        let times = list.lines().filter(|line| first(line).as_deref() == Some(section.code));
+        assert_eq!(times.count(), 1, "{}", section.code);
+    }
+}
+
+#[test]
+fn an_inventory_is_shown_to_people_and_printed_as_an_inventory() {
+    let planrun = Planrun::new();
+    let hosts = planrun.file("hosts.ini", HOSTS);
+    let show = |words: &[&str]| planrun.run(&[&["inventory"], words].concat());
+    let text = show(&["-i", &hosts]).exits(0).stdout.clone();
+    for line in ["ssh ann@192.0.2.1 port 2222\n", "ssh web2, becomes root\n", "on this machine\n"] {
+        assert!(text.contains(line), "{text}");
+    }
+    assert!(text.contains("= 3  (") && text.ends_with("3 hosts of 2 groups\n"), "{text}");
+
+    let printed = |words: &[&str]| -> Value {
+        serde_json::from_str(&show(&[words, &["--format", "json"]].concat()).exits(0).stdout)
+            .unwrap()
+    };
+    let whole = printed(&["-i", &hosts]);
+    let again = show(&["-i", &hosts, "--format", "yaml"]).exits(0).stdout.clone();
+    let again = printed(&["-i", &planrun.file("again.yaml", again)]);
+    let same = |value: &Value| (value["hosts"].clone(), value["groups"].clone());
+    assert_eq!(same(&again), same(&whole));
+
+    let one = printed(&["-i", &hosts, "-l", "web1"]);
+    assert_eq!(one["hosts"].as_object().unwrap().len(), 1);
+    assert_eq!(one["hosts"]["web1"]["variables"]["size"], 3);
+    assert_eq!((&one["groups"]["web"], &one["groups"]["db"]), (&json!(["web1"]), &json!([])));
+}
+
+#[test]
+fn of_several_questions_one_is_named() {
+    let planrun = Planrun::new();
+    let (plan, hosts) = (planrun.file("plan.yaml", ASKING), planrun.file("hosts.yaml", TWO_HOSTS));
+    planrun.run(&["apply", &plan, "-i", &hosts]).exits(6);
+    let resolve = |words: &[&str]| planrun.run(&[&["resolve", "last"], words].concat());
+    resolve(&["--as", "approve"]).exits(2).says("2 open questions").says("web1/drain, web2/drain");
+    resolve(&["web9/drain", "--as", "approve"]).exits(2).says("`web9/drain` has no open question");
+    resolve(&["web2/drain", "--as", "approve"]).exits(0);
+    // The only one left needs no name.
+    resolve(&["--as", "approve"]).exits(0);
+    planrun.run(&["resume", "last"]).exits(0);
+    resolve(&["--as", "approve"]).exits(2).says("has ended: succeeded");
+    planrun.run(&["resume", "last"]).exits(2).says("has ended: succeeded");
+}
+
+#[test]
+fn every_kind_of_file_has_a_schema_of_its_own() {
+    let kinds = ["plan", "model", "test", "inventory"];
+    let ids = kinds.map(|kind| -> String {
+        let schema = typed(&format!("schema {kind}")).exits(0).stdout.clone();
+        let schema: Value = serde_json::from_str(&schema).unwrap();
+        assert!(schema["properties"].is_object(), "{schema}");
+        schema["$id"].as_str().unwrap().to_owned()
+    });
+    assert_eq!(BTreeSet::from(ids).len(), kinds.len());
+}
