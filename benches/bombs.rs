@@ -1,4 +1,4 @@
-//! Small texts that would grow without end, if nothing held them.
+//! Small texts that would grow without limit.
 
 /// What a bomb is read as.
 #[derive(Clone, Copy)]
@@ -207,7 +207,7 @@ pub(crate) const BOMBS: &[Bomb] = &[
     }),
     bomb("escapes", Kind::Plan, || plan(&format!("  - fail: \"{}\"\n", "\\u0041".repeat(160_000)))),
     bomb("names-in-a-text", Kind::Plan, || {
-        plan(&format!("  - fail: \"{}\"\n", "{{ nobody }} ".repeat(9_900)))
+        plan(&format!("  - fail: \"{}\"\n", "{{ absent }} ".repeat(9_900)))
     }),
     bomb("many-claims", Kind::Plan, || {
         plan(&format!("  - assert:\n{}", pieces(0..60_000, |n| format!("      a{n}: true\n"))))
@@ -302,7 +302,7 @@ fn effect(action: &str) -> String {
     plan(&format!("  - {{{action}, idempotent: true, rollback: {{none: a}}}}\n"))
 }
 
-/// Makes a plan with something beside its steps.
+/// Makes a plan with something in addition to its steps.
 fn beside(part: &str) -> String {
     format!("{}{part}", plan("  - wait: 1s\n"))
 }

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-/// Steps of one stage of [`plan`]: parts of blocks and ways back counted.
+/// Steps of one stage of [`plan`]: with steps of blocks and rollbacks.
 const STAGE: usize = 10;
 
-/// Makes a sound plan of so many steps: with probes, words, conditions, blocks and ways back.
+/// Makes a valid plan with this many steps: probes, named expressions, conditions, blocks, rollbacks.
 pub(crate) fn plan(steps: usize) -> String {
     let stages = (steps / STAGE).max(1);
     let mut text = String::from(
@@ -54,7 +54,7 @@ pub(crate) fn plan(steps: usize) -> String {
     text
 }
 
-/// Writes ten steps: seven of the plan's own, in part in a block, and three of ways back.
+/// Writes ten steps: seven of the plan's own, in part in a block, and three of rollbacks.
 fn stage(text: &mut String, n: usize) {
     let unit = n / 10;
     line(

@@ -1,9 +1,9 @@
-//! How long the program works on each bomb, and what memory it takes: side by side, in a table.
+//! The time and memory for each bomb, in a table.
 //!
-//! Each bomb is met by a process of its own, which is this bench once more: it does what `planrun`
-//! would do, and tells at its end the processor time and the most memory that it ever had. The
-//! texts are those of `tests/it/bombs.rs`, which holds the memory; times are held by nobody, so a
-//! bomb that is over its goal is marked here. `docs/performance.md` says what is expected.
+//! Each bomb gets its own process, which is this bench again: it does what `planrun` would do, and prints
+//! its processor time and maximum memory. The texts are those of `tests/it/bombs.rs`, which limits the
+//! memory; times are not limited, so a bomb over its goal is marked here. `docs/performance.md` has the
+//! expected values.
 //!
 //!     cargo bench --bench refuse -- many      # those with `many` in their names
 
@@ -11,7 +11,7 @@
     clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a bench begins the program as a user does, prints, and ends where it cannot go on"
+    reason = "a bench starts the program like a user, prints, and ends if it fails"
 )]
 
 mod bombs;
@@ -26,16 +26,16 @@ use std::process::{Command, Stdio};
 
 use bombs::{BOMBS, Bomb, Kind};
 
-/// Most processor time, in milliseconds.
+/// Maximum processor time, in milliseconds.
 const MAX_TIME: f64 = 50.0;
-/// Most memory, in KiB.
+/// Maximum memory, in KiB.
 const MAX_MEMORY: u64 = 64 * 1024;
 /// How often each bomb is met; the median counts.
 const TIMES: usize = 5;
-/// How a second process is told that it is one, and which bomb it is for.
+/// The environment variable that selects the bomb of a second process.
 const BOMB: &str = "PLANRUN_BENCH_BOMB";
-/// What stands before what it tells.
-const TOLD: &str = "measured ";
+/// The prefix of its result.
+const PREFIX: &str = "measured ";
 
 fn main() {
     if let Ok(name) = std::env::var(BOMB) {
@@ -73,7 +73,7 @@ fn main() {
     println!("\n{over} over {MAX_TIME} ms of processor time or {} MiB", MAX_MEMORY / 1024);
 }
 
-/// Returns the name of the file of a bomb: the ending tells the program what it is.
+/// Returns the name of the file of a bomb: its extension determines how it is read.
 fn file(bomb: &Bomb, text: &str) -> String {
     let ending = match (bomb.kind, text.as_bytes().first()) {
         (Kind::Inventory, Some(b'#')) => "ini",
@@ -84,7 +84,7 @@ fn file(bomb: &Bomb, text: &str) -> String {
     format!("{}.{ending}", bomb.name)
 }
 
-/// Begins a process that meets a bomb; returns its milliseconds and its KiB.
+/// Starts a process for a bomb; returns its milliseconds and its KiB.
 fn measured(bomb: &Bomb, path: &Path) -> (f64, u64) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     match bomb.kind {
@@ -98,13 +98,13 @@ fn measured(bomb: &Bomb, path: &Path) -> (f64, u64) {
     child.stderr.take().unwrap().read_to_end(&mut said).unwrap();
     child.wait().unwrap();
     let said = String::from_utf8_lossy(&said);
-    let told = said.lines().find_map(|line| line.strip_prefix(TOLD));
-    let mut told = told.unwrap_or_else(|| panic!("{}: {said}", bomb.name)).split(' ');
-    let time = told.next().unwrap().parse().unwrap();
-    (time, told.next().unwrap().parse().unwrap())
+    let result = said.lines().find_map(|line| line.strip_prefix(PREFIX));
+    let mut result = result.unwrap_or_else(|| panic!("{}: {said}", bomb.name)).split(' ');
+    let time = result.next().unwrap().parse().unwrap();
+    (time, result.next().unwrap().parse().unwrap())
 }
 
-/// Meets a bomb, and tells what that took.
+/// Reads a bomb, and prints what that took.
 fn meet(name: &str) {
     let bomb = BOMBS.iter().find(|bomb| bomb.name == name).unwrap();
     let text = || std::fs::read_to_string(std::env::args_os().nth(1).unwrap()).unwrap();
@@ -118,6 +118,6 @@ fn meet(name: &str) {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     #[expect(clippy::cast_precision_loss, reason = "a process of some seconds")]
     let milliseconds = time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6;
-    let told = format!("{TOLD}{milliseconds} {}\n", bombs::peak());
-    std::io::Write::write_all(&mut std::io::stderr(), told.as_bytes()).unwrap();
+    let result = format!("{PREFIX}{milliseconds} {}\n", bombs::peak());
+    std::io::Write::write_all(&mut std::io::stderr(), result.as_bytes()).unwrap();
 }

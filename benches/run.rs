@@ -1,12 +1,8 @@
-//! How long planrun itself takes for a run: many steps on one host, forward and back, and few steps
+//! The time that planrun itself needs for a run: many steps on one host, forward and back, and few steps
 //! on many hosts. The hosts are models, so no time passes but that of planrun. The ratios count:
-//! `docs/performance.md` says what is expected, and what was measured.
+//! `docs/performance.md` has expected and measured times.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "a bench ends where it cannot go on"
-)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a bench ends if it fails")]
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -59,7 +55,7 @@ impl Reporter for Silent {
     fn event(&mut self, _: &Record) {}
 }
 
-/// A plan of so many steps, each with a way back; perhaps the last one fails.
+/// A plan with this many steps, each with a rollback; optionally the last one fails.
 fn steps(number: usize, serial: usize, fails: bool) -> String {
     let mut text = format!("version: 1\nname: made\nhosts: made\nserial: {serial}\nsteps:\n");
     for step in 1..=number {

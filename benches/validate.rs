@@ -1,10 +1,10 @@
-//! How long it takes to validate plans and inventories of a thousand to a hundred thousand steps
-//! and hosts, and to start. (What is refused is measured by `benches/refuse.rs`.) `docs/performance.md` says what is expected, and what was measured.
+//! Measures the time to validate plans and inventories of a thousand to a hundred thousand steps
+//! and hosts, and to start. `benches/refuse.rs` measures rejected files. `docs/performance.md` has expected and measured times.
 
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
-    reason = "a bench begins the program as a user does, and ends where it cannot go on"
+    reason = "a bench starts the program like a user, and ends if it fails"
 )]
 
 mod made;

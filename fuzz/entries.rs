@@ -62,7 +62,7 @@ pub(crate) fn plan(text: &str) {
     }
 }
 
-/// Reads an inventory; the first byte says in which format, and behind `=====` stands a pattern.
+/// Reads an inventory; the first byte selects the format, and a pattern follows `=====`.
 pub(crate) fn inventory(text: &str) {
     let name = match text.bytes().next() {
         Some(b'#') => "hosts.ini",
@@ -106,7 +106,7 @@ pub(crate) fn template(text: &str) {
 /// Takes a text as a template, an expression and a command line.
 pub(crate) fn words(text: &str) {
     let quoted = serde_json::to_string(text).unwrap_or_default();
-    // As it stands, and as one scalar whatever it holds.
+    // Unchanged, and as one scalar.
     for yaml in [format!("text: {text}"), format!("text: {quoted}"), format!("text: |\n  {text}")] {
         let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
         let id = sources.add("text.yaml", yaml);
@@ -249,9 +249,9 @@ fn hosts(sources: &mut Sources) -> Inventory {
     read::text(Path::new("hosts.yaml"), text, sources, &mut found).unwrap_or_default()
 }
 
-/// Holds what was told against the promises of every stage, and renders it.
+/// Checks the diagnostics against the promises of every stage, and renders them.
 fn told(given: bool, found: &Diagnostics, sources: &Sources) {
-    assert!(given || found.has_errors(), "nothing came of it, and nothing is told");
+    assert!(given || found.has_errors(), "no result, and no error");
     for one in found.sorted() {
         assert!(!one.message.is_empty());
         assert!(matches!(one.severity, Severity::Error | Severity::Warning | Severity::Note));
@@ -265,7 +265,7 @@ fn told(given: bool, found: &Diagnostics, sources: &Sources) {
     }
 }
 
-/// Holds a place against its text: within it, and between two characters.
+/// Checks that a location is inside its text, and between two characters.
 fn in_text(span: Span, sources: &Sources) {
     let text = sources.get(span.source).text();
     assert!(

@@ -37,7 +37,7 @@ pub enum Severity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
     pub span: Span,
-    /// What is there; may be empty.
+    /// The message; may be empty.
     pub text: String,
 }
 

@@ -175,7 +175,7 @@ impl FileSystem for Disk {
     }
 }
 
-/// Files that exist only here. A directory is there if a file is below it.
+/// Files that exist only here. A directory exists if a file is below it.
 #[derive(Clone, Debug, Default)]
 pub struct Memory(BTreeMap<PathBuf, Vec<u8>>);
 

@@ -1,8 +1,11 @@
 //! planrun: a declarative plan executor.
 //!
-//! Modules stand here in the order of the data: text becomes meaning, meaning becomes facts, facts
-//! become what people see and keep. A module uses those above its group and of its own group,
-//! never below; `docs/architecture.md` has the picture and the table, a test holds it.
+//! A user writes a *plan* (YAML): what to do on each host, how to verify it, and how to undo it. planrun
+//! validates the plan, resolves it for the hosts of an inventory, and executes it over SSH or on model
+//! hosts. Every fact of a run is an event that is stored before anything depends on it, so that a run
+//! survives a crash and can be resumed or rolled back.
+//!
+//! The modules follow the data:
 //!
 //! ```text
 //!  text -> Document -> Plan -> ResolvedPlan -> [ decide -> act -> Event -> apply ] -> Verdict
@@ -10,8 +13,21 @@
 //!           schema   check                                              +-> Store
 //!              '------ Diagnostics ------'                              '-> Reporters
 //! ```
+//!
+//! 1. *Ground*: files, spans, diagnostics, secrets, time. [`diagnostic`] is what every stage of the
+//!    language returns in addition to its result.
+//! 2. *Language*: [`document`] parses YAML, [`schema`] checks its shape, [`plan`], [`model`] and
+//!    [`inventory`] convert it, [`resolve`] combines them for a run. [`template`] evaluates expressions,
+//!    [`output`] parses what commands print. These modules are pure.
+//! 3. *Run*: [`transport`] runs commands on hosts, [`event`] lists everything that can happen,
+//!    [`history`] is the state that follows from events, [`run`] decides and acts.
+//! 4. *Consumers*: [`report`] shows events to people and programs, [`store`] keeps them on disk.
+//! 5. *Command line*: [`cli`] connects all of this. No module uses it.
+//!
+//! A module uses only modules that are listed before it. `docs/architecture.md` has the picture, the
+//! table of dependencies, which a test enforces, and the reasons. `docs/glossary.md` defines the terms.
 
-// Ground: knows nothing of plans.
+// Ground: independent of plans.
 pub mod clock;
 pub mod diagnostic;
 pub mod duration;
@@ -21,7 +37,7 @@ pub mod regexes;
 pub mod secret;
 pub mod source;
 
-// Language: text to meaning. Pure, but for the files that `inventory` reads.
+// Language: converts text to plans, models and inventories.
 pub mod document;
 pub mod output;
 pub mod schema;
@@ -34,16 +50,16 @@ pub mod plan;
 pub mod resolve;
 pub mod task;
 
-// Run: meaning to facts.
+// Run: executes plans and records events.
 pub mod transport;
 
 pub mod event;
 pub mod history;
 pub mod run;
 
-// Consumers: facts to people and disk.
+// Consumers: show and store events.
 pub mod report;
 pub mod store;
 
-// The rim: the command line. Nothing uses it.
+// The command line. No module uses it.
 pub mod cli;

@@ -189,7 +189,7 @@ fn check_vars(plan_dir: &Path, paths: &[PathBuf], disk: &dyn FileSystem, found: 
         let is_read =
             bases.iter().any(|base| same(plan_dir, base) || same(&folder, &base.join(name)));
         if disk.is_directory(&folder) && !is_read {
-            let message = format!("`{}` is not read", folder.display());
+            let message = format!("`{}` is ignored", folder.display());
             found.push(
                 Diagnostic::warning(Code::VarsBesidePlan, message).help(format!(
                     "move it next to the inventory: `{}`",
@@ -212,7 +212,7 @@ pub fn hosts(
         |error: pattern::PatternError| {
             let fault = Diagnostic::error(Code::HostPattern, error.to_string());
             found.push(fault.help(
-                "separate names with `:`, and put `!` before those to leave out: `web:!web3`",
+                "separate names with `:`, and write `!` before hosts to exclude: `web:!web3`",
             ));
         };
     hosts.map_err(report).ok()

@@ -15,7 +15,7 @@
 //! All expressions are compiled and all names are resolved when the model is read ([`Model::lower`]), so
 //! that the author gets all errors there. Models know no clock and no transport: time is passed to
 //! [`World::advance_to`]. The code contains nothing about any product.
-//! ([`Model::lower`]): what can be told to the author is told there. Nothing here knows a clock or
+//! ([`Model::lower`]): the author gets all errors there. Nothing here knows a clock or
 //! a transport: time comes in by [`World::advance_to`]. Nothing of any product is in the code.
 
 mod expression;

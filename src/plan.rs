@@ -344,7 +344,7 @@ pub struct Effect {
     pub within: Deferred<Duration>,
     /// How often it is repeated; one attempt for steps with neither `done_when` nor `idempotent`.
     pub retry: Retry,
-    /// The exit statuses of success, if the plan says; else `[0]` where there is no `done_when`.
+    /// The exit codes of success, if the plan sets them; else `[0]` if there is no `done_when`.
     pub exit_codes: Option<ExitCodes>,
     /// How its output becomes its result.
     pub reading: Reading,

@@ -31,9 +31,6 @@ mod tally;
 pub mod text;
 mod wait;
 
-#[cfg(test)]
-mod sample;
-
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 

@@ -48,7 +48,7 @@ pub struct ResolvedPlan {
     pub secrets: Secrets,
 }
 
-/// What the names of environment variables that give inputs begin with; the name of the input
+/// What the names of environment variables that give inputs start with; the name of the input
 /// follows in upper case.
 pub const ENVIRONMENT: &str = "PLANRUN_INPUT_";
 
@@ -59,7 +59,7 @@ pub struct Inputs {
     pub set: Vec<(String, String)>,
     /// `--inputs FILE`: a YAML mapping of names to values.
     pub file: Option<(SourceId, Node)>,
-    /// Variables of the environment that begin with [`ENVIRONMENT`], by their whole names.
+    /// Variables of the environment that start with [`ENVIRONMENT`], by their whole names.
     pub environment: Vec<(String, String)>,
     /// Whether secrets may be missing: nothing is to be run with them.
     pub without_secrets: bool,
@@ -69,7 +69,7 @@ pub struct Inputs {
     pub plan_dir: PathBuf,
 }
 
-/// Brings a plan, an inventory and given values together; `None` where there are errors.
+/// Brings a plan, an inventory and given values together; `None` if there are errors.
 pub fn resolve(
     plan: Plan,
     inventory: Inventory,

@@ -129,7 +129,7 @@ pub enum Exit {
 #[serde(rename_all = "snake_case")]
 pub enum TransportError {
     /// The host was not reached; nothing was sent.
-    #[error("{host} cannot be reached: {why}")]
+    #[error("{host} is unreachable: {why}")]
     Unreachable {
         /// The host.
         host: HostName,
@@ -154,7 +154,7 @@ pub enum TransportError {
     },
     /// The connection was lost after the command was handed over, or it may still be running
     /// behind its timeout: the outcome is unknown.
-    #[error("the connection to {host} was lost in mid-command: {why}")]
+    #[error("the connection to {host} was lost while a command was running: {why}")]
     Cut {
         /// The host.
         host: HostName,
@@ -285,7 +285,7 @@ async fn run_true(
             Err(TransportError::Unreachable { host, why })
         }
         Exit::Code(_) | Exit::Signal(_) => {
-            let why = "it lets us in, and `true` fails there".to_owned();
+            let why = "login succeeds, but `true` fails there".to_owned();
             Err(TransportError::Denied { host, why })
         }
     }

@@ -1,4 +1,4 @@
-//! `planrun apply`: a plan, an inventory, a new run.
+//! `planrun apply`: starts a new run of a plan on the hosts of an inventory.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,7 @@ use crate::resolve::{ResolvedPlan, secrets};
 use crate::run::planned::planned;
 use crate::source::Sources;
 
-/// Most hosts that are named before a run begins.
+/// Maximum number of hosts that are listed before a run starts.
 const MOST_HOSTS: usize = 8;
 
 #[derive(Debug, clap::Args)]
@@ -36,8 +36,8 @@ pub(super) struct Args {
     /// The plan
     #[arg(value_name = "PLAN")]
     plan: PathBuf,
-    /// The inventory: a path, the name of one in `inventories/` beside the plan, or hosts with commas;
-    /// repeat it for more, the later over the earlier
+    /// The inventory: a path, a name in `inventories/` next to the plan, or hosts separated by commas; repeat
+    /// it for more; later ones take precedence
     #[arg(long, short, value_name = "INV", required = true)]
     inventory: Vec<String>,
     #[command(flatten)]
@@ -54,7 +54,7 @@ pub(super) struct Args {
 
 /// Returns a path that means the same in another directory.
 fn absolute(path: &Path) -> String {
-    // A list of hosts is no path.
+    // A list of hosts is not a path.
     if !path.exists() {
         return path.display().to_string();
     }
@@ -62,7 +62,7 @@ fn absolute(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Begins a run and drives it.
+/// Starts a run and executes it.
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let loaded = load(args, context)?;
     let is_model = loaded.model.is_some();
@@ -105,7 +105,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     session.run()
 }
 
-/// Returns the words that start such a run again, secrets and `--limit` left out.
+/// Returns the arguments that start such a run again, without secrets and `--limit`.
 fn arguments(args: &Args, plan: &ResolvedPlan) -> Vec<String> {
     let hidden: Vec<&str> = secrets::hidden(&plan.plan).map(|(name, _)| name.as_str()).collect();
     let mut words = vec![args.plan.display().to_string()];
@@ -133,7 +133,7 @@ fn load(args: &Args, context: &Context) -> Result<Loaded, Fault> {
     if loaded.is_some() {
         tell::tell(&found, &sources, context);
     } else {
-        tell::refuse(&found, &sources, "nothing was done", context);
+        tell::refuse(&found, &sources, "nothing was changed", context);
     }
     loaded.ok_or(Fault::told(Exit::INVALID))
 }

@@ -39,7 +39,7 @@ pub(super) fn write_line(line: &str) {
     let _gone = writeln!(err, "{line}").and_then(|()| err.flush());
 }
 
-/// Writes a text to standard output; see [`Out`] for what becomes of a failure.
+/// Writes a text to standard output; see [`Out`] for failures.
 pub(super) fn print(text: &str) {
     let _noted = Out.write_all(text.as_bytes()).and_then(|()| Out.flush());
 }

@@ -1,7 +1,7 @@
 //! The secrets of a run that is resumed or rolled back: they are not stored with it.
 //!
-//! They are read from where they came from when the run started: the environment, the file of inputs,
-//! the inventory. Another file can be named.
+//! They are read from their original sources: the environment, the file of inputs, the inventory.
+//! Another file can be passed.
 
 use std::path::PathBuf;
 
@@ -16,10 +16,9 @@ use crate::load;
 use crate::resolve::{ResolvedPlan, secrets};
 use crate::source::Sources;
 
-/// Where secrets are read from.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct SecretArgs {
-    /// Take secrets, which are not kept with the run, from this YAML or JSON file
+    /// Read secrets, which are not stored with the run, from this YAML or JSON file
     #[arg(long, value_name = "FILE")]
     inputs: Option<PathBuf>,
 }
@@ -40,7 +39,7 @@ impl SecretArgs {
         let mut found = Diagnostics::default();
         let kept = planned.secrets.clone().unwrap_or_default();
         let inputs = self.inputs.clone().or_else(|| {
-            // The old file may have been removed since.
+            // The old file may have been removed.
             let file = PathBuf::from(kept.inputs?);
             file.is_file().then_some(file)
         });

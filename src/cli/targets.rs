@@ -1,8 +1,8 @@
 //! What a run works on: real hosts in real time, or a model in virtual time.
 //!
-//! A run is for one or the other: an hour of waiting on a model takes a moment, and must take an
-//! hour on a host. The text of the model is stored with the run; what the run changes in the model
-//! is kept in the state directory, so that a paused run continues where it was.
+//! A run has one or the other: an hour of waiting on a model takes a moment, but must take an hour on a
+//! real host. The text of the model is stored with the run; the changes of the model are stored in the
+//! state directory, so that a paused run continues where it was.
 
 use std::collections::BTreeMap;
 use std::fs::DirBuilder;
@@ -28,7 +28,6 @@ use crate::transport::ssh::{SshOptions, SshTransport};
 
 /// What a run works on.
 pub(super) struct Targets {
-    /// Their time.
     pub(super) clock: Clock,
     /// The connections to them.
     pub(super) transport: Hosts,
@@ -62,7 +61,7 @@ impl Targets {
         Ok(Self { clock, transport: Hosts::new(ssh, local, Some(shared)), model: Some(model) })
     }
 
-    /// Keeps a model as it is now, where only time has gone by since its last change.
+    /// Saves the current state of a model, if only time has passed since its last change.
     pub(super) fn save(&self) -> Result<(), Fault> {
         let saved = self.model.as_ref().map_or(Ok(()), |model| model.save());
         saved.map_err(|error| of_model(&error))
@@ -87,19 +86,19 @@ fn virtual_now(saved: &Path, past: Option<Timestamp>) -> Result<Timestamp, Fault
     Ok(stopped.max(past).unwrap_or_else(|| Clock::Real.now()))
 }
 
-/// Returns the file that the changes of a model are kept in, and makes its folder.
+/// Returns the file with the changes of the model, and creates its folder.
 fn place(store: &Store, run: &RunId) -> Result<PathBuf, Fault> {
     let folder = store.dir().join("models");
     let mut builder = DirBuilder::new();
     builder.recursive(true).mode(0o700);
     builder.create(&folder).map_err(|error| {
-        let message = format!("cannot make the folder {}", folder.display());
+        let message = format!("cannot create the folder {}", folder.display());
         Fault::of(Exit::STORE, message, &error)
     })?;
     Ok(folder.join(format!("{run}.jsonl")))
 }
 
-/// Removes what is kept of the model of a run, if it had one.
+/// Removes the saved model of a run, if it had one.
 pub(super) fn forget(store: &Store, run: &RunId) -> std::io::Result<()> {
     match std::fs::remove_file(store.dir().join("models").join(format!("{run}.jsonl"))) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
@@ -112,7 +111,7 @@ fn of_model(error: &ModelError) -> Fault {
         ModelError::Saved(_) => Exit::STORE,
         _ => Exit::INVALID,
     };
-    Fault::of(exit, "the model hosts cannot be made", error)
+    Fault::of(exit, "cannot create the model hosts", error)
 }
 
 /// Makes the model of a stored run from the text that is stored with it.
@@ -122,7 +121,7 @@ pub(super) fn stored(texts: &BTreeMap<String, String>) -> Result<Option<NamedMod
     };
     let model = NamedModel::stored(name, text).map_err(|why| {
         let message = format!("this planrun cannot read the model `{name}` of the run: {why}");
-        Fault::new(Exit::STORE, message).help("use the planrun that started the run")
+        Fault::new(Exit::STORE, message).help("use the planrun version that started the run")
     })?;
     Ok(Some(model))
 }

@@ -1,4 +1,4 @@
-//! `planrun validate`: every fault of the files that people write.
+//! `planrun validate`: reports every problem in planrun's files.
 //!
 //! Nothing is run and no host is contacted. [`load::validate`] checks the files; here are the
 //! arguments, the last line and the exit code.
@@ -20,12 +20,11 @@ use crate::report::text::{count, printable};
 use crate::schema::kind::Kind;
 use crate::source::Sources;
 
-/// What may be denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Deny {
-    /// Warnings end with status 1
+    /// Exit with 1 if there are warnings
     Warnings,
-    /// Files in folders that are not of planrun are errors
+    /// Report files in folders that are not planrun's as errors
     PassedOver,
 }
 
@@ -33,7 +32,7 @@ pub(super) enum Deny {
 #[command(after_help = "\
 Examples:
   planrun validate plans/*.yaml
-  planrun validate plans/                                  all that is planrun's, in folders too
+  planrun validate plans/                                  all of planrun's files, also in subfolders
   planrun validate plans/obox-restart.yaml -i prod --set test_user=probe
   planrun validate --format json plans/*.yaml | jq .code
   planrun validate --format sarif --deny warnings plans/ > planrun.sarif
@@ -44,26 +43,26 @@ pub(super) struct Args {
     /// Plans, models, tests, inventories; folders with them; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
-    /// What the files are; by default each shows it by its modeline or its keys
+    /// The kind of the files; by default the modeline or the keys of each file determine it
     #[arg(long, value_name = "KIND")]
     kind: Option<Kind>,
-    /// The name of what comes on standard input
+    /// The name of the file on standard input
     #[arg(long, value_name = "NAME")]
     stdin_filename: Option<String>,
-    /// Check plans against the hosts and variables of this inventory too; repeat it for more
+    /// Also check plans against the hosts and variables of this inventory; repeat it for more
     #[arg(long, short, value_name = "INV")]
     inventory: Vec<String>,
     #[command(flatten)]
     values: Values,
-    /// How the faults are written: `human` to standard error, all others to standard output
+    /// The output format: `human` goes to standard error, all others to standard output
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: ReportFormat,
-    /// Let these fail too; repeat it for both
+    /// What else is a failure; repeat it for both
     #[arg(long, value_name = "WHAT")]
     deny: Vec<Deny>,
 }
 
-/// Checks the files, each for itself.
+/// Checks each of the files.
 pub(super) fn run(args: &Args, context: &Context) -> Exit {
     let denied = |what| args.deny.contains(&what);
     let mut sources = Sources::default();
@@ -115,7 +114,7 @@ fn skipped(skipped: &Skipped) -> String {
 
 fn unchecked(unmatched: &Unmatched) -> String {
     format!(
-        "not checked against {}: {}, its hosts `{}` do not exist there",
+        "not checked against {}: {}, whose hosts `{}` are not in it",
         printable(&unmatched.inventory),
         printable(&unmatched.plan),
         printable(&unmatched.hosts)
@@ -133,8 +132,8 @@ fn verdict(findings: &Findings) -> String {
 fn summary(count: Count, faulty: usize, files: usize) -> String {
     if count.is_zero() {
         return match files {
-            1 => "the file is sound".to_owned(),
-            _ => format!("{files} files are sound"),
+            1 => "the file is valid".to_owned(),
+            _ => format!("{files} files are valid"),
         };
     }
     let words = count.words();
@@ -151,8 +150,8 @@ mod tests {
     #[test]
     fn the_last_line_counts_faults_and_files() {
         let count = |errors, warnings| Count { errors, warnings };
-        assert_eq!(summary(count(0, 0), 0, 3), "3 files are sound");
-        assert_eq!(summary(count(0, 0), 0, 1), "the file is sound");
+        assert_eq!(summary(count(0, 0), 0, 3), "3 files are valid");
+        assert_eq!(summary(count(0, 0), 0, 1), "the file is valid");
         assert_eq!(summary(count(2, 1), 1, 3), "2 errors, 1 warning in 1 of 3 files");
         assert_eq!(summary(count(0, 1), 1, 1), "1 warning in the file");
     }

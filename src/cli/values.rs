@@ -4,16 +4,16 @@ use std::path::PathBuf;
 
 use crate::load::Request;
 
-/// The values a plan is given, and the hosts it is limited to.
+/// The values of a plan, and the hosts it is limited to.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct Values {
-    /// Work only on these hosts of the plan: a host pattern, as Ansible has them (`backend1`, `web:!web3`)
+    /// Work only on these hosts of the plan: a host pattern as in Ansible (`backend1`, `web:!web3`)
     #[arg(long, short, value_name = "PATTERN")]
     pub(super) limit: Option<String>,
-    /// Give an input of the plan a value; repeat it for more
+    /// Set an input of the plan; repeat it for more
     #[arg(long = "set", short = 's', value_name = "NAME=VALUE", value_parser = assignment)]
     pub(super) set: Vec<(String, String)>,
-    /// Take inputs from a YAML or JSON file; `--set` wins over it
+    /// Read inputs from a YAML or JSON file; `--set` takes precedence
     #[arg(long, value_name = "FILE")]
     pub(super) inputs: Option<PathBuf>,
 }
@@ -35,7 +35,7 @@ impl Values {
 fn assignment(word: &str) -> Result<(String, String), String> {
     match word.split_once('=') {
         Some((name, value)) if is_name(name) => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("write NAME=VALUE, the name of an input and its value".to_owned()),
+        _ => Err("expected NAME=VALUE".to_owned()),
     }
 }
 

@@ -10,13 +10,13 @@ use crate::source::{SourceId, Sources};
 
 /// Deepest nesting of directories; a link that leads back to its parent ends here.
 const MAX_DEPTH: usize = 8;
-/// Most files of one inventory: two for each of 50,000 hosts.
+/// Maximum number of files of one inventory: two for each of 50,000 hosts.
 const MAX_FILES: usize = 100_000;
 
-/// What a file is that may be executed.
+/// What kind of executable a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Executable {
-    /// Text: it may not be executed, or would not run.
+    /// Text: it is not executable, or would not run.
     No,
     /// It starts with `#!`.
     Program,
@@ -26,13 +26,11 @@ pub(super) enum Executable {
 
 /// The files of one inventory.
 pub(super) struct Files<'a> {
-    /// Where their texts go.
     pub(super) sources: &'a mut Sources,
-    /// What runs programs, if they are run.
+    /// Runs programs, if that is allowed.
     pub(super) programs: &'a mut dyn Programs,
-    /// Where their errors go.
     pub(super) found: &'a mut Diagnostics,
-    /// Whether every file so far gave something that can be used.
+    /// Whether every file so far was usable.
     pub(super) usable: bool,
     /// Files of variables that a vault has encrypted.
     pub(super) vaults: Vec<SourceId>,
@@ -42,7 +40,6 @@ pub(super) struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
-    /// Starts with no file.
     pub(super) fn new(
         sources: &'a mut Sources,
         programs: &'a mut dyn Programs,
@@ -67,14 +64,14 @@ impl<'a> Files<'a> {
         self.root.is_some()
     }
 
-    /// Reads a text and keeps it; `None` (and a diagnostic) if that is not possible.
+    /// Reads a text and stores it; `None` (and a diagnostic) if that fails.
     pub(super) fn add(&mut self, path: &Path, shown: &str) -> Option<SourceId> {
         self.count += 1;
         if self.count > MAX_FILES {
             if self.count == MAX_FILES + 1 {
                 let message = format!("the inventory has more than {MAX_FILES} files");
                 let diagnostic = Diagnostic::error(Code::UnreadableInventory, message);
-                self.fault(diagnostic.help("put the variables of several hosts into one file"));
+                self.fault(diagnostic.help("move the variables of several hosts to one file"));
             }
             return None;
         }
@@ -87,7 +84,7 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// Lists a directory in the order of names; `None` (and a diagnostic) if that is not possible.
+    /// Lists a directory by name; `None` (and a diagnostic) if that fails.
     pub(super) fn list(&mut self, path: &Path, shown: &str) -> Option<Vec<String>> {
         match self.disk().names(path) {
             Ok(names) => Some(names),
@@ -98,7 +95,7 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// Tells whether a file would run: Ansible too reads what cannot be executed as text.
+    /// Returns whether a file would run; like Ansible, everything else is read as text.
     pub(super) fn executable(&self, path: &Path) -> Executable {
         let disk = self.disk();
         let may = disk
@@ -112,17 +109,17 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// Whether a file of a directory is a link that leads out of it.
+    /// Whether a file of a directory is a link to a file outside.
     pub(super) fn is_elsewhere(&self, path: &Path) -> bool {
         let disk = self.disk();
         let inside = |root| disk.canonical(path).is_ok_and(|path| path.starts_with(root));
         self.root.as_ref().is_some_and(|root| !inside(root))
     }
 
-    /// Whether a file that was found in a directory can be read: a pipe there would wait for ever. It
-    /// is reported if not. A pipe that was named itself is read.
+    /// Whether a file of a directory can be read, which is reported if not: a pipe there would block forever.
+    /// A pipe that the user named is read.
     pub(super) fn is_regular(&mut self, path: &Path, shown: &str) -> bool {
-        // What does not exist is reported where it is read.
+        // A missing file is reported where it is read.
         let is_regular = !self.disk().file_type(path).is_ok_and(|kind| kind == FileType::Other);
         if !is_regular {
             let fault = Diagnostic::unreadable(shown, &ReadError::NotRegular);
@@ -136,12 +133,14 @@ impl<'a> Files<'a> {
         if depth > MAX_DEPTH {
             let message = format!("`{shown}` is nested deeper than {MAX_DEPTH} directories");
             let diagnostic = Diagnostic::error(Code::UnreadableInventory, message);
-            self.fault(diagnostic.help("look for a link that leads back, or nest it less deeply"));
+            self.fault(
+                diagnostic.help("remove a link to a parent directory, or nest fewer directories"),
+            );
         }
         depth > MAX_DEPTH
     }
 
-    /// Reports that a file is of no use.
+    /// Adds the diagnostic of an unusable file.
     pub(super) fn fault(&mut self, diagnostic: Diagnostic) {
         self.usable = false;
         self.found.push(diagnostic);

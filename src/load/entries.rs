@@ -64,7 +64,7 @@ fn asked<'a>(work: &'a Work, path: &str) -> Asked<'a> {
     }
 }
 
-/// Writes the beginning of an entry.
+/// Writes the start of an entry.
 fn entry(asked: &Asked<'_>) -> String {
     match asked {
         Asked::Run(words) => {

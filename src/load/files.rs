@@ -115,7 +115,7 @@ pub fn list(
                 repeats = true;
                 continue;
             }
-            // A pipe would wait for ever; what does not exist is reported where it is read.
+            // A pipe would block forever; a missing file is reported where it is read.
             if disk.file_type(&path).is_ok_and(|kind| kind == FileType::Other) {
                 skipped.push(path.display().to_string());
                 continue;
@@ -138,11 +138,11 @@ pub fn list(
     listed
 }
 
-/// Stands for a directory in which there is nothing to check, which is an error.
+/// Represents a directory without files to check, which is an error.
 fn nothing_in(folder: &Path, passed: bool) -> File {
     let shown = folder.display().to_string();
     let fault = Diagnostic::error(Code::NothingToCheck, format!("no planrun file in `{shown}`"))
-        .help("name the files: a file that is named is always checked");
+        .help("pass the files themselves: they are always checked");
     let fault = if passed {
         fault.help("or add a modeline: `# yaml-language-server: $schema=.../plan.schema.json`")
     } else {

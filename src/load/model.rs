@@ -59,7 +59,7 @@ pub(super) fn read(
         found.push(
             Diagnostic::error(Code::NoSuchModel, format!("no model `{name}`"))
                 .help(format!("put it at {}", tried.join(" or ")))
-                .help("or name another one: `planrun_model: models/NAME.yaml`"),
+                .help("or use another one: `planrun_model: models/NAME.yaml`"),
         );
         return Err(());
     };
@@ -94,12 +94,12 @@ fn fit(model: &Arc<Model>, inventory: &Inventory, found: &mut Diagnostics) -> Re
 fn misfit(host: &Host, error: &ModelError, inventory: &Inventory) -> Diagnostic {
     let fault = Diagnostic::error(Code::HostWithoutModel, error.to_string());
     let fault = match inventory.place(host.name.as_str()) {
-        Some(span) => fault.at(span, "does not fit the model"),
+        Some(span) => fault.at(span, "does not match the model"),
         None => fault,
     };
     match error {
         ModelError::WrongGroups { .. } => {
-            fault.help("put the host into one of these groups, or add its group to the model")
+            fault.help("add the host to one of these groups, or add its group to the model")
         }
         _ => fault.help("correct `planrun_state` of the host"),
     }
@@ -133,7 +133,7 @@ fn name_of(inventory: &Inventory) -> Result<Option<String>, Box<Diagnostic>> {
         let message = format!("`{}` is a model host, and `{}` is real", first.name, real.name);
         return Err(Box::new(
             Diagnostic::error(Code::MixedHosts, message)
-                .help("put model hosts into an inventory of their own: their time is virtual"),
+                .help("move model hosts to their own inventory: their time is virtual"),
         ));
     }
     let name = first.link.model.clone().unwrap_or_default();
@@ -141,11 +141,13 @@ fn name_of(inventory: &Inventory) -> Result<Option<String>, Box<Diagnostic>> {
     let mut other = other.filter(|host| host.link.model != first.link.model);
     if let Some(other) = other.next() {
         let model = other.link.model.clone().unwrap_or_default();
-        let message =
-            format!("`{}` is in the model `{name}`, and `{}` in `{model}`", first.name, other.name);
+        let message = format!(
+            "`{}` uses the model `{name}`, but `{}` uses `{model}`",
+            first.name, other.name
+        );
         return Err(Box::new(
             Diagnostic::error(Code::SeveralModels, message)
-                .help("name one model for all hosts: `planrun_model` among the variables of `all`"),
+                .help("set one model for all hosts: `planrun_model` in the variables of `all`"),
         ));
     }
     Ok(Some(name))

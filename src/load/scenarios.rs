@@ -48,7 +48,7 @@ pub(super) fn check(id: SourceId, dir: &Path, sources: &mut Sources, found: &mut
     }
 }
 
-/// What is read beside the scenarios.
+/// What is read in addition to the scenarios.
 struct Reading<'a> {
     dir: &'a Path,
     disk: &'a dyn FileSystem,

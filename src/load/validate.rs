@@ -274,7 +274,7 @@ impl Validation<'_> {
 }
 
 /// Removes the warnings that are allowed in place, and warns of comments that allow nothing.
-/// `may_come` tells whether a warning may come of a check that was not made.
+/// `may_come` returns whether a check that was not made may report a warning.
 fn settle(files: &mut [Checked], sources: &Sources, may_come: impl Fn(Code) -> bool + Copy) {
     let path = |id| sources.get(id).path();
     let mut used = HashSet::new();

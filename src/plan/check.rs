@@ -1,9 +1,9 @@
 //! Checks that need the whole plan: a missing rollback, a name that is not known yet, a key that
 //! cannot be combined with an action.
 //!
-//! A plan comes in whose names are all resolved, with its document, which tells what was written
+//! A plan comes in whose names are all resolved, with its document, which has what was written
 //! out and what is a default. Nothing goes out but diagnostics. Whether hosts and groups exist is
-//! not known here: [`crate::resolve`] tells that.
+//! not known here: [`crate::resolve`] knows that.
 
 mod claims;
 mod commands;
@@ -105,7 +105,7 @@ fn pair<'a>(node: &'a Node, step: &'a Step, handler: bool, all: &mut Vec<Placed<
     }
 }
 
-/// Returns the expressions that a step itself holds, its parts, its handlers and the list of its
+/// Returns the expressions of a step itself, its parts, its handlers and the list of its
 /// `for_each` left out.
 pub(crate) fn expressions(step: &Step) -> Vec<&Expression> {
     let mut all: Vec<&Expression> = step.when.iter().map(AsRef::as_ref).collect();
@@ -136,7 +136,7 @@ fn listed(step: &Step) -> Vec<&Name> {
     expression.chain(names).collect()
 }
 
-/// Returns the texts that a step itself holds, its parts, its handlers and the list of its
+/// Returns the texts of a step itself, its parts, its handlers and the list of its
 /// `for_each` left out.
 pub(crate) fn templates(step: &Step) -> Vec<&Template> {
     use super::Deferred;

@@ -57,7 +57,7 @@ pub enum InputKind {
     Enum(Vec<String>),
     /// A path on a host: absolute, without `..`.
     Path,
-    /// A file on this machine, relative to the plan; read once when a run begins.
+    /// A file on this machine, relative to the plan; read once when a run starts.
     File,
     /// A list.
     List {

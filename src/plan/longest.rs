@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::plan::{Action, Deferred, InputKind, ItemList, Plan, Step, Wait};
 use crate::template::expression::Kind;
 
-/// The longest time of a step, as far as the plan tells.
+/// The longest time of a step, as far as the plan limits it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Longest {
     /// All times that are known, summed up.

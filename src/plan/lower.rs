@@ -76,7 +76,7 @@ struct Lowering<'a> {
     blocks: usize,
 }
 
-/// What holds where a step or probe says nothing.
+/// The options of steps and probes that set none.
 #[derive(Clone)]
 struct Defaults {
     timeout: Deferred<Duration>,

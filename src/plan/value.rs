@@ -147,7 +147,7 @@ fn of_item(index: usize, text: &str, unfit: InvalidValue) -> InvalidValue {
     }
 }
 
-/// Holds the number of items of a list against its bounds.
+/// Compares the number of items of a list with its limits.
 fn counted(kind: &InputKind, items: Vec<Value>) -> Result<Value, InvalidValue> {
     let InputKind::List { min, max, .. } = kind else {
         return Ok(items.into());
@@ -204,7 +204,7 @@ pub fn of_data(kind: &InputKind, value: &Value) -> Result<Value, InvalidValue> {
     })
 }
 
-/// Holds a value against the type alone.
+/// Compares a value with the type alone.
 fn typed(kind: &InputKind, value: &Value) -> Result<Value, InvalidValue> {
     let text = match value {
         Value::String(text) => Some(text.clone()),

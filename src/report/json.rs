@@ -31,33 +31,3 @@ impl<W: Write> Reporter for JsonLines<W> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::sample;
-
-    #[test]
-    fn each_line_is_the_record() {
-        let records = sample::succeeded();
-        let mut report = JsonLines::new(Vec::new());
-        for record in &records {
-            report.event(record);
-        }
-        let text = String::from_utf8(report.into_inner()).unwrap();
-        let back: Vec<Record> =
-            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(back, records);
-    }
-
-    #[test]
-    fn a_hosts_control_characters_are_escaped() {
-        let records = sample::hostile();
-        let mut report = JsonLines::new(Vec::new());
-        for record in &records {
-            report.event(record);
-        }
-        let text = String::from_utf8(report.into_inner()).unwrap();
-        assert!(!text.contains(|c: char| c != '\n' && c.is_control()));
-    }
-}

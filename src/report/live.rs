@@ -74,8 +74,8 @@ impl Live {
         Ok(live)
     }
 
-    /// Prepares to show a run; nothing is drawn before [`Shared::paint`].
-    fn on(terminal: impl TermLike + 'static, run: RunId, style: Style) -> Self {
+    /// Prepares to show a run on a terminal; only [`Live::paint`] draws.
+    pub fn on(terminal: impl TermLike + 'static, run: RunId, style: Style) -> Self {
         let canvas =
             Canvas { terminal: Box::new(terminal), drawn: Vec::new(), tick: 0, is_paused: false };
         Self {
@@ -87,6 +87,11 @@ impl Live {
             }),
             painter: None,
         }
+    }
+
+    /// Draws the current picture.
+    pub fn paint(&self) {
+        self.shared.paint();
     }
 
     /// Takes in what happened before, without showing it again.
@@ -235,172 +240,11 @@ mod tests {
     use indicatif::InMemoryTerm;
 
     use super::*;
-    use crate::event::RunStatus;
-    use crate::report::sample;
-    use crate::report::sample::{Story, task, waiting};
-
-    /// A run on a terminal in memory; pictures are drawn when the test says so.
-    fn live(rows: u16, columns: u16) -> (Live, InMemoryTerm) {
-        let terminal = InMemoryTerm::new(rows, columns);
-        let style = Style::plain(usize::from(columns));
-        let live = Live::on(terminal.clone(), sample::run_id(), style);
-        (live, terminal)
-    }
-
-    fn waits() -> Story {
-        let mut story = Story::started(&["backend1", "backend2"]);
-        story.begin("backend1");
-        let update = "doveadm director update 198.51.100.1 0";
-        story.change("backend1", "drain", "director1", update, 400);
-        story.open("backend1", "expire");
-        for look in 0..12 {
-            story.progress(waiting("backend1", "expire", 120 - 10 * look, look * 10));
-            story.after(10_000);
-        }
-        story
-    }
-
-    #[test]
-    fn a_wait_shows_its_value_its_trend_and_the_time_left() {
-        let (mut live, terminal) = live(24, 100);
-        waits().on_models().tell(&mut live);
-        live.shared.paint();
-        insta::assert_snapshot!(terminal.contents());
-    }
-
-    #[test]
-    fn sixty_columns_are_enough() {
-        let (mut live, terminal) = live(24, 60);
-        waits().on_models().tell(&mut live);
-        live.shared.paint();
-        insta::assert_snapshot!(terminal.contents());
-    }
-
-    #[test]
-    fn the_same_picture_again_leaves_no_trace() {
-        let (mut live, terminal) = live(24, 100);
-        waits().on_models().tell(&mut live);
-        live.shared.paint();
-        let once = terminal.contents().lines().count();
-        live.shared.paint();
-        live.shared.paint();
-        assert_eq!(terminal.contents().lines().count(), once);
-    }
-
-    #[test]
-    fn two_hosts_at_once_have_a_line_each() {
-        let (mut live, terminal) = live(24, 100);
-        let mut story = waits();
-        story.begin("backend2");
-        story.open("backend2", "down");
-        let command = "doveadm director down 198.51.100.2";
-        story.attempt("backend2", "down", 1, "director1", command);
-        story.after(65_000);
-        story.progress(waiting("backend1", "expire", 5, 180));
-        story.on_models().tell(&mut live);
-        live.shared.paint();
-        insta::assert_snapshot!(terminal.contents());
-    }
-
-    #[test]
-    fn a_retry_says_why_and_when() {
-        let (mut live, terminal) = live(24, 100);
-        let mut story = Story::started(&["backend1"]);
-        story.begin("backend1");
-        story.open("backend1", "stop");
-        story.progress(Progress::Retrying {
-            task: task("backend1", "stop"),
-            ordinal: 2,
-            of: 3,
-            delay: Duration::from_secs(5),
-            why: "exit 1".to_owned(),
-        });
-        story.on_models().tell(&mut live);
-        live.shared.paint();
-        assert!(
-            terminal.contents().contains("Stop Dovecot: attempt 2 of 3 in 5s: exit 1"),
-            "{}",
-            terminal.contents()
-        );
-    }
-
-    #[test]
-    fn more_hosts_than_rows_are_counted() {
-        let (mut live, terminal) = live(12, 80);
-        let names: Vec<String> = (1..=50).map(|at| format!("backend{at}")).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let mut story = Story::started(&names);
-        for name in &names {
-            story.begin(name);
-            story.open(name, "stop");
-        }
-        story.on_models().tell(&mut live);
-        live.shared.paint();
-        let contents = terminal.contents();
-        assert!(contents.ends_with("and 42 more active hosts"), "{contents}");
-        assert!(contents.contains("0 of 50 hosts done"), "{contents}");
-    }
-
-    #[test]
-    fn a_whole_run_leaves_its_steps_and_nothing_that_moves() {
-        let (mut live, terminal) = live(60, 100);
-        sample::rolled_back().on_models().tell(&mut live);
-        live.shared.paint();
-        live.finish();
-        insta::assert_snapshot!(terminal.contents());
-    }
-
-    #[test]
-    fn a_question_finds_a_clean_terminal() {
-        let (mut live, terminal) = live(40, 100);
-        sample::paused().on_models().tell(&mut live);
-        live.shared.paint();
-        assert!(terminal.contents().contains("waiting for your answer"));
-        let during = live.suspend(|| {
-            live.shared.paint();
-            terminal.contents()
-        });
-        assert!(!during.contains("waiting for your answer"), "{during}");
-        assert!(during.contains("Continue anyway?"), "{during}");
-        assert!(terminal.contents().contains("waiting for your answer"));
-        live.finish();
-        assert!(!terminal.contents().contains("waiting for your answer"));
-    }
-
-    #[test]
-    fn a_burst_of_events_loses_no_line() {
-        let (mut live, terminal) = live(20_100, 100);
-        let mut story = Story::started(&["backend1"]);
-        story.begin("backend1");
-        for _ in 0..2_500 {
-            story.change("backend1", "stop", "backend1", "systemctl stop dovecot", 1_000);
-        }
-        story.finish(RunStatus::Succeeded, None);
-        story.on_models().tell(&mut live);
-        live.shared.paint();
-        live.finish();
-        let contents = terminal.contents();
-        let lines = contents.lines().filter(|line| line.contains("stop ")).count();
-        assert_eq!(lines, 2_500);
-        assert!(contents.ends_with("succeeded"), "{:?}", contents.lines().last());
-    }
-
-    #[test]
-    fn a_host_cannot_drive_the_terminal() {
-        let (mut live, terminal) = live(60, 200);
-        for record in &sample::hostile() {
-            live.event(record);
-            live.shared.paint();
-        }
-        live.finish();
-        assert!(terminal.contents().contains("\\x1b]0;owned\\x07"));
-    }
 
     #[test]
     fn after_a_resize_rows_are_counted_as_the_terminal_wraps_them() {
-        let (live, _terminal) = live(24, 45);
-        let mut canvas = locked(&live.shared.canvas);
-        canvas.drawn = vec![0, 50, 31];
+        let terminal = Box::new(InMemoryTerm::new(24, 45));
+        let canvas = Canvas { terminal, drawn: vec![0, 50, 31], tick: 0, is_paused: false };
         assert_eq!(canvas.rows(), 4);
     }
 }

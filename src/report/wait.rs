@@ -168,7 +168,19 @@ pub(crate) fn away_text(on: &HostName, why: &str, away: Duration, limit: Duratio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample::waiting;
+
+    /// A minute of a wait for the users of a host.
+    fn waiting(stable: Option<(Duration, Duration)>) -> Progress {
+        Progress::Waiting {
+            task: TaskId { host: HostName::new("web1"), step: "drain".into() },
+            until: Some("users == 0".to_owned()),
+            values: vec![("users".to_owned(), "9".to_owned())],
+            error: None,
+            waited: Duration::from_mins(1),
+            limit: Duration::from_mins(15),
+            stable,
+        }
+    }
 
     /// A moment so many seconds after the check.
     fn after(seconds: i64) -> Timestamp {
@@ -178,7 +190,7 @@ mod tests {
     #[test]
     fn the_time_left_is_counted_down_between_two_checks() {
         let mut waits = Waits::default();
-        let wait = waits.observe(&waiting("web1", "drain", 9, 60), after(0)).unwrap();
+        let wait = waits.observe(&waiting(None), after(0)).unwrap();
         assert_eq!(wait.left(after(0)), "14m left");
         assert_eq!(wait.left(after(7)), "13m 53s left");
         assert_eq!(wait.left(after(7200)), "0s left");
@@ -188,10 +200,7 @@ mod tests {
     #[test]
     fn a_condition_that_must_stay_true_shows_for_how_long_it_was_observed() {
         let mut waits = Waits::default();
-        let mut news = waiting("web1", "watch", 0, 60);
-        if let Progress::Waiting { stable, .. } = &mut news {
-            *stable = Some((Duration::from_secs(55), Duration::from_mins(1)));
-        }
+        let news = waiting(Some((Duration::from_secs(55), Duration::from_mins(1))));
         let wait = waits.observe(&news, after(0)).unwrap();
         assert_eq!(wait.left(after(30)), "true for 55s of 1m");
     }

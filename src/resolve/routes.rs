@@ -27,7 +27,7 @@ pub(super) fn check(hosts: &[&Host], found: &mut Diagnostics) {
     }
 }
 
-/// Removes the warnings that reading the inventory gave, where there is an error of the same kind.
+/// Removes the warnings that reading the inventory gave, if there is an error of the same kind.
 pub(super) fn supersede(errors: &Diagnostics, found: &mut Diagnostics) {
     let key = |one: &Diagnostic| Some((one.code, one.primary.as_ref()?.span));
     let keys: HashSet<_> = errors.sorted().into_iter().filter_map(key).collect();

@@ -64,7 +64,7 @@ fn check_value(node: &Node, shape: &Shape, found: &mut Diagnostics) {
                     check(item, inner, found);
                 }
                 if items.len() < *min {
-                    too_few(node, *min, "items", found);
+                    too_few(node, *min, "list", found);
                 }
             }
             _ => wrong_kind(node, shape, found),
@@ -80,7 +80,7 @@ fn check_value(node: &Node, shape: &Shape, found: &mut Diagnostics) {
                     check(&entry.value, inner, found);
                 }
                 if entries.len() < *min {
-                    too_few(node, *min, "entries", found);
+                    too_few(node, *min, "mapping", found);
                 }
             }
             _ => wrong_kind(node, shape, found),

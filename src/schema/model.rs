@@ -94,7 +94,7 @@ static COMMAND: Record = record(
         field(
             "run",
             Shape::Text(&PATTERN),
-            "The command, matched word by word: `<ip>` and `<n:int>` stand for any word, `<*>` at \
+            "The command, matched word by word: `<ip>` and `<n:int>` match any word, `<*>` at \
              the end for the rest.",
         ),
         field("step", Shape::Text(&STEP), "The step of a plan whose script it is: PLAN/STEP.",),
@@ -133,7 +133,7 @@ static OF: Record = record(
     "The host of a group that has an address.",
     &[
         required("group", SOME_WORDS, "The group."),
-        required("address", SOME_WORDS, "The name of the placeholder that holds its address."),
+        required("address", SOME_WORDS, "The name of the placeholder with its address."),
     ],
 );
 

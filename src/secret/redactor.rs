@@ -36,7 +36,7 @@ struct Finder {
     writings: Vec<(Writing, String)>,
 }
 
-/// A range, and the name of the secret that is there.
+/// A range, and the name of the secret in it.
 type Hit<'a> = (Range<usize>, &'a str);
 
 impl Redactor {
@@ -166,7 +166,7 @@ impl Finder {
         Self { automaton, begun, writings }
     }
     /// Returns the encodings that start where a prefix was found.
-    /// Returns the writings that begin at a place where a beginning was found.
+    /// Returns the encodings that start where a prefix was found.
     fn written<'a>(
         &'a self,
         found: &Match,

@@ -12,7 +12,7 @@ use crate::quote;
 use crate::template::bounds::FUEL;
 use crate::template::{Mode, Names, helpers, parser};
 
-/// A text could not be rendered. Holds no values, only what the author wrote.
+/// A text could not be rendered. It contains no values, only what the author wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RenderError {
     pub text: String,

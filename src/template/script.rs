@@ -80,7 +80,7 @@ pub fn command_text(script: &str) -> String {
     text
 }
 
-/// Returns where the characters other than ASCII are that a shell takes for parts of words: outside of
+/// Returns where the characters other than ASCII are that a shell reads as parts of words: outside of
 /// quotes, comments and documents.
 pub fn plain(script: &str) -> Vec<usize> {
     if script.is_ascii() {

@@ -234,8 +234,8 @@ impl Answer {
         match self.refusal {
             None => {}
             Some(Line::Damaged) => {
-                let why = "the command did not arrive as it was sent, and was not started: are `dd` and \
-                           `cksum` in the PATH of its login?";
+                let why = "the command arrived damaged and was not started: check that `dd` and \
+                           `cksum` are in the PATH of its login";
                 return Err(TransportError::Denied { host, why: why.to_owned() });
             }
             Some(Line::NoRecord(folder)) => {
@@ -243,24 +243,22 @@ impl Answer {
                 return Err(TransportError::Denied { host, why });
             }
             Some(Line::Taken) => {
-                let why = "it has a record of this very attempt, which was not made by this process: \
-                           was the state directory of planrun restored from a copy?";
+                let why = "it has a record of this attempt from another process: \
+                           check whether the state directory of planrun was restored from a copy";
                 return Err(TransportError::Repeated { host, why: why.to_owned() });
             }
             Some(Line::GivenUp) => {
-                let why = "another process has asked about this very attempt and given it up; it was \
+                let why = "another process has cancelled this attempt; it was \
                            not started";
                 return Err(TransportError::Repeated { host, why: why.to_owned() });
             }
             Some(Line::NoDir) => {
                 let dir = quote::readable(command.dir.as_deref().unwrap_or_default());
-                return Err(impossible(format!("the directory {dir} cannot be entered: {said}")));
+                return Err(impossible(format!("cannot enter the directory {dir}: {said}")));
             }
         }
         if self.left {
-            return Err(cut(
-                "the command did not end in time, and it is not certain that it ended",
-            ));
+            return Err(cut("the command exceeded its timeout and may still be running"));
         }
         if let Some(exit) = self.end.filter(|_| self.begun) {
             return Ok(Output {
@@ -278,7 +276,7 @@ impl Answer {
             }
             (Closing::Lost(why), _) => Err(cut(why)),
             (closing, _) => Err(cut(&format!(
-                "the session on the host ended{} and did not say how the command ended",
+                "the session on the host ended{} without reporting how the command ended",
                 how(&closing)
             ))),
         }
@@ -314,7 +312,7 @@ impl Answer {
         let denied = |why: String| Some(TransportError::Denied { host: host.clone(), why });
         if self.noise_len > MAX_NOISE {
             return denied(format!(
-                "its login prints more than {} MiB before `/bin/sh` starts: look at the start-up files \
+                "its login prints more than {} MiB before `/bin/sh` starts: check the start-up files \
                  of its login shell",
                 MAX_NOISE / (1024 * 1024)
             ));
@@ -324,7 +322,7 @@ impl Answer {
         }
         let said = words(&[self.stderr.bytes.as_slice(), b"\n", &self.noise].concat());
         match closing {
-            Closing::Refused => denied("it lets us in, but runs no commands for us".to_owned()),
+            Closing::Refused => denied("login succeeds, but commands are not allowed".to_owned()),
             // A session that was asked to end, and did: it ran, and was not heard.
             Closing::Exit(Exit::Code(SILENT)) => denied(ELSEWHERE.to_owned()),
             Closing::Said | Closing::Exit(_) => {
@@ -362,7 +360,7 @@ fn how(closing: &Closing) -> String {
 pub(super) const SILENT: i32 = 99;
 
 const ELSEWHERE: &str = "`/bin/sh` runs, but its standard output does not arrive: a start-up file of the \
-                         login shell or a ForceCommand of the SSH server sends it elsewhere";
+                         login shell or a ForceCommand of the SSH server redirects it";
 
 fn no_record(folder: &str) -> String {
     let folder = if folder.is_empty() { "its state directory" } else { folder };
@@ -464,7 +462,7 @@ pub(super) fn words(said: &[u8]) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let joined = lines.join("; ");
     if joined.is_empty() {
-        return "it gave no reason".to_owned();
+        return "no reason given".to_owned();
     }
     match joined.char_indices().nth(MAX_WORDS) {
         Some((end, _)) => format!("{}...", &joined[..end]),

@@ -65,7 +65,7 @@ fn impossible(host: &Host, why: String) -> TransportError {
 /// Gives a request to a host session of its own.
 async fn serve(host: &Host, wire: &Wire) -> Result<(Closing, Answer), TransportError> {
     let mut running = Running::spawn(wire)
-        .map_err(|error| impossible(host, format!("no process can be started: {error}")))?;
+        .map_err(|error| impossible(host, format!("cannot start a process: {error}")))?;
     let closing = running.until_end(wire).await;
     if closing == Closing::Said {
         // Elapsed is not a fault: something else holds the streams.
@@ -181,7 +181,7 @@ impl Running {
         }
         match self.child.try_wait() {
             Ok(Some(status)) => Closing::Exit(exit_of(status)),
-            _ => Closing::Lost("the session did not say in time how the command ended"),
+            _ => Closing::Lost("the session did not report in time how the command ended"),
         }
     }
 

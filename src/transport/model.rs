@@ -312,7 +312,7 @@ impl Transport for ModelTransport {
     ) -> Result<Output, TransportError> {
         self.is_there(host)?;
         if self.memory.borrow().knows(id) {
-            let why = "an attempt with this id was started before, or given up".to_owned();
+            let why = "an attempt with this id was already started or cancelled".to_owned();
             return Err(TransportError::Repeated { host: host.name.clone(), why });
         }
         self.perform(host, command, Some(id)).await

@@ -167,7 +167,7 @@ impl Call<'_> {
         }
         let how = match ended {
             Err(_elapsed) => return Err(Failure::Late(self.patience)),
-            Ok(Err(error)) => format!("in a way that cannot be told: {error}"),
+            Ok(Err(error)) => format!("in an unknown way: {error}"),
             Ok(Ok(status)) => match exit_of(status) {
                 Exit::Code(0) => return Ok(answer.bytes),
                 Exit::Code(code) => format!("with {code}"),
@@ -180,7 +180,10 @@ impl Call<'_> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "processes of this machine are begun in `transport`")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "processes of this machine are started in `transport`"
+)]
 fn command(program: &Path, arguments: &[&str]) -> std::io::Result<tokio::process::Command> {
     // A bare name would be looked for in PATH, and the directory changes.
     let program = std::path::absolute(program)?;

@@ -195,7 +195,7 @@ impl SshTransport {
                     }
                     refusals += 1;
                     if refusals == MAX_OPENS {
-                        let why = "it opens no more sessions (MaxSessions of its SSH server)";
+                        let why = "too many open sessions (MaxSessions of its SSH server)";
                         return Err(connect::unreachable(&host.name, why));
                     }
                     Clock::Real.sleep(OPEN_AGAIN).await;
@@ -227,7 +227,7 @@ impl SshTransport {
         // Another way leads to another host. Plans are refused earlier; a stored run gets here.
         if let Some(obstacle) = host.obstacles().first() {
             let why = format!(
-                "`{}` ({}) names a way to it that planrun does not support",
+                "`{}` ({}) requires a route that planrun does not support",
                 obstacle.variable, obstacle.origin
             );
             return Err(TransportError::Controller { host: host.name.clone(), why });

@@ -77,14 +77,14 @@ pub(super) enum WireError {
     Nul(#[from] NulError),
     #[error("the command is empty")]
     Empty,
-    #[error("a program's name cannot begin with `-`: {}", quote::readable(.0))]
+    #[error("the name of a program must not start with `-`: {}", quote::readable(.0))]
     Program(String),
-    #[error("{} is not a name of an environment variable", quote::readable(.0))]
+    #[error("{} is not the name of an environment variable", quote::readable(.0))]
     Variable(String),
     #[error("{} is not a user name", quote::readable(.0))]
     User(String),
     #[error(
-        "the script is {0} bytes long and has lines that begin with every letter: put it into a file \
+        "the script is {0} bytes long and has lines that start with every letter: put it in a file \
          with `upload`"
     )]
     TooLong(usize),

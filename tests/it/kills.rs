@@ -1,6 +1,6 @@
 //! A controller is killed at each commit of a run, just before and just after it, on a real server. The
 //! process that resumes the run ends it as it would have ended; each effect and each undo happens once, and
-//! nothing fails because of the kill. The same holds if the process that resumes or rolls back is killed.
+//! nothing fails because of the kill. This also applies if the process that resumes or rolls back is killed.
 //!
 //! The killed controllers are this test binary as a second process, with a journal that dies at its n-th
 //! event; the last one is planrun.

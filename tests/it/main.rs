@@ -53,6 +53,7 @@ mod reaching;
 mod redactor;
 mod refused;
 mod rejected;
+mod reports;
 mod results;
 mod rounds;
 mod scenarios;

@@ -10,11 +10,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use planrun::clock::Clock;
 use planrun::diagnostic::{Diagnostics, render};
 use planrun::event::{
-    Answer, Event, HostStatus, Journal, JournalError, Outcome, Question, Record, Reporter,
-    RunEvent, RunId, TaskEvent,
+    Answer, Event, HostStatus, Journal, JournalError, Outcome, Progress, Question, Record,
+    Reporter, RunEvent, RunId, TaskEvent,
 };
 use planrun::history::RunState;
 use planrun::inventory::HostName;
@@ -36,6 +37,48 @@ pub(crate) struct Memory {
     pub(crate) dies_after: Option<usize>,
     /// Nothing is kept once a command was sent for this task.
     pub(crate) dies_at: Option<TaskId>,
+    /// What its reporter received.
+    pub(crate) news: RefCell<Vec<News>>,
+}
+
+/// What a reporter receives.
+#[derive(Clone)]
+pub(crate) enum News {
+    Event(Record),
+    Progress(Progress, Timestamp),
+}
+
+/// A run, as a reporter receives it.
+pub(crate) struct Recorded(Vec<News>);
+
+impl Recorded {
+    pub(crate) fn records(&self) -> Vec<Record> {
+        let records = self.0.iter().filter_map(|news| match news {
+            News::Event(record) => Some(record.clone()),
+            News::Progress(..) => None,
+        });
+        records.collect()
+    }
+
+    pub(crate) fn state(&self) -> RunState {
+        RunState::for_report(&self.records())
+    }
+
+    pub(crate) fn report(&self, reporter: &mut impl Reporter) {
+        for news in &self.0 {
+            match news {
+                News::Event(record) => reporter.event(record),
+                News::Progress(progress, now) => reporter.progress(progress, *now),
+            }
+        }
+    }
+
+    /// Keeps what a reporter received up to the first of these.
+    #[track_caller]
+    pub(crate) fn cut(&mut self, is_last: impl FnMut(&News) -> bool) {
+        let last = self.0.iter().position(is_last).expect("it is in the run");
+        self.0.truncate(last + 1);
+    }
 }
 
 #[async_trait(?Send)]
@@ -53,14 +96,17 @@ impl Journal for Memory {
     }
 }
 
-/// Shows nothing, and asks for a stop once a command was sent for a task, or a round of it begun.
+/// Records everything, and asks for a stop once a command was sent for a task, or its block starts
+/// again.
 struct Watching {
+    news: Vec<News>,
     stop: Rc<Stop>,
     stops_at: Option<TaskId>,
 }
 
 impl Reporter for Watching {
     fn event(&mut self, record: &Record) {
+        self.news.push(News::Event(record.clone()));
         if let Event::Task {
             task,
             event: TaskEvent::AttemptIntended { .. } | TaskEvent::BlockRetried { .. },
@@ -69,6 +115,10 @@ impl Reporter for Watching {
         {
             self.stop.request("INT");
         }
+    }
+
+    fn progress(&mut self, progress: &Progress, now: Timestamp) {
+        self.news.push(News::Progress(progress.clone(), now));
     }
 }
 
@@ -207,6 +257,21 @@ impl Scene {
         self.drive_from(clock, world, journal, asker, stops_at, first)
     }
 
+    /// Runs it in a new world until it comes to rest.
+    #[track_caller]
+    pub(crate) fn record(
+        &self,
+        faults: Vec<FaultSpec>,
+        asker: Option<&dyn Asker>,
+        stops_at: Option<&TaskId>,
+    ) -> Recorded {
+        let clock = start();
+        let journal = Memory::default();
+        let world = self.world(&clock, faults);
+        self.drive_until(&clock, &world, &journal, asker, stops_at).unwrap();
+        Recorded(journal.news.take())
+    }
+
     /// Drives a run on from an event.
     pub(crate) fn drive_from(
         &self,
@@ -218,8 +283,9 @@ impl Scene {
         first: Event,
     ) -> Option<RunState> {
         let stop = Rc::new(Stop::new());
-        let watching = Watching { stop: Rc::clone(&stop), stops_at: stops_at.cloned() };
-        let reporter: Rc<RefCell<dyn Reporter>> = Rc::new(RefCell::new(watching));
+        let (news, stops_at) = (Vec::new(), stops_at.cloned());
+        let watching = Rc::new(RefCell::new(Watching { news, stop: Rc::clone(&stop), stops_at }));
+        let reporter: Rc<RefCell<dyn Reporter>> = Rc::<RefCell<Watching>>::clone(&watching);
         let run = Run {
             id: RunId("test".into()),
             plan: &self.plan,
@@ -234,12 +300,14 @@ impl Scene {
             by: "test@here".into(),
         };
         let before = RunState::of(&journal.records.borrow()).unwrap();
-        block_on_virtual(clock, async {
+        let state = block_on_virtual(clock, async {
             let mut state = before;
             run.note(&mut state, first).await.ok()?;
             run.drive(state).await.ok()
         })
-        .expect("the run comes to rest")
+        .expect("the run comes to rest");
+        journal.news.borrow_mut().append(&mut watching.borrow_mut().news);
+        state
     }
 }
 

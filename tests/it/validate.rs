@@ -182,7 +182,7 @@ fn the_shipped_files_are_sound_in_every_format() {
         let output = command.current_dir(crate::support::root()).output().unwrap();
         let talk = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(0), "{talk}");
-        assert!(talk.ends_with("files are sound\n"), "{talk}");
+        assert!(talk.ends_with("files are valid\n"), "{talk}");
     }
 }
 
@@ -334,7 +334,7 @@ fn the_longest_time_of_an_uninterruptible_block_is_noted() {
     // Three times 40 s with 10 s between them, then twice 20 s.
     told.exits(0).says("`Cut over` cannot be interrupted for up to 3m");
     told.says("plan.yaml:6:5").says("2m 20s for its steps, then 40s for `rescue`");
-    told.says("the file is sound");
+    told.says("the file is valid");
     let told = folder.validate(&["each.yaml"]);
     told.exits(0).says("cannot be interrupted for up to 2m 40s for each item");
 
@@ -366,7 +366,7 @@ fn a_note_is_allowed_in_place() {
     let folder = Folder::new(&files);
     // No change of the plan can help against it, so nothing denies it.
     let told = folder.validate(&["--deny", "warnings", "noted.yaml", "-i", "./hosts.yaml"]);
-    told.exits(0).says("note[locks-not-enforced]").says("2 files are sound");
+    told.exits(0).says("note[locks-not-enforced]").says("2 files are valid");
     let without = ["known.yaml", "locks.yaml"].as_slice();
     for words in [without, &["locks.yaml", "-i", "./hosts.yaml"]] {
         let told = folder.validate(&[words, &["--deny", "warnings"]].concat());

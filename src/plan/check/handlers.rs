@@ -60,7 +60,7 @@ fn looks(step: &Step, handler: &Step, found: &mut Diagnostics) {
                 Code::UncheckedHandler,
                 format!("rollback of `{}` is not verified", step.title),
             )
-            .at(handler.span, "only its exit status is checked")
+            .at(handler.span, "only its exit code is checked")
             .help("add `done_when: CONDITION`, the condition that is true once the rollback has worked")
             .help("or check a condition before it runs: `requires: {MESSAGE: CONDITION}`"),
         );

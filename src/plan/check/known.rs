@@ -1,4 +1,4 @@
-//! Values of steps: used only where they are known, and only where there is one.
+//! Values of steps: used only where they are known, and only if there is one.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;

@@ -90,7 +90,7 @@ fn compared<'a>(
     }
 }
 
-/// The parser lets a part begin at the word that joins it; returns it without.
+/// In the parser a part starts at the word that joins it; returns it without.
 fn bare(whole: &Expression, part: &Expr) -> Expr {
     let mut part = part.clone();
     let text = whole.text.get(part.range.clone()).unwrap_or_default();

@@ -338,7 +338,7 @@ where
 
     /// Returns where a part of the text is.
     fn place(&self, part: &Expr) -> Span {
-        let written = self.written.expect("set before a walk begins");
+        let written = self.written.expect("set before a walk starts");
         written.place(part).expect("what is checked was read from a file")
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     }
 }
 
-/// Reports for how long each block cannot be interrupted; where there is no bound, a warning says so.
+/// Reports for how long each block cannot be interrupted; without a limit it is a warning.
 pub fn notes(plan: &Plan, found: &mut Diagnostics) {
     for step in &plan.steps {
         step.visit(&mut |block| {

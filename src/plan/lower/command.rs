@@ -11,8 +11,8 @@ use crate::plan::{CommandSpec, ExitCodes, Upload, UploadSource, Work};
 use crate::source::Span;
 use crate::template::Template;
 
-/// Most bytes of a command or a script: Linux takes 128 KiB in one argument, and the line that is
-/// sent to a host holds more than the command.
+/// Maximum size of a command or a script, in bytes: Linux takes 128 KiB in one argument, and the line that is
+/// sent to a host has more than the command.
 const MAX_COMMAND: usize = 120 * 1024;
 
 impl Lowering<'_> {
@@ -116,7 +116,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// Lowers `exit_codes`; `None` where nothing is said.
+    /// Lowers `exit_codes`; `None` if it is not set.
     pub(super) fn exit_codes(&mut self, node: &Node) -> Option<ExitCodes> {
         let node = node.get("exit_codes")?;
         if node.as_text().is_some() {

@@ -9,7 +9,7 @@ use crate::source::Span;
 use crate::template::words::SplitError;
 use crate::template::{Bytes, Template, words};
 
-/// What a script of `shell` may begin with, and no program is called.
+/// What a script of `shell` may start with if no program is called.
 const BUILTINS: [&str; 26] = [
     ".", "[[", "alias", "case", "cd", "declare", "eval", "exec", "exit", "export", "for",
     "function", "if", "local", "read", "readonly", "return", "set", "shift", "source", "trap",
@@ -184,7 +184,7 @@ fn assignment(word: &str) -> Option<(&str, &str)> {
     named.then_some((name, if value.is_empty() { "''" } else { value }))
 }
 
-/// Returns the name that follows a `$` where it could be one of the plan.
+/// Returns the name that follows a `$` if it could be one of the plan.
 fn variable(rest: &str) -> Option<&str> {
     let rest = rest.strip_prefix('{').unwrap_or(rest);
     let end = rest.find(|sign: char| !(sign.is_ascii_alphanumeric() || sign == '_'));

@@ -78,7 +78,7 @@ fn requoted(node: &Node, found: &[Odd]) -> Option<String> {
     Some(format!("'{}'", fixed.replace('\'', "''")))
 }
 
-/// Finds those at the beginning and at the end of an argument, which is a word whatever is in it.
+/// Finds those at the start and at the end of an argument, which is a word whatever is in it.
 fn in_argument(text: &str) -> Vec<Odd> {
     let mut signs = text.char_indices();
     let first = signs.next().and_then(|(_, sign)| Lookalike::of(sign));
@@ -128,7 +128,7 @@ fn dashes(one: &Lookalike) -> bool {
     one.meant.starts_with('-')
 }
 
-/// Returns the dashes that begin an option: one for a single letter, else two; none where it begins none.
+/// Returns the dashes of an option: one for a single letter, else two; none if it is not an option.
 fn dash(text: &str, at: usize, one: &Lookalike) -> Option<&'static str> {
     let rest = &text[at + one.character.len_utf8()..];
     let word = rest.split(|c: char| c.is_whitespace() || c == '=').next()?;

@@ -133,7 +133,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// Refuses values in the standard input of a program that takes it for a script.
+    /// Refuses values in the standard input of a program that reads it as a script.
     pub(super) fn code_in_stdin(&mut self, words: &[Template], stdin: &Template) {
         let Some((first, rest)) = words.split_first() else {
             return;

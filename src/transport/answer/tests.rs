@@ -171,7 +171,7 @@ fn what_a_host_says_before_it_starts_a_command_is_certain() {
     };
     assert_eq!(
         refused("no-dir").to_string(),
-        "imap1: the directory /srv/mail cannot be entered: sh: cd: no"
+        "imap1: cannot enter the directory /srv/mail: sh: cd: no"
     );
     assert!(matches!(refused("damaged"), TransportError::Denied { .. }));
     assert!(matches!(refused("given-up"), TransportError::Repeated { .. }));

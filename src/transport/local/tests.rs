@@ -153,7 +153,7 @@ async fn a_missing_directory_runs_nothing() {
     let error = run(&command).await.unwrap_err();
     let text = error.to_string();
     assert!(matches!(error, TransportError::Impossible { .. }), "{text}");
-    assert!(text.contains("the directory '/nowhere at all' cannot be entered"), "{text}");
+    assert!(text.contains("cannot enter the directory '/nowhere at all'"), "{text}");
     assert!(!mark.exists());
 }
 

@@ -67,7 +67,7 @@ pub(super) async fn offers(link: &Link, options: &SshOptions) -> Offers {
     if let Some(file) = &link.identity_file {
         match files::read(Path::new(file)).await {
             Ok(text) => found.add_file(file, &text, &agent).await,
-            Err(error) => found.faults.push(format!("the key {file} cannot be read: {error}")),
+            Err(error) => found.faults.push(format!("cannot read the key {file}: {error}")),
         }
         return found;
     }
@@ -87,7 +87,7 @@ pub(super) async fn offers(link: &Link, options: &SshOptions) -> Offers {
         match files::read(&path).await {
             Ok(text) => found.add_file(&file, &text, &agent).await,
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => found.faults.push(format!("the key {file} cannot be read: {error}")),
+            Err(error) => found.faults.push(format!("cannot read the key {file}: {error}")),
         }
     }
     found
@@ -101,7 +101,7 @@ async fn agent_keys() -> Result<Vec<AgentIdentity>, String> {
     };
     match timeout(AGENT_PATIENCE, asked).await {
         Ok(Ok(keys)) => Ok(keys),
-        Ok(Err(error)) => Err(format!("the agent at SSH_AUTH_SOCK cannot be asked: {error}")),
+        Ok(Err(error)) => Err(format!("cannot use the agent at SSH_AUTH_SOCK: {error}")),
         Err(_) => Err("the agent at SSH_AUTH_SOCK does not answer".to_owned()),
     }
 }
@@ -124,7 +124,7 @@ impl Offers {
                 self.add_key(file, format!("the key {file}"), method).await;
             }
             Err(KeyError::KeyIsEncrypted) => self.add_locked(file, text, agent).await,
-            Err(error) => self.faults.push(format!("the key {file} cannot be used: {error}")),
+            Err(error) => self.faults.push(format!("cannot use the key {file}: {error}")),
         }
     }
 

@@ -88,9 +88,7 @@ pub(super) async fn connect(
     options: &SshOptions,
 ) -> Result<Connected, TransportError> {
     let name = &host.name;
-    let user = user.ok_or_else(|| {
-        here(name, "there is no user to log in as: set `ansible_user`".to_owned())
-    })?;
+    let user = user.ok_or_else(|| here(name, "no login user: set `ansible_user`".to_owned()))?;
     let addresses = resolve(host, options).await?;
     let keys = host_key::known(&host.link, options).await.map_err(|why| here(name, why))?;
     let mut candidates = host_key::candidates(&keys);
@@ -113,9 +111,11 @@ pub(super) async fn connect(
             }
             Err(Refusal::Incompatible(why)) => return Err(denied(name, why)),
             Err(Refusal::Here(why)) => return Err(here(name, why)),
-            Err(Refusal::NotAccepted { .. }) => return Err(denied(name, "no login".to_owned())),
+            Err(Refusal::NotAccepted { .. }) => {
+                return Err(denied(name, "login failed".to_owned()));
+            }
             Err(Refusal::NotLetIn(tried)) => {
-                let mut said = vec![format!("no login as {user}: {tried}")];
+                let mut said = vec![format!("login as {user} failed: {tried}")];
                 said.extend(faults);
                 let why = said.join("; ");
                 return Err(if is_agent_away { here(name, why) } else { denied(name, why) });
@@ -132,7 +132,7 @@ pub(super) fn patience(link: &Link, options: &SshOptions) -> Duration {
 
 fn nothing_to_offer(faults: &[String]) -> String {
     if faults.is_empty() {
-        "there is no key to log in with: no agent (SSH_AUTH_SOCK), and no key in ~/.ssh; set \
+        "no key for the login: no agent (SSH_AUTH_SOCK), and no key in ~/.ssh; set \
          `ansible_ssh_private_key_file`"
             .to_owned()
     } else {
@@ -203,7 +203,9 @@ impl Target<'_> {
         match timeout(patience(&self.host.link, self.options), dialled.join_next()).await {
             Ok(Some(Ok(Ok(client)))) => Ok(client),
             Ok(Some(Ok(Err(error)))) => Err(sorted(error, address)),
-            Ok(Some(Err(_)) | None) => Err(Refusal::Here("the agent went away".to_owned())),
+            Ok(Some(Err(_)) | None) => {
+                Err(Refusal::Here("the connection to the agent was lost".to_owned()))
+            }
             Err(_late) => Err(Refusal::Network(self.tell_silence().await)),
         }
     }
@@ -254,9 +256,7 @@ impl Target<'_> {
         let address = self.address;
         let again = timeout(Duration::from_secs(1), TcpStream::connect(address)).await;
         if matches!(again, Ok(Ok(_))) {
-            format!(
-                "{address} accepts connections but did not get as far as a login in {seconds} s"
-            )
+            format!("{address} accepts connections, but the login did not start in {seconds} s")
         } else {
             format!("{address} does not answer ({seconds} s)")
         }
@@ -328,12 +328,12 @@ async fn resolve(host: &Host, options: &SshOptions) -> Result<Vec<SocketAddr>, T
             if !addresses.is_empty() {
                 return Ok(addresses);
             }
-            "it has no address".to_owned()
+            "no address found".to_owned()
         }
         Ok(Err(error)) => error.to_string(),
         Err(_late) => "no name server answers".to_owned(),
     };
-    Err(unreachable(&host.name, &format!("the name {name} cannot be resolved: {why}")))
+    Err(unreachable(&host.name, &format!("cannot resolve the name {name}: {why}")))
 }
 
 fn sorted(error: Error, address: SocketAddr) -> Refusal {
@@ -360,16 +360,16 @@ fn sorted(error: Error, address: SocketAddr) -> Refusal {
         | Error::AgentRequestIdentitiesFailed => {
             Refusal::Here("the agent at SSH_AUTH_SOCK does not answer".to_owned())
         }
-        Error::KeyInvalid(error) => Refusal::Here(format!("the key cannot be used: {error}")),
+        Error::KeyInvalid(error) => Refusal::Here(format!("cannot use the key: {error}")),
         Error::SshError(russh::Error::IO(error)) | Error::IoError(error) => {
             broken(&network(&error))
         }
         Error::SshError(russh::Error::Version) => broken("does not speak SSH 2"),
         Error::SshError(russh::Error::Disconnect | russh::Error::HUP) => broken(
             "closed the connection before the login (another service, a full MaxStartups, an \
-             address that is shut out)",
+             blocked address)",
         ),
-        other => broken(&format!("broke off the handshake: {other}")),
+        other => broken(&format!("ended the handshake: {other}")),
     }
 }
 
@@ -408,12 +408,12 @@ fn network(error: &io::Error) -> String {
         }
         io::ErrorKind::TimedOut => "does not answer".to_owned(),
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            "has no route from here".to_owned()
+            "is not routable from here".to_owned()
         }
         io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => {
-            "cut the connection during the handshake".to_owned()
+            "closed the connection during the handshake".to_owned()
         }
-        _ => format!("cannot be connected to: {error}"),
+        _ => format!("does not accept connections: {error}"),
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) async fn known(link: &Link, options: &SshOptions) -> Result<HostKeys,
             Ok(text) => texts.push((shown, text)),
             Err(error) if error.kind() == ErrorKind::NotFound && link.known_hosts.is_none() => {}
             Err(error) => {
-                return Err(format!("the known_hosts file {shown} cannot be read: {error}"));
+                return Err(format!("cannot read the known_hosts file {shown}: {error}"));
             }
         }
     }
@@ -37,7 +37,7 @@ pub(super) async fn known(link: &Link, options: &SshOptions) -> Result<HostKeys,
     let search = move || known_hosts::search(&texts, &address, port);
     match spawn_blocking(search).await {
         Ok(found) => found.map_err(|error| error.to_string()),
-        Err(error) => Err(format!("the known_hosts files cannot be searched: {error}")),
+        Err(error) => Err(format!("cannot search the known_hosts files: {error}")),
     }
 }
 
@@ -123,7 +123,9 @@ pub(super) fn refusal(link: &Link, keys: &HostKeys, shown: Option<&PublicKey>) -
             keys.authorities.join(", ")
         );
     }
-    format!("its key is not known. It shows {fingerprint}: {check}, then add it to the known hosts")
+    format!(
+        "its host key is unknown. It shows {fingerprint}: {check}, then add it to the known hosts"
+    )
 }
 
 /// Says that a host shows another key than earlier in the run.

@@ -34,7 +34,7 @@ pub(super) struct HostKeys {
 
 /// A line that revokes a key for the host, which cannot be read: nothing can be trusted then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the key that {0} revokes cannot be read")]
+#[error("cannot read the key that {0} revokes")]
 pub(super) struct UnreadableRevocation(pub(super) String);
 
 /// Looks a host up in the texts of files, each with its name.

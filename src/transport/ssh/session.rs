@@ -42,7 +42,7 @@ pub(super) async fn open(client: &Client) -> Result<Channel<Msg>, async_ssh2_tok
 
 /// Runs a request on a channel. The session must be ready within `ready`.
 pub(super) async fn run(channel: Channel<Msg>, wire: &Wire, ready: Duration) -> (Closing, Answer) {
-    const SILENT: &str = "its login did not come to `/bin/sh` in time: a start-up file of the login \
+    const SILENT: &str = "its login did not start `/bin/sh` in time: a start-up file of the login \
                           shell waits, or the host is under load";
     let (reader, writer) = channel.split();
     let writer = Writer(Some(writer));
@@ -75,7 +75,7 @@ pub(super) async fn run(channel: Channel<Msg>, wire: &Wire, ready: Duration) -> 
     let closing = match timeout(wire.patience, reading.until(request, Answer::is_over)).await {
         Ok(None) => Closing::Said,
         Ok(Some(closing)) => closing,
-        Err(_late) => Closing::Lost("the host did not say in time how the command ended"),
+        Err(_late) => Closing::Lost("the host did not report in time how the command ended"),
     };
     if closing == Closing::Said {
         // Elapsed is not a fault: something else holds the streams.

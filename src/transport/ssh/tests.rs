@@ -181,7 +181,7 @@ async fn a_login_that_hangs_never_comes_to_the_command() {
     let error = transport.look(&server.host(), &touch).await.unwrap_err();
     // Nothing was sent, and the session that comes late finds nobody.
     assert!(matches!(error, TransportError::Unreachable { .. }), "{error}");
-    assert!(error.to_string().contains("did not come to `/bin/sh` in time"), "{error}");
+    assert!(error.to_string().contains("did not start `/bin/sh` in time"), "{error}");
     Clock::Real.sleep(Duration::from_secs(8)).await;
     assert!(!mark.exists());
 }

@@ -17,7 +17,7 @@ fn an_unknown_host_key_is_refused() {
     let ended = refused(&cluster, OBOX_RESTART, &inventory, 77);
 
     ended.says("fails host key verification");
-    ended.says("its key is not known");
+    ended.says("its host key is unknown");
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn a_host_without_sshd_cannot_be_reached() {
 
     let ended = refused(&cluster, OBOX_RESTART, &cluster.inventory(), 4);
 
-    ended.says("backend3 cannot be reached");
+    ended.says("backend3 is unreachable");
 }
 
 #[test]

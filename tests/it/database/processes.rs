@@ -1,6 +1,6 @@
-//! Tests of the store with a second process, which dies, holds a run, or is somebody else.
+//! Tests of the store with a second process, which dies, has locked a run, or is another user.
 //!
-//! That process is this test binary, begun again with one of the ignored functions at the end of
+//! That process is this test binary, started again with one of the ignored functions at the end of
 //! the file.
 
 use super::*;

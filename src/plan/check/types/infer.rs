@@ -164,7 +164,7 @@ impl<'a> Types<'a> {
         kind
     }
 
-    /// Returns the kind of a part; `None` where there is no such part.
+    /// Returns the kind of a part; `None` if there is no such part.
     pub(super) fn part(&self, base: &Type<'a>, name: &str, depth: usize) -> Option<Type<'a>> {
         match base {
             Type::Output { kept } => match name {

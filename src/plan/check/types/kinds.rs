@@ -24,7 +24,7 @@ pub(super) enum Type<'a> {
     Output {
         kept: bool,
     },
-    /// The rows of a probe, by their key where there is one.
+    /// The rows of a probe, by their key if there is one.
     Rows(&'a Reading),
     /// A row of it.
     Row(&'a Reading),
@@ -87,7 +87,7 @@ pub(super) fn of_reading(reading: &Reading) -> Type<'_> {
     }
 }
 
-/// Returns the kind of a column; `otherwise` where the plan gives it no type.
+/// Returns the kind of a column; `otherwise` if the plan gives it no type.
 pub(super) fn of_column<'a>(
     types: &IndexMap<String, output::Type>,
     name: &str,

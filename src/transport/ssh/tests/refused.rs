@@ -126,23 +126,23 @@ async fn a_key_that_cannot_be_read_is_a_problem_here() {
     };
     let mut host = server.host();
     host.link.identity_file = Some(text(&server.path("missing")));
-    is_a_problem_here(&host, "missing cannot be read").await;
+    is_a_problem_here(&host, "missing: No such file").await;
 
     let waits = server.path("fifo");
     fifo(&waits);
     host.link.identity_file = Some(text(&waits));
-    is_a_problem_here(&host, "fifo cannot be read: it is not a regular file").await;
+    is_a_problem_here(&host, "fifo: it is not a regular file").await;
 
     fs::write(server.path("broken"), "no key").unwrap();
     host.link.identity_file = Some(text(&server.path("broken")));
-    is_a_problem_here(&host, "broken cannot be used").await;
+    is_a_problem_here(&host, "cannot use the key").await;
 
     server.keygen("locked", "ed25519", "secret");
     host.link.identity_file = Some(text(&server.path("locked")));
     is_a_problem_here(&host, "locked is passphrase-protected and not in the agent").await;
 
     host.link.identity_file = None;
-    is_a_problem_here(&host, "there is no key to log in with").await;
+    is_a_problem_here(&host, "no key for the login").await;
 }
 
 #[tokio::test]
@@ -155,7 +155,8 @@ async fn known_hosts_that_cannot_be_read_are_a_problem_here() {
     fifo(&waits);
     for path in [server.path("missing"), waits] {
         host.link.known_hosts = Some(text(&path));
-        is_a_problem_here(&host, &format!("file {} cannot be read", path.display())).await;
+        is_a_problem_here(&host, &format!("cannot read the known_hosts file {}", path.display()))
+            .await;
     }
     assert_eq!(server.logins(), 0);
 }
@@ -190,6 +191,6 @@ async fn a_host_behind_another_way_is_not_connected_to() {
     let origin = "hosts.yaml".to_owned();
     let variable = Variable { value, written: None, origin, place: Place::default() };
     host.vars.insert("ansible_ssh_common_args".to_owned(), variable);
-    is_a_problem_here(&host, "`ansible_ssh_common_args` (hosts.yaml) names a way to it").await;
+    is_a_problem_here(&host, "`ansible_ssh_common_args` (hosts.yaml) requires a route").await;
     assert_eq!(server.logins(), 0);
 }

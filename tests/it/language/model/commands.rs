@@ -1,4 +1,4 @@
-//! What is told to the author of a faulty model.
+//! The errors of invalid models.
 
 use super::read;
 
