@@ -96,7 +96,6 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// Stores events.
 #[async_trait(?Send)]
 pub trait Journal {
     /// Stores records, in order and all or none. When this returns they survive a crash.
@@ -110,7 +109,6 @@ pub struct JournalError(pub String);
 
 /// Receives events, after they are stored, and progress. A failure is harmless.
 pub trait Reporter {
-    /// Takes an event.
     fn event(&mut self, record: &Record);
 
     /// Takes progress. `now` is the time of the run's clock.

@@ -1,9 +1,9 @@
 //! The state of a run: the one fold over its events.
 //!
-//! [`RunState::apply`] serves the live run, a resume, a replay and every report. It refuses an event
-//! that does not fit what came before: the journal is damaged, or planrun is wrong, and in both cases
-//! nothing may be sent because of it. A report must show such a run anyway: [`RunState::for_report`]
-//! leaves out the events that do not fit.
+//! [`RunState::apply`] serves the live run, a resume, a replay and every report. It refuses an
+//! event that does not fit what came before: the journal is damaged, or planrun has a bug, and in
+//! both cases nothing may be sent because of it. A report must show such a run anyway:
+//! [`RunState::for_report`] leaves out the events that do not fit.
 #![allow(missing_docs, reason = "the name of a field often says all there is to say")]
 
 mod host;
@@ -30,7 +30,6 @@ pub use task::{AttemptState, Last, TaskState};
 /// All that is known of a run.
 #[derive(Clone, Debug)]
 pub struct RunState {
-    /// How it is.
     pub status: RunStatus,
     /// Why, if a reason was given.
     pub why: Option<String>,
@@ -50,9 +49,9 @@ pub struct RunState {
     pub seq: u64,
     /// The number of the event by which a process took it up last.
     pub resumed_at: u64,
-    /// Whether every preflight held and changes may be made.
+    /// Whether every preflight passed and changes may be made.
     pub started: bool,
-    /// Whether a person or a signal wants it to pause.
+    /// Whether an operator or a signal wants it to pause.
     pub stop_requested: bool,
     /// The rollback that the operator asked for.
     pub rollback: Option<Requested>,
@@ -110,8 +109,8 @@ impl RunState {
         self.hosts.get(&id.host)?.task(&id.step)
     }
 
-    /// Returns the questions that nobody has answered; none where an answer leads to nothing, the
-    /// run having ended.
+    /// Returns the questions without an answer; none if the run has ended, since no answer changes
+    /// it.
     pub fn open_questions(&self) -> Vec<(TaskId, Question)> {
         let mut open = Vec::new();
         if self.status.has_ended() {

@@ -1,20 +1,21 @@
 //! Reports: what the operator sees of a run.
 //!
-//! In go [`crate::event::Record`]s and [`crate::event::Progress`]; out comes text, to a writer
-//! that the caller gives, or to the terminal. A report never sees a plan: the first event has an
-//! outline, and what came later is in the state of the run, [`crate::history`]. Only `line` turns an
-//! event into text; the reporters lay it out:
+//! Takes [`crate::event::Record`]s and [`crate::event::Progress`], and writes text to a writer of the
+//! caller, or to the terminal. A report never sees a plan: the first event has an outline, and the
+//! rest is in the state of the run, [`crate::history`]. Only `line` words events; the reporters lay
+//! the lines out:
 //!
 //! ```text
-//!  Record -> history -> line -+-> plain           a line an event, for pipes and CI
-//!     |         |             '-> screen -> live  a moving picture, for terminals
-//!     |         '-> summary, show                 the end of a run, the whole of it
+//!  Record -> history -> line -+-> plain           one line per event, for pipes and CI
+//!     |         |             '-> screen -> live  a live view, for terminals
+//!     |         '-> summary, show                 the result of a run, all of it
 //!     '-> json                                 for programs
 //! ```
 //!
-//! Whatever came from a host, a plan or an operator goes through [`text::printable`] on its way,
-//! and output of a host is prefixed by its name. A report that cannot be written is harmless: errors
+//! All text from a host, a plan or an operator goes through [`text::printable`], and output of a
+//! host is prefixed by its name. A report that cannot be written is harmless: errors
 //! of the writer are dropped, and the run continues.
+#![allow(missing_docs, reason = "the name of a field often says all there is to say")]
 
 mod detail;
 pub mod json;
@@ -50,15 +51,10 @@ pub struct Style {
 pub(crate) enum Tone {
     /// As it should be.
     Good,
-    /// Not important.
     Quiet,
-    /// To be noticed.
     Warn,
-    /// Gone wrong.
     Bad,
-    /// A heading.
     Strong,
-    /// Anything else.
     Plain,
 }
 
@@ -108,7 +104,6 @@ impl Style {
         self.format(at, "%Y-%m-%d %H:%M:%S %Z")
     }
 
-    /// Returns a time as `format` says; only formats that cannot fail are used here.
     pub(crate) fn format(&self, at: Timestamp, format: &str) -> String {
         at.to_zoned_datetime(self.zone.clone()).strftime(format).to_string()
     }

@@ -2,31 +2,32 @@
 //!
 //! # Theory of operation
 //!
-//! One loop ([`Run::drive`]): [`decide`](decide::decide) says, from plan and state alone, what may
-//! begin; the loop begins it and waits until something ends, a stop is asked for, or time passes.
-//! What was begun (`perform`) works on one step of one host and tells what happened by events.
-//! Every event goes through [`Run::note`]: kept in the journal, then folded into the state, then
-//! told to the reporter. So:
+//! One loop ([`Run::drive`]): [`decide`](decide::decide) returns, from plan and state alone, what may
+//! start; the loop starts it and waits until something ends, a stop is requested, or time passes.
+//! `perform` works on one step of one host, and reports by events. Every event goes through
+//! [`Run::note`]: it is stored in the journal, then applied to the state, then passed to the
+//! reporter. So:
 //!
-//! - **Record, then act.** An attempt is sent only after its intent is kept; nothing depends on a
-//!   result that is not kept.
-//! - **A crash** leaves a journal; a resume folds it and comes to the same decisions. An attempt
-//!   with an intent and no outcome is *in doubt*: its host is asked, then `done_when` is.
-//! - **Secrets** are taken out of every event before it is kept, and so before the state and any
-//!   reporter see it; what hosts print has lost them before ([`crate::transport::redacting`]).
-//! - **A journal that cannot be written** ends the loop at once: nothing more is begun.
+//! - **Record, then act.** An attempt is sent only after its intent is stored; nothing depends on a
+//!   result that is not stored.
+//! - **A crash** leaves a journal; a resume folds it and makes the same decisions. An attempt with
+//!   an intent and no outcome is *in doubt*: its host is asked, then `done_when` is checked.
+//! - **Secrets** are redacted in every event before it is stored, and so before the state and any
+//!   reporter get it; output of hosts is redacted earlier ([`crate::transport::redacting`]).
+//! - **A journal that cannot be written** ends the loop at once: nothing more starts.
 //!
 //! ```text
 //!            decide(plan, state)
 //!   .------------> decisions ------------.
 //!   |                                    v
-//!  state <-- apply -- Event <-- perform: look, do, look
+//!  state <-- apply -- Event <-- perform: probe, act, probe
 //!                      |  \
 //!                  journal  reporter
 //! ```
 //!
-//! Clock, transport, journal, reporter and whoever is asked come in as arguments. Not here: how a
-//! command reaches a host, how a run is shown, where it is kept.
+//! Clock, transport, journal, reporter and asker are arguments. Not here: how a command reaches a
+//! host, how a run is shown, where it is stored.
+#![allow(missing_docs, reason = "the name of a field often says all there is to say")]
 
 pub mod answers;
 pub mod decide;
@@ -67,19 +68,14 @@ use crate::transport::{Transport, TransportError};
 
 /// One run, and the world it needs.
 pub struct Run<'a> {
-    /// Its name.
     pub id: RunId,
-    /// What is run.
     pub plan: &'a ResolvedPlan,
-    /// Its time.
     pub clock: Clock,
     /// How hosts are reached.
     pub transport: &'a dyn Transport,
-    /// Where its events are kept.
     pub journal: &'a dyn Journal,
-    /// Who is told.
     pub reporter: &'a RefCell<dyn Reporter>,
-    /// Who is asked; `None` where there is nobody.
+    /// Asks the operator; `None` without a terminal.
     pub asker: Option<&'a dyn Asker>,
     /// How it is answered from other terminals.
     pub answers: &'a Answers,
@@ -91,14 +87,13 @@ pub struct Run<'a> {
     pub by: String,
 }
 
-/// Asks a person.
 #[async_trait(?Send)]
 pub trait Asker {
-    /// Returns the answer and its reason; `None` where nobody answered: the run pauses.
+    /// Returns the answer and its reason; `None` if the operator did not answer: the run pauses.
     async fn ask(&self, task: &TaskId, question: &Question) -> Option<(Answer, Option<String>)>;
 }
 
-/// Asks a run to stop: nothing new begins, what runs ends, then the run is paused.
+/// A request to stop: nothing new starts, running work ends, then the run is paused.
 #[derive(Debug, Default)]
 pub struct Stop {
     by: RefCell<Option<String>>,
@@ -111,18 +106,18 @@ impl Stop {
         Self::default()
     }
 
-    /// Asks; `by` is the signal or the person. Only the first time counts.
+    /// Requests a stop; `by` is the signal or the operator. Only the first request counts.
     pub fn request(&self, by: &str) {
         self.by.borrow_mut().get_or_insert_with(|| by.to_owned());
         self.notify.notify_waiters();
     }
 
-    /// Returns who asked, if somebody has.
+    /// Returns who requested a stop.
     pub fn requested(&self) -> Option<String> {
         self.by.borrow().clone()
     }
 
-    /// Waits until somebody asks.
+    /// Waits until a stop is requested.
     pub async fn wait(&self) {
         loop {
             let notified = self.notify.notified();
@@ -134,7 +129,7 @@ impl Stop {
     }
 }
 
-/// The state of a run that is under way, shared by everything that was begun.
+/// The state of a run in progress, shared by all work that was started.
 struct Live<'r, 'a> {
     run: &'r Run<'a>,
     state: RefCell<RunState>,
@@ -157,14 +152,13 @@ type Work<'f> = Pin<Box<dyn Future<Output = Ended> + 'f>>;
 
 /// What a decision leads to.
 enum Begun<'f> {
-    /// Something to do.
     Work(Work<'f>),
     /// A fact, to be recorded.
     Event(Event),
 }
 
 impl Run<'_> {
-    /// Keeps an event, takes it into the state, tells it.
+    /// Stores an event, applies it to the state, and passes it to the reporter.
     pub async fn note(&self, state: &mut RunState, event: Event) -> Result<(), JournalError> {
         let record = Record {
             seq: state.seq + 1,
@@ -178,7 +172,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Keeps records; a virtual clock stands still meanwhile.
+    /// Stores records; a virtual clock does not advance meanwhile.
     async fn keep(&self, records: &[Record]) -> Result<(), JournalError> {
         for record in records {
             tracing::debug!(run = %self.id, seq = record.seq, event = ?record.event, "keep");
@@ -236,9 +230,9 @@ impl Run<'_> {
         Ok(live.state.into_inner())
     }
 
-    /// Waits until something that is under way ends, and returns everything that has ended by then:
-    /// what follows from it is recorded in one commit. Returns nothing when a stop is requested, or
-    /// an answer came from another terminal.
+    /// Waits until some work ends, and returns all work that has ended by then: the events that
+    /// follow are recorded in one commit. Returns nothing if a stop is requested, or another terminal
+    /// sent an answer.
     async fn next_ends(
         &self,
         live: &Live<'_, '_>,
@@ -273,7 +267,7 @@ impl Run<'_> {
 }
 
 impl<'r> Live<'r, '_> {
-    /// See [`Run::note`]. Events of several hosts are numbered in the order in which they come.
+    /// See [`Run::note`]. Events of several hosts are numbered in the order in which they happen.
     async fn note(&self, event: Event) -> Result<(), JournalError> {
         self.note_all([event]).await
     }
@@ -322,7 +316,8 @@ impl<'r> Live<'r, '_> {
         }
     }
 
-    /// Asks the operator. Other hosts go on meanwhile; a question that nobody answers stays open.
+    /// Asks the operator. Other hosts continue meanwhile; without an answer the question stays
+    /// open.
     async fn ask(&self, task: &TaskId) -> Result<(), JournalError> {
         let question = self.state.borrow().question(task);
         let (Some(question), Some(asker)) = (question, self.run.asker) else {
@@ -375,7 +370,7 @@ impl<'r> Live<'r, '_> {
         Ok(())
     }
 
-    /// Begins what a decision says.
+    /// Starts what was decided.
     fn begin<'f>(&'f self, decision: Decision<'r>) -> Begun<'f> {
         Begun::Work(match decision {
             Decision::Record(event) => return Begun::Event(event),
@@ -396,7 +391,7 @@ impl<'r> Live<'r, '_> {
         })
     }
 
-    /// Reaches a host, and holds the claims of the preflight against it.
+    /// Connects to a host, and runs the checks of the preflight on it.
     async fn preflight(&self, host: &HostName) -> Result<(), JournalError> {
         let claims = &self.run.plan.plan.preflight;
         let names = perform::names(self, host, None);
@@ -426,10 +421,11 @@ impl<'r> Live<'r, '_> {
     }
 }
 
-/// Returns the exit status of a run that has come to rest: the most severe of what applies.
+/// Returns the exit code of a run that has ended or paused: the most severe that applies.
 ///
-/// 0 succeeded, or rolled back as asked, 1 failed and rolled back, 2 refused, 3 failed and not all rolled back, 4 unreachable
-/// before anything was changed, 5 stuck, 6 paused, 77 a host key or a privilege was refused.
+/// 0 succeeded, or rolled back on request; 1 failed and rolled back; 2 refused; 3 failed, and not
+/// everything is rolled back; 4 unreachable before any change; 5 stuck; 6 paused; 77 host key
+/// verification or a privilege was refused.
 pub fn exit_status(state: &RunState) -> u8 {
     match state.status {
         RunStatus::Succeeded => 0,

@@ -57,7 +57,6 @@ impl HostEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PreflightVerdict {
-    /// Every check passed.
     #[serde(rename = "held")]
     Passed,
     /// The host was reached, and the plan has no preflight to check.

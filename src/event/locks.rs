@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::RunPlanned;
 use crate::inventory::Connection;
 
-/// The port of SSH where an inventory gives none.
+/// The port of SSH if an inventory sets none.
 const SSH_PORT: u16 = 22;
 
 impl RunPlanned {

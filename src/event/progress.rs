@@ -10,7 +10,6 @@ use crate::task::TaskId;
 pub enum Progress {
     /// A wait has checked its condition and continues.
     Waiting {
-        /// The task.
         task: TaskId,
         /// What it waits for, as written; `None` for a plain wait.
         until: Option<String>,
@@ -30,9 +29,7 @@ pub enum Progress {
     Away {
         /// The task that needs it.
         task: TaskId,
-        /// The machine.
         on: HostName,
-        /// Why.
         why: String,
         /// How long it has been away.
         away: Duration,
@@ -41,7 +38,6 @@ pub enum Progress {
     },
     /// A failed attempt is going to be repeated.
     Retrying {
-        /// The task.
         task: TaskId,
         /// The number of the next attempt, from 1.
         ordinal: u32,
@@ -49,7 +45,6 @@ pub enum Progress {
         of: u32,
         /// How long until then.
         delay: Duration,
-        /// Why.
         why: String,
     },
 }

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 /// Why something happened, with the observed values.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
-    /// As text.
     pub text: String,
     /// The conditions that were evaluated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -26,7 +25,6 @@ pub struct Seen {
     pub claim: String,
     /// The condition as written.
     pub condition: String,
-    /// Its value.
     pub truth: Truth,
     /// Its parts that were evaluated, and their values, as they are shown.
     pub values: Vec<(String, String)>,
@@ -38,9 +36,7 @@ pub struct Seen {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Truth {
-    /// It is true.
     True,
-    /// It is false.
     False,
     /// A probe failed, or its output could not be parsed.
     Unknown,

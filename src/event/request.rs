@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, TaskId};
 
-/// See the module. A request changes nothing by itself: the process that works on the run takes it
-/// up, or says why not.
+/// A request changes nothing by itself: the process that works on the run applies it, or replies
+/// why it did not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
 pub enum Request {
@@ -15,9 +15,7 @@ pub enum Request {
         task: TaskId,
         /// The number of the event with the question: a later one at the same task is another.
         asked_at: u64,
-        /// The answer.
         answer: Answer,
-        /// Why.
         reason: Option<String>,
     },
 }

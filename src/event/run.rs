@@ -117,7 +117,6 @@ pub struct FileContent {
 /// What reports know of a plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outline {
-    /// The plan's name.
     pub plan: String,
     /// What it is for.
     pub summary: Option<String>,
@@ -130,7 +129,6 @@ pub struct Outline {
 /// A step in an [`Outline`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutlineStep {
-    /// Its place.
     pub path: StepPath,
     /// The place of the block or step that contains it.
     pub parent: Option<StepPath>,
@@ -154,7 +152,6 @@ pub enum RunStatus {
     Running,
     /// Stopped by an operator, a signal or an open question; continues with `resume`.
     Paused,
-    /// All hosts succeeded.
     Succeeded,
     /// Hosts failed and those that were changed are rolled back, or an operator requested it.
     RolledBack,

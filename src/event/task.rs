@@ -79,10 +79,7 @@ pub enum TaskEvent {
     },
     /// A step with a point of no return succeeded.
     #[serde(rename = "point_of_no_return")]
-    PointOfNoReturn {
-        /// The plan's sentence.
-        why: String,
-    },
+    PointOfNoReturn { why: String },
     #[serde(rename = "question_asked")]
     QuestionAsked { question: Question },
     #[serde(rename = "question_answered")]
@@ -107,7 +104,6 @@ impl TaskEvent {
 pub enum Outcome {
     /// It ran and ended.
     Ended {
-        /// How.
         exit: Exit,
         /// Its standard output, as text.
         stdout: String,
@@ -182,11 +178,8 @@ impl TaskStatus {
 /// A question to the operator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
-    /// The question.
     pub text: String,
-    /// The observed values.
     pub why: Reason,
-    /// The possible answers.
     pub answers: Vec<Answer>,
 }
 
@@ -206,7 +199,6 @@ pub enum Answer {
     Retry,
     /// To a failed step: skip it.
     Skip,
-    /// The step fails.
     Fail,
     /// To a step that is unknown: it took effect.
     Done,
@@ -215,7 +207,6 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// All answers.
     pub const ALL: [Self; 9] = [
         Self::Approve,
         Self::Reject,

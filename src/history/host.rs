@@ -14,35 +14,32 @@ use crate::task::StepPath;
 /// What is known of a host.
 #[derive(Clone, Debug)]
 pub struct HostState {
-    /// How it is.
     pub status: HostStatus,
     /// The number of the event that started it; 0 before.
     pub begun_at: u64,
-    /// When its turn came.
     pub begun: Option<Timestamp>,
-    /// When it ended.
     pub ended: Option<Timestamp>,
     /// What the preflight before the first change found.
     pub preflight: Option<PreflightVerdict>,
     /// The result of the preflight when the host started.
     pub last_preflight: Option<PreflightVerdict>,
-    /// Its tasks, in the order in which they were begun.
+    /// Its tasks, in the order in which they started.
     pub tasks: IndexMap<StepPath, TaskState>,
     /// The tasks of which something may still be running ([`TaskState::is_in_doubt`]).
     pub in_doubt: IndexSet<StepPath>,
     /// The tasks that have ended with a result, in that order.
     pub results: Vec<StepPath>,
-    /// The tasks that have ever asked a person, in the order in which they did.
+    /// The tasks that have ever asked the operator, in the order in which they did.
     pub asked: IndexSet<StepPath>,
-    /// How many of the first tasks are still to be undone, once it has turned round.
+    /// How many of the first tasks are still to be undone, once it is rolled back.
     pub not_undone: usize,
     /// How many tasks there were when its rollback first started: those after them are rollbacks.
     pub forward: Option<usize>,
-    /// How far walks through its steps have come.
+    /// How far earlier walks through its steps came.
     pub passed: Passed,
     /// The step from which on nothing is undone any more, and why, once that is so.
     pub no_return: Option<(StepPath, String)>,
-    /// What keeps the run from it until a resume, if anything does.
+    /// Why the run cannot work on it until a resume.
     pub blocked: Option<String>,
     /// Whether that is a host key that it must not have.
     pub is_quarantined: bool,
@@ -56,15 +53,15 @@ pub struct HostState {
     pub why: Option<Reason>,
 }
 
-/// How many steps of a list, counted from the first, are known to be done: the next walk need not
-/// look at them again. It decides nothing: a walk from the first step comes to the same place.
+/// How many steps of a list, counted from the first, are known to be done: the next walk skips
+/// them. It decides nothing: a walk from the first step has the same result.
 #[derive(Clone, Debug, Default)]
 pub struct Passed {
     /// The steps of the host or the block.
     pub steps: Cell<usize>,
     /// The steps of the block's rescue.
     pub rescue: Cell<usize>,
-    /// On the way back: how many of the first tasks are left to be looked at.
+    /// In a rollback: how many of the first tasks may still have something to undo.
     pub left: Cell<Option<usize>>,
 }
 

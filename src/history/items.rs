@@ -4,7 +4,7 @@ use crate::history::HostState;
 use crate::task::StepPath;
 
 impl HostState {
-    /// Notes which item a `for_each` has come to.
+    /// Notes the last item of a `for_each` that was started.
     pub(super) fn reach_item(&mut self, path: &StepPath) {
         let Some(number) = path.item() else {
             return;
@@ -14,7 +14,7 @@ impl HostState {
         }
     }
 
-    /// Returns the results of the items of a task, in their order; `None` where it has none.
+    /// Returns the results of the items of a task, in their order; `None` if it has no items.
     pub(super) fn results_of_items(&self, path: &StepPath) -> Option<serde_json::Value> {
         let items = self.tasks.get(path)?.items.as_ref()?;
         let result = |number| {

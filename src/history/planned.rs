@@ -15,7 +15,6 @@ use crate::task::StepPath;
 /// What a run was started with.
 #[derive(Clone, Debug, Default)]
 pub struct Planned {
-    /// The plan's name.
     pub plan: String,
     /// What the plan is for.
     pub summary: Option<String>,

@@ -23,7 +23,6 @@ pub struct Refusal<'s> {
     pub status: HostStatus,
     /// The step with the point of no return.
     pub step: &'s StepPath,
-    /// The plan's sentence.
     pub why: &'s str,
 }
 

@@ -14,56 +14,56 @@ use crate::transport::AttemptId;
 pub struct TaskState {
     /// How it ended; `None` while it has not.
     pub status: Option<TaskStatus>,
-    /// The number of the event that began it; 0 while it has only been asked about.
+    /// The number of the event that started it; 0 before. (A question may come earlier.)
     pub begun_at: u64,
     /// When it was first started.
     pub begun: Option<Timestamp>,
     /// When it ended last.
     pub ended: Option<Timestamp>,
-    /// The number of the event by which what a block requires was last known to hold.
+    /// The number of the event that last showed that the `requires` of a block passed.
     pub required_at: u64,
-    /// What it is done for, where it has a `for_each` and was begun.
+    /// The items of its `for_each`, once it has started.
     pub items: Option<Vec<serde_json::Value>>,
-    /// The number of the last item that was begun; 0 where none was.
+    /// The number of the last item that was started; 0 before.
     pub reached: usize,
-    /// The round of a block with `retry`; 0 in the first.
+    /// The number of the present attempt of a block with `retry`; 0 in the first.
     pub round: u32,
-    /// How long it waits before that round.
+    /// How long it waits before that attempt.
     pub delay: Duration,
-    /// Whether it is begun anew, in a later round of a block around it.
+    /// Whether it was started again in a later attempt of a block around it.
     pub is_again: bool,
     /// The attempts at it.
     pub attempts: Vec<AttemptState>,
-    /// How many of them came before a person said "try again", or before the present round.
+    /// How many of them do not count: they came before an answer like `retry`, or before the
+    /// present attempt of a block around.
     pub forgiven: usize,
     /// How long it has waited.
     pub waited: Duration,
-    /// How long a block may take in all; `None` where nothing says.
+    /// How long a block may take in all; `None` for no limit.
     pub timeout: Option<Duration>,
     /// How much of that has passed.
     pub spent: Duration,
     /// The number of the event that said so last.
     pub spent_at: u64,
-    /// The number of the last answer of a person; 0 where there was none.
+    /// The number of the last answer of the operator; 0 if there was none.
     pub answered_at: u64,
     /// What its step's `id` names.
     pub result: Option<serde_json::Value>,
-    /// What a person is asked and has not answered.
+    /// The question that is open.
     pub question: Option<Question>,
     /// The number of the event with that question.
     pub asked_at: u64,
-    /// What a person answered, where the task has still to act upon it.
+    /// The answer of the operator, as long as the task has to act on it.
     pub answer: Option<(Answer, Option<String>)>,
     /// Why it is as it is.
     pub why: Option<Reason>,
-    /// How far walks through its parts have come.
+    /// How far earlier walks through its parts came.
     pub passed: Passed,
 }
 
 /// What is known of an attempt.
 #[derive(Clone, Debug)]
 pub struct AttemptState {
-    /// Its name.
     pub id: AttemptId,
     /// The host it runs on.
     pub on: HostName,
@@ -73,18 +73,17 @@ pub struct AttemptState {
     pub timeout: Duration,
     /// When its intent was recorded.
     pub intended: Timestamp,
-    /// What came of it; `None` while this is not recorded.
+    /// `None` while this is not recorded.
     pub outcome: Option<Outcome>,
-    /// The operator says that it did nothing.
+    /// The operator has decided that it had no effect.
     pub is_refuted: bool,
-    /// The operator knows that it may still be running, and says to go on.
+    /// The operator knows that it may still be running, and has decided to continue.
     pub is_released: bool,
 }
 
 /// What is known of the last attempt at a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Last {
-    /// There was none.
     Nothing,
     /// Its outcome is not recorded: its host has not been asked.
     InDoubt,
@@ -131,7 +130,7 @@ impl TaskState {
         self.attempts.iter().any(AttemptState::may_have_run)
     }
 
-    /// Whether an attempt at it may still be running, and the operator has not said to go on.
+    /// Whether an attempt at it may still be running, and the operator has not decided to continue.
     pub fn is_in_doubt(&self) -> bool {
         self.attempts.iter().any(|attempt| attempt.may_be_running() && !attempt.is_released)
     }
@@ -178,7 +177,8 @@ impl TaskState {
         self.ended = Some(at);
         self.status = Some(status);
         self.why = why;
-        // What was seen done in a later round has its result from an earlier one.
+        // A step that was already done in a later attempt of its block keeps the result of an
+        // earlier one.
         self.result = result.or(self.result.take());
         self.question = None;
     }
@@ -201,7 +201,7 @@ impl TaskState {
     }
 
     pub(super) fn intend(&mut self, attempt: AttemptState) -> Result<(), String> {
-        // Old runs counted the attempts at a handler anew when it was taken up again.
+        // Earlier versions counted the attempts at a handler from 1 again when it was retried.
         let counted = &self.attempts[self.forgiven..];
         if counted.iter().any(|one| one.id == attempt.id)
             || self.attempts.iter().any(|one| one.outcome.is_none())
@@ -240,7 +240,8 @@ impl TaskState {
             Answer::Retry | Answer::NotDone => {
                 self.forgiven = self.attempts.len();
                 for attempt in &mut self.attempts {
-                    // What was still running when the operator looked may have done something since.
+                    // An attempt that was still running when the operator checked may have done
+                    // something since.
                     attempt.is_refuted |= answer == Answer::NotDone && !attempt.may_be_running();
                     // If its host cannot report whether it runs, the operator has decided that.
                     attempt.is_released |=

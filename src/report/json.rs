@@ -16,7 +16,6 @@ impl<W: Write> JsonLines<W> {
         Self { out }
     }
 
-    /// Returns the writer.
     pub fn into_inner(self) -> W {
         self.out
     }

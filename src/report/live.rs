@@ -37,7 +37,6 @@ const CLEAR_LINE: &str = "\u{1b}[K";
 /// Clears from the cursor to the end of the terminal.
 const CLEAR_BELOW: &str = "\u{1b}[J";
 
-/// See the module.
 pub struct Live {
     shared: Arc<Shared>,
     painter: Option<JoinHandle<()>>,
@@ -62,10 +61,10 @@ struct Canvas {
 }
 
 impl Live {
-    /// Begins to show a run on standard error, which is a terminal.
+    /// Starts to show a run on standard error, which is a terminal.
     ///
     /// # Errors
-    /// No thread could be had; show the run as lines then.
+    /// No thread could be started; show the run as lines then.
     pub fn stderr(run: RunId, style: Style) -> std::io::Result<Self> {
         let mut live = Self::on(console::Term::buffered_stderr(), run, style);
         let shared = Arc::clone(&live.shared);
@@ -107,7 +106,6 @@ impl Live {
         canvas.is_paused = true;
     }
 
-    /// Continues after [`Live::pause`].
     pub fn resume(&self) {
         locked(&self.shared.canvas).is_paused = false;
         self.shared.paint();

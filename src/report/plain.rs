@@ -32,7 +32,6 @@ const WORD_WIDTH: usize = 12;
 /// Columns that names of hosts and steps may take before lines get out of column.
 const NAME_WIDTHS: std::ops::RangeInclusive<usize> = 4..=24;
 
-/// See the module.
 pub struct Plain<W> {
     out: W,
     style: Style,
@@ -75,7 +74,6 @@ impl<W: Write> Plain<W> {
         self.learn_widths();
     }
 
-    /// Returns the writer.
     pub fn into_inner(self) -> W {
         self.out
     }

@@ -19,15 +19,12 @@ const CELL_WIDTH: usize = 40;
 /// One row of the table of runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RunLine {
-    /// The run.
     pub id: String,
-    /// The plan's name.
     pub plan: String,
     /// Its state, as in JSON: `rolled_back`.
     pub state: String,
     /// Who started it: `user@machine`.
     pub by: String,
-    /// When it started.
     pub begun_at: Timestamp,
     /// When it ended; `None` while it has not.
     pub ended_at: Option<Timestamp>,

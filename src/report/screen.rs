@@ -1,7 +1,7 @@
 //! What a terminal shows of a run, as text: the lines that stay, and the lines that move.
 //!
-//! Pure: events and progress go in, lines come out for a given time, width and height. How they
-//! get onto a terminal is [`crate::report::live`]'s.
+//! Pure: takes events and progress, returns lines for a given time, width and height.
+//! [`crate::report::live`] writes them to the terminal.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +58,7 @@ pub(crate) struct Frame {
     pub(crate) width: usize,
     /// Rows of the terminal.
     pub(crate) height: usize,
-    /// The number of the picture: turns the spinner.
+    /// The number of the picture: selects the frame of the spinner.
     pub(crate) tick: usize,
     /// The wall time, for real hosts; `None` means the time of the last event.
     pub(crate) now: Option<Timestamp>,
@@ -88,7 +88,6 @@ impl Screen {
         self.learn_widths();
     }
 
-    /// Takes an event.
     pub(crate) fn event(&mut self, record: &Record) {
         self.state.apply_for_report(record);
         self.now = record.at;
@@ -107,7 +106,6 @@ impl Screen {
         self.pending.extend(line.filter(|line| !line.is_trace));
     }
 
-    /// Takes progress.
     pub(crate) fn progress(&mut self, progress: &Progress, now: Timestamp) {
         self.now = now;
         self.waits.observe(progress, now);

@@ -33,7 +33,6 @@ const STATUS_WIDTH: usize = 12;
 pub struct Invocation {
     /// How planrun is called: its name, and the state directory if it was given.
     pub program: String,
-    /// The run.
     pub run: RunId,
     /// How it is laid out.
     pub style: Style,

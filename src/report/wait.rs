@@ -26,7 +26,6 @@ pub(crate) struct Waits {
     by_task: BTreeMap<TaskId, Wait>,
 }
 
-/// One wait.
 #[derive(Debug, Default)]
 pub(crate) struct Wait {
     until: Option<String>,

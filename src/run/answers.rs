@@ -16,11 +16,9 @@ pub struct Given {
     pub task: TaskId,
     /// The number of the event with the question.
     pub asked_at: u64,
-    /// The answer.
     pub answer: Answer,
-    /// Why.
     pub reason: Option<String>,
-    /// Who answers: `user@machine`.
+    /// `user@machine`.
     pub by: String,
     /// Takes that it is recorded, or why not.
     pub told: oneshot::Sender<Result<(), String>>,
@@ -35,7 +33,6 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// Hands one in.
     pub fn give(&self, given: Given) {
         self.waiting.borrow_mut().push_back(given);
         self.notify.notify_waiters();
@@ -46,7 +43,7 @@ impl Answers {
         self.waiting.borrow_mut().pop_front()
     }
 
-    /// Tells those who ask that one was taken up.
+    /// Wakes up those who wait for an answer.
     pub(super) fn tell_taken(&self) {
         self.taken.notify_waiters();
     }

@@ -1,19 +1,19 @@
 //! What may be done next: a pure function of plan and state.
 //!
-//! The plan of a host is a tree; `walk` goes through it along the recorded states of its tasks
-//! and comes to the first place where something is to be done. There is no program counter: after
-//! a crash the same walk over the same events comes to the same place.
+//! The plan of a host is a tree. `walk` follows it along the recorded states of the tasks, up to
+//! the first place where something is to be done. There is no program counter: after a crash the
+//! same walk over the same events ends at the same place.
 //!
-//! - Forward: steps in order; a block is closed when its parts ended; a failed part leads to
-//!   another round where the block has one left, to the rescue, else to the failure of the block.
-//! - A `for_each` is gone through item by item, each as a step of its own.
-//! - Back: the handlers of all steps that may have run, in the exact reverse of the order in which
-//!   these were begun. The first handler that fails leaves the host stuck, lower ones withheld.
-//! - A stop lets nothing new begin, but for hosts inside an `uninterruptible` block: these go on to
-//!   its end. After a resume such hosts go first.
-//! - A question keeps only its own host waiting, and hosts that are not started yet.
-//! - Where the operator asked for a rollback, hosts are rolled back in batches, the last one started
-//!   first. None is begun before the last batch is rolled back, and none after a stuck host.
+//! - Forward: steps in order. A block ends when its parts have ended. If a part failed, the block
+//!   is attempted again if it may be, else its rescue runs, else the block fails.
+//! - The items of a `for_each` run one after the other, each as a step of its own.
+//! - Rollback: the handlers of all steps that may have run, newest step first. The first handler
+//!   that fails leaves the host stuck; the remaining handlers do not run.
+//! - After a request to stop nothing new starts, except on hosts inside an `uninterruptible` block:
+//!   these finish the block. After a resume such hosts go first.
+//! - A question delays its own host only, and hosts that have not started.
+//! - If the operator requested a rollback, hosts are rolled back in batches, the last one started
+//!   first. No batch starts before the one before it is rolled back, and none after a stuck host.
 
 mod agenda;
 mod batch;
@@ -45,7 +45,7 @@ pub use next_move::{Facts, Move, Observed, Policy, next_move};
 pub use rounds::{begun_anew, failed_part};
 pub(super) use walk::may_have_run;
 
-/// Hosts that are looked at side by side before the first change.
+/// How many hosts run their preflight at the same time before the first change.
 const PREFLIGHT_WIDTH: usize = 20;
 
 /// What is to be done.
@@ -53,15 +53,14 @@ const PREFLIGHT_WIDTH: usize = 20;
 pub enum Decision<'p> {
     /// This follows from what is known: record it.
     Record(Event),
-    /// Hold the claims of the preflight against a host.
+    /// Run the preflight of a host.
     Preflight(HostName),
     /// Work on a step on a host.
     Perform(HostName, StepRef<'p>),
     /// Find out whether what was sent for a step still runs, before the host is rolled back.
     Settle(HostName, StepRef<'p>),
-    /// Ask a person.
     Ask(TaskId),
-    /// Stop here; a resume goes on.
+    /// Stop here; a resume continues.
     Pause(String),
 }
 
@@ -87,7 +86,7 @@ impl<'p> Next<'p> {
     }
 }
 
-/// Decides. `can_ask` says whether there is an operator to ask.
+/// Decides. `can_ask`: whether there is an operator to ask.
 pub fn decide<'p>(
     plan: &'p ResolvedPlan,
     state: &RunState,
@@ -137,7 +136,7 @@ pub fn decide<'p>(
     decisions
 }
 
-/// Nothing is under way on a host: others begin, or the run pauses or ends.
+/// No host is being worked on: others start, or the run pauses or ends.
 fn at_rest<'p>(plan: &ResolvedPlan, state: &RunState, agenda: &mut Agenda) -> Vec<Decision<'p>> {
     let pause = |why: String| vec![Decision::Pause(why)];
     let record = |events: Vec<Event>| events.into_iter().map(Decision::Record).collect();
@@ -300,8 +299,8 @@ fn undo<'p>(plan: &'p ResolvedPlan, name: &HostName, host: &HostState) -> Next<'
     Next::Record(HostEvent::Ended { status: HostStatus::RolledBack, why: None }.of(name))
 }
 
-/// Before a handler is worked on, everything that was sent for the host is known to be over, or the
-/// operator has said to go on all the same. A step settles its own attempts.
+/// Before a handler runs, every other attempt for the host must be known to be over, or the
+/// operator has decided to continue. A step settles its own attempts.
 fn settle_first<'p>(
     plan: &'p ResolvedPlan,
     name: &HostName,

@@ -1,13 +1,13 @@
-//! What a transport reports that is no result of a step.
+//! Errors of a transport that are not the result of a step.
 //!
-//! A key on this machine that cannot be read says nothing about a host, and neither does an attempt
-//! that an older copy of this run sent ([`TransportError::blocks`]). A host that shows another host
-//! key may be another host: nothing is sent to it, not even a rollback. Conditions take every error of
-//! a look for "cannot tell", and a step would fail of that. So whoever works on a host looks
-//! through a guard, asks it before anything is judged or sent, and at the end: if it has met such
-//! an error, the host is blocked, the run pauses, and a resume continues where the host was.
+//! If a key file on this machine cannot be read, or an older copy of this run sent an attempt
+//! ([`TransportError::blocks`]), this is not a fact about a host. A host that shows another host
+//! key may be another host: nothing is sent to it, not even a rollback. A condition turns every
+//! error of a probe into *unknown*, which would fail the step. So all work on a host uses a guard,
+//! and checks it before it judges or sends anything, and at the end. If the guard has met such an
+//! error, the host is blocked, the run pauses, and a resume continues where the host was.
 //!
-//! It also bounds how long a connection may take where the task is in a hurry.
+//! A guard also bounds how long a connection may take for a task in a hurry.
 
 use std::borrow::Cow;
 use std::cell::RefCell;

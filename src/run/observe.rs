@@ -1,8 +1,8 @@
-//! Looking at the world for a condition.
+//! Running the probes of conditions.
 //!
-//! One evaluation is one snapshot: each probe is looked at once for all conditions that are
-//! evaluated together, and only when an evaluation comes to it. Where a probe is looked at on each
-//! member of a group, a condition must hold for every member.
+//! One evaluation is one snapshot: each probe runs once for all conditions that are evaluated
+//! together, and only if an evaluation needs it. If a probe runs on each member of a group, the
+//! condition must be true for every member.
 
 mod members;
 
@@ -28,9 +28,8 @@ use crate::resolve::ResolvedPlan;
 
 use members::{Members, groups_of, groups_used, place_words};
 
-/// Looks at the world for one host.
+/// Runs probes for one host.
 pub(super) struct Observer<'a> {
-    /// The plan.
     pub(super) plan: &'a ResolvedPlan,
     /// How hosts are reached.
     pub(super) transport: &'a dyn Transport,
@@ -50,7 +49,7 @@ pub(super) struct Observation {
 }
 
 impl Observation {
-    /// Whether all conditions hold.
+    /// Whether all conditions are true.
     pub(super) fn holds(&self) -> bool {
         self.seen.iter().all(|seen| seen.truth == Truth::True)
     }
@@ -60,7 +59,7 @@ impl Observation {
         self.seen.first().map_or(Truth::True, |seen| seen.truth)
     }
 
-    /// The conditions that do not hold, as a reason.
+    /// Returns the conditions that are not true, as a reason.
     pub(super) fn reason(&self, text: impl Into<String>) -> Reason {
         let failing: Vec<Seen> =
             self.seen.iter().filter(|seen| seen.truth != Truth::True).cloned().collect();
@@ -69,7 +68,7 @@ impl Observation {
     }
 }
 
-/// What was looked at, by probe and by the host where.
+/// The results of probes, by probe and host.
 type Snapshot = BTreeMap<(String, HostName), Result<Value, String>>;
 
 /// The names of one evaluation.
@@ -115,7 +114,6 @@ impl Observer<'_> {
         self.conditions(&all).await
     }
 
-    /// Evaluates one condition.
     pub(super) async fn condition(&self, condition: &Expression) -> Observation {
         self.conditions(&[(condition.text.as_str(), condition)]).await
     }
@@ -175,7 +173,7 @@ impl Observer<'_> {
         }
     }
 
-    /// Evaluates a condition for all members, or says what must be looked at first.
+    /// Evaluates a condition for all members, or returns the probes that must run first.
     fn evaluate(
         &self,
         words: &str,
@@ -232,11 +230,11 @@ impl Observer<'_> {
                 first = false;
             }
         }
-        // One member that decides spares the looks at the others.
+        // If one member decides, the probes of the others need not run.
         if decided.truth == Truth::False || wanted.is_empty() { Ok(decided) } else { Err(wanted) }
     }
 
-    /// Looks at probes side by side and adds what was seen to the snapshot.
+    /// Runs probes at the same time, and adds their results to the snapshot.
     async fn look(&self, wanted: BTreeSet<(String, HostName)>, looks: &RefCell<Looks>) {
         let all = wanted.into_iter().map(|(name, place)| async move {
             let result = match self.plan.plan.probes.get(&name) {
@@ -260,7 +258,7 @@ impl Observer<'_> {
         }
     }
 
-    /// Looks once; a look whose connection is cut is repeated once, since looking changes nothing.
+    /// Runs a probe. If the connection is lost, once more: a probe changes nothing.
     async fn look_at(&self, probe: &Probe, place: &HostName) -> Result<Value, LookError> {
         let Some(host) = self.plan.inventory.host(place) else {
             return Err(LookError::Failed(format!("{place} is not in the inventory")));
@@ -302,7 +300,7 @@ impl Observer<'_> {
             .map_err(|why| LookError::Failed(format!("`{shown}`{on}: {why}")))
     }
 
-    /// Where a probe is looked at.
+    /// Returns the host on which a probe runs.
     fn place_of(&self, probe: &Probe, members: &Members) -> Result<HostName, String> {
         match &probe.place {
             Place::Here => Ok(self.host.clone()),
@@ -329,7 +327,7 @@ impl Observer<'_> {
         self.place_of(probe, members)
     }
 
-    /// Says where a part of a condition was looked at: only the members of its own groups.
+    /// Returns where the probes of a part of a condition ran: only the members of its own groups.
     fn place_of_part(&self, part: &str, members: &Members) -> String {
         let letters = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let name = part.split(|c| !letters(c)).find(|word| !word.is_empty());
@@ -340,7 +338,8 @@ impl Observer<'_> {
         place_words(&own.map(|(g, host)| (g.clone(), host.clone())).collect())
     }
 
-    /// All combinations of members that a condition must hold for; at least one, maybe empty.
+    /// Returns all combinations of members for which a condition must be true; at least one, maybe
+    /// empty.
     fn members_of(&self, expression: &Expression) -> Result<Vec<Members>, String> {
         let mut groups = BTreeSet::new();
         groups_used(&self.plan.plan, expression, &mut BTreeSet::new(), &mut groups);

@@ -1,9 +1,9 @@
-//! Work on one step on one host: look, do, look.
+//! Work on one step on one host: probe, act, probe.
 //!
-//! Everything here can be cut at any await and begun anew in another process: it reads where it
-//! stands from the state of the task (attempts, counted waiting, answers) and from the world, and
-//! tells what happened by events. It ends with `TaskEnded`, or earlier where a person is asked or
-//! the run is stopped; then `decide` comes back to it.
+//! Everything here can be interrupted at any await, and started again by another process: it learns
+//! its position from the state of the task (attempts, counted waiting, answers) and from the world,
+//! and reports by events. It ends with [`TaskEvent::Ended`], or earlier if the operator is asked or
+//! the run stops; then `decide` comes back to it.
 
 mod effect;
 mod items;
@@ -53,13 +53,11 @@ struct TaskEnd {
     result: Option<serde_json::Value>,
 }
 
-/// What came of working on a task.
+/// The result of working on a task.
 enum Conclusion {
-    /// It has ended.
     Ended(TaskEnd),
-    /// A person is asked.
     Asked(Question),
-    /// The run is to stop: it goes on here later.
+    /// The run stops: a resume continues here.
     Stopped,
 }
 
@@ -127,12 +125,12 @@ impl Task<'_, '_, '_> {
         }
     }
 
-    /// Whether something that is no result of the task keeps the run from the host.
+    /// Whether an error that is not the result of the task keeps the run from the host.
     fn is_blocked(&self) -> bool {
         self.guard.met().is_some()
     }
 
-    /// Whether the work stops here: nothing more is looked at, sent, or judged as failed.
+    /// Whether the work stops here: nothing more is probed, sent or failed.
     fn is_halted(&self) -> bool {
         self.is_blocked() || (self.live.run.stop.requested().is_some() && self.may_stop())
     }
@@ -141,12 +139,12 @@ impl Task<'_, '_, '_> {
         self.live.note(event.of(&self.id)).await
     }
 
-    /// Records that the task is begun.
+    /// Records that the task has started.
     async fn begin(&self, items: Option<Vec<serde_json::Value>>) -> Result<(), JournalError> {
         self.note(TaskEvent::Started { items, timeout: None }).await
     }
 
-    /// Records that a block is begun, and how long it may take.
+    /// Records that a block has started, and how long it may take.
     async fn begin_block(&self) -> Result<Conclusion, JournalError> {
         let own = self.step.timeout.as_ref().map(|own| self.length(own));
         let own = match own.transpose() {
@@ -213,7 +211,7 @@ impl Task<'_, '_, '_> {
                     }
                 }
             }
-            // A block is begun when what it requires holds: from then on its parts are tasks.
+            // A block starts when its `requires` passes: from then on its parts are tasks.
             if !matches!(self.step.action, Action::Block { .. }) {
                 self.begin(None).await?;
             }
@@ -221,7 +219,7 @@ impl Task<'_, '_, '_> {
         if let Some(conclusion) = self.answered() {
             return Ok(conclusion);
         }
-        // An effect that is seen done requires nothing any more: it looks for itself.
+        // An effect that is already done needs no `requires`: it checks that itself.
         if !matches!(self.step.action, Action::Effect(_))
             && let Some(conclusion) = self.lacks().await
         {
@@ -242,7 +240,7 @@ impl Task<'_, '_, '_> {
         }
     }
 
-    /// Looks whether what the step requires does not hold; then the task has failed.
+    /// Checks the `requires` of the step; if it does not pass, the task has failed.
     async fn lacks(&self) -> Option<Conclusion> {
         if self.step.requires.is_empty() {
             return None;
@@ -287,8 +285,8 @@ impl Task<'_, '_, '_> {
         }
     }
 
-    /// Ends a task that failed, or asks a person about it where the plan holds. Where the run is to
-    /// stop, nothing fails: a resume looks again.
+    /// Ends a task that failed, or asks the operator if the plan says so. If the run stops, nothing
+    /// fails: a resume tries again.
     fn failed(&self, status: TaskStatus, why: Reason) -> Conclusion {
         if self.is_halted() {
             return Conclusion::Stopped;
@@ -309,7 +307,7 @@ impl Task<'_, '_, '_> {
             && host.is_some_and(|host| decide::asks_on_failure(self.live.run.plan, host, self.at))
     }
 
-    /// Records where the task has come to, or what keeps the run from its host.
+    /// Records the result of the work, or what keeps the run from its host.
     async fn rest_with(&self, conclusion: Conclusion) -> Result<(), JournalError> {
         match self.guard.met() {
             Some(error) => self.live.note(HostEvent::blocked(&error).of(self.host)).await,
@@ -322,7 +320,7 @@ impl Task<'_, '_, '_> {
             Conclusion::Stopped => Ok(()),
             Conclusion::Asked(question) => self.note(TaskEvent::QuestionAsked { question }).await,
             Conclusion::Ended(TaskEnd { status, why, result }) => {
-                // Kept first: a crash between the two must not make it possible to undo.
+                // Stored first: after a crash between the two the step must not be undone.
                 if let Some(why) = self.step.point_of_no_return.clone()
                     && !self.at.is_item()
                     && status.is_well()
@@ -382,9 +380,9 @@ impl Task<'_, '_, '_> {
         Conclusion::Ended(TaskEnd { status: TaskStatus::Unchanged, why: None, result })
     }
 
-    /// Looks until what is looked for holds, or `within` has passed, or the time of a block around;
-    /// at least once. Pauses between
-    /// looks grow from a quarter of a second to two: most things are there at once.
+    /// Probes until the conditions are true, or `within` or the time of a block around has passed;
+    /// at least once. Pauses grow from a quarter of a second to two: most conditions are true at
+    /// once.
     async fn look_until<F, L>(&self, within: Duration, look: L) -> Observation
     where
         F: Future<Output = Observation>,

@@ -1,9 +1,9 @@
 //! The first event of a run: all that a resume needs.
 //!
-//! A resolved plan goes in and comes out again from the event alone, without a file of the
-//! controller being read. The plan is kept as its text, which is read again by a resume: a newer
-//! planrun must understand it as the older one did, so the language's version is in it. What only a
-//! newer planrun finds wrong in it does not lock the operator out ([`plan::read_started`]).
+//! Converts a resolved plan to the event, and back, without reading a file of the controller. The
+//! plan is stored as text and read again by a resume: a newer planrun must understand it as the
+//! older one did, so it contains the version of the language. An error that only a newer planrun
+//! reports in it does not lock the operator out ([`plan::read_started`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,10 +28,10 @@ pub enum RestoreError {
     /// A newer planrun wrote it.
     #[error("the run was written in format {0}, this planrun knows {FORMAT}; update planrun")]
     Newer(u32),
-    /// The text of the plan is not the one the run was begun with.
+    /// The text of the plan is not the one with which the run was started.
     #[error("the plan kept with the run does not match its digest; the store is damaged")]
     Digest,
-    /// A file is not the one the run was begun with.
+    /// A file is not the one with which the run was started.
     #[error("the file `{0}` kept with the run does not match its digest; the store is damaged")]
     File(String),
     /// The plan cannot be understood now: another planrun wrote the run.
@@ -41,8 +41,8 @@ pub enum RestoreError {
 
 /// Makes the first event of a run.
 ///
-/// `plan_text` is the text that the plan was read from, `by` who begins the run, and `models` are
-/// the texts of the models that the inventory names, by their paths as written there.
+/// `plan_text` is the text of the plan, `by` is who starts the run, and `models` are the texts of
+/// the models that the inventory names, by their paths as written there.
 pub fn planned(
     resolved: &ResolvedPlan,
     plan_path: &str,
@@ -83,10 +83,9 @@ pub fn planned(
     }
 }
 
-/// A plan that comes of the first event of its run.
+/// A plan made from the first event of its run.
 #[derive(Debug)]
 pub struct Restored {
-    /// The plan.
     pub plan: ResolvedPlan,
     /// The text of the plan.
     pub sources: Sources,

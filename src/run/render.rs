@@ -1,4 +1,4 @@
-//! From what a plan says of a command to the command, with the values of this moment.
+//! Makes a command from its description in the plan, with the present values.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const MAX_RENDERED: usize = 16 * 1024 * 1024;
 
 /// Renders a command that runs on `on`. Errors name the part that could not be rendered.
 ///
-/// What it reads, and what it uploads, may hold secrets of the host that is worked on.
+/// Its standard input and its uploads may contain secrets of the host that is worked on.
 pub(super) fn command(
     spec: &CommandSpec,
     names: &Names,
@@ -138,7 +138,7 @@ fn content(
     Ok((text.into_bytes().into(), secret))
 }
 
-/// Returns a word whose time has come, where it has the form it must have.
+/// Returns a deferred keyword, if it has the required form.
 fn word(
     late: Option<&Deferred<String>>,
     names: &Names,
@@ -173,7 +173,7 @@ fn is_mode(text: &str) -> bool {
     matches!(text.len(), 3 | 4) && text.bytes().all(|sign| matches!(sign, b'0'..=b'7'))
 }
 
-/// Returns a duration whose time has come.
+/// Returns a deferred duration.
 pub(super) fn length(late: &Deferred<Duration>, names: &Names) -> Result<Duration, String> {
     match late {
         Deferred::Now(duration) => Ok(*duration),

@@ -1,13 +1,12 @@
-//! Where the walk of a host stands: a step, and the item it is done for.
+//! A step of the plan, and the item it runs for.
 
 use crate::plan::{Action, Plan, Role, Rollback, Step};
 use crate::task::StepPath;
 
-/// A step as the walk of a host comes to it. A step with a `for_each` is met as a whole, and then
-/// once at each item; its parts and its way back are met at items alone.
+/// A step, as the walk of a host reaches it. A step with a `for_each` is reached as a whole, and
+/// then once at each item; its parts and its handler are reached at items only.
 #[derive(Clone, Copy, Debug)]
 pub struct StepRef<'p> {
-    /// The step.
     pub step: &'p Step,
     /// The item, inside of a `for_each`.
     pub item: Option<Item<'p>>,
@@ -33,7 +32,7 @@ impl<'p> StepRef<'p> {
         Some(Self { step, item })
     }
 
-    /// Returns the steps in which it stands, the outermost first, and as what.
+    /// Returns the steps around it, the outermost first, each with the role of the next one in it.
     pub(super) fn around(&self, plan: &'p Plan) -> Vec<(Self, Role)> {
         // What is around a `for_each` is at none of its items.
         let outside = match self.item {
@@ -48,8 +47,8 @@ impl<'p> StepRef<'p> {
         around.map(at).collect()
     }
 
-    /// Returns the blocks of which it is a part, the outermost first. A rescue is no part of its
-    /// block, and a way back is a part of nothing that it undoes.
+    /// Returns the blocks of which it is a part, the outermost first. A rescue is not a part of its
+    /// block, and a handler is not a part of what it undoes.
     pub(super) fn blocks_around(&self, plan: &'p Plan) -> Vec<Self> {
         let mut blocks = Vec::new();
         for (at, role) in self.around(plan) {
@@ -70,7 +69,7 @@ impl<'p> StepRef<'p> {
         }
     }
 
-    /// Whether it is a step with a `for_each`, before it comes to the items.
+    /// Whether it is a step with a `for_each` as a whole, at none of its items.
     pub fn is_whole(&self) -> bool {
         self.step.for_each.is_some() && self.item.is_none()
     }
@@ -95,8 +94,8 @@ impl<'p> StepRef<'p> {
         Self { step, item: self.item }
     }
 
-    /// Returns the steps of a block, and those of its rescue; `None` where it is no block, or a
-    /// block with a `for_each` as a whole.
+    /// Returns the parts of a block and of its rescue; `None` if it is not a block, or a block with
+    /// a `for_each` as a whole.
     pub(super) fn parts(&self) -> Option<(&'p [Step], &'p [Step])> {
         match &self.step.action {
             Action::Block { steps, rescue } if !self.is_whole() => Some((steps, rescue)),

@@ -1,8 +1,8 @@
-//! What is under way, and which hosts need another look.
+//! What is in progress, and for which hosts a decision is due.
 //!
-//! What a host needs next follows from its own state. So only the hosts to which something happened
-//! are looked at, and the time for a run grows with its hosts, not with their square. A host is
-//! known here by its position in the run.
+//! What a host needs next follows from its own state. So only hosts to which something happened are
+//! considered, and the time for a run grows with the number of its hosts, not with its square. A
+//! host is identified by its position in the run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,10 +13,9 @@ use crate::resolve::ResolvedPlan;
 use crate::run::decide::critical::is_urgent;
 use crate::task::TaskId;
 
-/// See the module.
 #[derive(Debug, Default)]
 pub struct Agenda {
-    /// Hosts to which something happened since they were looked at.
+    /// Hosts to which something happened since the last decision.
     pub(super) due: BTreeSet<usize>,
     /// Hosts on which something is being done.
     pub(super) busy: BTreeSet<usize>,
@@ -24,7 +23,7 @@ pub struct Agenda {
     pub(super) is_asking: bool,
     /// Hosts that were inside an `uninterruptible` block when the run was resumed.
     pub(super) urgent: BTreeSet<usize>,
-    /// Hosts from which something keeps the run until a resume.
+    /// Hosts on which the run cannot work until a resume.
     pub(super) blocked: BTreeSet<usize>,
     /// Hosts that would continue, but for a stop or for urgent hosts.
     pub(super) held: BTreeSet<usize>,
@@ -38,14 +37,14 @@ pub struct Agenda {
     pub(super) failures: BTreeSet<usize>,
     /// No host before this one is left to be started.
     pub(super) first: usize,
-    /// The hosts to roll back, the last one started first, once that was worked out.
+    /// The hosts to roll back, the last one started first, once this is known.
     pub(super) rollback_order: Option<Vec<usize>>,
     /// No host of these before this one is left to be rolled back.
     pub(super) first_back: usize,
 }
 
 impl Agenda {
-    /// Begins with all hosts of a run.
+    /// Starts with all hosts of a run.
     pub fn new(state: &RunState) -> Self {
         Self { due: (0..state.hosts.len()).collect(), ..Self::default() }
     }
@@ -73,14 +72,14 @@ impl Agenda {
         self.busy.is_empty() && !self.is_asking
     }
 
-    /// Whether nothing new is to begin.
+    /// Whether nothing new may start.
     pub(super) fn stops(&self, state: &RunState) -> bool {
         state.stop_requested || !self.blocked.is_empty()
     }
 
     /// Sorts the hosts to which something happened, and returns them.
     pub(super) fn take_due(&mut self, plan: &ResolvedPlan, state: &RunState) -> Vec<usize> {
-        // Hosts on which something is being done come back when that has ended.
+        // Hosts that are being worked on come back when that work has ended.
         let due: Vec<usize> = std::mem::take(&mut self.due).into_iter().collect();
         let mut due: Vec<usize> =
             due.into_iter().filter(|position| !self.busy.contains(position)).collect();

@@ -11,8 +11,8 @@ use crate::resolve::ResolvedPlan;
 use crate::run::decide::agenda::Agenda;
 use crate::run::decide::critical::inside_uninterruptible;
 
-/// Returns the hosts that a rollback undoes, batch by batch, as things are now. Hosts that are half
-/// done come first.
+/// Returns the hosts that a rollback undoes, batch by batch, as things are now. Hosts whose
+/// rollback has started come first, and those inside an `uninterruptible` block.
 pub fn rollback_batches<'s>(
     plan: &ResolvedPlan,
     state: &'s RunState,
@@ -39,7 +39,7 @@ pub fn rollback_batches<'s>(
     batches
 }
 
-/// The next hosts that are started; none where all were, or too many have failed.
+/// The hosts that start next; none if all have started, or too many have failed.
 pub(super) fn next_forward(
     plan: &ResolvedPlan,
     state: &RunState,
@@ -74,8 +74,8 @@ pub(super) fn next_forward(
     batch.filter_map(is_open).map(|host| HostEvent::Started.of(host)).collect()
 }
 
-/// The next hosts that are rolled back where the operator asked for that; none while one is not
-/// rolled back yet, and none after a stuck one.
+/// The hosts to roll back next, if the operator requested it; none while another one is being
+/// rolled back, and none after a stuck one.
 pub(super) fn next_back(plan: &ResolvedPlan, state: &RunState, agenda: &mut Agenda) -> Vec<Event> {
     let Some(request) = &state.rollback else {
         return Vec::new();

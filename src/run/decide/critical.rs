@@ -1,4 +1,4 @@
-//! Critical sections: where a host must not be left alone.
+//! Critical sections: a host that must not be left half done.
 
 use crate::event::HostStatus;
 use crate::history::{HostState, RunState};
@@ -21,7 +21,8 @@ fn open_uninterruptible<'p>(plan: &'p ResolvedPlan, host: &HostState) -> Option<
     open_among(&plan.plan.steps, host.passed.steps.get(), StepRef::from, host)
 }
 
-/// The same in a list of steps, of which so many are done. Behind one that was not begun, none was.
+/// The same in a list of steps, whose first `passed` are done. After a step that has not started,
+/// none has.
 fn open_among<'p>(
     steps: &'p [Step],
     passed: usize,
@@ -35,13 +36,13 @@ fn open_among<'p>(
 
 fn open_in<'p>(at: StepRef<'p>, host: &HostState) -> Option<StepRef<'p>> {
     let task = host.task(&at.path())?;
-    // One that a person is asked about has failed: nothing of it is still to be done.
+    // If the operator is asked about it, it has failed: there is nothing left to do in it.
     let is_over = task.question.is_some() && at.step.uninterruptible.is_some();
     if task.begun_at == 0 || task.status.is_some() || is_over {
         return None;
     }
     if at.is_whole() {
-        // Those before the last one begun have ended.
+        // The items before the last one that started have ended.
         return open_in(at.at_item(task.reached.max(1)), host);
     }
     if at.step.uninterruptible.is_some() {

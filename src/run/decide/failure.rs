@@ -1,12 +1,12 @@
-//! What a failure leads to: a question, or not.
+//! Whether a failure leads to a question.
 //!
-//! A step says it with `on_failure`; where it does not, the blocks around it do, the innermost
-//! first. A block speaks of the failures that are left over: not of one that its `retry` or its
-//! rescue takes up. Where nobody says, a person is asked past a point of no return.
+//! The step decides with `on_failure`, else the blocks around it do, the innermost first. The
+//! `on_failure` of a block applies to failures that its `retry` or its rescue does not handle. If
+//! no one decides, the operator is asked past a point of no return.
 //!
-//! Inside of an `uninterruptible` block nobody is asked; about what failed there a person is asked
-//! at the end of the block. So it is with a failure that `retry` would take up, had the block time
-//! for another round.
+//! Inside an `uninterruptible` block no question is asked; the operator is asked at the end of the
+//! block. The same holds for a failure that `retry` would handle if the block had time for another
+//! attempt.
 
 use crate::event::{Answer, Question, Reason};
 use crate::history::HostState;
@@ -15,7 +15,7 @@ use crate::resolve::ResolvedPlan;
 use crate::run::decide::rounds::{another_round, is_without_time};
 use crate::run::step_ref::StepRef;
 
-/// Whether a person is asked about the failure of a step.
+/// Whether the operator is asked about the failure of a step.
 pub fn asks_on_failure(plan: &ResolvedPlan, host: &HostState, at: StepRef<'_>) -> bool {
     let asks = |step: Option<&OnFailure>| step.map(|said| matches!(said, OnFailure::Hold));
     if let Some(asks) = asks(at.step.on_failure.as_ref()) {
@@ -38,7 +38,7 @@ pub fn asks_on_failure(plan: &ResolvedPlan, host: &HostState, at: StepRef<'_>) -
     host.no_return.is_some()
 }
 
-/// Returns what a person is asked where a block fails of which no part could ask.
+/// Returns the question about a block that failed and whose parts could not ask.
 pub(super) fn question_behind(
     plan: &ResolvedPlan,
     host: &HostState,

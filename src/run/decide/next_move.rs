@@ -1,24 +1,23 @@
 //! May an effect be sent, or sent again? One table, from what is known of its attempts.
 //!
-//! `perform` gathers the [`Facts`], does what [`next_move`] says, and asks again. The laws:
+//! `perform` gathers the [`Facts`], does what [`next_move`] returns, and asks again. The rules:
 //!
-//! - Nothing is sent while an earlier attempt may still be running, whoever asks for it.
-//! - An attempt that is known never to have started is sent again, and counts as no try. Neither
-//!   does one whose outcome went with the process that waited for it: a kill is not a failure.
+//! - Nothing is sent while an earlier attempt may still be running, not even on request.
+//! - An attempt that is known never to have started is sent again, and does not count as a try.
+//!   Neither does one whose outcome was lost with the process that waited for it: a kill is not a
+//!   failure.
 //! - An answer of the operator (`retry`, `not-done`) gives all tries again.
-//! - While the run is to stop, nothing is sent and nothing is judged as failed: a resume does that.
+//! - After a request to stop nothing is sent and nothing fails: a resume continues.
 
 use crate::history::Last;
 
 /// How often a connection may be lost before anything has started: then it is taken for a failure.
 pub const MOST_UNSTARTED: usize = 5;
 
-/// What the plan says of an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Sending it twice does no harm.
     pub idempotent: bool,
-    /// It changes nothing.
     pub read_only: bool,
     /// How often it is tried.
     pub tries: usize,
@@ -27,13 +26,11 @@ pub struct Policy {
 /// What was observed since the last attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Observed {
-    /// Nothing yet.
     Nothing,
     /// The step is done.
     Done,
-    /// It is not.
     NotDone,
-    /// It cannot be told.
+    /// It is unknown.
     InDoubt,
 }
 
@@ -41,7 +38,6 @@ pub enum Observed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a column of the table")]
 pub struct Facts {
-    /// What the plan says.
     pub policy: Policy,
     /// What is known of the last attempt.
     pub last: Last,
@@ -49,13 +45,13 @@ pub struct Facts {
     pub is_ours: bool,
     /// Whether its host was asked since this process took the task up.
     pub host_asked: bool,
-    /// Whether the attempts so far do not count: an answer or a new round came after them.
+    /// Whether the attempts so far do not count: an answer, or a new attempt of a block, came after
+    /// them.
     pub is_forgiven: bool,
     /// How many tries were made.
     pub tried: usize,
     /// How many attempts of this process never started.
     pub unstarted: usize,
-    /// What was observed.
     pub observed: Observed,
     /// Whether the blocks around leave time for another try.
     pub in_time: bool,
@@ -68,15 +64,13 @@ pub struct Facts {
 pub enum Move {
     /// Ask the host what became of the last attempt.
     Settle,
-    /// Look whether the step is done.
+    /// Probe whether the step is done.
     Look,
-    /// Send it.
     Send,
-    /// Wait as long as the plan says, then send it.
+    /// Wait for the delay of the plan, then send it.
     Delay,
     /// The step ends well.
     Done,
-    /// The step fails.
     Fail,
     /// Whether the step took effect is unknown: ask the operator, or end so.
     Unknown,
@@ -84,7 +78,7 @@ pub enum Move {
     Stop,
 }
 
-/// Says what is done next. See the module.
+/// Returns what is done next. See the module.
 pub fn next_move(facts: &Facts) -> Move {
     let Facts { policy, last, observed, is_forgiven, is_ours, .. } = *facts;
     let may_try = facts.in_time && facts.tried < policy.tries;
@@ -96,7 +90,7 @@ pub fn next_move(facts: &Facts) -> Move {
         (Last::Nothing, Observed::Nothing) if facts.stopping => Move::Stop,
         (_, Observed::Nothing) => Move::Look,
         _ if facts.stopping => Move::Stop,
-        // Nothing is sent beside it.
+        // Nothing is sent next to it.
         (Last::Running, _) if policy.read_only => Move::Fail,
         (Last::Running, _) => Move::Unknown,
         (Last::Nothing, _) => Move::Send,
@@ -112,7 +106,7 @@ pub fn next_move(facts: &Facts) -> Move {
         {
             Move::Delay
         }
-        // Whether something was read is no question to the operator.
+        // The operator is not asked about a step that only reads.
         (Last::Over, Observed::InDoubt) if policy.read_only => Move::Fail,
         (Last::Over, Observed::InDoubt) => Move::Unknown,
         (Last::NotSent | Last::Ended | Last::Over, _) if may_try => Move::Delay,

@@ -1,4 +1,4 @@
-//! Blocks with `retry`: the rounds in which they are gone through.
+//! Blocks with `retry`: their attempts, called rounds in the code.
 
 use crate::event::{Answer, Reason, TaskStatus};
 use crate::history::{HostState, TaskState};
@@ -7,13 +7,13 @@ use crate::run::decide::walk::{Walk, reason_of, walk_step};
 use crate::run::step_ref::StepRef;
 use crate::task::StepPath;
 
-/// Whether a block in which a part failed is gone through once more: a round is left, and time for
-/// it, and no person said that the part fails.
+/// Whether a block in which a part failed is attempted again: a round and time for it are left, and
+/// the operator has not decided that the part fails.
 pub(super) fn another_round(block: StepRef<'_>, host: &HostState) -> bool {
     has_rounds_left(block, host) && !is_time_up(block, host)
 }
 
-/// Whether a block would be gone through once more, were its time not up.
+/// Whether a block would be attempted again if its time were not up.
 pub(super) fn is_without_time(block: StepRef<'_>, host: &HostState) -> bool {
     has_rounds_left(block, host) && is_time_up(block, host)
 }
@@ -38,7 +38,7 @@ fn has_rounds_left(block: StepRef<'_>, host: &HostState) -> bool {
     })
 }
 
-/// Returns why a block is gone through once more: what its first failed part says.
+/// Returns why a block is attempted again: the reason of its first part that failed.
 pub fn failed_part(block: StepRef<'_>, host: &HostState) -> Reason {
     let (steps, _) = block.parts().unwrap_or_default();
     let mut walks = steps.iter().map(|part| walk_step(block.inner(part), host));
@@ -49,8 +49,8 @@ pub fn failed_part(block: StepRef<'_>, host: &HostState) -> Reason {
     failed.unwrap_or_default()
 }
 
-/// Returns the tasks inside of a block that are begun anew in its next round. Values that were
-/// recorded stay: a `set` is done once for a host and run.
+/// Returns the tasks in a block that start again in its next round. Values that were recorded stay:
+/// a `set` runs once on a host.
 pub fn begun_anew(block: StepRef<'_>, host: &HostState) -> Vec<StepPath> {
     let mut again = Vec::new();
     for_all_inside(block, host, &mut |at| {
@@ -65,8 +65,8 @@ pub fn begun_anew(block: StepRef<'_>, host: &HostState) -> Vec<StepPath> {
     again
 }
 
-/// Calls a function on every task inside of a block that was begun: its parts, and what these are
-/// made of. Its own rescue is no part of a round.
+/// Calls a function on every task inside a block that has started, at any depth. Its own rescue
+/// does not belong to a round.
 fn for_all_inside<'p>(block: StepRef<'p>, host: &HostState, see: &mut dyn FnMut(StepRef<'p>)) {
     let (steps, _) = block.parts().unwrap_or_default();
     for part in steps {
@@ -80,7 +80,7 @@ fn for_all<'p>(at: StepRef<'p>, host: &HostState, see: &mut dyn FnMut(StepRef<'p
     };
     see(at);
     if at.is_whole() {
-        // Items of an earlier round may lie behind the last one begun in this one.
+        // Items of an earlier round may come after the last one that started in this round.
         let items = task.items.as_ref().map_or(0, Vec::len);
         for number in 1..=items {
             for_all(at.at_item(number), host, see);

@@ -1,7 +1,8 @@
-//! How a run ended, from how its hosts did: the most severe end decides, and each kind is named.
+//! The result of a run, from those of its hosts: the most severe one decides, and every kind is
+//! named.
 //!
-//! A host that was refused at its turn was never touched: nothing of it is rolled back. Where
-//! others keep their changes, such a run has failed; where nobody was touched, it is refused.
+//! Nothing was sent to a host that failed its preflight, so it is not rolled back. If other hosts
+//! keep their changes, such a run has failed; if no host was changed, it is refused.
 
 use crate::event::{HostStatus, RunStatus, TaskStatus};
 use crate::history::{HostState, RunState};
@@ -10,7 +11,7 @@ use crate::history::{HostState, RunState};
 pub const UNTOUCHED: [HostStatus; 3] =
     [HostStatus::Refused, HostStatus::Unreachable, HostStatus::Quarantined];
 
-/// Returns the end of a run, and why, where it is not success.
+/// Returns the status of a run that has ended, and why, if it did not succeed.
 pub fn verdict(state: &RunState) -> (RunStatus, Option<String>) {
     let groups = HostGroups::of(state);
     let status = groups.status();
@@ -20,7 +21,7 @@ pub fn verdict(state: &RunState) -> (RunStatus, Option<String>) {
 
 /// The hosts of a run, by what became of them.
 struct HostGroups<'s> {
-    /// A person asked for a rollback.
+    /// The operator requested a rollback.
     is_asked: bool,
     stuck: Vec<&'s str>,
     failed: Vec<&'s str>,
@@ -38,7 +39,7 @@ struct HostGroups<'s> {
     kept: Vec<&'s str>,
     /// Nothing was changed for any host.
     is_unchanged: bool,
-    /// Every step that was come to was left out.
+    /// Every step that was reached was skipped.
     is_left_out: bool,
 }
 
@@ -87,7 +88,7 @@ impl<'s> HostGroups<'s> {
         }
     }
 
-    /// Returns where a requested rollback sent something, and where it did not.
+    /// Returns on which hosts a requested rollback sent something, and on which not.
     fn undone(&self) -> Vec<String> {
         let is_sent = |host: &&&str| !self.unsent.contains(*host);
         let sent: Vec<&str> = self.undone.iter().filter(is_sent).copied().collect();

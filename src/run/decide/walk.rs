@@ -1,9 +1,9 @@
 //! The walk through the plan of a host, along the recorded states of its tasks.
 //!
-//! A `for_each` is entered at the last item that was begun: those before it have ended, else it
-//! would not have been begun. A list of steps is entered behind those that an earlier walk found done
-//! ([`Passed`](crate::history::Passed)). So a step of the walk grows neither with the number of
-//! items nor with that of the steps.
+//! A `for_each` is entered at the last item that was started: the items before it have ended. A
+//! list of steps is entered after those that an earlier walk found done
+//! ([`Passed`](crate::history::Passed)). So the time for a walk does not grow with the number of
+//! items or steps.
 
 use std::cell::Cell;
 
@@ -16,22 +16,20 @@ use crate::run::decide::rounds::{another_round, is_without_time};
 use crate::run::step_ref::StepRef;
 use crate::task::TaskId;
 
-/// Where a walk has come to.
+/// The place where a walk ended.
 pub(super) enum Walk<'p> {
     /// A step is to be worked on.
     Perform(StepRef<'p>),
-    /// A block, or a `for_each`, has come to its end.
+    /// A block, or a `for_each`, has ended.
     EndBlock(StepRef<'p>, TaskStatus, Option<Reason>),
-    /// A person has not answered.
+    /// The operator has not answered.
     Question(StepRef<'p>),
-    /// All is done.
     Done,
-    /// This step failed.
     Failed(StepRef<'p>),
 }
 
-/// The steps of a host that are still to be undone, the last one begun first, each with how many
-/// come before it. Some of them have nothing to undo.
+/// Returns the steps of a host that are still to be undone, newest first, each with the number of
+/// steps before it. Some of them have nothing to undo.
 pub(super) fn begun_last_first<'p>(
     plan: &'p ResolvedPlan,
     host: &HostState,
@@ -95,8 +93,8 @@ pub(super) fn walk_step<'p>(at: StepRef<'p>, host: &HostState) -> Walk<'p> {
             None => Walk::Perform(at),
         };
     }
-    // A block that is not begun: a person was asked before it was entered, and has answered. Or
-    // one that waits for its next round.
+    // A block that has not started: the operator was asked before, and has answered. Or one that
+    // waits for its next round.
     match at.parts() {
         Some((steps, rescue))
             if task.begun_at > 0
@@ -109,7 +107,7 @@ pub(super) fn walk_step<'p>(at: StepRef<'p>, host: &HostState) -> Walk<'p> {
     }
 }
 
-/// Whether a person has said how a block ends that is begun: what it requires held no more.
+/// Whether the operator has decided how a started block ends: its `requires` no longer passed.
 fn is_ended_by(task: &TaskState) -> bool {
     matches!(task.answer, Some((Answer::Skip | Answer::Fail, _)))
 }
@@ -206,7 +204,7 @@ pub(super) fn closing(
     event.of(&TaskId { host: name.clone(), step: at.path() })
 }
 
-/// Why a step failed, with its title where the reason does not name it.
+/// Returns why a step failed; its title if no reason is recorded.
 pub(super) fn reason_of(at: StepRef<'_>, host: &HostState) -> Reason {
     host.task(&at.path())
         .and_then(|task| task.why.clone())

@@ -1,4 +1,4 @@
-//! Members of groups: where a condition over `each_of` probes must hold.
+//! Members of groups, for conditions over `each_of` probes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,10 +6,10 @@ use crate::inventory::HostName;
 use crate::plan::{NamedExpression, Place, Plan};
 use crate::template::expression::Expression;
 
-/// Which member of which group is looked at: empty where a condition uses no such probe.
+/// The member that is probed, by group; empty if a condition has no such probe.
 pub(super) type Members = BTreeMap<String, HostName>;
 
-/// Collects the groups whose members a condition must hold for.
+/// Collects the groups for whose members a condition must be true.
 pub(super) fn groups_used(
     plan: &Plan,
     expression: &Expression,
@@ -23,7 +23,7 @@ pub(super) fn groups_used(
     }
 }
 
-/// Collects the groups whose members a name is looked at on.
+/// Collects the groups on whose members the probes of a name run.
 pub(super) fn groups_of(
     plan: &Plan,
     name: &str,
@@ -47,7 +47,7 @@ pub(super) fn groups_of(
     }
 }
 
-/// Says where: ` on db1, db2`, or nothing.
+/// Returns ` on db1, db2`, or nothing.
 pub(super) fn place_words(members: &Members) -> String {
     let names: Vec<&str> = members.values().map(HostName::as_str).collect();
     if names.is_empty() { String::new() } else { format!(" on {}", names.join(", ")) }

@@ -1,19 +1,19 @@
-//! Steps that change something: the attempts at one, and what each came to.
+//! Steps that change something: their attempts, and the result of each.
 //!
 //! ```text
-//!   already so? --yes--> unchanged            (only before the first intent)
+//!   already done? --yes--> unchanged        (only before the first intent)
 //!       | no
-//!   what it requires holds? --no--> failed      (before the first sending, and at a resume)
+//!   `requires` passes? --no--> failed       (before the first attempt, and at a resume)
 //!       | yes
-//!   .-> intent kept -> sent -> outcome kept
-//!   |        |                     |
-//!   |   (in doubt: the host is asked what became of it)
-//!   |                              v
-//!   |                    look until `within` ends
-//!   |          done <-- true   false | cannot tell
+//!   .-> intent stored -> sent -> outcome stored
+//!   |        |                       |
+//!   |   (in doubt: the host is asked about it)
 //!   |                                v
-//!   '---- again, if the last attempt is known to be over and the plan permits; else failed,
-//!         or unknown: a person is asked
+//!   |                  probe `done_when` until `within` ends
+//!   |          done <-- true      false | unknown
+//!   |                                   v
+//!   '---- again, if the last attempt is known to be over and the plan allows it; else failed,
+//!         or unknown: the operator is asked
 //! ```
 
 mod in_place;
@@ -46,9 +46,9 @@ struct Work<'p> {
     refused: usize,
     /// Whether the host of the last attempt was asked about it.
     host_asked: bool,
-    /// Whether what it requires was looked at.
+    /// Whether its `requires` was checked.
     required: bool,
-    /// What the last attempt printed, where that is known.
+    /// The output of the last attempt, if it is known.
     output: Option<Output>,
     /// What was observed since.
     judgement: Option<Judgement>,
@@ -64,7 +64,6 @@ struct Sent {
 /// Why no attempt was made.
 enum SendError {
     Journal(JournalError),
-    /// There is no host, or no command.
     Impossible(String),
 }
 
@@ -75,7 +74,7 @@ impl From<JournalError> for SendError {
 }
 
 impl Task<'_, '_, '_> {
-    /// Does what [`decide::next_move`] says, until the step ends, asks, or is stopped.
+    /// Does what [`decide::next_move`] returns, until the step ends, asks, or stops.
     pub(super) async fn effect(&self, effect: &Effect) -> Result<Conclusion, JournalError> {
         let mut work = Work {
             effect,
@@ -132,7 +131,8 @@ impl Task<'_, '_, '_> {
     fn facts(&self, work: &Work<'_>) -> Facts {
         let state = self.state();
         let effect = work.effect;
-        // What never began is no try, and neither is what ended unseen with an earlier process.
+        // An attempt that never started is not a try, and neither is one whose end an earlier
+        // process missed.
         let is_try = |(number, attempt): &(usize, &AttemptState)| match &attempt.outcome {
             Some(Outcome::NeverStarted | Outcome::NotSent(_)) => false,
             Some(Outcome::Ended { .. }) => true,
@@ -146,7 +146,7 @@ impl Task<'_, '_, '_> {
                 tries: effect.retry.attempts as usize,
             },
             last: state.attempts.last().map_or(Last::Nothing, |last| match last.outcome {
-                // What changes nothing may be sent beside it.
+                // A step that only reads may be sent next to it.
                 Some(Outcome::Unknown { running: None, .. }) if effect.read_only => Last::Over,
                 _ => last.last(),
             }),
@@ -163,8 +163,8 @@ impl Task<'_, '_, '_> {
         }
     }
 
-    /// Looks whether the step is done: before the first attempt, and at the beginning of a later
-    /// round, as if nothing had been sent; else by what came of the last attempt.
+    /// Checks whether the step is done: before the first attempt, and at the start of a later
+    /// attempt of a block, as if nothing had been sent; else by the outcome of the last attempt.
     async fn observe(&self, work: &Work<'_>) -> Judgement {
         let state = self.state();
         let is_first = state.attempts.iter().all(|one| one.last() == Last::NeverStarted);
@@ -179,7 +179,7 @@ impl Task<'_, '_, '_> {
             };
         }
         match self.already_so(work.effect).await {
-            // What was sent in an earlier round counts as changed.
+            // A step that was sent in an earlier attempt of a block counts as changed.
             Some(mut why) if state.may_have_run() => {
                 "done by an earlier attempt".clone_into(&mut why.text);
                 Judgement::Done(TaskStatus::Changed, why, None)
@@ -219,7 +219,7 @@ impl Task<'_, '_, '_> {
         }
     }
 
-    /// Looks whether nothing needs to be sent, and says why.
+    /// Checks whether nothing needs to be sent, and returns why.
     async fn already_so(&self, effect: &Effect) -> Option<Reason> {
         if let Some(done_when) = &effect.done_when {
             let seen = self.observer().condition(done_when).await;
@@ -231,7 +231,7 @@ impl Task<'_, '_, '_> {
         is_in_place.then_some(Reason { text, seen })
     }
 
-    /// Waits before another attempt, and looks once more whether it is needed.
+    /// Waits before another attempt, and checks whether it is still needed.
     async fn before_again(&self, work: &Work<'_>) -> Option<Conclusion> {
         let effect = work.effect;
         let why = work.judgement.as_ref().map(Judgement::why).unwrap_or_default();
@@ -262,7 +262,7 @@ impl Task<'_, '_, '_> {
         Some(self.failed(status, why))
     }
 
-    /// Sends it, where what is required holds and time is left; else says how the step ends.
+    /// Sends it if its `requires` passes and time is left; else returns how the step ends.
     async fn send(&self, work: &mut Work<'_>) -> Result<Option<Conclusion>, JournalError> {
         if !std::mem::replace(&mut work.required, true) {
             if let Some(conclusion) = self.blocks_lack().await? {
@@ -272,7 +272,7 @@ impl Task<'_, '_, '_> {
                 return Ok(Some(conclusion));
             }
         }
-        // What was looked at may have taken all the time there was, or the operator's patience.
+        // The checks may have taken all the time, or the operator has requested a stop.
         if self.is_halted() {
             return Ok(Some(Conclusion::Stopped));
         }
@@ -390,7 +390,7 @@ impl Task<'_, '_, '_> {
         Ok(members)
     }
 
-    /// Ends a task of which it cannot be told whether it came about, or asks.
+    /// Ends a task of which planrun cannot tell whether it took effect, or asks the operator.
     fn unknown(&self, why: Reason) -> Conclusion {
         if self.is_halted() {
             return Conclusion::Stopped;

@@ -1,7 +1,7 @@
-//! What a step with a `for_each` is done for.
+//! The items of a step with a `for_each`.
 //!
-//! The list is worked out once, when the step begins on a host, and recorded before anything is
-//! done for an item: a retry and a resume go on with the same items, whatever a probe says by then.
+//! The list is evaluated once, when the step starts on a host, and recorded before the first item:
+//! a retry and a resume continue with the same items, whatever a probe returns by then.
 
 use serde_json::Value;
 

@@ -1,13 +1,14 @@
-//! The time that blocks around a step may take.
+//! The timeouts of the blocks around a step.
 //!
-//! A block with a `timeout` is given its time when it is begun, a block inside of one no more than
-//! what is left of that. Each task in it is worked on no longer than what is left, and says at its
-//! end how much it took: only time in which something was worked on counts, not that in which a run
-//! was paused or a person was asked. When the time is up nothing new is begun in the block: what was
-//! sent is brought to its end, a wait is ended, and the part has timed out; then comes the rescue,
-//! which has all the time that it wants.
+//! A block with a `timeout` gets its time when it starts; a block inside it gets at most the rest
+//! of the outer one. Each task in it may take at most the rest, and records at its end how much
+//! time it took. Only time in which something was worked on counts, not that in which a run was
+//! paused or a question was open. When the time is up nothing new starts in the block: commands
+//! that were sent are finished, a wait ends, and the part has timed out. Then the rescue runs,
+//! without a limit.
 //!
-//! A person who says `retry` or `wait` gives the blocks around the step their whole time again.
+//! An operator who answers `retry` or `wait` gives the blocks around the step their whole time
+//! again.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -22,7 +23,6 @@ use crate::task::{StepPath, TaskId};
 
 /// The limits of a task, as they were when it was taken up.
 pub(super) struct Limits {
-    /// When that was.
     begin: Duration,
     /// The blocks that have one, the outermost first.
     blocks: Vec<Limit>,
@@ -71,7 +71,7 @@ impl Task<'_, '_, '_> {
         now.saturating_sub(self.limits.begin)
     }
 
-    /// Returns how much time is left for the task; `None` where nothing limits it.
+    /// Returns how much time is left for the task; `None` for no limit.
     pub(super) fn rest(&self) -> Option<Duration> {
         let blocks = self.limits.blocks.iter();
         let rest = blocks.map(|block| block.timeout.saturating_sub(block.spent.get()));
@@ -79,12 +79,12 @@ impl Task<'_, '_, '_> {
         Some(rest.saturating_sub(self.passed()))
     }
 
-    /// Returns a time, or what is left where that is less.
+    /// Returns a time, or the rest if that is less.
     pub(super) fn capped(&self, time: Duration) -> Duration {
         self.rest().map_or(time, |rest| rest.min(time))
     }
 
-    /// Says whose time is up; `None` where it is not.
+    /// Returns the block whose time is up, as a reason; `None` if there is none.
     pub(super) fn time_is_up(&self) -> Option<String> {
         let passed = self.passed();
         let mut blocks = self.limits.blocks.iter();
@@ -93,13 +93,13 @@ impl Task<'_, '_, '_> {
         Some(format!("`{}` exceeded its {timeout} timeout", over.title))
     }
 
-    /// The reason of a task that is not begun for want of time.
+    /// The reason of a task that did not start because the time was up.
     pub(super) fn not_begun(over: &str) -> Reason {
         Reason::of(format!("{over}; not started"))
     }
 
-    /// Returns how a task ends that did not come about: where the time is up that is what it ends
-    /// of, and the reason says so.
+    /// Returns how a task ends that was not done: if the time is up, it has timed out, and the
+    /// reason says so.
     pub(super) fn or_out_of_time(
         &self,
         status: TaskStatus,
@@ -122,7 +122,7 @@ impl Task<'_, '_, '_> {
         Ok(())
     }
 
-    /// Gives up what is left of the time of this block: it is too short for another round.
+    /// Gives up the rest of the time of this block: it is too short for another attempt.
     pub(super) fn give_up_rest(&self) {
         let own = self.limits.blocks.last();
         if let Some(own) = own.filter(|limit| limit.block == self.id.step) {

@@ -1,11 +1,10 @@
-//! Patience with a machine that is away.
+//! How long a machine may be unreachable.
 //!
-//! Usually a machine that cannot be reached is tried again for as long as the command might have
-//! taken: nothing is lost by waiting. Inside an `uninterruptible` block, in its rescue and in its
-//! handlers, something is lost: users wait. There a machine that is away is given up after
-//! [`RECONNECT`], each connection to it takes no longer than that, and a step whose outcome is
-//! unknown is checked once and then fails, so that `rescue` starts at once. What the operator is
-//! asked, and what can wait, comes after the block.
+//! Usually planrun retries for as long as the command might have taken: waiting costs nothing.
+//! Inside an `uninterruptible` block, in its rescue and in its handlers, users wait. There planrun
+//! gives up after [`RECONNECT`], each connection takes no longer than that, and a step whose
+//! outcome is unknown is checked once and then fails, so that `rescue` starts at once. Questions to
+//! the operator, and everything that can wait, come after the block.
 
 use std::time::Duration;
 
@@ -43,7 +42,7 @@ impl Task<'_, '_, '_> {
         });
     }
 
-    /// Whether somebody waits for what comes next.
+    /// Whether users wait for the next step.
     pub(super) fn is_critical(&self) -> bool {
         self.guard.longest().is_some()
     }

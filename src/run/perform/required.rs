@@ -1,11 +1,11 @@
-//! What the blocks around a step require, once another process goes on in them.
+//! The `requires` of the blocks around a step, after a resume.
 //!
-//! A block is held against its `requires` when it is begun. The world may have changed until a
-//! resume, so the first sending in it afterwards looks again, and what holds is recorded: it is
-//! looked at once a resume. Not held, the block fails and the step is not sent.
+//! The `requires` of a block is checked when the block starts. Until a resume the world may have
+//! changed, so the first attempt in it afterwards checks again, once per resume, and records that
+//! it passed. If it does not pass, the block fails and the step is not sent.
 //!
-//! Not so in an `uninterruptible` block of which something may have run: to stop half-way there is
-//! the greater harm, so it is gone on with.
+//! Exception: an `uninterruptible` block of which something may have run is continued, because
+//! stopping halfway is worse.
 
 use crate::event::{JournalError, TaskEvent, TaskStatus};
 use crate::run::decide;
@@ -13,8 +13,8 @@ use crate::run::perform::{Conclusion, Task, TaskEnd};
 use crate::run::step_ref::StepRef;
 
 impl<'r> Task<'_, 'r, '_> {
-    /// Looks whether what a block around requires does not hold any more; then the block has
-    /// failed, or a person is asked about it.
+    /// Checks the `requires` of the blocks around; if one no longer passes, the block has failed,
+    /// or the operator is asked about it.
     pub(super) async fn blocks_lack(&self) -> Result<Option<Conclusion>, JournalError> {
         let blocks = self.blocks_to_look_at();
         for at in blocks {
@@ -44,7 +44,8 @@ impl<'r> Task<'_, 'r, '_> {
         Ok(None)
     }
 
-    /// The blocks around, the outermost first, whose `requires` no look since the resume has held.
+    /// Returns the blocks around, the outermost first, whose `requires` was not checked since the
+    /// resume.
     fn blocks_to_look_at(&self) -> Vec<StepRef<'r>> {
         let plan = &self.live.run.plan.plan;
         let state = self.live.state.borrow();

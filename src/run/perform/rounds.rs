@@ -1,7 +1,7 @@
-//! Going through a block once more: the record of it, and the time before it.
+//! Further attempts of a block: their record, and the delay before them.
 //!
-//! What counts of the time is what a controller has seen pass, recorded now and then, as in a wait:
-//! a resume goes on in the same round with the rest.
+//! As in a wait, only time that a controller has seen pass counts, recorded now and then: a resume
+//! continues with the rest.
 
 use std::time::Duration;
 
@@ -11,11 +11,12 @@ use crate::run::decide;
 use crate::run::perform::wait::TICK;
 use crate::run::perform::{Conclusion, Task};
 
-/// Shortest time between two rounds: so that one which is recorded is told from one which is over.
+/// The shortest time between two rounds. It distinguishes a round that is recorded from one that
+/// has ended.
 const LEAST_DELAY: Duration = Duration::from_millis(1);
 
 impl Task<'_, '_, '_> {
-    /// Records the next round of a block, if that is not done yet, and waits until it may begin.
+    /// Records the next round of a block, if this is not done yet, and waits until it may start.
     pub(super) async fn another_round(&self, rounds: &Retry) -> Result<Conclusion, JournalError> {
         if let Some(conclusion) = self.answered() {
             return Ok(conclusion);
@@ -40,12 +41,12 @@ impl Task<'_, '_, '_> {
             let rest = self.capped(state.delay.saturating_sub(passed()));
             let stopped = self.sleep(rest.min(TICK)).await;
             let waited = passed();
-            // Less was left than when the round was recorded: a resume counts what was not.
+            // A resume counts only the time that was recorded, so less may be left than the delay.
             if !stopped && waited < state.delay && self.time_is_up().is_some() {
                 return Ok(Conclusion::Stopped);
             }
-            // The round begins with the record that its time has come: what the block requires is
-            // looked at before that.
+            // The round starts with the record that its delay is over: `requires` is checked before
+            // that.
             if !stopped && waited >= state.delay && !self.step.requires.is_empty() {
                 let seen = self.observer().claims(&self.step.requires).await;
                 if !seen.holds() {

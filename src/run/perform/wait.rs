@@ -1,8 +1,8 @@
 //! Waiting.
 //!
-//! What counts is the time that a controller has seen pass, recorded now and then: a resume goes on
-//! with the rest. What was not recorded is waited again, so a wait is never too short. How long a
-//! condition has been stable is not recorded: a resume looks anew.
+//! Only time that a controller has seen pass counts, recorded now and then: a resume continues with
+//! the rest. Time that was not recorded is waited again, so a wait is never too short. How long a
+//! condition has been stable is not recorded: a resume starts again.
 
 use std::time::Duration;
 
@@ -65,8 +65,8 @@ impl Task<'_, '_, '_> {
         let begin = clock.monotonic();
         let counted = self.state().waited;
         let mut ticked = counted;
-        // How long the condition was observed to be true: between two looks at most the pause that
-        // was meant to be, so that a controller that was suspended has observed nothing meanwhile.
+        // How long the condition was observed to be true. Between two probes at most the intended
+        // pause counts: a controller that was suspended has observed nothing meanwhile.
         let mut stable: Option<Duration> = None;
         let mut pause = Duration::ZERO;
         loop {
@@ -134,8 +134,7 @@ impl Task<'_, '_, '_> {
         });
     }
 
-    /// Ends a wait because the time of a block around is over: what the plan says of its own
-    /// `timeout` does not count.
+    /// Ends a wait because the time of a block around is up; its own `on_timeout` does not apply.
     fn out_of_time(
         &self,
         measures: &Measures<'_>,

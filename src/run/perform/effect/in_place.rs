@@ -1,9 +1,9 @@
-//! Uploads that say nothing of what must be seen: the file itself is looked at.
+//! Uploads without `done_when`: the file itself is checked.
 //!
-//! An upload is done when the file on the host has its content, and the mode and owner that the
-//! plan says. That is as good as a `done_when`: before the first sending it tells that nothing is
-//! to be done, and after an attempt of unknown end what became of it. Where the host cannot tell (it
-//! has no `sha256sum`, or is a model) the upload is sent.
+//! An upload is done if the file on the host has its content, and the mode and owner of the plan.
+//! This is as good as a `done_when`: before the first attempt it shows that nothing needs to be
+//! sent, and after an attempt whose outcome is unknown, whether it took effect. If the host cannot
+//! report it (it has no `sha256sum`, or is a model), the upload is sent.
 
 use crate::inventory::HostName;
 use crate::plan::{Effect, Place, Work};
@@ -17,7 +17,7 @@ pub(super) const IN_PLACE: &str = "the file is in place, with this content, mode
 impl Task<'_, '_, '_> {
     /// Whether an upload without `done_when` need not be sent at all.
     pub(super) async fn is_already_in_place(&self, effect: &Effect) -> bool {
-        // Of a group any member may take it: that none has it yet cannot be told by one.
+        // Any member of a group may get it, so one member cannot show that none has it.
         let on = match &effect.place {
             Place::Here => self.host.clone(),
             Place::Host(name, _) => HostName::new(name),

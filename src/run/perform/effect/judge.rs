@@ -1,4 +1,4 @@
-//! What an attempt came to.
+//! Whether an attempt took effect.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use crate::transport::{Exit, Output};
 /// Longest stream that a result without `parse` has, in bytes.
 pub(super) const MOST_OF_A_STREAM: usize = 64 * 1024;
 
-/// What an attempt came to.
+/// Whether an attempt took effect.
 #[derive(Clone, Debug)]
 pub(super) enum Judgement {
     /// What was wanted is so.
     Done(TaskStatus, Reason, Option<serde_json::Value>),
     /// It is known not to be so, and the attempt is known to be over.
     NotDone(TaskStatus, Reason),
-    /// It cannot be told.
+    /// It is unknown.
     InDoubt(Reason),
 }
 
@@ -36,7 +36,6 @@ impl Judgement {
         }
     }
 
-    /// Returns its reason.
     pub(super) fn why(&self) -> Reason {
         match self {
             Self::Done(_, why, _) | Self::NotDone(_, why) | Self::InDoubt(why) => why.clone(),
@@ -57,7 +56,7 @@ impl Task<'_, '_, '_> {
         read_result(&effect.reading, output?, false).ok().flatten()
     }
 
-    /// Judges the last attempt: by `done_when` where there is one, else by its exit.
+    /// Judges the last attempt: by `done_when` if there is one, else by its exit code.
     pub(super) async fn judge(&self, effect: &Effect, output: Option<&Output>) -> Judgement {
         let outcome = self.state().attempts.last().and_then(|last| last.outcome.clone());
         let (known, exit_well, told) = describe(outcome.as_ref(), effect);
@@ -93,8 +92,8 @@ impl Task<'_, '_, '_> {
             Err(why) => return Judgement::NotDone(TaskStatus::Failed, why),
         };
         let look = || async { self.observer().condition(done_when).await };
-        // What was never sent need not be waited for; nor what may still be running where users
-        // wait for what comes next.
+        // There is no need to wait for an attempt that was never sent; nor for one that may still
+        // be running while users wait.
         let is_open = outcome.as_ref().is_some_and(Outcome::may_be_running);
         let is_over = matches!(outcome, Some(Outcome::NotSent(_) | Outcome::NeverStarted));
         let within =
@@ -126,7 +125,7 @@ fn not_seen(seen: &Observation, told: &str, status: TaskStatus, is_in_doubt: boo
 /// Longest part of a condition, or of the values it was decided on, in a sentence, in characters.
 const MAX_SHOWN: usize = 120;
 
-/// Says what was to be seen, and what was.
+/// Describes what was expected, and what was observed.
 fn unseen(seen: &Observation) -> String {
     let missing = seen.seen.iter().find(|seen| seen.truth != Truth::True);
     let Some(missing) = missing else {
@@ -172,8 +171,8 @@ fn describe(outcome: Option<&Outcome>, effect: &Effect) -> (bool, bool, String) 
     }
 }
 
-/// Reads the result of a step whose plan says how; a plain one gives `{exit, stdout, stderr}`. A
-/// stream that is too long to be kept is left out: no part of it is taken for the whole.
+/// Reads the result of a step as its `parse` says; without one, `{exit, stdout, stderr}`. A stream
+/// that is too long is left out: a part must not be taken for the whole.
 fn read_result(
     reading: &Reading,
     output: &Output,

@@ -1,17 +1,17 @@
-//! What the event of an attempt keeps of what it printed.
+//! The part of an output that is stored.
 //!
-//! Of a long stream the beginning and the end are kept: what went wrong is often said last. A line
-//! between them says how much is missing, and the outcome that something is.
+//! The beginning and the end of a long stream are stored: errors are often at the end. A line
+//! between them shows how much is missing.
 
 use crate::event::Outcome;
 use crate::transport::{Exit, Output};
 
-/// Longest text of a stream that an event keeps, in bytes.
+/// The longest text of a stream that an event contains, in bytes.
 const MOST: usize = 4 * 1024;
 /// How much of it is the beginning of the stream.
 const BEGINNING: usize = 1024;
 
-/// What is kept of an attempt that ended.
+/// Returns the outcome of an attempt that ended, to be stored.
 pub(in crate::run::perform) fn ended(output: &Output) -> Outcome {
     let (stdout, is_stdout_cut) = kept(&output.stdout, output.stdout_len);
     let (stderr, is_stderr_cut) = kept(&output.stderr, output.stderr_len);
@@ -19,7 +19,7 @@ pub(in crate::run::perform) fn ended(output: &Output) -> Outcome {
     Outcome::Ended { exit: output.exit.clone(), stdout, stderr, cut }
 }
 
-/// Makes an output of what was kept. One that was cut is never taken for a whole one.
+/// Makes an output from what was stored. A shortened one is never taken for the whole.
 pub(super) fn printed(exit: Exit, stdout: String, stderr: String, cut: bool) -> Output {
     let mut output = Output::new(exit, stdout, stderr);
     output.stdout_len += u64::from(cut);
@@ -38,7 +38,7 @@ fn kept(bytes: &[u8], length: u64) -> (String, bool) {
     let most = if is_whole { BEGINNING } else { MOST.min(bytes.len()) };
     let beginning = &bytes[..most];
     let end = if is_whole { &bytes[bytes.len() - (MOST - BEGINNING)..] } else { &[] };
-    // Between lines, where there are any.
+    // Between lines, if there are any.
     let is_break = |byte: &u8| *byte == b'\n';
     let beginning = match beginning.iter().rposition(is_break) {
         Some(at) => &beginning[..=at],
