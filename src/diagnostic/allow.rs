@@ -4,7 +4,9 @@
 //! is a comment of the script. It allows warnings and notes, and requires a reason. A comment that
 //! allows nothing is a warning itself ([`unused`]), so that none outlives its purpose.
 
-use crate::diagnostic::{Code, Diagnostic, Severity};
+use strum::VariantArray as _;
+
+use crate::diagnostic::{Code, Diagnostic, Severity, nearest};
 use crate::source::{SourceId, Sources, Span};
 
 /// The start of the comment, after its `#`.
@@ -60,6 +62,10 @@ pub fn allowance(one: &Diagnostic, sources: &Sources) -> Option<(SourceId, usize
     None
 }
 
+fn is_code(text: &str) -> bool {
+    text.parse::<Code>().is_ok()
+}
+
 /// Warns of the comments of a text that allow nothing. `used` returns whether the one at a location
 /// does; `may_come` returns whether a check that was not made may report a code.
 pub fn unused(
@@ -86,6 +92,17 @@ pub fn unused(
                         .at(span, "requires a reason")
                         .help(format!("add a reason: `# planrun: allow({code}) REASON`")),
                 );
+            } else if let Some(unknown) = code.split(',').map(str::trim).find(|one| !is_code(one)) {
+                let fault = Diagnostic::warning(
+                    Code::UnusedAllow,
+                    format!("unknown code `{unknown}` in `allow`"),
+                );
+                let fault = fault.at(span, "allows nothing");
+                let codes = Code::VARIANTS.iter().map(|code| code.name());
+                found.push(match nearest(unknown, codes) {
+                    Some(near) => fault.help(format!("did you mean `{near}`?")),
+                    None => fault.help("write the code in brackets from the warning"),
+                });
             } else if !used(at)
                 && !code.split(',').any(|one| one.trim().parse().is_ok_and(&may_come))
             {
