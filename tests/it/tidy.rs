@@ -272,3 +272,19 @@ fn the_picture_of_the_program_names_what_is_there() {
         assert!(there, "`{}` does not exist", &found[1]);
     }
 }
+
+#[test]
+fn no_code_branches_on_the_words_of_a_message() {
+    let words = r#"(?:contains|starts_with|ends_with|strip_prefix|strip_suffix|find)\(""#;
+    let of = r"\b(?:message|headline|help|info|info\(\)|why|about|to_string\(\)|error\.text)\.";
+    let branch = Regex::new(&format!("{of}{words}")).unwrap();
+    let mut found = Vec::new();
+    for code in code() {
+        for (number, line) in code.text.lines().enumerate() {
+            if branch.is_match(&without_comments(line)) {
+                found.push(format!("{}:{}: {}", code.path, number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "use a code, a kind or a state:\n{}", found.join("\n"));
+}
