@@ -6,16 +6,17 @@
 //!
 //! Templates and expressions are kept as written; they are evaluated when their time comes.
 
+mod cascade;
 pub mod check;
 mod command;
 mod each;
 mod input;
+mod lint;
 pub mod longest;
 mod lower;
 mod meant;
 mod named;
 mod route;
-mod told;
 pub mod value;
 
 use std::rc::Rc;
@@ -36,7 +37,7 @@ use crate::task::StepPath;
 use crate::template::Template;
 use crate::template::expression::Expression;
 
-use told::{Stage, Told};
+use cascade::{Reported, Stage};
 
 pub use command::{Become, CommandSpec, Deferred, ExitCodes, Place, Upload, UploadSource, Work};
 pub use each::{ForEach, ItemList, WrittenItem};
@@ -153,23 +154,24 @@ fn read_text(sources: &Sources, id: SourceId, of: Of, found: &mut Diagnostics) -
         return None;
     }
     // Whatever is wrong, the rest is read as well: all problems are reported at once.
-    let told = Told::of(&node, sources, found);
+    let reported = Reported::of(&node, sources, found);
     let mut own = Diagnostics::default();
     let plan = lower::lower(&node, sources, &mut own);
-    told.reduce(Stage::Lowering, sources, &mut own);
+    reported.reduce(Stage::Lowering, sources, &mut own);
     if own.is_stopped() {
         // The rest of the plan is missing.
         found.extend(own);
         return None;
     }
-    let told = told.and(&node, sources, &own);
+    let reported = reported.and(&node, sources, &own);
     found.extend(of.soften(own, |code| UNDERSTOOD.contains(&code)));
     if found.gives_up() {
         return None;
     }
     let mut own = Diagnostics::default();
     check::check(&node, &plan, sources, &mut own);
-    told.reduce(Stage::Checks, sources, &mut own);
+    lint::check(&node, &plan, sources, &mut own);
+    reported.reduce(Stage::Checks, sources, &mut own);
     found.extend(of.soften(own, |_| true));
     Some(plan)
 }

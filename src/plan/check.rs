@@ -6,7 +6,6 @@
 //! not known here: [`crate::resolve`] knows that.
 
 mod claims;
-mod commands;
 mod each;
 mod handlers;
 mod keys;
@@ -14,12 +13,9 @@ mod known;
 mod lists;
 mod logic;
 mod min_duration;
-mod privileges;
-mod probe_effects;
 mod rollback;
 mod rounds;
 mod secrets;
-mod sleeps;
 pub mod texts;
 mod types;
 pub mod uninterruptible;
@@ -43,7 +39,6 @@ pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostic
         keys::check(&placed, found);
         waits::check(&placed, found);
         min_duration::check(&placed, found);
-        commands::check(placed.step, sources, found);
     }
     rollback::check(plan, found);
     each::check(plan, found);
@@ -53,14 +48,9 @@ pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostic
     types::check(plan, found);
     logic::check(plan, found);
     claims::check(plan, found);
-    probe_effects::check(plan, found);
     handlers::check(plan, found);
-    privileges::check(plan, sources, found);
     lists::check(plan, found);
     secrets::check(plan, sources, found);
-    for placed in placed(node, plan) {
-        sleeps::check(&placed, found);
-    }
     // An input may be there for a text that is read later.
     if texts::files(plan).is_empty() {
         known::unused(plan, &Texts::new(), found);
@@ -68,15 +58,15 @@ pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostic
 }
 
 /// A step with the node it was made of.
-struct Placed<'a> {
-    node: &'a Node,
-    step: &'a Step,
+pub(super) struct Placed<'a> {
+    pub(super) node: &'a Node,
+    pub(super) step: &'a Step,
     /// Whether it belongs to a rollback.
     handler: bool,
 }
 
 /// Returns all steps, handlers and rescues included, with their nodes.
-fn placed<'a>(node: &'a Node, plan: &'a Plan) -> Vec<Placed<'a>> {
+pub(super) fn placed<'a>(node: &'a Node, plan: &'a Plan) -> Vec<Placed<'a>> {
     let mut all = Vec::new();
     pair_list(node.get("steps"), &plan.steps, false, &mut all);
     all

@@ -1,10 +1,10 @@
-//! What has been told of a plan already, so that nothing which only follows from it is told as well.
+//! What was reported already, so that problems which only follow from it are not reported as well.
 //!
-//! A plan is read to its end whatever is wrong in it: the parts of the right shape are lowered and
-//! checked beside the faulty ones. A faulty value is *spoilt*: nothing more is told of it. A unit (a
-//! step, a probe, an input, a word of `let`) with a spoilt value that its meaning hangs on is
-//! *doubtful*: only its names, texts and expressions are looked at. The names that stand in what is
-//! spoilt are taken for declared, and for used.
+//! A plan is read to its end, whatever is wrong in it: parts of the right shape are lowered and checked
+//! next to the faulty ones. A faulty value is *poisoned*: nothing more is reported of it. A unit (a
+//! step, a probe, an input, a named expression) is *doubtful* if its meaning depends on a poisoned
+//! value: only its names, templates and expressions are checked. Names in a poisoned value count as
+//! declared, and as used.
 
 use std::collections::HashSet;
 
@@ -12,15 +12,15 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity, nearest};
 use crate::document::{Entry, Node, Value};
 use crate::source::{Sources, Span};
 
-/// Codes that speak of a mapping as a whole, and point at its first key.
+/// Codes about a mapping as a whole, which point at its first key.
 const WHOLE: [Code; 2] = [Code::MissingKey, Code::MissingAction];
-/// Codes that speak of a key, or of two that do not go together.
+/// Codes about a key, or two keys that cannot be combined.
 const KEYS: [Code; 2] = [Code::UnknownKey, Code::SeveralActions];
-/// Keys of a step on which nothing else hangs.
+/// Keys of a step on which nothing else depends.
 const PLAIN: [&str; 7] = ["become", "delegate_to", "dir", "env", "name", "stdin", "timeout"];
-/// The key of a step behind which nothing needs a rollback.
+/// The key of a step after which nothing needs a rollback.
 const NO_RETURN: &str = "point_of_no_return";
-/// Codes of lowering that a doubtful unit does not give: they look at several of its keys at once.
+/// Codes of lowering that a doubtful unit does not cause: they compare several of its keys.
 const TOGETHER: [Code; 9] = [
     Code::LookInTemplate,
     Code::MisplacedKey,
@@ -33,7 +33,7 @@ const TOGETHER: [Code; 9] = [
     Code::WrongDefault,
 ];
 
-/// Codes that speak of what a name stands for.
+/// Codes about the meaning of a name.
 const USES: [Code; 18] = [
     Code::AlwaysTrue,
     Code::BlockTooShort,
@@ -55,37 +55,37 @@ const USES: [Code; 18] = [
     Code::WrongInputType,
 ];
 
-/// Which stage finds a fault.
+/// Which stage finds a problem.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     Lowering,
     Checks,
 }
 
-/// What has been told, and what hangs on it.
+/// What was reported, and what depends on it.
 #[derive(Default)]
-pub(super) struct Told {
-    /// The spoilt values with their keys.
-    spoilt: Vec<Span>,
+pub(super) struct Reported {
+    /// The poisoned values with their keys.
+    poisoned: Vec<Span>,
     /// The doubtful units.
     doubtful: Vec<Span>,
-    /// The names of units of which something was told: what they stand for is not certain.
+    /// The names of units with problems: their meaning is not certain.
     uncertain: HashSet<String>,
-    /// Keys and texts in what is spoilt: they may declare a name.
+    /// Keys and texts in what is poisoned: they may declare a name.
     declared: HashSet<String>,
-    /// Words in what is spoilt, and names that errors are about or fixes offer: they may use a name.
+    /// Words in what is poisoned, and names that errors are about or fixes offer: they may use a name.
     mentioned: HashSet<String>,
-    /// Where values stand, with their keys, by their first bytes.
+    /// The spans of values, with their keys, by their first bytes.
     values: Vec<Span>,
-    /// Where the first faulty point of no return is that every host passes: it frees what follows.
+    /// The first faulty point of no return that every host passes: later steps need no rollback.
     no_return: Option<Span>,
 }
 
-/// A unit while a document is gone through.
+/// A unit during the walk through a document.
 struct Unit {
     span: Span,
     name: Option<String>,
-    told: bool,
+    reported: bool,
     doubtful: bool,
 }
 
@@ -104,34 +104,34 @@ enum Place {
     Inside,
 }
 
-impl Told {
-    /// Goes through a document for the errors found so far.
+impl Reported {
+    /// Collects the consequences of the errors found so far.
     pub(super) fn of(node: &Node, sources: &Sources, found: &Diagnostics) -> Self {
-        let mut told = Self::default();
+        let mut reported = Self::default();
         let sorted = found.sorted();
         let errors: Vec<&Diagnostic> =
             sorted.into_iter().filter(|one| one.severity == Severity::Error).collect();
         if errors.is_empty() {
-            return told;
+            return reported;
         }
         for one in &errors {
             let edits = one.fixes.iter().flat_map(|fix| &fix.edits);
             let offered = edits.flat_map(|edit| words_of(&edit.text));
             for word in offered.chain(one.names.iter().map(String::as_str)) {
-                told.mentioned.insert(word.to_owned());
+                reported.mentioned.insert(word.to_owned());
             }
         }
         let (units, certain) = (Vec::new(), true);
-        let mut walk = Walk { sources, errors: &errors, told: &mut told, units, certain };
+        let mut walk = Walk { sources, errors: &errors, reported: &mut reported, units, certain };
         walk.node(node, Place::Top, None, None);
-        told.values.sort_unstable();
-        told
+        reported.values.sort_unstable();
+        reported
     }
 
-    /// Adds what lowering found: it spoils values, and leaves no unit in doubt.
+    /// Adds what lowering found: it poisons values, and makes no unit doubtful.
     pub(super) fn and(mut self, node: &Node, sources: &Sources, found: &Diagnostics) -> Self {
         let more = Self::of(node, sources, found);
-        self.spoilt.extend(more.spoilt);
+        self.poisoned.extend(more.poisoned);
         self.uncertain.extend(more.uncertain);
         self.mentioned.extend(more.mentioned);
         self.no_return = self.no_return.into_iter().chain(more.no_return).min();
@@ -141,7 +141,7 @@ impl Told {
         self
     }
 
-    /// Takes out of what a stage found whatever follows from what was told before.
+    /// Removes what only follows from earlier problems.
     pub(super) fn reduce(&self, stage: Stage, sources: &Sources, found: &mut Diagnostics) {
         found.retain(|one| !self.follows(stage, sources, one));
     }
@@ -153,7 +153,7 @@ impl Told {
         let others = one.secondary.iter().map(|label| label.span);
         let mut labels = others.chain([at]);
         let named = |names: &HashSet<String>| one.names.iter().any(|name| names.contains(name));
-        if self.spoilt.iter().any(|spoilt| overlap(*spoilt, at)) {
+        if self.poisoned.iter().any(|poisoned| overlap(*poisoned, at)) {
             return true;
         }
         match one.code {
@@ -190,27 +190,27 @@ impl Told {
 struct Walk<'a> {
     sources: &'a Sources,
     errors: &'a [&'a Diagnostic],
-    told: &'a mut Told,
+    reported: &'a mut Reported,
     /// The units around.
     units: Vec<Unit>,
-    /// Whether every host comes by: not under a `when`, in a rescue, or in a rollback.
+    /// Whether every host runs it: not under a `when`, in a rescue, or in a rollback.
     certain: bool,
 }
 
 impl Walk<'_> {
-    /// Goes through a node; the key is the one of the unit under which it is.
+    /// Walks through a node; the key is that of its unit.
     fn node(&mut self, node: &Node, place: Place, entry: Option<&Entry>, key: Option<&str>) {
         let whole = entry.map_or(node.span, around);
         let names = entry.is_some_and(|entry| ["id", "name"].contains(&entry.key.as_str()));
         if !names && !matches!(node.value, Value::Map(_) | Value::List(_)) {
-            self.told.values.push(whole);
+            self.reported.values.push(whole);
         }
         let codes = entry.map(|entry| self.codes(entry.key_span)).unwrap_or_default();
         if codes.iter().any(|code| KEYS.contains(code)) {
             self.doubt();
         }
-        if self.is_spoilt(node) || codes.iter().any(|code| !WHOLE.contains(code)) {
-            self.spoil(node, whole, entry);
+        if self.is_poisoned(node) || codes.iter().any(|code| !WHOLE.contains(code)) {
+            self.poison(node, whole, entry);
             if key.is_none_or(|key| !PLAIN.contains(&key)) {
                 self.doubt();
             }
@@ -262,7 +262,7 @@ impl Walk<'_> {
                 self.unit(node, around(entry), name, Place::Inside, Some(entry));
             }
             // The step around is doubtful, too, where its way back is no mapping.
-            (Place::Step, "rollback") if !node.entries().is_empty() && !self.is_spoilt(node) => {
+            (Place::Step, "rollback") if !node.entries().is_empty() && !self.is_poisoned(node) => {
                 self.unit(node, node.span, None, Place::Step, Some(entry));
             }
             (Place::Step, _) => self.node(node, Place::Inside, Some(entry), own),
@@ -279,7 +279,7 @@ impl Walk<'_> {
         let is_point = || nearest(&entry.key, std::iter::once(NO_RETURN)).is_some();
         let whole = around(entry);
         if self.certain && !self.inside(whole).is_empty() && is_point() {
-            self.told.no_return.get_or_insert(whole);
+            self.reported.no_return.get_or_insert(whole);
         }
     }
 
@@ -291,22 +291,22 @@ impl Walk<'_> {
         place: Place,
         entry: Option<&Entry>,
     ) {
-        self.units.push(Unit { span, name, told: false, doubtful: false });
+        self.units.push(Unit { span, name, reported: false, doubtful: false });
         let certain = self.certain;
         self.certain &= place != Place::Step || node.get("when").is_none();
         self.node(node, place, entry, None);
         self.certain = certain;
         let Some(unit) = self.units.pop() else { return };
         if unit.doubtful {
-            self.told.doubtful.push(unit.span);
+            self.reported.doubtful.push(unit.span);
         }
-        if unit.told {
-            self.told.uncertain.extend(unit.name);
+        if unit.reported {
+            self.reported.uncertain.extend(unit.name);
         }
     }
 
-    /// Whether an error speaks of a node itself, not of what is in it.
-    fn is_spoilt(&self, node: &Node) -> bool {
+    /// Whether an error is about a node itself, not about a part of it.
+    fn is_poisoned(&self, node: &Node) -> bool {
         let own = [Some(node.span), node.alias];
         if own.into_iter().flatten().any(|span| !self.codes(span).is_empty()) {
             return true;
@@ -327,18 +327,18 @@ impl Walk<'_> {
         })
     }
 
-    /// Marks a value as told of, and all in it.
-    fn spoil(&mut self, node: &Node, whole: Span, entry: Option<&Entry>) {
-        self.told.spoilt.push(whole);
+    /// Poisons a value with all its parts.
+    fn poison(&mut self, node: &Node, whole: Span, entry: Option<&Entry>) {
+        self.reported.poisoned.push(whole);
         let text = self.sources.slice(whole);
-        self.told.mentioned.extend(words_of(text).map(str::to_owned));
+        self.reported.mentioned.extend(words_of(text).map(str::to_owned));
         if let Some(entry) = entry {
             self.declare(&entry.key);
         }
         self.declare_all(node);
     }
 
-    /// Takes for declared whatever is a name in a value that was told of.
+    /// Counts every name in a poisoned value as declared.
     fn declare_all(&mut self, node: &Node) {
         match &node.value {
             Value::Map(entries) => {
@@ -355,14 +355,14 @@ impl Walk<'_> {
 
     fn declare(&mut self, text: &str) {
         if words_of(text).next() == Some(text) {
-            self.told.declared.insert(text.to_owned());
+            self.reported.declared.insert(text.to_owned());
         } else if !text.contains(char::is_whitespace) {
-            self.told.declared.extend(words_of(text).map(str::to_owned));
-            self.told.declared.insert(text.replace('-', "_"));
+            self.reported.declared.extend(words_of(text).map(str::to_owned));
+            self.reported.declared.insert(text.replace('-', "_"));
         }
     }
 
-    /// The unit around is not what it says.
+    /// Makes the unit around doubtful.
     fn doubt(&mut self) {
         if let Some(unit) = self.units.last_mut() {
             unit.doubtful = true;
@@ -371,7 +371,7 @@ impl Walk<'_> {
 
     fn tell(&mut self) {
         if let Some(unit) = self.units.last_mut() {
-            unit.told = true;
+            unit.reported = true;
         }
     }
 

@@ -4,7 +4,7 @@
 //! folder of an attempt would belong to the login user, and a kill would not reach the command.
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::plan::check::commands::line_span;
+use crate::plan::lint::commands::line_span;
 use crate::plan::{Action, Become, CommandSpec, Plan, Work};
 use crate::source::Sources;
 
