@@ -28,7 +28,7 @@ pub use rollback::{Refusal, Requested};
 pub use task::{AttemptState, Last, TaskState};
 
 /// All that is known of a run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RunState {
     pub status: RunStatus,
     /// Why, if a reason was given.
@@ -55,26 +55,6 @@ pub struct RunState {
     pub stop_requested: bool,
     /// The rollback that the operator asked for.
     pub rollback: Option<Requested>,
-}
-
-impl Default for RunState {
-    fn default() -> Self {
-        Self {
-            status: RunStatus::Planned,
-            why: None,
-            planned: Arc::default(),
-            begun: None,
-            last: None,
-            took: Duration::ZERO,
-            hosts: IndexMap::new(),
-            host_keys: IndexMap::new(),
-            seq: 0,
-            resumed_at: 0,
-            started: false,
-            stop_requested: false,
-            rollback: None,
-        }
-    }
 }
 
 impl RunState {

@@ -8,7 +8,7 @@ use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::event::RunStatus;
 use crate::history::RunState;
-use crate::report::open::Kept;
+use crate::report::open::StoredRun;
 use crate::report::runs::RunLine;
 use crate::report::text::count;
 use crate::report::{open, runs};
@@ -62,7 +62,7 @@ fn line(row: RunRow, verify: bool, runs: &Reader, context: &Context) -> RunLine 
             .reading(&row.id, 0)
             .unwrap_or_else(|fault| Reading { records: Vec::new(), damage: vec![fault] });
         let damage: Vec<String> = reading.damage.iter().map(ToString::to_string).collect();
-        let kept = Kept { records: &reading.records, damage: &damage, is_alive: row.alive };
+        let kept = StoredRun { records: &reading.records, damage: &damage, is_alive: row.alive };
         let folded = RunState::for_report(&reading.records);
         if !has_ended {
             next = open::commands(&folded, &kept, &context.invocation(row.id.clone(), Stream::Out));

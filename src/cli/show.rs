@@ -5,7 +5,7 @@ use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::open_run::RunArg;
 use crate::cli::runs::RunFormat;
-use crate::report::open::Kept;
+use crate::report::open::StoredRun;
 use crate::report::show;
 
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let is_alive = runs.is_alive(&run);
     let reading = runs.reading(&run, 0)?;
     let damage: Vec<String> = reading.damage.iter().map(ToString::to_string).collect();
-    let kept = Kept { records: &reading.records, damage: &damage, is_alive };
+    let kept = StoredRun { records: &reading.records, damage: &damage, is_alive };
     let invocation = context.invocation(run, Stream::Out);
     context.print(&match args.format {
         RunFormat::Human => show::text(&kept, &invocation),

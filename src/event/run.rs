@@ -141,10 +141,11 @@ pub struct OutlineStep {
 }
 
 /// The states of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Default, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
     /// Preflight is running; nothing was changed yet.
+    #[default]
     Planned,
     /// Preflight failed; nothing was changed.
     Refused,

@@ -12,7 +12,7 @@ use crate::history::{AttemptState, Planned, TaskState};
 use crate::task::StepPath;
 
 /// What is known of a host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct HostState {
     pub status: HostStatus,
     /// The number of the event that started it; 0 before.
@@ -32,7 +32,7 @@ pub struct HostState {
     /// The tasks that have ever asked the operator, in the order in which they did.
     pub asked: IndexSet<StepPath>,
     /// How many of the first tasks are still to be undone, once it is rolled back.
-    pub not_undone: usize,
+    pub not_undone: Option<usize>,
     /// How many tasks there were when its rollback first started: those after them are rollbacks.
     pub forward: Option<usize>,
     /// How far earlier walks through its steps came.
@@ -63,33 +63,6 @@ pub struct Passed {
     pub rescue: Cell<usize>,
     /// In a rollback: how many of the first tasks may still have something to undo.
     pub left: Cell<Option<usize>>,
-}
-
-impl Default for HostState {
-    fn default() -> Self {
-        Self {
-            status: HostStatus::NotStarted,
-            begun_at: 0,
-            begun: None,
-            ended: None,
-            preflight: None,
-            last_preflight: None,
-            tasks: IndexMap::new(),
-            in_doubt: IndexSet::new(),
-            results: Vec::new(),
-            asked: IndexSet::new(),
-            not_undone: usize::MAX,
-            forward: None,
-            passed: Passed::default(),
-            no_return: None,
-            blocked: None,
-            is_quarantined: false,
-            open: Vec::new(),
-            failed: None,
-            undo_failed: None,
-            why: None,
-        }
-    }
 }
 
 impl HostState {
@@ -127,7 +100,7 @@ impl HostState {
                     return Err(format!("is past its point of no return: {sentence}"));
                 }
                 self.status = HostStatus::RollingBack;
-                self.not_undone = self.tasks.len();
+                self.not_undone = Some(self.tasks.len());
                 self.forward.get_or_insert(self.tasks.len());
                 self.why = Some(why.clone());
                 self.open.clear();
@@ -280,7 +253,7 @@ impl HostState {
         self.open.retain(|open| open != step);
         let undone = planned.undone_by(step).filter(|_| status.is_well());
         if let Some(position) = undone.and_then(|step| self.tasks.get_index_of(&step)) {
-            self.not_undone = self.not_undone.min(position);
+            self.not_undone = Some(self.not_undone.unwrap_or(position).min(position));
         }
         planned.blame(self, step, status);
     }

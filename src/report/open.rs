@@ -12,7 +12,7 @@ use crate::report::text::printable;
 
 /// A run as it is stored.
 #[derive(Clone, Copy, Debug)]
-pub struct Kept<'a> {
+pub struct StoredRun<'a> {
     /// The events that can be read.
     pub records: &'a [Record],
     /// What is wrong with the others.
@@ -55,7 +55,7 @@ pub fn waits_for(state: &RunState) -> Vec<String> {
 }
 
 /// Returns the next commands, the likely one first.
-pub fn commands(state: &RunState, kept: &Kept<'_>, invocation: &Invocation) -> Vec<String> {
+pub fn commands(state: &RunState, kept: &StoredRun<'_>, invocation: &Invocation) -> Vec<String> {
     let Invocation { program, run, .. } = invocation;
     if state.status.has_ended() {
         return Vec::new();
@@ -74,7 +74,7 @@ pub fn commands(state: &RunState, kept: &Kept<'_>, invocation: &Invocation) -> V
 }
 
 /// Returns how a run that has not ended can continue, as text after an empty line.
-pub(crate) fn what_next(state: &RunState, kept: &Kept<'_>, invocation: &Invocation) -> String {
+pub(crate) fn what_next(state: &RunState, kept: &StoredRun<'_>, invocation: &Invocation) -> String {
     if state.status.has_ended() {
         return String::new();
     }

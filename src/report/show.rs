@@ -17,7 +17,7 @@ use crate::history::{RunState, between};
 use crate::inventory::HostName;
 use crate::report::detail::{Detail, LINE_WIDTH, delegated, sentence};
 use crate::report::line::{Line, at_a_time, for_each, host_tone, line_of, run_tone, task_tone};
-use crate::report::open::{Kept, commands, state_word, waits_for, what_next};
+use crate::report::open::{StoredRun, commands, state_word, waits_for, what_next};
 use crate::report::summary::Invocation;
 use crate::report::tally::title_of;
 use crate::report::text::{clip, duration, lines, list, pad, printable, printable_json};
@@ -39,7 +39,7 @@ const VALUE_WIDTH: usize = 100;
 const DIGEST_DIGITS: usize = 12;
 
 /// Returns a run as text.
-pub fn text(kept: &Kept<'_>, invocation: &Invocation) -> String {
+pub fn text(kept: &StoredRun<'_>, invocation: &Invocation) -> String {
     let style = &invocation.style;
     let mut page = Page { out: String::new(), style };
     let state = RunState::for_report(kept.records);
@@ -57,7 +57,7 @@ pub fn text(kept: &Kept<'_>, invocation: &Invocation) -> String {
 }
 
 /// Returns a run as a JSON object: id, plan, state, hosts with their status, and all records.
-pub fn json(kept: &Kept<'_>, invocation: &Invocation) -> String {
+pub fn json(kept: &StoredRun<'_>, invocation: &Invocation) -> String {
     let state = RunState::for_report(kept.records);
     let hosts = state.hosts.iter();
     let hosts = hosts.map(|(name, host)| json!({"name": name, "status": host.shown_status()}));
@@ -91,7 +91,7 @@ impl Page<'_> {
         self.line(&format!("  {}{value}", pad(name, 12)));
     }
 
-    fn heading(&mut self, state: &RunState, kept: &Kept<'_>, run: &RunId) {
+    fn heading(&mut self, state: &RunState, kept: &StoredRun<'_>, run: &RunId) {
         let records = kept.records;
         let id = printable(&run.0);
         let title = self.style.paint(Tone::Strong, &format!("run {id}"));

@@ -42,7 +42,7 @@ pub use batch::rollback_batches;
 pub use critical::inside_uninterruptible;
 pub use failure::asks_on_failure;
 pub use next_move::{Facts, Move, Observed, Policy, next_move};
-pub use rounds::{begun_anew, failed_part};
+pub use rounds::{failed_part, restarted_tasks};
 pub(super) use walk::may_have_run;
 
 /// How many hosts run their preflight at the same time before the first change.

@@ -8,7 +8,7 @@ use planrun::event::{
 use planrun::inventory::HostName;
 use planrun::report::json::JsonLines;
 use planrun::report::live::Live;
-use planrun::report::open::Kept;
+use planrun::report::open::StoredRun;
 use planrun::report::plain::Plain;
 use planrun::report::summary::{Invocation, summary};
 use planrun::report::{Style, runs, show};
@@ -132,7 +132,7 @@ fn json(records: &[Record]) -> String {
 }
 
 fn shown(records: &[Record], width: usize) -> String {
-    let kept = Kept { records, damage: &[], is_alive: false };
+    let kept = StoredRun { records, damage: &[], is_alive: false };
     show::text(&kept, &invocation(width))
 }
 
@@ -175,7 +175,7 @@ fn a_stored_run_is_shown_in_full() {
 #[test]
 fn the_json_of_a_run_has_its_state_and_its_records() {
     let records = rolled_back().records();
-    let kept = Kept { records: &records, damage: &[], is_alive: false };
+    let kept = StoredRun { records: &records, damage: &[], is_alive: false };
     let whole: serde_json::Value =
         serde_json::from_str(&show::json(&kept, &invocation(80))).unwrap();
     assert_eq!(whole["id"], "20261124-1400-k3f9");
@@ -222,7 +222,7 @@ fn many_equal_hosts_are_counted() {
 fn no_report_passes_on_a_control_character_of_a_host() {
     let run = hostile();
     let records = run.records();
-    let kept = Kept { records: &records, damage: &[], is_alive: false };
+    let kept = StoredRun { records: &records, damage: &[], is_alive: false };
     let lines = plain(&run, Style::plain(80));
     assert!(lines.contains("\\x1b[2J"), "{lines}");
     let texts = [

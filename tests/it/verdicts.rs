@@ -37,7 +37,7 @@ fn host(status: HostStatus, task: Option<TaskStatus>) -> HostState {
         status,
         begun_at: 1,
         tasks: IndexMap::from_iter(task.map(|status| (path, state(status)))),
-        not_undone: 0,
+        not_undone: Some(0),
         // Of hosts that were rolled back the only task is a rollback.
         forward: Some(0),
         ..HostState::default()

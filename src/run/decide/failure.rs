@@ -12,7 +12,7 @@ use crate::event::{Answer, Question, Reason};
 use crate::history::HostState;
 use crate::plan::{Action, OnFailure, Role};
 use crate::resolve::ResolvedPlan;
-use crate::run::decide::rounds::{another_round, is_without_time};
+use crate::run::decide::rounds::{lacks_time_to_retry, may_retry};
 use crate::run::step_ref::StepRef;
 
 /// Whether the operator is asked about the failure of a step.
@@ -25,7 +25,7 @@ pub fn asks_on_failure(plan: &ResolvedPlan, host: &HostState, at: StepRef<'_>) -
         match (role, &outer.step.action) {
             (Role::Handler, _) => return false,
             (Role::Part(_), Action::Block { rescue, .. })
-                if !rescue.is_empty() || another_round(outer, host) =>
+                if !rescue.is_empty() || may_retry(outer, host) =>
             {
                 return false;
             }
@@ -46,7 +46,7 @@ pub(super) fn question_behind(
     why: &Reason,
 ) -> Option<Question> {
     let (_, rescue) = block.parts()?;
-    let is_cut_short = rescue.is_empty() && is_without_time(block, host);
+    let is_cut_short = rescue.is_empty() && lacks_time_to_retry(block, host);
     if block.step.uninterruptible.is_none() && !is_cut_short {
         return None;
     }

@@ -9,12 +9,12 @@ use crate::task::StepPath;
 
 /// Whether a block in which a part failed is attempted again: a round and time for it are left, and
 /// the operator has not decided that the part fails.
-pub(super) fn another_round(block: StepRef<'_>, host: &HostState) -> bool {
+pub(super) fn may_retry(block: StepRef<'_>, host: &HostState) -> bool {
     has_rounds_left(block, host) && !is_time_up(block, host)
 }
 
 /// Whether a block would be attempted again if its time were not up.
-pub(super) fn is_without_time(block: StepRef<'_>, host: &HostState) -> bool {
+pub(super) fn lacks_time_to_retry(block: StepRef<'_>, host: &HostState) -> bool {
     has_rounds_left(block, host) && is_time_up(block, host)
 }
 
@@ -51,7 +51,7 @@ pub fn failed_part(block: StepRef<'_>, host: &HostState) -> Reason {
 
 /// Returns the tasks in a block that start again in its next round. Values that were recorded stay:
 /// a `set` runs once on a host.
-pub fn begun_anew(block: StepRef<'_>, host: &HostState) -> Vec<StepPath> {
+pub fn restarted_tasks(block: StepRef<'_>, host: &HostState) -> Vec<StepPath> {
     let mut again = Vec::new();
     for_all_inside(block, host, &mut |at| {
         let path = at.path();

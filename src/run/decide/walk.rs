@@ -12,7 +12,7 @@ use crate::history::{HostState, TaskState};
 use crate::inventory::HostName;
 use crate::plan::{OnFailure, Step};
 use crate::resolve::ResolvedPlan;
-use crate::run::decide::rounds::{another_round, is_without_time};
+use crate::run::decide::rounds::{lacks_time_to_retry, may_retry};
 use crate::run::step_ref::StepRef;
 use crate::task::TaskId;
 
@@ -34,7 +34,7 @@ pub(super) fn begun_last_first<'p>(
     plan: &'p ResolvedPlan,
     host: &HostState,
 ) -> impl Iterator<Item = (usize, StepRef<'p>)> {
-    let begun = host.not_undone.min(host.tasks.len());
+    let begun = host.not_undone.unwrap_or(host.tasks.len());
     let left = host.passed.left.get().map_or(begun, |left| left.min(begun));
     (0..left).rev().filter_map(|before| {
         let (path, _) = host.tasks.get_index(before)?;
@@ -144,12 +144,12 @@ fn walk_block<'p>(
     let part = |step| block.inner(step);
     let failed = match walk_all(steps, &task.passed.steps, part, host) {
         Walk::Done => return Walk::EndBlock(block, status_of_all(inner(steps), host), None),
-        Walk::Failed(_) if another_round(block, host) => return Walk::Perform(block),
+        Walk::Failed(_) if may_retry(block, host) => return Walk::Perform(block),
         Walk::Failed(part) => part,
         other => return other,
     };
     let mut why = reason_of(failed, host);
-    if is_without_time(block, host) {
+    if lacks_time_to_retry(block, host) {
         why.text.push_str("; no time left for another attempt");
     }
     if rescue.is_empty() {

@@ -67,7 +67,7 @@ impl Task<'_, '_, '_> {
             let state = self.live.state.borrow();
             let host = &state.hosts[self.host];
             let why = decide::failed_part(self.at, host);
-            (why, decide::begun_anew(self.at, host))
+            (why, decide::restarted_tasks(self.at, host))
         };
         self.live.progress(&Progress::Retrying {
             task: self.id.clone(),
