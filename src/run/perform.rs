@@ -151,6 +151,11 @@ impl Task<'_, '_, '_> {
             Ok(own) => own,
             Err(why) => return Ok(self.failed(TaskStatus::Failed, why)),
         };
+        // What was checked may have taken its time. A stop must not enter the block, which might be one
+        // that is then completed.
+        if self.is_halted() {
+            return Ok(Conclusion::Stopped);
+        }
         let timeout = own.into_iter().chain(self.rest()).min();
         self.note(TaskEvent::Started { items: None, timeout }).await?;
         Ok(Conclusion::Stopped)
@@ -210,6 +215,9 @@ impl Task<'_, '_, '_> {
                         return Ok(self.failed(TaskStatus::Failed, why));
                     }
                 }
+            }
+            if self.is_halted() {
+                return Ok(Conclusion::Stopped);
             }
             // A block starts when its `requires` passes: from then on its parts are tasks.
             if !matches!(self.step.action, Action::Block { .. }) {
