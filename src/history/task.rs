@@ -135,6 +135,17 @@ impl TaskState {
         self.attempts.iter().any(|attempt| attempt.may_be_running() && !attempt.is_released)
     }
 
+    /// Whether an attempt at it has no outcome, or was running by the last report, and the operator has
+    /// not decided to continue.
+    pub fn is_running(&self) -> bool {
+        let runs = |attempt: &AttemptState| match attempt.outcome {
+            None => true,
+            Some(Outcome::Unknown { running, .. }) => running == Some(true),
+            Some(_) => false,
+        };
+        self.attempts.iter().any(|attempt| runs(attempt) && !attempt.is_released)
+    }
+
     /// Whether all of the time that a block may take has passed.
     pub fn time_is_up(&self) -> bool {
         self.timeout.is_some_and(|timeout| self.spent >= timeout)

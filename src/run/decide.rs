@@ -257,7 +257,8 @@ fn next<'p>(
             })
         }
         Walk::Question(step) => Next::Question(TaskId { host: name.clone(), step: step.path() }),
-        Walk::Done => ended(HostStatus::Succeeded, None),
+        Walk::Done => settle_first(plan, name, host, None)
+            .unwrap_or_else(|| ended(HostStatus::Succeeded, None)),
         Walk::Failed(step) => {
             let why = reason_of(step, host);
             match &host.no_return {
@@ -281,7 +282,8 @@ fn undo<'p>(plan: &'p ResolvedPlan, name: &HostName, host: &HostState) -> Next<'
         match walk_step(handler, host) {
             Walk::Done => {}
             Walk::Perform(step) => {
-                return settle_first(plan, name, host, step).unwrap_or(Next::Perform(step));
+                let first = settle_first(plan, name, host, Some(step));
+                return first.unwrap_or(Next::Perform(step));
             }
             Walk::EndBlock(step, status, why) => {
                 return Next::Record(closing(name, host, step, status, why));
@@ -296,22 +298,25 @@ fn undo<'p>(plan: &'p ResolvedPlan, name: &HostName, host: &HostState) -> Next<'
             }
         }
     }
-    Next::Record(HostEvent::Ended { status: HostStatus::RolledBack, why: None }.of(name))
+    let ended = HostEvent::Ended { status: HostStatus::RolledBack, why: None };
+    settle_first(plan, name, host, None).unwrap_or_else(|| Next::Record(ended.of(name)))
 }
 
-/// Before a handler runs, every other attempt for the host must be known to be over, or the
-/// operator has decided to continue. A step settles its own attempts.
+/// Before a handler runs, and before a host ends, every other attempt for the host must be known to be
+/// over, or the operator has decided to continue. A step settles its own attempts. The end of a host does
+/// not wait for what `done_when` has decided, unless it was running by the last report.
 fn settle_first<'p>(
     plan: &'p ResolvedPlan,
     name: &HostName,
     host: &HostState,
-    handler: StepRef<'p>,
+    handler: Option<StepRef<'p>>,
 ) -> Option<Next<'p>> {
-    let own = handler.path();
-    let mut tasks = host.in_doubt.iter().rev().filter(|path| **path != own);
+    let own = handler.map(|handler| handler.path());
+    let mut tasks = host.in_doubt.iter().rev().filter(|path| Some(*path) != own.as_ref());
     tasks.find_map(|path| {
+        let task = host.task(path).filter(|task| own.is_some() || task.is_running())?;
         let at = StepRef::at(&plan.plan, path).filter(|at| !at.is_read_only())?;
-        Some(match host.task(path)?.question {
+        Some(match task.question {
             Some(_) => Next::Question(TaskId { host: name.clone(), step: path.clone() }),
             None => Next::Settle(at),
         })

@@ -8,7 +8,9 @@
 
 use std::time::Duration;
 
-use crate::event::{Answer, JournalError, Outcome, Progress, Question, Reason, TaskEvent};
+use crate::event::{
+    Answer, HostStatus, JournalError, Outcome, Progress, Question, Reason, TaskEvent,
+};
 use crate::history::AttemptState;
 use crate::inventory::HostName;
 use crate::output::Reading;
@@ -151,7 +153,7 @@ impl Task<'_, '_, '_> {
         }
     }
 
-    /// Asks the operator whether a host is rolled back although something may still be running.
+    /// Asks the operator whether a host is rolled back, or ends, although something may still be running.
     fn ask_whether_to_go_on(&self) -> Conclusion {
         let attempts = self.state().attempts;
         let running = attempts.iter().filter(|attempt| attempt.may_be_running());
@@ -161,12 +163,14 @@ impl Task<'_, '_, '_> {
             _ => None,
         });
         let text = whys.collect::<Vec<_>>().join("; ");
+        let is_returning = {
+            let state = self.live.state.borrow();
+            state.hosts.get(self.host).is_some_and(|host| host.status == HostStatus::RollingBack)
+        };
+        let what = if is_returning { "Roll back" } else { "Continue" };
+        let (title, on) = (self.title(), on.join(", "));
         Conclusion::Asked(Question {
-            text: format!(
-                "{} may still be running on {}. Roll back anyway?",
-                self.title(),
-                on.join(", ")
-            ),
+            text: format!("{title} may still be running on {on}. {what} anyway?"),
             why: Reason::of(text),
             answers: vec![Answer::Wait, Answer::Continue],
         })
