@@ -1,0 +1,84 @@
+//! Schedules that once broke a promise, and schedules that are the same every time.
+
+use std::time::Duration;
+
+use planrun::event::RunStatus;
+
+use crate::cases;
+use crate::cases::Case;
+use crate::fault::{Fate, Fault, Kind, Point, Schedule};
+use crate::hosts::Fact;
+use crate::life::{Lived, live};
+
+fn fault(point: Point, number: u32, kind: Kind) -> Fault {
+    Fault { point, number, kind }
+}
+
+#[track_caller]
+fn lived(plan: &str, faults: Vec<Fault>) -> Lived {
+    let cases = cases::all();
+    let case: &Case = cases.iter().find(|case| case.name == plan).unwrap();
+    let lived = live(case, &Schedule { faults, ..Schedule::quiet() }, None);
+    assert_eq!(lived.broken, None, "{}", lived.trace());
+    lived
+}
+
+/// When something first happened.
+#[track_caller]
+fn at(lived: &Lived, is: impl Fn(&Fact) -> bool) -> Duration {
+    let found = lived.log.iter().find(|(_, fact)| is(fact));
+    found.unwrap_or_else(|| panic!("{}", lived.trace())).0
+}
+
+#[test]
+fn a_stop_while_a_block_is_checked_does_not_start_it() {
+    // The check of what the `uninterruptible` block requires is the third probe.
+    let lived = lived("critical", vec![fault(Point::Look, 3, Kind::Interrupt)]);
+    // One process pauses, the next one completes the run.
+    assert_eq!(lived.processes, 2, "{}", lived.trace());
+    let next = at(&lived, |fact| matches!(fact, Fact::Process { number: 1, .. }));
+    let in_block = |fact: &Fact| matches!(fact, Fact::Took { key, .. } if key == "b");
+    assert!(at(&lived, in_block) > next, "{}", lived.trace());
+}
+
+#[test]
+fn a_host_does_not_end_while_a_command_runs_that_a_rescue_has_left() {
+    let lived = lived("critical", vec![fault(Point::Send, 3, Kind::Ends(Fate::Stubborn))]);
+    assert_eq!(lived.status(), Some(RunStatus::Succeeded), "{}", lived.trace());
+    let over = lived.log.iter().rposition(|(_, fact)| matches!(fact, Fact::Over { .. }));
+    let last = lived.log.iter().rposition(|(_, fact)| matches!(fact, Fact::Commit { .. }));
+    assert!(over < last, "{}", lived.trace());
+}
+
+#[test]
+fn a_host_is_not_rolled_back_while_a_command_without_rollback_runs() {
+    let lived = lived(
+        "uploads",
+        vec![
+            fault(Point::Send, 1, Kind::Ends(Fate::Stubborn)),
+            fault(Point::Send, 2, Kind::Ends(Fate::Fails)),
+        ],
+    );
+    assert!(lived.status().is_some_and(RunStatus::has_ended), "{}", lived.trace());
+}
+
+#[test]
+fn a_schedule_is_the_same_every_time() {
+    let cases = cases::all();
+    for seed in 0..300 {
+        let case = cases::of_seed(&cases, seed);
+        let schedule = Schedule::of(seed, case);
+        let (one, two) = (live(case, &schedule, None), live(case, &schedule, None));
+        assert_eq!(one.log, two.log, "seed {seed}");
+        assert_eq!(one.records, two.records, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_resume_reads_the_plan_that_was_stored() {
+    for case in cases::all() {
+        let restored = planrun::run::planned::restore(&case.planned).unwrap();
+        let (one, two) = (&restored.plan.plan.steps, &case.plan.plan.steps);
+        assert_eq!(format!("{one:?}"), format!("{two:?}"), "{}", case.name);
+    }
+}

@@ -1,0 +1,37 @@
+//! A deterministic simulator of whole runs: the real engine, simulated hosts, store, network and operator.
+//!
+//! One seed gives one schedule: 2 to 20 faults, and how the operator behaves. A schedule is run in virtual
+//! time on one thread, with as many processes as it takes until the run has ended. Then `oracle`
+//! compares what happened on the hosts with what was stored, by rules that were written without
+//! the engine: the promises in `docs/guarantees.md`.
+//!
+//! ```text
+//!   fault      the faults, and schedules of them by seed
+//!   cases      the plans, read by the production reader
+//!   hosts      the host side: effects, records of attempts, reboots
+//!   store      the journal: what survives a crash
+//!   process    one process of planrun: the transport, the journal, the operator it talks to
+//!   life       all processes of a run, up to its end
+//!   oracle     the promises
+//!   bug        forty bugs on purpose: is each found?
+//! ```
+//!
+//! `PLANRUN_SIM_SEED=N` runs one schedule and prints its trace. `PLANRUN_SIM_SCHEDULES=N` sets how many
+//! there are; `PLANRUN_SIM_LONG=1` adds pairs of crashes for all plans and triples for small ones.
+//! Optimized: `cargo nextest run --cargo-profile sim --test sim`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends where it stands")]
+
+mod bug;
+mod bugs;
+mod cases;
+mod fault;
+mod hosts;
+mod known;
+mod life;
+mod oracle;
+mod process;
+mod schedules;
+mod shrink;
+mod store;
+mod sweep;

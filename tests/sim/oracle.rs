@@ -1,0 +1,791 @@
+//! The promises, as rules about what happened on the hosts and what was stored. Nothing here uses the
+//! engine; the plan is read for what it allows.
+//!
+//! The log has everything in the order in which it happened. It is gone through once: commits say
+//! what planrun knows, the other facts say what is so.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use planrun::event::{
+    Answer, Event, HostEvent, HostStatus, Outcome, RunEvent, RunStatus, StepPath, TaskEvent,
+    TaskId, TaskStatus,
+};
+use planrun::inventory::HostName;
+use planrun::transport::AttemptId;
+
+use crate::cases::Case;
+use crate::fault::{Fate, Kind};
+use crate::hosts::{Fact, Work, initial};
+use crate::life::Life;
+
+/// An attempt that was intended.
+struct Attempt {
+    task: TaskId,
+    on: HostName,
+    ordinal: usize,
+    starts: u32,
+    is_running: bool,
+    took: bool,
+    work: Option<Work>,
+    /// How it ended, if a host knows it.
+    exit: Option<String>,
+    /// The operator said that it did nothing.
+    is_refuted: bool,
+}
+
+/// What is known of a task.
+#[derive(Default)]
+struct Task {
+    /// The position of its first start among all tasks of its host.
+    order: Option<usize>,
+    is_open: bool,
+    is_asked: bool,
+    status: Option<TaskStatus>,
+    attempts: Vec<AttemptId>,
+    /// How many attempts the plan and the operator allow.
+    allowed: usize,
+    /// How long processes had lived when it was started last.
+    begun: Duration,
+    answers: Vec<Answer>,
+}
+
+#[derive(Default)]
+struct Host {
+    status: HostStatus,
+    is_blocked: bool,
+    begun: bool,
+    /// It is past a point of no return.
+    is_past: bool,
+    tasks: BTreeMap<StepPath, Task>,
+    count: usize,
+}
+
+struct Book<'l> {
+    case: &'l Case,
+    life: &'l Life<'l>,
+    at: Duration,
+    attempts: HashMap<AttemptId, Attempt>,
+    hosts: BTreeMap<HostName, Host>,
+    values: HashMap<(usize, String), String>,
+    /// Epochs of processes that were asked to stop.
+    stopping: BTreeSet<u64>,
+    epoch: u64,
+    /// Since when processes live, and how long they had lived before.
+    alive: u32,
+    alive_since: Duration,
+    lived: Duration,
+    /// Attempts that were reported as not started.
+    unstarted: Vec<AttemptId>,
+    is_quiet: bool,
+}
+
+/// Returns the first promise that was broken.
+pub(crate) fn check(life: &Life<'_>) -> Option<String> {
+    let world = life.world.borrow();
+    let is_quiet = !life.schedule.has(|kind| {
+        !matches!(
+            kind,
+            Kind::CrashBefore | Kind::CrashAfter | Kind::StoreFails { .. } | Kind::Interrupt
+        )
+    });
+    let mut book = Book {
+        case: life.case,
+        life,
+        at: Duration::ZERO,
+        attempts: HashMap::new(),
+        hosts: life.case.plan.hosts.iter().map(|host| (host.clone(), Host::default())).collect(),
+        values: HashMap::new(),
+        stopping: BTreeSet::new(),
+        epoch: 0,
+        alive: 0,
+        alive_since: Duration::ZERO,
+        lived: Duration::ZERO,
+        unstarted: Vec::new(),
+        is_quiet,
+    };
+    for (at, fact) in &world.log {
+        book.at = *at;
+        if let Err(broken) = book.see(fact) {
+            return Some(format!("{broken} (at {:.3} s)", at.as_secs_f64()));
+        }
+    }
+    book.at_end().err()
+}
+
+type Checked = Result<(), String>;
+
+fn broken<T>(text: impl Into<String>) -> Result<T, String> {
+    Err(text.into())
+}
+
+impl Book<'_> {
+    fn see(&mut self, fact: &Fact) -> Checked {
+        match fact {
+            Fact::Process { .. } | Fact::Back { .. } => {
+                if self.alive == 0 {
+                    self.alive_since = self.at;
+                }
+                self.alive += 1;
+            }
+            Fact::Left { .. } => {
+                self.alive -= 1;
+                if self.alive == 0 {
+                    self.lived += self.at - self.alive_since;
+                }
+            }
+            Fact::Commit { seq, epoch } => {
+                if *epoch < self.epoch {
+                    return broken(format!(
+                        "P6: event {seq} of epoch {epoch} after {}",
+                        self.epoch
+                    ));
+                }
+                self.epoch = *epoch;
+                let store = self.life.store.borrow();
+                return self.stored(store.event(*seq));
+            }
+            Fact::Started { host, id, work, other_machine } => {
+                return self.started(*host, id, work, *other_machine);
+            }
+            Fact::Took { host, id, key, value } => return self.took(*host, id, key, value),
+            Fact::Over { id, exit, .. } => {
+                if let Some(attempt) = self.attempts.get_mut(id) {
+                    attempt.is_running = false;
+                    attempt.exit.clone_from(exit);
+                }
+            }
+            Fact::Sent { .. } | Fact::Fault(_) => {}
+        }
+        Ok(())
+    }
+
+    fn lived(&self) -> Duration {
+        let now = if self.alive > 0 { self.at - self.alive_since } else { Duration::ZERO };
+        self.lived + now
+    }
+
+    fn host(&mut self, name: &HostName) -> &mut Host {
+        self.hosts.get_mut(name).unwrap()
+    }
+
+    fn task(&mut self, id: &TaskId) -> &mut Task {
+        self.host(&id.host).tasks.entry(id.step.clone()).or_default()
+    }
+
+    fn value(&self, host: usize, key: &str) -> String {
+        let value = self.values.get(&(host, key.to_owned()));
+        value.cloned().unwrap_or_else(|| initial(key).to_owned())
+    }
+
+    fn position(&self, host: &HostName) -> usize {
+        self.case.plan.inventory.hosts.get_index_of(host).unwrap()
+    }
+
+    // What is stored.
+
+    fn stored(&mut self, event: &Event) -> Checked {
+        match event {
+            Event::Run(event) => self.run_stored(event),
+            Event::Host { host, event } => self.host_stored(host, event),
+            Event::Task { task, event } => self.task_stored(task, event),
+        }
+    }
+
+    fn run_stored(&mut self, event: &RunEvent) -> Checked {
+        match event {
+            RunEvent::Resumed { .. } | RunEvent::RollbackRequested { .. } => {
+                for host in self.hosts.values_mut() {
+                    host.is_blocked = false;
+                    if host.status == HostStatus::Stuck {
+                        host.status = HostStatus::RollingBack;
+                        // Handlers that failed are tried again.
+                        for task in host.tasks.values_mut() {
+                            if task.status.is_some_and(|status| !status.is_well()) {
+                                task.status = None;
+                                task.allowed += 100;
+                            }
+                        }
+                    }
+                }
+            }
+            RunEvent::StopRequested { .. } => {
+                self.stopping.insert(self.epoch);
+            }
+            RunEvent::Paused { .. } if self.stopping.contains(&self.epoch) => {
+                for (name, host) in &self.hosts {
+                    if !host.is_blocked
+                        && host.status == HostStatus::Active
+                        && let Some(block) = self.open_critical(name)
+                    {
+                        return broken(format!("P7: paused inside of {name}/{block}"));
+                    }
+                }
+            }
+            RunEvent::Ended { status, .. } => return self.run_ended(*status),
+            RunEvent::Planned(_) | RunEvent::Started | RunEvent::Paused { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn host_stored(&mut self, name: &HostName, event: &HostEvent) -> Checked {
+        match event {
+            HostEvent::Started => return self.host_begun(name),
+            HostEvent::Ended { status, .. } => return self.host_ended(name, *status),
+            HostEvent::Blocked { .. } => self.host(name).is_blocked = true,
+            HostEvent::RollbackStarted { .. } => {
+                // It follows from what has failed before.
+                let mut tasks = self.hosts[name].tasks.values();
+                let is_due = tasks.any(|task| task.status.is_some_and(|it| !it.is_well()));
+                let is_inside = is_due || self.open_critical(name).is_some();
+                self.not_stopping(is_inside, &format!("the rollback of {name}"))?;
+                if self.hosts[name].is_past {
+                    return broken(format!(
+                        "P4: {name} is rolled back past its point of no return"
+                    ));
+                }
+                let host = self.host(name);
+                host.status = HostStatus::RollingBack;
+                host.tasks.values_mut().for_each(|task| task.is_open = false);
+            }
+            HostEvent::PreflightEnded { .. } | HostEvent::KeySeen { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn task_stored(&mut self, task: &TaskId, event: &TaskEvent) -> Checked {
+        match event {
+            TaskEvent::Started { .. } => {
+                let lived = self.lived();
+                let inside = self.is_critical(task);
+                self.not_stopping(inside, &format!("{task}"))?;
+                let host = self.host(&task.host);
+                let next = host.count;
+                let begun = host.tasks.entry(task.step.clone()).or_default();
+                if begun.order.is_none() {
+                    begun.order = Some(next);
+                    host.count += 1;
+                }
+                begun.begun = lived;
+                begun.is_open = true;
+                begun.status = None;
+            }
+            TaskEvent::BlockRetried { again, .. } => {
+                for step in again {
+                    let tries = self.case.effect(step).map_or(1, |effect| effect.tries);
+                    if let Some(part) = self.host(&task.host).tasks.get_mut(step) {
+                        part.allowed += tries + 1;
+                        part.is_open = false;
+                        part.status = None;
+                    }
+                }
+            }
+            TaskEvent::AttemptIntended { attempt, ordinal, on, .. } => {
+                return self.intended(task, attempt, *ordinal as usize, on);
+            }
+            TaskEvent::AttemptEnded { attempt, outcome } => {
+                return self.attempt_ended(task, attempt, outcome);
+            }
+            TaskEvent::QuestionAsked { question } => {
+                self.task(task).is_asked = true;
+                if question.answers.contains(&Answer::NotDone) {
+                    return self.asked_whether_done(task);
+                }
+            }
+            TaskEvent::QuestionAnswered { answer, .. } => self.answered(task, *answer),
+            TaskEvent::Ended { status, .. } => return self.task_ended(task, *status),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Nothing new starts after a stop, except inside of an `uninterruptible` block.
+    fn not_stopping(&self, is_inside: bool, what: &str) -> Checked {
+        if self.stopping.contains(&self.epoch) && !is_inside {
+            return broken(format!("P7: after the stop starts {what}"));
+        }
+        Ok(())
+    }
+
+    /// Whether a task is part of an `uninterruptible` block, or of a rollback of one.
+    fn is_critical(&self, task: &TaskId) -> bool {
+        let Some(step) = self.case.step(&task.step) else { return false };
+        let is = |path: &StepPath| self.case.steps[path].is_uninterruptible;
+        step.is_uninterruptible || step.around.iter().any(is)
+    }
+
+    /// Returns the `uninterruptible` block that is open on a host.
+    fn open_critical(&self, host: &HostName) -> Option<StepPath> {
+        let tasks = self.hosts[host].tasks.iter();
+        let mut open = tasks.filter(|(path, task)| {
+            task.is_open
+                && !task.is_asked
+                && self.case.step(path).is_some_and(|step| step.is_uninterruptible)
+                && !self.is_list(path)
+        });
+        open.next().map(|(path, _)| path.clone())
+    }
+
+    /// Whether a step has a `for_each`: each item is a critical section of its own.
+    fn is_list(&self, path: &StepPath) -> bool {
+        path.item().is_none()
+            && self.case.plan.plan.find(path).is_some_and(|(step, _)| step.for_each.is_some())
+    }
+
+    fn host_begun(&mut self, name: &HostName) -> Checked {
+        self.not_stopping(false, &format!("{name}"))?;
+        let plan = &self.case.plan.plan;
+        let mut active = 0;
+        let mut failed = 0;
+        for (other, host) in &self.hosts {
+            match host.status {
+                HostStatus::NotStarted | HostStatus::Succeeded => {}
+                HostStatus::Active => active += 1,
+                HostStatus::RolledBack
+                | HostStatus::Refused
+                | HostStatus::Unreachable
+                | HostStatus::Quarantined => failed += 1,
+                status => return broken(format!("P5: {name} starts while {other} is {status:?}")),
+            }
+        }
+        if active >= plan.serial[0] {
+            return broken(format!("P5: {name} starts beside {active} others"));
+        }
+        if failed > plan.max_failures {
+            return broken(format!("P5: {name} starts after {failed} failures"));
+        }
+        let host = self.host(name);
+        host.status = HostStatus::Active;
+        host.begun = true;
+        Ok(())
+    }
+
+    fn intended(
+        &mut self,
+        task: &TaskId,
+        id: &AttemptId,
+        ordinal: usize,
+        on: &HostName,
+    ) -> Checked {
+        let inside = self.is_critical(task);
+        self.not_stopping(inside, &format!("an attempt at {task}"))?;
+        if self.attempts.contains_key(id) {
+            return broken(format!("P2: {task} has two attempts with one id"));
+        }
+        let tries = self.case.effect(&task.step).map_or(1, |effect| effect.tries);
+        let known = self.task(task);
+        if known.attempts.is_empty() {
+            known.allowed += tries;
+        }
+        known.attempts.push(id.clone());
+        let attempt = Attempt {
+            task: task.clone(),
+            on: on.clone(),
+            ordinal,
+            starts: 0,
+            is_running: false,
+            took: false,
+            work: None,
+            exit: None,
+            is_refuted: false,
+        };
+        self.attempts.insert(id.clone(), attempt);
+        Ok(())
+    }
+
+    fn attempt_ended(&mut self, task: &TaskId, id: &AttemptId, outcome: &Outcome) -> Checked {
+        let Some(attempt) = self.attempts.get(id) else {
+            return broken(format!("P9: an attempt at {task} ends that was not intended"));
+        };
+        match outcome {
+            Outcome::Ended { exit, .. } => {
+                if attempt.exit.as_deref() != Some(&format!("{exit:?}")) {
+                    let found = &attempt.exit;
+                    return broken(format!("P9: {task} ended with {exit:?}, in fact {found:?}"));
+                }
+            }
+            Outcome::NotSent(_) | Outcome::NeverStarted => {
+                if attempt.starts > 0 {
+                    return broken(format!("P9: {task} was started, reported is {outcome:?}"));
+                }
+                self.unstarted.push(id.clone());
+                // It counts as no try.
+                self.task(task).allowed += 1;
+            }
+            Outcome::Unknown { running: Some(false), .. } if attempt.is_running => {
+                return broken(format!("P9: {task} is running, reported is its end"));
+            }
+            Outcome::Unknown { .. } => {
+                let may_repeat = self.case.effect(&task.step);
+                if may_repeat.is_some_and(|effect| effect.idempotent || effect.has_done_when) {
+                    self.task(task).allowed += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The operator is asked only what no host can know.
+    fn asked_whether_done(&mut self, task: &TaskId) -> Checked {
+        let may_be_mute = |kind: &Kind| {
+            matches!(
+                kind,
+                Kind::Away { .. }
+                    | Kind::Reboot { .. }
+                    | Kind::RebootDuring { .. }
+                    | Kind::EmptySpool { .. }
+                    | Kind::OtherKey { .. }
+                    | Kind::AskLost
+                    | Kind::ReplyLost
+                    | Kind::ProbeFails
+                    | Kind::Garbage
+                    | Kind::LookLost
+            )
+        };
+        let last = self.hosts[&task.host].tasks[&task.step].attempts.last();
+        let exit = last.and_then(|id| self.attempts[id].exit.as_deref());
+        match exit {
+            Some(exit) if !exit.starts_with("Signal") && !self.life.schedule.has(may_be_mute) => {
+                broken(format!("Q: the operator is asked about {task}, and its host knows {exit}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn answered(&mut self, task: &TaskId, answer: Answer) {
+        let tries = self.case.effect(&task.step).map_or(1, |effect| effect.tries);
+        let known = self.task(task);
+        known.answers.push(answer);
+        known.is_asked = false;
+        let attempts = known.attempts.clone();
+        match answer {
+            Answer::Retry => known.allowed = known.attempts.len() + tries,
+            Answer::NotDone => {
+                known.allowed = known.attempts.len() + tries;
+                for id in attempts {
+                    self.attempts.get_mut(&id).unwrap().is_refuted = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn task_ended(&mut self, task: &TaskId, status: TaskStatus) -> Checked {
+        let facts = self.case.step(&task.step).cloned().unwrap_or_default();
+        let lived = self.lived();
+        let inside = self.is_critical(task) || self.open_critical(&task.host).is_some();
+        let known = self.task(task);
+        known.status = Some(status);
+        let was_open = std::mem::replace(&mut known.is_open, false);
+        let answers = known.answers.clone();
+        let begun = known.begun;
+        let attempts = known.attempts.clone();
+        let is_by_operator =
+            |wanted: &[Answer]| answers.last().is_some_and(|it| wanted.contains(it));
+        let last_word = is_by_operator(&[
+            Answer::Done,
+            Answer::Continue,
+            Answer::Skip,
+            Answer::Fail,
+            Answer::Reject,
+        ]);
+        if facts.is_no_return && status.is_well() && status != TaskStatus::Skipped {
+            self.host(&task.host).is_past = true;
+        }
+        if !status.is_well() && !last_word && facts.effect.is_some() && !self.is_list(&task.step) {
+            self.not_stopping(inside, &format!("the failure of {task}"))?;
+        }
+        if status == TaskStatus::Unchanged
+            && was_open
+            && facts.waits > lived.saturating_sub(begun)
+            && !last_word
+        {
+            let waited = lived.saturating_sub(begun);
+            return broken(format!("P3: {task} waited {waited:?} of {:?}", facts.waits));
+        }
+        let Some(effect) = facts.effect else { return Ok(()) };
+        if self.is_list(&task.step) || last_word {
+            return Ok(());
+        }
+        let all: Vec<&Attempt> = attempts.iter().map(|id| &self.attempts[id]).collect();
+        match status {
+            // An attempt that was killed is changed if what was wanted is so.
+            TaskStatus::Changed
+                if !all.iter().any(|it| it.took || effect.has_done_when && it.starts > 0) =>
+            {
+                return broken(format!("P9: {task} is changed, and nothing took effect"));
+            }
+            TaskStatus::Unchanged if all.iter().any(|it| it.starts > 0 && !it.is_refuted) => {
+                return broken(format!("P9: {task} is unchanged, and an attempt was started"));
+            }
+            TaskStatus::Skipped if all.iter().any(|it| it.starts > 0 && !it.is_refuted) => {
+                return broken(format!("P9: {task} is skipped, and an attempt was started"));
+            }
+            _ => {}
+        }
+        if let TaskStatus::Changed | TaskStatus::Unchanged = status {
+            for attempt in &all {
+                // What `done_when` has decided may still run: the host waits for it at its end.
+                if attempt.is_running && !effect.has_done_when {
+                    return broken(format!("P9: {task} is {status:?}, and an attempt is running"));
+                }
+            }
+            // What was wanted is so.
+            if effect.is_placed
+                && !all.iter().any(|attempt| attempt.is_running)
+                && let Some(last) = all.iter().rev().find(|it| it.work.is_some())
+                && let Some(Work::Put { key, value }) = &last.work
+            {
+                let found = self.value(self.position(&last.on), key);
+                if found != *value {
+                    return broken(format!("P9: {task} is {status:?}, and {key} is {found}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn host_ended(&mut self, name: &HostName, status: HostStatus) -> Checked {
+        self.host(name).status = status;
+        let host = &self.hosts[name];
+        let untouched = matches!(
+            status,
+            HostStatus::Refused | HostStatus::Unreachable | HostStatus::Quarantined
+        );
+        for (path, task) in &host.tasks {
+            for id in &task.attempts {
+                let attempt = &self.attempts[id];
+                if untouched && attempt.starts > 0 {
+                    return broken(format!("P9: {name} is {status:?}, and {path} was started"));
+                }
+                let released = task.answers.last() == Some(&Answer::Continue);
+                let is_claimed =
+                    matches!(status, HostStatus::Succeeded | HostStatus::RolledBack) && !released;
+                if attempt.is_running && is_claimed {
+                    return broken(format!("P9: {name} is {status:?}, and {path} is running"));
+                }
+            }
+        }
+        if status == HostStatus::Succeeded {
+            for step in &self.case.plan.plan.steps {
+                let ended = host.tasks.get(&step.path).and_then(|task| task.status);
+                let goes_on =
+                    matches!(step.on_failure, Some(planrun::plan::OnFailure::Continue(_)));
+                if !(ended.is_some_and(TaskStatus::is_well) || ended.is_some() && goes_on) {
+                    return broken(format!("P9: {name} succeeded, and {} did not", step.path));
+                }
+            }
+        }
+        if status == HostStatus::RolledBack {
+            let skipped = host.tasks.iter().any(|(path, task)| {
+                self.case.is_handler(path) && task.answers.contains(&Answer::Skip)
+            });
+            for (path, task) in &host.tasks {
+                let is_undone = self.case.step(path).is_some_and(|step| {
+                    step.handler.is_some() && step.effect.is_some_and(|effect| effect.is_placed)
+                });
+                if !is_undone || self.case.is_handler(path) || skipped || self.is_list(path) {
+                    continue;
+                }
+                // What undoes a command that did nothing counts down all the same.
+                let all = || task.attempts.iter().map(|id| &self.attempts[id]);
+                let is_counted = all().any(|it| matches!(it.work, Some(Work::Count { .. })));
+                let fails_late = |kind: &Kind| *kind == Kind::Ends(Fate::FailsLate);
+                if is_counted
+                    && (all().any(|attempt| attempt.starts > 0 && !attempt.took)
+                        || self.life.schedule.has(fails_late))
+                {
+                    continue;
+                }
+                for attempt in all() {
+                    let key = match &attempt.work {
+                        Some(Work::Put { key, .. } | Work::Count { key, .. }) => key,
+                        _ => continue,
+                    };
+                    let found = self.value(self.position(&attempt.on), key);
+                    if found != initial(key) {
+                        return broken(format!("P9: {name} is rolled back, and {key} is {found}"));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn run_ended(&mut self, status: RunStatus) -> Checked {
+        for (name, host) in &self.hosts {
+            let fits = match status {
+                RunStatus::Succeeded => host.status == HostStatus::Succeeded,
+                RunStatus::RolledBack => !matches!(
+                    host.status,
+                    HostStatus::Active
+                        | HostStatus::RollingBack
+                        | HostStatus::Failed
+                        | HostStatus::Stuck
+                ),
+                RunStatus::Refused => host
+                    .tasks
+                    .values()
+                    .all(|task| task.attempts.iter().all(|id| self.attempts[id].starts == 0)),
+                RunStatus::Stuck => true,
+                _ => host.status != HostStatus::Active,
+            };
+            if !fits {
+                return broken(format!("P9: the run is {status:?}, and {name} {:?}", host.status));
+            }
+        }
+        Ok(())
+    }
+
+    // What is so.
+
+    fn started(&mut self, host: usize, id: &AttemptId, work: &Work, other: bool) -> Checked {
+        let Some(attempt) = self.attempts.get(id) else {
+            return broken(format!("P1: {work:?} starts, and its intent is not stored"));
+        };
+        if other {
+            return broken(format!("P1: {work:?} starts on a host with another key"));
+        }
+        if self.position(&attempt.on) != host {
+            return broken(format!("P1: {work:?} starts on host {host}, not on {}", attempt.on));
+        }
+        if attempt.starts > 0 {
+            return broken(format!(
+                "P2: attempt {} at {} starts twice",
+                attempt.ordinal, attempt.task
+            ));
+        }
+        let task = attempt.task.clone();
+        let known = &self.hosts[&task.host].tasks[&task.step];
+        for other in known.attempts.iter().map(|id| &self.attempts[id]) {
+            if other.is_running {
+                return broken(format!("P2: {task} starts while attempt {} runs", other.ordinal));
+            }
+        }
+        if known.attempts.len() > known.allowed {
+            let allowed = known.allowed;
+            return broken(format!(
+                "P2: {task} starts after {allowed} attempts, as many as allowed"
+            ));
+        }
+        if self.case.is_handler(&task.step) {
+            self.undone_in_order(&task)?;
+        } else if self.is_undoing(&task.host) {
+            return broken(format!("P4: {task} starts while {} is rolled back", task.host));
+        }
+        let attempt = self.attempts.get_mut(id).unwrap();
+        attempt.starts += 1;
+        attempt.is_running = true;
+        attempt.work = Some(work.clone());
+        self.needed(id, host)
+    }
+
+    /// Nothing is sent that is already so, unless a probe could not tell.
+    fn needed(&self, id: &AttemptId, host: usize) -> Checked {
+        let attempt = &self.attempts[id];
+        let (Some(Work::Put { key, value }), Some(effect)) =
+            (&attempt.work, self.case.effect(&attempt.task.step))
+        else {
+            return Ok(());
+        };
+        if self.is_quiet && effect.has_done_when && self.value(host, key) == *value {
+            return broken(format!("P2: {} starts, and {key} is {value}", attempt.task));
+        }
+        Ok(())
+    }
+
+    /// A handler starts: every later step of its host is over, and undone.
+    fn undone_in_order(&self, handler: &TaskId) -> Checked {
+        let host = &self.hosts[&handler.host];
+        let step = self.case.step(&handler.step).and_then(|step| step.undoes.as_ref()).unwrap();
+        let step = handler.step.same_item(step);
+        let Some(undone) = host.tasks.get(&step) else {
+            return broken(format!("P4: {handler} starts, and {step} never did"));
+        };
+        if host.status != HostStatus::RollingBack {
+            return broken(format!(
+                "P4: {handler} starts, and {} is not rolled back",
+                handler.host
+            ));
+        }
+        for (path, task) in &host.tasks {
+            if self.case.is_handler(path) {
+                continue;
+            }
+            let released = task.answers.last() == Some(&Answer::Continue);
+            let mut attempts = task.attempts.iter().map(|id| &self.attempts[id]);
+            if attempts.any(|attempt| attempt.is_running) && !released {
+                return broken(format!("P4: {handler} starts while {path} runs"));
+            }
+            let handled = self.case.step(path).and_then(|step| step.handler.as_ref());
+            let Some(handled) = handled.filter(|_| task.order > undone.order) else {
+                continue;
+            };
+            let handled = path.same_item(handled);
+            let is_undone = host.tasks.get(&handled).and_then(|task| task.status);
+            if self.may_have_run(host, path) && !is_undone.is_some_and(TaskStatus::is_well) {
+                return broken(format!("P4: {handler} starts, and {path} is not undone"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a handler was sent for a host.
+    fn is_undoing(&self, host: &HostName) -> bool {
+        let host = &self.hosts[host];
+        let mut tasks = host.tasks.iter();
+        host.status == HostStatus::RollingBack
+            && tasks.any(|(path, task)| self.case.is_handler(path) && !task.attempts.is_empty())
+    }
+
+    /// Whether something of a step was started.
+    fn may_have_run(&self, host: &Host, path: &StepPath) -> bool {
+        if self.is_list(path) {
+            return false;
+        }
+        let is_part = |other: &StepPath| {
+            other == path || self.case.step(other).is_some_and(|step| step.around.contains(path))
+        };
+        let parts =
+            host.tasks.iter().filter(|(other, _)| is_part(other) && !self.case.is_handler(other));
+        let mut attempts = parts.flat_map(|(_, task)| &task.attempts).map(|id| &self.attempts[id]);
+        attempts.any(|attempt| attempt.starts > 0 && !attempt.is_refuted)
+    }
+
+    fn took(&mut self, host: usize, id: &AttemptId, key: &str, value: &str) -> Checked {
+        self.values.insert((host, key.to_owned()), value.to_owned());
+        if let Some(attempt) = self.attempts.get_mut(id) {
+            attempt.took = true;
+        }
+        if key == "service" && value == "in" && self.value(host, "app") != "up" {
+            return broken("P5: a host is put into service, and its app is down".to_owned());
+        }
+        if key == "service" {
+            let all = 0..self.case.machines;
+            let out = all.filter(|host| self.value(*host, "service") == "out").count();
+            if out > self.case.plan.plan.serial[0] {
+                return broken(format!("P5: {out} hosts are out of service"));
+            }
+        }
+        Ok(())
+    }
+
+    fn at_end(&self) -> Checked {
+        for id in &self.unstarted {
+            let attempt = &self.attempts[id];
+            if attempt.starts > 0 {
+                let Attempt { task, ordinal, .. } = attempt;
+                return broken(format!(
+                    "P9: attempt {ordinal} at {task} was reported as not started"
+                ));
+            }
+        }
+        for (name, host) in &self.hosts {
+            let mut attempts = host.tasks.values().flat_map(|task| &task.attempts);
+            if !host.begun && attempts.any(|id| self.attempts[id].starts > 0) {
+                return broken(format!("P9: {name} was not started, and commands were"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,428 @@
+//! One process of planrun: the engine with a simulated network, store and operator.
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use planrun::clock::Clock;
+use planrun::event::{Answer, Journal, JournalError, Question, Record, Reporter, TaskId};
+use planrun::inventory::{Host, HostName};
+use planrun::run::{Asker, Stop};
+use planrun::transport::{AttemptId, Command, Exit, Output, Recovered, Transport, TransportError};
+
+use crate::bug::{Bug, Misreading};
+use crate::fault::{Fate, Kind, Point};
+use crate::hosts::{Fact, Progress, Request, World, work};
+use crate::life::Life;
+use crate::store::Store;
+
+/// How long connecting to a host that is away takes.
+const CONNECT: Duration = Duration::from_secs(3);
+/// When a connection is given up that brings nothing.
+const KEEPALIVE: Duration = Duration::from_secs(45);
+
+/// Whether a process runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Pace {
+    #[default]
+    Runs,
+    /// It was killed.
+    Dead,
+    /// It is suspended.
+    Frozen,
+}
+
+/// Lets nothing of a process continue that does not run.
+#[derive(Default)]
+pub(crate) struct Gate {
+    pub(crate) pace: Cell<Pace>,
+    wakers: RefCell<Vec<Waker>>,
+}
+
+impl Gate {
+    async fn pass(&self) {
+        poll_fn(|context| {
+            if self.pace.get() == Pace::Runs {
+                return Poll::Ready(());
+            }
+            self.wakers.borrow_mut().push(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.pace.set(Pace::Runs);
+        self.wakers.take().into_iter().for_each(Waker::wake);
+    }
+}
+
+/// See the module.
+pub(crate) struct Process<'l, 'c> {
+    pub(crate) life: &'l Life<'c>,
+    pub(crate) number: u32,
+    pub(crate) epoch: u64,
+    pub(crate) clock: Clock,
+    /// The time of the world when the clock was at zero.
+    pub(crate) base: Cell<Duration>,
+    pub(crate) gate: Gate,
+    pub(crate) stop: Stop,
+    /// The hosts whose key is known to this process. Others may show any key that the run has seen.
+    pub(crate) held: RefCell<BTreeSet<HostName>>,
+    /// Whether its store has failed.
+    pub(crate) poisoned: Cell<bool>,
+    /// The first id of each step, for a bug.
+    pub(crate) first_ids: RefCell<BTreeMap<String, AttemptId>>,
+}
+
+impl Process<'_, '_> {
+    fn world(&self) -> RefMut<'_, World> {
+        let mut world = self.life.world.borrow_mut();
+        world.advance(self.base.get() + self.clock.monotonic());
+        world
+    }
+
+    async fn sleep(&self, time: Duration) {
+        if !time.is_zero() {
+            self.clock.sleep(time).await;
+        }
+        self.gate.pass().await;
+    }
+
+    fn note(&self, fact: Fact) {
+        self.world().note(fact);
+    }
+
+    /// The process ends, or is suspended, here.
+    async fn halt(&self, pace: Pace) {
+        self.gate.pace.set(pace);
+        self.gate.pass().await;
+    }
+
+    fn happens(&self, kind: Kind) {
+        if kind == Kind::Interrupt {
+            self.stop.request("INT");
+        }
+        let mut world = self.world();
+        world.note(Fact::Fault(format!("{kind:?}")));
+        match kind {
+            Kind::Reboot { host, done, down } => {
+                world.reboot(host, done, Duration::from_secs(down.into()));
+            }
+            Kind::Away { host, seconds } => world.away(host, Duration::from_secs(seconds.into())),
+            Kind::OtherKey { host, processes } => {
+                world.machines[host].other_key = processes;
+                world.away(host, Duration::ZERO);
+            }
+            Kind::EmptySpool { host } => world.empty_spool(host),
+            _ => {}
+        }
+    }
+
+    async fn connect(&self, host: &Host) -> Result<usize, TransportError> {
+        let at = self.world().position(&host.name);
+        let name = host.name.clone();
+        if self.world().is_away(at) {
+            let patience = host.link.connect_timeout.map_or(CONNECT, |own| own.min(CONNECT));
+            self.sleep(patience).await;
+            if self.world().is_away(at) {
+                return Err(TransportError::Unreachable { host: name, why: "it is away".into() });
+            }
+        }
+        let is_other = self.world().machines[at].other_key > 0;
+        let is_held = self.held.borrow().contains(&name) || !self.life.knows_key(&name);
+        if is_other && is_held && self.life.bug != Some(Bug::KeyIgnored) {
+            return Err(TransportError::HostKey { host: name, why: "another key".into() });
+        }
+        self.held.borrow_mut().insert(name);
+        Ok(at)
+    }
+
+    /// Waits for the answer to a request that has arrived.
+    async fn answer(
+        &self,
+        at: usize,
+        id: &AttemptId,
+        command: &Command,
+        since: Duration,
+    ) -> Option<Output> {
+        let give_up = since + command.timeout + Duration::from_secs(20);
+        loop {
+            if self.world().is_cut(at, since) {
+                return None;
+            }
+            let now = self.world().now;
+            let progress = self.world().progress(at, id);
+            match progress {
+                Progress::Running { ends } if now < give_up => {
+                    self.sleep(ends.min(give_up) - now).await;
+                }
+                Progress::Exited(output) => return Some(output),
+                Progress::Running { .. } | Progress::Gone => return None,
+            }
+        }
+    }
+}
+
+fn cut(host: &Host, why: &str) -> TransportError {
+    TransportError::Cut { host: host.name.clone(), why: why.to_owned() }
+}
+
+#[async_trait(?Send)]
+impl Transport for Process<'_, '_> {
+    async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
+        self.gate.pass().await;
+        let mut lost = None;
+        for kind in self.life.due(Point::Look) {
+            self.happens(kind);
+            lost = Some(kind);
+        }
+        let at = self.connect(host).await?;
+        match lost {
+            Some(Kind::ProbeFails) => Ok(Output::new(Exit::Code(1), "", "it fails\n")),
+            Some(Kind::Garbage) => Ok(Output::new(Exit::Code(0), "?\n", "")),
+            Some(Kind::LookLost) => Err(cut(host, "lost")),
+            _ => Ok(self.world().look(at, command)),
+        }
+    }
+
+    async fn attempt(
+        &self,
+        host: &Host,
+        id: &AttemptId,
+        command: &Command,
+    ) -> Result<Output, TransportError> {
+        self.gate.pass().await;
+        let mut fault = None;
+        for kind in self.life.due(Point::Send) {
+            self.happens(kind);
+            fault = Some(kind);
+        }
+        let mut at = self.connect(host).await?;
+        let name = || host.name.clone();
+        match fault {
+            Some(Kind::Unreachable) => {
+                self.sleep(CONNECT).await;
+                return Err(TransportError::Unreachable { host: name(), why: "lost".into() });
+            }
+            Some(Kind::Denied) => {
+                return Err(TransportError::Denied { host: name(), why: "not today".into() });
+            }
+            _ => {}
+        }
+        let mut id = id.clone();
+        match self.life.bug {
+            Some(Bug::WrongHost) => at = (at + 1) % self.world().machines.len(),
+            Some(Bug::OrdinalReused) => {
+                let key = format!("{at} {}", command.step);
+                id = self.first_ids.borrow_mut().entry(key).or_insert(id).clone();
+            }
+            _ => {}
+        }
+        self.note(Fact::Sent { epoch: self.epoch, id: id.clone() });
+        let (work, takes) = work(command);
+        let key = (host.name.clone(), command.step.clone());
+        let fate = match fault {
+            Some(Kind::Ends(fate)) => fate,
+            Some(Kind::FailsAlways) => {
+                self.life.always.borrow_mut().insert(key);
+                Fate::Fails
+            }
+            _ if self.life.always.borrow().contains(&key) => Fate::Fails,
+            _ => Fate::Well,
+        };
+        let timeout = command.timeout;
+        let request = Request { host: at, id: id.clone(), work, takes, timeout, fate };
+        let since = self.world().now;
+        match fault {
+            Some(Kind::LostRequest) => {
+                self.sleep(Duration::from_secs(1)).await;
+                return self.lost(host, "before it arrived");
+            }
+            Some(Kind::Late(after)) => {
+                self.world().deliver(request, Duration::from_secs(after.into()));
+                self.sleep(Duration::from_secs(1)).await;
+                return self.lost(host, "and arrives late");
+            }
+            Some(Kind::BlackHole { arrives }) => {
+                if arrives {
+                    self.world().arrives(request);
+                }
+                self.sleep(KEEPALIVE).await;
+                return self.lost(host, "in a black hole");
+            }
+            _ => {}
+        }
+        if let Some(Kind::Duplicate(after)) = fault {
+            self.world().deliver(request.clone(), Duration::from_secs(after.into()));
+        }
+        if !self.world().arrives(request.clone()) {
+            let why = "its id is taken".into();
+            return Err(TransportError::Repeated { host: name(), why });
+        }
+        match fault {
+            Some(Kind::LostConnection | Kind::RebootDuring { .. }) => {
+                self.sleep(takes.min(timeout) / 2).await;
+                if let Some(Kind::RebootDuring { done }) = fault {
+                    self.world().reboot(at, done, Duration::from_secs(30));
+                }
+                if self.life.bug == Some(Bug::ResendsAfterCut) {
+                    let again = AttemptId(format!("{}-again", id.0));
+                    self.world().arrives(Request { id: again, ..request });
+                }
+                self.lost(host, "while it ran")
+            }
+            Some(Kind::LostAnswer) => {
+                let _lost = self.answer(at, &id, command, since).await;
+                self.lost(host, "after it ended")
+            }
+            _ => match self.answer(at, &id, command, since).await {
+                Some(output) => Ok(output),
+                None => self.lost(host, "or the host is"),
+            },
+        }
+    }
+
+    async fn log_in(&self, host: &Host, _become: Option<&str>) -> Result<(), TransportError> {
+        self.gate.pass().await;
+        self.connect(host).await.map(|_| ())
+    }
+
+    async fn reach(&self, host: &Host) -> Result<(), TransportError> {
+        self.gate.pass().await;
+        self.connect(host).await.map(|_| ())
+    }
+
+    fn shown_key(&self, host: &HostName) -> Option<String> {
+        Some(format!("key of {host}"))
+    }
+
+    fn hold_key(&self, host: &HostName, _: &str) {
+        self.held.borrow_mut().insert(host.clone());
+    }
+
+    async fn recover(
+        &self,
+        host: &Host,
+        id: &AttemptId,
+        intended: Timestamp,
+    ) -> Result<Recovered, TransportError> {
+        self.gate.pass().await;
+        let mut lost = None;
+        for kind in self.life.due(Point::Ask) {
+            self.happens(kind);
+            lost = Some(kind);
+        }
+        let at = self.connect(host).await?;
+        if lost == Some(Kind::AskLost) {
+            return Err(cut(host, "it did not hear the question"));
+        }
+        let since = intended.duration_since(crate::life::start());
+        let since = Duration::try_from(since).unwrap_or_default();
+        let recovered = self.world().ask(at, id, since);
+        if lost == Some(Kind::ReplyLost) {
+            return Err(cut(host, "its reply was lost"));
+        }
+        Ok(recovered)
+    }
+}
+
+impl Process<'_, '_> {
+    /// The connection is lost: how that is reported.
+    fn lost(&self, host: &Host, why: &str) -> Result<Output, TransportError> {
+        let why = format!("the connection was lost, {why}");
+        match self.life.bug {
+            Some(Bug::CutIsNotSent) => {
+                Err(TransportError::Unreachable { host: host.name.clone(), why })
+            }
+            Some(Bug::CutIsTimeout) => Ok(Output::new(Exit::TimedOut, "", "")),
+            Some(Bug::CutIsSuccess) => Ok(Output::new(Exit::Code(0), "", "")),
+            _ => Err(cut(host, &why)),
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Journal for Process<'_, '_> {
+    async fn append(&self, records: &[Record]) -> Result<(), JournalError> {
+        self.gate.pass().await;
+        let mut after = Pace::Runs;
+        let mut fails_after = false;
+        for kind in self.life.due(Point::Commit) {
+            self.happens(kind);
+            match kind {
+                Kind::CrashBefore => self.halt(Pace::Dead).await,
+                Kind::CrashAfter => after = Pace::Dead,
+                Kind::Freeze { kept: false } => self.halt(Pace::Frozen).await,
+                Kind::Freeze { kept: true } => after = Pace::Frozen,
+                Kind::StoreFails { kept } if self.life.bug != Some(Bug::StoreErrorIgnored) => {
+                    fails_after = kept;
+                    self.poisoned.set(!kept);
+                }
+                Kind::StoreFails { .. } => return Ok(()),
+                _ => {}
+            }
+        }
+        if self.poisoned.get() {
+            return Err(JournalError("no space left".into()));
+        }
+        let stored = self.life.store.borrow_mut().append(records).map_err(JournalError)?;
+        let last = self.life.store.borrow().records.len();
+        for seq in last - stored + 1..=last {
+            self.note(Fact::Commit { seq: seq as u64, epoch: self.epoch });
+        }
+        if after != Pace::Runs {
+            self.halt(after).await;
+        }
+        if fails_after {
+            self.poisoned.set(true);
+            return Err(JournalError("input/output error".into()));
+        }
+        Ok(())
+    }
+}
+
+/// Hears of events, and checks that they are stored.
+pub(crate) struct Listener {
+    pub(crate) store: Rc<RefCell<Store>>,
+    pub(crate) broken: Rc<RefCell<Option<String>>>,
+}
+
+impl Reporter for Listener {
+    fn event(&mut self, record: &Record) {
+        let store = self.store.borrow();
+        let position = usize::try_from(record.seq).unwrap() - 1;
+        if store.records.get(position) != Some(record) {
+            let text = format!("P1: event {} was shown and is not stored", record.seq);
+            self.broken.borrow_mut().get_or_insert(text);
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Asker for Process<'_, '_> {
+    async fn ask(&self, task: &TaskId, question: &Question) -> Option<(Answer, Option<String>)> {
+        self.gate.pass().await;
+        // The operator looks first what runs there.
+        loop {
+            let now = self.world().now;
+            let Some(ends) = self.life.runs_until(task) else { break };
+            self.sleep(ends.saturating_sub(now).max(Duration::from_millis(1))).await;
+            let _caught_up = self.world();
+        }
+        Some((self.life.answer(task, question), Some("looked".into())))
+    }
+}
+
+/// Whether a bug changes the plan that processes read.
+pub(crate) fn misreading(bug: Option<Bug>) -> Option<Misreading> {
+    match bug {
+        Some(Bug::Misreads(misreading)) => Some(misreading),
+        _ => None,
+    }
+}
