@@ -29,6 +29,7 @@ mod examples;
 mod expressions;
 mod failures;
 mod generated;
+mod guarantees;
 mod harness;
 mod help;
 mod in_doubt;
