@@ -1,7 +1,7 @@
 //! The command line: parses the arguments and runs a command.
 //!
 //! A command takes its arguments and a `Context`, calls the stages, and returns an `Exit`. Data goes to
-//! standard output, messages to standard error. There are three kinds of problems: `format` prints
+//! standard output, messages to standard error. There are three kinds of problems: `print` prints
 //! diagnostics, a `Fault` is an error of the system and is printed in one place, and what failed on a
 //! host is data in the events of a run.
 //!
@@ -31,6 +31,7 @@ mod log;
 mod new;
 mod open_run;
 mod out;
+mod print;
 mod programs;
 mod prune;
 mod resolve;
@@ -43,7 +44,6 @@ mod session;
 mod show;
 mod signals;
 mod targets;
-mod tell;
 mod terminal;
 mod validate;
 mod values;

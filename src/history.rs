@@ -120,7 +120,7 @@ impl RunState {
         self.last = Some(record.at);
         let is_first = matches!(record.event, Event::Run(RunEvent::Planned(_)));
         match (self.hosts.is_empty(), is_first) {
-            (true, false) => return Err("a run begins with its plan".into()),
+            (true, false) => return Err("a run must start with its plan".into()),
             (false, true) => return Err("a run is planned once".into()),
             (true, true) | (false, false) => {}
         }

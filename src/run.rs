@@ -364,7 +364,7 @@ impl<'r> Live<'r, '_> {
         } else {
             Err(format!("the question of {task} is no longer open"))
         };
-        // Whoever answered may be gone.
+        // The terminal of the answer may be gone.
         let _gone = told.send(taken);
         self.run.answers.tell_taken();
         Ok(())

@@ -11,7 +11,7 @@ use crate::cli::session::Session;
 use crate::cli::targets::Targets;
 use crate::cli::values::Values;
 use crate::cli::view::Output;
-use crate::cli::{open_run, tell};
+use crate::cli::{open_run, print};
 use crate::clock::Clock;
 use crate::diagnostic::Diagnostics;
 use crate::event::{Event, RunEvent, SecretSources};
@@ -131,9 +131,9 @@ fn load(args: &Args, context: &Context) -> Result<Loaded, Fault> {
     let loaded = load::load(&args.plan, &request, &mut programs, &mut sources, &mut found);
     programs.report(context);
     if loaded.is_some() {
-        tell::tell(&found, &sources, context);
+        print::diagnostics(&found, &sources, context);
     } else {
-        tell::refuse(&found, &sources, "nothing was changed", context);
+        print::refuse(&found, &sources, "nothing was changed", context);
     }
     loaded.ok_or(Fault::told(Exit::INVALID))
 }

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
+use crate::cli::print;
 use crate::cli::programs::{Guarded, InventoryTimeout};
-use crate::cli::tell;
 use crate::diagnostic::Diagnostics;
 use crate::inventory::{Connection, Host, HostName, Inventory, PRINTED};
 use crate::load;
@@ -66,10 +66,10 @@ pub(super) fn run(args: &Args, context: &Context) -> Exit {
         Some((inventory, hosts))
     });
     let Some((inventory, hosts)) = chosen else {
-        tell::refuse(&found, &sources, "cannot show the inventory", context);
+        print::refuse(&found, &sources, "cannot show the inventory", context);
         return Exit::INVALID;
     };
-    tell::tell(&found, &sources, context);
+    print::diagnostics(&found, &sources, context);
     context.print(&match args.format {
         HostFormat::Human => human(&inventory, &hosts),
         HostFormat::Yaml => serde_yaml::to_string(&data(&inventory, &hosts)).unwrap_or_default(),

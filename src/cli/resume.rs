@@ -9,7 +9,7 @@ use crate::cli::secret_args::SecretArgs;
 use crate::cli::session::Session;
 use crate::cli::targets::Targets;
 use crate::cli::view::Output;
-use crate::cli::{open_run, targets, tell};
+use crate::cli::{open_run, print, targets};
 use crate::event::{Event, RunEvent, RunStatus};
 use crate::history::RunState;
 use crate::report::next::next;
@@ -74,7 +74,7 @@ pub(super) fn go_on(
     })?;
     if !notes.is_empty() {
         context.say("note: a new run of this plan would be refused; this run continues with it");
-        tell::tell(&notes, &sources, context);
+        print::diagnostics(&notes, &sources, context);
     }
     secret_args.secrets(&mut plan, planned, journal.run(), sources, context)?;
     let model = targets::stored(&planned.models)?;

@@ -205,8 +205,7 @@ fn fault(run: &RunId, state: &RunState, refused: &[Refusal<'_>], program: &str) 
     });
     let fault = fault.help(match (open.is_empty(), refused.is_empty()) {
         (false, _) => format!("then continue: `{program} resume {run}`"),
-        (true, false) => format!("continue: `{program} resume {run}`"),
-        (true, true) => format!("continue: `{program} resume {run}`"),
+        (true, _) => format!("continue: `{program} resume {run}`"),
     });
     fault.help(format!("or abandon it: `{program} abort {run} --acknowledge`"))
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
-use crate::cli::tell;
+use crate::cli::print;
 use crate::cli::values::Values;
 use crate::diagnostic::Diagnostics;
 use crate::event::{RunId, RunPlanned};
@@ -50,7 +50,7 @@ impl SecretArgs {
         if !found.has_errors() {
             return Ok(());
         }
-        tell::refuse(
+        print::refuse(
             &found,
             &sources,
             &format!("run {run} cannot continue without its secrets"),

@@ -9,9 +9,9 @@ use clap::ValueEnum;
 
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::tell::{Count, Findings, ReportFormat};
+use crate::cli::print::{Count, Findings, ReportFormat};
 use crate::cli::values::Values;
-use crate::cli::{explain, tell};
+use crate::cli::{explain, print};
 use crate::file::MAX_BYTES;
 use crate::load::files;
 use crate::load::files::{File, STDIN, Skipped};
@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Exit {
     let request = args.values.request(&args.inventory);
     let Validated { files, unmatched } = validate(listed.files, args.kind, &request, &mut sources);
     let findings = Findings { sources, files, deny_warnings: denied(Deny::Warnings) };
-    tell::report(&findings, args.format, context);
+    print::report(&findings, args.format, context);
     let lines = listed.skipped.iter().map(skipped);
     for line in lines.chain(unmatched.iter().map(unchecked)) {
         context.say(&line);

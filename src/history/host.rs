@@ -258,7 +258,7 @@ impl HostState {
         planned.blame(self, step, status);
     }
 
-    /// Starts the handlers that failed again; those that ended well stay as they are.
+    /// Starts the handlers that failed again; those that succeeded are not changed.
     pub(super) fn retry_rollback(&mut self, planned: &Planned) {
         self.status = HostStatus::RollingBack;
         for (path, task) in &mut self.tasks {
@@ -266,7 +266,7 @@ impl HostState {
             if planned.is_handler(path) && !is_well {
                 let reached = task.reached;
                 task.start_again();
-                // The items of a list that ended well stay so, too.
+                // The items of a list that succeeded are not changed either.
                 task.reached = reached;
             }
         }

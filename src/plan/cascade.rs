@@ -261,7 +261,7 @@ impl Walk<'_> {
                 let name = Some(name.to_owned());
                 self.unit(node, around(entry), name, Place::Inside, Some(entry));
             }
-            // The step around is doubtful, too, where its way back is no mapping.
+            // The step around is doubtful, too, if its rollback is not a mapping.
             (Place::Step, "rollback") if !node.entries().is_empty() && !self.is_poisoned(node) => {
                 self.unit(node, node.span, None, Place::Step, Some(entry));
             }
@@ -400,7 +400,7 @@ fn place(one: &Diagnostic) -> Option<Span> {
     one.primary.as_ref().map(|label| label.span)
 }
 
-/// A key and its value; an alias for the value, not what it stands for.
+/// A key and its value; an alias for the value, not its target.
 fn around(entry: &Entry) -> Span {
     entry.key_span.to(entry.value.alias.unwrap_or(entry.value.span))
 }

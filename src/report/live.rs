@@ -228,7 +228,7 @@ impl Canvas {
     }
 }
 
-/// Locks, whoever panicked before: a picture is never worth more than the run.
+/// Locks even after a panic: a picture is never worth more than the run.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::event::Answer;
 use crate::task::TaskId;
 
-/// An answer, and whoever waits to hear what became of it.
+/// An answer, and the sender that waits for its result.
 #[derive(Debug)]
 pub struct Given {
     /// The task that asks.
@@ -24,7 +24,7 @@ pub struct Given {
     pub told: oneshot::Sender<Result<(), String>>,
 }
 
-/// Answers that the run has not taken up yet.
+/// Answers that the run has not used yet.
 #[derive(Debug, Default)]
 pub struct Answers {
     waiting: RefCell<VecDeque<Given>>,
@@ -48,7 +48,7 @@ impl Answers {
         self.taken.notify_waiters();
     }
 
-    /// Waits until the next one is taken up.
+    /// Waits until the next one is used.
     pub(super) fn taken(&self) -> Notified<'_> {
         self.taken.notified()
     }

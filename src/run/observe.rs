@@ -107,7 +107,7 @@ impl Scope for SnapshotScope<'_> {
 }
 
 impl Observer<'_> {
-    /// Evaluates claims on one snapshot.
+    /// Evaluates checks on one snapshot.
     pub(super) async fn claims(&self, claims: &[Claim]) -> Observation {
         let all: Vec<(&str, &Expression)> =
             claims.iter().map(|claim| (claim.text.as_str(), &*claim.condition)).collect();
@@ -258,7 +258,7 @@ impl Observer<'_> {
         }
     }
 
-    /// Runs a probe. If the connection is lost, once more: a probe changes nothing.
+    /// Runs a probe. If the connection is lost, it runs again: a probe changes nothing.
     async fn look_at(&self, probe: &Probe, place: &HostName) -> Result<Value, LookError> {
         let Some(host) = self.plan.inventory.host(place) else {
             return Err(LookError::Failed(format!("{place} is not in the inventory")));

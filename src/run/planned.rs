@@ -22,7 +22,7 @@ use crate::task::StepPath;
 /// The version of the events that this planrun writes.
 pub const FORMAT: u32 = 1;
 
-/// A run cannot be taken up from its first event.
+/// A run cannot be resumed from its first event.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     /// A newer planrun wrote it.

@@ -79,7 +79,7 @@ fn choices(plan: &ResolvedPlan, host: &HostName, names: &Names) -> Vec<Vec<Login
     choices
 }
 
-/// Collects the commands that no condition and no list leaves out, ways back included.
+/// Collects the commands that no condition and no list leaves out, with rollbacks.
 fn certain<'p>(step: &'p Step, effects: &mut Vec<&'p Effect>) {
     if step.when.is_some() || step.for_each.is_some() {
         return;

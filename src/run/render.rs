@@ -12,7 +12,7 @@ use crate::template::parser::names_of_template;
 use crate::template::{Mode, Names, Template};
 use crate::transport::{Body, Command};
 
-/// Greatest content that is rendered for an upload, in bytes.
+/// Maximum size of content that is rendered for an upload, in bytes.
 const MAX_RENDERED: usize = 16 * 1024 * 1024;
 
 /// Renders a command that runs on `on`. Errors name the part that could not be rendered.

@@ -1,6 +1,6 @@
 //! Checks a document against a shape and reports every problem.
 
-pub(super) mod wrong;
+pub(super) mod wrong_type;
 
 use std::sync::{LazyLock, Mutex};
 
@@ -9,7 +9,7 @@ use regex::Regex;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, MAX_FAULTS, nearest};
 use crate::document::{Entry, Node, Value};
-use crate::schema::check::wrong::{
+use crate::schema::check::wrong_type::{
     default_of, only_key, sample, sample_of, with_reason, wrong_kind,
 };
 use crate::schema::foreign::carry::Carry;

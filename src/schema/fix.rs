@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Edit};
 use crate::document::{Node, Style, Text, Value};
-use crate::schema::check::wrong::is_duration;
+use crate::schema::check::wrong_type::is_duration;
 use crate::schema::check::{check, matches};
 use crate::schema::foreign::values;
 use crate::schema::{Form, FormKind, Record, Select, Shape};

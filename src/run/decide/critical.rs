@@ -70,7 +70,7 @@ fn in_uninterruptible(plan: &ResolvedPlan, at: StepRef<'_>) -> bool {
     around.chain([at]).any(|at| at.step.uninterruptible.is_some())
 }
 
-/// Whether a host was inside an `uninterruptible` block when the run was taken up again.
+/// Whether a host was inside an `uninterruptible` block when the run was resumed.
 pub(super) fn is_urgent(plan: &ResolvedPlan, state: &RunState, host: &HostState) -> bool {
     match host.status {
         HostStatus::Active => open_uninterruptible(plan, host).is_some_and(|block| {

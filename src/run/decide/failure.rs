@@ -5,7 +5,7 @@
 //! no one decides, the operator is asked past a point of no return.
 //!
 //! Inside an `uninterruptible` block no question is asked; the operator is asked at the end of the
-//! block. The same holds for a failure that `retry` would handle if the block had time for another
+//! block. The same applies to a failure that `retry` would handle if the block had time for another
 //! attempt.
 
 use crate::event::{Answer, Question, Reason};

@@ -11,7 +11,7 @@
 
 use crate::history::Last;
 
-/// How often a connection may be lost before anything has started: then it is taken for a failure.
+/// How often a connection may be lost before anything has started: then it counts as a failure.
 pub const MOST_UNSTARTED: usize = 5;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,14 +62,14 @@ pub struct Facts {
 /// What is done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Move {
-    /// Ask the host what became of the last attempt.
+    /// Ask the host for the outcome of the last attempt.
     Settle,
     /// Probe whether the step is done.
     Look,
     Send,
     /// Wait for the delay of the plan, then send it.
     Delay,
-    /// The step ends well.
+    /// The step succeeds.
     Done,
     Fail,
     /// Whether the step took effect is unknown: ask the operator, or end so.

@@ -19,7 +19,7 @@ pub fn verdict(state: &RunState) -> (RunStatus, Option<String>) {
     (status, why)
 }
 
-/// The hosts of a run, by what became of them.
+/// The hosts of a run, by their result.
 struct HostGroups<'s> {
     /// The operator requested a rollback.
     is_asked: bool,

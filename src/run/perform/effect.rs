@@ -40,9 +40,9 @@ use crate::transport::{AttemptId, Output, Transport as _, TransportError};
 /// An effect, at work in this process.
 struct Work<'p> {
     effect: &'p Effect,
-    /// How many attempts there were when it was taken up.
+    /// How many attempts there were when it was resumed.
     before: usize,
-    /// How often it could not be sent since then, for all the patience the plan has.
+    /// How often it could not be sent since then, despite the time limit of the plan.
     refused: usize,
     /// Whether the host of the last attempt was asked about it.
     host_asked: bool,
@@ -358,7 +358,7 @@ impl Task<'_, '_, '_> {
         };
         let outcome = match &result {
             Ok(output) => Some(kept::ended(output)),
-            // What became of it is asked before anything is recorded.
+            // Its outcome is requested before anything is recorded.
             Err(TransportError::Cut { .. } | TransportError::Repeated { .. }) => None,
             Err(error) => Some(Outcome::NotSent(error.clone())),
         };

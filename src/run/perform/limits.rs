@@ -21,7 +21,7 @@ use crate::run::perform::Task;
 use crate::run::step_ref::StepRef;
 use crate::task::{StepPath, TaskId};
 
-/// The limits of a task, as they were when it was taken up.
+/// The limits of a task, as they were when it was resumed.
 pub(super) struct Limits {
     begin: Duration,
     /// The blocks that have one, the outermost first.

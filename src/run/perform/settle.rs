@@ -1,7 +1,7 @@
-//! What became of attempts whose outcome is not known: their hosts are asked.
+//! Finds the outcome of attempts in doubt: their hosts are asked.
 //!
-//! One rule for both directions: nothing is sent, and no handler is looked at, while an attempt on
-//! the host may still be running. A step that is taken up again settles its own last attempt; before
+//! One rule for both directions: nothing is sent, and no handler is processed, while an attempt on
+//! the host may still be running. A step that is resumed settles its own last attempt; before
 //! a handler is worked on, every other attempt of the host is settled. As long as the host says that
 //! it runs, or cannot be reached, it is asked again, for as long as the attempt might have taken;
 //! then the operator decides.
@@ -54,7 +54,7 @@ impl Task<'_, '_, '_> {
         }
     }
 
-    /// Finds out what became of an attempt, and records it where it is news.
+    /// Finds the outcome of an attempt, and records it if it is new.
     async fn settle(&self, attempt: &AttemptState) -> Result<Option<Output>, JournalError> {
         let Some((outcome, output)) = self.ask_host(attempt).await else {
             return Ok(None);
@@ -67,8 +67,8 @@ impl Task<'_, '_, '_> {
         Ok(output)
     }
 
-    /// Asks the host of an attempt what became of it, for as long as it may be running; `None`
-    /// where the run is stopped meanwhile.
+    /// Asks the host of an attempt for its outcome, for as long as it may be running; `None`
+    /// if the run is stopped meanwhile.
     async fn ask_host(&self, attempt: &AttemptState) -> Option<(Outcome, Option<Output>)> {
         let run = self.live.run;
         let begin = run.clock.monotonic();
@@ -102,7 +102,7 @@ impl Task<'_, '_, '_> {
                 continue;
             }
             break match recovered {
-                // A command may die of it that nobody reads what it prints any more.
+                // A command may die of it that no one reads its output any more.
                 Ok(
                     Recovered::Exited(Exit::Signal(signal))
                     | Recovered::Ended(Output { exit: Exit::Signal(signal), .. }),

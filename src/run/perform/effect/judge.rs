@@ -172,7 +172,7 @@ fn describe(outcome: Option<&Outcome>, effect: &Effect) -> (bool, bool, String) 
 }
 
 /// Reads the result of a step as its `parse` says; without one, `{exit, stdout, stderr}`. A stream
-/// that is too long is left out: a part must not be taken for the whole.
+/// that is too long is left out: a part must not be read as the whole.
 fn read_result(
     reading: &Reading,
     output: &Output,

@@ -1,6 +1,6 @@
 //! The part of an output that is stored.
 //!
-//! The beginning and the end of a long stream are stored: errors are often at the end. A line
+//! The start and the end of a long stream are stored: errors are often at the end. A line
 //! between them shows how much is missing.
 
 use crate::event::Outcome;
@@ -8,7 +8,7 @@ use crate::transport::{Exit, Output};
 
 /// The longest text of a stream that an event contains, in bytes.
 const MOST: usize = 4 * 1024;
-/// How much of it is the beginning of the stream.
+/// How much of it is the start of the stream.
 const BEGINNING: usize = 1024;
 
 /// Returns the outcome of an attempt that ended, to be stored.
@@ -19,7 +19,7 @@ pub(in crate::run::perform) fn ended(output: &Output) -> Outcome {
     Outcome::Ended { exit: output.exit.clone(), stdout, stderr, cut }
 }
 
-/// Makes an output from what was stored. A shortened one is never taken for the whole.
+/// Makes an output from what was stored. A shortened one is never read as the whole.
 pub(super) fn printed(exit: Exit, stdout: String, stderr: String, cut: bool) -> Output {
     let mut output = Output::new(exit, stdout, stderr);
     output.stdout_len += u64::from(cut);

@@ -1,7 +1,7 @@
 //! One line per problem, in the format of compilers, which editors and `grep` know.
 
-use crate::cli::tell::place::Region;
-use crate::cli::tell::{Findings, word};
+use crate::cli::print::place::Region;
+use crate::cli::print::{Findings, word};
 use crate::diagnostic::Diagnostic;
 use crate::load::validate::Checked;
 use crate::report::text::printable;
@@ -30,7 +30,7 @@ fn line(file: &Checked, one: &Diagnostic, sources: &Sources) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::tell::sample;
+    use crate::cli::print::sample;
 
     #[test]
     fn every_fault_is_one_line_with_its_place() {

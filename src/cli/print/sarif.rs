@@ -7,8 +7,8 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::tell::place::{Region, Root};
-use crate::cli::tell::{Findings, word};
+use crate::cli::print::place::{Region, Root};
+use crate::cli::print::{Findings, word};
 use crate::diagnostic::{Diagnostic, Edit, Fix, Label, manual};
 use crate::load::validate::Checked;
 use crate::report::text::printable_json;
@@ -180,7 +180,7 @@ fn encoded(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::tell::sample;
+    use crate::cli::print::sample;
 
     fn log_of(findings: &Findings) -> Value {
         serde_json::from_str(&log(findings, &Root::at("/srv"))).unwrap()

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::tell::place::Region;
-use crate::cli::tell::{Findings, word};
+use crate::cli::print::place::Region;
+use crate::cli::print::{Findings, word};
 use crate::diagnostic::{Diagnostic, Edit, Fix, Label};
 use crate::load::validate::Checked;
 use crate::report::text::printable_json;
@@ -66,7 +66,7 @@ fn place(label: &Label, sources: &Sources) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::tell::sample;
+    use crate::cli::print::sample;
 
     #[test]
     fn every_fault_is_one_object_on_a_line() {

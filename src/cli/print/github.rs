@@ -5,8 +5,8 @@
 //! control characters have no escape there, and logs are read on terminals, so they are made printable.
 //! GitHub shows ten errors and ten warnings of a step, and all of them in its log.
 
-use crate::cli::tell::place::{Region, Root};
-use crate::cli::tell::{Findings, word};
+use crate::cli::print::place::{Region, Root};
+use crate::cli::print::{Findings, word};
 use crate::diagnostic::Diagnostic;
 use crate::load::validate::Checked;
 use crate::report::text::printable;
@@ -71,7 +71,7 @@ fn escaped_property(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::tell::sample;
+    use crate::cli::print::sample;
 
     /// Reads a command as GitHub's runner does (`ActionCommand.TryParseV2`).
     fn read(line: &str) -> (String, Vec<(String, String)>, String) {

@@ -5,7 +5,7 @@
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::cli::tell::{Count, Findings};
+use crate::cli::print::{Count, Findings};
 use crate::diagnostic::{Severity, render};
 use crate::load::validate::Checked;
 use crate::source::Sources;
@@ -58,7 +58,7 @@ mod tests {
     use roxmltree::{Document, Node};
 
     use super::*;
-    use crate::cli::tell::sample;
+    use crate::cli::print::sample;
 
     fn cases<'a>(document: &'a Document<'a>) -> Vec<Node<'a, 'a>> {
         let named = |name: &'static str| move |node: &Node<'_, '_>| node.has_tag_name(name);

@@ -126,7 +126,7 @@ pub(super) fn report(findings: &Findings, format: ReportFormat, context: &Contex
 }
 
 /// Writes diagnostics for people, without those that are allowed in place.
-pub(super) fn tell(found: &Diagnostics, sources: &Sources, context: &Context) {
+pub(super) fn diagnostics(found: &Diagnostics, sources: &Sources, context: &Context) {
     let mut found = found.clone();
     found.retain(|one| allow::allowance(one, sources).is_none());
     if !found.is_empty() {
@@ -138,7 +138,7 @@ pub(super) fn tell(found: &Diagnostics, sources: &Sources, context: &Context) {
 
 /// Writes diagnostics for people and their number, before a command fails.
 pub(super) fn refuse(found: &Diagnostics, sources: &Sources, what: &str, context: &Context) {
-    tell(found, sources, context);
+    diagnostics(found, sources, context);
     let kept = found.sorted().into_iter().filter(|one| allow::allowance(one, sources).is_none());
     let kept: Vec<&Diagnostic> = kept.collect();
     let words = Count::of(kept.iter().copied()).words();

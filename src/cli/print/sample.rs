@@ -1,6 +1,6 @@
 //! Findings for the tests of the formats, with difficult names and texts.
 
-use crate::cli::tell::Findings;
+use crate::cli::print::Findings;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::load::validate::Checked;
 use crate::source::{Sources, Span};
