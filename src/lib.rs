@@ -18,7 +18,8 @@
 //!    language returns in addition to its result.
 //! 2. *Language*: [`document`] parses YAML, [`schema`] checks its shape, [`plan`], [`model`] and
 //!    [`inventory`] convert it, [`resolve`] combines them for a run. [`template`] evaluates expressions,
-//!    [`output`] parses what commands print. These modules are pure.
+//!    [`output`] parses what commands print. [`load`] reads all that a command names, from the disk or
+//!    from memory. Nothing here starts a process or writes a file.
 //! 3. *Run*: [`transport`] runs commands on hosts, [`event`] lists everything that can happen,
 //!    [`history`] is the state that follows from events, [`run`] decides and acts.
 //! 4. *Consumers*: [`report`] shows events to people and programs, [`store`] keeps them on disk.

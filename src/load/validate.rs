@@ -5,6 +5,7 @@
 //! leads to it. Which inventory a bare name means depends on where the plan is, so plans in several
 //! directories may have several. Nothing is run.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -78,7 +79,7 @@ pub fn validate(
         request,
         sources,
         several,
-        given: None,
+        given: OnceCell::new(),
         inventories: BTreeMap::new(),
         models: BTreeMap::new(),
         reported: HashSet::new(),
@@ -100,8 +101,8 @@ struct Validation<'a> {
     sources: &'a mut Sources,
     /// Whether there are several files: then not every plan is for this inventory.
     several: bool,
-    /// What every plan is given, once it was read; `Some(None)` if it cannot be used.
-    given: Option<Option<Inputs>>,
+    /// What every plan is given, once it was read; `None` in it if it cannot be used.
+    given: OnceCell<Option<Inputs>>,
     inventories: BTreeMap<Vec<PathBuf>, Option<Inventory>>,
     /// The models of inventories of model hosts.
     models: BTreeMap<Vec<PathBuf>, Arc<Model>>,
@@ -199,11 +200,12 @@ impl Validation<'_> {
 
     /// Reads the values that all plans are given; once.
     fn read_given(&mut self) {
-        if self.given.is_some() {
+        if self.given.get().is_some() {
             return;
         }
         let mut found = Diagnostics::default();
-        self.given = Some(inputs::read(self.request, Path::new(""), self.sources, &mut found));
+        self.given =
+            OnceCell::from(inputs::read(self.request, Path::new(""), self.sources, &mut found));
         if let Some(file) = &self.request.inputs {
             self.report(&file.display().to_string(), &found, true);
         }
@@ -219,7 +221,7 @@ impl Validation<'_> {
         found: &mut Diagnostics,
     ) {
         let inventory = self.inventories.get(paths).cloned().flatten();
-        let (Some(inventory), Some(Some(given))) = (inventory, &self.given) else { return };
+        let (Some(inventory), Some(Some(given))) = (inventory, self.given.get()) else { return };
         if self.several && is_of_another(&plan, &inventory) {
             let (inventory, plan, hosts) = (inventory.path, shown.to_owned(), plan.hosts.0);
             self.validated.unmatched.push(Unmatched { inventory, plan, hosts });
@@ -253,7 +255,7 @@ impl Validation<'_> {
 
     /// Makes the whole of it: hides secrets, and applies the comments that allow warnings.
     fn finish(mut self) -> Validated {
-        if let Some(Some(Inputs { file: Some((file, _)), .. })) = &self.given
+        if let Some(Some(Inputs { file: Some((file, _)), .. })) = self.given.get()
             && self.has_secrets
         {
             inputs::hide(*file, self.sources);
