@@ -3,9 +3,8 @@
 //! A [`Transport`] does one command on one host and says what came of it: an [`Output`], or a
 //! [`TransportError`] whose kind says *what is known* (nothing was sent, or the outcome is
 //! unknown). It decides nothing: no retry, no judgement of an exit status. Looks may be repeated;
-//! an effect carries the id of its attempt and is sent at most once for it. A transport that can
-//! say later what became of an attempt does so in [`Transport::recover`]; effects that outlive
-//! their connection will answer there (see `docs/architecture.md`).
+//! an effect carries the id of its attempt and is sent at most once for it. It outlives its connection,
+//! and the process that sent it: what became of it is asked by [`Transport::recover`].
 
 mod answer;
 pub mod hosts;
@@ -14,6 +13,7 @@ pub mod login;
 pub mod model;
 pub mod program;
 pub mod redacting;
+mod session;
 pub mod ssh;
 mod wire;
 
@@ -248,8 +248,13 @@ pub trait Transport {
         let _ = (host, key);
     }
 
+    /// Says that the outcome of an attempt is recorded: its host need not keep what it printed.
+    async fn recorded(&self, host: &Host, id: &AttemptId) {
+        let _ = (host, id);
+    }
+
     /// Asks what became of an attempt that an earlier process sent, or meant to send. A host whose
-    /// memory is younger than the intent has lost it, and cannot tell.
+    /// memory is younger than the intent has lost it, and cannot report it.
     async fn recover(
         &self,
         host: &Host,

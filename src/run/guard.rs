@@ -107,6 +107,10 @@ impl Transport for Guard<'_> {
         self.transport.hold_key(host, key);
     }
 
+    async fn recorded(&self, host: &Host, id: &AttemptId) {
+        self.transport.recorded(host, id).await;
+    }
+
     async fn recover(
         &self,
         host: &Host,

@@ -1,41 +1,44 @@
 //! What came back of a request of [`super::wire`]: taken apart, capped, and reported as what it means.
 //!
-//! An [`Answer`] is fed the bytes of both streams as they come. The lines of the host session are taken
-//! out of standard output wherever they are:
+//! A [`Greeting`] reads what a login prints until its session is ready. An [`Answer`] is fed the bytes of both
+//! streams as they come, for one request. The lines of the host session are taken out of them:
 //!
 //! | line | meaning |
 //! |---|---|
-//! | `ready M` | the session waits for a request; M names the host's memory of attempts |
+//! | `ready` | the session waits for requests |
 //! | `damaged`, `no-record D`, `taken`, `given-up`, `no-dir` | why the command is not started |
 //! | `go` | the command starts; what follows is its output |
 //! | `end N`, `end timeout` | how it ended |
 //! | `left` | its time was up, and it may still be running |
-//! | `absent`, `running`, `over`, `ended N`, `unknown` | what became of an attempt |
+//! | `ended N NUMBER OUT MORE ERR MORE` | how an effect ended; then so many bytes of its streams |
+//! | `absent DAY MEMORY`, `unbegun`, `running`, `over`, `unknown` | what became of an attempt |
+//! | `done` | on both streams: the answer is complete |
 //!
-//! What a login prints before `ready` is dropped, and a login that prints without end is given up. Of
-//! each stream of the command the first [`MAX_OUTPUT`] bytes are kept, the rest is counted.
+//! The streams of an effect come from files of the host, in which its own lines have the number of the
+//! request that sent it. What a login prints before `ready` is dropped, and a login that prints without end
+//! is given up. Of each stream of the command the first [`MAX_OUTPUT`] bytes are kept, the rest is counted.
 //! [`Answer::conclude`] says what an end means. That nothing was sent is only said if it is certain:
 //! a host that was not ready has received nothing, and one that says why it does not start a command
 //! has not started it. Anything else without an end is a lost connection, and the outcome is unknown.
 
+mod greeting;
+mod lines;
+mod refusal;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
-use memchr::memmem::Finder;
 
-use super::wire::Wire;
+pub(super) use self::greeting::Greeting;
+use self::lines::Lines;
+use self::refusal::{NO_STATUS, Refusal, refused, refused_user, words};
+use super::wire::{Wire, prefix};
 use super::{Command, Exit, MAX_OUTPUT, Output, Recovered, TransportError};
 use crate::inventory::HostName;
 use crate::quote;
 
-/// How much a login may print before the session is ready.
-const MAX_NOISE: usize = 1024 * 1024;
-
 /// How much of it is kept for a message.
 const KEPT_NOISE: usize = 4 * 1024;
-
-/// Longest line of the session, in bytes: it may hold a path.
-const MAX_LINE: usize = 8 * 1024;
 
 /// How long the streams may be silent after the end of the command before they are left: they are
 /// still held by something it started (a daemon that was started keeps them for ever).
@@ -44,13 +47,10 @@ pub(super) const LINGER: Duration = Duration::from_secs(3);
 /// How long they are read after its end at most.
 pub(super) const LONGEST_LINGER: Duration = Duration::from_mins(1);
 
-/// How many characters of a host's words go into a message.
-const MAX_WORDS: usize = 300;
-
 /// How the exchange with a host ended.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Closing {
-    /// The session said how the command ended.
+    /// The answer is complete.
     Said,
     /// The session ended without saying more.
     Exit(Exit),
@@ -60,34 +60,76 @@ pub(super) enum Closing {
     Lost(&'static str),
 }
 
-/// The two streams of a session, so far.
-#[derive(Debug)]
-pub(super) struct Answer {
-    lines: Lines,
-    noise: Vec<u8>,
-    noise_len: usize,
-    ready: Option<String>,
-    ready_on_stderr: bool,
-    login_shell: Option<String>,
-    refusal: Option<Line>,
-    begun: bool,
-    end: Option<Exit>,
-    left: bool,
-    recovered: Option<Recovered>,
-    /// The day since which the host keeps records of attempts, in days since 1970.
-    kept_since: Option<i64>,
-    stdout: Kept,
-    stderr: Kept,
+/// One of the two streams of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stream {
+    Out,
+    Err,
 }
 
-/// A line of the session that says why a command is not started.
+/// The answer to a request, so far.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// The lines of the session in each stream.
+    lines: [Lines; 2],
+    /// What an effect printed comes in one piece behind a line: so many bytes of each stream.
+    content: Option<Content>,
+    is_touched: bool,
+    done: [bool; 2],
+    refusal: Option<Refusal>,
+    fate: Option<Fate>,
+    output: Streams,
+}
+
+/// What the command printed, and what the session said in the midst of it.
+#[derive(Debug, Default)]
+struct Streams {
+    begun: bool,
+    no_dir: bool,
+    end: Option<Exit>,
+    left: bool,
+    noise: Vec<u8>,
+    kept: [Kept; 2],
+}
+
+/// The streams of an effect, on their way.
+#[derive(Debug)]
+struct Content {
+    lines: [Lines; 2],
+    missing: [usize; 2],
+}
+
+/// What a host says of an attempt.
 #[derive(Clone, Debug, PartialEq)]
-enum Line {
-    Damaged,
-    NoRecord(String),
-    Taken,
-    GivenUp,
-    NoDir,
+enum Fate {
+    /// There is no record of it; the day since which records are kept, and the name of the memory.
+    Absent(String, String),
+    /// It has a record, and did not start.
+    Unbegun,
+    Running,
+    Over,
+    Unknown,
+    Ended(Ended),
+}
+
+/// How an effect ended.
+#[derive(Clone, Debug, PartialEq)]
+struct Ended {
+    /// The exit status; of `sudo`, if it was started by that.
+    exit: Option<Exit>,
+    is_of_sudo: bool,
+    /// Whether it comes with all that it printed.
+    streams: Completeness,
+}
+
+/// What is known of the streams of an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Completeness {
+    /// They were not kept.
+    Gone,
+    /// Something may be missing.
+    Partial,
+    Whole,
 }
 
 #[derive(Debug, Default)]
@@ -104,116 +146,186 @@ impl Kept {
     }
 }
 
+fn keep_some(kept: &mut Vec<u8>, bytes: &[u8]) {
+    let room = KEPT_NOISE.saturating_sub(kept.len());
+    kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+}
+
+impl Streams {
+    fn text(&mut self, stream: Stream, text: &[u8]) {
+        if stream == Stream::Err || self.begun {
+            self.kept[stream as usize].add(text);
+        } else {
+            keep_some(&mut self.noise, text);
+        }
+    }
+
+    /// Takes a line; false if it is none of the command's.
+    fn line(&mut self, word: &str, rest: &str) -> bool {
+        match word {
+            "go" => self.begun = true,
+            "no-dir" => self.no_dir = true,
+            "end" => self.end = exit_of(rest),
+            "left" => self.left = true,
+            _ => return false,
+        }
+        true
+    }
+
+    fn output(self, exit: Exit) -> Output {
+        let [out, err] = self.kept;
+        Output {
+            exit,
+            stdout: out.bytes,
+            stdout_len: out.len,
+            stderr: err.bytes,
+            stderr_len: err.len,
+        }
+    }
+}
+
 impl Answer {
     /// Waits for the answer to a request.
     pub(super) fn new(wire: &Wire) -> Self {
         Self {
-            lines: Lines::new(format!("{}:", wire.prefix).as_bytes()),
-            noise: Vec::new(),
-            noise_len: 0,
-            ready: None,
-            ready_on_stderr: false,
-            login_shell: None,
+            lines: [Lines::new(&wire.prefix), Lines::new(&wire.prefix)],
+            content: None,
+            is_touched: false,
+            done: [false; 2],
             refusal: None,
-            begun: false,
-            end: None,
-            left: false,
-            recovered: None,
-            kept_since: None,
-            stdout: Kept::default(),
-            stderr: Kept::default(),
+            fate: None,
+            output: Streams::default(),
         }
     }
 
-    /// Takes bytes of standard output.
-    pub(super) fn stdout(&mut self, bytes: &[u8]) {
+    /// Takes bytes of a stream.
+    pub(super) fn take(&mut self, stream: Stream, bytes: &[u8]) {
+        self.is_touched = true;
         let mut rest = bytes;
         loop {
-            let (text, line, after) = self.lines.take(rest);
-            self.text(&text);
+            if stream == Stream::Out && self.content.is_some() {
+                rest = self.take_content(rest);
+                if rest.is_empty() {
+                    return;
+                }
+            }
+            let (text, line, after) = self.lines[stream as usize].take(rest);
+            self.output.text(stream, &text);
             let Some(line) = line else { return };
-            self.line(&line);
+            self.line(stream, &line);
             rest = after;
         }
     }
 
-    /// Takes bytes of standard error.
-    pub(super) fn stderr(&mut self, bytes: &[u8]) {
-        self.stderr.add(bytes);
-        if self.ready.is_none() {
-            self.noise_len += bytes.len();
-            // It is looked for once, in what is kept.
-            self.ready_on_stderr = self.ready_on_stderr
-                || self
-                    .lines
-                    .prefix
-                    .find(&self.stderr.bytes[..self.stderr.bytes.len().min(KEPT_NOISE)])
-                    .is_some();
+    /// Takes what is still missing of the streams of an effect. Returns what comes after it.
+    fn take_content<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let mut rest = bytes;
+        let Some(content) = &mut self.content else { return rest };
+        for stream in [Stream::Out, Stream::Err] {
+            let missing = &mut content.missing[stream as usize];
+            let (now, after) = rest.split_at(rest.len().min(*missing));
+            *missing -= now.len();
+            let lines = &mut content.lines[stream as usize];
+            let mut now = now;
+            loop {
+                let (text, line, after) = lines.take(now);
+                self.output.text(stream, &text);
+                let Some(line) = line else { break };
+                let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
+                self.output.line(word, rest);
+                now = after;
+            }
+            if *missing == 0 {
+                let held = std::mem::take(&mut lines.held);
+                self.output.text(stream, &held);
+            }
+            rest = after;
         }
+        if content.missing == [0, 0] {
+            self.content = None;
+        }
+        rest
     }
 
-    /// Whether the session waits for its request.
-    pub(super) fn is_ready(&self) -> bool {
-        self.ready.is_some()
+    /// Whether nothing has come.
+    pub(super) fn is_untouched(&self) -> bool {
+        !self.is_touched
     }
 
-    /// Notes what the login shell of the user is, for the message that it cannot be used.
-    pub(super) fn is_login_shell(&mut self, path: String) {
-        self.login_shell = Some(path);
+    /// Whether all has come.
+    pub(super) fn is_complete(&self) -> bool {
+        self.done == [true, true]
     }
 
-    /// Forgets what a login printed on standard error, now that the request is about to be sent.
-    pub(super) fn sent(&mut self) {
-        self.stderr = Kept::default();
-    }
-
-    /// Whether the login cannot become ready any more.
-    pub(super) fn is_hopeless(&self) -> bool {
-        !self.is_ready() && (self.noise_len > MAX_NOISE || self.ready_on_stderr)
+    /// Whether the session can be asked more. One that could not receive a request ends.
+    pub(super) fn leaves_session(&self) -> bool {
+        self.is_complete() && self.refusal.is_none()
     }
 
     /// Whether nothing more is to be said about the command.
     pub(super) fn is_over(&self) -> bool {
-        self.end.is_some() || self.left || self.recovered.is_some() || self.refusal.is_some()
+        self.is_complete() || self.output.left
     }
 
-    fn text(&mut self, text: &[u8]) {
-        if self.begun {
-            self.stdout.add(text);
+    /// Whether it is known how the command ended. The end of its streams may still be missing.
+    pub(super) fn has_ended(&self) -> bool {
+        self.output.end.is_some()
+    }
+
+    fn line(&mut self, stream: Stream, line: &str) {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        if word == "done" {
+            self.done[stream as usize] = true;
+        }
+        if stream == Stream::Err || self.output.line(word, rest) {
             return;
         }
-        if !self.is_ready() {
-            self.noise_len = self.noise_len.saturating_add(text.len());
-        }
-        let room = KEPT_NOISE.saturating_sub(self.noise.len());
-        self.noise.extend_from_slice(&text[..text.len().min(room)]);
-    }
-
-    fn line(&mut self, line: &str) {
-        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
-            "ready" => {
-                self.ready = Some(rest.to_owned());
-                self.noise.clear();
-            }
-            "damaged" => self.refusal = Some(Line::Damaged),
-            "no-record" => self.refusal = Some(Line::NoRecord(rest.to_owned())),
-            "taken" => self.refusal = Some(Line::Taken),
-            "given-up" => self.refusal = Some(Line::GivenUp),
-            "no-dir" => self.refusal = Some(Line::NoDir),
-            "go" => self.begun = true,
-            "left" => self.left = true,
-            "end" => self.end = exit_of(rest),
+            "damaged" => self.refusal = Some(Refusal::Damaged),
+            "no-record" => self.refusal = Some(Refusal::NoRecord(rest.to_owned())),
+            "taken" => self.refusal = Some(Refusal::Taken),
+            "given-up" => self.refusal = Some(Refusal::GivenUp),
             "absent" => {
-                self.recovered = Some(Recovered::Absent);
-                self.kept_since = rest.parse().ok();
+                let (since, memory) = rest.split_once(' ').unwrap_or((rest, ""));
+                self.fate = Some(Fate::Absent(since.to_owned(), memory.to_owned()));
             }
-            "running" => self.recovered = Some(Recovered::Running),
-            "over" => self.recovered = Some(Recovered::Over),
-            "ended" => self.recovered = exit_of(rest).map(Recovered::Exited),
-            "unknown" => self.recovered = Some(Recovered::Unknown),
+            "unbegun" => self.fate = Some(Fate::Unbegun),
+            "running" => self.fate = Some(Fate::Running),
+            "over" => self.fate = Some(Fate::Over),
+            "unknown" => self.fate = Some(Fate::Unknown),
+            "ended" => self.ended(rest),
             _ => {}
         }
+    }
+
+    /// Takes how an effect ended, and how much of its streams follows.
+    fn ended(&mut self, rest: &str) {
+        let words: Vec<&str> = rest.split(' ').collect();
+        let (status, is_of_sudo) = match words[0].strip_suffix("/sudo") {
+            Some(status) => (status, true),
+            None => (words[0], false),
+        };
+        let mut ended = Ended { exit: exit_of(status), is_of_sudo, streams: Completeness::Gone };
+        if let [_, number, out, out_more, err, err_more] = words[..]
+            && let (Ok(out), Ok(err)) = (out.parse(), err.parse())
+        {
+            let prefix = prefix(number);
+            ended.streams = Completeness::Whole;
+            for (stream, more) in [(Stream::Out, out_more), (Stream::Err, err_more)] {
+                match more.parse::<u64>() {
+                    Ok(more) => self.output.kept[stream as usize].len += more,
+                    Err(_) => ended.streams = Completeness::Partial,
+                }
+                // It was lost: it must not be taken for nothing.
+                self.output.kept[stream as usize].len += u64::from(more == "lost");
+            }
+            self.content = Some(Content {
+                lines: [Lines::new(&prefix), Lines::new(&prefix)],
+                missing: [out, err],
+            });
+            self.take_content(&[]);
+        }
+        self.fate = Some(Fate::Ended(ended));
     }
 
     /// Says what the end of a command means.
@@ -222,62 +334,48 @@ impl Answer {
         host: &HostName,
         command: &Command,
         wire: &Wire,
-        closing: Closing,
+        closing: &Closing,
     ) -> Result<Output, TransportError> {
         let host = host.clone();
-        if let Some(error) = self.not_ready(&host, &closing) {
-            return Err(error);
-        }
         let cut = |why: &str| TransportError::Cut { host: host.clone(), why: why.to_owned() };
-        let impossible = |why: String| TransportError::Impossible { host: host.clone(), why };
-        let said = words(&self.stderr.bytes);
-        match self.refusal {
-            None => {}
-            Some(Line::Damaged) => {
-                let why = "the command arrived damaged and was not started: check that `dd` and \
-                           `cksum` are in the PATH of its login";
-                return Err(TransportError::Denied { host, why: why.to_owned() });
-            }
-            Some(Line::NoRecord(folder)) => {
-                let why = no_record(&folder);
-                return Err(TransportError::Denied { host, why });
-            }
-            Some(Line::Taken) => {
-                let why = "it has a record of this attempt from another process: \
-                           check whether the state directory of planrun was restored from a copy";
-                return Err(TransportError::Repeated { host, why: why.to_owned() });
-            }
-            Some(Line::GivenUp) => {
-                let why = "another process has cancelled this attempt; it was \
-                           not started";
-                return Err(TransportError::Repeated { host, why: why.to_owned() });
-            }
-            Some(Line::NoDir) => {
-                let dir = quote::readable(command.dir.as_deref().unwrap_or_default());
-                return Err(impossible(format!("cannot enter the directory {dir}: {said}")));
-            }
+        let said = words(&self.output.kept[Stream::Err as usize].bytes);
+        if let Some(refusal) = self.refusal {
+            return Err(refused(host, refusal));
         }
-        if self.left {
+        if self.output.no_dir {
+            let dir = quote::readable(command.dir.as_deref().unwrap_or_default());
+            let why = format!("cannot enter the directory {dir}: {said}");
+            return Err(TransportError::Impossible { host, why });
+        }
+        let denied = |user: &str| {
+            let why = refused_user(user, &said);
+            TransportError::Denied { host: host.clone(), why }
+        };
+        if self.output.left {
             return Err(cut("the command exceeded its timeout and may still be running"));
         }
-        if let Some(exit) = self.end.filter(|_| self.begun) {
-            return Ok(Output {
-                exit,
-                stdout: self.stdout.bytes,
-                stdout_len: self.stdout.len,
-                stderr: self.stderr.bytes,
-                stderr_len: self.stderr.len,
-            });
+        match self.fate {
+            Some(Fate::Ended(ended)) => {
+                return match (ended.settled(&self.output), &wire.sudo) {
+                    (Settled::Exit(exit), _) => Ok(self.output.output(exit)),
+                    (Settled::NeverBegan, Some(user)) => Err(denied(user)),
+                    _ => Err(cut(NO_STATUS)),
+                };
+            }
+            Some(_) => return Err(cut(NO_STATUS)),
+            None => {}
+        }
+        if let Some(exit) = self.output.end.clone().filter(|_| self.output.begun) {
+            return Ok(self.output.output(exit));
         }
         match (closing, &wire.sudo) {
-            (Closing::Exit(_), Some(user)) if !self.begun => {
-                let why = refused_user(user, &said);
-                Err(TransportError::Denied { host, why })
+            (Closing::Said, Some(user)) if wire.is_repeatable && !self.output.begun => {
+                Err(denied(user))
             }
             (Closing::Lost(why), _) => Err(cut(why)),
             (closing, _) => Err(cut(&format!(
                 "the session on the host ended{} without reporting how the command ended",
-                how(&closing)
+                how(closing)
             ))),
         }
     }
@@ -289,60 +387,62 @@ impl Answer {
         intended: Timestamp,
         closing: &Closing,
     ) -> Result<Recovered, TransportError> {
-        if let Some(error) = self.not_ready(host, closing) {
-            return Err(error);
+        if !self.is_complete() {
+            let why = match closing {
+                Closing::Lost(why) => (*why).to_owned(),
+                _ => format!("the session on the host ended{}", how(closing)),
+            };
+            return Err(TransportError::Unreachable { host: host.clone(), why });
         }
-        let recovered = self.recovered.unwrap_or(Recovered::Unknown);
-        let memory = self.ready.unwrap_or_default();
-        let day = intended.as_second().div_euclid(24 * 60 * 60);
-        let is_kept =
-            self.kept_since.is_some_and(|since| since <= day) && is_older(&memory, intended);
-        if recovered == Recovered::Absent && !is_kept {
-            return Ok(Recovered::Unknown);
-        }
-        Ok(recovered)
-    }
-
-    /// Says why the session was never ready: then nothing was sent.
-    pub(super) fn not_ready(&self, host: &HostName, closing: &Closing) -> Option<TransportError> {
-        if self.is_ready() {
-            return None;
-        }
-        let host = host.clone();
-        let denied = |why: String| Some(TransportError::Denied { host: host.clone(), why });
-        if self.noise_len > MAX_NOISE {
-            return denied(format!(
-                "its login prints more than {} MiB before `/bin/sh` starts: check the start-up files \
-                 of its login shell",
-                MAX_NOISE / (1024 * 1024)
-            ));
-        }
-        if self.ready_on_stderr {
-            return denied(format!("{ELSEWHERE} (it goes to standard error)"));
-        }
-        let said = words(&[self.stderr.bytes.as_slice(), b"\n", &self.noise].concat());
-        match closing {
-            Closing::Refused => denied("login succeeds, but commands are not allowed".to_owned()),
-            // A session that was asked to end, and did: it ran, and was not heard.
-            Closing::Exit(Exit::Code(SILENT)) => denied(ELSEWHERE.to_owned()),
-            Closing::Said | Closing::Exit(_) => {
-                let end = how(closing);
-                let shell = match &self.login_shell {
-                    Some(path) => format!("the login shell {}", quote::readable(path)),
-                    None => "the login shell of this user".to_owned(),
-                };
-                denied(format!(
-                    "its login ended{end} before `/bin/sh` started: {said} ({shell} must run \
-                     `exec /bin/sh`; `sh`, bash, zsh, ksh, tcsh and fish do)"
-                ))
-            }
-            Closing::Lost(why) => {
-                let mut why = (*why).to_owned();
-                if !self.noise.is_empty() || !self.stderr.bytes.is_empty() {
-                    why = format!("{why}; it printed: {said}");
+        Ok(match self.fate {
+            Some(Fate::Absent(since, memory)) => {
+                let day = intended.as_second().div_euclid(24 * 60 * 60);
+                let is_kept = since.parse::<i64>().is_ok_and(|since| since <= day);
+                if is_kept && is_older(&memory, intended) {
+                    Recovered::Absent
+                } else {
+                    Recovered::Unknown
                 }
-                Some(TransportError::Unreachable { host, why })
             }
+            Some(Fate::Unbegun) => Recovered::Absent,
+            Some(Fate::Running) => Recovered::Running,
+            Some(Fate::Over) => Recovered::Over,
+            Some(Fate::Ended(ended)) => match ended.settled(&self.output) {
+                Settled::Exit(exit) if ended.streams == Completeness::Gone => {
+                    Recovered::Exited(exit)
+                }
+                Settled::Exit(exit) => Recovered::Ended(self.output.output(exit)),
+                Settled::NeverBegan => Recovered::Absent,
+                Settled::Unknown if ended.exit.is_some() => Recovered::Over,
+                Settled::Unknown => Recovered::Unknown,
+            },
+            Some(Fate::Unknown) | None => Recovered::Unknown,
+        })
+    }
+}
+
+/// What an end of an effect means.
+enum Settled {
+    Exit(Exit),
+    /// `sudo` refused.
+    NeverBegan,
+    /// It is over, and its status is not known.
+    Unknown,
+}
+
+impl Ended {
+    fn settled(&self, output: &Streams) -> Settled {
+        match &self.exit {
+            None => Settled::Unknown,
+            Some(exit) if !self.is_of_sudo => Settled::Exit(exit.clone()),
+            // What earlier versions left, or what does not fit on the disk, says nothing.
+            Some(_) if !output.begun && self.streams == Completeness::Whole => Settled::NeverBegan,
+            // A greater status may be the end of sudo, and not that of the command.
+            Some(exit) => match (&output.end, exit) {
+                (Some(end), _) => Settled::Exit(end.clone()),
+                (None, Exit::Code(0..=128)) if output.begun => Settled::Exit(exit.clone()),
+                _ => Settled::Unknown,
+            },
         }
     }
 }
@@ -354,30 +454,6 @@ fn how(closing: &Closing) -> String {
         Closing::Exit(Exit::Signal(name)) => format!(" with signal {name}"),
         _ => String::new(),
     }
-}
-
-/// The status of a session that finds the end of its input instead of a request.
-pub(super) const SILENT: i32 = 99;
-
-const ELSEWHERE: &str = "`/bin/sh` runs, but its standard output does not arrive: a start-up file of the \
-                         login shell or a ForceCommand of the SSH server redirects it";
-
-fn no_record(folder: &str) -> String {
-    let folder = if folder.is_empty() { "its state directory" } else { folder };
-    format!(
-        "it cannot keep a record of the command in {folder}, without which a lost connection could \
-         double its effect: free some space, or make it writable (HOME and XDG_STATE_HOME say where \
-         it is)"
-    )
-}
-
-fn refused_user(user: &str, said: &str) -> String {
-    let user = quote::readable(user);
-    format!(
-        "`sudo -n -u {user} -- /bin/sh` failed: allow `/bin/sh` as {user} with NOPASSWD in sudoers (a rule \
-         for single commands is not enough). If sudo asks for a terminal, add `Defaults !requiretty`. It \
-         printed: {said}"
-    )
 }
 
 /// Reads an exit status as shells have it: above 128 it is a signal.
@@ -410,64 +486,6 @@ pub(super) fn signal_name(number: i32) -> String {
     ];
     let name = usize::try_from(number - 1).ok().and_then(|index| names.get(index));
     name.map_or_else(|| number.to_string(), |&name| name.to_owned())
-}
-
-/// Takes the lines of the session out of a stream. Every byte is looked at once.
-#[derive(Debug)]
-struct Lines {
-    prefix: Finder<'static>,
-    /// The end of what came, which may be the beginning of a line.
-    held: Vec<u8>,
-}
-
-impl Lines {
-    fn new(prefix: &[u8]) -> Self {
-        Self { prefix: Finder::new(prefix).into_owned(), held: Vec::new() }
-    }
-
-    /// Takes bytes up to the end of the next line. Returns the text before the line, the line, and
-    /// what comes after it.
-    fn take<'a>(&mut self, bytes: &'a [u8]) -> (Vec<u8>, Option<String>, &'a [u8]) {
-        let before = self.held.len();
-        self.held.extend_from_slice(bytes);
-        let Some(at) = self.prefix.find(&self.held) else {
-            let kept = self.partial();
-            let text = self.held.drain(..self.held.len() - kept).collect();
-            return (text, None, &[]);
-        };
-        let start = at + self.prefix.needle().len();
-        let Some(length) = self.held[start..].iter().position(|&byte| byte == b'\n') else {
-            let too_long = self.held.len() - start > MAX_LINE;
-            let end = if too_long { self.held.len() } else { at };
-            return (self.held.drain(..end).collect(), None, &[]);
-        };
-        let line = String::from_utf8_lossy(&self.held[start..start + length]).into_owned();
-        let after = &bytes[start + length + 1 - before..];
-        let mut text = std::mem::take(&mut self.held);
-        text.truncate(at);
-        (text, Some(line), after)
-    }
-
-    /// How many bytes at the end may be the beginning of the prefix.
-    fn partial(&self) -> usize {
-        let prefix = self.prefix.needle();
-        let longest = self.held.len().min(prefix.len() - 1);
-        (1..=longest).rev().find(|&n| self.held.ends_with(&prefix[..n])).unwrap_or(0)
-    }
-}
-
-/// Returns what a host said as part of a sentence.
-pub(super) fn words(said: &[u8]) -> String {
-    let text = String::from_utf8_lossy(said);
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let joined = lines.join("; ");
-    if joined.is_empty() {
-        return "no reason given".to_owned();
-    }
-    match joined.char_indices().nth(MAX_WORDS) {
-        Some((end, _)) => format!("{}...", &joined[..end]),
-        None => joined,
-    }
 }
 
 #[cfg(test)]

@@ -66,6 +66,12 @@ impl Transport for Hosts {
         self.ssh.hold_key(host, key);
     }
 
+    async fn recorded(&self, host: &Host, id: &AttemptId) {
+        if let Ok(transport) = self.of(host) {
+            transport.recorded(host, id).await;
+        }
+    }
+
     async fn recover(
         &self,
         host: &Host,

@@ -1,13 +1,12 @@
 //! Commands as processes of this machine.
 //!
-//! The same host session as over SSH (`wire`) goes to a `sh`, in a process group of its own. It keeps the
-//! time limit, and ends everything the command started. If whoever waits for a command goes away, the
-//! session is told so by a signal and ends the command at once. What a command left running when it
-//! ended by itself, a daemon say, is not touched. If a command runs by `sudo` and its waiter goes away,
-//! only its time limit ends it.
+//! The same host sessions as over SSH (`wire`) run in a `sh`, in a process group of its own. The session
+//! keeps the time limit of a look, and ends everything the command started. If whoever waits for a look
+//! goes away, the session is sent a signal and ends it at once. An effect goes on. What a command left
+//! running when it ended by itself, a daemon say, is not touched. If a look runs by `sudo` and its waiter
+//! goes away, only its time limit ends it.
 
-use std::cell::Cell;
-use std::future::Future;
+use std::cell::RefCell;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -17,10 +16,10 @@ use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
-use tokio::time::timeout;
 
-use super::answer::{Answer, Closing, LINGER, LONGEST_LINGER, signal_name};
+use super::answer::{Answer, Closing, Stream, signal_name};
 use super::login::controller_user;
+use super::session::{Piece, Reader, Session, Writer};
 use super::wire::{GRACE, LOGIN, Wire};
 use super::{AttemptId, Command, Exit, Output, Recovered, Transport, TransportError, run_true};
 use crate::inventory::Host;
@@ -32,17 +31,22 @@ const INPUTS: &[u8] = b"PLANRUN_INPUT_";
 const READY: Duration = Duration::from_secs(30);
 
 /// Runs commands on this machine.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct LocalTransport {
     login: Option<String>,
     grace: Duration,
-    prepared: Cell<bool>,
+    idle: RefCell<Vec<LocalSession>>,
 }
 
 impl LocalTransport {
     /// Makes a transport that runs commands as the user of this process.
     pub fn new() -> Self {
-        Self { login: controller_user(), grace: GRACE, prepared: Cell::new(false) }
+        Self::with_grace(GRACE)
+    }
+
+    /// Makes a transport whose commands may take so long to end after TERM.
+    pub fn with_grace(grace: Duration) -> Self {
+        Self { login: controller_user(), grace, idle: RefCell::default() }
     }
 
     async fn run(
@@ -53,8 +57,31 @@ impl LocalTransport {
     ) -> Result<Output, TransportError> {
         let wire = Wire::new(command, self.login.as_deref(), attempt, self.grace)
             .map_err(|error| impossible(host, error.to_string()))?;
-        let (closing, answer) = serve(host, &wire).await?;
-        answer.conclude(&host.name, command, &wire, closing)
+        let (closing, answer) = self.serve(host, &wire).await?;
+        answer.conclude(&host.name, command, &wire, &closing)
+    }
+
+    /// Gives a request to a session. One that ended while nothing was asked of it is replaced.
+    async fn serve(&self, host: &Host, wire: &Wire) -> Result<(Closing, Answer), TransportError> {
+        loop {
+            let idle = self.idle.borrow_mut().pop();
+            let idle = idle.and_then(|mut idle| idle.session.is_alive().then_some(idle));
+            let is_used = idle.is_some();
+            let mut session = match idle {
+                Some(session) => session,
+                None => start(host).await?,
+            };
+            session.group.1 = true;
+            let LocalSession { session, mut group } = session;
+            let (closing, answer, session) = session.serve(wire).await;
+            group.1 = false;
+            if let Some(session) = session {
+                self.idle.borrow_mut().push(LocalSession { session, group });
+            } else if is_used && wire.is_repeatable && answer.is_untouched() {
+                continue;
+            }
+            return Ok((closing, answer));
+        }
     }
 }
 
@@ -62,17 +89,32 @@ fn impossible(host: &Host, why: String) -> TransportError {
     TransportError::Impossible { host: host.name.clone(), why }
 }
 
-/// Gives a request to a host session of its own.
-async fn serve(host: &Host, wire: &Wire) -> Result<(Closing, Answer), TransportError> {
-    let mut running = Running::spawn(wire)
-        .map_err(|error| impossible(host, format!("cannot start a process: {error}")))?;
-    let closing = running.until_end(wire).await;
-    if closing == Closing::Said {
-        // Elapsed is not a fault: something else holds the streams.
-        let _in_time = timeout(LONGEST_LINGER, running.drain()).await;
+/// A session of this machine.
+#[derive(Debug)]
+struct LocalSession {
+    session: Session<Streams, Input>,
+    group: Group,
+}
+
+async fn start(host: &Host) -> Result<LocalSession, TransportError> {
+    let failed = |error| impossible(host, format!("cannot start a process: {error}"));
+    let mut child = shell().spawn().map_err(failed)?;
+    let pid = child
+        .id()
+        .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
+        .ok_or_else(|| failed(std::io::Error::other("the process has no number")))?;
+    let input = Input(child.stdin.take());
+    let streams = Streams {
+        stdout: child.stdout.take(),
+        stderr: child.stderr.take(),
+        child,
+        has_ended: false,
+        pieces: [vec![0; 64 * 1024], vec![0; 64 * 1024]],
+    };
+    match Session::start(streams, input, READY).await {
+        Ok(session) => Ok(LocalSession { session, group: Group(pid, false) }),
+        Err((closing, greeting)) => Err(greeting.failure(&host.name, &closing)),
     }
-    running.group.1 = false;
-    Ok((closing, running.answer))
 }
 
 impl Default for LocalTransport {
@@ -101,15 +143,20 @@ impl Transport for LocalTransport {
     }
 
     async fn reach(&self, host: &Host) -> Result<(), TransportError> {
-        if !self.prepared.get() {
+        if self.idle.borrow().is_empty() {
             // A session that is ready has made this machine's memory of attempts.
-            let (closing, answer) = serve(host, &Wire::hello()).await?;
-            if let Some(error) = answer.not_ready(&host.name, &closing) {
-                return Err(error);
-            }
-            self.prepared.set(true);
+            let session = start(host).await?;
+            self.idle.borrow_mut().push(session);
         }
         Ok(())
+    }
+
+    async fn recorded(&self, _: &Host, id: &AttemptId) {
+        let idle = self.idle.borrow_mut().pop();
+        if let Some(mut idle) = idle {
+            idle.session.forget(std::slice::from_ref(id)).await;
+            self.idle.borrow_mut().push(idle);
+        }
     }
 
     async fn recover(
@@ -118,12 +165,13 @@ impl Transport for LocalTransport {
         id: &AttemptId,
         intended: Timestamp,
     ) -> Result<Recovered, TransportError> {
-        let (closing, answer) = serve(host, &Wire::ask(id)).await?;
+        let (closing, answer) = self.serve(host, &Wire::ask(id)).await?;
         answer.recovered(&host.name, intended, &closing)
     }
 }
 
-/// The process group of a session, which is told when nobody waits for it any more.
+/// The process group of a session, and whether somebody waits for an answer: if they go away, it is sent a
+/// signal.
 #[derive(Debug)]
 struct Group(Pid, bool);
 
@@ -136,108 +184,34 @@ impl Drop for Group {
     }
 }
 
-struct Running {
-    group: Group,
+#[derive(Debug)]
+struct Streams {
     child: Child,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
-    answer: Answer,
+    has_ended: bool,
     pieces: [Vec<u8>; 2],
 }
 
-impl Running {
-    fn spawn(wire: &Wire) -> std::io::Result<Self> {
-        let mut child = shell().spawn()?;
-        let pid = child
-            .id()
-            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
-            .ok_or_else(|| std::io::Error::other("the process has no number"))?;
-        Ok(Self {
-            group: Group(pid, true),
-            stdout: child.stdout.take(),
-            stderr: child.stderr.take(),
-            child,
-            answer: Answer::new(wire),
-            pieces: [vec![0; 64 * 1024], vec![0; 64 * 1024]],
-        })
-    }
-
-    /// Feeds the session and reads from it until nothing more is to be said about the command.
-    async fn until_end(&mut self, wire: &Wire) -> Closing {
-        let mut pipe = self.child.stdin.take();
-        self.until(write(&mut pipe, wire.session.as_bytes()), READY, Answer::is_ready).await;
-        if !self.answer.is_ready() {
-            return Closing::Lost("`/bin/sh` did not start the session");
+impl Reader for Streams {
+    async fn next(&mut self) -> Piece {
+        if self.has_ended && self.stdout.is_none() && self.stderr.is_none() {
+            return Piece::Closed(Closing::Lost("the session ended"));
         }
-        self.answer.sent();
-        let request = async {
-            write(&mut pipe, wire.request.as_bytes()).await;
-            write(&mut pipe, &wire.stdin).await;
-            pipe = None;
-        };
-        self.until(request, wire.patience, Answer::is_over).await;
-        if self.answer.is_over() {
-            return Closing::Said;
-        }
-        match self.child.try_wait() {
-            Ok(Some(status)) => Closing::Exit(exit_of(status)),
-            _ => Closing::Lost("the session did not report in time how the command ended"),
-        }
-    }
-
-    /// Reads for so long at most, until the answer is far enough or both streams and the session have
-    /// ended.
-    async fn until(
-        &mut self,
-        feed: impl Future<Output = ()>,
-        longest: Duration,
-        enough: impl Fn(&Answer) -> bool,
-    ) {
-        let reading = async {
-            tokio::pin!(feed);
-            let (mut fed, mut ended) = (false, false);
-            while !enough(&self.answer)
-                && (!ended || self.stdout.is_some() || self.stderr.is_some())
-            {
-                let [out, err] = &mut self.pieces;
-                tokio::select! {
-                    () = &mut feed, if !fed => fed = true,
-                    piece = read(&mut self.stdout, out) => self.answer.stdout(piece),
-                    piece = read(&mut self.stderr, err) => self.answer.stderr(piece),
-                    _status = self.child.wait(), if !ended => ended = true,
-                }
-            }
-        };
-        // What is missing then is found by the caller.
-        let _in_time = timeout(longest, reading).await;
-    }
-
-    /// Reads what is still to come, until both streams end or are silent for long.
-    async fn drain(&mut self) {
-        while self.stdout.is_some() || self.stderr.is_some() {
-            let [out, err] = &mut self.pieces;
-            let next = async {
-                tokio::select! {
-                    piece = read(&mut self.stdout, out) => self.answer.stdout(piece),
-                    piece = read(&mut self.stderr, err) => self.answer.stderr(piece),
-                }
-            };
-            if timeout(LINGER, next).await.is_err() {
-                return;
+        let [out, err] = &mut self.pieces;
+        tokio::select! {
+            piece = read(&mut self.stdout, out) => Piece::Bytes(Stream::Out, piece),
+            piece = read(&mut self.stderr, err) => Piece::Bytes(Stream::Err, piece),
+            status = self.child.wait(), if !self.has_ended => {
+                self.has_ended = true;
+                status.map_or(Piece::Nothing, |status| Piece::Exit(exit_of(status)))
             }
         }
-    }
-}
-
-/// Writes bytes. A command need not read what it is given.
-async fn write(pipe: &mut Option<ChildStdin>, bytes: &[u8]) {
-    if let Some(pipe) = pipe {
-        pipe.write_all(bytes).await.ok();
     }
 }
 
 /// Reads a piece, empty at the end; waits for ever on a stream that has ended.
-async fn read<'a>(pipe: &mut Option<impl AsyncRead + Unpin>, piece: &'a mut [u8]) -> &'a [u8] {
+async fn read(pipe: &mut Option<impl AsyncRead + Unpin>, piece: &mut [u8]) -> Vec<u8> {
     let Some(stream) = pipe else {
         return std::future::pending().await;
     };
@@ -245,7 +219,23 @@ async fn read<'a>(pipe: &mut Option<impl AsyncRead + Unpin>, piece: &'a mut [u8]
     if count == 0 {
         *pipe = None;
     }
-    &piece[..count]
+    piece[..count].to_vec()
+}
+
+#[derive(Debug)]
+struct Input(Option<ChildStdin>);
+
+impl Writer for Input {
+    /// A command need not read what it is given.
+    async fn send(&mut self, bytes: &[u8]) {
+        if let Some(pipe) = &mut self.0 {
+            pipe.write_all(bytes).await.ok();
+        }
+    }
+
+    async fn end(&mut self) {
+        self.0 = None;
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the home of local processes")]

@@ -88,6 +88,10 @@ impl Transport for Redacting<'_> {
         self.transport.hold_key(host, key);
     }
 
+    async fn recorded(&self, host: &Host, id: &AttemptId) {
+        self.transport.recorded(host, id).await;
+    }
+
     async fn recover(
         &self,
         host: &Host,

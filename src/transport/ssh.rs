@@ -1,14 +1,16 @@
 //! Commands over SSH.
 //!
-//! One connection a host, made with the first command and kept for the whole run; commands run
-//! beside each other on channels of it, a few at a time. A connection that is found dead is made
-//! anew for the next command. A command that may have been sent is never sent again: what is lost
-//! in its middle is [`TransportError::Cut`], and the caller's to settle.
+//! One connection a host, made with the first command and kept for the whole run. On it are a few host
+//! sessions, each on a channel of its own: as many as there are commands at a time, and one is enough. A
+//! session serves one command after the other: one round trip each. A connection or a session that is
+//! found dead is replaced for the next command. An effect that may have been sent is never sent again: what
+//! is lost in its middle is [`TransportError::Cut`], and the caller's to settle. A look is sent again if an
+//! idle session turns out to be dead.
 //!
 //! ```text
 //!     look/attempt -> Node (one a host) -> connect: host_key, auth -> session: one channel
-//!     recover         slots, connection,                              request of `wire`, read by
-//!                     pinned key                                      `answer`
+//!     recover         slots, connection,                              requests of `wire`, read by
+//!                     idle sessions, key                              `answer`
 //! ```
 //!
 //! `async-ssh2-tokio` connects and logs in; commands run on raw channels of the `russh` below it,
@@ -43,24 +45,28 @@ use russh::client::Msg;
 use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio::time::timeout;
 
+use self::session::SshSession;
 use super::answer::{Answer, Closing};
 use super::login::controller_user;
 use super::wire::{GRACE, Wire};
-use super::{AttemptId, Command, Output, Recovered, Transport, TransportError, run_true};
+use super::{AttemptId, Command, Exit, Output, Recovered, Transport, TransportError, run_true};
 use crate::clock::Clock;
 use crate::inventory::{Host, HostName};
 
-/// Most bytes that are fed to a command on the shared connection. `russh` can send more than a
+/// Most bytes of a request on the shared connection. `russh` can send more than a
 /// command's window holds, and then sends nothing more on *any* channel until that command reads on;
 /// one that ends without reading blocks the connection for ever. Up to the window OpenSSH's server
 /// opens with (2 MiB) that cannot happen; larger inputs get a connection of their own.
-const MAX_SHARED_STDIN: usize = 1024 * 1024;
+const MAX_SHARED: usize = (1024 + 256) * 1024;
 
 /// How often a host is asked for a channel that it has no room for: about ten seconds.
 const MAX_OPENS: u32 = 50;
 
 /// How long between two such questions.
 const OPEN_AGAIN: Duration = Duration::from_millis(200);
+
+/// How many logins in a row may be killed while they start a session.
+const MAX_KILLED: u32 = 3;
 
 /// How long a command waits at most for the end of another, before it asks for room again.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -69,7 +75,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct SshOptions {
     /// How long a connection may take to be made, login included; also the patience for a channel, and
-    /// for the host session on it to be ready. A host's own `connect_timeout` comes first.
+    /// for a host session on it to be ready. A host's own `connect_timeout` comes first.
     pub connect_timeout: Duration,
     /// How many commands run on a host at a time. OpenSSH's server allows ten sessions.
     pub commands_per_host: usize,
@@ -116,8 +122,18 @@ struct Node {
     /// How many commands have a channel, and the news that one of them ended.
     working: Cell<usize>,
     ended: Notify,
+    /// Sessions that wait for a command, each with the number of its connection.
+    idle: RefCell<Vec<(SshSession, u64)>>,
     /// Whether a session was ready on it: then the host has a memory of attempts.
     prepared: Cell<bool>,
+    /// Attempts whose results are recorded: the host can forget what they printed.
+    recorded: RefCell<Vec<AttemptId>>,
+}
+
+/// What a command can run on.
+enum Room {
+    Idle(SshSession, u64),
+    New(Channel<Msg>, u64),
 }
 
 /// A command that has a channel.
@@ -148,46 +164,110 @@ impl SshTransport {
                 TransportError::Impossible { host: name.clone(), why: error.to_string() }
             })?;
         let (closing, answer) = self.serve(host, &wire).await?;
-        answer.conclude(name, command, &wire, closing)
+        answer.conclude(name, command, &wire, &closing)
     }
 
-    /// Gives a request to a host session of its own.
+    /// Gives a request to a session.
     async fn serve(&self, host: &Host, wire: &Wire) -> Result<(Closing, Answer), TransportError> {
         let node = self.node(&host.name);
         let _slot = node.slots.acquire().await.map_err(|_| closed(&host.name))?;
-        let channel = if wire.stdin.len() > MAX_SHARED_STDIN {
-            self.own_channel(host, &node).await?
-        } else {
-            self.channel(host, &node).await?
-        };
-        let _working = Working::new(&node);
+        if wire.size() > MAX_SHARED {
+            let channel = self.own_channel(host, &node).await?;
+            let (closing, answer, _) = self.start(host, channel).await?.serve(wire).await;
+            return Ok((closing, answer));
+        }
+        loop {
+            let room = self.room(host, &node).await?;
+            let _working = Working::new(&node);
+            let is_used = matches!(room, Room::Idle(..));
+            let (mut session, number) = self.session(host, &node, room).await?;
+            session.forget(&node.recorded.take()).await;
+            let (closing, answer, session) = session.serve(wire).await;
+            if let Some(session) = session {
+                node.idle.borrow_mut().push((session, number));
+            } else if is_used && wire.is_repeatable && answer.is_untouched() {
+                continue;
+            }
+            return Ok((closing, answer));
+        }
+    }
+
+    /// Returns an idle session, or starts one.
+    async fn session(
+        &self,
+        host: &Host,
+        node: &Node,
+        room: Room,
+    ) -> Result<(SshSession, u64), TransportError> {
+        match room {
+            Room::Idle(session, number) => Ok((session, number)),
+            Room::New(channel, number) => {
+                let session = self.start(host, channel).await?;
+                node.prepared.set(true);
+                Ok((session, number))
+            }
+        }
+    }
+
+    /// Starts a session on a channel. Nothing was asked of one that is killed meanwhile: another one is
+    /// started.
+    async fn start(
+        &self,
+        host: &Host,
+        mut channel: Channel<Msg>,
+    ) -> Result<SshSession, TransportError> {
+        let node = self.node(&host.name);
         let patience = connect::patience(&host.link, &self.options);
         // Who is in a hurry is so for hosts that are away, and this one is there.
         let ready = patience.max(self.options.connect_timeout);
-        let (closing, mut answer) = session::run(channel, wire, ready).await;
-        if !answer.is_ready()
-            && matches!(closing, Closing::Exit(_))
-            && let Ok(channel) = self.channel(host, &node).await
+        let open = async || {
+            let Connection { client, .. } = self.connection(host, &node).await.ok()?;
+            timeout(patience, session::open(&client)).await.ok()?.ok()
+        };
+        let mut killed = 0;
+        let (closing, mut greeting) = loop {
+            let failure = match session::start(channel, ready).await {
+                Ok(session) => return Ok(session),
+                Err(failure) => failure,
+            };
+            killed += 1;
+            match &failure.0 {
+                Closing::Exit(Exit::Signal(_)) if killed < MAX_KILLED => match open().await {
+                    Some(another) => channel = another,
+                    None => break failure,
+                },
+                _ => break failure,
+            }
+        };
+        if matches!(closing, Closing::Exit(_))
+            && let Some(channel) = open().await
             && let Some(shell) = session::login_shell(channel).await
         {
-            answer.is_login_shell(shell);
+            greeting.is_login_shell(shell);
         }
-        node.prepared.set(node.prepared.get() || answer.is_ready());
-        Ok((closing, answer))
+        Err(greeting.failure(&host.name, &closing))
     }
 
-    /// Opens a channel. Nothing has been sent yet, so a dead connection is replaced once. A host
-    /// without room is asked again: for as long as commands of ours fill it, else a few times.
-    async fn channel(&self, host: &Host, node: &Node) -> Result<Channel<Msg>, TransportError> {
+    /// Finds an idle session, or opens a channel for a new one. Nothing has been sent yet, so a dead
+    /// connection is replaced once. On a host without room for a channel a session is waited for, as long as
+    /// there are any; else it is asked again a few times.
+    async fn room(&self, host: &Host, node: &Node) -> Result<Room, TransportError> {
         let mut refusals = 0;
         let mut replaced = false;
         loop {
             let Connection { client, number } = self.connection(host, node).await?;
+            node.idle.borrow_mut().retain(|(_, of)| *of == number);
+            if let Some((mut session, _)) = node.idle.borrow_mut().pop() {
+                if session.is_alive() {
+                    return Ok(Room::Idle(session, number));
+                }
+                continue;
+            }
             let patience = connect::patience(&host.link, &self.options);
             let ended = node.ended.notified();
             let opened = timeout(patience, session::open(&client)).await;
             match opened {
-                Ok(Ok(channel)) => return Ok(channel),
+                Ok(Ok(channel)) => return Ok(Room::New(channel, number)),
                 Ok(Err(async_ssh2_tokio::Error::SshError(russh::Error::ChannelOpenFailure(_)))) => {
                     if node.working.get() > 0 {
                         timeout(LOOK_AGAIN, ended).await.ok();
@@ -278,7 +358,9 @@ impl SshTransport {
                 failure: RefCell::new(None),
                 working: Cell::new(0),
                 ended: Notify::new(),
+                idle: RefCell::default(),
                 prepared: Cell::new(false),
+                recorded: RefCell::default(),
             })
         });
         Rc::clone(node)
@@ -338,8 +420,22 @@ impl Transport for SshTransport {
             return self.connection(host, &node).await.map(|_| ());
         }
         // A session that is ready has made the host's memory of attempts.
-        let (closing, answer) = self.serve(host, &Wire::hello()).await?;
-        answer.not_ready(&host.name, &closing).map_or(Ok(()), Err)
+        let _slot = node.slots.acquire().await.map_err(|_| closed(&host.name))?;
+        let room = self.room(host, &node).await?;
+        let _working = Working::new(&node);
+        let session = self.session(host, &node, room).await?;
+        node.idle.borrow_mut().push(session);
+        Ok(())
+    }
+
+    async fn recorded(&self, host: &Host, id: &AttemptId) {
+        let node = self.node(&host.name);
+        node.recorded.borrow_mut().push(id.clone());
+        let idle = node.idle.borrow_mut().pop();
+        if let Some((mut session, number)) = idle {
+            session.forget(&node.recorded.take()).await;
+            node.idle.borrow_mut().push((session, number));
+        }
     }
 
     fn shown_key(&self, host: &HostName) -> Option<String> {
@@ -360,6 +456,3 @@ impl Transport for SshTransport {
         answer.recovered(&host.name, intended, &closing)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,23 +1,23 @@
 //! From a [`Command`] to what the host session is given.
 //!
 //! The login shell of a host gets one line, [`LOGIN`], whatever is to be done. The `sh` it starts is
-//! given [`Wire::session`] over standard input: the scripts in `host/`, which print `ready` and wait.
-//! Only then is [`Wire::request`] sent, and behind it what the command reads:
+//! given [`session`] over standard input: the scripts in `host/`, which print `ready` and wait. Only then
+//! requests are sent, one after the other:
 //!
 //! ```text
 //!     login shell   exec /bin/sh
-//!     session       pr_number=..; pr_prefix=..; FUNCTIONS; pr_serve
-//!     request       run ID USER LENGTH CRC
-//!                   { pr_start() { cd -- DIR; export K=V; exec setsid "$@"; }; pr_command 60 .. ARGV; }
-//!     stdin         whatever the command reads
+//!     session       pr_number=..; FUNCTIONS; pr_serve
+//!     look          look NUMBER USER LENGTH REST
+//!                   { pr_start() { cd -- DIR; export K=V; exec setsid "$@"; }; pr_command 60 .. ARGV; pr_tell; }
+//!     effect        run NUMBER ID USER LENGTH MORE CRC
+//!                   { FUNCTIONS; pr_start() ..; pr_attempt ID .. 60 .. ARGV; }, and what the command reads
 //! ```
 //!
 //! - A value is a word in single quotes, read by a POSIX `sh` and by nothing else.
-//! - The lines of the session begin with a prefix that holds a number nobody guesses. Among them are
-//!   `go` (the command starts), `end` with its status, and `left` (it could not be ended);
-//!   [`super::answer`] has all of them.
-//! - With `become` the same program goes through `sudo -n -u USER -- /bin/sh`, which is all that sudoers
-//!   have to allow.
+//! - The lines of an answer begin with a prefix that holds a number nobody guesses, another one for each
+//!   request; [`super::answer`] has all of them.
+//! - With `become` the program goes through `sudo -n -u USER -- /bin/sh`, which is all that sudoers have to
+//!   allow.
 //! - Time limits are kept on the host (`host/run.sh`): nothing has to get through to end a command.
 //!
 //! What is in the environment, in `DIR` and in the arguments can be seen in the host's process list;
@@ -26,7 +26,6 @@
 //! Not here: any judgement of what came back, SSH environment requests (servers refuse them), a
 //! terminal.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -48,25 +47,27 @@ pub(super) const END_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest script that is handed over as an argument, in bytes: Linux takes 128 KiB in one.
 const MAX_ARGUMENT: usize = 64 * 1024;
 
-const SERVE: &str = include_str!("host/serve.sh");
+const RECORDS: &str = include_str!("host/records.sh");
 const RUN: &str = include_str!("host/run.sh");
+const EFFECT: &str = include_str!("host/effect.sh");
+const SERVE: &str = include_str!("host/serve.sh");
 const UPLOAD: &str = include_str!("host/upload.sh");
 const COMPARE: &str = include_str!("host/compare.sh");
 
-/// What a host session is given for one request.
+/// One request to a host session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wire {
-    /// The scripts, for the `sh` that the login shell starts.
-    pub(super) session: String,
-    /// What is asked, once the session is ready.
-    pub(super) request: String,
-    /// What the command reads.
-    pub(super) stdin: Vec<u8>,
-    /// What the lines of the session begin with.
+    /// What is asked, with all that belongs to it.
+    pub(super) request: Vec<u8>,
+    /// What the command of a look reads, up to the end of standard input; the session ends with it.
+    pub(super) rest: Option<Vec<u8>>,
+    /// What the lines of the answer begin with.
     pub(super) prefix: String,
     /// The user that `sudo` is asked for; `None` if the login user runs the command.
     pub(super) sudo: Option<String>,
-    /// How long the host may take to answer, once it is ready.
+    /// Whether it may be sent again if no answer came: it changes nothing.
+    pub(super) is_repeatable: bool,
+    /// How long the host may take to answer.
     pub(super) patience: Duration,
 }
 
@@ -93,8 +94,8 @@ pub(super) enum WireError {
 }
 
 impl Wire {
-    /// Makes what is sent for a command to a login as `login`, where that is known. An effect carries
-    /// its attempt, of which the host makes a record before it starts.
+    /// Makes the request for a command to a login as `login`, where that is known. An effect carries its
+    /// attempt, of which the host makes a record before it starts.
     pub(super) fn new(
         command: &Command,
         login: Option<&str>,
@@ -114,75 +115,112 @@ impl Wire {
         };
         // It goes into the request by itself.
         quote::shell(user)?;
-        let id = attempt.map_or_else(|| "-".to_owned(), name_of);
-        let mark = if attempt.is_some() { &id } else { &number };
-
+        let id = attempt.map(name_of);
         let (work, stdin) = work(command, &number)?;
-        let mut program = String::from("{\n");
-        if sudo.is_some() {
-            write!(program, "pr_prefix={prefix}\n{}", bare(RUN)).expect("into a string");
-        }
-        program.push_str(&start(command, mark, &work, &number)?);
+        let start = start(command, id.as_ref().unwrap_or(&number), &work, &number)?;
         let time = command.timeout;
         let whole = time.as_secs() + u64::from(time.subsec_nanos() > 0);
         let (seconds, millis) = (time.as_secs(), time.subsec_millis());
-        write!(program, "pr_command {seconds}.{millis:03} {whole} {} {mark}", grace.as_secs())
-            .expect("into a string");
+        let grace_seconds = grace.as_secs();
+        let mut run = format!(
+            "{seconds}.{millis:03} {whole} {grace_seconds} {}",
+            id.as_ref().unwrap_or(&number)
+        );
         for word in &work.argv {
-            program.push(' ');
-            program.push_str(&quote::shell(word)?);
+            run.push(' ');
+            run.push_str(&quote::shell(word)?);
         }
-        program.push_str("\n}\n");
-        let (length, sum) = (program.len(), cksum(program.as_bytes()));
+        let of_user = |functions: &str| {
+            format!("{{\npr_prefix={prefix}\n{functions}{start}pr_command {run}\npr_tell\n}}\n")
+        };
+        let (request, rest) = match &id {
+            None => {
+                let functions = if sudo.is_some() { bare(RUN) } else { String::new() };
+                let program = format!("{}# {prefix}", of_user(&functions));
+                let rest = if stdin.is_empty() { "-" } else { "rest" };
+                let line = format!("look {number} {user} {} {rest}\n{program}", program.len());
+                (line.into_bytes(), Some(stdin).filter(|stdin| !stdin.is_empty()))
+            }
+            Some(id) => {
+                let inner = if sudo.is_some() { of_user(&bare(RUN)) } else { String::new() };
+                let (inner_length, input) = (inner.len(), stdin.len());
+                let own = if sudo.is_some() { String::new() } else { format!("{start}\n") };
+                let run = if sudo.is_some() { "" } else { &run };
+                let (records, functions, effect) = (bare(RECORDS), bare(RUN), bare(EFFECT));
+                let day = day_of(&number);
+                let runner = format!(
+                    "{{\npr_records=$2 pr_umask=$3 pr_setsid=$4\n\
+                     pr_number={number} pr_day={day} pr_prefix={prefix}\n\
+                     {records}{functions}{effect}{own}\
+                     pr_attempt {id} {} {inner_length} {input} {run}\n}}\n",
+                    quote::shell(user)?
+                );
+                let content = [runner.as_bytes(), inner.as_bytes(), &stdin].concat();
+                let (length, more) = (runner.len(), inner_length + input);
+                let sum = cksum(&content);
+                let line = format!("run {number} {id} {user} {length} {more} {sum}\n");
+                ([line.into_bytes(), content].concat(), None)
+            }
+        };
         Ok(Self {
-            session: session(&number),
-            request: format!("run {id} {user} {length} {sum}\n{program}"),
-            stdin,
+            request,
+            rest,
             prefix,
             sudo,
+            is_repeatable: id.is_none(),
             patience: command.timeout + grace + END_TIMEOUT,
         })
-    }
-
-    /// Makes a request for nothing: the session is made ready, and the memory of attempts with it.
-    pub(super) fn hello() -> Self {
-        let mut wire = Self::ask(&AttemptId(String::new()));
-        "hello\n".clone_into(&mut wire.request);
-        wire
     }
 
     /// Makes the question what became of an attempt.
     pub(super) fn ask(attempt: &AttemptId) -> Self {
         let number = number();
         Self {
-            session: session(&number),
-            request: format!("ask {}\n", name_of(attempt)),
-            stdin: Vec::new(),
+            request: format!("ask {number} {}\n", name_of(attempt)).into_bytes(),
+            rest: None,
             prefix: prefix(&number),
             sudo: None,
+            is_repeatable: true,
             patience: END_TIMEOUT,
         }
     }
+
+    /// Returns how many bytes the host is sent.
+    pub(super) fn size(&self) -> usize {
+        self.request.len() + self.rest.as_ref().map_or(0, Vec::len)
+    }
+}
+
+/// Makes the line that what these attempts printed is recorded, and can be removed. It has no answer.
+pub(super) fn forget(attempts: &[AttemptId]) -> String {
+    if attempts.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = attempts.iter().map(name_of).collect();
+    format!("forget {}\n", names.join(" "))
 }
 
 fn number() -> String {
     uuid::Uuid::now_v7().simple().to_string()
 }
 
-fn prefix(number: &str) -> String {
+/// Returns what the lines of an answer to a request begin with.
+pub(super) fn prefix(number: &str) -> String {
     format!("planrun:{number}")
 }
 
-fn session(number: &str) -> String {
-    let (run, serve) = (bare(RUN), bare(SERVE));
-    let day = day_of(number);
+/// Returns the text of a new session, and what the line begins with that says it is ready.
+pub(super) fn session() -> (String, String) {
+    let number = number();
+    let (records, run, serve) = (bare(RECORDS), bare(RUN), bare(SERVE));
+    let day = day_of(&number);
     // An echo of this text must not look like an answer: the prefix is nowhere in it as a whole.
-    format!(
-        "pr_number={number}\npr_prefix=planrun:$pr_number\npr_day={day}\n{run}{serve}pr_serve\n"
-    )
+    let text =
+        format!("pr_number={number}\npr_day={day}\npr_lock=-\n{records}{run}{serve}pr_serve\n");
+    (text, prefix(&number))
 }
 
-/// Returns the day on which a session was made, in days since 1970.
+/// Returns the day on which a request was made, in days since 1970.
 fn day_of(number: &str) -> u64 {
     let number = uuid::Uuid::try_parse(number).ok();
     let made = number.and_then(|number| number.get_timestamp());
@@ -352,7 +390,7 @@ mod tests {
     use indexmap::IndexMap;
 
     use super::super::{AttemptId, Body, Command};
-    use super::{GRACE, Wire, WireError, cksum, name_of};
+    use super::{GRACE, Wire, WireError, cksum, name_of, session};
 
     fn command(body: Body) -> Command {
         Command {
@@ -370,17 +408,22 @@ mod tests {
         command(Body::Argv(words.iter().map(|&word| word.to_owned()).collect()))
     }
 
+    fn user_of(look: &Wire) -> String {
+        let text = String::from_utf8_lossy(&look.request);
+        text.split(' ').nth(2).unwrap().to_owned()
+    }
+
     #[test]
     fn the_login_user_needs_no_sudo() {
         let mut command = argv(&["true"]);
         command.r#become = Some("root".to_owned());
         let as_root = Wire::new(&command, Some("root"), None, GRACE).unwrap();
         assert_eq!(as_root.sudo, None);
-        assert!(as_root.request.starts_with("run - - "), "{}", as_root.request);
+        assert_eq!(user_of(&as_root), "-");
         for login in [Some("mail"), None] {
             let wire = Wire::new(&command, login, None, GRACE).unwrap();
             assert_eq!(wire.sudo.as_deref(), Some("root"));
-            assert!(wire.request.starts_with("run - root "), "{}", wire.request);
+            assert_eq!(user_of(&wire), "root");
         }
     }
 
@@ -432,10 +475,24 @@ mod tests {
     #[test]
     fn the_program_is_what_the_request_says_it_is() {
         let wire = Wire::new(&argv(&["echo", "it's"]), None, None, GRACE).unwrap();
-        let (line, program) = wire.request.split_once('\n').unwrap();
-        let said = format!("run - - {} {}", program.len(), cksum(program.as_bytes()));
-        assert_eq!(line, said);
+        let text = String::from_utf8(wire.request).unwrap();
+        let (line, program) = text.split_once('\n').unwrap();
+        assert!(line.ends_with(&format!(" - {} -", program.len())), "{line}");
         assert!(program.contains("pr_command 10.500 11 5 "), "{program}");
-        assert!(!wire.session.contains(&wire.prefix), "an echo of it must not look like an answer");
+        let id = AttemptId("a-1".to_owned());
+        let mut effect = argv(&["cat"]);
+        effect.stdin = Some(b"read".to_vec());
+        effect.r#become = Some("mail".to_owned());
+        let wire = Wire::new(&effect, None, Some(&id), GRACE).unwrap();
+        let end = wire.request.iter().position(|&byte| byte == b'\n').unwrap();
+        let (line, content) = wire.request.split_at(end);
+        let line = String::from_utf8(line.to_vec()).unwrap();
+        let words: Vec<&str> = line.split(' ').collect();
+        assert_eq!((words[0], words[2], words[3]), ("run", "a-1", "mail"));
+        let lengths: usize =
+            words[4].parse::<usize>().unwrap() + words[5].parse::<usize>().unwrap();
+        assert_eq!((lengths, words[6]), (content.len() - 1, &*cksum(&content[1..]).to_string()));
+        let (text, prefix) = session();
+        assert!(!text.contains(&prefix), "an echo of it must not look like an answer");
     }
 }

@@ -63,8 +63,16 @@ impl Planrun {
         self.environment.extend(value);
     }
 
-    /// Returns all that is kept on disk, file by file.
+    /// Returns all that is kept on disk, file by file, once the host has removed what commands printed.
     pub(crate) fn disk(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let records = self.path("planrun/attempts");
+        let is_output = |entry: std::io::Result<fs::DirEntry>| {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            name.ends_with(".out") || name.ends_with(".err") || name.starts_with(".new-")
+        };
+        eventually("what commands printed is removed", || {
+            !fs::read_dir(&records).is_ok_and(|mut entries| entries.any(is_output))
+        });
         let mut all = Vec::new();
         let mut open = vec![self.folder.path().to_owned()];
         while let Some(path) = open.pop() {

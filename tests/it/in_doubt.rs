@@ -47,17 +47,22 @@ impl Bench {
         fs::read_to_string(&self.file).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
-    /// Kills the host sessions, which keep the time of commands and see their ends. The commands go on.
-    fn kill_sessions(&self) {
-        for record in fs::read_dir(self.planrun.path("planrun/attempts")).unwrap() {
-            let text = fs::read_to_string(record.unwrap().path()).unwrap_or_default();
-            // The user, the session, and when that started: its number may be another process's by now.
+    /// Kills the runners, which keep the time of commands and see their ends. The commands go on.
+    fn kill_runners(&self) {
+        let entries = fs::read_dir(self.planrun.path("planrun/attempts")).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        // No name of a record has a dot.
+        for record in
+            paths.filter(|path| !path.file_name().unwrap().as_encoded_bytes().contains(&b'.'))
+        {
+            let text = fs::read_to_string(record).unwrap_or_default();
+            // The user, the runner, and when that started: its number may be another process's by now.
             let words: Vec<&str> = text.split_whitespace().collect();
-            let [_, session, start, ..] = words[..] else { continue };
-            let stat = fs::read_to_string(format!("/proc/{session}/stat")).unwrap_or_default();
+            let [_, runner, start, ..] = words[..] else { continue };
+            let stat = fs::read_to_string(format!("/proc/{runner}/stat")).unwrap_or_default();
             let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
             if fields.split(' ').nth(19) == Some(start) {
-                let group = rustix::process::Pid::from_raw(session.parse().unwrap()).unwrap();
+                let group = rustix::process::Pid::from_raw(runner.parse().unwrap()).unwrap();
                 let _gone = rustix::process::kill_process_group(group, Signal::KILL);
             }
         }
@@ -94,7 +99,7 @@ impl Bench {
         let going = self.planrun.begin(&words);
         eventually(&format!("it is at {lines:?}"), || self.lines() == lines);
         going.kill();
-        self.kill_sessions();
+        self.kill_runners();
     }
 
     fn answer(&self, answer: &str) {
@@ -178,7 +183,7 @@ fn no_answer_sends_a_step_beside_an_attempt_that_still_runs() {
     }
 }
 
-/// The host of a killed session whose records are gone: it cannot report whether the command runs.
+/// The host of a killed runner whose records are gone: it cannot report whether the command runs.
 fn forgotten(steps: &str) -> Bench {
     let bench = Bench::new(steps, "60s");
     bench.killed_at("first begun");
@@ -205,7 +210,7 @@ fn a_step_is_not_retried_if_the_host_cannot_report_whether_it_still_runs() {
     let going = bench.planrun.begin(&words);
     eventually("it is sent again", || bench.lines() == "first begun begun");
     going.kill();
-    bench.kill_sessions();
+    bench.kill_runners();
     bench.kill_commands();
 }
 

@@ -40,6 +40,7 @@ mod language;
 mod linear;
 mod load;
 mod locks;
+mod losses;
 #[path = "../../benches/bombs.rs"]
 mod made_bombs;
 mod manual;
@@ -69,6 +70,7 @@ mod store;
 mod support;
 mod terminals;
 mod tidy;
+mod transport;
 mod uploads;
 mod validate;
 mod verdicts;

@@ -363,7 +363,9 @@ impl Task<'_, '_, '_> {
             Err(error) => Some(Outcome::NotSent(error.clone())),
         };
         if let Some(outcome) = outcome {
-            self.note(TaskEvent::AttemptEnded { attempt, outcome }).await?;
+            let id = attempt.clone();
+            self.note(TaskEvent::AttemptEnded { attempt: id, outcome }).await?;
+            self.guard.recorded(host, &attempt).await;
         }
         Ok(Sent { limit, result })
     }

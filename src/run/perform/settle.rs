@@ -61,8 +61,11 @@ impl Task<'_, '_, '_> {
         };
         // What may be running was so before.
         if attempt.outcome.is_none() || !outcome.may_be_running() {
-            let attempt = attempt.id.clone();
-            self.note(TaskEvent::AttemptEnded { attempt, outcome }).await?;
+            let id = attempt.id.clone();
+            self.note(TaskEvent::AttemptEnded { attempt: id, outcome }).await?;
+            if let Some(host) = self.live.run.plan.inventory.host(&attempt.on) {
+                self.guard.recorded(host, &attempt.id).await;
+            }
         }
         Ok(output)
     }
@@ -102,15 +105,12 @@ impl Task<'_, '_, '_> {
                 continue;
             }
             break match recovered {
-                // A command may die of it that no one reads its output any more.
-                Ok(
-                    Recovered::Exited(Exit::Signal(signal))
-                    | Recovered::Ended(Output { exit: Exit::Signal(signal), .. }),
-                ) => unknown(
+                Ok(Recovered::Ended(output)) => return Some((ended(&output), Some(output))),
+                // Earlier versions kept no output: commands died of writing to a lost connection.
+                Ok(Recovered::Exited(Exit::Signal(signal))) => unknown(
                     &format!("killed by signal {signal} after its connection was lost"),
                     Some(false),
                 ),
-                Ok(Recovered::Ended(output)) => return Some((ended(&output), Some(output))),
                 Ok(Recovered::Exited(Exit::Code(0))) if self.is_for_its_output() => {
                     unknown("exit code 0, but its output was lost", Some(false))
                 }

@@ -1,17 +1,24 @@
-# Runs one command with a time limit, as the user it is for. Part of the host session (serve.sh).
+# Runs one command with a time limit, as the user it is for. Part of the host session (serve.sh), and of the
+# runners (effect.sh).
 #
 # The command gets a session of its own and a mark in its environment. When its time is up, everything in
 # that session, everything with the mark, and all children of these are ended: TERM, some grace, KILL.
 # `timeout` in a script makes a process group of its own, `setsid` a session, `env -i` loses the mark, a
 # daemon loses its parent: only a process that does the last three at once gets away.
-# "Ended" is printed only if nothing is left, and if this user could see it. Otherwise `left` is printed,
-# and this shell stays for as long as something is seen, so that the host goes on to call it running.
+# It is ended only if nothing is left, and if this user could see it. Otherwise `left` is printed, and this
+# shell stays for as long as something is seen, so that the host goes on to call it running.
 #
 # The command runs in the foreground (in the background its INT and QUIT would be ignored) and the clock
 # next to it. The clock does the ending; this shell learns of it by ALRM once the command is over.
 
 pr_say() {
     echo "$pr_prefix:$*"
+}
+
+# Finds the number of this process. `$$` is that of the shell it was forked from.
+pr_find_self() {
+    { read -r pr_self pr_fields </proc/self/stat; } 2>/dev/null ||
+        pr_self=$(exec /bin/sh -c 'echo $PPID')
 }
 
 # Whether the shell that started this clock still exists. After its death its number may be that of
@@ -22,18 +29,18 @@ pr_is_attended() {
         # shellcheck disable=SC2086 # words without spaces
         set -- ${pr_fields##*\) }
     else
-        pr_self=$(exec /bin/sh -c 'echo $PPID')
+        pr_fields=$(exec /bin/sh -c 'echo $PPID')
         # shellcheck disable=SC2046 # one number
-        set -- - $(ps -o ppid= -p "$pr_self" 2>/dev/null)
+        set -- - $(ps -o ppid= -p "$pr_fields" 2>/dev/null)
     fi
-    [ "${2-}" = $$ ]
+    [ "${2-}" = "$pr_self" ]
 }
 
 # Lists in $pr_members what belongs to the command. Fails if there is nothing.
 pr_find_members() {
     pr_members=
     pr_shell=-
-    ! pr_is_attended || pr_shell=$$
+    ! pr_is_attended || pr_shell=$pr_self
     if [ ! -r /proc/self/stat ]; then
         pr_find_descendants
     else
@@ -135,10 +142,11 @@ pr_wake() {
 }
 
 # Waits for $1 seconds, or $2 if `sleep` takes whole numbers only, and then ends the command. USR1 says
-# that nobody waits for the command any more: then it is ended at once.
+# that no one waits for the command any more: then it is ended at once, unless it is an effect.
 pr_clock() {
+    exec 3>&- 4>&-
     pr_now=
-    trap 'pr_now=yes; pr_wake' USR1
+    [ -n "${pr_detached-}" ] || trap 'pr_now=yes; pr_wake' USR1
     trap 'pr_wake; exit 0' TERM
     for pr_seconds in "$1" "$2"; do
         [ -z "$pr_now" ] || break
@@ -146,15 +154,17 @@ pr_clock() {
         wait "$!" && break
     done
     trap '' TERM USR1
-    ! pr_is_attended || kill -ALRM $$
+    ! pr_is_attended || kill -ALRM "$pr_self"
     pr_end
 }
 
 # Runs `pr_start ARGUMENT...`, which planrun has defined: SECONDS WHOLE-SECONDS GRACE MARK ARGUMENT...
+# Sets $pr_how: the exit status, or `timeout`. Ends this shell if it is not certain that the command ended.
 pr_command() {
     pr_time=$1 pr_whole=$2 pr_grace=$3 pr_mark=$4
     shift 4
-    pr_setsid=$(command -v setsid)
+    [ -n "${pr_setsid-}" ] || pr_setsid=$(command -v setsid)
+    pr_find_self
     pr_late=
     trap 'pr_late=yes' ALRM
     # A lost connection ends the command at most, and not this shell, which has to keep the status. (ksh
@@ -163,26 +173,34 @@ pr_command() {
     trap '' USR1
     # What this shell itself has to say about a death by signal is no output of the command.
     exec 4>&2 2>/dev/null
-    pr_clock "$pr_time" "$pr_whole" 4>&- &
+    pr_clock "$pr_time" "$pr_whole" &
     pr_clock=$!
-    trap : USR1
-    (pr_start "$@" 2>&4 4>&-)
-    pr_status=$?
+    [ -n "${pr_detached-}" ] || trap : USR1
+    (
+        [ -z "${pr_umask-}" ] || umask "$pr_umask"
+        exec 2>&4 3>&- 4>&-
+        pr_start "$@"
+    )
+    pr_how=$?
     # Some shells add 256 for a signal, the others 128.
-    [ "$pr_status" -lt 256 ] || pr_status=$((pr_status - 128))
-    pr_how=$pr_status
+    [ "$pr_how" -lt 256 ] || pr_how=$((pr_how - 128))
     if [ -n "$pr_late" ]; then
         wait "$pr_clock"
         case $? in
-        0) pr_status=142 pr_how=timeout ;;
+        0) pr_how=timeout ;;
         3) ;;
         *) exit 142 ;;
         esac
     else
         kill "$pr_clock"
     fi
-    # First what lasts, then what is heard only if the connection is still there.
-    [ "${pr_attempt:--}" = - ] || pr_keep_exit "$pr_attempt" "$pr_how"
+    exec 2>&4 4>&-
+}
+
+# Says how the command ended: last in both streams. sudo passes on the exit status, but has some of its own.
+pr_tell() {
     pr_say "end $pr_how"
-    exit "$pr_status"
+    pr_say "end $pr_how" >&2
+    [ "$pr_how" != timeout ] || pr_how=142
+    exit "$pr_how"
 }

@@ -1,122 +1,46 @@
-# The host session: what planrun runs on a host, as the login user.
+# The host session: what planrun runs on a host, as the login user. It serves many requests over one
+# channel. Its text is records.sh, run.sh and this file.
 #
-# The login shell gets one constant line, `exec /bin/sh`. This file goes to that `sh` over standard input,
-# so no value ever meets a login shell. It prints `ready` and then reads one request:
+# The login shell gets one constant line, `exec /bin/sh`. The text goes to that `sh` over standard input, so
+# no value ever meets a login shell. It prints `ready`. Nothing of a plan is sent before that: a host that
+# never prints it has received nothing. Then it reads requests, one line each:
 #
-#     run ID USER LENGTH CRC        a command; ID is `-` if it only looks
-#     ask ID                        what became of the attempt ID
+#     look NUMBER USER LENGTH REST            a command that changes nothing
+#     run NUMBER ID USER LENGTH MORE CRC      the attempt ID at a command that changes something
+#     ask NUMBER ID                           what became of the attempt ID
+#     forget ID...                            what these attempts printed is recorded; has no answer
 #
-# Nothing of a plan is sent before `ready`: a host that never prints it has received nothing. LENGTH bytes
-# follow the line of `run`: a program for `sh`, made by planrun, with every value in single quotes. It is
-# one compound command and is checked by length and checksum, so half of it never runs. Everything after
-# it is the command's own standard input.
+# USER is `-` for the login user. LENGTH bytes follow the line: a program for `sh`, made by planrun, with
+# every value in single quotes.
 #
-# Lines for planrun begin with $pr_prefix, which holds a number nobody can guess. All variables begin with
-# `pr_`: a variable of the login's environment must reach the command unchanged.
+# Looks. The program is one compound command and ends with the number of the request, so half of it never
+# runs. Its output goes through `cat`: what a command leaves running may keep its pipes, but not the
+# channel. If REST is `rest`, the rest of standard input belongs to the command, and the session ends with it.
 #
-# Records. Before an effect starts, the file $pr_records/ID is made by a hard link: one process can do that,
-# once, and it is complete from the beginning. It names the user and this process. Whoever asks about an
-# attempt that has no record makes one that says `given-up`: the attempt never started and cannot start any
-# more. ID.exit holds the exit status. A host that cannot keep a record gets no effect.
+# Effects. The program and MORE bytes that it reads are received into a file, and the file is checked by
+# length and checksum. Only then a runner is started with it (effect.sh), in a session of its own. The
+# runner makes the record, keeps the time, the output and the exit status, and needs neither this
+# process nor the connection. This process waits for it and prints the result. After a lost connection
+# another session is asked for the same attempt, and prints the same.
 #
-# A record is kept for at least 90 days, by the clock of the machine that planrun runs on: $pr_day, in days
-# since 1970, is the second line of each record. Before old ones are removed, `.since` gets the day of the oldest that is
-# kept. `absent` is printed with that day: it says nothing about an attempt from before.
+# Questions. Whoever asks about an attempt that has no record makes one that says `given-up`: the attempt
+# never started and cannot start any more. A runner that is gone without an exit status was killed. Its
+# command may live on: that is so if the lock is held, or if a process carries the mark. If neither is so,
+# and this user could see it, the command is over, and how it ended is not known.
 #
-# Works in dash, bash, busybox, ksh and zsh as sh. Needs cat, cksum, dd, grep, ln, mkdir, mv, rm, sleep.
+# Answers. Lines for planrun begin with $pr_prefix, which holds the number of the request. Nobody can guess
+# it, and no other request has it. `done` on standard output and on standard error is the end of an answer.
+# The result of an effect has lengths in its line and follows it.
+#
+# All variables begin with `pr_`: a variable of the login's environment must reach the command unchanged.
+#
+# Works in dash, bash, busybox, ksh and zsh as sh. Needs cat, cksum, dd, grep, head, ln, mkdir, mkfifo, mv, rm,
+# sleep, wc; for locks flock; for sessions setsid.
 
-# Prints when process $1 started, in ticks since boot; nothing if it does not exist.
-pr_started() {
-    { read -r pr_fields <"/proc/$1/stat"; } 2>/dev/null || return 1
-    # shellcheck disable=SC2086 # words without blanks
-    set -- ${pr_fields##*\) }
-    echo "${20}"
-}
-
-pr_boot() {
-    cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo -
-}
-
-# Finds the folder of the records, and its name: a folder that was emptied gets another one.
-pr_find_records() {
-    pr_records=
-    case ${XDG_STATE_HOME-} in
-    /*) pr_records=$XDG_STATE_HOME/planrun/attempts ;;
-    *) case ${HOME-} in /?*) pr_records=$HOME/.local/state/planrun/attempts ;; esac ;;
-    esac
-    pr_memory=-
-    [ -n "$pr_records" ] || return 1
-    (umask 077 && mkdir -p "$pr_records") 2>/dev/null
-    pr_new=$pr_records/.new-$pr_number
-    if [ ! -s "$pr_records/.memory" ]; then
-        pr_write "$pr_number" && ln "$pr_new" "$pr_records/.memory" 2>/dev/null
-        rm -f "$pr_new" 2>/dev/null
-    fi
-    { read -r pr_memory <"$pr_records/.memory"; } 2>/dev/null || pr_memory=-
-}
-
-# Writes the lines $1 to the new file, so that it survives a power failure.
-pr_write() {
-    (umask 077 && set +C && echo "$1" >"$pr_new") 2>/dev/null && [ -s "$pr_new" ] || return 1
-    sync "$pr_new" 2>/dev/null || :
-}
-
-# Makes the record of attempt $1 with the line $2. Fails if there is one, or if it cannot be kept.
-pr_record() {
-    pr_made=1
-    if [ ! -d "$pr_records/$1" ] && pr_write "$2
-$pr_day" && ln "$pr_new" "$pr_records/$1" 2>/dev/null; then
-        sync "$pr_records" 2>/dev/null || :
-        pr_made=0
-    fi
-    rm -f "$pr_new" 2>/dev/null
-    return "$pr_made"
-}
-
-# Keeps the exit status $2 of attempt $1.
-pr_keep_exit() {
-    pr_write "$2" && mv -f "$pr_new" "$pr_records/$1.exit" 2>/dev/null
-}
-
-# Finds the day since which records are kept; `-` if that is not known.
-pr_find_since() {
-    pr_since=0
-    [ ! -e "$pr_records/.since" ] || { read -r pr_since <"$pr_records/.since"; } 2>/dev/null || pr_since=-
-    case $pr_since in '' | *[!0-9]*) pr_since=- ;; esac
-}
-
-# Removes old records, every tenth day.
-pr_prune() {
-    pr_find_since
-    pr_oldest=$((pr_day - 90))
-    [ "$pr_since" = - ] || [ $((pr_since + 10)) -le "$pr_oldest" ] || return 0
-    pr_write "$pr_oldest" && mv -f "$pr_new" "$pr_records/.since" 2>/dev/null || return 0
-    sync "$pr_records" 2>/dev/null || :
-    set --
-    for pr_file in "$pr_records"/*; do
-        case $pr_file in *.exit) continue ;; esac
-        pr_made=
-        { { read -r pr_owner && read -r pr_made; } <"$pr_file"; } 2>/dev/null
-        case $pr_made in '' | *[!0-9]*) continue ;; esac
-        [ "$pr_made" -lt "$pr_oldest" ] || continue
-        set -- "$@" "$pr_file" "$pr_file.exit"
-        [ $# -lt 500 ] || { rm -f "$@" && set --; }
-    done
-    rm -f "$@"
-}
-
-pr_claim() {
-    pr_record "$1" "$2 $$ $(pr_started $$ || echo -) $(pr_boot)" && return
-    pr_owner=
-    { read -r pr_owner pr_rest <"$pr_records/$1"; } 2>/dev/null
-    if [ "$pr_owner" = given-up ]; then
-        pr_say given-up
-    elif [ -e "$pr_records/$1" ]; then
-        pr_say taken
-    else
-        pr_say "no-record $pr_records"
-    fi
-    exit 1
+# How `dd` takes exactly $1 bytes from a pipe. POSIX has only one at a time.
+pr_find_exact() {
+    pr_exact="bs=$1 count=1 iflag=fullblock"
+    [ -n "$pr_full" ] || pr_exact="ibs=1 obs=65536 count=$1"
 }
 
 # Prints whether a process carries the mark $1: `yes`, `no` or nothing. $2 is the user it runs as.
@@ -135,35 +59,75 @@ pr_look_for() {
     fi </dev/null 2>/dev/null
 }
 
-pr_ask() {
-    if pr_record "$1" given-up; then
-        pr_find_since
-        pr_say "absent $pr_since"
-        return
-    fi
-    { read -r pr_owner pr_pid pr_start pr_in_boot <"$pr_records/$1"; } 2>/dev/null ||
-        pr_owner=nobody-knows
+# Sets $pr_held: whether the lock of a command is held. Empty if that cannot be known.
+pr_find_held() {
+    pr_held=
+    [ "$pr_lock" = lock ] && [ -e "$pr_records/.new-$pr_by.in" ] || return 0
+    flock -n 9 9<>"$pr_records/.new-$pr_by.in" 2>/dev/null
+    case $? in
+    0) pr_held=no ;;
+    1) pr_held=yes ;;
+    esac
+}
+
+# Sets $pr_left: whether attempt $1, whose runner was killed, has left something running.
+pr_find_left() {
+    pr_find_held
+    pr_left=$pr_held
+    [ "$pr_left" != yes ] || return 0
+    case $(pr_look_for "$1" "$pr_owner") in
+    yes) pr_left=yes ;;
+    no) pr_left=no ;;
+    esac
+}
+
+# Sets $pr_alive: whether the runner is there.
+pr_find_alive() {
     pr_alive=no
-    if [ -r /proc/self/stat ]; then
-        [ "$(pr_started "$pr_pid")" != "$pr_start" ] || pr_alive=yes
+    if [ "$pr_in_boot" != - ] && [ "$pr_in_boot" != "$pr_boot" ]; then
+        return
+    elif [ -r /proc/self/stat ]; then
+        pr_find_start "$pr_pid" && [ "$pr_ticks" = "$pr_start" ] && pr_alive=yes
     elif kill -0 "$pr_pid" 2>/dev/null; then
         pr_alive=yes
     fi
-    # The status is written before the process ends: after the look above, what is missing stays so.
-    if [ "$pr_owner" = given-up ]; then
-        pr_find_since
-        pr_say "absent $pr_since"
-    elif { read -r pr_status <"$pr_records/$1.exit"; } 2>/dev/null; then
-        pr_say "ended $pr_status"
-    elif [ "$pr_owner" = nobody-knows ]; then
+}
+
+# Says what became of attempt $1. Waits for its end, but not for long: $2 times a tenth of a second.
+pr_report() {
+    pr_at=$pr_records/$1 pr_waits=$2
+    pr_by=
+    { read -r pr_owner pr_pid pr_start pr_in_boot && read -r pr_made && read -r pr_by pr_lock; } \
+        <"$pr_at" 2>/dev/null
+    if [ "${pr_owner:-nobody-knows}" = nobody-knows ]; then
         pr_say unknown
-    elif [ "$pr_in_boot" != - ] && [ "$pr_in_boot" != "$(pr_boot)" ]; then
-        pr_say over
+        return
+    elif [ "$pr_owner" = given-up ]; then
+        pr_find_since
+        pr_say "absent $pr_since $pr_memory"
+        return
+    fi
+    pr_find_boot
+    while :; do
+        pr_find_alive
+        # The status is written before the runner ends: after the look above, what is missing stays so.
+        { read -r pr_how <"$pr_at.exit"; } 2>/dev/null && break
+        pr_how=
+        [ "$pr_alive" = yes ] && [ "$pr_waits" -gt 0 ] || break
+        pr_waits=$((pr_waits - 1))
+        sleep 0.1 2>/dev/null || sleep 1
+    done
+    if [ -n "$pr_how" ]; then
+        pr_result
     elif [ "$pr_alive" = yes ]; then
         pr_say running
+    elif [ "$pr_in_boot" != - ] && [ "$pr_in_boot" != "$pr_boot" ]; then
+        pr_say over
+    elif [ -n "$pr_by" ] && [ ! -e "$pr_at.begun" ]; then
+        pr_say unbegun
     else
-        # This process was killed. The command may live on without it.
-        case $(pr_look_for "$1" "$pr_owner") in
+        pr_find_left "$1"
+        case $pr_left in
         yes) pr_say running ;;
         no) pr_say over ;;
         *) pr_say unknown ;;
@@ -171,43 +135,145 @@ pr_ask() {
     fi
 }
 
-# Runs a program of $3 bytes with checksum $4 as user $2, for attempt $1.
-pr_run() {
-    # POSIX has nothing else that takes exactly so many bytes from a pipe.
-    pr_program=$(dd bs=1 count="$3" 2>/dev/null)
-    # shellcheck disable=SC2046 # two words
-    set -- "$@" $(printf '%s\n' "$pr_program" | cksum)
-    if [ "$5 $6" != "$4 $3" ]; then
+# Prints how an attempt ended, and what it printed. Something that it started may still hold the streams:
+# then they are left after three seconds.
+pr_result() {
+    # `sudo` ended with this status.
+    case $pr_how in *' sudo') pr_how=${pr_how% sudo}/sudo ;; esac
+    if [ -z "$pr_by" ] || { [ ! -e "$pr_at.out" ] && [ ! -e "$pr_at.out.more" ]; }; then
+        pr_say "ended $pr_how"
+        return
+    fi
+    pr_waits=60
+    until [ -s "$pr_at.out.more" ] && [ -s "$pr_at.err.more" ] || [ "$pr_waits" = 0 ]; do
+        pr_waits=$((pr_waits - 1))
+        if [ "$pr_waits" -gt 50 ]; then sleep 0.01; else sleep 0.06; fi 2>/dev/null || sleep 1
+    done
+    pr_lengths=
+    for pr_stream in out err; do
+        pr_size=0 pr_rest=-
+        if [ ! -e "$pr_at.$pr_stream" ]; then
+            pr_rest=lost
+        else
+            [ ! -s "$pr_at.$pr_stream" ] || pr_size=$(($(wc -c <"$pr_at.$pr_stream")))
+            { read -r pr_rest <"$pr_at.$pr_stream.more"; } 2>/dev/null || pr_rest=-
+        fi
+        pr_lengths="$pr_lengths $pr_size ${pr_rest:--}"
+    done
+    pr_say "ended $pr_how $pr_by$pr_lengths"
+    # shellcheck disable=SC2086 # four words
+    set -- $pr_lengths
+    [ "$1" = 0 ] || dd bs="$1" count=1 <"$pr_at.out" 2>/dev/null
+    [ "$3" = 0 ] || dd bs="$3" count=1 <"$pr_at.err" 2>/dev/null
+}
+
+pr_ask() {
+    pr_find_records
+    pr_lock=-
+    if pr_record "$1" given-up; then
+        pr_find_since
+        pr_say "absent $pr_since $pr_memory"
+    else
+        pr_report "$1" 20
+    fi
+    rm -f "$pr_new" 2>/dev/null
+}
+
+# Does a look: $1 user, $2 length of the program.
+pr_look() {
+    pr_find_exact "$2"
+    # shellcheck disable=SC2086 # words of dd
+    pr_program=$(dd $pr_exact 2>/dev/null)
+    case $pr_program in
+    *"# $pr_prefix") ;;
+    *)
         pr_say damaged
-        exit 1
-    fi
-    trap : HUP PIPE
-    if [ "$1" != - ]; then
-        pr_claim "$1" "$2"
-        pr_prune
-    fi
-    if [ "$2" = - ]; then
-        pr_attempt=$1
+        return
+        ;;
+    esac
+    { { pr_look_as "$1" "$2" | cat >&2 3>&-; } 3>&1 | cat; }
+}
+
+pr_look_as() {
+    exec 2>&1 >&3 3>&-
+    [ "$pr_rest" = rest ] || exec </dev/null
+    if [ "$1" = - ]; then
         eval "$pr_program"
-        exit 1
+        exit
     fi
     {
-        printf '%s\n' "$pr_program"
-        exec cat
-    } | sudo -n -u "$2" -- /bin/sh -c 'eval "$(dd bs=1 count="$1" 2>/dev/null)"' planrun "$3"
-    pr_status=$?
-    # A greater status may be the end of sudo, and not that of the command.
-    [ "$1" = - ] || [ "$pr_status" -gt 128 ] || pr_keep_exit "$1" "$pr_status"
-    exit "$pr_status"
+        printf '%s' "$pr_program"
+        [ "$pr_rest" != rest ] || exec cat
+    } | sudo -n -u "$1" -- /bin/sh -c "eval \"\$(dd $pr_exact 2>/dev/null)\""
+}
+
+# Receives attempt $1 of user $2: $3 bytes for the runner, $4 more, checksum $5.
+pr_run() {
+    pr_new=$pr_records/.new-$pr_request
+    [ -d "$pr_records" ] || pr_find_records
+    pr_find_exact $(($3 + $4))
+    # shellcheck disable=SC2086 # words of dd
+    if ! (umask 077 && set +C && exec dd $pr_exact >"$pr_new.in") 2>/dev/null; then
+        rm -f "$pr_new.in" 2>/dev/null
+        pr_say "no-record ${pr_records#/dev/null}"
+        # What was not received would be taken for requests.
+        pr_what=end
+        return
+    fi
+    # shellcheck disable=SC2046 # two words
+    set -- "$@" $(cksum <"$pr_new.in")
+    if [ "$6 $7" != "$5 $(($3 + $4))" ]; then
+        rm -f "$pr_new.in"
+        pr_say damaged
+        return
+    fi
+    # shellcheck disable=SC2016 # for the other shell
+    pr_said=$(exec ${pr_setsid:+"$pr_setsid"} /bin/sh -c 'eval "$(dd bs="$1" count=1 2>/dev/null)"' \
+        planrun "$3" "$pr_records" "$pr_umask" "$pr_setsid" <"$pr_new.in" 2>/dev/null)
+    case $pr_said in
+    '' | ended*) pr_report "$1" 0 ;;
+    *) pr_say "$pr_said" ;;
+    esac
+}
+
+pr_forget() {
+    for pr_id in "$@"; do
+        set -- "$@" "$pr_records/$pr_id.out" "$pr_records/$pr_id.err" \
+            "$pr_records/$pr_id.out.more" "$pr_records/$pr_id.err.more"
+        shift
+    done
+    rm -f "$@" 2>/dev/null
 }
 
 pr_serve() {
+    trap : HUP PIPE USR1
+    pr_umask=$(umask)
+    pr_setsid=$(command -v setsid)
+    pr_full=
+    ! dd bs=1 count=1 iflag=fullblock </dev/null >/dev/null 2>&1 || pr_full=yes
     pr_find_records
-    pr_say "ready $pr_memory"
-    read -r pr_what pr_id pr_user pr_length pr_sum || exit 99
-    case $pr_what in
-    run) pr_run "$pr_id" "$pr_user" "$pr_length" "$pr_sum" ;;
-    ask) pr_ask "$pr_id" ;;
-    esac
-    exit 0
+    pr_prefix=planrun:$pr_number
+    pr_say ready
+    while read -r pr_what pr_request pr_words; do
+        pr_prefix=planrun:$pr_request
+        pr_rest=
+        # shellcheck disable=SC2086 # words without spaces
+        set -- $pr_words
+        case $pr_what in
+        look)
+            pr_rest=${3-}
+            pr_look "$1" "$2"
+            ;;
+        run) pr_run "$@" ;;
+        ask) pr_ask "$1" ;;
+        forget)
+            pr_forget "$pr_request" "$@" >/dev/null 2>&1 &
+            continue
+            ;;
+        esac
+        pr_say "done"
+        pr_say "done" >&2
+        [ "$pr_what$pr_rest" != end ] && [ "$pr_rest" != rest ] || exit 0
+    done
+    exit 99
 }

@@ -1,21 +1,16 @@
-//! What a run sees of commands that are processes of this machine.
-
-mod clock;
-mod uploads;
+//! What goes over the wire to a session of this machine: requests that arrive damaged or in part, and a
+//! number that is used again.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use rustix::process::{Pid, test_kill_process};
 
 use super::LocalTransport;
 use crate::inventory::{Connection, Host, HostName, Link};
-use crate::transport::login::controller_user;
-use crate::transport::wire::GRACE;
-use crate::transport::{Body, Command, Exit, MAX_OUTPUT, Output, Transport, TransportError};
+use crate::transport::wire::{GRACE, Wire, session};
+use crate::transport::{AttemptId, Body, Command, Exit, Transport as _, TransportError};
 
 fn host() -> Host {
     Host {
@@ -34,7 +29,7 @@ fn host() -> Host {
             state: IndexMap::new(),
         },
         vars: IndexMap::new(),
-        encrypted: indexmap::IndexMap::new(),
+        encrypted: IndexMap::new(),
         groups: Vec::new(),
     }
 }
@@ -51,270 +46,27 @@ fn command(body: Body) -> Command {
     }
 }
 
-fn script(text: &str) -> Command {
-    command(Body::Script(text.to_owned()))
-}
-
-fn argv(words: &[&str]) -> Command {
-    command(Body::Argv(words.iter().map(|&word| word.to_owned()).collect()))
-}
-
-fn upload(content: &[u8], to: &Path) -> Command {
-    command(Body::Upload {
-        content: content.into(),
-        secret: false,
-        to: to.to_str().unwrap().to_owned(),
-        mode: None,
-        owner: None,
-    })
-}
-
-async fn run(command: &Command) -> Result<Output, TransportError> {
-    let transport = LocalTransport { grace: Duration::from_secs(1), ..LocalTransport::new() };
-    transport.look(&host(), command).await
-}
-
-#[track_caller]
-fn lives(pid: &str) -> bool {
-    let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
-    let zombie = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()))
-        .is_ok_and(|stat| stat.contains(") Z "));
-    test_kill_process(pid).is_ok() && !zombie
-}
-
-#[tokio::test]
-async fn a_command_tells_its_status_and_both_streams() {
-    let output = run(&script("echo out; echo err >&2; exit 7")).await.unwrap();
-    assert_eq!(output, Output::new(Exit::Code(7), "out\n", "err\n"));
-}
-
-#[tokio::test]
-async fn a_death_by_signal_is_no_status() {
-    let output = run(&script("kill -9 $$")).await.unwrap();
-    assert_eq!(output.exit, Exit::Signal("KILL".to_owned()));
-    let output = run(&script("exit 7")).await.unwrap();
-    assert_eq!(output.exit, Exit::Code(7));
-}
-
-#[tokio::test]
-async fn a_script_stops_at_its_first_failing_line() {
-    let output = run(&script("false\necho on")).await.unwrap();
-    assert_eq!(output, Output::new(Exit::Code(1), "", ""));
-}
-
-#[tokio::test]
-async fn a_missing_program_is_status_127() {
-    let output = run(&argv(&["planrun-no-such-program"])).await.unwrap();
-    assert_eq!(output.exit, Exit::Code(127));
-}
-
-#[tokio::test]
-async fn ten_mebibytes_go_through_stdin_while_output_is_read() {
-    let mut cat = argv(&["cat"]);
-    cat.stdin = Some(vec![b'x'; 10 * 1024 * 1024]);
-    let output = run(&cat).await.unwrap();
-    assert_eq!(output.exit, Exit::Code(0));
-    assert_eq!(output.stdout_len, 10 * 1024 * 1024);
-    assert_eq!(output.stdout.len(), MAX_OUTPUT);
-}
-
-#[tokio::test]
-async fn a_command_need_not_read_what_it_is_given() {
-    let mut command = argv(&["true"]);
-    command.stdin = Some(vec![b'x'; 10 * 1024 * 1024]);
-    assert_eq!(run(&command).await.unwrap().exit, Exit::Code(0));
-}
-
-#[tokio::test]
-async fn without_stdin_the_end_is_read_at_once() {
-    assert_eq!(run(&argv(&["cat"])).await.unwrap().exit, Exit::Code(0));
-}
-
-#[tokio::test]
-async fn environment_and_directory_are_set_with_blanks_and_quotes_in_them() {
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path().join("it's a \"dir\"");
-    fs::create_dir(&dir).unwrap();
-    let mut command = argv(&["sh", "-c", "pwd; printf '%s\\n' \"$A\" \"$B\""]);
-    command.dir = Some(dir.to_str().unwrap().to_owned());
-    command.env.insert("A".to_owned(), "1; $(exit 9) 'x'".to_owned());
-    command.env.insert("B".to_owned(), "line\nline".to_owned());
-    let output = run(&command).await.unwrap();
-    let expected = format!("{}\n1; $(exit 9) 'x'\nline\nline\n", dir.display());
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
-}
-
-#[tokio::test]
-async fn a_missing_directory_runs_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let mark = folder.path().join("mark");
-    let mut command = argv(&["touch", mark.to_str().unwrap()]);
-    command.dir = Some("/nowhere at all".to_owned());
-    let error = run(&command).await.unwrap_err();
-    let text = error.to_string();
-    assert!(matches!(error, TransportError::Impossible { .. }), "{text}");
-    assert!(text.contains("cannot enter the directory '/nowhere at all'"), "{text}");
-    assert!(!mark.exists());
-}
-
-#[tokio::test]
-async fn a_timeout_ends_the_whole_group_even_if_it_does_not_listen() {
-    let folder = tempfile::tempdir().unwrap();
-    let pids = folder.path().join("pids");
-    let text = format!(
-        "trap '' TERM; sleep 1000 & echo $! $$ >{0}.new; mv {0}.new {0}; echo said; wait; sleep 1000",
-        pids.display()
-    );
-    let mut command = script(&text);
-    command.timeout = Duration::from_secs(2);
-    let output = run(&command).await.unwrap();
-    assert_eq!(output.exit, Exit::TimedOut);
-    assert_eq!(output.stdout, b"said\n");
-    let pids = fs::read_to_string(pids).unwrap();
-    assert!(pids.split_whitespace().all(|pid| !lives(pid)), "{pids}");
-}
-
-#[tokio::test]
-async fn a_waiter_that_goes_away_leaves_no_process() {
-    let folder = tempfile::tempdir().unwrap();
-    let pid = folder.path().join("pid");
-    let text = format!("echo $$ >{0}.new; mv {0}.new {0}; sleep 1000", pid.display());
-    let command = script(&text);
-    tokio::select! {
-        _ = run(&command) => panic!("it sleeps"),
-        () = async {
-            while !pid.exists() {
-                crate::clock::Clock::Real.sleep(Duration::from_millis(10)).await;
-            }
-        } => {}
-    }
-    let pid = fs::read_to_string(pid).unwrap();
-    while lives(&pid) {
-        crate::clock::Clock::Real.sleep(Duration::from_millis(10)).await;
-    }
-}
-
-#[tokio::test]
-async fn a_daemon_that_keeps_the_streams_does_not_keep_us() {
-    let output = run(&script("sleep 1000 & echo $!")).await.unwrap();
-    assert_eq!(output.exit, Exit::Code(0));
-    let pid = String::from_utf8(output.stdout).unwrap();
-    assert!(lives(&pid), "what a command started goes on");
-    run(&argv(&["kill", pid.trim()])).await.unwrap();
-}
-
-#[tokio::test]
-async fn another_user_is_reached_by_sudo() {
-    if !Path::new("/usr/bin/sudo").exists() || !rustix::process::getuid().is_root() {
-        skipped("another_user_is_reached_by_sudo: no sudo, or not root");
-        return;
-    }
-    let mut whoami = argv(&["id", "-un"]);
-    whoami.r#become = Some("nobody".to_owned());
-    whoami.env.insert("A".to_owned(), "kept".to_owned());
-    assert_eq!(run(&whoami).await.unwrap().stdout, b"nobody\n");
-    whoami.r#become = Some("no-such-user".to_owned());
-    let error = run(&whoami).await.unwrap_err();
-    assert!(matches!(error, TransportError::Denied { .. }), "{error}");
-    let mut slow = argv(&["sleep", "1000"]);
-    slow.r#become = Some("nobody".to_owned());
-    slow.timeout = Duration::from_secs(2);
-    assert_eq!(run(&slow).await.unwrap().exit, Exit::TimedOut);
-}
-
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn skipped(what: &str) {
-    eprintln!("skipped: {what}");
-}
-
-#[tokio::test]
-async fn an_upload_makes_a_file_that_others_may_read() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("it's new");
-    let content: Vec<u8> = (0..=255).cycle().take(300_000).collect();
-    let output = run(&upload(&content, &path)).await.unwrap();
-    assert_eq!(output, Output::new(Exit::Code(0), "", ""));
-    assert_eq!(fs::read(&path).unwrap(), content);
-    assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o644);
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-}
-
-#[tokio::test]
-async fn an_upload_keeps_mode_and_owner_of_the_file_it_replaces() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("file");
-    fs::write(&path, "old").unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-    if rustix::process::getuid().is_root() {
-        std::os::unix::fs::chown(&path, Some(8), Some(12)).unwrap();
-    }
-    let before = path.metadata().unwrap();
-    run(&upload(b"new", &path)).await.unwrap();
-    let after = path.metadata().unwrap();
-    assert_eq!(fs::read(&path).unwrap(), b"new");
-    assert_eq!(after.mode(), before.mode());
-    assert_eq!((after.uid(), after.gid()), (before.uid(), before.gid()));
-    assert_ne!(after.ino(), before.ino(), "the old file was not written into");
-}
-
-#[tokio::test]
-async fn an_upload_sets_the_mode_it_is_given() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("file");
-    let mut command = upload(b"#!/bin/sh\n", &path);
-    let Body::Upload { mode, .. } = &mut command.body else { unreachable!() };
-    *mode = Some("0750".to_owned());
-    run(&command).await.unwrap();
-    assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o750);
-}
-
-#[tokio::test]
-async fn an_upload_follows_a_link() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("sub")).unwrap();
-    let (real, link) = (folder.path().join("sub/real"), folder.path().join("link"));
-    symlink("sub/real", &link).unwrap();
-    run(&upload(b"one", &link)).await.unwrap();
-    assert!(link.is_symlink());
-    assert_eq!(fs::read(real).unwrap(), b"one");
-}
-
-#[tokio::test]
-async fn an_upload_that_fails_leaves_everything_as_it_was() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("file");
-    fs::write(&path, "old").unwrap();
-    let mut command = upload(b"new", &path);
-    let Body::Upload { owner, .. } = &mut command.body else { unreachable!() };
-    *owner = Some("no-such-user".to_owned());
-    let output = run(&command).await.unwrap();
-    assert_eq!(output.exit, Exit::Code(1));
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("there is no user no-such-user"), "{said}");
-    assert_eq!(fs::read(&path).unwrap(), b"old");
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-
-    let output = run(&upload(b"new", folder.path())).await.unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("it is a directory"), "{said}");
-    let output = run(&upload(b"new", &folder.path().join("no/file"))).await.unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("there is no directory"), "{said}");
-}
-
 #[tokio::test]
 async fn an_upload_that_comes_in_part_is_not_put_in_place() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     fs::write(&path, "old").unwrap();
-    let mut wire = super::Wire::new(&upload(b"whole content", &path), None, None, GRACE).unwrap();
+    let upload = command(Body::Upload {
+        content: b"whole content".as_slice().into(),
+        secret: false,
+        to: path.to_str().unwrap().to_owned(),
+        mode: None,
+        owner: None,
+    });
+    let transport = LocalTransport::new();
     for (sent, complaint) in [
         (b"whole".as_slice(), "the content came in part only"),
         (b"whole cOntent", "the content came damaged"),
     ] {
-        wire.stdin = sent.to_vec();
-        let (closing, answer) = super::serve(&host(), &wire).await.unwrap();
-        let output = answer.conclude(&host().name, &script(""), &wire, closing).unwrap();
+        let mut wire = Wire::new(&upload, None, None, GRACE).unwrap();
+        wire.rest = Some(sent.to_vec());
+        let (closing, answer) = transport.serve(&host(), &wire).await.unwrap();
+        let output = answer.conclude(&host().name, &upload, &wire, &closing).unwrap();
         assert_eq!(output.exit, Exit::Code(1));
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(said.contains(complaint), "{said}");
@@ -324,47 +76,82 @@ async fn an_upload_that_comes_in_part_is_not_put_in_place() {
 }
 
 #[tokio::test]
-async fn a_file_is_compared_with_what_an_upload_would_leave() {
+async fn an_effect_that_arrives_damaged_or_in_part_is_not_started() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("it's a file");
-    let says = async |content: &[u8], mode: Option<&str>, owner: Option<&str>| {
-        let body = Body::Compare {
-            content: content.into(),
-            secret: false,
-            to: path.to_str().unwrap().to_owned(),
-            mode: mode.map(str::to_owned),
-            owner: owner.map(str::to_owned),
-        };
-        let output = run(&command(body)).await.unwrap();
-        assert_eq!(output.exit, Exit::Code(0), "{output:?}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    let mark = folder.path().join("mark");
+    let mut touch = command(Body::Argv(vec!["touch".into(), mark.to_str().unwrap().into()]));
+    touch.stdin = Some(b"unread".to_vec());
+    let transport = LocalTransport::new();
+    let id = AttemptId(format!("damaged-{}", uuid::Uuid::now_v7().simple()));
+    let send = async |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut wire = Wire::new(&touch, None, Some(&id), GRACE).unwrap();
+        change(&mut wire.request);
+        // Only so does the session find the end of what it is sent.
+        wire.rest = Some(Vec::new());
+        let (closing, answer) = transport.serve(&host(), &wire).await.unwrap();
+        answer.conclude(&host().name, &touch, &wire, &closing)
     };
-    assert_eq!(says(b"text\n", None, None).await, "other");
-    fs::write(&path, "text\n").unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-    let user = controller_user().unwrap();
-    for (content, mode, owner, expected) in [
-        (&b"text\n"[..], None, None, "same"),
-        (b"text\n", Some("0640"), Some(user.as_str()), "same"),
-        (b"text\n", Some("640"), None, "same"),
-        (b"text\n", Some("0644"), None, "other"),
-        (b"text\n", None, Some("somebody-else"), "other"),
-        (b"text\n", None, Some(&format!("{user}:no-such-group")), "other"),
-        (b"tex\n\n", None, None, "other"),
-        (b"text", None, None, "other"),
-    ] {
-        let told = says(content, mode, owner).await;
-        assert_eq!(told, expected, "{content:?} {mode:?} {owner:?}");
+    let damaged = send(&|request| *request.last_mut().unwrap() ^= 1).await;
+    assert!(matches!(damaged, Err(TransportError::Denied { .. })), "{damaged:?}");
+    let partial = send(&|request| request.truncate(request.len() - 1)).await;
+    assert!(matches!(partial, Err(TransportError::Denied { .. })), "{partial:?}");
+    let partial = send(&|request| request.truncate(request.len() / 2)).await;
+    assert!(matches!(partial, Err(TransportError::Denied { .. })), "{partial:?}");
+    assert!(!mark.exists());
+    // Nothing was claimed.
+    assert_eq!(transport.attempt(&host(), &id, &touch).await.unwrap().exit, Exit::Code(0));
+    assert!(mark.exists());
+}
+
+/// Starts a session, kills what waits for its command, and gives that number to another process with a
+/// child that leads a session, as commands do. In a namespace of its own the next number can be set.
+const NUMBER_USED_AGAIN: &str = r#"
+alive() { read -r stat </proc/"$1"/stat && case ${stat##*) } in Z*) false ;; esac; } 2>/dev/null
+cd "$1"
+mkfifo in
+sh <in >out &
+session=$!
+exec 9>in
+cat session >&9
+until grep -q ready out; do sleep 0.1; done
+cat request >&9
+until [ -e command ]; do sleep 0.1; done
+kill -9 $session
+wait $session || :
+read -r stat </proc/"$(cat command)"/stat
+set -- "$1" ${stat##*) }
+waiting=$3
+kill -9 $waiting
+while [ -e /proc/$waiting ]; do sleep 0.1; done
+echo $((waiting - 1)) >/proc/sys/kernel/ns_last_pid
+sh -c 'setsid sleep 1000 & echo $! >child.new; mv child.new child; wait' &
+other=$!
+[ $other = $waiting ] || { echo "$other is not $waiting"; exit; }
+until [ -e child ]; do sleep 0.1; done
+while alive "$(cat command)"; do sleep 0.1; done
+alive $other && alive "$(cat child)" && echo spared
+"#;
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the namespace is part of the test")]
+async fn a_clock_ends_its_command_and_not_a_process_with_the_number_of_its_session() {
+    if !rustix::process::getuid().is_root() || !Path::new("/usr/bin/unshare").exists() {
+        return;
     }
-    let link = folder.path().join("link");
-    std::os::unix::fs::symlink(&path, &link).unwrap();
-    let body = Body::Compare {
-        content: b"text\n".as_slice().into(),
-        secret: false,
-        to: link.to_str().unwrap().to_owned(),
-        mode: Some("0640".to_owned()),
-        owner: None,
-    };
-    let output = run(&command(body)).await.unwrap();
-    assert_eq!(output.stdout, b"same\n");
+    let folder = tempfile::tempdir().unwrap();
+    let text = "echo $$ >command.new; mv command.new command; exec sleep 1000";
+    let mut slow = command(Body::Script(text.to_owned()));
+    slow.dir = Some(folder.path().to_str().unwrap().to_owned());
+    slow.timeout = Duration::from_secs(3);
+    let wire = Wire::new(&slow, None, None, Duration::from_secs(1)).unwrap();
+    fs::write(folder.path().join("session"), session().0).unwrap();
+    fs::write(folder.path().join("request"), &wire.request).unwrap();
+    let ended = tokio::process::Command::new("unshare")
+        .args(["--pid", "--fork", "--mount-proc", "/bin/sh", "-ec", NUMBER_USED_AGAIN, "test"])
+        .arg(folder.path())
+        .output()
+        .await
+        .unwrap();
+    let printed = String::from_utf8_lossy(&ended.stdout);
+    assert_eq!(printed, "spared\n", "{}", String::from_utf8_lossy(&ended.stderr));
 }

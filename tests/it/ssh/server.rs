@@ -77,14 +77,10 @@ impl Server {
     /// Ends it, and every connection that it has let in.
     pub(crate) fn cut(&mut self) {
         let children = self.process.as_ref().map(|process| children_of(process.id()));
+        let sessions = self.sessions();
         self.stop();
-        for child in children.unwrap_or_default() {
-            for process in children_of(child).into_iter().chain([child]) {
-                let process = i32::try_from(process).ok().and_then(Pid::from_raw);
-                // It may have ended by itself.
-                let _gone = process.map(|process| kill_process(process, Signal::KILL));
-            }
-        }
+        kill_all(&sessions);
+        kill_all(&children.unwrap_or_default());
     }
 
     /// Returns an inventory with it as `web1`; `more` is more variables.
@@ -95,6 +91,36 @@ impl Server {
             self.port,
             self.path("known_hosts").display()
         )
+    }
+
+    /// The same for a login by another port that leads to it.
+    pub(crate) fn inventory_by(&self, port: u16) -> String {
+        let known = format!("[{ADDRESS}]:{port} {}", self.read("one.pub"));
+        fs::write(self.path("known_by"), known).unwrap();
+        let known = self.path("known_by").display().to_string();
+        self.inventory_with_key()
+            .replace(&self.path("known_hosts").display().to_string(), &known)
+            .replace(&format!("ansible_port: {}", self.port), &format!("ansible_port: {port}"))
+    }
+
+    /// Returns where it listens.
+    pub(crate) fn address(&self) -> (&'static str, u16) {
+        (ADDRESS, self.port)
+    }
+
+    /// Returns the host sessions: what the server's processes for its connections have begun.
+    pub(crate) fn sessions(&self) -> Vec<u32> {
+        let connections = self.process.as_ref().map(|process| children_of(process.id()));
+        connections.unwrap_or_default().into_iter().flat_map(children_of).collect()
+    }
+
+    /// Returns the runners of effects, which host sessions have begun.
+    pub(crate) fn runners(&self) -> Vec<u32> {
+        let is_runner = |process: &u32| {
+            let words = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+            words.split(|&byte| byte == 0).any(|word| word == b"planrun")
+        };
+        self.sessions().into_iter().flat_map(children_of).filter(is_runner).collect()
     }
 
     /// The same, with the key that it lets in, and with time for a login under load.
@@ -133,6 +159,13 @@ impl Server {
             process.wait().ok();
         }
     }
+}
+
+/// Kills processes, and returns how many there still were.
+pub(crate) fn kill_all(processes: &[u32]) -> usize {
+    let pids = processes.iter().filter_map(|&process| i32::try_from(process).ok());
+    let pids = pids.filter_map(Pid::from_raw);
+    pids.filter(|&pid| kill_process(pid, Signal::KILL).is_ok()).count()
 }
 
 /// Returns the processes that a process has begun.

@@ -5,10 +5,10 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use super::server::Server;
-use super::{argv, run, script, transport};
-use crate::inventory::{Host, HostName};
-use crate::transport::ssh::{SshOptions, SshTransport};
-use crate::transport::{Exit, Output, Transport, TransportError};
+use super::{CUT, argv, options, run, script, transport};
+use planrun::inventory::{Host, HostName};
+use planrun::transport::ssh::{SshOptions, SshTransport};
+use planrun::transport::{Exit, Output, Transport, TransportError};
 
 #[tokio::test]
 async fn an_unknown_key_is_refused_with_its_fingerprint() {
@@ -84,7 +84,7 @@ async fn a_reconnect_asks_for_the_key_of_the_first_time() {
     let known = format!("[127.0.0.1]:{port} {}\n", server.public_key("host_rsa"));
     fs::write(server.path("known_hosts"), known).unwrap();
     assert!(transport.look(&host, &argv(&["true"])).await.is_ok());
-    let cut = transport.look(&host, &script("kill -9 $(ps -o ppid= -p $PPID); sleep 1")).await;
+    let cut = transport.look(&host, &script(CUT)).await;
     assert!(matches!(cut, Err(TransportError::Cut { .. })), "{cut:?}");
     // The other key is the server's too, and listed: but it is not the one it began with.
     let known = format!("[127.0.0.1]:{port} {}\n", server.public_key("host_ed25519"));
@@ -124,10 +124,8 @@ async fn what_is_not_reached_is_told_by_its_reason() {
     let mut host = server.host();
     let error_of = async |host: &Host, known: &str| {
         fs::write(server.path("known_hosts"), known).unwrap();
-        let quick = SshTransport::new(SshOptions {
-            connect_timeout: Duration::from_secs(2),
-            ..transport().options
-        });
+        let quick =
+            SshTransport::new(SshOptions { connect_timeout: Duration::from_secs(2), ..options() });
         let error = quick.look(host, &argv(&["true"])).await.unwrap_err();
         assert!(matches!(error, TransportError::Unreachable { .. }), "{error}");
         error.to_string()

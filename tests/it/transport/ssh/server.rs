@@ -10,7 +10,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use tempfile::TempDir;
 
-use crate::inventory::{Connection, Host, HostName, Link};
+use planrun::inventory::{Connection, Host, HostName, Link};
 
 const SSHD: &str = "/usr/sbin/sshd";
 

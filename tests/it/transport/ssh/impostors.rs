@@ -1,4 +1,4 @@
-//! What answers at an SSH port and is no usable SSH server: each is an error of bounded length, of the
+//! What answers at an SSH port and is not a usable SSH server: each is an error of bounded length, of the
 //! right kind, and takes no more than its time.
 
 use std::io::{Read as _, Write as _};
@@ -8,10 +8,11 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::server::keygen;
-use super::{SshOptions, argv, transport};
-use crate::inventory::{Connection, Host, HostName, Link};
-use crate::transport::ssh::SshTransport;
-use crate::transport::{Transport, TransportError};
+use super::{argv, options};
+use planrun::inventory::{Connection, Host, HostName, Link};
+use planrun::transport::ssh::SshOptions;
+use planrun::transport::ssh::SshTransport;
+use planrun::transport::{Transport, TransportError};
 
 const VERSION: &[u8] = b"SSH-2.0-x\r\n";
 
@@ -101,7 +102,7 @@ async fn reported(first: Vec<u8>, forever: Vec<u8>) -> TransportError {
         groups: Vec::new(),
     };
     let connect_timeout = Duration::from_secs(3);
-    let quick = SshTransport::new(SshOptions { connect_timeout, ..transport().options });
+    let quick = SshTransport::new(SshOptions { connect_timeout, ..options() });
     let error = quick.look(&host, &argv(&["true"])).await.unwrap_err();
     assert!(error.to_string().chars().count() < 2000, "{error}");
     error

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::server::Server;
 use super::{argv, command, processes_of, script, transport};
-use crate::inventory::Host;
-use crate::transport::{AttemptId, Body, Command, Exit, Output, Transport};
+use planrun::inventory::Host;
+use planrun::transport::{AttemptId, Body, Command, Exit, Output, Transport};
 
 /// Login shells that are tried where they are installed.
 const LOGINS: [&str; 7] = ["dash", "bash", "busybox", "ksh", "zsh", "tcsh", "fish"];
@@ -101,7 +101,7 @@ async fn everything_arrives(server: &Server, host: &Host, name: &str) {
         }
         // The same as words of a script, which is too long for an argument of its own.
         let quoted: Vec<String> =
-            all.iter().map(|word| crate::quote::shell(word).unwrap()).collect();
+            all.iter().map(|word| planrun::quote::shell(word).unwrap()).collect();
         let text = format!("for word in {}; do printf '%s\\0' \"$word\"; done", quoted.join(" "));
         assert!(text.len() > 64 * 1024);
         let mut long = script(&text);

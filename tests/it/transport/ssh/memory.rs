@@ -2,64 +2,95 @@
 //! have no room.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::server::Server;
 use super::shells::accounts;
 use super::{argv, script, transport, wait_for};
 
-use crate::clock::Clock;
-use crate::inventory::Host;
-use crate::transport::{AttemptId, Command, Exit, Recovered, Transport, TransportError};
+use planrun::clock::Clock;
+use planrun::inventory::Host;
+use planrun::transport::{
+    AttemptId, Body, Command, Exit, Output, Recovered, Transport, TransportError,
+};
 
-/// Kills the server's process for a connection, and with `session` the host session, too.
-fn cutting(session: bool) -> &'static str {
-    if session {
-        "s=$(cat session); c=$(ps -o ppid= -p $s); kill -9 $c $s"
-    } else {
-        "kill -9 $(ps -o ppid= -p $(cat session))"
+/// What is killed while an attempt runs: the server's process for its connection; the host session, too; the
+/// runner, too.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kill {
+    Connection,
+    Session,
+    Runner,
+}
+
+impl Kill {
+    /// Returns how it is done. The record names the runner.
+    fn text(self, records: &Path, id: &AttemptId) -> String {
+        let killed = match self {
+            Self::Connection => "$c",
+            Self::Session => "$c $s",
+            Self::Runner => "$c $s $r",
+        };
+        let up = "ps -o ppid= -p";
+        let record = records.join(&id.0);
+        format!(
+            "read -r user r rest <'{}'; s=$({up} $r); c=$({up} $s); kill -9 {killed}",
+            record.display()
+        )
     }
 }
 
-/// A command that notes its host session, waits to be let go on, and counts itself.
+/// Where root's records are, or those of `plain`.
+fn records(server: &Server, host: &Host) -> PathBuf {
+    let home = match host.link.user.as_deref() {
+        Some("plain") => server.path("homes/plain"),
+        _ => std::env::home_dir().unwrap(),
+    };
+    home.join(".local/state/planrun/attempts")
+}
+
+/// A command that waits to be let go on, and counts itself.
 fn slow(server: &Server, become_user: Option<&str>) -> Command {
-    // With `become` there are sudo and a shell between the session and the command.
-    let up =
-        if become_user.is_some() { "p=$(ps -o ppid= -p $p); p=$(ps -o ppid= -p $p);" } else { "" };
     let mut slow = script(&format!(
-        "p=$PPID; {up} cd '{}'; echo $p >session.new; mv session.new session\n\
-         while [ ! -e go ]; do sleep 0.1; done; echo s1 >>effects; exit 3",
+        "cd '{}'; echo out; echo err >&2; touch begun\n\
+         while [ ! -e go ]; do sleep 0.1; done; echo s1 >>effects; echo more; exit 3",
         server.path("work").display()
     ));
     slow.r#become = become_user.map(str::to_owned);
     slow
 }
 
-/// Cuts the connection while an attempt runs, and returns what its sender is told.
-async fn cut(server: &Server, host: &Host, id: &AttemptId, slow: &Command, session: bool) {
+/// What the slow command prints, and its exit status.
+fn whole() -> Recovered {
+    Recovered::Ended(Output::new(Exit::Code(3), "out\nmore\n", "err\n"))
+}
+
+/// Kills something while an attempt runs, and returns what its sender is told.
+async fn cut(server: &Server, host: &Host, id: &AttemptId, slow: &Command, kill: Kill) {
     let work = server.path("work");
     fs::create_dir_all(&work).unwrap();
     std::os::unix::fs::chown(&work, Some(64321), None).ok();
-    for name in ["session", "go", "effects"] {
+    for name in ["begun", "go", "effects"] {
         fs::remove_file(work.join(name)).ok();
     }
-    let (sender, other, noted) = (transport(), transport(), work.join("session"));
+    let (sender, other, begun) = (transport(), transport(), work.join("begun"));
     let cutting = async {
-        let kill = script(&format!("cd '{}'; {}", work.display(), cutting(session)));
-        other.look(&server.host(), &kill).await.unwrap();
+        let kill = script(&kill.text(&records(server, host), id));
+        assert_eq!(other.look(&server.host(), &kill).await.unwrap().exit, Exit::Code(0));
     };
     let sending = sender.attempt(host, id, slow);
     tokio::pin!(sending);
     tokio::select! {
         early = &mut sending => panic!("it ended by itself: {early:?}"),
-        () = wait_for(&noted) => {}
+        () = wait_for(&begun) => {}
     }
     let (sent, ()) = tokio::join!(sending, cutting);
     assert!(matches!(sent, Err(TransportError::Cut { .. })), "{sent:?}");
 }
 
 async fn after(server: &Server, host: &Host, id: &AttemptId) -> Recovered {
+    assert_eq!(transport().recover(host, id, Clock::Real.now()).await, Ok(Recovered::Running));
     fs::write(server.path("work/go"), "").unwrap();
     let effects = server.path("work/effects");
     wait_for(&effects).await;
@@ -78,24 +109,43 @@ fn id(text: &str) -> AttemptId {
 }
 
 #[tokio::test]
-async fn a_host_knows_how_an_attempt_ended_after_its_connection_was_cut() {
+async fn a_host_knows_how_an_attempt_ended_after_its_connection_was_lost() {
     let Some(server) = Server::start("cut", "") else {
         return;
     };
-    let (host, id) = (server.host(), id("cut"));
-    cut(&server, &host, &id, &slow(&server, None), false).await;
-    assert_eq!(transport().recover(&host, &id, Clock::Real.now()).await, Ok(Recovered::Running));
-    assert_eq!(after(&server, &host, &id).await, Recovered::Exited(Exit::Code(3)));
+    for kill in [Kill::Connection, Kill::Session] {
+        let (host, id) = (server.host(), id("cut"));
+        cut(&server, &host, &id, &slow(&server, None), kill).await;
+        assert_eq!(after(&server, &host, &id).await, whole(), "{kill:?}");
+    }
 }
 
 #[tokio::test]
-async fn a_killed_session_is_not_a_command_that_is_over() {
-    let Some(server) = Server::start("killed_session", "") else {
+async fn a_killed_runner_is_not_a_command_that_is_over() {
+    let Some(server) = Server::start("killed_runner", "") else {
         return;
     };
     let (host, id) = (server.host(), id("killed"));
-    cut(&server, &host, &id, &slow(&server, None), true).await;
-    assert_eq!(transport().recover(&host, &id, Clock::Real.now()).await, Ok(Recovered::Running));
+    cut(&server, &host, &id, &slow(&server, None), Kill::Runner).await;
+    assert_eq!(after(&server, &host, &id).await, Recovered::Over);
+}
+
+/// Another user's processes hide their environment, and with it the mark: only the lock tells of them.
+#[tokio::test]
+async fn a_command_that_leads_to_another_user_is_not_over_before_it_ends() {
+    let sudoers = format!(
+        "{}echo 'plain ALL=(ALL) NOPASSWD: ALL' >$at/sudoers; chmod 440 $at/sudoers\n\
+         mount --bind $at/sudoers /etc/sudoers",
+        accounts()
+    );
+    let Some(server) = Server::start_on("sudo_within", "", &sudoers) else {
+        return;
+    };
+    let (host, id) = (server.host_as("plain"), id("sudo-within"));
+    let mut slow = slow(&server, None);
+    let Body::Script(text) = &slow.body else { unreachable!() };
+    slow.body = Body::Argv(["sudo", "-n", "sh", "-euc", text].map(str::to_owned).to_vec());
+    cut(&server, &host, &id, &slow, Kill::Runner).await;
     assert_eq!(after(&server, &host, &id).await, Recovered::Over);
 }
 
@@ -111,20 +161,20 @@ async fn a_command_of_root_is_found_by_a_login_that_cannot_see_it() {
         return;
     };
     let host = server.host_as("plain");
-    for (session, ended) in [(false, Recovered::Exited(Exit::Code(3))), (true, Recovered::Over)] {
-        let id = id("hidden");
-        cut(&server, &host, &id, &slow(&server, Some("root")), session).await;
-        assert_eq!(
-            transport().recover(&host, &id, Clock::Real.now()).await,
-            Ok(Recovered::Running),
-            "{session}"
-        );
-        assert_eq!(after(&server, &host, &id).await, ended);
+    for become_user in [Some("root"), None] {
+        for (kill, ended) in
+            [(Kill::Connection, whole()), (Kill::Session, whole()), (Kill::Runner, Recovered::Over)]
+        {
+            let id = id("hidden");
+            cut(&server, &host, &id, &slow(&server, become_user), kill).await;
+            assert_eq!(after(&server, &host, &id).await, ended, "{become_user:?} {kill:?}");
+        }
     }
-    // Its own processes are seen, but that there are no others cannot be proved.
+    // Its own processes are seen, but that there are no others cannot be proved without a lock.
+    let mut reads = slow(&server, None);
+    reads.stdin = Some(b"unread".to_vec());
     let id = id("own");
-    cut(&server, &host, &id, &slow(&server, None), true).await;
-    assert_eq!(transport().recover(&host, &id, Clock::Real.now()).await, Ok(Recovered::Running));
+    cut(&server, &host, &id, &reads, Kill::Runner).await;
     assert_eq!(after(&server, &host, &id).await, Recovered::Unknown);
     let mut late = script("sleep 30");
     late.timeout = Duration::from_millis(500);
@@ -153,17 +203,16 @@ async fn a_host_without_proc_does_not_call_an_attempt_over() {
             () = wait_for(&begun) => {}
         }
         fs::remove_file(begun).unwrap();
-        // The record says which process the session is.
-        let kill = script(&format!("read -r user session rest <{}; kill -9 $session", record(&id)));
-        transport.look(&host, &kill).await.unwrap();
+        let record = records(&server, &host).join(&id.0);
+        let kill = format!("read -r user runner rest <'{}'; kill -9 $runner", record.display());
+        transport.look(&host, &script(&kill)).await.unwrap();
         let found = transport.recover(&host, &id, Clock::Real.now()).await;
-        assert_eq!(found, Ok(Recovered::Unknown), "{become_user:?}");
+        assert_eq!(found, Ok(Recovered::Running), "{become_user:?}");
         kill_marked(&id);
+        while transport.recover(&host, &id, Clock::Real.now()).await == Ok(Recovered::Running) {}
+        let found = transport.recover(&host, &id, Clock::Real.now()).await;
+        assert_eq!(found, Ok(Recovered::Over), "{become_user:?}");
     }
-}
-
-fn record(id: &AttemptId) -> String {
-    format!("~/.local/state/planrun/attempts/{}", id.0)
 }
 
 /// Kills what an attempt has left.
@@ -201,8 +250,10 @@ async fn a_record_that_was_removed_for_its_age_does_not_make_an_attempt_absent()
     let age = |id: &AttemptId, days: i64| {
         let path = records.join(&id.0);
         let text = fs::read_to_string(&path).unwrap();
-        let (rest, day) = text.trim_end().rsplit_once('\n').unwrap();
-        fs::write(path, format!("{rest}\n{}\n", day.parse::<i64>().unwrap() - days)).unwrap();
+        let mut lines: Vec<&str> = text.lines().collect();
+        let day = (lines[1].parse::<i64>().unwrap() - days).to_string();
+        lines[1] = &day;
+        fs::write(path, lines.join("\n") + "\n").unwrap();
     };
     for (id, days) in [(&old, 91), (&unended, 100), (&given_up, 200), (&young, 89)] {
         age(id, days);
@@ -211,16 +262,13 @@ async fn a_record_that_was_removed_for_its_age_does_not_make_an_attempt_absent()
     fs::remove_file(records.join(".since")).ok();
     let next = id("next");
     assert!(sender.attempt(&host, &next, &argv(&["true"])).await.is_ok());
-    let mut left: Vec<String> = fs::read_dir(&records)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| !name.starts_with('.'))
-        .collect();
-    left.sort();
-    let of = |id: &AttemptId| [id.0.clone(), format!("{}.exit", id.0)];
-    let mut kept = [of(&next), of(&young)].concat();
-    kept.sort();
-    assert_eq!(left, kept);
+    let left = |id: &AttemptId| {
+        let names = fs::read_dir(&records).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().starts_with(&id.0)).count()
+    };
+    assert_eq!([&old, &unended, &given_up].map(left), [0; 3]);
+    // What it printed is kept for ten days only.
+    assert_eq!((left(&young), left(&next)), (2, 6));
     let day = jiff::SignedDuration::from_hours(24);
     for (id, days) in [(&old, 91), (&unended, 100), (&given_up, 200)] {
         // Whoever asks twice finds what the first question left.
@@ -270,7 +318,7 @@ async fn an_attempt_that_started_before_is_not_called_unsent() {
     assert_eq!(fs::read_to_string(effects).unwrap(), "s1\n");
     assert_eq!(
         transport.recover(&host, &id, Clock::Real.now()).await,
-        Ok(Recovered::Exited(Exit::Code(4)))
+        Ok(Recovered::Ended(Output::new(Exit::Code(4), "", "")))
     );
 }
 
@@ -309,7 +357,7 @@ async fn a_host_that_lost_its_memory_does_not_call_an_attempt_absent() {
     let intended = Clock::Real.now();
     assert!(sender.attempt(&host, &id, &argv(&["true"])).await.is_ok());
     let ended = transport().recover(&host, &id, intended).await;
-    assert_eq!(ended, Ok(Recovered::Exited(Exit::Code(0))));
+    assert_eq!(ended, Ok(Recovered::Ended(Output::new(Exit::Code(0), "", ""))));
     Clock::Real.sleep(Duration::from_millis(10)).await;
     fs::remove_dir_all(server.path("homes/plain/.local")).unwrap();
     for _ in 0..2 {

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use super::{command, run, skipped};
-use crate::transport::{Body, Exit};
+use planrun::transport::{Body, Exit};
 
 /// The user that attacks: `nobody`.
 const OTHER: u32 = 65534;

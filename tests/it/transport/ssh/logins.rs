@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::server::Server;
 use super::shells::accounts;
-use super::{SshOptions, argv, script, transport};
-use crate::clock::Clock;
-use crate::transport::ssh::SshTransport;
-use crate::transport::{AttemptId, Exit, Recovered, Transport, TransportError};
+use super::{SshOptions, argv, options, script, transport};
+use planrun::clock::Clock;
+use planrun::transport::ssh::SshTransport;
+use planrun::transport::{AttemptId, Exit, Recovered, Transport, TransportError};
 
 /// A server, the start-up file of its account with bash, and a file that effects are counted in.
 fn server(test: &str) -> Option<(Server, PathBuf, PathBuf)> {
@@ -79,7 +79,7 @@ async fn a_start_up_file_never_makes_an_effect_uncertain() {
         // Under load a login takes its time.
         for seconds in [3, 60] {
             let connect_timeout = Duration::from_secs(seconds);
-            let options = SshOptions { connect_timeout, ..transport().options };
+            let options = SshOptions { connect_timeout, ..options() };
             let result = SshTransport::new(options).attempt(&host, &id, &effect).await;
             let came = match &result {
                 Ok(output) => {
@@ -107,10 +107,8 @@ async fn a_login_that_sends_its_output_elsewhere_is_refused_with_the_reason() {
     };
     fs::write(start_up, "exec >>~/session.log 2>&1\n").unwrap();
     let effect = script(&format!("echo s1 >> '{}'", effects.display()));
-    let transport = SshTransport::new(SshOptions {
-        connect_timeout: Duration::from_secs(5),
-        ..transport().options
-    });
+    let transport =
+        SshTransport::new(SshOptions { connect_timeout: Duration::from_secs(5), ..options() });
     let id = AttemptId("elsewhere".to_owned());
     let error = transport.attempt(&server.host_as("log-bash"), &id, &effect).await.unwrap_err();
     assert!(error.to_string().contains("its standard output does not arrive"), "{error}");

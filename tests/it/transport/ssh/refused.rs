@@ -9,8 +9,8 @@ use std::{fs, thread};
 
 use super::server::Server;
 use super::{argv, run};
-use crate::inventory::{Host, Place, Variable};
-use crate::transport::TransportError;
+use planrun::inventory::{Host, Place, Variable};
+use planrun::transport::TransportError;
 
 /// Starts a server with these lines, and a look at it that must fail.
 async fn refusal(test: &str, more: &str) -> Option<TransportError> {

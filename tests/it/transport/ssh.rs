@@ -1,4 +1,4 @@
-//! Against a real server on loopback, begun by each test and ended with it.
+//! Against a real server on loopback, started by each test and ended with it.
 
 mod impostors;
 mod logins;
@@ -16,10 +16,10 @@ use indexmap::IndexMap;
 use tokio::task::JoinSet;
 
 use self::server::Server;
-use super::{SshOptions, SshTransport};
-use crate::clock::Clock;
-use crate::inventory::Host;
-use crate::transport::{Body, Command, Exit, MAX_OUTPUT, Output, Transport, TransportError};
+use planrun::clock::Clock;
+use planrun::inventory::Host;
+use planrun::transport::ssh::{SshOptions, SshTransport};
+use planrun::transport::{Body, Command, Exit, MAX_OUTPUT, Output, Transport, TransportError};
 
 fn command(body: Body) -> Command {
     Command {
@@ -41,13 +41,12 @@ fn argv(words: &[&str]) -> Command {
     command(Body::Argv(words.iter().map(|&word| word.to_owned()).collect()))
 }
 
+fn options() -> SshOptions {
+    SshOptions { grace: Duration::from_secs(1), home: None, agent: false, ..SshOptions::default() }
+}
+
 fn transport() -> SshTransport {
-    SshTransport::new(SshOptions {
-        grace: Duration::from_secs(1),
-        home: None,
-        agent: false,
-        ..SshOptions::default()
-    })
+    SshTransport::new(options())
 }
 
 async fn run(host: &Host, command: &Command) -> Result<Output, TransportError> {
@@ -68,6 +67,10 @@ async fn wait_for(path: &Path) {
     }
 }
 
+/// Kills the server's process for the connection that a look comes by.
+const CUT: &str = "p=$$; until case $(cat /proc/$p/comm) in sshd*) true ;; *) false ;; esac; do \
+                   p=$(ps -o ppid= -p $p | tr -d ' '); done; kill -9 $p; sleep 1";
+
 #[tokio::test]
 async fn a_command_tells_its_status_and_both_streams() {
     let Some(server) = Server::start("status_and_streams", "") else {
@@ -87,9 +90,7 @@ async fn a_death_by_signal_a_status_and_a_lost_link_are_three_things() {
     assert_eq!(killed.exit, Exit::Signal("KILL".to_owned()));
     let status = transport.look(&host, &script("exit 255")).await.unwrap();
     assert_eq!(status.exit, Exit::Code(255));
-    // The parent is the session, and its parent the server's process for this connection.
-    let kill = "kill -9 $(ps -o ppid= -p $PPID); sleep 1";
-    let cut = transport.look(&host, &script(kill)).await.unwrap_err();
+    let cut = transport.look(&host, &script(CUT)).await.unwrap_err();
     assert!(matches!(cut, TransportError::Cut { .. }), "{cut}");
     // The next command finds the connection dead and makes a new one.
     let after = transport.look(&host, &argv(&["true"])).await.unwrap();
@@ -174,10 +175,8 @@ async fn a_login_that_hangs_never_comes_to_the_command() {
     };
     let mark = server.path("mark");
     let touch = argv(&["touch", mark.to_str().unwrap()]);
-    let transport = SshTransport::new(SshOptions {
-        connect_timeout: Duration::from_secs(3),
-        ..transport().options
-    });
+    let transport =
+        SshTransport::new(SshOptions { connect_timeout: Duration::from_secs(3), ..options() });
     let error = transport.look(&server.host(), &touch).await.unwrap_err();
     // Nothing was sent, and the session that comes late finds nobody.
     assert!(matches!(error, TransportError::Unreachable { .. }), "{error}");

@@ -1,0 +1,72 @@
+//! Why a command was not started or has no status, in words.
+
+use crate::inventory::HostName;
+use crate::quote;
+use crate::transport::TransportError;
+
+/// How many characters of a host's words go into a message.
+const MAX_WORDS: usize = 300;
+
+/// A line of the session that says why a command is not started.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Refusal {
+    Damaged,
+    NoRecord(String),
+    Taken,
+    GivenUp,
+}
+
+pub(super) fn refused(host: HostName, refusal: Refusal) -> TransportError {
+    match refusal {
+        Refusal::Damaged => {
+            let why = "the command arrived damaged and was not started: check that `dd` and \
+                       `cksum` are in the PATH of its login";
+            TransportError::Denied { host, why: why.to_owned() }
+        }
+        Refusal::NoRecord(folder) => TransportError::Denied { host, why: no_record(&folder) },
+        Refusal::Taken => {
+            let why = "it has a record of this attempt from another process: check whether the \
+                       state directory of planrun was restored from a copy";
+            TransportError::Repeated { host, why: why.to_owned() }
+        }
+        Refusal::GivenUp => {
+            let why = "another process has cancelled this attempt; it was not started";
+            TransportError::Repeated { host, why: why.to_owned() }
+        }
+    }
+}
+
+pub(super) const NO_STATUS: &str =
+    "the host does not know how the command ended: what waited for it was killed";
+
+pub(super) fn no_record(folder: &str) -> String {
+    let folder = if folder.is_empty() { "its state directory" } else { folder };
+    format!(
+        "it cannot keep a record of the command in {folder}, without which a lost connection could \
+         double its effect: free some space, or make it writable (HOME and XDG_STATE_HOME say where \
+         it is)"
+    )
+}
+
+pub(super) fn refused_user(user: &str, said: &str) -> String {
+    let user = quote::readable(user);
+    format!(
+        "`sudo -n -u {user} -- /bin/sh` failed: allow `/bin/sh` as {user} with NOPASSWD in sudoers (a rule \
+         for single commands is not enough). If sudo asks for a terminal, add `Defaults !requiretty`. It \
+         printed: {said}"
+    )
+}
+
+/// Returns what a host said as part of a sentence.
+pub(super) fn words(said: &[u8]) -> String {
+    let text = String::from_utf8_lossy(said);
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let joined = lines.join("; ");
+    if joined.is_empty() {
+        return "no reason given".to_owned();
+    }
+    match joined.char_indices().nth(MAX_WORDS) {
+        Some((end, _)) => format!("{}...", &joined[..end]),
+        None => joined,
+    }
+}

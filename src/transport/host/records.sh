@@ -1,0 +1,96 @@
+# What a host remembers of attempts. Part of the host session (serve.sh) and of each runner (effect.sh).
+#
+# All files are in $pr_records, a directory of the login user (0700). ID is the name of an attempt; no ID
+# has a dot.
+#
+#     ID              the record, made by a hard link: one process can do that, once, and it is complete
+#                     from the beginning. Line 1: the user, and the number, start time and boot of the
+#                     runner; or `given-up`. Line 2: the day ($pr_day). Line 3: the number of the request,
+#                     and `lock` if the command inherits a lock on .new-NUMBER.in. Earlier versions of
+#                     planrun wrote two lines
+#     ID.begun        the command may have started. Renamed to ID.exit with the exit status in it
+#     ID.out, ID.err  what the command printed, up to a limit; ID.out.more: how many more bytes
+#     .new-NUMBER*    temporary files of a request
+#     .memory         the name of this directory: one that was emptied gets another name
+#     .since          no record made on this day or later was removed
+#
+# A record is kept for at least 90 days, by the clock of the machine that planrun runs on: $pr_day is in
+# days since 1970. What a command printed is kept until planrun has recorded it (`forget`), or for 10 days.
+
+# Finds the directory, and its name.
+pr_find_records() {
+    # Nothing can be made there.
+    pr_records=/dev/null
+    case ${XDG_STATE_HOME-} in
+    /*) pr_records=$XDG_STATE_HOME/planrun/attempts ;;
+    *) case ${HOME-} in /?*) pr_records=$HOME/.local/state/planrun/attempts ;; esac ;;
+    esac
+    pr_memory=-
+    [ -d "$pr_records" ] || (umask 077 && mkdir -p "$pr_records") 2>/dev/null
+    pr_new=$pr_records/.new-$pr_number
+    if [ ! -s "$pr_records/.memory" ]; then
+        pr_write "$pr_new.memory" "$pr_number" && ln "$pr_new.memory" "$pr_records/.memory" 2>/dev/null
+        rm -f "$pr_new.memory" 2>/dev/null
+        sync "$pr_records/.memory" "$pr_records" 2>/dev/null || :
+    fi
+    { read -r pr_memory <"$pr_records/.memory"; } 2>/dev/null || pr_memory=-
+}
+
+# Writes the lines $2 to the file $1.
+pr_write() {
+    (umask 077 && set +C && echo "$2" >"$1") 2>/dev/null && [ -s "$1" ]
+}
+
+# Makes the record of attempt $1 with the line $2, so that it survives a power failure. Fails if there is
+# one, or if it cannot be kept.
+pr_record() {
+    if [ ! -e "$pr_records/$1" ] && pr_write "$pr_new" "$2
+$pr_day
+$pr_number $pr_lock" && ln "$pr_new" "$pr_records/$1" 2>/dev/null; then
+        sync "$pr_records/$1" "$pr_records" 2>/dev/null || :
+        return 0
+    fi
+    return 1
+}
+
+# Finds when process $1 started, in ticks since boot. Fails if it does not exist.
+pr_find_start() {
+    pr_ticks=-
+    { read -r pr_fields <"/proc/$1/stat"; } 2>/dev/null || return 1
+    # shellcheck disable=SC2086 # words without spaces
+    set -- ${pr_fields##*\) }
+    pr_ticks=${20}
+}
+
+pr_find_boot() {
+    { read -r pr_boot </proc/sys/kernel/random/boot_id; } 2>/dev/null || pr_boot=-
+}
+
+# Finds the day since which records are kept; `-` if that is not known.
+pr_find_since() {
+    pr_since=0
+    [ ! -e "$pr_records/.since" ] || { read -r pr_since <"$pr_records/.since"; } 2>/dev/null || pr_since=-
+    case $pr_since in '' | *[!0-9]*) pr_since=- ;; esac
+}
+
+# Removes old records, every tenth day.
+pr_prune() {
+    pr_find_since
+    pr_oldest=$((pr_day - 90))
+    [ "$pr_since" = - ] || [ $((pr_since + 10)) -le "$pr_oldest" ] || return 0
+    pr_write "$pr_new.since" "$pr_oldest" && mv -f "$pr_new.since" "$pr_records/.since" 2>/dev/null || return 0
+    sync "$pr_records" 2>/dev/null || :
+    find "$pr_records" -name '.new-*' -mtime +10 -exec rm -f {} + 2>/dev/null
+    set --
+    for pr_file in "$pr_records"/*; do
+        case ${pr_file##*/} in *.*) continue ;; esac
+        pr_made=
+        { { read -r pr_owner && read -r pr_made; } <"$pr_file"; } 2>/dev/null
+        case $pr_made in '' | *[!0-9]*) continue ;; esac
+        [ "$pr_made" -lt $((pr_day - 10)) ] || continue
+        set -- "$@" "$pr_file.out" "$pr_file.err" "$pr_file.out.more" "$pr_file.err.more"
+        [ "$pr_made" -ge "$pr_oldest" ] || set -- "$@" "$pr_file" "$pr_file.begun" "$pr_file.exit"
+        [ $# -lt 500 ] || { rm -f "$@" && set --; }
+    done
+    rm -f "$@"
+}
