@@ -112,6 +112,80 @@ fn every_shipped_plan_has_scenarios_of_a_good_end_and_of_bad_ones() {
     }
 }
 
+/// Between two events at which the scenarios below crash; `PLANRUN_SIM_LONG` crashes at each.
+const BETWEEN_CRASHES: usize = 31;
+
+#[test]
+#[expect(clippy::print_stdout, reason = "how many crashes there were is a figure to be seen")]
+fn a_crash_at_any_event_of_a_dovecot_scenario_leads_to_the_same_end() {
+    let step = if std::env::var_os("PLANRUN_SIM_LONG").is_some() { 1 } else { BETWEEN_CRASHES };
+    let (mut points, mut wrong) = (0, String::new());
+    for name in ["obox-restart", "dovecot-reload"] {
+        let file = read(Path::new(&format!("plans/tests/{name}.test.yaml")));
+        for (number, scenario) in file["tests"].as_array().unwrap().iter().enumerate() {
+            let scripted = Scripted::read(scenario);
+            if scripted.dies_at.is_some() || scripted.stops_at.is_some() {
+                continue;
+            }
+            let scene = scene(Path::new("plans"), &file, scenario);
+            let (end, events) = crashed_at(&scene, scenario, None);
+            for dies_after in (1 + number % step..events).step_by(step) {
+                let (found, _) = crashed_at(&scene, scenario, Some(dies_after));
+                points += 1;
+                if found != end {
+                    let title = scenario["name"].as_str().unwrap();
+                    writeln!(wrong, "{name}: {title}: crash after {dies_after}").unwrap();
+                    writeln!(wrong, "  {found}\n  instead of\n  {end}").unwrap();
+                }
+            }
+        }
+    }
+    println!("{points} crashes");
+    assert!(wrong.is_empty(), "\n{wrong}");
+    assert!(points > 50, "{points}");
+}
+
+/// Runs a scenario, resumes it after a crash, and returns how it ended, with the values it names, and
+/// after how many events.
+fn crashed_at(scene: &Scene, scenario: &Value, dies_after: Option<usize>) -> (String, usize) {
+    let clock = start();
+    let world = scene.world(&clock, Scripted::read(scenario).faults);
+    for (place, value) in entries(&scenario["state"]) {
+        let (host, name) = place.rsplit_once('.').unwrap();
+        world.set(&HostName::new(host), name, value).unwrap();
+    }
+    let answers = || {
+        let all = entries(&scenario["answers"]).into_iter();
+        let all =
+            all.map(|(place, answer)| (task(&place), serde_json::from_value(answer).unwrap()));
+        Answers(RefCell::new(all.collect()))
+    };
+    let journal = Memory { dies_after, ..Memory::default() };
+    let state = scene.drive(&clock, &world, &journal, Some(&answers()));
+    let journal = Memory { records: journal.records, ..Memory::default() };
+    let state = match state {
+        Some(state) => state,
+        None => scene.drive(&clock, &world, &journal, Some(&answers())).unwrap(),
+    };
+    let records = journal.records.borrow();
+    let ids: Vec<_> = records
+        .iter()
+        .filter_map(|record| match &record.event {
+            Event::Task { event: TaskEvent::AttemptIntended { attempt, .. }, .. } => Some(attempt),
+            _ => None,
+        })
+        .collect();
+    let different: std::collections::BTreeSet<_> = ids.iter().collect();
+    assert_eq!(different.len(), ids.len(), "an attempt was sent twice");
+    let hosts = state.hosts.iter().map(|(name, host)| format!("{name} {:?}", host.status));
+    let values = entries(&scenario["expect"]["state"]).into_iter().map(|(place, _)| {
+        let (host, name) = place.rsplit_once('.').unwrap();
+        format!("{place}={}", at(&world, host, name))
+    });
+    let all: Vec<String> = hosts.chain(values).collect();
+    (format!("{:?}: {}", state.status, all.join(", ")), records.len())
+}
+
 fn read(path: &Path) -> Value {
     let mut sources = Sources::default();
     let id = sources.add(path.display().to_string(), std::fs::read_to_string(path).unwrap());
