@@ -115,11 +115,11 @@ pub(crate) enum Past {
 impl Past {
     pub(crate) fn change(self, records: &mut [Record]) {
         match self {
-            Self::OpenNeverStarted => end_open(records, Outcome::NeverStarted),
+            Self::OpenNeverStarted => end_open(records, &Outcome::NeverStarted),
             Self::OpenSucceeded => {
                 let (stdout, stderr) = (String::new(), String::new());
                 let exit = Exit::Code(0);
-                end_open(records, Outcome::Ended { exit, stdout, stderr, cut: false });
+                end_open(records, &Outcome::Ended { exit, stdout, stderr, cut: false });
             }
             Self::OrderSwapped => swap_first_steps(records),
             _ => records.iter_mut().for_each(|record| self.change_event(&mut record.event)),
@@ -154,7 +154,7 @@ impl Past {
 
 /// The outcome of an attempt that has none takes the place of the last event, if that is about
 /// something else.
-fn end_open(records: &mut [Record], outcome: Outcome) {
+fn end_open(records: &mut [Record], outcome: &Outcome) {
     let is_ended = |id| {
         let ends = |record: &Record| matches!(&record.event, Event::Task { event: TaskEvent::AttemptEnded { attempt, .. }, .. } if attempt == id);
         records.iter().any(ends)

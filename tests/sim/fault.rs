@@ -180,6 +180,7 @@ impl Schedule {
 /// How often a run without faults comes to each [`Point`].
 pub(crate) type Counts = [u32; 4];
 
+#[expect(clippy::match_same_arms, reason = "a table, point by point")]
 fn fault(chance: &mut Chance, counts: Counts, case: &Case) -> Fault {
     let point = match chance.below(20) {
         0..=8 => Point::Commit,

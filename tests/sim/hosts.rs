@@ -333,8 +333,8 @@ impl World {
         };
         match (self.bug, recovered) {
             (Some(Bug::RunningIsOver), Recovered::Running) => Recovered::Over,
-            (Some(Bug::RunningIsAbsent), Recovered::Running) => Recovered::Absent,
-            (Some(Bug::LostIsAbsent), Recovered::Over) => Recovered::Absent,
+            (Some(Bug::RunningIsAbsent), Recovered::Running)
+            | (Some(Bug::LostIsAbsent), Recovered::Over) => Recovered::Absent,
             (Some(Bug::ExitIsZero), Recovered::Ended(output)) => {
                 Recovered::Ended(Output { exit: Exit::Code(0), ..output })
             }

@@ -131,7 +131,7 @@ impl Book<'_> {
             Fact::Left { .. } => {
                 self.alive -= 1;
                 if self.alive == 0 {
-                    self.lived += self.at - self.alive_since;
+                    self.lived += self.at.saturating_sub(self.alive_since);
                 }
             }
             Fact::Commit { seq, epoch } => {
@@ -161,7 +161,10 @@ impl Book<'_> {
     }
 
     fn lived(&self) -> Duration {
-        let now = if self.alive > 0 { self.at - self.alive_since } else { Duration::ZERO };
+        let now = match self.alive {
+            0 => Duration::ZERO,
+            _ => self.at.saturating_sub(self.alive_since),
+        };
         self.lived + now
     }
 
@@ -598,9 +601,9 @@ impl Book<'_> {
                     continue;
                 }
                 for attempt in all() {
-                    let key = match &attempt.work {
-                        Some(Work::Put { key, .. } | Work::Count { key, .. }) => key,
-                        _ => continue,
+                    let Some(Work::Put { key, .. } | Work::Count { key, .. }) = &attempt.work
+                    else {
+                        continue;
                     };
                     let found = self.value(self.position(&attempt.on), key);
                     if found != initial(key) {

@@ -160,7 +160,7 @@ impl Process<'_, '_> {
             let progress = self.world().progress(at, id);
             match progress {
                 Progress::Running { ends } if now < give_up => {
-                    self.sleep(ends.min(give_up) - now).await;
+                    self.sleep(ends.min(give_up).saturating_sub(now)).await;
                 }
                 Progress::Exited(output) => return Some(output),
                 Progress::Running { .. } | Progress::Gone => return None,
@@ -226,16 +226,7 @@ impl Transport for Process<'_, '_> {
         }
         self.note(Fact::Sent { epoch: self.epoch, id: id.clone() });
         let (work, takes) = work(command);
-        let key = (host.name.clone(), command.step.clone());
-        let fate = match fault {
-            Some(Kind::Ends(fate)) => fate,
-            Some(Kind::FailsAlways) => {
-                self.life.always.borrow_mut().insert(key);
-                Fate::Fails
-            }
-            _ if self.life.always.borrow().contains(&key) => Fate::Fails,
-            _ => Fate::Well,
-        };
+        let fate = self.fate(fault, host, command);
         let timeout = command.timeout;
         let request = Request { host: at, id: id.clone(), work, takes, timeout, fate };
         let since = self.world().now;
@@ -265,27 +256,7 @@ impl Transport for Process<'_, '_> {
             let why = "its id is taken".into();
             return Err(TransportError::Repeated { host: name(), why });
         }
-        match fault {
-            Some(Kind::LostConnection | Kind::RebootDuring { .. }) => {
-                self.sleep(takes.min(timeout) / 2).await;
-                if let Some(Kind::RebootDuring { done }) = fault {
-                    self.world().reboot(at, done, Duration::from_secs(30));
-                }
-                if self.life.bug == Some(Bug::ResendsAfterCut) {
-                    let again = AttemptId(format!("{}-again", id.0));
-                    self.world().arrives(Request { id: again, ..request });
-                }
-                self.lost(host, "while it ran")
-            }
-            Some(Kind::LostAnswer) => {
-                let _lost = self.answer(at, &id, command, since).await;
-                self.lost(host, "after it ended")
-            }
-            _ => match self.answer(at, &id, command, since).await {
-                Some(output) => Ok(output),
-                None => self.lost(host, "or the host is"),
-            },
-        }
+        self.outcome(fault, host, command, request, since).await
     }
 
     async fn log_in(&self, host: &Host, _become: Option<&str>) -> Result<(), TransportError> {
@@ -333,6 +304,52 @@ impl Transport for Process<'_, '_> {
 }
 
 impl Process<'_, '_> {
+    /// How a command ends on its host.
+    fn fate(&self, fault: Option<Kind>, host: &Host, command: &Command) -> Fate {
+        let key = (host.name.clone(), command.step.clone());
+        match fault {
+            Some(Kind::Ends(fate)) => fate,
+            Some(Kind::FailsAlways) => {
+                self.life.always.borrow_mut().insert(key);
+                Fate::Fails
+            }
+            _ if self.life.always.borrow().contains(&key) => Fate::Fails,
+            _ => Fate::Well,
+        }
+    }
+
+    /// Waits for the end of a command that has arrived.
+    async fn outcome(
+        &self,
+        fault: Option<Kind>,
+        host: &Host,
+        command: &Command,
+        request: Request,
+        since: Duration,
+    ) -> Result<Output, TransportError> {
+        match fault {
+            Some(Kind::LostConnection | Kind::RebootDuring { .. }) => {
+                self.sleep(request.takes.min(request.timeout) / 2).await;
+                if let Some(Kind::RebootDuring { done }) = fault {
+                    self.world().reboot(request.host, done, Duration::from_secs(30));
+                }
+                if self.life.bug == Some(Bug::ResendsAfterCut) {
+                    let again = AttemptId(format!("{}-again", request.id.0));
+                    self.world().arrives(Request { id: again, ..request });
+                }
+                self.lost(host, "while it ran")
+            }
+            Some(Kind::LostAnswer) => {
+                let _lost = self.answer(request.host, &request.id, command, since).await;
+                self.lost(host, "after it ended")
+            }
+            _ => match self.answer(request.host, &request.id, command, since).await {
+                Some(output) => Ok(output),
+                None => self.lost(host, "or the host is"),
+            },
+        }
+    }
+
     /// The connection is lost: how that is reported.
     fn lost(&self, host: &Host, why: &str) -> Result<Output, TransportError> {
         let why = format!("the connection was lost, {why}");
