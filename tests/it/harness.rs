@@ -68,7 +68,7 @@ impl Planrun {
         let records = self.path("planrun/attempts");
         let is_output = |entry: std::io::Result<fs::DirEntry>| {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            name.ends_with(".out") || name.ends_with(".err") || name.starts_with(".new-")
+            name.contains(".out") || name.contains(".err") || name.starts_with(".new-")
         };
         eventually("what commands printed is removed", || {
             !fs::read_dir(&records).is_ok_and(|mut entries| entries.any(is_output))

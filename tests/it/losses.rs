@@ -5,6 +5,7 @@
 //! `PLANRUN_LOOPS` is how many losses there are in all, 200 by default; `PLANRUN_SEED` is where the instants
 //! come from.
 
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -63,16 +64,16 @@ impl Bench {
              probes:\n  lines: {{run: \"cat {file}\", parse: lines}}\nsteps:\n"
         );
         for step in 1..=STEPS {
-            let known = match is_checked {
-                true => format!("done_when: '\"s{step}\" in lines'"),
-                false => "on_unknown: ask".to_owned(),
-            };
-            plan.push_str(&format!(
+            let checked = format!("done_when: '\"s{step}\" in lines'");
+            let known = if is_checked { checked.as_str() } else { "on_unknown: ask" };
+            write!(
+                plan,
                 "  - id: s{step}\n    shell: \"sleep 0.0{}; echo s{step} >> {file}; sleep 0.0{}\"\n    \
                  {known}\n    retry: {{attempts: 9, delay: 50ms}}\n    rollback: {{none: a line}}\n",
                 step % 5,
                 step % 7
-            ));
+            )
+            .unwrap();
         }
         let plan = planrun.file("plan.yaml", plan);
         let inventory = planrun.file("inventory.yaml", inventory);
@@ -87,11 +88,11 @@ impl Bench {
     #[track_caller]
     fn is_whole(&self, told: &str) {
         let lines = fs::read_to_string(self.planrun.path("lines")).unwrap();
-        let expected: String = (1..=STEPS).map(|step| format!("s{step}\n")).collect();
+        let expected: Vec<String> = (1..=STEPS).map(|step| format!("s{step}")).collect();
         let story = self.planrun.kept("last");
         let asked = story.questions();
         assert!(
-            lines == expected && asked.is_empty(),
+            lines.lines().eq(&expected) && asked.is_empty(),
             "{told}: {lines}{asked:?}\n{:#?}",
             &story.0[1..]
         );

@@ -126,6 +126,12 @@ pr_report() {
     elif [ -n "$pr_by" ] && [ ! -e "$pr_at.begun" ]; then
         pr_say unbegun
     else
+        pr_find_held
+        while [ "$pr_held" = yes ] && [ "$pr_waits" -gt 0 ]; do
+            pr_waits=$((pr_waits - 1))
+            sleep 0.1 2>/dev/null || sleep 1
+            pr_find_held
+        done
         pr_find_left "$1"
         case $pr_left in
         yes) pr_say running ;;
