@@ -1,10 +1,10 @@
 //! Transports: how a command reaches a host.
 //!
-//! A [`Transport`] does one command on one host and says what came of it: an [`Output`], or a
-//! [`TransportError`] whose kind says *what is known* (nothing was sent, or the outcome is
-//! unknown). It decides nothing: no retry, no judgement of an exit status. Looks may be repeated;
-//! an effect carries the id of its attempt and is sent at most once for it. It outlives its connection,
-//! and the process that sent it: what became of it is asked by [`Transport::recover`].
+//! A [`Transport`] runs one command on one host and returns its result: an [`Output`], or a
+//! [`TransportError`] whose kind is *what is known* (nothing was sent, or the outcome is unknown). It
+//! decides nothing: it does not retry, and does not judge an exit code. Probes may be repeated; an
+//! effect carries the id of its attempt and is sent at most once for it. It outlives its connection and
+//! the process that sent it: [`Transport::recover`] asks for its outcome.
 
 mod answer;
 pub mod hosts;
@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use crate::duration;
 use crate::inventory::{Host, HostName};
 
-/// Most bytes kept of each stream of a command; the rest is read, counted and dropped.
+/// The maximum number of bytes kept of each stream of a command; the rest is read, counted and dropped.
 pub const MAX_OUTPUT: usize = 1024 * 1024;
 
 /// How long a host may take to show that it runs commands, once it is connected.
@@ -43,7 +43,6 @@ pub struct AttemptId(pub String);
 /// What is to be done on a host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Command {
-    /// The work.
     pub body: Body,
     /// What the command reads; nothing by default.
     pub stdin: Option<Vec<u8>>,
@@ -68,39 +67,36 @@ pub enum Body {
     Script(String),
     /// A file that is put in place in one step.
     Upload {
-        /// The content.
         content: Arc<[u8]>,
-        /// Whether it holds a secret: then nobody but the host is to learn even its digest, and a
-        /// new file is its owner's alone by default.
+        /// Whether it contains a secret: then only the host may learn its digest, and only the owner of a
+        /// new file may read it by default.
         secret: bool,
         /// The path on the host.
         to: String,
         /// The mode, in octal; by default that of the file that is replaced, else 0644.
         mode: Option<String>,
-        /// The owner, `user` or `user:group`; by default whoever runs the step.
+        /// The owner, `user` or `user:group`; by default the user that runs the step.
         owner: Option<String>,
     },
-    /// A look whether a file is as an upload with the same words would leave it. It prints `same`,
-    /// `other`, or `unsure` where the host cannot tell.
+    /// A check whether a file is as an upload with the same fields would leave it. It prints `same`,
+    /// `other`, or `unsure` if the host cannot determine it.
     Compare {
-        /// The content.
         content: Arc<[u8]>,
-        /// Whether it holds a secret: then nobody but the host is to learn even its digest, and a
-        /// new file is its owner's alone by default.
+        /// Whether it contains a secret: then only the host may learn its digest, and only the owner of a
+        /// new file may read it by default.
         secret: bool,
         /// The path on the host.
         to: String,
-        /// The mode, in octal; any where nothing is said.
+        /// The mode, in octal; any by default.
         mode: Option<String>,
-        /// The owner, `user` or `user:group`; any where nothing is said.
+        /// The owner, `user` or `user:group`; any by default.
         owner: Option<String>,
     },
 }
 
-/// What came of a command that ended.
+/// The result of a command that ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Output {
-    /// How it ended.
     pub exit: Exit,
     /// The first [`MAX_OUTPUT`] bytes of its standard output.
     pub stdout: Vec<u8>,
@@ -116,11 +112,10 @@ pub struct Output {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exit {
-    /// With this status.
     Code(i32),
     /// By a signal, named without `SIG`.
     Signal(String),
-    /// It did not end in time, was told to end, and is known to have ended.
+    /// It exceeded its timeout, got a signal, and is known to have ended.
     TimedOut,
 }
 
@@ -130,42 +125,25 @@ pub enum Exit {
 pub enum TransportError {
     /// The host was not reached; nothing was sent.
     #[error("{host} is unreachable: {why}")]
-    Unreachable {
-        /// The host.
-        host: HostName,
-        /// The reason.
-        why: String,
-    },
+    Unreachable { host: HostName, why: String },
     /// The host's key is unknown, changed or revoked; nothing was sent.
     #[error("{host} fails host key verification: {why}")]
     HostKey {
-        /// The host.
         host: HostName,
         /// The reason, with the line or the fingerprint.
         why: String,
     },
-    /// The host let us not in, or not become the user; nothing was done.
+    /// The host refused the login or the change of user; nothing was done.
     #[error("{host} refused: {why}")]
-    Denied {
-        /// The host.
-        host: HostName,
-        /// The reason.
-        why: String,
-    },
+    Denied { host: HostName, why: String },
     /// The connection was lost after the command was handed over, or it may still be running
-    /// behind its timeout: the outcome is unknown.
+    /// after its timeout: the outcome is unknown.
     #[error("the connection to {host} was lost while a command was running: {why}")]
-    Cut {
-        /// The host.
-        host: HostName,
-        /// The reason.
-        why: String,
-    },
-    /// Something on this machine is in the way: a key, a file of known hosts or a source that
-    /// cannot be read. It says nothing about the host; nothing was sent.
+    Cut { host: HostName, why: String },
+    /// A problem on this machine: a key, a file of known hosts or a source cannot be read. Nothing is
+    /// known about the host; nothing was sent.
     #[error("cannot connect to {host}: {why}")]
     Controller {
-        /// The host.
         host: HostName,
         /// The reason, and how to fix it.
         why: String,
@@ -175,7 +153,6 @@ pub enum TransportError {
     /// unknown.
     #[error("{host} already started this attempt: {why}")]
     Repeated {
-        /// The host.
         host: HostName,
         /// What the host reports.
         why: String,
@@ -183,28 +160,21 @@ pub enum TransportError {
     /// The command cannot be given at all: a NUL in an argument, no entry in the model. Nothing
     /// was sent.
     #[error("{host}: {why}")]
-    Impossible {
-        /// The host.
-        host: HostName,
-        /// The reason.
-        why: String,
-    },
+    Impossible { host: HostName, why: String },
 }
 
-/// What a host says of an attempt whose end was not recorded.
+/// What a host reports about an attempt whose end was not recorded.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Recovered {
-    /// It never began there, and cannot begin any more.
+    /// It never started there, and cannot start any more.
     Absent,
-    /// It is running.
     Running,
-    /// It began and is over; how it ended is not known.
+    /// It started and is over; its outcome is unknown.
     Over,
     /// It ended like this; what it printed is lost.
     Exited(Exit),
-    /// It ended.
     Ended(Output),
-    /// The host cannot tell.
+    /// The host cannot determine it.
     Unknown,
 }
 
@@ -243,17 +213,17 @@ pub trait Transport {
         None
     }
 
-    /// Holds a host to the key that it showed earlier in the run.
+    /// Requires that a host shows the key that it showed earlier in the run.
     fn hold_key(&self, host: &HostName, key: &str) {
         let _ = (host, key);
     }
 
-    /// Says that the outcome of an attempt is recorded: its host need not keep what it printed.
+    /// Reports that the outcome of an attempt is recorded: its host need not keep what it printed.
     async fn recorded(&self, host: &Host, id: &AttemptId) {
         let _ = (host, id);
     }
 
-    /// Asks what became of an attempt that an earlier process sent, or meant to send. A host whose
+    /// Asks for the outcome of an attempt that an earlier process sent, or meant to send. A host whose
     /// memory is younger than the intent has lost it, and cannot report it.
     async fn recover(
         &self,
@@ -311,13 +281,13 @@ impl Output {
 }
 
 impl TransportError {
-    /// Whether it is no result of a step: only the operator can put it right, and until then
-    /// nothing more is sent to the host.
+    /// Whether it is not a result of a step: only the operator can fix it, and until then nothing more
+    /// is sent to the host.
     pub fn blocks(&self) -> bool {
         matches!(self, Self::Controller { .. } | Self::Repeated { .. })
     }
 
-    /// Whether the host was not reached, or not for long enough; else it was, and refuses.
+    /// Whether the host was not reached, or not for long enough. Otherwise it was reached, and refuses.
     pub fn is_away(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Cut { .. })
     }

@@ -1,4 +1,4 @@
-//! What came back of a request of [`super::wire`]: taken apart, capped, and reported as what it means.
+//! The answer to a request of [`super::wire`]: parsed, limited in size, and interpreted.
 //!
 //! A [`Greeting`] reads what a login prints until its session is ready. An [`Answer`] is fed the bytes of both
 //! streams as they come, for one request. The lines of the host session are taken out of them:
@@ -11,14 +11,14 @@
 //! | `end N`, `end timeout` | how it ended |
 //! | `left` | its time was up, and it may still be running |
 //! | `ended N NUMBER OUT MORE ERR MORE` | how an effect ended; then so many bytes of its streams |
-//! | `absent DAY MEMORY`, `unbegun`, `running`, `over`, `unknown` | what became of an attempt |
+//! | `absent DAY MEMORY`, `unbegun`, `running`, `over`, `unknown` | the outcome of an attempt |
 //! | `done` | on both streams: the answer is complete |
 //!
 //! The streams of an effect come from files of the host, in which its own lines have the number of the
 //! request that sent it. What a login prints before `ready` is dropped, and a login that prints without end
 //! is given up. Of each stream of the command the first [`MAX_OUTPUT`] bytes are kept, the rest is counted.
-//! [`Answer::conclude`] says what an end means. That nothing was sent is only said if it is certain:
-//! a host that was not ready has received nothing, and one that says why it does not start a command
+//! [`Answer::conclude`] interprets an end. It reports that nothing was sent only if that is certain:
+//! a host that was not ready has received nothing, and one that reports why it does not start a command
 //! has not started it. Anything else without an end is a lost connection, and the outcome is unknown.
 
 mod greeting;
@@ -40,11 +40,11 @@ use crate::quote;
 /// How much of it is kept for a message.
 const KEPT_NOISE: usize = 4 * 1024;
 
-/// How long the streams may be silent after the end of the command before they are left: they are
-/// still held by something it started (a daemon that was started keeps them for ever).
+/// How long the streams may be silent after the end of the command before they are left: something that
+/// the command started keeps them open (a daemon keeps them open forever).
 pub(super) const LINGER: Duration = Duration::from_secs(3);
 
-/// How long they are read after its end at most.
+/// How long the streams are read after the end of the command at most.
 pub(super) const LONGEST_LINGER: Duration = Duration::from_mins(1);
 
 /// How the exchange with a host ended.
@@ -72,7 +72,7 @@ pub(super) enum Stream {
 pub(super) struct Answer {
     /// The lines of the session in each stream.
     lines: [Lines; 2],
-    /// What an effect printed comes in one piece behind a line: so many bytes of each stream.
+    /// What an effect printed comes in one piece after a line: so many bytes of each stream.
     content: Option<Content>,
     is_touched: bool,
     done: [bool; 2],
@@ -81,7 +81,7 @@ pub(super) struct Answer {
     output: Streams,
 }
 
-/// What the command printed, and what the session said in the midst of it.
+/// What the command printed, and the lines of the session in between.
 #[derive(Debug, Default)]
 struct Streams {
     begun: bool,
@@ -99,7 +99,7 @@ struct Content {
     missing: [usize; 2],
 }
 
-/// What a host says of an attempt.
+/// What a host reports about an attempt.
 #[derive(Clone, Debug, PartialEq)]
 enum Fate {
     /// There is no record of it; the day since which records are kept, and the name of the memory.
@@ -115,7 +115,7 @@ enum Fate {
 /// How an effect ended.
 #[derive(Clone, Debug, PartialEq)]
 struct Ended {
-    /// The exit status; of `sudo`, if it was started by that.
+    /// The exit code; that of `sudo` if `sudo` started the command.
     exit: Option<Exit>,
     is_of_sudo: bool,
     /// Whether it comes with all that it printed.
@@ -160,7 +160,7 @@ impl Streams {
         }
     }
 
-    /// Takes a line; false if it is none of the command's.
+    /// Takes a line; false if it does not belong to the command.
     fn line(&mut self, word: &str, rest: &str) -> bool {
         match word {
             "go" => self.begun = true,
@@ -217,7 +217,7 @@ impl Answer {
         }
     }
 
-    /// Takes what is still missing of the streams of an effect. Returns what comes after it.
+    /// Takes the missing bytes of the streams of an effect. Returns the bytes after them.
     fn take_content<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let mut rest = bytes;
         let Some(content) = &mut self.content else { return rest };
@@ -262,7 +262,7 @@ impl Answer {
         self.is_complete() && self.refusal.is_none()
     }
 
-    /// Whether nothing more is to be said about the command.
+    /// Whether the result of the command is complete.
     pub(super) fn is_over(&self) -> bool {
         self.is_complete() || self.output.left
     }
@@ -316,7 +316,7 @@ impl Answer {
                     Ok(more) => self.output.kept[stream as usize].len += more,
                     Err(_) => ended.streams = Completeness::Partial,
                 }
-                // It was lost: it must not be taken for nothing.
+                // The output was lost: it must not be mistaken for an empty one.
                 self.output.kept[stream as usize].len += u64::from(more == "lost");
             }
             self.content = Some(Content {
@@ -328,7 +328,7 @@ impl Answer {
         self.fate = Some(Fate::Ended(ended));
     }
 
-    /// Says what the end of a command means.
+    /// Interprets the end of a command.
     pub(super) fn conclude(
         self,
         host: &HostName,
@@ -380,7 +380,7 @@ impl Answer {
         }
     }
 
-    /// Says what a host knows of an attempt that was intended at this time.
+    /// Returns what a host knows about an attempt that was intended at this time.
     pub(super) fn recovered(
         self,
         host: &HostName,
@@ -435,9 +435,9 @@ impl Ended {
         match &self.exit {
             None => Settled::Unknown,
             Some(exit) if !self.is_of_sudo => Settled::Exit(exit.clone()),
-            // What earlier versions left, or what does not fit on the disk, says nothing.
+            // A result of an earlier version, or one that did not fit on the disk, proves nothing.
             Some(_) if !output.begun && self.streams == Completeness::Whole => Settled::NeverBegan,
-            // A greater status may be the end of sudo, and not that of the command.
+            // A larger exit code may be that of sudo, and not that of the command.
             Some(exit) => match (&output.end, exit) {
                 (Some(end), _) => Settled::Exit(end.clone()),
                 (None, Exit::Code(0..=128)) if output.begun => Settled::Exit(exit.clone()),
@@ -456,7 +456,7 @@ fn how(closing: &Closing) -> String {
     }
 }
 
-/// Reads an exit status as shells have it: above 128 it is a signal.
+/// Reads an exit code as shells report it: above 128 it is a signal.
 fn exit_of(text: &str) -> Option<Exit> {
     if text == "timeout" {
         return Some(Exit::TimedOut);
@@ -468,8 +468,8 @@ fn exit_of(text: &str) -> Option<Exit> {
     })
 }
 
-/// Whether a memory of attempts was there at a time. Its name is the number of the session that made
-/// it, which tells when, by the clock of the machine that planrun ran on.
+/// Whether a memory of attempts existed at a time. Its name is the number of the session that made
+/// it, which contains the time, by the clock of the machine that planrun ran on.
 fn is_older(memory: &str, than: Timestamp) -> bool {
     let made = uuid::Uuid::try_parse(memory).ok().and_then(|number| number.get_timestamp());
     made.is_some_and(|made| {

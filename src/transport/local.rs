@@ -1,10 +1,10 @@
 //! Commands as processes of this machine.
 //!
 //! The same host sessions as over SSH (`wire`) run in a `sh`, in a process group of its own. The session
-//! keeps the time limit of a look, and ends everything the command started. If whoever waits for a look
-//! goes away, the session is sent a signal and ends it at once. An effect goes on. What a command left
-//! running when it ended by itself, a daemon say, is not touched. If a look runs by `sudo` and its waiter
-//! goes away, only its time limit ends it.
+//! keeps the time limit of a probe, and ends everything the command started. If the caller of a probe
+//! goes away, the session gets a signal and ends the probe at once. An effect continues. Processes that a
+//! command leaves running when it ends by itself, such as a daemon, are not touched. A probe that runs with
+//! `sudo` and whose caller goes away is ended only by its time limit.
 
 use std::cell::RefCell;
 use std::os::unix::process::ExitStatusExt;
@@ -24,7 +24,7 @@ use super::wire::{GRACE, LOGIN, Wire};
 use super::{AttemptId, Command, Exit, Output, Recovered, Transport, TransportError, run_true};
 use crate::inventory::Host;
 
-/// What the names of environment variables begin with that give inputs their values.
+/// The prefix of environment variables that give inputs their values.
 const INPUTS: &[u8] = b"PLANRUN_INPUT_";
 
 /// How long a shell of this machine may take to start the session.
@@ -170,8 +170,8 @@ impl Transport for LocalTransport {
     }
 }
 
-/// The process group of a session, and whether somebody waits for an answer: if they go away, it is sent a
-/// signal.
+/// The process group of a session, and whether a caller waits for an answer: if the caller goes away, the
+/// group gets a signal.
 #[derive(Debug)]
 struct Group(Pid, bool);
 
@@ -210,7 +210,7 @@ impl Reader for Streams {
     }
 }
 
-/// Reads a piece, empty at the end; waits for ever on a stream that has ended.
+/// Reads a piece, empty at the end; waits forever on a stream that has ended.
 async fn read(pipe: &mut Option<impl AsyncRead + Unpin>, piece: &mut [u8]) -> Vec<u8> {
     let Some(stream) = pipe else {
         return std::future::pending().await;

@@ -1,14 +1,14 @@
 //! Model hosts: commands that are answered by a [`World`] in virtual time.
 //!
-//! A command begins in the world, sleeps on the run's clock for as long as it takes, and ends in
-//! the world. One that is told to end by its timeout, or whose link is cut before it took effect,
-//! is simply never ended: it has changed nothing. Hosts remember attempts as real ones do
-//! (`memory`), and one whose controller goes away in the same process goes on. Faults are scripted as data ([`FaultSpec`]).
-//! Where a file is given, what commands have changed is kept in it after each of them, so that a
-//! paused run goes on in another process; the caller starts its clock at [`saved_now`].
+//! A command starts in the world, sleeps on the run's clock for as long as it takes, and ends in the
+//! world. A command that exceeds its timeout, or whose link is cut before it takes effect, is never ended:
+//! it has changed nothing. Hosts remember attempts as real ones do (`memory`), and an attempt whose
+//! controller goes away in the same process continues. Faults are scripted as data ([`FaultSpec`]).
+//! If a file is given, the changes of each command are saved in it, so that a paused run continues in
+//! another process; the caller starts its clock at [`saved_now`].
 //!
-//! Scripts are known by their step, whatever they say; the user, the environment and the input of
-//! a command are not looked at. How an attempt ended is not told afterwards, only that it is over.
+//! Scripts are known by their step, not by their text; the user, the environment and the input of a
+//! command are ignored. A question about an earlier attempt is answered only with the fact that it is over.
 
 mod fault;
 mod memory;
@@ -54,7 +54,7 @@ pub struct ModelTransport {
 }
 
 impl ModelTransport {
-    /// Makes the hosts of a model, as they are at the clock's time; where `saved` is a file of an
+    /// Makes the hosts of a model, as they are at the clock's time; if `saved` is a file of an
     /// earlier process, as they were when it ended.
     pub fn new<'a>(
         model: Arc<Model>,
@@ -109,8 +109,8 @@ impl ModelTransport {
         self.save()
     }
 
-    /// Keeps the world in its file: done after each effect, and by the caller where only time has
-    /// gone by since the last.
+    /// Keeps the world in its file: done after each effect, and by the caller if only time has
+    /// passed since the last one.
     pub fn save(&self) -> Result<(), ModelError> {
         let Some(saved) = &self.saved else {
             return Ok(());
@@ -176,7 +176,7 @@ impl ModelTransport {
         self.finish(host, &pending, attempt)
     }
 
-    /// Notes that an attempt begins.
+    /// Notes that an attempt starts.
     fn mark<'t>(
         &'t self,
         host: &Host,
@@ -202,7 +202,7 @@ impl ModelTransport {
         }
     }
 
-    /// Lets commands take effect that nobody waits for any more, and whose time has come.
+    /// Lets commands take effect that no one waits for any more, and whose time has come.
     fn catch_up(&self) -> Result<(), ModelError> {
         let ended = self.memory.borrow_mut().take_ended(self.clock.now());
         let mut world = self.world.borrow_mut();
@@ -258,7 +258,7 @@ impl ModelTransport {
         world.begin(&host.name, act, fault)
     }
 
-    /// Ends a command and keeps what it has changed, before anybody is told.
+    /// Ends a command and keeps what it has changed, before the result is returned.
     fn finish(
         &self,
         host: &Host,
@@ -276,7 +276,7 @@ impl ModelTransport {
             world.finish(pending).map_err(impossible)?
         };
         if self.saved.is_some() && self.world.borrow().has_changes() {
-            // The effect has been, and whether the next process will know of it is not certain.
+            // The command took effect, but the next process may not know it.
             self.save().map_err(|error| cut(host, &error.to_string()))?;
         }
         Ok(output_of(answer))
@@ -335,7 +335,7 @@ impl Transport for ModelTransport {
     }
 }
 
-/// An attempt that somebody waits for.
+/// An attempt that a caller waits for.
 struct Mark<'t> {
     memory: &'t RefCell<Memory>,
     id: AttemptId,
@@ -347,8 +347,8 @@ impl Drop for Mark<'_> {
     }
 }
 
-/// Runs a future to its end on a virtual clock, with no other executor; `None` where it waits for
-/// something that no time brings.
+/// Runs a future to its end on a virtual clock, with no other executor; `None` if it waits for
+/// something other than time.
 pub fn block_on_virtual<T>(clock: &Clock, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());

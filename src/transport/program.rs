@@ -1,9 +1,8 @@
 //! Programs that print an inventory, as processes of this machine.
 //!
-//! A program is begun without a shell, in its own directory, with nothing to read and in a process
-//! group of its own. All calls of one program share its patience, and a bound of what it prints.
-//! Where either is met the whole group is killed at once: a program that only prints has nothing to
-//! put in order.
+//! A program is started without a shell, in its own directory, with nothing to read and in a process
+//! group of its own. All calls of one program share a time limit and an output limit. If either is
+//! exceeded, the whole group is killed at once: a program that only prints has nothing to clean up.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -20,11 +19,11 @@ use super::local::exit_of;
 use crate::clock::Clock;
 use crate::inventory::program::{Failure, MAX_ANSWER, Programs};
 
-/// How long all calls of one program may take together, if nothing else is said.
+/// How long all calls of one program may take together, by default.
 pub const PATIENCE: Duration = Duration::from_secs(30);
-/// Most bytes of its standard error that are kept: the last ones.
+/// The maximum number of bytes kept of its standard error: the last ones.
 const MAX_SAID: usize = 16 * 1024;
-/// How long its streams are read on after it has ended: something else may hold them.
+/// How long its streams are read after it has ended: another process may keep them open.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Runs programs as the user of this process.
@@ -58,7 +57,7 @@ impl Running {
         }
     }
 
-    /// Begins a program and notes its group in one go: nobody can miss it.
+    /// Starts a program and stores its group under one lock, so that `end` cannot miss it.
     fn begin<T>(
         &self,
         spawn: impl FnOnce() -> std::io::Result<(Option<Pid>, T)>,
@@ -135,7 +134,7 @@ impl Call<'_> {
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let ended = async {
             let mut reading = std::pin::pin!(async {
-                // Whoever prints too much is not waited for.
+                // A program that prints too much is not waited for.
                 tokio::try_join!(answer.read(stdout), said.read(stderr)).is_ok()
             });
             // The streams are read to their end, unless the program ends before them.
@@ -152,7 +151,7 @@ impl Call<'_> {
                 }
             };
             if !read {
-                // Elapsed is no fault: something that the program left behind holds the streams.
+                // Elapsed is not an error: a process that the program left running keeps the streams open.
                 let _in_time = timeout(LINGER, reading).await;
             }
             status
@@ -201,7 +200,7 @@ fn command(program: &Path, arguments: &[&str]) -> std::io::Result<tokio::process
     Ok(command)
 }
 
-/// A stream holds more than is kept of it.
+/// A stream is longer than its limit.
 struct Full;
 
 /// What is kept of a stream.
@@ -226,7 +225,7 @@ impl Kept {
         !self.keeps_last && self.bytes.len() > self.most
     }
 
-    /// Reads a stream to its end; `Err` where there is more than may be kept.
+    /// Reads a stream to its end; `Err` if it is longer than its limit.
     async fn read(&mut self, stream: Option<impl AsyncRead + Unpin>) -> Result<(), Full> {
         let Some(mut stream) = stream else {
             return Ok(());

@@ -1,8 +1,8 @@
-//! A transport that lets no secret come back.
+//! A transport that removes secrets from results.
 //!
-//! What a host prints is searched as a whole, before anybody cuts, reads or shows it: so a probe,
-//! a result and a message are made of a text that holds no secret any more. What was cut at
-//! [`MAX_OUTPUT`](super::MAX_OUTPUT) may end in the midst of one; that end goes, too.
+//! The output of a host is searched as a whole, before it is cut, read or shown: probes, results and
+//! messages are made from text without secrets. Output that was cut at
+//! [`MAX_OUTPUT`](super::MAX_OUTPUT) may end within a secret; that end is removed, too.
 
 use std::borrow::Cow;
 
@@ -13,9 +13,8 @@ use crate::inventory::{Host, HostName};
 use crate::secret::Redactor;
 use crate::transport::{AttemptId, Command, Output, Recovered, Transport, TransportError};
 
-/// See the module.
 pub struct Redacting<'a> {
-    /// Who does the work.
+    /// The transport that does the work.
     pub transport: &'a dyn Transport,
     /// What is looked for.
     pub redactor: &'a Redactor,
@@ -45,7 +44,7 @@ impl Redacting<'_> {
         output
     }
 
-    /// Cleans a stream of which so many bytes came in all; returns how many are to be told.
+    /// Removes secrets from a stream that had so many bytes in total; returns the length to report.
     fn stream(&self, bytes: &mut Vec<u8>, came: u64) -> u64 {
         let rest = came.saturating_sub(bytes.len() as u64);
         if let Cow::Owned(clean) = self.redactor.bytes(bytes, rest > 0) {
@@ -107,7 +106,7 @@ impl Transport for Redacting<'_> {
 }
 
 impl TransportError {
-    /// Takes secrets out of its words.
+    /// Removes secrets from its text.
     pub fn redact(&mut self, redactor: &Redactor) {
         let (Self::Unreachable { why, .. }
         | Self::HostKey { why, .. }
@@ -133,7 +132,7 @@ mod tests {
     use crate::inventory::{Connection, HostName, Link};
     use crate::transport::{Body, Exit};
 
-    /// Answers everything alike.
+    /// Gives every command the same answer.
     struct Echo(Result<Output, TransportError>);
 
     #[async_trait(?Send)]

@@ -1,9 +1,9 @@
 //! One host session, over SSH or as a process of this machine: it is started once and serves one request
 //! after the other.
 //!
-//! The two streams are read without a break while a request is being sent: a channel that nobody reads
-//! stalls the whole connection. How a command ended is what the session says, not the status of the channel:
-//! a start-up file, `sudo` and the SSH server have statuses of their own.
+//! The two streams are read without a break while a request is being sent: a channel that no one reads
+//! stalls the whole connection. The session reports how a command ended, not the status of the
+//! channel: a start-up file, `sudo` and the SSH server have statuses of their own.
 //!
 //! A session that gave a complete answer can be used again. Any other is dropped, and with it its channel.
 
@@ -17,7 +17,7 @@ use super::answer::{Answer, Closing, Greeting, LINGER, LONGEST_LINGER, Stream};
 use super::wire::{Wire, forget, session};
 use super::{AttemptId, Exit};
 
-/// How long a session that is not heard may take to end.
+/// How long a session that sends nothing may take to end.
 const SILENCE: Duration = Duration::from_secs(3);
 
 /// What comes from a session.
@@ -28,7 +28,6 @@ pub(super) enum Piece {
     Exit(Exit),
     /// Nothing more comes.
     Closed(Closing),
-    /// Nothing of interest.
     Nothing,
 }
 
@@ -37,7 +36,7 @@ pub(super) trait Reader {
     async fn next(&mut self) -> Piece;
 }
 
-/// The side of a session that goes to the host. Nothing is said of failures: the reader sees them.
+/// The side of a session that goes to the host. It reports no failures: the reader does.
 pub(super) trait Writer {
     async fn send(&mut self, bytes: &[u8]);
     /// Ends standard input.
@@ -54,7 +53,7 @@ pub(super) struct Session<R, W> {
 }
 
 impl<R: Reader, W: Writer> Session<R, W> {
-    /// Starts a session behind the `sh` of a login. It must be ready in time.
+    /// Starts a session in the `sh` of a login. It must be ready in time.
     pub(super) async fn start(
         reader: R,
         mut writer: W,
@@ -91,7 +90,7 @@ impl<R: Reader, W: Writer> Session<R, W> {
         Err((closing, greeting))
     }
 
-    /// Whether it is still there, as far as that is known, so that no effect is sent without success.
+    /// Whether it still exists, as far as is known, so that no effect is sent without success.
     pub(super) fn is_alive(&mut self) -> bool {
         while let Some(piece) = self.reader.next().now_or_never() {
             if matches!(piece, Piece::Exit(_) | Piece::Closed(_)) {
@@ -101,7 +100,7 @@ impl<R: Reader, W: Writer> Session<R, W> {
         true
     }
 
-    /// Says that what these attempts printed is recorded. There is no answer to wait for.
+    /// Reports that the output of these attempts is recorded. There is no answer to wait for.
     pub(super) async fn forget(&mut self, attempts: &[AttemptId]) {
         let line = forget(attempts);
         if !line.is_empty() {
@@ -129,7 +128,7 @@ impl<R: Reader, W: Writer> Session<R, W> {
             Err(_late) => Closing::Lost("the host did not report in time how the command ended"),
         };
         if closing == Closing::Said && !answer.is_over() {
-            // Elapsed is not a fault: something else holds the streams.
+            // Elapsed is not an error: another process keeps the streams open.
             let _in_time = timeout(LONGEST_LINGER, reading.linger(&mut answer)).await;
         }
         let Reading { reader, exit } = reading;

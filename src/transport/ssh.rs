@@ -4,7 +4,7 @@
 //! sessions, each on a channel of its own: as many as there are commands at a time, and one is enough. A
 //! session serves one command after the other: one round trip each. A connection or a session that is
 //! found dead is replaced for the next command. An effect that may have been sent is never sent again: what
-//! is lost in its middle is [`TransportError::Cut`], and the caller's to settle. A look is sent again if an
+//! is lost in its middle is [`TransportError::Cut`], and the caller's to settle. A probe is sent again if an
 //! idle session turns out to be dead.
 //!
 //! ```text
@@ -53,9 +53,9 @@ use super::{AttemptId, Command, Exit, Output, Recovered, Transport, TransportErr
 use crate::clock::Clock;
 use crate::inventory::{Host, HostName};
 
-/// Most bytes of a request on the shared connection. `russh` can send more than a
-/// command's window holds, and then sends nothing more on *any* channel until that command reads on;
-/// one that ends without reading blocks the connection for ever. Up to the window OpenSSH's server
+/// The maximum size of a request on the shared connection, in bytes. `russh` can send more than a
+/// command's window allows, and then sends nothing more on *any* channel until that command reads more;
+/// a command that ends without reading blocks the connection forever. Up to the window OpenSSH's server
 /// opens with (2 MiB) that cannot happen; larger inputs get a connection of their own.
 const MAX_SHARED: usize = (1024 + 256) * 1024;
 
@@ -74,16 +74,16 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// What may differ between users and tests; see [`SshOptions::default`].
 #[derive(Clone, Debug)]
 pub struct SshOptions {
-    /// How long a connection may take to be made, login included; also the patience for a channel, and
+    /// How long a connection may take to be made, login included; also the time limit for a channel, and
     /// for a host session on it to be ready. A host's own `connect_timeout` comes first.
     pub connect_timeout: Duration,
     /// How many commands run on a host at a time. OpenSSH's server allows ten sessions.
     pub commands_per_host: usize,
     /// How long a command may take to end after TERM.
     pub grace: Duration,
-    /// The login user where the inventory names none.
+    /// The login user if the inventory names none.
     pub user: Option<String>,
-    /// Where `.ssh/known_hosts` and the usual keys are looked for.
+    /// The directory with `.ssh/known_hosts` and the usual keys.
     pub home: Option<PathBuf>,
     /// Whether there is an agent to ask.
     pub agent: bool,
@@ -112,7 +112,7 @@ pub struct SshTransport {
 /// What is kept of a host.
 struct Node {
     slots: Semaphore,
-    /// Held while a connection is being made, so that one is made for all who wait.
+    /// Locked while a connection is being made, so that one is made for all callers.
     connection: Mutex<Option<Connection>>,
     /// The key it showed first, as `known_hosts` has it.
     pinned: RefCell<Option<String>>,
@@ -218,7 +218,7 @@ impl SshTransport {
     ) -> Result<SshSession, TransportError> {
         let node = self.node(&host.name);
         let patience = connect::patience(&host.link, &self.options);
-        // Who is in a hurry is so for hosts that are away, and this one is there.
+        // A short time limit is for hosts that do not answer, and this one does.
         let ready = patience.max(self.options.connect_timeout);
         let open = async || {
             let Connection { client, .. } = self.connection(host, &node).await.ok()?;
@@ -319,7 +319,7 @@ impl SshTransport {
         Ok(connected)
     }
 
-    /// Returns the connection to a host; makes it where there is none that lives.
+    /// Returns the connection to a host; makes one if there is none that works.
     async fn connection(&self, host: &Host, node: &Node) -> Result<Connection, TransportError> {
         let tries = node.tries.get();
         let mut kept = node.connection.lock().await;
@@ -368,7 +368,7 @@ impl SshTransport {
 }
 
 impl Node {
-    /// Drops a connection that is no good, unless a newer one has taken its place.
+    /// Drops a broken connection, unless a newer one has replaced it.
     async fn forget(&self, number: u64) {
         let mut kept = self.connection.lock().await;
         if kept.as_ref().is_some_and(|kept| kept.number == number) {

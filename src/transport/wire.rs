@@ -1,4 +1,4 @@
-//! From a [`Command`] to what the host session is given.
+//! Translates a [`Command`] into a request to the host session.
 //!
 //! The login shell of a host gets one line, [`LOGIN`], whatever is to be done. The `sh` it starts is
 //! given [`session`] over standard input: the scripts in `host/`, which print `ready` and wait. Only then
@@ -14,14 +14,14 @@
 //! ```
 //!
 //! - A value is a word in single quotes, read by a POSIX `sh` and by nothing else.
-//! - The lines of an answer begin with a prefix that holds a number nobody guesses, another one for each
-//!   request; [`super::answer`] has all of them.
+//! - The lines of an answer start with a prefix that contains a number. It cannot be guessed and differs for
+//!   each request; [`super::answer`] has all of them.
 //! - With `become` the program goes through `sudo -n -u USER -- /bin/sh`, which is all that sudoers have to
 //!   allow.
 //! - Time limits are kept on the host (`host/run.sh`): nothing has to get through to end a command.
 //!
 //! What is in the environment, in `DIR` and in the arguments can be seen in the host's process list;
-//! only standard input, scripts of great length and uploads cannot.
+//! only standard input, very long scripts and uploads cannot.
 //!
 //! Not here: any judgement of what came back, SSH environment requests (servers refuse them), a
 //! terminal.
@@ -40,8 +40,8 @@ pub(super) const LOGIN: &str = "exec /bin/sh";
 /// What a program may take to end after TERM before it is killed.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 
-/// What a host may take, after a command's time and its grace, to say that the command is ended: the
-/// look after KILL, the way.
+/// How long a host may take, after a command's time limit and its grace, to report that the command is
+/// ended: the check after KILL, and the network.
 pub(super) const END_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Longest script that is handed over as an argument, in bytes: Linux takes 128 KiB in one.
@@ -59,9 +59,9 @@ const COMPARE: &str = include_str!("host/compare.sh");
 pub(super) struct Wire {
     /// What is asked, with all that belongs to it.
     pub(super) request: Vec<u8>,
-    /// What the command of a look reads, up to the end of standard input; the session ends with it.
+    /// What the command of a probe reads, up to the end of standard input; the session ends with it.
     pub(super) rest: Option<Vec<u8>>,
-    /// What the lines of the answer begin with.
+    /// The prefix of the lines of the answer.
     pub(super) prefix: String,
     /// The user that `sudo` is asked for; `None` if the login user runs the command.
     pub(super) sudo: Option<String>,
@@ -94,7 +94,7 @@ pub(super) enum WireError {
 }
 
 impl Wire {
-    /// Makes the request for a command to a login as `login`, where that is known. An effect carries its
+    /// Makes the request for a command to a login as `login`, if that is known. An effect carries its
     /// attempt, of which the host makes a record before it starts.
     pub(super) fn new(
         command: &Command,
@@ -172,7 +172,7 @@ impl Wire {
         })
     }
 
-    /// Makes the question what became of an attempt.
+    /// Makes the question about the outcome of an attempt.
     pub(super) fn ask(attempt: &AttemptId) -> Self {
         let number = number();
         Self {
@@ -204,12 +204,12 @@ fn number() -> String {
     uuid::Uuid::now_v7().simple().to_string()
 }
 
-/// Returns what the lines of an answer to a request begin with.
+/// Returns the prefix of the lines of an answer to a request.
 pub(super) fn prefix(number: &str) -> String {
     format!("planrun:{number}")
 }
 
-/// Returns the text of a new session, and what the line begins with that says it is ready.
+/// Returns the text of a new session, and the prefix of the line that reports it as ready.
 pub(super) fn session() -> (String, String) {
     let number = number();
     let (records, run, serve) = (bare(RECORDS), bare(RUN), bare(SERVE));
@@ -271,7 +271,7 @@ fn work(command: &Command, number: &str) -> Result<(Work, Vec<u8>), WireError> {
             if program.is_empty() {
                 return Err(WireError::Empty);
             }
-            // `setsid` or `exec` would take it for an option, and not all know `--`.
+            // `setsid` or `exec` would read it as an option, and not all know `--`.
             if program.starts_with('-') {
                 return Err(WireError::Program(program.clone()));
             }
@@ -349,7 +349,7 @@ fn start(command: &Command, mark: &str, work: &Work, number: &str) -> Result<Str
         None => lines.push(exec.to_owned()),
         Some(script) => {
             quote::shell(script)?;
-            // dash loses a byte above 127 if it follows what may be the beginning of the delimiter.
+            // dash loses a byte above 127 if it follows what may be the start of the delimiter.
             let free = |first: &char| !script.lines().any(|line| line.starts_with(*first));
             let first = ('A'..='Z').find(free).ok_or(WireError::TooLong(script.len()))?;
             lines.push(format!("{exec} 9<<'{first}{number}'\n{script}\n{first}{number}"));
@@ -372,7 +372,7 @@ fn cksum(bytes: &[u8]) -> u32 {
     !length[..used].iter().fold(crc, |crc, &byte| add(crc, byte))
 }
 
-/// Makes a relative path one that no program takes for an option, and `cd` not for `CDPATH`.
+/// Changes a relative path so that no program reads it as an option, and `cd` does not use `CDPATH`.
 fn pinned(path: &str) -> String {
     if path.starts_with('/') { path.to_owned() } else { format!("./{path}") }
 }

@@ -29,7 +29,7 @@ pub(in crate::transport) struct Greeting {
 }
 
 impl Greeting {
-    /// Waits for the line that begins so.
+    /// Waits for the line with this prefix.
     pub(in crate::transport) fn new(prefix: &str) -> Self {
         Self {
             lines: Lines::new(prefix),
@@ -71,12 +71,12 @@ impl Greeting {
         !self.is_ready && (self.noise_len > MAX_NOISE || self.ready_on_stderr)
     }
 
-    /// Notes what the login shell of the user is, for the message that it cannot be used.
+    /// Stores the login shell of the user, for the message that it cannot be used.
     pub(in crate::transport) fn is_login_shell(&mut self, path: String) {
         self.login_shell = Some(path);
     }
 
-    /// Says why the session was never ready: then nothing was sent.
+    /// Reports why the session was never ready: then nothing was sent.
     pub(in crate::transport) fn failure(
         &self,
         host: &HostName,
@@ -97,7 +97,7 @@ impl Greeting {
         let said = words(&[self.stderr.as_slice(), b"\n", &self.noise].concat());
         match closing {
             Closing::Refused => denied("login succeeds, but commands are not allowed".to_owned()),
-            // A session that was asked to end, and did: it ran, and was not heard.
+            // A session that was asked to end, and did: it ran, and its output was lost.
             Closing::Exit(Exit::Code(SILENT)) => denied(ELSEWHERE.to_owned()),
             Closing::Said | Closing::Exit(_) => {
                 let end = how(closing);

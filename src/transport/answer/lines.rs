@@ -2,19 +2,19 @@
 
 use memchr::memmem::Finder;
 
-/// Longest line of the session, in bytes: it may hold a path.
+/// Longest line of the session, in bytes: it may contain a path.
 const MAX_LINE: usize = 8 * 1024;
 
-/// Takes the lines of the session out of a stream. Every byte is looked at once.
+/// Takes the lines of the session out of a stream. Every byte is read once.
 #[derive(Debug)]
 pub(super) struct Lines {
     pub(super) prefix: Finder<'static>,
-    /// The end of what came, which may be the beginning of a line.
+    /// The end of the received bytes, which may be the start of a line.
     pub(super) held: Vec<u8>,
 }
 
 impl Lines {
-    /// Takes lines that begin so, and with a colon.
+    /// Takes lines that start with this prefix and a colon.
     pub(super) fn new(prefix: &str) -> Self {
         let prefix = format!("{prefix}:");
         Self { prefix: Finder::new(prefix.as_bytes()).into_owned(), held: Vec::new() }
@@ -43,7 +43,7 @@ impl Lines {
         (text, Some(line), after)
     }
 
-    /// How many bytes at the end may be the beginning of the prefix.
+    /// How many bytes at the end may be the start of the prefix.
     fn partial(&self) -> usize {
         let prefix = self.prefix.needle();
         let longest = self.held.len().min(prefix.len() - 1);

@@ -1,4 +1,4 @@
-# Says whether the file $1 is as an upload would leave it: `same`, `other`, or `unsure`.
+# Prints whether the file $1 is as an upload would leave it: `same`, `other`, or `unsure`.
 # $2 length, $3 sha256 or nothing (then standard input is the content), $4 mode or nothing,
 # $5 owner or nothing
 to=$1 length=$2 digest=$3 mode=$4 owner=$5
@@ -24,7 +24,7 @@ fi
 is=$(stat -L -c '%a %U %u %G %g' -- "$to" 2>/dev/null) ||
     is=$(stat -L -f '%Mp%Lp %Su %u %Sg %g' -- "$to" 2>/dev/null) ||
     say unsure
-# shellcheck disable=SC2086 # five words without blanks
+# shellcheck disable=SC2086 # five words without spaces
 set -- $is
 if [ -n "$mode" ]; then
     [ "$((0$mode))" -eq "$((0$1))" ] || say other

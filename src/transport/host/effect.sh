@@ -9,11 +9,11 @@
 #
 # The lock is on standard input, which also sudo passes on: it is released when the command and all that
 # it started with this standard input are gone, even if this process was killed. A command that has
-# something to read has no lock: the file is removed before it starts, as it may hold secrets.
+# something to read has no lock: the file is removed before it starts, as it may contain secrets.
 #
 # Standard output of the runner itself goes to the host session: why nothing was started, or how it ended.
 
-# Most bytes of each stream that are kept.
+# The maximum number of bytes kept of each stream.
 pr_most=1048576
 
 # Gives up: nothing was started.
@@ -38,7 +38,7 @@ pr_claim() {
     fi
 }
 
-# Keeps the beginning of a stream from the descriptor $1 in the file $2. (Redirections of a function
+# Keeps the first bytes of a stream from the descriptor $1 in the file $2. (Redirections of a function
 # would leave copies of the descriptors in some shells.)
 pr_keep() {
     exec <&"$1" >"$2" 3>&- 6<&- 7>&- 8<&- 9>&-
@@ -69,7 +69,7 @@ pr_attempt() {
     pr_keep 8 "$pr_at.err" &
     exec >&7 2>&9 6<&- 7>&- 8<&- 9>&-
     [ "$pr_input" = 0 ] || rm -f "$pr_new.in"
-    # Room for the exit status.
+    # Room for the exit code.
     echo '            ' >"$pr_at.begun" || pr_refuse "no-record $pr_records"
     if [ "$pr_user" = - ]; then
         pr_command "$@"

@@ -3,21 +3,22 @@
 # All files are in $pr_records, a directory of the login user (0700). ID is the name of an attempt; no ID
 # has a dot.
 #
-#     ID              the record, made by a hard link: one process can do that, once, and it is complete
-#                     from the beginning. Line 1: the user, and the number, start time and boot of the
+#     `ID`            the record, made by a hard link: one process can do that, once, and it is complete
+#                     from the start. Line 1: the user, and the number, start time and boot of the
 #                     runner; or `given-up`. Line 2: the day ($pr_day). Line 3: the number of the request,
 #                     and `lock` if the command inherits a lock on .new-NUMBER.in. Earlier versions of
 #                     planrun wrote two lines
-#     ID.begun        the command may have started. Renamed to ID.exit with the exit status in it
-#     ID.out, ID.err  what the command printed, up to a limit; ID.out.more: how many more bytes
-#     .new-NUMBER*    temporary files of a request
-#     .memory         the name of this directory: one that was emptied gets another name
-#     .since          no record made on this day or later was removed
+#     `ID.begun`      the command may have started. Renamed to ID.exit with the exit code in it
+#     `ID.out`        its standard output, up to a limit; `ID.out.more`: how many more bytes
+#     `ID.err`        its standard error, likewise
+#     `.new-NUMBER*`  temporary files of a request
+#     `.memory`       the name of this directory: one that was emptied gets another name
+#     `.since`        no record made on this day or later was removed
 #
 # A record is kept for at least 90 days, by the clock of the machine that planrun runs on: $pr_day is in
 # days since 1970. What a command printed is kept until planrun has recorded it (`forget`), or for 10 days.
 
-# Finds the directory, and its name.
+# Finds the directory and its name.
 pr_find_records() {
     # Nothing can be made there.
     pr_records=/dev/null
@@ -41,8 +42,8 @@ pr_write() {
     (umask 077 && set +C && echo "$2" >"$1") 2>/dev/null && [ -s "$1" ]
 }
 
-# Makes the record of attempt $1 with the line $2, so that it survives a power failure. Fails if there is
-# one, or if it cannot be kept.
+# Makes the record of attempt $1 with the line $2, so that it survives a power failure. Fails if it
+# exists already, or cannot be written.
 pr_record() {
     if [ ! -e "$pr_records/$1" ] && pr_write "$pr_new" "$2
 $pr_day

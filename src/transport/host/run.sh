@@ -5,8 +5,8 @@
 # that session, everything with the mark, and all children of these are ended: TERM, some grace, KILL.
 # `timeout` in a script makes a process group of its own, `setsid` a session, `env -i` loses the mark, a
 # daemon loses its parent: only a process that does the last three at once gets away.
-# It is ended only if nothing is left, and if this user could see it. Otherwise `left` is printed, and this
-# shell stays for as long as something is seen, so that the host goes on to call it running.
+# It counts as ended only if nothing is left and this user could see everything. Otherwise this shell prints
+# `left` and waits until nothing more is found, so that the host continues to report it as running.
 #
 # The command runs in the foreground (in the background its INT and QUIT would be ignored) and the clock
 # next to it. The clock does the ending; this shell learns of it by ALRM once the command is over.
@@ -48,7 +48,7 @@ pr_find_members() {
         pr_marked=" $(echo $(grep -lsF "PLANRUN_MARK=$pr_mark" /proc/[0-9]*/environ)) "
         for pr_stat in /proc/[0-9]*/stat; do
             { read -r pr_fields <"$pr_stat"; } 2>/dev/null || continue
-            # After the name, which may hold anything: state, parent, group, session.
+            # After the name, which may contain anything: state, parent, group, session.
             # shellcheck disable=SC2086 # words without spaces
             set -- "${pr_stat%/stat}" ${pr_fields##*\) }
             case $2 in Z | X) continue ;; esac
@@ -108,7 +108,7 @@ pr_gone_within() {
     done
 }
 
-# Ends the command. Status 0: it is ended; 3: it was over; 1: nobody knows, and `left` was printed.
+# Ends the command. Returns 0 if it is ended, 3 if it was over, 1 if that is unknown and `left` was printed.
 pr_end() {
     pr_session=none pr_known=' ' pr_size=
     # A child may come before its parent: until no more are found.
@@ -141,8 +141,8 @@ pr_wake() {
     esac
 }
 
-# Waits for $1 seconds, or $2 if `sleep` takes whole numbers only, and then ends the command. USR1 says
-# that no one waits for the command any more: then it is ended at once, unless it is an effect.
+# Waits for $1 seconds, or $2 if `sleep` takes whole numbers only, and then ends the command. USR1
+# means that no one waits for the command any more: it is ended at once, unless it is an effect.
 pr_clock() {
     exec 3>&- 4>&-
     pr_now=
@@ -159,7 +159,7 @@ pr_clock() {
 }
 
 # Runs `pr_start ARGUMENT...`, which planrun has defined: SECONDS WHOLE-SECONDS GRACE MARK ARGUMENT...
-# Sets $pr_how: the exit status, or `timeout`. Ends this shell if it is not certain that the command ended.
+# Sets $pr_how: the exit code, or `timeout`. Ends this shell if it is not certain that the command ended.
 pr_command() {
     pr_time=$1 pr_whole=$2 pr_grace=$3 pr_mark=$4
     shift 4
@@ -171,7 +171,7 @@ pr_command() {
     # would also follow its command in a death by INT or QUIT.)
     trap : HUP PIPE INT QUIT
     trap '' USR1
-    # What this shell itself has to say about a death by signal is no output of the command.
+    # What this shell itself prints about a death by signal is not output of the command.
     exec 4>&2 2>/dev/null
     pr_clock "$pr_time" "$pr_whole" &
     pr_clock=$!
@@ -197,7 +197,7 @@ pr_command() {
     exec 2>&4 4>&-
 }
 
-# Says how the command ended: last in both streams. sudo passes on the exit status, but has some of its own.
+# Prints how the command ended, last in both streams. sudo passes on the exit code, but has some of its own.
 pr_tell() {
     pr_say "end $pr_how"
     pr_say "end $pr_how" >&2

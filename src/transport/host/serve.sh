@@ -7,32 +7,33 @@
 #
 #     look NUMBER USER LENGTH REST            a command that changes nothing
 #     run NUMBER ID USER LENGTH MORE CRC      the attempt ID at a command that changes something
-#     ask NUMBER ID                           what became of the attempt ID
+#     ask NUMBER ID                           the outcome of the attempt ID
 #     forget ID...                            what these attempts printed is recorded; has no answer
 #
 # USER is `-` for the login user. LENGTH bytes follow the line: a program for `sh`, made by planrun, with
 # every value in single quotes.
 #
-# Looks. The program is one compound command and ends with the number of the request, so half of it never
+# Probes. The program is one compound command and ends with the number of the request, so half of it never
 # runs. Its output goes through `cat`: what a command leaves running may keep its pipes, but not the
 # channel. If REST is `rest`, the rest of standard input belongs to the command, and the session ends with it.
 #
 # Effects. The program and MORE bytes that it reads are received into a file, and the file is checked by
 # length and checksum. Only then a runner is started with it (effect.sh), in a session of its own. The
-# runner makes the record, keeps the time, the output and the exit status, and needs neither this
+# runner makes the record, keeps the time, the output and the exit code, and needs neither this
 # process nor the connection. This process waits for it and prints the result. After a lost connection
 # another session is asked for the same attempt, and prints the same.
 #
-# Questions. Whoever asks about an attempt that has no record makes one that says `given-up`: the attempt
-# never started and cannot start any more. A runner that is gone without an exit status was killed. Its
-# command may live on: that is so if the lock is held, or if a process carries the mark. If neither is so,
-# and this user could see it, the command is over, and how it ended is not known.
+# Questions. A question about an attempt that has no record makes one with `given-up`: the attempt never
+# started and cannot start any more. A runner that is gone without an exit code was killed. Its command may
+# still run: it does if its lock is taken, or if a process carries the mark. If neither is the case, and this
+# user could see it, the command is over, and its outcome is unknown.
 #
-# Answers. Lines for planrun begin with $pr_prefix, which holds the number of the request. Nobody can guess
-# it, and no other request has it. `done` on standard output and on standard error is the end of an answer.
-# The result of an effect has lengths in its line and follows it.
+# Answers. Lines for planrun start with $pr_prefix, which contains the number of the request. The number
+# cannot be guessed, and no other request has it. `done` on standard output and on standard error is the end
+# of an answer. The result of an effect has lengths in its line and follows it.
 #
-# All variables begin with `pr_`: a variable of the login's environment must reach the command unchanged.
+# The name of each variable starts with `pr_`: a variable of the login's environment must reach the command
+# unchanged.
 #
 # Works in dash, bash, busybox, ksh and zsh as sh. Needs cat, cksum, dd, grep, head, ln, mkdir, mkfifo, mv, rm,
 # sleep, wc; for locks flock; for sessions setsid.
@@ -59,7 +60,7 @@ pr_look_for() {
     fi </dev/null 2>/dev/null
 }
 
-# Sets $pr_held: whether the lock of a command is held. Empty if that cannot be known.
+# Sets `$pr_held`: whether the lock of a command is taken. Empty if that is unknown.
 pr_find_held() {
     pr_held=
     [ "$pr_lock" = lock ] && [ -e "$pr_records/.new-$pr_by.in" ] || return 0
@@ -81,7 +82,7 @@ pr_find_left() {
     esac
 }
 
-# Sets $pr_alive: whether the runner is there.
+# Sets $pr_alive: whether the runner exists.
 pr_find_alive() {
     pr_alive=no
     if [ "$pr_in_boot" != - ] && [ "$pr_in_boot" != "$pr_boot" ]; then
@@ -93,7 +94,7 @@ pr_find_alive() {
     fi
 }
 
-# Says what became of attempt $1. Waits for its end, but not for long: $2 times a tenth of a second.
+# Prints the outcome of attempt $1. Waits for its end, at most $2 times a tenth of a second.
 pr_report() {
     pr_at=$pr_records/$1 pr_waits=$2
     pr_by=
@@ -110,7 +111,7 @@ pr_report() {
     pr_find_boot
     while :; do
         pr_find_alive
-        # The status is written before the runner ends: after the look above, what is missing stays so.
+        # The runner writes the status before it ends: if no runner was found above and it is missing, it stays so.
         { read -r pr_how <"$pr_at.exit"; } 2>/dev/null && break
         pr_how=
         [ "$pr_alive" = yes ] && [ "$pr_waits" -gt 0 ] || break
@@ -141,8 +142,8 @@ pr_report() {
     fi
 }
 
-# Prints how an attempt ended, and what it printed. Something that it started may still hold the streams:
-# then they are left after three seconds.
+# Prints how an attempt ended, and what it printed. Something that it started may keep the streams
+# open: then they are left after three seconds.
 pr_result() {
     # `sudo` ended with this status.
     case $pr_how in *' sudo') pr_how=${pr_how% sudo}/sudo ;; esac
@@ -185,7 +186,7 @@ pr_ask() {
     rm -f "$pr_new" 2>/dev/null
 }
 
-# Does a look: $1 user, $2 length of the program.
+# Runs a probe: $1 user, $2 length of the program.
 pr_look() {
     pr_find_exact "$2"
     # shellcheck disable=SC2086 # words of dd
@@ -222,7 +223,7 @@ pr_run() {
     if ! (umask 077 && set +C && exec dd $pr_exact >"$pr_new.in") 2>/dev/null; then
         rm -f "$pr_new.in" 2>/dev/null
         pr_say "no-record ${pr_records#/dev/null}"
-        # What was not received would be taken for requests.
+        # The rest of a partly received request would be read as requests.
         pr_what=end
         return
     fi

@@ -1,11 +1,12 @@
 # Puts standard input in place of a file in one step, or leaves everything as it was. Part of the host
 # session (serve.sh). Arguments: this text, path, length, sha256 or nothing, mode or nothing, owner or
-# nothing, a name nobody guesses, the mode of a new file; and, if root goes on as another user, `owner`.
+# nothing, a name that cannot be guessed, the mode of a new file; and, if root continues as another user,
+# `owner`.
 #
-# Whoever may write a directory can put a link in the place of any file there, at any time. So the path is
+# A user who may write a directory can replace any file there by a link, at any time. So the path is
 # walked from the root one directory at a time; each is entered, checked, and only then is something looked
 # up in it. The work is done in the last one by plain names, and on the open file. root never works in a
-# directory that another user can change: it goes on as the owner of that directory, who gains nothing by
+# directory that another user can change: it continues as the owner of that directory, who gains nothing by
 # an attack, or it refuses if a group or everyone can write there. In a directory with the sticky bit, as
 # /tmp, others cannot replace what belongs to root: there, entries of others are refused.
 text=$1 to=$2 length=$3 digest=$4 mode=$5 owner=$6 name=$7 new=$8 as=${9-}

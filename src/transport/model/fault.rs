@@ -7,11 +7,10 @@ use crate::task::StepPath;
 /// A fault, where and how often it comes up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultSpec {
-    /// The host: where the command runs, or whose state it means. `None` is any.
+    /// The host that runs the command, or whose state it means. `None` is any.
     pub host: Option<HostName>,
     /// What brings it up.
     pub on: Trigger,
-    /// What happens.
     pub fault: FaultKind,
     /// How often; `None` is always.
     pub times: Option<u32>,

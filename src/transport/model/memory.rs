@@ -1,7 +1,7 @@
 //! What model hosts remember of attempts: as much as real hosts do.
 //!
-//! An id is taken once: by the attempt itself, or by who asks about it and learns that it never
-//! started. A command whose controller went away goes on, and takes effect when its time has come.
+//! An id is taken once: by the attempt itself, or by a question about it, which then reports that it
+//! never started. A command whose controller went away continues, and takes effect when its time has come.
 
 use std::collections::BTreeMap;
 
@@ -14,20 +14,18 @@ use crate::transport::{AttemptId, Recovered};
 /// A command that runs.
 #[derive(Debug)]
 pub(super) struct Running {
-    /// Where.
     pub(super) host: HostName,
     /// What it does when it ends.
     pub(super) pending: Pending,
-    /// When that is.
     pub(super) ends: Timestamp,
 }
 
-/// All attempts that were ever heard of.
+/// All known attempts.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     /// Whether each was started; else it cannot start any more.
     started: BTreeMap<AttemptId, bool>,
-    /// Those that run, and whether somebody still waits for them.
+    /// Those that run, and whether a caller still waits for them.
     running: BTreeMap<AttemptId, (Running, bool)>,
 }
 
@@ -55,7 +53,7 @@ impl Memory {
         self.started.insert(id.clone(), false);
     }
 
-    /// Says what became of an attempt; `None` where its id is free.
+    /// Returns the state of an attempt; `None` if its id is free.
     pub(super) fn recall(&self, id: &AttemptId) -> Option<Recovered> {
         let started = *self.started.get(id)?;
         Some(if !started {
@@ -72,14 +70,14 @@ impl Memory {
         self.running.remove(id);
     }
 
-    /// Notes that nobody waits for an attempt any more.
+    /// Notes that no one waits for an attempt any more.
     pub(super) fn leave(&mut self, id: &AttemptId) {
         if let Some((_, is_awaited)) = self.running.get_mut(id) {
             *is_awaited = false;
         }
     }
 
-    /// Takes the commands that nobody waits for and whose time has come, the earliest first.
+    /// Takes the commands that no one waits for and whose time has come, the earliest first.
     pub(super) fn take_ended(&mut self, now: Timestamp) -> Vec<Running> {
         let is_ended = |_: &AttemptId, (running, is_awaited): &mut (Running, bool)| {
             !*is_awaited && running.ends <= now

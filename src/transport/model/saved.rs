@@ -1,10 +1,10 @@
 //! The file of a world: what commands have changed, line by line.
 //!
 //! The first line names the model and the start of the world; each further one is a [`Snapshot`] of
-//! the hosts that a command has changed, or the name of an attempt that was begun or given up. A line is written at the end of the file, so keeping a
-//! change costs the same in a world of ten hosts and of ten thousand. A last line without its end
-//! is of a process that was killed while it wrote, and counts for nothing. When the file is opened
-//! again it is written anew as a whole, beside the old one, and takes its place in one step.
+//! the hosts that a command has changed, or the name of an attempt that was started or given up. A line is
+//! written at the end of the file, so that a change costs the same in a world of ten hosts and of ten
+//! thousand. An incomplete last line was written by a process that was killed meanwhile: it is ignored.
+//! When the file is opened again, a new one is written next to it and replaces it in one step.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -20,7 +20,7 @@ use crate::inventory::Host;
 use crate::model::{Model, ModelError, Snapshot, World};
 use crate::transport::AttemptId;
 
-/// Most bytes of a file that is read: far more than any plan writes.
+/// The maximum size of a file, in bytes: far more than any plan writes.
 const MAX_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// The first line.
@@ -31,13 +31,14 @@ struct Head {
     start: Timestamp,
 }
 
-/// Each further line.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Line {
-    /// An attempt was begun, or given up.
-    Attempt { attempt: AttemptId, started: bool },
-    /// Hosts were changed.
+    /// An attempt was started, or given up.
+    Attempt {
+        attempt: AttemptId,
+        started: bool,
+    },
     Hosts(Snapshot),
 }
 
@@ -48,7 +49,7 @@ pub(super) struct SavedWorld {
     file: File,
 }
 
-/// Returns the time at which a saved world stopped; `None` where there is no such file.
+/// Returns the time at which a saved world stopped; `None` if the file does not exist.
 pub fn saved_now(path: &Path) -> Result<Option<Timestamp>, ModelError> {
     let Some(text) = read(path)? else {
         return Ok(None);
@@ -115,7 +116,6 @@ impl SavedWorld {
         Ok((world, attempts, Self { path, file }))
     }
 
-    /// Adds an attempt.
     pub(super) fn append_attempt(
         &mut self,
         id: &AttemptId,
@@ -125,7 +125,6 @@ impl SavedWorld {
         self.file.write_all(line.as_bytes()).map_err(|error| fault(&self.path, error))
     }
 
-    /// Adds a change.
     pub(super) fn append(&mut self, changes: &Snapshot) -> Result<(), ModelError> {
         let line = line_of(&self.path, changes)?;
         self.file.write_all(line.as_bytes()).map_err(|error| fault(&self.path, error))

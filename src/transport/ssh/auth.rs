@@ -1,8 +1,8 @@
-//! What is offered to a host to be let in.
+//! The keys that are offered to a host for a login.
 //!
 //! The private key of the inventory if one is named, and nothing else; otherwise all keys of the
 //! agent, then the usual files of the user that exist. A passphrase is not asked for: that is what
-//! an agent is for. A named key with a passphrase is taken from the agent, if it is there.
+//! an agent is for. A named key with a passphrase is taken from the agent, if the agent has it.
 //!
 //! A key that cannot be read, or an agent that does not answer, is a problem on this machine: it
 //! says nothing about the host.
@@ -37,7 +37,7 @@ pub(super) struct Offer {
     pub(super) name: String,
     /// The library's form of it. Its `Debug` shows the key: it is never printed.
     pub(super) method: AuthMethod,
-    /// How many keys it stands for.
+    /// How many keys it includes.
     pub(super) keys: usize,
     /// The certificate that OpenSSH would offer as well, if there is one.
     pub(super) certificate: Option<String>,
@@ -48,7 +48,7 @@ pub(super) struct Offer {
 pub(super) struct Offers {
     pub(super) all: Vec<Offer>,
     pub(super) faults: Vec<String>,
-    /// Whether the agent could not be asked: the right key may be there.
+    /// Whether the agent could not be asked: it may have the right key.
     pub(super) is_agent_away: bool,
 }
 
@@ -128,7 +128,7 @@ impl Offers {
         }
     }
 
-    /// Adds a key with a passphrase, as the agent holds it.
+    /// Adds a key with a passphrase, through the agent.
     async fn add_locked(&mut self, file: &str, text: &str, agent: &Agent) {
         let public = format!("{file}.pub");
         let listed = files::read(Path::new(&public)).await.ok();

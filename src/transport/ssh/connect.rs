@@ -1,4 +1,4 @@
-//! From a host to a connection that is logged in, and proved to lead there.
+//! Makes a connection to a host that is verified and logged in.
 //!
 //! A connection is tried with *one* trusted host key and *one* way to log in at a time: so it is
 //! known afterwards which key the host showed, and the same can be asked for at each reconnect. In
@@ -6,7 +6,7 @@
 //! is asked for the next kind; one that shows another key of the same kind is refused, as OpenSSH
 //! does.
 //!
-//! What went wrong is sorted here, once: not reached, not proved, not let in, or a problem on this
+//! Failures are classified here, once: not reached, not verified, not logged in, or a problem on this
 //! machine. In all of them nothing was sent. Only the first is worth another try.
 
 use std::io;
@@ -62,7 +62,7 @@ pub(super) struct Connected {
     pub(super) key: PublicKey,
 }
 
-/// Why one try failed. What becomes of the run depends on the kind, never on the words.
+/// Why one try failed. What happens to the run depends on the kind, never on the words.
 enum Refusal {
     /// The host was not reached, or lost the connection: that may pass.
     Network(String),
@@ -152,7 +152,7 @@ impl Target<'_> {
         let mut refusal = Refusal::KindMissing;
         let mut refused_kind = None;
         for Listed { key, .. } in keys {
-            // Another kind is no way round a key that does not fit.
+            // After a wrong key of one kind, keys of other kinds are not tried.
             if refused_kind.as_ref().is_some_and(|kind| *kind != key.algorithm()) {
                 break;
             }
@@ -249,8 +249,8 @@ impl Target<'_> {
         })
     }
 
-    /// Says what kind of silence it is: a second, short try tells a host that is not there from a
-    /// service that accepts and says nothing.
+    /// Returns the cause of a silence: a second, short try distinguishes a host that does not answer from
+    /// a service that accepts connections and sends nothing.
     async fn tell_silence(&self) -> String {
         let seconds = patience(&self.host.link, self.options).as_secs_f32();
         let address = self.address;

@@ -1,7 +1,7 @@
 //! Small files of this machine, read within bounds of size and time.
 //!
 //! A file is opened without waiting, and must be a regular one: a FIFO would wait for a writer. It
-//! is read on a thread that nobody waits for. On a dead mount that thread never returns; it must
+//! is read on a thread that no one waits for. On a dead mount that thread never returns; it must
 //! delay neither the hosts nor the end of the process.
 
 use std::fs::OpenOptions;

@@ -1,4 +1,4 @@
-//! The key of a host: which ones are trusted, and what is said when it shows another.
+//! The key of a host: which keys are trusted, and the message if it shows another one.
 //!
 //! Strict: nothing is trusted at first sight. The connection itself is made with exactly one key
 //! ([`super::connect`]); this file finds the candidates, and after a refusal asks the host which key
@@ -19,7 +19,7 @@ use super::known_hosts::{HostKeys, Listed};
 use super::{SshOptions, connect, files, known_hosts};
 use crate::inventory::Link;
 
-/// Reads what the files of known hosts say of a host. An error is a problem on this machine.
+/// Reads the entries for a host from the files of known hosts. An error is a problem on this machine.
 pub(super) async fn known(link: &Link, options: &SshOptions) -> Result<HostKeys, String> {
     let mut texts = Vec::new();
     for path in places(link, options) {
@@ -72,7 +72,7 @@ pub(super) fn algorithms(key: &PublicKey) -> Vec<Algorithm> {
     }
 }
 
-/// Orders candidates as a handshake prefers their kinds; a file's order holds within a kind.
+/// Orders candidates as a handshake prefers their kinds; within a kind, they stay in the order of their file.
 pub(super) fn candidates(keys: &HostKeys) -> Vec<Listed> {
     let rank = |listed: &Listed| match listed.key.algorithm() {
         Algorithm::Ed25519 => 0,
@@ -90,7 +90,7 @@ pub(super) fn candidates(keys: &HostKeys) -> Vec<Listed> {
     candidates
 }
 
-/// Says why a host is not trusted that shows `shown`.
+/// Returns why a host that shows `shown` is not trusted.
 pub(super) fn refusal(link: &Link, keys: &HostKeys, shown: Option<&PublicKey>) -> String {
     let check =
         format!("check it over a trusted path (`ssh-keyscan -p {} {}`)", port(link), link.address);
@@ -128,7 +128,7 @@ pub(super) fn refusal(link: &Link, keys: &HostKeys, shown: Option<&PublicKey>) -
     )
 }
 
-/// Says that a host shows another key than earlier in the run.
+/// Returns the error that a host shows another key than earlier in the run.
 pub(super) fn changed(earlier: &str, shown: Option<&PublicKey>) -> String {
     let earlier = PublicKey::from_openssh(earlier).ok();
     format!(

@@ -2,26 +2,26 @@
 //!
 //! The files are read by us, not by the SSH library, which knows no `@revoked`, no wildcards, no
 //! negation and no tabs. The rules are OpenSSH's (`sshd(8)`, on its file format): names
-//! are compared in lower case; a port other than 22 is looked up as `[host]:port`, and where no key
-//! is found so, as `host` alone; a revoked key is refused whoever else lists it. A line that cannot
-//! be read is passed over, unless it revokes.
+//! are compared in lower case; a port other than 22 is looked up as `[host]:port`, and if that has
+//! no key, as `host` alone; a revoked key is refused even if another line lists it. A line that cannot
+//! be read is skipped, unless it revokes.
 //!
 //! In goes the text of the files, out come [`HostKeys`]. Not here: host certificates. A
-//! `@cert-authority` line is noticed, so that its refusal can be told.
+//! `@cert-authority` line is recognized, so that the message about a refused host can name it.
 
 use hmac::{Hmac, KeyInit, Mac};
 use russh::keys::PublicKey;
 use russh::keys::ssh_key::known_hosts::HostPatterns;
 use sha1::Sha1;
 
-/// A key and the line it stands in, as `FILE:LINE`.
+/// A key and its line, as `FILE:LINE`.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Listed {
     pub(super) key: PublicKey,
     pub(super) at: String,
 }
 
-/// What the files say of a host.
+/// The entries of the files for a host.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct HostKeys {
     /// The keys it may show, revoked ones left out.
@@ -103,7 +103,7 @@ fn read_line(
     Ok(())
 }
 
-/// Says whether the first field of a line speaks of a name.
+/// Whether the first field of a line matches a name.
 fn matches(patterns: &str, name: &str) -> bool {
     if patterns.starts_with('|') {
         let Ok(HostPatterns::HashedName { salt, hash }) = patterns.parse() else {

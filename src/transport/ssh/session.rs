@@ -1,7 +1,7 @@
 //! A channel as the two sides of a host session.
 //!
 //! However a channel is left (its end, a caller that goes away) it is closed: servers allow ten at a
-//! time. A look that goes on behind a channel its caller left is ended by its host when its time is up.
+//! time. A probe that continues after its caller has left is ended by its host when its time is up.
 
 use std::time::Duration;
 
@@ -113,8 +113,8 @@ fn name_of(signal: &Sig) -> String {
     }
 }
 
-/// The side of a channel that goes to the host; closed when it is dropped. Nobody waits for that:
-/// on a connection that is stuck it takes for ever.
+/// The side of a channel that goes to the host; closed when it is dropped. No one waits for that:
+/// on a connection that is stuck it takes forever.
 pub(super) struct ToHost(Option<ChannelWriteHalf<Msg>>);
 
 impl ToHost {
