@@ -2,7 +2,7 @@
 //!
 //! YAML 1.2 core: `yes`, `on` and `0644` are strings, only `true` and `false` are bools. Duplicate keys,
 //! tags, merge keys and excess aliases are rejected; limits are in [`mod@parse`]. Inventories are read by
-//! the older rules for which they were written ([`old`]). Nodes are not interpreted here:
+//! the older rules for which they were written ([`yaml11`]). Nodes are not interpreted here:
 //! [`crate::schema`] checks them against a shape, `plan` and `inventory` convert them.
 
 pub mod lookalike;

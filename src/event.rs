@@ -4,7 +4,6 @@
 //! before anything depends on them, folded into [`crate::history::RunState`] by one function, and
 //! passed to [`Reporter`]s. [`Progress`] may be lost: it changes no state and is not stored. An event
 //! contains facts only; reporters show them.
-#![allow(missing_docs, reason = "the name of a variant or field often says all there is to say")]
 
 mod host;
 mod locks;

@@ -24,7 +24,6 @@ pub enum FileType {
         /// Whether anyone may execute it.
         executable: bool,
     },
-    /// A directory.
     Directory,
     /// A pipe, a device, a socket.
     Other,

@@ -4,7 +4,6 @@
 //! event that does not fit what came before: the journal is damaged, or planrun has a bug, and in
 //! both cases nothing may be sent because of it. A report must show such a run anyway:
 //! [`RunState::for_report`] leaves out the events that do not fit.
-#![allow(missing_docs, reason = "the name of a field often says all there is to say")]
 
 mod host;
 mod items;

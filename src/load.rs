@@ -10,7 +10,7 @@
 //! `apply` loads a plan with all that belongs to it ([`load`]), `validate` many files ([`validate`]),
 //! `resume` and `rollback` what is not stored with a run ([`again`]). A file that cannot be read is a
 //! problem like any other, so that one invocation reports all of them. Files come from the
-//! [`FileSystem`](crate::file::FileSystem) of the [`Sources`], programs and the environment from the
+//! [`FileSystem`] of the [`Sources`], programs and the environment from the
 //! caller. Deliberately not here: printing, exit codes, and what works on hosts.
 
 mod entries;

@@ -197,10 +197,8 @@ fn newer(node: &Node) -> Option<i64> {
     }
 }
 
-/// A procedure.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Its name.
     pub name: String,
     /// What it is for, in one line.
     pub summary: Option<String>,
@@ -216,15 +214,12 @@ pub struct Plan {
     pub max_failures: usize,
     /// Groups or hosts to lock in addition to the targets.
     pub locks: Vec<(String, Span)>,
-    /// The probes.
     pub probes: IndexMap<String, Probe>,
     /// The named expressions (`let`).
     pub words: IndexMap<String, NamedExpression>,
     /// The checks before the first change.
     pub preflight: Vec<Claim>,
-    /// What to do.
     pub steps: Vec<Step>,
-    /// The invariants.
     pub invariants: Invariants,
     /// Where each step is, by its path.
     pub routes: Routes,
@@ -233,35 +228,27 @@ pub struct Plan {
 /// A command that reads the state of a host.
 #[derive(Clone, Debug)]
 pub struct Probe {
-    /// Its name.
     pub name: String,
-    /// What is run.
     pub command: CommandSpec,
-    /// Where.
     pub place: Place,
     /// How its output becomes a value.
     pub reading: Reading,
     /// The exit codes that are not a failure.
     pub exit_codes: ExitCodes,
-    /// Its location.
     pub span: Span,
 }
 
 /// A check: a condition with a sentence that names it.
 #[derive(Clone, Debug)]
 pub struct Claim {
-    /// The sentence.
     pub text: String,
-    /// The condition.
     pub condition: Rc<Expression>,
-    /// Its location.
     pub span: Span,
 }
 
 /// The invariants, which are not evaluated yet.
 #[derive(Clone, Debug, std::default::Default)]
 pub struct Invariants {
-    /// At every moment.
     pub always: Vec<Claim>,
     /// When a run ended, paused or is stuck.
     pub at_rest: Vec<Claim>,
@@ -278,7 +265,6 @@ pub struct Step {
     pub id: Option<String>,
     /// What it does, for people: its `name`, else its action in short.
     pub title: String,
-    /// What it does.
     pub action: Action,
     /// What it is done for, once for each.
     pub for_each: Option<ForEach>,
@@ -290,7 +276,6 @@ pub struct Step {
     pub rounds: Option<Retry>,
     /// How long a block may take in all, where the plan says; an effect has its own.
     pub timeout: Option<Deferred<Duration>>,
-    /// Its rollback.
     pub rollback: Rollback,
     /// Why nothing is undone once it has succeeded.
     pub point_of_no_return: Option<String>,
@@ -309,34 +294,26 @@ pub struct Step {
 pub enum Action {
     /// Runs a command or uploads a file.
     Effect(Box<Effect>),
-    /// Waits.
     Wait(Box<Wait>),
-    /// Checks conditions.
     Assert {
-        /// The checks.
         claims: Vec<Claim>,
         /// How long they may take to come true; zero if nothing is said.
         within: Deferred<Duration>,
     },
-    /// Asks the operator.
     Approve(Template),
-    /// Records values.
     Set(Vec<(String, Rc<Expression>)>),
     /// Does steps that belong together.
     Block {
-        /// The steps.
         steps: Vec<Step>,
         /// What runs if one of them fails.
         rescue: Vec<Step>,
     },
-    /// Fails.
     Fail(Template),
 }
 
 /// A command that changes something.
 #[derive(Clone, Debug)]
 pub struct Effect {
-    /// What is run.
     pub command: CommandSpec,
     /// Its target; never [`Place::EachOf`].
     pub place: Place,
@@ -356,7 +333,6 @@ pub struct Effect {
     pub read_only: bool,
 }
 
-/// Repeating.
 #[derive(Clone, Debug)]
 pub struct Retry {
     /// How many attempts there are in all; at least 1.
@@ -365,19 +341,14 @@ pub struct Retry {
     pub delay: Deferred<Duration>,
 }
 
-/// Waiting.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "a plan has few waits, and each is boxed")]
 pub enum Wait {
-    /// For a time.
     For(Deferred<Duration>),
     /// Until a condition is true.
     Until {
-        /// The condition.
         until: Rc<Expression>,
-        /// The minimum time.
         at_least: Deferred<Duration>,
-        /// The maximum time.
         timeout: Deferred<Duration>,
         /// How often the condition is checked.
         every: Deferred<Duration>,
@@ -391,18 +362,15 @@ pub enum Wait {
 /// What happens when the time of a wait is up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnTimeout {
-    /// The step fails.
     Fail,
     /// The operator is asked.
     Ask,
-    /// The run continues.
     Continue,
 }
 
 /// The rollback of a step.
 #[derive(Clone, Debug)]
 pub enum Rollback {
-    /// Not given.
     Unsaid,
     /// There is nothing to undo, for this reason.
     None(String),

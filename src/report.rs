@@ -15,7 +15,6 @@
 //! All text from a host, a plan or an operator goes through [`text::printable`], and output of a
 //! host is prefixed by its name. A report that cannot be written is harmless: errors
 //! of the writer are dropped, and the run continues.
-#![allow(missing_docs, reason = "the name of a field often says all there is to say")]
 
 mod detail;
 pub mod json;

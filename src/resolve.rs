@@ -34,7 +34,6 @@ use crate::template::Names;
 /// A plan for certain hosts with certain values.
 #[derive(Clone, Debug)]
 pub struct ResolvedPlan {
-    /// The plan.
     pub plan: Plan,
     /// The inventory: all of it, for delegated steps.
     pub inventory: Inventory,

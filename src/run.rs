@@ -27,7 +27,6 @@
 //!
 //! Clock, transport, journal, reporter and asker are arguments. Not here: how a command reaches a
 //! host, how a run is shown, where it is stored.
-#![allow(missing_docs, reason = "the name of a field often says all there is to say")]
 
 pub mod answers;
 pub mod decide;

@@ -94,7 +94,7 @@ impl Store {
     }
 
     /// Starts a run with this name; `by` is `user@machine`. The run exists from its first event on, which
-    /// must be [`Event::RunPlanned`].
+    /// must be [`RunEvent::Planned`].
     pub fn begin(&self, id: RunId, by: &str) -> Result<RunJournal, StoreError> {
         let lock = self.lock(&id, by)?;
         if self.read(|reader| sqlite::exists(reader, &id).map(Ok))? {

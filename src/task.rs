@@ -116,7 +116,6 @@ impl fmt::Display for StepPath {
 pub struct TaskId {
     /// The host the task is about.
     pub host: HostName,
-    /// The step.
     pub step: StepPath,
 }
 

@@ -23,7 +23,6 @@ use crate::schema::PLAN_NAME;
 use crate::schema::kind::Kind;
 use crate::source::Sources;
 
-/// What to create.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum What {
     /// What to do on each host

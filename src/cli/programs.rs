@@ -11,7 +11,6 @@ use crate::inventory::program::{Failure, Programs};
 use crate::report::text::printable;
 use crate::transport::program::{LocalPrograms, PATIENCE};
 
-/// Options for programs.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct InventoryTimeout {
     /// The timeout of an inventory program (30s)

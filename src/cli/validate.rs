@@ -1,6 +1,6 @@
 //! `planrun validate`: reports every problem in planrun's files.
 //!
-//! Nothing is run and no host is contacted. [`load::validate`] checks the files; here are the
+//! Nothing is run and no host is contacted. [`crate::load::validate`] checks the files; here are the
 //! arguments, the last line and the exit code.
 
 use std::io::Read as _;

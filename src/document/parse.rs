@@ -40,7 +40,7 @@ pub fn parse_data(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> O
     read(sources, id, Dialect::Data, found).map(|(root, _)| root)
 }
 
-/// Parses a text that was written for Ansible, by the rules of [`old`]; also returns which values are
+/// Parses a text that was written for Ansible, by the rules of [`yaml11`]; also returns which values are
 /// encrypted. `None` if nothing usable came of it.
 pub fn parse_ansible(
     sources: &Sources,

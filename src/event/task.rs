@@ -42,7 +42,6 @@ pub enum TaskEvent {
         of: u32,
         #[serde(with = "millis")]
         delay: Duration,
-        /// What failed.
         why: Reason,
         /// The tasks in the block that are started again.
         again: Vec<StepPath>,

@@ -21,9 +21,7 @@ use crate::source::{SourceId, Sources};
 pub struct NamedModel {
     /// The value of `planrun_model`.
     pub name: String,
-    /// Its text.
     pub text: String,
-    /// The model.
     pub model: Arc<Model>,
 }
 

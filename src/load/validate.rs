@@ -58,9 +58,7 @@ pub struct Validated {
 /// A plan that is for another inventory.
 #[derive(Clone, Debug)]
 pub struct Unmatched {
-    /// The inventory.
     pub inventory: String,
-    /// The plan.
     pub plan: String,
     /// The hosts that it needs.
     pub hosts: String,
@@ -115,7 +113,6 @@ struct Validation<'a> {
 }
 
 impl Validation<'_> {
-    /// Checks a file.
     fn file(&mut self, file: File, kind: Option<Kind>) {
         let mut found = Diagnostics::default();
         let known = kind.or_else(|| file.kind());

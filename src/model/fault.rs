@@ -1,6 +1,5 @@
 //! What can go wrong with a command of a model host.
 
-/// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FaultKind {
     /// The command exits with 1 and does nothing.

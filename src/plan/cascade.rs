@@ -67,7 +67,6 @@ pub(super) enum Stage {
 pub(super) struct Reported {
     /// The poisoned values with their keys.
     poisoned: Vec<Span>,
-    /// The doubtful units.
     doubtful: Vec<Span>,
     /// The names of units with problems: their meaning is not certain.
     uncertain: HashSet<String>,
@@ -92,13 +91,11 @@ struct Unit {
 /// What the parts of a node are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// The whole plan.
     Top,
     /// `inputs`, `probes` or `let`.
     Named,
     /// A list of steps.
     Steps,
-    /// A step.
     Step,
     /// A probe, an input or a word, and whatever is deeper.
     Inside,
@@ -191,7 +188,6 @@ struct Walk<'a> {
     sources: &'a Sources,
     errors: &'a [&'a Diagnostic],
     reported: &'a mut Reported,
-    /// The units around.
     units: Vec<Unit>,
     /// Whether every host runs it: not under a `when`, in a rescue, or in a rollback.
     certain: bool,

@@ -7,7 +7,6 @@ use indexmap::IndexMap;
 use crate::source::Span;
 use crate::template::Template;
 
-/// Where something runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// On the host itself.
@@ -23,15 +22,11 @@ pub enum Place {
 /// A command before its templates are rendered.
 #[derive(Clone, Debug)]
 pub struct CommandSpec {
-    /// What is run.
     pub work: Work,
     /// As whom; `None` leaves it to the inventory.
     pub r#become: Option<Become>,
-    /// Environment variables.
     pub env: IndexMap<String, Template>,
-    /// The directory.
     pub dir: Option<Template>,
-    /// What it reads.
     pub stdin: Option<Template>,
     /// How long it may take.
     pub timeout: Deferred<Duration>,
@@ -53,7 +48,6 @@ impl CommandSpec {
     }
 }
 
-/// What is run.
 #[derive(Clone, Debug)]
 pub enum Work {
     /// A program and its arguments; each is rendered alone.
@@ -73,7 +67,6 @@ pub struct Upload {
     pub to: Template,
     /// Its mode, in octal.
     pub mode: Option<Deferred<String>>,
-    /// Its owner.
     pub owner: Option<Deferred<String>>,
 }
 
@@ -84,7 +77,6 @@ pub enum UploadSource {
     File(Template),
     /// The text of the file at this path, rendered.
     Rendered(Template),
-    /// This text, rendered.
     Content(Template),
 }
 
@@ -117,7 +109,6 @@ pub enum Become {
 /// A value, or a template for it that is evaluated when its time comes.
 #[derive(Clone, Debug)]
 pub enum Deferred<T> {
-    /// The value.
     Now(T),
     /// The template: exactly one `{{ }}`, or text around it.
     Template(Template),
@@ -126,8 +117,6 @@ pub enum Deferred<T> {
 /// The exit codes that are not a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExitCodes {
-    /// All.
     Any,
-    /// These.
     These(Vec<i32>),
 }

@@ -9,7 +9,6 @@ use crate::template::expression::Expression;
 /// What a step is done for, once for each.
 #[derive(Clone, Debug)]
 pub struct ForEach {
-    /// The list.
     pub list: ItemList,
     /// The location of its key.
     pub span: Span,
@@ -18,7 +17,6 @@ pub struct ForEach {
 /// See [`ForEach`].
 #[derive(Clone, Debug)]
 pub enum ItemList {
-    /// Written out.
     Written(Vec<WrittenItem>),
     /// An expression whose value is a list; it may use probes.
     Expression(Rc<Expression>),

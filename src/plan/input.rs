@@ -34,23 +34,16 @@ pub enum Default {
 pub enum InputKind {
     /// Text, which matches a pattern as a whole if there is one.
     String {
-        /// The pattern.
         pattern: Option<String>,
     },
-    /// An integer.
     Int {
-        /// The minimum.
         min: Option<i64>,
-        /// The maximum.
         max: Option<i64>,
     },
-    /// True or false.
     Bool,
     /// A duration; its value is the text as written.
     Duration {
-        /// The minimum.
         min: Option<Duration>,
-        /// The maximum.
         max: Option<Duration>,
     },
     /// One of these words.
@@ -59,7 +52,6 @@ pub enum InputKind {
     Path,
     /// A file on this machine, relative to the plan; read once when a run starts.
     File,
-    /// A list.
     List {
         /// The type of each item; no list and no file.
         item: Box<Self>,

@@ -5,18 +5,14 @@ use std::rc::Rc;
 use crate::source::Span;
 use crate::template::expression::Expression;
 
-/// A named expression.
 #[derive(Clone, Debug)]
 pub enum NamedExpression {
-    /// An expression.
     Expression(Rc<Expression>, Span),
     /// The rows of a probe for which a condition is true.
     Rows {
-        /// The probe.
         from: String,
         /// The condition, over `row`.
         filter: Rc<Expression>,
-        /// Its location.
         span: Span,
     },
 }
@@ -29,7 +25,6 @@ impl NamedExpression {
         }
     }
 
-    /// Returns its location.
     pub fn span(&self) -> Span {
         match self {
             Self::Expression(_, span) | Self::Rows { span, .. } => *span,

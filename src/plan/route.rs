@@ -16,7 +16,6 @@ pub enum Role {
     Part(usize),
     /// A part of its rescue, at this position.
     Rescue(usize),
-    /// Its rollback.
     Handler,
 }
 

@@ -42,7 +42,6 @@ impl Input {
 pub struct InvalidValue {
     /// What is wrong with the value, after a colon: `not a duration`.
     pub why: String,
-    /// What to do.
     pub help: String,
     /// The value that was probably meant, as it is written in YAML.
     pub fixed: Option<String>,

@@ -24,7 +24,6 @@ const MOST_VALUES: usize = 8;
 pub(crate) struct Detail {
     /// How important it is to the reader.
     pub(crate) tone: Tone,
-    /// The text, printable.
     pub(crate) text: String,
 }
 

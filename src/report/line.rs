@@ -40,7 +40,6 @@ pub(crate) struct Line {
     pub(crate) mark: &'static str,
     /// The rest of the sentence.
     pub(crate) text: String,
-    /// Lines under it.
     pub(crate) details: Vec<Detail>,
     /// Whether it only leads to a later event: no line for it stays on a terminal.
     pub(crate) is_trace: bool,

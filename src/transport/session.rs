@@ -26,7 +26,6 @@ pub(super) enum Piece {
     Bytes(Stream, Vec<u8>),
     /// Its `sh` ended. The streams may still be on their way.
     Exit(Exit),
-    /// Nothing more comes.
     Closed(Closing),
     Nothing,
 }
@@ -39,7 +38,6 @@ pub(super) trait Reader {
 /// The side of a session that goes to the host. It reports no failures: the reader does.
 pub(super) trait Writer {
     async fn send(&mut self, bytes: &[u8]);
-    /// Ends standard input.
     async fn end(&mut self);
 }
 

@@ -127,7 +127,9 @@ fn plain(run: &Recorded, style: Style) -> String {
 
 fn json(records: &[Record]) -> String {
     let mut report = JsonLines::new(Vec::new());
-    records.iter().for_each(|record| report.event(record));
+    for record in records {
+        report.event(record);
+    }
     String::from_utf8(report.into_inner()).unwrap()
 }
 
@@ -280,7 +282,9 @@ fn unknown_hosts_and_steps_of_a_damaged_run_are_shown() {
         }
     }
     let mut report = Plain::new(Vec::new(), Style::plain(80));
-    records.iter().for_each(|record| report.event(record));
+    for record in &records {
+        report.event(record);
+    }
     assert!(shown(&records, 80).contains("web-update"));
 }
 

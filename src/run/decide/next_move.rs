@@ -30,7 +30,6 @@ pub enum Observed {
     /// The step is done.
     Done,
     NotDone,
-    /// It is unknown.
     InDoubt,
 }
 
@@ -69,7 +68,6 @@ pub enum Move {
     Send,
     /// Wait for the delay of the plan, then send it.
     Delay,
-    /// The step succeeds.
     Done,
     Fail,
     /// Whether the step took effect is unknown: ask the operator, or end so.

@@ -74,7 +74,7 @@ impl From<JournalError> for SendError {
 }
 
 impl Task<'_, '_, '_> {
-    /// Does what [`decide::next_move`] returns, until the step ends, asks, or stops.
+    /// Does what [`decide::next_move()`] returns, until the step ends, asks, or stops.
     pub(super) async fn effect(&self, effect: &Effect) -> Result<Conclusion, JournalError> {
         let mut work = Work {
             effect,

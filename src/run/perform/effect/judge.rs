@@ -22,7 +22,6 @@ pub(super) enum Judgement {
     Done(TaskStatus, Reason, Option<serde_json::Value>),
     /// It is known not to be so, and the attempt is known to be over.
     NotDone(TaskStatus, Reason),
-    /// It is unknown.
     InDoubt(Reason),
 }
 
