@@ -130,8 +130,10 @@ impl Wire {
             run.push(' ');
             run.push_str(&quote::shell(word)?);
         }
+        let input = id.as_ref().map_or(0, |_| stdin.len());
         let of_user = |functions: &str| {
-            format!("{{\npr_prefix={prefix}\n{functions}{start}pr_command {run}\npr_tell\n}}\n")
+            let set = format!("pr_prefix={prefix} pr_input={input}");
+            format!("{{\n{set}\n{functions}{start}pr_command {run}\npr_tell\n}}\n")
         };
         let (request, rest) = match &id {
             None => {
@@ -143,20 +145,20 @@ impl Wire {
             }
             Some(id) => {
                 let inner = if sudo.is_some() { of_user(&bare(RUN)) } else { String::new() };
-                let (inner_length, input) = (inner.len(), stdin.len());
                 let own = if sudo.is_some() { String::new() } else { format!("{start}\n") };
                 let run = if sudo.is_some() { "" } else { &run };
                 let (records, functions, effect) = (bare(RECORDS), bare(RUN), bare(EFFECT));
                 let day = day_of(&number);
                 let runner = format!(
-                    "{{\npr_records=$2 pr_umask=$3 pr_setsid=$4\n\
+                    "{{\npr_records=$2 pr_umask=$3 pr_setsid=$4 pr_unbuffered=$5\n\
                      pr_number={number} pr_day={day} pr_prefix={prefix}\n\
                      {records}{functions}{effect}{own}\
-                     pr_attempt {id} {} {inner_length} {input} {run}\n}}\n",
-                    quote::shell(user)?
+                     pr_attempt {id} {} {} {input} {run}\n}}\n",
+                    quote::shell(user)?,
+                    inner.len()
                 );
                 let content = [runner.as_bytes(), inner.as_bytes(), &stdin].concat();
-                let (length, more) = (runner.len(), inner_length + input);
+                let (length, more) = (runner.len(), inner.len() + input);
                 let sum = cksum(&content);
                 let line = format!("run {number} {id} {user} {length} {more} {sum}\n");
                 ([line.into_bytes(), content].concat(), None)

@@ -38,12 +38,13 @@ pr_claim() {
     fi
 }
 
-# Keeps the first bytes of a stream from the descriptor $1 in the file $2. (Redirections of a function
+# Keeps the first bytes of a stream from the descriptor $1 in the file $2. A daemon can keep the stream open:
+# then the file is read before its end, so no byte may stay in a buffer. (Redirections of a function
 # would leave copies of the descriptors in some shells.)
 pr_keep() {
-    exec <&"$1" >"$2" 3>&- 6<&- 7>&- 8<&- 9>&-
-    head -c "$pr_most" || rm -f "$2"
-    exec wc -c >"$2.more"
+    exec <&"$1" >"$2" 5>"$2.more" 3>&- 6<&- 7>&- 8<&- 9>&-
+    $pr_unbuffered head -c "$pr_most" || rm -f "$2"
+    exec wc -c >&5
 }
 
 # Runs attempt $1 as user $2 (`-`: this user). $3 bytes are the text for that user, $4 bytes what the
@@ -63,6 +64,8 @@ pr_attempt() {
     exec 5<>"$pr_new.o" 6<"$pr_new.o" 7>"$pr_new.o" 5>&-
     exec 5<>"$pr_new.e" 8<"$pr_new.e" 9>"$pr_new.e" 5>&-
     if [ "$pr_input" = 0 ] && command -v flock >/dev/null 2>&1 && flock -n -s 0; then pr_lock=lock; fi
+    # This text has been read. A command that opens `/dev/stdin` must not find it.
+    [ "$pr_inner$pr_input" != 00 ] || : >"$pr_new.in"
     pr_claim "$pr_user"
     pr_prune
     pr_keep 6 "$pr_at.out" &

@@ -158,8 +158,15 @@ pr_clock() {
     pr_end
 }
 
+pr_begin() {
+    [ -z "${pr_umask-}" ] || umask "$pr_umask"
+    exec 2>&4 3>&- 4>&-
+    pr_start "$@"
+}
+
 # Runs `pr_start ARGUMENT...`, which planrun has defined: SECONDS WHOLE-SECONDS GRACE MARK ARGUMENT...
 # Sets $pr_how: the exit code, or `timeout`. Ends this shell if it is not certain that the command ended.
+# If $pr_input is not 0, the command reads the rest of a file, which is standard input.
 pr_command() {
     pr_time=$1 pr_whole=$2 pr_grace=$3 pr_mark=$4
     shift 4
@@ -176,11 +183,12 @@ pr_command() {
     pr_clock "$pr_time" "$pr_whole" &
     pr_clock=$!
     [ -n "${pr_detached-}" ] || trap : USR1
-    (
-        [ -z "${pr_umask-}" ] || umask "$pr_umask"
-        exec 2>&4 3>&- 4>&-
-        pr_start "$@"
-    )
+    if [ "${pr_input:-0}" = 0 ]; then
+        (pr_begin "$@")
+    else
+        # A pipe, because opening `/dev/stdin` would read the file from its start. Nothing waits for `cat`.
+        { cat <&5 3>&- 4>&- 5<&- & } 5<&0 | (pr_begin "$@")
+    fi
     pr_how=$?
     # Some shells add 256 for a signal, the others 128.
     [ "$pr_how" -lt 256 ] || pr_how=$((pr_how - 128))

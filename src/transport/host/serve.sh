@@ -236,7 +236,7 @@ pr_run() {
     fi
     # shellcheck disable=SC2016 # for the other shell
     pr_said=$(exec ${pr_setsid:+"$pr_setsid"} /bin/sh -c 'eval "$(dd bs="$1" count=1 2>/dev/null)"' \
-        planrun "$3" "$pr_records" "$pr_umask" "$pr_setsid" <"$pr_new.in" 2>/dev/null)
+        planrun "$3" "$pr_records" "$pr_umask" "$pr_setsid" "$pr_unbuffered" <"$pr_new.in" 2>/dev/null)
     case $pr_said in
     '' | ended*) pr_report "$1" 0 ;;
     *) pr_say "$pr_said" ;;
@@ -256,6 +256,8 @@ pr_serve() {
     trap : HUP PIPE USR1
     pr_umask=$(umask)
     pr_setsid=$(command -v setsid)
+    pr_unbuffered='stdbuf -o0'
+    $pr_unbuffered true >/dev/null 2>&1 || pr_unbuffered=
     pr_full=
     ! dd bs=1 count=1 iflag=fullblock </dev/null >/dev/null 2>&1 || pr_full=yes
     pr_find_records

@@ -368,3 +368,64 @@ async fn a_host_that_lost_its_memory_does_not_call_an_attempt_absent() {
     let absent = transport().recover(&host, &later, Clock::Real.now()).await;
     assert_eq!(absent, Ok(Recovered::Absent));
 }
+
+/// A program that opens `/dev/stdin` opens a file anew, from its beginning.
+#[tokio::test]
+async fn an_effect_reads_what_it_is_given_and_nothing_else() {
+    let Some(server) = Server::start("dev_stdin", "") else {
+        return;
+    };
+    let host = server.host();
+    for become_user in [None, Some("nobody")] {
+        let large = vec![b'x'; 300_000];
+        for given in [&b""[..], b"hello", &large] {
+            for text in ["cat", "cat /dev/stdin", "tail -c +1", "wc -c </dev/stdin >/dev/null; cat"]
+            {
+                // Without input a command of another user has a file that it cannot open.
+                if given.is_empty() && become_user.is_some() && text.contains("/dev/stdin") {
+                    continue;
+                }
+                let mut effect = script(text);
+                effect.r#become = become_user.map(str::to_owned);
+                effect.stdin = (!given.is_empty()).then(|| given.to_vec());
+                let output = transport().attempt(&host, &id("stdin"), &effect).await.unwrap();
+                let all = if text.contains("wc") { b"" } else { given };
+                assert_eq!(output.exit, Exit::Code(0), "{become_user:?} {text}: {output:?}");
+                assert!(output.stdout == all, "{become_user:?} {text}: {}", output.stdout_len);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_command_printed_is_kept_if_a_daemon_holds_its_output() {
+    let Some(server) = Server::start("held_output", "") else {
+        return;
+    };
+    let (host, id, transport) = (server.host(), id("held"), transport());
+    let go = server.path("go");
+    let wait = format!("until [ -e '{}' ]; do sleep 0.1; done", go.display());
+    let effect = script(&format!("({wait}) & echo out; echo err >&2; exit 3"));
+    let output = transport.attempt(&host, &id, &effect).await.unwrap();
+    assert_eq!((&output.stdout[..], &output.stderr[..]), (&b"out\n"[..], &b"err\n"[..]));
+    let names = ["out", "err", "out.more", "err.more"];
+    let left =
+        || names.map(|name| records(&server, &host).join(format!("{}.{name}", id.0)).exists());
+    transport.recorded(&host, &id).await;
+    while left() != [false; 4] {
+        Clock::Real.sleep(Duration::from_millis(10)).await;
+    }
+    fs::write(go, "").unwrap();
+    while is_open(&id.0) {
+        Clock::Real.sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(left(), [false; 4]);
+}
+
+/// Whether a process has a file open whose name contains this.
+fn is_open(name: &str) -> bool {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let files = processes.filter_map(|process| fs::read_dir(process.path().join("fd")).ok());
+    let mut links = files.flatten().filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+    links.any(|link| link.to_string_lossy().contains(name))
+}
