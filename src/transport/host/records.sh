@@ -12,7 +12,8 @@
 #     `ID.out`        its standard output, up to a limit; `ID.out.more`: how many more bytes
 #     `ID.err`        its standard error, likewise
 #     `.new-NUMBER*`  temporary files of a request
-#     `.memory`       the name of this directory: one that was emptied gets another name
+#     `.memory`       the name of this directory: the number of the request (or session) that made it. If it
+#                     is deleted, the next request makes it, with a number that is newer than the lost records
 #     `.since`        no record made on this day or later was removed
 #
 # A record is kept for at least 90 days, by the clock of the machine that planrun runs on: $pr_day is in
@@ -28,9 +29,9 @@ pr_find_records() {
     esac
     pr_memory=-
     [ -d "$pr_records" ] || (umask 077 && mkdir -p "$pr_records") 2>/dev/null
-    pr_new=$pr_records/.new-$pr_number
+    pr_new=$pr_records/.new-$pr_request
     if [ ! -s "$pr_records/.memory" ]; then
-        pr_write "$pr_new.memory" "$pr_number" && ln "$pr_new.memory" "$pr_records/.memory" 2>/dev/null
+        pr_write "$pr_new.memory" "$pr_request" && ln "$pr_new.memory" "$pr_records/.memory" 2>/dev/null
         rm -f "$pr_new.memory" 2>/dev/null
         sync "$pr_records/.memory" "$pr_records" 2>/dev/null || :
     fi

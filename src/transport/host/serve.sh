@@ -260,6 +260,7 @@ pr_serve() {
     $pr_unbuffered true >/dev/null 2>&1 || pr_unbuffered=
     pr_full=
     ! dd bs=1 count=1 iflag=fullblock </dev/null >/dev/null 2>&1 || pr_full=yes
+    pr_request=$pr_number
     pr_find_records
     pr_prefix=planrun:$pr_number
     pr_say ready

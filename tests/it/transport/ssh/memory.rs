@@ -422,6 +422,33 @@ async fn what_a_command_printed_is_kept_if_a_daemon_holds_its_output() {
     assert_eq!(left(), [false; 4]);
 }
 
+/// The session is older than the attempt; what it finds after the deletion is not.
+#[tokio::test]
+async fn records_that_are_deleted_while_a_command_runs_prove_nothing() {
+    let Some(server) = Server::start_on("deleted_records", "", &accounts()) else {
+        return;
+    };
+    let (host, id, transport) = (server.host_as("plain"), id("deleted"), transport());
+    transport.look(&host, &script("true")).await.unwrap();
+    let records = records(&server, &host);
+    let intended = Clock::Real.now();
+    let effect = script(&format!("rm -r '{}'", records.display()));
+    let lost = transport.attempt(&host, &id, &effect).await;
+    assert!(matches!(lost, Err(TransportError::Cut { .. })), "{lost:?}");
+    assert_eq!(transport.recover(&host, &id, intended).await, Ok(Recovered::Unknown));
+    // The next effect has its files in the new directory, and leaves none but its record.
+    fs::remove_dir_all(&records).unwrap();
+    let mut reads = script("cat");
+    reads.stdin = Some(b"secret".to_vec());
+    let output = transport.attempt(&host, &AttemptId("next".to_owned()), &reads).await.unwrap();
+    assert_eq!(output.stdout, b"secret");
+    let left = || fs::read_dir(&records).unwrap().flatten().map(|file| file.file_name());
+    while left().any(|name| name.to_string_lossy().starts_with(".new-")) {
+        Clock::Real.sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(transport.recover(&host, &id, intended).await, Ok(Recovered::Unknown));
+}
+
 /// Whether a process has a file open whose name contains this.
 fn is_open(name: &str) -> bool {
     let processes = fs::read_dir("/proc").unwrap().flatten();
