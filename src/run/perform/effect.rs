@@ -253,8 +253,12 @@ impl Task<'_, '_, '_> {
         if let Some(done_when) = &effect.done_when {
             let seen = self.observer().condition(done_when).await;
             if seen.truth() == Truth::True {
-                let why = seen.reason("an earlier attempt took effect");
-                return Some(TaskEnd::with(TaskStatus::Changed, why));
+                return Some(if self.state().may_have_run() {
+                    let why = seen.reason("an earlier attempt took effect");
+                    TaskEnd::with(TaskStatus::Changed, why)
+                } else {
+                    TaskEnd::with(TaskStatus::Unchanged, seen.reason("already done"))
+                });
             }
         }
         self.time_is_up()?;
@@ -305,7 +309,9 @@ impl Task<'_, '_, '_> {
         loop {
             let members = self.members(effect)?;
             let on = &members[tried % members.len()];
-            let Sent { limit, result } = self.attempt(effect, on).await?;
+            let Some(Sent { limit, result }) = self.attempt(effect, on).await? else {
+                return Ok(None);
+            };
             let may_go_on = clock.monotonic().saturating_sub(begin) < self.reconnect_for(limit)
                 && self.time_is_up().is_none()
                 && !self.is_halted();
@@ -328,8 +334,9 @@ impl Task<'_, '_, '_> {
         }
     }
 
-    /// Makes one attempt on one host: intent, effect, outcome.
-    async fn attempt(&self, effect: &Effect, on: &HostName) -> Result<Sent, SendError> {
+    /// Makes one attempt on one host: intent, effect, outcome. `None` if the run was stopped while the
+    /// host was connected to.
+    async fn attempt(&self, effect: &Effect, on: &HostName) -> Result<Option<Sent>, SendError> {
         let run = self.live.run;
         let Some(host) = run.plan.inventory.host(on) else {
             return Err(SendError::Impossible(format!("{on} is not in the inventory")));
@@ -342,6 +349,9 @@ impl Task<'_, '_, '_> {
         let limit = command.timeout;
         command.timeout = self.capped(limit);
         let met = self.live.meet(host, self.guard).await?;
+        if self.is_halted() && !self.is_blocked() {
+            return Ok(None);
+        }
         let ordinal = u32::try_from(self.state().attempts.len() + 1).unwrap_or(u32::MAX);
         let attempt = self.attempt_id(ordinal);
         self.note(TaskEvent::AttemptIntended {
@@ -367,7 +377,7 @@ impl Task<'_, '_, '_> {
             self.note(TaskEvent::AttemptEnded { attempt: id, outcome }).await?;
             self.guard.recorded(host, &attempt).await;
         }
-        Ok(Sent { limit, result })
+        Ok(Some(Sent { limit, result }))
     }
 
     /// Names an attempt: the same for everyone who computes it.
