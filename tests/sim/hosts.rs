@@ -167,7 +167,8 @@ impl World {
             self.now = self.now.max(at);
             match happening {
                 Happening::Arrives(request) => {
-                    self.arrives(request);
+                    // It was sent to the machine itself.
+                    self.start(request, false);
                 }
                 Happening::Ends { request, boot, exit, took, recorded } => {
                     if self.machines[request.host].boot == boot {
@@ -191,6 +192,11 @@ impl World {
 
     /// A request arrives. False if its id is taken.
     pub(crate) fn arrives(&mut self, request: Request) -> bool {
+        let other_machine = self.machines[request.host].other_key > 0;
+        self.start(request, other_machine)
+    }
+
+    fn start(&mut self, request: Request, other_machine: bool) -> bool {
         let host = request.host;
         let taken = self.machines[host].memory.get(&request.id);
         let is_free = match (taken, self.bug) {
@@ -202,7 +208,6 @@ impl World {
         if !is_free {
             return false;
         }
-        let other_machine = self.machines[host].other_key > 0;
         let (id, work) = (request.id.clone(), request.work.clone());
         self.note(Fact::Started { host, id, work, other_machine });
         let Request { takes, timeout, .. } = request;

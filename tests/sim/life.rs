@@ -400,11 +400,6 @@ impl Life<'_> {
                     TaskEvent::QuestionAnswered { .. } => ids.clear(),
                     _ => {}
                 },
-                Event::Task { task: it, event: TaskEvent::BlockRetried { again, .. } }
-                    if it.host == task.host && again.contains(&task.step) =>
-                {
-                    ids.clear();
-                }
                 _ => {}
             }
         }

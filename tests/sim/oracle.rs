@@ -30,6 +30,8 @@ struct Attempt {
     work: Option<Work>,
     /// How it ended, if a host knows it.
     exit: Option<String>,
+    /// It may be running by what is stored.
+    is_open: bool,
     /// The operator said that it did nothing.
     is_refuted: bool,
 }
@@ -390,6 +392,7 @@ impl Book<'_> {
             took: false,
             work: None,
             exit: None,
+            is_open: true,
             is_refuted: false,
         };
         self.attempts.insert(id.clone(), attempt);
@@ -397,6 +400,9 @@ impl Book<'_> {
     }
 
     fn attempt_ended(&mut self, task: &TaskId, id: &AttemptId, outcome: &Outcome) -> Checked {
+        if let Some(attempt) = self.attempts.get_mut(id) {
+            attempt.is_open = outcome.may_be_running();
+        }
         let Some(attempt) = self.attempts.get(id) else {
             return broken(format!("P9: an attempt at {task} ends that was not intended"));
         };
@@ -514,7 +520,9 @@ impl Book<'_> {
         match status {
             // An attempt that was killed is changed if what was wanted is so.
             TaskStatus::Changed
-                if !all.iter().any(|it| it.took || effect.has_done_when && it.starts > 0) =>
+                if !all
+                    .iter()
+                    .any(|it| it.took || effect.has_done_when && (it.starts > 0 || it.is_open)) =>
             {
                 return broken(format!("P9: {task} is changed, and nothing took effect"));
             }
@@ -705,7 +713,8 @@ impl Book<'_> {
         let Some(undone) = host.tasks.get(&step) else {
             return broken(format!("P4: {handler} starts, and {step} never did"));
         };
-        if host.status != HostStatus::RollingBack {
+        // What was sent before the host was stuck may start later.
+        if !matches!(host.status, HostStatus::RollingBack | HostStatus::Stuck) {
             return broken(format!(
                 "P4: {handler} starts, and {} is not rolled back",
                 handler.host

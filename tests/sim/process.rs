@@ -270,7 +270,7 @@ impl Transport for Process<'_, '_> {
     }
 
     fn shown_key(&self, host: &HostName) -> Option<String> {
-        Some(format!("key of {host}"))
+        self.held.borrow().contains(host).then(|| format!("key of {host}"))
     }
 
     fn hold_key(&self, host: &HostName, _: &str) {
