@@ -20,6 +20,7 @@ use crate::hosts::{Fact, Work, initial};
 use crate::life::Life;
 
 /// An attempt that was intended.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one attempt")]
 struct Attempt {
     task: TaskId,
     on: HostName,
@@ -526,11 +527,10 @@ impl Book<'_> {
             {
                 return broken(format!("P9: {task} is changed, and nothing took effect"));
             }
-            TaskStatus::Unchanged if all.iter().any(|it| it.starts > 0 && !it.is_refuted) => {
-                return broken(format!("P9: {task} is unchanged, and an attempt was started"));
-            }
-            TaskStatus::Skipped if all.iter().any(|it| it.starts > 0 && !it.is_refuted) => {
-                return broken(format!("P9: {task} is skipped, and an attempt was started"));
+            TaskStatus::Unchanged | TaskStatus::Skipped
+                if all.iter().any(|it| it.starts > 0 && !it.is_refuted) =>
+            {
+                return broken(format!("P9: {task} is {status:?}, and an attempt was started"));
             }
             _ => {}
         }
