@@ -238,9 +238,28 @@ pr_run() {
     pr_said=$(exec ${pr_setsid:+"$pr_setsid"} /bin/sh -c 'eval "$(dd bs="$1" count=1 2>/dev/null)"' \
         planrun "$3" "$pr_records" "$pr_umask" "$pr_setsid" "$pr_unbuffered" <"$pr_new.in" 2>/dev/null)
     case $pr_said in
-    '' | ended*) pr_report "$1" 0 ;;
+    ended*) pr_ended "$1" "${pr_said#ended }" ;;
+    '') pr_report "$1" 0 ;;
     *) pr_say "$pr_said" ;;
     esac
+}
+
+# Reports attempt $1, which ended with $2. If its record was deleted meanwhile, the attempt must not count as
+# never started.
+pr_ended() {
+    if [ -e "$pr_records/$1" ]; then
+        pr_report "$1" 0
+        return
+    fi
+    pr_lock=-
+    [ -d "$pr_records" ] || pr_find_records
+    pr_record "$1" nobody-knows
+    rm -f "$pr_new" 2>/dev/null
+    case $2 in
+    *' sudo') pr_how=${2% sudo}/sudo ;;
+    *) pr_how=$2 ;;
+    esac
+    pr_say "ended $pr_how $pr_request 0 lost 0 lost"
 }
 
 pr_forget() {
