@@ -83,7 +83,9 @@ fn a_command_whose_end_nobody_saw_is_asked_about_when_nothing_shows_what_it_did(
     let ended = || std::fs::read_to_string(&file).unwrap() == "begun\nended\n";
     eventually("the command has ended", ended);
     // The host lost its memory.
-    std::fs::remove_dir_all(planrun.path("planrun/attempts")).unwrap();
+    // The runner of the command may still write there.
+    let records = planrun.path("planrun/attempts");
+    eventually("the records are gone", || std::fs::remove_dir_all(&records).is_ok());
     let resumed = planrun.run(&["resume", "last"]);
 
     resumed.exits(6);
