@@ -253,6 +253,8 @@ pr_ended() {
     fi
     pr_lock=-
     [ -d "$pr_records" ] || pr_find_records
+    # The runner removes its own files at this moment.
+    pr_new=$pr_records/.new-$pr_request.end
     pr_record "$1" nobody-knows
     rm -f "$pr_new" 2>/dev/null
     case $2 in

@@ -432,7 +432,9 @@ async fn records_that_are_deleted_while_a_command_runs_prove_nothing() {
     transport.look(&host, &script("true")).await.unwrap();
     let records = records(&server, &host);
     let intended = Clock::Real.now();
-    for (name, deletes) in [("files", "rm -f %/*"), ("deleted", "rm -r %")] {
+    for (name, deletes) in
+        [("files", "rm -f %/*"), ("deleted", "while [ -e % ]; do rm -rf %; done")]
+    {
         let id = self::id(name);
         let effect = script(&deletes.replace('%', &format!("'{}'", records.display())));
         let output = transport.attempt(&host, &id, &effect).await.unwrap();
