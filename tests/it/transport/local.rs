@@ -11,6 +11,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use rustix::process::{Pid, test_kill_process};
 
+use super::{argv, command, script};
 use planrun::inventory::{Connection, Host, HostName, Link};
 use planrun::transport::local::LocalTransport;
 use planrun::transport::login::controller_user;
@@ -36,26 +37,6 @@ fn host() -> Host {
         encrypted: indexmap::IndexMap::new(),
         groups: Vec::new(),
     }
-}
-
-fn command(body: Body) -> Command {
-    Command {
-        body,
-        stdin: None,
-        env: IndexMap::new(),
-        dir: None,
-        r#become: None,
-        timeout: Duration::from_mins(1),
-        step: "test/step".to_owned(),
-    }
-}
-
-fn script(text: &str) -> Command {
-    command(Body::Script(text.to_owned()))
-}
-
-fn argv(words: &[&str]) -> Command {
-    command(Body::Argv(words.iter().map(|&word| word.to_owned()).collect()))
 }
 
 fn upload(content: &[u8], to: &Path) -> Command {

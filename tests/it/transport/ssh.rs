@@ -12,34 +12,14 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use indexmap::IndexMap;
 use tokio::task::JoinSet;
 
 use self::server::Server;
+use super::{argv, command, script};
 use planrun::clock::Clock;
 use planrun::inventory::Host;
 use planrun::transport::ssh::{SshOptions, SshTransport};
 use planrun::transport::{Body, Command, Exit, MAX_OUTPUT, Output, Transport, TransportError};
-
-fn command(body: Body) -> Command {
-    Command {
-        body,
-        stdin: None,
-        env: IndexMap::new(),
-        dir: None,
-        r#become: None,
-        timeout: Duration::from_mins(1),
-        step: "test/step".to_owned(),
-    }
-}
-
-fn script(text: &str) -> Command {
-    command(Body::Script(text.to_owned()))
-}
-
-fn argv(words: &[&str]) -> Command {
-    command(Body::Argv(words.iter().map(|&word| word.to_owned()).collect()))
-}
 
 fn options() -> SshOptions {
     SshOptions { grace: Duration::from_secs(1), home: None, agent: false, ..SshOptions::default() }
