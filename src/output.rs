@@ -101,10 +101,14 @@ pub fn read(
     stdout_len: u64,
     stderr: &[u8],
 ) -> Result<Value, String> {
-    match reading {
-        Reading::Discard => return Ok(serde_json::json!({ "exit": exit })),
-        Reading::Size => return Ok(stdout_len.into()),
-        _ => {}
+    if *reading == Reading::Discard {
+        return Ok(serde_json::json!({ "exit": exit }));
+    }
+    if stdout.is_empty() && stdout_len > 0 {
+        return Err("its output is lost".to_owned());
+    }
+    if *reading == Reading::Size {
+        return Ok(stdout_len.into());
     }
     if stdout_len > stdout.len() as u64 {
         return Err(format!(

@@ -342,6 +342,8 @@ fn texts_lines_and_numbers_are_what_they_say() {
     }
     assert_eq!(parse(&Reading::Size, "abc\n"), Ok(json!(4)));
     assert_eq!(parse(&Reading::Size, [0xff, 0]), Ok(json!(2)));
+    // What was lost has no size.
+    assert_eq!(read(&Reading::Size, 0, b"", 1, b""), Err("its output is lost".to_owned()));
     assert_eq!(parse(&Reading::Lines, "  a \r\n \r\n\nb"), Ok(json!(["  a ", "b"])));
     assert_eq!(parse(&Reading::Lines, ""), Ok(json!([])));
     assert_eq!(parse(&Reading::Lines, "a\0b\n"), Ok(json!(["a\0b"])));

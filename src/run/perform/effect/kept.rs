@@ -30,6 +30,10 @@ pub(super) fn printed(exit: Exit, stdout: String, stderr: String, cut: bool) -> 
 /// Returns a stream as text, with the middle left out if it is long, and whether something is.
 /// Of a stream that was not read to its end, the end is left out.
 fn kept(bytes: &[u8], length: u64) -> (String, bool) {
+    if bytes.is_empty() && length > 0 {
+        // How much it was is not known either.
+        return ("[the output is lost]\n".to_owned(), true);
+    }
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let is_whole = length <= bytes.len() as u64;
     if is_whole && bytes.len() <= MOST {
@@ -84,6 +88,7 @@ mod tests {
         assert!(is_cut && text.contains("x\n[5904 bytes left out]\nx"), "{text}");
         let (text, is_cut) = kept(&[b'x'; 5_000], 9_096);
         assert!(is_cut && text.ends_with("x\n[5000 bytes left out]\n"), "{text}");
+        assert_eq!(kept(b"", 1), ("[the output is lost]\n".to_owned(), true));
     }
 
     #[test]
