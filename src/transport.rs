@@ -6,7 +6,7 @@
 //! effect carries the id of its attempt and is sent at most once for it. It outlives its connection and
 //! the process that sent it: [`Transport::recover`] asks for its outcome.
 
-mod answer;
+pub mod answer;
 pub mod hosts;
 pub mod local;
 pub mod login;
@@ -15,7 +15,7 @@ pub mod program;
 pub mod redacting;
 mod session;
 pub mod ssh;
-mod wire;
+pub mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;

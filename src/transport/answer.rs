@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub(super) use self::greeting::Greeting;
+pub use self::greeting::Greeting;
 use self::lines::Lines;
 use self::refusal::{NO_STATUS, Refusal, refused, refused_user, words};
 use super::wire::{Wire, prefix};
@@ -42,14 +42,14 @@ const KEPT_NOISE: usize = 4 * 1024;
 
 /// How long the streams may be silent after the end of the command before they are left: something that
 /// the command started keeps them open (a daemon keeps them open forever).
-pub(super) const LINGER: Duration = Duration::from_secs(3);
+pub const LINGER: Duration = Duration::from_secs(3);
 
 /// How long the streams are read after the end of the command at most.
-pub(super) const LONGEST_LINGER: Duration = Duration::from_mins(1);
+pub const LONGEST_LINGER: Duration = Duration::from_mins(1);
 
 /// How the exchange with a host ended.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Closing {
+pub enum Closing {
     /// The answer is complete.
     Said,
     /// The session ended without saying more.
@@ -62,14 +62,14 @@ pub(super) enum Closing {
 
 /// One of the two streams of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stream {
+pub enum Stream {
     Out,
     Err,
 }
 
 /// The answer to a request, so far.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub struct Answer {
     /// The lines of the session in each stream.
     lines: [Lines; 2],
     /// What an effect printed comes in one piece after a line: so many bytes of each stream.
@@ -186,7 +186,7 @@ impl Streams {
 
 impl Answer {
     /// Waits for the answer to a request.
-    pub(super) fn new(wire: &Wire) -> Self {
+    pub fn new(wire: &Wire) -> Self {
         Self {
             lines: [Lines::new(&wire.prefix), Lines::new(&wire.prefix)],
             content: None,
@@ -199,7 +199,7 @@ impl Answer {
     }
 
     /// Takes bytes of a stream.
-    pub(super) fn take(&mut self, stream: Stream, bytes: &[u8]) {
+    pub fn take(&mut self, stream: Stream, bytes: &[u8]) {
         self.is_touched = true;
         let mut rest = bytes;
         loop {
@@ -248,27 +248,27 @@ impl Answer {
     }
 
     /// Whether nothing has come.
-    pub(super) fn is_untouched(&self) -> bool {
+    pub fn is_untouched(&self) -> bool {
         !self.is_touched
     }
 
     /// Whether all has come.
-    pub(super) fn is_complete(&self) -> bool {
+    pub fn is_complete(&self) -> bool {
         self.done == [true, true]
     }
 
     /// Whether the session can be asked more. One that could not receive a request ends.
-    pub(super) fn leaves_session(&self) -> bool {
+    pub fn leaves_session(&self) -> bool {
         self.is_complete() && self.refusal.is_none()
     }
 
     /// Whether the result of the command is complete.
-    pub(super) fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         self.is_complete() || self.output.left
     }
 
     /// Whether it is known how the command ended. The end of its streams may still be missing.
-    pub(super) fn has_ended(&self) -> bool {
+    pub fn has_ended(&self) -> bool {
         self.output.end.is_some()
     }
 
@@ -329,7 +329,7 @@ impl Answer {
     }
 
     /// Interprets the end of a command.
-    pub(super) fn conclude(
+    pub fn conclude(
         self,
         host: &HostName,
         command: &Command,
@@ -381,7 +381,7 @@ impl Answer {
     }
 
     /// Returns what a host knows about an attempt that was intended at this time.
-    pub(super) fn recovered(
+    pub fn recovered(
         self,
         host: &HostName,
         intended: Timestamp,
@@ -487,6 +487,3 @@ pub(super) fn signal_name(number: i32) -> String {
     let name = usize::try_from(number - 1).ok().and_then(|index| names.get(index));
     name.map_or_else(|| number.to_string(), |&name| name.to_owned())
 }
-
-#[cfg(test)]
-mod tests;

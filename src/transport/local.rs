@@ -61,8 +61,13 @@ impl LocalTransport {
         answer.conclude(&host.name, command, &wire, &closing)
     }
 
-    /// Gives a request to a session. One that ended while nothing was asked of it is replaced.
-    async fn serve(&self, host: &Host, wire: &Wire) -> Result<(Closing, Answer), TransportError> {
+    /// Gives a request to a session, and reads its answer. A session that ended while nothing was asked of it is
+    /// replaced. A host on which no process starts is [`TransportError::Impossible`].
+    pub async fn serve(
+        &self,
+        host: &Host,
+        wire: &Wire,
+    ) -> Result<(Closing, Answer), TransportError> {
         loop {
             let idle = self.idle.borrow_mut().pop();
             let idle = idle.and_then(|mut idle| idle.session.is_alive().then_some(idle));
@@ -258,6 +263,3 @@ pub(super) fn exit_of(status: ExitStatus) -> Exit {
         None => Exit::Signal(signal_name(status.signal().unwrap_or_default())),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -243,6 +243,3 @@ impl Kept {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -35,14 +35,14 @@ use crate::quote;
 use crate::quote::NulError;
 
 /// The one line that a login shell ever sees.
-pub(super) const LOGIN: &str = "exec /bin/sh";
+pub const LOGIN: &str = "exec /bin/sh";
 
 /// What a program may take to end after TERM before it is killed.
-pub(super) const GRACE: Duration = Duration::from_secs(5);
+pub const GRACE: Duration = Duration::from_secs(5);
 
 /// How long a host may take, after a command's time limit and its grace, to report that the command is
 /// ended: the check after KILL, and the network.
-pub(super) const END_TIMEOUT: Duration = Duration::from_secs(15);
+pub const END_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Longest script that is handed over as an argument, in bytes: Linux takes 128 KiB in one.
 const MAX_ARGUMENT: usize = 64 * 1024;
@@ -56,24 +56,24 @@ const COMPARE: &str = include_str!("host/compare.sh");
 
 /// One request to a host session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wire {
+pub struct Wire {
     /// What is asked, with all that belongs to it.
-    pub(super) request: Vec<u8>,
+    pub request: Vec<u8>,
     /// What the command of a probe reads, up to the end of standard input; the session ends with it.
-    pub(super) rest: Option<Vec<u8>>,
+    pub rest: Option<Vec<u8>>,
     /// The prefix of the lines of the answer.
-    pub(super) prefix: String,
+    pub prefix: String,
     /// The user that `sudo` is asked for; `None` if the login user runs the command.
-    pub(super) sudo: Option<String>,
+    pub sudo: Option<String>,
     /// Whether it may be sent again if no answer came: it changes nothing.
-    pub(super) is_repeatable: bool,
+    pub is_repeatable: bool,
     /// How long the host may take to answer.
-    pub(super) patience: Duration,
+    pub patience: Duration,
 }
 
 /// Why a command cannot be given at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum WireError {
+pub enum WireError {
     #[error(transparent)]
     Nul(#[from] NulError),
     #[error("the command is empty")]
@@ -96,7 +96,7 @@ pub(super) enum WireError {
 impl Wire {
     /// Makes the request for a command to a login as `login`, if that is known. An effect carries its
     /// attempt, of which the host makes a record before it starts.
-    pub(super) fn new(
+    pub fn new(
         command: &Command,
         login: Option<&str>,
         attempt: Option<&AttemptId>,
@@ -175,7 +175,7 @@ impl Wire {
     }
 
     /// Makes the question about the outcome of an attempt.
-    pub(super) fn ask(attempt: &AttemptId) -> Self {
+    pub fn ask(attempt: &AttemptId) -> Self {
         let number = number();
         Self {
             request: format!("ask {number} {}\n", name_of(attempt)).into_bytes(),
@@ -188,13 +188,13 @@ impl Wire {
     }
 
     /// Returns how many bytes the host is sent.
-    pub(super) fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.request.len() + self.rest.as_ref().map_or(0, Vec::len)
     }
 }
 
 /// Makes the line that what these attempts printed is recorded, and can be removed. It has no answer.
-pub(super) fn forget(attempts: &[AttemptId]) -> String {
+pub fn forget(attempts: &[AttemptId]) -> String {
     if attempts.is_empty() {
         return String::new();
     }
@@ -207,12 +207,12 @@ fn number() -> String {
 }
 
 /// Returns the prefix of the lines of an answer to a request.
-pub(super) fn prefix(number: &str) -> String {
+pub fn prefix(number: &str) -> String {
     format!("planrun:{number}")
 }
 
 /// Returns the text of a new session, and the prefix of the line that reports it as ready.
-pub(super) fn session() -> (String, String) {
+pub fn session() -> (String, String) {
     let number = number();
     let (records, run, serve) = (bare(RECORDS), bare(RUN), bare(SERVE));
     let day = day_of(&number);
@@ -383,118 +383,4 @@ fn is_variable(name: &str) -> bool {
     !name.starts_with(|c: char| c.is_ascii_digit())
         && !name.is_empty()
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use indexmap::IndexMap;
-
-    use super::super::{AttemptId, Body, Command};
-    use super::{GRACE, Wire, WireError, cksum, name_of, session};
-
-    fn command(body: Body) -> Command {
-        Command {
-            body,
-            stdin: None,
-            env: IndexMap::new(),
-            dir: None,
-            r#become: None,
-            timeout: Duration::from_millis(10_500),
-            step: "test/step".to_owned(),
-        }
-    }
-
-    fn argv(words: &[&str]) -> Command {
-        command(Body::Argv(words.iter().map(|&word| word.to_owned()).collect()))
-    }
-
-    fn user_of(look: &Wire) -> String {
-        let text = String::from_utf8_lossy(&look.request);
-        text.split(' ').nth(2).unwrap().to_owned()
-    }
-
-    #[test]
-    fn the_login_user_needs_no_sudo() {
-        let mut command = argv(&["true"]);
-        command.r#become = Some("root".to_owned());
-        let as_root = Wire::new(&command, Some("root"), None, GRACE).unwrap();
-        assert_eq!(as_root.sudo, None);
-        assert_eq!(user_of(&as_root), "-");
-        for login in [Some("mail"), None] {
-            let wire = Wire::new(&command, login, None, GRACE).unwrap();
-            assert_eq!(wire.sudo.as_deref(), Some("root"));
-            assert_eq!(user_of(&wire), "root");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_given_is_refused_before_it_is_sent() {
-        let refused = |command: &Command| Wire::new(command, None, None, GRACE).unwrap_err();
-        assert!(matches!(refused(&argv(&["a", "b\0"])), WireError::Nul(_)));
-        assert_eq!(refused(&argv(&[])), WireError::Empty);
-        assert_eq!(refused(&argv(&[""])), WireError::Empty);
-        assert!(matches!(refused(&argv(&["-l"])), WireError::Program(_)));
-        let mut with_env = argv(&["true"]);
-        with_env.env.insert("A;B".to_owned(), String::new());
-        assert!(matches!(refused(&with_env), WireError::Variable(_)));
-        for user in ["", "-u", "a b", "a\nrun"] {
-            let mut other = argv(&["true"]);
-            other.r#become = Some(user.to_owned());
-            assert_eq!(refused(&other), WireError::User(user.to_owned()));
-        }
-        let upload = command(Body::Upload {
-            content: b"a".as_slice().into(),
-            secret: false,
-            to: "/tmp/a".to_owned(),
-            mode: Some("u+x".to_owned()),
-            owner: None,
-        });
-        assert!(matches!(refused(&upload), WireError::Mode(_)));
-        let long = command(Body::Script(format!("echo {}\0", "x".repeat(100_000))));
-        assert!(matches!(refused(&long), WireError::Nul(_)));
-    }
-
-    #[test]
-    fn the_checksum_is_that_of_posix() {
-        for (text, sum) in [("", 4_294_967_295), ("a", 1_220_704_766), ("123456789", 930_766_865)] {
-            assert_eq!(cksum(text.as_bytes()), sum, "{text}");
-        }
-        // Two bytes of length.
-        assert_eq!(cksum(&[b'x'; 300]), 3_786_917_833);
-    }
-
-    #[test]
-    fn an_attempt_is_named_by_a_word_that_no_path_hides_in() {
-        let name = |id: &str| name_of(&AttemptId(id.to_owned()));
-        assert_eq!(name("20261130-0042-ab12"), "20261130-0042-ab12");
-        for odd in ["", "-", "../x", "a b", ".memory", "a\nask b", "given up"] {
-            assert_eq!(name(odd).len(), 64, "{odd:?}");
-        }
-    }
-
-    #[test]
-    fn the_program_is_what_the_request_says_it_is() {
-        let wire = Wire::new(&argv(&["echo", "it's"]), None, None, GRACE).unwrap();
-        let text = String::from_utf8(wire.request).unwrap();
-        let (line, program) = text.split_once('\n').unwrap();
-        assert!(line.ends_with(&format!(" - {} -", program.len())), "{line}");
-        assert!(program.contains("pr_command 10.500 11 5 "), "{program}");
-        let id = AttemptId("a-1".to_owned());
-        let mut effect = argv(&["cat"]);
-        effect.stdin = Some(b"read".to_vec());
-        effect.r#become = Some("mail".to_owned());
-        let wire = Wire::new(&effect, None, Some(&id), GRACE).unwrap();
-        let end = wire.request.iter().position(|&byte| byte == b'\n').unwrap();
-        let (line, content) = wire.request.split_at(end);
-        let line = String::from_utf8(line.to_vec()).unwrap();
-        let words: Vec<&str> = line.split(' ').collect();
-        assert_eq!((words[0], words[2], words[3]), ("run", "a-1", "mail"));
-        let lengths: usize =
-            words[4].parse::<usize>().unwrap() + words[5].parse::<usize>().unwrap();
-        assert_eq!((lengths, words[6]), (content.len() - 1, &*cksum(&content[1..]).to_string()));
-        let (text, prefix) = session();
-        assert!(!text.contains(&prefix), "an echo of it must not look like an answer");
-    }
 }

@@ -1,12 +1,50 @@
 //! What a run sees of commands on hosts: on this machine, and on real OpenSSH servers.
 
+mod answer;
+mod hosts;
 mod local;
+mod program;
+mod redacting;
 mod ssh;
+mod wire;
 
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use planrun::inventory::{Connection, Host, HostName, Link};
 use planrun::transport::{Body, Command};
+
+fn host(name: &str, connection: Connection) -> Host {
+    Host {
+        name: HostName::new(name),
+        link: Link {
+            connection,
+            address: format!("{name}.invalid"),
+            port: None,
+            user: None,
+            connect_timeout: None,
+            identity_file: None,
+            known_hosts: None,
+            r#become: None,
+            become_user: None,
+            model: None,
+            state: IndexMap::new(),
+        },
+        vars: IndexMap::new(),
+        encrypted: IndexMap::new(),
+        groups: Vec::new(),
+    }
+}
+
+fn upload(content: &[u8], to: &str) -> Command {
+    command(Body::Upload {
+        content: content.into(),
+        secret: false,
+        to: to.to_owned(),
+        mode: None,
+        owner: None,
+    })
+}
 
 fn command(body: Body) -> Command {
     Command {

@@ -11,14 +11,14 @@ use crate::transport::{Exit, TransportError};
 const MAX_NOISE: usize = 1024 * 1024;
 
 /// The status of a session that finds the end of its input instead of a request.
-pub(super) const SILENT: i32 = 99;
+const SILENT: i32 = 99;
 
-pub(super) const ELSEWHERE: &str = "`/bin/sh` runs, but its standard output does not arrive: a start-up file of the \
+const ELSEWHERE: &str = "`/bin/sh` runs, but its standard output does not arrive: a start-up file of the \
                          login shell or a ForceCommand of the SSH server redirects it";
 
 /// What a login prints until its session is ready.
 #[derive(Debug)]
-pub(in crate::transport) struct Greeting {
+pub struct Greeting {
     lines: Lines,
     noise: Vec<u8>,
     noise_len: usize,
@@ -30,7 +30,7 @@ pub(in crate::transport) struct Greeting {
 
 impl Greeting {
     /// Waits for the line with this prefix.
-    pub(in crate::transport) fn new(prefix: &str) -> Self {
+    pub fn new(prefix: &str) -> Self {
         Self {
             lines: Lines::new(prefix),
             noise: Vec::new(),
@@ -43,7 +43,7 @@ impl Greeting {
     }
 
     /// Takes bytes of a stream.
-    pub(in crate::transport) fn take(&mut self, stream: Stream, bytes: &[u8]) {
+    pub fn take(&mut self, stream: Stream, bytes: &[u8]) {
         if stream == Stream::Err {
             self.noise_len = self.noise_len.saturating_add(bytes.len());
             keep_some(&mut self.stderr, bytes);
@@ -62,26 +62,22 @@ impl Greeting {
     }
 
     /// Whether the session waits for its first request.
-    pub(in crate::transport) fn is_ready(&self) -> bool {
+    pub fn is_ready(&self) -> bool {
         self.is_ready
     }
 
     /// Whether the login cannot become ready any more.
-    pub(in crate::transport) fn is_hopeless(&self) -> bool {
+    pub fn is_hopeless(&self) -> bool {
         !self.is_ready && (self.noise_len > MAX_NOISE || self.ready_on_stderr)
     }
 
     /// Stores the login shell of the user, for the message that it cannot be used.
-    pub(in crate::transport) fn is_login_shell(&mut self, path: String) {
+    pub fn is_login_shell(&mut self, path: String) {
         self.login_shell = Some(path);
     }
 
     /// Reports why the session was never ready: then nothing was sent.
-    pub(in crate::transport) fn failure(
-        &self,
-        host: &HostName,
-        closing: &Closing,
-    ) -> TransportError {
+    pub fn failure(&self, host: &HostName, closing: &Closing) -> TransportError {
         let host = host.clone();
         let denied = |why: String| TransportError::Denied { host: host.clone(), why };
         if self.noise_len > MAX_NOISE {

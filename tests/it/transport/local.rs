@@ -1,6 +1,7 @@
 //! What a run sees of commands that are processes of this machine.
 
 mod clock;
+mod damaged;
 mod uploads;
 
 use std::fs;
@@ -8,50 +9,25 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::time::Duration;
 
-use indexmap::IndexMap;
 use rustix::process::{Pid, test_kill_process};
 
 use super::{argv, command, script};
-use planrun::inventory::{Connection, Host, HostName, Link};
+use planrun::inventory::{Connection, Host};
 use planrun::transport::local::LocalTransport;
 use planrun::transport::login::controller_user;
 use planrun::transport::{Body, Command, Exit, MAX_OUTPUT, Output, Transport, TransportError};
 
-fn host() -> Host {
-    Host {
-        name: HostName::new("here"),
-        link: Link {
-            connection: Connection::Local,
-            address: "here".to_owned(),
-            port: None,
-            user: None,
-            connect_timeout: None,
-            identity_file: None,
-            known_hosts: None,
-            r#become: None,
-            become_user: None,
-            model: None,
-            state: IndexMap::new(),
-        },
-        vars: IndexMap::new(),
-        encrypted: indexmap::IndexMap::new(),
-        groups: Vec::new(),
-    }
+fn here() -> Host {
+    super::host("here", Connection::Local)
 }
 
 fn upload(content: &[u8], to: &Path) -> Command {
-    command(Body::Upload {
-        content: content.into(),
-        secret: false,
-        to: to.to_str().unwrap().to_owned(),
-        mode: None,
-        owner: None,
-    })
+    super::upload(content, to.to_str().unwrap())
 }
 
 async fn run(command: &Command) -> Result<Output, TransportError> {
     let transport = LocalTransport::with_grace(Duration::from_secs(1));
-    transport.look(&host(), command).await
+    transport.look(&here(), command).await
 }
 
 #[track_caller]

@@ -1,16 +1,24 @@
-//! Tests of [`super`]: small scripts, run for real.
+//! Programs that print an inventory: small scripts, run for real.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::*;
+use planrun::inventory::program::{Failure, MAX_ANSWER, Programs};
+use planrun::transport::program::{LocalPrograms, PATIENCE};
 
-/// Runs a script with `--list`, with this much patience.
-fn run(script: &str, patience: Duration) -> (Result<String, Failure>, tempfile::TempDir) {
+fn program(script: &str) -> (PathBuf, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("hosts");
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    (path, directory)
+}
+
+/// Runs a script with `--list`, with this much patience.
+fn run(script: &str, patience: Duration) -> (Result<String, Failure>, tempfile::TempDir) {
+    let (path, directory) = program(script);
     let answer = LocalPrograms::new(patience).run(&path, &["--list"]);
     let answer = answer.map(|bytes| String::from_utf8(bytes).unwrap());
     (answer, directory)
@@ -76,23 +84,17 @@ fn what_cannot_be_run_is_told() {
 
 #[test]
 fn all_calls_of_a_program_share_its_patience() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("hosts");
-    fs::write(&path, "#!/bin/sh\necho {}\n").unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    let mut programs = LocalPrograms::new(PATIENCE);
-    programs.run(&path, &["--list"]).unwrap();
-    programs.left.get_mut(&path).unwrap().patience = Duration::ZERO;
-    let answer = programs.run(&path, &["--host", "a"]);
-    assert_eq!(answer, Err(Failure::Late(PATIENCE)));
+    let (path, _directory) = program("sleep 0.3; echo {}");
+    let patience = Duration::from_secs(2);
+    let mut programs = LocalPrograms::new(patience);
+    // Each call by itself is well within it.
+    let failed = (0..20).find_map(|_| programs.run(&path, &["--list"]).err());
+    assert_eq!(failed, Some(Failure::Late(patience)));
 }
 
 #[test]
 fn all_answers_of_a_program_share_a_bound() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("hosts");
-    fs::write(&path, "#!/bin/sh\nhead -c 20000000 /dev/zero\n").unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let (path, _directory) = program("head -c 20000000 /dev/zero");
     let mut programs = LocalPrograms::new(PATIENCE);
     assert_eq!(programs.run(&path, &["--list"]).unwrap().len(), 20_000_000);
     let answer = programs.run(&path, &["--host", "a"]);

@@ -5,59 +5,18 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use indexmap::IndexMap;
+use planrun::transport::local::LocalTransport;
+use planrun::transport::wire::{GRACE, Wire, session};
+use planrun::transport::{AttemptId, Exit, Transport, TransportError};
 
-use super::LocalTransport;
-use crate::inventory::{Connection, Host, HostName, Link};
-use crate::transport::wire::{GRACE, Wire, session};
-use crate::transport::{AttemptId, Body, Command, Exit, Transport as _, TransportError};
-
-fn host() -> Host {
-    Host {
-        name: HostName::new("here"),
-        link: Link {
-            connection: Connection::Local,
-            address: "here".to_owned(),
-            port: None,
-            user: None,
-            connect_timeout: None,
-            identity_file: None,
-            known_hosts: None,
-            r#become: None,
-            become_user: None,
-            model: None,
-            state: IndexMap::new(),
-        },
-        vars: IndexMap::new(),
-        encrypted: IndexMap::new(),
-        groups: Vec::new(),
-    }
-}
-
-fn command(body: Body) -> Command {
-    Command {
-        body,
-        stdin: None,
-        env: IndexMap::new(),
-        dir: None,
-        r#become: None,
-        timeout: Duration::from_mins(1),
-        step: "test/step".to_owned(),
-    }
-}
+use super::{argv, here, script, upload};
 
 #[tokio::test]
 async fn an_upload_that_comes_in_part_is_not_put_in_place() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     fs::write(&path, "old").unwrap();
-    let upload = command(Body::Upload {
-        content: b"whole content".as_slice().into(),
-        secret: false,
-        to: path.to_str().unwrap().to_owned(),
-        mode: None,
-        owner: None,
-    });
+    let upload = upload(b"whole content", &path);
     let transport = LocalTransport::new();
     for (sent, complaint) in [
         (b"whole".as_slice(), "the content came in part only"),
@@ -65,8 +24,8 @@ async fn an_upload_that_comes_in_part_is_not_put_in_place() {
     ] {
         let mut wire = Wire::new(&upload, None, None, GRACE).unwrap();
         wire.rest = Some(sent.to_vec());
-        let (closing, answer) = transport.serve(&host(), &wire).await.unwrap();
-        let output = answer.conclude(&host().name, &upload, &wire, &closing).unwrap();
+        let (closing, answer) = transport.serve(&here(), &wire).await.unwrap();
+        let output = answer.conclude(&here().name, &upload, &wire, &closing).unwrap();
         assert_eq!(output.exit, Exit::Code(1));
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(said.contains(complaint), "{said}");
@@ -79,7 +38,7 @@ async fn an_upload_that_comes_in_part_is_not_put_in_place() {
 async fn an_effect_that_arrives_damaged_or_in_part_is_not_started() {
     let folder = tempfile::tempdir().unwrap();
     let mark = folder.path().join("mark");
-    let mut touch = command(Body::Argv(vec!["touch".into(), mark.to_str().unwrap().into()]));
+    let mut touch = argv(&["touch", mark.to_str().unwrap()]);
     touch.stdin = Some(b"unread".to_vec());
     let transport = LocalTransport::new();
     let id = AttemptId(format!("damaged-{}", uuid::Uuid::now_v7().simple()));
@@ -88,8 +47,8 @@ async fn an_effect_that_arrives_damaged_or_in_part_is_not_started() {
         change(&mut wire.request);
         // Only so does the session find the end of what it is sent.
         wire.rest = Some(Vec::new());
-        let (closing, answer) = transport.serve(&host(), &wire).await.unwrap();
-        answer.conclude(&host().name, &touch, &wire, &closing)
+        let (closing, answer) = transport.serve(&here(), &wire).await.unwrap();
+        answer.conclude(&here().name, &touch, &wire, &closing)
     };
     let damaged = send(&|request| *request.last_mut().unwrap() ^= 1).await;
     assert!(matches!(damaged, Err(TransportError::Denied { .. })), "{damaged:?}");
@@ -99,7 +58,7 @@ async fn an_effect_that_arrives_damaged_or_in_part_is_not_started() {
     assert!(matches!(partial, Err(TransportError::Denied { .. })), "{partial:?}");
     assert!(!mark.exists());
     // Nothing was claimed.
-    assert_eq!(transport.attempt(&host(), &id, &touch).await.unwrap().exit, Exit::Code(0));
+    assert_eq!(transport.attempt(&here(), &id, &touch).await.unwrap().exit, Exit::Code(0));
     assert!(mark.exists());
 }
 
@@ -140,7 +99,7 @@ async fn a_clock_ends_its_command_and_not_a_process_with_the_number_of_its_sessi
     }
     let folder = tempfile::tempdir().unwrap();
     let text = "echo $$ >command.new; mv command.new command; exec sleep 1000";
-    let mut slow = command(Body::Script(text.to_owned()));
+    let mut slow = script(text);
     slow.dir = Some(folder.path().to_str().unwrap().to_owned());
     slow.timeout = Duration::from_secs(3);
     let wire = Wire::new(&slow, None, None, Duration::from_secs(1)).unwrap();
