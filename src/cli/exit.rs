@@ -69,33 +69,3 @@ impl From<Exit> for ExitCode {
         Self::from(exit.0)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_status_has_its_meaning_once_and_in_order() {
-        let statuses: Vec<u8> = TABLE.iter().map(|(status, _)| *status).collect();
-        let mut sorted = statuses.clone();
-        sorted.sort_unstable();
-        sorted.dedup();
-        assert_eq!(statuses, sorted);
-        for exit in [
-            Exit::SUCCEEDED,
-            Exit::FAILED,
-            Exit::INVALID,
-            Exit(3),
-            Exit::HELD,
-            Exit::INTERNAL,
-            Exit::STORE,
-            Exit::HUP,
-            Exit::INT,
-            Exit::TERM,
-        ] {
-            assert!(statuses.contains(&exit.0), "{exit:?} is not in the table");
-        }
-        // A shell gives these two meanings of its own: ssh's failure, and KILL.
-        assert!(!statuses.contains(&255) && !statuses.contains(&137));
-    }
-}

@@ -156,24 +156,3 @@ fn word(severity: Severity) -> &'static str {
         Severity::Note => "note",
     }
 }
-
-#[cfg(test)]
-mod sample;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts_are_words() {
-        let count = |errors, warnings| Count { errors, warnings }.words();
-        assert_eq!(count(2, 1), "2 errors, 1 warning");
-        assert_eq!(count(0, 3), "3 warnings");
-    }
-
-    #[test]
-    fn faults_are_counted_over_all_files() {
-        let count = sample::findings().count();
-        assert_eq!((count.errors, count.warnings), (2, 1));
-    }
-}

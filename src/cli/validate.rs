@@ -142,17 +142,3 @@ fn summary(count: Count, faulty: usize, files: usize) -> String {
         _ => format!("{words} in {faulty} of {files} files"),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_line_counts_faults_and_files() {
-        let count = |errors, warnings| Count { errors, warnings };
-        assert_eq!(summary(count(0, 0), 0, 3), "3 files are valid");
-        assert_eq!(summary(count(0, 0), 0, 1), "the file is valid");
-        assert_eq!(summary(count(2, 1), 1, 3), "2 errors, 1 warning in 1 of 3 files");
-        assert_eq!(summary(count(0, 1), 1, 1), "1 warning in the file");
-    }
-}

@@ -341,18 +341,3 @@ fn kind(value: &Value) -> &'static str {
         Value::Object(_) => "this is a mapping",
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::expand_home;
-
-    #[test]
-    fn a_tilde_is_the_home_of_the_user() {
-        let expand = |path: &str| expand_home(path.to_owned(), Some("/home/anna/"));
-        assert_eq!(expand("~/.ssh/id"), "/home/anna/.ssh/id");
-        assert_eq!(expand("~"), "/home/anna");
-        assert_eq!(expand("~other/id"), "~other/id");
-        assert_eq!(expand("keys/~/id"), "keys/~/id");
-        assert_eq!(expand_home("~/id".to_owned(), None), "~/id");
-    }
-}

@@ -338,6 +338,3 @@ impl<'a> LiteralReader<'a> {
 fn whole_number(value: i128, minus: bool) -> Option<Value> {
     Number::from_i128(if minus { -value } else { value }).map(Value::Number)
 }
-
-#[cfg(test)]
-mod tests;

@@ -232,17 +232,3 @@ impl Canvas {
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-#[cfg(test)]
-mod tests {
-    use indicatif::InMemoryTerm;
-
-    use super::*;
-
-    #[test]
-    fn after_a_resize_rows_are_counted_as_the_terminal_wraps_them() {
-        let terminal = Box::new(InMemoryTerm::new(24, 45));
-        let canvas = Canvas { terminal, drawn: vec![0, 50, 31], tick: 0, is_paused: false };
-        assert_eq!(canvas.rows(), 4);
-    }
-}

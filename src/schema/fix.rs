@@ -185,15 +185,3 @@ fn text_fits(shape: &Shape, word: &str) -> bool {
     check(&node, shape, &mut told);
     told.is_empty()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_become_small_and_joined() {
-        assert_eq!(name("Stop the mail!", '_'), "stop_the_mail");
-        assert_eq!(name("--Web restart", '-'), "web-restart");
-        assert_eq!(name("é", '_'), "");
-    }
-}

@@ -291,38 +291,3 @@ fn list(runs: &[RunId], count: usize) -> String {
     }
     names.join(", ")
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    use rusqlite::ffi;
-
-    #[test]
-    fn each_failure_of_the_database_has_words_and_a_cure_of_its_own() {
-        for (code, words, cure) in [
-            (ffi::SQLITE_FULL, "the disk is full", "free some space"),
-            (ffi::SQLITE_READONLY, "it is read-only", "set PLANRUN_STATE_DIR"),
-            (ffi::SQLITE_PERM, "permission denied", "change its permissions"),
-            (ffi::SQLITE_BUSY, "has locked it", "wait until it ends"),
-            (ffi::SQLITE_CORRUPT, "it is corrupt", "restore a copy"),
-            (ffi::SQLITE_NOTADB, "it is corrupt", "restore a copy"),
-        ] {
-            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
-            let text =
-                StoreError::from_sqlite("write", Path::new("/s/runs.db"), &error).to_string();
-            assert!(text.starts_with("cannot write /s/runs.db: "), "{text}");
-            assert!(text.contains(words) && text.contains(cure), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_full_disk_is_told_apart_from_other_refusals_of_the_system() {
-        let told = |kind: io::ErrorKind| {
-            StoreError::from_io("open", Path::new("/s"), &io::Error::from(kind)).to_string()
-        };
-        assert!(told(io::ErrorKind::StorageFull).contains("disk is full"));
-        assert!(told(io::ErrorKind::ReadOnlyFilesystem).contains("read-only"));
-        assert!(told(io::ErrorKind::PermissionDenied).contains("permission denied"));
-    }
-}

@@ -104,12 +104,61 @@ fn of_several_questions_one_is_named() {
     let resolve = |words: &[&str]| planrun.run(&[&["resolve", "last"], words].concat());
     resolve(&["--as", "approve"]).exits(2).says("2 open questions").says("web1/drain, web2/drain");
     resolve(&["web9/drain", "--as", "approve"]).exits(2).says("`web9/drain` has no open question");
+    let wrong = resolve(&["web2/drain", "--as", "done"]);
+    wrong
+        .exits(2)
+        .says("`done` is not an answer")
+        .says("answer with `approve` (continue), `reject`");
+    resolve(&["web2/drain", "--as", ""]).exits(2).says("answer with `approve`");
     resolve(&["web2/drain", "--as", "approve"]).exits(0);
-    // The only one left needs no name.
-    resolve(&["--as", "approve"]).exits(0);
+    // The only one left needs no name, and an answer may be shortened.
+    resolve(&["--as", "APP"]).exits(0).says("web1/drain: approve (continue)");
     planrun.run(&["resume", "last"]).exits(0);
     resolve(&["--as", "approve"]).exits(2).says("has ended: succeeded");
     planrun.run(&["resume", "last"]).exits(0).says("has already succeeded");
+}
+
+#[test]
+fn an_answer_that_is_the_start_of_two_is_refused() {
+    let planrun = Planrun::new();
+    let plan = ASKING.replace("approve: Go on?", "fail: It failed, on_failure: hold");
+    let (plan, hosts) = (planrun.file("plan.yaml", plan), planrun.file("hosts.yaml", TWO_HOSTS));
+    planrun.run(&["apply", &plan, "-i", &hosts, "--limit", "web1"]).exits(6);
+    let offered = planrun.run(&["show", "last"]).stdout;
+    assert!(offered.contains("--as retry") && offered.contains("--as skip"), "{offered}");
+    planrun.run(&["resolve", "last", "--as", "r"]).exits(0);
+}
+
+#[test]
+fn every_exit_code_has_its_meaning_once_and_in_order() {
+    let help = typed("--help").exits(0).stdout.clone();
+    let (_, table) = help.split_once("Exit codes:\n").unwrap();
+    let codes = table.lines().filter_map(|line| line.get(..5)?.trim().parse::<u8>().ok());
+    let codes: Vec<u8> = codes.collect();
+    // A shell gives two others their own meanings: 137 is KILL, 255 a failure of ssh.
+    assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 70, 74, 77, 129, 130, 143]);
+}
+
+#[test]
+fn the_state_directory_is_planruns_then_xdgs_then_in_the_home() {
+    for (own, xdg, folder) in [
+        ("own", "xdg", "own"),
+        ("", "xdg", "xdg/planrun"),
+        ("", "", "home/.local/state/planrun"),
+        ("", "relative", "home/.local/state/planrun"),
+    ] {
+        let mut planrun = Planrun::new();
+        let root = planrun.path("");
+        let path = |name: &str| match name {
+            "" | "relative" => name.to_owned(),
+            name => root.join(name).display().to_string(),
+        };
+        planrun.environment("PLANRUN_STATE_DIR", Some(&path(own)));
+        planrun.environment("XDG_STATE_HOME", Some(&path(xdg)));
+        planrun.environment("HOME", Some(&path("home")));
+        planrun.run(&["prune"]).exits(0);
+        assert!(root.join(folder).join("runs.db").exists(), "{own} {xdg}");
+    }
 }
 
 #[test]

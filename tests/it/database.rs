@@ -2,6 +2,7 @@
 
 mod damage;
 mod processes;
+mod safety;
 
 use planrun::event::{Event, HostEvent, Record, RunEvent, RunId, RunStatus};
 use planrun::store::*;

@@ -7,6 +7,8 @@
 //! them again). Every difference is in `DIFFERENCES.md` with its reason.
 
 mod answer;
+mod entries;
+mod find;
 pub(crate) mod patterns;
 mod rejected;
 

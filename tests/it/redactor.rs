@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use planrun::secret::Redactor;
+use planrun::secret::{Redactor, Secret, SecretFile};
 
 fn redactor() -> Redactor {
     Redactor::new([("token", "hunter2/+é'x"), ("pin", "1234"), ("other", "swordfish")])
@@ -91,4 +91,54 @@ fn all_texts_of_a_value_are_searched() {
     redactor.value(&mut value);
     let clean = serde_json::json!({"«secret s»": ["a", "b «secret s»"], "n": "«secret n»"});
     assert_eq!(value, clean);
+}
+
+#[test]
+fn a_secret_is_found_in_every_usual_encoding() {
+    let redactor = Redactor::new([("s", "it's \"a/b\" é")]);
+    for written in [
+        "it's \"a/b\" é",
+        "it's \\\"a/b\\\" é",
+        "it's \\\"a\\/b\\\" é",
+        "it's \\\"a/b\\\" \\u00e9",
+        "it'\\''s \"a/b\" é",
+        "it\\'s\\ \\\"a/b\\\"\\ é",
+        "it%27s%20%22a%2Fb%22%20%C3%A9",
+        "it%27s+%22a/b%22+%C3%A9",
+        "it's%20%22a/b%22%20%c3%a9",
+        "it&#39;s &quot;a/b&quot; é",
+        "69:74:27:73:20:22:61:2f:62:22:20:c3:a9",
+    ] {
+        assert_eq!(redactor.text(written), "«secret s»", "{written}");
+    }
+    // Both alphabets of base64.
+    let redactor = Redactor::new([("s", &[0xfb, 0xff, 0xfe, 0xfb, 0xff, 0xfe])]);
+    assert_eq!(redactor.text("-__--__- +//++//+"), "«secret s» «secret s»");
+}
+
+#[test]
+fn long_lines_of_a_secret_are_secrets_and_short_ones_are_not() {
+    let key = "-----BEGIN PRIVATE KEY-----\nabc\nMIIEvQIBADAN\n-----END PRIVATE KEY-----\n";
+    let redactor = Redactor::new([("key", key)]);
+    let text = "abc MIIEvQIBADAN -----BEGIN PRIVATE KEY-----";
+    assert_eq!(redactor.text(text), "abc «secret key» -----BEGIN PRIVATE KEY-----");
+}
+
+#[test]
+fn a_secret_that_is_not_text_is_found_as_it_is_in_hex_and_in_base64() {
+    let key = b"\x30\x82\xff\x00 key\xfe";
+    let redactor = Redactor::new([("key", key)]);
+    for written in [&key[..], b"3082ff00206b6579fe", b"MIL/ACBrZXn+"] {
+        let clean = redactor.bytes(written, false);
+        assert_eq!(String::from_utf8_lossy(&clean), "«secret key»");
+    }
+}
+
+#[test]
+fn a_secret_is_not_in_its_debug_form() {
+    let secret = Secret::list(["hunter2!".to_owned(), "other-one".to_owned()]);
+    let file = SecretFile::new(b"hunter2!");
+    assert_eq!(format!("{secret:?} {file:?}"), "Secret SecretFile");
+    assert!(!format!("{:?}", redactor()).contains("hunter2"));
+    assert_eq!(secret.expose().collect::<Vec<_>>(), ["hunter2!", "other-one"]);
 }

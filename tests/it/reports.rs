@@ -1,5 +1,7 @@
 //! Reports: recorded runs on model hosts, as every reporter shows them.
 
+mod waits;
+
 use indicatif::InMemoryTerm;
 use planrun::event::{
     Answer, Event, HostStatus, OutlineStep, Progress, Record, Reporter, RunEvent, RunId, RunStatus,

@@ -64,6 +64,11 @@ impl Recorded {
         RunState::for_report(&self.records())
     }
 
+    /// Returns what a reporter received last.
+    pub(crate) fn last(&self) -> &News {
+        self.0.last().unwrap()
+    }
+
     pub(crate) fn report(&self, reporter: &mut impl Reporter) {
         for news in &self.0 {
             match news {

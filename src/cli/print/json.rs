@@ -62,30 +62,3 @@ fn place(label: &Label, sources: &Sources) -> Value {
         "text": label.text,
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::print::sample;
-
-    #[test]
-    fn every_fault_is_one_object_on_a_line() {
-        let text = lines(&sample::findings());
-        assert!(!text.contains('\u{1b}'), "{text}");
-        let all: Vec<Value> =
-            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(all.len(), 3);
-        assert_eq!(all[0]["severity"], "warning");
-        assert_eq!(all[0]["place"]["end_line"], 4);
-        assert_eq!(all[1]["file"], sample::NASTY);
-        assert_eq!(all[1]["place"]["line"], 2);
-        assert_eq!(all[1]["place"]["column"], 7);
-        assert_eq!(all[1]["also"][0]["path"], "hosts.yaml");
-        assert_eq!(all[1]["help"], json!(["write `two`", "write a name", "or none"]));
-        let edit = &all[1]["fixes"][0]["edits"][0];
-        assert_eq!((&edit["line"], &edit["column"]), (&json!(2), &json!(7)));
-        assert_eq!(edit["replacement"], "two");
-        assert_eq!(all[2]["file"], "none.yaml");
-        assert_eq!(all[2]["place"], Value::Null);
-    }
-}

@@ -37,11 +37,6 @@ impl Root {
         Self(std::env::current_dir().unwrap_or_default())
     }
 
-    #[cfg(test)]
-    pub(super) fn at(folder: &str) -> Self {
-        Self(folder.into())
-    }
-
     /// Returns a path from the root: `plans/a.yaml` for `./plans/a.yaml` and for an absolute path below the
     /// root. Other absolute paths, and paths that leave it with `..`, are not changed.
     pub(super) fn relative(&self, path: &str) -> String {
@@ -50,20 +45,5 @@ impl Root {
         let parts =
             below.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
         parts.to_string_lossy().into_owned()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_told_from_the_root() {
-        let root = Root::at("/srv/tree");
-        let told = |path: &str| root.relative(path);
-        assert_eq!(told("./plans/./a.yaml"), "plans/a.yaml");
-        assert_eq!(told("/srv/tree/plans/a.yaml"), "plans/a.yaml");
-        assert_eq!(told("/srv/other/a.yaml"), "/srv/other/a.yaml");
-        assert_eq!(told("../a.yaml"), "../a.yaml");
     }
 }

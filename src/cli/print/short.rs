@@ -26,24 +26,3 @@ fn line(file: &Checked, one: &Diagnostic, sources: &Sources) -> String {
     let message = printable(&one.message);
     format!("{place}: {severity}[{}]: {message}\n", one.code)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::print::sample;
-
-    #[test]
-    fn every_fault_is_one_line_with_its_place() {
-        let text = lines(&sample::findings());
-        let lines: Vec<&str> = text.lines().collect();
-        let file = "./plans/50% off, a:b <\"é\">&\\n\\x07.yaml";
-        assert_eq!(lines.len(), 3, "{text}");
-        assert_eq!(lines[0], format!("{file}:2:1: warning[no-entry]: the hosts are odd"));
-        assert!(
-            lines[1].starts_with(&format!("{file}:2:7: error[wrong-type]: `a,b: 100%` is\\r\\nno")),
-            "{text}"
-        );
-        assert_eq!(lines[2], "none.yaml:1:1: error[no-such-file]: there is no file `none.yaml`");
-        assert!(!text.contains('\u{1b}'), "{text}");
-    }
-}

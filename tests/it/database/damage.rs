@@ -25,6 +25,8 @@ async fn a_changed_or_lost_event_is_noticed_in_its_run_alone() {
     for (change, seq) in [
         ("UPDATE events SET payload = replace(payload, 'b1', 'b2') WHERE run = 'a'", 2),
         ("UPDATE events SET epoch = 7 WHERE run = 'a' AND seq = 3", 3),
+        ("UPDATE events SET at = '2026-11-24T03:42:01Z' WHERE run = 'a' AND seq = 2", 2),
+        ("UPDATE events SET hash = zeroblob(32) WHERE run = 'a' AND seq = 2", 2),
         ("DELETE FROM events WHERE run = 'a' AND seq = 2", 2),
         ("DELETE FROM events WHERE run = 'a' AND seq = 3", 3),
         ("UPDATE runs SET seq = 2 WHERE id = 'a'", 3),

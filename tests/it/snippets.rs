@@ -1,0 +1,144 @@
+//! What editors insert and show: every snippet, default and explanation of `src/schema/editor.yaml`.
+
+use planrun::diagnostic::{Diagnostics, render};
+use planrun::schema::kind::Kind;
+use planrun::schema::{Record, Shape};
+use planrun::source::Sources;
+use planrun::{document, plan, schema};
+use regex::Regex;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::support;
+
+#[derive(Deserialize)]
+struct Editor {
+    snippets: Vec<Snippet>,
+    defaults: Vec<DefaultValue>,
+}
+
+#[derive(Deserialize)]
+struct Snippet {
+    at: String,
+    label: String,
+    body: String,
+}
+
+#[derive(Deserialize)]
+struct DefaultValue {
+    r#in: Vec<String>,
+    key: String,
+    value: Value,
+}
+
+fn editor() -> Editor {
+    serde_yaml::from_str(&support::text("src/schema/editor.yaml")).unwrap()
+}
+
+/// Returns a snippet as it is inserted, with the initial text of its placeholders.
+fn inserted(snippet: &Snippet) -> String {
+    let placeholder = Regex::new(r"\$\{\d+:([^}]*)\}").unwrap();
+    placeholder.replace_all(&snippet.body, "$1").into_owned()
+}
+
+/// Finds a record of any kind of file by its name.
+fn record(word: &str) -> &'static Record {
+    let mut open: Vec<&'static Record> = Kind::ALL.map(Kind::record).to_vec();
+    let mut next = 0;
+    while let Some(&record) = open.get(next) {
+        if record.word() == word {
+            return record;
+        }
+        let shapes = record.fields.iter().map(|field| &field.shape);
+        shapes.chain(record.rest).for_each(|shape| below(shape, &mut open));
+        next += 1;
+    }
+    panic!("no record `{word}`");
+}
+
+fn below(shape: &'static Shape, open: &mut Vec<&'static Record>) {
+    match shape {
+        Shape::Record(record) if !open.iter().any(|one| std::ptr::eq(*one, *record)) => {
+            open.push(record);
+        }
+        Shape::Late(inner) | Shape::List(inner, _) | Shape::Map(_, inner, _) => below(inner, open),
+        Shape::OneOf(all) => all.iter().for_each(|(_, inner)| below(inner, open)),
+        _ => {}
+    }
+}
+
+#[track_caller]
+fn assert_fits(name: &str, text: String, shape: &Shape) {
+    let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
+    let id = sources.add(name, text);
+    let node = document::parse(&sources, id, &mut found).unwrap();
+    schema::check(&node, shape, &mut found);
+    assert_eq!(render::human(&found, &sources, false), "", "{name}");
+}
+
+#[test]
+fn every_snippet_and_default_fits_where_it_is_offered() {
+    let editor = editor();
+    for snippet in &editor.snippets {
+        let shape = match snippet.at.split_once('.') {
+            Some((word, key)) => record(word).field(key).unwrap().shape,
+            None => Shape::Record(record(&snippet.at)),
+        };
+        let shape = if let Shape::List(inner, _) = shape { *inner } else { shape };
+        assert_fits(&snippet.label, inserted(snippet), &shape);
+    }
+    for one in &editor.defaults {
+        for word in &one.r#in {
+            let shape = &record(word).field(&one.key).unwrap().shape;
+            assert_fits(&format!("{word}.{}", one.key), one.value.to_string(), shape);
+        }
+    }
+}
+
+#[test]
+fn plans_made_of_snippets_are_valid() {
+    const HEAD: &str = "version: 1\nname: made\nhosts: web\n\
+                        probes: {state: {run: systemctl is-active nginx, parse: text}}\n";
+    let indented = |text: &str, by: &str| {
+        let lines = text.lines().map(|line| format!("{by}{line}\n"));
+        lines.collect::<String>()
+    };
+    for snippet in &editor().snippets {
+        let text = inserted(snippet);
+        let text = match snippet.at.as_str() {
+            "plan" => text,
+            "step" => format!("{HEAD}steps:\n  -\n{}", indented(&text, "    ")),
+            "step.rollback" => format!(
+                "{HEAD}steps:\n  - run: touch /tmp/a\n    idempotent: true\n    rollback:\n{}",
+                indented(&text, "      ")
+            ),
+            "plan.inputs" | "plan.probes" => {
+                let key = snippet.at.trim_start_matches("plan.");
+                let head = HEAD.lines().take(3).collect::<Vec<_>>().join("\n");
+                format!("{head}\n{key}:\n{}steps: [{{wait: 1s}}]\n", indented(&text, "  "))
+            }
+            _ => continue,
+        };
+        let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
+        let id = sources.add("plan", text);
+        let plan = plan::read(&sources, id, &mut found);
+        let shown = render::human(&found, &sources, false);
+        assert!(plan.is_some(), "{}:\n{shown}", snippet.label);
+    }
+}
+
+#[test]
+fn the_keywords_of_a_plan_are_explained() {
+    fn enums<'a>(value: &'a Value, all: &mut Vec<&'a Value>) {
+        all.extend(value.get("enum").map(|_| value));
+        let items = value.as_array().into_iter().flatten();
+        let values = value.as_object().into_iter().flat_map(|map| map.values());
+        items.chain(values).for_each(|inner| enums(inner, all));
+    }
+    let schema: Value = serde_json::from_str(&Kind::Plan.schema()).unwrap();
+    let mut all = Vec::new();
+    enums(&schema, &mut all);
+    assert!(all.len() > 8, "{all:?}");
+    let missing: Vec<_> = all.iter().filter(|one| one.get("enumDescriptions").is_none()).collect();
+    assert!(missing.is_empty(), "explain these in editor.yaml: {missing:#?}");
+}
