@@ -75,12 +75,13 @@ impl<R: Reader, W: Writer> Session<R, W> {
             }
             Ok(Some(closing)) => closing,
             Ok(None) => Closing::Lost("its login is not usable"),
-            // At the end of its input a session ends, even if it is not heard. A login that hangs does not.
+            // At the end of its input a session ends, even if it is not heard. A login that hangs does not,
+            // and one that is late is heard now.
             Err(_late) => {
                 let end = writer.end();
                 let reading = reading.until(end, &mut greeting, Greeting::take, |_| false);
                 match timeout(SILENCE, reading).await {
-                    Ok(Some(Closing::Exit(exit))) => Closing::Exit(exit),
+                    Ok(Some(Closing::Exit(exit))) if !greeting.is_ready() => Closing::Exit(exit),
                     _ => Closing::Lost(SILENT),
                 }
             }

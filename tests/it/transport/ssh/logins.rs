@@ -43,6 +43,8 @@ async fn a_start_up_file_never_makes_an_effect_uncertain() {
         ("yes", Comes::Refused),
         ("yes >&2", Comes::Refused),
         ("sleep 20", Comes::NotReached),
+        // It is ready when nobody waits for it any more.
+        ("sleep 5", Comes::NotReached),
         ("sleep 1", Comes::Done),
         ("exit 0", Comes::Refused),
         ("echo go away >&2; exit 1", Comes::Refused),
