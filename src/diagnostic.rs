@@ -14,6 +14,7 @@ pub mod manual;
 pub mod render;
 mod suggestions;
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use crate::file::ReadError;
@@ -49,8 +50,8 @@ pub struct Diagnostic {
     pub message: String,
     /// Where it is; `None` for a problem of a whole file without text (a missing file).
     pub primary: Option<Label>,
-    /// The names it is about, and those that its helps suggest: consequences are found by these.
-    pub names: Vec<String>,
+    /// Whether something is missing at its location: the value there is valid.
+    pub is_absence: bool,
     pub secondary: Vec<Label>,
     /// What to do, in words.
     pub help: Vec<String>,
@@ -97,7 +98,7 @@ impl Diagnostic {
             severity,
             message,
             primary: None,
-            names: Vec::new(),
+            is_absence: false,
             secondary: Vec::new(),
             help: Vec::new(),
             fixes: Vec::new(),
@@ -111,11 +112,10 @@ impl Diagnostic {
         self
     }
 
-    /// Adds a name that it is about, or that a help suggests.
+    /// Sets the location at which something is missing, and its label.
     #[must_use]
-    pub fn naming(mut self, name: impl Into<String>) -> Self {
-        self.names.push(name.into());
-        self
+    pub fn missing_at(self, span: Span, text: impl Into<String>) -> Self {
+        Self { is_absence: true, ..self.at(span, text) }
     }
 
     /// Adds a second location.
@@ -242,6 +242,13 @@ impl Diagnostics {
         self.found.iter_mut().for_each(change);
     }
 
+    /// Returns where the values are that errors are about.
+    pub fn places(&self) -> HashSet<Span> {
+        let errors = self.found.iter().filter(|one| one.severity == Severity::Error);
+        let values = errors.filter(|one| !one.is_absence);
+        values.filter_map(|one| Some(one.primary.as_ref()?.span)).collect()
+    }
+
     /// Whether no more problems are kept, so that expensive helps need not be computed.
     pub fn is_full(&self) -> bool {
         self.found.len() >= MAX_FAULTS
@@ -251,6 +258,11 @@ impl Diagnostics {
     pub fn has_errors(&self) -> bool {
         let mut all = self.found.iter().chain(self.rest.as_deref());
         all.any(|one| one.severity == Severity::Error)
+    }
+
+    /// Returns how many errors are kept.
+    pub fn errors(&self) -> usize {
+        self.found.iter().filter(|one| one.severity == Severity::Error).count()
     }
 
     pub fn is_empty(&self) -> bool {

@@ -12,6 +12,9 @@ pub mod yaml11;
 mod yaml12;
 mod yaml_fixes;
 
+use std::collections::HashSet;
+use std::mem;
+
 use crate::source::{Sources, Span};
 
 pub use parse::{parse, parse_ansible, parse_data};
@@ -41,6 +44,8 @@ pub enum Value {
     List(Vec<Node>),
     /// A mapping, in source order.
     Map(Vec<Entry>),
+    /// An invalid value, which has been reported: it has no text, items or entries.
+    Poisoned(Box<Self>),
 }
 
 /// A string and how it was written.
@@ -82,6 +87,7 @@ impl Node {
     /// Names the type of the node, with its article.
     pub fn kind(&self) -> &'static str {
         match &self.value {
+            Value::Poisoned(_) => "an invalid value",
             Value::Null => "nothing",
             Value::Bool(_) => "a bool",
             Value::Int(_) => "an integer",
@@ -129,7 +135,7 @@ impl Node {
     /// Returns a scalar as the text it was written as (`1.20`, `true`), `None` for collections.
     pub fn lexeme<'a>(&'a self, sources: &'a Sources) -> Option<&'a str> {
         match &self.value {
-            Value::List(_) | Value::Map(_) => None,
+            Value::List(_) | Value::Map(_) | Value::Poisoned(_) => None,
             Value::Text(text) => Some(&text.text),
             _ => Some(sources.slice(self.span)),
         }
@@ -162,7 +168,7 @@ impl Node {
                 });
                 Some(pairs.collect::<serde_json::Map<_, _>>().into())
             }
-            Value::Null | Value::Bool(_) | Value::Text(_) => None,
+            Value::Null | Value::Bool(_) | Value::Text(_) | Value::Poisoned(_) => None,
         }
     }
 
@@ -179,7 +185,7 @@ impl Node {
     /// Returns the node as a JSON value; places and styles are lost.
     pub fn to_json(&self) -> serde_json::Value {
         match &self.value {
-            Value::Null => serde_json::Value::Null,
+            Value::Null | Value::Poisoned(_) => serde_json::Value::Null,
             Value::Bool(value) => (*value).into(),
             Value::Int(value) => (*value).into(),
             Value::Float(value) => (*value).into(),
@@ -190,6 +196,71 @@ impl Node {
                 .map(|entry| (entry.key.clone(), entry.value.to_json()))
                 .collect::<serde_json::Map<_, _>>()
                 .into(),
+        }
+    }
+
+    /// Poisons the values at these places, and the values of keys at these places.
+    pub fn poison(&mut self, places: &HashSet<Span>) {
+        let is_cut = |entry: &Entry| entry.bare && places.contains(&entry.key_span);
+        // A string that ended at its comma has broken up the mapping around it.
+        if places.contains(&self.alias.unwrap_or(self.span)) || self.entries().iter().any(is_cut) {
+            self.spoil();
+            return;
+        }
+        match &mut self.value {
+            Value::List(items) => items.iter_mut().for_each(|item| item.poison(places)),
+            Value::Map(entries) => {
+                for entry in entries {
+                    if places.contains(&entry.key_span) {
+                        entry.value.spoil();
+                    } else {
+                        entry.value.poison(places);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn spoil(&mut self) {
+        let value = mem::replace(&mut self.value, Value::Null);
+        self.value = Value::Poisoned(Box::new(value));
+    }
+
+    pub fn is_poisoned(&self) -> bool {
+        matches!(self.value, Value::Poisoned(_))
+    }
+
+    /// Whether it is poisoned, or something in it.
+    pub fn has_poison(&self) -> bool {
+        self.is_poisoned()
+            || self.items().iter().any(Self::has_poison)
+            || self.entries().iter().any(|entry| entry.value.has_poison())
+    }
+
+    /// Returns the keys and strings in what is poisoned: they may declare or use names.
+    pub fn poisoned_texts(&self) -> Vec<&str> {
+        let mut texts = Vec::new();
+        self.value.collect(false, &mut texts);
+        texts
+    }
+}
+
+impl Value {
+    fn collect<'a>(&'a self, poisoned: bool, texts: &mut Vec<&'a str>) {
+        match self {
+            Self::Poisoned(inner) => inner.collect(true, texts),
+            Self::Text(text) if poisoned => texts.push(&text.text),
+            Self::List(items) => items.iter().for_each(|item| item.value.collect(poisoned, texts)),
+            Self::Map(entries) => {
+                for Entry { key, value, .. } in entries {
+                    if poisoned || value.is_poisoned() {
+                        texts.push(key);
+                    }
+                    value.value.collect(poisoned, texts);
+                }
+            }
+            _ => {}
         }
     }
 }

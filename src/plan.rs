@@ -6,7 +6,6 @@
 //!
 //! Templates and expressions are kept as written; they are evaluated when their time comes.
 
-mod cascade;
 pub mod check;
 mod command;
 mod each;
@@ -37,8 +36,6 @@ use crate::task::StepPath;
 use crate::template::Template;
 use crate::template::expression::Expression;
 
-use cascade::{Reported, Stage};
-
 pub use command::{Become, CommandSpec, Deferred, ExitCodes, Place, Upload, UploadSource, Work};
 pub use each::{ForEach, ItemList, WrittenItem};
 pub use input::{Default, Input, InputKind};
@@ -56,27 +53,6 @@ pub const DEFAULT_EVERY: Duration = Duration::from_secs(5);
 
 /// The version of the plan language.
 pub const VERSION: i64 = 1;
-
-/// Errors of lowering about a text whose meaning is clear anyway: it is lowered as written.
-const UNDERSTOOD: [Code; 17] = [
-    Code::HomeInPath,
-    Code::LookInTemplate,
-    Code::MisplacedKey,
-    Code::NoTemplateHere,
-    Code::NotKnownYet,
-    Code::OtherInterpreter,
-    Code::SecretDefault,
-    Code::SecretType,
-    Code::ShellSyntaxInRun,
-    Code::UnknownFilter,
-    Code::UnknownName,
-    Code::UnknownTest,
-    Code::ValueInCode,
-    Code::ValueInQuotes,
-    Code::WrongArguments,
-    Code::WrongDefault,
-    Code::WrongInputType,
-];
 
 /// Reads a plan; `None` if there are errors among the diagnostics.
 pub fn read(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<Plan> {
@@ -106,25 +82,20 @@ enum Of {
 }
 
 impl Of {
-    /// Makes notes of the errors in what a stage found that a run which has started can live with.
-    fn soften(self, found: Diagnostics, is_understood: impl Fn(Code) -> bool) -> Diagnostics {
-        if self == Self::New {
-            return found;
-        }
+    /// Makes notes of errors that a run which has started can live with.
+    fn soften(self, found: &Diagnostics) -> Diagnostics {
         let mut out = Diagnostics::default();
         for one in found.sorted() {
-            let mut one = one.clone();
-            if one.severity == Severity::Error && is_understood(one.code) {
-                one.severity = Severity::Note;
-            }
-            out.push(one);
+            let is_note = self == Self::Started && one.severity == Severity::Error;
+            let severity = if is_note { Severity::Note } else { one.severity };
+            out.push(Diagnostic { severity, ..one.clone() });
         }
         out
     }
 }
 
 fn read_text(sources: &Sources, id: SourceId, of: Of, found: &mut Diagnostics) -> Option<Plan> {
-    let node = document::parse(sources, id, found)?;
+    let mut node = document::parse(sources, id, found)?;
     if matches!(node.value, Value::Null) {
         found.push(
             Diagnostic::error(Code::EmptyPlan, "the plan is empty")
@@ -148,32 +119,27 @@ fn read_text(sources: &Sources, id: SourceId, of: Of, found: &mut Diagnostics) -
         found.push(not_a_plan(file));
         return None;
     }
-    schema::check(&node, &Shape::Record(&schema::plan::PLAN), found);
-    meant::amend(&node, sources, found);
+    let mut own = Diagnostics::default();
+    schema::check(&node, &Shape::Record(&schema::plan::PLAN), &mut own);
+    meant::amend(&node, sources, &mut own);
+    node.poison(&own.places());
+    found.extend(own);
     if found.gives_up() {
         return None;
     }
     // Whatever is wrong, the rest is read as well: all problems are reported at once.
-    let reported = Reported::of(&node, sources, found);
-    let mut own = Diagnostics::default();
-    let plan = lower::lower(&node, sources, &mut own);
-    reported.reduce(Stage::Lowering, sources, &mut own);
-    if own.is_stopped() {
-        // The rest of the plan is missing.
-        found.extend(own);
-        return None;
-    }
-    let reported = reported.and(&node, sources, &own);
-    found.extend(of.soften(own, |code| UNDERSTOOD.contains(&code)));
-    if found.gives_up() {
+    let lowered = lower::lower(&node, sources);
+    let is_stopped = lowered.found.is_stopped() || lowered.unreadable.is_stopped();
+    found.extend(lowered.unreadable);
+    found.extend(of.soften(&lowered.found));
+    if is_stopped || found.gives_up() {
         return None;
     }
     let mut own = Diagnostics::default();
-    check::check(&node, &plan, sources, &mut own);
-    lint::check(&node, &plan, sources, &mut own);
-    reported.reduce(Stage::Checks, sources, &mut own);
-    found.extend(of.soften(own, |_| true));
-    Some(plan)
+    check::check(&node, &lowered.plan, &lowered.used, sources, &mut own);
+    lint::check(&node, &lowered.plan, sources, &mut own);
+    found.extend(of.soften(&own));
+    Some(lowered.plan)
 }
 
 /// Reports what a file is instead of a plan, and nothing else: all other errors would follow from it.
@@ -285,6 +251,9 @@ pub struct Step {
     pub on_unknown: OnUnknown,
     /// Why nothing may stop the run inside of it (blocks only).
     pub uninterruptible: Option<String>,
+    /// Whether a part of it could not be read, which was reported: what it seems to lack may be
+    /// there. Never in a plan that is used.
+    pub is_poisoned: bool,
     /// Its location: its first key.
     pub span: Span,
 }
@@ -408,18 +377,55 @@ impl<T> Deferred<T> {
     }
 }
 
+impl Plan {
+    /// Calls a function on every step that could be read; what is in another one is left out.
+    pub(crate) fn visit_sound<'a>(&'a self, see: &mut dyn FnMut(&'a Step)) {
+        self.steps.iter().for_each(|step| step.visit_sound(see));
+    }
+}
+
 impl Step {
     /// Calls a function on this step and all in it: parts, rescues and handlers, in the order of
     /// the plan.
     pub fn visit<'a>(&'a self, see: &mut dyn FnMut(&'a Self)) {
         see(self);
-        if let Action::Block { steps, rescue } = &self.action {
-            for step in steps.iter().chain(rescue) {
-                step.visit(see);
-            }
+        self.parts().for_each(|step| step.visit(see));
+    }
+
+    /// Calls a function on this step and all in it that could be read.
+    pub(crate) fn visit_sound<'a>(&'a self, see: &mut dyn FnMut(&'a Self)) {
+        if !self.is_poisoned {
+            see(self);
+            self.parts().for_each(|step| step.visit_sound(see));
         }
-        if let Rollback::Handler(handler) = &self.rollback {
-            handler.visit(see);
+    }
+
+    /// Returns the steps in it: parts, then rescues, then its handler.
+    fn parts(&self) -> impl Iterator<Item = &Self> {
+        let (steps, rescue): (&[Self], &[Self]) = match &self.action {
+            Action::Block { steps, rescue } => (steps, rescue),
+            _ => (&[], &[]),
+        };
+        let handler = match &self.rollback {
+            Rollback::Handler(handler) => Some(handler.as_ref()),
+            _ => None,
+        };
+        steps.iter().chain(rescue).chain(handler)
+    }
+
+    /// Returns the effect that it is.
+    pub fn effect(&self) -> Option<&Effect> {
+        match &self.action {
+            Action::Effect(effect) => Some(effect),
+            _ => None,
+        }
+    }
+
+    /// Returns the upload that it is.
+    pub fn upload(&self) -> Option<&Upload> {
+        match &self.effect()?.command.work {
+            Work::Upload(upload) => Some(upload),
+            _ => None,
         }
     }
 

@@ -63,7 +63,7 @@ pub struct Template {
     pub span: Span,
     /// The free names in it and where they are.
     pub names: Box<[Name]>,
-    /// The expressions in it, and the offsets of its bytes; `None` for plain text, or outside of files.
+    /// The expressions in it, and the offsets of its bytes; `None` for plain text, or what is invalid.
     parsed: Option<Rc<(Vec<Used>, Bytes)>>,
 }
 
@@ -154,7 +154,7 @@ impl Template {
     ) -> Self {
         let mut template = Self::plain(text, span);
         let place = |range| bytes.span(range);
-        let all = match parser::template_and_faults(&template.text) {
+        match parser::template_and_faults(&template.text) {
             Ok((all, faults)) => {
                 let names = all.iter().flat_map(parser::Used::names);
                 let names = names.map(|(name, range)| Name { name, span: place(range) });
@@ -162,7 +162,9 @@ impl Template {
                 for one in faults.iter().filter_map(|fault| fault.diagnostic(place)) {
                     found.push(one);
                 }
-                all
+                if !template.is_plain() {
+                    template.parsed = Some(Rc::new((all, bytes)));
+                }
             }
             Err(fault) => {
                 found.push(fault.diagnostic(place).unwrap_or_else(|| {
@@ -170,11 +172,7 @@ impl Template {
                         .at(place(fault.range), fault.text)
                         .help("write `{{ name }}`, `{{ name | filter }}`, or plain text")
                 }));
-                Vec::new()
             }
-        };
-        if !all.is_empty() {
-            template.parsed = Some(Rc::new((all, bytes)));
         }
         template
     }
@@ -205,6 +203,11 @@ impl Template {
     /// Whether there is anything to render.
     pub fn is_plain(&self) -> bool {
         !["{{", "{%", "{#"].iter().any(|sign| self.text.contains(sign))
+    }
+
+    /// Whether it could not be read, which was reported.
+    pub fn is_poisoned(&self) -> bool {
+        !self.is_plain() && self.parsed.is_none()
     }
 
     pub fn render(&self, mode: Mode, names: &Names) -> Result<String, RenderError> {

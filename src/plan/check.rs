@@ -21,7 +21,7 @@ mod types;
 pub mod uninterruptible;
 mod waits;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::diagnostic::Diagnostics;
 use crate::document::Node;
@@ -33,8 +33,15 @@ use crate::template::{Name, Template};
 /// The files that uploads render, by the paths that the plan names them by.
 pub type Texts = BTreeMap<String, Template>;
 
-/// Checks a plan; the node is the document it was made of.
-pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
+/// Checks a plan; the node is the document it was made of, `used` are the names that it
+/// uses, as far as it could be read.
+pub(super) fn check(
+    node: &Node,
+    plan: &Plan,
+    used: &HashSet<String>,
+    sources: &Sources,
+    found: &mut Diagnostics,
+) {
     for placed in placed(node, plan) {
         keys::check(&placed, found);
         waits::check(&placed, found);
@@ -51,9 +58,9 @@ pub fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Diagnostic
     handlers::check(plan, found);
     lists::check(plan, found);
     secrets::check(plan, sources, found);
-    // An input may be there for a text that is read later.
-    if texts::files(plan).is_empty() {
-        known::unused(plan, &Texts::new(), found);
+    // A name may be used by a text that is read later, or by steps that could not be read.
+    if texts::files(plan).is_empty() && !plan.steps.is_empty() {
+        known::unused(plan, used, found);
     }
 }
 
@@ -65,7 +72,7 @@ pub(super) struct Placed<'a> {
     handler: bool,
 }
 
-/// Returns all steps, handlers and rescues included, with their nodes.
+/// Returns all steps that could be read, handlers and rescues included, with their nodes.
 pub(super) fn placed<'a>(node: &'a Node, plan: &'a Plan) -> Vec<Placed<'a>> {
     let mut all = Vec::new();
     pair_list(node.get("steps"), &plan.steps, false, &mut all);
@@ -85,6 +92,9 @@ fn pair_list<'a>(
 }
 
 fn pair<'a>(node: &'a Node, step: &'a Step, handler: bool, all: &mut Vec<Placed<'a>>) {
+    if step.is_poisoned {
+        return;
+    }
     all.push(Placed { node, step, handler });
     if let Action::Block { steps, rescue } = &step.action {
         pair_list(node.get("block"), steps, handler, all);
@@ -172,19 +182,9 @@ pub(crate) fn command_templates(command: &super::CommandSpec) -> Vec<&Template> 
 }
 
 /// Returns the path of the file that a step renders, as the plan has it.
-fn rendered_file(step: &Step) -> Option<&str> {
-    rendered(step).map(|path| path.text.as_str())
-}
-
 fn rendered(step: &Step) -> Option<&Template> {
-    match &step.action {
-        Action::Effect(effect) => match &effect.command.work {
-            Work::Upload(upload) => match &upload.source {
-                UploadSource::Rendered(path) => Some(path),
-                UploadSource::File(_) | UploadSource::Content(_) => None,
-            },
-            Work::Run(_) | Work::Shell(_) => None,
-        },
-        _ => None,
+    match &step.upload()?.source {
+        UploadSource::Rendered(path) => Some(path),
+        UploadSource::File(_) | UploadSource::Content(_) => None,
     }
 }

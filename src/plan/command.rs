@@ -58,6 +58,13 @@ pub enum Work {
     Upload(Upload),
 }
 
+impl Work {
+    /// Whether it could not be read, which was reported.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Self::Run(words) if words.is_empty())
+    }
+}
+
 /// See [`Work::Upload`].
 #[derive(Clone, Debug)]
 pub struct Upload {

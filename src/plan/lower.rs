@@ -1,10 +1,16 @@
 //! A checked document becomes a [`Plan`].
 //!
 //! Defaults are filled in, blocks hand down what their parts inherit, durations and expressions are
-//! parsed, every step gets its path, every name is looked up. It relies on a document of the
-//! right shape; if something is missing anyway, which has been reported, it uses a harmless value.
-//! Every problem is reported, none stops the lowering. Rules about several steps (rollbacks, names
-//! that are not known yet) are in [`super::check`].
+//! parsed, every step gets its path, every name is looked up. Every problem is reported, none stops
+//! the lowering. Rules about several steps (rollbacks, names that are not known yet) are in
+//! [`super::check`].
+//!
+//! What could not be read is *poisoned*, so that no later check reports what only follows from it: an
+//! invalid value of the document has no parts, an expression is [`Kind::Poisoned`], a step says so
+//! itself, and an input, probe or named expression is left out of the plan once all names are looked
+//! up. Names in what is poisoned count as declared, and as used.
+//!
+//! [`Kind::Poisoned`]: crate::template::expression::Kind::Poisoned
 
 mod action;
 mod circles;
@@ -17,13 +23,14 @@ pub(super) mod names;
 mod script;
 mod step;
 
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::document::{Node, Value};
+use crate::document::{Entry, Node, Value};
 use crate::plan::{
     Become, Claim, DEFAULT_RETRY_DELAY, DEFAULT_TIMEOUT, DEFAULT_WITHIN, Deferred, ExitCodes,
     Invariants, NamedExpression, Place, Plan, Probe, Retry, Routes,
@@ -36,38 +43,53 @@ use crate::template::expression::Expression;
 pub(super) use names::ITEM;
 use names::{Declared, NameKind};
 
-/// Lowers a document. Where it has errors, the plan is good for finding further ones and no more.
-pub(super) fn lower(node: &Node, sources: &Sources, found: &mut Diagnostics) -> Plan {
+/// What a document means, as far as it could be read.
+pub(super) struct Lowered {
+    pub(super) plan: Plan,
+    /// Problems of values whose meaning is clear anyway: they are lowered as written.
+    pub(super) found: Diagnostics,
+    /// Problems of values that could not be read.
+    pub(super) unreadable: Diagnostics,
+    /// The names that are used, or may be: in what could not be read, or by what a fix offers.
+    pub(super) used: HashSet<String>,
+}
+
+pub(super) fn lower(node: &Node, sources: &Sources) -> Lowered {
     let mut lowering = Lowering {
         sources,
         found: Diagnostics::default(),
+        unreadable: Diagnostics::default(),
+        used: HashSet::new(),
+        poisoned: HashSet::new(),
         defaults: Defaults::new(),
         declared: IndexMap::new(),
         patterns: Compiler::default(),
         blocks: 0,
     };
+    for text in node.poisoned_texts() {
+        lowering.poison_names(text);
+    }
     let mut plan = lowering.plan(node);
-    if lowering.found.gives_up() {
-        found.extend(lowering.found);
-        return plan;
+    plan.inputs.retain(|name, _| !lowering.poisoned.contains(name));
+    if !lowering.gives_up() {
+        names::resolve(&plan, &mut lowering);
+        lowering.poisoned.extend(circles::check(&plan, &mut lowering.unreadable));
     }
-    let circles = names::resolve(&plan, &lowering.declared, &mut lowering.found);
-    // Following the named expressions of a plan must always end.
-    for (name, word) in &mut plan.words {
-        let (NamedExpression::Expression(expression, span)
-        | NamedExpression::Rows { filter: expression, span, .. }) = word;
-        if circles.contains(name) {
-            *expression = Rc::new(falsehood(*span));
-        }
-    }
-    found.extend(lowering.found);
-    plan
+    let Lowering { found, unreadable, used, poisoned, .. } = lowering;
+    plan.probes.retain(|name, _| !poisoned.contains(name));
+    plan.words.retain(|name, _| !poisoned.contains(name));
+    Lowered { plan, found, unreadable, used }
 }
 
 /// What is known while a document is lowered.
 struct Lowering<'a> {
     sources: &'a Sources,
     found: Diagnostics,
+    unreadable: Diagnostics,
+    /// See [`Lowered::used`].
+    used: HashSet<String>,
+    /// The inputs, probes and named expressions that could not be read.
+    poisoned: HashSet<String>,
     defaults: Defaults,
     /// All names and their locations.
     declared: IndexMap<String, Declared>,
@@ -112,14 +134,30 @@ impl Defaults {
 }
 
 impl Lowering<'_> {
+    fn gives_up(&mut self) -> bool {
+        self.found.gives_up() || self.unreadable.gives_up()
+    }
+
+    /// Counts names in a poisoned text as used; if it could declare names, as declared, too.
+    fn poison_names(&mut self, text: &str) {
+        self.used.extend(words_of(text).map(str::to_owned));
+        if !text.contains(char::is_whitespace) {
+            for name in words_of(text).chain([text.replace('-', "_").as_str()]) {
+                self.declared.insert(name.to_owned(), Declared::POISONED);
+            }
+        }
+    }
+
     fn plan(&mut self, node: &Node) -> Plan {
         if let Some(defaults) = node.get("defaults") {
             self.read_defaults(defaults);
         }
         let text = |key: &str| node.get(key).and_then(Node::as_text).map(str::to_owned);
-        let inputs = self.inputs(node.get("inputs"));
-        let probes = self.probes(node.get("probes"));
-        let words = self.words(node.get("let"));
+        let inputs = self.units(node.get("inputs"), NameKind::Input, &["type"], Self::input);
+        let probes =
+            self.units(node.get("probes"), NameKind::Probe, &["run", "shell"], Self::probe);
+        let words =
+            self.units(node.get("let"), NameKind::NamedExpression, &[], Self::named_expression);
         let steps = self.steps(node.get("steps"));
         let routes = Routes::of(&steps);
         Plan {
@@ -204,51 +242,59 @@ impl Lowering<'_> {
         }
     }
 
-    fn probes(&mut self, node: Option<&Node>) -> IndexMap<String, Probe> {
-        let mut probes = IndexMap::new();
+    /// Lowers inputs, probes or named expressions. The names of those that could not be read are
+    /// poisoned.
+    fn units<T>(
+        &mut self,
+        node: Option<&Node>,
+        kind: NameKind,
+        one_of: &[&str],
+        lower: impl Fn(&mut Self, &Entry) -> T,
+    ) -> IndexMap<String, T> {
+        let mut units = IndexMap::new();
         for entry in node.map(Node::entries).unwrap_or_default() {
-            if self.found.gives_up() {
+            if self.gives_up() {
                 break;
             }
-            self.declare(&entry.key, entry.key_span, NameKind::Probe);
-            let outer = self.defaults.inherited.clone();
-            let node = &entry.value;
-            let place = node.get("delegate_to").map_or(Place::Here, |place| self.place(place));
-            let probe = Probe {
-                name: entry.key.clone(),
-                command: self.command(node, &outer),
-                place,
-                reading: self.reading(node),
-                exit_codes: self.exit_codes(node).unwrap_or_else(|| ExitCodes::These(vec![0])),
-                span: entry.key_span,
-            };
-            probes.insert(entry.key.clone(), probe);
+            let (before, own) = (self.unreadable.errors(), self.found.errors());
+            self.declare(&entry.key, entry.key_span, kind);
+            units.insert(entry.key.clone(), lower(self, entry));
+            if self.unreadable.errors() > before || !is_sound(&entry.value, one_of) {
+                self.poisoned.insert(entry.key.clone());
+            }
+            if self.found.errors() > own || entry.value.has_poison() {
+                self.used.insert(entry.key.clone());
+            }
         }
-        probes
+        units
     }
 
-    fn words(&mut self, node: Option<&Node>) -> IndexMap<String, NamedExpression> {
-        let mut words = IndexMap::new();
-        for entry in node.map(Node::entries).unwrap_or_default() {
-            if self.found.gives_up() {
-                break;
-            }
-            self.declare(&entry.key, entry.key_span, NameKind::NamedExpression);
-            let span = entry.key_span;
-            let word = match (entry.value.get("from"), entry.value.get("where")) {
-                (Some(from), Some(filter)) => {
-                    self.from(from);
-                    NamedExpression::Rows {
-                        from: from.as_text().unwrap_or_default().to_owned(),
-                        filter: self.expression(filter),
-                        span,
-                    }
-                }
-                _ => NamedExpression::Expression(self.expression(&entry.value), span),
-            };
-            words.insert(entry.key.clone(), word);
+    fn probe(&mut self, entry: &Entry) -> Probe {
+        let outer = self.defaults.inherited.clone();
+        let node = &entry.value;
+        Probe {
+            name: entry.key.clone(),
+            command: self.command(node, &outer),
+            place: node.get("delegate_to").map_or(Place::Here, |place| self.place(place)),
+            reading: self.reading(node),
+            exit_codes: self.exit_codes(node).unwrap_or_else(|| ExitCodes::These(vec![0])),
+            span: entry.key_span,
         }
-        words
+    }
+
+    fn named_expression(&mut self, entry: &Entry) -> NamedExpression {
+        let span = entry.key_span;
+        match (entry.value.get("from"), entry.value.get("where")) {
+            (Some(from), Some(filter)) => {
+                self.from(from);
+                NamedExpression::Rows {
+                    from: from.as_text().unwrap_or_default().to_owned(),
+                    filter: self.expression(filter),
+                    span,
+                }
+            }
+            _ => NamedExpression::Expression(self.expression(&entry.value), span),
+        }
     }
 
     /// Reports a `from` that is not a probe.
@@ -257,12 +303,13 @@ impl Lowering<'_> {
         if self.is_probe(name) {
             return;
         }
-        let probes: Vec<&str> = self.names_of(NameKind::Probe);
+        let probes = self.names_of(NameKind::Probe);
         let fault = Diagnostic::error(Code::UnknownName, format!("unknown probe `{name}`"))
-            .naming(name)
             .at(from.span, "`from` requires the name of a probe");
         let fault =
             names::suggest(fault, name, &probes, "add a probe with this name under `probes`");
+        let probes: Vec<String> = probes.into_iter().map(str::to_owned).collect();
+        self.used.extend(probes);
         self.found.push(fault);
     }
 
@@ -331,6 +378,7 @@ impl Lowering<'_> {
         };
         let text = node.as_text().unwrap_or_default();
         if text.contains("{{") {
+            self.used.extend(words_of(text).map(str::to_owned));
             self.found.push(
                 Diagnostic::error(Code::NoTemplateHere, "templates are not allowed here")
                     .at(node.span, "evaluated before inputs are known")
@@ -341,21 +389,51 @@ impl Lowering<'_> {
     }
 
     fn template(&mut self, node: &Node) -> Template {
-        Template::parse(node, self.sources, &mut self.found)
+        let mut own = Diagnostics::default();
+        let template = Template::parse(node, self.sources, &mut own);
+        self.keep(&template.text, template.is_poisoned(), own);
+        template
     }
 
-    /// Returns an expression; for an invalid one, which has been reported, one that is false.
+    /// Returns an expression; for an invalid one, which is reported, a poisoned one.
     fn expression(&mut self, node: &Node) -> Rc<Expression> {
-        let parsed = Expression::parse(node, self.sources, &mut self.found);
-        Rc::new(parsed.unwrap_or_else(|| falsehood(node.span)))
+        let mut own = Diagnostics::default();
+        let parsed = Expression::parse(node, self.sources, &mut own);
+        let text = node.lexeme(self.sources).unwrap_or_default();
+        self.keep(text, parsed.is_none(), own);
+        Rc::new(parsed.unwrap_or_else(|| Expression::poisoned(node.span)))
+    }
+
+    /// Keeps what was found in a template or an expression.
+    fn keep(&mut self, text: &str, is_poisoned: bool, found: Diagnostics) {
+        if is_poisoned {
+            self.used.extend(words_of(text).map(str::to_owned));
+            self.unreadable.extend(found);
+        } else {
+            self.found.extend(found);
+        }
     }
 }
 
-/// Replaces an expression that was reported.
-fn falsehood(span: Span) -> Expression {
-    let mut parsed = Expression::parse_text("false").expect("`false` is an expression");
-    parsed.span = Some(span);
-    parsed
+/// Keys on which nothing else depends.
+const PLAIN: [&str; 7] = ["become", "delegate_to", "dir", "env", "name", "stdin", "timeout"];
+
+/// Whether a step, a probe or an input could be read: all of its keys, one of them among `one_of`.
+fn is_sound(node: &Node, one_of: &[&str]) -> bool {
+    let is_sound = |entry: &Entry| match entry.key.as_str() {
+        key if PLAIN.contains(&key) => entry.value.is_poisoned() || !entry.value.has_poison(),
+        // Their parts are steps of their own.
+        "block" | "rescue" | "rollback" => !entry.value.is_poisoned(),
+        _ => !entry.value.has_poison(),
+    };
+    let is_there = one_of.is_empty() || one_of.iter().any(|key| node.get(key).is_some());
+    !node.is_poisoned() && is_there && node.entries().iter().all(is_sound)
+}
+
+/// The words of a text that could be names.
+fn words_of(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+    words.filter(|word| !word.is_empty())
 }
 
 fn serial(node: Option<&Node>) -> Vec<usize> {

@@ -174,7 +174,7 @@ fn check_record(node: &Node, record: &'static Record, found: &mut Diagnostics) {
         if node.get(field.name).is_none() && !meant(node, field.name, record) {
             let message = format!("missing key `{}` in {}", field.name, record.name);
             let fault = Diagnostic::error(Code::MissingKey, message)
-                .at(head(node), format!("`{}` is required", field.name));
+                .missing_at(head(node), format!("`{}` is required", field.name));
             let order = format!("add `{}: {}`", field.name, sample(&field.shape));
             let top = node.span.range().start == head(node).range().start;
             // Only the value of `version` is certain.
@@ -230,7 +230,7 @@ fn check_one_of(node: &Node, record: &Record, found: &mut Diagnostics) {
         };
         found.push(
             Diagnostic::error(Code::MissingAction, message)
-                .at(head(node), label)
+                .missing_at(head(node), label)
                 .help(format!("add exactly one of {}", one_of(record.one_of))),
         );
         return;

@@ -22,6 +22,8 @@ impl PartialEq for Expr {
 /// The kinds of [`Expr`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
+    /// What could not be read, which was reported.
+    Poisoned,
     Const(Value),
     Var(String),
     /// `not a`.

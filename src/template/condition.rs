@@ -255,6 +255,7 @@ impl<'a> Evaluator<'a> {
     fn value_of(&self, expr: &Expr, local: &Local<'_>) -> Result<Value, Stop> {
         self.count()?;
         match &expr.kind {
+            Kind::Poisoned => Err(Stop::CannotTell("invalid expression".into())),
             Kind::Const(value) => Ok(value.clone()),
             Kind::Var(name) => match self.meaning(name, local)? {
                 Meaning::Value(value) => Ok(value),

@@ -74,6 +74,16 @@ impl Expression {
         faults.into_iter().next().map_or(Ok(expression), Err)
     }
 
+    /// Makes the expression of a text that could not be read, which was reported.
+    pub fn poisoned(span: Span) -> Self {
+        let root = Expr { kind: Kind::Poisoned, range: 0..0 };
+        Self { text: String::new(), span: Some(span), places: None, root, names: Vec::new() }
+    }
+
+    pub fn is_poisoned(&self) -> bool {
+        self.root.kind == Kind::Poisoned
+    }
+
     fn parsed(text: &str) -> Result<(Self, Vec<Fault>), Fault> {
         let (root, faults) = parser::expression(text)?;
         let text = text.to_owned();
@@ -109,7 +119,7 @@ impl Expr {
     /// Returns the expressions that this one is made of.
     pub fn parts(&self) -> Vec<&Self> {
         match &self.kind {
-            Kind::Const(_) | Kind::Var(_) => Vec::new(),
+            Kind::Poisoned | Kind::Const(_) | Kind::Var(_) => Vec::new(),
             Kind::Not(a) | Kind::Negative(a) | Kind::Attr(a, _) => vec![a],
             Kind::And(a, b) | Kind::Or(a, b) | Kind::Arithmetic(_, a, b) | Kind::Item(a, b) => {
                 vec![a, b]

@@ -53,7 +53,7 @@ impl Size {
                     size.bytes += entries.iter().map(|entry| entry.key.len()).sum::<usize>();
                     open.extend(entries.iter().map(|entry| &entry.value));
                 }
-                Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => {}
+                _ => {}
             }
             if size.is_excess() {
                 break;

@@ -123,7 +123,7 @@ impl Lowering<'_> {
 /// Returns a node as a value; templates are not rendered.
 pub(super) fn plain(node: &Node) -> Value {
     match &node.value {
-        Written::Null => Value::from(()),
+        Written::Null | Written::Poisoned(_) => Value::from(()),
         Written::Bool(value) => Value::from(*value),
         Written::Int(value) => Value::from(*value),
         Written::Float(value) => Value::from(*value),

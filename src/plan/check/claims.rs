@@ -6,23 +6,22 @@
 use std::collections::HashSet;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::plan::lower::ITEM;
 use crate::plan::{Action, NamedExpression, Plan, Step, Wait};
 use crate::template::expression::Expression;
 
 /// Reports conditions whose value never changes.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
-    let looking = looking(plan);
+    let fixed = fixed(plan);
     let invariants = &plan.invariants;
     let claims = [&invariants.always, &invariants.at_rest, &invariants.at_end];
     for claim in claims.into_iter().flatten().chain(&plan.preflight) {
         constant(&claim.condition, found);
     }
-    for step in &plan.steps {
-        step.visit(&mut |step| of_step(step, &looking, found));
-    }
+    plan.visit_sound(&mut |step| of_step(step, &fixed, found));
 }
 
-fn of_step(step: &Step, looking: &HashSet<&str>, found: &mut Diagnostics) {
+fn of_step(step: &Step, fixed: &HashSet<&str>, found: &mut Diagnostics) {
     for claim in &step.requires {
         constant(&claim.condition, found);
     }
@@ -34,52 +33,53 @@ fn of_step(step: &Step, looking: &HashSet<&str>, found: &mut Diagnostics) {
         }
         Action::Effect(effect) => {
             if let Some(condition) = &effect.done_when {
-                unchanging(condition, "done_when", looking, found);
+                unchanging(condition, "done_when", fixed, found);
             }
         }
         Action::Wait(wait) => {
             if let Wait::Until { until, .. } = wait.as_ref() {
-                unchanging(until, "until", looking, found);
+                unchanging(until, "until", fixed, found);
             }
         }
         _ => {}
     }
 }
 
-/// Returns the names whose value needs a probe: probes, and named expressions that use one.
-fn looking(plan: &Plan) -> HashSet<&str> {
-    let mut looking: HashSet<&str> = plan.probes.keys().map(String::as_str).collect();
+/// Returns the names whose values never change while a step runs: of inputs, of steps, and of named
+/// expressions that use no others. Of a name that could not be read that is not known.
+fn fixed(plan: &Plan) -> HashSet<&str> {
+    let mut fixed: HashSet<&str> = plan.inputs.keys().map(String::as_str).collect();
+    fixed.extend(["host", "run", ITEM]);
+    plan.visit_sound(&mut |step| fixed.extend(step.id.as_deref()));
     // Repeated if a named expression is declared before those it uses; mostly once.
     loop {
-        let before = looking.len();
+        let before = fixed.len();
         for (name, word) in &plan.words {
-            let leads = match word {
-                NamedExpression::Rows { .. } => true,
-                NamedExpression::Expression(expression, _) => leads(expression, &looking),
-            };
-            if leads {
-                looking.insert(name);
+            if let NamedExpression::Expression(expression, _) = word
+                && is_fixed(expression, &fixed)
+            {
+                fixed.insert(name);
             }
         }
-        if looking.len() == before {
-            return looking;
+        if fixed.len() == before {
+            return fixed;
         }
     }
 }
 
-fn leads(expression: &Expression, looking: &HashSet<&str>) -> bool {
+fn is_fixed(expression: &Expression, fixed: &HashSet<&str>) -> bool {
     let mut names = expression.names.iter();
-    names.any(|name| looking.contains(name.name.as_str()))
+    !expression.is_poisoned() && names.all(|name| fixed.contains(name.name.as_str()))
 }
 
 fn constant(condition: &Expression, found: &mut Diagnostics) {
-    if condition.names.is_empty() {
+    if condition.names.is_empty() && !condition.is_poisoned() {
         report(condition, "this condition", found);
     }
 }
 
-fn unchanging(condition: &Expression, key: &str, looking: &HashSet<&str>, found: &mut Diagnostics) {
-    if !leads(condition, looking) {
+fn unchanging(condition: &Expression, key: &str, fixed: &HashSet<&str>, found: &mut Diagnostics) {
+    if is_fixed(condition, fixed) {
         report(condition, &format!("`{key}`"), found);
     }
 }

@@ -1,23 +1,34 @@
-//! Steps that run once per item of a list.
+//! Steps that run once per item of a list, and files whose paths depend on the run.
+
+use std::collections::HashSet;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::plan::check::listed;
 use crate::plan::lower::ITEM;
-use crate::plan::{Action, ForEach, Plan, Step, Work};
+use crate::plan::{ForEach, Plan, Step};
+use crate::template::Name;
 
 /// Reports a `for_each` inside another one, and files that depend on an item that is not known
 /// before the run.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
-    for step in &plan.steps {
-        step.visit(&mut |outer| {
-            if let Some(for_each) = &outer.for_each {
-                outer.visit(&mut |inner| {
-                    nested(for_each, outer, inner, found);
-                    uploaded(plan, outer, inner, found);
-                });
-            }
-        });
-    }
+    let mut steps = HashSet::from(["run"]);
+    plan.visit_sound(&mut |step| steps.extend(step.id.as_deref()));
+    plan.visit_sound(&mut |outer| {
+        if let Some(for_each) = &outer.for_each {
+            outer.visit_sound(&mut |inner| {
+                nested(for_each, outer, inner, found);
+                of_item(plan, outer, inner, found);
+            });
+        }
+        for name in paths(outer).filter(|name| steps.contains(name.name.as_str())) {
+            let message = format!("`{}` is not known before the run", name.name);
+            found.push(
+                Diagnostic::error(Code::NotKnownYet, message)
+                    .at(name.span, "files are read before the run starts")
+                    .help("use only inputs and `host` in the path"),
+            );
+        }
+    });
 }
 
 fn nested(for_each: &ForEach, outer: &Step, inner: &Step, found: &mut Diagnostics) {
@@ -35,29 +46,25 @@ fn nested(for_each: &ForEach, outer: &Step, inner: &Step, found: &mut Diagnostic
     );
 }
 
-/// The files of an upload are read before the run: so the list must be known by then.
-fn uploaded(plan: &Plan, outer: &Step, step: &Step, found: &mut Diagnostics) {
-    let Action::Effect(effect) = &step.action else {
+/// Returns the names in the path of the file that a step uploads. It is read before the run.
+fn paths(step: &Step) -> impl Iterator<Item = &Name> {
+    let path = step.upload().and_then(|upload| upload.source.path());
+    path.into_iter().flat_map(|path| &path.names)
+}
+
+/// Reports a file whose path depends on an item that is not known before the run.
+fn of_item(plan: &Plan, outer: &Step, step: &Step, found: &mut Diagnostics) {
+    let Some(item) = paths(step).find(|name| name.name == ITEM) else {
         return;
     };
-    let Work::Upload(upload) = &effect.command.work else {
-        return;
-    };
-    let names = upload.source.path().map(|path| path.names.iter());
-    let Some(item) = names.into_iter().flatten().find(|name| name.name == ITEM) else {
-        return;
-    };
-    for name in listed(outer) {
-        if !plan.inputs.contains_key(&name.name) && name.name != "host" {
-            let message =
-                format!("`item` is not known before the run: it depends on `{}`", name.name);
-            found.push(
-                Diagnostic::error(Code::NotKnownYet, message)
-                    .at(item.span, "files are read before the run starts")
-                    .also(name.span, "known only during the run")
-                    .help("write the items themselves, or take the list from an input"),
-            );
-            return;
-        }
+    let is_late = |name: &&Name| !plan.inputs.contains_key(&name.name) && name.name != "host";
+    if let Some(name) = listed(outer).into_iter().find(is_late) {
+        let message = format!("`item` is not known before the run: it depends on `{}`", name.name);
+        found.push(
+            Diagnostic::error(Code::NotKnownYet, message)
+                .at(item.span, "files are read before the run starts")
+                .also(name.span, "known only during the run")
+                .help("write the items themselves, or take the list from an input"),
+        );
     }
 }

@@ -9,14 +9,12 @@ use crate::template::expression::{Comparison, Expr, Expression, Kind};
 /// One check is enough: before (`requires`), after (`done_when`), or in a separate step. planrun
 /// itself checks an uploaded file, and an operator who is asked checks on their own.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
-    for step in &plan.steps {
-        step.visit(&mut |step| {
-            if let Rollback::Handler(handler) = &step.rollback {
-                looks(step, handler, found);
-                already(step, handler, found);
-            }
-        });
-    }
+    plan.visit_sound(&mut |step| {
+        if let Rollback::Handler(handler) = &step.rollback {
+            looks(step, handler, found);
+            already(step, handler, found);
+        }
+    });
     for (lock, span) in &plan.locks {
         if *lock == plan.hosts.0 {
             found.push(
@@ -42,6 +40,7 @@ fn removes(work: &Work) -> bool {
 fn looks(step: &Step, handler: &Step, found: &mut Diagnostics) {
     let (mut sends, mut looks) = (false, false);
     handler.visit(&mut |part| {
+        looks |= part.is_poisoned;
         looks |= !part.requires.is_empty() || part.when.is_some();
         match &part.action {
             Action::Effect(effect) => {
@@ -87,7 +86,7 @@ fn already(step: &Step, handler: &Step, found: &mut Diagnostics) {
 
 fn done_when(step: &Step) -> Option<&Expression> {
     match &step.action {
-        Action::Effect(effect) => effect.done_when.as_deref(),
+        Action::Effect(effect) => effect.done_when.as_deref().filter(|one| !one.is_poisoned()),
         _ => None,
     }
 }

@@ -96,6 +96,9 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
     let taken = takes(action);
     for entry in placed.node.entries() {
         let key = entry.key.as_str();
+        if entry.value.is_poisoned() {
+            continue;
+        }
         if !ALL.contains(&key) && !taken.contains(&key) {
             let message = format!("`{key}` cannot be combined with `{action}`");
             found.push(

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::plan::check::{Texts, command_templates, expressions, listed, rendered_file, templates};
+use crate::plan::check::{Texts, command_templates, expressions, listed, rendered, templates};
 use crate::plan::lower::ITEM;
 use crate::plan::{Action, Default, NamedExpression, Plan, Rollback, Step};
 use crate::template::expression::Expr;
@@ -67,30 +67,22 @@ fn roots(template: &Template) -> Vec<&Expr> {
 
 fn ids(plan: &Plan) -> HashMap<&str, &Step> {
     let mut ids = HashMap::new();
-    for step in &plan.steps {
-        step.visit(&mut |step| {
-            if let Some(id) = &step.id {
-                ids.insert(id.as_str(), step);
-            }
-        });
-    }
+    plan.visit_sound(&mut |step| ids.extend(step.id.as_deref().map(|id| (id, step))));
     ids
 }
 
 /// The steps with a `for_each`, by the ids of the steps that they hold.
 fn parts(plan: &Plan) -> HashMap<&str, &Step> {
     let mut parts = HashMap::new();
-    for step in &plan.steps {
-        step.visit(&mut |step| {
-            if step.for_each.is_some() {
-                step.visit(&mut |part| {
-                    if let Some(id) = part.id.as_deref().filter(|_| part.path != step.path) {
-                        parts.insert(id, step);
-                    }
-                });
-            }
-        });
-    }
+    plan.visit_sound(&mut |step| {
+        if step.for_each.is_some() {
+            step.visit_sound(&mut |part| {
+                if let Some(id) = part.id.as_deref().filter(|_| part.path != step.path) {
+                    parts.insert(id, step);
+                }
+            });
+        }
+    });
     parts
 }
 
@@ -130,7 +122,8 @@ fn conditional<'a>(
 ) {
     for step in steps {
         let before = around.len();
-        around.extend(step.when.iter().map(|when| when.text.as_str()));
+        let when = step.when.iter().filter(|when| !when.is_poisoned());
+        around.extend(when.map(|when| when.text.as_str()));
         if let (Some(id), false) = (&step.id, around.is_empty()) {
             all.insert(id, around.clone());
         }
@@ -153,6 +146,9 @@ impl<'a> Order<'a> {
     /// Walks through a step. The results of its parts are known after it, except in a step with a
     /// `for_each`: there they are only known inside, like `item`.
     fn step(&mut self, step: &'a Step) {
+        if step.is_poisoned {
+            return;
+        }
         self.list(step);
         let before = self.whens.len();
         self.whens.extend(step.when.iter().map(|when| when.text.as_str()));
@@ -225,14 +221,20 @@ impl<'a> Order<'a> {
 
     fn once(&mut self, step: &'a Step) {
         if let Some(texts) = self.texts {
-            let text = rendered_file(step).and_then(|path| texts.get(path));
-            self.names(text.map_or(&[], |text| &text.names));
+            let text = rendered(step).and_then(|path| texts.get(&path.text));
+            self.names(text.iter().flat_map(|text| &text.names));
         } else {
             for expression in expressions(step) {
                 self.used(&expression.names, &[&expression.root]);
             }
+            let path = step.upload().and_then(|upload| upload.source.path());
             for template in templates(step) {
-                self.used(&template.names, &roots(template));
+                if path.is_some_and(|path| std::ptr::eq(path, template)) {
+                    // Its other names must be known before the run.
+                    self.names(template.names.iter().filter(|name| name.name == ITEM));
+                } else {
+                    self.used(&template.names, &roots(template));
+                }
             }
         }
         if let Action::Block { steps, rescue } = &step.action {
@@ -262,7 +264,7 @@ impl<'a> Order<'a> {
     }
 
     /// Reports names whose values are not known yet, also through probes and named expressions.
-    fn names(&mut self, names: &'a [Name]) {
+    fn names(&mut self, names: impl IntoIterator<Item = &'a Name>) {
         for name in names {
             let needs = self.needs(&name.name);
             for &id in needs.iter() {
@@ -405,31 +407,33 @@ fn each_name(plan: &Plan, see: &mut dyn FnMut(&Name)) {
     }
 }
 
-/// Reports names that are never used, not even by the templates of uploads.
-pub(super) fn unused(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
-    let mut used: HashSet<String> = HashSet::new();
-    for name in texts.values().flat_map(|text| &text.names) {
-        used.insert(name.name.clone());
-    }
+/// Returns the names that a plan and its texts use.
+pub(super) fn used(plan: &Plan, texts: &Texts) -> HashSet<String> {
+    let names = texts.values().flat_map(|text| &text.names);
+    let mut used: HashSet<String> = names.map(|name| name.name.clone()).collect();
     each_name(plan, &mut |name| {
         used.insert(name.name.clone());
     });
+    for word in plan.words.values() {
+        if let NamedExpression::Rows { from, .. } = word {
+            used.insert(from.clone());
+        }
+    }
+    used
+}
+
+/// Reports names that are never used.
+pub(super) fn unused(plan: &Plan, used: &HashSet<String>, found: &mut Diagnostics) {
     // A named expression used only by an unused one counts as used.
     let words = plan.words.iter().map(|(name, word)| {
         let (NamedExpression::Expression(_, span) | NamedExpression::Rows { span, .. }) = word;
         (name, *span, "named expression")
     });
     let probes = plan.probes.values().map(|probe| (&probe.name, probe.span, "probe"));
-    for word in plan.words.values() {
-        if let NamedExpression::Rows { from, .. } = word {
-            used.insert(from.clone());
-        }
-    }
     for (name, span, what) in words.chain(probes) {
         if !used.contains(name) {
             found.push(
                 Diagnostic::warning(Code::UnusedName, format!("unused {what} `{name}`"))
-                    .naming(name)
                     .at(span, "never used")
                     .help("use it or remove it"),
             );
@@ -439,7 +443,6 @@ pub(super) fn unused(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
         if !used.contains(name) {
             found.push(
                 Diagnostic::warning(Code::UnusedInput, format!("unused input `{name}`"))
-                    .naming(name)
                     .at(input.span, "never used")
                     .help(format!("use it as `{{{{ {name} }}}}` or remove it")),
             );

@@ -16,13 +16,11 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
             text(template, plan, found);
         }
     }
-    for step in &plan.steps {
-        step.visit(&mut |step| {
-            for template in templates(step) {
-                text(template, plan, found);
-            }
-        });
-    }
+    plan.visit_sound(&mut |step| {
+        for template in templates(step) {
+            text(template, plan, found);
+        }
+    });
 }
 
 /// Reports the lists in one string.

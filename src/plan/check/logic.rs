@@ -23,13 +23,11 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     for claim in claims.into_iter().flatten().chain(&plan.preflight) {
         walk(&claim.condition, &claim.condition.root, 0, found);
     }
-    for step in &plan.steps {
-        step.visit(&mut |step| {
-            for expression in expressions(step) {
-                walk(expression, &expression.root, 0, found);
-            }
-        });
-    }
+    plan.visit_sound(&mut |step| {
+        for expression in expressions(step) {
+            walk(expression, &expression.root, 0, found);
+        }
+    });
 }
 
 fn walk(whole: &Expression, expr: &Expr, depth: usize, found: &mut Diagnostics) {

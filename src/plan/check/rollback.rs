@@ -24,7 +24,7 @@ fn walk(
     let mut passed = false;
     for step in steps {
         let certain = certain && step.when.is_none();
-        let unsaid = matches!(step.rollback, Rollback::Unsaid);
+        let unsaid = matches!(step.rollback, Rollback::Unsaid) && !step.is_poisoned;
         match &step.action {
             Action::Block { steps, .. } => {
                 passed |= walk(steps, covered || !unsaid, certain, maybe, found);

@@ -5,21 +5,22 @@ use crate::plan::{Action, Plan, Step};
 
 /// Reports effects that cannot be repeated, in blocks with `retry`.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
-    for step in &plan.steps {
-        step.visit(&mut |block| {
-            if block.rounds.is_some()
-                && let Action::Block { steps, .. } = &block.action
-            {
-                for part in steps {
-                    inside(block, part, found);
-                }
+    plan.visit_sound(&mut |block| {
+        if block.rounds.is_some()
+            && let Action::Block { steps, .. } = &block.action
+        {
+            for part in steps {
+                inside(block, part, found);
             }
-        });
-    }
+        }
+    });
 }
 
 /// Checks a part and its own parts, except rollbacks: they are never retried.
 fn inside(block: &Step, part: &Step, found: &mut Diagnostics) {
+    if part.is_poisoned {
+        return;
+    }
     match &part.action {
         // An inner block with `retry` is checked on its own.
         Action::Block { .. } if part.rounds.is_some() => {}

@@ -32,9 +32,7 @@ pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
     for claim in claims.into_iter().flatten().chain(&plan.preflight) {
         uses.condition(&claim.condition.names);
     }
-    for step in &plan.steps {
-        step.visit(&mut |step| uses.step(step));
-    }
+    plan.visit_sound(&mut |step| uses.step(step));
 }
 
 /// Reports `host.vars.NAME` of a secret in a template that may contain secrets.

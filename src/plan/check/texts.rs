@@ -30,6 +30,6 @@ pub fn check(plan: &Plan, texts: &Texts, sources: &Sources, found: &mut Diagnost
     }
     known::texts(plan, texts, found);
     if files(plan).iter().all(|path| texts.contains_key(&path.text)) {
-        known::unused(plan, texts, found);
+        known::unused(plan, &known::used(plan, texts), found);
     }
 }

@@ -51,14 +51,12 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
             check.template(template);
         }
     }
-    for step in &plan.steps {
-        step.visit(&mut |step| {
-            check.list(step);
-            types.inside.set(within.get(&step.path).copied());
-            check.step(step);
-            types.inside.set(None);
-        });
-    }
+    plan.visit_sound(&mut |step| {
+        check.list(step);
+        types.inside.set(within.get(&step.path).copied());
+        check.step(step);
+        types.inside.set(None);
+    });
 }
 
 /// Finds the same in a text that an upload renders.

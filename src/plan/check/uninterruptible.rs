@@ -13,28 +13,24 @@ use crate::template::expression::Kind;
 
 /// Reports questions and uncertain effects in blocks that must be completed.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
-    for step in &plan.steps {
-        step.visit(&mut |block| {
-            if block.uninterruptible.is_some() && matches!(block.action, Action::Block { .. }) {
-                block.visit(&mut |step| inside(plan, block, step, found));
-                bounded(plan, block, found);
-                ways_out(plan, block, found);
-            }
-        });
-    }
+    plan.visit_sound(&mut |block| {
+        if block.uninterruptible.is_some() && matches!(block.action, Action::Block { .. }) {
+            block.visit_sound(&mut |step| inside(plan, block, step, found));
+            bounded(plan, block, found);
+            ways_out(plan, block, found);
+        }
+    });
 }
 
 /// Reports for how long each block cannot be interrupted; without a limit it is a warning.
 pub fn notes(plan: &Plan, found: &mut Diagnostics) {
-    for step in &plan.steps {
-        step.visit(&mut |block| {
-            let is_block = matches!(block.action, Action::Block { .. });
-            let longest = longest::of_one(plan, block);
-            if block.uninterruptible.is_some() && is_block && longest.unbounded.is_empty() {
-                found.push(longest_time(plan, block, &longest));
-            }
-        });
-    }
+    plan.visit_sound(&mut |block| {
+        let is_block = matches!(block.action, Action::Block { .. });
+        let longest = longest::of_one(plan, block);
+        if block.uninterruptible.is_some() && is_block && longest.unbounded.is_empty() {
+            found.push(longest_time(plan, block, &longest));
+        }
+    });
 }
 
 fn longest_time(plan: &Plan, block: &Step, longest: &Longest) -> Diagnostic {
@@ -84,7 +80,7 @@ fn ways_out(plan: &Plan, block: &Step, found: &mut Diagnostics) {
     {
         ways.push((first.span, "the rescue".to_owned(), longest::of_all(plan, rescue)));
     }
-    block.visit(&mut |step| {
+    block.visit_sound(&mut |step| {
         if let Rollback::Handler(handler) = &step.rollback {
             let name = format!("the rollback of `{}`", step.title);
             ways.push((handler.span, name, longest::longest(plan, handler)));

@@ -19,13 +19,11 @@ pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
     for probe in plan.probes.values() {
         command(&probe.command, sources, found);
     }
-    for step in &plan.steps {
-        step.visit(&mut |step| {
-            if let Action::Effect(effect) = &step.action {
-                command(&effect.command, sources, found);
-            }
-        });
-    }
+    plan.visit_sound(&mut |step| {
+        if let Action::Effect(effect) = &step.action {
+            command(&effect.command, sources, found);
+        }
+    });
 }
 
 fn command(spec: &CommandSpec, sources: &Sources, found: &mut Diagnostics) {

@@ -42,7 +42,7 @@ impl Lowering<'_> {
         if let Some(steps) = node.get("block") {
             if self.blocks == MAX_BLOCKS {
                 let message = format!("blocks are nested deeper than {MAX_BLOCKS}");
-                self.found.push(
+                self.unreadable.push(
                     Diagnostic::error(Code::NestedTooDeep, message)
                         .at(
                             node.entry("block").map_or(node.span, |entry| entry.key_span),

@@ -75,7 +75,7 @@ impl Lowering<'_> {
         if length > MAX_COMMAND {
             let start = Span { end: node.span.start, ..node.span };
             let message = format!("command too long: {length} bytes, the maximum is {MAX_COMMAND}");
-            self.found.push(
+            self.unreadable.push(
                 Diagnostic::error(Code::CommandTooLong, message)
                     .at(start, "longer than Linux accepts")
                     .help("put the text into a file with `upload`, or pass it with `stdin`"),
@@ -128,7 +128,7 @@ impl Lowering<'_> {
                 continue;
             };
             if value > 255 {
-                self.found.push(
+                self.unreadable.push(
                     Diagnostic::error(Code::OutOfRange, format!("`{value}` is not an exit code"))
                         .at(item.span, "must be at most 255")
                         .help("write a number from 0 to 255"),
@@ -145,9 +145,19 @@ impl Lowering<'_> {
         let Some(parse) = node.get("parse") else {
             return if discard { Reading::Discard } else { Reading::Whole };
         };
+        let before = self.unreadable.errors();
+        let reading = self.parse(node, parse, discard);
+        if parse.has_poison() || self.unreadable.errors() > before {
+            // Nothing is known of the value.
+            return Reading::Json { key: None, types: IndexMap::new() };
+        }
+        reading
+    }
+
+    fn parse(&mut self, node: &Node, parse: &Node, discard: bool) -> Reading {
         if discard {
             let entry = node.entry("output").map_or(node.span, |entry| entry.key_span);
-            self.found.push(
+            self.unreadable.push(
                 Diagnostic::error(
                     Code::ParseMismatch,
                     "`parse` cannot be combined with `output: discard`",
@@ -161,7 +171,9 @@ impl Lowering<'_> {
             Some(format) => format,
             None => parse.get("format").and_then(Node::as_text).unwrap_or("text"),
         };
-        self.misplaced_in_parse(parse, format);
+        if !parse.has_poison() {
+            self.misplaced_in_parse(parse, format);
+        }
         let types = types(parse);
         let key = parse.get("key").and_then(Node::as_text).map(str::to_owned);
         match format {
@@ -188,7 +200,7 @@ impl Lowering<'_> {
             };
             if !formats.contains(&format) {
                 let takers = crate::schema::one_of(formats);
-                self.found.push(
+                self.unreadable.push(
                     Diagnostic::error(
                         Code::ParseMismatch,
                         format!("`{key}` cannot be combined with the format `{format}`"),
@@ -203,7 +215,7 @@ impl Lowering<'_> {
     /// Returns the pattern of a `regex`, which needs named groups.
     fn groups(&mut self, parse: &Node) -> String {
         let Some(node) = parse.get("pattern") else {
-            self.found.push(
+            self.unreadable.push(
                 Diagnostic::error(Code::ParseMismatch, "format `regex` requires a `pattern`")
                     .at(parse.span, "no `pattern`")
                     .help(
@@ -218,7 +230,7 @@ impl Lowering<'_> {
         };
         let names: Vec<&str> = regex.capture_names().flatten().collect();
         if names.is_empty() {
-            self.found.push(
+            self.unreadable.push(
                 Diagnostic::error(Code::BadPattern, "`pattern` has no named group")
                     .at(node.span, "captures no values")
                     .help("name the part to capture: `(?P<version>\\S+)`"),
@@ -232,7 +244,7 @@ impl Lowering<'_> {
             let name = name.unwrap_or_default();
             if !names.contains(&name) {
                 let fault = format!("`pattern` has no group `{name}`");
-                self.found.push(
+                self.unreadable.push(
                     Diagnostic::error(Code::ParseMismatch, fault)
                         .at(span, "unknown group")
                         .also(node.span, format!("its groups: {}", names.join(", ")))
@@ -265,7 +277,7 @@ impl Lowering<'_> {
                     )
                 };
                 let fault = Diagnostic::error(Code::BadPattern, message);
-                self.found.push(fault.at(node.span, why).help(help));
+                self.unreadable.push(fault.at(node.span, why).help(help));
                 None
             }
         }

@@ -10,13 +10,15 @@ use crate::plan::{Become, Deferred, OnTimeout};
 
 impl Lowering<'_> {
     pub(super) fn duration(&mut self, node: &Node) -> Deferred<Duration> {
-        let text = node.as_text().unwrap_or_default();
+        let Some(text) = node.as_text() else {
+            return Deferred::Now(Duration::ZERO);
+        };
         if text.contains("{{") {
             return Deferred::Template(self.template(node));
         }
         let parsed = duration::parse(text);
         if parsed.is_none() {
-            self.found.push(
+            self.unreadable.push(
                 Diagnostic::error(Code::OutOfRange, format!("duration `{text}` is too long"))
                     .at(node.span, "more than 100 years")
                     .help("use a shorter one: `90s`, `15m`, `1h 30m`"),

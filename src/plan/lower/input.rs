@@ -2,51 +2,40 @@
 
 use std::time::Duration;
 
-use indexmap::IndexMap;
-
 use crate::diagnostic::{Code, Diagnostic, Edit};
 use crate::document::{Entry, Node, Value};
 use crate::duration;
-use crate::plan::lower::Lowering;
-use crate::plan::lower::names::NameKind;
+use crate::plan::lower::{Lowering, is_sound};
 use crate::plan::{Default, Input, InputKind, value};
 use crate::schema::one_of;
 
 impl Lowering<'_> {
-    pub(super) fn inputs(&mut self, node: Option<&Node>) -> IndexMap<String, Input> {
-        let mut inputs = IndexMap::new();
-        for entry in node.map(Node::entries).unwrap_or_default() {
-            if self.found.gives_up() {
-                break;
-            }
-            self.declare(&entry.key, entry.key_span, NameKind::Input);
-            let node = &entry.value;
-            let word = node.get("type").and_then(Node::as_text).unwrap_or_default();
-            self.misplaced_in_input(node, word);
-            let kind = self.kind(node, word);
-            let sensitive =
-                matches!(node.get("sensitive").map(|node| &node.value), Some(Value::Bool(true)));
-            let default = match node.entry("default") {
-                Some(entry) if sensitive && kind != InputKind::File => {
-                    self.secret_default(entry);
-                    None
-                }
-                Some(entry) => self.default(&entry.value, &kind),
-                None => None,
-            };
-            if sensitive {
-                self.secret_type(node, &kind);
-            }
-            let input = Input {
-                sensitive,
-                kind,
-                default,
-                description: node.get("description").and_then(Node::as_text).map(str::to_owned),
-                span: entry.key_span,
-            };
-            inputs.insert(entry.key.clone(), input);
+    pub(super) fn input(&mut self, entry: &Entry) -> Input {
+        let node = &entry.value;
+        let word = node.get("type").and_then(Node::as_text).unwrap_or_default();
+        let sensitive =
+            matches!(node.get("sensitive").map(|node| &node.value), Some(Value::Bool(true)));
+        let description = node.get("description").and_then(Node::as_text).map(str::to_owned);
+        let span = entry.key_span;
+        if !is_sound(node, &["type"]) {
+            // What its keys mean depends on those that could not be read.
+            let kind = InputKind::String { pattern: None };
+            return Input { kind, default: None, description, sensitive, span };
         }
-        inputs
+        self.misplaced_in_input(node, word);
+        let kind = self.kind(node, word);
+        let default = match node.entry("default") {
+            Some(entry) if sensitive && kind != InputKind::File => {
+                self.secret_default(entry);
+                None
+            }
+            Some(entry) => self.default(&entry.value, &kind),
+            None => None,
+        };
+        if sensitive {
+            self.secret_type(node, &kind);
+        }
+        Input { kind, default, description, sensitive, span }
     }
 
     fn secret_default(&mut self, entry: &Entry) {
@@ -142,7 +131,7 @@ impl Lowering<'_> {
         let node = node.get(key)?;
         let bound = read(node);
         if bound.is_none() {
-            self.found.push(
+            self.unreadable.push(
                 Diagnostic::error(Code::WrongBound, format!("`{key}` must be {what}"))
                     .at(node.span, format!("not {what}"))
                     .help(format!("write {what}: `{key}: {example}`")),
@@ -158,7 +147,7 @@ impl Lowering<'_> {
         if min > max
             && let (Some(low), Some(high)) = (node.get("min"), node.get("max"))
         {
-            self.found.push(
+            self.unreadable.push(
                 Diagnostic::error(Code::WrongBound, "`min` is greater than `max`")
                     .at(low.span, "the minimum")
                     .also(high.span, "the maximum")
@@ -176,7 +165,7 @@ impl Lowering<'_> {
     fn choices(&mut self, node: &Node) -> Vec<String> {
         let Some(of) = node.get("of") else {
             let at = node.get("type").map_or(node.span, |node| node.span);
-            self.found.push(
+            self.unreadable.push(
                 Diagnostic::error(Code::MissingKey, "missing `of` in an `enum` input")
                     .at(at, "requires a list of values")
                     .help("add `of: [one, other]`"),

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::diagnostic::{Code, Diagnostic, Edit};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Edit};
 use crate::document::{Node, Places};
 use crate::plan::lower::Lowering;
 use crate::source::Span;
@@ -38,11 +38,15 @@ impl Lowering<'_> {
             let span = places.span(word.range.clone());
             // What is not closed has been reported.
             if open.is_some_and(|open| open < word.range.end) {
+                self.keep(&word.text, true, Diagnostics::default());
                 return Template::plain(word.text, span);
             }
             let text = word.text.clone();
             let bytes = Bytes::Word(Rc::clone(&places), Rc::new(word));
-            Template::placed(text, span, bytes, &mut self.found)
+            let mut own = Diagnostics::default();
+            let template = Template::placed(text, span, bytes, &mut own);
+            self.keep(&template.text, template.is_poisoned(), own);
+            template
         };
         words.into_iter().map(template).collect()
     }
@@ -142,7 +146,10 @@ impl Lowering<'_> {
                 }
             }
         };
-        self.found.push(one);
+        match fault {
+            SplitError::ShellSyntax { .. } => self.found.push(one),
+            SplitError::Unclosed { .. } => self.unreadable.push(one),
+        }
     }
 }
 

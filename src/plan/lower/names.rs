@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use indexmap::IndexMap;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Suggestions, nearest};
-use crate::plan::lower::{Lowering, circles};
+use crate::plan::lower::Lowering;
 use crate::plan::{
     Action, CommandSpec, Default, Deferred, InputKind, NamedExpression, Plan, Step, Wait, Work,
 };
@@ -32,6 +32,8 @@ pub(super) enum NameKind {
     Probe,
     NamedExpression,
     Step,
+    /// Of what could not be read.
+    Poisoned,
 }
 
 impl NameKind {
@@ -41,6 +43,7 @@ impl NameKind {
             Self::Probe => "a probe",
             Self::NamedExpression => "a named expression",
             Self::Step => "a step id",
+            Self::Poisoned => "a name",
         }
     }
 }
@@ -49,38 +52,47 @@ impl NameKind {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Declared {
     kind: NameKind,
-    span: Span,
+    /// `None` if it may be declared in what could not be read.
+    span: Option<Span>,
+}
+
+impl Declared {
+    pub(super) const POISONED: Self = Self { kind: NameKind::Poisoned, span: None };
 }
 
 impl Lowering<'_> {
-    /// Takes a name into the namespace.
-    pub(super) fn declare(&mut self, name: &str, span: Span, kind: NameKind) {
+    /// Takes a name into the namespace; returns false for one that cannot be taken, which is
+    /// reported.
+    pub(super) fn declare(&mut self, name: &str, span: Span, kind: NameKind) -> bool {
         if RESERVED.contains(&name) {
-            self.found.push(
+            self.unreadable.push(
                 Diagnostic::error(Code::ReservedName, format!("`{name}` is a reserved name"))
                     .at(span, "has a fixed meaning")
                     .help("choose another name"),
             );
-            return;
+            return false;
         }
-        let Some(first) = self.declared.get(name) else {
-            let declared = Declared { kind, span };
-            self.declared.insert(name.to_owned(), declared);
-            return;
+        let first = self.declared.get(name);
+        let Some((first, at)) = first.and_then(|first| Some((first.kind, first.span?))) else {
+            self.declared.insert(name.to_owned(), Declared { kind, span: Some(span) });
+            return true;
         };
+        // What a use of it means is not known.
+        self.poisoned.insert(name.to_owned());
         let message = format!("duplicate name `{name}`");
-        self.found.push(
+        self.unreadable.push(
             Diagnostic::error(Code::DuplicateName, message)
                 .at(span, kind.about())
-                .also(first.span, format!("already used for {}", first.kind.about()))
+                .also(at, format!("already used for {}", first.about()))
                 .help("rename one: inputs, probes, named expressions and step ids share one namespace"),
         );
+        false
     }
 
     /// Whether a name is that of a probe.
     pub(super) fn is_probe(&self, name: &str) -> bool {
         let declared = self.declared.get(name);
-        declared.is_some_and(|declared| declared.kind == NameKind::Probe)
+        declared.is_some_and(|one| matches!(one.kind, NameKind::Probe | NameKind::Poisoned))
     }
 
     pub(super) fn names_of(&self, kind: NameKind) -> Vec<&str> {
@@ -100,9 +112,8 @@ pub(super) fn suggest(
     otherwise: &str,
 ) -> Diagnostic {
     match nearest(name, names.iter().copied()) {
-        Some(near) => fault.naming(near).help(format!("did you mean `{near}`?")),
+        Some(near) => fault.help(format!("did you mean `{near}`?")),
         None if (1..=6).contains(&names.len()) => {
-            let fault = names.iter().fold(fault, |fault, name| fault.naming(*name));
             fault.help(format!("use {}, or {otherwise}", one_of(names)))
         }
         None => fault.help(otherwise),
@@ -118,16 +129,14 @@ fn replaced(fault: Diagnostic, name: &Name, order: String, by: &str) -> Diagnost
     }
 }
 
-/// Looks up every name that a plan uses; returns the named expressions that form a cycle.
-pub(super) fn resolve(
-    plan: &Plan,
-    declared: &IndexMap<String, Declared>,
-    found: &mut Diagnostics,
-) -> HashSet<String> {
-    let mut lookup = Lookup { plan, declared, found, near: Suggestions::default(), listed: None };
-    for input in plan.inputs.values() {
+/// Looks up every name that a plan uses.
+pub(super) fn resolve(plan: &Plan, lowering: &mut Lowering<'_>) {
+    let Lowering { declared, found, used, .. } = lowering;
+    let near = Suggestions::default();
+    let mut lookup = Lookup { plan, declared, found, used, near, listed: None };
+    for (name, input) in &plan.inputs {
         if let Some(Default::Template(template)) = &input.default {
-            lookup.default(template);
+            lookup.default(name, template);
         }
     }
     for probe in plan.probes.values() {
@@ -136,7 +145,10 @@ pub(super) fn resolve(
     for word in plan.words.values() {
         match word {
             NamedExpression::Expression(expression, _) => lookup.expression(expression, false),
-            NamedExpression::Rows { filter, .. } => lookup.expression(filter, true),
+            NamedExpression::Rows { from, filter, .. } => {
+                lookup.used.insert(from.clone());
+                lookup.expression(filter, true);
+            }
         }
     }
     let invariants = &plan.invariants;
@@ -147,14 +159,13 @@ pub(super) fn resolve(
     for step in &plan.steps {
         step.visit(&mut |step| lookup.step(step));
     }
-    circles::check(plan, found)
 }
 
 /// Looks up the names of a template in a separate file.
 pub(in crate::plan) fn of_text(plan: &Plan, text: &Template, found: &mut Diagnostics) {
     let mut declared = IndexMap::new();
     let mut declare = |name: &str, kind, span| {
-        declared.insert(name.to_owned(), Declared { kind, span });
+        declared.insert(name.to_owned(), Declared { kind, span: Some(span) });
     };
     for (name, input) in &plan.inputs {
         declare(name, NameKind::Input, input.span);
@@ -173,15 +184,16 @@ pub(in crate::plan) fn of_text(plan: &Plan, text: &Template, found: &mut Diagnos
             }
         });
     }
-    let mut lookup =
-        Lookup { plan, declared: &declared, found, near: Suggestions::default(), listed: None };
-    lookup.template(text);
+    let (near, used) = (Suggestions::default(), &mut HashSet::new());
+    let declared = &declared;
+    Lookup { plan, declared, found, used, near, listed: None }.template(text);
 }
 
 struct Lookup<'a> {
     plan: &'a Plan,
     declared: &'a IndexMap<String, Declared>,
     found: &'a mut Diagnostics,
+    used: &'a mut HashSet<String>,
     near: Suggestions,
     /// The list that is gone through here, where it has a name.
     listed: Option<&'a str>,
@@ -220,11 +232,6 @@ impl<'a> Lookup<'a> {
                 }
                 self.late_duration(&effect.within);
                 self.late_duration(&effect.retry.delay);
-                if let Work::Upload(upload) = &effect.command.work
-                    && let Some(path) = upload.source.path()
-                {
-                    self.upload_from(path);
-                }
             }
             Action::Wait(wait) => self.wait(wait),
             Action::Assert { claims, within } => {
@@ -327,30 +334,12 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    /// The file of an upload is read before the run, so its path must be known by then.
-    fn upload_from(&mut self, from: &Template) {
-        for name in &from.names {
-            let late = match self.declared.get(&name.name) {
-                Some(declared) => declared.kind == NameKind::Step,
-                None => name.name == "run",
-            };
-            if late {
-                let message = format!("`{}` is not known before the run", name.name);
-                self.found.push(
-                    Diagnostic::error(Code::NotKnownYet, message)
-                        .at(name.span, "files are read before the run starts")
-                        .help("use only inputs and `host` in the path"),
-                );
-            }
-        }
-    }
-
-    fn default(&mut self, template: &Template) {
+    fn default(&mut self, input: &str, template: &Template) {
         for name in template.names.iter().filter(|name| name.name != "host") {
+            self.used.extend([input.to_owned(), name.name.clone()]);
             let message = format!("`{}` cannot be used in a default", name.name);
             self.found.push(
                 Diagnostic::error(Code::UnknownName, message)
-                    .naming(&name.name)
                     .at(name.span, "not known when defaults are evaluated")
                     .help("use only `host`: `{{ host.address }}`, `{{ host.vars.NAME }}`"),
             );
@@ -359,6 +348,7 @@ impl<'a> Lookup<'a> {
 
     fn template(&mut self, template: &Template) {
         for name in &template.names {
+            self.used.insert(name.name.clone());
             match self.declared.get(&name.name) {
                 Some(declared)
                     if matches!(declared.kind, NameKind::Probe | NameKind::NamedExpression) =>
@@ -386,6 +376,7 @@ impl<'a> Lookup<'a> {
 
     fn expression(&mut self, expression: &Expression, row: bool) {
         for name in &expression.names {
+            self.used.insert(name.name.clone());
             if !self.declared.contains_key(&name.name) {
                 self.unknown(name, row, false);
             }
@@ -398,8 +389,7 @@ impl<'a> Lookup<'a> {
         if ALWAYS.contains(&word) || word == ITEM || row && word == "row" {
             return;
         }
-        let fault =
-            Diagnostic::error(Code::UnknownName, format!("undefined name `{word}`")).naming(word);
+        let fault = Diagnostic::error(Code::UnknownName, format!("undefined name `{word}`"));
         if word == "row" {
             self.found.push(
                 fault
@@ -425,14 +415,21 @@ impl<'a> Lookup<'a> {
             self.found.push(replaced(fault, name, order, ITEM));
             return;
         }
-        let fits = |kind: NameKind| !text || matches!(kind, NameKind::Input | NameKind::Step);
+        let fits = |kind: NameKind| match kind {
+            NameKind::Poisoned => false,
+            NameKind::Input | NameKind::Step => true,
+            NameKind::Probe | NameKind::NamedExpression => !text,
+        };
         let declared = self.declared.iter();
         let names = declared
             .filter(|(_, declared)| fits(declared.kind))
             .map(|(name, _)| name.as_str())
             .chain(ALWAYS);
         self.found.push(match self.near.find(word, names) {
-            Some(near) => replaced(fault, name, format!("did you mean `{near}`?"), near),
+            Some(near) => {
+                self.used.insert(near.to_owned());
+                replaced(fault, name, format!("did you mean `{near}`?"), near)
+            }
             None if text => {
                 fault.help(format!("declare it under `inputs`, or write `host.vars.{word}`"))
             }

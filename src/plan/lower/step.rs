@@ -1,9 +1,11 @@
 //! Steps: their paths, what they inherit, their modifiers and rollbacks.
 
-use crate::document::Node;
+use crate::diagnostic::nearest;
+use crate::document::{Entry, Node};
 use crate::plan::lower::names::NameKind;
-use crate::plan::lower::{Inherited, Lowering};
-use crate::plan::{ForEach, ItemList, OnFailure, OnUnknown, Rollback, Step, WrittenItem};
+use crate::plan::lower::{Inherited, Lowering, is_sound};
+use crate::plan::{Action, ForEach, ItemList, OnFailure, OnUnknown, Rollback, Step, WrittenItem};
+use crate::schema::plan::ACTIONS;
 use crate::task::StepPath;
 
 impl Lowering<'_> {
@@ -23,7 +25,7 @@ impl Lowering<'_> {
         let nodes = node.map(Node::items).unwrap_or_default();
         let mut steps = Vec::with_capacity(nodes.len());
         for (index, node) in nodes.iter().enumerate() {
-            if self.found.gives_up() {
+            if self.gives_up() {
                 break;
             }
             let path = match node.get("id").and_then(Node::as_text) {
@@ -36,10 +38,9 @@ impl Lowering<'_> {
     }
 
     fn step(&mut self, node: &Node, path: String, outer: &Inherited) -> Step {
-        let id = node.get("id").and_then(Node::as_text).map(str::to_owned);
-        if let (Some(id), Some(at)) = (&id, node.get("id")) {
-            self.declare(id, at.span, NameKind::Step);
-        }
+        let id = node.get("id").and_then(|node| Some((node.as_text()?.to_owned(), node.span)));
+        // The name of another one cannot be its own.
+        let id = id.filter(|(id, span)| self.declare(id, *span, NameKind::Step)).map(|(id, _)| id);
         let text = |key: &str| node.get(key).and_then(Node::as_text).map(str::to_owned);
         for key in ["name", "point_of_no_return", "uninterruptible"] {
             if let Some(words) = node.get(key) {
@@ -47,6 +48,7 @@ impl Lowering<'_> {
             }
         }
         let action = self.action(node, &path, outer);
+        let is_empty = matches!(&action, Action::Effect(effect) if effect.command.work.is_empty());
         let title = text("name").unwrap_or_else(|| super::action::title(&action));
         let inner = self.inherit(node, outer);
         Step {
@@ -63,16 +65,17 @@ impl Lowering<'_> {
                 .map(|retry| self.retry(retry)),
             timeout: node
                 .get("timeout")
-                .filter(|_| node.get("block").is_some())
+                .filter(|timeout| node.get("block").is_some() && !timeout.is_poisoned())
                 .map(|timeout| self.duration(timeout)),
             rollback: self.rollback(node.get("rollback"), &path, &inner),
-            point_of_no_return: text("point_of_no_return"),
+            point_of_no_return: no_return(node),
             on_failure: node.get("on_failure").map(on_failure),
             on_unknown: match text("on_unknown").as_deref() {
                 Some("fail") => OnUnknown::Fail,
                 _ => OnUnknown::Ask,
             },
             uninterruptible: text("uninterruptible"),
+            is_poisoned: !is_sound(node, ACTIONS) || is_empty,
             span: node.entries().first().map_or(node.span, |entry| entry.key_span),
             path: StepPath::from(path),
             id,
@@ -99,6 +102,9 @@ impl Lowering<'_> {
         let Some(node) = node else {
             return Rollback::Unsaid;
         };
+        if node.is_poisoned() {
+            return Rollback::None(String::new());
+        }
         if let Some(none) = node.get("none") {
             let why = none.as_text().unwrap_or_default();
             self.shown(why, none.span);
@@ -106,6 +112,17 @@ impl Lowering<'_> {
         }
         Rollback::Handler(Box::new(self.step(node, format!("{path}.rollback"), outer)))
     }
+}
+
+/// Returns the reason of a point of no return, also of a misspelt one.
+fn no_return(node: &Node) -> Option<String> {
+    const KEY: &str = "point_of_no_return";
+    let is_it = |entry: &&Entry| {
+        let is_misspelt = || nearest(&entry.key, std::iter::once(KEY)).is_some();
+        entry.key == KEY || entry.value.is_poisoned() && is_misspelt()
+    };
+    let entry = node.entries().iter().find(is_it)?;
+    Some(entry.value.as_text().unwrap_or_default().to_owned())
 }
 
 fn on_failure(node: &Node) -> OnFailure {

@@ -39,18 +39,14 @@ impl<'a> Types<'a> {
     pub(super) fn of_plan(plan: &'a Plan) -> (Self, IndexMap<&'a StepPath, &'a Step>) {
         let mut steps = IndexMap::new();
         let mut within = IndexMap::new();
-        for step in &plan.steps {
-            step.visit(&mut |step| {
-                if step.for_each.is_some() {
-                    step.visit(&mut |part| {
-                        within.insert(&part.path, step);
-                    });
-                }
-                if let Some(id) = &step.id {
-                    steps.insert(id.as_str(), step);
-                }
-            });
-        }
+        plan.visit_sound(&mut |step| {
+            if step.for_each.is_some() {
+                step.visit_sound(&mut |part| {
+                    within.insert(&part.path, step);
+                });
+            }
+            steps.extend(step.id.as_deref().map(|id| (id, step)));
+        });
         let types = Self {
             plan,
             steps,
@@ -105,7 +101,7 @@ impl<'a> Types<'a> {
             },
             Kind::List(_) => Type::List,
             Kind::Map(_) => Type::Mapping,
-            Kind::If(_, _, None) => Type::Any,
+            Kind::Poisoned | Kind::If(_, _, None) => Type::Any,
         }
     }
 
