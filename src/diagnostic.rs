@@ -242,11 +242,11 @@ impl Diagnostics {
         self.found.iter_mut().for_each(change);
     }
 
-    /// Returns where the values are that errors are about.
-    pub fn places(&self) -> HashSet<Span> {
+    /// Returns the locations of the values that errors are about, or of those where something is missing.
+    pub fn places(&self, of_absence: bool) -> HashSet<Span> {
         let errors = self.found.iter().filter(|one| one.severity == Severity::Error);
-        let values = errors.filter(|one| !one.is_absence);
-        values.filter_map(|one| Some(one.primary.as_ref()?.span)).collect()
+        let errors = errors.filter(|one| one.is_absence == of_absence);
+        errors.filter_map(|one| Some(one.primary.as_ref()?.span)).collect()
     }
 
     /// Whether no more problems are kept, so that expensive helps need not be computed.

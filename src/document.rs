@@ -24,7 +24,7 @@ pub use scalar::Places;
 #[derive(Clone, Debug)]
 pub struct Node {
     pub value: Value,
-    /// Where it is written; for an alias, where it is defined.
+    /// Its location; for an alias, that of its definition.
     pub span: Span,
     /// The location of the alias that brought the node here.
     pub alias: Option<Span>,
@@ -199,23 +199,33 @@ impl Node {
         }
     }
 
-    /// Poisons the values at these places, and the values of keys at these places.
-    pub fn poison(&mut self, places: &HashSet<Span>) {
+    /// Poisons the values at these places, and the values of keys at these places. A mapping that lacks
+    /// something at its first key gets a poisoned value for it, under no key.
+    pub fn poison(&mut self, places: &HashSet<Span>, absences: &HashSet<Span>) {
+        let place = self.alias.unwrap_or(self.span);
         let is_cut = |entry: &Entry| entry.bare && places.contains(&entry.key_span);
         // A string that ended at its comma has broken up the mapping around it.
-        if places.contains(&self.alias.unwrap_or(self.span)) || self.entries().iter().any(is_cut) {
+        if [places, absences].iter().any(|all| all.contains(&place))
+            || self.entries().iter().any(is_cut)
+        {
             self.spoil();
             return;
         }
         match &mut self.value {
-            Value::List(items) => items.iter_mut().for_each(|item| item.poison(places)),
+            Value::List(items) => items.iter_mut().for_each(|item| item.poison(places, absences)),
             Value::Map(entries) => {
-                for entry in entries {
+                for entry in &mut *entries {
                     if places.contains(&entry.key_span) {
                         entry.value.spoil();
                     } else {
-                        entry.value.poison(places);
+                        entry.value.poison(places, absences);
                     }
+                }
+                let first = entries.first().map(|entry| entry.key_span);
+                if let Some(key_span) = first.filter(|first| absences.contains(first)) {
+                    let value = Value::Poisoned(Box::new(Value::Null));
+                    let value = Self { value, span: key_span, alias: None };
+                    entries.push(Entry { key: String::new(), key_span, bare: false, value });
                 }
             }
             _ => {}

@@ -122,7 +122,7 @@ fn read_text(sources: &Sources, id: SourceId, of: Of, found: &mut Diagnostics) -
     let mut own = Diagnostics::default();
     schema::check(&node, &Shape::Record(&schema::plan::PLAN), &mut own);
     meant::amend(&node, sources, &mut own);
-    node.poison(&own.places());
+    node.poison(&own.places(false), &own.places(true));
     found.extend(own);
     if found.gives_up() {
         return None;
@@ -238,9 +238,9 @@ pub struct Step {
     pub when: Option<Rc<Expression>>,
     /// The checks before it starts.
     pub requires: Vec<Claim>,
-    /// How often a block is gone through, where the plan says; an effect has its own.
+    /// How often a block is repeated, if the plan says so; an effect has its own.
     pub rounds: Option<Retry>,
-    /// How long a block may take in all, where the plan says; an effect has its own.
+    /// The maximum duration of a block, if the plan sets one; an effect has its own.
     pub timeout: Option<Deferred<Duration>>,
     pub rollback: Rollback,
     /// Why nothing is undone once it has succeeded.
@@ -296,7 +296,7 @@ pub struct Effect {
     pub exit_codes: Option<ExitCodes>,
     /// How its output becomes its result.
     pub reading: Reading,
-    /// Whether sending it twice does no harm; always so where it only reads.
+    /// Whether sending it twice does no harm; always so if it only reads.
     pub idempotent: bool,
     /// Whether it only reads: there is nothing to undo, and it is never `changed`.
     pub read_only: bool,

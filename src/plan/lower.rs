@@ -153,11 +153,9 @@ impl Lowering<'_> {
             self.read_defaults(defaults);
         }
         let text = |key: &str| node.get(key).and_then(Node::as_text).map(str::to_owned);
-        let inputs = self.units(node.get("inputs"), NameKind::Input, &["type"], Self::input);
-        let probes =
-            self.units(node.get("probes"), NameKind::Probe, &["run", "shell"], Self::probe);
-        let words =
-            self.units(node.get("let"), NameKind::NamedExpression, &[], Self::named_expression);
+        let inputs = self.units(node.get("inputs"), NameKind::Input, Self::input);
+        let probes = self.units(node.get("probes"), NameKind::Probe, Self::probe);
+        let words = self.units(node.get("let"), NameKind::NamedExpression, Self::named_expression);
         let steps = self.steps(node.get("steps"));
         let routes = Routes::of(&steps);
         Plan {
@@ -248,7 +246,6 @@ impl Lowering<'_> {
         &mut self,
         node: Option<&Node>,
         kind: NameKind,
-        one_of: &[&str],
         lower: impl Fn(&mut Self, &Entry) -> T,
     ) -> IndexMap<String, T> {
         let mut units = IndexMap::new();
@@ -259,7 +256,7 @@ impl Lowering<'_> {
             let (before, own) = (self.unreadable.errors(), self.found.errors());
             self.declare(&entry.key, entry.key_span, kind);
             units.insert(entry.key.clone(), lower(self, entry));
-            if self.unreadable.errors() > before || !is_sound(&entry.value, one_of) {
+            if self.unreadable.errors() > before || !is_sound(&entry.value) {
                 self.poisoned.insert(entry.key.clone());
             }
             if self.found.errors() > own || entry.value.has_poison() {
@@ -418,16 +415,15 @@ impl Lowering<'_> {
 /// Keys on which nothing else depends.
 const PLAIN: [&str; 7] = ["become", "delegate_to", "dir", "env", "name", "stdin", "timeout"];
 
-/// Whether a step, a probe or an input could be read: all of its keys, one of them among `one_of`.
-fn is_sound(node: &Node, one_of: &[&str]) -> bool {
+/// Whether a step, a probe or an input could be read, with all of its keys.
+fn is_sound(node: &Node) -> bool {
     let is_sound = |entry: &Entry| match entry.key.as_str() {
         key if PLAIN.contains(&key) => entry.value.is_poisoned() || !entry.value.has_poison(),
         // Their parts are steps of their own.
         "block" | "rescue" | "rollback" => !entry.value.is_poisoned(),
         _ => !entry.value.has_poison(),
     };
-    let is_there = one_of.is_empty() || one_of.iter().any(|key| node.get(key).is_some());
-    !node.is_poisoned() && is_there && node.entries().iter().all(is_sound)
+    !node.is_poisoned() && node.entries().iter().all(is_sound)
 }
 
 /// The words of a text that could be names.

@@ -17,7 +17,7 @@ impl Lowering<'_> {
             matches!(node.get("sensitive").map(|node| &node.value), Some(Value::Bool(true)));
         let description = node.get("description").and_then(Node::as_text).map(str::to_owned);
         let span = entry.key_span;
-        if !is_sound(node, &["type"]) {
+        if !is_sound(node) {
             // What its keys mean depends on those that could not be read.
             let kind = InputKind::String { pattern: None };
             return Input { kind, default: None, description, sensitive, span };

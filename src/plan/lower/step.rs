@@ -5,7 +5,6 @@ use crate::document::{Entry, Node};
 use crate::plan::lower::names::NameKind;
 use crate::plan::lower::{Inherited, Lowering, is_sound};
 use crate::plan::{Action, ForEach, ItemList, OnFailure, OnUnknown, Rollback, Step, WrittenItem};
-use crate::schema::plan::ACTIONS;
 use crate::task::StepPath;
 
 impl Lowering<'_> {
@@ -75,7 +74,7 @@ impl Lowering<'_> {
                 _ => OnUnknown::Ask,
             },
             uninterruptible: text("uninterruptible"),
-            is_poisoned: !is_sound(node, ACTIONS) || is_empty,
+            is_poisoned: !is_sound(node) || is_empty,
             span: node.entries().first().map_or(node.span, |entry| entry.key_span),
             path: StepPath::from(path),
             id,
