@@ -37,6 +37,7 @@ pub mod quote;
 pub mod regexes;
 pub mod secret;
 pub mod source;
+pub mod table;
 
 // Language: converts text to plans, models and inventories.
 pub mod document;

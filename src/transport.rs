@@ -307,7 +307,7 @@ impl TransportError {
 }
 
 impl Command {
-    /// Returns the command as people read it: one line, arguments quoted where they need it.
+    /// Returns the command as people read it: one line, arguments quoted if they need it.
     pub fn display(&self) -> String {
         match &self.body {
             Body::Argv(argv) => {

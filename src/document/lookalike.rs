@@ -4,8 +4,11 @@
 //! and dashes in it. On a screen they look right. Here they have their names, and the characters that
 //! were meant.
 
+use std::sync::LazyLock;
+
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{SourceId, Span};
+use crate::table;
 
 /// A character that looks like another one, its name, and what was meant.
 pub struct Lookalike {
@@ -16,51 +19,13 @@ pub struct Lookalike {
     pub meant: &'static str,
 }
 
-const fn like(character: char, name: &'static str, meant: &'static str) -> Lookalike {
-    Lookalike { character, name, meant }
-}
-
-static ALL: &[Lookalike] = &[
-    like('\u{a0}', "no-break space", " "),
-    like('\u{1680}', "ogham space mark", " "),
-    like('\u{2000}', "en quad", " "),
-    like('\u{2001}', "em quad", " "),
-    like('\u{2002}', "en space", " "),
-    like('\u{2003}', "em space", " "),
-    like('\u{2004}', "three-per-em space", " "),
-    like('\u{2005}', "four-per-em space", " "),
-    like('\u{2006}', "six-per-em space", " "),
-    like('\u{2007}', "figure space", " "),
-    like('\u{2008}', "punctuation space", " "),
-    like('\u{2009}', "thin space", " "),
-    like('\u{200a}', "hair space", " "),
-    like('\u{202f}', "narrow no-break space", " "),
-    like('\u{205f}', "medium mathematical space", " "),
-    like('\u{3000}', "ideographic space", " "),
-    like('\u{ad}', "soft hyphen", ""),
-    like('\u{200b}', "zero-width space", ""),
-    like('\u{200c}', "zero-width non-joiner", ""),
-    like('\u{200d}', "zero-width joiner", ""),
-    like('\u{2060}', "word joiner", ""),
-    like('\u{feff}', "zero-width no-break space", ""),
-    like('“', "left double quotation mark", "\""),
-    like('”', "right double quotation mark", "\""),
-    like('„', "double low quotation mark", "\""),
-    like('‟', "double high-reversed quotation mark", "\""),
-    like('«', "left-pointing double angle quotation mark", "\""),
-    like('»', "right-pointing double angle quotation mark", "\""),
-    like('‘', "left single quotation mark", "'"),
-    like('’', "right single quotation mark", "'"),
-    like('‚', "single low quotation mark", "'"),
-    like('‛', "single high-reversed quotation mark", "'"),
-    like('‐', "hyphen", "-"),
-    like('‑', "no-break hyphen", "-"),
-    like('‒', "figure dash", "--"),
-    like('–', "en dash", "--"),
-    like('—', "em dash", "--"),
-    like('―', "horizontal bar", "--"),
-    like('−', "minus sign", "-"),
-];
+static ALL: LazyLock<Vec<Lookalike>> = LazyLock::new(|| {
+    let one = |[number, name, meant]: [&'static str; 3]| {
+        let character = char::from_u32(u32::from_str_radix(number, 16).ok()?)?;
+        Some(Lookalike { character, name, meant: if meant == "space" { " " } else { meant } })
+    };
+    table::rows(include_str!("lookalike.tsv")).filter_map(one).collect()
+});
 
 impl Lookalike {
     pub fn of(character: char) -> Option<&'static Self> {
@@ -115,8 +80,8 @@ pub(super) fn odd(one: &Lookalike, id: SourceId, at: usize) -> Diagnostic {
     fault.at(span, label).fix(order, span, fixed)
 }
 
-/// Returns where a plain scalar has a character that belongs to the syntax around it: a space that is
-/// none at its edges or after a `:`, one that cannot be seen in a word, a dash before a key.
+/// Returns the lookalike in a plain scalar that was meant as syntax: a space at its edges or after a
+/// `:`, an invisible character in a word, a dash before a key.
 pub(super) fn in_plain(text: &str, is_key: bool) -> Option<(usize, &'static Lookalike)> {
     let odd = |(at, character)| Some((at, Lookalike::space(character)?));
     let first = text.char_indices().next().and_then(odd);
@@ -138,18 +103,4 @@ pub(super) fn in_plain(text: &str, is_key: bool) -> Option<(usize, &'static Look
         (is_key && item).then_some((0, one))
     };
     first.or_else(last).or_else(behind_key).or_else(invisible).or_else(dash)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_plain_character_is_a_lookalike() {
-        assert!((0_u8..0xa0).all(|byte| Lookalike::of(char::from(byte)).is_none()));
-        assert!(Lookalike::of('é').is_none());
-        let title = Lookalike::space('\u{a0}').map(Lookalike::a_title);
-        assert_eq!(title.as_deref(), Some("a no-break space (U+00A0)"));
-        assert!(Lookalike::space('“').is_none());
-    }
 }

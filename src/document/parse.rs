@@ -6,14 +6,14 @@
 
 pub mod anchors;
 mod open;
-mod seen;
+
+use std::collections::HashMap;
 
 use granit_parser::{Event, Parser, ScalarStyle, Tag};
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, MAX_FAULTS, Severity};
 use crate::document::parse::anchors::Anchors;
-use crate::document::parse::open::{Key, Open, entry, too_many};
-use crate::document::parse::seen::Seen;
+use crate::document::parse::open::{Key, Open, earlier, entry, too_many};
 use crate::document::yaml11::{Asked, Sealed};
 use crate::document::{Entry, Node, Style, Text, Value, lookalike, yaml_fixes, yaml11, yaml12};
 use crate::file::MAX_BYTES;
@@ -199,7 +199,7 @@ impl Builder<'_> {
                 self.asked(tag.as_deref(), span);
                 let open = Open::Map {
                     entries: Vec::new(),
-                    seen: Seen::default(),
+                    seen: HashMap::new(),
                     key: None,
                     merges: Vec::new(),
                     start: span,
@@ -416,7 +416,7 @@ impl Builder<'_> {
                         self.found.push(fault);
                         return None;
                     }
-                    if let Some(earlier) = seen.add(&key.text, entries) {
+                    if let Some(earlier) = earlier(&key, entries, seen) {
                         self.faulty = true;
                         let message = format!("duplicate key `{}`", key.text);
                         self.found.push(

@@ -192,7 +192,7 @@ fn break_at(text: &str) -> Option<usize> {
     }
 }
 
-/// Counts the breaks from a byte on, over empty lines; returns where the next line's text starts.
+/// Counts the breaks from a byte on, over empty lines; also returns the start of the next line's text.
 fn breaks(source: &str, mut at: usize, end: usize) -> (usize, usize) {
     let mut count = 0;
     while let Some(width) = break_at(&source[at..end]) {
@@ -246,7 +246,7 @@ fn escape(source: &str, at: usize, end: usize, made: &mut Made) -> Option<usize>
     Some(next)
 }
 
-/// A line of a block scalar: its text without the break, and where the next one starts.
+/// A line of a block scalar: its text without the break, and the start of the next one.
 struct Line {
     text: Range<usize>,
     next: usize,

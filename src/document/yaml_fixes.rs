@@ -168,7 +168,7 @@ fn works(text: &str, changes: &[Change], reached: usize) -> bool {
     first_fault(&fixed).is_none_or(|fault| fault > moved)
 }
 
-/// Returns where the first syntax fault of a text is; a template that is read as a mapping counts.
+/// Returns the offset of the first syntax error of a text; a template that is read as a mapping counts.
 fn first_fault(text: &str) -> Option<usize> {
     let mut before_key = None;
     for event in Parser::new_from_str_with_options(text, parse::options()) {

@@ -151,7 +151,7 @@ fn name_of(inventory: &Inventory) -> Result<Option<String>, Box<Diagnostic>> {
     Ok(Some(name))
 }
 
-/// Returns where a model may be, in the order of the search: next to the inventories, then next to
+/// Returns the paths at which a model may be, in the order of the search: next to the inventories, then next to
 /// the plan.
 fn places(name: &str, inventories: &[PathBuf], plan_dir: &Path) -> Vec<PathBuf> {
     // An absolute name replaces what it is joined to.

@@ -226,7 +226,7 @@ impl Validation<'_> {
         }
         self.matched = true;
         let plan_dir = plan_dir.to_owned();
-        // Where plans are checked, secrets are not available.
+        // Secrets are not available when plans are checked.
         let given = Inputs { plan_dir, without_secrets: true, ..given.clone() };
         let resolved = resolve::resolve(plan, inventory, &given, self.sources, found);
         if let (Some(resolved), Some(model)) = (resolved, self.models.get(paths)) {

@@ -10,7 +10,7 @@ use crate::template::Template;
 pub struct Input {
     /// Its type and bounds.
     pub kind: InputKind,
-    /// Its value where none is given: a template for text, else a value.
+    /// Its value if none is given: a template for strings, else a value.
     pub default: Option<Default>,
     /// What it is for.
     pub description: Option<String>,

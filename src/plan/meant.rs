@@ -1,4 +1,4 @@
-//! What was meant by a faulty value, where only the inputs of the plan show it.
+//! What was meant by an invalid value, if only the inputs of the plan show it.
 //!
 //! A shape sees one value. That `wait: settle` means the value of the input `settle` is known only
 //! here, with the whole plan; so the fixes are added to what was found.

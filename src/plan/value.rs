@@ -213,7 +213,7 @@ fn typed(kind: &InputKind, value: &Value) -> Result<Value, InvalidValue> {
     match kind {
         InputKind::Int { .. } => match value {
             Value::Number(number) if number.is_i64() => Ok(value.clone()),
-            // Ansible's INI files and its YAML both give numbers as text where they are quoted.
+            // Ansible's INI files and its YAML both give numbers as text if they are quoted.
             Value::String(text) => match text.parse::<i64>() {
                 Ok(number) => Ok(number.into()),
                 Err(_) => Err(unfit("not an integer", "write an integer")),

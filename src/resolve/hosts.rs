@@ -114,7 +114,7 @@ pub(super) fn names(hosts: &[HostName]) -> String {
     words.join(", ")
 }
 
-/// Returns where probes and steps of a plan run.
+/// Returns the targets of the probes and steps of a plan.
 fn delegates(plan: &Plan) -> Vec<&Place> {
     let mut places: Vec<&Place> = plan.probes.values().map(|probe| &probe.place).collect();
     for step in &plan.steps {

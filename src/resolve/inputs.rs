@@ -2,7 +2,7 @@
 //! the default.
 //!
 //! Which variable of the inventory counts, of a host, its groups and their parents, has been
-//! decided where the inventory was read.
+//! decided by the reader of the inventory.
 
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -146,7 +146,8 @@ impl Common {
     }
 }
 
-/// Returns what an input takes of a variable: a number where it wants one, else what is written.
+/// Returns the value that an input takes from a variable: a number if it needs one, else what is
+/// written.
 fn data<'a>(kind: &InputKind, variable: &'a Variable) -> Result<&'a Value, InvalidValue> {
     let kind = match kind {
         InputKind::List { item, .. } => item,
@@ -248,7 +249,7 @@ fn texts(
     values
 }
 
-/// A file that is named on the command line is looked for where the command is typed.
+/// The path of a file on the command line is relative to the current directory.
 fn here(kind: &InputKind, value: Value) -> Value {
     match (kind, value.as_str()) {
         (InputKind::File, Some(path)) => match std::path::absolute(path) {

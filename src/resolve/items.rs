@@ -11,7 +11,7 @@ use crate::template::expression::Expression;
 use crate::template::{Mode, Names, Template};
 
 /// Returns what the texts of a step see on a host before the run, once for each of its items; once
-/// where it has none, or where these are known only in the run.
+/// if it has none, or if these are known only during the run.
 pub(super) fn names_at_items(resolved: &ResolvedPlan, host: &HostName, step: &Step) -> Vec<Names> {
     let names = names(resolved, host);
     let of = resolved.plan.find(&step.path).and_then(|(_, of)| of);

@@ -1,6 +1,6 @@
-//! Numbers of an inventory where a plan wants text.
+//! Numbers of an inventory that a plan uses as strings.
 //!
-//! Inventories are read by the rules of YAML 1.1, where `0644` is the number 420 and `3.10` is 3.1.
+//! Inventories are read by the rules of YAML 1.1: `0644` is the number 420 and `3.10` is 3.1.
 //! An input that is text gets what is written. `host.vars` has the number, for conditions: a template
 //! that would show it in another form than it is written is an error, and so is any number for the
 //! `mode` of an upload, whose digits are octal.
@@ -197,7 +197,7 @@ fn mode(
     }
 }
 
-/// Whether an input takes its value from the inventory where that has one.
+/// Whether an input takes its value from the inventory if that has one.
 fn is_of_inventory(name: &str, input: &Input, given: &Inputs) -> bool {
     let in_file = given.file.as_ref().is_some_and(|(_, node)| node.get(name).is_some());
     let is_set = given.set.iter().any(|(set, _)| set == name);

@@ -3,8 +3,8 @@
 //! They are found as other inputs are and then kept apart: they are in no [`ResolvedPlan::inputs`],
 //! in no variable of the inventory that is kept, and no text but `stdin` and what an upload renders
 //! can see them. A run is kept without them, so a resume asks the same sources again ([`again`]).
-//! Where a text is at hand that they were read from, their places in it are blotted out: a message
-//! may show the line. Secret files have a part of their own.
+//! If the text that they were read from is available, they are blotted out in it: a message may show
+//! the line. Secret files have a part of their own.
 
 pub(super) mod files;
 

@@ -1,7 +1,7 @@
 //! The files that uploads render: read and checked as the plan's own texts are.
 //!
-//! A file whose path is written out is checked with the plan, without an inventory. Where the path
-//! is a template it is known only with hosts and inputs. A text whose names are all known before
+//! A file whose path is written out is checked with the plan, without an inventory. If the path
+//! is a template, it is known only with hosts and inputs. A text whose names are all known before
 //! the run is rendered once for each host, so that what is missing is found before anything is sent.
 
 use std::collections::{BTreeMap, HashSet};

@@ -327,7 +327,7 @@ impl Observer<'_> {
         self.place_of(probe, members)
     }
 
-    /// Returns where the probes of a part of a condition ran: only the members of its own groups.
+    /// Returns the hosts on which the probes of a part of a condition ran: only members of its own groups.
     fn place_of_part(&self, part: &str, members: &Members) -> String {
         let letters = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let name = part.split(|c| !letters(c)).find(|word| !word.is_empty());

@@ -12,7 +12,6 @@
 pub mod carry;
 pub mod file;
 pub mod names;
-pub mod table;
 pub mod values;
 pub mod variables;
 
@@ -21,7 +20,7 @@ use std::sync::LazyLock;
 use crate::document::Entry;
 use crate::schema::Record;
 use crate::schema::foreign::carry::Carry;
-use crate::schema::foreign::table::rows;
+use crate::table::rows;
 
 /// A tool that users know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -163,7 +163,7 @@ fn of_alternatives(
                 }
                 earlier.push(key);
             }
-            // `yes` is a string in YAML 1.2, but its author means a bool where one is allowed.
+            // `yes` is a string in YAML 1.2, but its author means a bool if one is allowed.
             Select::Text if alternatives.iter().any(|(one, _)| *one == Select::Bool) => {
                 parts.push(json!({"not": {"pattern": values::bool_pattern()}}));
             }

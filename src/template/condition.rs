@@ -77,7 +77,7 @@ impl<'a> Local<'a> {
         Self { row: None, depth: 0, expression, noting: true, wanted }
     }
 
-    /// The same place, where another value is wanted.
+    /// The same place with another wanted value.
     fn wanting(&self, wanted: Option<bool>) -> Self {
         Self {
             row: self.row.clone(),

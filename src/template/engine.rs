@@ -16,7 +16,7 @@ use crate::template::{Mode, Names, helpers, parser};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RenderError {
     pub text: String,
-    /// The bytes of the template that it is about, where the engine says.
+    /// The bytes of the template that it is about, if the engine reports them.
     pub range: Option<Range<usize>>,
 }
 

@@ -205,7 +205,8 @@ pub fn shown_by_template(text: &str) -> Vec<Expr> {
     all.filter(|used| used.shown).map(|used| used.expr).collect()
 }
 
-/// Returns a template with such names written in full, and where it became longer by how much.
+/// Returns a template with such names written in full, and the offsets at which it became longer, with
+/// the number of bytes.
 pub(super) fn written_out(text: &str) -> (String, Vec<(usize, usize)>) {
     let mut all = Vec::new();
     if SHORT.iter().any(|(name, _)| text.contains(name)) {

@@ -40,7 +40,7 @@ pub enum Within {
     Unsure,
 }
 
-/// Returns the values of a script that are where their quotes do not protect them, in their order.
+/// Returns the values of a script whose quotes do not protect them, in their order.
 pub fn misplaced(script: &str) -> Vec<(Range<usize>, Within)> {
     let mut reader = ScriptReader::new(script);
     while reader.at < script.len() {
@@ -80,8 +80,8 @@ pub fn command_text(script: &str) -> String {
     text
 }
 
-/// Returns where the characters other than ASCII are that a shell reads as parts of words: outside of
-/// quotes, comments and documents.
+/// Returns the offsets of the characters other than ASCII that a shell reads as parts of words: outside
+/// of quotes, comments and documents.
 pub fn plain(script: &str) -> Vec<usize> {
     if script.is_ascii() {
         return Vec::new();

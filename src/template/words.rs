@@ -19,7 +19,7 @@ pub struct Word {
 }
 
 impl Word {
-    /// Returns where a range of the text is in the command line.
+    /// Returns the range in the command line of a range of the text.
     pub fn place(&self, range: Range<usize>) -> Range<usize> {
         let at = |at: usize| self.offsets.get(at).copied().unwrap_or(self.range.end);
         if range.is_empty() {

@@ -103,12 +103,12 @@ fn expressions(word: &str) -> Option<String> {
             }
             return Some(out + "\n");
         }
-        "filters" => FILTERS,
-        "tests" => TESTS,
+        "filters" => &FILTERS,
+        "tests" => &TESTS,
         _ => return None,
     };
     writeln!(out, "| {} | arguments | value |\n|---|---|---|", &word[..word.len() - 1]).unwrap();
-    for one in helpers {
+    for one in helpers.iter() {
         let arguments = match one.arguments {
             "" => String::new(),
             all => format!("`{}`", cell(all)),

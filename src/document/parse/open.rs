@@ -1,7 +1,8 @@
 //! Collections that are being read: what is in them so far.
 
+use std::collections::HashMap;
+
 use crate::diagnostic::{Code, Diagnostic};
-use crate::document::parse::seen::Seen;
 use crate::document::{Entry, Node, Value};
 use crate::source::Span;
 
@@ -14,7 +15,8 @@ pub(super) enum Open {
     },
     Map {
         entries: Vec<Entry>,
-        seen: Seen,
+        /// The keys of a mapping with more than a few, and the last location of each.
+        seen: HashMap<String, Span>,
         key: Option<Key>,
         merges: Vec<Node>,
         start: Span,
@@ -28,6 +30,24 @@ pub(super) struct Key {
     pub(super) span: Span,
     /// Whether it is `<<`: its value is put into the mapping.
     pub(super) merges: bool,
+}
+
+/// Up to so many keys are compared one by one, which takes less than hashing one.
+const FEW: usize = 8;
+
+/// Returns the last location of a key among these entries, before it is added to them.
+pub(super) fn earlier(
+    key: &Key,
+    entries: &[Entry],
+    seen: &mut HashMap<String, Span>,
+) -> Option<Span> {
+    if entries.len() < FEW {
+        return entries.iter().rfind(|entry| entry.key == key.text).map(|entry| entry.key_span);
+    }
+    if seen.is_empty() {
+        seen.extend(entries.iter().map(|entry| (entry.key.clone(), entry.key_span)));
+    }
+    seen.insert(key.text.clone(), key.span)
 }
 
 /// Makes an entry; a key that is alone in `{ }` is marked.

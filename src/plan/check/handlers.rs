@@ -104,7 +104,7 @@ fn conjuncts(expression: &Expression) -> Vec<&Expr> {
     parts
 }
 
-/// Whether a condition is true where others are.
+/// Whether a condition is true if others are.
 fn implied(known: &[&Expr], part: &Expr) -> bool {
     if known.iter().any(|known| implies(known, part)) {
         return true;
@@ -116,7 +116,7 @@ fn implied(known: &[&Expr], part: &Expr) -> bool {
     }
 }
 
-/// Whether a condition is true where another one is: they are the same, or the one says which
+/// Whether a condition is true if another one is: they are the same, or the one says which
 /// constant something equals, and the other one that it does not equal another.
 fn implies(known: &Expr, part: &Expr) -> bool {
     if known == part {

@@ -3,63 +3,28 @@
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::plan::Action;
 use crate::plan::check::Placed;
+use crate::table;
 
 /// The keys of every step.
-const ALL: &[&str] =
-    &["id", "name", "when", "requires", "rollback", "point_of_no_return", "on_failure"];
+const ALL: &str = "id name when requires rollback point_of_no_return on_failure";
 
 /// Returns the further keys that an action takes, its own included.
-fn takes(action: &str) -> &'static [&'static str] {
+fn takes(action: &str) -> &'static str {
     match action {
-        "run" | "shell" => &[
-            "for_each",
-            "run",
-            "shell",
-            "delegate_to",
-            "become",
-            "env",
-            "dir",
-            "stdin",
-            "timeout",
-            "within",
-            "retry",
-            "parse",
-            "exit_codes",
-            "output",
-            "idempotent",
-            "read_only",
-            "done_when",
-            "on_unknown",
-        ],
-        "upload" => &[
-            "for_each",
-            "upload",
-            "delegate_to",
-            "become",
-            "timeout",
-            "within",
-            "retry",
-            "idempotent",
-            "done_when",
-            "on_unknown",
-        ],
-        "wait" => &["for_each", "wait"],
-        "assert" => &["for_each", "assert", "within"],
-        "approve" => &["approve"],
-        "set" => &["set"],
-        "fail" => &["fail"],
-        _ => &[
-            "for_each",
-            "block",
-            "rescue",
-            "retry",
-            "timeout",
-            "delegate_to",
-            "become",
-            "env",
-            "dir",
-            "uninterruptible",
-        ],
+        "run" | "shell" => {
+            "for_each run shell delegate_to become env dir stdin timeout within retry parse \
+             exit_codes output idempotent read_only done_when on_unknown"
+        }
+        "upload" => {
+            "for_each upload delegate_to become timeout within retry idempotent done_when \
+             on_unknown"
+        }
+        "wait" => "for_each wait",
+        "assert" => "for_each assert within",
+        "approve" => "approve",
+        "set" => "set",
+        "fail" => "fail",
+        _ => "for_each block rescue retry timeout delegate_to become env dir uninterruptible",
     }
 }
 
@@ -93,13 +58,12 @@ fn help_for(key: &str, action: &str) -> String {
 /// Reports misplaced keys, and effects whose outcome may stay unknown.
 pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
     let action = placed.step.action_word();
-    let taken = takes(action);
     for entry in placed.node.entries() {
         let key = entry.key.as_str();
         if entry.value.is_poisoned() {
             continue;
         }
-        if !ALL.contains(&key) && !taken.contains(&key) {
+        if !table::has(ALL, key) && !table::has(takes(action), key) {
             let message = format!("`{key}` cannot be combined with `{action}`");
             found.push(
                 Diagnostic::error(Code::MisplacedKey, message)

@@ -3,25 +3,16 @@
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Edit};
 use crate::plan::{Action, Step, Work};
 use crate::source::{Sources, Span};
+use crate::table;
 use crate::template::Template;
 
 /// Commands of `systemctl`.
-const VERBS: [&str; 14] = [
-    "start",
-    "stop",
-    "restart",
-    "reload",
-    "try-restart",
-    "reload-or-restart",
-    "status",
-    "is-active",
-    "is-enabled",
-    "enable",
-    "disable",
-    "mask",
-    "unmask",
-    "kill",
-];
+const VERBS: &str = "start stop restart reload try-restart reload-or-restart status is-active \
+                     is-enabled enable disable mask unmask kill";
+
+fn is_verb(word: &str) -> bool {
+    table::has(VERBS, word)
+}
 
 /// Checks the command of a step.
 pub(super) fn check(step: &Step, sources: &Sources, found: &mut Diagnostics) {
@@ -105,7 +96,7 @@ fn words_of(line: &str) -> Vec<&str> {
 fn command(words: &[&str], places: &[Span], span: Span, found: &mut Diagnostics) {
     match words {
         ["systemctl", rest @ ..] => systemctl(words, places, rest, span, found),
-        ["service", verb, unit, ..] if VERBS.contains(verb) && !VERBS.contains(unit) => {
+        ["service", verb, unit, ..] if is_verb(verb) && !is_verb(unit) => {
             let fault = Diagnostic::error(
                 Code::ReversedSystemctl,
                 format!("`service` reads `{verb}` as the name of a service"),
@@ -140,7 +131,7 @@ fn command(words: &[&str], places: &[Span], span: Span, found: &mut Diagnostics)
 fn systemctl(words: &[&str], places: &[Span], rest: &[&str], span: Span, found: &mut Diagnostics) {
     let plain: Vec<&str> = rest.iter().copied().filter(|word| !word.starts_with('-')).collect();
     let [unit, verb] = plain[..] else { return };
-    if VERBS.contains(&unit) || !VERBS.contains(&verb) {
+    if is_verb(unit) || !is_verb(verb) {
         return;
     }
     let fixed: Vec<&str> = words

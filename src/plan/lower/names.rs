@@ -120,7 +120,7 @@ pub(super) fn suggest(
     }
 }
 
-/// Offers another name in the place of one; where the place is not exact only in words.
+/// Offers to replace a name by another one; only in words if the location is not exact.
 fn replaced(fault: Diagnostic, name: &Name, order: String, by: &str) -> Diagnostic {
     if name.span.range().len() == name.name.len() {
         fault.fix(order, name.span, by)
@@ -195,7 +195,7 @@ struct Lookup<'a> {
     found: &'a mut Diagnostics,
     used: &'a mut HashSet<String>,
     near: Suggestions,
-    /// The list that is gone through here, where it has a name.
+    /// The list of the `for_each` here, if it is a name.
     listed: Option<&'a str>,
 }
 

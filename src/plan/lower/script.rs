@@ -5,26 +5,19 @@ use std::ops::Range;
 use crate::diagnostic::{Code, Diagnostic, Edit};
 use crate::document::{Node, Places};
 use crate::plan::lower::Lowering;
+use crate::table;
 use crate::template::script::Within;
 use crate::template::{Template, posix, script};
 
 /// Programs that take a script as an argument, and the letter of the option before it.
-const INTERPRETERS: [(&str, char); 14] = [
-    ("ash", 'c'),
-    ("bash", 'c'),
-    ("busybox", 'c'),
-    ("dash", 'c'),
-    ("fish", 'c'),
-    ("ksh", 'c'),
-    ("node", 'e'),
-    ("perl", 'e'),
-    ("python", 'c'),
-    ("python3", 'c'),
-    ("ruby", 'e'),
-    ("sh", 'c'),
-    ("su", 'c'),
-    ("zsh", 'c'),
-];
+const INTERPRETERS: [(&str, char); 2] =
+    [("ash bash busybox dash fish ksh python python3 sh su zsh", 'c'), ("node perl ruby", 'e')];
+
+/// Returns the letter of the option before a script, if a program is an interpreter.
+fn letter_of(program: &str) -> Option<char> {
+    let is_it = |(names, _): &&(&str, char)| table::has(names, program);
+    INTERPRETERS.iter().find(is_it).map(|(_, letter)| *letter)
+}
 
 impl Lowering<'_> {
     /// Checks a script for `sh`.
@@ -71,7 +64,7 @@ impl Lowering<'_> {
             return false;
         };
         let bare = program.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
-        let letter = INTERPRETERS.iter().find(|(name, _)| *name == bare);
+        let letter = letter_of(bare);
         let places = node.places(self.sources);
         let fault = Diagnostic::error(
             Code::OtherInterpreter,
@@ -79,7 +72,7 @@ impl Lowering<'_> {
         )
         .at(places.span(0..line.len()), "only a comment here");
         self.found.push(match letter {
-            Some((_, letter)) => fault
+            Some(letter) => fault
                 .help(format!("use `run: [{program}, -{letter}, SCRIPT]` instead of `shell`"))
                 .help("pass values as arguments after the script, or with `env`"),
             None => fault.help(format!(
@@ -119,8 +112,8 @@ impl Lowering<'_> {
                 return;
             }
             let program = text.rsplit('/').next().unwrap_or_default();
-            match INTERPRETERS.iter().find(|(name, _)| *name == program) {
-                Some((name, sign)) => (letter, user) = (Some(*sign), *name == "su"),
+            match letter_of(program) {
+                Some(sign) => (letter, user) = (Some(sign), program == "su"),
                 // What comes behind a file is its own.
                 None if !text.starts_with('-') && !user => letter = None,
                 None => {}
@@ -139,7 +132,7 @@ impl Lowering<'_> {
             return;
         };
         let program = first.text.rsplit('/').next().unwrap_or_default();
-        let takes = INTERPRETERS.iter().any(|(name, _)| *name == program && *name != "su");
+        let takes = program != "su" && letter_of(program).is_some();
         let options = rest.iter().all(|word| word.text.starts_with('-'));
         let script = rest.iter().any(|word| word.text == "-s");
         if takes && (options || script) {
@@ -197,7 +190,7 @@ impl Lowering<'_> {
     }
 }
 
-/// Returns where a value of a script is, and what to write instead.
+/// Returns the context of a value of a script in words, and what to write instead.
 fn advice(within: Within) -> (&'static str, &'static str) {
     match within {
         Within::Quotes(_) => ("inside quotes", "remove the quotes around the value"),

@@ -46,7 +46,7 @@ pub(in crate::run) async fn settle<'r>(
 }
 
 impl Task<'_, '_, '_> {
-    /// Settles the last attempt. Returns what it printed, where that is known.
+    /// Settles the last attempt. Returns what it printed, if that is known.
     pub(super) async fn settle_last(&self) -> Result<Option<Output>, JournalError> {
         match self.state().attempts.last() {
             Some(last) => self.settle(last).await,

@@ -141,7 +141,7 @@ fn takes_int(shape: &Shape) -> bool {
     }
 }
 
-/// Adds what to write instead of a string where a number is expected.
+/// Adds what to write instead of a string if a number is expected.
 fn number_help(text: &str, shape: &Shape, fault: Diagnostic) -> Diagnostic {
     if text.trim().ends_with('%') {
         return fault.help("write a number: percentages are not supported");

@@ -7,10 +7,10 @@
 use std::sync::LazyLock;
 
 use crate::document::{Entry, Node, Value};
-use crate::schema::foreign::table::rows;
 use crate::schema::foreign::{Tool, find};
 use crate::schema::plan::{ACTIONS, PLAN, STEP};
 use crate::source::Span;
+use crate::table::rows;
 
 /// Steps that a sketch shows.
 const SHOWN: usize = 3;

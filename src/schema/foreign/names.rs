@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use crate::schema::foreign::Tool;
-use crate::schema::foreign::table::rows;
+use crate::table::rows;
 
 /// A name of another tool, and what to write instead.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use crate::schema::foreign::Tool;
-use crate::schema::foreign::table::rows;
+use crate::table::rows;
 
 /// The rows, separated by tabs.
 pub const TABLE: &str = include_str!("values.tsv");

@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use crate::schema::foreign::table::rows;
+use crate::table::rows;
 
 /// A variable that has no effect in planrun.
 #[derive(Debug)]

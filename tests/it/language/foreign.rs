@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use planrun::diagnostic::Diagnostics;
 use planrun::document;
 use planrun::schema::Record;
-use planrun::schema::foreign::table::rows;
 use planrun::schema::foreign::*;
 use planrun::schema::plan::{ACTIONS, PLAN, STEP};
 use planrun::source::Sources;
+use planrun::table;
+use planrun::table::rows;
 
 fn node(text: &str) -> document::Node {
     let mut sources = Sources::default();

@@ -1,6 +1,9 @@
 //! Templates and expressions.
 
+mod bounds;
 mod condition;
+mod fix;
+mod helpers;
 mod posix;
 mod script;
 mod values;
