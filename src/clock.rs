@@ -30,7 +30,6 @@ pub struct VirtualTime {
     elapsed: Cell<Duration>,
     sleepers: RefCell<BTreeMap<(Duration, u64), Waker>>,
     next_sleeper: Cell<u64>,
-    holds: Cell<usize>,
 }
 
 impl Clock {
@@ -41,7 +40,6 @@ impl Clock {
             elapsed: Cell::new(Duration::ZERO),
             sleepers: RefCell::new(BTreeMap::new()),
             next_sleeper: Cell::new(0),
-            holds: Cell::new(0),
         }))
     }
 
@@ -91,43 +89,24 @@ impl Clock {
         }
     }
 
-    /// Stops a virtual clock until the guard is dropped: work is in progress that takes real time but no
-    /// virtual time (a commit, a question).
-    pub fn hold(&self) -> Hold {
-        if let Self::Virtual(time) = self {
-            time.holds.set(time.holds.get() + 1);
-            return Hold(Some(Rc::clone(time)));
-        }
-        Hold(None)
-    }
-
-    /// Moves a virtual clock to its next sleeper and wakes it; returns false if there is nothing to move:
-    /// a real clock, a stopped one, or one without sleepers.
+    /// Moves a virtual clock to its next sleepers and wakes them, in the order in which they fell asleep;
+    /// returns false if there is nothing to move: a real clock, or one without sleepers.
     pub fn advance(&self) -> bool {
         let Self::Virtual(time) = self else {
             return false;
         };
-        if time.holds.get() > 0 {
-            return false;
-        }
-        let Some(((until, _), waker)) = time.sleepers.borrow_mut().pop_first() else {
+        let mut sleepers = time.sleepers.borrow_mut();
+        let Some(((until, _), _)) = sleepers.first_key_value() else {
             return false;
         };
-        time.elapsed.set(time.elapsed.get().max(until));
-        waker.wake();
-        true
-    }
-}
-
-/// See [`Clock::hold`].
-#[derive(Debug)]
-pub struct Hold(Option<Rc<VirtualTime>>);
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        if let Some(time) = &self.0 {
-            time.holds.set(time.holds.get() - 1);
+        let now = time.elapsed.get().max(*until);
+        time.elapsed.set(now);
+        while let Some(first) = sleepers.first_entry()
+            && first.key().0 <= now
+        {
+            first.remove().wake();
         }
+        true
     }
 }
 

@@ -35,6 +35,7 @@ mod keys;
 mod observe;
 mod perform;
 pub mod planned;
+mod queue;
 mod reach;
 mod render;
 pub mod step_ref;
@@ -43,7 +44,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::task::{Poll, ready};
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
@@ -61,6 +62,7 @@ use crate::resolve::ResolvedPlan;
 use crate::run::answers::{Answers, Given};
 use crate::run::decide::{Agenda, Decision, decide};
 use crate::run::guard::Guard;
+use crate::run::queue::Queue;
 use crate::run::reach::Login;
 use crate::task::TaskId;
 use crate::transport::{Transport, TransportError};
@@ -133,8 +135,10 @@ struct Live<'r, 'a> {
     run: &'r Run<'a>,
     state: RefCell<RunState>,
     agenda: RefCell<Agenda>,
-    /// The number of the last event that was handed to the journal.
+    /// The number of the last event.
     seq: Cell<u64>,
+    /// Events that wait for the next commit.
+    queue: Queue,
     /// Whether there is an operator who answers.
     can_ask: Cell<bool>,
     /// What the texts of its hosts see.
@@ -148,6 +152,9 @@ type Ended = (Option<HostName>, Result<(), JournalError>);
 
 /// Work that is under way.
 type Work<'f> = Pin<Box<dyn Future<Output = Ended> + 'f>>;
+
+/// Events that are being stored.
+type Commit<'f> = Pin<Box<dyn Future<Output = Result<(), JournalError>> + 'f>>;
 
 /// What a decision leads to.
 enum Begun<'f> {
@@ -171,12 +178,10 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Stores records; a virtual clock does not advance meanwhile.
     async fn keep(&self, records: &[Record]) -> Result<(), JournalError> {
         for record in records {
             tracing::debug!(run = %self.id, seq = record.seq, event = ?record.event, "keep");
         }
-        let _standing = self.clock.hold();
         self.journal.append(records).await
     }
 
@@ -188,6 +193,7 @@ impl Run<'_> {
         let live = Live {
             run: self,
             seq: Cell::new(state.seq),
+            queue: Queue::default(),
             agenda: RefCell::new(Agenda::new(&state)),
             can_ask: Cell::new(self.asker.is_some()),
             known: RefCell::new(BTreeMap::new()),
@@ -200,7 +206,7 @@ impl Run<'_> {
                 if let Some(by) = self.stop.requested()
                     && !live.state.borrow().stop_requested
                 {
-                    live.note(Event::Run(RunEvent::StopRequested { by })).await?;
+                    live.note_now([Event::Run(RunEvent::StopRequested { by })]).await?;
                 }
                 while let Some(given) = self.answers.take() {
                     live.take_answer(given).await?;
@@ -217,10 +223,10 @@ impl Run<'_> {
                     }
                 }
                 if !events.is_empty() {
-                    live.note_all(events).await?;
+                    live.note_now(events).await?;
                     continue;
                 }
-                for (host, result) in self.next_ends(&live, &mut under_way).await {
+                for (host, result) in self.next_ends(&live, &mut under_way).await? {
                     live.ended(host.as_ref());
                     result?;
                 }
@@ -231,29 +237,39 @@ impl Run<'_> {
 
     /// Waits until some work ends, and returns all work that has ended by then: the events that
     /// follow are recorded in one commit. Returns nothing if a stop is requested, or another terminal
-    /// sent an answer.
+    /// sent an answer. Meanwhile it stores the events of all work, as many at once as there are.
     async fn next_ends(
         &self,
         live: &Live<'_, '_>,
         under_way: &mut FuturesUnordered<Work<'_>>,
-    ) -> Vec<Ended> {
+    ) -> Result<Vec<Ended>, JournalError> {
         let told = live.state.borrow().stop_requested;
         let mut stop = pin!(self.stop.wait());
         let mut answers = pin!(self.answers.wait());
+        let mut commit: Option<Commit<'_>> = None;
+        let mut ended = Vec::new();
         std::future::poll_fn(|context| {
             loop {
-                let mut ended = Vec::new();
                 while let Poll::Ready(Some(one)) = under_way.poll_next_unpin(context) {
                     ended.push(one);
                 }
+                if let Some(stored) = &mut commit {
+                    ready!(stored.as_mut().poll(context))?;
+                    commit = None;
+                    continue;
+                }
                 if !ended.is_empty() {
-                    return Poll::Ready(ended);
+                    return Poll::Ready(Ok(std::mem::take(&mut ended)));
+                }
+                if !live.queue.is_empty() {
+                    commit = Some(Box::pin(live.commit()));
+                    continue;
                 }
                 if !told && stop.as_mut().poll(context).is_ready() {
-                    return Poll::Ready(ended);
+                    return Poll::Ready(Ok(Vec::new()));
                 }
                 if answers.as_mut().poll(context).is_ready() {
-                    return Poll::Ready(ended);
+                    return Poll::Ready(Ok(Vec::new()));
                 }
                 // On model hosts time passes when, and only when, everybody waits for it.
                 if !self.clock.advance() {
@@ -266,30 +282,45 @@ impl Run<'_> {
 }
 
 impl<'r> Live<'r, '_> {
-    /// See [`Run::note`]. Events of several hosts are numbered in the order in which they happen.
+    /// See [`Run::note`]. Events of several hosts are numbered in the order in which they happen. The loop of
+    /// the run stores them ([`Run::next_ends`]), maybe together with those of other work.
     async fn note(&self, event: Event) -> Result<(), JournalError> {
-        self.note_all([event]).await
+        let last = self.enqueue([event]);
+        self.queue.stores(last).await;
+        Ok(())
     }
 
-    /// Records events in one commit.
-    async fn note_all(&self, events: impl IntoIterator<Item = Event>) -> Result<(), JournalError> {
+    /// Records events of the loop itself.
+    async fn note_now(&self, events: impl IntoIterator<Item = Event>) -> Result<(), JournalError> {
+        self.enqueue(events);
+        self.commit().await
+    }
+
+    /// Queues events, and returns the number of the last one.
+    fn enqueue(&self, events: impl IntoIterator<Item = Event>) -> u64 {
         let run = self.run;
         let at = run.clock.now();
-        let record = |event: Event| {
+        self.queue.put(events.into_iter().map(|event| {
             let seq = self.seq.get() + 1;
             self.seq.set(seq);
             let event = event.redacted(&run.plan.secrets.redactor);
             Record { seq, epoch: run.epoch, at, event }
-        };
-        let records: Vec<Record> = events.into_iter().map(record).collect();
-        run.keep(&records).await?;
+        }));
+        self.seq.get()
+    }
+
+    /// Stores all events that wait in one commit, takes them into the state, and wakes their work.
+    async fn commit(&self) -> Result<(), JournalError> {
+        let records = self.queue.take();
+        self.run.keep(&records).await?;
         for record in &records {
             self.state.borrow_mut().apply(record).map_err(JournalError)?;
             if let Some(host) = record.event.host() {
                 self.agenda.borrow_mut().happened(&self.state.borrow(), host);
             }
-            run.reporter.borrow_mut().event(record);
+            self.run.reporter.borrow_mut().event(record);
         }
+        self.queue.stored(records.last().map_or(0, |last| last.seq));
         Ok(())
     }
 
@@ -358,7 +389,7 @@ impl<'r> Live<'r, '_> {
                 && state.question(&task).is_some_and(|asked| asked.answers.contains(&answer))
         };
         let taken = if is_open {
-            self.note(TaskEvent::QuestionAnswered { answer, reason, by }.of(&task)).await?;
+            self.note_now([TaskEvent::QuestionAnswered { answer, reason, by }.of(&task)]).await?;
             Ok(())
         } else {
             Err(format!("the question of {task} is no longer open"))

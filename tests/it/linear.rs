@@ -71,3 +71,15 @@ fn hosts_to_which_nothing_happened_are_not_looked_at_again() {
     agenda.happened(&state, &other);
     assert_eq!(begun(&scene, &state, &mut agenda), ["backend3/four"]);
 }
+
+#[test]
+fn hosts_side_by_side_wait_for_the_same_commits() {
+    let commits = |limit: &str| {
+        let scene = Scene::limited(&PLAN.replace("serial: 1", "serial: 3"), &[], Some(limit));
+        let clock = start();
+        let journal = Memory::default();
+        scene.drive(&clock, &scene.world(&clock, vec![]), &journal, None).unwrap();
+        journal.commits.get()
+    };
+    assert_eq!(commits("backends"), commits("backend1"));
+}

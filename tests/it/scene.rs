@@ -3,7 +3,7 @@
 //! The text of a plan, an inventory of model hosts, and injected faults give the final state of the run, the
 //! world, and the records of a journal in memory that can fail at any event.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
@@ -33,6 +33,8 @@ use planrun::{inventory, plan, resolve};
 #[derive(Default)]
 pub(crate) struct Memory {
     pub(crate) records: RefCell<Vec<Record>>,
+    /// How many commits that took.
+    pub(crate) commits: Cell<usize>,
     /// So many records are kept at most.
     pub(crate) dies_after: Option<usize>,
     /// Nothing is kept once a command was sent for this task.
@@ -90,13 +92,16 @@ impl Recorded {
 impl Journal for Memory {
     async fn append(&self, records: &[Record]) -> Result<(), JournalError> {
         let mut kept = self.records.borrow_mut();
-        let is_sent = |task| matches!(kept.last().map(|last| &last.event), Some(Event::Task { task: it, event: TaskEvent::AttemptIntended { .. } }) if it == task);
+        let is_sent = |task| {
+            kept.iter().any(|record| matches!(&record.event, Event::Task { task: it, event: TaskEvent::AttemptIntended { .. } } if it == task))
+        };
         if self.dies_after.is_some_and(|limit| kept.len() >= limit)
             || self.dies_at.as_ref().is_some_and(is_sent)
         {
             return Err(JournalError("the controller died".into()));
         }
         kept.extend_from_slice(records);
+        self.commits.set(self.commits.get() + 1);
         Ok(())
     }
 }
