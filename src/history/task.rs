@@ -250,10 +250,13 @@ impl TaskState {
             Answer::Wait => self.waited = Duration::ZERO,
             Answer::Retry | Answer::NotDone => {
                 self.forgiven = self.attempts.len();
+                // The question is about the last attempt: an earlier one that failed may have done a part
+                // of its work. One that was still running when the operator checked may have done
+                // something since.
+                if let Some(last) = self.attempts.last_mut() {
+                    last.is_refuted |= answer == Answer::NotDone && !last.may_be_running();
+                }
                 for attempt in &mut self.attempts {
-                    // An attempt that was still running when the operator checked may have done
-                    // something since.
-                    attempt.is_refuted |= answer == Answer::NotDone && !attempt.may_be_running();
                     // If its host cannot report whether it runs, the operator has decided that.
                     attempt.is_released |=
                         matches!(attempt.outcome, Some(Outcome::Unknown { running: None, .. }));

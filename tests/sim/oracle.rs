@@ -467,16 +467,13 @@ impl Book<'_> {
         let known = self.task(task);
         known.answers.push(answer);
         known.is_asked = false;
-        let attempts = known.attempts.clone();
-        match answer {
-            Answer::Retry => known.allowed = known.attempts.len() + tries,
-            Answer::NotDone => {
-                known.allowed = known.attempts.len() + tries;
-                for id in attempts {
-                    self.attempts.get_mut(&id).unwrap().is_refuted = true;
-                }
-            }
-            _ => {}
+        if let Answer::Retry | Answer::NotDone = answer {
+            known.allowed = known.attempts.len() + tries;
+        }
+        // It is about the last attempt. One that failed before may have done a part of its work.
+        let last = known.attempts.last().cloned();
+        if let Some(last) = last.filter(|_| answer == Answer::NotDone) {
+            self.attempts.get_mut(&last).unwrap().is_refuted = true;
         }
     }
 
