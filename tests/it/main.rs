@@ -28,6 +28,7 @@ mod entries;
 mod examples;
 mod expressions;
 mod failures;
+mod floods;
 mod generated;
 mod guarantees;
 mod harness;
@@ -52,6 +53,7 @@ mod plans;
 #[path = "../../fuzz/expressions.rs"]
 mod properties;
 mod reaching;
+mod records;
 mod redactor;
 mod refused;
 mod rejected;

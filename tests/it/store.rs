@@ -37,7 +37,7 @@ fn lines(planrun: &Planrun) -> String {
 /// Gives lines to a shell that may mount; `None`, said aloud, where mounting is not allowed.
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 #[track_caller]
-fn mounting(planrun: &Planrun, test: &str, lines: &str) -> Option<Ended> {
+pub(crate) fn mounting(planrun: &Planrun, test: &str, lines: &str) -> Option<Ended> {
     let script = planrun.file("mounting.sh", format!("set -u\n{lines}"));
     let can = planrun.type_line("unshare --mount true");
     if can.status != Some(0) {
@@ -116,6 +116,36 @@ fn a_run_that_has_no_room_is_refused_before_it_begins() {
         return;
     };
     ended.exits(74).says("MiB of free space, but this run may need 5 MiB");
+    assert_eq!(lines(&planrun), "");
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+fn a_store_on_a_file_system_that_a_process_serves_is_refused() {
+    let planrun = Planrun::new();
+    if planrun.type_line("command -v fuse2fs").status != Some(0) {
+        eprintln!(
+            "skipped: a_store_on_a_file_system_that_a_process_serves_is_refused (no fuse2fs)"
+        );
+        return;
+    }
+    let (plan, inventory) = slow(&planrun);
+    let folder = planrun.path("state").parent().unwrap().display().to_string();
+    let Some(ended) = mounting(
+        &planrun,
+        "a_store_on_a_file_system_that_a_process_serves_is_refused",
+        &format!(
+            "cd {folder} && truncate -s 32M disk && mkfs.ext4 -q disk && mkdir served || exit 9
+             fuse2fs -o fakeroot disk served || exit 9
+             mkdir -m 700 served/state
+             planrun --state-dir {folder}/served/state apply {plan} -i {inventory} --yes
+             echo apply $?
+             umount served"
+        ),
+    ) else {
+        return;
+    };
+    ended.says("FUSE").says("apply 74");
     assert_eq!(lines(&planrun), "");
 }
 

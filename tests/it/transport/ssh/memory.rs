@@ -121,6 +121,27 @@ async fn a_host_knows_how_an_attempt_ended_after_its_connection_was_lost() {
 }
 
 #[tokio::test]
+async fn a_command_that_prints_after_its_connection_was_lost_does_not_die_of_it() {
+    let Some(server) = Server::start("sigpipe", "") else {
+        return;
+    };
+    // Many times what fits into a pipe; the effect comes last.
+    let prints = "i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i + 1)); done; echo s1";
+    for kill in [Kill::Connection, Kill::Session] {
+        let (host, id) = (server.host(), id("sigpipe"));
+        let mut noisy = slow(&server, None);
+        let Body::Script(text) = &mut noisy.body else { unreachable!() };
+        *text = text.replace("echo s1", prints);
+        cut(&server, &host, &id, &noisy, kill).await;
+        let Recovered::Ended(output) = after(&server, &host, &id).await else {
+            panic!("{kill:?}: it is not known how it ended");
+        };
+        assert_eq!(output.exit, Exit::Code(3), "{kill:?}");
+        assert!(output.stdout.ends_with(b"line 19999\nmore\n"), "{kill:?}: {}", output.stdout_len);
+    }
+}
+
+#[tokio::test]
 async fn a_killed_runner_is_not_a_command_that_is_over() {
     let Some(server) = Server::start("killed_runner", "") else {
         return;
