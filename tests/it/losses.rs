@@ -69,7 +69,7 @@ impl Bench {
             write!(
                 plan,
                 "  - id: s{step}\n    shell: \"sleep 0.0{}; echo s{step} >> {file}; sleep 0.0{}\"\n    \
-                 {known}\n    retry: {{attempts: 9, delay: 50ms}}\n    rollback: {{none: a line}}\n",
+                 {known}\n    retry: {{attempts: 99, delay: 50ms}}\n    rollback: {{none: a line}}\n",
                 step % 5,
                 step % 7
             )
@@ -174,7 +174,7 @@ fn a_run_goes_on_whenever_a_session_on_the_host_is_killed() {
 fn a_run_goes_on_whenever_a_runner_is_killed() {
     let Some(server) = Server::start("lost_runner") else { return };
     let inventory = server.inventory_with_key();
-    runs_go_on(&mut Losses::new(2, 150), &inventory, true, || kill_all(&server.runners()));
+    runs_go_on(&mut Losses::new(2, 400), &inventory, true, || kill_all(&server.runners()));
 }
 
 #[test]

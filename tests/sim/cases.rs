@@ -1,12 +1,12 @@
 //! The plans: small ones, each for one part of the language, read as a user's plan is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use planrun::diagnostic::{Diagnostics, render};
 use planrun::event::RunPlanned;
-use planrun::inventory::read;
+use planrun::inventory::{Inventory, read};
 use planrun::plan::{Action, Deferred, Effect, Place, Rollback, Step, Wait};
 use planrun::resolve::{Inputs, ResolvedPlan, resolve};
 use planrun::run::planned::planned;
@@ -14,13 +14,19 @@ use planrun::source::Sources;
 use planrun::task::StepPath;
 
 use crate::fault::{Counts, Schedule};
+use crate::hosts::KEYS;
 use crate::life::live;
 
 /// A plan, and what the promises need to know of it.
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) plan: ResolvedPlan,
+    /// The first event of a run.
     pub(crate) planned: RunPlanned,
+    /// The same, without what only a resume from a file needs.
+    pub(crate) first: RunPlanned,
+    /// The values of its hosts.
+    pub(crate) keys: Vec<&'static str>,
     /// How many hosts there are, all together.
     pub(crate) machines: usize,
     pub(crate) steps: BTreeMap<StepPath, StepFacts>,
@@ -69,12 +75,18 @@ impl Case {
         });
         let plan = resolved.unwrap_or_else(|| panic!("{}", render::human(&found, &sources, false)));
         let planned = planned(&plan, &name, text, "test@here", BTreeMap::new());
+        let mut first = planned.clone();
+        first.plan_text.clear();
+        first.inventory = Inventory::default();
+        let words: BTreeSet<&str> = text.split(|char: char| !char.is_alphanumeric()).collect();
+        let keys = KEYS.into_iter().filter(|key| words.contains(key)).collect();
         let mut steps = BTreeMap::new();
         for step in &plan.plan.steps {
             facts(step, &[], None, &mut steps);
         }
         let machines = plan.inventory.hosts.len();
-        let mut case = Self { name, plan, planned, machines, steps, counts: [[0; 4]; 2] };
+        let counts = [[0; 4]; 2];
+        let mut case = Self { name, plan, planned, first, keys, machines, steps, counts };
         for rollback_after in [false, true] {
             let schedule = Schedule { rollback_after, ..Schedule::quiet() };
             let lived = live(&case, &schedule, None);

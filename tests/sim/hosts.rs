@@ -119,14 +119,20 @@ pub(crate) fn initial(key: &str) -> &'static str {
     }
 }
 
-const KEYS: [&str; 13] =
+/// All keys that plans use.
+pub(crate) const KEYS: [&str; 13] =
     ["a", "b", "c", "d", "e", "f", "app", "service", "n", "m", "web1", "web2", "web3"];
 
 impl World {
-    pub(crate) fn new(names: impl IntoIterator<Item = HostName>, bug: Option<Bug>) -> Self {
+    pub(crate) fn new(
+        names: impl IntoIterator<Item = HostName>,
+        keys: &[&str],
+        bug: Option<Bug>,
+    ) -> Self {
+        let values = |key: &&str| ((*key).to_owned(), initial(key).to_owned());
         let machine = |name| Machine {
             name,
-            values: KEYS.map(|key| (key.to_owned(), initial(key).to_owned())).into(),
+            values: keys.iter().map(values).collect(),
             memory: HashMap::new(),
             memory_since: None,
             boot: 0,
@@ -142,6 +148,13 @@ impl World {
             log: Vec::new(),
             bug,
         }
+    }
+
+    /// Returns the host key that a host shows.
+    pub(crate) fn key(&self, host: usize) -> String {
+        let machine = &self.machines[host];
+        let of = if machine.other_key > 0 { "another machine" } else { machine.name.as_str() };
+        format!("key of {of}")
     }
 
     pub(crate) fn note(&mut self, fact: Fact) {
@@ -321,20 +334,17 @@ impl World {
     /// A host is asked about an attempt that was intended at a time.
     pub(crate) fn ask(&mut self, host: usize, id: &AttemptId, intended: Duration) -> Recovered {
         let machine = &mut self.machines[host];
-        let recovered = match machine.memory.get(id) {
-            Some(Entry::GivenUp) => Recovered::Absent,
-            Some(Entry::Running { .. }) => Recovered::Running,
-            Some(Entry::Exited(output)) => Recovered::Ended(output.clone()),
-            Some(Entry::Lost) => Recovered::Over,
-            None if machine.memory_since.is_some_and(|since| since >= intended)
-                && self.bug != Some(Bug::LostSpoolUnnoticed) =>
+        let recovered = match machine.memory.entry(id.clone()).or_insert(Entry::GivenUp) {
+            Entry::GivenUp
+                if machine.memory_since.is_some_and(|since| since >= intended)
+                    && self.bug != Some(Bug::LostSpoolUnnoticed) =>
             {
                 Recovered::Unknown
             }
-            None => {
-                machine.memory.insert(id.clone(), Entry::GivenUp);
-                Recovered::Absent
-            }
+            Entry::GivenUp => Recovered::Absent,
+            Entry::Running { .. } => Recovered::Running,
+            Entry::Exited(output) => Recovered::Ended(output.clone()),
+            Entry::Lost => Recovered::Over,
         };
         match (self.bug, recovered) {
             (Some(Bug::RunningIsOver), Recovered::Running) => Recovered::Over,

@@ -63,18 +63,6 @@ fn a_host_is_not_rolled_back_while_a_command_without_rollback_runs() {
 }
 
 #[test]
-fn a_schedule_is_the_same_every_time() {
-    let cases = cases::all();
-    for seed in 0..300 {
-        let case = cases::of_seed(&cases, seed);
-        let schedule = Schedule::of(seed, case);
-        let (one, two) = (live(case, &schedule, None), live(case, &schedule, None));
-        assert_eq!(one.log, two.log, "seed {seed}");
-        assert_eq!(one.records, two.records, "seed {seed}");
-    }
-}
-
-#[test]
 fn a_resume_reads_the_plan_that_was_stored() {
     for case in cases::all() {
         let restored = planrun::run::planned::restore(&case.planned).unwrap();

@@ -69,7 +69,7 @@ pub(crate) fn live(case: &Case, schedule: &Schedule, bug: Option<Bug>) -> Lived 
         case,
         schedule,
         bug,
-        world: RefCell::new(World::new(names, bug)),
+        world: RefCell::new(World::new(names, &case.keys, bug)),
         store: Rc::new(RefCell::new(Store::new(bug))),
         always: RefCell::default(),
         broken: Rc::default(),
@@ -168,20 +168,32 @@ impl Life<'_> {
     }
 
     fn go_on(&self) {
-        let mut first = Some(RunEvent::Planned(Box::new(self.case.planned.clone())).into());
+        let mut next = Some(self.first());
         let most = 30 + 2 * u32::try_from(self.schedule.faults.len()).unwrap();
-        while let Some(event) = first.take() {
+        while let Some((state, event)) = next.take() {
             if self.processes.get() >= most {
                 self.breaks(format!("wedge: the run has not ended after {most} processes"));
                 return;
             }
-            self.process(event);
-            first = self.next();
+            self.process(state, event);
+            next = self.next();
         }
     }
 
+    /// Returns how the first process starts.
+    fn first(&self) -> (RunState, Event) {
+        let planned = Box::new(self.case.first.clone());
+        (RunState::default(), RunEvent::Planned(planned).into())
+    }
+
+    /// Returns the state of the run as the next process reads it; `None` if it cannot be read.
+    fn state(&self) -> Option<RunState> {
+        let state = self.store.borrow().state();
+        state.map_err(|why| self.breaks(format!("wedge: the events do not fit: {why}"))).ok()
+    }
+
     /// Lets one process work.
-    fn process(&self, first: Event) {
+    fn process(&self, state: RunState, first: Event) {
         let number = self.processes.get();
         self.processes.set(number + 1);
         let turn = |length: usize| usize::try_from(number).unwrap() % length;
@@ -201,11 +213,6 @@ impl Life<'_> {
             + SignedDuration::try_from(now).unwrap()
             + SignedDuration::from_secs(jump.into());
         let epoch = self.store.borrow_mut().take();
-        let records = self.store.borrow().read();
-        let state = match RunState::of(&records) {
-            Ok(state) => state,
-            Err(why) => return self.breaks(format!("wedge: the events do not fit: {why}")),
-        };
         let process = Process {
             life: self,
             number,
@@ -262,8 +269,8 @@ impl Life<'_> {
                 Pace::Frozen => {
                     // Another process takes the run over; then this one continues.
                     self.world.borrow_mut().note(Fact::Left { number: process.number });
-                    if let Some(first) = self.next() {
-                        self.process(first);
+                    if let Some((state, first)) = self.next() {
+                        self.process(state, first);
                     }
                     let now = self.world.borrow().now;
                     process.base.set(now.saturating_sub(process.clock.monotonic()));
@@ -280,50 +287,48 @@ impl Life<'_> {
     }
 
     /// Returns how the next process starts; `None` if there is none: what an operator does.
-    fn next(&self) -> Option<Event> {
+    fn next(&self) -> Option<(RunState, Event)> {
         if self.broken.borrow().is_some() {
             return None;
         }
-        let records = self.store.borrow().read();
-        if records.is_empty() {
-            return Some(RunEvent::Planned(Box::new(self.case.planned.clone())).into());
+        if self.store.borrow().records.is_empty() {
+            return Some(self.first());
         }
-        let state = match RunState::of(&records) {
-            Ok(state) => state,
-            Err(why) => {
-                self.breaks(format!("wedge: the events do not fit: {why}"));
-                return None;
-            }
-        };
+        let mut state = self.state()?;
         let by = "test@here".to_owned();
-        let rollback = || {
+        let rollback = |state: &RunState| {
             self.rollbacks.set(self.rollbacks.get() + 1);
             let request = Requested::default();
             let event = RunEvent::RollbackRequested { by: by.clone(), reason: None, hosts: None };
             state.can_roll_back(&request).then(|| event.into())
         };
         let is_stuck = state.hosts.values().any(|host| host.status == HostStatus::Stuck);
-        match state.status {
+        let event = match state.status {
             RunStatus::Succeeded if self.schedule.rollback_after && self.rollbacks.get() == 0 => {
-                rollback()
+                rollback(&state)
             }
-            RunStatus::Stuck if self.rollbacks.get() < 3 => rollback(),
+            RunStatus::Stuck if self.rollbacks.get() < 3 => rollback(&state),
             status if status.has_ended() || status == RunStatus::Stuck => None,
             _ if Some(self.processes.get()) == self.schedule.rollback_at => {
-                rollback().or(Some(RunEvent::Resumed { by: by.clone() }.into()))
+                rollback(&state).or(Some(RunEvent::Resumed { by: by.clone() }.into()))
             }
             // A command that always fails: a person gives up at some time.
             _ if is_stuck && self.processes.get() > 25 => None,
             _ => {
-                self.resolve(&state);
+                if self.resolve(&state) {
+                    state = self.state()?;
+                }
                 Some(RunEvent::Resumed { by }.into())
             }
-        }
+        };
+        Some((state, event?))
     }
 
-    /// Answers the open questions, as `planrun resolve` does.
-    fn resolve(&self, state: &RunState) {
-        for (task, question) in state.open_questions() {
+    /// Answers the open questions, as `planrun resolve` does. Returns whether there were any.
+    fn resolve(&self, state: &RunState) -> bool {
+        let questions = state.open_questions();
+        let has_answered = !questions.is_empty();
+        for (task, question) in questions {
             while let Some(ends) = self.runs_until(&task) {
                 self.world.borrow_mut().advance(ends);
             }
@@ -339,6 +344,7 @@ impl Life<'_> {
                 self.world.borrow_mut().note(Fact::Commit { seq, epoch });
             }
         }
+        has_answered
     }
 
     /// Returns until when a command of a task runs, if one does.

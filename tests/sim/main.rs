@@ -13,11 +13,12 @@
 //!   process    one process of planrun: the transport, the journal, the operator it talks to
 //!   life       all processes of a run, up to its end
 //!   oracle     the promises
-//!   bug        forty bugs on purpose: is each found?
+//!   bug        bugs on purpose: is each found?
 //! ```
 //!
 //! `PLANRUN_SIM_SEED=N` runs one schedule and prints its trace. `PLANRUN_SIM_SCHEDULES=N` sets how many
-//! there are; `PLANRUN_SIM_LONG=1` adds pairs of crashes for all plans and triples for small ones.
+//! there are, from that seed or from 0 on; `PLANRUN_SIM_TWICE=N`, how many are run twice and compared;
+//! `PLANRUN_SIM_LONG=1` adds pairs of crashes for all plans and triples for small ones.
 //! Optimized: `cargo nextest run --cargo-profile sim --test sim`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends where it stands")]

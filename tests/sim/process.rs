@@ -1,7 +1,7 @@
 //! One process of planrun: the engine with a simulated network, store and operator.
 
 use std::cell::{Cell, RefCell, RefMut};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
@@ -72,8 +72,8 @@ pub(crate) struct Process<'l, 'c> {
     pub(crate) base: Cell<Duration>,
     pub(crate) gate: Gate,
     pub(crate) stop: Stop,
-    /// The hosts whose key is known to this process. Others may show any key that the run has seen.
-    pub(crate) held: RefCell<BTreeSet<HostName>>,
+    /// The host keys that this process expects.
+    pub(crate) held: RefCell<BTreeMap<HostName, String>>,
     /// Whether its store has failed.
     pub(crate) poisoned: Cell<bool>,
     /// The first id of each step, for a bug.
@@ -134,12 +134,16 @@ impl Process<'_, '_> {
                 return Err(TransportError::Unreachable { host: name, why: "it is away".into() });
             }
         }
-        let is_other = self.world().machines[at].other_key > 0;
-        let is_held = self.held.borrow().contains(&name) || !self.life.knows_key(&name);
-        if is_other && is_held && self.life.bug != Some(Bug::KeyIgnored) {
+        let key = self.world().key(at);
+        // The operator has put the key of each host where it is expected, and believes what a run expects.
+        let expected = match self.held.borrow().get(&name) {
+            Some(held) => *held == key,
+            None => self.world().machines[at].other_key == 0 || self.life.knows_key(&name),
+        };
+        if !expected && self.life.bug != Some(Bug::KeyIgnored) {
             return Err(TransportError::HostKey { host: name, why: "another key".into() });
         }
-        self.held.borrow_mut().insert(name);
+        self.held.borrow_mut().entry(name).or_insert(key);
         Ok(at)
     }
 
@@ -270,11 +274,11 @@ impl Transport for Process<'_, '_> {
     }
 
     fn shown_key(&self, host: &HostName) -> Option<String> {
-        self.held.borrow().contains(host).then(|| format!("key of {host}"))
+        self.held.borrow().get(host).cloned()
     }
 
-    fn hold_key(&self, host: &HostName, _: &str) {
-        self.held.borrow_mut().insert(host.clone());
+    fn hold_key(&self, host: &HostName, key: &str) {
+        self.held.borrow_mut().insert(host.clone(), key.to_owned());
     }
 
     async fn recover(

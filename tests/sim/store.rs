@@ -1,6 +1,7 @@
 //! The store: what survives a crash. It accepts events of the newest process only, and in order.
 
 use planrun::event::{Event, Record};
+use planrun::history::RunState;
 
 use crate::bug::Bug;
 
@@ -54,13 +55,14 @@ impl Store {
         self.unsynced.clear();
     }
 
-    /// Returns the events as the next process reads them.
-    pub(crate) fn read(&self) -> Vec<Record> {
-        let mut records = self.records.clone();
+    /// Returns the state of the run as the next process reads it.
+    pub(crate) fn state(&self) -> Result<RunState, String> {
         if let Some(Bug::Rereads(past)) = self.bug {
+            let mut records = self.records.clone();
             past.change(&mut records);
+            return RunState::of(&records);
         }
-        records
+        RunState::of(&self.records)
     }
 
     pub(crate) fn event(&self, seq: u64) -> &Event {
