@@ -33,6 +33,7 @@ mod open_run;
 mod out;
 mod print;
 mod programs;
+mod prompter;
 mod prune;
 mod resolve;
 mod resume;

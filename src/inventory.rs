@@ -126,7 +126,7 @@ impl PartialEq for Place {
 }
 
 /// How to connect to a host.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Link {
     pub connection: Connection,
     /// The address or name to connect to: `ansible_host`, by default the name of the host.
@@ -141,6 +141,18 @@ pub struct Link {
     pub identity_file: Option<String>,
     /// The file of known host keys: `planrun_known_hosts`, by default those of the user and the system.
     pub known_hosts: Option<String>,
+    /// Options of `ssh` that change how the host is reached: `ansible_ssh_args` and its like.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ssh_args: Vec<String>,
+    /// The password for the login: `planrun_password`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<SecretFrom>,
+    /// The passphrase of the private key: `planrun_passphrase`, by default the terminal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passphrase: Option<SecretFrom>,
+    /// The password for becoming another user: `planrun_become_password`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub become_password: Option<SecretFrom>,
     /// Whether commands run as another user if the plan does not set it: `ansible_become`.
     pub r#become: Option<bool>,
     /// That user: `ansible_become_user`, by default root.
@@ -152,13 +164,26 @@ pub struct Link {
 }
 
 /// The transport of a host: `planrun_connection`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Connection {
     /// Over the network (the default).
+    #[default]
     Ssh,
     Local,
     Model,
+}
+
+/// Where a password comes from. The password itself is in no inventory.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SecretFrom {
+    /// The operator, once.
+    Ask,
+    /// An environment variable.
+    Env(String),
+    /// The first line of a file.
+    File(String),
 }
 
 impl Inventory {

@@ -11,6 +11,7 @@ pub mod hosts;
 pub mod local;
 pub mod login;
 pub mod model;
+pub mod passwords;
 pub mod program;
 pub mod redacting;
 mod session;

@@ -101,10 +101,14 @@ impl Context {
     /// Asks the operator to confirm, and prints a message if they do not. Returns an error if there is no
     /// terminal: without confirmation nothing is done.
     pub(super) fn confirm(&self, question: &str) -> Result<bool, Fault> {
+        self.confirm_or(question, "add `--yes` to start without asking, as in a script")
+    }
+
+    /// The same, with another way if there is no terminal.
+    pub(super) fn confirm_or(&self, question: &str, help: &str) -> Result<bool, Fault> {
         let Some(terminal) = Terminal::open() else {
             let message = "no terminal to ask for confirmation; nothing was changed";
-            return Err(Fault::new(Exit::INVALID, message)
-                .help("add `--yes` to start without asking, as in a script"));
+            return Err(Fault::new(Exit::INVALID, message).help(help));
         };
         let is_confirmed = terminal.confirm(question);
         if !is_confirmed {

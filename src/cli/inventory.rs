@@ -1,10 +1,12 @@
 //! `planrun inventory`: prints the hosts of an inventory as planrun reads them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use clap::ValueEnum;
+use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
+use tokio::runtime::Builder;
 
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -15,6 +17,7 @@ use crate::inventory::{Connection, Host, HostName, Inventory, PRINTED};
 use crate::load;
 use crate::report::text::{count, pad, printable, printable_json, width};
 use crate::source::Sources;
+use crate::transport::ssh::{SshOptions, SshTransport};
 
 /// Maximum width of the column of variable names.
 const NAME_WIDTH: usize = 32;
@@ -71,7 +74,14 @@ pub(super) fn run(args: &Args, context: &Context) -> Exit {
     };
     print::diagnostics(&found, &sources, context);
     context.print(&match args.format {
-        HostFormat::Human => human(&inventory, &hosts),
+        HostFormat::Human => {
+            let limited = args.limit.is_some();
+            human(
+                &inventory,
+                &hosts,
+                &if limited { openssh(&inventory, &hosts) } else { HashMap::new() },
+            )
+        }
         HostFormat::Yaml => serde_yaml::to_string(&data(&inventory, &hosts)).unwrap_or_default(),
         HostFormat::Json => {
             let text = serde_json::to_string_pretty(&data(&inventory, &hosts));
@@ -85,12 +95,42 @@ fn chosen<'a>(inventory: &'a Inventory, hosts: &'a [HostName]) -> impl Iterator<
     hosts.iter().filter_map(|name| inventory.host(name))
 }
 
-fn human(inventory: &Inventory, hosts: &[HostName]) -> String {
+/// Returns what OpenSSH's configuration sets for hosts, as lines.
+fn openssh(inventory: &Inventory, hosts: &[HostName]) -> HashMap<HostName, Vec<String>> {
+    let Ok(runtime) = Builder::new_current_thread().enable_all().build() else {
+        return HashMap::new();
+    };
+    let ssh = SshTransport::new(SshOptions::default());
+    let over_ssh = chosen(inventory, hosts)
+        .filter(|host| host.link.connection == Connection::Ssh && host.obstacles().is_empty());
+    let asked = over_ssh.map(async |host| {
+        let lines = match ssh.configured(host).await {
+            Ok((set, _)) if set.is_empty() => Vec::new(),
+            Ok((set, places)) => {
+                let set = set.into_iter().map(|(name, value)| format!("{name} {value}"));
+                let from = (!places.is_empty()).then(|| format!("(see {})", places.join(", ")));
+                set.chain(from).collect()
+            }
+            Err(why) => vec![why],
+        };
+        (host.name.clone(), lines)
+    });
+    runtime.block_on(join_all(asked)).into_iter().collect()
+}
+
+fn human(
+    inventory: &Inventory,
+    hosts: &[HostName],
+    openssh: &HashMap<HostName, Vec<String>>,
+) -> String {
     let mut out = String::new();
     for host in chosen(inventory, hosts) {
         // Writing to a string cannot fail.
         let _written = writeln!(out, "{}", printable(host.name.as_str()));
         line(&mut out, "reached", &printable(&way(host)));
+        for (number, text) in openssh.get(&host.name).into_iter().flatten().enumerate() {
+            line(&mut out, if number == 0 { "openssh" } else { "" }, &printable(text));
+        }
         if !host.groups.is_empty() {
             line(&mut out, "groups", &printable(&host.groups.join(", ")));
         }

@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::pin::pin;
+use std::rc::Rc;
 
 use tokio::runtime::Builder;
 use tokio::sync::watch;
@@ -63,12 +64,15 @@ impl Session<'_> {
             |error: std::io::Error| Fault::of(Exit::INTERNAL, "cannot start the run", &error);
         let runtime = Builder::new_current_thread().enable_all().build().map_err(of_system)?;
         let run = self.journal.run().clone();
-        let view = RefCell::new(View::new(&run, self.output, self.history, self.context));
+        let view = View::new(&run, self.output, self.history, self.context);
+        let view = Rc::new(RefCell::new(view));
+        self.targets.prompter.attach(&view);
         let state = std::mem::take(&mut self.state);
         let first = std::mem::take(&mut self.first);
         let ended = LocalSet::new().block_on(&runtime, self.drive(&view, state, first));
         // A read from the terminal may still be in progress, and would block the end.
         runtime.shutdown_background();
+        let view = Rc::into_inner(view).expect("the prompter keeps the view only while it asks");
         let memory = view.into_inner().finish();
         let exit = match ended.map_err(of_system)? {
             Ended::Driven(Ok(state)) => Exit(exit_status(&state)),

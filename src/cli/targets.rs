@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
+use crate::cli::prompter::Prompter;
 use crate::clock::Clock;
 use crate::event::RunId;
 use crate::inventory::Inventory;
@@ -24,6 +25,7 @@ use crate::transport::Transport;
 use crate::transport::hosts::Hosts;
 use crate::transport::local::LocalTransport;
 use crate::transport::model::{ModelTransport, saved_now};
+use crate::transport::passwords::Passwords;
 use crate::transport::ssh::{SshOptions, SshTransport};
 
 /// What a run works on.
@@ -31,6 +33,8 @@ pub(super) struct Targets {
     pub(super) clock: Clock,
     /// The connections to them.
     pub(super) transport: Hosts,
+    /// Who is asked for passwords.
+    pub(super) prompter: Rc<Prompter>,
     model: Option<Rc<ModelTransport>>,
 }
 
@@ -43,12 +47,15 @@ impl Targets {
         run: &RunId,
         past: Option<Timestamp>,
     ) -> Result<Self, Fault> {
-        let ssh = SshTransport::new(SshOptions::default());
+        let prompter = Rc::<Prompter>::default();
+        let asked = Rc::new(Passwords::of(Rc::<Prompter>::clone(&prompter)));
+        let ssh = SshTransport::with(SshOptions::default(), asked);
         let local = LocalTransport::new();
         let Some(named) = model else {
             return Ok(Self {
                 clock: Clock::Real,
                 transport: Hosts::new(ssh, local, None),
+                prompter,
                 model: None,
             });
         };
@@ -58,7 +65,8 @@ impl Targets {
         let model = ModelTransport::new(named.model, hosts, clock.clone(), Some(saved));
         let model = Rc::new(model.map_err(|error| of_model(&error))?);
         let shared: Rc<dyn Transport> = Rc::<ModelTransport>::clone(&model);
-        Ok(Self { clock, transport: Hosts::new(ssh, local, Some(shared)), model: Some(model) })
+        let transport = Hosts::new(ssh, local, Some(shared));
+        Ok(Self { clock, transport, prompter, model: Some(model) })
     }
 
     /// Saves the current state of a model, if only time has passed since its last change.

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 
 use rustix::process::getpgrp;
-use rustix::termios::tcgetpgrp;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 
 /// Maximum length of a line, in bytes: a reason is a sentence.
 const MAX_LINE: usize = 4096;
@@ -42,9 +42,27 @@ impl Terminal {
         Some(String::from_utf8_lossy(&bytes[..read]).into_owned())
     }
 
+    /// Hides what is typed, until the result is dropped.
+    pub(super) fn hide(&self) -> Option<Hidden> {
+        let before = tcgetattr(&self.0).ok()?;
+        let mut hidden = before.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(&self.0, OptionalActions::Flush, &hidden).ok()?;
+        Some(Hidden(self.0.try_clone().ok()?, before))
+    }
+
     /// Asks for confirmation; true for yes.
     pub(super) fn confirm(&self, question: &str) -> bool {
         self.prompt(&format!("{question} [y/N] "));
         self.line().is_some_and(|line| matches!(line.trim(), "y" | "Y" | "yes"))
+    }
+}
+
+/// A terminal that does not show what is typed.
+pub(super) struct Hidden(File, Termios);
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        let _gone = tcsetattr(&self.0, OptionalActions::Drain, &self.1);
     }
 }

@@ -14,8 +14,15 @@ use crate::schema::foreign::variables;
 use crate::schema::one_of;
 use crate::source::Span;
 
-const OWN: [&str; 4] =
-    ["planrun_connection", "planrun_known_hosts", "planrun_model", "planrun_state"];
+const OWN: [&str; 7] = [
+    "planrun_become_password",
+    "planrun_connection",
+    "planrun_known_hosts",
+    "planrun_model",
+    "planrun_passphrase",
+    "planrun_password",
+    "planrun_state",
+];
 
 /// Maximum number of variables in one message.
 const MAX_NAMED: usize = 3;
@@ -84,16 +91,16 @@ fn remark(name: &str, given: &Given) -> Option<Diagnostic> {
                 .help(format!("did you mean `{near}`?")),
         )
     } else if name != "ansible_connection"
-        && let Some(way) = route::way(name, &given.value, None)
+        && let Some(way) = route::way(name, &given.value)
     {
         let (message, label) = match way {
-            Way::Hop(option) => ("this host is reached through a jump host", option),
-            Way::Other(option) => ("an ssh option changes how this host is reached", option),
+            Way::Hop(option) => ("unsupported way through another host", option),
+            Way::Other(word) => ("`ssh` would connect to another host", word),
             _ => ("unknown route to this host", name.to_owned()),
         };
         let label = format!("`{label}`: planrun cannot connect to these hosts");
         let fault = Diagnostic::warning(Code::UnsupportedRoute, message).at(given.place, label);
-        Some(fault.help("remove it: jump hosts are not implemented"))
+        Some(fault.help("use `-J` or `ProxyCommand` in `ansible_ssh_common_args`"))
     } else if let Some(variable) = variables::find(name) {
         Some(ignored(variable.why).help(variable.say))
     } else if name == "ansible_become_method" && *given.value != "sudo" {

@@ -72,7 +72,7 @@ pub(super) fn give(vars: &mut Vars, new: impl IntoIterator<Item = (String, Given
     }
     let vars = vars.all();
     for (name, mut given) in new {
-        if let Some(old) = vars.get_mut(&name).filter(|_| variables::is_secret(&name)) {
+        if let Some(old) = vars.get_mut(&name).filter(|_| variables::may_be_secret(&name)) {
             given.earlier.append(&mut old.earlier);
             given.earlier.push(old.place);
         }
@@ -163,7 +163,7 @@ impl Draft {
 
     /// Returns the locations of the values of Ansible's passwords, also of replaced ones.
     pub(super) fn secrets(&self) -> impl Iterator<Item = Span> {
-        let secrets = self.variables().filter(|(name, _)| variables::is_secret(name));
+        let secrets = self.variables().filter(|(name, _)| variables::may_be_secret(name));
         secrets.flat_map(|(_, given)| given.earlier.iter().copied().chain([given.place]))
     }
 

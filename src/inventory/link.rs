@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::inventory::draft::{Given, is_safe, unsafe_name};
 use crate::inventory::user::{is_user, unsafe_user};
-use crate::inventory::{Connection, Link, route};
+use crate::inventory::{Connection, Link, SecretFrom, route};
 use crate::source::Span;
 
 // If a variable has several names, the one that Ansible prefers is first.
@@ -81,6 +81,13 @@ impl<'a> LinkReader<'a> {
             connect_timeout: self.seconds(vars, &TIMEOUT),
             identity_file: self.path(vars, &KEY),
             known_hosts: self.path(vars, &["planrun_known_hosts"]),
+            ssh_args: {
+                let set = route::OPTIONS.iter().filter_map(|&name| vars.get(name));
+                set.flat_map(|given| route::arguments(&given.value)).collect()
+            },
+            password: self.secret(vars, "planrun_password"),
+            passphrase: self.secret(vars, "planrun_passphrase"),
+            become_password: self.secret(vars, "planrun_become_password"),
             r#become: self.bool(vars, "ansible_become"),
             become_user: self.user(vars, &["ansible_become_user"]),
             model,
@@ -230,6 +237,31 @@ impl<'a> LinkReader<'a> {
         }
         let absolute = std::path::absolute(&path).ok();
         Some(absolute.map_or(path, |path| path.display().to_string()))
+    }
+
+    /// Reads where a password comes from. A value that may be the password itself is not shown.
+    fn secret(&mut self, vars: &HostVars<'_>, name: &'static str) -> Option<SecretFrom> {
+        let given = first(vars, &[name])?;
+        let text = given.value.as_str().unwrap_or_default();
+        let from = match text.split_once(':') {
+            None if text == "ask" => Some(SecretFrom::Ask),
+            Some(("env", name)) if !name.is_empty() => Some(SecretFrom::Env(name.to_owned())),
+            Some(("file", path)) if !path.is_empty() => {
+                let path = expand_home(path.to_owned(), self.home.as_deref());
+                let absolute = std::path::absolute(&path).ok();
+                Some(SecretFrom::File(absolute.map_or(path, |path| path.display().to_string())))
+            }
+            _ => None,
+        };
+        if from.is_none() && self.is_new(given.name, Code::InventoryValue) {
+            let message = format!("`{name}` does not say where the password comes from");
+            self.found.push(
+                Diagnostic::error(Code::InventoryValue, message)
+                    .at(given.name, "expected `ask`, `env:NAME` or `file:PATH`")
+                    .help("never write a password into an inventory"),
+            );
+        }
+        from
     }
 
     fn state(&mut self, vars: &HostVars<'_>) -> IndexMap<String, Value> {

@@ -1,16 +1,17 @@
-//! Routes to a host that an inventory requires and planrun does not support.
+//! The options of `ssh` that an inventory has, and routes to a host that planrun does not support.
 //!
-//! Another route may lead to another host: a container behind `docker`, or a machine behind a jump host
-//! with an address of the operator's own network. So planrun connects to no host whose variables require
-//! an unknown route. `resolve` checks the hosts that a plan needs.
+//! Another route may lead to another host: a container behind `docker`, or a machine with an address of
+//! the operator's own network. So planrun connects to no host whose variables require an unknown route.
+//! `resolve` checks the hosts that a plan needs. What the options mean is decided by `ssh -G`, when a
+//! connection is made.
 
 use serde_json::Value;
 
-use crate::inventory::{Connection, Host, Link, words};
+use crate::inventory::{Connection, Host, words};
 use crate::source::Span;
 
-/// The variables with options of `ssh`.
-const OPTIONS: [&str; 3] =
+/// The variables with options of `ssh`, in Ansible's order: the first value of an option counts.
+pub(super) const OPTIONS: [&str; 3] =
     ["ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args"];
 /// The variables with a command to connect through.
 const PROXIES: [&str; 4] = [
@@ -21,6 +22,10 @@ const PROXIES: [&str; 4] = [
 ];
 /// Options of `ssh` that have an argument.
 const WITH_ARGUMENT: &str = "BDEFIJLOPQRSWbceilmopw";
+/// Those of them that change how a host is reached; the others are for terminals and forwardings.
+const KEPT: &str = "BJbclmop";
+/// The same of the options without an argument.
+const FLAGS: &str = "46";
 
 /// A variable that requires an unsupported route.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,9 +41,9 @@ pub struct Obstacle {
 pub enum Way {
     /// A connection other than `ssh` and `local`.
     Connection(String),
-    /// Through another host, with this option.
+    /// Through another host, in this way that planrun does not know.
     Hop(String),
-    /// To another address, port or user than the variables of the host have, with this option.
+    /// To the host that this word names.
     Other(String),
     /// With another program than `ssh`.
     Program,
@@ -56,7 +61,7 @@ impl Host {
             // planrun's own variable takes precedence.
             let is_settled =
                 name == "ansible_connection" && self.vars.contains_key("planrun_connection");
-            let way = way(name, &variable.value, Some(&self.link)).filter(|_| !is_settled)?;
+            let way = way(name, &variable.value).filter(|_| !is_settled)?;
             let (place, origin) = (variable.place.0, variable.origin.clone());
             Some(Obstacle { variable: name.clone(), place, origin, way })
         });
@@ -76,9 +81,14 @@ fn is_route(name: &str) -> bool {
     OPTIONS.contains(&name) || PROXIES.contains(&name) || name == "ansible_ssh_executable"
 }
 
-/// Returns the unsupported route that the value of a variable requires. `link` is that of the host;
-/// without it, options that may agree with the link are allowed.
-pub(super) fn way(name: &str, value: &Value, link: Option<&Link>) -> Option<Way> {
+/// Returns the options of `ssh` in the value of a variable.
+pub(super) fn arguments(value: &Value) -> Vec<String> {
+    let words = value.as_str().and_then(|text| words::split_all(text).ok());
+    words.and_then(|words| options(&words).ok()).unwrap_or_default()
+}
+
+/// Returns the unsupported route that the value of a variable requires.
+pub(super) fn way(name: &str, value: &Value) -> Option<Way> {
     let text = match value {
         Value::Null => return None,
         Value::String(text) if text.trim().is_empty() => return None,
@@ -102,13 +112,10 @@ pub(super) fn way(name: &str, value: &Value, link: Option<&Link>) -> Option<Way>
         let is_none = text.trim().eq_ignore_ascii_case("none");
         return (!is_none).then(|| Way::Hop(name.to_owned()));
     }
-    let way = words::split_all(text).map_or(Some(Way::Unknown), |words| options(&words, link));
-    let is_template = text.contains("{{") || text.contains("{%");
-    match way {
-        Some(Way::Hop(option)) => Some(Way::Hop(option)),
-        _ if is_template => Some(Way::Unknown),
-        other => other,
+    if text.contains("{{") || text.contains("{%") {
+        return Some(Way::Unknown);
     }
+    words::split_all(text).map_or(Some(Way::Unknown), |words| options(&words).err())
 }
 
 /// Whether this connection means the same in Ansible and planrun.
@@ -118,16 +125,20 @@ pub(super) fn is_known(connection: &str) -> bool {
     matches!(name, "local" | "ssh" | "smart" | "paramiko" | "paramiko_ssh")
 }
 
-/// Reads options like `ssh` does.
-fn options(words: &[String], link: Option<&Link>) -> Option<Way> {
+/// Reads options like `ssh` does. Returns those that `ssh -G` is given: what changes how a host is reached.
+fn options(words: &[String]) -> Result<Vec<String>, Way> {
+    let mut kept = Vec::new();
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let Some(letters) = word.strip_prefix('-').filter(|letters| !letters.is_empty()) else {
             // For `ssh` this is the name of a host.
-            return Some(Way::Other(word.clone()));
+            return Err(Way::Other(word.clone()));
         };
         for (at, letter) in letters.char_indices() {
             if !WITH_ARGUMENT.contains(letter) {
+                if FLAGS.contains(letter) {
+                    kept.push(format!("-{letter}"));
+                }
                 continue;
             }
             let rest = &letters[at + letter.len_utf8()..];
@@ -136,44 +147,24 @@ fn options(words: &[String], link: Option<&Link>) -> Option<Way> {
             } else {
                 rest
             };
-            if let Some(way) = option(letter, argument, link) {
-                return Some(way);
+            match letter {
+                'W' => return Err(Way::Hop("-W".to_owned())),
+                'F' | 'i' => kept.extend([format!("-{letter}"), absolute(argument)]),
+                _ if KEPT.contains(letter) => {
+                    kept.extend([format!("-{letter}"), argument.to_owned()]);
+                }
+                _ => {}
             }
             break;
         }
     }
-    None
+    Ok(kept)
 }
 
-fn option(letter: char, argument: &str, link: Option<&Link>) -> Option<Way> {
-    let (name, value) = match letter {
-        'J' => ("proxyjump", argument),
-        'p' => ("port", argument),
-        'l' => ("user", argument),
-        'W' => return Some(Way::Hop("-W".to_owned())),
-        'F' => {
-            let is_empty = matches!(argument, "none" | "/dev/null");
-            return (!is_empty).then(|| Way::Other("-F".to_owned()));
-        }
-        'o' => {
-            let sign = |c: char| c == '=' || c.is_ascii_whitespace();
-            let (name, value) = argument.trim().split_once(sign).unwrap_or((argument, ""));
-            (name, value.trim_start_matches(sign))
-        }
-        _ => return None,
-    };
-    let value = value.trim().trim_matches('"');
-    let says = |own: Option<&str>| link.is_none() || own == Some(value);
-    match name.to_ascii_lowercase().as_str() {
-        "proxycommand" | "proxyjump" if value.eq_ignore_ascii_case("none") => None,
-        "proxycommand" => Some(Way::Hop("ProxyCommand".to_owned())),
-        "proxyjump" => Some(Way::Hop("ProxyJump".to_owned())),
-        "hostname" if value == "%h" || says(link.map(|link| link.address.as_str())) => None,
-        "hostname" => Some(Way::Other("HostName".to_owned())),
-        "port" if says(link.map(|link| link.port.unwrap_or(22).to_string()).as_deref()) => None,
-        "port" => Some(Way::Other("Port".to_owned())),
-        "user" if says(link.and_then(|link| link.user.as_deref())) => None,
-        "user" => Some(Way::Other("User".to_owned())),
-        _ => None,
+/// A relative path is relative to the working directory, and a run may be resumed in another one.
+fn absolute(path: &str) -> String {
+    if path == "none" || path.starts_with(['~', '%', '$']) {
+        return path.to_owned();
     }
+    std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string())
 }

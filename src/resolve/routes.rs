@@ -48,10 +48,10 @@ fn fault(obstacle: &Obstacle, hosts: &str) -> Diagnostic {
     }
     let message = match way {
         Way::Hop(option) => {
-            format!("{hosts}: connecting through another host (`{option}`) is not implemented")
+            format!("{hosts}: connecting through another host by `{option}` is not implemented")
         }
         Way::Other(option) => {
-            format!("{hosts}: the ssh option `{option}` changes the destination")
+            format!("{hosts}: `{option}` is not an option of ssh, but the name of a host")
         }
         Way::Program => format!("{hosts}: connecting through another program is not implemented"),
         Way::Connection(_) | Way::Unknown => {
@@ -60,12 +60,7 @@ fn fault(obstacle: &Obstacle, hosts: &str) -> Diagnostic {
     };
     let fault = Diagnostic::error(Code::UnsupportedRoute, message);
     let fault = at(fault, "planrun would connect directly, maybe to another host");
-    if let Way::Other(_) = way {
-        return fault.help(
-            "use `ansible_host`, `ansible_port` and `ansible_user` instead, and remove the option",
-        );
-    }
     fault
-        .help("run planrun on a machine that reaches these hosts directly")
+        .help("use `-J` or `ProxyCommand` in `ansible_ssh_common_args`, or `~/.ssh/config`")
         .help(format!("and clear the variable in an inventory that comes last: `{variable}: \"\"`"))
 }

@@ -8,28 +8,37 @@
 //! idle session turns out to be dead.
 //!
 //! ```text
-//!     look/attempt -> Node (one a host) -> connect: host_key, auth -> session: one channel
-//!     recover         slots, connection,                              requests of `wire`, read by
+//!     look/attempt -> Node (one a host) -> route: settings, jumps -> session: one channel
+//!     recover         slots, connection,   connect: host_key, login   requests of `wire`, read by
 //!                     idle sessions, key                              `answer`
 //! ```
 //!
-//! `async-ssh2-tokio` connects and logs in; commands run on raw channels of the `russh` below it,
+//! `async-ssh2-tokio` makes the usual connections; commands run on raw channels of the `russh` below it,
 //! because its own `execute` loses the difference between a signal and a lost link, reads without
-//! bound, and leaves channels open. It has no bound in time either: all are set here.
+//! bound, and leaves channels open. It has no bound in time either: all are set here. What it cannot do
+//! (jump hosts whose names are resolved there, programs as the way, several logins on a connection,
+//! certificates) is made with `russh`.
 //!
 //! The key a host showed first is remembered and expected at each reconnect of this run. The run
-//! records it and hands it in again after a resume.
+//! records it and hands it in again after a resume. All other settings are read again then, as keys are.
 //!
-//! Never a terminal. Not here: jumps, `ssh_config`, certificates, passwords, keys on tokens
-//! (other than through an agent). A host whose variables ask for such a way is never connected to.
+//! Never a terminal. Not here: certificates of hosts, keys on tokens (other than through an agent).
 
+mod algorithms;
 mod auth;
+mod client;
+mod config;
 mod connect;
-mod files;
+pub(super) mod files;
 mod host_key;
 mod known_hosts;
-mod refusal;
+mod login;
+mod pool;
+mod proxy;
+mod route;
+mod scan;
 mod session;
+mod settings;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -37,17 +46,22 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use async_ssh2_tokio::Client;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use russh::Channel;
 use russh::client::Msg;
-use tokio::sync::{Mutex, Notify, Semaphore};
+use tokio::sync::{Notify, OnceCell, Semaphore};
 use tokio::time::timeout;
 
+use self::connect::{Connected, Failure};
+use self::pool::{Connection, Kept};
+use self::route::Routes;
+pub use self::scan::{Scanned, Shown, Trust};
 use self::session::SshSession;
+use self::settings::Settings;
 use super::answer::{Answer, Closing};
 use super::login::controller_user;
+use super::passwords::Passwords;
 use super::wire::{GRACE, Wire};
 use super::{AttemptId, Command, Exit, Output, Recovered, Transport, TransportError, run_true};
 use crate::clock::Clock;
@@ -106,19 +120,15 @@ impl Default for SshOptions {
 /// Runs commands over SSH.
 pub struct SshTransport {
     options: SshOptions,
+    routes: Routes,
     nodes: RefCell<HashMap<HostName, Rc<Node>>>,
 }
 
 /// What is kept of a host.
 struct Node {
     slots: Semaphore,
-    /// Locked while a connection is being made, so that one is made for all callers.
-    connection: Mutex<Option<Connection>>,
-    /// The key it showed first, as `known_hosts` has it.
-    pinned: RefCell<Option<String>>,
-    /// How many connections were tried, and how the last try failed.
-    tries: Cell<u64>,
-    failure: RefCell<Option<TransportError>>,
+    settings: OnceCell<Result<Settings, Failure>>,
+    connection: Kept,
     /// How many commands have a channel, and the news that one of them ended.
     working: Cell<usize>,
     ended: Notify,
@@ -139,17 +149,41 @@ enum Room {
 /// A command that has a channel.
 struct Working<'n>(&'n Node);
 
-/// A connection and the number of the try it came from.
-#[derive(Clone)]
-struct Connection {
-    client: Client,
-    number: u64,
-}
-
 impl SshTransport {
     /// Makes a transport without any connection.
     pub fn new(options: SshOptions) -> Self {
-        Self { options, nodes: RefCell::new(HashMap::new()) }
+        Self::with(options, Rc::default())
+    }
+
+    /// The same, with passwords.
+    pub fn with(options: SshOptions, passwords: Rc<Passwords>) -> Self {
+        let routes = Routes::new(options.clone(), passwords);
+        Self { options, routes, nodes: RefCell::new(HashMap::new()) }
+    }
+
+    /// Returns the options of OpenSSH's configuration that are set for a host, and the places they come
+    /// from. An error is a sentence.
+    pub async fn configured(
+        &self,
+        host: &Host,
+    ) -> Result<(Vec<(String, String)>, Vec<String>), String> {
+        let node = self.node(&host.name);
+        match self.settings(host, &node).await {
+            Ok(settings) => Ok((settings.config.shown(), settings.config.places().to_vec())),
+            Err(failure) => Err(failure.of(&host.name).to_string()),
+        }
+    }
+
+    async fn settings<'n>(&self, host: &Host, node: &'n Node) -> Result<&'n Settings, Failure> {
+        let link = &host.link;
+        let read = async || self.routes.settings(&Settings::asked(link), Some(link)).await;
+        node.settings.get_or_init(read).await.as_ref().map_err(Clone::clone)
+    }
+
+    /// Returns how long one connection to a host may take to be made, login included.
+    fn patience(&self, node: &Node) -> Duration {
+        let settings = node.settings.get().and_then(|settings| settings.as_ref().ok());
+        settings.map_or(self.options.connect_timeout, |settings| settings.patience)
     }
 
     async fn run(
@@ -159,10 +193,12 @@ impl SshTransport {
         attempt: Option<&AttemptId>,
     ) -> Result<Output, TransportError> {
         let name = &host.name;
-        let wire =
-            Wire::new(command, self.user(host), attempt, self.options.grace).map_err(|error| {
-                TransportError::Impossible { host: name.clone(), why: error.to_string() }
-            })?;
+        let node = self.node(name);
+        let settings = self.settings(host, &node).await.map_err(|failure| failure.of(name))?;
+        let user = settings.user.as_deref();
+        let wire = Wire::new(command, user, attempt, self.options.grace).map_err(|error| {
+            TransportError::Impossible { host: name.clone(), why: error.to_string() }
+        })?;
         let (closing, answer) = self.serve(host, &wire).await?;
         answer.conclude(name, command, &wire, &closing)
     }
@@ -217,7 +253,7 @@ impl SshTransport {
         mut channel: Channel<Msg>,
     ) -> Result<SshSession, TransportError> {
         let node = self.node(&host.name);
-        let patience = connect::patience(&host.link, &self.options);
+        let patience = self.patience(&node);
         // A short time limit is for hosts that do not answer, and this one does.
         let ready = patience.max(self.options.connect_timeout);
         let open = async || {
@@ -263,12 +299,12 @@ impl SshTransport {
                 }
                 continue;
             }
-            let patience = connect::patience(&host.link, &self.options);
+            let patience = self.patience(node);
             let ended = node.ended.notified();
             let opened = timeout(patience, session::open(&client)).await;
             match opened {
                 Ok(Ok(channel)) => return Ok(Room::New(channel, number)),
-                Ok(Err(async_ssh2_tokio::Error::SshError(russh::Error::ChannelOpenFailure(_)))) => {
+                Ok(Err(russh::Error::ChannelOpenFailure(_))) => {
                     if node.working.get() > 0 {
                         timeout(LOOK_AGAIN, ended).await.ok();
                         continue;
@@ -276,12 +312,12 @@ impl SshTransport {
                     refusals += 1;
                     if refusals == MAX_OPENS {
                         let why = "too many open sessions (MaxSessions of its SSH server)";
-                        return Err(connect::unreachable(&host.name, why));
+                        return Err(Failure::Network(why.to_owned()).of(&host.name));
                     }
                     Clock::Real.sleep(OPEN_AGAIN).await;
                 }
                 Ok(Err(_)) | Err(_) => {
-                    node.forget(number).await;
+                    node.connection.forget(number).await;
                     if replaced {
                         return Err(closed(&host.name));
                     }
@@ -293,58 +329,29 @@ impl SshTransport {
 
     /// Opens a channel on a connection that nothing else uses; it lives as long as the channel.
     async fn own_channel(&self, host: &Host, node: &Node) -> Result<Channel<Msg>, TransportError> {
-        let connected = self.connect(host, node).await?;
-        let patience = connect::patience(&host.link, &self.options);
+        let connected = self.connect(host, node).await.map_err(|failure| failure.of(&host.name))?;
+        let patience = self.patience(node);
         let opened = timeout(patience, session::open(&connected.client)).await;
         opened.ok().and_then(Result::ok).ok_or_else(|| closed(&host.name))
     }
 
-    async fn connect(
-        &self,
-        host: &Host,
-        node: &Node,
-    ) -> Result<connect::Connected, TransportError> {
+    async fn connect(&self, host: &Host, node: &Node) -> Result<Connected, Failure> {
         // Another way leads to another host. Plans are refused earlier; a stored run gets here.
         if let Some(obstacle) = host.obstacles().first() {
-            let why = format!(
-                "`{}` ({}) requires a route that planrun does not support",
-                obstacle.variable, obstacle.origin
-            );
-            return Err(TransportError::Controller { host: host.name.clone(), why });
+            let (variable, origin) = (&obstacle.variable, &obstacle.origin);
+            let why =
+                format!("`{variable}` ({origin}) requires a route that planrun does not support");
+            return Err(Failure::Here(why));
         }
-        let pinned = node.pinned.borrow().clone();
-        let connected =
-            connect::connect(host, self.user(host), pinned.as_deref(), &self.options).await?;
-        node.pinned.replace(connected.key.to_openssh().ok());
-        Ok(connected)
+        let settings = self.settings(host, node).await?;
+        let pinned = node.connection.pinned.borrow().clone();
+        self.routes.connect(settings, pinned.as_deref(), 0).await
     }
 
     /// Returns the connection to a host; makes one if there is none that works.
     async fn connection(&self, host: &Host, node: &Node) -> Result<Connection, TransportError> {
-        let tries = node.tries.get();
-        let mut kept = node.connection.lock().await;
-        if let Some(connection) = kept.as_ref().filter(|kept| !kept.client.is_closed()) {
-            return Ok(connection.clone());
-        }
-        // Another one tried while this one waited, and failed: it would fail again.
-        if node.tries.get() != tries
-            && let Some(failure) = &*node.failure.borrow()
-        {
-            return Err(failure.clone());
-        }
-        *kept = None;
-        let number = node.tries.get() + 1;
-        let connected = self.connect(host, node).await;
-        node.tries.set(number);
-        node.failure.replace(connected.as_ref().err().cloned());
-        let client = connected?.client;
-        let connection = Connection { client, number };
-        *kept = Some(connection.clone());
-        Ok(connection)
-    }
-
-    fn user<'a>(&'a self, host: &'a Host) -> Option<&'a str> {
-        host.link.user.as_deref().or(self.options.user.as_deref())
+        let made = node.connection.get(self.connect(host, node)).await;
+        made.map_err(|failure| failure.of(&host.name))
     }
 
     fn node(&self, host: &HostName) -> Rc<Node> {
@@ -352,10 +359,8 @@ impl SshTransport {
         let node = nodes.entry(host.clone()).or_insert_with(|| {
             Rc::new(Node {
                 slots: Semaphore::new(self.options.commands_per_host.max(1)),
-                connection: Mutex::new(None),
-                pinned: RefCell::new(None),
-                tries: Cell::new(0),
-                failure: RefCell::new(None),
+                settings: OnceCell::new(),
+                connection: Kept::default(),
                 working: Cell::new(0),
                 ended: Notify::new(),
                 idle: RefCell::default(),
@@ -364,16 +369,6 @@ impl SshTransport {
             })
         });
         Rc::clone(node)
-    }
-}
-
-impl Node {
-    /// Drops a broken connection, unless a newer one has replaced it.
-    async fn forget(&self, number: u64) {
-        let mut kept = self.connection.lock().await;
-        if kept.as_ref().is_some_and(|kept| kept.number == number) {
-            *kept = None;
-        }
     }
 }
 
@@ -392,7 +387,7 @@ impl Drop for Working<'_> {
 }
 
 fn closed(host: &HostName) -> TransportError {
-    connect::unreachable(host, "the connection was lost before the command was sent")
+    Failure::Network("the connection was lost before the command was sent".to_owned()).of(host)
 }
 
 #[async_trait(?Send)]
@@ -439,11 +434,11 @@ impl Transport for SshTransport {
     }
 
     fn shown_key(&self, host: &HostName) -> Option<String> {
-        self.nodes.borrow().get(host)?.pinned.borrow().clone()
+        self.nodes.borrow().get(host)?.connection.pinned.borrow().clone()
     }
 
     fn hold_key(&self, host: &HostName, key: &str) {
-        self.node(host).pinned.replace(Some(key.to_owned()));
+        self.node(host).connection.pinned.replace(Some(key.to_owned()));
     }
 
     async fn recover(

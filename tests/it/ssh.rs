@@ -1,5 +1,7 @@
 //! The binary and real OpenSSH servers: a failed login, and a host with an unexpected key.
 
+mod bastions;
+mod fleet;
 pub(crate) mod server;
 
 use self::server::{Agent, Server};

@@ -17,19 +17,7 @@ use planrun::transport::{Body, Command};
 fn host(name: &str, connection: Connection) -> Host {
     Host {
         name: HostName::new(name),
-        link: Link {
-            connection,
-            address: format!("{name}.invalid"),
-            port: None,
-            user: None,
-            connect_timeout: None,
-            identity_file: None,
-            known_hosts: None,
-            r#become: None,
-            become_user: None,
-            model: None,
-            state: IndexMap::new(),
-        },
+        link: Link { connection, address: format!("{name}.invalid"), ..Link::default() },
         vars: IndexMap::new(),
         encrypted: IndexMap::new(),
         groups: Vec::new(),

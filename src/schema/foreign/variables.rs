@@ -35,8 +35,12 @@ pub static VARIABLES: LazyLock<Vec<Variable>> = LazyLock::new(|| {
     rows(TABLE).filter_map(variable).collect()
 });
 
+/// The variables of planrun that say where a password comes from.
+pub const OWN_SECRETS: [&str; 3] =
+    ["planrun_password", "planrun_passphrase", "planrun_become_password"];
+
 /// The connection variables of Ansible that planrun reads.
-const READ: [&str; 14] = [
+const READ: [&str; 17] = [
     "ansible_become",
     "ansible_become_user",
     "ansible_connection",
@@ -44,6 +48,9 @@ const READ: [&str; 14] = [
     "ansible_host",
     "ansible_port",
     "ansible_private_key_file",
+    "ansible_ssh_args",
+    "ansible_ssh_common_args",
+    "ansible_ssh_extra_args",
     "ansible_ssh_host",
     "ansible_ssh_port",
     "ansible_ssh_private_key_file",
@@ -71,4 +78,9 @@ pub fn find(name: &str) -> Option<&'static Variable> {
 
 pub fn is_secret(name: &str) -> bool {
     find(name).is_some_and(|variable| variable.secret)
+}
+
+/// Whether the value of a variable may be a password, also by mistake: then it is not shown.
+pub fn may_be_secret(name: &str) -> bool {
+    is_secret(name) || OWN_SECRETS.contains(&name)
 }

@@ -22,7 +22,7 @@ const MAX_FILE: u64 = 32 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Reads a text file; bytes that are not UTF-8 become replacement characters.
-pub(super) async fn read(path: &Path) -> io::Result<String> {
+pub(in crate::transport) async fn read(path: &Path) -> io::Result<String> {
     let path = path.to_owned();
     within(PATIENCE, move || read_regular(&path)).await
 }

@@ -1,63 +1,42 @@
 //! The key of a host: which keys are trusted, and the message if it shows another one.
 //!
-//! Strict: nothing is trusted at first sight. The connection itself is made with exactly one key
-//! ([`super::connect`]); this file finds the candidates, and after a refusal asks the host which key
-//! it shows (a handshake that ends before anyone logs in), so that the message can name it.
+//! Strict: nothing is trusted at first sight. The connection itself is made in [`super::connect`]; this
+//! file finds the keys that the host may show, and says why another one is refused.
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::path::Path;
 
-use russh::client;
 use russh::keys::{Algorithm, HashAlg, PublicKey};
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 
 use super::known_hosts::{HostKeys, Listed};
-use super::{SshOptions, connect, files, known_hosts};
-use crate::inventory::Link;
+use super::settings::Settings;
+use super::{files, known_hosts};
 
 /// Reads the entries for a host from the files of known hosts. An error is a problem on this machine.
-pub(super) async fn known(link: &Link, options: &SshOptions) -> Result<HostKeys, String> {
+pub(super) async fn known(settings: &Settings) -> Result<HostKeys, String> {
     let mut texts = Vec::new();
-    for path in places(link, options) {
+    for path in &settings.known_hosts {
         let shown = path.display().to_string();
-        match files::read(&path).await {
+        match files::read(path).await {
             Ok(text) => texts.push((shown, text)),
-            Err(error) if error.kind() == ErrorKind::NotFound && link.known_hosts.is_none() => {}
+            // OpenSSH's way to have none.
+            Err(_) if path == Path::new("/dev/null") => {}
+            Err(error) if error.kind() == ErrorKind::NotFound && !settings.is_known_hosts_named => {
+            }
             Err(error) => {
                 return Err(format!("cannot read the known_hosts file {shown}: {error}"));
             }
         }
     }
     // Hashed names take a while in a large file, and other hosts are not to wait for that.
-    let (address, port) = (link.address.clone(), port(link));
-    let search = move || known_hosts::search(&texts, &address, port);
+    let (name, port) = settings.known_as();
+    let name = name.to_owned();
+    let search = move || known_hosts::search(&texts, &name, port);
     match spawn_blocking(search).await {
         Ok(found) => found.map_err(|error| error.to_string()),
         Err(error) => Err(format!("cannot search the known_hosts files: {error}")),
     }
-}
-
-fn places(link: &Link, options: &SshOptions) -> Vec<PathBuf> {
-    if let Some(file) = &link.known_hosts {
-        let in_home = file.strip_prefix("~/").zip(options.home.as_ref());
-        return vec![in_home.map_or_else(|| PathBuf::from(file), |(rest, home)| home.join(rest))];
-    }
-    let mut places = Vec::new();
-    if let Some(home) = &options.home {
-        places.extend(["known_hosts", "known_hosts2"].map(|name| home.join(".ssh").join(name)));
-    }
-    places.extend(
-        ["known_hosts", "known_hosts2"].map(|name| PathBuf::from(format!("/etc/ssh/ssh_{name}"))),
-    );
-    places
-}
-
-pub(super) fn port(link: &Link) -> u16 {
-    link.port.unwrap_or(22)
 }
 
 /// Returns the names under which a key can prove itself in a handshake, none for kinds that are not
@@ -72,28 +51,45 @@ pub(super) fn algorithms(key: &PublicKey) -> Vec<Algorithm> {
     }
 }
 
-/// Orders candidates as a handshake prefers their kinds; within a kind, they stay in the order of their file.
-pub(super) fn candidates(keys: &HostKeys) -> Vec<Listed> {
-    let rank = |listed: &Listed| match listed.key.algorithm() {
-        Algorithm::Ed25519 => 0,
-        Algorithm::Ecdsa { .. } => 1,
-        _ => 2,
+/// Returns the keys that a host may show, in the order in which a handshake prefers their kinds; within a
+/// kind, they stay in the order of their file.
+pub(super) fn candidates(keys: &HostKeys, settings: &Settings) -> Vec<PublicKey> {
+    let set = settings.algorithms.host_key.as_deref();
+    let rank = |key: &PublicKey| match (set, key.algorithm()) {
+        (Some(set), _) => {
+            let of_key = algorithms(key);
+            set.iter().position(|kind| of_key.contains(kind)).unwrap_or(usize::MAX)
+        }
+        (None, Algorithm::Ed25519) => 0,
+        (None, Algorithm::Ecdsa { .. }) => 1,
+        (None, _) => 2,
     };
-    let mut candidates: Vec<Listed> = Vec::new();
-    for listed in &keys.trusted {
-        let new = candidates.iter().all(|known| known.key != listed.key);
-        if new && !algorithms(&listed.key).is_empty() {
-            candidates.push(listed.clone());
+    let mut candidates: Vec<PublicKey> = Vec::new();
+    for Listed { key, .. } in &keys.trusted {
+        if !candidates.contains(key) && !algorithms(key).is_empty() {
+            candidates.push(key.clone());
         }
     }
     candidates.sort_by_key(rank);
     candidates
 }
 
+/// Returns the kinds of keys that a host is asked for.
+pub(super) fn kinds(trusted: &[PublicKey], settings: &Settings) -> Vec<Algorithm> {
+    let mut kinds: Vec<Algorithm> = Vec::new();
+    for kind in trusted.iter().flat_map(algorithms) {
+        let is_set = settings.algorithms.host_key.as_ref().is_none_or(|set| set.contains(&kind));
+        if is_set && !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    kinds
+}
+
 /// Returns why a host that shows `shown` is not trusted.
-pub(super) fn refusal(link: &Link, keys: &HostKeys, shown: Option<&PublicKey>) -> String {
-    let check =
-        format!("check it over a trusted path (`ssh-keyscan -p {} {}`)", port(link), link.address);
+pub(super) fn refusal(settings: &Settings, keys: &HostKeys, shown: Option<&PublicKey>) -> String {
+    let Settings { port, address, .. } = settings;
+    let check = format!("check it over a trusted path (`ssh-keyscan -p {port} {address}`)");
     let fingerprint = fingerprint(shown);
     let at = |listed: &[Listed]| {
         let places: Vec<&str> = listed.iter().map(|listed| listed.at.as_str()).collect();
@@ -144,36 +140,4 @@ fn fingerprint(key: Option<&PublicKey>) -> String {
         || "a key that could not be read".to_owned(),
         |key| format!("{} {}", key.algorithm(), key.fingerprint(HashAlg::Sha256)),
     )
-}
-
-/// Asks a host for its key, for so long, without logging in. `kinds` narrows what it may show.
-pub(super) async fn shown(
-    address: SocketAddr,
-    patience: Duration,
-    kinds: Option<Vec<Algorithm>>,
-) -> Result<PublicKey, russh::Error> {
-    struct Shown(Arc<Mutex<Option<PublicKey>>>);
-
-    impl client::Handler for Shown {
-        type Error = russh::Error;
-
-        async fn check_server_key(&mut self, key: &PublicKey) -> Result<bool, russh::Error> {
-            if let Ok(mut seen) = self.0.lock() {
-                *seen = Some(key.clone());
-            }
-            Ok(false)
-        }
-    }
-
-    let seen = Arc::new(Mutex::new(None));
-    let handler = Shown(Arc::clone(&seen));
-    let config = Arc::new(connect::config(kinds));
-    let end = timeout(patience, client::connect(config, address, handler)).await;
-    let seen = seen.lock().ok().and_then(|mut seen| seen.take());
-    match (seen, end) {
-        (Some(key), _) => Ok(key),
-        (None, Ok(Err(error))) => Err(error),
-        (None, Ok(Ok(_))) => Err(russh::Error::UnknownKey),
-        (None, Err(late)) => Err(late.into()),
-    }
 }

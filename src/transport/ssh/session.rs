@@ -5,13 +5,13 @@
 
 use std::time::Duration;
 
-use async_ssh2_tokio::Client;
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::client::Client;
 use crate::transport::Exit;
 use crate::transport::answer::{Closing, Greeting, Stream};
 use crate::transport::session::{Piece, Reader, Session, Writer};
@@ -24,16 +24,16 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(super) type SshSession = Session<FromHost, ToHost>;
 
 /// Opens a channel. Giving up in between leaves none behind.
-pub(super) async fn open(client: &Client) -> Result<Channel<Msg>, async_ssh2_tokio::Error> {
+pub(super) async fn open(client: &Client) -> Result<Channel<Msg>, russh::Error> {
     let (hand_over, handed_over) = oneshot::channel();
     let client = client.clone();
     drop(tokio::spawn(async move {
-        if let Err(Ok(unwanted)) = hand_over.send(client.get_channel().await) {
+        if let Err(Ok(unwanted)) = hand_over.send(client.session().await) {
             unwanted.close().await.ok();
         }
     }));
     let channel = handed_over.await;
-    channel.unwrap_or_else(|_| Err(russh::Error::Disconnect.into()))
+    channel.unwrap_or_else(|_| Err(russh::Error::Disconnect))
 }
 
 /// Starts a host session on a channel. It must be ready in time.

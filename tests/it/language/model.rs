@@ -58,15 +58,9 @@ pub(crate) fn host(name: &str, group: &str, address: &str, state: Json) -> Host 
         link: Link {
             connection: Connection::Model,
             address: address.into(),
-            port: None,
-            user: None,
-            connect_timeout: None,
-            identity_file: None,
-            known_hosts: None,
-            r#become: None,
-            become_user: None,
             model: Some("models/dovecot.yaml".into()),
             state,
+            ..Link::default()
         },
         vars: IndexMap::new(),
         encrypted: indexmap::IndexMap::new(),

@@ -234,10 +234,10 @@ fn a_file_that_cannot_be_read_is_told_by_its_kind() {
 #[test]
 fn only_hosts_that_the_plan_works_on_must_be_reached_directly() {
     let inventory = "all:\n  hosts:\n    web1: {}\n    \
-                     web2: {ansible_ssh_extra_args: -J gate}\n    \
+                     web2: {ansible_ssh_extra_args: '-W gate:22'}\n    \
                      web3: {ansible_connection: lxd}\n";
     let report = Scene::new("  a: {type: int, default: 1}", inventory).fault();
-    assert!(report.contains("`web2`: connecting through another host (`ProxyJump`)"), "{report}");
+    assert!(report.contains("`web2`: connecting through another host by `-W`"), "{report}");
     assert!(report.contains("unsupported connection `lxd` of `web3`"), "{report}");
     let mut scene = Scene::new("  a: {type: int, default: 1}", inventory);
     scene.given.limit = Some("web1".to_owned());

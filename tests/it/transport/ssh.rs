@@ -5,6 +5,7 @@ mod logins;
 mod memory;
 mod reaching;
 mod refused;
+mod routes;
 mod server;
 mod shells;
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{host, read_text, var};
 use planrun::diagnostic::Code;
-use planrun::inventory::{Connection, Link};
+use planrun::inventory::{Connection, Link, SecretFrom};
 
 /// Reads the link of a host with these variables.
 #[track_caller]
@@ -177,11 +177,11 @@ fn passwords_are_left_out_and_that_is_told_once() {
 
 #[test]
 fn variables_that_do_nothing_here_are_told() {
-    let reading = read_text("hosts.yaml", &yaml("ansible_ssh_common_args: -J jump"));
+    let reading = read_text("hosts.yaml", &yaml("ansible_ssh_common_args: -W jump:22"));
     assert_eq!(reading.diagnostics[0].code, Code::UnsupportedRoute);
-    assert_eq!(reading.place(), "-J jump");
-    let reading = read_text("hosts.yaml", &yaml("ansible_ssh_common_args: -C"));
-    assert_eq!(reading.diagnostics[0].code, Code::VariableNotHonoured);
+    assert_eq!(reading.place(), "-W jump:22");
+    let inventory = read_text("hosts.yaml", &yaml("ansible_ssh_common_args: -C -J jump")).clean();
+    assert_eq!(var(&inventory, "web1", "ansible_ssh_common_args"), json!("-C -J jump"));
     let reading = read_text("hosts.yaml", &yaml("ansible_become_method: su"));
     assert_eq!(reading.diagnostics[0].code, Code::VariableNotHonoured);
     let inventory = read_text("hosts.yaml", &yaml("ansible_become_method: sudo")).clean();
@@ -189,6 +189,24 @@ fn variables_that_do_nothing_here_are_told() {
     let reading = read_text("hosts.yaml", &yaml("planrun_modle: x"));
     assert_eq!(reading.help(), "did you mean `planrun_model`?");
     assert_eq!(reading.place(), "planrun_modle");
+}
+
+#[test]
+fn a_password_is_named_by_its_source_and_never_shown() {
+    let link = link(
+        "planrun_password: ask, planrun_passphrase: 'env:KEY', \
+                     planrun_become_password: 'file:/run/secrets/sudo'",
+    );
+    assert_eq!(link.password, Some(SecretFrom::Ask));
+    assert_eq!(link.passphrase, Some(SecretFrom::Env("KEY".to_owned())));
+    assert_eq!(link.become_password, Some(SecretFrom::File("/run/secrets/sudo".to_owned())));
+    for wrong in ["hunter2!", "'env:'", "'age:x'", "[ask]"] {
+        let reading = read_text("hosts.yaml", &yaml(&format!("planrun_password: {wrong}")));
+        assert_eq!(reading.diagnostics[0].code, Code::InventoryValue);
+        assert!(reading.help().contains("never write a password"), "{}", reading.help());
+        assert!(reading.inventory.is_none());
+        assert!(!reading.told().contains("hunter2!"), "{}", reading.told());
+    }
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use std::io::Read as _;
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 use std::{fs, thread};
 
@@ -162,32 +161,12 @@ async fn known_hosts_that_cannot_be_read_are_a_problem_here() {
 }
 
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "the certificate is made for the test")]
-async fn a_certificate_that_is_not_offered_is_named() {
-    let Some(server) = Server::start("certificate", "TrustedUserCAKeys /dev/null") else {
-        return;
-    };
-    server.keygen("ca", "ed25519", "");
-    server.keygen("id", "ed25519", "");
-    let signed = Command::new("ssh-keygen")
-        .args(["-q", "-I", "test", "-n", "root", "-s"])
-        .args([server.path("ca"), server.path("id.pub")])
-        .status();
-    assert!(signed.unwrap().success());
-    let mut host = server.host();
-    host.link.identity_file = Some(text(&server.path("id")));
-    let error = run(&host, &argv(&["true"])).await.unwrap_err();
-    is_denied(&error, "certificates are not offered: ");
-    is_denied(&error, "id-cert.pub exists");
-}
-
-#[tokio::test]
 async fn a_host_behind_another_way_is_not_connected_to() {
     let Some(server) = Server::start("other_way", "") else {
         return;
     };
     let mut host = server.host();
-    let value = serde_json::json!("-o ProxyJump=bastion");
+    let value = serde_json::json!("-W bastion:22");
     let origin = "hosts.yaml".to_owned();
     let variable = Variable { value, written: None, origin, place: Place::default() };
     host.vars.insert("ansible_ssh_common_args".to_owned(), variable);

@@ -1,0 +1,80 @@
+//! Passwords and passphrases: where they come from, and that each is asked for once.
+//!
+//! An inventory says where a password comes from, and never has it. What was asked or read is kept for the
+//! time of this process: a resume asks again. A wrong answer is not corrected here: what needed it fails
+//! and says so, because servers count refused passwords.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::rc::Rc;
+
+use async_trait::async_trait;
+use tokio::sync::Mutex;
+
+use super::ssh::files;
+use crate::inventory::SecretFrom;
+use crate::secret::Secret;
+
+/// Asks the operator for a password.
+#[async_trait(?Send)]
+pub trait Ask {
+    /// Returns the answer; `None` if there is none.
+    async fn ask(&self, prompt: &str) -> Option<Secret>;
+}
+
+/// The passwords of a run.
+#[derive(Default)]
+pub struct Passwords {
+    operator: Option<Rc<dyn Ask>>,
+    /// What was asked, with its answer. Locked while the operator answers: one question at a time.
+    answers: Mutex<HashMap<String, Option<Secret>>>,
+}
+
+impl Passwords {
+    /// Asks this operator.
+    pub fn of(operator: Rc<dyn Ask>) -> Self {
+        Self { operator: Some(operator), ..Self::default() }
+    }
+
+    /// Returns a password; `prompt` is the question if it is asked for. An error is a sentence.
+    pub(super) async fn get(&self, from: &SecretFrom, prompt: &str) -> Result<Secret, String> {
+        match from {
+            SecretFrom::Ask => self.ask(prompt).await.ok_or_else(|| {
+                format!("cannot ask for \"{prompt}\": there is no terminal, or no answer")
+            }),
+            SecretFrom::Env(name) => match std::env::var(name) {
+                Ok(text) if !text.is_empty() => Ok(Secret::text(text)),
+                _ => Err(format!("the environment variable {name} has no password")),
+            },
+            SecretFrom::File(path) => match files::read(Path::new(path)).await {
+                Ok(text) => match text.lines().next().filter(|line| !line.is_empty()) {
+                    Some(line) => Ok(Secret::text(line)),
+                    None => Err(format!("the password file {path} is empty")),
+                },
+                Err(error) => Err(format!("cannot read the password file {path}: {error}")),
+            },
+        }
+    }
+
+    /// Asks the operator, once for each question.
+    pub(super) async fn ask(&self, prompt: &str) -> Option<Secret> {
+        let mut answers = self.answers.lock().await;
+        if let Some(answer) = answers.get(prompt) {
+            return answer.clone();
+        }
+        let answer = self.operator.as_ref()?.ask(prompt).await;
+        answers.insert(prompt.to_owned(), answer.clone());
+        answer
+    }
+
+    /// Asks the operator for what is good for one login only.
+    pub(super) async fn ask_again(&self, prompt: &str) -> Option<Secret> {
+        let _one_at_a_time = self.answers.lock().await;
+        self.operator.as_ref()?.ask(prompt).await
+    }
+}
+
+/// Returns the one string of a password.
+pub(super) fn text(secret: &Secret) -> &str {
+    secret.expose().next().unwrap_or_default()
+}

@@ -1,0 +1,112 @@
+//! A connection that is logged in, however it was made, and how one is verified.
+
+use std::future::{Future, ready};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_ssh2_tokio::Error as LibraryError;
+use russh::client::{DisconnectReason, Handle, Handler, Msg};
+use russh::keys::PublicKey;
+use russh::{Channel, Error};
+
+/// A connection.
+#[derive(Clone)]
+pub(super) enum Client {
+    /// Made by the library: directly, with one key.
+    Library(async_ssh2_tokio::Client),
+    /// Made here: in all other ways.
+    Own(Arc<Handle<Verifier>>),
+}
+
+impl Client {
+    pub(super) fn is_closed(&self) -> bool {
+        match self {
+            Self::Library(client) => client.is_closed(),
+            Self::Own(handle) => handle.is_closed(),
+        }
+    }
+
+    /// Opens a channel for a command.
+    pub(super) async fn session(&self) -> Result<Channel<Msg>, Error> {
+        match self {
+            Self::Library(client) => match client.get_channel().await {
+                Err(LibraryError::SshError(error)) => Err(error),
+                result => result.map_err(|_| Error::Disconnect),
+            },
+            Self::Own(handle) => handle.channel_open_session().await,
+        }
+    }
+
+    /// Opens a channel to another host, whose name the host at the other end resolves.
+    pub(super) async fn forward(&self, host: &str, port: u16) -> Result<Channel<Msg>, Error> {
+        match self {
+            // It resolves names here; a jump host is never connected to by the library.
+            Self::Library(_) => Err(Error::Inconsistent),
+            Self::Own(handle) => {
+                handle.channel_open_direct_tcpip(host, port.into(), "127.0.0.1", 0).await
+            }
+        }
+    }
+}
+
+/// Accepts the host keys that are trusted, and notes what happens.
+pub(super) struct Verifier {
+    trusted: Vec<PublicKey>,
+    notes: Notes,
+}
+
+/// What became known of a host during a handshake and a login.
+#[derive(Clone, Default)]
+pub(super) struct Notes(Arc<Mutex<Noted>>);
+
+#[derive(Default)]
+struct Noted {
+    shown: Option<PublicKey>,
+    is_ended: bool,
+}
+
+impl Verifier {
+    pub(super) fn new(trusted: Vec<PublicKey>, notes: &Notes) -> Self {
+        Self { trusted, notes: notes.clone() }
+    }
+}
+
+impl Notes {
+    fn with<T>(&self, work: impl FnOnce(&mut Noted) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns the key that the host showed.
+    pub(super) fn shown(&self) -> Option<PublicKey> {
+        self.with(|noted| noted.shown.clone())
+    }
+
+    /// Whether the host said that it ends the connection.
+    pub(super) fn is_ended(&self) -> bool {
+        self.with(|noted| noted.is_ended)
+    }
+}
+
+impl Handler for Verifier {
+    type Error = Error;
+
+    fn check_server_key(
+        &mut self,
+        key: &PublicKey,
+    ) -> impl Future<Output = Result<bool, Error>> + Send {
+        self.notes.with(|noted| noted.shown = Some(key.clone()));
+        ready(Ok(self.trusted.iter().any(|trusted| trusted.key_data() == key.key_data())))
+    }
+
+    fn disconnected(
+        &mut self,
+        reason: DisconnectReason<Error>,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        ready(match reason {
+            DisconnectReason::ReceivedDisconnect(_) => {
+                self.notes.with(|noted| noted.is_ended = true);
+                Ok(())
+            }
+            DisconnectReason::Error(error) => Err(error),
+        })
+    }
+}

@@ -1,0 +1,339 @@
+//! How a host is reached: its link from the inventory, and OpenSSH's configuration below it.
+//!
+//! Variables of the inventory take precedence. A jump host has no link: everything about it comes from
+//! the configuration, as for `ssh -J`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use russh::keys::Algorithm;
+use russh::{cipher, kex, mac};
+
+use super::SshOptions;
+use super::config::{Asked, Config};
+use crate::inventory::{Link, SecretFrom};
+
+/// All that is needed to connect to a host.
+pub(super) struct Settings {
+    pub(super) address: String,
+    pub(super) port: u16,
+    pub(super) user: Option<String>,
+    pub(super) patience: Duration,
+    /// How often a host that is silent is asked for a sign of life, and after how many it is given up.
+    pub(super) alive: Option<(Duration, usize)>,
+    pub(super) way: Way,
+    pub(super) family: Family,
+    /// The private keys, if any are named; otherwise the usual files.
+    pub(super) keys: Option<Vec<String>>,
+    pub(super) certificates: Vec<String>,
+    /// Whether no other key of the agent is offered.
+    pub(super) is_exclusive: bool,
+    pub(super) accepts: Methods,
+    /// The socket of the agent.
+    pub(super) agent: Option<PathBuf>,
+    pub(super) password: Option<SecretFrom>,
+    pub(super) passphrase: Option<SecretFrom>,
+    /// The files of known hosts; a named one must exist.
+    pub(super) known_hosts: Vec<PathBuf>,
+    pub(super) is_known_hosts_named: bool,
+    /// The name in them, if it is not the address.
+    pub(super) alias: Option<String>,
+    pub(super) algorithms: Algorithms,
+    /// The options that are set, and where.
+    pub(super) config: Config,
+}
+
+/// How the first byte gets to a host.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Way {
+    #[default]
+    Direct,
+    /// Through these hosts, the nearest first.
+    Jump(Vec<Asked>),
+    /// Through a program.
+    Command(String),
+}
+
+/// Which addresses of a name are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    Any,
+    Inet,
+    Inet6,
+}
+
+/// Which kinds of login are tried.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Methods {
+    pub(super) key: bool,
+    pub(super) password: bool,
+    pub(super) questions: bool,
+}
+
+/// The algorithms that are set, strongest first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Algorithms {
+    pub(super) kex: Option<Vec<kex::Name>>,
+    pub(super) cipher: Option<Vec<cipher::Name>>,
+    pub(super) mac: Option<Vec<mac::Name>>,
+    pub(super) host_key: Option<Vec<Algorithm>>,
+}
+
+impl Settings {
+    /// Returns what `ssh` is asked about a host.
+    pub(super) fn asked(link: &Link) -> Asked {
+        Asked {
+            address: link.address.clone(),
+            port: link.port,
+            user: link.user.clone(),
+            key: link.identity_file.clone(),
+            words: link.ssh_args.clone(),
+        }
+    }
+
+    /// Combines what the inventory and the configuration say; an error is a sentence.
+    pub(super) fn new(
+        asked: &Asked,
+        link: Option<&Link>,
+        config: Config,
+        options: &SshOptions,
+    ) -> Result<Self, String> {
+        let port = asked.port.or_else(|| config.one("Port")?.parse().ok()).unwrap_or(22);
+        let user = asked.user.clone().or_else(|| config.one("User").map(str::to_owned));
+        let user = user.or_else(|| options.user.clone());
+        let address = config.one("HostName").unwrap_or(&asked.address).to_owned();
+        let number = |name: &str| config.one(name).and_then(|text| text.parse::<u64>().ok());
+        let patience = link.and_then(|link| link.connect_timeout);
+        let patience = patience.or_else(|| number("ConnectTimeout").map(Duration::from_secs));
+        let interval = number("ServerAliveInterval").filter(|&seconds| seconds > 0);
+        let most = number("ServerAliveCountMax").and_then(|most| usize::try_from(most).ok());
+        let alias = config.one("HostKeyAlias").map(str::to_owned);
+        let names = Names {
+            home: options.home.as_deref().and_then(|home| home.to_str()),
+            pairs: [
+                ('h', address.as_str()),
+                ('n', asked.address.as_str()),
+                ('p', &port.to_string()),
+                ('r', user.as_deref().unwrap_or_default()),
+                ('k', alias.as_deref().unwrap_or(&asked.address)),
+                ('u', options.user.as_deref().unwrap_or_default()),
+                ('i', &rustix::process::getuid().as_raw().to_string()),
+            ]
+            .map(|(letter, text)| (letter, text.to_owned())),
+        };
+        let files = |name: &str| -> Result<Option<Vec<String>>, String> {
+            let Some(values) = config.all(name) else { return Ok(None) };
+            let values = values.iter().filter(|value| !value.eq_ignore_ascii_case("none"));
+            values.map(|value| names.expand(name, value)).collect::<Result<_, _>>().map(Some)
+        };
+        let named = asked.key.clone().map(|key| vec![key]);
+        let is = |name: &str, word: &str| config.one(name).is_some_and(|value| value == word);
+        let known = link.and_then(|link| link.known_hosts.clone());
+        Ok(Self {
+            port,
+            patience: patience.unwrap_or(options.connect_timeout),
+            alive: interval.map(|seconds| (Duration::from_secs(seconds), most.unwrap_or(3))),
+            way: way(asked, &config, &names)?,
+            family: match config.one("AddressFamily") {
+                Some("inet") => Family::Inet,
+                Some("inet6") => Family::Inet6,
+                _ => Family::Any,
+            },
+            is_exclusive: named.is_some() || is("IdentitiesOnly", "yes"),
+            keys: match named {
+                Some(named) => Some(named),
+                None => files("IdentityFile")?,
+            },
+            certificates: files("CertificateFile")?.unwrap_or_default(),
+            accepts: Methods {
+                key: !(is("PubkeyAuthentication", "no") || is("PubkeyAuthentication", "false")),
+                password: !is("PasswordAuthentication", "no"),
+                questions: !is("KbdInteractiveAuthentication", "no"),
+            },
+            agent: agent(&config, &names, options)?,
+            password: link.and_then(|link| link.password.clone()),
+            passphrase: link.and_then(|link| link.passphrase.clone()),
+            is_known_hosts_named: known.is_some(),
+            known_hosts: match known {
+                Some(file) => vec![names.in_home(&file).into()],
+                None => known_hosts(&config, &names)?,
+            },
+            algorithms: Algorithms::of(&config)?,
+            alias,
+            user,
+            address,
+            config,
+        })
+    }
+
+    /// Returns name and port in the files of known hosts. An alias has no port.
+    pub(super) fn known_as(&self) -> (&str, u16) {
+        self.alias.as_deref().map_or((&self.address, self.port), |alias| (alias, 22))
+    }
+}
+
+/// Returns the socket of the agent.
+fn agent(
+    config: &Config,
+    names: &Names<'_>,
+    options: &SshOptions,
+) -> Result<Option<PathBuf>, String> {
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    Ok(match config.all("IdentityAgent").and_then(|values| values.first()) {
+        None => options.agent.then(|| variable("SSH_AUTH_SOCK")).flatten(),
+        Some(value) if value == "SSH_AUTH_SOCK" || is_variable(value) => {
+            variable(value.trim_start_matches('$'))
+        }
+        Some(value) if value.eq_ignore_ascii_case("none") => None,
+        Some(value) => Some(names.expand("IdentityAgent", value)?.into()),
+    })
+}
+
+impl Algorithms {
+    fn of(config: &Config) -> Result<Self, String> {
+        Ok(Self {
+            kex: chosen(config, "KexAlgorithms", |name| kex::Name::try_from(name).ok())?,
+            cipher: chosen(config, "Ciphers", |name| cipher::Name::try_from(name).ok())?,
+            mac: chosen(config, "MACs", |name| mac::Name::try_from(name).ok())?,
+            host_key: chosen(config, "HostKeyAlgorithms", |name| {
+                // Certificates of hosts are not supported.
+                Algorithm::new(name).ok().filter(|_| !name.contains("-cert-"))
+            })?,
+        })
+    }
+}
+
+fn is_variable(value: &str) -> bool {
+    value.starts_with('$') && !value.starts_with("${")
+}
+
+fn way(asked: &Asked, config: &Config, names: &Names<'_>) -> Result<Way, String> {
+    if let Some(command) = config.one("ProxyCommand") {
+        return Ok(Way::Command(names.expand("ProxyCommand", command)?));
+    }
+    let Some(list) = config.one("ProxyJump") else { return Ok(Way::Direct) };
+    // Of the options of the host, a jump host only has the file: as by `ssh -J`.
+    let at = asked.words.iter().position(|word| word == "-F");
+    let words = at.and_then(|at| asked.words.get(at..at + 2)).unwrap_or_default();
+    let hops = list.split(',').map(|hop| {
+        let hop = hop.trim();
+        let hop = hop.strip_prefix("ssh://").unwrap_or(hop).trim_end_matches('/');
+        let (user, place) = hop.rsplit_once('@').map_or((None, hop), |(user, at)| (Some(user), at));
+        let (address, port) = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, port)) => (address, port.strip_prefix(':')),
+            None if place.matches(':').count() == 1 => {
+                place.split_once(':').map_or((place, None), |(at, port)| (at, Some(port)))
+            }
+            None => (place, None),
+        };
+        let port = port.map(str::parse).transpose();
+        match (port, address.is_empty() || address.starts_with('-')) {
+            (Ok(port), false) => Ok(Asked {
+                address: address.to_owned(),
+                port,
+                user: user.map(str::to_owned),
+                key: None,
+                words: words.to_vec(),
+            }),
+            _ => Err(format!("invalid jump host `{hop}`{}", config.origin())),
+        }
+    });
+    Ok(Way::Jump(hops.collect::<Result<_, _>>()?))
+}
+
+/// Returns the files of known hosts: those that are set, else OpenSSH's own.
+fn known_hosts(config: &Config, names: &Names<'_>) -> Result<Vec<PathBuf>, String> {
+    let mut files = Vec::new();
+    let usual = |folder: &str, start: &str| {
+        ["known_hosts", "known_hosts2"].map(|name| PathBuf::from(format!("{folder}/{start}{name}")))
+    };
+    for (option, usual) in [
+        ("UserKnownHostsFile", names.home.map(|home| usual(&format!("{home}/.ssh"), ""))),
+        ("GlobalKnownHostsFile", Some(usual("/etc/ssh", "ssh_"))),
+    ] {
+        match config.all(option) {
+            Some(set) => {
+                for file in set.iter().flat_map(|set| set.split_whitespace()) {
+                    if !file.eq_ignore_ascii_case("none") {
+                        files.push(names.expand(option, file)?.into());
+                    }
+                }
+            }
+            None => files.extend(usual.into_iter().flatten()),
+        }
+    }
+    Ok(files)
+}
+
+/// Returns those algorithms of a list that planrun has; `None` if the option is not set.
+fn chosen<T>(
+    config: &Config,
+    option: &str,
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<Option<Vec<T>>, String> {
+    let Some(list) = config.one(option) else { return Ok(None) };
+    let known: Vec<T> = list.split(',').filter_map(read).collect();
+    if known.is_empty() {
+        let origin = config.origin();
+        return Err(format!("planrun has no algorithm of the ssh option `{option}`{origin}"));
+    }
+    Ok(Some(known))
+}
+
+/// What the tokens of an option mean.
+struct Names<'a> {
+    home: Option<&'a str>,
+    pairs: [(char, String); 7],
+}
+
+impl Names<'_> {
+    fn in_home(&self, path: &str) -> String {
+        match (path.strip_prefix("~/"), self.home) {
+            (Some(rest), Some(home)) => format!("{home}/{rest}"),
+            _ => path.to_owned(),
+        }
+    }
+
+    /// Replaces `~/`, `%h` and the like, and `${NAME}`.
+    fn expand(&self, option: &str, text: &str) -> Result<String, String> {
+        let text = self.in_home(text);
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text.as_str();
+        // The environment belongs to the shell of a command.
+        let is_command = option == "ProxyCommand";
+        while let Some(at) = rest.find(['%', '$']) {
+            out.push_str(&rest[..at]);
+            let token = &rest[at..];
+            let letter = token[1..].chars().next();
+            let name = token.strip_prefix("${").and_then(|name| name.split_once('}'));
+            match (letter, name) {
+                (Some('%'), _) if token.starts_with('%') => out.push('%'),
+                (Some('d'), _) if token.starts_with('%') => {
+                    out.push_str(self.home.unwrap_or_default());
+                }
+                (Some(letter), _) if token.starts_with('%') => {
+                    match self.pairs.iter().find(|(known, _)| *known == letter) {
+                        Some((_, text)) => out.push_str(text),
+                        None => return Err(format!("`%{letter}` in `{option}` is not supported")),
+                    }
+                }
+                (_, Some((name, after))) if !is_command => {
+                    let value = std::env::var(name);
+                    let value = value.map_err(|_| format!("`{option}` needs ${{{name}}}"))?;
+                    out.push_str(&value);
+                    rest = after;
+                    continue;
+                }
+                _ if token.starts_with('$') => {
+                    out.push('$');
+                    rest = &token[1..];
+                    continue;
+                }
+                _ => return Err(format!("`{option}` ends with `%`")),
+            }
+            rest = &token[1 + letter.map_or(0, char::len_utf8)..];
+        }
+        out.push_str(rest);
+        Ok(out)
+    }
+}
