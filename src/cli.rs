@@ -7,6 +7,7 @@
 //!
 //! ```text
 //!  arguments -> Cli -> validate, explain, inventory, schema, runs, show  read and print
+//!                      ping                                           contact hosts, change nothing
 //!                      new                                            write a file
 //!                      abort, resolve                                 add one event to a run
 //!                      apply, resume, rollback -> session             execute a run
@@ -20,10 +21,12 @@
 mod abort;
 mod apply;
 mod asker;
+mod chosen;
 mod context;
 mod exit;
 mod explain;
 mod fault;
+mod hosts;
 mod identity;
 mod inbox;
 mod inventory;
@@ -31,6 +34,7 @@ mod log;
 mod new;
 mod open_run;
 mod out;
+mod ping;
 mod print;
 mod programs;
 mod prompter;
@@ -137,6 +141,10 @@ enum Command {
     Prune(prune::Args),
     /// Show the hosts of an inventory and how to connect to them
     Inventory(inventory::Args),
+    /// Check whether the hosts of an inventory can be worked on
+    Ping(ping::Args),
+    /// Trust the host keys of an inventory, after comparing them
+    Hosts(hosts::Args),
     /// Explain the code of a diagnostic: what it means, an example, its fix
     Explain(explain::Args),
     /// Print the JSON Schema of a kind of file, for editors
@@ -225,6 +233,8 @@ impl Command {
             Self::Show(args) => show::run(&args, context),
             Self::Prune(args) => prune::run(&args, context),
             Self::Inventory(args) => Ok(inventory::run(&args, context)),
+            Self::Ping(args) => ping::run(&args, context),
+            Self::Hosts(args) => hosts::run(&args, context),
             Self::Explain(args) => explain::run(&args, context),
             Self::Schema(args) => Ok(schema::run(&args)),
         }

@@ -1,0 +1,190 @@
+//! `planrun hosts trust`: asks hosts for their keys, shows them, and adds those that the operator trusts to
+//! the known hosts.
+//!
+//! A key is never trusted by itself: either the operator compares the fingerprints and says so at a terminal,
+//! or the expected fingerprints are given. A key that differs from a known one is never replaced.
+
+use std::collections::BTreeSet;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::rc::Rc;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use tokio::runtime::Builder;
+
+use crate::cli::chosen::Chosen;
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::fault::Fault;
+use crate::cli::ping::exit;
+use crate::cli::prompter::Prompter;
+use crate::inventory::{Host, HostName};
+use crate::report::text::{count, pad, printable, width};
+use crate::transport::TransportError;
+use crate::transport::passwords::Passwords;
+use crate::transport::ssh::{Scanned, Shown, SshOptions, SshTransport, Trust};
+
+/// How many hosts are asked at a time.
+const JOBS: usize = 20;
+
+/// How many jump hosts may be on the way: each is trusted before the next one is asked.
+const MAX_ROUNDS: usize = 17;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Ask hosts for their keys, show the fingerprints, and add the keys to the known hosts
+    Trust(Trusting),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  planrun hosts trust 'web*' -i prod
+  planrun hosts trust web1 -i prod --expect SHA256:uNiVztksCsDhcc0u9e8BrbJXJBH2YcWqN8uX9ZP7Fr0
+
+Compare the fingerprints with what the host itself shows, over a trusted path:
+  ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub")]
+struct Trusting {
+    #[command(flatten)]
+    chosen: Chosen,
+    /// Add only keys with this fingerprint, without asking; repeat it for more
+    #[arg(long, value_name = "SHA256:...")]
+    expect: Vec<String>,
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
+    let Command::Trust(args) = &args.command;
+    let mut hosts = args.chosen.hosts("cannot ask for keys", context)?;
+    let of_system =
+        |error: std::io::Error| Fault::of(Exit::INTERNAL, "cannot start to connect", &error);
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(of_system)?;
+    let passwords = Rc::new(Passwords::of(Rc::<Prompter>::default()));
+    let ssh = SshTransport::with(SshOptions::default(), passwords);
+    let (mut failures, mut is_refused) = (Vec::new(), false);
+    for _ in 0..MAX_ROUNDS {
+        let scans = stream::iter(&hosts).map(|host| ssh.scan(host)).buffered(JOBS);
+        let scans: Vec<Result<Scanned, TransportError>> = runtime.block_on(scans.collect());
+        let mut waiting = BTreeSet::new();
+        let mut shown: Vec<Scanned> = Vec::new();
+        for (host, scan) in hosts.iter().zip(scans) {
+            match scan {
+                Err(error) => failures.push(error),
+                Ok(scan) => {
+                    if !scan.is_host {
+                        waiting.insert(host.name.clone());
+                    }
+                    let key = |one: &Scanned| (one.name.clone(), one.file.clone());
+                    if shown.iter().all(|other| key(other) != key(&scan)) {
+                        shown.push(scan);
+                    }
+                }
+            }
+        }
+        match decide(&shown, args, context)? {
+            Decision::Trusted => {}
+            Decision::Refused => is_refused = true,
+        }
+        if waiting.is_empty() || is_refused {
+            break;
+        }
+        hosts.retain(|host: &Host| waiting.contains::<HostName>(&host.name));
+    }
+    runtime.shutdown_background();
+    for failure in &failures {
+        context.say(&printable(&failure.to_string()));
+    }
+    Ok(if is_refused { Exit(77) } else { exit(failures.iter()) })
+}
+
+enum Decision {
+    Trusted,
+    /// The operator declined, or a key is not what it should be.
+    Refused,
+}
+
+/// Shows keys, asks, and writes them.
+fn decide(shown: &[Scanned], args: &Trusting, context: &Context) -> Result<Decision, Fault> {
+    let column = shown.iter().map(|one| width(&printable(&one.name))).max().unwrap_or_default();
+    let mut refused = false;
+    let mut new = Vec::new();
+    for one in shown {
+        for (number, key) in one.keys.iter().enumerate() {
+            let name = if number == 0 { printable(&one.name) } else { String::new() };
+            let mut is_expected = args.expect.is_empty();
+            is_expected |= args.expect.iter().any(|want| key.fingerprint.ends_with(want.as_str()));
+            let state = match &key.state {
+                Trust::Known => "known".to_owned(),
+                Trust::New if is_expected => "new".to_owned(),
+                Trust::New => "not expected".to_owned(),
+                Trust::Changed(at) => format!("CHANGED: {at} has another key"),
+                Trust::Revoked(at) => format!("REVOKED by {at}"),
+            };
+            refused |= matches!(key.state, Trust::Changed(_) | Trust::Revoked(_));
+            if key.state == Trust::New && is_expected {
+                new.push((one, key));
+            }
+            context.print(&format!(
+                "{}  {}  {}\n",
+                pad(&name, column),
+                key.fingerprint,
+                printable(&state)
+            ));
+        }
+        let is_known = |key: &Shown| key.state == Trust::Known;
+        let is_new = new.iter().any(|(other, _)| std::ptr::eq(*other, one));
+        refused |= !is_new && !one.keys.iter().any(is_known);
+    }
+    if refused {
+        context.say(
+            "nothing was added: a key is not what was expected. Either a host was reinstalled, or \
+             someone intercepts the connection. Find out which, then remove the old line",
+        );
+        return Ok(Decision::Refused);
+    }
+    if new.is_empty() {
+        return Ok(Decision::Trusted);
+    }
+    if args.expect.is_empty() {
+        let question =
+            format!("Did you compare the fingerprints? Add {}?", count(new.len(), "key"));
+        if !context.confirm_or(&question, "pass the expected fingerprints by `--expect`")? {
+            return Ok(Decision::Refused);
+        }
+    }
+    for (one, key) in &new {
+        let Some(file) = &one.file else {
+            let why = format!("{} has no file of known hosts", one.name);
+            return Err(Fault::new(Exit::INVALID, why).help("set `planrun_known_hosts`"));
+        };
+        append(file, &format!("{} {}\n", one.name, key.key)).map_err(|error| {
+            Fault::of(Exit::STORE, format!("cannot write {}", file.display()), &error)
+        })?;
+    }
+    context.say(&format!("added {}", count(new.len(), "key")));
+    Ok(Decision::Trusted)
+}
+
+/// Appends a line, after the end of one that is not ended.
+fn append(file: &Path, line: &str) -> std::io::Result<()> {
+    if let Some(folder) = file.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let mut open =
+        OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(file)?;
+    let mut last = [b'\n'];
+    if open.seek(SeekFrom::End(0))? > 0 {
+        open.seek(SeekFrom::End(-1))?;
+        open.read_exact(&mut last)?;
+    }
+    let end = if last == [b'\n'] { "" } else { "\n" };
+    open.write_all(format!("{end}{line}").as_bytes())
+}

@@ -1,0 +1,273 @@
+//! `planrun ping`: whether each host can be worked on, and what it can do.
+//!
+//! It does what a run does before its first change, and changes nothing: it connects, checks the host key,
+//! logs in, becomes the other user, and asks the host a few questions with one probe.
+
+use std::fmt::Write as _;
+use std::rc::Rc;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use serde_json::{Value, json};
+use tokio::runtime::Builder;
+
+use crate::cli::chosen::Chosen;
+use crate::cli::context::{Context, Stream};
+use crate::cli::exit::Exit;
+use crate::cli::fault::Fault;
+use crate::cli::prompter::Prompter;
+use crate::clock::Clock;
+use crate::inventory::Host;
+use crate::report::text::{count, pad, printable, printable_json, width, wrap};
+use crate::transport::hosts::Hosts;
+use crate::transport::local::LocalTransport;
+use crate::transport::passwords::Passwords;
+use crate::transport::ssh::{SshOptions, SshTransport};
+use crate::transport::{Body, Command, Transport, TransportError};
+
+/// How many hosts are asked at a time, by default.
+const JOBS: usize = 20;
+
+/// How far the clock of a host may differ before it is reported.
+const SKEW: i64 = 2;
+
+/// How little space for records is reported, in KiB.
+const LITTLE: u64 = 10 * 1024;
+
+/// What a host is asked. Each line of the answer is a name and a value.
+const QUESTIONS: &str = r#"echo "time $(date +%s)"
+echo "user $(id -un)"
+echo "system $(uname -sr)"
+at=${XDG_STATE_HOME:-$HOME/.local/state}
+while [ ! -d "$at" ] && [ "$at" != / ]; do at=$(dirname "$at"); done
+echo "free $(df -Pk "$at" | tail -n 1 | tr -s ' ' | cut -d ' ' -f 4)"
+for tool in setsid flock stdbuf sync sudo doas; do
+    ! command -v "$tool" >/dev/null || echo "has $tool"
+done
+"#;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A table
+    Human,
+    /// As JSON
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  planrun ping -i prod
+  planrun ping 'web:!web3' -i prod --become postgres
+  planrun ping -i prod --format json | jq '.hosts[] | select(.error)'")]
+pub(super) struct Args {
+    #[command(flatten)]
+    chosen: Chosen,
+    /// Become this user; by default as the inventory says
+    #[arg(long, value_name = "USER")]
+    r#become: Option<String>,
+    /// How many hosts to ask at a time
+    #[arg(long, value_name = "NUMBER", default_value_t = JOBS)]
+    jobs: usize,
+    /// The output format
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: Format,
+}
+
+/// What a host answered.
+#[derive(Default)]
+struct Answer {
+    login: String,
+    r#become: Option<String>,
+    system: String,
+    /// By how many seconds its clock is ahead.
+    skew: Option<i64>,
+    /// How long the probe took.
+    took: Duration,
+    /// The free space for records, in KiB.
+    free: Option<u64>,
+    tools: Vec<String>,
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
+    let hosts = args.chosen.hosts("cannot ping", context)?;
+    let of_system =
+        |error: std::io::Error| Fault::of(Exit::INTERNAL, "cannot start to connect", &error);
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(of_system)?;
+    let passwords = Rc::new(Passwords::of(Rc::<Prompter>::default()));
+    let ssh = SshTransport::with(SshOptions::default(), passwords);
+    let transport = Hosts::new(ssh, LocalTransport::new(), None);
+    let answers = stream::iter(&hosts)
+        .map(|host| ask(&transport, host, args.r#become.as_deref()))
+        .buffered(args.jobs.max(1));
+    let answers: Vec<Result<Answer, TransportError>> = runtime.block_on(answers.collect());
+    // A question at the terminal may still be open.
+    runtime.shutdown_background();
+    let rows: Vec<(&Host, &Result<Answer, TransportError>)> = hosts.iter().zip(&answers).collect();
+    context.print(&match args.format {
+        Format::Human => human(&rows, context),
+        Format::Json => {
+            let hosts: Vec<Value> = rows.iter().map(|(host, answer)| data(host, answer)).collect();
+            let text = serde_json::to_string_pretty(&json!({ "hosts": hosts }));
+            format!("{}\n", printable_json(&text.unwrap_or_default()))
+        }
+    });
+    Ok(exit(answers.iter().filter_map(|answer| answer.as_ref().err())))
+}
+
+/// Returns the exit code of a run that fails with these errors before its first change.
+pub(super) fn exit<'e>(errors: impl Iterator<Item = &'e TransportError>) -> Exit {
+    let errors: Vec<&TransportError> = errors.collect();
+    let is_refusal = |error: &&TransportError| {
+        matches!(error, TransportError::HostKey { .. } | TransportError::Denied { .. })
+    };
+    if errors.is_empty() {
+        Exit::SUCCEEDED
+    } else if errors.iter().any(is_refusal) {
+        Exit(77)
+    } else if errors.iter().any(|error| error.is_away()) {
+        Exit(4)
+    } else {
+        Exit::INVALID
+    }
+}
+
+async fn ask(
+    transport: &Hosts,
+    host: &Host,
+    r#become: Option<&str>,
+) -> Result<Answer, TransportError> {
+    transport.log_in(host, None).await?;
+    let own = || host.link.become_user.clone().unwrap_or_else(|| "root".to_owned());
+    let user = r#become.map(str::to_owned);
+    let user = user.or_else(|| (host.link.r#become == Some(true)).then(own));
+    if user.is_some() {
+        transport.log_in(host, user.as_deref()).await?;
+    }
+    let command = Command {
+        body: Body::Script(QUESTIONS.to_owned()),
+        stdin: None,
+        env: indexmap::IndexMap::new(),
+        dir: None,
+        r#become: None,
+        timeout: Duration::from_secs(30),
+        step: String::new(),
+    };
+    let (start, before) = (Clock::Real.monotonic(), Clock::Real.now().as_second());
+    let output = transport.look(host, &command).await?;
+    let (took, after) =
+        (Clock::Real.monotonic().saturating_sub(start), Clock::Real.now().as_second());
+    let mut answer = Answer { r#become: user, took, ..Answer::default() };
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        match line.split_once(' ').unwrap_or((line, "")) {
+            // Between sending and receiving, the host read its clock.
+            ("time", time) => {
+                let time = time.parse::<i64>().ok();
+                answer.skew = time.map(|time| time - time.clamp(before, after));
+            }
+            ("user", user) => user.clone_into(&mut answer.login),
+            ("system", system) => system.clone_into(&mut answer.system),
+            ("free", free) => answer.free = free.parse().ok(),
+            ("has", tool) => answer.tools.push(tool.to_owned()),
+            _ => {}
+        }
+    }
+    Ok(answer)
+}
+
+impl Answer {
+    /// Returns what may become a problem.
+    fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        if let Some(skew) = self.skew.filter(|skew| skew.abs() >= SKEW) {
+            let way = if skew > 0 { "ahead" } else { "behind" };
+            remarks.push(format!("its clock is {} s {way}", skew.abs()));
+        }
+        if let Some(free) = self.free.filter(|free| *free < LITTLE) {
+            remarks.push(format!("only {free} KiB are free for records"));
+        }
+        for (tool, why) in [
+            ("setsid", "a lost connection may end a command"),
+            ("flock", "commands that are still running are found by their processes only"),
+        ] {
+            if !self.tools.iter().any(|has| has == tool) {
+                remarks.push(format!("no {tool}: {why}"));
+            }
+        }
+        remarks
+    }
+}
+
+fn human(rows: &[(&Host, &Result<Answer, TransportError>)], context: &Context) -> String {
+    let title = ["HOST", "LOGIN", "BECOMES", "SYSTEM", "FREE", "ms"].map(str::to_owned);
+    let mut table = vec![title];
+    let mut below = Vec::new();
+    let mut failed = 0;
+    for (host, answer) in rows {
+        let name = printable(host.name.as_str());
+        match answer {
+            Ok(answer) => {
+                let free =
+                    answer.free.map_or("?".to_owned(), |free| format!("{} MiB", free / 1024));
+                let to = answer.r#become.clone().unwrap_or_else(|| "-".to_owned());
+                let took = answer.took.as_millis().to_string();
+                table.push(
+                    [&*name, &answer.login, &to, &answer.system, &free, &took].map(printable),
+                );
+                below.extend(answer.remarks().into_iter().map(|text| format!("{name}: {text}")));
+            }
+            Err(error) => {
+                failed += 1;
+                below.push(printable(&error.to_string()));
+            }
+        }
+    }
+    let columns: Vec<usize> = (0..table[0].len())
+        .map(|at| table.iter().map(|row| width(&row[at])).max().unwrap_or_default())
+        .collect();
+    let mut out = String::new();
+    if table.len() > 1 {
+        for row in table {
+            let cells: Vec<String> =
+                row.iter().zip(&columns).map(|(cell, width)| pad(cell, *width)).collect();
+            // Writing to a string cannot fail.
+            let _written = writeln!(out, "{}", cells.join("  ").trim_end());
+        }
+    }
+    let columns = context.style(Stream::Out).width;
+    for text in below {
+        for (number, line) in wrap(&text, columns.saturating_sub(4)).iter().enumerate() {
+            let _written = writeln!(out, "{}{line}", if number == 0 { "" } else { "    " });
+        }
+    }
+    let good = rows.len() - failed;
+    out + &format!("{} of {} can be worked on\n", good, count(rows.len(), "host"))
+}
+
+fn data(host: &Host, answer: &Result<Answer, TransportError>) -> Value {
+    let name = host.name.as_str();
+    match answer {
+        Ok(answer) => json!({
+            "host": name,
+            "user": answer.login,
+            "become": answer.r#become,
+            "system": answer.system,
+            "clock_skew": answer.skew,
+            "free_kib": answer.free,
+            "milliseconds": u64::try_from(answer.took.as_millis()).unwrap_or(u64::MAX),
+            "tools": answer.tools,
+            "remarks": answer.remarks(),
+        }),
+        Err(error) => {
+            let kind = match error {
+                TransportError::Unreachable { .. } | TransportError::Cut { .. } => "unreachable",
+                TransportError::HostKey { .. } => "host_key",
+                TransportError::Denied { .. } => "denied",
+                _ => "controller",
+            };
+            json!({"host": name, "error": kind, "message": error.to_string()})
+        }
+    }
+}
