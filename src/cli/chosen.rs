@@ -24,7 +24,7 @@ pub(super) struct Chosen {
 }
 
 impl Chosen {
-    /// Reads the inventory, and returns the hosts that exist outside of a model.
+    /// Reads the inventory, and returns the selected hosts that exist outside of a model.
     pub(super) fn hosts(&self, what: &str, context: &Context) -> Result<Vec<Host>, Fault> {
         let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
         let mut programs = Guarded::new(self.patience);
@@ -41,7 +41,7 @@ impl Chosen {
         })?;
         print::diagnostics(&found, &sources, context);
         if chosen.is_empty() {
-            return Err(Fault::new(Exit::INVALID, "no host is selected that is not a model host"));
+            context.say("only model hosts are selected: there is nothing to connect to");
         }
         Ok(chosen)
     }

@@ -1,4 +1,4 @@
-//! `planrun hosts trust`: asks hosts for their keys, shows them, and adds those that the operator trusts to
+//! `planrun hosts trust PATTERN -i INV`: asks hosts for their keys, shows them, and adds those that the operator trusts to
 //! the known hosts.
 //!
 //! A key is never trusted by itself: either the operator compares the fingerprints and says so at a terminal,
@@ -48,8 +48,8 @@ enum Command {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  planrun hosts trust 'web*' -i prod
-  planrun hosts trust web1 -i prod --expect SHA256:uNiVztksCsDhcc0u9e8BrbJXJBH2YcWqN8uX9ZP7Fr0
+  planrun hosts trust 'backend*' -i prod
+  planrun hosts trust backend1 -i prod --expect SHA256:uNiVztksCsDhcc0u9e8BrbJXJBH2YcWqN8uX9ZP7Fr0
 
 Compare the fingerprints with what the host itself shows, over a trusted path:
   ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub")]
@@ -64,6 +64,9 @@ struct Trusting {
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let Command::Trust(args) = &args.command;
     let mut hosts = args.chosen.hosts("cannot ask for keys", context)?;
+    if hosts.is_empty() {
+        return Ok(Exit::SUCCEEDED);
+    }
     let of_system =
         |error: std::io::Error| Fault::of(Exit::INTERNAL, "cannot start to connect", &error);
     let runtime = Builder::new_current_thread().enable_all().build().map_err(of_system)?;

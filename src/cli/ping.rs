@@ -1,4 +1,4 @@
-//! `planrun ping`: whether each host can be worked on, and what it can do.
+//! `planrun ping PATTERN -i INV`: whether each host can be worked on, and what it can do.
 //!
 //! It does what a run does before its first change, and changes nothing: it connects, checks the host key,
 //! logs in, becomes the other user, and asks the host a few questions with one probe.
@@ -60,7 +60,7 @@ enum Format {
 #[command(after_help = "\
 Examples:
   planrun ping -i prod
-  planrun ping 'web:!web3' -i prod --become postgres
+  planrun ping 'backends:!backend3' -i prod --become postgres
   planrun ping -i prod --format json | jq '.hosts[] | select(.error)'")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -93,6 +93,9 @@ struct Answer {
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let hosts = args.chosen.hosts("cannot ping", context)?;
+    if hosts.is_empty() {
+        return Ok(Exit::SUCCEEDED);
+    }
     let of_system =
         |error: std::io::Error| Fault::of(Exit::INTERNAL, "cannot start to connect", &error);
     let runtime = Builder::new_current_thread().enable_all().build().map_err(of_system)?;
