@@ -16,6 +16,7 @@ mod lower;
 mod meant;
 mod named;
 mod route;
+mod uses;
 pub mod value;
 
 use std::rc::Rc;
@@ -41,6 +42,7 @@ pub use each::{ForEach, ItemList, WrittenItem};
 pub use input::{Default, Input, InputKind};
 pub use named::NamedExpression;
 pub use route::{Role, Routes};
+pub use uses::{Purpose, Text, Use};
 
 /// The default `timeout` of a command.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
@@ -378,6 +380,11 @@ impl<T> Deferred<T> {
 }
 
 impl Plan {
+    /// Calls a function on every step, in the order of the plan.
+    pub fn visit<'a>(&'a self, see: &mut dyn FnMut(&'a Step)) {
+        self.steps.iter().for_each(|step| step.visit(see));
+    }
+
     /// Calls a function on every step that could be read; what is in another one is left out.
     pub(crate) fn visit_sound<'a>(&'a self, see: &mut dyn FnMut(&'a Step)) {
         self.steps.iter().for_each(|step| step.visit_sound(see));

@@ -25,10 +25,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::diagnostic::Diagnostics;
 use crate::document::Node;
-use crate::plan::{Action, ItemList, Plan, Rollback, Step, UploadSource, Work};
+use crate::plan::{Action, Plan, Rollback, Step, UploadSource};
 use crate::source::Sources;
-use crate::template::expression::Expression;
-use crate::template::{Name, Template};
+use crate::template::Template;
 
 /// The files that uploads render, by the paths that the plan names them by.
 pub type Texts = BTreeMap<String, Template>;
@@ -103,82 +102,6 @@ fn pair<'a>(node: &'a Node, step: &'a Step, handler: bool, all: &mut Vec<Placed<
     if let (Rollback::Handler(way_back), Some(node)) = (&step.rollback, node.get("rollback")) {
         pair(node, way_back, true, all);
     }
-}
-
-/// Returns the expressions of a step itself, its parts, its handlers and the list of its
-/// `for_each` left out.
-pub(crate) fn expressions(step: &Step) -> Vec<&Expression> {
-    let mut all: Vec<&Expression> = step.when.iter().map(AsRef::as_ref).collect();
-    all.extend(step.requires.iter().map(|claim| claim.condition.as_ref()));
-    match &step.action {
-        Action::Effect(effect) => all.extend(effect.done_when.as_deref()),
-        Action::Wait(wait) => {
-            if let super::Wait::Until { until, .. } = wait.as_ref() {
-                all.push(until);
-            }
-        }
-        Action::Assert { claims, .. } => {
-            all.extend(claims.iter().map(|claim| claim.condition.as_ref()));
-        }
-        Action::Set(values) => all.extend(values.iter().map(|(_, value)| value.as_ref())),
-        Action::Approve(_) | Action::Block { .. } | Action::Fail(_) => {}
-    }
-    all
-}
-
-/// Returns the names that the list of a `for_each` is made of.
-fn listed(step: &Step) -> Vec<&Name> {
-    let list = step.for_each.as_ref().map(|each| &each.list);
-    let templates = list.into_iter().flat_map(ItemList::templates);
-    let names = templates.flat_map(|template| &template.names);
-    let expression = list.and_then(ItemList::expression);
-    let expression = expression.into_iter().flat_map(|list| &list.names);
-    expression.chain(names).collect()
-}
-
-/// Returns the texts of a step itself, its parts, its handlers and the list of its
-/// `for_each` left out.
-pub(crate) fn templates(step: &Step) -> Vec<&Template> {
-    use super::Deferred;
-    let mut all = Vec::new();
-    let rounds = step.rounds.as_ref();
-    all.extend(rounds.and_then(|rounds| rounds.delay.template()));
-    all.extend(step.timeout.as_ref().and_then(Deferred::template));
-    match &step.action {
-        Action::Effect(effect) => {
-            all.extend(command_templates(&effect.command));
-            all.extend(
-                [&effect.within, &effect.retry.delay].into_iter().filter_map(Deferred::template),
-            );
-        }
-        Action::Wait(wait) => match wait.as_ref() {
-            super::Wait::For(time) => all.extend(time.template()),
-            super::Wait::Until { at_least, timeout, every, stable_for, on_timeout, .. } => {
-                let times = [at_least, timeout, every, stable_for];
-                all.extend(times.into_iter().filter_map(Deferred::template));
-                all.extend(on_timeout.template());
-            }
-        },
-        Action::Assert { within, .. } => all.extend(within.template()),
-        Action::Approve(text) | Action::Fail(text) => all.push(text),
-        Action::Set(_) | Action::Block { .. } => {}
-    }
-    all
-}
-
-/// Returns the texts of a command.
-pub(crate) fn command_templates(command: &super::CommandSpec) -> Vec<&Template> {
-    let mut all: Vec<&Template> = match &command.work {
-        Work::Run(words) => words.iter().collect(),
-        Work::Shell(script) => vec![script],
-        Work::Upload(upload) => vec![upload.source.template(), &upload.to],
-    };
-    all.extend(command.env.values());
-    all.extend(&command.dir);
-    all.extend(&command.stdin);
-    all.extend(command.circumstances());
-    all.extend(command.timeout.template());
-    all
 }
 
 /// Returns the path of the file that a step renders, as the plan has it.

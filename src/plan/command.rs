@@ -32,22 +32,6 @@ pub struct CommandSpec {
     pub timeout: Deferred<Duration>,
 }
 
-impl CommandSpec {
-    /// Returns the templates that describe how a command runs: its user, and the mode and owner of a
-    /// file.
-    pub fn circumstances(&self) -> Vec<&Template> {
-        let mut all = Vec::new();
-        if let Some(Become::Yes(Some(user))) = &self.r#become {
-            all.extend(user.template());
-        }
-        if let Work::Upload(upload) = &self.work {
-            let late = [&upload.mode, &upload.owner].into_iter().flatten();
-            all.extend(late.filter_map(Deferred::template));
-        }
-        all
-    }
-}
-
 #[derive(Clone, Debug)]
 pub enum Work {
     /// A program and its arguments; each is rendered alone.

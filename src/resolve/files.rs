@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::file::{FileSystem, ReadError};
-use crate::plan::{Action, InputKind, Step, UploadSource, Work};
+use crate::plan::{InputKind, Step, UploadSource};
 use crate::resolve::items::names_at_items;
 use crate::resolve::{Inputs, ResolvedPlan, secrets};
 use crate::source::Span;
@@ -56,16 +56,10 @@ pub(super) fn read(
 fn paths(resolved: &ResolvedPlan, found: &mut Diagnostics) -> BTreeMap<String, Span> {
     let mut paths = BTreeMap::new();
     let mut uploads: Vec<(&Step, &UploadSource, &Template)> = Vec::new();
-    for step in &resolved.plan.steps {
-        step.visit(&mut |step| {
-            if let Action::Effect(effect) = &step.action
-                && let Work::Upload(upload) = &effect.command.work
-            {
-                let source = &upload.source;
-                uploads.extend(source.path().map(|path| (step, source, path)));
-            }
-        });
-    }
+    resolved.plan.visit(&mut |step| {
+        let source = step.upload().map(|upload| &upload.source);
+        uploads.extend(source.and_then(|source| Some((step, source, source.path()?))));
+    });
     let secret = secrets::files::Paths::new(resolved);
     for host in &resolved.hosts {
         for (name, input) in &resolved.plan.inputs {

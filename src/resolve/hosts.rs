@@ -6,7 +6,7 @@ use indexmap::IndexSet;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::inventory::{Connection, Host, HostName, Inventory, pattern};
-use crate::plan::{Action, Place, Plan};
+use crate::plan::{Place, Plan};
 use crate::resolve::Inputs;
 use crate::schema::one_of;
 use crate::source::Span;
@@ -117,13 +117,7 @@ pub(super) fn names(hosts: &[HostName]) -> String {
 /// Returns the targets of the probes and steps of a plan.
 fn delegates(plan: &Plan) -> Vec<&Place> {
     let mut places: Vec<&Place> = plan.probes.values().map(|probe| &probe.place).collect();
-    for step in &plan.steps {
-        step.visit(&mut |step| {
-            if let Action::Effect(effect) = &step.action {
-                places.push(&effect.place);
-            }
-        });
-    }
+    plan.visit(&mut |step| places.extend(step.effect().map(|effect| &effect.place)));
     places
 }
 

@@ -10,12 +10,12 @@ use serde_json::Value;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::inventory::{HostName, Variable};
-use crate::plan::{Action, Default, Deferred, Input, InputKind, Work, check};
+use crate::plan::{Deferred, Input, InputKind, Purpose, Text};
 use crate::resolve::variables::variable;
 use crate::resolve::{Inputs, ResolvedPlan, hosts};
 use crate::source::Span;
 use crate::template::Template;
-use crate::template::expression::{Expr, Expression, Kind};
+use crate::template::expression::{Expr, Kind};
 use crate::template::parser::shown_by_template;
 
 /// Filters that ask for the number.
@@ -54,41 +54,27 @@ pub(super) fn check(
 ) {
     let mut modes = IndexMap::new();
     let mut shown = IndexMap::new();
-    let probes = resolved.plan.probes.values();
-    let mut templates: Vec<&Template> =
-        probes.flat_map(|probe| check::command_templates(&probe.command)).chain(texts).collect();
-    templates.extend(resolved.plan.inputs.values().filter_map(|input| match &input.default {
-        Some(Default::Template(template)) => Some(template),
-        _ => None,
-    }));
-    // What these give on is most likely shown by a template.
-    let mut expressions: Vec<&Expression> = Vec::new();
-    for step in &resolved.plan.steps {
-        step.visit(&mut |step| {
-            templates.extend(check::templates(step));
-            if let Some(each) = &step.for_each {
-                templates.extend(each.list.templates());
-                expressions.extend(each.list.expression());
+    resolved.plan.each_use(&mut |one| match (one.text, one.purpose) {
+        (Text::Template(template), _) => {
+            add(&shown_by_template(&template.text), template.span, &mut shown);
+        }
+        // What these return is most likely shown by a template.
+        (Text::Expression(expression), Purpose::Item | Purpose::Set) => {
+            if let Some(span) = expression.span {
+                add(std::slice::from_ref(&expression.root), span, &mut shown);
             }
-            if let Action::Set(values) = &step.action {
-                expressions.extend(values.iter().map(|(_, value)| value.as_ref()));
-            }
-            if let Action::Effect(effect) = &step.action
-                && let Work::Upload(upload) = &effect.command.work
-                && let Some(mode) = upload.mode.as_ref().and_then(Deferred::template)
-            {
-                add(&shown_by_template(&mode.text), mode.span, &mut modes);
-            }
-        });
-    }
-    for template in templates {
+        }
+        _ => {}
+    });
+    for template in texts {
         add(&shown_by_template(&template.text), template.span, &mut shown);
     }
-    for expression in expressions {
-        if let Some(span) = expression.span {
-            add(std::slice::from_ref(&expression.root), span, &mut shown);
+    resolved.plan.visit(&mut |step| {
+        let mode = step.upload().and_then(|upload| upload.mode.as_ref());
+        if let Some(mode) = mode.and_then(Deferred::template) {
+            add(&shown_by_template(&mode.text), mode.span, &mut modes);
         }
-    }
+    });
     for (what, used) in modes {
         mode(resolved, &what, used, given, found);
         shown.shift_remove(&what);

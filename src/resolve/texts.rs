@@ -12,7 +12,7 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::file;
 use crate::file::ReadError;
 use crate::plan::check::{Texts, texts};
-use crate::plan::{Action, Plan, Step, UploadSource, Work};
+use crate::plan::{Plan, Step, UploadSource};
 use crate::resolve::items::names_at_items;
 use crate::resolve::{Inputs, ResolvedPlan, files};
 use crate::source::{Sources, Span};
@@ -68,15 +68,9 @@ pub(super) fn of_hosts(
     found: &mut Diagnostics,
 ) -> Vec<Template> {
     let mut uploads: Vec<(&Step, &UploadSource)> = Vec::new();
-    for step in &resolved.plan.steps {
-        step.visit(&mut |step| {
-            if let Action::Effect(effect) = &step.action
-                && let Work::Upload(upload) = &effect.command.work
-            {
-                uploads.push((step, &upload.source));
-            }
-        });
-    }
+    resolved.plan.visit(&mut |step| {
+        uploads.extend(step.upload().map(|upload| (step, &upload.source)));
+    });
     let mut parsed = Parsed {
         resolved,
         plan_dir: &given.plan_dir,

@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::inventory::HostName;
-use crate::plan::{Action, NamedExpression, Plan, Rollback, Step, check};
+use crate::plan::{Action, Plan, Purpose, Rollback, Step, Text};
 use crate::resolve::{ResolvedPlan, hosts};
 use crate::source::Span;
 use crate::template::expression::{Expr, Expression, Kind};
@@ -85,24 +85,19 @@ impl<'a> Needed<'a> {
     }
 
     fn step(&mut self, step: &'a Step) {
+        let uses = step.uses();
         // The list is read before the `when`.
-        if let Some(each) = &step.for_each {
-            if let Some(list) = each.list.expression() {
-                self.expression(list);
-            }
-            for template in each.list.templates() {
-                self.template(template);
-            }
+        let (list, others): (Vec<_>, Vec<_>) =
+            uses.into_iter().partition(|one| one.purpose == Purpose::Item);
+        for one in list {
+            self.text(one.text);
         }
         if let Some(when) = &step.when {
             self.expression(when);
             return;
         }
-        for expression in check::expressions(step) {
-            self.expression(expression);
-        }
-        for template in check::templates(step) {
-            self.template(template);
+        for one in others {
+            self.text(one.text);
         }
         if let Action::Block { steps, .. } = &step.action {
             self.steps(steps);
@@ -110,6 +105,13 @@ impl<'a> Needed<'a> {
         // Every host needs its rollback, in case it is rolled back.
         if let Rollback::Handler(handler) = &step.rollback {
             self.step(handler);
+        }
+    }
+
+    fn text(&mut self, text: Text<'a>) {
+        match text {
+            Text::Expression(expression) => self.expression(expression),
+            Text::Template(template) => self.template(template),
         }
     }
 
@@ -138,14 +140,10 @@ impl<'a> Needed<'a> {
                 continue;
             }
             if let Some(probe) = self.plan.probes.get(&name.name) {
-                for template in check::command_templates(&probe.command) {
-                    self.template(template);
-                }
+                probe.command.uses().into_iter().for_each(|one| self.text(one.text));
             }
-            match self.plan.words.get(&name.name) {
-                Some(NamedExpression::Expression(expression, _)) => self.expression(expression),
-                Some(NamedExpression::Rows { filter, .. }) => self.expression(filter),
-                None => {}
+            if let Some(named) = self.plan.words.get(&name.name) {
+                self.expression(named.expression());
             }
         }
     }

@@ -7,42 +7,24 @@ use std::collections::HashSet;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::plan::lower::ITEM;
-use crate::plan::{Action, NamedExpression, Plan, Step, Wait};
+use crate::plan::{NamedExpression, Plan, Purpose, Text};
 use crate::template::expression::Expression;
 
 /// Reports conditions whose value never changes.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let fixed = fixed(plan);
-    let invariants = &plan.invariants;
-    let claims = [&invariants.always, &invariants.at_rest, &invariants.at_end];
-    for claim in claims.into_iter().flatten().chain(&plan.preflight) {
-        constant(&claim.condition, found);
-    }
-    plan.visit_sound(&mut |step| of_step(step, &fixed, found));
-}
-
-fn of_step(step: &Step, fixed: &HashSet<&str>, found: &mut Diagnostics) {
-    for claim in &step.requires {
-        constant(&claim.condition, found);
-    }
-    match &step.action {
-        Action::Assert { claims, .. } => {
-            for claim in claims {
-                constant(&claim.condition, found);
-            }
+    plan.each_sound_use(&mut |one| {
+        let Text::Expression(condition) = one.text else { return };
+        let what = match one.purpose {
+            Purpose::Check if condition.names.is_empty() => "this condition",
+            Purpose::DoneWhen if is_fixed(condition, &fixed) => "`done_when`",
+            Purpose::Until if is_fixed(condition, &fixed) => "`until`",
+            _ => return,
+        };
+        if !condition.is_poisoned() {
+            report(condition, what, found);
         }
-        Action::Effect(effect) => {
-            if let Some(condition) = &effect.done_when {
-                unchanging(condition, "done_when", fixed, found);
-            }
-        }
-        Action::Wait(wait) => {
-            if let Wait::Until { until, .. } = wait.as_ref() {
-                unchanging(until, "until", fixed, found);
-            }
-        }
-        _ => {}
-    }
+    });
 }
 
 /// Returns the names whose values never change while a step runs: of inputs, of steps, and of named
@@ -69,19 +51,7 @@ fn fixed(plan: &Plan) -> HashSet<&str> {
 
 fn is_fixed(expression: &Expression, fixed: &HashSet<&str>) -> bool {
     let mut names = expression.names.iter();
-    !expression.is_poisoned() && names.all(|name| fixed.contains(name.name.as_str()))
-}
-
-fn constant(condition: &Expression, found: &mut Diagnostics) {
-    if condition.names.is_empty() && !condition.is_poisoned() {
-        report(condition, "this condition", found);
-    }
-}
-
-fn unchanging(condition: &Expression, key: &str, fixed: &HashSet<&str>, found: &mut Diagnostics) {
-    if is_fixed(condition, fixed) {
-        report(condition, &format!("`{key}`"), found);
-    }
+    names.all(|name| fixed.contains(name.name.as_str()))
 }
 
 fn report(condition: &Expression, what: &str, found: &mut Diagnostics) {

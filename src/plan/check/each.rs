@@ -3,9 +3,8 @@
 use std::collections::HashSet;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::plan::check::listed;
 use crate::plan::lower::ITEM;
-use crate::plan::{ForEach, Plan, Step};
+use crate::plan::{ForEach, Plan, Purpose, Step};
 use crate::template::Name;
 
 /// Reports a `for_each` inside another one, and files that depend on an item that is not known
@@ -58,7 +57,8 @@ fn of_item(plan: &Plan, outer: &Step, step: &Step, found: &mut Diagnostics) {
         return;
     };
     let is_late = |name: &&Name| !plan.inputs.contains_key(&name.name) && name.name != "host";
-    if let Some(name) = listed(outer).into_iter().find(is_late) {
+    let uses = outer.uses().into_iter().filter(|one| one.purpose == Purpose::Item);
+    if let Some(name) = uses.flat_map(|one| one.text.names()).find(is_late) {
         let message = format!("`item` is not known before the run: it depends on `{}`", name.name);
         found.push(
             Diagnostic::error(Code::NotKnownYet, message)

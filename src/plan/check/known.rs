@@ -4,27 +4,15 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::plan::check::{Texts, command_templates, expressions, listed, rendered, templates};
+use crate::plan::check::{Texts, rendered};
 use crate::plan::lower::ITEM;
-use crate::plan::{Action, Default, NamedExpression, Plan, Rollback, Step};
+use crate::plan::{Action, NamedExpression, Plan, Purpose, Rollback, Step, Text};
+use crate::template::Name;
 use crate::template::expression::Expr;
-use crate::template::{Name, Template};
 
 /// Reports values that are read before they are recorded, or that no step records.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
-    let mut order = Order {
-        plan,
-        ids: ids(plan),
-        parts: parts(plan),
-        inside: None,
-        conditions: conditions(plan),
-        whens: Vec::new(),
-        texts: None,
-        needed: HashMap::new(),
-        known: HashSet::new(),
-        learnt: Vec::new(),
-        found,
-    };
+    let mut order = Order::new(plan, None, found);
     order.results();
     for claim in &plan.preflight {
         order.names(&claim.condition.names);
@@ -39,30 +27,13 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
 
 /// Checks the templates of uploads in the same way, by the paths of their files.
 pub(super) fn texts(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
-    let mut order = Order {
-        plan,
-        ids: ids(plan),
-        parts: parts(plan),
-        inside: None,
-        conditions: HashMap::new(),
-        whens: Vec::new(),
-        texts: Some(texts),
-        needed: HashMap::new(),
-        known: HashSet::new(),
-        learnt: Vec::new(),
-        found,
-    };
+    let mut order = Order::new(plan, Some(texts), found);
     for name in texts.values().flat_map(|text| &text.names) {
         if let Some(fault) = without_value(&order.ids, name) {
             order.found.push(fault);
         }
     }
     order.sequence(&plan.steps);
-}
-
-/// Returns the expressions of a template.
-fn roots(template: &Template) -> Vec<&Expr> {
-    template.expressions().iter().map(|one| &one.expr).collect()
 }
 
 fn ids(plan: &Plan) -> HashMap<&str, &Step> {
@@ -136,6 +107,22 @@ fn conditional<'a>(
 }
 
 impl<'a> Order<'a> {
+    fn new(plan: &'a Plan, texts: Option<&'a Texts>, found: &'a mut Diagnostics) -> Self {
+        Self {
+            plan,
+            ids: ids(plan),
+            parts: parts(plan),
+            inside: None,
+            conditions: conditions(plan),
+            whens: Vec::new(),
+            texts,
+            needed: HashMap::new(),
+            known: HashSet::new(),
+            learnt: Vec::new(),
+            found,
+        }
+    }
+
     /// Walks through steps in order; their results are known after them.
     fn sequence(&mut self, steps: &'a [Step]) {
         for step in steps {
@@ -156,11 +143,11 @@ impl<'a> Order<'a> {
         self.whens.truncate(before);
     }
 
-    /// Checks the names of a text; `roots` are its expressions.
-    fn used(&mut self, names: &'a [Name], roots: &[&Expr]) {
-        self.names(names);
-        for name in names {
-            if let Some((fault, when)) = self.skipped(name, roots) {
+    /// Checks the names of a text.
+    fn used(&mut self, text: Text<'a>) {
+        self.names(text.names());
+        for name in text.names() {
+            if let Some((fault, when)) = self.skipped(name, &text.roots()) {
                 let help = format!("use it under the same condition: `when: {when}`");
                 let defined = format!("`{} is defined and ...`", name.name);
                 let or = format!("or handle the missing value: {defined}");
@@ -187,15 +174,10 @@ impl<'a> Order<'a> {
 
     /// Checks the list of a `for_each`, which is evaluated before the `when` of its step.
     fn list(&mut self, step: &'a Step) {
-        let Some(list) = step.for_each.as_ref().map(|each| &each.list) else {
-            return;
-        };
-        let expression = list.expression().map(|list| (&*list.names, vec![&list.root]));
-        let templates = list.templates().map(|template| (&*template.names, roots(template)));
-        for (names, roots) in expression.into_iter().chain(templates) {
-            self.names(names);
-            for name in names {
-                if let Some((fault, when)) = self.skipped(name, &roots) {
+        for one in step.uses().into_iter().filter(|one| one.purpose == Purpose::Item) {
+            self.names(one.text.names());
+            for name in one.text.names() {
+                if let Some((fault, when)) = self.skipped(name, &one.text.roots()) {
                     let help = format!("put the step into a block with `when: {when}`");
                     let default = format!("`... if {} is defined else []`", name.name);
                     let fault = fault.help(help).help(format!("or write {default}"));
@@ -224,16 +206,14 @@ impl<'a> Order<'a> {
             let text = rendered(step).and_then(|path| texts.get(&path.text));
             self.names(text.iter().flat_map(|text| &text.names));
         } else {
-            for expression in expressions(step) {
-                self.used(&expression.names, &[&expression.root]);
-            }
-            let path = step.upload().and_then(|upload| upload.source.path());
-            for template in templates(step) {
-                if path.is_some_and(|path| std::ptr::eq(path, template)) {
+            for one in step.uses() {
+                match one.purpose {
+                    Purpose::Item => {}
                     // Its other names must be known before the run.
-                    self.names(template.names.iter().filter(|name| name.name == ITEM));
-                } else {
-                    self.used(&template.names, &roots(template));
+                    Purpose::Path { .. } => {
+                        self.names(one.text.names().iter().filter(|name| name.name == ITEM));
+                    }
+                    _ => self.used(one.text),
                 }
             }
         }
@@ -330,8 +310,7 @@ impl<'a> Order<'a> {
             needs.insert(*id);
         }
         let inner: Vec<&'a str> = if let Some(probe) = self.plan.probes.get(name) {
-            let templates = command_templates(&probe.command).into_iter();
-            let names = templates.flat_map(|template| &template.names);
+            let names = probe.command.uses().into_iter().flat_map(|one| one.text.names());
             names.map(|name| name.name.as_str()).collect()
         } else {
             self.plan.words.get(name).map(NamedExpression::names).unwrap_or_default()
@@ -346,13 +325,11 @@ impl<'a> Order<'a> {
 
     /// Reports uses of steps that have no result.
     fn results(&mut self) {
-        let mut told = Vec::new();
-        each_name(self.plan, &mut |name| {
-            told.extend(without_value(&self.ids, name));
+        let Self { plan, ids, found, .. } = self;
+        plan.each_sound_use(&mut |one| {
+            let names = one.text.names().iter();
+            names.filter_map(|name| without_value(ids, name)).for_each(|one| found.push(one));
         });
-        for one in told {
-            self.found.push(one);
-        }
     }
 }
 
@@ -372,63 +349,23 @@ fn without_value(ids: &HashMap<&str, &Step>, name: &Name) -> Option<Diagnostic> 
     )
 }
 
-/// Calls a function on every name that is used in a plan.
-fn each_name(plan: &Plan, see: &mut dyn FnMut(&Name)) {
-    for input in plan.inputs.values() {
-        if let Some(Default::Template(template)) = &input.default {
-            template.names.iter().for_each(&mut *see);
-        }
-    }
-    for probe in plan.probes.values() {
-        for template in command_templates(&probe.command) {
-            template.names.iter().for_each(&mut *see);
-        }
-    }
-    for word in plan.words.values() {
-        let (NamedExpression::Expression(expression, _)
-        | NamedExpression::Rows { filter: expression, .. }) = word;
-        expression.names.iter().for_each(&mut *see);
-    }
-    let invariants = &plan.invariants;
-    let claims = [&invariants.always, &invariants.at_rest, &invariants.at_end];
-    for claim in claims.into_iter().flatten().chain(&plan.preflight) {
-        claim.condition.names.iter().for_each(&mut *see);
-    }
-    for step in &plan.steps {
-        step.visit(&mut |step| {
-            listed(step).into_iter().for_each(&mut *see);
-            for expression in expressions(step) {
-                expression.names.iter().for_each(&mut *see);
-            }
-            for template in templates(step) {
-                template.names.iter().for_each(&mut *see);
-            }
-        });
-    }
-}
-
 /// Returns the names that a plan and its texts use.
 pub(super) fn used(plan: &Plan, texts: &Texts) -> HashSet<String> {
     let names = texts.values().flat_map(|text| &text.names);
     let mut used: HashSet<String> = names.map(|name| name.name.clone()).collect();
-    each_name(plan, &mut |name| {
-        used.insert(name.name.clone());
-    });
-    for word in plan.words.values() {
-        if let NamedExpression::Rows { from, .. } = word {
-            used.insert(from.clone());
+    plan.each_use(&mut |one| {
+        used.extend(one.text.names().iter().map(|name| name.name.clone()));
+        if let Purpose::Rows(from) = one.purpose {
+            used.insert(from.to_owned());
         }
-    }
+    });
     used
 }
 
 /// Reports names that are never used.
 pub(super) fn unused(plan: &Plan, used: &HashSet<String>, found: &mut Diagnostics) {
     // A named expression used only by an unused one counts as used.
-    let words = plan.words.iter().map(|(name, word)| {
-        let (NamedExpression::Expression(_, span) | NamedExpression::Rows { span, .. }) = word;
-        (name, *span, "named expression")
-    });
+    let words = plan.words.iter().map(|(name, word)| (name, word.span(), "named expression"));
     let probes = plan.probes.values().map(|probe| (&probe.name, probe.span, "probe"));
     for (name, span, what) in words.chain(probes) {
         if !used.contains(name) {

@@ -1,8 +1,7 @@
 //! Lists in strings: planrun does not guess how to join their items.
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::plan::check::{command_templates, templates};
-use crate::plan::{InputKind, Plan};
+use crate::plan::{InputKind, Plan, Purpose, Text};
 use crate::template::Template;
 
 /// Reports list inputs that are inserted into a string.
@@ -11,15 +10,10 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     if !plan.inputs.values().any(|input| is_list(&input.kind)) {
         return;
     }
-    for probe in plan.probes.values() {
-        for template in command_templates(&probe.command) {
-            text(template, plan, found);
-        }
-    }
-    plan.visit_sound(&mut |step| {
-        for template in templates(step) {
-            text(template, plan, found);
-        }
+    plan.each_sound_use(&mut |one| match (one.text, one.purpose) {
+        // The value of a single template keeps its type.
+        (_, Purpose::Default(_) | Purpose::Item) | (Text::Expression(_), _) => {}
+        (Text::Template(template), _) => text(template, plan, found),
     });
 }
 

@@ -3,8 +3,7 @@
 use minijinja::Value;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::plan::check::expressions;
-use crate::plan::{NamedExpression, Plan};
+use crate::plan::{Plan, Text};
 use crate::template::Written;
 use crate::template::expression::{Comparison, Expr, Expression, Kind};
 
@@ -13,18 +12,8 @@ const MAX_DEPTH: usize = 64;
 
 /// Reports them in all expressions of a plan.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
-    for word in plan.words.values() {
-        let (NamedExpression::Expression(expression, _)
-        | NamedExpression::Rows { filter: expression, .. }) = word;
-        walk(expression, &expression.root, 0, found);
-    }
-    let invariants = &plan.invariants;
-    let claims = [&invariants.always, &invariants.at_rest, &invariants.at_end];
-    for claim in claims.into_iter().flatten().chain(&plan.preflight) {
-        walk(&claim.condition, &claim.condition.root, 0, found);
-    }
-    plan.visit_sound(&mut |step| {
-        for expression in expressions(step) {
+    plan.each_sound_use(&mut |one| {
+        if let Text::Expression(expression) = one.text {
             walk(expression, &expression.root, 0, found);
         }
     });

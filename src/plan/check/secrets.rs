@@ -6,8 +6,7 @@
 //! the content has no name: an upload sends it as it is.
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::plan::check::{command_templates, expressions, listed, templates};
-use crate::plan::{Action, CommandSpec, NamedExpression, Plan, Step, UploadSource, Work};
+use crate::plan::{Plan, Purpose, Text, Use};
 use crate::source::Sources;
 use crate::template::{Name, Template};
 
@@ -17,22 +16,7 @@ pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
         return;
     }
     let mut uses = Uses { plan, sources, found };
-    for probe in plan.probes.values() {
-        let texts = command_templates(&probe.command);
-        uses.content(&probe.command);
-        uses.texts(&texts, Some(&probe.command));
-    }
-    for word in plan.words.values() {
-        let (NamedExpression::Expression(expression, _)
-        | NamedExpression::Rows { filter: expression, .. }) = word;
-        uses.condition(&expression.names);
-    }
-    let invariants = &plan.invariants;
-    let claims = [&invariants.always, &invariants.at_rest, &invariants.at_end];
-    for claim in claims.into_iter().flatten().chain(&plan.preflight) {
-        uses.condition(&claim.condition.names);
-    }
-    plan.visit_sound(&mut |step| uses.step(step));
+    plan.each_sound_use(&mut |one| uses.text(&one));
 }
 
 /// Reports `host.vars.NAME` of a secret in a template that may contain secrets.
@@ -50,88 +34,58 @@ struct Uses<'a> {
 }
 
 impl Uses<'_> {
-    fn step(&mut self, step: &Step) {
-        for name in listed(step) {
-            self.shown(name, "items are displayed and stored with the run");
-        }
-        for expression in expressions(step) {
-            self.condition(&expression.names);
-        }
-        let command = match &step.action {
-            Action::Effect(effect) => Some(&effect.command),
-            _ => None,
-        };
-        if let Some(command) = command {
-            self.content(command);
-        }
-        self.texts(&templates(step), command);
-    }
-
-    /// Reports secret files whose content is used in a place that only gets their path.
-    fn content(&mut self, command: &CommandSpec) {
-        let template = match &command.work {
-            Work::Upload(upload) => match &upload.source {
-                UploadSource::Rendered(path) => Some(path),
-                _ => None,
-            },
-            _ => None,
-        };
-        let plain = unseen(command).into_iter().map(|text| (text, false));
-        let all = plain.chain(template.map(|path| (path, true)));
-        for (name, is_template) in
-            all.flat_map(|(text, is)| text.names.iter().map(move |n| (n, is)))
-        {
-            let input = self.plan.inputs.get(&name.name);
-            let Some(input) = input.filter(|input| input.is_secret_file()) else {
-                continue;
-            };
-            let word = &name.name;
-            let (message, label) = if is_template {
-                (
-                    format!("secret file `{word}` cannot be used as a template"),
-                    "errors in a template are reported with its lines",
-                )
-            } else {
-                (
-                    format!("`{word}` is the path of a secret file, not its content"),
-                    "the path would be inserted here",
-                )
-            };
-            self.found.push(
-                Diagnostic::error(Code::SecretFileUse, message)
-                    .at(name.span, label)
-                    .also(input.span, "declared as a secret file")
-                    .help(format!(
-                        "upload the file unchanged: `upload: {{from: \"{{{{ {word} }}}}\", to: PATH}}`"
-                    ))
-                    .help("or declare a `string` input, and pass the content of the file"),
-            );
-        }
-    }
-
-    fn condition(&mut self, names: &[Name]) {
-        for name in names {
-            self.variable(name);
-            self.shown(name, "conditions are stored with their values");
-        }
-    }
-
-    fn texts(&mut self, texts: &[&Template], command: Option<&CommandSpec>) {
-        let same = |one: &Template, all: &[&Template]| all.iter().any(|it| std::ptr::eq(*it, one));
-        let unseen = command.map(unseen).unwrap_or_default();
-        let arguments = command.map(arguments).unwrap_or_default();
-        for name in texts.iter().flat_map(|text| &text.names) {
-            self.variable(name);
-        }
-        for text in texts.iter().filter(|text| !same(text, &unseen)) {
-            for name in &text.names {
-                if same(text, &arguments) {
-                    self.argument(name);
-                } else {
-                    self.shown(name, "displayed and stored with the run");
+    fn text(&mut self, one: &Use<'_>) {
+        for name in one.text.names() {
+            match (one.text, one.purpose) {
+                (_, Purpose::Default(_)) => continue,
+                (_, Purpose::Item) => {
+                    self.shown(name, "items are displayed and stored with the run");
+                    continue;
                 }
+                (_, Purpose::Content) => self.content(name, false),
+                (_, Purpose::Path { rendered }) => {
+                    self.argument(name);
+                    if rendered {
+                        self.content(name, true);
+                    }
+                }
+                (_, Purpose::Argument) => self.argument(name),
+                (Text::Expression(_), _) => {
+                    self.shown(name, "conditions are stored with their values");
+                }
+                (Text::Template(_), _) => self.shown(name, "displayed and stored with the run"),
             }
+            self.variable(name);
         }
+    }
+
+    /// Reports a secret file whose content is used in a place that only gets its path.
+    fn content(&mut self, name: &Name, is_template: bool) {
+        let input = self.plan.inputs.get(&name.name);
+        let Some(input) = input.filter(|input| input.is_secret_file()) else {
+            return;
+        };
+        let word = &name.name;
+        let (message, label) = if is_template {
+            (
+                format!("secret file `{word}` cannot be used as a template"),
+                "errors in a template are reported with its lines",
+            )
+        } else {
+            (
+                format!("`{word}` is the path of a secret file, not its content"),
+                "the path would be inserted here",
+            )
+        };
+        self.found.push(
+            Diagnostic::error(Code::SecretFileUse, message)
+                .at(name.span, label)
+                .also(input.span, "declared as a secret file")
+                .help(format!(
+                    "upload the file unchanged: `upload: {{from: \"{{{{ {word} }}}}\", to: PATH}}`"
+                ))
+                .help("or declare a `string` input, and pass the content of the file"),
+        );
     }
 
     /// Reports `host.vars.NAME` if NAME is a secret: it is removed from the variables.
@@ -189,31 +143,4 @@ impl Uses<'_> {
                 .help("use it in `stdin`, or in the `template` or `content` of an `upload`"),
         );
     }
-}
-
-/// Returns the strings of a command that are never displayed.
-fn unseen(command: &CommandSpec) -> Vec<&Template> {
-    let mut all: Vec<&Template> = command.stdin.iter().collect();
-    if let Work::Upload(upload) = &command.work
-        && let UploadSource::Content(text) = &upload.source
-    {
-        all.push(text);
-    }
-    all
-}
-
-/// Returns the strings of a command that appear in the process list.
-fn arguments(command: &CommandSpec) -> Vec<&Template> {
-    let mut all: Vec<&Template> = match &command.work {
-        Work::Run(words) => words.iter().collect(),
-        Work::Shell(script) => vec![script],
-        Work::Upload(upload) => {
-            let path = upload.source.path().into_iter();
-            path.chain([&upload.to]).collect()
-        }
-    };
-    all.extend(command.env.values());
-    all.extend(&command.dir);
-    all.extend(command.circumstances());
-    all
 }

@@ -14,9 +14,7 @@ use crate::template::Template;
 /// Returns the paths of the files that uploads render, as the plan has them.
 pub fn files(plan: &Plan) -> Vec<&Template> {
     let mut all = Vec::new();
-    for step in &plan.steps {
-        step.visit(&mut |step| all.extend(rendered(step)));
-    }
+    plan.visit(&mut |step| all.extend(rendered(step)));
     all
 }
 

@@ -10,8 +10,7 @@ mod list;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::output::Reading;
-use crate::plan::check::{command_templates, expressions, templates};
-use crate::plan::{Action, Default, NamedExpression, Plan, Step};
+use crate::plan::{Plan, Purpose, Text};
 use crate::schema::one_of;
 use crate::source::Span;
 use crate::template::expression::{Comparison, Expr, Expression, Kind};
@@ -27,35 +26,18 @@ const MAX_DEPTH: usize = 64;
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let (types, within) = Types::of_plan(plan);
     let mut check = Check { types: &types, found, written: None };
-    for word in plan.words.values() {
-        match word {
-            NamedExpression::Expression(expression, _) => check.value(expression, None),
-            NamedExpression::Rows { from, filter, .. } => {
-                let row = plan.probes.get(from).map(|probe| &probe.reading);
-                check.condition(filter, row);
+    plan.each_sound_use(&mut |one| {
+        let step = one.step.filter(|_| one.purpose != Purpose::Item);
+        types.inside.set(step.and_then(|step| within.get(&step.path).copied()));
+        match (one.text, one.purpose) {
+            (Text::Template(template), _) => check.template(template),
+            (Text::Expression(list), Purpose::Item) => check.list(list),
+            (Text::Expression(value), Purpose::Named | Purpose::Set) => check.value(value, None),
+            (Text::Expression(condition), Purpose::Rows(from)) => {
+                check.condition(condition, plan.probes.get(from).map(|probe| &probe.reading));
             }
+            (Text::Expression(condition), _) => check.condition(condition, None),
         }
-    }
-    let invariants = &plan.invariants;
-    let claims = [&invariants.always, &invariants.at_rest, &invariants.at_end];
-    for claim in claims.into_iter().flatten().chain(&plan.preflight) {
-        check.condition(&claim.condition, None);
-    }
-    for probe in plan.probes.values() {
-        for template in command_templates(&probe.command) {
-            check.template(template);
-        }
-    }
-    for input in plan.inputs.values() {
-        if let Some(Default::Template(template)) = &input.default {
-            check.template(template);
-        }
-    }
-    plan.visit_sound(&mut |step| {
-        check.list(step);
-        types.inside.set(within.get(&step.path).copied());
-        check.step(step);
-        types.inside.set(None);
     });
 }
 
@@ -78,23 +60,6 @@ impl<'a, 'b> Check<'a, 'b>
 where
     'a: 'b,
 {
-    fn step(&mut self, step: &'a Step) {
-        let values: Vec<&Expression> = match &step.action {
-            Action::Set(values) => values.iter().map(|(_, value)| value.as_ref()).collect(),
-            _ => Vec::new(),
-        };
-        for expression in expressions(step) {
-            if values.iter().any(|value| std::ptr::eq(*value, expression)) {
-                self.value(expression, None);
-            } else {
-                self.condition(expression, None);
-            }
-        }
-        for template in templates(step) {
-            self.template(template);
-        }
-    }
-
     fn condition(&mut self, expression: &'b Expression, row: Option<&'a Reading>) {
         self.value(expression, row);
         let kind = self.types.of(&expression.root, row, 0);

@@ -9,12 +9,9 @@ use indexmap::IndexMap;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Suggestions, nearest};
 use crate::plan::lower::Lowering;
-use crate::plan::{
-    Action, CommandSpec, Default, Deferred, InputKind, NamedExpression, Plan, Step, Wait, Work,
-};
+use crate::plan::{InputKind, Plan, Purpose, Step, Text, Use};
 use crate::schema::{foreign, one_of};
 use crate::source::Span;
-use crate::template::expression::Expression;
 use crate::template::{Name, Template, expression};
 
 /// Names that mean something already.
@@ -133,32 +130,8 @@ fn replaced(fault: Diagnostic, name: &Name, order: String, by: &str) -> Diagnost
 pub(super) fn resolve(plan: &Plan, lowering: &mut Lowering<'_>) {
     let Lowering { declared, found, used, .. } = lowering;
     let near = Suggestions::default();
-    let mut lookup = Lookup { plan, declared, found, used, near, listed: None };
-    for (name, input) in &plan.inputs {
-        if let Some(Default::Template(template)) = &input.default {
-            lookup.default(name, template);
-        }
-    }
-    for probe in plan.probes.values() {
-        lookup.command(&probe.command);
-    }
-    for word in plan.words.values() {
-        match word {
-            NamedExpression::Expression(expression, _) => lookup.expression(expression, false),
-            NamedExpression::Rows { from, filter, .. } => {
-                lookup.used.insert(from.clone());
-                lookup.expression(filter, true);
-            }
-        }
-    }
-    let invariants = &plan.invariants;
-    let claims = [&invariants.always, &invariants.at_rest, &invariants.at_end];
-    for claim in claims.into_iter().flatten().chain(&plan.preflight) {
-        lookup.expression(&claim.condition, false);
-    }
-    for step in &plan.steps {
-        step.visit(&mut |step| lookup.step(step));
-    }
+    let mut lookup = Lookup { plan, declared, found, used, near };
+    plan.each_use(&mut |one| lookup.look_up(&one));
 }
 
 /// Looks up the names of a template in a separate file.
@@ -174,19 +147,16 @@ pub(in crate::plan) fn of_text(plan: &Plan, text: &Template, found: &mut Diagnos
         declare(name, NameKind::Probe, probe.span);
     }
     for (name, word) in &plan.words {
-        let (NamedExpression::Expression(_, span) | NamedExpression::Rows { span, .. }) = word;
-        declare(name, NameKind::NamedExpression, *span);
+        declare(name, NameKind::NamedExpression, word.span());
     }
-    for step in &plan.steps {
-        step.visit(&mut |step| {
-            if let Some(id) = &step.id {
-                declare(id, NameKind::Step, step.span);
-            }
-        });
-    }
+    plan.visit(&mut |step| {
+        if let Some(id) = &step.id {
+            declare(id, NameKind::Step, step.span);
+        }
+    });
     let (near, used) = (Suggestions::default(), &mut HashSet::new());
     let declared = &declared;
-    Lookup { plan, declared, found, used, near, listed: None }.template(text);
+    Lookup { plan, declared, found, used, near }.template(text, None);
 }
 
 struct Lookup<'a> {
@@ -195,94 +165,32 @@ struct Lookup<'a> {
     found: &'a mut Diagnostics,
     used: &'a mut HashSet<String>,
     near: Suggestions,
-    /// The list of the `for_each` here, if it is a name.
-    listed: Option<&'a str>,
 }
 
-impl<'a> Lookup<'a> {
-    fn step(&mut self, step: &'a Step) {
-        let of = self.plan.find(&step.path).and_then(|(_, of)| of);
-        let list = of.and_then(|of| of.for_each.as_ref()?.list.expression());
-        self.listed = list.and_then(|list| match &list.root.kind {
-            expression::Kind::Var(name) => Some(name.as_str()),
-            _ => None,
-        });
-        if let Some(each) = &step.for_each {
-            if let Some(list) = each.list.expression() {
-                self.expression(list, false);
-            }
-            for template in each.list.templates() {
-                self.template(template);
-            }
-        }
-        for expression in step.when.iter().chain(step.requires.iter().map(|c| &c.condition)) {
-            self.expression(expression, false);
-        }
-        if let Some(rounds) = &step.rounds {
-            self.late_duration(&rounds.delay);
-        }
-        if let Some(timeout) = &step.timeout {
-            self.late_duration(timeout);
-        }
-        match &step.action {
-            Action::Effect(effect) => {
-                self.command(&effect.command);
-                if let Some(condition) = &effect.done_when {
-                    self.expression(condition, false);
-                }
-                self.late_duration(&effect.within);
-                self.late_duration(&effect.retry.delay);
-            }
-            Action::Wait(wait) => self.wait(wait),
-            Action::Assert { claims, within } => {
-                for claim in claims {
-                    self.expression(&claim.condition, false);
-                }
-                self.late_duration(within);
-            }
-            Action::Approve(text) | Action::Fail(text) => self.template(text),
-            Action::Set(values) => {
-                for (_, expression) in values {
-                    self.expression(expression, false);
+impl Lookup<'_> {
+    fn look_up(&mut self, one: &Use<'_>) {
+        match (one.text, one.purpose) {
+            (Text::Template(template), Purpose::Default(input)) => self.default(input, template),
+            (Text::Template(template), purpose) => {
+                self.template(template, one.step);
+                match purpose {
+                    Purpose::Duration => self.duration(template),
+                    Purpose::OnTimeout => self.on_timeout(template),
+                    _ => {}
                 }
             }
-            Action::Block { .. } => {}
-        }
-    }
-
-    fn wait(&mut self, wait: &Wait) {
-        let Wait::Until { until, at_least, timeout, every, stable_for, on_timeout } = wait else {
-            if let Wait::For(time) = wait {
-                self.late_duration(time);
-            }
-            return;
-        };
-        self.expression(until, false);
-        for late in [at_least, timeout, every, stable_for] {
-            self.late_duration(late);
-        }
-        if let Deferred::Template(template) = on_timeout {
-            self.template(template);
-            self.on_timeout(template);
-        }
-    }
-
-    fn command(&mut self, command: &CommandSpec) {
-        match &command.work {
-            Work::Run(words) => words.iter().for_each(|word| self.template(word)),
-            Work::Shell(script) => self.template(script),
-            Work::Upload(upload) => {
-                self.template(upload.source.template());
-                self.template(&upload.to);
+            (Text::Expression(expression), purpose) => {
+                if let Purpose::Rows(from) = purpose {
+                    self.used.insert(from.to_owned());
+                }
+                for name in &expression.names {
+                    self.used.insert(name.name.clone());
+                    if !self.declared.contains_key(&name.name) {
+                        self.unknown(name, matches!(purpose, Purpose::Rows(_)), false, one.step);
+                    }
+                }
             }
         }
-        for template in command.env.values().chain(&command.dir).chain(&command.stdin) {
-            self.template(template);
-        }
-        for template in command.circumstances() {
-            self.template(template);
-        }
-        self.late_duration(&command.timeout);
     }
 
     /// The whole template is an input: its type is known before the run.
@@ -295,11 +203,7 @@ impl<'a> Lookup<'a> {
         Some((name, &input.kind))
     }
 
-    fn late_duration(&mut self, late: &Deferred<std::time::Duration>) {
-        let Deferred::Template(template) = late else {
-            return;
-        };
-        self.template(template);
+    fn duration(&mut self, template: &Template) {
         let Some((name, kind)) = self.whole_input(template) else {
             return;
         };
@@ -346,7 +250,7 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    fn template(&mut self, template: &Template) {
+    fn template(&mut self, template: &Template, step: Option<&Step>) {
         for name in &template.names {
             self.used.insert(name.name.clone());
             match self.declared.get(&name.name) {
@@ -369,21 +273,21 @@ impl<'a> Lookup<'a> {
                     );
                 }
                 Some(_) => {}
-                None => self.unknown(name, false, true),
+                None => self.unknown(name, false, true, step),
             }
         }
     }
 
-    fn expression(&mut self, expression: &Expression, row: bool) {
-        for name in &expression.names {
-            self.used.insert(name.name.clone());
-            if !self.declared.contains_key(&name.name) {
-                self.unknown(name, row, false);
-            }
+    /// Returns the name of the list that a step is repeated for, if it has one.
+    fn listed(&self, step: Option<&Step>) -> Option<&str> {
+        let (_, of) = self.plan.find(&step?.path)?;
+        match &of?.for_each.as_ref()?.list.expression()?.root.kind {
+            expression::Kind::Var(name) => Some(name),
+            _ => None,
         }
     }
 
-    fn unknown(&mut self, name: &Name, row: bool, text: bool) {
+    fn unknown(&mut self, name: &Name, row: bool, text: bool, step: Option<&Step>) {
         let word = name.name.as_str();
         // A missing item is reported with the values that are not known yet.
         if ALWAYS.contains(&word) || word == ITEM || row && word == "row" {
@@ -409,8 +313,8 @@ impl<'a> Lookup<'a> {
             return;
         }
         let fault = fault.at(name.span, "not an input, probe, `let` name or step id");
-        let one_of_many = self.listed.filter(|list| list.strip_suffix('s') == Some(word));
-        if one_of_many.is_some() {
+        let list = self.listed(step);
+        if list.is_some_and(|list| list.strip_suffix('s') == Some(word)) {
             let order = "use `item` for the item of a `for_each`".to_owned();
             self.found.push(replaced(fault, name, order, ITEM));
             return;

@@ -3,19 +3,14 @@
 use crate::diagnostic::{Code, Diagnostic};
 use crate::plan::check::types::Check;
 use crate::plan::check::types::kinds::Type;
-use crate::plan::{ItemList, Step};
+use crate::template::expression::Expression;
 
 impl<'a, 'b> Check<'a, 'b>
 where
     'a: 'b,
 {
     /// Reports a `for_each` whose value is not a list.
-    pub(super) fn list(&mut self, step: &'a Step) {
-        let list = step.for_each.as_ref().map(|each| &each.list);
-        list.into_iter().flat_map(ItemList::templates).for_each(|one| self.template(one));
-        let Some(ItemList::Expression(list)) = list else {
-            return;
-        };
+    pub(super) fn list(&mut self, list: &'b Expression) {
         self.value(list, None);
         let kind = self.types.of(&list.root, None, 0);
         if kind.meets(&Type::List) {
