@@ -124,6 +124,7 @@ impl Made {
             stop: &stop,
             epoch: 1,
             by: "bench@here".into(),
+            lock_timeout: std::time::Duration::ZERO,
         };
         let mut state = RunState::default();
         let first = Event::Run(RunEvent::Planned(Box::new(self.planned.clone())));

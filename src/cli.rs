@@ -9,6 +9,7 @@
 //!  arguments -> Cli -> validate, explain, inventory, schema, runs, show  read and print
 //!                      ping                                           contact hosts, change nothing
 //!                      new                                            write a file
+//!                      locks, unlock                                  ask hosts about their locks
 //!                      abort, resolve                                 add one event to a run
 //!                      apply, resume, rollback -> session             execute a run
 //!                                                  |- view    shows the run
@@ -30,6 +31,7 @@ mod hosts;
 mod identity;
 mod inbox;
 mod inventory;
+mod locks;
 mod log;
 mod new;
 mod open_run;
@@ -50,6 +52,7 @@ mod show;
 mod signals;
 mod targets;
 mod terminal;
+mod unlock;
 mod validate;
 mod values;
 mod view;
@@ -68,7 +71,7 @@ use crate::cli::fault::Fault;
 use crate::report::text::printable;
 
 /// Commands that are planned, so that users learn that they are not implemented yet.
-const LATER: [&str; 7] = ["preview", "test", "prove", "watch", "unlock", "completions", "man"];
+const LATER: [&str; 6] = ["preview", "test", "prove", "watch", "completions", "man"];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -145,6 +148,10 @@ enum Command {
     Ping(ping::Args),
     /// Trust the host keys of an inventory, after comparing them
     Hosts(hosts::Args),
+    /// Show which runs have locked hosts
+    Locks(locks::Args),
+    /// Release the lock of a run that cannot be resumed or aborted
+    Unlock(unlock::Args),
     /// Explain the code of a diagnostic: what it means, an example, its fix
     Explain(explain::Args),
     /// Print the JSON Schema of a kind of file, for editors
@@ -235,6 +242,8 @@ impl Command {
             Self::Inventory(args) => Ok(inventory::run(&args, context)),
             Self::Ping(args) => ping::run(&args, context),
             Self::Hosts(args) => hosts::run(&args, context),
+            Self::Locks(args) => locks::run(&args, context),
+            Self::Unlock(args) => unlock::run(&args, context),
             Self::Explain(args) => explain::run(&args, context),
             Self::Schema(args) => Ok(schema::run(&args)),
         }

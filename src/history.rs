@@ -44,6 +44,8 @@ pub struct RunState {
     pub hosts: IndexMap<HostName, HostState>,
     /// The host keys that hosts have shown, of the run or not.
     pub host_keys: IndexMap<HostName, String>,
+    /// The boots in which hosts were locked, of the run or of its `locks`.
+    pub locks: IndexMap<HostName, Option<String>>,
     /// The number of its last event; 0 before the first.
     pub seq: u64,
     /// The number of the event by which a process took it up last.
@@ -128,6 +130,10 @@ impl RunState {
             Event::Host { host, event: HostEvent::KeySeen { key } } => {
                 self.host_keys.entry(host.clone()).or_insert_with(|| key.clone());
             }
+            Event::Host { host, event: HostEvent::Locked { boot, .. } } => {
+                self.locks.insert(host.clone(), boot.clone());
+            }
+            Event::Host { event: HostEvent::LockLeft { .. }, .. } => {}
             Event::Host { host, event } => {
                 let state = self.host_mut(host)?;
                 state.apply(event, record).map_err(|why| format!("{host} {why}"))?;
@@ -187,6 +193,7 @@ impl RunState {
         self.status = if self.started { RunStatus::Running } else { RunStatus::Planned };
         for (name, host) in &mut self.hosts {
             host.blocked = None;
+            host.is_locked = false;
             if std::mem::take(&mut host.is_quarantined) {
                 host.why = None;
             }

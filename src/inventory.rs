@@ -157,10 +157,38 @@ pub struct Link {
     pub r#become: Option<bool>,
     /// That user: `ansible_become_user`, by default root.
     pub become_user: Option<String>,
+    /// How runs lock it.
+    #[serde(default, skip_serializing_if = "Locking::is_usual")]
+    pub locking: Locking,
     /// The model of a model host: `planrun_model`, unchanged.
     pub model: Option<String>,
     /// What differs from the initial state of the model: `planrun_state`.
     pub state: IndexMap<String, serde_json::Value>,
+}
+
+/// How runs lock a host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Locking {
+    /// In the place that the host itself has for it.
+    #[default]
+    Usual,
+    /// In this directory of the host: `planrun_lock_dir`.
+    Dir(String),
+    /// Not at all: `planrun_locks: none`.
+    None,
+}
+
+impl Locking {
+    fn is_usual(&self) -> bool {
+        *self == Self::Usual
+    }
+}
+
+/// Whether a path can be the directory of locks: it is absolute, and no shell reads anything into it.
+pub fn is_lock_dir(path: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-@:+".contains(c);
+    path.starts_with('/') && path.len() <= 512 && path.chars().all(is_plain)
 }
 
 /// The transport of a host: `planrun_connection`.

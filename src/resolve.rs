@@ -47,6 +47,14 @@ pub struct ResolvedPlan {
     pub secrets: Secrets,
 }
 
+impl ResolvedPlan {
+    /// Returns the hosts that `locks` names.
+    pub fn locks(&self) -> Vec<HostName> {
+        let names = self.plan.locks.iter();
+        names.filter_map(|(name, _)| self.inventory.members(name)).flatten().collect()
+    }
+}
+
 /// What the names of environment variables that give inputs start with; the name of the input
 /// follows in upper case.
 pub const ENVIRONMENT: &str = "PLANRUN_INPUT_";

@@ -30,8 +30,10 @@
 
 pub mod answers;
 pub mod decide;
+mod exit_status;
 mod guard;
 mod keys;
+pub mod locks;
 mod observe;
 mod perform;
 pub mod planned;
@@ -45,16 +47,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Poll, ready};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::Notify;
 
+pub use self::exit_status::exit_status;
+
 use crate::clock::Clock;
 use crate::event::{
-    Answer, Event, HostEvent, HostStatus, Journal, JournalError, PreflightVerdict, Progress,
-    Question, Record, Reporter, RunEvent, RunId, RunStatus, TaskEvent,
+    Answer, Event, HostEvent, Journal, JournalError, PreflightVerdict, Progress, Question, Record,
+    Reporter, RunEvent, RunId, TaskEvent,
 };
 use crate::history::RunState;
 use crate::inventory::HostName;
@@ -62,6 +67,7 @@ use crate::resolve::ResolvedPlan;
 use crate::run::answers::{Answers, Given};
 use crate::run::decide::{Agenda, Decision, decide};
 use crate::run::guard::Guard;
+use crate::run::locks::{Locks, locked_hosts};
 use crate::run::queue::Queue;
 use crate::run::reach::Login;
 use crate::task::TaskId;
@@ -86,6 +92,8 @@ pub struct Run<'a> {
     pub epoch: u64,
     /// Who runs it: `user@machine`.
     pub by: String,
+    /// How long it waits for the lock of a host that another run has.
+    pub lock_timeout: Duration,
 }
 
 #[async_trait(?Send)]
@@ -145,6 +153,7 @@ struct Live<'r, 'a> {
     known: RefCell<BTreeMap<HostName, perform::Known>>,
     /// What was reached before the first change.
     reached: RefCell<BTreeSet<Login>>,
+    locks: RefCell<Locks>,
 }
 
 /// The work on a host that has ended, or on a question, for which there is no host.
@@ -187,10 +196,34 @@ impl Run<'_> {
 
     /// Works on the run until it ends, pauses, or its journal fails.
     pub async fn drive(&self, state: RunState) -> Result<RunState, JournalError> {
+        self.work(self.live(state)).await
+    }
+
+    /// Continues a run from an event: takes over its locks, records the event, and works on. If another run
+    /// has locked a host, nothing is recorded, and that is the inner result.
+    pub async fn take_up(
+        &self,
+        state: RunState,
+        first: Event,
+    ) -> Result<Result<RunState, TransportError>, JournalError> {
+        let mut live = self.live(state);
+        let locked = if live.state.borrow().started { live.take_over().await } else { Ok(vec![]) };
+        let locked = match locked {
+            Ok(locked) => locked,
+            Err(error) => return Ok(Err(error)),
+        };
+        live.note_now([first].into_iter().chain(locked)).await?;
+        live.agenda = RefCell::new(Agenda::new(&live.state.borrow()));
+        self.work(live).await.map(Ok)
+    }
+
+    fn live(&self, state: RunState) -> Live<'_, '_> {
         for (host, key) in &state.host_keys {
-            self.transport.hold_key(host, key);
+            self.transport.expect_key(host, key);
         }
-        let live = Live {
+        let others = self.plan.locks();
+        let hosts = locked_hosts(&self.plan.inventory, self.plan.hosts.iter().chain(&others));
+        Live {
             run: self,
             seq: Cell::new(state.seq),
             queue: Queue::default(),
@@ -198,8 +231,12 @@ impl Run<'_> {
             can_ask: Cell::new(self.asker.is_some()),
             known: RefCell::new(BTreeMap::new()),
             reached: RefCell::new(BTreeSet::new()),
+            locks: RefCell::new(Locks::of(&hosts)),
             state: RefCell::new(state),
-        };
+        }
+    }
+
+    async fn work(&self, live: Live<'_, '_>) -> Result<RunState, JournalError> {
         {
             let mut under_way: FuturesUnordered<Work<'_>> = FuturesUnordered::new();
             loop {
@@ -222,6 +259,15 @@ impl Run<'_> {
                         Begun::Event(event) => events.push(event),
                     }
                 }
+                let locks = match events.first() {
+                    Some(Event::Run(RunEvent::Started)) => live.take_locks().await?,
+                    Some(Event::Run(RunEvent::Ended { status, .. })) if status.has_ended() => {
+                        Some(live.release_locks().await)
+                    }
+                    _ => Some(Vec::new()),
+                };
+                let Some(locks) = locks else { continue };
+                events.splice(0..0, locks);
                 if !events.is_empty() {
                     live.note_now(events).await?;
                     continue;
@@ -448,47 +494,5 @@ impl<'r> Live<'r, '_> {
             return self.note(HostEvent::blocked(&error).of(host)).await;
         }
         self.note(HostEvent::PreflightEnded { verdict }.of(host)).await
-    }
-}
-
-/// Returns the exit code of a run that has ended or paused: the most severe that applies.
-///
-/// 0 succeeded, or rolled back on request; 1 failed and rolled back; 2 refused; 3 failed, and not
-/// everything is rolled back; 4 unreachable before any change; 5 stuck; 6 paused; 77 host key
-/// verification or a privilege was refused.
-pub fn exit_status(state: &RunState) -> u8 {
-    match state.status {
-        RunStatus::Succeeded => 0,
-        RunStatus::RolledBack if state.rollback.is_some() => 0,
-        RunStatus::RolledBack => 1,
-        RunStatus::Refused => {
-            let errors: Vec<&TransportError> = state
-                .hosts
-                .values()
-                .flat_map(|host| [&host.preflight, &host.last_preflight])
-                .filter_map(|verdict| match verdict {
-                    Some(PreflightVerdict::NoAnswer(error)) => Some(error),
-                    _ => None,
-                })
-                .collect();
-            let refused = |error: &&TransportError| {
-                matches!(error, TransportError::HostKey { .. } | TransportError::Denied { .. })
-            };
-            let away = |error: &&TransportError| error.is_away();
-            if errors.iter().any(refused) {
-                77
-            } else if errors.iter().any(away) {
-                4
-            } else {
-                2
-            }
-        }
-        RunStatus::Failed | RunStatus::Aborted => 3,
-        RunStatus::Stuck => 5,
-        RunStatus::Planned | RunStatus::Running | RunStatus::Paused => {
-            // A stuck host outweighs the pause of the others.
-            let stuck = state.hosts.values().any(|host| host.status == HostStatus::Stuck);
-            if stuck { 5 } else { 6 }
-        }
     }
 }

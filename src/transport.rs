@@ -9,6 +9,7 @@
 pub mod answer;
 pub mod hosts;
 pub mod local;
+pub mod lock;
 pub mod login;
 pub mod model;
 pub mod passwords;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::duration;
 use crate::inventory::{Host, HostName};
+use crate::transport::lock::{LockReply, LockRequest};
 
 /// The maximum number of bytes kept of each stream of a command; the rest is read, counted and dropped.
 pub const MAX_OUTPUT: usize = 1024 * 1024;
@@ -158,6 +160,13 @@ pub enum TransportError {
         /// What the host reports.
         why: String,
     },
+    /// Another run has locked the host, or this run has lost its lock. Nothing was sent.
+    #[error("{host} {why}")]
+    Locked {
+        host: HostName,
+        /// Who has it, as the rest of the sentence.
+        why: String,
+    },
     /// The command cannot be given at all: a NUL in an argument, no entry in the model. Nothing
     /// was sent.
     #[error("{host}: {why}")]
@@ -215,8 +224,15 @@ pub trait Transport {
     }
 
     /// Requires that a host shows the key that it showed earlier in the run.
-    fn hold_key(&self, host: &HostName, key: &str) {
+    fn expect_key(&self, host: &HostName, key: &str) {
         let _ = (host, key);
+    }
+
+    /// Asks a host about its lock: takes it, releases it, or reports who has it. An attempt on a host whose
+    /// lock was taken is [`TransportError::Locked`] if the lock was lost since.
+    async fn lock(&self, host: &Host, request: &LockRequest) -> Result<LockReply, TransportError> {
+        let _ = (host, request);
+        Ok(LockReply::Needless)
     }
 
     /// Reports that the outcome of an attempt is recorded: its host need not keep what it printed.
@@ -285,7 +301,7 @@ impl TransportError {
     /// Whether it is not a result of a step: only the operator can fix it, and until then nothing more
     /// is sent to the host.
     pub fn blocks(&self) -> bool {
-        matches!(self, Self::Controller { .. } | Self::Repeated { .. })
+        matches!(self, Self::Controller { .. } | Self::Repeated { .. } | Self::Locked { .. })
     }
 
     /// Whether the host was not reached, or not for long enough. Otherwise it was reached, and refuses.
@@ -302,6 +318,7 @@ impl TransportError {
             | Self::Cut { host, .. }
             | Self::Controller { host, .. }
             | Self::Repeated { host, .. }
+            | Self::Locked { host, .. }
             | Self::Impossible { host, .. } => host,
         }
     }

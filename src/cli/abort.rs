@@ -4,12 +4,15 @@ use crate::cli::context::{Context, Stream};
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::identity::who;
-use crate::cli::open_run;
 use crate::cli::open_run::{OpenRun, RunArg};
+use crate::cli::{locks, open_run};
 use crate::clock::Clock;
 use crate::event::{Event, RunEvent, RunStatus};
 use crate::history::RunState;
+use crate::inventory::Connection;
 use crate::report::summary::summary;
+use crate::report::text::printable;
+use crate::run::locks::{lock_id, locked_hosts, release};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -49,8 +52,24 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
             Fault::new(Exit::INVALID, format!("run {run} cannot be aborted: {why}"))
         })?;
     }
+    release_locks(&taken, context)?;
     taken.add(ended, now)?;
     let invocation = context.invocation(run, Stream::Err);
     context.say(summary(&taken.records, &invocation).trim_end());
     Ok(Exit::SUCCEEDED)
+}
+
+/// Releases the hosts of a run. This comes first: if it is interrupted, the run can be aborted again.
+fn release_locks(taken: &OpenRun, context: &Context) -> Result<(), Fault> {
+    // The plan of a damaged run may not be readable: then `planrun unlock` is left.
+    let Ok(planned) = open_run::planned(&taken.records) else { return Ok(()) };
+    let id = lock_id(taken.journal.run(), &RunState::for_report(&taken.records));
+    let hosts = planned.hosts.iter().chain(&planned.locks);
+    let hosts = locked_hosts(&planned.inventory, hosts).into_iter();
+    let hosts = hosts.filter(|host| host.link.connection != Connection::Model);
+    for (host, error) in locks::block_on(release(&locks::transport(), hosts, &id))? {
+        let why = printable(&error.to_string());
+        context.say(&format!("warning: the lock {id} of {host} may remain: {why}"));
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::identity::who;
+use crate::cli::locks::LockTimeout;
 use crate::cli::programs::{Guarded, InventoryTimeout};
 use crate::cli::session::Session;
 use crate::cli::targets::Targets;
@@ -44,6 +45,8 @@ pub(super) struct Args {
     patience: InventoryTimeout,
     #[command(flatten)]
     pub(super) values: Values,
+    #[command(flatten)]
+    locks: LockTimeout,
     /// How to show the run
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     output: Output,
@@ -97,7 +100,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         targets: &targets,
         history: &[],
         state: RunState::default(),
-        first: vec![first],
+        first,
+        lock_timeout: args.locks.lock_timeout,
         output: args.output,
         by,
     };

@@ -15,7 +15,7 @@ impl Exit {
     pub(super) const FAILED: Self = Self(1);
     /// The command line or a file is invalid; nothing was changed.
     pub(super) const INVALID: Self = Self(2);
-    /// Another process works on the run, or has taken it over.
+    /// Another process works on the run, or has taken it over, or another run has locked a host.
     pub(super) const HELD: Self = Self(7);
     /// An internal error of planrun.
     pub(super) const INTERNAL: Self = Self(70);
@@ -46,7 +46,7 @@ const TABLE: [(u8, &str); 14] = [
     (4, "a host was unreachable before the first change"),
     (5, "stuck: a rollback failed, an operator must repair the host"),
     (6, "paused: the run waits for an operator; `resume` continues it"),
-    (7, "another process works on the run or has taken it over"),
+    (7, "locked: another run has locked a host, or another process works on the run"),
     (70, "an internal error of planrun"),
     (74, "the run store or the output could not be read or written"),
     (77, "a host key, a login or a privilege was refused before the first change"),

@@ -4,6 +4,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::identity::who;
+use crate::cli::locks::LockTimeout;
 use crate::cli::open_run::{OpenRun, RunArg};
 use crate::cli::secret_args::SecretArgs;
 use crate::cli::session::Session;
@@ -22,6 +23,8 @@ pub(super) struct Args {
     word: RunArg,
     #[command(flatten)]
     secrets: SecretArgs,
+    #[command(flatten)]
+    locks: LockTimeout,
     /// How to show the run
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     output: Output,
@@ -46,16 +49,17 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     }
     let by = who();
     let taken = open_run::take(&store, &run, &by)?;
-    let first = vec![Event::Run(RunEvent::Resumed { by: by.clone() })];
-    go_on(taken, first, &args.secrets, args.output, by, &store, context)
+    let first = Event::Run(RunEvent::Resumed { by: by.clone() });
+    let how = (args.output, args.locks);
+    go_on(taken, first, &args.secrets, how, by, &store, context)
 }
 
 /// Executes a run that was taken over.
 pub(super) fn go_on(
     taken: OpenRun,
-    first: Vec<Event>,
+    first: Event,
     secret_args: &SecretArgs,
-    output: Output,
+    (output, locks): (Output, LockTimeout),
     by: String,
     store: &Store,
     context: &Context,
@@ -64,9 +68,7 @@ pub(super) fn go_on(
     let OpenRun { journal, records, state } = taken;
     let planned = open_run::planned(&records)?;
     store.need_room(open_run::room(planned))?;
-    if let Some(first) = first.first() {
-        open_run::need_machines(store, &journal, first)?;
-    }
+    open_run::need_machines(store, &journal, &first)?;
     open_run::tell_changes(planned, context);
     let Restored { mut plan, sources, notes } = restore(planned).map_err(|why| {
         Fault::new(Exit::STORE, format!("this planrun cannot read the plan of the run: {why}"))
@@ -88,6 +90,7 @@ pub(super) fn go_on(
         history: &records,
         state,
         first,
+        lock_timeout: locks.lock_timeout,
         output,
         by,
     };

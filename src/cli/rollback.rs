@@ -10,6 +10,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::identity::who;
+use crate::cli::locks::LockTimeout;
 use crate::cli::open_run;
 use crate::cli::open_run::{OpenRun, RunArg, planned};
 use crate::cli::resume::go_on;
@@ -44,6 +45,8 @@ pub(super) struct Args {
     /// Start without asking for confirmation; questions of the plan are still asked
     #[arg(long, short, overrides_with = "yes")]
     yes: bool,
+    #[command(flatten)]
+    locks: LockTimeout,
     /// How to show the run
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     output: Output,
@@ -99,7 +102,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     if changes && !args.yes && !is_model && !context.confirm("roll them back?")? {
         return Ok(Exit::INVALID);
     }
-    go_on(taken, vec![requested], &args.secrets, args.output, by, &store, context)
+    let how = (args.output, args.locks);
+    go_on(taken, requested, &args.secrets, how, by, &store, context)
 }
 
 /// Returns the hosts of a run that match a pattern.

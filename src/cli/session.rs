@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::pin::pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::sync::watch;
@@ -17,10 +18,10 @@ use crate::cli::context::{Context, Stream};
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::inbox::Inbox;
-use crate::cli::log;
 use crate::cli::signals::{Signals, Wish};
 use crate::cli::targets::Targets;
 use crate::cli::view::{Output, View};
+use crate::cli::{locks, log};
 use crate::event::{Event, JournalError, Record};
 use crate::history::RunState;
 use crate::report::summary::summary_of;
@@ -28,6 +29,7 @@ use crate::resolve::ResolvedPlan;
 use crate::run::answers::Answers;
 use crate::run::{Asker, Run, Stop, exit_status};
 use crate::store::{RunJournal, Store};
+use crate::transport::TransportError;
 use crate::transport::redacting::Redacting;
 
 /// Everything that is needed to execute a run.
@@ -42,8 +44,10 @@ pub(super) struct Session<'a> {
     pub(super) history: &'a [Record],
     /// The state after these.
     pub(super) state: RunState,
-    /// The first new events.
-    pub(super) first: Vec<Event>,
+    /// The first new event.
+    pub(super) first: Event,
+    /// How long it waits for hosts that another run has locked.
+    pub(super) lock_timeout: Duration,
     /// How to show it.
     pub(super) output: Output,
     /// `user@machine`.
@@ -53,6 +57,8 @@ pub(super) struct Session<'a> {
 /// How the execution ended.
 enum Ended {
     Driven(Result<Box<RunState>, JournalError>),
+    /// Another run has locked a host.
+    Locked(TransportError),
     Left(Wish),
 }
 
@@ -68,14 +74,18 @@ impl Session<'_> {
         let view = Rc::new(RefCell::new(view));
         self.targets.prompter.attach(&view);
         let state = std::mem::take(&mut self.state);
-        let first = std::mem::take(&mut self.first);
-        let ended = LocalSet::new().block_on(&runtime, self.drive(&view, state, first));
+        let ended = LocalSet::new().block_on(&runtime, self.drive(&view, state));
         // A read from the terminal may still be in progress, and would block the end.
         runtime.shutdown_background();
         let view = Rc::into_inner(view).expect("the prompter keeps the view only while it asks");
         let memory = view.into_inner().finish();
         let exit = match ended.map_err(of_system)? {
             Ended::Driven(Ok(state)) => Exit(exit_status(&state)),
+            Ended::Locked(error) => {
+                let fault = Fault::new(Exit::HELD, error.to_string());
+                let fault = locks::help(self.context).into_iter().fold(fault, Fault::help);
+                return Err(fault.help("nothing was recorded; the run is unchanged"));
+            }
             Ended::Driven(Err(error)) => return Err(Fault::of_journal(self.journal, &error)),
             Ended::Left(wish) => {
                 self.context.say(&format!(
@@ -91,15 +101,15 @@ impl Session<'_> {
         let invocation = self.context.invocation(run, Stream::Err);
         self.context.say("");
         self.context.say(summary_of(&memory, &invocation).trim_end());
+        if exit == Exit::HELD {
+            for help in locks::help(self.context) {
+                self.context.say(&format!("{} {help}", self.context.strong("help:")));
+            }
+        }
         Ok(exit)
     }
 
-    async fn drive(
-        &self,
-        view: &RefCell<View>,
-        mut state: RunState,
-        first: Vec<Event>,
-    ) -> std::io::Result<Ended> {
+    async fn drive(&self, view: &RefCell<View>, mut state: RunState) -> std::io::Result<Ended> {
         let mut signals = Signals::install()?;
         let (stop, answers) = (Stop::new(), Answers::default());
         let mut inbox = Inbox::new(self.store, self.journal.run(), &answers);
@@ -120,12 +130,15 @@ impl Session<'_> {
             stop: &stop,
             epoch: self.journal.epoch(),
             by: self.by.clone(),
+            lock_timeout: self.lock_timeout,
         };
+        let first = self.first.clone();
         let mut work = pin!(async {
-            for event in first {
-                run.note(&mut state, event).await?;
+            if !self.history.is_empty() {
+                return run.take_up(state, first).await;
             }
-            run.drive(state).await
+            run.note(&mut state, first).await?;
+            run.drive(state).await.map(Ok)
         });
         let mut is_stopping = false;
         loop {
@@ -149,7 +162,11 @@ impl Session<'_> {
                     );
                 }
                 () = inbox.look() => {}
-                done = &mut work => return Ok(Ended::Driven(done.map(Box::new))),
+                done = &mut work => return Ok(match done {
+                    Ok(Ok(state)) => Ended::Driven(Ok(Box::new(state))),
+                    Ok(Err(error)) => Ended::Locked(error),
+                    Err(error) => Ended::Driven(Err(error)),
+                }),
             }
         }
     }

@@ -22,6 +22,9 @@ pub enum HostEvent {
         /// Whether it fails its host key verification: nothing is sent to it, not even a rollback.
         #[serde(default, skip_serializing_if = "is_false")]
         quarantined: bool,
+        /// Whether another run has locked it.
+        #[serde(default, skip_serializing_if = "is_false")]
+        locked: bool,
     },
     /// A host, of the run or not, showed its host key for the first time in this run. A resume
     /// expects the same key.
@@ -29,6 +32,22 @@ pub enum HostEvent {
     KeySeen {
         /// The key, as in `known_hosts`.
         key: String,
+    },
+    /// A host, of the run or of its `locks`, was locked.
+    #[serde(rename = "host_locked")]
+    Locked {
+        /// The boot of the host; the lock ends with it. `None` if it is not known.
+        boot: Option<String>,
+        /// Why it had to be locked again: another run may have changed it meanwhile.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lost: Option<String>,
+    },
+    /// The lock of a host could not be released at the end of the run.
+    #[serde(rename = "host_lock_left")]
+    LockLeft {
+        why: String,
+        /// The name of the lock.
+        id: String,
     },
     #[serde(rename = "host_ended")]
     Ended {
@@ -44,7 +63,8 @@ impl HostEvent {
     /// A host that an error keeps the run from ([`TransportError::blocks`]).
     pub fn blocked(error: &TransportError) -> Self {
         let quarantined = matches!(error, TransportError::HostKey { .. });
-        Self::Blocked { why: error.to_string(), quarantined }
+        let locked = matches!(error, TransportError::Locked { .. });
+        Self::Blocked { why: error.to_string(), quarantined, locked }
     }
 
     /// Makes an event of a host.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::RunPlanned;
-use crate::inventory::Connection;
+use crate::inventory::{Connection, Locking};
 
 /// The port of SSH if an inventory sets none.
 const SSH_PORT: u16 = 22;
@@ -22,7 +22,12 @@ impl RunPlanned {
                         let address = link.address.to_lowercase();
                         format!("ssh {address} {}", link.port.unwrap_or(SSH_PORT))
                     }
-                    Connection::Local => format!("local {name}"),
+                    // All local hosts are one machine.
+                    Connection::Local => match &link.locking {
+                        Locking::Usual => "local".to_owned(),
+                        Locking::Dir(dir) => format!("local {dir}"),
+                        Locking::None => format!("local {name}"),
+                    },
                     Connection::Model => return None,
                 };
                 Some((machine, name.to_string()))

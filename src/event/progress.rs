@@ -36,6 +36,13 @@ pub enum Progress {
         /// How long it may be.
         limit: Duration,
     },
+    /// Another run has locked a host, and planrun waits for it.
+    Locked {
+        host: HostName,
+        why: String,
+        /// How long it waits at most.
+        limit: Duration,
+    },
     /// A failed attempt is going to be repeated.
     Retrying {
         task: TaskId,

@@ -52,8 +52,8 @@ impl HostEvent {
             },
             Self::Ended { why, .. } => optional(why, |why| reason(why, by)),
             Self::RollbackStarted { why } => reason(why, by),
-            Self::Blocked { why, .. } => text(why, by),
-            Self::Started | Self::KeySeen { .. } => {}
+            Self::Blocked { why, .. } | Self::LockLeft { why, .. } => text(why, by),
+            Self::Started | Self::KeySeen { .. } | Self::Locked { .. } => {}
         }
     }
 }
@@ -99,7 +99,9 @@ impl Progress {
                 pairs(values, by);
                 optional(error, |error| text(error, by));
             }
-            Self::Retrying { why, .. } | Self::Away { why, .. } => text(why, by),
+            Self::Retrying { why, .. } | Self::Away { why, .. } | Self::Locked { why, .. } => {
+                text(why, by);
+            }
         }
         self
     }

@@ -43,6 +43,8 @@ pub struct HostState {
     pub blocked: Option<String>,
     /// Whether that is a host key that it must not have.
     pub is_quarantined: bool,
+    /// Whether that is another run, which has locked it.
+    pub is_locked: bool,
     /// The tasks that have started and not ended, the innermost last.
     pub open: Vec<StepPath>,
     /// The step that failed on the way forward.
@@ -69,8 +71,8 @@ impl HostState {
     /// Takes in an event of the host.
     pub(super) fn apply(&mut self, event: &HostEvent, record: &Record) -> Result<(), String> {
         match event {
-            // Kept for the run: it may be the key of a host that only commands of others reach.
-            HostEvent::KeySeen { .. } => {}
+            // Kept for the run: it may be about a host that is not of the run.
+            HostEvent::KeySeen { .. } | HostEvent::Locked { .. } | HostEvent::LockLeft { .. } => {}
             HostEvent::PreflightEnded { verdict } => {
                 if let Some((_, why)) = verdict.refusal() {
                     self.why = Some(why);
@@ -88,8 +90,9 @@ impl HostState {
                 self.begun_at = record.seq;
                 self.begun = Some(record.at);
             }
-            HostEvent::Blocked { why, quarantined } => {
+            HostEvent::Blocked { why, quarantined, locked } => {
                 self.blocked = Some(why.clone());
+                self.is_locked = *locked;
                 if *quarantined {
                     self.is_quarantined = true;
                     self.why = Some(Reason::of(why.as_str()));

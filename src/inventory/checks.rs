@@ -14,10 +14,12 @@ use crate::schema::foreign::variables;
 use crate::schema::one_of;
 use crate::source::Span;
 
-const OWN: [&str; 7] = [
+const OWN: [&str; 9] = [
     "planrun_become_password",
     "planrun_connection",
     "planrun_known_hosts",
+    "planrun_lock_dir",
+    "planrun_locks",
     "planrun_model",
     "planrun_passphrase",
     "planrun_password",

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::inventory::draft::{Given, is_safe, unsafe_name};
 use crate::inventory::user::{is_user, unsafe_user};
-use crate::inventory::{Connection, Link, SecretFrom, route};
+use crate::inventory::{Connection, Link, Locking, SecretFrom, is_lock_dir, route};
 use crate::source::Span;
 
 // If a variable has several names, the one that Ansible prefers is first.
@@ -32,6 +32,8 @@ pub(super) struct LinkReader<'a> {
     found: &'a mut Diagnostics,
     told: HashSet<(Span, Code)>,
     home: Option<String>,
+    /// The directory of locks of hosts whose inventory does not name one.
+    lock_dir: Option<String>,
 }
 
 type HostVars<'a> = IndexMap<&'a str, &'a Given>;
@@ -40,7 +42,8 @@ impl<'a> LinkReader<'a> {
     /// Starts to read; `~` is the home of the user who runs planrun.
     pub(super) fn new(found: &'a mut Diagnostics) -> Self {
         let home = std::env::var("HOME").ok().filter(|home| !home.is_empty());
-        Self { found, told: HashSet::new(), home }
+        let lock_dir = std::env::var("PLANRUN_LOCK_DIR").ok().filter(|dir| is_lock_dir(dir));
+        Self { found, told: HashSet::new(), home, lock_dir }
     }
 
     /// Adds a diagnostic of another kind.
@@ -90,6 +93,7 @@ impl<'a> LinkReader<'a> {
             become_password: self.secret(vars, "planrun_become_password"),
             r#become: self.bool(vars, "ansible_become"),
             become_user: self.user(vars, &["ansible_become_user"]),
+            locking: self.locking(vars),
             model,
             state: self.state(vars),
         }
@@ -131,6 +135,30 @@ impl<'a> LinkReader<'a> {
             Some("local") if route::is_known(&text) => Connection::Local,
             _ => Connection::Ssh,
         }
+    }
+
+    /// Reads how runs lock a host.
+    fn locking(&mut self, vars: &HostVars<'_>) -> Locking {
+        if let Some((given, text)) = self.given_text(vars, &["planrun_locks"]) {
+            if text == "none" {
+                return Locking::None;
+            }
+            let message = "`planrun_locks` can only be `none`";
+            let fault = Diagnostic::error(Code::InventoryValue, message);
+            let fault = fault.help("write `none`, or remove the variable: then runs lock the host");
+            self.tell(fault, given, "unknown value");
+        }
+        if let Some((given, dir)) = self.given_text(vars, &["planrun_lock_dir"]) {
+            if is_lock_dir(&dir) {
+                return Locking::Dir(dir);
+            }
+            let message = "invalid `planrun_lock_dir`: expected an absolute path of letters, digits and \
+                           `/._-@:+`";
+            let fault = Diagnostic::error(Code::InventoryValue, message);
+            let fault = fault.help("name a directory of the host, as in `/var/lib/planrun`");
+            self.tell(fault, given, "not such a path");
+        }
+        self.lock_dir.clone().map_or(Locking::Usual, Locking::Dir)
     }
 
     fn port(&mut self, vars: &HostVars<'_>) -> Option<u16> {

@@ -94,6 +94,12 @@ pub(crate) fn line_of(state: &RunState, record: &Record) -> Option<Line> {
     }
 }
 
+/// Returns the line of a wait for the lock of a host.
+pub(crate) fn waits_for_lock(host: &HostName, why: &str, limit: Duration) -> Line {
+    let text = format!("{}; waiting up to {}", sentence(why), duration(limit));
+    Line::new("waiting", Tone::Quiet, text).of_host(host)
+}
+
 fn of_run(state: &RunState, event: &RunEvent) -> Line {
     match event {
         RunEvent::Planned(planned) => run_planned(planned),
@@ -138,11 +144,23 @@ fn of_host(state: &RunState, host: &HostName, event: &HostEvent) -> Option<Line>
             let place = state.hosts.get_index_of(host).unwrap_or_default() + 1;
             Line::new("started", Tone::Strong, format!("host {place} of {}", state.hosts.len()))
         }
-        HostEvent::Blocked { why, quarantined } => {
-            let word = if *quarantined { "quarantined" } else { "blocked" };
+        HostEvent::Locked { lost: None, .. } | HostEvent::KeySeen { .. } => return None,
+        HostEvent::Locked { lost: Some(lost), .. } => {
+            let text = format!("again: {}; another run may have changed it", sentence(lost));
+            Line::new("locked", Tone::Warn, text)
+        }
+        HostEvent::LockLeft { why, id } => {
+            let text = format!("the lock {} was not released: {}", printable(id), sentence(why));
+            Line::new("still locked", Tone::Warn, text)
+        }
+        HostEvent::Blocked { why, quarantined, locked } => {
+            let word = match (quarantined, locked) {
+                (true, _) => "quarantined",
+                (false, true) => "locked",
+                (false, false) => "blocked",
+            };
             Line::new(word, Tone::Bad, sentence(why))
         }
-        HostEvent::KeySeen { .. } => return None,
         HostEvent::Ended { status, why } => {
             host_ended(state, state.hosts.get(host)?, *status, why.as_ref())
         }

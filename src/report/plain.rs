@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::event::{Event, Progress, Record, Reporter, RunEvent, TaskEvent, TaskId};
 use crate::history::{RunState, between};
 use crate::report::detail::sentence;
-use crate::report::line::{Line, line_of};
+use crate::report::line::{Line, line_of, waits_for_lock};
 use crate::report::text::{duration, gap, pad, width};
 use crate::report::wait::{Waits, away_text};
 use crate::report::{Style, Tone};
@@ -169,6 +169,9 @@ impl<W: Write> Reporter for Plain<W> {
                 let text =
                     format!("attempt {ordinal} of {of} in {}: {}", duration(*delay), sentence(why));
                 self.line(now, &progress_line(task, "retrying", text));
+            }
+            Progress::Locked { host, why, limit } => {
+                self.line(now, &waits_for_lock(host, why, *limit));
             }
             Progress::Away { task, on, why, away, limit } => {
                 let is_due = self.away.get(task).is_none_or(|(at, last)| {

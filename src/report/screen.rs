@@ -11,7 +11,7 @@ use crate::event::{Event, HostStatus, Progress, Record, RunEvent, RunId, TaskEve
 use crate::history::{HostState, RunState, between};
 use crate::inventory::HostName;
 use crate::report::detail::one_line;
-use crate::report::line::{Line, line_of};
+use crate::report::line::{Line, line_of, waits_for_lock};
 use crate::report::tally::title_of;
 use crate::report::text::{clip, duration, gap, pad, printable, whole, width, wrap};
 use crate::report::wait::{Wait, Waits, away_text};
@@ -113,6 +113,9 @@ impl Screen {
             let note =
                 format!("attempt {ordinal} of {of} in {}: {}", duration(*delay), printable(why));
             self.notes.insert(task.clone(), note);
+        }
+        if let Progress::Locked { host, why, limit } = progress {
+            self.pending.push(waits_for_lock(host, why, *limit));
         }
         if let Progress::Away { task, on, why, away, limit } = progress {
             self.notes.insert(task.clone(), away_text(on, why, *away, *limit));

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use indexmap::IndexSet;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
-use crate::inventory::{Connection, Host, HostName, Inventory, pattern};
+use crate::inventory::{Host, HostName, Inventory, Locking, pattern};
 use crate::plan::{Place, Plan};
 use crate::resolve::Inputs;
 use crate::schema::one_of;
@@ -154,15 +154,17 @@ pub(super) fn places(plan: &Plan, inventory: &Inventory, found: &mut Diagnostics
     for (name, span) in &plan.locks {
         members(name, *span, inventory, found);
     }
-    let is_real = inventory.hosts.values().any(|host| host.link.connection != Connection::Model);
-    let mut names = plan.locks.iter();
-    let named = names.find(|(name, _)| inventory.members(name).is_some_and(|all| !all.is_empty()));
-    if let Some((_, span)) = named.filter(|_| is_real) {
-        found.push(
-            Diagnostic::warning(Code::LocksNotEnforced, "`locks` is not enforced across machines")
-                .at(*span, "only blocks your own runs on this machine")
-                .help("coordinate with other operators, or run planrun as one user on one machine"),
-        );
+    for (name, span) in &plan.locks {
+        let members = inventory.members(name).unwrap_or_default();
+        let mut members = members.iter().filter_map(|name| inventory.host(name));
+        if let Some(host) = members.find(|host| host.link.locking == Locking::None) {
+            let message = format!("`locks` is not enforced on {}", host.name);
+            found.push(
+                Diagnostic::warning(Code::LocksNotEnforced, message)
+                    .at(*span, "its inventory sets `planrun_locks: none`")
+                    .help("remove `planrun_locks` from the inventory, or the host from `locks`"),
+            );
+        }
     }
 }
 

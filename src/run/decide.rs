@@ -36,6 +36,7 @@ use crate::run::decide::verdict::verdict;
 use crate::run::decide::walk::{Walk, begun_last_first, closing, reason_of, walk, walk_step};
 use crate::run::step_ref::StepRef;
 use crate::task::TaskId;
+use crate::transport::TransportError;
 
 pub use agenda::Agenda;
 pub use batch::rollback_batches;
@@ -205,9 +206,12 @@ fn before_start<'p>(state: &RunState, agenda: &mut Agenda) -> Vec<Decision<'p>> 
             "cannot reach",
             |found| matches!(found, PreflightVerdict::NoAnswer(error) if error.is_away()),
         ),
+        with("another run has locked", |found| {
+            matches!(found, PreflightVerdict::NoAnswer(TransportError::Locked { .. }))
+        }),
         with(
             "planrun cannot work on",
-            |found| matches!(found, PreflightVerdict::NoAnswer(error) if !error.is_away()),
+            |found| matches!(found, PreflightVerdict::NoAnswer(error) if !error.is_away() && !matches!(error, TransportError::Locked { .. })),
         ),
     ];
     let said: Vec<String> = said.into_iter().flatten().collect();

@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::inventory::{Host, HostName};
+use crate::transport::lock::{LockReply, LockRequest};
 use crate::transport::{AttemptId, Command, Output, Recovered, Transport, TransportError};
 
 /// A transport that remembers the first such error. See the module.
@@ -103,8 +104,12 @@ impl Transport for Guard<'_> {
         self.transport.shown_key(host)
     }
 
-    fn hold_key(&self, host: &HostName, key: &str) {
-        self.transport.hold_key(host, key);
+    fn expect_key(&self, host: &HostName, key: &str) {
+        self.transport.expect_key(host, key);
+    }
+
+    async fn lock(&self, host: &Host, request: &LockRequest) -> Result<LockReply, TransportError> {
+        self.see(self.transport.lock(&self.hurry(host), request).await)
     }
 
     async fn recorded(&self, host: &Host, id: &AttemptId) {

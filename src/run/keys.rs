@@ -20,18 +20,20 @@ impl Live<'_, '_> {
         }
     }
 
-    /// Connects to a host before anything is sent to it for the first time, and records its key.
-    /// Returns why the host was not reached, if it was not.
+    /// Connects to a host before anything is sent to it for the first time, and records its key; locks it if
+    /// it has lost its lock. Returns why nothing may be sent, if that is so.
     pub(super) async fn meet(
         &self,
         host: &Host,
         through: &Guard<'_>,
     ) -> Result<Option<TransportError>, JournalError> {
-        if self.state.borrow().host_keys.contains_key(&host.name) {
-            return Ok(None);
+        if !self.state.borrow().host_keys.contains_key(&host.name) {
+            let reached = through.reach(host).await;
+            self.keep_key(&host.name).await?;
+            if let Err(error) = reached {
+                return Ok(Some(error));
+            }
         }
-        let reached = through.reach(host).await;
-        self.keep_key(&host.name).await?;
-        Ok(reached.err())
+        self.lock_late(host, through).await
     }
 }

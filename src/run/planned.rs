@@ -61,13 +61,7 @@ pub fn planned(
         plan_digest: digest(plan_text.as_bytes()),
         inventory: resolved.inventory.clone(),
         hosts: resolved.hosts.clone(),
-        locks: resolved
-            .plan
-            .locks
-            .iter()
-            .filter_map(|(name, _)| resolved.inventory.members(name))
-            .flatten()
-            .collect(),
+        locks: resolved.locks(),
         inputs: resolved.inputs.clone(),
         files: resolved
             .files

@@ -9,6 +9,7 @@ static MODEL_PATH: Form = form("the path of a model", "models/mail.yaml", WORDS.
 static SOME_WORDS: Shape = Shape::Text(&WORDS);
 static ANYTHING: Shape = Shape::Any;
 static CONNECTION: Shape = Shape::Choice(&["ssh", "local", "model"]);
+static LOCKS: Shape = Shape::Choice(&["none"]);
 static GROUP_OR_NOTHING: Shape =
     Shape::OneOf(&[(Select::Null, Shape::Null), (Select::Map, Shape::Record(&GROUP))]);
 static HOST_OR_NOTHING: Shape =
@@ -69,6 +70,12 @@ static VARIABLES: Record = record(
             "What differs from the initial state of the model.",
         ),
         field("planrun_known_hosts", SOME_WORDS, "The file of known host keys."),
+        field(
+            "planrun_lock_dir",
+            SOME_WORDS,
+            "The directory of the host in which runs lock it, for all its users.",
+        ),
+        field("planrun_locks", Shape::Late(&LOCKS), "`none`: runs do not lock the host."),
         field("ansible_host", SOME_WORDS, "The address or name to connect to."),
         field("ansible_port", PORT, "The port to connect to (22)."),
         field("ansible_user", Shape::Scalar, "The login user."),

@@ -11,6 +11,7 @@
 //! | `end N`, `end timeout` | how it ended |
 //! | `left` | its time was up, and it may still be running |
 //! | `ended N NUMBER OUT MORE ERR MORE` | how an effect ended; then so many bytes of its streams |
+//! | `lock ...` | about the lock of the host ([`super::lock`]); for an effect: why it is not started |
 //! | `absent DAY MEMORY`, `unbegun`, `running`, `over`, `unknown` | the outcome of an attempt |
 //! | `done` | on both streams: the answer is complete |
 //!
@@ -21,6 +22,7 @@
 //! a host that was not ready has received nothing, and one that reports why it does not start a command
 //! has not started it. Anything else without an end is a lost connection, and the outcome is unknown.
 
+mod exit;
 mod greeting;
 mod lines;
 mod refusal;
@@ -29,6 +31,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use self::exit::exit_of;
+pub(super) use self::exit::signal_name;
 pub use self::greeting::Greeting;
 use self::lines::Lines;
 use self::refusal::{NO_STATUS, Refusal, refused, refused_user, words};
@@ -78,6 +82,8 @@ pub struct Answer {
     done: [bool; 2],
     refusal: Option<Refusal>,
     fate: Option<Fate>,
+    /// What the host reports about its lock.
+    lock: Option<String>,
     output: Streams,
 }
 
@@ -194,6 +200,7 @@ impl Answer {
             done: [false; 2],
             refusal: None,
             fate: None,
+            lock: None,
             output: Streams::default(),
         }
     }
@@ -294,6 +301,7 @@ impl Answer {
             "over" => self.fate = Some(Fate::Over),
             "unknown" => self.fate = Some(Fate::Unknown),
             "ended" => self.ended(rest),
+            "lock" => self.lock = Some(rest.to_owned()),
             _ => {}
         }
     }
@@ -342,6 +350,9 @@ impl Answer {
         if let Some(refusal) = self.refusal {
             return Err(refused(host, refusal));
         }
+        if let (Some(line), Some(fence)) = (&self.lock, &wire.fence) {
+            return Err(fence.lost(host, line));
+        }
         if self.output.no_dir {
             let dir = quote::readable(command.dir.as_deref().unwrap_or_default());
             let why = format!("cannot enter the directory {dir}: {said}");
@@ -358,7 +369,7 @@ impl Answer {
             Some(Fate::Ended(ended)) => {
                 return match (ended.settled(&self.output), &wire.sudo) {
                     (Settled::Exit(exit), _) => Ok(self.output.output(exit)),
-                    (Settled::NeverBegan, Some(user)) => Err(denied(user)),
+                    (Settled::NeverStarted, Some(user)) => Err(denied(user)),
                     _ => Err(cut(NO_STATUS)),
                 };
             }
@@ -380,6 +391,22 @@ impl Answer {
         }
     }
 
+    /// Returns what a host reports about its lock.
+    pub fn about_lock(self, host: &HostName, closing: &Closing) -> Result<String, TransportError> {
+        self.need_all(host, closing)?;
+        Ok(self.lock.unwrap_or_default())
+    }
+
+    /// Refuses an answer that is not complete.
+    fn need_all(&self, host: &HostName, closing: &Closing) -> Result<(), TransportError> {
+        let why = match closing {
+            _ if self.is_complete() => return Ok(()),
+            Closing::Lost(why) => (*why).to_owned(),
+            _ => format!("the session on the host ended{}", how(closing)),
+        };
+        Err(TransportError::Unreachable { host: host.clone(), why })
+    }
+
     /// Returns what a host knows about an attempt that was intended at this time.
     pub fn recovered(
         self,
@@ -387,13 +414,7 @@ impl Answer {
         intended: Timestamp,
         closing: &Closing,
     ) -> Result<Recovered, TransportError> {
-        if !self.is_complete() {
-            let why = match closing {
-                Closing::Lost(why) => (*why).to_owned(),
-                _ => format!("the session on the host ended{}", how(closing)),
-            };
-            return Err(TransportError::Unreachable { host: host.clone(), why });
-        }
+        self.need_all(host, closing)?;
         Ok(match self.fate {
             Some(Fate::Absent(since, memory)) => {
                 let day = intended.as_second().div_euclid(24 * 60 * 60);
@@ -412,7 +433,7 @@ impl Answer {
                     Recovered::Exited(exit)
                 }
                 Settled::Exit(exit) => Recovered::Ended(self.output.output(exit)),
-                Settled::NeverBegan => Recovered::Absent,
+                Settled::NeverStarted => Recovered::Absent,
                 Settled::Unknown if ended.exit.is_some() => Recovered::Over,
                 Settled::Unknown => Recovered::Unknown,
             },
@@ -425,7 +446,7 @@ impl Answer {
 enum Settled {
     Exit(Exit),
     /// `sudo` refused.
-    NeverBegan,
+    NeverStarted,
     /// It is over, and its status is not known.
     Unknown,
 }
@@ -436,7 +457,9 @@ impl Ended {
             None => Settled::Unknown,
             Some(exit) if !self.is_of_sudo => Settled::Exit(exit.clone()),
             // A result of an earlier version, or one that did not fit on the disk, proves nothing.
-            Some(_) if !output.begun && self.streams == Completeness::Whole => Settled::NeverBegan,
+            Some(_) if !output.begun && self.streams == Completeness::Whole => {
+                Settled::NeverStarted
+            }
             // A larger exit code may be that of sudo, and not that of the command.
             Some(exit) => match (&output.end, exit) {
                 (Some(end), _) => Settled::Exit(end.clone()),
@@ -456,18 +479,6 @@ fn how(closing: &Closing) -> String {
     }
 }
 
-/// Reads an exit code as shells report it: above 128 it is a signal.
-fn exit_of(text: &str) -> Option<Exit> {
-    if text == "timeout" {
-        return Some(Exit::TimedOut);
-    }
-    let status: i32 = text.parse().ok()?;
-    Some(match status - 128 {
-        number @ 1..=31 => Exit::Signal(signal_name(number)),
-        _ => Exit::Code(status),
-    })
-}
-
 /// Whether a memory of attempts existed at a time. Its name is the number of the session that made
 /// it, which contains the time, by the clock of the machine that planrun ran on.
 fn is_older(memory: &str, than: Timestamp) -> bool {
@@ -476,14 +487,4 @@ fn is_older(memory: &str, than: Timestamp) -> bool {
         let millis = i128::from(made.to_unix().0) * 1000 + i128::from(made.to_unix().1 / 1_000_000);
         millis <= i128::from(than.as_millisecond())
     })
-}
-
-/// Returns the name of a signal, without `SIG`.
-pub(super) fn signal_name(number: i32) -> String {
-    let names = [
-        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
-        "PIPE", "ALRM", "TERM",
-    ];
-    let name = usize::try_from(number - 1).ok().and_then(|index| names.get(index));
-    name.map_or_else(|| number.to_string(), |&name| name.to_owned())
 }

@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::local::LocalTransport;
+use super::lock::{LockReply, LockRequest};
 use super::ssh::SshTransport;
 use super::{AttemptId, Command, Output, Recovered, Transport, TransportError};
-use crate::inventory::{Connection, Host, HostName};
+use crate::inventory::{Connection, Host, HostName, Locking};
 
 /// The transports of a run.
 pub struct Hosts {
@@ -62,8 +63,15 @@ impl Transport for Hosts {
         self.ssh.shown_key(host)
     }
 
-    fn hold_key(&self, host: &HostName, key: &str) {
-        self.ssh.hold_key(host, key);
+    fn expect_key(&self, host: &HostName, key: &str) {
+        self.ssh.expect_key(host, key);
+    }
+
+    async fn lock(&self, host: &Host, request: &LockRequest) -> Result<LockReply, TransportError> {
+        match host.link.locking {
+            Locking::None => Ok(LockReply::Needless),
+            Locking::Usual | Locking::Dir(_) => self.of(host)?.lock(host, request).await,
+        }
     }
 
     async fn recorded(&self, host: &Host, id: &AttemptId) {

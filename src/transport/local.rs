@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 
 use super::answer::{Answer, Closing, Stream, signal_name};
+use super::lock::{Fences, LockReply, LockRequest};
 use super::login::controller_user;
 use super::session::{Piece, Reader, Session, Writer};
 use super::wire::{GRACE, LOGIN, Wire};
@@ -36,6 +37,7 @@ pub struct LocalTransport {
     login: Option<String>,
     grace: Duration,
     idle: RefCell<Vec<LocalSession>>,
+    fences: Fences,
 }
 
 impl LocalTransport {
@@ -46,7 +48,12 @@ impl LocalTransport {
 
     /// Makes a transport whose commands may take so long to end after TERM.
     pub fn with_grace(grace: Duration) -> Self {
-        Self { login: controller_user(), grace, idle: RefCell::default() }
+        Self {
+            login: controller_user(),
+            grace,
+            idle: RefCell::default(),
+            fences: Fences::default(),
+        }
     }
 
     async fn run(
@@ -55,7 +62,8 @@ impl LocalTransport {
         command: &Command,
         attempt: Option<&AttemptId>,
     ) -> Result<Output, TransportError> {
-        let wire = Wire::new(command, self.login.as_deref(), attempt, self.grace)
+        let fence = attempt.and_then(|_| self.fences.of(host));
+        let wire = Wire::new(command, self.login.as_deref(), attempt, fence.as_ref(), self.grace)
             .map_err(|error| impossible(host, error.to_string()))?;
         let (closing, answer) = self.serve(host, &wire).await?;
         answer.conclude(&host.name, command, &wire, &closing)
@@ -154,6 +162,11 @@ impl Transport for LocalTransport {
             self.idle.borrow_mut().push(session);
         }
         Ok(())
+    }
+
+    async fn lock(&self, host: &Host, request: &LockRequest) -> Result<LockReply, TransportError> {
+        let (closing, answer) = self.serve(host, &Wire::lock(host, request)?).await?;
+        self.fences.learn(host, request, &answer.about_lock(&host.name, &closing)?)
     }
 
     async fn recorded(&self, _: &Host, id: &AttemptId) {

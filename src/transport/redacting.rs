@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::inventory::{Host, HostName};
 use crate::secret::Redactor;
+use crate::transport::lock::{LockReply, LockRequest};
 use crate::transport::{AttemptId, Command, Output, Recovered, Transport, TransportError};
 
 pub struct Redacting<'a> {
@@ -83,8 +84,12 @@ impl Transport for Redacting<'_> {
         self.transport.shown_key(host)
     }
 
-    fn hold_key(&self, host: &HostName, key: &str) {
-        self.transport.hold_key(host, key);
+    fn expect_key(&self, host: &HostName, key: &str) {
+        self.transport.expect_key(host, key);
+    }
+
+    async fn lock(&self, host: &Host, request: &LockRequest) -> Result<LockReply, TransportError> {
+        self.clean(self.transport.lock(host, request).await, |reply| reply)
     }
 
     async fn recorded(&self, host: &Host, id: &AttemptId) {
@@ -114,6 +119,7 @@ impl TransportError {
         | Self::Cut { why, .. }
         | Self::Controller { why, .. }
         | Self::Repeated { why, .. }
+        | Self::Locked { why, .. }
         | Self::Impossible { why, .. }) = self;
         if let Cow::Owned(clean) = redactor.text(why) {
             *why = clean;

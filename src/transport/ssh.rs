@@ -60,6 +60,7 @@ pub use self::scan::{Scanned, Shown, Trust};
 use self::session::SshSession;
 use self::settings::Settings;
 use super::answer::{Answer, Closing};
+use super::lock::{Fences, LockReply, LockRequest};
 use super::login::controller_user;
 use super::passwords::Passwords;
 use super::wire::{GRACE, Wire};
@@ -122,6 +123,7 @@ pub struct SshTransport {
     options: SshOptions,
     routes: Routes,
     nodes: RefCell<HashMap<HostName, Rc<Node>>>,
+    fences: Fences,
 }
 
 /// What is kept of a host.
@@ -158,7 +160,8 @@ impl SshTransport {
     /// The same, with passwords.
     pub fn with(options: SshOptions, passwords: Rc<Passwords>) -> Self {
         let routes = Routes::new(options.clone(), passwords);
-        Self { options, routes, nodes: RefCell::new(HashMap::new()) }
+        let (nodes, fences) = (RefCell::default(), Fences::default());
+        Self { options, routes, nodes, fences }
     }
 
     /// Returns the options of OpenSSH's configuration that are set for a host, and the places they come
@@ -196,8 +199,11 @@ impl SshTransport {
         let node = self.node(name);
         let settings = self.settings(host, &node).await.map_err(|failure| failure.of(name))?;
         let user = settings.user.as_deref();
-        let wire = Wire::new(command, user, attempt, self.options.grace).map_err(|error| {
-            TransportError::Impossible { host: name.clone(), why: error.to_string() }
+        let fence = attempt.and_then(|_| self.fences.of(host));
+        let wire = Wire::new(command, user, attempt, fence.as_ref(), self.options.grace);
+        let wire = wire.map_err(|error| TransportError::Impossible {
+            host: name.clone(),
+            why: error.to_string(),
         })?;
         let (closing, answer) = self.serve(host, &wire).await?;
         answer.conclude(name, command, &wire, &closing)
@@ -423,6 +429,11 @@ impl Transport for SshTransport {
         Ok(())
     }
 
+    async fn lock(&self, host: &Host, request: &LockRequest) -> Result<LockReply, TransportError> {
+        let (closing, answer) = self.serve(host, &Wire::lock(host, request)?).await?;
+        self.fences.learn(host, request, &answer.about_lock(&host.name, &closing)?)
+    }
+
     async fn recorded(&self, host: &Host, id: &AttemptId) {
         let node = self.node(&host.name);
         node.recorded.borrow_mut().push(id.clone());
@@ -437,7 +448,7 @@ impl Transport for SshTransport {
         self.nodes.borrow().get(host)?.connection.pinned.borrow().clone()
     }
 
-    fn hold_key(&self, host: &HostName, key: &str) {
+    fn expect_key(&self, host: &HostName, key: &str) {
         self.node(host).connection.pinned.replace(Some(key.to_owned()));
     }
 

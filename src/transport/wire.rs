@@ -8,7 +8,7 @@
 //!     login shell   exec /bin/sh
 //!     session       pr_number=..; FUNCTIONS; pr_serve
 //!     look          look NUMBER USER LENGTH REST
-//!                   { pr_start() { cd -- DIR; export K=V; exec setsid "$@"; }; pr_command 60 .. ARGV; pr_tell; }
+//!                   { pr_start() { cd -- DIR; export K=V; exec setsid "$@"; }; pr_command 60 .. ARGV; pr_print_end; }
 //!     effect        run NUMBER ID USER LENGTH MORE CRC
 //!                   { FUNCTIONS; pr_start() ..; pr_attempt ID .. 60 .. ARGV; }, and what the command reads
 //! ```
@@ -30,7 +30,9 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::{AttemptId, Body, Command};
+use super::lock::{Fence, LockRequest};
+use super::{AttemptId, Body, Command, TransportError};
+use crate::inventory::Host;
 use crate::quote;
 use crate::quote::NulError;
 
@@ -50,6 +52,7 @@ const MAX_ARGUMENT: usize = 64 * 1024;
 const RECORDS: &str = include_str!("host/records.sh");
 const RUN: &str = include_str!("host/run.sh");
 const EFFECT: &str = include_str!("host/effect.sh");
+const LOCK: &str = include_str!("host/lock.sh");
 const SERVE: &str = include_str!("host/serve.sh");
 const UPLOAD: &str = include_str!("host/upload.sh");
 const COMPARE: &str = include_str!("host/compare.sh");
@@ -67,6 +70,8 @@ pub struct Wire {
     pub sudo: Option<String>,
     /// Whether it may be sent again if no answer came: it changes nothing.
     pub is_repeatable: bool,
+    /// The lock that an effect needs.
+    pub fence: Option<Fence>,
     /// How long the host may take to answer.
     pub patience: Duration,
 }
@@ -95,11 +100,12 @@ pub enum WireError {
 
 impl Wire {
     /// Makes the request for a command to a login as `login`, if that is known. An effect carries its
-    /// attempt, of which the host makes a record before it starts.
+    /// attempt, of which the host makes a record before it starts, and the lock that its run has.
     pub fn new(
         command: &Command,
         login: Option<&str>,
         attempt: Option<&AttemptId>,
+        fence: Option<&Fence>,
         grace: Duration,
     ) -> Result<Self, WireError> {
         let number = number();
@@ -117,15 +123,12 @@ impl Wire {
         quote::shell(user)?;
         let id = attempt.map(name_of);
         let (work, stdin) = work(command, &number)?;
-        let start = start(command, id.as_ref().unwrap_or(&number), &work, &number)?;
+        let mark = id.as_ref().unwrap_or(&number);
+        let start = start(command, mark, &work, &number)?;
         let time = command.timeout;
         let whole = time.as_secs() + u64::from(time.subsec_nanos() > 0);
         let (seconds, millis) = (time.as_secs(), time.subsec_millis());
-        let grace_seconds = grace.as_secs();
-        let mut run = format!(
-            "{seconds}.{millis:03} {whole} {grace_seconds} {}",
-            id.as_ref().unwrap_or(&number)
-        );
+        let mut run = format!("{seconds}.{millis:03} {whole} {} {mark}", grace.as_secs());
         for word in &work.argv {
             run.push(' ');
             run.push_str(&quote::shell(word)?);
@@ -133,7 +136,7 @@ impl Wire {
         let input = id.as_ref().map_or(0, |_| stdin.len());
         let of_user = |functions: &str| {
             let set = format!("pr_prefix={prefix} pr_input={input}");
-            format!("{{\n{set}\n{functions}{start}pr_command {run}\npr_tell\n}}\n")
+            format!("{{\n{set}\n{functions}{start}pr_command {run}\npr_print_end\n}}\n")
         };
         let (request, rest) = match &id {
             None => {
@@ -149,9 +152,10 @@ impl Wire {
                 let run = if sudo.is_some() { "" } else { &run };
                 let (records, functions, effect) = (bare(RECORDS), bare(RUN), bare(EFFECT));
                 let day = day_of(&number);
+                let words = fence.map(Fence::words).unwrap_or_default();
                 let runner = format!(
                     "{{\npr_records=$2 pr_umask=$3 pr_setsid=$4 pr_unbuffered=$5\n\
-                     pr_number={number} pr_day={day} pr_prefix={prefix}\n\
+                     pr_number={number} pr_day={day} pr_prefix={prefix} pr_fence='{words}'\n\
                      {records}{functions}{effect}{own}\
                      pr_attempt {id} {} {} {input} {run}\n}}\n",
                     quote::shell(user)?,
@@ -170,19 +174,32 @@ impl Wire {
             prefix,
             sudo,
             is_repeatable: id.is_none(),
+            fence: fence.cloned(),
             patience: command.timeout + grace + END_TIMEOUT,
         })
     }
 
     /// Makes the question about the outcome of an attempt.
     pub fn ask(attempt: &AttemptId) -> Self {
+        Self::ask_for("ask", &name_of(attempt))
+    }
+
+    /// Makes a request about the lock of a host.
+    pub fn lock(host: &Host, request: &LockRequest) -> Result<Self, TransportError> {
+        let (what, words) = request.words(host)?;
+        Ok(Self::ask_for(what, &words))
+    }
+
+    /// Makes a request of one line, which may be repeated.
+    fn ask_for(what: &str, words: &str) -> Self {
         let number = number();
         Self {
-            request: format!("ask {number} {}\n", name_of(attempt)).into_bytes(),
+            request: format!("{what} {number} {words}\n").into_bytes(),
             rest: None,
             prefix: prefix(&number),
             sudo: None,
             is_repeatable: true,
+            fence: None,
             patience: END_TIMEOUT,
         }
     }
@@ -214,11 +231,10 @@ pub fn prefix(number: &str) -> String {
 /// Returns the text of a new session, and the prefix of the line that reports it as ready.
 pub fn session() -> (String, String) {
     let number = number();
-    let (records, run, serve) = (bare(RECORDS), bare(RUN), bare(SERVE));
+    let functions = [RECORDS, RUN, LOCK, SERVE].map(bare).concat();
     let day = day_of(&number);
     // An echo of this text must not look like an answer: the prefix is nowhere in it as a whole.
-    let text =
-        format!("pr_number={number}\npr_day={day}\npr_lock=-\n{records}{run}{serve}pr_serve\n");
+    let text = format!("pr_number={number}\npr_day={day}\npr_lock=-\n{functions}pr_serve\n");
     (text, prefix(&number))
 }
 

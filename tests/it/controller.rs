@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use planrun::event::{Answer, Event, HostEvent, Record, RunStatus, TaskEvent};
 use planrun::inventory::Host;
 use planrun::run::exit_status;
+use planrun::transport::lock::{LockReply, LockRequest};
 use planrun::transport::model::ModelTransport;
 use planrun::transport::{AttemptId, Command, Output, Recovered, Transport, TransportError};
 
@@ -266,5 +267,95 @@ fn a_result_that_arrives_late_is_used() {
         }
         assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&journal));
         assert_eq!(effects(&journal).len(), 1, "{}", trace(&journal));
+    }
+}
+
+/// A host that is restarted right before its second effect: it has lost its lock, and another run may have
+/// taken it.
+struct Restarted<'a> {
+    world: &'a ModelTransport,
+    effects: Cell<usize>,
+    /// Whether another run takes the lock after the restart.
+    is_taken: Cell<bool>,
+    requests: RefCell<Vec<LockRequest>>,
+}
+
+#[async_trait(?Send)]
+impl Transport for Restarted<'_> {
+    async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
+        self.world.look(host, command).await
+    }
+
+    async fn attempt(
+        &self,
+        host: &Host,
+        id: &AttemptId,
+        command: &Command,
+    ) -> Result<Output, TransportError> {
+        self.effects.set(self.effects.get() + 1);
+        if self.effects.get() == 2 {
+            let why = "it was restarted, and has lost its lock".to_owned();
+            return Err(TransportError::Unreachable { host: host.name.clone(), why });
+        }
+        self.world.attempt(host, id, command).await
+    }
+
+    async fn lock(&self, host: &Host, request: &LockRequest) -> Result<LockReply, TransportError> {
+        self.requests.borrow_mut().push(request.clone());
+        let is_restarted = self.effects.get() > 1;
+        match request {
+            LockRequest::Take(_) if is_restarted && self.is_taken.get() => {
+                let why = "is locked by run other of plan p, by eve@desk".to_owned();
+                Err(TransportError::Locked { host: host.name.clone(), why })
+            }
+            LockRequest::Take(_) => {
+                let boot = Some(if is_restarted { "second" } else { "first" }.to_owned());
+                Ok(LockReply::Taken { is_kept: false, boot })
+            }
+            LockRequest::Release { .. } => Ok(LockReply::Released),
+            LockRequest::Show => Ok(LockReply::Free),
+        }
+    }
+}
+
+#[test]
+fn a_host_that_was_restarted_is_locked_again() {
+    for is_taken in [false, true] {
+        let scene = Scene::new(PLAN, &[]);
+        let clock = start();
+        let world = scene.world(&clock, vec![]);
+        let host = Restarted {
+            world: &world,
+            effects: Cell::new(0),
+            is_taken: Cell::new(is_taken),
+            requests: RefCell::default(),
+        };
+        let journal = Memory::default();
+        let mut state = scene.drive(&clock, &host, &journal, None).unwrap();
+        if is_taken {
+            // Nothing is failed, sent or released: the run waits for the operator.
+            assert_eq!((state.status, exit_status(&state)), (RunStatus::Paused, 7));
+            let told = trace(&journal);
+            assert!(told.contains("is locked by run other of plan p"), "{told}");
+            assert_eq!(host.effects.get(), 2, "{told}");
+            let requests = host.requests.borrow();
+            assert!(requests.iter().all(|one| matches!(one, LockRequest::Take(_))));
+            drop(requests);
+            host.is_taken.set(false);
+            state = scene.drive(&clock, &host, &journal, None).unwrap();
+        }
+        assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&journal));
+        let records = journal.records.borrow();
+        let locked = records.iter().filter_map(|record| match &record.event {
+            Event::Host { event: HostEvent::Locked { boot, lost }, .. } => {
+                Some((boot.as_deref(), lost.as_deref()))
+            }
+            _ => None,
+        });
+        let locked: Vec<_> = locked.collect();
+        let again = (Some("second"), Some("the host was restarted since"));
+        assert_eq!(locked, [(Some("first"), None), again], "{}", trace(&journal));
+        let requests = host.requests.borrow();
+        assert!(matches!(requests.last(), Some(LockRequest::Release { .. })), "{requests:?}");
     }
 }

@@ -65,6 +65,7 @@ impl Desk {
             .env("PATH", format!("{folder}:{path}"))
             .env("HOME", self.folder.path())
             .env("PLANRUN_STATE_DIR", self.path("state"))
+            .env("PLANRUN_LOCK_DIR", self.path("locks"))
             .env_remove("XDG_CONFIG_HOME")
             .env_remove("RUST_BACKTRACE")
             .output()

@@ -5,6 +5,7 @@
 //! test. There is no terminal, so questions pause the run.
 
 use std::io::{BufRead as _, BufReader, Read};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -47,13 +48,18 @@ pub(crate) fn program(path: impl AsRef<std::ffi::OsStr>) -> Command {
 /// The binary with a state folder of its own.
 pub(crate) struct Planrun {
     folder: TempDir,
+    /// Where hosts keep their locks: another test must not meet this one.
+    locks: TempDir,
     environment: Vec<(String, String)>,
 }
 
 impl Planrun {
     pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("pr").tempdir().unwrap();
-        Self { folder, environment: Vec::new() }
+        // For all users that log in.
+        let all = fs::Permissions::from_mode(0o1777);
+        let locks = tempfile::Builder::new().prefix("locks").permissions(all).tempdir().unwrap();
+        Self { folder, locks, environment: Vec::new() }
     }
 
     /// Gives all commands a variable of the environment, or takes it from them.
@@ -97,6 +103,11 @@ impl Planrun {
     /// Returns a path next to the state folder; `state` is the state folder itself.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Returns where hosts keep their locks.
+    pub(crate) fn locks(&self) -> &Path {
+        self.locks.path()
     }
 
     /// Runs a command to its end.
@@ -186,6 +197,7 @@ impl Planrun {
             .env("PLANRUN_STATE_DIR", self.folder.path().join("state"))
             // What this machine remembers of attempts goes there, too.
             .env("XDG_STATE_HOME", self.folder.path())
+            .env("PLANRUN_LOCK_DIR", self.locks.path())
             .env_remove("SSH_AUTH_SOCK")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
@@ -272,6 +284,16 @@ impl Going {
     /// Does what `^C` does.
     pub(crate) fn interrupt(&self) {
         rustix::process::kill_process(self.pid(), Signal::INT).unwrap();
+    }
+
+    /// Suspends it.
+    pub(crate) fn stop(&self) {
+        rustix::process::kill_process(self.pid(), Signal::STOP).unwrap();
+    }
+
+    /// Continues it.
+    pub(crate) fn cont(&self) {
+        rustix::process::kill_process(self.pid(), Signal::CONT).unwrap();
     }
 
     /// Ends it without mercy and without a trace: `kill -9`. False where it had ended by itself.

@@ -242,6 +242,7 @@ impl<'c> Killed<'c> {
         let child = program(std::env::current_exe().unwrap())
             .args(["--exact", "kills::child_dies", "--ignored"])
             .env(DIES, format!("{} {verb:?} {event} {when:?}", self.folder.display()))
+            .env("PLANRUN_LOCK_DIR", self.planrun.locks())
             .env_remove("SSH_AUTH_SOCK")
             .stdin(Stdio::null())
             .output()
@@ -340,8 +341,10 @@ struct Dying {
 #[async_trait(?Send)]
 impl Journal for Dying {
     async fn append(&self, records: &[Record]) -> Result<(), JournalError> {
-        self.kept.set(self.kept.get() + records.len());
-        let dies = self.kept.get() == self.dies_at;
+        let before = self.kept.get();
+        self.kept.set(before + records.len());
+        // Several events may be one commit.
+        let dies = (before + 1..=self.kept.get()).contains(&self.dies_at);
         if dies && !self.is_after {
             die();
         }
@@ -421,6 +424,7 @@ async fn child_dies() {
         stop: &Stop::new(),
         epoch,
         by: by.to_owned(),
+        lock_timeout: std::time::Duration::ZERO,
     };
     run.note(&mut state, first).await.unwrap();
     run.drive(state).await.unwrap();

@@ -33,6 +33,7 @@ mod generated;
 mod guarantees;
 mod harness;
 mod help;
+mod host_locks;
 mod in_doubt;
 mod inventories;
 mod items;

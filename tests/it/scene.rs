@@ -308,6 +308,7 @@ impl Scene {
             stop: &stop,
             epoch: 1,
             by: "test@here".into(),
+            lock_timeout: std::time::Duration::ZERO,
         };
         let before = RunState::of(&journal.records.borrow()).unwrap();
         let state = block_on_virtual(clock, async {

@@ -315,7 +315,8 @@ fn a_note_is_allowed_in_place() {
     let known = CUT_OVER.replace("  - name: Cut over", why);
     let locks = "version: 1\nname: p\nhosts: web\n\
                  locks: [lb] # planrun: allow(locks-not-enforced) agreed\nsteps: [{wait: 1s}]\n";
-    let hosts = "all: {children: {web: {hosts: {web1: {}}}, lb: {hosts: {lb1: {}}}}}\n";
+    let hosts =
+        "all: {children: {web: {hosts: {web1: {}}}, lb: {hosts: {lb1: {planrun_locks: none}}}}}\n";
     let noted = locks.replace(" # planrun: allow(locks-not-enforced) agreed", "");
     let files = [
         ("noted.yaml", noted.as_str()),

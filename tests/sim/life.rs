@@ -242,6 +242,7 @@ impl Life<'_> {
             stop: &process.stop,
             epoch,
             by: "test@here".into(),
+            lock_timeout: std::time::Duration::ZERO,
         };
         self.poll(&process, async {
             let mut state = state;

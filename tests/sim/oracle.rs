@@ -254,7 +254,10 @@ impl Book<'_> {
                 host.status = HostStatus::RollingBack;
                 host.tasks.values_mut().for_each(|task| task.is_open = false);
             }
-            HostEvent::PreflightEnded { .. } | HostEvent::KeySeen { .. } => {}
+            HostEvent::PreflightEnded { .. }
+            | HostEvent::KeySeen { .. }
+            | HostEvent::Locked { .. }
+            | HostEvent::LockLeft { .. } => {}
         }
         Ok(())
     }

@@ -277,7 +277,7 @@ impl Transport for Process<'_, '_> {
         self.held.borrow().get(host).cloned()
     }
 
-    fn hold_key(&self, host: &HostName, key: &str) {
+    fn expect_key(&self, host: &HostName, key: &str) {
         self.held.borrow_mut().insert(host.clone(), key.to_owned());
     }
 

@@ -366,6 +366,9 @@ impl Task<'_, '_, '_> {
             None => self.guard.attempt(host, &attempt, &command).await,
             Some(error) => Err(error),
         };
+        if let Err(TransportError::Unreachable { .. }) = result {
+            self.live.locks.borrow_mut().doubt(on);
+        }
         let outcome = match &result {
             Ok(output) => Some(kept::ended(output)),
             // Its outcome is requested before anything is recorded.

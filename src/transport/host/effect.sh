@@ -23,8 +23,17 @@ pr_refuse() {
     exit 1
 }
 
+# Refuses to start if the lock of the host was lost: file, ID, epoch, owner. Without words there is none.
+pr_check_lock() {
+    [ $# = 0 ] ||
+        { [ "${1##*/}" = "planrun-$pr_boot.lock" ] && pr_has_lock "$1" "$2" "$4" && [ "$pr_epoch" = "$3" ]; } ||
+        pr_refuse "lock-lost $1"
+}
+
 pr_claim() {
     pr_find_boot
+    # shellcheck disable=SC2086 # four words or none
+    pr_check_lock $pr_fence
     pr_find_start $$
     pr_record "$pr_id" "$1 $$ $pr_ticks $pr_boot" && return
     pr_owner=

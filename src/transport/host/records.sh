@@ -96,3 +96,16 @@ pr_prune() {
     done
     rm -f "$@"
 }
+
+# Prints the number of the user who owns $1. Fails if it does not exist.
+pr_owner_of() {
+    ls -ldn "$1" 2>/dev/null | { read -r pr_mode pr_links pr_uid pr_fields && echo "$pr_uid"; }
+}
+
+# Whether the file $1 is a lock with the ID $2 (lock.sh) of this user, or of the user with the number $3. Sets
+# $pr_epoch.
+pr_has_lock() {
+    [ -f "$1" ] && [ ! -h "$1" ] &&
+        { [ -O "$1" ] || { [ "${3:--}" != - ] && [ "$(pr_owner_of "$1")" = "$3" ]; }; } &&
+        { read -r pr_lock_id pr_epoch pr_fields <"$1"; } 2>/dev/null && [ "$pr_lock_id" = "$2" ]
+}

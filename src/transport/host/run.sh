@@ -206,7 +206,7 @@ pr_command() {
 }
 
 # Prints how the command ended, last in both streams. sudo passes on the exit code, but has some of its own.
-pr_tell() {
+pr_print_end() {
     pr_say "end $pr_how"
     pr_say "end $pr_how" >&2
     [ "$pr_how" != timeout ] || pr_how=142

@@ -1,5 +1,5 @@
 # The host session: what planrun runs on a host, as the login user. It serves many requests over one
-# channel. Its text is records.sh, run.sh and this file.
+# channel. Its text is records.sh, run.sh, lock.sh and this file.
 #
 # The login shell gets one constant line, `exec /bin/sh`. The text goes to that `sh` over standard input, so
 # no value ever meets a login shell. It prints `ready`. Nothing of a plan is sent before that: a host that
@@ -9,6 +9,9 @@
 #     run NUMBER ID USER LENGTH MORE CRC      the attempt ID at a command that changes something
 #     ask NUMBER ID                           the outcome of the attempt ID
 #     forget ID...                            what these attempts printed is recorded; has no answer
+#     lock NUMBER DIR ID EPOCH WORD...        take the lock of the host (lock.sh)
+#     unlock NUMBER DIR ID [USER WORD...]     release it
+#     holder NUMBER DIR                       who has it
 #
 # USER is `-` for the login user. LENGTH bytes follow the line: a program for `sh`, made by planrun, with
 # every value in single quotes.
@@ -35,8 +38,8 @@
 # The name of each variable starts with `pr_`: a variable of the login's environment must reach the command
 # unchanged.
 #
-# Works in dash, bash, busybox, ksh and zsh as sh. Needs cat, cksum, dd, grep, head, ln, mkdir, mkfifo, mv, rm,
-# sleep, wc; for locks flock; for sessions setsid.
+# Works in dash, bash, busybox, ksh and zsh as sh. Needs cat, cksum, dd, grep, head, ln, ls, mkdir, mkfifo, mv, rm,
+# sleep, tr, wc; to tell whether a command has ended flock; for sessions setsid.
 
 # How `dd` takes exactly $1 bytes from a pipe. POSIX has only one at a time.
 pr_find_exact() {
@@ -60,21 +63,21 @@ pr_look_for() {
     fi </dev/null 2>/dev/null
 }
 
-# Sets `$pr_held`: whether the lock of a command is taken. Empty if that is unknown.
-pr_find_held() {
-    pr_held=
+# Sets `$pr_busy`: whether the lock of a command is taken. Empty if that is unknown.
+pr_find_busy() {
+    pr_busy=
     [ "$pr_lock" = lock ] && [ -e "$pr_records/.new-$pr_by.in" ] || return 0
     flock -n 9 9<>"$pr_records/.new-$pr_by.in" 2>/dev/null
     case $? in
-    0) pr_held=no ;;
-    1) pr_held=yes ;;
+    0) pr_busy=no ;;
+    1) pr_busy=yes ;;
     esac
 }
 
 # Sets $pr_left: whether attempt $1, whose runner was killed, has left something running.
 pr_find_left() {
-    pr_find_held
-    pr_left=$pr_held
+    pr_find_busy
+    pr_left=$pr_busy
     [ "$pr_left" != yes ] || return 0
     case $(pr_look_for "$1" "$pr_owner") in
     yes) pr_left=yes ;;
@@ -127,11 +130,11 @@ pr_report() {
     elif [ -n "$pr_by" ] && [ ! -e "$pr_at.begun" ]; then
         pr_say unbegun
     else
-        pr_find_held
-        while [ "$pr_held" = yes ] && [ "$pr_waits" -gt 0 ]; do
+        pr_find_busy
+        while [ "$pr_busy" = yes ] && [ "$pr_waits" -gt 0 ]; do
             pr_waits=$((pr_waits - 1))
             sleep 0.1 2>/dev/null || sleep 1
-            pr_find_held
+            pr_find_busy
         done
         pr_find_left "$1"
         case $pr_left in
@@ -239,6 +242,7 @@ pr_run() {
         planrun "$3" "$pr_records" "$pr_umask" "$pr_setsid" "$pr_unbuffered" <"$pr_new.in" 2>/dev/null)
     case $pr_said in
     ended*) pr_ended "$1" "${pr_said#ended }" ;;
+    lock-lost*) pr_say_lost "${pr_said#* }" ;;
     '') pr_report "$1" 0 ;;
     *) pr_say "$pr_said" ;;
     esac
@@ -297,6 +301,9 @@ pr_serve() {
             ;;
         run) pr_run "$@" ;;
         ask) pr_ask "$1" ;;
+        lock) pr_take "$@" ;;
+        unlock) pr_release "$@" ;;
+        holder) pr_show "$1" ;;
         forget)
             pr_forget "$pr_request" "$@" >/dev/null 2>&1 &
             continue

@@ -23,7 +23,7 @@ fn command() -> (Command, Wire) {
     let mut command = argv(&["true"]);
     command.dir = Some("/srv/mail".to_owned());
     command.r#become = Some("vmail".to_owned());
-    let wire = Wire::new(&command, Some("root"), None, GRACE).unwrap();
+    let wire = Wire::new(&command, Some("root"), None, None, GRACE).unwrap();
     (command, wire)
 }
 

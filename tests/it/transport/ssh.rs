@@ -1,6 +1,7 @@
 //! Against a real server on loopback, started by each test and ended with it.
 
 mod impostors;
+mod locks;
 mod logins;
 mod memory;
 mod reaching;

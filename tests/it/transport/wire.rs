@@ -16,11 +16,11 @@ fn user_of(look: &Wire) -> String {
 fn the_login_user_needs_no_sudo() {
     let mut command = argv(&["true"]);
     command.r#become = Some("root".to_owned());
-    let as_root = Wire::new(&command, Some("root"), None, GRACE).unwrap();
+    let as_root = Wire::new(&command, Some("root"), None, None, GRACE).unwrap();
     assert_eq!(as_root.sudo, None);
     assert_eq!(user_of(&as_root), "-");
     for login in [Some("mail"), None] {
-        let wire = Wire::new(&command, login, None, GRACE).unwrap();
+        let wire = Wire::new(&command, login, None, None, GRACE).unwrap();
         assert_eq!(wire.sudo.as_deref(), Some("root"));
         assert_eq!(user_of(&wire), "root");
     }
@@ -28,7 +28,7 @@ fn the_login_user_needs_no_sudo() {
 
 #[test]
 fn what_cannot_be_given_is_refused_before_it_is_sent() {
-    let refused = |command: &Command| Wire::new(command, None, None, GRACE).unwrap_err();
+    let refused = |command: &Command| Wire::new(command, None, None, None, GRACE).unwrap_err();
     assert!(matches!(refused(&argv(&["a", "b\0"])), WireError::Nul(_)));
     assert_eq!(refused(&argv(&[])), WireError::Empty);
     assert_eq!(refused(&argv(&[""])), WireError::Empty);
@@ -66,7 +66,7 @@ fn an_attempt_is_named_by_a_word_that_no_path_hides_in() {
 fn the_program_is_what_the_request_says_it_is() {
     let mut echo = argv(&["echo", "it's"]);
     echo.timeout = Duration::from_millis(10_500);
-    let wire = Wire::new(&echo, None, None, GRACE).unwrap();
+    let wire = Wire::new(&echo, None, None, None, GRACE).unwrap();
     let text = String::from_utf8(wire.request).unwrap();
     let (line, program) = text.split_once('\n').unwrap();
     assert!(line.ends_with(&format!(" - {} -", program.len())), "{line}");
@@ -75,7 +75,7 @@ fn the_program_is_what_the_request_says_it_is() {
     let mut effect = argv(&["cat"]);
     effect.stdin = Some(b"read".to_vec());
     effect.r#become = Some("mail".to_owned());
-    let wire = Wire::new(&effect, None, Some(&id), GRACE).unwrap();
+    let wire = Wire::new(&effect, None, Some(&id), None, GRACE).unwrap();
     let end = wire.request.iter().position(|&byte| byte == b'\n').unwrap();
     let (line, content) = wire.request.split_at(end);
     let line = String::from_utf8(line.to_vec()).unwrap();

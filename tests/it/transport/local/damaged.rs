@@ -22,7 +22,7 @@ async fn an_upload_that_comes_in_part_is_not_put_in_place() {
         (b"whole".as_slice(), "the content came in part only"),
         (b"whole cOntent", "the content came damaged"),
     ] {
-        let mut wire = Wire::new(&upload, None, None, GRACE).unwrap();
+        let mut wire = Wire::new(&upload, None, None, None, GRACE).unwrap();
         wire.rest = Some(sent.to_vec());
         let (closing, answer) = transport.serve(&here(), &wire).await.unwrap();
         let output = answer.conclude(&here().name, &upload, &wire, &closing).unwrap();
@@ -43,7 +43,7 @@ async fn an_effect_that_arrives_damaged_or_in_part_is_not_started() {
     let transport = LocalTransport::new();
     let id = AttemptId(format!("damaged-{}", uuid::Uuid::now_v7().simple()));
     let send = async |change: &dyn Fn(&mut Vec<u8>)| {
-        let mut wire = Wire::new(&touch, None, Some(&id), GRACE).unwrap();
+        let mut wire = Wire::new(&touch, None, Some(&id), None, GRACE).unwrap();
         change(&mut wire.request);
         // Only so does the session find the end of what it is sent.
         wire.rest = Some(Vec::new());
@@ -102,7 +102,7 @@ async fn a_clock_ends_its_command_and_not_a_process_with_the_number_of_its_sessi
     let mut slow = script(text);
     slow.dir = Some(folder.path().to_str().unwrap().to_owned());
     slow.timeout = Duration::from_secs(3);
-    let wire = Wire::new(&slow, None, None, Duration::from_secs(1)).unwrap();
+    let wire = Wire::new(&slow, None, None, None, Duration::from_secs(1)).unwrap();
     fs::write(folder.path().join("session"), session().0).unwrap();
     fs::write(folder.path().join("request"), &wire.request).unwrap();
     let ended = tokio::process::Command::new("unshare")

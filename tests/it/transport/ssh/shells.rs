@@ -15,7 +15,7 @@ use planrun::transport::{AttemptId, Body, Command, Exit, Output, Transport};
 const LOGINS: [&str; 7] = ["dash", "bash", "busybox", "ksh", "zsh", "tcsh", "fish"];
 
 /// What may be `/bin/sh`.
-const SHELLS: [&str; 5] = ["dash", "bash", "busybox", "ksh", "zsh"];
+pub(super) const SHELLS: [&str; 5] = ["dash", "bash", "busybox", "ksh", "zsh"];
 
 /// How many random arguments a shell is given.
 const ARGUMENTS: usize = 10_000;
@@ -42,7 +42,7 @@ pub(super) fn accounts() -> String {
 }
 
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn is_installed(shell: &str) -> bool {
+pub(super) fn is_installed(shell: &str) -> bool {
     let found = Path::new("/usr/bin").join(shell).exists();
     if !found {
         eprintln!("skipped: no {shell}");

@@ -1,0 +1,236 @@
+//! `planrun locks`: lists which run has locked each host. Also what other commands share about locks.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use futures_util::{StreamExt as _, stream};
+use serde_json::{Value, json};
+use tokio::runtime::Builder;
+use tokio::task::LocalSet;
+
+use crate::cli::context::{Context, Stream};
+use crate::cli::exit::Exit;
+use crate::cli::fault::Fault;
+use crate::cli::open_run::planned;
+use crate::cli::print;
+use crate::cli::programs::{Guarded, InventoryTimeout};
+use crate::diagnostic::Diagnostics;
+use crate::duration;
+use crate::event::RunStatus;
+use crate::inventory::{Connection, Host, HostName, Inventory};
+use crate::load;
+use crate::report::Style;
+use crate::report::text::{pad, printable, printable_json, width};
+use crate::run::locks::locked_hosts;
+use crate::source::Sources;
+use crate::transport::hosts::Hosts;
+use crate::transport::local::LocalTransport;
+use crate::transport::lock::{Found, LockReply, LockRequest};
+use crate::transport::ssh::{SshOptions, SshTransport};
+use crate::transport::{Transport as _, TransportError};
+
+/// How many hosts are asked at the same time.
+const WIDTH: usize = 20;
+
+/// How long a command waits for locks.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct LockTimeout {
+    /// How long to wait for a host that another run has locked; by default, fail at once
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = timeout)]
+    pub(super) lock_timeout: Duration,
+}
+
+fn timeout(word: &str) -> Result<Duration, String> {
+    duration::parse(word).ok_or_else(|| "write a duration with its unit: `30s`, `2m`".to_owned())
+}
+
+/// How locks are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Text
+    Human,
+    /// JSON
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  planrun locks -i prod
+  planrun locks -i prod --limit 'backends:!backend3' --format json
+  planrun locks                        the hosts of your runs that have not ended")]
+pub(super) struct Args {
+    /// The inventories; by default, the hosts of the runs in the state directory that have not ended
+    #[arg(long, short, value_name = "INV")]
+    inventory: Vec<String>,
+    #[command(flatten)]
+    patience: InventoryTimeout,
+    /// Ask only these hosts: a host pattern as in Ansible
+    #[arg(long, short, value_name = "PATTERN", requires = "inventory")]
+    limit: Option<String>,
+    /// The output format
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: Format,
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
+    let hosts = if args.inventory.is_empty() {
+        of_open_runs(context)?
+    } else {
+        let Some((inventory, names)) =
+            read(&args.inventory, args.limit.as_deref(), args.patience, context)
+        else {
+            return Ok(Exit::INVALID);
+        };
+        names.iter().filter_map(|name| inventory.host(name)).cloned().collect()
+    };
+    let transport = transport();
+    let ask = stream::iter(&hosts).map(|host| transport.lock(host, &LockRequest::Show));
+    let replies: Vec<Result<LockReply, TransportError>> = block_on(ask.buffered(WIDTH).collect())?;
+    let is_away =
+        replies.iter().filter_map(|reply| reply.as_ref().err()).any(TransportError::is_away);
+    let is_failed = replies.iter().any(Result::is_err);
+    let rows: Vec<(&Host, Result<LockReply, TransportError>)> = hosts.iter().zip(replies).collect();
+    context.print(&match args.format {
+        Format::Human => human(&rows, &context.style(Stream::Out)),
+        Format::Json => {
+            let rows: Vec<Value> = rows.iter().map(|(host, reply)| data(host, reply)).collect();
+            let text = serde_json::to_string_pretty(&rows);
+            format!("{}\n", printable_json(&text.unwrap_or_default()))
+        }
+    });
+    Ok(match (is_away, is_failed) {
+        (true, _) => Exit(4),
+        (false, true) => Exit(77),
+        (false, false) => Exit::SUCCEEDED,
+    })
+}
+
+/// Makes what commands about locks reach hosts by. Model hosts have no locks.
+pub(super) fn transport() -> Hosts {
+    Hosts::new(SshTransport::new(SshOptions::default()), LocalTransport::new(), None)
+}
+
+/// Runs a future that needs connections.
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Fault> {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Fault::of(Exit::INTERNAL, "cannot connect to hosts", &error))?;
+    Ok(LocalSet::new().block_on(&runtime, future))
+}
+
+/// Reads inventories, and returns the chosen hosts that are not models; `None` if there is an error, which
+/// is reported.
+pub(super) fn read(
+    names: &[String],
+    limit: Option<&str>,
+    patience: InventoryTimeout,
+    context: &Context,
+) -> Option<(Inventory, Vec<HostName>)> {
+    let mut sources = Sources::default();
+    let mut found = Diagnostics::default();
+    let mut programs = Guarded::new(patience);
+    let inventory = load::inventory(names, None, &mut programs, &mut sources, &mut found);
+    programs.report(context);
+    let chosen = inventory.and_then(|(_, inventory)| {
+        let mut hosts = load::hosts(&inventory, limit, &mut found)?;
+        hosts.retain(|name| {
+            let host = inventory.host(name);
+            host.is_some_and(|host| host.link.connection != Connection::Model)
+        });
+        Some((inventory, hosts))
+    });
+    if chosen.is_none() {
+        print::refuse(&found, &sources, "no host was contacted", context);
+    } else {
+        print::diagnostics(&found, &sources, context);
+    }
+    chosen
+}
+
+/// Returns what to do about a host that another run has locked.
+pub(super) fn help(context: &Context) -> [String; 2] {
+    let program = context.program();
+    [
+        format!(
+            "wait for that run, or wait here with `--lock-timeout 10m`; see `{program} locks -i INV`"
+        ),
+        format!(
+            "if that run can no longer be resumed or aborted: \
+             `{program} unlock HOST -i INV --id LOCK --reason TEXT`"
+        ),
+    ]
+}
+
+/// Returns the hosts of the runs that have not ended.
+fn of_open_runs(context: &Context) -> Result<Vec<Host>, Fault> {
+    let runs = context.runs()?;
+    let mut hosts: Vec<Host> = Vec::new();
+    for row in runs.runs()? {
+        if row.state.is_some_and(RunStatus::has_ended) {
+            continue;
+        }
+        let records = runs.reading(&row.id, 0)?.records;
+        let Ok(planned) = planned(&records) else { continue };
+        for host in locked_hosts(&planned.inventory, planned.hosts.iter().chain(&planned.locks)) {
+            let is_known = |known: &Host| known.name == host.name && known.link == host.link;
+            if host.link.connection != Connection::Model && !hosts.iter().any(is_known) {
+                hosts.push(host.clone());
+            }
+        }
+    }
+    Ok(hosts)
+}
+
+fn human(rows: &[(&Host, Result<LockReply, TransportError>)], style: &Style) -> String {
+    if rows.is_empty() {
+        return "no hosts to ask\n".to_owned();
+    }
+    let mut lines = vec![["HOST", "LOCKED BY", "SINCE", "RUN", "PLAN", "LOCK"].map(str::to_owned)];
+    for (host, reply) in rows {
+        let mut line = <[String; 6]>::default();
+        line[0] = printable(host.name.as_str());
+        match reply {
+            Ok(LockReply::Held(Found { holder: Some(holder), .. })) => {
+                line[1] = printable(&holder.by);
+                line[2] = style.format(holder.since, "%Y-%m-%d %H:%M");
+                line[3] = printable(&holder.run);
+                line[4] = printable(&holder.plan);
+                line[5] = printable(&holder.id);
+            }
+            Ok(LockReply::Held(found)) => line[1] = printable(&found.to_string()),
+            Ok(LockReply::Needless) => "- (planrun_locks: none)".clone_into(&mut line[1]),
+            Ok(_) => "-".clone_into(&mut line[1]),
+            Err(error) => line[1] = printable(&error.to_string()),
+        }
+        lines.push(line);
+    }
+    let is_table = |line: &&[String; 6]| !line[2].is_empty();
+    let widths: Vec<usize> = (0..6)
+        .map(|column| {
+            let lines = lines.iter().filter(|line| column == 0 || is_table(line));
+            lines.map(|line| width(&line[column])).max().unwrap_or_default()
+        })
+        .collect();
+    let mut out = String::new();
+    for line in &lines {
+        let cells = line.iter().zip(&widths).map(|(cell, width)| pad(cell, *width));
+        // Writing to a string cannot fail.
+        let _written = writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+    out
+}
+
+fn data(host: &Host, reply: &Result<LockReply, TransportError>) -> Value {
+    let name = host.name.as_str();
+    match reply {
+        Ok(LockReply::Held(Found { user, holder })) => {
+            json!({"host": name, "state": "locked", "user": user, "lock": holder})
+        }
+        Ok(LockReply::Needless) => json!({"host": name, "state": "none"}),
+        Ok(_) => json!({"host": name, "state": "free"}),
+        Err(error) => json!({"host": name, "state": "unknown", "error": error.to_string()}),
+    }
+}
