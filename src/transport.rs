@@ -202,6 +202,19 @@ pub trait Transport {
         command: &Command,
     ) -> Result<Output, TransportError>;
 
+    /// Runs an effect, and right after it a probe on the same host: in one exchange, if that is possible, and
+    /// if the probe is quick. The caller has committed the intent of the effect.
+    async fn attempt_and_look(
+        &self,
+        host: &Host,
+        id: &AttemptId,
+        command: &Command,
+        probe: &Command,
+    ) -> Result<(Output, Option<Output>), TransportError> {
+        let _ = probe;
+        self.attempt(host, id, command).await.map(|output| (output, None))
+    }
+
     /// Connects to a host ahead of its first command, and sees to it that the host has a memory of
     /// attempts before the first one is intended.
     async fn reach(&self, host: &Host) -> Result<(), TransportError> {

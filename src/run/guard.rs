@@ -27,12 +27,25 @@ pub(super) struct Guard<'a> {
     /// How long connecting to a host may take; `None` if its own time applies.
     longest: Option<Duration>,
     met: RefCell<Option<TransportError>>,
+    ahead: RefCell<Ahead>,
+}
+
+/// The probe of a `done_when`, which is sent along with the effect that it checks: most conditions have one,
+/// and are true at once.
+#[derive(Default)]
+struct Ahead {
+    /// Whether the next probe is the one.
+    is_next: bool,
+    probe: Option<(HostName, Command)>,
+    /// What it found right after the effect. Only the next probe may use it.
+    seen: Option<Output>,
 }
 
 impl<'a> Guard<'a> {
     /// Guards a piece of work on a host.
     pub(super) fn new(transport: &'a dyn Transport, host: &'a HostName) -> Self {
-        Self { transport, host, longest: None, met: RefCell::new(None) }
+        let (met, ahead) = (RefCell::new(None), RefCell::default());
+        Self { transport, host, longest: None, met, ahead }
     }
 
     /// Bounds how long connecting to a host may take.
@@ -43,6 +56,22 @@ impl<'a> Guard<'a> {
     /// Returns how long connecting to a host may take; `None` if its own time applies.
     pub(super) fn longest(&self) -> Option<Duration> {
         self.longest
+    }
+
+    /// Notes that the next probe is the first one of a `done_when`.
+    pub(super) fn expect_probe(&self) {
+        self.ahead.borrow_mut().is_next = true;
+    }
+
+    /// Returns what a probe has found that was sent along with an effect.
+    fn seen_ahead(&self, host: &Host, command: &Command) -> Option<Output> {
+        let mut ahead = self.ahead.borrow_mut();
+        if std::mem::take(&mut ahead.is_next) {
+            ahead.probe = Some((host.name.clone(), command.clone()));
+        }
+        let seen = ahead.seen.take();
+        let is_it = |(on, probe): &(HostName, Command)| *on == host.name && probe == command;
+        seen.filter(|_| ahead.probe.as_ref().is_some_and(is_it))
     }
 
     /// Returns the error that it has met.
@@ -80,6 +109,9 @@ impl<'a> Guard<'a> {
 #[async_trait(?Send)]
 impl Transport for Guard<'_> {
     async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
+        if let Some(seen) = self.seen_ahead(host, command) {
+            return Ok(seen);
+        }
         self.see(self.transport.look(&self.hurry(host), command).await)
     }
 
@@ -93,7 +125,19 @@ impl Transport for Guard<'_> {
         id: &AttemptId,
         command: &Command,
     ) -> Result<Output, TransportError> {
-        self.see(self.transport.attempt(&self.hurry(host), id, command).await)
+        let probe = {
+            let mut ahead = self.ahead.borrow_mut();
+            ahead.seen = None;
+            ahead.probe.as_ref().filter(|(on, _)| *on == host.name).map(|(_, probe)| probe.clone())
+        };
+        let host = &self.hurry(host);
+        let Some(probe) = probe else {
+            return self.see(self.transport.attempt(host, id, command).await);
+        };
+        let result = self.transport.attempt_and_look(host, id, command, &probe).await;
+        let (output, seen) = self.see(result)?;
+        self.ahead.borrow_mut().seen = seen;
+        Ok(output)
     }
 
     async fn reach(&self, host: &Host) -> Result<(), TransportError> {

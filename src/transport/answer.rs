@@ -17,7 +17,7 @@
 //!
 //! The streams of an effect come from files of the host, in which its own lines have the number of the
 //! request that sent it. What a login prints before `ready` is dropped, and a login that prints without end
-//! is given up. Of each stream of the command the first [`MAX_OUTPUT`] bytes are kept, the rest is counted.
+//! is given up. Of each stream of the command the first [`super::MAX_OUTPUT`] bytes are kept, the rest is counted.
 //! [`Answer::conclude`] interprets an end. It reports that nothing was sent only if that is certain:
 //! a host that was not ready has received nothing, and one that reports why it does not start a command
 //! has not started it. Anything else without an end is a lost connection, and the outcome is unknown.
@@ -26,6 +26,7 @@ mod exit;
 mod greeting;
 mod lines;
 mod refusal;
+mod streams;
 
 use std::time::Duration;
 
@@ -36,13 +37,11 @@ pub(super) use self::exit::signal_name;
 pub use self::greeting::Greeting;
 use self::lines::Lines;
 use self::refusal::{NO_STATUS, Refusal, refused, refused_user, words};
+use self::streams::{Streams, keep_some};
 use super::wire::{Wire, prefix};
-use super::{Command, Exit, MAX_OUTPUT, Output, Recovered, TransportError};
+use super::{Command, Exit, Output, Recovered, TransportError};
 use crate::inventory::HostName;
 use crate::quote;
-
-/// How much of it is kept for a message.
-const KEPT_NOISE: usize = 4 * 1024;
 
 /// How long the streams may be silent after the end of the command before they are left: something that
 /// the command started keeps them open (a daemon keeps them open forever).
@@ -85,17 +84,8 @@ pub struct Answer {
     /// What the host reports about its lock.
     lock: Option<String>,
     output: Streams,
-}
-
-/// What the command printed, and the lines of the session in between.
-#[derive(Debug, Default)]
-struct Streams {
-    begun: bool,
-    no_dir: bool,
-    end: Option<Exit>,
-    left: bool,
-    noise: Vec<u8>,
-    kept: [Kept; 2],
+    /// The answer to the probe that was sent along.
+    next: Option<Box<Self>>,
 }
 
 /// The streams of an effect, on their way.
@@ -138,58 +128,6 @@ enum Completeness {
     Whole,
 }
 
-#[derive(Debug, Default)]
-struct Kept {
-    bytes: Vec<u8>,
-    len: u64,
-}
-
-impl Kept {
-    fn add(&mut self, bytes: &[u8]) {
-        self.len += bytes.len() as u64;
-        let room = MAX_OUTPUT - self.bytes.len();
-        self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
-    }
-}
-
-fn keep_some(kept: &mut Vec<u8>, bytes: &[u8]) {
-    let room = KEPT_NOISE.saturating_sub(kept.len());
-    kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
-}
-
-impl Streams {
-    fn text(&mut self, stream: Stream, text: &[u8]) {
-        if stream == Stream::Err || self.begun {
-            self.kept[stream as usize].add(text);
-        } else {
-            keep_some(&mut self.noise, text);
-        }
-    }
-
-    /// Takes a line; false if it does not belong to the command.
-    fn line(&mut self, word: &str, rest: &str) -> bool {
-        match word {
-            "go" => self.begun = true,
-            "no-dir" => self.no_dir = true,
-            "end" => self.end = exit_of(rest),
-            "left" => self.left = true,
-            _ => return false,
-        }
-        true
-    }
-
-    fn output(self, exit: Exit) -> Output {
-        let [out, err] = self.kept;
-        Output {
-            exit,
-            stdout: out.bytes,
-            stdout_len: out.len,
-            stderr: err.bytes,
-            stderr_len: err.len,
-        }
-    }
-}
-
 impl Answer {
     /// Waits for the answer to a request.
     pub fn new(wire: &Wire) -> Self {
@@ -202,6 +140,7 @@ impl Answer {
             fate: None,
             lock: None,
             output: Streams::default(),
+            next: wire.then.as_ref().map(|then| Box::new(Self::new(&then.1))),
         }
     }
 
@@ -210,6 +149,10 @@ impl Answer {
         self.is_touched = true;
         let mut rest = bytes;
         loop {
+            if let Some(next) = self.next.as_mut().filter(|_| self.done[stream as usize]) {
+                next.take(stream, rest);
+                return;
+            }
             if stream == Stream::Out && self.content.is_some() {
                 rest = self.take_content(rest);
                 if rest.is_empty() {
@@ -267,6 +210,11 @@ impl Answer {
     /// Whether the session can be asked more. One that could not receive a request ends.
     pub fn leaves_session(&self) -> bool {
         self.is_complete() && self.refusal.is_none()
+    }
+
+    /// Whether the answer to the probe that was sent along has come, too, or none was sent.
+    pub fn has_next(&self) -> bool {
+        self.next.as_ref().is_none_or(|next| next.is_complete())
     }
 
     /// Whether the result of the command is complete.
@@ -334,6 +282,21 @@ impl Answer {
             self.take_content(&[]);
         }
         self.fate = Some(Fate::Ended(ended));
+    }
+
+    /// Interprets the end of an effect, and of the probe that was sent along, if that has ended.
+    pub fn conclude_both(
+        mut self,
+        host: &HostName,
+        command: &Command,
+        wire: &Wire,
+        closing: &Closing,
+    ) -> Result<(Output, Option<Output>), TransportError> {
+        let next = self.next.take().filter(|next| next.is_complete());
+        let seen = next.zip(wire.then.as_deref()).and_then(|(next, (probe, wire))| {
+            next.conclude(host, probe, wire, &Closing::Said).ok()
+        });
+        self.conclude(host, command, wire, closing).map(|output| (output, seen))
     }
 
     /// Interprets the end of a command.

@@ -55,6 +55,16 @@ impl Transport for Hosts {
         self.of(host)?.attempt(host, id, command).await
     }
 
+    async fn attempt_and_look(
+        &self,
+        host: &Host,
+        id: &AttemptId,
+        command: &Command,
+        probe: &Command,
+    ) -> Result<(Output, Option<Output>), TransportError> {
+        self.of(host)?.attempt_and_look(host, id, command, probe).await
+    }
+
     async fn reach(&self, host: &Host) -> Result<(), TransportError> {
         self.of(host)?.reach(host).await
     }

@@ -56,17 +56,23 @@ impl LocalTransport {
         }
     }
 
+    /// Runs a command; with an effect a probe can be sent along.
     async fn run(
         &self,
         host: &Host,
         command: &Command,
         attempt: Option<&AttemptId>,
-    ) -> Result<Output, TransportError> {
+        probe: Option<&Command>,
+    ) -> Result<(Output, Option<Output>), TransportError> {
+        let login = self.login.as_deref();
         let fence = attempt.and_then(|_| self.fences.of(host));
-        let wire = Wire::new(command, self.login.as_deref(), attempt, fence.as_ref(), self.grace)
+        let mut wire = Wire::new(command, login, attempt, fence.as_ref(), self.grace)
             .map_err(|error| impossible(host, error.to_string()))?;
+        if let Some(probe) = probe {
+            wire = wire.with_probe(probe, login, self.grace);
+        }
         let (closing, answer) = self.serve(host, &wire).await?;
-        answer.conclude(&host.name, command, &wire, &closing)
+        answer.conclude_both(&host.name, command, &wire, &closing)
     }
 
     /// Gives a request to a session, and reads its answer. A session that ended while nothing was asked of it is
@@ -139,7 +145,7 @@ impl Default for LocalTransport {
 #[async_trait(?Send)]
 impl Transport for LocalTransport {
     async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
-        self.run(host, command, None).await
+        Ok(self.run(host, command, None, None).await?.0)
     }
 
     async fn log_in(&self, host: &Host, r#become: Option<&str>) -> Result<(), TransportError> {
@@ -152,7 +158,17 @@ impl Transport for LocalTransport {
         id: &AttemptId,
         command: &Command,
     ) -> Result<Output, TransportError> {
-        self.run(host, command, Some(id)).await
+        Ok(self.run(host, command, Some(id), None).await?.0)
+    }
+
+    async fn attempt_and_look(
+        &self,
+        host: &Host,
+        id: &AttemptId,
+        command: &Command,
+        probe: &Command,
+    ) -> Result<(Output, Option<Output>), TransportError> {
+        self.run(host, command, Some(id), Some(probe)).await
     }
 
     async fn reach(&self, host: &Host) -> Result<(), TransportError> {

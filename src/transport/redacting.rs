@@ -76,6 +76,19 @@ impl Transport for Redacting<'_> {
         self.clean(result, |output| self.output(output))
     }
 
+    async fn attempt_and_look(
+        &self,
+        host: &Host,
+        id: &AttemptId,
+        command: &Command,
+        probe: &Command,
+    ) -> Result<(Output, Option<Output>), TransportError> {
+        let result = self.transport.attempt_and_look(host, id, command, probe).await;
+        self.clean(result, |(output, seen)| {
+            (self.output(output), seen.map(|seen| self.output(seen)))
+        })
+    }
+
     async fn reach(&self, host: &Host) -> Result<(), TransportError> {
         self.clean(self.transport.reach(host).await, |reached| reached)
     }

@@ -20,6 +20,9 @@ use super::{AttemptId, Exit};
 /// How long a session that sends nothing may take to end.
 const SILENCE: Duration = Duration::from_secs(3);
 
+/// How long the result of an effect waits for that of the probe after it.
+const LOOK_AHEAD: Duration = Duration::from_secs(1);
+
 /// What comes from a session.
 pub(super) enum Piece {
     /// Bytes of a stream.
@@ -113,7 +116,10 @@ impl<R: Reader, W: Writer> Session<R, W> {
         let mut reading = Reading { reader, exit };
         let mut answer = Answer::new(wire);
         let sending = async {
-            writer.send(&wire.request).await;
+            match &wire.then {
+                Some(then) => writer.send(&[&*wire.request, &then.1.request].concat()).await,
+                None => writer.send(&wire.request).await,
+            }
             if let Some(rest) = &wire.rest {
                 writer.send(rest).await;
                 writer.end().await;
@@ -130,8 +136,14 @@ impl<R: Reader, W: Writer> Session<R, W> {
             // Elapsed is not an error: another process keeps the streams open.
             let _in_time = timeout(LONGEST_LINGER, reading.linger(&mut answer)).await;
         }
+        if answer.leaves_session() && !answer.has_next() {
+            // The result of the effect must not wait for long. The host ends a probe that is left in time.
+            let next = reading.until(async {}, &mut answer, Answer::take, Answer::has_next);
+            let _in_time = timeout(LOOK_AHEAD, next).await;
+        }
         let Reading { reader, exit } = reading;
-        let is_good = answer.leaves_session() && wire.rest.is_none() && exit.is_none();
+        let is_good =
+            answer.leaves_session() && answer.has_next() && wire.rest.is_none() && exit.is_none();
         (closing, answer, is_good.then_some(Self { reader, writer, exit: None }))
     }
 }

@@ -189,24 +189,29 @@ impl SshTransport {
         settings.map_or(self.options.connect_timeout, |settings| settings.patience)
     }
 
+    /// Runs a command; with an effect a probe can be sent along.
     async fn run(
         &self,
         host: &Host,
         command: &Command,
         attempt: Option<&AttemptId>,
-    ) -> Result<Output, TransportError> {
+        probe: Option<&Command>,
+    ) -> Result<(Output, Option<Output>), TransportError> {
         let name = &host.name;
         let node = self.node(name);
         let settings = self.settings(host, &node).await.map_err(|failure| failure.of(name))?;
-        let user = settings.user.as_deref();
+        let (user, grace) = (settings.user.as_deref(), self.options.grace);
         let fence = attempt.and_then(|_| self.fences.of(host));
-        let wire = Wire::new(command, user, attempt, fence.as_ref(), self.options.grace);
-        let wire = wire.map_err(|error| TransportError::Impossible {
+        let wire = Wire::new(command, user, attempt, fence.as_ref(), grace);
+        let mut wire = wire.map_err(|error| TransportError::Impossible {
             host: name.clone(),
             why: error.to_string(),
         })?;
+        if let Some(probe) = probe {
+            wire = wire.with_probe(probe, user, grace);
+        }
         let (closing, answer) = self.serve(host, &wire).await?;
-        answer.conclude(name, command, &wire, &closing)
+        answer.conclude_both(name, command, &wire, &closing)
     }
 
     /// Gives a request to a session.
@@ -399,7 +404,7 @@ fn closed(host: &HostName) -> TransportError {
 #[async_trait(?Send)]
 impl Transport for SshTransport {
     async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
-        self.run(host, command, None).await
+        Ok(self.run(host, command, None, None).await?.0)
     }
 
     async fn log_in(&self, host: &Host, r#become: Option<&str>) -> Result<(), TransportError> {
@@ -412,7 +417,17 @@ impl Transport for SshTransport {
         id: &AttemptId,
         command: &Command,
     ) -> Result<Output, TransportError> {
-        self.run(host, command, Some(id)).await
+        Ok(self.run(host, command, Some(id), None).await?.0)
+    }
+
+    async fn attempt_and_look(
+        &self,
+        host: &Host,
+        id: &AttemptId,
+        command: &Command,
+        probe: &Command,
+    ) -> Result<(Output, Option<Output>), TransportError> {
+        self.run(host, command, Some(id), Some(probe)).await
     }
 
     async fn reach(&self, host: &Host) -> Result<(), TransportError> {

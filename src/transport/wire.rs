@@ -58,7 +58,7 @@ const UPLOAD: &str = include_str!("host/upload.sh");
 const COMPARE: &str = include_str!("host/compare.sh");
 
 /// One request to a host session.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Wire {
     /// What is asked, with all that belongs to it.
     pub request: Vec<u8>,
@@ -72,6 +72,8 @@ pub struct Wire {
     pub is_repeatable: bool,
     /// The lock that an effect needs.
     pub fence: Option<Fence>,
+    /// A probe that is sent with an effect, and runs after it.
+    pub then: Option<Box<(Command, Self)>>,
     /// How long the host may take to answer.
     pub patience: Duration,
 }
@@ -175,8 +177,18 @@ impl Wire {
             sudo,
             is_repeatable: id.is_none(),
             fence: fence.cloned(),
+            then: None,
             patience: command.timeout + grace + END_TIMEOUT,
         })
+    }
+
+    /// Sends a probe along, to a login as `login`. One that reads something would end the session.
+    #[must_use]
+    pub fn with_probe(mut self, probe: &Command, login: Option<&str>, grace: Duration) -> Self {
+        let wire = Self::new(probe, login, None, None, grace).ok();
+        let wire = wire.filter(|wire| wire.rest.is_none());
+        self.then = wire.map(|wire| Box::new((probe.clone(), wire)));
+        self
     }
 
     /// Makes the question about the outcome of an attempt.
@@ -200,13 +212,15 @@ impl Wire {
             sudo: None,
             is_repeatable: true,
             fence: None,
+            then: None,
             patience: END_TIMEOUT,
         }
     }
 
     /// Returns how many bytes the host is sent.
     pub fn size(&self) -> usize {
-        self.request.len() + self.rest.as_ref().map_or(0, Vec::len)
+        let then = self.then.as_ref().map_or(0, |then| then.1.request.len());
+        self.request.len() + then + self.rest.as_ref().map_or(0, Vec::len)
     }
 }
 

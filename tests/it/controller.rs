@@ -359,3 +359,63 @@ fn a_host_that_was_restarted_is_locked_again() {
         assert!(matches!(requests.last(), Some(LockRequest::Release { .. })), "{requests:?}");
     }
 }
+
+/// Runs the probe of a `done_when` with the effect.
+struct Along<'a> {
+    world: &'a ModelTransport,
+    looks: Cell<usize>,
+    effects: Cell<usize>,
+}
+
+#[async_trait(?Send)]
+impl Transport for Along<'_> {
+    async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
+        self.looks.set(self.looks.get() + 1);
+        self.world.look(host, command).await
+    }
+
+    async fn attempt(
+        &self,
+        host: &Host,
+        id: &AttemptId,
+        command: &Command,
+    ) -> Result<Output, TransportError> {
+        self.world.attempt(host, id, command).await
+    }
+
+    async fn attempt_and_look(
+        &self,
+        host: &Host,
+        id: &AttemptId,
+        command: &Command,
+        probe: &Command,
+    ) -> Result<(Output, Option<Output>), TransportError> {
+        self.effects.set(self.effects.get() + 1);
+        let output = self.world.attempt(host, id, command).await?;
+        Ok((output, self.world.look(host, probe).await.ok()))
+    }
+}
+
+#[test]
+fn a_step_with_done_when_takes_two_exchanges() {
+    let plan = r#"
+version: 1
+name: along
+hosts: backend1
+probes:
+  dovecot: {run: systemctl is-active dovecot, exit_codes: any, parse: text}
+steps:
+  - id: stop
+    run: systemctl stop dovecot
+    done_when: dovecot == "inactive"
+    rollback: {run: systemctl start dovecot, done_when: dovecot == "active"}
+"#;
+    let scene = Scene::new(plan, &[]);
+    let clock = start();
+    let world = scene.world(&clock, vec![]);
+    let along = Along { world: &world, looks: Cell::new(0), effects: Cell::new(0) };
+    let journal = Memory::default();
+    let state = scene.drive(&clock, &along, &journal, None).unwrap();
+    assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&journal));
+    assert_eq!((along.looks.get(), along.effects.get()), (1, 1), "{}", trace(&journal));
+}

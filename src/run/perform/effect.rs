@@ -222,6 +222,7 @@ impl Task<'_, '_, '_> {
     /// Checks whether nothing needs to be sent, and returns why.
     async fn already_so(&self, effect: &Effect) -> Option<Reason> {
         if let Some(done_when) = &effect.done_when {
+            self.guard.expect_probe();
             let seen = self.observer().condition(done_when).await;
             return (seen.truth() == Truth::True).then(|| seen.reason("already done"));
         }

@@ -20,8 +20,11 @@ use self::server::Server;
 use super::{argv, command, script};
 use planrun::clock::Clock;
 use planrun::inventory::Host;
+use planrun::transport::local::LocalTransport;
 use planrun::transport::ssh::{SshOptions, SshTransport};
-use planrun::transport::{Body, Command, Exit, MAX_OUTPUT, Output, Transport, TransportError};
+use planrun::transport::{
+    AttemptId, Body, Command, Exit, MAX_OUTPUT, Output, Transport, TransportError,
+};
 
 fn options() -> SshOptions {
     SshOptions { grace: Duration::from_secs(1), home: None, agent: false, ..SshOptions::default() }
@@ -77,6 +80,43 @@ async fn a_death_by_signal_a_status_and_a_lost_link_are_three_things() {
     // The next command finds the connection dead and makes a new one.
     let after = transport.look(&host, &argv(&["true"])).await.unwrap();
     assert_eq!(after.exit, Exit::Code(0));
+}
+
+#[tokio::test]
+async fn a_probe_that_goes_along_with_an_effect_sees_what_it_did() {
+    let Some(server) = Server::start("probe_along", "") else {
+        return;
+    };
+    let here = super::host("here", planrun::inventory::Connection::Local);
+    let (ssh, local) = (transport(), LocalTransport::with_grace(Duration::from_secs(1)));
+    for (transport, host) in [(&ssh as &dyn Transport, &server.host()), (&local, &here)] {
+        let mark = server.path(host.name.as_str());
+        let effect = script(&format!("echo out; echo err >&2; echo 1 >>'{}'", mark.display()));
+        let probe = script(&format!("echo seen; echo said >&2; cat '{}'", mark.display()));
+        let id = || AttemptId(format!("along-{}", uuid::Uuid::now_v7().simple()));
+        for lines in ["1\n", "1\n1\n"] {
+            let both = transport.attempt_and_look(host, &id(), &effect, &probe).await;
+            let expected = Output::new(Exit::Code(0), format!("seen\n{lines}"), "said\n");
+            let done = Output::new(Exit::Code(0), "out\n", "err\n");
+            assert_eq!(both, Ok((done, Some(expected))));
+        }
+        // What an effect prints without an end is no line of the probe, and the other way round.
+        let long = script("printf x; printf y >&2; exit 3");
+        let both = transport.attempt_and_look(host, &id(), &long, &long).await;
+        let expected = Output::new(Exit::Code(3), "x", "y");
+        assert_eq!(both, Ok((expected.clone(), Some(expected.clone()))));
+        // The result does not wait for a slow probe, and the host can be asked more.
+        let slow = script("sleep 20; echo late");
+        let both = transport.attempt_and_look(host, &id(), &long, &slow).await;
+        assert_eq!(both, Ok((expected, None)));
+        // An effect that is refused leaves nothing to be seen.
+        let mut nowhere = long.clone();
+        nowhere.dir = Some("/no/such".to_owned());
+        let both = transport.attempt_and_look(host, &id(), &nowhere, &probe).await;
+        assert!(matches!(both, Err(TransportError::Impossible { .. })), "{both:?}");
+        assert_eq!(transport.look(host, &long).await.unwrap().stdout, b"x");
+    }
+    assert_eq!(server.logins(), 1);
 }
 
 #[tokio::test]
