@@ -14,6 +14,7 @@
 //!   life       all processes of a run, up to its end
 //!   oracle     the promises
 //!   bug        bugs on purpose: is each found?
+//!   real       does the model of a host answer as real hosts do?
 //! ```
 //!
 //! `PLANRUN_SIM_SEED=N` runs one schedule and prints its trace. `PLANRUN_SIM_SCHEDULES=N` sets how many
@@ -32,6 +33,7 @@ mod known;
 mod life;
 mod oracle;
 mod process;
+mod real;
 mod schedules;
 mod shrink;
 mod store;
