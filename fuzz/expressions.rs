@@ -6,12 +6,12 @@ use minijinja::Value;
 use minijinja::machinery::Token;
 use minijinja::machinery::tokenize;
 use minijinja::syntax::SyntaxConfig;
+use planrun::template::error::TextErrorKind;
 use planrun::template::expression::Argument;
 use planrun::template::expression::Comparison;
 use planrun::template::expression::Expr;
+use planrun::template::expression::ExprKind;
 use planrun::template::expression::Expression;
-use planrun::template::expression::Kind;
-use planrun::template::fault::FaultKind;
 use planrun::template::parser;
 
 /// Takes a text as an expression, and as one in a template; returns whether it is accepted.
@@ -42,7 +42,7 @@ pub(crate) fn expression(text: &str) -> bool {
         Ok(again) => assert_eq!(print(&again.root), printed, "{text:?} has two trees"),
         // The parentheses of the printed form count, too.
         Err(fault) => {
-            let deep = fault.kind == FaultKind::Excess || fault.text.contains("recursion");
+            let deep = fault.kind == TextErrorKind::Excess || fault.text.contains("recursion");
             assert!(deep, "{text:?} is printed as {printed:?}: {}", fault.text);
         }
     }
@@ -109,12 +109,12 @@ fn meaning(token: &Token<'_>) -> Option<String> {
 /// Prints an expression, every part that is made of others in parentheses.
 fn print(expr: &Expr) -> String {
     let one = |expr: &Expr| match &expr.kind {
-        Kind::Const(_)
-        | Kind::Var(_)
-        | Kind::List(_)
-        | Kind::Map(_)
-        | Kind::Attr(..)
-        | Kind::Item(..) => print(expr),
+        ExprKind::Const(_)
+        | ExprKind::Var(_)
+        | ExprKind::List(_)
+        | ExprKind::Map(_)
+        | ExprKind::Attr(..)
+        | ExprKind::Item(..) => print(expr),
         _ => format!("({})", print(expr)),
     };
     let all = |items: &[Expr]| items.iter().map(one).collect::<Vec<_>>().join(", ");
@@ -127,32 +127,32 @@ fn print(expr: &Expr) -> String {
         if all.is_empty() { all } else { format!("({all})") }
     };
     match &expr.kind {
-        Kind::Poisoned => unreachable!("a text that can be read has none"),
-        Kind::Const(value) => match value.as_str() {
+        ExprKind::Poisoned => unreachable!("a text that can be read has none"),
+        ExprKind::Const(value) => match value.as_str() {
             Some(text) => format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
             None => value.to_string(),
         },
-        Kind::Var(name) => name.clone(),
-        Kind::Not(a) => format!("not {}", one(a)),
-        Kind::Negative(a) => format!("-{}", one(a)),
-        Kind::And(a, b) => format!("{} and {}", one(a), one(b)),
-        Kind::Or(a, b) => format!("{} or {}", one(a), one(b)),
-        Kind::Compare(first, rest) => {
+        ExprKind::Var(name) => name.clone(),
+        ExprKind::Not(a) => format!("not {}", one(a)),
+        ExprKind::Negative(a) => format!("-{}", one(a)),
+        ExprKind::And(a, b) => format!("{} and {}", one(a), one(b)),
+        ExprKind::Or(a, b) => format!("{} or {}", one(a), one(b)),
+        ExprKind::Compare(first, rest) => {
             let rest = rest.iter().map(|(how, expr)| format!(" {} {}", sign(*how), one(expr)));
             one(first) + &rest.collect::<String>()
         }
-        Kind::Arithmetic(sign, a, b) => format!("{} {sign} {}", one(a), one(b)),
-        Kind::If(test, yes, no) => {
+        ExprKind::Arithmetic(sign, a, b) => format!("{} {sign} {}", one(a), one(b)),
+        ExprKind::If(test, yes, no) => {
             let no = no.as_ref().map_or_else(String::new, |no| format!(" else {}", one(no)));
             format!("{} if {}{no}", one(yes), one(test))
         }
-        Kind::Filter(name, a, args) => format!("{} | {name}{}", one(a), arguments(args)),
-        Kind::Test(name, a, args) => format!("{} is {name}{}", one(a), arguments(args)),
-        Kind::Attr(a, _) if expr.is_short() => one(a),
-        Kind::Attr(a, name) => format!("{}.{name}", one(a)),
-        Kind::Item(a, key) => format!("{}[{}]", one(a), one(key)),
-        Kind::List(items) => format!("[{}]", all(items)),
-        Kind::Map(entries) => {
+        ExprKind::Filter(name, a, args) => format!("{} | {name}{}", one(a), arguments(args)),
+        ExprKind::Test(name, a, args) => format!("{} is {name}{}", one(a), arguments(args)),
+        ExprKind::Attr(a, _) if expr.is_short() => one(a),
+        ExprKind::Attr(a, name) => format!("{}.{name}", one(a)),
+        ExprKind::Item(a, key) => format!("{}[{}]", one(a), one(key)),
+        ExprKind::List(items) => format!("[{}]", all(items)),
+        ExprKind::Map(entries) => {
             let entries =
                 entries.iter().map(|(key, value)| format!("{}: {}", one(key), one(value)));
             format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))

@@ -8,8 +8,9 @@
 //! ```
 //!
 //! `apply` loads a plan with all that belongs to it ([`load`]), `validate` many files ([`validate`]),
-//! `resume` and `rollback` what is not stored with a run ([`again`]). A file that cannot be read is a
-//! problem like any other, so that one invocation reports all of them. Files come from the
+//! `resume` and `rollback` the plan that is stored with a run ([`started`]) and what is not
+//! ([`again`]). A file that cannot be read is a problem like any other, so that one invocation reports
+//! all of them. Files come from the
 //! [`FileSystem`] of the [`Sources`], programs and the environment from the
 //! caller. Deliberately not here: printing, exit codes, and what works on hosts.
 
@@ -138,6 +139,18 @@ fn plan_of(
     let plan = plan::read(sources, id, found)?;
     texts::check(&plan, plan_dir, sources, found);
     Some(plan)
+}
+
+/// Makes a plan of the text that is stored with its run, which has started: what this planrun would
+/// refuse in it are notes. `None` if it cannot be understood.
+pub fn started(
+    path: &str,
+    text: &str,
+    sources: &mut Sources,
+    notes: &mut Diagnostics,
+) -> Option<Plan> {
+    let id = sources.add(path, text);
+    plan::read_started(sources, id, notes)
 }
 
 /// Finds inventories and reads them as one; programs that print one are run by `programs`.

@@ -37,7 +37,7 @@ use crate::task::StepPath;
 use crate::template::Template;
 use crate::template::expression::Expression;
 
-pub use command::{Become, CommandSpec, Deferred, ExitCodes, Place, Upload, UploadSource, Work};
+pub use command::{Become, CommandSpec, Deferred, ExitCodes, Target, Upload, UploadSource, Work};
 pub use each::{ForEach, ItemList, WrittenItem};
 pub use input::{Default, Input, InputKind};
 pub use named::NamedExpression;
@@ -184,9 +184,9 @@ pub struct Plan {
     pub locks: Vec<(String, Span)>,
     pub probes: IndexMap<String, Probe>,
     /// The named expressions (`let`).
-    pub words: IndexMap<String, NamedExpression>,
+    pub named: IndexMap<String, NamedExpression>,
     /// The checks before the first change.
-    pub preflight: Vec<Claim>,
+    pub preflight: Vec<Check>,
     pub steps: Vec<Step>,
     pub invariants: Invariants,
     /// Where each step is, by its path.
@@ -198,7 +198,7 @@ pub struct Plan {
 pub struct Probe {
     pub name: String,
     pub command: CommandSpec,
-    pub place: Place,
+    pub target: Target,
     /// How its output becomes a value.
     pub reading: Reading,
     /// The exit codes that are not a failure.
@@ -208,7 +208,7 @@ pub struct Probe {
 
 /// A check: a condition with a sentence that names it.
 #[derive(Clone, Debug)]
-pub struct Claim {
+pub struct Check {
     pub text: String,
     pub condition: Rc<Expression>,
     pub span: Span,
@@ -217,11 +217,11 @@ pub struct Claim {
 /// The invariants, which are not evaluated yet.
 #[derive(Clone, Debug, std::default::Default)]
 pub struct Invariants {
-    pub always: Vec<Claim>,
+    pub always: Vec<Check>,
     /// When a run ended, paused or is stuck.
-    pub at_rest: Vec<Claim>,
+    pub at_rest: Vec<Check>,
     /// When a run succeeded or was rolled back.
-    pub at_end: Vec<Claim>,
+    pub at_end: Vec<Check>,
 }
 
 /// One thing to do.
@@ -239,9 +239,9 @@ pub struct Step {
     /// Whether it is done at all.
     pub when: Option<Rc<Expression>>,
     /// The checks before it starts.
-    pub requires: Vec<Claim>,
+    pub requires: Vec<Check>,
     /// How often a block is repeated, if the plan says so; an effect has its own.
-    pub rounds: Option<Retry>,
+    pub retry: Option<Retry>,
     /// The maximum duration of a block, if the plan sets one; an effect has its own.
     pub timeout: Option<Deferred<Duration>>,
     pub rollback: Rollback,
@@ -267,7 +267,7 @@ pub enum Action {
     Effect(Box<Effect>),
     Wait(Box<Wait>),
     Assert {
-        claims: Vec<Claim>,
+        checks: Vec<Check>,
         /// How long they may take to come true; zero if nothing is said.
         within: Deferred<Duration>,
     },
@@ -286,8 +286,8 @@ pub enum Action {
 #[derive(Clone, Debug)]
 pub struct Effect {
     pub command: CommandSpec,
-    /// Its target; never [`Place::EachOf`].
-    pub place: Place,
+    /// Its target; never [`Target::EachOf`].
+    pub target: Target,
     /// The condition that is true once it has worked.
     pub done_when: Option<Rc<Expression>>,
     /// How long that condition may take to become true.

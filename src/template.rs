@@ -12,8 +12,8 @@ mod ast;
 pub mod bounds;
 pub mod condition;
 pub mod engine;
+pub mod error;
 pub mod expression;
-pub mod fault;
 mod fix;
 pub mod helpers;
 mod names;
@@ -233,8 +233,8 @@ const LIST_FILTERS: [&str; 6] = ["list", "map", "reject", "select", "sort", "uni
 /// Returns the place of the name that an expression is, filters of lists looked through.
 fn whole_name(expr: &expression::Expr) -> Option<std::ops::Range<usize>> {
     match &expr.kind {
-        expression::Kind::Var(_) => Some(expr.range.clone()),
-        expression::Kind::Filter(name, inner, _) if LIST_FILTERS.contains(&name.as_str()) => {
+        expression::ExprKind::Var(_) => Some(expr.range.clone()),
+        expression::ExprKind::Filter(name, inner, _) if LIST_FILTERS.contains(&name.as_str()) => {
             whole_name(inner)
         }
         _ => None,

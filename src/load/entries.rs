@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::inventory::Host;
 use crate::model::{Asked, Model};
-use crate::plan::{Action, Place, Work};
+use crate::plan::{Action, Target, Work};
 use crate::resolve::ResolvedPlan;
 use crate::source::Span;
 use crate::template::Template;
@@ -16,7 +16,7 @@ use crate::template::Template;
 /// Reports the commands of steps and probes without an entry.
 pub(super) fn check(resolved: &ResolvedPlan, model: &Model, found: &mut Diagnostics) {
     let plan = &resolved.plan;
-    let mut report = |work: &Work, place: &Place, path: &str, span: Span| {
+    let mut report = |work: &Work, place: &Target, path: &str, span: Span| {
         let asked = asked(work, &format!("{}/{path}", plan.name));
         let hosts = hosts(resolved, place);
         let groups = hosts.iter().filter_map(|host| model.lacks(host, &asked));
@@ -32,23 +32,23 @@ pub(super) fn check(resolved: &ResolvedPlan, model: &Model, found: &mut Diagnost
     };
     for probe in plan.probes.values() {
         let work = &probe.command.work;
-        report(work, &probe.place, &probe.name, span_of(work, probe.span));
+        report(work, &probe.target, &probe.name, span_of(work, probe.span));
     }
     for step in &plan.steps {
         step.visit(&mut |step| {
             if let Action::Effect(effect) = &step.action {
                 let work = &effect.command.work;
-                report(work, &effect.place, &step.path.to_string(), span_of(work, step.span));
+                report(work, &effect.target, &step.path.to_string(), span_of(work, step.span));
             }
         });
     }
 }
 
-fn hosts<'a>(resolved: &'a ResolvedPlan, place: &Place) -> Vec<&'a Host> {
+fn hosts<'a>(resolved: &'a ResolvedPlan, place: &Target) -> Vec<&'a Host> {
     let inventory = &resolved.inventory;
     let names = match place {
-        Place::Here => resolved.hosts.clone(),
-        Place::Host(name, _) | Place::OneOf(name, _) | Place::EachOf(name, _) => {
+        Target::Here => resolved.hosts.clone(),
+        Target::Host(name, _) | Target::OneOf(name, _) | Target::EachOf(name, _) => {
             inventory.members(name).unwrap_or_default()
         }
     };

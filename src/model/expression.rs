@@ -11,7 +11,7 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use crate::model::ModelError;
-use crate::template::fault::Fault;
+use crate::template::error::TextError;
 use crate::template::values;
 
 pub(super) struct Expression {
@@ -49,7 +49,7 @@ impl std::fmt::Debug for Expression {
 
 impl Expression {
     /// Compiles an expression; `place` is its location, for messages.
-    pub(super) fn compile(text: &str, place: String) -> Result<Self, Fault> {
+    pub(super) fn compile(text: &str, place: String) -> Result<Self, TextError> {
         let (code, names) = values::compile(text)?;
         Ok(Self { code, names, text: text.to_owned(), place })
     }

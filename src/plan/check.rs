@@ -5,7 +5,7 @@
 //! out and what is a default. Nothing goes out but diagnostics. Whether hosts and groups exist is
 //! not known here: [`crate::resolve`] knows that.
 
-mod claims;
+mod constant;
 mod each;
 mod handlers;
 mod keys;
@@ -13,8 +13,8 @@ mod known;
 mod lists;
 mod logic;
 mod min_duration;
+mod retries;
 mod rollback;
-mod rounds;
 mod secrets;
 pub mod texts;
 mod types;
@@ -50,10 +50,10 @@ pub(super) fn check(
     each::check(plan, found);
     known::check(plan, found);
     uninterruptible::check(plan, found);
-    rounds::check(plan, found);
+    retries::check(plan, found);
     types::check(plan, found);
     logic::check(plan, found);
-    claims::check(plan, found);
+    constant::check(plan, found);
     handlers::check(plan, found);
     lists::check(plan, found);
     secrets::check(plan, sources, found);

@@ -8,7 +8,7 @@ use crate::source::Span;
 use crate::template::Template;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Target {
     /// On the host itself.
     Here,
     /// On this host of the inventory.

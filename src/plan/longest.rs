@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use crate::plan::{Action, Deferred, InputKind, ItemList, Plan, Step, Wait};
-use crate::template::expression::Kind;
+use crate::template::expression::ExprKind;
 
 /// The longest time of a step, as far as the plan limits it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,9 +51,9 @@ pub fn of_parts(plan: &Plan, block: &Step) -> Longest {
         return longest(plan, block);
     };
     let mut parts = Longest::default();
-    let rounds = block.rounds.as_ref().map_or(1, |rounds| rounds.attempts.max(1));
+    let rounds = block.retry.as_ref().map_or(1, |rounds| rounds.attempts.max(1));
     parts.add_all(of_all(plan, steps), rounds);
-    if let Some(retry) = &block.rounds {
+    if let Some(retry) = &block.retry {
         parts.add(plan, &retry.delay, rounds - 1);
     }
     match block.timeout.as_ref().and_then(|timeout| greatest(plan, timeout)) {
@@ -133,7 +133,7 @@ fn greatest(plan: &Plan, time: &Deferred<Duration>) -> Option<Duration> {
     match time {
         Deferred::Now(time) => Some(*time),
         Deferred::Template(template) => match template.whole()?.root.kind {
-            Kind::Var(name) => match plan.inputs.get(&name)?.kind {
+            ExprKind::Var(name) => match plan.inputs.get(&name)?.kind {
                 InputKind::Duration { max, .. } => max,
                 _ => None,
             },

@@ -6,11 +6,11 @@
 //! [`super::check`].
 //!
 //! What could not be read is *poisoned*, so that no later check reports what only follows from it: an
-//! invalid value of the document has no parts, an expression is [`Kind::Poisoned`], a step says so
+//! invalid value of the document has no parts, an expression is [`ExprKind::Poisoned`], a step says so
 //! itself, and an input, probe or named expression is left out of the plan once all names are looked
 //! up. Names in what is poisoned count as declared, and as used.
 //!
-//! [`Kind::Poisoned`]: crate::template::expression::Kind::Poisoned
+//! [`ExprKind::Poisoned`]: crate::template::expression::ExprKind::Poisoned
 
 mod action;
 mod circles;
@@ -32,8 +32,8 @@ use indexmap::IndexMap;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::document::{Entry, Node, Value};
 use crate::plan::{
-    Become, Claim, DEFAULT_RETRY_DELAY, DEFAULT_TIMEOUT, DEFAULT_WITHIN, Deferred, ExitCodes,
-    Invariants, NamedExpression, Place, Plan, Probe, Retry, Routes,
+    Become, Check, DEFAULT_RETRY_DELAY, DEFAULT_TIMEOUT, DEFAULT_WITHIN, Deferred, ExitCodes,
+    Invariants, NamedExpression, Plan, Probe, Retry, Routes, Target,
 };
 use crate::regexes::Compiler;
 use crate::source::{Sources, Span};
@@ -77,7 +77,7 @@ pub(super) fn lower(node: &Node, sources: &Sources) -> Lowered {
     }
     let Lowering { found, unreadable, used, poisoned, .. } = lowering;
     plan.probes.retain(|name, _| !poisoned.contains(name));
-    plan.words.retain(|name, _| !poisoned.contains(name));
+    plan.named.retain(|name, _| !poisoned.contains(name));
     Lowered { plan, found, unreadable, used }
 }
 
@@ -111,7 +111,7 @@ struct Defaults {
 /// What a block hands down to its parts.
 #[derive(Clone)]
 struct Inherited {
-    place: Place,
+    target: Target,
     r#become: Option<Become>,
     env: IndexMap<String, Template>,
     dir: Option<Template>,
@@ -124,7 +124,7 @@ impl Defaults {
             within: Deferred::Now(DEFAULT_WITHIN),
             retry: Retry { attempts: 1, delay: Deferred::Now(DEFAULT_RETRY_DELAY) },
             inherited: Inherited {
-                place: Place::Here,
+                target: Target::Here,
                 r#become: None,
                 env: IndexMap::new(),
                 dir: None,
@@ -155,7 +155,7 @@ impl Lowering<'_> {
         let text = |key: &str| node.get(key).and_then(Node::as_text).map(str::to_owned);
         let inputs = self.units(node.get("inputs"), NameKind::Input, Self::input);
         let probes = self.units(node.get("probes"), NameKind::Probe, Self::probe);
-        let words = self.units(node.get("let"), NameKind::NamedExpression, Self::named_expression);
+        let named = self.units(node.get("let"), NameKind::NamedExpression, Self::named_expression);
         let steps = self.steps(node.get("steps"));
         let routes = Routes::of(&steps);
         Plan {
@@ -168,8 +168,8 @@ impl Lowering<'_> {
             max_failures: node.get("max_failures").map_or(0, whole),
             locks: self.locks(node.get("locks")),
             probes,
-            words,
-            preflight: self.claims(node.get("preflight")),
+            named,
+            preflight: self.checks(node.get("preflight")),
             steps,
             invariants: self.invariants(node.get("invariants")),
             routes,
@@ -198,9 +198,9 @@ impl Lowering<'_> {
             env.insert(entry.key.clone(), value);
         }
         Inherited {
-            place: node
+            target: node
                 .get("delegate_to")
-                .map_or_else(|| outer.place.clone(), |place| self.place(place)),
+                .map_or_else(|| outer.target.clone(), |target| self.target(target)),
             r#become: node
                 .get("become")
                 .map(|node| self.r#become(node))
@@ -216,9 +216,9 @@ impl Lowering<'_> {
         }
     }
 
-    fn place(&mut self, node: &Node) -> Place {
+    fn target(&mut self, node: &Node) -> Target {
         for (key, make) in
-            [("one_of", Place::OneOf as fn(String, Span) -> Place), ("each_of", Place::EachOf)]
+            [("one_of", Target::OneOf as fn(String, Span) -> Target), ("each_of", Target::EachOf)]
         {
             if let Some(group) = node.get(key) {
                 let (group, span) = self.fixed(Some(group), node.span);
@@ -226,7 +226,7 @@ impl Lowering<'_> {
             }
         }
         let (host, span) = self.fixed(Some(node), node.span);
-        Place::Host(host, span)
+        Target::Host(host, span)
     }
 
     fn retry(&mut self, node: &Node) -> Retry {
@@ -272,7 +272,7 @@ impl Lowering<'_> {
         Probe {
             name: entry.key.clone(),
             command: self.command(node, &outer),
-            place: node.get("delegate_to").map_or(Place::Here, |place| self.place(place)),
+            target: node.get("delegate_to").map_or(Target::Here, |target| self.target(target)),
             reading: self.reading(node),
             exit_codes: self.exit_codes(node).unwrap_or_else(|| ExitCodes::These(vec![0])),
             span: entry.key_span,
@@ -310,28 +310,28 @@ impl Lowering<'_> {
         self.found.push(fault);
     }
 
-    fn claims(&mut self, node: Option<&Node>) -> Vec<Claim> {
+    fn checks(&mut self, node: Option<&Node>) -> Vec<Check> {
         let Some(node) = node else { return Vec::new() };
         if node.get("check").is_some() {
             return vec![self.assertion(node)];
         }
-        let written_out: Vec<Claim> =
+        let written_out: Vec<Check> =
             node.items().iter().map(|item| self.assertion(item)).collect();
         let pairs = node.entries().iter();
-        let pairs = pairs.map(|entry| self.claim(&entry.key, entry.key_span, &entry.value));
+        let pairs = pairs.map(|entry| self.check(&entry.key, entry.key_span, &entry.value));
         written_out.into_iter().chain(pairs).collect()
     }
 
     /// Lowers `{check: CONDITION, message: TEXT}`.
-    fn assertion(&mut self, node: &Node) -> Claim {
+    fn assertion(&mut self, node: &Node) -> Check {
         let (message, check) = (node.get("message"), node.get("check"));
         let text = message.and_then(Node::as_text).unwrap_or_default();
-        self.claim(text, message.unwrap_or(node).span, check.unwrap_or(node))
+        self.check(text, message.unwrap_or(node).span, check.unwrap_or(node))
     }
 
-    fn claim(&mut self, text: &str, span: Span, condition: &Node) -> Claim {
+    fn check(&mut self, text: &str, span: Span, condition: &Node) -> Check {
         self.shown(text, span);
-        Claim { text: text.to_owned(), condition: self.expression(condition), span }
+        Check { text: text.to_owned(), condition: self.expression(condition), span }
     }
 
     /// Reports a template in a text that is shown literally.
@@ -352,11 +352,11 @@ impl Lowering<'_> {
     }
 
     fn invariants(&mut self, node: Option<&Node>) -> Invariants {
-        let mut claims = |key| self.claims(node.and_then(|node| node.get(key)));
+        let mut checks = |key| self.checks(node.and_then(|node| node.get(key)));
         Invariants {
-            always: claims("always"),
-            at_rest: claims("at_rest"),
-            at_end: claims("at_end"),
+            always: checks("always"),
+            at_rest: checks("at_rest"),
+            at_end: checks("at_end"),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::plan::{
-    Action, Become, Claim, CommandSpec, Default, Deferred, ItemList, NamedExpression, Plan, Step,
+    Action, Become, Check, CommandSpec, Default, Deferred, ItemList, NamedExpression, Plan, Step,
     UploadSource, Wait, Work,
 };
 use crate::template::expression::{Expr, Expression};
@@ -99,7 +99,7 @@ impl Plan {
         for probe in self.probes.values() {
             uses.command(&probe.command);
         }
-        for named in self.words.values() {
+        for named in self.named.values() {
             match named {
                 NamedExpression::Expression(value, _) => uses.expression(Purpose::Named, value),
                 NamedExpression::Rows { from, filter, .. } => {
@@ -139,7 +139,7 @@ impl Step {
             uses.expression(Purpose::When, when);
         }
         uses.checks(&self.requires);
-        let times = [self.rounds.as_ref().map(|retry| &retry.delay), self.timeout.as_ref()];
+        let times = [self.retry.as_ref().map(|retry| &retry.delay), self.timeout.as_ref()];
         uses.durations(times.into_iter().flatten());
         match &self.action {
             Action::Effect(effect) => {
@@ -157,8 +157,8 @@ impl Step {
                     uses.deferred(Purpose::OnTimeout, on_timeout);
                 }
             },
-            Action::Assert { claims, within } => {
-                uses.checks(claims);
+            Action::Assert { checks, within } => {
+                uses.checks(checks);
                 uses.durations([within]);
             }
             Action::Approve(text) | Action::Fail(text) => uses.template(Purpose::Message, text),
@@ -188,7 +188,7 @@ impl<'a> Uses<'a> {
         self.all.push(Use { text: Text::Expression(expression), purpose, step: self.step });
     }
 
-    fn checks(&mut self, checks: &'a [Claim]) {
+    fn checks(&mut self, checks: &'a [Check]) {
         for check in checks {
             self.expression(Purpose::Check, &check.condition);
         }

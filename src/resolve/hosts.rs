@@ -6,7 +6,7 @@ use indexmap::IndexSet;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::inventory::{Host, HostName, Inventory, Locking, pattern};
-use crate::plan::{Place, Plan};
+use crate::plan::{Plan, Target};
 use crate::resolve::Inputs;
 use crate::schema::one_of;
 use crate::source::Span;
@@ -115,9 +115,9 @@ pub(super) fn names(hosts: &[HostName]) -> String {
 }
 
 /// Returns the targets of the probes and steps of a plan.
-fn delegates(plan: &Plan) -> Vec<&Place> {
-    let mut places: Vec<&Place> = plan.probes.values().map(|probe| &probe.place).collect();
-    plan.visit(&mut |step| places.extend(step.effect().map(|effect| &effect.place)));
+fn delegates(plan: &Plan) -> Vec<&Target> {
+    let mut places: Vec<&Target> = plan.probes.values().map(|probe| &probe.target).collect();
+    plan.visit(&mut |step| places.extend(step.effect().map(|effect| &effect.target)));
     places
 }
 
@@ -129,7 +129,7 @@ pub(super) fn reached<'a>(
 ) -> Vec<&'a Host> {
     let mut names: IndexSet<HostName> = targets.iter().cloned().collect();
     for place in delegates(plan) {
-        if let Place::Host(name, _) | Place::OneOf(name, _) | Place::EachOf(name, _) = place {
+        if let Target::Host(name, _) | Target::OneOf(name, _) | Target::EachOf(name, _) = place {
             names.extend(inventory.members(name).unwrap_or_default());
         }
     }
@@ -140,13 +140,13 @@ pub(super) fn reached<'a>(
 pub(super) fn places(plan: &Plan, inventory: &Inventory, found: &mut Diagnostics) {
     for place in delegates(plan) {
         match place {
-            Place::Here => {}
-            Place::Host(name, span) => {
+            Target::Here => {}
+            Target::Host(name, span) => {
                 if !inventory.hosts.contains_key(&HostName::new(name)) {
                     not_a_host(name, *span, inventory, found);
                 }
             }
-            Place::OneOf(name, span) | Place::EachOf(name, span) => {
+            Target::OneOf(name, span) | Target::EachOf(name, span) => {
                 members(name, *span, inventory, found);
             }
         }

@@ -15,7 +15,7 @@ use crate::resolve::variables::variable;
 use crate::resolve::{Inputs, ResolvedPlan, hosts};
 use crate::source::Span;
 use crate::template::Template;
-use crate::template::expression::{Expr, Kind};
+use crate::template::expression::{Expr, ExprKind};
 use crate::template::parser::shown_by_template;
 
 /// Filters that ask for the number.
@@ -105,14 +105,17 @@ fn collect(expr: &Expr, all: &mut Vec<Shown>) {
         return;
     }
     match &expr.kind {
-        Kind::Var(name) => all.push(Shown::Name(name.clone())),
-        Kind::Filter(name, ..) if NUMERIC.contains(&name.as_str()) => {}
-        Kind::Arithmetic("~", ..) | Kind::Filter(..) | Kind::List(_) | Kind::Map(_) => {
+        ExprKind::Var(name) => all.push(Shown::Name(name.clone())),
+        ExprKind::Filter(name, ..) if NUMERIC.contains(&name.as_str()) => {}
+        ExprKind::Arithmetic("~", ..)
+        | ExprKind::Filter(..)
+        | ExprKind::List(_)
+        | ExprKind::Map(_) => {
             for part in expr.parts() {
                 collect(part, all);
             }
         }
-        Kind::If(_, yes, no) => {
+        ExprKind::If(_, yes, no) => {
             collect(yes, all);
             if let Some(no) = no {
                 collect(no, all);
@@ -128,9 +131,9 @@ fn path(expr: &Expr) -> Option<Vec<String>> {
         return Some(vec![name]);
     }
     let (of, key) = match &expr.kind {
-        Kind::Attr(of, name) => (of, name.clone()),
-        Kind::Item(of, key) => match &key.kind {
-            Kind::Const(value) => (of, value.to_string()),
+        ExprKind::Attr(of, name) => (of, name.clone()),
+        ExprKind::Item(of, key) => match &key.kind {
+            ExprKind::Const(value) => (of, value.to_string()),
             _ => return None,
         },
         _ => return None,

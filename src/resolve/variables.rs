@@ -15,7 +15,7 @@ use crate::inventory::HostName;
 use crate::plan::{Action, Plan, Purpose, Rollback, Step, Text};
 use crate::resolve::{ResolvedPlan, hosts};
 use crate::source::Span;
-use crate::template::expression::{Expr, Expression, Kind};
+use crate::template::expression::{Expr, ExprKind, Expression};
 use crate::template::{Name, Template, parser};
 
 /// Reports variables that are missing on some hosts.
@@ -142,7 +142,7 @@ impl<'a> Needed<'a> {
             if let Some(probe) = self.plan.probes.get(&name.name) {
                 probe.command.uses().into_iter().for_each(|one| self.text(one.text));
             }
-            if let Some(named) = self.plan.words.get(&name.name) {
+            if let Some(named) = self.plan.named.get(&name.name) {
                 self.expression(named.expression());
             }
         }
@@ -173,7 +173,7 @@ type Read = (String, Range<usize>, Range<usize>);
 /// Collects the variables of an expression, and those of them that are tested or have a default.
 fn variables(expr: &Expr, read: &mut Vec<Read>, tested: &mut HashSet<String>) {
     match &expr.kind {
-        Kind::Filter(_, of, _) | Kind::Test(_, of, _) if expr.allows_missing() => {
+        ExprKind::Filter(_, of, _) | ExprKind::Test(_, of, _) if expr.allows_missing() => {
             let mut inner = Vec::new();
             variables(of, &mut inner, tested);
             tested.extend(inner.into_iter().map(|(name, ..)| name));
@@ -194,7 +194,7 @@ pub(super) fn variable(expr: &Expr) -> Option<(String, Range<usize>)> {
     let (of, name) = part(expr)?;
     let (host, vars) = part(of)?;
     match &host.kind {
-        Kind::Var(word) if word == "host" && vars == "vars" => Some((name, host.range.clone())),
+        ExprKind::Var(word) if word == "host" && vars == "vars" => Some((name, host.range.clone())),
         _ => None,
     }
 }
@@ -202,9 +202,9 @@ pub(super) fn variable(expr: &Expr) -> Option<(String, Range<usize>)> {
 /// Returns what a part is taken of, and its name.
 fn part(expr: &Expr) -> Option<(&Expr, String)> {
     match &expr.kind {
-        Kind::Attr(of, name) => Some((of, name.clone())),
-        Kind::Item(of, key) => match &key.kind {
-            Kind::Const(value) => Some((of, value.as_str()?.to_owned())),
+        ExprKind::Attr(of, name) => Some((of, name.clone())),
+        ExprKind::Item(of, key) => match &key.kind {
+            ExprKind::Const(value) => Some((of, value.as_str()?.to_owned())),
             _ => None,
         },
         _ => None,

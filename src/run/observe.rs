@@ -17,7 +17,7 @@ use minijinja::value::Serde;
 use crate::event::{Reason, Seen, Truth};
 use crate::inventory::HostName;
 use crate::output;
-use crate::plan::{Claim, ExitCodes, NamedExpression, Place, Probe};
+use crate::plan::{Check, ExitCodes, NamedExpression, Probe, Target};
 use crate::run::render;
 use crate::template::Names;
 use crate::template::condition::{Evaluator, Meaning, Scope, Stop};
@@ -84,7 +84,7 @@ impl Scope for SnapshotScope<'_> {
             return Ok(Meaning::Value(value.clone()));
         }
         let plan = &self.observer.plan.plan;
-        match plan.words.get(name) {
+        match plan.named.get(name) {
             Some(NamedExpression::Expression(expression, _)) => {
                 return Ok(Meaning::Word(Rc::clone(expression)));
             }
@@ -108,7 +108,7 @@ impl Scope for SnapshotScope<'_> {
 
 impl Observer<'_> {
     /// Evaluates checks on one snapshot.
-    pub(super) async fn claims(&self, claims: &[Claim]) -> Observation {
+    pub(super) async fn claims(&self, claims: &[Check]) -> Observation {
         let all: Vec<(&str, &Expression)> =
             claims.iter().map(|claim| (claim.text.as_str(), &*claim.condition)).collect();
         self.conditions(&all).await
@@ -302,21 +302,21 @@ impl Observer<'_> {
 
     /// Returns the host on which a probe runs.
     fn place_of(&self, probe: &Probe, members: &Members) -> Result<HostName, String> {
-        match &probe.place {
-            Place::Here => Ok(self.host.clone()),
-            Place::Host(name, _) => self
+        match &probe.target {
+            Target::Here => Ok(self.host.clone()),
+            Target::Host(name, _) => self
                 .plan
                 .inventory
                 .members(name)
                 .and_then(|members| members.into_iter().next())
                 .ok_or_else(|| format!("`{name}` is not a host")),
-            Place::OneOf(group, _) => self
+            Target::OneOf(group, _) => self
                 .plan
                 .inventory
                 .members(group)
                 .and_then(|members| members.into_iter().next())
                 .ok_or_else(|| format!("`{group}` has no hosts")),
-            Place::EachOf(group, _) => {
+            Target::EachOf(group, _) => {
                 members.get(group).cloned().ok_or_else(|| format!("`{group}` has no hosts"))
             }
         }

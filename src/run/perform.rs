@@ -22,7 +22,7 @@ use crate::event::{
 };
 use crate::history::TaskState;
 use crate::inventory::HostName;
-use crate::plan::{Action, Claim, Deferred, Step};
+use crate::plan::{Action, Check, Deferred, Step};
 use crate::run::guard::Guard;
 use crate::run::observe::{Observation, Observer};
 use crate::run::perform::limits::Limits;
@@ -190,7 +190,7 @@ impl Task<'_, '_, '_> {
         if let Some(for_each) = self.step.for_each.as_ref().filter(|_| self.at.is_whole()) {
             return self.list_items(for_each).await;
         }
-        if let Some(rounds) = self.step.rounds.as_ref().filter(|_| self.is_begun()) {
+        if let Some(rounds) = self.step.retry.as_ref().filter(|_| self.is_begun()) {
             return self.another_round(rounds).await;
         }
         if !self.is_begun() {
@@ -237,7 +237,7 @@ impl Task<'_, '_, '_> {
             Action::Block { .. } => self.begin_block().await,
             Action::Effect(effect) => self.effect(effect).await,
             Action::Wait(wait) => self.wait(wait).await,
-            Action::Assert { claims, within } => Ok(self.assert(claims, within).await),
+            Action::Assert { checks, within } => Ok(self.assert(checks, within).await),
             Action::Approve(text) => Ok(self.approve(text)),
             Action::Set(values) => Ok(self.set(values).await),
             Action::Fail(text) => {
@@ -341,7 +341,7 @@ impl Task<'_, '_, '_> {
         }
     }
 
-    async fn assert(&self, claims: &[Claim], within: &Deferred<Duration>) -> Conclusion {
+    async fn assert(&self, claims: &[Check], within: &Deferred<Duration>) -> Conclusion {
         let within = match self.length(within) {
             Ok(within) => within,
             Err(why) => return self.failed(TaskStatus::Failed, why),

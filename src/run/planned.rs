@@ -3,7 +3,7 @@
 //! Converts a resolved plan to the event, and back, without reading a file of the controller. The
 //! plan is stored as text and read again by a resume: a newer planrun must understand it as the
 //! older one did, so it contains the version of the language. An error that only a newer planrun
-//! reports in it does not lock the operator out ([`plan::read_started`]).
+//! reports in it does not lock the operator out ([`load::started`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::diagnostic::{Diagnostics, Severity, render};
 use crate::event::{FileContent, Outline, OutlineStep, RunPlanned};
-use crate::plan;
+use crate::load;
 use crate::plan::{Action, Plan, Rollback, Step};
 use crate::resolve::ResolvedPlan;
 use crate::resolve::secrets::Secrets;
@@ -96,9 +96,9 @@ pub fn restore(planned: &RunPlanned) -> Result<Restored, RestoreError> {
         return Err(RestoreError::Digest);
     }
     let mut sources = Sources::default();
-    let id = sources.add(&planned.plan_path, &planned.plan_text);
     let mut notes = Diagnostics::default();
-    let Some(plan) = plan::read_started(&sources, id, &mut notes) else {
+    let (path, text) = (&planned.plan_path, &planned.plan_text);
+    let Some(plan) = load::started(path, text, &mut sources, &mut notes) else {
         notes.retain(|one| one.severity == Severity::Error);
         return Err(RestoreError::Plan(render::human(&notes, &sources, false)));
     };

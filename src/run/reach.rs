@@ -6,7 +6,7 @@
 //! only some hosts have must not refuse the others.
 
 use crate::inventory::HostName;
-use crate::plan::{Action, Effect, Place, Rollback, Step};
+use crate::plan::{Action, Effect, Rollback, Step, Target};
 use crate::resolve::ResolvedPlan;
 use crate::run::{Live, render};
 use crate::template::Names;
@@ -58,9 +58,9 @@ fn choices(plan: &ResolvedPlan, host: &HostName, names: &Names) -> Vec<Vec<Login
     }
     let mut choices: Vec<Vec<Login>> = Vec::new();
     for effect in effects {
-        let members = match &effect.place {
-            Place::Here => vec![host.clone()],
-            Place::Host(name, _) | Place::OneOf(name, _) | Place::EachOf(name, _) => {
+        let members = match &effect.target {
+            Target::Here => vec![host.clone()],
+            Target::Host(name, _) | Target::OneOf(name, _) | Target::EachOf(name, _) => {
                 plan.inventory.members(name).unwrap_or_default()
             }
         };

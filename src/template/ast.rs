@@ -7,7 +7,7 @@ use minijinja::Value;
 /// A node of an expression.
 #[derive(Clone, Debug)]
 pub struct Expr {
-    pub kind: Kind,
+    pub kind: ExprKind,
     /// Where it is in the text of the expression.
     pub range: Range<usize>,
 }
@@ -21,7 +21,7 @@ impl PartialEq for Expr {
 
 /// The kinds of [`Expr`].
 #[derive(Clone, Debug, PartialEq)]
-pub enum Kind {
+pub enum ExprKind {
     /// What could not be read, which was reported.
     Poisoned,
     Const(Value),

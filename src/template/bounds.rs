@@ -14,7 +14,7 @@ use minijinja::machinery;
 use minijinja::machinery::Token;
 use minijinja::syntax::SyntaxConfig;
 
-use crate::template::fault::{Fault, FaultKind};
+use crate::template::error::{TextError, TextErrorKind};
 
 /// Maximum size of a text with templates, in bytes.
 pub const MAX_TEXT: usize = 1024 * 1024;
@@ -25,7 +25,7 @@ pub const MAX_TAGS: usize = 10_000;
 /// Deepest nesting of an expression, a chain of operators counted as nested.
 pub const MAX_LEVELS: usize = 64;
 /// Maximum nesting of a named expression with all named expressions that it uses.
-pub const MAX_WORD_LEVELS: usize = 128;
+pub const MAX_NAMED_LEVELS: usize = 128;
 /// Work a template may do, in instructions of the engine; one is worth 64 bytes of text, so that
 /// none renders to more than 3 MiB.
 pub const FUEL: u64 = 50_000;
@@ -34,16 +34,16 @@ pub const FUEL: u64 = 50_000;
 pub const MAX_PARTS: u64 = 2_000_000;
 
 /// Reads all tokens of an expression, and counts them.
-pub(super) fn expression(text: &str) -> Result<(), Fault> {
+pub(super) fn expression(text: &str) -> Result<(), TextError> {
     within(text, true)
 }
 
 /// Reads all tokens of a template; counts its tags, and the tokens of each.
-pub(super) fn template(text: &str) -> Result<(), Fault> {
+pub(super) fn template(text: &str) -> Result<(), TextError> {
     within(text, false)
 }
 
-fn within(text: &str, in_expression: bool) -> Result<(), Fault> {
+fn within(text: &str, in_expression: bool) -> Result<(), TextError> {
     if text.len() > MAX_TEXT {
         return Err(excess(format!("{} bytes, the maximum is {MAX_TEXT}", text.len()), 0..0));
     }
@@ -56,12 +56,12 @@ fn within(text: &str, in_expression: bool) -> Result<(), Fault> {
         let string = matches!(token, Token::Str(_) | Token::String(_));
         if string && after_string {
             let why = "two strings in a row: write `,` between them, or `~` to join them";
-            return Err(Fault::syntax(why, range));
+            return Err(TextError::syntax(why, range));
         }
         after_string = string;
         match token {
             Token::Float(number) if !number.is_finite() => {
-                return Err(Fault::syntax("number too large", range));
+                return Err(TextError::syntax("number too large", range));
             }
             Token::VariableStart | Token::BlockStart => {
                 (tags, inside) = (tags + 1, 0);
@@ -79,7 +79,7 @@ fn within(text: &str, in_expression: bool) -> Result<(), Fault> {
 }
 
 /// Returns the fault of a text that cannot be divided into tokens; the last one ends at a byte.
-fn unreadable(error: &minijinja::Error, text: &str, end: usize) -> Fault {
+fn unreadable(error: &minijinja::Error, text: &str, end: usize) -> TextError {
     let mut fault = engine_fault(error, text);
     if fault.range.is_empty() {
         // An unclosed token is reported at the end of the text; its start is more helpful.
@@ -97,21 +97,21 @@ fn unreadable(error: &minijinja::Error, text: &str, end: usize) -> Fault {
 }
 
 /// Returns the fault that the engine reports.
-pub(super) fn engine_fault(error: &minijinja::Error, text: &str) -> Fault {
+pub(super) fn engine_fault(error: &minijinja::Error, text: &str) -> TextError {
     // The engine's own words say `end of block` and the like; they are kept, they are precise.
     let detail = error.detail().unwrap_or("invalid syntax");
     let range = error.range().unwrap_or(0..text.len());
     // The engine counts bytes: an end may lie within a character.
     let range = text.floor_char_boundary(range.start)..text.ceil_char_boundary(range.end);
-    Fault::syntax(detail, range)
+    TextError::syntax(detail, range)
 }
 
-fn excess(text: String, range: Range<usize>) -> Fault {
-    Fault { text, range, kind: FaultKind::Excess }
+fn excess(text: String, range: Range<usize>) -> TextError {
+    TextError { text, range, kind: TextErrorKind::Excess }
 }
 
 /// Refuses a part of an expression that is nested in so many others.
-pub(super) fn level(above: usize, range: &Range<usize>) -> Result<(), Fault> {
+pub(super) fn level(above: usize, range: &Range<usize>) -> Result<(), TextError> {
     if above < MAX_LEVELS {
         return Ok(());
     }

@@ -13,7 +13,7 @@ use minijinja::Value;
 use minijinja::value::{Kwargs, ValueKind};
 
 use crate::template::bounds::MAX_PARTS;
-use crate::template::expression::{Argument, Comparison, Expr, Expression, Kind};
+use crate::template::expression::{Argument, Comparison, Expr, ExprKind, Expression};
 use crate::template::{Mode, Written, engine};
 
 /// Deepest nesting of named expressions.
@@ -140,11 +140,11 @@ impl<'a> Evaluator<'a> {
     fn any_truth_of(&self, expr: &Expr, local: &Local<'_>) -> Result<bool, Stop> {
         self.count()?;
         match &expr.kind {
-            Kind::Not(inner) => {
+            ExprKind::Not(inner) => {
                 let local = local.wanting(local.wanted.map(|wanted| !wanted));
                 self.truth_of(inner, &local).map(|truth| !truth)
             }
-            Kind::And(left, right) => match self.truth_of(left, local) {
+            ExprKind::And(left, right) => match self.truth_of(left, local) {
                 Ok(false) => Ok(false),
                 Ok(true) => self.truth_of(right, local),
                 Err(stop @ Stop::Look(_)) => Err(stop),
@@ -154,7 +154,7 @@ impl<'a> Evaluator<'a> {
                     _ => Err(stop),
                 },
             },
-            Kind::Or(left, right) => match self.truth_of(left, local) {
+            ExprKind::Or(left, right) => match self.truth_of(left, local) {
                 Ok(true) => Ok(true),
                 Ok(false) => self.truth_of(right, local),
                 Err(stop @ Stop::Look(_)) => Err(stop),
@@ -164,17 +164,17 @@ impl<'a> Evaluator<'a> {
                     _ => Err(stop),
                 },
             },
-            Kind::Var(name) => match self.meaning(name, local)? {
+            ExprKind::Var(name) => match self.meaning(name, local)? {
                 Meaning::Word(word) => self.truth_of(&word.root, &deeper(local, &word)?),
                 _ => self.truth_of_value(expr, local),
             },
-            Kind::If(test, yes, no) => match (self.truth_of(test, &local.wanting(None))?, no) {
+            ExprKind::If(test, yes, no) => match (self.truth_of(test, &local.wanting(None))?, no) {
                 (true, _) => self.truth_of(yes, local),
                 (false, Some(no)) => self.truth_of(no, local),
                 (false, None) => Err(Stop::CannotTell("`if` without `else`".into())),
             },
-            Kind::Compare(first, rest) => self.compare(first, rest, local),
-            Kind::Test(name, inner, args) => self.test(name, inner, args, local),
+            ExprKind::Compare(first, rest) => self.compare(first, rest, local),
+            ExprKind::Test(name, inner, args) => self.test(name, inner, args, local),
             _ => self.truth_of_value(expr, local),
         }
     }
@@ -255,45 +255,49 @@ impl<'a> Evaluator<'a> {
     fn value_of(&self, expr: &Expr, local: &Local<'_>) -> Result<Value, Stop> {
         self.count()?;
         match &expr.kind {
-            Kind::Poisoned => Err(Stop::CannotTell("invalid expression".into())),
-            Kind::Const(value) => Ok(value.clone()),
-            Kind::Var(name) => match self.meaning(name, local)? {
+            ExprKind::Poisoned => Err(Stop::CannotTell("invalid expression".into())),
+            ExprKind::Const(value) => Ok(value.clone()),
+            ExprKind::Var(name) => match self.meaning(name, local)? {
                 Meaning::Value(value) => Ok(value),
                 Meaning::Word(word) => self.value_of(&word.root, &deeper(local, &word)?),
                 Meaning::Rows { from, filter } => self.rows(&from, &filter, local),
             },
-            Kind::Not(_) | Kind::And(..) | Kind::Or(..) | Kind::Compare(..) | Kind::Test(..) => {
-                self.truth_of(expr, &local.wanting(None)).map(Value::from)
-            }
-            Kind::Negative(inner) => {
+            ExprKind::Not(_)
+            | ExprKind::And(..)
+            | ExprKind::Or(..)
+            | ExprKind::Compare(..)
+            | ExprKind::Test(..) => self.truth_of(expr, &local.wanting(None)).map(Value::from),
+            ExprKind::Negative(inner) => {
                 arithmetic("-", &Value::from(0), &self.value_of(inner, local)?)
             }
-            Kind::Arithmetic(sign, left, right) => {
+            ExprKind::Arithmetic(sign, left, right) => {
                 arithmetic(sign, &self.value_of(left, local)?, &self.value_of(right, local)?)
             }
-            Kind::If(test, yes, no) => match (self.truth_of(test, &local.wanting(None))?, no) {
+            ExprKind::If(test, yes, no) => match (self.truth_of(test, &local.wanting(None))?, no) {
                 (true, _) => self.value_of(yes, local),
                 (false, Some(no)) => self.value_of(no, local),
                 (false, None) => Err(Stop::CannotTell("`if` without `else`".into())),
             },
-            Kind::Filter(name, inner, args) => {
+            ExprKind::Filter(name, inner, args) => {
                 let all = self.with_arguments(self.value_of(inner, local)?, args, local)?;
                 engine::environment(Mode::Text)
                     .empty_state()
                     .apply_filter(name, &all)
                     .map_err(|error| Stop::CannotTell(engine::describe(&error, name)))
             }
-            Kind::Attr(inner, name) => self.part(expr, inner, &Value::from(name.as_str()), local),
-            Kind::Item(inner, key) => {
+            ExprKind::Attr(inner, name) => {
+                self.part(expr, inner, &Value::from(name.as_str()), local)
+            }
+            ExprKind::Item(inner, key) => {
                 let key = self.value_of(key, local)?;
                 self.part(expr, inner, &key, local)
             }
-            Kind::List(items) => items
+            ExprKind::List(items) => items
                 .iter()
                 .map(|item| self.value_of(item, local))
                 .collect::<Result<Vec<_>, _>>()
                 .map(Value::from),
-            Kind::Map(entries) => {
+            ExprKind::Map(entries) => {
                 let mut map = std::collections::BTreeMap::new();
                 for (key, value) in entries {
                     let key = self.value_of(key, local)?.to_string();
@@ -382,7 +386,9 @@ impl<'a> Evaluator<'a> {
 
     /// Notes a part that was decided on, unless it is a constant.
     fn note(&self, expr: &Expr, value: &Value, local: &Local<'_>) {
-        if !local.noting || matches!(expr.kind, Kind::Const(_) | Kind::List(_) | Kind::Map(_)) {
+        if !local.noting
+            || matches!(expr.kind, ExprKind::Const(_) | ExprKind::List(_) | ExprKind::Map(_))
+        {
             return;
         }
         let part = local.expression.part(expr).to_owned();

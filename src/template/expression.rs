@@ -5,10 +5,10 @@ use std::ops::Range;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Edit};
 use crate::document::{Node, Places};
 use crate::source::{Sources, Span};
-use crate::template::fault::Fault;
+use crate::template::error::TextError;
 use crate::template::{Name, Written, fix, parser};
 
-pub use crate::template::ast::{Argument, Comparison, Expr, Kind};
+pub use crate::template::ast::{Argument, Comparison, Expr, ExprKind};
 
 /// An expression and the text it was read from.
 #[derive(Clone, Debug)]
@@ -69,22 +69,22 @@ impl Expression {
     }
 
     /// Parses a text that is not in a file; its names have no places.
-    pub fn parse_text(text: &str) -> Result<Self, Fault> {
+    pub fn parse_text(text: &str) -> Result<Self, TextError> {
         let (expression, faults) = Self::parsed(text)?;
         faults.into_iter().next().map_or(Ok(expression), Err)
     }
 
     /// Makes the expression of a text that could not be read, which was reported.
     pub fn poisoned(span: Span) -> Self {
-        let root = Expr { kind: Kind::Poisoned, range: 0..0 };
+        let root = Expr { kind: ExprKind::Poisoned, range: 0..0 };
         Self { text: String::new(), span: Some(span), places: None, root, names: Vec::new() }
     }
 
     pub fn is_poisoned(&self) -> bool {
-        self.root.kind == Kind::Poisoned
+        self.root.kind == ExprKind::Poisoned
     }
 
-    fn parsed(text: &str) -> Result<(Self, Vec<Fault>), Fault> {
+    fn parsed(text: &str) -> Result<(Self, Vec<TextError>), TextError> {
         let (root, faults) = parser::expression(text)?;
         let text = text.to_owned();
         Ok((Self { text, span: None, places: None, root, names: Vec::new() }, faults))
@@ -119,30 +119,35 @@ impl Expr {
     /// Returns the expressions that this one is made of.
     pub fn parts(&self) -> Vec<&Self> {
         match &self.kind {
-            Kind::Poisoned | Kind::Const(_) | Kind::Var(_) => Vec::new(),
-            Kind::Not(a) | Kind::Negative(a) | Kind::Attr(a, _) => vec![a],
-            Kind::And(a, b) | Kind::Or(a, b) | Kind::Arithmetic(_, a, b) | Kind::Item(a, b) => {
+            ExprKind::Poisoned | ExprKind::Const(_) | ExprKind::Var(_) => Vec::new(),
+            ExprKind::Not(a) | ExprKind::Negative(a) | ExprKind::Attr(a, _) => vec![a],
+            ExprKind::And(a, b)
+            | ExprKind::Or(a, b)
+            | ExprKind::Arithmetic(_, a, b)
+            | ExprKind::Item(a, b) => {
                 vec![a, b]
             }
-            Kind::Compare(first, rest) => {
+            ExprKind::Compare(first, rest) => {
                 std::iter::once(first.as_ref()).chain(rest.iter().map(|(_, expr)| expr)).collect()
             }
-            Kind::If(test, yes, no) => {
+            ExprKind::If(test, yes, no) => {
                 [test.as_ref(), yes.as_ref()].into_iter().chain(no.as_deref()).collect()
             }
-            Kind::Filter(_, a, args) | Kind::Test(_, a, args) => {
+            ExprKind::Filter(_, a, args) | ExprKind::Test(_, a, args) => {
                 let args = args.iter().map(|argument| &argument.value);
                 std::iter::once(a.as_ref()).chain(args).collect()
             }
-            Kind::List(items) => items.iter().collect(),
-            Kind::Map(entries) => entries.iter().flat_map(|(key, value)| [key, value]).collect(),
+            ExprKind::List(items) => items.iter().collect(),
+            ExprKind::Map(entries) => {
+                entries.iter().flat_map(|(key, value)| [key, value]).collect()
+            }
         }
     }
 
     /// Whether it is `a | default(b)`, `a is defined` or the like: `a` may be missing.
     pub fn allows_missing(&self) -> bool {
         match &self.kind {
-            Kind::Filter(name, ..) | Kind::Test(name, ..) => {
+            ExprKind::Filter(name, ..) | ExprKind::Test(name, ..) => {
                 ["default", "d", "defined", "undefined"].contains(&name.as_str())
             }
             _ => false,
@@ -168,7 +173,7 @@ impl Expr {
 
     /// Collects the free names and their ranges, as they follow each other in the parts.
     pub fn free_names(&self, names: &mut Vec<(String, Range<usize>)>) {
-        if let Kind::Var(name) = &self.kind {
+        if let ExprKind::Var(name) = &self.kind {
             names.push((name.clone(), self.range.clone()));
         }
         for part in self.parts() {
@@ -178,6 +183,6 @@ impl Expr {
 
     /// Whether it is a name that means one field of its value: `host` for `host.name`.
     pub fn is_short(&self) -> bool {
-        matches!(&self.kind, Kind::Attr(inner, _) if inner.range == self.range)
+        matches!(&self.kind, ExprKind::Attr(inner, _) if inner.range == self.range)
     }
 }

@@ -12,7 +12,7 @@ use minijinja::Value;
 
 use crate::diagnostic::nearest;
 use crate::table;
-use crate::template::fault::{Advice, Fault, FaultKind};
+use crate::template::error::{Advice, TextError, TextErrorKind};
 
 /// A filter or a test.
 #[derive(Clone, Debug)]
@@ -94,21 +94,21 @@ impl Sort {
         all.find(|[sort, name, _]| *sort == own && *name == wanted).map(|[_, _, advice]| advice)
     }
 
-    fn unknown(self, name: &str, range: Range<usize>) -> Fault {
+    fn unknown(self, name: &str, range: Range<usize>) -> TextError {
         let advice = match self.foreign(name) {
             Some(words) => Some(Advice::Words(words)),
             None => nearest(name, self.all().iter().map(|one| one.name)).map(Advice::Near),
         };
         let kind = match self {
-            Self::Filter => FaultKind::UnknownFilter(advice),
-            Self::Test => FaultKind::UnknownTest(advice),
+            Self::Filter => TextErrorKind::UnknownFilter(advice),
+            Self::Test => TextErrorKind::UnknownTest(advice),
         };
-        Fault { text: name.to_owned(), range, kind }
+        TextError { text: name.to_owned(), range, kind }
     }
 }
 
 /// Checks that a filter or test exists and takes its arguments.
-pub(super) fn check(sort: Sort, used: &Use<'_>) -> Result<(), Fault> {
+pub(super) fn check(sort: Sort, used: &Use<'_>) -> Result<(), TextError> {
     let known = sort.all().iter().find(|one| one.name == used.name);
     let Some(helper) = known else {
         return Err(sort.unknown(used.name, used.at.clone()));
@@ -138,7 +138,11 @@ pub(super) fn check(sort: Sort, used: &Use<'_>) -> Result<(), Fault> {
         }
         all => format!("write `{}({all})`", helper.name),
     };
-    Err(Fault { text: problem, range: used.whole.clone(), kind: FaultKind::Arguments(help) })
+    Err(TextError {
+        text: problem,
+        range: used.whole.clone(),
+        kind: TextErrorKind::Arguments(help),
+    })
 }
 
 fn arguments(count: usize) -> String {
@@ -147,22 +151,22 @@ fn arguments(count: usize) -> String {
 
 /// Returns the fault of a filter that means something in the commands of a plan only, or of a test
 /// that means something in its conditions only.
-pub(super) fn elsewhere(name: &str, whole: &Range<usize>) -> Option<Fault> {
+pub(super) fn elsewhere(name: &str, whole: &Range<usize>) -> Option<TextError> {
     let range = whole.start..whole.start + name.len();
     let kind = match name {
-        "allow_empty" | "raw" => FaultKind::UnknownFilter(Some(Advice::Words(
+        "allow_empty" | "raw" => TextErrorKind::UnknownFilter(Some(Advice::Words(
             "remove it: it only works in the commands of a plan",
         ))),
-        "unknown" => FaultKind::UnknownTest(Some(Advice::Words(
+        "unknown" => TextErrorKind::UnknownTest(Some(Advice::Words(
             "use it in a condition: `set: {known: x is not unknown}`",
         ))),
         _ => return None,
     };
-    Some(Fault { text: name.to_owned(), range, kind })
+    Some(TextError { text: name.to_owned(), range, kind })
 }
 
 /// Checks the filter or test that another filter gets by name: `map("upper")`.
-fn by_name(sort: Sort, used: &Use<'_>) -> Result<(), Fault> {
+fn by_name(sort: Sort, used: &Use<'_>) -> Result<(), TextError> {
     let (inner, at) = match (sort, used.name) {
         (Sort::Filter, "map") => (Sort::Filter, 0),
         (Sort::Filter, "select" | "reject") => (Sort::Test, 0),

@@ -2,7 +2,7 @@
 
 use minijinja::machinery::ast;
 
-use crate::template::ast::{Comparison, Expr, Kind};
+use crate::template::ast::{Comparison, Expr, ExprKind};
 
 /// The operators of the language as the manual shows them, from the weakest to the strongest: how
 /// they are written, and what they give.
@@ -42,11 +42,11 @@ pub(super) fn comparison(op: ast::CompareOpKind) -> Comparison {
 }
 
 /// Returns what two parts are that an operator joins.
-pub(super) fn binary_kind(op: ast::BinOpKind, left: Box<Expr>, right: Box<Expr>) -> Kind {
-    let compare = |how, left, right: Box<Expr>| Kind::Compare(left, vec![(how, *right)]);
+pub(super) fn binary_kind(op: ast::BinOpKind, left: Box<Expr>, right: Box<Expr>) -> ExprKind {
+    let compare = |how, left, right: Box<Expr>| ExprKind::Compare(left, vec![(how, *right)]);
     match op {
-        ast::BinOpKind::ScAnd => Kind::And(left, right),
-        ast::BinOpKind::ScOr => Kind::Or(left, right),
+        ast::BinOpKind::ScAnd => ExprKind::And(left, right),
+        ast::BinOpKind::ScOr => ExprKind::Or(left, right),
         ast::BinOpKind::Eq => compare(Comparison::Eq, left, right),
         ast::BinOpKind::Ne => compare(Comparison::Ne, left, right),
         ast::BinOpKind::Lt => compare(Comparison::Lt, left, right),
@@ -54,13 +54,13 @@ pub(super) fn binary_kind(op: ast::BinOpKind, left: Box<Expr>, right: Box<Expr>)
         ast::BinOpKind::Gt => compare(Comparison::Gt, left, right),
         ast::BinOpKind::Gte => compare(Comparison::Ge, left, right),
         ast::BinOpKind::In => compare(Comparison::In, left, right),
-        ast::BinOpKind::Add => Kind::Arithmetic("+", left, right),
-        ast::BinOpKind::Sub => Kind::Arithmetic("-", left, right),
-        ast::BinOpKind::Mul => Kind::Arithmetic("*", left, right),
-        ast::BinOpKind::Div => Kind::Arithmetic("/", left, right),
-        ast::BinOpKind::FloorDiv => Kind::Arithmetic("//", left, right),
-        ast::BinOpKind::Rem => Kind::Arithmetic("%", left, right),
-        ast::BinOpKind::Pow => Kind::Arithmetic("**", left, right),
-        ast::BinOpKind::Concat => Kind::Arithmetic("~", left, right),
+        ast::BinOpKind::Add => ExprKind::Arithmetic("+", left, right),
+        ast::BinOpKind::Sub => ExprKind::Arithmetic("-", left, right),
+        ast::BinOpKind::Mul => ExprKind::Arithmetic("*", left, right),
+        ast::BinOpKind::Div => ExprKind::Arithmetic("/", left, right),
+        ast::BinOpKind::FloorDiv => ExprKind::Arithmetic("//", left, right),
+        ast::BinOpKind::Rem => ExprKind::Arithmetic("%", left, right),
+        ast::BinOpKind::Pow => ExprKind::Arithmetic("**", left, right),
+        ast::BinOpKind::Concat => ExprKind::Arithmetic("~", left, right),
     }
 }

@@ -13,9 +13,9 @@ use minijinja::machinery;
 use minijinja::machinery::ast;
 use minijinja::syntax::SyntaxConfig;
 
-use crate::template::ast::{Argument, Expr, Kind};
+use crate::template::ast::{Argument, Expr, ExprKind};
 use crate::template::bounds::engine_fault;
-use crate::template::fault::Fault;
+use crate::template::error::TextError;
 use crate::template::helpers::{Sort, Use};
 use crate::template::operators::{binary_kind, comparison};
 use crate::template::{bounds, helpers};
@@ -27,7 +27,7 @@ const KEYWORDS: [&str; 7] = ["and", "else", "if", "in", "is", "not", "or"];
 pub(super) const SHORT: [(&str, &str); 2] = [("host", "name"), ("run", "id")];
 
 /// Parses an expression; the second are the filters, tests and arguments in it that do not exist.
-pub(super) fn expression(text: &str) -> Result<(Expr, Vec<Fault>), Fault> {
+pub(super) fn expression(text: &str) -> Result<(Expr, Vec<TextError>), TextError> {
     bounds::expression(text)?;
     let parsed = machinery::parse_expr(text).map_err(|error| engine_fault(&error, text))?;
     let found = RefCell::default();
@@ -37,7 +37,7 @@ pub(super) fn expression(text: &str) -> Result<(Expr, Vec<Fault>), Fault> {
 
 /// Checks an expression that may have calls and slices, too: one of a model. Returns the names it
 /// reads, each with the place of its first use.
-pub(super) fn check(text: &str) -> Result<IndexMap<String, Range<usize>>, Fault> {
+pub(super) fn check(text: &str) -> Result<IndexMap<String, Range<usize>>, TextError> {
     bounds::expression(text)?;
     let parsed = machinery::parse_expr(text).map_err(|error| engine_fault(&error, text))?;
     let mut names = IndexMap::new();
@@ -45,7 +45,10 @@ pub(super) fn check(text: &str) -> Result<IndexMap<String, Range<usize>>, Fault>
     Ok(names)
 }
 
-fn checked(expr: &ast::Expr<'_>, names: &mut IndexMap<String, Range<usize>>) -> Result<(), Fault> {
+fn checked(
+    expr: &ast::Expr<'_>,
+    names: &mut IndexMap<String, Range<usize>>,
+) -> Result<(), TextError> {
     keyword(expr)?;
     helper(expr)?;
     let elsewhere = match expr {
@@ -101,17 +104,17 @@ fn parts<'a, 'b>(expr: &'b ast::Expr<'a>) -> Vec<&'b ast::Expr<'a>> {
 }
 
 /// Refuses a keyword in the place of a value.
-fn keyword(expr: &ast::Expr<'_>) -> Result<(), Fault> {
+fn keyword(expr: &ast::Expr<'_>) -> Result<(), TextError> {
     match expr {
         ast::Expr::Var(var) if KEYWORDS.contains(&var.id) => {
-            Err(Fault::syntax(format!("`{}` is not a value", var.id), range_of(expr.span())))
+            Err(TextError::syntax(format!("`{}` is not a value", var.id), range_of(expr.span())))
         }
         _ => Ok(()),
     }
 }
 
 /// Checks the filter or test that a part is.
-fn helper(expr: &ast::Expr<'_>) -> Result<(), Fault> {
+fn helper(expr: &ast::Expr<'_>) -> Result<(), TextError> {
     let range = range_of(expr.span());
     let (sort, name, args) = match expr {
         ast::Expr::Filter(filter) => (Sort::Filter, filter.name, &filter.args),
@@ -161,8 +164,8 @@ impl Used {
 
     /// Collects the ends of names that mean one field of their value, and that field.
     fn short(&self, expr: &Expr, all: &mut Vec<(usize, String)>) {
-        if let Kind::Attr(inner, part) = &expr.kind
-            && let Kind::Var(name) = &inner.kind
+        if let ExprKind::Attr(inner, part) = &expr.kind
+            && let ExprKind::Var(name) = &inner.kind
             && expr.is_short()
             && !self.locals.contains(name)
         {
@@ -175,13 +178,13 @@ impl Used {
 }
 
 /// Parses a template and returns the expressions in it, in their order.
-pub fn template(text: &str) -> Result<Vec<Used>, Fault> {
+pub fn template(text: &str) -> Result<Vec<Used>, TextError> {
     let (all, found) = template_and_faults(text)?;
     found.into_iter().next().map_or(Ok(all), Err)
 }
 
 /// Parses a template; the second are the filters, tests and arguments in it that do not exist.
-pub(super) fn template_and_faults(text: &str) -> Result<(Vec<Used>, Vec<Fault>), Fault> {
+pub(super) fn template_and_faults(text: &str) -> Result<(Vec<Used>, Vec<TextError>), TextError> {
     let mut all = Vec::new();
     let found = RefCell::default();
     if ["{{", "{%", "{#"].iter().any(|sign| text.contains(sign)) {
@@ -195,7 +198,7 @@ pub(super) fn template_and_faults(text: &str) -> Result<(Vec<Used>, Vec<Fault>),
 }
 
 /// Returns the free names of a template's text with their ranges in it.
-pub fn names_of_template(text: &str) -> Result<Vec<(String, Range<usize>)>, Fault> {
+pub fn names_of_template(text: &str) -> Result<Vec<(String, Range<usize>)>, TextError> {
     Ok(template(text)?.iter().flat_map(Used::names).collect())
 }
 
@@ -226,11 +229,11 @@ pub(super) fn written_out(text: &str) -> (String, Vec<(usize, usize)>) {
 struct NodeReader<'a> {
     locals: Vec<String>,
     all: &'a mut Vec<Used>,
-    found: &'a RefCell<Vec<Fault>>,
+    found: &'a RefCell<Vec<TextError>>,
 }
 
 impl NodeReader<'_> {
-    fn add(&mut self, expr: &ast::Expr<'_>, shown: bool) -> Result<(), Fault> {
+    fn add(&mut self, expr: &ast::Expr<'_>, shown: bool) -> Result<(), TextError> {
         let expr = convert(expr, 0, self.found)?;
         self.conditions_only(&expr);
         self.all.push(Used { expr, shown, locals: self.locals.clone() });
@@ -239,23 +242,23 @@ impl NodeReader<'_> {
 
     /// Refuses the test that only conditions have.
     fn conditions_only(&self, expr: &Expr) {
-        if let Kind::Test(name, inner, _) = &expr.kind
+        if let ExprKind::Test(name, inner, _) = &expr.kind
             && name == "unknown"
         {
             // The name follows the value and `is`.
             let fault = helpers::elsewhere(name, &inner.range);
             self.found
                 .borrow_mut()
-                .extend(fault.map(|one| Fault { range: expr.range.clone(), ..one }));
+                .extend(fault.map(|one| TextError { range: expr.range.clone(), ..one }));
         }
         expr.parts().into_iter().for_each(|part| self.conditions_only(part));
     }
 
-    fn statements(&mut self, all: &[ast::Stmt<'_>]) -> Result<(), Fault> {
+    fn statements(&mut self, all: &[ast::Stmt<'_>]) -> Result<(), TextError> {
         all.iter().try_for_each(|one| self.statement(one))
     }
 
-    fn statement(&mut self, one: &ast::Stmt<'_>) -> Result<(), Fault> {
+    fn statement(&mut self, one: &ast::Stmt<'_>) -> Result<(), TextError> {
         let range = match one {
             ast::Stmt::Template(template) => return self.statements(&template.children),
             ast::Stmt::EmitExpr(emit) => return self.add(&emit.expr, true),
@@ -274,10 +277,10 @@ impl NodeReader<'_> {
             ast::Stmt::Do(one) => range_of(one.span()),
         };
         let why = "only `{{ }}`, `{% if %}` and `{% for %}` are part of the language";
-        Err(Fault::syntax(why, range))
+        Err(TextError::syntax(why, range))
     }
 
-    fn for_loop(&mut self, list: &ast::ForLoop<'_>) -> Result<(), Fault> {
+    fn for_loop(&mut self, list: &ast::ForLoop<'_>) -> Result<(), TextError> {
         self.add(&list.iter, false)?;
         let before = self.locals.len();
         let mut targets = Vec::new();
@@ -298,7 +301,11 @@ fn range_of(span: machinery::Span) -> Range<usize> {
 }
 
 /// Takes over a parsed expression; `above` is how deep it is nested in others.
-fn convert(expr: &ast::Expr<'_>, above: usize, found: &RefCell<Vec<Fault>>) -> Result<Expr, Fault> {
+fn convert(
+    expr: &ast::Expr<'_>,
+    above: usize,
+    found: &RefCell<Vec<TextError>>,
+) -> Result<Expr, TextError> {
     let range = range_of(expr.span());
     bounds::level(above, &range)?;
     keyword(expr)?;
@@ -315,18 +322,16 @@ fn convert(expr: &ast::Expr<'_>, above: usize, found: &RefCell<Vec<Fault>>) -> R
     let arguments = |args: &[ast::CallArg<'_>]| {
         args.iter().map(|one| argument(one, &convert)).collect::<Result<Vec<_>, _>>()
     };
-    let items =
-        |all: &[ast::Expr<'_>]| all.iter().map(convert).collect::<Result<_, _>>().map(Kind::List);
+    let items = |all: &[ast::Expr<'_>]| {
+        all.iter().map(convert).collect::<Result<_, _>>().map(ExprKind::List)
+    };
     let boxed = |expr: &ast::Expr<'_>| convert(expr).map(Box::new);
     let kind = match expr {
-        ast::Expr::Var(var) => match SHORT.iter().find(|(name, _)| *name == var.id) {
-            Some((id, part)) => Kind::Attr(Box::new(name(id, range.clone())), (*part).to_owned()),
-            None => Kind::Var(var.id.to_owned()),
-        },
-        ast::Expr::Const(constant) => Kind::Const(constant.value.clone()),
+        ast::Expr::Var(var) => kind_of_name(var.id, &range),
+        ast::Expr::Const(constant) => ExprKind::Const(constant.value.clone()),
         ast::Expr::UnaryOp(unary) => match unary.op {
-            ast::UnaryOpKind::Not => Kind::Not(boxed(&unary.expr)?),
-            ast::UnaryOpKind::Neg => Kind::Negative(boxed(&unary.expr)?),
+            ast::UnaryOpKind::Not => ExprKind::Not(boxed(&unary.expr)?),
+            ast::UnaryOpKind::Neg => ExprKind::Negative(boxed(&unary.expr)?),
         },
         ast::Expr::BinOp(binary) => {
             binary_kind(binary.op, boxed(&binary.left)?, boxed(&binary.right)?)
@@ -336,28 +341,32 @@ fn convert(expr: &ast::Expr<'_>, above: usize, found: &RefCell<Vec<Fault>>) -> R
             for op in &compare.ops {
                 rest.push((comparison(op.op), convert(&op.expr)?));
             }
-            Kind::Compare(boxed(&compare.expr)?, rest)
+            ExprKind::Compare(boxed(&compare.expr)?, rest)
         }
-        ast::Expr::IfExpr(choice) => Kind::If(
+        ast::Expr::IfExpr(choice) => ExprKind::If(
             boxed(&choice.test_expr)?,
             boxed(&choice.true_expr)?,
             choice.false_expr.as_ref().map(boxed).transpose()?,
         ),
         ast::Expr::Filter(filter) => match &filter.expr {
-            Some(of) => Kind::Filter(filter.name.to_owned(), boxed(of)?, arguments(&filter.args)?),
+            Some(of) => {
+                ExprKind::Filter(filter.name.to_owned(), boxed(of)?, arguments(&filter.args)?)
+            }
             None => return refuse("a filter without a value", range),
         },
         ast::Expr::Test(test) => {
-            Kind::Test(test.name.to_owned(), boxed(&test.expr)?, arguments(&test.args)?)
+            ExprKind::Test(test.name.to_owned(), boxed(&test.expr)?, arguments(&test.args)?)
         }
-        ast::Expr::GetAttr(attr) => Kind::Attr(whole(&attr.expr)?, attr.name.to_owned()),
-        ast::Expr::GetItem(item) => Kind::Item(whole(&item.expr)?, boxed(&item.subscript_expr)?),
+        ast::Expr::GetAttr(attr) => ExprKind::Attr(whole(&attr.expr)?, attr.name.to_owned()),
+        ast::Expr::GetItem(item) => {
+            ExprKind::Item(whole(&item.expr)?, boxed(&item.subscript_expr)?)
+        }
         ast::Expr::List(list) => items(&list.items)?,
         ast::Expr::Tuple(tuple) => items(&tuple.items)?,
         ast::Expr::Map(map) => {
             let entries = map.keys.iter().zip(&map.values);
             let entries = entries.map(|(key, value)| Ok((convert(key)?, convert(value)?)));
-            Kind::Map(entries.collect::<Result<_, Fault>>()?)
+            ExprKind::Map(entries.collect::<Result<_, TextError>>()?)
         }
         ast::Expr::Slice(_) => return refuse("a slice", range),
         ast::Expr::Call(_) => return refuse("a call", range),
@@ -371,18 +380,26 @@ fn convert(expr: &ast::Expr<'_>, above: usize, found: &RefCell<Vec<Fault>>) -> R
     Ok(expr)
 }
 
-fn name(name: &str, range: Range<usize>) -> Expr {
-    Expr { kind: Kind::Var(name.to_owned()), range }
+/// Returns what a name alone is: one field of its value if it is short for that.
+fn kind_of_name(id: &str, range: &Range<usize>) -> ExprKind {
+    match SHORT.iter().find(|(name, _)| *name == id) {
+        Some((id, part)) => ExprKind::Attr(Box::new(name(id, range.clone())), (*part).to_owned()),
+        None => ExprKind::Var(id.to_owned()),
+    }
 }
 
-fn refuse<T>(what: &str, range: Range<usize>) -> Result<T, Fault> {
-    Err(Fault::syntax(format!("{what} is not part of the language; use a filter"), range))
+fn name(name: &str, range: Range<usize>) -> Expr {
+    Expr { kind: ExprKind::Var(name.to_owned()), range }
+}
+
+fn refuse<T>(what: &str, range: Range<usize>) -> Result<T, TextError> {
+    Err(TextError::syntax(format!("{what} is not part of the language; use a filter"), range))
 }
 
 fn argument(
     argument: &ast::CallArg<'_>,
-    convert: &impl Fn(&ast::Expr<'_>) -> Result<Expr, Fault>,
-) -> Result<Argument, Fault> {
+    convert: &impl Fn(&ast::Expr<'_>) -> Result<Expr, TextError>,
+) -> Result<Argument, TextError> {
     let (name, expr) = match argument {
         ast::CallArg::Pos(expr) => (None, expr),
         ast::CallArg::Kwarg(name, expr) => (Some((*name).to_owned()), expr),

@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use crate::template::expression::{Expr, Expression, Kind};
+use crate::template::expression::{Expr, ExprKind, Expression};
 use crate::template::parser::names_of_template;
 use crate::template::words::atom;
 
@@ -464,7 +464,7 @@ fn is_raw(atom: &str) -> bool {
         return false;
     };
     let mut expr: &Expr = &expression.root;
-    while let Kind::Filter(name, inner, _) = &expr.kind {
+    while let ExprKind::Filter(name, inner, _) = &expr.kind {
         match name.as_str() {
             "raw" => return true,
             "allow_empty" => expr = inner,

@@ -12,7 +12,7 @@ use minijinja::{Expression, machinery};
 
 use crate::template::bounds::engine_fault;
 use crate::template::engine::environment;
-use crate::template::fault::Fault;
+use crate::template::error::TextError;
 use crate::template::{Mode, parser};
 
 /// A piece of a text.
@@ -25,7 +25,7 @@ pub enum Piece {
 }
 
 /// Divides a text into its pieces.
-pub fn pieces(text: &str) -> Result<Vec<Piece>, Fault> {
+pub fn pieces(text: &str) -> Result<Vec<Piece>, TextError> {
     const VALUES_ONLY: &str = "only `{{ }}` is allowed here";
     let mut pieces = Vec::new();
     let mut from = 0;
@@ -33,7 +33,7 @@ pub fn pieces(text: &str) -> Result<Vec<Piece>, Fault> {
     let literal = |range: Range<usize>, pieces: &mut Vec<Piece>| {
         if let Some(comment) = text[range.clone()].find("{#") {
             let at = range.start + comment;
-            return Err(Fault::syntax(VALUES_ONLY, at..at + 2));
+            return Err(TextError::syntax(VALUES_ONLY, at..at + 2));
         }
         if !range.is_empty() {
             pieces.push(Piece::Literal(range));
@@ -56,10 +56,10 @@ pub fn pieces(text: &str) -> Result<Vec<Piece>, Fault> {
         let at = span.start_offset as usize..span.end_offset as usize;
         let trims = at.len() > 2;
         match token {
-            Token::BlockStart => return Err(Fault::syntax(VALUES_ONLY, at)),
+            Token::BlockStart => return Err(TextError::syntax(VALUES_ONLY, at)),
             Token::VariableStart | Token::VariableEnd if trims => {
                 let what = "`{{-` and `-}}` are not allowed here: add a space before `-`";
-                return Err(Fault::syntax(what, at));
+                return Err(TextError::syntax(what, at));
             }
             Token::VariableStart => {
                 literal(from..at.start, &mut pieces)?;
@@ -74,7 +74,7 @@ pub fn pieces(text: &str) -> Result<Vec<Piece>, Fault> {
         }
     }
     match open {
-        Some(open) => Err(Fault::syntax("this is not closed by `}}`", open)),
+        Some(open) => Err(TextError::syntax("this is not closed by `}}`", open)),
         None => literal(from..text.len(), &mut pieces).map(|()| pieces),
     }
 }
@@ -83,7 +83,7 @@ pub fn pieces(text: &str) -> Result<Vec<Piece>, Fault> {
 /// first use.
 pub type Compiled = (Expression<'static, 'static>, Vec<(String, Range<usize>)>);
 
-pub fn compile(text: &str) -> Result<Compiled, Fault> {
+pub fn compile(text: &str) -> Result<Compiled, TextError> {
     let names = parser::check(text)?;
     let engine = environment(Mode::Text);
     let is_global = |name: &str| engine.globals().any(|(global, _)| global == name);

@@ -52,7 +52,7 @@ const BOUNDS: &[(&str, &str, &str, &str)] = &[
     (
         "nesting of named expressions, with their expressions",
         "src/template/bounds.rs",
-        "MAX_WORD_LEVELS",
+        "MAX_NAMED_LEVELS",
         "`let-too-deep`",
     ),
     ("instructions of a template", "src/template/bounds.rs", "FUEL", "the step fails"),

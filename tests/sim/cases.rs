@@ -7,7 +7,7 @@ use std::time::Duration;
 use planrun::diagnostic::{Diagnostics, render};
 use planrun::event::RunPlanned;
 use planrun::inventory::{Inventory, read};
-use planrun::plan::{Action, Deferred, Effect, Place, Rollback, Step, Wait};
+use planrun::plan::{Action, Deferred, Effect, Rollback, Step, Target, Wait};
 use planrun::resolve::{Inputs, ResolvedPlan, resolve};
 use planrun::run::planned::planned;
 use planrun::source::Sources;
@@ -156,7 +156,7 @@ fn of_effect(effect: &Effect) -> EffectFacts {
         has_done_when: effect.done_when.is_some(),
         idempotent: effect.idempotent,
         tries: effect.retry.attempts as usize,
-        is_placed: matches!(effect.place, Place::Here | Place::Host(..)),
+        is_placed: matches!(effect.target, Target::Here | Target::Host(..)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::plan::{Action, Plan, Rollback, Step, Wait, Work};
-use crate::template::expression::{Comparison, Expr, Expression, Kind};
+use crate::template::expression::{Comparison, Expr, ExprKind, Expression};
 
 /// Reports handlers that could put a host back into service without a check.
 ///
@@ -97,7 +97,7 @@ fn conjuncts(expression: &Expression) -> Vec<&Expr> {
     let mut open = vec![&expression.root];
     while let Some(part) = open.pop() {
         match &part.kind {
-            Kind::And(left, right) => open.extend([right.as_ref(), left.as_ref()]),
+            ExprKind::And(left, right) => open.extend([right.as_ref(), left.as_ref()]),
             _ => parts.push(part),
         }
     }
@@ -110,8 +110,8 @@ fn implied(known: &[&Expr], part: &Expr) -> bool {
         return true;
     }
     match &part.kind {
-        Kind::And(left, right) => implied(known, left) && implied(known, right),
-        Kind::Or(left, right) => implied(known, left) || implied(known, right),
+        ExprKind::And(left, right) => implied(known, left) && implied(known, right),
+        ExprKind::Or(left, right) => implied(known, left) || implied(known, right),
         _ => false,
     }
 }
@@ -122,13 +122,14 @@ fn implies(known: &Expr, part: &Expr) -> bool {
     if known == part {
         return true;
     }
-    let (Kind::Compare(left, is), Kind::Compare(other, is_not)) = (&known.kind, &part.kind) else {
+    let (ExprKind::Compare(left, is), ExprKind::Compare(other, is_not)) = (&known.kind, &part.kind)
+    else {
         return false;
     };
     match (is.as_slice(), is_not.as_slice()) {
         ([(Comparison::Eq, value)], [(Comparison::Ne, excluded)]) => {
             let constants = (&value.kind, &excluded.kind);
-            matches!(constants, (Kind::Const(value), Kind::Const(excluded)) if value != excluded)
+            matches!(constants, (ExprKind::Const(value), ExprKind::Const(excluded)) if value != excluded)
                 && left == other
         }
         _ => false,

@@ -313,7 +313,7 @@ impl<'a> Order<'a> {
             let names = probe.command.uses().into_iter().flat_map(|one| one.text.names());
             names.map(|name| name.name.as_str()).collect()
         } else {
-            self.plan.words.get(name).map(NamedExpression::names).unwrap_or_default()
+            self.plan.named.get(name).map(NamedExpression::names).unwrap_or_default()
         };
         for name in inner {
             needs.extend(self.needs(name).iter());
@@ -365,7 +365,7 @@ pub(super) fn used(plan: &Plan, texts: &Texts) -> HashSet<String> {
 /// Reports names that are never used.
 pub(super) fn unused(plan: &Plan, used: &HashSet<String>, found: &mut Diagnostics) {
     // A named expression used only by an unused one counts as used.
-    let words = plan.words.iter().map(|(name, word)| (name, word.span(), "named expression"));
+    let words = plan.named.iter().map(|(name, word)| (name, word.span(), "named expression"));
     let probes = plan.probes.values().map(|probe| (&probe.name, probe.span, "probe"));
     for (name, span, what) in words.chain(probes) {
         if !used.contains(name) {

@@ -5,7 +5,7 @@ use minijinja::Value;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::plan::{Plan, Text};
 use crate::template::Written;
-use crate::template::expression::{Comparison, Expr, Expression, Kind};
+use crate::template::expression::{Comparison, Expr, ExprKind, Expression};
 
 /// Deepest nesting of a condition that is followed.
 const MAX_DEPTH: usize = 64;
@@ -24,8 +24,8 @@ fn walk(whole: &Expression, expr: &Expr, depth: usize, found: &mut Diagnostics) 
         return;
     }
     let (joined, how) = match &expr.kind {
-        Kind::And(..) => (chain(expr, true), Comparison::Eq),
-        Kind::Or(..) => (chain(expr, false), Comparison::Ne),
+        ExprKind::And(..) => (chain(expr, true), Comparison::Eq),
+        ExprKind::Or(..) => (chain(expr, false), Comparison::Ne),
         _ => (Vec::new(), Comparison::Eq),
     };
     // `a == 1 and a == 2` is never true; `a != 1 or a != 2` always.
@@ -51,8 +51,8 @@ fn chain(expr: &Expr, and: bool) -> Vec<&Expr> {
     let mut open = vec![expr];
     while let Some(next) = open.pop() {
         match &next.kind {
-            Kind::And(a, b) if and => open.extend([b.as_ref(), a.as_ref()]),
-            Kind::Or(a, b) if !and => open.extend([b.as_ref(), a.as_ref()]),
+            ExprKind::And(a, b) if and => open.extend([b.as_ref(), a.as_ref()]),
+            ExprKind::Or(a, b) if !and => open.extend([b.as_ref(), a.as_ref()]),
             _ => parts.push(next),
         }
     }
@@ -65,12 +65,12 @@ fn compared<'a>(
     part: &'a Expr,
     how: Comparison,
 ) -> Option<(&'a str, &'a Value)> {
-    let Kind::Compare(left, rest) = &part.kind else {
+    let ExprKind::Compare(left, rest) = &part.kind else {
         return None;
     };
     match rest.as_slice() {
         [(found, right)] if *found == how => match &right.kind {
-            Kind::Const(value) => Some((whole.part(left), value)),
+            ExprKind::Const(value) => Some((whole.part(left), value)),
             _ => None,
         },
         _ => None,

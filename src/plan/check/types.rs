@@ -13,7 +13,7 @@ use crate::output::Reading;
 use crate::plan::{Plan, Purpose, Text};
 use crate::schema::one_of;
 use crate::source::Span;
-use crate::template::expression::{Comparison, Expr, Expression, Kind};
+use crate::template::expression::{Comparison, Expr, ExprKind, Expression};
 use crate::template::{Template, Written};
 
 use infer::Types;
@@ -105,11 +105,11 @@ where
         }
         self.relations(expr, row);
         match &expr.kind {
-            Kind::And(a, b) | Kind::Or(a, b) => {
+            ExprKind::And(a, b) | ExprKind::Or(a, b) => {
                 self.operand(a, row);
                 self.operand(b, row);
             }
-            Kind::Not(a) => self.operand(a, row),
+            ExprKind::Not(a) => self.operand(a, row),
             _ => {}
         }
         for inner in expr.parts() {
@@ -120,14 +120,14 @@ where
     /// Checks what a part compares, and the part that it takes of a value.
     fn relations(&mut self, expr: &Expr, row: Option<&'a Reading>) {
         match &expr.kind {
-            Kind::Compare(first, rest) => {
+            ExprKind::Compare(first, rest) => {
                 let mut left = first.as_ref();
                 for (how, right) in rest {
                     self.compare(*how, left, right, row);
                     left = right;
                 }
             }
-            Kind::Attr(base, name) => self.attribute(expr, base, name, row),
+            ExprKind::Attr(base, name) => self.attribute(expr, base, name, row),
             _ => {}
         }
     }
@@ -149,7 +149,7 @@ where
     fn compare(&mut self, how: Comparison, left: &Expr, right: &Expr, row: Option<&'a Reading>) {
         let kind = self.types.of(left, row, 0);
         let others: Vec<&Expr> = match (how, &right.kind) {
-            (Comparison::In | Comparison::NotIn, Kind::List(items)) => items.iter().collect(),
+            (Comparison::In | Comparison::NotIn, ExprKind::List(items)) => items.iter().collect(),
             (Comparison::In | Comparison::NotIn, _) => return self.inside(left, right, row),
             _ => vec![right],
         };
@@ -172,7 +172,7 @@ where
             let fault = Diagnostic::error(Code::NeverEqual, message)
                 .at(self.place(left), format!("this is {}", kind.about()));
             let constant = match &other.kind {
-                Kind::Const(value) => Some(value),
+                ExprKind::Const(value) => Some(value),
                 _ => None,
             };
             let fault = match (&kind, &against, constant) {
@@ -228,7 +228,7 @@ where
 
     /// Reports a value that an enum does not have.
     fn among(&mut self, kind: &Type<'_>, expr: &Expr, other: &Expr) {
-        let (Type::Words(words), Kind::Const(value)) = (kind, &other.kind) else {
+        let (Type::Words(words), ExprKind::Const(value)) = (kind, &other.kind) else {
             return;
         };
         let words: Vec<&str> = words.iter().map(String::as_str).collect();

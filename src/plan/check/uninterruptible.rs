@@ -9,7 +9,7 @@ use crate::plan::{
 use crate::schema::one_of;
 use crate::source::Span;
 use crate::template::Template;
-use crate::template::expression::Kind;
+use crate::template::expression::ExprKind;
 
 /// Reports questions and uncertain effects in blocks that must be completed.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
@@ -171,7 +171,7 @@ fn asks(plan: &Plan, on_timeout: &Deferred<OnTimeout>) -> Option<String> {
 
 fn input(template: &Template) -> Option<String> {
     match template.whole()?.root.kind {
-        Kind::Var(name) => Some(name),
+        ExprKind::Var(name) => Some(name),
         _ => None,
     }
 }

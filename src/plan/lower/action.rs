@@ -18,9 +18,9 @@ impl Lowering<'_> {
         if let Some(wait) = node.get("wait") {
             return Action::Wait(Box::new(self.wait(wait)));
         }
-        if let Some(claims) = node.get("assert") {
+        if let Some(checks) = node.get("assert") {
             return Action::Assert {
-                claims: self.claims(Some(claims)),
+                checks: self.checks(Some(checks)),
                 within: match node.get("within") {
                     Some(within) => self.duration(within),
                     None => Deferred::Now(Duration::ZERO),
@@ -107,9 +107,9 @@ impl Lowering<'_> {
         };
         Effect {
             command,
-            place: match node.get("delegate_to") {
-                Some(place) => self.place(place),
-                None => outer.place.clone(),
+            target: match node.get("delegate_to") {
+                Some(target) => self.target(target),
+                None => outer.target.clone(),
             },
             within: match node.get("within") {
                 Some(within) => self.duration(within),
@@ -149,9 +149,9 @@ pub(super) fn title(action: &Action) -> String {
             Wait::For(Deferred::Template(time)) => format!("wait: {}", time.text),
             Wait::Until { until, .. } => format!("wait until {}", until.text),
         },
-        Action::Assert { claims, .. } => {
-            let claims: Vec<&str> = claims.iter().map(|claim| claim.text.as_str()).collect();
-            format!("assert: {}", claims.join("; "))
+        Action::Assert { checks, .. } => {
+            let checks: Vec<&str> = checks.iter().map(|check| check.text.as_str()).collect();
+            format!("assert: {}", checks.join("; "))
         }
         Action::Approve(Template { text, .. }) => format!("approve: {text}"),
         // Its text is the reason it fails with.

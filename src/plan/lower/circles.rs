@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::plan::{NamedExpression, Plan};
-use crate::template::bounds::MAX_WORD_LEVELS;
+use crate::template::bounds::MAX_NAMED_LEVELS;
 
 /// The state of a named expression during the walk.
 enum Mark {
@@ -29,7 +29,7 @@ struct Walk<'a> {
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) -> HashSet<String> {
     let mut marks: HashMap<&str, Mark> = HashMap::new();
     let mut told = HashSet::new();
-    for name in plan.words.keys() {
+    for name in plan.named.keys() {
         if !marks.contains_key(name.as_str()) {
             walk(plan, name, &mut marks, &mut told, found);
         }
@@ -53,12 +53,12 @@ fn walk<'a>(
         }
         let Some(&inner) = last.inner.get(last.next) else {
             let levels = last.below + own_levels(plan, last.name);
-            if levels > MAX_WORD_LEVELS {
+            if levels > MAX_NAMED_LEVELS {
                 too_deep(plan, last.name, found);
                 told.insert(last.name.to_owned());
             }
             // Reported once: the expressions above it start counting again.
-            let levels = if levels > MAX_WORD_LEVELS { 0 } else { levels };
+            let levels = if levels > MAX_NAMED_LEVELS { 0 } else { levels };
             marks.insert(last.name, Mark::Done(levels));
             way.pop();
             if let Some(above) = way.last_mut() {
@@ -83,17 +83,17 @@ fn walk<'a>(
 
 fn begin<'a>(plan: &'a Plan, name: &'a str, marks: &mut HashMap<&'a str, Mark>) -> Walk<'a> {
     marks.insert(name, Mark::Open);
-    let names = plan.words.get(name).map(NamedExpression::names).unwrap_or_default();
+    let names = plan.named.get(name).map(NamedExpression::names).unwrap_or_default();
     Walk {
         name,
-        inner: names.into_iter().filter(|inner| plan.words.contains_key(*inner)).collect(),
+        inner: names.into_iter().filter(|inner| plan.named.contains_key(*inner)).collect(),
         next: 0,
         below: 0,
     }
 }
 
 fn own_levels(plan: &Plan, name: &str) -> usize {
-    1 + plan.words.get(name).map_or(0, |word| word.expression().root.levels())
+    1 + plan.named.get(name).map_or(0, |word| word.expression().root.levels())
 }
 
 /// Reports a cycle, at the name in it that is declared first.
@@ -101,23 +101,23 @@ fn circular(plan: &Plan, mut circle: Vec<&str>, found: &mut Diagnostics) {
     let first = circle
         .iter()
         .enumerate()
-        .min_by_key(|(_, name)| plan.words.get_index_of(**name))
+        .min_by_key(|(_, name)| plan.named.get_index_of(**name))
         .map_or(0, |(at, _)| at);
     circle.rotate_left(first);
     let name = circle[0];
     circle.push(name);
     found.push(
         Diagnostic::error(Code::CircularLet, format!("`{name}` is defined by itself"))
-            .at(plan.words[name].span(), circle.join(" -> "))
+            .at(plan.named[name].span(), circle.join(" -> "))
             .help("break the cycle"),
     );
 }
 
 fn too_deep(plan: &Plan, name: &str, found: &mut Diagnostics) {
-    let message = format!("`{name}` is nested more than {MAX_WORD_LEVELS} levels deep");
+    let message = format!("`{name}` is nested more than {MAX_NAMED_LEVELS} levels deep");
     found.push(
         Diagnostic::error(Code::LetTooDeep, message)
-            .at(plan.words[name].span(), "too deep")
+            .at(plan.named[name].span(), "too deep")
             .help("shorten the chain of named expressions, or record values with `set`"),
     );
 }

@@ -146,7 +146,7 @@ pub(in crate::plan) fn of_text(plan: &Plan, text: &Template, found: &mut Diagnos
     for (name, probe) in &plan.probes {
         declare(name, NameKind::Probe, probe.span);
     }
-    for (name, word) in &plan.words {
+    for (name, word) in &plan.named {
         declare(name, NameKind::NamedExpression, word.span());
     }
     plan.visit(&mut |step| {
@@ -196,7 +196,7 @@ impl Lookup<'_> {
     /// The whole template is an input: its type is known before the run.
     fn whole_input(&self, template: &Template) -> Option<(&str, &InputKind)> {
         let whole = template.whole()?;
-        let expression::Kind::Var(name) = &whole.root.kind else {
+        let expression::ExprKind::Var(name) = &whole.root.kind else {
             return None;
         };
         let (name, input) = self.plan.inputs.get_key_value(name.as_str())?;
@@ -282,7 +282,7 @@ impl Lookup<'_> {
     fn listed(&self, step: Option<&Step>) -> Option<&str> {
         let (_, of) = self.plan.find(&step?.path)?;
         match &of?.for_each.as_ref()?.list.expression()?.root.kind {
-            expression::Kind::Var(name) => Some(name),
+            expression::ExprKind::Var(name) => Some(name),
             _ => None,
         }
     }

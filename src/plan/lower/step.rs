@@ -57,8 +57,8 @@ impl Lowering<'_> {
                 .entry("for_each")
                 .map(|entry| ForEach { list: self.items(&entry.value), span: entry.key_span }),
             when: node.get("when").map(|when| self.expression(when)),
-            requires: self.claims(node.get("requires")),
-            rounds: node
+            requires: self.checks(node.get("requires")),
+            retry: node
                 .get("retry")
                 .filter(|_| node.get("block").is_some())
                 .map(|retry| self.retry(retry)),

@@ -23,7 +23,7 @@ fn is_time_up(block: StepRef<'_>, host: &HostState) -> bool {
 }
 
 fn has_rounds_left(block: StepRef<'_>, host: &HostState) -> bool {
-    let Some(rounds) = &block.step.rounds else {
+    let Some(rounds) = &block.step.retry else {
         return false;
     };
     let round = host.task(&block.path()).map_or(1, |task| task.round.max(1));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::inventory::HostName;
-use crate::plan::{NamedExpression, Place, Plan};
+use crate::plan::{NamedExpression, Plan, Target};
 use crate::template::expression::Expression;
 
 /// The member that is probed, by group; empty if a condition has no such probe.
@@ -30,7 +30,7 @@ pub(super) fn groups_of(
     words: &mut BTreeSet<String>,
     groups: &mut BTreeSet<String>,
 ) {
-    let probe = match plan.words.get(name) {
+    let probe = match plan.named.get(name) {
         Some(_) if !words.insert(name.to_owned()) => None,
         Some(NamedExpression::Expression(inner, _)) => {
             groups_used(plan, inner, words, groups);
@@ -42,7 +42,7 @@ pub(super) fn groups_of(
         }
         None => plan.probes.get(name),
     };
-    if let Some(Place::EachOf(group, _)) = probe.map(|probe| &probe.place) {
+    if let Some(Target::EachOf(group, _)) = probe.map(|probe| &probe.target) {
         groups.insert(group.clone());
     }
 }

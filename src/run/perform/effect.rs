@@ -29,7 +29,7 @@ use crate::event::{
 };
 use crate::history::{AttemptState, Last};
 use crate::inventory::HostName;
-use crate::plan::{Effect, OnUnknown, Place};
+use crate::plan::{Effect, OnUnknown, Target};
 use crate::run::decide::{Facts, Move, Observed, Policy};
 use crate::run::perform::effect::in_place::IN_PLACE;
 use crate::run::perform::effect::judge::Judgement;
@@ -394,9 +394,9 @@ impl Task<'_, '_, '_> {
 
     fn members(&self, effect: &Effect) -> Result<Vec<HostName>, SendError> {
         let inventory = &self.live.run.plan.inventory;
-        let members = match &effect.place {
-            Place::Here => vec![self.host.clone()],
-            Place::Host(name, _) | Place::OneOf(name, _) | Place::EachOf(name, _) => {
+        let members = match &effect.target {
+            Target::Here => vec![self.host.clone()],
+            Target::Host(name, _) | Target::OneOf(name, _) | Target::EachOf(name, _) => {
                 inventory.members(name).unwrap_or_default()
             }
         };

@@ -30,10 +30,10 @@ fn template(text: &str) -> Template {
 fn a_sign_for_spaces_is_not_a_minus() {
     for text in ["{{- n }}", "{{ n -}}", "{{- n -}}", "{{+ n }}"] {
         let whole = template(text).whole().unwrap();
-        assert!(matches!(whole.root.kind, expression::Kind::Var(_)), "{text}");
+        assert!(matches!(whole.root.kind, expression::ExprKind::Var(_)), "{text}");
     }
     let whole = template("{{ -n }}").whole().unwrap();
-    assert!(matches!(whole.root.kind, expression::Kind::Negative(_)));
+    assert!(matches!(whole.root.kind, expression::ExprKind::Negative(_)));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::plan::check::types::MAX_DEPTH;
 use crate::plan::check::types::kinds::{Type, constant, of_column, of_reading};
 use crate::plan::{Action, InputKind, NamedExpression, Plan, Step};
 use crate::task::StepPath;
-use crate::template::expression::{Expr, Expression, Kind};
+use crate::template::expression::{Expr, ExprKind, Expression};
 
 /// The parts of `host`.
 const HOST: &[(&str, Type<'static>)] = &[
@@ -63,24 +63,26 @@ impl<'a> Types<'a> {
         }
         let inner = |expr: &Expr| self.of(expr, row, depth + 1);
         match &expr.kind {
-            Kind::Const(value) => constant(value),
-            Kind::Var(name) => self.of_name(name, row, depth),
-            Kind::Not(_) | Kind::And(..) | Kind::Or(..) | Kind::Compare(..) | Kind::Test(..) => {
-                Type::Bool
-            }
-            Kind::Arithmetic("~", ..) => Type::Text,
-            Kind::Arithmetic(_, a, b) => match (inner(a), inner(b)) {
+            ExprKind::Const(value) => constant(value),
+            ExprKind::Var(name) => self.of_name(name, row, depth),
+            ExprKind::Not(_)
+            | ExprKind::And(..)
+            | ExprKind::Or(..)
+            | ExprKind::Compare(..)
+            | ExprKind::Test(..) => Type::Bool,
+            ExprKind::Arithmetic("~", ..) => Type::Text,
+            ExprKind::Arithmetic(_, a, b) => match (inner(a), inner(b)) {
                 (Type::Number, Type::Number) => Type::Number,
                 _ => Type::Any,
             },
-            Kind::Negative(_) => Type::Number,
-            Kind::If(_, yes, Some(no)) => match (inner(yes), inner(no)) {
+            ExprKind::Negative(_) => Type::Number,
+            ExprKind::If(_, yes, Some(no)) => match (inner(yes), inner(no)) {
                 (Type::Bool, Type::Bool) => Type::Bool,
                 (Type::Number, Type::Number) => Type::Number,
                 (Type::Text | Type::Words(_), Type::Text | Type::Words(_)) => Type::Text,
                 _ => Type::Any,
             },
-            Kind::Filter(name, ..) => match name.as_str() {
+            ExprKind::Filter(name, ..) => match name.as_str() {
                 "length" | "count" | "int" | "float" | "abs" | "round" | "sum" => Type::Number,
                 "capitalize" | "format" | "indent" | "join" | "lower" | "pprint" | "replace"
                 | "string" | "title" | "tojson" | "trim" | "upper" => Type::Text,
@@ -90,18 +92,18 @@ impl<'a> Types<'a> {
                 | "split" | "unique" | "zip" => Type::List,
                 _ => Type::Any,
             },
-            Kind::Attr(base, name) => self.part(&inner(base), name, depth).unwrap_or(Type::Any),
-            Kind::Item(base, key) => match (inner(base), &key.kind) {
+            ExprKind::Attr(base, name) => self.part(&inner(base), name, depth).unwrap_or(Type::Any),
+            ExprKind::Item(base, key) => match (inner(base), &key.kind) {
                 (Type::Rows(reading), _) => Type::Row(reading),
-                (base, Kind::Const(name)) => name
+                (base, ExprKind::Const(name)) => name
                     .as_str()
                     .and_then(|name| self.part(&base, name, depth))
                     .unwrap_or(Type::Any),
                 _ => Type::Any,
             },
-            Kind::List(_) => Type::List,
-            Kind::Map(_) => Type::Mapping,
-            Kind::Poisoned | Kind::If(_, _, None) => Type::Any,
+            ExprKind::List(_) => Type::List,
+            ExprKind::Map(_) => Type::Mapping,
+            ExprKind::Poisoned | ExprKind::If(_, _, None) => Type::Any,
         }
     }
 
@@ -127,7 +129,7 @@ impl<'a> Types<'a> {
         if let Some(probe) = self.plan.probes.get(name) {
             return of_reading(&probe.reading);
         }
-        match self.plan.words.get(name) {
+        match self.plan.named.get(name) {
             Some(NamedExpression::Expression(expression, _)) => {
                 return self.of_word(expression, depth);
             }

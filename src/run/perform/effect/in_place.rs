@@ -6,7 +6,7 @@
 //! report it (it has no `sha256sum`, or is a model), the upload is sent.
 
 use crate::inventory::HostName;
-use crate::plan::{Effect, Place, Work};
+use crate::plan::{Effect, Target, Work};
 use crate::run::perform::Task;
 use crate::run::render;
 use crate::transport::{Body, Exit, Transport as _};
@@ -18,10 +18,10 @@ impl Task<'_, '_, '_> {
     /// Whether an upload without `done_when` need not be sent at all.
     pub(super) async fn is_already_in_place(&self, effect: &Effect) -> bool {
         // Any member of a group may get it, so one member cannot show that none has it.
-        let on = match &effect.place {
-            Place::Here => self.host.clone(),
-            Place::Host(name, _) => HostName::new(name),
-            Place::OneOf(..) | Place::EachOf(..) => return false,
+        let on = match &effect.target {
+            Target::Here => self.host.clone(),
+            Target::Host(name, _) => HostName::new(name),
+            Target::OneOf(..) | Target::EachOf(..) => return false,
         };
         self.is_in_place(effect, &on).await
     }

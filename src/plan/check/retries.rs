@@ -6,7 +6,7 @@ use crate::plan::{Action, Plan, Step};
 /// Reports effects that cannot be repeated, in blocks with `retry`.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     plan.visit_sound(&mut |block| {
-        if block.rounds.is_some()
+        if block.retry.is_some()
             && let Action::Block { steps, .. } = &block.action
         {
             for part in steps {
@@ -23,7 +23,7 @@ fn inside(block: &Step, part: &Step, found: &mut Diagnostics) {
     }
     match &part.action {
         // An inner block with `retry` is checked on its own.
-        Action::Block { .. } if part.rounds.is_some() => {}
+        Action::Block { .. } if part.retry.is_some() => {}
         Action::Block { steps, rescue } => {
             let parts = steps.iter().chain(rescue);
             parts.for_each(|part| inside(block, part, found));

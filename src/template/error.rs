@@ -7,18 +7,18 @@ use crate::source::Span;
 
 /// A text that is not an expression, or not a template.
 #[derive(Clone, Debug)]
-pub struct Fault {
+pub struct TextError {
     /// What is wrong, as the label of its place.
     pub text: String,
     /// Where in the text.
     pub range: Range<usize>,
     /// What kind of error it is.
-    pub kind: FaultKind,
+    pub kind: TextErrorKind,
 }
 
-/// The kinds of [`Fault`].
+/// The kinds of [`TextError`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FaultKind {
+pub enum TextErrorKind {
     /// It cannot be parsed.
     Syntax,
     /// It is too large (see [`crate::template::bounds`]).
@@ -39,10 +39,10 @@ pub enum Advice {
     Words(&'static str),
 }
 
-impl Fault {
+impl TextError {
     /// Makes a fault of a text that cannot be parsed.
     pub(super) fn syntax(text: impl Into<String>, range: Range<usize>) -> Self {
-        Self { text: text.into(), range, kind: FaultKind::Syntax }
+        Self { text: text.into(), range, kind: TextErrorKind::Syntax }
     }
 
     /// Returns the diagnostic of a fault that is reported in the same way wherever it is; `None`
@@ -50,13 +50,13 @@ impl Fault {
     pub fn diagnostic(&self, place: impl Fn(Range<usize>) -> Span) -> Option<Diagnostic> {
         let span = place(self.range.clone());
         match &self.kind {
-            FaultKind::Syntax => None,
-            FaultKind::Excess => Some(
+            TextErrorKind::Syntax => None,
+            TextErrorKind::Excess => Some(
                 Diagnostic::error(Code::TemplateTooLarge, "template or expression too large")
                     .at(span, self.text.clone())
                     .help("split it into named expressions (`let`) or recorded values (`set`), or shorten it"),
             ),
-            FaultKind::UnknownFilter(advice) => {
+            TextErrorKind::UnknownFilter(advice) => {
                 let fault = Diagnostic::error(
                     Code::UnknownFilter,
                     format!("unknown filter `{}`", self.text),
@@ -69,14 +69,14 @@ impl Fault {
                     "filters",
                 ))
             }
-            FaultKind::UnknownTest(advice) => {
+            TextErrorKind::UnknownTest(advice) => {
                 let fault = Diagnostic::error(
                     Code::UnknownTest,
                     format!("unknown test `{}`", self.text),
                 );
                 Some(advise(fault.at(span, "not a test"), advice.as_ref(), span, self, "tests"))
             }
-            FaultKind::Arguments(help) => Some(
+            TextErrorKind::Arguments(help) => Some(
                 Diagnostic::error(Code::WrongArguments, self.text.clone())
                     .at(span, "invalid arguments")
                     .help(help.clone()),
@@ -90,7 +90,7 @@ fn advise(
     one: Diagnostic,
     advice: Option<&Advice>,
     span: Span,
-    fault: &Fault,
+    fault: &TextError,
     all: &str,
 ) -> Diagnostic {
     match advice {

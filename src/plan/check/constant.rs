@@ -36,7 +36,7 @@ fn fixed(plan: &Plan) -> HashSet<&str> {
     // Repeated if a named expression is declared before those it uses; mostly once.
     loop {
         let before = fixed.len();
-        for (name, word) in &plan.words {
+        for (name, word) in &plan.named {
             if let NamedExpression::Expression(expression, _) = word
                 && is_fixed(expression, &fixed)
             {
