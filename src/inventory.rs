@@ -150,6 +150,9 @@ pub struct Link {
     /// The passphrase of the private key: `planrun_passphrase`, by default the terminal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passphrase: Option<SecretFrom>,
+    /// How commands become another user: `ansible_become_method`.
+    #[serde(default)]
+    pub become_method: BecomeMethod,
     /// The password for becoming another user: `planrun_become_password`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub become_password: Option<SecretFrom>,
@@ -200,6 +203,34 @@ pub enum Connection {
     Ssh,
     Local,
     Model,
+}
+
+/// The program by which commands become another user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BecomeMethod {
+    #[default]
+    Sudo,
+    /// Without a password.
+    Doas,
+    /// From root.
+    Su,
+}
+
+impl BecomeMethod {
+    /// Returns the method with this name, also with the collection that Ansible has it in.
+    pub fn named(name: &str) -> Option<Self> {
+        let name = name.rsplit('.').next().unwrap_or(name);
+        [Self::Sudo, Self::Doas, Self::Su].into_iter().find(|method| method.name() == name)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sudo => "sudo",
+            Self::Doas => "doas",
+            Self::Su => "su",
+        }
+    }
 }
 
 /// Where a password comes from. The password itself is in no inventory.

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use indexmap::IndexMap;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Suggestions, nearest};
+use crate::inventory::BecomeMethod;
 use crate::inventory::draft::{Draft, Given};
 use crate::inventory::route;
 use crate::inventory::route::Way;
@@ -105,10 +106,12 @@ fn remark(name: &str, given: &Given) -> Option<Diagnostic> {
         Some(fault.help("use `-J` or `ProxyCommand` in `ansible_ssh_common_args`"))
     } else if let Some(variable) = variables::find(name) {
         Some(ignored(variable.why).help(variable.say))
-    } else if name == "ansible_become_method" && *given.value != "sudo" {
+    } else if name == "ansible_become_method"
+        && given.value.as_str().and_then(BecomeMethod::named).is_none()
+    {
         Some(
-            ignored("planrun uses `sudo -n` to become another user")
-                .help("configure sudo on the hosts"),
+            ignored("planrun uses `sudo`, `doas` or `su` to become another user")
+                .help("configure one of them on the hosts"),
         )
     } else if name.starts_with("planrun_") && !OWN.contains(&name) {
         let message = format!("unknown variable `{name}`");

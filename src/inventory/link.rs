@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::inventory::draft::{Given, is_safe, unsafe_name};
 use crate::inventory::user::{is_user, unsafe_user};
-use crate::inventory::{Connection, Link, Locking, SecretFrom, is_lock_dir, route};
+use crate::inventory::{BecomeMethod, Connection, Link, Locking, SecretFrom, is_lock_dir, route};
 use crate::source::Span;
 
 // If a variable has several names, the one that Ansible prefers is first.
@@ -90,6 +90,11 @@ impl<'a> LinkReader<'a> {
             },
             password: self.secret(vars, "planrun_password"),
             passphrase: self.secret(vars, "planrun_passphrase"),
+            // Another one is reported as without effect.
+            become_method: self
+                .text(vars, &["ansible_become_method"])
+                .and_then(|name| BecomeMethod::named(&name))
+                .unwrap_or_default(),
             become_password: self.secret(vars, "planrun_become_password"),
             r#become: self.bool(vars, "ansible_become"),
             become_user: self.user(vars, &["ansible_become_user"]),

@@ -322,7 +322,7 @@ impl Answer {
             return Err(TransportError::Impossible { host, why });
         }
         let denied = |user: &str| {
-            let why = refused_user(user, &said);
+            let why = refused_user(user, &said, wire.method, wire.has_password);
             TransportError::Denied { host: host.clone(), why }
         };
         if self.output.left {

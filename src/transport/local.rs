@@ -21,9 +21,9 @@ use super::answer::{Answer, Closing, Stream, signal_name};
 use super::lock::{Fences, LockReply, LockRequest};
 use super::login::controller_user;
 use super::session::{Piece, Reader, Session, Writer};
-use super::wire::{GRACE, LOGIN, Wire};
+use super::wire::{GRACE, LOGIN, Privilege, Wire};
 use super::{AttemptId, Command, Exit, Output, Recovered, Transport, TransportError, run_true};
-use crate::inventory::Host;
+use crate::inventory::{BecomeMethod, Host};
 
 /// The prefix of environment variables that give inputs their values.
 const INPUTS: &[u8] = b"PLANRUN_INPUT_";
@@ -64,6 +64,12 @@ impl LocalTransport {
         attempt: Option<&AttemptId>,
         probe: Option<&Command>,
     ) -> Result<(Output, Option<Output>), TransportError> {
+        let link = &host.link;
+        let is_plain = link.become_method == BecomeMethod::Sudo && link.become_password.is_none();
+        if command.r#become.is_some() && !is_plain {
+            let why = "on this machine, only `sudo` without a password is supported";
+            return Err(impossible(host, why.to_owned()));
+        }
         let login = self.login.as_deref();
         let fence = attempt.and_then(|_| self.fences.of(host));
         let mut wire = Wire::new(command, login, attempt, fence.as_ref(), self.grace)
@@ -130,7 +136,7 @@ async fn start(host: &Host) -> Result<LocalSession, TransportError> {
         has_ended: false,
         pieces: [vec![0; 64 * 1024], vec![0; 64 * 1024]],
     };
-    match Session::start(streams, input, READY).await {
+    match Session::start(streams, input, READY, &Privilege::default()).await {
         Ok(session) => Ok(LocalSession { session, group: Group(pid, false) }),
         Err((closing, greeting)) => Err(greeting.failure(&host.name, &closing)),
     }

@@ -14,7 +14,7 @@ use futures_util::FutureExt as _;
 use tokio::time::timeout;
 
 use super::answer::{Answer, Closing, Greeting, LINGER, LONGEST_LINGER, Stream};
-use super::wire::{Wire, forget, session};
+use super::wire::{Privilege, Wire, forget, session};
 use super::{AttemptId, Exit};
 
 /// How long a session that sends nothing may take to end.
@@ -59,10 +59,14 @@ impl<R: Reader, W: Writer> Session<R, W> {
         reader: R,
         mut writer: W,
         ready: Duration,
+        privilege: &Privilege,
     ) -> Result<Self, (Closing, Greeting)> {
         const SILENT: &str = "its login did not start `/bin/sh` in time: a start-up file of the login \
                               shell waits, or the host is under load";
-        let (text, prefix) = session();
+        let Ok((text, prefix)) = session(privilege) else {
+            let closing = Closing::Lost("its password for another user contains a NUL");
+            return Err((closing, Greeting::new("")));
+        };
         let mut greeting = Greeting::new(&prefix);
         let mut reading = Reading { reader, exit: None };
         let come = {

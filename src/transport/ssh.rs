@@ -63,7 +63,7 @@ use super::answer::{Answer, Closing};
 use super::lock::{Fences, LockReply, LockRequest};
 use super::login::controller_user;
 use super::passwords::Passwords;
-use super::wire::{GRACE, Wire};
+use super::wire::{GRACE, Privilege, Wire};
 use super::{AttemptId, Command, Exit, Output, Recovered, Transport, TransportError, run_true};
 use crate::clock::Clock;
 use crate::inventory::{Host, HostName};
@@ -207,6 +207,8 @@ impl SshTransport {
             host: name.clone(),
             why: error.to_string(),
         })?;
+        wire.method = host.link.become_method;
+        wire.has_password = host.link.become_password.is_some();
         if let Some(probe) = probe {
             wire = wire.with_probe(probe, user, grace);
         }
@@ -271,9 +273,10 @@ impl SshTransport {
             let Connection { client, .. } = self.connection(host, &node).await.ok()?;
             timeout(patience, session::open(&client)).await.ok()?.ok()
         };
+        let privilege = self.privilege(host).await?;
         let mut killed = 0;
         let (closing, mut greeting) = loop {
-            let failure = match session::start(channel, ready).await {
+            let failure = match session::start(channel, ready, &privilege).await {
                 Ok(session) => return Ok(session),
                 Err(failure) => failure,
             };
@@ -293,6 +296,20 @@ impl SshTransport {
             greeting.is_login_shell(shell);
         }
         Err(greeting.failure(&host.name, &closing))
+    }
+
+    /// Returns how the commands of a session become another user.
+    async fn privilege(&self, host: &Host) -> Result<Privilege, TransportError> {
+        let Host { name, link, .. } = host;
+        let password = match &link.become_password {
+            None => None,
+            Some(from) => {
+                let question = format!("Password of {name} for {}", link.become_method.name());
+                let password = self.routes.passwords.get(from, &question).await;
+                Some(password.map_err(|why| Failure::Here(why).of(name))?)
+            }
+        };
+        Ok(Privilege { method: link.become_method, password })
     }
 
     /// Finds an idle session, or opens a channel for a new one. Nothing has been sent yet, so a dead

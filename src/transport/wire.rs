@@ -16,8 +16,8 @@
 //! - A value is a word in single quotes, read by a POSIX `sh` and by nothing else.
 //! - The lines of an answer start with a prefix that contains a number. It cannot be guessed and differs for
 //!   each request; [`super::answer`] has all of them.
-//! - With `become` the program goes through `sudo -n -u USER -- /bin/sh`, which is all that sudoers have to
-//!   allow.
+//! - With `become` the program goes through `sudo -u USER -- /bin/sh`, which is all that sudoers have to
+//!   allow (`host/become.sh`).
 //! - Time limits are kept on the host (`host/run.sh`): nothing has to get through to end a command.
 //!
 //! What is in the environment, in `DIR` and in the arguments can be seen in the host's process list;
@@ -31,10 +31,12 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::lock::{Fence, LockRequest};
+use super::passwords::text;
 use super::{AttemptId, Body, Command, TransportError};
-use crate::inventory::Host;
+use crate::inventory::{BecomeMethod, Host};
 use crate::quote;
 use crate::quote::NulError;
+use crate::secret::Secret;
 
 /// The one line that a login shell ever sees.
 pub const LOGIN: &str = "exec /bin/sh";
@@ -53,6 +55,7 @@ const RECORDS: &str = include_str!("host/records.sh");
 const RUN: &str = include_str!("host/run.sh");
 const EFFECT: &str = include_str!("host/effect.sh");
 const LOCK: &str = include_str!("host/lock.sh");
+const BECOME: &str = include_str!("host/become.sh");
 const SERVE: &str = include_str!("host/serve.sh");
 const UPLOAD: &str = include_str!("host/upload.sh");
 const COMPARE: &str = include_str!("host/compare.sh");
@@ -68,6 +71,9 @@ pub struct Wire {
     pub prefix: String,
     /// The user that `sudo` is asked for; `None` if the login user runs the command.
     pub sudo: Option<String>,
+    /// How the user is changed, and whether with a password.
+    pub method: BecomeMethod,
+    pub has_password: bool,
     /// Whether it may be sent again if no answer came: it changes nothing.
     pub is_repeatable: bool,
     /// The lock that an effect needs.
@@ -76,6 +82,13 @@ pub struct Wire {
     pub then: Option<Box<(Command, Self)>>,
     /// How long the host may take to answer.
     pub patience: Duration,
+}
+
+/// How the commands of a session become another user.
+#[derive(Clone, Debug, Default)]
+pub struct Privilege {
+    pub method: BecomeMethod,
+    pub password: Option<Secret>,
 }
 
 /// Why a command cannot be given at all.
@@ -113,16 +126,7 @@ impl Wire {
         let number = number();
         let prefix = prefix(&number);
         let sudo = command.r#become.clone().filter(|user| login != Some(user.as_str()));
-        let user = match &sudo {
-            Some(user) if user.starts_with('-') || user.contains(|c: char| c.is_whitespace()) => {
-                return Err(WireError::User(user.clone()));
-            }
-            Some(user) if user.is_empty() => return Err(WireError::User(user.clone())),
-            Some(user) => user.as_str(),
-            None => "-",
-        };
-        // It goes into the request by itself.
-        quote::shell(user)?;
+        let user = user_word(sudo.as_deref())?;
         let id = attempt.map(name_of);
         let (work, stdin) = work(command, &number)?;
         let mark = id.as_ref().unwrap_or(&number);
@@ -152,13 +156,14 @@ impl Wire {
                 let inner = if sudo.is_some() { of_user(&bare(RUN)) } else { String::new() };
                 let own = if sudo.is_some() { String::new() } else { format!("{start}\n") };
                 let run = if sudo.is_some() { "" } else { &run };
+                let r#become = if sudo.is_some() { bare(BECOME) } else { String::new() };
                 let (records, functions, effect) = (bare(RECORDS), bare(RUN), bare(EFFECT));
                 let day = day_of(&number);
                 let words = fence.map(Fence::words).unwrap_or_default();
                 let runner = format!(
-                    "{{\npr_records=$2 pr_umask=$3 pr_setsid=$4 pr_unbuffered=$5\n\
+                    "{{\npr_records=$2 pr_umask=$3 pr_setsid=$4 pr_unbuffered=$5 pr_method=$6\n\
                      pr_number={number} pr_day={day} pr_prefix={prefix} pr_fence='{words}'\n\
-                     {records}{functions}{effect}{own}\
+                     {records}{functions}{become}{effect}{own}\
                      pr_attempt {id} {} {} {input} {run}\n}}\n",
                     quote::shell(user)?,
                     inner.len()
@@ -175,6 +180,8 @@ impl Wire {
             rest,
             prefix,
             sudo,
+            method: BecomeMethod::default(),
+            has_password: false,
             is_repeatable: id.is_none(),
             fence: fence.cloned(),
             then: None,
@@ -187,6 +194,8 @@ impl Wire {
     pub fn with_probe(mut self, probe: &Command, login: Option<&str>, grace: Duration) -> Self {
         let wire = Self::new(probe, login, None, None, grace).ok();
         let wire = wire.filter(|wire| wire.rest.is_none());
+        let (method, has_password) = (self.method, self.has_password);
+        let wire = wire.map(|wire| Self { method, has_password, ..wire });
         self.then = wire.map(|wire| Box::new((probe.clone(), wire)));
         self
     }
@@ -210,6 +219,8 @@ impl Wire {
             rest: None,
             prefix: prefix(&number),
             sudo: None,
+            method: BecomeMethod::default(),
+            has_password: false,
             is_repeatable: true,
             fence: None,
             then: None,
@@ -222,6 +233,17 @@ impl Wire {
         let then = self.then.as_ref().map_or(0, |then| then.1.request.len());
         self.request.len() + then + self.rest.as_ref().map_or(0, Vec::len)
     }
+}
+
+/// Returns the user as a word of a request.
+fn user_word(sudo: Option<&str>) -> Result<&str, WireError> {
+    let Some(user) = sudo else { return Ok("-") };
+    if user.is_empty() || user.starts_with('-') || user.contains(|c: char| c.is_whitespace()) {
+        return Err(WireError::User(user.to_owned()));
+    }
+    // It goes into the request by itself.
+    quote::shell(user)?;
+    Ok(user)
 }
 
 /// Makes the line that what these attempts printed is recorded, and can be removed. It has no answer.
@@ -243,13 +265,20 @@ pub fn prefix(number: &str) -> String {
 }
 
 /// Returns the text of a new session, and the prefix of the line that reports it as ready.
-pub fn session() -> (String, String) {
+pub fn session(privilege: &Privilege) -> Result<(String, String), NulError> {
     let number = number();
-    let functions = [RECORDS, RUN, LOCK, SERVE].map(bare).concat();
+    let functions = [RECORDS, RUN, LOCK, BECOME, SERVE].map(bare).concat();
+    let password = privilege.password.as_ref().map(text).unwrap_or_default();
+    // Its first line break would end the line for `sudo`.
+    let password = quote::shell(password.lines().next().unwrap_or_default())?;
+    let method = privilege.method.name();
     let day = day_of(&number);
     // An echo of this text must not look like an answer: the prefix is nowhere in it as a whole.
-    let text = format!("pr_number={number}\npr_day={day}\npr_lock=-\n{functions}pr_serve\n");
-    (text, prefix(&number))
+    let text = format!(
+        "pr_number={number}\npr_day={day}\npr_lock=-\npr_method={method}\npr_password={password}\n\
+         {functions}pr_serve\n"
+    );
+    Ok((text, prefix(&number)))
 }
 
 /// Returns the day on which a request was made, in days since 1970.

@@ -1,6 +1,6 @@
 //! Why a command was not started or has no status, in words.
 
-use crate::inventory::HostName;
+use crate::inventory::{BecomeMethod, HostName};
 use crate::quote;
 use crate::transport::TransportError;
 
@@ -48,13 +48,31 @@ pub(super) fn no_record(folder: &str) -> String {
     )
 }
 
-pub(super) fn refused_user(user: &str, said: &str) -> String {
+pub(super) fn refused_user(
+    user: &str,
+    said: &str,
+    method: BecomeMethod,
+    has_password: bool,
+) -> String {
+    const TERMINAL: &str = "If sudo asks for a terminal, add `Defaults !requiretty`";
     let user = quote::readable(user);
-    format!(
-        "`sudo -n -u {user} -- /bin/sh` failed: allow `/bin/sh` as {user} with NOPASSWD in sudoers (a rule \
-         for single commands is not enough). If sudo asks for a terminal, add `Defaults !requiretty`. It \
-         printed: {said}"
-    )
+    let why = match (method, has_password) {
+        (BecomeMethod::Sudo, false) => format!(
+            "`sudo -n -u {user} -- /bin/sh` failed: allow `/bin/sh` as {user} with NOPASSWD in sudoers (a \
+             rule for single commands is not enough), or set `planrun_become_password`. {TERMINAL}"
+        ),
+        (BecomeMethod::Sudo, true) => format!(
+            "`sudo -A -u {user} -- /bin/sh` failed: check the password (`planrun_become_password`), and \
+             that sudoers allow `/bin/sh` as {user}. {TERMINAL}"
+        ),
+        (BecomeMethod::Doas, _) => format!(
+            "`doas -n -u {user} /bin/sh` failed: add `permit nopass` for `/bin/sh` as {user} to doas.conf"
+        ),
+        (BecomeMethod::Su, _) => {
+            format!("`su -s /bin/sh {user}` failed: it needs a login as root; otherwise use `sudo`")
+        }
+    };
+    format!("{why}. It printed: {said}")
 }
 
 /// Returns what a host said as part of a sentence.

@@ -1,5 +1,5 @@
 # The runner of one attempt: a process and a session of its own, which no lost connection ends. Its text is
-# records.sh, run.sh, this file and the command. It comes through standard input from a file (serve.sh),
+# records.sh, run.sh, become.sh if it is needed, this file and the command. It comes through standard input from a file (serve.sh),
 # and after it what the command reads.
 #
 # It makes the record of the attempt, which only one process can do, and then runs the command. All that
@@ -89,8 +89,8 @@ pr_attempt() {
         # shellcheck disable=SC2016 # for the other shell
         (
             umask "$pr_umask"
-            exec sudo -n -u "$pr_user" -- /bin/sh -c 'eval "$(dd bs="$1" count=1 2>/dev/null)"' \
-                planrun "$pr_inner" 3>&-
+            exec 3>&-
+            pr_as "$pr_user" -c 'eval "$(dd bs="$1" count=1 2>/dev/null)"' planrun "$pr_inner"
         )
         pr_how=$?
         [ "$pr_how" -lt 256 ] || pr_how=$((pr_how - 128))

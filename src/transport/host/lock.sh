@@ -94,7 +94,8 @@ pr_release() {
         ;;
     esac
     rm -f "$pr_lock_file" 2>/dev/null
-    [ ! -e "$pr_lock_file" ] || [ "${3:--}" = - ] || sudo -n -u "$3" -- rm -f "$pr_lock_file" </dev/null 2>/dev/null
+    [ ! -e "$pr_lock_file" ] || [ "${3:--}" = - ] ||
+        (pr_as "$3" -c 'rm -f "$1"' planrun "$pr_lock_file") </dev/null 2>/dev/null
     if [ -e "$pr_lock_file" ]; then
         pr_say "lock not-released $pr_holder"
         return

@@ -1,5 +1,5 @@
 # The host session: what planrun runs on a host, as the login user. It serves many requests over one
-# channel. Its text is records.sh, run.sh, lock.sh and this file.
+# channel. Its text is records.sh, run.sh, lock.sh, become.sh and this file.
 #
 # The login shell gets one constant line, `exec /bin/sh`. The text goes to that `sh` over standard input, so
 # no value ever meets a login shell. It prints `ready`. Nothing of a plan is sent before that: a host that
@@ -59,7 +59,7 @@ pr_look_for() {
     if [ "$2" = - ]; then
         /bin/sh -c "$pr_text" planrun "$1"
     else
-        sudo -n -u "$2" -- /bin/sh -c "$pr_text" planrun "$1"
+        (pr_as "$2" -c "$pr_text" planrun "$1")
     fi </dev/null 2>/dev/null
 }
 
@@ -214,7 +214,7 @@ pr_look_as() {
     {
         printf '%s' "$pr_program"
         [ "$pr_rest" != rest ] || exec cat
-    } | sudo -n -u "$1" -- /bin/sh -c "eval \"\$(dd $pr_exact 2>/dev/null)\""
+    } | (pr_as "$1" -c "eval \"\$(dd $pr_exact 2>/dev/null)\"")
 }
 
 # Receives attempt $1 of user $2: $3 bytes for the runner, $4 more, checksum $5.
@@ -237,9 +237,19 @@ pr_run() {
         pr_say damaged
         return
     fi
-    # shellcheck disable=SC2016 # for the other shell
-    pr_said=$(exec ${pr_setsid:+"$pr_setsid"} /bin/sh -c 'eval "$(dd bs="$1" count=1 2>/dev/null)"' \
-        planrun "$3" "$pr_records" "$pr_umask" "$pr_setsid" "$pr_unbuffered" <"$pr_new.in" 2>/dev/null)
+    # The password goes through a pipe, not through the file.
+    pr_said=$(
+        # What waits here must not keep the channel.
+        exec </dev/null 2>/dev/null
+        printf '%s\n' "$pr_password" | {
+            exec 4<&0 <"$pr_new.in"
+            # shellcheck disable=SC2016 # for the other shell
+            exec ${pr_setsid:+"$pr_setsid"} /bin/sh -c 'IFS= read -r pr_password <&4
+                exec 4<&-
+                eval "$(dd bs="$1" count=1 2>/dev/null)"' \
+                planrun "$3" "$pr_records" "$pr_umask" "$pr_setsid" "$pr_unbuffered" "$pr_method"
+        }
+    )
     case $pr_said in
     ended*) pr_ended "$1" "${pr_said#ended }" ;;
     lock-lost*) pr_say_lost "${pr_said#* }" ;;
@@ -279,6 +289,8 @@ pr_forget() {
 
 pr_serve() {
     trap : HUP PIPE USR1
+    # A program would show the password to other users.
+    [ "$(command -v printf)" = printf ] || pr_password=
     pr_umask=$(umask)
     pr_setsid=$(command -v setsid)
     pr_unbuffered='stdbuf -o0'

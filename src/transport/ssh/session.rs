@@ -15,7 +15,7 @@ use super::client::Client;
 use crate::transport::Exit;
 use crate::transport::answer::{Closing, Greeting, Stream};
 use crate::transport::session::{Piece, Reader, Session, Writer};
-use crate::transport::wire::LOGIN;
+use crate::transport::wire::{LOGIN, Privilege};
 
 /// How long a host may take to name a login shell.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -40,12 +40,13 @@ pub(super) async fn open(client: &Client) -> Result<Channel<Msg>, russh::Error> 
 pub(super) async fn start(
     channel: Channel<Msg>,
     ready: Duration,
+    privilege: &Privilege,
 ) -> Result<SshSession, (Closing, Greeting)> {
     let (reader, writer) = channel.split();
     let writer = ToHost(Some(writer));
     // A connection that is stuck is found to be so below.
     timeout(ready, writer.exec(LOGIN)).await.ok();
-    Session::start(FromHost { reader, closed: None }, writer, ready).await
+    Session::start(FromHost { reader, closed: None }, writer, ready, privilege).await
 }
 
 /// Asks a login that cannot be used what its shell is.

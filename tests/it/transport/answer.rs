@@ -205,7 +205,7 @@ fn a_refusing_sudo_says_what_sudoers_must_allow() {
     assert_eq!(
         error.to_string(),
         "imap1 refused: `sudo -n -u vmail -- /bin/sh` failed: allow `/bin/sh` as vmail with NOPASSWD in \
-         sudoers (a rule for single commands is not enough). If sudo asks for a terminal, add \
+         sudoers (a rule for single commands is not enough), or set `planrun_become_password`. If sudo asks for a terminal, add \
          `Defaults !requiretty`. It printed: sudo: a password is required"
     );
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use planrun::transport::wire::{GRACE, Wire, WireError, session};
+use planrun::transport::wire::{GRACE, Privilege, Wire, WireError, session};
 use planrun::transport::{AttemptId, Body, Command};
 
 use super::{argv, script, upload};
@@ -83,6 +83,6 @@ fn the_program_is_what_the_request_says_it_is() {
     assert_eq!((words[0], words[2], words[3]), ("run", "a-1", "mail"));
     let lengths: usize = words[4].parse::<usize>().unwrap() + words[5].parse::<usize>().unwrap();
     assert_eq!(lengths, content.len() - 1);
-    let (text, prefix) = session();
+    let (text, prefix) = session(&Privilege::default()).unwrap();
     assert!(!text.contains(&prefix), "an echo of it must not look like an answer");
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{host, read_text, var};
 use planrun::diagnostic::Code;
-use planrun::inventory::{Connection, Link, SecretFrom};
+use planrun::inventory::{BecomeMethod, Connection, Link, SecretFrom};
 
 /// Reads the link of a host with these variables.
 #[track_caller]
@@ -182,8 +182,15 @@ fn variables_that_do_nothing_here_are_told() {
     assert_eq!(reading.place(), "-W jump:22");
     let inventory = read_text("hosts.yaml", &yaml("ansible_ssh_common_args: -C -J jump")).clean();
     assert_eq!(var(&inventory, "web1", "ansible_ssh_common_args"), json!("-C -J jump"));
-    let reading = read_text("hosts.yaml", &yaml("ansible_become_method: su"));
+    let reading = read_text("hosts.yaml", &yaml("ansible_become_method: runas"));
     assert_eq!(reading.diagnostics[0].code, Code::VariableNotHonoured);
+    for (name, method) in [
+        ("sudo", BecomeMethod::Sudo),
+        ("ansible.builtin.su", BecomeMethod::Su),
+        ("community.general.doas", BecomeMethod::Doas),
+    ] {
+        assert_eq!(link(&format!("ansible_become_method: {name}")).become_method, method);
+    }
     let inventory = read_text("hosts.yaml", &yaml("ansible_become_method: sudo")).clean();
     assert_eq!(var(&inventory, "web1", "ansible_become_method"), json!("sudo"));
     let reading = read_text("hosts.yaml", &yaml("planrun_modle: x"));

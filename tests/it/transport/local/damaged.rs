@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use planrun::transport::local::LocalTransport;
-use planrun::transport::wire::{GRACE, Wire, session};
+use planrun::transport::wire::{GRACE, Privilege, Wire, session};
 use planrun::transport::{AttemptId, Exit, Transport, TransportError};
 
 use super::{argv, here, script, upload};
@@ -103,7 +103,7 @@ async fn a_clock_ends_its_command_and_not_a_process_with_the_number_of_its_sessi
     slow.dir = Some(folder.path().to_str().unwrap().to_owned());
     slow.timeout = Duration::from_secs(3);
     let wire = Wire::new(&slow, None, None, None, Duration::from_secs(1)).unwrap();
-    fs::write(folder.path().join("session"), session().0).unwrap();
+    fs::write(folder.path().join("session"), session(&Privilege::default()).unwrap().0).unwrap();
     fs::write(folder.path().join("request"), &wire.request).unwrap();
     let ended = tokio::process::Command::new("unshare")
         .args(["--pid", "--fork", "--mount-proc", "/bin/sh", "-ec", NUMBER_USED_AGAIN, "test"])
