@@ -5,7 +5,7 @@ use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::print;
 use crate::cli::programs::{Guarded, InventoryTimeout};
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::inventory::{Connection, Host};
 use crate::load;
 use crate::source::Sources;
@@ -32,6 +32,12 @@ impl Chosen {
         programs.report(context);
         let chosen = read.and_then(|(_, mut inventory)| {
             let names = load::hosts(&inventory, self.pattern.as_deref(), &mut found)?;
+            if names.is_empty() {
+                let pattern = self.pattern.as_deref().unwrap_or("all");
+                let why = format!("no host is left of `{pattern}`");
+                found.push(Diagnostic::error(Code::HostPattern, why));
+                return None;
+            }
             let hosts = names.iter().filter_map(|name| inventory.hosts.shift_remove(name));
             Some(hosts.filter(|host| host.link.connection != Connection::Model).collect())
         });

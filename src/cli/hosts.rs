@@ -156,6 +156,7 @@ fn decide(shown: &[Scanned], args: &Trusting, context: &Context) -> Result<Decis
     if new.is_empty() {
         return Ok(Decision::Trusted);
     }
+    let files = new.iter().map(|(one, _)| file_of(one)).collect::<Result<Vec<_>, _>>()?;
     if args.expect.is_empty() {
         let question =
             format!("Did you compare the fingerprints? Add {}?", count(new.len(), "key"));
@@ -163,17 +164,27 @@ fn decide(shown: &[Scanned], args: &Trusting, context: &Context) -> Result<Decis
             return Ok(Decision::Refused);
         }
     }
-    for (one, key) in &new {
-        let Some(file) = &one.file else {
-            let why = format!("{} has no file of known hosts", one.name);
-            return Err(Fault::new(Exit::INVALID, why).help("set `planrun_known_hosts`"));
-        };
+    for ((one, key), file) in new.iter().zip(&files) {
         append(file, &format!("{} {}\n", one.name, key.key)).map_err(|error| {
             Fault::of(Exit::STORE, format!("cannot write {}", file.display()), &error)
         })?;
     }
-    context.say(&format!("added {}", count(new.len(), "key")));
+    let files: BTreeSet<String> = files.iter().map(|file| file.display().to_string()).collect();
+    let files = files.into_iter().collect::<Vec<_>>().join(" and ");
+    context.say(&format!("added {} to {}", count(new.len(), "key"), printable(&files)));
     Ok(Decision::Trusted)
+}
+
+/// Returns the file that the keys of a host belong in.
+fn file_of(one: &Scanned) -> Result<&Path, Fault> {
+    let why = match &one.file {
+        None => format!("no file to add keys to: `UserKnownHostsFile` of {} is `none`", one.name),
+        Some(file) if file.metadata().is_ok_and(|at| !at.is_file()) => {
+            format!("cannot add keys to {}: it is not a regular file", file.display())
+        }
+        Some(file) => return Ok(file),
+    };
+    Err(Fault::new(Exit::INVALID, why).help("set `planrun_known_hosts` to the file to use"))
 }
 
 /// Appends a line, after the end of one that is not ended.

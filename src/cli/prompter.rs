@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
 use async_trait::async_trait;
+use rustix::process::{Signal, getpid, kill_process};
 use tokio::task::spawn_blocking;
 
 use crate::cli::terminal::Terminal;
@@ -37,7 +38,13 @@ impl Ask for Prompter {
         let reader = terminal.again()?;
         let line = spawn_blocking(move || reader.line()).await.ok()??;
         terminal.prompt("\n");
+        let is_cancelled = hidden.is_cancelled(&line);
         drop(hidden);
+        if is_cancelled {
+            // As if it had been typed at any other moment.
+            kill_process(getpid(), Signal::INT).ok();
+            return None;
+        }
         let text = line.trim_end_matches(['\n', '\r']);
         (!text.is_empty()).then(|| Secret::text(text))
     }

@@ -8,7 +8,9 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 
 use rustix::process::getpgrp;
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
+use rustix::termios::{
+    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr,
+};
 
 /// Maximum length of a line, in bytes: a reason is a sentence.
 const MAX_LINE: usize = 4096;
@@ -42,11 +44,14 @@ impl Terminal {
         Some(String::from_utf8_lossy(&bytes[..read]).into_owned())
     }
 
-    /// Hides what is typed, until the result is dropped.
+    /// Hides what is typed, until the result is dropped. Meanwhile `^C` ends the line like Enter, so that no
+    /// signal leaves the terminal as it is: see [`Hidden::is_cancelled`].
     pub(super) fn hide(&self) -> Option<Hidden> {
         let before = tcgetattr(&self.0).ok()?;
         let mut hidden = before.clone();
-        hidden.local_modes.remove(LocalModes::ECHO);
+        hidden.local_modes.remove(LocalModes::ECHO | LocalModes::ISIG);
+        hidden.special_codes[SpecialCodeIndex::VEOL] =
+            before.special_codes[SpecialCodeIndex::VINTR];
         tcsetattr(&self.0, OptionalActions::Flush, &hidden).ok()?;
         Some(Hidden(self.0.try_clone().ok()?, before))
     }
@@ -60,6 +65,13 @@ impl Terminal {
 
 /// A terminal that does not show what is typed.
 pub(super) struct Hidden(File, Termios);
+
+impl Hidden {
+    /// Whether a line was ended by `^C`.
+    pub(super) fn is_cancelled(&self, line: &str) -> bool {
+        line.bytes().last() == Some(self.1.special_codes[SpecialCodeIndex::VINTR])
+    }
+}
 
 impl Drop for Hidden {
     fn drop(&mut self) {

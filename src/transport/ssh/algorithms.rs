@@ -37,9 +37,7 @@ const MAX_NAMES: usize = 8;
 /// Returns how connections are made; `kinds` narrows the host keys that are accepted.
 pub(super) fn config(settings: &Settings, kinds: Option<Vec<Algorithm>>) -> Config {
     let set = &settings.algorithms;
-    let mut exchanges = Preferred::DEFAULT.kex.to_vec();
-    let groups = exchanges.iter().position(|name| *name == kex::DH_GEX_SHA256).unwrap_or(0);
-    exchanges.splice(groups..groups, ELLIPTIC);
+    let mut exchanges = exchanges();
     let mut preferred = Preferred {
         cipher: CIPHERS.to_vec().into(),
         mac: [&*Preferred::DEFAULT.mac, &OLD_MACS].concat().into(),
@@ -69,6 +67,18 @@ pub(super) fn config(settings: &Settings, kinds: Option<Vec<Algorithm>>) -> Conf
         preferred,
         ..Config::default()
     }
+}
+
+fn exchanges() -> Vec<kex::Name> {
+    let mut exchanges = Preferred::DEFAULT.kex.to_vec();
+    let groups = exchanges.iter().position(|name| *name == kex::DH_GEX_SHA256).unwrap_or(0);
+    exchanges.splice(groups..groups, ELLIPTIC);
+    exchanges
+}
+
+/// Whether planrun offers this key exchange.
+pub(super) fn is_offered(name: &kex::Name) -> bool {
+    exchanges().contains(name) && !is_extension(*name)
 }
 
 /// Whether this name announces an extension of the protocol.

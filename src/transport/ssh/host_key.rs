@@ -88,8 +88,9 @@ pub(super) fn kinds(trusted: &[PublicKey], settings: &Settings) -> Vec<Algorithm
 
 /// Returns why a host that shows `shown` is not trusted.
 pub(super) fn refusal(settings: &Settings, keys: &HostKeys, shown: Option<&PublicKey>) -> String {
-    let Settings { port, address, .. } = settings;
-    let check = format!("check it over a trusted path (`ssh-keyscan -p {port} {address}`)");
+    let (name, port) = settings.known_as();
+    let check = "compare it with what the host itself shows (`ssh-keygen -l -f \
+                 /etc/ssh/ssh_host_ed25519_key.pub` there)";
     let fingerprint = fingerprint(shown);
     let at = |listed: &[Listed]| {
         let places: Vec<&str> = listed.iter().map(|listed| listed.at.as_str()).collect();
@@ -119,8 +120,10 @@ pub(super) fn refusal(settings: &Settings, keys: &HostKeys, shown: Option<&Publi
             keys.authorities.join(", ")
         );
     }
+    let port = if port == 22 { String::new() } else { format!(":{port}") };
     format!(
-        "its host key is unknown. It shows {fingerprint}: {check}, then add it to the known hosts"
+        "its host key is unknown: the known hosts have none for {name}{port}. It shows {fingerprint}: \
+         {check}, then add it with `planrun hosts trust`"
     )
 }
 

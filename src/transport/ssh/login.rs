@@ -118,10 +118,12 @@ impl Login<'_> {
             let keys = offers.all.iter().filter(|offer| !matches!(offer.kind, Kind::Password(_)));
             let names_of: Vec<&str> = keys.map(|offer| offer.name.as_str()).collect();
             let accepted = names(&methods);
-            tried.push(format!(
-                "{} (the host accepts no keys, only {accepted})",
-                names_of.join(", ")
-            ));
+            tried.push(match names_of.as_slice() {
+                [] => format!("the host accepts only {accepted}"),
+                _ => format!("{} (the host accepts no keys, only {accepted})", names_of.join(", ")),
+            });
+        } else if tried.is_empty() {
+            tried.push(format!("nothing was offered; the host accepts {}", names(&methods)));
         }
         tried.extend(faults);
         Err(Refused::No(tried.join("; ")))

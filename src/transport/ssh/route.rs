@@ -86,6 +86,9 @@ impl Routes {
         pinned: Option<&str>,
         depth: usize,
     ) -> Result<Connected, Failure> {
+        if depth == 0 {
+            self.check(settings).await?;
+        }
         let via = match &settings.way {
             Way::Jump(hops) => Some(Box::pin(self.jump(hops, depth + 1)).await?),
             _ => None,
@@ -102,6 +105,25 @@ impl Routes {
         Connecting { settings, options: &self.options, passwords, pinned, via, is_jump: depth > 0 }
             .run()
             .await
+    }
+
+    /// Refuses a way that leads back to a host on it, before one connection waits for another.
+    pub(super) async fn check(&self, settings: &Settings) -> Result<(), Failure> {
+        let (mut way, mut passed) = (settings.way.clone(), Vec::new());
+        // Only the nearest jump host has a way of its own.
+        while let Way::Jump(hops) = &way
+            && let Some(nearest) = hops.first().cloned()
+        {
+            let next = self.settings(&nearest, None).await?;
+            passed.push(nearest);
+            if matches!(&next.way, Way::Jump(hops) if hops.iter().any(|hop| passed.contains(hop))) {
+                let (name, origin) = (&passed[passed.len() - 1].address, next.config.origin());
+                let why = format!("`ProxyJump` of {name} leads back to a host on the way{origin}");
+                return Err(Failure::Here(why));
+            }
+            way = next.way;
+        }
+        Ok(())
     }
 
     /// Returns the connection to the last of some jump hosts, and its name.

@@ -22,7 +22,7 @@ pub struct Scanned {
     pub name: String,
     /// Whether it is the host itself.
     pub is_host: bool,
-    /// The file that its keys belong in.
+    /// The file that its keys belong in: the first one of the user.
     pub file: Option<PathBuf>,
     pub keys: Vec<Shown>,
 }
@@ -59,6 +59,7 @@ impl SshTransport {
         let link = Some(&host.link);
         let settings =
             self.routes.settings(&Settings::asked(&host.link), link).await.map_err(failed)?;
+        self.routes.check(&settings).await.map_err(failed)?;
         let found = Box::pin(self.first_unknown(&settings, 0)).await.map_err(failed)?;
         let (mut settings, is_host) = match found {
             Some(jump) => (jump, false),
@@ -124,7 +125,7 @@ impl SshTransport {
         }
         let (name, port) = settings.known_as();
         let name = if port == 22 { name.to_owned() } else { format!("[{name}]:{port}") };
-        Ok(Scanned { name, is_host, file: settings.known_hosts.first().cloned(), keys })
+        Ok(Scanned { name, is_host, file: settings.own_known_hosts.clone(), keys })
     }
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use russh::keys::Algorithm;
 use russh::{cipher, kex, mac};
 
-use super::SshOptions;
 use super::config::{Asked, Config};
+use super::{SshOptions, algorithms};
 use crate::inventory::{Link, SecretFrom};
 
 /// All that is needed to connect to a host.
@@ -36,6 +36,8 @@ pub(super) struct Settings {
     /// The files of known hosts; a named one must exist.
     pub(super) known_hosts: Vec<PathBuf>,
     pub(super) is_known_hosts_named: bool,
+    /// The one of them that new keys belong in.
+    pub(super) own_known_hosts: Option<PathBuf>,
     /// The name in them, if it is not the address.
     pub(super) alias: Option<String>,
     pub(super) algorithms: Algorithms,
@@ -128,7 +130,14 @@ impl Settings {
         };
         let named = asked.key.clone().map(|key| vec![key]);
         let is = |name: &str, word: &str| config.one(name).is_some_and(|value| value == word);
-        let known = link.and_then(|link| link.known_hosts.clone());
+        let named_known = link.and_then(|link| link.known_hosts.as_deref());
+        let (known_hosts, own_known_hosts) = match named_known {
+            Some(file) => {
+                let file = PathBuf::from(names.in_home(file));
+                (vec![file.clone()], Some(file))
+            }
+            None => known_hosts(&config, &names)?,
+        };
         Ok(Self {
             port,
             patience: patience.unwrap_or(options.connect_timeout),
@@ -153,11 +162,9 @@ impl Settings {
             agent: agent(&config, &names, options)?,
             password: link.and_then(|link| link.password.clone()),
             passphrase: link.and_then(|link| link.passphrase.clone()),
-            is_known_hosts_named: known.is_some(),
-            known_hosts: match known {
-                Some(file) => vec![names.in_home(&file).into()],
-                None => known_hosts(&config, &names)?,
-            },
+            is_known_hosts_named: named_known.is_some(),
+            known_hosts,
+            own_known_hosts,
             algorithms: Algorithms::of(&config)?,
             alias,
             user,
@@ -192,7 +199,9 @@ fn agent(
 impl Algorithms {
     fn of(config: &Config) -> Result<Self, String> {
         Ok(Self {
-            kex: chosen(config, "KexAlgorithms", |name| kex::Name::try_from(name).ok())?,
+            kex: chosen(config, "KexAlgorithms", |name| {
+                kex::Name::try_from(name).ok().filter(algorithms::is_offered)
+            })?,
             cipher: chosen(config, "Ciphers", |name| cipher::Name::try_from(name).ok())?,
             mac: chosen(config, "MACs", |name| mac::Name::try_from(name).ok())?,
             host_key: chosen(config, "HostKeyAlgorithms", |name| {
@@ -241,9 +250,12 @@ fn way(asked: &Asked, config: &Config, names: &Names<'_>) -> Result<Way, String>
     Ok(Way::Jump(hops.collect::<Result<_, _>>()?))
 }
 
-/// Returns the files of known hosts: those that are set, else OpenSSH's own.
-fn known_hosts(config: &Config, names: &Names<'_>) -> Result<Vec<PathBuf>, String> {
-    let mut files = Vec::new();
+/// Returns the files of known hosts: those that are set, else OpenSSH's own; and the first of the user's.
+fn known_hosts(
+    config: &Config,
+    names: &Names<'_>,
+) -> Result<(Vec<PathBuf>, Option<PathBuf>), String> {
+    let (mut files, mut own) = (Vec::new(), None);
     let usual = |folder: &str, start: &str| {
         ["known_hosts", "known_hosts2"].map(|name| PathBuf::from(format!("{folder}/{start}{name}")))
     };
@@ -261,8 +273,11 @@ fn known_hosts(config: &Config, names: &Names<'_>) -> Result<Vec<PathBuf>, Strin
             }
             None => files.extend(usual.into_iter().flatten()),
         }
+        if option == "UserKnownHostsFile" {
+            own = files.first().cloned();
+        }
     }
-    Ok(files)
+    Ok((files, own))
 }
 
 /// Returns those algorithms of a list that planrun has; `None` if the option is not set.

@@ -57,6 +57,13 @@ impl Fleet {
     }
 }
 
+/// Returns the fingerprint of a server's key.
+fn fingerprint_of(server: &Server) -> String {
+    let key = crate::harness::program("ssh-keygen").arg("-lf").arg(server.path("one.pub")).output();
+    let shown = String::from_utf8(key.unwrap().stdout).unwrap();
+    shown.split(' ').nth(1).unwrap().to_owned()
+}
+
 #[test]
 fn a_host_behind_two_jump_hosts_is_reached_by_the_configuration_and_one_key_of_the_agent() {
     let Some(mut fleet) = Fleet::start("two_jump_hosts") else {
@@ -154,18 +161,92 @@ fn jump_hosts_are_trusted_one_after_the_other_on_the_way_to_a_host() {
         .exits(77)
         .says("jump host gate1: its host key is unknown");
     let mut words = vec!["hosts", "trust", "-i", &inventory];
-    let prints: Vec<String> = [&fleet.one, &fleet.two, &fleet.last]
-        .map(|server| {
-            let key = crate::harness::program("ssh-keygen")
-                .arg("-lf")
-                .arg(server.path("one.pub"))
-                .output();
-            let shown = String::from_utf8(key.unwrap().stdout).unwrap();
-            shown.split(' ').nth(1).unwrap().to_owned()
-        })
-        .into();
+    let prints: Vec<String> = [&fleet.one, &fleet.two, &fleet.last].map(fingerprint_of).into();
     words.extend(prints.iter().flat_map(|print| ["--expect", print.as_str()]));
     planrun.run(&words).exits(0);
     assert_eq!(fs::read_to_string(&known).unwrap().lines().count(), 3);
     planrun.run(&["ping", "-i", &inventory]).exits(0).says("web1  root");
+}
+
+#[test]
+fn a_jump_host_that_leads_back_to_itself_is_an_error_at_once() {
+    let Some(fleet) = Fleet::start("jump_loop") else {
+        return;
+    };
+    let planrun = &fleet.planrun;
+    let inventory = planrun.file("hosts.yaml", "all: {hosts: {gate1: {}, web1: {}, web2: {}}}\n");
+    let plan = planrun.file("plan.yaml", super::HELLO);
+    let file = fleet.one.path("home/.ssh/config");
+    let configuration = fs::read_to_string(&file).unwrap();
+    for more in [
+        // The commonest mistake: it is for the jump host as well.
+        "Host *\n  ProxyJump gate1\n",
+        "Host gate1\n  ProxyJump gate2\n",
+        "Host gate1\n  ProxyJump web1\n",
+    ] {
+        fs::write(&file, format!("{configuration}{more}")).unwrap();
+        for words in [
+            &["ping", "-i", &inventory][..],
+            &["hosts", "trust", "-i", &inventory],
+            &["apply", &plan, "-i", &inventory, "--yes"],
+        ] {
+            let ended = planrun.run(words);
+            assert_ne!(ended.status, Some(0), "{more} {words:?}");
+            ended.says("leads back to a host on the way").says("home/.ssh/config line");
+        }
+    }
+    assert_eq!(fleet.logins(), [0, 0, 0]);
+}
+
+#[test]
+fn a_key_is_added_to_a_file_of_the_user_or_not_at_all() {
+    let Some(fleet) = Fleet::start("trust_files") else {
+        return;
+    };
+    let planrun = &fleet.planrun;
+    let inventory = planrun.file("hosts.yaml", "all: {hosts: {gate1: {}}}\n");
+    fs::remove_file(fleet.one.path("home/.ssh/known_hosts")).unwrap();
+    let file = fleet.one.path("home/.ssh/config");
+    let configuration = fs::read_to_string(&file).unwrap();
+    let global = fleet.one.path("global");
+    let fingerprint = fingerprint_of(&fleet.one);
+    let trust = ["hosts", "trust", "-i", &inventory, "--expect", &fingerprint];
+    for user in ["none", "/dev/null"] {
+        let more = format!(
+            "Host *\n  UserKnownHostsFile {user}\n  GlobalKnownHostsFile {}\n",
+            global.display()
+        );
+        fs::write(&file, format!("{configuration}{more}")).unwrap();
+        let refused = planrun.run(&trust);
+        refused.exits(2).says("add keys to").says("planrun_known_hosts");
+        assert!(!global.exists());
+    }
+    let own = fleet.one.path("own");
+    let more = format!("Host *\n  UserKnownHostsFile {}\n", own.display());
+    fs::write(&file, format!("{configuration}{more}")).unwrap();
+    planrun.run(&trust).exits(0).says(&format!("added 1 key to {}", own.display()));
+    planrun.run(&["ping", "-i", &inventory]).exits(0);
+    planrun.run(&["ping", "gate1:!gate1", "-i", &inventory]).exits(2).says("no host is left");
+}
+
+#[test]
+fn an_interrupted_question_leaves_the_terminal_as_it_was() {
+    let Some(fleet) = Fleet::start("interrupted_question") else {
+        return;
+    };
+    fleet.lock();
+    let planrun = &fleet.planrun;
+    let inventory = planrun.file("hosts.yaml", "all: {hosts: {web1: {}}}\n");
+    let out = planrun.path("typescript");
+    let line = format!("trap : INT; planrun ping -i {inventory}; echo rc $?; stty -a");
+    let ended = planrun.type_line(&format!(
+        "(while ! grep -q Passphrase {0}; do sleep 0.1; done; printf 'open-\\003'; \
+          while ! grep -q 'rc ' {0}; do sleep 0.1; done) | script -qfec \"{1}\" {0}",
+        out.display(),
+        line.replace('$', "\\$")
+    ));
+    ended.exits(0);
+    let shown = String::from_utf8_lossy(&fs::read(out).unwrap()).into_owned();
+    assert!(shown.contains("rc 130"), "{shown}");
+    assert!(!shown.contains("-echo ") && !shown.contains("-isig "), "{shown}");
 }
