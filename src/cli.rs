@@ -65,9 +65,10 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::cli::context::Context;
+use crate::cli::context::{Context, Stream};
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
+use crate::cli::identity::who;
 use crate::report::text::printable;
 
 /// Commands that are planned, so that users learn that they are not implemented yet.

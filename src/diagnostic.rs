@@ -15,7 +15,6 @@ pub mod render;
 mod suggestions;
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 
 use crate::file::ReadError;
 use crate::source::Span;
@@ -24,7 +23,8 @@ pub use code::Code;
 pub use fix::{Edit, Fix};
 pub use suggestions::{Suggestions, nearest};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Severity {
     /// The file cannot be used.
     Error,
@@ -32,6 +32,12 @@ pub enum Severity {
     Warning,
     /// Nothing is wrong. Never a failure.
     Note,
+}
+
+impl Severity {
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// A message about a span.
@@ -132,6 +138,15 @@ impl Diagnostic {
         self
     }
 
+    /// Adds the question whether a similar name was meant, or else this help line.
+    #[must_use]
+    pub fn suggest(self, near: Option<&str>, or: impl Into<String>) -> Self {
+        match near {
+            Some(near) => self.help(format!("did you mean `{near}`?")),
+            None => self.help(or),
+        }
+    }
+
     /// Adds a help line and the one edit that it describes.
     #[must_use]
     pub fn fix(self, text: impl Into<String>, span: Span, fixed: impl Into<String>) -> Self {
@@ -222,13 +237,10 @@ impl Diagnostics {
             Box::new(rest.help("fix the problems above first, then check again"))
         });
         rest.severity = if errors { Severity::Error } else { Severity::Warning };
-        rest.message.clear();
-        // Writing to a string cannot fail.
-        let _written = if self.stopped {
-            let words = "too many errors; stopped checking";
-            rest.message.write_str(words)
+        rest.message = if self.stopped {
+            "too many errors; stopped checking".to_owned()
         } else {
-            write!(rest.message, "{} more problems are not shown", self.left_out)
+            format!("{} more problems are not shown", self.left_out)
         };
     }
 

@@ -40,7 +40,6 @@ use crate::source::Span;
 pub struct HostName(String);
 
 impl HostName {
-    /// Wraps a name; the inventory reader has validated it.
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into())
     }
@@ -67,7 +66,7 @@ pub struct Inventory {
     pub groups: IndexMap<String, Vec<HostName>>,
     /// Where hosts and groups are named first, while the text is available and may be shown.
     #[serde(skip)]
-    pub places: HashMap<String, Place>,
+    pub places: HashMap<String, Location>,
 }
 
 /// Equal inventories may have their names at different locations.
@@ -105,7 +104,7 @@ pub struct Variable {
     pub origin: String,
     /// The span of its value, while the text is available: not in a stored run.
     #[serde(skip)]
-    pub place: Place,
+    pub place: Location,
 }
 
 impl Variable {
@@ -117,9 +116,9 @@ impl Variable {
 
 /// A location in a text, if it is available. All are equal, so that equal variables may differ in it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Place(pub Option<Span>);
+pub struct Location(pub Option<Span>);
 
-impl PartialEq for Place {
+impl PartialEq for Location {
     fn eq(&self, _: &Self) -> bool {
         true
     }
@@ -195,8 +194,11 @@ pub fn is_lock_dir(path: &str) -> bool {
 }
 
 /// The transport of a host: `planrun_connection`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, strum::EnumString,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Connection {
     /// Over the network (the default).
     #[default]

@@ -1,10 +1,12 @@
-//! Quoting of words for `sh`.
+//! Quoting of words for `sh`, and of bytes for URIs.
 //!
 //! There are two readers: [`shell`] is for the machine, always quotes, and is the only way for a word
 //! to get into a line that is executed; [`readable`] is for users and quotes only if it must. In every
 //! POSIX shell, single quotes keep all bytes but NUL; a single quote itself is written `'\''`. Shells
 //! that interpret backslashes inside single quotes (fish) are only used as login shells, and login
 //! shells never receive such a word.
+
+use std::fmt::Write as _;
 
 /// A word has a NUL byte, which cannot be passed to a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,4 +32,18 @@ pub fn shell(word: &str) -> Result<String, NulError> {
 
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Encodes bytes for a URI: all but ASCII letters, digits and those in `kept`.
+pub fn percent(bytes: &[u8], kept: &str, upper: bool) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for &byte in bytes {
+        // Writing to a string cannot fail.
+        let _written = match char::from(byte) {
+            c if c.is_ascii_alphanumeric() || c.is_ascii() && kept.contains(c) => out.write_char(c),
+            _ if upper => write!(out, "%{byte:02X}"),
+            _ => write!(out, "%{byte:02x}"),
+        };
+    }
+    out
 }

@@ -42,15 +42,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rusqlite::Connection;
 
 pub use self::chain::Reading;
 pub use self::directory::default_dir;
 pub use self::error::{Locked, StoreError};
 pub use self::journal::RunJournal;
 pub use self::name::new_run_id;
-pub use self::reader::{Reader, RunRow};
-pub use self::sqlite::{Asked, Reply};
+pub use self::reader::Reader;
+pub use self::sqlite::{Asked, Reply, RunRow};
 
 use self::anchor::Anchor;
 use self::lock::RunLock;
@@ -184,10 +183,9 @@ impl Store {
 
     /// Refuses to continue a run with these records if another run has one of its hosts.
     pub fn need_machines(&self, run: &RunId, records: &[Record]) -> Result<(), StoreError> {
-        let look = |connection: &mut Connection| {
-            lock::taken(connection, &self.places.locks, run, records).map(Ok)
-        };
-        self.read(look)?.map_or(Ok(()), Err)
+        let taken = self
+            .read(|connection| lock::taken(connection, &self.places.locks, run, records).map(Ok))?;
+        taken.map_or(Ok(()), Err)
     }
 
     /// Refuses a run whose events may need more bytes than the disk has.

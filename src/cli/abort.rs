@@ -1,11 +1,7 @@
 //! `planrun abort`: ends a run without undoing anything.
 
-use crate::cli::context::{Context, Stream};
-use crate::cli::exit::Exit;
-use crate::cli::fault::Fault;
-use crate::cli::identity::who;
 use crate::cli::open_run::{OpenRun, RunArg};
-use crate::cli::{locks, open_run};
+use crate::cli::{Context, Exit, Fault, Stream, locks, open_run, who};
 use crate::clock::Clock;
 use crate::event::{Event, RunEvent, RunStatus};
 use crate::history::RunState;
@@ -35,10 +31,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let is_whole = reading.damage.is_empty();
     let status = open_run::status(&reading.records);
     if status.has_ended() {
-        let message = format!("run {run} has ended: {}", status.word());
-        return Err(
-            Fault::new(Exit::INVALID, message).help("only a run that has not ended can be aborted")
-        );
+        let fault = open_run::ended(&run, status);
+        return Err(fault.help("only a run that has not ended can be aborted"));
     }
     let mut taken = OpenRun { journal, records: reading.records, state: RunState::default() };
     let why = match &args.reason {

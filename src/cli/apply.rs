@@ -2,17 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::context::Context;
-use crate::cli::exit::Exit;
-use crate::cli::fault::Fault;
-use crate::cli::identity::who;
 use crate::cli::locks::LockTimeout;
 use crate::cli::programs::{Guarded, InventoryTimeout};
 use crate::cli::session::Session;
 use crate::cli::targets::Targets;
 use crate::cli::values::Values;
 use crate::cli::view::Output;
-use crate::cli::{open_run, print};
+use crate::cli::{Context, Exit, Fault, open_run, print, who};
 use crate::clock::Clock;
 use crate::diagnostic::Diagnostics;
 use crate::event::{Event, RunEvent, SecretSources};

@@ -9,11 +9,10 @@ use jiff::tz::TimeZone;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::Global;
-use crate::cli::exit::Exit;
-use crate::cli::fault::Fault;
 use crate::cli::log::Writer;
 use crate::cli::out;
 use crate::cli::terminal::Terminal;
+use crate::cli::{Exit, Fault};
 use crate::event::RunId;
 use crate::quote;
 use crate::report::Style;

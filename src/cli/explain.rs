@@ -5,9 +5,7 @@
 
 use std::path::PathBuf;
 
-use crate::cli::context::{Context, Stream};
-use crate::cli::exit::Exit;
-use crate::cli::fault::Fault;
+use crate::cli::{Context, Exit, Fault, Stream};
 use crate::diagnostic::manual::Section;
 use crate::diagnostic::{Code, manual};
 use crate::report::text::wrap;
@@ -88,18 +86,12 @@ fn find(word: &str) -> Result<Section, Fault> {
 }
 
 fn no_page(word: &str) -> Fault {
-    let is_code = manual::section(word).is_some();
-    let fault = if is_code {
-        Fault::new(Exit::INVALID, format!("`{word}` is a code, not a plan"))
-    } else {
-        let message = "`planrun explain PLAN` is not implemented yet";
-        Fault::new(Exit::INVALID, message)
-    };
-    if is_code {
-        fault.help(format!("run `planrun explain --code {word}`"))
-    } else {
-        fault.help("to explain a diagnostic, run `planrun explain --code CODE`")
+    if manual::section(word).is_some() {
+        return Fault::new(Exit::INVALID, format!("`{word}` is a code, not a plan"))
+            .help(format!("run `planrun explain --code {word}`"));
     }
+    Fault::new(Exit::INVALID, "`planrun explain PLAN` is not implemented yet")
+        .help("to explain a diagnostic, run `planrun explain --code CODE`")
 }
 
 /// Lists all codes by group.

@@ -8,10 +8,9 @@ use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
 use tokio::runtime::Builder;
 
-use crate::cli::context::Context;
-use crate::cli::exit::Exit;
 use crate::cli::print;
 use crate::cli::programs::{Guarded, InventoryTimeout};
+use crate::cli::{Context, Exit};
 use crate::diagnostic::Diagnostics;
 use crate::inventory::{Connection, Host, HostName, Inventory, PRINTED};
 use crate::load;

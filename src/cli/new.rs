@@ -11,9 +11,7 @@ use std::path::{Component, Path, PathBuf};
 
 use clap::ValueEnum;
 
-use crate::cli::context::Context;
-use crate::cli::exit::Exit;
-use crate::cli::fault::Fault;
+use crate::cli::{Context, Exit, Fault};
 use crate::diagnostic::Diagnostics;
 use crate::file::directory;
 use crate::plan;

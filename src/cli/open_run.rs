@@ -4,10 +4,8 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Builder;
 
-use crate::cli::context::Context;
-use crate::cli::exit::Exit;
-use crate::cli::fault::Fault;
 use crate::cli::targets;
+use crate::cli::{Context, Exit, Fault};
 use crate::clock::Clock;
 use crate::event::{Event, Record, RunEvent, RunId, RunPlanned, RunStatus};
 use crate::history::RunState;
@@ -38,6 +36,11 @@ pub(super) struct OpenRun {
 /// Returns the state of a run.
 pub(super) fn status(records: &[Record]) -> RunStatus {
     RunState::for_report(records).status
+}
+
+/// Returns the error of a command for a run that has ended.
+pub(super) fn ended(run: &RunId, status: RunStatus) -> Fault {
+    Fault::new(Exit::INVALID, format!("run {run} has ended: {}", status.word()))
 }
 
 /// Returns the first event of a run.

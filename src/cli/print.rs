@@ -13,8 +13,8 @@ mod short;
 
 use clap::ValueEnum;
 
-use crate::cli::context::{Context, Stream};
 use crate::cli::explain;
+use crate::cli::{Context, Stream};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity, allow, render};
 use crate::load::validate::Checked;
 use crate::report::text::count;
@@ -48,11 +48,7 @@ pub(super) struct Findings {
 impl Findings {
     /// Returns the number of problems in all files.
     pub(super) fn count(&self) -> Count {
-        let mut all = Count::default();
-        for file in &self.files {
-            all += Count::of(&file.found);
-        }
-        all
+        Count::of(self.each().map(|(_, one)| one))
     }
 
     /// Returns every problem with its file: what CI shows, without notes.
@@ -100,22 +96,12 @@ impl Count {
     }
 }
 
-impl std::ops::AddAssign for Count {
-    fn add_assign(&mut self, other: Self) {
-        self.errors += other.errors;
-        self.warnings += other.warnings;
-    }
-}
-
 /// Writes the problems of files.
 pub(super) fn report(findings: &Findings, format: ReportFormat, context: &Context) {
     match format {
         ReportFormat::Human => {
-            let colour = context.colour(Stream::Err);
-            for (_, one) in findings.each() {
-                context.say(&render::human_one(one, &findings.sources, colour));
-                context.say("");
-            }
+            let each = findings.each().map(|(_, one)| one);
+            human(each, &findings.sources, context);
         }
         ReportFormat::Short => context.print(&short::lines(findings)),
         ReportFormat::Json => context.print(&json::lines(findings)),
@@ -127,32 +113,29 @@ pub(super) fn report(findings: &Findings, format: ReportFormat, context: &Contex
 
 /// Writes diagnostics for people, without those that are allowed in place.
 pub(super) fn diagnostics(found: &Diagnostics, sources: &Sources, context: &Context) {
-    let mut found = found.clone();
-    found.retain(|one| allow::allowance(one, sources).is_none());
-    if !found.is_empty() {
-        let colour = context.colour(Stream::Err);
-        context.say(&render::human(&found, sources, colour));
-        context.say("");
+    human(not_allowed(found, sources), sources, context);
+}
+
+fn human<'a>(each: impl IntoIterator<Item = &'a Diagnostic>, sources: &Sources, context: &Context) {
+    let colour = context.colour(Stream::Err);
+    for one in each {
+        context.say(&format!("{}\n", render::human_one(one, sources, colour)));
     }
+}
+
+fn not_allowed<'a>(found: &'a Diagnostics, sources: &Sources) -> Vec<&'a Diagnostic> {
+    let mut found = found.sorted();
+    found.retain(|one| allow::allowance(one, sources).is_none());
+    found
 }
 
 /// Writes diagnostics for people and their number, before a command fails.
 pub(super) fn refuse(found: &Diagnostics, sources: &Sources, what: &str, context: &Context) {
     diagnostics(found, sources, context);
-    let kept = found.sorted().into_iter().filter(|one| allow::allowance(one, sources).is_none());
-    let kept: Vec<&Diagnostic> = kept.collect();
+    let kept = not_allowed(found, sources);
     let words = Count::of(kept.iter().copied()).words();
     context.say(&format!("{} {words}; {what}", context.bad("error:")));
     if let Some(more) = explain::more(kept.iter().map(|one| one.code)) {
         context.say(&more);
-    }
-}
-
-/// Returns the name of a severity, the same in all formats.
-fn word(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Note => "note",
     }
 }

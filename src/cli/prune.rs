@@ -4,11 +4,8 @@
 
 use std::time::Duration;
 
-use crate::cli::context::Context;
-use crate::cli::exit::Exit;
-use crate::cli::fault::Fault;
-use crate::cli::identity::who;
 use crate::cli::targets;
+use crate::cli::{Context, Exit, Fault, who};
 use crate::clock::Clock;
 use crate::duration;
 use crate::event::RunStatus;

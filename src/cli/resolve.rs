@@ -3,19 +3,16 @@
 use std::time::Duration;
 
 use crate::cli::asker::chosen;
-use crate::cli::context::Context;
-use crate::cli::exit::Exit;
-use crate::cli::fault::Fault;
-use crate::cli::identity::who;
 use crate::cli::open_run;
 use crate::cli::open_run::RunArg;
+use crate::cli::{Context, Exit, Fault, who};
 use crate::event::{Answer, Event, Question, Record, Request, RunId, TaskEvent, TaskId};
 use crate::history::RunState;
 use crate::store::Store;
 
 /// How long to wait between checks for the reply of the process, and how often.
-const LOOK: Duration = Duration::from_millis(50);
-const LOOKS: u32 = 200;
+const PAUSE: Duration = Duration::from_millis(50);
+const CHECKS: u32 = 200;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -51,20 +48,17 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     }
     let mut taken = open_run::take(&store, &run, &by)?;
     let (task, answer) = meant(args, &run, &taken.state)?;
-    let open = taken.state.open_questions().len();
+    let left = taken.state.open_questions().len() - 1;
     let answered =
         TaskEvent::QuestionAnswered { answer, reason: args.reason.clone(), by }.of(&task);
     let now = taken.now(&store)?;
     taken.add(answered, now)?;
     context.say(&format!("{task}: {} ({})", answer.word(), answer.about()));
-    match open {
-        1 => context.say(&format!("to continue, run `{} resume {run}`", context.program())),
-        more => context.say(&format!(
-            "{} more to answer; then run `{} resume {run}`",
-            more - 1,
-            context.program(),
-        )),
-    }
+    let next = format!("run `{} resume {run}`", context.program());
+    context.say(&match left {
+        0 => format!("to continue, {next}"),
+        left => format!("{left} more to answer; then {next}"),
+    });
     Ok(Exit::SUCCEEDED)
 }
 
@@ -82,11 +76,11 @@ fn hand_over(
     let asked_at = asks.map_or(0, |task| task.asked_at);
     let request = Request::Answer { task: task.clone(), asked_at, answer, reason };
     let number = store.ask(run, by, request)?;
-    for _ in 0..LOOKS {
+    for _ in 0..CHECKS {
         match store.reply_to(number)? {
             Some(Ok(_)) => return Ok(true),
             Some(Err(why)) => return Err(Fault::new(Exit::INVALID, why)),
-            None if store.is_alive(run) => std::thread::sleep(LOOK),
+            None if store.is_alive(run) => std::thread::sleep(PAUSE),
             None => break,
         }
     }
@@ -110,10 +104,8 @@ fn hand_over(
 
 fn meant(args: &Args, run: &RunId, state: &RunState) -> Result<(TaskId, Answer), Fault> {
     if state.status.has_ended() {
-        let message = format!("run {run} has ended: {}", state.status.word());
-        return Err(
-            Fault::new(Exit::INVALID, message).help("a run that has ended takes no answers")
-        );
+        let fault = open_run::ended(run, state.status);
+        return Err(fault.help("a run that has ended takes no answers"));
     }
     let open = state.open_questions();
     let (task, question) = asked(&open, args.task.as_deref(), run)?;

@@ -1,16 +1,12 @@
 //! `planrun resume`: continues a run that was paused, interrupted or answered.
 
-use crate::cli::context::Context;
-use crate::cli::exit::Exit;
-use crate::cli::fault::Fault;
-use crate::cli::identity::who;
 use crate::cli::locks::LockTimeout;
 use crate::cli::open_run::{OpenRun, RunArg};
 use crate::cli::secret_args::SecretArgs;
 use crate::cli::session::Session;
 use crate::cli::targets::Targets;
 use crate::cli::view::Output;
-use crate::cli::{open_run, print, targets};
+use crate::cli::{Context, Exit, Fault, open_run, print, targets, who};
 use crate::event::{Event, RunEvent, RunStatus};
 use crate::history::RunState;
 use crate::report::next::next;
@@ -41,9 +37,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         return Ok(Exit::SUCCEEDED);
     }
     if state.status.has_ended() || state.status == RunStatus::Stuck {
-        let message = format!("run {run} has ended: {}", state.status.word());
         let ways = next(&state, &context.program(), &run).into_iter();
-        return Err(ways.fold(Fault::new(Exit::INVALID, message), |fault, next| {
+        return Err(ways.fold(open_run::ended(&run, state.status), |fault, next| {
             fault.help(format!("{} `{}`", next.why, next.command))
         }));
     }

@@ -6,16 +6,13 @@
 
 use std::collections::HashSet;
 
-use crate::cli::context::Context;
-use crate::cli::exit::Exit;
-use crate::cli::fault::Fault;
-use crate::cli::identity::who;
 use crate::cli::locks::LockTimeout;
 use crate::cli::open_run;
 use crate::cli::open_run::{OpenRun, RunArg, planned};
 use crate::cli::resume::go_on;
 use crate::cli::secret_args::SecretArgs;
 use crate::cli::view::Output;
+use crate::cli::{Context, Exit, Fault, who};
 use crate::event::{Answer, Event, HostStatus, RunEvent, RunId, RunPlanned, RunStatus};
 use crate::history::{Refusal, Requested, RunState};
 use crate::inventory::{HostName, pattern};

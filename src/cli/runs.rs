@@ -3,9 +3,7 @@
 use clap::ValueEnum;
 use jiff::Timestamp;
 
-use crate::cli::context::{Context, Stream};
-use crate::cli::exit::Exit;
-use crate::cli::fault::Fault;
+use crate::cli::{Context, Exit, Fault, Stream};
 use crate::event::RunStatus;
 use crate::history::RunState;
 use crate::report::open::StoredRun;

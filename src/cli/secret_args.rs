@@ -5,11 +5,9 @@
 
 use std::path::PathBuf;
 
-use crate::cli::context::Context;
-use crate::cli::exit::Exit;
-use crate::cli::fault::Fault;
 use crate::cli::print;
 use crate::cli::values::Values;
+use crate::cli::{Context, Exit, Fault};
 use crate::diagnostic::Diagnostics;
 use crate::event::{RunId, RunPlanned};
 use crate::load;

@@ -14,14 +14,11 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 
 use crate::cli::asker::Operator;
-use crate::cli::context::{Context, Stream};
-use crate::cli::exit::Exit;
-use crate::cli::fault::Fault;
 use crate::cli::inbox::Inbox;
 use crate::cli::signals::{Signals, Wish};
 use crate::cli::targets::Targets;
 use crate::cli::view::{Output, View};
-use crate::cli::{locks, log};
+use crate::cli::{Context, Exit, Fault, Stream, locks, log};
 use crate::event::{Event, JournalError, Record};
 use crate::history::RunState;
 use crate::report::summary::summary_of;

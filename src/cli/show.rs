@@ -1,10 +1,8 @@
 //! `planrun show`: prints all details of a run.
 
-use crate::cli::context::{Context, Stream};
-use crate::cli::exit::Exit;
-use crate::cli::fault::Fault;
 use crate::cli::open_run::RunArg;
 use crate::cli::runs::RunFormat;
+use crate::cli::{Context, Exit, Fault, Stream};
 use crate::report::open::StoredRun;
 use crate::report::show;
 

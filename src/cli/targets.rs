@@ -12,9 +12,8 @@ use std::rc::Rc;
 
 use jiff::Timestamp;
 
-use crate::cli::exit::Exit;
-use crate::cli::fault::Fault;
 use crate::cli::prompter::Prompter;
+use crate::cli::{Exit, Fault};
 use crate::clock::Clock;
 use crate::event::RunId;
 use crate::inventory::Inventory;

@@ -7,11 +7,9 @@ use std::io::Read as _;
 
 use clap::ValueEnum;
 
-use crate::cli::context::Context;
-use crate::cli::exit::Exit;
 use crate::cli::print::{Count, Findings, ReportFormat};
 use crate::cli::values::Values;
-use crate::cli::{explain, print};
+use crate::cli::{Context, Exit, explain, print};
 use crate::file::MAX_BYTES;
 use crate::load::files;
 use crate::load::files::{File, STDIN, Skipped};

@@ -6,9 +6,9 @@ use std::io::Stderr;
 use clap::ValueEnum;
 use jiff::Timestamp;
 
-use crate::cli::context::{Context, Stream};
 use crate::cli::out::Out;
 use crate::cli::out::write_line;
+use crate::cli::{Context, Stream};
 use crate::event::{Progress, Record, Reporter, RunId};
 use crate::history::RunState;
 use crate::report::json::JsonLines;

@@ -62,10 +62,6 @@ pub fn allowance(one: &Diagnostic, sources: &Sources) -> Option<(SourceId, usize
     None
 }
 
-fn is_code(text: &str) -> bool {
-    text.parse::<Code>().is_ok()
-}
-
 /// Warns of the comments of a text that allow nothing. `used` returns whether the one at a location
 /// does; `may_come` returns whether a check that was not made may report a code.
 pub fn unused(
@@ -92,17 +88,17 @@ pub fn unused(
                         .at(span, "requires a reason")
                         .help(format!("add a reason: `# planrun: allow({code}) REASON`")),
                 );
-            } else if let Some(unknown) = code.split(',').map(str::trim).find(|one| !is_code(one)) {
+            } else if let Some(unknown) =
+                code.split(',').map(str::trim).find(|one| one.parse::<Code>().is_err())
+            {
                 let fault = Diagnostic::warning(
                     Code::UnusedAllow,
                     format!("unknown code `{unknown}` in `allow`"),
                 );
                 let fault = fault.at(span, "allows nothing");
                 let codes = Code::VARIANTS.iter().map(|code| code.name());
-                found.push(match nearest(unknown, codes) {
-                    Some(near) => fault.help(format!("did you mean `{near}`?")),
-                    None => fault.help("write the code in brackets from the warning"),
-                });
+                let near = nearest(unknown, codes);
+                found.push(fault.suggest(near, "write the code in brackets from the warning"));
             } else if !used(at)
                 && !code.split(',').any(|one| one.trim().parse().is_ok_and(&may_come))
             {

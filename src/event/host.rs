@@ -106,11 +106,15 @@ impl PreflightVerdict {
 }
 
 /// The states of a host in a run.
-#[derive(Default, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Default, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "lowercase")]
 pub enum HostStatus {
     /// planrun has not worked on it.
     #[default]
+    #[strum(serialize = "not started")]
     NotStarted,
     /// It is being worked on.
     Active,
@@ -126,8 +130,10 @@ pub enum HostStatus {
     /// It fails host key verification; nothing more is sent to it.
     Quarantined,
     /// Its steps are being undone.
+    #[strum(serialize = "rolling back")]
     RollingBack,
     /// Its steps are undone.
+    #[strum(serialize = "rolled back")]
     RolledBack,
     /// A handler failed: the operator must repair the host.
     Stuck,
@@ -136,17 +142,6 @@ pub enum HostStatus {
 impl HostStatus {
     /// Returns the word people read.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::NotStarted => "not started",
-            Self::Active => "active",
-            Self::Succeeded => "succeeded",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-            Self::Unreachable => "unreachable",
-            Self::Quarantined => "quarantined",
-            Self::RollingBack => "rolling back",
-            Self::RolledBack => "rolled back",
-            Self::Stuck => "stuck",
-        }
+        self.into()
     }
 }

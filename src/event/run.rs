@@ -141,8 +141,11 @@ pub struct OutlineStep {
 }
 
 /// The states of a run.
-#[derive(Default, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Default, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "lowercase")]
 pub enum RunStatus {
     /// Preflight is running; nothing was changed yet.
     #[default]
@@ -155,6 +158,7 @@ pub enum RunStatus {
     Paused,
     Succeeded,
     /// Hosts failed and those that were changed are rolled back, or an operator requested it.
+    #[strum(serialize = "rolled back")]
     RolledBack,
     /// It did not succeed on every host, and hosts keep their changes.
     Failed,
@@ -182,16 +186,6 @@ impl RunStatus {
 
     /// Returns the word people read; the same as in JSON except for the space.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Planned => "planned",
-            Self::Refused => "refused",
-            Self::Running => "running",
-            Self::Paused => "paused",
-            Self::Succeeded => "succeeded",
-            Self::RolledBack => "rolled back",
-            Self::Failed => "failed",
-            Self::Stuck => "stuck",
-            Self::Aborted => "aborted",
-        }
+        self.into()
     }
 }

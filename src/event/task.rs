@@ -135,8 +135,9 @@ impl Outcome {
 }
 
 /// The states of a task that has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "lowercase")]
 pub enum TaskStatus {
     /// An effect ran, and the step is done.
     Changed,
@@ -145,6 +146,7 @@ pub enum TaskStatus {
     /// It did not succeed.
     Failed,
     /// It exceeded its timeout.
+    #[strum(serialize = "timed out")]
     TimedOut,
     /// planrun cannot tell whether it took effect.
     Unknown,
@@ -163,14 +165,7 @@ impl TaskStatus {
 
     /// Returns the word people read.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Changed => "changed",
-            Self::Unchanged => "unchanged",
-            Self::Failed => "failed",
-            Self::TimedOut => "timed out",
-            Self::Unknown => "unknown",
-            Self::Skipped => "skipped",
-        }
+        self.into()
     }
 }
 
@@ -183,8 +178,9 @@ pub struct Question {
 }
 
 /// An answer to a [`Question`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Answer {
     /// To `approve`: continue.
     Approve,
@@ -206,31 +202,9 @@ pub enum Answer {
 }
 
 impl Answer {
-    pub const ALL: [Self; 9] = [
-        Self::Approve,
-        Self::Reject,
-        Self::Continue,
-        Self::Wait,
-        Self::Retry,
-        Self::Skip,
-        Self::Fail,
-        Self::Done,
-        Self::NotDone,
-    ];
-
     /// Returns the word to type.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Approve => "approve",
-            Self::Reject => "reject",
-            Self::Continue => "continue",
-            Self::Wait => "wait",
-            Self::Retry => "retry",
-            Self::Skip => "skip",
-            Self::Fail => "fail",
-            Self::Done => "done",
-            Self::NotDone => "not-done",
-        }
+        self.into()
     }
 
     /// Returns what it does, for a prompt.

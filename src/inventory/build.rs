@@ -14,9 +14,9 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::inventory::draft::{ALL, Draft, Given, HostDraft, UNGROUPED, Vars};
 use crate::inventory::link::LinkReader;
 use crate::inventory::tree::Tree;
-use crate::inventory::{Host, HostName, Inventory, Place, Variable, checks};
+use crate::inventory::{Host, HostName, Inventory, Location, Variable, checks};
 use crate::schema::foreign::variables;
-use crate::source::{SourceId, Sources, Span};
+use crate::source::{Sources, Span};
 
 /// Maximum size of the variables and groups of all hosts, in bytes (estimated). Variables of a group are
 /// copied to each of its hosts, so a small file could fill the memory.
@@ -35,19 +35,23 @@ pub(super) fn build(
     if draft.is_full() {
         return None;
     }
-    checks::tell_oddities(draft, shown, found);
-    checks::tell_ignored(draft, found);
+    checks::report_oddities(draft, shown, found);
+    checks::report_ignored(draft, found);
     let tree = Tree::new(draft, found)?;
     let mut lineages: HashMap<Vec<usize>, Lineage<'_>> = HashMap::new();
-    let mut lines = Lines::new(sources);
+    // The location of a span as `path:line`.
+    let origin = |span: Span| {
+        let source = sources.get(span.source);
+        format!("{}:{}", source.path(), source.line_of(span.range().start) + 1)
+    };
     let mut links = LinkReader::new(found);
     let mut hosts = IndexMap::with_capacity(draft.hosts.len());
     if let Some(fault) = excess(draft, &tree, &mut lineages) {
-        links.tell_fault(fault);
+        links.found.push(fault);
         return None;
     }
     for (name, host) in &draft.hosts {
-        if links.gives_up() {
+        if links.found.gives_up() {
             return None;
         }
         let lineage = lineages
@@ -61,17 +65,14 @@ pub(super) fn build(
         let link = links.link(name, host.place, &given);
         let kept = given.iter().filter(|(name, _)| !variables::is_secret(name));
         let (encrypted, open): (Vec<_>, Vec<_>) = kept.partition(|(_, given)| given.encrypted);
-        let encrypted = encrypted.into_iter().map(|(&name, given)| {
-            let origin = lines.origin(given.name);
-            (name.to_owned(), origin)
-        });
+        let encrypted = encrypted.into_iter();
+        let encrypted = encrypted.map(|(&name, given)| (name.to_owned(), origin(given.name)));
         let encrypted = encrypted.collect();
         let vars = open.into_iter().map(|(&name, given)| {
             let value = Value::clone(&given.value);
-            let origin = lines.origin(given.name);
             let written = given.written.as_deref().cloned();
-            let variable = Variable { value, written, origin, place: Place(Some(given.place)) };
-            (name.to_owned(), variable)
+            let (origin, place) = (origin(given.name), Location(Some(given.place)));
+            (name.to_owned(), Variable { value, written, origin, place })
         });
         let host = Host {
             name: host_name.clone(),
@@ -82,7 +83,7 @@ pub(super) fn build(
         };
         hosts.insert(host_name, host);
     }
-    if links.has_errors() {
+    if links.found.has_errors() {
         return None;
     }
     let groups = (0..draft.groups.len()).filter_map(|group| {
@@ -94,12 +95,12 @@ pub(super) fn build(
 }
 
 /// Returns the locations of groups and hosts.
-fn places(draft: &Draft) -> HashMap<String, Place> {
+fn places(draft: &Draft) -> HashMap<String, Location> {
     let groups = draft.groups.iter();
     let groups = groups.map(|(name, group)| (name, group.place));
     let hosts = draft.hosts.iter();
     let hosts = hosts.map(|(name, host)| (name, Some(host.place)));
-    groups.chain(hosts).map(|(name, place)| (name.clone(), Place(place))).collect()
+    groups.chain(hosts).map(|(name, place)| (name.clone(), Location(place))).collect()
 }
 
 /// Reports the host at which all hosts become too large, before anything is copied.
@@ -117,8 +118,21 @@ fn excess<'a>(
         let own: usize = own.map(weight_of).sum();
         bytes = bytes.saturating_add(lineage.weight + own);
         members += lineage.groups.len();
-        (bytes > MAX_BYTES || members > MAX_MEMBERS)
-            .then(|| if bytes > MAX_BYTES { too_large(host.place) } else { too_deep(host.place) })
+        let (message, help) = if bytes > MAX_BYTES {
+            (
+                format!("the variables of all hosts take more than {MAX_BYTES} bytes"),
+                "move large values to files that a plan uploads",
+            )
+        } else if members > MAX_MEMBERS {
+            (
+                format!("hosts have more than {MAX_MEMBERS} group memberships"),
+                "nest fewer groups, or split the inventory",
+            )
+        } else {
+            return None;
+        };
+        let fault = Diagnostic::error(Code::InventoryTooLarge, message);
+        Some(fault.at(host.place, "the limit is exceeded at this host").help(help))
     })
 }
 
@@ -150,7 +164,7 @@ fn members(draft: &Draft, tree: &Tree, group: usize) -> Vec<HostName> {
     named.map(|(name, _)| HostName::new(name)).collect()
 }
 
-/// What a value takes in addition to its text, in bytes (estimated).
+/// Size of a value without its text, in bytes (estimated).
 const NODE: usize = 64;
 
 /// Returns the size of a variable in bytes (estimated).
@@ -158,7 +172,6 @@ fn weight_of(given: &Given) -> usize {
     weight(&given.value) + given.written.as_deref().map_or(0, weight)
 }
 
-/// Returns the size of a value in bytes (estimated).
 fn weight(value: &Value) -> usize {
     NODE + match value {
         Value::String(text) => text.len(),
@@ -169,20 +182,6 @@ fn weight(value: &Value) -> usize {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     }
-}
-
-fn too_large(place: Span) -> Diagnostic {
-    let message = format!("the variables of all hosts take more than {MAX_BYTES} bytes");
-    Diagnostic::error(Code::InventoryTooLarge, message)
-        .at(place, "the limit is exceeded at this host")
-        .help("move large values to files that a plan uploads")
-}
-
-fn too_deep(place: Span) -> Diagnostic {
-    let message = format!("hosts have more than {MAX_MEMBERS} group memberships");
-    Diagnostic::error(Code::InventoryTooLarge, message)
-        .at(place, "the limit is exceeded at this host")
-        .help("nest fewer groups, or split the inventory")
 }
 
 /// Returns the groups of a host; `ungrouped` only if there is no other.
@@ -236,28 +235,5 @@ impl<'a> Lineage<'a> {
             .filter_map(|&group| draft.groups.get_index(group))
             .map(|(name, _)| name.clone())
             .collect()
-    }
-}
-
-/// Converts offsets to lines; each text is searched for line breaks once.
-struct Lines<'a> {
-    sources: &'a Sources,
-    breaks: HashMap<SourceId, Vec<usize>>,
-}
-
-impl<'a> Lines<'a> {
-    fn new(sources: &'a Sources) -> Self {
-        Self { sources, breaks: HashMap::new() }
-    }
-
-    /// Returns the location of a span as `path:line`.
-    fn origin(&mut self, span: Span) -> String {
-        let source = self.sources.get(span.source);
-        let breaks = self.breaks.entry(span.source).or_insert_with(|| {
-            let breaks = source.text().match_indices('\n');
-            breaks.map(|(at, _)| at).collect()
-        });
-        let before = breaks.partition_point(|&at| at < span.range().start);
-        format!("{}:{}", source.path(), before + 1)
     }
 }

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Suggestions, nearest};
 use crate::inventory::BecomeMethod;
-use crate::inventory::draft::{Draft, Given};
+use crate::inventory::draft::{Draft, Given, some_of};
 use crate::inventory::route;
 use crate::inventory::route::Way;
 use crate::schema::foreign::variables;
@@ -31,8 +31,8 @@ const OWN: [&str; 9] = [
 const MAX_NAMED: usize = 3;
 
 /// Warns of variables without effect, each name once.
-pub(super) fn tell_ignored(draft: &Draft, found: &mut Diagnostics) {
-    let mut told = HashSet::new();
+pub(super) fn report_ignored(draft: &Draft, found: &mut Diagnostics) {
+    let mut reported = HashSet::new();
     let mut encrypted: IndexMap<&str, Span> = IndexMap::new();
     for (name, given) in draft.variables() {
         if given.encrypted && !is_of_connection(name) {
@@ -42,20 +42,15 @@ pub(super) fn tell_ignored(draft: &Draft, found: &mut Diagnostics) {
         let Some(remark) = remark(name, given) else {
             continue;
         };
-        if told.insert((name, remark.code)) {
+        if reported.insert((name, remark.code)) {
             found.push(remark);
         }
     }
     let Some((_, place)) = encrypted.first() else { return };
-    let names: Vec<String> =
-        encrypted.keys().take(MAX_NAMED).map(|name| format!("`{name}`")).collect();
+    let names = some_of(encrypted.keys(), MAX_NAMED);
     let message = match encrypted.len() {
-        1 => format!("{} is encrypted by a vault and has no value", names[0]),
-        count => {
-            let more = if count > MAX_NAMED { ", ..." } else { "" };
-            let names = names.join(", ");
-            format!("{count} variables are encrypted by a vault and have no value: {names}{more}")
-        }
+        1 => format!("{names} is encrypted by a vault and has no value"),
+        count => format!("{count} variables are encrypted by a vault and have no value: {names}"),
     };
     found.push(
         Diagnostic::warning(Code::VaultValue, message)
@@ -116,10 +111,7 @@ fn remark(name: &str, given: &Given) -> Option<Diagnostic> {
     } else if name.starts_with("planrun_") && !OWN.contains(&name) {
         let message = format!("unknown variable `{name}`");
         let unknown = Diagnostic::warning(Code::UnknownPlanrunVariable, message).at(given.name, "");
-        Some(match nearest(name, OWN) {
-            Some(near) => unknown.help(format!("did you mean `{near}`?")),
-            None => unknown.help(format!("use {}", one_of(&OWN))),
-        })
+        Some(unknown.suggest(nearest(name, OWN), format!("use {}", one_of(&OWN))))
     } else {
         None
     }
@@ -131,7 +123,7 @@ fn is_collection(given: &Given) -> bool {
 }
 
 /// Reports groups that are undefined, empty or named like a host, and an inventory without hosts.
-pub(super) fn tell_oddities(draft: &Draft, shown: &str, found: &mut Diagnostics) {
+pub(super) fn report_oddities(draft: &Draft, shown: &str, found: &mut Diagnostics) {
     // A group whose hosts could not be read is not empty.
     let complete = !found.has_errors();
     let mut near = Suggestions::default();
@@ -141,13 +133,12 @@ pub(super) fn tell_oddities(draft: &Draft, shown: &str, found: &mut Diagnostics)
             if found.gives_up() {
                 return;
             }
-            let fault = undefined(name, place);
+            let message = format!("undefined group `{name}`");
+            let fault = Diagnostic::error(Code::UnknownGroup, message).at(place, "no such group");
             // A similar name is searched among all: not for a problem that is not shown.
-            let is_told = !found.is_full();
-            found.push(match is_told.then(|| defined(draft, name, &mut near)).flatten() {
-                Some(near) => fault.help(format!("did you mean `{near}`?")),
-                None => fault.help(format!("define it with a section `[{name}]`")),
-            });
+            let is_shown = !found.is_full();
+            let near = is_shown.then(|| defined(draft, name, &mut near)).flatten();
+            found.push(fault.suggest(near, format!("define it with a section `[{name}]`")));
             continue;
         }
         if let Some(host) = draft.hosts.get(name) {
@@ -169,11 +160,6 @@ pub(super) fn tell_oddities(draft: &Draft, shown: &str, found: &mut Diagnostics)
                 .help("add a group with its hosts: `web: {hosts: {web1: {}}}`"),
         );
     }
-}
-
-fn undefined(name: &str, place: Span) -> Diagnostic {
-    let message = format!("undefined group `{name}`");
-    Diagnostic::error(Code::UnknownGroup, message).at(place, "no such group")
 }
 
 fn defined<'a>(draft: &'a Draft, name: &str, near: &mut Suggestions) -> Option<&'a str> {

@@ -4,6 +4,7 @@
 //! the files; [`super::build`] makes the inventory of it. Names are validated here, where they are
 //! added. Variables are not interpreted here.
 
+use std::fmt::Display;
 use std::rc::Rc;
 
 use indexmap::IndexMap;
@@ -86,18 +87,18 @@ impl Given {
         self.written.as_deref().unwrap_or(&self.value)
     }
 
+    /// Makes it from a value, and the locations of its name and of the value.
+    pub(super) fn new(value: Value, name: Span, place: Span) -> Self {
+        let value = Rc::new(value);
+        Self { value, written: None, name, place, encrypted: false, earlier: Vec::new() }
+    }
+
     /// Makes it from the entry of a YAML mapping.
     pub(super) fn of(entry: &Entry, sealed: &Sealed, sources: &Sources) -> Self {
         let encrypted = sealed.is_in(&entry.value);
         let value = if encrypted { Value::Null } else { entry.value.to_json() };
-        Self {
-            value: Rc::new(value),
-            written: entry.value.written(sources).filter(|_| !encrypted).map(Rc::new),
-            name: entry.key_span,
-            place: entry.value.span,
-            encrypted,
-            earlier: Vec::new(),
-        }
+        let written = entry.value.written(sources).filter(|_| !encrypted).map(Rc::new);
+        Self { written, encrypted, ..Self::new(value, entry.key_span, entry.value.span) }
     }
 }
 
@@ -222,11 +223,8 @@ impl Draft {
     fn too_many_groups(&mut self, place: Span, found: &mut Diagnostics) {
         if self.groups.len() == MAX_GROUPS {
             let message = format!("too many groups: the maximum is {MAX_GROUPS}");
-            found.push(
-                Diagnostic::error(Code::InventoryTooLarge, message)
-                    .at(place, "the limit is exceeded here")
-                    .help("remove unused groups, or split the inventory"),
-            );
+            let help = "remove unused groups, or split the inventory";
+            found.push(too_large(message, place, help));
             self.groups.insert(String::new(), GroupDraft::default());
         }
     }
@@ -271,15 +269,8 @@ impl Draft {
             let host = &mut self.hosts[index];
             // Ansible takes a port only where a host is named first.
             if let Some(port) = expanded.port.filter(|_| !known) {
-                let given = Given {
-                    value: Rc::new(port.into()),
-                    written: None,
-                    name: place,
-                    place,
-                    encrypted: false,
-                    earlier: Vec::new(),
-                };
-                host.vars.all().insert("ansible_port".to_owned(), given);
+                let port = Given::new(port.into(), place, place);
+                host.vars.all().insert("ansible_port".to_owned(), port);
             }
             give(&mut host.vars, vars.iter().cloned());
         }
@@ -309,11 +300,7 @@ impl Draft {
             return true;
         };
         if self.mentions <= MAX_MENTIONS {
-            found.push(
-                Diagnostic::error(Code::InventoryTooLarge, message)
-                    .at(place, "the limit is exceeded here")
-                    .help(help),
-            );
+            found.push(too_large(message, place, help));
         }
         // Nothing more is added.
         self.mentions = MAX_MENTIONS + 1;
@@ -345,11 +332,8 @@ impl Draft {
         if self.mentions > MAX_MENTIONS {
             if self.mentions == MAX_MENTIONS + 1 {
                 let message = format!("too many host entries: the maximum is {MAX_MENTIONS}");
-                found.push(
-                    Diagnostic::error(Code::InventoryTooLarge, message)
-                        .at(place, "the limit is exceeded here")
-                        .help("correct a range that is too wide, or split the inventory"),
-                );
+                let help = "correct a range that is too wide, or split the inventory";
+                found.push(too_large(message, place, help));
             }
             return None;
         }
@@ -407,7 +391,21 @@ impl Draft {
     }
 }
 
-/// Whether a host name, a user name or an address is valid.
+/// Lists the first names, in backquotes.
+pub(super) fn some_of(names: impl IntoIterator<Item = impl Display>, most: usize) -> String {
+    let mut names = names.into_iter();
+    let first: Vec<String> = names.by_ref().take(most).map(|name| format!("`{name}`")).collect();
+    let more = if names.next().is_some() { ", ..." } else { "" };
+    first.join(", ") + more
+}
+
+fn too_large(message: String, place: Span, help: &str) -> Diagnostic {
+    Diagnostic::error(Code::InventoryTooLarge, message)
+        .at(place, "the limit is exceeded here")
+        .help(help)
+}
+
+/// Whether a host name or an address is valid.
 ///
 /// The names are passed as arguments to programs and shown in prompts: a name such as
 /// `-oProxyCommand=x` must be rejected.

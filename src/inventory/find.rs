@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::file::FileSystem;
+use crate::inventory::draft::some_of;
 
 /// What may follow a bare name, in the order of the search; the last one is a directory, or a file whose
 /// extension is part of the name.
@@ -21,12 +22,12 @@ pub fn find(
     plan_dir: Option<&Path>,
     disk: &dyn FileSystem,
 ) -> Result<PathBuf, Box<Diagnostic>> {
-    let mut places = Vec::new();
-    places.extend(plan_dir.map(|dir| dir.join("inventories")));
-    places.push(PathBuf::from("inventories"));
-    places.extend(configuration().map(|dir| dir.join("planrun").join("inventories")));
-    places.dedup();
-    find_in(name, &places, disk)
+    let mut folders = Vec::new();
+    folders.extend(plan_dir.map(|dir| dir.join("inventories")));
+    folders.push(PathBuf::from("inventories"));
+    folders.extend(configuration().map(|dir| dir.join("planrun").join("inventories")));
+    folders.dedup();
+    find_in(name, &folders, disk)
 }
 
 /// Returns the configuration directory of the user.
@@ -45,7 +46,7 @@ pub(super) fn is_list(path: &Path, disk: &dyn FileSystem) -> bool {
 
 fn find_in(
     name: &str,
-    places: &[PathBuf],
+    folders: &[PathBuf],
     disk: &dyn FileSystem,
 ) -> Result<PathBuf, Box<Diagnostic>> {
     let path = Path::new(name);
@@ -53,19 +54,15 @@ fn find_in(
         return Ok(path.to_owned());
     }
     if name.contains('/') || (path.extension().is_some() && disk.is_file(path)) {
-        return if disk.exists(path) {
-            Ok(path.to_owned())
-        } else {
+        let fault = || {
             let message = format!("no inventory at `{name}`");
-            let diagnostic = Diagnostic::error(Code::NoSuchInventory, message);
-            Err(Box::new(
-                diagnostic
-                    .help("pass the path of a file or directory, or a name in `inventories/`"),
-            ))
+            let help = "pass the path of a file or directory, or a name in `inventories/`";
+            Box::new(Diagnostic::error(Code::NoSuchInventory, message).help(help))
         };
+        return disk.exists(path).then(|| path.to_owned()).ok_or_else(fault);
     }
-    let candidates = places.iter().flat_map(|place| {
-        let ending = move |ending: &&str| place.join(format!("{name}{ending}"));
+    let candidates = folders.iter().flat_map(|folder| {
+        let ending = move |ending: &&str| folder.join(format!("{name}{ending}"));
         ENDINGS.iter().map(ending)
     });
     if let Some(found) = candidates.filter(|_| !name.is_empty()).find(|one| disk.exists(one)) {
@@ -74,32 +71,29 @@ fn find_in(
     if !name.is_empty() && disk.exists(path) {
         return Ok(path.to_owned());
     }
-    Err(Box::new(not_found(name, places, disk)))
+    Err(Box::new(not_found(name, folders, disk)))
 }
 
-fn not_found(name: &str, places: &[PathBuf], disk: &dyn FileSystem) -> Diagnostic {
-    let known = known(places, disk);
+fn not_found(name: &str, folders: &[PathBuf], disk: &dyn FileSystem) -> Diagnostic {
+    let known = known(folders, disk);
     let message = format!("no inventory named `{name}`");
     let mut diagnostic = Diagnostic::error(Code::NoSuchInventory, message);
     let bare =
         ENDINGS.iter().find_map(|ending| name.strip_suffix(ending).filter(|_| !ending.is_empty()));
     let bare = bare.unwrap_or(name);
-    if let Some(near) = nearest(bare, known.iter().map(String::as_str)) {
-        diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
-    } else if !known.is_empty() {
-        let listed: Vec<String> =
-            known.iter().take(MAX_LISTED).map(|name| format!("`{name}`")).collect();
-        let more = if known.len() > MAX_LISTED { ", ..." } else { "" };
-        diagnostic = diagnostic.help(format!("use one of {}{more}", listed.join(", ")));
+    if !known.is_empty() {
+        let near = nearest(bare, known.iter().map(String::as_str));
+        let listed = format!("use one of {}", some_of(&known, MAX_LISTED));
+        diagnostic = diagnostic.suggest(near, listed);
     }
-    let looked: Vec<String> = places.iter().map(|place| format!("`{}`", place.display())).collect();
-    diagnostic.help(format!("put `{bare}.yaml` in one of {}, or pass a path", looked.join(", ")))
+    let folders = some_of(folders.iter().map(|folder| folder.display()), usize::MAX);
+    diagnostic.help(format!("put `{bare}.yaml` in one of {folders}, or pass a path"))
 }
 
 /// Lists the names of existing inventories, sorted and without extensions.
-fn known(places: &[PathBuf], disk: &dyn FileSystem) -> Vec<String> {
+fn known(folders: &[PathBuf], disk: &dyn FileSystem) -> Vec<String> {
     let mut names = Vec::new();
-    for name in places.iter().filter_map(|place| disk.names(place).ok()).flatten() {
+    for name in folders.iter().filter_map(|folder| disk.names(folder).ok()).flatten() {
         if name.starts_with('.') || name == "group_vars" || name == "host_vars" {
             continue;
         }

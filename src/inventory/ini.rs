@@ -117,10 +117,8 @@ impl IniReader<'_> {
                 Diagnostic::error(Code::IniSyntax, format!("unknown section type `{kind}`"))
                     .at(self.span(at, start..start + kind.len()), "");
             let near = nearest(kind, ["hosts", "children", "vars"]);
-            self.found.push(match near {
-                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-                None => diagnostic.help("write `[group]`, `[group:children]` or `[group:vars]`"),
-            });
+            let or = "write `[group]`, `[group:children]` or `[group:vars]`";
+            self.found.push(diagnostic.suggest(near, or));
             return;
         }
         let Some(group) = self.draft.group(name, place, self.found) else {
@@ -170,7 +168,7 @@ impl IniReader<'_> {
         self.draft.entry(entry, group, place, &vars, self.found);
     }
 
-    /// Recognises what people write instead of a host.
+    /// Recognises YAML and variables where a host is expected.
     fn no_host(&self, entry: &Token, place: Span, group: usize) -> Option<Diagnostic> {
         let message = format!("`{}` is not a host", entry.text);
         let fault = Diagnostic::error(Code::IniSyntax, message);
@@ -202,17 +200,10 @@ impl IniReader<'_> {
                 continue;
             };
             let Range { start, end } = word.range;
-            // A quote may precede the `=`; then the whole word is the location.
+            // A quote may be before the `=`; then the whole word is the location.
             let sign = line[start..end].find('=').map_or(start, |sign| start + sign + 1);
-            let given = Given {
-                value: literal::value(value).into(),
-                written: literal::written(value).map(Into::into),
-                name: self.span(at, start..end),
-                place: self.span(at, sign..end),
-                encrypted: false,
-                earlier: Vec::new(),
-            };
-            vars.push((name.to_owned(), given));
+            let (name_span, value_span) = (self.span(at, start..end), self.span(at, sign..end));
+            vars.push((name.to_owned(), given(value, name_span, value_span)));
         }
         vars
     }
@@ -227,20 +218,22 @@ impl IniReader<'_> {
             return;
         };
         let start = line.len() - value.trim_start().len();
-        let given = Given {
-            value: literal::value(value.trim()).into(),
-            written: literal::written(value.trim()).map(Into::into),
-            name: self.span(at, 0..name.trim_end().len()),
-            place: self.span(at, start..line.len()),
-            encrypted: false,
-            earlier: Vec::new(),
-        };
-        self.draft.set_group_var(group, name.trim_end(), given, self.found);
+        let name = name.trim_end();
+        let (name_span, value_span) =
+            (self.span(at, 0..name.len()), self.span(at, start..line.len()));
+        let given = given(value.trim(), name_span, value_span);
+        self.draft.set_group_var(group, name, given, self.found);
     }
 
     fn span(&self, at: usize, range: Range<usize>) -> Span {
         Span::new(self.id, at + range.start, at + range.end)
     }
+}
+
+/// Reads the value of a variable.
+fn given(value: &str, name_span: Span, value_span: Span) -> Given {
+    let written = literal::written(value).map(Into::into);
+    Given { written, ..Given::new(literal::value(value), name_span, value_span) }
 }
 
 /// Splits `[name]` or `[name:kind]`, with an optional comment.

@@ -29,8 +29,8 @@ const MAX_CONNECT_TIMEOUT: u64 = 3600;
 
 /// Reads the connections of hosts.
 pub(super) struct LinkReader<'a> {
-    found: &'a mut Diagnostics,
-    told: HashSet<(Span, Code)>,
+    pub(super) found: &'a mut Diagnostics,
+    reported: HashSet<(Span, Code)>,
     home: Option<String>,
     /// The directory of locks of hosts whose inventory does not name one.
     lock_dir: Option<String>,
@@ -43,22 +43,7 @@ impl<'a> LinkReader<'a> {
     pub(super) fn new(found: &'a mut Diagnostics) -> Self {
         let home = std::env::var("HOME").ok().filter(|home| !home.is_empty());
         let lock_dir = std::env::var("PLANRUN_LOCK_DIR").ok().filter(|dir| is_lock_dir(dir));
-        Self { found, told: HashSet::new(), home, lock_dir }
-    }
-
-    /// Adds a diagnostic of another kind.
-    pub(super) fn tell_fault(&mut self, fault: Diagnostic) {
-        self.found.push(fault);
-    }
-
-    /// Whether no more connections need to be read: the inventory is unusable.
-    pub(super) fn gives_up(&mut self) -> bool {
-        self.found.gives_up()
-    }
-
-    /// Whether there is an error, of connections or earlier.
-    pub(super) fn has_errors(&self) -> bool {
-        self.found.has_errors()
+        Self { found, reported: HashSet::new(), home, lock_dir }
     }
 
     /// Reads the connection of a host from its variables.
@@ -106,25 +91,19 @@ impl<'a> LinkReader<'a> {
 
     fn connection(&mut self, vars: &HostVars<'_>) -> Connection {
         if let Some((given, text)) = self.given_text(vars, &["planrun_connection"]) {
-            match text.as_str() {
-                "ssh" => return Connection::Ssh,
-                "local" => return Connection::Local,
-                "model" => return Connection::Model,
-                _ => {}
+            if let Ok(known) = text.parse() {
+                return known;
             }
             let fault = if text == "openssh" {
                 let message = "the connection `openssh` is not implemented";
                 Diagnostic::error(Code::NotYet, message).help("use `ssh`")
             } else {
+                let near = nearest(&text, ["ssh", "local", "model"]);
                 let message = format!("unknown connection `{text}`");
-                let fault = Diagnostic::error(Code::InventoryValue, message);
-                let known = ["ssh", "local", "model"];
-                match nearest(&text, known) {
-                    Some(near) => fault.help(format!("did you mean `{near}`?")),
-                    None => fault.help("use `ssh`, `local` or `model`"),
-                }
+                Diagnostic::error(Code::InventoryValue, message)
+                    .suggest(near, "use `ssh`, `local` or `model`")
             };
-            self.tell(fault, given, "");
+            self.report(fault, given, "");
             return Connection::Ssh;
         }
         let Some((given, text)) = self.given_text(vars, &["ansible_connection"]) else {
@@ -134,7 +113,7 @@ impl<'a> LinkReader<'a> {
             let message = format!("the connection `{text}` is not supported");
             let fault = Diagnostic::warning(Code::ForeignConnection, message);
             let fault = fault.help("to use SSH, set `planrun_connection: ssh`");
-            self.tell(fault, given, "planrun cannot connect to these hosts");
+            self.report(fault, given, "planrun cannot connect to these hosts");
         }
         match text.rsplit('.').next() {
             Some("local") if route::is_known(&text) => Connection::Local,
@@ -151,7 +130,7 @@ impl<'a> LinkReader<'a> {
             let message = "`planrun_locks` can only be `none`";
             let fault = Diagnostic::error(Code::InventoryValue, message);
             let fault = fault.help("write `none`, or remove the variable: then runs lock the host");
-            self.tell(fault, given, "unknown value");
+            self.report(fault, given, "unknown value");
         }
         if let Some((given, dir)) = self.given_text(vars, &["planrun_lock_dir"]) {
             if is_lock_dir(&dir) {
@@ -161,81 +140,59 @@ impl<'a> LinkReader<'a> {
                            `/._-@:+`";
             let fault = Diagnostic::error(Code::InventoryValue, message);
             let fault = fault.help("name a directory of the host, as in `/var/lib/planrun`");
-            self.tell(fault, given, "not such a path");
+            self.report(fault, given, "not such a path");
         }
         self.lock_dir.clone().map_or(Locking::Usual, Locking::Dir)
     }
 
     fn port(&mut self, vars: &HostVars<'_>) -> Option<u16> {
-        let given = first(vars, &PORT)?;
-        if self.is_unknown(given) {
-            return None;
-        }
+        let message = "invalid port: expected an integer from 1 to 65535";
+        let help = "write a valid port, or remove the variable";
+        let port = self.number(vars, &PORT, u64::from(u16::MAX), message, help)?;
+        u16::try_from(port).ok()
+    }
+
+    /// Reads a number of seconds; Ansible accepts no other unit here.
+    fn seconds(&mut self, vars: &HostVars<'_>, names: &[&'static str]) -> Option<Duration> {
+        let max = MAX_CONNECT_TIMEOUT;
+        let message = format!("invalid timeout: expected seconds from 1 to {max}");
+        let help = "write a number of seconds, or remove the variable";
+        self.number(vars, names, max, &message, help).map(Duration::from_secs)
+    }
+
+    /// Reads a positive integer; another value is an error with this message and help.
+    fn number(
+        &mut self,
+        vars: &HostVars<'_>,
+        names: &[&'static str],
+        max: u64,
+        message: &str,
+        help: &str,
+    ) -> Option<u64> {
+        let given = self.known(vars, names)?;
         // `0022` is 18 in YAML 1.1, but its author meant 22.
         let number = match given.as_written() {
             Value::String(text) if text.trim().starts_with('0') => None,
             Value::String(text) => text.trim().parse().ok(),
             value => value.as_u64(),
         };
-        let port = number.and_then(|number| u16::try_from(number).ok());
-        let port = port.filter(|&port| port > 0);
-        if port.is_none() {
-            let message = "invalid port: expected an integer from 1 to 65535";
-            let fault = Diagnostic::error(Code::InventoryValue, message);
-            let fault = fault.help("write a valid port, or remove the variable");
-            self.tell(fault, given, kind(&given.value));
-        }
-        port
-    }
-
-    /// Reads a number of seconds; Ansible accepts no other unit here.
-    fn seconds(&mut self, vars: &HostVars<'_>, names: &[&'static str]) -> Option<Duration> {
-        let given = first(vars, names)?;
-        if self.is_unknown(given) {
-            return None;
-        }
-        let number = match given.as_written() {
-            Value::String(text) if text.trim().starts_with('0') => None,
-            Value::String(text) => text.trim().parse().ok(),
-            value => value.as_u64(),
-        };
-        let seconds = number.filter(|seconds| (1..=MAX_CONNECT_TIMEOUT).contains(seconds));
-        if seconds.is_none() {
-            let message =
-                format!("invalid timeout: expected seconds from 1 to {MAX_CONNECT_TIMEOUT}");
-            let fault = Diagnostic::error(Code::InventoryValue, message);
-            let fault = fault.help("write a number of seconds, or remove the variable");
-            self.tell(fault, given, kind(&given.value));
-        }
-        seconds.map(Duration::from_secs)
+        let number = number.filter(|number| (1..=max).contains(number));
+        number.or_else(|| self.wrong(given, message, help))
     }
 
     fn bool(&mut self, vars: &HostVars<'_>, name: &'static str) -> Option<bool> {
-        let given = first(vars, &[name])?;
-        if self.is_unknown(given) {
-            return None;
-        }
-        let value = match &*given.value {
-            Value::Bool(value) => Some(*value),
-            Value::Number(number) => match number.as_f64() {
-                Some(1.0) => Some(true),
-                Some(0.0) => Some(false),
-                _ => None,
-            },
-            Value::String(text) => match text.trim().to_ascii_lowercase().as_str() {
-                "true" | "yes" | "on" | "y" | "t" | "1" => Some(true),
-                "false" | "no" | "off" | "n" | "f" | "0" => Some(false),
-                _ => None,
-            },
+        let given = self.known(vars, &[name])?;
+        let word = match &*given.value {
+            Value::Bool(value) => return Some(*value),
+            Value::Number(number) => number.as_f64().map(|number| number.to_string()),
+            Value::String(text) => Some(text.trim().to_ascii_lowercase()),
             _ => None,
         };
-        if value.is_none() {
-            let message = format!("`{name}` is not a bool");
-            let fault = Diagnostic::error(Code::InventoryValue, message);
-            let fault = fault.help("write `true` or `false`");
-            self.tell(fault, given, kind(&given.value));
+        match word.as_deref() {
+            Some("true" | "yes" | "on" | "y" | "t" | "1") => Some(true),
+            Some("false" | "no" | "off" | "n" | "f" | "0") => Some(false),
+            _ => self.wrong(given, &format!("`{name}` is not a bool"), "write `true` or `false`"),
         }
-        value
     }
 
     /// Reads a name that must be valid; `what` is what it names.
@@ -298,21 +255,15 @@ impl<'a> LinkReader<'a> {
     }
 
     fn state(&mut self, vars: &HostVars<'_>) -> IndexMap<String, Value> {
-        let Some(given) = first(vars, &["planrun_state"]) else {
+        let Some(given) = self.known(vars, &["planrun_state"]) else {
             return IndexMap::new();
         };
-        if self.is_unknown(given) {
-            return IndexMap::new();
-        }
         if let Value::Object(state) = &*given.value {
-            let pairs = state.iter();
-            return pairs.map(|(key, value)| (key.clone(), value.clone())).collect();
+            return state.clone().into_iter().collect();
         }
-        let fault = Diagnostic::error(Code::InventoryValue, "`planrun_state` is not a mapping");
-        let fault =
-            fault.help("write the values that differ from the model: `planrun_state: {users: 50}`");
-        self.tell(fault, given, kind(&given.value));
-        IndexMap::new()
+        let help = "write the values that differ from the model: `planrun_state: {users: 50}`";
+        let wrong = self.wrong(given, "`planrun_state` is not a mapping", help);
+        wrong.unwrap_or_default()
     }
 
     fn text(&mut self, vars: &HostVars<'_>, names: &[&'static str]) -> Option<String> {
@@ -325,10 +276,7 @@ impl<'a> LinkReader<'a> {
         vars: &HostVars<'v>,
         names: &[&'static str],
     ) -> Option<(&'v Given, String)> {
-        let given = first(vars, names)?;
-        if self.is_unknown(given) {
-            return None;
-        }
+        let given = self.known(vars, names)?;
         match given.as_written() {
             Value::String(text) => Some((given, text.clone())),
             // The name of a user may be a number.
@@ -336,53 +284,62 @@ impl<'a> LinkReader<'a> {
             value => {
                 let name = names.iter().find(|&&name| vars.contains_key(name));
                 let message = format!("`{}` is not a string", name.unwrap_or(&""));
-                let fault = Diagnostic::error(Code::InventoryValue, message);
                 let help = match value {
                     Value::Array(_) | Value::Object(_) => "write a single string",
                     _ => "put quotes around it",
                 };
-                self.tell(fault.help(help), given, kind(value));
-                None
+                self.wrong(given, &message, help)
             }
         }
     }
 
-    /// Whether a value cannot be known here, which is reported: it is encrypted, or contains a template.
-    fn is_unknown(&mut self, given: &Given) -> bool {
+    /// Returns the first of these variables that is set, unless its value cannot be known here, which is
+    /// reported: it is encrypted, or contains a template.
+    fn known<'v>(&mut self, vars: &HostVars<'v>, names: &[&str]) -> Option<&'v Given> {
+        let given = first(vars, names)?;
+        let text = given.value.as_str().unwrap_or_default();
         if given.encrypted {
             let message = "this connection variable is encrypted by a vault";
             let fault = Diagnostic::error(Code::VaultValue, message);
             let fault = fault.help("write the value without encryption: it is not a password");
-            self.tell(fault, given, "planrun cannot decrypt vaults");
-            return true;
-        }
-        let text = given.value.as_str().unwrap_or_default();
-        let template = text.contains("{{") || text.contains("{%");
-        if template {
+            self.report(fault, given, "planrun cannot decrypt vaults");
+            None
+        } else if text.contains("{{") || text.contains("{%") {
             let message = "templates are not allowed in inventory values";
             let fault = Diagnostic::error(Code::TemplateInInventory, message);
             let fault = fault.help("write the value for each host or group");
-            self.tell(fault, given, "not rendered");
+            self.report(fault, given, "not rendered");
+            None
+        } else {
+            Some(given)
         }
-        template
+    }
+
+    /// Reports a value of the wrong type.
+    fn wrong<T>(&mut self, given: &Given, message: &str, help: &str) -> Option<T> {
+        let label = match &*given.value {
+            Value::Null => "this is empty",
+            Value::Bool(_) => "this is a bool",
+            Value::Number(_) => "this is a number",
+            Value::String(_) => "this is a string",
+            Value::Array(_) => "this is a list",
+            Value::Object(_) => "this is a mapping",
+        };
+        let fault = Diagnostic::error(Code::InventoryValue, message);
+        self.report(fault.help(help), given, label);
+        None
     }
 
     /// Adds a diagnostic about a value, once.
-    fn tell(&mut self, fault: Diagnostic, given: &Given, label: &str) {
+    fn report(&mut self, fault: Diagnostic, given: &Given, label: &str) {
         if self.is_new(given.place, fault.code) {
             self.found.push(fault.at(given.place, label));
         }
     }
 
     fn is_new(&mut self, place: Span, code: Code) -> bool {
-        self.told.insert((place, code))
+        self.reported.insert((place, code))
     }
-}
-
-/// Returns the first of these variables that is set.
-fn first<'v>(vars: &HostVars<'v>, names: &[&str]) -> Option<&'v Given> {
-    let mut set = names.iter().filter_map(|&name| vars.get(name).copied());
-    set.find(|given| given.encrypted || !given.value.is_null())
 }
 
 /// Replaces `~` by the home of the user; `~other` is not changed.
@@ -395,14 +352,8 @@ fn expand_home(path: String, home: Option<&str>) -> String {
     }
 }
 
-/// Names the type of the value.
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "this is empty",
-        Value::Bool(_) => "this is a bool",
-        Value::Number(_) => "this is a number",
-        Value::String(_) => "this is a string",
-        Value::Array(_) => "this is a list",
-        Value::Object(_) => "this is a mapping",
-    }
+/// The first of the variables that is set. An encrypted value is set.
+fn first<'v>(vars: &HostVars<'v>, names: &[&str]) -> Option<&'v Given> {
+    let mut set = names.iter().filter_map(|&name| vars.get(name).copied());
+    set.find(|given| given.encrypted || !given.value.is_null())
 }

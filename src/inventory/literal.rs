@@ -3,10 +3,26 @@
 //! `5` is a number, `'5'` a string, `[1, 2]` and `1,2` are lists; anything else is a string. Complex
 //! numbers, `\N{...}` escapes, and numbers that JSON cannot represent are strings here, unlike in Python.
 
-use serde_json::{Number, Value};
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::{Map, Number, Value};
 
 /// Maximum nesting of a literal.
 const MAX_DEPTH: usize = 32;
+
+/// A sign, then a number in base 16, 8 or 2, a float, or an integer; single `_` may be between digits.
+static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
+    let digits = |digit: &str| format!("{digit}+(?:_{digit}+)*");
+    let [hex, octal, binary, decimal] = ["[0-9a-fA-F]", "[0-7]", "[01]", "[0-9]"].map(digits);
+    let exponent = format!("[eE][-+]?{decimal}");
+    let float =
+        format!(r"(?:{decimal}\.(?:{decimal})?|\.{decimal})(?:{exponent})?|{decimal}{exponent}");
+    Regex::new(&format!(
+        r"^([-+]?)[ \t]*(?:0[xX]_?({hex})|0[oO]_?({octal})|0[bB]_?({binary})|({float})|({decimal}))"
+    ))
+    .expect("the pattern is a constant")
+});
 
 /// Returns the value of a literal.
 pub(super) fn value(text: &str) -> Value {
@@ -21,17 +37,8 @@ pub(super) fn written(text: &str) -> Option<Value> {
 }
 
 fn whole(text: &str, as_written: bool) -> Option<Value> {
-    let rest = text.trim_start_matches([' ', '\t']);
-    let mut reader = LiteralReader { rest, depth: 0, as_written };
-    let first = reader.item()?;
-    reader.blank();
-    if reader.rest.is_empty() {
-        return Some(first);
-    }
-    reader.take(",")?;
-    let mut items = vec![first];
-    reader.items("", &mut items)?;
-    Some(items.into())
+    let mut reader = LiteralReader { rest: text, depth: 0, as_written };
+    reader.items("").filter(|items| !items.pairs.is_empty())?.tuple()
 }
 
 struct LiteralReader<'a> {
@@ -41,7 +48,47 @@ struct LiteralReader<'a> {
     as_written: bool,
 }
 
-impl<'a> LiteralReader<'a> {
+/// The items of a bracket, or of the whole text.
+#[derive(Default)]
+struct Items {
+    /// Each item; in a dictionary with its value.
+    pairs: Vec<(Value, Option<Value>)>,
+    /// Whether a comma follows an item.
+    has_comma: bool,
+}
+
+impl Items {
+    /// Makes a list; `None` if an item has a value of its own.
+    fn list(self) -> Option<Vec<Value>> {
+        let items = self.pairs.into_iter();
+        items.map(|(item, value)| value.is_none().then_some(item)).collect()
+    }
+
+    /// Makes a tuple, or the only item if there is no comma.
+    fn tuple(self) -> Option<Value> {
+        let has_comma = self.has_comma;
+        let mut items = self.list()?;
+        if items.len() == 1 && !has_comma { items.pop() } else { Some(items.into()) }
+    }
+
+    /// Makes a dictionary, or of a set a list.
+    fn dictionary(self) -> Option<Value> {
+        if self.pairs.first().is_some_and(|(_, value)| value.is_none()) {
+            return self.list().map(Value::from);
+        }
+        let pairs = self.pairs.into_iter().map(|(key, value)| {
+            let name = match key {
+                Value::String(name) => name,
+                Value::Array(_) | Value::Object(_) => return None,
+                scalar => scalar.to_string(),
+            };
+            Some((name, value?))
+        });
+        pairs.collect::<Option<Map<_, _>>>().map(Value::from)
+    }
+}
+
+impl LiteralReader<'_> {
     /// Skips white space and a comment.
     fn blank(&mut self) {
         self.rest = self.rest.trim_start_matches([' ', '\t']);
@@ -56,103 +103,45 @@ impl<'a> LiteralReader<'a> {
         Some(())
     }
 
-    /// Reads items separated by commas, up to a closing character (or the end, if there is none). A comma
-    /// may follow the last item.
-    fn items(&mut self, close: &str, items: &mut Vec<Value>) -> Option<()> {
-        loop {
-            self.blank();
-            if self.rest.is_empty() || (!close.is_empty() && self.rest.starts_with(close)) {
-                return self.take(close);
-            }
-            items.push(self.item()?);
-            self.blank();
-            if !self.rest.starts_with(',') {
-                self.take(close)?;
-                return (!close.is_empty() || self.rest.is_empty()).then_some(());
+    /// Takes a closing character; an empty one is the end of the text.
+    fn ends(&mut self, close: &str) -> bool {
+        self.take(close).is_some() && (!close.is_empty() || self.rest.is_empty())
+    }
+
+    /// Reads items separated by commas, up to a closing character. A comma may follow the last item.
+    fn items(&mut self, close: &str) -> Option<Items> {
+        let mut items = Items::default();
+        while !self.ends(close) {
+            let item = self.item()?;
+            let value = self.take(":").map_or(Some(None), |()| self.item().map(Some))?;
+            items.pairs.push((item, value));
+            if self.ends(close) {
+                break;
             }
             self.take(",")?;
+            items.has_comma = true;
         }
+        Some(items)
     }
 
     fn item(&mut self) -> Option<Value> {
         self.blank();
         self.depth += 1;
-        let value = match self.rest.chars().next()? {
-            _ if self.depth > MAX_DEPTH => None,
-            '[' => {
-                self.take("[")?;
-                let mut items = Vec::new();
-                self.items("]", &mut items)?;
-                Some(items.into())
-            }
-            '(' => self.parenthesis(),
-            '{' => self.braces(),
-            '-' | '+' | '0'..='9' | '.' => {
-                let whole = self.rest;
-                let number = self.number();
-                let written = &whole[..whole.len() - self.rest.len()];
-                number.map(|number| match number.to_string() {
-                    same if !self.as_written || same == written => number,
-                    _ => written.into(),
-                })
+        let first = self.rest.chars().next().filter(|_| self.depth <= MAX_DEPTH)?;
+        let value = match first {
+            '-' | '+' | '0'..='9' | '.' => self.number(),
+            '[' | '(' | '{' => {
+                self.next()?;
+                match first {
+                    '[' => self.items("]")?.list().map(Value::from),
+                    '(' => self.items(")")?.tuple(),
+                    _ => self.items("}")?.dictionary(),
+                }
             }
             _ => self.word().or_else(|| self.text()),
         };
         self.depth -= 1;
         value
-    }
-
-    /// Reads a tuple, or one item in parentheses.
-    fn parenthesis(&mut self) -> Option<Value> {
-        self.take("(")?;
-        self.blank();
-        if self.rest.starts_with(')') {
-            self.take(")")?;
-            return Some(Value::Array(Vec::new()));
-        }
-        let first = self.item()?;
-        if self.take(")").is_some() {
-            return Some(first);
-        }
-        self.take(",")?;
-        let mut items = vec![first];
-        self.items(")", &mut items)?;
-        Some(items.into())
-    }
-
-    /// Reads a dictionary, or a set, which becomes a list.
-    fn braces(&mut self) -> Option<Value> {
-        self.take("{")?;
-        let mut map = serde_json::Map::new();
-        if self.take("}").is_some() {
-            return Some(map.into());
-        }
-        let mut key = self.item()?;
-        if self.take(":").is_none() {
-            let mut items = vec![key];
-            if self.take("}").is_none() {
-                self.take(",")?;
-                self.items("}", &mut items)?;
-            }
-            return Some(items.into());
-        }
-        loop {
-            let name = match key {
-                Value::String(name) => name,
-                Value::Array(_) | Value::Object(_) => return None,
-                scalar => scalar.to_string(),
-            };
-            map.insert(name, self.item()?);
-            if self.take("}").is_some() {
-                return Some(map.into());
-            }
-            self.take(",")?;
-            if self.take("}").is_some() {
-                return Some(map.into());
-            }
-            key = self.item()?;
-            self.take(":")?;
-        }
     }
 
     fn word(&mut self) -> Option<Value> {
@@ -169,76 +158,30 @@ impl<'a> LiteralReader<'a> {
     }
 
     fn number(&mut self) -> Option<Value> {
-        let sign = self.rest.chars().next().filter(|c| matches!(c, '-' | '+'));
-        if sign.is_some() {
-            self.rest = self.rest[1..].trim_start_matches([' ', '\t']);
+        let found = NUMBER.captures(self.rest)?;
+        let (token, behind) = self.rest.split_at(found[0].len());
+        if behind.starts_with(|c: char| c.is_alphanumeric() || "_.".contains(c)) {
+            return None;
         }
-        let minus = sign == Some('-');
-        let radix = match self.rest.get(..2).map(str::to_ascii_lowercase).as_deref() {
-            Some("0x") => 16,
-            Some("0o") => 8,
-            Some("0b") => 2,
-            _ => return self.decimal(minus),
-        };
-        self.rest = &self.rest[2..];
-        // Python allows one `_` between the prefix and the digits.
-        self.rest = self.rest.strip_prefix('_').unwrap_or(self.rest);
-        let digits = self.digits(|c| c.is_digit(radix))?;
-        self.no_word_follows()?;
-        whole_number(i128::from_str_radix(&digits, radix).ok()?, minus)
-    }
-
-    fn decimal(&mut self, minus: bool) -> Option<Value> {
-        let ascii = |c: char| c.is_ascii_digit();
-        let before = self.digits(ascii);
-        let mut written = before.clone().unwrap_or_default();
-        let mut fraction = false;
-        if let Some(rest) = self.rest.strip_prefix('.') {
-            self.rest = rest;
-            let after = self.digits(ascii);
-            if before.is_none() && after.is_none() {
+        self.rest = behind;
+        let digits = |group| found.get(group).map(|digits| digits.as_str().replace('_', ""));
+        let minus = &found[1] == "-";
+        let number = if let Some(float) = digits(5) {
+            let value: f64 = float.parse().ok()?;
+            Number::from_f64(if minus { -value } else { value })?
+        } else {
+            let mut groups = [(2, 16), (3, 8), (4, 2), (6, 10)].into_iter();
+            let (digits, radix) =
+                groups.find_map(|(group, radix)| Some((digits(group)?, radix)))?;
+            // Python rejects a decimal number with leading zeros, unless all digits are zeros.
+            if radix == 10 && digits.starts_with('0') && digits.contains(|c| c != '0') {
                 return None;
             }
-            written = format!("{written}.{}", after.unwrap_or_default());
-            fraction = true;
-        } else if before.is_none() {
-            return None;
-        }
-        if let Some(rest) = self.rest.strip_prefix(['e', 'E']) {
-            self.rest = rest;
-            let sign = self.rest.chars().next().filter(|c| matches!(c, '-' | '+'));
-            self.rest = &self.rest[sign.map_or(0, char::len_utf8)..];
-            written = format!("{written}e{}{}", sign.unwrap_or('+'), self.digits(ascii)?);
-            fraction = true;
-        }
-        self.no_word_follows()?;
-        if fraction {
-            let value: f64 = written.parse().ok()?;
-            let value = if minus { -value } else { value };
-            return Number::from_f64(value).map(Value::Number);
-        }
-        // Python rejects a number with leading zeros, unless all digits are zeros.
-        if written.starts_with('0') && written.contains(|c| c != '0') {
-            return None;
-        }
-        whole_number(written.parse().ok()?, minus)
-    }
-
-    /// Reads digits with single `_` between them.
-    fn digits(&mut self, digit: impl Fn(char) -> bool) -> Option<String> {
-        let end = self.rest.find(|c: char| !digit(c) && c != '_').unwrap_or(self.rest.len());
-        let written = &self.rest[..end];
-        let odd = written.starts_with('_') || written.ends_with('_') || written.contains("__");
-        if written.is_empty() || odd {
-            return None;
-        }
-        self.rest = &self.rest[end..];
-        Some(written.replace('_', ""))
-    }
-
-    fn no_word_follows(&self) -> Option<()> {
-        let next = self.rest.chars().next();
-        (!next.is_some_and(|c| c.is_alphanumeric() || "_.".contains(c))).then_some(())
+            let value = i128::from_str_radix(&digits, radix).ok()?;
+            Number::from_i128(if minus { -value } else { value })?
+        };
+        let is_same = !self.as_written || number.to_string() == token;
+        Some(if is_same { number.into() } else { token.into() })
     }
 
     /// Reads a string, or several adjacent ones.
@@ -263,8 +206,8 @@ impl<'a> LiteralReader<'a> {
 
     fn quoted(&mut self, raw: bool, text: &mut String) -> Option<()> {
         let triple = self.rest.starts_with("'''") || self.rest.starts_with("\"\"\"");
-        let quote: &'a str = &self.rest[..if triple { 3 } else { 1 }];
-        self.rest = &self.rest[quote.len()..];
+        let (quote, behind) = self.rest.split_at(if triple { 3 } else { 1 });
+        self.rest = behind;
         loop {
             if let Some(rest) = self.rest.strip_prefix(quote) {
                 self.rest = rest;
@@ -332,9 +275,4 @@ impl<'a> LiteralReader<'a> {
         self.rest = &self.rest[width..];
         char::from_u32(code)
     }
-}
-
-/// Makes a JSON number; `None` if it does not fit in 64 bits.
-fn whole_number(value: i128, minus: bool) -> Option<Value> {
-    Number::from_i128(if minus { -value } else { value }).map(Value::Number)
 }

@@ -29,7 +29,6 @@ use crate::source::{SourceId, Sources, Span};
 
 pub use crate::inventory::find::find;
 
-/// Maximum nesting of directories; a link to its own parent ends here.
 /// Names in a directory that Ansible does not read as inventories.
 const NOT_INVENTORIES: [&str; 3] = ["group_vars", "host_vars", "vars_plugins"];
 /// Endings of files in a directory that Ansible does not read as inventories.
@@ -152,7 +151,7 @@ fn with_files(
     read(&mut draft, &mut files);
     // Names that are defined in an unreadable file would all be reported as unknown.
     let Files { usable, vaults, .. } = files;
-    vars::tell_vaults(&vaults, sources, &mut own);
+    vars::report_vaults(&vaults, sources, &mut own);
     let inventory = usable
         .then(|| build::build(&draft, shown, sources, &mut own))
         .flatten()
@@ -220,14 +219,11 @@ fn file(path: &Path, shown: &str, draft: &mut Draft, files: &mut Files<'_>) {
             files.fault(fault.help("move it out of the folder, or pass it with `-i`"));
         }
         Executable::Program | Executable::Binary => script::read(path, shown, draft, files),
-        Executable::No => text_file(path, shown, draft, files),
-    }
-}
-
-/// Reads one inventory file that is text.
-fn text_file(path: &Path, shown: &str, draft: &mut Draft, files: &mut Files<'_>) {
-    if let Some(id) = files.add(path, shown) {
-        source(path, shown, id, draft, files);
+        Executable::No => {
+            if let Some(id) = files.add(path, shown) {
+                source(path, shown, id, draft, files);
+            }
+        }
     }
 }
 
@@ -242,11 +238,8 @@ fn source(path: &Path, shown: &str, id: SourceId, draft: &mut Draft, files: &mut
         return;
     }
     match format_of(path, text) {
-        FileFormat::Yaml => {
-            files.usable &= yaml::read(id, Shape::Nested, files.sources, draft, files.found);
-        }
-        FileFormat::Json => {
-            files.usable &= yaml::read(id, Shape::Listed, files.sources, draft, files.found);
+        FileFormat::Yaml(shape) => {
+            files.usable &= yaml::read(id, shape, files.sources, draft, files.found);
         }
         FileFormat::Ini => ini::read(id, text, draft, files.found),
         FileFormat::Toml => files.fault(
@@ -261,29 +254,27 @@ fn source(path: &Path, shown: &str, id: SourceId, draft: &mut Draft, files: &mut
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FileFormat {
-    Yaml,
-    Json,
+    /// YAML or JSON.
+    Yaml(Shape),
     Ini,
     Toml,
 }
 
 /// Returns the format of a file by its extension, or by its first line that is not empty or a comment.
 fn format_of(path: &Path, text: &str) -> FileFormat {
-    match path.extension().map(std::ffi::OsStr::as_encoded_bytes) {
-        Some(b"yaml" | b"yml") => return FileFormat::Yaml,
-        Some(b"json") => return FileFormat::Json,
-        Some(b"ini") => return FileFormat::Ini,
-        Some(b"toml") => return FileFormat::Toml,
-        _ => {}
-    }
+    let (yaml, json) = (FileFormat::Yaml(Shape::Nested), FileFormat::Yaml(Shape::Listed));
     let mut lines = text.lines().map(str::trim);
-    let first = lines.find(|line| !line.is_empty() && !line.starts_with(['#', ';']));
-    match first {
-        Some(line) if line.starts_with('{') => FileFormat::Json,
-        Some(line) if line.starts_with("---") => FileFormat::Yaml,
-        Some(line) if line.split_whitespace().next().is_some_and(|w| w.ends_with(':')) => {
-            FileFormat::Yaml
-        }
-        _ => FileFormat::Ini,
+    let mut first = || lines.find(|line| !line.is_empty() && !line.starts_with(['#', ';']));
+    match path.extension().map(std::ffi::OsStr::as_encoded_bytes) {
+        Some(b"yaml" | b"yml") => yaml,
+        Some(b"json") => json,
+        Some(b"ini") => FileFormat::Ini,
+        Some(b"toml") => FileFormat::Toml,
+        _ => match first() {
+            Some(line) if line.starts_with('{') => json,
+            Some(line) if line.starts_with("---") => yaml,
+            Some(line) if line.split_whitespace().next().is_some_and(|w| w.ends_with(':')) => yaml,
+            _ => FileFormat::Ini,
+        },
     }
 }

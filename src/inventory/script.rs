@@ -29,9 +29,10 @@ pub(super) fn read(path: &Path, shown: &str, draft: &mut Draft, files: &mut File
         return;
     };
     if !matches!(root.value, Value::Map(_)) {
-        let fault = format!("`{shown} --list` must print a mapping of groups, not {}", root.kind());
-        let fault = Diagnostic::error(Code::InventoryProgram, fault).at(root.span, "");
-        files.fault(fault.help("change it to print `{\"web\": {\"hosts\": [\"web1\"]}}`"));
+        let message =
+            format!("`{shown} --list` must print a mapping of groups, not {}", root.kind());
+        let help = "change it to print `{\"web\": {\"hosts\": [\"web1\"]}}`";
+        files.fault(fault(message, help).at(root.span, ""));
         return;
     }
     let has_vars = root.get("_meta").is_some_and(|meta| meta.get("hostvars").is_some());
@@ -63,12 +64,10 @@ pub(super) fn read(path: &Path, shown: &str, draft: &mut Draft, files: &mut File
             let vars = yaml::given(root.entries(), &sealed, files.sources, Shape::Listed);
             give(&mut host.vars, vars);
         } else {
-            let fault =
+            let message =
                 format!("`{shown} --host {name}` must print a mapping, not {}", root.kind());
-            let fault = Diagnostic::error(Code::InventoryProgram, fault).at(root.span, "");
-            files.fault(
-                fault.help("change it to print a mapping of variables, or `{}` if there are none"),
-            );
+            let help = "change it to print a mapping of variables, or `{}` if there are none";
+            files.fault(fault(message, help).at(root.span, ""));
             return;
         }
     }
@@ -96,10 +95,9 @@ fn ask(path: &Path, shown: &str, words: &[&str], files: &mut Files<'_>) -> Optio
                 return Some(files.sources.add(command, text));
             }
             let message = format!("the output of `{command}` is not valid UTF-8");
-            let fault = Diagnostic::error(Code::InventoryProgram, message);
-            files.fault(fault.help("change it to print JSON in UTF-8"));
+            files.fault(fault(message, "change it to print JSON in UTF-8"));
         }
-        Err(failure) => files.fault(told(&failure, shown, &command)),
+        Err(failure) => files.fault(failed(&failure, shown, &command)),
     }
     None
 }
@@ -133,9 +131,12 @@ fn parse(id: SourceId, shown: &str, files: &mut Files<'_>) -> Option<(Node, Seal
     root.map(|root| (root, Sealed::default()))
 }
 
+fn fault(message: String, help: &str) -> Diagnostic {
+    Diagnostic::error(Code::InventoryProgram, message).help(help)
+}
+
 /// Returns the diagnostic of a failure.
-fn told(failure: &Failure, shown: &str, command: &str) -> Diagnostic {
-    let fault = |message: String| Diagnostic::error(Code::InventoryProgram, message);
+fn failed(failure: &Failure, shown: &str, command: &str) -> Diagnostic {
     match failure {
         Failure::NotRun => Diagnostic::error(
             Code::ExecutableInventory,
@@ -146,26 +147,27 @@ fn told(failure: &Failure, shown: &str, command: &str) -> Diagnostic {
              `planrun inventory {shown} --format json > hosts.json`"
         ))
         .help("if it is not a program, make it not executable: `chmod -x`"),
-        Failure::NotStarted(why) => fault(format!("cannot run `{command}`: {why}"))
-            .help("check its `#!` line and its permissions"),
-        Failure::Late(patience) => {
-            let patience = duration::show(*patience);
-            fault(format!("`{command}` exceeded its timeout of {patience}"))
-                .help("change `--list` to print `_meta`, so that it is called only once")
+        Failure::NotStarted(why) => fault(
+            format!("cannot run `{command}`: {why}"),
+            "check its `#!` line and its permissions",
+        ),
+        Failure::Late(limit) => {
+            let message = format!("`{command}` exceeded its timeout of {}", duration::show(*limit));
+            fault(message, "change `--list` to print `_meta`, so that it is called only once")
                 .help("or increase the timeout: `--inventory-timeout 2m`")
         }
-        Failure::TooLong(bytes) => fault(format!("`{command}` printed more than {bytes} bytes"))
-            .help("change it to print fewer variables, or split it"),
+        Failure::TooLong(bytes) => {
+            let message = format!("`{command}` printed more than {bytes} bytes");
+            fault(message, "change it to print fewer variables, or split it")
+        }
         Failure::Ended { how, said } => {
-            let fault = fault(format!("`{command}` failed {how}"));
             let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
-            let last = lines.len().saturating_sub(MAX_SAID);
-            let said = lines[last..].join("\n");
-            if said.is_empty() {
-                fault.help("run it by hand: it printed no message")
-            } else {
-                fault.help(format!("see its standard error:\n{said}"))
-            }
+            let last = lines[lines.len().saturating_sub(MAX_SAID)..].join("\n");
+            let help = match last.as_str() {
+                "" => "run it by hand: it printed no message".to_owned(),
+                last => format!("see its standard error:\n{last}"),
+            };
+            fault(format!("`{command}` failed {how}"), &help)
         }
     }
 }

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::inventory::draft::Vars;
+use crate::inventory::draft::{Vars, some_of};
 use crate::inventory::files::Files;
 use crate::inventory::yaml;
 use crate::source::{SourceId, Sources, Span};
@@ -22,19 +22,14 @@ pub(super) const VAULT: &str = "$ANSIBLE_VAULT;";
 const MAX_NAMED: usize = 3;
 
 /// Reports the files that a vault has encrypted, all at once: an inventory may have dozens.
-pub(super) fn tell_vaults(vaults: &[SourceId], sources: &Sources, found: &mut Diagnostics) {
+pub(super) fn report_vaults(vaults: &[SourceId], sources: &Sources, found: &mut Diagnostics) {
     let Some(&first) = vaults.first() else { return };
     let message = if vaults.len() == 1 {
         "this file is encrypted by a vault: its variables are missing".to_owned()
     } else {
-        let named = vaults.iter().take(MAX_NAMED);
-        let named: Vec<String> = named.map(|&id| format!("`{}`", sources.get(id).path())).collect();
-        let more = if vaults.len() > MAX_NAMED { ", ..." } else { "" };
-        format!(
-            "{} files are encrypted by a vault: {}{more}; their variables are missing",
-            vaults.len(),
-            named.join(", ")
-        )
+        let count = vaults.len();
+        let paths = some_of(vaults.iter().map(|&id| sources.get(id).path()), MAX_NAMED);
+        format!("{count} files are encrypted by a vault: {paths}; their variables are missing")
     };
     let text = sources.get(first).text();
     let line = Span::new(first, 0, text.find('\n').unwrap_or(text.len()));

@@ -63,37 +63,34 @@ pub(super) fn take(
     draft: &mut Draft,
     found: &mut Diagnostics,
 ) {
-    let mut reader = YamlReader { shape, sealed, sources, draft, found };
+    let text = sources.get(id).text();
+    let other = match &root.value {
+        Value::Map(entries) => other_kind(entries, text)
+            .map(|kind| (format!("a planrun {}", kind.name()), entries[0].key_span)),
+        _ => recognise(&root).map(|file| (file.what.to_owned(), file.at)),
+    };
+    if let Some((what, at)) = other {
+        let message = format!("this is {what}, not an inventory");
+        let help = "an inventory names groups and their hosts: `web: {hosts: {web1: {}}}`";
+        let fault = Diagnostic::error(Code::InventoryShape, message);
+        found.push(fault.at(at, "identified by this key").help(help));
+        return;
+    }
     match &root.value {
         Value::Null => found.push(
             Diagnostic::error(Code::EmptyInventory, "the inventory is empty")
                 .at(root.span, "")
                 .help("add a group with its hosts: `web: {hosts: {web1: {}}}`"),
         ),
-        Value::Map(entries) => match other_kind(entries, sources.get(id).text()) {
-            Some(kind) => {
-                let message = format!("this is a planrun {}, not an inventory", kind.name());
-                let help = "an inventory names groups and their hosts: `web: {hosts: {web1: {}}}`";
-                let fault = Diagnostic::error(Code::InventoryShape, message);
-                found.push(fault.at(entries[0].key_span, "identified by this key").help(help));
-            }
-            None => reader.groups(entries),
-        },
+        Value::Map(entries) => {
+            YamlReader { shape, sealed, sources, draft, found }.groups(entries);
+        }
         _ => {
-            if let Some(file) = recognise(&root) {
-                let message = format!("this is {}, not an inventory", file.what);
-                let help = "an inventory names groups and their hosts: `web: {hosts: {web1: {}}}`";
-                let fault = Diagnostic::error(Code::InventoryShape, message);
-                found.push(fault.at(file.at, "identified by this key").help(help));
-                return;
-            }
-            let text = sources.get(id).text();
-            let diagnostic = shape_fault("the inventory", &root, "a mapping of groups");
-            found.push(if text.contains("\n[") || text.starts_with('[') {
-                diagnostic.help("if this is an INI inventory, rename it to end in `.ini`")
-            } else {
-                diagnostic.help("write a group with its hosts: `web: {hosts: {web1: {}}}`")
-            });
+            let is_ini = text.contains("\n[") || text.starts_with('[');
+            let rename = "if this is an INI inventory, rename it to end in `.ini`";
+            let write = "write a group with its hosts: `web: {hosts: {web1: {}}}`";
+            let fault = shape_fault("the inventory", &root, "a mapping of groups");
+            found.push(fault.help(if is_ini { rename } else { write }));
         }
     }
 }
@@ -309,17 +306,12 @@ impl YamlReader<'_> {
         let diagnostic = Diagnostic::error(Code::UnknownGroupKey, message)
             .at(part.key_span, format!("in the group `{group}`"));
         let is_group = |entry: &Entry| KEYS.contains(&entry.key.as_str());
-        self.found.push(match nearest(&part.key, KEYS) {
-            Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-            None if part.value.entries().iter().any(is_group) => {
-                let key = &part.key;
-                diagnostic
-                    .help(format!("put the group under `children:`: `children: {{{key}: ...}}`"))
-            }
-            None => diagnostic.help(
-                "put hosts under `hosts:`, groups under `children:` and variables under `vars:`",
-            ),
-        });
+        let or = if part.value.entries().iter().any(is_group) {
+            format!("put the group under `children:`: `children: {{{}: ...}}`", part.key)
+        } else {
+            "put hosts under `hosts:`, groups under `children:` and variables under `vars:`".into()
+        };
+        self.found.push(diagnostic.suggest(nearest(&part.key, KEYS), or));
     }
 
     fn hosts(&mut self, name: &str, group: usize, node: &Node) {
@@ -334,13 +326,8 @@ impl YamlReader<'_> {
             }
             Value::Text(text) => self.named(group, &text.text, place(node), &[]),
             Value::List(items) if self.shape == Shape::Listed => {
-                for item in items {
-                    if let Some(host) = item.as_text() {
-                        self.draft.host(host, group, item.span, self.found);
-                    } else {
-                        let fault = shape_fault("the name of a host", item, "a string");
-                        self.found.push(fault.help("put quotes around it"));
-                    }
+                for (host, place) in self.names(items, "the name of a host") {
+                    self.draft.host(host, group, place, self.found);
                 }
             }
             _ => self.found.push(
@@ -350,18 +337,30 @@ impl YamlReader<'_> {
         }
     }
 
+    /// Returns the names in a list; anything else is reported.
+    fn names<'n>(&mut self, items: &'n [Node], what: &str) -> Vec<(&'n str, Span)> {
+        let mut names = Vec::new();
+        for item in items {
+            if let Some(name) = item.as_text() {
+                names.push((name, item.span));
+            } else {
+                let fault = shape_fault(what, item, "a string");
+                self.found.push(fault.help("put quotes around it"));
+            }
+        }
+        names
+    }
+
     fn host(&mut self, group: usize, entry: &Entry) {
         match &entry.value.value {
             Value::Null => self.named(group, &entry.key, entry.key_span, &[]),
             Value::Map(vars) => self.named(group, &entry.key, entry.key_span, vars),
-            _ => self.found.push(
-                shape_fault(&format!("the host `{}`", entry.key), &entry.value, "a mapping").help(
-                    format!(
-                        "write its variables as a mapping: `{}`",
-                        meant::host(&entry.key, &entry.value)
-                    ),
-                ),
-            ),
+            _ => {
+                let what = format!("the host `{}`", entry.key);
+                let meant = meant::host(&entry.key, &entry.value);
+                let help = format!("write its variables as a mapping: `{meant}`");
+                self.found.push(shape_fault(&what, &entry.value, "a mapping").help(help));
+            }
         }
     }
 
@@ -381,13 +380,8 @@ impl YamlReader<'_> {
             }
             Value::Text(text) => self.child(group, &text.text, place(node)),
             Value::List(items) if self.shape == Shape::Listed => {
-                for item in items {
-                    if let Some(child) = item.as_text() {
-                        self.child(group, child, item.span);
-                    } else {
-                        let fault = shape_fault("the name of a group", item, "a string");
-                        self.found.push(fault.help("put quotes around it"));
-                    }
+                for (child, place) in self.names(items, "the name of a group") {
+                    self.child(group, child, place);
                 }
             }
             _ => self.found.push(

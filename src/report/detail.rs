@@ -1,10 +1,10 @@
 //! The lines under a line: output of a command, checks and observed values.
 
-use crate::event::{Answer, Outcome, Question, Reason, Seen, Truth};
+use crate::event::{Outcome, Question, Reason, Seen, Truth};
 use crate::history::{AttemptState, TaskState};
 use crate::inventory::HostName;
 use crate::report::Tone;
-use crate::report::text::{both_ends, clip, count, list, printable};
+use crate::report::text::{both_ends, clip, count, printable};
 use crate::transport::Exit;
 
 /// Lines of an output that are shown with a failure.
@@ -171,13 +171,9 @@ pub(crate) fn question(question: &Question) -> Vec<Detail> {
         out.push(Detail::new(Tone::Plain, format!("reason    {why}")));
     }
     out.extend(seen(&question.why));
-    let answers = question.answers.iter().copied().map(answer);
-    let answers = list(answers, Answer::ALL.len());
+    let answers = question.answers.iter();
+    let answers = answers.map(|answer| format!("{} ({})", answer.word(), answer.about()));
+    let answers = answers.collect::<Vec<_>>().join(", ");
     out.push(Detail::new(Tone::Strong, format!("answers   {answers}")));
     out
-}
-
-/// Writes an answer and what it does.
-fn answer(answer: Answer) -> String {
-    format!("{} ({})", answer.word(), answer.about())
 }

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use super::SHORTEST;
+use crate::quote;
 
 /// Shortest line of a secret of several lines that is searched on its own, in bytes.
 const SHORTEST_LINE: usize = 12;
@@ -57,12 +58,8 @@ fn is_frame(line: &str) -> bool {
 pub(super) fn packed(secret: &[u8]) -> Vec<Writing> {
     let mut all = Vec::new();
     let whole = trimmed(secret);
-    for (digits, glue) in [(false, ""), (true, "")] {
-        all.push(Writing::whole(hex(whole, digits, glue)));
-    }
-    for (shift, url) in [(0, false), (1, false), (2, false), (0, true), (1, true), (2, true)] {
-        all.push(base64(whole, shift, url));
-    }
+    all.extend([::hex::encode(whole), ::hex::encode_upper(whole)].map(Writing::whole));
+    all.extend((0..3).flat_map(|shift| [false, true].map(|url| base64(whole, shift, url))));
     done(all.into_iter())
 }
 
@@ -75,12 +72,9 @@ fn done(all: impl Iterator<Item = Writing>) -> Vec<Writing> {
 
 /// JSON, shells, C, HTML: the text between the quotes.
 fn quoted(text: &str) -> Vec<String> {
-    let json = serde_json::to_string(text).unwrap_or_default();
-    let json = json.trim_start_matches('"');
-    let json = json.strip_suffix('"').unwrap_or(json).to_owned();
-    let debug = format!("{text:?}");
-    let debug = debug.trim_start_matches('"');
-    let debug = debug.strip_suffix('"').unwrap_or(debug).to_owned();
+    let inner = |quoted: String| quoted[1..quoted.len() - 1].to_owned();
+    let json = inner(serde_json::Value::from(text).to_string());
+    let debug = inner(format!("{text:?}"));
     let ascii = escape(
         &json,
         |c| !c.is_ascii(),
@@ -141,7 +135,7 @@ fn percent(text: &str) -> Vec<String> {
     let mut all = Vec::new();
     for upper in [true, false] {
         for kept in ["-_.~", "-_.~/", "-_.!~*'()", "-_.!~*'();/?:@&=+$,#"] {
-            let encoded = encode(text, kept, upper);
+            let encoded = quote::percent(text.as_bytes(), kept, upper);
             all.push(encoded.replace("%20", "+"));
             all.push(encoded);
         }
@@ -149,20 +143,6 @@ fn percent(text: &str) -> Vec<String> {
         all.push(format!("%{}", every.join("%")));
     }
     all
-}
-
-fn encode(text: &str, kept: &str, upper: bool) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        let c = char::from(byte);
-        if c.is_ascii_alphanumeric() || c.is_ascii() && kept.contains(c) {
-            out.push(c);
-        } else {
-            out.push('%');
-            out.push_str(&digits(byte, upper));
-        }
-    }
-    out
 }
 
 /// Byte by byte, with a character before or between.

@@ -114,6 +114,13 @@ pub(super) fn read(
         seq,
         detail: detail.to_owned(),
     };
+    let lost = |first, last| match refused.iter().find(|(refused, _)| *refused == first) {
+        Some((_, why)) => damaged(first, why),
+        None => match last - first {
+            0 => damaged(first, "it is missing"),
+            more => damaged(first, &format!("it and the {more} after it are missing")),
+        },
+    };
     let mut reading = Reading::default();
     if previous.is_none() {
         reading.damage.push(damaged(after, "it is missing"));
@@ -124,10 +131,7 @@ pub(super) fn read(
     let mut seq = after;
     for link in links {
         if link.seq != seq + 1 {
-            reading.damage.push(match refused.iter().find(|(refused, _)| *refused == seq + 1) {
-                Some((_, why)) => damaged(seq + 1, why),
-                None => damaged(seq + 1, &missing(seq + 1, link.seq - 1)),
-            });
+            reading.damage.push(lost(seq + 1, link.seq - 1));
             previous.clear();
         }
         seq = link.seq;
@@ -149,23 +153,13 @@ pub(super) fn read(
         previous = hashes;
     }
     if seq < head.seq {
-        reading.damage.push(match refused.iter().find(|(refused, _)| *refused == seq + 1) {
-            Some((_, why)) => damaged(seq + 1, why),
-            None => damaged(seq + 1, &missing(seq + 1, head.seq)),
-        });
+        reading.damage.push(lost(seq + 1, head.seq));
     } else if (seq > head.seq || !previous.is_empty() && !previous.contains(&head.hash))
         && reading.damage.is_empty()
     {
         reading.damage.push(damaged(seq, "the last event was changed or removed"));
     }
     reading
-}
-
-fn missing(first: u64, last: u64) -> String {
-    match last.saturating_sub(first) {
-        0 => "it is missing".to_owned(),
-        more => format!("it and the {more} after it are missing"),
-    }
 }
 
 fn digest(previous: &[u8], run: &RunId, seq: u64, epoch: u64, at: &str, payload: &[u8]) -> Vec<u8> {

@@ -5,7 +5,6 @@
 //! the right permissions. Existing files are checked and never changed: a `chmod` of a directory that
 //! was named by mistake (`/tmp`) would do harm.
 
-use std::ffi::OsString;
 use std::fs::{DirBuilder, File, Metadata};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -37,11 +36,7 @@ impl Places {
 /// Returns the state directory: `$PLANRUN_STATE_DIR`, else `$XDG_STATE_HOME/planrun`, else
 /// `~/.local/state/planrun`.
 pub fn default_dir() -> PathBuf {
-    choose(|name| std::env::var_os(name), std::env::home_dir())
-}
-
-fn choose(variable: impl Fn(&str) -> Option<OsString>, home: Option<PathBuf>) -> PathBuf {
-    let named = |name: &str| variable(name).filter(|value| !value.is_empty());
+    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     if let Some(dir) = named("PLANRUN_STATE_DIR") {
         return PathBuf::from(dir);
     }
@@ -52,7 +47,7 @@ fn choose(variable: impl Fn(&str) -> Option<OsString>, home: Option<PathBuf>) ->
         return base.join("planrun");
     }
     // A missing home is reported later, with the path.
-    home.unwrap_or_else(|| PathBuf::from("/")).join(".local/state/planrun")
+    std::env::home_dir().unwrap_or_else(|| PathBuf::from("/")).join(".local/state/planrun")
 }
 
 /// Creates missing parts of the state directory, and checks the existing ones.
@@ -60,9 +55,7 @@ pub(super) fn prepare(named: &Path) -> Result<Places, StoreError> {
     // With a slash at the end, the system would follow a link before it is detected.
     let named: PathBuf = named.components().collect();
     make_dir(&named)?;
-    let dir = fs::canonicalize(&named)
-        .map_err(|error| StoreError::from_io("open the state directory", &named, &error))?;
-    check_file_system(&dir)?;
+    let dir = local(&named)?;
     // SQLite must create files next to the database; its own message is less clear.
     rustix::fs::access(&dir, Access::WRITE_OK | Access::EXEC_OK)
         .map_err(|error| StoreError::from_io("write in", &dir, &error.into()))?;
@@ -77,36 +70,40 @@ pub(super) fn prepare(named: &Path) -> Result<Places, StoreError> {
 /// Checks a state directory for reading, and creates nothing; `None` if it does not exist.
 pub(super) fn find(named: &Path) -> Result<Option<Places>, StoreError> {
     let named: PathBuf = named.components().collect();
-    let look = |path: &Path, kind: Kind| match fs::symlink_metadata(path) {
-        Ok(found) => check(path, &found, kind).map(|()| true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(StoreError::from_io("read", path, &error)),
-    };
-    if !look(&named, Kind::Directory)? {
+    if !exists(&named, FileKind::Directory)? {
         return Ok(None);
     }
-    let dir = fs::canonicalize(&named)
-        .map_err(|error| StoreError::from_io("open the state directory", &named, &error))?;
-    check_file_system(&dir)?;
-    let places = Places::in_dir(dir);
-    if !look(&places.database, Kind::File)? {
+    let places = Places::in_dir(local(&named)?);
+    if !exists(&places.database, FileKind::Regular)? {
         return Ok(None);
     }
     check_beside(&places.database)?;
     Ok(Some(places))
 }
 
+/// Returns the path of a directory without links; it must be on a local disk.
+fn local(named: &Path) -> Result<PathBuf, StoreError> {
+    let dir = fs::canonicalize(named)
+        .map_err(|error| StoreError::from_io("open the state directory", named, &error))?;
+    check_file_system(&dir)?;
+    Ok(dir)
+}
+
 /// Checks the files that SQLite keeps next to the database, if they exist.
 fn check_beside(database: &Path) -> Result<(), StoreError> {
     for suffix in ["-wal", "-shm"] {
-        let path = beside(database, suffix);
-        match fs::symlink_metadata(&path) {
-            Ok(found) => check(&path, &found, Kind::File)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(StoreError::from_io("read", &path, &error)),
-        }
+        exists(&beside(database, suffix), FileKind::Regular)?;
     }
     Ok(())
+}
+
+/// Whether a path exists; if so, it is checked.
+fn exists(path: &Path, kind: FileKind) -> Result<bool, StoreError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => check(path, &found, kind).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(StoreError::from_io("read", path, &error)),
+    }
 }
 
 /// Opens or creates a file that only this user can read; does not follow links.
@@ -129,7 +126,7 @@ fn make_dir(path: &Path) -> Result<(), StoreError> {
     }
     let found = fs::symlink_metadata(path)
         .map_err(|error| StoreError::from_io("open the state directory", path, &error))?;
-    check(path, &found, Kind::Directory)
+    check(path, &found, FileKind::Directory)
 }
 
 /// Creates the database as an empty file before `SQLite` does: `SQLite` gives its permissions to the
@@ -137,23 +134,23 @@ fn make_dir(path: &Path) -> Result<(), StoreError> {
 fn make_database(path: &Path) -> Result<(), StoreError> {
     let file = open_private(path, "open the database")?;
     let found = file.metadata().map_err(|error| StoreError::from_io("read", path, &error))?;
-    check(path, &found, Kind::File)
+    check(path, &found, FileKind::Regular)
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum FileKind {
     Directory,
-    File,
+    Regular,
 }
 
-fn check(path: &Path, found: &Metadata, kind: Kind) -> Result<(), StoreError> {
+fn check(path: &Path, found: &Metadata, kind: FileKind) -> Result<(), StoreError> {
     let path = path.to_owned();
     if found.is_symlink() {
         return Err(StoreError::Link { path });
     }
     let (fits, wanted) = match kind {
-        Kind::Directory => (found.is_dir(), "directory"),
-        Kind::File => (found.is_file(), "regular file"),
+        FileKind::Directory => (found.is_dir(), "directory"),
+        FileKind::Regular => (found.is_file(), "regular file"),
     };
     if !fits {
         return Err(StoreError::WrongKind { path, wanted });

@@ -4,7 +4,6 @@
 //! no permission, read-only, locked, corrupt) are different variants. Details are text, not sources:
 //! one failed commit is reported to every task that waits for it, so errors must be cloneable. The
 //! command line maps them to exit codes.
-//! it, so an error must be cloneable. The command line maps them to exit codes.
 
 use std::io;
 use std::path::{Path, PathBuf};

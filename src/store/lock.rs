@@ -82,14 +82,9 @@ impl RunLock {
                 }
             }
         }
-        Err(StoreError::Held {
-            run: run.clone(),
-            by: holder
-                .as_ref()
-                .map_or_else(|| "another process".to_owned(), |holder| holder.by.clone()),
-            pid: holder.as_ref().map(|holder| holder.pid),
-            since: holder.map(|holder| holder.since),
-        })
+        let (pid, since) = holder.as_ref().map(|holder| (holder.pid, holder.since)).unzip();
+        let by = holder.map_or_else(|| "another process".to_owned(), |holder| holder.by);
+        Err(StoreError::Held { run: run.clone(), by, pid, since })
     }
 
     pub(super) fn folder(&self) -> PathBuf {

@@ -3,48 +3,20 @@
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::chain::Reading;
 use super::directory::Places;
 use super::error::StoreError;
 use super::lock::RunLock;
-use super::sqlite::Answer;
+use super::sqlite::{Answer, RunRow};
 use super::{directory, name, sqlite};
-use crate::event::{Record, RunId, RunStatus};
+use crate::event::{Record, RunId};
 
 #[derive(Debug)]
 pub struct Reader {
     pub(super) places: Places,
     connection: Mutex<Connection>,
-}
-
-/// A run in the list of runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunRow {
-    pub id: RunId,
-    pub plan: String,
-    /// The path of the plan, as the user wrote it.
-    pub plan_path: String,
-    /// `user@machine`.
-    pub by: String,
-    /// When it started, by the clock of the run; `None` if the row is damaged.
-    pub begun_at: Option<Timestamp>,
-    pub ended_at: Option<Timestamp>,
-    /// Its state after its last event; `None` if the row is damaged.
-    pub state: Option<RunStatus>,
-    /// The number of its hosts.
-    pub hosts: usize,
-    /// Whether a process works on it.
-    pub alive: bool,
-}
-
-impl RunRow {
-    /// Whether the run is in progress by its events, but no process works on it: the controller died.
-    pub fn is_interrupted(&self) -> bool {
-        !self.alive && self.state.is_some_and(RunStatus::is_under_way)
-    }
 }
 
 impl Reader {
@@ -77,21 +49,11 @@ impl Reader {
 
     /// Returns all runs, newest first.
     pub fn runs(&self) -> Result<Vec<RunRow>, StoreError> {
-        let listed = self.read(|connection| sqlite::list(connection).map(Ok))?;
-        Ok(listed
-            .into_iter()
-            .map(|row| RunRow {
-                alive: self.is_alive(&row.id),
-                id: row.id,
-                plan: row.plan,
-                plan_path: row.plan_path,
-                by: row.by,
-                begun_at: row.begun_at,
-                ended_at: row.ended_at,
-                state: row.state,
-                hosts: usize::try_from(row.hosts).unwrap_or(usize::MAX),
-            })
-            .collect())
+        let mut rows = self.read(|connection| sqlite::list(connection).map(Ok))?;
+        for row in &mut rows {
+            row.alive = self.is_alive(&row.id);
+        }
+        Ok(rows)
     }
 
     /// Whether a process works on a run.

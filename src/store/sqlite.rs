@@ -7,8 +7,6 @@
 //! Functions that change something take a transaction and return two nested results. The outer one
 //! is from the database and fails the whole transaction. The inner one is the answer to this caller and
 //! leaves the transaction valid.
-//! outer is the database's, and lets the whole transaction fail; the inner one is the store's
-//! answer to this caller, and leaves the transaction as good as it was.
 
 mod locks;
 mod open;
@@ -24,6 +22,7 @@ use crate::event::{Event, Record, RunEvent, RunId, RunPlanned, RunStatus};
 
 pub(super) use self::locks::{Taken, taken};
 pub(super) use self::open::{beside, empty, open, open_to_read};
+pub use self::read::RunRow;
 pub(super) use self::read::{list, reading};
 pub use self::requests::{Asked, Reply};
 pub(super) use self::requests::{ask, open as open_requests, reply, reply_to};

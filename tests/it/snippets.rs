@@ -100,8 +100,8 @@ fn plans_made_of_snippets_are_valid() {
     const HEAD: &str = "version: 1\nname: made\nhosts: web\n\
                         probes: {state: {run: systemctl is-active nginx, parse: text}}\n";
     let indented = |text: &str, by: &str| {
-        let lines = text.lines().map(|line| format!("{by}{line}\n"));
-        lines.collect::<String>()
+        let lines: Vec<String> = text.lines().map(|line| format!("{by}{line}\n")).collect();
+        lines.concat()
     };
     for snippet in &editor().snippets {
         let text = inserted(snippet);

@@ -5,8 +5,8 @@
 //! control characters have no escape there, and logs are read on terminals, so they are made printable.
 //! GitHub shows ten errors and ten warnings of a step, and all of them in its log.
 
+use crate::cli::print::Findings;
 use crate::cli::print::place::{Region, Root};
-use crate::cli::print::{Findings, word};
 use crate::diagnostic::Diagnostic;
 use crate::load::validate::Checked;
 use crate::report::text::printable;
@@ -40,7 +40,7 @@ fn command(file: &Checked, one: &Diagnostic, sources: &Sources, root: &Root) -> 
     }
     property("title", one.code.name());
     let message = escaped(&message(one, sources).join("\n"));
-    let severity = word(one.severity);
+    let severity = one.severity.name();
     format!("::{severity} {}::{message}\n", properties.join(","))
 }
 

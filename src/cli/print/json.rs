@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
+use crate::cli::print::Findings;
 use crate::cli::print::place::Region;
-use crate::cli::print::{Findings, word};
 use crate::diagnostic::{Diagnostic, Edit, Fix, Label};
 use crate::load::validate::Checked;
 use crate::report::text::printable_json;
-use crate::source::Sources;
+use crate::source::{Sources, Span};
 
 pub(super) fn lines(findings: &Findings) -> String {
     let mut out = String::new();
@@ -20,45 +20,28 @@ pub(super) fn lines(findings: &Findings) -> String {
 }
 
 fn object(file: &Checked, one: &Diagnostic, sources: &Sources) -> Value {
-    let place = |label: &Label| place(label, sources);
+    let label = |label: &Label| place(label.span, "text", &label.text, sources);
+    let edit = |edit: &Edit| place(edit.span, "replacement", &edit.text, sources);
+    let fix = |fix: &Fix| json!({"text": fix.text, "edits": fix.edits.iter().map(edit).collect::<Vec<_>>()});
     json!({
         "file": file.file,
         "code": one.code.name(),
-        "severity": word(one.severity),
+        "severity": one.severity.name(),
         "message": one.message,
-        "place": one.primary.as_ref().map(place),
-        "also": one.secondary.iter().map(place).collect::<Vec<_>>(),
+        "place": one.primary.as_ref().map(label),
+        "also": one.secondary.iter().map(label).collect::<Vec<_>>(),
         "help": one.orders().collect::<Vec<_>>(),
-        "fixes": one.fixes.iter().map(|one| fix(one, sources)).collect::<Vec<_>>(),
+        "fixes": one.fixes.iter().map(fix).collect::<Vec<_>>(),
     })
 }
 
-fn fix(fix: &Fix, sources: &Sources) -> Value {
-    let edit = |edit: &Edit| {
-        let region = Region::of(edit.span, sources);
-        json!({
-            "path": sources.get(edit.span.source).path(),
-            "line": region.line,
-            "column": region.column,
-            "end_line": region.end_line,
-            "end_column": region.end_column,
-            "replacement": edit.text,
-        })
-    };
-    json!({
-        "text": fix.text,
-        "edits": fix.edits.iter().map(edit).collect::<Vec<_>>(),
-    })
-}
-
-fn place(label: &Label, sources: &Sources) -> Value {
-    let region = Region::of(label.span, sources);
-    json!({
-        "path": sources.get(label.span.source).path(),
-        "line": region.line,
-        "column": region.column,
-        "end_line": region.end_line,
-        "end_column": region.end_column,
-        "text": label.text,
-    })
+/// Returns the location of a span, and a text under a key of its own.
+fn place(span: Span, key: &str, text: &str, sources: &Sources) -> Value {
+    let mut place = json!({"path": sources.get(span.source).path()});
+    let region = json!(Region::of(span, sources));
+    if let (Value::Object(place), Value::Object(region)) = (&mut place, region) {
+        place.extend(region);
+    }
+    place[key] = text.into();
+    place
 }

@@ -5,10 +5,12 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::source::{Sources, Span};
 
 /// A range of a text in lines and columns, all from 1; columns count characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Region {
     pub(super) line: usize,
     pub(super) column: usize,

@@ -7,10 +7,11 @@
 
 use serde_json::{Value, json};
 
+use crate::cli::print::Findings;
 use crate::cli::print::place::{Region, Root};
-use crate::cli::print::{Findings, word};
 use crate::diagnostic::{Diagnostic, Edit, Fix, Label, manual};
 use crate::load::validate::Checked;
+use crate::quote;
 use crate::report::text::printable_json;
 use crate::source::{Sources, Span};
 
@@ -83,7 +84,7 @@ fn result(
     let mut result = json!({
         "ruleId": one.code.name(),
         "ruleIndex": rules.binary_search(&one.code.name()).unwrap_or_default(),
-        "level": word(one.severity),
+        "level": one.severity.name(),
         "message": {"text": message.join("\n")},
         "locations": [primary],
     });
@@ -149,30 +150,11 @@ fn place(label: &Label, sources: &Sources, root: &Root) -> Value {
 /// Returns the location of a file, as a URI.
 fn location(path: &str, root: &Root) -> Value {
     let path = root.relative(path);
-    let uri = encoded(&path);
+    // An encoded colon in a first name is not a scheme.
+    let uri = quote::percent(path.as_bytes(), "-._~/", true);
     if path.starts_with('/') {
         json!({"uri": format!("file://{uri}")})
     } else {
         json!({"uri": uri, "uriBaseId": "%SRCROOT%"})
     }
-}
-
-/// Encodes a path for a URI: everything but unreserved characters and `/`, so that a colon in a first
-/// name is not a scheme.
-fn encoded(path: &str) -> String {
-    let mut out = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                out.push(char::from(byte));
-            }
-            byte => {
-                const HEX: [u8; 16] = *b"0123456789ABCDEF";
-                out.push('%');
-                out.push(char::from(HEX[usize::from(byte >> 4)]));
-                out.push(char::from(HEX[usize::from(byte & 0xf)]));
-            }
-        }
-    }
-    out
 }

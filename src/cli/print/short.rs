@@ -1,7 +1,7 @@
 //! One line per problem, in the format of compilers, which editors and `grep` know.
 
+use crate::cli::print::Findings;
 use crate::cli::print::place::Region;
-use crate::cli::print::{Findings, word};
 use crate::diagnostic::Diagnostic;
 use crate::load::validate::Checked;
 use crate::report::text::printable;
@@ -22,7 +22,7 @@ fn line(file: &Checked, one: &Diagnostic, sources: &Sources) -> String {
         // A problem of a whole file is at its first line, so that each line has the same form.
         None => format!("{}:1:1", printable(&file.file)),
     };
-    let severity = word(one.severity);
+    let severity = one.severity.name();
     let message = printable(&one.message);
     format!("{place}: {severity}[{}]: {message}\n", one.code)
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::read::{COLUMNS, Listed, listed};
+use super::read::{COLUMNS, RunRow, listed};
 use crate::event::{Event, Record, RunEvent, RunId, RunStatus};
 
 /// A host that another run has locked.
@@ -16,7 +16,7 @@ pub(in crate::store) struct Taken {
     /// The host, as the run that needs it names it.
     pub(in crate::store) host: String,
     /// The run that has locked it.
-    pub(in crate::store) holder: Listed,
+    pub(in crate::store) holder: RunRow,
 }
 
 /// Returns a host that some records need and another run has locked. `is_alive` returns whether a

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction};
 
 use super::in_transaction;
+use crate::quote;
 use crate::store::error::StoreError;
 
 /// `PRAGMA application_id` of the database: "plrn".
@@ -17,31 +18,10 @@ const APPLICATION: i64 = 0x706C_726E;
 const FORMAT: i64 = 1;
 
 /// Triggers that keep events and runs from being removed, except by [`unguarded`].
-const GUARDS: &str = "
-CREATE TRIGGER events_are_not_removed BEFORE DELETE ON events
-BEGIN SELECT RAISE(ABORT, 'events are never removed'); END;
-
-CREATE TRIGGER runs_are_not_removed BEFORE DELETE ON runs
-BEGIN SELECT RAISE(ABORT, 'runs are never removed'); END;
-";
+const GUARDS: &str = include_str!("guards.sql");
 
 /// Tables of later versions: an earlier planrun does not need them.
-const LATER_TABLES: &str = "
-CREATE TABLE IF NOT EXISTS locks (
-    run     TEXT NOT NULL REFERENCES runs (id),
-    machine TEXT NOT NULL,
-    host    TEXT NOT NULL,
-    PRIMARY KEY (machine, run)
-) STRICT;
-
-CREATE TABLE IF NOT EXISTS requests (
-    number   INTEGER PRIMARY KEY AUTOINCREMENT,
-    run      TEXT NOT NULL REFERENCES runs (id),
-    asked_by TEXT NOT NULL,
-    request  TEXT NOT NULL,
-    reply    TEXT
-) STRICT;
-";
+const LATER_TABLES: &str = include_str!("later_tables.sql");
 
 /// How long to wait for another process. Its commits take milliseconds; only one that was suspended in
 /// the middle of a commit takes longer.
@@ -49,43 +29,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long to wait between attempts if SQLite does not wait itself.
 const PAUSE: Duration = Duration::from_millis(10);
 
-const TABLES: &str = "
-CREATE TABLE runs (
-    number    INTEGER PRIMARY KEY AUTOINCREMENT,
-    id        TEXT NOT NULL UNIQUE,
-    plan      TEXT NOT NULL,
-    plan_path TEXT NOT NULL,
-    begun_by  TEXT NOT NULL,
-    hosts     INTEGER NOT NULL,
-    begun_at  TEXT NOT NULL,
-    ended_at  TEXT,
-    state     TEXT NOT NULL,
-    epoch     INTEGER NOT NULL,
-    seq       INTEGER NOT NULL,
-    hash      BLOB NOT NULL
-) STRICT;
-
-CREATE TABLE events (
-    run     TEXT NOT NULL REFERENCES runs (id),
-    seq     INTEGER NOT NULL,
-    epoch   INTEGER NOT NULL,
-    at      TEXT NOT NULL,
-    hash    BLOB NOT NULL,
-    payload TEXT NOT NULL,
-    PRIMARY KEY (run, seq)
-) STRICT;
-
-CREATE TRIGGER events_are_not_changed BEFORE UPDATE ON events
-BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
-
-CREATE TRIGGER events_are_not_replaced BEFORE INSERT ON events
-WHEN EXISTS (SELECT 1 FROM events WHERE run = NEW.run AND seq = NEW.seq)
-BEGIN SELECT RAISE(ABORT, 'events are never replaced'); END;
-
-CREATE TRIGGER epochs_are_not_lowered BEFORE UPDATE OF epoch ON runs
-WHEN NEW.epoch <= OLD.epoch
-BEGIN SELECT RAISE(ABORT, 'epochs only rise'); END;
-";
+const TABLES: &str = include_str!("tables.sql");
 
 const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX.union(OpenFlags::SQLITE_OPEN_NOFOLLOW);
 
@@ -106,7 +50,10 @@ pub(in crate::store) fn open_to_read(path: &Path) -> Result<Option<Connection>, 
         _ => {}
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-    read_with(OsStr::from_bytes(&uri(path)), path, flags).map_err(|_| why)
+    let name = quote::percent(path.as_os_str().as_bytes(), "/-._~", true);
+    // The database does not change.
+    let uri = format!("file:{name}?immutable=1");
+    read_with(OsStr::new(&uri), path, flags).map_err(|_| why)
 }
 
 fn read_with(
@@ -119,20 +66,6 @@ fn read_with(
     connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
     connection.pragma_update(None, "query_only", true).map_err(fault)?;
     Ok(check_format(&connection, path)?.then_some(connection))
-}
-
-/// Returns the URI of a database that does not change.
-fn uri(path: &Path) -> Vec<u8> {
-    let mut uri = b"file:".to_vec();
-    for &byte in path.as_os_str().as_bytes() {
-        if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
-            uri.push(byte);
-        } else {
-            uri.extend(format!("%{byte:02X}").bytes());
-        }
-    }
-    uri.extend(b"?immutable=1");
-    uri
 }
 
 /// Returns the path of a file that SQLite keeps next to the database.
@@ -157,10 +90,12 @@ pub(super) fn unguarded<T>(
 /// Returns a database without runs, for a state directory that does not exist.
 pub(in crate::store) fn empty() -> Result<Connection, rusqlite::Error> {
     let connection = Connection::open_in_memory()?;
-    connection.execute_batch(TABLES)?;
-    connection.execute_batch(GUARDS)?;
-    connection.execute_batch(LATER_TABLES)?;
+    make_tables(&connection)?;
     Ok(connection)
+}
+
+fn make_tables(connection: &Connection) -> Result<(), rusqlite::Error> {
+    [TABLES, GUARDS, LATER_TABLES].iter().try_for_each(|sql| connection.execute_batch(sql))
 }
 
 /// Opens an existing database file for writing, and creates its tables if there are none; `pages` is
@@ -187,9 +122,7 @@ pub(in crate::store) fn open(path: &Path, pages: Option<u32>) -> Result<Connecti
         in_transaction(&mut connection, |transaction| {
             // Another process may have been faster.
             if !has_tables(transaction)? {
-                transaction.execute_batch(TABLES)?;
-                transaction.execute_batch(GUARDS)?;
-                transaction.execute_batch(LATER_TABLES)?;
+                make_tables(transaction)?;
                 transaction.pragma_update(None, "application_id", APPLICATION)?;
                 transaction.pragma_update(None, "user_version", FORMAT)?;
             }
@@ -223,14 +156,14 @@ fn log_ahead(connection: &Connection) -> Result<(), rusqlite::Error> {
 
 /// Rejects a database that is not planrun's or is too new; returns whether the tables exist.
 fn check_format(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
-    let fault = |error: rusqlite::Error| StoreError::from_sqlite("open the database", path, &error);
-    let look = || {
+    let read = || {
         // One transaction: another process may be creating the tables.
         let transaction = connection.unchecked_transaction()?;
         let number = |name| transaction.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         Ok((number("application_id")?, number("user_version")?, has_tables(&transaction)?))
     };
-    let (application, found, has_tables) = look().map_err(fault)?;
+    let (application, found, has_tables) =
+        read().map_err(|error| StoreError::from_sqlite("open the database", path, &error))?;
     let path = path.to_owned();
     match (application, has_tables) {
         (APPLICATION, _) if found > FORMAT => Err(StoreError::Newer { path, found, known: FORMAT }),

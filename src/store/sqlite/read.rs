@@ -12,27 +12,42 @@ use crate::store::chain::{Link, Reading};
 /// Maximum number of rows that are read one by one: a damaged count must not take forever.
 const MOST_SINGLE: u64 = 1_000_000;
 
-/// The row of a run, as a list needs it.
-#[derive(Debug)]
-pub(in crate::store) struct Listed {
-    pub(in crate::store) id: RunId,
-    pub(in crate::store) plan: String,
-    pub(in crate::store) plan_path: String,
-    pub(in crate::store) by: String,
-    pub(in crate::store) hosts: u64,
-    pub(in crate::store) begun_at: Option<Timestamp>,
-    pub(in crate::store) ended_at: Option<Timestamp>,
-    pub(in crate::store) state: Option<RunStatus>,
+/// A run in the list of runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunRow {
+    pub id: RunId,
+    pub plan: String,
+    /// The path of the plan, as the user wrote it.
+    pub plan_path: String,
+    /// `user@machine`.
+    pub by: String,
+    /// When it started, by the clock of the run; `None` if the row is damaged.
+    pub begun_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    /// Its state after its last event; `None` if the row is damaged.
+    pub state: Option<RunStatus>,
+    /// The number of its hosts.
+    pub hosts: usize,
+    /// Whether a process works on it.
+    pub alive: bool,
+}
+
+impl RunRow {
+    /// Whether the run is in progress by its events, but no process works on it: the controller died.
+    pub fn is_interrupted(&self) -> bool {
+        !self.alive && self.state.is_some_and(RunStatus::is_under_way)
+    }
 }
 
 /// The columns that [`listed`] reads; conditions follow.
 pub(super) const COLUMNS: &str = "SELECT runs.id, plan, plan_path, begun_by, hosts, begun_at, \
                                   ended_at, state FROM runs";
 
-/// Returns the rows of all runs, newest first. An invalid field is `None`.
-pub(in crate::store) fn list(connection: &Connection) -> Result<Vec<Listed>, rusqlite::Error> {
+/// Returns the rows of all runs, newest first. An invalid field is `None`; whether a process works on a
+/// run is not known here.
+pub(in crate::store) fn list(connection: &Connection) -> Result<Vec<RunRow>, rusqlite::Error> {
     let mut all = connection.prepare(&format!("{COLUMNS} ORDER BY number DESC"))?;
-    let rows: Result<Vec<Listed>, _> = all.query_map([], listed)?.collect();
+    let rows: Result<Vec<RunRow>, _> = all.query_map([], listed)?.collect();
     rows.or_else(|error| {
         let last = connection
             .query_row("SELECT max(seq) FROM sqlite_sequence", [], |row| from_column(row, 0));
@@ -41,22 +56,23 @@ pub(in crate::store) fn list(connection: &Connection) -> Result<Vec<Listed>, rus
         let rows = numbers.filter_map(|number| {
             one.query_row([to_column(number)], listed).optional().ok().flatten()
         });
-        let rows: Vec<Listed> = rows.collect();
+        let rows: Vec<RunRow> = rows.collect();
         if rows.is_empty() { Err(error) } else { Ok(rows) }
     })
 }
 
-pub(super) fn listed(row: &Row<'_>) -> Result<Listed, rusqlite::Error> {
+pub(super) fn listed(row: &Row<'_>) -> Result<RunRow, rusqlite::Error> {
     let ended_at = row.get_ref(6)?.as_bytes_or_null()?.map(String::from_utf8_lossy);
-    Ok(Listed {
+    Ok(RunRow {
         id: RunId(text(row, 0)?),
         plan: text(row, 1)?,
         plan_path: text(row, 2)?,
         by: text(row, 3)?,
-        hosts: from_column(row, 4)?,
+        hosts: usize::try_from(from_column(row, 4)?).unwrap_or(usize::MAX),
         begun_at: text(row, 5)?.parse().ok(),
         ended_at: ended_at.and_then(|text| text.parse().ok()),
         state: serde_json::from_value(text(row, 7)?.into()).ok(),
+        alive: false,
     })
 }
 

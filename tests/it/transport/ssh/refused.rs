@@ -8,7 +8,7 @@ use std::{fs, thread};
 
 use super::server::Server;
 use super::{argv, run};
-use planrun::inventory::{Host, Place, Variable};
+use planrun::inventory::{Host, Location, Variable};
 use planrun::transport::TransportError;
 
 /// Starts a server with these lines, and a look at it that must fail.
@@ -168,7 +168,7 @@ async fn a_host_behind_another_way_is_not_connected_to() {
     let mut host = server.host();
     let value = serde_json::json!("-W bastion:22");
     let origin = "hosts.yaml".to_owned();
-    let variable = Variable { value, written: None, origin, place: Place::default() };
+    let variable = Variable { value, written: None, origin, place: Location::default() };
     host.vars.insert("ansible_ssh_common_args".to_owned(), variable);
     is_a_problem_here(&host, "`ansible_ssh_common_args` (hosts.yaml) requires a route").await;
     assert_eq!(server.logins(), 0);
