@@ -22,7 +22,7 @@ use planrun::plan;
 use planrun::resolve;
 use planrun::resolve::Inputs;
 use planrun::schema;
-use planrun::schema::Shape;
+use planrun::schema::kind::Kind;
 use planrun::source::Sources;
 use planrun::source::Span;
 use planrun::template;
@@ -87,7 +87,7 @@ pub(crate) fn model(text: &str) {
     let id = sources.add("model.yaml", text);
     let node = document::parse(&sources, id, &mut found);
     if let Some(node) = &node {
-        schema::check(node, &Shape::Record(&schema::model::MODEL), &mut found);
+        schema::check(node, &Kind::Model.shape(), &mut found);
         if !found.has_errors() {
             let model = Model::lower(node, &sources, &mut found);
             told(model.is_some(), &found, &sources);

@@ -1,7 +1,7 @@
 //! Durations as users write them: `90s`, `15m`, `1h 30m`.
 //!
 //! A unit is required. A day is exactly 24 hours; there are no months. The form is
-//! [`crate::schema::DURATION`].
+//! `src/schema/forms.tsv`.
 
 use std::time::Duration;
 

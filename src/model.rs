@@ -233,7 +233,7 @@ struct Rule {
 impl Model {
     /// Converts a document; `None` if it has errors, which are reported.
     ///
-    /// The document has passed [`crate::schema::check`] with [`crate::schema::model::MODEL`].
+    /// The document has passed [`crate::schema::check`] as a model.
     pub fn lower(node: &Node, sources: &Sources, found: &mut Diagnostics) -> Option<Self> {
         lower::model(node, sources, found)
     }

@@ -29,9 +29,9 @@ use crate::document;
 use crate::document::{Node, Value};
 use crate::output::Reading;
 use crate::schema;
-use crate::schema::Shape;
 use crate::schema::foreign::file;
 use crate::schema::foreign::file::Recognised;
+use crate::schema::kind::Kind;
 use crate::source::{SourceId, Sources, Span};
 use crate::task::StepPath;
 use crate::template::Template;
@@ -122,7 +122,7 @@ fn read_text(sources: &Sources, id: SourceId, of: Of, found: &mut Diagnostics) -
         return None;
     }
     let mut own = Diagnostics::default();
-    schema::check(&node, &Shape::Record(&schema::plan::PLAN), &mut own);
+    schema::check(&node, &Kind::Plan.shape(), &mut own);
     meant::amend(&node, sources, &mut own);
     node.poison(&own.places(false), &own.places(true));
     found.extend(own);

@@ -1,6 +1,6 @@
 //! Shapes: the keys and values that planrun's files may have.
 //!
-//! A [`Shape`] is data. Three things are made from it, so they always agree: the check of a document
+//! A [`Shape`] is data, read from [`table`]s. Three things are made from it, so they always agree: the check of a document
 //! with its diagnostics ([`check()`]), the published JSON Schemas ([`json`]), and the key tables of
 //! the manual. Lowering checks what a shape cannot express, such as undefined names and missing
 //! rollbacks. It expects a document that has passed the check here.
@@ -12,23 +12,21 @@ mod check;
 mod editor;
 mod fix;
 pub mod foreign;
-pub mod inventory;
 pub mod json;
 pub mod kind;
-pub mod model;
-pub mod plan;
-pub mod test;
+pub mod table;
 
 pub use check::check;
+pub use table::{RecordId, form, record};
 
 /// What a value may be.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Shape {
     Any,
     /// A string of this form.
     Text(&'static Form),
     /// One of these keywords.
-    Choice(&'static [&'static str]),
+    Choice(Vec<&'static str>),
     Bool,
     /// An integer of at least this.
     Int(i64),
@@ -36,15 +34,15 @@ pub enum Shape {
     Scalar,
     Null,
     /// A value, or a template that is rendered to it later.
-    Late(&'static Self),
+    Late(Box<Self>),
     /// A list of at least this many values.
-    List(&'static Self, usize),
+    List(Box<Self>, usize),
     /// A mapping of keys that the author chooses, with at least this many entries.
-    Map(&'static Form, &'static Self, usize),
+    Map(&'static Form, Box<Self>, usize),
     /// A mapping with fixed keys.
-    Record(&'static Record),
-    /// The first alternative that the type or the keys of a value select.
-    OneOf(&'static [(Select, Self)]),
+    Record(RecordId),
+    /// The first alternative that the type or the keys of a value select: see [`selects`].
+    OneOf(Vec<Self>),
 }
 
 /// What selects an alternative of [`Shape::OneOf`].
@@ -62,28 +60,43 @@ pub enum Select {
     Null,
 }
 
+/// Returns alternatives, each with what selects it: of several mappings, the first required key selects
+/// each but the last.
+pub fn selects(alternatives: &[Shape]) -> impl DoubleEndedIterator<Item = (Select, &Shape)> {
+    alternatives.iter().enumerate().map(|(at, shape)| {
+        let rest = &alternatives[at + 1..];
+        let key = match shape {
+            Shape::Record(id) if rest.iter().any(|other| other.select() == Select::Map) => {
+                id.get().fields.iter().find(|field| field.required)
+            }
+            _ => None,
+        };
+        (key.map_or(shape.select(), |field| Select::Key(field.name)), shape)
+    })
+}
+
 /// A form of strings.
 #[derive(Debug)]
 pub struct Form {
     /// The name with its article: `a duration`.
     pub name: &'static str,
-    /// An example, for messages.
+    /// Examples, for messages, separated by commas.
     pub example: &'static str,
-    /// The whole string must match this, in the dialect that JSON Schema and the `regex` crate share;
-    /// `None` allows every string, also an empty one.
+    /// The whole string must match this; `None` allows every string, also an empty one.
     pub pattern: Option<&'static str>,
     kind: FormKind,
 }
 
 /// The forms that have their own fixes or samples.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
 enum FormKind {
     Duration,
     Expression,
     Hosts,
     Mode,
-    /// A name; this character joins its words.
-    Name(char),
+    Id,
+    PlanName,
     Other,
 }
 
@@ -94,17 +107,17 @@ pub struct Record {
     pub name: &'static str,
     /// The sentence that describes it, for manual and editors.
     pub about: &'static str,
-    pub fields: &'static [Field],
+    pub fields: Vec<Field>,
     /// Exactly one of these keys is required; empty if there is no such rule.
-    pub one_of: &'static [&'static str],
+    pub one_of: Vec<&'static str>,
     /// The shape of all other keys; `None` allows none.
-    pub rest: Option<&'static Shape>,
+    pub rest: Option<Shape>,
     /// The mappings of [`foreign`] tables whose keys people write here; the first with the key is used.
-    pub foreign: &'static [&'static str],
+    pub foreign: Vec<&'static str>,
 }
 
 /// A key of a [`Record`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Field {
     pub name: &'static str,
     /// The sentence that describes it, for manual and editors.
@@ -113,28 +126,7 @@ pub struct Field {
     pub required: bool,
 }
 
-const fn field(name: &'static str, shape: Shape, about: &'static str) -> Field {
-    Field { name, about, shape, required: false }
-}
-
-const fn required(name: &'static str, shape: Shape, about: &'static str) -> Field {
-    Field { name, about, shape, required: true }
-}
-
-const fn form(name: &'static str, example: &'static str, pattern: Option<&'static str>) -> Form {
-    Form { name, example, pattern, kind: FormKind::Other }
-}
-
-/// Makes a record with these keys and no others.
-const fn record(name: &'static str, about: &'static str, fields: &'static [Field]) -> Record {
-    Record { name, about, fields, one_of: &[], rest: None, foreign: &[] }
-}
-
 impl Form {
-    const fn kind(self, kind: FormKind) -> Self {
-        Self { kind, ..self }
-    }
-
     /// Whether a string is of this form.
     pub fn fits(&self, text: &str) -> bool {
         self.pattern.is_none_or(|pattern| check::matches(pattern, text))
@@ -142,25 +134,12 @@ impl Form {
 }
 
 impl Record {
-    const fn one_of(self, one_of: &'static [&'static str]) -> Self {
-        Self { one_of, ..self }
-    }
-
-    const fn rest(self, rest: &'static Shape) -> Self {
-        Self { rest: Some(rest), ..self }
-    }
-
-    const fn foreign(self, places: &'static [&'static str]) -> Self {
-        Self { foreign: places, ..self }
-    }
-
     /// Returns the name without its article, in one word.
     pub fn word(&self) -> String {
-        let name = self.name.split_once(' ').map_or(self.name, |(_, name)| name);
-        name.replace(' ', "_").replace('`', "")
+        table::word(self.name)
     }
 
-    pub fn field(&self, name: &str) -> Option<&'static Field> {
+    pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.name == name)
     }
 }
@@ -182,12 +161,39 @@ impl Shape {
             Self::Late(shape) => format!("{} (or a template)", shape.expected()),
             Self::List(shape, _) => list_of(&shape.expected()),
             Self::Map(_, _, _) => "a mapping".into(),
-            Self::Record(record) => record.name.into(),
-            Self::OneOf(alternatives) => {
-                let all: Vec<String> =
-                    alternatives.iter().map(|(_, shape)| shape.expected()).collect();
+            Self::Record(id) => id.get().name.into(),
+            Self::OneOf(all) => {
+                let all: Vec<String> = all.iter().map(Self::expected).collect();
                 all.join(", or ")
             }
+        }
+    }
+
+    /// Returns the record, if it is one.
+    pub fn record(&self) -> Option<&'static Record> {
+        if let Self::Record(id) = self { Some(id.get()) } else { None }
+    }
+
+    /// Whether it, or one of its alternatives, is as asked.
+    fn any(&self, is_so: impl Fn(&Self) -> bool) -> bool {
+        match self {
+            Self::OneOf(all) => all.iter().any(is_so),
+            one => is_so(one),
+        }
+    }
+
+    /// Returns the type of values that select it.
+    fn select(&self) -> Select {
+        match self {
+            Self::Text(_) | Self::Choice(_) => Select::Text,
+            Self::Bool => Select::Bool,
+            Self::Int(_) => Select::Int,
+            Self::Any | Self::Scalar => Select::Scalar,
+            Self::Null => Select::Null,
+            Self::Late(shape) => shape.select(),
+            Self::List(..) => Select::List,
+            Self::Map(..) | Self::Record(_) => Select::Map,
+            Self::OneOf(all) => all.first().map_or(Select::Scalar, Self::select),
         }
     }
 }
@@ -212,27 +218,3 @@ pub fn one_of(words: &[&str]) -> String {
         }
     }
 }
-
-pub static ANY_TEXT: Form = form("a string", "some words", None);
-/// A string with at least one character.
-pub static WORDS: Form = form("a string", "some words", Some(r"^(?:.|\n)*\S(?:.|\n)*$"));
-/// A host pattern, as in Ansible.
-pub static HOSTS: Form =
-    form("a host pattern", "backends:!backend3", WORDS.pattern).kind(FormKind::Hosts);
-/// A name that expressions can use.
-pub static ID: Form =
-    form("a name of lower-case letters, digits and `_`", "stop_mail", Some("^[a-z][a-z0-9_]*$"))
-        .kind(FormKind::Name('_'));
-/// The name of a plan or a model.
-pub static PLAN_NAME: Form =
-    form("a name of lower-case letters, digits and `-`", "obox-restart", Some("^[a-z][a-z0-9-]*$"))
-        .kind(FormKind::Name('-'));
-pub static DURATION: Form = form(
-    "a duration",
-    "90s, 15m, 1h 30m",
-    Some(r"^[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d)(?: ?[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))*$"),
-)
-.kind(FormKind::Duration);
-pub static EXPRESSION: Form =
-    form("an expression", "ring[ip].users == 0", Some(r"^(?:.|\n)*\S(?:.|\n)*$"))
-        .kind(FormKind::Expression);

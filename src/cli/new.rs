@@ -17,7 +17,7 @@ use crate::file::directory;
 use crate::plan;
 use crate::quote;
 use crate::report::text::printable;
-use crate::schema::PLAN_NAME;
+use crate::schema;
 use crate::schema::kind::Kind;
 use crate::source::Sources;
 
@@ -51,10 +51,10 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let path = path(&args.name, args.kind);
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    if args.kind == What::Plan && !PLAN_NAME.fits(&stem) {
-        let message = format!("`{stem}` is not {}", PLAN_NAME.name);
-        let fault = Fault::new(Exit::INVALID, message);
-        return Err(fault.help(format!("use a name such as `{}`", PLAN_NAME.example)));
+    let name = schema::form("plan_name");
+    if args.kind == What::Plan && !name.fits(&stem) {
+        let fault = Fault::new(Exit::INVALID, format!("`{stem}` is not {}", name.name));
+        return Err(fault.help(format!("use a name such as `{}`", name.example)));
     }
     let (kind, template) = match args.kind {
         What::Plan => (Kind::Plan, include_str!("new/plan.yaml")),

@@ -12,8 +12,7 @@ use crate::inventory::{Connection, Host, Inventory};
 use crate::load::text;
 use crate::model::{Model, ModelError, World};
 use crate::schema;
-use crate::schema::Shape;
-use crate::schema::model::MODEL;
+use crate::schema::kind::Kind;
 use crate::source::{SourceId, Sources};
 
 /// A model, and the name the inventory has for it.
@@ -112,7 +111,7 @@ pub(super) fn lower(
     let mut own = Diagnostics::default();
     let node = document::parse(sources, id, &mut own);
     let model = node.and_then(|node| {
-        schema::check(&node, &Shape::Record(&MODEL), &mut own);
+        schema::check(&node, &Kind::Model.shape(), &mut own);
         Model::lower(&node, sources, &mut own)
     });
     let is_sound = !own.has_errors();

@@ -18,8 +18,7 @@ use crate::load::model;
 use crate::model::{FaultKind, ModelError, World};
 use crate::plan::Plan;
 use crate::schema;
-use crate::schema::Shape;
-use crate::schema::test::TEST;
+use crate::schema::kind::Kind;
 use crate::source::{SourceId, Sources, Span};
 use crate::task::StepPath;
 
@@ -33,7 +32,7 @@ pub(super) fn check(id: SourceId, dir: &Path, sources: &mut Sources, found: &mut
     let Some(node) = document::parse(sources, id, found) else {
         return;
     };
-    schema::check(&node, &Shape::Record(&TEST), found);
+    schema::check(&node, &Kind::Test.shape(), found);
     let disk = sources.files();
     let mut reading = Reading { dir, disk: &*disk, sources, found };
     let plan = reading.plan(&node);

@@ -26,7 +26,6 @@ use crate::plan::check::uninterruptible;
 use crate::resolve;
 use crate::resolve::{Inputs, secrets};
 use crate::schema;
-use crate::schema::Shape;
 use crate::schema::foreign::file::recognise;
 use crate::schema::kind::Kind;
 use crate::source::{SourceId, Sources};
@@ -306,7 +305,7 @@ fn is_of_another(plan: &Plan, inventory: &Inventory) -> bool {
 /// Checks an inventory that is not a file.
 fn inventory_text(id: SourceId, sources: &Sources, found: &mut Diagnostics) {
     if let Some(node) = document::parse(sources, id, found) {
-        schema::check(&node, &Shape::Record(Kind::Inventory.record()), found);
+        schema::check(&node, &Kind::Inventory.shape(), found);
     }
 }
 

@@ -14,7 +14,7 @@ use crate::schema::check::wrong_type::{
 };
 use crate::schema::foreign::carry::Carry;
 use crate::schema::foreign::{carry, values};
-use crate::schema::{Form, Record, Select, Shape, fix, foreign, one_of};
+use crate::schema::{Form, Record, Select, Shape, fix, foreign, one_of, selects};
 use crate::source::Span;
 
 /// Checks a node against a shape. It reports every problem and continues after each.
@@ -85,11 +85,13 @@ fn check_value(node: &Node, shape: &Shape, found: &mut Diagnostics) {
             }
             _ => wrong_kind(node, shape, found),
         },
-        Shape::Record(record) => check_record(node, record, found),
+        Shape::Record(id) => check_record(node, id.get(), found),
         Shape::OneOf(alternatives) => match select(node, alternatives) {
             Some(Shape::Choice(words)) => choice(node, words, alternatives, found),
-            Some(Shape::Text(_) | Shape::Late(_)) if is_bool_word(node, alternatives) => {
-                bool_word(node, found);
+            Some(Shape::Text(_) | Shape::Late(_))
+                if let Some(meant) = bool_word(node, alternatives) =>
+            {
+                not_a_bool(node, meant, found);
             }
             Some(inner) => check(node, inner, found),
             None => wrong_kind(node, shape, found),
@@ -98,8 +100,8 @@ fn check_value(node: &Node, shape: &Shape, found: &mut Diagnostics) {
 }
 
 /// Returns the alternative that a node's kind or keys select.
-pub(super) fn select<'a>(node: &Node, alternatives: &'a [(Select, Shape)]) -> Option<&'a Shape> {
-    let fits = |select: &Select| match (select, &node.value) {
+fn select<'a>(node: &Node, alternatives: &'a [Shape]) -> Option<&'a Shape> {
+    let fits = |select: Select| match (select, &node.value) {
         (Select::Text, Value::Text(_))
         | (Select::Bool, Value::Bool(_))
         | (Select::Int, Value::Int(_))
@@ -110,12 +112,12 @@ pub(super) fn select<'a>(node: &Node, alternatives: &'a [(Select, Shape)]) -> Op
         (Select::Key(key), Value::Map(_)) => node.get(key).is_some(),
         _ => false,
     };
-    alternatives.iter().find(|(select, _)| fits(select)).map(|(_, shape)| shape)
+    selects(alternatives).find(|(select, _)| fits(*select)).map(|(_, shape)| shape)
 }
 
 /// Checks a keyword that has mappings as alternatives. `continue` alone is an error: it needs
 /// `{continue: REASON}`.
-fn choice(node: &Node, words: &[&str], all: &[(Select, Shape)], found: &mut Diagnostics) {
+fn choice(node: &Node, words: &[&str], all: &[Shape], found: &mut Diagnostics) {
     let text = node.as_text().unwrap_or_default();
     if words.contains(&text) {
         return;
@@ -130,16 +132,14 @@ fn choice(node: &Node, words: &[&str], all: &[(Select, Shape)], found: &mut Diag
     }
 }
 
-/// Whether a string such as `yes` is where a bool is allowed: YAML 1.2 reads a string, and its author
-/// meant a bool.
-fn is_bool_word(node: &Node, alternatives: &[(Select, Shape)]) -> bool {
-    let takes_bool = alternatives.iter().any(|(select, _)| *select == Select::Bool);
-    takes_bool && node.as_text().is_some_and(|text| values::bool(text).is_some())
+/// Returns the bool that a string such as `yes` means, if a bool is allowed: YAML 1.2 reads a string.
+fn bool_word(node: &Node, alternatives: &[Shape]) -> Option<&'static str> {
+    let takes_bool = alternatives.iter().any(|one| matches!(one, Shape::Bool));
+    values::bool(node.as_text().filter(|_| takes_bool)?)
 }
 
-fn bool_word(node: &Node, found: &mut Diagnostics) {
+fn not_a_bool(node: &Node, meant: &str, found: &mut Diagnostics) {
     let text = node.as_text().unwrap_or_default();
-    let meant = values::bool(text).unwrap_or("true");
     found.push(
         Diagnostic::error(Code::WrongType, format!("`{text}` is a string, not a bool"))
             .at(place(node), "in YAML 1.2 only `true` and `false` are booleans")
@@ -151,7 +151,7 @@ fn is_template(node: &Node) -> bool {
     node.as_text().is_some_and(|text| text.contains("{{"))
 }
 
-fn check_record(node: &Node, record: &'static Record, found: &mut Diagnostics) {
+fn check_record(node: &Node, record: &Record, found: &mut Diagnostics) {
     let Value::Map(entries) = &node.value else {
         not_a_record(node, record, found);
         return;
@@ -164,7 +164,7 @@ fn check_record(node: &Node, record: &'static Record, found: &mut Diagnostics) {
             found.stop();
             return;
         }
-        match (record.field(&entry.key), record.rest) {
+        match (record.field(&entry.key), &record.rest) {
             (Some(field), _) => check(&entry.value, &field.shape, found),
             (None, Some(rest)) => check(&entry.value, rest, found),
             (None, None) => unknown_key(node, entry, record, found),
@@ -212,7 +212,7 @@ fn meant_action(node: &Node, record: &Record) -> bool {
     let entries = node.entries().iter();
     let unknown = entries.filter(|entry| record.field(&entry.key).is_none());
     unknown.take(MAX_FAULTS).any(|entry| match foreign::find(record, &entry.key) {
-        Some(word) => word.replaces(record.one_of),
+        Some(word) => word.replaces(&record.one_of),
         None => nearest(&entry.key, record.one_of.iter().copied()).is_some(),
     })
 }
@@ -231,7 +231,7 @@ fn check_one_of(node: &Node, record: &Record, found: &mut Diagnostics) {
         found.push(
             Diagnostic::error(Code::MissingAction, message)
                 .missing_at(head(node), label)
-                .help(format!("add exactly one of {}", one_of(record.one_of))),
+                .help(format!("add exactly one of {}", one_of(&record.one_of))),
         );
         return;
     };
@@ -250,7 +250,7 @@ fn not_a_record(node: &Node, record: &Record, found: &mut Diagnostics) {
     let keys: Vec<&str> = if record.one_of.is_empty() {
         record.fields.iter().map(|field| field.name).take(6).collect()
     } else {
-        record.one_of.to_vec()
+        record.one_of.clone()
     };
     let line = first_field(node, record).or_else(|| default_of(node, record));
     found.push(
@@ -272,7 +272,7 @@ fn not_a_record(node: &Node, record: &Record, found: &mut Diagnostics) {
 
 /// Returns the key for a list that was written instead of a whole record.
 fn list_of(node: &Node, record: &Record) -> Option<&'static str> {
-    let lists = |shape: &Shape| matches!(shape, Shape::List(Shape::Record(_), _));
+    let lists = |shape: &Shape| matches!(shape, Shape::List(item, _) if item.record().is_some());
     let field = record.fields.iter().find(|field| lists(&field.shape));
     let whole = record.one_of.is_empty() && matches!(node.value, Value::List(_));
     field.filter(|_| whole).map(|field| field.name)
@@ -284,13 +284,11 @@ fn first_field(node: &Node, record: &Record) -> Option<String> {
     let (field, None) = (required.next()?, required.next()) else {
         return None;
     };
-    let mut faults = Diagnostics::default();
-    check(node, &field.shape, &mut faults);
-    let value = carry::written(node).filter(|_| faults.is_empty())?;
+    let value = carry::written(node).filter(|_| fix::fits(node, &field.shape))?;
     Some(format!("{{{}: {value}}}", field.name))
 }
 
-fn unknown_key(node: &Node, entry: &Entry, record: &'static Record, found: &mut Diagnostics) {
+fn unknown_key(node: &Node, entry: &Entry, record: &Record, found: &mut Diagnostics) {
     let key = &entry.key;
     let fault =
         Diagnostic::error(Code::UnknownKey, format!("unknown key `{key}` in {}", record.name));

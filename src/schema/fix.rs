@@ -2,8 +2,8 @@
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Edit};
 use crate::document::{Node, Style, Text, Value};
+use crate::schema::check::check;
 use crate::schema::check::wrong_type::is_duration;
-use crate::schema::check::{check, matches};
 use crate::schema::foreign::values;
 use crate::schema::{Form, FormKind, Record, Select, Shape};
 use crate::source::{Sources, Span};
@@ -47,60 +47,46 @@ pub(super) fn of_kind(node: &Node, shape: &Shape) -> Option<ValueFix> {
             let plain = !text.text.contains([',', '[', ']', '{', '}', ':', '#', '\n']);
             let list = format!("[{}]", text.text);
             plain.then_some(())?;
-            let item = match shape {
-                Shape::List(item, least) if *least <= 1 => item,
-                _ => return None,
-            };
-            let mut told = Diagnostics::default();
-            check(node, item, &mut told);
-            told.is_empty().then_some(())?;
+            let Shape::List(item, 0 | 1) = shape else { return None };
+            fits(node, item).then_some(())?;
             fix(format!("write a list: `{list}`"), list)
         }
         _ => None,
     }
 }
 
+/// Whether a value passes the check.
+pub(super) fn fits(node: &Node, shape: &Shape) -> bool {
+    let mut found = Diagnostics::default();
+    check(node, shape, &mut found);
+    found.is_empty()
+}
+
 /// Whether a value fits in the expected list.
 fn item_fits(node: &Node, shape: &Shape) -> bool {
-    let fits = |shape: &Shape| {
-        let Shape::List(item, least) = shape else {
-            return false;
-        };
-        let mut told = Diagnostics::default();
-        check(node, item, &mut told);
-        *least <= 1 && told.is_empty()
-    };
-    match shape {
-        Shape::OneOf(all) => all.iter().any(|(_, shape)| fits(shape)),
-        one => fits(one),
-    }
+    shape.any(|one| matches!(one, Shape::List(item, 0 | 1) if fits(node, item)))
 }
 
 /// Returns the fix of a string of the wrong form.
 pub(super) fn of_form(text: &str, form: &Form) -> Option<ValueFix> {
     let word = match form.kind {
         FormKind::Duration => duration(text)?,
-        FormKind::Name(joint) => name(text, joint),
+        FormKind::Id => name(text, '_'),
+        FormKind::PlanName => name(text, '-'),
         _ => return None,
     };
-    let fits = form.pattern.is_some_and(|pattern| matches(pattern, &word));
-    fits.then(|| ValueFix { text: format!("write `{word}`"), yaml: word })
+    form.fits(&word).then(|| ValueFix { text: format!("write `{word}`"), yaml: word })
 }
 
 /// Returns planrun's name of a foreign key, if its value fits there.
 pub(super) fn renamed<'a>(
     node: &Node,
     value: &Node,
-    record: &'static Record,
+    record: &Record,
     name: &'a str,
 ) -> Option<&'a str> {
-    let field = record.field(name)?;
-    if node.get(name).is_some() {
-        return None;
-    }
-    let mut told = Diagnostics::default();
-    check(value, &field.shape, &mut told);
-    told.is_empty().then_some(name)
+    let field = record.field(name).filter(|_| node.get(name).is_none())?;
+    fits(value, &field.shape).then_some(name)
 }
 
 /// Reports a string in `{ }` that ended at its comma, and returns whether there is one.
@@ -162,15 +148,9 @@ fn duration(text: &str) -> Option<String> {
     values::duration(text)
 }
 
+/// Whether values of this type are taken.
 fn takes(shape: &Shape, select: Select) -> bool {
-    match shape {
-        Shape::Text(_) | Shape::Choice(_) => select == Select::Text,
-        Shape::Bool => select == Select::Bool,
-        Shape::List(..) => select == Select::List,
-        Shape::Late(inner) => takes(inner, select),
-        Shape::OneOf(all) => all.iter().any(|(one, _)| *one == select),
-        _ => false,
-    }
+    shape.any(|one| one.select() == select)
 }
 
 fn text_fits(shape: &Shape, word: &str) -> bool {
@@ -181,7 +161,5 @@ fn text_fits(shape: &Shape, word: &str) -> bool {
         span: Span::new(id, 0, word.len()),
         alias: None,
     };
-    let mut told = Diagnostics::default();
-    check(&node, shape, &mut told);
-    told.is_empty()
+    fits(&node, shape)
 }

@@ -23,7 +23,8 @@ use crate::schema::foreign::carry::Carry;
 use crate::table::rows;
 
 /// A tool that users know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::EnumString)]
+#[strum(serialize_all = "lowercase")]
 pub enum Tool {
     /// Ansible: playbooks, roles, inventories.
     Ansible,
@@ -75,13 +76,7 @@ impl Tool {
     }
 
     fn of(cell: &str) -> Option<Self> {
-        Some(match cell {
-            "ansible" => Self::Ansible,
-            "actions" => Self::Actions,
-            "other" => Self::Other,
-            "planrun" => Self::Planrun,
-            _ => return None,
-        })
+        cell.parse().ok()
     }
 }
 

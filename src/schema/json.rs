@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::schema::foreign::values;
-use crate::schema::{Field, Form, Record, Select, Shape, WORDS, editor};
+use crate::schema::{Field, Form, Record, Select, Shape, editor, form, selects};
 
 /// Returns the JSON Schema of a file with this record at its root.
 pub fn schema(root: &'static Record, title: &str) -> Value {
@@ -24,7 +24,7 @@ fn of_record(record: &'static Record, definitions: &mut Map<String, Value>) -> V
     let word = record.word();
     let mut properties = Map::new();
     let mut required = Vec::new();
-    for field in record.fields {
+    for field in &record.fields {
         let mut schema = of_shape(&field.shape, definitions);
         if let Value::Object(map) = &mut schema {
             // Draft 07 ignores the keys next to `$ref`, so the reference moves one level down.
@@ -61,7 +61,8 @@ fn of_record(record: &'static Record, definitions: &mut Map<String, Value>) -> V
     if !required.is_empty() {
         schema.insert("required".into(), required.into());
     }
-    let rest = record.rest.map_or(Value::Bool(false), |shape| of_shape(shape, definitions));
+    let rest = record.rest.as_ref();
+    let rest = rest.map_or(Value::Bool(false), |shape| of_shape(shape, definitions));
     schema.insert("additionalProperties".into(), rest);
     if !record.one_of.is_empty() {
         let each: Vec<Value> = record.one_of.iter().map(|key| json!({"required": [key]})).collect();
@@ -87,7 +88,7 @@ fn about(field: &Field) -> String {
     format!("{}\n\nValue: {}.", field.about, field.shape.expected())
 }
 
-fn of_shape(shape: &'static Shape, definitions: &mut Map<String, Value>) -> Value {
+fn of_shape(shape: &Shape, definitions: &mut Map<String, Value>) -> Value {
     match shape {
         Shape::Any => json!({}),
         Shape::Text(form) => of_form(form),
@@ -125,8 +126,8 @@ fn of_shape(shape: &'static Shape, definitions: &mut Map<String, Value>) -> Valu
             }
             schema
         }
-        Shape::Record(record) => {
-            let name = record.word();
+        Shape::Record(id) => {
+            let (record, name) = (id.get(), id.get().word());
             if !definitions.contains_key(&name) {
                 // The name is taken before the body is made: records may contain themselves.
                 definitions.insert(name.clone(), Value::Null);
@@ -141,13 +142,10 @@ fn of_shape(shape: &'static Shape, definitions: &mut Map<String, Value>) -> Valu
 }
 
 /// The check tries alternatives in order; the schema excludes the keys that select an earlier one.
-fn of_alternatives(
-    alternatives: &'static [(Select, Shape)],
-    definitions: &mut Map<String, Value>,
-) -> Value {
+fn of_alternatives(alternatives: &[Shape], definitions: &mut Map<String, Value>) -> Value {
     let mut earlier: Vec<&str> = Vec::new();
     let mut all = Vec::new();
-    for (select, shape) in alternatives {
+    for (select, shape) in selects(alternatives) {
         let mut schema = of_shape(shape, definitions);
         // An editor shows the titles of all alternatives; a reference has that of its record.
         if schema.get("$ref").is_none() {
@@ -164,7 +162,7 @@ fn of_alternatives(
                 earlier.push(key);
             }
             // `yes` is a string in YAML 1.2, but its author means a bool if one is allowed.
-            Select::Text if alternatives.iter().any(|(one, _)| *one == Select::Bool) => {
+            Select::Text if alternatives.iter().any(|one| matches!(one, Shape::Bool)) => {
                 parts.push(json!({"not": {"pattern": values::bool_pattern()}}));
             }
             Select::Map if !excluded.is_empty() => {
@@ -183,7 +181,7 @@ fn of_form(form: &Form) -> Value {
         None => json!({"type": "string"}),
     };
     // Some values would be inserted without quotes.
-    if form.example != WORDS.example {
+    if form.example != self::form("words").example {
         let examples: Vec<&str> = form.example.split(", ").collect();
         schema["examples"] = json!(examples);
     }

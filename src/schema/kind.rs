@@ -3,14 +3,11 @@
 use serde_json::Value;
 
 use crate::diagnostic::nearest;
-use crate::schema::inventory::INVENTORY;
-use crate::schema::model::MODEL;
-use crate::schema::plan::PLAN;
-use crate::schema::test::TEST;
-use crate::schema::{Record, foreign, json};
+use crate::schema::{Record, RecordId, Shape, foreign, json, table};
 
 /// A kind of file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Kind {
     Plan,
     Model,
@@ -49,31 +46,30 @@ impl Kind {
 
     /// Returns its name, which is also that of its schema.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Plan => "plan",
-            Self::Model => "model",
-            Self::Test => "test",
-            Self::Inventory => "inventory",
-        }
+        self.into()
+    }
+
+    /// Returns the shape of a whole file.
+    ///
+    /// # Panics
+    /// The tables have no such record.
+    pub fn shape(self) -> Shape {
+        Shape::Record(RecordId::named(self.record_name()).expect("a file is a record"))
     }
 
     pub fn record(self) -> &'static Record {
+        table::record(self.record_name())
+    }
+
+    fn record_name(self) -> &'static str {
         match self {
-            Self::Plan => &PLAN,
-            Self::Model => &MODEL,
-            Self::Test => &TEST,
-            Self::Inventory => &INVENTORY,
+            Self::Test => "file_of_scenarios",
+            other => other.name(),
         }
     }
 
     pub fn schema(self) -> String {
-        let title = match self {
-            Self::Plan => "planrun plan",
-            Self::Model => "planrun model",
-            Self::Test => "planrun test",
-            Self::Inventory => "planrun inventory",
-        };
-        let mut schema = json::schema(self.record(), title);
+        let mut schema = json::schema(self.record(), &format!("planrun {}", self.name()));
         if let Value::Object(keys) = &mut schema {
             // A name, not an address: nothing is fetched from it.
             let id = format!("urn:planrun:schema:{}", self.name());
@@ -94,9 +90,10 @@ impl Kind {
         }
         let keys = keys(text);
         let has = |key: &str| keys.contains(&key);
+        let plan = Self::Plan.record();
         let of_plan = |key: &&str| {
             !COMMON.contains(key)
-                && (PLAN.field(key).is_some() || foreign::find(&PLAN, key).is_some())
+                && (plan.field(key).is_some() || foreign::find(plan, key).is_some())
         };
         let sure = |kind| Some((kind, Sign::Sure));
         let weak = |kind| Some((kind, Sign::Weak));

@@ -8,9 +8,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use planrun::schema::foreign::WORDS;
-use planrun::schema::model::MODEL;
-use planrun::schema::plan::PLAN;
-use planrun::schema::test::TEST;
+use planrun::schema::kind::Kind;
 use planrun::schema::{Field, Record, Shape};
 use planrun::template::expression::Expression;
 use planrun::template::helpers::{FILTERS, TESTS};
@@ -19,22 +17,22 @@ use planrun::template::operators::OPERATORS;
 use crate::harness::Planrun;
 use crate::support::{root, text};
 
-/// The pages, and the records whose words each of them tells.
-static PAGES: [(&str, &[&Record]); 2] =
-    [("docs/language.md", &[&PLAN]), ("docs/models.md", &[&MODEL, &TEST])];
+/// The pages, and the kinds of files whose keys each of them describes.
+const PAGES: [(&str, &[Kind]); 2] =
+    [("docs/language.md", &[Kind::Plan]), ("docs/models.md", &[Kind::Model, Kind::Test])];
 const BEGIN: &str = "<!-- table: ";
 const END: &str = "<!-- end -->";
 
 /// Returns all records that some lead to, by their word.
-fn records(of: &[&'static Record]) -> BTreeMap<String, &'static Record> {
+fn records(of: &[Kind]) -> BTreeMap<String, &'static Record> {
     let mut found = BTreeMap::new();
-    let mut open = of.to_vec();
+    let mut open: Vec<&'static Record> = of.iter().map(|kind| kind.record()).collect();
     while let Some(record) = open.pop() {
         if found.insert(record.word(), record).is_none() {
-            for field in record.fields {
+            for field in &record.fields {
                 below(&field.shape, &mut open);
             }
-            if let Some(rest) = record.rest {
+            if let Some(rest) = &record.rest {
                 below(rest, &mut open);
             }
         }
@@ -43,14 +41,10 @@ fn records(of: &[&'static Record]) -> BTreeMap<String, &'static Record> {
 }
 
 fn below(shape: &'static Shape, open: &mut Vec<&'static Record>) {
+    open.extend(shape.record());
     match shape {
-        Shape::Record(record) => open.push(record),
         Shape::Late(inner) | Shape::List(inner, _) | Shape::Map(_, inner, _) => below(inner, open),
-        Shape::OneOf(all) => {
-            for (_, inner) in *all {
-                below(inner, open);
-            }
-        }
+        Shape::OneOf(all) => all.iter().for_each(|inner| below(inner, open)),
         _ => {}
     }
 }
@@ -62,7 +56,7 @@ fn value(shape: &Shape) -> String {
         Shape::List(inner, _) => format!("a list, each {}", value(inner)),
         Shape::Late(inner) => format!("{}, or a template", value(inner)),
         Shape::OneOf(all) => {
-            let all: Vec<String> = all.iter().map(|(_, inner)| value(inner)).collect();
+            let all: Vec<String> = all.iter().map(value).collect();
             all.join("; or ")
         }
         _ => shape.expected(),
@@ -78,7 +72,7 @@ fn row(out: &mut String, field: &Field) {
 
 fn table(record: &Record) -> String {
     let mut out = String::from("\n| key | value | meaning |\n|---|---|---|\n");
-    for field in record.fields {
+    for field in &record.fields {
         row(&mut out, field);
     }
     if !record.one_of.is_empty() {
@@ -127,7 +121,7 @@ fn every_operator_of_the_manual_is_one_of_the_language() {
 }
 
 /// Returns the page with new tables, and the words they are for.
-fn with_tables(page: &str, of: &[&'static Record]) -> (String, Vec<String>) {
+fn with_tables(page: &str, of: &[Kind]) -> (String, Vec<String>) {
     let records = records(of);
     let mut out = String::new();
     let mut words = Vec::new();
@@ -215,9 +209,9 @@ fn every_word_of_the_language_is_in_a_table() {
 
 #[test]
 fn every_foreign_word_leads_to_a_key_of_planrun() {
-    let all = records(&[&PLAN]);
-    let places: BTreeSet<&str> = all.values().flat_map(|record| record.foreign).copied().collect();
-    let fields = all.values().flat_map(|record| record.fields);
+    let all = records(&[Kind::Plan]);
+    let places: BTreeSet<&str> = all.values().flat_map(|record| &record.foreign).copied().collect();
+    let fields = all.values().flat_map(|record| &record.fields);
     let known: BTreeSet<&str> = fields.map(|field| field.name).collect();
     let mut with_words = BTreeSet::new();
     for word in WORDS.iter().filter(|word| places.contains(word.place)) {

@@ -13,8 +13,7 @@ use std::time::Duration;
 
 use planrun::diagnostic::Diagnostics;
 use planrun::document;
-use planrun::schema::Record;
-use planrun::schema::plan::STEP;
+use planrun::schema::{Record, record};
 use planrun::source::Sources;
 use serde_json::{Value, json};
 
@@ -247,7 +246,7 @@ fn the_keys_of_a_step_are_offered_with_their_sentences() {
         let (_, item) =
             offers.iter().find(|(label, _)| label == key).unwrap_or_else(|| panic!("{key}"));
         let told = item["documentation"]["value"].as_str().unwrap();
-        assert!(told.starts_with(sentence(&STEP, key)), "{key}: {told}");
+        assert!(told.starts_with(sentence(record("step"), key)), "{key}: {told}");
         let inserted = item["insertText"].as_str().unwrap();
         assert!(inserted.starts_with(key), "{inserted}");
     }
@@ -299,7 +298,7 @@ fn hovering_over_a_key_shows_the_sentence_of_the_manual() {
         let hover = server.at("hover", PLAN, (line, column - 2));
         let told = hover["contents"]["value"].as_str().unwrap();
         let mut paragraphs = told.split("\n\n");
-        assert!(paragraphs.any(|one| one == sentence(&STEP, key)), "{key}: {told}");
+        assert!(paragraphs.any(|one| one == sentence(record("step"), key)), "{key}: {told}");
     }
 }
 

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use planrun::diagnostic::{Diagnostics, render};
 use planrun::model::Model;
-use planrun::schema::{Record, Shape};
+use planrun::schema::kind::Kind;
 use planrun::source::Sources;
 use planrun::{document, inventory, output, plan, schema};
 use regex::Regex;
@@ -201,15 +201,13 @@ fn inventories_that_are_shown_are_read() {
 
 #[test]
 fn other_files_that_are_shown_fit_their_schemas() {
-    let kinds: [(&str, &'static Record); 2] =
-        [("model", &schema::model::MODEL), ("test", &schema::test::TEST)];
-    for (kind, record) in kinds {
-        for (place, fence) in blocks(&[kind]) {
+    for kind in [Kind::Model, Kind::Test] {
+        for (place, fence) in blocks(&[kind.name()]) {
             let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
             let id = sources.add(place.as_str(), fence.content);
             if let Some(node) = document::parse(&sources, id, &mut found) {
-                schema::check(&node, &Shape::Record(record), &mut found);
-                if kind == "model" {
+                schema::check(&node, &kind.shape(), &mut found);
+                if kind == Kind::Model {
                     Model::lower(&node, &sources, &mut found);
                 }
             }

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use planrun::diagnostic::{Diagnostics, Severity, render};
-use planrun::schema::{Field, Form, Record, Select, Shape};
+use planrun::schema::kind::Kind;
+use planrun::schema::{Field, Form, Record, Select, Shape, selects};
 use planrun::source::Sources;
 use planrun::{document, plan, schema};
 use regex::Regex;
@@ -174,21 +175,21 @@ fn value(shape: &Shape, depth: usize, chance: &mut Chance) -> Value {
             }
             map.into()
         }
-        Shape::Record(one) => record(one, depth, chance),
+        Shape::Record(id) => record(id.get(), depth, chance),
         Shape::OneOf(all) => one_of(all, depth, chance),
     }
 }
 
 /// Makes a value of one alternative: of one that its own kind or keys select.
-fn one_of(all: &[(Select, Shape)], depth: usize, chance: &mut Chance) -> Value {
+fn one_of(all: &[Shape], depth: usize, chance: &mut Chance) -> Value {
     for _ in 0..20 {
-        let (_, shape) = if depth < DEPTH {
+        let shape = if depth < DEPTH {
             chance.pick(all)
         } else {
-            all.iter().min_by_key(|(_, shape)| height(shape, 0)).unwrap()
+            all.iter().min_by_key(|shape| height(shape, 0)).unwrap()
         };
         let made = value(shape, depth, chance);
-        let selected = all.iter().find(|(select, _)| selects(select, &made));
+        let selected = selects(all).find(|(select, _)| is_selected(*select, &made));
         if selected.is_some_and(|(_, selected)| std::ptr::eq(selected, shape)) {
             return made;
         }
@@ -196,7 +197,7 @@ fn one_of(all: &[(Select, Shape)], depth: usize, chance: &mut Chance) -> Value {
     panic!("no value of an alternative is selected by its own kind");
 }
 
-fn selects(select: &Select, value: &Value) -> bool {
+fn is_selected(select: Select, value: &Value) -> bool {
     match select {
         Select::Text => value.is_string(),
         Select::Bool => value.is_boolean(),
@@ -219,14 +220,15 @@ fn height(shape: &Shape, depth: usize) -> usize {
         Shape::List(inner, min) | Shape::Map(_, inner, min) if *min > 0 => {
             1 + height(inner, depth + 1)
         }
-        Shape::Record(record) => {
+        Shape::Record(id) => {
+            let record = id.get();
             let needed = record.fields.iter().filter(|field| field.required);
             let needed = needed.map(|field| height(&field.shape, depth + 1)).max();
             let actions = record.fields.iter().filter(|field| record.one_of.contains(&field.name));
             let actions = actions.map(|field| height(&field.shape, depth + 1)).min();
             1 + needed.max(actions).unwrap_or(0)
         }
-        Shape::OneOf(all) => all.iter().map(|(_, shape)| height(shape, depth)).min().unwrap_or(0),
+        Shape::OneOf(all) => all.iter().map(|shape| height(shape, depth)).min().unwrap_or(0),
         _ => 0,
     }
 }
@@ -242,7 +244,7 @@ fn record(record: &Record, depth: usize, chance: &mut Chance) -> Value {
         actions.into_iter().min_by_key(|field| height(&field.shape, 0))
     };
     let mut map = Map::new();
-    for field in record.fields {
+    for field in &record.fields {
         let here = if record.one_of.contains(&field.name) {
             action.is_some_and(|action| action.name == field.name)
         } else {
@@ -252,7 +254,7 @@ fn record(record: &Record, depth: usize, chance: &mut Chance) -> Value {
             map.insert(field.name.to_owned(), value(&field.shape, depth + 1, chance));
         }
     }
-    if let Some(rest) = record.rest
+    if let Some(rest) = &record.rest
         && chance.one_in(2)
     {
         map.insert("another_key".to_owned(), value(rest, depth + 1, chance));
@@ -260,23 +262,20 @@ fn record(record: &Record, depth: usize, chance: &mut Chance) -> Value {
     map.into()
 }
 
-/// A plan.
-const WHOLE: &Shape = &Shape::Record(&schema::plan::PLAN);
-
 /// Returns all keys of all records of a plan.
 static KEYS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let mut keys = BTreeSet::new();
-    let mut open = vec![WHOLE];
+    let mut open = vec![Kind::Plan.shape()];
     while let Some(shape) = open.pop() {
         match shape {
             Shape::Late(inner) | Shape::List(inner, _) | Shape::Map(_, inner, _) => {
-                open.push(inner);
+                open.push(*inner);
             }
-            Shape::OneOf(all) => open.extend(all.iter().map(|(_, shape)| shape)),
-            Shape::Record(record) => {
-                for field in record.fields {
-                    if keys.insert((record.name, field.name)) {
-                        open.push(&field.shape);
+            Shape::OneOf(all) => open.extend(all),
+            Shape::Record(id) => {
+                for field in &id.get().fields {
+                    if keys.insert((id.get().name, field.name)) {
+                        open.push(field.shape.clone());
                     }
                 }
             }
@@ -326,7 +325,7 @@ fn difference(text: &str, document: Option<&Value>) -> Option<String> {
     if document.is_some_and(|document| *document != json) {
         return Some("it is read as another document".to_owned());
     }
-    schema::check(&node, &Shape::Record(&schema::plan::PLAN), &mut found);
+    schema::check(&node, &Kind::Plan.shape(), &mut found);
     let valid = crate::schemas::PLAN_VALIDATOR.is_valid(&json);
     let told = |found: &Diagnostics| render::human(found, &sources, false);
     if valid == found.has_errors() {
@@ -356,7 +355,7 @@ fn check_schema_and_decoder_agree_on_generated_plans() {
     let mut valid = 0;
     for number in 0..PLANS {
         let mut chance = Chance(number);
-        let mut document = record(&schema::plan::PLAN, 0, &mut chance);
+        let mut document = record(schema::record("plan"), 0, &mut chance);
         // The version is 1 in most: another one hides all other faults.
         if number % 16 != 0 {
             document["version"] = 1.into();

@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 use jsonschema::Validator;
 use planrun::diagnostic::{Diagnostics, render};
 use planrun::document::Node;
+use planrun::schema::Record;
 use planrun::schema::kind::{Kind, Sign};
-use planrun::schema::{Record, Shape};
 use planrun::source::Sources;
 use planrun::{document, schema};
 use proptest::prelude::*;
@@ -26,9 +26,9 @@ fn read(text: &str) -> (Option<Node>, Sources, Diagnostics) {
 }
 
 /// Returns what the check finds in a document.
-fn checked(node: &Node, record: &'static Record) -> Diagnostics {
+fn checked(node: &Node, kind: Kind) -> Diagnostics {
     let mut found = Diagnostics::default();
-    schema::check(node, &Shape::Record(record), &mut found);
+    schema::check(node, &kind.shape(), &mut found);
     found
 }
 
@@ -66,7 +66,7 @@ fn the_sample_files_fit_their_schemas() {
         for path in files(folder, "yaml") {
             let (node, sources, _) = read(&std::fs::read_to_string(&path).unwrap());
             let node = node.unwrap();
-            let told = render::human(&checked(&node, record), &sources, false);
+            let told = render::human(&checked(&node, kind), &sources, false);
             assert_eq!(told, "", "{}", path.display());
             let faults: Vec<String> = validator
                 .iter_errors(&node.to_json())
@@ -111,11 +111,11 @@ fn every_shipped_file_has_a_modeline_that_leads_to_the_schema_of_its_kind() {
 
 #[test]
 fn check_and_schema_agree_on_every_mistake() {
-    let validator = validator(&schema::plan::PLAN);
+    let validator = validator(schema::record("plan"));
     for path in files("tests/cases/rejected", "yaml") {
         let (node, sources, _) = read(&std::fs::read_to_string(&path).unwrap());
         let Some(node) = node else { continue };
-        let found = checked(&node, &schema::plan::PLAN);
+        let found = checked(&node, Kind::Plan);
         let valid = validator.is_valid(&node.to_json());
         let told = render::human(&found, &sources, false);
         assert_eq!(valid, told.is_empty(), "{}\n{told}", path.display());
@@ -223,7 +223,7 @@ static PLANS: LazyLock<Vec<Value>> = LazyLock::new(|| {
         .collect()
 });
 pub(crate) static PLAN_VALIDATOR: LazyLock<Validator> =
-    LazyLock::new(|| validator(&schema::plan::PLAN));
+    LazyLock::new(|| validator(schema::record("plan")));
 
 proptest! {
     #![proptest_config(ProptestConfig {
@@ -245,7 +245,7 @@ proptest! {
         // JSON is YAML.
         let (node, sources, _) = read(&document.to_string());
         let node = node.unwrap();
-        let found = checked(&node, &schema::plan::PLAN);
+        let found = checked(&node, Kind::Plan);
         let valid = PLAN_VALIDATOR.is_valid(&document);
         if valid == found.has_errors() {
             let told = render::human(&found, &sources, false);

@@ -2,7 +2,7 @@
 
 use planrun::diagnostic::{Diagnostics, render};
 use planrun::schema::kind::Kind;
-use planrun::schema::{Record, Shape};
+use planrun::schema::{RecordId, Shape, record};
 use planrun::source::Sources;
 use planrun::{document, plan, schema};
 use regex::Regex;
@@ -41,32 +41,6 @@ fn inserted(snippet: &Snippet) -> String {
     placeholder.replace_all(&snippet.body, "$1").into_owned()
 }
 
-/// Finds a record of any kind of file by its name.
-fn record(word: &str) -> &'static Record {
-    let mut open: Vec<&'static Record> = Kind::ALL.map(Kind::record).to_vec();
-    let mut next = 0;
-    while let Some(&record) = open.get(next) {
-        if record.word() == word {
-            return record;
-        }
-        let shapes = record.fields.iter().map(|field| &field.shape);
-        shapes.chain(record.rest).for_each(|shape| below(shape, &mut open));
-        next += 1;
-    }
-    panic!("no record `{word}`");
-}
-
-fn below(shape: &'static Shape, open: &mut Vec<&'static Record>) {
-    match shape {
-        Shape::Record(record) if !open.iter().any(|one| std::ptr::eq(*one, *record)) => {
-            open.push(record);
-        }
-        Shape::Late(inner) | Shape::List(inner, _) | Shape::Map(_, inner, _) => below(inner, open),
-        Shape::OneOf(all) => all.iter().for_each(|(_, inner)| below(inner, open)),
-        _ => {}
-    }
-}
-
 #[track_caller]
 fn assert_fits(name: &str, text: String, shape: &Shape) {
     let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
@@ -81,8 +55,8 @@ fn every_snippet_and_default_fits_where_it_is_offered() {
     let editor = editor();
     for snippet in &editor.snippets {
         let shape = match snippet.at.split_once('.') {
-            Some((word, key)) => record(word).field(key).unwrap().shape,
-            None => Shape::Record(record(&snippet.at)),
+            Some((word, key)) => record(word).field(key).unwrap().shape.clone(),
+            None => Shape::Record(RecordId::named(&snippet.at).unwrap()),
         };
         let shape = if let Shape::List(inner, _) = shape { *inner } else { shape };
         assert_fits(&snippet.label, inserted(snippet), &shape);

@@ -19,10 +19,12 @@ pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
         return;
     }
     // Quotes do not turn a value into a keyword.
-    let text_wanted = matches!(shape, Shape::Text(_) | Shape::Choice(_))
-        || matches!(shape, Shape::OneOf(all) if all.iter().any(|(select, shape)| {
-            *select == Select::Text && !matches!(shape, Shape::Choice(_))
-        }));
+    let text_wanted = match shape {
+        Shape::OneOf(all) => {
+            all.iter().any(|one| one.select() == Select::Text && !matches!(one, Shape::Choice(_)))
+        }
+        one => matches!(one, Shape::Text(_) | Shape::Choice(_)),
+    };
     fault = match &node.value {
         Value::Null => fault.help(format!("write a value: `{}`", sample(shape))),
         Value::Int(number) if is_duration(shape) => {
@@ -54,7 +56,9 @@ pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
         Value::List(_) | Value::Text(_) if is_assertions(shape) => {
             fault.help("write a name and a condition for each check: `{it serves mail: serving}`")
         }
-        Value::Text(text) if takes_int(shape) => number_help(&text.text, shape, fault),
+        Value::Text(text) if shape.any(|one| matches!(one, Shape::Int(_))) => {
+            number_help(&text.text, shape, fault)
+        }
         Value::Text(text) if let Some(line) = meant(&text.text, shape) => {
             fault.help(format!("write `{line}`"))
         }
@@ -75,18 +79,13 @@ pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
 
 /// Whether a shape takes messages with their conditions.
 fn is_assertions(shape: &Shape) -> bool {
-    match shape {
-        Shape::Map(_, inner, _) => is_condition(inner),
-        Shape::OneOf(all) => all.iter().any(|(_, shape)| is_assertions(shape)),
-        _ => false,
-    }
+    shape.any(|one| matches!(one, Shape::Map(_, inner, _) if is_condition(inner)))
 }
 
 /// Returns the key of a list that is one level too deep.
 fn list_inside<'a>(entries: &'a [Entry], shape: &Shape) -> Option<&'a str> {
-    let Shape::List(Shape::Record(record), _) = shape else {
-        return None;
-    };
+    let Shape::List(item, _) = shape else { return None };
+    let record = item.record()?;
     let is_list = |entry: &&Entry| {
         matches!(entry.value.value, Value::List(_)) && record.field(&entry.key).is_none()
     };
@@ -101,11 +100,9 @@ fn meant(text: &str, shape: &Shape) -> Option<String> {
     only_key(text, all).or_else(|| command(text, all))
 }
 
-fn command(text: &str, all: &[(Select, Shape)]) -> Option<String> {
-    let record = all.iter().find_map(|(_, shape)| match shape {
-        Shape::Record(record) if record.field("run").is_some() => Some(record),
-        _ => None,
-    })?;
+fn command(text: &str, all: &[Shape]) -> Option<String> {
+    let mut records = all.iter().filter_map(Shape::record);
+    let record = records.find(|record| record.field("run").is_some())?;
     let text = written(text)?;
     let done = record.field("done_when").map_or("", |_| ", done_when: ...");
     Some(format!("{{run: {text}{done}}}"))
@@ -133,14 +130,6 @@ fn written(text: &str) -> Option<String> {
     Some(if text.contains(signs) { format!("{text:?}") } else { text.to_owned() })
 }
 
-fn takes_int(shape: &Shape) -> bool {
-    match shape {
-        Shape::Int(_) => true,
-        Shape::OneOf(all) => all.iter().any(|(select, _)| *select == Select::Int),
-        _ => false,
-    }
-}
-
 /// Adds what to write instead of a string if a number is expected.
 fn number_help(text: &str, shape: &Shape, fault: Diagnostic) -> Diagnostic {
     if text.trim().ends_with('%') {
@@ -157,40 +146,29 @@ fn is_pattern(shape: &Shape) -> bool {
 }
 
 fn is_condition(shape: &Shape) -> bool {
-    let expression =
-        |shape: &Shape| matches!(shape, Shape::Text(form) if form.kind == FormKind::Expression);
-    matches!(shape, Shape::OneOf(all) if all.iter().any(|(_, shape)| expression(shape)))
+    matches!(shape, Shape::OneOf(_))
+        && shape.any(|one| matches!(one, Shape::Text(form) if form.kind == FormKind::Expression))
 }
 
 /// Whether a shape takes a duration.
 pub(in crate::schema) fn is_duration(shape: &Shape) -> bool {
-    match shape {
+    shape.any(|one| match one {
         Shape::Text(form) => form.kind == FormKind::Duration,
         Shape::Late(inner) => is_duration(inner),
-        Shape::OneOf(all) => all.iter().any(|(_, shape)| is_duration(shape)),
         _ => false,
-    }
-}
-
-/// Returns the mapping with a single key that a string names: `{continue: REASON}`.
-pub(super) fn only_key(text: &str, all: &[(Select, Shape)]) -> Option<String> {
-    let meant = text.to_ascii_lowercase();
-    all.iter().find_map(|(_, shape)| match shape {
-        Shape::Record(record) => match record.fields {
-            [field] if field.name == meant => Some(format!("{{{meant}: REASON}}")),
-            _ => None,
-        },
-        _ => None,
     })
 }
 
+/// Returns the mapping with a single key that a string names: `{continue: REASON}`.
+pub(super) fn only_key(text: &str, all: &[Shape]) -> Option<String> {
+    let meant = format!("{{{}: REASON}}", text.to_ascii_lowercase());
+    with_reason(all).find(|line| *line == meant)
+}
+
 /// Returns the mappings with a single key that are allowed instead of a keyword.
-pub(super) fn with_reason(all: &[(Select, Shape)]) -> impl Iterator<Item = String> {
-    all.iter().filter_map(|(_, shape)| match shape {
-        Shape::Record(record) => match record.fields {
-            [field] => Some(format!("{{{}: REASON}}", field.name)),
-            _ => None,
-        },
+pub(super) fn with_reason(all: &[Shape]) -> impl Iterator<Item = String> {
+    all.iter().filter_map(Shape::record).filter_map(|record| match record.fields.as_slice() {
+        [field] => Some(format!("{{{}: REASON}}", field.name)),
         _ => None,
     })
 }
@@ -207,8 +185,8 @@ pub(super) fn sample(shape: &Shape) -> String {
         Shape::Late(inner) => sample(inner),
         Shape::List(inner, _) => format!("[{}]", sample(inner)),
         Shape::Map(_, inner, _) => format!("{{key: {}}}", sample(inner)),
-        Shape::Record(record) => sample_of(record),
-        Shape::OneOf(all) => all.first().map_or_else(String::new, |(_, shape)| sample(shape)),
+        Shape::Record(id) => sample_of(id.get()),
+        Shape::OneOf(all) => all.first().map_or_else(String::new, sample),
     }
 }
 

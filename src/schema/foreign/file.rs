@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use crate::document::{Entry, Node, Value};
 use crate::schema::foreign::{Tool, find};
-use crate::schema::plan::{ACTIONS, PLAN, STEP};
+use crate::schema::record;
 use crate::source::Span;
 use crate::table::rows;
 
@@ -66,7 +66,8 @@ impl Form {
         let part = parts.iter().find_map(|part| key(part, &self.part_keys));
         (part.is_some() || self.part_keys.is_empty()).then_some(())?;
         // A key that plans have too does not identify a file.
-        let at = part.filter(|_| PLAN.field(&entry.key).is_some()).unwrap_or(entry.key_span);
+        let at =
+            part.filter(|_| record("plan").field(&entry.key).is_some()).unwrap_or(entry.key_span);
         let plan = (!self.steps.is_empty()).then(|| {
             let mut sketch = sketch(node);
             let inner = parts.iter().find_map(|part| part.get(self.steps));
@@ -120,10 +121,12 @@ fn of_list(items: &[Node]) -> Option<Recognised> {
 /// Returns the entry that identifies a task of Ansible: a keyword of Ansible, a module with arguments
 /// like `name=value`, or any module with a mapping next to a `name`.
 fn of_task(item: &Node) -> Option<&Entry> {
-    let mut unknown = item.entries().iter().filter(|entry| STEP.field(&entry.key).is_none());
-    let named = item.get("name").is_some() && !ACTIONS.iter().any(|key| item.get(key).is_some());
+    let step = record("step");
+    let mut unknown = item.entries().iter().filter(|entry| step.field(&entry.key).is_none());
+    let named =
+        item.get("name").is_some() && !step.one_of.iter().any(|key| item.get(key).is_some());
     unknown.find(|entry| {
-        let word = find(&STEP, &entry.key);
+        let word = find(step, &entry.key);
         let arguments = entry.value.as_text().is_some_and(|text| {
             let (name, value) = text.split_once('=').unwrap_or_default();
             let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -256,6 +259,7 @@ fn steps<'a>(items: impl Iterator<Item = &'a Node>) -> Vec<Vec<String>> {
 
 /// Returns the action of a foreign step in planrun's language.
 fn action(item: &Node) -> String {
+    let step = record("step");
     let line = |entry: &Entry| {
         let module = entry.key.rsplit('.').next()?;
         if ["run", "shell", "command"].contains(&module)
@@ -263,8 +267,8 @@ fn action(item: &Node) -> String {
         {
             return Some(command(line));
         }
-        let line = find(&STEP, &entry.key)?.carry.line(&entry.value)?;
-        ACTIONS.contains(&line.split(':').next()?).then_some(line)
+        let line = find(step, &entry.key)?.carry.line(&entry.value)?;
+        step.one_of.contains(&line.split(':').next()?).then_some(line)
     };
     item.entries().iter().find_map(line).unwrap_or_else(|| "run: ...".to_owned())
 }

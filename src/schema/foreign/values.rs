@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use crate::schema::foreign::Tool;
+use crate::schema::form;
 use crate::table::rows;
 
 /// The rows, separated by tabs.
@@ -41,9 +42,8 @@ pub fn bool_pattern() -> String {
 pub fn duration(text: &str) -> Option<String> {
     if let Some(iso) = text.strip_prefix("PT") {
         let parts = iso.to_ascii_lowercase();
-        return Some(parts.split_inclusive(['h', 'm', 's']).collect::<Vec<_>>())
-            .filter(|parts| !parts.is_empty() && parts.iter().all(|part| is_part(part)))
-            .map(|parts| parts.join(" "));
+        let parts = parts.split_inclusive(['h', 'm', 's']).collect::<Vec<_>>().join(" ");
+        return form("duration").fits(&parts).then_some(parts);
     }
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
@@ -57,15 +57,5 @@ pub fn duration(text: &str) -> Option<String> {
         _ => return None,
     };
     let part = format!("{number}{unit}");
-    is_part(&part).then_some(part)
-}
-
-fn is_part(part: &str) -> bool {
-    let digits = part.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let whole = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
-    let number = match digits.split_once('.') {
-        Some((whole_part, rest)) => whole(whole_part) && whole(rest),
-        None => whole(digits),
-    };
-    number && digits.len() < part.len()
+    form("duration").fits(&part).then_some(part)
 }

@@ -6,7 +6,7 @@ use planrun::diagnostic::Diagnostics;
 use planrun::document;
 use planrun::schema::Record;
 use planrun::schema::foreign::*;
-use planrun::schema::plan::{ACTIONS, PLAN, STEP};
+use planrun::schema::record;
 use planrun::source::Sources;
 use planrun::table;
 use planrun::table::rows;
@@ -44,7 +44,7 @@ fn a_value_that_can_be_carried_over_gives_the_line_to_write() {
         ("register: result", "id: result"),
         ("raw: 'echo: #'", "shell: \"echo: #\""),
     ] {
-        let help = help(&STEP, written);
+        let help = help(record("step"), written);
         assert_eq!(help.first(), Some(&format!("write `{line}`")), "{written}");
     }
 }
@@ -60,20 +60,20 @@ fn what_is_not_certain_gives_advice_alone() {
         "copy: {content: x, dest: /y}",
         "apt: {name: nginx}",
     ] {
-        let help = help(&STEP, written);
+        let help = help(record("step"), written);
         assert_eq!(help.len(), 1, "{written}: {help:?}");
     }
 }
 
 #[test]
 fn full_names_of_modules_are_known() {
-    let word = |key| find(&STEP, key).map(|word| word.word);
+    let word = |key| find(record("step"), key).map(|word| word.word);
     assert_eq!(word("ansible.builtin.service"), Some("service"));
     assert_eq!(word("community.mysql.mysql_db"), Some(ANY_MODULE));
     assert_eq!(word("my.own.notify"), Some("notify"));
     assert_eq!(word("cmd.run"), None);
     assert_eq!(word("colour"), None);
-    assert!(find(&PLAN, "a.b.c").is_none());
+    assert!(find(record("plan"), "a.b.c").is_none());
 }
 
 #[test]
@@ -108,13 +108,13 @@ fn no_table_has_a_word_twice() {
 
 #[test]
 fn a_key_that_a_word_replaces_is_not_missing() {
-    let word = |key| find(&STEP, key).unwrap();
+    let word = |key| find(record("step"), key).unwrap();
     assert!(word("command").replaces(&["run"]));
     assert!(word("pause").replaces(&["approve"]) && word("pause").replaces(&["wait"]));
-    assert!(word("debug").replaces(ACTIONS), "a message needs no action");
-    assert!(!word("register").replaces(ACTIONS));
-    assert!(find(&PLAN, "tasks").unwrap().replaces(&["steps"]));
-    assert!(find(&PLAN, "runs-on").unwrap().replaces(&["hosts"]));
+    assert!(word("debug").replaces(&record("step").one_of), "a message needs no action");
+    assert!(!word("register").replaces(&record("step").one_of));
+    assert!(find(record("plan"), "tasks").unwrap().replaces(&["steps"]));
+    assert!(find(record("plan"), "runs-on").unwrap().replaces(&["hosts"]));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use planrun::document;
 use planrun::inventory::{Connection, Host, HostName, Link};
 use planrun::model::Model;
 use planrun::schema;
+use planrun::schema::kind::Kind;
 use planrun::source::Sources;
 
 /// Reads a model from its text, with what is wrong with it.
@@ -24,7 +25,7 @@ pub(crate) fn read(text: &str) -> (Option<Model>, Vec<String>) {
     let mut found = Diagnostics::default();
     let node = document::parse(&sources, id, &mut found);
     let model = node.and_then(|node| {
-        schema::check(&node, &schema::Shape::Record(&schema::model::MODEL), &mut found);
+        schema::check(&node, &Kind::Model.shape(), &mut found);
         if found.has_errors() {
             return None;
         }

@@ -183,6 +183,10 @@ fn of_file(path: &str, text: &str) -> Vec<Prose> {
             r"(?m)(?:^| )# .*$|\b(?:name|summary|description|about|approve|fail|none|continue|point_of_no_return|uninterruptible): .*$",
         ),
         "sh" => of_pattern(text, r"(?m)(?:^| )# .*$"),
+        // The keys of the language are names.
+        "tsv" if path.starts_with("src/schema/") && path.matches('/').count() == 2 => {
+            of_pattern(text, r"(?m)^#.*$|\t[^\t\n]* [^\t\n]*$")
+        }
         _ => vec![Prose { line: 1, text: text.to_owned() }],
     }
 }
