@@ -115,13 +115,7 @@ impl Login<'_> {
             return Err(Refused::Here(faults.join("; ")));
         }
         if !partly && !methods.contains(&MethodKind::PublicKey) {
-            let keys = offers.all.iter().filter(|offer| !matches!(offer.kind, Kind::Password(_)));
-            let names_of: Vec<&str> = keys.map(|offer| offer.name.as_str()).collect();
-            let accepted = names(&methods);
-            tried.push(match names_of.as_slice() {
-                [] => format!("the host accepts only {accepted}"),
-                _ => format!("{} (the host accepts no keys, only {accepted})", names_of.join(", ")),
-            });
+            tried.push(without_keys(offers, &methods));
         } else if tried.is_empty() {
             tried.push(format!("nothing was offered; the host accepts {}", names(&methods)));
         }
@@ -330,6 +324,17 @@ fn made(result: AuthResult) -> Result<Made, Refused> {
             Made::Next(remaining_methods, partial_success)
         }
     })
+}
+
+/// Says what a host accepts that accepts no keys.
+fn without_keys(offers: &Offers, methods: &MethodSet) -> String {
+    let keys = offers.all.iter().filter(|offer| !matches!(offer.kind, Kind::Password(_)));
+    let keys: Vec<&str> = keys.map(|offer| offer.name.as_str()).collect();
+    let accepted = names(methods);
+    match keys.as_slice() {
+        [] => format!("the host accepts only {accepted}"),
+        _ => format!("{} (the host accepts no keys, only {accepted})", keys.join(", ")),
+    }
 }
 
 /// Returns methods as a part of a sentence.

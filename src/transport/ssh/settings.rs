@@ -131,13 +131,7 @@ impl Settings {
         let named = asked.key.clone().map(|key| vec![key]);
         let is = |name: &str, word: &str| config.one(name).is_some_and(|value| value == word);
         let named_known = link.and_then(|link| link.known_hosts.as_deref());
-        let (known_hosts, own_known_hosts) = match named_known {
-            Some(file) => {
-                let file = PathBuf::from(names.in_home(file));
-                (vec![file.clone()], Some(file))
-            }
-            None => known_hosts(&config, &names)?,
-        };
+        let (known_hosts, own_known_hosts) = known_hosts(named_known, &config, &names)?;
         Ok(Self {
             port,
             patience: patience.unwrap_or(options.connect_timeout),
@@ -252,9 +246,14 @@ fn way(asked: &Asked, config: &Config, names: &Names<'_>) -> Result<Way, String>
 
 /// Returns the files of known hosts: those that are set, else OpenSSH's own; and the first of the user's.
 fn known_hosts(
+    named: Option<&str>,
     config: &Config,
     names: &Names<'_>,
 ) -> Result<(Vec<PathBuf>, Option<PathBuf>), String> {
+    if let Some(named) = named {
+        let file = PathBuf::from(names.in_home(named));
+        return Ok((vec![file.clone()], Some(file)));
+    }
     let (mut files, mut own) = (Vec::new(), None);
     let usual = |folder: &str, start: &str| {
         ["known_hosts", "known_hosts2"].map(|name| PathBuf::from(format!("{folder}/{start}{name}")))
