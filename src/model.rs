@@ -307,7 +307,6 @@ impl Group {
         ModelError::NoEntry { act: text, group: self.name.clone(), nearest }
     }
 
-    /// Returns the names of its state, for a message.
     fn state_names(&self) -> String {
         let names: Vec<String> = self.state.keys().map(|name| format!("`{name}`")).collect();
         match names.as_slice() {
@@ -318,7 +317,6 @@ impl Group {
 }
 
 impl Entry {
-    /// Returns the index of a fault.
     fn fault(&self, name: &str) -> Result<usize, ModelError> {
         self.faults.get_index_of(name).ok_or_else(|| {
             let known: Vec<String> = self.faults.keys().map(|name| format!("`{name}`")).collect();

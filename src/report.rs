@@ -75,7 +75,6 @@ impl Style {
         Self { colour: false, width, zone: TimeZone::UTC }
     }
 
-    /// Colours a text that is printable already.
     pub(crate) fn paint(&self, tone: Tone, text: &str) -> String {
         if !self.colour || tone == Tone::Plain || text.is_empty() {
             return text.to_owned();

@@ -383,7 +383,6 @@ impl<'r> Live<'r, '_> {
         decisions
     }
 
-    /// Notes that work has ended.
     fn ended(&self, host: Option<&HostName>) {
         let mut agenda = self.agenda.borrow_mut();
         match host {

@@ -61,7 +61,6 @@ fn absolute(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Starts a run and executes it.
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let loaded = load(args, context)?;
     let is_model = loaded.model.is_some();

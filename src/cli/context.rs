@@ -43,7 +43,6 @@ impl Context {
         Self { color: global.color, verbose: global.verbose, state_dir: global.state_dir.clone() }
     }
 
-    /// Starts to log, if requested.
     pub(super) fn begin_log(&self) {
         if !self.is_logging() {
             return;
@@ -130,7 +129,6 @@ impl Context {
         decide_colour(self.color, is_terminal, refused || is_dumb())
     }
 
-    /// Returns the style of reports on a stream.
     pub(super) fn style(&self, stream: Stream) -> Style {
         let term = match stream {
             Stream::Out => Term::stdout(),

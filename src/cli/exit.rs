@@ -8,7 +8,6 @@ use std::process::ExitCode;
 pub(super) struct Exit(pub(super) u8);
 
 impl Exit {
-    /// The command has succeeded.
     pub(super) const SUCCEEDED: Self = Self(0);
     /// For `validate`: there are denied warnings. For a run: it failed, and every host that had to be
     /// rolled back was.

@@ -29,7 +29,6 @@ pub(super) struct Args {
     codes: Option<Vec<String>>,
 }
 
-/// Prints sections of the manual.
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     if let Some(plan) = &args.plan {
         return Err(no_page(&plan.to_string_lossy()));

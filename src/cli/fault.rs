@@ -67,7 +67,6 @@ impl Fault {
         self
     }
 
-    /// Returns the exit code.
     pub(super) fn exit(&self) -> Exit {
         self.exit
     }
@@ -77,7 +76,6 @@ impl Fault {
         &self.lines
     }
 
-    /// Returns what to do.
     pub(super) fn helps(&self) -> &[String] {
         &self.help
     }

@@ -21,7 +21,6 @@ use crate::transport::ssh::{SshOptions, SshTransport};
 /// Maximum width of the column of variable names.
 const NAME_WIDTH: usize = 32;
 
-/// How hosts are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum HostFormat {
     /// Text
@@ -159,7 +158,6 @@ fn line(out: &mut String, heading: &str, text: &str) {
     let _written = writeln!(out, "  {heading:<10}{text}");
 }
 
-/// Returns how planrun connects to a host.
 fn way(host: &Host) -> String {
     let link = &host.link;
     let mut way = match link.connection {

@@ -18,7 +18,6 @@ const STEP_ROOM: usize = 8 << 10;
 /// Bytes that SQLite may use for its write-ahead log.
 const LOG_ROOM: u64 = 4 << 20;
 
-/// The run of a command.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct RunArg {
     /// Run ID, a unique prefix or suffix, or `last`
@@ -33,7 +32,6 @@ pub(super) struct OpenRun {
     pub(super) state: RunState,
 }
 
-/// Returns the state of a run.
 pub(super) fn status(records: &[Record]) -> RunStatus {
     RunState::for_report(records).status
 }
@@ -43,7 +41,6 @@ pub(super) fn ended(run: &RunId, status: RunStatus) -> Fault {
     Fault::new(Exit::INVALID, format!("run {run} has ended: {}", status.word()))
 }
 
-/// Returns the first event of a run.
 pub(super) fn planned(records: &[Record]) -> Result<&RunPlanned, Fault> {
     match records.first().map(|record| &record.event) {
         Some(Event::Run(RunEvent::Planned(planned))) => Ok(planned),
@@ -67,7 +64,6 @@ pub(super) fn fold(records: &[Record]) -> Result<RunState, Fault> {
 }
 
 impl OpenRun {
-    /// Returns the current time of the run.
     pub(super) fn now(&self, store: &Store) -> Result<Timestamp, Fault> {
         let texts = &planned(&self.records)?.models;
         targets::now(texts, store, self.journal.run(), self.last())
@@ -84,7 +80,6 @@ impl OpenRun {
         RunState::of(&records).map(|_state| ())
     }
 
-    /// Adds an event and stores it.
     pub(super) fn add(&mut self, event: Event, at: Timestamp) -> Result<(), Fault> {
         let record = self.record(event, at);
         let runtime = Builder::new_current_thread()

@@ -33,7 +33,6 @@ pub(super) fn failure() -> Option<&'static str> {
     FAILURE.get().map(String::as_str)
 }
 
-/// Writes a line to standard error.
 pub(super) fn write_line(line: &str) {
     let mut err = std::io::stderr().lock();
     let _gone = writeln!(err, "{line}").and_then(|()| err.flush());

@@ -46,7 +46,6 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    /// Returns the number of problems in all files.
     pub(super) fn count(&self) -> Count {
         Count::of(self.each().map(|(_, one)| one))
     }
@@ -56,14 +55,12 @@ impl Findings {
         self.each().filter(|(_, one)| one.severity != Severity::Note)
     }
 
-    /// Returns every problem and note with its file.
     fn each(&self) -> impl Iterator<Item = (&Checked, &Diagnostic)> {
         let files = self.files.iter();
         files.flat_map(|file| file.found.iter().map(move |one| (file, one)))
     }
 }
 
-/// The number of problems of each severity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Count {
     pub(super) errors: usize,
@@ -96,7 +93,6 @@ impl Count {
     }
 }
 
-/// Writes the problems of files.
 pub(super) fn report(findings: &Findings, format: ReportFormat, context: &Context) {
     match format {
         ReportFormat::Human => {

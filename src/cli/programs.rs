@@ -31,7 +31,6 @@ pub(super) struct Guarded {
 }
 
 impl Guarded {
-    /// Makes one with this timeout.
     pub(super) fn new(patience: InventoryTimeout) -> Self {
         Self {
             programs: LocalPrograms::new(patience.inventory_timeout.unwrap_or(PATIENCE)),

@@ -26,7 +26,6 @@ pub(super) struct Args {
     output: Output,
 }
 
-/// Takes over the run and continues it.
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let store = context.store()?;
     let run = store.find(&args.word.run)?;

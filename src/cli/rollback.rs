@@ -49,7 +49,6 @@ pub(super) struct Args {
     output: Output,
 }
 
-/// Takes over the run and rolls it back.
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let store = context.store()?;
     let run = store.find(&args.word.run)?;

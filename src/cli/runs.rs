@@ -15,7 +15,6 @@ use crate::store::{Reader, Reading, RunRow};
 /// How runs are printed.
 const DAMAGED: &str = "damaged";
 
-/// How runs are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum RunFormat {
     /// Text

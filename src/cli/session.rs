@@ -60,7 +60,6 @@ enum Ended {
 }
 
 impl Session<'_> {
-    /// Executes the run until it ends or pauses.
     pub(super) fn run(mut self) -> Result<Exit, Fault> {
         log::hide(&self.plan.secrets.redactor);
         let of_system =

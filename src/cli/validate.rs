@@ -60,7 +60,6 @@ pub(super) struct Args {
     deny: Vec<Deny>,
 }
 
-/// Checks each of the files.
 pub(super) fn run(args: &Args, context: &Context) -> Exit {
     let denied = |what| args.deny.contains(&what);
     let mut sources = Sources::default();

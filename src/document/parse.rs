@@ -125,7 +125,6 @@ fn read(
     Some((root, builder.sealed))
 }
 
-/// How the parser reads.
 pub(super) fn options() -> granit_parser::Options {
     let mut options = granit_parser::options! { strict_indentation: true, emit_comments: false };
     options.flow_nesting_limit = MAX_DEPTH;
@@ -434,7 +433,6 @@ impl Builder<'_> {
         Some(())
     }
 
-    /// Takes a node as a key.
     fn key(&mut self, node: Node) -> Key {
         let span = node.alias.unwrap_or(node.span);
         let (text, plain) = match node.value {

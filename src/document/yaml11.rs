@@ -14,7 +14,6 @@ use regex::Regex;
 use crate::document::{Entry, Node, Text, Value};
 use crate::source::Span;
 
-/// What the tag of a node asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
     /// Nothing: the node has no tag, or one that says what it is anyway.
@@ -31,7 +30,6 @@ pub(super) enum Asked {
     Unknown,
 }
 
-/// Returns what a tag asks for.
 pub(super) fn asked(tag: &Tag) -> Asked {
     match (tag.handle(), tag.suffix()) {
         ("!", "vault" | "vault-encrypted") => Asked::Vault,

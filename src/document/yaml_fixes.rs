@@ -18,7 +18,6 @@ const MAX_TRIED: usize = 1024 * 1024;
 /// Maximum fixes that are tried.
 const MAX_TRIES: usize = 16;
 
-/// What to do about a syntax fault.
 pub(super) struct SyntaxFix {
     pub(super) text: &'static str,
     pub(super) edits: Vec<Edit>,
@@ -236,7 +235,6 @@ fn line_of(text: &str, at: usize) -> Range<usize> {
     start..end
 }
 
-/// Returns the line before one, if there is any.
 fn line_before(text: &str, line: &Range<usize>) -> Option<Range<usize>> {
     (line.start > 0).then(|| line_of(text, line.start - 1))
 }

@@ -68,7 +68,6 @@ pub struct Passed {
 }
 
 impl HostState {
-    /// Takes in an event of the host.
     pub(super) fn apply(&mut self, event: &HostEvent, record: &Record) -> Result<(), String> {
         match event {
             // Kept for the run: it may be about a host that is not of the run.
@@ -128,7 +127,6 @@ impl HostState {
         Ok(())
     }
 
-    /// Takes in an event of one of its tasks.
     pub(super) fn apply_to_task(
         &mut self,
         step: &StepPath,

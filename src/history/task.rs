@@ -231,7 +231,6 @@ impl TaskState {
         Ok(())
     }
 
-    /// Takes an answer to the open question in.
     pub(super) fn answer(&mut self, answer: Answer, reason: Option<String>) -> Result<(), String> {
         let open = self.question.take_if(|question| question.answers.contains(&answer));
         let question =

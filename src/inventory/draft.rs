@@ -93,7 +93,6 @@ impl Given {
         Self { value, written: None, name, place, encrypted: false, earlier: Vec::new() }
     }
 
-    /// Makes it from the entry of a YAML mapping.
     pub(super) fn of(entry: &Entry, sealed: &Sealed, sources: &Sources) -> Self {
         let encrypted = sealed.is_in(&entry.value);
         let value = if encrypted { Value::Null } else { entry.value.to_json() };

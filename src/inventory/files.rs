@@ -24,7 +24,6 @@ pub(super) enum Executable {
     Binary,
 }
 
-/// The files of one inventory.
 pub(super) struct Files<'a> {
     pub(super) sources: &'a mut Sources,
     /// Runs programs, if that is allowed.
@@ -48,7 +47,6 @@ impl<'a> Files<'a> {
         Self { sources, programs, found, usable: true, vaults: Vec::new(), root: None, count: 0 }
     }
 
-    /// Returns the file system.
     pub(super) fn disk(&self) -> Arc<dyn FileSystem> {
         self.sources.files()
     }
@@ -59,7 +57,6 @@ impl<'a> Files<'a> {
         self.root = disk.is_directory(path).then(|| disk.canonical(path).ok()).flatten();
     }
 
-    /// Whether the inventory is a directory.
     pub(super) fn is_folder(&self) -> bool {
         self.root.is_some()
     }
@@ -140,7 +137,6 @@ impl<'a> Files<'a> {
         depth > MAX_DEPTH
     }
 
-    /// Adds the diagnostic of an unusable file.
     pub(super) fn fault(&mut self, diagnostic: Diagnostic) {
         self.usable = false;
         self.found.push(diagnostic);

@@ -18,7 +18,6 @@ use crate::source::{SourceId, Span};
 /// Maximum length of a line, in bytes: the variables of a host take some of them.
 const MAX_LINE: usize = 128 * 1024;
 
-/// The content of a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Section {
     Hosts(usize),
@@ -28,7 +27,6 @@ enum Section {
     Unknown,
 }
 
-/// Reads an inventory file.
 pub(super) fn read(id: SourceId, text: &str, draft: &mut Draft, found: &mut Diagnostics) {
     let mut reader = IniReader {
         id,

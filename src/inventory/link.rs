@@ -27,7 +27,6 @@ const KEY: [&str; 2] = ["ansible_ssh_private_key_file", "ansible_private_key_fil
 /// Longest time limit for connecting, in seconds: one hour.
 const MAX_CONNECT_TIMEOUT: u64 = 3600;
 
-/// Reads the connections of hosts.
 pub(super) struct LinkReader<'a> {
     pub(super) found: &'a mut Diagnostics,
     reported: HashSet<(Span, Code)>,
@@ -46,7 +45,6 @@ impl<'a> LinkReader<'a> {
         Self { found, reported: HashSet::new(), home, lock_dir }
     }
 
-    /// Reads the connection of a host from its variables.
     pub(super) fn link(&mut self, host: &str, place: Span, vars: &HostVars<'_>) -> Link {
         let connection = self.connection(vars);
         let model = self.text(vars, &["planrun_model"]);

@@ -24,7 +24,6 @@ static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
     .expect("the pattern is a constant")
 });
 
-/// Returns the value of a literal.
 pub(super) fn value(text: &str) -> Value {
     whole(text, false).unwrap_or_else(|| text.into())
 }

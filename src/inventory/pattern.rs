@@ -89,7 +89,6 @@ pub fn resolve(pattern: &str, inventory: &Inventory) -> Result<Vec<HostName>, Pa
 /// Hosts in the order of the part of the pattern.
 type Hosts<'a> = IndexSet<&'a HostName>;
 
-/// Splits a pattern into its parts.
 fn split(pattern: &str, inventory: &Inventory) -> Result<Vec<String>, PatternError> {
     let mut parts = Vec::new();
     for piece in pattern.split(',') {

@@ -76,7 +76,6 @@ impl Host {
     }
 }
 
-/// Whether a variable may require a route.
 fn is_route(name: &str) -> bool {
     OPTIONS.contains(&name) || PROXIES.contains(&name) || name == "ansible_ssh_executable"
 }

@@ -94,7 +94,6 @@ impl Tree {
     }
 }
 
-/// Returns the rank of each group by precedence.
 fn ranks(draft: &Draft, depths: &[usize]) -> Vec<usize> {
     let key = |group: usize| {
         let named = draft.groups.get_index(group);

@@ -56,7 +56,6 @@ impl<'a> VarsDir<'a> {
         Some(Self { path, shown, names })
     }
 
-    /// Reads the variables of a group or a host.
     pub(super) fn read(&self, name: &str, vars: &mut Vars, files: &mut Files<'_>) {
         let there = |ending: &&&str| self.names.contains(&format!("{name}{ending}"));
         let mut present = ENDINGS.iter().filter(there);
@@ -76,7 +75,6 @@ impl<'a> VarsDir<'a> {
     }
 }
 
-/// Reads a file, or all files of a directory.
 fn read_path(path: &Path, shown: &str, vars: &mut Vars, files: &mut Files<'_>, depth: usize) {
     if !files.disk().is_directory(path) {
         if !files.is_regular(path, shown) {

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-/// A word and its location.
 #[derive(Debug, PartialEq)]
 pub(super) struct Token {
     pub(super) text: String,

@@ -103,7 +103,6 @@ fn other_kind(entries: &[Entry], text: &str) -> Option<Kind> {
     (kind != Kind::Inventory && sign == Sign::Sure).then_some(kind)
 }
 
-/// Reads a file of `group_vars` or `host_vars` into variables.
 pub(super) fn read_vars(
     id: SourceId,
     sources: &Sources,
@@ -159,7 +158,6 @@ fn parse(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<(No
     parsed
 }
 
-/// Returns the entries of a mapping as variables.
 pub(super) fn given(
     entries: &[Entry],
     sealed: &Sealed,
@@ -281,7 +279,6 @@ impl YamlReader<'_> {
         }
     }
 
-    /// Reads one key of a group.
     fn part(&mut self, name: &str, group: usize, part: &Entry) {
         let node = &part.value;
         match (part.key.as_str(), &node.value) {
@@ -427,7 +424,6 @@ impl YamlReader<'_> {
         }
     }
 
-    /// Reads the variables of hosts.
     fn meta(&mut self, node: &Node) {
         let Some(all) = node.get("hostvars") else {
             return;

@@ -139,7 +139,6 @@ impl Validation<'_> {
         self.validated.files.push(Checked { file: file.shown, found });
     }
 
-    /// Checks a plan, also against the inventory.
     fn plan(&mut self, id: SourceId, shown: &str, dir: &Path, found: &mut Diagnostics) {
         let plan = load::plan_of(id, dir, self.sources, found);
         self.has_secrets |= plan.as_ref().is_none_or(secrets::are_needed);

@@ -105,7 +105,6 @@ impl Template {
         })
     }
 
-    /// Returns the value as a string.
     pub(super) fn text(&self, scope: &Value) -> Result<String, ModelError> {
         let mut out = String::new();
         match self {

@@ -85,13 +85,11 @@ impl Roster {
         }
     }
 
-    /// Returns the entry of a change.
     pub(super) fn entry(&self, source: Source) -> Result<&Entry, ModelError> {
         let group = self.model.groups.get_index(source.group);
         group.and_then(|(_, group)| group.entries.get(source.entry)).ok_or_else(foreign)
     }
 
-    /// Returns the answer of a change.
     pub(super) fn response(&self, source: Source) -> Result<&Response, ModelError> {
         let entry = self.entry(source)?;
         let found = match source.answer {

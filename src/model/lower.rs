@@ -110,7 +110,6 @@ impl<'a> Lowering<'a> {
         &self.declared[group].slots
     }
 
-    /// Returns the index of a group.
     fn expect_group(&mut self, node: &Node) -> Option<usize> {
         let name = node.as_text()?;
         let number = self.declared.get_index_of(name);

@@ -25,7 +25,6 @@ pub(super) enum PatternWord {
 }
 
 impl Pattern {
-    /// Returns the captures if the pattern matches.
     pub(super) fn matches(&self, act: &Act<'_>) -> Option<Captures> {
         match (self, act) {
             (Self::Run(pattern), Act::Run(argv)) => match_words(pattern, argv),
@@ -38,7 +37,6 @@ impl Pattern {
         }
     }
 
-    /// Whether it may match a command of a plan.
     pub(super) fn may_match(&self, asked: &Asked<'_>) -> bool {
         let fits = |pattern: &PatternWord, word: Option<&str>| {
             word.is_none_or(|word| pattern.take(word, &mut Captures::new()))
@@ -66,7 +64,6 @@ impl Pattern {
         }
     }
 
-    /// Returns the names of the placeholders, in order.
     pub(super) fn names(&self) -> Vec<&str> {
         match self {
             Self::Run(words) => words.iter().filter_map(PatternWord::name).collect(),

@@ -10,7 +10,6 @@ use crate::output::table::{Row, keyed, kind};
 use crate::output::{MAX_VALUES, TOO_LARGE, Type, bounded, convert, is_blank, is_whole, quoted};
 use crate::source::Sources;
 
-/// Reads one JSON value.
 pub(super) fn json(
     text: &str,
     key: Option<&str>,
@@ -32,7 +31,6 @@ pub(super) fn json(
     rows(value, key, types)
 }
 
-/// Reads one YAML document.
 pub(super) fn yaml(
     text: &str,
     key: Option<&str>,

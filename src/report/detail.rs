@@ -33,7 +33,6 @@ impl Detail {
     }
 }
 
-/// Returns the outcome of an attempt as text.
 pub(crate) fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Ended { exit, .. } => ended(exit),
@@ -43,7 +42,6 @@ pub(crate) fn outcome(outcome: &Outcome) -> String {
     }
 }
 
-/// Returns how a command ended.
 fn ended(exit: &Exit) -> String {
     match exit {
         Exit::Code(code) => format!("exit code {code}"),

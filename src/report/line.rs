@@ -25,7 +25,6 @@ const MOST_HOSTS: usize = 8;
 /// Items that are named before the rest is counted.
 const MOST_ITEMS: usize = 8;
 
-/// One event as text.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     /// The host it is about, empty for the run.

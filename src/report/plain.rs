@@ -139,7 +139,6 @@ impl<W: Write> Plain<W> {
     }
 }
 
-/// Returns the line of progress.
 fn progress_line(task: &TaskId, word: &str, text: String) -> Line {
     Line::new(word, Tone::Quiet, text).of_task(task).trace()
 }

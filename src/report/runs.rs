@@ -62,7 +62,6 @@ const COLUMNS: [Column; 7] = [
     Column { heading: "BY", missed: 4, cell: |run, _| printable(&run.by) },
 ];
 
-/// Returns the time from start to end.
 fn took(run: &RunLine) -> Option<Duration> {
     let ended = run.ended_at?;
     Some(between(Some(run.begun_at), Some(ended)))

@@ -38,7 +38,6 @@ const LEAST_WIDTH: usize = 20;
 /// The indentation of the details of a line.
 const DETAIL_INDENT: &str = "      ";
 
-/// The state of the picture.
 pub(crate) struct Screen {
     run: RunId,
     style: Style,

@@ -76,7 +76,6 @@ pub fn json(kept: &StoredRun<'_>, invocation: &Invocation) -> String {
     format!("{}\n", printable_json(&text))
 }
 
-/// A text that grows.
 struct Page<'a> {
     out: String,
     style: &'a Style,
@@ -135,7 +134,6 @@ impl Page<'_> {
         self.inputs(planned);
     }
 
-    /// Writes which events are damaged.
     fn damage(&mut self, damage: &[String]) {
         if damage.is_empty() {
             return;
@@ -314,7 +312,6 @@ fn ended(state: &RunState, id: &TaskId, status: TaskStatus) -> Shown {
     }
 }
 
-/// Returns the value of an input.
 fn input(value: &Value) -> String {
     clip(&printable(&value.to_string()), VALUE_WIDTH)
 }

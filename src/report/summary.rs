@@ -67,7 +67,6 @@ pub(crate) fn ways_on(state: &RunState, invocation: &Invocation, is_at_rest: boo
     page.out
 }
 
-/// A text that grows.
 struct Page<'a> {
     out: String,
     style: &'a Style,

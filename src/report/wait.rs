@@ -66,12 +66,10 @@ impl Waits {
         Some(wait)
     }
 
-    /// Returns the wait of a task.
     pub(crate) fn get(&self, task: &TaskId) -> Option<&Wait> {
         self.by_task.get(task)
     }
 
-    /// Forgets a wait that ended.
     pub(crate) fn end(&mut self, task: &TaskId) {
         self.by_task.remove(task);
     }

@@ -199,12 +199,10 @@ fn environment<'a>(plan: &'a Plan, given: &'a Inputs) -> Vec<Text<'a>> {
         .collect()
 }
 
-/// Whether an environment variable is for an input.
 fn is_for(variable: &str, input: &str) -> bool {
     variable.strip_prefix(ENVIRONMENT) == Some(input.to_uppercase().as_str())
 }
 
-/// Returns the environment variable for an input.
 pub(super) fn variable(input: &str) -> String {
     format!("{ENVIRONMENT}{}", input.to_uppercase())
 }
@@ -292,7 +290,6 @@ fn file(
     values
 }
 
-/// Reports given values that no input takes.
 pub(super) fn unknown(plan: &Plan, given: &Inputs, found: &mut Diagnostics) {
     let names: Vec<&str> = plan.inputs.keys().map(String::as_str).collect();
     let help = |name: &str| match nearest(name, names.iter().copied()) {

@@ -143,7 +143,6 @@ fn path(expr: &Expr) -> Option<Vec<String>> {
     Some(path)
 }
 
-/// Returns a part of a value.
 fn part<'a>(value: &'a Value, keys: &[String]) -> Option<&'a Value> {
     keys.iter().try_fold(value, |value, key| match value {
         Value::Array(items) => items.get(key.parse::<usize>().ok()?),

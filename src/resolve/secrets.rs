@@ -133,7 +133,6 @@ pub(super) fn hide(plan: &Plan, inventory: &mut Inventory, given: &Inputs, sourc
     }
 }
 
-/// Reports secrets that are exposed, or would be.
 pub(super) fn check(resolved: &ResolvedPlan, given: &Inputs, found: &mut Diagnostics) {
     let inputs = resolved.plan.inputs.iter();
     for (name, input) in inputs.filter(|(_, input)| input.sensitive) {

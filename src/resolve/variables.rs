@@ -18,7 +18,6 @@ use crate::source::Span;
 use crate::template::expression::{Expr, ExprKind, Expression};
 use crate::template::{Name, Template, parser};
 
-/// Reports variables that are missing on some hosts.
 pub(super) fn check(resolved: &ResolvedPlan, found: &mut Diagnostics) {
     let mut needed = Needed { plan: &resolved.plan, seen: HashSet::new(), places: IndexMap::new() };
     for claim in &resolved.plan.preflight {

@@ -223,7 +223,6 @@ fn before_start<'p>(state: &RunState, agenda: &mut Agenda) -> Vec<Decision<'p>> 
     vec![Decision::Record(event)]
 }
 
-/// What a host needs next.
 fn next<'p>(
     plan: &'p ResolvedPlan,
     state: &RunState,

@@ -42,7 +42,6 @@ struct Ahead {
 }
 
 impl<'a> Guard<'a> {
-    /// Guards a piece of work on a host.
     pub(super) fn new(transport: &'a dyn Transport, host: &'a HostName) -> Self {
         let (met, ahead) = (RefCell::new(None), RefCell::default());
         Self { transport, host, longest: None, met, ahead }
@@ -74,7 +73,6 @@ impl<'a> Guard<'a> {
         seen.filter(|_| ahead.probe.as_ref().is_some_and(is_it))
     }
 
-    /// Returns the error that it has met.
     pub(super) fn met(&self) -> Option<TransportError> {
         self.met.borrow().clone()
     }

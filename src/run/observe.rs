@@ -300,7 +300,6 @@ impl Observer<'_> {
             .map_err(|why| LookError::Failed(format!("`{shown}`{on}: {why}")))
     }
 
-    /// Returns the host on which a probe runs.
     fn place_of(&self, probe: &Probe, members: &Members) -> Result<HostName, String> {
         match &probe.target {
             Target::Here => Ok(self.host.clone()),

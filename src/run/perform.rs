@@ -46,7 +46,6 @@ struct Task<'w, 'r, 'a> {
     limits: Limits,
 }
 
-/// How a task ends.
 struct TaskEnd {
     status: TaskStatus,
     why: Option<Reason>,
@@ -139,7 +138,6 @@ impl Task<'_, '_, '_> {
         self.live.note(event.of(&self.id)).await
     }
 
-    /// Records that the task has started.
     async fn begin(&self, items: Option<Vec<serde_json::Value>>) -> Result<(), JournalError> {
         self.note(TaskEvent::Started { items, timeout: None }).await
     }
@@ -165,7 +163,6 @@ impl Task<'_, '_, '_> {
         render::length(late, &self.names).map_err(Reason::of)
     }
 
-    /// Whether a stop is honoured at this place.
     fn may_stop(&self) -> bool {
         let state = self.live.state.borrow();
         let host = state.hosts.get(self.host);

@@ -173,7 +173,6 @@ fn is_mode(text: &str) -> bool {
     matches!(text.len(), 3 | 4) && text.bytes().all(|sign| matches!(sign, b'0'..=b'7'))
 }
 
-/// Returns a deferred duration.
 pub(super) fn length(late: &Deferred<Duration>, names: &Names) -> Result<Duration, String> {
     match late {
         Deferred::Now(duration) => Ok(*duration),

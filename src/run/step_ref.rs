@@ -22,7 +22,6 @@ pub struct Item<'p> {
 }
 
 impl<'p> StepRef<'p> {
-    /// Finds the at of a task.
     pub(super) fn at(plan: &'p Plan, path: &StepPath) -> Option<Self> {
         let (step, of) = plan.find(&path.in_plan())?;
         let item = match path.item() {

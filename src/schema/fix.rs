@@ -62,7 +62,6 @@ pub(super) fn fits(node: &Node, shape: &Shape) -> bool {
     found.is_empty()
 }
 
-/// Whether a value fits in the expected list.
 fn item_fits(node: &Node, shape: &Shape) -> bool {
     shape.any(|one| matches!(one, Shape::List(item, 0 | 1) if fits(node, item)))
 }

@@ -242,7 +242,6 @@ pub struct Locked {
 }
 
 impl StoreError {
-    /// Converts an error of the system.
     pub(super) fn from_io(doing: &'static str, path: &Path, error: &io::Error) -> Self {
         let path = path.to_owned();
         match error.kind() {
@@ -253,7 +252,6 @@ impl StoreError {
         }
     }
 
-    /// Converts an error of the database.
     pub(super) fn from_sqlite(doing: &'static str, path: &Path, error: &rusqlite::Error) -> Self {
         let path = path.to_owned();
         let detail = error.to_string();

@@ -11,7 +11,6 @@ use crate::event::RunId;
 /// Characters that are hard to confuse.
 const LETTERS: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
 
-/// Maximum length of a name.
 const MAX_NAME: usize = 64;
 
 /// Maximum number of candidates in a message.

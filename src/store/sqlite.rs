@@ -124,7 +124,6 @@ pub(super) fn remove(transaction: &Transaction<'_>, run: &RunId) -> Result<(), r
     })
 }
 
-/// Whether a run with this name exists.
 pub(super) fn exists(connection: &Connection, run: &RunId) -> Result<bool, rusqlite::Error> {
     head(connection, run).map(|head| head.is_some())
 }

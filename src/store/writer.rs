@@ -106,7 +106,6 @@ impl Writer {
         answer.recv().map_err(|_| self.ended())?
     }
 
-    /// Returns the number of commits.
     pub(super) fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)
     }

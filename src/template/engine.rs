@@ -159,7 +159,6 @@ static OPERATIONS: LazyLock<Vec<(&'static str, Expression<'static, 'static>)>> =
             .collect()
     });
 
-/// Returns an operation on `left` and `right`.
 pub(super) fn operation(sign: &str) -> Option<&'static Expression<'static, 'static>> {
     let mut all = OPERATIONS.iter();
     all.find(|(known, _)| *known == sign).map(|(_, one)| one)

@@ -12,7 +12,6 @@ use crate::load::validate::Checked;
 use crate::report::text::printable;
 use crate::source::Sources;
 
-/// Returns a command for each problem.
 pub(super) fn commands(findings: &Findings, root: &Root) -> String {
     let each = findings.faults();
     each.map(|(file, one)| command(file, one, &findings.sources, root)).collect()
@@ -44,7 +43,6 @@ fn command(file: &Checked, one: &Diagnostic, sources: &Sources, root: &Root) -> 
     format!("::{severity} {}::{message}\n", properties.join(","))
 }
 
-/// Returns the whole message of a problem, in lines.
 fn message(one: &Diagnostic, sources: &Sources) -> Vec<String> {
     let mut lines: Vec<String> = one.message.lines().map(printable).collect();
     let labels = one.primary.iter();

@@ -20,7 +20,6 @@ pub(super) struct Region {
 }
 
 impl Region {
-    /// Returns the location of a span.
     pub(super) fn of(span: Span, sources: &Sources) -> Self {
         let source = sources.get(span.source);
         let range = span.range();

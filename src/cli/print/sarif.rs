@@ -104,7 +104,6 @@ fn result(
     result
 }
 
-/// Returns the fix of a problem.
 fn fix(fix: &Fix, sources: &Sources, root: &Root) -> Value {
     let replacement = |edit: &Edit| {
         json!({
@@ -121,7 +120,6 @@ fn fix(fix: &Fix, sources: &Sources, root: &Root) -> Value {
     })
 }
 
-/// Returns a region of a text.
 fn region(span: Span, sources: &Sources) -> Value {
     let region = Region::of(span, sources);
     json!({
@@ -132,7 +130,6 @@ fn region(span: Span, sources: &Sources) -> Value {
     })
 }
 
-/// Returns a location with its message.
 fn place(label: &Label, sources: &Sources, root: &Root) -> Value {
     let path = sources.get(label.span.source).path();
     let mut place = json!({

@@ -72,7 +72,6 @@ impl Size {
 }
 
 impl Anchors {
-    /// Keeps an anchored node.
     pub(super) fn keep(&mut self, anchor: usize, node: &Node) {
         let size = Size::of(node);
         let anchored = self.anchored.plus(size);

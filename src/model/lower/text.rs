@@ -18,7 +18,6 @@ impl Lowering<'_> {
         self.compile(node, 0..text.len(), text, names)
     }
 
-    /// Lowers a value with templates.
     pub(super) fn template(&mut self, node: &Node, names: &Names<'_>) -> Option<Template> {
         match &node.value {
             Written::Text(text) => self.text(node, &text.text, names),

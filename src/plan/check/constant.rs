@@ -10,7 +10,6 @@ use crate::plan::lower::ITEM;
 use crate::plan::{NamedExpression, Plan, Purpose, Text};
 use crate::template::expression::Expression;
 
-/// Reports conditions whose value never changes.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let fixed = fixed(plan);
     plan.each_sound_use(&mut |one| {

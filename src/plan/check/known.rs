@@ -285,7 +285,6 @@ impl<'a> Order<'a> {
         fault.at(name.span, "used here")
     }
 
-    /// Reports `item` in a place without one.
     fn no_item(&mut self, names: &'a [Name]) {
         for name in names {
             if self.needs(&name.name).contains(ITEM) {

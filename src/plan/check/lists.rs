@@ -4,7 +4,6 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::plan::{InputKind, Plan, Purpose, Text};
 use crate::template::Template;
 
-/// Reports list inputs that are inserted into a string.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let is_list = |kind: &InputKind| matches!(kind, InputKind::List { .. });
     if !plan.inputs.values().any(|input| is_list(&input.kind)) {

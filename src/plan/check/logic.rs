@@ -10,7 +10,6 @@ use crate::template::expression::{Comparison, Expr, ExprKind, Expression};
 /// Deepest nesting of a condition that is followed.
 const MAX_DEPTH: usize = 64;
 
-/// Reports them in all expressions of a plan.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     plan.each_sound_use(&mut |one| {
         if let Text::Expression(expression) = one.text {

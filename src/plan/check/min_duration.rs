@@ -7,7 +7,6 @@ use crate::duration;
 use crate::plan::check::Placed;
 use crate::plan::{Action, Deferred, OnFailure, Step, Wait};
 
-/// Reports blocks that cannot succeed within their `timeout`.
 pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
     let (Some(Deferred::Now(timeout)), Action::Block { steps, .. }) =
         (&placed.step.timeout, &placed.step.action)

@@ -4,7 +4,6 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::plan::{Action, Plan, Rollback, Step};
 use crate::source::Span;
 
-/// Reports effects without a rollback.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let mut maybe = None;
     walk(&plan.steps, false, true, &mut maybe, found);

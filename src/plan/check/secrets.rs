@@ -10,7 +10,6 @@ use crate::plan::{Plan, Purpose, Text, Use};
 use crate::source::Sources;
 use crate::template::{Name, Template};
 
-/// Reports secrets that would be displayed.
 pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
     if !plan.inputs.values().any(|input| input.sensitive) {
         return;

@@ -22,7 +22,6 @@ use kinds::{Type, compared};
 /// Deepest chain of words and parts that is followed.
 const MAX_DEPTH: usize = 64;
 
-/// Reports type errors in all expressions of a plan.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let (types, within) = Types::of_plan(plan);
     let mut check = Check { types: &types, found, written: None };

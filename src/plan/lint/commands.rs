@@ -14,7 +14,6 @@ fn is_verb(word: &str) -> bool {
     table::has(VERBS, word)
 }
 
-/// Checks the command of a step.
 pub(super) fn check(step: &Step, sources: &Sources, found: &mut Diagnostics) {
     let Action::Effect(effect) = &step.action else {
         return;

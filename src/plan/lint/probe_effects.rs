@@ -32,7 +32,6 @@ const VERBS: [(&str, &str); 5] = [
     ("sysctl", "-w --write -p --system"),
 ];
 
-/// Reports probes that change the host.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     for probe in plan.probes.values() {
         if let Some(what) = changes(probe) {

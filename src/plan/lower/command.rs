@@ -16,7 +16,6 @@ use crate::template::Template;
 const MAX_COMMAND: usize = 120 * 1024;
 
 impl Lowering<'_> {
-    /// Lowers the command of a step or probe.
     pub(super) fn command(&mut self, node: &Node, outer: &Inherited) -> CommandSpec {
         let inherited = self.inherit(node, outer);
         let work = self.work(node);

@@ -45,7 +45,6 @@ impl NameKind {
     }
 }
 
-/// A name and its location.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Declared {
     kind: NameKind,
@@ -86,7 +85,6 @@ impl Lowering<'_> {
         false
     }
 
-    /// Whether a name is that of a probe.
     pub(super) fn is_probe(&self, name: &str) -> bool {
         let declared = self.declared.get(name);
         declared.is_some_and(|one| matches!(one.kind, NameKind::Probe | NameKind::Poisoned))

@@ -20,7 +20,6 @@ fn letter_of(program: &str) -> Option<char> {
 }
 
 impl Lowering<'_> {
-    /// Checks a script for `sh`.
     pub(super) fn script(&mut self, node: &Node) {
         self.misplaced(node);
         if self.other_interpreter(node) {

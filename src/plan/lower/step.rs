@@ -8,7 +8,6 @@ use crate::plan::{Action, ForEach, ItemList, OnFailure, OnUnknown, Rollback, Ste
 use crate::task::StepPath;
 
 impl Lowering<'_> {
-    /// Lowers the steps of the plan.
     pub(super) fn steps(&mut self, node: Option<&Node>) -> Vec<Step> {
         let inherited = self.defaults.inherited.clone();
         self.numbered(node, "", &inherited)

@@ -85,7 +85,6 @@ impl Files {
         self.0.get(path).map(|file| file.content.expose())
     }
 
-    /// Returns all contents with the names of their inputs.
     pub(super) fn each(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let files = self.0.values();
         files.map(|file| (file.input.as_str(), file.content.expose()))

@@ -55,7 +55,6 @@ pub(in crate::run) fn may_have_run(at: StepRef<'_>, host: &HostState) -> bool {
     !at.is_read_only() && host.task(&at.path()).is_some_and(TaskState::may_have_run)
 }
 
-/// Walks through steps of the plan.
 pub(super) fn walk<'p>(steps: &'p [Step], host: &HostState) -> Walk<'p> {
     walk_all(steps, &host.passed.steps, StepRef::from, host)
 }
@@ -75,7 +74,6 @@ fn walk_all<'p>(
     Walk::Done
 }
 
-/// Walks through one step.
 pub(super) fn walk_step<'p>(at: StepRef<'p>, host: &HostState) -> Walk<'p> {
     let Some(task) = host.task(&at.path()) else {
         return Walk::Perform(at);
@@ -112,7 +110,6 @@ fn is_ended_by(task: &TaskState) -> bool {
     matches!(task.answer, Some((Answer::Skip | Answer::Fail, _)))
 }
 
-/// Walks through the items of a `for_each`.
 fn walk_items<'p>(whole: StepRef<'p>, of: usize, reached: usize, host: &HostState) -> Walk<'p> {
     if of == 0 {
         let why = reason("its list of items is empty");

@@ -127,7 +127,6 @@ impl Task<'_, '_, '_> {
         }
     }
 
-    /// Gathers what is known.
     fn facts(&self, work: &Work<'_>) -> Facts {
         let state = self.state();
         let effect = work.effect;

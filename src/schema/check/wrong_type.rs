@@ -150,7 +150,6 @@ fn is_condition(shape: &Shape) -> bool {
         && shape.any(|one| matches!(one, Shape::Text(form) if form.kind == FormKind::Expression))
 }
 
-/// Whether a shape takes a duration.
 pub(in crate::schema) fn is_duration(shape: &Shape) -> bool {
     shape.any(|one| match one {
         Shape::Text(form) => form.kind == FormKind::Duration,
@@ -190,7 +189,6 @@ pub(super) fn sample(shape: &Shape) -> String {
     }
 }
 
-/// Writes an example of a record.
 pub(super) fn sample_of(record: &Record) -> String {
     let first = record.one_of.first();
     let fields = record.fields.iter();

@@ -56,7 +56,6 @@ impl Form {
         Self { what, list: root == "list", keys, begins, part_keys, steps }
     }
 
-    /// Recognises a mapping of this form.
     fn of(&self, node: &Node) -> Option<Recognised> {
         let entry = self.keys.iter().find_map(|key| node.entry(key))?;
         let begins = entry.value.as_text().is_some_and(|text| text.starts_with(self.begins));
@@ -82,7 +81,6 @@ fn of_forms(node: &Node, list: bool) -> Option<Recognised> {
     FORMS.iter().filter(|form| form.list == list).find_map(|form| form.of(node))
 }
 
-/// The steps of a sketched plan.
 #[derive(Default)]
 struct Sketch {
     name: String,
@@ -233,7 +231,6 @@ impl Sketch {
     }
 }
 
-/// Starts a sketch with the name of a node.
 fn sketch(node: &Node) -> Sketch {
     let name = short(node.get("name")).unwrap_or_default();
     let name: String = name
@@ -247,7 +244,6 @@ fn sketch(node: &Node) -> Sketch {
     Sketch { name: if begins { name } else { String::new() }, ..Sketch::default() }
 }
 
-/// Returns the first steps, each in its lines.
 fn steps<'a>(items: impl Iterator<Item = &'a Node>) -> Vec<Vec<String>> {
     let steps = items.filter(|item| !item.entries().is_empty());
     let step = |item: &Node| {

@@ -20,7 +20,6 @@ pub(super) struct Running {
     pub(super) ends: Timestamp,
 }
 
-/// All known attempts.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     /// Whether each was started; else it cannot start any more.
@@ -35,7 +34,6 @@ impl Memory {
         Self { started: attempts.clone(), running: BTreeMap::new() }
     }
 
-    /// Whether an id is taken.
     pub(super) fn knows(&self, id: &AttemptId) -> bool {
         self.started.contains_key(id)
     }
@@ -65,7 +63,6 @@ impl Memory {
         })
     }
 
-    /// Notes that an attempt is over.
     pub(super) fn end(&mut self, id: &AttemptId) {
         self.running.remove(id);
     }

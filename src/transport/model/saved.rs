@@ -42,7 +42,6 @@ enum Line {
     Hosts(Snapshot),
 }
 
-/// A file that a world is kept in.
 #[derive(Debug)]
 pub(super) struct SavedWorld {
     path: PathBuf,

@@ -8,7 +8,6 @@ use crate::output;
 use crate::output::Reading;
 use crate::template::expression::Expression;
 
-/// A kind of value.
 #[derive(Clone, Debug)]
 pub(super) enum Type<'a> {
     Any,
@@ -59,7 +58,6 @@ impl Type<'_> {
     }
 }
 
-/// Returns the kind of a written value.
 pub(super) fn constant(value: &Value) -> Type<'static> {
     match value.kind() {
         ValueKind::Bool => Type::Bool,
@@ -71,7 +69,6 @@ pub(super) fn constant(value: &Value) -> Type<'static> {
     }
 }
 
-/// Returns the kind of what a command gives.
 pub(super) fn of_reading(reading: &Reading) -> Type<'_> {
     match reading {
         Reading::Whole => Type::Output { kept: true },
