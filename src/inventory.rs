@@ -150,7 +150,7 @@ pub struct Link {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passphrase: Option<SecretFrom>,
     /// How commands become another user: `ansible_become_method`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BecomeMethod::is_usual")]
     pub become_method: BecomeMethod,
     /// The password for becoming another user: `planrun_become_password`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -218,6 +218,12 @@ pub enum BecomeMethod {
 }
 
 impl BecomeMethod {
+    /// Whether it is the one of hosts that set none.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Returns the method with this name, also with the collection that Ansible has it in.
     pub fn named(name: &str) -> Option<Self> {
         let name = name.rsplit('.').next().unwrap_or(name);

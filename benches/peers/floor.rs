@@ -1,6 +1,6 @@
 //! The least that a client of SSH needs: one connection per host, one channel per step, and no promise.
 //!
-//! `benches/peers/compare` starts it beside planrun and other tools: their times are given as ratios to it.
+//! `benches/peers/compare` starts it next to planrun and other tools: their times are given as ratios to it.
 //! It verifies no host key, keeps no record and retries nothing.
 //!
 //! Arguments: the login user, the file of the private key, the number of steps, how many hosts at a time, and the

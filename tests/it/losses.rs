@@ -174,7 +174,7 @@ fn a_run_goes_on_whenever_a_session_on_the_host_is_killed() {
 fn a_run_goes_on_whenever_a_runner_is_killed() {
     let Some(server) = Server::start("lost_runner") else { return };
     let inventory = server.inventory_with_key();
-    runs_go_on(&mut Losses::new(2, 400), &inventory, true, || kill_all(&server.runners()));
+    runs_go_on(&mut Losses::new(2, 200), &inventory, true, || kill_all(&server.runners()));
 }
 
 #[test]

@@ -37,7 +37,9 @@ const MAX_NAMES: usize = 8;
 /// Returns how connections are made; `kinds` narrows the host keys that are accepted.
 pub(super) fn config(settings: &Settings, kinds: Option<Vec<Algorithm>>) -> Config {
     let set = &settings.algorithms;
-    let mut exchanges = exchanges();
+    let mut exchanges = Preferred::DEFAULT.kex.to_vec();
+    let groups = exchanges.iter().position(|name| *name == kex::DH_GEX_SHA256).unwrap_or(0);
+    exchanges.splice(groups..groups, ELLIPTIC);
     let mut preferred = Preferred {
         cipher: CIPHERS.to_vec().into(),
         mac: [&*Preferred::DEFAULT.mac, &OLD_MACS].concat().into(),
@@ -69,18 +71,6 @@ pub(super) fn config(settings: &Settings, kinds: Option<Vec<Algorithm>>) -> Conf
     }
 }
 
-fn exchanges() -> Vec<kex::Name> {
-    let mut exchanges = Preferred::DEFAULT.kex.to_vec();
-    let groups = exchanges.iter().position(|name| *name == kex::DH_GEX_SHA256).unwrap_or(0);
-    exchanges.splice(groups..groups, ELLIPTIC);
-    exchanges
-}
-
-/// Whether planrun offers this key exchange.
-pub(super) fn is_offered(name: &kex::Name) -> bool {
-    exchanges().contains(name) && !is_extension(*name)
-}
-
 /// Whether this name announces an extension of the protocol.
 fn is_extension(name: kex::Name) -> bool {
     name.as_ref().starts_with("ext-info-") || name.as_ref().starts_with("kex-strict-")
@@ -100,6 +90,9 @@ pub(super) fn incompatible(
         AlgorithmKind::Compression => "compression",
         AlgorithmKind::Mac => "MAC",
     };
+    if ours.is_empty() {
+        return format!("planrun has no {what} of those that the ssh configuration sets");
+    }
     let names = |names: &[String]| {
         let mut named = names.iter().take(MAX_NAMES).map(String::as_str).collect::<Vec<_>>();
         if names.len() > MAX_NAMES {

@@ -123,7 +123,7 @@ pub(super) fn refusal(settings: &Settings, keys: &HostKeys, shown: Option<&Publi
     let port = if port == 22 { String::new() } else { format!(":{port}") };
     format!(
         "its host key is unknown: the known hosts have none for {name}{port}. It shows {fingerprint}: \
-         {check}, then add it with `planrun hosts trust`"
+         {check}, then add it with `planrun hosts trust -i INVENTORY`"
     )
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use russh::keys::Algorithm;
 use russh::{cipher, kex, mac};
 
+use super::SshOptions;
 use super::config::{Asked, Config};
-use super::{SshOptions, algorithms};
 use crate::inventory::{Link, SecretFrom};
 
 /// All that is needed to connect to a host.
@@ -193,9 +193,7 @@ fn agent(
 impl Algorithms {
     fn of(config: &Config) -> Result<Self, String> {
         Ok(Self {
-            kex: chosen(config, "KexAlgorithms", |name| {
-                kex::Name::try_from(name).ok().filter(algorithms::is_offered)
-            })?,
+            kex: chosen(config, "KexAlgorithms", |name| kex::Name::try_from(name).ok())?,
             cipher: chosen(config, "Ciphers", |name| cipher::Name::try_from(name).ok())?,
             mac: chosen(config, "MACs", |name| mac::Name::try_from(name).ok())?,
             host_key: chosen(config, "HostKeyAlgorithms", |name| {

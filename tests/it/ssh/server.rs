@@ -120,7 +120,10 @@ impl Server {
             let words = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
             words.split(|&byte| byte == 0).any(|word| word == b"planrun")
         };
-        self.sessions().into_iter().flat_map(children_of).filter(is_runner).collect()
+        let below: Vec<u32> = self.sessions().into_iter().flat_map(children_of).collect();
+        // A runner that reads its password has a shell between it and the session.
+        let deeper = below.clone().into_iter().flat_map(children_of);
+        below.iter().copied().chain(deeper).filter(is_runner).collect()
     }
 
     /// The same, with the key that it lets in, and with time for a login under load.
