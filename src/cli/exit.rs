@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use crate::transport::TransportError;
+
 /// The exit code of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Exit(pub(super) u8);
@@ -26,6 +28,26 @@ impl Exit {
     pub(super) const INT: Self = Self(130);
     /// Ended immediately by TERM.
     pub(super) const TERM: Self = Self(143);
+}
+
+impl Exit {
+    /// Returns the exit code of a command, or of a run before its first change, to which hosts gave these
+    /// errors.
+    pub(super) fn of_hosts<'e>(errors: impl Iterator<Item = &'e TransportError>) -> Self {
+        let errors: Vec<&TransportError> = errors.collect();
+        let is_refusal = |error: &&TransportError| {
+            matches!(error, TransportError::HostKey { .. } | TransportError::Denied { .. })
+        };
+        if errors.is_empty() {
+            Self::SUCCEEDED
+        } else if errors.iter().any(is_refusal) {
+            Self(77)
+        } else if errors.iter().any(|error| error.is_away()) {
+            Self(4)
+        } else {
+            Self::INVALID
+        }
+    }
 }
 
 /// Every exit code and its meaning: the only source for `--help`, the README and the manual.

@@ -19,7 +19,6 @@ use crate::cli::chosen::Chosen;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
-use crate::cli::ping::exit;
 use crate::cli::prompter::Prompter;
 use crate::inventory::{Host, HostName};
 use crate::report::text::{count, pad, printable, width};
@@ -105,7 +104,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     for failure in &failures {
         context.say(&printable(&failure.to_string()));
     }
-    Ok(if is_refused { Exit(77) } else { exit(failures.iter()) })
+    Ok(if is_refused { Exit(77) } else { Exit::of_hosts(failures.iter()) })
 }
 
 enum Decision {

@@ -88,9 +88,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let transport = transport();
     let ask = stream::iter(&hosts).map(|host| transport.lock(host, &LockRequest::Show));
     let replies: Vec<Result<LockReply, TransportError>> = block_on(ask.buffered(WIDTH).collect())?;
-    let is_away =
-        replies.iter().filter_map(|reply| reply.as_ref().err()).any(TransportError::is_away);
-    let is_failed = replies.iter().any(Result::is_err);
+    let exit = Exit::of_hosts(replies.iter().filter_map(|reply| reply.as_ref().err()));
     let rows: Vec<(&Host, Result<LockReply, TransportError>)> = hosts.iter().zip(replies).collect();
     context.print(&match args.format {
         Format::Human => human(&rows, &context.style(Stream::Out)),
@@ -100,11 +98,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
             format!("{}\n", printable_json(&text.unwrap_or_default()))
         }
     });
-    Ok(match (is_away, is_failed) {
-        (true, _) => Exit(4),
-        (false, true) => Exit(77),
-        (false, false) => Exit::SUCCEEDED,
-    })
+    Ok(exit)
 }
 
 /// Makes what commands about locks reach hosts by. Model hosts have no locks.

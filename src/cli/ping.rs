@@ -28,7 +28,7 @@ use crate::transport::ssh::{SshOptions, SshTransport};
 use crate::transport::{Body, Command, Transport, TransportError};
 
 /// How many hosts are asked at a time, by default.
-const JOBS: usize = 20;
+const JOBS: u16 = 20;
 
 /// How far the clock of a host may differ before it is reported.
 const SKEW: i64 = 2;
@@ -36,11 +36,15 @@ const SKEW: i64 = 2;
 /// How little space for records is reported, in KiB.
 const LITTLE: u64 = 10 * 1024;
 
-/// What a host is asked. Each line of the answer is a name and a value.
+/// What a host is asked. The login has made the directory for records, if that is possible. Each line of the answer is a name and a value.
 const QUESTIONS: &str = r#"echo "time $(date +%s)"
 echo "user $(id -un)"
 echo "system $(uname -sr)"
-at=${XDG_STATE_HOME:-$HOME/.local/state}
+case ${XDG_STATE_HOME-} in
+/*) at=$XDG_STATE_HOME/planrun/attempts ;;
+*) at=${HOME-/dev/null}/.local/state/planrun/attempts ;;
+esac
+[ -d "$at" ] && [ -w "$at" ] || echo "no-records $at"
 while [ ! -d "$at" ] && [ "$at" != / ]; do at=$(dirname "$at"); done
 echo "free $(df -Pk "$at" | tail -n 1 | tr -s ' ' | cut -d ' ' -f 4)"
 for tool in setsid flock stdbuf sync sudo doas; do
@@ -69,8 +73,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "USER")]
     r#become: Option<String>,
     /// How many hosts to ask at a time
-    #[arg(long, value_name = "NUMBER", default_value_t = JOBS)]
-    jobs: usize,
+    #[arg(long, value_name = "NUMBER", default_value_t = JOBS, value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: u16,
     /// The output format
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: Format,
@@ -104,7 +108,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let transport = Hosts::new(ssh, LocalTransport::new(), None);
     let answers = stream::iter(&hosts)
         .map(|host| ask(&transport, host, args.r#become.as_deref()))
-        .buffered(args.jobs.max(1));
+        .buffered(args.jobs.into());
     let answers: Vec<Result<Answer, TransportError>> = runtime.block_on(answers.collect());
     // A question at the terminal may still be open.
     runtime.shutdown_background();
@@ -117,24 +121,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
             format!("{}\n", printable_json(&text.unwrap_or_default()))
         }
     });
-    Ok(exit(answers.iter().filter_map(|answer| answer.as_ref().err())))
-}
-
-/// Returns the exit code of a run that fails with these errors before its first change.
-pub(super) fn exit<'e>(errors: impl Iterator<Item = &'e TransportError>) -> Exit {
-    let errors: Vec<&TransportError> = errors.collect();
-    let is_refusal = |error: &&TransportError| {
-        matches!(error, TransportError::HostKey { .. } | TransportError::Denied { .. })
-    };
-    if errors.is_empty() {
-        Exit::SUCCEEDED
-    } else if errors.iter().any(is_refusal) {
-        Exit(77)
-    } else if errors.iter().any(|error| error.is_away()) {
-        Exit(4)
-    } else {
-        Exit::INVALID
-    }
+    Ok(Exit::of_hosts(answers.iter().filter_map(|answer| answer.as_ref().err())))
 }
 
 async fn ask(
@@ -173,6 +160,13 @@ async fn ask(
             ("user", user) => user.clone_into(&mut answer.login),
             ("system", system) => system.clone_into(&mut answer.system),
             ("free", free) => answer.free = free.parse().ok(),
+            ("no-records", folder) => {
+                let why = format!(
+                    "it cannot keep records of commands in {folder}: make it writable (HOME and \
+                     XDG_STATE_HOME say where it is)"
+                );
+                return Err(TransportError::Denied { host: host.name.clone(), why });
+            }
             ("has", tool) => answer.tools.push(tool.to_owned()),
             _ => {}
         }

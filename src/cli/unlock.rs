@@ -8,8 +8,8 @@ use crate::cli::locks;
 use crate::cli::programs::InventoryTimeout;
 use crate::clock::Clock;
 use crate::report::text::printable;
+use crate::transport::Transport as _;
 use crate::transport::lock::{LockReply, LockRequest, ReleasedBy};
-use crate::transport::{Transport as _, TransportError};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -54,9 +54,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let request = LockRequest::Release { id: args.id.clone(), by: Some(by) };
     let reply = locks::block_on(locks::transport().lock(host, &request))?;
     let exit = match &reply {
-        Err(TransportError::Denied { .. } | TransportError::HostKey { .. }) => Exit(77),
-        Err(error) if error.is_away() => Exit(4),
-        _ => Exit::INVALID,
+        Err(error) => Exit::of_hosts(std::iter::once(error)),
+        Ok(_) => Exit::INVALID,
     };
     let why = match reply {
         Ok(LockReply::Released) => {

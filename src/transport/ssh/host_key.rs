@@ -89,8 +89,15 @@ pub(super) fn kinds(trusted: &[PublicKey], settings: &Settings) -> Vec<Algorithm
 /// Returns why a host that shows `shown` is not trusted.
 pub(super) fn refusal(settings: &Settings, keys: &HostKeys, shown: Option<&PublicKey>) -> String {
     let (name, port) = settings.known_as();
-    let check = "compare it with what the host itself shows (`ssh-keygen -l -f \
-                 /etc/ssh/ssh_host_ed25519_key.pub` there)";
+    let kind = match shown.map(PublicKey::algorithm) {
+        Some(Algorithm::Ecdsa { .. }) => "ecdsa",
+        Some(Algorithm::Rsa { .. }) => "rsa",
+        _ => "ed25519",
+    };
+    let check = format!(
+        "compare it with what the host itself shows (`ssh-keygen -l -f \
+         /etc/ssh/ssh_host_{kind}_key.pub` there)"
+    );
     let fingerprint = fingerprint(shown);
     let at = |listed: &[Listed]| {
         let places: Vec<&str> = listed.iter().map(|listed| listed.at.as_str()).collect();

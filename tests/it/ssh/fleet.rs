@@ -42,6 +42,12 @@ fn ping_shows_what_each_host_can_do_and_exits_as_a_run_would() {
     let refused = planrun.run(&["ping", "web1", "-i", &inventory, "--become", "no-such-user"]);
     refused.exits(77).says("web1 refused: `sudo -n -u no-such-user");
     planrun.run(&["ping", "web9", "-i", &inventory]).exits(2);
+    planrun.run(&["ping", "-i", &inventory, "--jobs", "0"]).exits(2);
+    // Where no records can be kept, a run would send nothing.
+    fs::remove_dir_all(server.path("state")).unwrap();
+    fs::write(server.path("state"), "").unwrap();
+    let refused = planrun.run(&["ping", "-i", &inventory]);
+    refused.exits(77).says("cannot keep records of commands").says("0 of 1 host can be worked on");
     assert!(address.starts_with("127."));
 }
 
