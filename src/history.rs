@@ -136,7 +136,7 @@ impl RunState {
             Event::Host { event: HostEvent::LockLeft { .. }, .. } => {}
             Event::Host { host, event } => {
                 let state = self.host_mut(host)?;
-                state.apply(event, record).map_err(|why| format!("{host} {why}"))?;
+                state.apply(host, event, record).map_err(|why| format!("{host} {why}"))?;
             }
             Event::Task { task, event } => {
                 let planned = Arc::clone(&self.planned);

@@ -490,7 +490,7 @@ impl<'r> Live<'r, '_> {
         self.keep_key(host).await?;
         let blocks = |error: &TransportError| started && error.blocks();
         if let Some(error) = guard.met().filter(blocks) {
-            return self.note(HostEvent::blocked(&error).of(host)).await;
+            return self.note(HostEvent::blocked(&error, host)).await;
         }
         self.note(HostEvent::PreflightEnded { verdict }.of(host)).await
     }

@@ -322,6 +322,23 @@ impl TransportError {
         matches!(self, Self::Unreachable { .. } | Self::Cut { .. })
     }
 
+    /// Returns the error for a line that already names this host.
+    pub fn on(&self, host: &HostName) -> String {
+        match self {
+            other if other.host() != host => other.to_string(),
+            Self::Unreachable { why, .. }
+            | Self::Denied { why, .. }
+            | Self::Locked { why, .. }
+            | Self::Impossible { why, .. } => why.clone(),
+            Self::HostKey { why, .. } => format!("fails host key verification: {why}"),
+            Self::Cut { why, .. } => {
+                format!("the connection was lost while a command was running: {why}")
+            }
+            Self::Controller { why, .. } => format!("cannot be reached: {why}"),
+            Self::Repeated { why, .. } => format!("already started this attempt: {why}"),
+        }
+    }
+
     /// Returns the host it is about.
     pub fn host(&self) -> &HostName {
         match self {

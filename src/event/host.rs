@@ -61,10 +61,10 @@ pub enum HostEvent {
 
 impl HostEvent {
     /// A host that an error keeps the run from ([`TransportError::blocks`]).
-    pub fn blocked(error: &TransportError) -> Self {
+    pub fn blocked(error: &TransportError, host: &HostName) -> Event {
         let quarantined = matches!(error, TransportError::HostKey { .. });
         let locked = matches!(error, TransportError::Locked { .. });
-        Self::Blocked { why: error.to_string(), quarantined, locked }
+        Self::Blocked { why: error.on(host), quarantined, locked }.of(host)
     }
 
     /// Makes an event of a host.
@@ -89,19 +89,23 @@ pub enum PreflightVerdict {
 }
 
 impl PreflightVerdict {
-    /// Returns how a host ends with it, and why; `None` if changes may start on it.
-    pub fn refusal(&self) -> Option<(HostStatus, Reason)> {
-        let error = match self {
-            Self::Passed | Self::Reached => return None,
-            Self::Failed(why) => return Some((HostStatus::Refused, why.clone())),
-            Self::NoAnswer(error) => error,
-        };
-        let status = match error {
-            TransportError::HostKey { .. } => HostStatus::Quarantined,
-            error if error.is_away() => HostStatus::Unreachable,
-            _ => HostStatus::Refused,
-        };
-        Some((status, Reason::of(error.to_string())))
+    /// Returns how a host ends with it; `None` if changes may start on it.
+    pub fn refusal(&self) -> Option<HostStatus> {
+        match self {
+            Self::Passed | Self::Reached => None,
+            Self::NoAnswer(TransportError::HostKey { .. }) => Some(HostStatus::Quarantined),
+            Self::NoAnswer(error) if error.is_away() => Some(HostStatus::Unreachable),
+            Self::NoAnswer(_) | Self::Failed(_) => Some(HostStatus::Refused),
+        }
+    }
+
+    /// Returns why changes may not start on this host.
+    pub fn why(&self, host: &HostName) -> Option<Reason> {
+        match self {
+            Self::Passed | Self::Reached => None,
+            Self::Failed(why) => Some(why.clone()),
+            Self::NoAnswer(error) => Some(Reason::of(error.on(host))),
+        }
     }
 }
 

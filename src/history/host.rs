@@ -9,6 +9,7 @@ use crate::event::{
     HostEvent, HostStatus, PreflightVerdict, Reason, Record, TaskEvent, TaskStatus,
 };
 use crate::history::{AttemptState, Planned, TaskState};
+use crate::inventory::HostName;
 use crate::task::StepPath;
 
 /// What is known of a host.
@@ -68,14 +69,17 @@ pub struct Passed {
 }
 
 impl HostState {
-    pub(super) fn apply(&mut self, event: &HostEvent, record: &Record) -> Result<(), String> {
+    pub(super) fn apply(
+        &mut self,
+        name: &HostName,
+        event: &HostEvent,
+        record: &Record,
+    ) -> Result<(), String> {
         match event {
             // Kept for the run: it may be about a host that is not of the run.
             HostEvent::KeySeen { .. } | HostEvent::Locked { .. } | HostEvent::LockLeft { .. } => {}
             HostEvent::PreflightEnded { verdict } => {
-                if let Some((_, why)) = verdict.refusal() {
-                    self.why = Some(why);
-                }
+                self.why = verdict.why(name).or(self.why.take());
                 match self.status {
                     HostStatus::NotStarted => self.preflight = Some(verdict.clone()),
                     _ => self.last_preflight = Some(verdict.clone()),
@@ -223,8 +227,7 @@ impl HostState {
         if self.is_quarantined {
             return HostStatus::Quarantined;
         }
-        let refusal = self.verdict().and_then(PreflightVerdict::refusal);
-        refusal.map_or(self.status, |(status, _)| status)
+        self.verdict().and_then(PreflightVerdict::refusal).unwrap_or(self.status)
     }
 
     /// Returns what its last preflight found.

@@ -138,7 +138,7 @@ fn of_run(state: &RunState, event: &RunEvent) -> Line {
 
 fn of_host(state: &RunState, host: &HostName, event: &HostEvent) -> Option<Line> {
     Some(match event {
-        HostEvent::PreflightEnded { verdict } => preflight(verdict),
+        HostEvent::PreflightEnded { verdict } => preflight(host, verdict),
         HostEvent::Started => {
             let place = state.hosts.get_index_of(host).unwrap_or_default() + 1;
             Line::new("started", Tone::Strong, format!("host {place} of {}", state.hosts.len()))
@@ -245,7 +245,7 @@ fn who_and_why(by: &str, reason: Option<&str>) -> String {
     reason.map_or_else(|| by.clone(), |reason| format!("{by}: {}", sentence(reason)))
 }
 
-fn preflight(verdict: &PreflightVerdict) -> Line {
+fn preflight(host: &HostName, verdict: &PreflightVerdict) -> Line {
     let mut line = match verdict {
         PreflightVerdict::Passed => Line::new("passed", Tone::Good, "").trace(),
         PreflightVerdict::Reached => Line::new("reached", Tone::Good, "").trace(),
@@ -254,7 +254,7 @@ fn preflight(verdict: &PreflightVerdict) -> Line {
         }
         PreflightVerdict::NoAnswer(error) => {
             let word = if error.is_away() { "unreachable" } else { "refused" };
-            Line::new(word, Tone::Bad, sentence(&error.to_string()))
+            Line::new(word, Tone::Bad, sentence(&error.on(host)))
         }
     };
     "preflight".clone_into(&mut line.step);
@@ -343,7 +343,7 @@ fn attempt_ended(state: &RunState, task: &TaskId, outcome: &Outcome) -> Option<L
     let word = match outcome {
         Outcome::Ended { .. } | Outcome::NeverStarted => detail::outcome(outcome),
         Outcome::NotSent(error) => {
-            text = sentence(&error.to_string());
+            text = sentence(&error.on(&task.host));
             "not sent".to_owned()
         }
         Outcome::Unknown { why, .. } => {

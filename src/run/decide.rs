@@ -145,7 +145,8 @@ fn at_rest<'p>(plan: &ResolvedPlan, state: &RunState, agenda: &mut Agenda) -> Ve
         return if agenda.is_asking { Vec::new() } else { pause("stop requested".into()) };
     }
     if let Some(position) = agenda.blocked.first() {
-        let why = state.hosts.get_index(*position).and_then(|(_, host)| host.blocked.clone());
+        let host = state.hosts.get_index(*position);
+        let why = host.and_then(|(name, host)| Some(format!("{name} {}", host.blocked.as_ref()?)));
         return if agenda.is_asking { Vec::new() } else { pause(why.unwrap_or_default()) };
     }
     let back = next_back(plan, state, agenda);
@@ -243,8 +244,8 @@ fn next<'p>(
     let Some(verdict) = &host.last_preflight else {
         return Next::Preflight;
     };
-    if let Some((status, why)) = verdict.refusal() {
-        return ended(status, Some(why));
+    if let Some(status) = verdict.refusal() {
+        return ended(status, verdict.why(name));
     }
     match walk(&plan.plan.steps, host) {
         Walk::Perform(step) => Next::Perform(step),

@@ -206,7 +206,7 @@ impl<'r> Live<'r, '_> {
         let id = lock_id(&self.run.id, &self.state.borrow());
         let left = release(self.run.transport, hosts, &id).await.into_iter();
         let left = left.map(|(host, error)| {
-            HostEvent::LockLeft { why: error.to_string(), id: id.clone() }.of(&host)
+            HostEvent::LockLeft { why: error.on(&host), id: id.clone() }.of(&host)
         });
         left.collect()
     }
@@ -225,7 +225,7 @@ impl<'r> Live<'r, '_> {
             if !matches!(error, TransportError::Locked { .. }) || waited >= run.lock_timeout {
                 return Err(error);
             }
-            let why = error.to_string();
+            let why = error.on(&host.name);
             if why != told {
                 let (host, limit) = (host.name.clone(), run.lock_timeout);
                 self.progress(&Progress::Locked { host, why: why.clone(), limit });

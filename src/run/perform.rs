@@ -315,7 +315,7 @@ impl Task<'_, '_, '_> {
     /// Records the result of the work, or what keeps the run from its host.
     async fn rest_with(&self, conclusion: Conclusion) -> Result<(), JournalError> {
         match self.guard.met() {
-            Some(error) => self.live.note(HostEvent::blocked(&error).of(self.host)).await,
+            Some(error) => self.live.note(HostEvent::blocked(&error, self.host)).await,
             None => self.conclude(conclusion).await,
         }
     }

@@ -107,13 +107,13 @@ fn a_value_that_is_not_offered_is_refused_with_those_that_are() {
 
 #[test]
 fn a_host_name_that_does_not_resolve_is_unreachable() {
-    host_is_refused("{ansible_host: no-such-host.invalid}", 4).says("here is unreachable");
+    host_is_refused("{ansible_host: no-such-host.invalid}", 4).says("cannot reach here");
 }
 
 #[test]
 fn a_refused_port_is_unreachable() {
     host_is_refused("{ansible_host: 127.0.0.1, ansible_port: 1}", 4)
-        .says("here is unreachable")
+        .says("cannot reach here")
         .says("refused");
 }
 

@@ -78,7 +78,7 @@ const HERE: &str = "all: {hosts: {web1: {planrun_connection: local}}}\n";
 /// Checks that a run was refused because of another one, and returns the name of the lock.
 #[track_caller]
 fn is_refused(ended: &Ended, run: &str) -> String {
-    ended.exits(7).says(&format!("web1 is locked by run {run} of plan "));
+    ended.exits(7).says(&format!("is locked by run {run} of plan "));
     let id = ended.stderr.split("(lock ").nth(1).unwrap();
     id.split(')').next().unwrap().to_owned()
 }
@@ -232,7 +232,7 @@ fn locks_that_were_taken_before_another_run_was_met_are_released() {
     let mut going = desk.eve.begin_json(&["apply", &second, "-i", &inventory, "--limit", "web2"]);
     going.until_sends("web2/two");
     for words in [["rollback", &run].as_slice(), &["apply", &first, "-i", &inventory]] {
-        desk.ada.run(words).exits(7).says("web2 is locked by run ");
+        desk.ada.run(words).exits(7).says("is locked by run ");
         let told = desk.eve.run(&["locks", "-i", &inventory, "--format", "json"]);
         let json: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
         assert_eq!((&json[0]["state"], &json[1]["state"]), (&"free".into(), &"locked".into()));

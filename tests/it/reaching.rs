@@ -43,7 +43,8 @@ fn hosts_that_cannot_be_reached_are_reported_together_before_anything_is_changed
     let ended = planrun.run(&["apply", &plan, "-i", &inventory]);
 
     ended.exits(4).says("cannot reach gone1, gone2");
-    ended.says("gone1 is unreachable").says("gone2 is unreachable");
+    // Each line names its host once.
+    assert!(!ended.stderr.contains("gone1 is unreachable"), "{}", ended.stderr);
     assert!(!std::path::Path::new(&file).exists());
     planrun.has_sent_nothing();
     // Nothing was checked, so nothing has passed.

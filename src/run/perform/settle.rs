@@ -95,7 +95,7 @@ impl Task<'_, '_, '_> {
             if passed < patience {
                 match &recovered {
                     Err(error) => {
-                        self.tell_away(&attempt.on, error.to_string(), passed, patience);
+                        self.tell_away(&attempt.on, error.on(&attempt.on), passed, patience);
                     }
                     Ok(_) => self.tell_running(attempt, passed),
                 }
