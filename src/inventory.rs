@@ -201,8 +201,17 @@ pub enum Connection {
     /// Over the network (the default).
     #[default]
     Ssh,
+    /// Over the network, by the program `ssh`.
+    OpenSsh,
     Local,
     Model,
+}
+
+impl Connection {
+    /// Whether it is over the network.
+    pub fn is_remote(self) -> bool {
+        matches!(self, Self::Ssh | Self::OpenSsh)
+    }
 }
 
 /// The program by which commands become another user.

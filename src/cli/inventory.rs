@@ -100,7 +100,7 @@ fn openssh(inventory: &Inventory, hosts: &[HostName]) -> HashMap<HostName, Vec<S
     };
     let ssh = SshTransport::new(SshOptions::default());
     let over_ssh = chosen(inventory, hosts)
-        .filter(|host| host.link.connection == Connection::Ssh && host.obstacles().is_empty());
+        .filter(|host| host.link.connection.is_remote() && host.obstacles().is_empty());
     let asked = over_ssh.map(async |host| {
         let lines = match ssh.configured(host).await {
             Ok((set, _)) if set.is_empty() => Vec::new(),
@@ -165,7 +165,7 @@ fn way(host: &Host) -> String {
         Connection::Model => {
             format!("model {}", link.model.as_deref().unwrap_or_default())
         }
-        Connection::Ssh => {
+        Connection::Ssh | Connection::OpenSsh => {
             let user = link.user.as_ref().map(|user| format!("{user}@"));
             let port = link.port.map(|port| format!(" port {port}"));
             format!("ssh {}{}{}", user.unwrap_or_default(), link.address, port.unwrap_or_default())

@@ -18,7 +18,7 @@ impl RunPlanned {
             .filter_map(|name| {
                 let link = &self.inventory.host(name)?.link;
                 let machine = match link.connection {
-                    Connection::Ssh => {
+                    Connection::Ssh | Connection::OpenSsh => {
                         let address = link.address.to_lowercase();
                         format!("ssh {address} {}", link.port.unwrap_or(SSH_PORT))
                     }

@@ -57,6 +57,18 @@ impl<'a> LinkReader<'a> {
                     .help("set it for all hosts: `planrun_model: models/NAME.yaml`"),
             );
         }
+        if connection == Connection::OpenSsh {
+            for name in ["planrun_password", "planrun_passphrase"] {
+                if let Some(given) = self.known(vars, &[name]) {
+                    let message =
+                        format!("`{name}` is not implemented for the connection `openssh`");
+                    let fault = Diagnostic::error(Code::NotYet, message);
+                    let fault =
+                        fault.help("put the key into an agent, or use the connection `ssh`");
+                    self.report(fault, given, "`ssh` is not given it");
+                }
+            }
+        }
         Link {
             connection,
             address: self
@@ -92,15 +104,10 @@ impl<'a> LinkReader<'a> {
             if let Ok(known) = text.parse() {
                 return known;
             }
-            let fault = if text == "openssh" {
-                let message = "the connection `openssh` is not implemented";
-                Diagnostic::error(Code::NotYet, message).help("use `ssh`")
-            } else {
-                let near = nearest(&text, ["ssh", "local", "model"]);
-                let message = format!("unknown connection `{text}`");
-                Diagnostic::error(Code::InventoryValue, message)
-                    .suggest(near, "use `ssh`, `local` or `model`")
-            };
+            let near = nearest(&text, ["ssh", "openssh", "local", "model"]);
+            let message = format!("unknown connection `{text}`");
+            let fault = Diagnostic::error(Code::InventoryValue, message)
+                .suggest(near, "use `ssh`, `openssh`, `local` or `model`");
             self.report(fault, given, "");
             return Connection::Ssh;
         }

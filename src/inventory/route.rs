@@ -7,7 +7,7 @@
 
 use serde_json::Value;
 
-use crate::inventory::{Connection, Host, words};
+use crate::inventory::{Host, words};
 use crate::source::Span;
 
 /// The variables with options of `ssh`, in Ansible's order: the first value of an option counts.
@@ -54,7 +54,7 @@ pub enum Way {
 impl Host {
     /// Returns the variables that require another route to the host.
     pub fn obstacles(&self) -> Vec<Obstacle> {
-        if self.link.connection != Connection::Ssh {
+        if !self.link.connection.is_remote() {
             return Vec::new();
         }
         let open = self.vars.iter().filter_map(|(name, variable)| {

@@ -62,7 +62,7 @@ pub fn locked_hosts<'i>(
     let hosts = hosts.into_iter().filter_map(|name| inventory.host(name));
     let mut hosts: Vec<&Host> = hosts.filter(|host| host.link.locking != Locking::None).collect();
     hosts.sort_by_cached_key(|host| match host.link.connection {
-        Connection::Ssh => (host.link.address.to_lowercase(), host.link.port),
+        Connection::Ssh | Connection::OpenSsh => (host.link.address.to_lowercase(), host.link.port),
         Connection::Local | Connection::Model => (String::new(), None),
     });
     hosts

@@ -26,7 +26,7 @@ impl Hosts {
 
     fn of(&self, host: &Host) -> Result<&dyn Transport, TransportError> {
         match host.link.connection {
-            Connection::Ssh => Ok(&self.ssh),
+            Connection::Ssh | Connection::OpenSsh => Ok(&self.ssh),
             Connection::Local => Ok(&self.local),
             Connection::Model => self.model.as_deref().ok_or_else(|| TransportError::Impossible {
                 host: host.name.clone(),

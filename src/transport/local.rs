@@ -7,6 +7,7 @@
 //! `sudo` and whose caller goes away is ended only by its time limit.
 
 use std::cell::RefCell;
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -123,19 +124,9 @@ struct LocalSession {
 
 async fn start(host: &Host) -> Result<LocalSession, TransportError> {
     let failed = |error| impossible(host, format!("cannot start a process: {error}"));
-    let mut child = shell().spawn().map_err(failed)?;
-    let pid = child
-        .id()
-        .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
-        .ok_or_else(|| failed(std::io::Error::other("the process has no number")))?;
-    let input = Input(child.stdin.take());
-    let streams = Streams {
-        stdout: child.stdout.take(),
-        stderr: child.stderr.take(),
-        child,
-        has_ended: false,
-        pieces: [vec![0; 64 * 1024], vec![0; 64 * 1024]],
-    };
+    let mut shell = process("/bin/sh");
+    shell.args(["-c", LOGIN]);
+    let (streams, input, pid) = Streams::of(shell).map_err(failed)?;
     match Session::start(streams, input, READY, &Privilege::default()).await {
         Ok(session) => Ok(LocalSession { session, group: Group(pid, false) }),
         Err((closing, greeting)) => Err(greeting.failure(&host.name, &closing)),
@@ -224,13 +215,32 @@ impl Drop for Group {
     }
 }
 
+/// What a process prints.
 #[derive(Debug)]
-struct Streams {
+pub(super) struct Streams {
     child: Child,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
     has_ended: bool,
     pieces: [Vec<u8>; 2],
+}
+
+impl Streams {
+    /// Starts a process.
+    pub(super) fn of(mut command: tokio::process::Command) -> io::Result<(Self, Input, Pid)> {
+        let mut child = command.spawn()?;
+        let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let pid = pid.ok_or_else(|| io::Error::other("the process has no number"))?;
+        let input = Input(child.stdin.take());
+        let streams = Self {
+            stdout: child.stdout.take(),
+            stderr: child.stderr.take(),
+            child,
+            has_ended: false,
+            pieces: [vec![0; 64 * 1024], vec![0; 64 * 1024]],
+        };
+        Ok((streams, input, pid))
+    }
 }
 
 impl Reader for Streams {
@@ -262,8 +272,9 @@ async fn read(pipe: &mut Option<impl AsyncRead + Unpin>, piece: &mut [u8]) -> Ve
     piece[..count].to_vec()
 }
 
+/// What a process reads.
 #[derive(Debug)]
-struct Input(Option<ChildStdin>);
+pub(super) struct Input(Option<ChildStdin>);
 
 impl Writer for Input {
     /// A command need not read what it is given.
@@ -278,16 +289,17 @@ impl Writer for Input {
     }
 }
 
+/// Prepares a process with pipes, in a process group of its own.
 #[expect(clippy::disallowed_methods, reason = "this is the home of local processes")]
-fn shell() -> tokio::process::Command {
-    let mut command = tokio::process::Command::new("/bin/sh");
+pub(super) fn process(program: &str) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new(program);
     // Values for inputs, secrets among them, are planrun's and not the command's.
     for (name, _) in std::env::vars_os() {
         if name.as_encoded_bytes().starts_with(INPUTS) {
             command.env_remove(name);
         }
     }
-    command.args(["-c", LOGIN]).process_group(0);
+    command.process_group(0);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

@@ -33,6 +33,8 @@ pub(super) mod files;
 mod host_key;
 mod known_hosts;
 mod login;
+mod openssh;
+mod options;
 mod pool;
 mod proxy;
 mod route;
@@ -42,18 +44,17 @@ mod settings;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use russh::Channel;
-use russh::client::Msg;
 use tokio::sync::{Notify, OnceCell, Semaphore};
 use tokio::time::timeout;
 
+use self::client::Opened;
 use self::connect::{Connected, Failure};
+pub use self::options::SshOptions;
 use self::pool::{Connection, Kept};
 use self::route::Routes;
 pub use self::scan::{Scanned, Shown, Trust};
@@ -61,9 +62,8 @@ use self::session::SshSession;
 use self::settings::Settings;
 use super::answer::{Answer, Closing};
 use super::lock::{Fences, LockReply, LockRequest};
-use super::login::controller_user;
 use super::passwords::Passwords;
-use super::wire::{GRACE, Privilege, Wire};
+use super::wire::{Privilege, Wire};
 use super::{AttemptId, Command, Exit, Output, Recovered, Transport, TransportError, run_true};
 use crate::clock::Clock;
 use crate::inventory::{Host, HostName};
@@ -85,38 +85,6 @@ const MAX_KILLED: u32 = 3;
 
 /// How long a command waits at most for the end of another, before it asks for room again.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
-
-/// What may differ between users and tests; see [`SshOptions::default`].
-#[derive(Clone, Debug)]
-pub struct SshOptions {
-    /// How long a connection may take to be made, login included; also the time limit for a channel, and
-    /// for a host session on it to be ready. A host's own `connect_timeout` comes first.
-    pub connect_timeout: Duration,
-    /// How many commands run on a host at a time. OpenSSH's server allows ten sessions.
-    pub commands_per_host: usize,
-    /// How long a command may take to end after TERM.
-    pub grace: Duration,
-    /// The login user if the inventory names none.
-    pub user: Option<String>,
-    /// The directory with `.ssh/known_hosts` and the usual keys.
-    pub home: Option<PathBuf>,
-    /// Whether there is an agent to ask.
-    pub agent: bool,
-}
-
-impl Default for SshOptions {
-    /// Ten seconds, eight commands; user, home and agent are this process's.
-    fn default() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(10),
-            commands_per_host: 8,
-            grace: GRACE,
-            user: controller_user(),
-            home: std::env::home_dir(),
-            agent: std::env::var_os("SSH_AUTH_SOCK").is_some_and(|socket| !socket.is_empty()),
-        }
-    }
-}
 
 /// Runs commands over SSH.
 pub struct SshTransport {
@@ -145,7 +113,7 @@ struct Node {
 /// What a command can run on.
 enum Room {
     Idle(SshSession, u64),
-    New(Channel<Msg>, u64),
+    New(Opened, u64),
 }
 
 /// A command that has a channel.
@@ -260,11 +228,7 @@ impl SshTransport {
 
     /// Starts a session on a channel. Nothing was asked of one that is killed meanwhile: another one is
     /// started.
-    async fn start(
-        &self,
-        host: &Host,
-        mut channel: Channel<Msg>,
-    ) -> Result<SshSession, TransportError> {
+    async fn start(&self, host: &Host, mut opened: Opened) -> Result<SshSession, TransportError> {
         let node = self.node(&host.name);
         let patience = self.patience(&node);
         // A short time limit is for hosts that do not answer, and this one does.
@@ -274,21 +238,34 @@ impl SshTransport {
             timeout(patience, session::open(&client)).await.ok()?.ok()
         };
         let privilege = self.privilege(host).await?;
+        let is_program = matches!(opened, Opened::Program(_));
+        let (ready, _turn) = match node.settings.get() {
+            Some(Ok(settings)) if is_program => {
+                (patience + ready, self.routes.starting(settings).await)
+            }
+            _ => (ready, None),
+        };
         let mut killed = 0;
         let (closing, mut greeting) = loop {
-            let failure = match session::start(channel, ready, &privilege).await {
+            let failure = match session::start(opened, ready, &privilege).await {
                 Ok(session) => return Ok(session),
                 Err(failure) => failure,
             };
             killed += 1;
             match &failure.0 {
                 Closing::Exit(Exit::Signal(_)) if killed < MAX_KILLED => match open().await {
-                    Some(another) => channel = another,
+                    Some(another) => opened = another,
                     None => break failure,
                 },
                 _ => break failure,
             }
         };
+        let is_away = is_program && !greeting.is_hopeless();
+        if let Closing::Lost(why) = closing
+            && is_away
+        {
+            return Err(Failure::of_ssh(&greeting.stderr(), why).of(&host.name));
+        }
         if matches!(closing, Closing::Exit(_))
             && let Some(channel) = open().await
             && let Some(shell) = session::login_shell(channel).await
@@ -356,7 +333,7 @@ impl SshTransport {
     }
 
     /// Opens a channel on a connection that nothing else uses; it lives as long as the channel.
-    async fn own_channel(&self, host: &Host, node: &Node) -> Result<Channel<Msg>, TransportError> {
+    async fn own_channel(&self, host: &Host, node: &Node) -> Result<Opened, TransportError> {
         let connected = self.connect(host, node).await.map_err(|failure| failure.of(&host.name))?;
         let patience = self.patience(node);
         let opened = timeout(patience, session::open(&connected.client)).await;

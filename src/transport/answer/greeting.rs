@@ -76,6 +76,11 @@ impl Greeting {
         self.login_shell = Some(path);
     }
 
+    /// Returns what came on standard error.
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+
     /// Reports why the session was never ready: then nothing was sent.
     pub fn failure(&self, host: &HostName, closing: &Closing) -> TransportError {
         let host = host.clone();

@@ -15,6 +15,8 @@ pub(super) enum Client {
     Library(async_ssh2_tokio::Client),
     /// Made here: in all other ways.
     Own(Arc<Handle<Verifier>>),
+    /// `ssh` with these arguments, which connects for each session.
+    Program(Arc<[String]>),
 }
 
 impl Client {
@@ -22,30 +24,38 @@ impl Client {
         match self {
             Self::Library(client) => client.is_closed(),
             Self::Own(handle) => handle.is_closed(),
+            Self::Program(_) => false,
         }
     }
 
-    /// Opens a channel for a command.
-    pub(super) async fn session(&self) -> Result<Channel<Msg>, Error> {
-        match self {
+    /// Opens a channel for a session.
+    pub(super) async fn session(&self) -> Result<Opened, Error> {
+        Ok(Opened::Channel(match self {
             Self::Library(client) => match client.get_channel().await {
-                Err(LibraryError::SshError(error)) => Err(error),
-                result => result.map_err(|_| Error::Disconnect),
+                Err(LibraryError::SshError(error)) => return Err(error),
+                result => result.map_err(|_| Error::Disconnect)?,
             },
-            Self::Own(handle) => handle.channel_open_session().await,
-        }
+            Self::Own(handle) => handle.channel_open_session().await?,
+            Self::Program(arguments) => return Ok(Opened::Program(Arc::clone(arguments))),
+        }))
     }
 
     /// Opens a channel to another host, whose name the host at the other end resolves.
     pub(super) async fn forward(&self, host: &str, port: u16) -> Result<Channel<Msg>, Error> {
         match self {
-            // It resolves names here; a jump host is never connected to by the library.
-            Self::Library(_) => Err(Error::Inconsistent),
+            // It resolves names here; a jump host is never connected to by these.
+            Self::Library(_) | Self::Program(_) => Err(Error::Inconsistent),
             Self::Own(handle) => {
                 handle.channel_open_direct_tcpip(host, port.into(), "127.0.0.1", 0).await
             }
         }
     }
+}
+
+/// What a session can be started on.
+pub(super) enum Opened {
+    Channel(Channel<Msg>),
+    Program(Arc<[String]>),
 }
 
 /// Accepts the host keys that are trusted, and notes what happens.

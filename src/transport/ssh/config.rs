@@ -84,6 +84,8 @@ pub(super) struct Config {
     places: Vec<String>,
     /// The home folder of the user, for `ssh`.
     home: Option<PathBuf>,
+    /// The arguments of `ssh` for the host.
+    words: Vec<String>,
 }
 
 /// What `ssh -G` printed.
@@ -101,7 +103,7 @@ impl Config {
                 let first = known.and_then(|files| files.split(' ').next());
                 let home = first.and_then(|file| file.strip_suffix("/.ssh/known_hosts"));
                 let home = home.map(PathBuf::from);
-                Ok(Self { set: options, places: Vec::new(), home })
+                Ok(Self { set: options, home, ..Self::default() })
             }
             None => Ok(Self::default()),
         }
@@ -135,12 +137,17 @@ impl Config {
         if set.get("hostname").is_some_and(|name| name[0].eq_ignore_ascii_case(&asked.address)) {
             set.shift_remove("hostname");
         }
-        let config = Self { set, places, home: None };
-        match REFUSED.iter().find(|name| config.one(name).is_some()) {
-            Some(name) => {
-                Err(format!("the ssh option `{name}` is not supported{}", config.origin()))
-            }
-            None => Ok(config),
+        Ok(Self { set, places, home: None, words })
+    }
+
+    /// Refuses what planrun cannot follow.
+    pub(super) fn check(&self) -> Result<(), String> {
+        match REFUSED.iter().find(|name| self.one(name).is_some()) {
+            Some(name) => Err(format!(
+                "the ssh option `{name}` is not supported{}; `planrun_connection: openssh` follows it",
+                self.origin()
+            )),
+            None => Ok(()),
         }
     }
 
@@ -166,7 +173,12 @@ impl Config {
         &self.places
     }
 
-    /// The same, as the end of a message.
+    /// Returns the arguments of `ssh` for the host.
+    pub(super) fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    /// Returns the places, as the end of a message.
     pub(super) fn origin(&self) -> String {
         if self.places.is_empty() {
             return String::new();

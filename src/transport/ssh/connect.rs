@@ -38,10 +38,14 @@ use crate::transport::passwords::Passwords;
 /// How many addresses of a name are tried.
 const MAX_ADDRESSES: usize = 8;
 
+/// How many lines of what `ssh` printed go into a message.
+const MAX_LINES: usize = 4;
+
 /// A connection, and the key the host proved itself with.
 pub(super) struct Connected {
     pub(super) client: Client,
-    pub(super) key: PublicKey,
+    /// None if `ssh` verifies the host.
+    pub(super) key: Option<PublicKey>,
 }
 
 /// Why there is no connection. What happens to the run depends on the kind, never on the words.
@@ -178,7 +182,7 @@ impl Connecting<'_> {
             async_ssh2_tokio::Client::connect_with_config(address, user, method, check, config);
         match timeout(self.settings.patience, made).await {
             Ok(Ok(client)) => {
-                Ok(Some(Connected { client: Client::Library(client), key: key.clone() }))
+                Ok(Some(Connected { client: Client::Library(client), key: Some(key.clone()) }))
             }
             Ok(Err(LibraryError::SshError(Error::IO(error)) | LibraryError::IoError(error)))
                 if error.kind() == io::ErrorKind::ConnectionRefused =>
@@ -225,7 +229,7 @@ impl Connecting<'_> {
             whom: format!("{user}@{}", self.settings.address),
         };
         match login.run(offers).await {
-            Ok(()) => Ok(Connected { client: Client::Own(Arc::new(handle)), key }),
+            Ok(()) => Ok(Connected { client: Client::Own(Arc::new(handle)), key: Some(key) }),
             Err(Refused::Lost) => {
                 let road = self.name(road);
                 Err(Failure::Network(format!("{road} closed the connection during the login")))
@@ -416,6 +420,24 @@ impl Failure {
             Self::HostKey(why) => Self::HostKey(at(why)),
             Self::Denied(why) => Self::Denied(at(why)),
             Self::Here(why) => Self::Here(at(why)),
+        }
+    }
+
+    /// Sorts what the program `ssh` printed before it ended. Only its words tell: the two that say
+    /// something about the host are recognised, as `sshconnect.c` and `sshconnect2.c` of OpenSSH have them.
+    pub(super) fn of_ssh(printed: &str, why: &str) -> Self {
+        let is_frame = |line: &&str| line.is_empty() || line.starts_with('@');
+        let lines = printed.lines().map(str::trim).filter(|line| !is_frame(line));
+        let lines: Vec<&str> = lines.collect();
+        // The reason is at the end.
+        let said = lines[lines.len().saturating_sub(MAX_LINES)..].join("; ");
+        let has = |words: &str| printed.contains(words);
+        if has("Host key verification failed") {
+            Self::HostKey(said)
+        } else if has("Permission denied (") || has("Too many authentication failures") {
+            Self::Denied(format!("the login failed: {said}"))
+        } else {
+            Self::Network(if said.is_empty() { why.to_owned() } else { said })
         }
     }
 

@@ -49,7 +49,7 @@ impl Kept {
         self.tries.set(number);
         self.failure.replace(connected.as_ref().err().cloned());
         let Connected { client, key } = connected?;
-        self.pinned.replace(key.to_openssh().ok());
+        self.pinned.replace(key.and_then(|key| key.to_openssh().ok()));
         let connection = Connection { client, number };
         *kept = Some(connection.clone());
         Ok(connection)

@@ -7,15 +7,17 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use super::SshOptions;
+use super::client::Client;
 use super::config::{Asked, Config};
 use super::connect::{Connected, Connecting, Failure};
 use super::pool::Kept;
 use super::settings::{Settings, Way};
-use crate::inventory::Link;
+use crate::inventory::{Connection, Link};
 use crate::transport::passwords::Passwords;
 
 /// How many programs ask for a configuration at a time.
@@ -39,7 +41,7 @@ pub(super) struct Routes {
     configs: RefCell<HashMap<Asked, Rc<Once>>>,
     /// The jump hosts, each with those before it.
     jumps: RefCell<HashMap<Vec<Asked>, Rc<Kept>>>,
-    starting: RefCell<HashMap<(String, u16), Rc<Semaphore>>>,
+    starting: RefCell<HashMap<(String, u16), Arc<Semaphore>>>,
 }
 
 impl Routes {
@@ -61,13 +63,14 @@ impl Routes {
         asked: &Asked,
         link: Option<&Link>,
     ) -> Result<Settings, Failure> {
-        let config = self.config(asked).await.map_err(Failure::Here)?;
+        let by_ssh = link.is_some_and(|link| link.connection == Connection::OpenSsh);
+        let config = self.config(asked, by_ssh).await.map_err(Failure::Here)?;
         Settings::new(asked, link, config, &self.options).map_err(Failure::Here)
     }
 
-    async fn config(&self, asked: &Asked) -> Result<Config, String> {
+    async fn config(&self, asked: &Asked, by_ssh: bool) -> Result<Config, String> {
         let home = self.options.home.as_deref();
-        if home.is_none() && asked.words.is_empty() {
+        if !by_ssh && home.is_none() && asked.words.is_empty() {
             return Ok(Config::default());
         }
         let cell = Rc::clone(self.configs.borrow_mut().entry(asked.clone()).or_default());
@@ -91,20 +94,28 @@ impl Routes {
         }
         let via = match &settings.way {
             Way::Jump(hops) => Some(Box::pin(self.jump(hops, depth + 1)).await?),
+            // It connects when a session starts.
+            Way::OpenSsh(arguments) => {
+                return Ok(Connected { client: Client::Program(Arc::clone(arguments)), key: None });
+            }
             _ => None,
         };
-        let start = (settings.address.clone(), settings.port);
-        let starting = Rc::clone(
-            self.starting
-                .borrow_mut()
-                .entry(start)
-                .or_insert_with(|| Rc::new(Semaphore::new(MAX_STARTING))),
-        );
-        let _turn = starting.acquire().await;
+        let _turn = self.starting(settings).await;
         let passwords = &self.passwords;
         Connecting { settings, options: &self.options, passwords, pinned, via, is_jump: depth > 0 }
             .run()
             .await
+    }
+
+    /// Waits until another connection can be set up. It is unknown which servers `ssh` uses.
+    pub(super) async fn starting(&self, settings: &Settings) -> Option<OwnedSemaphorePermit> {
+        let server = match &settings.way {
+            Way::OpenSsh(_) => (String::new(), 0),
+            _ => (settings.address.clone(), settings.port),
+        };
+        let new = || Arc::new(Semaphore::new(MAX_STARTING));
+        let starting = Arc::clone(self.starting.borrow_mut().entry(server).or_insert_with(new));
+        starting.acquire_owned().await.ok()
     }
 
     /// Refuses a way that leads back to a host on it, before one connection waits for another.
@@ -131,7 +142,7 @@ impl Routes {
         &self,
         hops: &[Asked],
         depth: usize,
-    ) -> Result<(super::client::Client, String), Failure> {
+    ) -> Result<(Client, String), Failure> {
         let Some((last, before)) = hops.split_last() else {
             return Err(Failure::Here("`ProxyJump` names no host".to_owned()));
         };

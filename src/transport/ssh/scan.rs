@@ -13,7 +13,7 @@ use super::connect::{Connecting, Failure};
 use super::host_key;
 use super::known_hosts::Listed;
 use super::settings::{Settings, Way};
-use crate::inventory::{Connection, Host};
+use crate::inventory::{Connection, Host, Link};
 use crate::transport::TransportError;
 
 /// A host, or a jump host before it, and the keys that it shows.
@@ -52,13 +52,14 @@ impl SshTransport {
     /// Asks a host for its keys, or the first jump host on the way that is not known.
     pub async fn scan(&self, host: &Host) -> Result<Scanned, TransportError> {
         let failed = |failure: Failure| failure.of(&host.name);
-        if host.link.connection != Connection::Ssh {
+        if !host.link.connection.is_remote() {
             let why = "it is not reached over SSH".to_owned();
             return Err(TransportError::Impossible { host: host.name.clone(), why });
         }
-        let link = Some(&host.link);
-        let settings =
-            self.routes.settings(&Settings::asked(&host.link), link).await.map_err(failed)?;
+        // The program `ssh` shows no keys; it reads the same files.
+        let link = Link { connection: Connection::Ssh, ..host.link.clone() };
+        let settings = self.routes.settings(&Settings::asked(&link), Some(&link)).await;
+        let settings = settings.map_err(failed)?;
         self.routes.check(&settings).await.map_err(failed)?;
         let found = Box::pin(self.first_unknown(&settings, 0)).await.map_err(failed)?;
         let (mut settings, is_host) = match found {

@@ -6,14 +6,16 @@
 use std::time::Duration;
 
 use russh::client::Msg;
-use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::client::Client;
+use super::client::{Client, Opened};
+use super::openssh::{NO_CONNECTION, Program};
 use crate::transport::Exit;
 use crate::transport::answer::{Closing, Greeting, Stream};
+use crate::transport::local::{Input, Streams};
 use crate::transport::session::{Piece, Reader, Session, Writer};
 use crate::transport::wire::{LOGIN, Privilege};
 
@@ -24,11 +26,11 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(super) type SshSession = Session<FromHost, ToHost>;
 
 /// Opens a channel. Giving up in between leaves none behind.
-pub(super) async fn open(client: &Client) -> Result<Channel<Msg>, russh::Error> {
+pub(super) async fn open(client: &Client) -> Result<Opened, russh::Error> {
     let (hand_over, handed_over) = oneshot::channel();
     let client = client.clone();
     drop(tokio::spawn(async move {
-        if let Err(Ok(unwanted)) = hand_over.send(client.session().await) {
+        if let Err(Ok(Opened::Channel(unwanted))) = hand_over.send(client.session().await) {
             unwanted.close().await.ok();
         }
     }));
@@ -36,24 +38,36 @@ pub(super) async fn open(client: &Client) -> Result<Channel<Msg>, russh::Error> 
     channel.unwrap_or_else(|_| Err(russh::Error::Disconnect))
 }
 
-/// Starts a host session on a channel. It must be ready in time.
+/// Starts a host session. It must be ready in time.
 pub(super) async fn start(
-    channel: Channel<Msg>,
+    opened: Opened,
     ready: Duration,
     privilege: &Privilege,
 ) -> Result<SshSession, (Closing, Greeting)> {
-    let (reader, writer) = channel.split();
-    let writer = ToHost(Some(writer));
-    // A connection that is stuck is found to be so below.
-    timeout(ready, writer.exec(LOGIN)).await.ok();
-    Session::start(FromHost { reader, closed: None }, writer, ready, privilege).await
+    let (reader, writer) = match opened {
+        Opened::Channel(channel) => {
+            let (reader, writer) = channel.split();
+            let writer = ToHost::Channel(Some(writer));
+            // A connection that is stuck is found to be so below.
+            timeout(ready, writer.exec(LOGIN)).await.ok();
+            (FromHost::Channel { reader, closed: None }, writer)
+        }
+        Opened::Program(arguments) => match Program::start(&arguments) {
+            Ok((program, streams, input)) => {
+                (FromHost::Program(Box::new(streams)), ToHost::Program(input, program))
+            }
+            Err(_) => return Err((Closing::Lost("cannot run `ssh`"), Greeting::new(""))),
+        },
+    };
+    Session::start(reader, writer, ready, privilege).await
 }
 
 /// Asks a login that cannot be used what its shell is.
-pub(super) async fn login_shell(channel: Channel<Msg>) -> Option<String> {
+pub(super) async fn login_shell(opened: Opened) -> Option<String> {
     const ENOUGH: usize = 4 * 1024;
+    let Opened::Channel(channel) = opened else { return None };
     let (mut reader, writer) = channel.split();
-    let mut writer = ToHost(Some(writer));
+    let mut writer = ToHost::Channel(Some(writer));
     writer.exec("echo $SHELL").await;
     writer.end().await;
     let mut printed = Vec::new();
@@ -74,19 +88,32 @@ pub(super) async fn login_shell(channel: Channel<Msg>) -> Option<String> {
     printed.lines().rev().map(str::trim).find(|line| line.starts_with('/')).map(str::to_owned)
 }
 
-/// The side of a channel that comes from the host.
-pub(super) struct FromHost {
-    reader: ChannelReadHalf,
-    /// How the channel was closed.
-    closed: Option<Closing>,
+/// The side of a session that comes from the host.
+pub(super) enum FromHost {
+    Channel {
+        reader: ChannelReadHalf,
+        /// How the channel was closed.
+        closed: Option<Closing>,
+    },
+    Program(Box<Streams>),
 }
 
 impl Reader for FromHost {
     async fn next(&mut self) -> Piece {
-        if let Some(closing) = &self.closed {
+        let (reader, closed) = match self {
+            Self::Channel { reader, closed } => (reader, closed),
+            Self::Program(streams) => {
+                return match streams.next().await {
+                    Piece::Exit(Exit::Code(NO_CONNECTION)) => Piece::Nothing,
+                    Piece::Closed(_) => Piece::Closed(Closing::Lost("the connection broke")),
+                    piece => piece,
+                };
+            }
+        };
+        if let Some(closing) = closed {
             return Piece::Closed(closing.clone());
         }
-        let closing = match self.reader.wait().await {
+        let closing = match reader.wait().await {
             Some(ChannelMsg::Data { data }) => return Piece::Bytes(Stream::Out, data.to_vec()),
             Some(ChannelMsg::ExtendedData { data, ext: 1 }) => {
                 return Piece::Bytes(Stream::Err, data.to_vec());
@@ -102,7 +129,7 @@ impl Reader for FromHost {
             None => Closing::Lost("the connection broke"),
             Some(_) => return Piece::Nothing,
         };
-        self.closed = Some(closing.clone());
+        *closed = Some(closing.clone());
         Piece::Closed(closing)
     }
 }
@@ -114,13 +141,16 @@ fn name_of(signal: &Sig) -> String {
     }
 }
 
-/// The side of a channel that goes to the host; closed when it is dropped. No one waits for that:
+/// The side of a session that goes to the host; closed when it is dropped. No one waits for that:
 /// on a connection that is stuck it takes forever.
-pub(super) struct ToHost(Option<ChannelWriteHalf<Msg>>);
+pub(super) enum ToHost {
+    Channel(Option<ChannelWriteHalf<Msg>>),
+    Program(Input, #[expect(dead_code, reason = "it ends the program when it is dropped")] Program),
+}
 
 impl ToHost {
     async fn exec(&self, line: &str) {
-        if let Some(channel) = &self.0 {
+        if let Self::Channel(Some(channel)) = self {
             channel.exec(true, line).await.ok();
         }
     }
@@ -129,21 +159,30 @@ impl ToHost {
 impl Writer for ToHost {
     /// A command need not read what it is given.
     async fn send(&mut self, bytes: &[u8]) {
-        if let Some(channel) = &self.0 {
-            channel.data_bytes(bytes.to_vec()).await.ok();
+        match self {
+            Self::Channel(Some(channel)) => {
+                channel.data_bytes(bytes.to_vec()).await.ok();
+            }
+            Self::Channel(None) => {}
+            Self::Program(input, _) => input.send(bytes).await,
         }
     }
 
     async fn end(&mut self) {
-        if let Some(channel) = &self.0 {
-            channel.eof().await.ok();
+        match self {
+            Self::Channel(Some(channel)) => {
+                channel.eof().await.ok();
+            }
+            Self::Channel(None) => {}
+            Self::Program(input, _) => input.end().await,
         }
     }
 }
 
 impl Drop for ToHost {
     fn drop(&mut self) {
-        if let Some(channel) = self.0.take()
+        if let Self::Channel(channel) = self
+            && let Some(channel) = channel.take()
             && let Ok(runtime) = Handle::try_current()
         {
             drop(runtime.spawn(async move { channel.close().await.ok() }));

@@ -4,16 +4,18 @@
 //! the configuration, as for `ssh -J`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use russh::keys::Algorithm;
 use russh::{cipher, kex, mac};
 
-use super::SshOptions;
 use super::config::{Asked, Config};
-use crate::inventory::{Link, SecretFrom};
+use super::{SshOptions, openssh};
+use crate::inventory::{Connection, Link, SecretFrom};
 
 /// All that is needed to connect to a host.
+#[derive(Default)]
 pub(super) struct Settings {
     pub(super) address: String,
     pub(super) port: u16,
@@ -54,18 +56,21 @@ pub(super) enum Way {
     Jump(Vec<Asked>),
     /// Through a program.
     Command(String),
+    /// By `ssh` itself, with these arguments.
+    OpenSsh(Arc<[String]>),
 }
 
 /// Which addresses of a name are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Family {
+    #[default]
     Any,
     Inet,
     Inet6,
 }
 
 /// Which kinds of login are tried.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Methods {
     pub(super) key: bool,
     pub(super) password: bool,
@@ -100,15 +105,18 @@ impl Settings {
         config: Config,
         options: &SshOptions,
     ) -> Result<Self, String> {
-        let port = asked.port.or_else(|| config.one("Port")?.parse().ok()).unwrap_or(22);
-        let user = asked.user.clone().or_else(|| config.one("User").map(str::to_owned));
-        let user = user.or_else(|| options.user.clone());
-        let address = config.one("HostName").unwrap_or(&asked.address).to_owned();
-        let number = |name: &str| config.one(name).and_then(|text| text.parse::<u64>().ok());
-        let patience = link.and_then(|link| link.connect_timeout);
-        let patience = patience.or_else(|| number("ConnectTimeout").map(Duration::from_secs));
-        let interval = number("ServerAliveInterval").filter(|&seconds| seconds > 0);
-        let most = number("ServerAliveCountMax").and_then(|most| usize::try_from(most).ok());
+        let common = Self::common(asked, link, &config, options);
+        if let Some(link) = link.filter(|link| link.connection == Connection::OpenSsh) {
+            if config.words().is_empty() {
+                return Err(
+                    "the connection `openssh` needs `ssh`: install OpenSSH's client".to_owned()
+                );
+            }
+            let arguments = openssh::arguments(asked, link, &config, common.patience, common.alive);
+            return Ok(Self { way: Way::OpenSsh(arguments.into()), config, ..common });
+        }
+        let (address, port, user) = (&common.address, common.port, common.user.as_deref());
+        config.check()?;
         let alias = config.one("HostKeyAlias").map(str::to_owned);
         let names = Names {
             home: options.home.as_deref().and_then(|home| home.to_str()),
@@ -116,7 +124,7 @@ impl Settings {
                 ('h', address.as_str()),
                 ('n', asked.address.as_str()),
                 ('p', &port.to_string()),
-                ('r', user.as_deref().unwrap_or_default()),
+                ('r', user.unwrap_or_default()),
                 ('k', alias.as_deref().unwrap_or(&asked.address)),
                 ('u', options.user.as_deref().unwrap_or_default()),
                 ('i', &rustix::process::getuid().as_raw().to_string()),
@@ -133,9 +141,6 @@ impl Settings {
         let named_known = link.and_then(|link| link.known_hosts.as_deref());
         let (known_hosts, own_known_hosts) = known_hosts(named_known, &config, &names)?;
         Ok(Self {
-            port,
-            patience: patience.unwrap_or(options.connect_timeout),
-            alive: interval.map(|seconds| (Duration::from_secs(seconds), most.unwrap_or(3))),
             way: way(asked, &config, &names)?,
             family: match config.one("AddressFamily") {
                 Some("inet") => Family::Inet,
@@ -161,10 +166,27 @@ impl Settings {
             own_known_hosts,
             algorithms: Algorithms::of(&config)?,
             alias,
-            user,
-            address,
             config,
+            ..common
         })
+    }
+
+    /// Returns what all ways to a host need.
+    fn common(asked: &Asked, link: Option<&Link>, config: &Config, options: &SshOptions) -> Self {
+        let number = |name: &str| config.one(name).and_then(|text| text.parse::<u64>().ok());
+        let user = asked.user.clone().or_else(|| config.one("User").map(str::to_owned));
+        let patience = link.and_then(|link| link.connect_timeout);
+        let patience = patience.or_else(|| number("ConnectTimeout").map(Duration::from_secs));
+        let interval = number("ServerAliveInterval").filter(|&seconds| seconds > 0);
+        let most = number("ServerAliveCountMax").and_then(|most| usize::try_from(most).ok());
+        Self {
+            address: config.one("HostName").unwrap_or(&asked.address).to_owned(),
+            port: asked.port.or_else(|| config.one("Port")?.parse().ok()).unwrap_or(22),
+            user: user.or_else(|| options.user.clone()),
+            patience: patience.unwrap_or(options.connect_timeout),
+            alive: interval.map(|seconds| (Duration::from_secs(seconds), most.unwrap_or(3))),
+            ..Self::default()
+        }
     }
 
     /// Returns name and port in the files of known hosts. An alias has no port.

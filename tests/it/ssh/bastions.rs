@@ -99,6 +99,41 @@ fn a_host_behind_two_jump_hosts_is_reached_by_the_configuration_and_one_key_of_t
 }
 
 #[test]
+fn the_program_ssh_reaches_a_host_behind_two_jump_hosts_with_the_same_promises() {
+    let Some(mut fleet) = Fleet::start("by_the_program") else {
+        return;
+    };
+    let agent = Agent::start(&fleet.one, &["home/.ssh/id".to_owned()]);
+    fleet.lock();
+    fleet.planrun.environment("SSH_AUTH_SOCK", Some(&agent.socket));
+    let planrun = &fleet.planrun;
+    // `~` is the home of the account to `ssh`, whatever HOME is.
+    let home = fleet.one.path("home").display().to_string();
+    let file = fleet.one.path("home/.ssh/config");
+    let configuration = fs::read_to_string(&file).unwrap().replace("~/", &format!("{home}/"));
+    let configuration = format!("{configuration}  UserKnownHostsFile {home}/.ssh/known_hosts\n");
+    fs::write(&file, configuration).unwrap();
+    let inventory =
+        planrun.file("hosts.yaml", "all: {hosts: {web1: {planrun_connection: openssh}}}\n");
+    planrun.run(&["ping", "-i", &inventory]).exits(0).says("web1  root");
+    let plan = planrun.file("plan.yaml", two_steps(&fleet.last));
+    planrun.run(&["apply", &plan, "-i", &inventory]).exits(6);
+    assert!(fleet.last.path("first").exists());
+    planrun.run(&["resolve", "last", "web1/ask", "--as", "approve"]);
+    // A host that is no longer known is sent nothing.
+    let known = fleet.one.path("home/.ssh/known_hosts");
+    let right = fs::read_to_string(&known).unwrap();
+    let port = fleet.last.address().1.to_string();
+    let others: String = right.split_inclusive('\n').filter(|line| !line.contains(&port)).collect();
+    fs::write(&known, others).unwrap();
+    planrun.run(&["resume", "last"]).exits(6).says("Host key verification failed");
+    assert!(!fleet.last.path("second").exists());
+    fs::write(&known, right).unwrap();
+    planrun.run(&["resume", "last"]).exits(0);
+    assert!(fleet.last.path("second").exists());
+}
+
+#[test]
 fn a_resume_goes_nowhere_if_the_configuration_leads_to_another_host() {
     let Some(fleet) = Fleet::start("led_away") else {
         return;

@@ -4,6 +4,7 @@ mod impostors;
 mod locks;
 mod logins;
 mod memory;
+mod openssh;
 mod privileges;
 mod reaching;
 mod refused;

@@ -136,7 +136,7 @@ fn wrong_values_are_told_at_their_place() {
     faulty("planrun_state", "50", Code::InventoryValue, "planrun_state: {");
     faulty("planrun_connection", "locla", Code::InventoryValue, "did you mean `local`?");
     faulty("planrun_connection", "telnet", Code::InventoryValue, "`model`");
-    faulty("planrun_connection", "openssh", Code::NotYet, "use `ssh`");
+    assert_eq!(link("planrun_connection: openssh").connection, Connection::OpenSsh);
 }
 
 #[test]

@@ -24,7 +24,12 @@ impl Server {
     /// Starts a server with these lines first in its configuration (the first value of each keyword counts); says so and returns nothing where
     /// there is none.
     pub(super) fn start(test: &str, more: &str) -> Option<Self> {
-        Self::start_after(test, more, None)
+        Self::start_after(test, more, None, |_| {})
+    }
+
+    /// The same, once more is made in its folder, which is `AT` in these lines.
+    pub(super) fn start_with(test: &str, more: &str, make: impl Fn(&Path)) -> Option<Self> {
+        Self::start_after(test, more, None, make)
     }
 
     /// Starts a server in a mount namespace of its own, once `sh` has run a script there in which `$at`
@@ -35,12 +40,17 @@ impl Server {
             eprintln!("skipped: {test}: no unshare, or not root");
             return None;
         }
-        Self::start_after(test, more, Some(script))
+        Self::start_after(test, more, Some(script), |_| {})
     }
 
     #[expect(clippy::print_stderr, reason = "a skipped test says so")]
     #[expect(clippy::disallowed_methods, reason = "the server is part of the test")]
-    fn start_after(test: &str, more: &str, script: Option<&str>) -> Option<Self> {
+    fn start_after(
+        test: &str,
+        more: &str,
+        script: Option<&str>,
+        make: impl Fn(&Path),
+    ) -> Option<Self> {
         if !Path::new(SSHD).exists() {
             eprintln!("skipped: {test}: no sshd");
             return None;
@@ -52,6 +62,7 @@ impl Server {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         let at = folder.path().display();
+        let more = more.replace("AT/", &format!("{at}/"));
         let configuration = format!(
             "{more}\nPort {port}\nListenAddress 127.0.0.1\nHostKey {at}/host_ed25519\nHostKey {at}/host_rsa\n\
              AuthorizedKeysFile {at}/user_key.pub\nPidFile none\nUsePAM no\nStrictModes no\n\
@@ -64,6 +75,7 @@ impl Server {
         {
             keygen(folder.path(), name, kind, "");
         }
+        make(folder.path());
         drop(free);
         let run = format!("exec {SSHD} -D -f {at}/sshd_config -E {at}/log");
         let process = match script {
@@ -98,7 +110,7 @@ impl Server {
         Host {
             name: HostName::new("imap1"),
             link: Link {
-                connection: Connection::Ssh,
+                connection: connection(),
                 address: "127.0.0.1".to_owned(),
                 port: Some(self.port),
                 identity_file: Some(self.path("user_key").to_str().unwrap().to_owned()),
@@ -134,6 +146,14 @@ impl Server {
     pub(super) fn logins(&self) -> usize {
         let log = fs::read_to_string(self.path("log")).unwrap();
         log.matches("Accepted publickey").count()
+    }
+}
+
+/// Returns the connection that the tests use: `openssh::the_same_tests_pass_by_the_program_ssh` sets another.
+fn connection() -> Connection {
+    match std::env::var("PLANRUN_TEST_CONNECTION").as_deref() {
+        Ok("openssh") => Connection::OpenSsh,
+        _ => Connection::Ssh,
     }
 }
 
