@@ -23,10 +23,7 @@ use crate::hosts::{Fact, Progress, Request, Work, World};
 use crate::schedules::number;
 
 /// What may be `/bin/sh`.
-///
-/// TODO-correctness: zsh is missing. If a runner is killed there, the host reports its command as running for
-/// longer than it runs: something of the runner keeps the lock.
-const SHELLS: [&str; 4] = ["dash", "bash", "busybox", "ksh"];
+const SHELLS: [&str; 5] = ["dash", "bash", "busybox", "ksh", "zsh"];
 
 /// Where the process for a shell works.
 const FOLDER: &str = "PLANRUN_SIM_FOLDER";

@@ -144,7 +144,8 @@ pr_wake() {
 # Waits for $1 seconds, or $2 if `sleep` takes whole numbers only, and then ends the command. USR1
 # means that no one waits for the command any more: it is ended at once, unless it is an effect.
 pr_clock() {
-    exec 3>&- 4>&-
+    # zsh would leave it the input of the command, and with it the lock of the effect.
+    exec </dev/null 3>&- 4>&-
     pr_now=
     [ -n "${pr_detached-}" ] || trap 'pr_now=yes; pr_wake' USR1
     trap 'pr_wake; exit 0' TERM
