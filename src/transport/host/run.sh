@@ -108,15 +108,24 @@ pr_gone_within() {
     done
 }
 
-# Ends the command. Returns 0 if it is ended, 3 if it was over, 1 if that is unknown and `left` was printed.
+# Ends the command, unless it is over before. Returns 0 if it is ended, 1 if that is unknown and `left` was
+# printed.
 pr_end() {
-    pr_session=none pr_known=' ' pr_size=
-    # A child may come before its parent: until no more are found.
-    while [ "$pr_size" != "$pr_known" ]; do
-        pr_size=$pr_known
-        pr_find_members
+    pr_session=none pr_known=' '
+    while
+        # A child may come before its parent: until no more are found.
+        pr_size=
+        while [ "$pr_size" != "$pr_known" ]; do
+            pr_size=$pr_known
+            pr_find_members
+        done
+        [ -z "$pr_over" ] || return
+        ! pr_find_members && pr_sees_all
+    do
+        # As long as this shell waits for it, it has only not started yet.
+        pr_is_attended || return
     done
-    if ! pr_find_members && pr_sees_all; then return 3; fi
+    ! pr_is_attended || kill -ALRM "$pr_self"
     if sleep 0.1 2>/dev/null; then pr_nap=0.1 pr_per_second=10; else pr_nap=1 pr_per_second=1; fi
     pr_signal TERM
     pr_signal CONT
@@ -146,7 +155,7 @@ pr_wake() {
 pr_clock() {
     # zsh would leave it the input of the command, and with it the lock of the effect.
     exec </dev/null 3>&- 4>&-
-    pr_now=
+    pr_now= pr_over=
     [ -n "${pr_detached-}" ] || trap 'pr_now=yes; pr_wake' USR1
     trap 'pr_wake; exit 0' TERM
     for pr_seconds in "$1" "$2"; do
@@ -154,8 +163,8 @@ pr_clock() {
         sleep "$pr_seconds" >/dev/null &
         wait "$!" && break
     done
-    trap '' TERM USR1
-    ! pr_is_attended || kill -ALRM "$pr_self"
+    trap 'pr_over=yes' TERM
+    trap '' USR1
     pr_end
 }
 
@@ -194,12 +203,8 @@ pr_command() {
     # Some shells add 256 for a signal, the others 128.
     [ "$pr_how" -lt 256 ] || pr_how=$((pr_how - 128))
     if [ -n "$pr_late" ]; then
-        wait "$pr_clock"
-        case $? in
-        0) pr_how=timeout ;;
-        3) ;;
-        *) exit 142 ;;
-        esac
+        wait "$pr_clock" || exit 142
+        pr_how=timeout
     else
         kill "$pr_clock"
     fi

@@ -4,10 +4,12 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use super::server::Server;
 use super::{argv, command, processes_of, script, transport};
+use crate::harness::{program, root};
 use planrun::inventory::Host;
 use planrun::transport::{AttemptId, Body, Command, Exit, Output, Transport};
 
@@ -173,6 +175,28 @@ async fn ends_in_time(server: &Server, host: &Host, name: &str) {
         assert_eq!(output.exit, Exit::TimedOut, "{name}");
         assert_eq!(output.stdout, b"said\n", "{name}");
         assert_eq!(processes_of(&mark), 0, "{name} {become_user:?}");
+    }
+}
+
+/// Otherwise it would run without a time limit: the clock would find nothing to end.
+#[test]
+fn a_command_whose_time_is_up_before_it_starts_is_ended() {
+    const TEXT: &str = "pr_prefix=planrun:1 pr_input=0 pr_detached=yes\n. \"$1\"\n\
+         pr_start() { sleep 1; export PLANRUN_MARK=\"$pr_mark\"; exec setsid \"$@\"; }\n\
+         pr_command 0.001 1 5 \"short-$$\" sleep 60\necho \"$pr_how\"";
+    let folder = tempfile::tempdir().unwrap();
+    let started = SHELLS.into_iter().filter(|shell| is_installed(shell)).map(|shell| {
+        // A shell that is called by this name behaves as one.
+        let sh = folder.path().join(shell).join("sh");
+        fs::create_dir(sh.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(Path::new("/usr/bin").join(shell), &sh).unwrap();
+        let mut process = program(sh);
+        process.args(["-c", TEXT, "sh"]).arg(root().join("src/transport/host/run.sh"));
+        (shell, process.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap())
+    });
+    for (shell, process) in started.collect::<Vec<_>>() {
+        let printed = process.wait_with_output().unwrap().stdout;
+        assert_eq!(String::from_utf8_lossy(&printed), "timeout\n", "{shell}");
     }
 }
 
