@@ -4,6 +4,7 @@
 //! `tests/cluster/README.md`. A [`Cluster`] starts in a second, next to others, and is removed when it is
 //! dropped or when the test is killed. Each host's own log of commands shows what was sent.
 
+mod cuts;
 mod faults;
 mod input;
 mod instants;
@@ -20,9 +21,15 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::harness::{Planrun, edited, eventually, program, root};
+use crate::ssh::proxy::Proxy;
 
 /// The plan of the main job.
 const OBOX_RESTART: &str = "plans/obox-restart.yaml";
+
+/// Where every sshd of the cluster listens.
+const SSH_PORT: u16 = 2222;
+
+const BACKENDS: [&str; 3] = ["backend1", "backend2", "backend3"];
 
 /// A copy of it with less patience where nothing goes wrong slowly, to keep the tests short.
 const LESS_PATIENCE: [(&str, &str); 2] =
@@ -51,16 +58,22 @@ struct Cluster {
 struct Watch(Child);
 
 impl Watch {
-    /// Ends it; prints how long users waited, and holds it against a bound in seconds. The bound is
-    /// generous: the figure is what counts.
+    /// Ends it; prints and returns how long users waited, in seconds.
     #[expect(clippy::print_stdout, reason = "the figure is for those who read the log")]
     #[track_caller]
-    fn saw_users_wait_at_most(self, bound: f64) {
+    fn end(self) -> f64 {
         let done = self.0.wait_with_output().unwrap();
         let report: Value = serde_json::from_slice(&done.stdout).unwrap();
         println!("stopped with users mapped to it: {report}");
         assert!(report["looks"].as_u64() > Some(0), "{report}");
-        assert!(report["exposed_s"].as_f64().unwrap() <= bound, "{report}");
+        report["exposed_s"].as_f64().unwrap()
+    }
+
+    /// Holds how long users waited against a bound in seconds. It is generous: the figure is what counts.
+    #[track_caller]
+    fn saw_users_wait_at_most(self, bound: f64) {
+        let waited = self.end();
+        assert!(waited <= bound, "{waited}");
     }
 }
 
@@ -69,6 +82,8 @@ impl Watch {
 struct Came {
     at: f64,
     argv: Vec<String>,
+    /// Not there as long as it runs.
+    exit: Option<i32>,
 }
 
 /// Settings by which login processes are kept idle: then they listen, and the master does not.
@@ -108,6 +123,30 @@ impl Cluster {
         let path = self.dir().join("edited.yaml");
         fs::write(&path, text.replace(from, to)).unwrap();
         path.to_str().unwrap().to_owned()
+    }
+
+    /// Lets planrun reach hosts through a proxy each. Returns an inventory of that, and the proxies.
+    #[track_caller]
+    fn behind_proxies<const N: usize>(&self, hosts: [&str; N]) -> (String, [Proxy; N]) {
+        let mut inventory = fs::read_to_string(self.inventory()).unwrap();
+        let mut known = fs::read_to_string(self.path("known_hosts")).unwrap();
+        let proxies = hosts.map(|host| {
+            let address = self.address(host);
+            let proxy = Proxy::start((&address, SSH_PORT));
+            let at = format!("ansible_host: \"{address}\"");
+            assert_eq!(inventory.matches(&at).count(), 1, "{at} in:\n{inventory}");
+            inventory = inventory.replace(&at, &format!("{at}, ansible_port: {}", proxy.port));
+            let (direct, by) =
+                (format!("[{address}]:{SSH_PORT} "), format!("[{address}]:{} ", proxy.port));
+            let line = known.lines().find(|line| line.starts_with(&direct)).unwrap();
+            let line = line.replace(&direct, &by);
+            known.extend([&line, "\n"]);
+            proxy
+        });
+        fs::write(self.path("known_hosts"), known).unwrap();
+        let path = self.path("proxied.yaml");
+        fs::write(&path, inventory).unwrap();
+        (path.to_str().unwrap().to_owned(), proxies)
     }
 
     /// Returns a file of a host, or of the cluster.

@@ -6,14 +6,12 @@
 //! come from.
 
 use std::fmt::Write as _;
-use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{fs, thread};
 
 use crate::harness::Planrun;
+use crate::ssh::proxy::Proxy;
 use crate::ssh::server::{Server, kill_all};
 use crate::support::Chance;
 
@@ -183,68 +181,4 @@ fn a_run_goes_on_whenever_its_connection_is_cut() {
     let proxy = Proxy::start(server.address());
     let inventory = server.inventory_by(proxy.port);
     runs_go_on(&mut Losses::new(3, 300), &inventory, false, || proxy.cut());
-}
-
-/// Stands between planrun and a server.
-struct Proxy {
-    port: u16,
-    open: Arc<Mutex<Vec<Passed>>>,
-}
-
-/// One side of a connection, and how much came through it.
-struct Passed {
-    stream: TcpStream,
-    bytes: Arc<AtomicUsize>,
-}
-
-impl Passed {
-    fn is_cut(&self) -> bool {
-        // It may have ended by itself.
-        self.stream.shutdown(Shutdown::Both).ok();
-        true
-    }
-}
-
-/// How much a login takes at most, in bytes: one that is always cut never comes to an end.
-const LOGIN: usize = 6 * 1024;
-
-impl Proxy {
-    fn start(server: (&'static str, u16)) -> Self {
-        let listener = TcpListener::bind((server.0, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let open = Arc::new(Mutex::new(Vec::new()));
-        let all = Arc::clone(&open);
-        thread::spawn(move || {
-            for near in listener.incoming().map_while(Result::ok) {
-                let Ok(far) = TcpStream::connect(server) else { continue };
-                let bytes = Arc::new(AtomicUsize::new(0));
-                for (from, to) in [(&near, &far), (&far, &near)] {
-                    let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                    let (stream, passed) = (from.try_clone().unwrap(), Arc::clone(&bytes));
-                    all.lock().unwrap().push(Passed { stream, bytes: Arc::clone(&bytes) });
-                    thread::spawn(move || pass_on(from, to, &passed));
-                }
-            }
-        });
-        Self { port, open }
-    }
-
-    /// Cuts the connections whose login is over, and returns whether there were any.
-    fn cut(&self) -> usize {
-        let mut open = self.open.lock().unwrap();
-        let before = open.len();
-        open.retain(|one| one.bytes.load(Ordering::SeqCst) < LOGIN || !one.is_cut());
-        usize::from(open.len() < before)
-    }
-}
-
-fn pass_on(mut from: TcpStream, mut to: TcpStream, passed: &AtomicUsize) {
-    let mut piece = [0; 16 * 1024];
-    while let Ok(count @ 1..) = from.read(&mut piece) {
-        passed.fetch_add(count, Ordering::SeqCst);
-        if to.write_all(&piece[..count]).is_err() {
-            break;
-        }
-    }
-    to.shutdown(Shutdown::Both).ok();
 }

@@ -2,6 +2,7 @@
 
 mod bastions;
 mod fleet;
+pub(crate) mod proxy;
 pub(crate) mod server;
 
 use self::server::{Agent, Server};

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use planrun::event::{Answer, Event, HostEvent, HostStatus, Record, TaskEvent};
 
-use crate::cluster::{Cluster, SHORT_WATCH, restart_plan};
+use crate::cluster::{BACKENDS, Cluster, SHORT_WATCH, restart_plan};
 use crate::harness::{Ended, Going, Planrun, Story};
 use crate::support::Chance;
 
@@ -39,8 +39,6 @@ const AT_A_TIME: usize = 3;
 
 /// How long a command takes that is made slow, in seconds.
 const SLOW: u32 = 3;
-
-const BACKENDS: [&str; 3] = ["backend1", "backend2", "backend3"];
 
 /// The commands of the plan on the way to its point of no return, and the fault that makes each
 /// slow; on the directors, or on the backend.

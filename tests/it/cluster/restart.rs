@@ -1,7 +1,7 @@
 //! The whole procedure on every backend, with users logged in.
 
 use crate::cluster::{
-    Cluster, OBOX_RESTART, SHORT_DRAIN, SHORT_WATCH, WHOLE_RESTART, restart_plan,
+    BACKENDS, Cluster, OBOX_RESTART, SHORT_DRAIN, SHORT_WATCH, WHOLE_RESTART, Watch, restart_plan,
 };
 use crate::harness::Planrun;
 
@@ -11,6 +11,7 @@ const LONGEST_LOCK_OUT_S: f64 = 5.0;
 
 #[test]
 #[ignore = "needs the real cluster: tests/run installs it"]
+#[expect(clippy::print_stdout, reason = "docs/performance.md has the figure")]
 fn the_shipped_plan_restarts_every_backend_and_no_user_is_locked_out_for_long() {
     let cluster = Cluster::up();
     cluster.vhosts("backend3", 50);
@@ -20,10 +21,14 @@ fn the_shipped_plan_restarts_every_backend_and_no_user_is_locked_out_for_long() 
     let masters = cluster.masters();
     let planrun = Planrun::new();
 
+    let watches = BACKENDS.map(|backend| cluster.watches(backend));
     let inventory = cluster.inventory();
     let words = ["apply", OBOX_RESTART, "--inventory", &inventory, "--set", "drain_for=20s"];
     let ended = planrun.run_json(&[&words[..], &SHORT_WATCH].concat());
 
+    let mut waited = watches.map(Watch::end);
+    waited.sort_by(f64::total_cmp);
+    println!("the median of {waited:?} is {} s", waited[1]);
     ended.exits(0);
     let one_at_a_time =
         ["+backend1", "-backend1", "+backend2", "-backend2", "+backend3", "-backend3"];
@@ -31,7 +36,7 @@ fn the_shipped_plan_restarts_every_backend_and_no_user_is_locked_out_for_long() 
     for (before, now) in masters.iter().zip(cluster.masters()) {
         assert!(now.is_u64() && *before != now, "{before} {now}");
     }
-    let shares = ["backend1", "backend2", "backend3"].map(|backend| cluster.share(backend));
+    let shares = BACKENDS.map(|backend| cluster.share(backend));
     assert_eq!(shares, ["up 100", "up 100", "up 50"]);
     for (backend, share) in [("backend1", "100"), ("backend2", "100"), ("backend3", "50")] {
         let expected = WHOLE_RESTART.map(|command| command.replace("100", share));
@@ -62,7 +67,7 @@ fn nobody_is_turned_away_when_users_are_moved_before_the_stop() {
     for (before, now) in masters.iter().zip(cluster.masters()) {
         assert!(now.is_u64() && *before != now, "{before} {now}");
     }
-    let shares = ["backend1", "backend2", "backend3"].map(|backend| cluster.share(backend));
+    let shares = BACKENDS.map(|backend| cluster.share(backend));
     assert_eq!(shares, ["up 100", "up 100", "up 50"]);
     cluster.everybody_is_served();
     let totals = cluster.sessions("stop")["totals"].clone();
