@@ -74,9 +74,9 @@ impl Session<'_> {
         // A read from the terminal may still be in progress, and would block the end.
         runtime.shutdown_background();
         let view = Rc::into_inner(view).expect("the prompter keeps the view only while it asks");
-        let memory = view.into_inner().finish();
-        let exit = match ended.map_err(of_system)? {
-            Ended::Driven(Ok(state)) => Exit(exit_status(&state)),
+        view.into_inner().finish();
+        let state = match ended.map_err(of_system)? {
+            Ended::Driven(Ok(state)) => state,
             Ended::Locked(error) => {
                 let fault = Fault::new(Exit::HELD, error.to_string());
                 let fault = locks::help(self.context).into_iter().fold(fault, Fault::help);
@@ -96,7 +96,8 @@ impl Session<'_> {
         self.targets.save()?;
         let invocation = self.context.invocation(run, Stream::Err);
         self.context.say("");
-        self.context.say(summary_of(&memory, &invocation).trim_end());
+        self.context.say(summary_of(&state, &invocation).trim_end());
+        let exit = Exit(exit_status(&state));
         if exit == Exit::HELD {
             for help in locks::help(self.context) {
                 self.context.say(&format!("{} {help}", self.context.strong("help:")));

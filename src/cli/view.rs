@@ -10,7 +10,6 @@ use crate::cli::out::Out;
 use crate::cli::out::write_line;
 use crate::cli::{Context, Stream};
 use crate::event::{Progress, Record, Reporter, RunId};
-use crate::history::RunState;
 use crate::report::json::JsonLines;
 use crate::report::live::Live;
 use crate::report::plain::Plain;
@@ -26,13 +25,8 @@ pub(super) enum Output {
     Json,
 }
 
-/// A reporter, and the state that the summary needs.
-pub(super) struct View {
-    face: Face,
-    state: RunState,
-}
-
-enum Face {
+/// A reporter.
+pub(super) enum View {
     Live(Live),
     Plain(Box<Plain<Stderr>>),
     Json(JsonLines<Out>),
@@ -45,67 +39,64 @@ impl View {
         let plain = || {
             let mut plain = Plain::new(std::io::stderr(), style.clone());
             plain.remember(history);
-            Face::Plain(Box::new(plain))
+            Self::Plain(Box::new(plain))
         };
-        let face = match output {
-            Output::Json => Face::Json(JsonLines::new(Out)),
+        match output {
+            Output::Json => Self::Json(JsonLines::new(Out)),
             Output::Human if context.can_move() => match Live::stderr(run.clone(), style.clone()) {
                 Ok(mut live) => {
                     live.remember(history);
-                    Face::Live(live)
+                    Self::Live(live)
                 }
                 Err(_) => plain(),
             },
             Output::Human | Output::Plain => plain(),
-        };
-        Self { face, state: RunState::for_report(history) }
+        }
     }
 
     /// Writes a line of text without breaking the live view.
     pub(super) fn say(&self, line: &str) {
-        match &self.face {
-            Face::Live(live) => live.suspend(|| write_line(line)),
-            Face::Plain(_) | Face::Json(_) => write_line(line),
+        match self {
+            Self::Live(live) => live.suspend(|| write_line(line)),
+            Self::Plain(_) | Self::Json(_) => write_line(line),
         }
     }
 
     /// Stops drawing until [`View::resume`].
     fn pause(&self) {
-        if let Face::Live(live) = &self.face {
+        if let Self::Live(live) = self {
             live.pause();
         }
     }
 
     fn resume(&self) {
-        if let Face::Live(live) = &self.face {
+        if let Self::Live(live) = self {
             live.resume();
         }
     }
 
-    /// Removes the live view, and returns the state of the run.
-    pub(super) fn finish(self) -> RunState {
-        if let Face::Live(mut live) = self.face {
+    /// Removes the live view.
+    pub(super) fn finish(self) {
+        if let Self::Live(mut live) = self {
             live.finish();
         }
-        self.state
     }
 }
 
 impl Reporter for View {
     fn event(&mut self, record: &Record) {
-        self.state.apply_for_report(record);
-        match &mut self.face {
-            Face::Live(live) => live.event(record),
-            Face::Plain(plain) => plain.event(record),
-            Face::Json(json) => json.event(record),
+        match self {
+            Self::Live(live) => live.event(record),
+            Self::Plain(plain) => plain.event(record),
+            Self::Json(json) => json.event(record),
         }
     }
 
     fn progress(&mut self, progress: &Progress, now: Timestamp) {
-        match &mut self.face {
-            Face::Live(live) => live.progress(progress, now),
-            Face::Plain(plain) => plain.progress(progress, now),
-            Face::Json(json) => json.progress(progress, now),
+        match self {
+            Self::Live(live) => live.progress(progress, now),
+            Self::Plain(plain) => plain.progress(progress, now),
+            Self::Json(json) => json.progress(progress, now),
         }
     }
 }

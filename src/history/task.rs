@@ -219,6 +219,8 @@ impl TaskState {
         {
             return Err("has an attempt that has not ended".into());
         }
+        // Most tasks have one, and a vector would take room for four.
+        self.attempts.reserve_exact(1);
         self.attempts.push(attempt);
         Ok(())
     }
