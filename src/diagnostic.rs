@@ -111,10 +111,10 @@ impl Diagnostic {
         }
     }
 
-    /// Sets the location and its label.
+    /// Sets the location and its label, if the location is known.
     #[must_use]
-    pub fn at(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.primary = Some(Label { span, text: text.into() });
+    pub fn at(mut self, span: impl Into<Option<Span>>, text: impl Into<String>) -> Self {
+        self.primary = span.into().map(|span| Label { span, text: text.into() }).or(self.primary);
         self
     }
 
@@ -124,10 +124,10 @@ impl Diagnostic {
         Self { is_absence: true, ..self.at(span, text) }
     }
 
-    /// Adds a second location.
+    /// Adds a second location, if it is known.
     #[must_use]
-    pub fn also(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.secondary.push(Label { span, text: text.into() });
+    pub fn also(mut self, span: impl Into<Option<Span>>, text: impl Into<String>) -> Self {
+        self.secondary.extend(span.into().map(|span| Label { span, text: text.into() }));
         self
     }
 
@@ -162,6 +162,11 @@ impl Diagnostic {
             None => self.help.push(text),
         }
         self
+    }
+
+    /// Adds it to the problems found so far.
+    pub fn emit(self, found: &mut Diagnostics) {
+        found.push(self);
     }
 
     /// Returns all helps in words: those of the fixes first.

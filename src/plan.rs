@@ -99,22 +99,19 @@ impl Of {
 fn read_text(sources: &Sources, id: SourceId, of: Of, found: &mut Diagnostics) -> Option<Plan> {
     let mut node = document::parse(sources, id, found)?;
     if matches!(node.value, Value::Null) {
-        found.push(
-            Diagnostic::error(Code::EmptyPlan, "the plan is empty")
-                .at(Span::new(id, 0, 0), "no keys here")
-                .help("start with `version: 1`, `name: ...`, `hosts: ...` and `steps:`"),
-        );
+        Diagnostic::error(Code::EmptyPlan, "the plan is empty")
+            .at(Span::new(id, 0, 0), "no keys here")
+            .help("start with `version: 1`, `name: ...`, `hosts: ...` and `steps:`")
+            .emit(found);
         return None;
     }
     if let Some(version) = newer(&node) {
-        let message = format!("unsupported plan version {version}");
         let at = node.get("version").map_or(node.span, |node| node.span);
         // Reported alone: a new version may change the meaning of every other key.
-        found.push(
-            Diagnostic::error(Code::NewerVersion, message)
-                .at(at, format!("this planrun supports version {VERSION}"))
-                .help("update planrun"),
-        );
+        Diagnostic::error(Code::NewerVersion, format!("unsupported plan version {version}"))
+            .at(at, format!("this planrun supports version {VERSION}"))
+            .help("update planrun")
+            .emit(found);
         return None;
     }
     if let Some(file) = file::recognise(&node) {

@@ -71,11 +71,10 @@ fn read(
     let whole = Span::new(id, 0, 0);
     if text.len() > MAX_BYTES {
         let message = format!("file too large: {} bytes, the maximum is {MAX_BYTES}", text.len());
-        found.push(
-            Diagnostic::error(Code::FileTooLarge, message)
-                .at(whole, "")
-                .help("split it, or move large data to other files"),
-        );
+        Diagnostic::error(Code::FileTooLarge, message)
+            .at(whole, "")
+            .help("split it, or move large data to other files")
+            .emit(found);
         return None;
     }
     let mut builder = Builder {
@@ -227,11 +226,10 @@ impl Builder<'_> {
         if self.documents == 1 {
             return Some(());
         }
-        self.found.push(
-            Diagnostic::error(Code::SeveralDocuments, "the file contains several YAML documents")
-                .at(span, "the second document starts here")
-                .help("keep one document per file"),
-        );
+        Diagnostic::error(Code::SeveralDocuments, "the file contains several YAML documents")
+            .at(span, "the second document starts here")
+            .help("keep one document per file")
+            .emit(self.found);
         None
     }
 
@@ -361,11 +359,10 @@ impl Builder<'_> {
         yaml11::merged(merges, entries).unwrap_or_else(|node| {
             self.faulty = true;
             let message = format!("`<<` requires a mapping, found {}", node.kind());
-            self.found.push(
-                Diagnostic::error(Code::MergeKey, message)
-                    .at(node.alias.unwrap_or(node.span), "")
-                    .help("use a mapping, or a list of mappings: `<<: *defaults`"),
-            );
+            Diagnostic::error(Code::MergeKey, message)
+                .at(node.alias.unwrap_or(node.span), "")
+                .help("use a mapping, or a list of mappings: `<<: *defaults`")
+                .emit(self.found);
             Vec::new()
         })
     }
@@ -374,14 +371,13 @@ impl Builder<'_> {
     fn finish(&mut self, node: Node, anchor: usize, size: usize) -> Option<()> {
         self.nodes += if node.alias.is_some() { size } else { 1 };
         if self.nodes > MAX_NODES {
-            self.found.push(
-                Diagnostic::error(
-                    Code::TooManyNodes,
-                    format!("the file has more than {MAX_NODES} values"),
-                )
-                .at(node.span, "exceeds the limit")
-                .help("split the file"),
-            );
+            Diagnostic::error(
+                Code::TooManyNodes,
+                format!("the file has more than {MAX_NODES} values"),
+            )
+            .at(node.span, "exceeds the limit")
+            .help("split the file")
+            .emit(self.found);
             return None;
         }
         if anchor > 0 {
@@ -418,12 +414,11 @@ impl Builder<'_> {
                     if let Some(earlier) = earlier(&key, entries, seen) {
                         self.faulty = true;
                         let message = format!("duplicate key `{}`", key.text);
-                        self.found.push(
-                            Diagnostic::error(Code::DuplicateKey, message)
-                                .at(key.span, "second occurrence")
-                                .also(earlier, "first occurrence")
-                                .help("remove one of them"),
-                        );
+                        Diagnostic::error(Code::DuplicateKey, message)
+                            .at(key.span, "second occurrence")
+                            .also(earlier, "first occurrence")
+                            .help("remove one of them")
+                            .emit(self.found);
                     }
                     entries.push(entry(self.text, key.text, key.span, node));
                 }
@@ -446,11 +441,10 @@ impl Builder<'_> {
         let merges = plain && text == "<<";
         if merges && self.dialect != Dialect::Ansible {
             self.faulty = true;
-            self.found.push(
-                Diagnostic::error(Code::MergeKey, "merge key `<<` is not supported")
-                    .at(span, "")
-                    .help("write the merged keys themselves"),
-            );
+            Diagnostic::error(Code::MergeKey, "merge key `<<` is not supported")
+                .at(span, "")
+                .help("write the merged keys themselves")
+                .emit(self.found);
         }
         Key { text, span, merges }
     }

@@ -337,17 +337,13 @@ impl Lowering<'_> {
     /// Reports a template in a text that is shown literally.
     fn shown(&mut self, text: &str, span: Span) {
         if text.contains("{{") {
-            self.found.push(
-                Diagnostic::warning(
-                    Code::NoTemplateHere,
-                    "templates are not rendered in this text",
-                )
+            Diagnostic::warning(Code::NoTemplateHere, "templates are not rendered in this text")
                 .at(span, "shown literally")
                 .help(
                     "remove the template: the host and the observed values are shown with \
                          this text",
-                ),
-            );
+                )
+                .emit(&mut self.found);
         }
     }
 
@@ -376,11 +372,10 @@ impl Lowering<'_> {
         let text = node.as_text().unwrap_or_default();
         if text.contains("{{") {
             self.used.extend(words_of(text).map(str::to_owned));
-            self.found.push(
-                Diagnostic::error(Code::NoTemplateHere, "templates are not allowed here")
-                    .at(node.span, "evaluated before inputs are known")
-                    .help("write the name of a host or group of the inventory"),
-            );
+            Diagnostic::error(Code::NoTemplateHere, "templates are not allowed here")
+                .at(node.span, "evaluated before inputs are known")
+                .help("write the name of a host or group of the inventory")
+                .emit(&mut self.found);
         }
         (text.to_owned(), node.span)
     }

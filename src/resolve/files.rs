@@ -38,14 +38,13 @@ pub(super) fn read(
             Err(error) => found.push(unreadable(&path, &error, span)),
         }
         if sum > MAX_SUM {
-            found.push(
-                Diagnostic::error(
-                    Code::FileTooLarge,
-                    format!("the files of the plan have more than {MAX_SUM} bytes in total"),
-                )
-                .at(span, "exceeds the limit")
-                .help("copy large files to the hosts in another way, or download them in a step"),
-            );
+            Diagnostic::error(
+                Code::FileTooLarge,
+                format!("the files of the plan have more than {MAX_SUM} bytes in total"),
+            )
+            .at(span, "exceeds the limit")
+            .help("copy large files to the hosts in another way, or download them in a step")
+            .emit(found);
             break;
         }
     }

@@ -73,13 +73,12 @@ fn limited(
     let all = names(&hosts);
     let left: Vec<HostName> = hosts.into_iter().filter(|host| chosen.contains(host)).collect();
     if left.is_empty() {
-        found.push(
-            Diagnostic::error(
-                Code::NoHosts,
-                format!("`--limit {limit}` excludes every host of the plan"),
-            )
-            .help(format!("choose from {all}")),
-        );
+        Diagnostic::error(
+            Code::NoHosts,
+            format!("`--limit {limit}` excludes every host of the plan"),
+        )
+        .help(format!("choose from {all}"))
+        .emit(found);
     }
     left
 }
@@ -159,11 +158,10 @@ pub(super) fn places(plan: &Plan, inventory: &Inventory, found: &mut Diagnostics
         let mut members = members.iter().filter_map(|name| inventory.host(name));
         if let Some(host) = members.find(|host| host.link.locking == Locking::None) {
             let message = format!("`locks` is not enforced on {}", host.name);
-            found.push(
-                Diagnostic::warning(Code::LocksNotEnforced, message)
-                    .at(*span, "its inventory sets `planrun_locks: none`")
-                    .help("remove `planrun_locks` from the inventory, or the host from `locks`"),
-            );
+            Diagnostic::warning(Code::LocksNotEnforced, message)
+                .at(*span, "its inventory sets `planrun_locks: none`")
+                .help("remove `planrun_locks` from the inventory, or the host from `locks`")
+                .emit(found);
         }
     }
 }
@@ -184,8 +182,7 @@ fn members(name: &str, span: Span, inventory: &Inventory, found: &mut Diagnostic
     match inventory.members(name) {
         None => unknown(name, span, inventory, found),
         Some(members) if members.is_empty() => {
-            let message = format!("group `{name}` has no hosts");
-            let fault = Diagnostic::error(Code::NoHosts, message)
+            let fault = Diagnostic::error(Code::NoHosts, format!("group `{name}` has no hosts"))
                 .at(span, format!("empty in {}", inventory.path))
                 .help("add hosts to the group");
             found.push(shown(fault, name, "has no hosts", inventory));

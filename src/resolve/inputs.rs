@@ -106,15 +106,14 @@ impl Common {
         }
         if let Some(origin) = host.encrypted.get(name) {
             let message = format!("input `{name}` is encrypted by a vault ({origin})");
-            found.push(
-                Diagnostic::error(Code::VaultValue, message)
-                    .at(input.span, format!("no value for {}", host.name))
-                    .help(if input.is_hidden() {
-                        "set it in a file and pass it with `--inputs`".into()
-                    } else {
-                        format!("set it with `--set {name}=VALUE`, or in a file with `--inputs`")
-                    }),
-            );
+            Diagnostic::error(Code::VaultValue, message)
+                .at(input.span, format!("no value for {}", host.name))
+                .help(if input.is_hidden() {
+                    "set it in a file and pass it with `--inputs`".into()
+                } else {
+                    format!("set it with `--set {name}=VALUE`, or in a file with `--inputs`")
+                })
+                .emit(found);
             return Found::Faulty;
         }
         if let Some(value) = self.environment.get(name) {
@@ -334,14 +333,13 @@ pub(super) fn unknown(plan: &Plan, given: &Inputs, found: &mut Diagnostics) {
 fn not_a_mapping(node: &Node, found: &mut Diagnostics) {
     use crate::document::Value;
     if !matches!(node.value, Value::Map(_) | Value::Null) {
-        found.push(
-            Diagnostic::error(
-                Code::WrongType,
-                format!("expected a mapping of inputs, found {}", node.kind()),
-            )
-            .at(node.span, format!("this is {}", node.kind()))
-            .help("write one line `NAME: VALUE` per input"),
-        );
+        Diagnostic::error(
+            Code::WrongType,
+            format!("expected a mapping of inputs, found {}", node.kind()),
+        )
+        .at(node.span, format!("this is {}", node.kind()))
+        .help("write one line `NAME: VALUE` per input")
+        .emit(found);
     }
 }
 
@@ -380,28 +378,26 @@ fn lacking(name: &str, input: &Input, hosts: &[HostName], found: &mut Diagnostic
     };
     if input.is_hidden() {
         let variable = variable(name);
-        found.push(
-            Diagnostic::error(Code::MissingInput, message)
-                .at(input.span, "a secret, which is never stored")
-                .help(format!(
-                    "set it in the environment (`{variable}`), in a file (`--inputs FILE`) or in the \
+        Diagnostic::error(Code::MissingInput, message)
+            .at(input.span, "a secret, which is never stored")
+            .help(format!(
+                "set it in the environment (`{variable}`), in a file (`--inputs FILE`) or in the \
                      inventory"
-                )),
-        );
+            ))
+            .emit(found);
         return;
     }
     let typed = match &input.kind {
         InputKind::List { .. } => "ONE,OTHER",
         _ => value,
     };
-    found.push(
-        Diagnostic::error(Code::MissingInput, message).at(input.span, "has no default").help(
-            format!(
-                "set it in the inventory (`{name}: {value}`), or for all hosts with \
+    Diagnostic::error(Code::MissingInput, message)
+        .at(input.span, "has no default")
+        .help(format!(
+            "set it in the inventory (`{name}: {value}`), or for all hosts with \
                  `--set {name}={typed}`"
-            ),
-        ),
-    );
+        ))
+        .emit(found);
 }
 
 fn short(value: &Value) -> String {

@@ -168,12 +168,11 @@ fn mode(
             };
             if matches!(input.kind, InputKind::Int { .. }) {
                 let message = format!("`mode` requires a string, and `{name}` is a number");
-                found.push(
-                    Diagnostic::error(Code::NumberAsText, message)
-                        .at(used, Wanted::Mode.label())
-                        .also(input.span, "declared here")
-                        .help(format!("declare it as a string: `{name}: {{type: string}}`")),
-                );
+                Diagnostic::error(Code::NumberAsText, message)
+                    .at(used, Wanted::Mode.label())
+                    .also(input.span, "declared here")
+                    .help(format!("declare it as a string: `{name}: {{type: string}}`"))
+                    .emit(found);
             } else if is_of_inventory(name, input, given) {
                 // `0644` can mean nothing else; `420` may be the same mode, counted by tens.
                 let odd = |value: &Value, written: &Value| {

@@ -138,25 +138,23 @@ pub(super) fn check(resolved: &ResolvedPlan, given: &Inputs, found: &mut Diagnos
     for (name, input) in inputs.filter(|(_, input)| input.sensitive) {
         if input.is_hidden() && given.set.iter().any(|(set, _)| set == name) {
             let message = format!("`--set` exposes secret `{name}` to every user of this machine");
-            found.push(
-                Diagnostic::warning(Code::SecretOnCommandLine, message)
-                    .at(input.span, "declared as a secret")
-                    .help(format!(
-                        "set it in the environment (`{}`), in a file (`--inputs FILE`) or in the \
+            Diagnostic::warning(Code::SecretOnCommandLine, message)
+                .at(input.span, "declared as a secret")
+                .help(format!(
+                    "set it in the environment (`{}`), in a file (`--inputs FILE`) or in the \
                          inventory",
-                        inputs::variable(name)
-                    )),
-            );
+                    inputs::variable(name)
+                ))
+                .emit(found);
         }
         let short = resolved.secrets.each().into_iter();
         if short.filter(|(of, _)| of == name).any(|(_, bytes)| bytes.trim_ascii().len() < SHORTEST)
         {
             let message = format!("secret `{name}` has fewer than {SHORTEST} bytes");
-            found.push(
-                Diagnostic::warning(Code::ShortSecret, message)
-                    .at(input.span, "too short to redact from output without false matches")
-                    .help("use a longer secret, or make sure that no command prints it"),
-            );
+            Diagnostic::warning(Code::ShortSecret, message)
+                .at(input.span, "too short to redact from output without false matches")
+                .help("use a longer secret, or make sure that no command prints it")
+                .emit(found);
         }
     }
     copied(resolved, found);

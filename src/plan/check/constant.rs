@@ -55,9 +55,8 @@ fn is_fixed(expression: &Expression, fixed: &HashSet<&str>) -> bool {
 
 fn report(condition: &Expression, what: &str, found: &mut Diagnostics) {
     let Some(span) = condition.span else { return };
-    found.push(
-        Diagnostic::warning(Code::ClaimWithoutLook, format!("{what} does not depend on a probe"))
-            .at(span, "uses no probe, so its value never changes")
-            .help("use a probe, or a named expression that uses one: `state == \"active\"`"),
-    );
+    Diagnostic::warning(Code::ClaimWithoutLook, format!("{what} does not depend on a probe"))
+        .at(span, "uses no probe, so its value never changes")
+        .help("use a probe, or a named expression that uses one: `state == \"active\"`")
+        .emit(found);
 }

@@ -21,11 +21,10 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
         }
         for name in paths(outer).filter(|name| steps.contains(name.name.as_str())) {
             let message = format!("`{}` is not known before the run", name.name);
-            found.push(
-                Diagnostic::error(Code::NotKnownYet, message)
-                    .at(name.span, "files are read before the run starts")
-                    .help("use only inputs and `host` in the path"),
-            );
+            Diagnostic::error(Code::NotKnownYet, message)
+                .at(name.span, "files are read before the run starts")
+                .help("use only inputs and `host` in the path")
+                .emit(found);
         }
     });
 }
@@ -34,15 +33,14 @@ fn nested(for_each: &ForEach, outer: &Step, inner: &Step, found: &mut Diagnostic
     let Some(second) = inner.for_each.as_ref().filter(|_| outer.path != inner.path) else {
         return;
     };
-    found.push(
-        Diagnostic::error(Code::NestedForEach, "`for_each` cannot be nested")
-            .at(second.span, "`item` would be ambiguous here")
-            .also(for_each.span, "the outer `for_each`")
-            .help(
-                "use one list of mappings that combine both, and their values: `item.host`, \
+    Diagnostic::error(Code::NestedForEach, "`for_each` cannot be nested")
+        .at(second.span, "`item` would be ambiguous here")
+        .also(for_each.span, "the outer `for_each`")
+        .help(
+            "use one list of mappings that combine both, and their values: `item.host`, \
                  `item.port`",
-            ),
-    );
+        )
+        .emit(found);
 }
 
 /// Returns the names in the path of the file that a step uploads. It is read before the run.
@@ -60,11 +58,10 @@ fn of_item(plan: &Plan, outer: &Step, step: &Step, found: &mut Diagnostics) {
     let uses = outer.uses().into_iter().filter(|one| one.purpose == Purpose::Item);
     if let Some(name) = uses.flat_map(|one| one.text.names()).find(is_late) {
         let message = format!("`item` is not known before the run: it depends on `{}`", name.name);
-        found.push(
-            Diagnostic::error(Code::NotKnownYet, message)
-                .at(item.span, "files are read before the run starts")
-                .also(name.span, "known only during the run")
-                .help("write the items themselves, or take the list from an input"),
-        );
+        Diagnostic::error(Code::NotKnownYet, message)
+            .at(item.span, "files are read before the run starts")
+            .also(name.span, "known only during the run")
+            .help("write the items themselves, or take the list from an input")
+            .emit(found);
     }
 }

@@ -17,11 +17,10 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     });
     for (lock, span) in &plan.locks {
         if *lock == plan.hosts.0 {
-            found.push(
-                Diagnostic::warning(Code::PointlessLock, format!("`{lock}` is locked anyway"))
-                    .at(*span, "the hosts of the plan are always locked")
-                    .help("list only additional hosts and groups"),
-            );
+            Diagnostic::warning(Code::PointlessLock, format!("`{lock}` is locked anyway"))
+                .at(*span, "the hosts of the plan are always locked")
+                .help("list only additional hosts and groups")
+                .emit(found);
         }
     }
 }
@@ -54,15 +53,14 @@ fn looks(step: &Step, handler: &Step, found: &mut Diagnostics) {
         }
     });
     if sends && !looks {
-        found.push(
-            Diagnostic::warning(
-                Code::UncheckedHandler,
-                format!("rollback of `{}` is not verified", step.title),
-            )
-            .at(handler.span, "only its exit code is checked")
-            .help("add `done_when: CONDITION`, the condition that is true once the rollback has worked")
-            .help("or check a condition before it runs: `requires: {MESSAGE: CONDITION}`"),
-        );
+        Diagnostic::warning(
+            Code::UncheckedHandler,
+            format!("rollback of `{}` is not verified", step.title),
+        )
+        .at(handler.span, "only its exit code is checked")
+        .help("add `done_when: CONDITION`, the condition that is true once the rollback has worked")
+        .help("or check a condition before it runs: `requires: {MESSAGE: CONDITION}`")
+        .emit(found);
     }
 }
 

@@ -65,19 +65,16 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
         }
         if !table::has(ALL, key) && !table::has(takes(action), key) {
             let message = format!("`{key}` cannot be combined with `{action}`");
-            found.push(
-                Diagnostic::error(Code::MisplacedKey, message)
-                    .at(entry.key_span, format!("not a key of `{action}`"))
-                    .help(help_for(key, action)),
-            );
+            Diagnostic::error(Code::MisplacedKey, message)
+                .at(entry.key_span, format!("not a key of `{action}`"))
+                .help(help_for(key, action))
+                .emit(found);
         }
         if placed.handler && matches!(key, "rollback" | "point_of_no_return" | "uninterruptible") {
-            let message = format!("`{key}` is not allowed in a rollback");
-            found.push(
-                Diagnostic::error(Code::MisplacedKey, message)
-                    .at(entry.key_span, "a rollback is not itself rolled back")
-                    .help(format!("remove `{key}`")),
-            );
+            Diagnostic::error(Code::MisplacedKey, format!("`{key}` is not allowed in a rollback"))
+                .at(entry.key_span, "a rollback is not itself rolled back")
+                .help(format!("remove `{key}`"))
+                .emit(found);
         }
     }
     effect(placed, found);
@@ -110,12 +107,11 @@ fn read_only(placed: &Placed<'_>, found: &mut Diagnostics) {
         };
         let reads = placed.node.entry("read_only").map(|entry| entry.key_span);
         let message = format!("`{key}` cannot be combined with `read_only`");
-        found.push(
-            Diagnostic::error(Code::MisplacedKey, message)
-                .at(entry.key_span, why)
-                .also(reads.unwrap_or(placed.step.span), "this step changes nothing")
-                .help(help),
-        );
+        Diagnostic::error(Code::MisplacedKey, message)
+            .at(entry.key_span, why)
+            .also(reads.unwrap_or(placed.step.span), "this step changes nothing")
+            .help(help)
+            .emit(found);
     }
 }
 
@@ -131,36 +127,33 @@ fn effect(placed: &Placed<'_>, found: &mut Diagnostics) {
     if effect.done_when.is_none()
         && let Some(entry) = node.entry("within")
     {
-        found.push(
-            Diagnostic::error(Code::MisplacedKey, "`within` requires `done_when`")
-                .at(entry.key_span, "there is no condition to wait for")
-                .help("add `done_when: CONDITION`, the condition that is true once the step has worked"),
-        );
+        Diagnostic::error(Code::MisplacedKey, "`within` requires `done_when`")
+            .at(entry.key_span, "there is no condition to wait for")
+            .help("add `done_when: CONDITION`, the condition that is true once the step has worked")
+            .emit(found);
     }
     if effect.done_when.is_some() || effect.idempotent {
         return;
     }
     if let Some(entry) = node.entry("retry") {
-        found.push(
-            Diagnostic::warning(
-                Code::UselessRetry,
-                "`retry` has no effect: this step is never repeated",
-            )
-            .at(entry.key_span, "requires `done_when` or `idempotent`")
-            .help("add `done_when`, or `idempotent: true` if running it twice is harmless"),
-        );
+        Diagnostic::warning(
+            Code::UselessRetry,
+            "`retry` has no effect: this step is never repeated",
+        )
+        .at(entry.key_span, "requires `done_when` or `idempotent`")
+        .help("add `done_when`, or `idempotent: true` if running it twice is harmless")
+        .emit(found);
     }
     if node.get("on_unknown").is_none() {
         let message = format!(
             "if the connection drops, planrun cannot tell whether `{}` took effect",
             placed.step.title
         );
-        found.push(
-            Diagnostic::error(Code::UnsureEffect, message)
-                .at(placed.step.span, "no `done_when`, `idempotent` or `on_unknown`")
-                .help("add `done_when: CONDITION`, the condition that is true once the step has worked")
-                .help("or add `idempotent: true` if running it twice is harmless")
-                .help("or add `on_unknown: ask` to let the operator decide"),
-        );
+        Diagnostic::error(Code::UnsureEffect, message)
+            .at(placed.step.span, "no `done_when`, `idempotent` or `on_unknown`")
+            .help("add `done_when: CONDITION`, the condition that is true once the step has worked")
+            .help("or add `idempotent: true` if running it twice is harmless")
+            .help("or add `on_unknown: ask` to let the operator decide")
+            .emit(found);
     }
 }

@@ -339,9 +339,8 @@ fn without_value(ids: &HashMap<&str, &Step>, name: &Name) -> Option<Diagnostic> 
         return None;
     }
     let action = step.action_word();
-    let message = format!("step `{}` has no result", name.name);
     Some(
-        Diagnostic::error(Code::NoResult, message)
+        Diagnostic::error(Code::NoResult, format!("step `{}` has no result", name.name))
             .at(name.span, "used as a value")
             .also(step.span, format!("`{action}` does not record a result"))
             .help("use a probe, or record values with `set`"),
@@ -368,20 +367,18 @@ pub(super) fn unused(plan: &Plan, used: &HashSet<String>, found: &mut Diagnostic
     let probes = plan.probes.values().map(|probe| (&probe.name, probe.span, "probe"));
     for (name, span, what) in words.chain(probes) {
         if !used.contains(name) {
-            found.push(
-                Diagnostic::warning(Code::UnusedName, format!("unused {what} `{name}`"))
-                    .at(span, "never used")
-                    .help("use it or remove it"),
-            );
+            Diagnostic::warning(Code::UnusedName, format!("unused {what} `{name}`"))
+                .at(span, "never used")
+                .help("use it or remove it")
+                .emit(found);
         }
     }
     for (name, input) in &plan.inputs {
         if !used.contains(name) {
-            found.push(
-                Diagnostic::warning(Code::UnusedInput, format!("unused input `{name}`"))
-                    .at(input.span, "never used")
-                    .help(format!("use it as `{{{{ {name} }}}}` or remove it")),
-            );
+            Diagnostic::warning(Code::UnusedInput, format!("unused input `{name}`"))
+                .at(input.span, "never used")
+                .help(format!("use it as `{{{{ {name} }}}}` or remove it"))
+                .emit(found);
         }
     }
 }

@@ -26,12 +26,11 @@ pub(super) fn text(template: &Template, plan: &Plan, found: &mut Diagnostics) {
         if !matches!(input.kind, InputKind::List { .. }) {
             continue;
         }
-        found.push(
-            Diagnostic::error(Code::ListInText, format!("`{word}` is a list, not a string"))
-                .at(name.span, "cannot insert a list into a string")
-                .also(input.span, "declared as a list")
-                .help(format!("join its items: `{{{{ {word} | join(\",\") }}}}`"))
-                .help(format!("or run the step once per item: `for_each: {word}`")),
-        );
+        Diagnostic::error(Code::ListInText, format!("`{word}` is a list, not a string"))
+            .at(name.span, "cannot insert a list into a string")
+            .also(input.span, "declared as a list")
+            .help(format!("join its items: `{{{{ {word} | join(\",\") }}}}`"))
+            .help(format!("or run the step once per item: `for_each: {word}`"))
+            .emit(found);
     }
 }

@@ -33,13 +33,11 @@ fn inside(block: &Step, part: &Step, found: &mut Diagnostics) {
                 "retrying this block would repeat `{}`, which is not marked as repeatable",
                 part.title
             );
-            found.push(
-                Diagnostic::error(Code::UnrepeatablePart, message)
+            Diagnostic::error(Code::UnrepeatablePart, message)
                     .at(part.span, "no `done_when` or `idempotent`")
                     .also(block.span, "retried if one of its steps fails")
                     .help("add `done_when: CONDITION`, the condition that is true once the step has worked")
-                    .help("or add `idempotent: true` if running it twice is harmless"),
-            );
+                    .help("or add `idempotent: true` if running it twice is harmless").emit(found);
         }
         _ => {}
     }

@@ -76,15 +76,14 @@ impl Uses<'_> {
                 "the path would be inserted here",
             )
         };
-        self.found.push(
-            Diagnostic::error(Code::SecretFileUse, message)
-                .at(name.span, label)
-                .also(input.span, "declared as a secret file")
-                .help(format!(
-                    "upload the file unchanged: `upload: {{from: \"{{{{ {word} }}}}\", to: PATH}}`"
-                ))
-                .help("or declare a `string` input, and pass the content of the file"),
-        );
+        Diagnostic::error(Code::SecretFileUse, message)
+            .at(name.span, label)
+            .also(input.span, "declared as a secret file")
+            .help(format!(
+                "upload the file unchanged: `upload: {{from: \"{{{{ {word} }}}}\", to: PATH}}`"
+            ))
+            .help("or declare a `string` input, and pass the content of the file")
+            .emit(self.found);
     }
 
     /// Reports `host.vars.NAME` if NAME is a secret: it is removed from the variables.
@@ -101,15 +100,14 @@ impl Uses<'_> {
             return;
         };
         let message = format!("`host.vars.{word}` is not available: `{word}` is a secret");
-        self.found.push(
-            Diagnostic::error(Code::SecretShown, message)
-                .at(name.span, "secrets are removed from the host variables")
-                .also(input.span, "declared as a secret")
-                .help(format!(
-                    "use `{{{{ {word} }}}}` in `stdin`, or in the `template` or `content` of an \
+        Diagnostic::error(Code::SecretShown, message)
+            .at(name.span, "secrets are removed from the host variables")
+            .also(input.span, "declared as a secret")
+            .help(format!(
+                "use `{{{{ {word} }}}}` in `stdin`, or in the `template` or `content` of an \
                      `upload`"
-                )),
-        );
+            ))
+            .emit(self.found);
     }
 
     fn argument(&mut self, name: &Name) {
@@ -118,16 +116,15 @@ impl Uses<'_> {
             return;
         };
         let message = format!("secret `{word}` would be visible in the process list of the host");
-        self.found.push(
-            Diagnostic::error(Code::SecretInArguments, message)
-                .at(name.span, "visible to every user of the host")
-                .also(input.span, "declared as a secret")
-                .help(format!("pass it on standard input: `stdin: \"{{{{ {word} }}}}\"`"))
-                .help(format!(
-                    "or write it to a file: `upload: {{content: \"{{{{ {word} }}}}\", to: PATH, \
+        Diagnostic::error(Code::SecretInArguments, message)
+            .at(name.span, "visible to every user of the host")
+            .also(input.span, "declared as a secret")
+            .help(format!("pass it on standard input: `stdin: \"{{{{ {word} }}}}\"`"))
+            .help(format!(
+                "or write it to a file: `upload: {{content: \"{{{{ {word} }}}}\", to: PATH, \
                      mode: \"0600\"}}`"
-                )),
-        );
+            ))
+            .emit(self.found);
     }
 
     fn shown(&mut self, name: &Name, why: &str) {
@@ -135,11 +132,10 @@ impl Uses<'_> {
         let Some(input) = self.plan.inputs.get(word).filter(|input| input.is_hidden()) else {
             return;
         };
-        self.found.push(
-            Diagnostic::error(Code::SecretShown, format!("secret `{word}` would be displayed"))
-                .at(name.span, why)
-                .also(input.span, "declared as a secret")
-                .help("use it in `stdin`, or in the `template` or `content` of an `upload`"),
-        );
+        Diagnostic::error(Code::SecretShown, format!("secret `{word}` would be displayed"))
+            .at(name.span, why)
+            .also(input.span, "declared as a secret")
+            .help("use it in `stdin`, or in the `template` or `content` of an `upload`")
+            .emit(self.found);
     }
 }

@@ -137,11 +137,10 @@ where
         if !kind.meets(&Type::Bool) {
             let text = self.text(part);
             let message = format!("`{text}` is {}, not a condition", kind.about());
-            self.found.push(
-                Diagnostic::error(Code::NotACondition, message)
-                    .at(self.place(part), "expected a bool")
-                    .help(format!("compare it: {}", compared(&text, &kind))),
-            );
+            Diagnostic::error(Code::NotACondition, message)
+                .at(self.place(part), "expected a bool")
+                .help(format!("compare it: {}", compared(&text, &kind)))
+                .emit(self.found);
         }
     }
 
@@ -218,11 +217,10 @@ where
             _ => return,
         };
         let place = self.place(right);
-        self.found.push(
-            Diagnostic::error(Code::NeverEqual, message)
-                .at(place, format!("this is {}", whole.about()))
-                .help(help),
-        );
+        Diagnostic::error(Code::NeverEqual, message)
+            .at(place, format!("this is {}", whole.about()))
+            .help(help)
+            .emit(self.found);
     }
 
     /// Reports a value that an enum does not have.

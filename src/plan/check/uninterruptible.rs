@@ -57,14 +57,13 @@ fn bounded(plan: &Plan, block: &Step, found: &mut Diagnostics) {
     }
     let texts: Vec<&str> = longest.unbounded.iter().map(String::as_str).collect();
     let known = duration::show(longest.known);
-    found.push(
-        Diagnostic::warning(
-            Code::UnboundedUninterruptible,
-            "this uninterruptible block has no upper time limit",
-        )
-        .at(block.span, format!("takes {known} plus {}, which has no maximum", one_of(&texts)))
-        .help("add `max` to the input, or write a fixed time"),
-    );
+    Diagnostic::warning(
+        Code::UnboundedUninterruptible,
+        "this uninterruptible block has no upper time limit",
+    )
+    .at(block.span, format!("takes {known} plus {}, which has no maximum", one_of(&texts)))
+    .help("add `max` to the input, or write a fixed time")
+    .emit(found);
 }
 
 /// Reports a rescue or a handler that can take longer than the block it belongs to: users wait for
@@ -91,15 +90,14 @@ fn ways_out(plan: &Plan, block: &Step, found: &mut Diagnostics) {
             continue;
         }
         let (way, bound) = (duration::show(way.known), duration::show(parts.known));
-        found.push(
-            Diagnostic::warning(
-                Code::SlowWayOut,
-                format!("{name} can take {way}, longer than its uninterruptible block"),
-            )
-            .at(span, format!("up to {way}, including all attempts"))
-            .also(block.span, format!("this block cannot be interrupted for up to {bound}"))
-            .help("lower its `timeout`, `within` or `retry`, or raise the `timeout` of the block"),
-        );
+        Diagnostic::warning(
+            Code::SlowWayOut,
+            format!("{name} can take {way}, longer than its uninterruptible block"),
+        )
+        .at(span, format!("up to {way}, including all attempts"))
+        .also(block.span, format!("this block cannot be interrupted for up to {bound}"))
+        .help("lower its `timeout`, `within` or `retry`, or raise the `timeout` of the block")
+        .emit(found);
     }
 }
 
@@ -132,24 +130,22 @@ fn inside(plan: &Plan, block: &Step, step: &Step, found: &mut Diagnostics) {
     if let Some(what) = what {
         let message =
             format!("`{}` may wait for an operator inside an uninterruptible block", step.title);
-        found.push(
-            Diagnostic::error(Code::QuestionInUninterruptible, message)
-                .at(step.span, what)
-                .also(block.span, until_when(plan, block))
-                .help("ask before or after the block"),
-        );
+        Diagnostic::error(Code::QuestionInUninterruptible, message)
+            .at(step.span, what)
+            .also(block.span, until_when(plan, block))
+            .help("ask before or after the block")
+            .emit(found);
     }
 }
 
 fn uncertain(step: &Step, block: Span, found: &mut Diagnostics) {
     let message = format!("a lost connection could leave the outcome of `{}` unknown", step.title);
-    found.push(
-        Diagnostic::error(Code::UncertainInUninterruptible, message)
-            .at(step.span, "no `done_when` or `idempotent`")
-            .also(block, "this block cannot be interrupted")
-            .help("add `done_when: CONDITION`, the condition that is true once the step has worked")
-            .help("or add `idempotent: true` if running it twice is harmless"),
-    );
+    Diagnostic::error(Code::UncertainInUninterruptible, message)
+        .at(step.span, "no `done_when` or `idempotent`")
+        .also(block, "this block cannot be interrupted")
+        .help("add `done_when: CONDITION`, the condition that is true once the step has worked")
+        .help("or add `idempotent: true` if running it twice is harmless")
+        .emit(found);
 }
 
 fn asks(plan: &Plan, on_timeout: &Deferred<OnTimeout>) -> Option<String> {

@@ -19,32 +19,29 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
     if let Some((node, stable)) = time(wait, "stable_for")
         && stable >= timeout
     {
-        found.push(
-            Diagnostic::error(Code::WaitNeverHolds, "`stable_for` must be shorter than `timeout`")
-                .at(node.span, "the condition must stay true for this long")
-                .also(limit.span, "the wait ends after this time")
-                .help(format!("raise `timeout` well above {}", duration::show(stable))),
-        );
+        Diagnostic::error(Code::WaitNeverHolds, "`stable_for` must be shorter than `timeout`")
+            .at(node.span, "the condition must stay true for this long")
+            .also(limit.span, "the wait ends after this time")
+            .help(format!("raise `timeout` well above {}", duration::show(stable)))
+            .emit(found);
     }
     if let Some((node, least)) = time(wait, "at_least")
         && least > timeout
     {
-        found.push(
-            Diagnostic::error(Code::WaitNeverHolds, "`at_least` must not exceed `timeout`")
-                .at(node.span, "the wait takes at least this long")
-                .also(limit.span, "the wait ends after this time")
-                .help(format!("raise `timeout` to {} or more", duration::show(least))),
-        );
+        Diagnostic::error(Code::WaitNeverHolds, "`at_least` must not exceed `timeout`")
+            .at(node.span, "the wait takes at least this long")
+            .also(limit.span, "the wait ends after this time")
+            .help(format!("raise `timeout` to {} or more", duration::show(least)))
+            .emit(found);
     }
     if let Some((node, every)) = time(wait, "every")
         && every > timeout
     {
-        found.push(
-            Diagnostic::warning(Code::WaitLooksOnce, "this wait checks its condition only once")
-                .at(node.span, "the second check would be after this time")
-                .also(limit.span, "the wait ends after this time")
-                .help(format!("lower `every` below {shown}")),
-        );
+        Diagnostic::warning(Code::WaitLooksOnce, "this wait checks its condition only once")
+            .at(node.span, "the second check would be after this time")
+            .also(limit.span, "the wait ends after this time")
+            .help(format!("lower `every` below {shown}"))
+            .emit(found);
     }
 }
 

@@ -141,11 +141,7 @@ fn systemctl(words: &[&str], places: &[Span], rest: &[&str], span: Span, found: 
             word => word,
         })
         .collect();
-    found.push(
-        Diagnostic::error(
-            Code::ReversedSystemctl,
-            format!("`systemctl` reads `{unit}` as a command"),
-        )
+    Diagnostic::error(Code::ReversedSystemctl, format!("`systemctl` reads `{unit}` as a command"))
         .at(span, format!("`{verb}` must come before the unit"))
         .fix_all(
             format!("write `{}`", fixed.join(" ")),
@@ -156,8 +152,8 @@ fn systemctl(words: &[&str], places: &[Span], rest: &[&str], span: Span, found: 
                 .filter(|((word, _), fixed)| word != fixed)
                 .map(|((_, place), fixed)| Edit::new(*place, *fixed))
                 .collect(),
-        ),
-    );
+        )
+        .emit(found);
 }
 
 /// Reports `rm -r` on a path that may be `/` or empty.
@@ -195,16 +191,15 @@ fn everything<'a>(
                 }
                 _ => format!("`{program}` deletes all of `{around}` if the value in it is empty"),
             };
-            found.push(
-                Diagnostic::warning(Code::DangerousRm, message)
-                    .at(span, "lost data cannot be restored")
-                    .help(match program {
-                        "mkfs" | "dd" => {
-                            "use a path that only names disks: `/dev/disk/by-id/{{ disk }}`"
-                        }
-                        _ => "name a directory below it: `{{ path }}/.aside`",
-                    }),
-            );
+            Diagnostic::warning(Code::DangerousRm, message)
+                .at(span, "lost data cannot be restored")
+                .help(match program {
+                    "mkfs" | "dd" => {
+                        "use a path that only names disks: `/dev/disk/by-id/{{ disk }}`"
+                    }
+                    _ => "name a directory below it: `{{ path }}/.aside`",
+                })
+                .emit(found);
         }
     }
 }

@@ -35,15 +35,14 @@ const VERBS: [(&str, &str); 5] = [
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     for probe in plan.probes.values() {
         if let Some(what) = changes(probe) {
-            found.push(
-                Diagnostic::warning(
-                    Code::ProbeChanges,
-                    format!("probe `{}` changes the host", probe.name),
-                )
-                .at(probe.span, format!("runs `{what}`"))
-                .help("use a command that only reads; move the change into a step")
-                .help("or add a comment above the probe: `# planrun: allow(probe-changes) REASON`"),
-            );
+            Diagnostic::warning(
+                Code::ProbeChanges,
+                format!("probe `{}` changes the host", probe.name),
+            )
+            .at(probe.span, format!("runs `{what}`"))
+            .help("use a command that only reads; move the change into a step")
+            .help("or add a comment above the probe: `# planrun: allow(probe-changes) REASON`")
+            .emit(found);
         }
     }
 }

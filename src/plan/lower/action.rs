@@ -42,14 +42,10 @@ impl Lowering<'_> {
         if let Some(steps) = node.get("block") {
             if self.blocks == MAX_BLOCKS {
                 let message = format!("blocks are nested deeper than {MAX_BLOCKS}");
-                self.unreadable.push(
-                    Diagnostic::error(Code::NestedTooDeep, message)
-                        .at(
-                            node.entry("block").map_or(node.span, |entry| entry.key_span),
-                            "too deep",
-                        )
-                        .help("move the steps of the inner block into the outer one"),
-                );
+                Diagnostic::error(Code::NestedTooDeep, message)
+                    .at(node.entry("block").map_or(node.span, |entry| entry.key_span), "too deep")
+                    .help("move the steps of the inner block into the outer one")
+                    .emit(&mut self.unreadable);
                 return Action::Block { steps: Vec::new(), rescue: Vec::new() };
             }
             self.blocks += 1;

@@ -106,18 +106,16 @@ fn circular(plan: &Plan, mut circle: Vec<&str>, found: &mut Diagnostics) {
     circle.rotate_left(first);
     let name = circle[0];
     circle.push(name);
-    found.push(
-        Diagnostic::error(Code::CircularLet, format!("`{name}` is defined by itself"))
-            .at(plan.named[name].span(), circle.join(" -> "))
-            .help("break the cycle"),
-    );
+    Diagnostic::error(Code::CircularLet, format!("`{name}` is defined by itself"))
+        .at(plan.named[name].span(), circle.join(" -> "))
+        .help("break the cycle")
+        .emit(found);
 }
 
 fn too_deep(plan: &Plan, name: &str, found: &mut Diagnostics) {
     let message = format!("`{name}` is nested more than {MAX_NAMED_LEVELS} levels deep");
-    found.push(
-        Diagnostic::error(Code::LetTooDeep, message)
-            .at(plan.named[name].span(), "too deep")
-            .help("shorten the chain of named expressions, or record values with `set`"),
-    );
+    Diagnostic::error(Code::LetTooDeep, message)
+        .at(plan.named[name].span(), "too deep")
+        .help("shorten the chain of named expressions, or record values with `set`")
+        .emit(found);
 }

@@ -74,11 +74,10 @@ impl Lowering<'_> {
         if length > MAX_COMMAND {
             let start = Span { end: node.span.start, ..node.span };
             let message = format!("command too long: {length} bytes, the maximum is {MAX_COMMAND}");
-            self.unreadable.push(
-                Diagnostic::error(Code::CommandTooLong, message)
-                    .at(start, "longer than Linux accepts")
-                    .help("put the text into a file with `upload`, or pass it with `stdin`"),
-            );
+            Diagnostic::error(Code::CommandTooLong, message)
+                .at(start, "longer than Linux accepts")
+                .help("put the text into a file with `upload`, or pass it with `stdin`")
+                .emit(&mut self.unreadable);
         }
         length > MAX_COMMAND
     }
@@ -107,11 +106,10 @@ impl Lowering<'_> {
     pub(super) fn no_home(&mut self, path: &Node) {
         let text = path.as_text().unwrap_or_default();
         if text == "~" || text.starts_with("~/") {
-            self.found.push(
-                Diagnostic::error(Code::HomeInPath, "`~` does not mean the home directory here")
-                    .at(path.span, "only a shell expands it")
-                    .help("write the whole path, from `/`"),
-            );
+            Diagnostic::error(Code::HomeInPath, "`~` does not mean the home directory here")
+                .at(path.span, "only a shell expands it")
+                .help("write the whole path, from `/`")
+                .emit(&mut self.found);
         }
     }
 
@@ -127,11 +125,10 @@ impl Lowering<'_> {
                 continue;
             };
             if value > 255 {
-                self.unreadable.push(
-                    Diagnostic::error(Code::OutOfRange, format!("`{value}` is not an exit code"))
-                        .at(item.span, "must be at most 255")
-                        .help("write a number from 0 to 255"),
-                );
+                Diagnostic::error(Code::OutOfRange, format!("`{value}` is not an exit code"))
+                    .at(item.span, "must be at most 255")
+                    .help("write a number from 0 to 255")
+                    .emit(&mut self.unreadable);
             }
             codes.push(i32::try_from(value).unwrap_or(i32::MAX));
         }
@@ -156,15 +153,14 @@ impl Lowering<'_> {
     fn parse(&mut self, node: &Node, parse: &Node, discard: bool) -> Reading {
         if discard {
             let entry = node.entry("output").map_or(node.span, |entry| entry.key_span);
-            self.unreadable.push(
-                Diagnostic::error(
-                    Code::ParseMismatch,
-                    "`parse` cannot be combined with `output: discard`",
-                )
-                .at(entry, "discards the output")
-                .also(parse.span, "requires the output")
-                .help("remove one of them"),
-            );
+            Diagnostic::error(
+                Code::ParseMismatch,
+                "`parse` cannot be combined with `output: discard`",
+            )
+            .at(entry, "discards the output")
+            .also(parse.span, "requires the output")
+            .help("remove one of them")
+            .emit(&mut self.unreadable);
         }
         let format = match parse.as_text() {
             Some(format) => format,
@@ -199,14 +195,13 @@ impl Lowering<'_> {
             };
             if !formats.contains(&format) {
                 let takers = crate::schema::one_of(formats);
-                self.unreadable.push(
-                    Diagnostic::error(
-                        Code::ParseMismatch,
-                        format!("`{key}` cannot be combined with the format `{format}`"),
-                    )
-                    .at(entry.key_span, format!("only allowed with {takers}"))
-                    .help(format!("remove it, or use `format: {}`", formats[0])),
-                );
+                Diagnostic::error(
+                    Code::ParseMismatch,
+                    format!("`{key}` cannot be combined with the format `{format}`"),
+                )
+                .at(entry.key_span, format!("only allowed with {takers}"))
+                .help(format!("remove it, or use `format: {}`", formats[0]))
+                .emit(&mut self.unreadable);
             }
         }
     }
@@ -214,13 +209,11 @@ impl Lowering<'_> {
     /// Returns the pattern of a `regex`, which needs named groups.
     fn groups(&mut self, parse: &Node) -> String {
         let Some(node) = parse.get("pattern") else {
-            self.unreadable.push(
-                Diagnostic::error(Code::ParseMismatch, "format `regex` requires a `pattern`")
+            Diagnostic::error(Code::ParseMismatch, "format `regex` requires a `pattern`")
                     .at(parse.span, "no `pattern`")
                     .help(
                         "add a pattern: `parse: {format: regex, pattern: \"version (?P<version>\\\\S+)\"}`",
-                    ),
-            );
+                    ).emit(&mut self.unreadable);
             return String::new();
         };
         let pattern = node.as_text().unwrap_or_default().to_owned();
@@ -229,11 +222,10 @@ impl Lowering<'_> {
         };
         let names: Vec<&str> = regex.capture_names().flatten().collect();
         if names.is_empty() {
-            self.unreadable.push(
-                Diagnostic::error(Code::BadPattern, "`pattern` has no named group")
-                    .at(node.span, "captures no values")
-                    .help("name the part to capture: `(?P<version>\\S+)`"),
-            );
+            Diagnostic::error(Code::BadPattern, "`pattern` has no named group")
+                .at(node.span, "captures no values")
+                .help("name the part to capture: `(?P<version>\\S+)`")
+                .emit(&mut self.unreadable);
             return pattern;
         }
         let key = parse.get("key").map(|key| (key.as_text(), key.span));
@@ -243,12 +235,11 @@ impl Lowering<'_> {
             let name = name.unwrap_or_default();
             if !names.contains(&name) {
                 let fault = format!("`pattern` has no group `{name}`");
-                self.unreadable.push(
-                    Diagnostic::error(Code::ParseMismatch, fault)
-                        .at(span, "unknown group")
-                        .also(node.span, format!("its groups: {}", names.join(", ")))
-                        .help(format!("add a group `(?P<{name}>...)`, or use an existing one")),
-                );
+                Diagnostic::error(Code::ParseMismatch, fault)
+                    .at(span, "unknown group")
+                    .also(node.span, format!("its groups: {}", names.join(", ")))
+                    .help(format!("add a group `(?P<{name}>...)`, or use an existing one"))
+                    .emit(&mut self.unreadable);
             }
         }
         pattern

@@ -18,11 +18,10 @@ impl Lowering<'_> {
         }
         let parsed = duration::parse(text);
         if parsed.is_none() {
-            self.unreadable.push(
-                Diagnostic::error(Code::OutOfRange, format!("duration `{text}` is too long"))
-                    .at(node.span, "more than 100 years")
-                    .help("use a shorter one: `90s`, `15m`, `1h 30m`"),
-            );
+            Diagnostic::error(Code::OutOfRange, format!("duration `{text}` is too long"))
+                .at(node.span, "more than 100 years")
+                .help("use a shorter one: `90s`, `15m`, `1h 30m`")
+                .emit(&mut self.unreadable);
         }
         Deferred::Now(parsed.unwrap_or_default())
     }

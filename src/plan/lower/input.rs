@@ -39,11 +39,10 @@ impl Lowering<'_> {
     }
 
     fn secret_default(&mut self, entry: &Entry) {
-        self.found.push(
-            Diagnostic::error(Code::SecretDefault, "a secret cannot have a default")
-                .at(entry.key_span, "everyone who reads the plan would see it")
-                .help("remove it, and set the secret in the environment, a file or the inventory"),
-        );
+        Diagnostic::error(Code::SecretDefault, "a secret cannot have a default")
+            .at(entry.key_span, "everyone who reads the plan would see it")
+            .help("remove it, and set the secret in the environment, a file or the inventory")
+            .emit(&mut self.found);
     }
 
     fn secret_type(&mut self, node: &Node, kind: &InputKind) {
@@ -54,15 +53,14 @@ impl Lowering<'_> {
         };
         if !fits && let Some(entry) = node.entry("sensitive") {
             let at = node.get("type").map_or(entry.key_span, |node| node.span);
-            self.found.push(
-                Diagnostic::error(
-                    Code::SecretType,
-                    "a secret must be a string, a list of strings or a file",
-                )
-                .at(at, "cannot be a secret")
-                .also(entry.key_span, "declared as a secret")
-                .help("use `type: string`, `type: file`, or `type: list` with `items: string`"),
-            );
+            Diagnostic::error(
+                Code::SecretType,
+                "a secret must be a string, a list of strings or a file",
+            )
+            .at(at, "cannot be a secret")
+            .also(entry.key_span, "declared as a secret")
+            .help("use `type: string`, `type: file`, or `type: list` with `items: string`")
+            .emit(&mut self.found);
         }
     }
 
@@ -131,11 +129,10 @@ impl Lowering<'_> {
         let node = node.get(key)?;
         let bound = read(node);
         if bound.is_none() {
-            self.unreadable.push(
-                Diagnostic::error(Code::WrongBound, format!("`{key}` must be {what}"))
-                    .at(node.span, format!("not {what}"))
-                    .help(format!("write {what}: `{key}: {example}`")),
-            );
+            Diagnostic::error(Code::WrongBound, format!("`{key}` must be {what}"))
+                .at(node.span, format!("not {what}"))
+                .help(format!("write {what}: `{key}: {example}`"))
+                .emit(&mut self.unreadable);
         }
         bound
     }
@@ -147,29 +144,27 @@ impl Lowering<'_> {
         if min > max
             && let (Some(low), Some(high)) = (node.get("min"), node.get("max"))
         {
-            self.unreadable.push(
-                Diagnostic::error(Code::WrongBound, "`min` is greater than `max`")
-                    .at(low.span, "the minimum")
-                    .also(high.span, "the maximum")
-                    .fix_all(
-                        "swap them",
-                        vec![
-                            Edit::new(low.span, self.sources.slice(high.span)),
-                            Edit::new(high.span, self.sources.slice(low.span)),
-                        ],
-                    ),
-            );
+            Diagnostic::error(Code::WrongBound, "`min` is greater than `max`")
+                .at(low.span, "the minimum")
+                .also(high.span, "the maximum")
+                .fix_all(
+                    "swap them",
+                    vec![
+                        Edit::new(low.span, self.sources.slice(high.span)),
+                        Edit::new(high.span, self.sources.slice(low.span)),
+                    ],
+                )
+                .emit(&mut self.unreadable);
         }
     }
 
     fn choices(&mut self, node: &Node) -> Vec<String> {
         let Some(of) = node.get("of") else {
             let at = node.get("type").map_or(node.span, |node| node.span);
-            self.unreadable.push(
-                Diagnostic::error(Code::MissingKey, "missing `of` in an `enum` input")
-                    .at(at, "requires a list of values")
-                    .help("add `of: [one, other]`"),
-            );
+            Diagnostic::error(Code::MissingKey, "missing `of` in an `enum` input")
+                .at(at, "requires a list of values")
+                .help("add `of: [one, other]`")
+                .emit(&mut self.unreadable);
             return Vec::new();
         };
         let items = of.items().iter();
@@ -194,18 +189,14 @@ impl Lowering<'_> {
                 } else {
                     format!("a list of items of type `{item}`")
                 };
-                self.found.push(
-                    Diagnostic::error(
-                        Code::MisplacedKey,
-                        format!("`{key}` is not allowed for {what}"),
-                    )
+                Diagnostic::error(Code::MisplacedKey, format!("`{key}` is not allowed for {what}"))
                     .at(entry.key_span, format!("only allowed for {}", one_of(types)))
                     .help(if of == word {
                         format!("remove it, or use `type: {}`", types[0])
                     } else {
                         format!("remove it, or use `items: {}`", types[0])
-                    }),
-                );
+                    })
+                    .emit(&mut self.found);
             }
         }
     }
@@ -218,14 +209,13 @@ impl Lowering<'_> {
         {
             let fixed = matches!(kind, InputKind::Bool | InputKind::File | InputKind::List { .. });
             if fixed {
-                self.found.push(
-                    Diagnostic::error(
-                        Code::NoTemplateHere,
-                        "templates are not allowed in this default",
-                    )
-                    .at(template.span, "a template")
-                    .help("write the value itself, or remove the default"),
-                );
+                Diagnostic::error(
+                    Code::NoTemplateHere,
+                    "templates are not allowed in this default",
+                )
+                .at(template.span, "a template")
+                .help("write the value itself, or remove the default")
+                .emit(&mut self.found);
                 return None;
             }
             if node.items().is_empty() {

@@ -61,11 +61,10 @@ impl Lowering<'_> {
     /// reported.
     pub(super) fn declare(&mut self, name: &str, span: Span, kind: NameKind) -> bool {
         if RESERVED.contains(&name) {
-            self.unreadable.push(
-                Diagnostic::error(Code::ReservedName, format!("`{name}` is a reserved name"))
-                    .at(span, "has a fixed meaning")
-                    .help("choose another name"),
-            );
+            Diagnostic::error(Code::ReservedName, format!("`{name}` is a reserved name"))
+                .at(span, "has a fixed meaning")
+                .help("choose another name")
+                .emit(&mut self.unreadable);
             return false;
         }
         let first = self.declared.get(name);
@@ -75,13 +74,11 @@ impl Lowering<'_> {
         };
         // What a use of it means is not known.
         self.poisoned.insert(name.to_owned());
-        let message = format!("duplicate name `{name}`");
-        self.unreadable.push(
-            Diagnostic::error(Code::DuplicateName, message)
-                .at(span, kind.about())
-                .also(at, format!("already used for {}", first.about()))
-                .help("rename one: inputs, probes, named expressions and step ids share one namespace"),
-        );
+        Diagnostic::error(Code::DuplicateName, format!("duplicate name `{name}`"))
+            .at(span, kind.about())
+            .also(at, format!("already used for {}", first.about()))
+            .help("rename one: inputs, probes, named expressions and step ids share one namespace")
+            .emit(&mut self.unreadable);
         false
     }
 
@@ -240,11 +237,10 @@ impl Lookup<'_> {
         for name in template.names.iter().filter(|name| name.name != "host") {
             self.used.extend([input.to_owned(), name.name.clone()]);
             let message = format!("`{}` cannot be used in a default", name.name);
-            self.found.push(
-                Diagnostic::error(Code::UnknownName, message)
-                    .at(name.span, "not known when defaults are evaluated")
-                    .help("use only `host`: `{{ host.address }}`, `{{ host.vars.NAME }}`"),
-            );
+            Diagnostic::error(Code::UnknownName, message)
+                .at(name.span, "not known when defaults are evaluated")
+                .help("use only `host`: `{{ host.address }}`, `{{ host.vars.NAME }}`")
+                .emit(self.found);
         }
     }
 
@@ -261,14 +257,12 @@ impl Lookup<'_> {
                     };
                     let message = format!("templates cannot use `{}`: {why}", name.name);
                     let word = &name.name;
-                    self.found.push(
-                        Diagnostic::error(Code::LookInTemplate, message)
+                    Diagnostic::error(Code::LookInTemplate, message)
                             .at(name.span, "requires a probe")
                             .help(format!(
                                 "record it first: `- {{id: noted, set: {{{word}: {word}}}}}`, then write \
                                  `{{{{ noted.{word} }}}}`"
-                            )),
-                    );
+                            )).emit(self.found);
                 }
                 Some(_) => {}
                 None => self.unknown(name, false, true, step),

@@ -38,12 +38,11 @@ impl Lowering<'_> {
             } else {
                 format!("`{what}`")
             };
-            self.found.push(
-                Diagnostic::warning(Code::NotPosix, format!("`sh` does not support {what}"))
-                    .at(places.span(one.range), "fails if `sh` is not bash")
-                    .help(one.instead)
-                    .help("or run the script with bash: `run: [bash, -c, SCRIPT]`"),
-            );
+            Diagnostic::warning(Code::NotPosix, format!("`sh` does not support {what}"))
+                .at(places.span(one.range), "fails if `sh` is not bash")
+                .help(one.instead)
+                .help("or run the script with bash: `run: [bash, -c, SCRIPT]`")
+                .emit(&mut self.found);
         }
     }
 
@@ -91,14 +90,12 @@ impl Lowering<'_> {
             return;
         };
         let command = text[range.clone()].split_whitespace().next().unwrap_or_default();
-        let message = format!("failure of `{command}` goes unnoticed");
         let place = script.place(self.sources, range.clone());
-        self.found.push(
-            Diagnostic::warning(Code::HiddenFailure, message)
-                .at(place, "a pipe returns the exit code of its last command")
-                .help("add `done_when: CONDITION`, the condition that is true once the step has worked")
-                .help("or run the commands one after another, with a file between them"),
-        );
+        Diagnostic::warning(Code::HiddenFailure, format!("failure of `{command}` goes unnoticed"))
+            .at(place, "a pipe returns the exit code of its last command")
+            .help("add `done_when: CONDITION`, the condition that is true once the step has worked")
+            .help("or run the commands one after another, with a file between them")
+            .emit(&mut self.found);
     }
 
     /// Refuses values in a script that is an argument of a program: they would be code.
@@ -144,12 +141,11 @@ impl Lowering<'_> {
             let value = &word.text[range];
             let place = word.names.iter().find(|one| one.name == name);
             let place = place.map_or(word.span, |one| one.span);
-            self.found.push(
-                Diagnostic::error(Code::ValueInCode, format!("`{value}` becomes part of a script"))
-                    .at(place, "the program would execute this value")
-                    .help("pass it as an argument: `[sh, -c, 'echo \"$1\"', sh, \"{{ value }}\"]`")
-                    .help("or add `| raw` if the value is meant to be code"),
-            );
+            Diagnostic::error(Code::ValueInCode, format!("`{value}` becomes part of a script"))
+                .at(place, "the program would execute this value")
+                .help("pass it as an argument: `[sh, -c, 'echo \"$1\"', sh, \"{{ value }}\"]`")
+                .help("or add `| raw` if the value is meant to be code")
+                .emit(&mut self.found);
         }
     }
 

@@ -68,11 +68,10 @@ impl Files {
             }
             if sum > MAX_SUM {
                 let message = format!("secret files have more than {MAX_SUM} bytes in total");
-                found.push(
-                    Diagnostic::error(Code::FileTooLarge, message)
-                        .at(span, "exceeds the limit")
-                        .help("run the plan on fewer hosts at a time: `--limit`"),
-                );
+                Diagnostic::error(Code::FileTooLarge, message)
+                    .at(span, "exceeds the limit")
+                    .help("run the plan on fewer hosts at a time: `--limit`")
+                    .emit(found);
                 // Nothing is run, and to look for so much would take long.
                 return Self::default();
             }
