@@ -38,8 +38,8 @@ use crate::template::Template;
 use crate::template::expression::Expression;
 
 pub use command::{Become, CommandSpec, Deferred, ExitCodes, Target, Upload, UploadSource, Work};
-pub use each::{ForEach, ItemList, WrittenItem};
-pub use input::{Default, Input, InputKind};
+pub use each::{ForEach, ItemList};
+pub use input::{Input, InputKind};
 pub use named::NamedExpression;
 pub use route::{Role, Routes};
 pub use uses::{Purpose, Text, Use};
@@ -135,7 +135,7 @@ fn read_text(sources: &Sources, id: SourceId, of: Of, found: &mut Diagnostics) -
         return None;
     }
     let mut own = Diagnostics::default();
-    check::check(&node, &lowered.plan, &lowered.used, sources, &mut own);
+    check::check(&node, &lowered.plan, &lowered.used, &mut own);
     lint::check(&node, &lowered.plan, sources, &mut own);
     found.extend(of.soften(&own));
     Some(lowered.plan)
@@ -212,7 +212,7 @@ pub struct Check {
 }
 
 /// The invariants, which are not evaluated yet.
-#[derive(Clone, Debug, std::default::Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Invariants {
     pub always: Vec<Check>,
     /// When a run ended, paused or is stuck.
@@ -380,6 +380,13 @@ impl Plan {
     /// Calls a function on every step, in the order of the plan.
     pub fn visit<'a>(&'a self, see: &mut dyn FnMut(&'a Step)) {
         self.steps.iter().for_each(|step| step.visit(see));
+    }
+
+    /// Returns the steps that could be read and have an id, by their ids.
+    pub(crate) fn ids(&self) -> IndexMap<&str, &Step> {
+        let mut ids = IndexMap::new();
+        self.visit_sound(&mut |step| ids.extend(step.id.as_deref().map(|id| (id, step))));
+        ids
     }
 
     /// Calls a function on every step that could be read; what is in another one is left out.

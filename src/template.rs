@@ -32,7 +32,7 @@ use minijinja::Value;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Edit};
 use crate::document::{Node, Places};
 use crate::source::{SourceId, Sources, Span};
-use crate::template::expression::{Expr, Expression};
+use crate::template::expression::{Expr, ExprKind, Expression};
 use crate::template::parser::Used;
 use crate::template::words::Word;
 
@@ -99,25 +99,35 @@ impl Bytes {
 
 /// A text with expressions in it: an expression itself, or a template.
 pub trait Written {
+    /// Returns the whole text.
+    fn text(&self) -> &str;
+
+    /// Returns where its bytes are; `None` if that is unknown.
+    fn bytes(&self) -> Option<&Bytes>;
+
     /// Returns the text of a part.
-    fn part(&self, part: &Expr) -> &str;
+    fn part(&self, part: &Expr) -> &str {
+        self.text().get(part.range.clone()).unwrap_or(self.text()).trim()
+    }
+
     /// Returns the location of a part; `None` if it is unknown.
-    fn place(&self, part: &Expr) -> Option<Span>;
+    fn place(&self, part: &Expr) -> Option<Span> {
+        Some(self.bytes()?.span(part.trimmed(self.text())))
+    }
+
     /// Returns the edit that puts other words in the place of a part, if that can be done.
-    fn edit(&self, part: &Expr, with: &str) -> Option<Edit>;
+    fn edit(&self, part: &Expr, with: &str) -> Option<Edit> {
+        self.bytes()?.edit(part.trimmed(self.text()), with)
+    }
 }
 
 impl Written for Template {
-    fn part(&self, part: &Expr) -> &str {
-        self.text.get(part.range.clone()).unwrap_or(&self.text).trim()
+    fn text(&self) -> &str {
+        &self.text
     }
 
-    fn place(&self, part: &Expr) -> Option<Span> {
-        Some(self.parsed.as_ref()?.1.span(part.trimmed(&self.text)))
-    }
-
-    fn edit(&self, part: &Expr, with: &str) -> Option<Edit> {
-        self.parsed.as_ref()?.1.edit(part.trimmed(&self.text), with)
+    fn bytes(&self) -> Option<&Bytes> {
+        self.parsed.as_ref().map(|parsed| &parsed.1)
     }
 }
 
@@ -159,9 +169,10 @@ impl Template {
                 let names = all.iter().flat_map(parser::Used::names);
                 let names = names.map(|(name, range)| Name { name, span: place(range) });
                 template.names = names.collect();
-                for one in faults.iter().filter_map(|fault| fault.diagnostic(place)) {
-                    found.push(one);
-                }
+                faults
+                    .iter()
+                    .filter_map(|one| one.diagnostic(place))
+                    .for_each(|one| one.emit(found));
                 if !template.is_plain() {
                     template.parsed = Some(Rc::new((all, bytes)));
                 }
@@ -187,17 +198,19 @@ impl Template {
         Self { text: text.into(), span, names: Box::default(), parsed: None }
     }
 
+    /// Returns the expressions that it shows with `{{ }}`.
+    pub fn shown(&self) -> impl Iterator<Item = &Used> {
+        self.expressions().iter().filter(|used| used.shown)
+    }
+
     /// Returns the names whose values are inserted as a whole: `{{ name }}`, and `{{ name |
     /// filter }}` if the filter returns a list for a list.
-    pub fn whole_names(&self) -> Vec<&Name> {
-        let shown = parser::shown_by_template(&self.text);
-        if shown.is_empty() {
-            return Vec::new();
-        }
-        let ranges = parser::names_of_template(&self.text).unwrap_or_default();
-        let whole: Vec<_> = shown.iter().filter_map(whole_name).collect();
-        let names = self.names.iter().zip(&ranges);
-        names.filter(|(_, (_, range))| whole.contains(range)).map(|(name, _)| name).collect()
+    pub fn whole_names(&self) -> impl Iterator<Item = Name> {
+        self.shown().filter_map(|used| {
+            let (name, part) = whole_name(&used.expr)?;
+            let span = self.place(part).filter(|_| !used.locals.contains(name))?;
+            Some(Name { name: name.clone(), span })
+        })
     }
 
     /// Whether there is anything to render.
@@ -212,6 +225,14 @@ impl Template {
 
     pub fn render(&self, mode: Mode, names: &Names) -> Result<String, RenderError> {
         engine::render(&self.text, mode, names)
+    }
+
+    /// Returns the name, if the text is exactly one `{{ NAME }}`.
+    pub fn whole_variable(&self) -> Option<String> {
+        match self.whole()?.root.kind {
+            ExprKind::Var(name) => Some(name),
+            _ => None,
+        }
     }
 
     /// Returns the expression, if the text is exactly one `{{ }}`: then its value keeps its type.
@@ -230,11 +251,11 @@ impl Template {
 /// Filters that make a list of a list.
 const LIST_FILTERS: [&str; 6] = ["list", "map", "reject", "select", "sort", "unique"];
 
-/// Returns the place of the name that an expression is, filters of lists looked through.
-fn whole_name(expr: &expression::Expr) -> Option<std::ops::Range<usize>> {
+/// Returns the name that an expression is, filters of lists looked through, and the part.
+fn whole_name(expr: &Expr) -> Option<(&String, &Expr)> {
     match &expr.kind {
-        expression::ExprKind::Var(_) => Some(expr.range.clone()),
-        expression::ExprKind::Filter(name, inner, _) if LIST_FILTERS.contains(&name.as_str()) => {
+        ExprKind::Var(name) => Some((name, expr)),
+        ExprKind::Filter(name, inner, _) if LIST_FILTERS.contains(&name.as_str()) => {
             whole_name(inner)
         }
         _ => None,

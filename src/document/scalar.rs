@@ -1,7 +1,7 @@
 //! The location in the file of each byte of a scalar.
 //!
 //! Errors of templates and expressions have offsets in the *decoded* text; the author needs the caret in
-//! the file. So the text is laid next to what is written: characters stand for themselves or for an
+//! the file. So the text is laid next to what is written: characters are written as they are or as an
 //! escape, and spaces and line breaks around a break for what YAML has folded them to. If that does not
 //! fit, the whole scalar is the location.
 

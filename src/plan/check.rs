@@ -21,12 +21,12 @@ mod types;
 pub mod uninterruptible;
 mod waits;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::diagnostic::Diagnostics;
 use crate::document::Node;
-use crate::plan::{Action, Plan, Rollback, Step, UploadSource};
-use crate::source::Sources;
+use crate::plan::{Plan, Role, Step, UploadSource};
+use crate::source::Span;
 use crate::template::Template;
 
 /// The files that uploads render, by the paths that the plan names them by.
@@ -34,13 +34,7 @@ pub type Texts = BTreeMap<String, Template>;
 
 /// Checks a plan; the node is the document it was made of, `used` are the names that it
 /// uses, as far as it could be read.
-pub(super) fn check(
-    node: &Node,
-    plan: &Plan,
-    used: &HashSet<String>,
-    sources: &Sources,
-    found: &mut Diagnostics,
-) {
+pub(super) fn check(node: &Node, plan: &Plan, used: &HashSet<String>, found: &mut Diagnostics) {
     for placed in placed(node, plan) {
         keys::check(&placed, found);
         waits::check(&placed, found);
@@ -56,7 +50,7 @@ pub(super) fn check(
     constant::check(plan, found);
     handlers::check(plan, found);
     lists::check(plan, found);
-    secrets::check(plan, sources, found);
+    secrets::check(plan, found);
     // A name may be used by a text that is read later, or by steps that could not be read.
     if texts::files(plan).is_empty() && !plan.steps.is_empty() {
         known::unused(plan, used, found);
@@ -73,35 +67,22 @@ pub(super) struct Placed<'a> {
 
 /// Returns all steps that could be read, handlers and rescues included, with their nodes.
 pub(super) fn placed<'a>(node: &'a Node, plan: &'a Plan) -> Vec<Placed<'a>> {
+    let mut nodes = HashMap::new();
+    node.get("steps").into_iter().for_each(|steps| mappings(steps, &mut nodes));
     let mut all = Vec::new();
-    pair_list(node.get("steps"), &plan.steps, false, &mut all);
+    plan.visit_sound(&mut |step| {
+        let around = plan.around(&step.path);
+        let handler = around.iter().any(|(_, role)| *role == Role::Handler);
+        all.extend(nodes.get(&step.span).map(|node| Placed { node, step, handler }));
+    });
     all
 }
 
-fn pair_list<'a>(
-    nodes: Option<&'a Node>,
-    steps: &'a [Step],
-    handler: bool,
-    all: &mut Vec<Placed<'a>>,
-) {
-    let nodes = nodes.map(Node::items).unwrap_or_default();
-    for (node, step) in nodes.iter().zip(steps) {
-        pair(node, step, handler, all);
-    }
-}
-
-fn pair<'a>(node: &'a Node, step: &'a Step, handler: bool, all: &mut Vec<Placed<'a>>) {
-    if step.is_poisoned {
-        return;
-    }
-    all.push(Placed { node, step, handler });
-    if let Action::Block { steps, rescue } = &step.action {
-        pair_list(node.get("block"), steps, handler, all);
-        pair_list(node.get("rescue"), rescue, handler, all);
-    }
-    if let (Rollback::Handler(way_back), Some(node)) = (&step.rollback, node.get("rollback")) {
-        pair(node, way_back, true, all);
-    }
+/// Collects the mappings in a node, by their first keys.
+fn mappings<'a>(node: &'a Node, all: &mut HashMap<Span, &'a Node>) {
+    all.extend(node.entries().first().map(|entry| (entry.key_span, node)));
+    let values = node.entries().iter().map(|entry| &entry.value);
+    values.chain(node.items()).for_each(|inner| mappings(inner, all));
 }
 
 /// Returns the path of the file that a step renders, as the plan has it.

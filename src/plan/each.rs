@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::plan::Deferred;
 use crate::source::Span;
 use crate::template::Template;
 use crate::template::expression::Expression;
@@ -17,7 +18,8 @@ pub struct ForEach {
 /// See [`ForEach`].
 #[derive(Clone, Debug)]
 pub enum ItemList {
-    Written(Vec<WrittenItem>),
+    /// Text, numbers, true or false; the value of a single `{{ }}` keeps its type.
+    Written(Vec<Deferred<serde_json::Value>>),
     /// An expression whose value is a list; it may use probes.
     Expression(Rc<Expression>),
 }
@@ -37,25 +39,6 @@ impl ItemList {
             Self::Expression(_) => &[],
             Self::Written(items) => items.as_slice(),
         };
-        items.iter().filter_map(WrittenItem::template)
-    }
-}
-
-/// An item that is written out.
-#[derive(Clone, Debug)]
-pub enum WrittenItem {
-    /// Text, a number, true or false.
-    Value(serde_json::Value),
-    /// A template; the value of a single `{{ }}` keeps its type.
-    Template(Template),
-}
-
-impl WrittenItem {
-    /// Returns the template, if it is one.
-    pub fn template(&self) -> Option<&Template> {
-        match self {
-            Self::Value(_) => None,
-            Self::Template(template) => Some(template),
-        }
+        items.iter().filter_map(Deferred::template)
     }
 }

@@ -2,31 +2,22 @@
 
 use std::time::Duration;
 
+use crate::plan::Deferred;
 use crate::source::Span;
-use crate::template::Template;
 
 /// A value given from outside.
 #[derive(Clone, Debug)]
 pub struct Input {
     /// Its type and bounds.
     pub kind: InputKind,
-    /// Its value if none is given: a template for strings, else a value.
-    pub default: Option<Default>,
+    /// Its value if none is given, or a template over the host (`{{ host.address }}`).
+    pub default: Option<Deferred<serde_json::Value>>,
     /// What it is for.
     pub description: Option<String>,
     /// Whether it is a secret: text or a list of texts, without a default, or the content of a file.
     pub sensitive: bool,
     /// Where it is declared.
     pub span: Span,
-}
-
-/// The default of an input.
-#[derive(Clone, Debug)]
-pub enum Default {
-    /// A value of the input's type.
-    Value(serde_json::Value),
-    /// A template over the host (`{{ host.address }}`).
-    Template(Template),
 }
 
 /// The type of an input.

@@ -11,7 +11,6 @@
 use std::time::Duration;
 
 use crate::plan::{Action, Deferred, InputKind, ItemList, Plan, Step, Wait};
-use crate::template::expression::ExprKind;
 
 /// The longest time of a step, as far as the plan limits it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -132,11 +131,8 @@ impl Longest {
 fn greatest(plan: &Plan, time: &Deferred<Duration>) -> Option<Duration> {
     match time {
         Deferred::Now(time) => Some(*time),
-        Deferred::Template(template) => match template.whole()?.root.kind {
-            ExprKind::Var(name) => match plan.inputs.get(&name)?.kind {
-                InputKind::Duration { max, .. } => max,
-                _ => None,
-            },
+        Deferred::Template(template) => match plan.inputs.get(&template.whole_variable()?)?.kind {
+            InputKind::Duration { max, .. } => max,
             _ => None,
         },
     }

@@ -280,18 +280,13 @@ impl Lowering<'_> {
     }
 
     fn named_expression(&mut self, entry: &Entry) -> NamedExpression {
-        let span = entry.key_span;
-        match (entry.value.get("from"), entry.value.get("where")) {
-            (Some(from), Some(filter)) => {
-                self.from(from);
-                NamedExpression::Rows {
-                    from: from.as_text().unwrap_or_default().to_owned(),
-                    filter: self.expression(filter),
-                    span,
-                }
-            }
-            _ => NamedExpression::Expression(self.expression(&entry.value), span),
-        }
+        let (node, span) = (&entry.value, entry.key_span);
+        let Some((from, filter)) = node.get("from").zip(node.get("where")) else {
+            return NamedExpression { expression: self.expression(node), from: None, span };
+        };
+        self.from(from);
+        let expression = self.expression(filter);
+        NamedExpression { expression, from: from.as_text().map(str::to_owned), span }
     }
 
     /// Reports a `from` that is not a probe.

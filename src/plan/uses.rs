@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use crate::plan::{
-    Action, Become, Check, CommandSpec, Default, Deferred, ItemList, NamedExpression, Plan, Step,
-    UploadSource, Wait, Work,
+    Action, Become, Check, CommandSpec, Deferred, ItemList, Plan, Step, UploadSource, Wait, Work,
 };
 use crate::template::expression::{Expr, Expression};
-use crate::template::{Name, Template};
+use crate::template::{Name, Template, Written};
 
 #[derive(Clone, Copy, Debug)]
 pub enum Text<'a> {
@@ -64,6 +63,14 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// Returns it as a text with locations.
+    pub fn written(self) -> &'a dyn Written {
+        match self {
+            Self::Expression(expression) => expression,
+            Self::Template(template) => template,
+        }
+    }
+
     /// Returns the expressions in it.
     pub fn roots(self) -> Vec<&'a Expr> {
         match self {
@@ -92,20 +99,14 @@ impl Plan {
     fn uses(&self) -> Vec<Use<'_>> {
         let mut uses = Uses { all: Vec::new(), step: None };
         for (name, input) in &self.inputs {
-            if let Some(Default::Template(template)) = &input.default {
-                uses.template(Purpose::Default(name), template);
-            }
+            input.default.iter().for_each(|value| uses.deferred(Purpose::Default(name), value));
         }
         for probe in self.probes.values() {
             uses.command(&probe.command);
         }
         for named in self.named.values() {
-            match named {
-                NamedExpression::Expression(value, _) => uses.expression(Purpose::Named, value),
-                NamedExpression::Rows { from, filter, .. } => {
-                    uses.expression(Purpose::Rows(from), filter);
-                }
-            }
+            let purpose = named.from.as_deref().map_or(Purpose::Named, Purpose::Rows);
+            uses.expression(purpose, &named.expression);
         }
         let invariants = &self.invariants;
         let all = [&self.preflight, &invariants.always, &invariants.at_rest, &invariants.at_end];

@@ -11,7 +11,7 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::document::Node;
 use crate::inventory::{Host, HostName, Inventory, Variable};
 use crate::plan::value::InvalidValue;
-use crate::plan::{Default, Input, InputKind, Plan, value};
+use crate::plan::{Deferred, Input, InputKind, Plan, value};
 use crate::resolve::{ENVIRONMENT, Inputs, hosts};
 use crate::schema::one_of;
 use crate::source::Sources;
@@ -121,8 +121,8 @@ impl Common {
         }
         match &input.default {
             None => Found::Nothing,
-            Some(Default::Value(value)) => Found::Value(value.clone()),
-            Some(Default::Template(template)) => {
+            Some(Deferred::Now(value)) => Found::Value(value.clone()),
+            Some(Deferred::Template(template)) => {
                 let names = Names::from([("host".to_owned(), super::host_value(host))]);
                 let rendered = template.render(Mode::Text, &names).map_err(|error| {
                     InvalidValue::new(

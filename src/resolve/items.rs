@@ -4,7 +4,7 @@ use minijinja::Value;
 use minijinja::value::Serde;
 
 use crate::inventory::HostName;
-use crate::plan::{ItemList, Step, WrittenItem};
+use crate::plan::{Deferred, ItemList, Step};
 use crate::resolve::{ResolvedPlan, names};
 use crate::template::condition::{Evaluator, Meaning, Scope, Stop};
 use crate::template::expression::Expression;
@@ -34,10 +34,10 @@ pub(super) fn names_at_items(resolved: &ResolvedPlan, host: &HostName, step: &St
     items.into_iter().map(at).collect()
 }
 
-fn written(item: &WrittenItem, names: &Names) -> Option<Value> {
+fn written(item: &Deferred<serde_json::Value>, names: &Names) -> Option<Value> {
     match item {
-        WrittenItem::Value(value) => Some(Value::from(Serde(value.clone()))),
-        WrittenItem::Template(template) => rendered(template, names),
+        Deferred::Now(value) => Some(Value::from(Serde(value.clone()))),
+        Deferred::Template(template) => rendered(template, names),
     }
 }
 

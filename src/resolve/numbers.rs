@@ -11,12 +11,10 @@ use serde_json::Value;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::inventory::{HostName, Variable};
 use crate::plan::{Deferred, Input, InputKind, Purpose, Text};
-use crate::resolve::variables::variable;
 use crate::resolve::{Inputs, ResolvedPlan, hosts};
 use crate::source::Span;
 use crate::template::Template;
 use crate::template::expression::{Expr, ExprKind};
-use crate::template::parser::shown_by_template;
 
 /// Filters that ask for the number.
 const NUMERIC: [&str; 4] = ["abs", "float", "int", "round"];
@@ -56,23 +54,23 @@ pub(super) fn check(
     let mut shown = IndexMap::new();
     resolved.plan.each_use(&mut |one| match (one.text, one.purpose) {
         (Text::Template(template), _) => {
-            add(&shown_by_template(&template.text), template.span, &mut shown);
+            add_shown(template, &mut shown);
         }
         // What these return is most likely shown by a template.
         (Text::Expression(expression), Purpose::Item | Purpose::Set) => {
             if let Some(span) = expression.span {
-                add(std::slice::from_ref(&expression.root), span, &mut shown);
+                add(&expression.root, span, &mut shown);
             }
         }
         _ => {}
     });
     for template in texts {
-        add(&shown_by_template(&template.text), template.span, &mut shown);
+        add_shown(template, &mut shown);
     }
     resolved.plan.visit(&mut |step| {
         let mode = step.upload().and_then(|upload| upload.mode.as_ref());
         if let Some(mode) = mode.and_then(Deferred::template) {
-            add(&shown_by_template(&mode.text), mode.span, &mut modes);
+            add_shown(mode, &mut modes);
         }
     });
     for (what, used) in modes {
@@ -87,39 +85,28 @@ pub(super) fn check(
     }
 }
 
-/// Adds what expressions show, with a place for it.
-fn add(roots: &[Expr], span: Span, all: &mut IndexMap<Shown, Span>) {
-    let mut shown = Vec::new();
-    for root in roots {
-        collect(root, &mut shown);
-    }
-    for what in shown {
-        all.entry(what).or_insert(span);
-    }
+/// Adds what a template shows, with its place.
+fn add_shown(template: &Template, all: &mut IndexMap<Shown, Span>) {
+    template.shown().for_each(|used| add(&used.expr, template.span, all));
 }
 
-/// Collects what an expression gives on as it is.
-fn collect(expr: &Expr, all: &mut Vec<Shown>) {
+/// Adds what an expression gives on as it is, with a place for it.
+fn add(expr: &Expr, span: Span, all: &mut IndexMap<Shown, Span>) {
     if let Some(path) = path(expr) {
-        all.push(Shown::Variable(path));
+        all.entry(Shown::Variable(path)).or_insert(span);
         return;
     }
     match &expr.kind {
-        ExprKind::Var(name) => all.push(Shown::Name(name.clone())),
+        ExprKind::Var(name) => {
+            all.entry(Shown::Name(name.clone())).or_insert(span);
+        }
         ExprKind::Filter(name, ..) if NUMERIC.contains(&name.as_str()) => {}
         ExprKind::Arithmetic("~", ..)
         | ExprKind::Filter(..)
         | ExprKind::List(_)
-        | ExprKind::Map(_) => {
-            for part in expr.parts() {
-                collect(part, all);
-            }
-        }
+        | ExprKind::Map(_) => expr.parts().into_iter().for_each(|part| add(part, span, all)),
         ExprKind::If(_, yes, no) => {
-            collect(yes, all);
-            if let Some(no) = no {
-                collect(no, all);
-            }
+            [Some(yes), no.as_ref()].into_iter().flatten().for_each(|one| add(one, span, all));
         }
         _ => {}
     }
@@ -127,8 +114,8 @@ fn collect(expr: &Expr, all: &mut Vec<Shown>) {
 
 /// Returns the variable that an expression is, and the keys of the part of it.
 fn path(expr: &Expr) -> Option<Vec<String>> {
-    if let Some((name, _)) = variable(expr) {
-        return Some(vec![name]);
+    if let Some(name) = expr.host_variable() {
+        return Some(vec![name.to_owned()]);
     }
     let (of, key) = match &expr.kind {
         ExprKind::Attr(of, name) => (of, name.clone()),

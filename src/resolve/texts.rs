@@ -35,7 +35,7 @@ pub fn check(plan: &Plan, plan_dir: &Path, sources: &mut Sources, found: &mut Di
             Err(error) => found.push(files::unreadable(path, &error, span)),
         }
     }
-    texts::check(plan, &all, sources, found);
+    texts::check(plan, &all, found);
 }
 
 /// Returns the text of a file with its path as in the plan; `None` if it is not text.
@@ -154,7 +154,7 @@ impl Parsed<'_> {
         // A path that is written out was checked with the plan.
         if !path.is_plain() {
             let texts = Texts::from([(path.text.clone(), text.clone())]);
-            texts::check(&self.resolved.plan, &texts, sources, &mut own);
+            texts::check(&self.resolved.plan, &texts, &mut own);
             let sound = !own.has_errors();
             found.extend(own);
             return sound.then_some(text);

@@ -6,7 +6,6 @@
 //! `default` may be missing.
 
 use std::collections::HashSet;
-use std::ops::Range;
 
 use indexmap::IndexMap;
 
@@ -15,13 +14,12 @@ use crate::inventory::HostName;
 use crate::plan::{Action, Plan, Purpose, Rollback, Step, Text};
 use crate::resolve::{ResolvedPlan, hosts};
 use crate::source::Span;
-use crate::template::expression::{Expr, ExprKind, Expression};
-use crate::template::{Name, Template, parser};
+use crate::template::expression::{Expr, ExprKind};
 
 pub(super) fn check(resolved: &ResolvedPlan, found: &mut Diagnostics) {
     let mut needed = Needed { plan: &resolved.plan, seen: HashSet::new(), places: IndexMap::new() };
-    for claim in &resolved.plan.preflight {
-        needed.expression(&claim.condition);
+    for check in &resolved.plan.preflight {
+        needed.text(Text::Expression(&check.condition));
     }
     needed.steps(&resolved.plan.steps);
     for (name, span) in needed.places {
@@ -33,11 +31,10 @@ pub(super) fn check(resolved: &ResolvedPlan, found: &mut Diagnostics) {
             continue;
         }
         let message = format!("`host.vars.{name}` is not defined for {}", hosts::names(&lack));
-        let fault = Diagnostic::error(Code::MissingVariable, message).at(span, "used here");
-        let fault = match having(resolved, &name) {
-            Some((host, place)) => fault.also(place, format!("defined here for `{host}`")),
-            None => fault,
-        };
+        let mut fault = Diagnostic::error(Code::MissingVariable, message).at(span, "used here");
+        if let Some((host, place)) = having(resolved, &name) {
+            fault = fault.also(place, format!("defined here for `{host}`"));
+        }
         let near = lack.iter().find_map(|host| {
             let host = resolved.inventory.host(host)?;
             let near = nearest(&name, host.vars.keys().map(String::as_str))?;
@@ -92,7 +89,7 @@ impl<'a> Needed<'a> {
             self.text(one.text);
         }
         if let Some(when) = &step.when {
-            self.expression(when);
+            self.text(Text::Expression(when));
             return;
         }
         for one in others {
@@ -107,34 +104,9 @@ impl<'a> Needed<'a> {
         }
     }
 
+    /// Adds the variables of a text, and of the probes and named expressions that it uses.
     fn text(&mut self, text: Text<'a>) {
-        match text {
-            Text::Expression(expression) => self.expression(expression),
-            Text::Template(template) => self.template(template),
-        }
-    }
-
-    fn expression(&mut self, expression: &'a Expression) {
-        let mut ranges = Vec::new();
-        expression.root.free_names(&mut ranges);
-        self.add(std::slice::from_ref(&expression.root), &expression.names, &ranges);
-        self.names(&expression.names);
-    }
-
-    fn template(&mut self, template: &'a Template) {
-        self.names(&template.names);
-        // What an `{% if %}` guards is not known here.
-        if template.text.contains("{%") {
-            return;
-        }
-        let ranges = parser::names_of_template(&template.text).unwrap_or_default();
-        let shown = parser::shown_by_template(&template.text);
-        self.add(&shown, &template.names, &ranges);
-    }
-
-    /// Goes through the probes and words that are named.
-    fn names(&mut self, names: &'a [Name]) {
-        for name in names {
+        for name in text.names() {
             if !self.seen.insert(&name.name) {
                 continue;
             }
@@ -142,70 +114,40 @@ impl<'a> Needed<'a> {
                 probe.command.uses().into_iter().for_each(|one| self.text(one.text));
             }
             if let Some(named) = self.plan.named.get(&name.name) {
-                self.expression(named.expression());
+                self.text(Text::Expression(&named.expression));
             }
         }
-    }
-
-    /// Adds the variables of some expressions; `names` are the free names at `ranges`.
-    fn add(&mut self, roots: &[Expr], names: &[Name], ranges: &[(String, Range<usize>)]) {
-        let mut read = Vec::new();
-        let mut tested = HashSet::new();
-        for root in roots {
-            variables(root, &mut read, &mut tested);
+        // What an `{% if %}` guards is not known here.
+        if text.written().text().contains("{%") {
+            return;
         }
-        for (name, host, range) in read.iter().filter(|(name, ..)| !tested.contains(name)) {
-            let at = ranges.iter().position(|(_, range)| range.start == host.start);
-            let Some(span) = at.and_then(|at| names.get(at)).map(|name| name.span) else {
-                continue;
-            };
-            let end = span.range().start + (range.end - host.start);
-            let span = Span::new(span.source, span.range().start, end);
-            self.places.entry(name.clone()).or_insert(span);
+        let (mut read, mut tested) = (Vec::new(), HashSet::new());
+        text.roots().into_iter().for_each(|root| variables(root, &mut read, &mut tested));
+        for (name, part) in read.into_iter().filter(|(name, _)| !tested.contains(name)) {
+            if let Some(span) = text.written().place(part) {
+                self.places.entry(name.to_owned()).or_insert(span);
+            }
         }
     }
 }
 
-/// A variable that is read: its name, the range of `host`, and the range of the whole.
-type Read = (String, Range<usize>, Range<usize>);
-
 /// Collects the variables of an expression, and those of them that are tested or have a default.
-fn variables(expr: &Expr, read: &mut Vec<Read>, tested: &mut HashSet<String>) {
+fn variables<'e>(
+    expr: &'e Expr,
+    read: &mut Vec<(&'e str, &'e Expr)>,
+    tested: &mut HashSet<&'e str>,
+) {
     match &expr.kind {
         ExprKind::Filter(_, of, _) | ExprKind::Test(_, of, _) if expr.allows_missing() => {
-            let mut inner = Vec::new();
-            variables(of, &mut inner, tested);
-            tested.extend(inner.into_iter().map(|(name, ..)| name));
+            tested.extend(of.all().into_iter().filter_map(Expr::host_variable));
         }
         _ => {}
     }
-    if let Some((name, host)) = variable(expr) {
-        read.push((name, host, expr.range.clone()));
+    if let Some(name) = expr.host_variable() {
+        read.push((name, expr));
         return;
     }
     for part in expr.parts() {
         variables(part, read, tested);
-    }
-}
-
-/// Returns the name of `host.vars.NAME`, and the range of `host` in it.
-pub(super) fn variable(expr: &Expr) -> Option<(String, Range<usize>)> {
-    let (of, name) = part(expr)?;
-    let (host, vars) = part(of)?;
-    match &host.kind {
-        ExprKind::Var(word) if word == "host" && vars == "vars" => Some((name, host.range.clone())),
-        _ => None,
-    }
-}
-
-/// Returns what a part is taken of, and its name.
-fn part(expr: &Expr) -> Option<(&Expr, String)> {
-    match &expr.kind {
-        ExprKind::Attr(of, name) => Some((of, name.clone())),
-        ExprKind::Item(of, key) => match &key.kind {
-            ExprKind::Const(value) => Some((of, value.as_str()?.to_owned())),
-            _ => None,
-        },
-        _ => None,
     }
 }

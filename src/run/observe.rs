@@ -17,7 +17,7 @@ use minijinja::value::Serde;
 use crate::event::{Reason, Seen, Truth};
 use crate::inventory::HostName;
 use crate::output;
-use crate::plan::{Check, ExitCodes, NamedExpression, Probe, Target};
+use crate::plan::{Check, ExitCodes, Probe, Target};
 use crate::run::render;
 use crate::template::Names;
 use crate::template::condition::{Evaluator, Meaning, Scope, Stop};
@@ -84,14 +84,12 @@ impl Scope for SnapshotScope<'_> {
             return Ok(Meaning::Value(value.clone()));
         }
         let plan = &self.observer.plan.plan;
-        match plan.named.get(name) {
-            Some(NamedExpression::Expression(expression, _)) => {
-                return Ok(Meaning::Word(Rc::clone(expression)));
-            }
-            Some(NamedExpression::Rows { from, filter, .. }) => {
-                return Ok(Meaning::Rows { from: from.clone(), filter: Rc::clone(filter) });
-            }
-            None => {}
+        if let Some(named) = plan.named.get(name) {
+            let expression = Rc::clone(&named.expression);
+            return Ok(match named.from.clone() {
+                Some(from) => Meaning::Rows { from, filter: expression },
+                None => Meaning::Word(expression),
+            });
         }
         let Some(probe) = plan.probes.get(name) else {
             return Err(Stop::CannotTell(format!("`{name}` has no value")));

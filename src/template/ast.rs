@@ -24,6 +24,8 @@ impl PartialEq for Expr {
 pub enum ExprKind {
     /// What could not be read, which was reported.
     Poisoned,
+    /// A call or a slice, of these parts: only models have them, and the engine evaluates those.
+    OfModel(Vec<Expr>),
     Const(Value),
     Var(String),
     /// `not a`.

@@ -107,7 +107,8 @@ pub(super) fn engine_fault(error: &minijinja::Error, text: &str) -> TextError {
 }
 
 fn excess(text: String, range: Range<usize>) -> TextError {
-    TextError { text, range, kind: TextErrorKind::Excess }
+    let help = "split it into named expressions (`let`) or recorded values (`set`), or shorten it";
+    TextError { kind: TextErrorKind::Excess, help: help.into(), ..TextError::syntax(text, range) }
 }
 
 /// Refuses a part of an expression that is nested in so many others.

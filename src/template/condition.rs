@@ -62,6 +62,7 @@ pub struct Evaluator<'a> {
 }
 
 /// A scope with `row` in it.
+#[derive(Clone)]
 struct Local<'a> {
     row: Option<Value>,
     depth: usize,
@@ -79,13 +80,7 @@ impl<'a> Local<'a> {
 
     /// The same place with another wanted value.
     fn wanting(&self, wanted: Option<bool>) -> Self {
-        Self {
-            row: self.row.clone(),
-            depth: self.depth,
-            expression: self.expression,
-            noting: self.noting,
-            wanted,
-        }
+        Self { wanted, ..self.clone() }
     }
 }
 
@@ -144,26 +139,8 @@ impl<'a> Evaluator<'a> {
                 let local = local.wanting(local.wanted.map(|wanted| !wanted));
                 self.truth_of(inner, &local).map(|truth| !truth)
             }
-            ExprKind::And(left, right) => match self.truth_of(left, local) {
-                Ok(false) => Ok(false),
-                Ok(true) => self.truth_of(right, local),
-                Err(stop @ Stop::Look(_)) => Err(stop),
-                Err(stop) => match self.truth_of(right, local) {
-                    Ok(false) => Ok(false),
-                    Err(look @ Stop::Look(_)) => Err(look),
-                    _ => Err(stop),
-                },
-            },
-            ExprKind::Or(left, right) => match self.truth_of(left, local) {
-                Ok(true) => Ok(true),
-                Ok(false) => self.truth_of(right, local),
-                Err(stop @ Stop::Look(_)) => Err(stop),
-                Err(stop) => match self.truth_of(right, local) {
-                    Ok(true) => Ok(true),
-                    Err(look @ Stop::Look(_)) => Err(look),
-                    _ => Err(stop),
-                },
-            },
+            ExprKind::And(left, right) => self.joined(left, right, false, local),
+            ExprKind::Or(left, right) => self.joined(left, right, true, local),
             ExprKind::Var(name) => match self.meaning(name, local)? {
                 Meaning::Word(word) => self.truth_of(&word.root, &deeper(local, &word)?),
                 _ => self.truth_of_value(expr, local),
@@ -176,6 +153,25 @@ impl<'a> Evaluator<'a> {
             ExprKind::Compare(first, rest) => self.compare(first, rest, local),
             ExprKind::Test(name, inner, args) => self.test(name, inner, args, local),
             _ => self.truth_of_value(expr, local),
+        }
+    }
+
+    /// Returns the truth of two parts of which one that has the decisive value decides alone.
+    fn joined(
+        &self,
+        left: &Expr,
+        right: &Expr,
+        decisive: bool,
+        local: &Local<'_>,
+    ) -> Result<bool, Stop> {
+        let left = self.truth_of(left, local);
+        if left == Ok(decisive) || matches!(left, Err(Stop::Look(_))) {
+            return left;
+        }
+        match (left, self.truth_of(right, local)) {
+            (Err(stop), Ok(right)) if right != decisive => Err(stop),
+            (Err(stop), Err(Stop::CannotTell(_) | Stop::Missing(_))) => Err(stop),
+            (_, right) => right,
         }
     }
 
@@ -255,7 +251,9 @@ impl<'a> Evaluator<'a> {
     fn value_of(&self, expr: &Expr, local: &Local<'_>) -> Result<Value, Stop> {
         self.count()?;
         match &expr.kind {
-            ExprKind::Poisoned => Err(Stop::CannotTell("invalid expression".into())),
+            ExprKind::Poisoned | ExprKind::OfModel(_) => {
+                Err(Stop::CannotTell("invalid expression".into()))
+            }
             ExprKind::Const(value) => Ok(value.clone()),
             ExprKind::Var(name) => match self.meaning(name, local)? {
                 Meaning::Value(value) => Ok(value),

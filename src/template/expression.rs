@@ -1,12 +1,13 @@
 //! Expressions as data: what [`crate::template::parser`] makes of a text, with byte ranges.
 
 use std::ops::Range;
+use std::rc::Rc;
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, Edit};
-use crate::document::{Node, Places};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::document::Node;
 use crate::source::{Sources, Span};
 use crate::template::error::TextError;
-use crate::template::{Name, Written, fix, parser};
+use crate::template::{Bytes, Name, Written, fix, parser};
 
 pub use crate::template::ast::{Argument, Comparison, Expr, ExprKind};
 
@@ -16,8 +17,8 @@ pub struct Expression {
     pub text: String,
     /// Where it is; `None` for one that was not read from a file.
     pub span: Option<Span>,
-    /// Where each of its bytes is.
-    places: Option<Places>,
+    /// Where its bytes are.
+    bytes: Option<Bytes>,
     pub root: Expr,
     /// The free names in it and where they are.
     pub names: Vec<Name>,
@@ -39,20 +40,17 @@ impl Expression {
         }
         match Self::parsed(&text) {
             Ok((mut expression, faults)) => {
-                let place = |range| node.place(sources, range);
+                let bytes = Bytes::Scalar(Rc::new(node.places(sources)));
+                let place = |range| bytes.span(range);
                 faults
                     .iter()
                     .filter_map(|one| one.diagnostic(place))
-                    .for_each(|one| found.push(one));
+                    .for_each(|one| one.emit(found));
+                let names = expression.root.free_names().into_iter();
+                expression.names =
+                    names.map(|(name, range)| Name { name, span: place(range) }).collect();
                 expression.span = Some(node.span);
-                let places = node.places(sources);
-                let mut names = Vec::new();
-                expression.root.free_names(&mut names);
-                expression.names = names
-                    .into_iter()
-                    .map(|(name, range)| Name { name, span: places.span(range) })
-                    .collect();
-                expression.places = Some(places);
+                expression.bytes = Some(bytes);
                 Some(expression)
             }
             Err(fault) => {
@@ -77,7 +75,7 @@ impl Expression {
     /// Makes the expression of a text that could not be read, which was reported.
     pub fn poisoned(span: Span) -> Self {
         let root = Expr { kind: ExprKind::Poisoned, range: 0..0 };
-        Self { text: String::new(), span: Some(span), places: None, root, names: Vec::new() }
+        Self { text: String::new(), span: Some(span), bytes: None, root, names: Vec::new() }
     }
 
     pub fn is_poisoned(&self) -> bool {
@@ -87,22 +85,17 @@ impl Expression {
     fn parsed(text: &str) -> Result<(Self, Vec<TextError>), TextError> {
         let (root, faults) = parser::expression(text)?;
         let text = text.to_owned();
-        Ok((Self { text, span: None, places: None, root, names: Vec::new() }, faults))
+        Ok((Self { text, span: None, bytes: None, root, names: Vec::new() }, faults))
     }
 }
 
 impl Written for Expression {
-    fn part(&self, part: &Expr) -> &str {
-        self.text.get(part.range.clone()).unwrap_or(&self.text).trim()
+    fn text(&self) -> &str {
+        &self.text
     }
 
-    fn place(&self, part: &Expr) -> Option<Span> {
-        let places = self.places.as_ref()?;
-        Some(places.span(part.trimmed(&self.text)))
-    }
-
-    fn edit(&self, part: &Expr, with: &str) -> Option<Edit> {
-        self.places.as_ref()?.edit(part.trimmed(&self.text), with)
+    fn bytes(&self) -> Option<&Bytes> {
+        self.bytes.as_ref()
     }
 }
 
@@ -137,7 +130,7 @@ impl Expr {
                 let args = args.iter().map(|argument| &argument.value);
                 std::iter::once(a.as_ref()).chain(args).collect()
             }
-            ExprKind::List(items) => items.iter().collect(),
+            ExprKind::List(items) | ExprKind::OfModel(items) => items.iter().collect(),
             ExprKind::Map(entries) => {
                 entries.iter().flat_map(|(key, value)| [key, value]).collect()
             }
@@ -156,11 +149,7 @@ impl Expr {
 
     /// Whether a name is used in a part that allows it to be missing.
     pub fn allows_missing_name(&self, name: &str) -> bool {
-        let used = |part: &&Self| {
-            let mut names = Vec::new();
-            part.free_names(&mut names);
-            names.iter().any(|(used, _)| used == name)
-        };
+        let used = |part: &&Self| part.free_names().iter().any(|(used, _)| used == name);
         let parts = self.parts();
         self.allows_missing() && parts.first().is_some_and(used)
             || parts.iter().any(|part| part.allows_missing_name(name))
@@ -171,14 +160,53 @@ impl Expr {
         1 + self.parts().into_iter().map(Self::levels).max().unwrap_or(0)
     }
 
-    /// Collects the free names and their ranges, as they follow each other in the parts.
-    pub fn free_names(&self, names: &mut Vec<(String, Range<usize>)>) {
-        if let ExprKind::Var(name) = &self.kind {
-            names.push((name.clone(), self.range.clone()));
+    /// Returns it and all in it, as they follow each other.
+    pub fn all(&self) -> Vec<&Self> {
+        let mut all = Vec::new();
+        let mut open = vec![self];
+        while let Some(part) = open.pop() {
+            all.push(part);
+            open.extend(part.parts().into_iter().rev());
         }
-        for part in self.parts() {
-            part.free_names(names);
+        all
+    }
+
+    /// Returns the free names and their ranges, as they follow each other.
+    pub fn free_names(&self) -> Vec<(String, Range<usize>)> {
+        let names = self.all().into_iter().filter_map(|part| match &part.kind {
+            ExprKind::Var(name) => Some((name.clone(), part.range.clone())),
+            _ => None,
+        });
+        names.collect()
+    }
+
+    /// Returns the parts that are joined by `and` (or else by `or`); itself if there are none.
+    pub fn joined(&self, by_and: bool) -> Vec<&Self> {
+        match &self.kind {
+            ExprKind::And(a, b) if by_and => [a.joined(by_and), b.joined(by_and)].concat(),
+            ExprKind::Or(a, b) if !by_and => [a.joined(by_and), b.joined(by_and)].concat(),
+            _ => vec![self],
         }
+    }
+
+    /// Returns what a named part is taken of, and its name: `a.name`, `a["name"]`.
+    fn named_part(&self) -> Option<(&Self, &str)> {
+        match &self.kind {
+            ExprKind::Attr(of, name) => Some((of, name)),
+            ExprKind::Item(of, key) => match &key.kind {
+                ExprKind::Const(value) => Some((of, value.as_str()?)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Returns the name of the variable, if it is `host.vars.NAME`.
+    pub fn host_variable(&self) -> Option<&str> {
+        let (of, name) = self.named_part()?;
+        let (host, vars) = of.named_part()?;
+        let is_host = matches!(&host.kind, ExprKind::Var(word) if word == "host");
+        (is_host && vars == "vars").then_some(name)
     }
 
     /// Whether it is a name that means one field of its value: `host` for `host.name`.

@@ -12,7 +12,7 @@ use minijinja::Value;
 
 use crate::diagnostic::nearest;
 use crate::table;
-use crate::template::error::{Advice, TextError, TextErrorKind};
+use crate::template::error::{TextError, TextErrorKind};
 
 /// A filter or a test.
 #[derive(Clone, Debug)]
@@ -69,6 +69,15 @@ pub(super) struct Use<'a> {
     pub(super) named: Vec<&'a str>,
 }
 
+/// What an expression is part of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Language {
+    Condition,
+    Template,
+    /// A model, whose expressions may have calls and slices, too.
+    Model,
+}
+
 /// Whether it is a filter or a test.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sort {
@@ -84,26 +93,22 @@ impl Sort {
         }
     }
 
-    /// Returns what to write instead of one of another tool.
-    fn foreign(self, wanted: &str) -> Option<&'static str> {
-        let own = match self {
-            Self::Filter => "filter",
-            Self::Test => "test",
+    /// Returns the error of one that does not exist, with what to write instead.
+    fn unknown(self, name: &str, range: Range<usize>, instead: Option<&str>) -> TextError {
+        let (own, kind) = match self {
+            Self::Filter => ("filter", TextErrorKind::UnknownFilter),
+            Self::Test => ("test", TextErrorKind::UnknownTest),
         };
-        let mut all = table::rows::<3>(include_str!("foreign.tsv"));
-        all.find(|[sort, name, _]| *sort == own && *name == wanted).map(|[_, _, advice]| advice)
-    }
-
-    fn unknown(self, name: &str, range: Range<usize>) -> TextError {
-        let advice = match self.foreign(name) {
-            Some(words) => Some(Advice::Words(words)),
-            None => nearest(name, self.all().iter().map(|one| one.name)).map(Advice::Near),
-        };
-        let kind = match self {
-            Self::Filter => TextErrorKind::UnknownFilter(advice),
-            Self::Test => TextErrorKind::UnknownTest(advice),
-        };
-        TextError { text: name.to_owned(), range, kind }
+        let mut foreign = table::rows::<3>(include_str!("foreign.tsv"));
+        let foreign = foreign.find(|[sort, other, _]| *sort == own && *other == name);
+        let instead = instead.or(foreign.map(|[_, _, advice]| advice));
+        let near = nearest(name, self.all().iter().map(|one| one.name));
+        let help = instead.map_or_else(
+            || format!("use one of the {own}s listed in docs/language.md"),
+            str::to_owned,
+        );
+        let near = near.filter(|_| instead.is_none());
+        TextError { kind, help, near, ..TextError::syntax(name, range) }
     }
 }
 
@@ -111,7 +116,7 @@ impl Sort {
 pub(super) fn check(sort: Sort, used: &Use<'_>) -> Result<(), TextError> {
     let known = sort.all().iter().find(|one| one.name == used.name);
     let Some(helper) = known else {
-        return Err(sort.unknown(used.name, used.at.clone()));
+        return Err(sort.unknown(used.name, used.at.clone(), None));
     };
     let (count, named) = (used.positional.len(), used.named.len());
     let wrong_name = used
@@ -138,31 +143,27 @@ pub(super) fn check(sort: Sort, used: &Use<'_>) -> Result<(), TextError> {
         }
         all => format!("write `{}({all})`", helper.name),
     };
-    Err(TextError {
-        text: problem,
-        range: used.whole.clone(),
-        kind: TextErrorKind::Arguments(help),
-    })
+    let fault = TextError::syntax(problem, used.whole.clone());
+    Err(TextError { kind: TextErrorKind::Arguments, help, ..fault })
 }
 
 fn arguments(count: usize) -> String {
     format!("{count} argument{}", if count == 1 { "" } else { "s" })
 }
 
-/// Returns the fault of a filter that means something in the commands of a plan only, or of a test
-/// that means something in its conditions only.
-pub(super) fn elsewhere(name: &str, whole: &Range<usize>) -> Option<TextError> {
-    let range = whole.start..whole.start + name.len();
-    let kind = match name {
-        "allow_empty" | "raw" => TextErrorKind::UnknownFilter(Some(Advice::Words(
-            "remove it: it only works in the commands of a plan",
-        ))),
-        "unknown" => TextErrorKind::UnknownTest(Some(Advice::Words(
-            "use it in a condition: `set: {known: x is not unknown}`",
-        ))),
+/// Returns the error of a filter or test that means something elsewhere only: in the commands of a
+/// plan, or in its conditions.
+pub(super) fn elsewhere(of: Language, name: &str, at: Range<usize>) -> Option<TextError> {
+    let (sort, instead) = match name {
+        "allow_empty" | "raw" if of == Language::Model => {
+            (Sort::Filter, "remove it: it only works in the commands of a plan")
+        }
+        "unknown" if of != Language::Condition => {
+            (Sort::Test, "use it in a condition: `set: {known: x is not unknown}`")
+        }
         _ => return None,
     };
-    Some(TextError { text: name.to_owned(), range, kind })
+    Some(sort.unknown(name, at, Some(instead)))
 }
 
 /// Checks the filter or test that another filter gets by name: `map("upper")`.

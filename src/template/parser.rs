@@ -16,7 +16,7 @@ use minijinja::syntax::SyntaxConfig;
 use crate::template::ast::{Argument, Expr, ExprKind};
 use crate::template::bounds::engine_fault;
 use crate::template::error::TextError;
-use crate::template::helpers::{Sort, Use};
+use crate::template::helpers::{Language, Sort, Use};
 use crate::template::operators::{binary_kind, comparison};
 use crate::template::{bounds, helpers};
 
@@ -28,79 +28,26 @@ pub(super) const SHORT: [(&str, &str); 2] = [("host", "name"), ("run", "id")];
 
 /// Parses an expression; the second are the filters, tests and arguments in it that do not exist.
 pub(super) fn expression(text: &str) -> Result<(Expr, Vec<TextError>), TextError> {
-    bounds::expression(text)?;
-    let parsed = machinery::parse_expr(text).map_err(|error| engine_fault(&error, text))?;
-    let found = RefCell::default();
-    let expr = convert(&parsed, 0, &found)?;
-    Ok((expr, found.into_inner()))
+    expression_of(Language::Condition, text)
 }
 
-/// Checks an expression that may have calls and slices, too: one of a model. Returns the names it
-/// reads, each with the place of its first use.
+fn expression_of(of: Language, text: &str) -> Result<(Expr, Vec<TextError>), TextError> {
+    bounds::expression(text)?;
+    let parsed = machinery::parse_expr(text).map_err(|error| engine_fault(&error, text))?;
+    let reader = Reader { of, found: RefCell::default() };
+    let expr = reader.convert(&parsed, 0)?;
+    Ok((expr, reader.found.into_inner()))
+}
+
+/// Checks an expression of a model. Returns the names it reads, each with the place of its first use.
 pub(super) fn check(text: &str) -> Result<IndexMap<String, Range<usize>>, TextError> {
-    bounds::expression(text)?;
-    let parsed = machinery::parse_expr(text).map_err(|error| engine_fault(&error, text))?;
+    let (expr, faults) = expression_of(Language::Model, text)?;
+    faults.into_iter().next().map_or(Ok(()), Err)?;
     let mut names = IndexMap::new();
-    checked(&parsed, &mut names)?;
+    for (name, range) in expr.free_names() {
+        names.entry(name).or_insert(range);
+    }
     Ok(names)
-}
-
-fn checked(
-    expr: &ast::Expr<'_>,
-    names: &mut IndexMap<String, Range<usize>>,
-) -> Result<(), TextError> {
-    keyword(expr)?;
-    helper(expr)?;
-    let elsewhere = match expr {
-        ast::Expr::Filter(filter) => helpers::elsewhere(filter.name, &range_of(filter.span())),
-        ast::Expr::Test(test) => helpers::elsewhere(test.name, &range_of(test.span())),
-        _ => None,
-    };
-    elsewhere.map_or(Ok(()), Err)?;
-    if let ast::Expr::Var(var) = expr {
-        names.entry(var.id.to_owned()).or_insert_with(|| range_of(expr.span()));
-    }
-    parts(expr).into_iter().try_for_each(|part| checked(part, names))
-}
-
-/// Returns the expressions that a parsed one is made of.
-fn parts<'a, 'b>(expr: &'b ast::Expr<'a>) -> Vec<&'b ast::Expr<'a>> {
-    let argument = |argument: &'b ast::CallArg<'a>| match argument {
-        ast::CallArg::Pos(expr)
-        | ast::CallArg::Kwarg(_, expr)
-        | ast::CallArg::PosSplat(expr)
-        | ast::CallArg::KwargSplat(expr) => expr,
-    };
-    match expr {
-        ast::Expr::Var(_) | ast::Expr::Const(_) => Vec::new(),
-        ast::Expr::UnaryOp(unary) => vec![&unary.expr],
-        ast::Expr::BinOp(binary) => vec![&binary.left, &binary.right],
-        ast::Expr::Compare(compare) => {
-            std::iter::once(&compare.expr).chain(compare.ops.iter().map(|op| &op.expr)).collect()
-        }
-        ast::Expr::IfExpr(choice) => {
-            let always = [&choice.test_expr, &choice.true_expr];
-            always.into_iter().chain(&choice.false_expr).collect()
-        }
-        ast::Expr::Filter(filter) => {
-            filter.expr.iter().chain(filter.args.iter().map(argument)).collect()
-        }
-        ast::Expr::Test(test) => {
-            std::iter::once(&test.expr).chain(test.args.iter().map(argument)).collect()
-        }
-        ast::Expr::GetAttr(attr) => vec![&attr.expr],
-        ast::Expr::GetItem(item) => vec![&item.expr, &item.subscript_expr],
-        ast::Expr::List(list) => list.items.iter().collect(),
-        ast::Expr::Tuple(tuple) => tuple.items.iter().collect(),
-        ast::Expr::Map(map) => map.keys.iter().chain(&map.values).collect(),
-        ast::Expr::Slice(slice) => {
-            let bounds = [&slice.start, &slice.stop, &slice.step];
-            std::iter::once(&slice.expr).chain(bounds.into_iter().flatten()).collect()
-        }
-        ast::Expr::Call(call) => {
-            std::iter::once(&call.expr).chain(call.args.iter().map(argument)).collect()
-        }
-    }
 }
 
 /// Refuses a keyword in the place of a value.
@@ -114,7 +61,7 @@ fn keyword(expr: &ast::Expr<'_>) -> Result<(), TextError> {
 }
 
 /// Checks the filter or test that a part is.
-fn helper(expr: &ast::Expr<'_>) -> Result<(), TextError> {
+fn helper(expr: &ast::Expr<'_>, of: Language) -> Result<(), TextError> {
     let range = range_of(expr.span());
     let (sort, name, args) = match expr {
         ast::Expr::Filter(filter) => (Sort::Filter, filter.name, &filter.args),
@@ -140,6 +87,7 @@ fn helper(expr: &ast::Expr<'_>) -> Result<(), TextError> {
             }
         }
     }
+    helpers::elsewhere(of, name, helper.at.clone()).map_or(Ok(()), Err)?;
     helpers::check(sort, &helper)
 }
 
@@ -156,23 +104,21 @@ pub struct Used {
 impl Used {
     /// Returns its free names and their ranges.
     pub fn names(&self) -> Vec<(String, Range<usize>)> {
-        let mut names = Vec::new();
-        self.expr.free_names(&mut names);
+        let mut names = self.expr.free_names();
         names.retain(|(name, _)| !self.locals.contains(name));
         names
     }
 
     /// Collects the ends of names that mean one field of their value, and that field.
-    fn short(&self, expr: &Expr, all: &mut Vec<(usize, String)>) {
-        if let ExprKind::Attr(inner, part) = &expr.kind
-            && let ExprKind::Var(name) = &inner.kind
-            && expr.is_short()
-            && !self.locals.contains(name)
-        {
-            all.push((expr.range.end, part.clone()));
-        }
-        for part in expr.parts() {
-            self.short(part, all);
+    fn short(&self, all: &mut Vec<(usize, String)>) {
+        for expr in self.expr.all() {
+            if let ExprKind::Attr(inner, part) = &expr.kind
+                && let ExprKind::Var(name) = &inner.kind
+                && expr.is_short()
+                && !self.locals.contains(name)
+            {
+                all.push((expr.range.end, part.clone()));
+            }
         }
     }
 }
@@ -186,26 +132,20 @@ pub fn template(text: &str) -> Result<Vec<Used>, TextError> {
 /// Parses a template; the second are the filters, tests and arguments in it that do not exist.
 pub(super) fn template_and_faults(text: &str) -> Result<(Vec<Used>, Vec<TextError>), TextError> {
     let mut all = Vec::new();
-    let found = RefCell::default();
+    let reader = Reader { of: Language::Template, found: RefCell::default() };
     if ["{{", "{%", "{#"].iter().any(|sign| text.contains(sign)) {
         bounds::template(text)?;
         let parsed = machinery::parse(text, "text", SyntaxConfig::default())
             .map_err(|error| engine_fault(&error, text))?;
-        let mut reader = NodeReader { locals: Vec::new(), all: &mut all, found: &found };
-        reader.statement(&parsed)?;
+        let mut statements = Statements { locals: Vec::new(), all: &mut all, reader: &reader };
+        statements.statement(&parsed)?;
     }
-    Ok((all, found.into_inner()))
+    Ok((all, reader.found.into_inner()))
 }
 
 /// Returns the free names of a template's text with their ranges in it.
 pub fn names_of_template(text: &str) -> Result<Vec<(String, Range<usize>)>, TextError> {
     Ok(template(text)?.iter().flat_map(Used::names).collect())
-}
-
-/// Returns the expressions that a template shows with `{{ }}`; none for an invalid text.
-pub fn shown_by_template(text: &str) -> Vec<Expr> {
-    let all = template(text).unwrap_or_default().into_iter();
-    all.filter(|used| used.shown).map(|used| used.expr).collect()
 }
 
 /// Returns a template with such names written in full, and the offsets at which it became longer, with
@@ -214,7 +154,7 @@ pub(super) fn written_out(text: &str) -> (String, Vec<(usize, usize)>) {
     let mut all = Vec::new();
     if SHORT.iter().any(|(name, _)| text.contains(name)) {
         for used in template(text).unwrap_or_default() {
-            used.short(&used.expr, &mut all);
+            used.short(&mut all);
         }
     }
     all.sort_unstable();
@@ -226,32 +166,17 @@ pub(super) fn written_out(text: &str) -> (String, Vec<(usize, usize)>) {
 }
 
 /// A walk through the statements of a template.
-struct NodeReader<'a> {
+struct Statements<'a> {
     locals: Vec<String>,
     all: &'a mut Vec<Used>,
-    found: &'a RefCell<Vec<TextError>>,
+    reader: &'a Reader,
 }
 
-impl NodeReader<'_> {
+impl Statements<'_> {
     fn add(&mut self, expr: &ast::Expr<'_>, shown: bool) -> Result<(), TextError> {
-        let expr = convert(expr, 0, self.found)?;
-        self.conditions_only(&expr);
+        let expr = self.reader.convert(expr, 0)?;
         self.all.push(Used { expr, shown, locals: self.locals.clone() });
         Ok(())
-    }
-
-    /// Refuses the test that only conditions have.
-    fn conditions_only(&self, expr: &Expr) {
-        if let ExprKind::Test(name, inner, _) = &expr.kind
-            && name == "unknown"
-        {
-            // The name follows the value and `is`.
-            let fault = helpers::elsewhere(name, &inner.range);
-            self.found
-                .borrow_mut()
-                .extend(fault.map(|one| TextError { range: expr.range.clone(), ..one }));
-        }
-        expr.parts().into_iter().for_each(|part| self.conditions_only(part));
     }
 
     fn statements(&mut self, all: &[ast::Stmt<'_>]) -> Result<(), TextError> {
@@ -283,8 +208,7 @@ impl NodeReader<'_> {
     fn for_loop(&mut self, list: &ast::ForLoop<'_>) -> Result<(), TextError> {
         self.add(&list.iter, false)?;
         let before = self.locals.len();
-        let mut targets = Vec::new();
-        convert(&list.target, 0, self.found)?.free_names(&mut targets);
+        let targets = self.reader.convert(&list.target, 0)?.free_names();
         self.locals.extend(targets.into_iter().map(|(name, _)| name));
         if let Some(filter) = &list.filter_expr {
             self.add(filter, false)?;
@@ -300,84 +224,97 @@ fn range_of(span: machinery::Span) -> Range<usize> {
     span.start_offset as usize..span.end_offset as usize
 }
 
-/// Takes over a parsed expression; `above` is how deep it is nested in others.
-fn convert(
-    expr: &ast::Expr<'_>,
-    above: usize,
-    found: &RefCell<Vec<TextError>>,
-) -> Result<Expr, TextError> {
-    let range = range_of(expr.span());
-    bounds::level(above, &range)?;
-    keyword(expr)?;
-    found.borrow_mut().extend(helper(expr).err());
-    let whole = |expr: &ast::Expr<'_>| match expr {
-        // A name with a part after it is not short for another one.
-        ast::Expr::Var(var) => {
-            keyword(expr)?;
-            Ok(Box::new(name(var.id, range_of(expr.span()))))
-        }
-        _ => convert(expr, above + 1, found).map(Box::new),
-    };
-    let convert = |expr: &ast::Expr<'_>| convert(expr, above + 1, found);
-    let arguments = |args: &[ast::CallArg<'_>]| {
-        args.iter().map(|one| argument(one, &convert)).collect::<Result<Vec<_>, _>>()
-    };
-    let items = |all: &[ast::Expr<'_>]| {
-        all.iter().map(convert).collect::<Result<_, _>>().map(ExprKind::List)
-    };
-    let boxed = |expr: &ast::Expr<'_>| convert(expr).map(Box::new);
-    let kind = match expr {
-        ast::Expr::Var(var) => kind_of_name(var.id, &range),
-        ast::Expr::Const(constant) => ExprKind::Const(constant.value.clone()),
-        ast::Expr::UnaryOp(unary) => match unary.op {
-            ast::UnaryOpKind::Not => ExprKind::Not(boxed(&unary.expr)?),
-            ast::UnaryOpKind::Neg => ExprKind::Negative(boxed(&unary.expr)?),
-        },
-        ast::Expr::BinOp(binary) => {
-            binary_kind(binary.op, boxed(&binary.left)?, boxed(&binary.right)?)
-        }
-        ast::Expr::Compare(compare) => {
-            let mut rest = Vec::new();
-            for op in &compare.ops {
-                rest.push((comparison(op.op), convert(&op.expr)?));
+/// Takes over parsed expressions.
+struct Reader {
+    of: Language,
+    /// The filters, tests and arguments that do not exist.
+    found: RefCell<Vec<TextError>>,
+}
+
+impl Reader {
+    /// Takes over an expression; `above` is how deep it is nested in others.
+    fn convert(&self, expr: &ast::Expr<'_>, above: usize) -> Result<Expr, TextError> {
+        let range = range_of(expr.span());
+        bounds::level(above, &range)?;
+        keyword(expr)?;
+        self.found.borrow_mut().extend(helper(expr, self.of).err());
+        let whole = |expr: &ast::Expr<'_>| match expr {
+            // A name with a part after it is not short for another one.
+            ast::Expr::Var(var) => {
+                keyword(expr)?;
+                Ok(Box::new(name(var.id, range_of(expr.span()))))
             }
-            ExprKind::Compare(boxed(&compare.expr)?, rest)
-        }
-        ast::Expr::IfExpr(choice) => ExprKind::If(
-            boxed(&choice.test_expr)?,
-            boxed(&choice.true_expr)?,
-            choice.false_expr.as_ref().map(boxed).transpose()?,
-        ),
-        ast::Expr::Filter(filter) => match &filter.expr {
-            Some(of) => {
-                ExprKind::Filter(filter.name.to_owned(), boxed(of)?, arguments(&filter.args)?)
+            _ => self.convert(expr, above + 1).map(Box::new),
+        };
+        let convert = |expr: &ast::Expr<'_>| self.convert(expr, above + 1);
+        let arguments = |args: &[ast::CallArg<'_>]| {
+            args.iter().map(|one| argument(one, &convert)).collect::<Result<Vec<_>, _>>()
+        };
+        let items = |all: &[ast::Expr<'_>]| all.iter().map(convert).collect::<Result<_, _>>();
+        let boxed = |expr: &ast::Expr<'_>| convert(expr).map(Box::new);
+        let kind = match expr {
+            ast::Expr::Var(var) => kind_of_name(var.id, &range),
+            ast::Expr::Const(constant) => ExprKind::Const(constant.value.clone()),
+            ast::Expr::UnaryOp(unary) => match unary.op {
+                ast::UnaryOpKind::Not => ExprKind::Not(boxed(&unary.expr)?),
+                ast::UnaryOpKind::Neg => ExprKind::Negative(boxed(&unary.expr)?),
+            },
+            ast::Expr::BinOp(binary) => {
+                binary_kind(binary.op, boxed(&binary.left)?, boxed(&binary.right)?)
             }
-            None => return refuse("a filter without a value", range),
-        },
-        ast::Expr::Test(test) => {
-            ExprKind::Test(test.name.to_owned(), boxed(&test.expr)?, arguments(&test.args)?)
+            ast::Expr::Compare(compare) => {
+                let mut rest = Vec::new();
+                for op in &compare.ops {
+                    rest.push((comparison(op.op), convert(&op.expr)?));
+                }
+                ExprKind::Compare(boxed(&compare.expr)?, rest)
+            }
+            ast::Expr::IfExpr(choice) => ExprKind::If(
+                boxed(&choice.test_expr)?,
+                boxed(&choice.true_expr)?,
+                choice.false_expr.as_ref().map(boxed).transpose()?,
+            ),
+            ast::Expr::Filter(filter) => match &filter.expr {
+                Some(of) => {
+                    ExprKind::Filter(filter.name.to_owned(), boxed(of)?, arguments(&filter.args)?)
+                }
+                None => return refuse("a filter without a value", range),
+            },
+            ast::Expr::Test(test) => {
+                ExprKind::Test(test.name.to_owned(), boxed(&test.expr)?, arguments(&test.args)?)
+            }
+            ast::Expr::GetAttr(attr) => ExprKind::Attr(whole(&attr.expr)?, attr.name.to_owned()),
+            ast::Expr::GetItem(item) => {
+                ExprKind::Item(whole(&item.expr)?, boxed(&item.subscript_expr)?)
+            }
+            ast::Expr::List(list) => ExprKind::List(items(&list.items)?),
+            ast::Expr::Tuple(tuple) => ExprKind::List(items(&tuple.items)?),
+            ast::Expr::Map(map) => {
+                let entries = map.keys.iter().zip(&map.values);
+                let entries = entries.map(|(key, value)| Ok((convert(key)?, convert(value)?)));
+                ExprKind::Map(entries.collect::<Result<_, TextError>>()?)
+            }
+            ast::Expr::Slice(slice) if self.of == Language::Model => {
+                let bounds = [&slice.start, &slice.stop, &slice.step].into_iter().flatten();
+                let parts = std::iter::once(&slice.expr).chain(bounds).map(convert);
+                ExprKind::OfModel(parts.collect::<Result<_, _>>()?)
+            }
+            ast::Expr::Call(call) if self.of == Language::Model => {
+                let arguments = arguments(&call.args)?.into_iter().map(|one| Ok(one.value));
+                let parts = std::iter::once(convert(&call.expr)).chain(arguments);
+                ExprKind::OfModel(parts.collect::<Result<_, _>>()?)
+            }
+            ast::Expr::Slice(_) => return refuse("a slice", range),
+            ast::Expr::Call(_) => return refuse("a call", range),
+        };
+        let mut expr = Expr { kind, range };
+        // The parser lets `a[b].c` start at `[`.
+        for part in expr.parts().into_iter().map(|part| part.range.clone()).collect::<Vec<_>>() {
+            expr.range.start = expr.range.start.min(part.start);
+            expr.range.end = expr.range.end.max(part.end);
         }
-        ast::Expr::GetAttr(attr) => ExprKind::Attr(whole(&attr.expr)?, attr.name.to_owned()),
-        ast::Expr::GetItem(item) => {
-            ExprKind::Item(whole(&item.expr)?, boxed(&item.subscript_expr)?)
-        }
-        ast::Expr::List(list) => items(&list.items)?,
-        ast::Expr::Tuple(tuple) => items(&tuple.items)?,
-        ast::Expr::Map(map) => {
-            let entries = map.keys.iter().zip(&map.values);
-            let entries = entries.map(|(key, value)| Ok((convert(key)?, convert(value)?)));
-            ExprKind::Map(entries.collect::<Result<_, TextError>>()?)
-        }
-        ast::Expr::Slice(_) => return refuse("a slice", range),
-        ast::Expr::Call(_) => return refuse("a call", range),
-    };
-    let mut expr = Expr { kind, range };
-    // The parser lets `a[b].c` start at `[`.
-    for part in expr.parts().into_iter().map(|part| part.range.clone()).collect::<Vec<_>>() {
-        expr.range.start = expr.range.start.min(part.start);
-        expr.range.end = expr.range.end.max(part.end);
+        Ok(expr)
     }
-    Ok(expr)
 }
 
 /// Returns what a name alone is: one field of its value if it is short for that.

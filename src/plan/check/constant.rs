@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::plan::lower::ITEM;
-use crate::plan::{NamedExpression, Plan, Purpose, Text};
+use crate::plan::{Plan, Purpose, Text};
 use crate::template::expression::Expression;
 
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
@@ -31,14 +31,12 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
 fn fixed(plan: &Plan) -> HashSet<&str> {
     let mut fixed: HashSet<&str> = plan.inputs.keys().map(String::as_str).collect();
     fixed.extend(["host", "run", ITEM]);
-    plan.visit_sound(&mut |step| fixed.extend(step.id.as_deref()));
+    fixed.extend(plan.ids().keys());
     // Repeated if a named expression is declared before those it uses; mostly once.
     loop {
         let before = fixed.len();
-        for (name, word) in &plan.named {
-            if let NamedExpression::Expression(expression, _) = word
-                && is_fixed(expression, &fixed)
-            {
+        for (name, named) in &plan.named {
+            if named.from.is_none() && is_fixed(&named.expression, &fixed) {
                 fixed.insert(name);
             }
         }
@@ -54,9 +52,8 @@ fn is_fixed(expression: &Expression, fixed: &HashSet<&str>) -> bool {
 }
 
 fn report(condition: &Expression, what: &str, found: &mut Diagnostics) {
-    let Some(span) = condition.span else { return };
     Diagnostic::warning(Code::ClaimWithoutLook, format!("{what} does not depend on a probe"))
-        .at(span, "uses no probe, so its value never changes")
+        .at(condition.span, "uses no probe, so its value never changes")
         .help("use a probe, or a named expression that uses one: `state == \"active\"`")
         .emit(found);
 }

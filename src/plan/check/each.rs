@@ -1,7 +1,5 @@
 //! Steps that run once per item of a list, and files whose paths depend on the run.
 
-use std::collections::HashSet;
-
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::plan::lower::ITEM;
 use crate::plan::{ForEach, Plan, Purpose, Step};
@@ -10,8 +8,8 @@ use crate::template::Name;
 /// Reports a `for_each` inside another one, and files that depend on an item that is not known
 /// before the run.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
-    let mut steps = HashSet::from(["run"]);
-    plan.visit_sound(&mut |step| steps.extend(step.id.as_deref()));
+    let ids = plan.ids();
+    let is_late = |name: &&Name| name.name == "run" || ids.contains_key(name.name.as_str());
     plan.visit_sound(&mut |outer| {
         if let Some(for_each) = &outer.for_each {
             outer.visit_sound(&mut |inner| {
@@ -19,7 +17,7 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
                 of_item(plan, outer, inner, found);
             });
         }
-        for name in paths(outer).filter(|name| steps.contains(name.name.as_str())) {
+        for name in paths(outer).filter(is_late) {
             let message = format!("`{}` is not known before the run", name.name);
             Diagnostic::error(Code::NotKnownYet, message)
                 .at(name.span, "files are read before the run starts")

@@ -69,37 +69,19 @@ fn already(step: &Step, handler: &Step, found: &mut Diagnostics) {
     let (Some(done), Some(undone)) = (done_when(step), done_when(handler)) else {
         return;
     };
-    if !implied(&conjuncts(done), &undone.root) {
+    if !implied(&done.root.joined(true), &undone.root) {
         return;
     }
     let message =
         format!("rollback of `{}` has no effect: its `done_when` is already true", step.title);
-    let fault = Diagnostic::warning(Code::IneffectiveRollback, message);
-    let fault = match undone.span {
-        Some(span) => fault.at(span, "already true once the step has worked"),
-        None => fault,
-    };
-    found.push(fault.help("use a condition that is true only after the rollback"));
+    Diagnostic::warning(Code::IneffectiveRollback, message)
+        .at(undone.span, "already true once the step has worked")
+        .help("use a condition that is true only after the rollback")
+        .emit(found);
 }
 
 fn done_when(step: &Step) -> Option<&Expression> {
-    match &step.action {
-        Action::Effect(effect) => effect.done_when.as_deref().filter(|one| !one.is_poisoned()),
-        _ => None,
-    }
-}
-
-/// Returns the parts of an expression that are joined by `and`.
-fn conjuncts(expression: &Expression) -> Vec<&Expr> {
-    let mut parts = Vec::new();
-    let mut open = vec![&expression.root];
-    while let Some(part) = open.pop() {
-        match &part.kind {
-            ExprKind::And(left, right) => open.extend([right.as_ref(), left.as_ref()]),
-            _ => parts.push(part),
-        }
-    }
-    parts
+    step.effect()?.done_when.as_deref().filter(|one| !one.is_poisoned())
 }
 
 /// Whether a condition is true if others are.

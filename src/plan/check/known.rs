@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
+use indexmap::{IndexMap, IndexSet};
+
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::plan::check::{Texts, rendered};
 use crate::plan::lower::ITEM;
@@ -14,13 +16,13 @@ use crate::template::expression::Expr;
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let mut order = Order::new(plan, None, found);
     order.results();
-    for claim in &plan.preflight {
-        order.names(&claim.condition.names);
+    for check in &plan.preflight {
+        order.names(&check.condition.names);
     }
     let invariants = &plan.invariants;
-    let claims = [&invariants.always, &invariants.at_rest, &invariants.at_end];
-    for claim in claims.into_iter().flatten() {
-        order.no_item(&claim.condition.names);
+    let checks = [&invariants.always, &invariants.at_rest, &invariants.at_end];
+    for check in checks.into_iter().flatten() {
+        order.no_item(&check.condition.names);
     }
     order.sequence(&plan.steps);
 }
@@ -36,89 +38,32 @@ pub(super) fn texts(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
     order.sequence(&plan.steps);
 }
 
-fn ids(plan: &Plan) -> HashMap<&str, &Step> {
-    let mut ids = HashMap::new();
-    plan.visit_sound(&mut |step| ids.extend(step.id.as_deref().map(|id| (id, step))));
-    ids
-}
-
-/// The steps with a `for_each`, by the ids of the steps that they hold.
-fn parts(plan: &Plan) -> HashMap<&str, &Step> {
-    let mut parts = HashMap::new();
-    plan.visit_sound(&mut |step| {
-        if step.for_each.is_some() {
-            step.visit_sound(&mut |part| {
-                if let Some(id) = part.id.as_deref().filter(|_| part.path != step.path) {
-                    parts.insert(id, step);
-                }
-            });
-        }
-    });
-    parts
-}
-
 struct Order<'a> {
     plan: &'a Plan,
-    ids: HashMap<&'a str, &'a Step>,
-    /// The steps with a `for_each` that hold the step with an id.
-    parts: HashMap<&'a str, &'a Step>,
+    ids: IndexMap<&'a str, &'a Step>,
     /// The step with a `for_each` that is gone through.
     inside: Option<&'a Step>,
-    /// For each id the conditions on which its step is done at all.
-    conditions: HashMap<&'a str, Vec<&'a str>>,
     /// The conditions of the present step and of the blocks around it.
     whens: Vec<&'a str>,
     /// The texts to be checked alone; `None`: what the plan itself says.
     texts: Option<&'a Texts>,
     /// The steps whose values each name needs, as far as that was asked.
     needed: HashMap<&'a str, Rc<BTreeSet<&'a str>>>,
-    /// The steps whose values are known here.
-    known: HashSet<&'a str>,
-    /// The same in the order in which they became known, so that it can be forgotten again.
-    learnt: Vec<&'a str>,
+    /// The steps whose values are known here, in the order in which they became known.
+    known: IndexSet<&'a str>,
     found: &'a mut Diagnostics,
-}
-
-fn conditions(plan: &Plan) -> HashMap<&str, Vec<&str>> {
-    let mut all = HashMap::new();
-    conditional(&plan.steps, &mut Vec::new(), &mut all);
-    all
-}
-
-/// Notes for each id the conditions on which its step is done.
-fn conditional<'a>(
-    steps: &'a [Step],
-    around: &mut Vec<&'a str>,
-    all: &mut HashMap<&'a str, Vec<&'a str>>,
-) {
-    for step in steps {
-        let before = around.len();
-        let when = step.when.iter().filter(|when| !when.is_poisoned());
-        around.extend(when.map(|when| when.text.as_str()));
-        if let (Some(id), false) = (&step.id, around.is_empty()) {
-            all.insert(id, around.clone());
-        }
-        if let Action::Block { steps, rescue } = &step.action {
-            conditional(steps, around, all);
-            conditional(rescue, around, all);
-        }
-        around.truncate(before);
-    }
 }
 
 impl<'a> Order<'a> {
     fn new(plan: &'a Plan, texts: Option<&'a Texts>, found: &'a mut Diagnostics) -> Self {
         Self {
             plan,
-            ids: ids(plan),
-            parts: parts(plan),
+            ids: plan.ids(),
             inside: None,
-            conditions: conditions(plan),
             whens: Vec::new(),
             texts,
             needed: HashMap::new(),
-            known: HashSet::new(),
-            learnt: Vec::new(),
+            known: IndexSet::new(),
             found,
         }
     }
@@ -136,55 +81,46 @@ impl<'a> Order<'a> {
         if step.is_poisoned {
             return;
         }
-        self.list(step);
+        // The list is evaluated before the `when`.
+        for one in step.uses().into_iter().filter(|one| one.purpose == Purpose::Item) {
+            self.used(one.text, true);
+        }
         let before = self.whens.len();
         self.whens.extend(step.when.iter().map(|when| when.text.as_str()));
         self.each(step);
         self.whens.truncate(before);
     }
 
-    /// Checks the names of a text.
-    fn used(&mut self, text: Text<'a>) {
+    /// Checks the names of a text, or of the list of a `for_each`.
+    fn used(&mut self, text: Text<'a>, is_list: bool) {
         self.names(text.names());
-        for name in text.names() {
-            if let Some((fault, when)) = self.skipped(name, &text.roots()) {
+        for Name { name, span } in text.names() {
+            let Some((step, when)) = self.skipped(name, &text.roots()) else { continue };
+            let message = format!("`{name}` has no value if its step is skipped");
+            let fault = Diagnostic::warning(Code::MaybeMissing, message)
+                .at(*span, "used here without that condition")
+                .also(step.span, format!("runs only when `{when}`"));
+            let (help, or) = if is_list {
+                let help = format!("put the step into a block with `when: {when}`");
+                (help, format!("or write `... if {name} is defined else []`"))
+            } else {
                 let help = format!("use it under the same condition: `when: {when}`");
-                let defined = format!("`{} is defined and ...`", name.name);
-                let or = format!("or handle the missing value: {defined}");
-                self.found.push(fault.help(help).help(or));
-            }
+                (help, format!("or handle the missing value: `{name} is defined and ...`"))
+            };
+            fault.help(help).help(or).emit(self.found);
         }
     }
 
-    /// Returns the warning about a value that is missing if its step is skipped, and the condition of
-    /// that step.
-    fn skipped(&self, name: &Name, roots: &[&Expr]) -> Option<(Diagnostic, &'a str)> {
-        let step = self.ids.get(name.name.as_str())?;
-        let conditions = self.conditions.get(name.name.as_str())?;
-        let when = *conditions.iter().find(|when| !self.whens.contains(*when))?;
-        if roots.iter().any(|root| root.allows_missing_name(&name.name)) {
-            return None;
-        }
-        let message = format!("`{}` has no value if its step is skipped", name.name);
-        let fault = Diagnostic::warning(Code::MaybeMissing, message)
-            .at(name.span, "used here without that condition")
-            .also(step.span, format!("runs only when `{when}`"));
-        Some((fault, when))
-    }
-
-    /// Checks the list of a `for_each`, which is evaluated before the `when` of its step.
-    fn list(&mut self, step: &'a Step) {
-        for one in step.uses().into_iter().filter(|one| one.purpose == Purpose::Item) {
-            self.names(one.text.names());
-            for name in one.text.names() {
-                if let Some((fault, when)) = self.skipped(name, &one.text.roots()) {
-                    let help = format!("put the step into a block with `when: {when}`");
-                    let default = format!("`... if {} is defined else []`", name.name);
-                    let fault = fault.help(help).help(format!("or write {default}"));
-                    self.found.push(fault);
-                }
-            }
-        }
+    /// Returns the step of a name and a condition on which it is done, if that is not a condition here,
+    /// too: without it the value is missing.
+    fn skipped(&self, name: &str, roots: &[&Expr]) -> Option<(&'a Step, &'a str)> {
+        let step = *self.ids.get(name)?;
+        let around = self.plan.around(&step.path).into_iter().map(|(step, _)| step).chain([step]);
+        let whens = around.filter_map(|step| step.when.as_ref()).filter(|when| !when.is_poisoned());
+        let mut whens = whens.map(|when| when.text.as_str());
+        let when = whens.find(|when| !self.whens.contains(when))?;
+        let allowed = roots.iter().any(|root| root.allows_missing_name(name));
+        (!allowed).then_some((step, when))
     }
 
     fn each(&mut self, step: &'a Step) {
@@ -194,11 +130,11 @@ impl<'a> Order<'a> {
         }
         let outer = self.inside.replace(step);
         self.aside(|order| {
-            order.learn(ITEM);
+            order.known.insert(ITEM);
             order.once(step);
         });
         self.inside = outer;
-        step.id.iter().for_each(|id| self.learn(id));
+        self.known.extend(step.id.as_deref());
     }
 
     fn once(&mut self, step: &'a Step) {
@@ -213,7 +149,7 @@ impl<'a> Order<'a> {
                     Purpose::Path { .. } => {
                         self.names(one.text.names().iter().filter(|name| name.name == ITEM));
                     }
-                    _ => self.used(one.text),
+                    _ => self.used(one.text, false),
                 }
             }
         }
@@ -222,25 +158,17 @@ impl<'a> Order<'a> {
             // A rescue runs where some part failed: those before it may have their values.
             self.aside(|order| order.sequence(rescue));
         }
-        step.id.iter().for_each(|id| self.learn(id));
+        self.known.extend(step.id.as_deref());
         if let Rollback::Handler(handler) = &step.rollback {
             self.aside(|order| order.step(handler));
         }
     }
 
-    fn learn(&mut self, id: &'a str) {
-        if self.known.insert(id) {
-            self.learnt.push(id);
-        }
-    }
-
     /// Walks through a side branch: what becomes known in it is forgotten after it.
     fn aside(&mut self, way: impl FnOnce(&mut Self)) {
-        let before = self.learnt.len();
+        let before = self.known.len();
         way(self);
-        for id in self.learnt.drain(before..) {
-            self.known.remove(id);
-        }
+        self.known.truncate(before);
     }
 
     /// Reports names whose values are not known yet, also through probes and named expressions.
@@ -249,8 +177,7 @@ impl<'a> Order<'a> {
             let needs = self.needs(&name.name);
             for &id in needs.iter() {
                 if !self.known.contains(id) {
-                    let fault = self.unknown(name, id);
-                    self.found.push(fault);
+                    self.unknown(name, id).emit(self.found);
                 }
             }
         }
@@ -268,16 +195,17 @@ impl<'a> Order<'a> {
                 .help("add a list to the step: `for_each: [a, b]`; or use another value")
         } else {
             let step = self.ids[id];
+            let within = self.plan.find(&step.path).and_then(|(_, of)| of);
             let inside = self.inside.map(|inside| &inside.path);
-            match self.parts.get(id) {
-                Some(within) if inside != Some(&within.path) => {
+            match within.filter(|of| of.path != step.path && inside != Some(&of.path)) {
+                Some(within) => {
                     let message = format!("{used} only available inside its `for_each`");
                     Diagnostic::error(Code::InsideForEach, message)
                         .also(step.span, "recorded once per item")
                         .also(within.span, "only available inside this step")
                         .help("use it in a step inside that one")
                 }
-                _ => Diagnostic::error(Code::NotKnownYet, format!("{used} not known yet"))
+                None => Diagnostic::error(Code::NotKnownYet, format!("{used} not known yet"))
                     .also(step.span, "recorded by this step")
                     .help("use it after that step, or move that step before this one"),
             }
@@ -288,8 +216,7 @@ impl<'a> Order<'a> {
     fn no_item(&mut self, names: &'a [Name]) {
         for name in names {
             if self.needs(&name.name).contains(ITEM) {
-                let fault = self.unknown(name, ITEM);
-                self.found.push(fault);
+                self.unknown(name, ITEM).emit(self.found);
             }
         }
     }
@@ -333,7 +260,7 @@ impl<'a> Order<'a> {
 }
 
 /// Reports a name whose step has no result.
-fn without_value(ids: &HashMap<&str, &Step>, name: &Name) -> Option<Diagnostic> {
+fn without_value(ids: &IndexMap<&str, &Step>, name: &Name) -> Option<Diagnostic> {
     let step = ids.get(name.name.as_str())?;
     if matches!(step.action, Action::Effect(_) | Action::Set(_)) {
         return None;
@@ -363,9 +290,9 @@ pub(super) fn used(plan: &Plan, texts: &Texts) -> HashSet<String> {
 /// Reports names that are never used.
 pub(super) fn unused(plan: &Plan, used: &HashSet<String>, found: &mut Diagnostics) {
     // A named expression used only by an unused one counts as used.
-    let words = plan.named.iter().map(|(name, word)| (name, word.span(), "named expression"));
+    let named = plan.named.iter().map(|(name, named)| (name, named.span, "named expression"));
     let probes = plan.probes.values().map(|probe| (&probe.name, probe.span, "probe"));
-    for (name, span, what) in words.chain(probes) {
+    for (name, span, what) in named.chain(probes) {
         if !used.contains(name) {
             Diagnostic::warning(Code::UnusedName, format!("unused {what} `{name}`"))
                 .at(span, "never used")

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::plan::{InputKind, Plan, Purpose, Text};
-use crate::template::Template;
+use crate::template::{Name, Template};
 
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let is_list = |kind: &InputKind| matches!(kind, InputKind::List { .. });
@@ -18,19 +18,16 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
 
 /// Reports the lists in one string.
 pub(super) fn text(template: &Template, plan: &Plan, found: &mut Diagnostics) {
-    for name in template.whole_names() {
-        let word = &name.name;
-        let Some(input) = plan.inputs.get(word) else {
-            continue;
-        };
-        if !matches!(input.kind, InputKind::List { .. }) {
-            continue;
+    for Name { name, span } in template.whole_names() {
+        if let Some(input) = plan.inputs.get(&name)
+            && matches!(input.kind, InputKind::List { .. })
+        {
+            Diagnostic::error(Code::ListInText, format!("`{name}` is a list, not a string"))
+                .at(span, "cannot insert a list into a string")
+                .also(input.span, "declared as a list")
+                .help(format!("join its items: `{{{{ {name} | join(\",\") }}}}`"))
+                .help(format!("or run the step once per item: `for_each: {name}`"))
+                .emit(found);
         }
-        Diagnostic::error(Code::ListInText, format!("`{word}` is a list, not a string"))
-            .at(name.span, "cannot insert a list into a string")
-            .also(input.span, "declared as a list")
-            .help(format!("join its items: `{{{{ {word} | join(\",\") }}}}`"))
-            .help(format!("or run the step once per item: `for_each: {word}`"))
-            .emit(found);
     }
 }

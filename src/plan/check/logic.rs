@@ -7,24 +7,18 @@ use crate::plan::{Plan, Text};
 use crate::template::Written;
 use crate::template::expression::{Comparison, Expr, ExprKind, Expression};
 
-/// Deepest nesting of a condition that is followed.
-const MAX_DEPTH: usize = 64;
-
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     plan.each_sound_use(&mut |one| {
         if let Text::Expression(expression) = one.text {
-            walk(expression, &expression.root, 0, found);
+            walk(expression, &expression.root, found);
         }
     });
 }
 
-fn walk(whole: &Expression, expr: &Expr, depth: usize, found: &mut Diagnostics) {
-    if depth > MAX_DEPTH {
-        return;
-    }
+fn walk(whole: &Expression, expr: &Expr, found: &mut Diagnostics) {
     let (joined, how) = match &expr.kind {
-        ExprKind::And(..) => (chain(expr, true), Comparison::Eq),
-        ExprKind::Or(..) => (chain(expr, false), Comparison::Ne),
+        ExprKind::And(..) => (expr.joined(true), Comparison::Eq),
+        ExprKind::Or(..) => (expr.joined(false), Comparison::Ne),
         _ => (Vec::new(), Comparison::Eq),
     };
     // `a == 1 and a == 2` is never true; `a != 1 or a != 2` always.
@@ -40,22 +34,8 @@ fn walk(whole: &Expression, expr: &Expr, depth: usize, found: &mut Diagnostics) 
     }
     let parts = if joined.is_empty() { expr.parts() } else { joined };
     for part in parts {
-        walk(whole, part, depth + 1, found);
+        walk(whole, part, found);
     }
-}
-
-/// Returns the parts that are joined by the same word.
-fn chain(expr: &Expr, and: bool) -> Vec<&Expr> {
-    let mut parts = Vec::new();
-    let mut open = vec![expr];
-    while let Some(next) = open.pop() {
-        match &next.kind {
-            ExprKind::And(a, b) if and => open.extend([b.as_ref(), a.as_ref()]),
-            ExprKind::Or(a, b) if !and => open.extend([b.as_ref(), a.as_ref()]),
-            _ => parts.push(next),
-        }
-    }
-    parts
 }
 
 /// Returns what is compared in this way with which constant.
@@ -97,20 +77,17 @@ fn report(
     found: &mut Diagnostics,
 ) {
     let (first, second) = (bare(whole, first), bare(whole, second));
-    let (Some(at), Some(before)) = (whole.place(&second), whole.place(&first)) else {
-        return;
-    };
     let (a, b) = (whole.part(&first), whole.part(&second));
-    let (code, message, help) = if how == Comparison::Eq {
+    let (fault, help) = if how == Comparison::Eq {
         let message = format!("`{a}` and `{b}` are never both true");
-        (Code::NeverTrue, message, "use `or` if one of them is enough")
+        (Diagnostic::error(Code::NeverTrue, message), "use `or` if one of them is enough")
     } else {
         let message = format!("one of `{a}` and `{b}` is always true");
-        (Code::AlwaysTrue, message, "use `and` to exclude both")
+        (Diagnostic::warning(Code::AlwaysTrue, message), "use `and` to exclude both")
     };
-    let fault = match code {
-        Code::NeverTrue => Diagnostic::error(Code::NeverTrue, message),
-        _ => Diagnostic::warning(Code::AlwaysTrue, message),
-    };
-    found.push(fault.at(at, "second comparison").also(before, "first comparison").help(help));
+    fault
+        .at(whole.place(&second), "second comparison")
+        .also(whole.place(&first), "first comparison")
+        .help(help)
+        .emit(found);
 }

@@ -8,7 +8,6 @@ use crate::diagnostic::Diagnostics;
 use crate::plan::Plan;
 use crate::plan::check::{Texts, known, lists, rendered, secrets, types};
 use crate::plan::lower::names;
-use crate::source::Sources;
 use crate::template::Template;
 
 /// Returns the paths of the files that uploads render, as the plan has them.
@@ -19,12 +18,12 @@ pub fn files(plan: &Plan) -> Vec<&Template> {
 }
 
 /// Checks texts; those of paths that are templates are not known yet and may be missing.
-pub fn check(plan: &Plan, texts: &Texts, sources: &Sources, found: &mut Diagnostics) {
+pub fn check(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
     for text in texts.values() {
         names::of_text(plan, text, found);
         lists::text(text, plan, found);
         types::text(plan, text, found);
-        secrets::text(text, plan, sources, found);
+        secrets::text(text, plan, found);
     }
     known::texts(plan, texts, found);
     if files(plan).iter().all(|path| texts.contains_key(&path.text)) {

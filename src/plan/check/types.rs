@@ -6,7 +6,6 @@
 
 mod infer;
 mod kinds;
-mod list;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::output::Reading;
@@ -23,11 +22,11 @@ use kinds::{Type, compared};
 const MAX_DEPTH: usize = 64;
 
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
-    let (types, within) = Types::of_plan(plan);
+    let types = Types::new(plan);
     let mut check = Check { types: &types, found, written: None };
     plan.each_sound_use(&mut |one| {
         let step = one.step.filter(|_| one.purpose != Purpose::Item);
-        types.inside.set(step.and_then(|step| within.get(&step.path).copied()));
+        types.inside.set(step.and_then(|step| plan.find(&step.path)?.1));
         match (one.text, one.purpose) {
             (Text::Template(template), _) => check.template(template),
             (Text::Expression(list), Purpose::Item) => check.list(list),
@@ -42,9 +41,9 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
 
 /// Finds the same in a text that an upload renders.
 pub(super) fn text(plan: &Plan, text: &Template, found: &mut Diagnostics) {
-    let (mut types, within) = Types::of_plan(plan);
+    let mut types = Types::new(plan);
     // Which item such a step's value is of depends on the upload.
-    types.steps.retain(|_, step| !within.contains_key(&step.path));
+    types.steps.retain(|_, step| plan.find(&step.path).is_none_or(|(_, of)| of.is_none()));
     Check { types: &types, found, written: None }.template(text);
 }
 
@@ -61,21 +60,43 @@ where
 {
     fn condition(&mut self, expression: &'b Expression, row: Option<&'a Reading>) {
         self.value(expression, row);
-        let kind = self.types.of(&expression.root, row, 0);
-        if !kind.meets(&Type::Bool) {
-            let message = format!("`{}` is {}, not a condition", expression.text, kind.about());
-            let mut fault = Diagnostic::error(Code::NotACondition, message);
-            if let Some(span) = expression.span {
-                fault = fault.at(span, "expected a bool");
-            }
-            let fixed = compared(&expression.text, &kind);
-            self.found.push(fault.help(format!("compare it: {fixed}")));
+        self.operand(&expression.root, row);
+    }
+
+    /// Checks a `for_each`, which requires a list.
+    fn list(&mut self, list: &'b Expression) {
+        self.value(list, None);
+        let kind = self.types.of(&list.root, None, 0);
+        if kind.meets(&Type::List) {
+            return;
         }
+        let text = &list.text;
+        let help = match kind {
+            Type::Rows(_) => format!(
+                "to use its rows, write `let: {{rows: {{from: {text}, where: true}}}}` and \
+                 `for_each: rows`"
+            ),
+            _ => format!("write a list: `for_each: [{text}]`"),
+        };
+        Diagnostic::error(Code::NotAList, format!("`{text}` is {}, not a list", kind.about()))
+            .at(list.span, "expected a list")
+            .help(help)
+            .emit(self.found);
     }
 
     fn value(&mut self, expression: &'b Expression, row: Option<&'a Reading>) {
         self.written = Some(expression);
-        self.walk(&expression.root, row, 0);
+        for expr in expression.root.all() {
+            self.relations(expr, row);
+            match &expr.kind {
+                ExprKind::And(a, b) | ExprKind::Or(a, b) => {
+                    self.operand(a, row);
+                    self.operand(b, row);
+                }
+                ExprKind::Not(a) => self.operand(a, row),
+                _ => {}
+            }
+        }
     }
 
     /// Checks the expressions of a template. What they are joined by may be of any kind: `{% if %}`
@@ -84,36 +105,9 @@ where
         self.written = Some(template);
         for used in template.expressions() {
             self.types.locals.replace(used.locals.clone());
-            self.compared(&used.expr, 0);
+            used.expr.all().into_iter().for_each(|expr| self.relations(expr, None));
         }
         self.types.locals.take();
-    }
-
-    fn compared(&mut self, expr: &Expr, depth: usize) {
-        if depth <= MAX_DEPTH {
-            self.relations(expr, None);
-            for inner in expr.parts() {
-                self.compared(inner, depth + 1);
-            }
-        }
-    }
-
-    fn walk(&mut self, expr: &Expr, row: Option<&'a Reading>, depth: usize) {
-        if depth > MAX_DEPTH {
-            return;
-        }
-        self.relations(expr, row);
-        match &expr.kind {
-            ExprKind::And(a, b) | ExprKind::Or(a, b) => {
-                self.operand(a, row);
-                self.operand(b, row);
-            }
-            ExprKind::Not(a) => self.operand(a, row),
-            _ => {}
-        }
-        for inner in expr.parts() {
-            self.walk(inner, row, depth + 1);
-        }
     }
 
     /// Checks what a part compares, and the part that it takes of a value.
@@ -131,7 +125,7 @@ where
         }
     }
 
-    /// Reports an operand of `and`, `or` or `not` that is not a boolean.
+    /// Reports a condition, or an operand of `and`, `or` or `not`, that is not a boolean.
     fn operand(&mut self, part: &Expr, row: Option<&'a Reading>) {
         let kind = self.types.of(part, row, 0);
         if !kind.meets(&Type::Bool) {

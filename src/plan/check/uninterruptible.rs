@@ -8,8 +8,6 @@ use crate::plan::{
 };
 use crate::schema::one_of;
 use crate::source::Span;
-use crate::template::Template;
-use crate::template::expression::ExprKind;
 
 /// Reports questions and uncertain effects in blocks that must be completed.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
@@ -155,19 +153,12 @@ fn asks(plan: &Plan, on_timeout: &Deferred<OnTimeout>) -> Option<String> {
         }
         Deferred::Now(_) => None,
         Deferred::Template(template) => {
-            let name = input(template)?;
+            let name = template.whole_variable()?;
             let InputKind::Enum(words) = &plan.inputs.get(&name)?.kind else {
                 return None;
             };
             let asks = words.iter().any(|word| word == "ask");
             asks.then(|| format!("waits for the operator if `{name}` is `ask`"))
         }
-    }
-}
-
-fn input(template: &Template) -> Option<String> {
-    match template.whole()?.root.kind {
-        ExprKind::Var(name) => Some(name),
-        _ => None,
     }
 }

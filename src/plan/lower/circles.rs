@@ -15,7 +15,7 @@ enum Mark {
     Done(usize),
 }
 
-/// A word on the way, and which of the words it is made of come next.
+/// A named expression on the way, and which of those it is made of come next.
 struct Walk<'a> {
     name: &'a str,
     inner: Vec<&'a str>,
@@ -28,21 +28,21 @@ struct Walk<'a> {
 /// them: without these, following the names always ends.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) -> HashSet<String> {
     let mut marks: HashMap<&str, Mark> = HashMap::new();
-    let mut told = HashSet::new();
+    let mut reported = HashSet::new();
     for name in plan.named.keys() {
         if !marks.contains_key(name.as_str()) {
-            walk(plan, name, &mut marks, &mut told, found);
+            walk(plan, name, &mut marks, &mut reported, found);
         }
     }
-    told
+    reported
 }
 
-/// Goes through a word and all it is made of. Without recursion: a chain may be as long as the plan.
+/// Goes through a named expression and all it is made of. Without recursion: a chain may be as long as the plan.
 fn walk<'a>(
     plan: &'a Plan,
     first: &'a str,
     marks: &mut HashMap<&'a str, Mark>,
-    told: &mut HashSet<String>,
+    reported: &mut HashSet<String>,
     found: &mut Diagnostics,
 ) {
     let mut way = vec![begin(plan, first, marks)];
@@ -55,7 +55,7 @@ fn walk<'a>(
             let levels = last.below + own_levels(plan, last.name);
             if levels > MAX_NAMED_LEVELS {
                 too_deep(plan, last.name, found);
-                told.insert(last.name.to_owned());
+                reported.insert(last.name.to_owned());
             }
             // Reported once: the expressions above it start counting again.
             let levels = if levels > MAX_NAMED_LEVELS { 0 } else { levels };
@@ -73,7 +73,7 @@ fn walk<'a>(
                 let start = way.iter().position(|one| one.name == inner);
                 let circle = way[start.unwrap_or(0)..].iter().map(|one| one.name);
                 let circle: Vec<&str> = circle.collect();
-                told.extend(circle.iter().map(|name| (*name).to_owned()));
+                reported.extend(circle.iter().map(|name| (*name).to_owned()));
                 circular(plan, circle, found);
             }
             None => way.push(begin(plan, inner, marks)),
@@ -93,7 +93,7 @@ fn begin<'a>(plan: &'a Plan, name: &'a str, marks: &mut HashMap<&'a str, Mark>) 
 }
 
 fn own_levels(plan: &Plan, name: &str) -> usize {
-    1 + plan.named.get(name).map_or(0, |word| word.expression().root.levels())
+    1 + plan.named.get(name).map_or(0, |named| named.expression.root.levels())
 }
 
 /// Reports a cycle, at the name in it that is declared first.
@@ -107,7 +107,7 @@ fn circular(plan: &Plan, mut circle: Vec<&str>, found: &mut Diagnostics) {
     let name = circle[0];
     circle.push(name);
     Diagnostic::error(Code::CircularLet, format!("`{name}` is defined by itself"))
-        .at(plan.named[name].span(), circle.join(" -> "))
+        .at(plan.named[name].span, circle.join(" -> "))
         .help("break the cycle")
         .emit(found);
 }
@@ -115,7 +115,7 @@ fn circular(plan: &Plan, mut circle: Vec<&str>, found: &mut Diagnostics) {
 fn too_deep(plan: &Plan, name: &str, found: &mut Diagnostics) {
     let message = format!("`{name}` is nested more than {MAX_NAMED_LEVELS} levels deep");
     Diagnostic::error(Code::LetTooDeep, message)
-        .at(plan.named[name].span(), "too deep")
+        .at(plan.named[name].span, "too deep")
         .help("shorten the chain of named expressions, or record values with `set`")
         .emit(found);
 }

@@ -6,7 +6,7 @@ use crate::diagnostic::{Code, Diagnostic, Edit};
 use crate::document::{Entry, Node, Value};
 use crate::duration;
 use crate::plan::lower::{Lowering, is_sound};
-use crate::plan::{Default, Input, InputKind, value};
+use crate::plan::{Deferred, Input, InputKind, value};
 use crate::schema::one_of;
 
 impl Lowering<'_> {
@@ -201,7 +201,7 @@ impl Lowering<'_> {
         }
     }
 
-    fn default(&mut self, node: &Node, kind: &InputKind) -> Option<Default> {
+    fn default(&mut self, node: &Node, kind: &InputKind) -> Option<Deferred<serde_json::Value>> {
         let text = node.lexeme(self.sources).unwrap_or_default();
         let is_template = |node: &Node| node.as_text().is_some_and(|text| text.contains("{{"));
         if let Some(template) =
@@ -219,7 +219,7 @@ impl Lowering<'_> {
                 return None;
             }
             if node.items().is_empty() {
-                return Some(Default::Template(self.template(node)));
+                return Some(Deferred::Template(self.template(node)));
             }
         }
         // The missing values of an enum have been reported.
@@ -228,7 +228,7 @@ impl Lowering<'_> {
             return None;
         }
         match value::of_node(kind, node, self.sources) {
-            Ok(value) => Some(Default::Value(value)),
+            Ok(value) => Some(Deferred::Now(value)),
             Err(unfit) => {
                 let message = match text {
                     "" => format!("invalid default: {}", unfit.why),

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Suggestions, nearest};
 use crate::plan::lower::Lowering;
-use crate::plan::{InputKind, Plan, Purpose, Step, Text, Use};
+use crate::plan::{Input, InputKind, Plan, Purpose, Step, Text, Use};
 use crate::schema::{foreign, one_of};
 use crate::source::Span;
 use crate::template::{Name, Template, expression};
@@ -131,27 +131,14 @@ pub(super) fn resolve(plan: &Plan, lowering: &mut Lowering<'_>) {
 
 /// Looks up the names of a template in a separate file.
 pub(in crate::plan) fn of_text(plan: &Plan, text: &Template, found: &mut Diagnostics) {
-    let mut declared = IndexMap::new();
-    let mut declare = |name: &str, kind, span| {
-        declared.insert(name.to_owned(), Declared { kind, span: Some(span) });
-    };
-    for (name, input) in &plan.inputs {
-        declare(name, NameKind::Input, input.span);
-    }
-    for (name, probe) in &plan.probes {
-        declare(name, NameKind::Probe, probe.span);
-    }
-    for (name, word) in &plan.named {
-        declare(name, NameKind::NamedExpression, word.span());
-    }
-    plan.visit(&mut |step| {
-        if let Some(id) = &step.id {
-            declare(id, NameKind::Step, step.span);
-        }
-    });
+    let of = |kind: NameKind| move |name: &str| (name.to_owned(), Declared { kind, span: None });
+    let inputs = plan.inputs.keys().map(String::as_str).map(of(NameKind::Input));
+    let probes = plan.probes.keys().map(String::as_str).map(of(NameKind::Probe));
+    let named = plan.named.keys().map(String::as_str).map(of(NameKind::NamedExpression));
+    let ids = plan.ids().into_keys().map(of(NameKind::Step));
+    let declared = inputs.chain(probes).chain(named).chain(ids).collect();
     let (near, used) = (Suggestions::default(), &mut HashSet::new());
-    let declared = &declared;
-    Lookup { plan, declared, found, used, near }.template(text, None);
+    Lookup { plan, declared: &declared, found, used, near }.template(text, None);
 }
 
 struct Lookup<'a> {
@@ -189,47 +176,37 @@ impl Lookup<'_> {
     }
 
     /// The whole template is an input: its type is known before the run.
-    fn whole_input(&self, template: &Template) -> Option<(&str, &InputKind)> {
-        let whole = template.whole()?;
-        let expression::ExprKind::Var(name) = &whole.root.kind else {
-            return None;
-        };
-        let (name, input) = self.plan.inputs.get_key_value(name.as_str())?;
-        Some((name, &input.kind))
+    fn whole_input(&self, template: &Template) -> Option<(&String, &Input)> {
+        self.plan.inputs.get_key_value(&template.whole_variable()?)
     }
 
     fn duration(&mut self, template: &Template) {
-        let Some((name, kind)) = self.whole_input(template) else {
-            return;
-        };
-        if !matches!(kind, InputKind::Duration { .. }) {
-            let fault =
-                Diagnostic::error(Code::WrongInputType, format!("`{name}` is not a duration"))
-                    .at(template.span, "expected a duration")
-                    .also(self.plan.inputs[name].span, "declared with another type")
-                    .help(format!("declare `{name}` with `type: duration`"));
-            self.found.push(fault);
+        if let Some((name, input)) = self.whole_input(template)
+            && !matches!(input.kind, InputKind::Duration { .. })
+        {
+            Diagnostic::error(Code::WrongInputType, format!("`{name}` is not a duration"))
+                .at(template.span, "expected a duration")
+                .also(input.span, "declared with another type")
+                .help(format!("declare `{name}` with `type: duration`"))
+                .emit(self.found);
         }
     }
 
     fn on_timeout(&mut self, template: &Template) {
         let words = ["fail", "ask", "continue"];
-        let Some((name, kind)) = self.whole_input(template) else {
-            return;
-        };
-        let fits = match kind {
+        let fits = |kind: &InputKind| match kind {
             InputKind::Enum(of) => of.iter().all(|word| words.contains(&word.as_str())),
             _ => false,
         };
-        if !fits {
+        if let Some((name, input)) = self.whole_input(template)
+            && !fits(&input.kind)
+        {
             let message = format!("`{name}` can have a value other than {}", one_of(&words));
-            let fault = Diagnostic::error(Code::WrongInputType, message)
+            Diagnostic::error(Code::WrongInputType, message)
                 .at(template.span, format!("expected {}", one_of(&words)))
-                .also(self.plan.inputs[name].span, "declared with other values")
-                .help(format!(
-                    "declare `{name}` with `type: enum` and `of: [ask, continue, fail]`"
-                ));
-            self.found.push(fault);
+                .also(input.span, "declared with other values")
+                .help(format!("declare `{name}` with `type: enum` and `of: [ask, continue, fail]`"))
+                .emit(self.found);
         }
     }
 

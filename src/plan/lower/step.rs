@@ -4,7 +4,7 @@ use crate::diagnostic::nearest;
 use crate::document::{Entry, Node};
 use crate::plan::lower::names::NameKind;
 use crate::plan::lower::{Inherited, Lowering, is_sound};
-use crate::plan::{Action, ForEach, ItemList, OnFailure, OnUnknown, Rollback, Step, WrittenItem};
+use crate::plan::{Action, Deferred, ForEach, ItemList, OnFailure, OnUnknown, Rollback, Step};
 use crate::task::StepPath;
 
 impl Lowering<'_> {
@@ -86,9 +86,9 @@ impl Lowering<'_> {
         }
         let items = node.items().iter().map(|item| {
             if item.as_text().is_some_and(|text| text.contains("{{")) {
-                WrittenItem::Template(self.template(item))
+                Deferred::Template(self.template(item))
             } else {
-                WrittenItem::Value(item.to_json())
+                Deferred::Now(item.to_json())
             }
         });
         ItemList::Written(items.collect())

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::inventory::HostName;
-use crate::plan::{NamedExpression, Plan, Target};
+use crate::plan::{Plan, Target};
 use crate::template::expression::Expression;
 
 /// The member that is probed, by group; empty if a condition has no such probe.
@@ -16,9 +16,7 @@ pub(super) fn groups_used(
     words: &mut BTreeSet<String>,
     groups: &mut BTreeSet<String>,
 ) {
-    let mut names = Vec::new();
-    expression.root.free_names(&mut names);
-    for (name, _) in names {
+    for (name, _) in expression.root.free_names() {
         groups_of(plan, &name, words, groups);
     }
 }
@@ -32,13 +30,9 @@ pub(super) fn groups_of(
 ) {
     let probe = match plan.named.get(name) {
         Some(_) if !words.insert(name.to_owned()) => None,
-        Some(NamedExpression::Expression(inner, _)) => {
-            groups_used(plan, inner, words, groups);
-            None
-        }
-        Some(NamedExpression::Rows { from, filter, .. }) => {
-            groups_used(plan, filter, words, groups);
-            plan.probes.get(from)
+        Some(named) => {
+            groups_used(plan, &named.expression, words, groups);
+            named.from.as_ref().and_then(|from| plan.probes.get(from))
         }
         None => plan.probes.get(name),
     };

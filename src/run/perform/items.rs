@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use crate::event::{JournalError, Reason, TaskStatus};
-use crate::plan::{ForEach, ItemList, WrittenItem};
+use crate::plan::{Deferred, ForEach, ItemList};
 use crate::run::perform::{Conclusion, Task};
 use crate::template::{Mode, Template};
 
@@ -39,12 +39,12 @@ impl Task<'_, '_, '_> {
         Ok(self.failed(TaskStatus::Failed, Reason { text, seen }))
     }
 
-    async fn written(&self, items: &[WrittenItem]) -> Result<Vec<Value>, String> {
+    async fn written(&self, items: &[Deferred<Value>]) -> Result<Vec<Value>, String> {
         let mut values = Vec::new();
         for item in items {
             values.push(match item {
-                WrittenItem::Value(value) => value.clone(),
-                WrittenItem::Template(template) => self.rendered(template).await?,
+                Deferred::Now(value) => value.clone(),
+                Deferred::Template(template) => self.rendered(template).await?,
             });
         }
         Ok(values)

@@ -8,8 +8,7 @@ use indexmap::IndexMap;
 use crate::output::Reading;
 use crate::plan::check::types::MAX_DEPTH;
 use crate::plan::check::types::kinds::{Type, constant, of_column, of_reading};
-use crate::plan::{Action, InputKind, NamedExpression, Plan, Step};
-use crate::task::StepPath;
+use crate::plan::{Action, InputKind, Plan, Step};
 use crate::template::expression::{Expr, ExprKind, Expression};
 
 /// The parts of `host`.
@@ -35,26 +34,14 @@ pub(super) struct Types<'a> {
 }
 
 impl<'a> Types<'a> {
-    /// Returns the kinds of a plan, and the step with a `for_each` around each step.
-    pub(super) fn of_plan(plan: &'a Plan) -> (Self, IndexMap<&'a StepPath, &'a Step>) {
-        let mut steps = IndexMap::new();
-        let mut within = IndexMap::new();
-        plan.visit_sound(&mut |step| {
-            if step.for_each.is_some() {
-                step.visit_sound(&mut |part| {
-                    within.insert(&part.path, step);
-                });
-            }
-            steps.extend(step.id.as_deref().map(|id| (id, step)));
-        });
-        let types = Self {
+    pub(super) fn new(plan: &'a Plan) -> Self {
+        Self {
             plan,
-            steps,
+            steps: plan.ids(),
             words: RefCell::default(),
             inside: Cell::new(None),
             locals: RefCell::default(),
-        };
-        (types, within)
+        }
     }
 
     pub(super) fn of(&self, expr: &Expr, row: Option<&'a Reading>, depth: usize) -> Type<'a> {
@@ -103,7 +90,7 @@ impl<'a> Types<'a> {
             },
             ExprKind::List(_) => Type::List,
             ExprKind::Map(_) => Type::Mapping,
-            ExprKind::Poisoned | ExprKind::If(_, _, None) => Type::Any,
+            ExprKind::Poisoned | ExprKind::OfModel(_) | ExprKind::If(_, _, None) => Type::Any,
         }
     }
 
@@ -129,12 +116,11 @@ impl<'a> Types<'a> {
         if let Some(probe) = self.plan.probes.get(name) {
             return of_reading(&probe.reading);
         }
-        match self.plan.named.get(name) {
-            Some(NamedExpression::Expression(expression, _)) => {
-                return self.of_word(expression, depth);
-            }
-            Some(NamedExpression::Rows { .. }) => return Type::List,
-            None => {}
+        if let Some(named) = self.plan.named.get(name) {
+            return match named.from {
+                Some(_) => Type::List,
+                None => self.of_word(&named.expression, depth),
+            };
         }
         let step = self.steps.get(name);
         let is_inside = |step: &Step| self.inside.get().is_some_and(|of| of.path == step.path);
