@@ -127,7 +127,9 @@ fn print(expr: &Expr) -> String {
         if all.is_empty() { all } else { format!("({all})") }
     };
     match &expr.kind {
-        ExprKind::Poisoned | ExprKind::OfModel(_) => unreachable!("a text that can be read has none"),
+        ExprKind::Poisoned | ExprKind::OfModel(_) => {
+            unreachable!("a text that can be read has none")
+        }
         ExprKind::Const(value) => match value.as_str() {
             Some(text) => format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
             None => value.to_string(),

@@ -12,8 +12,11 @@ pub mod yaml11;
 mod yaml12;
 mod yaml_fixes;
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::mem;
+
+use serde_json::Value as Json;
 
 use crate::source::{Sources, Span};
 
@@ -127,6 +130,16 @@ impl Node {
         self.entry(key).map(|entry| &entry.value)
     }
 
+    /// Returns the text under a key of a mapping.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.get(key)?.as_text()
+    }
+
+    /// Returns the entries of the mapping under a key.
+    pub fn entries_of(&self, key: &str) -> &[Entry] {
+        self.get(key).map_or(&[], Self::entries)
+    }
+
     /// Returns the entry under a key of a mapping.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries().iter().find(|entry| entry.key == key)
@@ -143,33 +156,18 @@ impl Node {
 
     /// Returns the node as a JSON value in which numbers are the text they are written as (`0644`,
     /// `3.10`); `None` if JSON would write all of them in the same way.
-    pub fn written(&self, sources: &Sources) -> Option<serde_json::Value> {
-        match &self.value {
-            Value::Int(_) | Value::Float(_) => {
-                let written = sources.slice(self.span).trim_matches(['"', '\'']);
-                let is_number = |c: char| c.is_ascii_alphanumeric() || "+-._:".contains(c);
-                let in_json = self.to_json().to_string();
-                (written != in_json && written.chars().all(is_number)).then(|| written.into())
+    pub fn written(&self, sources: &Sources) -> Option<Json> {
+        let is_number = |c: char| c.is_ascii_alphanumeric() || "+-._:".contains(c);
+        let is_other = Cell::new(false);
+        let written = self.json(&|node, value| {
+            let written = sources.slice(node.span).trim_matches(['"', '\'']);
+            if value.is_number() && written != value.to_string() && written.chars().all(is_number) {
+                is_other.set(true);
+                return written.into();
             }
-            Value::List(items) => {
-                let written = items.iter().map(|item| item.written(sources));
-                let written: Vec<_> = written.collect();
-                written.iter().any(Option::is_some).then_some(())?;
-                let items = items.iter().zip(written);
-                Some(items.map(|(item, own)| own.unwrap_or_else(|| item.to_json())).collect())
-            }
-            Value::Map(entries) => {
-                let written = entries.iter().map(|entry| entry.value.written(sources));
-                let written: Vec<_> = written.collect();
-                written.iter().any(Option::is_some).then_some(())?;
-                let pairs = entries.iter().zip(written).map(|(entry, own)| {
-                    let value = own.unwrap_or_else(|| entry.value.to_json());
-                    (entry.key.clone(), value)
-                });
-                Some(pairs.collect::<serde_json::Map<_, _>>().into())
-            }
-            Value::Null | Value::Bool(_) | Value::Text(_) | Value::Poisoned(_) => None,
-        }
+            value
+        });
+        is_other.get().then_some(written)
     }
 
     /// Returns the place of a byte range of the node's *text*, whatever style it is written in.
@@ -183,20 +181,24 @@ impl Node {
     }
 
     /// Returns the node as a JSON value; places and styles are lost.
-    pub fn to_json(&self) -> serde_json::Value {
-        match &self.value {
-            Value::Null | Value::Poisoned(_) => serde_json::Value::Null,
+    pub fn to_json(&self) -> Json {
+        self.json(&|_, value| value)
+    }
+
+    fn json(&self, scalar: &dyn Fn(&Self, Json) -> Json) -> Json {
+        let value = match &self.value {
+            Value::Null | Value::Poisoned(_) => Json::Null,
             Value::Bool(value) => (*value).into(),
             Value::Int(value) => (*value).into(),
             Value::Float(value) => (*value).into(),
             Value::Text(text) => text.text.clone().into(),
-            Value::List(items) => items.iter().map(Self::to_json).collect(),
-            Value::Map(entries) => entries
-                .iter()
-                .map(|entry| (entry.key.clone(), entry.value.to_json()))
-                .collect::<serde_json::Map<_, _>>()
-                .into(),
-        }
+            Value::List(items) => return items.iter().map(|item| item.json(scalar)).collect(),
+            Value::Map(entries) => {
+                let pairs = entries.iter().map(|one| (one.key.clone(), one.value.json(scalar)));
+                return Json::Object(pairs.collect());
+            }
+        };
+        scalar(self, value)
     }
 
     /// Poisons the values at these places, and the values of keys at these places. A mapping that lacks

@@ -39,7 +39,7 @@ use crate::template::expression::Expression;
 
 pub use command::{Become, CommandSpec, Deferred, ExitCodes, Target, Upload, UploadSource, Work};
 pub use each::{ForEach, ItemList};
-pub use input::{Input, InputKind};
+pub use input::{Input, InputKind, Pattern};
 pub use named::NamedExpression;
 pub use route::{Role, Routes};
 pub use uses::{Purpose, Text, Use};

@@ -29,6 +29,11 @@ use crate::plan::{Plan, Role, Step, UploadSource};
 use crate::source::Span;
 use crate::template::Template;
 
+/// The helps for an effect of which nothing shows whether it has worked.
+pub(super) const ADD_DONE_WHEN: &str =
+    "add `done_when: CONDITION`, the condition that is true once the step has worked";
+const OR_IDEMPOTENT: &str = "or add `idempotent: true` if running it twice is harmless";
+
 /// The files that uploads render, by the paths that the plan names them by.
 pub type Texts = BTreeMap<String, Template>;
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use regex::Regex;
+
 use crate::plan::Deferred;
+use crate::regexes;
 use crate::source::Span;
 
 /// A value given from outside.
@@ -25,7 +28,7 @@ pub struct Input {
 pub enum InputKind {
     /// Text, which matches a pattern as a whole if there is one.
     String {
-        pattern: Option<String>,
+        pattern: Option<Pattern>,
     },
     Int {
         min: Option<i64>,
@@ -51,4 +54,29 @@ pub enum InputKind {
         /// The maximum number of items.
         max: Option<usize>,
     },
+}
+
+/// A regular expression that a text matches as a whole.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    /// As it is written.
+    pub text: String,
+    whole: Regex,
+}
+
+impl Pattern {
+    pub(super) fn new(text: &str) -> Option<Self> {
+        let whole = regexes::compile(&format!("^(?:{text})$")).ok()?;
+        Some(Self { text: text.to_owned(), whole })
+    }
+
+    pub fn matches(&self, text: &str) -> bool {
+        self.whole.is_match(text)
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
 }

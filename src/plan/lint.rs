@@ -7,6 +7,7 @@ mod commands;
 mod privileges;
 mod probe_effects;
 mod sleeps;
+mod words;
 
 use crate::diagnostic::Diagnostics;
 use crate::document::Node;

@@ -1,29 +1,19 @@
 //! Values of inputs: strings and data checked against an [`InputKind`].
 //!
-//! Used for the defaults in a plan and for the values that are given from outside. Patterns and
-//! bounds are checked with a JSON Schema made from the kind; the messages are ours.
+//! Used for the defaults in a plan and for the values that are given from outside.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
-use jsonschema::Validator;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, nearest};
 use crate::document;
 use crate::document::Node;
 use crate::duration;
 use crate::plan::{Input, InputKind};
-use crate::regexes::MAX_REGEX;
 use crate::schema::one_of;
 use crate::source::{Sources, Span};
 
 /// Maximum items of a list without a maximum of its own.
 const MAX_ITEMS: usize = 10_000;
-
-/// Most validators that are kept: as many as a plan may have inputs with bounds.
-const MAX_VALIDATORS: usize = 64;
 
 impl Input {
     /// Whether its value is a secret. The value of a file input is a path; only its content is a secret.
@@ -50,11 +40,6 @@ pub struct InvalidValue {
 }
 
 impl InvalidValue {
-    /// Makes one without a proposed value.
-    pub fn new(why: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { why: why.into(), help: help.into(), fixed: None, is_empty: false }
-    }
-
     /// Adds the value that was probably meant.
     fn fixed(mut self, value: impl Into<String>) -> Self {
         self.fixed = Some(value.into());
@@ -71,8 +56,9 @@ impl InvalidValue {
     }
 }
 
-fn unfit(why: impl Into<String>, help: impl Into<String>) -> InvalidValue {
-    InvalidValue::new(why, help)
+/// Makes one without a proposed value.
+pub fn unfit(why: impl Into<String>, help: impl Into<String>) -> InvalidValue {
+    InvalidValue { why: why.into(), help: help.into(), fixed: None, is_empty: false }
 }
 
 /// Makes a value of a text, as it comes from a command line or a template.
@@ -151,29 +137,25 @@ fn counted(kind: &InputKind, items: Vec<Value>) -> Result<Value, InvalidValue> {
     let InputKind::List { min, max, .. } = kind else {
         return Ok(items.into());
     };
-    let fits = items.len() >= min.unwrap_or(0) && items.len() <= max.unwrap_or(MAX_ITEMS);
-    // Bounds that leave no number are a fault of their own.
-    if fits || min.zip(*max).is_some_and(|(min, max)| min > max) {
+    let number = items.len();
+    // Bounds that leave no number are reported on their own.
+    let excluded = min.zip(*max).is_some_and(|(min, max)| min > max);
+    if within(number, *min, max.or(Some(MAX_ITEMS))) || excluded {
         return Ok(items.into());
     }
-    let number = items.len();
-    Err(match (min, max) {
-        (Some(min), Some(max)) => unfit(
-            format!("{number} items, expected {min} to {max}"),
-            format!("write {min} to {max} items"),
-        ),
-        (Some(min), None) if number < *min => unfit(
-            format!("{number} items, expected at least {min}"),
-            format!("write {min} items or more"),
-        ),
+    let (expected, help) = match (min, max) {
+        (Some(min), Some(max)) => {
+            (format!("{min} to {max}"), format!("write {min} to {max} items"))
+        }
+        (Some(min), None) if number < *min => {
+            (format!("at least {min}"), format!("write {min} items or more"))
+        }
         _ => {
             let max = max.unwrap_or(MAX_ITEMS);
-            unfit(
-                format!("{number} items, expected at most {max}"),
-                format!("write at most {max} items"),
-            )
+            (format!("at most {max}"), format!("write at most {max} items"))
         }
-    })
+    };
+    Err(unfit(format!("{number} items, expected {expected}"), help))
 }
 
 /// Makes a value of data, as it comes from a file or an inventory.
@@ -191,7 +173,7 @@ pub fn of_data(kind: &InputKind, value: &Value) -> Result<Value, InvalidValue> {
     }
     Err(match kind {
         InputKind::String { pattern } => {
-            let pattern = pattern.as_deref().unwrap_or_default();
+            let pattern = pattern.as_ref().map_or("", |pattern| pattern.text.as_str());
             unfit(
                 format!("does not match `{pattern}`"),
                 "use a value that matches the whole pattern",
@@ -212,25 +194,23 @@ fn typed(kind: &InputKind, value: &Value) -> Result<Value, InvalidValue> {
     };
     match kind {
         InputKind::Int { .. } => match value {
-            Value::Number(number) if number.is_i64() => Ok(value.clone()),
+            Value::Number(number) => number.as_i64(),
             // Ansible's INI files and its YAML both give numbers as text if they are quoted.
-            Value::String(text) => match text.parse::<i64>() {
-                Ok(number) => Ok(number.into()),
-                Err(_) => Err(unfit("not an integer", "write an integer")),
-            },
-            _ => Err(unfit("not an integer", "write an integer")),
-        },
-        InputKind::Bool => match value {
-            Value::Bool(_) => Ok(value.clone()),
-            Value::String(text) => Err(match text.as_str() {
-                "yes" | "on" | "True" | "Yes" => unfit("not a bool", "write `true`").fixed("true"),
-                "no" | "off" | "False" | "No" => {
-                    unfit("not a bool", "write `false`").fixed("false")
-                }
-                _ => unfit("not a bool", "write `true` or `false`"),
-            }),
-            _ => Err(unfit("not a bool", "write `true` or `false`")),
-        },
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        }
+        .map(Value::from)
+        .ok_or_else(|| unfit("not an integer", "write an integer")),
+        InputKind::Bool if value.is_boolean() => Ok(value.clone()),
+        InputKind::Bool => Err(match value.as_str() {
+            Some("yes" | "on" | "True" | "Yes") => {
+                unfit("not a bool", "write `true`").fixed("true")
+            }
+            Some("no" | "off" | "False" | "No") => {
+                unfit("not a bool", "write `false`").fixed("false")
+            }
+            _ => unfit("not a bool", "write `true` or `false`"),
+        }),
         InputKind::Duration { .. } => duration_text(value),
         InputKind::List { item, .. } => match value {
             Value::Array(items) => {
@@ -265,19 +245,16 @@ fn typed(kind: &InputKind, value: &Value) -> Result<Value, InvalidValue> {
 }
 
 fn duration_text(value: &Value) -> Result<Value, InvalidValue> {
-    let no_duration = |help: String| Err(unfit("not a duration", help));
-    let unit = |number: &str| {
-        let help = format!("add a unit: `{number}s` for seconds");
-        Err(unfit("not a duration", help).fixed(format!("{number}s")))
+    let number = match value {
+        Value::String(text) if duration::parse(text).is_some() => return Ok(value.clone()),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     };
-    match value {
-        Value::String(text) if duration::parse(text).is_some() => Ok(value.clone()),
-        Value::String(text) if text.chars().all(|c| c.is_ascii_digit()) && !text.is_empty() => {
-            unit(text)
-        }
-        Value::Number(number) if number.is_u64() => unit(&number.to_string()),
-        _ => no_duration("write a duration such as `90s`, `15m` or `1h 30m`".into()),
+    if number.is_empty() || !number.chars().all(|c| c.is_ascii_digit()) {
+        return Err(unfit("not a duration", "write a duration such as `90s`, `15m` or `1h 30m`"));
     }
+    let help = format!("add a unit: `{number}s` for seconds");
+    Err(unfit("not a duration", help).fixed(format!("{number}s")))
 }
 
 fn choice(words: &[String], text: Option<&str>) -> Result<Value, InvalidValue> {
@@ -311,55 +288,21 @@ fn path(value: &Value) -> Result<Value, InvalidValue> {
 
 /// Whether a value of the right type keeps the pattern and bounds of the input.
 fn fits(kind: &InputKind, value: &Value) -> bool {
-    let (schema, value) = match kind {
-        InputKind::Int { min: None, max: None } | InputKind::Duration { min: None, max: None } => {
-            return true;
+    match kind {
+        InputKind::String { pattern: Some(pattern) } => {
+            value.as_str().is_some_and(|text| pattern.matches(text))
         }
-        InputKind::String { pattern: Some(one) } => {
-            (json!({"type": "string", "pattern": whole_pattern(one)}), value.clone())
-        }
-        InputKind::Int { min, max } => (bounds("integer", json!(min), json!(max)), value.clone()),
+        InputKind::Int { min, max } => value.as_i64().is_some_and(|one| within(one, *min, *max)),
         InputKind::Duration { min, max } => {
-            let seconds = |time: &Option<Duration>| json!(time.map(|time| time.as_secs_f64()));
-            let text = value.as_str().unwrap_or_default();
-            let length = duration::parse(text).unwrap_or_default().as_secs_f64();
-            (bounds("number", seconds(min), seconds(max)), json!(length))
+            let time = value.as_str().and_then(duration::parse);
+            time.is_some_and(|time| within(time, *min, *max))
         }
-        _ => return true,
-    };
-    validator(schema).is_some_and(|validator| validator.is_valid(&value))
+        _ => true,
+    }
 }
 
-/// Returns the validator of a schema. Making one takes far longer than using it, and an input is
-/// checked with the same one for each of many hosts: so the last few are kept.
-fn validator(schema: Value) -> Option<Arc<Validator>> {
-    static KEPT: Mutex<VecDeque<(Value, Arc<Validator>)>> = Mutex::new(VecDeque::new());
-    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, validator)) = kept.iter().find(|(known, _)| *known == schema) {
-        return Some(Arc::clone(validator));
-    }
-    let patterns = jsonschema::PatternOptions::regex().size_limit(MAX_REGEX);
-    let options = jsonschema::options().with_pattern_options(patterns);
-    let validator = Arc::new(options.build(&schema).ok()?);
-    kept.truncate(MAX_VALIDATORS - 1);
-    kept.push_front((schema, Arc::clone(&validator)));
-    Some(validator)
-}
-
-/// Returns a pattern that matches only a text as a whole.
-pub fn whole_pattern(pattern: &str) -> String {
-    format!("^(?:{pattern})$")
-}
-
-fn bounds(kind: &str, min: Value, max: Value) -> Value {
-    let mut schema = json!({ "type": kind });
-    if !min.is_null() {
-        schema["minimum"] = min;
-    }
-    if !max.is_null() {
-        schema["maximum"] = max;
-    }
-    schema
+fn within<T: PartialOrd>(value: T, min: Option<T>, max: Option<T>) -> bool {
+    min.is_none_or(|min| min <= value) && max.is_none_or(|max| value <= max)
 }
 
 fn out_of_bounds<T: Copy>(

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::document::Node;
 use crate::inventory::{Host, HostName, Inventory, Variable};
-use crate::plan::value::InvalidValue;
+use crate::plan::value::{InvalidValue, unfit};
 use crate::plan::{Deferred, Input, InputKind, Plan, value};
 use crate::resolve::{ENVIRONMENT, Inputs, hosts};
 use crate::schema::one_of;
@@ -28,120 +28,116 @@ pub(super) fn values(
     sources: &Sources,
     found: &mut Diagnostics,
 ) -> IndexMap<HostName, IndexMap<String, Value>> {
-    let inputs: IndexMap<&str, &Input> = plan
-        .inputs
-        .iter()
-        .filter(|(_, input)| wanted(input))
-        .map(|(name, input)| (name.as_str(), input))
-        .collect();
-    let common = Common {
-        set: texts(&inputs, set(given), found),
-        file: file(&inputs, given, sources, found),
-        environment: texts(&inputs, environment(plan, given), found),
-    };
-    let mut all: IndexMap<HostName, IndexMap<String, Value>> = IndexMap::new();
-    let mut missing: IndexMap<&str, Vec<HostName>> = IndexMap::new();
-    for host in targets.iter().filter_map(|name| inventory.host(name)) {
-        let mut values = IndexMap::new();
-        for (&name, &input) in &inputs {
-            match common.of_host(name, input, host, found) {
-                Found::Value(value) => {
-                    values.insert(name.to_owned(), value);
+    let hosts: Vec<&Host> = targets.iter().filter_map(|name| inventory.host(name)).collect();
+    let mut all: IndexMap<HostName, IndexMap<String, Value>> =
+        hosts.iter().map(|host| (host.name.clone(), IndexMap::new())).collect();
+    for (name, input) in plan.inputs.iter().filter(|(_, input)| wanted(input)) {
+        let search = Search { name, input, given, sources };
+        let mut missing = Vec::new();
+        let mut last = None;
+        for host in &hosts {
+            match search.on(host) {
+                Some(Ok(value)) => {
+                    all[&host.name].insert(name.clone(), value);
                 }
-                Found::Nothing if input.sensitive && given.without_secrets => {}
-                Found::Nothing => missing.entry(name).or_default().push(host.name.clone()),
-                Found::Faulty => {}
+                // Most are the same on all hosts, and reported once.
+                Some(Err(fault)) if last.as_ref() != Some(&fault) => {
+                    fault.clone().emit(found);
+                    last = Some(fault);
+                }
+                Some(Err(_)) => {}
+                None if input.sensitive && given.without_secrets => {}
+                None => missing.push(host.name.clone()),
             }
         }
-        all.insert(host.name.clone(), values);
-    }
-    for (name, hosts) in missing {
-        lacking(name, &plan.inputs[name], &hosts, found);
+        if !missing.is_empty() {
+            lacking(name, input, &missing, found);
+        }
     }
     all
 }
 
-/// What came of the search for a value.
-enum Found {
-    Value(Value),
-    Nothing,
-    /// There is one and it is invalid, which has been reported.
-    Faulty,
+/// The search for the value of an input.
+struct Search<'a> {
+    name: &'a str,
+    input: &'a Input,
+    given: &'a Inputs,
+    sources: &'a Sources,
 }
 
-/// The values that are the same on all hosts; `None` for an invalid one.
-struct Common {
-    set: IndexMap<String, Option<Value>>,
-    file: IndexMap<String, Option<Value>>,
-    environment: IndexMap<String, Option<Value>>,
-}
-
-impl Common {
-    fn of_host(&self, name: &str, input: &Input, host: &Host, found: &mut Diagnostics) -> Found {
-        let told = |value: &Option<Value>| match value {
-            Some(value) => Found::Value(value.clone()),
-            None => Found::Faulty,
-        };
-        if let Some(value) = self.set.get(name).or_else(|| self.file.get(name)) {
-            return told(value);
+impl Search<'_> {
+    /// Returns the value on a host, or why it is invalid; `None` if there is none.
+    fn on(&self, host: &Host) -> Option<Result<Value, Diagnostic>> {
+        let Self { name, input, given, .. } = *self;
+        let kind = &input.kind;
+        // Of several, the last counts.
+        if let Some((_, text)) = given.set.iter().rfind(|(set, _)| set == name) {
+            return Some(self.text(text, "--set"));
+        }
+        let file = given.file.as_ref().and_then(|(id, node)| Some((id, node.get(name)?)));
+        if let Some((id, node)) = file {
+            let read = fit(input, value::of_node(kind, node, self.sources));
+            return Some(read.map_err(|unfit| {
+                let place = self.sources.get(*id).path();
+                wrong(name, input, &short(&node.to_json()), place, &unfit)
+                    .at(node.span, "invalid value")
+                    .also(input.span, "declared here")
+            }));
         }
         if let Some(variable) = host.vars.get(name) {
-            let data = data(&input.kind, variable);
-            return match fit(input, data.and_then(|data| value::of_data(&input.kind, data))) {
-                Ok(value) => Found::Value(value),
-                Err(unfit) => {
-                    let shown = short(variable.as_written());
-                    let told = |place: &str| wrong(name, input, &shown, place, &unfit);
-                    // With a location it is reported once, for all hosts that have it from there.
-                    found.push(if let Some(place) = variable.place.0 {
-                        told(&variable.origin)
-                            .at(place, "invalid value")
-                            .also(input.span, "declared here")
-                    } else {
-                        told(&format!("{} ({})", variable.origin, host.name))
-                    });
-                    Found::Faulty
+            let data = data(kind, variable).and_then(|data| value::of_data(kind, data));
+            return Some(fit(input, data).map_err(|unfit| {
+                let shown = short(variable.as_written());
+                let wrong = |place: &str| wrong(name, input, &shown, place, &unfit);
+                // With a location it is reported once, for all hosts that have it from there.
+                match variable.place.0 {
+                    Some(place) => wrong(&variable.origin)
+                        .at(place, "invalid value")
+                        .also(input.span, "declared here"),
+                    None => wrong(&format!("{} ({})", variable.origin, host.name)),
                 }
-            };
+            }));
         }
         if let Some(origin) = host.encrypted.get(name) {
             let message = format!("input `{name}` is encrypted by a vault ({origin})");
-            Diagnostic::error(Code::VaultValue, message)
-                .at(input.span, format!("no value for {}", host.name))
-                .help(if input.is_hidden() {
-                    "set it in a file and pass it with `--inputs`".into()
-                } else {
-                    format!("set it with `--set {name}=VALUE`, or in a file with `--inputs`")
-                })
-                .emit(found);
-            return Found::Faulty;
+            let fault = Diagnostic::error(Code::VaultValue, message)
+                .at(input.span, format!("no value for {}", host.name));
+            return Some(Err(fault.help(if input.is_hidden() {
+                "set it in a file and pass it with `--inputs`".into()
+            } else {
+                format!("set it with `--set {name}=VALUE`, or in a file with `--inputs`")
+            })));
         }
-        if let Some(value) = self.environment.get(name) {
-            return told(value);
+        let mut environment = given.environment.iter();
+        if let Some((variable, text)) = environment.rfind(|(variable, _)| is_for(variable, name)) {
+            return Some(self.text(text, variable));
         }
-        match &input.default {
-            None => Found::Nothing,
-            Some(Deferred::Now(value)) => Found::Value(value.clone()),
-            Some(Deferred::Template(template)) => {
-                let names = Names::from([("host".to_owned(), super::host_value(host))]);
-                let rendered = template.render(Mode::Text, &names).map_err(|error| {
-                    InvalidValue::new(
-                        format!("cannot be rendered: {error}"),
-                        format!("set `{name}` for the host, or correct the default"),
-                    )
-                });
-                let value = rendered.and_then(|text| value::of_text(&input.kind, &text));
-                match value {
-                    Ok(value) => Found::Value(value),
-                    Err(unfit) => {
-                        let place = format!("default on {}", host.name);
-                        let fault = wrong(name, input, &template.text, &place, &unfit);
-                        found.push(fault.at(template.span, "invalid value"));
-                        Found::Faulty
-                    }
-                }
-            }
-        }
+        let template = match input.default.as_ref()? {
+            Deferred::Now(value) => return Some(Ok(value.clone())),
+            Deferred::Template(template) => template,
+        };
+        let names = Names::from([("host".to_owned(), super::host_value(host))]);
+        let rendered = template.render(Mode::Text, &names).map_err(|error| {
+            unfit(
+                format!("cannot be rendered: {error}"),
+                format!("set `{name}` for the host, or correct the default"),
+            )
+        });
+        let read = rendered.and_then(|text| value::of_text(kind, &text));
+        Some(read.map_err(|unfit| {
+            let place = format!("default on {}", host.name);
+            wrong(name, input, &template.text, &place, &unfit).at(template.span, "invalid value")
+        }))
+    }
+
+    /// Reads a value from the command line or the environment.
+    fn text(&self, text: &str, by: &str) -> Result<Value, Diagnostic> {
+        let read = fit(self.input, value::of_text(&self.input.kind, text));
+        let value = read.map_err(|unfit| wrong(self.name, self.input, text, by, &unfit))?;
+        // There the path of a file is relative to the current directory.
+        let path = value.as_str().filter(|_| self.input.kind == InputKind::File);
+        let path = path.and_then(|path| std::path::absolute(path).ok());
+        Ok(path.map_or(value, |path| path.to_string_lossy().into_owned().into()))
     }
 }
 
@@ -167,35 +163,11 @@ fn data<'a>(kind: &InputKind, variable: &'a Variable) -> Result<&'a Value, Inval
     let mut texts = texts.unwrap_or_default().iter().filter_map(Value::as_str);
     match texts.find(|text| is_other(text)) {
         None => Ok(&variable.value),
-        Some(_) => Err(InvalidValue::new(
+        Some(_) => Err(unfit(
             format!("inventories read it as {}", variable.value),
             "write a decimal number without leading zeros and without `:`",
         )),
     }
-}
-
-/// A text that gives an input a value, and who says so.
-struct Text<'a> {
-    name: &'a str,
-    value: &'a str,
-    by: &'a str,
-}
-
-/// Returns what `--set` gives; the last of a name counts.
-fn set(given: &Inputs) -> Vec<Text<'_>> {
-    let set = given.set.iter();
-    set.map(|(name, text)| Text { name, value: text, by: "--set" }).collect()
-}
-
-/// Returns what the environment gives.
-fn environment<'a>(plan: &'a Plan, given: &'a Inputs) -> Vec<Text<'a>> {
-    let variables = given.environment.iter();
-    variables
-        .filter_map(|(variable, text)| {
-            let name = plan.inputs.keys().find(|name| is_for(variable, name))?;
-            Some(Text { name, value: text, by: variable })
-        })
-        .collect()
 }
 
 fn is_for(variable: &str, input: &str) -> bool {
@@ -213,80 +185,12 @@ fn fit(input: &Input, read: Result<Value, InvalidValue>) -> Result<Value, Invali
         Ok(value) if input.is_hidden() => {
             let texts = value.as_array().map_or(std::slice::from_ref(&value), Vec::as_slice);
             if texts.iter().any(empty) {
-                return Err(InvalidValue {
-                    is_empty: true,
-                    ..InvalidValue::new("empty", "set a value")
-                });
+                return Err(InvalidValue { is_empty: true, ..unfit("empty", "set a value") });
             }
             Ok(value)
         }
         other => other,
     }
-}
-
-fn texts(
-    inputs: &IndexMap<&str, &Input>,
-    texts: Vec<Text<'_>>,
-    found: &mut Diagnostics,
-) -> IndexMap<String, Option<Value>> {
-    let mut values = IndexMap::new();
-    for Text { name, value, by } in texts {
-        let Some(&input) = inputs.get(name) else {
-            continue;
-        };
-        let read = match fit(input, value::of_text(&input.kind, value)) {
-            Ok(value) => Some(here(&input.kind, value)),
-            Err(unfit) => {
-                found.push(wrong(name, input, value, by, &unfit));
-                None
-            }
-        };
-        values.insert(name.to_owned(), read);
-    }
-    values
-}
-
-/// The path of a file on the command line is relative to the current directory.
-fn here(kind: &InputKind, value: Value) -> Value {
-    match (kind, value.as_str()) {
-        (InputKind::File, Some(path)) => match std::path::absolute(path) {
-            Ok(path) => path.to_string_lossy().into_owned().into(),
-            Err(_) => value,
-        },
-        _ => value,
-    }
-}
-
-fn file(
-    inputs: &IndexMap<&str, &Input>,
-    given: &Inputs,
-    sources: &Sources,
-    found: &mut Diagnostics,
-) -> IndexMap<String, Option<Value>> {
-    let mut values = IndexMap::new();
-    let Some((id, node)) = &given.file else {
-        return values;
-    };
-    for entry in node.entries() {
-        let Some(&input) = inputs.get(entry.key.as_str()) else {
-            continue;
-        };
-        let value = match fit(input, value::of_node(&input.kind, &entry.value, sources)) {
-            Ok(value) => Some(value),
-            Err(unfit) => {
-                let shown = short(&entry.value.to_json());
-                let place = sources.get(*id).path();
-                found.push(
-                    wrong(&entry.key, input, &shown, place, &unfit)
-                        .at(entry.value.span, "invalid value")
-                        .also(input.span, "declared here"),
-                );
-                None
-            }
-        };
-        values.insert(entry.key.clone(), value);
-    }
-    values
 }
 
 pub(super) fn unknown(plan: &Plan, given: &Inputs, found: &mut Diagnostics) {
@@ -349,7 +253,7 @@ fn wrong(name: &str, input: &Input, shown: &str, place: &str, unfit: &InvalidVal
         let why = if unfit.is_empty { "empty" } else { "invalid" };
         let help = match &input.kind {
             InputKind::String { pattern: Some(one) } => {
-                format!("use a string that matches the whole pattern `{one}`")
+                format!("use a string that matches the whole pattern `{}`", one.text)
             }
             InputKind::List { .. } => "use a list of strings that the input allows".into(),
             _ => "use a string that is not empty".into(),

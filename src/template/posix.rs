@@ -62,8 +62,7 @@ pub fn foreign(script: &str) -> Vec<Foreign> {
             all.push(Foreign { range, what, instead });
         }
     };
-    for command in commands(&text) {
-        let words = words(&text, command);
+    for words in all_words(&text) {
         let Some(first) = words.first() else { continue };
         let name = &text[first.clone()];
         let name = if name.starts_with("((") { "((" } else { name };
@@ -157,8 +156,18 @@ fn redirects(text: &str, at: usize) -> bool {
     behind.starts_with("&>") || behind.starts_with(['&', '|']) && before.ends_with(['>', '<'])
 }
 
+/// Divides a script into simple commands, each into words: no quoted sign divides them, and no sign of a
+/// value.
+pub fn commands(script: &str) -> Vec<Vec<Range<usize>>> {
+    all_words(&script::command_text(script)).filter(|words| !words.is_empty()).collect()
+}
+
+fn all_words(text: &str) -> impl Iterator<Item = Vec<Range<usize>>> + '_ {
+    divided(text).map(|command| words(text, command))
+}
+
 /// Divides a text into simple commands.
-fn commands(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
+fn divided(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     let mut from = 0;
     let ends: Vec<usize> = text
         .char_indices()

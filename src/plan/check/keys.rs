@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::plan::Action;
-use crate::plan::check::Placed;
+use crate::plan::check::{ADD_DONE_WHEN, OR_IDEMPOTENT, Placed};
 use crate::table;
 
 /// The keys of every step.
@@ -129,7 +129,7 @@ fn effect(placed: &Placed<'_>, found: &mut Diagnostics) {
     {
         Diagnostic::error(Code::MisplacedKey, "`within` requires `done_when`")
             .at(entry.key_span, "there is no condition to wait for")
-            .help("add `done_when: CONDITION`, the condition that is true once the step has worked")
+            .help(ADD_DONE_WHEN)
             .emit(found);
     }
     if effect.done_when.is_some() || effect.idempotent {
@@ -151,8 +151,8 @@ fn effect(placed: &Placed<'_>, found: &mut Diagnostics) {
         );
         Diagnostic::error(Code::UnsureEffect, message)
             .at(placed.step.span, "no `done_when`, `idempotent` or `on_unknown`")
-            .help("add `done_when: CONDITION`, the condition that is true once the step has worked")
-            .help("or add `idempotent: true` if running it twice is harmless")
+            .help(ADD_DONE_WHEN)
+            .help(OR_IDEMPOTENT)
             .help("or add `on_unknown: ask` to let the operator decide")
             .emit(found);
     }

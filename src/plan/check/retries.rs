@@ -1,6 +1,7 @@
 //! Blocks with `retry`: every effect in them must be repeatable.
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::plan::check::{ADD_DONE_WHEN, OR_IDEMPOTENT};
 use crate::plan::{Action, Plan, Step};
 
 /// Reports effects that cannot be repeated, in blocks with `retry`.
@@ -34,10 +35,11 @@ fn inside(block: &Step, part: &Step, found: &mut Diagnostics) {
                 part.title
             );
             Diagnostic::error(Code::UnrepeatablePart, message)
-                    .at(part.span, "no `done_when` or `idempotent`")
-                    .also(block.span, "retried if one of its steps fails")
-                    .help("add `done_when: CONDITION`, the condition that is true once the step has worked")
-                    .help("or add `idempotent: true` if running it twice is harmless").emit(found);
+                .at(part.span, "no `done_when` or `idempotent`")
+                .also(block.span, "retried if one of its steps fails")
+                .help(ADD_DONE_WHEN)
+                .help(OR_IDEMPOTENT)
+                .emit(found);
         }
         _ => {}
     }

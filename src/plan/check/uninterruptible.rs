@@ -2,31 +2,44 @@
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::duration;
+use crate::plan::check::{ADD_DONE_WHEN, OR_IDEMPOTENT};
 use crate::plan::longest::Longest;
 use crate::plan::{
     Action, Deferred, InputKind, OnFailure, OnTimeout, Plan, Rollback, Step, Wait, longest,
 };
 use crate::schema::one_of;
-use crate::source::Span;
 
 /// Reports questions and uncertain effects in blocks that must be completed.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
-    plan.visit_sound(&mut |block| {
-        if block.uninterruptible.is_some() && matches!(block.action, Action::Block { .. }) {
-            block.visit_sound(&mut |step| inside(plan, block, step, found));
-            bounded(plan, block, found);
-            ways_out(plan, block, found);
+    blocks(plan, &mut |block, longest| {
+        block.visit_sound(&mut |step| inside(plan, block, step, longest, found));
+        if !longest.unbounded.is_empty() {
+            let texts: Vec<&str> = longest.unbounded.iter().map(String::as_str).collect();
+            let (known, texts) = (duration::show(longest.known), one_of(&texts));
+            let message = "this uninterruptible block has no upper time limit";
+            Diagnostic::warning(Code::UnboundedUninterruptible, message)
+                .at(block.span, format!("takes {known} plus {texts}, which has no maximum"))
+                .help("add `max` to the input, or write a fixed time")
+                .emit(found);
         }
+        ways_out(plan, block, found);
     });
 }
 
 /// Reports for how long each block cannot be interrupted; without a limit it is a warning.
 pub fn notes(plan: &Plan, found: &mut Diagnostics) {
+    blocks(plan, &mut |block, longest| {
+        if longest.unbounded.is_empty() {
+            longest_time(plan, block, longest).emit(found);
+        }
+    });
+}
+
+/// Calls a function on every block that cannot be interrupted, with the longest time that it takes.
+fn blocks<'a>(plan: &'a Plan, see: &mut dyn FnMut(&'a Step, &Longest)) {
     plan.visit_sound(&mut |block| {
-        let is_block = matches!(block.action, Action::Block { .. });
-        let longest = longest::of_one(plan, block);
-        if block.uninterruptible.is_some() && is_block && longest.unbounded.is_empty() {
-            found.push(longest_time(plan, block, &longest));
+        if block.uninterruptible.is_some() && matches!(block.action, Action::Block { .. }) {
+            see(block, &longest::of_one(plan, block));
         }
     });
 }
@@ -36,32 +49,14 @@ fn longest_time(plan: &Plan, block: &Step, longest: &Longest) -> Diagnostic {
     let each = if block.for_each.is_some() { " for each item" } else { "" };
     let parts = longest::of_parts(plan, block).known;
     let rescue = longest.known.saturating_sub(parts);
-    let shares = if rescue.is_zero() {
-        String::new()
-    } else {
+    let mut shares = String::new();
+    if !rescue.is_zero() {
         let (parts, rescue) = (duration::show(parts), duration::show(rescue));
-        format!("{parts} for its steps, then {rescue} for `rescue`; ")
-    };
+        shares = format!("{parts} for its steps, then {rescue} for `rescue`; ");
+    }
     let message = format!("`{}` cannot be interrupted for up to {time}{each}", block.title);
     Diagnostic::note(Code::UninterruptibleTime, message)
         .at(block.span, format!("{shares}probes and lost connections can add to it"))
-}
-
-/// Reports a block without an upper time limit.
-fn bounded(plan: &Plan, block: &Step, found: &mut Diagnostics) {
-    let longest = longest::of_one(plan, block);
-    if longest.unbounded.is_empty() {
-        return;
-    }
-    let texts: Vec<&str> = longest.unbounded.iter().map(String::as_str).collect();
-    let known = duration::show(longest.known);
-    Diagnostic::warning(
-        Code::UnboundedUninterruptible,
-        "this uninterruptible block has no upper time limit",
-    )
-    .at(block.span, format!("takes {known} plus {}, which has no maximum", one_of(&texts)))
-    .help("add `max` to the input, or write a fixed time")
-    .emit(found);
 }
 
 /// Reports a rescue or a handler that can take longer than the block it belongs to: users wait for
@@ -99,17 +94,7 @@ fn ways_out(plan: &Plan, block: &Step, found: &mut Diagnostics) {
     }
 }
 
-/// Describes how long a block can take.
-fn until_when(plan: &Plan, block: &Step) -> String {
-    let longest = longest::of_one(plan, block);
-    let known = duration::show(longest.known);
-    match longest.unbounded.as_slice() {
-        [] => format!("this block cannot be interrupted for up to {known}"),
-        _ => format!("this block cannot be interrupted for {known} or more"),
-    }
-}
-
-fn inside(plan: &Plan, block: &Step, step: &Step, found: &mut Diagnostics) {
+fn inside(plan: &Plan, block: &Step, step: &Step, longest: &Longest, found: &mut Diagnostics) {
     let what = match &step.action {
         Action::Approve(_) => Some("`approve` waits for the operator".to_owned()),
         Action::Wait(wait) => match wait.as_ref() {
@@ -117,33 +102,34 @@ fn inside(plan: &Plan, block: &Step, step: &Step, found: &mut Diagnostics) {
             Wait::For(_) => None,
         },
         Action::Effect(effect) if effect.done_when.is_none() && !effect.idempotent => {
-            uncertain(step, block.span, found);
+            let title = &step.title;
+            let message = format!("a lost connection could leave the outcome of `{title}` unknown");
+            Diagnostic::error(Code::UncertainInUninterruptible, message)
+                .at(step.span, "no `done_when` or `idempotent`")
+                .also(block.span, "this block cannot be interrupted")
+                .help(ADD_DONE_WHEN)
+                .help(OR_IDEMPOTENT)
+                .emit(found);
             None
         }
         _ => None,
     };
-    let hold = matches!(step.on_failure, Some(OnFailure::Hold));
-    let what =
-        what.or_else(|| hold.then(|| "`on_failure: hold` waits for the operator".to_owned()));
-    if let Some(what) = what {
+    let hold = step.on_failure == Some(OnFailure::Hold);
+    let hold = hold.then(|| "`on_failure: hold` waits for the operator".to_owned());
+    if let Some(what) = what.or(hold) {
+        let known = duration::show(longest.known);
+        let time = match longest.unbounded.as_slice() {
+            [] => format!("up to {known}"),
+            _ => format!("{known} or more"),
+        };
         let message =
             format!("`{}` may wait for an operator inside an uninterruptible block", step.title);
         Diagnostic::error(Code::QuestionInUninterruptible, message)
             .at(step.span, what)
-            .also(block.span, until_when(plan, block))
+            .also(block.span, format!("this block cannot be interrupted for {time}"))
             .help("ask before or after the block")
             .emit(found);
     }
-}
-
-fn uncertain(step: &Step, block: Span, found: &mut Diagnostics) {
-    let message = format!("a lost connection could leave the outcome of `{}` unknown", step.title);
-    Diagnostic::error(Code::UncertainInUninterruptible, message)
-        .at(step.span, "no `done_when` or `idempotent`")
-        .also(block, "this block cannot be interrupted")
-        .help("add `done_when: CONDITION`, the condition that is true once the step has worked")
-        .help("or add `idempotent: true` if running it twice is harmless")
-        .emit(found);
 }
 
 fn asks(plan: &Plan, on_timeout: &Deferred<OnTimeout>) -> Option<String> {

@@ -6,8 +6,10 @@
 //! probe uses a variable to declare that the file is its own.
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::plan::lint::words;
 use crate::plan::{Plan, Probe, Work};
 use crate::table;
+use crate::template::script::command_text;
 
 /// Programs that always change something.
 const CHANGING: &str = "rm rmdir mv cp ln mkdir touch tee truncate dd install chmod chown chgrp kill \
@@ -48,27 +50,11 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
 }
 
 fn changes(probe: &Probe) -> Option<String> {
-    match &probe.command.work {
-        Work::Run(words) => {
-            let words: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
-            changing(&words)
-        }
-        Work::Shell(script) => script.text.lines().find_map(|line| {
-            let commands = line.split(['|', ';', '&']);
-            commands.map(words_of).find_map(|words| changing(&words)).or_else(|| redirected(line))
-        }),
-        Work::Upload(_) => None,
-    }
-}
-
-fn words_of(command: &str) -> Vec<&str> {
-    let words = command.trim().trim_start_matches(['(', '{', '!']).split_whitespace();
-    let mut words: Vec<&str> = words.collect();
-    while words.first().is_some_and(|word| matches!(*word, "if" | "then" | "else" | "do" | "while"))
-    {
-        words.remove(0);
-    }
-    words
+    let commands = words::commands(&probe.command.work);
+    commands.iter().find_map(|one| changing(&one.words)).or_else(|| match &probe.command.work {
+        Work::Shell(script) => redirected(&script.text),
+        Work::Run(_) | Work::Upload(_) => None,
+    })
 }
 
 /// Returns the part of a command that changes something.
@@ -99,28 +85,12 @@ fn changing(words: &[&str]) -> Option<String> {
 }
 
 /// Returns a redirection into a file.
-fn redirected(line: &str) -> Option<String> {
-    let mut quote = None;
-    let mut before = ' ';
-    for (at, character) in line.char_indices() {
-        match (quote, character) {
-            (Some(open), c) if c == open => quote = None,
-            (None, '\'' | '"') => quote = Some(character),
-            (None, '#') if before.is_whitespace() => return None,
-            (None, '>') if before != '>' && !matches!(before, '-' | '=' | '{' | '|') => {
-                let target = line[at..].trim_start_matches('>').trim_start();
-                let harmless = target.is_empty()
-                    || ["&", "/dev/null", "/dev/std", "$", "\"$", "=", "("]
-                        .iter()
-                        .any(|sign| target.starts_with(sign));
-                if !harmless {
-                    let file = target.split_whitespace().next().unwrap_or_default();
-                    return Some(format!("> {file}"));
-                }
-            }
-            _ => {}
-        }
-        before = character;
-    }
-    None
+fn redirected(script: &str) -> Option<String> {
+    const HARMLESS: [&str; 7] = ["&", "/dev/null", "/dev/std", "$", "\"$", "=", "("];
+    let text = command_text(script);
+    let signs =
+        text.match_indices('>').filter(|(at, _)| !text[..*at].ends_with(['>', '-', '=', '{', '|']));
+    let targets = signs.map(|(at, _)| script[at..].trim_start_matches('>').trim_start());
+    let mut files = targets.filter(|target| !HARMLESS.iter().any(|sign| target.starts_with(sign)));
+    Some(format!("> {}", files.find_map(|target| target.split_whitespace().next())?))
 }

@@ -6,7 +6,7 @@ use crate::diagnostic::{Code, Diagnostic, Edit};
 use crate::document::{Entry, Node, Value};
 use crate::duration;
 use crate::plan::lower::{Lowering, is_sound};
-use crate::plan::{Deferred, Input, InputKind, value};
+use crate::plan::{Deferred, Input, InputKind, Pattern, value};
 use crate::schema::one_of;
 
 impl Lowering<'_> {
@@ -103,7 +103,7 @@ impl Lowering<'_> {
             _ => InputKind::String {
                 pattern: node.get("pattern").and_then(|pattern| {
                     self.regex(pattern)?;
-                    pattern.as_text().map(str::to_owned)
+                    Pattern::new(pattern.as_text()?)
                 }),
             },
         }

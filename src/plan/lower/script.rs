@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::diagnostic::{Code, Diagnostic, Edit};
 use crate::document::{Node, Places};
+use crate::plan::check::ADD_DONE_WHEN;
 use crate::plan::lower::Lowering;
 use crate::table;
 use crate::template::script::Within;
@@ -93,7 +94,7 @@ impl Lowering<'_> {
         let place = script.place(self.sources, range.clone());
         Diagnostic::warning(Code::HiddenFailure, format!("failure of `{command}` goes unnoticed"))
             .at(place, "a pipe returns the exit code of its last command")
-            .help("add `done_when: CONDITION`, the condition that is true once the step has worked")
+            .help(ADD_DONE_WHEN)
             .help("or run the commands one after another, with a file between them")
             .emit(&mut self.found);
     }
