@@ -56,7 +56,6 @@ pub enum Value {
 pub struct Text {
     /// The text after YAML's own rules (escapes, folding).
     pub text: String,
-    /// How it was written.
     pub style: Style,
 }
 

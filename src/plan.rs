@@ -43,14 +43,9 @@ pub use input::{Input, InputKind, Pattern};
 pub use named::NamedExpression;
 pub use route::{Role, Routes};
 pub use uses::{Purpose, Text, Use};
-
-/// The default `timeout` of a command.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
-/// The default `within` of an effect.
 pub const DEFAULT_WITHIN: Duration = Duration::from_secs(10);
-/// The default delay between two attempts.
 pub const DEFAULT_RETRY_DELAY: Duration = Duration::from_secs(5);
-/// The default `every` of a wait.
 pub const DEFAULT_EVERY: Duration = Duration::from_secs(5);
 
 /// The version of the plan language.
@@ -59,7 +54,7 @@ pub const VERSION: i64 = 1;
 /// Reads a plan; `None` if there are errors among the diagnostics.
 pub fn read(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<Plan> {
     let mut own = Diagnostics::default();
-    let plan = read_text(sources, id, Of::New, &mut own).filter(|_| !own.has_errors());
+    let plan = read_text(sources, id, false, &mut own).filter(|_| !own.has_errors());
     found.extend(own);
     plan
 }
@@ -68,35 +63,29 @@ pub fn read(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<
 /// way: what this one would refuse is a note, unless it cannot tell what the plan means.
 pub fn read_started(sources: &Sources, id: SourceId, found: &mut Diagnostics) -> Option<Plan> {
     let mut own = Diagnostics::default();
-    let plan = read_text(sources, id, Of::Started, &mut own).filter(|_| !own.has_errors());
+    let plan = read_text(sources, id, true, &mut own).filter(|_| !own.has_errors());
     own.retain(|one| one.severity != Severity::Warning);
     found.extend(own);
     plan
 }
 
-/// Whose plan is read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Of {
-    /// A run's that may start.
-    New,
-    /// A run's that has started.
-    Started,
-}
-
-impl Of {
-    /// Makes notes of errors that a run which has started can live with.
-    fn soften(self, found: &Diagnostics) -> Diagnostics {
-        let mut out = Diagnostics::default();
-        for one in found.sorted() {
-            let is_note = self == Self::Started && one.severity == Severity::Error;
-            let severity = if is_note { Severity::Note } else { one.severity };
-            out.push(Diagnostic { severity, ..one.clone() });
-        }
-        out
+/// Makes notes of errors, if the run has started and can live with them.
+fn soften(started: bool, found: &Diagnostics) -> Diagnostics {
+    let mut out = Diagnostics::default();
+    for one in found.sorted() {
+        let is_note = started && one.severity == Severity::Error;
+        let severity = if is_note { Severity::Note } else { one.severity };
+        out.push(Diagnostic { severity, ..one.clone() });
     }
+    out
 }
 
-fn read_text(sources: &Sources, id: SourceId, of: Of, found: &mut Diagnostics) -> Option<Plan> {
+fn read_text(
+    sources: &Sources,
+    id: SourceId,
+    started: bool,
+    found: &mut Diagnostics,
+) -> Option<Plan> {
     let mut node = document::parse(sources, id, found)?;
     if matches!(node.value, Value::Null) {
         Diagnostic::error(Code::EmptyPlan, "the plan is empty")
@@ -130,14 +119,14 @@ fn read_text(sources: &Sources, id: SourceId, of: Of, found: &mut Diagnostics) -
     let lowered = lower::lower(&node, sources);
     let is_stopped = lowered.found.is_stopped() || lowered.unreadable.is_stopped();
     found.extend(lowered.unreadable);
-    found.extend(of.soften(&lowered.found));
+    found.extend(soften(started, &lowered.found));
     if is_stopped || found.gives_up() {
         return None;
     }
     let mut own = Diagnostics::default();
     check::check(&node, &lowered.plan, &lowered.used, &mut own);
     lint::check(&node, &lowered.plan, sources, &mut own);
-    found.extend(of.soften(&own));
+    found.extend(soften(started, &own));
     Some(lowered.plan)
 }
 
@@ -246,7 +235,6 @@ pub struct Step {
     pub point_of_no_return: Option<String>,
     /// What a failure leads to; `None`: roll back, or ask the operator after a point of no return.
     pub on_failure: Option<OnFailure>,
-    /// What an unknown outcome leads to.
     pub on_unknown: OnUnknown,
     /// Why nothing may stop the run inside of it (blocks only).
     pub uninterruptible: Option<String>,
@@ -256,8 +244,6 @@ pub struct Step {
     /// Its location: its first key.
     pub span: Span,
 }
-
-/// What a step does.
 #[derive(Clone, Debug)]
 pub enum Action {
     /// Runs a command or uploads a file.
@@ -326,8 +312,6 @@ pub enum Wait {
         on_timeout: Deferred<OnTimeout>,
     },
 }
-
-/// What happens when the time of a wait is up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnTimeout {
     Fail,
@@ -335,8 +319,6 @@ pub enum OnTimeout {
     Ask,
     Continue,
 }
-
-/// The rollback of a step.
 #[derive(Clone, Debug)]
 pub enum Rollback {
     Unsaid,
@@ -345,8 +327,6 @@ pub enum Rollback {
     /// This undoes it. Its path is `STEP.rollback`.
     Handler(Box<Step>),
 }
-
-/// What a failure leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OnFailure {
     /// The host is rolled back.
@@ -367,7 +347,6 @@ pub enum OnUnknown {
 }
 
 impl<T> Deferred<T> {
-    /// Returns the template, if it is one.
     pub fn template(&self) -> Option<&Template> {
         match self {
             Self::Now(_) => None,
@@ -423,16 +402,12 @@ impl Step {
         };
         steps.iter().chain(rescue).chain(handler)
     }
-
-    /// Returns the effect that it is.
     pub fn effect(&self) -> Option<&Effect> {
         match &self.action {
             Action::Effect(effect) => Some(effect),
             _ => None,
         }
     }
-
-    /// Returns the upload that it is.
     pub fn upload(&self) -> Option<&Upload> {
         match &self.effect()?.command.work {
             Work::Upload(upload) => Some(upload),

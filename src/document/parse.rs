@@ -324,10 +324,8 @@ impl Builder<'_> {
         if let Some(Open::Map { key: None, .. }) = self.stack.last() {
             let fault = Diagnostic::error(Code::KeyNotText, "a mapping key must be a string")
                 .at(span, "this is a list or a mapping");
-            self.found.push(match yaml_fixes::fix(self.text, self.id, span.range().start) {
-                Some(fix) => fault.fix_all(fix.text, fix.edits),
-                None => fault.help("write a string before the `:`"),
-            });
+            let (at, or) = (span.range().start, "write a string before the `:`");
+            yaml_fixes::advise(fault, self.text, self.id, at, or).emit(self.found);
             return None;
         }
         self.stack.push(open);

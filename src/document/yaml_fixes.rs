@@ -18,11 +18,6 @@ const MAX_TRIED: usize = 1024 * 1024;
 /// Maximum fixes that are tried.
 const MAX_TRIES: usize = 16;
 
-pub(super) struct SyntaxFix {
-    pub(super) text: &'static str,
-    pub(super) edits: Vec<Edit>,
-}
-
 /// Maximum number of lines with odd characters that are tried.
 const MAX_ODD: usize = 4;
 
@@ -54,12 +49,8 @@ pub(super) fn syntax(text: &str, id: SourceId, at: usize, error: &ScanError) -> 
     }
     let fault = Diagnostic::error(Code::YamlSyntax, "invalid YAML")
         .at(Span::new(id, at, at + width), error.info());
-    match fix(text, id, at) {
-        Some(fix) => fault.fix_all(fix.text, fix.edits),
-        None => {
-            fault.help("check the indentation and the quotes of this line and the line before it")
-        }
-    }
+    let or = "check the indentation and the quotes of this line and the line before it";
+    advise(fault, text, id, at, or)
 }
 
 /// Reports a tab in the indentation, or a character that looks like one of YAML's, if the text can be
@@ -74,18 +65,13 @@ fn odd(text: &str, id: SourceId, at: usize) -> Option<Diagnostic> {
     for line in [&after, &line] {
         tabs(text, line, &mut tries);
     }
-    let span = |range: &Range<usize>| Span::new(id, range.start, range.end);
-    let edits = |changes: &[Change]| {
-        let edit = |(range, with): &Change| Edit::new(span(range), with.clone());
-        changes.iter().map(edit).collect::<Vec<_>>()
-    };
     let fixed = tries.iter().find(|(_, changes)| works(text, changes, after.end));
     if let Some((order, changes)) = fixed {
         let of_line = |one: &&Change| one.0.start >= line.start;
         let (tab, _) = changes.iter().find(of_line)?;
         let fault = Diagnostic::error(Code::YamlSyntax, "tabs are not allowed in indentation")
-            .at(span(tab), "a tab");
-        return Some(fault.fix_all(*order, edits(changes)));
+            .at(Span::new(id, tab.start, tab.end), "a tab");
+        return Some(fault.fix_all(*order, edits(id, changes)));
     }
     // From the nearest line upwards.
     let mut changes: Vec<Change> = Vec::new();
@@ -103,7 +89,7 @@ fn odd(text: &str, id: SourceId, at: usize) -> Option<Diagnostic> {
             if works(text, &changes, after.end) {
                 let mut fault = lookalike::odd(one, id, *at);
                 fault.fixes.clear();
-                return Some(fault.fix_all("use plain spaces", edits(&changes)));
+                return Some(fault.fix_all("use plain spaces", edits(id, &changes)));
             }
         }
         end = line.start;
@@ -127,10 +113,16 @@ fn odd_spaces(text: &str, line: Range<usize>) -> Vec<(usize, &'static Lookalike)
     found
 }
 
-/// Returns the fix of an error at a byte of a text, if a known one works.
-pub(super) fn fix(text: &str, id: SourceId, at: usize) -> Option<SyntaxFix> {
+/// Adds the fix of an error at a byte of a text, if a known one works, or else this help.
+pub(super) fn advise(
+    fault: Diagnostic,
+    text: &str,
+    id: SourceId,
+    at: usize,
+    or: &str,
+) -> Diagnostic {
     if text.len() > MAX_TRIED {
-        return None;
+        return fault.help(or);
     }
     let line = line_of(text, at);
     let mut tries = Vec::new();
@@ -140,16 +132,16 @@ pub(super) fn fix(text: &str, id: SourceId, at: usize) -> Option<SyntaxFix> {
     colons(text, &line, at, &mut tries);
     closing(text, &line, &mut tries);
     columns(text, &line, &mut tries);
-    let reached = line.start;
-    let (order, changes) = tries
-        .into_iter()
-        .take(MAX_TRIES)
-        .find(|(_, changes)| works(text, changes, reached.max(line.end)))?;
-    let edits = changes
-        .into_iter()
-        .map(|(range, with)| Edit::new(Span::new(id, range.start, range.end), with))
-        .collect();
-    Some(SyntaxFix { text: order, edits })
+    let mut tries = tries.into_iter().take(MAX_TRIES);
+    match tries.find(|(_, changes)| works(text, changes, line.end)) {
+        Some((order, changes)) => fault.fix_all(order, edits(id, &changes)),
+        None => fault.help(or),
+    }
+}
+
+fn edits(id: SourceId, changes: &[Change]) -> Vec<Edit> {
+    let place = |range: &Range<usize>| Span::new(id, range.start, range.end);
+    changes.iter().map(|(range, with)| Edit::new(place(range), with.clone())).collect()
 }
 
 type Tries = Vec<(&'static str, Vec<Change>)>;
@@ -239,6 +231,11 @@ fn line_before(text: &str, line: &Range<usize>) -> Option<Range<usize>> {
     (line.start > 0).then(|| line_of(text, line.start - 1))
 }
 
+/// Returns a line and the one before it.
+fn lines_near(text: &str, line: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    std::iter::once(line.clone()).chain(line_before(text, line))
+}
+
 /// Spaces for every tab that indents a line.
 fn tabs(text: &str, line: &Range<usize>, tries: &mut Tries) {
     let indents = |line: &str| line[..line.len() - line.trim_start().len()].contains('\t');
@@ -261,8 +258,7 @@ fn tabs(text: &str, line: &Range<usize>, tries: &mut Tries) {
 
 /// Quotes for a value that starts with `{{`.
 fn templates(text: &str, line: &Range<usize>, at: usize, tries: &mut Tries) {
-    let lines = [Some(line.clone()), line_before(text, line)];
-    for line in lines.into_iter().flatten() {
+    for line in lines_near(text, line) {
         let content = &text[line.clone()];
         let opened: Vec<usize> = content
             .match_indices("{{")
@@ -304,14 +300,12 @@ fn first_end(line: &str, begin: usize) -> usize {
 
 /// Quotes for a value in `{ }` that contains one of its special characters.
 fn flow(text: &str, line: &Range<usize>, at: usize, tries: &mut Tries) {
-    let lines = [Some(line.clone()), line_before(text, line)];
-    for line in lines.into_iter().flatten() {
+    for line in lines_near(text, line) {
         let content = &text[line.clone()];
         if !content.contains('{') {
             continue;
         }
-        let until = at.saturating_sub(line.start).min(content.len());
-        let until = floor(content, until);
+        let until = content.floor_char_boundary(at.saturating_sub(line.start));
         let starts: Vec<usize> =
             content[..until].match_indices(": ").map(|(colon, _)| colon + 2).collect();
         for start in starts.into_iter().rev().take(3) {
@@ -379,8 +373,7 @@ fn colons(text: &str, line: &Range<usize>, at: usize, tries: &mut Tries) {
             tries.push((QUOTE_SIGN, quoted(text, line.start + item..line.start + end)));
         }
     }
-    let lines = [Some(line.clone()), line_before(text, line)];
-    for line in lines.into_iter().flatten() {
+    for line in lines_near(text, line) {
         let content = &text[line.clone()];
         let key = content.trim_start_matches([' ', '-']);
         let Some(colon) = key.find(':') else { continue };
@@ -405,12 +398,4 @@ fn quoted(text: &str, range: Range<usize>) -> Vec<Change> {
     }
     changes.push((range.end..range.end, quote.to_owned()));
     changes
-}
-
-/// Returns the last border of characters at or before a byte.
-fn floor(text: &str, mut at: usize) -> usize {
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
 }

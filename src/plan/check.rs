@@ -12,14 +12,13 @@ mod keys;
 mod known;
 mod lists;
 mod logic;
-mod min_duration;
 mod retries;
 mod rollback;
 mod secrets;
 pub mod texts;
+mod times;
 mod types;
 pub mod uninterruptible;
-mod waits;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -42,8 +41,7 @@ pub type Texts = BTreeMap<String, Template>;
 pub(super) fn check(node: &Node, plan: &Plan, used: &HashSet<String>, found: &mut Diagnostics) {
     for placed in placed(node, plan) {
         keys::check(&placed, found);
-        waits::check(&placed, found);
-        min_duration::check(&placed, found);
+        times::check(&placed, found);
     }
     rollback::check(plan, found);
     each::check(plan, found);

@@ -7,9 +7,10 @@ use indexmap::IndexMap;
 use crate::source::Span;
 use crate::template::Template;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Target {
     /// On the host itself.
+    #[default]
     Here,
     /// On this host of the inventory.
     Host(String, Span),
@@ -48,8 +49,6 @@ impl Work {
         matches!(self, Self::Run(words) if words.is_empty())
     }
 }
-
-/// See [`Work::Upload`].
 #[derive(Clone, Debug)]
 pub struct Upload {
     /// Where its content comes from.
@@ -78,8 +77,6 @@ impl UploadSource {
             Self::File(template) | Self::Rendered(template) | Self::Content(template) => template,
         }
     }
-
-    /// Returns the path of the file, if it is one.
     pub fn path(&self) -> Option<&Template> {
         match self {
             Self::File(path) | Self::Rendered(path) => Some(path),
@@ -104,8 +101,6 @@ pub enum Deferred<T> {
     /// The template: exactly one `{{ }}`, or text around it.
     Template(Template),
 }
-
-/// The exit codes that are not a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExitCodes {
     Any,

@@ -14,8 +14,6 @@ pub struct ForEach {
     /// The location of its key.
     pub span: Span,
 }
-
-/// See [`ForEach`].
 #[derive(Clone, Debug)]
 pub enum ItemList {
     /// Text, numbers, true or false; the value of a single `{{ }}` keeps its type.

@@ -22,8 +22,6 @@ pub struct Input {
     /// Where it is declared.
     pub span: Span,
 }
-
-/// The type of an input.
 #[derive(Clone, Debug, PartialEq)]
 pub enum InputKind {
     /// Text, which matches a pattern as a whole if there is one.
@@ -49,9 +47,7 @@ pub enum InputKind {
     List {
         /// The type of each item; no list and no file.
         item: Box<Self>,
-        /// The minimum number of items.
         min: Option<usize>,
-        /// The maximum number of items.
         max: Option<usize>,
     },
 }

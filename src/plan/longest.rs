@@ -21,10 +21,10 @@ pub struct Longest {
     pub unbounded: Vec<String>,
 }
 
-/// Returns the longest time a step can take.
-pub fn longest(plan: &Plan, step: &Step) -> Longest {
+/// Returns the longest time of several steps, one after the other.
+pub fn longest<'a>(plan: &Plan, steps: impl IntoIterator<Item = &'a Step>) -> Longest {
     let mut longest = Longest::default();
-    add(plan, step, &mut longest);
+    steps.into_iter().for_each(|step| add(plan, step, &mut longest));
     longest
 }
 
@@ -35,23 +35,14 @@ pub fn of_one(plan: &Plan, step: &Step) -> Longest {
     longest
 }
 
-/// Returns the longest time of several steps, one after the other.
-pub fn of_all(plan: &Plan, steps: &[Step]) -> Longest {
-    let mut longest = Longest::default();
-    for step in steps {
-        add(plan, step, &mut longest);
-    }
-    longest
-}
-
 /// Returns the longest time of the parts of a block, its rescue left out.
 pub fn of_parts(plan: &Plan, block: &Step) -> Longest {
     let Action::Block { steps, .. } = &block.action else {
-        return longest(plan, block);
+        return longest(plan, [block]);
     };
     let mut parts = Longest::default();
     let rounds = block.retry.as_ref().map_or(1, |rounds| rounds.attempts.max(1));
-    parts.add_all(of_all(plan, steps), rounds);
+    parts.add_all(longest(plan, steps), rounds);
     if let Some(retry) = &block.retry {
         parts.add(plan, &retry.delay, rounds - 1);
     }
@@ -94,7 +85,7 @@ fn add_one(plan: &Plan, step: &Step, to: &mut Longest) {
         Action::Assert { within, .. } => to.add(plan, within, 1),
         Action::Block { rescue, .. } => {
             to.add_all(of_parts(plan, step), 1);
-            to.add_all(of_all(plan, rescue), 1);
+            to.add_all(longest(plan, rescue), 1);
         }
         Action::Approve(_) | Action::Set(_) | Action::Fail(_) => {}
     }

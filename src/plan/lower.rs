@@ -29,13 +29,14 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::document::{Entry, Node, Value};
 use crate::plan::{
     Become, Check, DEFAULT_RETRY_DELAY, DEFAULT_TIMEOUT, DEFAULT_WITHIN, Deferred, ExitCodes,
     Invariants, NamedExpression, Plan, Probe, Retry, Routes, Target,
 };
 use crate::regexes::Compiler;
+use crate::schema::one_of;
 use crate::source::{Sources, Span};
 use crate::template::Template;
 use crate::template::expression::Expression;
@@ -109,7 +110,7 @@ struct Defaults {
 }
 
 /// What a block hands down to its parts.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Inherited {
     target: Target,
     r#become: Option<Become>,
@@ -123,12 +124,7 @@ impl Defaults {
             timeout: Deferred::Now(DEFAULT_TIMEOUT),
             within: Deferred::Now(DEFAULT_WITHIN),
             retry: Retry { attempts: 1, delay: Deferred::Now(DEFAULT_RETRY_DELAY) },
-            inherited: Inherited {
-                target: Target::Here,
-                r#become: None,
-                env: IndexMap::new(),
-                dir: None,
-            },
+            inherited: Inherited::default(),
         }
     }
 }
@@ -152,7 +148,7 @@ impl Lowering<'_> {
         if let Some(defaults) = node.get("defaults") {
             self.read_defaults(defaults);
         }
-        let text = |key: &str| node.get(key).and_then(Node::as_text).map(str::to_owned);
+        let text = |key: &str| node.text(key).map(str::to_owned);
         let inputs = self.units(node.get("inputs"), NameKind::Input, Self::input);
         let probes = self.units(node.get("probes"), NameKind::Probe, Self::probe);
         let named = self.units(node.get("let"), NameKind::NamedExpression, Self::named_expression);
@@ -166,7 +162,12 @@ impl Lowering<'_> {
             hosts: self.fixed(node.get("hosts"), node.span),
             serial: serial(node.get("serial")),
             max_failures: node.get("max_failures").map_or(0, whole),
-            locks: self.locks(node.get("locks")),
+            locks: node
+                .get("locks")
+                .map_or(&[][..], Node::items)
+                .iter()
+                .map(|lock| self.fixed(Some(lock), lock.span))
+                .collect(),
             probes,
             named,
             preflight: self.checks(node.get("preflight")),
@@ -177,23 +178,19 @@ impl Lowering<'_> {
     }
 
     fn read_defaults(&mut self, node: &Node) {
-        if let Some(timeout) = node.get("timeout") {
-            self.defaults.timeout = self.duration(timeout);
-        }
-        if let Some(within) = node.get("within") {
-            self.defaults.within = self.duration(within);
-        }
-        if let Some(retry) = node.get("retry") {
-            self.defaults.retry = self.retry(retry);
-        }
-        let outer = self.defaults.inherited.clone();
-        self.defaults.inherited = self.inherit(node, &outer);
+        let Defaults { timeout, within, retry, inherited } = self.defaults.clone();
+        self.defaults = Defaults {
+            timeout: self.duration_or(node, "timeout", timeout),
+            within: self.duration_or(node, "within", within),
+            retry: node.get("retry").map_or(retry, |retry| self.retry(retry)),
+            inherited: self.inherit(node, &inherited),
+        };
     }
 
     /// Returns what the parts of a node inherit that itself inherits from an outer one.
     fn inherit(&mut self, node: &Node, outer: &Inherited) -> Inherited {
         let mut env = outer.env.clone();
-        for entry in node.get("env").map(Node::entries).unwrap_or_default() {
+        for entry in node.entries_of("env") {
             let value = self.template(&entry.value);
             env.insert(entry.key.clone(), value);
         }
@@ -217,16 +214,13 @@ impl Lowering<'_> {
     }
 
     fn target(&mut self, node: &Node) -> Target {
-        for (key, make) in
-            [("one_of", Target::OneOf as fn(String, Span) -> Target), ("each_of", Target::EachOf)]
-        {
-            if let Some(group) = node.get(key) {
-                let (group, span) = self.fixed(Some(group), node.span);
-                return make(group, span);
-            }
+        let (one, each) = (node.get("one_of"), node.get("each_of"));
+        let (name, span) = self.fixed(one.or(each).or(Some(node)), node.span);
+        match (one, each) {
+            (Some(_), _) => Target::OneOf(name, span),
+            (None, Some(_)) => Target::EachOf(name, span),
+            (None, None) => Target::Host(name, span),
         }
-        let (host, span) = self.fixed(Some(node), node.span);
-        Target::Host(host, span)
     }
 
     fn retry(&mut self, node: &Node) -> Retry {
@@ -234,9 +228,7 @@ impl Lowering<'_> {
             attempts: node
                 .get("attempts")
                 .map_or(1, |node| u32::try_from(whole(node)).unwrap_or(u32::MAX)),
-            delay: node
-                .get("delay")
-                .map_or(Deferred::Now(DEFAULT_RETRY_DELAY), |node| self.duration(node)),
+            delay: self.duration_or(node, "delay", Deferred::Now(DEFAULT_RETRY_DELAY)),
         }
     }
 
@@ -296,13 +288,17 @@ impl Lowering<'_> {
             return;
         }
         let probes = self.names_of(NameKind::Probe);
+        let add = "add a probe with this name under `probes`";
+        let or = match probes.len() {
+            1..=6 => format!("use {}, or {add}", one_of(&probes)),
+            _ => add.to_owned(),
+        };
         let fault = Diagnostic::error(Code::UnknownName, format!("unknown probe `{name}`"))
-            .at(from.span, "`from` requires the name of a probe");
-        let fault =
-            names::suggest(fault, name, &probes, "add a probe with this name under `probes`");
+            .at(from.span, "`from` requires the name of a probe")
+            .suggest(nearest(name, probes.iter().copied()), or);
         let probes: Vec<String> = probes.into_iter().map(str::to_owned).collect();
         self.used.extend(probes);
-        self.found.push(fault);
+        fault.emit(&mut self.found);
     }
 
     fn checks(&mut self, node: Option<&Node>) -> Vec<Check> {
@@ -349,14 +345,6 @@ impl Lowering<'_> {
             at_rest: checks("at_rest"),
             at_end: checks("at_end"),
         }
-    }
-
-    fn locks(&mut self, node: Option<&Node>) -> Vec<(String, Span)> {
-        node.map(Node::items)
-            .unwrap_or_default()
-            .iter()
-            .map(|node| self.fixed(Some(node), node.span))
-            .collect()
     }
 
     /// Returns a string that must not be a template, and its location.

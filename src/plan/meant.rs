@@ -9,7 +9,7 @@ use crate::source::{Sources, Span};
 
 /// Amends what the check of the shapes has found.
 pub(super) fn amend(node: &Node, sources: &Sources, found: &mut Diagnostics) {
-    let inputs = node.get("inputs").map(Node::entries).unwrap_or_default();
+    let inputs = node.entries_of("inputs");
     found.amend(|one| {
         let Some(span) = one.primary.as_ref().map(|label| label.span) else {
             return;
@@ -36,8 +36,7 @@ pub(super) fn amend(node: &Node, sources: &Sources, found: &mut Diagnostics) {
 /// Returns the key of an `of` with a single word, if that is a faulty value of a list.
 fn type_of_items(inputs: &[Entry], span: Span) -> Option<Span> {
     let of_list = inputs.iter().filter(|input| {
-        input.value.get("type").and_then(Node::as_text) == Some("list")
-            && input.value.get("items").is_none()
+        input.value.text("type") == Some("list") && input.value.get("items").is_none()
     });
     let mut of = of_list.filter_map(|input| input.value.entry("of"));
     of.find(|of| of.value.span == span && of.value.as_text().is_some()).map(|of| of.key_span)

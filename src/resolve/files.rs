@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::file::{FileSystem, ReadError};
-use crate::plan::{InputKind, Step, UploadSource};
-use crate::resolve::items::names_at_items;
+use crate::resolve::items::each_upload;
 use crate::resolve::{Inputs, ResolvedPlan, secrets};
 use crate::source::Span;
-use crate::template::{Mode, Template};
+use crate::template::Mode;
 
 /// Maximum size of a file, in bytes: all of them are stored with the run, and kept in memory.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -53,45 +52,29 @@ pub(super) fn read(
 
 /// Returns the paths and who names each.
 fn paths(resolved: &ResolvedPlan, found: &mut Diagnostics) -> BTreeMap<String, Span> {
-    let mut paths = BTreeMap::new();
-    let mut uploads: Vec<(&Step, &UploadSource, &Template)> = Vec::new();
-    resolved.plan.visit(&mut |step| {
-        let source = step.upload().map(|upload| &upload.source);
-        uploads.extend(source.and_then(|source| Some((step, source, source.path()?))));
-    });
+    let named = secrets::files::paths(&resolved.plan, &resolved.inputs, false).into_iter();
+    let mut paths: BTreeMap<String, Span> =
+        named.map(|(path, (_, span))| (path.to_owned(), span)).collect();
     let secret = secrets::files::Paths::new(resolved);
-    for host in &resolved.hosts {
-        for (name, input) in &resolved.plan.inputs {
-            if input.kind == InputKind::File
-                && !input.sensitive
-                && let Some(path) = resolved.inputs[host].get(name).and_then(|one| one.as_str())
-            {
-                paths.entry(path.to_owned()).or_insert(input.span);
+    each_upload(resolved, &mut |host, source, names| {
+        let Some(upload) = source.path() else { return };
+        let path = upload.render(Mode::Word, names);
+        if secret.are_sent(source, path.as_deref().ok(), names) {
+            return;
+        }
+        match path {
+            Ok(path) => {
+                paths.entry(path).or_insert(upload.span);
+            }
+            Err(error) => {
+                let message = format!("cannot determine the file for {host}: {error}");
+                Diagnostic::error(Code::NoSuchFile, message)
+                    .at(upload.span, "cannot be rendered")
+                    .help("use only inputs and `host` in the path")
+                    .emit(found);
             }
         }
-        for (step, source, upload) in &uploads {
-            for names in &names_at_items(resolved, host, step) {
-                let path = upload.render(Mode::Word, names);
-                let known = path.as_ref().ok().map(String::as_str);
-                if secret.are_sent(source, known, names) {
-                    continue;
-                }
-                match path {
-                    Ok(path) => {
-                        paths.entry(path).or_insert(upload.span);
-                    }
-                    Err(error) => found.push(
-                        Diagnostic::error(
-                            Code::NoSuchFile,
-                            format!("cannot determine the file for {host}: {error}"),
-                        )
-                        .at(upload.span, "cannot be rendered")
-                        .help("use only inputs and `host` in the path"),
-                    ),
-                }
-            }
-        }
-    }
+    });
     paths
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use indexmap::IndexSet;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
+use crate::inventory::pattern::PatternError;
 use crate::inventory::{Host, HostName, Inventory, Locking, pattern};
 use crate::plan::{Plan, Target};
 use crate::resolve::Inputs;
@@ -22,24 +23,17 @@ pub(super) fn targets(
     let hosts = match pattern::resolve(text, inventory) {
         Ok(hosts) => hosts,
         Err(error) => {
-            let message = headline(&error, inventory);
-            let fault =
-                Diagnostic::error(Code::UnknownHost, message).at(*span, "the hosts of the plan");
-            found.push(match &error {
-                pattern::PatternError::Unknown { near: Some(near), .. } => {
-                    meant(fault, near, inventory)
-                }
-                _ => fault.help(groups(inventory)),
-            });
+            mismatch(&error, "", Some(*span), inventory).emit(found);
             return Vec::new();
         }
     };
     if hosts.is_empty() {
         let message = format!("`{text}` matches no host in {}", inventory.path);
-        let fault = Diagnostic::error(Code::NoHosts, message)
+        Diagnostic::error(Code::NoHosts, message)
             .at(*span, "matches no host")
-            .help("add hosts to the group, or use another one");
-        found.push(shown(fault, text, "has no hosts", inventory));
+            .also(inventory.place(text), "has no hosts")
+            .help("add hosts to the group, or use another one")
+            .emit(found);
         return hosts;
     }
     match &given.limit {
@@ -57,16 +51,7 @@ fn limited(
     let chosen: HashSet<HostName> = match pattern::resolve(limit, inventory) {
         Ok(chosen) => chosen.into_iter().collect(),
         Err(error) => {
-            let fault = Diagnostic::error(
-                Code::UnknownHost,
-                format!("`--limit {limit}`: {}", headline(&error, inventory)),
-            );
-            found.push(match &error {
-                pattern::PatternError::Unknown { near: Some(near), .. } => {
-                    fault.help(format!("did you mean `{near}`?"))
-                }
-                _ => fault.help(groups(inventory)),
-            });
+            mismatch(&error, &format!("`--limit {limit}`: "), None, inventory).emit(found);
             return Vec::new();
         }
     };
@@ -83,14 +68,24 @@ fn limited(
     left
 }
 
-/// Returns what is wrong with a pattern, without the near name: that is the help's.
-fn headline(error: &pattern::PatternError, inventory: &Inventory) -> String {
-    match error {
-        pattern::PatternError::Unknown { part, near: Some(_) } => {
-            format!("no host or group named `{part}` in {}", inventory.path)
+/// Returns what is wrong with a pattern at a place of the plan; `by` is who gives it, if it is elsewhere.
+fn mismatch(
+    error: &PatternError,
+    by: &str,
+    span: Option<Span>,
+    inventory: &Inventory,
+) -> Diagnostic {
+    let (message, near) = match error {
+        PatternError::Unknown { part, near: Some(near) } => {
+            (format!("no host or group named `{part}` in {}", inventory.path), Some(near.as_str()))
         }
-        other => other.to_string(),
-    }
+        other => (other.to_string(), None),
+    };
+    let place = span.and(near).and_then(|near| inventory.place(near));
+    Diagnostic::error(Code::UnknownHost, format!("{by}{message}"))
+        .at(span, "the hosts of the plan")
+        .also(place, "defined here")
+        .suggest(near, groups(inventory))
 }
 
 fn groups(inventory: &Inventory) -> String {
@@ -167,25 +162,25 @@ pub(super) fn places(plan: &Plan, inventory: &Inventory, found: &mut Diagnostics
 }
 
 fn not_a_host(name: &str, span: Span, inventory: &Inventory, found: &mut Diagnostics) {
-    if inventory.groups.contains_key(name) {
-        let fault =
-            Diagnostic::error(Code::GroupNotHost, format!("`{name}` is a group, not a host"))
-                .at(span, "expected a host")
-                .help(format!("use `delegate_to: {{one_of: {name}}}`"));
-        found.push(shown(fault, name, "the group", inventory));
-    } else {
-        unknown(name, span, inventory, found);
+    if !inventory.groups.contains_key(name) {
+        return unknown(name, span, inventory, found);
     }
+    Diagnostic::error(Code::GroupNotHost, format!("`{name}` is a group, not a host"))
+        .at(span, "expected a host")
+        .also(inventory.place(name), "the group")
+        .help(format!("use `delegate_to: {{one_of: {name}}}`"))
+        .emit(found);
 }
 
 fn members(name: &str, span: Span, inventory: &Inventory, found: &mut Diagnostics) {
     match inventory.members(name) {
         None => unknown(name, span, inventory, found),
         Some(members) if members.is_empty() => {
-            let fault = Diagnostic::error(Code::NoHosts, format!("group `{name}` has no hosts"))
+            Diagnostic::error(Code::NoHosts, format!("group `{name}` has no hosts"))
                 .at(span, format!("empty in {}", inventory.path))
-                .help("add hosts to the group");
-            found.push(shown(fault, name, "has no hosts", inventory));
+                .also(inventory.place(name), "has no hosts")
+                .help("add hosts to the group")
+                .emit(found);
         }
         Some(_) => {}
     }
@@ -194,31 +189,13 @@ fn members(name: &str, span: Span, inventory: &Inventory, found: &mut Diagnostic
 fn unknown(name: &str, span: Span, inventory: &Inventory, found: &mut Diagnostics) {
     let hosts = inventory.hosts.keys().map(HostName::as_str);
     let near = nearest(name, inventory.groups.keys().map(String::as_str).chain(hosts));
-    let fault = Diagnostic::error(
-        Code::UnknownHost,
-        format!("no host or group named `{name}` in {}", inventory.path),
-    )
-    .at(span, "not in the inventory");
-    let here = ["localhost", "127.0.0.1", "::1"].contains(&name);
-    found.push(match near {
-        _ if here => fault.help(format!(
-            "to use this machine, add it to the inventory: `{name}: {{planrun_connection: local}}`"
-        )),
-        Some(near) => meant(fault, near, inventory),
-        None => fault.help(groups(inventory)),
-    });
-}
-
-/// Suggests the host or group that was probably meant, and shows its location.
-fn meant(fault: Diagnostic, near: &str, inventory: &Inventory) -> Diagnostic {
-    let fault = fault.help(format!("did you mean `{near}`?"));
-    shown(fault, near, "defined here", inventory)
-}
-
-/// Shows the location of a host or group.
-fn shown(fault: Diagnostic, name: &str, label: &str, inventory: &Inventory) -> Diagnostic {
-    match inventory.place(name) {
-        Some(place) => fault.also(place, label),
-        None => fault,
+    let message = format!("no host or group named `{name}` in {}", inventory.path);
+    let fault = Diagnostic::error(Code::UnknownHost, message).at(span, "not in the inventory");
+    if ["localhost", "127.0.0.1", "::1"].contains(&name) {
+        let line = format!("`{name}: {{planrun_connection: local}}`");
+        fault.help(format!("to use this machine, add it to the inventory: {line}")).emit(found);
+        return;
     }
+    let place = near.and_then(|near| inventory.place(near));
+    fault.also(place, "defined here").suggest(near, groups(inventory)).emit(found);
 }

@@ -4,7 +4,7 @@ use minijinja::Value;
 use minijinja::value::Serde;
 
 use crate::inventory::HostName;
-use crate::plan::{Deferred, ItemList, Step};
+use crate::plan::{Deferred, ItemList, Step, UploadSource};
 use crate::resolve::{ResolvedPlan, names};
 use crate::template::condition::{Evaluator, Meaning, Scope, Stop};
 use crate::template::expression::Expression;
@@ -12,7 +12,7 @@ use crate::template::{Mode, Names, Template};
 
 /// Returns what the texts of a step see on a host before the run, once for each of its items; once
 /// if it has none, or if these are known only during the run.
-pub(super) fn names_at_items(resolved: &ResolvedPlan, host: &HostName, step: &Step) -> Vec<Names> {
+fn names_at_items(resolved: &ResolvedPlan, host: &HostName, step: &Step) -> Vec<Names> {
     let names = names(resolved, host);
     let of = resolved.plan.find(&step.path).and_then(|(_, of)| of);
     let list = of.and_then(|of| of.for_each.as_ref()).map(|each| &each.list);
@@ -32,6 +32,24 @@ pub(super) fn names_at_items(resolved: &ResolvedPlan, host: &HostName, step: &St
         names
     };
     items.into_iter().map(at).collect()
+}
+
+/// Calls a function on each upload on each host, with the names that its texts see before the run, once
+/// for each of its items.
+pub(super) fn each_upload<'a>(
+    resolved: &'a ResolvedPlan,
+    see: &mut dyn FnMut(&HostName, &'a UploadSource, &Names),
+) {
+    let mut uploads: Vec<(&Step, &UploadSource)> = Vec::new();
+    resolved.plan.visit(&mut |step| {
+        uploads.extend(step.upload().map(|upload| (step, &upload.source)));
+    });
+    for host in &resolved.hosts {
+        for (step, source) in &uploads {
+            let all = names_at_items(resolved, host, step);
+            all.iter().for_each(|names| see(host, source, names));
+        }
+    }
 }
 
 fn written(item: &Deferred<serde_json::Value>, names: &Names) -> Option<Value> {

@@ -19,21 +19,9 @@ use crate::template::expression::{Expr, ExprKind};
 /// Filters that ask for the number.
 const NUMERIC: [&str; 4] = ["abs", "float", "int", "round"];
 
-/// What the value is used for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    Text,
-    /// The mode of an upload.
-    Mode,
-}
-
-impl Wanted {
-    fn label(self) -> &'static str {
-        match self {
-            Self::Text => "used as a string here",
-            Self::Mode => "the digits of a mode are octal",
-        }
-    }
+/// Returns what a value is used for, as a label: as the mode of an upload, or as a string.
+fn label(is_mode: bool) -> &'static str {
+    if is_mode { "the digits of a mode are octal" } else { "used as a string here" }
 }
 
 /// Something a template shows: a variable of the host (with the keys of a part of it), or a name.
@@ -80,7 +68,7 @@ pub(super) fn check(
     for (what, used) in shown {
         if let Shown::Variable(path) = what {
             let odd = |value: &Value, written: &Value| value != written;
-            report(resolved, &path, odd, used, Wanted::Text, found);
+            report(resolved, &path, odd, used, false, found);
         }
     }
 }
@@ -147,7 +135,7 @@ fn mode(
 ) {
     match what {
         Shown::Variable(path) => {
-            report(resolved, path, |value, _| value.is_number(), used, Wanted::Mode, found);
+            report(resolved, path, |value, _| value.is_number(), used, true, found);
         }
         Shown::Name(name) => {
             let Some(input) = resolved.plan.inputs.get(name) else {
@@ -156,7 +144,7 @@ fn mode(
             if matches!(input.kind, InputKind::Int { .. }) {
                 let message = format!("`mode` requires a string, and `{name}` is a number");
                 Diagnostic::error(Code::NumberAsText, message)
-                    .at(used, Wanted::Mode.label())
+                    .at(used, label(true))
                     .also(input.span, "declared here")
                     .help(format!("declare it as a string: `{name}: {{type: string}}`"))
                     .emit(found);
@@ -165,7 +153,7 @@ fn mode(
                 let odd = |value: &Value, written: &Value| {
                     value.is_number() && !written.as_str().is_some_and(|one| one.starts_with('0'))
                 };
-                report(resolved, std::slice::from_ref(name), odd, used, Wanted::Mode, found);
+                report(resolved, std::slice::from_ref(name), odd, used, true, found);
             }
         }
     }
@@ -184,13 +172,13 @@ fn report(
     path: &[String],
     odd: impl Fn(&Value, &Value) -> bool,
     used: Span,
-    wanted: Wanted,
+    is_mode: bool,
     found: &mut Diagnostics,
 ) {
     let Some((name, keys)) = path.split_first() else {
         return;
     };
-    let label = wanted.label();
+    let label = label(is_mode);
     let mut all: IndexMap<&str, (&Variable, Vec<HostName>)> = IndexMap::new();
     let hosts = resolved.hosts.iter().filter_map(|host| resolved.inventory.host(host));
     for host in hosts {
@@ -213,8 +201,7 @@ fn report(
         let message = format!("`{path}` of {hosts} is the number {shown}, not a string");
         let fault = Diagnostic::error(Code::NumberAsText, message);
         // The digits of a mode that is counted by tens would be another mode.
-        let octal =
-            variable.value.as_u64().filter(|_| wanted == Wanted::Mode && !written.starts_with('0'));
+        let octal = variable.value.as_u64().filter(|_| is_mode && !written.starts_with('0'));
         found.push(match variable.place.0 {
             Some(place) if let Some(octal) = octal => fault
                 .at(place, "a number, because it is not quoted")

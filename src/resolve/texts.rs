@@ -6,17 +6,17 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
-use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::file;
 use crate::file::ReadError;
+use crate::inventory::HostName;
 use crate::plan::check::{Texts, texts};
-use crate::plan::{Plan, Step, UploadSource};
-use crate::resolve::items::names_at_items;
+use crate::plan::{Plan, UploadSource};
+use crate::resolve::items::each_upload;
 use crate::resolve::{Inputs, ResolvedPlan, files};
 use crate::source::{Sources, Span};
-use crate::template::{Mode, Names, Template};
+use crate::template::{Mode, Names, Template, Written};
 
 /// Maximum size of a file that is rendered, in bytes.
 pub const MAX_BYTES: usize = 1024 * 1024;
@@ -67,35 +67,27 @@ pub(super) fn of_hosts(
     sources: &mut Sources,
     found: &mut Diagnostics,
 ) -> Vec<Template> {
-    let mut uploads: Vec<(&Step, &UploadSource)> = Vec::new();
-    resolved.plan.visit(&mut |step| {
-        uploads.extend(step.upload().map(|upload| (step, &upload.source)));
-    });
     let mut parsed = Parsed {
         resolved,
         plan_dir: &given.plan_dir,
         texts: BTreeMap::new(),
-        told: HashSet::new(),
+        reported: HashSet::new(),
     };
-    for host in &resolved.hosts {
-        for (step, source) in &uploads {
-            for names in names_at_items(resolved, host, step) {
-                match source {
-                    UploadSource::File(_) => {}
-                    UploadSource::Content(text) => {
-                        if let Some((fault, _)) = fault(text, &names, host.as_str()) {
-                            found.push(fault.at(text.span, "rendered here"));
-                        }
-                    }
-                    UploadSource::Rendered(path) => {
-                        if let Ok(place) = path.render(Mode::Word, &names) {
-                            parsed.file(&place, path, &names, host.as_str(), sources, found);
-                        }
-                    }
-                }
+    each_upload(resolved, &mut |host, source, names| match source {
+        UploadSource::File(_) => {}
+        UploadSource::Content(text) => {
+            fault(text, names, host).into_iter().for_each(|fault| fault.emit(found));
+        }
+        UploadSource::Rendered(path) => {
+            if let Ok(place) = path.render(Mode::Word, names)
+                && let Some(text) = parsed.text(&place, path, sources, found)
+                && let Some(fault) = fault(text, names, host)
+                && parsed.reported.insert(place)
+            {
+                fault.emit(found);
             }
         }
-    }
+    });
     parsed.texts.into_values().flatten().collect()
 }
 
@@ -105,36 +97,23 @@ struct Parsed<'a> {
     plan_dir: &'a Path,
     texts: BTreeMap<String, Option<Template>>,
     /// Files that were reported as not renderable: once is enough.
-    told: HashSet<String>,
+    reported: HashSet<String>,
 }
 
 impl Parsed<'_> {
-    fn file(
+    fn text(
         &mut self,
         place: &str,
         path: &Template,
-        names: &Names,
-        host: &str,
         sources: &mut Sources,
         found: &mut Diagnostics,
-    ) {
-        let Some(bytes) = self.resolved.files.get(place) else {
-            return;
-        };
+    ) -> Option<&Template> {
+        let bytes = self.resolved.files.get(place)?;
         if !self.texts.contains_key(place) {
-            let text = self.parse(place, &Arc::clone(bytes), path, sources, found);
+            let text = self.parse(place, bytes, path, sources, found);
             self.texts.insert(place.to_owned(), text);
         }
-        let Some(Some(text)) = self.texts.get(place) else {
-            return;
-        };
-        if let Some((fault, range)) = fault(text, names, host)
-            && self.told.insert(place.to_owned())
-        {
-            let span = range
-                .map_or(text.span, |range| Span::new(text.span.source, range.start, range.end));
-            found.push(fault.at(span, "rendered here"));
-        }
+        self.texts.get(place)?.as_ref()
     }
 
     fn parse(
@@ -163,19 +142,15 @@ impl Parsed<'_> {
     }
 }
 
-/// Renders a text if all its names are known; what comes out is not needed yet. Returns what is
-/// wrong, and where in the text.
-fn fault(
-    text: &Template,
-    names: &Names,
-    host: &str,
-) -> Option<(Diagnostic, Option<std::ops::Range<usize>>)> {
+/// Renders a text if all its names are known; what comes out is not needed yet. Returns what is wrong.
+fn fault(text: &Template, names: &Names, host: &HostName) -> Option<Diagnostic> {
     if !text.names.iter().all(|name| names.contains_key(&name.name)) {
         return None;
     }
     let error = text.render(Mode::Text, names).err()?;
+    let span = error.range.clone().and_then(|range| Some(text.bytes()?.span(range)));
     let message = format!("cannot render this template for {host}: {error}");
     let fault = Diagnostic::error(Code::TemplateFails, message)
-        .help("define the missing value, or check it first: `{% if NAME is defined %}`");
-    Some((fault, error.range))
+        .at(span.unwrap_or(text.span), "rendered here");
+    Some(fault.help("define the missing value, or check it first: `{% if NAME is defined %}`"))
 }

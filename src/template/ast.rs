@@ -3,8 +3,6 @@
 use std::ops::Range;
 
 use minijinja::Value;
-
-/// A node of an expression.
 #[derive(Clone, Debug)]
 pub struct Expr {
     pub kind: ExprKind,
@@ -18,8 +16,6 @@ impl PartialEq for Expr {
         self.kind == other.kind
     }
 }
-
-/// The kinds of [`Expr`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum ExprKind {
     /// What could not be read, which was reported.
@@ -63,8 +59,6 @@ pub struct Argument {
     pub name: Option<String>,
     pub value: Expr,
 }
-
-/// How two values are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
     /// `==`

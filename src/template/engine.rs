@@ -97,7 +97,9 @@ fn build(mode: Mode) -> Environment<'static> {
     engine.set_debug(false);
     // `debug()` would print every variable.
     engine.remove_global("debug");
-    without_html(&mut engine);
+    // What the language does not have.
+    helpers::LEFT_OUT_FILTERS.iter().for_each(|name| engine.remove_filter(name));
+    helpers::LEFT_OUT_TESTS.iter().for_each(|name| engine.remove_test(name));
     engine.add_filter("raw", |value: &Value| permit(value, true, false));
     engine.add_filter("allow_empty", |value: &Value| permit(value, false, true));
     engine.set_formatter(move |out, _, value| {
@@ -124,27 +126,12 @@ fn build(mode: Mode) -> Environment<'static> {
     engine
 }
 
-/// Takes out what the language does not have.
-fn without_html(engine: &mut Environment<'_>) {
-    for name in helpers::LEFT_OUT_FILTERS {
-        engine.remove_filter(name);
-    }
-    for name in helpers::LEFT_OUT_TESTS {
-        engine.remove_test(name);
-    }
-}
-
-static TEXT: LazyLock<Environment<'static>> = LazyLock::new(|| build(Mode::Text));
-static WORD: LazyLock<Environment<'static>> = LazyLock::new(|| build(Mode::Word));
-static SCRIPT: LazyLock<Environment<'static>> = LazyLock::new(|| build(Mode::Script));
+static ENGINES: LazyLock<[Environment<'static>; 3]> =
+    LazyLock::new(|| [Mode::Text, Mode::Word, Mode::Script].map(build));
 
 /// Returns the engine of a mode.
 pub fn environment(mode: Mode) -> &'static Environment<'static> {
-    match mode {
-        Mode::Text => &TEXT,
-        Mode::Word => &WORD,
-        Mode::Script => &SCRIPT,
-    }
+    &ENGINES[mode as usize]
 }
 
 /// The signs of arithmetic, each compiled once: the engine compiles far longer than it computes.
@@ -154,7 +141,7 @@ static OPERATIONS: LazyLock<Vec<(&'static str, Expression<'static, 'static>)>> =
             .into_iter()
             .filter_map(|sign| {
                 let text = format!("left {sign} right");
-                Some((sign, TEXT.compile_expression_owned(text).ok()?))
+                Some((sign, environment(Mode::Text).compile_expression_owned(text).ok()?))
             })
             .collect()
     });

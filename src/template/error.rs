@@ -18,8 +18,6 @@ pub struct TextError {
     pub help: String,
     pub near: Option<&'static str>,
 }
-
-/// The kinds of [`TextError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextErrorKind {
     /// It cannot be parsed.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::diagnostic::{Diagnostic, Edit};
 use crate::document::Node;
 use crate::source::Sources;
+use crate::table;
 use crate::template::parser;
 
 /// A piece of an expression and what replaces it.
@@ -17,30 +18,14 @@ pub(super) struct ExpressionFix {
     pub(super) changes: Vec<Change>,
 }
 
-/// Signs of other languages, what is written in planrun, and the order; the longer ones first.
-const SIGNS: [(&str, &str, &str); 9] = [
-    ("===", "==", "to compare, use `==`"),
-    ("&&", "and", "use `and` instead of `&&`"),
-    ("&", "and", "use `and` instead of `&`"),
-    ("||", "or", "use `or` instead of `||`"),
-    ("<>", "!=", "use `!=` instead of `<>`"),
-    ("{{", "", "remove the `{{ }}`"),
-    ("}}", "", "remove the `{{ }}`"),
-    ("=", "==", "to compare, use `==`"),
-    ("!", "not", "use `not` instead of `!`"),
-];
+/// Returns the signs or words of other languages, what is written in planrun, and the order.
+fn foreign(wanted: &str) -> impl Iterator<Item = [&'static str; 3]> {
+    let rows = table::rows::<4>(include_str!("fix.tsv"));
+    rows.filter(move |[sort, ..]| *sort == wanted).map(|[_, from, to, order]| [from, to, order])
+}
+
 /// Valid tokens that start or end with one of the others.
 const RIGHT: [&str; 4] = ["==", "!=", "<=", ">="];
-/// Words of other languages.
-const WORDS: [(&str, &str, &str); 6] = [
-    ("AND", "and", "write `and` in lower case"),
-    ("OR", "or", "write `or` in lower case"),
-    ("NOT", "not", "write `not` in lower case"),
-    ("eq", "==", "to compare, use `==`"),
-    ("equals", "==", "to compare, use `==`"),
-    ("ne", "!=", "to compare, use `!=`"),
-];
-
 /// Longest text, in bytes, for which a fix is searched: no one reads the fix of a longer one,
 /// and making it takes time that grows with the square of its length.
 const MAX_CURED: usize = 4 * 1024;
@@ -84,11 +69,11 @@ pub(super) fn fix(text: &str) -> Option<ExpressionFix> {
         let rest = &text[at..];
         if matches!(character, '"' | '\'') {
             at += 1 + rest[1..].find(character).map_or(rest.len() - 1, |end| end + 1);
-        } else if let Some((from, to, order)) = SIGNS.iter().find(|(sign, ..)| {
+        } else if let Some([from, to, order]) = foreign("sign").find(|[sign, ..]| {
             let right = RIGHT.iter().any(|right| rest.starts_with(right));
             rest.starts_with(sign) && (!right || *sign == "===")
         }) {
-            first.get_or_insert(*order);
+            first.get_or_insert(order);
             let (mut range, with) = change(text, at, from, to);
             // The spaces between two braces go with the first.
             let taken: usize = changes.last().map_or(0, |(range, _): &Change| range.end);
@@ -97,9 +82,11 @@ pub(super) fn fix(text: &str) -> Option<ExpressionFix> {
             at += from.len();
         } else if character.is_alphanumeric() || character == '_' {
             let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-            if let Some((from, to, order)) = WORDS.iter().find(|(word, ..)| *word == &rest[..end]) {
-                first.get_or_insert(*order);
-                changes.push((at..at + from.len(), (*to).to_owned()));
+            if let Some([from, to, order]) =
+                foreign("word").find(|[word, ..]| *word == &rest[..end])
+            {
+                first.get_or_insert(order);
+                changes.push((at..at + from.len(), to.to_owned()));
             }
             at += end;
         } else {

@@ -2,31 +2,17 @@
 
 use minijinja::machinery::ast;
 
+use crate::table;
 use crate::template::ast::{Comparison, Expr, ExprKind};
 
-/// The operators of the language as the manual shows them, from the weakest to the strongest: how
+/// Returns the operators of the language as the manual shows them, from the weakest to the strongest: how
 /// they are written, and what they give.
-pub const OPERATORS: &[(&[&str], &str)] = &[
-    (&["a if c else b"], "`a` if `c` is true, else `b`"),
-    (&["a or b"], "true if one of them is true"),
-    (&["a and b"], "true if both are true"),
-    (&["not a"], "true if `a` is false"),
-    (&["a == b", "a != b"], "equal, not equal; both sides have one type"),
-    (&["a < b", "a <= b", "a > b", "a >= b"], "comparison of two numbers or two strings"),
-    (&["a in b", "a not in b"], "an item of a list, a key of a mapping, a part of a string"),
-    (&["a + b", "a - b"], "sum, difference"),
-    (&["a ~ b"], "both as strings, joined"),
-    (&["a * b", "a / b", "a // b", "a % b"], "product, quotient, quotient rounded down, remainder"),
-    (&["a ** b"], "power"),
-    (&["-a"], "the negative number"),
-    (&["a | filter", "a is test"], "a filter, a test"),
-    (
-        &["a.part", "a[\"part\"]", "a[0]"],
-        "a part of a mapping, a row of a table, an item of a list",
-    ),
-    (&["\"x\"", "'x'", "5", "1.5", "true", "none"], "a constant"),
-    (&["[a, b]", "{\"k\": a}"], "a list, a mapping"),
-];
+pub fn operators() -> impl Iterator<Item = (Vec<&'static str>, &'static str)> {
+    let rows = table::rows::<7>(include_str!("operators.tsv"));
+    rows.map(|[about, written @ ..]| {
+        (written.into_iter().filter(|one| !one.is_empty()).collect(), about)
+    })
+}
 
 pub(super) fn comparison(op: ast::CompareOpKind) -> Comparison {
     match op {

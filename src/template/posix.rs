@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use crate::table;
 use crate::template::script;
 
 /// Something that only other shells know.
@@ -17,41 +18,12 @@ pub struct Foreign {
     pub instead: &'static str,
 }
 
-/// Words at the start of a command, and their replacement in `sh`.
-const COMMANDS: [(&str, &str); 12] = [
-    ("[[", "write `[ ... ]`, or `case ... in ... esac` for patterns"),
-    ("((", "write `[ ... ]` with `$(( ))`"),
-    ("function", "write `name() { ...; }`"),
-    ("source", "write `. FILE`"),
-    ("declare", "write `name=value`"),
-    ("typeset", "write `name=value`"),
-    ("let", "write `name=$((...))`"),
-    ("shopt", "remove it"),
-    ("mapfile", "read line by line: `while read -r line; do ...; done`"),
-    ("readarray", "read line by line: `while read -r line; do ...; done`"),
-    ("pushd", "write `cd` in `( )`"),
-    ("select", "write `case ... in ... esac`"),
-];
-
-/// Signs, and what `sh` has for them.
-const SIGNS: [(&str, &str, &str); 8] = [
-    ("<(", "a process substitution", "write the output to a file first"),
-    (">(", "a process substitution", "write to a file first"),
-    ("<<<", "a here-string", "write `printf '%s\\n' \"$x\" | command`"),
-    ("&>", "`&>`", "write `>FILE 2>&1`"),
-    ("|&", "`|&`", "write `2>&1 |`"),
-    ("$'", "`$'...'`", "use `printf`"),
-    ("=(", "an array", "use separate variables, or `set -- a b` and `\"$@\"`"),
-    ("+=", "`+=`", "write `name=\"$name...\"`"),
-];
-
-/// What can follow the name in `${name...}` in other shells only.
-const PARAMETERS: [(&str, &str); 4] = [
-    ("[", "an array element"),
-    ("/", "a replacement in `${ }`"),
-    ("^", "upper case in `${ }`"),
-    (",", "lower case in `${ }`"),
-];
+/// Returns the rows of a sort: what is written, what it is, and what to write instead.
+fn rows(wanted: &str) -> impl Iterator<Item = [&'static str; 3]> {
+    let rows = table::rows::<4>(include_str!("posix.tsv"));
+    rows.filter(move |[sort, ..]| *sort == wanted)
+        .map(|[_, sign, what, instead]| [sign, what, instead])
+}
 
 /// Returns what only other shells support, each kind once.
 pub fn foreign(script: &str) -> Vec<Foreign> {
@@ -66,8 +38,8 @@ pub fn foreign(script: &str) -> Vec<Foreign> {
         let Some(first) = words.first() else { continue };
         let name = &text[first.clone()];
         let name = if name.starts_with("((") { "((" } else { name };
-        if let Some((word, instead)) = COMMANDS.iter().find(|(word, _)| *word == name) {
-            add(first.start..first.start + word.len(), word, instead);
+        if let Some([word, what, instead]) = rows("command").find(|[word, ..]| *word == name) {
+            add(first.start..first.start + word.len(), what, instead);
         }
         let after: Vec<&str> = words.iter().map(|word| &text[word.clone()]).collect();
         if name == "set"
@@ -82,7 +54,7 @@ pub fn foreign(script: &str) -> Vec<Foreign> {
             add(words[at].clone(), "== in [ ]", "write `=`");
         }
     }
-    for (sign, what, instead) in SIGNS {
+    for [sign, what, instead] in rows("sign") {
         if let Some(at) = text.match_indices(sign).map(|(at, _)| at).find(|at| {
             let before = text[..*at].chars().next_back();
             let name = before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -96,9 +68,9 @@ pub fn foreign(script: &str) -> Vec<Foreign> {
         let rest = &text[at + 2..];
         let name = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         let behind = name.filter(|length| *length > 0).map_or("", |length| &rest[length..]);
-        for (sign, what) in PARAMETERS {
+        for [sign, what, instead] in rows("parameter") {
             if behind.starts_with(sign) {
-                add(at..at + 2, what, "use `sed`, `tr` or `cut`");
+                add(at..at + 2, what, instead);
             }
         }
     }

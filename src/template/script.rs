@@ -16,7 +16,8 @@ use crate::template::parser::names_of_template;
 use crate::template::words::atom;
 
 /// The context of a value, if a quoted word is not possible there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Within {
     /// In a text in quotes of this sign.
     Quotes(char),
@@ -42,7 +43,7 @@ pub enum Within {
 
 /// Returns the values of a script whose quotes do not protect them, in their order.
 pub fn misplaced(script: &str) -> Vec<(Range<usize>, Within)> {
-    let mut reader = ScriptReader::new(script);
+    let mut reader = ScriptReader { script, ..ScriptReader::default() };
     while reader.at < script.len() {
         reader.step();
     }
@@ -52,7 +53,7 @@ pub fn misplaced(script: &str) -> Vec<(Range<usize>, Within)> {
 /// Returns a script of the same length with its commands alone: what is in quotes, and a value, is
 /// `q`, comments and here-documents are spaces.
 pub fn command_text(script: &str) -> String {
-    let mut reader = ScriptReader::new(script);
+    let mut reader = ScriptReader { script, ..ScriptReader::default() };
     let mut text = String::with_capacity(script.len());
     while reader.at < script.len() {
         let (before, top, count) = (reader.at, reader.open.last().cloned(), reader.open.len());
@@ -112,6 +113,7 @@ enum Open {
     Document(String, bool),
 }
 
+#[derive(Default)]
 struct ScriptReader<'a> {
     script: &'a str,
     at: usize,
@@ -125,19 +127,7 @@ struct ScriptReader<'a> {
     found: Vec<(Range<usize>, Within)>,
 }
 
-impl<'a> ScriptReader<'a> {
-    fn new(script: &'a str) -> Self {
-        Self {
-            script,
-            at: 0,
-            open: Vec::new(),
-            documents: Vec::new(),
-            blocks: Vec::new(),
-            doubt: None,
-            found: Vec::new(),
-        }
-    }
-
+impl ScriptReader<'_> {
     fn step(&mut self) {
         if self.template() {
             return;

@@ -28,8 +28,6 @@ impl Word {
         at(range.start)..at(range.end - 1) + 1
     }
 }
-
-/// What is wrong with a command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SplitError {
     /// Something a shell would act upon.
@@ -44,16 +42,8 @@ pub enum SplitError {
 
 /// Splits a command line; returns all problems, and the words as far as they are known.
 pub fn split(line: &str) -> (Vec<Word>, Vec<SplitError>) {
-    let mut splitter = Splitter {
-        line,
-        last_bracket: line.rfind(']'),
-        at: 0,
-        word: String::new(),
-        offsets: vec![],
-        start: None,
-        words: vec![],
-        faults: vec![],
-    };
+    let last_bracket = line.rfind(']');
+    let mut splitter = Splitter { line, last_bracket, ..Splitter::default() };
     while splitter.at < line.len() {
         splitter.step();
     }
@@ -61,6 +51,7 @@ pub fn split(line: &str) -> (Vec<Word>, Vec<SplitError>) {
     (splitter.words, splitter.faults)
 }
 
+#[derive(Default)]
 struct Splitter<'a> {
     line: &'a str,
     /// Where the last `]` of the line is.

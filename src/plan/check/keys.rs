@@ -8,51 +8,22 @@ use crate::table;
 /// The keys of every step.
 const ALL: &str = "id name when requires rollback point_of_no_return on_failure";
 
-/// Returns the further keys that an action takes, its own included.
-fn takes(action: &str) -> &'static str {
-    match action {
-        "run" | "shell" => {
-            "for_each run shell delegate_to become env dir stdin timeout within retry parse \
-             exit_codes output idempotent read_only done_when on_unknown"
-        }
-        "upload" => {
-            "for_each upload delegate_to become timeout within retry idempotent done_when \
-             on_unknown"
-        }
-        "wait" => "for_each wait",
-        "assert" => "for_each assert within",
-        "approve" => "approve",
-        "set" => "set",
-        "fail" => "fail",
-        _ => "for_each block rescue retry timeout delegate_to become env dir uninterruptible",
-    }
+/// Returns the rows of a sort: three cells each.
+fn rows(wanted: &str) -> impl Iterator<Item = [&'static str; 3]> {
+    let rows = table::rows::<4>(include_str!("keys.tsv"));
+    rows.filter(move |[sort, ..]| *sort == wanted).map(|[_, a, b, c]| [a, b, c])
+}
+
+/// Whether an action takes a key that not every step has.
+fn takes(action: &str, key: &str) -> bool {
+    rows("takes").any(|[actions, keys, _]| table::has(actions, action) && table::has(keys, key))
 }
 
 /// Returns the fix for a key that an action does not take.
 fn help_for(key: &str, action: &str) -> String {
-    match (key, action) {
-        ("done_when", "wait") => {
-            "move the condition into the wait: `wait: {until: ..., timeout: ...}`"
-        }
-        ("timeout", "wait") => "move it into the wait: `wait: {until: ..., timeout: ...}`",
-        ("timeout", "assert") => "use `within`, the time that the assertions have to become true",
-        ("done_when" | "within" | "idempotent" | "on_unknown", "block") => {
-            return format!("move `{key}` to the steps of the block");
-        }
-        ("retry", "assert" | "wait") => {
-            "use `wait: {until: ..., timeout: ...}`, which repeats the check by itself"
-        }
-        ("for_each", "set") => "remove it: one expression can return a whole list",
-        ("for_each", _) => "remove it; to repeat several steps, put them into a `block`",
-        ("rescue" | "uninterruptible", _) => {
-            return format!("put the step into a block: `block: [...]`, with `{key}` next to it");
-        }
-        ("delegate_to" | "become" | "env" | "dir", _) => {
-            return format!("remove `{key}`, or set it on the probes that this step uses");
-        }
-        _ => return format!("remove `{key}`"),
-    }
-    .to_owned()
+    let of = |words: &str, word: &str| words == "*" || table::has(words, word);
+    let row = rows("help").find(|[keys, actions, _]| of(keys, key) && of(actions, action));
+    row.map_or("remove `{key}`", |[_, _, help]| help).replace("{key}", key)
 }
 
 /// Reports misplaced keys, and effects whose outcome may stay unknown.
@@ -63,7 +34,7 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
         if entry.value.is_poisoned() {
             continue;
         }
-        if !table::has(ALL, key) && !table::has(takes(action), key) {
+        if !table::has(ALL, key) && !takes(action, key) {
             let message = format!("`{key}` cannot be combined with `{action}`");
             Diagnostic::error(Code::MisplacedKey, message)
                 .at(entry.key_span, format!("not a key of `{action}`"))
@@ -82,29 +53,8 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
 
 /// Reports keys that only apply to changes, in a step that makes none.
 fn read_only(placed: &Placed<'_>, found: &mut Diagnostics) {
-    for (key, why, help) in [
-        ("rollback", "there is nothing to undo", "remove `rollback`"),
-        (
-            "point_of_no_return",
-            "nothing here needs to be undone",
-            "move it to the step that makes the change",
-        ),
-        (
-            "done_when",
-            "a read-only step has no effect to check",
-            "to check a condition, use `assert` or `wait`; or remove `read_only`",
-        ),
-        ("within", "there is no `done_when` to wait for", "remove `within`"),
-        ("idempotent", "a read-only step can always be repeated", "remove `idempotent`"),
-        (
-            "on_unknown",
-            "a read-only step is repeated or fails, without a question",
-            "remove `on_unknown`",
-        ),
-    ] {
-        let Some(entry) = placed.node.entry(key) else {
-            continue;
-        };
+    for [key, why, help] in rows("reads") {
+        let Some(entry) = placed.node.entry(key) else { continue };
         let reads = placed.node.entry("read_only").map(|entry| entry.key_span);
         let message = format!("`{key}` cannot be combined with `read_only`");
         Diagnostic::error(Code::MisplacedKey, message)

@@ -292,19 +292,16 @@ pub(super) fn unused(plan: &Plan, used: &HashSet<String>, found: &mut Diagnostic
     // A named expression used only by an unused one counts as used.
     let named = plan.named.iter().map(|(name, named)| (name, named.span, "named expression"));
     let probes = plan.probes.values().map(|probe| (&probe.name, probe.span, "probe"));
-    for (name, span, what) in named.chain(probes) {
+    let names = named.chain(probes).map(|one| (one, Code::UnusedName, "use it".to_owned()));
+    let inputs = plan.inputs.iter().map(|(name, input)| {
+        let order = format!("use it as `{{{{ {name} }}}}`");
+        ((name, input.span, "input"), Code::UnusedInput, order)
+    });
+    for ((name, span, what), code, order) in names.chain(inputs) {
         if !used.contains(name) {
-            Diagnostic::warning(Code::UnusedName, format!("unused {what} `{name}`"))
+            Diagnostic::warning(code, format!("unused {what} `{name}`"))
                 .at(span, "never used")
-                .help("use it or remove it")
-                .emit(found);
-        }
-    }
-    for (name, input) in &plan.inputs {
-        if !used.contains(name) {
-            Diagnostic::warning(Code::UnusedInput, format!("unused input `{name}`"))
-                .at(input.span, "never used")
-                .help(format!("use it as `{{{{ {name} }}}}` or remove it"))
+                .help(format!("{order} or remove it"))
                 .emit(found);
         }
     }

@@ -70,12 +70,12 @@ fn ways_out(plan: &Plan, block: &Step, found: &mut Diagnostics) {
     if let Action::Block { rescue, .. } = &block.action
         && let Some(first) = rescue.first()
     {
-        ways.push((first.span, "the rescue".to_owned(), longest::of_all(plan, rescue)));
+        ways.push((first.span, "the rescue".to_owned(), longest::longest(plan, rescue)));
     }
     block.visit_sound(&mut |step| {
         if let Rollback::Handler(handler) = &step.rollback {
             let name = format!("the rollback of `{}`", step.title);
-            ways.push((handler.span, name, longest::longest(plan, handler)));
+            ways.push((handler.span, name, longest::longest(plan, [&**handler])));
         }
     });
     for (span, name, way) in ways {

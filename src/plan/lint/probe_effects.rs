@@ -11,29 +11,6 @@ use crate::plan::{Plan, Probe, Work};
 use crate::table;
 use crate::template::script::command_text;
 
-/// Programs that always change something.
-const CHANGING: &str = "rm rmdir mv cp ln mkdir touch tee truncate dd install chmod chown chgrp kill \
-                         pkill killall reboot shutdown poweroff halt mkfs mkswap wipefs umount useradd \
-                         userdel usermod groupadd groupdel passwd chpasswd setfacl swapoff swapon unlink";
-
-/// Verbs by which programs change something.
-const VERBS: [(&str, &str); 5] = [
-    (
-        "systemctl",
-        "start stop restart reload try-restart reload-or-restart enable disable mask \
-         unmask kill reset-failed daemon-reload isolate reboot poweroff set-property \
-         preset revert set-default",
-    ),
-    ("service", "start stop restart reload force-reload"),
-    (
-        "apt apt-get dnf yum zypper apk",
-        "install remove purge upgrade dist-upgrade full-upgrade autoremove update add del \
-         downgrade clean",
-    ),
-    ("sed", "-i --in-place"),
-    ("sysctl", "-w --write -p --system"),
-];
-
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     for probe in plan.probes.values() {
         if let Some(what) = changes(probe) {
@@ -65,13 +42,17 @@ fn changing(words: &[&str]) -> Option<String> {
     };
     let (first, rest) = words.split_first()?;
     let program = first.rsplit('/').next()?;
-    if table::has(CHANGING, program) || program.starts_with("mkfs.") {
+    if program.starts_with("mkfs.") {
         return Some(program.to_owned());
     }
     if program == "find" && rest.contains(&"-delete") {
         return Some("find ... -delete".into());
     }
-    let (_, verbs) = VERBS.iter().find(|(programs, _)| table::has(programs, program))?;
+    let mut rows = table::rows::<2>(include_str!("changing.tsv"));
+    let [_, verbs] = rows.find(|[programs, _]| table::has(programs, program))?;
+    if verbs.is_empty() {
+        return Some(program.to_owned());
+    }
     // The verb is the first word that is not an option; with `service` the one after the name.
     let options = verbs.starts_with('-');
     let mut plain = rest.iter().filter(|word| options || !word.starts_with('-'));

@@ -13,6 +13,8 @@ const MAX_BLOCKS: usize = 16;
 /// Longest title made of an action, in characters.
 const MAX_TITLE: usize = 60;
 
+const ZERO: Deferred<Duration> = Deferred::Now(Duration::ZERO);
+
 impl Lowering<'_> {
     pub(super) fn action(&mut self, node: &Node, path: &str, outer: &Inherited) -> Action {
         if let Some(wait) = node.get("wait") {
@@ -21,10 +23,7 @@ impl Lowering<'_> {
         if let Some(checks) = node.get("assert") {
             return Action::Assert {
                 checks: self.checks(Some(checks)),
-                within: match node.get("within") {
-                    Some(within) => self.duration(within),
-                    None => Deferred::Now(Duration::ZERO),
-                },
+                within: self.duration_or(node, "within", ZERO),
             };
         }
         if let Some(text) = node.get("approve") {
@@ -64,20 +63,12 @@ impl Lowering<'_> {
         let Some(until) = node.get("until") else {
             return Wait::For(self.duration(node));
         };
-        let mut duration = |key: &str, default: Duration| match node.get(key) {
-            Some(node) => self.duration(node),
-            None => Deferred::Now(default),
-        };
-        let at_least = duration("at_least", Duration::ZERO);
-        let timeout = duration("timeout", Duration::ZERO);
-        let every = duration("every", DEFAULT_EVERY);
-        let stable_for = duration("stable_for", Duration::ZERO);
         Wait::Until {
             until: self.expression(until),
-            at_least,
-            timeout,
-            every,
-            stable_for,
+            at_least: self.duration_or(node, "at_least", ZERO),
+            timeout: self.duration_or(node, "timeout", ZERO),
+            every: self.duration_or(node, "every", Deferred::Now(DEFAULT_EVERY)),
+            stable_for: self.duration_or(node, "stable_for", ZERO),
             on_timeout: match node.get("on_timeout") {
                 Some(node) => self.on_timeout(node),
                 None => Deferred::Now(OnTimeout::Fail),
@@ -107,10 +98,7 @@ impl Lowering<'_> {
                 Some(target) => self.target(target),
                 None => outer.target.clone(),
             },
-            within: match node.get("within") {
-                Some(within) => self.duration(within),
-                None => self.defaults.within.clone(),
-            },
+            within: self.duration_or(node, "within", self.defaults.within.clone()),
             retry: if done_when.is_some() || idempotent {
                 retry
             } else {

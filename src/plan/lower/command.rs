@@ -29,10 +29,7 @@ impl Lowering<'_> {
             env: inherited.env,
             dir: inherited.dir,
             stdin,
-            timeout: match node.get("timeout") {
-                Some(timeout) => self.duration(timeout),
-                None => self.defaults.timeout.clone(),
-            },
+            timeout: self.duration_or(node, "timeout", self.defaults.timeout.clone()),
         }
     }
 
@@ -137,7 +134,7 @@ impl Lowering<'_> {
 
     /// Lowers `parse` and `output`.
     pub(super) fn reading(&mut self, node: &Node) -> Reading {
-        let discard = node.get("output").and_then(Node::as_text) == Some("discard");
+        let discard = node.text("output") == Some("discard");
         let Some(parse) = node.get("parse") else {
             return if discard { Reading::Discard } else { Reading::Whole };
         };
@@ -164,13 +161,13 @@ impl Lowering<'_> {
         }
         let format = match parse.as_text() {
             Some(format) => format,
-            None => parse.get("format").and_then(Node::as_text).unwrap_or("text"),
+            None => parse.text("format").unwrap_or("text"),
         };
         if !parse.has_poison() {
             self.misplaced_in_parse(parse, format);
         }
         let types = types(parse);
-        let key = parse.get("key").and_then(Node::as_text).map(str::to_owned);
+        let key = parse.text("key").map(str::to_owned);
         match format {
             "int" => Reading::Int,
             "size" => Reading::Size,
@@ -229,7 +226,7 @@ impl Lowering<'_> {
             return pattern;
         }
         let key = parse.get("key").map(|key| (key.as_text(), key.span));
-        let types = parse.get("types").map(Node::entries).unwrap_or_default();
+        let types = parse.entries_of("types");
         let types = types.iter().map(|entry| (Some(entry.key.as_str()), entry.key_span));
         for (name, span) in key.into_iter().chain(types) {
             let name = name.unwrap_or_default();
@@ -275,19 +272,7 @@ impl Lowering<'_> {
 }
 
 fn types(parse: &Node) -> IndexMap<String, Type> {
-    parse
-        .get("types")
-        .map(Node::entries)
-        .unwrap_or_default()
-        .iter()
-        .map(|entry| {
-            let kind = match entry.value.as_text() {
-                Some("int") => Type::Int,
-                Some("float") => Type::Float,
-                Some("bool") => Type::Bool,
-                _ => Type::String,
-            };
-            (entry.key.clone(), kind)
-        })
-        .collect()
+    let kind = |node: &Node| node.as_text().and_then(|word| word.parse().ok());
+    let types = parse.entries_of("types").iter();
+    types.map(|one| (one.key.clone(), kind(&one.value).unwrap_or(Type::String))).collect()
 }

@@ -9,6 +9,16 @@ use crate::plan::lower::Lowering;
 use crate::plan::{Become, Deferred, OnTimeout};
 
 impl Lowering<'_> {
+    /// Returns the time under a key of a node, or else this one.
+    pub(super) fn duration_or(
+        &mut self,
+        node: &Node,
+        key: &str,
+        default: Deferred<Duration>,
+    ) -> Deferred<Duration> {
+        node.get(key).map_or(default, |node| self.duration(node))
+    }
+
     pub(super) fn duration(&mut self, node: &Node) -> Deferred<Duration> {
         let Some(text) = node.as_text() else {
             return Deferred::Now(Duration::ZERO);

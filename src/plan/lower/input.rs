@@ -1,7 +1,5 @@
 //! Inputs: their types, bounds and defaults.
 
-use std::time::Duration;
-
 use crate::diagnostic::{Code, Diagnostic, Edit};
 use crate::document::{Entry, Node, Value};
 use crate::duration;
@@ -12,10 +10,10 @@ use crate::schema::one_of;
 impl Lowering<'_> {
     pub(super) fn input(&mut self, entry: &Entry) -> Input {
         let node = &entry.value;
-        let word = node.get("type").and_then(Node::as_text).unwrap_or_default();
+        let word = node.text("type").unwrap_or_default();
         let sensitive =
             matches!(node.get("sensitive").map(|node| &node.value), Some(Value::Bool(true)));
-        let description = node.get("description").and_then(Node::as_text).map(str::to_owned);
+        let description = node.text("description").map(str::to_owned);
         let span = entry.key_span;
         if !is_sound(node) {
             // What its keys mean depends on those that could not be read.
@@ -67,21 +65,15 @@ impl Lowering<'_> {
     fn kind(&mut self, node: &Node, word: &str) -> InputKind {
         match word {
             "int" => {
-                let mut bound = |key| {
-                    self.bound(node, key, "an integer", "1", |node| match node.value {
-                        Value::Int(value) => Some(value),
-                        _ => None,
-                    })
-                };
-                let (min, max) = (bound("min"), bound("max"));
-                self.in_order(node, min, max);
+                let (min, max) = self.bounds(node, "an integer", "1", |node| match node.value {
+                    Value::Int(value) => Some(value),
+                    _ => None,
+                });
                 InputKind::Int { min, max }
             }
             "duration" => {
-                let read = |node: &Node| node.as_text().and_then(duration::parse);
-                let mut bound = |key| self.bound::<Duration>(node, key, "a duration", "10s", read);
-                let (min, max) = (bound("min"), bound("max"));
-                self.in_order(node, min, max);
+                let read = |node: &Node| duration::parse(node.as_text()?);
+                let (min, max) = self.bounds(node, "a duration", "10s", read);
                 InputKind::Duration { min, max }
             }
             "bool" => InputKind::Bool,
@@ -89,15 +81,11 @@ impl Lowering<'_> {
             "file" => InputKind::File,
             "enum" => InputKind::Enum(self.choices(node)),
             "list" => {
-                let mut bound = |key| {
-                    let count = |node: &Node| match node.value {
-                        Value::Int(value) => usize::try_from(value).ok(),
-                        _ => None,
-                    };
-                    self.bound(node, key, "a number of items", "1", count)
+                let count = |node: &Node| match node.value {
+                    Value::Int(value) => usize::try_from(value).ok(),
+                    _ => None,
                 };
-                let (min, max) = (bound("min"), bound("max"));
-                self.in_order(node, min, max);
+                let (min, max) = self.bounds(node, "a number of items", "1", count);
                 InputKind::List { item: Box::new(self.item(node)), min, max }
             }
             _ => InputKind::String {
@@ -118,44 +106,37 @@ impl Lowering<'_> {
         }
     }
 
-    fn bound<T>(
+    /// Reads `min` and `max`, which are values of the input's type.
+    fn bounds<T: PartialOrd>(
         &mut self,
         node: &Node,
-        key: &str,
         what: &str,
         example: &str,
         read: impl Fn(&Node) -> Option<T>,
-    ) -> Option<T> {
-        let node = node.get(key)?;
-        let bound = read(node);
-        if bound.is_none() {
-            Diagnostic::error(Code::WrongBound, format!("`{key}` must be {what}"))
-                .at(node.span, format!("not {what}"))
-                .help(format!("write {what}: `{key}: {example}`"))
-                .emit(&mut self.unreadable);
-        }
-        bound
-    }
-
-    fn in_order<T: PartialOrd>(&mut self, node: &Node, min: Option<T>, max: Option<T>) {
-        let (Some(min), Some(max)) = (min, max) else {
-            return;
+    ) -> (Option<T>, Option<T>) {
+        let mut bound = |key: &str| {
+            let node = node.get(key)?;
+            let bound = read(node);
+            if bound.is_none() {
+                Diagnostic::error(Code::WrongBound, format!("`{key}` must be {what}"))
+                    .at(node.span, format!("not {what}"))
+                    .help(format!("write {what}: `{key}: {example}`"))
+                    .emit(&mut self.unreadable);
+            }
+            Some((bound?, node.span))
         };
-        if min > max
-            && let (Some(low), Some(high)) = (node.get("min"), node.get("max"))
+        let (min, max) = (bound("min"), bound("max"));
+        if let (Some((min, low)), Some((max, high))) = (&min, &max)
+            && min > max
         {
+            let (from, to) = (self.sources.slice(*low), self.sources.slice(*high));
             Diagnostic::error(Code::WrongBound, "`min` is greater than `max`")
-                .at(low.span, "the minimum")
-                .also(high.span, "the maximum")
-                .fix_all(
-                    "swap them",
-                    vec![
-                        Edit::new(low.span, self.sources.slice(high.span)),
-                        Edit::new(high.span, self.sources.slice(low.span)),
-                    ],
-                )
+                .at(*low, "the minimum")
+                .also(*high, "the maximum")
+                .fix_all("swap them", vec![Edit::new(*low, to), Edit::new(*high, from)])
                 .emit(&mut self.unreadable);
         }
+        (min.map(|(min, _)| min), max.map(|(max, _)| max))
     }
 
     fn choices(&mut self, node: &Node) -> Vec<String> {
@@ -245,5 +226,5 @@ impl Lowering<'_> {
 
 /// Returns the name of the type of a list's items.
 fn items(node: &Node) -> &str {
-    node.get("items").and_then(Node::as_text).unwrap_or("string")
+    node.text("items").unwrap_or("string")
 }

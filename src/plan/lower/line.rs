@@ -101,54 +101,41 @@ impl Lowering<'_> {
     }
 
     fn report_words(&mut self, line: &str, fault: &SplitError, places: &Places, key: Option<Span>) {
-        let one = match fault {
-            // `sh` does not expand braces either: `shell` would not fix it.
-            SplitError::ShellSyntax { what, range } if &line[range.clone()] == "{" => {
-                Diagnostic::error(
-                    Code::ShellSyntaxInRun,
-                    "`run` does not use a shell: it runs one program with its arguments",
-                )
-                .at(places.span(range.clone()), format!("only bash expands braces to {what}"))
-                .help("write every word, or repeat the step: `for_each: [one, other]`")
-                .help("to use literal braces, quote them: `'{...}'`")
-            }
+        match fault {
             SplitError::ShellSyntax { what, range } => {
-                let sign = &line[range.clone()];
-                let place = places.span(range.clone());
-                let fault = Diagnostic::error(
-                    Code::ShellSyntaxInRun,
-                    "`run` does not use a shell: it runs one program with its arguments",
-                )
-                .at(place, format!("shell syntax for {what}"))
-                .help(format!("to use a literal `{sign}`, quote it: `'{sign}'`"));
-                let fault = match variable(&line[range.end..]) {
-                    Some(name) if sign == "$" => {
-                        fault.help(format!("for a value of the plan, write `{{{{ {name} }}}}`"))
-                    }
-                    _ => fault,
-                };
-                match key {
-                    Some(key) => fault.fix("to use a shell, write `shell`", key, "shell"),
-                    None => fault.help("to use a shell, write `shell`"),
+                let message = "`run` does not use a shell: it runs one program with its arguments";
+                let fault = Diagnostic::error(Code::ShellSyntaxInRun, message);
+                let (sign, place) = (&line[range.clone()], places.span(range.clone()));
+                // `sh` does not expand braces either: `shell` would not fix it.
+                if sign == "{" {
+                    fault
+                        .at(place, format!("only bash expands braces to {what}"))
+                        .help("write every word, or repeat the step: `for_each: [one, other]`")
+                        .help("to use literal braces, quote them: `'{...}'`")
+                        .emit(&mut self.found);
+                    return;
                 }
+                let mut fault = fault
+                    .at(place, format!("shell syntax for {what}"))
+                    .help(format!("to use a literal `{sign}`, quote it: `'{sign}'`"));
+                if let Some(name) = variable(&line[range.end..]).filter(|_| sign == "$") {
+                    fault =
+                        fault.help(format!("for a value of the plan, write `{{{{ {name} }}}}`"));
+                }
+                let edits = key.map(|key| Edit::new(key, "shell")).into_iter().collect();
+                fault.fix_all("to use a shell, write `shell`", edits).emit(&mut self.found);
             }
             SplitError::Unclosed { what, range } => {
                 let fault = Diagnostic::error(Code::UnclosedQuote, format!("unclosed {what}"))
                     .at(places.span(range.clone()), "opened here");
-                let order = if *what == "`{{`" {
-                    "close it with `}}`"
-                } else {
-                    "close it, or write `\\` before it to use it literally"
+                let order = match *what {
+                    "`{{`" => "close it with `}}`",
+                    _ => "close it, or write `\\` before it to use it literally",
                 };
-                match closed(line, range.start, places) {
-                    Some((order, edit)) => fault.fix_all(order, vec![edit]),
-                    None => fault.help(order),
-                }
+                let (order, edits) = closed(line, range.start, places)
+                    .map_or((order, Vec::new()), |(order, edit)| (order, vec![edit]));
+                fault.fix_all(order, edits).emit(&mut self.unreadable);
             }
-        };
-        match fault {
-            SplitError::ShellSyntax { .. } => self.found.push(one),
-            SplitError::Unclosed { .. } => self.unreadable.push(one),
         }
     }
 }

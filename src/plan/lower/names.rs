@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, Suggestions, nearest};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Suggestions};
 use crate::plan::lower::Lowering;
 use crate::plan::{Input, InputKind, Plan, Purpose, Step, Text, Use};
 use crate::schema::{foreign, one_of};
@@ -93,22 +93,6 @@ impl Lowering<'_> {
             .filter(|(_, declared)| declared.kind == kind)
             .map(|(name, _)| name.as_str())
             .collect()
-    }
-}
-
-/// Adds a help for an unknown name: the nearest one, all of them if they are few, or `otherwise`.
-pub(super) fn suggest(
-    fault: Diagnostic,
-    name: &str,
-    names: &[&str],
-    otherwise: &str,
-) -> Diagnostic {
-    match nearest(name, names.iter().copied()) {
-        Some(near) => fault.help(format!("did you mean `{near}`?")),
-        None if (1..=6).contains(&names.len()) => {
-            fault.help(format!("use {}, or {otherwise}", one_of(names)))
-        }
-        None => fault.help(otherwise),
     }
 }
 
@@ -224,26 +208,24 @@ impl Lookup<'_> {
     fn template(&mut self, template: &Template, step: Option<&Step>) {
         for name in &template.names {
             self.used.insert(name.name.clone());
-            match self.declared.get(&name.name) {
-                Some(declared)
-                    if matches!(declared.kind, NameKind::Probe | NameKind::NamedExpression) =>
-                {
-                    let why = match declared.kind {
-                        NameKind::Probe => "it is a probe",
-                        _ => "it depends on a probe",
-                    };
-                    let message = format!("templates cannot use `{}`: {why}", name.name);
-                    let word = &name.name;
-                    Diagnostic::error(Code::LookInTemplate, message)
-                            .at(name.span, "requires a probe")
-                            .help(format!(
-                                "record it first: `- {{id: noted, set: {{{word}: {word}}}}}`, then write \
-                                 `{{{{ noted.{word} }}}}`"
-                            )).emit(self.found);
+            let why = match self.declared.get(&name.name).map(|declared| declared.kind) {
+                Some(NameKind::Probe) => "it is a probe",
+                Some(NameKind::NamedExpression) => "it depends on a probe",
+                Some(NameKind::Input | NameKind::Step | NameKind::Poisoned) => continue,
+                None => {
+                    self.unknown(name, false, true, step);
+                    continue;
                 }
-                Some(_) => {}
-                None => self.unknown(name, false, true, step),
-            }
+            };
+            let Name { name, span } = name;
+            let message = format!("templates cannot use `{name}`: {why}");
+            Diagnostic::error(Code::LookInTemplate, message)
+                .at(*span, "requires a probe")
+                .help(format!(
+                    "record it first: `- {{id: noted, set: {{{name}: {name}}}}}`, then write \
+                     `{{{{ noted.{name} }}}}`"
+                ))
+                .emit(self.found);
         }
     }
 

@@ -160,7 +160,7 @@ impl Lowering<'_> {
         let places = node.places(self.sources);
         for (range, within) in misplaced {
             let value = &script[range.clone()];
-            let (what, help) = advice(within);
+            let [what, help] = advice(within);
             let one = Diagnostic::error(
                 Code::ValueInQuotes,
                 format!("cannot quote `{value}` safely {what}"),
@@ -187,33 +187,12 @@ impl Lowering<'_> {
 }
 
 /// Returns the context of a value of a script in words, and what to write instead.
-fn advice(within: Within) -> (&'static str, &'static str) {
-    match within {
-        Within::Quotes(_) => ("inside quotes", "remove the quotes around the value"),
-        Within::Backquotes => ("inside backquotes", "use `$(...)` instead of backquotes"),
-        Within::Arithmetic => {
-            ("inside arithmetic", "write `{{ value | int | raw }}`: a number needs no quotes")
-        }
-        Within::Test => ("inside `[[ ]]`", "use `[ ... ]` instead of `[[ ... ]]`"),
-        Within::Parameter => {
-            ("inside `${ }`", "pass it with `env: {VALUE: \"{{ value }}\"}`, and use `\"$VALUE\"`")
-        }
-        Within::HereDocument => (
-            "inside a here-document",
-            "pass the text with `stdin`, or write it with `upload: {content: ...}`",
-        ),
-        Within::Comment => ("inside a comment", "remove it, or use a YAML comment"),
-        Within::Joined('\\') => ("right after `\\`", "remove the `\\` before the value"),
-        Within::Joined(_) => ("right after `$`", "remove the `$` before `{{`"),
-        Within::Block => (
-            "after a `{% if %}` or `{% for %}` that leaves a quote open",
-            "close every quote inside the block that opens it",
-        ),
-        Within::Unsure => (
-            "after `$'...\\'...'`",
-            "write the string without `$`: shells disagree about where it ends",
-        ),
-    }
+fn advice(within: Within) -> [String; 2] {
+    let name: &str = within.into();
+    let sign = if let Within::Joined(sign) = within { sign } else { ' ' };
+    let mut rows = table::rows::<3>(include_str!("within.tsv"));
+    let row = rows.find(|[context, ..]| *context == name).unwrap_or_default();
+    [row[1], row[2]].map(|words| words.replace("{sign}", &sign.to_string()))
 }
 
 /// Returns the edits that end the quotes before a value and start them again after it.

@@ -26,7 +26,7 @@ impl Lowering<'_> {
             if self.gives_up() {
                 break;
             }
-            let path = match node.get("id").and_then(Node::as_text) {
+            let path = match node.text("id") {
                 Some(id) => id.to_owned(),
                 None => format!("{prefix}{}", index + 1),
             };
@@ -39,7 +39,7 @@ impl Lowering<'_> {
         let id = node.get("id").and_then(|node| Some((node.as_text()?.to_owned(), node.span)));
         // The name of another one cannot be its own.
         let id = id.filter(|(id, span)| self.declare(id, *span, NameKind::Step)).map(|(id, _)| id);
-        let text = |key: &str| node.get(key).and_then(Node::as_text).map(str::to_owned);
+        let text = |key: &str| node.text(key).map(str::to_owned);
         for key in ["name", "point_of_no_return", "uninterruptible"] {
             if let Some(words) = node.get(key) {
                 self.shown(words.as_text().unwrap_or_default(), words.span);
@@ -124,7 +124,7 @@ fn no_return(node: &Node) -> Option<String> {
 }
 
 fn on_failure(node: &Node) -> OnFailure {
-    match node.get("continue").and_then(Node::as_text) {
+    match node.text("continue") {
         Some(why) => OnFailure::Continue(why.to_owned()),
         None if node.as_text() == Some("hold") => OnFailure::Hold,
         None => OnFailure::Rollback,

@@ -12,7 +12,7 @@ use aho_corasick::AhoCorasick;
 use super::Values;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::file::{FileSystem, ReadError};
-use crate::plan::{Input, Plan, UploadSource};
+use crate::plan::{Input, InputKind, Plan, UploadSource};
 use crate::resolve::ResolvedPlan;
 use crate::secret::SecretFile;
 use crate::source::Span;
@@ -48,7 +48,7 @@ impl Files {
     ) -> Self {
         let mut files = BTreeMap::new();
         let mut sum = 0;
-        for (path, (input, span)) in paths(plan, inputs) {
+        for (path, (input, span)) in paths(plan, inputs, true) {
             let read = disk.read_regular(Path::new(path), MAX_BYTES);
             let read = read.and_then(|bytes| match bytes.trim_ascii() {
                 [] => Err(ReadError::Refused("it is empty".to_owned())),
@@ -102,16 +102,13 @@ impl Files {
             let (input, _) = wanted[hit.pattern().as_usize()];
             let message =
                 format!("`{path}` contains secret file `{input}` and would be stored with the run");
-            let fault = Diagnostic::error(Code::SecretInOtherValue, message);
-            let span = resolved.plan.inputs.get(input).map(|input| input.span);
-            let fault = match span {
-                Some(span) => fault.at(span, "declared as a secret"),
-                None => fault,
-            };
-            found.push(fault.help(
-                "remove it there, or declare an input for that file too: \
-                 `{type: file, sensitive: true}`",
-            ));
+            Diagnostic::error(Code::SecretInOtherValue, message)
+                .at(resolved.plan.inputs.get(input).map(|input| input.span), "declared as a secret")
+                .help(
+                    "remove it there, or declare an input for that file too: \
+                     `{type: file, sensitive: true}`",
+                )
+                .emit(found);
         }
     }
 }
@@ -131,11 +128,16 @@ pub(in crate::resolve) fn locate(plan: &Plan, inputs: &mut Values, plan_dir: &Pa
     }
 }
 
-/// Returns the paths, and which input names each.
-fn paths<'a>(plan: &'a Plan, inputs: &'a Values) -> BTreeMap<&'a str, (&'a str, Span)> {
+/// Returns the paths of files that are secret, or of the others, and which input names each.
+pub(in crate::resolve) fn paths<'a>(
+    plan: &'a Plan,
+    inputs: &'a Values,
+    secret: bool,
+) -> BTreeMap<&'a str, (&'a str, Span)> {
     let mut paths = BTreeMap::new();
     for (name, value) in inputs.values().flatten() {
-        let input = plan.inputs.get(name).filter(|one| one.is_secret_file());
+        let is_one = |input: &&Input| input.kind == InputKind::File && input.sensitive == secret;
+        let input = plan.inputs.get(name).filter(is_one);
         if let Some((input, path)) = input.zip(value.as_str()) {
             paths.entry(path).or_insert((name.as_str(), input.span));
         }
@@ -153,7 +155,7 @@ impl<'a> Paths<'a> {
     /// Collects the paths; none of the files need be there.
     pub(in crate::resolve) fn new(resolved: &'a ResolvedPlan) -> Self {
         let plan = &resolved.plan;
-        let all = paths(plan, &resolved.inputs);
+        let all = paths(plan, &resolved.inputs, true);
         Self { plan, all }
     }
 
