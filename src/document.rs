@@ -160,7 +160,8 @@ impl Node {
         let is_other = Cell::new(false);
         let written = self.json(&|node, value| {
             let written = sources.slice(node.span).trim_matches(['"', '\'']);
-            if value.is_number() && written != value.to_string() && written.chars().all(is_number) {
+            let own = value.to_string();
+            if value.is_number() && written != own && written.chars().all(is_number) {
                 is_other.set(true);
                 return written.into();
             }

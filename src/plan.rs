@@ -94,11 +94,12 @@ fn read_text(
             .emit(found);
         return None;
     }
-    if let Some(version) = newer(&node) {
-        let at = node.get("version").map_or(node.span, |node| node.span);
+    if let Some(&Node { value: Value::Int(version), span, .. }) = node.get("version")
+        && version > VERSION
+    {
         // Reported alone: a new version may change the meaning of every other key.
         Diagnostic::error(Code::NewerVersion, format!("unsupported plan version {version}"))
-            .at(at, format!("this planrun supports version {VERSION}"))
+            .at(span, format!("this planrun supports version {VERSION}"))
             .help("update planrun")
             .emit(found);
         return None;
@@ -140,14 +141,6 @@ fn not_a_plan(file: Recognised) -> Diagnostic {
             .help(format!("the equivalent plan starts like this:\n{plan}"))
             .help("add `done_when` and `rollback` to each change"),
         None => fault.help(file.help),
-    }
-}
-
-/// Returns the version of a plan that is newer than this planrun.
-fn newer(node: &Node) -> Option<i64> {
-    match node.get("version")?.value {
-        Value::Int(version) if version > VERSION => Some(version),
-        _ => None,
     }
 }
 
@@ -244,7 +237,8 @@ pub struct Step {
     /// Its location: its first key.
     pub span: Span,
 }
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Action {
     /// Runs a command or uploads a file.
     Effect(Box<Effect>),
@@ -418,17 +412,8 @@ impl Step {
     /// Returns the key of its action.
     pub fn action_word(&self) -> &'static str {
         match &self.action {
-            Action::Effect(effect) => match effect.command.work {
-                Work::Run(_) => "run",
-                Work::Shell(_) => "shell",
-                Work::Upload(_) => "upload",
-            },
-            Action::Wait(_) => "wait",
-            Action::Assert { .. } => "assert",
-            Action::Approve(_) => "approve",
-            Action::Set(_) => "set",
-            Action::Block { .. } => "block",
-            Action::Fail(_) => "fail",
+            Action::Effect(effect) => (&effect.command.work).into(),
+            action => action.into(),
         }
     }
 }

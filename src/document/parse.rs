@@ -207,13 +207,8 @@ impl Builder<'_> {
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span)?,
             Event::Alias(anchor) => {
-                let (node, size) = match self.anchors.copy(anchor, span) {
-                    Ok(copied) => copied,
-                    Err(fault) => {
-                        self.found.push(*fault);
-                        return None;
-                    }
-                };
+                let copied = self.anchors.copy(anchor, span);
+                let (node, size) = copied.map_err(|fault| fault.emit(self.found)).ok()?;
                 self.finish(node, 0, size)?;
             }
             _ => {}
@@ -290,9 +285,7 @@ impl Builder<'_> {
 
     fn report_odd(&mut self) {
         self.faulty |= self.dialect != Dialect::Ansible && !self.odd.is_empty();
-        for one in self.odd.drain(..) {
-            self.found.push(one);
-        }
+        self.odd.drain(..).for_each(|one| one.emit(self.found));
     }
 
     /// Gives a scalar its type.
@@ -393,8 +386,7 @@ impl Builder<'_> {
             Some(Open::List { items, .. }) if items.len() < MAX_ENTRIES => items.push(node),
             Some(Open::List { start, .. }) => {
                 let place = node.alias.unwrap_or(node.span);
-                let fault = too_many(*start, place, "a list", MAX_ENTRIES);
-                self.found.push(fault);
+                too_many(*start, place, "a list", MAX_ENTRIES).emit(self.found);
                 return None;
             }
             Some(Open::Map { entries, seen, key, merges, start, .. }) => match key.take() {
@@ -405,8 +397,7 @@ impl Builder<'_> {
                         Dialect::Data | Dialect::Ansible => MAX_ENTRIES,
                     };
                     if entries.len() == most {
-                        let fault = too_many(*start, key.span, "a mapping", most);
-                        self.found.push(fault);
+                        too_many(*start, key.span, "a mapping", most).emit(self.found);
                         return None;
                     }
                     if let Some(earlier) = earlier(&key, entries, seen) {

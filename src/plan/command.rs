@@ -33,7 +33,8 @@ pub struct CommandSpec {
     pub timeout: Deferred<Duration>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Work {
     /// A program and its arguments; each is rendered alone.
     Run(Vec<Template>),

@@ -301,7 +301,7 @@ fn fits(kind: &InputKind, value: &Value) -> bool {
     }
 }
 
-fn within<T: PartialOrd>(value: T, min: Option<T>, max: Option<T>) -> bool {
+fn within<T: PartialOrd + Copy>(value: T, min: Option<T>, max: Option<T>) -> bool {
     min.is_none_or(|min| min <= value) && max.is_none_or(|max| value <= max)
 }
 

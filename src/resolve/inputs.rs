@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
-use crate::document::Node;
+use crate::document;
 use crate::inventory::{Host, HostName, Inventory, Variable};
 use crate::plan::value::{InvalidValue, unfit};
 use crate::plan::{Deferred, Input, InputKind, Plan, value};
@@ -72,7 +72,9 @@ impl Search<'_> {
         let kind = &input.kind;
         // Of several, the last counts.
         if let Some((_, text)) = given.set.iter().rfind(|(set, _)| set == name) {
-            return Some(self.text(text, "--set"));
+            return Some(
+                self.text(text).map_err(|unfit| wrong(name, input, text, "--set", &unfit)),
+            );
         }
         let file = given.file.as_ref().and_then(|(id, node)| Some((id, node.get(name)?)));
         if let Some((id, node)) = file {
@@ -109,8 +111,10 @@ impl Search<'_> {
             })));
         }
         let mut environment = given.environment.iter();
-        if let Some((variable, text)) = environment.rfind(|(variable, _)| is_for(variable, name)) {
-            return Some(self.text(text, variable));
+        if let Some((variable, text)) = environment.rfind(|(set, _)| *set == variable(name)) {
+            return Some(
+                self.text(text).map_err(|unfit| wrong(name, input, text, variable, &unfit)),
+            );
         }
         let template = match input.default.as_ref()? {
             Deferred::Now(value) => return Some(Ok(value.clone())),
@@ -131,9 +135,8 @@ impl Search<'_> {
     }
 
     /// Reads a value from the command line or the environment.
-    fn text(&self, text: &str, by: &str) -> Result<Value, Diagnostic> {
-        let read = fit(self.input, value::of_text(&self.input.kind, text));
-        let value = read.map_err(|unfit| wrong(self.name, self.input, text, by, &unfit))?;
+    fn text(&self, text: &str) -> Result<Value, InvalidValue> {
+        let value = fit(self.input, value::of_text(&self.input.kind, text))?;
         // There the path of a file is relative to the current directory.
         let path = value.as_str().filter(|_| self.input.kind == InputKind::File);
         let path = path.and_then(|path| std::path::absolute(path).ok());
@@ -168,10 +171,6 @@ fn data<'a>(kind: &InputKind, variable: &'a Variable) -> Result<&'a Value, Inval
             "write a decimal number without leading zeros and without `:`",
         )),
     }
-}
-
-fn is_for(variable: &str, input: &str) -> bool {
-    variable.strip_prefix(ENVIRONMENT) == Some(input.to_uppercase().as_str())
 }
 
 pub(super) fn variable(input: &str) -> String {
@@ -209,15 +208,13 @@ pub(super) fn unknown(plan: &Plan, given: &Inputs, found: &mut Diagnostics) {
             found.push(fault(name, "--set"));
         }
     }
-    for (variable, _) in &given.environment {
-        if !plan.inputs.keys().any(|name| is_for(variable, name)) {
-            let name = variable.strip_prefix(ENVIRONMENT).unwrap_or(variable);
-            let message = format!("environment variable `{variable}` matches no input of the plan");
+    for (set, _) in &given.environment {
+        if !plan.inputs.keys().any(|name| *set == variable(name)) {
+            let name = set.strip_prefix(ENVIRONMENT).unwrap_or(set);
+            let message = format!("environment variable `{set}` matches no input of the plan");
             let fault = Diagnostic::warning(Code::UnknownInputVariable, message);
             found.push(match nearest(&name.to_lowercase(), names.iter().copied()) {
-                Some(near) => {
-                    fault.help(format!("did you mean `{ENVIRONMENT}{}`?", near.to_uppercase()))
-                }
+                Some(near) => fault.help(format!("did you mean `{}`?", variable(near))),
                 None => fault.help(help(&name.to_lowercase())),
             });
         }
@@ -225,25 +222,18 @@ pub(super) fn unknown(plan: &Plan, given: &Inputs, found: &mut Diagnostics) {
     let Some((_, node)) = &given.file else {
         return;
     };
-    not_a_mapping(node, found);
+    let kind = node.kind();
+    if !matches!(node.value, document::Value::Map(_) | document::Value::Null) {
+        Diagnostic::error(Code::WrongType, format!("expected a mapping of inputs, found {kind}"))
+            .at(node.span, format!("this is {kind}"))
+            .help("write one line `NAME: VALUE` per input")
+            .emit(found);
+    }
     for entry in node.entries() {
         if !plan.inputs.contains_key(&entry.key) {
             found
                 .push(fault(&entry.key, "--inputs").at(entry.key_span, "not an input of the plan"));
         }
-    }
-}
-
-fn not_a_mapping(node: &Node, found: &mut Diagnostics) {
-    use crate::document::Value;
-    if !matches!(node.value, Value::Map(_) | Value::Null) {
-        Diagnostic::error(
-            Code::WrongType,
-            format!("expected a mapping of inputs, found {}", node.kind()),
-        )
-        .at(node.span, format!("this is {}", node.kind()))
-        .help("write one line `NAME: VALUE` per input")
-        .emit(found);
     }
 }
 

@@ -46,8 +46,9 @@ pub(super) fn each_upload<'a>(
     });
     for host in &resolved.hosts {
         for (step, source) in &uploads {
-            let all = names_at_items(resolved, host, step);
-            all.iter().for_each(|names| see(host, source, names));
+            for names in names_at_items(resolved, host, step) {
+                see(host, source, &names);
+            }
         }
     }
 }

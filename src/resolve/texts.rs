@@ -76,7 +76,9 @@ pub(super) fn of_hosts(
     each_upload(resolved, &mut |host, source, names| match source {
         UploadSource::File(_) => {}
         UploadSource::Content(text) => {
-            fault(text, names, host).into_iter().for_each(|fault| fault.emit(found));
+            if let Some(fault) = fault(text, names, host) {
+                fault.emit(found);
+            }
         }
         UploadSource::Rendered(path) => {
             if let Ok(place) = path.render(Mode::Word, names)

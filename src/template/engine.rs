@@ -98,8 +98,12 @@ fn build(mode: Mode) -> Environment<'static> {
     // `debug()` would print every variable.
     engine.remove_global("debug");
     // What the language does not have.
-    helpers::LEFT_OUT_FILTERS.iter().for_each(|name| engine.remove_filter(name));
-    helpers::LEFT_OUT_TESTS.iter().for_each(|name| engine.remove_test(name));
+    for name in helpers::LEFT_OUT_FILTERS {
+        engine.remove_filter(name);
+    }
+    for name in helpers::LEFT_OUT_TESTS {
+        engine.remove_test(name);
+    }
     engine.add_filter("raw", |value: &Value| permit(value, true, false));
     engine.add_filter("allow_empty", |value: &Value| permit(value, false, true));
     engine.set_formatter(move |out, _, value| {

@@ -139,12 +139,9 @@ impl Expr {
 
     /// Whether it is `a | default(b)`, `a is defined` or the like: `a` may be missing.
     pub fn allows_missing(&self) -> bool {
-        match &self.kind {
-            ExprKind::Filter(name, ..) | ExprKind::Test(name, ..) => {
-                ["default", "d", "defined", "undefined"].contains(&name.as_str())
-            }
-            _ => false,
-        }
+        const ALLOWING: [&str; 4] = ["default", "d", "defined", "undefined"];
+        matches!(&self.kind, ExprKind::Filter(name, ..) | ExprKind::Test(name, ..)
+            if ALLOWING.contains(&name.as_str()))
     }
 
     /// Whether a name is used in a part that allows it to be missing.

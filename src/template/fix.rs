@@ -9,14 +9,7 @@ use crate::table;
 use crate::template::parser;
 
 /// A piece of an expression and what replaces it.
-pub(super) type Change = (Range<usize>, String);
-
-/// What to do about an expression that cannot be read.
-pub(super) struct ExpressionFix {
-    pub(super) text: &'static str,
-    /// The changes that make an expression of it.
-    pub(super) changes: Vec<Change>,
-}
+type Change = (Range<usize>, String);
 
 /// Returns the signs or words of other languages, what is written in planrun, and the order.
 fn foreign(wanted: &str) -> impl Iterator<Item = [&'static str; 3]> {
@@ -38,13 +31,13 @@ pub(super) fn advise(
     sources: &Sources,
     words: &str,
 ) -> Diagnostic {
-    let Some(fix) = fix(text) else {
+    let Some((order, changes)) = fix(text) else {
         return fault.help(words);
     };
     let places = node.places(sources);
     let edits: Option<Vec<Edit>> =
-        fix.changes.into_iter().map(|(range, with)| places.edit(range, &with)).collect();
-    fault.fix_all(fix.text, edits.unwrap_or_default())
+        changes.into_iter().map(|(range, with)| places.edit(range, &with)).collect();
+    fault.fix_all(order, edits.unwrap_or_default())
 }
 
 /// Says what an expression is without its braces.
@@ -57,8 +50,8 @@ pub(super) fn without_braces(text: &str) -> String {
     format!("remove the `{{{{ }}}}`: `{}`", words.join(" "))
 }
 
-/// Returns the changes that make an expression of a text, if those known do.
-pub(super) fn fix(text: &str) -> Option<ExpressionFix> {
+/// Returns the changes that make an expression of a text, if those known do, and the order.
+fn fix(text: &str) -> Option<(&'static str, Vec<Change>)> {
     if text.len() > MAX_CURED {
         return None;
     }
@@ -99,7 +92,7 @@ pub(super) fn fix(text: &str) -> Option<ExpressionFix> {
         fixed.replace_range(range.clone(), with);
     }
     parser::expression(&fixed).ok()?;
-    Some(ExpressionFix { text: first?, changes })
+    Some((first?, changes))
 }
 
 /// Replaces an operator; braces go with their spaces, words get spaces if they have none.

@@ -294,18 +294,9 @@ impl Reader {
                 let entries = entries.map(|(key, value)| Ok((convert(key)?, convert(value)?)));
                 ExprKind::Map(entries.collect::<Result<_, TextError>>()?)
             }
-            ast::Expr::Slice(slice) if self.of == Language::Model => {
-                let bounds = [&slice.start, &slice.stop, &slice.step].into_iter().flatten();
-                let parts = std::iter::once(&slice.expr).chain(bounds).map(convert);
-                ExprKind::OfModel(parts.collect::<Result<_, _>>()?)
+            ast::Expr::Slice(_) | ast::Expr::Call(_) => {
+                self.of_model(expr, range.clone(), above)?
             }
-            ast::Expr::Call(call) if self.of == Language::Model => {
-                let arguments = arguments(&call.args)?.into_iter().map(|one| Ok(one.value));
-                let parts = std::iter::once(convert(&call.expr)).chain(arguments);
-                ExprKind::OfModel(parts.collect::<Result<_, _>>()?)
-            }
-            ast::Expr::Slice(_) => return refuse("a slice", range),
-            ast::Expr::Call(_) => return refuse("a call", range),
         };
         let mut expr = Expr { kind, range };
         // The parser lets `a[b].c` start at `[`.
@@ -314,6 +305,29 @@ impl Reader {
             expr.range.end = expr.range.end.max(part.end);
         }
         Ok(expr)
+    }
+
+    /// Takes over what only models have.
+    fn of_model(
+        &self,
+        expr: &ast::Expr<'_>,
+        range: Range<usize>,
+        above: usize,
+    ) -> Result<ExprKind, TextError> {
+        let convert = |expr: &ast::Expr<'_>| self.convert(expr, above + 1);
+        let parts: Result<_, _> = match expr {
+            ast::Expr::Slice(slice) if self.of == Language::Model => {
+                let bounds = [&slice.start, &slice.stop, &slice.step].into_iter().flatten();
+                std::iter::once(&slice.expr).chain(bounds).map(convert).collect()
+            }
+            ast::Expr::Call(call) if self.of == Language::Model => {
+                let arguments = call.args.iter().map(|one| Ok(argument(one, &convert)?.value));
+                std::iter::once(convert(&call.expr)).chain(arguments).collect()
+            }
+            ast::Expr::Call(_) => return refuse("a call", range),
+            _ => return refuse("a slice", range),
+        };
+        parts.map(ExprKind::OfModel)
     }
 }
 

@@ -47,17 +47,15 @@ fn walk(
 }
 
 fn report(step: &Step, maybe: Option<Span>, found: &mut Diagnostics) {
-    let fault = Diagnostic::error(Code::NoWayBack, format!("`{}` has no rollback", step.title));
-    let fault = match maybe {
-        Some(point) => fault
-            .at(step.span, "no `rollback`")
-            .also(point, "this point of no return may be skipped"),
-        None => fault.at(step.span, "add `rollback`, or a `point_of_no_return` before it"),
+    let label = match maybe {
+        Some(_) => "no `rollback`",
+        None => "add `rollback`, or a `point_of_no_return` before it",
     };
-    found.push(
-        fault
-            .help("add the command that undoes it: `rollback: {run: ..., done_when: ...}`")
-            .help("or state why there is nothing to undo: `rollback: {none: REASON}`")
-            .help("or state why nothing is undone from here on: `point_of_no_return: REASON`"),
-    );
+    Diagnostic::error(Code::NoWayBack, format!("`{}` has no rollback", step.title))
+        .at(step.span, label)
+        .also(maybe, "this point of no return may be skipped")
+        .help("add the command that undoes it: `rollback: {run: ..., done_when: ...}`")
+        .help("or state why there is nothing to undo: `rollback: {none: REASON}`")
+        .help("or state why nothing is undone from here on: `point_of_no_return: REASON`")
+        .emit(found);
 }

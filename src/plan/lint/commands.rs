@@ -95,8 +95,8 @@ fn loss(program: &str, word: &str) -> Option<Diagnostic> {
     let around = without_templates(word);
     let bare = around.chars().all(|c| matches!(c, '/' | '*' | '.' | '"' | '\''));
     let templated = word.contains("{{");
-    let is_lost = bare && (templated || around.contains('/'));
-    if !is_lost && !(templated && word.contains("allow_empty")) {
+    let is_empty = templated && word.contains("allow_empty");
+    if !(bare && (templated || around.contains('/')) || is_empty) {
         return None;
     }
     let message = match program {

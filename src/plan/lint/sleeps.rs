@@ -1,7 +1,6 @@
 //! Steps that run `sleep`: a `wait` survives a lost connection, and needs no rollback.
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
-use crate::document::Node;
 use crate::duration;
 use crate::plan::check::Placed;
 use crate::plan::{Action, Work};
@@ -39,21 +38,17 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
     });
     let fault = Diagnostic::warning(Code::SleepInRun, "`sleep` in a step should be a `wait`")
         .at(span, "a lost connection ends it, and a resume starts it over");
-    let time = if time.text.ends_with(|c: char| c.is_ascii_digit()) {
-        format!("{}s", time.text)
+    let unit = if time.text.ends_with(|c: char| c.is_ascii_digit()) { "s" } else { "" };
+    let time = format!("{}{unit}", time.text);
+    let is_template = time.contains("{{");
+    let line = if is_template { format!("wait: \"{time}\"") } else { format!("wait: {time}") };
+    let has_others = placed.node.entries().iter().any(|one| !KEPT.contains(&one.key.as_str()));
+    let fault = if !is_template && duration::parse(&time).is_none() {
+        fault.help("use `wait: 5s`, and remove the keys of a command")
+    } else if is_template || has_others {
+        fault.help(format!("use `{line}`, and remove the keys of a command"))
     } else {
-        time.text.clone()
+        fault.fix("use `wait`", entry.key_span.to(entry.value.span), line)
     };
-    let known = time.contains("{{") || duration::parse(&time).is_some();
-    let others = |node: &Node| node.entries().iter().any(|one| !KEPT.contains(&one.key.as_str()));
-    let line =
-        if time.contains("{{") { format!("wait: \"{time}\"") } else { format!("wait: {time}") };
-    let fault = match (known, others(placed.node)) {
-        (true, false) if !time.contains("{{") => {
-            fault.fix("use `wait`", entry.key_span.to(entry.value.span), line)
-        }
-        (true, _) => fault.help(format!("use `{line}`, and remove the keys of a command")),
-        (false, _) => fault.help("use `wait: 5s`, and remove the keys of a command"),
-    };
-    found.push(Diagnostic { severity, ..fault });
+    Diagnostic { severity, ..fault }.emit(found);
 }
