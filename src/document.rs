@@ -33,7 +33,6 @@ pub struct Node {
     pub alias: Option<Span>,
 }
 
-/// The value of a node.
 #[derive(Clone, Debug)]
 pub enum Value {
     /// `null`, `~` or nothing at all.
@@ -100,7 +99,6 @@ impl Node {
         }
     }
 
-    /// Returns the text of a text node.
     pub fn as_text(&self) -> Option<&str> {
         match &self.value {
             Value::Text(text) => Some(&text.text),
@@ -124,22 +122,18 @@ impl Node {
         }
     }
 
-    /// Returns the value under a key of a mapping.
     pub fn get(&self, key: &str) -> Option<&Self> {
         self.entry(key).map(|entry| &entry.value)
     }
 
-    /// Returns the text under a key of a mapping.
     pub fn text(&self, key: &str) -> Option<&str> {
         self.get(key)?.as_text()
     }
 
-    /// Returns the entries of the mapping under a key.
     pub fn entries_of(&self, key: &str) -> &[Entry] {
         self.get(key).map_or(&[], Self::entries)
     }
 
-    /// Returns the entry under a key of a mapping.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries().iter().find(|entry| entry.key == key)
     }

@@ -149,7 +149,6 @@ pub struct Plan {
     pub name: String,
     /// What it is for, in one line.
     pub summary: Option<String>,
-    /// What a reader should know.
     pub description: Option<String>,
     /// The values given from outside.
     pub inputs: IndexMap<String, Input>,
@@ -203,7 +202,6 @@ pub struct Invariants {
     pub at_end: Vec<Check>,
 }
 
-/// One thing to do.
 #[derive(Clone, Debug)]
 pub struct Step {
     /// Its place in the plan.
@@ -285,7 +283,6 @@ pub struct Effect {
 pub struct Retry {
     /// How many attempts there are in all; at least 1.
     pub attempts: u32,
-    /// How long to wait between two.
     pub delay: Deferred<Duration>,
 }
 

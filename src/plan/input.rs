@@ -15,11 +15,9 @@ pub struct Input {
     pub kind: InputKind,
     /// Its value if none is given, or a template over the host (`{{ host.address }}`).
     pub default: Option<Deferred<serde_json::Value>>,
-    /// What it is for.
     pub description: Option<String>,
     /// Whether it is a secret: text or a list of texts, without a default, or the content of a file.
     pub sensitive: bool,
-    /// Where it is declared.
     pub span: Span,
 }
 #[derive(Clone, Debug, PartialEq)]

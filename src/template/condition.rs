@@ -42,7 +42,6 @@ pub enum Meaning {
     },
 }
 
-/// Gives names their meaning.
 pub trait Scope {
     /// Returns what a name refers to, or why this is unknown now.
     fn meaning(&self, name: &str) -> Result<Meaning, Stop>;
@@ -104,7 +103,6 @@ impl<'a> Evaluator<'a> {
         self.truth_of(&expression.root, &local)
     }
 
-    /// Evaluates an expression to a value.
     pub fn value(&self, expression: &Expression) -> Result<Value, Stop> {
         let local = Local::top(expression, None);
         let value = self.value_of(&expression.root, &local)?;
@@ -353,7 +351,6 @@ impl<'a> Evaluator<'a> {
         }))
     }
 
-    /// Returns the rows for which a condition is true.
     fn rows(&self, from: &str, filter: &Expression, local: &Local<'_>) -> Result<Value, Stop> {
         let Meaning::Value(table) = self.meaning(from, local)? else {
             return Err(Stop::CannotTell(format!("`{from}` is not a probe")));

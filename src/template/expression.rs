@@ -17,7 +17,6 @@ pub struct Expression {
     pub text: String,
     /// Where it is; `None` for one that was not read from a file.
     pub span: Option<Span>,
-    /// Where its bytes are.
     bytes: Option<Bytes>,
     pub root: Expr,
     /// The free names in it and where they are.

@@ -14,7 +14,6 @@ use crate::diagnostic::nearest;
 use crate::table;
 use crate::template::error::{TextError, TextErrorKind};
 
-/// A filter or a test.
 #[derive(Clone, Debug)]
 pub struct Helper {
     pub name: &'static str,
@@ -32,9 +31,7 @@ pub struct Helper {
 /// Any number of arguments.
 pub const ANY: usize = usize::MAX;
 
-/// The filters, by name.
 pub static FILTERS: LazyLock<Vec<Helper>> = LazyLock::new(|| helpers("filter"));
-/// The tests, by name.
 pub static TESTS: LazyLock<Vec<Helper>> = LazyLock::new(|| helpers("test"));
 
 fn helpers(wanted: &str) -> Vec<Helper> {

@@ -14,7 +14,6 @@ use minijinja::Value;
 pub struct Names(Arc<BTreeMap<String, Value>>);
 
 impl Names {
-    /// Gives a name a value.
     pub fn insert(&mut self, name: String, value: Value) {
         Arc::make_mut(&mut self.0).insert(name, value);
     }

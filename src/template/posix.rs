@@ -14,7 +14,6 @@ pub struct Foreign {
     pub range: Range<usize>,
     /// What it is, with its article or in backquotes.
     pub what: &'static str,
-    /// What to write instead.
     pub instead: &'static str,
 }
 

@@ -15,7 +15,6 @@ use crate::template::engine::environment;
 use crate::template::error::TextError;
 use crate::template::{Mode, parser};
 
-/// A piece of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
     /// The bytes of a text outside of `{{ }}`.
@@ -24,7 +23,6 @@ pub enum Piece {
     Value(Range<usize>),
 }
 
-/// Divides a text into its pieces.
 pub fn pieces(text: &str) -> Result<Vec<Piece>, TextError> {
     const VALUES_ONLY: &str = "only `{{ }}` is allowed here";
     let mut pieces = Vec::new();

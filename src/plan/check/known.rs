@@ -259,7 +259,6 @@ impl<'a> Order<'a> {
     }
 }
 
-/// Reports a name whose step has no result.
 fn without_value(ids: &IndexMap<&str, &Step>, name: &Name) -> Option<Diagnostic> {
     let step = ids.get(name.name.as_str())?;
     if matches!(step.action, Action::Effect(_) | Action::Set(_)) {
@@ -274,7 +273,6 @@ fn without_value(ids: &IndexMap<&str, &Step>, name: &Name) -> Option<Diagnostic>
     )
 }
 
-/// Returns the names that a plan and its texts use.
 pub(super) fn used(plan: &Plan, texts: &Texts) -> HashSet<String> {
     let names = texts.values().flat_map(|text| &text.names);
     let mut used: HashSet<String> = names.map(|name| name.name.clone()).collect();
@@ -287,7 +285,6 @@ pub(super) fn used(plan: &Plan, texts: &Texts) -> HashSet<String> {
     used
 }
 
-/// Reports names that are never used.
 pub(super) fn unused(plan: &Plan, used: &HashSet<String>, found: &mut Diagnostics) {
     // A named expression used only by an unused one counts as used.
     let named = plan.named.iter().map(|(name, named)| (name, named.span, "named expression"));

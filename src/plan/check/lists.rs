@@ -16,7 +16,6 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     });
 }
 
-/// Reports the lists in one string.
 pub(super) fn text(template: &Template, plan: &Plan, found: &mut Diagnostics) {
     for Name { name, span } in template.whole_names() {
         if let Some(input) = plan.inputs.get(&name)

@@ -290,7 +290,6 @@ where
         fault.fix_all(order, edit.into_iter().collect())
     }
 
-    /// Returns the location of a part of the text.
     fn place(&self, part: &Expr) -> Span {
         let written = self.written.expect("set before a walk starts");
         written.place(part).expect("what is checked was read from a file")

@@ -15,7 +15,6 @@ const PROGRAMS: [&str; 5] = ["sudo", "doas", "su", "runuser", "pkexec"];
 /// Options of these without a value.
 const PLAIN: [&str; 6] = ["-n", "-E", "-H", "-S", "-i", "-k"];
 
-/// Reports steps and probes that run one of these programs.
 pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
     for probe in plan.probes.values() {
         command(&probe.command, sources, found);

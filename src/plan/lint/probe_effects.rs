@@ -65,7 +65,6 @@ fn changing(words: &[&str]) -> Option<String> {
     Some(format!("{program} {verb}"))
 }
 
-/// Returns a redirection into a file.
 fn redirected(script: &str) -> Option<String> {
     const HARMLESS: [&str; 7] = ["&", "/dev/null", "/dev/std", "$", "\"$", "=", "("];
     let text = command_text(script);

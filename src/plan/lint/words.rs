@@ -10,7 +10,6 @@ pub(super) struct Words<'a> {
     place: Place<'a>,
 }
 
-/// Where a command is.
 enum Place<'a> {
     /// Each word has a location.
     Words(&'a [Template]),
