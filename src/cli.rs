@@ -64,6 +64,7 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::context::{Context, Stream};
 use crate::cli::exit::Exit;
@@ -193,6 +194,12 @@ fn run(words: &[OsString]) -> Exit {
     }))
 }
 
+/// Makes what runs futures on this thread; an error is about what cannot be done then.
+fn runtime(doing: &str) -> Result<Runtime, Fault> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Fault::of(Exit::INTERNAL, doing, &error))
+}
+
 /// Returns the exit code: a failure to write the output is never a success.
 fn arrived(exit: Exit) -> Exit {
     match out::failure() {
@@ -240,7 +247,7 @@ impl Command {
             Self::Runs(args) => runs::run(&args, context),
             Self::Show(args) => show::run(&args, context),
             Self::Prune(args) => prune::run(&args, context),
-            Self::Inventory(args) => Ok(inventory::run(&args, context)),
+            Self::Inventory(args) => inventory::run(&args, context),
             Self::Ping(args) => ping::run(&args, context),
             Self::Hosts(args) => hosts::run(&args, context),
             Self::Locks(args) => locks::run(&args, context),

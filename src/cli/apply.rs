@@ -2,12 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::locks::LockTimeout;
 use crate::cli::programs::{Guarded, InventoryTimeout};
-use crate::cli::session::Session;
+use crate::cli::session::{How, Session};
 use crate::cli::targets::Targets;
 use crate::cli::values::Values;
-use crate::cli::view::Output;
 use crate::cli::{Context, Exit, Fault, open_run, print, who};
 use crate::clock::Clock;
 use crate::diagnostic::Diagnostics;
@@ -42,10 +40,7 @@ pub(super) struct Args {
     #[command(flatten)]
     pub(super) values: Values,
     #[command(flatten)]
-    locks: LockTimeout,
-    /// How to show the run
-    #[arg(long, value_name = "FORMAT", default_value = "human")]
-    output: Output,
+    how: How,
     /// Start without asking for confirmation; questions of the plan are still asked
     #[arg(long, short, overrides_with = "yes")]
     yes: bool,
@@ -96,8 +91,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         history: &[],
         state: RunState::default(),
         first,
-        lock_timeout: args.locks.lock_timeout,
-        output: args.output,
+        how: args.how,
         by,
     };
     context.say(&format!("run {}", journal.run()));

@@ -1,12 +1,10 @@
 //! The hosts of an inventory that a command works on, without a plan.
 
-use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::fault::Fault;
-use crate::cli::print;
 use crate::cli::programs::{Guarded, InventoryTimeout};
-use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::inventory::{Connection, Host};
+use crate::cli::{Context, Fault, print};
+use crate::diagnostic::Diagnostics;
+use crate::inventory::{Connection, Host, HostName, Inventory};
 use crate::load;
 use crate::source::Sources;
 
@@ -26,29 +24,42 @@ pub(super) struct Chosen {
 impl Chosen {
     /// Reads the inventory, and returns the selected hosts that exist outside of a model.
     pub(super) fn hosts(&self, what: &str, context: &Context) -> Result<Vec<Host>, Fault> {
-        let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
-        let mut programs = Guarded::new(self.patience);
-        let read = load::inventory(&self.inventory, None, &mut programs, &mut sources, &mut found);
-        programs.report(context);
-        let chosen = read.and_then(|(_, mut inventory)| {
-            let names = load::hosts(&inventory, self.pattern.as_deref(), &mut found)?;
-            if names.is_empty() {
-                let pattern = self.pattern.as_deref().unwrap_or("all");
-                let why = format!("no host is left of `{pattern}`");
-                found.push(Diagnostic::error(Code::HostPattern, why));
-                return None;
-            }
-            let hosts = names.iter().filter_map(|name| inventory.hosts.shift_remove(name));
-            Some(hosts.filter(|host| host.link.connection != Connection::Model).collect())
-        });
-        let chosen: Vec<Host> = chosen.ok_or_else(|| {
-            print::refuse(&found, &sources, what, context);
-            Fault::told(Exit::INVALID)
-        })?;
-        print::diagnostics(&found, &sources, context);
+        let pattern = self.pattern.as_deref();
+        let (mut inventory, names) = read(&self.inventory, pattern, self.patience, what, context)?;
+        if names.is_empty() {
+            let why = format!("no host is left of `{}`", pattern.unwrap_or("all"));
+            return Err(Fault::new(Exit::INVALID, why));
+        }
+        let hosts = names.iter().filter_map(|name| inventory.hosts.shift_remove(name));
+        let hosts = hosts.filter(|host| host.link.connection != Connection::Model);
+        let chosen: Vec<Host> = hosts.collect();
         if chosen.is_empty() {
             context.say("only model hosts are selected: there is nothing to connect to");
         }
         Ok(chosen)
     }
+}
+
+/// Reads inventories and the hosts of a pattern, all of them without one. Problems are printed; `what` is
+/// what they prevent.
+pub(super) fn read(
+    names: &[String],
+    pattern: Option<&str>,
+    patience: InventoryTimeout,
+    what: &str,
+    context: &Context,
+) -> Result<(Inventory, Vec<HostName>), Fault> {
+    let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
+    let mut programs = Guarded::new(patience);
+    let inventory = load::inventory(names, None, &mut programs, &mut sources, &mut found);
+    programs.report(context);
+    let chosen = inventory.and_then(|(_, inventory)| {
+        let hosts = load::hosts(&inventory, pattern, &mut found)?;
+        Some((inventory, hosts))
+    });
+    match chosen {
+        Some(_) => print::diagnostics(&found, &sources, context),
+        None => print::refuse(&found, &sources, what, context),
+    }
+    chosen.ok_or(Fault::told(Exit::INVALID))
 }

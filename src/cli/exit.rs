@@ -1,8 +1,8 @@
 //! Exit codes: every way the process can end, in one table.
 
-use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use crate::table::rows;
 use crate::transport::TransportError;
 
 /// The exit code of the process.
@@ -22,12 +22,6 @@ impl Exit {
     pub(super) const INTERNAL: Self = Self(70);
     /// The store cannot be read or written, or the output could not be written.
     pub(super) const STORE: Self = Self(74);
-    /// Ended by HUP before a run started.
-    pub(super) const HUP: Self = Self(129);
-    /// Ended immediately by INT.
-    pub(super) const INT: Self = Self(130);
-    /// Ended immediately by TERM.
-    pub(super) const TERM: Self = Self(143);
 }
 
 impl Exit {
@@ -51,38 +45,11 @@ impl Exit {
 }
 
 /// Every exit code and its meaning: the only source for `--help`, the README and the manual.
-const TABLE: [(u8, &str); 14] = [
-    (0, "succeeded; for `rollback`: all selected hosts are rolled back"),
-    (
-        1,
-        "failed, and every host that had to be rolled back is rolled back; for `validate`: there \
-         are denied warnings",
-    ),
-    (
-        2,
-        "the command line, a plan or an inventory is invalid, or a run or a rollback was refused: \
-         nothing was changed",
-    ),
-    (3, "failed or aborted, and not everything is rolled back"),
-    (4, "a host was unreachable before the first change"),
-    (5, "stuck: a rollback failed, an operator must repair the host"),
-    (6, "paused: the run waits for an operator; `resume` continues it"),
-    (7, "locked: another run has locked a host, or another process works on the run"),
-    (70, "an internal error of planrun"),
-    (74, "the run store or the output could not be read or written"),
-    (77, "a host key, a login or a privilege was refused before the first change"),
-    (129, "ended by HUP before a run started; a started run continues without a terminal"),
-    (130, "ended immediately by INT: by a second one, or before a run started"),
-    (143, "ended immediately by TERM: by a second one, or before a run started"),
-];
+const TABLE: &str = include_str!("exit.tsv");
 
 pub(super) fn table() -> String {
-    let mut out = String::from("Exit codes:");
-    for (status, meaning) in TABLE {
-        // Writing to a string cannot fail.
-        let _written = write!(out, "\n  {status:>3}  {meaning}");
-    }
-    out
+    let rows = rows(TABLE).map(|[status, meaning]| format!("\n  {status:>3}  {meaning}"));
+    rows.fold("Exit codes:".to_owned(), |table, row| table + &row)
 }
 
 impl From<Exit> for ExitCode {

@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use indexmap::IndexSet;
+
 use crate::cli::{Context, Exit, Fault, Stream};
 use crate::diagnostic::manual::Section;
 use crate::diagnostic::{Code, manual};
@@ -58,15 +60,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
 
 /// Returns the line that suggests this command for some diagnostics; `None` if there are none.
 pub(super) fn more(codes: impl IntoIterator<Item = Code>) -> Option<String> {
-    let mut seen: Vec<Code> = Vec::new();
-    for code in codes {
-        if !seen.contains(&code) {
-            seen.push(code);
-        }
-    }
-    let named = seen.iter().take(MOST_NAMED).map(|code| code.name());
-    let named = named.collect::<Vec<_>>().join(",");
-    (!seen.is_empty()).then(|| format!("more: planrun explain --code {named}"))
+    let codes: IndexSet<&str> = codes.into_iter().map(Code::name).collect();
+    let named: Vec<&str> = codes.into_iter().take(MOST_NAMED).collect();
+    (!named.is_empty()).then(|| format!("more: planrun explain --code {}", named.join(",")))
 }
 
 /// Finds a section by a code, which may be copied with its context: `error[no-way-back]:`.

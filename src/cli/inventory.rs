@@ -6,16 +6,11 @@ use std::fmt::Write as _;
 use clap::ValueEnum;
 use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
-use tokio::runtime::Builder;
 
-use crate::cli::print;
-use crate::cli::programs::{Guarded, InventoryTimeout};
-use crate::cli::{Context, Exit};
-use crate::diagnostic::Diagnostics;
+use crate::cli::programs::InventoryTimeout;
+use crate::cli::{Context, Exit, Fault, chosen, runtime};
 use crate::inventory::{Connection, Host, HostName, Inventory, PRINTED};
-use crate::load;
-use crate::report::text::{count, pad, printable, printable_json, width};
-use crate::source::Sources;
+use crate::report::text::{count, pad, pretty_json, printable, width};
 use crate::transport::ssh::{SshOptions, SshTransport};
 
 /// Maximum width of the column of variable names.
@@ -55,51 +50,32 @@ pub(super) struct Args {
     format: HostFormat,
 }
 
-pub(super) fn run(args: &Args, context: &Context) -> Exit {
-    let mut sources = Sources::default();
-    let mut found = Diagnostics::default();
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let names: Vec<String> = args.inventories.iter().chain(&args.options).cloned().collect();
-    let mut programs = Guarded::new(args.patience);
-    let inventory = load::inventory(&names, None, &mut programs, &mut sources, &mut found);
-    programs.report(context);
-    let chosen = inventory.and_then(|(_, inventory)| {
-        let hosts = load::hosts(&inventory, args.limit.as_deref(), &mut found)?;
-        Some((inventory, hosts))
-    });
-    let Some((inventory, hosts)) = chosen else {
-        print::refuse(&found, &sources, "cannot show the inventory", context);
-        return Exit::INVALID;
-    };
-    print::diagnostics(&found, &sources, context);
+    let (limit, what) = (args.limit.as_deref(), "cannot show the inventory");
+    let (inventory, hosts) = chosen::read(&names, limit, args.patience, what, context)?;
     context.print(&match args.format {
-        HostFormat::Human => {
-            let limited = args.limit.is_some();
-            human(
-                &inventory,
-                &hosts,
-                &if limited { openssh(&inventory, &hosts) } else { HashMap::new() },
-            )
+        HostFormat::Human if limit.is_some() => {
+            human(&inventory, &hosts, &openssh(&inventory, &hosts)?)
         }
+        HostFormat::Human => human(&inventory, &hosts, &HashMap::new()),
         HostFormat::Yaml => serde_yaml::to_string(&data(&inventory, &hosts)).unwrap_or_default(),
-        HostFormat::Json => {
-            let text = serde_json::to_string_pretty(&data(&inventory, &hosts));
-            format!("{}\n", printable_json(&text.unwrap_or_default()))
-        }
+        HostFormat::Json => pretty_json(&data(&inventory, &hosts)),
     });
-    Exit::SUCCEEDED
+    Ok(Exit::SUCCEEDED)
 }
 
-fn chosen<'a>(inventory: &'a Inventory, hosts: &'a [HostName]) -> impl Iterator<Item = &'a Host> {
+fn of<'a>(inventory: &'a Inventory, hosts: &'a [HostName]) -> impl Iterator<Item = &'a Host> {
     hosts.iter().filter_map(|name| inventory.host(name))
 }
 
 /// Returns what OpenSSH's configuration sets for hosts, as lines.
-fn openssh(inventory: &Inventory, hosts: &[HostName]) -> HashMap<HostName, Vec<String>> {
-    let Ok(runtime) = Builder::new_current_thread().enable_all().build() else {
-        return HashMap::new();
-    };
+fn openssh(
+    inventory: &Inventory,
+    hosts: &[HostName],
+) -> Result<HashMap<HostName, Vec<String>>, Fault> {
     let ssh = SshTransport::new(SshOptions::default());
-    let over_ssh = chosen(inventory, hosts)
+    let over_ssh = of(inventory, hosts)
         .filter(|host| host.link.connection.is_remote() && host.obstacles().is_empty());
     let asked = over_ssh.map(async |host| {
         let lines = match ssh.configured(host).await {
@@ -113,7 +89,8 @@ fn openssh(inventory: &Inventory, hosts: &[HostName]) -> HashMap<HostName, Vec<S
         };
         (host.name.clone(), lines)
     });
-    runtime.block_on(join_all(asked)).into_iter().collect()
+    let asked = runtime("cannot read the configuration of ssh")?.block_on(join_all(asked));
+    Ok(asked.into_iter().collect())
 }
 
 fn human(
@@ -122,7 +99,7 @@ fn human(
     openssh: &HashMap<HostName, Vec<String>>,
 ) -> String {
     let mut out = String::new();
-    for host in chosen(inventory, hosts) {
+    for host in of(inventory, hosts) {
         // Writing to a string cannot fail.
         let _written = writeln!(out, "{}", printable(host.name.as_str()));
         line(&mut out, "reached", &printable(&way(host)));
@@ -187,7 +164,7 @@ fn way(host: &Host) -> String {
 }
 
 fn data(inventory: &Inventory, hosts: &[HostName]) -> Value {
-    let each = chosen(inventory, hosts).map(|host| {
+    let each = of(inventory, hosts).map(|host| {
         let link = &host.link;
         let vars = host.vars.iter();
         let vars: Map<String, Value> =

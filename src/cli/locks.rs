@@ -1,29 +1,20 @@
 //! `planrun locks`: lists which run has locked each host. Also what other commands share about locks.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
-use clap::ValueEnum;
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
-use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 
-use crate::cli::context::{Context, Stream};
-use crate::cli::exit::Exit;
-use crate::cli::fault::Fault;
 use crate::cli::open_run::planned;
-use crate::cli::print;
-use crate::cli::programs::{Guarded, InventoryTimeout};
-use crate::diagnostic::Diagnostics;
-use crate::duration;
+use crate::cli::programs::InventoryTimeout;
+use crate::cli::runs::RunFormat;
+use crate::cli::{Context, Exit, Fault, Stream, chosen, runtime};
 use crate::event::RunStatus;
-use crate::inventory::{Connection, Host, HostName, Inventory};
-use crate::load;
+use crate::inventory::{Connection, Host};
 use crate::report::Style;
-use crate::report::text::{pad, printable, printable_json, width};
+use crate::report::text::{pad, pretty_json, printable, width};
 use crate::run::locks::locked_hosts;
-use crate::source::Sources;
 use crate::transport::hosts::Hosts;
 use crate::transport::local::LocalTransport;
 use crate::transport::lock::{Found, LockReply, LockRequest};
@@ -32,27 +23,6 @@ use crate::transport::{Transport as _, TransportError};
 
 /// How many hosts are asked at the same time.
 const WIDTH: usize = 20;
-
-/// How long a command waits for locks.
-#[derive(Clone, Copy, Debug, clap::Args)]
-pub(super) struct LockTimeout {
-    /// How long to wait for a host that another run has locked; by default, fail at once
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = timeout)]
-    pub(super) lock_timeout: Duration,
-}
-
-fn timeout(word: &str) -> Result<Duration, String> {
-    duration::parse(word).ok_or_else(|| "write a duration with its unit: `30s`, `2m`".to_owned())
-}
-
-/// How locks are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// Text
-    Human,
-    /// JSON
-    Json,
-}
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -71,19 +41,18 @@ pub(super) struct Args {
     limit: Option<String>,
     /// The output format
     #[arg(long, value_name = "FORMAT", default_value = "human")]
-    format: Format,
+    format: RunFormat,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let hosts = if args.inventory.is_empty() {
         of_open_runs(context)?
     } else {
-        let Some((inventory, names)) =
-            read(&args.inventory, args.limit.as_deref(), args.patience, context)
-        else {
-            return Ok(Exit::INVALID);
-        };
-        names.iter().filter_map(|name| inventory.host(name)).cloned().collect()
+        let (names, limit) = (&args.inventory, args.limit.as_deref());
+        let (inventory, names) =
+            chosen::read(names, limit, args.patience, "no host was contacted", context)?;
+        let hosts = names.iter().filter_map(|name| inventory.host(name));
+        hosts.filter(|host| host.link.connection != Connection::Model).cloned().collect()
     };
     let transport = transport();
     let ask = stream::iter(&hosts).map(|host| transport.lock(host, &LockRequest::Show));
@@ -91,11 +60,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let exit = Exit::of_hosts(replies.iter().filter_map(|reply| reply.as_ref().err()));
     let rows: Vec<(&Host, Result<LockReply, TransportError>)> = hosts.iter().zip(replies).collect();
     context.print(&match args.format {
-        Format::Human => human(&rows, &context.style(Stream::Out)),
-        Format::Json => {
-            let rows: Vec<Value> = rows.iter().map(|(host, reply)| data(host, reply)).collect();
-            let text = serde_json::to_string_pretty(&rows);
-            format!("{}\n", printable_json(&text.unwrap_or_default()))
+        RunFormat::Human => human(&rows, &context.style(Stream::Out)),
+        RunFormat::Json => {
+            pretty_json(&rows.iter().map(|(host, reply)| data(host, reply)).collect::<Vec<_>>())
         }
     });
     Ok(exit)
@@ -108,40 +75,7 @@ pub(super) fn transport() -> Hosts {
 
 /// Runs a future that needs connections.
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Fault> {
-    let runtime = Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Fault::of(Exit::INTERNAL, "cannot connect to hosts", &error))?;
-    Ok(LocalSet::new().block_on(&runtime, future))
-}
-
-/// Reads inventories, and returns the chosen hosts that are not models; `None` if there is an error, which
-/// is reported.
-pub(super) fn read(
-    names: &[String],
-    limit: Option<&str>,
-    patience: InventoryTimeout,
-    context: &Context,
-) -> Option<(Inventory, Vec<HostName>)> {
-    let mut sources = Sources::default();
-    let mut found = Diagnostics::default();
-    let mut programs = Guarded::new(patience);
-    let inventory = load::inventory(names, None, &mut programs, &mut sources, &mut found);
-    programs.report(context);
-    let chosen = inventory.and_then(|(_, inventory)| {
-        let mut hosts = load::hosts(&inventory, limit, &mut found)?;
-        hosts.retain(|name| {
-            let host = inventory.host(name);
-            host.is_some_and(|host| host.link.connection != Connection::Model)
-        });
-        Some((inventory, hosts))
-    });
-    if chosen.is_none() {
-        print::refuse(&found, &sources, "no host was contacted", context);
-    } else {
-        print::diagnostics(&found, &sources, context);
-    }
-    chosen
+    Ok(LocalSet::new().block_on(&runtime("cannot connect to hosts")?, future))
 }
 
 /// Returns what to do about a host that another run has locked.

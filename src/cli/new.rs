@@ -4,8 +4,7 @@
 //! that `true` or `web:!web3` stay strings. Existing files are never overwritten. The schema for editors
 //! is created too, unless it exists.
 
-use std::fs;
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Component, Path, PathBuf};
 
@@ -56,9 +55,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         let fault = Fault::new(Exit::INVALID, format!("`{stem}` is not {}", name.name));
         return Err(fault.help(format!("use a name such as `{}`", name.example)));
     }
-    let (kind, template) = match args.kind {
-        What::Plan => (Kind::Plan, include_str!("new/plan.yaml")),
-        What::Inventory => (Kind::Inventory, include_str!("new/inventory.yaml")),
+    let (kind, template, next) = match args.kind {
+        What::Plan => (Kind::Plan, include_str!("new/plan.yaml"), "validate"),
+        What::Inventory => (Kind::Inventory, include_str!("new/inventory.yaml"), "inventory"),
     };
     if args.kind == What::Inventory && !is_group(&args.hosts) {
         let message = format!("invalid group name `{}`", args.hosts);
@@ -82,10 +81,6 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         create(&schema, &kind.schema())?;
         context.say(&format!("wrote {}, for editors", schema.display()));
     }
-    let next = match args.kind {
-        What::Plan => "validate",
-        What::Inventory => "inventory",
-    };
     context.say(&format!("next: planrun {next} {}", quote::readable(&shown)));
     Ok(Exit::SUCCEEDED)
 }

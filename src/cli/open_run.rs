@@ -2,10 +2,8 @@
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
-use tokio::runtime::Builder;
 
-use crate::cli::targets;
-use crate::cli::{Context, Exit, Fault};
+use crate::cli::{Context, Exit, Fault, runtime, targets};
 use crate::clock::Clock;
 use crate::event::{Event, Record, RunEvent, RunId, RunPlanned, RunStatus};
 use crate::history::RunState;
@@ -76,22 +74,16 @@ impl OpenRun {
     /// Whether the run accepts an event now; `Err` has the reason.
     pub(super) fn takes(&self, event: &Event, at: Timestamp) -> Result<(), String> {
         let mut records = self.records.clone();
-        records.push(self.record(event.clone(), at));
+        records.push(self.journal.record(event.clone(), at));
         RunState::of(&records).map(|_state| ())
     }
 
     pub(super) fn add(&mut self, event: Event, at: Timestamp) -> Result<(), Fault> {
-        let record = self.record(event, at);
-        let runtime = Builder::new_current_thread()
-            .build()
-            .map_err(|error| Fault::of(Exit::INTERNAL, "cannot store the event", &error))?;
-        runtime.block_on(self.journal.keep(std::slice::from_ref(&record)))?;
+        let record = self.journal.record(event, at);
+        runtime("cannot store the event")?
+            .block_on(self.journal.keep(std::slice::from_ref(&record)))?;
         self.records.push(record);
         Ok(())
-    }
-
-    fn record(&self, event: Event, at: Timestamp) -> Record {
-        Record { seq: self.journal.seq(), epoch: self.journal.epoch(), at, event }
     }
 }
 
@@ -102,12 +94,7 @@ pub(super) fn need_machines(
     journal: &RunJournal,
     first: &Event,
 ) -> Result<(), Fault> {
-    let record = Record {
-        seq: journal.seq(),
-        epoch: journal.epoch(),
-        at: Clock::Real.now(),
-        event: first.clone(),
-    };
+    let record = journal.record(first.clone(), Clock::Real.now());
     Ok(store.need_machines(journal.run(), &[record])?)
 }
 

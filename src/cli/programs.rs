@@ -4,9 +4,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::cli::context::Context;
-use crate::cli::signals;
-use crate::duration;
+use crate::cli::values::duration;
+use crate::cli::{Context, signals};
 use crate::inventory::program::{Failure, Programs};
 use crate::report::text::printable;
 use crate::transport::program::{LocalPrograms, PATIENCE};
@@ -19,8 +18,10 @@ pub(super) struct InventoryTimeout {
 }
 
 fn patience(word: &str) -> Result<Duration, String> {
-    let patience = duration::parse(word).filter(|patience| !patience.is_zero());
-    patience.ok_or_else(|| "write a duration with its unit: `30s`, `2m`".to_owned())
+    duration(word).and_then(|patience| match patience {
+        Duration::ZERO => Err("must be longer than 0s".to_owned()),
+        patience => Ok(patience),
+    })
 }
 
 /// Runs programs; `^C` ends them with planrun.

@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use crate::cli::targets;
+use crate::cli::values::duration;
 use crate::cli::{Context, Exit, Fault, who};
 use crate::clock::Clock;
-use crate::duration;
 use crate::event::RunStatus;
 use crate::report::text::{count, printable};
 
@@ -20,15 +20,11 @@ Examples:
 A run that is paused, stuck or interrupted is never removed.")]
 pub(super) struct Args {
     /// Remove runs that ended longer ago than this
-    #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = age)]
+    #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = duration)]
     older_than: Duration,
     /// Only list the runs that would be removed
     #[arg(long)]
     dry_run: bool,
-}
-
-fn age(text: &str) -> Result<Duration, String> {
-    duration::parse(text).ok_or_else(|| "expected a duration such as `90d`".to_owned())
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {

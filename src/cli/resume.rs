@@ -1,11 +1,9 @@
 //! `planrun resume`: continues a run that was paused, interrupted or answered.
 
-use crate::cli::locks::LockTimeout;
 use crate::cli::open_run::{OpenRun, RunArg};
 use crate::cli::secret_args::SecretArgs;
-use crate::cli::session::Session;
+use crate::cli::session::{How, Session};
 use crate::cli::targets::Targets;
-use crate::cli::view::Output;
 use crate::cli::{Context, Exit, Fault, open_run, print, targets, who};
 use crate::event::{Event, RunEvent, RunStatus};
 use crate::history::RunState;
@@ -20,10 +18,7 @@ pub(super) struct Args {
     #[command(flatten)]
     secrets: SecretArgs,
     #[command(flatten)]
-    locks: LockTimeout,
-    /// How to show the run
-    #[arg(long, value_name = "FORMAT", default_value = "human")]
-    output: Output,
+    how: How,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
@@ -44,8 +39,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let by = who();
     let taken = open_run::take(&store, &run, &by)?;
     let first = Event::Run(RunEvent::Resumed { by: by.clone() });
-    let how = (args.output, args.locks);
-    go_on(taken, first, &args.secrets, how, by, &store, context)
+    go_on(taken, first, &args.secrets, args.how, by, &store, context)
 }
 
 /// Executes a run that was taken over.
@@ -53,7 +47,7 @@ pub(super) fn go_on(
     taken: OpenRun,
     first: Event,
     secret_args: &SecretArgs,
-    (output, locks): (Output, LockTimeout),
+    how: How,
     by: String,
     store: &Store,
     context: &Context,
@@ -84,8 +78,7 @@ pub(super) fn go_on(
         history: &records,
         state,
         first,
-        lock_timeout: locks.lock_timeout,
-        output,
+        how,
         by,
     };
     session.run()

@@ -6,12 +6,11 @@
 
 use std::collections::HashSet;
 
-use crate::cli::locks::LockTimeout;
 use crate::cli::open_run;
 use crate::cli::open_run::{OpenRun, RunArg, planned};
 use crate::cli::resume::go_on;
 use crate::cli::secret_args::SecretArgs;
-use crate::cli::view::Output;
+use crate::cli::session::How;
 use crate::cli::{Context, Exit, Fault, who};
 use crate::event::{Answer, Event, HostStatus, RunEvent, RunId, RunPlanned, RunStatus};
 use crate::history::{Refusal, Requested, RunState};
@@ -43,10 +42,7 @@ pub(super) struct Args {
     #[arg(long, short, overrides_with = "yes")]
     yes: bool,
     #[command(flatten)]
-    locks: LockTimeout,
-    /// How to show the run
-    #[arg(long, value_name = "FORMAT", default_value = "human")]
-    output: Output,
+    how: How,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
@@ -98,8 +94,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     if changes && !args.yes && !is_model && !context.confirm("roll them back?")? {
         return Ok(Exit::INVALID);
     }
-    let how = (args.output, args.locks);
-    go_on(taken, requested, &args.secrets, how, by, &store, context)
+    go_on(taken, requested, &args.secrets, args.how, by, &store, context)
 }
 
 /// Returns the hosts of a run that match a pattern.
@@ -203,9 +198,7 @@ fn fault(run: &RunId, state: &RunState, refused: &[Refusal<'_>], program: &str) 
             words.join(", ")
         ))
     });
-    let fault = fault.help(match (open.is_empty(), refused.is_empty()) {
-        (false, _) => format!("then continue: `{program} resume {run}`"),
-        (true, _) => format!("continue: `{program} resume {run}`"),
-    });
+    let then = if open.is_empty() { "" } else { "then " };
+    let fault = fault.help(format!("{then}continue: `{program} resume {run}`"));
     fault.help(format!("or abandon it: `{program} abort {run} --acknowledge`"))
 }

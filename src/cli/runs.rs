@@ -12,7 +12,6 @@ use crate::report::text::count;
 use crate::report::{open, runs};
 use crate::store::{Reader, Reading, RunRow};
 
-/// How runs are printed.
 const DAMAGED: &str = "damaged";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

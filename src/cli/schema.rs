@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-use crate::cli::exit::Exit;
+use crate::cli::Exit;
 use crate::cli::out;
 use crate::schema::kind::Kind;
 

@@ -9,7 +9,6 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
@@ -17,8 +16,9 @@ use crate::cli::asker::Operator;
 use crate::cli::inbox::Inbox;
 use crate::cli::signals::{Signals, Wish};
 use crate::cli::targets::Targets;
+use crate::cli::values::duration;
 use crate::cli::view::{Output, View};
-use crate::cli::{Context, Exit, Fault, Stream, locks, log};
+use crate::cli::{Context, Exit, Fault, Stream, locks, log, runtime};
 use crate::event::{Event, JournalError, Record};
 use crate::history::RunState;
 use crate::report::summary::summary_of;
@@ -28,6 +28,17 @@ use crate::run::{Asker, Run, Stop, exit_status};
 use crate::store::{RunJournal, Store};
 use crate::transport::TransportError;
 use crate::transport::redacting::Redacting;
+
+/// How a run is executed and shown.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct How {
+    /// How long to wait for a host that another run has locked; by default, fail at once
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    lock_timeout: Duration,
+    /// How to show the run
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    output: Output,
+}
 
 /// Everything that is needed to execute a run.
 pub(super) struct Session<'a> {
@@ -43,10 +54,7 @@ pub(super) struct Session<'a> {
     pub(super) state: RunState,
     /// The first new event.
     pub(super) first: Event,
-    /// How long it waits for hosts that another run has locked.
-    pub(super) lock_timeout: Duration,
-    /// How to show it.
-    pub(super) output: Output,
+    pub(super) how: How,
     /// `user@machine`.
     pub(super) by: String,
 }
@@ -62,11 +70,10 @@ enum Ended {
 impl Session<'_> {
     pub(super) fn run(mut self) -> Result<Exit, Fault> {
         log::hide(&self.plan.secrets.redactor);
-        let of_system =
-            |error: std::io::Error| Fault::of(Exit::INTERNAL, "cannot start the run", &error);
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(of_system)?;
+        let doing = "cannot start the run";
+        let runtime = runtime(doing)?;
         let run = self.journal.run().clone();
-        let view = View::new(&run, self.output, self.history, self.context);
+        let view = View::new(&run, self.how.output, self.history, self.context);
         let view = Rc::new(RefCell::new(view));
         self.targets.prompter.attach(&view);
         let state = std::mem::take(&mut self.state);
@@ -75,7 +82,8 @@ impl Session<'_> {
         runtime.shutdown_background();
         let view = Rc::into_inner(view).expect("the prompter keeps the view only while it asks");
         view.into_inner().finish();
-        let state = match ended.map_err(of_system)? {
+        let ended = ended.map_err(|error| Fault::of(Exit::INTERNAL, doing, &error))?;
+        let state = match ended {
             Ended::Driven(Ok(state)) => state,
             Ended::Locked(error) => {
                 let fault = Fault::new(Exit::HELD, error.to_string());
@@ -127,7 +135,7 @@ impl Session<'_> {
             stop: &stop,
             epoch: self.journal.epoch(),
             by: self.by.clone(),
-            lock_timeout: self.lock_timeout,
+            lock_timeout: self.how.lock_timeout,
         };
         let first = self.first.clone();
         let mut work = pin!(async {

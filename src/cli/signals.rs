@@ -4,35 +4,29 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::cli::exit::Exit;
+use crate::cli::Exit;
 use crate::cli::out::write_line;
 use crate::transport::program::Running;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A signal, with its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "UPPERCASE")]
 pub(super) enum Wish {
-    Int,
-    Term,
     /// The terminal is closed.
-    Hup,
+    Hup = 1,
+    Int = 2,
+    Term = 15,
 }
 
 impl Wish {
     /// Returns the name of the signal, as in events.
     pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Int => "INT",
-            Self::Term => "TERM",
-            Self::Hup => "HUP",
-        }
+        self.into()
     }
 
     /// Returns the exit code if the process ends immediately.
     pub(super) fn exit(self) -> Exit {
-        match self {
-            Self::Int => Exit::INT,
-            Self::Term => Exit::TERM,
-            Self::Hup => Exit::HUP,
-        }
+        Exit(128 + self as u8)
     }
 }
 

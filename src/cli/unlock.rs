@@ -1,12 +1,9 @@
 //! `planrun unlock`: releases the lock of a run that can no longer do that itself.
 
-use crate::cli::context::Context;
-use crate::cli::exit::Exit;
-use crate::cli::fault::Fault;
-use crate::cli::identity::who;
-use crate::cli::locks;
 use crate::cli::programs::InventoryTimeout;
+use crate::cli::{Context, Exit, Fault, chosen, locks, who};
 use crate::clock::Clock;
+use crate::inventory::{Connection, Host};
 use crate::report::text::printable;
 use crate::transport::Transport as _;
 use crate::transport::lock::{LockReply, LockRequest, ReleasedBy};
@@ -37,12 +34,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
-    let Some((inventory, hosts)) = locks::read(&args.inventory, None, args.patience, context)
-    else {
-        return Ok(Exit::INVALID);
-    };
+    let (names, what) = (&args.inventory, "no host was contacted");
+    let (inventory, hosts) = chosen::read(names, None, args.patience, what, context)?;
     let name = hosts.iter().find(|name| name.as_str() == args.host);
-    let Some(host) = name.and_then(|name| inventory.host(name)) else {
+    let is_real = |host: &&Host| host.link.connection != Connection::Model;
+    let Some(host) = name.and_then(|name| inventory.host(name)).filter(is_real) else {
         let message = format!("no host named `{}` with a lock in {}", args.host, inventory.path);
         return Err(Fault::new(Exit::INVALID, message)
             .help("to see the hosts and their locks, run `planrun locks -i INV`"));

@@ -1,7 +1,9 @@
 //! The options that give a plan its values and hosts.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use crate::duration;
 use crate::load::Request;
 
 /// The values of a plan, and the hosts it is limited to.
@@ -29,6 +31,11 @@ impl Values {
             environment: std::env::vars_os().collect(),
         }
     }
+}
+
+/// Reads a duration of an option.
+pub(super) fn duration(word: &str) -> Result<Duration, String> {
+    duration::parse(word).ok_or_else(|| "write a duration with its unit: `30s`, `2m`".to_owned())
 }
 
 /// Splits `NAME=VALUE`; the value may be empty and may contain more `=`.

@@ -1,13 +1,11 @@
 //! How a run is shown while it is executed.
 
 use std::cell::RefCell;
-use std::io::Stderr;
 
 use clap::ValueEnum;
 use jiff::Timestamp;
 
-use crate::cli::out::Out;
-use crate::cli::out::write_line;
+use crate::cli::out::{Out, write_line};
 use crate::cli::{Context, Stream};
 use crate::event::{Progress, Record, Reporter, RunId};
 use crate::report::json::JsonLines;
@@ -28,8 +26,7 @@ pub(super) enum Output {
 /// A reporter.
 pub(super) enum View {
     Live(Live),
-    Plain(Box<Plain<Stderr>>),
-    Json(JsonLines<Out>),
+    Lines(Box<dyn Reporter>),
 }
 
 impl View {
@@ -39,10 +36,10 @@ impl View {
         let plain = || {
             let mut plain = Plain::new(std::io::stderr(), style.clone());
             plain.remember(history);
-            Self::Plain(Box::new(plain))
+            Self::Lines(Box::new(plain))
         };
         match output {
-            Output::Json => Self::Json(JsonLines::new(Out)),
+            Output::Json => Self::Lines(Box::new(JsonLines::new(Out))),
             Output::Human if context.can_move() => match Live::stderr(run.clone(), style.clone()) {
                 Ok(mut live) => {
                     live.remember(history);
@@ -58,20 +55,14 @@ impl View {
     pub(super) fn say(&self, line: &str) {
         match self {
             Self::Live(live) => live.suspend(|| write_line(line)),
-            Self::Plain(_) | Self::Json(_) => write_line(line),
+            Self::Lines(_) => write_line(line),
         }
     }
 
-    /// Stops drawing until [`View::resume`].
-    fn pause(&self) {
-        if let Self::Live(live) = self {
-            live.pause();
-        }
-    }
-
-    fn resume(&self) {
-        if let Self::Live(live) = self {
-            live.resume();
+    fn reporter(&mut self) -> &mut dyn Reporter {
+        match self {
+            Self::Live(live) => live,
+            Self::Lines(lines) => &mut **lines,
         }
     }
 
@@ -85,19 +76,11 @@ impl View {
 
 impl Reporter for View {
     fn event(&mut self, record: &Record) {
-        match self {
-            Self::Live(live) => live.event(record),
-            Self::Plain(plain) => plain.event(record),
-            Self::Json(json) => json.event(record),
-        }
+        self.reporter().event(record);
     }
 
     fn progress(&mut self, progress: &Progress, now: Timestamp) {
-        match self {
-            Self::Live(live) => live.progress(progress, now),
-            Self::Plain(plain) => plain.progress(progress, now),
-            Self::Json(json) => json.progress(progress, now),
-        }
+        self.reporter().progress(progress, now);
     }
 }
 
@@ -106,15 +89,19 @@ pub(super) struct Pause<'a>(&'a RefCell<View>);
 
 impl<'a> Pause<'a> {
     pub(super) fn new(view: &'a RefCell<View>) -> Self {
-        view.borrow().pause();
+        if let View::Live(live) = &*view.borrow() {
+            live.pause();
+        }
         Self(view)
     }
 }
 
 impl Drop for Pause<'_> {
     fn drop(&mut self) {
-        if let Ok(view) = self.0.try_borrow() {
-            view.resume();
+        if let Ok(view) = self.0.try_borrow()
+            && let View::Live(live) = &*view
+        {
+            live.resume();
         }
     }
 }

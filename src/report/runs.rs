@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::history::between;
-use crate::report::text::{clip, duration, pad, printable, printable_json, width};
+use crate::report::text::{clip, duration, pad, pretty_json, printable, width};
 use crate::report::{Style, Tone};
 
 /// Columns between two columns.
@@ -123,8 +123,7 @@ pub fn text(runs: &[RunLine], style: &Style) -> String {
 
 /// Returns the runs as a JSON array, newest first.
 pub fn json(runs: &[RunLine]) -> String {
-    let text = serde_json::to_string_pretty(&newest_first(runs)).unwrap_or_default();
-    format!("{}\n", printable_json(&text))
+    pretty_json(&newest_first(runs))
 }
 
 fn newest_first(runs: &[RunLine]) -> Vec<&RunLine> {

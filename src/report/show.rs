@@ -20,7 +20,7 @@ use crate::report::line::{Line, at_a_time, for_each, host_tone, line_of, run_ton
 use crate::report::open::{StoredRun, commands, state_word, waits_for, what_next};
 use crate::report::summary::Invocation;
 use crate::report::tally::title_of;
-use crate::report::text::{clip, duration, lines, list, pad, printable, printable_json};
+use crate::report::text::{clip, duration, lines, list, pad, pretty_json, printable};
 use crate::report::{Style, Tone, detail};
 
 /// Lines of each output, and of a script, that are shown.
@@ -61,7 +61,7 @@ pub fn json(kept: &StoredRun<'_>, invocation: &Invocation) -> String {
     let state = RunState::for_report(kept.records);
     let hosts = state.hosts.iter();
     let hosts = hosts.map(|(name, host)| json!({"name": name, "status": host.shown_status()}));
-    let whole = json!({
+    pretty_json(&json!({
         "id": invocation.run,
         "plan": state.planned.plan,
         "state": state_word(&state, kept.is_alive).replace(' ', "_"),
@@ -71,9 +71,7 @@ pub fn json(kept: &StoredRun<'_>, invocation: &Invocation) -> String {
         "hosts": hosts.collect::<Vec<_>>(),
         "damage": kept.damage,
         "records": kept.records,
-    });
-    let text = serde_json::to_string_pretty(&whole).unwrap_or_default();
-    format!("{}\n", printable_json(&text))
+    }))
 }
 
 struct Page<'a> {

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use console::measure_text_width;
+use serde::Serialize;
 
 /// Replaces the part of a text that was cut off.
 const CUT: char = '…';
@@ -79,6 +80,12 @@ pub fn printable_json(json: &str) -> String {
         }
     }
     out
+}
+
+/// Returns a value as indented JSON, as [`printable_json`] makes it.
+pub fn pretty_json(value: &impl Serialize) -> String {
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    format!("{}\n", printable_json(&text))
 }
 
 /// Returns the first lines of a text, each printable and clipped, without empty ones at the end. If

@@ -9,13 +9,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use rusqlite::Transaction;
 
 use super::error::StoreError;
 use super::lock::RunLock;
 use super::writer::Writer;
 use super::{lock, sqlite};
-use crate::event::{Journal, JournalError, Record, RunId};
+use crate::event::{Event, Journal, JournalError, Record, RunId};
 
 /// The right to write a run; dropping it releases the lock.
 #[derive(Debug)]
@@ -62,6 +63,11 @@ impl RunJournal {
     /// stored yet or not.
     pub fn seq(&self) -> u64 {
         self.next.get()
+    }
+
+    /// Makes the next record.
+    pub fn record(&self, event: Event, at: Timestamp) -> Record {
+        Record { seq: self.seq(), epoch: self.epoch, at, event }
     }
 
     /// Returns the first failure; nothing is written after it. It determines how the process ends.

@@ -12,7 +12,7 @@ use crate::cli::print::place::{Region, Root};
 use crate::diagnostic::{Diagnostic, Edit, Fix, Label, manual};
 use crate::load::validate::Checked;
 use crate::quote;
-use crate::report::text::printable_json;
+use crate::report::text::pretty_json;
 use crate::source::{Sources, Span};
 
 const SCHEMA: &str =
@@ -31,7 +31,7 @@ pub(super) fn log(findings: &Findings, root: &Root) -> String {
         .iter()
         .map(|file| json!({"location": location(&file.file, root), "roles": ["analysisTarget"]}))
         .collect();
-    let log = json!({
+    pretty_json(&json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
         "runs": [{
@@ -49,9 +49,7 @@ pub(super) fn log(findings: &Findings, root: &Root) -> String {
             "artifacts": artifacts,
             "results": results,
         }],
-    });
-    let text = serde_json::to_string_pretty(&log).unwrap_or_default();
-    format!("{}\n", printable_json(&text))
+    }))
 }
 
 fn rule(code: &str) -> Value {
