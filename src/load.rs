@@ -29,10 +29,8 @@ use crate::file::{FileSystem, directory};
 use crate::inventory::program::{NoPrograms, Programs};
 use crate::inventory::{HostName, Inventory, pattern, read};
 use crate::load::model::NamedModel;
-use crate::plan;
-use crate::plan::Plan;
-use crate::resolve;
-use crate::resolve::{ResolvedPlan, secrets, texts};
+use crate::plan::{self, Plan};
+use crate::resolve::{self, ResolvedPlan, secrets, texts};
 use crate::source::{SourceId, Sources};
 
 /// What a command names, besides plans.

@@ -45,7 +45,7 @@ use jiff::Timestamp;
 
 pub use self::chain::Reading;
 pub use self::directory::default_dir;
-pub use self::error::{Locked, StoreError};
+pub use self::error::{Cause, Locked, StoreError, Unfit};
 pub use self::journal::RunJournal;
 pub use self::name::new_run_id;
 pub use self::reader::Reader;
@@ -195,7 +195,7 @@ impl Store {
             .map_err(|error| StoreError::from_io("read the free space of", path, &error.into()))?;
         let free = found.f_bavail.saturating_mul(found.f_frsize);
         if free < needed {
-            return Err(StoreError::NoRoom { path: path.clone(), free, needed });
+            return Err(StoreError::unfit(path, Unfit::NoRoom { free, needed }));
         }
         Ok(())
     }

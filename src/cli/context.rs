@@ -18,8 +18,7 @@ use crate::quote;
 use crate::report::Style;
 use crate::report::summary::Invocation;
 use crate::report::text::printable;
-use crate::store;
-use crate::store::{Reader, Store};
+use crate::store::{self, Reader, Store};
 
 /// Columns if there is no terminal.
 const WIDTH: usize = 100;

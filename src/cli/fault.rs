@@ -101,13 +101,13 @@ impl From<StoreError> for Fault {
                     "repair the hosts by hand, then run `planrun abort {run} --acknowledge`"
                 )),
             StoreError::Locked(locked) => {
-                let run = &locked.run;
+                let run = &locked.run.id;
                 let fault = fault.help(format!("to see what was done, run `planrun show {run}`"));
                 match locked.pid {
                     Some(pid) => fault.help(format!("wait for it, or pause it with `kill -INT {pid}`")),
                     None => fault
-                        .help(match locked.state {
-                            RunStatus::Stuck => format!("end it first with `planrun rollback {run}`"),
+                        .help(match locked.run.state {
+                            Some(RunStatus::Stuck) => format!("end it first with `planrun rollback {run}`"),
                             _ => format!(
                                 "end it first with `planrun resume {run}` or `planrun rollback {run}`"
                             ),

@@ -3,8 +3,7 @@
 //! Logging starts before a plan is read, so the redactor is set later, once ([`hide`]). Each line is
 //! written as a whole.
 
-use std::io;
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::OnceLock;
 
 use crate::secret::Redactor;

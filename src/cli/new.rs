@@ -16,8 +16,7 @@ use crate::file::directory;
 use crate::plan;
 use crate::quote;
 use crate::report::text::printable;
-use crate::schema;
-use crate::schema::kind::Kind;
+use crate::schema::{self, kind::Kind};
 use crate::source::Sources;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -3,8 +3,7 @@
 //! A closed pipe is ignored: its reader needed no more. Any other failure, such as a full disk, is
 //! recorded, and the command does not succeed.
 
-use std::io;
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::OnceLock;
 
 static FAILURE: OnceLock<String> = OnceLock::new();

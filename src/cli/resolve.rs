@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use crate::cli::asker::chosen;
-use crate::cli::open_run;
-use crate::cli::open_run::RunArg;
+use crate::cli::open_run::{self, RunArg};
 use crate::cli::{Context, Exit, Fault, who};
 use crate::event::{Answer, Event, Question, Record, Request, RunId, TaskEvent, TaskId};
 use crate::history::RunState;

@@ -6,8 +6,7 @@
 
 use std::collections::HashSet;
 
-use crate::cli::open_run;
-use crate::cli::open_run::{OpenRun, RunArg, planned};
+use crate::cli::open_run::{self, OpenRun, RunArg, planned};
 use crate::cli::resume::go_on;
 use crate::cli::secret_args::SecretArgs;
 use crate::cli::session::How;

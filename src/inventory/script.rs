@@ -13,8 +13,7 @@ use crate::duration;
 use crate::inventory::draft::{Draft, give};
 use crate::inventory::files::Files;
 use crate::inventory::program::Failure;
-use crate::inventory::yaml;
-use crate::inventory::yaml::Shape;
+use crate::inventory::yaml::{self, Shape};
 use crate::source::{SourceId, Span};
 
 /// Maximum number of lines of standard error that are shown.

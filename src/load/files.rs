@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::document;
-use crate::file;
-use crate::file::{FileSystem, FileType};
+use crate::file::{self, FileSystem, FileType};
 use crate::schema::foreign::file::recognise;
 use crate::schema::kind::{Kind, Sign};
 use crate::source::Sources;

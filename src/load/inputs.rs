@@ -4,8 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::document;
-use crate::document::{Node, Value};
+use crate::document::{self, Node, Value};
 use crate::load::{Request, text};
 use crate::resolve::{ENVIRONMENT, Inputs};
 use crate::source::{SourceId, Sources, Span};

@@ -11,8 +11,7 @@ use crate::file::directory;
 use crate::inventory::{Connection, Host, Inventory};
 use crate::load::text;
 use crate::model::{Model, ModelError, World};
-use crate::schema;
-use crate::schema::kind::Kind;
+use crate::schema::{self, kind::Kind};
 use crate::source::{SourceId, Sources};
 
 /// A model, and the name the inventory has for it.

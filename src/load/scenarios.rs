@@ -9,16 +9,13 @@ use std::slice::from_ref;
 use jiff::Timestamp;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
-use crate::document;
-use crate::document::{Entry, Node};
+use crate::document::{self, Entry, Node};
 use crate::file::FileSystem;
 use crate::inventory::{HostName, Inventory, pattern, read};
-use crate::load;
-use crate::load::model;
+use crate::load::{self, model};
 use crate::model::{FaultKind, ModelError, World};
 use crate::plan::Plan;
-use crate::schema;
-use crate::schema::kind::Kind;
+use crate::schema::{self, kind::Kind};
 use crate::source::{SourceId, Sources, Span};
 use crate::task::StepPath;
 

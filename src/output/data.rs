@@ -4,8 +4,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::diagnostic::Diagnostics;
-use crate::document;
-use crate::document::Node;
+use crate::document::{self, Node};
 use crate::output::table::{Row, keyed, kind};
 use crate::output::{MAX_VALUES, TOO_LARGE, Type, bounded, convert, is_blank, is_whole, quoted};
 use crate::source::Sources;

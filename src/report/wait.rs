@@ -8,8 +8,7 @@ use jiff::Timestamp;
 use crate::event::{Progress, TaskId};
 use crate::history::between;
 use crate::inventory::HostName;
-use crate::report::text;
-use crate::report::text::{clip, printable};
+use crate::report::text::{self, clip, printable};
 
 /// How many values make a trend: a single outlier does not change it.
 const TREND: usize = 5;

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::error::StoreError;
+use super::error::{StoreError, Unfit};
 use super::sqlite::beside;
 
 /// Device and inode of a file.
@@ -25,7 +25,7 @@ impl Anchor {
         let paths = [database.to_owned(), beside(database, "-wal"), beside(database, "-shm")];
         let noted = paths.into_iter().map(|path| match identity(&path) {
             Some(identity) => Ok((path, identity)),
-            None => Err(StoreError::Moved { path }),
+            None => Err(StoreError::unfit(&path, Unfit::Moved)),
         });
         Ok(Self { files: noted.collect::<Result<_, _>>()? })
     }
@@ -33,10 +33,7 @@ impl Anchor {
     /// Returns an error if a file is no longer the one at its path.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         let moved = self.files.iter().find(|(path, was)| identity(path) != Some(*was));
-        match moved {
-            Some((path, _)) => Err(StoreError::Moved { path: path.clone() }),
-            None => Ok(()),
-        }
+        moved.map_or(Ok(()), |(path, _)| Err(StoreError::unfit(path, Unfit::Moved)))
     }
 }
 

@@ -12,7 +12,7 @@ use std::{fs, io};
 
 use rustix::fs::{Access, Mode, OFlags};
 
-use super::error::StoreError;
+use super::error::{StoreError, Unfit};
 use super::sqlite::beside;
 
 const DATABASE: &str = "runs.db";
@@ -111,7 +111,7 @@ pub(super) fn open_private(path: &Path, doing: &'static str) -> Result<File, Sto
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR) {
         Ok(file) => Ok(File::from(file)),
-        Err(rustix::io::Errno::LOOP) => Err(StoreError::Link { path: path.to_owned() }),
+        Err(rustix::io::Errno::LOOP) => Err(StoreError::unfit(path, Unfit::Link)),
         Err(error) => Err(StoreError::from_io(doing, path, &error.into())),
     }
 }
@@ -144,27 +144,23 @@ enum FileKind {
 }
 
 fn check(path: &Path, found: &Metadata, kind: FileKind) -> Result<(), StoreError> {
-    let path = path.to_owned();
+    let refuse = |why| Err(StoreError::unfit(path, why));
     if found.is_symlink() {
-        return Err(StoreError::Link { path });
+        return refuse(Unfit::Link);
     }
     let (fits, wanted) = match kind {
         FileKind::Directory => (found.is_dir(), "directory"),
         FileKind::Regular => (found.is_file(), "regular file"),
     };
     if !fits {
-        return Err(StoreError::WrongKind { path, wanted });
+        return refuse(Unfit::WrongKind(wanted));
     }
-    let user = rustix::process::geteuid().as_raw();
-    if found.uid() != user {
-        let owner = found.uid();
-        return Err(StoreError::Owner { path, owner, user });
+    let (owner, user) = (found.uid(), rustix::process::geteuid().as_raw());
+    if owner != user {
+        return refuse(Unfit::Owner { owner, user });
     }
-    let mode = found.mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(StoreError::Exposed { path, mode });
-    }
-    Ok(())
+    let (mode, shown) = (found.mode() & 0o7777, path.display().to_string());
+    if mode & 0o077 != 0 { refuse(Unfit::Exposed { mode, shown }) } else { Ok(()) }
 }
 
 fn check_file_system(dir: &Path) -> Result<(), StoreError> {
@@ -177,10 +173,8 @@ fn check_file_system(dir: &Path) -> Result<(), StoreError> {
         reason = "only the low 32 bits are the number"
     )]
     let magic = found.f_type as u32;
-    match network_kind(magic) {
-        Some(kind) => Err(StoreError::Network { path: dir.to_owned(), kind }),
-        None => Ok(()),
-    }
+    let kind = network_kind(magic);
+    kind.map_or(Ok(()), |kind| Err(StoreError::unfit(dir, Unfit::Network(kind))))
 }
 
 /// Returns the name of a file system that other machines, or a process, may serve.

@@ -11,132 +11,16 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::ErrorCode;
 
+use super::sqlite::RunRow;
 use crate::event::{JournalError, RunId, RunStatus};
 
 /// Why an operation of the store failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// A path of the store is a symbolic link.
-    #[error(
-        "{} is a symbolic link, which the store does not follow; \
-         set PLANRUN_STATE_DIR to the real directory",
-        path.display()
-    )]
-    Link { path: PathBuf },
-    /// A path of the store is not a directory or file.
-    #[error("{} is not a {wanted}; move it away, or set PLANRUN_STATE_DIR", path.display())]
-    WrongKind {
-        path: PathBuf,
-        /// The expected type: `directory` or `regular file`.
-        wanted: &'static str,
-    },
-    /// A path of the store belongs to another user.
-    #[error(
-        "{} belongs to user {owner}, not to you (user {user}); \
-         set PLANRUN_STATE_DIR to your own directory",
-        path.display()
-    )]
-    Owner { path: PathBuf, owner: u32, user: u32 },
-    /// Other users can access a path of the store.
-    #[error(
-        "{} is accessible to other users (mode {mode:04o}); run `chmod go-rwx {}`",
-        path.display(),
-        path.display()
-    )]
-    Exposed { path: PathBuf, mode: u32 },
-    /// The state directory is on a file system without reliable locks.
-    #[error(
-        "the state directory {} is on {kind}, where locks and write-ahead logging are not safe; \
-         set PLANRUN_STATE_DIR to a directory on a local disk",
-        path.display()
-    )]
-    Network {
-        path: PathBuf,
-        /// The type of the file system: `NFS`, ...
-        kind: &'static str,
-    },
-    /// The system denied permission.
-    #[error(
-        "cannot {doing} {}: permission denied; \
-         change its permissions, or set PLANRUN_STATE_DIR to another directory",
-        path.display()
-    )]
-    Denied { doing: &'static str, path: PathBuf },
-    /// A path is read-only.
-    #[error(
-        "cannot {doing} {}: it is read-only; \
-         set PLANRUN_STATE_DIR to a writable directory",
-        path.display()
-    )]
-    ReadOnly { doing: &'static str, path: PathBuf },
-    /// The disk is full.
-    #[error(
-        "cannot {doing} {}: the disk is full; free some space, then resume the run",
-        path.display()
-    )]
-    Full { doing: &'static str, path: PathBuf },
-    /// Another process kept the database locked for too long.
-    #[error(
-        "cannot {doing} {}: another process has locked it; \
-         find it with `fuser`, wait until it ends, then try again",
-        path.display()
-    )]
-    Busy { doing: &'static str, path: PathBuf },
-    /// A file of the database is no longer at its path, so events would be lost.
-    #[error(
-        "{} was deleted, renamed or replaced while planrun had it open; \
-         put it back, then resume the run",
-        path.display()
-    )]
-    Moved { path: PathBuf },
-    /// The disk has less free space than the events of a run may need.
-    #[error(
-        "{} has {} MiB of free space, but this run may need {} MiB; \
-         free some space, or set PLANRUN_STATE_DIR to a directory on another disk",
-        path.display(),
-        free >> 20,
-        needed.div_ceil(1 << 20)
-    )]
-    NoRoom { path: PathBuf, free: u64, needed: u64 },
-    /// The database is damaged, or the file is not a database.
-    #[error(
-        "cannot {doing} {}: it is corrupt ({detail}); \
-         move it and its `-wal` and `-shm` files away together, keep them for analysis, \
-         and restore a copy",
-        path.display()
-    )]
-    Corrupt {
-        doing: &'static str,
-        path: PathBuf,
-        /// The message of `SQLite`.
-        detail: String,
-    },
-    /// Another program made the database.
-    #[error(
-        "{} is a database of another program; move it away, or set PLANRUN_STATE_DIR",
-        path.display()
-    )]
-    Foreign { path: PathBuf },
-    /// A later planrun wrote the database.
-    #[error(
-        "{} has format {found}, but this planrun supports formats up to {known}; \
-         use the newer planrun that wrote it",
-        path.display()
-    )]
-    Newer {
-        path: PathBuf,
-        found: i64,
-        /// The newest supported format.
-        known: i64,
-    },
-    /// Another error of the system or the database.
-    #[error("cannot {doing} {}: {detail}", path.display())]
-    Refused {
-        doing: &'static str,
-        path: PathBuf,
-        /// The message of the system.
-        detail: String,
-    },
+    #[error("{} {why}", path.display())]
+    Unfit { path: PathBuf, why: Unfit },
+    #[error("cannot {doing} {}: {why}", path.display())]
+    Refused { doing: &'static str, path: PathBuf, why: Cause },
     /// The writer thread has ended: this process can store nothing more.
     #[error("cannot write {}: the writer thread has ended; resume the run", path.display())]
     WriterEnded { path: PathBuf },
@@ -220,51 +104,128 @@ pub enum StoreError {
     },
 }
 
+/// Why a path cannot be used for the store.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    #[error(
+        "is a symbolic link, which the store does not follow; \
+         set PLANRUN_STATE_DIR to the real directory"
+    )]
+    Link,
+    /// It is not a `directory` or a `regular file`.
+    #[error("is not a {0}; move it away, or set PLANRUN_STATE_DIR")]
+    WrongKind(&'static str),
+    #[error(
+        "belongs to user {owner}, not to you (user {user}); \
+         set PLANRUN_STATE_DIR to your own directory"
+    )]
+    Owner { owner: u32, user: u32 },
+    /// Other users can access it.
+    #[error("is accessible to other users (mode {mode:04o}); run `chmod go-rwx {shown}`")]
+    Exposed { mode: u32, shown: String },
+    /// It is on a file system without reliable locks: `NFS`, ...
+    #[error(
+        "is on {0}, where locks and write-ahead logging are not safe; \
+         set PLANRUN_STATE_DIR to a directory on a local disk"
+    )]
+    Network(&'static str),
+    /// A file of the database is no longer at its path, so events would be lost.
+    #[error(
+        "was deleted, renamed or replaced while planrun had it open; \
+         put it back, then resume the run"
+    )]
+    Moved,
+    /// The disk has less free space than the events of a run may need.
+    #[error(
+        "has {} MiB of free space, but this run may need {} MiB; \
+         free some space, or set PLANRUN_STATE_DIR to a directory on another disk",
+        free >> 20,
+        needed.div_ceil(1 << 20)
+    )]
+    NoRoom { free: u64, needed: u64 },
+    #[error("is a database of another program; move it away, or set PLANRUN_STATE_DIR")]
+    Foreign,
+    /// A later planrun wrote the database.
+    #[error(
+        "has format {found}, but this planrun supports formats up to {known}; \
+         use the newer planrun that wrote it"
+    )]
+    Newer { found: i64, known: i64 },
+}
+
+/// Why the system or the database refused an operation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    #[error(
+        "permission denied; \
+         change its permissions, or set PLANRUN_STATE_DIR to another directory"
+    )]
+    Denied,
+    #[error("it is read-only; set PLANRUN_STATE_DIR to a writable directory")]
+    ReadOnly,
+    #[error("the disk is full; free some space, then resume the run")]
+    Full,
+    #[error(
+        "another process has locked it; \
+         find it with `fuser`, wait until it ends, then try again"
+    )]
+    Busy,
+    /// The database is damaged, or the file is not a database; with the message of `SQLite`.
+    #[error(
+        "it is corrupt ({0}); move it and its `-wal` and `-shm` files away together, \
+         keep them for analysis, and restore a copy"
+    )]
+    Corrupt(String),
+    #[error("{0}")]
+    Other(String),
+}
+
 /// The run that has locked a host which another one needs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "host {host} is locked by run {run} of plan {plan}, {}{}, started by {by}{}",
-    state.word(),
+    "host {host} is locked by run {} of plan {}, {}{}, started by {}{}",
+    run.id,
+    run.plan,
+    run.state.unwrap_or(RunStatus::Running).word(),
     pid.map(|pid| format!(", process {pid}")).unwrap_or_default(),
-    since.map(|since| format!(" at {since:.0}")).unwrap_or_default()
+    run.by,
+    run.begun_at.map(|since| format!(" at {since:.0}")).unwrap_or_default()
 )]
 pub struct Locked {
     /// The host, as the refused run names it.
     pub host: String,
-    pub run: RunId,
-    pub plan: String,
-    /// `user@machine`.
-    pub by: String,
-    pub since: Option<Timestamp>,
+    pub run: RunRow,
     /// The process that works on it, if one does.
     pub pid: Option<u32>,
-    pub state: RunStatus,
 }
 
 impl StoreError {
     pub(super) fn from_io(doing: &'static str, path: &Path, error: &io::Error) -> Self {
-        let path = path.to_owned();
-        match error.kind() {
-            io::ErrorKind::PermissionDenied => Self::Denied { doing, path },
-            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { doing, path },
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { doing, path },
-            _ => Self::Refused { doing, path, detail: error.to_string() },
-        }
+        let why = match error.kind() {
+            io::ErrorKind::PermissionDenied => Cause::Denied,
+            io::ErrorKind::ReadOnlyFilesystem => Cause::ReadOnly,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Cause::Full,
+            _ => Cause::Other(error.to_string()),
+        };
+        Self::Refused { doing, path: path.to_owned(), why }
     }
 
     pub(super) fn from_sqlite(doing: &'static str, path: &Path, error: &rusqlite::Error) -> Self {
-        let path = path.to_owned();
-        let detail = error.to_string();
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => Self::Full { doing, path },
-            Some(ErrorCode::ReadOnly) => Self::ReadOnly { doing, path },
-            Some(ErrorCode::PermissionDenied) => Self::Denied { doing, path },
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { doing, path },
+        let why = match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Cause::Full,
+            Some(ErrorCode::ReadOnly) => Cause::ReadOnly,
+            Some(ErrorCode::PermissionDenied) => Cause::Denied,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Cause::Busy,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                Self::Corrupt { doing, path, detail }
+                Cause::Corrupt(error.to_string())
             }
-            _ => Self::Refused { doing, path, detail },
-        }
+            _ => Cause::Other(error.to_string()),
+        };
+        Self::Refused { doing, path: path.to_owned(), why }
+    }
+
+    pub(super) fn unfit(path: &Path, why: Unfit) -> Self {
+        Self::Unfit { path: path.to_owned(), why }
     }
 }
 

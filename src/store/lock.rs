@@ -5,8 +5,7 @@
 //! so every process that gets a lock checks that the file is still the one at that path. The lock is
 //! for clear messages; a late writer is made harmless by the epoch in the database.
 
-use std::fs;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -21,8 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::directory::open_private;
 use super::error::{Locked, StoreError};
 use super::sqlite;
-use super::sqlite::Taken;
-use crate::event::{Record, RunId, RunStatus};
+use crate::event::{Record, RunId};
 
 /// How often a lock is tried: a check by [`RunLock::is_held`] has it for a moment, and must not be
 /// mistaken for a process at work.
@@ -113,19 +111,12 @@ pub(super) fn taken(
     locks: &Path,
     run: &RunId,
     records: &[Record],
-) -> Result<Option<StoreError>, rusqlite::Error> {
+) -> rusqlite::Result<Option<StoreError>> {
     let is_alive = |run: &RunId| RunLock::is_held(locks, run);
     let taken = sqlite::taken(connection, run, records, &is_alive)?;
-    Ok(taken.map(|Taken { host, holder }| {
-        StoreError::Locked(Box::new(Locked {
-            host,
-            pid: RunLock::holder(locks, &holder.id),
-            run: holder.id,
-            plan: holder.plan,
-            by: holder.by,
-            since: holder.begun_at,
-            state: holder.state.unwrap_or(RunStatus::Running),
-        }))
+    Ok(taken.map(|locked| {
+        let pid = RunLock::holder(locks, &locked.run.id);
+        StoreError::Locked(Box::new(Locked { pid, ..locked }))
     }))
 }
 

@@ -20,7 +20,7 @@ use super::error::StoreError;
 use super::{chain, state_after};
 use crate::event::{Event, Record, RunEvent, RunId, RunPlanned, RunStatus};
 
-pub(super) use self::locks::{Taken, taken};
+pub(super) use self::locks::taken;
 pub(super) use self::open::{beside, empty, open, open_to_read};
 pub use self::read::RunRow;
 pub(super) use self::read::{list, reading};
@@ -28,13 +28,13 @@ pub use self::requests::{Asked, Reply};
 pub(super) use self::requests::{ask, open as open_requests, reply, reply_to};
 
 /// The result of a change: see the head of the module.
-pub(super) type Answer<T> = Result<Result<T, StoreError>, rusqlite::Error>;
+pub(super) type Answer<T> = rusqlite::Result<Result<T, StoreError>>;
 
 /// Runs `work` in one transaction and commits it if it does not fail.
 pub(super) fn in_transaction<T>(
     connection: &mut Connection,
-    work: impl FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error>,
-) -> Result<T, rusqlite::Error> {
+    work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
     // If it were deferred, its first write could find that its reads are out of date.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let done = work(&transaction)?;
@@ -110,7 +110,7 @@ pub(super) fn raise_epoch(transaction: &Transaction<'_>, run: &RunId) -> Answer<
 }
 
 /// Removes a run and everything that is stored for it.
-pub(super) fn remove(transaction: &Transaction<'_>, run: &RunId) -> Result<(), rusqlite::Error> {
+pub(super) fn remove(transaction: &Transaction<'_>, run: &RunId) -> rusqlite::Result<()> {
     open::unguarded(transaction, || {
         for statement in [
             "DELETE FROM requests WHERE run = ?1",
@@ -124,12 +124,12 @@ pub(super) fn remove(transaction: &Transaction<'_>, run: &RunId) -> Result<(), r
     })
 }
 
-pub(super) fn exists(connection: &Connection, run: &RunId) -> Result<bool, rusqlite::Error> {
+pub(super) fn exists(connection: &Connection, run: &RunId) -> rusqlite::Result<bool> {
     head(connection, run).map(|head| head.is_some())
 }
 
 /// Returns the end of the chain of a run.
-fn head(connection: &Connection, run: &RunId) -> Result<Option<Head>, rusqlite::Error> {
+fn head(connection: &Connection, run: &RunId) -> rusqlite::Result<Option<Head>> {
     connection
         .query_row("SELECT epoch, seq, hash FROM runs WHERE id = ?1", params![run.0], |row| {
             Ok(Head { epoch: from_column(row, 0)?, seq: from_column(row, 1)?, hash: row.get(2)? })
@@ -142,7 +142,7 @@ fn insert_run(
     run: &RunId,
     record: &Record,
     planned: &RunPlanned,
-) -> Result<(), rusqlite::Error> {
+) -> rusqlite::Result<()> {
     transaction.execute(
         "INSERT INTO runs
              (id, plan, plan_path, begun_by, hosts, begun_at, state, epoch, seq, hash)
@@ -175,6 +175,6 @@ fn to_column(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn from_column(row: &Row<'_>, column: usize) -> Result<u64, rusqlite::Error> {
+fn from_column(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(|number| u64::try_from(number).unwrap_or_default())
 }

@@ -15,8 +15,7 @@ use tokio::sync::oneshot;
 
 use super::anchor::Anchor;
 use super::error::StoreError;
-use super::sqlite;
-use super::sqlite::Answer;
+use super::sqlite::{self, Answer};
 
 /// Maximum number of changes in one transaction: the first one waits for the last.
 const MAX_GROUP: usize = 512;
@@ -34,7 +33,7 @@ pub(super) struct Writer {
 /// A change that waits for its commit, and its caller.
 trait Job: Send {
     /// Makes the change; an error here is a failure of the database.
-    fn work(&mut self, transaction: &Transaction<'_>) -> Result<(), rusqlite::Error>;
+    fn work(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()>;
 
     /// Sends the result after the commit, or the failure.
     fn done(self: Box<Self>, fault: Option<StoreError>);
@@ -52,7 +51,7 @@ where
     W: FnOnce(&Transaction<'_>) -> Answer<T> + Send,
     D: FnOnce(Result<T, StoreError>) + Send,
 {
-    fn work(&mut self, transaction: &Transaction<'_>) -> Result<(), rusqlite::Error> {
+    fn work(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         if let Some(work) = self.work.take() {
             self.answer = Some(work(transaction)?);
         }

@@ -138,7 +138,6 @@ async fn the_list_shows_each_run_in_the_state_of_its_last_event() {
     let expected = RunRow {
         id: id("a"),
         plan: "restart".into(),
-        plan_path: "plans/restart.yaml".into(),
         by: "ada@ops".into(),
         begun_at: Some(at),
         ended_at: None,

@@ -7,17 +7,9 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::read::{COLUMNS, RunRow, listed};
+use super::read::{COLUMNS, listed};
 use crate::event::{Event, Record, RunEvent, RunId, RunStatus};
-
-/// A host that another run has locked.
-#[derive(Debug)]
-pub(in crate::store) struct Taken {
-    /// The host, as the run that needs it names it.
-    pub(in crate::store) host: String,
-    /// The run that has locked it.
-    pub(in crate::store) holder: RunRow,
-}
+use crate::store::error::Locked;
 
 /// Returns a host that some records need and another run has locked. `is_alive` returns whether a
 /// process works on a run: a run that died before its first change has locked nothing.
@@ -26,7 +18,7 @@ pub(in crate::store) fn taken(
     run: &RunId,
     records: &[Record],
     is_alive: &dyn Fn(&RunId) -> bool,
-) -> Result<Option<Taken>, rusqlite::Error> {
+) -> rusqlite::Result<Option<Locked>> {
     for record in records {
         let machines = match &record.event {
             Event::Run(RunEvent::Planned(planned)) => planned.locked_machines(),
@@ -41,14 +33,14 @@ pub(in crate::store) fn taken(
         ))?;
         for (machine, host) in machines {
             for holder in holders.query_map(params![machine, run.0], listed)? {
-                let holder = holder?;
-                let holds = match holder.state {
-                    Some(RunStatus::Planned) => is_alive(&holder.id),
+                let run = holder?;
+                let holds = match run.state {
+                    Some(RunStatus::Planned) => is_alive(&run.id),
                     Some(state) => !state.has_ended(),
                     None => true,
                 };
                 if holds {
-                    return Ok(Some(Taken { host, holder }));
+                    return Ok(Some(Locked { host, run, pid: None }));
                 }
             }
         }
@@ -57,7 +49,7 @@ pub(in crate::store) fn taken(
 }
 
 /// Returns the locked machines of a run.
-fn kept(connection: &Connection, run: &RunId) -> Result<BTreeMap<String, String>, rusqlite::Error> {
+fn kept(connection: &Connection, run: &RunId) -> rusqlite::Result<BTreeMap<String, String>> {
     let mut select = connection.prepare("SELECT machine, host FROM locks WHERE run = ?1")?;
     let rows = select.query_map([&run.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
     rows.collect()
@@ -68,7 +60,7 @@ pub(super) fn keep(
     transaction: &Transaction<'_>,
     run: &RunId,
     machines: &BTreeMap<String, String>,
-) -> Result<(), rusqlite::Error> {
+) -> rusqlite::Result<()> {
     let mut insert =
         transaction.prepare("INSERT INTO locks (run, machine, host) VALUES (?1, ?2, ?3)")?;
     for (machine, host) in machines {

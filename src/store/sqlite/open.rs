@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, Transaction};
 
 use super::in_transaction;
 use crate::quote;
-use crate::store::error::StoreError;
+use crate::store::error::{Cause, StoreError, Unfit};
 
 /// `PRAGMA application_id` of the database: "plrn".
 const APPLICATION: i64 = 0x706C_726E;
@@ -40,14 +40,10 @@ const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX.union(OpenFlags::SQLITE
 pub(in crate::store) fn open_to_read(path: &Path) -> Result<Option<Connection>, StoreError> {
     let usual = read_with(path.as_os_str(), path, OpenFlags::SQLITE_OPEN_READ_WRITE);
     let Err(why) = usual else { return usual };
-    match why {
-        StoreError::Newer { .. } | StoreError::Foreign { .. } | StoreError::Busy { .. } => {
-            return Err(why);
-        }
-        _ if std::fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0) => {
-            return Err(why);
-        }
-        _ => {}
+    let is_final =
+        matches!(why, StoreError::Unfit { .. } | StoreError::Refused { why: Cause::Busy, .. });
+    if is_final || std::fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0) {
+        return Err(why);
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
     let name = quote::percent(path.as_os_str().as_bytes(), "/-._~", true);
@@ -78,8 +74,8 @@ pub(in crate::store) fn beside(database: &Path, suffix: &str) -> PathBuf {
 /// Lets a transaction remove events and runs; for others they stay protected.
 pub(super) fn unguarded<T>(
     transaction: &Transaction<'_>,
-    work: impl FnOnce() -> Result<T, rusqlite::Error>,
-) -> Result<T, rusqlite::Error> {
+    work: impl FnOnce() -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
     transaction
         .execute_batch("DROP TRIGGER events_are_not_removed; DROP TRIGGER runs_are_not_removed;")?;
     let done = work()?;
@@ -88,13 +84,13 @@ pub(super) fn unguarded<T>(
 }
 
 /// Returns a database without runs, for a state directory that does not exist.
-pub(in crate::store) fn empty() -> Result<Connection, rusqlite::Error> {
+pub(in crate::store) fn empty() -> rusqlite::Result<Connection> {
     let connection = Connection::open_in_memory()?;
     make_tables(&connection)?;
     Ok(connection)
 }
 
-fn make_tables(connection: &Connection) -> Result<(), rusqlite::Error> {
+fn make_tables(connection: &Connection) -> rusqlite::Result<()> {
     [TABLES, GUARDS, LATER_TABLES].iter().try_for_each(|sql| connection.execute_batch(sql))
 }
 
@@ -136,7 +132,7 @@ pub(in crate::store) fn open(path: &Path, pages: Option<u32>) -> Result<Connecti
 
 /// Turns on write-ahead logging. While another process does so, SQLite reports at once that it is
 /// busy, whatever its timeout is, so this is repeated.
-fn log_ahead(connection: &Connection) -> Result<(), rusqlite::Error> {
+fn log_ahead(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::ZERO)?;
     let mut left = BUSY_TIMEOUT;
     let done = loop {
@@ -164,15 +160,16 @@ fn check_format(connection: &Connection, path: &Path) -> Result<bool, StoreError
     };
     let (application, found, has_tables) =
         read().map_err(|error| StoreError::from_sqlite("open the database", path, &error))?;
-    let path = path.to_owned();
     match (application, has_tables) {
-        (APPLICATION, _) if found > FORMAT => Err(StoreError::Newer { path, found, known: FORMAT }),
+        (APPLICATION, _) if found > FORMAT => {
+            Err(StoreError::unfit(path, Unfit::Newer { found, known: FORMAT }))
+        }
         (APPLICATION, true) => Ok(true),
         (0, false) => Ok(false),
-        _ => Err(StoreError::Foreign { path }),
+        _ => Err(StoreError::unfit(path, Unfit::Foreign)),
     }
 }
 
-fn has_tables(connection: &Connection) -> Result<bool, rusqlite::Error> {
+fn has_tables(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))
 }

@@ -6,8 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{Answer, from_column, head, no_such_run, to_column};
 use crate::event::{RunId, RunStatus};
-use crate::store::chain;
-use crate::store::chain::{Link, Reading};
+use crate::store::chain::{self, Link, Reading};
 
 /// Maximum number of rows that are read one by one: a damaged count must not take forever.
 const MOST_SINGLE: u64 = 1_000_000;
@@ -17,8 +16,6 @@ const MOST_SINGLE: u64 = 1_000_000;
 pub struct RunRow {
     pub id: RunId,
     pub plan: String,
-    /// The path of the plan, as the user wrote it.
-    pub plan_path: String,
     /// `user@machine`.
     pub by: String,
     /// When it started, by the clock of the run; `None` if the row is damaged.
@@ -40,12 +37,12 @@ impl RunRow {
 }
 
 /// The columns that [`listed`] reads; conditions follow.
-pub(super) const COLUMNS: &str = "SELECT runs.id, plan, plan_path, begun_by, hosts, begun_at, \
-                                  ended_at, state FROM runs";
+pub(super) const COLUMNS: &str =
+    "SELECT runs.id, plan, begun_by, hosts, begun_at, ended_at, state FROM runs";
 
 /// Returns the rows of all runs, newest first. An invalid field is `None`; whether a process works on a
 /// run is not known here.
-pub(in crate::store) fn list(connection: &Connection) -> Result<Vec<RunRow>, rusqlite::Error> {
+pub(in crate::store) fn list(connection: &Connection) -> rusqlite::Result<Vec<RunRow>> {
     let mut all = connection.prepare(&format!("{COLUMNS} ORDER BY number DESC"))?;
     let rows: Result<Vec<RunRow>, _> = all.query_map([], listed)?.collect();
     rows.or_else(|error| {
@@ -61,17 +58,16 @@ pub(in crate::store) fn list(connection: &Connection) -> Result<Vec<RunRow>, rus
     })
 }
 
-pub(super) fn listed(row: &Row<'_>) -> Result<RunRow, rusqlite::Error> {
-    let ended_at = row.get_ref(6)?.as_bytes_or_null()?.map(String::from_utf8_lossy);
+pub(super) fn listed(row: &Row<'_>) -> rusqlite::Result<RunRow> {
+    let ended_at = row.get_ref(5)?.as_bytes_or_null()?.map(String::from_utf8_lossy);
     Ok(RunRow {
         id: RunId(text(row, 0)?),
         plan: text(row, 1)?,
-        plan_path: text(row, 2)?,
-        by: text(row, 3)?,
-        hosts: usize::try_from(from_column(row, 4)?).unwrap_or(usize::MAX),
-        begun_at: text(row, 5)?.parse().ok(),
+        by: text(row, 2)?,
+        hosts: usize::try_from(from_column(row, 3)?).unwrap_or(usize::MAX),
+        begun_at: text(row, 4)?.parse().ok(),
         ended_at: ended_at.and_then(|text| text.parse().ok()),
-        state: serde_json::from_value(text(row, 7)?.into()).ok(),
+        state: serde_json::from_value(text(row, 6)?.into()).ok(),
         alive: false,
     })
 }
@@ -104,11 +100,7 @@ pub(in crate::store) fn reading(
     Ok(Ok(chain::read(run, &head, after, previous, &links, &refused)))
 }
 
-fn links(
-    transaction: &Transaction<'_>,
-    run: &RunId,
-    after: u64,
-) -> Result<Vec<Link>, rusqlite::Error> {
+fn links(transaction: &Transaction<'_>, run: &RunId, after: u64) -> rusqlite::Result<Vec<Link>> {
     let mut select = transaction.prepare(
         "SELECT seq, epoch, at, hash, payload FROM events
          WHERE run = ?1 AND seq > ?2 ORDER BY seq",
@@ -125,7 +117,7 @@ fn one_by_one(
     run: &RunId,
     after: u64,
     last: u64,
-) -> Result<(Vec<Link>, Vec<Refused>), rusqlite::Error> {
+) -> rusqlite::Result<(Vec<Link>, Vec<Refused>)> {
     let mut select = transaction
         .prepare("SELECT seq, epoch, at, hash, payload FROM events WHERE run = ?1 AND seq = ?2")?;
     let (mut links, mut refused) = (Vec::new(), Vec::new());
@@ -138,7 +130,7 @@ fn one_by_one(
     Ok((links, refused))
 }
 
-fn link(row: &Row<'_>) -> Result<Link, rusqlite::Error> {
+fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
     Ok(Link {
         seq: from_column(row, 0)?,
         epoch: from_column(row, 1)?,
@@ -149,6 +141,6 @@ fn link(row: &Row<'_>) -> Result<Link, rusqlite::Error> {
 }
 
 /// Returns the valid part of a text: the database does not check UTF-8.
-fn text(row: &Row<'_>, column: usize) -> Result<String, rusqlite::Error> {
+fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
     Ok(String::from_utf8_lossy(row.get_ref(column)?.as_bytes()?).into_owned())
 }

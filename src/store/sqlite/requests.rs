@@ -23,7 +23,7 @@ pub(in crate::store) fn ask(
     run: &RunId,
     by: &str,
     request: &Request,
-) -> Result<u64, rusqlite::Error> {
+) -> rusqlite::Result<u64> {
     let text = serde_json::to_string(request).unwrap_or_default();
     transaction.execute(
         "INSERT INTO requests (run, asked_by, request) VALUES (?1, ?2, ?3)",
@@ -33,10 +33,7 @@ pub(in crate::store) fn ask(
 }
 
 /// Returns the requests to a run that have no reply; those of a later planrun are ignored.
-pub(in crate::store) fn open(
-    connection: &Connection,
-    run: &RunId,
-) -> Result<Vec<Asked>, rusqlite::Error> {
+pub(in crate::store) fn open(connection: &Connection, run: &RunId) -> rusqlite::Result<Vec<Asked>> {
     let mut select = connection.prepare(
         "SELECT number, asked_by, request FROM requests
          WHERE run = ?1 AND reply IS NULL ORDER BY number",
@@ -59,7 +56,7 @@ pub(in crate::store) fn reply(
     transaction: &Transaction<'_>,
     number: u64,
     reply: &Reply,
-) -> Result<bool, rusqlite::Error> {
+) -> rusqlite::Result<bool> {
     let text = serde_json::to_string(reply).unwrap_or_default();
     let changed = transaction.execute(
         "UPDATE requests SET reply = ?2 WHERE number = ?1 AND reply IS NULL",
@@ -73,7 +70,7 @@ pub(super) fn reply_to_all(
     transaction: &Transaction<'_>,
     run: &RunId,
     reply: &Reply,
-) -> Result<(), rusqlite::Error> {
+) -> rusqlite::Result<()> {
     let text = serde_json::to_string(reply).unwrap_or_default();
     transaction.execute(
         "UPDATE requests SET reply = ?2 WHERE run = ?1 AND reply IS NULL",
@@ -86,7 +83,7 @@ pub(super) fn reply_to_all(
 pub(in crate::store) fn reply_to(
     connection: &Connection,
     number: u64,
-) -> Result<Option<Reply>, rusqlite::Error> {
+) -> rusqlite::Result<Option<Reply>> {
     let text = connection.query_row(
         "SELECT reply FROM requests WHERE number = ?1",
         [to_column(number)],

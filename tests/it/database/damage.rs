@@ -69,7 +69,7 @@ async fn a_full_disk_poisons_the_run_and_loses_nothing_that_was_acknowledged() {
             Err(error) => break error,
         }
     };
-    assert!(matches!(error, StoreError::Full { .. }), "{error}");
+    assert!(matches!(error, StoreError::Refused { why: Cause::Full, .. }), "{error}");
     assert!(kept > 10);
     let error = keep(&journal, Event::Run(RunEvent::Started)).await.unwrap_err();
     assert!(matches!(error, StoreError::Poisoned { .. }), "{error}");
@@ -109,7 +109,7 @@ fn databases_that_are_newer_foreign_or_no_databases_are_refused() {
     raw(&foreign).execute_batch("CREATE TABLE t (x)").unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     let error = Store::open(foreign.path()).unwrap_err();
-    assert!(matches!(error, StoreError::Foreign { .. }), "{error}");
+    assert!(matches!(error, StoreError::Unfit { why: Unfit::Foreign, .. }), "{error}");
     let mode: String =
         raw(&foreign).pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     assert_eq!(mode, "delete", "a foreign database is left as it was");
@@ -119,5 +119,5 @@ fn databases_that_are_newer_foreign_or_no_databases_are_refused() {
     fs::write(&path, "this is no database. ".repeat(500)).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     let error = Store::open(corrupt.path()).unwrap_err();
-    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+    assert!(matches!(error, StoreError::Refused { why: Cause::Corrupt(_), .. }), "{error}");
 }

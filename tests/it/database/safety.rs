@@ -14,14 +14,24 @@ fn a_link_is_refused_wherever_it_is() {
     drop(Store::open(&real).unwrap());
     symlink(&real, &link).unwrap();
     for named in [link.clone(), home.path().join("link/")] {
-        assert_eq!(Store::open(&named).unwrap_err(), StoreError::Link { path: link.clone() });
-        assert_eq!(Reader::open(&named).unwrap_err(), StoreError::Link { path: link.clone() });
+        assert_eq!(
+            Store::open(&named).unwrap_err(),
+            StoreError::Unfit { path: link.clone(), why: Unfit::Link }
+        );
+        assert_eq!(
+            Reader::open(&named).unwrap_err(),
+            StoreError::Unfit { path: link.clone(), why: Unfit::Link }
+        );
     }
     for name in ["runs.db", "runs.db-wal", "locks"] {
         let state = self::home();
         let path = state.path().join(name);
         symlink(real.join(name), &path).unwrap();
-        assert_eq!(Store::open(state.path()).unwrap_err(), StoreError::Link { path }, "{name}");
+        assert_eq!(
+            Store::open(state.path()).unwrap_err(),
+            StoreError::Unfit { path, why: Unfit::Link },
+            "{name}"
+        );
     }
 }
 
@@ -30,14 +40,17 @@ fn a_directory_of_others_or_a_file_in_its_place_is_refused_and_left_unchanged() 
     let home = home();
     fs::set_permissions(home.path(), Permissions::from_mode(0o755)).unwrap();
     let error = Store::open(home.path()).unwrap_err();
-    assert!(matches!(error, StoreError::Exposed { mode: 0o755, .. }), "{error}");
+    assert!(
+        matches!(error, StoreError::Unfit { why: Unfit::Exposed { mode: 0o755, .. }, .. }),
+        "{error}"
+    );
     assert!(error.to_string().contains("chmod go-rwx"), "{error}");
     assert_eq!(fs::metadata(home.path()).unwrap().permissions().mode() & 0o777, 0o755);
 
     fs::set_permissions(home.path(), Permissions::from_mode(0o700)).unwrap();
     let path = home.path().join("state");
     fs::write(&path, "").unwrap();
-    let error = StoreError::WrongKind { path: path.clone(), wanted: "directory" };
+    let error = StoreError::Unfit { path: path.clone(), why: Unfit::WrongKind("directory") };
     assert_eq!(Store::open(&path).unwrap_err(), error);
 }
 
