@@ -38,25 +38,13 @@ pub fn parse(text: &str) -> Option<Duration> {
 /// Formats a duration for users: its two largest units; no fractions of a second above ten seconds.
 pub fn show(duration: Duration) -> String {
     let seconds = duration.as_secs();
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
-    let pair = |great: u64, great_unit: &str, small: u64, small_unit: &str| {
-        if small == 0 {
-            format!("{great}{great_unit}")
-        } else {
-            format!("{great}{great_unit} {small}{small_unit}")
-        }
+    let (large, unit, small, sub) = match seconds {
+        0 if duration.subsec_millis() > 0 => return format!("{}ms", duration.as_millis()),
+        ..10 if duration.subsec_millis() > 0 => return format!("{:.1}s", duration.as_secs_f64()),
+        ..60 => return format!("{seconds}s"),
+        60..3_600 => (seconds / 60, "m", seconds % 60, "s"),
+        3_600..86_400 => (seconds / 3_600, "h", seconds % 3_600 / 60, "m"),
+        _ => (seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
     };
-    if days > 0 {
-        pair(days, "d", hours, "h")
-    } else if hours > 0 {
-        pair(hours, "h", minutes, "m")
-    } else if minutes > 0 {
-        pair(minutes, "m", seconds % 60, "s")
-    } else if seconds >= 10 || duration.subsec_millis() == 0 {
-        format!("{seconds}s")
-    } else if seconds == 0 {
-        format!("{}ms", duration.as_millis())
-    } else {
-        format!("{:.1}s", duration.as_secs_f64())
-    }
+    if small == 0 { format!("{large}{unit}") } else { format!("{large}{unit} {small}{sub}") }
 }

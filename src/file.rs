@@ -138,6 +138,11 @@ pub fn directory(path: &Path) -> &Path {
     }
 }
 
+/// Returns a path that means the same in another directory.
+pub fn absolute(path: &str) -> String {
+    std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string())
+}
+
 /// The files of this machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Disk;

@@ -34,6 +34,8 @@ mod wait;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::report::detail::Detail;
+
 /// How a report is laid out: what the caller knows of its reader.
 #[derive(Clone, Debug)]
 pub struct Style {
@@ -43,6 +45,31 @@ pub struct Style {
     pub width: usize,
     /// The zone of the times that are shown.
     pub zone: TimeZone,
+}
+
+/// A text that is written line by line.
+struct Page<'a> {
+    out: String,
+    style: &'a Style,
+}
+
+impl<'a> Page<'a> {
+    fn new(style: &'a Style) -> Self {
+        Self { out: String::new(), style }
+    }
+
+    fn line(&mut self, line: &str) {
+        self.out.push_str(line.trim_end());
+        self.out.push('\n');
+    }
+
+    /// Writes details, each with this indentation.
+    fn details(&mut self, details: &[Detail], indent: &str) {
+        for detail in details {
+            let text = self.style.paint(detail.tone, &detail.text);
+            self.line(&format!("{indent}{text}"));
+        }
+    }
 }
 
 /// How important a piece of text is to the reader; colour only supports it.

@@ -10,6 +10,7 @@ use crate::cli::{Context, Exit, Fault, open_run, print, who};
 use crate::clock::Clock;
 use crate::diagnostic::Diagnostics;
 use crate::event::{Event, RunEvent, SecretSources};
+use crate::file::absolute;
 use crate::history::RunState;
 use crate::load::{self, Loaded};
 use crate::report::text::{count, list, printable};
@@ -45,14 +46,10 @@ pub(super) struct Args {
     yes: bool,
 }
 
-/// Returns a path that means the same in another directory.
-fn absolute(path: &Path) -> String {
-    // A list of hosts is not a path.
-    if !path.exists() {
-        return path.display().to_string();
-    }
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    path.display().to_string()
+/// Returns a path that means the same in another directory. A list of hosts is not a path.
+fn whole_path(path: &Path) -> String {
+    let shown = path.display().to_string();
+    if path.exists() { absolute(&shown) } else { shown }
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
@@ -70,9 +67,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     first.limit.clone_from(&args.values.limit);
     if secrets::are_needed(&loaded.plan.plan) {
         first.secrets = Some(SecretSources {
-            inputs: args.values.inputs.as_deref().map(absolute),
+            inputs: args.values.inputs.as_deref().map(whole_path),
             inventory: None,
-            inventories: loaded.inventories.iter().map(|path| absolute(path)).collect(),
+            inventories: loaded.inventories.iter().map(|path| whole_path(path)).collect(),
         });
     }
     store.need_room(open_run::room(&first))?;

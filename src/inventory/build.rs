@@ -62,8 +62,9 @@ pub(super) fn build(
             given.insert(name, own);
         }
         let host_name = HostName::new(name);
-        let link = links.link(name, host.place, &given);
-        let kept = given.iter().filter(|(name, _)| !variables::is_secret(name));
+        links.vars = given;
+        let link = links.link(name, host.place);
+        let kept = links.vars.iter().filter(|(name, _)| !variables::is_secret(name));
         let (encrypted, open): (Vec<_>, Vec<_>) = kept.partition(|(_, given)| given.encrypted);
         let encrypted = encrypted.into_iter();
         let encrypted = encrypted.map(|(&name, given)| (name.to_owned(), origin(given.name)));

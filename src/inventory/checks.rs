@@ -10,21 +10,9 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics, Suggestions, nearest};
 use crate::inventory::BecomeMethod;
 use crate::inventory::draft::{Draft, Given, some_of};
 use crate::inventory::route::{self, Way};
-use crate::schema::foreign::variables;
+use crate::schema::foreign::variables::{self, OWN};
 use crate::schema::one_of;
 use crate::source::Span;
-
-const OWN: [&str; 9] = [
-    "planrun_become_password",
-    "planrun_connection",
-    "planrun_known_hosts",
-    "planrun_lock_dir",
-    "planrun_locks",
-    "planrun_model",
-    "planrun_passphrase",
-    "planrun_password",
-    "planrun_state",
-];
 
 /// Maximum number of variables in one message.
 const MAX_NAMED: usize = 3;
@@ -110,7 +98,7 @@ fn remark(name: &str, given: &Given) -> Option<Diagnostic> {
     } else if name.starts_with("planrun_") && !OWN.contains(&name) {
         let message = format!("unknown variable `{name}`");
         let unknown = Diagnostic::warning(Code::UnknownPlanrunVariable, message).at(given.name, "");
-        Some(unknown.suggest(nearest(name, OWN), format!("use {}", one_of(&OWN))))
+        Some(unknown.suggest(nearest(name, OWN.iter().copied()), format!("use {}", one_of(&OWN))))
     } else {
         None
     }

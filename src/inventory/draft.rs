@@ -114,6 +114,8 @@ pub(super) struct Draft {
     ranged: usize,
     /// The number of variables that ranges gave to their hosts.
     ranged_vars: usize,
+    /// The problems of what was added.
+    pub(super) found: Diagnostics,
 }
 
 #[derive(Debug, Default)]
@@ -177,29 +179,31 @@ impl Draft {
             mentions: 0,
             ranged: 0,
             ranged_vars: 0,
+            found: Diagnostics::default(),
         }
     }
 
     /// Returns the index of a group and adds it if it is new; `None` (and a diagnostic) if the name is
     /// invalid.
-    pub(super) fn group(
-        &mut self,
-        name: &str,
-        place: Span,
-        found: &mut Diagnostics,
-    ) -> Option<usize> {
+    pub(super) fn group(&mut self, name: &str, place: Span) -> Option<usize> {
         if let Some((index, _, group)) = self.groups.get_full_mut(name) {
             group.place.get_or_insert(place);
             return Some(index);
         }
         if self.groups.len() >= MAX_GROUPS {
-            self.too_many_groups(place, found);
+            // Reported once.
+            if self.groups.len() == MAX_GROUPS {
+                let message = format!("too many groups: the maximum is {MAX_GROUPS}");
+                let help = "remove unused groups, or split the inventory";
+                self.found.push(too_large(message, place, help));
+                self.groups.insert(String::new(), GroupDraft::default());
+            }
             return None;
         }
         let bad = |c: char| c.is_whitespace() || c.is_control() || ":,[]*?!&~@/\\".contains(c);
         if let Some(character) = name.chars().find(|&c| bad(c)) {
             let message = format!("invalid group name `{name}`");
-            found.push(
+            self.found.push(
                 Diagnostic::error(Code::UnsafeName, message)
                     .at(place, format!("contains {character:?}"))
                     .help("use letters, digits, `_`, `-` and `.`: other characters have a meaning in patterns"),
@@ -207,7 +211,7 @@ impl Draft {
             return None;
         }
         if name.is_empty() {
-            found.push(
+            self.found.push(
                 Diagnostic::error(Code::UnsafeName, "empty group name")
                     .at(place, "")
                     .help("add a name"),
@@ -218,16 +222,6 @@ impl Draft {
         Some(self.groups.insert_full(name.to_owned(), group).0)
     }
 
-    /// Reports once that there are too many groups.
-    fn too_many_groups(&mut self, place: Span, found: &mut Diagnostics) {
-        if self.groups.len() == MAX_GROUPS {
-            let message = format!("too many groups: the maximum is {MAX_GROUPS}");
-            let help = "remove unused groups, or split the inventory";
-            found.push(too_large(message, place, help));
-            self.groups.insert(String::new(), GroupDraft::default());
-        }
-    }
-
     /// Adds the hosts of an entry, with their port and variables, to a group; none (and a diagnostic) if
     /// the entry is invalid.
     pub(super) fn entry(
@@ -236,7 +230,6 @@ impl Draft {
         group: usize,
         place: Span,
         vars: &[(String, Given)],
-        found: &mut Diagnostics,
     ) {
         if self.mentions > MAX_MENTIONS {
             return;
@@ -245,7 +238,7 @@ impl Draft {
             Ok(expanded) => expanded,
             Err(why) => {
                 let message = format!("invalid host entry `{entry}`");
-                found.push(
+                self.found.push(
                     Diagnostic::error(Code::HostEntry, message)
                         .at(place, why)
                         .help("write a name, an address, or a range such as `web[01:20]`")
@@ -255,13 +248,13 @@ impl Draft {
             }
         };
         let count = expanded.names.len();
-        if count > 1 && !self.takes_range(count, vars.len(), place, found) {
+        if count > 1 && !self.takes_range(count, vars.len(), place) {
             return;
         }
         self.hosts.reserve(count - 1);
         self.groups[group].hosts.reserve(count - 1);
         for name in expanded.names {
-            let Some((index, known)) = self.take_host(name, group, place, found) else {
+            let Some((index, known)) = self.take_host(name, group, place) else {
                 // The other names of a range have the same problem.
                 break;
             };
@@ -276,13 +269,7 @@ impl Draft {
     }
 
     /// Whether a range with this many hosts and variables is within the limits; reports it once if not.
-    fn takes_range(
-        &mut self,
-        hosts: usize,
-        vars: usize,
-        place: Span,
-        found: &mut Diagnostics,
-    ) -> bool {
+    fn takes_range(&mut self, hosts: usize, vars: usize, place: Span) -> bool {
         self.ranged += hosts;
         self.ranged_vars += hosts * vars;
         let (message, help) = if self.ranged > MAX_RANGED {
@@ -299,7 +286,7 @@ impl Draft {
             return true;
         };
         if self.mentions <= MAX_MENTIONS {
-            found.push(too_large(message, place, help));
+            self.found.push(too_large(message, place, help));
         }
         // Nothing more is added.
         self.mentions = MAX_MENTIONS + 1;
@@ -308,39 +295,26 @@ impl Draft {
 
     /// Returns the index of a host, adds it if it is new, and adds it to a group; `None` (and a diagnostic)
     /// if the name is invalid, or there are too many.
-    pub(super) fn host(
-        &mut self,
-        name: &str,
-        group: usize,
-        place: Span,
-        found: &mut Diagnostics,
-    ) -> Option<usize> {
-        let host = self.take_host(name.to_owned(), group, place, found);
-        host.map(|(index, _)| index)
+    pub(super) fn host(&mut self, name: &str, group: usize, place: Span) -> Option<usize> {
+        self.take_host(name.to_owned(), group, place).map(|(index, _)| index)
     }
 
     /// Does what [`Self::host`] does, and returns whether the host was known.
-    fn take_host(
-        &mut self,
-        name: String,
-        group: usize,
-        place: Span,
-        found: &mut Diagnostics,
-    ) -> Option<(usize, bool)> {
+    fn take_host(&mut self, name: String, group: usize, place: Span) -> Option<(usize, bool)> {
         self.mentions += 1;
         if self.mentions > MAX_MENTIONS {
             if self.mentions == MAX_MENTIONS + 1 {
                 let message = format!("too many host entries: the maximum is {MAX_MENTIONS}");
                 let help = "correct a range that is too wide, or split the inventory";
-                found.push(too_large(message, place, help));
+                self.found.push(too_large(message, place, help));
             }
             return None;
         }
         let (index, known) = match self.hosts.entry(name) {
             Slot::Occupied(slot) => (slot.index(), true),
             Slot::Vacant(slot) => {
-                if !is_safe(slot.key()) {
-                    found.push(unsafe_name(slot.key(), "host name", place));
+                if let Some(why) = wrong(slot.key()) {
+                    self.found.push(unsafe_name("host name", slot.key(), place, why, LETTERS));
                     return None;
                 }
                 let index = slot.index();
@@ -362,13 +336,7 @@ impl Draft {
     }
 
     /// Sets a variable of the inventory file for a group.
-    pub(super) fn set_group_var(
-        &mut self,
-        group: usize,
-        name: &str,
-        given: Given,
-        found: &mut Diagnostics,
-    ) {
+    pub(super) fn set_group_var(&mut self, group: usize, name: &str, given: Given) {
         if name != "ansible_group_priority" {
             give(&mut self.groups[group].vars, [(name.to_owned(), given)]);
             return;
@@ -381,7 +349,7 @@ impl Draft {
             self.groups[group].priority = priority;
         } else {
             let message = "`ansible_group_priority` is not an integer";
-            found.push(
+            self.found.push(
                 Diagnostic::error(Code::InventoryValue, message)
                     .at(given.place, "")
                     .help("write an integer: of two groups at the same depth, the larger one wins"),
@@ -404,27 +372,32 @@ fn too_large(message: String, place: Span, help: &str) -> Diagnostic {
         .help(help)
 }
 
-/// Whether a host name or an address is valid.
+/// What a name may contain in addition to letters and digits.
+pub(super) const LETTERS: &str = ", `_`, `.`, `:`, `%` and `-`";
+
+/// Returns why a string cannot be a host name or an address.
 ///
 /// The names are passed as arguments to programs and shown in prompts: a name such as
 /// `-oProxyCommand=x` must be rejected.
-pub(super) fn is_safe(name: &str) -> bool {
-    !name.is_empty() && !name.starts_with('-') && name.chars().all(is_allowed)
+pub(super) fn wrong(name: &str) -> Option<String> {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_.:%-".contains(c);
+    match name.chars().find(|&character| !is_allowed(character)) {
+        _ if name.starts_with('-') => Some("starts with `-`".to_owned()),
+        Some(character) => Some(format!("contains {character:?}")),
+        None => name.is_empty().then(|| "is empty".to_owned()),
+    }
 }
 
-fn is_allowed(character: char) -> bool {
-    character.is_ascii_alphanumeric() || "_.:%-".contains(character)
-}
-
-/// Returns the error of a name that is not [safe](is_safe); `what` is what it names.
-pub(super) fn unsafe_name(name: &str, what: &str, place: Span) -> Diagnostic {
-    let label = match name.chars().find(|&character| !is_allowed(character)) {
-        _ if name.starts_with('-') => "starts with `-`".to_owned(),
-        Some(character) => format!("contains {character:?}"),
-        None => "is empty".to_owned(),
-    };
+/// Returns the error of a name that is wrong, and why; `what` is what it names.
+pub(super) fn unsafe_name(
+    what: &str,
+    name: &str,
+    place: Span,
+    why: String,
+    letters: &str,
+) -> Diagnostic {
     Diagnostic::error(Code::UnsafeName, format!("invalid {what} `{name}`"))
-        .at(place, label)
-        .help("use letters, digits, `_`, `.`, `:`, `%` and `-`, and do not start with `-`")
+        .at(place, why)
+        .help(format!("use letters, digits{letters}, and do not start with `-`"))
         .help("a program must not mistake a name for an option")
 }

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use indexmap::IndexMap;
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
+use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::inventory::draft::{Draft, Given, UNGROUPED};
 use crate::inventory::words::Token;
 use crate::inventory::{literal, words};
@@ -27,11 +27,10 @@ enum Section {
     Unknown,
 }
 
-pub(super) fn read(id: SourceId, text: &str, draft: &mut Draft, found: &mut Diagnostics) {
+pub(super) fn read(id: SourceId, text: &str, draft: &mut Draft) {
     let mut reader = IniReader {
         id,
         draft,
-        found,
         section: Section::Hosts(UNGROUPED),
         opened: HashSet::new(),
         pending: IndexMap::new(),
@@ -40,7 +39,7 @@ pub(super) fn read(id: SourceId, text: &str, draft: &mut Draft, found: &mut Diag
     for whole in text.split_inclusive('\n') {
         let line = whole.trim();
         if !line.is_empty() && !line.starts_with(['#', ';']) {
-            if reader.found.gives_up() {
+            if reader.draft.found.gives_up() {
                 // The file is unusable, and no more would be reported.
                 return;
             }
@@ -58,7 +57,6 @@ pub(super) fn read(id: SourceId, text: &str, draft: &mut Draft, found: &mut Diag
 struct IniReader<'a> {
     id: SourceId,
     draft: &'a mut Draft,
-    found: &'a mut Diagnostics,
     section: Section,
     /// The groups with a section in this file, of any kind.
     opened: HashSet<usize>,
@@ -73,7 +71,7 @@ impl IniReader<'_> {
         let whole = self.span(at, 0..line.len());
         if line.len() > MAX_LINE {
             let message = format!("line too long: {} bytes; the maximum is {MAX_LINE}", line.len());
-            self.found.push(
+            self.draft.found.push(
                 Diagnostic::error(Code::InventoryTooLarge, message)
                     .at(self.span(at, 0..0), "")
                     .help("move variables of the host to a file in `host_vars`"),
@@ -82,18 +80,15 @@ impl IniReader<'_> {
             self.header(name, kind, at);
         } else if line.starts_with('[') && (line.ends_with(']') || !line.contains(']')) {
             self.section = Section::Unknown;
-            self.found.push(
-                Diagnostic::error(Code::IniSyntax, "invalid section header")
-                    .at(whole, "expected a name in brackets")
-                    .help("write `[group]`, `[group:children]` or `[group:vars]`, without spaces"),
-            );
+            let help = "write `[group]`, `[group:children]` or `[group:vars]`, without spaces";
+            self.fault("invalid section header", whole, "expected a name in brackets", help);
         } else {
             match self.section {
                 Section::Hosts(group) => self.hosts(line, at, group),
                 Section::Children(group) => {
                     let name = line.split('#').next().unwrap_or(line).trim_end();
                     let place = self.span(at, 0..name.len());
-                    if let Some(child) = self.draft.group(name, place, self.found) {
+                    if let Some(child) = self.draft.group(name, place) {
                         self.pending.entry(child).or_default().push((group, place));
                         if self.draft.groups[child].declared || self.opened.contains(&child) {
                             self.settle(child);
@@ -116,10 +111,10 @@ impl IniReader<'_> {
                     .at(self.span(at, start..start + kind.len()), "");
             let near = nearest(kind, ["hosts", "children", "vars"]);
             let or = "write `[group]`, `[group:children]` or `[group:vars]`";
-            self.found.push(diagnostic.suggest(near, or));
+            self.draft.found.push(diagnostic.suggest(near, or));
             return;
         }
-        let Some(group) = self.draft.group(name, place, self.found) else {
+        let Some(group) = self.draft.group(name, place) else {
             return;
         };
         self.opened.insert(group);
@@ -145,12 +140,9 @@ impl IniReader<'_> {
         let words = match words::split(line) {
             Ok(words) => words,
             Err((why, from)) => {
-                self.found.push(
-                    Diagnostic::error(Code::IniSyntax, "cannot split this line into words")
-                        .at(self.span(at, from..line.len()), why)
-                        .help("close the quote, or put a backslash before it"),
-                );
-                return;
+                let place = self.span(at, from..line.len());
+                let help = "close the quote, or put a backslash before it";
+                return self.fault("cannot split this line into words", place, why, help);
             }
         };
         let Some((entry, settings)) = words.split_first() else {
@@ -158,12 +150,12 @@ impl IniReader<'_> {
         };
         let place = self.span(at, entry.range.clone());
         if let Some(fault) = self.no_host(entry, place, group) {
-            self.found.push(fault);
+            self.draft.found.push(fault);
             return;
         }
         let vars = self.settings(line, at, settings);
         let entry = entry.text.as_str();
-        self.draft.entry(entry, group, place, &vars, self.found);
+        self.draft.entry(entry, group, place, &vars);
     }
 
     /// Recognises YAML and variables where a host is expected.
@@ -187,14 +179,12 @@ impl IniReader<'_> {
         let mut vars = Vec::with_capacity(words.len());
         for word in words {
             let Some((name, value)) = word.text.split_once('=') else {
-                self.found.push(
-                    Diagnostic::error(
-                        Code::IniSyntax,
-                        format!("`{}` is not a variable", word.text),
-                    )
-                    .at(self.span(at, word.range.clone()), "expected `name=value`")
-                    .help("write one host per line, and put quotes around a value with spaces"),
+                let (message, place) = (
+                    format!("`{}` is not a variable", word.text),
+                    self.span(at, word.range.clone()),
                 );
+                let help = "write one host per line, and put quotes around a value with spaces";
+                self.fault(&message, place, "expected `name=value`", help);
                 continue;
             };
             let Range { start, end } = word.range;
@@ -208,19 +198,22 @@ impl IniReader<'_> {
 
     fn variable(&mut self, line: &str, at: usize, group: usize) {
         let Some((name, value)) = line.split_once('=') else {
-            self.found.push(
-                Diagnostic::error(Code::IniSyntax, format!("`{line}` is not a variable"))
-                    .at(self.span(at, 0..line.len()), "expected `name=value`")
-                    .help("write `name=value`; hosts belong under `[group]`"),
-            );
-            return;
+            let place = self.span(at, 0..line.len());
+            let help = "write `name=value`; hosts belong under `[group]`";
+            let message = format!("`{line}` is not a variable");
+            return self.fault(&message, place, "expected `name=value`", help);
         };
         let start = line.len() - value.trim_start().len();
         let name = name.trim_end();
         let (name_span, value_span) =
             (self.span(at, 0..name.len()), self.span(at, start..line.len()));
         let given = given(value.trim(), name_span, value_span);
-        self.draft.set_group_var(group, name, given, self.found);
+        self.draft.set_group_var(group, name, given);
+    }
+
+    fn fault(&mut self, message: &str, place: Span, label: &str, help: &str) {
+        let fault = Diagnostic::error(Code::IniSyntax, message);
+        self.draft.found.push(fault.at(place, label).help(help));
     }
 
     fn span(&self, at: usize, range: Range<usize>) -> Span {

@@ -12,9 +12,10 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
-use crate::inventory::draft::{Given, is_safe, unsafe_name};
-use crate::inventory::user::{is_user, unsafe_user};
-use crate::inventory::{BecomeMethod, Connection, Link, Locking, SecretFrom, is_lock_dir, route};
+use crate::file::absolute;
+use crate::inventory::draft::{self, Given, unsafe_name};
+use crate::inventory::{BecomeMethod, Connection, Link, Locking, SecretFrom, is_lock_dir};
+use crate::inventory::{route, user};
 use crate::source::Span;
 
 // If a variable has several names, the one that Ansible prefers is first.
@@ -28,6 +29,8 @@ const KEY: [&str; 2] = ["ansible_ssh_private_key_file", "ansible_private_key_fil
 const MAX_CONNECT_TIMEOUT: u64 = 3600;
 
 pub(super) struct LinkReader<'a> {
+    /// The variables of the host that is read.
+    pub(super) vars: HostVars<'a>,
     pub(super) found: &'a mut Diagnostics,
     reported: HashSet<(Span, Code)>,
     home: Option<String>,
@@ -42,12 +45,12 @@ impl<'a> LinkReader<'a> {
     pub(super) fn new(found: &'a mut Diagnostics) -> Self {
         let home = std::env::var("HOME").ok().filter(|home| !home.is_empty());
         let lock_dir = std::env::var("PLANRUN_LOCK_DIR").ok().filter(|dir| is_lock_dir(dir));
-        Self { found, reported: HashSet::new(), home, lock_dir }
+        Self { vars: IndexMap::new(), found, reported: HashSet::new(), home, lock_dir }
     }
 
-    pub(super) fn link(&mut self, host: &str, place: Span, vars: &HostVars<'_>) -> Link {
-        let connection = self.connection(vars);
-        let model = self.text(vars, &["planrun_model"]);
+    pub(super) fn link(&mut self, host: &str, place: Span) -> Link {
+        let connection = self.connection();
+        let model = self.text(&["planrun_model"]);
         if connection == Connection::Model && model.is_none() && self.is_new(place, Code::NoModel) {
             let message = format!("missing model for `{host}`");
             let missing = Diagnostic::error(Code::NoModel, message);
@@ -59,7 +62,7 @@ impl<'a> LinkReader<'a> {
         }
         if connection == Connection::OpenSsh {
             for name in ["planrun_password", "planrun_passphrase"] {
-                if let Some(given) = self.known(vars, &[name]) {
+                if let Some(given) = self.known(&[name]) {
                     let message =
                         format!("`{name}` is not implemented for the connection `openssh`");
                     let fault = Diagnostic::error(Code::NotYet, message);
@@ -72,35 +75,35 @@ impl<'a> LinkReader<'a> {
         Link {
             connection,
             address: self
-                .name(vars, &ADDRESS, "host address", is_safe, unsafe_name)
+                .name(&ADDRESS, "host address", draft::wrong, draft::LETTERS)
                 .unwrap_or_else(|| host.to_owned()),
-            port: self.port(vars),
-            user: self.user(vars, &USER),
-            connect_timeout: self.seconds(vars, &TIMEOUT),
-            identity_file: self.path(vars, &KEY),
-            known_hosts: self.path(vars, &["planrun_known_hosts"]),
+            port: self.port(),
+            user: self.user(&USER),
+            connect_timeout: self.seconds(&TIMEOUT),
+            identity_file: self.path(&KEY),
+            known_hosts: self.path(&["planrun_known_hosts"]),
             ssh_args: {
-                let set = route::OPTIONS.iter().filter_map(|&name| vars.get(name));
+                let set = route::OPTIONS.iter().filter_map(|&name| self.vars.get(name));
                 set.flat_map(|given| route::arguments(&given.value)).collect()
             },
-            password: self.secret(vars, "planrun_password"),
-            passphrase: self.secret(vars, "planrun_passphrase"),
+            password: self.secret("planrun_password"),
+            passphrase: self.secret("planrun_passphrase"),
             // Another one is reported as without effect.
             become_method: self
-                .text(vars, &["ansible_become_method"])
+                .text(&["ansible_become_method"])
                 .and_then(|name| BecomeMethod::named(&name))
                 .unwrap_or_default(),
-            become_password: self.secret(vars, "planrun_become_password"),
-            r#become: self.bool(vars, "ansible_become"),
-            become_user: self.user(vars, &["ansible_become_user"]),
-            locking: self.locking(vars),
+            become_password: self.secret("planrun_become_password"),
+            r#become: self.bool("ansible_become"),
+            become_user: self.user(&["ansible_become_user"]),
+            locking: self.locking(),
             model,
-            state: self.state(vars),
+            state: self.state(),
         }
     }
 
-    fn connection(&mut self, vars: &HostVars<'_>) -> Connection {
-        if let Some((given, text)) = self.given_text(vars, &["planrun_connection"]) {
+    fn connection(&mut self) -> Connection {
+        if let Some((given, text)) = self.given_text(&["planrun_connection"]) {
             if let Ok(known) = text.parse() {
                 return known;
             }
@@ -111,7 +114,7 @@ impl<'a> LinkReader<'a> {
             self.report(fault, given, "");
             return Connection::Ssh;
         }
-        let Some((given, text)) = self.given_text(vars, &["ansible_connection"]) else {
+        let Some((given, text)) = self.given_text(&["ansible_connection"]) else {
             return Connection::Ssh;
         };
         if !route::is_known(&text) {
@@ -127,8 +130,8 @@ impl<'a> LinkReader<'a> {
     }
 
     /// Reads how runs lock a host.
-    fn locking(&mut self, vars: &HostVars<'_>) -> Locking {
-        if let Some((given, text)) = self.given_text(vars, &["planrun_locks"]) {
+    fn locking(&mut self) -> Locking {
+        if let Some((given, text)) = self.given_text(&["planrun_locks"]) {
             if text == "none" {
                 return Locking::None;
             }
@@ -137,7 +140,7 @@ impl<'a> LinkReader<'a> {
             let fault = fault.help("write `none`, or remove the variable: then runs lock the host");
             self.report(fault, given, "unknown value");
         }
-        if let Some((given, dir)) = self.given_text(vars, &["planrun_lock_dir"]) {
+        if let Some((given, dir)) = self.given_text(&["planrun_lock_dir"]) {
             if is_lock_dir(&dir) {
                 return Locking::Dir(dir);
             }
@@ -150,31 +153,30 @@ impl<'a> LinkReader<'a> {
         self.lock_dir.clone().map_or(Locking::Usual, Locking::Dir)
     }
 
-    fn port(&mut self, vars: &HostVars<'_>) -> Option<u16> {
+    fn port(&mut self) -> Option<u16> {
         let message = "invalid port: expected an integer from 1 to 65535";
         let help = "write a valid port, or remove the variable";
-        let port = self.number(vars, &PORT, u64::from(u16::MAX), message, help)?;
+        let port = self.number(&PORT, u64::from(u16::MAX), message, help)?;
         u16::try_from(port).ok()
     }
 
     /// Reads a number of seconds; Ansible accepts no other unit here.
-    fn seconds(&mut self, vars: &HostVars<'_>, names: &[&'static str]) -> Option<Duration> {
+    fn seconds(&mut self, names: &[&'static str]) -> Option<Duration> {
         let max = MAX_CONNECT_TIMEOUT;
         let message = format!("invalid timeout: expected seconds from 1 to {max}");
         let help = "write a number of seconds, or remove the variable";
-        self.number(vars, names, max, &message, help).map(Duration::from_secs)
+        self.number(names, max, &message, help).map(Duration::from_secs)
     }
 
     /// Reads a positive integer; another value is an error with this message and help.
     fn number(
         &mut self,
-        vars: &HostVars<'_>,
         names: &[&'static str],
         max: u64,
         message: &str,
         help: &str,
     ) -> Option<u64> {
-        let given = self.known(vars, names)?;
+        let given = self.known(names)?;
         // `0022` is 18 in YAML 1.1, but its author meant 22.
         let number = match given.as_written() {
             Value::String(text) if text.trim().starts_with('0') => None,
@@ -185,8 +187,8 @@ impl<'a> LinkReader<'a> {
         number.or_else(|| self.wrong(given, message, help))
     }
 
-    fn bool(&mut self, vars: &HostVars<'_>, name: &'static str) -> Option<bool> {
-        let given = self.known(vars, &[name])?;
+    fn bool(&mut self, name: &'static str) -> Option<bool> {
+        let given = self.known(&[name])?;
         let word = match &*given.value {
             Value::Bool(value) => return Some(*value),
             Value::Number(number) => number.as_f64().map(|number| number.to_string()),
@@ -203,48 +205,38 @@ impl<'a> LinkReader<'a> {
     /// Reads a name that must be valid; `what` is what it names.
     fn name(
         &mut self,
-        vars: &HostVars<'_>,
         names: &[&'static str],
         what: &'static str,
-        is_safe: fn(&str) -> bool,
-        fault: fn(&str, &str, Span) -> Diagnostic,
+        wrong: fn(&str) -> Option<String>,
+        letters: &str,
     ) -> Option<String> {
-        let (given, text) = self.given_text(vars, names)?;
-        if is_safe(&text) {
-            return Some(text);
-        }
+        let (given, text) = self.given_text(names)?;
+        let Some(why) = wrong(&text) else { return Some(text) };
         if self.is_new(given.place, Code::UnsafeName) {
-            self.found.push(fault(&text, what, given.place));
+            self.found.push(unsafe_name(what, &text, given.place, why, letters));
         }
         None
     }
 
-    fn user(&mut self, vars: &HostVars<'_>, names: &[&'static str]) -> Option<String> {
-        self.name(vars, names, "user name", is_user, unsafe_user)
+    fn user(&mut self, names: &[&'static str]) -> Option<String> {
+        self.name(names, "user name", user::wrong, user::LETTERS)
     }
 
     /// Reads a path; `~` is the home of the user.
-    fn path(&mut self, vars: &HostVars<'_>, names: &[&'static str]) -> Option<String> {
-        let path = self.text(vars, names)?;
-        let path = expand_home(path, self.home.as_deref());
-        if path.starts_with('~') {
-            return Some(path);
-        }
-        let absolute = std::path::absolute(&path).ok();
-        Some(absolute.map_or(path, |path| path.display().to_string()))
+    fn path(&mut self, names: &[&'static str]) -> Option<String> {
+        let path = self.text(names)?;
+        Some(whole_path(path, self.home.as_deref()))
     }
 
     /// Reads where a password comes from. A value that may be the password itself is not shown.
-    fn secret(&mut self, vars: &HostVars<'_>, name: &'static str) -> Option<SecretFrom> {
-        let given = first(vars, &[name])?;
+    fn secret(&mut self, name: &'static str) -> Option<SecretFrom> {
+        let given = self.first(&[name])?;
         let text = given.value.as_str().unwrap_or_default();
         let from = match text.split_once(':') {
             None if text == "ask" => Some(SecretFrom::Ask),
             Some(("env", name)) if !name.is_empty() => Some(SecretFrom::Env(name.to_owned())),
             Some(("file", path)) if !path.is_empty() => {
-                let path = expand_home(path.to_owned(), self.home.as_deref());
-                let absolute = std::path::absolute(&path).ok();
-                Some(SecretFrom::File(absolute.map_or(path, |path| path.display().to_string())))
+                Some(SecretFrom::File(whole_path(path.to_owned(), self.home.as_deref())))
             }
             _ => None,
         };
@@ -259,8 +251,8 @@ impl<'a> LinkReader<'a> {
         from
     }
 
-    fn state(&mut self, vars: &HostVars<'_>) -> IndexMap<String, Value> {
-        let Some(given) = self.known(vars, &["planrun_state"]) else {
+    fn state(&mut self) -> IndexMap<String, Value> {
+        let Some(given) = self.known(&["planrun_state"]) else {
             return IndexMap::new();
         };
         if let Value::Object(state) = &*given.value {
@@ -271,23 +263,19 @@ impl<'a> LinkReader<'a> {
         wrong.unwrap_or_default()
     }
 
-    fn text(&mut self, vars: &HostVars<'_>, names: &[&'static str]) -> Option<String> {
-        self.given_text(vars, names).map(|(_, text)| text)
+    fn text(&mut self, names: &[&'static str]) -> Option<String> {
+        self.given_text(names).map(|(_, text)| text)
     }
 
     /// Returns the string of the first of these variables that is set.
-    fn given_text<'v>(
-        &mut self,
-        vars: &HostVars<'v>,
-        names: &[&'static str],
-    ) -> Option<(&'v Given, String)> {
-        let given = self.known(vars, names)?;
+    fn given_text(&mut self, names: &[&'static str]) -> Option<(&'a Given, String)> {
+        let given = self.known(names)?;
         match given.as_written() {
             Value::String(text) => Some((given, text.clone())),
             // The name of a user may be a number.
             Value::Number(number) => Some((given, number.to_string())),
             value => {
-                let name = names.iter().find(|&&name| vars.contains_key(name));
+                let name = names.iter().find(|&&name| self.vars.contains_key(name));
                 let message = format!("`{}` is not a string", name.unwrap_or(&""));
                 let help = match value {
                     Value::Array(_) | Value::Object(_) => "write a single string",
@@ -298,10 +286,16 @@ impl<'a> LinkReader<'a> {
         }
     }
 
+    /// Returns the first of these variables that is set. An encrypted value is set.
+    fn first(&self, names: &[&str]) -> Option<&'a Given> {
+        let mut set = names.iter().filter_map(|&name| self.vars.get(name).copied());
+        set.find(|given| given.encrypted || !given.value.is_null())
+    }
+
     /// Returns the first of these variables that is set, unless its value cannot be known here, which is
     /// reported: it is encrypted, or contains a template.
-    fn known<'v>(&mut self, vars: &HostVars<'v>, names: &[&str]) -> Option<&'v Given> {
-        let given = first(vars, names)?;
+    fn known(&mut self, names: &[&str]) -> Option<&'a Given> {
+        let given = self.first(names)?;
         let text = given.value.as_str().unwrap_or_default();
         if given.encrypted {
             let message = "this connection variable is encrypted by a vault";
@@ -347,18 +341,13 @@ impl<'a> LinkReader<'a> {
     }
 }
 
-/// Replaces `~` by the home of the user; `~other` is not changed.
-fn expand_home(path: String, home: Option<&str>) -> String {
+/// Returns an absolute path, with the home of the user for `~`; `~other` is not changed.
+fn whole_path(path: String, home: Option<&str>) -> String {
     let below = path.strip_prefix('~');
     let below = below.filter(|below| below.is_empty() || below.starts_with('/'));
     match (home, below) {
-        (Some(home), Some(below)) => format!("{}{below}", home.trim_end_matches('/')),
-        _ => path,
+        (Some(home), Some(below)) => absolute(&format!("{}{below}", home.trim_end_matches('/'))),
+        _ if path.starts_with('~') => path,
+        _ => absolute(&path),
     }
-}
-
-/// The first of the variables that is set. An encrypted value is set.
-fn first<'v>(vars: &HostVars<'v>, names: &[&str]) -> Option<&'v Given> {
-    let mut set = names.iter().filter_map(|&name| vars.get(name).copied());
-    set.find(|given| given.encrypted || !given.value.is_null())
 }

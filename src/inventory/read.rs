@@ -108,7 +108,7 @@ fn listed(list: &str, draft: &mut Draft, files: &mut Files<'_>) {
         let name = part.trim();
         let at = start + (part.len() - part.trim_start().len());
         if !name.is_empty() {
-            draft.entry(name, UNGROUPED, Span::new(id, at, at + name.len()), &[], files.found);
+            draft.entry(name, UNGROUPED, Span::new(id, at, at + name.len()), &[]);
         }
         start += part.len() + 1;
     }
@@ -151,6 +151,7 @@ fn with_files(
     read(&mut draft, &mut files);
     // Names that are defined in an unreadable file would all be reported as unknown.
     let Files { usable, vaults, .. } = files;
+    own.extend(std::mem::take(&mut draft.found));
     vars::report_vaults(&vaults, sources, &mut own);
     let inventory = usable
         .then(|| build::build(&draft, shown, sources, &mut own))
@@ -239,9 +240,9 @@ fn source(path: &Path, shown: &str, id: SourceId, draft: &mut Draft, files: &mut
     }
     match format_of(path, text) {
         FileFormat::Yaml(shape) => {
-            files.usable &= yaml::read(id, shape, files.sources, draft, files.found);
+            files.usable &= yaml::read(id, shape, files.sources, draft);
         }
-        FileFormat::Ini => ini::read(id, text, draft, files.found),
+        FileFormat::Ini => ini::read(id, text, draft),
         FileFormat::Toml => files.fault(
             Diagnostic::error(
                 Code::InventoryFormat,

@@ -7,6 +7,7 @@
 
 use serde_json::Value;
 
+use crate::file::absolute;
 use crate::inventory::{Host, words};
 use crate::source::Span;
 
@@ -148,7 +149,7 @@ fn options(words: &[String]) -> Result<Vec<String>, Way> {
             };
             match letter {
                 'W' => return Err(Way::Hop("-W".to_owned())),
-                'F' | 'i' => kept.extend([format!("-{letter}"), absolute(argument)]),
+                'F' | 'i' => kept.extend([format!("-{letter}"), whole_path(argument)]),
                 _ if KEPT.contains(letter) => {
                     kept.extend([format!("-{letter}"), argument.to_owned()]);
                 }
@@ -161,9 +162,7 @@ fn options(words: &[String]) -> Result<Vec<String>, Way> {
 }
 
 /// A relative path is relative to the working directory, and a run may be resumed in another one.
-fn absolute(path: &str) -> String {
-    if path == "none" || path.starts_with(['~', '%', '$']) {
-        return path.to_owned();
-    }
-    std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string())
+fn whole_path(path: &str) -> String {
+    let is_open = path == "none" || path.starts_with(['~', '%', '$']);
+    if is_open { path.to_owned() } else { absolute(path) }
 }

@@ -36,7 +36,7 @@ pub(super) fn read(path: &Path, shown: &str, draft: &mut Draft, files: &mut File
     }
     let has_vars = root.get("_meta").is_some_and(|meta| meta.get("hostvars").is_some());
     let names = names(&root);
-    yaml::take(id, root, sealed, Shape::Listed, files.sources, draft, files.found);
+    yaml::take(id, root, sealed, Shape::Listed, files.sources, draft);
     if has_vars {
         return;
     }

@@ -5,11 +5,11 @@
 //! a program could mistake for an option, that end a word of a shell, or that are invisible are still
 //! rejected, so that a typo is found here.
 
-use crate::diagnostic::{Code, Diagnostic};
-use crate::source::Span;
-
 /// Longest name, in bytes; Linux allows 32, directories 256.
 const MAX_BYTES: usize = 256;
+
+/// What a name may contain in addition to letters and digits.
+pub(super) const LETTERS: &str = " and `_.-@\\+%:/~=`";
 
 /// Whether a string may be the name of a user.
 pub fn is_user(name: &str) -> bool {
@@ -17,7 +17,7 @@ pub fn is_user(name: &str) -> bool {
 }
 
 /// Returns why a string cannot be the name of a user.
-fn wrong(name: &str) -> Option<String> {
+pub(super) fn wrong(name: &str) -> Option<String> {
     if name.is_empty() {
         return Some("is empty".to_owned());
     }
@@ -36,13 +36,4 @@ fn wrong(name: &str) -> Option<String> {
     let is_allowed = |c: char| c.is_alphanumeric() || "_.-@\\+%:/~=".contains(c);
     let character = body.chars().find(|&c| !is_allowed(c));
     character.map(|character| format!("contains {character:?}"))
-}
-
-/// Returns the error of a name that is not [allowed](is_user); `what` is what it names.
-pub(super) fn unsafe_user(name: &str, what: &str, place: Span) -> Diagnostic {
-    let message = format!("invalid {what} `{name}`");
-    Diagnostic::error(Code::UnsafeName, message)
-        .at(place, wrong(name).unwrap_or_default())
-        .help("use letters, digits and `_.-@\\+%:/~=`, and do not start with `-`")
-        .help("a program must not mistake a name for an option")
 }

@@ -38,17 +38,11 @@ pub(super) enum Shape {
 }
 
 /// Reads an inventory file. Returns whether its syntax is valid.
-pub(super) fn read(
-    id: SourceId,
-    shape: Shape,
-    sources: &Sources,
-    draft: &mut Draft,
-    found: &mut Diagnostics,
-) -> bool {
-    let Some((root, sealed)) = parse(sources, id, found) else {
+pub(super) fn read(id: SourceId, shape: Shape, sources: &Sources, draft: &mut Draft) -> bool {
+    let Some((root, sealed)) = parse(sources, id, &mut draft.found) else {
         return false;
     };
-    take(id, root, sealed, shape, sources, draft, found);
+    take(id, root, sealed, shape, sources, draft);
     true
 }
 
@@ -61,7 +55,6 @@ pub(super) fn take(
     shape: Shape,
     sources: &Sources,
     draft: &mut Draft,
-    found: &mut Diagnostics,
 ) {
     let text = sources.get(id).text();
     let other = match &root.value {
@@ -73,24 +66,24 @@ pub(super) fn take(
         let message = format!("this is {what}, not an inventory");
         let help = "an inventory names groups and their hosts: `web: {hosts: {web1: {}}}`";
         let fault = Diagnostic::error(Code::InventoryShape, message);
-        found.push(fault.at(at, "identified by this key").help(help));
+        draft.found.push(fault.at(at, "identified by this key").help(help));
         return;
     }
     match &root.value {
-        Value::Null => found.push(
+        Value::Null => draft.found.push(
             Diagnostic::error(Code::EmptyInventory, "the inventory is empty")
                 .at(root.span, "")
                 .help("add a group with its hosts: `web: {hosts: {web1: {}}}`"),
         ),
         Value::Map(entries) => {
-            YamlReader { shape, sealed, sources, draft, found }.groups(entries);
+            YamlReader { shape, sealed, sources, draft }.groups(entries);
         }
         _ => {
             let is_ini = text.contains("\n[") || text.starts_with('[');
             let rename = "if this is an INI inventory, rename it to end in `.ini`";
             let write = "write a group with its hosts: `web: {hosts: {web1: {}}}`";
             let fault = shape_fault("the inventory", &root, "a mapping of groups");
-            found.push(fault.help(if is_ini { rename } else { write }));
+            draft.found.push(fault.help(if is_ini { rename } else { write }));
         }
     }
 }
@@ -210,14 +203,13 @@ struct YamlReader<'a> {
     sealed: Sealed,
     sources: &'a Sources,
     draft: &'a mut Draft,
-    found: &'a mut Diagnostics,
 }
 
 impl YamlReader<'_> {
     fn groups(&mut self, entries: &[Entry]) {
         if let Some(plugin) = entries.iter().find(|entry| entry.key == "plugin") {
             let message = "this is the configuration of an inventory plugin, not an inventory";
-            self.found.push(
+            self.draft.found.push(
                 Diagnostic::error(Code::InventoryShape, message)
                     .at(plugin.key_span, "")
                     .help("save its output: `ansible-inventory -i FILE --list > hosts.json`"),
@@ -235,7 +227,7 @@ impl YamlReader<'_> {
             }
             if KEYS.contains(&entry.key.as_str()) {
                 let message = format!("expected a group, found `{}`", entry.key);
-                self.found.push(
+                self.draft.found.push(
                     Diagnostic::error(Code::InventoryShape, message)
                         .at(entry.key_span, "the top level of an inventory has groups")
                         .help("put it in a group, or under `all:`"),
@@ -253,7 +245,7 @@ impl YamlReader<'_> {
 
     fn group(&mut self, entry: &Entry, parent: Option<(usize, Span)>) {
         let node = &entry.value;
-        let Some(index) = self.draft.group(&entry.key, entry.key_span, self.found) else {
+        let Some(index) = self.draft.group(&entry.key, entry.key_span) else {
             return;
         };
         self.draft.groups[index].declared = true;
@@ -265,14 +257,14 @@ impl YamlReader<'_> {
             Value::Null => {}
             Value::Map(entries) => {
                 for part in entries {
-                    if self.found.gives_up() {
+                    if self.draft.found.gives_up() {
                         return;
                     }
                     self.part(&entry.key, index, part);
                 }
             }
             Value::List(_) if self.shape == Shape::Listed => self.hosts(&entry.key, index, node),
-            _ => self.found.push(
+            _ => self.draft.found.push(
                 shape_fault(&format!("the group `{}`", entry.key), node, "a mapping")
                     .help(format!("write hosts as keys: `{}`", meant::hosts(node))),
             ),
@@ -287,10 +279,10 @@ impl YamlReader<'_> {
             ("children", _) => self.children(name, group, node),
             ("vars", Value::Map(entries)) => {
                 for (name, given) in given(entries, &self.sealed, self.sources, self.shape) {
-                    self.draft.set_group_var(group, &name, given, self.found);
+                    self.draft.set_group_var(group, &name, given);
                 }
             }
-            ("vars", _) => self.found.push(
+            ("vars", _) => self.draft.found.push(
                 shape_fault(&format!("`vars` of `{name}`"), node, "a mapping")
                     .help("write one `name: value` per line"),
             ),
@@ -308,14 +300,14 @@ impl YamlReader<'_> {
         } else {
             "put hosts under `hosts:`, groups under `children:` and variables under `vars:`".into()
         };
-        self.found.push(diagnostic.suggest(nearest(&part.key, KEYS), or));
+        self.draft.found.push(diagnostic.suggest(nearest(&part.key, KEYS), or));
     }
 
     fn hosts(&mut self, name: &str, group: usize, node: &Node) {
         match &node.value {
             Value::Map(entries) => {
                 for entry in entries {
-                    if self.found.gives_up() {
+                    if self.draft.found.gives_up() {
                         return;
                     }
                     self.host(group, entry);
@@ -324,10 +316,10 @@ impl YamlReader<'_> {
             Value::Text(text) => self.named(group, &text.text, place(node), &[]),
             Value::List(items) if self.shape == Shape::Listed => {
                 for (host, place) in self.names(items, "the name of a host") {
-                    self.draft.host(host, group, place, self.found);
+                    self.draft.host(host, group, place);
                 }
             }
-            _ => self.found.push(
+            _ => self.draft.found.push(
                 shape_fault(&format!("`hosts` of `{name}`"), node, "a mapping")
                     .help(format!("write each host as a key: `{}`", meant::hosts(node))),
             ),
@@ -342,7 +334,7 @@ impl YamlReader<'_> {
                 names.push((name, item.span));
             } else {
                 let fault = shape_fault(what, item, "a string");
-                self.found.push(fault.help("put quotes around it"));
+                self.draft.found.push(fault.help("put quotes around it"));
             }
         }
         names
@@ -356,7 +348,7 @@ impl YamlReader<'_> {
                 let what = format!("the host `{}`", entry.key);
                 let meant = meant::host(&entry.key, &entry.value);
                 let help = format!("write its variables as a mapping: `{meant}`");
-                self.found.push(shape_fault(&what, &entry.value, "a mapping").help(help));
+                self.draft.found.push(shape_fault(&what, &entry.value, "a mapping").help(help));
             }
         }
     }
@@ -365,7 +357,7 @@ impl YamlReader<'_> {
     fn named(&mut self, group: usize, entry: &str, place: Span, vars: &[Entry]) {
         let vars: Vec<(String, Given)> =
             given(vars, &self.sealed, self.sources, self.shape).collect();
-        self.draft.entry(entry, group, place, &vars, self.found);
+        self.draft.entry(entry, group, place, &vars);
     }
 
     fn children(&mut self, name: &str, group: usize, node: &Node) {
@@ -381,7 +373,7 @@ impl YamlReader<'_> {
                     self.child(group, child, place);
                 }
             }
-            _ => self.found.push(
+            _ => self.draft.found.push(
                 shape_fault(&format!("`children` of `{name}`"), node, "a mapping")
                     .help("write each group as a key: `web:`, without `- `"),
             ),
@@ -389,7 +381,7 @@ impl YamlReader<'_> {
     }
 
     fn child(&mut self, group: usize, name: &str, place: Span) {
-        if let Some(child) = self.draft.group(name, place, self.found) {
+        if let Some(child) = self.draft.group(name, place) {
             self.draft.groups[child].declared = true;
             self.draft.groups[child].generated |= self.shape == Shape::Listed;
             self.draft.groups[group].children.insert(child, place);
@@ -407,7 +399,7 @@ impl YamlReader<'_> {
         }
         for entry in part("hosts").map(|part| part.value.entries()).unwrap_or_default() {
             let place = entry.key_span;
-            let host = self.draft.host(&entry.key, ALL, place, self.found);
+            let host = self.draft.host(&entry.key, ALL, place);
             let Some(vars) = host.and_then(|_| entry.value.get("variables")) else {
                 continue;
             };
@@ -429,7 +421,7 @@ impl YamlReader<'_> {
             return;
         };
         if !matches!(all.value, Value::Map(_)) {
-            self.found.push(
+            self.draft.found.push(
                 shape_fault("`_meta.hostvars`", all, "a mapping")
                     .help("write the variables under the name of each host"),
             );
@@ -437,7 +429,7 @@ impl YamlReader<'_> {
         for entry in all.entries() {
             let Some(host) = self.draft.hosts.get_mut(&entry.key) else {
                 let message = format!("host `{}` has variables but is not in a group", entry.key);
-                self.found.push(
+                self.draft.found.push(
                     Diagnostic::warning(Code::VarsWithoutHost, message)
                         .at(entry.key_span, "not in a group")
                         .help("add it to a group, or under `ungrouped`"),
@@ -449,7 +441,7 @@ impl YamlReader<'_> {
                     give(&mut host.vars, given(vars, &self.sealed, self.sources, self.shape));
                 }
                 Value::Null => {}
-                _ => self.found.push(
+                _ => self.draft.found.push(
                     shape_fault(&format!("the host `{}`", entry.key), &entry.value, "a mapping")
                         .help("write its variables as a mapping"),
                 ),

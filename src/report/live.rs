@@ -15,7 +15,8 @@
 //! terminal.
 
 use std::fmt::Write as _;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -39,15 +40,14 @@ const CLEAR_BELOW: &str = "\u{1b}[J";
 
 pub struct Live {
     shared: Arc<Shared>,
-    painter: Option<JoinHandle<()>>,
+    /// The thread, which ends when the sender is dropped.
+    painter: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 /// What the run and the painter share.
 struct Shared {
     screen: Mutex<Screen>,
     canvas: Mutex<Canvas>,
-    stop: Mutex<bool>,
-    stopped: Condvar,
 }
 
 /// The terminal. Locked while a picture is drawn; always before the screen.
@@ -69,7 +69,8 @@ impl Live {
         let mut live = Self::on(console::Term::buffered_stderr(), run, style);
         let shared = Arc::clone(&live.shared);
         let painter = std::thread::Builder::new().name("painter".to_owned());
-        live.painter = Some(painter.spawn(move || shared.paint_until_stopped())?);
+        let (stop, stopped) = mpsc::channel();
+        live.painter = Some((stop, painter.spawn(move || shared.paint_until(&stopped))?));
         Ok(live)
     }
 
@@ -81,8 +82,6 @@ impl Live {
             shared: Arc::new(Shared {
                 screen: Mutex::new(Screen::new(run, style)),
                 canvas: Mutex::new(canvas),
-                stop: Mutex::new(false),
-                stopped: Condvar::new(),
             }),
             painter: None,
         }
@@ -121,9 +120,8 @@ impl Live {
 
     /// Shows what is left to show and takes the moving lines away for good.
     pub fn finish(&mut self) {
-        *locked(&self.shared.stop) = true;
-        self.shared.stopped.notify_all();
-        if let Some(painter) = self.painter.take() {
+        if let Some((stop, painter)) = self.painter.take() {
+            drop(stop);
             // A painter that panicked has said so; the terminal is cleaned anyway.
             let _ended = painter.join();
         }
@@ -148,12 +146,12 @@ impl Reporter for Live {
 }
 
 impl Shared {
-    fn paint_until_stopped(&self) {
-        let mut stop = locked(&self.stop);
-        while !*stop {
+    fn paint_until(&self, stopped: &Receiver<()>) {
+        loop {
             self.paint();
-            let waited = self.stopped.wait_timeout(stop, PERIOD);
-            stop = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if stopped.recv_timeout(PERIOD) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
         }
     }
 

@@ -5,7 +5,6 @@
 //! are.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -21,7 +20,7 @@ use crate::report::open::{StoredRun, commands, state_word, waits_for, what_next}
 use crate::report::summary::Invocation;
 use crate::report::tally::title_of;
 use crate::report::text::{clip, duration, lines, list, pad, pretty_json, printable};
-use crate::report::{Style, Tone, detail};
+use crate::report::{Page, Style, Tone, detail};
 
 /// Lines of each output, and of a script, that are shown.
 const OUTPUT_LINES: usize = 20;
@@ -41,7 +40,7 @@ const DIGEST_DIGITS: usize = 12;
 /// Returns a run as text.
 pub fn text(kept: &StoredRun<'_>, invocation: &Invocation) -> String {
     let style = &invocation.style;
-    let mut page = Page { out: String::new(), style };
+    let mut page = Page::new(style);
     let state = RunState::for_report(kept.records);
     page.heading(&state, kept, &invocation.run);
     page.damage(kept.damage);
@@ -74,16 +73,7 @@ pub fn json(kept: &StoredRun<'_>, invocation: &Invocation) -> String {
     }))
 }
 
-struct Page<'a> {
-    out: String,
-    style: &'a Style,
-}
-
 impl Page<'_> {
-    fn line(&mut self, line: &str) {
-        writeln!(self.out, "{}", line.trim_end()).expect("a string takes what is written to it");
-    }
-
     fn fact(&mut self, name: &str, value: &str) {
         self.line(&format!("  {}{value}", pad(name, 12)));
     }
@@ -183,10 +173,7 @@ impl Page<'_> {
         let time = self.style.clock(at);
         let text = self.style.paint(shown.tone, &shown.text);
         self.line(&format!("  {time}  {indent}{text}"));
-        for detail in &shown.details {
-            let text = self.style.paint(detail.tone, &detail.text);
-            self.line(&format!("            {indent}  {text}"));
-        }
+        self.details(&shown.details, &format!("            {indent}  "));
     }
 }
 
@@ -213,7 +200,7 @@ fn groups<'a>(
         if shown.is_none() && !is_start {
             continue;
         }
-        let empty = || Group { page: Page { out: String::new(), style }, task: None };
+        let empty = || Group { page: Page::new(style), task: None };
         let Group { page, task } = groups.entry(record.event.host()).or_insert_with(empty);
         let current = record.event.task();
         if let Some(id) = current.filter(|_| current != *task) {

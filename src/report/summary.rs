@@ -4,7 +4,7 @@
 //! a run. It never reports more than they prove: `unknown` stays unknown, and a host that planrun did
 //! not work on is *not started*.
 
-use std::fmt::Write as _;
+use indexmap::IndexMap;
 
 use crate::event::{
     HostStatus, PreflightVerdict, Question, Reason, Record, RunId, RunStatus, StepPath, TaskId,
@@ -17,7 +17,7 @@ use crate::report::line::{host_tone, run_tone, steps};
 use crate::report::next::{answers, next};
 use crate::report::tally::{by_status, item_of, steps_ended, title_of, was_already_done};
 use crate::report::text::{count, duration, pad, printable, width, wrap};
-use crate::report::{Style, Tone, detail};
+use crate::report::{Page, Style, Tone, detail};
 
 /// Hosts of one status that are listed without details; more are counted.
 const MOST_ALIKE: usize = 20;
@@ -45,7 +45,7 @@ pub fn summary(records: &[Record], invocation: &Invocation) -> String {
 
 /// Returns the summary of the state of a run.
 pub fn summary_of(state: &RunState, invocation: &Invocation) -> String {
-    let mut page = Page { out: String::new(), style: &invocation.style };
+    let mut page = Page::new(&invocation.style);
     page.verdict(state);
     page.hosts(state);
     page.out.push_str(&ways_on(state, invocation, true));
@@ -54,7 +54,7 @@ pub fn summary_of(state: &RunState, invocation: &Invocation) -> String {
 
 /// Returns the open questions with their answers; and, if no process works on the run, what to do next.
 pub(crate) fn ways_on(state: &RunState, invocation: &Invocation, is_at_rest: bool) -> String {
-    let mut page = Page { out: String::new(), style: &invocation.style };
+    let mut page = Page::new(&invocation.style);
     for (task, question) in &state.open_questions() {
         page.question(state, invocation, task, question);
     }
@@ -67,16 +67,7 @@ pub(crate) fn ways_on(state: &RunState, invocation: &Invocation, is_at_rest: boo
     page.out
 }
 
-struct Page<'a> {
-    out: String,
-    style: &'a Style,
-}
-
 impl Page<'_> {
-    fn line(&mut self, line: &str) {
-        writeln!(self.out, "{}", line.trim_end()).expect("a string takes what is written to it");
-    }
-
     fn command(&mut self, command: &str) {
         let command = self.style.paint(Tone::Strong, command);
         self.line(&format!("  {command}"));
@@ -130,28 +121,22 @@ impl Page<'_> {
         self.line("");
         let names = state.hosts.keys().map(|host| width(host.as_str()));
         let column = names.max().unwrap_or_default().min(HOST_WIDTH);
-        let mut alike: Vec<(HostStatus, usize)> = Vec::new();
+        let mut alike: IndexMap<&str, usize> = IndexMap::new();
         for (name, host) in &state.hosts {
-            let is_alike =
-                matches!(host.shown_status(), HostStatus::NotStarted | HostStatus::Succeeded);
+            let status = host.shown_status();
+            let is_alike = matches!(status, HostStatus::NotStarted | HostStatus::Succeeded);
             if is_alike && !is_refused(state, host) {
-                if !alike.iter().any(|(status, _)| *status == host.shown_status()) {
-                    alike.push((host.shown_status(), 0));
-                }
-                let number = alike.iter_mut().find(|(status, _)| *status == host.shown_status());
-                if let Some((_, number)) = number {
-                    *number += 1;
-                    if *number > MOST_ALIKE {
-                        continue;
-                    }
+                let number = alike.entry(status.word()).or_default();
+                *number += 1;
+                if *number > MOST_ALIKE {
+                    continue;
                 }
             }
             self.host(state, name, host, column);
         }
         for (status, number) in alike {
             if let Some(rest @ 1..) = number.checked_sub(MOST_ALIKE) {
-                let text = format!("  and {} more {}", rest, status.word());
-                self.line(&text);
+                self.line(&format!("  and {rest} more {status}"));
             }
         }
     }
@@ -167,17 +152,11 @@ impl Page<'_> {
         let first = texts.next().unwrap_or_default();
         let mut lines = wrap(&first, room);
         lines.extend(texts.flat_map(|text| wrap(&text, room)));
+        let indent = " ".repeat(indent);
         for (at, line) in lines.iter().enumerate() {
-            if at == 0 {
-                self.line(&format!("{lead}{line}"));
-            } else {
-                self.line(&format!("{}{line}", " ".repeat(indent)));
-            }
+            self.line(&format!("{}{line}", if at == 0 { &lead } else { &indent }));
         }
-        for detail in host_details(host) {
-            let text = self.style.paint(detail.tone, &detail.text);
-            self.line(&format!("      {text}"));
-        }
+        self.details(&host_details(host), "      ");
     }
 
     fn question(
@@ -201,10 +180,7 @@ impl Page<'_> {
         if !why.is_empty() && why != sentence(&question.text) {
             self.line(&format!("  {why}"));
         }
-        for detail in detail::seen(&question.why) {
-            let text = self.style.paint(detail.tone, &detail.text);
-            self.line(&format!("      {text}"));
-        }
+        self.details(&detail::seen(&question.why), "      ");
         let host = state.hosts.get(&task.host);
         if host.is_some_and(|host| host.no_return.is_some()) {
             self.line(
@@ -274,14 +250,7 @@ fn host_texts(state: &RunState, host: &HostState) -> Vec<String> {
                 out.extend(last.map(|step| step_text(state, host, "between steps, after", step)));
             }
         }
-        HostStatus::NotStarted
-        | HostStatus::Refused
-        | HostStatus::Failed
-        | HostStatus::Unreachable
-        | HostStatus::Quarantined
-        | HostStatus::RollingBack
-        | HostStatus::RolledBack
-        | HostStatus::Stuck => {}
+        _ => {}
     }
     let unsent = host.tasks.keys().filter(|step| was_already_done(state, host, step));
     out.extend(unsent.map(|step| {

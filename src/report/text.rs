@@ -11,6 +11,8 @@ use std::time::Duration;
 use console::measure_text_width;
 use serde::Serialize;
 
+use crate::duration;
+
 /// Replaces the part of a text that was cut off.
 const CUT: char = '…';
 
@@ -198,27 +200,13 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
 
 /// Writes a duration as people say it: `0.4s`, `45s`, `12m 30s`, `1h 5m`, `2d 3h`.
 pub fn duration(duration: Duration) -> String {
-    let tenths = (duration.as_millis() + 50) / 100;
-    if duration.is_zero() {
-        return "0s".to_owned();
+    match (duration.as_millis() + 50) / 100 {
+        0 if duration.is_zero() => "0s".to_owned(),
+        0 => "<0.1s".to_owned(),
+        tenths @ ..100 if tenths % 10 > 0 => format!("{}.{}s", tenths / 10, tenths % 10),
+        tenths @ ..100 => format!("{}s", tenths / 10),
+        _ => duration::show(Duration::from_secs(duration.as_secs().max(10))),
     }
-    if tenths == 0 {
-        return "<0.1s".to_owned();
-    }
-    if tenths < 100 && !tenths.is_multiple_of(10) {
-        return format!("{}.{}s", tenths / 10, tenths % 10);
-    }
-    if tenths < 100 {
-        return format!("{}s", tenths / 10);
-    }
-    let seconds = duration.as_secs().max(10);
-    let (large, unit, small, sub) = match seconds {
-        ..60 => return format!("{seconds}s"),
-        60..3_600 => (seconds / 60, "m", seconds % 60, "s"),
-        3_600..86_400 => (seconds / 3_600, "h", seconds % 3_600 / 60, "m"),
-        _ => (seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
-    };
-    if small == 0 { format!("{large}{unit}") } else { format!("{large}{unit} {small}{sub}") }
 }
 
 /// Writes a duration in whole seconds: what is left of a wait.

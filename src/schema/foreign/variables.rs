@@ -35,30 +35,16 @@ pub static VARIABLES: LazyLock<Vec<Variable>> = LazyLock::new(|| {
     rows(TABLE).filter_map(variable).collect()
 });
 
-/// The variables of planrun that say where a password comes from.
-pub const OWN_SECRETS: [&str; 3] =
-    ["planrun_password", "planrun_passphrase", "planrun_become_password"];
-
 /// The connection variables of Ansible that planrun reads.
-const READ: [&str; 17] = [
-    "ansible_become",
-    "ansible_become_user",
-    "ansible_connection",
-    "ansible_group_priority",
-    "ansible_host",
-    "ansible_port",
-    "ansible_private_key_file",
-    "ansible_ssh_args",
-    "ansible_ssh_common_args",
-    "ansible_ssh_extra_args",
-    "ansible_ssh_host",
-    "ansible_ssh_port",
-    "ansible_ssh_private_key_file",
-    "ansible_ssh_timeout",
-    "ansible_ssh_user",
-    "ansible_timeout",
-    "ansible_user",
-];
+static READ: LazyLock<Vec<&str>> = LazyLock::new(|| named("read").collect());
+
+/// The variables of planrun.
+pub static OWN: LazyLock<Vec<&str>> = LazyLock::new(|| named("own").collect());
+
+fn named(wanted: &str) -> impl Iterator<Item = &'static str> {
+    let named = move |[kind, name, ..]: [&'static str; 4]| (kind == wanted).then_some(name);
+    rows(TABLE).filter_map(named)
+}
 
 /// Returns the variable that an unknown one probably means: it differs by a letter, by the case of
 /// letters, or by `-` instead of `_`.
@@ -69,7 +55,7 @@ pub fn misspelled(name: &str) -> Option<&'static str> {
         return None;
     }
     let plain = name.to_lowercase().replace('-', "_");
-    READ.into_iter().find(|known| strsim::damerau_levenshtein(&plain, known) <= 1)
+    READ.iter().copied().find(|known| strsim::damerau_levenshtein(&plain, known) <= 1)
 }
 
 pub fn find(name: &str) -> Option<&'static Variable> {
@@ -82,5 +68,6 @@ pub fn is_secret(name: &str) -> bool {
 
 /// Whether the value of a variable may be a password, also by mistake: then it is not shown.
 pub fn may_be_secret(name: &str) -> bool {
-    is_secret(name) || OWN_SECRETS.contains(&name)
+    let own = ["planrun_password", "planrun_passphrase", "planrun_become_password"];
+    is_secret(name) || own.contains(&name)
 }
